@@ -1,0 +1,34 @@
+"""Cell images through a frozen backbone once; heads compared honestly, in seconds.
+
+The names below are the public API; each is imported when it is first used, so that ``import cellfeat`` loads no torch.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cellfeat.commands.predict import predict as predict
+
+_HOMES = {
+    "BACKBONES": "cellfeat.backbones.registry",
+    "HEADS": "cellfeat.heads.registry",
+    "CellfeatError": "cellfeat.errors",
+    "Settings": "cellfeat.config",
+    "load_settings": "cellfeat.config",
+    "build_manifest": "cellfeat.samples.manifest",
+    "extract": "cellfeat.extraction.extract",
+    "load_features": "cellfeat.extraction.store",
+    "compare": "cellfeat.comparison.compare",
+    "fit": "cellfeat.comparison.compare",
+    "load_bundle": "cellfeat.heads.bundle",
+}
+
+__all__ = sorted(_HOMES)
+
+
+def __getattr__(name: str) -> Any:
+    try:
+        home = _HOMES[name]
+    except KeyError:
+        raise AttributeError(f"module 'cellfeat' has no attribute {name!r}") from None
+    return getattr(import_module(home), name)

@@ -1,0 +1,270 @@
+"""A YAML or JSON file becomes validated settings; flags override the file, the file overrides the defaults.
+
+The sections below are the whole configuration: `Settings` holds one of each. An unknown key is an error that names
+the near one, so a misspelt setting is never silently ignored.
+"""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from cellfeat.errors import ConfigError, MissingFileError, near_names
+
+Limits = tuple[float, float]
+MAX_CONFIG_BYTES = 1_000_000
+
+
+class Section(BaseModel):
+    """A part of the configuration: immutable, no unknown keys."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class IntensitySettings(Section):
+    """How pixel values become ``[0, 1]``: written ``dtype``, ``{range: …}`` or ``{percentile: …}``.
+
+    ``dtype`` takes the full range of the type; `range` one ``[lo, hi]`` for all channels or one per channel;
+    `percentile` the ``[p, q]`` of each channel, of each image or over the whole data set.
+    """
+
+    range: Limits | list[Limits] | None = None
+    percentile: Limits | None = None
+    over: Literal["image", "dataset"] = "image"
+
+    @model_validator(mode="before")
+    @classmethod
+    def _from_word(cls, value: Any) -> Any:
+        if isinstance(value, str):
+            if value != "dtype":
+                raise ValueError("expected dtype, {range: [lo, hi]} or {percentile: [p, q]}")
+            return {}
+        return value
+
+    @model_validator(mode="after")
+    def _sensible(self) -> "IntensitySettings":
+        if self.range is not None and self.percentile is not None:
+            raise ValueError("expected range or percentile, not both")
+        pairs = [self.range] if isinstance(self.range, tuple) else self.range or []
+        if any(not lo < hi for lo, hi in pairs):
+            raise ValueError("range: expected [lo, hi] with lo < hi")
+        if self.percentile and not 0 <= self.percentile[0] < self.percentile[1] <= 100:
+            raise ValueError("percentile: expected [p, q] with 0 <= p < q <= 100")
+        return self
+
+
+class ImagesSettings(Section):
+    """Where the images are, and how their pixels are read.
+
+    `layout` ``auto`` means ``table`` where `LabelsSettings.files` names columns, ``pattern`` where `pattern` is set,
+    and ``folders`` (one folder per class) otherwise.
+    """
+
+    root: Path = Path("data/images_train")
+    layout: Literal["auto", "pattern", "folders", "table"] = "auto"
+    pattern: str | None = "{sample_id:05d}_{channel}.png"
+    channels: Annotated[list[str | int], Field(min_length=1)] = ["blue", "red", "yellow"]
+    intensity: IntensitySettings = IntensitySettings()
+    max_pixels: Annotated[int, Field(gt=0)] = 100_000_000
+    allow_outside: bool = False
+
+
+class LabelsSettings(Section):
+    """The table of labels, and the names of its columns.
+
+    `files` names the columns that hold file names: one column, or one per channel in the order of `images.channels`.
+    Every column that is not named here is kept with the samples and can serve as ``--groups COLUMN``.
+    `unmatched` ``ignore`` leaves out labels without images and keeps images without labels as unlabelled samples.
+    """
+
+    file: Path | None = Path("data/y_train.csv")
+    id: str = "file_id"
+    label: str | None = "cell_line"
+    group: str | None = None
+    files: str | list[str] | None = None
+    unmatched: Literal["error", "ignore"] = "error"
+
+
+class PreprocessingSettings(Section):
+    """What happens to the pixels before the backbone; ``None`` means: as the weights' own record says."""
+
+    input_size: Annotated[int, Field(gt=0)] | None = None
+    crop: Literal["center", "none"] | None = None
+    interpolation: Literal["nearest", "bilinear", "bicubic"] | None = None
+    mean: tuple[float, float, float] | None = None
+    std: tuple[float, float, float] | None = None
+    channels_as: Literal["planes", "separate", "both"] = "planes"
+
+
+class BackboneSettings(Section):
+    """The frozen network; `weights` is the name of a record, a file, or ``default``."""
+
+    name: str = "convnext_base"
+    weights: str = "default"
+    pool: Literal["norm", "raw"] = "norm"
+
+
+class ExtractionSettings(Section):
+    """How the one pass over the images is run, and where its file goes."""
+
+    output: Path = Path("features/cells.h5")
+    views: Literal[1, 4, 8] = 1
+    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    device: str = "auto"
+    batch_size: Annotated[int, Field(gt=0)] | Literal["auto"] = "auto"
+    workers: Annotated[int, Field(gt=0)] | Literal["auto"] = "auto"
+    part_size: Annotated[int, Field(gt=0)] = 1024
+    on_error: Literal["stop", "quarantine"] = "stop"
+
+
+class ComparisonSettings(Section):
+    """Which heads are compared, on which folds, and where the results go."""
+
+    heads: Annotated[list[str], Field(min_length=1)] = ["mlp", "logreg", "lightgbm"]
+    folds: Annotated[int, Field(ge=2)] = 5
+    groups: str = "auto"
+    seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
+    draws: Annotated[int, Field(ge=100)] = 2000
+    output: Path = Path("results/cells")
+
+
+class Settings(Section):
+    """The whole configuration."""
+
+    images: ImagesSettings = ImagesSettings()
+    labels: LabelsSettings = LabelsSettings()
+    preprocessing: PreprocessingSettings = PreprocessingSettings()
+    backbone: BackboneSettings = BackboneSettings()
+    extraction: ExtractionSettings = ExtractionSettings()
+    heads: dict[str, dict[str, Any]] = {}
+    comparison: ComparisonSettings = ComparisonSettings()
+
+    def record(self) -> dict[str, Any]:
+        """The settings as plain JSON values."""
+        return self.model_dump(mode="json")
+
+
+def load_settings(*files: Path | str, overrides: Mapping[str, Any] | None = None) -> Settings:
+    """Read settings from files, later ones over earlier ones, and `overrides` over all.
+
+    Parameters
+    ----------
+    *files
+        YAML (``.yaml``, ``.yml``) or JSON (``.json``) files.
+    overrides
+        Values by dotted key: ``{"extraction.views": 8}``.
+
+    Raises
+    ------
+    MissingFileError
+        If a file does not exist.
+    ConfigError
+        If a file cannot be parsed, or a setting is unknown, of the wrong type or out of range.
+    """
+    merged: dict[str, Any] = {}
+    for file in map(Path, files):
+        _merge(merged, read_mapping(file))
+    for key, value in (overrides or {}).items():
+        _merge(merged, _nested(key, value))
+    where = ", ".join(map(str, files)) or "settings"
+    try:
+        return Settings.model_validate(merged)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, where)) from None
+
+
+def read_mapping(file: Path) -> dict[str, Any]:
+    """Read one YAML or JSON file that holds a mapping; nothing in it is executed."""
+    text = _read_text(file)
+    try:
+        value = json.loads(text) if file.suffix == ".json" else _load_yaml(text)
+    except (yaml.YAMLError, json.JSONDecodeError, RecursionError) as error:
+        raise ConfigError(f"{file}: not valid {'JSON' if file.suffix == '.json' else 'YAML'}: {error}") from None
+    if value is None:
+        return {}
+    if not isinstance(value, dict):
+        raise ConfigError(f"{file}: expected a mapping of sections at the top, got {type(value).__name__}")
+    return value
+
+
+def parse_assignment(text: str) -> tuple[str, Any]:
+    """Split ``"mlp.hidden=512"`` into a dotted key and a value, read as YAML.
+
+    Examples
+    --------
+    >>> parse_assignment("comparison.heads=[mlp, knn]")
+    ('comparison.heads', ['mlp', 'knn'])
+    """
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"expected KEY=VALUE, got {text!r}; for example: extraction.views=8")
+    try:
+        return key.strip(), _load_yaml(value)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"{text!r}: the value is not valid YAML: {error}") from None
+
+
+class _PlainLoader(yaml.SafeLoader):
+    """Safe YAML without aliases: a few nested ones expand to gigabytes, and no setting needs them."""
+
+    def compose_node(self, parent: Any, index: Any) -> Any:
+        if self.check_event(yaml.AliasEvent):
+            event = self.peek_event()
+            raise yaml.composer.ComposerError(None, None, "aliases are not allowed", event.start_mark)
+        return super().compose_node(parent, index)
+
+
+def _load_yaml(text: str) -> Any:
+    return yaml.load(text, Loader=_PlainLoader)  # noqa: S506, the loader is a SafeLoader
+
+
+def _read_text(file: Path) -> str:
+    try:
+        if file.stat().st_size > MAX_CONFIG_BYTES:
+            raise ConfigError(f"{file}: larger than {MAX_CONFIG_BYTES} bytes; this is not a configuration")
+        return file.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise MissingFileError(f"the configuration {file} does not exist") from None
+    except (OSError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file}: cannot be read as text: {error}") from None
+
+
+def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
+    for key, value in values.items():
+        if isinstance(value, Mapping) and isinstance(into.get(key), dict):
+            _merge(into[key], value)
+        else:
+            into[key] = dict(value) if isinstance(value, Mapping) else value
+
+
+def _nested(key: str, value: Any) -> dict[str, Any]:
+    for part in reversed(key.split(".")):
+        value = {part: value}
+    return value
+
+
+def _explain(error: ValidationError, where: str) -> str:
+    lines = [_explain_one(problem) for problem in error.errors(include_url=False)]
+    return f"{where}: " + "; ".join(dict.fromkeys(lines))
+
+
+def _explain_one(problem: Any) -> str:
+    location = [str(part) for part in problem["loc"]]
+    if problem["type"] == "extra_forbidden":
+        return f"unknown key {'.'.join(location)!r}; {near_names(location[-1], _keys_beside(location))}"
+    message = problem["msg"].removeprefix("Value error, ")
+    return f"{'.'.join(location)}: {message}, got {problem['input']!r}"
+
+
+def _keys_beside(location: list[str]) -> list[str]:
+    section: type[BaseModel] = Settings
+    for part in location[:-1]:
+        field = section.model_fields.get(part)
+        annotation = field.annotation if field else None
+        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
+            break
+        section = annotation
+    return list(section.model_fields)

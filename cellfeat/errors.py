@@ -1,0 +1,102 @@
+"""Every exception that cellfeat raises on purpose.
+
+Each one is a `CellfeatError`, so that the command line can turn it into one message, and the
+familiar built-in, so that ordinary Python code can catch it without knowing this module.
+A message says what is wrong, where (file and row), what was expected and found, and what to do next.
+"""
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class CellfeatError(Exception):
+    """Base of every error that a user can mend."""
+
+    def __str__(self) -> str:
+        # KeyError and its kin would print the repr of the message.
+        return str(self.args[0]) if self.args else ""
+
+
+class ConfigError(CellfeatError, ValueError):
+    """A setting is unknown, of the wrong type or out of range."""
+
+
+class ManifestError(CellfeatError, ValueError):
+    """The table of samples does not fit the images or itself."""
+
+
+class MissingFileError(CellfeatError, FileNotFoundError):
+    """A file that was named does not exist."""
+
+
+class ImageError(CellfeatError, ValueError):
+    """An image cannot be read, or is not what its sample needs."""
+
+
+class UnknownNameError(CellfeatError, LookupError):
+    """A name that no table holds."""
+
+
+class DuplicateNameError(CellfeatError, ValueError):
+    """A name that a table holds already."""
+
+
+class MissingExtraError(CellfeatError, ImportError):
+    """A package that only an extra installs."""
+
+
+class WeightsError(CellfeatError, ValueError):
+    """Weights that cannot be had, or do not fit their network."""
+
+
+class BackboneError(CellfeatError, ValueError):
+    """A backbone that cannot do what the settings ask of it."""
+
+
+class DeviceError(CellfeatError, RuntimeError):
+    """A device or a precision that this machine does not have."""
+
+
+class FeatureFileError(CellfeatError, ValueError):
+    """A feature file, or a part of one, that is not what it should be."""
+
+
+class FingerprintError(CellfeatError, ValueError):
+    """Features made by another recipe than the one at hand."""
+
+
+class BusyError(CellfeatError, RuntimeError):
+    """Another run holds the output."""
+
+
+class SplitError(CellfeatError, ValueError):
+    """Samples that cannot be split into folds as asked."""
+
+
+class HeadError(CellfeatError, ValueError):
+    """A head that cannot be built, fitted or loaded as asked."""
+
+
+class BundleError(CellfeatError, ValueError):
+    """A saved head that is damaged, or of another format."""
+
+
+def near_names(name: str, valid: Iterable[str]) -> str:
+    """Say which of `valid` may have been meant by `name`: the near ones first, then all.
+
+    Examples
+    --------
+    >>> near_names("lihgtgbm", ["mlp", "lightgbm"])
+    "did you mean 'lightgbm'? Valid: lightgbm, mlp"
+    """
+    valid = sorted(valid)
+    near = get_close_matches(name, valid, n=3, cutoff=0.6)
+    meant = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
+    return f"{meant}Valid: {', '.join(valid)}"
+
+
+def first_ten(items: Iterable[object]) -> str:
+    """Join the first ten items, and count the rest."""
+    items = list(items)
+    rest = f" … and {len(items) - 10} more" if len(items) > 10 else ""
+    return ", ".join(map(str, items[:10])) + rest

@@ -1,0 +1,143 @@
+"""Digests, versions, and files that appear whole or not at all."""
+
+import hashlib
+import json
+import os
+import platform
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+RECORDED_PACKAGES = (
+    "cellfeat", "torch", "torchvision", "timm", "numpy", "h5py", "scikit-learn", "lightgbm", "imagecodecs", "tifffile",
+)  # fmt: skip
+
+
+def digest_bytes(*chunks: bytes | memoryview) -> str:
+    """sha256 of the chunks one after another, as ``"sha256:…"``."""
+    sha = hashlib.sha256()
+    for chunk in chunks:
+        sha.update(chunk)
+    return f"sha256:{sha.hexdigest()}"
+
+
+def digest_file(path: Path) -> str:
+    """sha256 of a file's bytes, as ``"sha256:…"``."""
+    with path.open("rb") as file:
+        return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
+
+
+def canonical_json(value: Any) -> str:
+    """JSON with sorted keys and no white space: equal values give equal text."""
+    return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
+
+
+def digest_json(value: Any) -> str:
+    """sha256 of a value's canonical JSON."""
+    return digest_bytes(canonical_json(value).encode())
+
+
+def differences(expected: Mapping[str, Any], got: Mapping[str, Any], prefix: str = "") -> list[str]:
+    """List the fields in which two nested mappings differ.
+
+    Examples
+    --------
+    >>> differences({"views": 1, "crop": {"size": 224}}, {"views": 8, "crop": {"size": 224}})
+    ['views: 1 -> 8']
+    """
+    lines = []
+    for key in sorted({*expected, *got}):
+        old, new = expected.get(key, "(none)"), got.get(key, "(none)")
+        if isinstance(old, Mapping) and isinstance(new, Mapping):
+            lines += differences(old, new, f"{prefix}{key}.")
+        elif old != new:
+            lines.append(f"{prefix}{key}: {_short(old)} -> {_short(new)}")
+    return lines
+
+
+def _short(value: Any) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    return text if len(text) <= 120 else f"{text[:117]}…"
+
+
+def versions() -> dict[str, str]:
+    """Versions of Python and of each installed package that can touch the numbers."""
+    found = {"python": platform.python_version(), "platform": platform.platform()}
+    for package in RECORDED_PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found
+
+
+def utc_now() -> str:
+    """The time in UTC, ISO 8601, to the second."""
+    return datetime.now(UTC).isoformat(timespec="seconds")
+
+
+@contextmanager
+def publish(path: Path) -> Iterator[Path]:
+    """Write a file so that it appears whole or not at all.
+
+    Yields a path beside `path` to write to; when the block ends, that file is flushed to disk and takes the place of
+    `path` in one step, and the folder entry is flushed too. When the block is left by any exception, Ctrl-C among them,
+    the partial file is removed and `path` is what it was.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        yield temporary
+        flush_to_disk(temporary)
+        temporary.replace(path)
+    except BaseException:
+        temporary.unlink(missing_ok=True)
+        raise
+    flush_to_disk(path.parent)
+
+
+@contextmanager
+def publish_folder(path: Path) -> Iterator[Path]:
+    """Write a folder of files so that it appears whole or not at all; an existing one is replaced.
+
+    Replacing needs two renames: killed between them, the earlier folder still stands beside under a name that ends
+    in ``.old``.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+    try:
+        temporary.chmod(0o755)
+        yield temporary
+        for file in temporary.rglob("*"):
+            flush_to_disk(file)
+        flush_to_disk(temporary)
+        _replace_folder(temporary, path)
+    except BaseException:
+        shutil.rmtree(temporary, ignore_errors=True)
+        raise
+    flush_to_disk(path.parent)
+
+
+def _replace_folder(new: Path, path: Path) -> None:
+    earlier = path.with_name(f".{path.name}.old")
+    shutil.rmtree(earlier, ignore_errors=True)
+    if path.exists():
+        path.rename(earlier)
+    new.rename(path)
+    shutil.rmtree(earlier, ignore_errors=True)
+
+
+def flush_to_disk(path: Path) -> None:
+    """fsync a file, or a folder's entries."""
+    if path.is_dir() and os.name == "nt":  # a folder cannot be opened there
+        return
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
