@@ -1,0 +1,352 @@
+"""The feature file: published whole, finished after any kill, refused when damaged."""
+
+import multiprocessing
+import os
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+import h5py
+import numpy as np
+import pytest
+
+from cellfeat import provenance
+from cellfeat.errors import BusyError, FeatureFileError, FingerprintError, MissingFileError
+from cellfeat.extraction import store
+from cellfeat.extraction.store import (
+    PartStore,
+    Rows,
+    RunHeader,
+    SampleTable,
+    held_output,
+    load_features,
+    parts_folder,
+    read_labels,
+    read_summary,
+    remove_parts,
+    unfinished_run,
+    verify_features,
+)
+
+N_SAMPLES = 10
+RECIPE = {"backbone": {"name": "convnext_base"}, "passes": ["planes"], "views": 2, "precision": "fp32"}
+HEADER = RunHeader(
+    recipe=RECIPE,
+    samples="sha256:samples",
+    execution={"batch_size": 4},
+    n_samples=N_SAMPLES,
+    n_views=2,
+    embedding_dim=3,
+    part_size=4,
+)
+TABLE = SampleTable(
+    sample_id=[f"s{i}" for i in range(N_SAMPLES)],
+    label=["HeLa" if i % 2 else "U-2 OS" for i in range(N_SAMPLES)],
+    group=[""] * N_SAMPLES,
+    columns={"plate": [f"p{i // 5}" for i in range(N_SAMPLES)]},
+)
+PROVENANCE = {"request": {"views": 2}}
+
+
+def make_rows(part: range) -> Rows:
+    rng = np.random.default_rng(part.start)
+    n = len(part)
+    rows = Rows(
+        start=part.start,
+        embeddings=rng.normal(size=(n, 2, 3)).astype(np.float32),
+        status=np.zeros(n, np.uint8),
+        pixel_digest=rng.integers(0, 256, (n, 32), dtype=np.uint8),
+        failures={},
+    )
+    if part.start == 4:
+        rows.embeddings[1], rows.status[1], rows.pixel_digest[1] = np.nan, 1, 0
+        return Rows(rows.start, rows.embeddings, rows.status, rows.pixel_digest, {5: "truncated"})
+    return rows
+
+
+def run_to_end(output: Path) -> int:
+    """What an extraction does with the store; returns how many parts it had to make."""
+    with held_output(output):
+        if output.exists():
+            verify_features(output)
+            remove_parts(output)
+            return 0
+        parts = PartStore(output, HEADER)
+        missing = parts.missing_parts()
+        for part in missing:
+            parts.write(make_rows(part))
+        parts.consolidate(TABLE, PROVENANCE)
+        return len(missing)
+
+
+def contents(path: Path) -> dict[str, Any]:
+    """Every dataset and attribute, with the bytes behind it."""
+    found: dict[str, Any] = {}
+
+    def visit(name: str, item: Any) -> None:
+        found.update({f"{name}@{key}": value for key, value in item.attrs.items()})
+        if isinstance(item, h5py.Dataset):
+            values = item[:]
+            found[name] = values.tolist() if values.dtype.hasobject else (values.dtype, values.shape, values.tobytes())
+
+    with h5py.File(path) as file:
+        visit("/", file)
+        file.visititems(visit)
+    return found
+
+
+@pytest.fixture
+def finished(tmp_path: Path) -> Path:
+    output = tmp_path / "cells.h5"
+    run_to_end(output)
+    return output
+
+
+def test_what_was_written_is_read_back(finished: Path) -> None:
+    features = load_features(finished)
+    parts = [make_rows(part) for part in HEADER.part_rows()]
+    np.testing.assert_array_equal(features.embeddings, np.concatenate([part.embeddings for part in parts]))
+    assert features.sample_id.tolist() == TABLE.sample_id
+    assert features.label.tolist() == TABLE.label == read_labels(finished).tolist()
+    assert features.columns["plate"].tolist() == TABLE.columns["plate"]
+    assert features.failures == {5: "truncated"}
+    assert features.status.tolist() == [0, 0, 0, 0, 0, 1, 0, 0, 0, 0]
+    assert features.pixel_digest[0] == parts[0].pixel_digest[0].tobytes().hex()
+    assert features.pixel_digest[5] == ""
+    assert features.fingerprint == HEADER.fingerprint
+    assert features.provenance == PROVENANCE
+
+
+def test_nothing_but_the_file_is_left(finished: Path) -> None:
+    assert [path.name for path in finished.parent.iterdir()] == ["cells.h5"]
+
+
+def test_summary_tells_shape_and_failures(finished: Path) -> None:
+    summary = read_summary(finished)
+    assert (summary.n_samples, summary.n_views, summary.embedding_dim, summary.n_failed) == (10, 2, 3, 1)
+
+
+def test_each_chunk_spans_whole_rows(finished: Path) -> None:
+    with h5py.File(finished) as file:
+        assert file["embeddings"].chunks[1:] == (2, 3)
+
+
+def killed_at_event(k: int, output: Path) -> bool:
+    """Run to the end in a process that is killed at its k-th line inside the store; False where it ended before."""
+    pid = os.fork()
+    if pid == 0:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+        n_events = 0
+        files = {store.__file__, provenance.__file__}
+
+        def trace(frame: FrameType, event: str, _: Any) -> Callable[..., Any] | None:
+            nonlocal n_events
+            if frame.f_code.co_filename not in files:
+                return None
+            if event == "line":
+                n_events += 1
+                if n_events == k:
+                    os.kill(os.getpid(), signal.SIGKILL)
+            return trace
+
+        sys.settrace(trace)
+        try:
+            run_to_end(output)
+        finally:
+            sys.settrace(None)
+            os._exit(0)
+    return os.WIFSIGNALED(os.waitpid(pid, 0)[1])
+
+
+def check_kills(folder: Path, step: int) -> int:
+    undisturbed = folder / "undisturbed" / "cells.h5"
+    run_to_end(undisturbed)
+    expected = contents(undisturbed)
+    n_killed, k = 0, 1
+    while True:
+        output = folder / f"killed-{k}" / "cells.h5"
+        output.parent.mkdir()
+        if not killed_at_event(k, output):
+            return n_killed
+        n_killed += 1
+        if output.exists():
+            verify_features(output)
+        n_made = run_to_end(output)
+        assert n_made <= 3
+        assert contents(output) == expected, f"killed at line event {k}"
+        assert [path.name for path in output.parent.iterdir()] == ["cells.h5"], f"killed at line event {k}"
+        k += step
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_killed_anywhere_the_next_run_ends_with_the_same_bytes(tmp_path: Path) -> None:
+    assert check_kills(tmp_path, step=11) > 30
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_killed_at_every_line_of_the_store_the_next_run_ends_with_the_same_bytes(tmp_path: Path) -> None:
+    assert check_kills(tmp_path, step=1) > 300
+
+
+def test_a_finished_part_is_not_made_again(tmp_path: Path) -> None:
+    output = tmp_path / "cells.h5"
+    PartStore(output, HEADER).write(make_rows(range(0, 4)))
+    assert run_to_end(output) == 2
+
+
+def test_a_damaged_part_is_made_again(tmp_path: Path) -> None:
+    output = tmp_path / "cells.h5"
+    PartStore(output, HEADER).write(make_rows(range(0, 4)))
+    part = next(parts_folder(output).glob("rows-*.h5"))
+    with h5py.File(part, "r+") as file:
+        file["embeddings"][0, 0, 0] += 1
+    assert run_to_end(output) == 3
+    np.testing.assert_array_equal(load_features(output).embeddings[:4], make_rows(range(0, 4)).embeddings)
+
+
+def test_a_truncated_part_is_made_again(tmp_path: Path) -> None:
+    output = tmp_path / "cells.h5"
+    PartStore(output, HEADER).write(make_rows(range(0, 4)))
+    part = next(parts_folder(output).glob("rows-*.h5"))
+    part.write_bytes(part.read_bytes()[:-100])
+    assert run_to_end(output) == 3
+
+
+def test_an_unfinished_run_with_other_settings_is_refused_with_the_difference(tmp_path: Path) -> None:
+    output = tmp_path / "cells.h5"
+    PartStore(output, HEADER).write(make_rows(range(0, 4)))
+    other = RunHeader(**{**HEADER.__dict__, "recipe": {**RECIPE, "precision": "bf16"}})
+    with pytest.raises(FingerprintError, match=r"recipe.precision: fp32 -> bf16"):
+        PartStore(output, other)
+    assert unfinished_run(output) == HEADER
+
+
+def test_a_second_holder_is_told_who_holds_the_output(tmp_path: Path) -> None:
+    output = tmp_path / "cells.h5"
+    with held_output(output), pytest.raises(BusyError, match=f"pid {os.getpid()}"), held_output(output):
+        pass
+
+
+def test_a_killed_holder_lets_go(tmp_path: Path) -> None:
+    output = tmp_path / "cells.h5"
+    context = multiprocessing.get_context("spawn")
+    holds = context.Event()
+    holder = context.Process(target=hold, args=(output, holds))
+    holder.start()
+    try:
+        assert holds.wait(60)
+        with pytest.raises(BusyError, match=f"pid {holder.pid}"), held_output(output):
+            pass
+    finally:
+        holder.kill()
+        holder.join()
+    with held_output(output):
+        pass
+
+
+def hold(output: Path, holds: Any) -> None:
+    with held_output(output):
+        holds.set()
+        time.sleep(60)
+
+
+def test_every_flipped_byte_is_found_or_changes_nothing(finished: Path) -> None:
+    whole = finished.read_bytes()
+    expected = load_features(finished)
+    n_found = 0
+    for position in range(0, len(whole), 23):
+        damaged = bytearray(whole)
+        damaged[position] ^= 0xFF
+        finished.write_bytes(damaged)
+        try:
+            features = load_features(finished)
+        except FeatureFileError:
+            n_found += 1
+            continue
+        np.testing.assert_array_equal(features.embeddings, expected.embeddings)
+        for name in ("sample_id", "label", "group", "status", "pixel_digest"):
+            np.testing.assert_array_equal(getattr(features, name), getattr(expected, name))
+        assert (features.fingerprint, features.provenance) == (expected.fingerprint, expected.provenance)
+    assert n_found > 50
+
+
+def test_a_truncated_file_is_refused(finished: Path) -> None:
+    finished.write_bytes(finished.read_bytes()[:-200])
+    with pytest.raises(FeatureFileError, match=r"cells\.h5: damaged"):
+        load_features(finished)
+
+
+def test_changed_embeddings_are_refused_by_row_range(finished: Path) -> None:
+    with h5py.File(finished, "r+") as file:
+        file["embeddings"][6, 0, 0] += 1
+    with pytest.raises(FeatureFileError, match="rows 4 to 7 do not match"):
+        verify_features(finished)
+
+
+def test_changed_labels_are_refused(finished: Path) -> None:
+    with h5py.File(finished, "r+") as file:
+        file["manifest/label"][0] = "RT4"
+    with pytest.raises(FeatureFileError, match="ids, labels or provenance"):
+        load_features(finished)
+
+
+def test_a_changed_recipe_is_refused(finished: Path) -> None:
+    with h5py.File(finished, "r+") as file:
+        file.attrs["recipe"] = file.attrs["recipe"].replace("fp32", "bf16")
+    with pytest.raises(FeatureFileError, match="not the digest of its recipe"):
+        read_summary(finished)
+
+
+def test_a_newer_format_is_refused(finished: Path) -> None:
+    with h5py.File(finished, "r+") as file:
+        file.attrs["format"] = 99
+    with pytest.raises(FeatureFileError, match="format 99, expected 1"):
+        read_summary(finished)
+
+
+def test_another_tools_file_is_refused(tmp_path: Path) -> None:
+    with h5py.File(tmp_path / "other.h5", "w") as file:
+        file["features"] = np.zeros((3, 4))
+    with pytest.raises(FeatureFileError, match="not a feature file of cellfeat"):
+        load_features(tmp_path / "other.h5")
+
+
+def test_a_missing_file_names_the_unfinished_run(tmp_path: Path) -> None:
+    output = tmp_path / "cells.h5"
+    with pytest.raises(MissingFileError, match="does not exist; make it with"):
+        load_features(output)
+    PartStore(output, HEADER)
+    with pytest.raises(MissingFileError, match="unfinished run"):
+        load_features(output)
+
+
+@pytest.mark.parametrize("hostile", ["external link", "soft link", "external storage", "virtual"])
+def test_data_that_lies_elsewhere_is_refused(finished: Path, tmp_path: Path, hostile: str) -> None:
+    with h5py.File(finished, "r+") as file:
+        shape = file["embeddings"].shape
+        del file["embeddings"]
+        if hostile == "external link":
+            file["embeddings"] = h5py.ExternalLink(str(tmp_path / "other.h5"), "/x")
+        elif hostile == "soft link":
+            file["embeddings"] = h5py.SoftLink("/status")
+        elif hostile == "external storage":
+            file.create_dataset("embeddings", shape, np.float32, external=[("/etc/passwd", 0, 240)])
+        else:
+            layout = h5py.VirtualLayout(shape, np.float32)
+            layout[:] = h5py.VirtualSource("/etc/passwd", "x", shape)
+            file.create_virtual_dataset("embeddings", layout)
+    with pytest.raises(FeatureFileError, match="elsewhere"):
+        load_features(finished)
+
+
+def test_a_shape_without_data_is_refused_before_it_is_read(finished: Path) -> None:
+    with h5py.File(finished, "r+") as file:
+        del file["embeddings"]
+        file.create_dataset("embeddings", (N_SAMPLES, 2, 10**12), np.float32, chunks=(1, 1, 1024))
+    with pytest.raises(FeatureFileError, match="fewer embeddings than its shape"):
+        load_features(finished)
