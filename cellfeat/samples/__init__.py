@@ -1,0 +1,1 @@
+"""What goes in: the table of samples, and the pixels of each."""

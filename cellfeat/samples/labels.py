@@ -1,0 +1,129 @@
+"""The labels CSV, read as text: what stands in a cell is what a person wrote there."""
+
+import csv
+from pathlib import Path
+
+import pandas as pd
+
+from cellfeat.config import LabelsSettings
+from cellfeat.errors import ManifestError, MissingFileError, first_ten, near_names
+
+SEPARATORS = ",;\t"
+
+
+def read_labels(settings: LabelsSettings, file: Path) -> pd.DataFrame:
+    """Read a labels table.
+
+    Commas, semicolons and tabs separate cells, whichever the header has most of; a byte-order mark, white space around
+    cells, blank lines and columns without a name are left out.
+
+    Parameters
+    ----------
+    settings
+        The names of the columns that must be there.
+    file
+        The CSV file, UTF-8.
+
+    Returns
+    -------
+    One row per sample with the file's own columns, all str, ``""`` where a cell is empty; the index holds the line of
+    the file, for messages.
+
+    Raises
+    ------
+    MissingFileError
+        If the file does not exist.
+    ManifestError
+        If it is not a table, lacks a column that the settings name, or has samples without an id.
+    """
+    table = _parse(_read_text(file), file)
+    _check_columns(table, settings, file)
+    missing = table.index[table[settings.id] == ""]
+    if len(missing):
+        raise ManifestError(f"{file}: no {settings.id} in line {first_ten(missing)}; every sample needs its own id")
+    return table
+
+
+def label_by_id(settings: LabelsSettings, file: Path) -> dict[str, str]:
+    """Read labels that replace those of a feature file, by sample id.
+
+    Raises
+    ------
+    MissingFileError, ManifestError
+        As `read_labels`; also where the settings name no column of labels, or an id stands there twice.
+    """
+    if settings.label is None:
+        raise ManifestError(f"{file}: labels.label names no column; say which with --set labels.label=COLUMN")
+    table = read_labels(settings, file)
+    repeated = table[settings.id][table[settings.id].duplicated()]
+    if len(repeated):
+        raise ManifestError(f"{file}: ids that stand there more than once: {first_ten(repeated)}; keep one row of each")
+    return dict(zip(table[settings.id], table[settings.label], strict=True))
+
+
+def named_columns(settings: LabelsSettings) -> list[str]:
+    """The columns of the labels table that the settings name."""
+    return [column for column in (settings.id, settings.label, settings.group) if column] + file_columns(settings)
+
+
+def file_columns(settings: LabelsSettings) -> list[str]:
+    """The columns of the labels table that hold file names."""
+    if settings.files is None:
+        return []
+    return [settings.files] if isinstance(settings.files, str) else settings.files
+
+
+def _read_text(file: Path) -> str:
+    try:
+        return file.read_text(encoding="utf-8-sig")
+    except FileNotFoundError:
+        raise MissingFileError(
+            f"the labels {file} do not exist; name the CSV with --set labels.file=FILE, "
+            "or say that there is none with --set labels.file=null"
+        ) from None
+    except UnicodeDecodeError as error:
+        raise ManifestError(f"{file}: not UTF-8 text ({error.reason}); save it as CSV UTF-8") from None
+    except OSError as error:
+        raise ManifestError(f"{file}: cannot be read: {error.strerror or error}") from None
+
+
+def _parse(text: str, file: Path) -> pd.DataFrame:
+    separator = max(SEPARATORS, key=text.partition("\n")[0].count)
+    reader = csv.reader(text.splitlines(keepends=True), delimiter=separator, strict=True)
+    try:
+        rows = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
+    except csv.Error as error:
+        raise ManifestError(f"{file}: line {reader.line_num}: not a CSV table: {error}") from None
+    rows = [(line, cells) for line, cells in rows if any(cells)]
+    if not rows:
+        raise ManifestError(f"{file}: is empty; expected a header and one row per sample")
+    _, header = rows.pop(0)
+    _check_shape(header, rows, file)
+    table = pd.DataFrame([cells for _, cells in rows], index=[line for line, _ in rows], columns=header, dtype=str)
+    return table.loc[:, [column for column in header if column]]
+
+
+def _check_shape(header: list[str], rows: list[tuple[int, list[str]]], file: Path) -> None:
+    twice = sorted({column for column in header if column and header.count(column) > 1})
+    if twice:
+        raise ManifestError(f"{file}: column {first_ten(twice)} stands there more than once; rename one")
+    ragged = [line for line, cells in rows if len(cells) != len(header)]
+    if ragged:
+        raise ManifestError(
+            f"{file}: line {first_ten(ragged)}: expected {len(header)} cells as in the header; "
+            "put quotes around cells that hold separators"
+        )
+    if not rows:
+        raise ManifestError(f"{file}: holds a header and no samples")
+
+
+def _check_columns(table: pd.DataFrame, settings: LabelsSettings, file: Path) -> None:
+    named = [("id", settings.id), ("label", settings.label), ("group", settings.group)]
+    named += [("files", column) for column in file_columns(settings)]
+    lines = [
+        f"no column {column!r} (labels.{key}); {near_names(column, table.columns)}"
+        for key, column in named
+        if column and column not in table.columns
+    ]
+    if lines:
+        raise ManifestError(f"{file}: {'; '.join(lines)}: name the right one with --set labels.COLUMN=NAME")

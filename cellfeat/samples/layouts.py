@@ -1,0 +1,253 @@
+"""How the files of a sample are found: by a pattern, by class folders, or in a table."""
+
+import os
+import posixpath
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from string import Formatter
+from typing import NamedTuple, Protocol
+
+from cellfeat.errors import ConfigError, ManifestError
+
+# Some of these cannot be read: in a class folder they are samples all the same, and reading one says what to do.
+IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".jp2")
+PATTERN_FIELDS = ("sample_id", "channel", "label")
+_OUTSIDE = re.compile(r"^/|^[A-Za-z]:/|(^|/)\.\.(/|$)")
+_WHOLE_NUMBER = re.compile(r"0*(\d+)(\.0*)?", re.ASCII)
+
+
+class Found(NamedTuple):
+    """What a file's name says of its sample; `label` is ``""`` where it says none."""
+
+    sample_id: str
+    label: str
+
+
+class Layout(Protocol):
+    """Where the files of samples are, relative to the root and with ``/`` between folders."""
+
+    @property
+    def file_columns(self) -> tuple[str, ...]:
+        """The manifest's columns of file names: ``file``, or ``file_<channel>`` for each channel."""
+        ...
+
+    def sample_id(self, text: str) -> str | None:
+        """The id that a cell of the labels table means; None where it cannot be one."""
+        ...
+
+    def names(self, sample: Found) -> tuple[str, ...]:
+        """The file names of a sample, one for each of `file_columns`."""
+        ...
+
+    def find(self, name: str) -> Found | None:
+        """The sample that a file belongs to; None where it belongs to none."""
+        ...
+
+    def on_disk(self, root: Path) -> set[str]:
+        """The names of the files that are there."""
+        ...
+
+
+@dataclass(frozen=True)
+class PatternLayout:
+    """Files named by a pattern such as ``{sample_id:05d}_{channel}.png``.
+
+    With a whole-number format the id of ``00001_blue.png`` is ``1``, and the labels table may write it ``1``, ``1.0``
+    or ``00001``.
+    """
+
+    pattern: str
+    channels: tuple[str | int, ...]
+
+    def __post_init__(self) -> None:
+        fields = self._specs.keys()
+        if not {"sample_id"} <= fields <= set(PATTERN_FIELDS):
+            raise ConfigError(
+                f"images.pattern: {self.pattern!r}: expected {{sample_id}}, with {{channel}} and {{label}} where the "
+                f"names hold them, got {', '.join(fields) or 'no field'}"
+            )
+        if not re.fullmatch(r"(0?\d*d)?", self._specs["sample_id"]) or self._specs.get("label"):
+            raise ConfigError(f"images.pattern: {self.pattern!r}: expected {{sample_id}} or a format such as :05d")
+        try:
+            self.names(Found("0", ""))
+        except (ValueError, LookupError, AttributeError) as error:
+            raise ConfigError(
+                f"images.pattern: {self.pattern!r} does not fit the channels {list(self.channels)}: {error}"
+            ) from None
+
+    @property
+    def file_columns(self) -> tuple[str, ...]:
+        """One column per channel where the pattern holds ``{channel}``, else one for all."""
+        if self._has_channel:
+            return tuple(f"file_{channel}" for channel in self.channels)
+        return ("file",)
+
+    def sample_id(self, text: str) -> str | None:
+        """The cell itself, or the number in it where the pattern says number."""
+        if not self._has_numbers:
+            return text
+        match = _WHOLE_NUMBER.fullmatch(text)
+        return match[1] if match else None
+
+    def names(self, sample: Found) -> tuple[str, ...]:
+        """The pattern, filled in for each channel."""
+        number = int(sample.sample_id) if self._has_numbers else sample.sample_id
+        channels = self.channels if self._has_channel else ("",)
+        return tuple(self.pattern.format(sample_id=number, channel=c, label=sample.label) for c in channels)
+
+    def find(self, name: str) -> Found | None:
+        """The sample whose name, filled into the pattern, gives the file's."""
+        match = self._expression.fullmatch(name)
+        if match is None:
+            return None
+        parts = match.groupdict()
+        sample_id = self.sample_id(parts["sample_id"])
+        assert sample_id is not None, "the expression lets through what sample_id takes"
+        # 1_blue.png is not what {sample_id:05d} means, though its number is.
+        if self._has_numbers and format(int(sample_id), self._specs["sample_id"]) != parts["sample_id"]:
+            return None
+        return Found(sample_id, parts.get("label", ""))
+
+    def on_disk(self, root: Path) -> set[str]:
+        """All files under the root."""
+        return scan(root)
+
+    @cached_property
+    def _specs(self) -> dict[str, str]:
+        """The pattern's fields and their formats."""
+        try:
+            return {field: spec or "" for _, field, spec, _ in Formatter().parse(self.pattern) if field is not None}
+        except ValueError as error:
+            raise ConfigError(f"images.pattern: {self.pattern!r}: {error}") from None
+
+    @property
+    def _has_channel(self) -> bool:
+        return "channel" in self._specs
+
+    @property
+    def _has_numbers(self) -> bool:
+        return self._specs["sample_id"].endswith("d")
+
+    @cached_property
+    def _expression(self) -> re.Pattern[str]:
+        channels = sorted((format(c, self._specs.get("channel", "")) for c in self.channels), key=len, reverse=True)
+        parts = {
+            "sample_id": r"\d+" if self._has_numbers else "[^/]+",
+            "channel": "|".join(map(re.escape, channels)),
+            "label": "[^/]+",
+        }
+        expression = ""
+        for literal, field, _, _ in Formatter().parse(self.pattern):
+            expression += re.escape(literal)
+            if field is not None:
+                part = parts.pop(field, None)
+                expression += f"(?P={field})" if part is None else f"(?P<{field}>{part})"
+        return re.compile(expression, re.ASCII)
+
+
+@dataclass(frozen=True)
+class FoldersLayout:
+    """One folder per class, with one file per sample anywhere in it; a sample's id is its file's name from the root."""
+
+    file_columns: tuple[str, ...] = ("file",)
+
+    def sample_id(self, text: str) -> str | None:
+        """The file's name, with ``/`` between folders."""
+        return text.replace("\\", "/")
+
+    def names(self, sample: Found) -> tuple[str, ...]:
+        """The id, which is the file's name."""
+        return (sample.sample_id,)
+
+    def find(self, name: str) -> Found | None:
+        """The file's own sample, of the class that the first folder is called after."""
+        folder, slash, _ = name.partition("/")
+        return Found(name, folder) if slash and is_image_name(name) else None
+
+    def on_disk(self, root: Path) -> set[str]:
+        """All files under the root."""
+        return scan(root)
+
+
+@dataclass(frozen=True)
+class TableLayout:
+    """Files whose names stand in the labels table, by sample."""
+
+    file_columns: tuple[str, ...]
+    files: Mapping[str, tuple[str, ...]]
+
+    def sample_id(self, text: str) -> str | None:
+        """The cell itself."""
+        return text
+
+    def names(self, sample: Found) -> tuple[str, ...]:
+        """What stands in the table."""
+        return self.files[sample.sample_id]
+
+    def find(self, name: str) -> Found | None:  # noqa: ARG002, the protocol's
+        """None: files beside those in the table are nobody's."""
+        return None
+
+    def on_disk(self, root: Path) -> set[str]:
+        """The files in the folders that the table names, each folder listed once."""
+        folders = {posixpath.dirname(name) for names in self.files.values() for name in names}
+        return {posixpath.join(folder, name) for folder in folders for name in _file_names(root / folder)}
+
+
+def table_file_name(cell: str) -> str:
+    """A file name as a person wrote it, with ``/`` between folders and no detours."""
+    return posixpath.normpath(cell.replace("\\", "/")) if cell else ""
+
+
+def is_image_name(name: str) -> bool:
+    """Whether a file is called like an image."""
+    return name.lower().endswith(IMAGE_SUFFIXES)
+
+
+def leads_outside(name: str) -> bool:
+    """Whether a name, by its letters alone, leads out of the folder that it is relative to."""
+    return _OUTSIDE.search(name) is not None
+
+
+def scan(root: Path) -> set[str]:
+    """The names of all files under `root`, relative to it; hidden files and folders are left out, links followed.
+
+    Raises
+    ------
+    ManifestError
+        If a folder cannot be listed.
+    """
+    names: set[str] = set()
+    seen: set[str] = set()
+    for folder, subfolders, files in os.walk(root, followlinks=True, onerror=_refuse_listing):
+        real = os.path.realpath(folder)
+        if real in seen:  # a link that leads back up
+            subfolders.clear()
+            continue
+        seen.add(real)
+        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+        relative = Path(folder).relative_to(root).as_posix()
+        prefix = "" if relative == "." else f"{relative}/"
+        names.update(prefix + name for name in files if not name.startswith("."))
+    return names
+
+
+def _refuse_listing(error: OSError) -> None:
+    raise _cannot_list(error)
+
+
+def _cannot_list(error: OSError) -> ManifestError:
+    return ManifestError(f"{error.filename}: the folder cannot be listed: {error.strerror}; ask for access to it")
+
+
+def _file_names(folder: Path) -> list[str]:
+    try:
+        with os.scandir(folder) as entries:
+            return [entry.name for entry in entries if entry.is_file()]
+    except (FileNotFoundError, NotADirectoryError):
+        return []
+    except OSError as error:
+        raise _cannot_list(error) from None

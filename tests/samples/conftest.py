@@ -1,0 +1,51 @@
+"""Small image folders that the tests of samples share."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import pytest
+
+WriteFiles = Callable[[Mapping[str, np.ndarray]], Path]
+
+
+@pytest.fixture
+def write_pngs(tmp_path: Path) -> WriteFiles:
+    """Writes PNG files, by name, into an images folder, and returns that."""
+
+    def write(pixels: Mapping[str, np.ndarray]) -> Path:
+        root = tmp_path / "images"
+        for name, plane in pixels.items():
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).write_bytes(imagecodecs.png_encode(plane))
+        return root
+
+    return write
+
+
+@pytest.fixture
+def touch(tmp_path: Path) -> Callable[..., Path]:
+    """Makes empty files, by name, in an images folder, and returns that: a manifest opens no image."""
+
+    def make(*names: str) -> Path:
+        root = tmp_path / "images"
+        root.mkdir(exist_ok=True)
+        for name in names:
+            (root / name).parent.mkdir(parents=True, exist_ok=True)
+            (root / name).touch()
+        return root
+
+    return make
+
+
+@pytest.fixture
+def labels_csv(tmp_path: Path) -> Callable[[str], Path]:
+    """Writes the text of a labels table, and returns its file."""
+
+    def write(text: str) -> Path:
+        file = tmp_path / "labels.csv"
+        file.write_text(text, encoding="utf-8")
+        return file
+
+    return write

@@ -1,0 +1,222 @@
+import io
+import struct
+import zlib
+
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+
+from cellfeat.errors import ImageError
+from cellfeat.samples.decoding import decode_image
+
+MAX_PIXELS = 100_000
+
+
+def random_pixels(*shape: int, dtype: str = "uint8") -> np.ndarray:
+    rng = np.random.default_rng(0)
+    if np.dtype(dtype).kind == "f":
+        return rng.random(shape).astype(dtype)
+    return rng.integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True)
+
+
+def tiff(pixels: np.ndarray, **options) -> bytes:
+    file = io.BytesIO()
+    tifffile.imwrite(file, pixels, **options)
+    return file.getvalue()
+
+
+def png(pixels: np.ndarray) -> bytes:
+    return imagecodecs.png_encode(np.ascontiguousarray(pixels))
+
+
+def png_with_header(content: bytes, **changes: int) -> bytes:
+    """A PNG whose header says otherwise, with the right checksum."""
+    fields = dict(zip(("width", "height", "bits", "colour"), struct.unpack(">IIBB", content[16:26]), strict=True))
+    header = b"IHDR" + struct.pack(">IIBB", *(fields | changes).values()) + content[26:29]
+    return content[:12] + header + struct.pack(">I", zlib.crc32(header)) + content[33:]
+
+
+def png_chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def grey_png(bits: int, data: bytes) -> bytes:
+    """A 2 x 2 grey PNG of `bits` bits per pixel."""
+    header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 2, bits, 0, 0, 0, 0))
+    return b"\x89PNG\r\n\x1a\n" + header + png_chunk(b"IDAT", zlib.compress(data)) + png_chunk(b"IEND", b"")
+
+
+PALETTE_PNG = (
+    b"\x89PNG\r\n\x1a\n"
+    + png_chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 1, 8, 3, 0, 0, 0))
+    + png_chunk(b"PLTE", bytes([10, 20, 30, 40, 50, 60]))
+    + png_chunk(b"IDAT", zlib.compress(bytes([0, 1, 0])))
+    + png_chunk(b"IEND", b"")
+)
+
+CYX = random_pixels(3, 7, 9, dtype="uint16")
+RGB = random_pixels(7, 9, 3)
+JPEG = imagecodecs.jpeg_encode(RGB)
+OPAQUE = np.concatenate([RGB, np.full((7, 9, 1), 255, np.uint8)], axis=2)
+
+# Content, and the pixels that stand in it.
+READABLE = {
+    "png 8": (png(RGB[..., 0]), RGB[np.newaxis, ..., 0]),
+    "png 16": (png(CYX[0]), CYX[:1]),
+    "png rgb": (png(RGB), np.moveaxis(RGB, 2, 0)),
+    "png rgba": (png(OPAQUE), np.moveaxis(RGB, 2, 0)),
+    "png grey alpha": (png(OPAQUE[..., [0, 3]]), RGB[np.newaxis, ..., 0]),
+    "png palette": (PALETTE_PNG, np.array([[[40, 10]], [[50, 20]], [[60, 30]]], np.uint8)),
+    "tiff cyx": (tiff(CYX, photometric="minisblack", metadata={"axes": "CYX"}), CYX),
+    "tiff pages": (tiff(CYX, photometric="minisblack", metadata=None), CYX),
+    "tiff big-endian": (tiff(CYX, photometric="minisblack", byteorder=">"), CYX),
+    "tiff big": (tiff(CYX, photometric="minisblack", bigtiff=True), CYX),
+    "tiff imagej": (tiff(CYX, imagej=True, metadata={"axes": "CYX"}), CYX),
+    "tiff tzcyx": (tiff(CYX[np.newaxis, np.newaxis], photometric="minisblack", metadata={"axes": "TZCYX"}), CYX),
+    "tiff deflate": (tiff(CYX, photometric="minisblack", compression="deflate", rowsperstrip=3), CYX),
+    "tiff yx": (tiff(CYX[0]), CYX[:1]),
+    "tiff one row": (tiff(CYX[:, :1], photometric="minisblack", metadata={"axes": "CYX"}), CYX[:, :1]),
+    "tiff rgb": (tiff(RGB, photometric="rgb"), np.moveaxis(RGB, 2, 0)),
+    "tiff rgb planes": (tiff(CYX, photometric="rgb", planarconfig="separate"), CYX),
+    "tiff rgba": (tiff(OPAQUE, photometric="rgb", extrasamples=["unassalpha"]), np.moveaxis(RGB, 2, 0)),
+    "tiff ome": (tiff(CYX, ome=True, photometric="minisblack", metadata={"axes": "CYX"}), CYX),
+} | {
+    f"tiff {dtype}": (tiff(pixels, photometric="minisblack"), pixels)
+    for dtype in ("uint8", "int16", "uint32", "int32", "float32", "float64")
+    for pixels in [random_pixels(2, 5, 6, dtype=dtype)]
+}
+
+
+@pytest.mark.parametrize("kind", READABLE)
+def test_pixels_come_out_as_they_were_stored(kind):
+    content, expected = READABLE[kind]
+
+    pixels = decode_image(content, MAX_PIXELS).pixels
+
+    assert pixels.dtype == expected.dtype
+    assert pixels.dtype.isnative
+    assert pixels.flags.c_contiguous
+    np.testing.assert_array_equal(pixels, expected)
+
+
+@pytest.mark.parametrize("pixels", [RGB[..., 0], RGB], ids=["grey", "rgb"])
+def test_jpeg_comes_out_as_its_codec_gives_it(pixels):
+    content = imagecodecs.jpeg_encode(np.ascontiguousarray(pixels), level=95)
+
+    decoded = decode_image(content, MAX_PIXELS).pixels
+
+    expected = imagecodecs.jpeg_decode(content)
+    np.testing.assert_array_equal(decoded, np.moveaxis(np.atleast_3d(expected), 2, 0))
+
+
+@pytest.mark.parametrize("kind", [*READABLE, "jpeg"])
+def test_a_truncated_file_is_an_error_and_never_other_pixels(kind):
+    content, expected = READABLE.get(kind) or (JPEG, None)
+    if expected is None:
+        expected = decode_image(content, MAX_PIXELS).pixels
+
+    errors = 0
+    for end in range(0, len(content), max(1, len(content) // 100)):
+        try:
+            pixels = decode_image(content[:end], MAX_PIXELS).pixels
+        except ImageError:
+            errors += 1
+        else:  # only bytes behind the pixels were cut off
+            np.testing.assert_array_equal(pixels, expected)
+    assert errors > 20
+
+
+@pytest.mark.parametrize("kind", [*READABLE, "jpeg"])
+def test_damage_never_raises_anything_but_an_image_error(kind):
+    content = READABLE[kind][0] if kind in READABLE else JPEG
+    rng = np.random.default_rng(1)
+
+    refused = 0
+    for _ in range(100):
+        damaged = bytearray(content)
+        for position in rng.integers(4, min(len(content), 400), 3):
+            damaged[position] = rng.integers(256)
+        try:
+            decode_image(bytes(damaged), MAX_PIXELS)
+        except ImageError:
+            refused += 1
+    assert refused > 0
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"", "empty"),
+        (b"file_id,cell_line\n", "not an image: expected PNG, JPEG or TIFF, got a file that starts with b'file_id,'"),
+        (b"BM\x00\x00\x00\x00", "a BMP file.*save it as TIFF or PNG"),
+        (b"GIF89a\x00", "a GIF file"),
+        (b"\x89HDF\r\n\x1a\n", "a HDF5 file"),
+        (grey_png(1, bytes([0, 0x80, 0, 0x40])), "1 bits per pixel"),
+        (grey_png(4, bytes([0, 0x12, 0, 0x34])), "4 bits per pixel"),
+        (imagecodecs.apng_encode(random_pixels(3, 8, 8)), "animated"),
+        (png(random_pixels(8, 8, 4)), "transparent"),
+        (tiff(random_pixels(8, 8) > 99), "type bool"),
+        (tiff(random_pixels(8, 8).astype("complex64")), "type complex64"),
+        (tiff(np.array([[0, np.nan], [np.inf, 1]], np.float32)), "2 pixels that are NaN or infinite"),
+        (tiff(CYX, photometric="minisblack", metadata={"axes": "ZYX"}), r"axes ZYX \(3, 7, 9\)"),
+        (tiff(CYX[:, np.newaxis], imagej=True, metadata={"axes": "TCYX"}), "axes TYX"),
+        (tiff(random_pixels(2, 3, 8, 8), photometric="minisblack", metadata={"axes": "TCYX"}), "axes TCYX"),
+        (tiff(random_pixels(8, 8), photometric="miniswhite"), "MINISWHITE"),
+        (tiff(random_pixels(8, 8), photometric="palette", colormap=np.zeros((3, 256), "uint16")), "PALETTE"),
+        (tiff(random_pixels(8, 8, 4), photometric="separated"), "SEPARATED"),
+    ],
+    ids=lambda value: value if isinstance(value, str) else "",
+)
+def test_what_has_no_plain_meaning_is_refused(content, message):
+    with pytest.raises(ImageError, match=message):
+        decode_image(content, MAX_PIXELS)
+
+
+def test_several_images_in_one_file_are_refused():
+    file = io.BytesIO()
+    with tifffile.TiffWriter(file) as writer:
+        writer.write(random_pixels(8, 8), metadata=None)
+        writer.write(random_pixels(5, 5), metadata=None)
+
+    with pytest.raises(ImageError, match="holds 2 images"):
+        decode_image(file.getvalue(), MAX_PIXELS)
+
+
+@pytest.mark.parametrize("kind", ["png 8", "png rgb", "tiff cyx", "tiff deflate", "jpeg"])
+def test_the_limit_is_looked_up_before_decoding(kind):
+    content, pixels = READABLE.get(kind) or (JPEG, RGB)
+
+    with pytest.raises(ImageError, match=r"images.max_pixels allows 9"):
+        decode_image(content, 9)
+    assert decode_image(content, pixels.size).pixels.size == pixels.size
+
+
+def test_a_small_file_that_claims_to_be_huge_is_refused_by_its_header():
+    content = png_with_header(READABLE["png 8"][0], width=2**30, height=2**30)
+
+    with pytest.raises(ImageError, match="max_pixels"):
+        decode_image(content, 10**8)
+
+
+def test_ome_channel_names_are_read():
+    metadata = {"axes": "CYX", "Channel": {"Name": ["DNA", "ER", "Tubulin"]}}
+
+    image = decode_image(tiff(CYX, ome=True, photometric="minisblack", metadata=metadata), MAX_PIXELS)
+
+    assert image.channel_names == ("DNA", "ER", "Tubulin")
+
+
+def test_an_ome_part_of_several_files_is_refused():
+    whole = tiff(CYX, ome=True, photometric="minisblack", metadata={"axes": "CYX"})
+    with tifffile.TiffFile(io.BytesIO(whole)) as file:
+        xml = file.ome_metadata
+    elsewhere = '<UUID FileName="other.ome.tif">urn:uuid:11111111-1111-1111-1111-111111111111</UUID>'
+    start, end = xml.index("<TiffData"), xml.index("</Pixels>")
+    planes = "".join(
+        f'<TiffData IFD="0" FirstC="{c}" PlaneCount="1">{elsewhere if c else ""}</TiffData>' for c in range(3)
+    )
+    part = tiff(CYX[0], description=xml[:start] + planes + xml[end:], metadata=None)
+
+    with pytest.raises(ImageError, match="several files"):
+        decode_image(part, MAX_PIXELS)

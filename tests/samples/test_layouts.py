@@ -1,0 +1,115 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from cellfeat.errors import ConfigError
+from cellfeat.samples.layouts import FoldersLayout, Found, PatternLayout, leads_outside, scan, table_file_name
+
+CHANNELS = ("blue", "red_2", 3)
+PATTERNS = [
+    "{sample_id:05d}_{channel}.png",
+    "{sample_id:d}_{channel}.png",
+    "{sample_id}_{channel}.png",
+    "{sample_id}/{channel}.tif",
+    "{sample_id}/{sample_id}_{channel}.tif",
+    "{label}/{sample_id}_{channel}.png",
+    "c+({channel})/{sample_id:03d}.png",
+    "{label}/{sample_id}.tif",
+]
+
+
+@pytest.mark.parametrize("pattern", PATTERNS)
+@given(number=st.integers(0, 10**7), label=st.text("abcXYZ 0-9", min_size=1))
+def test_a_pattern_finds_the_names_that_it_makes(pattern, number, label):
+    layout = PatternLayout(pattern, CHANNELS)
+    sample = Found(str(number), label if "{label}" in pattern else "")
+
+    assert [layout.find(name) for name in layout.names(sample)] == [sample] * len(layout.file_columns)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["1_blue.png", "000001_blue.png", "00001_green.png", "00001_blue.png.bak", "sub/00001_blue.png", "0000x_blue.png"],
+)
+def test_a_pattern_finds_nothing_in_other_names(name):
+    assert PatternLayout("{sample_id:05d}_{channel}.png", ("blue",)).find(name) is None
+
+
+@pytest.mark.parametrize("cell", ["1", "00001", "1.0", "1."])
+def test_a_number_format_makes_one_id_of_all_spellings(cell):
+    assert PatternLayout("{sample_id:05d}.png", ("blue",)).sample_id(cell) == "1"
+
+
+@pytest.mark.parametrize("cell", ["1.5", "A1", "-1", "1e3", "²"])
+def test_a_number_format_refuses_what_is_no_whole_number(cell):
+    assert PatternLayout("{sample_id:05d}.png", ("blue",)).sample_id(cell) is None
+
+
+def test_without_a_number_format_an_id_stays_as_it_is():
+    assert PatternLayout("{sample_id}.png", ("blue",)).sample_id("00001") == "00001"
+
+
+@pytest.mark.parametrize(
+    "pattern",
+    [
+        "{channel}.png",
+        "{sample}_{channel}.png",
+        "{sample_id:x}.png",
+        "{sample_id!r:>5}.png",
+        "{sample_id.__class__}.png",
+        "{sample_id}_{channel:02d}.png",
+        "{sample_id}_{label:5}.png",
+        "{sample_id",
+        "{}.png",
+    ],
+)
+def test_a_pattern_that_cannot_be_filled_in_is_a_configuration_error(pattern):
+    with pytest.raises(ConfigError, match=r"images.pattern"):
+        PatternLayout(pattern, ("blue", "red"))
+
+
+def test_numbered_channels_can_have_a_format():
+    layout = PatternLayout("{sample_id}_c{channel:02d}.tif", (0, 11))
+
+    assert layout.names(Found("a", "")) == ("a_c00.tif", "a_c11.tif")
+    assert layout.find("a_c11.tif") == Found("a", "")
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("G1/a.tif", Found("G1/a.tif", "G1")),
+        ("G1/day 2/a.PNG", Found("G1/day 2/a.PNG", "G1")),
+        ("G1/slide.bmp", Found("G1/slide.bmp", "G1")),
+        ("a.tif", None),
+        ("G1/notes.txt", None),
+    ],
+)
+def test_a_class_folder_holds_images(name, found):
+    assert FoldersLayout().find(name) == found
+
+
+@pytest.mark.parametrize("name", ["/etc/a.png", "../a.png", "a/../../b.png", "C:/a.png", ".."])
+def test_names_that_lead_outside_are_known(name):
+    assert leads_outside(name)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a..b/c.png", "..a/b.png", "plate:1/a.png"])
+def test_names_that_stay_inside_are_known(name):
+    assert not leads_outside(name)
+
+
+def test_table_file_names_lose_their_detours():
+    assert table_file_name("plate1\\.\\a.tif") == "plate1/a.tif"
+    assert table_file_name("") == ""
+
+
+def test_scan_follows_links_once_and_leaves_hidden_files_out(tmp_path):
+    root, elsewhere = tmp_path / "root", tmp_path / "elsewhere"
+    for name in ("root/a.png", "root/sub/b.png", "root/.hidden.png", "root/.cache/c.png", "elsewhere/d.png"):
+        (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / name).touch()
+    (root / "linked").symlink_to(elsewhere)
+    (root / "sub" / "loop").symlink_to(root)
+
+    assert scan(root) == {"a.png", "sub/b.png", "linked/d.png"}

@@ -1,0 +1,281 @@
+import time
+
+import pytest
+
+from cellfeat.config import ImagesSettings, LabelsSettings
+from cellfeat.errors import ConfigError, ManifestError, MissingFileError
+from cellfeat.samples.manifest import Manifest, build_manifest, check_classes
+
+CHANNELS = ["blue", "red", "yellow"]
+
+
+def files_of(*ids: int) -> list[str]:
+    return [f"{i:05d}_{channel}.png" for i in ids for channel in CHANNELS]
+
+
+@pytest.fixture
+def build(touch, labels_csv):
+    """Builds a manifest from file names and the text of a labels table; settings by dotted name."""
+
+    def make(names, csv=None, images=None, labels=None):
+        root = touch(*names)
+        file = None if csv is None else labels_csv(csv)
+        return build_manifest(ImagesSettings(root=root, **(images or {})), LabelsSettings(file=file, **(labels or {})))
+
+    return make
+
+
+def test_samples_keep_the_order_and_the_columns_of_the_labels_table(build):
+    manifest = build(
+        files_of(1, 2, 10), "file_id,plate,cell_line,donor\n10,p2,HeLa,d1\n00002,p1,,d2\n1.0,p1,RT4,d1\n",
+        labels={"group": "donor"},
+    )  # fmt: skip
+
+    assert len(manifest) == 3
+    assert manifest.columns == ("plate",)
+    assert manifest.table.drop(columns=["file_red", "file_yellow"]).to_dict("list") == {
+        "sample_id": ["10", "2", "1"],
+        "label": ["HeLa", "", "RT4"],
+        "group": ["d1", "d2", "d1"],
+        "file_blue": ["00010_blue.png", "00002_blue.png", "00001_blue.png"],
+        "plate": ["p2", "p1", "p1"],
+    }
+    assert manifest.files(1) == tuple(manifest.root / name for name in files_of(2))
+
+
+def test_without_a_labels_table_samples_are_sorted_by_number(build):
+    manifest = build(files_of(2, 10, 1), images={"pattern": "{sample_id:05d}_{channel}.png"})
+
+    assert manifest.table["sample_id"].tolist() == ["1", "2", "10"]
+    assert set(manifest.table["label"]) == {""}
+
+
+def test_labels_and_ids_come_from_nested_patterns(build):
+    names = ["RT4/a_blue.tif", "RT4/a_red.tif", "HeLa/b_blue.tif", "HeLa/b_red.tif"]
+
+    manifest = build(names, images={"pattern": "{label}/{sample_id}_{channel}.tif", "channels": ["blue", "red"]})
+
+    assert manifest.table[["sample_id", "label"]].to_numpy().tolist() == [["a", "RT4"], ["b", "HeLa"]]
+
+
+def test_a_labels_table_without_a_label_column_takes_the_labels_of_the_pattern(build):
+    manifest = build(
+        ["RT4/1.tif", "HeLa/2.tif"], "file_id\n2\n1\n", {"pattern": "{label}/{sample_id:d}.tif"}, {"label": None}
+    )
+
+    assert manifest.table[["sample_id", "label", "file"]].to_numpy().tolist() == [
+        ["2", "HeLa", "HeLa/2.tif"],
+        ["1", "RT4", "RT4/1.tif"],
+    ]
+
+
+def test_class_folders_are_labels(build):
+    manifest = build(["G2/a.tif", "G1/x/b.tif", "G1/notes.txt", "LICENSE"], images={"layout": "folders"})
+
+    assert manifest.table[["sample_id", "label", "file"]].to_numpy().tolist() == [
+        ["G1/x/b.tif", "G1", "G1/x/b.tif"],
+        ["G2/a.tif", "G2", "G2/a.tif"],
+    ]
+
+
+def test_a_table_can_name_one_file_for_all_channels(build):
+    manifest = build(["p1/a.tif", "b.tif"], "file_id,cell_line,path\nA,HeLa,p1\\a.tif\nB,RT4,./b.tif\n",
+                     {"channels": [0, 1]}, {"files": "path"})  # fmt: skip
+
+    assert manifest.table["file"].tolist() == ["p1/a.tif", "b.tif"]
+    assert manifest.columns == ()
+
+
+def test_a_table_can_name_a_file_for_each_channel(build):
+    manifest = build(["a0.png", "a1.png"], "file_id,cell_line,dna,er\nA,HeLa,a0.png,a1.png\n",
+                     {"channels": ["blue", "red"]}, {"files": ["dna", "er"]})  # fmt: skip
+
+    assert [path.name for path in manifest.files(0)] == ["a0.png", "a1.png"]
+    assert manifest.file_columns == ("file_blue", "file_red")
+
+
+def test_one_message_lists_everything_that_is_wrong(build):
+    names = [name for name in files_of(1, 2, 3, 8) if name not in ("00002_red.png", "00003_blue.png")]
+
+    with pytest.raises(ManifestError) as raised:
+        build(names, "file_id,cell_line\n1,HeLa\n01,Hela\n2,RT4\n3,RT4\n7,RT4\n")
+
+    message = str(raised.value)
+    for part in (
+        "2 of 15 files are missing: 00002_red.png (line 4), 00003_blue.png (line 5)",
+        "more than one sample: 1 (line 2, line 3)",
+        "'HeLa' (1 samples) and 'Hela' (1 samples)",
+        "1 of 5 labelled samples have no image: 7 (line 6)",
+        "1 samples have images and no row in the labels: 8",
+    ):
+        assert part in message
+
+
+def test_the_first_ten_missing_files_are_named_and_all_are_counted(build):
+    names = [name for name in files_of(*range(1, 21)) if "red" not in name]
+
+    with pytest.raises(ManifestError, match=r"20 of 60 files are missing: .*00010_red.png \(.*and 10 more"):
+        build(names)
+
+
+def test_unmatched_samples_can_be_ignored(build):
+    manifest = build(files_of(1, 5, 30, 4), "file_id,cell_line,plate\n30,RT4,p\n7,RT4,p\n1,HeLa,p\n",
+                     labels={"unmatched": "ignore"})  # fmt: skip
+
+    assert manifest.table[["sample_id", "label", "plate"]].to_numpy().tolist() == [
+        ["30", "RT4", "p"], ["1", "HeLa", "p"], ["4", "", ""], ["5", "", ""],
+    ]  # fmt: skip
+
+
+def test_missing_channels_are_never_ignored(build):
+    with pytest.raises(ManifestError, match=r"00001_blue.png \(line 2\)"):
+        build(files_of(1, 2)[1:], "file_id,cell_line\n1,HeLa\n2,RT4\n", labels={"unmatched": "ignore"})
+
+
+@pytest.mark.parametrize("outside", ["../secret.png", "{tmp}/secret.png", "a/../../secret.png"])
+def test_names_that_lead_outside_the_root_are_refused_unless_allowed(build, tmp_path, outside):
+    (tmp_path / "secret.png").touch()
+    name = outside.format(tmp=tmp_path.as_posix())
+    csv = f"file_id,cell_line,path\nA,HeLa,a.png\nB,RT4,{name}\n"
+    channels = {"channels": [0]}
+
+    with pytest.raises(ManifestError, match=r"secret.png \(line 3\).*allow_outside"):
+        build(["a.png"], csv, channels, {"files": "path"})
+
+    manifest = build(["a.png"], csv, {"allow_outside": True, **channels}, {"files": "path"})
+    assert manifest.files(1)[0].is_file()
+
+
+def test_an_empty_cell_is_a_missing_file(build):
+    with pytest.raises(ManifestError, match=r"\(empty cell\) \(line 2\)"):
+        build(["a.png"], "file_id,cell_line,b,r\nA,HeLa,a.png,\n", {"channels": ["b", "r"]}, {"files": ["b", "r"]})
+
+
+def test_class_folders_under_a_pattern_suggest_the_folders_layout(build):
+    with pytest.raises(ManifestError, match=r"G1, G2.*images.layout=folders"):
+        build(["G1/a.tif", "G2/b.tif"], "file_id,cell_line\n1,G1\n")
+
+
+def test_flat_images_under_the_folders_layout_suggest_a_pattern(build):
+    with pytest.raises(ManifestError, match=r"00001_blue.png.*images.layout=pattern"):
+        build(files_of(1), images={"layout": "folders"})
+
+
+def test_an_empty_folder_suggests_another_root(build):
+    with pytest.raises(ManifestError, match=r"images.root=FOLDER"):
+        build([])
+
+
+def test_ids_that_do_not_fit_the_pattern_are_named(build):
+    with pytest.raises(ManifestError, match=r"expected whole numbers.*'A1'"):
+        build(files_of(1), "file_id,cell_line\nA1,HeLa\n")
+
+
+def test_a_further_column_cannot_take_a_name_of_the_manifest(build):
+    with pytest.raises(ManifestError, match="column label has a name"):
+        build(files_of(1), "file_id,cell_line,label\n1,HeLa,7\n")
+
+
+@pytest.mark.parametrize(
+    ("images", "labels", "message"),
+    [
+        ({"layout": "pattern", "pattern": None}, {}, "needs images.pattern"),
+        ({"layout": "table"}, {}, "needs labels.file"),
+        ({"channels": ["1", 1]}, {}, "every channel once"),
+        ({}, {"files": ["a", "b"]}, "2 columns"),
+    ],
+)
+def test_settings_that_do_not_fit_each_other_are_refused(build, images, labels, message):
+    with pytest.raises(ConfigError, match=message):
+        build(files_of(1), images=images, labels=labels)
+
+
+def test_a_missing_root_is_named(tmp_path):
+    with pytest.raises(MissingFileError, match=r"absent.*images.root"):
+        build_manifest(ImagesSettings(root=tmp_path / "absent"), LabelsSettings(file=None))
+
+
+@pytest.mark.parametrize("suffix", [".csv", ".parquet"])
+def test_a_saved_manifest_loads_as_it_was(build, tmp_path, suffix):
+    manifest = build(files_of(1, 2), "file_id,cell_line,plate\n2,NA,007\n1,,\n")
+    file = tmp_path / f"manifest{suffix}"
+
+    manifest.save(file)
+    loaded = Manifest.load(file)
+
+    assert loaded.table.to_dict("list") == manifest.table.to_dict("list")
+    assert (loaded.root, loaded.channels, loaded.columns) == (manifest.root, manifest.channels, ("plate",))
+    assert loaded.digest() == manifest.digest()
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("m.txt", b"", "expected one of these endings"),
+        ("m.csv", b"a,b\n1,2\n", "no column sample_id"),
+        ("m.csv", b"", "cannot be read as a table"),
+        ("m.csv", b"sample_id,label,group,root,channels\n1,,,r,[0]\n", "no column file_0"),
+        ("m.csv", b"sample_id,label,group,file,root,channels\n1,,,a,r,zero\n", "channels"),
+        ("m.parquet", b"PAR1 not really", "cannot be read as a table"),
+    ],
+)
+def test_what_is_no_manifest_is_refused(tmp_path, name, content, message):
+    (tmp_path / name).write_bytes(content)
+
+    with pytest.raises(ManifestError, match=message):
+        Manifest.load(tmp_path / name)
+
+
+def test_a_manifest_that_does_not_exist_is_missing(tmp_path):
+    with pytest.raises(MissingFileError, match=r"absent.csv"):
+        Manifest.load(tmp_path / "absent.csv")
+
+
+def test_the_digest_knows_ids_files_and_channels_and_no_labels(build):
+    names, csv = files_of(1, 2), "file_id,cell_line\n1,HeLa\n2,RT4\n"
+    digest = build(names, csv).digest()
+
+    assert build(names, csv.replace("HeLa", "RT4")).digest() == digest
+    assert build(names, "file_id,cell_line\n2,RT4\n1,HeLa\n").digest() != digest
+    assert build(names, csv, {"channels": ["red", "blue", "yellow"]}).digest() != digest
+
+
+def test_every_class_needs_a_sample_for_each_fold(build):
+    rows = "".join(f"{i},{'RT4' if i < 4 else 'HeLa'}\n" for i in range(1, 10))
+    manifest = build(files_of(*range(1, 11)), f"file_id,cell_line\n{rows}10,\n")
+
+    check_classes(manifest, 3)
+    with pytest.raises(ManifestError, match=r"1 of 2 classes .* 5 folds: RT4 \(3\)"):
+        check_classes(manifest, 5)
+
+
+def test_one_class_cannot_be_compared(build):
+    with pytest.raises(ManifestError, match="0 classes"):
+        check_classes(build(files_of(1)), 2)
+
+
+def test_thousands_of_samples_take_a_moment(build):
+    ids = range(1, 5001)
+    csv = "file_id,cell_line\n" + "".join(f"{i},RT4\n" for i in ids)
+    build(files_of(*ids), csv)
+
+    started = time.process_time()
+    manifest = build([], csv)
+
+    assert len(manifest) == 5000
+    assert time.process_time() - started < 3  # 0.3 s; a look-up that is not constant takes 20
+
+
+@pytest.mark.parametrize("digits", ["05d", "5d"])
+def test_real_images_fit_their_labels(real_data, digits):
+    folder = real_data / "jku_cell_lines"
+    images = ImagesSettings(root=folder / "images_train", pattern=f"{{sample_id:{digits}}}_{{channel}}.png")
+    labels = LabelsSettings(file=folder / "y_train.csv")
+
+    if digits == "5d":  # padded with spaces, which these names are not
+        with pytest.raises(ManifestError, match="expected files such as"):
+            build_manifest(images, labels)
+    else:
+        manifest = build_manifest(images, labels)
+        assert len(manifest) == 6773
+        assert manifest.table["label"].nunique() == 9

@@ -1,0 +1,89 @@
+import numpy as np
+import pytest
+
+from cellfeat.config import ImagesSettings, LabelsSettings
+from cellfeat.errors import ConfigError
+from cellfeat.samples.images import IntensityPolicy, SampleReader, intensity_advice, pixel_digest
+from cellfeat.samples.manifest import Manifest, build_manifest
+from cellfeat.samples.synthetic import CELL_LINES, write_synthetic_cells
+
+
+def manifest_of(folder) -> Manifest:
+    return build_manifest(ImagesSettings(root=folder / "images"), LabelsSettings(file=folder / "labels.csv"))
+
+
+def contents(folder) -> dict[str, bytes]:
+    return {file.name: file.read_bytes() for file in folder.rglob("*.*")}
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("cells")
+    write_synthetic_cells(folder, 120, 0)
+    return folder
+
+
+def test_the_default_settings_read_them(cells):
+    manifest = manifest_of(cells)
+    pixels = SampleReader.for_manifest(manifest).read(0)
+
+    assert len(manifest) == 120
+    assert (pixels.shape, pixels.dtype) == ((3, 64, 64), np.uint8)
+    assert set(manifest.table["label"]) == {name for name, _, _ in CELL_LINES}
+
+
+def test_classes_are_unequal_and_none_is_empty(cells):
+    counts = manifest_of(cells).table["label"].value_counts()
+
+    assert counts["RT4"] > 2 * counts["A549"] > 0
+
+
+def test_a_few_are_exact_copies_with_the_label_of_their_source(cells):
+    manifest = manifest_of(cells)
+    reader = SampleReader.for_manifest(manifest)
+    labels: dict[str, list[str]] = {}
+    for row, label in enumerate(manifest.table["label"]):
+        labels.setdefault(pixel_digest(reader.read(row)), []).append(label)
+
+    assert len(labels) == 120 - round(0.04 * 120)
+    assert all(len(set(copies)) == 1 for copies in labels.values())
+
+
+def test_every_channel_shows_something_and_none_is_burnt_out(cells):
+    reader = SampleReader.for_manifest(manifest_of(cells))
+    samples = [reader.read(row) for row in range(len(reader))]
+
+    assert min(channel.std() for sample in samples for channel in sample) > 3
+    assert max(np.mean(channel == 255) for sample in samples for channel in sample) < 0.3
+    assert intensity_advice(IntensityPolicy(3), samples) is None
+
+
+def test_equal_arguments_give_equal_files_and_another_seed_others(tmp_path):
+    for name, seed in (("a", 1), ("b", 1), ("c", 2)):
+        write_synthetic_cells(tmp_path / name, 12, seed, size=32)
+
+    assert contents(tmp_path / "a") == contents(tmp_path / "b")
+    assert contents(tmp_path / "a") != contents(tmp_path / "c")
+
+
+def test_fewer_samples_than_lines_are_refused(tmp_path):
+    with pytest.raises(ConfigError, match="at least 9"):
+        write_synthetic_cells(tmp_path, 8, 0)
+
+
+def test_lines_can_be_told_apart_but_not_all(cells):
+    """Nine classes from six plain numbers per image: above chance, far from perfect."""
+    manifest = manifest_of(cells)
+    reader = SampleReader.for_manifest(manifest)
+    pixels = np.stack([reader.read(row) for row in range(len(reader))]).astype(float)
+    lit = (pixels > 30).mean(axis=(2, 3))
+    contrast = pixels.std(axis=(2, 3)) / (pixels.mean(axis=(2, 3)) + 1)
+    X = np.hstack([lit, contrast])
+    X = (X - X.mean(axis=0)) / X.std(axis=0)
+    labels = manifest.table["label"].to_numpy()
+    distances = ((X[:, None] - X[None]) ** 2).sum(axis=2)
+    distances[distances < 1e-9] = np.inf  # a sample and its copies
+
+    accuracy = np.mean(labels[distances.argmin(axis=1)] == labels)
+
+    assert 0.2 < accuracy < 0.9
