@@ -1,0 +1,1 @@
+"""Heads compared on the same grouped folds: splits, scores, the comparison and its report."""

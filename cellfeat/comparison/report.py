@@ -1,0 +1,319 @@
+"""Tables and pictures of a comparison, and predictions as a table for other programs.
+
+Names of classes, samples and heads come from files: control characters are replaced before anything is shown, and no
+markup in them is obeyed.
+"""
+
+import csv
+import json
+import re
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+from rich.table import Table
+from rich.text import Text
+
+from cellfeat.comparison.compare import LEVEL, Comparison, HeadDifference, HeadResult
+from cellfeat.provenance import publish, utc_now, versions
+
+FORMAT = 1
+DPI = 150
+MOST_ANNOTATED_CLASSES = 25
+LONGEST_NAME = 40
+
+HEAD_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Told apart with any colour vision: M. Okabe and K. Ito, "Color universal design" (2008), without its yellow."""
+
+HEAD_MARKERS = "osD^vPX*"
+_FORMULA_START = ("=", "+", "-", "@", "\t", "\r", "\n")
+_PLAIN_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+def render_table(comparison: Comparison) -> Table:
+    """Set out the heads, best first, for the terminal."""
+    table = Table(title=Text(_headline(comparison)), title_justify="left", caption_justify="left")
+    table.caption = (
+        Text("\n".join(clean_text(" ".join(failure.reason.split())) for failure in comparison.failures)) or None
+    )
+    for heading in ("head", "balanced accuracy", "worst class", "macro F1", "seconds", "against the best"):
+        table.add_column(heading, justify="right" if heading in ("macro F1", "seconds") else "left")
+    for result in comparison.results:
+        table.add_row(*map(Text, _table_row(comparison, result)))
+    return table
+
+
+def write_report(comparison: Comparison, folder: Path) -> list[Path]:
+    """Write a comparison as files that each appear whole.
+
+    ``comparison.json`` holds everything but the predictions, ``predictions.parquet`` every out-of-fold prediction,
+    ``metrics_<head>.json`` one head's scores, ``confusion_<head>.png`` its confusion matrix, and
+    ``recall_per_class.png`` all heads side by side.
+
+    Returns
+    -------
+    list of Path
+        The files written.
+    """
+    writers: dict[str, Callable[[Path], None]] = {
+        "comparison.json": lambda path: _write_json(path, comparison_record(comparison)),
+        "predictions.parquet": lambda path: comparison.predictions().to_parquet(path, index=False),
+        "recall_per_class.png": lambda path: _save_figure(draw_recalls(comparison.results), path),
+    }
+    for result in comparison.results:
+        writers |= _head_writers(result)
+    return _publish_all(writers, folder)
+
+
+def write_head_report(result: HeadResult, folder: Path) -> list[Path]:
+    """Write what was found of one head: ``metrics.json``, ``predictions.parquet`` and ``confusion.png``."""
+    writers: dict[str, Callable[[Path], None]] = {
+        "metrics.json": lambda path: _write_json(path, result.metrics),
+        "predictions.parquet": lambda path: result.predictions.to_parquet(path, index=False),
+        "confusion.png": lambda path: _save_figure(draw_confusion(result), path),
+    }
+    return _publish_all(writers, folder)
+
+
+def score_lines(result: HeadResult) -> list[str]:
+    """Tell one head's scores in lines of text: the balanced accuracy, each fold's, and each class's recall."""
+    metrics = result.metrics
+    folds = ", ".join(f"{value:.3f}" for value in metrics["per_fold"])
+    names = _shown_names(metrics["classes"])
+    width = max(map(len, names))
+    recalls = [
+        f"  {name:<{width}}  {recall:.3f} [{low:.3f}, {high:.3f}]"
+        for name, recall, (low, high) in zip(
+            names, metrics["per_class_recall"], metrics["per_class_recall_ci"], strict=True
+        )
+    ]
+    return [_score_line(result), f"per fold: {folds}", "recall:", *recalls]
+
+
+def comparison_record(comparison: Comparison) -> dict[str, Any]:
+    """Everything that was found, as plain JSON values; the predictions stand in a table of their own."""
+    return {
+        "format": FORMAT,
+        "created": utc_now(),
+        "versions": versions(),
+        "classes": list(comparison.classes),
+        "counts": asdict(comparison.counts),
+        "design": asdict(comparison.design),
+        "heads": [result.metrics for result in comparison.results],
+        "failures": [asdict(failure) for failure in comparison.failures],
+        "differences": [asdict(pair) | {"verdict": pair.verdict()} for pair in comparison.differences],
+    }
+
+
+def save_predictions_csv(
+    path: Path,
+    sample_id: Sequence[str],
+    predicted: Sequence[str],
+    *,
+    id_column: str = "file_id",
+    label_column: str = "cell_line",
+    probabilities: NDArray[np.floating] | None = None,
+    classes: Sequence[str] = (),
+) -> None:
+    """Write one row a sample: its id, the predicted class and, where given, the probability of each class.
+
+    A cell of text that a spreadsheet would run as a formula (it starts with ``=``, ``+``, ``-``, ``@``, a tab or a
+    line break) gets an apostrophe in front, unless it is a plain number such as ``-1.5e3``.
+
+    Parameters
+    ----------
+    probabilities
+        Shape ``(n_samples, n_classes)``, written with 6 digits after the point; NaN (a sample that could not be read)
+        is an empty cell.
+    classes
+        The headings of `probabilities`, in the order of its columns.
+    """
+    numbers = [[] for _ in sample_id] if probabilities is None else [_decimals(row) for row in probabilities]
+    with publish(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(map(harmless_cell, (id_column, label_column, *(classes if probabilities is not None else ()))))
+        for name, label, row in zip(sample_id, predicted, numbers, strict=True):
+            writer.writerow((harmless_cell(name), harmless_cell(label), *row))
+
+
+def harmless_cell(text: str) -> str:
+    """Put an apostrophe before text that a spreadsheet would run as a formula.
+
+    Examples
+    --------
+    >>> harmless_cell("=1+1"), harmless_cell("-12"), harmless_cell("-donor")
+    ("'=1+1", '-12', "'-donor")
+    """
+    return f"'{text}" if text.startswith(_FORMULA_START) and not _PLAIN_NUMBER.fullmatch(text) else text
+
+
+def clean_text(text: str) -> str:
+    """Replace characters that steer a terminal or hide text (controls, line breaks, reversed writing) by ``�``.
+
+    Examples
+    --------
+    >>> clean_text("HeLa" + chr(27) + "[2J")
+    'HeLa�[2J'
+    """
+    return "".join(character if character.isprintable() else "�" for character in text)
+
+
+def draw_confusion(result: HeadResult) -> Figure:
+    """Draw a confusion matrix: rows are the truth, colour is the share of the row, each cell its count and share."""
+    counts = np.array(result.metrics["confusion_matrix"])
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    names = _shown_names(result.metrics["classes"])
+    side = 2.2 + 0.62 * len(names)
+    figure = Figure(figsize=(side + 1.2, side), dpi=DPI, layout="constrained")
+    axes = figure.add_subplot()
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    _set_ticks(axes, names)
+    if len(names) <= MOST_ANNOTATED_CLASSES:
+        _annotate(axes, counts, shares)
+    axes.set(xlabel="predicted class", ylabel="true class")
+    axes.set_title(_score_line(result), parse_math=False, loc="left", fontsize=10)
+    figure.colorbar(image, ax=axes, label="share of the true class", fraction=0.046, pad=0.02)
+    return figure
+
+
+def draw_recalls(results: Sequence[HeadResult]) -> Figure:
+    """Draw each class's recall with its interval, all heads side by side."""
+    names = _shown_names(results[0].metrics["classes"])
+    figure = Figure(figsize=(8, 1.6 + len(names) * (0.25 + 0.13 * len(results))), dpi=DPI, layout="constrained")
+    axes = figure.add_subplot()
+    for number, result in enumerate(results):
+        _draw_head(axes, result, number, offset=0.7 * ((number + 0.5) / len(results) - 0.5))
+    for row in range(1, len(names)):
+        axes.axhline(row - 0.5, color="0.9", linewidth=0.8, zorder=0)
+    axes.set_yticks(range(len(names)), names, parse_math=False)
+    axes.set(xlim=(-0.02, 1.02), ylim=(len(names) - 0.5, -0.5), xlabel=f"recall, with its {100 * LEVEL:.0f} % interval")
+    axes.grid(axis="x", color="0.9")
+    axes.set_axisbelow(True)
+    figure.legend(loc="outside upper left", ncols=min(len(results), 4), frameon=False)
+    return figure
+
+
+def _headline(comparison: Comparison) -> str:
+    counts, design = comparison.counts, comparison.design
+    parts = [
+        f"{counts.n_samples} samples in {counts.n_groups} groups, {len(comparison.classes)} classes, "
+        f"{design.folds} folds",
+        _copies_phrase(counts.n_copies, design.groups),
+        f"{counts.n_unlabelled} without a label left out" if counts.n_unlabelled else "",
+        f"{counts.n_failed} that could not be read left out" if counts.n_failed else "",
+    ]
+    return "; ".join(filter(None, parts))
+
+
+def _copies_phrase(n_copies: int, groups: str) -> str:
+    if not n_copies:
+        return "no copies"
+    if groups == "none":
+        return f"{n_copies} copies of images NOT kept together: they inflate these scores"
+    return f"{n_copies} copies kept with their originals"
+
+
+def _table_row(comparison: Comparison, result: HeadResult) -> tuple[str, ...]:
+    metrics = result.metrics
+    worst = int(np.argmin(metrics["per_class_recall"]))
+    return (
+        clean_text(result.head),
+        f"{metrics['balanced_accuracy']:.3f} [{metrics['ci_low']:.3f}, {metrics['ci_high']:.3f}]",
+        f"{_shorten(metrics['classes'][worst])} {metrics['per_class_recall'][worst]:.3f}",
+        f"{metrics['macro_f1']:.3f}",
+        f"{sum(metrics['seconds'].values()):.1f}",
+        _against_best(comparison, result),
+    )
+
+
+def _against_best(comparison: Comparison, result: HeadResult) -> str:
+    if result is comparison.best:
+        return "best"
+    pair = _pair(comparison.differences, comparison.best.head, result.head)
+    numbers = f"{pair.difference.estimate:.3f} [{pair.difference.low:.3f}, {pair.difference.high:.3f}]"
+    return f"worse by {numbers}" if pair.is_evidence else f"no evidence of a difference: {numbers}"
+
+
+def _pair(differences: Iterable[HeadDifference], better: str, worse: str) -> HeadDifference:
+    return next(pair for pair in differences if (pair.better, pair.worse) == (better, worse))
+
+
+def _publish_all(writers: Mapping[str, Callable[[Path], None]], folder: Path) -> list[Path]:
+    for name, write in writers.items():
+        with publish(folder / name) as temporary:
+            write(temporary)
+    return [folder / name for name in writers]
+
+
+def _head_writers(result: HeadResult) -> dict[str, Callable[[Path], None]]:
+    name = re.sub(r"[^\w.-]", "_", result.head)
+    return {
+        f"metrics_{name}.json": lambda path: _write_json(path, result.metrics),
+        f"confusion_{name}.png": lambda path: _save_figure(draw_confusion(result), path),
+    }
+
+
+def _write_json(path: Path, value: Any) -> None:
+    path.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
+
+
+def _save_figure(figure: Figure, path: Path) -> None:
+    # The canvas is named so that no window system is looked for; the format, because the path ends in .tmp.
+    FigureCanvasAgg(figure).print_png(str(path))
+
+
+def _decimals(probabilities: NDArray[np.floating]) -> list[str]:
+    return ["" if np.isnan(probability) else f"{probability:.6f}" for probability in probabilities]
+
+
+def _set_ticks(axes: Axes, names: list[str]) -> None:
+    axes.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor", parse_math=False)
+    axes.set_yticks(range(len(names)), names, parse_math=False)
+
+
+def _annotate(axes: Axes, counts: NDArray[np.integer], shares: NDArray[np.floating]) -> None:
+    for (row, column), count in np.ndenumerate(counts):
+        if count:
+            share = shares[row, column]
+            axes.text(
+                column, row, f"{count}\n{share:.0%}",
+                ha="center", va="center", fontsize=7.5, color="white" if share > 0.55 else "black",
+            )  # fmt: skip
+
+
+def _draw_head(axes: Axes, result: HeadResult, number: int, *, offset: float) -> None:
+    recall = np.array(result.metrics["per_class_recall"])
+    low, high = np.array(result.metrics["per_class_recall_ci"]).T
+    axes.errorbar(
+        recall,
+        np.arange(len(recall)) + offset,
+        xerr=[np.maximum(recall - low, 0), np.maximum(high - recall, 0)],
+        fmt=HEAD_MARKERS[number % len(HEAD_MARKERS)],
+        color=HEAD_COLOURS[number % len(HEAD_COLOURS)],
+        markersize=4,
+        linewidth=1.2,
+        label=f"{clean_text(result.head)} {result.balanced_accuracy:.3f}",
+    )
+
+
+def _score_line(result: HeadResult) -> str:
+    metrics = result.metrics
+    return (
+        f"{clean_text(result.head)}: balanced accuracy {metrics['balanced_accuracy']:.3f} "
+        f"[{metrics['ci_low']:.3f}, {metrics['ci_high']:.3f}]"
+    )
+
+
+def _shown_names(names: Iterable[str]) -> list[str]:
+    return [_shorten(name) for name in names]
+
+
+def _shorten(name: str) -> str:
+    text = clean_text(name)
+    return text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - 1]}…"

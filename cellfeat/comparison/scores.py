@@ -1,0 +1,407 @@
+"""Balanced accuracy and its company over pooled out-of-fold predictions, with intervals that respect the groups."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from cellfeat.errors import SplitError, first_ten
+
+Floats = NDArray[np.floating]
+Integers = NDArray[np.integer]
+
+DRAWS_PER_BLOCK = 64
+"""Bootstrap draws made at once: a block of 28,896 groups then stays below 20 MB."""
+
+MAX_REDRAWS = 200
+CALIBRATION_BINS = 15
+
+
+class Interval(NamedTuple):
+    """The two ends of a confidence interval."""
+
+    low: float
+    high: float
+
+
+@dataclass(frozen=True)
+class Difference:
+    """By how much one head's balanced accuracy exceeds another's on the same samples.
+
+    Parameters
+    ----------
+    estimate
+        Difference of the two balanced accuracies, in [-1, 1].
+    low, high
+        Ends of its confidence interval.
+    p_value
+        Two-sided, of "no difference"; it agrees with the interval.
+    """
+
+    estimate: float
+    low: float
+    high: float
+    p_value: float
+
+
+def encode(labels: ArrayLike, classes: Sequence[str]) -> Integers:
+    """Number labels by their place in `classes`.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+
+    Raises
+    ------
+    ValueError
+        If a label is none of the classes.
+    """
+    labels = np.asarray(labels, dtype=str)
+    names = np.asarray(classes, dtype=str)
+    order = np.argsort(names)
+    places = order[np.searchsorted(names, labels, sorter=order).clip(max=len(names) - 1)]
+    strange = names[places] != labels
+    if strange.any():
+        raise ValueError(
+            f"expected only the classes {first_ten(classes)}, got {first_ten(np.unique(labels[strange]))} as well"
+        )
+    return places
+
+
+def confusion_matrix(y: ArrayLike, predicted: ArrayLike, classes: Sequence[str]) -> Integers:
+    """Count samples by true and by predicted class.
+
+    Returns
+    -------
+    ndarray of shape (n_classes, n_classes)
+        Rows are the truth, columns the predictions, both in the order of `classes`.
+
+    Raises
+    ------
+    ValueError
+        If a class does not occur in `y`: a mean over the others would pass for the score of all.
+    """
+    n_classes = len(classes)
+    truth = encode(y, classes)
+    absent = np.flatnonzero(np.bincount(truth, minlength=n_classes) == 0)
+    if absent.size:
+        raise ValueError(
+            f"no sample has the class {first_ten(classes[int(i)] for i in absent)}: its recall is undefined"
+        )
+    cells = truth * n_classes + encode(predicted, classes)
+    return np.bincount(cells, minlength=n_classes**2).reshape(n_classes, n_classes)
+
+
+def per_class_recall(y: ArrayLike, predicted: ArrayLike, classes: Sequence[str]) -> Floats:
+    """Share of each class's samples that are predicted as that class, shape ``(n_classes,)``."""
+    matrix = confusion_matrix(y, predicted, classes)
+    return np.diag(matrix) / matrix.sum(axis=1)
+
+
+def balanced_accuracy(y: ArrayLike, predicted: ArrayLike, classes: Sequence[str]) -> float:
+    """Mean recall over all `classes`, in [0, 1].
+
+    Unlike `sklearn.metrics.balanced_accuracy_score`, which quietly leaves out a class that `y` lacks, this raises.
+    """
+    return float(per_class_recall(y, predicted, classes).mean())
+
+
+def macro_f1(y: ArrayLike, predicted: ArrayLike, classes: Sequence[str]) -> float:
+    """Mean over all `classes` of the harmonic mean of precision and recall; a class never predicted counts 0."""
+    matrix = confusion_matrix(y, predicted, classes)
+    return float((2 * np.diag(matrix) / (matrix.sum(axis=0) + matrix.sum(axis=1))).mean())
+
+
+def log_loss(y: ArrayLike, probabilities: Floats, classes: Sequence[str]) -> float:
+    """Mean negative logarithm (nats) of the probability given to the true class.
+
+    Parameters
+    ----------
+    probabilities
+        Shape ``(n_samples, n_classes)``, columns in the order of `classes`. A probability below the smallest normal
+        float32 (1.2e-38) counts as that, so that one certain mistake does not make the mean infinite.
+    """
+    given = probabilities[np.arange(len(probabilities)), encode(y, classes)]
+    return float(-np.log(np.maximum(given, np.finfo(np.float32).tiny)).mean())
+
+
+def calibration_error(y: ArrayLike, probabilities: Floats, classes: Sequence[str]) -> float:
+    """Expected calibration error of the predicted class, in [0, 1].
+
+    Samples are binned by their highest probability into 15 bins of equal width; the score is the mean over samples of
+    the distance between their bin's accuracy and its mean highest probability (Guo et al.,
+    "On calibration of modern neural networks", ICML 2017).
+    """
+    confidence = probabilities.max(axis=1)
+    excess = confidence - (probabilities.argmax(axis=1) == encode(y, classes))
+    bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
+    return float(np.abs(np.bincount(bins, weights=excess)).sum() / len(confidence))
+
+
+class GroupBootstrap:
+    """Confidence intervals from one set of draws of whole groups, shared by everything that is compared.
+
+    Samples of a group (a donor, a plate, copies of one image) err together, so groups are drawn, not samples. The
+    groups that hold a single class are drawn within that class, those that hold several among themselves. Of a
+    stratum's ``m`` groups, ``m - 1`` are drawn with replacement and weighted ``m / (m - 1)``: then the variance over
+    the draws is unbiased, where drawing all ``m`` makes it too small in a rare class [1]_. Interval ends are
+    percentiles of the draws, moved outwards as far as Student's t is wider than the normal distribution [2]_; the
+    degrees of freedom are those of Welch and Satterthwaite over the strata.
+
+    A draw in which a class does not occur, possible only where classes share groups, says nothing about that class's
+    recall and is drawn again: all intervals are conditional on every class being present, as it is in every fold.
+
+    The spread is that of the samples, for heads as they were trained: it does not hold what another random seed or
+    another training set would change.
+
+    Parameters
+    ----------
+    y
+        True labels, shape ``(n_samples,)``.
+    groups
+        Number of each sample's group, shape ``(n_samples,)``.
+    classes
+        All classes; each must occur in two or more groups.
+    n_draws
+        Bootstrap draws.
+    random_state
+        Seed of the draws.
+
+    Raises
+    ------
+    SplitError
+        If a class occurs in fewer than two groups: there is no spread between groups to see.
+    ValueError
+        If `y` holds a label that is not in `classes`.
+
+    References
+    ----------
+    .. [1] J. N. K. Rao and C. F. J. Wu, "Resampling inference with complex survey data", Journal of the American
+       Statistical Association 83 (1988) 231-241.
+    .. [2] T. C. Hesterberg, "What teachers should know about the bootstrap", The American Statistician 69 (2015)
+       371-386: the "expanded percentile interval".
+    """
+
+    def __init__(
+        self, y: ArrayLike, groups: Integers, classes: Sequence[str], *, n_draws: int = 2000, random_state: int = 0
+    ) -> None:
+        self._y = np.asarray(y, dtype=str)
+        self._classes = tuple(classes)
+        self._truth = encode(self._y, classes)
+        _, group_of_sample = np.unique(np.asarray(groups), return_inverse=True)
+        totals = self._per_group(np.ones(len(self._y)), group_of_sample)
+        self._n_class_groups = np.count_nonzero(totals, axis=0)
+        self._check_spread()
+        strata = _Strata.of(totals)
+        self._group_of_sample = strata.place_of_group[group_of_sample]
+        self._group_weights = strata.weights
+        self._sizes = strata.sizes
+        self._totals = self._weighted_per_group(np.ones(len(self._y)))
+        self._counts = self._draw(n_draws, np.random.default_rng(random_state))
+        self._drawn_totals = _matmul_blocks(self._counts, self._totals)
+
+    def interval(self, predicted: ArrayLike, *, level: float = 0.95) -> Interval:
+        """Interval of the balanced accuracy of `predicted`, shape ``(n_samples,)``."""
+        (freedom,) = self._degrees_of_freedom(self._influence(predicted).mean(axis=1, keepdims=True))
+        return _expanded_percentiles(self._drawn_recalls(predicted).mean(axis=1), freedom, level)
+
+    def recall_intervals(self, predicted: ArrayLike, *, level: float = 0.95) -> Floats:
+        """Interval of each class's recall.
+
+        Wilson's interval, with Student's t for the normal quantile and with the effective number of samples: the one
+        at which independent samples would vary as the draws do [1]_. Percentiles would call a class without a single
+        error certain.
+
+        Returns
+        -------
+        ndarray of shape (n_classes, 2)
+            Low and high ends, in the order of the classes.
+
+        References
+        ----------
+        .. [1] E. L. Korn and B. I. Graubard, "Confidence intervals for proportions with small expected number of
+           positive counts estimated from survey data", Survey Methodology 24 (1998) 193-201.
+        """
+        recall = per_class_recall(self._y, predicted, self._classes)
+        variance = self._drawn_recalls(predicted).var(axis=0, ddof=1)
+        n_samples = np.bincount(self._truth).astype(float)
+        effective = np.divide(
+            recall * (1 - recall), variance, out=self._n_class_groups.astype(float), where=variance > 0
+        )
+        # A class cannot be surer than the groups that hold it, however many others share its stratum.
+        freedom = np.minimum(self._degrees_of_freedom(self._influence(predicted)), self._n_class_groups - 1)
+        quantile = stats.t.ppf((1 + level) / 2, freedom)
+        return _wilson(recall, np.minimum(effective, n_samples), quantile)
+
+    def difference(self, predicted_a: ArrayLike, predicted_b: ArrayLike, *, level: float = 0.95) -> Difference:
+        """Balanced accuracy of `predicted_a` minus that of `predicted_b`, paired: both on the same draws."""
+        estimate = balanced_accuracy(self._y, predicted_a, self._classes) - balanced_accuracy(
+            self._y, predicted_b, self._classes
+        )
+        influence = self._influence(predicted_a) - self._influence(predicted_b)
+        (freedom,) = self._degrees_of_freedom(influence.mean(axis=1, keepdims=True))
+        draws = (self._drawn_recalls(predicted_a) - self._drawn_recalls(predicted_b)).mean(axis=1)
+        low, high = _expanded_percentiles(draws, freedom, level)
+        return Difference(estimate, low, high, _p_value(draws, freedom))
+
+    def _drawn_recalls(self, predicted: ArrayLike) -> Floats:
+        """Recall of each class in each draw, shape ``(n_draws, n_classes)``."""
+        return _matmul_blocks(self._counts, self._weighted_per_group(self._hits(predicted))) / self._drawn_totals
+
+    def _influence(self, predicted: ArrayLike) -> Floats:
+        """By how much each group pulls each class's recall from its mean, shape ``(n_groups, n_classes)``."""
+        hits = self._per_group(self._hits(predicted), self._group_of_sample)
+        totals = self._per_group(np.ones(len(self._truth)), self._group_of_sample)
+        n_samples = totals.sum(axis=0)
+        return (hits - totals * hits.sum(axis=0) / n_samples) / n_samples
+
+    def _degrees_of_freedom(self, influence: Floats) -> Floats:
+        """Welch-Satterthwaite over strata: a score is as uncertain as its most variable, smallest strata are.
+
+        Parameters
+        ----------
+        influence
+            Shape ``(n_groups, n_scores)``.
+
+        Returns
+        -------
+        ndarray of shape (n_scores,)
+            Infinite where nothing varies.
+        """
+        starts = np.cumsum(self._sizes) - self._sizes
+        size = self._sizes[:, np.newaxis]
+        sums, squares = np.add.reduceat(influence, starts), np.add.reduceat(influence**2, starts)
+        freedom = np.maximum(size - 1, 1)
+        variance = np.where(size > 1, np.maximum(squares - sums**2 / size, 0) * size / freedom, 0)
+        spread = (variance**2 / freedom).sum(axis=0)
+        total = variance.sum(axis=0) ** 2
+        return np.divide(total, spread, out=np.full(len(total), np.inf), where=spread > 0)
+
+    def _hits(self, predicted: ArrayLike) -> Floats:
+        return (encode(predicted, self._classes) == self._truth).astype(float)
+
+    def _per_group(self, values: Floats, group_of_sample: Integers) -> Floats:
+        """Sum a value per sample over groups and classes, shape ``(n_groups, n_classes)``."""
+        shape = (int(group_of_sample.max()) + 1, len(self._classes))
+        cells = group_of_sample * shape[1] + self._truth
+        sums = np.bincount(cells, weights=values, minlength=shape[0] * shape[1])
+        return sums.reshape(shape).astype(float)
+
+    def _weighted_per_group(self, values: Floats) -> NDArray[np.float32]:
+        sums = self._per_group(values, self._group_of_sample)
+        return (sums * self._group_weights[:, np.newaxis]).astype(np.float32)
+
+    def _check_spread(self) -> None:
+        few = np.flatnonzero(self._n_class_groups < 2)
+        if few.size:
+            names = first_ten(f"{self._classes[i]!r} ({self._n_class_groups[i]})" for i in few)
+            raise SplitError(
+                f"expected every class in two or more groups, got {names}: no interval can be had; "
+                "add samples of other groups, leave the class out, or group by a finer column"
+            )
+
+    def _draw(self, n_draws: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+        counts = _draw_counts(self._sizes, n_draws, rng)
+        for _ in range(MAX_REDRAWS):
+            lacking = np.flatnonzero((_matmul_blocks(counts, self._totals) == 0).any(axis=1))
+            if not lacking.size:
+                return counts
+            counts[lacking] = _draw_counts(self._sizes, len(lacking), rng)
+        raise SplitError(
+            f"after {MAX_REDRAWS} tries, {lacking.size} of {n_draws} bootstrap draws lack a class: too few groups "
+            f"hold each class ({first_ten(self._n_class_groups)}); group by a finer column"
+        )
+
+
+@dataclass(frozen=True)
+class _Strata:
+    """Groups set out stratum by stratum."""
+
+    place_of_group: Integers
+    sizes: Integers
+    weights: Floats
+
+    @classmethod
+    def of(cls, totals: Floats) -> "_Strata":
+        """Put each group of a single class into that class's stratum, and all others into one of their own."""
+        n_groups, n_classes = totals.shape
+        pure = np.count_nonzero(totals, axis=1) == 1
+        stratum = np.where(pure, totals.argmax(axis=1), n_classes)
+        order = np.argsort(stratum, kind="stable")
+        place = np.empty(n_groups, dtype=np.intp)
+        place[order] = np.arange(n_groups)
+        sizes = np.bincount(stratum)
+        sizes = sizes[sizes > 0]
+        # A stratum of one group is in every draw, once.
+        weights = np.where(sizes > 1, sizes / np.maximum(sizes - 1, 1), 1.0)
+        return cls(place, sizes, np.repeat(weights, sizes))
+
+
+def _draw_counts(sizes: Integers, n_draws: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+    """How often each group is drawn in each draw, shape ``(n_draws, n_groups)``.
+
+    One byte is enough: the count is close to Poisson with mean 1, and 256 has a probability below 1e-500.
+    """
+    counts = np.empty((n_draws, sizes.sum()), dtype=np.uint8)
+    stops = np.cumsum(sizes)
+    for row in range(0, n_draws, DRAWS_PER_BLOCK):
+        block = counts[row : row + DRAWS_PER_BLOCK]
+        for start, stop in zip(stops - sizes, stops, strict=True):
+            block[:, start:stop] = _draw_stratum(int(stop - start), len(block), rng)
+    return counts
+
+
+def _draw_stratum(size: int, n_draws: int, rng: np.random.Generator) -> Integers:
+    picks = rng.integers(size, size=(n_draws, max(size - 1, 1)), dtype=np.int32)
+    picks += np.arange(n_draws, dtype=np.int32)[:, np.newaxis] * np.int32(size)
+    return np.bincount(picks.ravel(), minlength=n_draws * size).reshape(n_draws, size)
+
+
+def _matmul_blocks(counts: NDArray[np.uint8], per_group: NDArray[np.float32]) -> Floats:
+    """``counts @ per_group`` in float32 without ever holding all counts as floats."""
+    out = np.empty((len(counts), per_group.shape[1]))
+    for row in range(0, len(counts), DRAWS_PER_BLOCK):
+        block = slice(row, row + DRAWS_PER_BLOCK)
+        out[block] = counts[block].astype(np.float32) @ per_group
+    return out
+
+
+def _expanded_percentiles(draws: Floats, freedom: float, level: float) -> Interval:
+    tail = stats.norm.cdf(stats.t.ppf((1 - level) / 2, freedom))
+    low, high = np.quantile(draws, [tail, 1 - tail])
+    return Interval(float(low), float(high))
+
+
+def _p_value(draws: Floats, freedom: float) -> float:
+    """Two-sided p of a zero difference: the level at which the expanded percentile interval just reaches zero."""
+    beyond = 1 + min(np.count_nonzero(draws <= 0), np.count_nonzero(draws >= 0))
+    tail = min(beyond / (len(draws) + 1), 0.5)
+    return float(2 * stats.t.cdf(stats.norm.ppf(tail), freedom))
+
+
+def _wilson(share: Floats, n: Floats, quantile: Floats) -> Floats:
+    square = quantile**2 / n
+    centre = (share + square / 2) / (1 + square)
+    half = np.sqrt(square * (share * (1 - share) + square / 4)) / (1 + square)
+    return np.column_stack([centre - half, centre + half]).clip(0, 1)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """Adjust p values for the number of comparisons, in the order given.
+
+    Holm's step-down method: an adjusted value below 0.05 keeps the probability of one or more false claims among all
+    comparisons below 0.05, whatever their dependence (S. Holm, Scandinavian Journal of Statistics 6 (1979) 65-70).
+
+    Examples
+    --------
+    >>> holm([0.01, 0.04, 0.03])
+    [0.03, 0.06, 0.06]
+    """
+    order = np.argsort(p_values, kind="stable")
+    scaled = np.asarray(p_values, dtype=float)[order] * np.arange(len(order), 0, -1)
+    adjusted = np.empty(len(order))
+    adjusted[order] = np.minimum(np.maximum.accumulate(scaled), 1.0)
+    return adjusted.tolist()

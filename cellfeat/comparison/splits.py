@@ -1,0 +1,201 @@
+"""Groups of samples that must stay together, and stratified folds that keep them together."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+from sklearn.model_selection import StratifiedGroupKFold
+
+from cellfeat.errors import SplitError, UnknownNameError, first_ten, near_names
+from cellfeat.extraction.store import Features
+
+Strings = NDArray[np.str_]
+Integers = NDArray[np.integer]
+
+MAX_TRIES = 20
+"""Shufflings tried, in two ways each, before a class counts as impossible to spread over the folds."""
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Row numbers of one fold's two parts, ascending."""
+
+    train: Integers
+    test: Integers
+
+
+def sample_groups(features: Features, groups: str = "auto") -> Integers:
+    """Number the groups of samples that must not straddle a split.
+
+    Samples with the same pixels are always one group, also where their labels differ, unless `groups` is ``"none"``.
+    Groups that share a sample, or pixels, are joined into one.
+
+    Parameters
+    ----------
+    groups
+        ``"auto"`` takes the manifest's groups where it has any. ``"none"`` makes each sample its own group, which shows
+        what leaking copies would add to a score. ``"group"`` insists on the manifest's groups. Any other word is the
+        manifest column whose equal values are one group. An empty value joins nothing.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        Group numbers, from 0 without gaps.
+
+    Raises
+    ------
+    SplitError
+        If `groups` is ``"label"``, or ``"group"`` where the manifest has none.
+    UnknownNameError
+        If `groups` names no column.
+    """
+    if groups == "none":
+        return np.arange(len(features.pixel_digest))
+    return _joined([features.pixel_digest, _group_values(features, groups)])
+
+
+def count_copies(pixel_digest: Strings) -> int:
+    """Count the samples whose pixels an earlier sample has already."""
+    digests = pixel_digest[pixel_digest != ""]
+    return len(digests) - len(np.unique(digests))
+
+
+def grouped_folds(y: ArrayLike, groups: ArrayLike, n_folds: int, *, random_state: int = 0) -> list[Fold]:
+    """Split samples into folds of about equal class shares, each group whole in one test part.
+
+    Parameters
+    ----------
+    y
+        Labels, shape ``(n_samples,)``.
+    groups
+        Group numbers, shape ``(n_samples,)``.
+    n_folds
+        At least 2.
+    random_state
+        Seed of the shuffling: equal seeds give equal folds.
+
+    Returns
+    -------
+    list of Fold
+        Each sample is in exactly one test part, and each class in every test and every training part.
+
+    Raises
+    ------
+    SplitError
+        If there are fewer than two folds or classes, or a class cannot be in every fold.
+    """
+    y, groups = np.asarray(y), np.asarray(groups)
+    _check_splittable(y, groups, n_folds)
+    for seed in np.random.SeedSequence(random_state).generate_state(MAX_TRIES).tolist():
+        for split in (_even_folds, _covering_folds):
+            folds = split(y, groups, n_folds, seed)
+            missing = _missing_from_test(y, folds)
+            # The test parts are disjoint: a class that is in all of them is in every training part too.
+            if not missing.size:
+                return folds
+    raise SplitError(
+        f"no way found in {MAX_TRIES} tries to have every class in each of {n_folds} folds: "
+        f"{_class_counts(y, groups, missing)} could not be spread because classes share groups; ask for fewer folds"
+    )
+
+
+def _even_folds(y: NDArray, groups: NDArray, n_folds: int, seed: int) -> list[Fold]:
+    splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+    return [Fold(train, test) for train, test in splitter.split(y, y, groups)]
+
+
+def _covering_folds(y: NDArray, groups: NDArray, n_folds: int, seed: int) -> list[Fold]:
+    """Put each group where most of its classes are still missing: less even, but it finds rare fits.
+
+    `StratifiedGroupKFold` places groups of one class first, which can leave too few places for the groups of several.
+    """
+    _, group = np.unique(groups, return_inverse=True)
+    _, class_number = np.unique(y, return_inverse=True)
+    held = np.zeros((group.max() + 1, class_number.max() + 1), dtype=int)
+    np.add.at(held, (group, class_number), 1)
+    fold_of_sample = _cover(held, n_folds, np.random.default_rng(seed))[group]
+    return [
+        Fold(np.flatnonzero(fold_of_sample != fold), np.flatnonzero(fold_of_sample == fold)) for fold in range(n_folds)
+    ]
+
+
+def _cover(held: Integers, n_folds: int, rng: np.random.Generator) -> Integers:
+    """Choose a fold for each group from its samples per class, `held` of shape ``(n_groups, n_classes)``."""
+    fold_of_group = np.empty(len(held), dtype=int)
+    in_fold = np.zeros((n_folds, held.shape[1]), dtype=int)
+    shuffled = rng.permutation(len(held))
+    many_classes_first = np.argsort(-np.count_nonzero(held[shuffled], axis=1), kind="stable")
+    for row in shuffled[many_classes_first]:
+        n_new_classes = np.count_nonzero((in_fold == 0) & (held[row] > 0), axis=1)
+        fold = np.lexsort((in_fold.sum(axis=1), -n_new_classes))[0]
+        fold_of_group[row] = fold
+        in_fold[fold] += held[row]
+    return fold_of_group
+
+
+def _group_values(features: Features, groups: str) -> Strings:
+    if groups == "label":
+        raise SplitError(
+            "groups: expected a column that cuts across the classes, got 'label': each class would be one group, "
+            "in the training or in the test part but never in both; name a donor, plate or field column, or 'auto'"
+        )
+    if groups == "group" and not (features.group != "").any():
+        raise SplitError(
+            "groups: 'group' was asked for, but the manifest names no groups; set labels.group to the column that "
+            "holds them and extract again, or use 'auto' to keep only copies of an image together"
+        )
+    if groups in ("auto", "group"):
+        return features.group
+    try:
+        return features.columns[groups]
+    except KeyError:
+        valid = ["auto", "none", "group", *features.columns]
+        raise UnknownNameError(f"groups: no column is named {groups!r}; {near_names(groups, valid)}") from None
+
+
+def _joined(keys: Sequence[Strings]) -> Integers:
+    """Number the connected parts of a graph in which samples with an equal, non-empty key are neighbours."""
+    links = [_links(key) for key in keys]
+    n_samples = len(keys[0])
+    ends = np.concatenate(links, axis=1)
+    graph = coo_array((np.ones(ends.shape[1]), tuple(ends)), shape=(n_samples, n_samples))
+    _, numbers = connected_components(graph, directed=False)
+    return numbers.astype(np.intp)
+
+
+def _links(key: Strings) -> Integers:
+    """Pairs (sample, first sample with the same key), shape ``(2, n_links)``."""
+    _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
+    rows = np.flatnonzero(key != "")
+    return np.stack([rows, first[inverse[rows]]])
+
+
+def _check_splittable(y: NDArray, groups: NDArray, n_folds: int) -> None:
+    if n_folds < 2:
+        raise SplitError(f"folds: expected 2 or more, got {n_folds}")
+    classes = np.unique(y)
+    if len(classes) < 2:
+        raise SplitError(f"expected samples of two or more classes, got {first_ten(map(repr, classes.tolist()))}")
+    few = np.array([name for name in classes if len(np.unique(groups[y == name])) < n_folds])
+    if few.size:
+        most = min(len(np.unique(groups[y == name])) for name in few)
+        raise SplitError(
+            f"{n_folds} folds need every class in {n_folds} or more groups, got {_class_counts(y, groups, few)}; "
+            + (f"ask for {most} folds at most, " if most > 1 else "")
+            + "leave the class out, or group by a finer column"
+        )
+
+
+def _missing_from_test(y: NDArray, folds: list[Fold]) -> NDArray:
+    classes = np.unique(y)
+    return np.unique(np.concatenate([np.setdiff1d(classes, y[fold.test]) for fold in folds]))
+
+
+def _class_counts(y: NDArray, groups: NDArray, names: NDArray) -> str:
+    return first_ten(
+        f"{str(name)!r} ({np.count_nonzero(y == name)} samples in {len(np.unique(groups[y == name]))} groups)"
+        for name in names
+    )

@@ -1,0 +1,263 @@
+import dataclasses
+import sys
+import types
+
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from sklearn.base import BaseEstimator
+
+from cellfeat.comparison.compare import Design, HeadFailure, HeadResult, compare, evaluate, fit, iter_results, prepare
+from cellfeat.comparison.scores import balanced_accuracy
+from cellfeat.errors import ConfigError, HeadError, ManifestError, SplitError, UnknownNameError
+from cellfeat.heads.bundle import load_bundle, save_bundle
+from cellfeat.heads.registry import HEADS, Head, make_head
+
+QUICK = {"mlp": {"epochs": 2, "hidden": 8}, "linear_relu": {"epochs": 2}, "lightgbm": {"n_estimators": 3, "n_jobs": 1}}
+FEW_DRAWS = {"folds": 3, "draws": 200}
+
+
+class Failing(BaseEstimator):
+    """A head that cannot be fitted, as a singular matrix or a lack of memory would have it."""
+
+    error: type[BaseException] = ValueError
+
+    def fit(self, X, y):
+        raise self.error("singular matrix")
+
+
+@pytest.fixture
+def failing_head(monkeypatch):
+    """Put a head that raises the given error into the table, as a plug-in would."""
+
+    def add(error):
+        module = types.ModuleType("failing_head")
+        module.FailingHead = type("FailingHead", (Failing,), {"error": error})
+        monkeypatch.setitem(sys.modules, "failing_head", module)
+        monkeypatch.setitem(HEADS._entries, "failing", Head("failing", "failing_head:FailingHead", "mean", "fails"))
+
+    return add
+
+
+@pytest.mark.parametrize("head", HEADS)
+def test_every_head_is_evaluated_on_every_sample_once(make_clusters, head):
+    features = make_clusters()
+    comparison = compare(features, heads=[head], settings={head: QUICK.get(head, {})}, **FEW_DRAWS)
+    predictions = comparison.best.predictions
+    assert predictions["sample_id"].tolist() == features.sample_id.tolist()
+    assert sorted(predictions["fold"].unique()) == [1, 2, 3]
+    probabilities = predictions[["probability_a", "probability_b", "probability_c"]].to_numpy()
+    assert probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
+    assert (predictions["predicted"] == np.array(["a", "b", "c"])[probabilities.argmax(axis=1)]).all()
+    assert comparison.best.balanced_accuracy == balanced_accuracy(
+        predictions["label"], predictions["predicted"], comparison.classes
+    )
+
+
+def test_predictions_are_out_of_fold(make_clusters):
+    """One head on the training part of each fold, by hand, gives the same predictions."""
+    task = prepare(make_clusters(), Design(folds=3, draws=100))
+    table = evaluate(task, "logreg", {}).predictions
+    X = task.embeddings.mean(axis=1)
+    for number, fold in enumerate(task.folds, start=1):
+        head = make_head("logreg", {}, n_views=1, random_state=0).fit(X[fold.train], task.y[fold.train])
+        rows = table[table["fold"] == number]
+        assert rows["sample_id"].tolist() == task.sample_id[fold.test].tolist()
+        assert (rows["predicted"] == head.predict(X[fold.test])).all()
+
+
+def test_heads_are_ranked_and_the_verdict_says_which_is_better(make_clusters):
+    comparison = compare(make_clusters(separation=0.7), heads=["dummy", "logreg", "knn"], folds=3)
+    scores = [result.balanced_accuracy for result in comparison.results]
+    assert scores == sorted(scores, reverse=True)
+    assert comparison.results[-1].head == "dummy"
+    assert len(comparison.verdicts()) == 3
+    against_floor = [pair for pair in comparison.differences if pair.worse == "dummy"]
+    assert all(pair.is_evidence for pair in against_floor)
+    assert against_floor[0].verdict().startswith(f"{comparison.best.head} is better than dummy by 0.")
+
+
+def test_equal_heads_do_not_differ(make_clusters, monkeypatch):
+    monkeypatch.setitem(HEADS._entries, "twin", dataclasses.replace(HEADS["logreg"], name="twin"))
+    comparison = compare(make_clusters(), heads=["logreg", "twin"], **FEW_DRAWS)
+    assert comparison.verdicts() == ["no evidence that logreg and twin differ: 0.000 [0.000, 0.000]"]
+
+
+def test_a_difference_that_only_stands_alone_says_so(make_clusters):
+    comparison = compare(make_clusters(), heads=["logreg", "dummy"], **FEW_DRAWS)
+    pair = dataclasses.replace(comparison.differences[0], adjusted_p=0.12)
+    assert pair.verdict().startswith("no evidence that logreg and dummy differ")
+    assert pair.verdict().endswith("(p = 0.12 over all pairs)")
+
+
+def test_the_same_seed_gives_the_same_results_and_leaves_global_generators_alone(make_clusters):
+    np.random.seed(7)
+    torch.manual_seed(7)
+    before = np.random.get_state()[1].copy(), torch.get_rng_state()
+    settings = {"mlp": QUICK["mlp"]}
+    first, second = (
+        compare(make_clusters(), heads=["mlp", "logreg"], settings=settings, **FEW_DRAWS) for _ in range(2)
+    )
+    assert (np.random.get_state()[1] == before[0]).all()
+    assert torch.equal(torch.get_rng_state(), before[1])
+    pd.testing.assert_frame_equal(first.predictions(), second.predictions())
+    assert first.differences == second.differences
+    other = compare(make_clusters(), heads=["mlp"], settings=settings, random_state=1, **FEW_DRAWS)
+    assert not other.best.predictions["fold"].equals(first.best.predictions["fold"])
+
+
+def test_unlabelled_and_failed_samples_are_left_out_and_counted(make_clusters):
+    features = make_clusters()
+    label, status = features.label.copy(), features.status.copy()
+    label[:4], status[10:13] = "", 1
+    features.embeddings[10:13] = np.nan
+    features = dataclasses.replace(features, label=label, status=status)
+    comparison = compare(features, heads=["logreg"], **FEW_DRAWS)
+    counts = comparison.counts
+    assert (counts.n_samples, counts.n_unlabelled, counts.n_failed) == (173, 4, 3)
+    assert not {"s0", "s11"} & set(comparison.predictions()["sample_id"])
+
+
+def test_given_labels_take_the_place_of_those_in_the_file(make_clusters):
+    features = make_clusters()
+    labels = {sample_id: label.upper() for sample_id, label in zip(features.sample_id, features.label, strict=True)}
+    del labels["s0"]
+    comparison = compare(features, heads=["dummy"], labels=labels, **FEW_DRAWS)
+    assert comparison.classes == ("A", "B", "C")
+    assert comparison.counts.n_unlabelled == 1
+
+
+def test_labels_of_unknown_samples_are_refused(make_clusters):
+    with pytest.raises(ManifestError, match="it lacks: nobody"):
+        compare(make_clusters(), heads=["dummy"], labels={"nobody": "a"})
+
+
+def test_without_any_label_there_is_nothing_to_compare(make_clusters):
+    features = make_clusters()
+    with pytest.raises(SplitError, match="0 of 180 are labelled"):
+        compare(dataclasses.replace(features, label=np.full(180, "")), heads=["dummy"])
+
+
+@pytest.mark.parametrize("error", [ValueError, RuntimeError, MemoryError, FloatingPointError, np.linalg.LinAlgError])
+def test_a_head_that_fails_does_not_lose_the_others(make_clusters, failing_head, error):
+    failing_head(error)
+    comparison = compare(make_clusters(), heads=["failing", "dummy"], **FEW_DRAWS)
+    assert [result.head for result in comparison.results] == ["dummy"]
+    assert comparison.failures == (
+        HeadFailure("failing", f"failing failed in fold 1 of 3: {error.__name__}: singular matrix"),
+    )
+
+
+def test_a_bug_in_a_head_is_not_taken_for_a_failure(make_clusters, failing_head):
+    failing_head(TypeError)
+    with pytest.raises(TypeError):
+        compare(make_clusters(), heads=["failing", "dummy"], **FEW_DRAWS)
+
+
+def test_when_all_heads_fail_the_reasons_are_raised(make_clusters, failing_head):
+    failing_head(ValueError)
+    with pytest.raises(HeadError, match=r"no head could be evaluated: .*singular matrix"):
+        compare(make_clusters(), heads=["failing"], **FEW_DRAWS)
+
+
+def test_an_interrupt_hands_over_what_is_finished(make_clusters, failing_head):
+    failing_head(KeyboardInterrupt)
+    finished = []
+    with pytest.raises(KeyboardInterrupt):
+        compare(make_clusters(), heads=["dummy", "failing", "knn"], on_result=finished.append, **FEW_DRAWS)
+    assert [result.head for result in finished] == ["dummy"]
+    assert isinstance(finished[0], HeadResult)
+
+
+def test_results_come_one_by_one(make_clusters):
+    task = prepare(make_clusters(), Design(folds=3, draws=100))
+    told = []
+    results = iter_results(task, ["dummy", "knn"], {}, progress=lambda *event: told.append(event))
+    assert next(results).head == "dummy"
+    assert told == [("dummy", 1, 1, 6), ("dummy", 2, 2, 6), ("dummy", 3, 3, 6)]
+    assert next(results).head == "knn"
+    assert told[-1] == ("knn", 3, 6, 6)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "error", "message"),
+    [
+        ({"heads": ["logrge"]}, UnknownNameError, "did you mean 'logreg'"),
+        ({"heads": []}, ConfigError, "got none"),
+        ({"heads": ["knn", "knn"]}, ConfigError, "each name once"),
+        ({"heads": ["knn"], "settings": {"logreg": {"D": 1}, "mpl": {}}}, UnknownNameError, "did you mean 'mlp'"),
+        ({"heads": ["logreg"], "settings": {"logreg": {"CC": 1}}}, HeadError, "CC"),
+        ({"heads": ["knn"], "groups": "plate"}, UnknownNameError, "no column is named 'plate'"),
+    ],
+)
+def test_misspelt_words_are_found_before_anything_is_fitted(make_clusters, arguments, error, message):
+    with pytest.raises(error, match=message):
+        compare(make_clusters(), progress=lambda *_: pytest.fail("a head was fitted"), **arguments)
+
+
+def test_shuffled_labels_give_chance(make_clusters):
+    features = make_clusters(n=300, separation=3)
+    shuffled = np.random.default_rng(0).permutation(features.label)
+    score = compare(dataclasses.replace(features, label=shuffled), heads=["logreg"], folds=3).best.metrics
+    assert score["ci_low"] <= 1 / 3 <= score["ci_high"]
+    assert compare(features, heads=["logreg"], folds=3).best.balanced_accuracy > 0.9
+
+
+def test_copies_under_other_ids_inflate_only_scores_that_ignore_groups(make_features):
+    """Noise with shuffled labels, each image three times: whoever sees a copy in training knows the answer."""
+    rng = np.random.default_rng(0)
+    original = np.tile(np.arange(150), 3)
+    features = make_features(
+        np.tile(rng.permutation(np.repeat(["a", "b", "c"], 50)), 3),
+        rng.normal(size=(150, 1, 8))[original],
+        pixel_digest=np.array([f"pixels{i}" for i in original]),
+    )
+    honest, inflated = (
+        compare(features, heads=["knn"], folds=5, draws=500, groups=groups) for groups in ("auto", "none")
+    )
+    assert honest.counts.n_copies == inflated.counts.n_copies == 300
+    assert honest.counts.n_groups == 150
+    assert honest.best.metrics["ci_low"] <= 1 / 3 <= honest.best.metrics["ci_high"]
+    assert inflated.best.balanced_accuracy > 0.9
+
+
+def test_metrics_are_plain_values_that_fit_together(make_clusters):
+    metrics = compare(make_clusters(), heads=["logreg"], **FEW_DRAWS).best.metrics
+    assert metrics["balanced_accuracy"] == pytest.approx(np.mean(metrics["per_class_recall"]))
+    assert metrics["ci_low"] <= metrics["balanced_accuracy"] <= metrics["ci_high"]
+    assert len(metrics["per_fold"]) == metrics["folds"] == 3
+    assert np.sum(metrics["confusion_matrix"]) == metrics["n_samples"] == metrics["n_groups"] == 180
+    assert set(metrics["seconds"]) == {"fit", "predict"}
+    assert metrics["settings"]["C"] == make_head("logreg", {}, n_views=1, random_state=0).get_params()["C"]
+
+
+@pytest.mark.parametrize("head", ["logreg", "mlp"])
+def test_fit_scores_out_of_fold_and_bundles_a_head_of_all_samples(make_clusters, head):
+    features = make_clusters()
+    settings = QUICK.get(head, {})
+    bundle, result = fit(features, head, settings=settings, **FEW_DRAWS)
+    alone = compare(features, heads=[head], settings={head: settings}, **FEW_DRAWS).best
+    pd.testing.assert_frame_equal(result.predictions, alone.predictions)
+    assert (bundle.head_name, list(bundle.classes), bundle.fingerprint) == (head, ["a", "b", "c"], "sha256:test")
+    assert bundle.scores["balanced_accuracy"] == alone.balanced_accuracy
+    X = features.embeddings.mean(axis=1)
+    by_hand = make_head(head, settings, n_views=1, random_state=0).fit(X, features.label)
+    assert (bundle.predict_proba(features.embeddings) == by_hand.predict_proba(X)).all()
+
+
+def test_a_fitted_bundle_keeps_its_scores_on_disk(make_clusters, tmp_path):
+    features = dataclasses.replace(make_clusters(), provenance={"settings": {"labels": {"id": "file_id"}}})
+    bundle, result = fit(features, "logreg", settings={"C": 0.5}, **FEW_DRAWS)
+    save_bundle(bundle, tmp_path / "head")
+    loaded = load_bundle(tmp_path / "head")
+    assert loaded.scores == result.metrics
+    assert loaded.settings == {"C": 0.5}
+    assert loaded.provenance["settings"] == features.provenance["settings"]
+    assert loaded.provenance["fitted"]["on"] == "test.h5"
+
+
+def test_fit_raises_what_compare_reports(make_clusters, failing_head):
+    failing_head(RuntimeError)
+    with pytest.raises(HeadError, match="fold 1 of 3: RuntimeError: singular matrix"):
+        fit(make_clusters(), "failing", **FEW_DRAWS)
