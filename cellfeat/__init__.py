@@ -4,10 +4,7 @@ The names below are the public API; each is imported when it is first used, so t
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING, Any
-
-if TYPE_CHECKING:
-    from cellfeat.commands.predict import predict as predict
+from typing import Any
 
 _HOMES = {
     "BACKBONES": "cellfeat.backbones.registry",
@@ -20,6 +17,7 @@ _HOMES = {
     "load_features": "cellfeat.extraction.store",
     "compare": "cellfeat.comparison.compare",
     "fit": "cellfeat.comparison.compare",
+    "predict": "cellfeat.comparison.predict",
     "load_bundle": "cellfeat.heads.bundle",
 }
 

@@ -191,7 +191,9 @@ def read_mapping(file: Path) -> dict[str, Any]:
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:
-    """Split ``"mlp.hidden=512"`` into a dotted key and a value, read as YAML.
+    """Split ``"mlp.hidden=512"`` into a dotted key and a value: as YAML, or as it stands where it is none.
+
+    A file pattern such as ``{sample_id}.png`` is no YAML, and needs no quotes here.
 
     Examples
     --------
@@ -203,8 +205,8 @@ def parse_assignment(text: str) -> tuple[str, Any]:
         raise ConfigError(f"expected KEY=VALUE, got {text!r}; for example: extraction.views=8")
     try:
         return key.strip(), _load_yaml(value)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"{text!r}: the value is not valid YAML: {error}") from None
+    except yaml.YAMLError:
+        return key.strip(), value
 
 
 class _PlainLoader(yaml.SafeLoader):

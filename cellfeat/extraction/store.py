@@ -379,6 +379,26 @@ def read_summary(path: Path) -> Summary:
         return _summary(path, file)
 
 
+def describe_summary(summary: Summary) -> str:
+    """Tell in lines what a feature file holds."""
+    recipe, provenance = summary.recipe, summary.provenance
+    backbone, transform = recipe["backbone"], recipe["transform"]
+    seconds = provenance["times"]["seconds"]["wall"]
+    rows = {
+        "samples": f"{summary.n_samples:,}, of which {summary.n_failed} failed",
+        "embeddings": f"{summary.n_views} views x {summary.embedding_dim} numbers, float32",
+        "backbone": f"{backbone['name']}, weights {backbone['weights']}, pool {backbone['pool']}",
+        "channels": f"{', '.join(map(str, recipe['channels']))} as {recipe['channels_as']}",
+        "transform": ", ".join(f"{key} {value}" for key, value in transform.items()),
+        "intensity": ", ".join(f"{key} {value}" for key, value in recipe["intensity"].items() if value) or "dtype",
+        "precision": f"{recipe['precision']} ({provenance['execution']['implementation']})",
+        "made": f"{provenance['times']['finished']} on {provenance['device']}, {seconds:.1f} s",
+        "versions": ", ".join(f"{name} {version}" for name, version in provenance["versions"].items()),
+        "fingerprint": summary.fingerprint,
+    }
+    return "\n".join([str(summary.path), *(f"  {name:<12} {value}" for name, value in rows.items())])
+
+
 def read_labels(path: Path) -> np.ndarray:
     """Read the labels of a feature file alone: ``(n_samples,)`` str."""
     with _opened(path) as file:

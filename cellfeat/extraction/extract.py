@@ -1,0 +1,111 @@
+"""Manifest x backbone -> feature file: stage 1, from settings to the published file."""
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from cellfeat.config import Settings
+from cellfeat.extraction.job import Extraction, Job, Observer, SilentObserver
+from cellfeat.extraction.store import Summary, held_output, read_labels, read_summary, remove_parts
+from cellfeat.provenance import digest_file
+from cellfeat.samples.manifest import Manifest, build_manifest
+
+
+def extract(
+    settings: Settings,
+    *,
+    observer: Observer | None = None,
+    manifest: Manifest | None = None,
+    expected_recipe: Mapping[str, Any] | None = None,
+) -> Extraction:
+    """Embed every sample once, and write the feature file; an unfinished run is taken up where it stopped.
+
+    Parameters
+    ----------
+    settings
+        What to extract, and where to; see `load_settings`.
+    observer
+        Is told how it goes.
+    manifest
+        The samples; by default the ones that the settings describe.
+    expected_recipe
+        The recipe of earlier features that these are to stand beside; any other is refused before the first forward.
+
+    Raises
+    ------
+    ManifestError, ImageError, MissingFileError
+        If the samples are not as described, or one cannot be read and ``extraction.on_error`` is ``stop``.
+    BackboneError, WeightsError, DeviceError
+        If the network, its weights or the device cannot do what is asked.
+    FingerprintError
+        If the output holds other features, or the recipe is not the expected one; the message lists the differences.
+    BusyError
+        If another process is writing the output.
+    """
+    manifest = manifest or build_manifest(settings.images, settings.labels)
+    job = Job(settings, manifest, _request(settings, manifest), observer or SilentObserver(), expected_recipe)
+    with held_output(job.output):
+        finished = read_summary(job.output) if job.output.exists() else None
+        if finished is not None and finished.provenance["request"] == job.request:
+            return _already_finished(finished, job)
+        # Imported here because it needs torch, which takes seconds: a finished file is recognised without.
+        from cellfeat.extraction.run import run_job
+
+        return run_job(job, finished)
+
+
+def settings_like(
+    earlier: Mapping[str, Any], recipe: Mapping[str, Any], *, images: Path, weights: str | None = None, output: Path
+) -> Settings:
+    """Settings that extract other, unlabelled images as earlier ones were.
+
+    Parameters
+    ----------
+    earlier, recipe
+        The settings and the recipe of the earlier features. What was chosen then (the precision, the intensity range
+        of a data set) is kept.
+    images
+        Folder of the images.
+    weights
+        Where the backbone's weights are now; None: where they were.
+    output
+        The feature file to be.
+    """
+    record = json.loads(json.dumps(earlier))
+    record["images"] |= {"root": str(images), "intensity": recipe["intensity"]}
+    record["labels"] |= {"file": None}
+    record["extraction"] |= {"output": str(output), "precision": recipe["precision"], "device": "auto"}
+    record["backbone"]["weights"] = weights or record["backbone"]["weights"]
+    return Settings.model_validate(record)
+
+
+def _already_finished(finished: Summary, job: Job) -> Extraction:
+    remove_parts(finished.path)
+    job.observer.say(f"{finished.path} is finished already: {finished.n_samples} samples, same settings; nothing to do")
+    relabelled = int((read_labels(finished.path) != job.manifest.table["label"].to_numpy(str)).sum())
+    if relabelled:
+        job.observer.say(
+            f"note: {relabelled} labels differ from those in the file, which stays as it is: "
+            f"give the new ones to fit and compare with --labels"
+        )
+    return Extraction(finished.path, finished.n_samples, finished.n_failed, 0, 0.0)
+
+
+def _request(settings: Settings, manifest: Manifest) -> dict[str, Any]:
+    """Everything that was asked for and that the embeddings depend on: equal requests need no second look."""
+    record = settings.record()
+    weights = Path(settings.backbone.weights)
+    request = {
+        "intensity": record["images"]["intensity"],
+        "max_pixels": settings.images.max_pixels,
+        "preprocessing": record["preprocessing"],
+        "backbone": record["backbone"],
+        "weights_file": digest_file(weights) if weights.is_file() else None,
+        "views": settings.extraction.views,
+        "precision": settings.extraction.precision,
+        "samples": manifest.digest(),
+    }
+    if weights.is_file():
+        request["backbone"]["weights"] = weights.name
+    return request

@@ -1,0 +1,64 @@
+"""Views and passes: which pictures of a sample go through the backbone.
+
+A *view* is the sample turned or mirrored. A *pass* is one forward of a view: all channels as the three planes of one
+picture, or one channel alone, repeated to three planes. The outputs of all passes stand side by side in an embedding.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+
+from cellfeat.errors import BackboneError
+
+
+@dataclass(frozen=True)
+class Pass:
+    """One forward: the name it is known by, and the channel that fills each of the three planes."""
+
+    name: str
+    planes: tuple[int, int, int]
+
+
+def make_passes(channels: Sequence[str | int], channels_as: str) -> list[Pass]:
+    """List the passes of a sample.
+
+    Parameters
+    ----------
+    channels
+        Names of the sample's channels, in order.
+    channels_as
+        ``planes``: three channels as one picture, or one repeated; ``separate``: each alone; ``both``.
+
+    Raises
+    ------
+    BackboneError
+        If `planes` is asked of a number of channels other than 1 or 3.
+    """
+    alone = [Pass(str(name), (i, i, i)) for i, name in enumerate(channels)]
+    if channels_as == "separate":
+        return alone
+    if len(channels) == 1:
+        return alone
+    if len(channels) != 3:
+        raise BackboneError(
+            f"preprocessing.channels_as: {channels_as} makes one picture of 3 channels (or repeats 1), but there are "
+            f"{len(channels)} ({', '.join(map(str, channels))}); choose three of them in images.channels, or set "
+            f"preprocessing.channels_as: separate"
+        )
+    together = [Pass("planes", (0, 1, 2))]
+    return together + alone if channels_as == "both" else together
+
+
+def turn(squares: torch.Tensor, view: int) -> torch.Tensor:
+    """Turn or mirror square pictures: the eight symmetries of the square, view 0 being the picture itself.
+
+    Parameters
+    ----------
+    squares
+        ``(N, C, S, S)``.
+    view
+        0 to 3: that many quarter turns; 4 to 7: mirrored left to right, then ``view - 4`` quarter turns.
+    """
+    mirrored = squares.flip(-1) if view >= 4 else squares
+    return torch.rot90(mirrored, view % 4, dims=(-2, -1))

@@ -1,0 +1,193 @@
+"""Decode, embed and write, overlapped: images are read ahead by threads, and parts are written behind.
+
+Decoding releases Python's global lock, so threads do; they never run further ahead than a fixed number of samples, so
+memory does not grow with the number of samples.
+"""
+
+import time
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import dataclass, field
+from itertools import islice
+
+import numpy as np
+
+from cellfeat.errors import BackboneError, CellfeatError, ImageError
+from cellfeat.extraction.store import DIGEST_BYTES, Rows, Status
+from cellfeat.samples.images import IntensityPolicy, SampleReader, pixel_digest
+
+BATCHES_AHEAD = 3
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A sample as it was read: its pixels, or the reason why there are none.
+
+    Attributes
+    ----------
+    row
+        Row of the manifest.
+    pixels
+        ``(C, H, W)`` of the files' own type; None where the sample failed.
+    limits
+        ``(C, 2)`` float32: the values that become 0 and 1.
+    digest
+        sha256 of the pixels, in hex; ``""`` where the sample failed.
+    reason
+        Why it failed; ``""`` where it did not.
+    """
+
+    row: int
+    pixels: np.ndarray | None
+    limits: np.ndarray | None = None
+    digest: str = ""
+    reason: str = ""
+
+
+@dataclass
+class StageTimes:
+    """Seconds spent in each stage of one run; `decode` and `write` are spent beside the others.
+
+    `waiting` is what the forward lost to images that were not there yet.
+    """
+
+    decode: float = 0.0
+    waiting: float = 0.0
+    prepare: float = 0.0
+    forward: float = 0.0
+    write: float = 0.0
+    wall: float = 0.0
+
+    def share_of_wall(self, stage: str) -> float:
+        """The share of the run's time that a stage took, 0 to 1."""
+        return float(getattr(self, stage) / self.wall) if self.wall else 0.0
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """Reads one sample; what is wrong with its files becomes its `reason`.
+
+    Attributes
+    ----------
+    reader, policy
+        How its files are read, and how its values are scaled.
+    times
+        Where the time goes on record.
+    """
+
+    reader: SampleReader
+    policy: IntensityPolicy
+    times: StageTimes = field(default_factory=StageTimes)
+
+    def __call__(self, row: int) -> Decoded:
+        """Read the sample of `row`."""
+        began = time.perf_counter()
+        try:
+            pixels = self.reader.read(row)
+            return Decoded(row, pixels, self.policy.limits(pixels), pixel_digest(pixels))
+        except CellfeatError as error:
+            return Decoded(row, None, reason=str(error))
+        finally:
+            self.times.decode += time.perf_counter() - began
+
+
+def in_order(
+    task: Callable[[int], Decoded], rows: Iterable[int], *, workers: int, ahead: int, times: StageTimes
+) -> Iterator[Decoded]:
+    """Run `task` on rows in threads, and yield the results in order, at most `ahead` of them unclaimed."""
+    pending: deque[Future[Decoded]] = deque()
+    remaining = iter(rows)
+    with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
+        try:
+            pending.extend(pool.submit(task, row) for row in islice(remaining, ahead))
+            while pending:
+                began = time.perf_counter()
+                decoded = pending.popleft().result()
+                times.waiting += time.perf_counter() - began
+                pending.extend(pool.submit(task, row) for row in islice(remaining, 1))
+                yield decoded
+        finally:
+            for future in pending:
+                future.cancel()
+
+
+Embed = Callable[[Sequence[Decoded]], np.ndarray]
+"""Maps up to one batch of samples to ``(len(batch), n_views, embedding_dim)`` float32."""
+
+
+def finished_parts(
+    parts: Sequence[range],
+    decoder: Decoder,
+    embed: Embed,
+    *,
+    batch_size: int,
+    workers: int,
+    on_failure: Callable[[Decoded], None],
+    on_batch: Callable[[int], None],
+) -> Iterator[Rows]:
+    """Yield the finished rows of each part, in order.
+
+    Parameters
+    ----------
+    parts
+        Rows of each part. A batch never reaches over the end of a part, so that a part always holds the same bits,
+        whichever parts were there before.
+    embed
+        Called with at most `batch_size` samples that were read.
+    on_failure
+        Called with each sample that could not be read; it may raise, which ends the run.
+    on_batch
+        Called with the number of samples after each batch.
+    """
+    times = decoder.times
+    rows = (row for part in parts for row in part)
+    samples = in_order(decoder, rows, workers=workers, ahead=BATCHES_AHEAD * batch_size, times=times)
+    for part in parts:
+        collected = _PartRows(part)
+        for start in range(0, len(part), batch_size):
+            batch = list(islice(samples, min(batch_size, len(part) - start)))
+            for failed in (sample for sample in batch if sample.pixels is None):
+                on_failure(failed)
+            collected.add(batch, embed)
+            on_batch(len(batch))
+        yield collected.rows()
+
+
+class _PartRows:
+    """The rows of one part while they are being made."""
+
+    def __init__(self, part: range) -> None:
+        self._start = part.start
+        self._embeddings: np.ndarray | None = None
+        self._n = len(part)
+        self._status = np.full(self._n, Status.FAILED, np.uint8)
+        self._digests = np.zeros((self._n, DIGEST_BYTES), np.uint8)
+        self._failures: dict[int, str] = {}
+
+    def add(self, batch: Sequence[Decoded], embed: Embed) -> None:
+        readable = [sample for sample in batch if sample.pixels is not None]
+        self._failures.update((sample.row, sample.reason) for sample in batch if sample.pixels is None)
+        # Also an empty batch: a part without one readable sample still needs the shape of its rows.
+        embedded = embed(readable)
+        if self._embeddings is None:
+            self._embeddings = np.full((self._n, *embedded.shape[1:]), np.nan, np.float32)
+        for sample, embedding in zip(readable, embedded, strict=True):
+            _check_finite(sample, embedding)
+            here = sample.row - self._start
+            self._embeddings[here] = embedding
+            self._status[here] = Status.OK
+            self._digests[here] = np.frombuffer(bytes.fromhex(sample.digest), np.uint8)
+
+    def rows(self) -> Rows:
+        if self._embeddings is None:
+            raise ImageError("a part without rows cannot be written")
+        return Rows(self._start, self._embeddings, self._status, self._digests, self._failures)
+
+
+def _check_finite(sample: Decoded, embedding: np.ndarray) -> None:
+    if not np.isfinite(embedding).all():
+        raise BackboneError(
+            f"the embedding of the sample in row {sample.row} is not finite; the weights are damaged, or overflow at "
+            f"this precision: try --precision fp32"
+        )

@@ -1,0 +1,432 @@
+"""Extraction from settings to the published file, with real networks on generated images."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import h5py
+import imagecodecs
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+from torchvision import models
+
+from cellfeat.backbones.registry import load_backbone
+from cellfeat.config import Settings
+from cellfeat.errors import BackboneError, DeviceError, FingerprintError, ImageError
+from cellfeat.extraction.extract import extract, settings_like
+from cellfeat.extraction.store import Features, load_features, parts_folder, verify_features
+
+MakeSettings = Callable[..., Settings]
+
+
+class Lines:
+    """Keeps what an extraction says."""
+
+    def __init__(self) -> None:
+        self.lines: list[str] = []
+        self.progress: list[tuple[int, int]] = []
+
+    def say(self, line: str) -> None:
+        self.lines.append(line)
+
+    def advance(self, n_done: int, n_samples: int) -> None:
+        self.progress.append((n_done, n_samples))
+
+
+def extracted(settings: Settings) -> Features:
+    return load_features(extract(settings).path)
+
+
+def copy_images(cells: Path, folder: Path) -> Path:
+    images = folder / "images"
+    images.mkdir()
+    for path in (cells / "images").iterdir():
+        (images / path.name).write_bytes(path.read_bytes())
+    return images
+
+
+def read_planes(images: Path, sample: int) -> torch.Tensor:
+    planes = [imagecodecs.imread(images / f"{sample:05d}_{channel}.png") for channel in ("blue", "red", "yellow")]
+    return torch.from_numpy(np.stack(planes))
+
+
+GOLDEN = ("mobilenet_v3_small", "resnet18", "convnext_tiny", "swin_t")
+
+
+@pytest.mark.parametrize("name", GOLDEN)
+def test_the_unmodified_networks_logits_are_its_own_last_linear_applied_to_our_embeddings(
+    name: str, settings_for: MakeSettings, cells: Path, checkpoint: Callable[[str], Path]
+) -> None:
+    features = extracted(settings_for(name, preprocessing__crop=None, preprocessing__input_size=None))
+    network = models.get_model(name)
+    network.load_state_dict(torch.load(checkpoint(name), weights_only=True))
+    preset = models.get_model_weights(name).IMAGENET1K_V1.transforms()
+    linear = [module for module in network.modules() if isinstance(module, torch.nn.Linear)][-1]
+    with torch.inference_mode():
+        images = [preset(read_planes(cells / "images", int(i)).float() / 255) for i in features.sample_id[:5]]
+        logits = network.eval()(torch.stack(images))
+        ours = linear(torch.from_numpy(features.embeddings[:5, 0]))
+    assert logits.std() > 1e-3
+    torch.testing.assert_close(ours, logits, rtol=1e-4, atol=1e-4 * logits.abs().max().item())
+
+
+def test_what_is_written_is_what_the_settings_say(settings_for: MakeSettings) -> None:
+    features = extracted(settings_for(extraction__views=4, preprocessing__channels_as="both"))
+    assert features.embeddings.shape == (24, 4, 4 * 1024)
+    assert features.passes == ("planes", "blue", "red", "yellow")
+    assert features.sample_id.tolist() == [str(i) for i in range(1, 25)]
+    assert set(features.label) <= {
+        "PC-3", "U-251 MG", "HeLa", "A549", "U-2 OS", "MCF7", "HEK 293", "CACO-2", "RT4",
+    }  # fmt: skip
+    assert features.recipe["precision"] == "fp32"
+    assert features.provenance["settings"]["extraction"]["views"] == 4
+    assert features.provenance["versions"]["torch"] == torch.__version__.partition("+")[0]
+
+
+def test_both_is_planes_and_separate_side_by_side(settings_for: MakeSettings, tmp_path: Path) -> None:
+    by_mode = {
+        mode: extracted(
+            settings_for(preprocessing__channels_as=mode, extraction__output=tmp_path / f"{mode}.h5")
+        ).embeddings
+        for mode in ("planes", "separate", "both")
+    }
+    joined = np.concatenate([by_mode["planes"], by_mode["separate"]], axis=2)
+    np.testing.assert_array_equal(by_mode["both"], joined)
+
+
+def test_a_separate_pass_is_the_channel_alone_repeated(settings_for: MakeSettings, cells: Path, tmp_path: Path) -> None:
+    features = extracted(settings_for(preprocessing__channels_as="separate"))
+    grey = tmp_path / "grey"
+    grey.mkdir()
+    for path in (cells / "images").glob("*_red.png"):
+        (grey / path.name).write_bytes(path.read_bytes())
+    alone = extracted(settings_for(images__root=grey, images__channels=["red"], extraction__output=tmp_path / "red.h5"))
+    np.testing.assert_array_equal(features.embeddings[:, :, 1024:2048], alone.embeddings)
+
+
+def test_view_zero_is_the_untouched_image(settings_for: MakeSettings, tmp_path: Path) -> None:
+    one = extracted(settings_for())
+    eight = extracted(settings_for(extraction__views=8, extraction__output=tmp_path / "eight.h5"))
+    np.testing.assert_array_equal(eight.embeddings[:, 0], one.embeddings[:, 0])
+
+
+def test_each_view_is_the_embedding_of_the_turned_files(
+    settings_for: MakeSettings, cells: Path, tmp_path: Path
+) -> None:
+    eight = extracted(settings_for(extraction__views=8))
+    turned = tmp_path / "turned"
+    turned.mkdir()
+    for path in (cells / "images").iterdir():
+        image = np.rot90(imagecodecs.imread(path)[:, ::-1], 2)
+        (turned / path.name).write_bytes(imagecodecs.png_encode(np.ascontiguousarray(image)))
+    features = extracted(settings_for(images__root=turned, extraction__output=tmp_path / "turned.h5"))
+    np.testing.assert_allclose(eight.embeddings[:, 6], features.embeddings[:, 0], rtol=1e-3, atol=1e-3)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+@pytest.mark.parametrize("name", ["mobilenet_v3_small", "convnext_tiny"])
+def test_an_embedding_has_the_same_bits_at_any_place_in_any_batch(
+    name: str, precision: str, settings_for: MakeSettings, cells: Path, tmp_path: Path
+) -> None:
+    labels = pd.read_csv(cells / "labels.csv")
+    shuffled = labels.sample(frac=1, random_state=7)
+    shuffled.to_csv(tmp_path / "shuffled.csv", index=False)
+    in_order = extracted(settings_for(name, extraction__precision=precision))
+    permuted = extracted(
+        settings_for(
+            name,
+            extraction__precision=precision,
+            labels__file=tmp_path / "shuffled.csv",
+            extraction__output=tmp_path / "shuffled.h5",
+        )
+    )
+    np.testing.assert_array_equal(in_order.embeddings[shuffled.index], permuted.embeddings)
+    np.testing.assert_array_equal(in_order.label[shuffled.index], permuted.label)
+
+
+@pytest.mark.parametrize("batch_size", [1, 7, 24])
+def test_the_batch_size_changes_rounding_alone(batch_size: int, settings_for: MakeSettings, tmp_path: Path) -> None:
+    expected = extracted(settings_for("convnext_tiny")).embeddings
+    other = settings_for(
+        "convnext_tiny",
+        extraction__batch_size=batch_size,
+        extraction__part_size=24,
+        extraction__output=tmp_path / "other.h5",
+    )
+    difference = np.abs(extracted(other).embeddings - expected).max() / np.abs(expected).max()
+    assert difference < 1e-5
+
+
+def test_the_same_command_on_a_finished_file_does_nothing(settings_for: MakeSettings) -> None:
+    settings = settings_for()
+    path = extract(settings).path
+    before = (path.stat().st_mtime_ns, path.read_bytes())
+    lines = Lines()
+    again = extract(settings, observer=lines)
+    assert again.n_extracted == 0
+    assert "finished already" in lines.lines[0]
+    assert (path.stat().st_mtime_ns, path.read_bytes()) == before
+
+
+def test_a_finished_file_is_recognised_without_torch(settings_for: MakeSettings) -> None:
+    settings = settings_for()
+    extract(settings)
+    code = (
+        "import sys; from cellfeat.config import Settings; from cellfeat.extraction.extract import extract\n"
+        f"extract(Settings.model_validate_json({settings.model_dump_json()!r}))\n"
+        "assert 'torch' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True)
+
+
+def test_other_settings_are_refused_with_the_difference(settings_for: MakeSettings) -> None:
+    extract(settings_for())
+    with pytest.raises(FingerprintError, match=r"recipe.views: 1 -> 4"):
+        extract(settings_for(extraction__views=4))
+
+
+def test_other_samples_are_refused(settings_for: MakeSettings, cells: Path, tmp_path: Path) -> None:
+    extract(settings_for())
+    pd.read_csv(cells / "labels.csv").head(20).to_csv(tmp_path / "fewer.csv", index=False)
+    with pytest.raises(FingerprintError, match="n_samples: 24 -> 20"):
+        extract(settings_for(labels__file=tmp_path / "fewer.csv", images__root=_subset(cells, tmp_path, 20)))
+
+
+def _subset(cells: Path, folder: Path, n: int) -> Path:
+    images = folder / "subset"
+    images.mkdir()
+    for path in (cells / "images").iterdir():
+        if int(path.name[:5]) <= n:
+            (images / path.name).write_bytes(path.read_bytes())
+    return images
+
+
+def test_changed_labels_are_said_and_cost_no_extraction(
+    settings_for: MakeSettings, cells: Path, tmp_path: Path
+) -> None:
+    extract(settings_for())
+    labels = pd.read_csv(cells / "labels.csv")
+    labels.loc[0, "cell_line"] = "HeLa" if labels.loc[0, "cell_line"] != "HeLa" else "RT4"
+    labels.to_csv(tmp_path / "changed.csv", index=False)
+    lines = Lines()
+    assert extract(settings_for(labels__file=tmp_path / "changed.csv"), observer=lines).n_extracted == 0
+    assert "1 labels differ" in lines.lines[1]
+
+
+def damage(images: Path) -> None:
+    (images / "00003_red.png").write_bytes(b"not an image")
+    path = images / "00010_blue.png"
+    path.write_bytes(path.read_bytes()[:60])
+
+
+def test_an_unreadable_image_stops_the_run_and_names_the_sample(
+    settings_for: MakeSettings, cells: Path, tmp_path: Path
+) -> None:
+    images = copy_images(cells, tmp_path)
+    (images / "00020_red.png").write_bytes(b"not an image")
+    with pytest.raises(ImageError, match=r"sample 20 \(row 19\).*00020_red\.png.*--on-error quarantine"):
+        extract(settings_for(images__root=images))
+    finished = list(parts_folder(tmp_path / "features.h5").glob("rows-*.h5"))
+    assert len(finished) == 2, "the parts before the bad image are kept"
+
+
+def test_a_mended_image_lets_the_run_go_on(settings_for: MakeSettings, cells: Path, tmp_path: Path) -> None:
+    images = copy_images(cells, tmp_path)
+    good = (images / "00020_red.png").read_bytes()
+    (images / "00020_red.png").write_bytes(b"")
+    with pytest.raises(ImageError):
+        extract(settings_for(images__root=images))
+    (images / "00020_red.png").write_bytes(good)
+    lines = Lines()
+    extraction = extract(settings_for(images__root=images), observer=lines)
+    assert extraction.n_extracted == 8
+    assert any("16 samples are done" in line for line in lines.lines)
+
+
+def test_quarantine_keeps_every_good_sample_and_names_the_bad(
+    settings_for: MakeSettings, cells: Path, tmp_path: Path
+) -> None:
+    whole = extracted(settings_for(extraction__output=tmp_path / "whole.h5"))
+    images = copy_images(cells, tmp_path)
+    damage(images)
+    lines = Lines()
+    extraction = extract(settings_for(images__root=images, extraction__on_error="quarantine"), observer=lines)
+    features = load_features(extraction.path)
+    bad = [2, 9]
+    good = [row for row in range(24) if row not in bad]
+    assert extraction.n_failed == 2
+    assert sorted(features.failures) == bad
+    assert "00003_red.png" in features.failures[2]
+    assert np.isnan(features.embeddings[bad]).all()
+    np.testing.assert_array_equal(features.embeddings[good], whole.embeddings[good])
+    assert features.status.nonzero()[0].tolist() == bad
+    assert sum("quarantined: sample" in line for line in lines.lines) == 2
+
+
+def test_a_part_of_bad_images_alone_is_written(settings_for: MakeSettings, cells: Path, tmp_path: Path) -> None:
+    images = copy_images(cells, tmp_path)
+    for sample in range(9, 17):
+        (images / f"{sample:05d}_red.png").write_bytes(b"")
+    features = extracted(settings_for(images__root=images, extraction__on_error="quarantine"))
+    assert features.status.nonzero()[0].tolist() == list(range(8, 16))
+
+
+def test_sizes_may_differ_between_samples(settings_for: MakeSettings, cells: Path, tmp_path: Path) -> None:
+    whole = extracted(settings_for(extraction__output=tmp_path / "whole.h5"))
+    images = copy_images(cells, tmp_path)
+    for channel in ("blue", "red", "yellow"):
+        large = np.zeros((50, 40), np.uint8)
+        (images / f"00005_{channel}.png").write_bytes(imagecodecs.png_encode(large))
+    features = extracted(settings_for(images__root=images))
+    others = [row for row in range(24) if row != 4]
+    np.testing.assert_array_equal(features.embeddings[others], whole.embeddings[others])
+
+
+def test_copies_have_the_same_pixel_digest(settings_for: MakeSettings, cells: Path, tmp_path: Path) -> None:
+    images = copy_images(cells, tmp_path)
+    for channel in ("blue", "red", "yellow"):
+        (images / f"00007_{channel}.png").write_bytes((images / f"00001_{channel}.png").read_bytes())
+    features = extracted(settings_for(images__root=images))
+    assert features.pixel_digest[6] == features.pixel_digest[0]
+    np.testing.assert_array_equal(features.embeddings[6], features.embeddings[0])
+
+
+def test_a_sixteen_bit_image_is_neither_black_nor_saturated(
+    settings_for: MakeSettings, cells: Path, tmp_path: Path
+) -> None:
+    expected = extracted(settings_for(extraction__output=tmp_path / "eight_bit.h5"))
+    images = tmp_path / "images"
+    images.mkdir()
+    for path in (cells / "images").iterdir():
+        image = imagecodecs.imread(path).astype(np.uint16) * 10
+        (images / path.name).write_bytes(imagecodecs.png_encode(image))
+    lines = Lines()
+    extract(settings_for(images__root=images), observer=lines)
+    assert any(line.startswith("warning:") and "percentile" in line for line in lines.lines)
+    scaled = extracted(
+        settings_for(images__root=images, images__intensity={"range": [0, 2550]}, extraction__output=tmp_path / "b.h5")
+    )
+    np.testing.assert_allclose(scaled.embeddings, expected.embeddings, rtol=1e-4, atol=1e-4)
+
+
+def test_the_device_is_the_first_thing_said_and_the_rate_the_last(settings_for: MakeSettings) -> None:
+    lines = Lines()
+    extract(settings_for(), observer=lines)
+    assert lines.lines[0].startswith("device: cpu (")
+    assert any("24 samples, 0 failed" in line and "samples/s" in line for line in lines.lines)
+    assert lines.progress[-1] == (24, 24)
+
+
+def test_a_device_that_is_not_there_is_refused(settings_for: MakeSettings) -> None:
+    if torch.cuda.is_available():
+        pytest.skip("this machine has cuda")
+    with pytest.raises(DeviceError, match="has none; try --device auto"):
+        extract(settings_for(extraction__device="cuda"))
+
+
+def test_two_channels_need_separate_and_nothing_is_written(
+    settings_for: MakeSettings, tmp_path: Path, cells: Path
+) -> None:
+    images = copy_images(cells, tmp_path)
+    for path in images.glob("*_yellow.png"):
+        path.unlink()
+    with pytest.raises(BackboneError, match="channels_as: separate"):
+        extract(settings_for(images__root=images, images__channels=["blue", "red"]))
+    assert not (tmp_path / "features.h5").exists()
+
+
+def test_embeddings_that_are_not_finite_are_refused(
+    settings_for: MakeSettings, checkpoint: Callable[[str], Path], tmp_path: Path
+) -> None:
+    state = torch.load(checkpoint("mobilenet_v3_small"), weights_only=True)
+    state["features.0.0.weight"] *= 1e38
+    torch.save(state, tmp_path / "overflow.pth")
+    with pytest.raises(BackboneError, match="not finite"):
+        extract(settings_for(backbone__weights=str(tmp_path / "overflow.pth")))
+
+
+def test_auto_holds_every_candidate_against_float32_and_records_it(settings_for: MakeSettings) -> None:
+    settings = settings_for(
+        "convnext_tiny",
+        extraction__precision="auto",
+        extraction__views=4,
+        extraction__batch_size=8,
+        preprocessing__channels_as="separate",
+        preprocessing__input_size=32,
+    )
+    features = extracted(settings)
+    considered = features.provenance["execution"]["considered"]
+    assert {one["precision"] for one in considered} == {"fp32", "bf16"}
+    taken = [one for one in considered if one["precision"] == features.recipe["precision"]]
+    assert max(one["min_cosine"] for one in taken) >= 0.9995
+
+
+def test_settings_like_repeat_the_recipe_on_other_images(
+    settings_for: MakeSettings, cells: Path, tmp_path: Path
+) -> None:
+    settings = settings_for(images__intensity={"percentile": [1, 99], "over": "dataset"})
+    features = extracted(settings)
+    other = settings_like(
+        features.provenance["settings"], features.recipe, images=_subset(cells, tmp_path, 6), output=tmp_path / "o.h5"
+    )
+    extraction = extract(other, expected_recipe=features.recipe)
+    again = load_features(extraction.path)
+    assert again.fingerprint == features.fingerprint
+    np.testing.assert_array_equal(again.embeddings, features.embeddings[:6])
+    assert set(again.label) == {""}
+
+
+def test_an_unexpected_recipe_is_refused_before_the_first_forward(settings_for: MakeSettings, tmp_path: Path) -> None:
+    features = extracted(settings_for())
+    other = settings_for(extraction__views=4, extraction__output=tmp_path / "other.h5")
+    with pytest.raises(FingerprintError, match="views: 1 -> 4"):
+        extract(other, expected_recipe=features.recipe)
+    assert not (tmp_path / "other.h5").exists()
+
+
+def test_the_backbone_is_frozen(settings_for: MakeSettings, checkpoint: Callable[[str], Path]) -> None:
+    backbone = load_backbone("mobilenet_v3_small", weights=str(checkpoint("mobilenet_v3_small")))
+    features = extracted(settings_for())
+    assert features.recipe["backbone"]["weights_digest"] == backbone.weights_digest
+    assert not any(parameter.requires_grad for parameter in backbone.module.parameters())
+
+
+def contents(path: Path) -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    with h5py.File(path) as file:
+        file.visititems(lambda name, item: found.update({name: item[:].tolist()} if hasattr(item, "shape") else {}))
+    return found
+
+
+@pytest.mark.slow
+def test_killed_at_random_moments_a_real_run_ends_with_the_same_bytes(
+    settings_for: MakeSettings, tmp_path: Path
+) -> None:
+    undisturbed = extract(settings_for(extraction__output=tmp_path / "undisturbed.h5", extraction__part_size=2)).path
+    output = tmp_path / "killed" / "features.h5"
+    settings = settings_for(extraction__output=output, extraction__part_size=2)
+    code = (
+        "from cellfeat.config import Settings; from cellfeat.extraction.extract import extract\n"
+        f"extract(Settings.model_validate_json({settings.model_dump_json()!r}))"
+    )
+    rng = np.random.default_rng(0)
+    for _ in range(12):
+        process = subprocess.Popen([sys.executable, "-c", code])
+        deadline = time.monotonic() + 60
+        while not parts_folder(output).exists() and process.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+        time.sleep(rng.uniform(0, 0.15))
+        os.kill(process.pid, signal.SIGKILL)
+        process.wait()
+        if output.exists():
+            verify_features(output)
+    subprocess.run([sys.executable, "-c", code], check=True)
+    assert contents(output) == contents(undisturbed)
+    assert [path.name for path in output.parent.iterdir()] == ["features.h5"]
