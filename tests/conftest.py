@@ -5,6 +5,9 @@ from pathlib import Path
 
 import pytest
 
+# Several test processes share the cores: one thread each, or they wait for one another.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
 
 @pytest.fixture(scope="session")
 def real_data() -> Path:

@@ -1,0 +1,82 @@
+"""The command line: one command a file, each a thin layer over the function of the same name."""
+
+import sys
+from importlib import import_module
+from pathlib import Path
+
+import click
+
+from cellfeat.errors import CellfeatError
+
+COMMANDS = ("extract", "fit", "compare", "predict", "run", "demo", "inspect", "verify", "list")
+EXIT_ERROR, EXIT_BUG, EXIT_INTERRUPTED = 1, 3, 130
+
+
+class CommandTable(click.Group):
+    """The commands by name, imported when they are used."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        """Names, in the order of use."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        """Import one command; None for an unknown name."""
+        if cmd_name not in COMMANDS:
+            return None
+        module = import_module(f"cellfeat.commands.{cmd_name}")
+        return module.command  # type: ignore[no-any-return]
+
+
+@click.command(cls=CommandTable, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="cellfeat")
+def cellfeat() -> None:
+    """Cell images through a frozen backbone once; heads compared honestly, in seconds.
+
+    \b
+    cellfeat demo                     the whole way on generated cells, in minutes
+    cellfeat extract                  images -> features/cells.h5
+    cellfeat compare                  which head is best, with intervals
+    cellfeat fit --head mlp           that head, evaluated and saved
+    cellfeat predict --model DIR --images DIR
+    """  # noqa: D301, click reads the backspace as: keep these lines
+
+
+def main(default_config: Path | None = None) -> None:
+    """Run the command line, and turn each kind of ending into its exit code.
+
+    Parameters
+    ----------
+    default_config
+        A file that lies beneath ``--config``: ``configs/default.yaml`` where `cli.py` is run from a clone.
+    """
+    sys.exit(exit_code(sys.argv[1:], default_config))
+
+
+def exit_code(arguments: list[str], default_config: Path | None = None) -> int:
+    """Run the command line on `arguments`: 0, or 1 (an error that the user can mend), 2 (usage), 130 (Ctrl-C).
+
+    A bug keeps its traceback, and gives 3.
+    """
+    try:
+        cellfeat.main(arguments, prog_name="cellfeat", standalone_mode=False, obj=default_config)
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except CellfeatError as error:
+        click.echo(f"error: {printable(str(error))}", err=True)
+        return EXIT_ERROR
+    except (click.Abort, KeyboardInterrupt):
+        click.echo("interrupted; what is finished is kept: start the same command again to go on", err=True)
+        return EXIT_INTERRUPTED
+    except BaseException as error:
+        if isinstance(error, SystemExit):
+            raise
+        sys.excepthook(type(error), error, error.__traceback__)
+        click.echo("this is a bug in cellfeat: please report it with the lines above", err=True)
+        return EXIT_BUG
+    return 0
+
+
+def printable(text: str) -> str:
+    """Escape control characters: names from files must not steer the terminal."""
+    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)

@@ -1,0 +1,52 @@
+"""``cellfeat compare``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cellfeat.commands.options import config_options, evaluation_arguments, fold_flags, fold_options, resolve_settings
+
+if TYPE_CHECKING:
+    from cellfeat.comparison.compare import Comparison
+    from cellfeat.config import Settings
+
+
+@click.command("compare")
+@config_options
+@click.option("--heads", metavar="NAME,NAME,…", help="See: cellfeat list heads.")
+@fold_options
+@click.option("--output", type=click.Path(path_type=Path), help="Folder of the results.")
+def command(
+    config: Path | None,
+    assignments: tuple[str, ...],
+    heads: str | None,
+    output: Path | None,
+    labels: Path | None,
+    **flags: Any,
+) -> None:
+    """Evaluate heads on the same grouped folds, and say which is better, with intervals."""
+    chosen = {"comparison.heads": heads.split(",") if heads else None, "comparison.output": output}
+    settings = resolve_settings(config, assignments, fold_flags(**flags) | chosen)
+    compare_and_report(settings, labels=labels)
+    click.echo(f"results: {settings.comparison.output}")
+
+
+def compare_and_report(settings: "Settings", *, labels: Path | None) -> "Comparison":
+    """Compare the heads of the settings, print the table and the verdicts, and write the report."""
+    from rich.console import Console
+
+    from cellfeat.commands.console import ConsoleObserver
+    from cellfeat.comparison.compare import compare
+    from cellfeat.comparison.report import render_table, write_report
+    from cellfeat.extraction.store import load_features
+
+    features = load_features(settings.extraction.output)
+    wanted = settings.comparison
+    with ConsoleObserver() as observer:
+        arguments = evaluation_arguments(settings, labels, observer)
+        comparison = compare(features, heads=wanted.heads, settings=settings.heads, **arguments)
+    Console().print(render_table(comparison))
+    click.echo("\n".join(comparison.verdicts()))
+    write_report(comparison, wanted.output)
+    return comparison

@@ -1,0 +1,60 @@
+"""What the user sees while a command runs: lines and progress bars on stderr."""
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+
+from cellfeat.commands import printable
+
+
+class ConsoleObserver:
+    """Prints lines, and shows progress with samples per second and the time left."""
+
+    def __init__(self) -> None:
+        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+        self._progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+        )
+        self._task: TaskID | None = None
+        self._n_before = 0
+
+    def __enter__(self) -> "ConsoleObserver":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._progress.stop()
+
+    def say(self, line: str) -> None:
+        """Print a line above the progress bar."""
+        self._console.print(printable(line), markup=False)
+
+    def advance(self, n_done: int, n_samples: int) -> None:
+        """Show how many samples are done."""
+        if self._task is None:
+            self._progress.start()
+            self._task = self._progress.add_task("extract", total=n_samples, completed=n_done, rate="")
+            self._n_before = n_done
+            return
+        seconds = self._progress.tasks[self._task].elapsed or 0.0
+        rate = f"{(n_done - self._n_before) / seconds:.1f} samples/s" if seconds else ""
+        self._progress.update(self._task, completed=n_done, rate=rate)
+        if n_done == n_samples:
+            self._progress.stop()
+
+    def head_done(self, description: str, n_done: int, n_total: int) -> None:
+        """Show how many fits of a comparison are done."""
+        if self._task is None:
+            self._progress.start()
+            self._task = self._progress.add_task(description, total=n_total, rate="")
+        self._progress.update(self._task, description=description, completed=n_done, rate="")
+        if n_done == n_total:
+            self._progress.stop()

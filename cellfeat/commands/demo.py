@@ -1,0 +1,61 @@
+"""``cellfeat demo``."""
+
+from pathlib import Path
+
+import click
+
+SETTINGS = {
+    "backbone.name": "efficientnet_lite0",
+    "preprocessing.input_size": 128,
+    "preprocessing.crop": "none",
+    "extraction.part_size": 256,
+}
+
+
+@click.command("demo")
+@click.option("--samples", type=click.IntRange(min=200), default=1200, show_default=True)
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--output", type=click.Path(path_type=Path), default=Path("demo"), show_default=True)
+def command(samples: int, seed: int, output: Path) -> None:
+    """Go the whole way on generated cells: images, features, a comparison of heads, predictions.
+
+    The images are generated: the scores say nothing of real cells.
+    """
+    from cellfeat.commands.compare import compare_and_report
+    from cellfeat.commands.console import ConsoleObserver
+    from cellfeat.commands.fit import fit_and_save
+    from cellfeat.config import load_settings
+    from cellfeat.extraction.extract import extract
+    from cellfeat.samples.synthetic import write_synthetic_cells
+
+    click.echo(f"the images are generated, not real: {samples} three-channel cells of 9 classes, seed {seed}")
+    write_synthetic_cells(output, n_samples=samples, seed=seed)
+    settings = load_settings(overrides=SETTINGS | _places(output) | {"comparison.seed": seed})
+    with ConsoleObserver() as observer:
+        extract(settings, observer=observer)
+    best = compare_and_report(settings, labels=None).best.head
+    fit_and_save(settings, best, output / "results" / best, labels=None)
+    click.echo(_what_next(output, best))
+
+
+def _places(output: Path) -> dict[str, str]:
+    return {
+        "images.root": str(output / "images"),
+        "labels.file": str(output / "labels.csv"),
+        "extraction.output": str(output / "features.h5"),
+        "comparison.output": str(output / "results"),
+    }
+
+
+def _what_next(output: Path, best: str) -> str:
+    return f"""
+images and labels   {output}/images, {output}/labels.csv
+embeddings          {output}/features.h5
+results             {output}/results (comparison.json, predictions.parquet, confusion_*.png)
+saved head          {output}/results/{best}
+
+Now with your own images:
+  python cli.py extract --images DIR --labels CSV      (what your files are called: configs/default.yaml)
+  python cli.py compare --heads mlp,logreg,lightgbm
+  python cli.py fit --head {best}
+  python cli.py predict --model results/cells/{best} --images DIR"""

@@ -1,0 +1,46 @@
+"""``cellfeat fit``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from cellfeat.commands.options import config_options, evaluation_arguments, fold_flags, fold_options, resolve_settings
+
+if TYPE_CHECKING:
+    from cellfeat.config import Settings
+
+
+@click.command("fit")
+@config_options
+@click.option("--head", required=True, metavar="NAME", help="See: cellfeat list heads.")
+@fold_options
+@click.option("--output", type=click.Path(path_type=Path), help="Folder of the saved head.")
+def command(
+    config: Path | None, assignments: tuple[str, ...], head: str, output: Path | None, labels: Path | None, **flags: Any
+) -> None:
+    """Evaluate one head out of fold, then fit it on all samples and save it.
+
+    Beside the saved head: metrics.json and the out-of-fold predictions.
+    """
+    settings = resolve_settings(config, assignments, fold_flags(**flags))
+    folder = output or settings.comparison.output / head
+    fit_and_save(settings, head, folder, labels=labels)
+    click.echo(folder)
+
+
+def fit_and_save(settings: "Settings", head: str, folder: Path, *, labels: Path | None) -> None:
+    """Evaluate, fit and save one head, and print its scores."""
+    from cellfeat.commands.console import ConsoleObserver
+    from cellfeat.comparison.compare import fit
+    from cellfeat.comparison.report import score_lines, write_head_report
+    from cellfeat.extraction.store import load_features
+    from cellfeat.heads.bundle import save_bundle
+
+    features = load_features(settings.extraction.output)
+    with ConsoleObserver() as observer:
+        arguments = evaluation_arguments(settings, labels, observer)
+        bundle, result = fit(features, head, settings=settings.heads.get(head, {}), **arguments)
+    save_bundle(bundle, folder)
+    write_head_report(result, folder)
+    click.echo("\n".join(score_lines(result)))

@@ -1,0 +1,81 @@
+"""Options that several commands share, and how they become settings."""
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from cellfeat.commands.console import ConsoleObserver
+    from cellfeat.config import Settings
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+NONE_WORD = "none"
+
+
+def config_options(command: Command) -> Command:
+    """Add ``--config`` and ``--set``."""
+    command = click.option(
+        "--set",
+        "assignments",
+        multiple=True,
+        metavar="KEY=VALUE",
+        help="Override one setting by its dotted key: --set images.layout=folders, --set mlp.hidden=512.",
+    )(command)
+    return click.option("--config", type=click.Path(path_type=Path), help="YAML or JSON file of settings.")(command)
+
+
+def fold_options(command: Command) -> Command:
+    """Add what says how heads are evaluated: ``--features``, ``--labels``, ``--folds``, ``--groups``, ``--seed``."""
+    for option in reversed(
+        (
+            click.option("--features", type=click.Path(path_type=Path), help="Feature file that extract wrote."),
+            click.option("--labels", type=click.Path(path_type=Path), help="CSV of labels that replace the extracted."),
+            click.option("--folds", type=click.IntRange(min=2), help="Number of folds."),
+            click.option("--groups", metavar="COLUMN|auto|none", help="What must not straddle a split."),
+            click.option("--seed", type=click.IntRange(min=0), help="Seed of folds and heads."),
+        )
+    ):
+        command = option(command)
+    return command
+
+
+def resolve_settings(config: Path | None, assignments: Sequence[str], flags: dict[str, Any]) -> "Settings":
+    """Flag over ``--set`` over ``--config`` over the default; a flag that is None was not given."""
+    from cellfeat.config import load_settings, parse_assignment
+    from cellfeat.heads.registry import HEADS
+
+    overrides: dict[str, Any] = {}
+    for text in assignments:
+        key, value = parse_assignment(text)
+        # mlp.hidden is short for heads.mlp.hidden, as people write it.
+        overrides[f"heads.{key}" if key.partition(".")[0] in HEADS else key] = value
+    overrides |= {key: value for key, value in flags.items() if value is not None}
+    default = click.get_current_context().find_root().obj
+    return load_settings(*(file for file in (default, config) if file is not None), overrides=overrides)
+
+
+def fold_flags(features: Path | None, folds: int | None, groups: str | None, seed: int | None) -> dict[str, Any]:
+    """The flags of `fold_options` by their dotted key."""
+    return {
+        "extraction.output": features,
+        "comparison.folds": folds,
+        "comparison.groups": groups,
+        "comparison.seed": seed,
+    }
+
+
+def evaluation_arguments(settings: "Settings", labels: Path | None, observer: "ConsoleObserver") -> dict[str, Any]:
+    """What `compare` and `fit` are both told of the evaluation."""
+    from cellfeat.samples.labels import label_by_id
+
+    wanted = settings.comparison
+    return {
+        "folds": wanted.folds,
+        "groups": wanted.groups,
+        "random_state": wanted.seed,
+        "draws": wanted.draws,
+        "labels": label_by_id(settings.labels, labels) if labels else None,
+        "progress": lambda head, fold, n_done, n_total: observer.head_done(f"{head}, fold {fold}", n_done, n_total),
+    }

@@ -1,0 +1,52 @@
+"""``cellfeat predict``."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+if TYPE_CHECKING:
+    from cellfeat.extraction.store import Features
+    from cellfeat.heads.bundle import Bundle
+
+
+@click.command("predict")
+@click.option("--model", required=True, type=click.Path(path_type=Path), help="Folder of a saved head.")
+@click.option("--features", type=click.Path(path_type=Path), help="Feature file of the samples.")
+@click.option("--images", type=click.Path(path_type=Path), help="Folder of the images, named as in training.")
+@click.option("--weights", metavar="NAME|FILE", help="Where the backbone's weights are now, if they have moved.")
+@click.option("--output", type=click.Path(path_type=Path), default=Path("predictions.csv"), show_default=True)
+@click.option("--probabilities", is_flag=True, help="Add a column for each class.")
+def command(
+    model: Path, features: Path | None, images: Path | None, weights: str | None, output: Path, probabilities: bool
+) -> None:
+    """Label samples with a saved head: from a feature file, or straight from images.
+
+    Writes one line a sample, with the column names that the labels had in training.
+    """
+    from cellfeat.comparison.predict import predict, save_predictions
+    from cellfeat.extraction.store import load_features
+    from cellfeat.heads.bundle import load_bundle
+
+    if (features is None) == (images is None):
+        raise click.UsageError("give one of --features FILE and --images DIR")
+    bundle = load_bundle(model)
+    loaded = load_features(features) if features else _extracted(bundle, images or Path(), weights, output)
+    predictions = predict(bundle, loaded)
+    save_predictions(predictions, bundle, output, with_probabilities=probabilities)
+    if predictions.n_failed:
+        click.echo(f"{predictions.n_failed} samples could not be read and have no prediction", err=True)
+    click.echo(output)
+
+
+def _extracted(bundle: "Bundle", images: Path, weights: str | None, output: Path) -> "Features":
+    """Extract images by the recipe that the head was fitted on; the features are kept beside the predictions."""
+    from cellfeat.commands.console import ConsoleObserver
+    from cellfeat.extraction.extract import extract, settings_like
+    from cellfeat.extraction.store import load_features
+
+    earlier, kept = bundle.provenance["settings"], output.with_suffix(".features.h5")
+    settings = settings_like(earlier, bundle.recipe, images=images, weights=weights, output=kept)
+    with ConsoleObserver() as observer:
+        extraction = extract(settings, observer=observer, expected_recipe=bundle.recipe)
+    return load_features(extraction.path)

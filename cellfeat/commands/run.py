@@ -1,0 +1,26 @@
+"""``cellfeat run``."""
+
+from pathlib import Path
+
+import click
+
+from cellfeat.commands.options import config_options, resolve_settings
+
+
+@click.command("run")
+@config_options
+def command(config: Path | None, assignments: tuple[str, ...]) -> None:
+    """Extract, compare the heads, then fit and save the best: the whole way in one go."""
+    from cellfeat.commands.compare import compare_and_report
+    from cellfeat.commands.console import ConsoleObserver
+    from cellfeat.commands.fit import fit_and_save
+    from cellfeat.extraction.extract import extract
+
+    settings = resolve_settings(config, assignments, {})
+    with ConsoleObserver() as observer:
+        extract(settings, observer=observer)
+    best = compare_and_report(settings, labels=None).best.head
+    folder = settings.comparison.output / best
+    click.echo(f"\nfitting the best, {best}, on all samples")
+    fit_and_save(settings, best, folder, labels=None)
+    click.echo(f"results: {settings.comparison.output}; saved head: {folder}")

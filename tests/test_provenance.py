@@ -1,0 +1,89 @@
+"""Files that appear whole or not at all, digests, and differences in words."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from cellfeat.provenance import canonical_json, differences, digest_file, digest_json, publish, publish_folder, versions
+
+
+def test_a_published_file_is_there_and_nothing_else_is(tmp_path: Path) -> None:
+    with publish(tmp_path / "deep" / "a.txt") as temporary:
+        temporary.write_text("new")
+        assert not (tmp_path / "deep" / "a.txt").exists()
+    assert [path.name for path in (tmp_path / "deep").iterdir()] == ["a.txt"]
+
+
+def fail_half_way(path: Path, error: type[BaseException]) -> None:
+    path.write_text("half")
+    raise error
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
+def test_a_failed_write_leaves_the_earlier_file_and_no_other(tmp_path: Path, error: type[BaseException]) -> None:
+    path = tmp_path / "a.txt"
+    path.write_text("old")
+    with pytest.raises(error), publish(path) as temporary:
+        fail_half_way(temporary, error)
+    assert path.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [path]
+
+
+def test_the_file_and_its_folder_are_flushed_before_and_after_the_replacement(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    steps: list[str] = []
+    fsync, replace = os.fsync, Path.replace
+
+    def spy_fsync(descriptor: int) -> None:
+        steps.append("folder" if Path(f"/proc/self/fd/{descriptor}").is_dir() else "file")
+        fsync(descriptor)
+
+    def spy_replace(self: Path, target: Path) -> Path:
+        steps.append("replace")
+        return replace(self, target)
+
+    monkeypatch.setattr(os, "fsync", spy_fsync)
+    monkeypatch.setattr(Path, "replace", spy_replace)
+    with publish(tmp_path / "a.txt") as temporary:
+        temporary.write_text("x")
+    assert steps == ["file", "replace", "folder"]
+
+
+def test_a_published_folder_replaces_the_earlier_one(tmp_path: Path) -> None:
+    for content in ("old", "new"):
+        with publish_folder(tmp_path / "model") as temporary:
+            (temporary / f"{content}.txt").write_text(content)
+    assert [path.name for path in (tmp_path / "model").iterdir()] == ["new.txt"]
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_a_failed_folder_leaves_the_earlier_one(tmp_path: Path) -> None:
+    with publish_folder(tmp_path / "model") as temporary:
+        (temporary / "a.txt").write_text("old")
+    with pytest.raises(KeyboardInterrupt), publish_folder(tmp_path / "model") as temporary:
+        fail_half_way(temporary / "a.txt", KeyboardInterrupt)
+    assert (tmp_path / "model" / "a.txt").read_text() == "old"
+    assert [path.name for path in tmp_path.iterdir()] == ["model"]
+
+
+def test_equal_values_have_equal_digests_in_any_order() -> None:
+    assert digest_json({"a": 1, "b": [1, 2]}) == digest_json({"b": [1, 2], "a": 1})
+    assert digest_json({"a": 1}) != digest_json({"a": 2})
+    assert canonical_json({"ü": None}) == '{"ü":null}'
+
+
+def test_a_files_digest_is_its_sha256(tmp_path: Path) -> None:
+    (tmp_path / "abc").write_bytes(b"abc")
+    assert digest_file(tmp_path / "abc") == "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
+
+
+def test_differences_name_the_nested_field() -> None:
+    old = {"backbone": {"name": "resnet50", "pool": "norm"}, "views": 1}
+    new = {"backbone": {"name": "vgg16", "pool": "norm"}, "precision": "fp32", "views": 1}
+    assert differences(old, new) == ["backbone.name: resnet50 -> vgg16", "precision: (none) -> fp32"]
+
+
+def test_versions_tell_what_computes() -> None:
+    assert {"python", "torch", "numpy"} <= versions().keys()
