@@ -1,0 +1,114 @@
+"""The fast, equal rewrite of torchvision's ConvNeXt.
+
+torchvision computes a block's two linear layers as matrix products over a permuted view, its LayerNorm with an affine,
+and scales the result by another pass over memory. Here both linear layers are 1x1 convolutions in channels-last layout,
+and everything that multiplies or adds per channel is folded into them.
+"""
+
+import copy
+
+import torch
+from torch import nn
+from torchvision.models.convnext import CNBlock, ConvNeXt, LayerNorm2d
+
+from cellfeat.errors import BackboneError
+
+
+class _Standardised(nn.Module):
+    """LayerNorm over the channels of ``(N, C, H, W)``, without the affine: the convolution that follows has it."""
+
+    def __init__(self, n_channels: int, eps: float) -> None:
+        super().__init__()
+        self.n_channels = n_channels
+        self.eps = eps
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        # In channels-last layout both permutes are views.
+        x = nn.functional.layer_norm(x.permute(0, 2, 3, 1), (self.n_channels,), eps=self.eps)
+        return x.permute(0, 3, 1, 2)
+
+
+class _Block(nn.Module):
+    """A ConvNeXt block, with the LayerNorm's affine and the layer scale folded into the convolutions."""
+
+    def __init__(self, block: CNBlock) -> None:
+        super().__init__()
+        depthwise, _, norm, expand, _, project, _ = block.block
+        self.depthwise = depthwise
+        self.standardised = _Standardised(norm.normalized_shape[0], norm.eps)
+        self.expand = _convolution(*_after_affine(*_numbers(expand), norm), like=expand.weight)
+        self.project = _convolution(*_times(*_numbers(project), block.layer_scale), like=project.weight)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.expand(self.standardised(self.depthwise(x)))
+        # In place: a second tensor of four times the block's width costs about a seventh of the forward on a CPU.
+        y = torch.ops.aten.gelu_(y)
+        return x + self.project(y)
+
+
+def rewrite_convnext(module: nn.Module) -> nn.Module:
+    """Make a faster module that computes the same as a ConvNeXt of torchvision, which is left as it is.
+
+    Parameters
+    ----------
+    module
+        A ConvNeXt, whole or cut.
+
+    Returns
+    -------
+    module
+        In eval mode, frozen, in channels-last layout. Its results differ from those of `module` by rounding alone.
+
+    Raises
+    ------
+    BackboneError
+        If `module` is no ConvNeXt of torchvision.
+    """
+    if not isinstance(module, ConvNeXt):
+        raise BackboneError(f"expected a ConvNeXt of torchvision to rewrite, got {type(module).__name__}")
+    rewritten = copy.deepcopy(module)
+    rewritten.features = nn.Sequential(*map(_rewritten_stage, rewritten.features))
+    rewritten.to(memory_format=torch.channels_last)
+    return rewritten.eval().requires_grad_(False)
+
+
+def _rewritten_stage(stage: nn.Sequential) -> nn.Module:
+    if isinstance(stage[0], CNBlock):
+        return nn.Sequential(*map(_Block, stage))
+    if isinstance(stage[0], LayerNorm2d):
+        return _rewritten_downsampling(*stage)
+    return stage  # the stem: its LayerNorm feeds the sum that runs through the blocks, where nothing takes its affine
+
+
+def _rewritten_downsampling(norm: LayerNorm2d, convolution: nn.Conv2d) -> nn.Module:
+    numbers = _after_affine(*_numbers(convolution), norm)
+    folded = _convolution(*numbers, like=convolution.weight, stride=convolution.stride[0])
+    return nn.Sequential(_Standardised(norm.normalized_shape[0], norm.eps), folded)
+
+
+def _numbers(layer: nn.Linear | nn.Conv2d) -> tuple[torch.Tensor, torch.Tensor]:
+    """Weight ``(out, in, h, w)`` and bias ``(out,)`` of a layer in float64, so that folding rounds once."""
+    assert layer.bias is not None, "every layer of a ConvNeXt has a bias"
+    weight = layer.weight if isinstance(layer, nn.Conv2d) else layer.weight[:, :, None, None]
+    return weight.detach().double(), layer.bias.detach().double()
+
+
+def _after_affine(weight: torch.Tensor, bias: torch.Tensor, norm: nn.LayerNorm) -> tuple[torch.Tensor, torch.Tensor]:
+    """Take over the affine of the LayerNorm before a convolution; there must be no padding between them."""
+    scale, shift = norm.weight.detach().double()[:, None, None], norm.bias.detach().double()[:, None, None]
+    return weight * scale, bias + (weight * shift).sum(dim=(1, 2, 3))
+
+
+def _times(weight: torch.Tensor, bias: torch.Tensor, layer_scale: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """Multiply what a convolution gives by a factor per channel, ``(C, 1, 1)``."""
+    factor = layer_scale.detach().double()
+    return weight * factor[..., None], bias * factor.flatten()
+
+
+def _convolution(weight: torch.Tensor, bias: torch.Tensor, *, like: torch.Tensor, stride: int = 1) -> nn.Conv2d:
+    """Make a convolution of its numbers, on the device and of the type of `like`."""
+    n_out, n_in, height, width = weight.shape
+    convolution = nn.Conv2d(n_in, n_out, (height, width), stride=stride, device="meta")
+    convolution.weight = nn.Parameter(weight.to(like), requires_grad=False)
+    convolution.bias = nn.Parameter(bias.to(like), requires_grad=False)
+    return convolution

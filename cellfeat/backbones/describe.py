@@ -1,0 +1,161 @@
+"""What a backbone is made of, layer by layer: ``cellfeat inspect convnext_base``."""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+from torch import nn
+
+from cellfeat.backbones.registry import LoadedBackbone, Pool, find_backbone
+from cellfeat.backbones.transform import Transform
+
+_HEADER = ("stage", "type", "parameters", "output")
+
+
+@dataclass(frozen=True)
+class Stage:
+    """One part of a network.
+
+    Attributes
+    ----------
+    name
+        Its name in the module.
+    type
+        The class of the part.
+    n_parameters
+        How many numbers it learned.
+    output_shape
+        What it gives for one image, ``(1, …)``; ``None`` where the forward does not call it or it gives no tensor.
+    """
+
+    name: str
+    type: str
+    n_parameters: int
+    output_shape: tuple[int, ...] | None
+
+
+@dataclass(frozen=True)
+class Description:
+    """What a backbone is made of; as text, a table."""
+
+    name: str
+    family: str
+    weights_name: str
+    stages: tuple[Stage, ...]
+    n_parameters: int
+    embedding_dim: int
+    transform: Transform
+
+    def __str__(self) -> str:
+        return "\n".join(
+            [
+                f"{self.name} ({self.family}), weights: {self.weights_name}",
+                "",
+                *_aligned([_HEADER, *map(_cells, self.stages)]),
+                "",
+                f"parameters     {self.n_parameters:,}",
+                f"embedding      {self.embedding_dim} numbers",
+                f"preprocessing  {_preprocessing(self.transform)}",
+            ]
+        )
+
+
+def describe_backbone(name: str) -> Description:
+    """Describe a backbone by name, as it is with its default weights; needs neither them nor a network.
+
+    Raises
+    ------
+    UnknownNameError, MissingExtraError
+        See `cellfeat.backbones.registry.load_backbone`.
+
+    Examples
+    --------
+    >>> [stage.name for stage in describe_backbone("squeezenet1_1").stages][-2:]
+    ['features.12', 'classifier']
+    """
+    return describe_loaded(replace(build_untrained(name), weights_name=find_backbone(name).default_weights))
+
+
+def build_untrained(name: str, *, pool: Pool = "norm", input_size: int | None = None) -> LoadedBackbone:
+    """Build a backbone whose numbers are random: enough to see its shapes, useless to embed with."""
+    return find_backbone(name).load(weights=None, pool=pool, input_size=input_size)
+
+
+def describe_loaded(loaded: LoadedBackbone) -> Description:
+    """Describe a backbone by one forward of a black image through it."""
+    return Description(
+        name=loaded.name,
+        family=loaded.family,
+        weights_name=loaded.weights_name,
+        stages=tuple(_stages(loaded)),
+        n_parameters=_n_parameters(loaded.module),
+        embedding_dim=loaded.embedding_dim,
+        transform=loaded.transform,
+    )
+
+
+def _stages(loaded: LoadedBackbone) -> Iterator[Stage]:
+    parts = dict(_parts(loaded.module))
+    shapes = _output_shapes(loaded.module, parts, loaded.transform.input_size)
+    for name, part in parts.items():
+        yield Stage(name, type(part).__name__, _n_parameters(part), shapes.get(name))
+
+
+def _parts(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
+    """The top-level parts; what torchvision keeps together as `features` is opened."""
+    for name, part in module.named_children():
+        if name == "features":
+            yield from ((f"{name}.{inner}", child) for inner, child in part.named_children())
+        else:
+            yield name, part
+
+
+@torch.inference_mode()
+def _output_shapes(module: nn.Module, parts: dict[str, nn.Module], input_size: int) -> dict[str, tuple[int, ...]]:
+    shapes: dict[str, tuple[int, ...]] = {}
+
+    def remember(name: str) -> Any:
+        def hook(_part: nn.Module, _inputs: Any, output: Any) -> None:
+            if isinstance(output, torch.Tensor):
+                shapes[name] = tuple(output.shape)
+
+        return hook
+
+    with ExitStack() as hooks:
+        for name, part in parts.items():
+            hooks.callback(part.register_forward_hook(remember(name)).remove)
+        module(torch.zeros(1, 3, input_size, input_size))
+    return shapes
+
+
+def _n_parameters(module: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in module.parameters())
+
+
+def _cells(stage: Stage) -> tuple[str, ...]:
+    shape = "–" if stage.output_shape is None else " × ".join(map(str, stage.output_shape[1:]))
+    return stage.name, stage.type, f"{stage.n_parameters:,}", shape
+
+
+def _aligned(rows: list[tuple[str, ...]]) -> list[str]:
+    widths = [max(map(len, column)) for column in zip(*rows, strict=True)]
+    return [_line(row, widths) for row in rows]
+
+
+def _line(row: tuple[str, ...], widths: list[int]) -> str:
+    name, kind, n_parameters, shape = row
+    return f"{name:<{widths[0]}}  {kind:<{widths[1]}}  {n_parameters:>{widths[2]}}  {shape}"
+
+
+def _preprocessing(transform: Transform) -> str:
+    mean, std = (" ".join(f"{value:g}" for value in values) for values in (transform.mean, transform.std))
+    return f"{_geometry(transform)}, {transform.interpolation}, mean {mean}, std {std}"
+
+
+def _geometry(transform: Transform) -> str:
+    if transform.crop is None:
+        return f"whole image, longer side to {transform.input_size} px, padded"
+    sides = "both sides" if transform.squash else "shorter side"
+    return f"{sides} to {transform.resize} px, central {transform.crop} px"

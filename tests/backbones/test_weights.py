@@ -1,0 +1,359 @@
+import pickle
+import re
+import threading
+import time
+from collections import OrderedDict
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+from torch import nn
+from torchvision import models
+from torchvision.models import SqueezeNet1_1_Weights
+
+from cellfeat.backbones import weights as weights_module
+from cellfeat.backbones.registry import load_backbone
+from cellfeat.backbones.weights import (
+    check_named_digest,
+    fetch,
+    is_weights_file,
+    load_state,
+    named_digest,
+    read_state,
+    state_digest,
+)
+from cellfeat.errors import MissingFileError, WeightsError
+from cellfeat.provenance import digest_file
+
+
+def small() -> nn.Sequential:
+    return nn.Sequential(OrderedDict(stem=nn.Conv2d(3, 4, 3), norm=nn.BatchNorm2d(4)))
+
+
+# Digests
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda net: net.stem.weight.data[0, 0, 0, 0].add_(1e-3),
+        lambda net: net.norm.running_mean.add_(1e-3),
+        lambda net: net.double(),
+        lambda net: setattr(net.stem, "weight", nn.Parameter(net.stem.weight.reshape(4, 3, 9, 1))),
+        lambda net: setattr(net, "stem2", net._modules.pop("stem")),
+    ],
+    ids=["value", "buffer", "type", "shape", "name"],
+)
+def test_the_digest_changes_with(change):
+    network = small()
+    before = state_digest(network)
+    change(network)
+    assert state_digest(network) != before
+
+
+def test_the_digest_does_not_depend_on_the_memory_layout_or_the_mode():
+    network = small()
+    before = state_digest(network)
+    assert re.fullmatch("sha256:[0-9a-f]{64}", before)
+    assert state_digest(network.to(memory_format=torch.channels_last).eval()) == before
+
+
+# Files
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".pt", ".bin", ".safetensors"])
+def test_a_state_dict_is_read_as_it_was_saved(tmp_path, suffix):
+    path, state = tmp_path / f"weights{suffix}", small().state_dict()
+    save_file(state, path) if suffix == ".safetensors" else torch.save(state, path)
+    read = read_state(path)
+    assert list(read) == list(state) or suffix == ".safetensors"
+    assert all(torch.equal(read[name], state[name]) for name in state)
+
+
+class _Bomb:
+    def __init__(self, path):
+        self.path = path
+
+    def __reduce__(self):
+        return Path.touch, (self.path,)
+
+
+@pytest.mark.parametrize("save", [torch.save, lambda value, path: path.write_bytes(pickle.dumps(value, protocol=2))])
+def test_a_file_with_code_is_refused_and_the_code_is_not_run(tmp_path, save):
+    path, trace = tmp_path / "weights.pth", tmp_path / "trace"
+    save({"stem.weight": _Bomb(trace)}, path)
+    with pytest.raises(WeightsError, match=r"weights\.pth: refused, because reading it would run code.*safetensors"):
+        read_state(path)
+    assert not trace.exists()
+
+
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+@pytest.mark.parametrize("content", [b"", b"<html>not found</html>", b"PK\x03\x04", b"\x80\x02}", bytes(1000)])
+def test_a_file_of_something_else_is_damaged(tmp_path, suffix, content):
+    path = tmp_path / f"weights{suffix}"
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match=f"weights{suffix}: damaged"):
+        read_state(path)
+
+
+@pytest.mark.parametrize("kept", [0.1, 0.5, 0.99])
+@pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
+def test_a_file_that_was_cut_off_is_damaged(tmp_path, suffix, kept):
+    path, state = tmp_path / f"weights{suffix}", small().state_dict()
+    save_file(state, path) if suffix == ".safetensors" else torch.save(state, path)
+    content = path.read_bytes()
+    path.write_bytes(content[: int(kept * len(content))])
+    with pytest.raises(WeightsError, match=f"weights{suffix}: damaged"):
+        read_state(path)
+
+
+def test_a_missing_file_is_told():
+    with pytest.raises(MissingFileError, match=r"nowhere\.pth"):
+        read_state(Path("nowhere.pth"))
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ([torch.zeros(1)], "got list"),
+        ({"epoch": 3, "state_dict": {"stem.weight": torch.zeros(1)}}, "other things under epoch, state_dict"),
+        ({0: torch.zeros(1)}, "other things under 0"),
+    ],
+)
+def test_a_checkpoint_that_is_no_state_dict_says_what_it_holds(tmp_path, value, told):
+    torch.save(value, tmp_path / "weights.pth")
+    with pytest.raises(WeightsError, match=told):
+        read_state(tmp_path / "weights.pth")
+
+
+@pytest.mark.parametrize(
+    ("weights", "is_file"),
+    [("default", False), ("IMAGENET1K_V1", False), ("a/b.pth", True), ("b.safetensors", True), ("c.bin", True)],
+)
+def test_a_name_is_told_from_a_file(weights, is_file):
+    assert is_weights_file(weights) == is_file
+
+
+def test_a_file_that_exists_needs_no_suffix(tmp_path):
+    (tmp_path / "weights").touch()
+    assert is_weights_file(str(tmp_path / "weights"))
+
+
+# Fitting
+
+
+def test_everything_that_does_not_fit_is_counted_and_named():
+    state = small().state_dict()
+    state["stem.weight"] = torch.zeros(4, 1, 3, 3)
+    del state["norm.bias"]
+    state["head.weight"] = torch.zeros(1)
+    with pytest.raises(WeightsError) as told:
+        load_state(small(), state, source="mine.pth")
+    message = str(told.value)
+    assert message.startswith("mine.pth: these weights do not fit: ")
+    assert "1 missing (norm.bias)" in message
+    assert "1 not expected (head.weight)" in message
+    assert "1 of another shape (stem.weight: expected (4, 3, 3, 3), got (4, 1, 3, 3))" in message
+
+
+def test_of_many_names_the_first_ten_are_listed():
+    state = {**small().state_dict(), **{f"layer{i}": torch.zeros(1) for i in range(12)}}
+    with pytest.raises(WeightsError, match=r"12 not expected \(layer0, .*layer9 … and 2 more\)"):
+        load_state(small(), state, source="mine.pth")
+
+
+@pytest.mark.parametrize("wrapper", ["module.", "backbone.", "_orig_mod."])
+def test_a_wrappers_prefix_is_recognised(wrapper):
+    state = {f"{wrapper}{name}": tensor for name, tensor in small().state_dict().items()}
+    with pytest.raises(WeightsError, match=f"Every name begins with '{re.escape(wrapper)}'"):
+        load_state(small(), state, source="mine.pth")
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_a_value_that_is_not_finite_is_refused(value):
+    state = small().state_dict()
+    state["norm.weight"][1] = value
+    with pytest.raises(WeightsError, match=r"NaN or infinity in 1 tensors .*norm\.weight"):
+        load_state(small(), state, source="mine.pth")
+
+
+def test_ignored_parts_may_be_there_or_not():
+    state = small().state_dict()
+    load_state(small(), state, source="mine.pth", ignored=["head"])
+    load_state(small(), {**state, "head.weight": torch.zeros(1)}, source="mine.pth", ignored=["head"])
+    with pytest.raises(WeightsError, match=r"header\.weight"):
+        load_state(small(), {**state, "header.weight": torch.zeros(1)}, source="mine.pth", ignored=["head"])
+
+
+def test_batch_norms_of_before_they_counted_batches_load():
+    state = {name: tensor for name, tensor in small().state_dict().items() if "num_batches" not in name}
+    network = small()
+    load_state(network, state, source="old.pth")
+    assert torch.equal(network.stem.weight, state["stem.weight"])
+
+
+def test_half_precision_weights_become_float32():
+    network = small()
+    load_state(network, {name: tensor.half() for name, tensor in small().state_dict().items()}, source="half.pth")
+    assert network.stem.weight.dtype == torch.float32
+
+
+# Names that promise a digest
+
+
+@pytest.mark.parametrize(
+    ("name", "digest"),
+    [
+        ("resnet18-f37072fd.pth", "f37072fd"),
+        ("vit_b_16_swag-9ac1b537.pth", "9ac1b537"),
+        ("mine.pth", None),
+        ("a-b.pth", None),
+    ],
+)
+def test_the_digest_in_a_name_is_found(name, digest):
+    assert named_digest(name) == digest
+
+
+def test_every_record_of_torchvision_promises_a_digest():
+    names = models.list_models(module=models)
+    urls = [record.url for name in names for record in models.get_model_weights(name)]
+    assert len(urls) > 100
+    assert [url for url in urls if named_digest(url.rsplit("/", 1)[-1]) is None] == []
+
+
+# Downloads
+
+
+class _Server(ThreadingHTTPServer):
+    """Serves `content` to every request, in the way that `mode` says."""
+
+    daemon_threads = True
+    content = b""
+    mode = "well"
+    n_requests = 0
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Server
+
+    def do_GET(self):
+        self.server.n_requests += 1
+        if self.server.mode == "missing":
+            self.send_error(404)
+            return
+        self.send_response(200)
+        self.send_header("Content-Length", str(len(self.server.content)))
+        self.end_headers()
+        if self.server.mode == "silent":
+            time.sleep(2)
+        half = len(self.server.content) // 2
+        wrong = bytes(len(self.server.content))
+        sent = {"cut off": self.server.content[:half], "wrong bytes": wrong}
+        self.wfile.write(sent.get(self.server.mode, self.server.content))
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def server(monkeypatch):
+    monkeypatch.setenv("no_proxy", "*")
+    with _Server(("127.0.0.1", 0), _Handler) as running:
+        threading.Thread(target=running.serve_forever, daemon=True).start()
+        yield running
+        running.shutdown()
+
+
+@pytest.fixture
+def checkpoints(tmp_path, monkeypatch) -> Path:
+    monkeypatch.setenv("TORCH_HOME", str(tmp_path / "torch"))
+    return tmp_path / "torch" / "hub" / "checkpoints"
+
+
+@pytest.fixture
+def squeezenet_url(server, checkpoints, tmp_path):
+    """SqueezeNet's record points to the server, which serves a state dict under a name with its digest."""
+    saved = tmp_path / "served.pth"
+    torch.save(models.squeezenet1_1(weights=None).state_dict(), saved)
+    server.content = saved.read_bytes()
+    digest = digest_file(saved).removeprefix("sha256:")
+    record = SqueezeNet1_1_Weights.IMAGENET1K_V1.value
+    original = record.url
+    url = f"http://127.0.0.1:{server.server_port}/squeezenet1_1-{digest[:8]}.pth"
+    object.__setattr__(record, "url", url)
+    yield url
+    object.__setattr__(record, "url", original)
+
+
+def test_weights_are_downloaded_once(server, squeezenet_url, checkpoints):
+    first, second = load_backbone("squeezenet1_1"), load_backbone("squeezenet1_1", weights="IMAGENET1K_V1")
+    assert server.n_requests == 1
+    assert first.weights_name == second.weights_name == "IMAGENET1K_V1"
+    assert first.weights_digest == second.weights_digest
+    assert [path.name for path in checkpoints.iterdir()] == [squeezenet_url.rsplit("/", 1)[-1]]
+
+
+@pytest.mark.parametrize(
+    ("mode", "reason"),
+    [("missing", "404"), ("cut off", "damaged"), ("wrong bytes", "damaged"), ("silent", "timed out")],
+)
+def test_a_download_that_fails_says_what_to_do_and_leaves_nothing(
+    server, squeezenet_url, checkpoints, monkeypatch, mode, reason
+):
+    monkeypatch.setattr(weights_module, "SILENCE_SECONDS", 0.3)
+    server.mode = mode
+    with pytest.raises(WeightsError, match=reason) as told:
+        load_backbone("squeezenet1_1")
+    name = squeezenet_url.rsplit("/", 1)[-1]
+    for part in (squeezenet_url, name, str(checkpoints), named_digest(name), "--weights FILE", "efficientnet_lite0"):
+        assert part in str(told.value)
+    assert list(checkpoints.iterdir()) == []
+    server.mode = "well"
+    assert load_backbone("squeezenet1_1").embedding_dim == 512, "the next try succeeds"
+
+
+def test_no_network_is_told(server, squeezenet_url):
+    server.shutdown()
+    server.server_close()
+    with pytest.raises(WeightsError, match=r"cannot be downloaded .*refused.*--weights FILE"):
+        load_backbone("squeezenet1_1")
+
+
+def test_a_folder_that_cannot_be_made_is_told(squeezenet_url, checkpoints):
+    checkpoints.parent.parent.write_bytes(b"a file where the cache should be")
+    with pytest.raises(WeightsError, match="cannot be downloaded"):
+        load_backbone("squeezenet1_1")
+
+
+def test_a_damaged_file_in_the_cache_is_found(server, squeezenet_url, checkpoints):
+    path = fetch(squeezenet_url)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(WeightsError, match=r"damaged, or another file under this name.*delete it and fetch it again"):
+        load_backbone("squeezenet1_1")
+    assert server.n_requests == 1
+
+
+def test_a_file_that_was_put_into_the_cache_by_hand_needs_no_network(server, squeezenet_url, checkpoints):
+    server.mode = "missing"
+    checkpoints.mkdir(parents=True)
+    (checkpoints / squeezenet_url.rsplit("/", 1)[-1]).write_bytes(server.content)
+    assert load_backbone("squeezenet1_1").weights_name == "IMAGENET1K_V1"
+    assert server.n_requests == 0
+
+
+def test_a_local_file_that_bears_a_records_name_is_that_record(server, squeezenet_url, tmp_path):
+    path = tmp_path / squeezenet_url.rsplit("/", 1)[-1]
+    path.write_bytes(server.content)
+    assert load_backbone("squeezenet1_1", weights=str(path)).weights_name == "IMAGENET1K_V1"
+    torch.save(models.squeezenet1_1(weights=None).state_dict(), path)
+    with pytest.raises(WeightsError, match="another file under this name"):
+        load_backbone("squeezenet1_1", weights=str(path))
+
+
+def test_a_name_that_promises_nothing_is_not_checked(tmp_path):
+    (tmp_path / "mine.pth").write_bytes(b"anything")
+    check_named_digest(tmp_path / "mine.pth")
