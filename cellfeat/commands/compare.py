@@ -11,6 +11,9 @@ if TYPE_CHECKING:
     from cellfeat.comparison.compare import Comparison
     from cellfeat.config import Settings
 
+TABLE_WIDTH = 120
+"""Columns of a table that goes to a file or a pipe."""
+
 
 @click.command("compare")
 @config_options
@@ -46,7 +49,9 @@ def compare_and_report(settings: "Settings", *, labels: Path | None) -> "Compari
     with ConsoleObserver() as observer:
         arguments = evaluation_arguments(settings, labels, observer)
         comparison = compare(features, heads=wanted.heads, settings=settings.heads, **arguments)
-    Console().print(render_table(comparison))
-    click.echo("\n".join(comparison.verdicts()))
+    console = Console()
+    console.width = max(console.width, TABLE_WIDTH) if not console.is_terminal else console.width
+    console.print(render_table(comparison))
+    click.echo("\n".join(comparison.verdicts_on_best()))
     write_report(comparison, wanted.output)
     return comparison

@@ -222,6 +222,10 @@ class Comparison:
         """Say for each pair whether there is evidence that one head is better."""
         return [pair.verdict() for pair in self.differences]
 
+    def verdicts_on_best(self) -> list[str]:
+        """Say for each other head whether there is evidence that the best is better."""
+        return [pair.verdict() for pair in self.differences if self.best.head in (pair.better, pair.worse)]
+
     def predictions(self) -> pd.DataFrame:
         """Every out-of-fold prediction of every head."""
         return pd.concat([result.predictions for result in self.results], ignore_index=True)

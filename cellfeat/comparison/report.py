@@ -17,6 +17,7 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
+from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
@@ -38,12 +39,13 @@ _PLAIN_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 def render_table(comparison: Comparison) -> Table:
     """Set out the heads, best first, for the terminal."""
-    table = Table(title=Text(_headline(comparison)), title_justify="left", caption_justify="left")
+    table = Table(title=Text(_headline(comparison)), title_justify="left", caption_justify="left", box=SIMPLE_HEAD)
     table.caption = (
         Text("\n".join(clean_text(" ".join(failure.reason.split())) for failure in comparison.failures)) or None
     )
-    for heading in ("head", "balanced accuracy", "worst class", "macro F1", "seconds", "against the best"):
-        table.add_column(heading, justify="right" if heading in ("macro F1", "seconds") else "left")
+    for heading in ("head", "balanced accuracy", "worst class", "macro F1", "seconds"):
+        table.add_column(heading, justify="right" if heading in ("macro F1", "seconds") else "left", no_wrap=True)
+    table.add_column("against the best")
     for result in comparison.results:
         table.add_row(*map(Text, _table_row(comparison, result)))
     return table
@@ -237,7 +239,7 @@ def _against_best(comparison: Comparison, result: HeadResult) -> str:
         return "best"
     pair = _pair(comparison.differences, comparison.best.head, result.head)
     numbers = f"{pair.difference.estimate:.3f} [{pair.difference.low:.3f}, {pair.difference.high:.3f}]"
-    return f"worse by {numbers}" if pair.is_evidence else f"no evidence of a difference: {numbers}"
+    return f"worse by {numbers}" if pair.is_evidence else f"no evidence: {numbers}"
 
 
 def _pair(differences: Iterable[HeadDifference], better: str, worse: str) -> HeadDifference:

@@ -390,13 +390,19 @@ def describe_summary(summary: Summary) -> str:
         "backbone": f"{backbone['name']}, weights {backbone['weights']}, pool {backbone['pool']}",
         "channels": f"{', '.join(map(str, recipe['channels']))} as {recipe['channels_as']}",
         "transform": ", ".join(f"{key} {value}" for key, value in transform.items()),
-        "intensity": ", ".join(f"{key} {value}" for key, value in recipe["intensity"].items() if value) or "dtype",
+        "intensity": _describe_intensity(recipe["intensity"]),
         "precision": f"{recipe['precision']} ({provenance['execution']['implementation']})",
         "made": f"{provenance['times']['finished']} on {provenance['device']}, {seconds:.1f} s",
         "versions": ", ".join(f"{name} {version}" for name, version in provenance["versions"].items()),
         "fingerprint": summary.fingerprint,
     }
     return "\n".join([str(summary.path), *(f"  {name:<12} {value}" for name, value in rows.items())])
+
+
+def _describe_intensity(intensity: Mapping[str, Any]) -> str:
+    if intensity["range"]:
+        return f"range {intensity['range']}"
+    return f"percentiles {intensity['percentile']} of each image" if intensity["percentile"] else "range of the type"
 
 
 def read_labels(path: Path) -> np.ndarray:

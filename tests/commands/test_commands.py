@@ -1,0 +1,216 @@
+"""The command line as its user types it: exit codes, streams, and the whole way from images to predictions."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pandas as pd
+import pytest
+import torch
+from torchvision import models
+
+from cellfeat.commands import COMMANDS
+from cellfeat.samples.synthetic import write_synthetic_cells
+
+ROOT = Path(__file__).parent.parent.parent
+Run = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Images, labels and a checkpoint; extracted once for the module."""
+    folder = tmp_path_factory.mktemp("user")
+    write_synthetic_cells(folder, n_samples=150, seed=1, size=32)
+    torch.manual_seed(0)
+    torch.save(models.get_model("mobilenet_v3_small").state_dict(), folder / "weights.pth")
+    done = run_cli(folder, *EXTRACT)
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+EXTRACT = (
+    "extract", "--images", "images", "--labels", "labels.csv", "--backbone", "mobilenet_v3_small",
+    "--weights", "weights.pth", "--device", "cpu", "--precision", "fp32",
+    "--set", "preprocessing.input_size=48", "--set", "preprocessing.crop=none",
+)  # fmt: skip
+
+
+def run_cli(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, str(ROOT / "cli.py"), *arguments], cwd=folder, capture_output=True, text=True, check=False
+    )
+
+
+def test_extract_prints_the_file_to_stdout_and_all_else_to_stderr(folder: Path) -> None:
+    done = run_cli(folder, *EXTRACT)
+    assert done.stdout == "features/cells.h5\n"
+    assert "finished already" in done.stderr
+
+
+def test_compare_prints_the_table_and_writes_the_report(folder: Path) -> None:
+    done = run_cli(folder, "compare", "--heads", "logreg,dummy", "--folds", "3", "--output", "results/two")
+    assert done.returncode == 0, done.stderr
+    assert "150 samples in" in done.stdout
+    assert "logreg is better than dummy by" in done.stdout
+    names = {path.name for path in (folder / "results" / "two").iterdir()}
+    assert {"comparison.json", "predictions.parquet", "confusion_logreg.png", "recall_per_class.png"} <= names
+    predictions = pd.read_parquet(folder / "results" / "two" / "predictions.parquet")
+    assert len(predictions) == 2 * 150
+
+
+def test_fit_saves_the_head_with_its_scores_and_predict_uses_it(folder: Path) -> None:
+    done = run_cli(folder, "fit", "--head", "logreg", "--folds", "3")
+    assert done.returncode == 0, done.stderr
+    model = folder / "results" / "cells" / "logreg"
+    metrics = json.loads((model / "metrics.json").read_text())
+    assert metrics["ci_low"] <= metrics["balanced_accuracy"] <= metrics["ci_high"]
+    assert len(metrics["per_fold"]) == 3
+    assert {"per_class_recall", "macro_f1", "confusion_matrix", "classes", "n_samples", "n_groups"} <= metrics.keys()
+
+    by_features = run_cli(
+        folder, "predict", "--model", str(model), "--features", "features/cells.h5", "--output", "a.csv"
+    )
+    by_images = run_cli(folder, "predict", "--model", str(model), "--images", "images", "--output", "b.csv")
+    assert (by_features.returncode, by_images.returncode) == (0, 0), by_features.stderr + by_images.stderr
+    assert (folder / "a.csv").read_text() == (folder / "b.csv").read_text()
+    rows = list(csv.reader((folder / "a.csv").open()))
+    assert rows[0] == ["file_id", "cell_line"]
+    truth = dict(csv.reader((folder / "labels.csv").open()))
+    assert [row[0] for row in rows[1:]] == [str(i) for i in range(1, 151)]
+    assert sum(truth[name] == label for name, label in rows[1:]) > 100
+
+    shown = run_cli(folder, "inspect", str(model))
+    assert "logreg" in shown.stdout
+    assert "fingerprint" in shown.stdout
+
+
+def test_predict_refuses_features_of_another_recipe(folder: Path) -> None:
+    run_cli(folder, "fit", "--head", "dummy", "--folds", "2", "--output", "dummy")
+    run_cli(folder, *EXTRACT, "--views", "4", "--output", "features/four.h5")
+    done = run_cli(folder, "predict", "--model", "dummy", "--features", "features/four.h5")
+    assert done.returncode == 1
+    assert "views: 1 -> 4" in done.stderr
+
+
+def test_labels_can_be_replaced_without_extracting_again(folder: Path) -> None:
+    labels = pd.read_csv(folder / "labels.csv")
+    labels["cell_line"] = labels["cell_line"].where(labels["cell_line"] != "HeLa", "A549")
+    labels.to_csv(folder / "merged.csv", index=False)
+    done = run_cli(folder, "compare", "--heads", "dummy", "--labels", "merged.csv", "--output", "results/merged")
+    assert "8 classes" in done.stdout
+
+
+def test_a_column_of_the_labels_serves_as_groups(folder: Path) -> None:
+    labels = pd.read_csv(folder / "labels.csv").assign(plate=[f"plate {i % 30}" for i in range(150)])
+    labels.to_csv(folder / "plates.csv", index=False)
+    run_cli(folder, *EXTRACT, "--labels", "plates.csv", "--output", "features/plates.h5")
+    done = run_cli(
+        folder, "compare", "--heads", "dummy", "--features", "features/plates.h5", "--groups", "plate", "--folds", "2",
+        "--output", "results/plates",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    n_groups = int(done.stdout.partition(" samples in ")[2].split()[0])
+    assert n_groups <= 30
+
+
+def test_run_goes_the_whole_way_from_one_config(folder: Path) -> None:
+    config = {
+        "images": {"root": "images"},
+        "labels": {"file": "labels.csv"},
+        "preprocessing": {"input_size": 48, "crop": "none"},
+        "backbone": {"name": "mobilenet_v3_small", "weights": "weights.pth"},
+        "extraction": {"output": "features/run.h5", "device": "cpu", "precision": "fp32"},
+        "heads": {"knn": {"n_neighbors": 5}},
+        "comparison": {"heads": ["knn", "dummy"], "folds": 3, "output": "results/run"},
+    }
+    (folder / "run.json").write_text(json.dumps(config))
+    done = run_cli(folder, "run", "--config", "run.json")
+    assert done.returncode == 0, done.stderr
+    assert (folder / "results" / "run" / "knn" / "bundle.json").exists()
+
+
+def test_verify_finds_a_changed_byte(folder: Path) -> None:
+    whole = run_cli(folder, "verify", "features/cells.h5")
+    assert "whole; 150 samples" in whole.stdout
+    data = bytearray((folder / "features" / "cells.h5").read_bytes())
+    data[len(data) // 2] ^= 0xFF
+    (folder / "damaged.h5").write_bytes(data)
+    damaged = run_cli(folder, "verify", "damaged.h5")
+    assert damaged.returncode == 1
+    assert "do not match their checksum" in damaged.stderr
+
+
+ENDINGS = {
+    "an unknown command": (("extrcat",), 2, "No such command"),
+    "an unknown option": (("extract", "--imags", "x"), 2, "No such option"),
+    "both sources of predict": (("predict", "--model", "m", "--features", "a", "--images", "b"), 2, "give one of"),
+    "a missing folder": (("extract", "--images", "nowhere"), 1, "nowhere does not exist"),
+    "a misspelt setting": (("extract", "--set", "extraction.veiws=4"), 1, "did you mean 'views'"),
+    "a misspelt head": (("fit", "--head", "lihgtgbm"), 1, "did you mean 'lightgbm'"),
+    "a misspelt backbone": (("inspect", "convnext_bass"), 1, "did you mean 'convnext_base'"),
+    "no model": (("predict", "--model", "nowhere", "--features", "features/cells.h5"), 1, "nowhere"),
+}
+
+
+@pytest.mark.parametrize("name", ENDINGS)
+def test_a_mistake_ends_with_its_code_and_one_message(folder: Path, name: str) -> None:
+    arguments, code, message = ENDINGS[name]
+    done = run_cli(folder, *arguments)
+    assert done.returncode == code, done.stderr
+    assert message in done.stderr
+    assert "Traceback" not in done.stderr
+    assert done.stdout == ""
+
+
+def test_a_misspelt_head_fails_before_anything_is_fitted(folder: Path) -> None:
+    done = run_cli(folder, "compare", "--heads", "logreg,mpl")
+    assert done.returncode == 1
+    assert "did you mean 'mlp'" in done.stderr
+
+
+def test_control_characters_of_a_name_do_not_reach_the_terminal(folder: Path) -> None:
+    done = run_cli(folder, "extract", "--images", "no\x1b[2Jwhere")
+    assert "\x1b" not in done.stderr
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(folder: Path) -> None:
+    arguments = [
+        sys.executable, str(ROOT / "cli.py"), *EXTRACT, "--set", "extraction.part_size=8", "--set",
+        "extraction.batch_size=8", "--views", "8", "--output", "features/interrupted.h5",
+    ]  # fmt: skip
+    process = subprocess.Popen(arguments, cwd=folder, stderr=subprocess.PIPE, text=True)
+    parts = folder / "features" / "interrupted.h5.parts"
+    deadline = time.monotonic() + 60
+    while len(list(parts.glob("rows-*"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, stderr = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert "start the same command again" in stderr
+    done = subprocess.run(arguments, cwd=folder, capture_output=True, text=True, check=True)
+    assert "going on with an unfinished run" in done.stderr
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help_and_stands_in_the_readme(name: str, folder: Path) -> None:
+    done = run_cli(folder, name, "--help")
+    assert done.returncode == 0
+    assert len(done.stdout.splitlines()) > 3
+    assert f"| `{name}` |" in (ROOT / "README.md").read_text()
+
+
+@pytest.mark.slow
+def test_the_demo_goes_the_whole_way(tmp_path: Path) -> None:
+    pytest.importorskip("timm")
+    done = run_cli(tmp_path, "demo", "--samples", "300", "--output", "small")
+    assert done.returncode == 0, done.stderr
+    assert "the images are generated" in done.stdout
+    assert "saved head" in done.stdout
+    assert (tmp_path / "small" / "results" / "comparison.json").exists()
