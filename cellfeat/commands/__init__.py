@@ -1,5 +1,6 @@
 """The command line: one command a file, each a thin layer over the function of the same name."""
 
+import os
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -7,6 +8,10 @@ from pathlib import Path
 import click
 
 from cellfeat.errors import CellfeatError
+
+# Threads that spin while they wait make two programs on one machine several times slower than one after the other.
+# It is read when the first of the heavy libraries is loaded, so it stands before any of them.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 COMMANDS = ("extract", "fit", "compare", "predict", "run", "demo", "inspect", "verify", "list")
 EXIT_ERROR, EXIT_BUG, EXIT_INTERRUPTED = 1, 3, 130
@@ -24,7 +29,7 @@ class CommandTable(click.Group):
         if cmd_name not in COMMANDS:
             return None
         module = import_module(f"cellfeat.commands.{cmd_name}")
-        return module.command  # type: ignore[no-any-return]
+        return module.command
 
 
 @click.command(cls=CommandTable, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -54,4 +54,6 @@ def compare_and_report(settings: "Settings", *, labels: Path | None) -> "Compari
     console.print(render_table(comparison))
     click.echo("\n".join(comparison.verdicts_on_best()))
     write_report(comparison, wanted.output)
+    if not comparison.is_complete:
+        raise KeyboardInterrupt
     return comparison

@@ -1,7 +1,7 @@
 """Heads on the same folds: out-of-fold predictions, their scores, and what can be said about the differences."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from time import perf_counter
 from typing import Any, NamedTuple, Protocol
@@ -204,6 +204,8 @@ class Comparison:
         The others.
     differences
         Every pair of results, the better head first.
+    is_complete
+        Whether every head was given its turn; False after Ctrl-C.
     """
 
     classes: tuple[str, ...]
@@ -212,6 +214,7 @@ class Comparison:
     results: tuple[HeadResult, ...]
     failures: tuple[HeadFailure, ...]
     differences: tuple[HeadDifference, ...]
+    is_complete: bool = True
 
     @property
     def best(self) -> HeadResult:
@@ -263,7 +266,12 @@ def compare(
     progress
         Told after each fold.
     on_result
-        Handed each head's result as soon as it is there, so that Ctrl-C loses only the head at work.
+        Handed each head's result as soon as it is there.
+
+    Returns
+    -------
+    comparison
+        Of all heads; after Ctrl-C, of those that were finished by then, if any was: see `Comparison.is_complete`.
 
     Raises
     ------
@@ -281,11 +289,17 @@ def compare(
     settings = settings or {}
     _check_heads(heads, settings)
     task = prepare(features, Design(folds, groups, random_state, draws), labels=labels)
-    outcomes = []
-    for outcome in iter_results(task, heads, settings, progress=progress):
-        outcomes.append(outcome)
-        if on_result is not None:
-            on_result(outcome)
+    outcomes: list[HeadResult | HeadFailure] = []
+    try:
+        for outcome in iter_results(task, heads, settings, progress=progress):
+            outcomes.append(outcome)
+            if on_result is not None:
+                on_result(outcome)
+    except KeyboardInterrupt:
+        if not any(isinstance(outcome, HeadResult) for outcome in outcomes):
+            raise
+        unfinished = [HeadFailure(head, f"{head} was interrupted before it was finished") for head in heads]
+        return replace(conclude(task, [*outcomes, *unfinished[len(outcomes) :]]), is_complete=False)
     return conclude(task, outcomes)
 
 

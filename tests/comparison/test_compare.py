@@ -8,7 +8,7 @@ import pytest
 import torch
 from sklearn.base import BaseEstimator
 
-from cellfeat.comparison.compare import Design, HeadFailure, HeadResult, compare, evaluate, fit, iter_results, prepare
+from cellfeat.comparison.compare import Design, HeadFailure, compare, evaluate, fit, iter_results, prepare
 from cellfeat.comparison.scores import balanced_accuracy
 from cellfeat.errors import ConfigError, HeadError, ManifestError, SplitError, UnknownNameError
 from cellfeat.heads.bundle import load_bundle, save_bundle
@@ -161,13 +161,18 @@ def test_when_all_heads_fail_the_reasons_are_raised(make_clusters, failing_head)
         compare(make_clusters(), heads=["failing"], **FEW_DRAWS)
 
 
-def test_an_interrupt_hands_over_what_is_finished(make_clusters, failing_head):
+def test_an_interrupt_keeps_the_heads_that_are_finished(make_clusters, failing_head):
     failing_head(KeyboardInterrupt)
-    finished = []
+    comparison = compare(make_clusters(), heads=["dummy", "failing", "knn"], **FEW_DRAWS)
+    assert not comparison.is_complete
+    assert [result.head for result in comparison.results] == ["dummy"]
+    assert [failure.head for failure in comparison.failures] == ["failing", "knn"]
+
+
+def test_an_interrupt_before_any_head_is_finished_goes_through(make_clusters, failing_head):
+    failing_head(KeyboardInterrupt)
     with pytest.raises(KeyboardInterrupt):
-        compare(make_clusters(), heads=["dummy", "failing", "knn"], on_result=finished.append, **FEW_DRAWS)
-    assert [result.head for result in finished] == ["dummy"]
-    assert isinstance(finished[0], HeadResult)
+        compare(make_clusters(), heads=["failing", "dummy"], **FEW_DRAWS)
 
 
 def test_results_come_one_by_one(make_clusters):

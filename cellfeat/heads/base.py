@@ -1,0 +1,178 @@
+"""What every head has in common: labels, checks of the input, and the state that a bundle saves."""
+
+from abc import ABC, abstractmethod
+from numbers import Integral, Real
+from typing import Any, Self, TypeGuard
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.utils.class_weight import compute_class_weight
+from sklearn.utils.multiclass import check_classification_targets
+from sklearn.utils.validation import check_is_fitted, validate_data
+
+from cellfeat.errors import HeadError, first_ten
+from cellfeat.heads.moments import row_blocks
+from cellfeat.heads.state import HeadState, classes_from_text, classes_to_text
+
+ClassWeight = dict[Any, float] | str | None
+
+
+class HeadClassifier(ClassifierMixin, BaseEstimator, ABC):
+    """A scikit-learn classifier whose learned part can be taken out and put back as arrays and text.
+
+    A head fills in four methods: `_fit` and `_probabilities` do the work on checked float32 rows and class numbers,
+    `_get_fitted` and `_set_fitted` give and take what `_fit` learned.
+
+    Attributes
+    ----------
+    classes_
+        The class labels, sorted, of shape (n_classes,).
+    n_features_in_
+        Columns of the `X` it was fitted on.
+    """
+
+    classes_: NDArray[Any]
+    n_features_in_: int
+
+    def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Train on `X` of shape (n_samples, n_features) and the labels `y` of shape (n_samples,).
+
+        Raises
+        ------
+        HeadError
+            If `X` holds NaN or infinity, `y` a single class, or a parameter is out of range.
+        """
+        with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinity, which is refused below
+            rows, labels = validate_data(self, X, y, dtype=np.float32, order="C", ensure_all_finite=False)
+        check_classification_targets(labels)
+        _check_finite(rows)
+        self._check_parameters()
+        self.classes_, codes = np.unique(labels, return_inverse=True)
+        if len(self.classes_) < 2:
+            raise HeadError(f"expected labels of at least 2 classes, got one class only: {self.classes_.tolist()[0]!r}")
+        self._fit(rows, codes)
+        return self
+
+    def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
+        """Return class probabilities of shape (n_samples, n_classes), columns in the order of `classes_`."""
+        check_is_fitted(self)
+        with np.errstate(over="ignore"):
+            rows = validate_data(self, X, dtype=np.float32, order="C", ensure_all_finite=False, reset=False)
+        _check_finite(rows)
+        return np.concatenate([self._probabilities(rows[block]) for block in row_blocks(rows)])
+
+    def predict(self, X: ArrayLike) -> NDArray[Any]:
+        """Return the most probable class of each row, of shape (n_samples,)."""
+        probabilities = self.predict_proba(X)
+        return self.classes_[probabilities.argmax(axis=1)]
+
+    def get_state(self) -> HeadState:
+        """Return the learned part; with `get_params` it is the whole head."""
+        check_is_fitted(self)
+        fitted = self._get_fitted()
+        return HeadState(
+            {**fitted.arrays, "n_features": np.array([self.n_features_in_])},
+            {**fitted.texts, "classes": classes_to_text(self.classes_)},
+        )
+
+    def set_state(self, state: HeadState) -> Self:
+        """Make this head the fitted one that gave `state`; it must have been built with the same parameters.
+
+        Raises
+        ------
+        HeadError
+            If the state is not one of such a head.
+        """
+        self._check_parameters()
+        self.classes_ = classes_from_text(state.text("classes"))
+        self.n_features_in_ = int(state.array("n_features", 1)[0])
+        check_integer("n_features", self.n_features_in_, low=1)
+        self._set_fitted(state)
+        return self
+
+    @property
+    def _n_classes(self) -> int:
+        return len(self.classes_)
+
+    def _check_parameters(self) -> None:
+        """Raise `HeadError` for a constructor parameter out of range."""
+
+    @abstractmethod
+    def _fit(self, X: NDArray[np.float32], codes: NDArray[np.int64]) -> None: ...
+
+    @abstractmethod
+    def _probabilities(self, X: NDArray[np.float32]) -> NDArray[np.float64]: ...
+
+    @abstractmethod
+    def _get_fitted(self) -> HeadState: ...
+
+    @abstractmethod
+    def _set_fitted(self, state: HeadState) -> None: ...
+
+
+def _check_finite(X: NDArray[np.float32]) -> None:
+    # Summed in float64, finite float32 values cannot overflow, and no mask of the whole matrix is needed.
+    bad = np.flatnonzero(~np.isfinite(X.sum(axis=1, dtype=np.float64)))
+    if len(bad):
+        raise HeadError(
+            f"X holds NaN or infinity in {len(bad)} of {len(X)} rows: {first_ten(bad)}; expected finite float32 "
+            "numbers: leave out the samples whose extraction failed"
+        )
+
+
+def check_integer(name: str, value: object, *, low: int) -> None:
+    """Raise `HeadError` unless `value` is an integer of at least `low`."""
+    if not isinstance(value, Integral) or isinstance(value, bool) or value < low:
+        raise HeadError(f"{name}: expected an integer of at least {low}, got {value!r}")
+
+
+def check_number(name: str, value: object, *, low: float, below: float = np.inf) -> None:
+    """Raise `HeadError` unless ``low <= value < below``."""
+    if not _is_number(value) or not low <= value < below:
+        raise HeadError(f"{name}: expected a number from {low} to below {below}, got {value!r}")
+
+
+def check_positive(name: str, value: object, *, high: float = np.finfo(np.float64).max) -> None:
+    """Raise `HeadError` unless ``0 < value <= high``."""
+    if not _is_number(value) or not 0 < value <= high:
+        raise HeadError(f"{name}: expected a number above 0 and at most {high:g}, got {value!r}")
+
+
+def _is_number(value: object) -> TypeGuard[float]:
+    return isinstance(value, Real) and not isinstance(value, bool)
+
+
+def check_class_weight(value: object) -> None:
+    """Raise `HeadError` unless `value` is ``"balanced"``, ``None`` or weights by class."""
+    if value not in ("balanced", None) and not isinstance(value, dict):
+        raise HeadError(f"class_weight: expected 'balanced', None or a weight for each class, got {value!r}")
+
+
+def class_weights(class_weight: ClassWeight, classes: NDArray[Any], codes: NDArray[np.int64]) -> NDArray[np.float64]:
+    """Weigh each class so that the mean weight of a sample is 1.
+
+    ``"balanced"`` gives ``n_samples / (n_classes * n_samples_of_the_class)``, as scikit-learn does.
+
+    Parameters
+    ----------
+    class_weight
+        ``"balanced"``, ``None`` for equal weights, or a weight for each class.
+    classes
+        Class labels of shape (n_classes,).
+    codes
+        Class number of each sample, of shape (n_samples,).
+
+    Returns
+    -------
+    Weights of shape (n_classes,).
+
+    Raises
+    ------
+    HeadError
+        If a weight is not above 0.
+    """
+    weights = compute_class_weight(class_weight, classes=classes, y=classes[codes])
+    if not (weights > 0).all():
+        raise HeadError(f"class_weight: expected weights above 0, got {class_weight!r}; leave out the class's samples")
+    return weights / weights[codes].mean()

@@ -1,0 +1,180 @@
+"""Gradient-boosted trees by LightGBM; the only module that uses lightgbm."""
+
+from typing import Any
+
+import lightgbm
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import eigh
+from sklearn.utils import check_random_state
+
+from cellfeat.errors import HeadError
+from cellfeat.heads.base import (
+    ClassWeight,
+    HeadClassifier,
+    check_class_weight,
+    check_integer,
+    check_number,
+    check_positive,
+    class_weights,
+)
+from cellfeat.heads.moments import Moments, row_blocks
+from cellfeat.heads.state import HeadState
+
+MIN_VARIANCE_SHARE = 1e-6
+"""Components with less than this share of the largest variance are rounding, and whitening would blow them up."""
+
+
+class BoostingHead(HeadClassifier):
+    """Standardise, then boost trees on the columns or on their whitened principal components.
+
+    The defaults were chosen on 1,280 columns and 4,500 samples of 9 cell lines, where the columns themselves scored
+    0.05 higher than 128 or 256 components: each tree looks at 5 % of the columns, which costs little accuracy
+    and saves most of the time.
+
+    Parameters
+    ----------
+    n_estimators
+        Boosting rounds; each grows one tree a class.
+    learning_rate
+        Factor on each tree.
+    num_leaves
+        Most leaves of a tree.
+    min_child_samples
+        Fewest samples of a leaf.
+    colsample_bytree
+        Share of the columns that a tree is grown from, drawn at random.
+    reg_lambda
+        L2 penalty on the values of the leaves.
+    max_bin
+        Bins of a column.
+    n_components
+        Whitened principal components that take the place of the columns; at most as many as there are columns or
+        samples. ``None`` or 0: the columns themselves.
+    class_weight
+        ``"balanced"`` so that each class counts the same, ``None``, or a weight for each class.
+    n_jobs
+        Threads; -1: all.
+    random_state
+        Seed.
+    """
+
+    def __init__(
+        self,
+        n_estimators: int = 300,
+        *,
+        learning_rate: float = 0.1,
+        num_leaves: int = 7,
+        min_child_samples: int = 20,
+        colsample_bytree: float = 0.05,
+        reg_lambda: float = 10.0,
+        max_bin: int = 63,
+        n_components: int | None = None,
+        class_weight: ClassWeight = "balanced",
+        n_jobs: int = -1,
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.n_estimators = n_estimators
+        self.learning_rate = learning_rate
+        self.num_leaves = num_leaves
+        self.min_child_samples = min_child_samples
+        self.colsample_bytree = colsample_bytree
+        self.reg_lambda = reg_lambda
+        self.max_bin = max_bin
+        self.n_components = n_components
+        self.class_weight = class_weight
+        self.n_jobs = n_jobs
+        self.random_state = random_state
+
+    def _check_parameters(self) -> None:
+        check_integer("n_estimators", self.n_estimators, low=1)
+        check_positive("learning_rate", self.learning_rate)
+        check_integer("num_leaves", self.num_leaves, low=2)
+        check_integer("min_child_samples", self.min_child_samples, low=1)
+        check_positive("colsample_bytree", self.colsample_bytree, high=1)
+        check_number("reg_lambda", self.reg_lambda, low=0)
+        check_integer("max_bin", self.max_bin, low=2)
+        check_integer("n_components", 0 if self.n_components is None else self.n_components, low=0)
+        check_class_weight(self.class_weight)
+        check_integer("n_jobs", self.n_jobs, low=-1)
+
+    def _fit(self, X: NDArray[np.float32], codes: NDArray[np.int64]) -> None:
+        # Trees do not mind the scale, but LightGBM does: embeddings after a ReLU are full of exact zeros, and as they
+        # are it takes five times as long as standardised.
+        self.moments_ = Moments.of(X)
+        self.axes_ = _whitening_axes(X, self.moments_, self.n_components) if self.n_components else None
+        columns = np.concatenate([self._columns(X[rows]) for rows in row_blocks(X)])
+        weights = class_weights(self.class_weight, self.classes_, codes)[codes]
+        trained = lightgbm.train(self._lightgbm_params(), lightgbm.Dataset(columns, codes, weight=weights))
+        # Read back at once: what predicts now is what a bundle will hold.
+        self.model_ = trained.model_to_string()
+        self.booster_ = _read_booster(self.model_)
+
+    def _lightgbm_params(self) -> dict[str, Any]:
+        return {
+            "objective": "multiclass",
+            "num_class": self._n_classes,
+            "num_iterations": self.n_estimators,
+            "learning_rate": self.learning_rate,
+            "num_leaves": self.num_leaves,
+            "min_data_in_leaf": self.min_child_samples,
+            "feature_fraction": self.colsample_bytree,
+            "lambda_l2": self.reg_lambda,
+            "max_bin": self.max_bin,
+            "num_threads": max(0, self.n_jobs),
+            "seed": int(check_random_state(self.random_state).randint(2**31 - 1)),
+            "deterministic": True,
+            "force_row_wise": True,
+            "verbosity": -1,
+        }
+
+    def _columns(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
+        standardised = self.moments_.standardise(X)
+        return standardised if self.axes_ is None else standardised @ self.axes_.T
+
+    def _probabilities(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
+        return np.asarray(self.booster_.predict(self._columns(X), num_threads=max(0, self.n_jobs)))
+
+    def _get_fitted(self) -> HeadState:
+        axes = {} if self.axes_ is None else {"axes": self.axes_}
+        return HeadState({**self.moments_.arrays(), **axes}, {"lightgbm": self.model_})
+
+    def _set_fitted(self, state: HeadState) -> None:
+        self.moments_ = Moments.restored(state, self.n_features_in_)
+        self.axes_ = state.array("axes", -1, self.n_features_in_) if self.n_components else None
+        self.model_ = state.text("lightgbm")
+        self.booster_ = _read_booster(self.model_)
+        self._check_booster()
+
+    def _check_booster(self) -> None:
+        n_columns = self.n_features_in_ if self.axes_ is None else len(self.axes_)
+        expected = (n_columns, self._n_classes)
+        got = (self.booster_.num_feature(), self.booster_.num_model_per_iteration())
+        if got != expected:
+            raise HeadError(f"the LightGBM model: expected (columns, classes) {expected}, got {got}")
+
+
+def _whitening_axes(X: NDArray[np.float32], moments: Moments, n_components: int) -> NDArray[np.float64]:
+    """Principal axes of the standardised columns, each divided by the deviation along it, the largest first."""
+    n_columns = X.shape[1]
+    n_kept = min(n_components, n_columns, len(X))
+    variances, axes = eigh(_correlation(X, moments), subset_by_index=(n_columns - n_kept, n_columns - 1))
+    kept = variances > MIN_VARIANCE_SHARE * variances[-1]
+    kept[-1] = True
+    scale = np.sqrt(np.where(variances[kept] > 0, variances[kept], 1))  # identical rows have no variance at all
+    return np.ascontiguousarray((axes[:, kept] / scale).T[::-1])
+
+
+def _correlation(X: NDArray[np.float32], moments: Moments) -> NDArray[np.float64]:
+    products = np.zeros((X.shape[1], X.shape[1]))
+    for rows in row_blocks(X):
+        standardised = moments.standardise(X[rows])
+        products += standardised.T @ standardised
+    return products / len(X)
+
+
+def _read_booster(text: str) -> lightgbm.Booster:
+    try:
+        return lightgbm.Booster(model_str=text)
+    except lightgbm.basic.LightGBMError as error:
+        raise HeadError(f"the LightGBM model cannot be read: {error}; fit and save the head again") from None

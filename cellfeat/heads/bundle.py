@@ -1,0 +1,296 @@
+"""A fitted head in a folder of plain files, saved and loaded without executing code.
+
+``bundle.json`` says what the head is and holds the digest of every other file and of itself; ``arrays.safetensors``
+holds its arrays, and one ``.txt`` file each of its texts. No format that can run code (pickle, joblib) is read.
+"""
+
+import json
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+
+from cellfeat.errors import BundleError, HeadError, MissingFileError
+from cellfeat.heads.base import HeadClassifier
+from cellfeat.heads.registry import HEADS, head_class, head_inputs
+from cellfeat.heads.state import HeadState, plain_params
+from cellfeat.provenance import digest_bytes, digest_json, publish_folder
+
+FORMAT = 1
+RECORD_FILE = "bundle.json"
+ARRAYS_FILE = "arrays.safetensors"
+MAX_RECORD_BYTES = 16_000_000
+MAX_FILE_BYTES = 4_000_000_000
+_TEXT_FILE = re.compile(r"[A-Za-z0-9_]+\.txt")
+_FIELDS: dict[str, type] = {
+    "head_name": str,
+    "params": dict,
+    "classes": list,
+    "fingerprint": str,
+    "recipe": dict,
+    "settings": dict,
+    "scores": dict,
+    "provenance": dict,
+    "n_views": int,
+    "embedding_dim": int,
+    "files": dict,
+}
+_SAVE_AGAIN = "fit and save the head again, or copy the whole folder again"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """A fitted head, and all that is needed to use and to judge it.
+
+    Attributes
+    ----------
+    head
+        The fitted head.
+    head_name
+        Its name in `HEADS`.
+    classes
+        Class names in the order of the probability columns; the head's own classes, as text, are among them.
+    fingerprint
+        Fingerprint of the features it was fitted on.
+    recipe
+        How those features were extracted.
+    settings
+        What the user set for this head.
+    scores
+        Its out-of-fold scores.
+    provenance
+        When, with which versions and on what it was fitted.
+    n_views
+        Views a sample at fitting.
+    embedding_dim
+        Length of an embedding.
+
+    Raises
+    ------
+    BundleError
+        If the head does not fit these classes, views or embeddings.
+    """
+
+    head: HeadClassifier
+    head_name: str
+    classes: list[str]
+    fingerprint: str
+    recipe: dict[str, Any]
+    settings: dict[str, Any]
+    scores: dict[str, Any]
+    provenance: dict[str, Any]
+    n_views: int
+    embedding_dim: int
+
+    def __post_init__(self) -> None:
+        unnamed = sorted({str(label) for label in self.head.classes_} - set(self.classes))
+        if unnamed:
+            raise BundleError(f"the head knows classes that the bundle does not name: {unnamed}; got {self.classes}")
+        if len(set(self.classes)) < len(self.classes):
+            raise BundleError(f"expected each class once, got {self.classes}")
+        n_views = self.n_views if HEADS[self.head_name].views == "own" else 1
+        if self.head.n_features_in_ != n_views * self.embedding_dim:
+            raise BundleError(
+                f"the head {self.head_name!r} takes {self.head.n_features_in_} columns, and {n_views} views of "
+                f"{self.embedding_dim} are {n_views * self.embedding_dim}"
+            )
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """The head's constructor parameters as plain JSON values."""
+        return plain_params(self.head.get_params(deep=False))
+
+    def predict_proba(self, embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Predict class probabilities from any number of views.
+
+        A head that takes the mean over views takes it over the views that there are. One that makes its own use of
+        views, and was fitted with another number of them, is shown each view as if all views were that one, and the
+        probabilities are averaged over the views.
+
+        Parameters
+        ----------
+        embeddings
+            Array of shape (n_samples, n_views, embedding_dim).
+
+        Returns
+        -------
+        Array of shape (n_samples, n_classes), columns in the order of `classes`; 0 for a class that the head was not
+        shown at fitting.
+
+        Raises
+        ------
+        HeadError
+            If the embeddings have another length, no view, or hold NaN.
+        """
+        self._check_embeddings(embeddings)
+        columns = [self.classes.index(str(label)) for label in self.head.classes_]
+        probabilities = np.zeros((len(embeddings), len(self.classes)))
+        probabilities[:, columns] = np.mean([self.head.predict_proba(X) for X in self._inputs(embeddings)], axis=0)
+        return probabilities
+
+    def predict(self, embeddings: NDArray[np.float32]) -> list[str]:
+        """Predict the most probable class of each sample from embeddings of shape (n_samples, n_views, dim)."""
+        return [self.classes[column] for column in self.predict_proba(embeddings).argmax(axis=1)]
+
+    def _inputs(self, embeddings: NDArray[np.float32]) -> Iterable[NDArray[np.float32]]:
+        if HEADS[self.head_name].views == "mean" or embeddings.shape[1] == self.n_views:
+            return [head_inputs(self.head_name, embeddings)]
+        return (np.tile(view, (1, self.n_views)) for view in embeddings.swapaxes(0, 1))
+
+    def _check_embeddings(self, embeddings: NDArray[np.float32]) -> None:
+        if embeddings.ndim != 3 or embeddings.shape[1] == 0 or embeddings.shape[2] != self.embedding_dim:
+            raise HeadError(
+                f"expected embeddings of shape (n_samples, n_views, {self.embedding_dim}), got {embeddings.shape}; "
+                "extract them with the recipe that the head was fitted on"
+            )
+
+
+def describe_bundle(bundle: Bundle) -> str:
+    """Tell in lines what a saved head is."""
+    scores, backbone = bundle.scores, bundle.recipe.get("backbone", {})
+    rows = {
+        "head": bundle.head_name,
+        "parameters": ", ".join(f"{name} {value}" for name, value in bundle.params.items()),
+        "classes": ", ".join(bundle.classes),
+        "takes": f"{bundle.n_views} views x {bundle.embedding_dim} numbers of {backbone.get('name', 'unknown')}",
+        "fingerprint": bundle.fingerprint,
+    }
+    if "balanced_accuracy" in scores:
+        rows["scores"] = (
+            f"balanced accuracy {scores['balanced_accuracy']:.3f} [{scores['ci_low']:.3f}, {scores['ci_high']:.3f}] "
+            f"out of fold, on {scores['n_samples']} samples in {scores['n_groups']} groups"
+        )
+    return "\n".join(f"{name:<12} {value}" for name, value in rows.items())
+
+
+def save_bundle(bundle: Bundle, folder: Path | str) -> None:
+    """Write a bundle so that it appears whole or not at all; an earlier one in `folder` is replaced.
+
+    Raises
+    ------
+    HeadError
+        If a constructor parameter of the head cannot be written as JSON.
+    """
+    state = bundle.head.get_state()
+    files = {f"{name}.txt": text.encode() for name, text in state.texts.items()}
+    files[ARRAYS_FILE] = safetensors.numpy.save({k: np.ascontiguousarray(v) for k, v in state.arrays.items()})
+    record = {**_record(bundle), "files": {name: digest_bytes(content) for name, content in sorted(files.items())}}
+    record["digest"] = digest_json(record)
+    files[RECORD_FILE] = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False).encode()
+    with publish_folder(Path(folder)) as temporary:
+        for name, content in files.items():
+            (temporary / name).write_bytes(content)
+
+
+def _record(bundle: Bundle) -> dict[str, Any]:
+    fields = {name: getattr(bundle, name) for name in _FIELDS if name != "files"}
+    return {"format": FORMAT, **fields}
+
+
+def load_bundle(folder: Path | str) -> Bundle:
+    """Read a bundle that `save_bundle` wrote, and verify every digest.
+
+    Raises
+    ------
+    MissingFileError
+        If there is no bundle in `folder`.
+    BundleError
+        If a file is missing, damaged, too large or of another format, or does not fit the others.
+    UnknownNameError
+        If this installation has no head of that name.
+    """
+    folder = Path(folder)
+    record = _read_record(folder / RECORD_FILE)
+    state = _read_state(folder, record["files"])
+    try:
+        head = head_class(record["head_name"])(**record["params"]).set_state(state)
+    except (HeadError, TypeError) as error:
+        raise BundleError(f"{folder}: not a saved head {record['head_name']!r}: {error}") from None
+    fields = {name: record[name] for name in _FIELDS if name not in ("params", "files")}
+    return Bundle(head=head, **fields)
+
+
+def _read_record(path: Path) -> dict[str, Any]:
+    if not path.is_file():
+        raise MissingFileError(f"{path} does not exist: expected the folder of a saved head")
+    content = _read_file(path, MAX_RECORD_BYTES)
+    try:
+        record = json.loads(content)
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"{path}: not valid JSON: {error}; {_SAVE_AGAIN}") from None
+    _check_record(path, record)
+    return record
+
+
+def _check_record(path: Path, record: Any) -> None:
+    if not isinstance(record, dict) or record.get("format") != FORMAT:
+        found = record.get("format", "none") if isinstance(record, dict) else type(record).__name__
+        raise BundleError(
+            f"{path}: expected format {FORMAT} of a saved head, got {found!r}; "
+            "load it with the version of cellfeat that saved it"
+        )
+    _check_digest(path, _own_digest(path, record), record.get("digest"))
+    for name, kind in _FIELDS.items():
+        if type(record.get(name)) is not kind:
+            raise BundleError(f"{path}: {name}: expected {kind.__name__}, got {record.get(name)!r}; {_SAVE_AGAIN}")
+    if not all(isinstance(label, str) for label in record["classes"]):
+        raise BundleError(f"{path}: classes: expected texts, got {record['classes']!r}; {_SAVE_AGAIN}")
+
+
+def _own_digest(path: Path, record: dict[str, Any]) -> str:
+    try:
+        return digest_json({key: value for key, value in record.items() if key != "digest"})
+    except ValueError as error:  # JSON as Python reads it may hold NaN
+        raise BundleError(f"{path}: not a record that cellfeat wrote: {error}; {_SAVE_AGAIN}") from None
+
+
+def _check_digest(path: Path, got: str, expected: object) -> None:
+    if got != expected:
+        raise BundleError(f"{path} is damaged or was changed: expected {expected}, got {got}; {_SAVE_AGAIN}")
+
+
+def _read_state(folder: Path, digests: dict[str, Any]) -> HeadState:
+    for name in digests:
+        if name != ARRAYS_FILE and not _TEXT_FILE.fullmatch(name):
+            raise BundleError(
+                f"{folder / RECORD_FILE}: files: expected {ARRAYS_FILE} and NAME.txt, got {name!r}; "
+                "do not use this bundle"
+            )
+    contents = {name: _read_verified(folder / name, digest) for name, digest in digests.items()}
+    arrays = _parse_arrays(folder / ARRAYS_FILE, contents.pop(ARRAYS_FILE, b""))
+    return HeadState(arrays, {name.removesuffix(".txt"): _decode(folder / name, c) for name, c in contents.items()})
+
+
+def _read_verified(path: Path, digest: object) -> bytes:
+    if not path.is_file():
+        raise BundleError(f"{path} is missing; {_SAVE_AGAIN}")
+    content = _read_file(path, MAX_FILE_BYTES)
+    _check_digest(path, digest_bytes(content), digest)
+    return content
+
+
+def _read_file(path: Path, limit: int) -> bytes:
+    size = path.stat().st_size
+    if size > limit:
+        raise BundleError(f"{path}: expected at most {limit} bytes, got {size}; this is not a saved head")
+    return path.read_bytes()
+
+
+def _parse_arrays(path: Path, content: bytes) -> dict[str, NDArray[Any]]:
+    try:
+        return safetensors.numpy.load(content)
+    except (SafetensorError, KeyError, ValueError) as error:  # KeyError: a type that numpy lacks
+        raise BundleError(f"{path}: not a safetensors file: {error}; {_SAVE_AGAIN}") from None
+
+
+def _decode(path: Path, content: bytes) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise BundleError(f"{path}: not UTF-8 text: {error}; {_SAVE_AGAIN}") from None

@@ -1,0 +1,81 @@
+"""Nearest neighbours by cosine, with votes that do not favour the large classes."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cellfeat.errors import HeadError
+from cellfeat.heads.base import ClassWeight, HeadClassifier, check_class_weight, check_integer, class_weights
+from cellfeat.heads.moments import BLOCK_ELEMENTS, Moments, row_blocks
+from cellfeat.heads.state import HeadState
+
+MIN_DISTANCE = 1e-6
+"""Distances below this are rounding of the float32 embeddings: such a neighbour is the sample itself, or a copy."""
+
+
+class KNNHead(HeadClassifier):
+    """Standardise, then let the most similar training samples vote.
+
+    A neighbour's vote is the weight of its class divided by its cosine distance.
+
+    Parameters
+    ----------
+    n_neighbors
+        Neighbours that vote; all of them where there are fewer training samples.
+    class_weight
+        ``"balanced"`` so that each class counts the same, ``None``, or a weight for each class.
+    """
+
+    def __init__(self, n_neighbors: int = 15, *, class_weight: ClassWeight = "balanced") -> None:
+        self.n_neighbors = n_neighbors
+        self.class_weight = class_weight
+
+    def _check_parameters(self) -> None:
+        check_integer("n_neighbors", self.n_neighbors, low=1)
+        check_class_weight(self.class_weight)
+
+    def _fit(self, X: NDArray[np.float32], codes: NDArray[np.int64]) -> None:
+        self.moments_ = Moments.of(X)
+        self.directions_ = np.concatenate([self._directions(X[rows]).astype(np.float32) for rows in row_blocks(X)])
+        self.codes_ = codes
+        self.class_weights_ = class_weights(self.class_weight, self.classes_, codes)
+
+    def _directions(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
+        standardised = self.moments_.standardise(X)
+        lengths = np.linalg.norm(standardised, axis=1, keepdims=True)
+        return standardised / np.where(lengths == 0, 1, lengths)
+
+    def _probabilities(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
+        queries = self._directions(X)
+        size = max(1, BLOCK_ELEMENTS // len(self.directions_))
+        return np.concatenate([self._votes(queries[start : start + size]) for start in range(0, len(X), size)])
+
+    def _votes(self, queries: NDArray[np.float64]) -> NDArray[np.float64]:
+        cosines = queries @ self.directions_.T.astype(np.float64)
+        k = min(self.n_neighbors, len(self.directions_))
+        neighbours = np.argpartition(-cosines, k - 1, axis=1)[:, :k]
+        distances = np.maximum(1 - np.take_along_axis(cosines, neighbours, axis=1), MIN_DISTANCE)
+        return self._shares(self.codes_[neighbours], 1 / distances)
+
+    def _shares(self, codes: NDArray[np.int64], votes: NDArray[np.float64]) -> NDArray[np.float64]:
+        rows = np.arange(len(codes))[:, None]
+        totals = np.zeros((len(codes), self._n_classes))
+        np.add.at(totals, (rows, codes), votes * self.class_weights_[codes])
+        return totals / totals.sum(axis=1, keepdims=True)
+
+    def _get_fitted(self) -> HeadState:
+        return HeadState(
+            {
+                **self.moments_.arrays(),
+                "directions": self.directions_,
+                "codes": self.codes_,
+                "class_weights": self.class_weights_,
+            }
+        )
+
+    def _set_fitted(self, state: HeadState) -> None:
+        self.moments_ = Moments.restored(state, self.n_features_in_)
+        self.directions_ = state.array("directions", -1, self.n_features_in_)
+        self.codes_ = state.array("codes", len(self.directions_))
+        self.class_weights_ = state.array("class_weights", self._n_classes)
+        if not np.isin(self.codes_, np.arange(self._n_classes)).all():
+            raise HeadError(f"the head's array 'codes': expected class numbers below {self._n_classes}")

@@ -1,0 +1,180 @@
+"""The default head: a multilayer perceptron that is trained on a random view of each sample."""
+
+from itertools import pairwise
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy.special import softmax
+from torch import nn
+
+from cellfeat.errors import HeadError
+from cellfeat.heads.base import (
+    ClassWeight,
+    HeadClassifier,
+    check_class_weight,
+    check_integer,
+    check_number,
+    check_positive,
+    class_weights,
+)
+from cellfeat.heads.moments import Moments, row_blocks
+from cellfeat.heads.state import HeadState
+from cellfeat.heads.training import (
+    Examples,
+    Randomness,
+    Recipe,
+    SeededDropout,
+    fastest_dtype,
+    linear,
+    one_cycle,
+    to_numpy,
+    train,
+    training_device,
+)
+
+
+class MLPHead(HeadClassifier):
+    """Standardise, then hidden layers with ReLU and dropout, then one linear layer.
+
+    Each training step sees one random view of each of its samples; a prediction is the mean of the probabilities over
+    all views, so their order does not matter. Predictions are computed in float64 with numpy: they are the same on a
+    machine with a GPU and on one without.
+
+    Parameters
+    ----------
+    hidden
+        Units of the hidden layer, or of each of several.
+    dropout
+        Share of hidden units that a step leaves out, in [0, 1).
+    epochs
+        Passes over the samples.
+    learning_rate
+        The highest of a one-cycle schedule.
+    weight_decay
+        Decoupled weight decay (AdamW).
+    label_smoothing
+        Share of the target that is spread evenly over all classes, in [0, 1).
+    batch_size
+        Samples a step; fewer where there are few samples.
+    class_weight
+        ``"balanced"`` so that each class counts the same, ``None``, or a weight for each class.
+    n_views
+        Views a sample: `X` has shape (n_samples, n_views * embedding_dim).
+    device
+        Where to train: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
+    random_state
+        Seed; the same one gives the same head on the same machine.
+    """
+
+    def __init__(
+        self,
+        hidden: int | list[int] = 512,
+        *,
+        dropout: float = 0.5,
+        epochs: int = 30,
+        learning_rate: float = 1e-3,
+        weight_decay: float = 0.05,
+        label_smoothing: float = 0.1,
+        batch_size: int = 512,
+        class_weight: ClassWeight = "balanced",
+        n_views: int = 1,
+        device: str = "auto",
+        random_state: int | np.random.RandomState | None = None,
+    ) -> None:
+        self.hidden = hidden
+        self.dropout = dropout
+        self.epochs = epochs
+        self.learning_rate = learning_rate
+        self.weight_decay = weight_decay
+        self.label_smoothing = label_smoothing
+        self.batch_size = batch_size
+        self.class_weight = class_weight
+        self.n_views = n_views
+        self.device = device
+        self.random_state = random_state
+
+    def _check_parameters(self) -> None:
+        for width in self._hidden_widths():
+            check_integer("hidden", width, low=1)
+        check_number("dropout", self.dropout, low=0, below=1)
+        check_integer("epochs", self.epochs, low=1)
+        check_positive("learning_rate", self.learning_rate)
+        check_number("weight_decay", self.weight_decay, low=0)
+        check_number("label_smoothing", self.label_smoothing, low=0, below=1)
+        check_integer("batch_size", self.batch_size, low=1)
+        check_class_weight(self.class_weight)
+        check_integer("n_views", self.n_views, low=1)
+
+    def _hidden_widths(self) -> list[int]:
+        return list(self.hidden) if isinstance(self.hidden, list | tuple) else [self.hidden]
+
+    def _fit(self, X: NDArray[np.float32], codes: NDArray[np.int64]) -> None:
+        rows = self._view_rows(X)
+        self.moments_ = Moments.of(rows)
+        device = training_device(self.device)
+        randomness = Randomness(self.random_state, device)
+        network = nn.Sequential(*self._layers(randomness)).to(device)
+        inputs = _standardised(rows, self.moments_, fastest_dtype(device)).to(device)
+        examples = Examples.of(inputs, codes, class_weights(self.class_weight, self.classes_, codes))
+        recipe = Recipe(self.epochs, self.batch_size, self.label_smoothing, one_cycle)
+        train(network, examples, self._optimizer(network), recipe, randomness)
+        self.layers_ = [
+            (to_numpy(layer.weight), to_numpy(layer.bias)) for layer in network if isinstance(layer, nn.Linear)
+        ]
+
+    def _optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
+        return torch.optim.AdamW(
+            network.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay, fused=True
+        )
+
+    def _view_rows(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
+        if X.shape[1] % self.n_views:
+            raise HeadError(
+                f"X has {X.shape[1]} columns, which n_views = {self.n_views} does not divide; "
+                "expected n_views * embedding_dim columns"
+            )
+        return X.reshape(len(X) * self.n_views, -1)
+
+    def _layers(self, randomness: Randomness) -> list[nn.Module]:
+        *hidden, last = pairwise(self._widths())
+        layers: list[nn.Module] = []
+        for n_inputs, n_outputs in hidden:
+            layers += [
+                linear(n_inputs, n_outputs, randomness.host),
+                nn.ReLU(),
+                SeededDropout(self.dropout, randomness.device),
+            ]
+        return [*layers, linear(*last, randomness.host)]
+
+    def _widths(self) -> list[int]:
+        return [self.n_features_in_ // self.n_views, *self._hidden_widths(), self._n_classes]
+
+    def _probabilities(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
+        values = self.moments_.standardise(self._view_rows(X))
+        *hidden, (last_weight, last_bias) = self.layers_
+        for weight, bias in hidden:
+            values = np.maximum(values @ weight.T + bias, 0)
+        by_view = softmax(values @ last_weight.T + last_bias, axis=1)
+        return by_view.reshape(len(X), self.n_views, -1).mean(axis=1)
+
+    def _get_fitted(self) -> HeadState:
+        arrays = dict(self.moments_.arrays())
+        for number, (weight, bias) in enumerate(self.layers_):
+            arrays |= {f"weight_{number}": weight, f"bias_{number}": bias}
+        return HeadState(arrays)
+
+    def _set_fitted(self, state: HeadState) -> None:
+        widths = self._widths()
+        self.moments_ = Moments.restored(state, widths[0])
+        self.layers_ = [
+            (state.array(f"weight_{number}", n_outputs, n_inputs), state.array(f"bias_{number}", n_outputs))
+            for number, (n_inputs, n_outputs) in enumerate(pairwise(widths))
+        ]
+
+
+def _standardised(rows: NDArray[np.float32], moments: Moments, dtype: torch.dtype) -> torch.Tensor:
+    inputs = torch.empty(rows.shape, dtype=dtype)
+    for block in row_blocks(rows):
+        inputs[block] = torch.from_numpy(moments.standardise(rows[block]))
+    return inputs

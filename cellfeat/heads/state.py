@@ -1,0 +1,118 @@
+"""What a fitted head is made of, as arrays and text: all that a bundle saves."""
+
+import json
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cellfeat.errors import HeadError
+
+CLASS_TYPES = ("str", "object", "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
+               "float16", "float32", "float64")  # fmt: skip
+"""Types of class labels that a state can hold."""
+
+
+@dataclass(frozen=True)
+class HeadState:
+    """The learned part of a head.
+
+    Attributes
+    ----------
+    arrays
+        Numeric arrays by name.
+    texts
+        Texts by name.
+    """
+
+    arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
+    texts: dict[str, str] = field(default_factory=dict)
+
+    def array(self, name: str, *shape: int) -> NDArray[Any]:
+        """Take a finite array of a shape; -1 stands for any length.
+
+        Raises
+        ------
+        HeadError
+            If the array is absent, of another shape, not numeric, or holds NaN or infinity.
+        """
+        if name not in self.arrays:
+            raise HeadError(f"the head's state lacks the array {name!r}; it holds {sorted(self.arrays)}")
+        array = self.arrays[name]
+        if array.dtype.kind not in "iuf":
+            raise HeadError(f"the head's array {name!r}: expected numbers, got the type {array.dtype}")
+        if not _fits(array.shape, shape):
+            raise HeadError(f"the head's array {name!r}: expected the shape {shape}, got {array.shape}")
+        if not np.isfinite(array).all():
+            raise HeadError(f"the head's array {name!r} holds NaN or infinity; fit and save the head again")
+        return array
+
+    def text(self, name: str) -> str:
+        """Take a text; an absent one raises `HeadError`."""
+        if name not in self.texts:
+            raise HeadError(f"the head's state lacks the text {name!r}; it holds {sorted(self.texts)}")
+        return self.texts[name]
+
+
+def _fits(got: tuple[int, ...], expected: tuple[int, ...]) -> bool:
+    return len(got) == len(expected) and all(want in (-1, have) for have, want in zip(got, expected, strict=True))
+
+
+def classes_to_text(classes: NDArray[Any]) -> str:
+    """Write class labels as JSON; labels that are neither text, numbers nor booleans raise `HeadError`."""
+    values = classes.tolist()
+    if not all(isinstance(value, str | int | float) for value in values):
+        raise HeadError(f"expected classes that are text, numbers or booleans, got {values}; fit with plain labels")
+    # The name of a text type holds a width, which the values have already.
+    name = "str" if classes.dtype.kind == "U" else classes.dtype.name
+    return json.dumps({"dtype": name, "values": values}, ensure_ascii=False)
+
+
+def classes_from_text(text: str) -> NDArray[Any]:
+    """Read what `classes_to_text` wrote.
+
+    Raises
+    ------
+    HeadError
+        If the text is anything else.
+    """
+    try:
+        record = json.loads(text)
+        name, values = record["dtype"], record["values"]
+        if name not in CLASS_TYPES or not all(isinstance(value, str | int | float) for value in values):
+            raise ValueError(f"expected labels of a plain type, got {name!r}: {values!r}")
+        return np.array(values, dtype=name)
+    except (ValueError, TypeError, KeyError, RecursionError, OverflowError) as error:
+        raise HeadError(f"the head's classes cannot be read: {error}; fit and save the head again") from None
+
+
+def plain_params(params: dict[str, Any]) -> dict[str, Any]:
+    """Return constructor parameters as plain JSON values.
+
+    Raises
+    ------
+    HeadError
+        If a parameter is something that JSON does not give back as it was.
+    """
+    plain = {name: _plain(value) for name, value in params.items()}
+    for name, value in plain.items():
+        if not _survives_json(value):
+            raise HeadError(
+                f"the parameter {name} = {params[name]!r} cannot be saved; "
+                "expected numbers, text, lists or None: build the head with such a value and fit it again"
+            )
+    return plain
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, np.generic):
+        return value.item()
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _survives_json(value: Any) -> bool:
+    try:
+        return bool(json.loads(json.dumps(value, allow_nan=False)) == value)
+    except (TypeError, ValueError, RecursionError):
+        return False

@@ -1,0 +1,270 @@
+"""What every head in the table must do: scikit-learn's own checks, and ours over the same table."""
+
+import subprocess
+import sys
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from numpy.typing import NDArray
+from sklearn.base import clone
+from sklearn.metrics import recall_score
+from sklearn.utils.estimator_checks import parametrize_with_checks
+
+from cellfeat.errors import HeadError
+from cellfeat.heads.bundle import Bundle, save_bundle
+from cellfeat.heads.registry import HEADS, head_inputs, make_head
+
+SMALL: dict[str, dict[str, Any]] = {
+    "mlp": {"hidden": 32, "epochs": 20, "device": "cpu"},
+    "linear_relu": {"epochs": 5, "device": "cpu"},
+    "lightgbm": {"n_estimators": 30, "colsample_bytree": 0.5, "reg_lambda": 1.0, "n_jobs": 1},
+}
+"""Settings that make a head quick on a few hundred rows."""
+
+LEARNING_HEADS = [name for name in HEADS if name != "dummy"]
+BALANCED_HEADS = [name for name in LEARNING_HEADS if name != "linear_relu"]
+
+EXPECTED_FAILURES: dict[str, dict[str, str]] = {}
+
+
+def small_head(name: str, *, n_views: int = 1, random_state: int = 0, **settings: Any) -> Any:
+    return make_head(name, SMALL.get(name, {}) | settings, n_views=n_views, random_state=random_state)
+
+
+def clusters(
+    *, n_samples: int = 240, n_classes: int = 3, dim: int = 32, distance: float = 6.0, seed: int = 0
+) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+    """Gaussian clusters whose centres are `distance` from the origin in random directions."""
+    rng = np.random.default_rng(seed)
+    codes = np.arange(n_samples) % n_classes
+    centres = rng.standard_normal((n_classes, dim))
+    centres *= distance / np.linalg.norm(centres, axis=1, keepdims=True)
+    return (centres[codes] + rng.standard_normal((n_samples, dim))).astype(np.float32), codes
+
+
+@parametrize_with_checks(
+    [small_head(name) for name in HEADS],
+    expected_failed_checks=lambda head: EXPECTED_FAILURES.get(type(head).__name__, {}),
+)
+def test_passes_the_checks_of_scikit_learn(estimator: Any, check: Any) -> None:
+    check(estimator)
+
+
+@pytest.mark.parametrize("name", LEARNING_HEADS)
+@pytest.mark.parametrize(
+    "labels",
+    [["HEK 293", "A-549 ü", "CACO-2"], [2, 7, 40], [-5, -1, 3], [True, False]],
+    ids=["text with spaces", "gapped integers", "negative integers", "booleans"],
+)
+def test_predicts_the_labels_it_was_given(name: str, labels: list[Any]) -> None:
+    X, codes = clusters(n_classes=len(labels))
+    y = np.array(labels)[codes]
+    head = small_head(name, **({"epochs": 30} if name == "linear_relu" else {})).fit(X, y)
+    predicted = head.predict(X)
+    assert np.array_equal(predicted, head.classes_[head.predict_proba(X).argmax(axis=1)])
+    assert predicted.dtype == y.dtype
+    assert np.mean(predicted == y) > (0.6 if name == "linear_relu" else 0.95)
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_probabilities_are_float64_and_sum_to_one(name: str) -> None:
+    X, y = clusters()
+    probabilities = small_head(name).fit(X, y).predict_proba(X[:50])
+    assert probabilities.dtype == np.float64
+    assert probabilities.shape == (50, 3)
+    assert probabilities.min() >= 0
+    np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-12)
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_memory_layout_and_precision_of_X_do_not_matter(name: str) -> None:
+    X, y = clusters()
+    expected = small_head(name).fit(X, y).predict_proba(X)
+    for same in (X.astype(np.float64), np.asfortranarray(X), np.repeat(X, 2, axis=1)[:, ::2]):
+        assert np.array_equal(small_head(name).fit(same, y).predict_proba(same), expected)
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_same_seed_gives_the_same_probabilities(name: str) -> None:
+    X, y = clusters(distance=2.0)
+    head = small_head(name, random_state=3)
+    first = head.fit(X, y).predict_proba(X)
+    assert np.array_equal(head.fit(X, y).predict_proba(X), first)
+    assert np.array_equal(clone(head).fit(X, y).predict_proba(X), first)
+
+
+@pytest.mark.parametrize("name", ["mlp", "linear_relu"])
+def test_another_seed_gives_another_network(name: str) -> None:
+    X, y = clusters(distance=2.0)
+    first, second = (small_head(name, random_state=seed).fit(X, y).predict_proba(X) for seed in (0, 1))
+    assert not np.array_equal(first, second)
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_global_random_state_and_threads_are_neither_read_nor_moved(name: str) -> None:
+    X, y = clusters(n_samples=60)
+    expected = small_head(name).fit(X, y).predict_proba(X)
+    torch.manual_seed(1234)
+    np.random.seed(1234)
+    before = torch.get_rng_state(), np.random.get_state()[1].copy(), torch.get_num_threads(), torch.get_default_dtype()
+    assert np.array_equal(small_head(name).fit(X, y).predict_proba(X), expected)
+    after = torch.get_rng_state(), np.random.get_state()[1], torch.get_num_threads(), torch.get_default_dtype()
+    assert torch.equal(before[0], after[0])
+    assert np.array_equal(before[1], after[1])
+    assert before[2:] == after[2:]
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_probabilities_of_a_sample_do_not_depend_on_its_company(name: str) -> None:
+    X, y = clusters(distance=2.0)
+    head = small_head(name).fit(X, y)
+    alone = np.concatenate([head.predict_proba(X[row : row + 1]) for row in range(20)])
+    np.testing.assert_allclose(head.predict_proba(X)[:20], alone, rtol=1e-9, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", BALANCED_HEADS)
+def test_constant_columns_do_no_harm(name: str) -> None:
+    X, y = clusters()
+    X[:, ::4] = 1e4
+    head = small_head(name).fit(X, y)
+    assert head.score(X, y) > 0.9
+    assert np.isfinite(head.predict_proba(X + 1)).all()
+
+
+@pytest.mark.parametrize("name", BALANCED_HEADS)
+def test_scale_and_offset_of_a_column_do_not_matter(name: str) -> None:
+    X, y = clusters(distance=3.0)
+    scaled = X * np.logspace(-3, 3, X.shape[1], dtype=np.float32)
+    expected = small_head(name).fit(X, y).predict(X)
+    assert np.mean(small_head(name).fit(scaled, y).predict(scaled) == expected) > 0.97
+
+
+@pytest.mark.parametrize("name", ["logreg", "knn", "dummy"])
+def test_the_order_of_the_columns_does_not_matter(name: str) -> None:
+    X, y = clusters(distance=3.0)
+    order = np.random.default_rng(1).permutation(X.shape[1])
+    expected = small_head(name).fit(X, y).predict_proba(X)
+    reordered = small_head(name).fit(X[:, order], y).predict_proba(X[:, order])
+    np.testing.assert_allclose(reordered, expected, atol=2e-3)
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_the_order_of_the_samples_does_not_change_what_is_learned(name: str) -> None:
+    X, y = clusters()
+    order = np.random.default_rng(1).permutation(len(X))
+    expected = small_head(name).fit(X, y).predict(X)
+    reordered = small_head(name).fit(X[order], y[order]).predict(X)
+    assert np.mean(reordered == expected) > (0.9 if name != "linear_relu" else 0.5)
+
+
+@pytest.mark.parametrize("name", BALANCED_HEADS)
+def test_a_rare_class_keeps_its_recall(name: str) -> None:
+    rng = np.random.default_rng(0)
+    y = (np.arange(660) % 11 == 0).astype(int)
+    X = rng.standard_normal((660, 8)).astype(np.float32)
+    X[:, 0] += 2.2 * y
+    fresh, truth = X[330:], y[330:]
+    balanced, plain = (
+        recall_score(truth, small_head(name, class_weight=weight).fit(X[:330], y[:330]).predict(fresh))
+        for weight in ("balanced", None)
+    )
+    assert balanced >= max(0.4, plain)
+
+
+@pytest.mark.parametrize("name", HEADS)
+@pytest.mark.parametrize("hole", [np.nan, np.inf, -np.inf, 1e300])
+def test_refuses_numbers_that_are_not_finite_and_names_the_rows(name: str, hole: float) -> None:
+    X, y = clusters(n_samples=60)
+    head = small_head(name).fit(X, y)
+    broken = X.astype(np.float64)
+    broken[7, 3] = hole
+    with pytest.raises(HeadError, match=r"NaN or infinity in 1 of 60 rows: 7; expected finite"):
+        small_head(name).fit(broken, y)
+    with pytest.raises(HeadError, match=r"NaN or infinity in 1 of 60 rows: 7"):
+        head.predict(broken)
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_refuses_a_single_class(name: str) -> None:
+    X, _ = clusters(n_samples=30)
+    with pytest.raises(HeadError, match="at least 2 classes, got one class only: 'A549'"):
+        small_head(name).fit(X, ["A549"] * 30)
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_few_samples_and_few_columns_are_enough(name: str) -> None:
+    X, y = clusters(n_samples=5, n_classes=2, dim=2)
+    assert small_head(name).fit(X, y).predict_proba(X).shape == (5, 2)
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_own_views_can_be_used_in_any_order_and_the_others_get_the_mean(name: str) -> None:
+    X, y = clusters(distance=2.5)
+    rng = np.random.default_rng(1)
+    embeddings = X[:, None, :] + rng.standard_normal((len(X), 4, X.shape[1])).astype(np.float32)
+    head = small_head(name, n_views=4).fit(head_inputs(name, embeddings), y)
+    expected = head.predict_proba(head_inputs(name, embeddings))
+    shuffled = head.predict_proba(head_inputs(name, embeddings[:, [2, 0, 3, 1]]))
+    np.testing.assert_allclose(shuffled, expected, rtol=1e-4, atol=1e-5)
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_state_holds_only_arrays_of_numbers_and_text(name: str) -> None:
+    X, y = clusters(n_samples=60)
+    state = small_head(name).fit(X, y).get_state()
+    assert all(type(array) is np.ndarray and array.dtype.kind in "if" for array in state.arrays.values())
+    assert all(type(text) is str for text in state.texts.values())
+
+
+@pytest.mark.parametrize("name", HEADS)
+def test_state_without_one_of_its_parts_is_refused(name: str) -> None:
+    X, y = clusters(n_samples=60)
+    head = small_head(name).fit(X, y)
+    for part in (*head.get_state().arrays, *head.get_state().texts):
+        state = head.get_state()
+        state.arrays.pop(part, None)
+        state.texts.pop(part, None)
+        with pytest.raises(HeadError, match=f"lacks the (array|text) '{part}'"):
+            clone(head).set_state(state)
+
+
+LOAD_ALL = """
+import sys
+from pathlib import Path
+import numpy as np
+from cellfeat.heads.bundle import load_bundle
+folder, *names = Path(sys.argv[1]), *sys.argv[2:]
+for name in names:
+    np.save(folder / f"{name}.npy", load_bundle(folder / name).predict_proba(np.load(folder / "embeddings.npy")))
+"""
+
+
+def test_loaded_bundles_predict_bit_for_bit_the_same_in_a_new_process(tmp_path: Any) -> None:
+    X, codes = clusters(distance=2.0)
+    y = np.array(["HEK 293", "A-549", "RT4"])[codes]
+    embeddings = np.stack([X, X[:, ::-1]], axis=1)
+    np.save(tmp_path / "embeddings.npy", embeddings)
+    loads = [LOAD_ALL, str(tmp_path)]
+    expected = {}
+    for name in HEADS:
+        head = small_head(name, n_views=2).fit(head_inputs(name, embeddings), y)
+        bundle = Bundle(
+            head=head,
+            head_name=name,
+            classes=sorted(set(y)),
+            fingerprint="sha256:0",
+            recipe={},
+            settings={},
+            scores={},
+            provenance={},
+            n_views=2,
+            embedding_dim=X.shape[1],
+        )
+        save_bundle(bundle, tmp_path / name)
+        expected[name] = bundle.predict_proba(embeddings)
+        loads.append(name)
+    subprocess.run([sys.executable, "-c", *loads], check=True)
+    for name, probabilities in expected.items():
+        assert np.array_equal(np.load(tmp_path / f"{name}.npy"), probabilities), name

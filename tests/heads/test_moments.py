@@ -1,0 +1,30 @@
+"""Column moments: against numpy in float64, in blocks, and at the edges of float32."""
+
+import numpy as np
+import pytest
+
+from cellfeat.heads import moments
+from cellfeat.heads.moments import Moments, row_blocks
+
+
+def test_moments_are_those_of_numpy_in_float64_whatever_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    X = (1000 + np.random.default_rng(0).standard_normal((101, 7))).astype(np.float32)
+    monkeypatch.setattr(moments, "BLOCK_ELEMENTS", 50)
+    assert len(row_blocks(X)) > 10
+    found = Moments.of(X)
+    np.testing.assert_allclose(found.mean, X.astype(np.float64).mean(axis=0), rtol=1e-12)
+    np.testing.assert_allclose(found.scale, X.astype(np.float64).std(axis=0), rtol=1e-9)
+
+
+def test_standardised_columns_have_mean_0_and_deviation_1_and_constant_ones_are_0() -> None:
+    X = np.random.default_rng(0).lognormal(size=(50, 3)).astype(np.float32)
+    X[:, 1] = 0.1
+    standardised = Moments.of(X).standardise(X)
+    np.testing.assert_allclose(standardised.mean(axis=0), 0, atol=1e-6)
+    np.testing.assert_allclose(standardised.std(axis=0), [1, 0, 1], atol=1e-6)
+
+
+def test_blocks_cover_each_row_once() -> None:
+    X = np.zeros((7, moments.BLOCK_ELEMENTS // 2), np.float32)
+    assert [row for rows in row_blocks(X) for row in range(7)[rows]] == list(range(7))
+    assert max(len(range(7)[rows]) for rows in row_blocks(X)) == 2
