@@ -9,7 +9,7 @@ from cellfeat.config import Settings
 from cellfeat.extraction.job import Extraction, Job, Observer, SilentObserver
 from cellfeat.extraction.store import Summary, held_output, read_labels, read_summary, remove_parts
 from cellfeat.provenance import digest_file
-from cellfeat.samples.manifest import Manifest, build_manifest
+from cellfeat.samples.manifest import Manifest, build_manifest, check_classes
 
 
 def extract(
@@ -35,7 +35,8 @@ def extract(
     Raises
     ------
     ManifestError, ImageError, MissingFileError
-        If the samples are not as described, or one cannot be read and ``extraction.on_error`` is ``stop``.
+        If the samples are not as described, a class has fewer of them than there are folds, or one cannot be read and
+        ``extraction.on_error`` is ``stop``.
     BackboneError, WeightsError, DeviceError
         If the network, its weights or the device cannot do what is asked.
     FingerprintError
@@ -44,6 +45,9 @@ def extract(
         If another process is writing the output.
     """
     manifest = manifest or build_manifest(settings.images, settings.labels)
+    if (manifest.table["label"] != "").any():
+        # Told now, and not by the comparison after hours of extraction.
+        check_classes(manifest, settings.comparison.folds)
     job = Job(settings, manifest, _request(settings, manifest), observer or SilentObserver(), expected_recipe)
     with held_output(job.output):
         finished = read_summary(job.output) if job.output.exists() else None

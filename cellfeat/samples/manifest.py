@@ -415,5 +415,6 @@ def check_classes(manifest: Manifest, n_folds: int) -> None:
     if small:
         raise ManifestError(
             f"{len(small)} of {len(counts)} classes have fewer samples than {n_folds} folds: {first_ten(small)}; "
-            "add samples, merge or leave out the classes, or ask for fewer folds with --set comparison.folds=N"
+            "add samples, merge or leave out the classes, ask for fewer folds with --set comparison.folds=N, "
+            "or extract without labels (--labels none) and give them later"
         )

@@ -15,9 +15,11 @@ from cellfeat.samples.synthetic import write_synthetic_cells
 
 @pytest.fixture(scope="session")
 def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A folder of 24 generated samples: ``images/`` and ``labels.csv``."""
+    """A folder of 24 generated samples: ``images/`` and ``labels.csv``, of three classes."""
     folder = tmp_path_factory.mktemp("cells")
     write_synthetic_cells(folder, n_samples=24, seed=3, size=32)
+    rows = [f"{i},{('HeLa', 'A549', 'U-2 OS')[i % 3]}" for i in range(1, 25)]
+    (folder / "labels.csv").write_text("\n".join(["file_id,cell_line", *rows]) + "\n")
     return folder
 
 
