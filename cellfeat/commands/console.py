@@ -31,7 +31,7 @@ class ConsoleObserver:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._progress.stop()
+        self._stop()
 
     def say(self, line: str) -> None:
         """Print a line above the progress bar."""
@@ -48,7 +48,7 @@ class ConsoleObserver:
         rate = f"{(n_done - self._n_before) / seconds:.1f} samples/s" if seconds else ""
         self._progress.update(self._task, completed=n_done, rate=rate)
         if n_done == n_samples:
-            self._progress.stop()
+            self._stop()
 
     def head_done(self, description: str, n_done: int, n_total: int) -> None:
         """Show how many fits of a comparison are done."""
@@ -57,4 +57,9 @@ class ConsoleObserver:
             self._task = self._progress.add_task(description, total=n_total, rate="")
         self._progress.update(self._task, description=description, completed=n_done, rate="")
         if n_done == n_total:
+            self._stop()
+
+    def _stop(self) -> None:
+        # Stopping what was never started prints an empty line.
+        if self._progress.live.is_started:
             self._progress.stop()

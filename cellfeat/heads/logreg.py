@@ -4,6 +4,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import softmax
 from sklearn.linear_model import LogisticRegression
+from threadpoolctl import threadpool_limits
 
 from cellfeat.heads.base import (
     ClassWeight,
@@ -43,7 +44,10 @@ class LogisticRegressionHead(HeadClassifier):
     def _fit(self, X: NDArray[np.float32], codes: NDArray[np.int64]) -> None:
         self.moments_ = Moments.of(X)
         solver = LogisticRegression(C=self.C, class_weight=self.class_weight, max_iter=self.max_iter)
-        solver.fit(_standardised(X, self.moments_), self.classes_[codes])
+        # The matrices are tall and thin: threads of the BLAS wait for one another longer than they work. Measured on
+        # 5,400 x 1,280 and 2 cores: 0.7-1.6 s with one thread, 5-7 s with two.
+        with threadpool_limits(limits=1, user_api="blas"):
+            solver.fit(_standardised(X, self.moments_), self.classes_[codes])
         self.n_iter_ = int(solver.n_iter_[0])
         self.coef_, self.intercept_ = _one_row_a_class(solver)
 
