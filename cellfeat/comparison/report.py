@@ -216,9 +216,10 @@ def _headline(comparison: Comparison) -> str:
 def _copies_phrase(n_copies: int, groups: str) -> str:
     if not n_copies:
         return "no copies"
+    copies = "1 copy" if n_copies == 1 else f"{n_copies} copies"
     if groups == "none":
-        return f"{n_copies} copies of images NOT kept together: they inflate these scores"
-    return f"{n_copies} copies kept with their originals"
+        return f"{copies} of images NOT kept together: they inflate these scores"
+    return f"{copies} of images kept with their originals"
 
 
 def _table_row(comparison: Comparison, result: HeadResult) -> tuple[str, ...]:
