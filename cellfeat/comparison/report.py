@@ -40,11 +40,14 @@ _PLAIN_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 def render_table(comparison: Comparison) -> Table:
     """Set out the heads, best first, for the terminal."""
     table = Table(title=Text(_headline(comparison)), title_justify="left", caption_justify="left", box=SIMPLE_HEAD)
+    table.pad_edge, table.padding = False, (0, 1, 0, 0)
     table.caption = (
         Text("\n".join(clean_text(" ".join(failure.reason.split())) for failure in comparison.failures)) or None
     )
-    for heading in ("head", "balanced accuracy", "worst class", "macro F1", "seconds"):
-        table.add_column(heading, justify="right" if heading in ("macro F1", "seconds") else "left", no_wrap=True)
+    for heading in ("head", "balanced accuracy", "worst class"):
+        table.add_column(heading, no_wrap=True)
+    table.add_column("seconds", justify="right", no_wrap=True)
+    # Numbers first: in 80 columns the words wrap beneath them.
     table.add_column("against the best")
     for result in comparison.results:
         table.add_row(*map(Text, _table_row(comparison, result)))
@@ -229,7 +232,6 @@ def _table_row(comparison: Comparison, result: HeadResult) -> tuple[str, ...]:
         clean_text(result.head),
         f"{metrics['balanced_accuracy']:.3f} [{metrics['ci_low']:.3f}, {metrics['ci_high']:.3f}]",
         f"{_shorten(metrics['classes'][worst])} {metrics['per_class_recall'][worst]:.3f}",
-        f"{metrics['macro_f1']:.3f}",
         f"{sum(metrics['seconds'].values()):.1f}",
         _against_best(comparison, result),
     )
@@ -240,7 +242,7 @@ def _against_best(comparison: Comparison, result: HeadResult) -> str:
         return "best"
     pair = _pair(comparison.differences, comparison.best.head, result.head)
     numbers = f"{pair.difference.estimate:.3f} [{pair.difference.low:.3f}, {pair.difference.high:.3f}]"
-    return f"worse by {numbers}" if pair.is_evidence else f"no evidence: {numbers}"
+    return f"{numbers} worse" if pair.is_evidence else f"{numbers} no evidence"
 
 
 def _pair(differences: Iterable[HeadDifference], better: str, worse: str) -> HeadDifference:

@@ -43,7 +43,7 @@ def test_the_table_names_the_heads_in_order_with_their_scores(comparison):
     places = [text.index(f"{result.balanced_accuracy:.3f} [") for result in comparison.results]
     assert places == sorted(places)
     assert "180 samples in 180 groups, 3 classes, 3 folds; no copies" in text
-    assert "worse by" in text
+    assert "] worse" in text
 
 
 def test_the_table_warns_of_copies_that_were_not_kept_together(make_features):
