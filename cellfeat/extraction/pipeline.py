@@ -54,7 +54,6 @@ class StageTimes:
 
     decode: float = 0.0
     waiting: float = 0.0
-    prepare: float = 0.0
     forward: float = 0.0
     write: float = 0.0
     wall: float = 0.0

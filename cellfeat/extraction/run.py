@@ -109,7 +109,7 @@ def _recipe(job: Job, parts: _Parts, precision: str) -> dict[str, Any]:
     recipe = {
         "backbone": {
             "name": backbone.name,
-            "weights": backbone.weights_name,
+            # The digest alone: the same weights under another file name make the same embeddings.
             "weights_digest": backbone.weights_digest,
             "pool": settings.backbone.pool,
         },
@@ -301,6 +301,7 @@ def _provenance(job: Job, parts: _Parts, header: RunHeader, *, started: str, n_e
     return {
         "request": job.request,
         "settings": job.settings.record(),
+        "weights": parts.backbone.weights_name,
         "execution": dict(header.execution),
         "device": describe_device(parts.device),
         "versions": versions(),

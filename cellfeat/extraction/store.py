@@ -387,7 +387,7 @@ def describe_summary(summary: Summary) -> str:
     rows = {
         "samples": f"{summary.n_samples:,}, of which {summary.n_failed} failed",
         "embeddings": f"{summary.n_views} views x {summary.embedding_dim} numbers, float32",
-        "backbone": f"{backbone['name']}, weights {backbone['weights']}, pool {backbone['pool']}",
+        "backbone": f"{backbone['name']}, weights {provenance['weights']}, pool {backbone['pool']}",
         "channels": f"{', '.join(map(str, recipe['channels']))} as {recipe['channels_as']}",
         "transform": ", ".join(f"{key} {value}" for key, value in transform.items()),
         "intensity": _describe_intensity(recipe["intensity"]),

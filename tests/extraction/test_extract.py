@@ -389,6 +389,16 @@ def test_settings_like_repeat_the_recipe_on_other_images(
     assert set(again.label) == {""}
 
 
+def test_the_same_weights_under_another_name_make_the_same_features(
+    settings_for: MakeSettings, checkpoint: Callable[[str], Path], tmp_path: Path
+) -> None:
+    features = extracted(settings_for())
+    renamed = tmp_path / "renamed.pth"
+    renamed.write_bytes(checkpoint("mobilenet_v3_small").read_bytes())
+    other = settings_for(backbone__weights=str(renamed), extraction__output=tmp_path / "other.h5")
+    assert load_features(extract(other, expected_recipe=features.recipe).path).fingerprint == features.fingerprint
+
+
 def test_an_unexpected_recipe_is_refused_before_the_first_forward(settings_for: MakeSettings, tmp_path: Path) -> None:
     features = extracted(settings_for())
     other = settings_for(extraction__views=4, extraction__output=tmp_path / "other.h5")
