@@ -70,6 +70,9 @@ def exit_code(arguments: list[str], default_config: Path | None = None) -> int:
     except CellfeatError as error:
         click.echo(f"error: {printable(str(error))}", err=True)
         return EXIT_ERROR
+    except OSError as error:
+        click.echo(f"error: {printable(f'{error.filename or arguments[0]}: {error.strerror or error}')}", err=True)
+        return EXIT_ERROR
     except (click.Abort, KeyboardInterrupt):
         click.echo("interrupted; what is finished is kept: start the same command again to go on", err=True)
         return EXIT_INTERRUPTED

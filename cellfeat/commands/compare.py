@@ -29,7 +29,10 @@ def command(
     **flags: Any,
 ) -> None:
     """Evaluate heads on the same grouped folds, and say which is better, with intervals."""
-    chosen = {"comparison.heads": heads.split(",") if heads else None, "comparison.output": output}
+    chosen = {
+        "comparison.heads": [name.strip() for name in heads.split(",")] if heads else None,
+        "comparison.output": output,
+    }
     settings = resolve_settings(config, assignments, fold_flags(**flags) | chosen)
     compare_and_report(settings, labels=labels)
     click.echo(f"results: {settings.comparison.output}")

@@ -35,8 +35,9 @@ def fit_and_save(settings: "Settings", head: str, folder: Path, *, labels: Path 
     from cellfeat.comparison.compare import fit
     from cellfeat.comparison.report import score_lines, write_head_report
     from cellfeat.extraction.store import load_features
-    from cellfeat.heads.bundle import save_bundle
+    from cellfeat.heads.bundle import check_bundle_folder, save_bundle
 
+    check_bundle_folder(folder)
     features = load_features(settings.extraction.output)
     with ConsoleObserver() as observer:
         arguments = evaluation_arguments(settings, labels, observer)

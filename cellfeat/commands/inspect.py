@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from cellfeat.errors import MissingFileError
+
 
 @click.command("inspect")
 @click.argument("target")
@@ -18,6 +20,10 @@ def command(target: str) -> None:
         from cellfeat.extraction.store import describe_summary, read_summary
 
         click.echo(describe_summary(read_summary(path)))
+    elif path.suffix in (".h5", ".hdf5") or len(path.parts) > 1:
+        raise MissingFileError(
+            f"{target} does not exist; expected a feature file, the folder of a saved head, or the name of a backbone"
+        )
     else:
         from cellfeat.backbones.describe import describe_backbone
 

@@ -11,7 +11,6 @@ if TYPE_CHECKING:
     from cellfeat.config import Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-NONE_WORD = "none"
 
 
 def config_options(command: Command) -> Command:

@@ -1,7 +1,7 @@
 """``cellfeat predict``."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -14,15 +14,19 @@ if TYPE_CHECKING:
 @click.option("--model", required=True, type=click.Path(path_type=Path), help="Folder of a saved head.")
 @click.option("--features", type=click.Path(path_type=Path), help="Feature file of the samples.")
 @click.option("--images", type=click.Path(path_type=Path), help="Folder of the images, named as in training.")
+@click.option("--labels", type=click.Path(path_type=Path), help="CSV that names the files, where training had one.")
 @click.option("--weights", metavar="NAME|FILE", help="Where the backbone's weights are now, if they have moved.")
+@click.option("--device", default="auto", metavar="auto|cpu|cuda|mps")
+@click.option("--on-error", default="stop", type=click.Choice(["stop", "quarantine"]), help="As for extract.")
 @click.option("--output", type=click.Path(path_type=Path), default=Path("predictions.csv"), show_default=True)
 @click.option("--probabilities", is_flag=True, help="Add a column for each class.")
 def command(
-    model: Path, features: Path | None, images: Path | None, weights: str | None, output: Path, probabilities: bool
+    model: Path, features: Path | None, images: Path | None, output: Path, probabilities: bool, **flags: Any
 ) -> None:
     """Label samples with a saved head: from a feature file, or straight from images.
 
-    Writes one line a sample, with the column names that the labels had in training.
+    Writes one line a sample, with the column names that the labels had in training. The features of images are kept
+    beside the predictions.
     """
     from cellfeat.comparison.predict import predict, save_predictions
     from cellfeat.extraction.store import load_features
@@ -30,8 +34,10 @@ def command(
 
     if (features is None) == (images is None):
         raise click.UsageError("give one of --features FILE and --images DIR")
+    if output.is_dir():
+        raise click.UsageError(f"--output {output} is a folder; expected the name of a CSV file")
     bundle = load_bundle(model)
-    loaded = load_features(features) if features else _extracted(bundle, images or Path(), weights, output)
+    loaded = load_features(features) if features else _extracted(bundle, images or Path(), output, **flags)
     predictions = predict(bundle, loaded)
     save_predictions(predictions, bundle, output, with_probabilities=probabilities)
     if predictions.n_failed:
@@ -39,14 +45,34 @@ def command(
     click.echo(output)
 
 
-def _extracted(bundle: "Bundle", images: Path, weights: str | None, output: Path) -> "Features":
+def _extracted(
+    bundle: "Bundle",
+    images: Path,
+    output: Path,
+    *,
+    labels: Path | None,
+    weights: str | None,
+    device: str,
+    on_error: str,
+) -> "Features":
     """Extract images by the recipe that the head was fitted on; the features are kept beside the predictions."""
     from cellfeat.commands.console import ConsoleObserver
     from cellfeat.extraction.extract import extract, settings_like
     from cellfeat.extraction.store import load_features
+    from cellfeat.provenance import digest_json
 
-    earlier, kept = bundle.provenance["settings"], output.with_suffix(".features.h5")
-    settings = settings_like(earlier, bundle.recipe, images=images, weights=weights, output=kept)
+    # Each folder of images has its own features: the next folder's predictions may well have the same --output.
+    which = digest_json(str(images.resolve())).removeprefix("sha256:")[:8]
+    settings = settings_like(
+        bundle.provenance["settings"],
+        bundle.recipe,
+        images=images,
+        output=output.with_suffix(f".{which}.features.h5"),
+        labels=labels,
+        weights=weights,
+    )
+    here = {"device": device, "on_error": on_error}
+    settings = settings.model_copy(update={"extraction": settings.extraction.model_copy(update=here)})
     with ConsoleObserver() as observer:
         extraction = extract(settings, observer=observer, expected_recipe=bundle.recipe)
     return load_features(extraction.path)

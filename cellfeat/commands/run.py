@@ -14,9 +14,11 @@ def command(config: Path | None, assignments: tuple[str, ...]) -> None:
     from cellfeat.commands.compare import compare_and_report
     from cellfeat.commands.console import ConsoleObserver
     from cellfeat.commands.fit import fit_and_save
+    from cellfeat.comparison.compare import check_heads
     from cellfeat.extraction.extract import extract
 
     settings = resolve_settings(config, assignments, {})
+    check_heads(settings.comparison.heads, settings.heads)
     with ConsoleObserver() as observer:
         extract(settings, observer=observer)
     best = compare_and_report(settings, labels=None).best.head

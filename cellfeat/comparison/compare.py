@@ -287,7 +287,7 @@ def compare(
         If the samples cannot be split as asked.
     """
     settings = settings or {}
-    _check_heads(heads, settings)
+    check_heads(heads, settings)
     task = prepare(features, Design(folds, groups, random_state, draws), labels=labels)
     outcomes: list[HeadResult | HeadFailure] = []
     try:
@@ -339,7 +339,7 @@ def fit(
         As for `compare`; also HeadError if the head fails in any fold.
     """
     settings = settings or {}
-    _check_heads([head], {head: settings})
+    check_heads([head], {head: settings})
     task = prepare(features, Design(folds, groups, random_state, draws), labels=labels)
     result = evaluate(task, head, settings, on_fold=_fold_reporter(head, 0, folds, progress))
     return _fit_all(task, features, result, settings), result
@@ -364,7 +364,13 @@ def prepare(features: Features, design: Design, *, labels: Mapping[str, str] | N
             f"{len(label)} are labelled, {np.count_nonzero(is_ok)} were read); give labels"
         )
     y, groups = label[rows], sample_groups(features, design.groups)[rows]
-    classes = tuple(np.unique(y).tolist())
+    classes = tuple(np.unique(label[is_labelled]).tolist())
+    empty = sorted(set(classes) - set(y.tolist()))
+    if empty:
+        raise SplitError(
+            f"{features.path}: no sample of {first_ten(empty)} could be read, and a score over the other classes would "
+            f"not be one over all; mend the images, or leave these classes out of the labels"
+        )
     folds = grouped_folds(y, groups, design.folds, random_state=design.random_state)
     return Task(
         sample_id=features.sample_id[rows],
@@ -458,8 +464,14 @@ def conclude(task: Task, outcomes: Sequence[HeadResult | HeadFailure]) -> Compar
     )
 
 
-def _check_heads(heads: Sequence[str], settings: Mapping[str, HeadSettings]) -> None:
-    """Find a misspelt head or setting before the first fold is fitted, not after minutes."""
+def check_heads(heads: Sequence[str], settings: Mapping[str, HeadSettings]) -> None:
+    """Find a misspelt head or setting before the first fold is fitted, not after minutes.
+
+    Raises
+    ------
+    ConfigError, UnknownNameError, HeadError
+        As for `compare`.
+    """
     if not heads:
         raise ConfigError("heads: expected one or more names, got none")
     if len(set(heads)) < len(heads):

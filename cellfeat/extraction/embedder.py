@@ -1,7 +1,6 @@
 """Samples of one batch -> their embeddings, on the device."""
 
 from collections.abc import Sequence
-from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,8 +24,8 @@ class Plan:
     precision
         ``fp32``, ``bf16`` or ``fp16``.
     implementation
-        ``plain`` (the network as it was loaded), ``rewritten`` (the equal, faster one), and for the lower precisions
-        whether the weights are cast or torch's autocast chooses: ``plain, autocast``.
+        ``plain`` (the network as it was loaded) or ``rewritten`` (the equal, faster one); either way the weights are
+        cast to the precision.
     """
 
     precision: str
@@ -59,7 +58,7 @@ class Embedder:
     def __init__(
         self, module: torch.nn.Module, inputs: Inputs, *, device: torch.device, plan: Plan, batch_size: int
     ) -> None:
-        self._module = module
+        self.module = module
         self._inputs = inputs
         self._device = device
         self._plan = plan
@@ -93,22 +92,12 @@ class Embedder:
 
     def _embed_pass(self, planes: torch.Tensor) -> torch.Tensor:
         normalised = self._inputs.transform.normalised(planes).contiguous(memory_format=torch.channels_last)
-        with self._arithmetic():
-            return self._module(normalised.to(self._input_dtype()))
-
-    def _input_dtype(self) -> torch.dtype:
-        return torch.float32 if "autocast" in self._plan.implementation else _DTYPES[self._plan.precision]
-
-    def _arithmetic(self) -> AbstractContextManager[Any]:
-        if "autocast" not in self._plan.implementation:
-            return nullcontext()
-        return torch.autocast(self._device.type, _DTYPES[self._plan.precision])
+        return self.module(normalised.to(_DTYPES[self._plan.precision]))
 
 
 def prepared(module: torch.nn.Module, *, device: torch.device, plan: Plan) -> torch.nn.Module:
-    """Move a module to the device, in channels-last layout, with its weights cast where the plan says so."""
-    dtype = torch.float32 if "autocast" in plan.implementation else _DTYPES[plan.precision]
-    return module.to(device=device, dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    """Move a module to the device, in channels-last layout, with its weights cast to the plan's precision."""
+    return module.to(device=device, dtype=_DTYPES[plan.precision], memory_format=torch.channels_last)  # type: ignore[call-overload]
 
 
 def _by_shape(samples: Sequence[Decoded]) -> list[list[int]]:

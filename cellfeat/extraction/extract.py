@@ -6,8 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from cellfeat.config import Settings
+from cellfeat.extraction.contents import accept_finished
 from cellfeat.extraction.job import Extraction, Job, Observer, SilentObserver
-from cellfeat.extraction.store import Summary, held_output, read_labels, read_summary, remove_parts
+from cellfeat.extraction.store import held_output, read_summary
 from cellfeat.provenance import digest_file
 from cellfeat.samples.manifest import Manifest, build_manifest, check_classes
 
@@ -45,14 +46,14 @@ def extract(
         If another process is writing the output.
     """
     manifest = manifest or build_manifest(settings.images, settings.labels)
-    if (manifest.table["label"] != "").any():
+    if expected_recipe is None and (manifest.table["label"] != "").any():
         # Told now, and not by the comparison after hours of extraction.
         check_classes(manifest, settings.comparison.folds)
     job = Job(settings, manifest, _request(settings, manifest), observer or SilentObserver(), expected_recipe)
     with held_output(job.output):
         finished = read_summary(job.output) if job.output.exists() else None
         if finished is not None and finished.provenance["request"] == job.request:
-            return _already_finished(finished, job)
+            return accept_finished(job, finished)
         # Imported here because it needs torch, which takes seconds: a finished file is recognised without.
         from cellfeat.extraction.run import run_job
 
@@ -60,9 +61,15 @@ def extract(
 
 
 def settings_like(
-    earlier: Mapping[str, Any], recipe: Mapping[str, Any], *, images: Path, weights: str | None = None, output: Path
+    earlier: Mapping[str, Any],
+    recipe: Mapping[str, Any],
+    *,
+    images: Path,
+    output: Path,
+    labels: Path | None = None,
+    weights: str | None = None,
 ) -> Settings:
-    """Settings that extract other, unlabelled images as earlier ones were.
+    """Settings that extract other images as earlier ones were.
 
     Parameters
     ----------
@@ -71,29 +78,19 @@ def settings_like(
         of a data set) is kept.
     images
         Folder of the images.
-    weights
-        Where the backbone's weights are now; None: where they were.
     output
         The feature file to be.
+    labels
+        Table of the samples, for images whose names stand in one; None: whatever lies in `images`.
+    weights
+        Where the backbone's weights are now; None: where they were.
     """
     record = json.loads(json.dumps(earlier))
     record["images"] |= {"root": str(images), "intensity": recipe["intensity"]}
-    record["labels"] |= {"file": None}
+    record["labels"] |= {"file": labels and str(labels), "unmatched": "ignore"}
     record["extraction"] |= {"output": str(output), "precision": recipe["precision"], "device": "auto"}
     record["backbone"]["weights"] = weights or record["backbone"]["weights"]
     return Settings.model_validate(record)
-
-
-def _already_finished(finished: Summary, job: Job) -> Extraction:
-    remove_parts(finished.path)
-    job.observer.say(f"{finished.path} is finished already: {finished.n_samples} samples, same settings; nothing to do")
-    relabelled = int((read_labels(finished.path) != job.manifest.table["label"].to_numpy(str)).sum())
-    if relabelled:
-        job.observer.say(
-            f"note: {relabelled} labels differ from those in the file, which stays as it is: "
-            f"give the new ones to fit and compare with --labels"
-        )
-    return Extraction(finished.path, finished.n_samples, finished.n_failed, 0, 0.0)
 
 
 def _request(settings: Settings, manifest: Manifest) -> dict[str, Any]:

@@ -12,6 +12,7 @@ import torch
 
 from cellfeat.backbones.registry import LoadedBackbone, load_backbone
 from cellfeat.errors import FingerprintError, ImageError
+from cellfeat.extraction.contents import accept_finished, changed_rows, sample_table
 from cellfeat.extraction.device import DEFAULT_BATCH, choose_device, describe_device
 from cellfeat.extraction.embedder import Inputs, Plan
 from cellfeat.extraction.job import Extraction, Job
@@ -22,9 +23,8 @@ from cellfeat.extraction.store import (
     PartStore,
     Rows,
     RunHeader,
-    SampleTable,
     Summary,
-    remove_parts,
+    hex_digests,
     unfinished_run,
 )
 from cellfeat.provenance import differences, utc_now, versions
@@ -60,15 +60,15 @@ def run_job(job: Job, finished: Summary | None) -> Extraction:
     header = _header(job, parts)
     _refuse_unexpected(job, header)
     store = PartStore(job.output, header)
-    missing = store.missing_parts()
+    missing = _missing_parts(parts, store)
     n_missing = sum(map(len, missing))
     if n_missing < header.n_samples:
         job.observer.say(f"going on with an unfinished run: {header.n_samples - n_missing} samples are done")
-    _extract_parts(job, parts, store, missing)
+    _refuse_all_failed(header, _extract_parts(job, parts, store, missing))
     times = parts.decoder.times
     times.wall = time.perf_counter() - began
     provenance = _provenance(job, parts, header, started=started, n_extracted=n_missing)
-    n_failed = store.consolidate(_sample_table(job), provenance)
+    n_failed = store.consolidate(sample_table(job), provenance)
     extraction = Extraction(job.output, header.n_samples, n_failed, n_missing, time.perf_counter() - began)
     _say_closing(job, parts, header, extraction)
     return extraction
@@ -97,7 +97,7 @@ def _intensity_policy(job: Job, reader: SampleReader) -> IntensityPolicy:
     policy = IntensityPolicy.from_settings(settings.intensity, n_channels=len(job.manifest.channels))
     policy = policy.resolved(reader, range(len(job.manifest)))
     first = (Decoder(reader, policy)(row) for row in range(min(ADVICE_SAMPLES, len(job.manifest))))
-    readable = [sample.pixels for sample in first if sample.pixels is not None]
+    readable = (sample.pixels for sample in first if sample.pixels is not None)
     advice = intensity_advice(policy, readable, channels=job.manifest.channels)
     if advice:
         job.observer.say(f"warning: {advice}")
@@ -136,9 +136,25 @@ def _same_features(job: Job, parts: _Parts, finished: Summary) -> Extraction:
             f"{job.output}: holds features made with other settings or samples ({'; '.join(differences(old, new))}). "
             f"It is left as it is: choose another --output, or delete it to extract anew"
         )
-    remove_parts(job.output)
-    job.observer.say(f"{job.output} is finished already: {finished.n_samples} samples, same recipe; nothing to do")
-    return Extraction(job.output, finished.n_samples, finished.n_failed, 0, 0.0)
+    return accept_finished(job, finished)
+
+
+def _missing_parts(parts: _Parts, store: PartStore) -> list[range]:
+    """The parts to make: absent, damaged, or of images that have changed since."""
+    missing = []
+    for rows in store.header.part_rows():
+        part = store.read(rows)
+        if part is None or changed_rows(parts.decoder, rows, hex_digests(part.pixel_digest, part.status).tolist()):
+            missing.append(rows)
+    return missing
+
+
+def _refuse_all_failed(header: RunHeader, failures: Sequence[Decoded]) -> None:
+    if failures and len(failures) == header.n_samples:
+        raise ImageError(
+            f"not one of {header.n_samples} samples could be read, so nothing was written; the first: "
+            f"{failures[0].reason}"
+        )
 
 
 def _refuse_unexpected(job: Job, header: RunHeader) -> None:
@@ -211,9 +227,11 @@ def _probe_samples(job: Job, parts: _Parts) -> list[Decoded]:
     return [sample for sample in first if sample.pixels is not None]
 
 
-def _extract_parts(job: Job, parts: _Parts, store: PartStore, missing: Sequence[range]) -> None:
+def _extract_parts(job: Job, parts: _Parts, store: PartStore, missing: Sequence[range]) -> list[Decoded]:
+    """Make the missing parts; returns the samples that could not be read."""
+    failures: list[Decoded] = []
     if not missing:
-        return
+        return failures
     header = store.header
     plan = Plan(header.recipe["precision"], header.execution["implementation"])
     batch_size = header.execution["batch_size"]
@@ -228,16 +246,21 @@ def _extract_parts(job: Job, parts: _Parts, store: PartStore, missing: Sequence[
         n_done += n
         job.observer.advance(n_done, header.n_samples)
 
+    def on_failure(sample: Decoded) -> None:
+        _stop_or_quarantine(job, sample)
+        failures.append(sample)
+
     finished = finished_parts(
         missing,
         parts.decoder,
         forward,
         batch_size=batch_size,
         workers=_n_workers(job, parts.device),
-        on_failure=lambda sample: _on_failure(job, sample),
+        on_failure=on_failure,
         on_batch=on_batch,
     )
     _write_behind(store, finished, times)
+    return failures
 
 
 def _timed(embed: Callable[[Sequence[Decoded]], Any], times: StageTimes) -> Callable[[Sequence[Decoded]], Any]:
@@ -268,7 +291,7 @@ def _write_behind(store: PartStore, finished: Iterator[Rows], times: StageTimes)
             pending.result()
 
 
-def _on_failure(job: Job, sample: Decoded) -> None:
+def _stop_or_quarantine(job: Job, sample: Decoded) -> None:
     sample_id = job.manifest.table["sample_id"].iloc[sample.row]
     where = f"sample {sample_id} (row {sample.row})"
     if job.settings.extraction.on_error == "stop":
@@ -285,16 +308,6 @@ def _n_workers(job: Job, device: torch.device) -> int:
         return wanted
     # On the cpu the forward wants every core, and one thread decodes faster than any cpu embeds.
     return 1 if device.type == "cpu" else max(1, min(8, os.cpu_count() or 1))
-
-
-def _sample_table(job: Job) -> SampleTable:
-    table = job.manifest.table
-    return SampleTable(
-        sample_id=table["sample_id"].tolist(),
-        label=table["label"].tolist(),
-        group=table["group"].tolist(),
-        columns={name: table[name].tolist() for name in job.manifest.columns},
-    )
 
 
 def _provenance(job: Job, parts: _Parts, header: RunHeader, *, started: str, n_extracted: int) -> dict[str, Any]:

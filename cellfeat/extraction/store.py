@@ -229,7 +229,7 @@ class PartStore:
 
     def missing_parts(self) -> list[range]:
         """The rows of the parts that are absent or damaged, in order; a damaged part is removed."""
-        return [rows for rows in self.header.part_rows() if self._read(rows) is None]
+        return [rows for rows in self.header.part_rows() if self.read(rows) is None]
 
     def write(self, rows: Rows) -> None:
         """Publish one part."""
@@ -265,7 +265,8 @@ class PartStore:
 
     def _adopt_or_begin(self) -> None:
         earlier = unfinished_run(self.output)
-        if earlier is not None and earlier != self.header:
+        has_rows = any(self.folder.glob("rows-*.h5"))
+        if earlier is not None and earlier != self.header and has_rows:
             raise FingerprintError(
                 f"{self.folder}: holds an unfinished run with other settings or samples "
                 f"({'; '.join(differences(asdict(earlier), asdict(self.header)))}). Repeat the settings it was started "
@@ -276,14 +277,15 @@ class PartStore:
             orphan.unlink()
         for orphan in self.output.parent.glob(f".{self.output.name}.*.tmp"):
             orphan.unlink()
-        if earlier is None:
+        if earlier != self.header:
             _publish_text(self.folder / "run.json", _sealed_json(asdict(self.header)))
             flush_to_disk(self.folder.parent)
 
     def _path(self, start: int) -> Path:
         return self.folder / f"rows-{start:09d}.h5"
 
-    def _read(self, rows: range) -> Rows | None:
+    def read(self, rows: range) -> Rows | None:
+        """Read one part; None where it is absent or damaged, and then it is removed."""
         path = self._path(rows.start)
         if not path.exists():
             return None
@@ -301,7 +303,7 @@ class PartStore:
         failures: dict[int, str] = {}
         checksums = []
         for rows in header.part_rows():
-            part = self._read(rows)
+            part = self.read(rows)
             if part is None:
                 raise FeatureFileError(f"{self._path(rows.start)}: missing or damaged; run the same extraction again")
             here = slice(rows.start, rows.stop)
@@ -405,10 +407,33 @@ def _describe_intensity(intensity: Mapping[str, Any]) -> str:
     return f"percentiles {intensity['percentile']} of each image" if intensity["percentile"] else "range of the type"
 
 
-def read_labels(path: Path) -> np.ndarray:
-    """Read the labels of a feature file alone: ``(n_samples,)`` str."""
+def read_table(path: Path) -> SampleTable:
+    """Read the ids, labels, groups and further columns of a feature file."""
     with _opened(path) as file:
-        return _read_text(file["manifest"], "label")
+        table = file["manifest"]
+        return SampleTable(
+            sample_id=_read_text(file, "sample_id").tolist(),
+            label=_read_text(table, "label").tolist(),
+            group=_read_text(table, "group").tolist(),
+            columns={name: values.tolist() for name, values in _read_columns(table["columns"]).items()},
+        )
+
+
+def replace_table(path: Path, table: SampleTable, provenance: Mapping[str, Any]) -> None:
+    """Give a feature file other labels, groups and columns; its embeddings stay, and it is published anew."""
+    with publish(path) as temporary:
+        shutil.copyfile(path, temporary)
+        with h5py.File(temporary, "r+") as file:
+            del file["sample_id"], file["manifest"]
+            _write_table(file, table)
+            file.attrs["provenance"] = canonical_json(provenance)
+            file.attrs["checksum"] = _table_checksum(file)
+
+
+def read_pixel_digests(path: Path) -> np.ndarray:
+    """Read the digests of the pixels alone: ``(n_samples,)`` str, ``""`` where the sample failed."""
+    with _opened(path) as file:
+        return hex_digests(file["pixel_digest"][:], file["status"][:])
 
 
 def load_features(path: Path | str) -> Features:
@@ -435,9 +460,9 @@ def load_features(path: Path | str) -> Features:
             sample_id=_read_text(file, "sample_id"),
             label=_read_text(table, "label"),
             group=_read_text(table, "group"),
-            columns={name: _read_text(table["columns"], name) for name in table["columns"]},
+            columns=_read_columns(table["columns"]),
             status=rows.status,
-            pixel_digest=_hex_digests(rows.pixel_digest, rows.status),
+            pixel_digest=hex_digests(rows.pixel_digest, rows.status),
             embeddings=rows.embeddings,
             failures=rows.failures,
             fingerprint=summary.fingerprint,
@@ -477,7 +502,7 @@ def _opened(path: Path) -> Iterator[h5py.File]:
         raise
     except (OSError, ValueError, KeyError, IndexError, RuntimeError, TypeError) as error:
         raise FeatureFileError(
-            f"{path}: damaged, or not an HDF5 file ({error}); extract it again, or take it from a copy"
+            f"{path}: damaged, or not an HDF5 file ({error}); take it from a copy, or delete it and extract again"
         ) from error
 
 
@@ -541,7 +566,7 @@ def _summary(path: Path, file: h5py.File) -> Summary:
     fingerprint = file.attrs["fingerprint"]
     if digest_json(recipe) != fingerprint:
         raise FeatureFileError(
-            f"{path}: its fingerprint is not the digest of its recipe; it was altered: extract again"
+            f"{path}: its fingerprint is not the digest of its recipe; it was altered: delete it and extract again"
         )
     return Summary(
         path=path,
@@ -561,12 +586,17 @@ def _write_table(file: h5py.File, table: SampleTable) -> None:
     file.create_dataset("manifest/label", data=table.label, dtype=_TEXT)
     file.create_dataset("manifest/group", data=table.group, dtype=_TEXT)
     columns = file.create_group("manifest/columns")
-    for name, values in table.columns.items():
-        columns.create_dataset(name.replace("/", "∕"), data=values, dtype=_TEXT)
+    for number, (name, values) in enumerate(table.columns.items()):
+        # A column may be called anything, "." and "a/b" included; a dataset may not.
+        columns.create_dataset(f"{number:03d}", data=values, dtype=_TEXT).attrs["name"] = name
 
 
 def _read_text(group: h5py.Group, name: str) -> np.ndarray:
     return group[name].asstr()[:].astype(str)
+
+
+def _read_columns(columns: h5py.Group) -> dict[str, np.ndarray]:
+    return {str(columns[number].attrs["name"]): _read_text(columns, number) for number in columns}
 
 
 def _table_checksum(file: h5py.File) -> str:
@@ -577,7 +607,7 @@ def _table_checksum(file: h5py.File) -> str:
         "sample_id": file["sample_id"].asstr()[:].tolist(),
         "label": file["manifest/label"].asstr()[:].tolist(),
         "group": file["manifest/group"].asstr()[:].tolist(),
-        "columns": {name: columns[name].asstr()[:].tolist() for name in columns},
+        "columns": {name: values.tolist() for name, values in _read_columns(columns).items()},
         "failures": sorted(_read_failures(file).items()),
         "checksums": _read_checksums(file),
     }
@@ -588,7 +618,7 @@ def _verify_table(path: Path, file: h5py.File) -> None:
     if _table_checksum(file) != file.attrs["checksum"]:
         raise FeatureFileError(
             f"{path}: the checksum of its ids, labels or provenance does not match: damaged or altered. "
-            f"Extract again, or take it from a copy"
+            f"Take it from a copy, or delete it and extract again"
         )
 
 
@@ -603,7 +633,7 @@ def _verified_ranges(path: Path, file: h5py.File) -> Iterator[Rows]:
         if rows.checksum() != expected:
             raise FeatureFileError(
                 f"{path}: rows {start} to {stop - 1} do not match their checksum: damaged. "
-                f"Extract again, or take the file from a copy"
+                f"Take the file from a copy, or delete it and extract again"
             )
         expected_start = stop
         yield rows
@@ -634,7 +664,8 @@ def _decoded(text: bytes | str) -> str:
     return text.decode() if isinstance(text, bytes) else text
 
 
-def _hex_digests(digests: np.ndarray, status: np.ndarray) -> np.ndarray:
+def hex_digests(digests: np.ndarray, status: np.ndarray) -> np.ndarray:
+    """Digests as text, ``""`` where the sample failed."""
     return np.array([d.tobytes().hex() if s == Status.OK else "" for d, s in zip(digests, status, strict=True)], str)
 
 

@@ -24,6 +24,9 @@ from cellfeat.heads.state import HeadState
 MIN_VARIANCE_SHARE = 1e-6
 """Components with less than this share of the largest variance are rounding, and whitening would blow them up."""
 
+SAMPLES_PER_LEAF_SAMPLE = 20
+"""With less than this times `min_child_samples` samples, a leaf may hold proportionally fewer."""
+
 
 class BoostingHead(HeadClassifier):
     """Standardise, then boost trees on the columns or on their whitened principal components.
@@ -41,7 +44,7 @@ class BoostingHead(HeadClassifier):
     num_leaves
         Most leaves of a tree.
     min_child_samples
-        Fewest samples of a leaf.
+        Fewest samples of a leaf; fewer where there are few samples, or no tree could split at all.
     colsample_bytree
         Share of the columns that a tree is grown from, drawn at random.
     reg_lambda
@@ -105,19 +108,19 @@ class BoostingHead(HeadClassifier):
         self.axes_ = _whitening_axes(X, self.moments_, self.n_components) if self.n_components else None
         columns = np.concatenate([self._columns(X[rows]) for rows in row_blocks(X)])
         weights = class_weights(self.class_weight, self.classes_, codes)[codes]
-        trained = lightgbm.train(self._lightgbm_params(), lightgbm.Dataset(columns, codes, weight=weights))
+        trained = lightgbm.train(self._lightgbm_params(len(X)), lightgbm.Dataset(columns, codes, weight=weights))
         # Read back at once: what predicts now is what a bundle will hold.
         self.model_ = trained.model_to_string()
         self.booster_ = _read_booster(self.model_)
 
-    def _lightgbm_params(self) -> dict[str, Any]:
+    def _lightgbm_params(self, n_samples: int) -> dict[str, Any]:
         return {
             "objective": "multiclass",
             "num_class": self._n_classes,
             "num_iterations": self.n_estimators,
             "learning_rate": self.learning_rate,
             "num_leaves": self.num_leaves,
-            "min_data_in_leaf": self.min_child_samples,
+            "min_data_in_leaf": min(self.min_child_samples, max(1, n_samples // SAMPLES_PER_LEAF_SAMPLE)),
             "feature_fraction": self.colsample_bytree,
             "lambda_l2": self.reg_lambda,
             "max_bin": self.max_bin,

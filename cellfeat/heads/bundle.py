@@ -41,6 +41,7 @@ _FIELDS: dict[str, type] = {
     "embedding_dim": int,
     "files": dict,
 }
+_REPORT_FILES = {"metrics.json", "predictions.parquet", "confusion.png"}
 _SAVE_AGAIN = "fit and save the head again, or copy the whole folder again"
 
 
@@ -176,7 +177,10 @@ def save_bundle(bundle: Bundle, folder: Path | str) -> None:
     ------
     HeadError
         If a constructor parameter of the head cannot be written as JSON.
+    BundleError
+        If `folder` holds anything but an earlier bundle.
     """
+    check_bundle_folder(folder)
     state = bundle.head.get_state()
     files = {f"{name}.txt": text.encode() for name, text in state.texts.items()}
     files[ARRAYS_FILE] = safetensors.numpy.save({k: np.ascontiguousarray(v) for k, v in state.arrays.items()})
@@ -186,6 +190,29 @@ def save_bundle(bundle: Bundle, folder: Path | str) -> None:
     with publish_folder(Path(folder)) as temporary:
         for name, content in files.items():
             (temporary / name).write_bytes(content)
+
+
+def check_bundle_folder(folder: Path | str) -> None:
+    """Refuse a folder that holds anything but an earlier bundle and its report: saving replaces it whole.
+
+    Raises
+    ------
+    BundleError
+        If there is anything else in it.
+    """
+    folder = Path(folder)
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise BundleError(f"{folder}: is a file; expected a folder to save a head in: choose another --output")
+    present = {path.name for path in folder.iterdir()}
+    own = {RECORD_FILE, ARRAYS_FILE, *_REPORT_FILES, *(name for name in present if _TEXT_FILE.fullmatch(name))}
+    foreign = present - own if RECORD_FILE in present else present
+    if foreign:
+        raise BundleError(
+            f"{folder}: holds more than a saved head ({', '.join(sorted(foreign)[:5])}), and saving would replace it; "
+            f"choose another --output"
+        )
 
 
 def _record(bundle: Bundle) -> dict[str, Any]:

@@ -150,9 +150,13 @@ class PatternLayout:
 
 @dataclass(frozen=True)
 class FoldersLayout:
-    """One folder per class, with one file per sample anywhere in it; a sample's id is its file's name from the root."""
+    """One folder per class, with one file per sample anywhere in it; a sample's id is its file's name from the root.
+
+    An image that lies in no folder is nobody's, or, with `keeps_unlabelled`, a sample without a label.
+    """
 
     file_columns: tuple[str, ...] = ("file",)
+    keeps_unlabelled: bool = False
 
     def sample_id(self, text: str) -> str | None:
         """The file's name, with ``/`` between folders."""
@@ -165,7 +169,9 @@ class FoldersLayout:
     def find(self, name: str) -> Found | None:
         """The file's own sample, of the class that the first folder is called after."""
         folder, slash, _ = name.partition("/")
-        return Found(name, folder) if slash and is_image_name(name) else None
+        if not is_image_name(name) or not (slash or self.keeps_unlabelled):
+            return None
+        return Found(name, folder if slash else "")
 
     def on_disk(self, root: Path) -> set[str]:
         """All files under the root."""

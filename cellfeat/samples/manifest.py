@@ -202,7 +202,7 @@ def _layout(images: ImagesSettings, labels: LabelsSettings, cells: pd.DataFrame 
     if kind == "auto":
         kind = "table" if labels.files else "pattern" if images.pattern else "folders"
     if kind == "folders":
-        return FoldersLayout()
+        return FoldersLayout(keeps_unlabelled=labels.unmatched == "ignore")
     if kind == "pattern":
         if images.pattern is None:
             raise ConfigError("images.layout: pattern needs images.pattern, such as '{sample_id:05d}_{channel}.png'")

@@ -10,13 +10,15 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 
+import imagecodecs
+import numpy as np
 import pandas as pd
 import pytest
 import torch
 from torchvision import models
 
 from cellfeat.commands import COMMANDS
-from cellfeat.samples.synthetic import write_synthetic_cells
+from cellfeat.samples.synthetic import CHANNELS, write_synthetic_cells
 
 ROOT = Path(__file__).parent.parent.parent
 Run = Callable[..., subprocess.CompletedProcess[str]]
@@ -168,10 +170,90 @@ def test_a_mistake_ends_with_its_code_and_one_message(folder: Path, name: str) -
     assert done.stdout == ""
 
 
-def test_a_misspelt_head_fails_before_anything_is_fitted(folder: Path) -> None:
-    done = run_cli(folder, "compare", "--heads", "logreg,mpl")
+def test_fit_refuses_a_folder_that_holds_anything_else(folder: Path) -> None:
+    (folder / "precious").mkdir()
+    (folder / "precious" / "notes.txt").write_text("years of work")
+    done = run_cli(folder, "fit", "--head", "dummy", "--output", "precious")
+    assert done.returncode == 1
+    assert "holds more than a saved head (notes.txt)" in done.stderr
+    assert (folder / "precious" / "notes.txt").read_text() == "years of work"
+
+
+def test_run_refuses_a_misspelt_head_before_it_extracts(folder: Path) -> None:
+    done = run_cli(folder, "run", "--set", "comparison.heads=[mpl]", "--set", "extraction.output=features/never.h5")
     assert done.returncode == 1
     assert "did you mean 'mlp'" in done.stderr
+
+
+def test_an_output_below_a_file_is_one_message(folder: Path) -> None:
+    done = run_cli(folder, *EXTRACT, "--output", "labels.csv/cells.h5")
+    assert done.returncode == 1
+    assert "Traceback" not in done.stderr
+    assert "labels.csv" in done.stderr
+
+
+def test_each_folder_of_images_has_its_own_predictions(folder: Path) -> None:
+    run_cli(folder, "fit", "--head", "knn", "--folds", "2", "--output", "knn")
+    other = folder / "other"
+    other.mkdir()
+    for sample in (1, 2):
+        for channel in ("blue", "red", "yellow"):
+            name = f"{sample:05d}_{channel}.png"
+            (other / name).write_bytes((folder / "images" / f"{3 - sample:05d}_{channel}.png").read_bytes())
+    first = run_cli(folder, "predict", "--model", "knn", "--images", "images", "--probabilities")
+    straight = list(csv.reader((folder / "predictions.csv").open()))[1:3]
+    second = run_cli(folder, "predict", "--model", "knn", "--images", "other", "--probabilities")
+    swapped = list(csv.reader((folder / "predictions.csv").open()))[1:3]
+    assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
+    assert [row[1:] for row in swapped] == [row[1:] for row in straight[::-1]]
+
+
+LAYOUTS = {
+    "folders": ("--labels", "none", "--set", "images.layout=folders"),
+    "table": ("--labels", "table.csv", "--set", "labels.files=path"),
+}
+
+
+@pytest.mark.parametrize("layout", LAYOUTS)
+def test_predict_reads_images_in_every_layout(folder: Path, layout: str) -> None:
+    lay_out(folder)
+    run_cli(
+        folder, *EXTRACT, "--images", "rgb", *LAYOUTS[layout], "--set", "images.channels=[0,1,2]", "--output",
+        f"features/{layout}.h5",
+    )  # fmt: skip
+    fitted = run_cli(
+        folder,
+        "fit",
+        "--head",
+        "knn",
+        "--folds",
+        "2",
+        "--features",
+        f"features/{layout}.h5",
+        "--output",
+        f"{layout}-knn",
+    )
+    assert fitted.returncode == 0, fitted.stderr
+    labels = ("--labels", "table.csv") if layout == "table" else ()
+    images = "rgb/HeLa" if layout == "folders" else "rgb"
+    done = run_cli(
+        folder, "predict", "--model", f"{layout}-knn", "--images", images, *labels, "--output", f"{layout}.csv"
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(list(csv.reader((folder / f"{layout}.csv").open()))) == (11 if layout == "folders" else 21)
+
+
+def lay_out(folder: Path) -> None:
+    """Twenty three-channel images, a folder for each of two classes, and a table that names them."""
+    rows = ["file_id,cell_line,path"]
+    for i in range(20):
+        label = ("HeLa", "A549")[i % 2]
+        target = folder / "rgb" / label
+        target.mkdir(parents=True, exist_ok=True)
+        planes = [imagecodecs.imread(folder / "images" / f"{i + 1:05d}_{channel}.png") for channel in CHANNELS]
+        (target / f"{i}.png").write_bytes(imagecodecs.png_encode(np.stack(planes, axis=-1)))
+        rows.append(f"{i},{label},{label}/{i}.png")
+    (folder / "table.csv").write_text("\n".join(rows) + "\n")
 
 
 def test_control_characters_of_a_name_do_not_reach_the_terminal(folder: Path) -> None:

@@ -18,9 +18,14 @@ import torch
 from torchvision import models
 
 from cellfeat.backbones.registry import load_backbone
+from cellfeat.backbones.weights import state_digest
 from cellfeat.config import Settings
 from cellfeat.errors import BackboneError, DeviceError, FingerprintError, ImageError, ManifestError
+from cellfeat.extraction.embedder import Inputs
 from cellfeat.extraction.extract import extract, settings_like
+from cellfeat.extraction.passes import make_passes
+from cellfeat.extraction.pipeline import Decoded
+from cellfeat.extraction.precision import build_embedder, candidates
 from cellfeat.extraction.store import Features, load_features, parts_folder, verify_features
 
 MakeSettings = Callable[..., Settings]
@@ -214,16 +219,63 @@ def test_a_class_with_fewer_samples_than_folds_is_told_before_any_work(
     assert not parts_folder(tmp_path / "features.h5").exists()
 
 
-def test_changed_labels_are_said_and_cost_no_extraction(
+def test_changed_labels_and_groups_are_taken_over_without_extracting(
     settings_for: MakeSettings, cells: Path, tmp_path: Path
 ) -> None:
-    extract(settings_for())
-    labels = pd.read_csv(cells / "labels.csv")
+    before = extracted(settings_for())
+    labels = pd.read_csv(cells / "labels.csv").assign(donor=[f"d{i % 6}" for i in range(24)])
     labels.loc[0, "cell_line"] = "HeLa"
     labels.to_csv(tmp_path / "changed.csv", index=False)
     lines = Lines()
-    assert extract(settings_for(labels__file=tmp_path / "changed.csv"), observer=lines).n_extracted == 0
-    assert "1 labels differ" in lines.lines[1]
+    settings = settings_for(labels__file=tmp_path / "changed.csv", labels__group="donor")
+    assert extract(settings, observer=lines).n_extracted == 0
+    assert "were replaced" in lines.lines[1]
+    after = load_features(settings.extraction.output)
+    assert after.label[0] == "HeLa"
+    assert after.group.tolist() == labels["donor"].tolist()
+    np.testing.assert_array_equal(after.embeddings, before.embeddings)
+
+
+def swap_two_samples(images: Path) -> None:
+    for channel in ("blue", "red", "yellow"):
+        first, second = (images / f"{sample:05d}_{channel}.png" for sample in (1, 2))
+        first_bytes = first.read_bytes()
+        first.write_bytes(second.read_bytes())
+        second.write_bytes(first_bytes)
+
+
+def test_images_that_changed_under_the_same_names_are_found_in_a_finished_file(
+    settings_for: MakeSettings, cells: Path, tmp_path: Path
+) -> None:
+    images = copy_images(cells, tmp_path)
+    extract(settings_for(images__root=images))
+    swap_two_samples(images)
+    with pytest.raises(FingerprintError, match=r"2 of its 24 samples have other pixels in .*: 1, 2"):
+        extract(settings_for(images__root=images))
+
+
+def test_images_that_changed_in_a_finished_part_are_extracted_again(
+    settings_for: MakeSettings, cells: Path, tmp_path: Path
+) -> None:
+    images = copy_images(cells, tmp_path)
+    good = (images / "00020_red.png").read_bytes()
+    (images / "00020_red.png").write_bytes(b"")
+    with pytest.raises(ImageError):
+        extract(settings_for(images__root=images))
+    (images / "00020_red.png").write_bytes(good)
+    swap_two_samples(images)
+    resumed = load_features(extract(settings_for(images__root=images)).path)
+    fresh = extracted(settings_for(images__root=images, extraction__output=tmp_path / "fresh.h5"))
+    np.testing.assert_array_equal(resumed.embeddings, fresh.embeddings)
+
+
+def test_when_no_sample_can_be_read_nothing_is_written(settings_for: MakeSettings, cells: Path, tmp_path: Path) -> None:
+    images = copy_images(cells, tmp_path)
+    for path in images.glob("*_red.png"):
+        path.write_bytes(b"")
+    with pytest.raises(ImageError, match="not one of 24 samples could be read"):
+        extract(settings_for(images__root=images, extraction__on_error="quarantine"))
+    assert not (tmp_path / "features.h5").exists()
 
 
 def damage(images: Path) -> None:
@@ -407,11 +459,20 @@ def test_an_unexpected_recipe_is_refused_before_the_first_forward(settings_for: 
     assert not (tmp_path / "other.h5").exists()
 
 
-def test_the_backbone_is_frozen(settings_for: MakeSettings, checkpoint: Callable[[str], Path]) -> None:
-    backbone = load_backbone("mobilenet_v3_small", weights=str(checkpoint("mobilenet_v3_small")))
-    features = extracted(settings_for())
-    assert features.recipe["backbone"]["weights_digest"] == backbone.weights_digest
-    assert not any(parameter.requires_grad for parameter in backbone.module.parameters())
+@pytest.mark.parametrize("name", ["mobilenet_v3_small", "convnext_tiny"])
+def test_embedding_changes_nothing_of_the_network(name: str, checkpoint: Callable[[str], Path]) -> None:
+    backbone = load_backbone(name, weights=str(checkpoint(name)), input_size=32)
+    inputs = Inputs(backbone.transform, tuple(make_passes(["a", "b", "c"], "planes")), 3, 1)
+    plan = candidates(backbone, ["fp32"])[0]
+    embedder = build_embedder(backbone, inputs, device=torch.device("cpu"), plan=plan, batch_size=2)
+    before = state_digest(embedder.module)
+    pixels = np.random.default_rng(0).integers(0, 256, (3, 32, 32), dtype=np.uint8)
+    embedder([Decoded(0, pixels, np.array([[0, 255]] * 3, np.float32), "00")])
+    assert state_digest(embedder.module) == before
+    assert state_digest(backbone.module) == backbone.weights_digest
+    for module in (embedder.module, backbone.module):
+        assert not module.training
+        assert not any(parameter.requires_grad for parameter in module.parameters())
 
 
 def contents(path: Path) -> dict[str, Any]:

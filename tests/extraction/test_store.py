@@ -25,9 +25,11 @@ from cellfeat.extraction.store import (
     held_output,
     load_features,
     parts_folder,
-    read_labels,
+    read_pixel_digests,
     read_summary,
+    read_table,
     remove_parts,
+    replace_table,
     unfinished_run,
     verify_features,
 )
@@ -111,7 +113,9 @@ def test_what_was_written_is_read_back(finished: Path) -> None:
     parts = [make_rows(part) for part in HEADER.part_rows()]
     np.testing.assert_array_equal(features.embeddings, np.concatenate([part.embeddings for part in parts]))
     assert features.sample_id.tolist() == TABLE.sample_id
-    assert features.label.tolist() == TABLE.label == read_labels(finished).tolist()
+    assert features.label.tolist() == TABLE.label
+    assert read_table(finished) == TABLE
+    assert read_pixel_digests(finished).tolist() == features.pixel_digest.tolist()
     assert features.columns["plate"].tolist() == TABLE.columns["plate"]
     assert features.failures == {5: "truncated"}
     assert features.status.tolist() == [0, 0, 0, 0, 0, 1, 0, 0, 0, 0]
@@ -119,6 +123,24 @@ def test_what_was_written_is_read_back(finished: Path) -> None:
     assert features.pixel_digest[5] == ""
     assert features.fingerprint == HEADER.fingerprint
     assert features.provenance == PROVENANCE
+
+
+def test_other_labels_leave_the_embeddings_as_they_are(finished: Path) -> None:
+    before = load_features(finished)
+    table = SampleTable(
+        TABLE.sample_id, ["RT4"] * N_SAMPLES, ["donor"] * N_SAMPLES, {"a/b": TABLE.label, ".": TABLE.label}
+    )
+    replace_table(finished, table, PROVENANCE)
+    after = load_features(finished)
+    assert read_table(finished) == table
+    np.testing.assert_array_equal(after.embeddings, before.embeddings)
+    assert after.failures == before.failures
+
+
+def test_an_unfinished_run_without_a_single_part_gives_way(tmp_path: Path) -> None:
+    output = tmp_path / "cells.h5"
+    PartStore(output, RunHeader(**{**HEADER.__dict__, "recipe": {**RECIPE, "precision": "bf16"}}))
+    assert run_to_end(output) == 3
 
 
 def test_nothing_but_the_file_is_left(finished: Path) -> None:

@@ -89,6 +89,10 @@ def test_a_class_folder_holds_images(name, found):
     assert FoldersLayout().find(name) == found
 
 
+def test_an_image_in_no_folder_is_unlabelled_where_such_samples_are_kept():
+    assert FoldersLayout(keeps_unlabelled=True).find("a.tif") == Found("a.tif", "")
+
+
 @pytest.mark.parametrize("name", ["/etc/a.png", "../a.png", "a/../../b.png", "C:/a.png", ".."])
 def test_names_that_lead_outside_are_known(name):
     assert leads_outside(name)

@@ -1,0 +1,211 @@
+"""How fast extraction is, beside what a user would write by hand: all in turn, in one process, on the same images.
+
+    python benchmarks/extract.py --samples 256 --rounds 3
+
+Prints a Markdown table: samples per second in steady state (from the end of the first batch to the end of the last, so
+that start-up and probing are left out), the median and the range over rounds, and the ratio to the plain loop, taken
+round by round. Weights are random with a layer_scale of 0.1 to 1: speed does not depend on them, and a fresh
+ConvNeXt's 1e-6 would hide its blocks from the check of the numbers.
+"""
+
+import argparse
+import statistics
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import torch
+from torch.utils.data import DataLoader, Dataset
+from torchvision import models
+
+import cellfeat
+from cellfeat.backbones.registry import load_backbone
+from cellfeat.config import Settings, load_settings
+from cellfeat.extraction.device import choose_device, describe_device
+from cellfeat.extraction.embedder import Inputs, Plan
+from cellfeat.extraction.passes import make_passes
+from cellfeat.extraction.pipeline import Decoder, StageTimes
+from cellfeat.extraction.precision import build_embedder
+from cellfeat.samples.images import IntensityPolicy, SampleReader
+from cellfeat.samples.manifest import build_manifest
+from cellfeat.samples.synthetic import CHANNELS, write_synthetic_cells
+
+BATCH = 32
+Contender = Callable[[], tuple[float, np.ndarray]]
+"""Embeds all samples; gives samples per second in steady state, and the embeddings."""
+
+
+class Planes(Dataset[torch.Tensor]):
+    """What the plain loop reads: three grey files as one picture, through the preset of the weights, without crop."""
+
+    def __init__(self, images: Path, n_samples: int) -> None:
+        self.images, self.n_samples = images, n_samples
+
+    def __len__(self) -> int:
+        return self.n_samples
+
+    def __getitem__(self, index: int) -> torch.Tensor:
+        planes = [imagecodecs.imread(self.images / f"{index + 1:05d}_{channel}.png") for channel in CHANNELS]
+        x = torch.from_numpy(np.stack(planes)).float() / 255
+        x = torch.nn.functional.interpolate(x[None], size=224, mode="bilinear", antialias=True)[0]
+        mean, std = (torch.tensor(v)[:, None, None] for v in ((0.485, 0.456, 0.406), (0.229, 0.224, 0.225)))
+        return (x - mean) / std
+
+
+def steady_rate(batches: Iterator[np.ndarray]) -> tuple[float, np.ndarray]:
+    first = next(batches)
+    began = time.perf_counter()
+    rest = list(batches)
+    return sum(map(len, rest)) / (time.perf_counter() - began), np.concatenate([first, *rest])
+
+
+def plain_loop(images: Path, n_samples: int, weights: Path, device: torch.device, *, autocast: bool) -> Contender:
+    network = models.convnext_base()
+    network.load_state_dict(torch.load(weights, weights_only=True))
+    network.classifier[2] = torch.nn.Identity()
+    network.eval().to(device)
+
+    def batches() -> Iterator[np.ndarray]:
+        loader = DataLoader(Planes(images, n_samples), batch_size=BATCH, num_workers=1)
+        with torch.inference_mode(), torch.autocast(device.type, torch.bfloat16, enabled=autocast):
+            for batch in loader:
+                yield network(batch.to(device)).float().cpu().numpy()
+
+    return lambda: steady_rate(batches())
+
+
+class Clock:
+    """Notes when each batch of an extraction ends."""
+
+    def __init__(self) -> None:
+        self.marks: list[tuple[float, int]] = []
+
+    def say(self, line: str) -> None:
+        """Drop the line."""
+
+    def advance(self, n_done: int, n_samples: int) -> None:  # noqa: ARG002, an observer is told both
+        """Note the time."""
+        if n_done:
+            self.marks.append((time.perf_counter(), n_done))
+
+    def rate(self) -> float:
+        """Samples per second from the end of the first batch to the end of the last."""
+        (began, n_first), (ended, n_last) = self.marks[0], self.marks[-1]
+        return (n_last - n_first) / (ended - began)
+
+
+def ours(settings: Settings) -> Contender:
+    def run() -> tuple[float, np.ndarray]:
+        clock = Clock()
+        settings.extraction.output.unlink(missing_ok=True)
+        path = cellfeat.extract(settings, observer=clock).path
+        return clock.rate(), cellfeat.load_features(path).embeddings[:, 0]
+
+    return run
+
+
+def forward_only(settings: Settings, plan: Plan, device: torch.device) -> Contender:
+    """The rate of the embedder alone, on one decoded batch: what the pipeline could reach at best."""
+    manifest = build_manifest(settings.images, settings.labels)
+    decoder = Decoder(SampleReader.for_manifest(manifest), IntensityPolicy(3), StageTimes())
+    samples = [decoder(row) for row in range(BATCH)]
+    backbone = load_backbone("convnext_base", weights=settings.backbone.weights, input_size=224)
+    inputs = Inputs(
+        backbone.transform.adapted(settings.preprocessing), tuple(make_passes(manifest.channels, "planes")), 3, 1
+    )
+    embedder = build_embedder(backbone, inputs, device=device, plan=plan, batch_size=BATCH)
+    return lambda: steady_rate(embedder(samples) for _ in range(max(2, len(manifest) // BATCH)))
+
+
+def write_weights(path: Path) -> None:
+    torch.manual_seed(0)
+    network = models.convnext_base()
+    with torch.no_grad():
+        for name, parameter in network.named_parameters():
+            if "layer_scale" in name:
+                parameter.uniform_(0.1, 1)
+    torch.save(network.state_dict(), path)
+
+
+def settings_for(folder: Path, precision: str, device: str) -> Settings:
+    return load_settings(
+        overrides={
+            "images.root": folder / "images",
+            "labels.file": None,
+            "preprocessing.input_size": 224,
+            "preprocessing.crop": "none",
+            "backbone.weights": str(folder / "weights.pth"),
+            "extraction.output": folder / f"{precision}.h5",
+            "extraction.precision": precision,
+            "extraction.device": device,
+            "extraction.batch_size": BATCH,
+        }
+    )
+
+
+def contenders(folder: Path, n_samples: int, device: torch.device) -> dict[str, Contender]:
+    loop = [
+        plain_loop(folder / "images", n_samples, folder / "weights.pth", device, autocast=on) for on in (False, True)
+    ]
+    auto = settings_for(folder, "auto", str(device))
+    ours(auto)()
+    chosen = cellfeat.load_features(auto.extraction.output)
+    plan = Plan(chosen.recipe["precision"], chosen.provenance["execution"]["implementation"])
+    return {
+        "(a) plain loop, fp32": loop[0],
+        "(b) plain loop, bf16 autocast": loop[1],
+        "(c) cellfeat, fp32": ours(settings_for(folder, "fp32", str(device))),
+        f"(d) cellfeat, auto: {plan.precision}, {plan.implementation}": ours(auto),
+        "(f) forward alone of (d)": forward_only(auto, plan, device),
+    }
+
+
+def report(rates: dict[str, list[float]], embeddings: dict[str, np.ndarray]) -> str:
+    plain = next(iter(rates))
+    reference = embeddings[plain].astype(np.float64)
+    rows = ["| what | samples/s, median [range] | x plain loop, median [range] | largest difference | least cosine |"]
+    rows.append("|---|---|---|---|---|")
+    for name, values in rates.items():
+        ratios = [value / base for value, base in zip(values, rates[plain], strict=True)]
+        numbers = ["", ""] if "(f)" in name else _closeness(reference, embeddings[name].astype(np.float64))
+        rows.append(f"| {name} | {_spread(values)} | {_spread(ratios)} | {numbers[0]} | {numbers[1]} |")
+    return "\n".join(rows)
+
+
+def _spread(values: list[float]) -> str:
+    return f"{statistics.median(values):.2f} [{min(values):.2f}, {max(values):.2f}]"
+
+
+def _closeness(reference: np.ndarray, ours: np.ndarray) -> list[str]:
+    difference = np.abs(ours - reference).max() / np.abs(reference).max()
+    norms = np.linalg.norm(reference, axis=1) * np.linalg.norm(ours, axis=1)
+    return [f"{difference:.1e}", f"{((reference * ours).sum(axis=1) / norms).min():.6f}"]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--samples", type=int, default=256)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--device", default="auto")
+    arguments = parser.parse_args()
+    device = choose_device(arguments.device)
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        write_synthetic_cells(folder, n_samples=arguments.samples, seed=0)
+        write_weights(folder / "weights.pth")
+        runs = contenders(folder, arguments.samples, device)
+        rates: dict[str, list[float]] = {name: [] for name in runs}
+        embeddings: dict[str, np.ndarray] = {}
+        for _ in range(arguments.rounds):
+            for name, run in runs.items():
+                rate, embeddings[name] = run()
+                rates[name].append(rate)
+    print(f"convnext_base, 224 px, batch {BATCH}, {arguments.samples} samples, {describe_device(device)}, "
+          f"torch {torch.__version__}\n\n{report(rates, embeddings)}")  # fmt: skip
+
+
+if __name__ == "__main__":
+    main()
