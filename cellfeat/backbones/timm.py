@@ -45,9 +45,9 @@ def load_efficientnet_lite0(
     module = _untrained(_LITE0_ARCHITECTURE)
     if weights is None:
         return _loaded(backbone, module, "random", input_size)
-    if weights not in ("default", backbone.default_weights):
+    if weights not in ("default", backbone.default_weights) and not _is_lite0_file(Path(weights)):
         return _loaded(backbone, module, _load_file(module, weights, backbone), input_size)
-    path = _lite0_path(backbone)
+    path = Path(weights) if _is_lite0_file(Path(weights)) else _lite0_path(backbone)
     load_state(module, in_order_of(module, read_state(path), source=path.name), source=path.name)
     return _loaded(backbone, module, backbone.default_weights, input_size)
 
@@ -66,6 +66,11 @@ def in_order_of(module: nn.Module, state: State, *, source: str) -> State:
     if len(names) != len(tensors):
         raise WeightsError(f"{source}: expected {len(names) + 2} tensors, got {len(state)}")
     return dict(zip(names, tensors, strict=True))
+
+
+def _is_lite0_file(path: Path) -> bool:
+    """Whether a file is the package's own checkpoint, under whatever name: its tensors bear other names than timm's."""
+    return path.is_file() and digest_file(path) == _LITE0_DIGEST
 
 
 def _lite0_path(backbone: Backbone) -> Path:

@@ -184,3 +184,10 @@ class TestEfficientNetLite0:
     def test_a_file_with_another_number_of_tensors_is_refused(self):
         with pytest.raises(WeightsError, match="expected 4 tensors, got 3"):
             in_order_of(torch.nn.Linear(2, 2), {name: torch.zeros(1) for name in "abc"}, source="file.pth")
+
+
+def test_a_copy_of_the_packages_checkpoint_under_another_name_is_the_same_network(tmp_path, lite0_file):
+    copy = tmp_path / "mine.pth"
+    copy.write_bytes(Path(lite0_file).read_bytes())
+    from_copy = load_backbone("efficientnet_lite0", weights=str(copy))
+    assert from_copy.weights_digest == load_backbone("efficientnet_lite0").weights_digest
