@@ -74,7 +74,9 @@ def exit_code(arguments: list[str], default_config: Path | None = None) -> int:
         click.echo(f"error: {printable(f'{error.filename or arguments[0]}: {error.strerror or error}')}", err=True)
         return EXIT_ERROR
     except (click.Abort, KeyboardInterrupt):
-        click.echo("interrupted; what is finished is kept: start the same command again to go on", err=True)
+        click.echo(
+            "interrupted; what is finished is kept (extract: start the same command again, and it goes on)", err=True
+        )
         return EXIT_INTERRUPTED
     except BaseException as error:
         if isinstance(error, SystemExit):

@@ -276,7 +276,7 @@ def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(folder: Path) -> None
     process.send_signal(signal.SIGINT)
     _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert "start the same command again" in stderr
+    assert "start the same command again, and it goes on" in stderr
     done = subprocess.run(arguments, cwd=folder, capture_output=True, text=True, check=True)
     assert "going on with an unfinished run" in done.stderr
 
