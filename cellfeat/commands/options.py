@@ -67,7 +67,7 @@ def fold_flags(features: Path | None, folds: int | None, groups: str | None, see
 
 def evaluation_arguments(settings: "Settings", labels: Path | None, observer: "ConsoleObserver") -> dict[str, Any]:
     """What `compare` and `fit` are both told of the evaluation."""
-    from cellfeat.samples.labels import label_by_id
+    from cellfeat.samples.manifest import label_by_id
 
     wanted = settings.comparison
     return {
@@ -75,6 +75,6 @@ def evaluation_arguments(settings: "Settings", labels: Path | None, observer: "C
         "groups": wanted.groups,
         "random_state": wanted.seed,
         "draws": wanted.draws,
-        "labels": label_by_id(settings.labels, labels) if labels else None,
+        "labels": label_by_id(settings.images, settings.labels, labels) if labels else None,
         "progress": lambda head, fold, n_done, n_total: observer.head_done(f"{head}, fold {fold}", n_done, n_total),
     }

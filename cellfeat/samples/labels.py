@@ -44,23 +44,6 @@ def read_labels(settings: LabelsSettings, file: Path) -> pd.DataFrame:
     return table
 
 
-def label_by_id(settings: LabelsSettings, file: Path) -> dict[str, str]:
-    """Read labels that replace those of a feature file, by sample id.
-
-    Raises
-    ------
-    MissingFileError, ManifestError
-        As `read_labels`; also where the settings name no column of labels, or an id stands there twice.
-    """
-    if settings.label is None:
-        raise ManifestError(f"{file}: labels.label names no column; say which with --set labels.label=COLUMN")
-    table = read_labels(settings, file)
-    repeated = table[settings.id][table[settings.id].duplicated()]
-    if len(repeated):
-        raise ManifestError(f"{file}: ids that stand there more than once: {first_ten(repeated)}; keep one row of each")
-    return dict(zip(table[settings.id], table[settings.label], strict=True))
-
-
 def named_columns(settings: LabelsSettings) -> list[str]:
     """The columns of the labels table that the settings name."""
     return [column for column in (settings.id, settings.label, settings.group) if column] + file_columns(settings)

@@ -397,6 +397,26 @@ def _natural_key(text: str) -> list[str | int]:
     return [int(part) if i % 2 else part for i, part in enumerate(re.split(r"(\d+)", text))]
 
 
+def label_by_id(images: ImagesSettings, labels: LabelsSettings, file: Path) -> dict[str, str]:
+    """Read labels that replace those of a feature file, by sample id as extraction writes it: ``00001`` may be ``1``.
+
+    Raises
+    ------
+    MissingFileError, ManifestError
+        As `read_labels`; also where the settings name no column of labels, or an id stands there twice.
+    """
+    if labels.label is None:
+        raise ManifestError(f"{file}: labels.label names no column; say which with --set labels.label=COLUMN")
+    named = labels.model_copy(update={"files": None, "group": None})
+    cells = read_labels(named, file)
+    layout = _layout(images.model_copy(update={"layout": "auto"}), named, None)
+    ids = [layout.sample_id(cell) or cell for cell in cells[labels.id]]
+    repeated = [sample_id for sample_id, count in Counter(ids).items() if count > 1]
+    if repeated:
+        raise ManifestError(f"{file}: ids that stand there more than once: {first_ten(repeated)}; keep one row of each")
+    return dict(zip(ids, cells[labels.label], strict=True))
+
+
 def check_classes(manifest: Manifest, n_folds: int) -> None:
     """Check that every class can have a sample in each fold.
 

@@ -4,7 +4,7 @@ import pytest
 
 from cellfeat.config import ImagesSettings, LabelsSettings
 from cellfeat.errors import ConfigError, ManifestError, MissingFileError
-from cellfeat.samples.manifest import Manifest, build_manifest, check_classes
+from cellfeat.samples.manifest import Manifest, build_manifest, check_classes, label_by_id
 
 CHANNELS = ["blue", "red", "yellow"]
 
@@ -279,3 +279,14 @@ def test_real_images_fit_their_labels(real_data, digits):
         manifest = build_manifest(images, labels)
         assert len(manifest) == 6773
         assert manifest.table["label"].nunique() == 9
+
+
+def test_labels_that_replace_others_may_be_padded_otherwise(tmp_path):
+    (tmp_path / "new.csv").write_text("file_id,cell_line\n00001,HeLa\n2,A549\n")
+    assert label_by_id(ImagesSettings(), LabelsSettings(), tmp_path / "new.csv") == {"1": "HeLa", "2": "A549"}
+
+
+def test_labels_that_replace_others_name_each_sample_once(tmp_path):
+    (tmp_path / "new.csv").write_text("file_id,cell_line\n00001,HeLa\n1,A549\n")
+    with pytest.raises(ManifestError, match="more than once: 1"):
+        label_by_id(ImagesSettings(), LabelsSettings(), tmp_path / "new.csv")
