@@ -24,7 +24,7 @@ from cellfeat.heads.state import HeadState
 MIN_VARIANCE_SHARE = 1e-6
 """Components with less than this share of the largest variance are rounding, and whitening would blow them up."""
 
-SAMPLES_PER_LEAF_SAMPLE = 20
+SAMPLES_PER_LEAF_SAMPLE = 10
 """With less than this times `min_child_samples` samples, a leaf may hold proportionally fewer."""
 
 

@@ -268,7 +268,9 @@ def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(folder: Path) -> None
         "extraction.batch_size=8", "--views", "8", "--set", "preprocessing.channels_as=separate", "--set",
         "preprocessing.input_size=96", "--output", "features/interrupted.h5",
     ]  # fmt: skip
-    process = subprocess.Popen(arguments, cwd=folder, stderr=subprocess.PIPE, text=True)
+    # A test run in the background of a shell inherits that Ctrl-C is ignored.
+    heed = lambda: signal.signal(signal.SIGINT, signal.SIG_DFL)  # noqa: E731
+    process = subprocess.Popen(arguments, cwd=folder, stderr=subprocess.PIPE, text=True, preexec_fn=heed)
     parts = folder / "features" / "interrupted.h5.parts"
     deadline = time.monotonic() + 60
     while not list(parts.glob("rows-*")) and time.monotonic() < deadline:

@@ -67,3 +67,10 @@ def test_a_model_of_other_columns_is_refused() -> None:
     state.texts["lightgbm"] = other.texts["lightgbm"]
     with pytest.raises(HeadError, match=r"expected \(columns, classes\) \(8, 3\), got \(5, 3\)"):
         quick(n_components=8).set_state(state)
+
+
+def test_trees_split_on_few_samples():
+    rng = np.random.default_rng(0)
+    y = np.repeat(["a", "b", "c"], 12)
+    X = rng.normal(size=(36, 8)) + 3 * np.eye(3, 8)[np.repeat([0, 1, 2], 12)]
+    assert (BoostingHead(random_state=0).fit(X, y).predict(X) == y).mean() > 0.9
