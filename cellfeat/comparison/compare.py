@@ -245,7 +245,6 @@ def compare(
     draws: int = 2000,
     labels: Mapping[str, str] | None = None,
     progress: Progress | None = None,
-    on_result: Callable[[HeadResult | HeadFailure], None] | None = None,
 ) -> Comparison:
     """Evaluate heads on the same grouped, stratified folds and compare them pair by pair.
 
@@ -265,8 +264,6 @@ def compare(
         Label by sample id, instead of the labels in the feature file; samples it lacks count as unlabelled.
     progress
         Told after each fold.
-    on_result
-        Handed each head's result as soon as it is there.
 
     Returns
     -------
@@ -293,8 +290,6 @@ def compare(
     try:
         for outcome in iter_results(task, heads, settings, progress=progress):
             outcomes.append(outcome)
-            if on_result is not None:
-                on_result(outcome)
     except KeyboardInterrupt:
         if not any(isinstance(outcome, HeadResult) for outcome in outcomes):
             raise

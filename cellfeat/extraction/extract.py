@@ -31,7 +31,7 @@ def extract(
     manifest
         The samples; by default the ones that the settings describe.
     expected_recipe
-        The recipe of earlier features that these are to stand beside; any other is refused before the first forward.
+        The recipe of earlier features that these are to stand beside; any other is refused before the extraction.
 
     Raises
     ------

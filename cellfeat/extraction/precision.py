@@ -107,9 +107,7 @@ def choose_plan(
         return Choice(plans[0])
     one_forward = replace(inputs, n_views=1, passes=inputs.passes[:1])
     measured = measure(backbone, one_forward, plans, device=device, samples=samples)
-    # By name it was asked for, drift and all; the figures still say how much that is.
-    eligible = [one for one in measured if one.passes or precision != "auto"]
-    best = _clearly_fastest(eligible)
+    best = _clearly_fastest([one for one in measured if one.passes])
     return Choice(Plan(best.precision, best.implementation), tuple(measured))
 
 
@@ -123,7 +121,7 @@ def _clearly_fastest(measured: Sequence[Measured]) -> Measured:
 
 
 def candidates(backbone: LoadedBackbone, precisions: Iterable[str]) -> list[Plan]:
-    """List the plans worth measuring, the safest first."""
+    """List the plan of each precision, in their order: float32 comes first where there is a choice."""
     # One implementation a precision: it follows from the recipe, so that features made apart fit together.
     implementation = "rewritten" if backbone.family == "convnext" else "plain"
     return [Plan(precision, implementation) for precision in precisions]
@@ -137,17 +135,16 @@ def measure(
     device: torch.device,
     samples: Sequence[Decoded],
 ) -> list[Measured]:
-    """Measure plans on a probe batch: speed, and the smallest cosine of a sample to its float32 embedding."""
+    """Measure plans on a probe batch: speed, and the smallest cosine of a sample to its embedding by the first plan."""
     reference: np.ndarray | None = None
     measured = []
-    for plan in [candidates(backbone, ["fp32"])[0], *(plan for plan in plans if plan.precision != "fp32")]:
+    for plan in plans:
         embedder = build_embedder(backbone, inputs, device=device, plan=plan, batch_size=len(samples))
         embedded, seconds = _timed(embedder, samples)
         reference = embedded if reference is None else reference
         speed = len(samples) / seconds
         measured.append(Measured(plan.precision, plan.implementation, speed, _min_cosine(reference, embedded)))
-    asked_for = {(plan.precision, plan.implementation) for plan in plans}
-    return [one for one in measured if (one.precision, one.implementation) in asked_for]
+    return measured
 
 
 def _timed(embedder: Embedder, samples: Sequence[Decoded]) -> tuple[np.ndarray, float]:

@@ -30,8 +30,6 @@ from cellfeat.extraction.store import (
 from cellfeat.provenance import differences, utc_now, versions
 from cellfeat.samples.images import IntensityPolicy, SampleReader, intensity_advice
 
-ADVICE_SAMPLES = 200
-
 
 @dataclass(frozen=True)
 class _Parts:
@@ -96,7 +94,7 @@ def _intensity_policy(job: Job, reader: SampleReader) -> IntensityPolicy:
     settings = job.settings.images
     policy = IntensityPolicy.from_settings(settings.intensity, n_channels=len(job.manifest.channels))
     policy = policy.resolved(reader, range(len(job.manifest)))
-    first = (Decoder(reader, policy)(row) for row in range(min(ADVICE_SAMPLES, len(job.manifest))))
+    first = (Decoder(reader, policy)(row) for row in range(len(job.manifest)))
     readable = (sample.pixels for sample in first if sample.pixels is not None)
     advice = intensity_advice(policy, readable, channels=job.manifest.channels)
     if advice:

@@ -227,10 +227,6 @@ class PartStore:
         self._digest = header.digest()
         self._adopt_or_begin()
 
-    def missing_parts(self) -> list[range]:
-        """The rows of the parts that are absent or damaged, in order; a damaged part is removed."""
-        return [rows for rows in self.header.part_rows() if self.read(rows) is None]
-
     def write(self, rows: Rows) -> None:
         """Publish one part."""
         with publish(self._path(rows.start)) as temporary, h5py.File(temporary, "w") as file:

@@ -78,7 +78,7 @@ def run_to_end(output: Path) -> int:
             remove_parts(output)
             return 0
         parts = PartStore(output, HEADER)
-        missing = parts.missing_parts()
+        missing = [rows for rows in HEADER.part_rows() if parts.read(rows) is None]
         for part in missing:
             parts.write(make_rows(part))
         parts.consolidate(TABLE, PROVENANCE)
