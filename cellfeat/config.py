@@ -112,12 +112,14 @@ class ExtractionSettings(Section):
 
     output: Path = Path("features/cells.h5")
     views: Literal[1, 4, 8] = 1
-    precision: Literal["auto", "fp32", "bf16", "fp16"] = "auto"
+    precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "auto"
     device: str = "auto"
     batch_size: Annotated[int, Field(gt=0)] | Literal["auto"] = "auto"
     workers: Annotated[int, Field(gt=0)] | Literal["auto"] = "auto"
     part_size: Annotated[int, Field(gt=0)] = 1024
     on_error: Literal["stop", "quarantine"] = "stop"
+    profile: bool = False
+    trace: Path | None = None
 
 
 class ComparisonSettings(Section):

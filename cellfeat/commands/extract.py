@@ -15,12 +15,14 @@ from cellfeat.commands.options import config_options, resolve_settings
 @click.option("--backbone", metavar="NAME", help="See: cellfeat list backbones.")
 @click.option("--weights", metavar="NAME|FILE", help="Name of a weights record, or a local checkpoint.")
 @click.option("--device", metavar="auto|cpu|cuda|mps")
-@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16"]))
+@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]))
 @click.option("--views", type=click.Choice(["1", "4", "8"]), help="Rotations, and reflections, of each sample.")
 @click.option("--batch-size", metavar="N|auto")
 @click.option("--workers", metavar="N|auto", help="Threads that read images.")
 @click.option("--output", type=click.Path(path_type=Path), help="Feature file to write.")
 @click.option("--on-error", type=click.Choice(["stop", "quarantine"]), help="What to do with unreadable images.")
+@click.option("--profile", is_flag=True, default=None, help="Print a table of where the time went.")
+@click.option("--trace", type=click.Path(path_type=Path), help="Write a Chrome trace of the stages.")
 def command(config: Path | None, assignments: tuple[str, ...], **flags: Any) -> None:
     """Embed every image once, and write the feature file.
 

@@ -8,7 +8,8 @@ import numpy as np
 from cellfeat.config import IntensitySettings
 from cellfeat.errors import FingerprintError, first_ten
 from cellfeat.extraction.job import Extraction, Job
-from cellfeat.extraction.pipeline import BATCHES_AHEAD, Decoder, StageTimes, in_order
+from cellfeat.extraction.pipeline import BATCHES_AHEAD, Decoder, in_order
+from cellfeat.extraction.stages import Timeline
 from cellfeat.extraction.store import (
     SampleTable,
     Summary,
@@ -29,7 +30,7 @@ def changed_rows(decoder: Decoder, rows: Sequence[int], digests: Sequence[str]) 
     Decoding is a hundredth of the work of embedding, so it is always done: names and times of files can lie.
     """
     workers = min(READERS, os.cpu_count() or 1)
-    samples = in_order(decoder, rows, workers=workers, ahead=BATCHES_AHEAD * READERS, times=StageTimes())
+    samples = in_order(decoder, rows, workers=workers, ahead=BATCHES_AHEAD * READERS, timeline=Timeline())
     return [sample.row for sample, digest in zip(samples, digests, strict=True) if sample.digest != digest]
 
 

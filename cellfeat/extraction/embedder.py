@@ -1,6 +1,6 @@
 """Samples of one batch -> their embeddings, on the device."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -8,28 +8,13 @@ import numpy as np
 import torch
 
 from cellfeat.backbones.transform import Transform
+from cellfeat.errors import DeviceError
+from cellfeat.extraction.implementations import DTYPES
 from cellfeat.extraction.passes import Pass, turn
 from cellfeat.extraction.pipeline import Decoded
+from cellfeat.extraction.stages import Timeline
 
-_DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16}
 _DEVICE_TYPES = {np.dtype(np.uint8), np.dtype(np.float32)}
-
-
-@dataclass(frozen=True)
-class Plan:
-    """How the forward is computed.
-
-    Attributes
-    ----------
-    precision
-        ``fp32``, ``bf16`` or ``fp16``.
-    implementation
-        ``plain`` (the network as it was loaded) or ``rewritten`` (the equal, faster one); either way the weights are
-        cast to the precision.
-    """
-
-    precision: str
-    implementation: str
 
 
 @dataclass(frozen=True)
@@ -42,34 +27,113 @@ class Inputs:
     n_views: int
 
 
+class Embedded:
+    """Embeddings that the device may still be working on.
+
+    Parameters
+    ----------
+    host
+        ``(n, n_views, n_passes * embedding_dim)`` float32 on the host, filled when `ready` says so.
+    ready
+        An event of the device; None where the numbers are there already.
+    """
+
+    def __init__(self, host: torch.Tensor, ready: torch.cuda.Event | None = None) -> None:
+        self._host = host
+        self._ready = ready
+
+    def result(self) -> np.ndarray:
+        """Wait for the numbers, and give them."""
+        if self._ready is not None:
+            self._ready.synchronize()
+        return self._host.numpy()
+
+
 class Embedder:
     """Embeds batches of a fixed size: an incomplete one is padded, so that the kernels never change.
+
+    Where the device runs out of memory, the batch is halved, and what was asked for is computed again.
 
     Parameters
     ----------
     module
-        Maps ``(N, 3, H, W)`` to ``(N, embedding_dim)`` on `device`, in the plan's precision.
+        Maps ``(N, 3, H, W)`` to ``(N, embedding_dim)`` on `device`, in the type that the precision takes.
     inputs
         What the module sees of a sample.
-    device, plan, batch_size
+    device, precision, batch_size
         How it is computed.
+    timeline
+        Where the time goes on record.
+    say
+        Told when the batch had to be halved.
     """
 
     def __init__(
-        self, module: torch.nn.Module, inputs: Inputs, *, device: torch.device, plan: Plan, batch_size: int
+        self,
+        module: torch.nn.Module,
+        inputs: Inputs,
+        *,
+        device: torch.device,
+        precision: str,
+        batch_size: int,
+        timeline: Timeline | None = None,
+        say: Callable[[str], None] = lambda _: None,
     ) -> None:
         self.module = module
+        self.batch_size = batch_size
         self._inputs = inputs
         self._device = device
-        self._plan = plan
-        self.batch_size = batch_size
+        self._dtype = DTYPES[precision]
+        self._timeline = timeline or Timeline()
+        self._say = say
+        self._copies = torch.cuda.Stream(device) if device.type == "cuda" else None
+
+    def __call__(self, samples: Sequence[Decoded]) -> np.ndarray:
+        """Embed samples: ``(len(samples), n_views, n_passes * embedding_dim)`` float32."""
+        return self.submit(samples).result()
+
+    def submit(self, samples: Sequence[Decoded]) -> Embedded:
+        """Begin to embed samples; a GPU goes on with them while the caller reads the next ones.
+
+        Raises
+        ------
+        DeviceError
+            If the memory of the device does not hold one sample.
+        """
+        while True:
+            try:
+                return self._submit(samples)
+            except RuntimeError as error:
+                if not _is_out_of_memory(error):
+                    raise
+                self._halve(error)
+
+    def _halve(self, error: RuntimeError) -> None:
+        if self.batch_size == 1:
+            raise DeviceError(
+                f"{self._device}: out of memory with a single sample; take a smaller backbone or "
+                f"preprocessing.input_size, or --device cpu"
+            ) from error
+        self.batch_size //= 2
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
+        self._say(f"{self._device} is out of memory: going on with batches of {self.batch_size}")
 
     @torch.inference_mode()
-    def __call__(self, samples: Sequence[Decoded]) -> np.ndarray:
-        """Embed at most `batch_size` samples: ``(len(samples), n_views, n_passes * embedding_dim)`` float32."""
-        squares = self.squares(samples)
-        embedded = [self._embed_view(turn(squares, view)) for view in range(self._inputs.n_views)]
-        return torch.stack(embedded, dim=1)[: len(samples)].float().cpu().numpy()
+    def _submit(self, samples: Sequence[Decoded]) -> Embedded:
+        size = self.batch_size
+        # Also for no samples at all: a part without one that can be read still needs the shape of its rows.
+        chunks = [samples[start : start + size] for start in range(0, max(1, len(samples)), size)]
+        embedded = torch.cat([self._embed_chunk(chunk) for chunk in chunks])
+        with self._timeline.stage("forward"):
+            return self._to_host(embedded)
+
+    def _embed_chunk(self, samples: Sequence[Decoded]) -> torch.Tensor:
+        with self._timeline.stage("transfer"):
+            squares = self.squares(samples)
+        with self._timeline.stage("forward"):
+            embedded = [self._embed_view(turn(squares, view)) for view in range(self._inputs.n_views)]
+            return torch.stack(embedded, dim=1)[: len(samples)].float()
 
     @torch.inference_mode()
     def squares(self, samples: Sequence[Decoded]) -> torch.Tensor:
@@ -81,23 +145,45 @@ class Embedder:
         return batch
 
     def _resized(self, samples: Sequence[Decoded]) -> torch.Tensor:
-        pixels = torch.from_numpy(_stack([sample.pixels for sample in samples]))
-        limits = torch.from_numpy(_stack([sample.limits for sample in samples])).to(self._device)
+        limits = self._to_device(_stack([sample.limits for sample in samples]))
         low, high = limits[:, :, 0, None, None], limits[:, :, 1, None, None]
-        values = pixels.to(self._device).to(torch.float32)
+        values = self._to_device(_stack([sample.pixels for sample in samples])).to(torch.float32)
         return self._inputs.transform.square(((values - low) / (high - low)).clamp_(0, 1))
+
+    def _to_device(self, array: np.ndarray) -> torch.Tensor:
+        tensor = torch.from_numpy(array)
+        if self._copies is None:
+            return tensor.to(self._device)
+        # From pinned memory and on a stream of its own, a copy runs beside the forward of the batch before.
+        with torch.cuda.stream(self._copies):
+            moved = tensor.pin_memory().to(self._device, non_blocking=True)
+        current = torch.cuda.current_stream(self._device)
+        current.wait_stream(self._copies)
+        moved.record_stream(current)
+        return moved
+
+    def _to_host(self, embedded: torch.Tensor) -> Embedded:
+        if self._copies is None:
+            return Embedded(embedded.cpu())
+        host = torch.empty(embedded.shape, dtype=embedded.dtype, pin_memory=True)
+        host.copy_(embedded, non_blocking=True)
+        ready = torch.cuda.Event()
+        ready.record(torch.cuda.current_stream(self._device))
+        return Embedded(host, ready)
 
     def _embed_view(self, squares: torch.Tensor) -> torch.Tensor:
         return torch.cat([self._embed_pass(squares[:, list(one.planes)]) for one in self._inputs.passes], dim=1)
 
     def _embed_pass(self, planes: torch.Tensor) -> torch.Tensor:
         normalised = self._inputs.transform.normalised(planes).contiguous(memory_format=torch.channels_last)
-        return self.module(normalised.to(_DTYPES[self._plan.precision]))
+        embedded: torch.Tensor = self.module(normalised.to(self._dtype))
+        return embedded
 
 
-def prepared(module: torch.nn.Module, *, device: torch.device, plan: Plan) -> torch.nn.Module:
-    """Move a module to the device, in channels-last layout, with its weights cast to the plan's precision."""
-    return module.to(device=device, dtype=_DTYPES[plan.precision], memory_format=torch.channels_last)  # type: ignore[call-overload]
+def _is_out_of_memory(error: BaseException) -> bool:
+    # The CPU's allocator and mps have no error of their own for it.
+    text = str(error)
+    return isinstance(error, torch.cuda.OutOfMemoryError) or "DefaultCPUAllocator" in text or "out of memory" in text
 
 
 def _by_shape(samples: Sequence[Decoded]) -> list[list[int]]:

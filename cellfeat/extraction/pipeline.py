@@ -1,23 +1,27 @@
 """Decode, embed and write, overlapped: images are read ahead by threads, and parts are written behind.
 
-Decoding releases Python's global lock, so threads do; they never run further ahead than a fixed number of samples, so
-memory does not grow with the number of samples.
+A GPU is given the next batch before the numbers of the last one are fetched, so it never waits for Python. Decoding
+releases Python's global lock, so threads do; they never run further ahead than a fixed number of samples, so memory
+does not grow with the number of samples.
 """
 
-import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
+from typing import NamedTuple, Protocol
 
 import numpy as np
 
 from cellfeat.errors import BackboneError, CellfeatError, ImageError
+from cellfeat.extraction.stages import Timeline
 from cellfeat.extraction.store import DIGEST_BYTES, Rows, Status
 from cellfeat.samples.images import IntensityPolicy, SampleReader, pixel_digest
 
 BATCHES_AHEAD = 3
+BATCHES_IN_WORK = 1
+"""Batches that the device may still be working on while the next one is handed over."""
 
 
 @dataclass(frozen=True)
@@ -45,24 +49,6 @@ class Decoded:
     reason: str = ""
 
 
-@dataclass
-class StageTimes:
-    """Seconds spent in each stage of one run; `decode` and `write` are spent beside the others.
-
-    `waiting` is what the forward lost to images that were not there yet.
-    """
-
-    decode: float = 0.0
-    waiting: float = 0.0
-    forward: float = 0.0
-    write: float = 0.0
-    wall: float = 0.0
-
-    def share_of_wall(self, stage: str) -> float:
-        """The share of the run's time that a stage took, 0 to 1."""
-        return float(getattr(self, stage) / self.wall) if self.wall else 0.0
-
-
 @dataclass(frozen=True)
 class Decoder:
     """Reads one sample; what is wrong with its files becomes its `reason`.
@@ -71,28 +57,26 @@ class Decoder:
     ----------
     reader, policy
         How its files are read, and how its values are scaled.
-    times
+    timeline
         Where the time goes on record.
     """
 
     reader: SampleReader
     policy: IntensityPolicy
-    times: StageTimes = field(default_factory=StageTimes)
+    timeline: Timeline = field(default_factory=Timeline)
 
     def __call__(self, row: int) -> Decoded:
         """Read the sample of `row`."""
-        began = time.perf_counter()
-        try:
-            pixels = self.reader.read(row)
-            return Decoded(row, pixels, self.policy.limits(pixels), pixel_digest(pixels))
-        except CellfeatError as error:
-            return Decoded(row, None, reason=str(error))
-        finally:
-            self.times.decode += time.perf_counter() - began
+        with self.timeline.stage("decode"):
+            try:
+                pixels = self.reader.read(row)
+                return Decoded(row, pixels, self.policy.limits(pixels), pixel_digest(pixels))
+            except CellfeatError as error:
+                return Decoded(row, None, reason=str(error))
 
 
 def in_order(
-    task: Callable[[int], Decoded], rows: Iterable[int], *, workers: int, ahead: int, times: StageTimes
+    task: Callable[[int], Decoded], rows: Iterable[int], *, workers: int, ahead: int, timeline: Timeline
 ) -> Iterator[Decoded]:
     """Run `task` on rows in threads, and yield the results in order, at most `ahead` of them unclaimed."""
     pending: deque[Future[Decoded]] = deque()
@@ -101,9 +85,8 @@ def in_order(
         try:
             pending.extend(pool.submit(task, row) for row in islice(remaining, ahead))
             while pending:
-                began = time.perf_counter()
-                decoded = pending.popleft().result()
-                times.waiting += time.perf_counter() - began
+                with timeline.stage("waiting"):
+                    decoded = pending.popleft().result()
                 pending.extend(pool.submit(task, row) for row in islice(remaining, 1))
                 yield decoded
         finally:
@@ -111,14 +94,26 @@ def in_order(
                 future.cancel()
 
 
-Embed = Callable[[Sequence[Decoded]], np.ndarray]
-"""Maps up to one batch of samples to ``(len(batch), n_views, embedding_dim)`` float32."""
+class Embeds(Protocol):
+    """Embeds batches; see `cellfeat.extraction.embedder.Embedder`."""
+
+    def submit(self, samples: Sequence[Decoded]) -> "EmbeddedBatch":
+        """Begin to embed at most one batch of samples."""
+        ...
+
+
+class EmbeddedBatch(Protocol):
+    """Embeddings that may not be there yet."""
+
+    def result(self) -> np.ndarray:
+        """Wait for ``(n_samples, n_views, embedding_dim)`` float32."""
+        ...
 
 
 def finished_parts(
     parts: Sequence[range],
     decoder: Decoder,
-    embed: Embed,
+    embedder: Embeds,
     *,
     batch_size: int,
     workers: int,
@@ -132,25 +127,35 @@ def finished_parts(
     parts
         Rows of each part. A batch never reaches over the end of a part, so that a part always holds the same bits,
         whichever parts were there before.
-    embed
-        Called with at most `batch_size` samples that were read.
+    embedder
+        Given at most `batch_size` samples that were read at a time, the next ones before the last ones' are fetched.
     on_failure
         Called with each sample that could not be read; it may raise, which ends the run.
     on_batch
         Called with the number of samples after each batch.
     """
-    times = decoder.times
     rows = (row for part in parts for row in part)
-    samples = in_order(decoder, rows, workers=workers, ahead=BATCHES_AHEAD * batch_size, times=times)
+    ahead = BATCHES_AHEAD * batch_size
+    samples = in_order(decoder, rows, workers=workers, ahead=ahead, timeline=decoder.timeline)
     for part in parts:
         collected = _PartRows(part)
+        in_work: deque[_Batch] = deque()
         for start in range(0, len(part), batch_size):
             batch = list(islice(samples, min(batch_size, len(part) - start)))
             for failed in (sample for sample in batch if sample.pixels is None):
                 on_failure(failed)
-            collected.add(batch, embed)
-            on_batch(len(batch))
+            # Also an empty batch: a part without one readable sample still needs the shape of its rows.
+            in_work.append(_Batch(batch, embedder.submit([sample for sample in batch if sample.pixels is not None])))
+            if len(in_work) > BATCHES_IN_WORK:
+                on_batch(collected.add(in_work.popleft(), decoder.timeline))
+        while in_work:
+            on_batch(collected.add(in_work.popleft(), decoder.timeline))
         yield collected.rows()
+
+
+class _Batch(NamedTuple):
+    samples: Sequence[Decoded]
+    embedded: EmbeddedBatch
 
 
 class _PartRows:
@@ -164,11 +169,12 @@ class _PartRows:
         self._digests = np.zeros((self._n, DIGEST_BYTES), np.uint8)
         self._failures: dict[int, str] = {}
 
-    def add(self, batch: Sequence[Decoded], embed: Embed) -> None:
-        readable = [sample for sample in batch if sample.pixels is not None]
-        self._failures.update((sample.row, sample.reason) for sample in batch if sample.pixels is None)
-        # Also an empty batch: a part without one readable sample still needs the shape of its rows.
-        embedded = embed(readable)
+    def add(self, batch: _Batch, timeline: Timeline) -> int:
+        """Take a batch, and say how many samples it has."""
+        readable = [sample for sample in batch.samples if sample.pixels is not None]
+        self._failures.update((sample.row, sample.reason) for sample in batch.samples if sample.pixels is None)
+        with timeline.stage("forward"):
+            embedded = batch.embedded.result()
         if self._embeddings is None:
             self._embeddings = np.full((self._n, *embedded.shape[1:]), np.nan, np.float32)
         for sample, embedding in zip(readable, embedded, strict=True):
@@ -177,6 +183,7 @@ class _PartRows:
             self._embeddings[here] = embedding
             self._status[here] = Status.OK
             self._digests[here] = np.frombuffer(bytes.fromhex(sample.digest), np.uint8)
+        return len(batch.samples)
 
     def rows(self) -> Rows:
         if self._embeddings is None:

@@ -1,157 +1,285 @@
 """Which precision and which implementation of the backbone: measured on the user's own images, not looked up.
 
-A candidate is held against float32: every sample of the probe must keep a cosine of at least `MIN_COSINE`, or it is
-out. Of those that pass, the fastest is taken, if it is clearly faster.
+A candidate is held against float32: every sample of the probe must keep a cosine of at least its precision's least, or
+it is out. Of those that pass, the fastest is taken, if it is clearly faster. One whose trial would cost more than a
+small share of the time that is left is not tried.
 """
 
-import copy
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 import torch
 
-from cellfeat.backbones.convnext import rewrite_convnext
 from cellfeat.backbones.registry import LoadedBackbone
-from cellfeat.errors import DeviceError
+from cellfeat.backbones.weights import first_line
+from cellfeat.errors import BackboneError, DeviceError
 from cellfeat.extraction.device import precisions_of
-from cellfeat.extraction.embedder import Embedder, Inputs, Plan, prepared
+from cellfeat.extraction.embedder import Embedder, Inputs
+from cellfeat.extraction.implementations import IMPLEMENTATIONS, Plan, Target, build_module, plans_for
 from cellfeat.extraction.pipeline import Decoded
 
-MIN_COSINE = 0.9995
-CLEARLY_FASTER = 1.1
-PROBE_SAMPLES = 8
+MIN_COSINE = {"fp32": 0.9995, "bf16": 0.9995, "fp16": 0.9995, "int8": 0.999}
+"""The least cosine of a sample's embedding to its float32 one, by precision."""
+CLEARLY_FASTER = 1.05
 MIN_FORWARDS_TO_PROBE = 256
 """Below this many forwards, float32 is finished before a probe would have paid for itself."""
+TRIAL_SHARE = 0.05
+"""The most of the time that is left that a trial may cost."""
+COMPILE_SECONDS = 15.0
+"""What a compiler takes, as guessed before it is tried; 8 to 20 were measured on 2 cores."""
+LEAST_TIMED_SECONDS = 0.2
+MOST_TIMED_FORWARDS = 5
 
 
 @dataclass(frozen=True)
 class Measured:
-    """A candidate's figures on the probe batch."""
+    """A candidate's figures on the probe batch.
+
+    Attributes
+    ----------
+    samples_per_second
+        Of one forward a sample.
+    min_cosine
+        The least over the probe's samples; 0 where an embedding is not finite.
+    startup_seconds
+        From the first line to the first batch: building, packing, compiling.
+    """
 
     precision: str
     implementation: str
     samples_per_second: float
     min_cosine: float
+    startup_seconds: float = 0.0
 
     @property
     def passes(self) -> bool:
         """Whether it is close enough to float32."""
-        return self.min_cosine >= MIN_COSINE
+        return self.min_cosine >= MIN_COSINE[self.precision]
+
+    def __str__(self) -> str:
+        refused = "" if self.passes else ", refused"
+        return (
+            f"{self.precision} {self.implementation} {self.samples_per_second:.1f}/s, cosine {self.min_cosine:.5f}"
+            f"{refused}"
+        )
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The plan that was taken, and what was measured on the way; empty where nothing had to be chosen."""
+    """The plan that was taken, with its module, and what was measured on the way.
+
+    Attributes
+    ----------
+    plan, embedder
+        What was taken, and the embedder of one forward that was measured with it.
+    considered
+        The candidates that were measured; empty where nothing had to be chosen.
+    skipped
+        Why each other candidate was not.
+    """
 
     plan: Plan
+    embedder: Embedder
     considered: tuple[Measured, ...] = ()
+    skipped: tuple[str, ...] = ()
 
     def record(self) -> list[dict[str, object]]:
         """List the candidates as plain JSON values."""
         return [asdict(candidate) for candidate in self.considered]
 
     def __str__(self) -> str:
-        taken = f"{self.plan.precision} ({self.plan.implementation})"
-        figures = "; ".join(
-            f"{c.precision} {c.implementation} {c.samples_per_second:.1f}/s, cosine {c.min_cosine:.5f}"
-            for c in self.considered
+        return f"{self.plan}, of: {'; '.join(map(str, self.considered))}" if self.considered else str(self.plan)
+
+
+@dataclass(frozen=True)
+class Probe:
+    """What candidates are measured with.
+
+    Attributes
+    ----------
+    backbone, inputs, device, batch_size
+        What is computed, of what, where, and how many samples at a time.
+    samples
+        Samples of the user's own, at most one batch.
+    n_forwards
+        Forwards of one picture that are left to do.
+    say
+        Told when the batch had to be halved.
+    """
+
+    backbone: LoadedBackbone
+    inputs: Inputs
+    device: torch.device
+    batch_size: int
+    samples: Sequence[Decoded]
+    n_forwards: int
+    say: Callable[[str], None] = lambda _: None
+
+    def embedder(self, plan: Plan) -> Embedder:
+        """Build the embedder of one view and one pass."""
+        one_forward = replace(self.inputs, n_views=1, passes=self.inputs.passes[:1])
+        return build_embedder(
+            self.backbone, one_forward, device=self.device, plan=plan, batch_size=self.batch_size, say=self.say
         )
-        return f"{taken}, of: {figures}" if figures else taken
 
 
 def build_embedder(
-    backbone: LoadedBackbone, inputs: Inputs, *, device: torch.device, plan: Plan, batch_size: int
-) -> Embedder:
-    """Build the embedder of a plan; the loaded backbone itself is left as it is."""
-    module = rewrite_convnext(backbone.module) if "rewritten" in plan.implementation else copy.deepcopy(backbone.module)
-    return Embedder(prepared(module, device=device, plan=plan), inputs, device=device, plan=plan, batch_size=batch_size)
-
-
-def choose_plan(
     backbone: LoadedBackbone,
     inputs: Inputs,
     *,
     device: torch.device,
-    precision: str,
-    probe: Callable[[], Sequence[Decoded]],
-    n_forwards: int,
-) -> Choice:
+    plan: Plan,
+    batch_size: int,
+    say: Callable[[str], None] = lambda _: None,
+) -> Embedder:
+    """Build the embedder of a plan; the loaded backbone itself is left as it is.
+
+    Raises
+    ------
+    BackboneError
+        If the plan's implementation cannot be built for this backbone on this machine.
+    """
+    side = inputs.transform.input_size
+    module = build_module(backbone, plan, Target(device, torch.Size((batch_size, 3, side, side))))
+    return Embedder(module, inputs, device=device, precision=plan.precision, batch_size=batch_size, say=say)
+
+
+def choose_plan(probe: Probe, precision: str) -> Choice:
     """Choose how the forward is computed.
 
     Parameters
     ----------
-    precision
-        ``auto``, or the one that is asked for.
     probe
-        Reads the samples that candidates are measured on; called only where there is something to choose.
-    n_forwards
-        Forwards of one picture that are left to do.
+        What candidates are measured with; its samples may be none.
+    precision
+        ``auto``: the fastest that is close enough to float32. A precision by name is taken even if it drifts, and its
+        drift goes on record; only ``int8``, which is never taken but by name, is refused.
 
     Raises
     ------
     DeviceError
         If the device does not compute in `precision`.
+    BackboneError
+        If `precision` is ``int8`` and the backbone has no such implementation here, or drifts too far in it.
     """
-    available = precisions_of(device)
-    if precision not in ("auto", *available):
+    available = precisions_of(probe.device)
+    if precision not in ("auto", "int8", *available):
         raise DeviceError(
-            f"--precision {precision}: {device.type} here computes in {', '.join(available)}; try --precision auto"
+            f"--precision {precision}: {probe.device.type} here computes in {', '.join(available)}; "
+            f"try --precision auto"
         )
-    plans = candidates(backbone, available if precision == "auto" else (precision,))
-    if len(plans) == 1 or n_forwards < MIN_FORWARDS_TO_PROBE:
-        return Choice(plans[0])
-    samples = probe()[:PROBE_SAMPLES]
-    if not samples:
-        return Choice(plans[0])
-    one_forward = replace(inputs, n_views=1, passes=inputs.passes[:1])
-    measured = measure(backbone, one_forward, plans, device=device, samples=samples)
-    best = _clearly_fastest([one for one in measured if one.passes])
-    return Choice(Plan(best.precision, best.implementation), tuple(measured))
+    plans = plans_for(probe.backbone, probe.device, available if precision == "auto" else (precision,))
+    if not plans:
+        raise BackboneError(
+            f"--precision int8: only for torchvision's ConvNeXts on the cpu, not for {probe.backbone.name} on "
+            f"{probe.device.type}; try --precision auto"
+        )
+    is_short = probe.n_forwards < MIN_FORWARDS_TO_PROBE and precision != "int8"
+    if is_short or not probe.samples:
+        return _first_that_builds(probe, plans)
+    trials = _Trials(probe)
+    if precision not in ("auto", "fp32"):
+        trials.set_reference(plans_for(probe.backbone, probe.device, ("fp32",)))
+    choice = trials.run(plans)
+    if precision == "int8":
+        _refuse_drift(choice.considered[0])
+    return choice
 
 
-def _clearly_fastest(measured: Sequence[Measured]) -> Measured:
-    """Take the fastest; an earlier one, which is safer, if it is not clearly slower: noise must not decide."""
-    best = measured[0]
-    for one in measured[1:]:
-        if one.samples_per_second > CLEARLY_FASTER * best.samples_per_second:
-            best = one
-    return best
+def _refuse_drift(measured: Measured) -> None:
+    if not measured.passes:
+        raise BackboneError(
+            f"--precision {measured.precision}: keeps a cosine of only {measured.min_cosine:.5f} to float32 on these "
+            f"images, and {MIN_COSINE[measured.precision]} is asked for; try --precision auto"
+        )
 
 
-def candidates(backbone: LoadedBackbone, precisions: Iterable[str]) -> list[Plan]:
-    """List the plan of each precision, in their order: float32 comes first where there is a choice."""
-    # One implementation a precision: it follows from the recipe, so that features made apart fit together.
-    implementation = "rewritten" if backbone.family == "convnext" else "plain"
-    return [Plan(precision, implementation) for precision in precisions]
-
-
-def measure(
-    backbone: LoadedBackbone,
-    inputs: Inputs,
-    plans: Sequence[Plan],
-    *,
-    device: torch.device,
-    samples: Sequence[Decoded],
-) -> list[Measured]:
-    """Measure plans on a probe batch: speed, and the smallest cosine of a sample to its embedding by the first plan."""
-    reference: np.ndarray | None = None
-    measured = []
+def _first_that_builds(probe: Probe, plans: Sequence[Plan]) -> Choice:
+    """Take the first plan that is not compiled: it is the one most often the fastest."""
+    reasons = []
     for plan in plans:
-        embedder = build_embedder(backbone, inputs, device=device, plan=plan, batch_size=len(samples))
-        embedded, seconds = _timed(embedder, samples)
-        reference = embedded if reference is None else reference
-        speed = len(samples) / seconds
-        measured.append(Measured(plan.precision, plan.implementation, speed, _min_cosine(reference, embedded)))
-    return measured
+        try:
+            return Choice(plan, probe.embedder(plan))
+        except BackboneError as error:
+            reasons.append(f"{plan}: {error}")
+    raise BackboneError(f"{probe.backbone.name} cannot be computed here: {'; '.join(reasons)}")
 
 
-def _timed(embedder: Embedder, samples: Sequence[Decoded]) -> tuple[np.ndarray, float]:
-    embedder(samples)
-    began = time.perf_counter()
-    embedded = embedder(samples)
-    return embedded, time.perf_counter() - began
+class _Trials:
+    """Tries plans one after the other, and keeps the best of them built."""
+
+    def __init__(self, probe: Probe) -> None:
+        self._probe = probe
+        self._reference: np.ndarray | None = None
+        self._measured: list[Measured] = []
+        self._skipped: list[str] = []
+        self._best: tuple[Measured, Embedder] | None = None
+
+    def set_reference(self, plans: Sequence[Plan]) -> None:
+        """Take the embeddings of the first plan that builds for the ones to hold others against."""
+        self._reference = _first_that_builds(self._probe, plans).embedder(self._probe.samples)
+
+    def run(self, plans: Sequence[Plan]) -> Choice:
+        """Measure the plans that are worth it, and choose."""
+        for plan in plans:
+            reason = self._reason_to_skip(plan) or self._try(plan)
+            if reason:
+                self._skipped.append(f"{plan}: {reason}")
+        if self._best is None:
+            raise BackboneError(f"{self._probe.backbone.name} cannot be computed here: {'; '.join(self._skipped)}")
+        best, embedder = self._best
+        plan = Plan(best.precision, best.implementation)
+        return Choice(plan, embedder, tuple(self._measured), tuple(self._skipped))
+
+    def _reason_to_skip(self, plan: Plan) -> str | None:
+        if self._best is None:
+            return None
+        best = self._best[0]
+        is_compiled = IMPLEMENTATIONS[plan.implementation].is_compiled
+        if is_compiled and plan.precision != best.precision:
+            return f"{best.precision} is faster, or closer to float32"
+        trial = 2 * self._probe.batch_size / best.samples_per_second + (COMPILE_SECONDS if is_compiled else 0)
+        left = self._probe.n_forwards / best.samples_per_second
+        return f"trying it costs more than {TRIAL_SHARE:.0%} of the time left" if trial > TRIAL_SHARE * left else None
+
+    def _try(self, plan: Plan) -> str | None:
+        """Measure a plan; says why where it cannot be computed."""
+        probe, began = self._probe, time.perf_counter()
+        try:
+            embedder = probe.embedder(plan)
+            embedded = embedder(probe.samples)
+        except (BackboneError, RuntimeError) as error:
+            return first_line(error)
+        startup = time.perf_counter() - began
+        self._reference = embedded if self._reference is None else self._reference
+        seconds = _seconds_a_batch(embedder, probe.samples)
+        cosine = _min_cosine(self._reference, embedded)
+        # The batch is padded to its full size: what was timed is a whole one.
+        measured = Measured(plan.precision, plan.implementation, embedder.batch_size / seconds, cosine, startup)
+        self._measured.append(measured)
+        self._keep_the_better(measured, embedder)
+        return None
+
+    def _keep_the_better(self, measured: Measured, embedder: Embedder) -> None:
+        """Keep the fastest; an earlier one, which is safer, if it is not clearly slower: noise must not decide."""
+        if self._best is not None:
+            best = self._best[0]
+            is_faster = measured.samples_per_second > CLEARLY_FASTER * best.samples_per_second
+            if not is_faster or (best.passes and not measured.passes):
+                return
+        self._best = measured, embedder
+
+
+def _seconds_a_batch(embedder: Embedder, samples: Sequence[Decoded]) -> float:
+    """The least time of a few forwards: what else the machine does can only add to it."""
+    times: list[float] = []
+    while len(times) < MOST_TIMED_FORWARDS and sum(times) < LEAST_TIMED_SECONDS:
+        began = time.perf_counter()
+        embedder(samples)
+        times.append(time.perf_counter() - began)
+    return min(times)
 
 
 def _min_cosine(reference: np.ndarray, embedded: np.ndarray) -> float:

@@ -1,44 +1,34 @@
 """One extraction that has something to do: from the device to the published file."""
 
-import json
 import os
-import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, replace
+from itertools import islice
 from typing import Any
 
 import torch
 
-from cellfeat.backbones.registry import LoadedBackbone, load_backbone
-from cellfeat.errors import FingerprintError, ImageError
+from cellfeat.errors import BackboneError, FingerprintError, ImageError
 from cellfeat.extraction.contents import accept_finished, changed_rows, sample_table
-from cellfeat.extraction.device import DEFAULT_BATCH, choose_device, describe_device
-from cellfeat.extraction.embedder import Inputs, Plan
+from cellfeat.extraction.device import DEFAULT_BATCH, describe_device
+from cellfeat.extraction.embedder import Embedder
+from cellfeat.extraction.implementations import Plan, Target, build_module
 from cellfeat.extraction.job import Extraction, Job
-from cellfeat.extraction.passes import make_passes
-from cellfeat.extraction.pipeline import Decoded, Decoder, StageTimes, finished_parts
-from cellfeat.extraction.precision import PROBE_SAMPLES, build_embedder, choose_plan
+from cellfeat.extraction.pipeline import Decoded, finished_parts
+from cellfeat.extraction.precision import Probe, choose_plan
+from cellfeat.extraction.resolve import Resolved, make_recipe, resolve
+from cellfeat.extraction.stages import Timeline
 from cellfeat.extraction.store import (
     PartStore,
     Rows,
     RunHeader,
     Summary,
     hex_digests,
+    parts_folder,
     unfinished_run,
 )
 from cellfeat.provenance import differences, utc_now, versions
-from cellfeat.samples.images import IntensityPolicy, SampleReader, intensity_advice
-
-
-@dataclass(frozen=True)
-class _Parts:
-    """What an extraction is made of, once its settings are resolved."""
-
-    device: torch.device
-    backbone: LoadedBackbone
-    inputs: Inputs
-    decoder: Decoder
 
 
 def run_job(job: Job, finished: Summary | None) -> Extraction:
@@ -51,82 +41,32 @@ def run_job(job: Job, finished: Summary | None) -> Extraction:
     finished
         The feature file that stands at the output already, made on another request.
     """
-    began, started = time.perf_counter(), utc_now()
-    parts = _resolve(job)
+    timeline, started = Timeline(keeps_events=job.settings.extraction.trace is not None), utc_now()
+    parts = resolve(job, timeline)
     if finished is not None:
         return _same_features(job, parts, finished)
-    header = _header(job, parts)
+    start = _start(job, parts)
+    header = start.header
     _refuse_unexpected(job, header)
     store = PartStore(job.output, header)
     missing = _missing_parts(parts, store)
     n_missing = sum(map(len, missing))
     if n_missing < header.n_samples:
         job.observer.say(f"going on with an unfinished run: {header.n_samples - n_missing} samples are done")
-    _refuse_all_failed(header, _extract_parts(job, parts, store, missing))
-    times = parts.decoder.times
-    times.wall = time.perf_counter() - began
+    _refuse_all_failed(header, _extract_parts(job, parts, start, store, missing))
+    timeline.end()
     provenance = _provenance(job, parts, header, started=started, n_extracted=n_missing)
     n_failed = store.consolidate(sample_table(job), provenance)
-    extraction = Extraction(job.output, header.n_samples, n_failed, n_missing, time.perf_counter() - began)
+    timeline.end()
+    extraction = Extraction(job.output, header.n_samples, n_failed, n_missing, timeline.wall)
     _say_closing(job, parts, header, extraction)
     return extraction
 
 
-def _resolve(job: Job) -> _Parts:
-    settings, manifest = job.settings, job.manifest
-    device = choose_device(settings.extraction.device)
-    job.observer.say(f"device: {describe_device(device)}")
-    passes = make_passes(manifest.channels, settings.preprocessing.channels_as)
-    reader = SampleReader.for_manifest(manifest, max_pixels=settings.images.max_pixels)
-    policy = _intensity_policy(job, reader)
-    backbone = load_backbone(
-        settings.backbone.name,
-        weights=settings.backbone.weights,
-        pool=settings.backbone.pool,
-        input_size=settings.preprocessing.input_size,
-    )
-    transform = backbone.transform.adapted(settings.preprocessing)
-    inputs = Inputs(transform, tuple(passes), len(manifest.channels), settings.extraction.views)
-    return _Parts(device, backbone, inputs, Decoder(reader, policy))
-
-
-def _intensity_policy(job: Job, reader: SampleReader) -> IntensityPolicy:
-    settings = job.settings.images
-    policy = IntensityPolicy.from_settings(settings.intensity, n_channels=len(job.manifest.channels))
-    policy = policy.resolved(reader, range(len(job.manifest)))
-    first = (Decoder(reader, policy)(row) for row in range(len(job.manifest)))
-    readable = (sample.pixels for sample in first if sample.pixels is not None)
-    advice = intensity_advice(policy, readable, channels=job.manifest.channels)
-    if advice:
-        job.observer.say(f"warning: {advice}")
-    return policy
-
-
-def _recipe(job: Job, parts: _Parts, precision: str) -> dict[str, Any]:
-    settings, backbone = job.settings, parts.backbone
-    recipe = {
-        "backbone": {
-            "name": backbone.name,
-            # The digest alone: the same weights under another file name make the same embeddings.
-            "weights_digest": backbone.weights_digest,
-            "pool": settings.backbone.pool,
-        },
-        "transform": parts.inputs.transform.record(),
-        "channels": list(job.manifest.channels),
-        "channels_as": settings.preprocessing.channels_as,
-        "passes": [one.name for one in parts.inputs.passes],
-        "intensity": parts.decoder.policy.record(),
-        "views": settings.extraction.views,
-        "precision": precision,
-    }
-    # As it will be read back: tuples become lists before anything is compared.
-    return dict(json.loads(json.dumps(recipe)))
-
-
-def _same_features(job: Job, parts: _Parts, finished: Summary) -> Extraction:
+def _same_features(job: Job, parts: Resolved, finished: Summary) -> Extraction:
     """Accept a finished file that the settings, though worded otherwise, would make again; refuse any other."""
     wanted = job.settings.extraction.precision
-    recipe = _recipe(job, parts, finished.recipe["precision"] if wanted == "auto" else wanted)
+    recipe = make_recipe(job, parts, finished.recipe["precision"] if wanted == "auto" else wanted)
     old = {"recipe": finished.recipe, "samples": finished.samples, "n_samples": finished.n_samples}
     new = {"recipe": recipe, "samples": job.manifest.digest(), "n_samples": len(job.manifest)}
     if old != new:
@@ -137,12 +77,13 @@ def _same_features(job: Job, parts: _Parts, finished: Summary) -> Extraction:
     return accept_finished(job, finished)
 
 
-def _missing_parts(parts: _Parts, store: PartStore) -> list[range]:
+def _missing_parts(parts: Resolved, store: PartStore) -> list[range]:
     """The parts to make: absent, damaged, or of images that have changed since."""
+    decoder = replace(parts.decoder, timeline=Timeline())  # reading again is no part of this run's decoding
     missing = []
     for rows in store.header.part_rows():
         part = store.read(rows)
-        if part is None or changed_rows(parts.decoder, rows, hex_digests(part.pixel_digest, part.status).tolist()):
+        if part is None or changed_rows(decoder, rows, hex_digests(part.pixel_digest, part.status).tolist()):
             missing.append(rows)
     return missing
 
@@ -163,15 +104,34 @@ def _refuse_unexpected(job: Job, header: RunHeader) -> None:
         )
 
 
-def _header(job: Job, parts: _Parts) -> RunHeader:
+@dataclass(frozen=True)
+class _Start:
+    """What a run is, and the module that was built to choose it; None where the choice is an earlier run's."""
+
+    header: RunHeader
+    module: torch.nn.Module | None
+
+
+def _start(job: Job, parts: Resolved) -> _Start:
     """What this run is; what an unfinished one chose for itself is kept, so that its parts and ours fit together."""
     earlier = unfinished_run(job.output)
     if earlier is not None and _may_adopt(job, parts, earlier):
-        plan, execution = _adopted(earlier)
-    else:
-        plan, execution = _chosen(job, parts)
+        return _Start(_header(job, parts, earlier.recipe["precision"], dict(earlier.execution)), None)
+    choice = choose_plan(_probe(job, parts), job.settings.extraction.precision)
+    job.observer.say(f"precision: {choice}")
+    execution = {
+        "device": _device_name(parts.device),
+        "implementation": choice.plan.implementation,
+        "batch_size": choice.embedder.batch_size,
+        "considered": choice.record(),
+        "skipped": list(choice.skipped),
+    }
+    return _Start(_header(job, parts, choice.plan.precision, execution), choice.embedder.module)
+
+
+def _header(job: Job, parts: Resolved, precision: str, execution: dict[str, Any]) -> RunHeader:
     return RunHeader(
-        recipe=_recipe(job, parts, plan.precision),
+        recipe=make_recipe(job, parts, precision),
         samples=job.manifest.digest(),
         execution=execution,
         n_samples=len(job.manifest),
@@ -181,7 +141,7 @@ def _header(job: Job, parts: _Parts) -> RunHeader:
     )
 
 
-def _may_adopt(job: Job, parts: _Parts, earlier: RunHeader) -> bool:
+def _may_adopt(job: Job, parts: Resolved, earlier: RunHeader) -> bool:
     wanted = job.settings.extraction
     return (
         wanted.precision in ("auto", earlier.recipe["precision"])
@@ -190,52 +150,35 @@ def _may_adopt(job: Job, parts: _Parts, earlier: RunHeader) -> bool:
     )
 
 
-def _adopted(earlier: RunHeader) -> tuple[Plan, dict[str, Any]]:
-    execution = dict(earlier.execution)
-    return Plan(earlier.recipe["precision"], execution["implementation"]), execution
-
-
-def _chosen(job: Job, parts: _Parts) -> tuple[Plan, dict[str, Any]]:
-    settings, inputs = job.settings.extraction, parts.inputs
-    choice = choose_plan(
-        parts.backbone,
-        inputs,
+def _probe(job: Job, parts: Resolved) -> Probe:
+    wanted = job.settings.extraction.batch_size
+    batch_size = DEFAULT_BATCH[parts.device.type] if wanted == "auto" else wanted
+    decoder = replace(parts.decoder, timeline=Timeline())
+    first = (decoder(row) for row in range(min(2 * batch_size, len(job.manifest))))
+    readable = (sample for sample in first if sample.pixels is not None)
+    return Probe(
+        backbone=parts.backbone,
+        inputs=parts.inputs,
         device=parts.device,
-        precision=settings.precision,
-        probe=lambda: _probe_samples(job, parts),
-        n_forwards=len(job.manifest) * inputs.n_views * len(inputs.passes),
+        batch_size=batch_size,
+        samples=list(islice(readable, batch_size)),
+        n_forwards=len(job.manifest) * parts.inputs.n_views * len(parts.inputs.passes),
+        say=job.observer.say,
     )
-    job.observer.say(f"precision: {choice}")
-    batch_size = DEFAULT_BATCH[parts.device.type] if settings.batch_size == "auto" else settings.batch_size
-    execution = {
-        "device": _device_name(parts.device),
-        "implementation": choice.plan.implementation,
-        "batch_size": batch_size,
-        "considered": choice.record(),
-    }
-    return choice.plan, execution
 
 
 def _device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
-def _probe_samples(job: Job, parts: _Parts) -> list[Decoded]:
-    first = (parts.decoder(row) for row in range(min(2 * PROBE_SAMPLES, len(job.manifest))))
-    return [sample for sample in first if sample.pixels is not None]
-
-
-def _extract_parts(job: Job, parts: _Parts, store: PartStore, missing: Sequence[range]) -> list[Decoded]:
+def _extract_parts(
+    job: Job, parts: Resolved, start: _Start, store: PartStore, missing: Sequence[range]
+) -> list[Decoded]:
     """Make the missing parts; returns the samples that could not be read."""
     failures: list[Decoded] = []
     if not missing:
         return failures
-    header = store.header
-    plan = Plan(header.recipe["precision"], header.execution["implementation"])
-    batch_size = header.execution["batch_size"]
-    embedder = build_embedder(parts.backbone, parts.inputs, device=parts.device, plan=plan, batch_size=batch_size)
-    times = parts.decoder.times
-    forward = _timed(embedder, times)
+    header = start.header
     n_done = header.n_samples - sum(map(len, missing))
     job.observer.advance(n_done, header.n_samples)
 
@@ -251,33 +194,50 @@ def _extract_parts(job: Job, parts: _Parts, store: PartStore, missing: Sequence[
     finished = finished_parts(
         missing,
         parts.decoder,
-        forward,
-        batch_size=batch_size,
+        _embedder(job, parts, start),
+        batch_size=header.execution["batch_size"],
         workers=_n_workers(job, parts.device),
         on_failure=on_failure,
         on_batch=on_batch,
     )
-    _write_behind(store, finished, times)
+    _write_behind(store, finished, parts.decoder.timeline)
     return failures
 
 
-def _timed(embed: Callable[[Sequence[Decoded]], Any], times: StageTimes) -> Callable[[Sequence[Decoded]], Any]:
-    def timed(samples: Sequence[Decoded]) -> Any:
-        began = time.perf_counter()
-        embedded = embed(samples)
-        times.forward += time.perf_counter() - began
-        return embedded
+def _embedder(job: Job, parts: Resolved, start: _Start) -> Embedder:
+    header = start.header
+    plan = Plan(header.recipe["precision"], header.execution["implementation"])
+    batch_size = header.execution["batch_size"]
+    module = start.module or _built_again(job, parts, plan, batch_size)
+    return Embedder(
+        module,
+        parts.inputs,
+        device=parts.device,
+        precision=plan.precision,
+        batch_size=batch_size,
+        timeline=parts.decoder.timeline,
+        say=job.observer.say,
+    )
 
-    return timed
+
+def _built_again(job: Job, parts: Resolved, plan: Plan, batch_size: int) -> torch.nn.Module:
+    """The module of an unfinished run, which goes on with its own plan whatever would be chosen today."""
+    side = parts.inputs.transform.input_size
+    try:
+        return build_module(parts.backbone, plan, Target(parts.device, torch.Size((batch_size, 3, side, side))))
+    except BackboneError as error:
+        raise BackboneError(
+            f"{parts_folder(job.output)}: holds an unfinished run that computes as '{plan}', which cannot be had here "
+            f"now ({error}). Finish it where it was begun, choose another --output, or delete that folder to begin anew"
+        ) from error
 
 
-def _write_behind(store: PartStore, finished: Iterator[Rows], times: StageTimes) -> None:
+def _write_behind(store: PartStore, finished: Iterator[Rows], timeline: Timeline) -> None:
     """Write each part in a thread while the next is made; at most one waits, and a failed write ends the run."""
 
     def write(rows: Rows) -> None:
-        began = time.perf_counter()
-        store.write(rows)
-        times.write += time.perf_counter() - began
+        with timeline.stage("write"):
+            store.write(rows)
 
     pending: Future[None] | None = None
     with ThreadPoolExecutor(1, thread_name_prefix="write") as writer:
@@ -308,7 +268,7 @@ def _n_workers(job: Job, device: torch.device) -> int:
     return 1 if device.type == "cpu" else max(1, min(8, os.cpu_count() or 1))
 
 
-def _provenance(job: Job, parts: _Parts, header: RunHeader, *, started: str, n_extracted: int) -> dict[str, Any]:
+def _provenance(job: Job, parts: Resolved, header: RunHeader, *, started: str, n_extracted: int) -> dict[str, Any]:
     return {
         "request": job.request,
         "settings": job.settings.record(),
@@ -320,20 +280,26 @@ def _provenance(job: Job, parts: _Parts, header: RunHeader, *, started: str, n_e
             "started": started,
             "finished": utc_now(),
             "n_extracted": n_extracted,
-            "seconds": {stage: round(seconds, 3) for stage, seconds in asdict(parts.decoder.times).items()},
+            "seconds": {stage: round(seconds, 3) for stage, seconds in parts.decoder.timeline.seconds().items()},
         },
     }
 
 
-def _say_closing(job: Job, parts: _Parts, header: RunHeader, extraction: Extraction) -> None:
-    times = parts.decoder.times
+def _say_closing(job: Job, parts: Resolved, header: RunHeader, extraction: Extraction) -> None:
+    timeline, say = parts.decoder.timeline, job.observer.say
     rate = extraction.n_extracted / extraction.seconds
-    plan = f"{header.recipe['precision']} ({header.execution['implementation']})"
-    job.observer.say(
+    plan = Plan(header.recipe["precision"], header.execution["implementation"])
+    say(
         f"{extraction.n_samples:,} samples, {extraction.n_failed} failed, {extraction.seconds:.1f} s, "
         f"{rate:.1f} samples/s, {describe_device(parts.device)}, {plan}"
     )
-    shares = ", ".join(
-        f"{stage} {times.share_of_wall(stage):.0%}" for stage in ("forward", "waiting", "decode", "write")
-    )
-    job.observer.say(f"share of the time: {shares} (decode and write run beside the forward)")
+    say(timeline.closing_line())
+    advice = timeline.advice(workers=_n_workers(job, parts.device))
+    if advice:
+        say(advice)
+    if job.settings.extraction.profile:
+        for line in timeline.table(extraction.n_extracted):
+            say(line)
+    if job.settings.extraction.trace is not None:
+        timeline.write_trace(job.settings.extraction.trace)
+        say(f"trace: {job.settings.extraction.trace} (open it at ui.perfetto.dev or chrome://tracing)")

@@ -1,5 +1,7 @@
 """Extraction from settings to the published file, with real networks on generated images."""
 
+import itertools
+import json
 import os
 import signal
 import subprocess
@@ -23,9 +25,10 @@ from cellfeat.config import Settings
 from cellfeat.errors import BackboneError, DeviceError, FingerprintError, ImageError, ManifestError
 from cellfeat.extraction.embedder import Inputs
 from cellfeat.extraction.extract import extract, settings_like
+from cellfeat.extraction.implementations import plans_for
 from cellfeat.extraction.passes import make_passes
 from cellfeat.extraction.pipeline import Decoded
-from cellfeat.extraction.precision import build_embedder, candidates
+from cellfeat.extraction.precision import build_embedder
 from cellfeat.extraction.store import Features, load_features, parts_folder, verify_features
 
 MakeSettings = Callable[..., Settings]
@@ -133,8 +136,10 @@ def test_each_view_is_the_embedding_of_the_turned_files(
     np.testing.assert_allclose(eight.embeddings[:, 6], features.embeddings[:, 0], rtol=1e-3, atol=1e-3)
 
 
-@pytest.mark.parametrize("precision", ["fp32", "bf16"])
-@pytest.mark.parametrize("name", ["mobilenet_v3_small", "convnext_tiny"])
+@pytest.mark.parametrize(
+    ("name", "precision"),
+    [*itertools.product(["mobilenet_v3_small", "convnext_tiny"], ["fp32", "bf16"]), ("convnext_tiny", "int8")],
+)
 def test_an_embedding_has_the_same_bits_at_any_place_in_any_batch(
     name: str, precision: str, settings_for: MakeSettings, cells: Path, tmp_path: Path
 ) -> None:
@@ -382,6 +387,20 @@ def test_the_device_is_the_first_thing_said_and_the_rate_the_last(settings_for: 
     assert lines.progress[-1] == (24, 24)
 
 
+def test_the_closing_lines_say_where_the_time_went(settings_for: MakeSettings, tmp_path: Path) -> None:
+    lines = Lines()
+    settings = settings_for(extraction__profile=True, extraction__trace=tmp_path / "trace.json")
+    features = load_features(extract(settings, observer=lines).path)
+    assert any(line.startswith("share of the time: decode ") for line in lines.lines)
+    assert any(line.split()[:1] == ["forward"] and "%" in line for line in lines.lines), "the table of --profile"
+    seconds = features.provenance["times"]["seconds"]
+    assert set(seconds) == {"decode", "waiting", "transfer", "forward", "write", "wall"}
+    assert 0 < seconds["forward"] < seconds["wall"]
+    names = [event["name"] for event in json.loads((tmp_path / "trace.json").read_text())["traceEvents"]]
+    assert names.count("decode") == 24
+    assert names.count("write") == 3
+
+
 def test_a_device_that_is_not_there_is_refused(settings_for: MakeSettings) -> None:
     if torch.cuda.is_available():
         pytest.skip("this machine has cuda")
@@ -414,8 +433,7 @@ def test_auto_holds_every_candidate_against_float32_and_records_it(settings_for:
     settings = settings_for(
         "convnext_tiny",
         extraction__precision="auto",
-        extraction__views=4,
-        extraction__batch_size=8,
+        extraction__views=8,
         preprocessing__channels_as="separate",
         preprocessing__input_size=32,
     )
@@ -463,7 +481,7 @@ def test_an_unexpected_recipe_is_refused_before_the_first_forward(settings_for: 
 def test_embedding_changes_nothing_of_the_network(name: str, checkpoint: Callable[[str], Path]) -> None:
     backbone = load_backbone(name, weights=str(checkpoint(name)), input_size=32)
     inputs = Inputs(backbone.transform, tuple(make_passes(["a", "b", "c"], "planes")), 3, 1)
-    plan = candidates(backbone, ["fp32"])[0]
+    plan = plans_for(backbone, torch.device("cpu"), ["fp32"])[0]
     embedder = build_embedder(backbone, inputs, device=torch.device("cpu"), plan=plan, batch_size=2)
     before = state_digest(embedder.module)
     pixels = np.random.default_rng(0).integers(0, 256, (3, 32, 32), dtype=np.uint8)

@@ -1,6 +1,7 @@
 """The choice of precision: drift keeps a candidate out, noise does not decide, and what is not there is refused."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,12 +9,13 @@ import pytest
 import torch
 
 from cellfeat.backbones.registry import LoadedBackbone, load_backbone
-from cellfeat.errors import DeviceError
+from cellfeat.errors import BackboneError, DeviceError
 from cellfeat.extraction import precision
-from cellfeat.extraction.embedder import Inputs, Plan
+from cellfeat.extraction.embedder import Embedder, Inputs
+from cellfeat.extraction.implementations import Plan
 from cellfeat.extraction.passes import make_passes
 from cellfeat.extraction.pipeline import Decoded
-from cellfeat.extraction.precision import Measured, candidates, choose_plan, measure
+from cellfeat.extraction.precision import Choice, Probe, choose_plan
 
 CPU = torch.device("cpu")
 
@@ -24,63 +26,133 @@ def backbone(checkpoint: Callable[[str], Path]) -> LoadedBackbone:
 
 
 @pytest.fixture(scope="module")
-def inputs(backbone: LoadedBackbone) -> Inputs:
-    return Inputs(backbone.transform, tuple(make_passes(["a", "b", "c"], "planes")), 3, 1)
-
-
-@pytest.fixture(scope="module")
-def samples() -> list[Decoded]:
+def probe(backbone: LoadedBackbone) -> Probe:
     rng = np.random.default_rng(0)
     limits = np.array([[0, 255]] * 3, np.float32)
-    return [Decoded(row, rng.integers(0, 256, (3, 32, 32), dtype=np.uint8), limits, "00") for row in range(4)]
+    samples = [Decoded(row, rng.integers(0, 256, (3, 32, 32), dtype=np.uint8), limits, "00") for row in range(4)]
+    inputs = Inputs(backbone.transform, tuple(make_passes(["a", "b", "c"], "planes")), 3, 1)
+    return Probe(backbone, inputs, CPU, batch_size=4, samples=samples, n_forwards=20_000)
 
 
-def choose(backbone: LoadedBackbone, inputs: Inputs, wanted: str, samples: list[Decoded], n_forwards: int = 10_000):
-    return choose_plan(
-        backbone, inputs, device=CPU, precision=wanted, probe=lambda: samples, n_forwards=n_forwards
-    )  # fmt: skip
+def test_every_candidate_is_held_against_float32(probe: Probe) -> None:
+    # So few forwards that no compiler would pay, so many that every other candidate does.
+    considered = choose_plan(replace(probe, n_forwards=5_000), "auto").considered
+    assert considered[0].precision == "fp32"
+    assert {one.precision for one in considered} == {"fp32", "bf16"}
+    assert considered[0].min_cosine == pytest.approx(1, abs=1e-12)
+    assert all(0.99 < one.min_cosine < 1 - 1e-9 for one in considered if one.precision == "bf16")
 
 
-def test_every_candidate_is_held_against_float32(
-    backbone: LoadedBackbone, inputs: Inputs, samples: list[Decoded]
-) -> None:
-    measured = measure(backbone, inputs, candidates(backbone, ["fp32", "bf16"]), device=CPU, samples=samples)
-    assert [one.precision for one in measured] == ["fp32", "bf16"]
-    assert measured[0].min_cosine == pytest.approx(1, abs=1e-12)
-    assert all(0.99 < one.min_cosine < 1 - 1e-9 for one in measured[1:])
+def stand_ins(
+    monkeypatch: pytest.MonkeyPatch, probe: Probe, figures: dict[str, tuple[float, float]]
+) -> Callable[..., Choice]:
+    """Plans by name with the speed and the cosine that they shall be measured with; names in capitals are compiled."""
+    plans = [Plan(*name.lower().split()) for name in figures]
+    by_plan = {str(plan): value for plan, value in zip(plans, figures.values(), strict=True)}
+    compiled = {str(plan): name.isupper() for plan, name in zip(plans, figures, strict=True)}
+    monkeypatch.setattr(precision, "plans_for", lambda *_: plans)
+    monkeypatch.setattr(precision, "IMPLEMENTATIONS", _Table(compiled))
+    monkeypatch.setattr(precision.Probe, "embedder", lambda self, plan: _StandIn(plan, *by_plan[str(plan)]))
+    monkeypatch.setattr(precision, "_seconds_a_batch", lambda embedder, _: 4 / embedder.speed)
+    return lambda wanted="auto", **changes: choose_plan(replace(probe, **changes), wanted)
 
 
-def figures(*speeds_and_cosines: tuple[float, float]) -> Callable[..., list[Measured]]:
-    return lambda *_, **__: [
-        Measured(precision, "plain", speed, cosine)
-        for precision, (speed, cosine) in zip(("fp32", "bf16"), speeds_and_cosines, strict=True)
-    ]
+class _Table(dict[str, object]):
+    def __missing__(self, name: str) -> object:
+        return type("Entry", (), {"is_compiled": self.get(f"bf16 {name}", False) or self.get(f"fp32 {name}", False)})
+
+
+class _StandIn(Embedder):
+    """Gives embeddings of a given cosine to the reference."""
+
+    batch_size = 4
+
+    def __init__(self, plan: Plan, speed: float, cosine: float) -> None:
+        self.plan, self.speed, self.cosine = plan, speed, cosine
+
+    def __call__(self, samples: object) -> np.ndarray:
+        return np.array([[[self.cosine, (1 - self.cosine**2) ** 0.5]]])
 
 
 CHOICES = {
-    "the fastest": (((10, 1.0), (30, 0.9999)), "bf16"),
-    "not one that drifts": (((10, 1.0), (30, 0.9994)), "fp32"),
-    "the safer of two alike": (((10, 1.0), (10.9, 0.9999)), "fp32"),
+    "the fastest": ({"fp32 a": (10, 1.0), "bf16 a": (30, 0.9999)}, "bf16 a"),
+    "not one that drifts": ({"fp32 a": (10, 1.0), "bf16 a": (30, 0.9994)}, "fp32 a"),
+    "the safer of two alike": ({"fp32 a": (10, 1.0), "bf16 a": (10.4, 0.9999)}, "fp32 a"),
+    "the better of two implementations": ({"fp32 a": (10, 1.0), "fp32 b": (12, 1.0)}, "fp32 b"),
+    "a compiled one that pays": ({"fp32 a": (10, 1.0), "FP32 C": (20, 1.0)}, "fp32 c"),
 }
 
 
 @pytest.mark.parametrize("name", CHOICES)
-def test_auto_takes(
-    name: str, backbone: LoadedBackbone, inputs: Inputs, samples: list[Decoded], monkeypatch: pytest.MonkeyPatch
+def test_auto_takes(name: str, probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
+    figures, expected = CHOICES[name]
+    choice = stand_ins(monkeypatch, probe, figures)()
+    assert str(choice.plan) == expected
+    assert len(choice.considered) == len(figures)
+
+
+def test_a_compiler_that_would_not_pay_for_itself_is_not_started(probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
+    choose = stand_ins(monkeypatch, probe, {"fp32 a": (10, 1.0), "FP32 C": (20, 1.0)})
+    choice = choose(n_forwards=2_000)
+    assert str(choice.plan) == "fp32 a"
+    assert choice.skipped == ("fp32 c: trying it costs more than 5% of the time left",)
+
+
+def test_only_the_precision_that_is_fastest_is_compiled(probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
+    figures = {"fp32 a": (10, 1.0), "bf16 a": (20, 0.9), "BF16 C": (90, 0.9), "FP32 C": (20, 1.0)}
+    choice = stand_ins(monkeypatch, probe, figures)()
+    assert str(choice.plan) == "fp32 c"
+    assert choice.skipped == ("bf16 c: fp32 is faster, or closer to float32",)
+
+
+def test_a_candidate_that_cannot_be_built_is_passed_over_with_its_reason(
+    probe: Probe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    measured, expected = CHOICES[name]
-    monkeypatch.setattr(precision, "measure", figures(*measured))
-    assert choose(backbone, inputs, "auto", samples).plan == Plan(expected, "plain")
+    built = Probe.embedder
+
+    def embedder(self: Probe, plan: Plan) -> Embedder:
+        if plan.implementation == "fused":
+            raise BackboneError("no such kernels here")
+        return built(self, plan)
+
+    monkeypatch.setattr(Probe, "embedder", embedder)
+    choice = choose_plan(replace(probe, n_forwards=5_000), "fp32")
+    assert choice.plan.implementation in ("rewritten", "plain")
+    assert "fp32 fused: no such kernels here" in choice.skipped
 
 
-def test_a_short_run_is_not_worth_a_probe(backbone: LoadedBackbone, inputs: Inputs) -> None:
-    choice = choose(backbone, inputs, "auto", [], n_forwards=100)
+def test_a_short_run_is_not_worth_a_probe(probe: Probe) -> None:
+    choice = choose_plan(replace(probe, n_forwards=100), "auto")
     assert (choice.plan.precision, choice.considered) == ("fp32", ())
 
 
-def test_a_precision_that_the_device_lacks_is_refused(backbone: LoadedBackbone, inputs: Inputs) -> None:
+def test_a_precision_that_the_device_lacks_is_refused(probe: Probe) -> None:
     with pytest.raises(DeviceError, match="cpu here computes in fp32, bf16"):
-        choose(backbone, inputs, "fp16", [])
+        choose_plan(probe, "fp16")
+
+
+def test_a_precision_by_name_is_taken_and_its_drift_recorded(probe: Probe) -> None:
+    choice = choose_plan(replace(probe, n_forwards=5_000), "bf16")
+    assert choice.plan.precision == "bf16"
+    assert all(0.99 < one.min_cosine < 1 - 1e-9 for one in choice.considered)
+
+
+def test_integers_are_measured_however_short_the_run(probe: Probe) -> None:
+    choice = choose_plan(replace(probe, n_forwards=4), "int8")
+    assert choice.plan == Plan("int8", "quantised")
+    assert 0.999 <= choice.considered[0].min_cosine < 1 - 1e-9
+
+
+def test_integers_that_drift_are_refused(probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(precision.MIN_COSINE, "int8", 1.0)
+    with pytest.raises(BackboneError, match=r"int8: keeps a cosine of only 0\.99\d+ .* 1\.0 is asked for"):
+        choose_plan(probe, "int8")
+
+
+def test_integers_for_another_network_are_refused(probe: Probe) -> None:
+    other = replace(probe.backbone, family="mobilenet", name="mobilenet_v3_small")
+    with pytest.raises(BackboneError, match="only for torchvision's ConvNeXts on the cpu, not for mobilenet_v3_small"):
+        choose_plan(replace(probe, backbone=other), "int8")
 
 
 def test_an_embedding_that_is_not_finite_has_no_cosine() -> None:

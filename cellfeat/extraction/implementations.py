@@ -1,0 +1,159 @@
+"""The ways to compute a backbone: one table; a precision and a way together are a `Plan`.
+
+They give the same embeddings up to the rounding of their precision. Which of them is the fastest depends on the
+processor, so it is measured (`cellfeat.extraction.precision`) and not looked up.
+"""
+
+import copy
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+
+from cellfeat.backbones.convnext import rewrite_convnext
+from cellfeat.backbones.folding import fold_batch_norms
+from cellfeat.backbones.onednn import fused_convnext, quantised_convnext
+from cellfeat.backbones.registry import LoadedBackbone
+from cellfeat.errors import BackboneError
+
+DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, "int8": torch.bfloat16}
+"""The type of a module's input, by precision."""
+FOLDING_IMAGES = 2
+BATCH_NORM_FAMILIES = (
+    "densenet", "efficientnet", "efficientnet_lite", "efficientnet_v2", "googlenet", "inception", "maxvit", "mnasnet",
+    "mobilenet", "regnet", "resnet", "shufflenet", "timm", "vgg",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Plan:
+    """How the forward is computed.
+
+    Attributes
+    ----------
+    precision
+        ``fp32``, ``bf16``, ``fp16`` or ``int8``.
+    implementation
+        A name in `IMPLEMENTATIONS`.
+    """
+
+    precision: str
+    implementation: str
+
+    def __str__(self) -> str:
+        return f"{self.precision} {self.implementation}"
+
+
+@dataclass(frozen=True)
+class Target:
+    """What a module is built for: where it runs, and the shape ``(N, 3, S, S)`` of its batches."""
+
+    device: torch.device
+    images: torch.Size
+
+
+Build = Callable[[LoadedBackbone, str, Target], nn.Module]
+
+
+@dataclass(frozen=True)
+class Implementation:
+    """A way to compute a backbone.
+
+    Attributes
+    ----------
+    build
+        Makes the module from the loaded backbone, which is left as it is; raises `BackboneError` where it cannot.
+    precisions
+        What it computes in.
+    families
+        The backbones that it is for; None: all.
+    device_types
+        Where it runs; None: everywhere.
+    is_compiled
+        Whether the first forward waits for a compiler.
+    """
+
+    build: Build
+    precisions: tuple[str, ...] = ("fp32", "bf16", "fp16")
+    families: tuple[str, ...] | None = None
+    device_types: tuple[str, ...] | None = None
+    is_compiled: bool = False
+
+    def fits(self, family: str, device_type: str, precision: str) -> bool:
+        """Whether it is meant for such a backbone, device and precision."""
+        return (
+            precision in self.precisions
+            and (self.families is None or family in self.families)
+            and (self.device_types is None or device_type in self.device_types)
+        )
+
+
+def build_module(backbone: LoadedBackbone, plan: Plan, target: Target) -> nn.Module:
+    """Build the module of a plan, on the target's device; the loaded backbone is left as it is.
+
+    Raises
+    ------
+    BackboneError
+        If the plan's implementation cannot be built for this backbone on this machine.
+    """
+    try:
+        implementation = IMPLEMENTATIONS[plan.implementation]
+    except KeyError:
+        raise BackboneError(f"no implementation is named {plan.implementation!r} in this version of cellfeat") from None
+    return implementation.build(backbone, plan.precision, target)
+
+
+def plans_for(backbone: LoadedBackbone, device: torch.device, precisions: Iterable[str]) -> list[Plan]:
+    """List the plans that may be tried: float32 first where it is asked for, compiled ones last."""
+    plans = [
+        Plan(precision, name)
+        for precision in precisions
+        for name, implementation in IMPLEMENTATIONS.items()
+        if implementation.fits(backbone.family, device.type, precision)
+    ]
+    return sorted(plans, key=lambda plan: IMPLEMENTATIONS[plan.implementation].is_compiled)
+
+
+def _plain(backbone: LoadedBackbone, precision: str, target: Target) -> nn.Module:
+    return _placed(copy.deepcopy(backbone.module), precision, target)
+
+
+def _folded(backbone: LoadedBackbone, precision: str, target: Target) -> nn.Module:
+    shape = (FOLDING_IMAGES, *target.images[1:])
+    images = torch.rand(shape, generator=torch.Generator().manual_seed(0))
+    return _placed(fold_batch_norms(backbone.module, images), precision, target)
+
+
+def _rewritten(backbone: LoadedBackbone, precision: str, target: Target) -> nn.Module:
+    return _placed(rewrite_convnext(backbone.module), precision, target)
+
+
+def _fused(backbone: LoadedBackbone, precision: str, target: Target) -> nn.Module:
+    return fused_convnext(backbone.module, dtype=DTYPES[precision], images=target.images)
+
+
+def _quantised(backbone: LoadedBackbone, precision: str, target: Target) -> nn.Module:  # noqa: ARG001, see Build
+    return quantised_convnext(backbone.module, images=target.images)
+
+
+def _compiled(backbone: LoadedBackbone, precision: str, target: Target) -> nn.Module:
+    build = _rewritten if backbone.family == "convnext" else _plain
+    # Freezing lets the compiler fold norms and pack weights; one fixed shape, or it would compile again for each.
+    compiled: nn.Module = torch.compile(build(backbone, precision, target), dynamic=False, options={"freezing": True})  # type: ignore[assignment]
+    return compiled
+
+
+def _placed(module: nn.Module, precision: str, target: Target) -> nn.Module:
+    return module.to(device=target.device, dtype=DTYPES[precision], memory_format=torch.channels_last)  # type: ignore[call-overload]
+
+
+IMPLEMENTATIONS = {
+    "fused": Implementation(_fused, precisions=("fp32", "bf16"), families=("convnext",), device_types=("cpu",)),
+    "quantised": Implementation(_quantised, precisions=("int8",), families=("convnext",), device_types=("cpu",)),
+    "rewritten": Implementation(_rewritten, families=("convnext",)),
+    "folded": Implementation(_folded, families=BATCH_NORM_FAMILIES),
+    "plain": Implementation(_plain),
+    "compiled": Implementation(_compiled, device_types=("cpu", "cuda"), is_compiled=True),
+}
+"""By name, the one that is most often the fastest first."""

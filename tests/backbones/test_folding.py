@@ -1,0 +1,71 @@
+"""Folded networks compute the same with fewer layers; where nothing can be folded, that is said."""
+
+import pytest
+import torch
+from torch import nn
+from torchvision import models
+
+from cellfeat.backbones.folding import fold_batch_norms
+from cellfeat.errors import BackboneError
+
+
+def n_norms(network: nn.Module) -> int:
+    return sum(isinstance(layer, nn.BatchNorm2d) for layer in network.modules())
+
+
+def images() -> torch.Tensor:
+    return torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
+
+
+@pytest.mark.parametrize(
+    "name", ["resnet18", "mobilenet_v3_small", "shufflenet_v2_x0_5", "efficientnet_b0", "vgg11_bn"]
+)
+def test_no_norm_is_left_and_the_embeddings_are_the_same(name, randomised):
+    network = randomised(models.get_model(name))
+    folded = fold_batch_norms(network, images())
+    with torch.inference_mode():
+        expected, got = network(images()), folded(images())
+    assert n_norms(network) > 0
+    assert n_norms(folded) == 0
+    torch.testing.assert_close(got, expected, rtol=1e-3, atol=1e-4 * expected.abs().max().item())
+
+
+def test_a_norm_that_no_convolution_feeds_stays(randomised):
+    network = randomised(models.densenet121())
+    folded = fold_batch_norms(network, images())
+    assert 0 < n_norms(folded) < n_norms(network)
+
+
+def test_the_activation_within_timms_norms_stays(randomised):
+    timm = pytest.importorskip("timm")
+    network = randomised(timm.create_model("tf_efficientnet_lite0", num_classes=0))
+    folded = fold_batch_norms(network, images())
+    with torch.inference_mode():
+        expected, got = network(images()), folded(images())
+    assert n_norms(folded) == 0
+    torch.testing.assert_close(got, expected, rtol=1e-3, atol=1e-4 * expected.abs().max().item())
+
+
+class Shared(nn.Module):
+    """Its convolution feeds a norm, and something else besides."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution, self.norm = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        y = self.convolution(x)
+        return self.norm(y) + y
+
+
+@pytest.mark.parametrize("network", [Shared(), nn.Conv2d(3, 4, 3), models.swin_t()], ids=["shared", "none", "swin"])
+def test_what_cannot_be_folded_is_refused(network, randomised):
+    with pytest.raises(BackboneError, match="no batch norm could be folded"):
+        fold_batch_norms(randomised(network), images())
+
+
+def test_the_network_itself_is_left_as_it_is(randomised):
+    network = randomised(models.resnet18())
+    before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
+    fold_batch_norms(network, images())
+    assert all(torch.equal(tensor, before[name]) for name, tensor in network.state_dict().items())

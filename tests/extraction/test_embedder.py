@@ -1,0 +1,75 @@
+"""The embedder when memory runs out, and with 16 bits."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+import torch
+
+from cellfeat.backbones.transform import Transform
+from cellfeat.errors import DeviceError
+from cellfeat.extraction.embedder import Embedder, Inputs
+from cellfeat.extraction.passes import make_passes
+from cellfeat.extraction.pipeline import Decoded
+
+SIDE = 8
+
+
+class Hungry(torch.nn.Module):
+    """Means over the planes, and no memory for more than so many images."""
+
+    def __init__(self, most: int, error: Callable[[str], RuntimeError]) -> None:
+        super().__init__()
+        self.most, self.error = most, error
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        if len(x) > self.most:
+            raise self.error("CUDA out of memory. Tried to allocate 2.00 GiB")
+        return x.mean(dim=(2, 3))
+
+
+def embedder(module: torch.nn.Module, say: Callable[[str], None] = lambda _: None) -> Embedder:
+    transform = Transform(None, None, SIDE, "bilinear", (0.0,) * 3, (1.0,) * 3)
+    inputs = Inputs(transform, tuple(make_passes(["a", "b", "c"], "planes")), 3, 2)
+    return Embedder(module, inputs, device=torch.device("cpu"), precision="fp32", batch_size=8, say=say)
+
+
+def samples(n: int, dtype: type = np.uint8, top: int = 255) -> list[Decoded]:
+    rng = np.random.default_rng(0)
+    limits = np.array([[0, top]] * 3, np.float32)
+    return [Decoded(i, rng.integers(0, top, (3, SIDE, SIDE), dtype=dtype), limits, "00") for i in range(n)]
+
+
+@pytest.mark.parametrize("error", [torch.cuda.OutOfMemoryError, RuntimeError])
+def test_out_of_memory_halves_the_batch_says_so_and_keeps_the_numbers(error: Callable[[str], RuntimeError]) -> None:
+    said: list[str] = []
+    expected = embedder(Hungry(8, error))(samples(7))
+    hungry = embedder(Hungry(3, error), said.append)
+    np.testing.assert_array_equal(hungry(samples(7)), expected)
+    assert hungry.batch_size == 2
+    assert said == [f"cpu is out of memory: going on with batches of {n}" for n in (4, 2)]
+
+
+def test_no_memory_for_one_sample_is_an_error_that_says_what_to_do() -> None:
+    with pytest.raises(DeviceError, match="out of memory with a single sample; take a smaller backbone"):
+        embedder(Hungry(0, torch.cuda.OutOfMemoryError))(samples(2))
+
+
+def test_another_error_is_not_taken_for_it() -> None:
+    class Broken(torch.nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            raise RuntimeError("shapes do not fit")
+
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        embedder(Broken())(samples(2))
+
+
+def test_sixteen_bits_are_scaled_from_their_own_values() -> None:
+    deep = samples(3, np.uint16, 2750)
+    embedded = embedder(Hungry(8, RuntimeError))(deep)
+    expected = np.stack([sample.pixels.mean(axis=(1, 2)) / 2750 for sample in deep if sample.pixels is not None])
+    np.testing.assert_allclose(embedded[:, 0], expected, rtol=1e-5)
+
+
+def test_no_samples_give_no_rows_of_the_right_shape() -> None:
+    assert embedder(Hungry(8, RuntimeError))([]).shape == (0, 2, 3)
