@@ -4,12 +4,15 @@
 
 Prints a Markdown table: samples per second in steady state (from the end of the first batch to the end of the last, so
 that start-up and probing are left out), the median and the range over rounds, and the ratio to the plain loop, taken
-round by round. Weights are random with a layer_scale of 0.1 to 1: speed does not depend on them, and a fresh
-ConvNeXt's 1e-6 would hide its blocks from the check of the numbers.
+round by round; then what the machine's matrix products allow. Weights are random with a layer_scale of 0.1 to 1: speed
+does not depend on them, and a fresh ConvNeXt's 1e-6 would hide its blocks from the check of the numbers.
+
+``auto`` chooses as it would for 28,896 samples: with as few as are timed here it would not try everything.
 """
 
 import argparse
 import statistics
+import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -24,16 +27,21 @@ from torchvision import models
 import cellfeat
 from cellfeat.backbones.registry import load_backbone
 from cellfeat.config import Settings, load_settings
+from cellfeat.extraction import precision as choice_of_precision
 from cellfeat.extraction.device import choose_device, describe_device
-from cellfeat.extraction.embedder import Inputs, Plan
+from cellfeat.extraction.embedder import Inputs
+from cellfeat.extraction.implementations import Plan
 from cellfeat.extraction.passes import make_passes
-from cellfeat.extraction.pipeline import Decoder, StageTimes
+from cellfeat.extraction.pipeline import Decoder
 from cellfeat.extraction.precision import build_embedder
 from cellfeat.samples.images import IntensityPolicy, SampleReader
 from cellfeat.samples.manifest import build_manifest
 from cellfeat.samples.synthetic import CHANNELS, write_synthetic_cells
 
-BATCH = 32
+BATCH = 16
+FULL_SIZE = 28_896
+GFLOP = 30.7
+"""Of one forward of convnext_base at 224 px: 15.36 billion products and sums (torchvision's own record)."""
 Contender = Callable[[], tuple[float, np.ndarray]]
 """Embeds all samples; gives samples per second in steady state, and the embeddings."""
 
@@ -110,7 +118,7 @@ def ours(settings: Settings) -> Contender:
 def forward_only(settings: Settings, plan: Plan, device: torch.device) -> Contender:
     """The rate of the embedder alone, on one decoded batch: what the pipeline could reach at best."""
     manifest = build_manifest(settings.images, settings.labels)
-    decoder = Decoder(SampleReader.for_manifest(manifest), IntensityPolicy(3), StageTimes())
+    decoder = Decoder(SampleReader.for_manifest(manifest), IntensityPolicy(3))
     samples = [decoder(row) for row in range(BATCH)]
     backbone = load_backbone("convnext_base", weights=settings.backbone.weights, input_size=224)
     inputs = Inputs(
@@ -118,6 +126,15 @@ def forward_only(settings: Settings, plan: Plan, device: torch.device) -> Conten
     )
     embedder = build_embedder(backbone, inputs, device=device, plan=plan, batch_size=BATCH)
     return lambda: steady_rate(embedder(samples) for _ in range(max(2, len(manifest) // BATCH)))
+
+
+def link_first(images: Path, folder: Path, n_samples: int) -> None:
+    """Make a folder of the first samples of another."""
+    folder.mkdir()
+    for number in range(1, n_samples + 1):
+        for channel in CHANNELS:
+            name = f"{number:05d}_{channel}.png"
+            (folder / name).symlink_to((images / name).resolve())
 
 
 def write_weights(path: Path) -> None:
@@ -130,10 +147,10 @@ def write_weights(path: Path) -> None:
     torch.save(network.state_dict(), path)
 
 
-def settings_for(folder: Path, precision: str, device: str) -> Settings:
+def settings_for(images: Path, folder: Path, precision: str, device: str) -> Settings:
     return load_settings(
         overrides={
-            "images.root": folder / "images",
+            "images.root": images,
             "labels.file": None,
             "preprocessing.input_size": 224,
             "preprocessing.crop": "none",
@@ -146,21 +163,53 @@ def settings_for(folder: Path, precision: str, device: str) -> Settings:
     )
 
 
-def contenders(folder: Path, n_samples: int, device: torch.device) -> dict[str, Contender]:
-    loop = [
-        plain_loop(folder / "images", n_samples, folder / "weights.pth", device, autocast=on) for on in (False, True)
-    ]
-    auto = settings_for(folder, "auto", str(device))
+def contenders(images: Path, folder: Path, n_samples: int, device: torch.device) -> dict[str, Contender]:
+    loop = [plain_loop(images, n_samples, folder / "weights.pth", device, autocast=on) for on in (False, True)]
+    auto = settings_for(images, folder, "auto", str(device))
     ours(auto)()
     chosen = cellfeat.load_features(auto.extraction.output)
     plan = Plan(chosen.recipe["precision"], chosen.provenance["execution"]["implementation"])
     return {
         "(a) plain loop, fp32": loop[0],
         "(b) plain loop, bf16 autocast": loop[1],
-        "(c) cellfeat, fp32": ours(settings_for(folder, "fp32", str(device))),
+        "(c) cellfeat, fp32": ours(settings_for(images, folder, "fp32", str(device))),
         f"(d) cellfeat, auto: {plan.precision}, {plan.implementation}": ours(auto),
+        **_in_integers(images, folder, device),
         "(f) forward alone of (d)": forward_only(auto, plan, device),
     }
+
+
+def _in_integers(images: Path, folder: Path, device: torch.device) -> dict[str, Contender]:
+    if device.type != "cpu":
+        return {}
+    return {"(e) cellfeat, int8": ours(settings_for(images, folder, "int8", str(device)))}
+
+
+def product_limits(device: torch.device) -> str:
+    """(g): what the machine's matrix products alone would allow, by precision."""
+    rates = {"fp32": torch.float32, "bf16": torch.bfloat16}
+    limits = [f"{name} {rate:,.0f} GFLOP/s: {rate / GFLOP:.1f} samples/s" for name, rate in
+              ((name, _product_rate(dtype, device)) for name, dtype in rates.items())]  # fmt: skip
+    return "(g) matrix products alone, 3,136 x 512 by 512 x 2,048: " + "; ".join(limits)
+
+
+def _product_rate(dtype: torch.dtype, device: torch.device) -> float:
+    """GFLOP/s of a product of the size of ConvNeXt's third stage, 16 images at a time; the best of 20."""
+    rows, weight = (torch.randn(shape, dtype=dtype, device=device) for shape in ((3136, 512), (2048, 512)))
+    product = _packed_product(weight, len(rows)) if device.type == "cpu" else lambda x: x @ weight.T
+    seconds = []
+    for _ in range(20):
+        began = time.perf_counter()
+        product(rows)
+        if device.type == "cuda":
+            torch.cuda.synchronize()
+        seconds.append(time.perf_counter() - began)
+    return 2 * rows.shape[0] * weight.numel() / min(seconds) / 1e9
+
+
+def _packed_product(weight: torch.Tensor, n_rows: int) -> Callable[[torch.Tensor], torch.Tensor]:
+    packed = torch.ops.mkldnn._reorder_linear_weight(weight, n_rows)
+    return lambda x: torch.ops.mkldnn._linear_pointwise(x, packed, None, "none", [], "none")
 
 
 def report(rates: dict[str, list[float]], embeddings: dict[str, np.ndarray]) -> str:
@@ -190,21 +239,28 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="auto")
+    parser.add_argument("--images", type=Path, help="folder with 00001_blue.png …; by default cells are generated")
     arguments = parser.parse_args()
     device = choose_device(arguments.device)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_synthetic_cells(folder, n_samples=arguments.samples, seed=0)
+        if arguments.images is None:
+            write_synthetic_cells(folder, n_samples=arguments.samples, seed=0)
+        else:
+            link_first(arguments.images, folder / "images", arguments.samples)
         write_weights(folder / "weights.pth")
-        runs = contenders(folder, arguments.samples, device)
+        choice_of_precision.TRIAL_SHARE *= FULL_SIZE / arguments.samples
+        choice_of_precision.MIN_FORWARDS_TO_PROBE = 0
+        runs = contenders(folder / "images", folder, arguments.samples, device)
         rates: dict[str, list[float]] = {name: [] for name in runs}
         embeddings: dict[str, np.ndarray] = {}
         for _ in range(arguments.rounds):
             for name, run in runs.items():
                 rate, embeddings[name] = run()
                 rates[name].append(rate)
+                print(f"{name}: {rate:.2f} samples/s", file=sys.stderr)
     print(f"convnext_base, 224 px, batch {BATCH}, {arguments.samples} samples, {describe_device(device)}, "
-          f"torch {torch.__version__}\n\n{report(rates, embeddings)}")  # fmt: skip
+          f"torch {torch.__version__}\n\n{report(rates, embeddings)}\n\n{product_limits(device)}")  # fmt: skip
 
 
 if __name__ == "__main__":

@@ -20,7 +20,8 @@ from cellfeat.errors import BackboneError
 
 QUANTISED_WIDTH = 512
 """Blocks from this width on are quantised: below, making the integers costs more than it saves."""
-LARGEST_CODE = 255
+N_STEPS = 254
+"""From the least code to the greatest of 255, where zero needs a code of its own between two steps."""
 _UNAVAILABLE = (RuntimeError, NotImplementedError, AttributeError)
 """What a missing operator, or a processor without the type, raises."""
 
@@ -80,7 +81,7 @@ class _QuantisedLinear(nn.Module):
         self.activation = activation
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
-        """Multiply the float32 rows of one image, ``(n_rows, n_inputs)``, which are overwritten."""
+        """Multiply the float32 rows of one image, ``(n_rows, n_inputs)``."""
         codes, scale, zero = _quantised(rows)
         return torch.ops.onednn.qlinear_pointwise(
             codes, scale, zero, self.codes, self.scales, self.zeros, self.bias, 1.0, 0, torch.float32,
@@ -133,7 +134,7 @@ def fused_convnext(module: nn.Module, *, dtype: torch.dtype, images: torch.Size)
 def quantised_convnext(module: nn.Module, *, images: torch.Size) -> nn.Module:
     """Make a ConvNeXt whose wide blocks multiply in 8-bit integers; all else is in bfloat16.
 
-    Weights are rounded to 127 steps a side, one scale an output; inputs to 255 steps over the range that each image has
+    Weights are rounded to 127 steps a side, one scale an output; inputs to 254 steps over the range that each image has
     at that place. Parameters and errors are those of `fused_convnext`.
     """
 
@@ -183,11 +184,11 @@ def _packed(layer: nn.Conv2d, n_rows: int) -> torch.Tensor:
 
 
 def _quantised(rows: torch.Tensor) -> tuple[torch.Tensor, float, int]:
-    """Codes 0 to 255 of float32 rows, which are overwritten; the step between two codes, and the code of 0."""
+    """Codes 0 to 255 of float32 rows; the step between two codes, and the code of 0."""
     least, greatest = torch.aminmax(rows)
     low, high = min(float(least), 0.0), max(float(greatest), 0.0)
-    scale = max((high - low) / LARGEST_CODE, torch.finfo(torch.float32).tiny)
+    scale = max((high - low) / N_STEPS, torch.finfo(torch.float32).tiny)
     zero = round(-low / scale)
-    # The half makes a rounding of what the conversion would cut off.
-    codes = rows.mul_(1 / scale).add_(zero + 0.5).clamp_(0, LARGEST_CODE).to(torch.uint8)
+    # The half makes a rounding of what the conversion cuts off. One pass, not two, scales and shifts.
+    codes = torch.add(torch.tensor(zero + 0.5), rows, alpha=1 / scale).to(torch.uint8)
     return codes, scale, zero

@@ -88,6 +88,11 @@ class Embedder:
         self._say = say
         self._copies = torch.cuda.Stream(device) if device.type == "cuda" else None
 
+    @property
+    def n_in_work(self) -> int:
+        """Batches that the device works on while the next one is handed over: the CPU is done with each at once."""
+        return 0 if self._copies is None else 1
+
     def __call__(self, samples: Sequence[Decoded]) -> np.ndarray:
         """Embed samples: ``(len(samples), n_views, n_passes * embedding_dim)`` float32."""
         return self.submit(samples).result()

@@ -7,6 +7,7 @@ processor, so it is measured (`cellfeat.extraction.precision`) and not looked up
 import copy
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import zip_longest
 
 import torch
 from torch import nn
@@ -105,14 +106,17 @@ def build_module(backbone: LoadedBackbone, plan: Plan, target: Target) -> nn.Mod
 
 
 def plans_for(backbone: LoadedBackbone, device: torch.device, precisions: Iterable[str]) -> list[Plan]:
-    """List the plans that may be tried: float32 first where it is asked for, compiled ones last."""
-    plans = [
-        Plan(precision, name)
+    """List the plans that may be tried: the likeliest of each precision first, compiled ones last."""
+    by_precision = [
+        [
+            Plan(precision, name)
+            for name, implementation in IMPLEMENTATIONS.items()
+            if implementation.fits(backbone.family, device.type, precision)
+        ]
         for precision in precisions
-        for name, implementation in IMPLEMENTATIONS.items()
-        if implementation.fits(backbone.family, device.type, precision)
     ]
-    return sorted(plans, key=lambda plan: IMPLEMENTATIONS[plan.implementation].is_compiled)
+    ranks = zip_longest(*by_precision)
+    return [plan for rank in ranks for plan in rank if plan is not None]
 
 
 def _plain(backbone: LoadedBackbone, precision: str, target: Target) -> nn.Module:

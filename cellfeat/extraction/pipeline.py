@@ -20,8 +20,6 @@ from cellfeat.extraction.store import DIGEST_BYTES, Rows, Status
 from cellfeat.samples.images import IntensityPolicy, SampleReader, pixel_digest
 
 BATCHES_AHEAD = 3
-BATCHES_IN_WORK = 1
-"""Batches that the device may still be working on while the next one is handed over."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +95,11 @@ def in_order(
 class Embeds(Protocol):
     """Embeds batches; see `cellfeat.extraction.embedder.Embedder`."""
 
+    @property
+    def n_in_work(self) -> int:
+        """Batches that it may still be working on while the next one is handed over."""
+        ...
+
     def submit(self, samples: Sequence[Decoded]) -> "EmbeddedBatch":
         """Begin to embed at most one batch of samples."""
         ...
@@ -146,7 +149,7 @@ def finished_parts(
                 on_failure(failed)
             # Also an empty batch: a part without one readable sample still needs the shape of its rows.
             in_work.append(_Batch(batch, embedder.submit([sample for sample in batch if sample.pixels is not None])))
-            if len(in_work) > BATCHES_IN_WORK:
+            if len(in_work) > embedder.n_in_work:
                 on_batch(collected.add(in_work.popleft(), decoder.timeline))
         while in_work:
             on_batch(collected.add(in_work.popleft(), decoder.timeline))

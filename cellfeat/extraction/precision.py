@@ -25,8 +25,8 @@ MIN_COSINE = {"fp32": 0.9995, "bf16": 0.9995, "fp16": 0.9995, "int8": 0.999}
 CLEARLY_FASTER = 1.05
 MIN_FORWARDS_TO_PROBE = 256
 """Below this many forwards, float32 is finished before a probe would have paid for itself."""
-TRIAL_SHARE = 0.05
-"""The most of the time that is left that a trial may cost."""
+TRIAL_SHARE = 0.1
+"""The most of the time that is left that all trials together may cost."""
 COMPILE_SECONDS = 15.0
 """What a compiler takes, as guessed before it is tried; 8 to 20 were measured on 2 cores."""
 LEAST_TIMED_SECONDS = 0.2
@@ -216,6 +216,7 @@ class _Trials:
         self._measured: list[Measured] = []
         self._skipped: list[str] = []
         self._best: tuple[Measured, Embedder] | None = None
+        self._spent = 0.0  # seconds on all trials but the first, without which nothing can be computed
 
     def set_reference(self, plans: Sequence[Plan]) -> None:
         """Take the embeddings of the first plan that builds for the ones to hold others against."""
@@ -237,10 +238,11 @@ class _Trials:
         if self._best is None:
             return None
         best = self._best[0]
-        is_compiled = IMPLEMENTATIONS[plan.implementation].is_compiled
-        if is_compiled and plan.precision != best.precision:
+        was_tried = any(plan.precision == one.precision for one in self._measured)
+        if was_tried and plan.precision != best.precision:
             return f"{best.precision} is faster, or closer to float32"
-        trial = 2 * self._probe.batch_size / best.samples_per_second + (COMPILE_SECONDS if is_compiled else 0)
+        compiling = COMPILE_SECONDS if IMPLEMENTATIONS[plan.implementation].is_compiled else 0
+        trial = self._spent + 2 * self._probe.batch_size / best.samples_per_second + compiling
         left = self._probe.n_forwards / best.samples_per_second
         return f"trying it costs more than {TRIAL_SHARE:.0%} of the time left" if trial > TRIAL_SHARE * left else None
 
@@ -258,6 +260,7 @@ class _Trials:
         cosine = _min_cosine(self._reference, embedded)
         # The batch is padded to its full size: what was timed is a whole one.
         measured = Measured(plan.precision, plan.implementation, embedder.batch_size / seconds, cosine, startup)
+        self._spent += time.perf_counter() - began if self._measured else 0.0
         self._measured.append(measured)
         self._keep_the_better(measured, embedder)
         return None

@@ -25,7 +25,7 @@ from cellfeat.config import Settings
 from cellfeat.errors import BackboneError, DeviceError, FingerprintError, ImageError, ManifestError
 from cellfeat.extraction.embedder import Inputs
 from cellfeat.extraction.extract import extract, settings_like
-from cellfeat.extraction.implementations import plans_for
+from cellfeat.extraction.implementations import IMPLEMENTATIONS, plans_for
 from cellfeat.extraction.passes import make_passes
 from cellfeat.extraction.pipeline import Decoded
 from cellfeat.extraction.precision import build_embedder
@@ -311,6 +311,41 @@ def test_a_mended_image_lets_the_run_go_on(settings_for: MakeSettings, cells: Pa
     extraction = extract(settings_for(images__root=images), observer=lines)
     assert extraction.n_extracted == 8
     assert any("16 samples are done" in line for line in lines.lines)
+
+
+PLANS = [("fp32", "fused"), ("bf16", "fused"), ("int8", "quantised")]
+
+
+@pytest.mark.parametrize(("precision", "implementation"), PLANS)
+def test_a_resumed_run_ends_with_the_same_bits_in_every_precision(
+    precision: str, implementation: str, settings_for: MakeSettings, cells: Path, tmp_path: Path
+) -> None:
+    images = copy_images(cells, tmp_path)
+    wanted = {"extraction__precision": precision, "images__root": images}
+    undisturbed = extracted(settings_for("convnext_tiny", **wanted, extraction__output=tmp_path / "whole.h5"))
+    good = (images / "00020_red.png").read_bytes()
+    (images / "00020_red.png").write_bytes(b"")
+    with pytest.raises(ImageError):
+        extract(settings_for("convnext_tiny", **wanted))
+    (images / "00020_red.png").write_bytes(good)
+    # Whatever would be chosen today, an unfinished run goes on as it began.
+    resumed = extracted(settings_for("convnext_tiny", **wanted | {"extraction__precision": "auto"}))
+    assert resumed.provenance["times"]["n_extracted"] == 8
+    assert resumed.recipe["precision"] == precision
+    assert resumed.provenance["execution"]["implementation"] == implementation
+    np.testing.assert_array_equal(resumed.embeddings, undisturbed.embeddings)
+
+
+def test_an_unfinished_run_whose_implementation_is_not_to_be_had_says_so(
+    settings_for: MakeSettings, cells: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    images = copy_images(cells, tmp_path)
+    (images / "00020_red.png").write_bytes(b"")
+    with pytest.raises(ImageError):
+        extract(settings_for("convnext_tiny", images__root=images))
+    monkeypatch.delitem(IMPLEMENTATIONS, "fused")
+    with pytest.raises(BackboneError, match=r"unfinished run that computes as 'fp32 fused', which cannot be had here"):
+        extract(settings_for("convnext_tiny", images__root=images))
 
 
 def test_quarantine_keeps_every_good_sample_and_names_the_bad(

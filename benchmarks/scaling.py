@@ -1,0 +1,106 @@
+"""Whether extraction costs the same for each sample, however many there are: in time and in memory.
+
+    python benchmarks/scaling.py memory --samples 2889 28896
+    python benchmarks/scaling.py time --samples 500 5000 --rounds 3
+
+Each extraction is a process of its own, on generated 64 x 64 images, with a light network (mobilenet_v3_small at 32 px,
+random weights), so that what is measured is everything but the forward. ``memory`` prints the peak of each process and
+what the largest needed over the smallest; ``time`` the seconds a sample, taken in turn, round by round.
+"""
+
+import argparse
+import os
+import resource
+import statistics
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import torch
+from torchvision import models
+
+from cellfeat.extraction.device import describe_device
+from cellfeat.extraction.store import read_summary
+
+CHANNELS = ("blue", "red", "yellow")
+OVERRIDES = ["labels.file=null", "backbone.name=mobilenet_v3_small", "preprocessing.input_size=32",
+             "preprocessing.crop=none", "extraction.precision=fp32", "extraction.batch_size=64"]  # fmt: skip
+
+
+def write_images(folder: Path, n_samples: int) -> None:
+    """Smoothed noise: like cells, it compresses by about a third."""
+    folder.mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for number in range(1, n_samples + 1):
+        for channel in CHANNELS:
+            image = np.kron(rng.integers(0, 64, (32, 32), dtype=np.uint8), np.ones((2, 2), np.uint8))
+            (folder / f"{number:05d}_{channel}.png").write_bytes(imagecodecs.png_encode(image))
+
+
+def extract(images: Path, weights: Path, output: Path) -> tuple[float, int]:
+    """Seconds that an extraction in a process of its own spends on samples, and its peak memory in bytes."""
+    arguments = ["extract", "--images", str(images), "--weights", str(weights), "--output", str(output)]
+    arguments += [word for override in OVERRIDES for word in ("--set", override)]
+    code = "from cellfeat.commands import main; main()"
+    process = subprocess.Popen([sys.executable, "-c", code, *arguments], stderr=subprocess.DEVNULL,
+                               stdout=subprocess.DEVNULL)  # fmt: skip
+    _, status, usage = os.wait4(process.pid, 0)
+    if status:
+        raise SystemExit(f"extraction of {images} failed with status {status}")
+    seconds = read_summary(output).provenance["times"]["seconds"]
+    output.unlink()
+    # Start-up is the same for any number of samples, and is left out.
+    return seconds["waiting"] + seconds["transfer"] + seconds["forward"], _bytes(usage)
+
+
+def _bytes(usage: resource.struct_rusage) -> int:
+    return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+
+
+def memory(folder: Path, samples: list[int]) -> None:
+    print("| samples | peak memory, MB | over the smallest |\n|---|---|---|")
+    peaks: list[int] = []
+    for n_samples in sorted(samples):
+        write_images(folder / str(n_samples), n_samples)
+        peaks.append(extract(folder / str(n_samples), folder / "weights.pth", folder / "out.h5")[1])
+        print(f"| {n_samples:,} | {peaks[-1] / 1e6:,.0f} | {peaks[-1] / peaks[0]:.3f} |", flush=True)
+
+
+def time(folder: Path, samples: list[int], rounds: int) -> None:
+    few, many = sorted(samples)
+    for n_samples in (few, many):
+        write_images(folder / str(n_samples), n_samples)
+    milliseconds: dict[int, list[float]] = {few: [], many: []}
+    for _ in range(rounds):
+        for n_samples, values in milliseconds.items():
+            seconds, _ = extract(folder / str(n_samples), folder / "weights.pth", folder / "out.h5")
+            values.append(1000 * seconds / n_samples)
+    print("| samples | ms a sample, median [range] |\n|---|---|")
+    for n_samples, values in milliseconds.items():
+        print(f"| {n_samples:,} | {statistics.median(values):.3f} [{min(values):.3f}, {max(values):.3f}] |")
+    ratios = [second / first for first, second in zip(*milliseconds.values(), strict=True)]
+    print(f"\nratio, round by round: {statistics.median(ratios):.3f} [{min(ratios):.3f}, {max(ratios):.3f}]")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("what", choices=["memory", "time"])
+    parser.add_argument("--samples", type=int, nargs=2, required=True)
+    parser.add_argument("--rounds", type=int, default=3)
+    arguments = parser.parse_args()
+    with tempfile.TemporaryDirectory() as name:
+        folder = Path(name)
+        torch.manual_seed(0)
+        torch.save(models.mobilenet_v3_small().state_dict(), folder / "weights.pth")
+        if arguments.what == "memory":
+            memory(folder, arguments.samples)
+        else:
+            time(folder, arguments.samples, arguments.rounds)
+    print(f"\n{describe_device(torch.device('cpu'))}, torch {torch.__version__}")
+
+
+if __name__ == "__main__":
+    main()
