@@ -31,11 +31,12 @@ from lightly.embedding import SelfSupervisedEmbedding
 network = models.convnext_base()
 network.load_state_dict(torch.load(sys.argv[2], weights_only=True))
 network.classifier[2] = torch.nn.Identity()
-network.eval()
+holder = torch.nn.Module()
+holder.backbone = network.eval()
 to_input = transforms.Compose([transforms.ToTensor(),
                                transforms.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))])
 loader = torch.utils.data.DataLoader(LightlyDataset(sys.argv[1], transform=to_input), batch_size=16, num_workers=1)
-embeddings, _, names = SelfSupervisedEmbedding(network, None, None, None).embed(loader, torch.device("cpu"))
+embeddings, _, names = SelfSupervisedEmbedding(holder, None, None, None).embed(loader, torch.device("cpu"))
 assert len(embeddings) == len(names), "every image has an embedding"
 """
 
@@ -97,7 +98,7 @@ def seconds_of(command: list[str], folder: Path) -> float:
     began = time.perf_counter()
     done = subprocess.run(command, capture_output=True, text=True)
     if done.returncode:
-        raise SystemExit(f"{command[:3]} failed:\n{done.stderr[-2000:]}")
+        raise SystemExit(f"{command[0]} failed:\n{done.stderr[-2000:]}")
     return time.perf_counter() - began
 
 

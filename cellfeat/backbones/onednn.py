@@ -153,7 +153,8 @@ def _rebuilt(
         stages = [_rebuilt_stage(stage, shape, rebuild) for stage, shape in _stage_shapes(rebuilt, images)]
         rebuilt.features = nn.Sequential(*stages)
         with torch.inference_mode():
-            rebuilt(torch.zeros(images, dtype=dtype).contiguous(memory_format=torch.channels_last))
+            one = torch.zeros((1, *images[1:]), dtype=dtype)
+            rebuilt(one.contiguous(memory_format=torch.channels_last))
     except _UNAVAILABLE as error:
         raise BackboneError(f"oneDNN's kernels for {dtype} are not to be had here: {first_line(error)}") from error
     return rebuilt
