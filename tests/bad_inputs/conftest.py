@@ -27,7 +27,7 @@ class Ending:
         """Assert that it ended with exit code 1 and one message that fits `message`, a regular expression."""
         assert self.code == 1, f"exit code {self.code}\n{self.out}\n{self.err}"
         assert "Traceback" not in self.err
-        assert self.err.count("error: ") == 1, self.err
+        assert len(re.findall("^error: ", self.err, re.MULTILINE)) == 1, self.err
         assert re.search(message, self.err, re.DOTALL), self.err
         assert "\x1b" not in self.err
         assert self.out == ""
