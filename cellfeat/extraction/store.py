@@ -490,13 +490,15 @@ def _opened(path: Path) -> Iterator[h5py.File]:
         unfinished = parts_folder(path)
         hint = f"; {unfinished} holds an unfinished run: start the same extract again" if unfinished.exists() else ""
         raise MissingFileError(f"the feature file {path} does not exist{hint or '; make it with: cellfeat extract'}")
+    if not path.is_file():  # a pipe would be waited for without end
+        raise FeatureFileError(f"{path}: is no file; expected a feature file")
     try:
         with h5py.File(path, "r") as file:
             _refuse_foreign(path, file)
             yield file
     except FeatureFileError:
         raise
-    except (OSError, ValueError, KeyError, IndexError, RuntimeError, TypeError) as error:
+    except (OSError, ValueError, KeyError, IndexError, RuntimeError, TypeError, AttributeError) as error:
         raise FeatureFileError(
             f"{path}: damaged, or not an HDF5 file ({error}); take it from a copy, or delete it and extract again"
         ) from error
@@ -513,6 +515,8 @@ def _refuse_foreign(path: Path, file: h5py.File) -> None:
         )
     for name in ("sample_id", "embeddings", "status", "pixel_digest", "failures", "checksums"):
         _plain_dataset(path, file, name)
+    for name in ("manifest", "manifest/columns"):
+        _plain_group(path, file, name)
     for name in ("label", "group"):
         _plain_dataset(path, file, f"manifest/{name}")
     for name in file["manifest/columns"]:
@@ -520,25 +524,32 @@ def _refuse_foreign(path: Path, file: h5py.File) -> None:
     _refuse_wrong_shapes(path, file)
 
 
+def _plain_group(path: Path, file: h5py.File, name: str) -> None:
+    """Refuse a group that is none, or a link; the groups above it are plain ones."""
+    if not isinstance(file.get(name, getlink=True), h5py.HardLink) or not isinstance(file[name], h5py.Group):
+        raise FeatureFileError(f"{path}: group {name!r} is missing or a link to elsewhere")
+
+
 def _plain_dataset(path: Path, file: h5py.File, name: str) -> None:
-    """Refuse whatever would make HDF5 read another file: links, external storage, virtual datasets; and filters."""
-    parent, _, leaf = name.rpartition("/")
-    folder = file
-    for step in parent.split("/") if parent else []:
-        if not isinstance(folder.get(step, getlink=True), h5py.HardLink):
-            raise FeatureFileError(f"{path}: {name!r} is missing or leads through a link; this file is not ours")
-        folder = folder[step]
-    if not isinstance(folder.get(leaf, getlink=True), h5py.HardLink):
+    """Refuse whatever would make HDF5 read another file: links, external storage, virtual datasets; and filters.
+
+    Also a shape that claims more than is stored: a few bytes can claim terabytes, and reading those ends the process.
+    """
+    if not isinstance(file.get(name, getlink=True), h5py.HardLink):
         raise FeatureFileError(f"{path}: dataset {name!r} is missing or a link to elsewhere")
-    dataset = folder[leaf]
+    dataset = file[name]
     if not isinstance(dataset, h5py.Dataset):
         raise FeatureFileError(f"{path}: {name!r} is not a dataset")
     if dataset.is_virtual or dataset.external or dataset.id.get_create_plist().get_nfilters():
         raise FeatureFileError(f"{path}: dataset {name!r} takes its data from elsewhere or through a filter: refused")
+    if dataset.id.get_storage_size() < (dataset.size or 0) * dataset.id.get_type().get_size():
+        raise FeatureFileError(f"{path}: dataset {name!r} holds less than its shape {dataset.shape} claims; damaged")
 
 
 def _refuse_wrong_shapes(path: Path, file: h5py.File) -> None:
     n_samples = file["sample_id"].shape[0]
+    if n_samples == 0:
+        raise FeatureFileError(f"{path}: holds no samples; delete it and extract again")
     expected = {"status": (n_samples,), "pixel_digest": (n_samples, DIGEST_BYTES), "manifest/label": (n_samples,)}
     expected |= {"manifest/group": (n_samples,)}
     expected |= {f"manifest/columns/{name}": (n_samples,) for name in file["manifest/columns"]}
@@ -551,9 +562,6 @@ def _refuse_wrong_shapes(path: Path, file: h5py.File) -> None:
             f"{path}: embeddings are {embeddings.dtype} of shape {embeddings.shape}, "
             f"expected float32 of shape ({n_samples}, n_views, embedding_dim)"
         )
-    # A dataset can claim a shape of terabytes while holding no data: reading it would end the process.
-    if embeddings.id.get_storage_size() < embeddings.nbytes:
-        raise FeatureFileError(f"{path}: holds fewer embeddings than its shape {embeddings.shape} claims")
 
 
 def _summary(path: Path, file: h5py.File) -> Summary:
@@ -631,10 +639,27 @@ def _verified_ranges(path: Path, file: h5py.File) -> Iterator[Rows]:
                 f"{path}: rows {start} to {stop - 1} do not match their checksum: damaged. "
                 f"Take the file from a copy, or delete it and extract again"
             )
+        _refuse_unexplained(path, rows)
         expected_start = stop
         yield rows
     if expected_start != file["sample_id"].shape[0]:
         raise FeatureFileError(f"{path}: no checksum covers the rows from {expected_start} on")
+
+
+def _refuse_unexplained(path: Path, rows: Rows) -> None:
+    """Refuse samples that are called whole and have no finite numbers, or are called failed without a reason."""
+    is_ok = rows.status == Status.OK
+    is_finite = np.isfinite(rows.embeddings).all(axis=(1, 2))
+    has_reason = np.isin(np.arange(rows.start, rows.start + len(is_ok)), list(rows.failures))
+    for wrong, what in (
+        (is_ok & ~is_finite, "embeddings that are not finite"),
+        (is_ok == has_reason, "a status that the failures do not explain"),
+    ):
+        if wrong.any():
+            raise FeatureFileError(
+                f"{path}: {np.count_nonzero(wrong)} samples have {what}, the first in row "
+                f"{rows.start + int(wrong.argmax())}; extract them again, and take no file that was written otherwise"
+            )
 
 
 def _read_verified_rows(path: Path, file: h5py.File) -> Rows:

@@ -370,5 +370,5 @@ def test_a_shape_without_data_is_refused_before_it_is_read(finished: Path) -> No
     with h5py.File(finished, "r+") as file:
         del file["embeddings"]
         file.create_dataset("embeddings", (N_SAMPLES, 2, 10**12), np.float32, chunks=(1, 1, 1024))
-    with pytest.raises(FeatureFileError, match="fewer embeddings than its shape"):
+    with pytest.raises(FeatureFileError, match="'embeddings' holds less than its shape"):
         load_features(finished)
