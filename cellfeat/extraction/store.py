@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from enum import IntEnum
@@ -430,6 +430,15 @@ def read_pixel_digests(path: Path) -> np.ndarray:
     """Read the digests of the pixels alone: ``(n_samples,)`` str, ``""`` where the sample failed."""
     with _opened(path) as file:
         return hex_digests(file["pixel_digest"][:], file["status"][:])
+
+
+def read_embeddings(path: Path, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+    """Read the embeddings of some rows, in ascending order: ``(len(rows), n_views, embedding_dim)`` float32.
+
+    No checksum is looked at; `verify_features` does.
+    """
+    with _opened(path) as file:
+        return np.asarray(file["embeddings"][np.asarray(rows)])
 
 
 def load_features(path: Path | str) -> Features:
