@@ -6,6 +6,7 @@ which is flushed to disk and takes its final name in one step. So the final name
 """
 
 import json
+import math
 import os
 import shutil
 import socket
@@ -20,7 +21,7 @@ import h5py
 import numpy as np
 from filelock import FileLock, Timeout
 
-from cellfeat.errors import BusyError, FeatureFileError, FingerprintError, MissingFileError
+from cellfeat.errors import BusyError, DiskFullError, FeatureFileError, FingerprintError, MissingFileError
 from cellfeat.provenance import (
     canonical_json,
     differences,
@@ -34,6 +35,10 @@ from cellfeat.provenance import (
 FORMAT = 1
 CHUNK_BYTES = 1 << 20
 DIGEST_BYTES = 32
+TABLE_BYTES = 100
+"""About what the id, label, group and further columns of a sample take in a feature file."""
+HDF5_OVERHEAD = 2**16
+"""More than a part, or a feature file without rows, takes."""
 _TEXT = h5py.string_dtype()
 _FAILURE = np.dtype([("row", np.int64), ("reason", _TEXT)])
 _CHECKSUM = np.dtype([("start", np.int64), ("stop", np.int64), ("sha256", _TEXT)])
@@ -218,6 +223,8 @@ class PartStore:
     ------
     FingerprintError
         If another run stands unfinished at `output`; the message lists the differences.
+    DiskFullError
+        If the disk has no room for the rest of the run.
     """
 
     def __init__(self, output: Path, header: RunHeader) -> None:
@@ -226,9 +233,17 @@ class PartStore:
         self.folder = parts_folder(output)
         self._digest = header.digest()
         self._adopt_or_begin()
+        self._check_room(self._bytes_to_come())
 
     def write(self, rows: Rows) -> None:
-        """Publish one part."""
+        """Publish one part.
+
+        Raises
+        ------
+        DiskFullError
+            If there is no room; the parts that were written stay.
+        """
+        self._check_room(HDF5_OVERHEAD + sum(array.nbytes for array in rows._arrays()))
         with publish(self._path(rows.start)) as temporary, h5py.File(temporary, "w") as file:
             file.attrs.update(run=self._digest, start=rows.start, checksum=_part_checksum(rows))
             file["embeddings"] = rows.embeddings
@@ -243,7 +258,10 @@ class PartStore:
         ------
         FeatureFileError
             If a part is missing or damaged: run the extraction again.
+        DiskFullError
+            If there is no room for the file; all parts stay.
         """
+        self._check_room(self._bytes_to_come())
         with publish(self.output) as temporary, h5py.File(temporary, "w", libver="v110") as file:
             self._write_rows(file)
             _write_table(file, table)
@@ -276,6 +294,25 @@ class PartStore:
         if earlier != self.header:
             _publish_text(self.folder / "run.json", _sealed_json(asdict(self.header)))
             flush_to_disk(self.folder.parent)
+
+    def _check_room(self, n_bytes: int) -> None:
+        """Refuse to begin what the disk cannot hold: HDF5, which finds out half way, leaves tracebacks behind."""
+        disk = shutil.disk_usage(self.folder)
+        if disk.total and disk.free < n_bytes:  # some network disks tell nothing
+            raise DiskFullError(
+                f"{self.output}: the disk is full: about {_megabytes(self._bytes_to_come())} are still needed there, "
+                f"and {_megabytes(disk.free)} are free. What is finished is kept: make room, or start with another "
+                f"--output"
+            )
+
+    def _bytes_to_come(self) -> int:
+        """About the room that missing parts, and the file that all parts are copied into, will take."""
+        header = self.header
+        row_bytes = 4 * header.n_views * header.embedding_dim + DIGEST_BYTES + 1
+        finished = [part.stat().st_size for part in self.folder.glob("rows-*.h5")]
+        n_files = len(header.part_rows()) - len(finished) + 1
+        to_copy = header.n_samples * (row_bytes + TABLE_BYTES) + n_files * HDF5_OVERHEAD
+        return to_copy + max(header.n_samples * row_bytes - sum(finished), 0)
 
     def _path(self, start: int) -> Path:
         return self.folder / f"rows-{start:09d}.h5"
@@ -707,6 +744,10 @@ def _chunks(shape: tuple[int, int, int]) -> tuple[int, int, int]:
     """Whole rows of about a mebibyte: a row range reads fast, and one row does not read much more."""
     row_bytes = 4 * shape[1] * shape[2]
     return (max(1, min(shape[0], CHUNK_BYTES // row_bytes)), *shape[1:])
+
+
+def _megabytes(n_bytes: int) -> str:
+    return f"{math.ceil(n_bytes / 1e6):,} MB"
 
 
 def _part_checksum(rows: Rows) -> str:
