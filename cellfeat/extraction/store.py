@@ -6,7 +6,6 @@ which is flushed to disk and takes its final name in one step. So the final name
 """
 
 import json
-import math
 import os
 import shutil
 import socket
@@ -747,7 +746,7 @@ def _chunks(shape: tuple[int, int, int]) -> tuple[int, int, int]:
 
 
 def _megabytes(n_bytes: int) -> str:
-    return f"{math.ceil(n_bytes / 1e6):,} MB"
+    return f"{n_bytes / 1e6:,.1f} MB"
 
 
 def _part_checksum(rows: Rows) -> str:

@@ -318,13 +318,21 @@ def _as_seen(label: str) -> str:
     return "".join(c for c in seen if not c.isspace() and unicodedata.category(c) != "Cf").casefold()
 
 
+def _told_apart(labels: list[str]) -> list[str]:
+    """Labels in quotes, by their code points where they would look the same."""
+    look_the_same = len({unicodedata.normalize("NFKC", label) for label in labels}) < len(labels)
+    return [ascii(label) if look_the_same else repr(label) for label in labels]
+
+
 def _spellings(samples: pd.DataFrame) -> list[str]:
     counts = Counter(samples["label"])
     spellings: dict[str, list[str]] = defaultdict(list)
     for label in counts:
         spellings[_as_seen(label)].append(label)
     alike = [
-        " and ".join(f"{label!r} ({counts[label]} samples)" for label in labels)
+        " and ".join(
+            f"{written} ({counts[label]} samples)" for label, written in zip(labels, _told_apart(labels), strict=True)
+        )
         for labels in spellings.values()
         if len(labels) > 1
     ]

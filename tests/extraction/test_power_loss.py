@@ -1,6 +1,7 @@
 """The store on a disk that forgets whatever was not flushed when the power goes."""
 
 import os
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -103,10 +104,11 @@ def n_flushes_of_a_run(folder: Path) -> int:
 
 @pytest.mark.parametrize("names_are_ahead", [False, True], ids=["nothing unflushed is left", "names without bytes"])
 def test_after_a_loss_of_power_at_any_flush_the_next_run_ends_as_if_nothing_had_been(
-    names_are_ahead: bool, tmp_path: Path
+    names_are_ahead: bool, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     n_flushes = n_flushes_of_a_run(tmp_path / "undisturbed")
     expected = load_features(tmp_path / "undisturbed" / "cells.h5")
+    record_property("faults", n_flushes)
     assert n_flushes > 8
     for k in range(n_flushes):
         folder = tmp_path / f"lost-{k}"
