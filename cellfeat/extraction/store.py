@@ -414,7 +414,22 @@ def read_summary(path: Path) -> Summary:
 
 
 def describe_summary(summary: Summary) -> str:
-    """Tell in lines what a feature file holds."""
+    """Tell in lines what a feature file holds.
+
+    Raises
+    ------
+    FeatureFileError
+        If its recipe or provenance lacks what every extraction writes.
+    """
+    try:
+        return _describe(summary)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise FeatureFileError(
+            f"{summary.path}: its recipe or provenance is not as cellfeat writes it ({error}); extract again"
+        ) from None
+
+
+def _describe(summary: Summary) -> str:
     recipe, provenance = summary.recipe, summary.provenance
     backbone, transform = recipe["backbone"], recipe["transform"]
     seconds = provenance["times"]["seconds"]["wall"]

@@ -1,5 +1,6 @@
 """Whether a feature file still says the truth: its images' pixels, and some of its rows extracted again."""
 
+import json
 from dataclasses import dataclass, replace
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -141,11 +142,22 @@ def check_sample(
 
 def _settings_now(summary: Summary, images: Path | None) -> Settings:
     """The settings that a file was made with; labels that were lost or added since are no concern of its pixels."""
-    record = summary.provenance["settings"]
-    record = {**record, "labels": {**record["labels"], "unmatched": "ignore"}}
-    if images is not None:
-        record["images"] = {**record["images"], "root": str(images)}
-    return Settings.model_validate(record)
+    try:
+        record = json.loads(json.dumps(summary.provenance["settings"]))
+        record["labels"]["unmatched"] = "ignore"
+        if images is not None:
+            record["images"]["root"] = str(images)
+        return Settings.model_validate(record)
+    except (KeyError, TypeError, ValueError) as error:
+        raise FeatureFileError(
+            f"{summary.path}: its provenance holds no settings that tell where its images are ({_first_line(error)}); "
+            f"verify it without --images and --sample, or extract again"
+        ) from None
+
+
+def _first_line(error: Exception) -> str:
+    """What an error says, without its list of details."""
+    return str(error).partition("\n")[0]
 
 
 def _extracted_again(summary: Summary, drawn: Manifest, observer: Observer | None, weights: str | None) -> np.ndarray:

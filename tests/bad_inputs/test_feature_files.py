@@ -263,6 +263,15 @@ def test_a_row_of_nan_that_no_failure_explains_is_refused(inside, cli):
         cli(*arguments).is_refusal(r"cells.h5: 1 samples have embeddings that are not finite, the first in row 0")
 
 
+def test_a_recipe_and_settings_of_something_else_are_refused_by_what_needs_them(inside, cli):
+    path = write_features(inside / "cells.h5")
+    cli("inspect", path).is_refusal("recipe or provenance is not as cellfeat writes it")
+    for arguments in (("--images",), ("--sample", "1")):
+        ending = cli("verify", path, *arguments)
+        assert ending.code == 1
+        assert "holds no settings that tell where its images are" in ending.err
+
+
 def test_the_whole_file_is_accepted(inside, cli):
     path = write_features(inside / "cells.h5")
     assert "whole; 20 samples, 0 failed" in cli("verify", path).out
