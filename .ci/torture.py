@@ -39,7 +39,8 @@ INTRODUCTION = """# Faults it was held against
 Made by `make torture`, which runs the tests that break something on purpose and writes this table anew: as root on
 Linux, or those that need a small disk are skipped. A fault is **held** where it ends as it should: in one message that
 says what, where and what to do next, with exit code 1; with a bad image quarantined by name and all good samples there;
-or with the next run giving the same bytes as one that was never disturbed.
+with the next run giving the same bytes as one that was never disturbed; or, for a flipped byte that nothing reads, with
+the same values. Odd inputs that are good are counted among the rest, and held where they are read as they are.
 """
 LIMITS = """
 What this cannot tell: a JPEG carries no checksum, so damage inside it that still decodes passes as a picture, and one
