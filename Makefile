@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test test-slow lint format types wheel clean
+.PHONY: install demo test test-slow torture lint format types wheel clean
 
 install: $(STAMP)
 
@@ -22,6 +22,9 @@ test: $(STAMP)
 
 test-slow: $(STAMP)
 	$(RUN) -m pytest -n auto -m slow
+
+torture: $(STAMP)
+	$(RUN) .ci/torture.py
 
 lint: $(STAMP)
 	$(VENV)/bin/ruff check .

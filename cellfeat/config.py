@@ -5,16 +5,28 @@ the near one, so a misspelt setting is never silently ignored.
 """
 
 import json
+import reprlib
+import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
 from cellfeat.errors import ConfigError, MissingFileError, near_names
 
-Limits = tuple[float, float]
+
+def _not_a_truth(value: Any) -> Any:
+    """Refuse yes and no where a number is meant: Python takes true for 1."""
+    if isinstance(value, bool):
+        raise ValueError("expected a number")
+    return value
+
+
+Limits = tuple[FiniteFloat, FiniteFloat]
+Count = Annotated[int, Field(gt=0), BeforeValidator(_not_a_truth)]
+_PositiveFloat = Annotated[FiniteFloat, Field(gt=0)]
 MAX_CONFIG_BYTES = 1_000_000
 
 
@@ -68,7 +80,7 @@ class ImagesSettings(Section):
     pattern: str | None = "{sample_id:05d}_{channel}.png"
     channels: Annotated[list[str | int], Field(min_length=1)] = ["blue", "red", "yellow"]
     intensity: IntensitySettings = IntensitySettings()
-    max_pixels: Annotated[int, Field(gt=0)] = 100_000_000
+    max_pixels: Count = 100_000_000
     allow_outside: bool = False
 
 
@@ -91,11 +103,11 @@ class LabelsSettings(Section):
 class PreprocessingSettings(Section):
     """What happens to the pixels before the backbone; ``None`` means: as the weights' own record says."""
 
-    input_size: Annotated[int, Field(gt=0)] | None = None
+    input_size: Count | None = None
     crop: Literal["center", "none"] | None = None
     interpolation: Literal["nearest", "bilinear", "bicubic"] | None = None
-    mean: tuple[float, float, float] | None = None
-    std: tuple[float, float, float] | None = None
+    mean: tuple[FiniteFloat, FiniteFloat, FiniteFloat] | None = None
+    std: tuple[_PositiveFloat, _PositiveFloat, _PositiveFloat] | None = None
     channels_as: Literal["planes", "separate", "both"] = "planes"
 
 
@@ -111,12 +123,12 @@ class ExtractionSettings(Section):
     """How the one pass over the images is run, and where its file goes."""
 
     output: Path = Path("features/cells.h5")
-    views: Literal[1, 4, 8] = 1
+    views: Annotated[Literal[1, 4, 8], BeforeValidator(_not_a_truth)] = 1
     precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "auto"
     device: str = "auto"
-    batch_size: Annotated[int, Field(gt=0)] | Literal["auto"] = "auto"
-    workers: Annotated[int, Field(gt=0)] | Literal["auto"] = "auto"
-    part_size: Annotated[int, Field(gt=0)] = 1024
+    batch_size: Count | Literal["auto"] = "auto"
+    workers: Count | Literal["auto"] = "auto"
+    part_size: Count = 1024
     on_error: Literal["stop", "quarantine"] = "stop"
     profile: bool = False
     trace: Path | None = None
@@ -178,12 +190,16 @@ def load_settings(*files: Path | str, overrides: Mapping[str, Any] | None = None
         raise ConfigError(_explain(error, where)) from None
 
 
+# ValueError: JSON's own errors, and numbers of thousands of digits.
+_PARSE_FAULTS = (yaml.YAMLError, ValueError, RecursionError)
+
+
 def read_mapping(file: Path) -> dict[str, Any]:
     """Read one YAML or JSON file that holds a mapping; nothing in it is executed."""
     text = _read_text(file)
     try:
-        value = json.loads(text) if file.suffix == ".json" else _load_yaml(text)
-    except (yaml.YAMLError, json.JSONDecodeError, RecursionError) as error:
+        value = _load_json(text) if file.suffix == ".json" else _load_yaml(text)
+    except _PARSE_FAULTS as error:
         raise ConfigError(f"{file}: not valid {'JSON' if file.suffix == '.json' else 'YAML'}: {error}") from None
     if value is None:
         return {}
@@ -209,10 +225,19 @@ def parse_assignment(text: str) -> tuple[str, Any]:
         return key.strip(), _load_yaml(value)
     except yaml.YAMLError:
         return key.strip(), value
+    except (ValueError, RecursionError) as error:
+        raise ConfigError(f"{key}: cannot be read as a value: {error}") from None
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """Safe YAML without aliases: a few nested ones expand to gigabytes, and no setting needs them."""
+    """Safe YAML without aliases, a few nested ones of which expand to gigabytes, and with every key once."""
+
+    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
+        mapping = super().construct_mapping(node, deep)
+        if len(mapping) < len(node.value):
+            keys = [self.construct_object(key, deep=True) for key, _ in node.value]
+            raise yaml.constructor.ConstructorError(None, None, _told_twice(keys), node.start_mark)
+        return mapping
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
@@ -221,13 +246,30 @@ class _PlainLoader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
 
+def _told_twice(keys: list[Any]) -> str:
+    return f"{next(key for key in keys if keys.count(key) > 1)!r} stands there twice; keep one"
+
+
+def _load_json(text: str) -> Any:
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        mapping = dict(pairs)
+        if len(mapping) < len(pairs):
+            raise ValueError(_told_twice([key for key, _ in pairs]))
+        return mapping
+
+    return json.loads(text, object_pairs_hook=unique)
+
+
 def _load_yaml(text: str) -> Any:
     return yaml.load(text, Loader=_PlainLoader)  # noqa: S506, the loader is a SafeLoader
 
 
 def _read_text(file: Path) -> str:
     try:
-        if file.stat().st_size > MAX_CONFIG_BYTES:
+        found = file.stat()
+        if not stat.S_ISREG(found.st_mode):
+            raise ConfigError(f"{file}: is no file; expected a YAML or JSON file of settings")
+        if found.st_size > MAX_CONFIG_BYTES:
             raise ConfigError(f"{file}: larger than {MAX_CONFIG_BYTES} bytes; this is not a configuration")
         return file.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
@@ -260,7 +302,9 @@ def _explain_one(problem: Any) -> str:
     if problem["type"] == "extra_forbidden":
         return f"unknown key {'.'.join(location)!r}; {near_names(location[-1], _keys_beside(location))}"
     message = problem["msg"].removeprefix("Value error, ")
-    return f"{'.'.join(location)}: {message}, got {problem['input']!r}"
+    # Of a setting that may be of several types, pydantic names the one that it tried.
+    keys = [part for part in location if part not in ("int", "str", "float") and not set(part) & set("-[")]
+    return f"{'.'.join(keys)}: {message}, got {reprlib.repr(problem['input'])}"
 
 
 def _keys_beside(location: list[str]) -> list[str]:

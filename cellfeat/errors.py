@@ -65,6 +65,10 @@ class FingerprintError(CellfeatError, ValueError):
     """Features made by another recipe than the one at hand."""
 
 
+class DiskFullError(CellfeatError, OSError):
+    """No room on the disk for what is to be written."""
+
+
 class BusyError(CellfeatError, RuntimeError):
     """Another run holds the output."""
 

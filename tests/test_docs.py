@@ -1,5 +1,6 @@
 """The docs say what the code does: names, settings and the README's Python block."""
 
+import configparser
 import re
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from cellfeat.heads.registry import HEADS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+DEPENDENCIES = (ROOT / "docs" / "dependencies.md").read_text()
 
 
 @pytest.mark.parametrize("head", HEADS)
@@ -37,6 +39,15 @@ def test_every_setting_that_the_readme_shows_is_valid(text: str) -> None:
     if key.partition(".")[0] in HEADS:
         key = f"heads.{key}"
     load_settings(overrides={key: value})
+
+
+def test_every_dependency_is_told_with_its_licence_and_what_it_is_for() -> None:
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    asked = [config["options"]["install_requires"], *config["options.extras_require"].values()]
+    names = {re.sub(r"[-_.]+", "-", name).lower() for text in asked for name in re.findall(r"^[\w.-]+", text, re.M)}
+    told = dict(re.findall(r"^\| ([\w-]+) \| ([^|]+) \| [^|]+ \| ", DEPENDENCIES, re.M))
+    assert names == told.keys() - {"package"}, "write it anew: python .ci/dependencies.py"
 
 
 def test_the_readme_shows_settings() -> None:

@@ -5,6 +5,7 @@ import re
 import socket
 import struct
 import sys
+import warnings
 from collections import OrderedDict
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -85,7 +86,9 @@ def _read_safetensors(path: Path) -> Any:
 
 def _read_pickled(path: Path) -> Any:
     try:
-        return torch.load(path, map_location="cpu", weights_only=True)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # torch's advice to its caller, beside the error that follows
+            return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         code = _CODE.search(str(error))
         if code is None:

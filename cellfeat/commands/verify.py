@@ -7,9 +7,47 @@ import click
 
 @click.command("verify")
 @click.argument("file", type=click.Path(path_type=Path))
-def command(file: Path) -> None:
-    """Verify every checksum of a feature file."""
+@click.option("--images", is_flag=True, help="Also read every image again, and compare its pixels with the file's.")
+@click.option("--sample", type=click.IntRange(min=1), metavar="K", help="Also extract K random samples again.")
+@click.option("--root", type=click.Path(path_type=Path), help="Folder of the images, if it has moved.")
+@click.option("--weights", metavar="NAME|FILE", help="Where the backbone's weights are now, if they have moved.")
+def command(file: Path, *, images: bool, sample: int | None, root: Path | None, weights: str | None) -> None:
+    """Verify a feature file, or the folder of a saved head: its structure, its numbers and every checksum.
+
+    With --images, that its images are still the ones it was made from; with --sample K, that its recipe still makes of
+    K of them what it holds.
+    """
     from cellfeat.extraction.store import verify_features
 
+    if root and not (images or sample):
+        raise click.UsageError("--root says where the images are: give --images or --sample K too")
+    if file.is_dir():
+        _verify_head(file, wants_images=images or bool(sample))
+        return
     summary = verify_features(file)
     click.echo(f"{file}: whole; {summary.n_samples} samples, {summary.n_failed} failed, {summary.fingerprint}")
+    if images or sample:
+        _verify_images(file, images=images, sample=sample, root=root, weights=weights)
+
+
+def _verify_head(folder: Path, *, wants_images: bool) -> None:
+    from cellfeat.heads.bundle import load_bundle
+
+    if wants_images:
+        raise click.UsageError("--images and --sample are for feature files, and this is the folder of a saved head")
+    bundle = load_bundle(folder)
+    click.echo(f"{folder}: whole; {bundle.head_name}, {len(bundle.classes)} classes, {bundle.fingerprint}")
+
+
+def _verify_images(file: Path, *, images: bool, sample: int | None, root: Path | None, weights: str | None) -> None:
+    from cellfeat.commands.console import ConsoleObserver
+    from cellfeat.extraction.verification import check_pixels, check_sample, recorded_manifest
+
+    manifest = recorded_manifest(file, root)
+    if images:
+        check_pixels(file, manifest)
+        click.echo(f"{manifest.root}: the pixels of all {len(manifest)} samples are those that were extracted")
+    if sample:
+        with ConsoleObserver() as observer:
+            check = check_sample(file, manifest, sample, observer=observer, weights=weights)
+        click.echo(str(check))

@@ -20,6 +20,7 @@ from cellfeat.extraction.store import (
 )
 from cellfeat.provenance import utc_now
 from cellfeat.samples.images import IntensityPolicy, SampleReader
+from cellfeat.samples.manifest import Manifest
 
 READERS = 8
 
@@ -34,6 +35,13 @@ def changed_rows(decoder: Decoder, rows: Sequence[int], digests: Sequence[str]) 
     return [sample.row for sample, digest in zip(samples, digests, strict=True) if sample.digest != digest]
 
 
+def decoder_as_before(finished: Summary, manifest: Manifest, *, max_pixels: int) -> Decoder:
+    """A decoder that reads samples as the finished file's were read."""
+    reader = SampleReader.for_manifest(manifest, max_pixels=max_pixels)
+    intensity = IntensitySettings.model_validate(finished.recipe["intensity"])
+    return Decoder(reader, IntensityPolicy.from_settings(intensity, n_channels=len(manifest.channels)))
+
+
 def accept_finished(job: Job, finished: Summary) -> Extraction:
     """Take a finished file for the outcome of the job; other labels, groups or columns are written into it.
 
@@ -42,9 +50,7 @@ def accept_finished(job: Job, finished: Summary) -> Extraction:
     FingerprintError
         If an image is another than the one that the file was made from.
     """
-    reader = SampleReader.for_manifest(job.manifest, max_pixels=job.settings.images.max_pixels)
-    intensity = IntensitySettings.model_validate(finished.recipe["intensity"])
-    decoder = Decoder(reader, IntensityPolicy.from_settings(intensity, n_channels=len(job.manifest.channels)))
+    decoder = decoder_as_before(finished, job.manifest, max_pixels=job.settings.images.max_pixels)
     _refuse_other_images(job, finished, decoder)
     remove_parts(finished.path)
     job.observer.say(

@@ -44,6 +44,8 @@ def extract(
         If the output holds other features, or the recipe is not the expected one; the message lists the differences.
     BusyError
         If another process is writing the output.
+    DiskFullError
+        If the disk has no room for the rest of the run; the message says how much it needs.
     """
     manifest = manifest or build_manifest(settings.images, settings.labels)
     if expected_recipe is None and (manifest.table["label"] != "").any():

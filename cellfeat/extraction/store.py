@@ -9,7 +9,7 @@ import json
 import os
 import shutil
 import socket
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from enum import IntEnum
@@ -20,7 +20,7 @@ import h5py
 import numpy as np
 from filelock import FileLock, Timeout
 
-from cellfeat.errors import BusyError, FeatureFileError, FingerprintError, MissingFileError
+from cellfeat.errors import BusyError, DiskFullError, FeatureFileError, FingerprintError, MissingFileError
 from cellfeat.provenance import (
     canonical_json,
     differences,
@@ -34,6 +34,10 @@ from cellfeat.provenance import (
 FORMAT = 1
 CHUNK_BYTES = 1 << 20
 DIGEST_BYTES = 32
+TABLE_BYTES = 100
+"""About what the id, label, group and further columns of a sample take in a feature file."""
+HDF5_OVERHEAD = 2**16
+"""More than a part, or a feature file without rows, takes."""
 _TEXT = h5py.string_dtype()
 _FAILURE = np.dtype([("row", np.int64), ("reason", _TEXT)])
 _CHECKSUM = np.dtype([("start", np.int64), ("stop", np.int64), ("sha256", _TEXT)])
@@ -218,6 +222,8 @@ class PartStore:
     ------
     FingerprintError
         If another run stands unfinished at `output`; the message lists the differences.
+    DiskFullError
+        If the disk has no room for the rest of the run.
     """
 
     def __init__(self, output: Path, header: RunHeader) -> None:
@@ -226,9 +232,17 @@ class PartStore:
         self.folder = parts_folder(output)
         self._digest = header.digest()
         self._adopt_or_begin()
+        self._check_room(self._bytes_to_come())
 
     def write(self, rows: Rows) -> None:
-        """Publish one part."""
+        """Publish one part.
+
+        Raises
+        ------
+        DiskFullError
+            If there is no room; the parts that were written stay.
+        """
+        self._check_room(HDF5_OVERHEAD + sum(array.nbytes for array in rows._arrays()))
         with publish(self._path(rows.start)) as temporary, h5py.File(temporary, "w") as file:
             file.attrs.update(run=self._digest, start=rows.start, checksum=_part_checksum(rows))
             file["embeddings"] = rows.embeddings
@@ -243,7 +257,10 @@ class PartStore:
         ------
         FeatureFileError
             If a part is missing or damaged: run the extraction again.
+        DiskFullError
+            If there is no room for the file; all parts stay.
         """
+        self._check_room(self._bytes_to_come())
         with publish(self.output) as temporary, h5py.File(temporary, "w", libver="v110") as file:
             self._write_rows(file)
             _write_table(file, table)
@@ -276,6 +293,25 @@ class PartStore:
         if earlier != self.header:
             _publish_text(self.folder / "run.json", _sealed_json(asdict(self.header)))
             flush_to_disk(self.folder.parent)
+
+    def _check_room(self, n_bytes: int) -> None:
+        """Refuse to begin what the disk cannot hold: HDF5, which finds out half way, leaves tracebacks behind."""
+        disk = shutil.disk_usage(self.folder)
+        if disk.total and disk.free < n_bytes:  # some network disks tell nothing
+            raise DiskFullError(
+                f"{self.output}: the disk is full: about {_megabytes(self._bytes_to_come())} are still needed there, "
+                f"and {_megabytes(disk.free)} are free. What is finished is kept: make room, or start with another "
+                f"--output"
+            )
+
+    def _bytes_to_come(self) -> int:
+        """About the room that missing parts, and the file that all parts are copied into, will take."""
+        header = self.header
+        row_bytes = 4 * header.n_views * header.embedding_dim + DIGEST_BYTES + 1
+        finished = [part.stat().st_size for part in self.folder.glob("rows-*.h5")]
+        n_files = len(header.part_rows()) - len(finished) + 1
+        to_copy = header.n_samples * (row_bytes + TABLE_BYTES) + n_files * HDF5_OVERHEAD
+        return to_copy + max(header.n_samples * row_bytes - sum(finished), 0)
 
     def _path(self, start: int) -> Path:
         return self.folder / f"rows-{start:09d}.h5"
@@ -378,7 +414,22 @@ def read_summary(path: Path) -> Summary:
 
 
 def describe_summary(summary: Summary) -> str:
-    """Tell in lines what a feature file holds."""
+    """Tell in lines what a feature file holds.
+
+    Raises
+    ------
+    FeatureFileError
+        If its recipe or provenance lacks what every extraction writes.
+    """
+    try:
+        return _describe(summary)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise FeatureFileError(
+            f"{summary.path}: its recipe or provenance is not as cellfeat writes it ({error}); extract again"
+        ) from None
+
+
+def _describe(summary: Summary) -> str:
     recipe, provenance = summary.recipe, summary.provenance
     backbone, transform = recipe["backbone"], recipe["transform"]
     seconds = provenance["times"]["seconds"]["wall"]
@@ -430,6 +481,15 @@ def read_pixel_digests(path: Path) -> np.ndarray:
     """Read the digests of the pixels alone: ``(n_samples,)`` str, ``""`` where the sample failed."""
     with _opened(path) as file:
         return hex_digests(file["pixel_digest"][:], file["status"][:])
+
+
+def read_embeddings(path: Path, rows: Sequence[int] | np.ndarray) -> np.ndarray:
+    """Read the embeddings of some rows, in ascending order: ``(len(rows), n_views, embedding_dim)`` float32.
+
+    No checksum is looked at; `verify_features` does.
+    """
+    with _opened(path) as file:
+        return np.asarray(file["embeddings"][np.asarray(rows)])
 
 
 def load_features(path: Path | str) -> Features:
@@ -490,13 +550,15 @@ def _opened(path: Path) -> Iterator[h5py.File]:
         unfinished = parts_folder(path)
         hint = f"; {unfinished} holds an unfinished run: start the same extract again" if unfinished.exists() else ""
         raise MissingFileError(f"the feature file {path} does not exist{hint or '; make it with: cellfeat extract'}")
+    if not path.is_file():  # a pipe would be waited for without end
+        raise FeatureFileError(f"{path}: is no file; expected a feature file")
     try:
         with h5py.File(path, "r") as file:
             _refuse_foreign(path, file)
             yield file
     except FeatureFileError:
         raise
-    except (OSError, ValueError, KeyError, IndexError, RuntimeError, TypeError) as error:
+    except (OSError, ValueError, KeyError, IndexError, RuntimeError, TypeError, AttributeError) as error:
         raise FeatureFileError(
             f"{path}: damaged, or not an HDF5 file ({error}); take it from a copy, or delete it and extract again"
         ) from error
@@ -513,6 +575,8 @@ def _refuse_foreign(path: Path, file: h5py.File) -> None:
         )
     for name in ("sample_id", "embeddings", "status", "pixel_digest", "failures", "checksums"):
         _plain_dataset(path, file, name)
+    for name in ("manifest", "manifest/columns"):
+        _plain_group(path, file, name)
     for name in ("label", "group"):
         _plain_dataset(path, file, f"manifest/{name}")
     for name in file["manifest/columns"]:
@@ -520,25 +584,32 @@ def _refuse_foreign(path: Path, file: h5py.File) -> None:
     _refuse_wrong_shapes(path, file)
 
 
+def _plain_group(path: Path, file: h5py.File, name: str) -> None:
+    """Refuse a group that is none, or a link; the groups above it are plain ones."""
+    if not isinstance(file.get(name, getlink=True), h5py.HardLink) or not isinstance(file[name], h5py.Group):
+        raise FeatureFileError(f"{path}: group {name!r} is missing or a link to elsewhere")
+
+
 def _plain_dataset(path: Path, file: h5py.File, name: str) -> None:
-    """Refuse whatever would make HDF5 read another file: links, external storage, virtual datasets; and filters."""
-    parent, _, leaf = name.rpartition("/")
-    folder = file
-    for step in parent.split("/") if parent else []:
-        if not isinstance(folder.get(step, getlink=True), h5py.HardLink):
-            raise FeatureFileError(f"{path}: {name!r} is missing or leads through a link; this file is not ours")
-        folder = folder[step]
-    if not isinstance(folder.get(leaf, getlink=True), h5py.HardLink):
+    """Refuse whatever would make HDF5 read another file: links, external storage, virtual datasets; and filters.
+
+    Also a shape that claims more than is stored: a few bytes can claim terabytes, and reading those ends the process.
+    """
+    if not isinstance(file.get(name, getlink=True), h5py.HardLink):
         raise FeatureFileError(f"{path}: dataset {name!r} is missing or a link to elsewhere")
-    dataset = folder[leaf]
+    dataset = file[name]
     if not isinstance(dataset, h5py.Dataset):
         raise FeatureFileError(f"{path}: {name!r} is not a dataset")
     if dataset.is_virtual or dataset.external or dataset.id.get_create_plist().get_nfilters():
         raise FeatureFileError(f"{path}: dataset {name!r} takes its data from elsewhere or through a filter: refused")
+    if dataset.id.get_storage_size() < (dataset.size or 0) * dataset.id.get_type().get_size():
+        raise FeatureFileError(f"{path}: dataset {name!r} holds less than its shape {dataset.shape} claims; damaged")
 
 
 def _refuse_wrong_shapes(path: Path, file: h5py.File) -> None:
     n_samples = file["sample_id"].shape[0]
+    if n_samples == 0:
+        raise FeatureFileError(f"{path}: holds no samples; delete it and extract again")
     expected = {"status": (n_samples,), "pixel_digest": (n_samples, DIGEST_BYTES), "manifest/label": (n_samples,)}
     expected |= {"manifest/group": (n_samples,)}
     expected |= {f"manifest/columns/{name}": (n_samples,) for name in file["manifest/columns"]}
@@ -551,9 +622,6 @@ def _refuse_wrong_shapes(path: Path, file: h5py.File) -> None:
             f"{path}: embeddings are {embeddings.dtype} of shape {embeddings.shape}, "
             f"expected float32 of shape ({n_samples}, n_views, embedding_dim)"
         )
-    # A dataset can claim a shape of terabytes while holding no data: reading it would end the process.
-    if embeddings.id.get_storage_size() < embeddings.nbytes:
-        raise FeatureFileError(f"{path}: holds fewer embeddings than its shape {embeddings.shape} claims")
 
 
 def _summary(path: Path, file: h5py.File) -> Summary:
@@ -631,10 +699,27 @@ def _verified_ranges(path: Path, file: h5py.File) -> Iterator[Rows]:
                 f"{path}: rows {start} to {stop - 1} do not match their checksum: damaged. "
                 f"Take the file from a copy, or delete it and extract again"
             )
+        _refuse_unexplained(path, rows)
         expected_start = stop
         yield rows
     if expected_start != file["sample_id"].shape[0]:
         raise FeatureFileError(f"{path}: no checksum covers the rows from {expected_start} on")
+
+
+def _refuse_unexplained(path: Path, rows: Rows) -> None:
+    """Refuse samples that are called whole and have no finite numbers, or are called failed without a reason."""
+    is_ok = rows.status == Status.OK
+    is_finite = np.isfinite(rows.embeddings).all(axis=(1, 2))
+    has_reason = np.isin(np.arange(rows.start, rows.start + len(is_ok)), list(rows.failures))
+    for wrong, what in (
+        (is_ok & ~is_finite, "embeddings that are not finite"),
+        (is_ok == has_reason, "a status that the failures do not explain"),
+    ):
+        if wrong.any():
+            raise FeatureFileError(
+                f"{path}: {np.count_nonzero(wrong)} samples have {what}, the first in row "
+                f"{rows.start + int(wrong.argmax())}; extract them again, and take no file that was written otherwise"
+            )
 
 
 def _read_verified_rows(path: Path, file: h5py.File) -> Rows:
@@ -673,6 +758,10 @@ def _chunks(shape: tuple[int, int, int]) -> tuple[int, int, int]:
     """Whole rows of about a mebibyte: a row range reads fast, and one row does not read much more."""
     row_bytes = 4 * shape[1] * shape[2]
     return (max(1, min(shape[0], CHUNK_BYTES // row_bytes)), *shape[1:])
+
+
+def _megabytes(n_bytes: int) -> str:
+    return f"{n_bytes / 1e6:,.1f} MB"
 
 
 def _part_checksum(rows: Rows) -> str:

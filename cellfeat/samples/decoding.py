@@ -3,6 +3,7 @@
 What a file is, its first bytes say, not its name. Messages here name no file: `cellfeat.samples.images` does.
 """
 
+import logging
 import math
 import struct
 from collections.abc import Callable
@@ -28,8 +29,11 @@ _NOT_READ = {
     b"ZISRAW": "CZI",
     b"%PDF": "PDF",
 }
+_JPEG_CONTINUATION = b"".join(bytes(range(0xEE - n, 0x11, -3)) + bytes((0xFF, 0xD0 + n)) for n in range(8))
+"""Coded data of no meaning: a picture that changes when it goes on with these had lacked its own."""
 _PNG_HEADER_BYTES = 33
 _PNG_PALETTE = 3
+_JPEG_END = b"\xff\xd9"
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 # What damaged files make the libraries raise: imagecodecs RuntimeErrors, tifffile whatever its parsing trips over.
@@ -38,6 +42,11 @@ _TIFF_FAULTS = (
     *_CODEC_FAULTS, ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, OSError, TypeError,
     struct.error,
 )  # fmt: skip
+
+
+# What they log of a damaged file would reach the terminal beside our own message, without the file's name.
+for _library in ("imagecodecs", "tifffile"):
+    logging.getLogger(_library).addHandler(logging.NullHandler())
 
 
 @dataclass(frozen=True)
@@ -115,12 +124,17 @@ def _decode_jpeg(content: bytes, max_pixels: int) -> Image:
     if components not in (1, 3):
         raise ImageError(f"a JPEG of {components} components (CMYK?); expected grey or RGB: save it as TIFF or PNG")
     # libjpeg fills what is missing at the end with grey and only warns.
-    if content.rfind(b"\xff\xd9") < content.rfind(b"\xff\xda"):
+    end = content.rfind(_JPEG_END)
+    if end < content.rfind(b"\xff\xda"):
         raise ImageError(_truncated("JPEG", "its end marker is missing"))
     try:
         pixels = imagecodecs.jpeg_decode(content)
+        # Behind whole data libjpeg reads nothing, whatever stands there.
+        continued = imagecodecs.jpeg_decode(content[:end] + _JPEG_CONTINUATION + _JPEG_END)
     except _CODEC_FAULTS as error:
         raise ImageError(_truncated("JPEG", str(error))) from None
+    if not np.array_equal(pixels, continued):
+        raise ImageError(_truncated("JPEG", "its data end before the picture does"))
     return Image(_planes_of_interleaved(pixels))
 
 
@@ -235,6 +249,8 @@ def _ome_channel_names(file: tifffile.TiffFile) -> tuple[str, ...]:
 
 def _check_size(shape: tuple[int, ...], max_pixels: int) -> None:
     size = math.prod(shape)
+    if size == 0:
+        raise ImageError(f"has {' x '.join(map(str, shape))} pixels, so none at all; copy it again")
     if size > max_pixels:
         written = " x ".join(map(str, shape))
         raise ImageError(

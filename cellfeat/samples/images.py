@@ -1,6 +1,7 @@
 """A sample's files become one array of their own type; the intensity policy says which values are black and white."""
 
 import hashlib
+import stat
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import islice
@@ -15,6 +16,11 @@ from cellfeat.samples.decoding import Image, decode_image
 from cellfeat.samples.manifest import Manifest
 
 MAX_PIXELS: int = ImagesSettings.model_fields["max_pixels"].default
+LARGEST_PIXEL = 8
+"""Bytes of a pixel of the widest type that is read."""
+LARGEST_HEADER = 2**26
+"""Bytes that a file may hold beside its pixels: previews, metadata, thumbnails."""
+_KINDS = {stat.S_IFDIR: "folder", stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket"}
 MEASURED_IMAGES = 2_000
 VALUES_PER_CHANNEL = 2**23
 ADVISED_IMAGES = 200
@@ -49,6 +55,7 @@ def read_image(path: Path, max_pixels: int = MAX_PIXELS) -> np.ndarray:
 
 def _read(path: Path, max_pixels: int) -> Image:
     try:
+        _check_file(path, max_pixels)
         return decode_image(path.read_bytes(), max_pixels)
     except FileNotFoundError:
         raise MissingFileError(f"{path}: the file does not exist") from None
@@ -56,6 +63,17 @@ def _read(path: Path, max_pixels: int) -> Image:
         raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from None
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from None
+
+
+def _check_file(path: Path, max_pixels: int) -> None:
+    """Refuse what would be read without end: pipes and devices, and files far larger than their pixels can be."""
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise ImageError(f"is a {_KINDS.get(stat.S_IFMT(found.st_mode), 'device')}; expected a file: move it elsewhere")
+    if found.st_size > LARGEST_HEADER + LARGEST_PIXEL * max_pixels:
+        raise ImageError(
+            f"has {found.st_size} bytes, more than images.max_pixels = {max_pixels} can need: raise it if this is meant"
+        )
 
 
 def pixel_digest(pixels: np.ndarray) -> str:
@@ -265,9 +283,10 @@ def _type_range(pixels: np.ndarray) -> Limits:
     lowest, highest = pixels.min(), pixels.max()
     top = np.iinfo(pixels.dtype).max if pixels.dtype.kind in "ui" else 1
     if lowest < 0 or highest > top:
+        white = highest if highest > lowest else lowest + 1
         raise ImageError(
             f"has {pixels.dtype} pixels from {lowest:g} to {highest:g}; images.intensity: dtype expects [0, {top}]: "
-            f"say what is black and white, for example: --set 'images.intensity={{range: [{lowest:g}, {highest:g}]}}'"
+            f"say what is black and white, for example: --set 'images.intensity={{range: [{lowest:g}, {white:g}]}}'"
         )
     return 0.0, float(top)
 

@@ -71,6 +71,11 @@ def _read_text(file: Path) -> str:
 
 
 def _parse(text: str, file: Path) -> pd.DataFrame:
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise ManifestError(
+            f"{file}: line {line}: holds a NUL character, so this is no text table; save it as CSV UTF-8"
+        )
     separator = max(SEPARATORS, key=text.partition("\n")[0].count)
     reader = csv.reader(text.splitlines(keepends=True), delimiter=separator, strict=True)
     try:

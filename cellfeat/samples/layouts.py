@@ -16,7 +16,8 @@ from cellfeat.errors import ConfigError, ManifestError
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".jp2")
 PATTERN_FIELDS = ("sample_id", "channel", "label")
 _OUTSIDE = re.compile(r"^/|^[A-Za-z]:/|(^|/)\.\.(/|$)")
-_WHOLE_NUMBER = re.compile(r"0*(\d+)(\.0*)?", re.ASCII)
+# No file name holds more digits than these, and Python reads no number of thousands of them.
+_WHOLE_NUMBER = re.compile(r"0*(\d{1,300})(\.0*)?", re.ASCII)
 
 
 class Found(NamedTuple):
@@ -69,7 +70,7 @@ class PatternLayout:
                 f"images.pattern: {self.pattern!r}: expected {{sample_id}}, with {{channel}} and {{label}} where the "
                 f"names hold them, got {', '.join(fields) or 'no field'}"
             )
-        if not re.fullmatch(r"(0?\d*d)?", self._specs["sample_id"]) or self._specs.get("label"):
+        if not re.fullmatch(r"(0?\d{0,2}d)?", self._specs["sample_id"]) or self._specs.get("label"):
             raise ConfigError(f"images.pattern: {self.pattern!r}: expected {{sample_id}} or a format such as :05d")
         try:
             self.names(Found("0", ""))

@@ -2,6 +2,7 @@
 
 import json
 import re
+import unicodedata
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -248,7 +249,7 @@ def _samples_listed(cells: pd.DataFrame, search: _Search) -> pd.DataFrame:
 
 def _ids(cells: pd.DataFrame, search: _Search) -> list[str]:
     ids = {cell: search.layout.sample_id(cell) for cell in cells[search.labels.id]}
-    wrong = [f"{cell!r}" for cell, sample_id in ids.items() if sample_id is None]
+    wrong = [repr(cell if len(cell) <= 40 else f"{cell[:40]}…") for cell, found in ids.items() if found is None]
     if wrong:
         raise ManifestError(
             f"{search.labels.file}: column {search.labels.id}: expected whole numbers, as images.pattern "
@@ -277,7 +278,7 @@ def _checked(samples: pd.DataFrame, search: _Search) -> Manifest:
     is_there = files.map(search.on_disk.__contains__)
     problems = [*_problems(samples, files, is_there, search), *_without_labels(unlisted)]
     if not is_there.to_numpy().any():
-        problems = [_nothing_found(files, search)]
+        problems = [*_outside(files, search), *(_other_forms(files, search) or [_nothing_found(files, search)])]
     if problems:
         raise ManifestError("\n".join([f"the samples do not fit the images in {search.images.root}:", *problems]))
     table = pd.concat([samples[list(OWN_COLUMNS)], files, samples.drop(columns=list(OWN_COLUMNS))], axis=1)
@@ -293,6 +294,7 @@ def _unlisted(samples: pd.DataFrame, search: _Search) -> pd.DataFrame:
 
 def _problems(samples: pd.DataFrame, files: pd.DataFrame, is_there: pd.DataFrame, search: _Search) -> list[str]:
     problems = [*_duplicates(samples), *_spellings(samples), *_outside(files, search), *_missing(files, is_there)]
+    problems += _other_forms(files, search)
     return problems if search.labels.unmatched == "ignore" else [*problems, *_without_images(samples, is_there)]
 
 
@@ -310,19 +312,36 @@ def _duplicates(samples: pd.DataFrame) -> list[str]:
     return [f"- ids that stand for more than one sample: {first_ten(groups)}; keep one of each"] if groups else []
 
 
+def _as_seen(label: str) -> str:
+    """A label less what a reader would not tell apart: case, spaces, invisible marks, two ways to write one letter."""
+    seen = unicodedata.normalize("NFKC", label)
+    return "".join(c for c in seen if not c.isspace() and unicodedata.category(c) != "Cf").casefold()
+
+
+def _told_apart(labels: list[str]) -> list[str]:
+    """Labels in quotes, by their code points where they would look the same."""
+    look_the_same = len({unicodedata.normalize("NFKC", label) for label in labels}) < len(labels)
+    return [ascii(label) if look_the_same else repr(label) for label in labels]
+
+
 def _spellings(samples: pd.DataFrame) -> list[str]:
     counts = Counter(samples["label"])
     spellings: dict[str, list[str]] = defaultdict(list)
     for label in counts:
-        spellings["".join(label.split()).casefold()].append(label)
+        spellings[_as_seen(label)].append(label)
     alike = [
-        " and ".join(f"{label!r} ({counts[label]} samples)" for label in labels)
+        " and ".join(
+            f"{written} ({counts[label]} samples)" for label, written in zip(labels, _told_apart(labels), strict=True)
+        )
         for labels in spellings.values()
         if len(labels) > 1
     ]
     if not alike:
         return []
-    return [f"- labels that differ only in case or spaces: {first_ten(alike)}; if they are one class, write it one way"]
+    return [
+        f"- labels that look alike, but for case, spaces or invisible marks: {first_ten(alike)}; "
+        "if they are one class, write it one way"
+    ]
 
 
 def _outside(files: pd.DataFrame, search: _Search) -> list[str]:
@@ -334,6 +353,19 @@ def _outside(files: pd.DataFrame, search: _Search) -> list[str]:
     return [
         f"- file names that lead out of images.root: {first_ten(names)}; move the files, "
         "or allow it with --set images.allow_outside=true"
+    ]
+
+
+def _other_forms(files: pd.DataFrame, search: _Search) -> list[str]:
+    """Names that are missing, and there with other code points for the same letters."""
+    there = {unicodedata.normalize("NFC", name): name for name in search.on_disk if not name.isascii()}
+    wanted = [name for _, name in _located(files) if not name.isascii() and name not in search.on_disk]
+    pairs = [(name, there.get(unicodedata.normalize("NFC", name))) for name in wanted]
+    alike = [f"{name!a} is there as {other!a}" for name, other in pairs if other]
+    if not alike:
+        return []
+    return [
+        f"- file names that look alike and are other Unicode: {first_ten(alike)}; write both in one normal form (NFC)"
     ]
 
 

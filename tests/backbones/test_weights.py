@@ -244,13 +244,17 @@ class _Handler(BaseHTTPRequestHandler):
             self.send_error(404)
             return
         self.send_response(200)
-        self.send_header("Content-Length", str(len(self.server.content)))
+        claimed = {"claims more": 10**6, "claims less": -1000}.get(self.server.mode, 0) + len(self.server.content)
+        if self.server.mode != "claims nothing":
+            self.send_header("Content-Length", "-5" if self.server.mode == "claims nonsense" else str(claimed))
         self.end_headers()
         if self.server.mode == "silent":
             time.sleep(2)
         half = len(self.server.content) // 2
         wrong = bytes(len(self.server.content))
-        sent = {"cut off": self.server.content[:half], "wrong bytes": wrong}
+        one_bit = self.server.content[:half] + bytes([self.server.content[half] ^ 1]) + self.server.content[half + 1 :]
+        sent = {"cut off": self.server.content[:half], "wrong bytes": wrong, "one bit": one_bit}
+        sent["error page"] = b"<h1>502 Bad Gateway</h1>".ljust(len(wrong))
         self.wfile.write(sent.get(self.server.mode, self.server.content))
 
     def log_message(self, *args):
@@ -297,7 +301,15 @@ def test_weights_are_downloaded_once(server, squeezenet_url, checkpoints):
 
 @pytest.mark.parametrize(
     ("mode", "reason"),
-    [("missing", "404"), ("cut off", "damaged"), ("wrong bytes", "damaged"), ("silent", "timed out")],
+    [
+        ("missing", "404"),
+        ("cut off", "damaged"),
+        ("wrong bytes", "damaged"),
+        ("silent", "timed out"),
+        ("claims less", "damaged"),
+        ("error page", "damaged"),
+        ("one bit", "damaged"),
+    ],
 )
 def test_a_download_that_fails_says_what_to_do_and_leaves_nothing(
     server, squeezenet_url, checkpoints, monkeypatch, mode, reason
@@ -312,6 +324,12 @@ def test_a_download_that_fails_says_what_to_do_and_leaves_nothing(
     assert list(checkpoints.iterdir()) == []
     server.mode = "well"
     assert load_backbone("squeezenet1_1").embedding_dim == 512, "the next try succeeds"
+
+
+@pytest.mark.parametrize("mode", ["claims nothing", "claims nonsense", "claims more"])
+def test_a_download_is_judged_by_its_bytes_whatever_the_server_says_of_their_number(server, squeezenet_url, mode):
+    server.mode = mode
+    assert load_backbone("squeezenet1_1").embedding_dim == 512
 
 
 def test_no_network_is_told(server, squeezenet_url):

@@ -148,6 +148,22 @@ def test_verify_finds_a_changed_byte(folder: Path) -> None:
     assert "do not match their checksum" in damaged.stderr
 
 
+def test_verify_holds_the_file_against_its_images_and_its_recipe(folder: Path) -> None:
+    done = run_cli(folder, "verify", "features/cells.h5", "--images", "--sample", "2")
+    assert done.returncode == 0, done.stderr
+    assert "the pixels of all 150 samples are those that were extracted" in done.stdout
+    assert "2 samples extracted again: the largest difference is" in done.stdout
+
+
+def test_verify_confirms_a_saved_head(folder: Path) -> None:
+    assert run_cli(folder, "fit", "--head", "dummy", "--output", "results/verified").returncode == 0
+    whole = run_cli(folder, "verify", "results/verified")
+    assert "results/verified: whole; dummy, 9 classes" in whole.stdout
+    arrays = folder / "results" / "verified" / "arrays.safetensors"
+    arrays.write_bytes(arrays.read_bytes()[:-1] + b"x")
+    assert "is damaged or was changed" in run_cli(folder, "verify", "results/verified").stderr
+
+
 ENDINGS = {
     "an unknown command": (("extrcat",), 2, "No such command"),
     "an unknown option": (("extract", "--imags", "x"), 2, "No such option"),

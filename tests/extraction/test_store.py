@@ -2,10 +2,12 @@
 
 import multiprocessing
 import os
+import shutil
 import signal
+import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
 from typing import Any
@@ -15,7 +17,7 @@ import numpy as np
 import pytest
 
 from cellfeat import provenance
-from cellfeat.errors import BusyError, FeatureFileError, FingerprintError, MissingFileError
+from cellfeat.errors import BusyError, DiskFullError, FeatureFileError, FingerprintError, MissingFileError
 from cellfeat.extraction import store
 from cellfeat.extraction.store import (
     PartStore,
@@ -33,6 +35,8 @@ from cellfeat.extraction.store import (
     unfinished_run,
     verify_features,
 )
+
+RecordProperty = Callable[[str, object], None]
 
 N_SAMPLES = 10
 RECIPE = {"backbone": {"name": "convnext_base"}, "passes": ["planes"], "views": 2, "precision": "fp32"}
@@ -211,8 +215,12 @@ def test_killed_anywhere_the_next_run_ends_with_the_same_bytes(tmp_path: Path) -
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_killed_at_every_line_of_the_store_the_next_run_ends_with_the_same_bytes(tmp_path: Path) -> None:
-    assert check_kills(tmp_path, step=1) > 300
+def test_killed_at_every_line_of_the_store_the_next_run_ends_with_the_same_bytes(
+    tmp_path: Path, record_property: RecordProperty
+) -> None:
+    n_killed = check_kills(tmp_path, step=1)
+    record_property("faults", n_killed)
+    assert n_killed > 300
 
 
 def test_a_finished_part_is_not_made_again(tmp_path: Path) -> None:
@@ -277,8 +285,9 @@ def hold(output: Path, holds: Any) -> None:
         time.sleep(60)
 
 
-def test_every_flipped_byte_is_found_or_changes_nothing(finished: Path) -> None:
+def test_every_flipped_byte_is_found_or_changes_nothing(finished: Path, record_property: RecordProperty) -> None:
     whole = finished.read_bytes()
+    record_property("faults", len(range(0, len(whole), 23)))
     expected = load_features(finished)
     n_found = 0
     for position in range(0, len(whole), 23):
@@ -295,6 +304,92 @@ def test_every_flipped_byte_is_found_or_changes_nothing(finished: Path) -> None:
             np.testing.assert_array_equal(getattr(features, name), getattr(expected, name))
         assert (features.fingerprint, features.provenance) == (expected.fingerprint, expected.provenance)
     assert n_found > 50
+
+
+def test_every_flipped_byte_of_a_part_is_found_or_changes_nothing(
+    tmp_path: Path, record_property: RecordProperty
+) -> None:
+    output, part = tmp_path / "cells.h5", range(4, 8)
+    store_of_parts = PartStore(output, HEADER)
+    store_of_parts.write(make_rows(part))
+    path = next(parts_folder(output).glob("rows-*.h5"))
+    whole = path.read_bytes()
+    expected = store_of_parts.read(part)
+    assert expected is not None
+    record_property("faults", len(range(0, len(whole), 11)))
+    n_found = 0
+    for position in range(0, len(whole), 11):
+        path.write_bytes(whole[:position] + bytes([whole[position] ^ 0xFF]) + whole[position + 1 :])
+        rows = store_of_parts.read(part)
+        if rows is None:
+            n_found += 1
+            assert not path.exists(), "so that it is made again"
+        else:
+            assert rows.checksum() == expected.checksum()
+            assert rows.failures == expected.failures
+    assert n_found > 50
+
+
+def test_every_flipped_byte_of_the_runs_record_is_found(tmp_path: Path, record_property: RecordProperty) -> None:
+    output = tmp_path / "cells.h5"
+    PartStore(output, HEADER)
+    path = parts_folder(output) / "run.json"
+    whole = path.read_bytes()
+    record_property("faults", len(whole))
+    for position in range(len(whole)):
+        path.write_bytes(whole[:position] + bytes([whole[position] ^ 0xFF]) + whole[position + 1 :])
+        assert unfinished_run(output) in (None, HEADER)
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 600 kB: the whole run needs about 300."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(folder)]
+    if sys.platform != "linux" or subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("a small disk can be mounted only by root, on Linux, where the system lets it")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def fill(disk: Path, *, leave: int) -> Path:
+    """Write a file that leaves so many bytes free."""
+    filler = disk / "filler"
+    filler.write_bytes(bytes(shutil.disk_usage(disk).free - leave))
+    return filler
+
+
+@pytest.mark.parametrize("n_parts", [0, 1, 2, 3])
+def test_on_a_full_disk_the_run_says_what_it_needs_and_goes_on_after_room_was_made(
+    n_parts: int, small_disk: Path, tmp_path: Path
+) -> None:
+    output = small_disk / "cells.h5"
+    store_of_parts = PartStore(output, HEADER)
+    for part in HEADER.part_rows()[:n_parts]:
+        store_of_parts.write(make_rows(part))
+    filler = fill(small_disk, leave=50_000)
+    expected = r"cells\.h5: the disk is full: about 0\.\d MB are still needed there, and 0\.\d MB are free.*make room"
+    if n_parts < 3:
+        with pytest.raises(DiskFullError, match=expected):
+            store_of_parts.write(make_rows(HEADER.part_rows()[n_parts]))
+    else:
+        with pytest.raises(DiskFullError, match=expected):
+            store_of_parts.consolidate(TABLE, PROVENANCE)
+    with pytest.raises(DiskFullError, match=expected):
+        run_to_end(output)
+    kept = {path.name for path in parts_folder(output).iterdir()}
+    assert kept == {"run.json", *(f"rows-{rows.start:09d}.h5" for rows in HEADER.part_rows()[:n_parts])}
+    filler.unlink()
+    assert run_to_end(output) == 3 - n_parts, "what was finished is not made again"
+    run_to_end(tmp_path / "undisturbed.h5")
+    assert contents(output) == contents(tmp_path / "undisturbed.h5")
+
+
+def test_a_run_that_the_disk_cannot_hold_is_refused_before_it_begins(small_disk: Path) -> None:
+    vast = RunHeader(**{**HEADER.__dict__, "n_samples": 10**6, "embedding_dim": 1024, "part_size": 1024})
+    with pytest.raises(DiskFullError, match=r"about 16,\d+\.\d MB are still needed there, and 0\.\d MB are free"):
+        PartStore(small_disk / "cells.h5", vast)
 
 
 def test_a_truncated_file_is_refused(finished: Path) -> None:
@@ -370,5 +465,5 @@ def test_a_shape_without_data_is_refused_before_it_is_read(finished: Path) -> No
     with h5py.File(finished, "r+") as file:
         del file["embeddings"]
         file.create_dataset("embeddings", (N_SAMPLES, 2, 10**12), np.float32, chunks=(1, 1, 1024))
-    with pytest.raises(FeatureFileError, match="fewer embeddings than its shape"):
+    with pytest.raises(FeatureFileError, match="'embeddings' holds less than its shape"):
         load_features(finished)

@@ -61,7 +61,7 @@ class TestReadImage:
             read_image(tmp_path / "absent.png")
 
     def test_a_folder_is_no_image(self, tmp_path):
-        with pytest.raises(ImageError, match="cannot be read"):
+        with pytest.raises(ImageError, match="is a folder; expected a file"):
             read_image(tmp_path)
 
     def test_errors_name_the_file(self, tmp_path):

