@@ -26,32 +26,38 @@ def command(
     heads: str | None,
     output: Path | None,
     labels: Path | None,
+    fresh: bool,
     **flags: Any,
 ) -> None:
-    """Evaluate heads on the same grouped folds, and say which is better, with intervals."""
+    """Evaluate heads on the same grouped folds, and say which is better, with intervals.
+
+    What is computed is kept in the results folder: with one more head, the same command computes only that head.
+    """
     chosen = {
         "comparison.heads": [name.strip() for name in heads.split(",")] if heads else None,
         "comparison.output": output,
     }
     settings = resolve_settings(config, assignments, fold_flags(**flags) | chosen)
-    compare_and_report(settings, labels=labels)
+    compare_and_report(settings, labels=labels, fresh=fresh)
     click.echo(f"results: {settings.comparison.output}")
 
 
-def compare_and_report(settings: "Settings", *, labels: Path | None) -> "Comparison":
+def compare_and_report(settings: "Settings", *, labels: Path | None = None, fresh: bool = False) -> "Comparison":
     """Compare the heads of the settings, print the table and the verdicts, and write the report."""
     from rich.console import Console
 
-    from cellfeat.commands.console import ConsoleObserver
+    from cellfeat.commands.standing import StandingObserver
     from cellfeat.comparison.compare import compare
     from cellfeat.comparison.report import render_table, write_report
     from cellfeat.extraction.store import load_features
 
     features = load_features(settings.extraction.output)
     wanted = settings.comparison
-    with ConsoleObserver() as observer:
-        arguments = evaluation_arguments(settings, labels, observer)
-        comparison = compare(features, heads=wanted.heads, settings=settings.heads, **arguments)
+    with StandingObserver() as observer:
+        arguments = evaluation_arguments(settings, labels, observer, fresh=fresh)
+        comparison = compare(
+            features, heads=wanted.heads, settings=settings.heads, on_outcome=observer.head_done, **arguments
+        )
     console = Console()
     console.width = max(console.width, TABLE_WIDTH) if not console.is_terminal else console.width
     console.print(render_table(comparison))

@@ -86,6 +86,25 @@ def write_head_report(result: HeadResult, folder: Path) -> list[Path]:
     return _publish_all(writers, folder)
 
 
+def render_standings(results: Sequence[HeadResult]) -> Table:
+    """Set out the heads that are finished so far, best first; the verdicts come when all are."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for heading in ("head", "balanced accuracy", "worst class", "seconds"):
+        table.add_column(heading, no_wrap=True)
+    for result in sorted(results, key=lambda result: -result.balanced_accuracy):
+        table.add_row(*map(Text, _score_cells(result)))
+    return table
+
+
+def score_line(result: HeadResult) -> str:
+    """Tell one head's balanced accuracy in a line."""
+    metrics = result.metrics
+    return (
+        f"{clean_text(result.head)}: balanced accuracy {metrics['balanced_accuracy']:.3f} "
+        f"[{metrics['ci_low']:.3f}, {metrics['ci_high']:.3f}]"
+    )
+
+
 def score_lines(result: HeadResult) -> list[str]:
     """Tell one head's scores in lines of text: the balanced accuracy, each fold's, and each class's recall."""
     metrics = result.metrics
@@ -98,7 +117,7 @@ def score_lines(result: HeadResult) -> list[str]:
             names, metrics["per_class_recall"], metrics["per_class_recall_ci"], strict=True
         )
     ]
-    return [_score_line(result), f"per fold: {folds}", "recall:", *recalls]
+    return [score_line(result), f"per fold: {folds}", "recall:", *recalls]
 
 
 def comparison_record(comparison: Comparison) -> dict[str, Any]:
@@ -182,7 +201,7 @@ def draw_confusion(result: HeadResult) -> Figure:
     if len(names) <= MOST_ANNOTATED_CLASSES:
         _annotate(axes, counts, shares)
     axes.set(xlabel="predicted class", ylabel="true class")
-    axes.set_title(_score_line(result), parse_math=False, loc="left", fontsize=10)
+    axes.set_title(score_line(result), parse_math=False, loc="left", fontsize=10)
     figure.colorbar(image, ax=axes, label="share of the true class", fraction=0.046, pad=0.02)
     return figure
 
@@ -226,6 +245,10 @@ def _copies_phrase(n_copies: int, groups: str) -> str:
 
 
 def _table_row(comparison: Comparison, result: HeadResult) -> tuple[str, ...]:
+    return (*_score_cells(result), _against_best(comparison, result))
+
+
+def _score_cells(result: HeadResult) -> tuple[str, ...]:
     metrics = result.metrics
     worst = int(np.argmin(metrics["per_class_recall"]))
     return (
@@ -233,7 +256,6 @@ def _table_row(comparison: Comparison, result: HeadResult) -> tuple[str, ...]:
         f"{metrics['balanced_accuracy']:.3f} [{metrics['ci_low']:.3f}, {metrics['ci_high']:.3f}]",
         f"{_shorten(metrics['classes'][worst])} {metrics['per_class_recall'][worst]:.3f}",
         f"{sum(metrics['seconds'].values()):.1f}",
-        _against_best(comparison, result),
     )
 
 
@@ -304,14 +326,6 @@ def _draw_head(axes: Axes, result: HeadResult, number: int, *, offset: float) ->
         markersize=4,
         linewidth=1.2,
         label=f"{clean_text(result.head)} {result.balanced_accuracy:.3f}",
-    )
-
-
-def _score_line(result: HeadResult) -> str:
-    metrics = result.metrics
-    return (
-        f"{clean_text(result.head)}: balanced accuracy {metrics['balanced_accuracy']:.3f} "
-        f"[{metrics['ci_low']:.3f}, {metrics['ci_high']:.3f}]"
     )
 
 

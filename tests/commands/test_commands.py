@@ -64,6 +64,11 @@ def test_compare_prints_the_table_and_writes_the_report(folder: Path) -> None:
     assert {"comparison.json", "predictions.parquet", "confusion_logreg.png", "recall_per_class.png"} <= names
     predictions = pd.read_parquet(folder / "results" / "two" / "predictions.parquet")
     assert len(predictions) == 2 * 150
+    again = run_cli(folder, "compare", "--heads", "logreg,dummy", "--folds", "3", "--output", "results/two")
+    assert again.stdout == done.stdout
+    assert again.stderr.count("3 of 3 folds from an earlier run") == 2
+    fresh = run_cli(folder, "compare", "--heads", "dummy", "--folds", "3", "--output", "results/two", "--fresh")
+    assert "from an earlier run" not in fresh.stderr
 
 
 def test_fit_saves_the_head_with_its_scores_and_predict_uses_it(folder: Path) -> None:

@@ -8,8 +8,9 @@ import pytest
 import torch
 from sklearn.base import BaseEstimator
 
-from cellfeat.comparison.compare import Design, HeadFailure, compare, evaluate, fit, iter_results, prepare
+from cellfeat.comparison.compare import HeadFailure, compare, evaluate, fit, iter_results
 from cellfeat.comparison.scores import balanced_accuracy
+from cellfeat.comparison.task import Design, prepare
 from cellfeat.errors import ConfigError, HeadError, ManifestError, SplitError, UnknownNameError
 from cellfeat.heads.bundle import load_bundle, save_bundle
 from cellfeat.heads.registry import HEADS, Head, make_head
@@ -180,9 +181,9 @@ def test_results_come_one_by_one(make_clusters):
     told = []
     results = iter_results(task, ["dummy", "knn"], {}, progress=lambda *event: told.append(event))
     assert next(results).head == "dummy"
-    assert told == [("dummy", 1, 1, 6), ("dummy", 2, 2, 6), ("dummy", 3, 3, 6)]
+    assert told == [("dummy", 1, 0, 6), ("dummy", 2, 1, 6), ("dummy", 3, 2, 6)]
     assert next(results).head == "knn"
-    assert told[-1] == ("knn", 3, 6, 6)
+    assert told[-1] == ("knn", 3, 5, 6)
 
 
 @pytest.mark.parametrize(
