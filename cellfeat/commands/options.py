@@ -32,7 +32,7 @@ def fold_options(command: Command) -> Command:
             click.option("--features", type=click.Path(path_type=Path), help="Feature file that extract wrote."),
             click.option("--labels", type=click.Path(path_type=Path), help="CSV of labels that replace the extracted."),
             click.option("--folds", type=click.IntRange(min=2), help="Number of folds."),
-            click.option("--groups", metavar="COLUMN|auto|none", help="What must not straddle a split."),
+            click.option("--groups", metavar="auto|none|COLUMN|CSV", help="What must not straddle a split: see audit."),
             click.option("--seed", type=click.IntRange(min=0), help="Seed of folds and heads."),
             click.option("--fresh", is_flag=True, help="Compute again what an earlier run has computed."),
         )
@@ -79,6 +79,7 @@ def evaluation_arguments(
         "groups": wanted.groups,
         "random_state": wanted.seed,
         "draws": wanted.draws,
+        "calibrate": wanted.calibrate,
         "labels": label_by_id(settings.images, settings.labels, labels) if labels else None,
         "cache": FoldCache(wanted.output / CACHE_FOLDER, is_fresh=fresh),
         "progress": observer.fold_begins,

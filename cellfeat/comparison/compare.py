@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from time import perf_counter
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import pandas as pd
@@ -17,10 +17,12 @@ from cellfeat.comparison.scores import (
     balanced_accuracy,
     calibration_error,
     confusion_matrix,
+    encode,
     holm,
     log_loss,
     macro_f1,
     per_class_recall,
+    reliability,
 )
 from cellfeat.comparison.splits import Fold
 from cellfeat.comparison.task import Counts, Design, Task, prepare
@@ -29,6 +31,7 @@ from cellfeat.extraction.store import Features
 from cellfeat.heads.bundle import Bundle
 from cellfeat.heads.registry import HEADS, head_inputs, make_head
 from cellfeat.heads.state import plain_params
+from cellfeat.heads.temperature import fit_temperature, tempered
 from cellfeat.provenance import utc_now, versions
 
 HeadSettings = Mapping[str, Any]
@@ -176,6 +179,7 @@ def compare(
     groups: str = "auto",
     random_state: int = 0,
     draws: int = 2000,
+    calibrate: Literal["temperature", "none"] = "temperature",
     labels: Mapping[str, str] | None = None,
     cache: FoldCache | None = None,
     progress: Progress | None = None,
@@ -193,7 +197,7 @@ def compare(
         Names from `HEADS`.
     settings
         Parameters by head; those not given keep their defaults.
-    folds, groups, random_state, draws
+    folds, groups, random_state, draws, calibrate
         See `Design`.
     labels
         Label by sample id, instead of the labels in the feature file; samples it lacks count as unlabelled.
@@ -224,7 +228,7 @@ def compare(
     """
     settings = settings or {}
     check_heads(heads, settings)
-    task = prepare(features, Design(folds, groups, random_state, draws), labels=labels)
+    task = prepare(features, Design(folds, groups, random_state, draws, calibrate), labels=labels)
     outcomes: list[Outcome] = []
     try:
         for outcome in iter_results(task, heads, settings, cache=cache, progress=progress):
@@ -247,6 +251,7 @@ def fit(
     groups: str = "auto",
     random_state: int = 0,
     draws: int = 2000,
+    calibrate: Literal["temperature", "none"] = "temperature",
     labels: Mapping[str, str] | None = None,
     cache: FoldCache | None = None,
     progress: Progress | None = None,
@@ -259,13 +264,14 @@ def fit(
         Name from `HEADS`.
     settings
         Its parameters; those not given keep their defaults.
-    features, folds, groups, random_state, draws, labels, cache, progress
+    features, folds, groups, random_state, draws, calibrate, labels, cache, progress
         As for `compare`.
 
     Returns
     -------
     bundle
-        The fitted head, with its out-of-fold scores and all that prediction needs.
+        The fitted head, with its out-of-fold scores and all that prediction needs; its temperature is fitted on the
+        out-of-fold probabilities of all folds.
     result
         The evaluation: it tells how heads fitted on other folds do, each on ``(folds - 1) / folds`` of the samples.
 
@@ -276,7 +282,7 @@ def fit(
     """
     settings = settings or {}
     check_heads([head], {head: settings})
-    task = prepare(features, Design(folds, groups, random_state, draws), labels=labels)
+    task = prepare(features, Design(folds, groups, random_state, draws, calibrate), labels=labels)
     result = evaluate(task, head, settings, cache=cache, on_fold=_fold_reporter(head, 0, folds, progress))
     return _fit_all(task, features, result, settings), result
 
@@ -342,7 +348,23 @@ def evaluate(
         "settings": _resolved_settings(task, head, settings),
     }
     metrics = _metrics(task, head, probabilities) | record
-    return HeadResult(head, _prediction_table(task, head, probabilities), metrics, run.n_cached)
+    table = _prediction_table(task, head, calibrated(task, probabilities))
+    return HeadResult(head, table, metrics, run.n_cached)
+
+
+def calibrated(task: Task, probabilities: Floats) -> Floats:
+    """Temper the out-of-fold probabilities of each fold by the temperature fitted on those of the other folds.
+
+    So no sample's label moves its own probabilities, or those of its group.
+    """
+    if task.design.calibrate == "none":
+        return probabilities
+    codes = encode(task.y, task.classes)
+    out = np.empty_like(probabilities)
+    for fold in task.folds:
+        others = np.setdiff1d(np.arange(len(codes)), fold.test)
+        out[fold.test] = tempered(probabilities[fold.test], fit_temperature(probabilities[others], codes[others]))
+    return out
 
 
 def conclude(task: Task, outcomes: Sequence[Outcome]) -> Comparison:
@@ -461,8 +483,8 @@ def _most_probable(task: Task, probabilities: Floats) -> Strings:
     return np.array(task.classes)[probabilities.argmax(axis=1)]
 
 
-def _metrics(task: Task, head: str, probabilities: Floats) -> dict[str, Any]:
-    y, classes, predicted = task.y, task.classes, _most_probable(task, probabilities)
+def _metrics(task: Task, head: str, raw: Floats) -> dict[str, Any]:
+    y, classes, predicted = task.y, task.classes, _most_probable(task, raw)
     interval = task.bootstrap.interval(predicted, level=LEVEL)
     return {
         "head": head,
@@ -475,11 +497,24 @@ def _metrics(task: Task, head: str, probabilities: Floats) -> dict[str, Any]:
         "per_class_recall": per_class_recall(y, predicted, classes).tolist(),
         "per_class_recall_ci": task.bootstrap.recall_intervals(predicted, level=LEVEL).tolist(),
         "macro_f1": macro_f1(y, predicted, classes),
-        "log_loss": log_loss(y, probabilities, classes),
-        "calibration_error": calibration_error(y, probabilities, classes),
+        **_probability_metrics(task, raw),
         "confusion_matrix": confusion_matrix(y, predicted, classes).tolist(),
         **asdict(task.counts),
         **asdict(task.design),
+    }
+
+
+def _probability_metrics(task: Task, raw: Floats) -> dict[str, Any]:
+    y, classes, probabilities = task.y, task.classes, calibrated(task, raw)
+    is_tempered = task.design.calibrate == "temperature"
+    return {
+        "temperature": fit_temperature(raw, encode(y, classes)) if is_tempered else 1.0,
+        "log_loss": log_loss(y, probabilities, classes),
+        "log_loss_uncalibrated": log_loss(y, raw, classes),
+        "calibration_error": calibration_error(y, probabilities, classes),
+        "calibration_error_uncalibrated": calibration_error(y, raw, classes),
+        "reliability": reliability(y, probabilities, classes).tolist(),
+        "reliability_uncalibrated": reliability(y, raw, classes).tolist(),
     }
 
 
@@ -514,6 +549,7 @@ def _fit_all(task: Task, features: Features, result: HeadResult, settings: HeadS
         settings=dict(settings),
         scores=result.metrics,
         provenance=dict(features.provenance) | {"fitted": fitted},
+        temperature=result.metrics["temperature"],
         n_views=task.embeddings.shape[1],
         embedding_dim=task.embeddings.shape[2],
     )

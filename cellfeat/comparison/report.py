@@ -28,6 +28,8 @@ FORMAT = 1
 DPI = 150
 MOST_ANNOTATED_CLASSES = 25
 LONGEST_NAME = 40
+LEAST_IN_BIN = 10
+"""Samples below which a bin's share of right predictions is chance, and not drawn."""
 
 HEAD_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Told apart with any colour vision: M. Okabe and K. Ito, "Color universal design" (2008), without its yellow."""
@@ -58,8 +60,9 @@ def write_report(comparison: Comparison, folder: Path) -> list[Path]:
     """Write a comparison as files that each appear whole.
 
     ``comparison.json`` holds everything but the predictions, ``predictions.parquet`` every out-of-fold prediction,
-    ``metrics_<head>.json`` one head's scores, ``confusion_<head>.png`` its confusion matrix, and
-    ``recall_per_class.png`` all heads side by side.
+    ``metrics_<head>.json`` one head's scores, ``confusion_<head>.png`` its confusion matrix,
+    ``recall_per_class.png`` all heads side by side, and ``reliability.png`` whether their probabilities mean what they
+    say.
 
     Returns
     -------
@@ -70,6 +73,7 @@ def write_report(comparison: Comparison, folder: Path) -> list[Path]:
         "comparison.json": lambda path: _write_json(path, comparison_record(comparison)),
         "predictions.parquet": lambda path: comparison.predictions().to_parquet(path, index=False),
         "recall_per_class.png": lambda path: _save_figure(draw_recalls(comparison.results), path),
+        "reliability.png": lambda path: _save_figure(draw_reliability(comparison.results), path),
     }
     for result in comparison.results:
         writers |= _head_writers(result)
@@ -77,11 +81,12 @@ def write_report(comparison: Comparison, folder: Path) -> list[Path]:
 
 
 def write_head_report(result: HeadResult, folder: Path) -> list[Path]:
-    """Write what was found of one head: ``metrics.json``, ``predictions.parquet`` and ``confusion.png``."""
+    """Write what was found of one head: metrics, out-of-fold predictions, and pictures as `write_report` has them."""
     writers: dict[str, Callable[[Path], None]] = {
         "metrics.json": lambda path: _write_json(path, result.metrics),
         "predictions.parquet": lambda path: result.predictions.to_parquet(path, index=False),
         "confusion.png": lambda path: _save_figure(draw_confusion(result), path),
+        "reliability.png": lambda path: _save_figure(draw_reliability([result]), path),
     }
     return _publish_all(writers, folder)
 
@@ -117,7 +122,18 @@ def score_lines(result: HeadResult) -> list[str]:
             names, metrics["per_class_recall"], metrics["per_class_recall_ci"], strict=True
         )
     ]
-    return [score_line(result), f"per fold: {folds}", "recall:", *recalls]
+    return [score_line(result), f"per fold: {folds}", _calibration_line(metrics), "recall:", *recalls]
+
+
+def _calibration_line(metrics: Mapping[str, Any]) -> str:
+    error, loss = metrics["calibration_error"], metrics["log_loss"]
+    if metrics["calibrate"] == "none":
+        return f"probabilities as the head gives them: calibration error {error:.3f}, log loss {loss:.3f}"
+    return (
+        f"probabilities calibrated by temperature {metrics['temperature']:.2f}: calibration error "
+        f"{metrics['calibration_error_uncalibrated']:.3f} -> {error:.3f}, "
+        f"log loss {metrics['log_loss_uncalibrated']:.3f} -> {loss:.3f}"
+    )
 
 
 def comparison_record(comparison: Comparison) -> dict[str, Any]:
@@ -221,6 +237,45 @@ def draw_recalls(results: Sequence[HeadResult]) -> Figure:
     axes.set_axisbelow(True)
     figure.legend(loc="outside upper left", ncols=min(len(results), 4), frameon=False)
     return figure
+
+
+def draw_reliability(results: Sequence[HeadResult]) -> Figure:
+    """Draw how often each head is right against how sure it is, before and after calibration, a panel a head."""
+    n_columns = min(len(results), 3)
+    n_rows = -(-len(results) // n_columns)
+    figure = Figure(figsize=(0.6 + 3 * n_columns, 0.9 + 3.2 * n_rows), dpi=DPI, layout="constrained")
+    panels = figure.subplots(n_rows, n_columns, squeeze=False, sharex=True, sharey=True)
+    for axes, result in zip(panels.flat, results, strict=False):
+        _draw_reliability_panel(axes, result)
+    for axes in panels.flat[len(results) :]:
+        axes.set_axis_off()
+    figure.supxlabel("highest probability")
+    figure.supylabel("share of these predictions that is right")
+    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside upper left", ncols=2, frameon=False)
+    return figure
+
+
+def _draw_reliability_panel(axes: Axes, result: HeadResult) -> None:
+    metrics = result.metrics
+    axes.plot([0, 1], [0, 1], color="0.7", linewidth=1, zorder=0)
+    kinds = [("as the head gives them", "reliability_uncalibrated", HEAD_COLOURS[1], "o--", "none")]
+    if metrics["calibrate"] != "none":
+        kinds.append(("calibrated", "reliability", HEAD_COLOURS[0], "s-", HEAD_COLOURS[0]))
+    for label, name, colour, style, face in kinds:
+        bins = np.array(metrics[name])
+        confidence, accuracy, _ = bins[bins[:, 2] >= LEAST_IN_BIN].T
+        axes.plot(
+            confidence, accuracy, style, color=colour, markerfacecolor=face, markersize=4, linewidth=1.2, label=label
+        )
+    before, after = metrics["calibration_error_uncalibrated"], metrics["calibration_error"]
+    title = f"{clean_text(result.head)}: calibration error {before:.3f}"
+    if metrics["calibrate"] != "none":
+        title += f" → {after:.3f}"
+    axes.set_title(title, parse_math=False, loc="left", fontsize=9)
+    axes.set(xlim=(0, 1.02), ylim=(0, 1.02), aspect="equal")
+    axes.tick_params(labelbottom=True)
+    axes.grid(color="0.93")
+    axes.set_axisbelow(True)
 
 
 def _headline(comparison: Comparison) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,12 +33,15 @@ class Design:
         Seed of the folds, of the heads and of the bootstrap.
     draws
         Bootstrap draws behind each interval.
+    calibrate
+        ``"temperature"`` or ``"none"``: what is done to the heads' probabilities.
     """
 
     folds: int = 5
     groups: str = "auto"
     random_state: int = 0
     draws: int = 2000
+    calibrate: Literal["temperature", "none"] = "temperature"
 
 
 @dataclass(frozen=True)
