@@ -48,18 +48,19 @@ class StandingObserver:
         from cellfeat.comparison.compare import HeadFailure
 
         if isinstance(outcome, HeadFailure):
-            self._say(outcome.reason)
+            self.say(outcome.reason)
             return
         self._results.append(outcome)
         if not self._console.is_terminal:
-            self._say(_line(outcome))
+            self.say(_line(outcome))
 
     def _view(self) -> RenderableType:
         from cellfeat.comparison.report import render_standings
 
         return Group(render_standings(self._results), self._progress) if self._results else self._progress
 
-    def _say(self, line: str) -> None:
+    def say(self, line: str) -> None:
+        """Print a line above what is shown."""
         self._console.print(printable(line), markup=False)
 
 

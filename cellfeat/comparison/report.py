@@ -22,6 +22,8 @@ from rich.table import Table
 from rich.text import Text
 
 from cellfeat.comparison.compare import LEVEL, Comparison, HeadDifference, HeadResult
+from cellfeat.comparison.curve import LearningCurve, curve_table
+from cellfeat.comparison.repeats import Repeats
 from cellfeat.provenance import publish, utc_now, versions
 
 FORMAT = 1
@@ -236,6 +238,41 @@ def draw_recalls(results: Sequence[HeadResult]) -> Figure:
     axes.grid(axis="x", color="0.9")
     axes.set_axisbelow(True)
     figure.legend(loc="outside upper left", ncols=min(len(results), 4), frameon=False)
+    return figure
+
+
+def write_curves(curves: Sequence[LearningCurve], folder: Path) -> list[Path]:
+    """Write ``learning_curve.csv`` and ``learning_curve.png``."""
+    writers: dict[str, Callable[[Path], None]] = {
+        "learning_curve.csv": lambda path: curve_table(curves).to_csv(path, index=False),
+        "learning_curve.png": lambda path: _save_figure(draw_curves(curves), path),
+    }
+    return _publish_all(writers, folder)
+
+
+def write_repeats(repeats: Repeats, folder: Path) -> list[Path]:
+    """Write ``repeats.json``."""
+    return _publish_all({"repeats.json": lambda path: _write_json(path, repeats.record())}, folder)
+
+
+def draw_curves(curves: Sequence[LearningCurve]) -> Figure:
+    """Draw each head's balanced accuracy, with its interval, against the number of training samples."""
+    figure = Figure(figsize=(7, 4.6), dpi=DPI, layout="constrained")
+    axes = figure.add_subplot()
+    for number, curve in enumerate(curves):
+        rows = curve_table([curve])
+        colour = HEAD_COLOURS[number % len(HEAD_COLOURS)]
+        marker = HEAD_MARKERS[number % len(HEAD_MARKERS)]
+        axes.plot(rows["n_train"], rows["balanced_accuracy"], marker=marker, color=colour, label=clean_text(curve.head))
+        axes.fill_between(rows["n_train"], rows["ci_low"], rows["ci_high"], color=colour, alpha=0.15, linewidth=0)
+    axes.set_xscale("log", base=2)
+    ticks = curves[0].n_train
+    axes.set_xticks(ticks, [f"{n} ({fraction:.0%})" for n, fraction in zip(ticks, curves[0].fractions, strict=True)])
+    axes.minorticks_off()
+    axes.set(xlabel="training samples (part of all)", ylabel=f"balanced accuracy, {100 * LEVEL:.0f} % interval")
+    axes.grid(color="0.9")
+    axes.set_axisbelow(True)
+    figure.legend(loc="outside upper left", ncols=min(len(curves), 4), frameon=False)
     return figure
 
 

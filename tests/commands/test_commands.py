@@ -71,6 +71,18 @@ def test_compare_prints_the_table_and_writes_the_report(folder: Path) -> None:
     assert "from an earlier run" not in fresh.stderr
 
 
+def test_compare_answers_whether_more_images_and_other_folds_would_matter(folder: Path) -> None:
+    done = run_cli(
+        folder, "compare", "--heads", "knn,dummy", "--folds", "3", "--fractions", "0.5,1", "--repeats", "2",
+        "--output", "results/more",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "2 sets of 3 folds, corrected resampled t-test:" in done.stdout
+    assert "would more images help?" in done.stdout
+    names = {path.name for path in (folder / "results" / "more").iterdir()}
+    assert {"learning_curve.csv", "learning_curve.png", "repeats.json"} <= names
+
+
 def test_audit_finds_an_overlap_and_compare_keeps_it_together(folder: Path) -> None:
     (folder / "doubled").mkdir()
     for path in (folder / "images").iterdir():
@@ -204,6 +216,7 @@ ENDINGS = {
     "a misspelt setting": (("extract", "--set", "extraction.veiws=4"), 1, "did you mean 'views'"),
     "a misspelt head": (("fit", "--head", "lihgtgbm"), 1, "did you mean 'lightgbm'"),
     "a misspelt backbone": (("inspect", "convnext_bass"), 1, "did you mean 'convnext_base'"),
+    "fractions that are none": (("compare", "--fractions", "a half"), 1, "expected numbers, got 'a half'"),
     "no model": (("predict", "--model", "nowhere", "--features", "features/cells.h5"), 1, "nowhere"),
 }
 
