@@ -152,7 +152,7 @@ def audit(
     options: dict[str, Any] = {"folds": folds, "random_state": random_state, "cache": cache}
     try:
         runs = [
-            compare(data, heads=LEAK_HEADS, groups=groups, draws=100, **options)
+            _completed(compare(data, heads=LEAK_HEADS, groups=groups, draws=100, **options))
             for data, groups in ((features, "none"), (features, "auto"), (grouped, "auto"))
         ]
     except SplitError as error:
@@ -189,6 +189,13 @@ def write_audit(found: Audit, folder: Path) -> list[Path]:
 def _write_csv(path: Path, rows: Iterable[Iterable[str]]) -> None:
     with publish(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows(rows)
+
+
+def _completed(run: Comparison) -> Comparison:
+    # A comparison keeps what it has on Ctrl-C; an audit of half of the heads would pass for a whole one.
+    if not run.is_complete:
+        raise KeyboardInterrupt
+    return run
 
 
 def _copies(features: Features) -> list[Pair]:

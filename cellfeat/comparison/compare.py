@@ -23,6 +23,7 @@ from cellfeat.comparison.scores import (
     macro_f1,
     per_class_recall,
     reliability,
+    selective_accuracy,
 )
 from cellfeat.comparison.splits import Fold
 from cellfeat.comparison.task import Counts, Design, Task, prepare
@@ -39,6 +40,7 @@ Strings = NDArray[np.str_]
 Floats = NDArray[np.floating]
 
 LEVEL = 0.95
+THRESHOLDS = (0.5, 0.7, 0.8, 0.9, 0.95)
 PROBABILITY_PREFIX = "probability_"
 
 HEAD_FAILURES = (CellfeatError, ValueError, ArithmeticError, RuntimeError, MemoryError)
@@ -513,9 +515,20 @@ def _probability_metrics(task: Task, raw: Floats) -> dict[str, Any]:
         "log_loss_uncalibrated": log_loss(y, raw, classes),
         "calibration_error": calibration_error(y, probabilities, classes),
         "calibration_error_uncalibrated": calibration_error(y, raw, classes),
+        "abstaining": _abstaining(y, probabilities, classes),
         "reliability": reliability(y, probabilities, classes).tolist(),
         "reliability_uncalibrated": reliability(y, raw, classes).tolist(),
     }
+
+
+def _abstaining(y: Strings, probabilities: Floats, classes: Sequence[str]) -> list[dict[str, float]]:
+    """What ``predict --min-probability`` is to be expected to keep; thresholds that nothing reaches are left out."""
+    found = zip(THRESHOLDS, selective_accuracy(y, probabilities, classes, THRESHOLDS), strict=True)
+    return [
+        {"min_probability": threshold, "kept": kept, "accuracy": accuracy}
+        for threshold, (kept, accuracy) in found
+        if kept
+    ]
 
 
 def _resolved_settings(task: Task, head: str, settings: HeadSettings) -> dict[str, Any]:

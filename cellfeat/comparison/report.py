@@ -124,7 +124,23 @@ def score_lines(result: HeadResult) -> list[str]:
             names, metrics["per_class_recall"], metrics["per_class_recall_ci"], strict=True
         )
     ]
-    return [score_line(result), f"per fold: {folds}", _calibration_line(metrics), "recall:", *recalls]
+    return [
+        score_line(result),
+        f"per fold: {folds}",
+        _calibration_line(metrics),
+        *_abstaining_lines(metrics),
+        "recall:",
+        *recalls,
+    ]
+
+
+def _abstaining_lines(metrics: Mapping[str, Any]) -> list[str]:
+    parts = [
+        f"{row['min_probability']:g} keeps {row['kept']:.0%}, {row['accuracy']:.1%} right"
+        for row in metrics["abstaining"]
+        if row["kept"] < 1
+    ]
+    return [f"predict --min-probability: {'; '.join(parts)}"] if parts else []
 
 
 def _calibration_line(metrics: Mapping[str, Any]) -> str:

@@ -156,6 +156,22 @@ def reliability(y: ArrayLike, probabilities: Floats, classes: Sequence[str]) -> 
     return np.column_stack([sums[held] / n_samples[held, np.newaxis], n_samples[held]])
 
 
+def selective_accuracy(
+    y: ArrayLike, probabilities: Floats, classes: Sequence[str], thresholds: Sequence[float]
+) -> list[tuple[float, float]]:
+    """What abstaining below each threshold of the highest probability would leave.
+
+    Returns
+    -------
+    list of (kept, accuracy)
+        The share of the samples that are predicted, and the share of those that are right; NaN where none is left.
+    """
+    confidence = probabilities.max(axis=1)
+    is_right = probabilities.argmax(axis=1) == encode(y, classes)
+    kept = [confidence >= threshold for threshold in thresholds]
+    return [(float(rows.mean()), float(is_right[rows].mean()) if rows.any() else np.nan) for rows in kept]
+
+
 class GroupBootstrap:
     """Confidence intervals from one set of draws of whole groups, shared by everything that is compared.
 

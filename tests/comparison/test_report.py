@@ -121,6 +121,13 @@ def test_reliability_leaves_out_bins_of_a_few_samples_and_shows_both_kinds(make_
         assert line.get_xydata() == pytest.approx(np.array(shown)[:, :2])
 
 
+def test_score_lines_tell_what_abstaining_would_keep(make_clusters):
+    result = compare(make_clusters(), heads=["logreg"], folds=3, draws=100).best
+    (line,) = (line for line in score_lines(result) if line.startswith("predict --min-probability: "))
+    first = next(row for row in result.metrics["abstaining"] if row["kept"] < 1)
+    assert f"{first['min_probability']:g} keeps {first['kept']:.0%}, {first['accuracy']:.1%} right" in line
+
+
 def test_score_lines_tell_what_calibration_did(make_clusters):
     lines = score_lines(compare(make_clusters(), heads=["logreg"], folds=3, draws=100).best)
     assert any(line.startswith("probabilities calibrated by temperature 0.") for line in lines)

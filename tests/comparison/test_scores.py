@@ -16,6 +16,7 @@ from cellfeat.comparison.scores import (
     macro_f1,
     per_class_recall,
     reliability,
+    selective_accuracy,
 )
 from cellfeat.errors import SplitError
 
@@ -62,6 +63,15 @@ def test_reliability_sorts_samples_by_how_sure_the_head_is():
     sure, unsure = [0.96, 0.02, 0.02], [0.5, 0.25, 0.25]
     bins = reliability(["HeLa"] * 3 + ["A549"], np.array([sure, sure, unsure, unsure]), CLASSES)
     assert bins == pytest.approx(np.array([[0.5, 0.5, 2], [0.96, 1, 2]]))
+
+
+def test_abstaining_below_a_threshold_keeps_what_is_sure():
+    sure, unsure = [0.96, 0.02, 0.02], [0.5, 0.25, 0.25]
+    probabilities = np.array([sure, sure, unsure, unsure])
+    kept = selective_accuracy(["HeLa"] * 3 + ["A549"], probabilities, CLASSES, [0, 0.5, 0.9, 0.99])
+    assert kept[:3] == [(1, 0.75), (1, 0.75), (0.5, 1)]
+    assert kept[3][0] == 0
+    assert np.isnan(kept[3][1])
 
 
 def test_a_class_missing_from_the_truth_is_an_error_not_a_smaller_mean():
