@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 class StandingObserver:
     """Shows the heads finished so far above a progress bar; where stderr is no terminal, a line a head."""
 
-    def __init__(self) -> None:
-        self._console = Console(stderr=True, highlight=False, soft_wrap=True)
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(stderr=True, highlight=False, soft_wrap=True)
         self._progress = Progress(
             TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
         )

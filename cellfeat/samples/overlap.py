@@ -1,5 +1,6 @@
 """Whether two pictures show the same place: their correlation under every shift by up to half their size."""
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -85,11 +86,18 @@ def overlaps(pictures: Sequence[NDArray[np.float32]], pairs: Integers) -> dict[t
         The best overlap of each pair that correlates by at least `LEAST_CORRELATION`.
     """
     found: dict[tuple[int, int], Overlap] = {}
-    for shape in {picture.shape for picture in pictures}:
-        alike = [(int(i), int(j)) for i, j in pairs if pictures[i].shape == pictures[j].shape == shape]
+    for alike in _by_size(pictures, pairs).values():
         for start in range(0, len(alike), PAIRS_AT_ONCE):
             found |= _overlaps_of_one_size(pictures, alike[start : start + PAIRS_AT_ONCE])
     return found
+
+
+def _by_size(pictures: Sequence[NDArray[np.float32]], pairs: Integers) -> dict[tuple[int, ...], list[tuple[int, int]]]:
+    by_size = defaultdict(list)
+    for first, second in pairs.tolist():
+        if pictures[first].shape == pictures[second].shape:
+            by_size[pictures[first].shape].append((first, second))
+    return by_size
 
 
 def _overlaps_of_one_size(
