@@ -339,9 +339,10 @@ def evaluate(
             raise HeadError(
                 f"{head} failed in fold {number} of {len(task.folds)}: {type(error).__name__}: {error}"
             ) from error
-    probabilities = np.empty((len(task.y), len(task.classes)))
+    raw = np.empty((len(task.y), len(task.classes)))
     for fold, outcome in zip(task.folds, outcomes, strict=True):
-        probabilities[fold.test] = outcome.probabilities
+        raw[fold.test] = outcome.probabilities
+    probabilities = calibrated(task, raw)
     record = {
         "seconds": {
             "fit": sum(outcome.fit_seconds for outcome in outcomes),
@@ -349,15 +350,14 @@ def evaluate(
         },
         "settings": _resolved_settings(task, head, settings),
     }
-    metrics = _metrics(task, head, probabilities) | record
-    table = _prediction_table(task, head, calibrated(task, probabilities))
-    return HeadResult(head, table, metrics, run.n_cached)
+    metrics = _metrics(task, head, probabilities) | _probability_metrics(task, raw, probabilities) | record
+    return HeadResult(head, _prediction_table(task, head, probabilities), metrics, run.n_cached)
 
 
 def calibrated(task: Task, probabilities: Floats) -> Floats:
     """Temper the out-of-fold probabilities of each fold by the temperature fitted on those of the other folds.
 
-    So no sample's label moves its own probabilities, or those of its group.
+    So the labels that a temperature is fitted to are none of those that its fold is judged by.
     """
     if task.design.calibrate == "none":
         return probabilities
@@ -485,8 +485,8 @@ def _most_probable(task: Task, probabilities: Floats) -> Strings:
     return np.array(task.classes)[probabilities.argmax(axis=1)]
 
 
-def _metrics(task: Task, head: str, raw: Floats) -> dict[str, Any]:
-    y, classes, predicted = task.y, task.classes, _most_probable(task, raw)
+def _metrics(task: Task, head: str, probabilities: Floats) -> dict[str, Any]:
+    y, classes, predicted = task.y, task.classes, _most_probable(task, probabilities)
     interval = task.bootstrap.interval(predicted, level=LEVEL)
     return {
         "head": head,
@@ -499,15 +499,14 @@ def _metrics(task: Task, head: str, raw: Floats) -> dict[str, Any]:
         "per_class_recall": per_class_recall(y, predicted, classes).tolist(),
         "per_class_recall_ci": task.bootstrap.recall_intervals(predicted, level=LEVEL).tolist(),
         "macro_f1": macro_f1(y, predicted, classes),
-        **_probability_metrics(task, raw),
         "confusion_matrix": confusion_matrix(y, predicted, classes).tolist(),
         **asdict(task.counts),
         **asdict(task.design),
     }
 
 
-def _probability_metrics(task: Task, raw: Floats) -> dict[str, Any]:
-    y, classes, probabilities = task.y, task.classes, calibrated(task, raw)
+def _probability_metrics(task: Task, raw: Floats, probabilities: Floats) -> dict[str, Any]:
+    y, classes = task.y, task.classes
     is_tempered = task.design.calibrate == "temperature"
     return {
         "temperature": fit_temperature(raw, encode(y, classes)) if is_tempered else 1.0,
