@@ -15,6 +15,7 @@ _HOMES = {
     "build_manifest": "cellfeat.samples.manifest",
     "extract": "cellfeat.extraction.extract",
     "load_features": "cellfeat.extraction.store",
+    "audit": "cellfeat.comparison.audit",
     "compare": "cellfeat.comparison.compare",
     "fit": "cellfeat.comparison.compare",
     "predict": "cellfeat.comparison.predict",

@@ -142,6 +142,7 @@ class ComparisonSettings(Section):
     groups: str = "auto"
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     draws: Annotated[int, Field(ge=100)] = 2000
+    calibrate: Literal["temperature", "none"] = "temperature"
     output: Path = Path("results/cells")
 
 

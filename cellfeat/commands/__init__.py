@@ -13,7 +13,7 @@ from cellfeat.errors import CellfeatError
 # It is read when the first of the heavy libraries is loaded, so it stands before any of them.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-COMMANDS = ("extract", "fit", "compare", "predict", "run", "demo", "inspect", "verify", "list")
+COMMANDS = ("extract", "audit", "compare", "fit", "predict", "run", "demo", "inspect", "verify", "list")
 EXIT_ERROR, EXIT_BUG, EXIT_INTERRUPTED = 1, 3, 130
 
 

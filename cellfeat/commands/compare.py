@@ -19,6 +19,8 @@ TABLE_WIDTH = 120
 @config_options
 @click.option("--heads", metavar="NAME,NAME,…", help="See: cellfeat list heads.")
 @fold_options
+@click.option("--fractions", metavar="F,F,…", help="Learning curve over parts of the training samples: 0.1,0.25,0.5,1.")
+@click.option("--repeats", type=click.IntRange(min=2), help="Repeat on that many sets of folds, and test over all.")
 @click.option("--output", type=click.Path(path_type=Path), help="Folder of the results.")
 def command(
     config: Path | None,
@@ -26,32 +28,45 @@ def command(
     heads: str | None,
     output: Path | None,
     labels: Path | None,
+    fresh: bool,
+    fractions: str | None,
+    repeats: int | None,
     **flags: Any,
 ) -> None:
-    """Evaluate heads on the same grouped folds, and say which is better, with intervals."""
+    """Evaluate heads on the same grouped folds, and say which is better, with intervals.
+
+    What is computed is kept in the results folder: with one more head, the same command computes only that head.
+    """
     chosen = {
         "comparison.heads": [name.strip() for name in heads.split(",")] if heads else None,
         "comparison.output": output,
     }
     settings = resolve_settings(config, assignments, fold_flags(**flags) | chosen)
-    compare_and_report(settings, labels=labels)
+    parts = _parsed_fractions(fractions) if fractions else None
+    compare_and_report(settings, labels=labels, fresh=fresh)
+    if repeats:
+        _repeat(settings, labels, repeats)
+    if parts:
+        _draw_curves(settings, labels, parts)
     click.echo(f"results: {settings.comparison.output}")
 
 
-def compare_and_report(settings: "Settings", *, labels: Path | None) -> "Comparison":
+def compare_and_report(settings: "Settings", *, labels: Path | None = None, fresh: bool = False) -> "Comparison":
     """Compare the heads of the settings, print the table and the verdicts, and write the report."""
     from rich.console import Console
 
-    from cellfeat.commands.console import ConsoleObserver
+    from cellfeat.commands.standing import StandingObserver
     from cellfeat.comparison.compare import compare
     from cellfeat.comparison.report import render_table, write_report
     from cellfeat.extraction.store import load_features
 
     features = load_features(settings.extraction.output)
     wanted = settings.comparison
-    with ConsoleObserver() as observer:
-        arguments = evaluation_arguments(settings, labels, observer)
-        comparison = compare(features, heads=wanted.heads, settings=settings.heads, **arguments)
+    with StandingObserver() as observer:
+        arguments = evaluation_arguments(settings, labels, observer, fresh=fresh)
+        comparison = compare(
+            features, heads=wanted.heads, settings=settings.heads, on_outcome=observer.head_done, **arguments
+        )
     console = Console()
     console.width = max(console.width, TABLE_WIDTH) if not console.is_terminal else console.width
     console.print(render_table(comparison))
@@ -60,3 +75,63 @@ def compare_and_report(settings: "Settings", *, labels: Path | None) -> "Compari
     if not comparison.is_complete:
         raise KeyboardInterrupt
     return comparison
+
+
+def _parsed_fractions(text: str) -> tuple[float, ...]:
+    from cellfeat.comparison.curve import check_fractions
+    from cellfeat.errors import ConfigError
+
+    try:
+        fractions = [float(part) for part in text.split(",")]
+    except ValueError:
+        raise ConfigError(f"fractions: expected numbers, got {text!r}; for example: 0.1,0.25,0.5,1") from None
+    return check_fractions(fractions)
+
+
+def _repeat(settings: "Settings", labels: Path | None, repeats: int) -> None:
+    """Compare on further sets of folds; the first is the comparison just made, and comes from the cache."""
+    from cellfeat.commands.standing import StandingObserver
+    from cellfeat.comparison.compare import compare
+    from cellfeat.comparison.repeats import summarise
+    from cellfeat.comparison.report import write_repeats
+    from cellfeat.extraction.store import load_features
+
+    features = load_features(settings.extraction.output)
+    wanted = settings.comparison
+    comparisons = []
+    for seed in range(wanted.seed, wanted.seed + repeats):
+        with StandingObserver() as observer:
+            observer.say(f"folds with seed {seed}, {seed - wanted.seed + 1} of {repeats}")
+            arguments = evaluation_arguments(settings, labels, observer, fresh=False) | {"random_state": seed}
+            comparison = compare(features, heads=wanted.heads, settings=settings.heads, **arguments)
+        if not comparison.is_complete:
+            raise KeyboardInterrupt
+        comparisons.append(comparison)
+    summary = summarise(comparisons)
+    write_repeats(summary, wanted.output)
+    click.echo(f"\n{repeats} sets of {wanted.folds} folds, corrected resampled t-test:")
+    click.echo("\n".join([score.line() for score in summary.scores]))
+    best = summary.scores[0].head
+    click.echo("\n".join(pair.verdict() for pair in summary.differences if pair.better == best))
+
+
+def _draw_curves(settings: "Settings", labels: Path | None, fractions: tuple[float, ...]) -> None:
+    from cellfeat.commands.standing import StandingObserver
+    from cellfeat.comparison.curve import learning_curve
+    from cellfeat.comparison.report import write_curves
+    from cellfeat.comparison.task import Design, prepare
+    from cellfeat.extraction.store import load_features
+
+    wanted = settings.comparison
+    with StandingObserver() as observer:
+        arguments = evaluation_arguments(settings, labels, observer, fresh=False)
+        cache, given = arguments["cache"], arguments["labels"]
+        design = Design(wanted.folds, wanted.groups, wanted.seed, wanted.draws, wanted.calibrate)
+        task = prepare(load_features(settings.extraction.output), design, labels=given)
+        curves = []
+        for head in wanted.heads:
+            observer.say(f"learning curve of {head}")
+            curves.append(learning_curve(task, head, settings.heads.get(head, {}), fractions, cache=cache))
+    write_curves(curves, wanted.output)
+    click.echo("\nwould more images help?")
+    click.echo("\n".join(curve.verdict() for curve in curves))

@@ -50,15 +50,6 @@ class ConsoleObserver:
         if n_done == n_samples:
             self._stop()
 
-    def head_done(self, description: str, n_done: int, n_total: int) -> None:
-        """Show how many fits of a comparison are done."""
-        if self._task is None:
-            self._progress.start()
-            self._task = self._progress.add_task(description, total=n_total, rate="")
-        self._progress.update(self._task, description=description, completed=n_done, rate="")
-        if n_done == n_total:
-            self._stop()
-
     def _stop(self) -> None:
         # Stopping what was never started prints an empty line.
         if self._progress.live.is_started:

@@ -33,8 +33,8 @@ def command(samples: int, seed: int, output: Path) -> None:
     settings = load_settings(overrides=SETTINGS | _places(output) | {"comparison.seed": seed})
     with ConsoleObserver() as observer:
         extract(settings, observer=observer)
-    best = compare_and_report(settings, labels=None).best.head
-    fit_and_save(settings, best, output / "results" / best, labels=None)
+    best = compare_and_report(settings).best.head
+    fit_and_save(settings, best, output / "results" / best)
     click.echo(_what_next(output, best))
 
 

@@ -17,21 +17,30 @@ if TYPE_CHECKING:
 @fold_options
 @click.option("--output", type=click.Path(path_type=Path), help="Folder of the saved head.")
 def command(
-    config: Path | None, assignments: tuple[str, ...], head: str, output: Path | None, labels: Path | None, **flags: Any
+    config: Path | None,
+    assignments: tuple[str, ...],
+    head: str,
+    output: Path | None,
+    labels: Path | None,
+    fresh: bool,
+    **flags: Any,
 ) -> None:
     """Evaluate one head out of fold, then fit it on all samples and save it.
 
-    Beside the saved head: metrics.json and the out-of-fold predictions.
+    Beside the saved head: metrics.json and the out-of-fold predictions. Folds that compare has evaluated already are
+    taken from there.
     """
     settings = resolve_settings(config, assignments, fold_flags(**flags))
     folder = output or settings.comparison.output / head
-    fit_and_save(settings, head, folder, labels=labels)
+    fit_and_save(settings, head, folder, labels=labels, fresh=fresh)
     click.echo(folder)
 
 
-def fit_and_save(settings: "Settings", head: str, folder: Path, *, labels: Path | None) -> None:
+def fit_and_save(
+    settings: "Settings", head: str, folder: Path, *, labels: Path | None = None, fresh: bool = False
+) -> None:
     """Evaluate, fit and save one head, and print its scores."""
-    from cellfeat.commands.console import ConsoleObserver
+    from cellfeat.commands.standing import StandingObserver
     from cellfeat.comparison.compare import fit
     from cellfeat.comparison.report import score_lines, write_head_report
     from cellfeat.extraction.store import load_features
@@ -39,8 +48,8 @@ def fit_and_save(settings: "Settings", head: str, folder: Path, *, labels: Path 
 
     check_bundle_folder(folder)
     features = load_features(settings.extraction.output)
-    with ConsoleObserver() as observer:
-        arguments = evaluation_arguments(settings, labels, observer)
+    with StandingObserver() as observer:
+        arguments = evaluation_arguments(settings, labels, observer, fresh=fresh)
         bundle, result = fit(features, head, settings=settings.heads.get(head, {}), **arguments)
     save_bundle(bundle, folder)
     write_head_report(result, folder)

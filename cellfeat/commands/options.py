@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from cellfeat.commands.console import ConsoleObserver
+    from cellfeat.commands.standing import StandingObserver
     from cellfeat.config import Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -26,14 +26,15 @@ def config_options(command: Command) -> Command:
 
 
 def fold_options(command: Command) -> Command:
-    """Add what says how heads are evaluated: ``--features``, ``--labels``, ``--folds``, ``--groups``, ``--seed``."""
+    """Add what says how heads are evaluated, from ``--features`` to ``--fresh``."""
     for option in reversed(
         (
             click.option("--features", type=click.Path(path_type=Path), help="Feature file that extract wrote."),
             click.option("--labels", type=click.Path(path_type=Path), help="CSV of labels that replace the extracted."),
             click.option("--folds", type=click.IntRange(min=2), help="Number of folds."),
-            click.option("--groups", metavar="COLUMN|auto|none", help="What must not straddle a split."),
+            click.option("--groups", metavar="auto|none|COLUMN|CSV", help="What must not straddle a split: see audit."),
             click.option("--seed", type=click.IntRange(min=0), help="Seed of folds and heads."),
+            click.option("--fresh", is_flag=True, help="Compute again what an earlier run has computed."),
         )
     ):
         command = option(command)
@@ -65,8 +66,11 @@ def fold_flags(features: Path | None, folds: int | None, groups: str | None, see
     }
 
 
-def evaluation_arguments(settings: "Settings", labels: Path | None, observer: "ConsoleObserver") -> dict[str, Any]:
+def evaluation_arguments(
+    settings: "Settings", labels: Path | None, observer: "StandingObserver", *, fresh: bool
+) -> dict[str, Any]:
     """What `compare` and `fit` are both told of the evaluation."""
+    from cellfeat.comparison.cache import CACHE_FOLDER, FoldCache
     from cellfeat.samples.manifest import label_by_id
 
     wanted = settings.comparison
@@ -75,6 +79,8 @@ def evaluation_arguments(settings: "Settings", labels: Path | None, observer: "C
         "groups": wanted.groups,
         "random_state": wanted.seed,
         "draws": wanted.draws,
+        "calibrate": wanted.calibrate,
         "labels": label_by_id(settings.images, settings.labels, labels) if labels else None,
-        "progress": lambda head, fold, n_done, n_total: observer.head_done(f"{head}, fold {fold}", n_done, n_total),
+        "cache": FoldCache(wanted.output / CACHE_FOLDER, is_fresh=fresh),
+        "progress": observer.fold_begins,
     }

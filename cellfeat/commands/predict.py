@@ -20,8 +20,19 @@ if TYPE_CHECKING:
 @click.option("--on-error", default="stop", type=click.Choice(["stop", "quarantine"]), help="As for extract.")
 @click.option("--output", type=click.Path(path_type=Path), default=Path("predictions.csv"), show_default=True)
 @click.option("--probabilities", is_flag=True, help="Add a column for each class.")
+@click.option(
+    "--min-probability", type=click.FloatRange(0, 1), default=0.0, metavar="P", help="Abstain below this probability."
+)
+@click.option("--abstain-word", default="", metavar="WORD", help="What is written then; nothing by default.")
 def command(
-    model: Path, features: Path | None, images: Path | None, output: Path, probabilities: bool, **flags: Any
+    model: Path,
+    features: Path | None,
+    images: Path | None,
+    output: Path,
+    probabilities: bool,
+    min_probability: float,
+    abstain_word: str,
+    **flags: Any,
 ) -> None:
     """Label samples with a saved head: from a feature file, or straight from images.
 
@@ -38,10 +49,13 @@ def command(
         raise click.UsageError(f"--output {output} is a folder; expected the name of a CSV file")
     bundle = load_bundle(model)
     loaded = load_features(features) if features else _extracted(bundle, images or Path(), output, **flags)
-    predictions = predict(bundle, loaded)
+    predictions = predict(bundle, loaded, min_probability=min_probability, abstain_word=abstain_word)
     save_predictions(predictions, bundle, output, with_probabilities=probabilities)
     if predictions.n_failed:
         click.echo(f"{predictions.n_failed} samples could not be read and have no prediction", err=True)
+    if min_probability:
+        n_read = len(predictions.sample_id) - predictions.n_failed
+        click.echo(f"abstained on {predictions.n_abstained} of {n_read}: no class reached {min_probability}", err=True)
     click.echo(output)
 
 

@@ -21,8 +21,8 @@ def command(config: Path | None, assignments: tuple[str, ...]) -> None:
     check_heads(settings.comparison.heads, settings.heads)
     with ConsoleObserver() as observer:
         extract(settings, observer=observer)
-    best = compare_and_report(settings, labels=None).best.head
+    best = compare_and_report(settings).best.head
     folder = settings.comparison.output / best
     click.echo(f"\nfitting the best, {best}, on all samples")
-    fit_and_save(settings, best, folder, labels=None)
+    fit_and_save(settings, best, folder)
     click.echo(f"results: {settings.comparison.output}; saved head: {folder}")

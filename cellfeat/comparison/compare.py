@@ -4,37 +4,43 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from itertools import combinations
 from time import perf_counter
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cellfeat.comparison.cache import FoldCache, FoldOutcome, HeadKeys
 from cellfeat.comparison.scores import (
     Difference,
     GroupBootstrap,
     balanced_accuracy,
     calibration_error,
     confusion_matrix,
+    encode,
     holm,
     log_loss,
     macro_f1,
     per_class_recall,
+    reliability,
+    selective_accuracy,
 )
-from cellfeat.comparison.splits import Fold, count_copies, grouped_folds, sample_groups
-from cellfeat.errors import CellfeatError, ConfigError, HeadError, ManifestError, SplitError, first_ten
-from cellfeat.extraction.store import Features, Status
+from cellfeat.comparison.splits import Fold
+from cellfeat.comparison.task import Counts, Design, Task, prepare
+from cellfeat.errors import CellfeatError, ConfigError, HeadError, first_ten
+from cellfeat.extraction.store import Features
 from cellfeat.heads.bundle import Bundle
 from cellfeat.heads.registry import HEADS, head_inputs, make_head
 from cellfeat.heads.state import plain_params
+from cellfeat.heads.temperature import fit_temperature, tempered
 from cellfeat.provenance import utc_now, versions
 
 HeadSettings = Mapping[str, Any]
 Strings = NDArray[np.str_]
-Integers = NDArray[np.integer]
 Floats = NDArray[np.floating]
 
 LEVEL = 0.95
+THRESHOLDS = (0.5, 0.7, 0.8, 0.9, 0.95)
 PROBABILITY_PREFIX = "probability_"
 
 HEAD_FAILURES = (CellfeatError, ValueError, ArithmeticError, RuntimeError, MemoryError)
@@ -45,85 +51,11 @@ Anything else, a TypeError above all, is a bug in the head and is not hidden.
 
 
 class Progress(Protocol):
-    """Told each time a head has finished a fold."""
+    """Told each time a head begins with a fold."""
 
     def __call__(self, head: str, fold: int, n_done: int, n_total: int) -> None:
-        """Take note that `head` has finished `fold`, from 1, and `n_done` of `n_total` over all heads are finished."""
+        """Take note that `head` begins with `fold`, from 1, and `n_done` of `n_total` over all heads are finished."""
         ...
-
-
-@dataclass(frozen=True)
-class Design:
-    """How heads are evaluated.
-
-    Parameters
-    ----------
-    folds
-        Number of folds, at least 2.
-    groups
-        What must not straddle a fold: see `sample_groups`.
-    random_state
-        Seed of the folds, of the heads and of the bootstrap.
-    draws
-        Bootstrap draws behind each interval.
-    """
-
-    folds: int = 5
-    groups: str = "auto"
-    random_state: int = 0
-    draws: int = 2000
-
-
-@dataclass(frozen=True)
-class Counts:
-    """How many samples there are, of which kinds.
-
-    Parameters
-    ----------
-    n_samples
-        Samples used: read, and labelled.
-    n_groups
-        Their groups.
-    n_copies
-        Samples used whose pixels an earlier one has already.
-    n_unlabelled, n_failed
-        Samples left out for want of a label, or of an embedding.
-    """
-
-    n_samples: int
-    n_groups: int
-    n_copies: int
-    n_unlabelled: int
-    n_failed: int
-
-
-@dataclass(frozen=True)
-class Task:
-    """What every head is given: the same samples, the same folds and the same bootstrap draws.
-
-    Parameters
-    ----------
-    sample_id, y, groups
-        Of the samples used, shape ``(n_samples,)``.
-    embeddings
-        Shape ``(n_samples, n_views, embedding_dim)``.
-    classes
-        All classes, sorted.
-    folds
-        One split a fold.
-    bootstrap
-        Intervals over `y` and `groups`.
-    """
-
-    sample_id: Strings
-    y: Strings
-    groups: Integers
-    embeddings: Floats
-    classes: tuple[str, ...]
-    folds: tuple[Fold, ...]
-    bootstrap: GroupBootstrap
-    counts: Counts
-    design: Design
 
 
 @dataclass(frozen=True)
@@ -140,11 +72,14 @@ class HeadResult:
     metrics
         Plain JSON values. Recalls, their intervals and the rows of the confusion matrix stand in the order of
         ``classes``; ``seconds`` are summed over the folds.
+    n_cached
+        Folds whose outcome an earlier run had left in the cache; their seconds are those of that run.
     """
 
     head: str
     predictions: pd.DataFrame
     metrics: dict[str, Any]
+    n_cached: int = 0
 
     @property
     def balanced_accuracy(self) -> float:
@@ -158,6 +93,9 @@ class HeadFailure:
 
     head: str
     reason: str
+
+
+Outcome = HeadResult | HeadFailure
 
 
 @dataclass(frozen=True)
@@ -243,8 +181,11 @@ def compare(
     groups: str = "auto",
     random_state: int = 0,
     draws: int = 2000,
+    calibrate: Literal["temperature", "none"] = "temperature",
     labels: Mapping[str, str] | None = None,
+    cache: FoldCache | None = None,
     progress: Progress | None = None,
+    on_outcome: Callable[[Outcome], None] = lambda _outcome: None,
 ) -> Comparison:
     """Evaluate heads on the same grouped, stratified folds and compare them pair by pair.
 
@@ -258,12 +199,16 @@ def compare(
         Names from `HEADS`.
     settings
         Parameters by head; those not given keep their defaults.
-    folds, groups, random_state, draws
+    folds, groups, random_state, draws, calibrate
         See `Design`.
     labels
         Label by sample id, instead of the labels in the feature file; samples it lacks count as unlabelled.
+    cache
+        Where outcomes of folds are kept and found again; None computes all and keeps nothing.
     progress
-        Told after each fold.
+        Told of each fold that begins.
+    on_outcome
+        Given each head's result, or failure, as soon as it is there.
 
     Returns
     -------
@@ -285,11 +230,12 @@ def compare(
     """
     settings = settings or {}
     check_heads(heads, settings)
-    task = prepare(features, Design(folds, groups, random_state, draws), labels=labels)
-    outcomes: list[HeadResult | HeadFailure] = []
+    task = prepare(features, Design(folds, groups, random_state, draws, calibrate), labels=labels)
+    outcomes: list[Outcome] = []
     try:
-        for outcome in iter_results(task, heads, settings, progress=progress):
+        for outcome in iter_results(task, heads, settings, cache=cache, progress=progress):
             outcomes.append(outcome)
+            on_outcome(outcome)
     except KeyboardInterrupt:
         if not any(isinstance(outcome, HeadResult) for outcome in outcomes):
             raise
@@ -307,7 +253,9 @@ def fit(
     groups: str = "auto",
     random_state: int = 0,
     draws: int = 2000,
+    calibrate: Literal["temperature", "none"] = "temperature",
     labels: Mapping[str, str] | None = None,
+    cache: FoldCache | None = None,
     progress: Progress | None = None,
 ) -> tuple[Bundle, HeadResult]:
     """Evaluate one head out of fold, then fit it on all labelled samples.
@@ -318,13 +266,14 @@ def fit(
         Name from `HEADS`.
     settings
         Its parameters; those not given keep their defaults.
-    features, folds, groups, random_state, draws, labels, progress
+    features, folds, groups, random_state, draws, calibrate, labels, cache, progress
         As for `compare`.
 
     Returns
     -------
     bundle
-        The fitted head, with its out-of-fold scores and all that prediction needs.
+        The fitted head, with its out-of-fold scores and all that prediction needs; its temperature is fitted on the
+        out-of-fold probabilities of all folds.
     result
         The evaluation: it tells how heads fitted on other folds do, each on ``(folds - 1) / folds`` of the samples.
 
@@ -335,108 +284,92 @@ def fit(
     """
     settings = settings or {}
     check_heads([head], {head: settings})
-    task = prepare(features, Design(folds, groups, random_state, draws), labels=labels)
-    result = evaluate(task, head, settings, on_fold=_fold_reporter(head, 0, folds, progress))
+    task = prepare(features, Design(folds, groups, random_state, draws, calibrate), labels=labels)
+    result = evaluate(task, head, settings, cache=cache, on_fold=_fold_reporter(head, 0, folds, progress))
     return _fit_all(task, features, result, settings), result
 
 
-def prepare(features: Features, design: Design, *, labels: Mapping[str, str] | None = None) -> Task:
-    """Choose the samples, split them and draw the bootstrap, once for all heads.
-
-    Raises
-    ------
-    ManifestError
-        If `labels` has an id that the features lack.
-    SplitError, UnknownNameError
-        If the samples cannot be grouped or split as asked.
-    """
-    label = features.label if labels is None else _relabelled(features, labels)
-    is_ok, is_labelled = features.status == Status.OK, label != ""
-    rows = np.flatnonzero(is_ok & is_labelled)
-    if not rows.size:
-        raise SplitError(
-            f"{features.path}: no sample has both a label and an embedding ({np.count_nonzero(is_labelled)} of "
-            f"{len(label)} are labelled, {np.count_nonzero(is_ok)} were read); give labels"
-        )
-    y, groups = label[rows], sample_groups(features, design.groups)[rows]
-    classes = tuple(np.unique(label[is_labelled]).tolist())
-    empty = sorted(set(classes) - set(y.tolist()))
-    if empty:
-        raise SplitError(
-            f"{features.path}: no sample of {first_ten(empty)} could be read, and a score over the other classes would "
-            f"not be one over all; mend the images, or leave these classes out of the labels"
-        )
-    folds = grouped_folds(y, groups, design.folds, random_state=design.random_state)
-    return Task(
-        sample_id=features.sample_id[rows],
-        y=y,
-        groups=groups,
-        embeddings=features.embeddings[rows],
-        classes=classes,
-        folds=tuple(folds),
-        bootstrap=GroupBootstrap(y, groups, classes, n_draws=design.draws, random_state=design.random_state),
-        counts=Counts(
-            n_samples=len(rows),
-            n_groups=len(np.unique(groups)),
-            n_copies=count_copies(features.pixel_digest[rows]),
-            n_unlabelled=int(np.count_nonzero(is_ok & ~is_labelled)),
-            n_failed=int(np.count_nonzero(~is_ok)),
-        ),
-        design=design,
-    )
-
-
 def iter_results(
-    task: Task, heads: Sequence[str], settings: Mapping[str, HeadSettings], *, progress: Progress | None = None
-) -> Iterator[HeadResult | HeadFailure]:
+    task: Task,
+    heads: Sequence[str],
+    settings: Mapping[str, HeadSettings],
+    *,
+    cache: FoldCache | None = None,
+    progress: Progress | None = None,
+) -> Iterator[Outcome]:
     """Evaluate one head after the other; a head that fails is reported and does not stop the others."""
     n_total = len(heads) * len(task.folds)
     for number, head in enumerate(heads):
         on_fold = _fold_reporter(head, number * len(task.folds), n_total, progress)
         try:
-            yield evaluate(task, head, settings.get(head, {}), on_fold=on_fold)
+            yield evaluate(task, head, settings.get(head, {}), cache=cache, on_fold=on_fold)
         except HeadError as error:
             yield HeadFailure(head, str(error))
 
 
 def evaluate(
-    task: Task, head: str, settings: HeadSettings, *, on_fold: Callable[[int], None] = lambda _fold: None
+    task: Task,
+    head: str,
+    settings: HeadSettings,
+    *,
+    cache: FoldCache | None = None,
+    on_fold: Callable[[int], None] = lambda _fold: None,
 ) -> HeadResult:
     """Predict each fold by a head fitted on the others, and score all predictions together.
 
     Parameters
     ----------
+    cache
+        As for `compare`.
     on_fold
-        Told the number, from 1, of each fold that is finished.
+        Told the number, from 1, of each fold that begins.
 
     Raises
     ------
     HeadError
         If the head fails in a fold; the message says in which, and why.
     """
-    X = head_inputs(head, task.embeddings)
-    probabilities = np.empty((len(X), len(task.classes)))
-    fit_seconds = predict_seconds = 0.0
+    run = _HeadRun(task, head, settings, cache)
+    outcomes = []
     for number, fold in enumerate(task.folds, start=1):
-        classifier = _new_head(task, head, settings)
+        on_fold(number)
         try:
-            outcome = _predict_fold(classifier, X, task, fold)
+            outcomes.append(run.outcome(fold))
         except HEAD_FAILURES as error:
             raise HeadError(
                 f"{head} failed in fold {number} of {len(task.folds)}: {type(error).__name__}: {error}"
             ) from error
-        probabilities[fold.test] = outcome.probabilities
-        fit_seconds += outcome.fit_seconds
-        predict_seconds += outcome.predict_seconds
-        on_fold(number)
+    raw = np.empty((len(task.y), len(task.classes)))
+    for fold, outcome in zip(task.folds, outcomes, strict=True):
+        raw[fold.test] = outcome.probabilities
+    probabilities = calibrated(task, raw)
     record = {
-        "seconds": {"fit": fit_seconds, "predict": predict_seconds},
+        "seconds": {
+            "fit": sum(outcome.fit_seconds for outcome in outcomes),
+            "predict": sum(outcome.predict_seconds for outcome in outcomes),
+        },
         "settings": _resolved_settings(task, head, settings),
     }
-    return HeadResult(head, _prediction_table(task, head, probabilities), _metrics(task, head, probabilities) | record)
+    metrics = _metrics(task, head, probabilities) | _probability_metrics(task, raw, probabilities) | record
+    return HeadResult(head, _prediction_table(task, head, probabilities), metrics, run.n_cached)
 
 
-def conclude(task: Task, outcomes: Sequence[HeadResult | HeadFailure]) -> Comparison:
+def calibrated(task: Task, probabilities: Floats) -> Floats:
+    """Temper the out-of-fold probabilities of each fold by the temperature fitted on those of the other folds.
+
+    So the labels that a temperature is fitted to are none of those that its fold is judged by.
+    """
+    if task.design.calibrate == "none":
+        return probabilities
+    codes = encode(task.y, task.classes)
+    out = np.empty_like(probabilities)
+    for fold in task.folds:
+        others = np.setdiff1d(np.arange(len(codes)), fold.test)
+        out[fold.test] = tempered(probabilities[fold.test], fit_temperature(probabilities[others], codes[others]))
+    return out
+
+
+def conclude(task: Task, outcomes: Sequence[Outcome]) -> Comparison:
     """Rank the heads that are finished and compare each pair.
 
     Raises
@@ -477,38 +410,45 @@ def check_heads(heads: Sequence[str], settings: Mapping[str, HeadSettings]) -> N
         make_head(head, settings.get(head, {}), n_views=1, random_state=0)
 
 
-def _relabelled(features: Features, labels: Mapping[str, str]) -> Strings:
-    strange = sorted(labels.keys() - set(features.sample_id.tolist()))
-    if strange:
-        raise ManifestError(
-            f"labels: expected ids of {features.path}, got {len(strange)} that it lacks: {first_ten(strange)}; "
-            "leave them out, or extract features for them"
-        )
-    return np.array([labels.get(sample_id, "") for sample_id in features.sample_id.tolist()], dtype=str)
-
-
 def _fold_reporter(head: str, n_before: int, n_total: int, progress: Progress | None) -> Callable[[int], None]:
     def report(fold: int) -> None:
         if progress is not None:
-            progress(head, fold, n_before + fold, n_total)
+            progress(head, fold, n_before + fold - 1, n_total)
 
     return report
 
 
-class _FoldOutcome(NamedTuple):
-    probabilities: Floats
-    fit_seconds: float
-    predict_seconds: float
+class _HeadRun:
+    """One head fold by fold: each outcome from the cache, or computed and kept there."""
 
+    def __init__(self, task: Task, head: str, settings: HeadSettings, cache: FoldCache | None) -> None:
+        self.n_cached = 0
+        self._task, self._head, self._settings = task, head, settings
+        self._X = head_inputs(head, task.embeddings)
+        keys = HeadKeys(task, head, _new_head(task, head, settings))
+        self._cache, self._keys = cache if keys.can_be_cached else None, keys
 
-def _predict_fold(classifier: Any, X: Floats, task: Task, fold: Fold) -> _FoldOutcome:
-    start = perf_counter()
-    classifier.fit(X[fold.train], task.y[fold.train])
-    fitted = perf_counter()
-    probabilities = classifier.predict_proba(X[fold.test])
-    predicted = perf_counter()
-    _check_probabilities(classifier, probabilities, task.classes)
-    return _FoldOutcome(probabilities, fitted - start, predicted - fitted)
+    def outcome(self, fold: Fold) -> FoldOutcome:
+        if self._cache is None:
+            return self._compute(fold)
+        key = self._keys.key(fold)
+        found = self._cache.load(key, (len(fold.test), len(self._task.classes)))
+        if found is not None:
+            self.n_cached += 1
+            return found
+        outcome = self._compute(fold)
+        self._cache.save(key, outcome)
+        return outcome
+
+    def _compute(self, fold: Fold) -> FoldOutcome:
+        classifier = _new_head(self._task, self._head, self._settings)
+        start = perf_counter()
+        classifier.fit(self._X[fold.train], self._task.y[fold.train])
+        fitted = perf_counter()
+        probabilities = classifier.predict_proba(self._X[fold.test])
+        predicted = perf_counter()
+        _check_probabilities(classifier, probabilities, self._task.classes)
+        return FoldOutcome(probabilities, fitted - start, predicted - fitted)
 
 
 def _new_head(task: Task, head: str, settings: HeadSettings) -> Any:
@@ -559,12 +499,35 @@ def _metrics(task: Task, head: str, probabilities: Floats) -> dict[str, Any]:
         "per_class_recall": per_class_recall(y, predicted, classes).tolist(),
         "per_class_recall_ci": task.bootstrap.recall_intervals(predicted, level=LEVEL).tolist(),
         "macro_f1": macro_f1(y, predicted, classes),
-        "log_loss": log_loss(y, probabilities, classes),
-        "calibration_error": calibration_error(y, probabilities, classes),
         "confusion_matrix": confusion_matrix(y, predicted, classes).tolist(),
         **asdict(task.counts),
         **asdict(task.design),
     }
+
+
+def _probability_metrics(task: Task, raw: Floats, probabilities: Floats) -> dict[str, Any]:
+    y, classes = task.y, task.classes
+    is_tempered = task.design.calibrate == "temperature"
+    return {
+        "temperature": fit_temperature(raw, encode(y, classes)) if is_tempered else 1.0,
+        "log_loss": log_loss(y, probabilities, classes),
+        "log_loss_uncalibrated": log_loss(y, raw, classes),
+        "calibration_error": calibration_error(y, probabilities, classes),
+        "calibration_error_uncalibrated": calibration_error(y, raw, classes),
+        "abstaining": _abstaining(y, probabilities, classes),
+        "reliability": reliability(y, probabilities, classes).tolist(),
+        "reliability_uncalibrated": reliability(y, raw, classes).tolist(),
+    }
+
+
+def _abstaining(y: Strings, probabilities: Floats, classes: Sequence[str]) -> list[dict[str, float]]:
+    """What ``predict --min-probability`` is to be expected to keep; thresholds that nothing reaches are left out."""
+    found = zip(THRESHOLDS, selective_accuracy(y, probabilities, classes, THRESHOLDS), strict=True)
+    return [
+        {"min_probability": threshold, "kept": kept, "accuracy": accuracy}
+        for threshold, (kept, accuracy) in found
+        if kept
+    ]
 
 
 def _resolved_settings(task: Task, head: str, settings: HeadSettings) -> dict[str, Any]:
@@ -598,6 +561,7 @@ def _fit_all(task: Task, features: Features, result: HeadResult, settings: HeadS
         settings=dict(settings),
         scores=result.metrics,
         provenance=dict(features.provenance) | {"fitted": fitted},
+        temperature=result.metrics["temperature"],
         n_views=task.embeddings.shape[1],
         embedding_dim=task.embeddings.shape[2],
     )

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellfeat.comparison.report import save_predictions_csv
-from cellfeat.errors import FingerprintError
+from cellfeat.errors import ConfigError, FingerprintError
 from cellfeat.extraction.store import Features, Status
 from cellfeat.heads.bundle import Bundle
 from cellfeat.provenance import differences
@@ -22,33 +22,57 @@ class Predictions:
     sample_id
         ``(n_samples,)`` str.
     predicted
-        ``(n_samples,)`` str: the most probable class; ``""`` where the sample could not be read.
+        ``(n_samples,)`` str: the most probable class; ``""`` where the sample could not be read, and the word for "not
+        sure" where the head abstained.
     probabilities
         ``(n_samples, n_classes)``; NaN where the sample could not be read.
     classes
         The columns of `probabilities`.
+    abstained
+        ``(n_samples,)`` bool: whether no class was probable enough.
     """
 
     sample_id: NDArray[np.str_]
     predicted: NDArray[np.str_]
     probabilities: NDArray[np.floating]
     classes: tuple[str, ...]
+    abstained: NDArray[np.bool_]
 
     @property
     def n_failed(self) -> int:
-        """Samples without a prediction."""
-        return int((self.predicted == "").sum())
+        """Samples that could not be read."""
+        return int(np.isnan(self.probabilities).all(axis=1).sum())
+
+    @property
+    def n_abstained(self) -> int:
+        """Samples that could be read, of which the head was not sure enough."""
+        return int(self.abstained.sum())
 
 
-def predict(bundle: Bundle, features: Features) -> Predictions:
+def predict(bundle: Bundle, features: Features, *, min_probability: float = 0.0, abstain_word: str = "") -> Predictions:
     """Predict the class of every sample that could be read.
 
+    Parameters
+    ----------
+    bundle
+        The saved head.
+    features
+        The samples, made by the recipe that it was fitted on.
+    min_probability
+        Below this probability of the most probable class the head abstains, in [0, 1].
+    abstain_word
+        What stands in the place of a class then; no class may be called so.
+
     Raises
+    ------
+    ConfigError
+        If `min_probability` lies outside, or `abstain_word` is a class.
     ------
     FingerprintError
         If the features were made by another recipe than those the head was fitted on; the message lists the
         differences.
     """
+    _check_abstention(bundle, min_probability, abstain_word)
     if features.fingerprint != bundle.fingerprint:
         raise FingerprintError(
             f"{features.path}: made by another recipe than the features that this head was fitted on "
@@ -58,10 +82,21 @@ def predict(bundle: Bundle, features: Features) -> Predictions:
     probabilities = np.full((len(features), len(bundle.classes)), np.nan)
     if is_ok.any():
         probabilities[is_ok] = bundle.predict_proba(features.embeddings[is_ok])
-    classes = np.array(bundle.classes)
-    predicted = np.full(len(features), "", dtype=classes.dtype)
-    predicted[is_ok] = classes[probabilities[is_ok].argmax(axis=1)]
-    return Predictions(features.sample_id, predicted, probabilities, tuple(bundle.classes))
+    classes = np.array([*bundle.classes, abstain_word, ""])
+    abstain, failed = len(bundle.classes), len(bundle.classes) + 1
+    column = np.full(len(features), failed)
+    column[is_ok] = probabilities[is_ok].argmax(axis=1)
+    abstained = np.zeros(len(features), dtype=bool)
+    abstained[is_ok] = probabilities[is_ok].max(axis=1) < min_probability
+    predicted = classes[np.where(abstained, abstain, column)]
+    return Predictions(features.sample_id, predicted, probabilities, tuple(bundle.classes), abstained)
+
+
+def _check_abstention(bundle: Bundle, min_probability: float, abstain_word: str) -> None:
+    if not 0 <= min_probability <= 1:
+        raise ConfigError(f"min_probability: expected 0 to 1, got {min_probability}")
+    if abstain_word in bundle.classes:
+        raise ConfigError(f"abstain_word: {abstain_word!r} is a class, and would pass for a prediction; choose another")
 
 
 def save_predictions(predictions: Predictions, bundle: Bundle, path: Path, *, with_probabilities: bool = False) -> None:

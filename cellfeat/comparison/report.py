@@ -22,12 +22,16 @@ from rich.table import Table
 from rich.text import Text
 
 from cellfeat.comparison.compare import LEVEL, Comparison, HeadDifference, HeadResult
+from cellfeat.comparison.curve import LearningCurve, curve_table
+from cellfeat.comparison.repeats import Repeats
 from cellfeat.provenance import publish, utc_now, versions
 
 FORMAT = 1
 DPI = 150
 MOST_ANNOTATED_CLASSES = 25
 LONGEST_NAME = 40
+LEAST_IN_BIN = 10
+"""Samples below which a bin's share of right predictions is chance, and not drawn."""
 
 HEAD_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Told apart with any colour vision: M. Okabe and K. Ito, "Color universal design" (2008), without its yellow."""
@@ -58,8 +62,9 @@ def write_report(comparison: Comparison, folder: Path) -> list[Path]:
     """Write a comparison as files that each appear whole.
 
     ``comparison.json`` holds everything but the predictions, ``predictions.parquet`` every out-of-fold prediction,
-    ``metrics_<head>.json`` one head's scores, ``confusion_<head>.png`` its confusion matrix, and
-    ``recall_per_class.png`` all heads side by side.
+    ``metrics_<head>.json`` one head's scores, ``confusion_<head>.png`` its confusion matrix,
+    ``recall_per_class.png`` all heads side by side, and ``reliability.png`` whether their probabilities mean what they
+    say.
 
     Returns
     -------
@@ -70,6 +75,7 @@ def write_report(comparison: Comparison, folder: Path) -> list[Path]:
         "comparison.json": lambda path: _write_json(path, comparison_record(comparison)),
         "predictions.parquet": lambda path: comparison.predictions().to_parquet(path, index=False),
         "recall_per_class.png": lambda path: _save_figure(draw_recalls(comparison.results), path),
+        "reliability.png": lambda path: _save_figure(draw_reliability(comparison.results), path),
     }
     for result in comparison.results:
         writers |= _head_writers(result)
@@ -77,13 +83,33 @@ def write_report(comparison: Comparison, folder: Path) -> list[Path]:
 
 
 def write_head_report(result: HeadResult, folder: Path) -> list[Path]:
-    """Write what was found of one head: ``metrics.json``, ``predictions.parquet`` and ``confusion.png``."""
+    """Write what was found of one head: metrics, out-of-fold predictions, and pictures as `write_report` has them."""
     writers: dict[str, Callable[[Path], None]] = {
         "metrics.json": lambda path: _write_json(path, result.metrics),
         "predictions.parquet": lambda path: result.predictions.to_parquet(path, index=False),
         "confusion.png": lambda path: _save_figure(draw_confusion(result), path),
+        "reliability.png": lambda path: _save_figure(draw_reliability([result]), path),
     }
     return _publish_all(writers, folder)
+
+
+def render_standings(results: Sequence[HeadResult]) -> Table:
+    """Set out the heads that are finished so far, best first; the verdicts come when all are."""
+    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
+    for heading in ("head", "balanced accuracy", "worst class", "seconds"):
+        table.add_column(heading, no_wrap=True)
+    for result in sorted(results, key=lambda result: -result.balanced_accuracy):
+        table.add_row(*map(Text, _score_cells(result)))
+    return table
+
+
+def score_line(result: HeadResult) -> str:
+    """Tell one head's balanced accuracy in a line."""
+    metrics = result.metrics
+    return (
+        f"{clean_text(result.head)}: balanced accuracy {metrics['balanced_accuracy']:.3f} "
+        f"[{metrics['ci_low']:.3f}, {metrics['ci_high']:.3f}]"
+    )
 
 
 def score_lines(result: HeadResult) -> list[str]:
@@ -98,7 +124,34 @@ def score_lines(result: HeadResult) -> list[str]:
             names, metrics["per_class_recall"], metrics["per_class_recall_ci"], strict=True
         )
     ]
-    return [_score_line(result), f"per fold: {folds}", "recall:", *recalls]
+    return [
+        score_line(result),
+        f"per fold: {folds}",
+        _calibration_line(metrics),
+        *_abstaining_lines(metrics),
+        "recall:",
+        *recalls,
+    ]
+
+
+def _abstaining_lines(metrics: Mapping[str, Any]) -> list[str]:
+    parts = [
+        f"{row['min_probability']:g} keeps {row['kept']:.0%}, {row['accuracy']:.1%} right"
+        for row in metrics["abstaining"]
+        if row["kept"] < 1
+    ]
+    return [f"predict --min-probability: {'; '.join(parts)}"] if parts else []
+
+
+def _calibration_line(metrics: Mapping[str, Any]) -> str:
+    error, loss = metrics["calibration_error"], metrics["log_loss"]
+    if metrics["calibrate"] == "none":
+        return f"probabilities as the head gives them: calibration error {error:.3f}, log loss {loss:.3f}"
+    return (
+        f"probabilities calibrated by temperature {metrics['temperature']:.2f}: calibration error "
+        f"{metrics['calibration_error_uncalibrated']:.3f} -> {error:.3f}, "
+        f"log loss {metrics['log_loss_uncalibrated']:.3f} -> {loss:.3f}"
+    )
 
 
 def comparison_record(comparison: Comparison) -> dict[str, Any]:
@@ -182,7 +235,7 @@ def draw_confusion(result: HeadResult) -> Figure:
     if len(names) <= MOST_ANNOTATED_CLASSES:
         _annotate(axes, counts, shares)
     axes.set(xlabel="predicted class", ylabel="true class")
-    axes.set_title(_score_line(result), parse_math=False, loc="left", fontsize=10)
+    axes.set_title(score_line(result), parse_math=False, loc="left", fontsize=10)
     figure.colorbar(image, ax=axes, label="share of the true class", fraction=0.046, pad=0.02)
     return figure
 
@@ -202,6 +255,80 @@ def draw_recalls(results: Sequence[HeadResult]) -> Figure:
     axes.set_axisbelow(True)
     figure.legend(loc="outside upper left", ncols=min(len(results), 4), frameon=False)
     return figure
+
+
+def write_curves(curves: Sequence[LearningCurve], folder: Path) -> list[Path]:
+    """Write ``learning_curve.csv`` and ``learning_curve.png``."""
+    writers: dict[str, Callable[[Path], None]] = {
+        "learning_curve.csv": lambda path: curve_table(curves).to_csv(path, index=False),
+        "learning_curve.png": lambda path: _save_figure(draw_curves(curves), path),
+    }
+    return _publish_all(writers, folder)
+
+
+def write_repeats(repeats: Repeats, folder: Path) -> list[Path]:
+    """Write ``repeats.json``."""
+    return _publish_all({"repeats.json": lambda path: _write_json(path, repeats.record())}, folder)
+
+
+def draw_curves(curves: Sequence[LearningCurve]) -> Figure:
+    """Draw each head's balanced accuracy, with its interval, against the number of training samples."""
+    figure = Figure(figsize=(7, 4.6), dpi=DPI, layout="constrained")
+    axes = figure.add_subplot()
+    for number, curve in enumerate(curves):
+        rows = curve_table([curve])
+        colour = HEAD_COLOURS[number % len(HEAD_COLOURS)]
+        marker = HEAD_MARKERS[number % len(HEAD_MARKERS)]
+        axes.plot(rows["n_train"], rows["balanced_accuracy"], marker=marker, color=colour, label=clean_text(curve.head))
+        axes.fill_between(rows["n_train"], rows["ci_low"], rows["ci_high"], color=colour, alpha=0.15, linewidth=0)
+    axes.set_xscale("log", base=2)
+    ticks = curves[0].n_train
+    axes.set_xticks(ticks, [f"{n} ({fraction:.0%})" for n, fraction in zip(ticks, curves[0].fractions, strict=True)])
+    axes.minorticks_off()
+    axes.set(xlabel="training samples (part of all)", ylabel=f"balanced accuracy, {100 * LEVEL:.0f} % interval")
+    axes.grid(color="0.9")
+    axes.set_axisbelow(True)
+    figure.legend(loc="outside upper left", ncols=min(len(curves), 4), frameon=False)
+    return figure
+
+
+def draw_reliability(results: Sequence[HeadResult]) -> Figure:
+    """Draw how often each head is right against how sure it is, before and after calibration, a panel a head."""
+    n_columns = min(len(results), 3)
+    n_rows = -(-len(results) // n_columns)
+    figure = Figure(figsize=(0.6 + 3 * n_columns, 0.9 + 3.2 * n_rows), dpi=DPI, layout="constrained")
+    panels = figure.subplots(n_rows, n_columns, squeeze=False, sharex=True, sharey=True)
+    for axes, result in zip(panels.flat, results, strict=False):
+        _draw_reliability_panel(axes, result)
+    for axes in panels.flat[len(results) :]:
+        axes.set_axis_off()
+    figure.supxlabel("highest probability")
+    figure.supylabel("share of these predictions that is right")
+    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside upper left", ncols=2, frameon=False)
+    return figure
+
+
+def _draw_reliability_panel(axes: Axes, result: HeadResult) -> None:
+    metrics = result.metrics
+    axes.plot([0, 1], [0, 1], color="0.7", linewidth=1, zorder=0)
+    kinds = [("as the head gives them", "reliability_uncalibrated", HEAD_COLOURS[1], "o--", "none")]
+    if metrics["calibrate"] != "none":
+        kinds.append(("calibrated", "reliability", HEAD_COLOURS[0], "s-", HEAD_COLOURS[0]))
+    for label, name, colour, style, face in kinds:
+        bins = np.array(metrics[name])
+        confidence, accuracy, _ = bins[bins[:, 2] >= LEAST_IN_BIN].T
+        axes.plot(
+            confidence, accuracy, style, color=colour, markerfacecolor=face, markersize=4, linewidth=1.2, label=label
+        )
+    before, after = metrics["calibration_error_uncalibrated"], metrics["calibration_error"]
+    title = f"{clean_text(result.head)}: calibration error {before:.3f}"
+    if metrics["calibrate"] != "none":
+        title += f" → {after:.3f}"
+    axes.set_title(title, parse_math=False, loc="left", fontsize=9)
+    axes.set(xlim=(0, 1.02), ylim=(0, 1.02), aspect="equal")
+    axes.tick_params(labelbottom=True)
+    axes.grid(color="0.93")
+    axes.set_axisbelow(True)
 
 
 def _headline(comparison: Comparison) -> str:
@@ -226,6 +353,10 @@ def _copies_phrase(n_copies: int, groups: str) -> str:
 
 
 def _table_row(comparison: Comparison, result: HeadResult) -> tuple[str, ...]:
+    return (*_score_cells(result), _against_best(comparison, result))
+
+
+def _score_cells(result: HeadResult) -> tuple[str, ...]:
     metrics = result.metrics
     worst = int(np.argmin(metrics["per_class_recall"]))
     return (
@@ -233,7 +364,6 @@ def _table_row(comparison: Comparison, result: HeadResult) -> tuple[str, ...]:
         f"{metrics['balanced_accuracy']:.3f} [{metrics['ci_low']:.3f}, {metrics['ci_high']:.3f}]",
         f"{_shorten(metrics['classes'][worst])} {metrics['per_class_recall'][worst]:.3f}",
         f"{sum(metrics['seconds'].values()):.1f}",
-        _against_best(comparison, result),
     )
 
 
@@ -304,14 +434,6 @@ def _draw_head(axes: Axes, result: HeadResult, number: int, *, offset: float) ->
         markersize=4,
         linewidth=1.2,
         label=f"{clean_text(result.head)} {result.balanced_accuracy:.3f}",
-    )
-
-
-def _score_line(result: HeadResult) -> str:
-    metrics = result.metrics
-    return (
-        f"{clean_text(result.head)}: balanced accuracy {metrics['balanced_accuracy']:.3f} "
-        f"[{metrics['ci_low']:.3f}, {metrics['ci_high']:.3f}]"
     )
 
 

@@ -135,10 +135,41 @@ def calibration_error(y: ArrayLike, probabilities: Floats, classes: Sequence[str
     the distance between their bin's accuracy and its mean highest probability (Guo et al.,
     "On calibration of modern neural networks", ICML 2017).
     """
+    confidence, accuracy, n_samples = reliability(y, probabilities, classes).T
+    return float((n_samples * np.abs(confidence - accuracy)).sum() / n_samples.sum())
+
+
+def reliability(y: ArrayLike, probabilities: Floats, classes: Sequence[str]) -> Floats:
+    """Bin samples by their highest probability, and say how often that class was the true one.
+
+    Returns
+    -------
+    ndarray of shape (n_bins, 3)
+        Of each bin that is not empty, of 15 of equal width: mean highest probability, accuracy, number of samples.
+    """
     confidence = probabilities.max(axis=1)
-    excess = confidence - (probabilities.argmax(axis=1) == encode(y, classes))
+    is_right = probabilities.argmax(axis=1) == encode(y, classes)
     bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
-    return float(np.abs(np.bincount(bins, weights=excess)).sum() / len(confidence))
+    n_samples = np.bincount(bins)
+    sums = np.column_stack([np.bincount(bins, weights=values) for values in (confidence, is_right)])
+    held = n_samples > 0
+    return np.column_stack([sums[held] / n_samples[held, np.newaxis], n_samples[held]])
+
+
+def selective_accuracy(
+    y: ArrayLike, probabilities: Floats, classes: Sequence[str], thresholds: Sequence[float]
+) -> list[tuple[float, float]]:
+    """What abstaining below each threshold of the highest probability would leave.
+
+    Returns
+    -------
+    list of (kept, accuracy)
+        The share of the samples that are predicted, and the share of those that are right; NaN where none is left.
+    """
+    confidence = probabilities.max(axis=1)
+    is_right = probabilities.argmax(axis=1) == encode(y, classes)
+    kept = [confidence >= threshold for threshold in thresholds]
+    return [(float(rows.mean()), float(is_right[rows].mean()) if rows.any() else np.nan) for rows in kept]
 
 
 class GroupBootstrap:

@@ -1,19 +1,24 @@
 """Groups of samples that must stay together, and stratified folds that keep them together."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import ArrayLike, NDArray
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold
 
-from cellfeat.errors import SplitError, UnknownNameError, first_ten, near_names
+from cellfeat.errors import MissingFileError, SplitError, UnknownNameError, first_ten, near_names
 from cellfeat.extraction.store import Features
 
 Strings = NDArray[np.str_]
 Integers = NDArray[np.integer]
+
+GROUP_COLUMNS = ("sample_id", "group")
+"""Columns of a table of groups."""
 
 MAX_TRIES = 20
 """Shufflings tried, in two ways each, before a class counts as impossible to spread over the folds."""
@@ -37,8 +42,9 @@ def sample_groups(features: Features, groups: str = "auto") -> Integers:
     ----------
     groups
         ``"auto"`` takes the manifest's groups where it has any. ``"none"`` makes each sample its own group, which shows
-        what leaking copies would add to a score. ``"group"`` insists on the manifest's groups. Any other word is the
-        manifest column whose equal values are one group. An empty value joins nothing.
+        what leaking copies would add to a score. ``"group"`` insists on the manifest's groups. A file name that ends in
+        ``.csv`` is a table of ``sample_id`` and ``group``, as the audit writes it. Any other word is the manifest
+        column whose equal values are one group. An empty value joins nothing.
 
     Returns
     -------
@@ -48,13 +54,16 @@ def sample_groups(features: Features, groups: str = "auto") -> Integers:
     Raises
     ------
     SplitError
-        If `groups` is ``"label"``, or ``"group"`` where the manifest has none.
+        If `groups` is ``"label"``, ``"group"`` where the manifest has none, or a table without these columns or
+        without some of the samples.
+    MissingFileError
+        If there is no such table.
     UnknownNameError
         If `groups` names no column.
     """
     if groups == "none":
         return np.arange(len(features.pixel_digest))
-    return _joined([features.pixel_digest, _group_values(features, groups)])
+    return join_groups([features.pixel_digest, _group_values(features, groups)])
 
 
 def count_copies(pixel_digest: Strings) -> int:
@@ -147,6 +156,8 @@ def _group_values(features: Features, groups: str) -> Strings:
             "groups: 'group' was asked for, but the manifest names no groups; set labels.group to the column that "
             "holds them and extract again, or use 'auto' to keep only copies of an image together"
         )
+    if groups.endswith(".csv"):
+        return _groups_in_file(features, Path(groups))
     if groups in ("auto", "group"):
         return features.group
     try:
@@ -156,9 +167,35 @@ def _group_values(features: Features, groups: str) -> Strings:
         raise UnknownNameError(f"groups: no column is named {groups!r}; {near_names(groups, valid)}") from None
 
 
-def _joined(keys: Sequence[Strings]) -> Integers:
-    """Number the connected parts of a graph in which samples with an equal, non-empty key are neighbours."""
+def _groups_in_file(features: Features, path: Path) -> Strings:
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+    except FileNotFoundError:
+        raise MissingFileError(f"groups: the table {path} does not exist; `cellfeat audit` writes one") from None
+    except (OSError, ValueError) as error:
+        raise SplitError(f"{path}: cannot be read as a table of groups: {error}") from None
+    if not set(GROUP_COLUMNS) <= set(table.columns):
+        raise SplitError(f"{path}: expected the columns {' and '.join(GROUP_COLUMNS)}, got {first_ten(table.columns)}")
+    group_of = dict(zip(*(table[column] for column in GROUP_COLUMNS), strict=True))
+    absent = [name for name in features.sample_id.tolist() if name not in group_of]
+    if absent:
+        raise SplitError(
+            f"{path}: lacks {len(absent)} samples of {features.path}: {first_ten(absent)}; "
+            "add them (an empty group joins nothing), or audit these features again"
+        )
+    return np.array([group_of[name] for name in features.sample_id.tolist()], dtype=str)
+
+
+def join_groups(keys: Sequence[Strings], pairs: Iterable[tuple[int, int]] = ()) -> Integers:
+    """Number the groups that samples form when an equal, non-empty key joins them, and so does a pair of row numbers.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        Group numbers, from 0 without gaps.
+    """
     links = [_links(key) for key in keys]
+    links.append(np.array(list(pairs), dtype=np.intp).reshape(-1, 2).T)
     n_samples = len(keys[0])
     ends = np.concatenate(links, axis=1)
     graph = coo_array((np.ones(ends.shape[1]), tuple(ends)), shape=(n_samples, n_samples))

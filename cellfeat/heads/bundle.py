@@ -20,6 +20,7 @@ from cellfeat.errors import BundleError, HeadError, MissingFileError
 from cellfeat.heads.base import HeadClassifier
 from cellfeat.heads.registry import HEADS, head_class, head_inputs
 from cellfeat.heads.state import HeadState, plain_params
+from cellfeat.heads.temperature import COLDEST, HOTTEST, tempered
 from cellfeat.provenance import digest_bytes, digest_json, publish_folder
 
 FORMAT = 1
@@ -37,11 +38,12 @@ _FIELDS: dict[str, type] = {
     "settings": dict,
     "scores": dict,
     "provenance": dict,
+    "temperature": float,
     "n_views": int,
     "embedding_dim": int,
     "files": dict,
 }
-_REPORT_FILES = {"metrics.json", "predictions.parquet", "confusion.png"}
+_REPORT_FILES = {"metrics.json", "predictions.parquet", "confusion.png", "reliability.png"}
 _SAVE_AGAIN = "fit and save the head again, or copy the whole folder again"
 
 
@@ -67,6 +69,8 @@ class Bundle:
         Its out-of-fold scores.
     provenance
         When, with which versions and on what it was fitted.
+    temperature
+        What its probabilities are tempered by: see `cellfeat.heads.temperature`; 1 leaves them as they are.
     n_views
         Views a sample at fitting.
     embedding_dim
@@ -88,6 +92,7 @@ class Bundle:
     provenance: dict[str, Any]
     n_views: int
     embedding_dim: int
+    temperature: float = 1.0
 
     def __post_init__(self) -> None:
         unnamed = sorted({str(label) for label in self.head.classes_} - set(self.classes))
@@ -95,6 +100,8 @@ class Bundle:
             raise BundleError(f"the head knows classes that the bundle does not name: {unnamed}; got {self.classes}")
         if len(set(self.classes)) < len(self.classes):
             raise BundleError(f"expected each class once, got {self.classes}")
+        if not COLDEST <= self.temperature <= HOTTEST:
+            raise BundleError(f"temperature: expected {COLDEST} to {HOTTEST}, got {self.temperature}")
         n_views = self.n_views if HEADS[self.head_name].views == "own" else 1
         if self.head.n_features_in_ != n_views * self.embedding_dim:
             raise BundleError(
@@ -132,7 +139,8 @@ class Bundle:
         self._check_embeddings(embeddings)
         columns = [self.classes.index(str(label)) for label in self.head.classes_]
         probabilities = np.zeros((len(embeddings), len(self.classes)))
-        probabilities[:, columns] = np.mean([self.head.predict_proba(X) for X in self._inputs(embeddings)], axis=0)
+        raw = np.mean([self.head.predict_proba(X) for X in self._inputs(embeddings)], axis=0)
+        probabilities[:, columns] = tempered(raw, self.temperature)
         return probabilities
 
     def predict(self, embeddings: NDArray[np.float32]) -> list[str]:
@@ -263,6 +271,7 @@ def _check_record(path: Path, record: Any) -> None:
             "load it with the version of cellfeat that saved it"
         )
     _check_digest(path, _own_digest(path, record), record.get("digest"))
+    record.setdefault("temperature", 1.0)  # heads saved before they were calibrated
     for name, kind in _FIELDS.items():
         if type(record.get(name)) is not kind:
             raise BundleError(f"{path}: {name}: expected {kind.__name__}, got {record.get(name)!r}; {_SAVE_AGAIN}")

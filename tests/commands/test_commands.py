@@ -64,6 +64,59 @@ def test_compare_prints_the_table_and_writes_the_report(folder: Path) -> None:
     assert {"comparison.json", "predictions.parquet", "confusion_logreg.png", "recall_per_class.png"} <= names
     predictions = pd.read_parquet(folder / "results" / "two" / "predictions.parquet")
     assert len(predictions) == 2 * 150
+    again = run_cli(folder, "compare", "--heads", "logreg,dummy", "--folds", "3", "--output", "results/two")
+    assert again.stdout == done.stdout
+    assert again.stderr.count("3 of 3 folds from an earlier run") == 2
+    fresh = run_cli(folder, "compare", "--heads", "dummy", "--folds", "3", "--output", "results/two", "--fresh")
+    assert "from an earlier run" not in fresh.stderr
+
+
+def test_compare_answers_whether_more_images_and_other_folds_would_matter(folder: Path) -> None:
+    done = run_cli(
+        folder, "compare", "--heads", "knn,dummy", "--folds", "3", "--fractions", "0.5,1", "--repeats", "2",
+        "--output", "results/more",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "2 sets of 3 folds, corrected resampled t-test:" in done.stdout
+    assert "would more images help?" in done.stdout
+    names = {path.name for path in (folder / "results" / "more").iterdir()}
+    assert {"learning_curve.csv", "learning_curve.png", "repeats.json"} <= names
+
+
+def test_audit_finds_an_overlap_and_compare_keeps_it_together(folder: Path) -> None:
+    (folder / "doubled").mkdir()
+    for path in (folder / "images").iterdir():
+        (folder / "doubled" / path.name).write_bytes(path.read_bytes())
+    for channel in CHANNELS:
+        shifted = np.roll(imagecodecs.imread(folder / "images" / f"00001_{channel}.png"), 3, axis=1)
+        (folder / "doubled" / f"00002_{channel}.png").write_bytes(imagecodecs.png_encode(shifted))
+    run_cli(folder, *EXTRACT, "--images", "doubled", "--output", "features/doubled.h5")
+    done = run_cli(folder, "audit", "--features", "features/doubled.h5", "--folds", "3", "--output", "audit")
+    assert done.returncode == 0, done.stderr
+    assert "--groups audit/groups.csv" in done.stdout
+    assert "random folds would have claimed" in done.stdout
+    rows = list(csv.reader((folder / "audit" / "audit.csv").open()))
+    assert ["2", "near copy", "1"] in [row[:3] for row in rows]
+    compared = run_cli(
+        folder, "compare", "--features", "features/doubled.h5", "--groups", "audit/groups.csv", "--heads", "dummy",
+        "--folds", "3", "--output", "results/doubled",
+    )  # fmt: skip
+    assert compared.returncode == 0, compared.stderr
+    groups = pd.read_csv(folder / "audit" / "groups.csv", dtype=str).set_index("sample_id")["group"]
+    assert groups["2"] == groups["1"]
+    predictions = pd.read_parquet(folder / "results" / "doubled" / "predictions.parquet").set_index("sample_id")
+    assert predictions["fold"]["1"] == predictions["fold"]["2"]
+
+
+def test_audit_says_what_it_leaves_out_without_images(folder: Path) -> None:
+    (folder / "images").rename(folder / "moved")
+    try:
+        done = run_cli(folder, "audit", "--folds", "3", "--output", "blind")
+    finally:
+        (folder / "moved").rename(folder / "images")
+    assert done.returncode == 0, done.stderr
+    assert "near copies and channels are left out; give --images DIR" in done.stderr
+    assert "near copy" not in done.stdout
 
 
 def test_fit_saves_the_head_with_its_scores_and_predict_uses_it(folder: Path) -> None:
@@ -86,6 +139,13 @@ def test_fit_saves_the_head_with_its_scores_and_predict_uses_it(folder: Path) ->
     truth = dict(csv.reader((folder / "labels.csv").open()))
     assert [row[0] for row in rows[1:]] == [str(i) for i in range(1, 151)]
     assert sum(truth[name] == label for name, label in rows[1:]) > 100
+
+    careful = run_cli(
+        folder, "predict", "--model", str(model), "--features", "features/cells.h5", "--min-probability", "0.9",
+        "--abstain-word", "unsure", "--output", "c.csv",
+    )  # fmt: skip
+    n_unsure = sum(row[1] == "unsure" for row in csv.reader((folder / "c.csv").open()))
+    assert f"abstained on {n_unsure} of 150" in careful.stderr
 
     shown = run_cli(folder, "inspect", str(model))
     assert "logreg" in shown.stdout
@@ -172,6 +232,7 @@ ENDINGS = {
     "a misspelt setting": (("extract", "--set", "extraction.veiws=4"), 1, "did you mean 'views'"),
     "a misspelt head": (("fit", "--head", "lihgtgbm"), 1, "did you mean 'lightgbm'"),
     "a misspelt backbone": (("inspect", "convnext_bass"), 1, "did you mean 'convnext_base'"),
+    "fractions that are none": (("compare", "--fractions", "a half"), 1, "expected numbers, got 'a half'"),
     "no model": (("predict", "--model", "nowhere", "--features", "features/cells.h5"), 1, "nowhere"),
 }
 

@@ -8,11 +8,13 @@ import pytest
 import torch
 from sklearn.base import BaseEstimator
 
-from cellfeat.comparison.compare import Design, HeadFailure, compare, evaluate, fit, iter_results, prepare
+from cellfeat.comparison.compare import HeadFailure, calibrated, compare, evaluate, fit, iter_results
 from cellfeat.comparison.scores import balanced_accuracy
+from cellfeat.comparison.task import Design, prepare
 from cellfeat.errors import ConfigError, HeadError, ManifestError, SplitError, UnknownNameError
 from cellfeat.heads.bundle import load_bundle, save_bundle
 from cellfeat.heads.registry import HEADS, Head, make_head
+from cellfeat.heads.temperature import tempered
 
 QUICK = {"mlp": {"epochs": 2, "hidden": 8}, "linear_relu": {"epochs": 2}, "lightgbm": {"n_estimators": 3, "n_jobs": 1}}
 FEW_DRAWS = {"folds": 3, "draws": 200}
@@ -180,9 +182,9 @@ def test_results_come_one_by_one(make_clusters):
     told = []
     results = iter_results(task, ["dummy", "knn"], {}, progress=lambda *event: told.append(event))
     assert next(results).head == "dummy"
-    assert told == [("dummy", 1, 1, 6), ("dummy", 2, 2, 6), ("dummy", 3, 3, 6)]
+    assert told == [("dummy", 1, 0, 6), ("dummy", 2, 1, 6), ("dummy", 3, 2, 6)]
     assert next(results).head == "knn"
-    assert told[-1] == ("knn", 3, 6, 6)
+    assert told[-1] == ("knn", 3, 5, 6)
 
 
 @pytest.mark.parametrize(
@@ -248,7 +250,43 @@ def test_fit_scores_out_of_fold_and_bundles_a_head_of_all_samples(make_clusters,
     assert bundle.scores["balanced_accuracy"] == alone.balanced_accuracy
     X = features.embeddings.mean(axis=1)
     by_hand = make_head(head, settings, n_views=1, random_state=0).fit(X, features.label)
-    assert (bundle.predict_proba(features.embeddings) == by_hand.predict_proba(X)).all()
+    expected = tempered(by_hand.predict_proba(X), result.metrics["temperature"])
+    assert (bundle.predict_proba(features.embeddings) == expected).all()
+
+
+def test_without_calibration_probabilities_are_the_heads_own(make_clusters):
+    features = make_clusters()
+    bundle, result = fit(features, "logreg", calibrate="none", **FEW_DRAWS)
+    assert bundle.temperature == result.metrics["temperature"] == 1.0
+    assert result.metrics["log_loss"] == result.metrics["log_loss_uncalibrated"]
+    X = features.embeddings.mean(axis=1)
+    assert (
+        bundle.predict_proba(features.embeddings) == make_head("logreg", {}).fit(X, features.label).predict_proba(X)
+    ).all()
+
+
+@pytest.mark.parametrize("head", ["logreg", "knn"])
+def test_calibration_lowers_the_loss_and_moves_no_prediction(make_clusters, head):
+    features = make_clusters(n=600, separation=0.8)
+    plain, tempered_ = (
+        compare(features, heads=[head], calibrate=kind, **FEW_DRAWS).best for kind in ("none", "temperature")
+    )
+    assert tempered_.predictions["predicted"].equals(plain.predictions["predicted"])
+    assert tempered_.metrics["log_loss_uncalibrated"] == plain.metrics["log_loss"]
+    assert tempered_.metrics["log_loss"] < 0.97 * plain.metrics["log_loss"]
+    if head == "logreg":  # votes can be calibrated already, with a loss that their zeros make huge
+        assert tempered_.metrics["calibration_error"] < plain.metrics["calibration_error"]
+
+
+def test_no_label_moves_the_temperature_of_its_own_fold(make_clusters):
+    task = prepare(make_clusters(), Design(folds=3, draws=100))
+    raw = np.random.default_rng(0).dirichlet(np.ones(3), len(task.y))
+    test = task.folds[0].test
+    y = task.y.copy()
+    y[test] = "a"
+    before, after = calibrated(task, raw), calibrated(dataclasses.replace(task, y=y), raw)
+    assert (before[test] == after[test]).all()
+    assert (np.delete(before, test, axis=0) != np.delete(after, test, axis=0)).any()
 
 
 def test_a_fitted_bundle_keeps_its_scores_on_disk(make_clusters, tmp_path):
@@ -257,6 +295,8 @@ def test_a_fitted_bundle_keeps_its_scores_on_disk(make_clusters, tmp_path):
     save_bundle(bundle, tmp_path / "head")
     loaded = load_bundle(tmp_path / "head")
     assert loaded.scores == result.metrics
+    assert loaded.temperature == result.metrics["temperature"] != 1
+    assert (loaded.predict_proba(features.embeddings) == bundle.predict_proba(features.embeddings)).all()
     assert loaded.settings == {"C": 0.5}
     assert loaded.provenance["settings"] == features.provenance["settings"]
     assert loaded.provenance["fitted"]["on"] == "test.h5"

@@ -13,9 +13,11 @@ from cellfeat.comparison.report import (
     clean_text,
     draw_confusion,
     draw_recalls,
+    draw_reliability,
     harmless_cell,
     render_table,
     save_predictions_csv,
+    score_lines,
     write_report,
 )
 
@@ -90,6 +92,7 @@ def test_hostile_names_can_be_drawn_and_written(hostile, tmp_path):
 def test_pictures_leave_pyplot_alone(comparison):
     draw_confusion(comparison.best)
     draw_recalls(comparison.results)
+    draw_reliability(comparison.results)
     assert pyplot.get_fignums() == []
 
 
@@ -106,6 +109,30 @@ def test_no_label_of_the_confusion_matrix_is_cut_off(make_clusters):
             assert box.y0 >= -0.5
             assert box.x1 <= width + 0.5
             assert box.y1 <= height + 0.5
+
+
+def test_reliability_leaves_out_bins_of_a_few_samples_and_shows_both_kinds(make_clusters):
+    result = compare(make_clusters(n=300, separation=1), heads=["logreg"], folds=3, draws=100).best
+    (axes,) = draw_reliability([result]).axes
+    _, before, after = axes.lines
+    for line, name in ((before, "reliability_uncalibrated"), (after, "reliability")):
+        shown = [bin_ for bin_ in result.metrics[name] if bin_[2] >= 10]
+        assert 0 < len(shown) < len(result.metrics[name])
+        assert line.get_xydata() == pytest.approx(np.array(shown)[:, :2])
+
+
+def test_score_lines_tell_what_abstaining_would_keep(make_clusters):
+    result = compare(make_clusters(), heads=["logreg"], folds=3, draws=100).best
+    (line,) = (line for line in score_lines(result) if line.startswith("predict --min-probability: "))
+    first = next(row for row in result.metrics["abstaining"] if row["kept"] < 1)
+    assert f"{first['min_probability']:g} keeps {first['kept']:.0%}, {first['accuracy']:.1%} right" in line
+
+
+def test_score_lines_tell_what_calibration_did(make_clusters):
+    lines = score_lines(compare(make_clusters(), heads=["logreg"], folds=3, draws=100).best)
+    assert any(line.startswith("probabilities calibrated by temperature 0.") for line in lines)
+    plain = score_lines(compare(make_clusters(), heads=["logreg"], folds=3, draws=100, calibrate="none").best)
+    assert any(line.startswith("probabilities as the head gives them") for line in plain)
 
 
 def read_csv(path):

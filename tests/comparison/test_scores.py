@@ -15,6 +15,8 @@ from cellfeat.comparison.scores import (
     log_loss,
     macro_f1,
     per_class_recall,
+    reliability,
+    selective_accuracy,
 )
 from cellfeat.errors import SplitError
 
@@ -55,6 +57,21 @@ def test_calibration_error_is_the_gap_between_confidence_and_accuracy():
     probabilities = np.tile([0.8, 0.1, 0.1], (10, 1))
     assert calibration_error(["HeLa"] * 10, probabilities, CLASSES) == pytest.approx(0.2)
     assert calibration_error(["HeLa"] * 8 + ["A549"] * 2, probabilities, CLASSES) == pytest.approx(0.0)
+
+
+def test_reliability_sorts_samples_by_how_sure_the_head_is():
+    sure, unsure = [0.96, 0.02, 0.02], [0.5, 0.25, 0.25]
+    bins = reliability(["HeLa"] * 3 + ["A549"], np.array([sure, sure, unsure, unsure]), CLASSES)
+    assert bins == pytest.approx(np.array([[0.5, 0.5, 2], [0.96, 1, 2]]))
+
+
+def test_abstaining_below_a_threshold_keeps_what_is_sure():
+    sure, unsure = [0.96, 0.02, 0.02], [0.5, 0.25, 0.25]
+    probabilities = np.array([sure, sure, unsure, unsure])
+    kept = selective_accuracy(["HeLa"] * 3 + ["A549"], probabilities, CLASSES, [0, 0.5, 0.9, 0.99])
+    assert kept[:3] == [(1, 0.75), (1, 0.75), (0.5, 1)]
+    assert kept[3][0] == 0
+    assert np.isnan(kept[3][1])
 
 
 def test_a_class_missing_from_the_truth_is_an_error_not_a_smaller_mean():

@@ -118,6 +118,7 @@ def test_a_class_that_the_head_was_not_shown_has_probability_zero() -> None:
         ({"classes": ["A-549", "RT4"]}, "does not name: \\['HEK 293'\\]"),
         ({"classes": [*CLASSES, "RT4"]}, "each class once"),
         ({"embedding_dim": 9}, "takes 8 columns"),
+        ({"temperature": 0.0}, "temperature: expected 0.05 to 20"),
     ],
 )
 def test_fields_that_do_not_fit_the_head_are_refused(fields: dict[str, Any], message: str) -> None:
@@ -300,12 +301,19 @@ def test_a_text_that_is_no_model_is_refused(tmp_path: Path, text: bytes) -> None
         ("params", {"hidden": 3}),
         ("params", {"class_weight": ["balanced"]}),
         ("embedding_dim", 9),
+        ("temperature", "hot"),
+        ("temperature", -1.0),
     ],
 )
 def test_fields_of_another_type_or_value_are_refused(folder: Path, field: str, value: object) -> None:
     change_record(folder, lambda record: record.update({field: value}))
     with pytest.raises(BundleError):
         load_bundle(folder)
+
+
+def test_a_head_saved_before_there_were_temperatures_keeps_its_probabilities(folder: Path) -> None:
+    change_record(folder, lambda record: record.pop("temperature"))
+    assert load_bundle(folder).temperature == 1.0
 
 
 @pytest.mark.parametrize("name", ["os:system", "nope"])

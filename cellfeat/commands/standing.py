@@ -1,0 +1,71 @@
+"""What the user sees while heads are evaluated: which head is at which fold, and how the heads stand so far."""
+
+from types import TracebackType
+from typing import TYPE_CHECKING
+
+from rich.console import Console, Group, RenderableType
+from rich.live import Live
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+from cellfeat.commands import printable
+
+if TYPE_CHECKING:
+    from cellfeat.comparison.compare import HeadResult, Outcome
+
+
+class StandingObserver:
+    """Shows the heads finished so far above a progress bar; where stderr is no terminal, a line a head."""
+
+    def __init__(self, console: Console | None = None) -> None:
+        self._console = console or Console(stderr=True, highlight=False, soft_wrap=True)
+        self._progress = Progress(
+            TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn()
+        )
+        self._task = self._progress.add_task("")
+        self._live = Live(console=self._console, transient=True, refresh_per_second=4)
+        self._results: list[HeadResult] = []
+
+    def __enter__(self) -> "StandingObserver":
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        # Stopping what was never started prints an empty line.
+        if self._live.is_started:
+            self._live.stop()
+
+    def fold_begins(self, head: str, fold: int, n_done: int, n_total: int) -> None:
+        """Show which head is at which fold."""
+        description = printable(f"{head}, fold {fold}")
+        self._progress.update(self._task, description=description, completed=n_done, total=n_total)
+        if self._console.is_terminal:
+            self._live.update(self._view())
+            self._live.start()
+
+    def head_done(self, outcome: "Outcome") -> None:
+        """Take the head's result into the standings."""
+        from cellfeat.comparison.compare import HeadFailure
+
+        if isinstance(outcome, HeadFailure):
+            self.say(outcome.reason)
+            return
+        self._results.append(outcome)
+        if not self._console.is_terminal:
+            self.say(_line(outcome))
+
+    def _view(self) -> RenderableType:
+        from cellfeat.comparison.report import render_standings
+
+        return Group(render_standings(self._results), self._progress) if self._results else self._progress
+
+    def say(self, line: str) -> None:
+        """Print a line above what is shown."""
+        self._console.print(printable(line), markup=False)
+
+
+def _line(result: "HeadResult") -> str:
+    from cellfeat.comparison.report import score_line
+
+    folds = f"; {result.n_cached} of {result.metrics['folds']} folds from an earlier run" if result.n_cached else ""
+    return f"{score_line(result)}{folds}"

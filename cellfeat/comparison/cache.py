@@ -1,0 +1,153 @@
+"""What a head predicted of a fold, kept on disk, so that comparing one more head computes only that head.
+
+An entry is found by the digest of all that decides its numbers: embeddings, labels, fold, the head with all its
+parameters, its source and the versions of the libraries. Whatever is not exactly what was asked for (another format, a
+damaged file, somebody else's file) counts as absent and is computed again. Entries are JSON: nothing in them is run.
+"""
+
+import inspect
+import json
+from base64 import b64decode, b64encode
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+import cellfeat.heads
+from cellfeat.comparison.splits import Fold
+from cellfeat.comparison.task import Task
+from cellfeat.heads.state import plain_params
+from cellfeat.provenance import digest_bytes, digest_file, digest_json, publish, versions
+
+FORMAT = 1
+MAX_ENTRY_BYTES = 1_000_000_000
+CACHE_FOLDER = ".cache"
+
+
+class FoldOutcome(NamedTuple):
+    """What a head predicts of a fold's test part, and the seconds that took.
+
+    Attributes
+    ----------
+    probabilities
+        Shape ``(n_test, n_classes)``, columns in the order of the task's classes.
+    fit_seconds, predict_seconds
+        Wall-clock time, measured when it was computed.
+    """
+
+    probabilities: NDArray[np.float64]
+    fit_seconds: float
+    predict_seconds: float
+
+
+@dataclass(frozen=True)
+class FoldCache:
+    """Outcomes of folds in a folder, one file each; the folder can be deleted at any time.
+
+    Attributes
+    ----------
+    folder
+        Where the files are; made when the first is written.
+    is_fresh
+        Whether what is there is ignored, and replaced.
+    """
+
+    folder: Path
+    is_fresh: bool = False
+
+    def load(self, key: str, shape: tuple[int, int]) -> FoldOutcome | None:
+        """Read the outcome kept under `key`; None where there is none that is whole and of this `shape`."""
+        if self.is_fresh:
+            return None
+        try:
+            path = self._path(key)
+            if path.stat().st_size > MAX_ENTRY_BYTES:
+                return None
+            return _decoded(json.loads(path.read_bytes()), key, shape)
+        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+            return None
+
+    def save(self, key: str, outcome: FoldOutcome) -> None:
+        """Keep an outcome under `key`."""
+        with publish(self._path(key)) as temporary:
+            temporary.write_text(json.dumps(_encoded(key, outcome)), encoding="utf-8")
+
+    def _path(self, key: str) -> Path:
+        return self.folder / f"{key.removeprefix('sha256:')}.json"
+
+
+@dataclass(frozen=True)
+class HeadKeys:
+    """Names the folds of one head on one task.
+
+    Attributes
+    ----------
+    task
+        The samples and folds.
+    name
+        The head's name in `HEADS`.
+    classifier
+        The head, unfitted, with all its parameters.
+    """
+
+    task: Task
+    name: str
+    classifier: Any
+
+    @property
+    def can_be_cached(self) -> bool:
+        """Whether the head's source is known; without it, an edited head would be given its old results."""
+        return self._source is not None
+
+    def key(self, fold: Fold) -> str:
+        """Digest of all that decides what this head predicts of the fold."""
+        return digest_json({**self._common, "train": _digest(fold.train), "test": _digest(fold.test)})
+
+    @cached_property
+    def _common(self) -> dict[str, Any]:
+        return {
+            "format": FORMAT,
+            "samples": self.task.digest,
+            "head": self.name,
+            "params": plain_params(self.classifier.get_params(deep=False)),
+            "source": self._source,
+            "versions": versions(),
+        }
+
+    @cached_property
+    def _source(self) -> str | None:
+        """Digest of the head's module and of everything beside our own heads."""
+        try:
+            own = Path(inspect.getfile(type(self.classifier)))
+            files = {own, *(file for folder in cellfeat.heads.__path__ for file in Path(folder).glob("*.py"))}
+            return digest_json(sorted(digest_file(file) for file in files))
+        except (OSError, TypeError):
+            return None
+
+
+def _digest(array: NDArray[Any]) -> str:
+    plain = np.ascontiguousarray(array)
+    return digest_bytes(f"{plain.dtype.str}{plain.shape}".encode(), plain.tobytes())
+
+
+def _encoded(key: str, outcome: FoldOutcome) -> dict[str, Any]:
+    probabilities = np.ascontiguousarray(outcome.probabilities, dtype="<f8")
+    record = {
+        "key": key,
+        "shape": list(probabilities.shape),
+        "probabilities": b64encode(probabilities.tobytes()).decode(),
+        "seconds": [outcome.fit_seconds, outcome.predict_seconds],
+    }
+    return record | {"digest": digest_json(record)}
+
+
+def _decoded(record: dict[str, Any], key: str, shape: tuple[int, int]) -> FoldOutcome | None:
+    content = {name: value for name, value in record.items() if name != "digest"}
+    if (record["digest"], record["key"], record["shape"]) != (digest_json(content), key, list(shape)):
+        return None
+    raw = b64decode(record["probabilities"], validate=True)
+    fit_seconds, predict_seconds = record["seconds"]
+    return FoldOutcome(np.frombuffer(raw, dtype="<f8").reshape(shape).copy(), fit_seconds, predict_seconds)

@@ -1,0 +1,137 @@
+"""Would more images help? Heads fitted on growing parts of the training samples, each scored on the same test parts."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import pandas as pd
+from numpy.typing import NDArray
+
+from cellfeat.comparison.cache import FoldCache
+from cellfeat.comparison.compare import LEVEL, HeadResult, HeadSettings, evaluate
+from cellfeat.comparison.scores import Difference
+from cellfeat.comparison.splits import Fold
+from cellfeat.comparison.task import Task
+from cellfeat.errors import ConfigError
+
+Integers = NDArray[np.integer]
+
+
+@dataclass(frozen=True)
+class LearningCurve:
+    """One head's scores by the part of the training samples that it was fitted on.
+
+    Attributes
+    ----------
+    head
+        Its name.
+    fractions
+        Ascending.
+    n_train
+        Training samples at each fraction, the mean over the folds.
+    results
+        What it scored at each.
+    gain
+        By how much the last fraction exceeds the one before it, paired over samples.
+    """
+
+    head: str
+    fractions: tuple[float, ...]
+    n_train: tuple[int, ...]
+    results: tuple[HeadResult, ...]
+    gain: Difference
+
+    def verdict(self) -> str:
+        """Say in words whether more images are likely to help."""
+        before, after = self.n_train[-2:]
+        gain = self.gain
+        step = f"{gain.estimate:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}] from {before} to {after} samples"
+        if gain.low > 0:
+            return f"{self.head}: {step}: still rising, more images are likely to help"
+        return f"{self.head}: {step}: no evidence that more images would help"
+
+
+def learning_curve(
+    task: Task,
+    head: str,
+    settings: HeadSettings,
+    fractions: Sequence[float],
+    *,
+    cache: FoldCache | None = None,
+) -> LearningCurve:
+    """Evaluate a head on parts of each fold's training samples; the test parts stay whole.
+
+    Whole groups are taken, class by class, and a larger part holds every smaller one.
+
+    Parameters
+    ----------
+    fractions
+        Two or more, above 0 and at most 1.
+
+    Raises
+    ------
+    ConfigError
+        If the fractions are not as described.
+    HeadError
+        If the head fails in a fold.
+    """
+    ascending = check_fractions(fractions)
+    parts = [replace(task, folds=tuple(_thinned(task, fraction))) for fraction in ascending]
+    results = tuple(evaluate(part, head, settings, cache=cache) for part in parts)
+    predicted = [result.predictions["predicted"] for result in results]
+    return LearningCurve(
+        head=head,
+        fractions=ascending,
+        n_train=tuple(round(np.mean([len(fold.train) for fold in part.folds])) for part in parts),
+        results=results,
+        gain=task.bootstrap.difference(predicted[-1], predicted[-2], level=LEVEL),
+    )
+
+
+def check_fractions(fractions: Sequence[float]) -> tuple[float, ...]:
+    """Sort fractions, and refuse those that are none.
+
+    Raises
+    ------
+    ConfigError
+        If there are fewer than two different ones, or one is not above 0 and at most 1.
+    """
+    ascending = tuple(sorted(set(fractions)))
+    if len(ascending) < 2 or not all(0 < fraction <= 1 for fraction in ascending):
+        raise ConfigError(
+            f"fractions: expected two or more numbers above 0 and at most 1, got {list(fractions)}; "
+            "for example: 0.1,0.25,0.5,1"
+        )
+    return ascending
+
+
+def curve_table(curves: Sequence[LearningCurve]) -> pd.DataFrame:
+    """One row a head and fraction: ``head, fraction, n_train, balanced_accuracy, ci_low, ci_high``."""
+    return pd.DataFrame(
+        [
+            {"head": curve.head, "fraction": fraction, "n_train": n_train}
+            | {name: result.metrics[name] for name in ("balanced_accuracy", "ci_low", "ci_high")}
+            for curve in curves
+            for fraction, n_train, result in zip(curve.fractions, curve.n_train, curve.results, strict=True)
+        ]
+    )
+
+
+def _thinned(task: Task, fraction: float) -> Iterator[Fold]:
+    for number, fold in enumerate(task.folds):
+        rng = np.random.default_rng([task.design.random_state, number])
+        yield Fold(_thinned_rows(task, fold.train, fraction, rng), fold.test)
+
+
+def _thinned_rows(task: Task, rows: Integers, fraction: float, rng: np.random.Generator) -> Integers:
+    """Take, of each class, the first groups in an order that does not depend on the fraction.
+
+    A group of several classes counts to the class of its first sample; of each class one group stays at least.
+    """
+    groups, first = np.unique(task.groups[rows], return_index=True)
+    class_of_group = task.y[rows][first]
+    kept = []
+    for name in task.classes:
+        of_class = rng.permutation(groups[class_of_group == name])
+        kept.append(of_class[: max(round(fraction * len(of_class)), 1)])
+    return rows[np.isin(task.groups[rows], np.concatenate(kept))]

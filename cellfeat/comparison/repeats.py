@@ -1,0 +1,137 @@
+"""The same comparison on other folds: what folds and seeds change, and a test that takes it into account.
+
+The bootstrap tells how scores vary with the samples, for heads as they were trained on one set of folds. Repeated folds
+tell how they vary with the training. Scores of folds are not independent, since their training parts overlap: the
+corrected resampled t-test [1]_ widens the variance accordingly; a plain t-test would find differences where there are
+none.
+
+References
+----------
+.. [1] C. Nadeau and Y. Bengio, "Inference for the generalization error", Machine Learning 52 (2003) 239-281; over
+   repeated folds: R. R. Bouckaert and E. Frank, PAKDD 2004.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+from numpy.typing import ArrayLike
+from scipy import stats
+
+from cellfeat.comparison.compare import LEVEL, Comparison
+from cellfeat.comparison.scores import Difference, holm
+
+
+@dataclass(frozen=True)
+class RepeatedScore:
+    """One head over all repeats.
+
+    Attributes
+    ----------
+    head
+        Its name.
+    mean
+        Mean over the repeats of the balanced accuracy, pooled over each repeat's folds.
+    spread
+        Standard deviation over the repeats: what folds and seeds alone change.
+    """
+
+    head: str
+    mean: float
+    spread: float
+
+    def line(self) -> str:
+        """Say it in a line."""
+        return f"{self.head}: {self.mean:.3f} ± {self.spread:.3f} over repeats"
+
+
+@dataclass(frozen=True)
+class RepeatedDifference:
+    """By how much `better` exceeds `worse` over the folds of all repeats.
+
+    Attributes
+    ----------
+    difference
+        Of the folds' balanced accuracies, with the interval and p value of the corrected resampled t-test.
+    adjusted_p
+        p value adjusted by Holm's method over all pairs.
+    """
+
+    better: str
+    worse: str
+    difference: Difference
+    adjusted_p: float
+
+    def verdict(self) -> str:
+        """Say it in words."""
+        gap = self.difference
+        numbers = f"{gap.estimate:.3f} [{gap.low:.3f}, {gap.high:.3f}], p = {self.adjusted_p:.2g}"
+        if self.adjusted_p < 1 - LEVEL:
+            return f"{self.better} is better than {self.worse} by {numbers}"
+        return f"no evidence that {self.better} and {self.worse} differ: {numbers}"
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """Scores, best first, and every pair of heads."""
+
+    scores: tuple[RepeatedScore, ...]
+    differences: tuple[RepeatedDifference, ...]
+
+    def record(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "scores": [asdict(score) for score in self.scores],
+            "differences": [asdict(pair) | {"verdict": pair.verdict()} for pair in self.differences],
+        }
+
+
+def summarise(comparisons: Sequence[Comparison]) -> Repeats:
+    """Bring comparisons of the same heads together, each made with another ``random_state``.
+
+    Heads that failed in any of them are left out.
+    """
+    metrics = [{result.head: result.metrics for result in comparison.results} for comparison in comparisons]
+    heads = [head for head in metrics[0] if all(head in by_head for by_head in metrics)]
+    scores = [_score(head, [by_head[head] for by_head in metrics]) for head in heads]
+    scores.sort(key=lambda score: -score.mean)
+    folds = {head: np.concatenate([by_head[head]["per_fold"] for by_head in metrics]) for head in heads}
+    pairs = list(combinations([score.head for score in scores], 2))
+    n_folds = comparisons[0].design.folds
+    differences = [corrected_difference(folds[better] - folds[worse], n_folds) for better, worse in pairs]
+    adjusted = holm([difference.p_value for difference in differences])
+    return Repeats(
+        tuple(scores),
+        tuple(
+            RepeatedDifference(better, worse, difference, p)
+            for (better, worse), difference, p in zip(pairs, differences, adjusted, strict=True)
+        ),
+    )
+
+
+def corrected_difference(differences: ArrayLike, n_folds: int, *, level: float = LEVEL) -> Difference:
+    """Corrected resampled t-test of fold-wise differences.
+
+    Parameters
+    ----------
+    differences
+        One a fold, over all repeats.
+    n_folds
+        Folds a repeat: a test part is ``1 / (n_folds - 1)`` of its training part.
+    """
+    values = np.asarray(differences, dtype=float)
+    estimate, variance = float(values.mean()), float(values.var(ddof=1))
+    error = np.sqrt((1 / len(values) + 1 / (n_folds - 1)) * variance)
+    if error == 0:
+        return Difference(estimate, estimate, estimate, 1.0 if estimate == 0 else 0.0)
+    freedom = len(values) - 1
+    half = float(stats.t.ppf((1 + level) / 2, freedom) * error)
+    p_value = float(2 * stats.t.sf(abs(estimate) / error, freedom))
+    return Difference(estimate, estimate - half, estimate + half, p_value)
+
+
+def _score(head: str, metrics: Sequence[Mapping[str, Any]]) -> RepeatedScore:
+    values = [one["balanced_accuracy"] for one in metrics]
+    return RepeatedScore(head, float(np.mean(values)), float(np.std(values, ddof=1)))

@@ -1,0 +1,158 @@
+"""What every head of a comparison is given: the same samples, the same folds and the same bootstrap draws."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cellfeat.comparison.scores import GroupBootstrap
+from cellfeat.comparison.splits import Fold, count_copies, grouped_folds, sample_groups
+from cellfeat.errors import ManifestError, SplitError, first_ten
+from cellfeat.extraction.store import Features, Status
+from cellfeat.provenance import canonical_json, digest_bytes
+
+Strings = NDArray[np.str_]
+Integers = NDArray[np.integer]
+Floats = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Design:
+    """How heads are evaluated.
+
+    Parameters
+    ----------
+    folds
+        Number of folds, at least 2.
+    groups
+        What must not straddle a fold: see `sample_groups`.
+    random_state
+        Seed of the folds, of the heads and of the bootstrap.
+    draws
+        Bootstrap draws behind each interval.
+    calibrate
+        ``"temperature"`` or ``"none"``: what is done to the heads' probabilities.
+    """
+
+    folds: int = 5
+    groups: str = "auto"
+    random_state: int = 0
+    draws: int = 2000
+    calibrate: Literal["temperature", "none"] = "temperature"
+
+
+@dataclass(frozen=True)
+class Counts:
+    """How many samples there are, of which kinds.
+
+    Parameters
+    ----------
+    n_samples
+        Samples used: read, and labelled.
+    n_groups
+        Their groups.
+    n_copies
+        Samples used whose pixels an earlier one has already.
+    n_unlabelled, n_failed
+        Samples left out for want of a label, or of an embedding.
+    """
+
+    n_samples: int
+    n_groups: int
+    n_copies: int
+    n_unlabelled: int
+    n_failed: int
+
+
+@dataclass(frozen=True)
+class Task:
+    """What every head is given: the same samples, the same folds and the same bootstrap draws.
+
+    Parameters
+    ----------
+    sample_id, y, groups
+        Of the samples used, shape ``(n_samples,)``.
+    embeddings
+        Shape ``(n_samples, n_views, embedding_dim)``.
+    classes
+        All classes, sorted.
+    folds
+        One split a fold.
+    bootstrap
+        Intervals over `y` and `groups`.
+    """
+
+    sample_id: Strings
+    y: Strings
+    groups: Integers
+    embeddings: Floats
+    classes: tuple[str, ...]
+    folds: tuple[Fold, ...]
+    bootstrap: GroupBootstrap
+    counts: Counts
+    design: Design
+
+    @cached_property
+    def digest(self) -> str:
+        """Digest of the samples' embeddings and labels."""
+        embeddings, y = np.ascontiguousarray(self.embeddings), self.y.tolist()
+        return digest_bytes(canonical_json([embeddings.shape, self.classes, y]).encode(), embeddings.data)
+
+
+def prepare(features: Features, design: Design, *, labels: Mapping[str, str] | None = None) -> Task:
+    """Choose the samples, split them and draw the bootstrap, once for all heads.
+
+    Raises
+    ------
+    ManifestError
+        If `labels` has an id that the features lack.
+    SplitError, UnknownNameError
+        If the samples cannot be grouped or split as asked.
+    """
+    label = features.label if labels is None else _relabelled(features, labels)
+    is_ok, is_labelled = features.status == Status.OK, label != ""
+    rows = np.flatnonzero(is_ok & is_labelled)
+    if not rows.size:
+        raise SplitError(
+            f"{features.path}: no sample has both a label and an embedding ({np.count_nonzero(is_labelled)} of "
+            f"{len(label)} are labelled, {np.count_nonzero(is_ok)} were read); give labels"
+        )
+    y, groups = label[rows], sample_groups(features, design.groups)[rows]
+    classes = tuple(np.unique(label[is_labelled]).tolist())
+    empty = sorted(set(classes) - set(y.tolist()))
+    if empty:
+        raise SplitError(
+            f"{features.path}: no sample of {first_ten(empty)} could be read, and a score over the other classes would "
+            f"not be one over all; mend the images, or leave these classes out of the labels"
+        )
+    folds = grouped_folds(y, groups, design.folds, random_state=design.random_state)
+    return Task(
+        sample_id=features.sample_id[rows],
+        y=y,
+        groups=groups,
+        embeddings=features.embeddings[rows],
+        classes=classes,
+        folds=tuple(folds),
+        bootstrap=GroupBootstrap(y, groups, classes, n_draws=design.draws, random_state=design.random_state),
+        counts=Counts(
+            n_samples=len(rows),
+            n_groups=len(np.unique(groups)),
+            n_copies=count_copies(features.pixel_digest[rows]),
+            n_unlabelled=int(np.count_nonzero(is_ok & ~is_labelled)),
+            n_failed=int(np.count_nonzero(~is_ok)),
+        ),
+        design=design,
+    )
+
+
+def _relabelled(features: Features, labels: Mapping[str, str]) -> Strings:
+    strange = sorted(labels.keys() - set(features.sample_id.tolist()))
+    if strange:
+        raise ManifestError(
+            f"labels: expected ids of {features.path}, got {len(strange)} that it lacks: {first_ten(strange)}; "
+            "leave them out, or extract features for them"
+        )
+    return np.array([labels.get(sample_id, "") for sample_id in features.sample_id.tolist()], dtype=str)

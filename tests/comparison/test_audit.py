@@ -1,0 +1,181 @@
+import csv
+from dataclasses import replace
+
+import imagecodecs
+import numpy as np
+import pytest
+
+from cellfeat.comparison.audit import audit, write_audit
+from cellfeat.comparison.compare import compare
+from cellfeat.comparison.look import nearest_pairs
+from cellfeat.comparison.splits import sample_groups
+from cellfeat.config import load_settings
+from cellfeat.errors import FingerprintError, MissingFileError, SplitError
+from cellfeat.samples.images import pixel_digest
+
+FOLDS = {"folds": 3}
+
+
+def of_kind(found, kind):
+    return [finding for finding in found.findings if finding.finding == kind]
+
+
+@pytest.fixture
+def with_images(tmp_path, make_features):
+    """Sixty samples of two classes with one-channel images; sample 1 shows a part of what sample 0 shows."""
+    rng = np.random.default_rng(0)
+    label = np.tile(["a", "b"], 30)
+    fields = np.kron(rng.integers(0, 200, (60, 24, 24)), np.ones((4, 4))).astype(np.uint8)
+    pixels = fields[:, np.newaxis, :64, :64].copy()
+    pixels[1] = fields[0, np.newaxis, 12:76, 20:84]
+    pixels[2] = 7
+    pixels[3, :, :40] = 255
+    pixels[5] = pixels[4]
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for number, image in enumerate(pixels):
+        (folder / f"s{number}_dapi.png").write_bytes(imagecodecs.png_encode(image[0]))
+    settings = load_settings(
+        overrides={
+            "images.root": str(folder),
+            "images.pattern": "{sample_id}_{channel}.png",
+            "images.channels": ["dapi"],
+            "labels.file": "gone.csv",
+        }
+    )
+    centres = np.where(label == "a", -2, 2)[:, np.newaxis, np.newaxis]
+    embeddings = centres + rng.normal(size=(60, 1, 5))
+    embeddings[5], embeddings[1] = embeddings[4], embeddings[0] + 0.1
+    features = make_features(label, embeddings, pixel_digest=np.array([pixel_digest(image) for image in pixels]))
+    return replace(features, provenance={"settings": settings.record()}), folder
+
+
+def test_every_kind_of_pixel_finding_is_named_with_its_sample(with_images):
+    features, folder = with_images
+    found = audit(features, images=folder, **FOLDS)
+    (near,) = of_kind(found, "near copy")
+    assert (near.sample_id, near.partner) == ("s1", "s0")
+    assert near.detail == "correlation 1.000 when shifted by 12 rows and 20 columns"
+    assert [(f.sample_id, f.partner) for f in of_kind(found, "copy")] == [("s5", "s4")]
+    assert {(f.sample_id, f.partner) for f in of_kind(found, "label conflict")} == {("s1", "s0"), ("s5", "s4")}
+    assert [f.detail for f in of_kind(found, "constant channel")] == ["dapi: every pixel is 7"]
+    assert [(f.sample_id, f.detail) for f in of_kind(found, "saturated channel")] == [
+        ("s3", "dapi: 62% of the pixels are 255")
+    ]
+    assert len(set(found.group)) == 58
+
+
+def test_the_groups_it_writes_keep_near_copies_together(with_images, tmp_path):
+    features, folder = with_images
+    _, groups = write_audit(audit(features, images=folder, **FOLDS), tmp_path / "audit")
+    numbers = sample_groups(features, str(groups))
+    assert numbers[0] == numbers[1]
+    assert numbers[4] == numbers[5]
+    assert len(set(numbers)) == 58
+    assert len(set(sample_groups(features, "auto"))) == 59
+    predictions = compare(features, heads=["dummy"], groups=str(groups), draws=100, **FOLDS).predictions()
+    assert predictions["fold"][0] == predictions["fold"][1]
+
+
+def test_other_images_than_those_that_were_embedded_are_refused(with_images):
+    features, folder = with_images
+    (folder / "s9_dapi.png").write_bytes((folder / "s8_dapi.png").read_bytes())
+    with pytest.raises(FingerprintError, match="'s9' is not the one"):
+        audit(features, images=folder, **FOLDS)
+    (folder / "s9_dapi.png").unlink()
+    with pytest.raises(FingerprintError, match="no image of the sample 's9'"):
+        audit(features, images=folder, **FOLDS)
+
+
+def test_a_wrong_label_among_clear_classes_is_suspicious(make_clusters):
+    features = make_clusters(separation=4)
+    label = features.label.copy()
+    label[30] = "b"
+    assert features.label[30] == "a"
+    (only,) = of_kind(audit(replace(features, label=label), **FOLDS), "suspicious label")
+    assert only.sample_id == "s30"
+    assert only.detail.startswith("labelled b (0.0")
+    assert "looks like a (" in only.detail
+
+
+def test_the_price_of_the_leak_is_told_by_heads_that_can_remember(make_features):
+    rng = np.random.default_rng(0)
+    original = np.tile(np.arange(60), 3)
+    features = make_features(
+        np.tile(rng.permutation(np.repeat(["a", "b"], 30)), 3),
+        rng.normal(size=(60, 1, 8))[original],
+        pixel_digest=np.array([f"pixels{i}" for i in original]),
+    )
+    by_head = {leak.head: leak for leak in audit(features, **FOLDS).leaks}
+    assert by_head["knn"].random > 0.8
+    assert by_head["knn"].copies < 0.65
+    assert "random folds would have claimed +0." in by_head["knn"].line()
+
+
+def test_a_class_of_one_plate_is_confounded_and_a_small_one_rare(make_features):
+    label = np.repeat(["a", "b", "c"], [60, 60, 5])
+    plate = np.array([f"p{i % 4}" for i in range(125)])
+    plate[:60] = "p9"
+    serial = np.array([f"n{i}" for i in range(125)])
+    features = make_features(
+        label, np.random.default_rng(0).normal(size=(125, 1, 3)), columns={"plate": plate, "serial": serial}
+    )
+    found = audit(features, **FOLDS)
+    assert [f.detail for f in of_kind(found, "confounded")] == ["all of a have plate p9: the two cannot be told apart"]
+    assert [f.detail for f in of_kind(found, "rare class")] == ["c: 5 samples, the largest class has 60"]
+
+
+def test_a_clean_data_set_has_no_findings_and_no_group_of_two(make_clusters):
+    found = audit(make_clusters(separation=4), **FOLDS)
+    assert found.findings == ()
+    assert len(set(found.group)) == 180
+
+
+def test_without_labels_it_still_finds_copies(make_clusters):
+    features = make_clusters()
+    digests = features.pixel_digest.copy()
+    digests[8] = digests[3]
+    said = []
+    found = audit(replace(features, label=np.full(180, ""), pixel_digest=digests), say=said.append, **FOLDS)
+    assert found.counts() == {"copy": 1}
+    assert found.leaks == ()
+    assert "0 of 180 are labelled" in said[-1]
+
+
+def test_findings_are_a_table_that_a_spreadsheet_can_open(make_clusters, tmp_path):
+    features = make_clusters(separation=4)
+    digests = features.pixel_digest.copy()
+    digests[9] = digests[3]
+    names = features.sample_id.copy()
+    names[3] = "=1"
+    path, groups = write_audit(audit(replace(features, pixel_digest=digests, sample_id=names), **FOLDS), tmp_path)
+    assert list(csv.reader(path.open())) == [
+        ["sample", "finding", "partner", "detail"],
+        ["s9", "copy", "'=1", "the same pixels"],
+    ]
+    assert ["=1", "=1"] in list(csv.reader(groups.open()))
+
+
+BAD_TABLES = {
+    "id,donor\ns0,a\n": (SplitError, "expected the columns sample_id and group, got id, donor"),
+    "sample_id,group\ns0,a\n": (SplitError, "lacks 179 samples of .*: s1, s2"),
+    "": (SplitError, "cannot be read as a table of groups"),
+    None: (MissingFileError, "does not exist"),
+}
+
+
+@pytest.mark.parametrize("text", BAD_TABLES)
+def test_a_table_of_groups_that_does_not_fit_is_one_message(make_clusters, tmp_path, text):
+    error, message = BAD_TABLES[text]
+    path = tmp_path / "groups.csv"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(error, match=message):
+        sample_groups(make_clusters(), str(path))
+
+
+def test_nearest_pairs_are_nearest_by_cosine_and_stand_once():
+    angle = np.array([0, 0.1, 2, 2.1, 4, 4.1])
+    pairs = nearest_pairs(np.column_stack([np.cos(angle), np.sin(angle)]).astype(np.float32), 1)
+    assert pairs.tolist() == [[0, 1], [2, 3], [4, 5]]
+    assert nearest_pairs(np.ones((1, 2), np.float32), 5).shape == (0, 2)

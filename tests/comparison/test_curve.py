@@ -1,0 +1,60 @@
+import numpy as np
+import pytest
+
+from cellfeat.comparison.curve import _thinned, curve_table, learning_curve
+from cellfeat.comparison.report import write_curves
+from cellfeat.comparison.task import Design, prepare
+from cellfeat.errors import ConfigError
+
+
+@pytest.fixture
+def task(make_features):
+    """Sixty groups of four, of three classes."""
+    rng = np.random.default_rng(0)
+    label = np.repeat(np.tile(["a", "b", "c"], 20), 4)
+    centres = {name: rng.normal(0, 0.35, 40) for name in "abc"}
+    embeddings = np.stack([centres[name] for name in label])[:, np.newaxis] + rng.normal(size=(240, 1, 40))
+    group = np.repeat([f"g{i}" for i in range(60)], 4)
+    return prepare(make_features(label, embeddings, group=group), Design(folds=4, draws=200))
+
+
+def test_parts_are_whole_groups_of_every_class_and_lie_within_each_other(task):
+    small, large = (list(_thinned(task, fraction)) for fraction in (0.2, 0.6))
+    for fold, part, wider in zip(task.folds, small, large, strict=True):
+        assert (part.test == fold.test).all()
+        assert set(part.train) < set(wider.train) < set(fold.train)
+        assert len(part.train) == pytest.approx(0.2 * len(fold.train), abs=4)
+        groups, counts = np.unique(task.groups[part.train], return_counts=True)
+        assert (counts == 4).all()
+        assert set(task.y[part.train]) == set("abc")
+        assert not set(groups) & set(task.groups[part.test])
+
+
+def test_the_whole_is_the_comparison_itself(task):
+    whole = list(_thinned(task, 1.0))
+    assert all((part.train == fold.train).all() for part, fold in zip(whole, task.folds, strict=True))
+
+
+def test_a_head_that_learns_more_from_more_is_told_from_one_that_cannot(task):
+    rising = learning_curve(task, "logreg", {}, [1, 0.1])
+    assert rising.fractions == (0.1, 1)
+    assert rising.n_train[1] == 180
+    assert rising.verdict().endswith("still rising, more images are likely to help")
+    flat = learning_curve(task, "dummy", {}, [0.5, 1])
+    assert flat.verdict() == (
+        f"dummy: +0.000 [+0.000, +0.000] from {flat.n_train[0]} to 180 samples: no evidence that more images would help"
+    )
+
+
+def test_the_curve_is_written_as_table_and_picture(task, tmp_path):
+    curve = learning_curve(task, "knn", {}, [0.5, 1])
+    table, picture = write_curves([curve], tmp_path)
+    assert table.read_text().splitlines()[0] == "head,fraction,n_train,balanced_accuracy,ci_low,ci_high"
+    assert curve_table([curve])["balanced_accuracy"].tolist() == [r.balanced_accuracy for r in curve.results]
+    assert picture.read_bytes().startswith(b"\x89PNG")
+
+
+@pytest.mark.parametrize("fractions", [[], [1], [0.5, 0.5], [0, 1], [0.5, 1.5], [float("nan"), 1]])
+def test_fractions_that_make_no_curve_are_refused(task, fractions):
+    with pytest.raises(ConfigError, match="two or more numbers above 0"):
+        learning_curve(task, "knn", {}, fractions)
