@@ -24,7 +24,7 @@ from cellfeat.samples.manifest import Manifest, build_manifest
 
 LARGEST_DIFFERENCE = {"fp32": 1e-3, "fp16": 2e-2, "bf16": 5e-2, "int8": 5e-2}
 """What another device or implementation may change in an embedding of each precision, in shares of its length: several
-times what was seen between the implementations of convnext_base on a CPU (1e-6 in fp32, 7e-3 in bf16, 1.4e-2 in int8)."""
+times what was seen between ways to compute convnext_base on a CPU (1e-6 in fp32, 7e-3 in bf16, 1.4e-2 in int8)."""
 
 
 @dataclass(frozen=True)
