@@ -3,6 +3,7 @@
     python benchmarks/heads.py                                     the whole work: about half an hour on two cores
     python benchmarks/heads.py --samples 3000 --folds 2 --rounds 10         a minute
     python benchmarks/heads.py --features features/cells.h5        your own features
+    python benchmarks/heads.py --measured 2                        only the first 2 of the 5 folds
     python benchmarks/heads.py --record heads.jsonl                in pieces: the same command goes on where it stopped
 
 The plain ways, each with the defaults of its library, one fold after another:
@@ -55,7 +56,7 @@ FitPredict = Callable[[np.ndarray, np.ndarray, np.ndarray], np.ndarray]
 
 @dataclass(frozen=True)
 class Samples:
-    """What all contenders are given: embeddings (n_samples, n_views, n_columns), class numbers, folds."""
+    """What all contenders are given: embeddings (n_samples, n_views, n_columns), class numbers, and measured folds."""
 
     embeddings: np.ndarray
     y: np.ndarray
@@ -97,7 +98,7 @@ def read_samples(arguments: argparse.Namespace) -> Samples:
         used = np.flatnonzero((features.status == 0) & (features.label != ""))[: arguments.samples]
         embeddings, groups = features.embeddings[used], sample_groups(features)[used]
         y = np.unique(features.label[used], return_inverse=True)[1]
-    return Samples(embeddings, y, grouped_folds(y, groups, arguments.folds))
+    return Samples(embeddings, y, grouped_folds(y, groups, arguments.folds)[: arguments.measured])
 
 
 def plain_logreg(X: np.ndarray, y: np.ndarray, others: np.ndarray) -> np.ndarray:
@@ -189,7 +190,7 @@ def table(samples: Samples, pieces: list[Piece]) -> str:
 
 
 def _of(pieces: list[Piece], contender: str) -> list[Piece]:
-    return sorted((piece for piece in pieces if piece.contender == contender), key=lambda piece: piece.fold)
+    return [piece for piece in pieces if piece.contender == contender]
 
 
 def _row(samples: Samples, name: str, plain: list[Piece], ours: list[Piece]) -> str:
@@ -207,11 +208,9 @@ def _times(samples: Samples, plain: list[Piece], ours: list[Piece]) -> str:
 
 
 def _score(samples: Samples, pieces: list[Piece]) -> float:
-    """Balanced accuracy over the predictions of all folds together."""
-    predicted = np.empty_like(samples.y)
-    for piece in pieces:
-        predicted[samples.folds[piece.fold].test] = piece.predicted
-    return float(balanced_accuracy_score(samples.y, predicted))
+    """Balanced accuracy over the predictions of all measured folds together."""
+    truth = np.concatenate([samples.y[samples.folds[piece.fold].test] for piece in pieces])
+    return float(balanced_accuracy_score(truth, np.concatenate([piece.predicted for piece in pieces])))
 
 
 def title(samples: Samples, arguments: argparse.Namespace) -> str:
@@ -220,8 +219,8 @@ def title(samples: Samples, arguments: argparse.Namespace) -> str:
     short = "" if arguments.rounds == 100 else f" Plain LightGBM: {arguments.rounds} rounds, not its default of 100."
     return (
         f"{source}: {n_samples:,} samples x {n_views} views x {n_columns:,} columns, {len(np.unique(samples.y))} "
-        f"classes, {len(samples.folds)} grouped folds; {os.cpu_count()} cores, {platform.machine()}, "
-        f"{torch.get_num_threads()} threads; torch {torch.__version__}, scikit-learn {sklearn.__version__}, "
+        f"classes, {len(samples.folds)} of {arguments.folds} grouped folds; {platform.machine()}, {os.cpu_count()} "
+        f"cores, {torch.get_num_threads()} threads; torch {torch.__version__}, scikit-learn {sklearn.__version__}, "
         f"lightgbm {lightgbm.__version__}, numpy {np.__version__}.{short}"
     )
 
@@ -230,13 +229,14 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--samples", type=int, default=28_896)
     parser.add_argument("--folds", type=int, default=5)
+    parser.add_argument("--measured", type=int, help="measure the first of the folds only")
     parser.add_argument("--rounds", type=int, default=100, help="boosting rounds of plain LightGBM")
     parser.add_argument("--features", type=Path, help="a feature file, in place of generated embeddings")
     parser.add_argument("--record", type=Path, help="keep finished folds here; use one file for one work")
     arguments = parser.parse_args()
     samples = read_samples(arguments)
     ways = contenders(samples.embeddings.shape[1], arguments.rounds)
-    pieces = read_record(arguments.record)
+    pieces = [piece for piece in read_record(arguments.record) if piece.fold < len(samples.folds)]
     warm_up(contenders(1, 2))
     for piece in measure(samples, ways, {(piece.contender, piece.fold) for piece in pieces}):
         pieces.append(piece)

@@ -105,8 +105,7 @@ class BoostingHead(HeadClassifier):
         check_integer("n_jobs", self.n_jobs, low=-1)
 
     def _fit(self, X: NDArray[np.float32], codes: NDArray[np.int64]) -> None:
-        # Trees do not mind the scale, but LightGBM does: embeddings after a ReLU are full of exact zeros, and as they
-        # are it takes five times as long as standardised.
+        # Trees do not mind the scale, but LightGBM does: it takes what is within 1e-35 of zero for zero.
         self.moments_ = Moments.of(X)
         self.axes_ = _whitening_axes(X, self.moments_, self.n_components) if self.n_components else None
         columns = np.concatenate([self._columns(X[rows]) for rows in row_blocks(X)])
