@@ -1,6 +1,6 @@
 """How fast the heads are, beside what a user would write by hand, on the same folds and in one process.
 
-    python benchmarks/heads.py                                     the whole work: many minutes on two cores, most of them plain LightGBM
+    python benchmarks/heads.py                                     the whole work; most of it is plain LightGBM
     python benchmarks/heads.py --samples 3000 --folds 2 --rounds 10         a minute
     python benchmarks/heads.py --features features/cells.h5        your own features
     python benchmarks/heads.py --measured 2                        only the first 2 of the 5 folds

@@ -67,9 +67,9 @@ class BoostingHead(HeadClassifier):
 
     def __init__(
         self,
-        n_estimators: int = 200,
+        n_estimators: int = 300,
         *,
-        learning_rate: float = 0.15,
+        learning_rate: float = 0.1,
         num_leaves: int = 7,
         min_child_samples: int = 20,
         colsample_bytree: float = 0.05,
