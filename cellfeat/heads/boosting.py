@@ -24,6 +24,9 @@ from cellfeat.heads.state import HeadState
 MIN_VARIANCE_SHARE = 1e-6
 """Components with less than this share of the largest variance are rounding, and whitening would blow them up."""
 
+BINNED_SAMPLES = 5000
+"""Samples from which the bins of a column are made: 63 bins need no more, and all 23,115 took twice the time."""
+
 SAMPLES_PER_LEAF_SAMPLE = 10
 """With less than this times `min_child_samples` samples, a leaf may hold proportionally fewer."""
 
@@ -102,13 +105,13 @@ class BoostingHead(HeadClassifier):
         check_integer("n_jobs", self.n_jobs, low=-1)
 
     def _fit(self, X: NDArray[np.float32], codes: NDArray[np.int64]) -> None:
-        # Trees do not mind the scale, but LightGBM does: embeddings after a ReLU are full of exact zeros, and as they
-        # are it takes five times as long as standardised.
+        # Trees do not mind the scale, but LightGBM does: it takes what is within 1e-35 of zero for zero.
         self.moments_ = Moments.of(X)
         self.axes_ = _whitening_axes(X, self.moments_, self.n_components) if self.n_components else None
         columns = np.concatenate([self._columns(X[rows]) for rows in row_blocks(X)])
         weights = class_weights(self.class_weight, self.classes_, codes)[codes]
-        trained = lightgbm.train(self._lightgbm_params(len(X)), lightgbm.Dataset(columns, codes, weight=weights))
+        params = self._lightgbm_params(len(X))
+        trained = lightgbm.train(params, lightgbm.Dataset(columns, codes, weight=weights, params=params))
         # Read back at once: what predicts now is what a bundle will hold.
         self.model_ = trained.model_to_string()
         self.booster_ = _read_booster(self.model_)
@@ -124,16 +127,22 @@ class BoostingHead(HeadClassifier):
             "feature_fraction": self.colsample_bytree,
             "lambda_l2": self.reg_lambda,
             "max_bin": self.max_bin,
+            "bin_construct_sample_cnt": BINNED_SAMPLES,
             "num_threads": max(0, self.n_jobs),
             "seed": int(check_random_state(self.random_state).randint(2**31 - 1)),
             "deterministic": True,
-            "force_row_wise": True,
+            # A tree looks at few columns, and row-wise they would be copied out of all columns for each tree. Nor are
+            # the columns sparse: looking for zeros to leave out costs a third of the time and finds the same trees.
+            "force_col_wise": True,
+            "enable_bundle": False,
+            "is_enable_sparse": False,
             "verbosity": -1,
         }
 
-    def _columns(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
-        standardised = self.moments_.standardise(X)
-        return standardised if self.axes_ is None else standardised @ self.axes_.T
+    def _columns(self, X: NDArray[np.float32]) -> NDArray[np.floating]:
+        if self.axes_ is None:
+            return self.moments_.standardise_float32(X)
+        return self.moments_.standardise(X) @ self.axes_.T
 
     def _probabilities(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         return np.asarray(self.booster_.predict(self._columns(X), num_threads=max(0, self.n_jobs)))

@@ -33,6 +33,16 @@ from cellfeat.heads.training import (
     training_device,
 )
 
+SAMPLES_SEEN = 160_000
+"""Samples shown in a training, each as often as there are epochs.
+
+More harm: 23,115 generated samples of 1,024 columns scored 0.825, 0.830, 0.828, 0.819 and 0.810 after 5, 7, 10, 15
+and 30 epochs; 5,418 real ones of 3,840 columns 0.833, 0.832 and 0.826 after 20, 30 and 40.
+"""
+
+EPOCHS = (5, 30)
+"""Fewest and most epochs that follow from the number of samples."""
+
 
 class MLPHead(HeadClassifier):
     """Standardise, then hidden layers with ReLU and dropout, then one linear layer.
@@ -48,7 +58,7 @@ class MLPHead(HeadClassifier):
     dropout
         Share of hidden units that a step leaves out, in [0, 1).
     epochs
-        Passes over the samples.
+        Passes over the samples. ``None``: as many as show the network `SAMPLES_SEEN` samples, within `EPOCHS`.
     learning_rate
         The highest of a one-cycle schedule.
     weight_decay
@@ -72,7 +82,7 @@ class MLPHead(HeadClassifier):
         hidden: int | list[int] = 512,
         *,
         dropout: float = 0.5,
-        epochs: int = 30,
+        epochs: int | None = None,
         learning_rate: float = 1e-3,
         weight_decay: float = 0.05,
         label_smoothing: float = 0.1,
@@ -98,7 +108,8 @@ class MLPHead(HeadClassifier):
         for width in self._hidden_widths():
             check_integer("hidden", width, low=1)
         check_number("dropout", self.dropout, low=0, below=1)
-        check_integer("epochs", self.epochs, low=1)
+        if self.epochs is not None:
+            check_integer("epochs", self.epochs, low=1)
         check_positive("learning_rate", self.learning_rate)
         check_number("weight_decay", self.weight_decay, low=0)
         check_number("label_smoothing", self.label_smoothing, low=0, below=1)
@@ -117,11 +128,17 @@ class MLPHead(HeadClassifier):
         network = nn.Sequential(*self._layers(randomness)).to(device)
         inputs = _standardised(rows, self.moments_, fastest_dtype(device)).to(device)
         examples = Examples.of(inputs, codes, class_weights(self.class_weight, self.classes_, codes))
-        recipe = Recipe(self.epochs, self.batch_size, self.label_smoothing, one_cycle)
+        recipe = Recipe(self._n_epochs(len(X)), self.batch_size, self.label_smoothing, one_cycle)
         train(network, examples, self._optimizer(network), recipe, randomness)
         self.layers_ = [
             (to_numpy(layer.weight), to_numpy(layer.bias)) for layer in network if isinstance(layer, nn.Linear)
         ]
+
+    def _n_epochs(self, n_samples: int) -> int:
+        if self.epochs is not None:
+            return self.epochs
+        fewest, most = EPOCHS
+        return min(most, max(fewest, round(SAMPLES_SEEN / n_samples)))
 
     def _optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
         return torch.optim.AdamW(
@@ -176,5 +193,5 @@ class MLPHead(HeadClassifier):
 def _standardised(rows: NDArray[np.float32], moments: Moments, dtype: torch.dtype) -> torch.Tensor:
     inputs = torch.empty(rows.shape, dtype=dtype)
     for block in row_blocks(rows):
-        inputs[block] = torch.from_numpy(moments.standardise(rows[block]))
+        inputs[block] = torch.from_numpy(moments.standardise_float32(rows[block]))
     return inputs

@@ -25,6 +25,12 @@ def test_hidden_gives_the_widths_of_the_layers(hidden: Any, shapes: list[tuple[i
     assert [weight.shape for weight, _ in head.layers_] == shapes
 
 
+@pytest.mark.parametrize(("n_samples", "epochs"), [(100, 30), (20_000, 8), (1_000_000, 5)])
+def test_many_samples_need_fewer_epochs(n_samples: int, epochs: int) -> None:
+    assert MLPHead()._n_epochs(n_samples) == epochs
+    assert MLPHead(epochs=12)._n_epochs(n_samples) == 12
+
+
 def test_all_views_at_prediction_beat_one() -> None:
     train, y = views_of_clusters(1)
     test, truth = views_of_clusters(2)

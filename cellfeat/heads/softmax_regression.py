@@ -1,0 +1,176 @@
+"""The solver behind logistic regression: L-BFGS in coordinates in which the loss is almost round.
+
+Columns of embeddings are correlated, so plain L-BFGS needs about 100 passes over the matrix. Here the directions of
+largest curvature are found first, on a few thousand rows, and scaled to the curvature of the others; a fifth to a half
+of the passes remain, and the optimum is the same. Frangella, Tropp and Udell (2023), "Randomized Nyström
+preconditioning", describe the idea.
+"""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.linalg import eigh, qr
+from scipy.optimize import minimize
+
+Floats = NDArray[np.float32]
+
+BLOCK_ROWS = 512
+"""Rows that are multiplied by the weights and, still in the cache, by the residuals: one pass over memory, not two."""
+
+N_DIRECTIONS = 128
+"""Directions that are scaled. On 1,024 and 3,840 columns 64 need a fifth more passes; 256 save less than they cost."""
+
+SAMPLED_ROWS = 4096
+"""Rows on which the directions are found."""
+
+GRADIENT_TOLERANCE = 1e-4
+"""scikit-learn's default: training stops where no component of the gradient is larger."""
+
+MIN_PROBABILITY = np.finfo(np.float32).tiny
+
+
+@dataclass(frozen=True)
+class Solution:
+    """What was found.
+
+    Attributes
+    ----------
+    coef, intercept
+        Of shape (n_classes, n_columns) and (n_classes,).
+    n_iter
+        Steps taken.
+    converged
+        Whether it stopped because it was done, not because it had taken `max_iter` steps.
+    """
+
+    coef: NDArray[np.float64]
+    intercept: NDArray[np.float64]
+    n_iter: int
+    converged: bool
+
+
+@dataclass(frozen=True)
+class Problem:
+    """Minimise the mean weighted cross-entropy plus ``penalty / 2`` times the squared coefficients.
+
+    The intercepts are the last column of the weights, and are not penalised.
+
+    Attributes
+    ----------
+    rows
+        Standardised, of shape (n_samples, n_columns).
+    codes
+        Class numbers of shape (n_samples,).
+    sample_weights
+        Of shape (n_samples,), with a mean of about 1.
+    n_classes
+        Number of classes.
+    penalty
+        Above 0.
+    """
+
+    rows: Floats
+    codes: NDArray[np.int64]
+    sample_weights: Floats
+    n_classes: int
+    penalty: float
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """Shape of the weights: classes, and columns with the intercept."""
+        return self.n_classes, self.rows.shape[1] + 1
+
+    def loss_and_gradient(self, weights: Floats) -> tuple[float, Floats]:
+        """Return the loss at `weights` and its gradient, of the same shape."""
+        coef = np.ascontiguousarray(weights[:, :-1])
+        loss, gradient = 0.0, np.zeros(self.shape, np.float32)
+        for start in range(0, len(self.rows), BLOCK_ROWS):
+            block = slice(start, start + BLOCK_ROWS)
+            residuals = _softmax(self.rows[block] @ coef.T + weights[:, -1])
+            each = np.arange(len(residuals)), self.codes[block]
+            loss -= float(self.sample_weights[block] @ np.log(np.maximum(residuals[each], MIN_PROBABILITY)))
+            residuals[each] -= 1
+            residuals *= self.sample_weights[block, None]
+            gradient[:, :-1] += residuals.T @ self.rows[block]
+            gradient[:, -1] += residuals.sum(axis=0)
+        gradient /= len(self.rows)
+        gradient[:, :-1] += self.penalty * coef
+        return loss / len(self.rows) + self.penalty / 2 * float(np.square(coef, dtype=np.float64).sum()), gradient
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """A symmetric map from coordinates in which the loss is almost round to weights.
+
+    Attributes
+    ----------
+    directions
+        Orthonormal, of shape (n_columns + 1, n_directions).
+    scales
+        Factor along each of them.
+    rest
+        Factor along all others.
+    """
+
+    directions: Floats
+    scales: Floats
+    rest: np.float32
+
+    @classmethod
+    def of(cls, problem: Problem) -> "Rounding":
+        """Find the directions of largest curvature, at weights of 0, by a randomised range finder.
+
+        Halko, Martinsson and Tropp (2011), "Finding structure with randomness". The random numbers are always the same.
+        """
+        sample = _sampled_rows(problem)
+        n_directions = min(N_DIRECTIONS, *sample.shape)
+        probes = np.random.default_rng(0).standard_normal((sample.shape[1], n_directions), dtype=np.float32)
+        basis, _ = qr(sample.T @ (sample @ probes), mode="economic")
+        projected = sample @ basis
+        variances, axes = eigh(projected.T @ projected / len(sample))
+        curvatures = _curvature_of_certainty(problem.n_classes) * np.maximum(variances, 0)
+        # What is not spanned curves at most as much as the least of the directions; without a rest, it does not matter.
+        rest = np.float32((curvatures[0] + problem.penalty) ** -0.5)
+        return cls(basis @ axes, ((curvatures + problem.penalty) ** -0.5).astype(np.float32), rest)
+
+    def __call__(self, rounded: Floats) -> Floats:
+        """Map an array of shape (n_classes, n_columns + 1); weights to coordinates of gradients, the same way."""
+        along: Floats = (rounded @ self.directions) * (self.scales - self.rest)
+        mapped: Floats = self.rest * rounded + along @ self.directions.T
+        return mapped
+
+
+def solve(problem: Problem, max_iter: int) -> Solution:
+    """Find the one minimum, from weights of 0."""
+    rounding = Rounding.of(problem)
+
+    def rounded(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        loss, gradient = problem.loss_and_gradient(rounding(flat.reshape(problem.shape).astype(np.float32)))
+        return loss, rounding(gradient).ravel().astype(np.float64)
+
+    options: dict[str, Any] = {"maxiter": max_iter, "gtol": GRADIENT_TOLERANCE, "ftol": 64 * np.finfo(float).eps}
+    found = minimize(rounded, np.zeros(problem.shape).ravel(), jac=True, method="L-BFGS-B", options=options)
+    weights = rounding(found.x.reshape(problem.shape).astype(np.float32)).astype(np.float64)
+    return Solution(weights[:, :-1].copy(), weights[:, -1].copy(), int(found.nit), found.nit < max_iter)
+
+
+def _softmax(logits: Floats) -> Floats:
+    # scipy's does the same in twice the time: a pass over the rows is short enough to notice.
+    logits -= logits.max(axis=1, keepdims=True)
+    np.exp(logits, out=logits)
+    logits /= logits.sum(axis=1, keepdims=True)
+    return logits
+
+
+def _sampled_rows(problem: Problem) -> Floats:
+    """Rows with a 1 for the intercept, times the root of their weight."""
+    step = max(1, len(problem.rows) // SAMPLED_ROWS)
+    roots = np.sqrt(problem.sample_weights[::step, None])
+    return np.concatenate([problem.rows[::step] * roots, roots], axis=1)
+
+
+def _curvature_of_certainty(n_classes: int) -> float:
+    """Curvature of the cross-entropy in the logit of a class, when all classes are equally probable."""
+    return (1 - 1 / n_classes) / n_classes
