@@ -5,6 +5,7 @@ processor, so it is measured (`cellfeat.extraction.precision`) and not looked up
 """
 
 import copy
+import logging
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from itertools import zip_longest
@@ -143,6 +144,8 @@ def _quantised(backbone: LoadedBackbone, precision: str, target: Target) -> nn.M
 
 def _compiled(backbone: LoadedBackbone, precision: str, target: Target) -> nn.Module:
     build = _rewritten if backbone.family == "convnext" else _plain
+    # A build of PyTorch for CUDA tells every compilation on a machine without a GPU that there is none.
+    logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     # Freezing lets the compiler fold norms and pack weights; one fixed shape, or it would compile again for each.
     compiled: nn.Module = torch.compile(build(backbone, precision, target), dynamic=False, options={"freezing": True})  # type: ignore[assignment]
     return compiled

@@ -22,7 +22,7 @@ from cellfeat.extraction.pipeline import Decoded
 
 MIN_COSINE = {"fp32": 0.9995, "bf16": 0.9995, "fp16": 0.9995, "int8": 0.999}
 """The least cosine of a sample's embedding to its float32 one, by precision."""
-CLEARLY_FASTER = 1.05
+CLEARLY_FASTER = 1.1
 MIN_FORWARDS_TO_PROBE = 256
 """Below this many forwards, float32 is finished before a probe would have paid for itself."""
 TRIAL_SHARE = 0.1

@@ -208,7 +208,8 @@ def _embedder(job: Job, parts: Resolved, start: _Start) -> Embedder:
     header = start.header
     plan = Plan(header.recipe["precision"], header.execution["implementation"])
     batch_size = header.execution["batch_size"]
-    module = start.module or _built_again(job, parts, plan, batch_size)
+    # Asked for None and not for truth: a compiled module has no length, and says so.
+    module = _built_again(job, parts, plan, batch_size) if start.module is None else start.module
     return Embedder(
         module,
         parts.inputs,

@@ -25,7 +25,7 @@ from cellfeat.config import Settings
 from cellfeat.errors import BackboneError, DeviceError, FingerprintError, ImageError, ManifestError
 from cellfeat.extraction.embedder import Inputs
 from cellfeat.extraction.extract import extract, settings_like
-from cellfeat.extraction.implementations import IMPLEMENTATIONS, plans_for
+from cellfeat.extraction.implementations import IMPLEMENTATIONS, Plan, plans_for
 from cellfeat.extraction.passes import make_passes
 from cellfeat.extraction.pipeline import Decoded
 from cellfeat.extraction.precision import build_embedder
@@ -333,6 +333,23 @@ def test_a_resumed_run_ends_with_the_same_bits_in_every_precision(
     assert resumed.provenance["times"]["n_extracted"] == 8
     assert resumed.recipe["precision"] == precision
     assert resumed.provenance["execution"]["implementation"] == implementation
+    np.testing.assert_array_equal(resumed.embeddings, undisturbed.embeddings)
+
+
+@pytest.mark.slow
+def test_a_compiled_run_resumes_with_the_same_bits(
+    settings_for: MakeSettings, cells: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cellfeat.extraction.precision.plans_for", lambda *_: [Plan("fp32", "compiled")])
+    images = copy_images(cells, tmp_path)
+    undisturbed = extracted(settings_for(images__root=images, extraction__output=tmp_path / "whole.h5"))
+    good = (images / "00020_red.png").read_bytes()
+    (images / "00020_red.png").write_bytes(b"")
+    with pytest.raises(ImageError):
+        extract(settings_for(images__root=images))
+    (images / "00020_red.png").write_bytes(good)
+    resumed = extracted(settings_for(images__root=images))
+    assert resumed.provenance["execution"]["implementation"] == "compiled"
     np.testing.assert_array_equal(resumed.embeddings, undisturbed.embeddings)
 
 
