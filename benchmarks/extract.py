@@ -250,7 +250,6 @@ def main() -> None:
             link_first(arguments.images, folder / "images", arguments.samples)
         write_weights(folder / "weights.pth")
         choice_of_precision.TRIAL_SHARE *= FULL_SIZE / arguments.samples
-        choice_of_precision.MIN_FORWARDS_TO_PROBE = 0
         runs = contenders(folder / "images", folder, arguments.samples, device)
         rates: dict[str, list[float]] = {name: [] for name in runs}
         embeddings: dict[str, np.ndarray] = {}

@@ -81,9 +81,15 @@ class Transform:
     def _scaled(self, x: torch.Tensor, sides: list[int]) -> torch.Tensor:
         return functional.resize(x, sides, InterpolationMode(self.interpolation), antialias=self.antialias)
 
+    def moments(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
+        """Mean and standard deviation on a device, ``(3, 1, 1)`` each: ``(x - mean) / std`` normalises."""
+        mean, std = (torch.tensor(values, device=device)[:, None, None] for values in (self.mean, self.std))
+        return mean, std
+
     def normalised(self, x: torch.Tensor) -> torch.Tensor:
         """Subtract the mean and divide by the standard deviation: ``(N, 3, S, S)`` to the same."""
-        return functional.normalize(x, list(self.mean), list(self.std))
+        mean, std = self.moments(x.device)
+        return (x - mean) / std
 
     def record(self) -> dict[str, Any]:
         """Everything that decides the numbers, as plain JSON values."""

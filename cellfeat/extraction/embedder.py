@@ -86,6 +86,7 @@ class Embedder:
         self._dtype = DTYPES[precision]
         self._timeline = timeline or Timeline()
         self._say = say
+        self._mean, self._std = inputs.transform.moments(device)
         self._copies = torch.cuda.Stream(device) if device.type == "cuda" else None
 
     @property
@@ -111,14 +112,15 @@ class Embedder:
             except RuntimeError as error:
                 if not _is_out_of_memory(error):
                     raise
-                self._halve(error)
+            # Out here, because the error holds on to what is to be let go of.
+            self._halve()
 
-    def _halve(self, error: RuntimeError) -> None:
+    def _halve(self) -> None:
         if self.batch_size == 1:
             raise DeviceError(
                 f"{self._device}: out of memory with a single sample; take a smaller backbone or "
                 f"preprocessing.input_size, or --device cpu"
-            ) from error
+            )
         self.batch_size //= 2
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
@@ -146,7 +148,9 @@ class Embedder:
         size = self._inputs.transform.input_size
         batch = torch.zeros(self.batch_size, self._inputs.n_channels, size, size, device=self._device)
         for indices in _by_shape(samples):
-            batch[indices] = self._resized([samples[i] for i in indices])
+            # One by one: a list of indices would have to wait for its way to the device.
+            for i, square in zip(indices, self._resized([samples[i] for i in indices]), strict=True):
+                batch[i] = square
         return batch
 
     def _resized(self, samples: Sequence[Decoded]) -> torch.Tensor:
@@ -177,10 +181,11 @@ class Embedder:
         return Embedded(host, ready)
 
     def _embed_view(self, squares: torch.Tensor) -> torch.Tensor:
-        return torch.cat([self._embed_pass(squares[:, list(one.planes)]) for one in self._inputs.passes], dim=1)
+        return torch.cat([self._embed_pass(squares, one) for one in self._inputs.passes], dim=1)
 
-    def _embed_pass(self, planes: torch.Tensor) -> torch.Tensor:
-        normalised = self._inputs.transform.normalised(planes).contiguous(memory_format=torch.channels_last)
+    def _embed_pass(self, squares: torch.Tensor, one: Pass) -> torch.Tensor:
+        planes = torch.stack([squares[:, plane] for plane in one.planes], dim=1)
+        normalised = ((planes - self._mean) / self._std).contiguous(memory_format=torch.channels_last)
         embedded: torch.Tensor = self.module(normalised.to(self._dtype))
         return embedded
 

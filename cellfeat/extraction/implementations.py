@@ -22,10 +22,6 @@ from cellfeat.errors import BackboneError
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, "int8": torch.bfloat16}
 """The type of a module's input, by precision."""
 FOLDING_IMAGES = 2
-BATCH_NORM_FAMILIES = (
-    "densenet", "efficientnet", "efficientnet_lite", "efficientnet_v2", "googlenet", "inception", "maxvit", "mnasnet",
-    "mobilenet", "regnet", "resnet", "shufflenet", "timm", "vgg",
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -103,6 +99,8 @@ def build_module(backbone: LoadedBackbone, plan: Plan, target: Target) -> nn.Mod
         implementation = IMPLEMENTATIONS[plan.implementation]
     except KeyError:
         raise BackboneError(f"no implementation is named {plan.implementation!r} in this version of cellfeat") from None
+    if not implementation.fits(backbone.family, target.device.type, plan.precision):
+        raise BackboneError(f"'{plan}' is not for {backbone.name} on {target.device.type}")
     return implementation.build(backbone, plan.precision, target)
 
 
@@ -159,7 +157,7 @@ IMPLEMENTATIONS = {
     "fused": Implementation(_fused, precisions=("fp32", "bf16"), families=("convnext",), device_types=("cpu",)),
     "quantised": Implementation(_quantised, precisions=("int8",), families=("convnext",), device_types=("cpu",)),
     "rewritten": Implementation(_rewritten, families=("convnext",)),
-    "folded": Implementation(_folded, families=BATCH_NORM_FAMILIES),
+    "folded": Implementation(_folded),
     "plain": Implementation(_plain),
     "compiled": Implementation(_compiled, device_types=("cpu", "cuda"), is_compiled=True),
 }

@@ -15,16 +15,13 @@ import torch
 from cellfeat.backbones.registry import LoadedBackbone
 from cellfeat.backbones.weights import first_line
 from cellfeat.errors import BackboneError, DeviceError
-from cellfeat.extraction.device import precisions_of
+from cellfeat.extraction.device import fast_precisions_of, precisions_of
+from cellfeat.extraction.drift import MIN_COSINE
 from cellfeat.extraction.embedder import Embedder, Inputs
 from cellfeat.extraction.implementations import IMPLEMENTATIONS, Plan, Target, build_module, plans_for
 from cellfeat.extraction.pipeline import Decoded
 
-MIN_COSINE = {"fp32": 0.9995, "bf16": 0.9995, "fp16": 0.9995, "int8": 0.999}
-"""The least cosine of a sample's embedding to its float32 one, by precision."""
 CLEARLY_FASTER = 1.1
-MIN_FORWARDS_TO_PROBE = 256
-"""Below this many forwards, float32 is finished before a probe would have paid for itself."""
 TRIAL_SHARE = 0.1
 """The most of the time that is left that all trials together may cost."""
 COMPILE_SECONDS = 15.0
@@ -117,6 +114,11 @@ class Probe:
     n_forwards: int
     say: Callable[[str], None] = lambda _: None
 
+    @property
+    def is_worth_it(self) -> bool:
+        """Whether a second candidate could be tried at all within `TRIAL_SHARE`."""
+        return bool(self.samples) and 2 * self.batch_size <= TRIAL_SHARE * self.n_forwards
+
     def embedder(self, plan: Plan) -> Embedder:
         """Build the embedder of one view and one pass."""
         one_forward = replace(self.inputs, n_views=1, passes=self.inputs.passes[:1])
@@ -170,14 +172,16 @@ def choose_plan(probe: Probe, precision: str) -> Choice:
             f"--precision {precision}: {probe.device.type} here computes in {', '.join(available)}; "
             f"try --precision auto"
         )
-    plans = plans_for(probe.backbone, probe.device, available if precision == "auto" else (precision,))
+    wanted = fast_precisions_of(probe.device) if precision == "auto" else (precision,)
+    plans = plans_for(probe.backbone, probe.device, wanted)
     if not plans:
         raise BackboneError(
             f"--precision int8: only for torchvision's ConvNeXts on the cpu, not for {probe.backbone.name} on "
             f"{probe.device.type}; try --precision auto"
         )
-    is_short = probe.n_forwards < MIN_FORWARDS_TO_PROBE and precision != "int8"
-    if is_short or not probe.samples:
+    if precision == "int8" and not probe.samples:
+        raise BackboneError("--precision int8: no sample could be read to hold it against float32 with")
+    if precision != "int8" and not probe.is_worth_it:
         return _first_that_builds(probe, plans)
     trials = _Trials(probe)
     if precision not in ("auto", "fp32"):
@@ -249,17 +253,21 @@ class _Trials:
     def _try(self, plan: Plan) -> str | None:
         """Measure a plan; says why where it cannot be computed."""
         probe, began = self._probe, time.perf_counter()
+        if self._reference is None and plan.precision != "fp32":
+            return "nothing in float32 to hold it against"
         try:
             embedder = probe.embedder(plan)
             embedded = embedder(probe.samples)
+            startup = time.perf_counter() - began
+            seconds = _seconds_a_batch(embedder, probe.samples)
         except (BackboneError, RuntimeError) as error:
             return first_line(error)
-        startup = time.perf_counter() - began
         self._reference = embedded if self._reference is None else self._reference
-        seconds = _seconds_a_batch(embedder, probe.samples)
         cosine = _min_cosine(self._reference, embedded)
-        # The batch is padded to its full size: what was timed is a whole one.
-        measured = Measured(plan.precision, plan.implementation, embedder.batch_size / seconds, cosine, startup)
+        # Batches are padded to their full size: whole ones were timed.
+        size = embedder.batch_size
+        speed = -(-len(probe.samples) // size) * size / seconds
+        measured = Measured(plan.precision, plan.implementation, speed, cosine, startup)
         self._spent += time.perf_counter() - began if self._measured else 0.0
         self._measured.append(measured)
         self._keep_the_better(measured, embedder)
@@ -270,7 +278,8 @@ class _Trials:
         if self._best is not None:
             best = self._best[0]
             is_faster = measured.samples_per_second > CLEARLY_FASTER * best.samples_per_second
-            if not is_faster or (best.passes and not measured.passes):
+            is_better = measured.passes if measured.passes != best.passes else is_faster
+            if not is_better:
                 return
         self._best = measured, embedder
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from cellfeat.backbones.registry import LoadedBackbone, load_backbone
-from cellfeat.extraction.device import choose_device, describe_device, use_device
+from cellfeat.extraction.device import choose_device, describe_device
 from cellfeat.extraction.embedder import Inputs
 from cellfeat.extraction.job import Job
 from cellfeat.extraction.passes import make_passes
@@ -42,7 +42,6 @@ def resolve(job: Job, timeline: Timeline) -> Resolved:
     """Find what the settings name: the device, the intensity policy's limits, the backbone with its weights."""
     settings, manifest = job.settings, job.manifest
     device = choose_device(settings.extraction.device)
-    use_device(device)
     job.observer.say(f"device: {describe_device(device)}")
     passes = make_passes(manifest.channels, settings.preprocessing.channels_as)
     reader = SampleReader.for_manifest(manifest, max_pixels=settings.images.max_pixels)

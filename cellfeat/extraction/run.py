@@ -1,17 +1,17 @@
 """One extraction that has something to do: from the device to the published file."""
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any
+from typing import Any, NamedTuple
 
 import torch
 
 from cellfeat.errors import BackboneError, FingerprintError, ImageError
 from cellfeat.extraction.contents import accept_finished, changed_rows, sample_table
-from cellfeat.extraction.device import DEFAULT_BATCH, describe_device
+from cellfeat.extraction.device import DEFAULT_BATCH, describe_device, whole_float32
 from cellfeat.extraction.embedder import Embedder
 from cellfeat.extraction.implementations import Plan, Target, build_module
 from cellfeat.extraction.job import Extraction, Job
@@ -24,6 +24,7 @@ from cellfeat.extraction.store import (
     Rows,
     RunHeader,
     Summary,
+    has_parts,
     hex_digests,
     parts_folder,
     unfinished_run,
@@ -41,21 +42,28 @@ def run_job(job: Job, finished: Summary | None) -> Extraction:
     finished
         The feature file that stands at the output already, made on another request.
     """
+    with whole_float32():
+        return _run(job, finished)
+
+
+def _run(job: Job, finished: Summary | None) -> Extraction:
     timeline, started = Timeline(keeps_events=job.settings.extraction.trace is not None), utc_now()
     parts = resolve(job, timeline)
     if finished is not None:
         return _same_features(job, parts, finished)
+    _refuse_unexpected(job, parts)
     start = _start(job, parts)
     header = start.header
-    _refuse_unexpected(job, header)
     store = PartStore(job.output, header)
     missing = _missing_parts(parts, store)
     n_missing = sum(map(len, missing))
     if n_missing < header.n_samples:
         job.observer.say(f"going on with an unfinished run: {header.n_samples - n_missing} samples are done")
-    _refuse_all_failed(header, _extract_parts(job, parts, start, store, missing))
+    made = _extract_parts(job, parts, start, store, missing)
+    _refuse_all_failed(header, made.failures)
     timeline.end()
-    provenance = _provenance(job, parts, header, started=started, n_extracted=n_missing)
+    times = {"started": started, "finished": utc_now(), "n_extracted": n_missing, "smallest_batch": made.batch_size}
+    provenance = _provenance(job, parts, header, times)
     n_failed = store.consolidate(sample_table(job), provenance)
     timeline.end()
     extraction = Extraction(job.output, header.n_samples, n_failed, n_missing, timeline.wall)
@@ -96,12 +104,22 @@ def _refuse_all_failed(header: RunHeader, failures: Sequence[Decoded]) -> None:
         )
 
 
-def _refuse_unexpected(job: Job, header: RunHeader) -> None:
-    if job.expected_recipe is not None and header.recipe != job.expected_recipe:
+def _refuse_unexpected(job: Job, parts: Resolved) -> None:
+    """Refuse a recipe other than the expected one before anything is computed."""
+    if job.expected_recipe is None:
+        return
+    recipe = make_recipe(job, parts, _wanted_precision(job))
+    if recipe != job.expected_recipe:
         raise FingerprintError(
             f"{job.settings.images.root}: would be extracted by another recipe than the one expected "
-            f"({'; '.join(differences(job.expected_recipe, header.recipe))})"
+            f"({'; '.join(differences(job.expected_recipe, recipe))})"
         )
+
+
+def _wanted_precision(job: Job) -> str:
+    """The precision that is asked for; where features are to stand beside others, theirs is."""
+    wanted: str = job.settings.extraction.precision
+    return job.expected_recipe["precision"] if wanted == "auto" and job.expected_recipe is not None else wanted
 
 
 @dataclass(frozen=True)
@@ -112,28 +130,43 @@ class _Start:
     module: torch.nn.Module | None
 
 
+class _Made(NamedTuple):
+    """What came of the missing parts: the samples that could not be read, and the smallest batch that memory forced."""
+
+    failures: list[Decoded]
+    batch_size: int
+
+
 def _start(job: Job, parts: Resolved) -> _Start:
     """What this run is; what an unfinished one chose for itself is kept, so that its parts and ours fit together."""
     earlier = unfinished_run(job.output)
     if earlier is not None and _may_adopt(job, parts, earlier):
-        return _Start(_header(job, parts, earlier.recipe["precision"], dict(earlier.execution)), None)
-    choice = choose_plan(_probe(job, parts), job.settings.extraction.precision)
+        adopted = _header(job, parts, earlier.recipe["precision"], earlier.execution, earlier.notes)
+        # Other settings go on to be refused, where there are parts of the earlier ones to lose.
+        if adopted == earlier or has_parts(job.output):
+            return _Start(adopted, None)
+    probe = _probe(job, parts)
+    choice = choose_plan(probe, _wanted_precision(job))
     job.observer.say(f"precision: {choice}")
     execution = {
         "device": _device_name(parts.device),
         "implementation": choice.plan.implementation,
         "batch_size": choice.embedder.batch_size,
-        "considered": choice.record(),
-        "skipped": list(choice.skipped),
     }
-    return _Start(_header(job, parts, choice.plan.precision, execution), choice.embedder.module)
+    notes = {"considered": choice.record(), "skipped": list(choice.skipped)}
+    header = _header(job, parts, choice.plan.precision, execution, notes)
+    # A module that was packed for a batch which did not fit is made again for the one that does.
+    return _Start(header, choice.embedder.module if choice.embedder.batch_size == probe.batch_size else None)
 
 
-def _header(job: Job, parts: Resolved, precision: str, execution: dict[str, Any]) -> RunHeader:
+def _header(
+    job: Job, parts: Resolved, precision: str, execution: Mapping[str, Any], notes: Mapping[str, Any]
+) -> RunHeader:
     return RunHeader(
         recipe=make_recipe(job, parts, precision),
         samples=job.manifest.digest(),
-        execution=execution,
+        execution=dict(execution),
+        notes=dict(notes),
         n_samples=len(job.manifest),
         n_views=parts.inputs.n_views,
         embedding_dim=parts.backbone.embedding_dim * len(parts.inputs.passes),
@@ -144,7 +177,7 @@ def _header(job: Job, parts: Resolved, precision: str, execution: dict[str, Any]
 def _may_adopt(job: Job, parts: Resolved, earlier: RunHeader) -> bool:
     wanted = job.settings.extraction
     return (
-        wanted.precision in ("auto", earlier.recipe["precision"])
+        _wanted_precision(job) in ("auto", earlier.recipe["precision"])
         and wanted.batch_size in ("auto", earlier.execution["batch_size"])
         and earlier.execution["device"] == _device_name(parts.device)
     )
@@ -171,13 +204,11 @@ def _device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
-def _extract_parts(
-    job: Job, parts: Resolved, start: _Start, store: PartStore, missing: Sequence[range]
-) -> list[Decoded]:
-    """Make the missing parts; returns the samples that could not be read."""
+def _extract_parts(job: Job, parts: Resolved, start: _Start, store: PartStore, missing: Sequence[range]) -> _Made:
+    """Make the missing parts."""
     failures: list[Decoded] = []
     if not missing:
-        return failures
+        return _Made(failures, start.header.execution["batch_size"])
     header = start.header
     n_done = header.n_samples - sum(map(len, missing))
     job.observer.advance(n_done, header.n_samples)
@@ -191,17 +222,18 @@ def _extract_parts(
         _stop_or_quarantine(job, sample)
         failures.append(sample)
 
+    embedder = _embedder(job, parts, start)
     finished = finished_parts(
         missing,
         parts.decoder,
-        _embedder(job, parts, start),
+        embedder,
         batch_size=header.execution["batch_size"],
         workers=_n_workers(job, parts.device),
         on_failure=on_failure,
         on_batch=on_batch,
     )
     _write_behind(store, finished, parts.decoder.timeline)
-    return failures
+    return _Made(failures, embedder.batch_size)
 
 
 def _embedder(job: Job, parts: Resolved, start: _Start) -> Embedder:
@@ -269,20 +301,16 @@ def _n_workers(job: Job, device: torch.device) -> int:
     return 1 if device.type == "cpu" else max(1, min(8, os.cpu_count() or 1))
 
 
-def _provenance(job: Job, parts: Resolved, header: RunHeader, *, started: str, n_extracted: int) -> dict[str, Any]:
+def _provenance(job: Job, parts: Resolved, header: RunHeader, times: dict[str, Any]) -> dict[str, Any]:
+    seconds = {stage: round(seconds, 3) for stage, seconds in parts.decoder.timeline.seconds().items()}
     return {
         "request": job.request,
         "settings": job.settings.record(),
         "weights": parts.backbone.weights_name,
-        "execution": dict(header.execution),
+        "execution": {**header.execution, **header.notes},
         "device": describe_device(parts.device),
         "versions": versions(),
-        "times": {
-            "started": started,
-            "finished": utc_now(),
-            "n_extracted": n_extracted,
-            "seconds": {stage: round(seconds, 3) for stage, seconds in parts.decoder.timeline.seconds().items()},
-        },
+        "times": {**times, "seconds": seconds},
     }
 
 

@@ -66,6 +66,8 @@ class RunHeader:
         Shape of ``embeddings``.
     part_size
         Rows a part.
+    notes
+        How the execution was chosen. Kept with the run, but another measurement does not make it another run.
     """
 
     recipe: Mapping[str, Any]
@@ -75,6 +77,7 @@ class RunHeader:
     n_views: int
     embedding_dim: int
     part_size: int
+    notes: Mapping[str, Any] = field(default_factory=dict, compare=False)
 
     @property
     def fingerprint(self) -> str:
@@ -83,7 +86,11 @@ class RunHeader:
 
     def digest(self) -> str:
         """Digest that every part of this run carries."""
-        return digest_json(asdict(self))
+        return digest_json(self.identity())
+
+    def identity(self) -> dict[str, Any]:
+        """All that makes this run the one it is, which the notes do not."""
+        return {name: value for name, value in asdict(self).items() if name != "notes"}
 
     def part_rows(self) -> list[range]:
         """The rows of each part."""
@@ -278,11 +285,11 @@ class PartStore:
 
     def _adopt_or_begin(self) -> None:
         earlier = unfinished_run(self.output)
-        has_rows = any(self.folder.glob("rows-*.h5"))
-        if earlier is not None and earlier != self.header and has_rows:
+        if earlier is not None and earlier != self.header and has_parts(self.output):
+            differing = differences(earlier.identity(), self.header.identity())
             raise FingerprintError(
                 f"{self.folder}: holds an unfinished run with other settings or samples "
-                f"({'; '.join(differences(asdict(earlier), asdict(self.header)))}). Repeat the settings it was started "
+                f"({'; '.join(differing)}). Repeat the settings it was started "
                 f"with to finish it, choose another --output, or delete that folder to begin anew"
             )
         self.folder.mkdir(parents=True, exist_ok=True)
@@ -359,6 +366,11 @@ def remove_parts(output: Path) -> None:
         part.unlink()
     if (folder / "run.json").exists():
         shutil.rmtree(folder)
+
+
+def has_parts(output: Path) -> bool:
+    """Whether an unfinished run of `output` has finished rows, whole or not."""
+    return any(parts_folder(output).glob("rows-*.h5"))
 
 
 def unfinished_run(output: Path) -> RunHeader | None:

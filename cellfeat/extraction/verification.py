@@ -10,6 +10,7 @@ import numpy as np
 from cellfeat.config import Settings
 from cellfeat.errors import FeatureFileError, FingerprintError, first_ten
 from cellfeat.extraction.contents import changed_rows, decoder_as_before
+from cellfeat.extraction.drift import largest_difference
 from cellfeat.extraction.extract import extract, settings_like
 from cellfeat.extraction.job import Observer
 from cellfeat.extraction.store import (
@@ -21,10 +22,6 @@ from cellfeat.extraction.store import (
     read_table,
 )
 from cellfeat.samples.manifest import Manifest, build_manifest
-
-LARGEST_DIFFERENCE = {"fp32": 1e-3, "fp16": 2e-2, "bf16": 5e-2, "int8": 5e-2}
-"""What another device or implementation may change in an embedding of each precision, in shares of its length: several
-times what was seen between ways to compute convnext_base on a CPU (1e-6 in fp32, 7e-3 in bf16, 1.4e-2 in int8)."""
 
 
 @dataclass(frozen=True)
@@ -134,7 +131,7 @@ def check_sample(
     again = _extracted_again(summary, drawn, observer, weights)
     before = read_embeddings(path, rows)
     differences = _lengths(again - before) / np.maximum(_lengths(before), np.finfo(np.float32).tiny)
-    check = SampleCheck(drawn.table["sample_id"].tolist(), differences, LARGEST_DIFFERENCE[summary.recipe["precision"]])
+    check = SampleCheck(drawn.table["sample_id"].tolist(), differences, largest_difference(summary.recipe["precision"]))
     if not (differences <= check.allowed).all():
         raise FeatureFileError(f"{path}: {check}; this file does not hold what its recipe makes of these images")
     return check

@@ -58,10 +58,38 @@ class Shared(nn.Module):
         return self.norm(y) + y
 
 
-@pytest.mark.parametrize("network", [Shared(), nn.Conv2d(3, 4, 3), models.swin_t()], ids=["shared", "none", "swin"])
-def test_what_cannot_be_folded_is_refused(network, randomised):
-    with pytest.raises(BackboneError, match="no batch norm could be folded"):
+class Looking(nn.Module):
+    """Its code looks into the norm."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution, self.norm = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.norm(self.convolution(x)) * self.norm.running_var[:, None, None]
+
+
+@pytest.mark.parametrize("network", [Shared(), Looking()], ids=["shared", "looking"])
+def test_a_network_that_would_compute_something_else_is_refused(network, randomised):
+    with pytest.raises(BackboneError, match="computes something else with its batch norms folded"):
         fold_batch_norms(randomised(network), images())
+
+
+class ByName(nn.Module):
+    """Its norm is called by keyword and keeps no statistics."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.convolution, self.norm = nn.Conv2d(3, 4, 3), nn.BatchNorm2d(4, track_running_stats=False)
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return self.norm(input=self.convolution(x))
+
+
+@pytest.mark.parametrize("network", [nn.Conv2d(3, 4, 3), models.swin_t(), ByName()], ids=["none", "swin", "by_name"])
+def test_where_there_is_nothing_to_fold_that_is_said(network):
+    with pytest.raises(BackboneError, match="no convolution feeds a batch norm"):
+        fold_batch_norms(network.eval(), images())
 
 
 def test_the_network_itself_is_left_as_it_is(randomised):

@@ -33,6 +33,15 @@ def network(randomised) -> torch.nn.Module:
     return network
 
 
+@pytest.fixture(autouse=True)
+def _kernels(randomised) -> None:
+    """Not every processor has the kernels."""
+    try:
+        quantised_convnext(randomised(small_convnext()), images=IMAGES)
+    except BackboneError as error:
+        pytest.skip(str(error))
+
+
 def least_cosine(expected: torch.Tensor, got: torch.Tensor) -> float:
     return float(torch.cosine_similarity(expected.double(), got.double()).min())
 
@@ -79,6 +88,12 @@ def test_an_image_of_nothing_is_quantised_too(network):
         assert quantised_convnext(network, images=IMAGES)(black).isfinite().all()
 
 
+def test_what_is_not_finite_stays_so(network):
+    broken = torch.full(IMAGES, torch.nan, dtype=torch.bfloat16).contiguous(memory_format=torch.channels_last)
+    with torch.inference_mode():
+        assert quantised_convnext(network, images=IMAGES)(broken).isnan().all()
+
+
 def test_codes_are_the_nearest_and_zero_has_one_of_its_own():
     rows = torch.tensor([[-1.0, 0.0, 0.013, 1.54]])
     codes, scale, zero = onednn._quantised(rows.clone())
@@ -103,6 +118,12 @@ def test_any_size_that_the_network_takes(side, network):
 def test_another_network_is_refused():
     with pytest.raises(BackboneError, match="expected a ConvNeXt of torchvision to rewrite, got ResNet"):
         fused_convnext(models.resnet18(), dtype=torch.float32, images=IMAGES)
+
+
+def test_kernels_that_compute_something_else_are_refused(network, monkeypatch):
+    monkeypatch.setattr(onednn._FusedBlock, "forward", lambda self, x: x)
+    with pytest.raises(BackboneError, match="compute something else on this processor"):
+        fused_convnext(network, dtype=torch.float32, images=IMAGES)
 
 
 def test_a_machine_without_the_kernels_says_so(network, monkeypatch):

@@ -23,10 +23,11 @@ from cellfeat.backbones.registry import load_backbone
 from cellfeat.backbones.weights import state_digest
 from cellfeat.config import Settings
 from cellfeat.errors import BackboneError, DeviceError, FingerprintError, ImageError, ManifestError
-from cellfeat.extraction.embedder import Inputs
+from cellfeat.extraction.drift import MIN_COSINE
+from cellfeat.extraction.embedder import Embedder, Inputs
 from cellfeat.extraction.extract import extract, settings_like
 from cellfeat.extraction.implementations import IMPLEMENTATIONS, Plan, plans_for
-from cellfeat.extraction.passes import make_passes
+from cellfeat.extraction.passes import Pass, make_passes
 from cellfeat.extraction.pipeline import Decoded
 from cellfeat.extraction.precision import build_embedder
 from cellfeat.extraction.store import Features, load_features, parts_folder, verify_features
@@ -490,10 +491,11 @@ def test_auto_holds_every_candidate_against_float32_and_records_it(settings_for:
         preprocessing__input_size=32,
     )
     features = extracted(settings)
-    considered = features.provenance["execution"]["considered"]
-    assert {one["precision"] for one in considered} == {"fp32", "bf16"}
-    taken = [one for one in considered if one["precision"] == features.recipe["precision"]]
-    assert max(one["min_cosine"] for one in taken) >= 0.9995
+    execution = features.provenance["execution"]
+    considered = {(one["precision"], one["implementation"]): one for one in execution["considered"]}
+    assert {precision for precision, _ in considered} == {"fp32", "bf16"}
+    taken = considered[features.recipe["precision"], execution["implementation"]]
+    assert taken["min_cosine"] >= MIN_COSINE[features.recipe["precision"]]
 
 
 def test_settings_like_repeat_the_recipe_on_other_images(
@@ -519,6 +521,38 @@ def test_the_same_weights_under_another_name_make_the_same_features(
     renamed.write_bytes(checkpoint("mobilenet_v3_small").read_bytes())
     other = settings_for(backbone__weights=str(renamed), extraction__output=tmp_path / "other.h5")
     assert load_features(extract(other, expected_recipe=features.recipe).path).fingerprint == features.fingerprint
+
+
+def test_a_run_that_finished_no_part_leaves_no_choice_to_the_next(
+    settings_for: MakeSettings, cells: Path, tmp_path: Path
+) -> None:
+    images = copy_images(cells, tmp_path)
+    (images / "00001_red.png").write_bytes(b"")
+    with pytest.raises(ImageError):
+        extract(settings_for("convnext_tiny", images__root=images, extraction__precision="int8"))
+    other = settings_for("mobilenet_v3_small", images__root=cells / "images", extraction__precision="auto")
+    features = extracted(other)
+    assert features.recipe["precision"] == "fp32"
+    assert features.provenance["execution"]["implementation"] != "quantised"
+
+
+def test_memory_that_runs_out_is_on_record_and_changes_no_sample(
+    settings_for: MakeSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    expected = extracted(settings_for(extraction__output=tmp_path / "roomy.h5"))
+    forward = Embedder._embed_pass
+
+    def hungry(self: Embedder, squares: torch.Tensor, one: Pass) -> torch.Tensor:
+        if len(squares) > 2:
+            raise torch.cuda.OutOfMemoryError("out of memory")
+        return forward(self, squares, one)
+
+    monkeypatch.setattr(Embedder, "_embed_pass", hungry)
+    lines = Lines()
+    features = load_features(extract(settings_for(), observer=lines).path)
+    assert "cpu is out of memory: going on with batches of 2" in lines.lines
+    assert features.provenance["times"]["smallest_batch"] == 2
+    np.testing.assert_allclose(features.embeddings, expected.embeddings, rtol=1e-4, atol=1e-4)
 
 
 def test_an_unexpected_recipe_is_refused_before_the_first_forward(settings_for: MakeSettings, tmp_path: Path) -> None:

@@ -9,11 +9,12 @@ import torch
 
 from cellfeat.backbones.registry import LoadedBackbone, load_backbone
 from cellfeat.errors import BackboneError
+from cellfeat.extraction.drift import MIN_COSINE
 from cellfeat.extraction.embedder import Inputs
 from cellfeat.extraction.implementations import IMPLEMENTATIONS, Plan, Target, build_module, plans_for
 from cellfeat.extraction.passes import make_passes
 from cellfeat.extraction.pipeline import Decoded
-from cellfeat.extraction.precision import MIN_COSINE, build_embedder
+from cellfeat.extraction.precision import build_embedder
 
 CPU = torch.device("cpu")
 NETWORKS = ("convnext_tiny", "mobilenet_v3_small")
@@ -58,7 +59,12 @@ def test_it_computes_what_the_plain_network_does_at_any_place_in_any_batch(
     least = 0.99 if (name, plan.precision) == ("mobilenet_v3_small", "bf16") else MIN_COSINE[plan.precision]
     [expected] = embed(backbone, Plan("fp32", "plain"), samples)
     turned = [samples[i] for i in (3, 4, 5, 0, 1, 2)]
-    in_order, moved, alone = embed(backbone, plan, samples, turned, samples[:1])
+    try:
+        in_order, moved, alone = embed(backbone, plan, samples, turned, samples[:1])
+    except BackboneError as error:
+        if "not to be had here" in str(error) or "no convolution feeds a batch norm" in str(error):
+            pytest.skip(str(error))
+        raise
     assert expected.std() > 1e-3, "the embeddings say something"
     norms = np.linalg.norm(expected, axis=1) * np.linalg.norm(in_order, axis=1)
     assert ((expected * in_order).sum(axis=1) / norms).min() >= least
@@ -81,6 +87,13 @@ def test_integers_are_for_convnexts_on_the_cpu_alone(load: Callable[[str], Loade
     assert plans_for(load("convnext_tiny"), CPU, ["int8"]) == [Plan("int8", "quantised")]
     assert plans_for(load("mobilenet_v3_small"), CPU, ["int8"]) == []
     assert plans_for(load("convnext_tiny"), torch.device("cuda"), ["int8"]) == []
+
+
+@pytest.mark.parametrize("plan", [Plan("int8", "fused"), Plan("fp32", "quantised")], ids=str)
+def test_a_plan_that_no_one_has_is_refused(plan: Plan, load: Callable[[str], LoadedBackbone]) -> None:
+    target = Target(CPU, torch.Size((1, 3, SIDE, SIDE)))
+    with pytest.raises(BackboneError, match=f"'{plan}' is not for convnext_tiny on cpu"):
+        build_module(load("convnext_tiny"), plan, target)
 
 
 def test_an_implementation_of_another_version_is_refused(load: Callable[[str], LoadedBackbone]) -> None:
