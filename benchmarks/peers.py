@@ -19,8 +19,7 @@ from pathlib import Path
 
 import imagecodecs
 import numpy as np
-import torch
-from torchvision import models
+from extract import write_weights
 
 SIDE = 224
 LIGHTLY = """
@@ -54,16 +53,6 @@ def write_pictures(folder: Path, n_samples: int) -> None:
         small = rng.integers(0, 256, (28, 28, 3), dtype=np.uint8)
         picture = np.kron(small, np.ones((SIDE // 28, SIDE // 28, 1), np.uint8))
         (folder / f"{number:05d}.png").write_bytes(imagecodecs.png_encode(picture))
-
-
-def write_weights(folder: Path) -> None:
-    torch.manual_seed(0)
-    network = models.convnext_base()
-    with torch.no_grad():
-        for name, parameter in network.named_parameters():
-            if "layer_scale" in name:
-                parameter.uniform_(0.1, 1)
-    torch.save(network.state_dict(), folder / "torchvision.pth")
 
 
 def cellfeat_command(folder: Path, images: Path, precision: str) -> list[str]:
@@ -111,7 +100,7 @@ def main() -> None:
     few, many = sorted(arguments.samples)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_weights(folder)
+        write_weights(folder / "torchvision.pth")
         if arguments.timm:
             subprocess.run([arguments.timm[0], "-c", TIMM_WEIGHTS, str(folder / "timm.pth")], check=True)
         seconds: dict[str, dict[int, float]] = {}
