@@ -21,7 +21,8 @@ from cellfeat.extraction.embedder import Embedder, Inputs
 from cellfeat.extraction.implementations import IMPLEMENTATIONS, Plan, Target, build_module, plans_for
 from cellfeat.extraction.pipeline import Decoded
 
-CLEARLY_FASTER = 1.1
+CLEARLY_FASTER = 1.25
+"""Two measurements of one plan differ by up to a fifth on a shared machine, and noise must not decide on the bits."""
 TRIAL_SHARE = 0.1
 """The most of the time that is left that all trials together may cost."""
 COMPILE_SECONDS = 15.0

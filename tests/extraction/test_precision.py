@@ -80,8 +80,8 @@ class _StandIn(Embedder):
 CHOICES = {
     "the fastest": ({"fp32 a": (10, 1.0), "bf16 a": (30, 0.9999)}, "bf16 a"),
     "not one that drifts": ({"fp32 a": (10, 1.0), "bf16 a": (30, 0.9994)}, "fp32 a"),
-    "the safer of two alike": ({"fp32 a": (10, 1.0), "bf16 a": (10.9, 0.9999)}, "fp32 a"),
-    "the better of two implementations": ({"fp32 a": (10, 1.0), "fp32 b": (12, 1.0)}, "fp32 b"),
+    "the safer of two alike": ({"fp32 a": (10, 1.0), "bf16 a": (12, 0.9999)}, "fp32 a"),
+    "the better of two implementations": ({"fp32 a": (10, 1.0), "fp32 b": (13, 1.0)}, "fp32 b"),
     "not a float32 that is none": ({"fp32 a": (10, 1.0), "fp32 b": (30, 0.9999)}, "fp32 a"),
     "nothing before float32": ({"bf16 a": (30, 1.0), "fp32 a": (10, 1.0)}, "fp32 a"),
     "a compiled one that pays": ({"fp32 a": (10, 1.0), "FP32 C": (20, 1.0)}, "fp32 c"),
