@@ -83,9 +83,10 @@ class _QuantisedLinear(nn.Module):
 
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """Multiply the float32 rows of one image, ``(n_rows, n_inputs)``."""
-        if not rows.isfinite().all():
+        low, high = _range(rows)
+        if not math.isfinite(high - low):
             return rows.new_full((len(rows), len(self.scales)), math.nan)
-        codes, scale, zero = _quantised(rows)
+        codes, scale, zero = _quantised(rows, low, high)
         return torch.ops.onednn.qlinear_pointwise(
             codes, scale, zero, self.codes, self.scales, self.zeros, self.bias, 1.0, 0, torch.float32,
             self.activation, [], "none",
@@ -195,10 +196,15 @@ def _packed(layer: nn.Conv2d, n_rows: int) -> torch.Tensor:
     return packed
 
 
-def _quantised(rows: torch.Tensor) -> tuple[torch.Tensor, float, int]:
-    """Codes 0 to 255 of float32 rows; the step between two codes, and the code of 0."""
-    least, greatest = torch.aminmax(rows)
-    low, high = min(float(least), 0.0), max(float(greatest), 0.0)
+def _range(rows: torch.Tensor) -> tuple[float, float]:
+    """The least and the greatest value, with zero between them; NaN where there is one."""
+    least, greatest = (float(value) for value in torch.aminmax(rows))
+    # The comparison with 0 comes second: min(nan, 0) is NaN, and min(0, nan) is not.
+    return min(least, 0.0), max(greatest, 0.0)
+
+
+def _quantised(rows: torch.Tensor, low: float, high: float) -> tuple[torch.Tensor, float, int]:
+    """Codes 0 to 255 of float32 rows between `low` and `high`; the step between two codes, and the code of 0."""
     scale = max((high - low) / N_STEPS, torch.finfo(torch.float32).tiny)
     zero = round(-low / scale)
     # The half makes a rounding of what the conversion cuts off. One pass, not two, scales and shifts.
