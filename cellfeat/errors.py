@@ -104,3 +104,8 @@ def first_ten(items: Iterable[object]) -> str:
     items = list(items)
     rest = f" … and {len(items) - 10} more" if len(items) > 10 else ""
     return ", ".join(map(str, items[:10])) + rest
+
+
+def first_line(error: Exception) -> str:
+    """What an error of another library says, without its pages of advice."""
+    return str(error).strip().split("\n")[0] or type(error).__name__

@@ -12,9 +12,9 @@ from torch import nn
 
 from cellfeat.backbones.registry import TIMM_PREFIX, Backbone, LoadedBackbone, Pool
 from cellfeat.backbones.transform import Transform
-from cellfeat.backbones.weights import State, first_line, is_weights_file, load_state, read_state, state_digest
+from cellfeat.backbones.weights import State, is_weights_file, load_state, read_state, state_digest
 from cellfeat.config import PreprocessingSettings
-from cellfeat.errors import BackboneError, UnknownNameError, WeightsError, near_names
+from cellfeat.errors import BackboneError, UnknownNameError, WeightsError, first_line, near_names
 from cellfeat.provenance import digest_file
 from cellfeat.registry import import_attribute
 

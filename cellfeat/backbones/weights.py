@@ -18,7 +18,7 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from cellfeat.errors import MissingFileError, WeightsError, first_ten
+from cellfeat.errors import MissingFileError, WeightsError, first_line, first_ten
 from cellfeat.provenance import digest_bytes, digest_file
 
 State = Mapping[str, torch.Tensor]
@@ -232,8 +232,3 @@ def _check_finite(module: torch.nn.Module, source: str) -> None:
         raise WeightsError(
             f"{source}: NaN or infinity in {len(bad)} tensors that the embedding needs: {first_ten(bad)}"
         )
-
-
-def first_line(error: Exception) -> str:
-    """What an error of another library says, without its pages of advice."""
-    return str(error).strip().split("\n")[0] or type(error).__name__

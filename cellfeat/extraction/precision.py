@@ -13,8 +13,7 @@ import numpy as np
 import torch
 
 from cellfeat.backbones.registry import LoadedBackbone
-from cellfeat.backbones.weights import first_line
-from cellfeat.errors import BackboneError, DeviceError
+from cellfeat.errors import BackboneError, DeviceError, first_line
 from cellfeat.extraction.device import fast_precisions_of, precisions_of
 from cellfeat.extraction.drift import MIN_COSINE
 from cellfeat.extraction.embedder import Embedder, Inputs

@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from cellfeat.config import Settings
-from cellfeat.errors import FeatureFileError, FingerprintError, first_ten
+from cellfeat.errors import FeatureFileError, FingerprintError, first_line, first_ten
 from cellfeat.extraction.contents import changed_rows, decoder_as_before
 from cellfeat.extraction.drift import largest_difference
 from cellfeat.extraction.extract import extract, settings_like
@@ -147,14 +147,9 @@ def _settings_now(summary: Summary, images: Path | None) -> Settings:
         return Settings.model_validate(record)
     except (KeyError, TypeError, ValueError) as error:
         raise FeatureFileError(
-            f"{summary.path}: its provenance holds no settings that tell where its images are ({_first_line(error)}); "
+            f"{summary.path}: its provenance holds no settings that tell where its images are ({first_line(error)}); "
             f"verify it without --images and --sample, or extract again"
         ) from None
-
-
-def _first_line(error: Exception) -> str:
-    """What an error says, without its list of details."""
-    return str(error).partition("\n")[0]
 
 
 def _extracted_again(summary: Summary, drawn: Manifest, observer: Observer | None, weights: str | None) -> np.ndarray:

@@ -126,6 +126,15 @@ def test_kernels_that_compute_something_else_are_refused(network, monkeypatch):
         fused_convnext(network, dtype=torch.float32, images=IMAGES)
 
 
+def test_a_processor_that_lacks_the_type_is_found_before_the_first_batch(network, monkeypatch):
+    def refuse(*_: object) -> None:
+        raise RuntimeError("mkldnn_bf16_conv: needs another processor")
+
+    monkeypatch.setattr(onednn._FusedBlock, "forward", refuse)
+    with pytest.raises(BackboneError, match="are not to be had here: mkldnn_bf16_conv"):
+        fused_convnext(network, dtype=torch.bfloat16, images=IMAGES)
+
+
 def test_a_machine_without_the_kernels_says_so(network, monkeypatch):
     def missing(*_: object) -> None:
         raise NotImplementedError("no such operator\nand pages of advice")
