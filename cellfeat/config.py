@@ -112,11 +112,15 @@ class PreprocessingSettings(Section):
 
 
 class BackboneSettings(Section):
-    """The frozen network; `weights` is the name of a record, a file, or ``default``."""
+    """The frozen network; `weights` is the name of a record, a file, or ``default``.
+
+    `pool` ``norm`` is what the network's own classifier is given; ``raw`` the same before a ConvNeXt's last LayerNorm;
+    ``stages`` the mean and deviation of each channel over the maps of its middle stages.
+    """
 
     name: str = "convnext_base"
     weights: str = "default"
-    pool: Literal["norm", "raw"] = "norm"
+    pool: Literal["norm", "raw", "stages"] = "norm"
 
 
 class ExtractionSettings(Section):

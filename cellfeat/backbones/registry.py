@@ -14,7 +14,7 @@ if TYPE_CHECKING:
 
     from cellfeat.backbones.transform import Transform
 
-Pool = Literal["norm", "raw"]
+Pool = Literal["norm", "raw", "stages"]
 TIMM_PREFIX = "timm:"
 
 
@@ -72,6 +72,9 @@ class Backbone:
         Side in pixels below which the network has nothing left to pool.
     fixed_input_size
         The only side in pixels that the network accepts, where there is only one.
+    stages
+        Parts of the network whose maps have strides of 4, 8 and 16 pixels, for `pool` ``stages``; empty where there
+        are none, or only the network itself can tell.
     """
 
     name: str
@@ -82,6 +85,7 @@ class Backbone:
     extra: str | None = None
     min_input_size: int = 1
     fixed_input_size: int | None = None
+    stages: tuple[str, ...] = ()
 
     def load(self, *, weights: str | None, pool: Pool, input_size: int | None) -> LoadedBackbone:
         """Load the network; with `weights` ``None`` its numbers are random, which is enough to see its shapes.
@@ -97,8 +101,13 @@ class Backbone:
         """
         self.check_input_size(input_size)
         build = import_attribute(self.build, self.extra)
-        loaded: LoadedBackbone = build(self, weights=weights, pool=pool, input_size=input_size)
-        return loaded
+        whole: Pool = "norm" if pool == "stages" else pool
+        loaded: LoadedBackbone = build(self, weights=weights, pool=whole, input_size=input_size)
+        if pool != "stages":
+            return loaded
+        from cellfeat.backbones.stage_pool import pooled_by_stage  # imports torch, which listing the table must not
+
+        return pooled_by_stage(self, loaded)
 
     def check_input_size(self, input_size: int | None) -> None:
         """Raise `BackboneError` where the table knows that the network cannot take `input_size`."""
@@ -158,7 +167,8 @@ def load_backbone(
         Name of a record of weights (``IMAGENET1K_V2``), which is downloaded unless it is in torch's cache; a file that
         holds a state dict (``.pth``, ``.pt``, ``.bin``, ``.safetensors``); or ``default``.
     pool
-        ``norm``, or ``raw`` for a ConvNeXt's pooled features before its last LayerNorm.
+        ``norm``; ``raw`` for a ConvNeXt's pooled features before its last LayerNorm; or ``stages`` for means and
+        deviations over the maps of the middle stages, see `cellfeat.backbones.stage_pool`.
     input_size
         Side in pixels of the images to come; ``None`` for the record's own. A vision transformer's position embeddings
         are interpolated to it.
@@ -170,7 +180,7 @@ def load_backbone(
     MissingExtraError
         If a package that an extra brings is not installed.
     BackboneError
-        If the network cannot take `input_size`, or has no `pool` ``raw``.
+        If the network cannot take `input_size`, or has no such `pool`.
     MissingFileError
         If `weights` is a file that does not exist.
     WeightsError
@@ -270,6 +280,15 @@ _MIN_INPUT_SIZE = {
     "vgg": 32,
 }
 _FIXED_INPUT_SIZE = {"maxvit": 224}
+# The parts that end at strides 4, 8 and 16, held true by the tests.
+_STAGES = {
+    "convnext": ("features.1", "features.3", "features.5"),
+    "densenet": ("features.denseblock1", "features.denseblock2", "features.denseblock3"),
+    "efficientnet": ("features.2", "features.3", "features.4", "features.5"),
+    "efficientnet_v2": ("features.2", "features.3", "features.4", "features.5"),
+    "regnet": ("trunk_output.block1", "trunk_output.block2", "trunk_output.block3"),
+    "resnet": ("layer1", "layer2", "layer3"),
+}
 _DEFAULT_WEIGHTS = {"vit_h_14": "IMAGENET1K_SWAG_E2E_V1", "regnet_y_128gf": "IMAGENET1K_SWAG_E2E_V1"}
 
 for _family, _members in _TORCHVISION.items():
@@ -283,6 +302,7 @@ for _family, _members in _TORCHVISION.items():
                 build="cellfeat.backbones.torchvision:load_torchvision",
                 min_input_size=_MIN_INPUT_SIZE.get(_family, 1),
                 fixed_input_size=_FIXED_INPUT_SIZE.get(_family),
+                stages=_STAGES.get(_family, ()),
             )
         )
 
@@ -294,5 +314,6 @@ BACKBONES.add(
         default_weights="efficientnet-lite0-57934424",
         build="cellfeat.backbones.timm:load_efficientnet_lite0",
         extra="lite",
+        stages=("blocks.1", "blocks.2", "blocks.3", "blocks.4"),
     )
 )

@@ -7,7 +7,7 @@ processor, so it is measured (`cellfeat.extraction.precision`) and not looked up
 import copy
 import logging
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import zip_longest
 
 import torch
@@ -17,6 +17,7 @@ from cellfeat.backbones.convnext import rewrite_convnext
 from cellfeat.backbones.folding import fold_batch_norms
 from cellfeat.backbones.onednn import fused_convnext, quantised_convnext
 from cellfeat.backbones.registry import LoadedBackbone
+from cellfeat.backbones.stage_pool import StagePooled
 from cellfeat.errors import BackboneError
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, "int8": torch.bfloat16}
@@ -101,7 +102,12 @@ def build_module(backbone: LoadedBackbone, plan: Plan, target: Target) -> nn.Mod
         raise BackboneError(f"no implementation is named {plan.implementation!r} in this version of cellfeat") from None
     if not implementation.fits(backbone.family, target.device.type, plan.precision):
         raise BackboneError(f"'{plan}' is not for {backbone.name} on {target.device.type}")
-    return implementation.build(backbone, plan.precision, target)
+    if not isinstance(backbone.module, StagePooled):
+        return implementation.build(backbone, plan.precision, target)
+    if implementation.is_compiled:
+        raise BackboneError(f"'{plan}' is not for pool stages: a compiled network has no stages to look at")
+    network = implementation.build(replace(backbone, module=backbone.module.network), plan.precision, target)
+    return StagePooled(network, backbone.module.stages)
 
 
 def plans_for(backbone: LoadedBackbone, device: torch.device, precisions: Iterable[str]) -> list[Plan]:

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 
 from cellfeat.backbones.registry import LoadedBackbone, load_backbone
+from cellfeat.backbones.stage_pool import StagePooled
 from cellfeat.extraction.device import choose_device, describe_device
 from cellfeat.extraction.embedder import Inputs
 from cellfeat.extraction.job import Job
@@ -78,6 +79,7 @@ def make_recipe(job: Job, resolved: Resolved, precision: str) -> dict[str, Any]:
             # The digest alone: the same weights under another file name make the same embeddings.
             "weights_digest": backbone.weights_digest,
             "pool": settings.backbone.pool,
+            **_stages(backbone),
         },
         "transform": resolved.inputs.transform.record(),
         "channels": list(job.manifest.channels),
@@ -89,3 +91,8 @@ def make_recipe(job: Job, resolved: Resolved, precision: str) -> dict[str, Any]:
     }
     # As it will be read back: tuples become lists before anything is compared.
     return dict(json.loads(json.dumps(recipe)))
+
+
+def _stages(backbone: LoadedBackbone) -> dict[str, list[str]]:
+    """The stages that are pooled; nothing where none are, so that the recipes of earlier files stay what they were."""
+    return {"stages": list(backbone.module.stages)} if isinstance(backbone.module, StagePooled) else {}

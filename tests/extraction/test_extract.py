@@ -201,6 +201,15 @@ def test_other_settings_are_refused_with_the_difference(settings_for: MakeSettin
         extract(settings_for(extraction__views=4))
 
 
+def test_pooling_by_stage_is_another_recipe_that_names_the_stages(settings_for: MakeSettings) -> None:
+    features = extracted(settings_for("resnet18", backbone__pool="stages"))
+    assert features.recipe["backbone"]["stages"] == ["layer1", "layer2", "layer3"]
+    assert features.embeddings.shape == (24, 1, 2 * (64 + 128 + 256))
+    assert (features.embeddings.std(axis=0) > 0).mean() > 0.9, "a ReLU may silence a channel or two"
+    with pytest.raises(FingerprintError, match=r"recipe.backbone.pool: stages -> norm"):
+        extract(settings_for("resnet18"))
+
+
 def test_other_samples_are_refused(settings_for: MakeSettings, cells: Path, tmp_path: Path) -> None:
     extract(settings_for())
     pd.read_csv(cells / "labels.csv").head(20).to_csv(tmp_path / "fewer.csv", index=False)

@@ -22,14 +22,21 @@ SIDE = 32
 PRECISIONS = ("fp32", "bf16", "int8")
 
 
+def plans_of(name: str) -> list[Plan]:
+    family = "convnext" if "convnext" in name else "mobilenet"
+    return [
+        Plan(precision, key)
+        for precision in PRECISIONS
+        for key, implementation in IMPLEMENTATIONS.items()
+        if implementation.fits(family, "cpu", precision)
+    ]
+
+
 def cases() -> Iterator[object]:
     for name in NETWORKS:
-        family = "convnext" if "convnext" in name else "mobilenet"
-        for precision in PRECISIONS:
-            for key, implementation in IMPLEMENTATIONS.items():
-                if implementation.fits(family, "cpu", precision):
-                    marks = [pytest.mark.slow] if implementation.is_compiled else []
-                    yield pytest.param(name, Plan(precision, key), id=f"{name}-{precision}-{key}", marks=marks)
+        for plan in plans_of(name):
+            marks = [pytest.mark.slow] if IMPLEMENTATIONS[plan.implementation].is_compiled else []
+            yield pytest.param(name, plan, id=f"{name}-{plan.precision}-{plan.implementation}", marks=marks)
 
 
 @pytest.fixture(scope="module")
@@ -100,3 +107,29 @@ def test_an_implementation_of_another_version_is_refused(load: Callable[[str], L
     target = Target(CPU, torch.Size((1, 3, SIDE, SIDE)))
     with pytest.raises(BackboneError, match="no implementation is named 'xla'"):
         build_module(load("mobilenet_v3_small"), Plan("fp32", "xla"), target)
+
+
+@pytest.mark.parametrize(
+    "plan",
+    [plan for plan in plans_of("convnext_tiny") if not IMPLEMENTATIONS[plan.implementation].is_compiled],
+    ids=str,
+)
+def test_every_implementation_can_be_pooled_by_stage(
+    plan: Plan, checkpoint: Callable[[str], Path], samples: list[Decoded]
+) -> None:
+    backbone = load_backbone("convnext_tiny", weights=str(checkpoint("convnext_tiny")), input_size=SIDE, pool="stages")
+    [expected] = embed(backbone, Plan("fp32", "plain"), samples)
+    try:
+        [got] = embed(backbone, plan, samples)
+    except BackboneError as error:
+        pytest.skip(str(error))
+    assert got.shape == (len(samples), backbone.embedding_dim)
+    cosines = (got * expected).sum(1) / np.linalg.norm(got, axis=1) / np.linalg.norm(expected, axis=1)
+    assert cosines.min() > MIN_COSINE[plan.precision]
+    assert plan.precision != "fp32" or np.abs(got - expected).max() < 1e-4 * np.abs(expected).max()
+
+
+def test_a_compiled_network_is_not_pooled_by_stage(checkpoint: Callable[[str], Path]) -> None:
+    backbone = load_backbone("convnext_tiny", weights=str(checkpoint("convnext_tiny")), input_size=SIDE, pool="stages")
+    with pytest.raises(BackboneError, match="no stages to look at"):
+        build_module(backbone, Plan("fp32", "compiled"), Target(CPU, torch.Size((2, 3, SIDE, SIDE))))
