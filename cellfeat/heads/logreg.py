@@ -1,6 +1,7 @@
 """Multinomial logistic regression with an L2 penalty: the linear probe."""
 
 import warnings
+from typing import ClassVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,6 +36,8 @@ class LogisticRegressionHead(HeadClassifier):
     max_iter
         Most steps of L-BFGS; some 20 to 60 are needed.
     """
+
+    search_space: ClassVar = {"C": [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3]}
 
     def __init__(self, C: float = 0.003, *, class_weight: ClassWeight = "balanced", max_iter: int = 1000) -> None:
         self.C = C

@@ -1,6 +1,6 @@
 """HEADS: the table of heads. Reading it imports no torch, scikit-learn or lightgbm."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -54,6 +54,12 @@ HEADS.add(Head("dummy", "cellfeat.heads.dummy:DummyHead", "mean", "class frequen
 def head_class(name: str) -> "type[HeadClassifier]":
     """Import the class of the head `name`."""
     return import_attribute(HEADS[name].build)
+
+
+def search_space(name: str) -> Mapping[str, Sequence[Any]]:
+    """Values worth trying of the settings of the head `name`; none where it does not say."""
+    space: Mapping[str, Sequence[Any]] = getattr(head_class(name), "search_space", {})
+    return space
 
 
 def make_head(
