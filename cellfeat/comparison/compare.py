@@ -235,7 +235,9 @@ def compare(
     settings = settings or {}
     check_heads(heads, settings)
     task = prepare(features, Design(folds, groups, random_state, draws, calibrate, tune), labels=labels)
-    _tell_cost(task, heads, settings, say)
+    if tune:
+        for head in heads:
+            say(Tuner(HeadRun(task, head, None), settings.get(head, {})).cost())
     outcomes: list[Outcome] = []
     try:
         for outcome in iter_results(task, heads, settings, cache=cache, progress=progress, say=say):
@@ -293,11 +295,11 @@ def fit(
     settings = settings or {}
     check_heads([head], {head: settings})
     task = prepare(features, Design(folds, groups, random_state, draws, calibrate, tune), labels=labels)
-    _tell_cost(task, [head], settings={head: settings}, say=say)
+    if tune:
+        say(Tuner(HeadRun(task, head, None), settings).cost(on_all=True))
     on_fold = _fold_reporter(head, 0, folds, progress)
     result = evaluate(task, head, settings, cache=cache, on_fold=on_fold, say=say)
     if result.metrics["tuning"]:
-        say(f"{head}: now the settings for all samples")
         choice = Tuner(HeadRun(task, head, cache), settings).choose(np.arange(len(task.y)), partial(on_fold, 0))
         settings = {**settings, **choice.settings}
         result = _with_final_settings(task, result, settings, choice)
@@ -442,14 +444,6 @@ def _fold_reporter(head: str, n_before: int, n_total: int, progress: Progress | 
             progress(head, fold, n_before + fold - 1 + share if fold else n_total, n_total)
 
     return report
-
-
-def _tell_cost(
-    task: Task, heads: Sequence[str], settings: Mapping[str, HeadSettings], say: Callable[[str], None]
-) -> None:
-    if task.design.tune:
-        for head in heads:
-            say(Tuner(HeadRun(task, head, None), settings.get(head, {})).cost())
 
 
 def _with_final_settings(task: Task, result: HeadResult, settings: HeadSettings, choice: Choice) -> HeadResult:

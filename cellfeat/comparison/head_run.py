@@ -1,6 +1,7 @@
 """One head on one fold: fitted and asked for probabilities, or found in the cache."""
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from time import perf_counter
 from typing import Any
 
@@ -45,7 +46,6 @@ class HeadRun:
     def __init__(self, task: Task, head: str, cache: FoldCache | None) -> None:
         self.task, self.head, self.cache = task, head, cache
         self.n_cached = 0
-        self._X = head_inputs(head, task.embeddings)
 
     def outcome(self, settings: HeadSettings, fold: Fold) -> FoldOutcome:
         """Give the outcome of a fold of the task, computed only where no earlier run has left it."""
@@ -81,6 +81,11 @@ class HeadRun:
     def keys(self, settings: HeadSettings) -> HeadKeys:
         """What outcomes with these settings are named by in the cache."""
         return HeadKeys(self.task, self.head, new_head(self.task, self.head, settings))
+
+    @cached_property
+    def _X(self) -> Floats:
+        # The mean over views of all samples takes seconds, and a run that finds all in the cache never needs it.
+        return head_inputs(self.head, self.task.embeddings)
 
 
 def new_head(task: Task, head: str, settings: HeadSettings) -> Any:

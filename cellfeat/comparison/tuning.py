@@ -32,8 +32,9 @@ from cellfeat.comparison.cache import array_digest
 from cellfeat.comparison.head_run import HEAD_FAILURES, HeadRun, HeadSettings, resolved_settings
 from cellfeat.comparison.scores import GroupBootstrap, balanced_accuracy
 from cellfeat.comparison.splits import Fold, fewest_groups, grouped_folds, thinned_rows
-from cellfeat.errors import HeadError
+from cellfeat.errors import HeadError, SplitError
 from cellfeat.heads.registry import search_space
+from cellfeat.heads.state import plain_params
 from cellfeat.provenance import digest_file
 
 Integers = NDArray[np.integer]
@@ -211,7 +212,8 @@ class Tuner:
         design = run.task.design
         space = {name: values for name, values in search_space(run.head).items() if name not in given}
         resolved = resolved_settings(run.task, run.head, given)
-        self.candidates = candidates(space, resolved, design.tune, design.random_state)
+        drawn = candidates(space, resolved, design.tune, design.random_state)
+        self.candidates = [plain_params(settings) for settings in drawn]
         self._run, self._given, self._say = run, given, say
         self._was_estimated = False
 
@@ -220,13 +222,21 @@ class Tuner:
         """Whether there is anything but the settings as given."""
         return len(self.candidates) > 1
 
-    def cost(self) -> str:
-        """Say how much is to be fitted over all folds."""
-        head, folds = self._run.head, self._run.task.folds
+    def cost(self, *, on_all: bool = False) -> str:
+        """Say how much is to be fitted over all folds; with `on_all` also for the settings for all samples.
+
+        Raises
+        ------
+        SplitError
+            As `choose`.
+        """
         if not self.has_choice:
-            return f"{head}: no settings to choose from"
-        n_fits = sum(self._plan(fold.train).n_fits for fold in folds)
-        return f"{head}: {len(self.candidates)} settings in each of {len(folds)} folds, {n_fits} fits on parts of them"
+            return f"{self._run.head}: no settings to choose from"
+        task = self._run.task
+        parts = [fold.train for fold in task.folds] + ([np.arange(len(task.y))] if on_all else [])
+        n_fits = sum(self._plan(rows).n_fits for rows in parts)
+        where = f"each of {len(task.folds)} folds" + (" and on all samples" if on_all else "")
+        return f"{self._run.head}: {len(self.candidates)} settings in {where}, {n_fits} fits on parts of them"
 
     def choose(self, rows: Integers, on_share: Callable[[float], None] = lambda _share: None) -> Choice:
         """Find the settings for a training part, or take them from the cache.
@@ -262,7 +272,12 @@ class Tuner:
 
     def _plan(self, rows: Integers) -> Plan:
         task = self._run.task
-        n_folds = max(2, min(INNER_FOLDS, fewest_groups(task.y[rows], task.groups[rows])))
+        n_folds = min(INNER_FOLDS, fewest_groups(task.y[rows], task.groups[rows]))
+        if n_folds < 2:
+            raise SplitError(
+                "tune: inner folds need every class in 2 or more groups of each training part, got a class in 1; "
+                "ask for more folds, leave the class out, or do not tune"
+            )
         return Plan(n_folds, tuple(rungs(len(self.candidates) - 1, len(rows) * (n_folds - 1) // n_folds)))
 
     def _key(self, rows: Integers) -> str | None:

@@ -15,7 +15,7 @@ from cellfeat.comparison.head_run import HeadRun
 from cellfeat.comparison.report import tuning_lines
 from cellfeat.comparison.task import Design, prepare
 from cellfeat.comparison.tuning import Tuner, candidates, describe_choices, rungs
-from cellfeat.errors import HeadError
+from cellfeat.errors import HeadError, SplitError
 from cellfeat.heads.bundle import load_bundle, save_bundle
 from cellfeat.heads.registry import HEADS, Head
 
@@ -197,6 +197,35 @@ def test_the_cost_is_told_before_the_first_fit_and_the_time_after_it(features, p
     assert cost == "planted: 8 settings in each of 3 folds, 72 fits on parts of them"
     assert n_first == 1
     assert estimate == "planted: 8 settings, 3 folds, about 1 s"
+
+
+def test_fit_tells_that_all_samples_come_after_the_folds(features, planted):
+    told = []
+    fit(features, "planted", tune=8, say=told.append, **FEW_DRAWS)
+    assert told[0] == "planted: 8 settings in each of 3 folds and on all samples, 96 fits on parts of them"
+    assert len(told) == 2
+
+
+def test_a_class_in_too_few_groups_for_inner_folds_is_told_before_the_first_fit(features, planted):
+    with pytest.raises(SplitError, match="inner folds need every class in 2 or more groups"):
+        compare(features, heads=["planted"], groups="none", tune=8, folds=2, labels=few_of_a_class(features))
+    assert not planted.fits
+
+
+def few_of_a_class(features):
+    labels = dict(zip(features.sample_id.tolist(), features.label.tolist(), strict=True))
+    rare = [name for name, label in labels.items() if label == "c"][2:]
+    return {name: label for name, label in labels.items() if name not in rare}
+
+
+@pytest.mark.parametrize(
+    ("space", "message"),
+    [({"skil": [1, 2]}, "did you mean 'skill'"), ({"skill": [1, len]}, "cannot be saved")],
+)
+def test_a_search_space_that_does_not_fit_its_head_is_refused(features, planted, monkeypatch, space, message):
+    monkeypatch.setattr(planted, "search_space", space)
+    with pytest.raises(HeadError, match=message):
+        compare(features, heads=["planted"], tune=8, **FEW_DRAWS)
 
 
 def test_the_promised_number_of_fits_is_made(features, planted, monkeypatch):
