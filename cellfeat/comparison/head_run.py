@@ -71,9 +71,9 @@ class HeadRun:
         """
         classifier = new_head(self.task, self.head, settings)
         start = perf_counter()
-        classifier.fit(self._X[fold.train], self.task.y[fold.train])
+        classifier.fit(self._inputs[fold.train], self.task.y[fold.train])
         fitted = perf_counter()
-        probabilities = classifier.predict_proba(self._X[fold.test])
+        probabilities = classifier.predict_proba(self._inputs[fold.test])
         predicted = perf_counter()
         _check_probabilities(classifier, probabilities, self.task.classes)
         return FoldOutcome(probabilities, fitted - start, predicted - fitted)
@@ -83,7 +83,7 @@ class HeadRun:
         return HeadKeys(self.task, self.head, new_head(self.task, self.head, settings))
 
     @cached_property
-    def _X(self) -> Floats:
+    def _inputs(self) -> Floats:
         # The mean over views of all samples takes seconds, and a run that finds all in the cache never needs it.
         return head_inputs(self.head, self.task.embeddings)
 
