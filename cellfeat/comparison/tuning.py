@@ -258,17 +258,21 @@ class Tuner:
         SplitError
             If a class has too few groups for two inner folds.
         """
-        cache, key = self._run.cache, self._key(rows)
-        found = cache.load_record(key) if cache and key else None
+        cache, keys = self._run.cache, self._run.keys(self._given)
+        if cache is None or not keys.can_be_cached:
+            return self._search(rows, on_share)
+        key = keys.key_of(self._question(rows))
+        found = cache.load_record(key)
         if found is not None:
             return Choice(**found)
-        start = perf_counter()
-        plan = self._plan(rows)
-        choice = _Search(self._run, self._given, self.candidates, rows, plan, self._observer(plan, on_share)).choice()
-        choice = replace(choice, seconds=perf_counter() - start)
-        if cache and key:
-            cache.save_record(key, asdict(choice))
+        choice = self._search(rows, on_share)
+        cache.save_record(key, asdict(choice))
         return choice
+
+    def _search(self, rows: Integers, on_share: Callable[[float], None]) -> Choice:
+        start, plan = perf_counter(), self._plan(rows)
+        search = _Search(self._run, self._given, self.candidates, rows, plan, self._observer(plan, on_share))
+        return replace(search.choice(), seconds=perf_counter() - start)
 
     def _plan(self, rows: Integers) -> Plan:
         task = self._run.task
@@ -280,19 +284,16 @@ class Tuner:
             )
         return Plan(n_folds, tuple(rungs(len(self.candidates) - 1, len(rows) * (n_folds - 1) // n_folds)))
 
-    def _key(self, rows: Integers) -> str | None:
-        keys = self._run.keys(self._given)
-        if not keys.can_be_cached:
-            return None
-        return keys.key_of(
-            {
-                "tuning": digest_file(Path(__file__)),
-                "candidates": self.candidates,
-                "train": array_digest(rows),
-                "groups": array_digest(self._run.task.groups[rows]),
-                "seed": self._run.task.design.random_state,
-            }
-        )
+    def _question(self, rows: Integers) -> dict[str, Any]:
+        """All that decides a choice, beside what decides an outcome."""
+        task = self._run.task
+        return {
+            "tuning": digest_file(Path(__file__)),
+            "candidates": self.candidates,
+            "train": array_digest(rows),
+            "groups": array_digest(task.groups[rows]),
+            "seed": task.design.random_state,
+        }
 
     def _observer(self, plan: Plan, on_share: Callable[[float], None]) -> Callable[[float, float], None]:
         done = 0.0
