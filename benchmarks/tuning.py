@@ -48,10 +48,10 @@ def generated_features(n_samples: int) -> Features:
 
 def labelled_part(features: Features, n_samples: int) -> Features:
     """About so many of the labelled samples: whole groups, classes in proportion."""
-    rows = np.flatnonzero((features.status == 0) & (features.label != ""))
-    if 0 < n_samples < len(rows):
-        fraction, rng = n_samples / len(rows), np.random.default_rng(0)
-        rows = thinned_rows(rows, features.label, sample_groups(features), fraction, rng)
+    labelled = np.flatnonzero((features.status == 0) & (features.label != ""))
+    fraction = min(1, n_samples / len(labelled)) if n_samples else 1
+    rng = np.random.default_rng(0)
+    rows = thinned_rows(labelled, features.label, sample_groups(features), fraction, rng)
     names = ("sample_id", "label", "group", "status", "pixel_digest", "embeddings")
     return replace(features, columns={}, **{name: getattr(features, name)[rows] for name in names})
 

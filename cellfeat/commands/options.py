@@ -31,7 +31,7 @@ def tune_option(command: Command) -> Command:
         "--tune",
         type=click.IntRange(min=0),
         metavar="N",
-        help="Try N settings of each head inside the training part of each fold; 27 is a good number.",
+        help="Try N settings of each head inside the training part of each fold, those given among them.",
     )(command)
 
 

@@ -53,7 +53,13 @@ FEWEST_SAMPLES = 1000
 """No rung has fewer training samples, unless there are no more."""
 
 ONE_STANDARD_ERROR = 0.683
-"""Level of the interval of the paired difference that has to lie above 0 for settings to replace those given."""
+"""Level of the interval of the paired difference that has to lie above 0 for settings to replace those given.
+
+Means of 3 or 4 parts of 500 samples, nested. Real embeddings, where the defaults leave little to win: `knn` 0.451 as
+given, 0.435 where the best candidate is always taken, 0.444 with one standard error, 0.447 with two; `logreg` 0.521,
+0.509, 0.514, 0.519. Generated ones: `knn` 0.226, 0.238, 0.235, 0.232; `logreg`, whose default is far off there, 0.476,
+0.527, 0.527, 0.504. One standard error is the best of the four ways on the mean.
+"""
 
 DRAWS = 500
 
