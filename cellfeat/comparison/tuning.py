@@ -50,7 +50,7 @@ FINALISTS = 3
 """About so many candidates are fitted on all training samples, and the settings as given beside them."""
 
 FEWEST_SAMPLES = 1000
-"""No rung has fewer training samples, unless there are no more."""
+"""No rung has fewer training samples, unless there are no more: too little is seen there of what is best on all."""
 
 ONE_STANDARD_ERROR = 0.683
 """Level of the interval of the paired difference that has to lie above 0 for settings to replace those given.
