@@ -147,6 +147,7 @@ class ComparisonSettings(Section):
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     draws: Annotated[int, Field(ge=100)] = 2000
     calibrate: Literal["temperature", "none"] = "temperature"
+    tune: Annotated[int, Field(ge=0)] = 0
     output: Path = Path("results/cells")
 
 

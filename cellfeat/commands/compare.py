@@ -36,6 +36,9 @@ def command(
     """Evaluate heads on the same grouped folds, and say which is better, with intervals.
 
     What is computed is kept in the results folder: with one more head, the same command computes only that head.
+
+    With --tune, the settings of each head are looked for inside the training part of each fold, so that its score stays
+    honest. Learning curves are drawn with the settings as given.
     """
     chosen = {
         "comparison.heads": [name.strip() for name in heads.split(",")] if heads else None,
@@ -57,7 +60,7 @@ def compare_and_report(settings: "Settings", *, labels: Path | None = None, fres
 
     from cellfeat.commands.standing import StandingObserver
     from cellfeat.comparison.compare import compare
-    from cellfeat.comparison.report import render_table, write_report
+    from cellfeat.comparison.report import render_table, tuning_lines, write_report
     from cellfeat.extraction.store import load_features
 
     features = load_features(settings.extraction.output)
@@ -70,7 +73,7 @@ def compare_and_report(settings: "Settings", *, labels: Path | None = None, fres
     console = Console()
     console.width = max(console.width, TABLE_WIDTH) if not console.is_terminal else console.width
     console.print(render_table(comparison))
-    click.echo("\n".join(comparison.verdicts_on_best()))
+    click.echo("\n".join([*comparison.verdicts_on_best(), *tuning_lines(comparison.results)]))
     write_report(comparison, wanted.output)
     if not comparison.is_complete:
         raise KeyboardInterrupt

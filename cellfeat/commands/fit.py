@@ -27,6 +27,9 @@ def command(
 ) -> None:
     """Evaluate one head out of fold, then fit it on all samples and save it.
 
+    With --tune, the saved head has the settings found on all samples, and its scores are those of the settings found
+    inside the training part of each fold.
+
     Beside the saved head: metrics.json and the out-of-fold predictions. Folds that compare has evaluated already are
     taken from there.
     """
@@ -42,7 +45,7 @@ def fit_and_save(
     """Evaluate, fit and save one head, and print its scores."""
     from cellfeat.commands.standing import StandingObserver
     from cellfeat.comparison.compare import fit
-    from cellfeat.comparison.report import score_lines, write_head_report
+    from cellfeat.comparison.report import score_lines, tuning_lines, write_head_report
     from cellfeat.extraction.store import load_features
     from cellfeat.heads.bundle import check_bundle_folder, save_bundle
 
@@ -53,4 +56,4 @@ def fit_and_save(
         bundle, result = fit(features, head, settings=settings.heads.get(head, {}), **arguments)
     save_bundle(bundle, folder)
     write_head_report(result, folder)
-    click.echo("\n".join(score_lines(result)))
+    click.echo("\n".join([*score_lines(result), *tuning_lines([result])]))

@@ -25,6 +25,16 @@ def config_options(command: Command) -> Command:
     return click.option("--config", type=click.Path(path_type=Path), help="YAML or JSON file of settings.")(command)
 
 
+def tune_option(command: Command) -> Command:
+    """Add ``--tune``."""
+    return click.option(
+        "--tune",
+        type=click.IntRange(min=0),
+        metavar="N",
+        help="Try N settings of each head inside the training part of each fold, those given among them.",
+    )(command)
+
+
 def fold_options(command: Command) -> Command:
     """Add what says how heads are evaluated, from ``--features`` to ``--fresh``."""
     for option in reversed(
@@ -34,6 +44,7 @@ def fold_options(command: Command) -> Command:
             click.option("--folds", type=click.IntRange(min=2), help="Number of folds."),
             click.option("--groups", metavar="auto|none|COLUMN|CSV", help="What must not straddle a split: see audit."),
             click.option("--seed", type=click.IntRange(min=0), help="Seed of folds and heads."),
+            tune_option,
             click.option("--fresh", is_flag=True, help="Compute again what an earlier run has computed."),
         )
     ):
@@ -56,13 +67,16 @@ def resolve_settings(config: Path | None, assignments: Sequence[str], flags: dic
     return load_settings(*(file for file in (default, config) if file is not None), overrides=overrides)
 
 
-def fold_flags(features: Path | None, folds: int | None, groups: str | None, seed: int | None) -> dict[str, Any]:
+def fold_flags(
+    features: Path | None, folds: int | None, groups: str | None, seed: int | None, tune: int | None
+) -> dict[str, Any]:
     """The flags of `fold_options` by their dotted key."""
     return {
         "extraction.output": features,
         "comparison.folds": folds,
         "comparison.groups": groups,
         "comparison.seed": seed,
+        "comparison.tune": tune,
     }
 
 
@@ -80,7 +94,9 @@ def evaluation_arguments(
         "random_state": wanted.seed,
         "draws": wanted.draws,
         "calibrate": wanted.calibrate,
+        "tune": wanted.tune,
         "labels": label_by_id(settings.images, settings.labels, labels) if labels else None,
         "cache": FoldCache(wanted.output / CACHE_FOLDER, is_fresh=fresh),
         "progress": observer.fold_begins,
+        "say": observer.say,
     }

@@ -4,12 +4,13 @@ from pathlib import Path
 
 import click
 
-from cellfeat.commands.options import config_options, resolve_settings
+from cellfeat.commands.options import config_options, resolve_settings, tune_option
 
 
 @click.command("run")
 @config_options
-def command(config: Path | None, assignments: tuple[str, ...]) -> None:
+@tune_option
+def command(config: Path | None, assignments: tuple[str, ...], tune: int | None) -> None:
     """Extract, compare the heads, then fit and save the best: the whole way in one go."""
     from cellfeat.commands.compare import compare_and_report
     from cellfeat.commands.console import ConsoleObserver
@@ -17,7 +18,7 @@ def command(config: Path | None, assignments: tuple[str, ...]) -> None:
     from cellfeat.comparison.compare import check_heads
     from cellfeat.extraction.extract import extract
 
-    settings = resolve_settings(config, assignments, {})
+    settings = resolve_settings(config, assignments, {"comparison.tune": tune})
     check_heads(settings.comparison.heads, settings.heads)
     with ConsoleObserver() as observer:
         extract(settings, observer=observer)

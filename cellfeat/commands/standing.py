@@ -35,9 +35,9 @@ class StandingObserver:
         if self._live.is_started:
             self._live.stop()
 
-    def fold_begins(self, head: str, fold: int, n_done: int, n_total: int) -> None:
-        """Show which head is at which fold."""
-        description = printable(f"{head}, fold {fold}")
+    def fold_begins(self, head: str, fold: int, n_done: float, n_total: int) -> None:
+        """Show which head is at which fold, or at all samples, which is fold 0."""
+        description = printable(f"{head}, fold {fold}" if fold else f"{head}, all samples")
         self._progress.update(self._task, description=description, completed=n_done, total=n_total)
         if self._console.is_terminal:
             self._live.update(self._view())

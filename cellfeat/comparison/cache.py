@@ -1,4 +1,4 @@
-"""What a head predicted of a fold, kept on disk, so that comparing one more head computes only that head.
+"""What a head predicted of a fold, and the settings chosen for it, kept on disk: one more head computes only itself.
 
 An entry is found by the digest of all that decides its numbers: embeddings, labels, fold, the head with all its
 parameters, its source and the versions of the libraries. Whatever is not exactly what was asked for (another format, a
@@ -8,6 +8,7 @@ damaged file, somebody else's file) counts as absent and is computed again. Entr
 import inspect
 import json
 from base64 import b64decode, b64encode
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -60,20 +61,31 @@ class FoldCache:
 
     def load(self, key: str, shape: tuple[int, int]) -> FoldOutcome | None:
         """Read the outcome kept under `key`; None where there is none that is whole and of this `shape`."""
+        try:
+            return _decoded(self.load_record(key), shape)
+        except (ValueError, TypeError, KeyError):
+            return None
+
+    def save(self, key: str, outcome: FoldOutcome) -> None:
+        """Keep an outcome under `key`."""
+        self.save_record(key, _encoded(outcome))
+
+    def load_record(self, key: str) -> dict[str, Any] | None:
+        """Read what `save_record` kept under `key`; None where there is nothing that is whole."""
         if self.is_fresh:
             return None
         try:
             path = self._path(key)
             if path.stat().st_size > MAX_ENTRY_BYTES:
                 return None
-            return _decoded(json.loads(path.read_bytes()), key, shape)
+            return _unsealed(json.loads(path.read_bytes()), key)
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return None
 
-    def save(self, key: str, outcome: FoldOutcome) -> None:
-        """Keep an outcome under `key`."""
+    def save_record(self, key: str, record: Mapping[str, Any]) -> None:
+        """Keep plain JSON values under `key`."""
         with publish(self._path(key)) as temporary:
-            temporary.write_text(json.dumps(_encoded(key, outcome)), encoding="utf-8")
+            temporary.write_text(json.dumps(_sealed(key, record)), encoding="utf-8")
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{key.removeprefix('sha256:')}.json"
@@ -104,7 +116,11 @@ class HeadKeys:
 
     def key(self, fold: Fold) -> str:
         """Digest of all that decides what this head predicts of the fold."""
-        return digest_json({**self._common, "train": _digest(fold.train), "test": _digest(fold.test)})
+        return self.key_of({"train": array_digest(fold.train), "test": array_digest(fold.test)})
+
+    def key_of(self, question: Mapping[str, Any]) -> str:
+        """Digest of anything else that is asked of this head, and of all that decides the answer."""
+        return digest_json({**self._common, **question})
 
     @cached_property
     def _common(self) -> dict[str, Any]:
@@ -128,25 +144,35 @@ class HeadKeys:
             return None
 
 
-def _digest(array: NDArray[Any]) -> str:
+def array_digest(array: NDArray[Any]) -> str:
+    """Digest of an array with its type and shape."""
     plain = np.ascontiguousarray(array)
     return digest_bytes(f"{plain.dtype.str}{plain.shape}".encode(), plain.tobytes())
 
 
-def _encoded(key: str, outcome: FoldOutcome) -> dict[str, Any]:
+def _sealed(key: str, record: Mapping[str, Any]) -> dict[str, Any]:
+    content = {**record, "key": key}
+    return content | {"digest": digest_json(content)}
+
+
+def _unsealed(sealed: dict[str, Any], key: str) -> dict[str, Any] | None:
+    content = {name: value for name, value in sealed.items() if name != "digest"}
+    if (sealed["digest"], sealed["key"]) != (digest_json(content), key):
+        return None
+    return {name: value for name, value in content.items() if name != "key"}
+
+
+def _encoded(outcome: FoldOutcome) -> dict[str, Any]:
     probabilities = np.ascontiguousarray(outcome.probabilities, dtype="<f8")
-    record = {
-        "key": key,
+    return {
         "shape": list(probabilities.shape),
         "probabilities": b64encode(probabilities.tobytes()).decode(),
         "seconds": [outcome.fit_seconds, outcome.predict_seconds],
     }
-    return record | {"digest": digest_json(record)}
 
 
-def _decoded(record: dict[str, Any], key: str, shape: tuple[int, int]) -> FoldOutcome | None:
-    content = {name: value for name, value in record.items() if name != "digest"}
-    if (record["digest"], record["key"], record["shape"]) != (digest_json(content), key, list(shape)):
+def _decoded(record: dict[str, Any] | None, shape: tuple[int, int]) -> FoldOutcome | None:
+    if record is None or record["shape"] != list(shape):
         return None
     raw = b64decode(record["probabilities"], validate=True)
     fit_seconds, predict_seconds = record["seconds"]

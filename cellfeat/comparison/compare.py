@@ -2,15 +2,16 @@
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 from itertools import combinations
-from time import perf_counter
 from typing import Any, Literal, Protocol
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellfeat.comparison.cache import FoldCache, FoldOutcome, HeadKeys
+from cellfeat.comparison.cache import FoldCache
+from cellfeat.comparison.head_run import HEAD_FAILURES, HeadRun, HeadSettings, new_head, resolved_settings
 from cellfeat.comparison.scores import (
     Difference,
     GroupBootstrap,
@@ -25,36 +26,34 @@ from cellfeat.comparison.scores import (
     reliability,
     selective_accuracy,
 )
-from cellfeat.comparison.splits import Fold
 from cellfeat.comparison.task import Counts, Design, Task, prepare
-from cellfeat.errors import CellfeatError, ConfigError, HeadError, first_ten
+from cellfeat.comparison.tuning import Choice, Tuner, tuning_record
+from cellfeat.errors import ConfigError, HeadError
 from cellfeat.extraction.store import Features
 from cellfeat.heads.bundle import Bundle
 from cellfeat.heads.registry import HEADS, head_inputs, make_head
-from cellfeat.heads.state import plain_params
 from cellfeat.heads.temperature import fit_temperature, tempered
 from cellfeat.provenance import utc_now, versions
 
-HeadSettings = Mapping[str, Any]
 Strings = NDArray[np.str_]
 Floats = NDArray[np.floating]
+
+FoldObserver = Callable[[int, float], None]
+"""Told the number of the fold at hand, and the share of it that is done."""
 
 LEVEL = 0.95
 THRESHOLDS = (0.5, 0.7, 0.8, 0.9, 0.95)
 PROBABILITY_PREFIX = "probability_"
 
-HEAD_FAILURES = (CellfeatError, ValueError, ArithmeticError, RuntimeError, MemoryError)
-"""What a head may raise on data it cannot fit: scikit-learn's refusals, torch's errors, no convergence, no memory.
-
-Anything else, a TypeError above all, is a bug in the head and is not hidden.
-"""
-
 
 class Progress(Protocol):
-    """Told each time a head begins with a fold."""
+    """Told each time a head begins with a fold, and of each fit that tunes it there."""
 
-    def __call__(self, head: str, fold: int, n_done: int, n_total: int) -> None:
-        """Take note that `head` begins with `fold`, from 1, and `n_done` of `n_total` over all heads are finished."""
+    def __call__(self, head: str, fold: int, n_done: float, n_total: int) -> None:
+        """Take note that `head` is at `fold`, and that `n_done` of `n_total` folds over all heads are finished.
+
+        Folds are counted from 1; fold 0 is all samples.
+        """
         ...
 
 
@@ -71,7 +70,8 @@ class HeadResult:
         ``probability_<class>`` for each class.
     metrics
         Plain JSON values. Recalls, their intervals and the rows of the confusion matrix stand in the order of
-        ``classes``; ``seconds`` are summed over the folds.
+        ``classes``; ``seconds`` are summed over the folds. ``settings`` are those given, ``tuning`` what was chosen in
+        each fold; None for a head that was not tuned.
     n_cached
         Folds whose outcome an earlier run had left in the cache; their seconds are those of that run.
     """
@@ -182,9 +182,11 @@ def compare(
     random_state: int = 0,
     draws: int = 2000,
     calibrate: Literal["temperature", "none"] = "temperature",
+    tune: int = 0,
     labels: Mapping[str, str] | None = None,
     cache: FoldCache | None = None,
     progress: Progress | None = None,
+    say: Callable[[str], None] = lambda _line: None,
     on_outcome: Callable[[Outcome], None] = lambda _outcome: None,
 ) -> Comparison:
     """Evaluate heads on the same grouped, stratified folds and compare them pair by pair.
@@ -199,7 +201,7 @@ def compare(
         Names from `HEADS`.
     settings
         Parameters by head; those not given keep their defaults.
-    folds, groups, random_state, draws, calibrate
+    folds, groups, random_state, draws, calibrate, tune
         See `Design`.
     labels
         Label by sample id, instead of the labels in the feature file; samples it lacks count as unlabelled.
@@ -207,6 +209,8 @@ def compare(
         Where outcomes of folds are kept and found again; None computes all and keeps nothing.
     progress
         Told of each fold that begins.
+    say
+        Told what tuning will cost: the fits before any is made, and about how long they will take after a head's first.
     on_outcome
         Given each head's result, or failure, as soon as it is there.
 
@@ -230,10 +234,13 @@ def compare(
     """
     settings = settings or {}
     check_heads(heads, settings)
-    task = prepare(features, Design(folds, groups, random_state, draws, calibrate), labels=labels)
+    task = prepare(features, Design(folds, groups, random_state, draws, calibrate, tune), labels=labels)
+    if tune:
+        for head in heads:
+            say(Tuner(HeadRun(task, head, None), settings.get(head, {})).cost())
     outcomes: list[Outcome] = []
     try:
-        for outcome in iter_results(task, heads, settings, cache=cache, progress=progress):
+        for outcome in iter_results(task, heads, settings, cache=cache, progress=progress, say=say):
             outcomes.append(outcome)
             on_outcome(outcome)
     except KeyboardInterrupt:
@@ -254,9 +261,11 @@ def fit(
     random_state: int = 0,
     draws: int = 2000,
     calibrate: Literal["temperature", "none"] = "temperature",
+    tune: int = 0,
     labels: Mapping[str, str] | None = None,
     cache: FoldCache | None = None,
     progress: Progress | None = None,
+    say: Callable[[str], None] = lambda _line: None,
 ) -> tuple[Bundle, HeadResult]:
     """Evaluate one head out of fold, then fit it on all labelled samples.
 
@@ -266,7 +275,7 @@ def fit(
         Name from `HEADS`.
     settings
         Its parameters; those not given keep their defaults.
-    features, folds, groups, random_state, draws, calibrate, labels, cache, progress
+    features, folds, groups, random_state, draws, calibrate, tune, labels, cache, progress, say
         As for `compare`.
 
     Returns
@@ -275,7 +284,8 @@ def fit(
         The fitted head, with its out-of-fold scores and all that prediction needs; its temperature is fitted on the
         out-of-fold probabilities of all folds.
     result
-        The evaluation: it tells how heads fitted on other folds do, each on ``(folds - 1) / folds`` of the samples.
+        The evaluation: it tells how heads fitted on other folds do, each on ``(folds - 1) / folds`` of the samples and,
+        where they are tuned, each with the settings found there. Those of the bundle are found on all samples.
 
     Raises
     ------
@@ -284,8 +294,15 @@ def fit(
     """
     settings = settings or {}
     check_heads([head], {head: settings})
-    task = prepare(features, Design(folds, groups, random_state, draws, calibrate), labels=labels)
-    result = evaluate(task, head, settings, cache=cache, on_fold=_fold_reporter(head, 0, folds, progress))
+    task = prepare(features, Design(folds, groups, random_state, draws, calibrate, tune), labels=labels)
+    if tune:
+        say(Tuner(HeadRun(task, head, None), settings).cost(on_all=True))
+    on_fold = _fold_reporter(head, 0, folds, progress)
+    result = evaluate(task, head, settings, cache=cache, on_fold=on_fold, say=say)
+    if result.metrics["tuning"]:
+        choice = Tuner(HeadRun(task, head, cache), settings).choose(np.arange(len(task.y)), partial(on_fold, 0))
+        settings = {**settings, **choice.settings}
+        result = _with_final_settings(task, result, settings, choice)
     return _fit_all(task, features, result, settings), result
 
 
@@ -296,13 +313,14 @@ def iter_results(
     *,
     cache: FoldCache | None = None,
     progress: Progress | None = None,
+    say: Callable[[str], None] = lambda _line: None,
 ) -> Iterator[Outcome]:
     """Evaluate one head after the other; a head that fails is reported and does not stop the others."""
     n_total = len(heads) * len(task.folds)
     for number, head in enumerate(heads):
         on_fold = _fold_reporter(head, number * len(task.folds), n_total, progress)
         try:
-            yield evaluate(task, head, settings.get(head, {}), cache=cache, on_fold=on_fold)
+            yield evaluate(task, head, settings.get(head, {}), cache=cache, on_fold=on_fold, say=say)
         except HeadError as error:
             yield HeadFailure(head, str(error))
 
@@ -313,28 +331,36 @@ def evaluate(
     settings: HeadSettings,
     *,
     cache: FoldCache | None = None,
-    on_fold: Callable[[int], None] = lambda _fold: None,
+    on_fold: FoldObserver = lambda _fold, _share: None,
+    say: Callable[[str], None] = lambda _line: None,
 ) -> HeadResult:
     """Predict each fold by a head fitted on the others, and score all predictions together.
 
+    Where the design says so, the head's settings are first looked for in the training part of each fold.
+
     Parameters
     ----------
-    cache
+    cache, say
         As for `compare`.
     on_fold
-        Told the number, from 1, of each fold that begins.
+        Told the number, from 1, of the fold at hand, and the share of it that is done.
 
     Raises
     ------
     HeadError
         If the head fails in a fold; the message says in which, and why.
     """
-    run = _HeadRun(task, head, settings, cache)
-    outcomes = []
+    run = HeadRun(task, head, cache)
+    tuner = Tuner(run, settings, say)
+    choices, outcomes = [], []
     for number, fold in enumerate(task.folds, start=1):
-        on_fold(number)
+        on_fold(number, 0)
         try:
-            outcomes.append(run.outcome(fold))
+            chosen = settings
+            if tuner.has_choice:
+                choices.append(tuner.choose(fold.train, partial(on_fold, number)))
+                chosen = {**settings, **choices[-1].settings}
+            outcomes.append(run.outcome(chosen, fold))
         except HEAD_FAILURES as error:
             raise HeadError(
                 f"{head} failed in fold {number} of {len(task.folds)}: {type(error).__name__}: {error}"
@@ -347,8 +373,10 @@ def evaluate(
         "seconds": {
             "fit": sum(outcome.fit_seconds for outcome in outcomes),
             "predict": sum(outcome.predict_seconds for outcome in outcomes),
+            "tune": sum(choice.seconds for choice in choices),
         },
-        "settings": _resolved_settings(task, head, settings),
+        "settings": resolved_settings(task, head, settings),
+        "tuning": tuning_record(choices) if choices else None,
     }
     metrics = _metrics(task, head, probabilities) | _probability_metrics(task, raw, probabilities) | record
     return HeadResult(head, _prediction_table(task, head, probabilities), metrics, run.n_cached)
@@ -410,60 +438,18 @@ def check_heads(heads: Sequence[str], settings: Mapping[str, HeadSettings]) -> N
         make_head(head, settings.get(head, {}), n_views=1, random_state=0)
 
 
-def _fold_reporter(head: str, n_before: int, n_total: int, progress: Progress | None) -> Callable[[int], None]:
-    def report(fold: int) -> None:
+def _fold_reporter(head: str, n_before: int, n_total: int, progress: Progress | None) -> FoldObserver:
+    def report(fold: int, share: float) -> None:
         if progress is not None:
-            progress(head, fold, n_before + fold - 1, n_total)
+            progress(head, fold, n_before + fold - 1 + share if fold else n_total, n_total)
 
     return report
 
 
-class _HeadRun:
-    """One head fold by fold: each outcome from the cache, or computed and kept there."""
-
-    def __init__(self, task: Task, head: str, settings: HeadSettings, cache: FoldCache | None) -> None:
-        self.n_cached = 0
-        self._task, self._head, self._settings = task, head, settings
-        self._X = head_inputs(head, task.embeddings)
-        keys = HeadKeys(task, head, _new_head(task, head, settings))
-        self._cache, self._keys = cache if keys.can_be_cached else None, keys
-
-    def outcome(self, fold: Fold) -> FoldOutcome:
-        if self._cache is None:
-            return self._compute(fold)
-        key = self._keys.key(fold)
-        found = self._cache.load(key, (len(fold.test), len(self._task.classes)))
-        if found is not None:
-            self.n_cached += 1
-            return found
-        outcome = self._compute(fold)
-        self._cache.save(key, outcome)
-        return outcome
-
-    def _compute(self, fold: Fold) -> FoldOutcome:
-        classifier = _new_head(self._task, self._head, self._settings)
-        start = perf_counter()
-        classifier.fit(self._X[fold.train], self._task.y[fold.train])
-        fitted = perf_counter()
-        probabilities = classifier.predict_proba(self._X[fold.test])
-        predicted = perf_counter()
-        _check_probabilities(classifier, probabilities, self._task.classes)
-        return FoldOutcome(probabilities, fitted - start, predicted - fitted)
-
-
-def _new_head(task: Task, head: str, settings: HeadSettings) -> Any:
-    return make_head(head, settings, n_views=task.embeddings.shape[1], random_state=task.design.random_state)
-
-
-def _check_probabilities(classifier: Any, probabilities: Floats, classes: Sequence[str]) -> None:
-    if list(map(str, classifier.classes_)) != list(classes):
-        raise HeadError(f"expected classes_ to be {first_ten(classes)}, got {first_ten(classifier.classes_)}")
-    strange = ~np.isfinite(probabilities).all(axis=1)
-    if strange.any():
-        raise HeadError(
-            f"{np.count_nonzero(strange)} of {len(probabilities)} samples have probabilities that are not numbers; "
-            "lower the learning rate, or look for huge values in the embeddings"
-        )
+def _with_final_settings(task: Task, result: HeadResult, settings: HeadSettings, choice: Choice) -> HeadResult:
+    tuning = result.metrics["tuning"] | {"final": choice.settings}
+    resolved = resolved_settings(task, result.head, settings)
+    return replace(result, metrics=result.metrics | {"settings": resolved, "tuning": tuning})
 
 
 def _prediction_table(task: Task, head: str, probabilities: Floats) -> pd.DataFrame:
@@ -530,11 +516,6 @@ def _abstaining(y: Strings, probabilities: Floats, classes: Sequence[str]) -> li
     ]
 
 
-def _resolved_settings(task: Task, head: str, settings: HeadSettings) -> dict[str, Any]:
-    """Every parameter of the head, defaults included: a default may change, a record may not."""
-    return plain_params(_new_head(task, head, settings).get_params(deep=False))
-
-
 def _all_differences(bootstrap: GroupBootstrap, results: Sequence[HeadResult]) -> list[HeadDifference]:
     pairs = list(combinations(results, 2))
     differences = [
@@ -549,7 +530,7 @@ def _all_differences(bootstrap: GroupBootstrap, results: Sequence[HeadResult]) -
 
 
 def _fit_all(task: Task, features: Features, result: HeadResult, settings: HeadSettings) -> Bundle:
-    classifier = _new_head(task, result.head, settings)
+    classifier = new_head(task, result.head, settings)
     classifier.fit(head_inputs(result.head, task.embeddings), task.y)
     fitted = {"on": features.path.name, "n_samples": len(task.y), "at": utc_now(), "versions": versions()}
     return Bundle(

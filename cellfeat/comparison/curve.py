@@ -5,16 +5,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
-from numpy.typing import NDArray
 
 from cellfeat.comparison.cache import FoldCache
-from cellfeat.comparison.compare import LEVEL, HeadResult, HeadSettings, evaluate
+from cellfeat.comparison.compare import LEVEL, HeadResult, evaluate
+from cellfeat.comparison.head_run import HeadSettings
 from cellfeat.comparison.scores import Difference
-from cellfeat.comparison.splits import Fold
+from cellfeat.comparison.splits import Fold, thinned_rows
 from cellfeat.comparison.task import Task
 from cellfeat.errors import ConfigError
-
-Integers = NDArray[np.integer]
 
 
 @dataclass(frozen=True)
@@ -120,18 +118,4 @@ def curve_table(curves: Sequence[LearningCurve]) -> pd.DataFrame:
 def _thinned(task: Task, fraction: float) -> Iterator[Fold]:
     for number, fold in enumerate(task.folds):
         rng = np.random.default_rng([task.design.random_state, number])
-        yield Fold(_thinned_rows(task, fold.train, fraction, rng), fold.test)
-
-
-def _thinned_rows(task: Task, rows: Integers, fraction: float, rng: np.random.Generator) -> Integers:
-    """Take, of each class, the first groups in an order that does not depend on the fraction.
-
-    A group of several classes counts to the class of its first sample; of each class one group stays at least.
-    """
-    groups, first = np.unique(task.groups[rows], return_index=True)
-    class_of_group = task.y[rows][first]
-    kept = []
-    for name in task.classes:
-        of_class = rng.permutation(groups[class_of_group == name])
-        kept.append(of_class[: max(round(fraction * len(of_class)), 1)])
-    return rows[np.isin(task.groups[rows], np.concatenate(kept))]
+        yield Fold(thinned_rows(fold.train, task.y, task.groups, fraction, rng), fold.test)

@@ -7,7 +7,7 @@ markup in them is obeyed.
 import csv
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -24,6 +24,7 @@ from rich.text import Text
 from cellfeat.comparison.compare import LEVEL, Comparison, HeadDifference, HeadResult
 from cellfeat.comparison.curve import LearningCurve, curve_table
 from cellfeat.comparison.repeats import Repeats
+from cellfeat.comparison.tuning import describe_choices, describe_settings
 from cellfeat.provenance import publish, utc_now, versions
 
 FORMAT = 1
@@ -132,6 +133,21 @@ def score_lines(result: HeadResult) -> list[str]:
         "recall:",
         *recalls,
     ]
+
+
+def tuning_lines(results: Sequence[HeadResult]) -> list[str]:
+    """Tell which settings were chosen for each head that was tuned."""
+    return [clean_text(line) for result in results if result.metrics["tuning"] for line in _tuning_lines(result)]
+
+
+def _tuning_lines(result: HeadResult) -> Iterator[str]:
+    tuning = result.metrics["tuning"]
+    yield f"{result.head}: {describe_choices([choice['settings'] for choice in tuning['per_fold']])}"
+    if "final" in tuning:
+        yield f"{result.head}, all samples: {describe_settings(tuning['final'])}"
+    failures = [failure for choice in tuning["per_fold"] for failure in choice["failures"]]
+    if failures:
+        yield f"{result.head}: {len(failures)} settings could not be fitted, the first {failures[0]}"
 
 
 def _abstaining_lines(metrics: Mapping[str, Any]) -> list[str]:

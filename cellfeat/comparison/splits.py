@@ -111,6 +111,38 @@ def grouped_folds(y: ArrayLike, groups: ArrayLike, n_folds: int, *, random_state
     )
 
 
+def fewest_groups(y: ArrayLike, groups: ArrayLike) -> int:
+    """Count the groups of the class that has the fewest: no more folds can have every class."""
+    pairs = np.unique(np.stack([np.unique(y, return_inverse=True)[1], np.asarray(groups)]), axis=1)
+    return int(np.bincount(pairs[0]).min())
+
+
+def thinned_rows(rows: Integers, y: NDArray, groups: NDArray, fraction: float, rng: np.random.Generator) -> Integers:
+    """Take a part of some rows: of each class the first groups in an order that does not depend on the fraction.
+
+    So a larger part holds every smaller one. A group of several classes counts to the class of its first row; of each
+    class one group stays at least.
+
+    Parameters
+    ----------
+    rows
+        Row numbers.
+    y, groups
+        Labels and group numbers of all rows, shape ``(n_samples,)``.
+    fraction
+        Part of each class's groups, in (0, 1].
+    rng
+        Orders the groups.
+    """
+    names, first = np.unique(groups[rows], return_index=True)
+    class_of_group = y[rows][first]
+    kept = []
+    for name in np.unique(class_of_group):
+        of_class = rng.permutation(names[class_of_group == name])
+        kept.append(of_class[: max(round(fraction * len(of_class)), 1)])
+    return rows[np.isin(groups[rows], np.concatenate(kept))]
+
+
 def _even_folds(y: NDArray, groups: NDArray, n_folds: int, seed: int) -> list[Fold]:
     splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
     return [Fold(train, test) for train, test in splitter.split(y, y, groups)]

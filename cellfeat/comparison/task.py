@@ -35,6 +35,8 @@ class Design:
         Bootstrap draws behind each interval.
     calibrate
         ``"temperature"`` or ``"none"``: what is done to the heads' probabilities.
+    tune
+        Settings tried inside the training part of each fold, those given among them; 0 keeps those given.
     """
 
     folds: int = 5
@@ -42,6 +44,7 @@ class Design:
     random_state: int = 0
     draws: int = 2000
     calibrate: Literal["temperature", "none"] = "temperature"
+    tune: int = 0
 
 
 @dataclass(frozen=True)

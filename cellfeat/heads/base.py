@@ -1,8 +1,9 @@
 """What every head has in common: labels, checks of the input, and the state that a bundle saves."""
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
-from typing import Any, Self, TypeGuard
+from typing import Any, ClassVar, Self, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -31,6 +32,9 @@ class HeadClassifier(ClassifierMixin, BaseEstimator, ABC):
     n_features_in_
         Columns of the `X` it was fitted on.
     """
+
+    search_space: ClassVar[Mapping[str, Sequence[Any]]] = {}
+    """Values worth trying by setting: what ``--tune`` draws from. A head without any is not tuned."""
 
     classes_: NDArray[Any]
     n_features_in_: int

@@ -1,6 +1,6 @@
 """Gradient-boosted trees by LightGBM; the only module that uses lightgbm."""
 
-from typing import Any
+from typing import Any, ClassVar
 
 import lightgbm
 import numpy as np
@@ -64,6 +64,15 @@ class BoostingHead(HeadClassifier):
     random_state
         Seed.
     """
+
+    search_space: ClassVar = {
+        "n_estimators": [150, 300, 600],
+        "learning_rate": [0.03, 0.05, 0.1, 0.2],
+        "num_leaves": [3, 5, 7, 15, 31],
+        "min_child_samples": [5, 10, 20, 40],
+        "colsample_bytree": [0.02, 0.05, 0.1, 0.2],
+        "reg_lambda": [1.0, 3.0, 10.0, 30.0],
+    }
 
     def __init__(
         self,

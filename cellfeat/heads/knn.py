@@ -1,5 +1,7 @@
 """Nearest neighbours by cosine, with votes that do not favour the large classes."""
 
+from typing import ClassVar
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -24,6 +26,8 @@ class KNNHead(HeadClassifier):
     class_weight
         ``"balanced"`` so that each class counts the same, ``None``, or a weight for each class.
     """
+
+    search_space: ClassVar = {"n_neighbors": [1, 3, 5, 8, 12, 15, 20, 30, 50]}
 
     def __init__(self, n_neighbors: int = 15, *, class_weight: ClassWeight = "balanced") -> None:
         self.n_neighbors = n_neighbors

@@ -1,6 +1,7 @@
 """The default head: a multilayer perceptron that is trained on a random view of each sample."""
 
 from itertools import pairwise
+from typing import ClassVar
 
 import numpy as np
 import torch
@@ -76,6 +77,15 @@ class MLPHead(HeadClassifier):
     random_state
         Seed; the same one gives the same head on the same machine.
     """
+
+    search_space: ClassVar = {
+        "hidden": [256, 512, 1024, 2048],
+        "dropout": [0.3, 0.5, 0.7, 0.8],
+        "learning_rate": [0.0003, 0.001, 0.002, 0.004],
+        "weight_decay": [0.01, 0.05, 0.2, 0.5],
+        "label_smoothing": [0.0, 0.05, 0.1, 0.2],
+    }
+    """Not the epochs: they follow from the number of samples, and a search on parts of the samples would mislead."""
 
     def __init__(
         self,

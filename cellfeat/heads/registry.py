@@ -1,6 +1,6 @@
 """HEADS: the table of heads. Reading it imports no torch, scikit-learn or lightgbm."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -56,6 +56,22 @@ def head_class(name: str) -> "type[HeadClassifier]":
     return import_attribute(HEADS[name].build)
 
 
+def search_space(name: str) -> Mapping[str, Sequence[Any]]:
+    """Values worth trying of the settings of the head `name`; none where it does not say.
+
+    Raises
+    ------
+    UnknownNameError
+        If no head has this name.
+    HeadError
+        If the head names something that is no setting of it.
+    """
+    build = head_class(name)
+    space: Mapping[str, Sequence[Any]] = getattr(build, "search_space", {})
+    _check_settings(name, space, _settings_of(build))
+    return space
+
+
 def make_head(
     name: str, settings: Mapping[str, Any], *, n_views: int = 1, random_state: int | None = None
 ) -> "HeadClassifier":
@@ -80,10 +96,14 @@ def make_head(
         If the head has no such setting.
     """
     build = head_class(name)
-    parameters = set(build._get_param_names())
-    _check_settings(name, settings, parameters.difference(SET_BY_THE_RUN))
+    _check_settings(name, settings, _settings_of(build))
     by_the_run = {"n_views": n_views, "random_state": random_state}
-    return build(**settings, **{key: value for key, value in by_the_run.items() if key in parameters})
+    taken = build._get_param_names()
+    return build(**settings, **{key: value for key, value in by_the_run.items() if key in taken})
+
+
+def _settings_of(build: "type[HeadClassifier]") -> set[str]:
+    return set(build._get_param_names()).difference(SET_BY_THE_RUN)
 
 
 def _check_settings(name: str, settings: Mapping[str, Any], valid: set[str]) -> None:

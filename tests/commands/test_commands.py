@@ -71,6 +71,24 @@ def test_compare_prints_the_table_and_writes_the_report(folder: Path) -> None:
     assert "from an earlier run" not in fresh.stderr
 
 
+def test_tuning_tells_its_cost_first_and_what_was_chosen_last(folder: Path) -> None:
+    arguments = ("--folds", "3", "--tune", "4", "--output", "results/tuned")
+    done = run_cli(folder, "compare", "--heads", "knn,dummy", *arguments)
+    assert done.returncode == 0, done.stderr
+    lines = done.stderr.splitlines()
+    assert lines[0] == "knn: 4 settings in each of 3 folds, 36 fits on parts of them"
+    assert any(line.startswith("knn: 4 settings, 3 folds, about ") for line in lines[1:])
+    assert any(line.startswith("knn: ") and " of 3 folds" in line for line in done.stdout.splitlines())
+    record = json.loads((folder / "results" / "tuned" / "comparison.json").read_text())
+    assert record["design"]["tune"] == 4
+    (knn,) = (metrics for metrics in record["heads"] if metrics["head"] == "knn")
+    assert len(knn["tuning"]["per_fold"]) == 3
+    fitted = run_cli(folder, "fit", "--head", "knn", *arguments[:-1], "results/tuned/knn")
+    assert fitted.returncode == 0, fitted.stderr
+    assert "knn, all samples: " in fitted.stdout
+    assert "final" in json.loads((folder / "results" / "tuned" / "knn" / "metrics.json").read_text())["tuning"]
+
+
 def test_compare_answers_whether_more_images_and_other_folds_would_matter(folder: Path) -> None:
     done = run_cli(
         folder, "compare", "--heads", "knn,dummy", "--folds", "3", "--fractions", "0.5,1", "--repeats", "2",

@@ -43,6 +43,16 @@ def test_a_terminal_shows_head_fold_and_the_standings_best_first(console):
     assert not observer._live.is_started
 
 
+@pytest.mark.parametrize("console", [True], indirect=True)
+def test_a_terminal_shows_parts_of_a_fold_and_the_work_on_all_samples(console):
+    with StandingObserver(console) as observer:
+        observer.fold_begins("knn", 2, 1.5, 5)
+        assert observer._progress.tasks[0].completed == 1.5
+        observer.fold_begins("knn", 0, 5, 5)
+        observer._live.refresh()
+    assert "knn, all samples" in console.file.getvalue()
+
+
 @pytest.mark.parametrize("console", [False], indirect=True)
 def test_a_log_has_a_line_a_head_and_no_bars(console):
     with StandingObserver(console) as observer:

@@ -235,7 +235,9 @@ def test_metrics_are_plain_values_that_fit_together(make_clusters):
     assert metrics["ci_low"] <= metrics["balanced_accuracy"] <= metrics["ci_high"]
     assert len(metrics["per_fold"]) == metrics["folds"] == 3
     assert np.sum(metrics["confusion_matrix"]) == metrics["n_samples"] == metrics["n_groups"] == 180
-    assert set(metrics["seconds"]) == {"fit", "predict"}
+    assert set(metrics["seconds"]) == {"fit", "predict", "tune"}
+    assert metrics["seconds"]["tune"] == 0
+    assert metrics["tuning"] is None
     assert metrics["settings"]["C"] == make_head("logreg", {}, n_views=1, random_state=0).get_params()["C"]
 
 

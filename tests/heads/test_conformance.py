@@ -12,9 +12,11 @@ from sklearn.base import clone
 from sklearn.metrics import recall_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
+from cellfeat.comparison.tuning import candidates
 from cellfeat.errors import HeadError
 from cellfeat.heads.bundle import Bundle, save_bundle
-from cellfeat.heads.registry import HEADS, head_inputs, make_head
+from cellfeat.heads.registry import HEADS, head_inputs, make_head, search_space
+from cellfeat.heads.state import plain_params
 
 SMALL: dict[str, dict[str, Any]] = {
     "mlp": {"hidden": 32, "epochs": 20, "device": "cpu"},
@@ -50,6 +52,33 @@ def clusters(
 )
 def test_passes_the_checks_of_scikit_learn(estimator: Any, check: Any) -> None:
     check(estimator)
+
+
+SEARCHED = [(name, setting) for name in HEADS for setting in search_space(name)]
+
+
+@pytest.mark.parametrize(("name", "setting"), SEARCHED)
+def test_every_value_of_the_search_space_is_accepted_and_can_be_recorded(name: str, setting: str) -> None:
+    values = search_space(name)[setting]
+    assert len(values) >= 2
+    for value in values:
+        head = make_head(name, {setting: value}, random_state=0)
+        head._check_parameters()
+        assert plain_params(head.get_params())[setting] == value
+
+
+@pytest.mark.parametrize("name", sorted({name for name, _ in SEARCHED}))
+def test_settings_drawn_from_the_search_space_can_be_fitted(name: str) -> None:
+    X, y = clusters(n_samples=60)
+    quick = {key: value for key, value in SMALL.get(name, {}).items() if key in ("epochs", "device", "n_jobs")}
+    given = make_head(name, quick, random_state=0).get_params()
+    for settings in candidates(search_space(name), given, 3, random_state=0):
+        probabilities = make_head(name, quick | settings, random_state=0).fit(X, y).predict_proba(X)
+        assert np.isfinite(probabilities).all()
+
+
+def test_the_default_heads_can_be_tuned() -> None:
+    assert {name for name, _ in SEARCHED} >= {"mlp", "logreg", "lightgbm", "knn"}
 
 
 @pytest.mark.parametrize("name", LEARNING_HEADS)
