@@ -1,6 +1,7 @@
 """What input size, views and channels cost and bring: seconds per 1,000 samples beside balanced accuracy.
 
     python benchmarks/settings.py --images DIR --labels y_train.csv --samples 1500 --sizes 64 96 128 160 224
+    python benchmarks/settings.py … --pool stages
 
 Each size is extracted once, ``channels_as: both`` with all views (efficientnet_lite0, ImageNet weights, no crop); fewer
 views, and planes or separate alone, are slices of that file, which holds the same numbers. The seconds of a slice are
@@ -32,7 +33,7 @@ def settings_for(arguments: argparse.Namespace, labels: Path, size: int, output:
             "images.root": arguments.images,
             "labels": {"file": str(labels), "unmatched": "ignore"},
             "preprocessing": {"input_size": size, "crop": "none", "channels_as": "both"},
-            "backbone.name": "efficientnet_lite0",
+            "backbone": {"name": "efficientnet_lite0", "pool": arguments.pool},
             "extraction.views": arguments.views,
             "extraction.output": output,
             "extraction.precision": "auto",
@@ -81,6 +82,7 @@ def main() -> None:
     parser.add_argument("--labels", type=Path, required=True)
     parser.add_argument("--samples", type=int, default=1500)
     parser.add_argument("--sizes", type=int, nargs="+", default=[64, 96, 128, 160, 224])
+    parser.add_argument("--pool", choices=["norm", "stages"], default="norm")
     parser.add_argument("--views", type=int, choices=[1, 4, 8], default=8)
     arguments = parser.parse_args()
     print("| px | views | channels | seconds per 1,000 samples | balanced accuracy, logreg |\n|---|---|---|---|---|")
