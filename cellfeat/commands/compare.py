@@ -57,7 +57,7 @@ def compare_and_report(settings: "Settings", *, labels: Path | None = None, fres
 
     from cellfeat.commands.standing import StandingObserver
     from cellfeat.comparison.compare import compare
-    from cellfeat.comparison.report import render_table, write_report
+    from cellfeat.comparison.report import render_table, set_lines, write_report
     from cellfeat.extraction.store import load_features
 
     features = load_features(settings.extraction.output)
@@ -71,6 +71,7 @@ def compare_and_report(settings: "Settings", *, labels: Path | None = None, fres
     console.width = max(console.width, TABLE_WIDTH) if not console.is_terminal else console.width
     console.print(render_table(comparison))
     click.echo("\n".join(comparison.verdicts_on_best()))
+    click.echo("\n".join(set_lines(comparison)))
     write_report(comparison, wanted.output)
     if not comparison.is_complete:
         raise KeyboardInterrupt

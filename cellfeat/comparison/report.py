@@ -113,25 +113,69 @@ def score_line(result: HeadResult) -> str:
 
 
 def score_lines(result: HeadResult) -> list[str]:
-    """Tell one head's scores in lines of text: the balanced accuracy, each fold's, and each class's recall."""
+    """Tell one head's scores in lines of text: balanced accuracy, each fold's, and each class's recall and coverage."""
     metrics = result.metrics
     folds = ", ".join(f"{value:.3f}" for value in metrics["per_fold"])
-    names = _shown_names(metrics["classes"])
-    width = max(map(len, names))
-    recalls = [
-        f"  {name:<{width}}  {recall:.3f} [{low:.3f}, {high:.3f}]"
-        for name, recall, (low, high) in zip(
-            names, metrics["per_class_recall"], metrics["per_class_recall_ci"], strict=True
-        )
-    ]
     return [
         score_line(result),
         f"per fold: {folds}",
         _calibration_line(metrics),
         *_abstaining_lines(metrics),
-        "recall:",
-        *recalls,
+        f"predict --coverage {metrics['prediction_sets']['coverage']:g}: {sets_phrase(metrics['prediction_sets'])}",
+        *_class_lines(metrics),
     ]
+
+
+def set_lines(comparison: Comparison) -> list[str]:
+    """Tell how large each head's prediction sets are, and which class they cover least, on held-out folds."""
+    coverage = comparison.best.metrics["prediction_sets"]["coverage"]
+    width = max(len(clean_text(result.head)) for result in comparison.results)
+    return [
+        f"predict --coverage {coverage:g}, on held-out folds:",
+        *(
+            f"  {clean_text(result.head):<{width}}  {sets_phrase(result.metrics['prediction_sets'])}; "
+            f"{_least_covered(result.metrics)}"
+            for result in comparison.results
+        ),
+    ]
+
+
+def sets_phrase(summary: Mapping[str, Any]) -> str:
+    """Tell the sizes of prediction sets, as `PredictionSets.summary` has them."""
+    return (
+        f"{summary['mean_size']:.2f} classes a set; {summary['one']:.0%} hold one, {summary['several']:.0%} several, "
+        f"{summary['none']:.0%} none"
+    )
+
+
+def _least_covered(metrics: Mapping[str, Any]) -> str:
+    covered = metrics["prediction_sets"]["per_class_coverage"]
+    least = int(np.argmin(covered))
+    interval = metrics["prediction_sets"]["per_class_coverage_ci"][least]
+    return f"least covered: {_shorten(metrics['classes'][least])} {_with_interval(covered[least], interval)}"
+
+
+def _class_lines(metrics: Mapping[str, Any]) -> list[str]:
+    names = _shown_names(metrics["classes"])
+    sets = metrics["prediction_sets"]
+    width = max(map(len, ("class", *names)))
+    rows = zip(
+        names,
+        zip(metrics["per_class_recall"], metrics["per_class_recall_ci"], strict=True),
+        zip(sets["per_class_coverage"], sets["per_class_coverage_ci"], strict=True),
+        strict=True,
+    )
+    return [
+        f"  {'class':<{width}}  {'recall':<20}  true class in the set",
+        *(
+            f"  {name:<{width}}  {_with_interval(*recall)}  {_with_interval(*covered)}"
+            for name, recall, covered in rows
+        ),
+    ]
+
+
+def _with_interval(value: float, interval: Sequence[float]) -> str:
+    return f"{value:.3f} [{interval[0]:.3f}, {interval[1]:.3f}]"
 
 
 def _abstaining_lines(metrics: Mapping[str, Any]) -> list[str]:
@@ -176,6 +220,7 @@ def save_predictions_csv(
     *,
     id_column: str = "file_id",
     label_column: str = "cell_line",
+    more: Mapping[str, Sequence[str]] | None = None,
     probabilities: NDArray[np.floating] | None = None,
     classes: Sequence[str] = (),
 ) -> None:
@@ -186,18 +231,22 @@ def save_predictions_csv(
 
     Parameters
     ----------
+    more
+        Further columns by their heading, between the class and the probabilities.
     probabilities
         Shape ``(n_samples, n_classes)``, written with 6 digits after the point; NaN (a sample that could not be read)
         is an empty cell.
     classes
         The headings of `probabilities`, in the order of its columns.
     """
+    more = more or {}
+    headings = (id_column, label_column, *more, *(classes if probabilities is not None else ()))
     numbers = [[] for _ in sample_id] if probabilities is None else [_decimals(row) for row in probabilities]
     with publish(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(map(harmless_cell, (id_column, label_column, *(classes if probabilities is not None else ()))))
-        for name, label, row in zip(sample_id, predicted, numbers, strict=True):
-            writer.writerow((harmless_cell(name), harmless_cell(label), *row))
+        writer.writerow(map(harmless_cell, headings))
+        for *texts, row in zip(sample_id, predicted, *more.values(), numbers, strict=True):
+            writer.writerow((*map(harmless_cell, texts), *row))
 
 
 def harmless_cell(text: str) -> str:
