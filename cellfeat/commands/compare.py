@@ -110,9 +110,10 @@ def _repeat(settings: "Settings", labels: Path | None, repeats: int) -> None:
         comparisons.append(comparison)
     summary = summarise(comparisons)
     write_repeats(summary, wanted.output)
-    click.echo(f"\n{repeats} sets of {wanted.folds} folds, corrected resampled t-test:")
+    click.echo(f"\n{repeats} sets of {wanted.folds} folds, balanced accuracy ± its standard deviation over the sets:")
     click.echo("\n".join([score.line() for score in summary.scores]))
     best = summary.scores[0].head
+    click.echo("differences over all folds, corrected resampled t-test:")
     click.echo("\n".join(pair.verdict() for pair in summary.differences if pair.better == best))
 
 

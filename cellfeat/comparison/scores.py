@@ -172,20 +172,6 @@ def selective_accuracy(
     return [(float(rows.mean()), float(is_right[rows].mean()) if rows.any() else np.nan) for rows in kept]
 
 
-def wilson(share: Floats, n: Floats, quantile: Floats) -> Floats:
-    """Wilson's interval of a share of `n`, at `quantile` of the normal distribution or of Student's t.
-
-    Returns
-    -------
-    ndarray of shape (n_shares, 2)
-        Low and high ends, in [0, 1].
-    """
-    square = quantile**2 / n
-    centre = (share + square / 2) / (1 + square)
-    half = np.sqrt(square * (share * (1 - share) + square / 4)) / (1 + square)
-    return np.column_stack([centre - half, centre + half]).clip(0, 1)
-
-
 class GroupBootstrap:
     """Confidence intervals from one set of draws of whole groups, shared by everything that is compared.
 
@@ -279,7 +265,7 @@ class GroupBootstrap:
         # A class cannot be surer than the groups that hold it, however many others share its stratum.
         freedom = np.minimum(self._degrees_of_freedom(self._influence(predicted)), self._n_class_groups - 1)
         quantile = stats.t.ppf((1 + level) / 2, freedom)
-        return wilson(recall, np.minimum(effective, n_samples), quantile)
+        return _wilson(recall, np.minimum(effective, n_samples), quantile)
 
     def difference(self, predicted_a: ArrayLike, predicted_b: ArrayLike, *, level: float = 0.95) -> Difference:
         """Balanced accuracy of `predicted_a` minus that of `predicted_b`, paired: both on the same draws."""
@@ -425,6 +411,13 @@ def _p_value(draws: Floats, freedom: float) -> float:
     beyond = 1 + min(np.count_nonzero(draws <= 0), np.count_nonzero(draws >= 0))
     tail = min(beyond / (len(draws) + 1), 0.5)
     return float(2 * stats.t.cdf(stats.norm.ppf(tail), freedom))
+
+
+def _wilson(share: Floats, n: Floats, quantile: Floats) -> Floats:
+    square = quantile**2 / n
+    centre = (share + square / 2) / (1 + square)
+    half = np.sqrt(square * (share * (1 - share) + square / 4)) / (1 + square)
+    return np.column_stack([centre - half, centre + half]).clip(0, 1)
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
