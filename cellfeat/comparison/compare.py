@@ -358,7 +358,7 @@ def evaluate(
     }
     metrics = _metrics(task, head, probabilities) | _probability_metrics(task, raw, probabilities) | record
     sets = held_out_sets(task, raw, temperatures, REPORTED_COVERAGE)
-    metrics["prediction_sets"] = held_out_metrics(task, sets, level=LEVEL)
+    metrics["prediction_sets"] = held_out_metrics(task, sets)
     class_scores = ClassScores.of(tempered(raw, metrics["temperature"]), encode(task.y, task.classes), task.groups)
     return HeadResult(head, _prediction_table(task, head, probabilities), metrics, run.n_cached, class_scores)
 

@@ -127,7 +127,7 @@ def score_lines(result: HeadResult) -> list[str]:
 
 
 def set_lines(comparison: Comparison) -> list[str]:
-    """Tell how large each head's prediction sets are, and which class they cover least, on held-out folds."""
+    """Tell how large each head's prediction sets are on held-out folds, and which class a fold covers least."""
     coverage = comparison.best.metrics["prediction_sets"]["coverage"]
     width = max(len(clean_text(result.head)) for result in comparison.results)
     return [
@@ -149,33 +149,24 @@ def sets_phrase(summary: Mapping[str, Any]) -> str:
 
 
 def _least_covered(metrics: Mapping[str, Any]) -> str:
-    covered = metrics["prediction_sets"]["per_class_coverage"]
-    least = int(np.argmin(covered))
-    interval = metrics["prediction_sets"]["per_class_coverage_ci"][least]
-    return f"least covered: {_shorten(metrics['classes'][least])} {_with_interval(covered[least], interval)}"
+    by_fold = np.array(metrics["prediction_sets"]["per_class_coverage_per_fold"])
+    least = int(by_fold.min(axis=0).argmin())
+    return f"least covered in a fold: {_shorten(metrics['classes'][least])} {by_fold.min():.3f}"
 
 
 def _class_lines(metrics: Mapping[str, Any]) -> list[str]:
     names = _shown_names(metrics["classes"])
-    sets = metrics["prediction_sets"]
     width = max(map(len, ("class", *names)))
-    rows = zip(
-        names,
-        zip(metrics["per_class_recall"], metrics["per_class_recall_ci"], strict=True),
-        zip(sets["per_class_coverage"], sets["per_class_coverage_ci"], strict=True),
-        strict=True,
-    )
-    return [
-        f"  {'class':<{width}}  {'recall':<20}  true class in the set",
-        *(
-            f"  {name:<{width}}  {_with_interval(*recall)}  {_with_interval(*covered)}"
-            for name, recall, covered in rows
-        ),
-    ]
-
-
-def _with_interval(value: float, interval: Sequence[float]) -> str:
-    return f"{value:.3f} [{interval[0]:.3f}, {interval[1]:.3f}]"
+    recalls = zip(metrics["per_class_recall"], metrics["per_class_recall_ci"], strict=True)
+    covered = metrics["prediction_sets"]["per_class_coverage"]
+    by_fold = np.array(metrics["prediction_sets"]["per_class_coverage_per_fold"]).T
+    lines = [f"  {'class':<{width}}  {'recall':<20}  true class in the set, lowest and highest fold"]
+    for name, (recall, (low, high)), share, folds in zip(names, recalls, covered, by_fold, strict=True):
+        lines.append(
+            f"  {name:<{width}}  {recall:.3f} [{low:.3f}, {high:.3f}]  "
+            f"{share:.3f}, {folds.min():.3f} to {folds.max():.3f}"
+        )
+    return lines
 
 
 def _abstaining_lines(metrics: Mapping[str, Any]) -> list[str]:
@@ -329,7 +320,10 @@ def draw_curves(curves: Sequence[LearningCurve]) -> Figure:
         colour = HEAD_COLOURS[number % len(HEAD_COLOURS)]
         marker = HEAD_MARKERS[number % len(HEAD_MARKERS)]
         axes.plot(rows["n_train"], rows["balanced_accuracy"], marker=marker, color=colour, label=clean_text(curve.head))
-        axes.fill_between(rows["n_train"], rows["ci_low"], rows["ci_high"], color=colour, alpha=0.15, linewidth=0)
+        # Edges in the head's own colour: where bands lie upon each other, their fillings mix to one grey.
+        axes.fill_between(
+            rows["n_train"], rows["ci_low"], rows["ci_high"], facecolor=(colour, 0.12), edgecolor=(colour, 0.7)
+        )
     axes.set_xscale("log", base=2)
     ticks = curves[0].n_train
     axes.set_xticks(ticks, [f"{n} ({fraction:.0%})" for n, fraction in zip(ticks, curves[0].fractions, strict=True)])
@@ -351,8 +345,8 @@ def draw_reliability(results: Sequence[HeadResult]) -> Figure:
         _draw_reliability_panel(axes, result)
     for axes in panels.flat[len(results) :]:
         axes.set_axis_off()
-    figure.supxlabel("highest probability")
-    figure.supylabel("share of these predictions that is right")
+    figure.supxlabel("highest probability", fontsize=10)
+    figure.supylabel("share of these predictions that is right", fontsize=10)
     figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside upper left", ncols=2, frameon=False)
     return figure
 
