@@ -23,6 +23,14 @@ def test_every_head_stands_in_the_readme(head: str) -> None:
     assert f"| `{head}` |" in README
 
 
+def test_the_epochs_that_the_docs_tell_are_those_of_the_mlp() -> None:
+    from cellfeat.heads.mlp import EPOCHS, SAMPLES_SEEN
+
+    fewest, most = EPOCHS
+    assert f"shown some {SAMPLES_SEEN:,} samples: {fewest} to {most} epochs" in README
+    assert f"{fewest} to {most} epochs" in HEADS["mlp"].summary
+
+
 def test_every_backbone_that_the_readme_names_exists() -> None:
     named = re.findall(r"--backbone (\w+)|`(\w+net\w*)`|inspect (\w+_\w+)`", README)
     names = {name for found in named for name in found if name}

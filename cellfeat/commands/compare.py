@@ -60,7 +60,7 @@ def compare_and_report(settings: "Settings", *, labels: Path | None = None, fres
 
     from cellfeat.commands.standing import StandingObserver
     from cellfeat.comparison.compare import compare
-    from cellfeat.comparison.report import render_table, tuning_lines, write_report
+    from cellfeat.comparison.report import render_table, set_lines, tuning_lines, write_report
     from cellfeat.extraction.store import load_features
 
     features = load_features(settings.extraction.output)
@@ -74,6 +74,7 @@ def compare_and_report(settings: "Settings", *, labels: Path | None = None, fres
     console.width = max(console.width, TABLE_WIDTH) if not console.is_terminal else console.width
     console.print(render_table(comparison))
     click.echo("\n".join([*comparison.verdicts_on_best(), *tuning_lines(comparison.results)]))
+    click.echo("\n".join(set_lines(comparison)))
     write_report(comparison, wanted.output)
     if not comparison.is_complete:
         raise KeyboardInterrupt
@@ -112,9 +113,10 @@ def _repeat(settings: "Settings", labels: Path | None, repeats: int) -> None:
         comparisons.append(comparison)
     summary = summarise(comparisons)
     write_repeats(summary, wanted.output)
-    click.echo(f"\n{repeats} sets of {wanted.folds} folds, corrected resampled t-test:")
+    click.echo(f"\n{repeats} sets of {wanted.folds} folds, balanced accuracy ± its standard deviation over the sets:")
     click.echo("\n".join([score.line() for score in summary.scores]))
     best = summary.scores[0].head
+    click.echo("differences over all folds, corrected resampled t-test:")
     click.echo("\n".join(pair.verdict() for pair in summary.differences if pair.better == best))
 
 

@@ -6,6 +6,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cellfeat.comparison.predict import Predictions
     from cellfeat.extraction.store import Features
     from cellfeat.heads.bundle import Bundle
 
@@ -24,6 +27,12 @@ if TYPE_CHECKING:
     "--min-probability", type=click.FloatRange(0, 1), default=0.0, metavar="P", help="Abstain below this probability."
 )
 @click.option("--abstain-word", default="", metavar="WORD", help="What is written then; nothing by default.")
+@click.option(
+    "--coverage",
+    type=click.FloatRange(0, 1, min_open=True, max_open=True),
+    metavar="C",
+    help="Add a set of classes that holds the true one with probability C, for each class.",
+)
 def command(
     model: Path,
     features: Path | None,
@@ -32,6 +41,7 @@ def command(
     probabilities: bool,
     min_probability: float,
     abstain_word: str,
+    coverage: float | None,
     **flags: Any,
 ) -> None:
     """Label samples with a saved head: from a feature file, or straight from images.
@@ -49,14 +59,31 @@ def command(
         raise click.UsageError(f"--output {output} is a folder; expected the name of a CSV file")
     bundle = load_bundle(model)
     loaded = load_features(features) if features else _extracted(bundle, images or Path(), output, **flags)
-    predictions = predict(bundle, loaded, min_probability=min_probability, abstain_word=abstain_word)
+    predictions = predict(bundle, loaded, min_probability=min_probability, abstain_word=abstain_word, coverage=coverage)
     save_predictions(predictions, bundle, output, with_probabilities=probabilities)
+    for line in _remarks(predictions, min_probability):
+        click.echo(line, err=True)
+    click.echo(output)
+
+
+def _remarks(predictions: "Predictions", min_probability: float) -> "Iterator[str]":
+    from cellfeat.commands import printable
+    from cellfeat.comparison.report import sets_phrase
+    from cellfeat.errors import first_ten
+    from cellfeat.heads.conformal import groups_needed
+
     if predictions.n_failed:
-        click.echo(f"{predictions.n_failed} samples could not be read and have no prediction", err=True)
+        yield f"{predictions.n_failed} samples could not be read and have no prediction"
     if min_probability:
         n_read = len(predictions.sample_id) - predictions.n_failed
-        click.echo(f"abstained on {predictions.n_abstained} of {n_read}: no class reached {min_probability}", err=True)
-    click.echo(output)
+        yield f"abstained on {predictions.n_abstained} of {n_read}: no class reached {min_probability}"
+    sets = predictions.sets
+    if sets is None:
+        return
+    if predictions.is_read.any():
+        yield f"sets of coverage {sets.coverage:g}: {sets_phrase(sets.summary(predictions.is_read))}"
+    if sets.unlimited:
+        yield printable(f"in every set, for want of {groups_needed(sets.coverage)} groups: {first_ten(sets.unlimited)}")
 
 
 def _extracted(

@@ -11,6 +11,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellfeat.comparison.cache import FoldCache
+from cellfeat.comparison.conformal import REPORTED_COVERAGE, held_out_metrics, held_out_sets
 from cellfeat.comparison.head_run import HEAD_FAILURES, HeadRun, HeadSettings, new_head, resolved_settings
 from cellfeat.comparison.scores import (
     Difference,
@@ -31,6 +32,7 @@ from cellfeat.comparison.tuning import Choice, Tuner, tuning_record
 from cellfeat.errors import ConfigError, HeadError
 from cellfeat.extraction.store import Features
 from cellfeat.heads.bundle import Bundle
+from cellfeat.heads.conformal import ClassScores
 from cellfeat.heads.registry import HEADS, head_inputs, make_head
 from cellfeat.heads.temperature import fit_temperature, tempered
 from cellfeat.provenance import utc_now, versions
@@ -74,12 +76,15 @@ class HeadResult:
         each fold; None for a head that was not tuned.
     n_cached
         Folds whose outcome an earlier run had left in the cache; their seconds are those of that run.
+    class_scores
+        Out-of-fold probabilities of the true classes, all tempered alike by the temperature of the metrics.
     """
 
     head: str
     predictions: pd.DataFrame
     metrics: dict[str, Any]
     n_cached: int = 0
+    class_scores: ClassScores | None = None
 
     @property
     def balanced_accuracy(self) -> float:
@@ -368,7 +373,8 @@ def evaluate(
     raw = np.empty((len(task.y), len(task.classes)))
     for fold, outcome in zip(task.folds, outcomes, strict=True):
         raw[fold.test] = outcome.probabilities
-    probabilities = calibrated(task, raw)
+    temperatures = fold_temperatures(task, raw)
+    probabilities = _tempered_folds(task, raw, temperatures)
     record = {
         "seconds": {
             "fit": sum(outcome.fit_seconds for outcome in outcomes),
@@ -379,7 +385,10 @@ def evaluate(
         "tuning": tuning_record(choices) if choices else None,
     }
     metrics = _metrics(task, head, probabilities) | _probability_metrics(task, raw, probabilities) | record
-    return HeadResult(head, _prediction_table(task, head, probabilities), metrics, run.n_cached)
+    sets = held_out_sets(task, raw, temperatures, REPORTED_COVERAGE)
+    metrics["prediction_sets"] = held_out_metrics(task, sets)
+    class_scores = ClassScores.of(tempered(raw, metrics["temperature"]), encode(task.y, task.classes), task.groups)
+    return HeadResult(head, _prediction_table(task, head, probabilities), metrics, run.n_cached, class_scores)
 
 
 def calibrated(task: Task, probabilities: Floats) -> Floats:
@@ -387,14 +396,16 @@ def calibrated(task: Task, probabilities: Floats) -> Floats:
 
     So the labels that a temperature is fitted to are none of those that its fold is judged by.
     """
+    return _tempered_folds(task, probabilities, fold_temperatures(task, probabilities))
+
+
+def fold_temperatures(task: Task, probabilities: Floats) -> list[float]:
+    """Fit a temperature for each fold to the out-of-fold probabilities of the other folds; 1 where none is wanted."""
     if task.design.calibrate == "none":
-        return probabilities
+        return [1.0] * len(task.folds)
     codes = encode(task.y, task.classes)
-    out = np.empty_like(probabilities)
-    for fold in task.folds:
-        others = np.setdiff1d(np.arange(len(codes)), fold.test)
-        out[fold.test] = tempered(probabilities[fold.test], fit_temperature(probabilities[others], codes[others]))
-    return out
+    others = [np.setdiff1d(np.arange(len(codes)), fold.test) for fold in task.folds]
+    return [fit_temperature(probabilities[rows], codes[rows]) for rows in others]
 
 
 def conclude(task: Task, outcomes: Sequence[Outcome]) -> Comparison:
@@ -450,6 +461,13 @@ def _with_final_settings(task: Task, result: HeadResult, settings: HeadSettings,
     tuning = result.metrics["tuning"] | {"final": choice.settings}
     resolved = resolved_settings(task, result.head, settings)
     return replace(result, metrics=result.metrics | {"settings": resolved, "tuning": tuning})
+
+
+def _tempered_folds(task: Task, probabilities: Floats, temperatures: Sequence[float]) -> Floats:
+    out = np.empty(probabilities.shape)
+    for fold, temperature in zip(task.folds, temperatures, strict=True):
+        out[fold.test] = tempered(probabilities[fold.test], temperature)
+    return out
 
 
 def _prediction_table(task: Task, head: str, probabilities: Floats) -> pd.DataFrame:
@@ -543,6 +561,7 @@ def _fit_all(task: Task, features: Features, result: HeadResult, settings: HeadS
         scores=result.metrics,
         provenance=dict(features.provenance) | {"fitted": fitted},
         temperature=result.metrics["temperature"],
+        class_scores=result.class_scores,
         n_views=task.embeddings.shape[1],
         embedding_dim=task.embeddings.shape[2],
     )

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cellfeat.comparison.conformal import PredictionSets, sets_of
 from cellfeat.comparison.report import save_predictions_csv
 from cellfeat.errors import ConfigError, FingerprintError
 from cellfeat.extraction.store import Features, Status
@@ -30,6 +31,8 @@ class Predictions:
         The columns of `probabilities`.
     abstained
         ``(n_samples,)`` bool: whether no class was probable enough.
+    sets
+        The classes that cannot be ruled out; None where no coverage was asked for.
     """
 
     sample_id: NDArray[np.str_]
@@ -37,11 +40,17 @@ class Predictions:
     probabilities: NDArray[np.floating]
     classes: tuple[str, ...]
     abstained: NDArray[np.bool_]
+    sets: PredictionSets | None = None
+
+    @property
+    def is_read(self) -> NDArray[np.bool_]:
+        """Whether each sample could be read, shape ``(n_samples,)``."""
+        return ~np.isnan(self.probabilities).all(axis=1)
 
     @property
     def n_failed(self) -> int:
         """Samples that could not be read."""
-        return int(np.isnan(self.probabilities).all(axis=1).sum())
+        return int((~self.is_read).sum())
 
     @property
     def n_abstained(self) -> int:
@@ -49,7 +58,14 @@ class Predictions:
         return int(self.abstained.sum())
 
 
-def predict(bundle: Bundle, features: Features, *, min_probability: float = 0.0, abstain_word: str = "") -> Predictions:
+def predict(
+    bundle: Bundle,
+    features: Features,
+    *,
+    min_probability: float = 0.0,
+    abstain_word: str = "",
+    coverage: float | None = None,
+) -> Predictions:
     """Predict the class of every sample that could be read.
 
     Parameters
@@ -62,12 +78,16 @@ def predict(bundle: Bundle, features: Features, *, min_probability: float = 0.0,
         Below this probability of the most probable class the head abstains, in [0, 1].
     abstain_word
         What stands in the place of a class then; no class may be called so.
+    coverage
+        How often the true class shall be in a sample's set, for each class, between 0 and 1: see
+        `cellfeat.comparison.conformal`.
 
     Raises
     ------
     ConfigError
-        If `min_probability` lies outside, or `abstain_word` is a class.
-    ------
+        If `min_probability` or `coverage` lies outside, or `abstain_word` is a class.
+    BundleError
+        If sets are asked of a head that was saved before there were any.
     FingerprintError
         If the features were made by another recipe than those the head was fitted on; the message lists the
         differences.
@@ -89,7 +109,8 @@ def predict(bundle: Bundle, features: Features, *, min_probability: float = 0.0,
     abstained = np.zeros(len(features), dtype=bool)
     abstained[is_ok] = probabilities[is_ok].max(axis=1) < min_probability
     predicted = classes[np.where(abstained, abstain, column)]
-    return Predictions(features.sample_id, predicted, probabilities, tuple(bundle.classes), abstained)
+    sets = None if coverage is None else sets_of(bundle, probabilities, coverage)
+    return Predictions(features.sample_id, predicted, probabilities, tuple(bundle.classes), abstained, sets)
 
 
 def _check_abstention(bundle: Bundle, min_probability: float, abstain_word: str) -> None:
@@ -100,7 +121,11 @@ def _check_abstention(bundle: Bundle, min_probability: float, abstain_word: str)
 
 
 def save_predictions(predictions: Predictions, bundle: Bundle, path: Path, *, with_probabilities: bool = False) -> None:
-    """Write predictions as CSV, under the column names that the labels had when the head was fitted."""
+    """Write predictions as CSV, under the column names that the labels had when the head was fitted.
+
+    Where there are sets, ``set`` holds their names (see `PredictionSets.names`) and ``set_size`` their number: 0 for an
+    empty set, nothing for a sample that could not be read.
+    """
     names = bundle.provenance["settings"]["labels"]
     save_predictions_csv(
         path,
@@ -108,6 +133,17 @@ def save_predictions(predictions: Predictions, bundle: Bundle, path: Path, *, wi
         predictions.predicted.tolist(),
         id_column=names["id"],
         label_column=names["label"] or "label",
+        more=_set_columns(predictions),
         probabilities=predictions.probabilities if with_probabilities else None,
         classes=predictions.classes,
     )
+
+
+def _set_columns(predictions: Predictions) -> dict[str, list[str]]:
+    if predictions.sets is None:
+        return {}
+    sizes = zip(predictions.sets.sizes, predictions.is_read, strict=True)
+    return {
+        "set": predictions.sets.names(),
+        "set_size": [str(size) if is_read else "" for size, is_read in sizes],
+    }

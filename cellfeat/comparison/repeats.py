@@ -23,6 +23,9 @@ from scipy import stats
 from cellfeat.comparison.compare import LEVEL, Comparison
 from cellfeat.comparison.scores import Difference, holm
 
+LEAST_P = 0.001
+"""Smaller p values are not told apart: no such test is exact that far out."""
+
 
 @dataclass(frozen=True)
 class RepeatedScore:
@@ -44,7 +47,7 @@ class RepeatedScore:
 
     def line(self) -> str:
         """Say it in a line."""
-        return f"{self.head}: {self.mean:.3f} ± {self.spread:.3f} over repeats"
+        return f"{self.head}: {self.mean:.3f} ± {self.spread:.3f}"
 
 
 @dataclass(frozen=True)
@@ -67,7 +70,8 @@ class RepeatedDifference:
     def verdict(self) -> str:
         """Say it in words."""
         gap = self.difference
-        numbers = f"{gap.estimate:.3f} [{gap.low:.3f}, {gap.high:.3f}], p = {self.adjusted_p:.2g}"
+        p_value = f"p = {self.adjusted_p:.2g}" if self.adjusted_p >= LEAST_P else f"p < {LEAST_P:g}"
+        numbers = f"{gap.estimate:.3f} [{gap.low:.3f}, {gap.high:.3f}], {p_value}"
         if self.adjusted_p < 1 - LEVEL:
             return f"{self.better} is better than {self.worse} by {numbers}"
         return f"no evidence that {self.better} and {self.worse} differ: {numbers}"

@@ -114,24 +114,16 @@ def score_line(result: HeadResult) -> str:
 
 
 def score_lines(result: HeadResult) -> list[str]:
-    """Tell one head's scores in lines of text: the balanced accuracy, each fold's, and each class's recall."""
+    """Tell one head's scores in lines of text: balanced accuracy, each fold's, and each class's recall and coverage."""
     metrics = result.metrics
     folds = ", ".join(f"{value:.3f}" for value in metrics["per_fold"])
-    names = _shown_names(metrics["classes"])
-    width = max(map(len, names))
-    recalls = [
-        f"  {name:<{width}}  {recall:.3f} [{low:.3f}, {high:.3f}]"
-        for name, recall, (low, high) in zip(
-            names, metrics["per_class_recall"], metrics["per_class_recall_ci"], strict=True
-        )
-    ]
     return [
         score_line(result),
         f"per fold: {folds}",
         _calibration_line(metrics),
         *_abstaining_lines(metrics),
-        "recall:",
-        *recalls,
+        f"predict --coverage {metrics['prediction_sets']['coverage']:g}: {sets_phrase(metrics['prediction_sets'])}",
+        *_class_lines(metrics),
     ]
 
 
@@ -148,6 +140,49 @@ def _tuning_lines(result: HeadResult) -> Iterator[str]:
     failures = [failure for choice in tuning["per_fold"] for failure in choice["failures"]]
     if failures:
         yield f"{result.head}: {len(failures)} settings could not be fitted, the first {failures[0]}"
+
+
+def set_lines(comparison: Comparison) -> list[str]:
+    """Tell how large each head's prediction sets are on held-out folds, and which class a fold covers least."""
+    coverage = comparison.best.metrics["prediction_sets"]["coverage"]
+    width = max(len(clean_text(result.head)) for result in comparison.results)
+    return [
+        f"predict --coverage {coverage:g}, on held-out folds:",
+        *(
+            f"  {clean_text(result.head):<{width}}  {sets_phrase(result.metrics['prediction_sets'])}; "
+            f"{_least_covered(result.metrics)}"
+            for result in comparison.results
+        ),
+    ]
+
+
+def sets_phrase(summary: Mapping[str, Any]) -> str:
+    """Tell the sizes of prediction sets, as `PredictionSets.summary` has them."""
+    return (
+        f"{summary['mean_size']:.2f} classes a set; {summary['one']:.0%} hold one, {summary['several']:.0%} several, "
+        f"{summary['none']:.0%} none"
+    )
+
+
+def _least_covered(metrics: Mapping[str, Any]) -> str:
+    by_fold = np.array(metrics["prediction_sets"]["per_class_coverage_per_fold"])
+    least = int(by_fold.min(axis=0).argmin())
+    return f"least covered in a fold: {_shorten(metrics['classes'][least])} {by_fold.min():.3f}"
+
+
+def _class_lines(metrics: Mapping[str, Any]) -> list[str]:
+    names = _shown_names(metrics["classes"])
+    width = max(map(len, ("class", *names)))
+    recalls = zip(metrics["per_class_recall"], metrics["per_class_recall_ci"], strict=True)
+    covered = metrics["prediction_sets"]["per_class_coverage"]
+    by_fold = np.array(metrics["prediction_sets"]["per_class_coverage_per_fold"]).T
+    lines = [f"  {'class':<{width}}  {'recall':<20}  true class in the set, lowest and highest fold"]
+    for name, (recall, (low, high)), share, folds in zip(names, recalls, covered, by_fold, strict=True):
+        lines.append(
+            f"  {name:<{width}}  {recall:.3f} [{low:.3f}, {high:.3f}]  "
+            f"{share:.3f}, {folds.min():.3f} to {folds.max():.3f}"
+        )
+    return lines
 
 
 def _abstaining_lines(metrics: Mapping[str, Any]) -> list[str]:
@@ -192,6 +227,7 @@ def save_predictions_csv(
     *,
     id_column: str = "file_id",
     label_column: str = "cell_line",
+    more: Mapping[str, Sequence[str]] | None = None,
     probabilities: NDArray[np.floating] | None = None,
     classes: Sequence[str] = (),
 ) -> None:
@@ -202,18 +238,22 @@ def save_predictions_csv(
 
     Parameters
     ----------
+    more
+        Further columns by their heading, between the class and the probabilities.
     probabilities
         Shape ``(n_samples, n_classes)``, written with 6 digits after the point; NaN (a sample that could not be read)
         is an empty cell.
     classes
         The headings of `probabilities`, in the order of its columns.
     """
+    more = more or {}
+    headings = (id_column, label_column, *more, *(classes if probabilities is not None else ()))
     numbers = [[] for _ in sample_id] if probabilities is None else [_decimals(row) for row in probabilities]
     with publish(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(map(harmless_cell, (id_column, label_column, *(classes if probabilities is not None else ()))))
-        for name, label, row in zip(sample_id, predicted, numbers, strict=True):
-            writer.writerow((harmless_cell(name), harmless_cell(label), *row))
+        writer.writerow(map(harmless_cell, headings))
+        for *texts, row in zip(sample_id, predicted, *more.values(), numbers, strict=True):
+            writer.writerow((*map(harmless_cell, texts), *row))
 
 
 def harmless_cell(text: str) -> str:
@@ -296,7 +336,10 @@ def draw_curves(curves: Sequence[LearningCurve]) -> Figure:
         colour = HEAD_COLOURS[number % len(HEAD_COLOURS)]
         marker = HEAD_MARKERS[number % len(HEAD_MARKERS)]
         axes.plot(rows["n_train"], rows["balanced_accuracy"], marker=marker, color=colour, label=clean_text(curve.head))
-        axes.fill_between(rows["n_train"], rows["ci_low"], rows["ci_high"], color=colour, alpha=0.15, linewidth=0)
+        # Edges in the head's own colour: where bands lie upon each other, their fillings mix to one grey.
+        axes.fill_between(
+            rows["n_train"], rows["ci_low"], rows["ci_high"], facecolor=(colour, 0.12), edgecolor=(colour, 0.7)
+        )
     axes.set_xscale("log", base=2)
     ticks = curves[0].n_train
     axes.set_xticks(ticks, [f"{n} ({fraction:.0%})" for n, fraction in zip(ticks, curves[0].fractions, strict=True)])
@@ -318,8 +361,8 @@ def draw_reliability(results: Sequence[HeadResult]) -> Figure:
         _draw_reliability_panel(axes, result)
     for axes in panels.flat[len(results) :]:
         axes.set_axis_off()
-    figure.supxlabel("highest probability")
-    figure.supylabel("share of these predictions that is right")
+    figure.supxlabel("highest probability", fontsize=10)
+    figure.supylabel("share of these predictions that is right", fontsize=10)
     figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside upper left", ncols=2, frameon=False)
     return figure
 

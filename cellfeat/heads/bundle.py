@@ -1,7 +1,8 @@
 """A fitted head in a folder of plain files, saved and loaded without executing code.
 
 ``bundle.json`` says what the head is and holds the digest of every other file and of itself; ``arrays.safetensors``
-holds its arrays, and one ``.txt`` file each of its texts. No format that can run code (pickle, joblib) is read.
+holds its arrays, one ``.txt`` file each of its texts, and ``scores.safetensors`` what prediction sets need. No format
+that can run code (pickle, joblib) is read.
 """
 
 import json
@@ -18,6 +19,7 @@ from safetensors import SafetensorError
 
 from cellfeat.errors import BundleError, HeadError, MissingFileError
 from cellfeat.heads.base import HeadClassifier
+from cellfeat.heads.conformal import ClassScores
 from cellfeat.heads.registry import HEADS, head_class, head_inputs
 from cellfeat.heads.state import HeadState, plain_params
 from cellfeat.heads.temperature import COLDEST, HOTTEST, tempered
@@ -26,6 +28,7 @@ from cellfeat.provenance import digest_bytes, digest_json, publish_folder
 FORMAT = 1
 RECORD_FILE = "bundle.json"
 ARRAYS_FILE = "arrays.safetensors"
+CLASS_SCORES_FILE = "scores.safetensors"
 MAX_RECORD_BYTES = 16_000_000
 MAX_FILE_BYTES = 4_000_000_000
 _TEXT_FILE = re.compile(r"[A-Za-z0-9_]+\.txt")
@@ -75,6 +78,9 @@ class Bundle:
         Views a sample at fitting.
     embedding_dim
         Length of an embedding.
+    class_scores
+        Out-of-fold probabilities of the true classes, tempered by `temperature`; None in heads saved before there were
+        prediction sets.
 
     Raises
     ------
@@ -93,6 +99,7 @@ class Bundle:
     n_views: int
     embedding_dim: int
     temperature: float = 1.0
+    class_scores: ClassScores | None = None
 
     def __post_init__(self) -> None:
         unnamed = sorted({str(label) for label in self.head.classes_} - set(self.classes))
@@ -191,13 +198,19 @@ def save_bundle(bundle: Bundle, folder: Path | str) -> None:
     check_bundle_folder(folder)
     state = bundle.head.get_state()
     files = {f"{name}.txt": text.encode() for name, text in state.texts.items()}
-    files[ARRAYS_FILE] = safetensors.numpy.save({k: np.ascontiguousarray(v) for k, v in state.arrays.items()})
+    files[ARRAYS_FILE] = _arrays_content(state.arrays)
+    if bundle.class_scores is not None:
+        files[CLASS_SCORES_FILE] = _arrays_content(bundle.class_scores.arrays())
     record = {**_record(bundle), "files": {name: digest_bytes(content) for name, content in sorted(files.items())}}
     record["digest"] = digest_json(record)
     files[RECORD_FILE] = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False).encode()
     with publish_folder(Path(folder)) as temporary:
         for name, content in files.items():
             (temporary / name).write_bytes(content)
+
+
+def _arrays_content(arrays: dict[str, NDArray[Any]]) -> bytes:
+    return safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
 
 
 def check_bundle_folder(folder: Path | str) -> None:
@@ -214,7 +227,13 @@ def check_bundle_folder(folder: Path | str) -> None:
     if not folder.is_dir():
         raise BundleError(f"{folder}: is a file; expected a folder to save a head in: choose another --output")
     present = {path.name for path in folder.iterdir()}
-    own = {RECORD_FILE, ARRAYS_FILE, *_REPORT_FILES, *(name for name in present if _TEXT_FILE.fullmatch(name))}
+    own = {
+        RECORD_FILE,
+        ARRAYS_FILE,
+        CLASS_SCORES_FILE,
+        *_REPORT_FILES,
+        *(name for name in present if _TEXT_FILE.fullmatch(name)),
+    }
     foreign = present - own if RECORD_FILE in present else present
     if foreign:
         raise BundleError(
@@ -242,13 +261,13 @@ def load_bundle(folder: Path | str) -> Bundle:
     """
     folder = Path(folder)
     record = _read_record(folder / RECORD_FILE)
-    state = _read_state(folder, record["files"])
+    state, class_scores = _read_files(folder, record["files"], n_classes=len(record["classes"]))
     try:
         head = head_class(record["head_name"])(**record["params"]).set_state(state)
     except (HeadError, TypeError) as error:
         raise BundleError(f"{folder}: not a saved head {record['head_name']!r}: {error}") from None
     fields = {name: record[name] for name in _FIELDS if name not in ("params", "files")}
-    return Bundle(head=head, **fields)
+    return Bundle(head=head, class_scores=class_scores, **fields)
 
 
 def _read_record(path: Path) -> dict[str, Any]:
@@ -291,16 +310,18 @@ def _check_digest(path: Path, got: str, expected: object) -> None:
         raise BundleError(f"{path} is damaged or was changed: expected {expected}, got {got}; {_SAVE_AGAIN}")
 
 
-def _read_state(folder: Path, digests: dict[str, Any]) -> HeadState:
+def _read_files(folder: Path, digests: dict[str, Any], *, n_classes: int) -> tuple[HeadState, ClassScores | None]:
     for name in digests:
-        if name != ARRAYS_FILE and not _TEXT_FILE.fullmatch(name):
+        if name not in (ARRAYS_FILE, CLASS_SCORES_FILE) and not _TEXT_FILE.fullmatch(name):
             raise BundleError(
                 f"{folder / RECORD_FILE}: files: expected {ARRAYS_FILE} and NAME.txt, got {name!r}; "
                 "do not use this bundle"
             )
     contents = {name: _read_verified(folder / name, digest) for name, digest in digests.items()}
     arrays = _parse_arrays(folder / ARRAYS_FILE, contents.pop(ARRAYS_FILE, b""))
-    return HeadState(arrays, {name.removesuffix(".txt"): _decode(folder / name, c) for name, c in contents.items()})
+    class_scores = _parse_class_scores(folder / CLASS_SCORES_FILE, contents.pop(CLASS_SCORES_FILE, None), n_classes)
+    texts = {name.removesuffix(".txt"): _decode(folder / name, content) for name, content in contents.items()}
+    return HeadState(arrays, texts), class_scores
 
 
 def _read_verified(path: Path, digest: object) -> bytes:
@@ -323,6 +344,15 @@ def _parse_arrays(path: Path, content: bytes) -> dict[str, NDArray[Any]]:
         return safetensors.numpy.load(content)
     except (SafetensorError, KeyError, ValueError) as error:  # KeyError: a type that numpy lacks
         raise BundleError(f"{path}: not a safetensors file: {error}; {_SAVE_AGAIN}") from None
+
+
+def _parse_class_scores(path: Path, content: bytes | None, n_classes: int) -> ClassScores | None:
+    if content is None:
+        return None
+    try:
+        return ClassScores.restored(_parse_arrays(path, content), n_classes)
+    except HeadError as error:
+        raise BundleError(f"{path}: not the scores of a saved head: {error}") from None
 
 
 def _decode(path: Path, content: bytes) -> str:

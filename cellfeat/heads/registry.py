@@ -41,13 +41,20 @@ class Head:
 
 
 HEADS = Registry[Head]("head", "cellfeat.heads")
-HEADS.add(Head("mlp", "cellfeat.heads.mlp:MLPHead", "own", "one hidden layer, trained on a random view at each step"))
+HEADS.add(
+    Head(
+        "mlp",
+        "cellfeat.heads.mlp:MLPHead",
+        "own",
+        "a hidden layer, trained on a random view at each step; 5 to 30 epochs, the more samples the fewer",
+    )
+)
 HEADS.add(
     Head("linear_relu", "cellfeat.heads.linear_relu:LinearReLUHead", "mean", "a linear layer with a ReLU on its logits")
 )
 HEADS.add(Head("logreg", "cellfeat.heads.logreg:LogisticRegressionHead", "mean", "multinomial logistic regression, L2"))
 HEADS.add(Head("lightgbm", "cellfeat.heads.boosting:BoostingHead", "mean", "gradient-boosted trees by LightGBM"))
-HEADS.add(Head("knn", "cellfeat.heads.knn:KNNHead", "mean", "votes of the nearest neighbours by cosine"))
+HEADS.add(Head("knn", "cellfeat.heads.knn:KNNHead", "mean", "votes of the 15 nearest neighbours by cosine"))
 HEADS.add(Head("dummy", "cellfeat.heads.dummy:DummyHead", "mean", "class frequencies only: the floor of every score"))
 
 

@@ -60,6 +60,7 @@ def test_compare_prints_the_table_and_writes_the_report(folder: Path) -> None:
     assert done.returncode == 0, done.stderr
     assert "150 samples in" in done.stdout
     assert "logreg is better than dummy by" in done.stdout
+    assert "predict --coverage 0.9, on held-out folds:\n  logreg  " in done.stdout
     names = {path.name for path in (folder / "results" / "two").iterdir()}
     assert {"comparison.json", "predictions.parquet", "confusion_logreg.png", "recall_per_class.png"} <= names
     predictions = pd.read_parquet(folder / "results" / "two" / "predictions.parquet")
@@ -95,7 +96,9 @@ def test_compare_answers_whether_more_images_and_other_folds_would_matter(folder
         "--output", "results/more",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert "2 sets of 3 folds, corrected resampled t-test:" in done.stdout
+    assert "2 sets of 3 folds, balanced accuracy ± its standard deviation over the sets:\nknn: 0." in done.stdout
+    _, _, rest = done.stdout.partition("differences over all folds, corrected resampled t-test:\n")
+    assert {"knn", "dummy"} <= set(rest.partition("\n")[0].split())
     assert "would more images help?" in done.stdout
     names = {path.name for path in (folder / "results" / "more").iterdir()}
     assert {"learning_curve.csv", "learning_curve.png", "repeats.json"} <= names
@@ -164,6 +167,18 @@ def test_fit_saves_the_head_with_its_scores_and_predict_uses_it(folder: Path) ->
     )  # fmt: skip
     n_unsure = sum(row[1] == "unsure" for row in csv.reader((folder / "c.csv").open()))
     assert f"abstained on {n_unsure} of 150" in careful.stderr
+
+    with_sets = run_cli(
+        folder, "predict", "--model", str(model), "--features", "features/cells.h5", "--coverage", "0.75",
+        "--output", "d.csv",
+    )  # fmt: skip
+    heading, *sets = csv.reader((folder / "d.csv").open())
+    assert heading == ["file_id", "cell_line", "set", "set_size"]
+    assert [row[:2] for row in sets] == rows[1:]
+    assert all(len(names.split("|")) == int(size) for *_, names, size in sets if size != "0")
+    assert sum(truth[name] in names.split("|") for name, _, names, _ in sets) > 0.75 * 150
+    mean_size = np.mean([int(row[3]) for row in sets])
+    assert f"sets of coverage 0.75: {mean_size:.2f} classes a set" in with_sets.stderr
 
     shown = run_cli(folder, "inspect", str(model))
     assert "logreg" in shown.stdout
@@ -251,6 +266,7 @@ ENDINGS = {
     "a misspelt head": (("fit", "--head", "lihgtgbm"), 1, "did you mean 'lightgbm'"),
     "a misspelt backbone": (("inspect", "convnext_bass"), 1, "did you mean 'convnext_base'"),
     "fractions that are none": (("compare", "--fractions", "a half"), 1, "expected numbers, got 'a half'"),
+    "a coverage of 1": (("predict", "--model", "m", "--features", "a", "--coverage", "1"), 2, "not in the range 0<x<1"),
     "no model": (("predict", "--model", "nowhere", "--features", "features/cells.h5"), 1, "nowhere"),
 }
 

@@ -5,8 +5,9 @@ import pytest
 from scipy import stats
 
 from cellfeat.comparison.compare import compare
-from cellfeat.comparison.repeats import corrected_difference, summarise
+from cellfeat.comparison.repeats import RepeatedDifference, corrected_difference, summarise
 from cellfeat.comparison.report import write_repeats
+from cellfeat.comparison.scores import Difference
 
 
 def test_the_correction_is_that_of_nadeau_and_bengio():
@@ -21,6 +22,12 @@ def test_the_correction_is_that_of_nadeau_and_bengio():
 def test_heads_that_never_differ_have_no_evidence_and_no_division_by_zero():
     found = corrected_difference(np.zeros(6), n_folds=3)
     assert (found.estimate, found.low, found.high, found.p_value) == (0, 0, 0, 1)
+
+
+@pytest.mark.parametrize(("p_value", "told"), [(1e-13, "p < 0.001"), (0.0012, "p = 0.0012"), (0.031, "p = 0.031")])
+def test_tiny_p_values_are_not_told_apart(p_value, told):
+    pair = RepeatedDifference("knn", "dummy", Difference(0.1, 0.05, 0.15, p_value), p_value)
+    assert pair.verdict() == f"knn is better than dummy by 0.100 [0.050, 0.150], {told}"
 
 
 def test_false_claims_are_rare_where_a_plain_test_makes_many():

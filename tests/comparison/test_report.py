@@ -18,6 +18,7 @@ from cellfeat.comparison.report import (
     render_table,
     save_predictions_csv,
     score_lines,
+    set_lines,
     write_report,
 )
 
@@ -135,6 +136,18 @@ def test_score_lines_tell_what_calibration_did(make_clusters):
     assert any(line.startswith("probabilities as the head gives them") for line in plain)
 
 
+def test_lines_tell_how_often_sets_hold_the_true_class(comparison):
+    sets = comparison.best.metrics["prediction_sets"]
+    by_fold = np.array(sets["per_class_coverage_per_fold"])
+    heading, best, *_ = set_lines(comparison)
+    assert heading == "predict --coverage 0.9, on held-out folds:"
+    assert f"{sets['mean_size']:.2f} classes a set" in best
+    assert best.endswith(f" {by_fold.min():.3f}")
+    table = score_lines(comparison.best)[-3:]
+    for line, covered, folds in zip(table, sets["per_class_coverage"], by_fold.T, strict=True):
+        assert line.endswith(f"  {covered:.3f}, {folds.min():.3f} to {folds.max():.3f}")
+
+
 def read_csv(path):
     with path.open(encoding="utf-8", newline="") as file:
         return list(csv.reader(file))
@@ -154,6 +167,16 @@ def test_predictions_are_written_under_the_names_asked_for(tmp_path):
         classes=["a", "b"],
     )
     assert read_csv(path) == [["id", "phase", "a", "b"], ["1", "b", "0.250000", "0.750000"]]
+
+
+def test_further_columns_stand_between_the_class_and_the_probabilities(tmp_path):
+    path = tmp_path / "p.csv"
+    more = {"set": ["=a|b"], "set_size": ["2"]}
+    save_predictions_csv(path, ["1"], ["b"], more=more, probabilities=np.array([[0.25, 0.75]]), classes=["=a", "b"])
+    assert read_csv(path) == [
+        ["file_id", "cell_line", "set", "set_size", "'=a", "b"],
+        ["1", "b", "'=a|b", "2", "0.250000", "0.750000"],
+    ]
 
 
 def test_samples_without_a_prediction_have_empty_cells(tmp_path):

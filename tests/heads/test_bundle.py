@@ -13,6 +13,7 @@ import safetensors.numpy
 
 from cellfeat.errors import BundleError, CellfeatError, HeadError, MissingFileError, UnknownNameError
 from cellfeat.heads.bundle import Bundle, load_bundle, save_bundle
+from cellfeat.heads.conformal import ClassScores
 from cellfeat.heads.registry import HEADS, head_inputs, make_head
 from cellfeat.provenance import digest_bytes, digest_json
 
@@ -50,6 +51,11 @@ def fitted_bundle(name: str = "knn", *, n_views: int = 1, **fields: Any) -> Bund
     return Bundle(head=head, head_name=name, **record | fields)
 
 
+def scores_of_samples() -> ClassScores:
+    probabilities = np.random.default_rng(0).dirichlet(np.ones(3), 60)
+    return ClassScores.of(probabilities, np.arange(60) % 3, np.arange(60) // 2)
+
+
 @pytest.fixture
 def folder(tmp_path: Path) -> Path:
     save_bundle(fitted_bundle(), tmp_path / "bundle")
@@ -81,6 +87,16 @@ def test_everything_comes_back(tmp_path: Path, name: str, n_views: int) -> None:
         assert getattr(loaded, field) == getattr(bundle, field), field
     assert (loaded.n_views, loaded.embedding_dim) == (n_views, DIM)
     assert np.array_equal(loaded.predict_proba(embeddings_of(n_views)), bundle.predict_proba(embeddings_of(n_views)))
+
+
+def test_the_scores_for_prediction_sets_come_back(folder: Path) -> None:
+    assert load_bundle(folder).class_scores is None
+    scores = scores_of_samples()
+    save_bundle(fitted_bundle(class_scores=scores), folder)
+    loaded = load_bundle(folder).class_scores
+    assert loaded is not None
+    for coverage in (0.5, 0.9):
+        assert (loaded.thresholds(coverage) == scores.thresholds(coverage)).all()
 
 
 @pytest.mark.parametrize("name", HEADS)
@@ -154,9 +170,11 @@ def test_a_folder_without_a_bundle_is_said_to_be_one(tmp_path: Path) -> None:
         load_bundle(tmp_path / "nothing")
 
 
-@pytest.mark.parametrize("name", ["bundle.json", "arrays.safetensors", "classes.txt", "lightgbm.txt"])
+@pytest.mark.parametrize(
+    "name", ["bundle.json", "arrays.safetensors", "scores.safetensors", "classes.txt", "lightgbm.txt"]
+)
 def test_any_changed_byte_is_refused(tmp_path: Path, name: str) -> None:
-    save_bundle(fitted_bundle("lightgbm"), tmp_path / "bundle")
+    save_bundle(fitted_bundle("lightgbm", class_scores=scores_of_samples()), tmp_path / "bundle")
     path = tmp_path / "bundle" / name
     original = path.read_bytes()
     for position in np.random.default_rng(0).integers(len(original), size=25):
@@ -264,6 +282,16 @@ def test_arrays_that_do_not_fit_together_are_refused(folder: Path, changes: dict
     arrays = safetensors.numpy.load_file(folder / "arrays.safetensors") | changes
     plant(folder, "arrays.safetensors", safetensors.numpy.save(arrays))
     with pytest.raises(BundleError, match="not a saved head 'knn'"):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize(
+    "arrays",
+    [{}, {"codes": np.array([3]), "probability": np.ones(1), "weight": np.ones(1)}],
+)
+def test_scores_that_do_not_fit_the_classes_are_refused(folder: Path, arrays: dict[str, np.ndarray]) -> None:
+    plant(folder, "scores.safetensors", safetensors.numpy.save(arrays))
+    with pytest.raises(BundleError, match=r"scores\.safetensors: not the scores of a saved head"):
         load_bundle(folder)
 
 
