@@ -43,9 +43,9 @@ with the next run giving the same bytes as one that was never disturbed; or, for
 the same values. Odd inputs that are good are counted among the rest, and held where they are read as they are.
 """
 LIMITS = """
-What this cannot tell: a JPEG carries no checksum, so damage inside it that still decodes passes as a picture, and one
-with restart markers may be cut at one of them unseen; bytes are flipped one at a time; loss of power is played by a
-layer that forgets what was not flushed, and not on a real disk.
+What this cannot tell: a JPEG carries no checksum, so damage inside it that still decodes passes as a picture, and so
+does a progressive one cut between two of its scans behind which an end marker was put; bytes are flipped one at a time;
+loss of power is played by a layer that forgets what was not flushed, and not on a real disk.
 """
 
 
