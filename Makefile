@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
-.PHONY: install lock demo test test-slow torture lint format types wheel clean
+.PHONY: install lock demo test test-slow torture fuzz lint format types wheel clean
 
 install: $(STAMP)
 
@@ -30,6 +30,12 @@ test-slow: $(STAMP)
 
 torture: $(STAMP)
 	$(RUN) .ci/torture.py
+
+# On Linux; each reader for SECONDS, and its corpus is kept in .fuzz.
+SECONDS ?= 300
+fuzz: $(STAMP)
+	$(RUN) -m pip install --quiet --require-hashes --requirement .ci/atheris.lock
+	$(RUN) .ci/fuzz.py --seconds $(SECONDS)
 
 lint: $(STAMP)
 	$(VENV)/bin/ruff check .
