@@ -31,6 +31,7 @@ FAULTS = [
     ("killed at random moments of a real extraction", "extraction.test_extract", "killed_at_random"),
     ("power lost at each flush to disk", "extraction.test_power_loss", "after_a_loss_of_power"),
     ("disk full", "extraction.test_store", "on_a_full_disk|disk_cannot_hold"),
+    ("disk full, from the command line", "bad_inputs.test_full_disk", "."),
     ("downloads cut off, damaged, silent or lied about", "backbones.test_weights", "a_download_|no_network"),
     ("what fuzzing found, and seeds damaged anew", "fuzz.test_readers", "found|damaged"),
     ("feature files whose images or numbers are others now", "extraction.test_verification", "."),

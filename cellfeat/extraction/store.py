@@ -317,7 +317,10 @@ class PartStore:
             )
 
     def _bytes_to_come(self) -> int:
-        """About the room that missing parts, and the file that all parts are copied into, will take."""
+        """About the room that missing parts, and the file that all parts are copied into, will take.
+
+        Both are asked for: parts are removed only when the file is whole and published.
+        """
         header = self.header
         row_bytes = 4 * header.n_views * header.embedding_dim + DIGEST_BYTES + 1
         finished = [part.stat().st_size for part in self.folder.glob("rows-*.h5")]
