@@ -4,15 +4,20 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
-.PHONY: install demo test test-slow torture lint format types wheel clean
+.PHONY: install lock demo test test-slow torture fuzz lint format types wheel clean
 
 install: $(STAMP)
 
-$(STAMP): setup.cfg pyproject.toml constraints.txt
+$(STAMP): setup.cfg pyproject.toml requirements.lock
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "Python 3.11 or newer is needed: make PYTHON=python3.12"; exit 1; }
 	test -x $(RUN) || $(PYTHON) -m venv $(VENV)
-	$(RUN) -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	$(RUN) -m pip install --quiet --require-hashes --requirement requirements.lock
+	$(RUN) -m pip install --quiet --no-deps --no-build-isolation --editable .
 	@touch $@
+
+# What an installation takes, exactly: versions and the digests of their files.
+lock:
+	PYTHON=$(PYTHON) UPGRADE=$(UPGRADE) .ci/lock
 
 demo: $(STAMP)
 	$(RUN) cli.py demo
@@ -25,6 +30,12 @@ test-slow: $(STAMP)
 
 torture: $(STAMP)
 	$(RUN) .ci/torture.py
+
+# On Linux; each reader for SECONDS, and its corpus is kept in .fuzz.
+SECONDS ?= 300
+fuzz: $(STAMP)
+	$(RUN) -m pip install --quiet --require-hashes --requirement .ci/atheris.lock
+	$(RUN) .ci/fuzz.py --seconds $(SECONDS)
 
 lint: $(STAMP)
 	$(VENV)/bin/ruff check .

@@ -15,8 +15,7 @@ PURPOSES = {
     "filelock": "one run at a time writes a feature file",
     "h5py": "the feature file",
     "hypothesis": "tests of properties",
-    "imagecodecs": "PNG, JPEG and packed TIFF",
-    "joblib": "scikit-learn's own, and not imported here",
+    "imagecodecs": "PNG and packed TIFF",
     "lightgbm": "the head `lightgbm`",
     "matplotlib": "pictures of a comparison",
     "mypy": "types",
@@ -34,6 +33,7 @@ PURPOSES = {
     "safetensors": "weights and saved heads without pickle",
     "scikit-learn": "folds, scores and some heads",
     "scipy": "intervals, and the demo's images",
+    "simplejpeg": "JPEG, strictly: whatever libjpeg only warns of is an error",
     "threadpoolctl": "threads of BLAS",
     "tifffile": "TIFF, OME-TIFF",
     "timm": "backbones called `timm:<name>`, and `efficientnet_lite0`",
@@ -41,6 +41,21 @@ PURPOSES = {
     "torchvision": "networks, their weights' records, resizing",
     "types-pyyaml": "types",
 }
+INTRODUCTION = """\
+Made by `python .ci/dependencies.py` in the environment of `make install`; licences are those that the packages' own
+metadata state.
+
+[requirements.lock](../requirements.lock) holds the exact version of each, and the sha256 of every file of it.
+`make install` takes nothing else (`pip install --require-hashes`), so a package that was tampered with on its way is
+refused. One lock serves Linux (x86-64, arm64), macOS (arm64, 14 or newer) and Windows with Python 3.11 to 3.13; torch
+has no current builds for Macs with Intel processors. Builds of torch from elsewhere, such as the smaller ones for the
+cpu alone, have other digests: install torch first, then `pip install -e .`, which takes any versions that `setup.cfg`
+allows.
+
+`make lock` writes the lock anew after a change of `setup.cfg`. Known faults of these versions are looked up by
+`pip-audit -r requirements.lock --require-hashes --disable-pip`, which needs the database of pypi.org or osv.dev; the
+machine that made this page reaches neither, so it has not been run.
+"""
 CLASSIFIER = "License :: OSI Approved :: "
 
 
@@ -103,9 +118,7 @@ def page() -> str:
     lines = [
         "# Dependencies",
         "",
-        "Made by `python .ci/dependencies.py` in the environment of `make install`; licences are those that the",
-        "packages' own metadata state. What CI tested stands in [constraints.txt](../constraints.txt).",
-        "",
+        INTRODUCTION,
         "| package | licence | what for | in |",
         "|---|---|---|---|",
         *(

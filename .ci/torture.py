@@ -31,7 +31,9 @@ FAULTS = [
     ("killed at random moments of a real extraction", "extraction.test_extract", "killed_at_random"),
     ("power lost at each flush to disk", "extraction.test_power_loss", "after_a_loss_of_power"),
     ("disk full", "extraction.test_store", "on_a_full_disk|disk_cannot_hold"),
+    ("disk full, from the command line", "bad_inputs.test_full_disk", "."),
     ("downloads cut off, damaged, silent or lied about", "backbones.test_weights", "a_download_|no_network"),
+    ("what fuzzing found, and seeds damaged anew", "fuzz.test_readers", "found|damaged"),
     ("feature files whose images or numbers are others now", "extraction.test_verification", "."),
 ]  # fmt: skip
 INTRODUCTION = """# Faults it was held against
@@ -43,9 +45,9 @@ with the next run giving the same bytes as one that was never disturbed; or, for
 the same values. Odd inputs that are good are counted among the rest, and held where they are read as they are.
 """
 LIMITS = """
-What this cannot tell: a JPEG carries no checksum, so damage inside it that still decodes passes as a picture, and one
-with restart markers may be cut at one of them unseen; bytes are flipped one at a time; loss of power is played by a
-layer that forgets what was not flushed, and not on a real disk.
+What this cannot tell: a JPEG carries no checksum, so damage inside it that still decodes passes as a picture, and so
+does a progressive one cut between two of its scans behind which an end marker was put; bytes are flipped one at a time;
+loss of power is played by a layer that forgets what was not flushed, and not on a real disk.
 """
 
 

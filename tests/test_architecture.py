@@ -33,6 +33,7 @@ OWNERS = {
     "matplotlib": {"comparison/report.py"},
     "tifffile": {"samples/decoding.py"},
     "imagecodecs": {"samples/decoding.py", "samples/synthetic.py"},
+    "simplejpeg": {"samples/decoding.py"},
     "click": {"commands/"},
 }
 

@@ -15,6 +15,7 @@ from cellfeat.heads.registry import HEADS
 
 ROOT = Path(__file__).parent.parent
 README = (ROOT / "README.md").read_text()
+LOCK = (ROOT / "requirements.lock").read_text()
 DEPENDENCIES = (ROOT / "docs" / "dependencies.md").read_text()
 
 
@@ -56,6 +57,16 @@ def test_every_dependency_is_told_with_its_licence_and_what_it_is_for() -> None:
     names = {re.sub(r"[-_.]+", "-", name).lower() for text in asked for name in re.findall(r"^[\w.-]+", text, re.M)}
     told = dict(re.findall(r"^\| ([\w-]+) \| ([^|]+) \| [^|]+ \| ", DEPENDENCIES, re.M))
     assert names == told.keys() - {"package"}, "write it anew: python .ci/dependencies.py"
+
+
+def test_every_dependency_is_locked_with_the_digests_of_its_files() -> None:
+    locked = dict(re.findall(r"^([\w.-]+)==\S+ .*\\\n((?: +--hash=sha256:[0-9a-f]{64}.*\n)+)", LOCK, re.M))
+    assert len(locked) == len(re.findall(r"^\w", LOCK, re.M)), "something is not pinned, or has no digest"
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    asked = config["options"]["install_requires"] + config["options.extras_require"]["dev"]
+    names = {re.sub(r"[-_.]+", "-", name).lower() for name in re.findall(r"^[\w.-]+", asked, re.M)}
+    assert names <= locked.keys(), "write it anew: make lock"
 
 
 def test_the_readme_shows_settings() -> None:

@@ -30,6 +30,11 @@ _NAMED_DIGEST = re.compile(r"-([0-9a-f]{8,64})\.")
 """torch.hub's convention: a file's name ends in the first digits of its sha256."""
 _WRAPPERS = ("module.", "backbone.", "model.", "_orig_mod.")
 """What training frameworks put before every name."""
+# What damaged files make torch's reader raise, beside UnpicklingError: whatever its parsing trips over.
+_PICKLE_FAULTS = (
+    ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError,
+    TypeError, ValueError, struct.error,
+)  # fmt: skip
 _CODE = re.compile(r"GLOBAL (\S+)")
 
 
@@ -97,7 +102,7 @@ def _read_pickled(path: Path) -> Any:
             f"{path}: refused, because reading it would run code that it holds ({code[1]}). Save the weights alone, "
             f"torch.save(model.state_dict(), FILE), or as safetensors"
         ) from None
-    except (RuntimeError, EOFError, OSError, ValueError, LookupError, struct.error) as error:
+    except _PICKLE_FAULTS as error:
         raise WeightsError(f"{path}: damaged, or not a file that torch.save wrote: {first_line(error)}") from None
 
 

@@ -8,7 +8,8 @@ damaged file, somebody else's file) counts as absent and is computed again. Entr
 import inspect
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -25,6 +26,8 @@ from cellfeat.provenance import digest_bytes, digest_file, digest_json, publish,
 
 FORMAT = 1
 MAX_ENTRY_BYTES = 1_000_000_000
+MAX_ENTRIES = 5_000
+MAX_BYTES = 2_000_000_000
 CACHE_FOLDER = ".cache"
 
 
@@ -54,10 +57,14 @@ class FoldCache:
         Where the files are; made when the first is written.
     is_fresh
         Whether what is there is ignored, and replaced.
+    max_entries, max_bytes
+        What the folder may hold; what was used longest ago goes first.
     """
 
     folder: Path
     is_fresh: bool = False
+    max_entries: int = MAX_ENTRIES
+    max_bytes: int = MAX_BYTES
 
     def load(self, key: str, shape: tuple[int, int]) -> FoldOutcome | None:
         """Read the outcome kept under `key`; None where there is none that is whole and of this `shape`."""
@@ -78,7 +85,10 @@ class FoldCache:
             path = self._path(key)
             if path.stat().st_size > MAX_ENTRY_BYTES:
                 return None
-            return _unsealed(json.loads(path.read_bytes()), key)
+            record = _unsealed(json.loads(path.read_bytes()), key)
+            with suppress(OSError):  # a folder that can only be read
+                path.touch()  # the time of its last use, by which entries are kept
+            return record
         except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
             return None
 
@@ -86,6 +96,22 @@ class FoldCache:
         """Keep plain JSON values under `key`."""
         with publish(self._path(key)) as temporary:
             temporary.write_text(json.dumps(_sealed(key, record)), encoding="utf-8")
+        self._prune()
+
+    def _prune(self) -> None:
+        """Remove what was used longest ago, until the rest is within the bounds; the newest entry always stays."""
+        n_bytes = 0
+        for n_newer, (_, size, path) in enumerate(sorted(self._entries(), reverse=True)):
+            n_bytes += size
+            if n_newer and (n_newer >= self.max_entries or n_bytes > self.max_bytes):
+                path.unlink(missing_ok=True)
+
+    def _entries(self) -> Iterator[tuple[int, int, Path]]:
+        """When each entry was used last, its size and its file."""
+        for path in self.folder.glob("*.json"):
+            with suppress(FileNotFoundError):  # another comparison may have removed it
+                found = path.stat()
+                yield found.st_mtime_ns, found.st_size, path
 
     def _path(self, key: str) -> Path:
         return self.folder / f"{key.removeprefix('sha256:')}.json"

@@ -234,7 +234,8 @@ def save_predictions_csv(
     """Write one row a sample: its id, the predicted class and, where given, the probability of each class.
 
     A cell of text that a spreadsheet would run as a formula (it starts with ``=``, ``+``, ``-``, ``@``, a tab or a
-    line break) gets an apostrophe in front, unless it is a plain number such as ``-1.5e3``.
+    line break) gets an apostrophe in front, unless it is a plain number such as ``-1.5e3``. All else stays as it is,
+    control characters too: programs compare these names with those of their own tables.
 
     Parameters
     ----------

@@ -68,9 +68,15 @@ class Decoder:
         with self.timeline.stage("decode"):
             try:
                 pixels = self.reader.read(row)
-                return Decoded(row, pixels, self.policy.limits(pixels), pixel_digest(pixels))
+                return Decoded(row, pixels, self._limits(row, pixels), pixel_digest(pixels))
             except CellfeatError as error:
                 return Decoded(row, None, reason=str(error))
+
+    def _limits(self, row: int, pixels: np.ndarray) -> np.ndarray:
+        try:
+            return self.policy.limits(pixels)
+        except ImageError as error:  # of pixels alone, whose files the policy does not know
+            raise ImageError(f"{self.reader.where(row)}: {error}") from None
 
 
 def in_order(

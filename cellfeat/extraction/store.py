@@ -9,10 +9,12 @@ import json
 import os
 import shutil
 import socket
+import struct
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from enum import IntEnum
+from mmap import ACCESS_READ, mmap
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +40,9 @@ TABLE_BYTES = 100
 """About what the id, label, group and further columns of a sample take in a feature file."""
 HDF5_OVERHEAD = 2**16
 """More than a part, or a feature file without rows, takes."""
+_HEAP = b"GCOL\1\0\0\0"
+_HEAP_OBJECT = struct.Struct("<H6xQ")
+"""The head of an object in a heap: its number and length."""
 _TEXT = h5py.string_dtype()
 _FAILURE = np.dtype([("row", np.int64), ("reason", _TEXT)])
 _CHECKSUM = np.dtype([("start", np.int64), ("stop", np.int64), ("sha256", _TEXT)])
@@ -312,7 +317,10 @@ class PartStore:
             )
 
     def _bytes_to_come(self) -> int:
-        """About the room that missing parts, and the file that all parts are copied into, will take."""
+        """About the room that missing parts, and the file that all parts are copied into, will take.
+
+        Both are asked for: parts are removed only when the file is whole and published.
+        """
         header = self.header
         row_bytes = 4 * header.n_views * header.embedding_dim + DIGEST_BYTES + 1
         finished = [part.stat().st_size for part in self.folder.glob("rows-*.h5")]
@@ -414,7 +422,7 @@ def held_output(output: Path) -> Iterator[None]:
 
 
 def read_summary(path: Path) -> Summary:
-    """Read what a feature file says of itself, in time that does not grow with its rows.
+    """Read what a feature file says of itself, without its embeddings.
 
     Raises
     ------
@@ -565,6 +573,11 @@ def _opened(path: Path) -> Iterator[h5py.File]:
     if not path.is_file():  # a pipe would be waited for without end
         raise FeatureFileError(f"{path}: is no file; expected a feature file")
     try:
+        if _has_endless_heap(path):
+            raise FeatureFileError(
+                f"{path}: a part of it was overwritten or never written; take it from a copy, or delete it and extract "
+                f"again"
+            )
         with h5py.File(path, "r") as file:
             _refuse_foreign(path, file)
             yield file
@@ -574,6 +587,29 @@ def _opened(path: Path) -> Iterator[h5py.File]:
         raise FeatureFileError(
             f"{path}: damaged, or not an HDF5 file ({error}); take it from a copy, or delete it and extract again"
         ) from error
+
+
+def _has_endless_heap(path: Path) -> bool:
+    """Whether HDF5 would never come back: it walks its heaps of texts by lengths, and a loss of power leaves zeros."""
+    with path.open("rb") as file, mmap(file.fileno(), 0, access=ACCESS_READ) as content:
+        start = content.find(_HEAP)
+        while start >= 0:
+            if not _heap_ends(content, start):
+                return True
+            start = content.find(_HEAP, start + 1)
+    return False
+
+
+def _heap_ends(content: mmap, start: int) -> bool:
+    (size,) = struct.unpack_from("<Q", content, start + 8)
+    position, end = start + _HEAP_OBJECT.size, min(start + size, len(content))
+    while position + _HEAP_OBJECT.size <= end:
+        number, length = _HEAP_OBJECT.unpack_from(content, position)
+        step = _HEAP_OBJECT.size + (length + 7) // 8 * 8 if number else length  # number 0: what is free, with its head
+        if not 0 < step <= end - position:
+            return False
+        position += step
+    return True
 
 
 def _refuse_foreign(path: Path, file: h5py.File) -> None:
@@ -782,13 +818,18 @@ def _part_checksum(rows: Rows) -> str:
 
 def _read_part(path: Path, rows: range, header: RunHeader, run: str) -> Rows | None:
     """Read a part; None where it is damaged or another run's."""
-    with suppress(OSError, KeyError, RuntimeError, ValueError, TypeError), h5py.File(path, "r") as file:
+    with suppress(OSError, KeyError, RuntimeError, ValueError, TypeError):
+        return None if _has_endless_heap(path) else _read_whole_part(path, rows, header, run)
+    return None
+
+
+def _read_whole_part(path: Path, rows: range, header: RunHeader, run: str) -> Rows | None:
+    with h5py.File(path, "r") as file:
         shape = (len(rows), header.n_views, header.embedding_dim)
         if file.attrs["run"] != run or file.attrs["start"] != rows.start or file["embeddings"].shape != shape:
             return None
         part = Rows(rows.start, file["embeddings"][:], file["status"][:], file["pixel_digest"][:], _read_failures(file))
         return part if _part_checksum(part) == file.attrs["checksum"] else None
-    return None
 
 
 def _sealed_json(value: Any) -> bytes:

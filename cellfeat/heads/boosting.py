@@ -20,6 +20,7 @@ from cellfeat.heads.base import (
 )
 from cellfeat.heads.moments import Moments, row_blocks
 from cellfeat.heads.state import HeadState
+from cellfeat.heads.trees import checked_trees
 
 MIN_VARIANCE_SHARE = 1e-6
 """Components with less than this share of the largest variance are rounding, and whitening would blow them up."""
@@ -123,7 +124,7 @@ class BoostingHead(HeadClassifier):
         trained = lightgbm.train(params, lightgbm.Dataset(columns, codes, weight=weights, params=params))
         # Read back at once: what predicts now is what a bundle will hold.
         self.model_ = trained.model_to_string()
-        self.booster_ = _read_booster(self.model_)
+        self.booster_ = self._booster()
 
     def _lightgbm_params(self, n_samples: int) -> dict[str, Any]:
         return {
@@ -164,15 +165,14 @@ class BoostingHead(HeadClassifier):
         self.moments_ = Moments.restored(state, self.n_features_in_)
         self.axes_ = state.array("axes", -1, self.n_features_in_) if self.n_components else None
         self.model_ = state.text("lightgbm")
-        self.booster_ = _read_booster(self.model_)
-        self._check_booster()
+        self.booster_ = self._booster()
 
-    def _check_booster(self) -> None:
+    def _booster(self) -> lightgbm.Booster:
         n_columns = self.n_features_in_ if self.axes_ is None else len(self.axes_)
-        expected = (n_columns, self._n_classes)
-        got = (self.booster_.num_feature(), self.booster_.num_model_per_iteration())
-        if got != expected:
-            raise HeadError(f"the LightGBM model: expected (columns, classes) {expected}, got {got}")
+        try:
+            return lightgbm.Booster(model_str=checked_trees(self.model_, n_columns, self._n_classes))
+        except lightgbm.basic.LightGBMError as error:
+            raise HeadError(f"the LightGBM model cannot be read: {error}; fit and save the head again") from None
 
 
 def _whitening_axes(X: NDArray[np.float32], moments: Moments, n_components: int) -> NDArray[np.float64]:
@@ -192,10 +192,3 @@ def _correlation(X: NDArray[np.float32], moments: Moments) -> NDArray[np.float64
         standardised = moments.standardise(X[rows])
         products += standardised.T @ standardised
     return products / len(X)
-
-
-def _read_booster(text: str) -> lightgbm.Booster:
-    try:
-        return lightgbm.Booster(model_str=text)
-    except lightgbm.basic.LightGBMError as error:
-        raise HeadError(f"the LightGBM model cannot be read: {error}; fit and save the head again") from None

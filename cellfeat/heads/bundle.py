@@ -31,6 +31,8 @@ ARRAYS_FILE = "arrays.safetensors"
 CLASS_SCORES_FILE = "scores.safetensors"
 MAX_RECORD_BYTES = 16_000_000
 MAX_FILE_BYTES = 4_000_000_000
+SUM_TOLERANCE = 1e-3
+"""How far from 1 the probabilities of a sample may add up: far more than rounding, in float32 too."""
 _TEXT_FILE = re.compile(r"[A-Za-z0-9_]+\.txt")
 _FIELDS: dict[str, type] = {
     "head_name": str,
@@ -141,13 +143,16 @@ class Bundle:
         Raises
         ------
         HeadError
-            If the embeddings have another length, no view, or hold NaN.
+            If the embeddings have another length, no view, or hold NaN, or what the head says of them are no
+            probabilities.
         """
         self._check_embeddings(embeddings)
         columns = [self.classes.index(str(label)) for label in self.head.classes_]
         probabilities = np.zeros((len(embeddings), len(self.classes)))
         raw = np.mean([self.head.predict_proba(X) for X in self._inputs(embeddings)], axis=0)
         probabilities[:, columns] = tempered(raw, self.temperature)
+        if not np.allclose(probabilities.sum(axis=1), 1, atol=SUM_TOLERANCE):  # NaN is not close to anything
+            raise HeadError(f"the head {self.head_name!r} gives no probabilities that add up to 1; fit it again")
         return probabilities
 
     def predict(self, embeddings: NDArray[np.float32]) -> list[str]:

@@ -7,12 +7,15 @@ import logging
 import math
 import struct
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from io import BytesIO
+from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 import imagecodecs
 import numpy as np
+import simplejpeg
 import tifffile
 
 from cellfeat.errors import ImageError
@@ -29,11 +32,9 @@ _NOT_READ = {
     b"ZISRAW": "CZI",
     b"%PDF": "PDF",
 }
-_JPEG_CONTINUATION = b"".join(bytes(range(0xEE - n, 0x11, -3)) + bytes((0xFF, 0xD0 + n)) for n in range(8))
-"""Coded data of no meaning: a picture that changes when it goes on with these had lacked its own."""
 _PNG_HEADER_BYTES = 33
 _PNG_PALETTE = 3
-_JPEG_END = b"\xff\xd9"
+_TIFF_OF_JPEGS = (7, 33007)
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
 # What damaged files make the libraries raise: imagecodecs RuntimeErrors, tifffile whatever its parsing trips over.
@@ -119,33 +120,49 @@ def _png_data_start(content: bytes) -> int:
 
 
 def _decode_jpeg(content: bytes, max_pixels: int) -> Image:
-    height, width, components = _jpeg_frame(content)
-    _check_size((components, height, width), max_pixels)
-    if components not in (1, 3):
-        raise ImageError(f"a JPEG of {components} components (CMYK?); expected grey or RGB: save it as TIFF or PNG")
-    # libjpeg fills what is missing at the end with grey and only warns.
-    end = content.rfind(_JPEG_END)
-    if end < content.rfind(b"\xff\xda"):
-        raise ImageError(_truncated("JPEG", "its end marker is missing"))
+    frame = _jpeg_frame(content)
+    _check_size((frame.components, frame.height, frame.width), max_pixels)
+    if frame.components not in (1, 3):
+        raise ImageError(
+            f"a JPEG of {frame.components} components (CMYK?); expected grey or RGB: save it as TIFF or PNG"
+        )
+    if frame.bits != 8:
+        raise ImageError(f"a JPEG of {frame.bits} bits per pixel; expected 8: save it as TIFF or PNG")
+    return Image(_planes_of_interleaved(_strict_jpeg(content, "GRAY" if frame.components == 1 else "RGB")))
+
+
+def _strict_jpeg(content: bytes, colours: str, **options: Any) -> np.ndarray:
+    """Decode to ``(H, W, S)``; what libjpeg only warns of, such as grey in place of lost data, is an error."""
     try:
-        pixels = imagecodecs.jpeg_decode(content)
-        # Behind whole data libjpeg reads nothing, whatever stands there.
-        continued = imagecodecs.jpeg_decode(content[:end] + _JPEG_CONTINUATION + _JPEG_END)
+        pixels: np.ndarray = simplejpeg.decode_jpeg(content, colours, **options)
     except _CODEC_FAULTS as error:
-        raise ImageError(_truncated("JPEG", str(error))) from None
-    if not np.array_equal(pixels, continued):
-        raise ImageError(_truncated("JPEG", "its data end before the picture does"))
-    return Image(_planes_of_interleaved(pixels))
+        raise ImageError(_why_no_jpeg(content, str(error))) from None
+    return pixels
 
 
-def _jpeg_frame(content: bytes) -> tuple[int, int, int]:
-    """Height, width and number of components, from the frame header."""
+def _why_no_jpeg(content: bytes, reason: str) -> str:
+    """Tell damage from what the strict decoder cannot read at all: both may end in its words on subsampling."""
+    with suppress(RuntimeError):
+        if "subsampling" in reason and imagecodecs.jpeg8_decode(content).size:
+            return "a JPEG whose colours are sampled in an unusual way; save it as TIFF or PNG"
+    return _truncated("JPEG", reason)
+
+
+class _Frame(NamedTuple):
+    """What a JPEG's frame header says."""
+
+    bits: int
+    height: int
+    width: int
+    components: int
+
+
+def _jpeg_frame(content: bytes) -> _Frame:
     position = 2
     while position + 10 <= len(content) and content[position] == 0xFF:
         marker = content[position + 1]
         if marker in _JPEG_FRAMES:
-            height, width, components = struct.unpack(">HHB", content[position + 5 : position + 10])
-            return height, width, components
+            return _Frame(*struct.unpack(">BHHB", content[position + 4 : position + 10]))
         is_fill = marker == 0xFF
         position += 1 if is_fill else 2 + int.from_bytes(content[position + 2 : position + 4])
     raise ImageError(_truncated("JPEG", "no frame header"))
@@ -171,10 +188,11 @@ def _decode_tiff(content: bytes, max_pixels: int) -> Image:
     try:
         # Through memory, so that an OME-TIFF cannot make tifffile open other files.
         with tifffile.TiffFile(BytesIO(content)) as file:
+            _check_pages(content, file.tiff)
             series = _only_series(file)
             _check_size(series.shape, max_pixels)
             _check_type(series.dtype)
-            _check_tiff_is_whole(file, series, content)
+            _check_tiff_is_whole(series, content, max_pixels)
             page = series.keyframe
             _check_photometric(page)
             planes = _planes_of_axes(series.asarray(), series.axes)
@@ -193,18 +211,47 @@ def _only_series(file: tifffile.TiffFile) -> tifffile.TiffPageSeries:
     return file.series[0]
 
 
-def _check_tiff_is_whole(file: tifffile.TiffFile, series: tifffile.TiffPageSeries, content: bytes) -> None:
-    """Refuse what tifffile would read with zeros in the gaps, or with fewer pages than were written."""
+def _check_pages(content: bytes, kind: tifffile.TiffFormat) -> None:
+    """Follow the pages to their end: tifffile passes over lost ones, and follows a circle without end."""
+    seen: set[int] = set()
+    link = 4 if kind.offsetsize == 4 else 8
+    while offset := _unpacked(kind.offsetformat, content, link):
+        if offset in seen:
+            raise ImageError(_truncated("TIFF", "its pages lead in a circle"))
+        seen.add(offset)
+        n_tags = _unpacked(kind.tagnoformat, content, offset)
+        link = offset + kind.tagnosize + n_tags * kind.tagsize
+
+
+def _unpacked(number: str, content: bytes, position: int) -> int:
+    try:
+        return int(struct.unpack_from(number, content, position)[0])
+    except struct.error:
+        raise ImageError(_truncated("TIFF", "later pages are missing")) from None
+
+
+def _check_tiff_is_whole(series: tifffile.TiffPageSeries, content: bytes, max_pixels: int) -> None:
+    """Refuse what tifffile would read with zeros or grey in the gaps."""
     pages = [page for page in series.pages if page is not None]
     if series.is_multifile or len(pages) < len(series.pages):
         raise ImageError("is one part of an image in several files; save all channels in one file, or one in each")
-    link, size = file.pages.next_page_offset or 0, file.tiff.offsetsize
-    if content[link : link + size] != bytes(size):  # the last page links to none
-        raise ImageError(_truncated("TIFF", "later pages are missing"))
     for page in pages:
         ends = [offset + size for offset, size in zip(page.dataoffsets, page.databytecounts, strict=True)]
         if not all(page.databytecounts) or max(ends, default=len(content) + 1) > len(content):
             raise ImageError(_truncated("TIFF", "pixel data are missing"))
+        if series.keyframe.compression in _TIFF_OF_JPEGS:
+            for start, end in zip(page.dataoffsets, ends, strict=True):
+                _check_tiff_jpeg(content[start:end], series.keyframe.jpegtables, max_pixels)
+
+
+def _check_tiff_jpeg(stream: bytes, tables: bytes | None, max_pixels: int) -> None:
+    """Refuse a strip or tile that is a damaged JPEG; what is common to all of them may stand apart, in `tables`."""
+    frame = _jpeg_frame(stream)
+    _check_size((frame.components, frame.height, frame.width), max_pixels)
+    if frame.bits == 8:
+        # The smallest picture that libjpeg gives: all data are read for it, and none of its pixels are used.
+        whole = tables[:-2] + stream[2:] if tables else stream
+        _strict_jpeg(whole, "GRAY", min_height=1, min_width=1, min_factor=8)
 
 
 def _check_photometric(page: tifffile.TiffPage) -> None:

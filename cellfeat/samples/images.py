@@ -119,6 +119,10 @@ class SampleReader:
     def __len__(self) -> int:
         return len(self.files)
 
+    def where(self, row: int) -> str:
+        """The files of a sample, for messages."""
+        return ", ".join(str(self.root / name) for name in self.files[row])
+
     def read(self, row: int) -> np.ndarray:
         """Read one sample: ``(C, H, W)`` of the files' own type, channels in the order of `channels`.
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
+import pyarrow.parquet
 
 from cellfeat.config import ImagesSettings, LabelsSettings
 from cellfeat.errors import ConfigError, ManifestError, MissingFileError, first_ten
@@ -126,20 +127,27 @@ def _read_table(path: Path) -> pd.DataFrame:
     try:
         if path.suffix == ".csv":
             return pd.read_csv(path, dtype=str, keep_default_na=False)
-        return pd.read_parquet(path).astype(str)
+        columns = pyarrow.parquet.ParquetFile(path).read()
+        # Value by value: what pandas left in the file on how to read it may be damaged, and texts are decoded late.
+        cells = {name: list(map(str, columns[name].to_pylist())) for name in columns.column_names}
+        return pd.DataFrame(cells, dtype=str)
     except FileNotFoundError:
         raise MissingFileError(f"the manifest {path} does not exist") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, LookupError, TypeError, pyarrow.ArrowException) as error:
         raise ManifestError(f"{path}: cannot be read as a table: {error}") from None
 
 
 def _saved_channels(text: str, path: Path) -> tuple[str | int, ...]:
     try:
-        return tuple(json.loads(text))
-    except (json.JSONDecodeError, TypeError):
+        channels = json.loads(text)
+    except (ValueError, RecursionError):
+        channels = None
+    if not isinstance(channels, list) or not all(isinstance(channel, str | int) for channel in channels):
         raise ManifestError(
-            f"{path}: not a manifest: channels: expected a JSON list, got {text!r}; make it with Manifest.save"
-        ) from None
+            f"{path}: not a manifest: channels: expected a JSON list of names or numbers, got {text!r}; "
+            "make it with Manifest.save"
+        )
+    return tuple(channels)
 
 
 def build_manifest(images: ImagesSettings, labels: LabelsSettings) -> Manifest:

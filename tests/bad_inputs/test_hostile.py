@@ -150,6 +150,7 @@ def test_names_steer_no_terminal_and_no_spreadsheet(nasty_features, inside, cli)
     cells = cells_of(Path("p.csv"))
     assert len(cells) > 2 * len(NASTY) * N_EACH
     assert [cell for cell in cells if cell.startswith(("=", "@", "+", "\t", "\r"))] == []
+    assert set(NASTY[1:]) <= set(cells), "in the table, too, but for formulas"
 
 
 @pytest.fixture(scope="module")

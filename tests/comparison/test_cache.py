@@ -1,11 +1,12 @@
 import dataclasses
 import json
+import os
 
 import numpy as np
 import pandas as pd
 import pytest
 
-from cellfeat.comparison.cache import FoldCache, HeadKeys
+from cellfeat.comparison.cache import FoldCache, FoldOutcome, HeadKeys
 from cellfeat.comparison.compare import compare, fit
 from cellfeat.comparison.task import Design, prepare
 from cellfeat.heads.base import HeadClassifier
@@ -133,6 +134,33 @@ def test_a_damaged_or_foreign_entry_is_computed_again(make_clusters, cache, dama
     assert second.best.n_cached == 2
     pd.testing.assert_frame_equal(second.predictions(), first.predictions())
     assert json.loads(victim.read_text())["probabilities"] == json.loads(whole)["probabilities"]
+
+
+def save_entries(cache, n_entries):
+    """Entries of about 200 bytes, used one second after the other."""
+    keys = [f"sha256:{i:064d}" for i in range(n_entries)]
+    for i, key in enumerate(keys):
+        cache.save(key, FoldOutcome(np.full((2, 2), 0.5), 0.0, 0.0))
+        os.utime(cache._path(key), ns=(i * 10**9, i * 10**9))
+    return keys
+
+
+def test_what_was_used_longest_ago_goes_first(cache):
+    first, second, third = save_entries(cache, 3)
+    assert cache.load(first, (2, 2)) is not None
+    small = FoldCache(cache.folder, max_entries=3)
+    small.save("sha256:" + "f" * 64, FoldOutcome(np.full((2, 2), 0.5), 0.0, 0.0))
+    kept = [key for key in (first, second, third) if cache.load(key, (2, 2)) is not None]
+    assert kept == [first, third]
+
+
+def test_the_cache_keeps_within_its_bytes_and_always_the_newest(cache):
+    keys = save_entries(cache, 6)
+    size = entries(cache)[0].stat().st_size
+    FoldCache(cache.folder, max_bytes=3 * size).save(keys[0], FoldOutcome(np.full((2, 2), 0.5), 0.0, 0.0))
+    assert [path.stem[-1] for path in entries(cache)] == ["0", "4", "5"]
+    FoldCache(cache.folder, max_bytes=1).save(keys[4], FoldOutcome(np.full((2, 2), 0.5), 0.0, 0.0))
+    assert [path.stem[-1] for path in entries(cache)] == ["4"]
 
 
 def test_ctrl_c_within_a_head_keeps_the_folds_that_are_finished(make_clusters, cache):

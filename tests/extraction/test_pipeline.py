@@ -6,6 +6,7 @@ from pathlib import Path
 import imagecodecs
 import numpy as np
 import pytest
+import tifffile
 
 from cellfeat.extraction.pipeline import Decoded, Decoder, finished_parts
 from cellfeat.extraction.store import Rows, Status
@@ -54,6 +55,13 @@ def run(decoder: Decoder, device: Slow) -> tuple[list[Rows], list[int], list[int
     rows = finished_parts(parts, decoder, device, batch_size=2, workers=2, on_failure=lambda s: failed.append(s.row),
                           on_batch=batches.append)  # fmt: skip
     return list(rows), failed, batches
+
+
+def test_pixels_beyond_the_intensity_policy_are_told_with_their_files(tmp_path: Path) -> None:
+    for channel in "ab":
+        tifffile.imwrite(tmp_path / f"1_{channel}.tif", np.full((4, 4), -3, np.int16))
+    decoder = Decoder(SampleReader(tmp_path, (("1_a.tif", "1_b.tif"),), ("a", "b"), True), IntensityPolicy(2))
+    assert decoder(0).reason.startswith(f"{tmp_path / '1_a.tif'}, {tmp_path / '1_b.tif'}: has int16 pixels from -3 to")
 
 
 @pytest.mark.parametrize("n_in_work", [0, 1, 2])

@@ -392,6 +392,30 @@ def test_a_run_that_the_disk_cannot_hold_is_refused_before_it_begins(small_disk:
         PartStore(small_disk / "cells.h5", vast)
 
 
+def zero_the_heap(path: Path) -> None:
+    """Overwrite all texts with zeros but the first, as a loss of power can: HDF5 itself reads that without end."""
+    content = bytearray(path.read_bytes())
+    start = content.index(b"GCOL")
+    content[start + 40 : start + 4096] = bytes(len(content[start + 40 : start + 4096]))
+    path.write_bytes(content)
+
+
+def test_a_file_whose_texts_were_zeroed_is_refused_at_once(finished: Path) -> None:
+    zero_the_heap(finished)
+    for read in (load_features, verify_features, read_summary, read_table, read_pixel_digests):
+        with pytest.raises(FeatureFileError, match="overwritten or never written"):
+            read(finished)
+
+
+def test_a_part_whose_texts_were_zeroed_is_made_again(tmp_path: Path) -> None:
+    parts = PartStore(tmp_path / "cells.h5", HEADER)
+    parts.write(make_rows(range(4)))
+    path = parts.folder / "rows-000000000.h5"
+    zero_the_heap(path)
+    assert parts.read(range(4)) is None
+    assert not path.exists()
+
+
 def test_a_truncated_file_is_refused(finished: Path) -> None:
     finished.write_bytes(finished.read_bytes()[:-200])
     with pytest.raises(FeatureFileError, match=r"cells\.h5: damaged"):

@@ -65,7 +65,7 @@ def test_a_model_of_other_columns_is_refused() -> None:
     X, y = correlated()
     state, other = quick(n_components=8).fit(X, y).get_state(), quick(n_components=5).fit(X, y).get_state()
     state.texts["lightgbm"] = other.texts["lightgbm"]
-    with pytest.raises(HeadError, match=r"expected \(columns, classes\) \(8, 3\), got \(5, 3\)"):
+    with pytest.raises(HeadError, match="max_feature_idx: expected '7', got '4'"):
         quick(n_components=8).set_state(state)
 
 

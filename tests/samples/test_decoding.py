@@ -1,9 +1,11 @@
 import io
+import re
 import struct
 import zlib
 
 import imagecodecs
 import numpy as np
+import PIL.Image
 import pytest
 import tifffile
 
@@ -100,14 +102,75 @@ def test_pixels_come_out_as_they_were_stored(kind):
     np.testing.assert_array_equal(pixels, expected)
 
 
-@pytest.mark.parametrize("pixels", [RGB[..., 0], RGB], ids=["grey", "rgb"])
-def test_jpeg_comes_out_as_its_codec_gives_it(pixels):
-    content = imagecodecs.jpeg_encode(np.ascontiguousarray(pixels), level=95)
+JPEG_KINDS = {
+    "plain": {},
+    "not subsampled": {"subsampling": 0},
+    "half in width": {"subsampling": 1},
+    "coarse": {"quality": 5, "optimize": True},
+    "progressive": {"progressive": True},
+    "restarts": {"restart_marker_blocks": 2},
+}
+SMOOTH = (np.indices((41, 67)).sum(axis=0)[..., np.newaxis] * [1, 2, 3]).astype(np.uint8)
+
+
+def jpeg(pixels: np.ndarray, **options) -> bytes:
+    file = io.BytesIO()
+    PIL.Image.fromarray(pixels).save(file, "JPEG", **options)
+    return file.getvalue()
+
+
+@pytest.mark.parametrize("kind", JPEG_KINDS)
+@pytest.mark.parametrize("pixels", [SMOOTH[..., 0], SMOOTH], ids=["grey", "rgb"])
+def test_a_jpeg_comes_out_as_other_decoders_give_it(pixels, kind):
+    content = jpeg(pixels, **JPEG_KINDS[kind])
 
     decoded = decode_image(content, MAX_PIXELS).pixels
 
-    expected = imagecodecs.jpeg_decode(content)
-    np.testing.assert_array_equal(decoded, np.moveaxis(np.atleast_3d(expected), 2, 0))
+    for other in (imagecodecs.jpeg8_decode(content), np.asarray(PIL.Image.open(io.BytesIO(content)))):
+        np.testing.assert_array_equal(decoded, np.moveaxis(np.atleast_3d(other), 2, 0))
+
+
+RESTARTS = jpeg(SMOOTH, restart_marker_blocks=1)
+MARKERS = [found.start() for found in re.finditer(b"\xff[\xd0-\xd7]", RESTARTS)]
+
+
+@pytest.mark.parametrize("end", MARKERS)
+def test_a_jpeg_cut_at_a_restart_marker_is_refused(end):
+    with pytest.raises(ImageError, match=r"damaged JPEG .*instead of RST"):
+        decode_image(RESTARTS[:end] + b"\xff\xd9", MAX_PIXELS)
+
+
+def test_a_jpeg_that_lost_what_stands_between_two_restart_markers_is_refused():
+    with pytest.raises(ImageError, match=r"damaged JPEG .*instead of RST"):
+        decode_image(RESTARTS[: MARKERS[1]] + RESTARTS[MARKERS[2] :], MAX_PIXELS)
+
+
+def test_words_behind_the_end_of_a_jpeg_are_no_damage():
+    pixels = decode_image(JPEG + b"and some words", MAX_PIXELS).pixels
+
+    np.testing.assert_array_equal(pixels, decode_image(JPEG, MAX_PIXELS).pixels)
+
+
+def test_a_jpeg_whose_tables_are_damaged_is_refused():
+    table = JPEG.index(b"\xff\xc4") + 5
+
+    with pytest.raises(ImageError, match="damaged JPEG"):
+        decode_image(JPEG[:table] + b"\xef" + JPEG[table + 1 :], MAX_PIXELS)
+
+
+def test_a_jpeg_whose_colours_are_sampled_in_no_usual_way_is_refused_by_name():
+    content = jpeg(SMOOTH, subsampling=0)
+    component = content.index(b"\1\x11\0\2\x11\1\3\x11\1")
+
+    with pytest.raises(ImageError, match="sampled in an unusual way; save it as TIFF or PNG"):
+        decode_image(content[: component + 1] + b"\x13" + content[component + 2 :], MAX_PIXELS)
+
+
+def test_a_jpeg_of_12_bits_is_refused_by_name():
+    content = imagecodecs.jpeg8_encode(random_pixels(8, 8, dtype="uint16") >> 4, bitspersample=12)
+
+    with pytest.raises(ImageError, match="a JPEG of 12 bits per pixel; expected 8"):
+        decode_image(content, MAX_PIXELS)
 
 
 @pytest.mark.parametrize("kind", [*READABLE, "jpeg"])
@@ -142,6 +205,51 @@ def test_damage_never_raises_anything_but_an_image_error(kind):
         except ImageError:
             refused += 1
     assert refused > 0
+
+
+ROUGH = random_pixels(41, 67, 3)
+TIFF_JPEGS = {
+    "grey": tiff(ROUGH[..., 0], compression="jpeg", rowsperstrip=16, metadata=None),
+    "rgb": tiff(ROUGH, compression="jpeg", photometric="rgb", metadata=None),
+    "tiles": tiff(ROUGH[..., 0], compression="jpeg", tile=(32, 32), metadata=None),
+}
+
+
+@pytest.mark.parametrize("kind", TIFF_JPEGS)
+def test_a_tiff_that_holds_a_damaged_jpeg_is_refused(kind):
+    content = TIFF_JPEGS[kind]
+    with tifffile.TiffFile(io.BytesIO(content)) as file:
+        (*_, start), (*_, size) = file.pages[0].dataoffsets, file.pages[0].databytecounts
+    assert decode_image(content, MAX_PIXELS).pixels.shape[1:] == (41, 67)
+    middle = start + size * 9 // 10
+
+    with pytest.raises(ImageError, match="damaged JPEG"):
+        decode_image(content[:middle] + b"\xff\xd9" + content[middle + 2 :], MAX_PIXELS)
+
+
+def tiff_of_links(links: dict[int, int]) -> bytes:
+    """A TIFF of pages without tags, each at its offset and with the offset of the next; then a whole picture."""
+    content = bytearray(tiff(CYX[0], metadata=None)).ljust(2000, b"\0")
+    with tifffile.TiffFile(io.BytesIO(content)) as file:
+        link = file.pages.next_page_offset
+    content[link : link + 4] = struct.pack("<I", next(iter(links)))
+    for offset, following in links.items():
+        content[offset : offset + 6] = struct.pack("<HI", 0, following)
+    return bytes(content)
+
+
+@pytest.mark.parametrize("n_pages", [1, 2, 99, 150])
+def test_pages_that_lead_in_a_circle_are_refused_at_once(n_pages):
+    offsets = [1000 + 6 * i for i in range(n_pages)]
+    content = tiff_of_links(dict(zip(offsets, offsets[1:] + offsets[:1], strict=True)))
+
+    with pytest.raises(ImageError, match="pages lead in a circle"):
+        decode_image(content, MAX_PIXELS)
+
+
+def test_a_page_that_lies_beyond_the_end_is_missed():
+    with pytest.raises(ImageError, match="later pages are missing"):
+        decode_image(tiff_of_links({1000: 5000}), MAX_PIXELS)
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,548 @@
+"""What is fuzzed: for every reader its seeds, and a call on bytes that may end in a value or a `CellfeatError` alone.
+
+Checksums would keep a fuzzer out of everything behind them, so where there are some, what it made is sealed anew:
+PNG chunks get their CRC, records their digest. No file here comes from elsewhere: seeds are made by `Target.seeds`.
+"""
+
+import base64
+import binascii
+import hashlib
+import json
+import re
+import struct
+import tempfile
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from functools import cache
+from io import BytesIO
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import PIL.Image
+import safetensors.torch
+import tifffile
+import torch
+
+from cellfeat.backbones.weights import load_state, read_state
+from cellfeat.comparison.cache import FoldCache, FoldOutcome
+from cellfeat.comparison.splits import sample_groups
+from cellfeat.config import ImagesSettings, IntensitySettings, LabelsSettings, Settings, load_settings, parse_assignment
+from cellfeat.errors import CellfeatError, ImageError
+from cellfeat.extraction.store import (
+    PartStore,
+    Rows,
+    RunHeader,
+    SampleTable,
+    describe_summary,
+    load_features,
+    parts_folder,
+    read_pixel_digests,
+    read_summary,
+    read_table,
+    unfinished_run,
+    verify_features,
+)
+from cellfeat.heads.bundle import Bundle, describe_bundle, load_bundle, save_bundle
+from cellfeat.heads.registry import head_inputs, make_head
+from cellfeat.provenance import digest_bytes, digest_json
+from cellfeat.samples.decoding import decode_image
+from cellfeat.samples.images import IntensityPolicy, intensity_advice, pixel_digest
+from cellfeat.samples.manifest import Manifest, build_manifest
+
+MAX_PIXELS = 2**20
+IDS = ("1", "2", "3")
+
+
+@dataclass(frozen=True)
+class Target:
+    """One reader.
+
+    Attributes
+    ----------
+    read
+        Reads the bytes; a `CellfeatError` is an answer, and whatever else it raises is a finding.
+    seeds
+        Makes inputs that the reader takes, by name.
+    """
+
+    read: Callable[[bytes], object]
+    seeds: Callable[[], dict[str, bytes]]
+
+
+@contextmanager
+def _folder() -> Iterator[Path]:
+    with tempfile.TemporaryDirectory(prefix="cellfeat-fuzz-") as folder:
+        yield Path(folder)
+
+
+def _noise(*shape: int, dtype: str = "uint8") -> np.ndarray:
+    rng = np.random.default_rng(0)
+    if np.dtype(dtype).kind == "f":
+        return rng.random(shape).astype(dtype)
+    return rng.integers(0, np.iinfo(dtype).max, shape, dtype, endpoint=True)
+
+
+# Images.
+
+
+def _read_image(content: bytes) -> None:
+    _use_image(content)
+    sealed = _with_png_checksums(content)
+    if sealed != content:
+        _use_image(sealed)
+
+
+def _use_image(content: bytes) -> None:
+    with suppress(ImageError):
+        pixels = decode_image(content, MAX_PIXELS).pixels
+        assert pixels.ndim == 3, pixels.shape
+        assert 0 < pixels.size <= MAX_PIXELS, pixels.shape
+        assert len(pixel_digest(pixels)) == 64
+        for setting in ("dtype", {"percentile": [1, 99]}):
+            policy = IntensityPolicy.from_settings(IntensitySettings.model_validate(setting), len(pixels))
+            limits = policy.limits(pixels)
+            assert (limits[:, 0] < limits[:, 1]).all(), limits
+            intensity_advice(policy, [pixels])
+
+
+def _with_png_checksums(content: bytes) -> bytes:
+    position, parts = 8, [content[:8]]
+    while content.startswith(b"\x89PNG") and position + 12 <= len(content):
+        (length,) = struct.unpack(">I", content[position : position + 4])
+        data = content[position + 4 : position + 8 + length]
+        parts += [content[position : position + 4], data, struct.pack(">I", binascii.crc32(data))]
+        position += 12 + length
+    return b"".join(parts) + content[position:]
+
+
+def _tiff(pixels: np.ndarray, **options: Any) -> bytes:
+    file = BytesIO()
+    tifffile.imwrite(file, pixels, **options)
+    return file.getvalue()
+
+
+def _jpeg(pixels: np.ndarray, **options: Any) -> bytes:
+    file = BytesIO()
+    PIL.Image.fromarray(pixels).save(file, "JPEG", **options)
+    return file.getvalue()
+
+
+def _png_chunk(kind: bytes, data: bytes) -> bytes:
+    return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+
+
+def _palette_png() -> bytes:
+    header = _png_chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 2, 8, 3, 0, 0, 0))
+    rows = _png_chunk(b"IDAT", zlib.compress(b"\0\0\1\0\1\0"))
+    return b"\x89PNG\r\n\x1a\n" + header + _png_chunk(b"PLTE", bytes(range(6))) + rows + _png_chunk(b"IEND", b"")
+
+
+def _image_seeds() -> dict[str, bytes]:
+    grey, deep, rgb = _noise(9, 7), _noise(9, 7, dtype="uint16"), _noise(9, 7, 3)
+    return {
+        "grey.png": imagecodecs.png_encode(grey),
+        "deep.png": imagecodecs.png_encode(deep),
+        "rgb.png": imagecodecs.png_encode(rgb),
+        "opaque.png": imagecodecs.png_encode(np.dstack([rgb, np.full((9, 7), 255, np.uint8)])),
+        "palette.png": _palette_png(),
+        "grey.jpg": _jpeg(grey),
+        "rgb.jpg": _jpeg(_noise(33, 20, 3)),
+        "progressive.jpg": _jpeg(_noise(33, 20, 3), progressive=True),
+        "restarts.jpg": _jpeg(_noise(33, 20, 3), restart_marker_blocks=2),
+        "plain.tif": _tiff(deep),
+        "big.tif": _tiff(grey, bigtiff=True),
+        "motorola.tif": _tiff(deep, byteorder=">"),
+        "deflate.tif": _tiff(deep, compression="deflate", rowsperstrip=4, predictor=True),
+        "lzw-tiles.tif": _tiff(_noise(20, 20), compression="lzw", tile=(16, 16)),
+        "packbits.tif": _tiff(grey, compression="packbits"),
+        "jpeg.tif": _tiff(_noise(16, 16), compression="jpeg", metadata=None),
+        "rgb-jpeg.tif": _tiff(_noise(16, 16, 3), compression="jpeg", photometric="rgb", metadata=None),
+        "float.tif": _tiff(_noise(9, 7, dtype="f4")),
+        "float-predictor.tif": _tiff(_noise(9, 7, dtype="f4"), compression="deflate", predictor=True),
+        "half.tif": _tiff(_noise(9, 7, dtype="f2")),
+        "pages.tif": _tiff(_noise(3, 9, 7), photometric="minisblack", metadata=None),
+        "imagej.tif": _tiff(_noise(3, 9, 7, dtype="uint16"), imagej=True, metadata={"axes": "CYX"}),
+        "ome.tif": _tiff(_noise(2, 9, 7), ome=True, metadata={"axes": "CYX", "Channel": {"Name": ["a", "b"]}}),
+    }
+
+
+# Configurations.
+
+
+def _read_config(content: bytes) -> None:
+    with _folder() as folder:
+        for name in ("settings.yaml", "settings.json"):
+            file = folder / name
+            file.write_bytes(content)
+            with suppress(CellfeatError):
+                settings = load_settings(file)
+                assert Settings.model_validate(json.loads(json.dumps(settings.record()))) == settings
+    with suppress(CellfeatError):
+        key, value = parse_assignment(content.decode("utf-8", "replace"))
+        load_settings(overrides={key: value})
+
+
+def _config_seeds() -> dict[str, bytes]:
+    root = Path(__file__).parents[2] / "configs"
+    files = {file.name: file.read_bytes() for file in sorted(root.glob("*.yaml"))}
+    sections = {name: section for name, section in Settings().record().items() if name != "heads"}
+    return files | {
+        "defaults.json": json.dumps(Settings().record()).encode(),
+        **{f"{name}.json": json.dumps({name: section}).encode() for name, section in sections.items()},
+        "ranges.yaml": b"images: {intensity: {range: [[0, 1.5], [2, .inf]]}}\nheads: {mlp: {hidden: [3, 4]}}\n",
+        "assignment": b"images.pattern={sample_id:05d}_{channel}.png",
+    }
+
+
+# Tables.
+
+
+@cache
+def _images_root() -> Path:
+    """A folder of files called like images, which no table's reader opens."""
+    root = Path(tempfile.mkdtemp(prefix="cellfeat-fuzz-images-"))
+    for name in (f"{sample}_{channel}.png" for sample in IDS for channel in ("red", "blue")):
+        (root / name).touch()
+    return root
+
+
+def _read_labels(content: bytes) -> None:
+    with _folder() as folder:
+        file = folder / "labels.csv"
+        file.write_bytes(content)
+        for pattern, files in (("{sample_id:d}_{channel}.png", None), ("{sample_id}_{channel}.png", ["red", "blue"])):
+            images = ImagesSettings(root=_images_root(), pattern=pattern, channels=["red", "blue"])
+            labels = LabelsSettings(file=file, id="id", label="label", group="group", files=files, unmatched="ignore")
+            with suppress(CellfeatError):
+                _comes_back(build_manifest(images, labels), folder)
+
+
+def _comes_back(manifest: Manifest, folder: Path) -> None:
+    for name in ("manifest.csv", "manifest.parquet"):
+        manifest.save(folder / name)
+        again = Manifest.load(folder / name)
+        assert again.table.equals(manifest.table), (again.table.to_dict(), manifest.table.to_dict())
+        assert again.digest() == manifest.digest()
+
+
+LABELS = "id,label,group,red,blue,plate\n1,A,g,1_red.png,1_blue.png,p\n2,B,,2_red.png,2_blue.png,q\n"
+
+
+def _labels_seeds() -> dict[str, bytes]:
+    return {
+        "commas": LABELS.encode(),
+        "semicolons": LABELS.replace(",", ";").encode(),
+        "tabs": LABELS.replace(",", "\t").replace("\n", "\r\n").encode("utf-8-sig"),
+        "quotes": b'id,label,group,red,blue\n"1","A ""x""","g\n",1_red.png,1_blue.png\n',
+        "letters": "id,label,group,red,blue\n1,Zé\u200b,é,1_red.png,1_blue.png\n".encode(),
+    }
+
+
+def _read_manifest(content: bytes) -> None:
+    with _folder() as folder:
+        file = folder / ("m.parquet" if content.startswith(b"PAR1") else "m.csv")
+        file.write_bytes(content)
+        manifest = Manifest.load(file)
+        assert len(manifest.digest()) == 71
+        assert manifest.columns is not None
+        manifest.files(0)
+
+
+def _manifest_seeds() -> dict[str, bytes]:
+    with _folder() as folder:
+        (folder / "labels.csv").write_text(LABELS)
+        labels = LabelsSettings(
+            file=folder / "labels.csv", id="id", label="label", group="group", files=["red", "blue"], unmatched="ignore"
+        )
+        manifest = build_manifest(ImagesSettings(root=_images_root(), channels=["red", "blue"]), labels)
+        for name in ("m.csv", "m.parquet"):
+            manifest.save(folder / name)
+        return {name: (folder / name).read_bytes() for name in ("m.csv", "m.parquet")}
+
+
+def _read_groups(content: bytes) -> None:
+    with _folder() as folder:
+        file = folder / "groups.csv"
+        file.write_bytes(content)
+        features = SimpleNamespace(path=file, sample_id=np.array(IDS), pixel_digest=np.array(["a", "b", "a"]))
+        assert sample_groups(features, str(file)).shape == (3,)  # type: ignore[arg-type]
+
+
+def _groups_seeds() -> dict[str, bytes]:
+    return {
+        "groups": b"sample_id,group\n1,a\n2,\n3,a\n",
+        "quotes": b'group,sample_id,"x,y"\n"a\nb",1,\n"",2,\nc,3,""\n',
+    }
+
+
+# The feature file.
+
+RECIPE = {
+    "backbone": {"name": "convnext_base", "pool": "norm"},
+    "transform": {"resize": 8},
+    "intensity": {"range": None, "percentile": None},
+    "channels": ["a"],
+    "channels_as": "planes",
+    "precision": "fp32",
+    "passes": ["planes"],
+    "views": 1,
+}
+PROVENANCE = {
+    "times": {"finished": "2026", "seconds": {"wall": 1.5}},
+    "weights": "random",
+    "execution": {"implementation": "eager"},
+    "device": "cpu",
+    "versions": {"python": "3.11"},
+}
+HEADER = RunHeader(RECIPE, "sha256:samples", {"batch_size": 2}, len(IDS), 1, 2, part_size=2)
+TABLE = SampleTable(list(IDS), ["A", "B", "A"], ["", "g", ""], {"plate": ["p", "q", "r"]})
+_FAILURE = {2: "broken.png: not an image"}
+
+
+def _rows(part: range) -> Rows:
+    failures = {row: reason for row, reason in _FAILURE.items() if row in part}
+    status = np.array([row in failures for row in part], np.uint8)
+    embeddings = np.where(status[:, None, None], np.nan, 0.5).repeat(2, axis=2).astype(np.float32)
+    digests = np.where(status[:, None], 0, _noise(len(part), 32)).astype(np.uint8)
+    return Rows(part.start, embeddings, status, digests, failures)
+
+
+@cache
+def _feature_file() -> bytes:
+    with _folder() as folder:
+        store = PartStore(folder / "cells.h5", HEADER)
+        for part in HEADER.part_rows():
+            store.write(_rows(part))
+        store.consolidate(TABLE, PROVENANCE)
+        return (folder / "cells.h5").read_bytes()
+
+
+def _use_features(path: Path) -> None:
+    for read in (load_features, verify_features, read_table, read_pixel_digests):
+        with suppress(CellfeatError):
+            read(path)
+    with suppress(CellfeatError):
+        describe_summary(read_summary(path))
+
+
+def _read_features(content: bytes) -> None:
+    with _folder() as folder:
+        path = folder / "cells.h5"
+        path.write_bytes(content)
+        _use_features(path)
+
+
+def _features_seeds() -> dict[str, bytes]:
+    return {"whole": _feature_file()}
+
+
+def _read_forged_features(content: bytes) -> None:
+    """A file that says anything of itself, with every checksum right."""
+    with _folder() as folder:
+        path = folder / "cells.h5"
+        if _write_forged(content, path):
+            _use_features(path)
+
+
+def _write_forged(content: bytes, path: Path) -> bool:
+    try:
+        said = json.loads(content)
+        table = SampleTable(**said["table"])
+        failures = {int(row): str(reason) for row, reason in said["failures"]}
+        rows = Rows(
+            start=0,
+            embeddings=np.array(said["embeddings"], np.float32),
+            status=np.array(said["status"], np.uint8),
+            pixel_digest=np.array(said["pixel_digest"], np.uint8).repeat(32).reshape(-1, 32),
+            failures=failures,
+        )
+        shape = (len(table.sample_id), *rows.embeddings.shape[1:])
+        header = RunHeader(said["recipe"], str(said["samples"]), {}, *shape, part_size=100)
+        store = PartStore(path, header)
+        store.write(rows)
+        store.consolidate(table, said["provenance"])
+    except (CellfeatError, ValueError, TypeError, KeyError, AttributeError, OSError, ArithmeticError, RecursionError):
+        return False
+    return True
+
+
+def _forged_features_seeds() -> dict[str, bytes]:
+    said = {
+        "recipe": RECIPE,
+        "provenance": PROVENANCE,
+        "samples": "sha256:samples",
+        "table": {
+            "sample_id": IDS,
+            "label": ["A", "", "B"],
+            "group": ["", "g", ""],
+            "columns": {"a/b": ["", ".", "x"]},
+        },
+        "failures": [[2, "broken.png: not an image"]],
+        "status": [0, 0, 1],
+        "pixel_digest": [1, 2, 0],
+        "embeddings": [[[1, 0.5]], [[-1, 0]], [[float("nan"), float("nan")]]],
+    }
+    return {"said": json.dumps(said).encode()}
+
+
+def _read_part(content: bytes) -> None:
+    """An unfinished run, one part of which, or whose record, is anything."""
+    with _folder() as folder:
+        output = folder / "cells.h5"
+        store = PartStore(output, HEADER)
+        (parts_folder(output) / "rows-000000000.h5").write_bytes(content)
+        assert (part := store.read(range(2))) is None or part.checksum() == _rows(range(2)).checksum()
+        (parts_folder(output) / "run.json").write_bytes(content)
+        unfinished_run(output)
+        with suppress(ValueError, RecursionError):
+            value = json.loads(content)
+            sealed = {"content": value, "sha256": digest_json(value)}
+            (parts_folder(output) / "run.json").write_text(json.dumps(sealed))
+            with suppress(CellfeatError):
+                PartStore(output, HEADER)
+
+
+def _part_seeds() -> dict[str, bytes]:
+    with _folder() as folder:
+        store = PartStore(folder / "cells.h5", HEADER)
+        store.write(_rows(range(2)))
+        record = json.loads((store.folder / "run.json").read_bytes())["content"]
+        return {"part": (store.folder / "rows-000000000.h5").read_bytes(), "record": json.dumps(record).encode()}
+
+
+# Saved heads: a JSON record, and its files in base64.
+
+
+def _read_bundle(content: bytes) -> None:
+    with _folder() as folder:
+        if not _write_bundle(content, folder):
+            return
+        bundle = load_bundle(folder)
+        describe_bundle(bundle)
+        if bundle.n_views * bundle.embedding_dim < 10_000:
+            probabilities = bundle.predict_proba(np.zeros((2, bundle.n_views, bundle.embedding_dim), np.float32))
+            assert np.isfinite(probabilities).all()
+            assert np.allclose(probabilities.sum(axis=1), 1)
+
+
+def _write_bundle(content: bytes, folder: Path) -> bool:
+    try:
+        members = json.loads(content)
+        record, files = dict(members["record"]), {str(name): str(text) for name, text in members["files"].items()}
+        raw = {name: base64.b64decode(text) for name, text in files.items() if re.fullmatch(r"[\w.]+", name, re.ASCII)}
+        record["files"] = {**dict.fromkeys(files, ""), **{name: digest_bytes(data) for name, data in raw.items()}}
+        record["digest"] = digest_json({key: value for key, value in record.items() if key != "digest"})
+        for name, data in raw.items():
+            (folder / name).write_bytes(data)
+        (folder / "bundle.json").write_text(json.dumps(record))
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError, OSError):
+        return False
+    return True
+
+
+def _bundle_seeds() -> dict[str, bytes]:
+    settings: dict[str, dict[str, Any]] = {
+        "mlp": {"hidden": 2, "epochs": 1, "device": "cpu"},
+        "linear_relu": {"epochs": 1, "device": "cpu"},
+        "lightgbm": {"n_estimators": 1, "n_jobs": 1},
+        "logreg": {},
+        "knn": {},
+        "dummy": {},
+    }
+    return {name: _bundle_seed(name, given) for name, given in settings.items()}
+
+
+def _bundle_seed(name: str, settings: dict[str, Any]) -> bytes:
+    labels = np.array(["A", "B"])[np.arange(12) % 2]
+    embeddings = np.random.default_rng(0).normal(size=(12, 1, 2)).astype(np.float32)
+    head = make_head(name, settings, n_views=1, random_state=0).fit(head_inputs(name, embeddings), labels)
+    bundle = Bundle(
+        head=head, head_name=name, classes=["A", "B"], fingerprint="sha256:0", recipe={}, settings=settings, scores={},
+        provenance={}, n_views=1, embedding_dim=2,
+    )  # fmt: skip
+    with _folder() as folder:
+        save_bundle(bundle, folder / "head")
+        record = json.loads((folder / "head" / "bundle.json").read_text())
+        files = {file: base64.b64encode((folder / "head" / file).read_bytes()).decode() for file in record["files"]}
+    return json.dumps({"record": record, "files": files}).encode()
+
+
+# Weights.
+
+
+def _read_weights(content: bytes) -> None:
+    with _folder() as folder:
+        for name in ("weights.pth", "weights.safetensors"):
+            (folder / name).write_bytes(content)
+            with suppress(CellfeatError):
+                state = read_state(folder / name)
+                load_state(torch.nn.Linear(2, 3), state, source=name)
+
+
+def _weights_seeds() -> dict[str, bytes]:
+    state = torch.nn.Linear(2, 3).state_dict()
+    saved, legacy = BytesIO(), BytesIO()
+    torch.save(state, saved)
+    torch.save(state, legacy, _use_new_zipfile_serialization=False)
+    plain = {name: tensor.contiguous() for name, tensor in state.items()}
+    return {
+        "zip.pth": saved.getvalue(),
+        "legacy.pth": legacy.getvalue(),
+        "x.safetensors": safetensors.torch.save(plain),
+    }
+
+
+# Entries of the comparison's cache.
+
+_KEY = "sha256:" + hashlib.sha256(b"").hexdigest()
+
+
+def _read_cache_entry(content: bytes) -> None:
+    with _folder() as folder:
+        cache_of_folds = FoldCache(folder)
+        path = folder / f"{_KEY.removeprefix('sha256:')}.json"
+        path.write_bytes(content)
+        cache_of_folds.load(_KEY, (2, 2))
+        with suppress(ValueError, RecursionError, AttributeError):
+            record = {name: value for name, value in json.loads(content).items() if name != "digest"} | {"key": _KEY}
+            path.write_text(json.dumps(record | {"digest": digest_json(record)}))
+            outcome = cache_of_folds.load(_KEY, (2, 2))
+            assert outcome is None or outcome.probabilities.shape == (2, 2)
+
+
+def _cache_entry_seeds() -> dict[str, bytes]:
+    with _folder() as folder:
+        FoldCache(folder).save(_KEY, FoldOutcome(np.array([[0.25, 0.75], [0.5, 0.5]]), 1.0, 0.5))
+        (entry,) = folder.glob("*.json")
+        return {"entry": entry.read_bytes()}
+
+
+TARGETS = {
+    "image": Target(_read_image, _image_seeds),
+    "config": Target(_read_config, _config_seeds),
+    "labels": Target(_read_labels, _labels_seeds),
+    "manifest": Target(_read_manifest, _manifest_seeds),
+    "groups": Target(_read_groups, _groups_seeds),
+    "features": Target(_read_features, _features_seeds),
+    "forged-features": Target(_read_forged_features, _forged_features_seeds),
+    "part": Target(_read_part, _part_seeds),
+    "bundle": Target(_read_bundle, _bundle_seeds),
+    "weights": Target(_read_weights, _weights_seeds),
+    "cache-entry": Target(_read_cache_entry, _cache_entry_seeds),
+}
+
+
+def finding(target: Target, content: bytes) -> BaseException | None:
+    """Let a target read; what it raised that is no `CellfeatError`, or None."""
+    try:
+        target.read(content)
+    except CellfeatError:
+        return None
+    except Exception as error:  # noqa: BLE001, whatever it is
+        return error
+    return None
