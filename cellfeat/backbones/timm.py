@@ -131,7 +131,8 @@ def _pretrained(name: str) -> nn.Module:
     except (OSError, RuntimeError) as error:  # no network, no such file, no room; no weights, or damaged ones
         raise WeightsError(
             f"{TIMM_PREFIX}{name}: its weights, {_home(name)}, cannot be had ({first_line(error)}). Fetch them "
-            f"elsewhere and give the file with --weights FILE; --backbone efficientnet_lite0 needs no network"
+            f"elsewhere and give the file with --weights FILE; --backbone efficientnet_lite0 needs no network. The hub "
+            f"tries again for most of a minute: where there is no network, HF_HUB_OFFLINE=1 saves the wait"
         ) from None
     return module
 
