@@ -125,6 +125,22 @@ def _check_finite(X: NDArray[np.float32]) -> None:
         )
 
 
+def views_as_rows(X: NDArray[np.float32], n_views: int) -> NDArray[np.float32]:
+    """Lay out `X` of shape (n_samples, n_views * embedding_dim) as (n_samples * n_views, embedding_dim).
+
+    Raises
+    ------
+    HeadError
+        If `n_views` does not divide the columns.
+    """
+    if X.shape[1] % n_views:
+        raise HeadError(
+            f"X has {X.shape[1]} columns, which n_views = {n_views} does not divide; "
+            "expected n_views * embedding_dim columns"
+        )
+    return X.reshape(len(X) * n_views, -1)
+
+
 def check_integer(name: str, value: object, *, low: int) -> None:
     """Raise `HeadError` unless `value` is an integer of at least `low`."""
     if not isinstance(value, Integral) or isinstance(value, bool) or value < low:

@@ -17,6 +17,7 @@ from cellfeat.heads.base import (
     check_number,
     check_positive,
     class_weights,
+    views_as_rows,
 )
 from cellfeat.heads.moments import Moments, row_blocks
 from cellfeat.heads.state import HeadState
@@ -34,6 +35,9 @@ SAMPLES_PER_LEAF_SAMPLE = 10
 
 class BoostingHead(HeadClassifier):
     """Standardise, then boost trees on the columns or on their whitened principal components.
+
+    Of several views some are training rows of their own: on two of five folds of 6,773 real cells, 2,048 columns and 8
+    views, 4 rows a sample scored 0.909 and their mean 0.899, in 2.7 times the time.
 
     The defaults were chosen on 1,280 columns and 4,500 samples of 9 cell lines, where the columns themselves scored
     0.05 higher than 128 or 256 components: each tree looks at 5 % of the columns, which costs little accuracy
@@ -60,6 +64,10 @@ class BoostingHead(HeadClassifier):
         samples. ``None`` or 0: the columns themselves.
     class_weight
         ``"balanced"`` so that each class counts the same, ``None``, or a weight for each class.
+    view_rows
+        Views of a sample that are training rows of their own; with 1, trees are grown on the untouched images alone.
+    n_views
+        Views a sample: `X` has shape (n_samples, n_views * embedding_dim). A prediction is the mean over all of them.
     n_jobs
         Threads; -1: all.
     random_state
@@ -87,6 +95,8 @@ class BoostingHead(HeadClassifier):
         max_bin: int = 63,
         n_components: int | None = None,
         class_weight: ClassWeight = "balanced",
+        view_rows: int = 4,
+        n_views: int = 1,
         n_jobs: int = -1,
         random_state: int | np.random.RandomState | None = None,
     ) -> None:
@@ -99,6 +109,8 @@ class BoostingHead(HeadClassifier):
         self.max_bin = max_bin
         self.n_components = n_components
         self.class_weight = class_weight
+        self.view_rows = view_rows
+        self.n_views = n_views
         self.n_jobs = n_jobs
         self.random_state = random_state
 
@@ -112,9 +124,20 @@ class BoostingHead(HeadClassifier):
         check_integer("max_bin", self.max_bin, low=2)
         check_integer("n_components", 0 if self.n_components is None else self.n_components, low=0)
         check_class_weight(self.class_weight)
+        check_integer("view_rows", self.view_rows, low=1)
+        check_integer("n_views", self.n_views, low=1)
         check_integer("n_jobs", self.n_jobs, low=-1)
 
     def _fit(self, X: NDArray[np.float32], codes: NDArray[np.int64]) -> None:
+        rows = self._training_rows(X)
+        self._fit_rows(rows, np.repeat(codes, len(rows) // len(X)))
+
+    def _training_rows(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
+        step = max(1, self.n_views // self.view_rows)
+        views = views_as_rows(X, self.n_views).reshape(len(X), self.n_views, -1)[:, ::step]
+        return views.reshape(-1, views.shape[2])
+
+    def _fit_rows(self, X: NDArray[np.float32], codes: NDArray[np.int64]) -> None:
         # Trees do not mind the scale, but LightGBM does: it takes what is within 1e-35 of zero for zero.
         self.moments_ = Moments.of(X)
         self.axes_ = _whitening_axes(X, self.moments_, self.n_components) if self.n_components else None
@@ -155,20 +178,23 @@ class BoostingHead(HeadClassifier):
         return self.moments_.standardise(X) @ self.axes_.T
 
     def _probabilities(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
-        return np.asarray(self.booster_.predict(self._columns(X), num_threads=max(0, self.n_jobs)))
+        columns = self._columns(views_as_rows(X, self.n_views))
+        by_view = np.asarray(self.booster_.predict(columns, num_threads=max(0, self.n_jobs)))
+        return by_view.reshape(len(X), self.n_views, -1).mean(axis=1)
 
     def _get_fitted(self) -> HeadState:
         axes = {} if self.axes_ is None else {"axes": self.axes_}
         return HeadState({**self.moments_.arrays(), **axes}, {"lightgbm": self.model_})
 
     def _set_fitted(self, state: HeadState) -> None:
-        self.moments_ = Moments.restored(state, self.n_features_in_)
-        self.axes_ = state.array("axes", -1, self.n_features_in_) if self.n_components else None
+        n_columns = self.n_features_in_ // self.n_views
+        self.moments_ = Moments.restored(state, n_columns)
+        self.axes_ = state.array("axes", -1, n_columns) if self.n_components else None
         self.model_ = state.text("lightgbm")
         self.booster_ = self._booster()
 
     def _booster(self) -> lightgbm.Booster:
-        n_columns = self.n_features_in_ if self.axes_ is None else len(self.axes_)
+        n_columns = self.n_features_in_ // self.n_views if self.axes_ is None else len(self.axes_)
         try:
             return lightgbm.Booster(model_str=checked_trees(self.model_, n_columns, self._n_classes))
         except lightgbm.basic.LightGBMError as error:

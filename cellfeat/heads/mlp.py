@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 from torch import nn
 
-from cellfeat.errors import HeadError
 from cellfeat.heads.base import (
     ClassWeight,
     HeadClassifier,
@@ -18,6 +17,7 @@ from cellfeat.heads.base import (
     check_number,
     check_positive,
     class_weights,
+    views_as_rows,
 )
 from cellfeat.heads.moments import Moments, row_blocks
 from cellfeat.heads.state import HeadState
@@ -44,6 +44,13 @@ and 30 epochs; 5,418 real ones of 3,840 columns 0.833, 0.832 and 0.826 after 20,
 EPOCHS = (5, 30)
 """Fewest and most epochs that follow from the number of samples."""
 
+TIMES_WITH_VIEWS = 2
+"""So many times the epochs where a sample has several views: none of them is seen too often.
+
+Two of five folds of 6,773 real cells, 8 views of 2,048 columns: 0.963 after 30 epochs, 0.969 after 60, 0.974 after 120;
+with one view 0.948 and 0.950 after 30 and 60.
+"""
+
 
 class MLPHead(HeadClassifier):
     """Standardise, then hidden layers with ReLU and dropout, then one linear layer.
@@ -59,7 +66,8 @@ class MLPHead(HeadClassifier):
     dropout
         Share of hidden units that a step leaves out, in [0, 1).
     epochs
-        Passes over the samples. ``None``: as many as show the network `SAMPLES_SEEN` samples, within `EPOCHS`.
+        Passes over the samples. ``None``: as many as show the network `SAMPLES_SEEN` samples, within `EPOCHS`; with
+        several views `TIMES_WITH_VIEWS` as many.
     learning_rate
         The highest of a one-cycle schedule.
     weight_decay
@@ -131,7 +139,7 @@ class MLPHead(HeadClassifier):
         return list(self.hidden) if isinstance(self.hidden, list | tuple) else [self.hidden]
 
     def _fit(self, X: NDArray[np.float32], codes: NDArray[np.int64]) -> None:
-        rows = self._view_rows(X)
+        rows = views_as_rows(X, self.n_views)
         self.moments_ = Moments.of(rows)
         device = training_device(self.device)
         randomness = Randomness(self.random_state, device)
@@ -148,20 +156,13 @@ class MLPHead(HeadClassifier):
         if self.epochs is not None:
             return self.epochs
         fewest, most = EPOCHS
-        return min(most, max(fewest, round(SAMPLES_SEEN / n_samples)))
+        times = TIMES_WITH_VIEWS if self.n_views > 1 else 1
+        return times * min(most, max(fewest, round(SAMPLES_SEEN / n_samples)))
 
     def _optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
         return torch.optim.AdamW(
             network.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay, fused=True
         )
-
-    def _view_rows(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
-        if X.shape[1] % self.n_views:
-            raise HeadError(
-                f"X has {X.shape[1]} columns, which n_views = {self.n_views} does not divide; "
-                "expected n_views * embedding_dim columns"
-            )
-        return X.reshape(len(X) * self.n_views, -1)
 
     def _layers(self, randomness: Randomness) -> list[nn.Module]:
         *hidden, last = pairwise(self._widths())
@@ -178,7 +179,7 @@ class MLPHead(HeadClassifier):
         return [self.n_features_in_ // self.n_views, *self._hidden_widths(), self._n_classes]
 
     def _probabilities(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
-        values = self.moments_.standardise(self._view_rows(X))
+        values = self.moments_.standardise(views_as_rows(X, self.n_views))
         *hidden, (last_weight, last_bias) = self.layers_
         for weight, bias in hidden:
             values = np.maximum(values @ weight.T + bias, 0)

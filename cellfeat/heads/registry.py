@@ -53,7 +53,7 @@ HEADS.add(
     Head("linear_relu", "cellfeat.heads.linear_relu:LinearReLUHead", "mean", "a linear layer with a ReLU on its logits")
 )
 HEADS.add(Head("logreg", "cellfeat.heads.logreg:LogisticRegressionHead", "mean", "multinomial logistic regression, L2"))
-HEADS.add(Head("lightgbm", "cellfeat.heads.boosting:BoostingHead", "mean", "gradient-boosted trees by LightGBM"))
+HEADS.add(Head("lightgbm", "cellfeat.heads.boosting:BoostingHead", "own", "gradient-boosted trees by LightGBM"))
 HEADS.add(Head("knn", "cellfeat.heads.knn:KNNHead", "mean", "votes of the 15 nearest neighbours by cosine"))
 HEADS.add(Head("dummy", "cellfeat.heads.dummy:DummyHead", "mean", "class frequencies only: the floor of every score"))
 

@@ -74,3 +74,22 @@ def test_trees_split_on_few_samples():
     y = np.repeat(["a", "b", "c"], 12)
     X = rng.normal(size=(36, 8)) + 3 * np.eye(3, 8)[np.repeat([0, 1, 2], 12)]
     assert (BoostingHead(random_state=0).fit(X, y).predict(X) == y).mean() > 0.9
+
+
+@pytest.mark.parametrize(("n_views", "rows"), [(1, 1), (4, 4), (8, 4)])
+def test_several_views_are_training_rows_of_their_own(n_views: int, rows: int) -> None:
+    X, y = correlated()
+    views = X[:, None, :] + np.random.default_rng(1).standard_normal((200, n_views, 30)).astype(np.float32)
+    head = quick(n_views=n_views)
+    training = head._training_rows(views.reshape(200, -1)).reshape(200, rows, 30)
+    assert np.array_equal(training, views[:, :: n_views // rows])
+    assert head.fit(views.reshape(200, -1), y).moments_.mean.shape == (30,)
+    assert head.predict_proba(views.reshape(200, -1)).shape == (200, 3)
+
+
+def test_a_prediction_is_the_mean_over_all_views() -> None:
+    X, y = correlated()
+    views = X[:, None, :] + np.random.default_rng(1).standard_normal((200, 8, 30)).astype(np.float32)
+    head = quick(n_views=8).fit(views.reshape(200, -1), y)
+    by_view = [head.predict_proba(np.tile(views[:, view], (1, 8))) for view in range(8)]
+    np.testing.assert_allclose(head.predict_proba(views.reshape(200, -1)), np.mean(by_view, axis=0), rtol=1e-9)

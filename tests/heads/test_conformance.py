@@ -239,6 +239,12 @@ def test_own_views_can_be_used_in_any_order_and_the_others_get_the_mean(name: st
     np.testing.assert_allclose(shuffled, expected, rtol=1e-4, atol=1e-5)
 
 
+@pytest.mark.parametrize("name", [name for name in HEADS if HEADS[name].views == "own"])
+def test_columns_that_the_views_do_not_divide_are_refused(name: str) -> None:
+    with pytest.raises(HeadError, match="X has 32 columns, which n_views = 3 does not divide"):
+        small_head(name, n_views=3).fit(*clusters())
+
+
 @pytest.mark.parametrize("name", HEADS)
 def test_state_holds_only_arrays_of_numbers_and_text(name: str) -> None:
     X, y = clusters(n_samples=60)
