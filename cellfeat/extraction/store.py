@@ -601,7 +601,7 @@ def _has_endless_heap(path: Path) -> bool:
 
 
 def _heap_ends(content: mmap, start: int) -> bool:
-    (size,) = struct.unpack_from("<Q", content, start + 8)
+    size = int.from_bytes(content[start + 8 : start + 16], "little")
     position, end = start + _HEAP_OBJECT.size, min(start + size, len(content))
     while position + _HEAP_OBJECT.size <= end:
         number, length = _HEAP_OBJECT.unpack_from(content, position)
