@@ -167,7 +167,7 @@ def killed_at_event(k: int, output: Path) -> bool:
     if pid == 0:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         n_events = 0
-        files = {store.__file__, provenance.__file__}
+        files = {*map(str, Path(store.__file__).parent.glob("*.py")), provenance.__file__}
 
         def trace(frame: FrameType, event: str, _: Any) -> Callable[..., Any] | None:
             nonlocal n_events
