@@ -5,14 +5,14 @@ this run is) and one file for each `part_size` rows; when all parts are there, t
 which is flushed to disk and takes its final name in one step. So the final name is either absent or whole.
 """
 
+from cellfeat.extraction.store.carry import NEW, Carried
 from cellfeat.extraction.store.describe import describe_summary
-from cellfeat.extraction.store.format import DIGEST_BYTES, Rows, SampleTable, Status, hex_digests
+from cellfeat.extraction.store.format import DIGEST_BYTES, Rows, SampleTable, Status, hex_digests, parts_folder
 from cellfeat.extraction.store.hold import held_output
 from cellfeat.extraction.store.parts import (
     PartStore,
     RunHeader,
     has_parts,
-    parts_folder,
     remove_parts,
     unfinished_run,
 )
@@ -30,6 +30,8 @@ from cellfeat.extraction.store.reading import (
 
 __all__ = [
     "DIGEST_BYTES",
+    "NEW",
+    "Carried",
     "Features",
     "PartStore",
     "Rows",

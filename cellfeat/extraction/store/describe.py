@@ -36,10 +36,20 @@ def _describe(summary: Summary) -> str:
         "intensity": _describe_intensity(recipe["intensity"]),
         "precision": f"{recipe['precision']} ({provenance['execution']['implementation']})",
         "made": f"{provenance['times']['finished']} on {provenance['device']}, {seconds:.1f} s",
+        **_describe_carried(summary),
         "versions": ", ".join(f"{name} {version}" for name, version in provenance["versions"].items()),
         "fingerprint": summary.fingerprint,
     }
     return "\n".join([str(summary.path), *(f"  {name:<12} {value}" for name, value in rows.items())])
+
+
+def _describe_carried(summary: Summary) -> dict[str, str]:
+    """Whether rows stem from earlier runs."""
+    runs = summary.provenance.get("runs")
+    if not runs:
+        return {}
+    n_carried = sum(stop - start for start, stop, run in summary.provenance["rows_from"] if run < len(runs) - 1)
+    return {"carried over": f"{n_carried:,} rows of {len(runs) - 1} earlier runs, since {runs[0]['finished']}"}
 
 
 def _describe_intensity(intensity: Mapping[str, Any]) -> str:

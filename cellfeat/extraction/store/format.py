@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
+from pathlib import Path
 
 import h5py
 import numpy as np
@@ -19,6 +20,11 @@ HDF5_OVERHEAD = 2**16
 _TEXT = h5py.string_dtype()
 _FAILURE = np.dtype([("row", np.int64), ("reason", _TEXT)])
 _CHECKSUM = np.dtype([("start", np.int64), ("stop", np.int64), ("sha256", _TEXT)])
+
+
+def parts_folder(output: Path) -> Path:
+    """Where the unfinished run of `output` lies."""
+    return output.with_name(f"{output.name}.parts")
 
 
 class Status(IntEnum):
@@ -52,6 +58,15 @@ class Rows:
     pixel_digest: np.ndarray
     failures: Mapping[int, str]
 
+    def __len__(self) -> int:
+        return len(self.status)
+
+    def cut(self, wanted: range) -> "Rows":
+        """Those of the rows whose numbers are in `wanted`, which lies within them."""
+        here = slice(wanted.start - self.start, wanted.stop - self.start)
+        failures = {row: reason for row, reason in self.failures.items() if row in wanted}
+        return Rows(wanted.start, self.embeddings[here], self.status[here], self.pixel_digest[here], failures)
+
     def checksum(self) -> str:
         """Digest of the three arrays' bytes, in the order embeddings, status, pixel_digest."""
         return digest_bytes(*(np.ascontiguousarray(a).tobytes() for a in self._arrays()))
@@ -63,6 +78,13 @@ class Rows:
 
     def _arrays(self) -> tuple[np.ndarray, ...]:
         return (self.embeddings, self.status, self.pixel_digest)
+
+
+def joined(pieces: Sequence[Rows]) -> Rows:
+    """Rows that follow one another, as one."""
+    embeddings, status, digests = map(np.concatenate, zip(*(piece._arrays() for piece in pieces), strict=True))
+    failures = {row: reason for piece in pieces for row, reason in piece.failures.items()}
+    return Rows(pieces[0].start, embeddings, status, digests, failures)
 
 
 @dataclass(frozen=True)
@@ -145,7 +167,9 @@ def _decoded(text: bytes | str) -> str:
 
 def hex_digests(digests: np.ndarray, status: np.ndarray) -> np.ndarray:
     """Digests as text, ``""`` where the sample failed."""
-    return np.array([d.tobytes().hex() if s == Status.OK else "" for d, s in zip(digests, status, strict=True)], str)
+    text = np.frombuffer(digests.tobytes().hex().encode(), f"S{2 * DIGEST_BYTES}").astype(str)
+    text[status != Status.OK] = ""
+    return text
 
 
 def chunks(shape: tuple[int, int, int]) -> tuple[int, int, int]:

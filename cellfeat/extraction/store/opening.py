@@ -8,8 +8,7 @@ import h5py
 import numpy as np
 
 from cellfeat.errors import FeatureFileError, MissingFileError
-from cellfeat.extraction.store.format import DIGEST_BYTES, FORMAT
-from cellfeat.extraction.store.parts import parts_folder
+from cellfeat.extraction.store.format import DIGEST_BYTES, FORMAT, parts_folder
 
 
 @contextmanager

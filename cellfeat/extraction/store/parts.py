@@ -2,31 +2,29 @@
 
 import json
 import shutil
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import h5py
-import numpy as np
 
 from cellfeat.errors import DiskFullError, FeatureFileError, FingerprintError
+from cellfeat.extraction.store.carry import Carried
 from cellfeat.extraction.store.format import (
     DIGEST_BYTES,
-    FORMAT,
     HDF5_OVERHEAD,
     TABLE_BYTES,
     Rows,
     SampleTable,
-    checksum_table,
-    chunks,
     failure_table,
+    joined,
+    parts_folder,
     read_failures,
-    table_checksum,
-    write_table,
 )
-from cellfeat.provenance import canonical_json, differences, digest_json, flush_to_disk, publish
+from cellfeat.extraction.store.writing import Content, write_features
+from cellfeat.provenance import differences, digest_json, flush_to_disk, publish
 
 
 @dataclass(frozen=True)
@@ -88,6 +86,8 @@ class PartStore:
         The feature file to be.
     header
         What this run is.
+    carried
+        Rows of the finished file at `output` that stay; the run's own are the others. None: all rows are the run's own.
 
     Raises
     ------
@@ -97,9 +97,12 @@ class PartStore:
         If the disk has no room for the rest of the run.
     """
 
-    def __init__(self, output: Path, header: RunHeader) -> None:
+    def __init__(self, output: Path, header: RunHeader, carried: Carried | None = None) -> None:
         self.output = output
         self.header = header
+        self._carried = carried
+        self._n_rows = header.n_samples if carried is None else len(carried.source)
+        self._samples = header.samples if carried is None else carried.samples
         self.folder = parts_folder(output)
         self._digest = header.digest()
         self._adopt_or_begin()
@@ -132,18 +135,9 @@ class PartStore:
             If there is no room for the file; all parts stay.
         """
         self._check_room(self._bytes_to_come())
-        with publish(self.output) as temporary, h5py.File(temporary, "w", libver="v110") as file:
-            self._write_rows(file)
-            write_table(file, table)
-            file.attrs.update(
-                format=FORMAT,
-                fingerprint=self.header.fingerprint,
-                samples=self.header.samples,
-                recipe=canonical_json(self.header.recipe),
-                provenance=canonical_json(provenance),
-            )
-            file.attrs["checksum"] = table_checksum(file)
-            n_failed = len(file["failures"])
+        content = Content(self._rows(), table, self.header.recipe, self._samples, provenance)
+        shape = (self._n_rows, self.header.n_views, self.header.embedding_dim)
+        n_failed = write_features(self.output, shape, content)
         remove_parts(self.output)
         return n_failed
 
@@ -181,8 +175,14 @@ class PartStore:
         row_bytes = 4 * header.n_views * header.embedding_dim + DIGEST_BYTES + 1
         finished = [part.stat().st_size for part in self.folder.glob("rows-*.h5")]
         n_files = len(header.part_rows()) - len(finished) + 1
-        to_copy = header.n_samples * (row_bytes + TABLE_BYTES) + n_files * HDF5_OVERHEAD
+        to_copy = self._n_rows * (row_bytes + TABLE_BYTES) + n_files * HDF5_OVERHEAD
         return to_copy + max(header.n_samples * row_bytes - sum(finished), 0)
+
+    def _rows(self) -> Iterator[Rows]:
+        """All rows of the feature file to be, in order."""
+        if self._carried is None:
+            return map(self._read_whole, self.header.part_rows())
+        return self._carried.woven(self._read_across, self.header.part_size)
 
     def _path(self, start: int) -> Path:
         return self.folder / f"rows-{start:09d}.h5"
@@ -197,29 +197,22 @@ class PartStore:
             path.unlink()
         return part
 
-    def _write_rows(self, file: h5py.File) -> None:
-        header = self.header
-        shape = (header.n_samples, header.n_views, header.embedding_dim)
-        embeddings = file.create_dataset("embeddings", shape, np.float32, chunks=chunks(shape))
-        status = file.create_dataset("status", (header.n_samples,), np.uint8)
-        digests = file.create_dataset("pixel_digest", (header.n_samples, DIGEST_BYTES), np.uint8)
-        failures: dict[int, str] = {}
-        checksums = []
-        for rows in header.part_rows():
-            part = self.read(rows)
-            if part is None:
-                raise FeatureFileError(f"{self._path(rows.start)}: missing or damaged; run the same extraction again")
-            here = slice(rows.start, rows.stop)
-            embeddings[here], status[here], digests[here] = part.embeddings, part.status, part.pixel_digest
-            failures.update(part.failures)
-            checksums.append((rows.start, rows.stop, part.checksum()))
-        file["failures"] = failure_table(failures)
-        file["checksums"] = checksum_table(checksums)
+    def _read_whole(self, rows: range) -> Rows:
+        part = self.read(rows)
+        if part is None:
+            raise FeatureFileError(f"{self._path(rows.start)}: missing or damaged; run the same extraction again")
+        return part
 
-
-def parts_folder(output: Path) -> Path:
-    """Where the unfinished run of `output` lies."""
-    return output.with_name(f"{output.name}.parts")
+    def _read_across(self, rows: range) -> Rows:
+        """Read rows out of as many parts as they lie in."""
+        size = self.header.part_size
+        parts = self.header.part_rows()[rows.start // size : (rows.stop - 1) // size + 1]
+        return joined(
+            [
+                self._read_whole(part).cut(range(max(part.start, rows.start), min(part.stop, rows.stop)))
+                for part in parts
+            ]
+        )
 
 
 def remove_parts(output: Path) -> None:
