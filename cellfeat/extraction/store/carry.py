@@ -1,13 +1,12 @@
 """Rows of a finished file that stand in a new one too: taken over as they are, between rows that are new."""
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
-import h5py
 import numpy as np
 
-from cellfeat.extraction.store.format import DIGEST_BYTES, Rows, read_failures
+from cellfeat.extraction.store.format import DIGEST_BYTES, Rows, read_failures, read_range
 from cellfeat.extraction.store.opening import opened
 
 NEW = -1
@@ -49,7 +48,7 @@ class Carried:
                 source = self.source[start:stop]
                 woven = _Places(start, (stop - start, *file["embeddings"].shape[1:]))
                 for places, rows in _neighbours(source):
-                    woven.put(places, _read_range(file, rows, failures))
+                    woven.put(places, read_range(file, rows, failures))
                 new = range(n_new_before[start], n_new_before[stop])
                 if new:
                     woven.put(np.flatnonzero(source == NEW), read(new))
@@ -84,9 +83,3 @@ def _neighbours(source: np.ndarray) -> Iterator[tuple[np.ndarray, range]]:
     for piece in np.split(places, np.flatnonzero(np.diff(source[places]) != 1) + 1):
         if len(piece):
             yield piece, range(int(source[piece[0]]), int(source[piece[-1]]) + 1)
-
-
-def _read_range(file: h5py.File, rows: range, failures: Mapping[int, str]) -> Rows:
-    here = slice(rows.start, rows.stop)
-    reasons = {row: failures[row] for row in rows if row in failures}
-    return Rows(rows.start, file["embeddings"][here], file["status"][here], file["pixel_digest"][here], reasons)

@@ -151,6 +151,15 @@ def read_failures(file: h5py.File) -> dict[int, str]:
     return {int(row): _decoded(reason) for row, reason in file["failures"][:]}
 
 
+def read_range(file: h5py.File, rows: range, failures: Mapping[int, str]) -> Rows:
+    """Read some rows; `failures` are those of all."""
+    here = slice(rows.start, rows.stop)
+    status = file["status"][here]
+    there = range(rows.start, rows.start + len(status))  # a forged file may call for more rows than it has
+    reasons = {row: failures[row] for row in there if row in failures}
+    return Rows(rows.start, file["embeddings"][here], status, file["pixel_digest"][here], reasons)
+
+
 def checksum_table(checksums: Sequence[tuple[int, int, str]]) -> np.ndarray:
     """First row, row behind the last, and digest of each range of rows, as they stand in a file."""
     return np.array(checksums, dtype=_CHECKSUM)

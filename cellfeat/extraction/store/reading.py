@@ -20,6 +20,7 @@ from cellfeat.extraction.store.format import (
     read_checksums,
     read_columns,
     read_failures,
+    read_range,
     read_text,
     table_checksum,
     write_table,
@@ -230,8 +231,7 @@ def _verified_ranges(path: Path, file: h5py.File) -> Iterator[Rows]:
     for start, stop, expected in read_checksums(file):
         if start != expected_start:
             raise FeatureFileError(f"{path}: no checksum covers rows {expected_start} to {start - 1}")
-        here = slice(start, stop)
-        rows = Rows(start, file["embeddings"][here], file["status"][here], file["pixel_digest"][here], failures)
+        rows = read_range(file, range(start, stop), failures)
         if rows.checksum() != expected:
             raise FeatureFileError(
                 f"{path}: rows {start} to {stop - 1} do not match their checksum: damaged. "
