@@ -3,6 +3,7 @@
 Run it in the environment of ``make install``: ``make torture``.
 """
 
+import os
 import re
 import subprocess
 import sys
@@ -11,6 +12,8 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 ROOT = Path(__file__).parent.parent
+KILLS = 200
+"""How often a real extraction is killed."""
 # What was broken, and the tests that did: a module, and a regular expression for their names.
 FAULTS = [
     ("image files cut at every tenth", "bad_inputs.test_images", r"quarantined_by_name.*-cut-at-"),
@@ -27,8 +30,9 @@ FAULTS = [
     ("a byte flipped in a part (every 11th) or in the run's record (every one)", "extraction.test_store",
      "every_flipped_byte_of"),
     ("bytes changed in a saved head", "heads.test_bundle", "changed_byte|missing_and_truncated"),
-    ("killed at each line of the store", "extraction.test_store", "killed_at_every_line"),
-    ("killed at random moments of a real extraction", "extraction.test_extract", "killed_at_random"),
+    ("killed at each line of the store", "extraction.test_store", "killed_at_every_line_of_the_store"),
+    ("killed at each line of the store in an update", "extraction.test_store", "every_line_of_an_update"),
+    ("killed at random moments of a real extraction", "extraction.test_kills", "killed_at_random"),
     ("power lost at each flush to disk", "extraction.test_power_loss", "after_a_loss_of_power"),
     ("disk full", "extraction.test_store", "on_a_full_disk|disk_cannot_hold"),
     ("disk full, from the command line", "bad_inputs.test_full_disk", "."),
@@ -57,7 +61,7 @@ def outcomes() -> list[tuple[str, str, int, str]]:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         command = [sys.executable, "-m", "pytest", "-n", "auto", "-q", "--timeout", "900", f"--junit-xml={report}"]
-        subprocess.run([*command, *modules], cwd=ROOT, check=False)
+        subprocess.run([*command, *modules], cwd=ROOT, check=False, env={**os.environ, "CELLFEAT_KILLS": str(KILLS)})
         return [outcome(case) for case in ElementTree.parse(report).iter("testcase")]
 
 

@@ -1,11 +1,14 @@
 """Whether extraction costs the same for each sample, however many there are: in time and in memory.
 
     python benchmarks/scaling.py memory --samples 2889 28896
+    python benchmarks/scaling.py handles --samples 2889 28896
     python benchmarks/scaling.py time --samples 500 5000 --rounds 3
 
 Each extraction is a process of its own, on generated 64 x 64 images, with a light network (mobilenet_v3_small at 32 px,
 random weights), so that what is measured is everything but the forward. ``memory`` prints the peak of each process and
-what the largest needed over the smallest; ``time`` the seconds a sample, taken in turn, round by round.
+what the largest needed over the smallest; ``handles`` the open files, threads and child processes at a tenth, a
+quarter, the half, three quarters and nine tenths of the time (on Linux); ``time`` the seconds a sample, taken in turn,
+round by round.
 """
 
 import argparse
@@ -15,7 +18,10 @@ import statistics
 import subprocess
 import sys
 import tempfile
+import threading
+from collections.abc import Callable
 from pathlib import Path
+from time import sleep
 
 import imagecodecs
 import numpy as np
@@ -40,13 +46,21 @@ def write_images(folder: Path, n_samples: int) -> None:
             (folder / f"{number:05d}_{channel}.png").write_bytes(imagecodecs.png_encode(image))
 
 
-def extract(images: Path, weights: Path, output: Path) -> tuple[float, int]:
-    """Seconds that an extraction in a process of its own spends on samples, and its peak memory in bytes."""
+Watch = Callable[[int], None]
+
+
+def extract(images: Path, weights: Path, output: Path, watch: Watch | None = None) -> tuple[float, int]:
+    """Seconds that an extraction in a process of its own spends on samples, and its peak memory in bytes.
+
+    `watch` is called with its id, in a thread of its own.
+    """
     arguments = ["extract", "--images", str(images), "--weights", str(weights), "--output", str(output)]
     arguments += [word for override in OVERRIDES for word in ("--set", override)]
     code = "from cellfeat.commands import main; main()"
     process = subprocess.Popen([sys.executable, "-c", code, *arguments], stderr=subprocess.DEVNULL,
                                stdout=subprocess.DEVNULL)  # fmt: skip
+    if watch is not None:
+        threading.Thread(target=watch, args=(process.pid,), daemon=True).start()
     _, status, usage = os.wait4(process.pid, 0)
     if status:
         raise SystemExit(f"extraction of {images} failed with status {status}")
@@ -69,6 +83,41 @@ def memory(folder: Path, samples: list[int]) -> None:
         print(f"| {n_samples:,} | {peaks[-1] / 1e6:,.0f} | {peaks[-1] / peaks[0]:.3f} |", flush=True)
 
 
+class Handles:
+    """Counts what a process holds open, five times a second until it ends."""
+
+    def __init__(self) -> None:
+        self.counts: list[tuple[int, int, int]] = []
+
+    def __call__(self, pid: int) -> None:
+        """Count open files, threads and child processes."""
+        process = Path(f"/proc/{pid}")
+        try:
+            while True:
+                files, threads = (sum(1 for _ in (process / name).iterdir()) for name in ("fd", "task"))
+                children = sum(len(task.read_text().split()) for task in process.glob("task/*/children"))
+                self.counts.append((files, threads, children))
+                sleep(0.2)
+        except OSError:  # it has ended
+            return
+
+    def at(self, share: float) -> tuple[int, int, int]:
+        """What was counted when that share of the time had passed."""
+        return self.counts[int(share * len(self.counts))]
+
+
+def handles(folder: Path, samples: list[int]) -> None:
+    shares = (0.1, 0.25, 0.5, 0.75, 0.9)
+    print(f"| samples | | {' | '.join(f'{share:.0%}' for share in shares)} | most |\n|---|---|{'--:|' * 6}")
+    for n_samples in sorted(samples):
+        write_images(folder / str(n_samples), n_samples)
+        watch = Handles()
+        extract(folder / str(n_samples), folder / "weights.pth", folder / "out.h5", watch)
+        for i, what in enumerate(("open files", "threads", "child processes")):
+            over_time = " | ".join(str(watch.at(share)[i]) for share in shares)
+            print(f"| {n_samples:,} | {what} | {over_time} | {max(count[i] for count in watch.counts)} |", flush=True)
+
+
 def time(folder: Path, samples: list[int], rounds: int) -> None:
     few, many = sorted(samples)
     for n_samples in (few, many):
@@ -87,7 +136,7 @@ def time(folder: Path, samples: list[int], rounds: int) -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("what", choices=["memory", "time"])
+    parser.add_argument("what", choices=["memory", "handles", "time"])
     parser.add_argument("--samples", type=int, nargs=2, required=True)
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
@@ -95,10 +144,10 @@ def main() -> None:
         folder = Path(name)
         torch.manual_seed(0)
         torch.save(models.mobilenet_v3_small().state_dict(), folder / "weights.pth")
-        if arguments.what == "memory":
-            memory(folder, arguments.samples)
-        else:
+        if arguments.what == "time":
             time(folder, arguments.samples, arguments.rounds)
+        else:
+            {"memory": memory, "handles": handles}[arguments.what](folder, arguments.samples)
     print(f"\n{describe_device(torch.device('cpu'))}, torch {torch.__version__}")
 
 

@@ -24,8 +24,8 @@ FLOORS = {
 }
 
 OWNERS = {
-    "h5py": {"extraction/store.py"},
-    "filelock": {"extraction/store.py"},
+    "h5py": {"extraction/store/"},
+    "filelock": {"extraction/store/hold.py"},
     "yaml": {"config.py"},
     "pydantic": {"config.py"},
     "lightgbm": {"heads/boosting.py"},

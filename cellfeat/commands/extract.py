@@ -21,19 +21,21 @@ from cellfeat.commands.options import config_options, resolve_settings
 @click.option("--workers", metavar="N|auto", help="Threads that read images.")
 @click.option("--output", type=click.Path(path_type=Path), help="Feature file to write.")
 @click.option("--on-error", type=click.Choice(["stop", "quarantine"]), help="What to do with unreadable images.")
+@click.option("--update", is_flag=True, help="Bring a finished file up to date: extract only what is new or changed.")
 @click.option("--profile", is_flag=True, default=None, help="Print a table of where the time went.")
 @click.option("--trace", type=click.Path(path_type=Path), help="Write a Chrome trace of the stages.")
-def command(config: Path | None, assignments: tuple[str, ...], **flags: Any) -> None:
+def command(config: Path | None, assignments: tuple[str, ...], *, update: bool, **flags: Any) -> None:
     """Embed every image once, and write the feature file.
 
-    Killed at any time, the same command goes on where it stopped. On a finished file it does nothing.
+    Killed at any time, the same command goes on where it stopped. On a finished file it does nothing; where samples
+    or their pixels are others than it holds, --update reads all images and extracts only those that are new to it.
     """
     from cellfeat.commands.console import ConsoleObserver
     from cellfeat.extraction.extract import extract
 
     settings = resolve_settings(config, assignments, extraction_flags(**flags))
     with ConsoleObserver() as observer:
-        extraction = extract(settings, observer=observer)
+        extraction = extract(settings, observer=observer, update=update)
     click.echo(extraction.path)
 
 

@@ -1,7 +1,9 @@
 """Whether rows extracted earlier still show their images: told by the pixels, not by names or times of files."""
 
 import os
+import time
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from cellfeat.extraction.job import Extraction, Job
 from cellfeat.extraction.pipeline import BATCHES_AHEAD, Decoder, in_order
 from cellfeat.extraction.stages import Timeline
 from cellfeat.extraction.store import (
+    NEW,
     SampleTable,
     Summary,
     read_pixel_digests,
@@ -30,9 +33,84 @@ def changed_rows(decoder: Decoder, rows: Sequence[int], digests: Sequence[str]) 
 
     Decoding is a hundredth of the work of embedding, so it is always done: names and times of files can lie.
     """
+    now = _digests_now(decoder, rows)
+    return [row for row, digest, before in zip(rows, now, digests, strict=True) if digest != before]
+
+
+def _digests_now(decoder: Decoder, rows: Sequence[int]) -> list[str]:
     workers = min(READERS, os.cpu_count() or 1)
     samples = in_order(decoder, rows, workers=workers, ahead=BATCHES_AHEAD * READERS, timeline=Timeline())
-    return [sample.row for sample, digest in zip(samples, digests, strict=True) if sample.digest != digest]
+    return [sample.digest for sample in samples]
+
+
+@dataclass(frozen=True)
+class Survey:
+    """How the samples at hand stand to the rows of a finished file.
+
+    Attributes
+    ----------
+    source
+        ``(n_samples,)`` int64: the row of the finished file that was made from the same pixels, or that could not be
+        read and still cannot; `NEW` where there is none.
+    n_new, n_changed
+        Samples without such a row: with an id that the file does not hold, and with one that it does.
+    n_gone
+        Rows of the file that stand for no sample any more.
+    seconds
+        What reading all samples took.
+    """
+
+    source: np.ndarray
+    n_new: int
+    n_changed: int
+    n_gone: int
+    seconds: float
+
+    @property
+    def rows_to_extract(self) -> np.ndarray:
+        """Rows of the manifest whose pixels the file does not hold."""
+        return np.flatnonzero(self.source == NEW)
+
+    @property
+    def is_unchanged(self) -> bool:
+        """Whether the file holds exactly these samples, in this order."""
+        return not self.n_gone and np.array_equal(self.source, np.arange(len(self.source)))
+
+    def __str__(self) -> str:
+        n_carried = len(self.source) - self.n_new - self.n_changed
+        return (
+            f"{self.n_new:,} new, {self.n_changed:,} changed, {self.n_gone:,} gone, {n_carried:,} carried over "
+            f"(all read in {self.seconds:.1f} s)"
+        )
+
+
+def survey_samples(job: Job, finished: Summary) -> Survey:
+    """Read every sample of the job again, and look for its pixels in a finished file.
+
+    Pixels alone decide: an id that is new, or an order that is another, costs nothing where its pixels are known.
+    """
+    began = time.perf_counter()
+    decoder = decoder_as_before(finished, job.manifest, max_pixels=job.settings.images.max_pixels)
+    now = _digests_now(decoder, range(len(job.manifest)))
+    ids, old_ids = job.manifest.table["sample_id"].tolist(), read_table(finished.path).sample_id
+    before = read_pixel_digests(finished.path).tolist()
+    row_of_id = {sample_id: row for row, sample_id in enumerate(old_ids)}
+    row_of_pixels = {digest: row for row, digest in enumerate(before) if digest}
+
+    def source(sample_id: str, digest: str) -> int:
+        own = row_of_id.get(sample_id, NEW)
+        return own if own != NEW and before[own] == digest else row_of_pixels.get(digest, NEW)
+
+    sources = np.array([source(*sample) for sample in zip(ids, now, strict=True)], np.int64)
+    is_known = np.array([sample_id in row_of_id for sample_id in ids])
+    kept = {*sources.tolist(), *(row_of_id.get(sample_id, NEW) for sample_id in ids)}
+    return Survey(
+        source=sources,
+        n_new=int(np.count_nonzero((sources == NEW) & ~is_known)),
+        n_changed=int(np.count_nonzero((sources == NEW) & is_known)),
+        n_gone=len(set(range(len(old_ids))) - kept),
+        seconds=time.perf_counter() - began,
+    )
 
 
 def decoder_as_before(finished: Summary, manifest: Manifest, *, max_pixels: int) -> Decoder:
@@ -52,6 +130,14 @@ def accept_finished(job: Job, finished: Summary) -> Extraction:
     """
     decoder = decoder_as_before(finished, job.manifest, max_pixels=job.settings.images.max_pixels)
     _refuse_other_images(job, finished, decoder)
+    return take_finished(job, finished)
+
+
+def take_finished(job: Job, finished: Summary) -> Extraction:
+    """Take a finished file, whose images are known to be the same, for the outcome of the job; see `accept_finished`.
+
+    What an update that was stopped has left beside it is of no more use, and removed.
+    """
     remove_parts(finished.path)
     job.observer.say(
         f"{finished.path} is finished already: {finished.n_samples} samples, {finished.n_failed} failed, same settings "
@@ -78,8 +164,8 @@ def _refuse_other_images(job: Job, finished: Summary, decoder: Decoder) -> None:
         ids = np.asarray(job.manifest.table["sample_id"])[changed]
         raise FingerprintError(
             f"{finished.path}: {len(changed)} of its {finished.n_samples} samples have other pixels in "
-            f"{job.settings.images.root} than when they were extracted: {first_ten(ids)}. It is left as it is: choose "
-            f"another --output, or delete it to extract anew"
+            f"{job.settings.images.root} than when they were extracted: {first_ten(ids)}. It is left as it is: extract "
+            f"these alone with --update, choose another --output, or delete it to extract anew"
         )
 
 

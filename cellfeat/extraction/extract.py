@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from cellfeat.config import Settings
-from cellfeat.extraction.contents import accept_finished
+from cellfeat.extraction.contents import accept_finished, survey_samples, take_finished
 from cellfeat.extraction.job import Extraction, Job, Observer, SilentObserver
-from cellfeat.extraction.store import held_output, read_summary
+from cellfeat.extraction.store import Summary, held_output, read_summary, verify_features
 from cellfeat.provenance import digest_file
 from cellfeat.samples.manifest import Manifest, build_manifest, check_classes
 
@@ -19,6 +19,7 @@ def extract(
     observer: Observer | None = None,
     manifest: Manifest | None = None,
     expected_recipe: Mapping[str, Any] | None = None,
+    update: bool = False,
 ) -> Extraction:
     """Embed every sample once, and write the feature file; an unfinished run is taken up where it stopped.
 
@@ -32,6 +33,9 @@ def extract(
         The samples; by default the ones that the settings describe.
     expected_recipe
         The recipe of earlier features that these are to stand beside; any other is refused before the extraction.
+    update
+        Whether a finished file of other samples or pixels is brought up to date: rows whose pixels are still those of
+        a sample are carried over, and only the others are extracted. Every image is read for it.
 
     Raises
     ------
@@ -54,12 +58,26 @@ def extract(
     job = Job(settings, manifest, _request(settings, manifest), observer or SilentObserver(), expected_recipe)
     with held_output(job.output):
         finished = read_summary(job.output) if job.output.exists() else None
+        if finished is not None and update:
+            return _update(job, finished)
         if finished is not None and finished.provenance["request"] == job.request:
             return accept_finished(job, finished)
         # Imported here because it needs torch, which takes seconds: a finished file is recognised without.
         from cellfeat.extraction.run import run_job
 
         return run_job(job, finished)
+
+
+def _update(job: Job, finished: Summary) -> Extraction:
+    job.observer.say(f"reading all {len(job.manifest):,} samples to see what differs from {finished.path}")
+    verify_features(finished.path)  # what is carried over gets new checksums, and must not be damaged
+    survey = survey_samples(job, finished)
+    job.observer.say(str(survey))
+    if survey.is_unchanged and finished.provenance["request"] == job.request:
+        return take_finished(job, finished)
+    from cellfeat.extraction.update import update_features
+
+    return update_features(job, finished, survey)
 
 
 def settings_like(

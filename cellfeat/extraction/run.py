@@ -32,6 +32,32 @@ from cellfeat.extraction.store import (
 from cellfeat.provenance import differences, utc_now, versions
 
 
+@dataclass(frozen=True)
+class Start:
+    """What a run is, and the module that was built to choose it; None where the choice is an earlier run's."""
+
+    header: RunHeader
+    module: torch.nn.Module | None
+
+
+class Made(NamedTuple):
+    """What came of the missing parts.
+
+    Attributes
+    ----------
+    n_extracted
+        Samples in them.
+    failures
+        Those that could not be read.
+    batch_size
+        The smallest batch that memory forced.
+    """
+
+    n_extracted: int
+    failures: list[Decoded]
+    batch_size: int
+
+
 def run_job(job: Job, finished: Summary | None) -> Extraction:
     """Extract what is missing, and publish the feature file.
 
@@ -47,27 +73,39 @@ def run_job(job: Job, finished: Summary | None) -> Extraction:
 
 
 def _run(job: Job, finished: Summary | None) -> Extraction:
-    timeline, started = Timeline(keeps_events=job.settings.extraction.trace is not None), utc_now()
-    parts = resolve(job, timeline)
+    started, parts = utc_now(), resolve(job, new_timeline(job))
     if finished is not None:
         return _same_features(job, parts, finished)
-    _refuse_unexpected(job, parts)
+    refuse_unexpected(job, parts)
     start = _start(job, parts)
-    header = start.header
-    store = PartStore(job.output, header)
+    store = PartStore(job.output, start.header)
+    made = extract_missing(job, parts, start, store)
+    _refuse_all_failed(start.header, made.failures)
+    return publish_features(job, parts, store, made, provenance(job, parts, start.header, made, started))
+
+
+def new_timeline(job: Job) -> Timeline:
+    """Make the record of where the job's time goes."""
+    return Timeline(keeps_events=job.settings.extraction.trace is not None)
+
+
+def extract_missing(job: Job, parts: Resolved, start: Start, store: PartStore) -> Made:
+    """Make the parts that the store lacks."""
     missing = _missing_parts(parts, store)
-    n_missing = sum(map(len, missing))
-    if n_missing < header.n_samples:
-        job.observer.say(f"going on with an unfinished run: {header.n_samples - n_missing} samples are done")
-    made = _extract_parts(job, parts, start, store, missing)
-    _refuse_all_failed(header, made.failures)
-    timeline.end()
-    times = {"started": started, "finished": utc_now(), "n_extracted": n_missing, "smallest_batch": made.batch_size}
-    provenance = _provenance(job, parts, header, times)
+    n_missing, n_samples = sum(map(len, missing)), start.header.n_samples
+    if n_missing < n_samples:
+        job.observer.say(f"going on with an unfinished run: {n_samples - n_missing} samples are done")
+    return _extract_parts(job, parts, start, store, missing)
+
+
+def publish_features(
+    job: Job, parts: Resolved, store: PartStore, made: Made, provenance: Mapping[str, Any]
+) -> Extraction:
+    """Consolidate the parts into the feature file, and say how it went."""
     n_failed = store.consolidate(sample_table(job), provenance)
-    timeline.end()
-    extraction = Extraction(job.output, header.n_samples, n_failed, n_missing, timeline.wall)
-    _say_closing(job, parts, header, extraction)
+    parts.decoder.timeline.end()
+    extraction = Extraction(job.output, len(job.manifest), n_failed, made.n_extracted, parts.decoder.timeline.wall)
+    _say_closing(job, parts, store.header, extraction)
     return extraction
 
 
@@ -80,9 +118,14 @@ def _same_features(job: Job, parts: Resolved, finished: Summary) -> Extraction:
     if old != new:
         raise FingerprintError(
             f"{job.output}: holds features made with other settings or samples ({'; '.join(differences(old, new))}). "
-            f"It is left as it is: choose another --output, or delete it to extract anew"
+            f"{_way_out(recipe == finished.recipe)}"
         )
     return accept_finished(job, finished)
+
+
+def _way_out(is_same_recipe: bool) -> str:
+    others = "choose another --output, or delete it to extract anew"
+    return f"It is left as it is: {'extract only what differs with --update, ' if is_same_recipe else ''}{others}"
 
 
 def _missing_parts(parts: Resolved, store: PartStore) -> list[range]:
@@ -104,7 +147,7 @@ def _refuse_all_failed(header: RunHeader, failures: Sequence[Decoded]) -> None:
         )
 
 
-def _refuse_unexpected(job: Job, parts: Resolved) -> None:
+def refuse_unexpected(job: Job, parts: Resolved) -> None:
     """Refuse a recipe other than the expected one before anything is computed."""
     if job.expected_recipe is None:
         return
@@ -122,46 +165,32 @@ def _wanted_precision(job: Job) -> str:
     return job.expected_recipe["precision"] if wanted == "auto" and job.expected_recipe is not None else wanted
 
 
-@dataclass(frozen=True)
-class _Start:
-    """What a run is, and the module that was built to choose it; None where the choice is an earlier run's."""
-
-    header: RunHeader
-    module: torch.nn.Module | None
-
-
-class _Made(NamedTuple):
-    """What came of the missing parts: the samples that could not be read, and the smallest batch that memory forced."""
-
-    failures: list[Decoded]
-    batch_size: int
-
-
-def _start(job: Job, parts: Resolved) -> _Start:
+def _start(job: Job, parts: Resolved) -> Start:
     """What this run is; what an unfinished one chose for itself is kept, so that its parts and ours fit together."""
     earlier = unfinished_run(job.output)
     if earlier is not None and _may_adopt(job, parts, earlier):
-        adopted = _header(job, parts, earlier.recipe["precision"], earlier.execution, earlier.notes)
+        adopted = header_of(job, parts, earlier.recipe["precision"], earlier.execution, earlier.notes)
         # Other settings go on to be refused, where there are parts of the earlier ones to lose.
         if adopted == earlier or has_parts(job.output):
-            return _Start(adopted, None)
+            return Start(adopted, None)
     probe = _probe(job, parts)
     choice = choose_plan(probe, _wanted_precision(job))
     job.observer.say(f"precision: {choice}")
     execution = {
-        "device": _device_name(parts.device),
+        "device": device_name(parts.device),
         "implementation": choice.plan.implementation,
         "batch_size": choice.embedder.batch_size,
     }
     notes = {"considered": choice.record(), "skipped": list(choice.skipped)}
-    header = _header(job, parts, choice.plan.precision, execution, notes)
+    header = header_of(job, parts, choice.plan.precision, execution, notes)
     # A module that was packed for a batch which did not fit is made again for the one that does.
-    return _Start(header, choice.embedder.module if choice.embedder.batch_size == probe.batch_size else None)
+    return Start(header, choice.embedder.module if choice.embedder.batch_size == probe.batch_size else None)
 
 
-def _header(
+def header_of(
     job: Job, parts: Resolved, precision: str, execution: Mapping[str, Any], notes: Mapping[str, Any]
 ) -> RunHeader:
+    """Say what a run is that extracts the job's samples."""
     return RunHeader(
         recipe=make_recipe(job, parts, precision),
         samples=job.manifest.digest(),
@@ -179,7 +208,7 @@ def _may_adopt(job: Job, parts: Resolved, earlier: RunHeader) -> bool:
     return (
         _wanted_precision(job) in ("auto", earlier.recipe["precision"])
         and wanted.batch_size in ("auto", earlier.execution["batch_size"])
-        and earlier.execution["device"] == _device_name(parts.device)
+        and earlier.execution["device"] == device_name(parts.device)
     )
 
 
@@ -200,15 +229,15 @@ def _probe(job: Job, parts: Resolved) -> Probe:
     )
 
 
-def _device_name(device: torch.device) -> str:
+def device_name(device: torch.device) -> str:
+    """Say what a run's embeddings are computed on."""
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
-def _extract_parts(job: Job, parts: Resolved, start: _Start, store: PartStore, missing: Sequence[range]) -> _Made:
-    """Make the missing parts."""
+def _extract_parts(job: Job, parts: Resolved, start: Start, store: PartStore, missing: Sequence[range]) -> Made:
     failures: list[Decoded] = []
     if not missing:
-        return _Made(failures, start.header.execution["batch_size"])
+        return Made(0, failures, start.header.execution["batch_size"])
     header = start.header
     n_done = header.n_samples - sum(map(len, missing))
     job.observer.advance(n_done, header.n_samples)
@@ -233,10 +262,10 @@ def _extract_parts(job: Job, parts: Resolved, start: _Start, store: PartStore, m
         on_batch=on_batch,
     )
     _write_behind(store, finished, parts.decoder.timeline)
-    return _Made(failures, embedder.batch_size)
+    return Made(sum(map(len, missing)), failures, embedder.batch_size)
 
 
-def _embedder(job: Job, parts: Resolved, start: _Start) -> Embedder:
+def _embedder(job: Job, parts: Resolved, start: Start) -> Embedder:
     header = start.header
     plan = Plan(header.recipe["precision"], header.execution["implementation"])
     batch_size = header.execution["batch_size"]
@@ -284,7 +313,8 @@ def _write_behind(store: PartStore, finished: Iterator[Rows], timeline: Timeline
 
 def _stop_or_quarantine(job: Job, sample: Decoded) -> None:
     sample_id = job.manifest.table["sample_id"].iloc[sample.row]
-    where = f"sample {sample_id} (row {sample.row})"
+    # The table of an update is a selection of a larger one, whose index it keeps.
+    where = f"sample {sample_id} (row {job.manifest.table.index[sample.row]})"
     if job.settings.extraction.on_error == "stop":
         raise ImageError(
             f"{where}: {sample.reason}. Parts that are finished are kept: mend the file and start again, or go on "
@@ -301,8 +331,11 @@ def _n_workers(job: Job, device: torch.device) -> int:
     return 1 if device.type == "cpu" else max(1, min(8, os.cpu_count() or 1))
 
 
-def _provenance(job: Job, parts: Resolved, header: RunHeader, times: dict[str, Any]) -> dict[str, Any]:
+def provenance(job: Job, parts: Resolved, header: RunHeader, made: Made, started: str) -> dict[str, Any]:
+    """Say where a feature file that is finished now comes from."""
+    parts.decoder.timeline.end()
     seconds = {stage: round(seconds, 3) for stage, seconds in parts.decoder.timeline.seconds().items()}
+    times = {"started": started, "finished": utc_now(), "n_extracted": made.n_extracted}
     return {
         "request": job.request,
         "settings": job.settings.record(),
@@ -310,7 +343,7 @@ def _provenance(job: Job, parts: Resolved, header: RunHeader, times: dict[str, A
         "execution": {**header.execution, **header.notes},
         "device": describe_device(parts.device),
         "versions": versions(),
-        "times": {**times, "seconds": seconds},
+        "times": {**times, "smallest_batch": made.batch_size, "seconds": seconds},
     }
 
 

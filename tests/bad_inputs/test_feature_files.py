@@ -12,8 +12,8 @@ import h5py
 import numpy as np
 import pytest
 
-from cellfeat.extraction import store
 from cellfeat.extraction.store import PartStore, Rows, RunHeader, SampleTable, held_output
+from cellfeat.extraction.store.format import table_checksum
 from cellfeat.provenance import canonical_json, digest_json
 
 N_SAMPLES, DIM = 20, 4
@@ -96,7 +96,7 @@ def without_rows(path: Path) -> None:
         for name in ("sample_id", "manifest/label", "manifest/group"):
             del file[name]
             file.create_dataset(name, (0,), h5py.string_dtype())
-        file.attrs["checksum"] = store._table_checksum(file)
+        file.attrs["checksum"] = table_checksum(file)
 
 
 def without(name: str) -> Change:

@@ -2,16 +2,11 @@
 
 import itertools
 import json
-import os
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
-import h5py
 import imagecodecs
 import numpy as np
 import pandas as pd
@@ -30,7 +25,7 @@ from cellfeat.extraction.implementations import IMPLEMENTATIONS, Plan, plans_for
 from cellfeat.extraction.passes import Pass, make_passes
 from cellfeat.extraction.pipeline import Decoded
 from cellfeat.extraction.precision import build_embedder
-from cellfeat.extraction.store import Features, load_features, parts_folder, verify_features
+from cellfeat.extraction.store import Features, load_features, parts_folder
 
 MakeSettings = Callable[..., Settings]
 
@@ -586,37 +581,3 @@ def test_embedding_changes_nothing_of_the_network(name: str, checkpoint: Callabl
     for module in (embedder.module, backbone.module):
         assert not module.training
         assert not any(parameter.requires_grad for parameter in module.parameters())
-
-
-def contents(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    with h5py.File(path) as file:
-        file.visititems(lambda name, item: found.update({name: item[:].tolist()} if hasattr(item, "shape") else {}))
-    return found
-
-
-@pytest.mark.slow
-def test_killed_at_random_moments_a_real_run_ends_with_the_same_bytes(
-    settings_for: MakeSettings, tmp_path: Path
-) -> None:
-    undisturbed = extract(settings_for(extraction__output=tmp_path / "undisturbed.h5", extraction__part_size=2)).path
-    output = tmp_path / "killed" / "features.h5"
-    settings = settings_for(extraction__output=output, extraction__part_size=2)
-    code = (
-        "from cellfeat.config import Settings; from cellfeat.extraction.extract import extract\n"
-        f"extract(Settings.model_validate_json({settings.model_dump_json()!r}))"
-    )
-    rng = np.random.default_rng(0)
-    for _ in range(12):
-        process = subprocess.Popen([sys.executable, "-c", code])
-        deadline = time.monotonic() + 60
-        while not parts_folder(output).exists() and process.poll() is None and time.monotonic() < deadline:
-            time.sleep(0.01)
-        time.sleep(rng.uniform(0, 0.15))
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
-        if output.exists():
-            verify_features(output)
-    subprocess.run([sys.executable, "-c", code], check=True)
-    assert contents(output) == contents(undisturbed)
-    assert [path.name for path in output.parent.iterdir()] == ["features.h5"]

@@ -20,6 +20,8 @@ from cellfeat import provenance
 from cellfeat.errors import BusyError, DiskFullError, FeatureFileError, FingerprintError, MissingFileError
 from cellfeat.extraction import store
 from cellfeat.extraction.store import (
+    NEW,
+    Carried,
     PartStore,
     Rows,
     RunHeader,
@@ -86,6 +88,28 @@ def run_to_end(output: Path) -> int:
         for part in missing:
             parts.write(make_rows(part))
         parts.consolidate(TABLE, PROVENANCE)
+        return len(missing)
+
+
+MORE = "sha256:other samples"
+SOURCE = np.array([7, 8, NEW, NEW, 5, 1, NEW, 0, NEW, NEW, NEW, 9], np.int64)
+"""An update: some of the ten rows in another order, a failed one among them, and six new ones between them."""
+NEW_HEADER = RunHeader(**{**HEADER.__dict__, "samples": "sha256:new samples", "n_samples": 6})
+MORE_TABLE = SampleTable([f"t{i}" for i in range(12)], ["HeLa"] * 12, [""] * 12)
+
+
+def update_to_end(output: Path) -> int:
+    """What an update does with the store; returns how many parts it had to make."""
+    with held_output(output):
+        if read_summary(output).samples == MORE:
+            verify_features(output)
+            remove_parts(output)
+            return 0
+        parts = PartStore(output, NEW_HEADER, Carried(output, SOURCE, MORE))
+        missing = [rows for rows in NEW_HEADER.part_rows() if parts.read(rows) is None]
+        for part in missing:
+            parts.write(make_rows(part))
+        parts.consolidate(MORE_TABLE, PROVENANCE)
         return len(missing)
 
 
@@ -161,13 +185,46 @@ def test_each_chunk_spans_whole_rows(finished: Path) -> None:
         assert file["embeddings"].chunks[1:] == (2, 3)
 
 
-def killed_at_event(k: int, output: Path) -> bool:
+def test_carried_rows_and_new_ones_stand_where_they_belong(finished: Path) -> None:
+    before = load_features(finished)
+    assert update_to_end(finished) == 2
+    after = load_features(finished)
+    new = [make_rows(part) for part in NEW_HEADER.part_rows()]
+    is_new = SOURCE == NEW
+    for name in ("embeddings", "status", "pixel_digest"):
+        np.testing.assert_array_equal(getattr(after, name)[~is_new], getattr(before, name)[SOURCE[~is_new]])
+    np.testing.assert_array_equal(after.embeddings[is_new], np.concatenate([rows.embeddings for rows in new]))
+    # Row 5 failed before and is row 4 now; of the new rows, the sixth failed.
+    assert after.failures == {4: "truncated", 10: "truncated"}
+    assert read_table(finished) == MORE_TABLE
+    assert read_summary(finished).samples == MORE
+
+
+@pytest.mark.parametrize("source", [[NEW] * 6, [9, 8, 7, 7, 0]], ids=["nothing is carried over", "nothing is new"])
+def test_an_update_may_carry_over_nothing_or_everything(source: list[int], finished: Path) -> None:
+    before = load_features(finished)
+    n_new = source.count(NEW)
+    header = RunHeader(**{**NEW_HEADER.__dict__, "n_samples": n_new})
+    parts = PartStore(finished, header, Carried(finished, np.array(source), MORE))
+    for part in header.part_rows():
+        parts.write(make_rows(part))
+    parts.consolidate(SampleTable(["t"] * len(source), [""] * len(source), [""] * len(source)), PROVENANCE)
+    embeddings = load_features(finished).embeddings
+    if n_new:
+        np.testing.assert_array_equal(
+            embeddings, np.concatenate([make_rows(part).embeddings for part in header.part_rows()])
+        )
+    else:
+        np.testing.assert_array_equal(embeddings, before.embeddings[source])
+
+
+def killed_at_event(k: int, run: Callable[[Path], int], output: Path) -> bool:
     """Run to the end in a process that is killed at its k-th line inside the store; False where it ended before."""
     pid = os.fork()
     if pid == 0:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
         n_events = 0
-        files = {store.__file__, provenance.__file__}
+        files = {*map(str, Path(store.__file__).parent.glob("*.py")), provenance.__file__}
 
         def trace(frame: FrameType, event: str, _: Any) -> Callable[..., Any] | None:
             nonlocal n_events
@@ -181,27 +238,41 @@ def killed_at_event(k: int, output: Path) -> bool:
 
         sys.settrace(trace)
         try:
-            run_to_end(output)
+            run(output)
         finally:
             sys.settrace(None)
             os._exit(0)
     return os.WIFSIGNALED(os.waitpid(pid, 0)[1])
 
 
-def check_kills(folder: Path, step: int) -> int:
+def nothing_yet(output: Path) -> None:
+    output.parent.mkdir()
+
+
+def finished_before(output: Path) -> None:
+    run_to_end(output)
+
+
+def check_kills(
+    folder: Path,
+    step: int,
+    run: Callable[[Path], int] = run_to_end,
+    prepare: Callable[[Path], None] = nothing_yet,
+) -> int:
     undisturbed = folder / "undisturbed" / "cells.h5"
-    run_to_end(undisturbed)
+    prepare(undisturbed)
+    run(undisturbed)
     expected = contents(undisturbed)
     n_killed, k = 0, 1
     while True:
         output = folder / f"killed-{k}" / "cells.h5"
-        output.parent.mkdir()
-        if not killed_at_event(k, output):
+        prepare(output)
+        if not killed_at_event(k, run, output):
             return n_killed
         n_killed += 1
         if output.exists():
             verify_features(output)
-        n_made = run_to_end(output)
+        n_made = run(output)
         assert n_made <= 3
         assert contents(output) == expected, f"killed at line event {k}"
         assert [path.name for path in output.parent.iterdir()] == ["cells.h5"], f"killed at line event {k}"
@@ -211,6 +282,21 @@ def check_kills(folder: Path, step: int) -> int:
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_killed_anywhere_the_next_run_ends_with_the_same_bytes(tmp_path: Path) -> None:
     assert check_kills(tmp_path, step=11) > 30
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_killed_anywhere_in_an_update_the_file_is_the_old_one_or_the_new_one(tmp_path: Path) -> None:
+    assert check_kills(tmp_path, step=37, run=update_to_end, prepare=finished_before) > 10
+
+
+@pytest.mark.slow
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_killed_at_every_line_of_an_update_the_file_is_the_old_one_or_the_new_one(
+    tmp_path: Path, record_property: RecordProperty
+) -> None:
+    n_killed = check_kills(tmp_path, step=1, run=update_to_end, prepare=finished_before)
+    record_property("faults", n_killed)
+    assert n_killed > 300
 
 
 @pytest.mark.slow

@@ -10,9 +10,9 @@ import pytest
 
 from cellfeat.config import Settings
 from cellfeat.errors import FeatureFileError, FingerprintError
-from cellfeat.extraction import store
 from cellfeat.extraction.extract import extract
-from cellfeat.extraction.store import load_features
+from cellfeat.extraction.store import Rows, load_features
+from cellfeat.extraction.store.format import table_checksum
 from cellfeat.extraction.verification import check_pixels, check_sample, recorded_manifest
 
 MakeSettings = Callable[..., Settings]
@@ -36,10 +36,10 @@ def alter(path: Path, change: Callable[[h5py.File], None]) -> None:
         sums = file["checksums"][:]
         for i, (start, stop, _) in enumerate(sums):
             here = slice(start, stop)
-            rows = store.Rows(start, file["embeddings"][here], file["status"][here], file["pixel_digest"][here], {})
+            rows = Rows(start, file["embeddings"][here], file["status"][here], file["pixel_digest"][here], {})
             sums[i]["sha256"] = rows.checksum()
         file["checksums"][:] = sums
-        file.attrs["checksum"] = store._table_checksum(file)
+        file.attrs["checksum"] = table_checksum(file)
 
 
 def test_a_file_beside_its_images_is_confirmed(finished: Path) -> None:

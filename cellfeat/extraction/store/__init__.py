@@ -1,0 +1,56 @@
+"""The feature file: written as parts that are published whole, then consolidated; the only home of h5py and filelock.
+
+Layout, checksums and rules are told in ``docs/feature-file.md``. In short: ``<output>.parts/`` holds ``run.json`` (what
+this run is) and one file for each `part_size` rows; when all parts are there, they are copied into one temporary file,
+which is flushed to disk and takes its final name in one step. So the final name is either absent or whole.
+"""
+
+from cellfeat.extraction.store.carry import NEW, Carried
+from cellfeat.extraction.store.describe import describe_summary
+from cellfeat.extraction.store.format import DIGEST_BYTES, Rows, SampleTable, Status, hex_digests, parts_folder
+from cellfeat.extraction.store.hold import held_output
+from cellfeat.extraction.store.parts import (
+    PartStore,
+    RunHeader,
+    has_parts,
+    remove_parts,
+    unfinished_run,
+)
+from cellfeat.extraction.store.reading import (
+    Features,
+    Summary,
+    load_features,
+    read_embeddings,
+    read_pixel_digests,
+    read_summary,
+    read_table,
+    replace_table,
+    verify_features,
+)
+
+__all__ = [
+    "DIGEST_BYTES",
+    "NEW",
+    "Carried",
+    "Features",
+    "PartStore",
+    "Rows",
+    "RunHeader",
+    "SampleTable",
+    "Status",
+    "Summary",
+    "describe_summary",
+    "has_parts",
+    "held_output",
+    "hex_digests",
+    "load_features",
+    "parts_folder",
+    "read_embeddings",
+    "read_pixel_digests",
+    "read_summary",
+    "read_table",
+    "remove_parts",
+    "replace_table",
+    "unfinished_run",
+    "verify_features",
+]

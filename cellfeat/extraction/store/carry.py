@@ -1,0 +1,85 @@
+"""Rows of a finished file that stand in a new one too: taken over as they are, between rows that are new."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from cellfeat.extraction.store.format import DIGEST_BYTES, Rows, read_failures, read_range
+from cellfeat.extraction.store.opening import opened
+
+NEW = -1
+
+
+@dataclass(frozen=True)
+class Carried:
+    """Which rows of a new feature file are rows of a finished one.
+
+    Attributes
+    ----------
+    path
+        The finished file.
+    source
+        ``(n_samples,)`` int64: for each row of the new file, the row of the finished one; `NEW`: the run's next row.
+    samples
+        Digest of the new file's ids and file names.
+    """
+
+    path: Path
+    source: np.ndarray
+    samples: str
+
+    def woven(self, read: Callable[[range], Rows], range_size: int) -> Iterator[Rows]:
+        """Yield all rows of the new file in order.
+
+        Parameters
+        ----------
+        read
+            Reads some of the run's own rows, which are those that are new, one after another.
+        range_size
+            Rows to yield at a time.
+        """
+        n_new_before = np.concatenate([[0], np.cumsum(self.source == NEW)])
+        with opened(self.path) as file:
+            failures = read_failures(file)
+            for start in range(0, len(self.source), range_size):
+                stop = min(start + range_size, len(self.source))
+                source = self.source[start:stop]
+                woven = _Places(start, (stop - start, *file["embeddings"].shape[1:]))
+                for places, rows in _neighbours(source):
+                    woven.put(places, read_range(file, rows, failures))
+                new = range(n_new_before[start], n_new_before[stop])
+                if new:
+                    woven.put(np.flatnonzero(source == NEW), read(new))
+                yield woven.rows()
+
+
+class _Places:
+    """Rows that are put in place one after another."""
+
+    def __init__(self, start: int, shape: tuple[int, int, int]) -> None:
+        self._start = start
+        self._embeddings = np.empty(shape, np.float32)
+        self._status = np.empty(shape[0], np.uint8)
+        self._digests = np.empty((shape[0], DIGEST_BYTES), np.uint8)
+        self._failures: dict[int, str] = {}
+
+    def put(self, places: np.ndarray, rows: Rows) -> None:
+        """Put rows where they belong, counted from the first place."""
+        self._embeddings[places] = rows.embeddings
+        self._status[places] = rows.status
+        self._digests[places] = rows.pixel_digest
+        self._failures |= {self._start + int(places[row - rows.start]): reason for row, reason in rows.failures.items()}
+
+    def rows(self) -> Rows:
+        return Rows(self._start, self._embeddings, self._status, self._digests, self._failures)
+
+
+def _neighbours(source: np.ndarray) -> Iterator[tuple[np.ndarray, range]]:
+    """The places of rows that stand side by side in the finished file, and these rows: each is read in one piece."""
+    places = np.flatnonzero(source != NEW)
+    places = places[np.argsort(source[places], kind="stable")]
+    for piece in np.split(places, np.flatnonzero(np.diff(source[places]) != 1) + 1):
+        if len(piece):
+            yield piece, range(int(source[piece[0]]), int(source[piece[-1]]) + 1)
