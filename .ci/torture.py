@@ -29,6 +29,7 @@ FAULTS = [
     ("bytes changed in a saved head", "heads.test_bundle", "changed_byte|missing_and_truncated"),
     ("killed at each line of the store", "extraction.test_store", "killed_at_every_line"),
     ("killed at random moments of a real extraction", "extraction.test_extract", "killed_at_random"),
+    ("outputs held by another host, alive or dead", "extraction.test_holder", "."),
     ("power lost at each flush to disk", "extraction.test_power_loss", "after_a_loss_of_power"),
     ("disk full", "extraction.test_store", "on_a_full_disk|disk_cannot_hold"),
     ("downloads cut off, damaged, silent or lied about", "backbones.test_weights", "a_download_|no_network"),

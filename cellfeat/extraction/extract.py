@@ -52,7 +52,7 @@ def extract(
         # Told now, and not by the comparison after hours of extraction.
         check_classes(manifest, settings.comparison.folds)
     job = Job(settings, manifest, _request(settings, manifest), observer or SilentObserver(), expected_recipe)
-    with held_output(job.output):
+    with held_output(job.output, job.observer.say):
         finished = read_summary(job.output) if job.output.exists() else None
         if finished is not None and finished.provenance["request"] == job.request:
             return accept_finished(job, finished)
