@@ -21,6 +21,7 @@ from cellfeat.extraction.store import (
 from cellfeat.provenance import utc_now
 from cellfeat.samples.images import IntensityPolicy, SampleReader
 from cellfeat.samples.manifest import Manifest
+from cellfeat.samples.workers import Workers, WorkersReader
 
 READERS = 8
 
@@ -35,9 +36,9 @@ def changed_rows(decoder: Decoder, rows: Sequence[int], digests: Sequence[str]) 
     return [sample.row for sample, digest in zip(samples, digests, strict=True) if sample.digest != digest]
 
 
-def decoder_as_before(finished: Summary, manifest: Manifest, *, max_pixels: int) -> Decoder:
+def decoder_as_before(finished: Summary, manifest: Manifest, workers: Workers, *, max_pixels: int) -> Decoder:
     """A decoder that reads samples as the finished file's were read."""
-    reader = SampleReader.for_manifest(manifest, max_pixels=max_pixels)
+    reader = WorkersReader(SampleReader.for_manifest(manifest, max_pixels=max_pixels), workers)
     intensity = IntensitySettings.model_validate(finished.recipe["intensity"])
     return Decoder(reader, IntensityPolicy.from_settings(intensity, n_channels=len(manifest.channels)))
 
@@ -50,7 +51,7 @@ def accept_finished(job: Job, finished: Summary) -> Extraction:
     FingerprintError
         If an image is another than the one that the file was made from.
     """
-    decoder = decoder_as_before(finished, job.manifest, max_pixels=job.settings.images.max_pixels)
+    decoder = decoder_as_before(finished, job.manifest, job.workers, max_pixels=job.settings.images.max_pixels)
     _refuse_other_images(job, finished, decoder)
     remove_parts(finished.path)
     job.observer.say(

@@ -122,9 +122,10 @@ class Rows:
 
     def checksum(self) -> str:
         """Digest of the three arrays' bytes, in the order embeddings, status, pixel_digest."""
-        return digest_bytes(*(np.ascontiguousarray(a).tobytes() for a in self._arrays()))
+        return digest_bytes(*(np.ascontiguousarray(a).tobytes() for a in self.arrays()))
 
-    def _arrays(self) -> tuple[np.ndarray, ...]:
+    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Embeddings, status and digests of the pixels."""
         return (self.embeddings, self.status, self.pixel_digest)
 
 
@@ -247,8 +248,22 @@ class PartStore:
         DiskFullError
             If there is no room; the parts that were written stay.
         """
-        self._check_room(HDF5_OVERHEAD + sum(array.nbytes for array in rows._arrays()))
-        with publish(self._path(rows.start)) as temporary, h5py.File(temporary, "w") as file:
+        self._publish(self._path(rows.start), rows)
+        self._begun_path(rows.start).unlink(missing_ok=True)
+
+    def write_begun(self, rows: Rows) -> None:
+        """Publish the first rows of a part whose others are not there yet.
+
+        Raises
+        ------
+        DiskFullError
+            If there is no room; the parts that were written stay.
+        """
+        self._publish(self._begun_path(rows.start), rows)
+
+    def _publish(self, path: Path, rows: Rows) -> None:
+        self._check_room(HDF5_OVERHEAD + sum(array.nbytes for array in rows.arrays()))
+        with publish(path) as temporary, h5py.File(temporary, "w") as file:
             file.attrs.update(run=self._digest, start=rows.start, checksum=_part_checksum(rows))
             file["embeddings"] = rows.embeddings
             file["status"] = rows.status
@@ -321,6 +336,9 @@ class PartStore:
     def _path(self, start: int) -> Path:
         return self.folder / f"rows-{start:09d}.h5"
 
+    def _begun_path(self, start: int) -> Path:
+        return self.folder / f"begun-{start:09d}.h5"
+
     def read(self, rows: range) -> Rows | None:
         """Read one part; None where it is absent or damaged, and then it is removed."""
         path = self._path(rows.start)
@@ -330,6 +348,11 @@ class PartStore:
         if part is None:
             path.unlink()
         return part
+
+    def read_begun(self, part: range) -> Rows | None:
+        """Read the first rows of a part; None where there are none, or they are damaged."""
+        path = self._begun_path(part.start)
+        return _read_part(path, part[: _n_rows(path)], self.header, self._digest)
 
     def _write_rows(self, file: h5py.File) -> None:
         header = self.header
@@ -793,6 +816,13 @@ def _read_part(path: Path, rows: range, header: RunHeader, run: str) -> Rows | N
         part = Rows(rows.start, file["embeddings"][:], file["status"][:], file["pixel_digest"][:], _read_failures(file))
         return part if _part_checksum(part) == file.attrs["checksum"] else None
     return None
+
+
+def _n_rows(path: Path) -> int:
+    """How many rows a part says that it has; 0 where it says nothing."""
+    with suppress(OSError, KeyError, RuntimeError, ValueError, TypeError), h5py.File(path, "r") as file:
+        return int(file["embeddings"].shape[0])
+    return 0
 
 
 def _sealed_json(value: Any) -> bytes:
