@@ -60,7 +60,10 @@ def main(default_config: Path | None = None) -> None:
         A file that lies beneath ``--config``: ``configs/default.yaml`` where `cli.py` is run from a clone.
     """
     signal.signal(signal.SIGTERM, _terminate)
-    sys.exit(exit_code(sys.argv[1:], default_config))
+    code = exit_code(sys.argv[1:], default_config)
+    for number in (signal.SIGINT, signal.SIGTERM):  # all is said and kept: one more need not be said again
+        signal.signal(number, signal.SIG_DFL)
+    sys.exit(code)
 
 
 def _terminate(*_: object) -> None:

@@ -317,8 +317,8 @@ def _n_workers(job: Job, device: torch.device) -> int:
     wanted = job.settings.extraction.workers
     if wanted != "auto":
         return wanted
-    # On the cpu the forward wants every core, and one process decodes faster than any cpu embeds.
-    return 1 if device.type == "cpu" else max(1, min(8, os.cpu_count() or 1))
+    # On the cpu the forward wants every core; two processes keep up with the lightest network, and rest beside others.
+    return min(2 if device.type == "cpu" else 8, os.cpu_count() or 1)
 
 
 def _provenance(job: Job, parts: Resolved, header: RunHeader, times: dict[str, Any]) -> dict[str, Any]:

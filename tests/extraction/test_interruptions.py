@@ -217,9 +217,9 @@ def test_readers_that_cannot_start_stop_the_run_and_quarantine_nothing(
 
 
 SIGNALS = {
-    "Ctrl-C once": ([signal.SIGINT], 130),
-    "Ctrl-C twice": ([signal.SIGINT, signal.SIGINT], 130),
-    "SIGTERM": ([signal.SIGTERM], 143),
+    "Ctrl-C once": ([signal.SIGINT], {130}),
+    "Ctrl-C twice": ([signal.SIGINT, signal.SIGINT], {130, -signal.SIGINT}),
+    "SIGTERM": ([signal.SIGTERM], {143}),
 }
 
 
@@ -234,7 +234,7 @@ def test_a_command_ended_by_signals_goes_on_to_the_same_bytes(
     config = tmp_path / "settings.yaml"
     config.write_text(yaml.safe_dump(settings.record()))
     command = [sys.executable, ROOT / "cli.py", "extract", "--config", config]
-    numbers, expected_code = SIGNALS[name]
+    numbers, expected_codes = SIGNALS[name]
     rng = np.random.default_rng(0)
     codes = []
     for _ in range(6):
@@ -247,13 +247,13 @@ def test_a_command_ended_by_signals_goes_on_to_the_same_bytes(
             time.sleep(0.02)
         said = process.communicate(timeout=200)[1]
         codes.append(process.returncode)
-        assert process.returncode in (0, expected_code)
+        assert process.returncode in {0, *expected_codes}
         assert "Traceback" not in said
         if process.returncode:
             assert "start the same command again" in said
         if settings.extraction.output.exists():
             verify_features(settings.extraction.output)
-    assert expected_code in codes
+    assert expected_codes & set(codes)
     subprocess.run(command, check=True)
     assert contents(settings.extraction.output) == contents(undisturbed)
     assert [path.name for path in settings.extraction.output.parent.iterdir()] == ["features.h5"]
