@@ -239,18 +239,17 @@ def test_a_command_ended_by_signals_goes_on_to_the_same_bytes(
     codes = []
     for _ in range(6):
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
-        while not (tmp_path / "ended" / "features.h5.parts").exists() and process.poll() is None:
-            time.sleep(0.01)
-        time.sleep(rng.uniform(0, 0.3))
+        assert process.stderr is not None
+        process.stderr.readline()  # the device: from here on it works
+        time.sleep(rng.uniform(0, 1))
         for number in numbers:
             os.killpg(process.pid, number)
             time.sleep(0.02)
         said = process.communicate(timeout=200)[1]
         codes.append(process.returncode)
         assert process.returncode in {0, *expected_codes}
-        assert "Traceback" not in said
-        if process.returncode:
-            assert "start the same command again" in said
+        if process.returncode > 0:
+            assert said.rstrip().endswith("start the same command again, and it goes on)")
         if settings.extraction.output.exists():
             verify_features(settings.extraction.output)
     assert expected_codes & set(codes)
