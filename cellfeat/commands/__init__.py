@@ -61,8 +61,9 @@ def main(default_config: Path | None = None) -> None:
     """
     signal.signal(signal.SIGTERM, _terminate)
     code = exit_code(sys.argv[1:], default_config)
-    for number in (signal.SIGINT, signal.SIGTERM):  # all is said and kept: one more need not be said again
-        signal.signal(number, signal.SIG_DFL)
+    # All is said and done: a signal changes nothing of a success, and ends anything else at once.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL if code else signal.SIG_IGN)
     sys.exit(code)
 
 

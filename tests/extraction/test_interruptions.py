@@ -241,7 +241,7 @@ def test_a_command_ended_by_signals_goes_on_to_the_same_bytes(
         process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
         assert process.stderr is not None
         process.stderr.readline()  # the device: from here on it works
-        time.sleep(rng.uniform(0, 1))
+        time.sleep(rng.uniform(0, 0.4))
         for number in numbers:
             os.killpg(process.pid, number)
             time.sleep(0.02)
@@ -252,6 +252,7 @@ def test_a_command_ended_by_signals_goes_on_to_the_same_bytes(
             assert said.rstrip().endswith("start the same command again, and it goes on)")
         if settings.extraction.output.exists():
             verify_features(settings.extraction.output)
+            settings.extraction.output.unlink()
     assert expected_codes & set(codes)
     subprocess.run(command, check=True)
     assert contents(settings.extraction.output) == contents(undisturbed)
