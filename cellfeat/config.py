@@ -132,6 +132,7 @@ class ExtractionSettings(Section):
     device: str = "auto"
     batch_size: Count | Literal["auto"] = "auto"
     workers: Count | Literal["auto"] = "auto"
+    image_timeout: _PositiveFloat = 60
     part_size: Count = 1024
     on_error: Literal["stop", "quarantine"] = "stop"
     profile: bool = False

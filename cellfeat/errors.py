@@ -33,6 +33,10 @@ class ImageError(CellfeatError, ValueError):
     """An image cannot be read, or is not what its sample needs."""
 
 
+class WorkerError(CellfeatError, RuntimeError):
+    """A process that reads images cannot be had."""
+
+
 class UnknownNameError(CellfeatError, LookupError):
     """A name that no table holds."""
 

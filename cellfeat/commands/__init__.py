@@ -1,6 +1,7 @@
 """The command line: one command a file, each a thin layer over the function of the same name."""
 
 import os
+import signal
 import sys
 from importlib import import_module
 from pathlib import Path
@@ -14,7 +15,11 @@ from cellfeat.errors import CellfeatError
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 COMMANDS = ("extract", "audit", "compare", "fit", "predict", "run", "demo", "inspect", "verify", "list")
-EXIT_ERROR, EXIT_BUG, EXIT_INTERRUPTED = 1, 3, 130
+EXIT_ERROR, EXIT_BUG, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 3, 130, 143
+
+
+class Terminated(KeyboardInterrupt):
+    """SIGTERM, which schedulers send before they kill: the same as Ctrl-C, with an exit code of its own."""
 
 
 class CommandTable(click.Group):
@@ -54,13 +59,22 @@ def main(default_config: Path | None = None) -> None:
     default_config
         A file that lies beneath ``--config``: ``configs/default.yaml`` where `cli.py` is run from a clone.
     """
-    sys.exit(exit_code(sys.argv[1:], default_config))
+    signal.signal(signal.SIGTERM, _terminate)
+    code = exit_code(sys.argv[1:], default_config)
+    # All is said and done: a signal changes nothing of a success, and ends anything else at once.
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, signal.SIG_DFL if code else signal.SIG_IGN)
+    sys.exit(code)
+
+
+def _terminate(*_: object) -> None:
+    raise Terminated
 
 
 def exit_code(arguments: list[str], default_config: Path | None = None) -> int:
     """Run the command line on `arguments`: 0, or 1 (an error that the user can mend), 2 (usage), 130 (Ctrl-C).
 
-    A bug keeps its traceback, and gives 3.
+    A bug keeps its traceback, and gives 3; SIGTERM gives 143, as a shell reports it.
     """
     try:
         cellfeat.main(arguments, prog_name="cellfeat", standalone_mode=False, obj=default_config)
@@ -73,11 +87,14 @@ def exit_code(arguments: list[str], default_config: Path | None = None) -> int:
     except OSError as error:
         click.echo(f"error: {printable(f'{error.filename or arguments[0]}: {error.strerror or error}')}", err=True)
         return EXIT_ERROR
-    except (click.Abort, KeyboardInterrupt):
+    except (click.Abort, KeyboardInterrupt) as error:
+        is_terminated = isinstance(error.__cause__ or error, Terminated)  # click makes an Abort of it
         click.echo(
-            "interrupted; what is finished is kept (extract: start the same command again, and it goes on)", err=True
+            f"{'terminated' if is_terminated else 'interrupted'}; what is finished is kept (extract: start the same "
+            f"command again, and it goes on)",
+            err=True,
         )
-        return EXIT_INTERRUPTED
+        return EXIT_TERMINATED if is_terminated else EXIT_INTERRUPTED
     except BaseException as error:
         if isinstance(error, SystemExit):
             raise

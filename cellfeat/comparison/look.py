@@ -1,5 +1,6 @@
 """What the pixels of a feature file's samples show: near copies, and channels that hold nothing or too much."""
 
+import os
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -12,9 +13,10 @@ from numpy.typing import NDArray
 from cellfeat.config import Settings
 from cellfeat.errors import FingerprintError
 from cellfeat.extraction.store import Features, Status
-from cellfeat.samples.images import SampleReader, pixel_digest
+from cellfeat.samples.images import ReadsSamples, SampleReader, pixel_digest
 from cellfeat.samples.manifest import build_manifest
 from cellfeat.samples.overlap import Overlap, grey_picture, overlaps
+from cellfeat.samples.workers import Workers, WorkersReader
 
 Integers = NDArray[np.integer]
 Pair = tuple[int, int]
@@ -71,15 +73,17 @@ def look_at(features: Features, images: Path) -> Look:
     ManifestError, MissingFileError, ImageError
         If the images cannot be found as the features' settings describe, or read.
     """
-    pixels_of = _SampleImages.of(features, images)
+    settings = Settings.model_validate(features.provenance["settings"])
     rows = np.flatnonzero(features.status == Status.OK)
     sampled = rows[:: max(len(rows) // SCALE_SAMPLES, 1)]
-    scale = np.mean([np.std(pixels, axis=(1, 2)) for pixels in pixels_of.read(sampled)], axis=0)
-    scale = np.where(scale > 0, scale, 1)
     look = Look(rows, [], [])
-    for row, pixels in zip(rows.tolist(), pixels_of.read(rows), strict=True):
-        look.pictures.append(grey_picture(pixels, scale))
-        look.bad_channels.extend(_bad_channels(row, pixels, pixels_of.channels))
+    with Workers(settings.extraction.image_timeout) as workers:
+        pixels_of = _SampleImages.of(features, images, settings, workers)
+        scale = np.mean([np.std(pixels, axis=(1, 2)) for pixels in pixels_of.read(sampled)], axis=0)
+        scale = np.where(scale > 0, scale, 1)
+        for row, pixels in zip(rows.tolist(), pixels_of.read(rows), strict=True):
+            look.pictures.append(grey_picture(pixels, scale))
+            look.bad_channels.extend(_bad_channels(row, pixels, pixels_of.channels))
     return look
 
 
@@ -135,13 +139,12 @@ class _SampleImages:
 
     features: Features
     images: Path
-    reader: SampleReader
+    reader: ReadsSamples
     file_row: dict[str, int]
     channels: tuple[str | int, ...]
 
     @classmethod
-    def of(cls, features: Features, images: Path) -> "_SampleImages":
-        settings = Settings.model_validate(features.provenance["settings"])
+    def of(cls, features: Features, images: Path, settings: Settings, workers: Workers) -> "_SampleImages":
         labels = settings.labels
         if not labels.files:
             # Names of files alone find the images: the table of labels may be elsewhere by now.
@@ -149,13 +152,13 @@ class _SampleImages:
         manifest = build_manifest(
             settings.images.model_copy(update={"root": images}), labels.model_copy(update={"unmatched": "ignore"})
         )
-        reader = SampleReader.for_manifest(manifest, max_pixels=settings.images.max_pixels)
+        reader = WorkersReader(SampleReader.for_manifest(manifest, max_pixels=settings.images.max_pixels), workers)
         places = {sample_id: row for row, sample_id in enumerate(manifest.table["sample_id"])}
         return cls(features, images, reader, places, manifest.channels)
 
     def read(self, rows: Integers) -> Iterator[NDArray]:
         """Pixels of the rows, in their order."""
-        with ThreadPoolExecutor(READERS, thread_name_prefix="look") as pool:
+        with ThreadPoolExecutor(min(READERS, os.cpu_count() or 1), thread_name_prefix="look") as pool:
             for start in range(0, len(rows), BLOCK_ROWS):
                 yield from pool.map(self._read_one, rows[start : start + BLOCK_ROWS].tolist())
 

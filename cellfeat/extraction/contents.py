@@ -24,6 +24,7 @@ from cellfeat.extraction.store import (
 from cellfeat.provenance import utc_now
 from cellfeat.samples.images import IntensityPolicy, SampleReader
 from cellfeat.samples.manifest import Manifest
+from cellfeat.samples.workers import Workers, WorkersReader
 
 READERS = 8
 
@@ -90,7 +91,7 @@ def survey_samples(job: Job, finished: Summary) -> Survey:
     Pixels alone decide: an id that is new, or an order that is another, costs nothing where its pixels are known.
     """
     began = time.perf_counter()
-    decoder = decoder_as_before(finished, job.manifest, max_pixels=job.settings.images.max_pixels)
+    decoder = decoder_as_before(finished, job.manifest, job.workers, max_pixels=job.settings.images.max_pixels)
     now = _digests_now(decoder, range(len(job.manifest)))
     ids, old_ids = job.manifest.table["sample_id"].tolist(), read_table(finished.path).sample_id
     before = read_pixel_digests(finished.path).tolist()
@@ -113,9 +114,9 @@ def survey_samples(job: Job, finished: Summary) -> Survey:
     )
 
 
-def decoder_as_before(finished: Summary, manifest: Manifest, *, max_pixels: int) -> Decoder:
+def decoder_as_before(finished: Summary, manifest: Manifest, workers: Workers, *, max_pixels: int) -> Decoder:
     """A decoder that reads samples as the finished file's were read."""
-    reader = SampleReader.for_manifest(manifest, max_pixels=max_pixels)
+    reader = WorkersReader(SampleReader.for_manifest(manifest, max_pixels=max_pixels), workers)
     intensity = IntensitySettings.model_validate(finished.recipe["intensity"])
     return Decoder(reader, IntensityPolicy.from_settings(intensity, n_channels=len(manifest.channels)))
 
@@ -128,7 +129,7 @@ def accept_finished(job: Job, finished: Summary) -> Extraction:
     FingerprintError
         If an image is another than the one that the file was made from.
     """
-    decoder = decoder_as_before(finished, job.manifest, max_pixels=job.settings.images.max_pixels)
+    decoder = decoder_as_before(finished, job.manifest, job.workers, max_pixels=job.settings.images.max_pixels)
     _refuse_other_images(job, finished, decoder)
     return take_finished(job, finished)
 

@@ -11,6 +11,7 @@ from cellfeat.extraction.job import Extraction, Job, Observer, SilentObserver
 from cellfeat.extraction.store import Summary, held_output, read_summary, verify_features
 from cellfeat.provenance import digest_file
 from cellfeat.samples.manifest import Manifest, build_manifest, check_classes
+from cellfeat.samples.workers import Workers
 
 
 def extract(
@@ -50,14 +51,19 @@ def extract(
         If another process is writing the output.
     DiskFullError
         If the disk has no room for the rest of the run; the message says how much it needs.
+    WorkerError
+        If the processes that read images cannot be started.
     """
     manifest = manifest or build_manifest(settings.images, settings.labels)
     if expected_recipe is None and (manifest.table["label"] != "").any():
         # Told now, and not by the comparison after hours of extraction.
         check_classes(manifest, settings.comparison.folds)
-    job = Job(settings, manifest, _request(settings, manifest), observer or SilentObserver(), expected_recipe)
-    with held_output(job.output):
-        finished = read_summary(job.output) if job.output.exists() else None
+    observer = observer or SilentObserver()
+    output = settings.extraction.output
+    with held_output(output, observer.say), Workers(settings.extraction.image_timeout) as workers:
+        workers.start(1)  # at once: it gets ready while torch and the backbone are loaded
+        job = Job(settings, manifest, _request(settings, manifest), workers, observer, expected_recipe)
+        finished = read_summary(output) if output.exists() else None
         if finished is not None and update:
             return _update(job, finished)
         if finished is not None and finished.provenance["request"] == job.request:

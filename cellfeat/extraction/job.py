@@ -7,6 +7,7 @@ from typing import Any, Protocol
 
 from cellfeat.config import Settings
 from cellfeat.samples.manifest import Manifest
+from cellfeat.samples.workers import Workers
 
 
 class Observer(Protocol):
@@ -41,6 +42,8 @@ class Job:
         The samples.
     request
         What the embeddings depend on, in the user's own terms.
+    workers
+        The processes that read the images.
     observer
         Is told how it goes.
     expected_recipe
@@ -50,6 +53,7 @@ class Job:
     settings: Settings
     manifest: Manifest
     request: dict[str, Any]
+    workers: Workers
     observer: Observer
     expected_recipe: Mapping[str, Any] | None = None
 

@@ -1,12 +1,12 @@
-"""Decode, embed and write, overlapped: images are read ahead by threads, and parts are written behind.
+"""Decode, embed and write, overlapped: images are read ahead, and parts are written behind.
 
-A GPU is given the next batch before the numbers of the last one are fetched, so it never waits for Python. Decoding
-releases Python's global lock, so threads do; they never run further ahead than a fixed number of samples, so memory
-does not grow with the number of samples.
+A GPU is given the next batch before the numbers of the last one are fetched, so it never waits for Python. Threads ask
+for images, which processes read (`cellfeat.samples.workers`); they never run further ahead than a fixed number of
+samples, so memory does not grow with the number of samples.
 """
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import islice
@@ -14,10 +14,10 @@ from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from cellfeat.errors import BackboneError, CellfeatError, ImageError
+from cellfeat.errors import BackboneError, ImageError, MissingFileError
 from cellfeat.extraction.stages import Timeline
 from cellfeat.extraction.store import DIGEST_BYTES, Rows, Status
-from cellfeat.samples.images import IntensityPolicy, SampleReader, pixel_digest
+from cellfeat.samples.images import IntensityPolicy, ReadsSamples, pixel_digest
 
 BATCHES_AHEAD = 3
 
@@ -54,12 +54,13 @@ class Decoder:
     Attributes
     ----------
     reader, policy
-        How its files are read, and how its values are scaled.
+        How its files are read, which is safest in processes of their own (`WorkersReader`), and how its values are
+        scaled.
     timeline
         Where the time goes on record.
     """
 
-    reader: SampleReader
+    reader: ReadsSamples
     policy: IntensityPolicy
     timeline: Timeline = field(default_factory=Timeline)
 
@@ -69,7 +70,7 @@ class Decoder:
             try:
                 pixels = self.reader.read(row)
                 return Decoded(row, pixels, self._limits(row, pixels), pixel_digest(pixels))
-            except CellfeatError as error:
+            except (ImageError, MissingFileError) as error:
                 return Decoded(row, None, reason=str(error))
 
     def _limits(self, row: int, pixels: np.ndarray) -> np.ndarray:
@@ -85,17 +86,17 @@ def in_order(
     """Run `task` on rows in threads, and yield the results in order, at most `ahead` of them unclaimed."""
     pending: deque[Future[Decoded]] = deque()
     remaining = iter(rows)
-    with ThreadPoolExecutor(workers, thread_name_prefix="decode") as pool:
-        try:
-            pending.extend(pool.submit(task, row) for row in islice(remaining, ahead))
-            while pending:
-                with timeline.stage("waiting"):
-                    decoded = pending.popleft().result()
-                pending.extend(pool.submit(task, row) for row in islice(remaining, 1))
-                yield decoded
-        finally:
-            for future in pending:
-                future.cancel()
+    pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
+    try:
+        pending.extend(pool.submit(task, row) for row in islice(remaining, ahead))
+        while pending:
+            with timeline.stage("waiting"):
+                decoded = pending.popleft().result()
+            pending.extend(pool.submit(task, row) for row in islice(remaining, 1))
+            yield decoded
+    finally:
+        # Not waited for: a run that ends early does not wait for an image that never comes.
+        pool.shutdown(wait=False, cancel_futures=True)
 
 
 class Embeds(Protocol):
@@ -128,7 +129,9 @@ def finished_parts(
     workers: int,
     on_failure: Callable[[Decoded], None],
     on_batch: Callable[[int], None],
-) -> Iterator[Rows]:
+    on_break: Callable[[Rows], None],
+    begun: Mapping[int, Rows],
+) -> Generator[Rows, None, None]:
     """Yield the finished rows of each part, in order.
 
     Parameters
@@ -142,24 +145,44 @@ def finished_parts(
         Called with each sample that could not be read; it may raise, which ends the run.
     on_batch
         Called with the number of samples after each batch.
+    on_break
+        Called with the whole batches of the part in hand, where the run ends within it: by an error, or by Ctrl-C.
+    begun
+        The first rows of parts, as `on_break` was given them, by the row where the part starts.
     """
-    rows = (row for part in parts for row in part)
+    rows = (row for part in parts for row in part[_n_begun(part, begun) :])
     ahead = BATCHES_AHEAD * batch_size
     samples = in_order(decoder, rows, workers=workers, ahead=ahead, timeline=decoder.timeline)
     for part in parts:
-        collected = _PartRows(part)
-        in_work: deque[_Batch] = deque()
-        for start in range(0, len(part), batch_size):
-            batch = list(islice(samples, min(batch_size, len(part) - start)))
-            for failed in (sample for sample in batch if sample.pixels is None):
-                on_failure(failed)
-            # Also an empty batch: a part without one readable sample still needs the shape of its rows.
-            in_work.append(_Batch(batch, embedder.submit([sample for sample in batch if sample.pixels is not None])))
-            if len(in_work) > embedder.n_in_work:
-                on_batch(collected.add(in_work.popleft(), decoder.timeline))
-        while in_work:
-            on_batch(collected.add(in_work.popleft(), decoder.timeline))
+        collected = _PartRows(part, begun.get(part.start))
+        try:
+            for batch in _embedded(samples, len(part) - collected.n_done, batch_size, embedder, on_failure):
+                on_batch(collected.add(batch, decoder.timeline))
+        except BaseException:
+            if collected.n_done:
+                on_break(collected.rows())
+            raise
         yield collected.rows()
+
+
+def _n_begun(part: range, begun: Mapping[int, Rows]) -> int:
+    return len(begun[part.start].status) if part.start in begun else 0
+
+
+def _embedded(
+    samples: Iterator[Decoded], n: int, batch_size: int, embedder: Embeds, on_failure: Callable[[Decoded], None]
+) -> "Iterator[_Batch]":
+    """Hand the next `n` samples over in batches; each comes back when the device has begun with those after it."""
+    in_work: deque[_Batch] = deque()
+    for start in range(0, n, batch_size):
+        batch = list(islice(samples, min(batch_size, n - start)))
+        for failed in (sample for sample in batch if sample.pixels is None):
+            on_failure(failed)
+        # Also an empty batch: a part without one readable sample still needs the shape of its rows.
+        in_work.append(_Batch(batch, embedder.submit([sample for sample in batch if sample.pixels is not None])))
+        if len(in_work) > embedder.n_in_work:
+            yield in_work.popleft()
+    yield from in_work
 
 
 class _Batch(NamedTuple):
@@ -168,15 +191,31 @@ class _Batch(NamedTuple):
 
 
 class _PartRows:
-    """The rows of one part while they are being made."""
+    """The rows of one part while they are being made.
 
-    def __init__(self, part: range) -> None:
+    Attributes
+    ----------
+    n_done
+        How many rows of whole batches there are.
+    """
+
+    def __init__(self, part: range, begun: Rows | None) -> None:
+        self.n_done = 0
         self._start = part.start
         self._embeddings: np.ndarray | None = None
         self._n = len(part)
         self._status = np.full(self._n, Status.FAILED, np.uint8)
         self._digests = np.zeros((self._n, DIGEST_BYTES), np.uint8)
         self._failures: dict[int, str] = {}
+        if begun is not None:
+            self._take_up(begun)
+
+    def _take_up(self, begun: Rows) -> None:
+        here = slice(len(begun.status))
+        self._embeddings = np.full((self._n, *begun.embeddings.shape[1:]), np.nan, np.float32)
+        self._embeddings[here], self._status[here], self._digests[here] = begun.arrays()
+        self._failures.update(begun.failures)
+        self.n_done = len(begun.status)
 
     def add(self, batch: _Batch, timeline: Timeline) -> int:
         """Take a batch, and say how many samples it has."""
@@ -192,12 +231,16 @@ class _PartRows:
             self._embeddings[here] = embedding
             self._status[here] = Status.OK
             self._digests[here] = np.frombuffer(bytes.fromhex(sample.digest), np.uint8)
+        self.n_done += len(batch.samples)
         return len(batch.samples)
 
     def rows(self) -> Rows:
+        """The rows that are done; of a batch that was broken off, none."""
         if self._embeddings is None:
             raise ImageError("a part without rows cannot be written")
-        return Rows(self._start, self._embeddings, self._status, self._digests, self._failures)
+        done = slice(self.n_done)
+        failures = {row: reason for row, reason in self._failures.items() if row < self._start + self.n_done}
+        return Rows(self._start, self._embeddings[done], self._status[done], self._digests[done], failures)
 
 
 def _check_finite(sample: Decoded, embedding: np.ndarray) -> None:

@@ -14,7 +14,8 @@ from cellfeat.extraction.job import Job
 from cellfeat.extraction.passes import make_passes
 from cellfeat.extraction.pipeline import Decoder
 from cellfeat.extraction.stages import Timeline
-from cellfeat.samples.images import IntensityPolicy, SampleReader, intensity_advice
+from cellfeat.samples.images import IntensityPolicy, ReadsSamples, SampleReader, intensity_advice
+from cellfeat.samples.workers import WorkersReader
 
 
 @dataclass(frozen=True)
@@ -45,7 +46,7 @@ def resolve(job: Job, timeline: Timeline) -> Resolved:
     device = choose_device(settings.extraction.device)
     job.observer.say(f"device: {describe_device(device)}")
     passes = make_passes(manifest.channels, settings.preprocessing.channels_as)
-    reader = SampleReader.for_manifest(manifest, max_pixels=settings.images.max_pixels)
+    reader = WorkersReader(SampleReader.for_manifest(manifest, max_pixels=settings.images.max_pixels), job.workers)
     policy = _intensity_policy(job, reader)
     backbone = load_backbone(
         settings.backbone.name,
@@ -58,7 +59,7 @@ def resolve(job: Job, timeline: Timeline) -> Resolved:
     return Resolved(device, backbone, inputs, Decoder(reader, policy, timeline))
 
 
-def _intensity_policy(job: Job, reader: SampleReader) -> IntensityPolicy:
+def _intensity_policy(job: Job, reader: ReadsSamples) -> IntensityPolicy:
     settings = job.settings.images
     policy = IntensityPolicy.from_settings(settings.intensity, n_channels=len(job.manifest.channels))
     policy = policy.resolved(reader, range(len(job.manifest)))

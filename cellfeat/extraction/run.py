@@ -1,8 +1,9 @@
 """One extraction that has something to do: from the device to the published file."""
 
 import os
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any, NamedTuple
@@ -74,6 +75,7 @@ def run_job(job: Job, finished: Summary | None) -> Extraction:
 
 def _run(job: Job, finished: Summary | None) -> Extraction:
     started, parts = utc_now(), resolve(job, new_timeline(job))
+    job.workers.start(_n_workers(job, parts.device))
     if finished is not None:
         return _same_features(job, parts, finished)
     refuse_unexpected(job, parts)
@@ -92,10 +94,11 @@ def new_timeline(job: Job) -> Timeline:
 def extract_missing(job: Job, parts: Resolved, start: Start, store: PartStore) -> Made:
     """Make the parts that the store lacks."""
     missing = _missing_parts(parts, store)
-    n_missing, n_samples = sum(map(len, missing)), start.header.n_samples
+    begun = _begun_parts(parts, store, missing)
+    n_missing, n_samples = sum(map(len, missing)) - _n_rows(begun), start.header.n_samples
     if n_missing < n_samples:
         job.observer.say(f"going on with an unfinished run: {n_samples - n_missing} samples are done")
-    return _extract_parts(job, parts, start, store, missing)
+    return _extract_parts(job, parts, start, store, missing, begun)
 
 
 def publish_features(
@@ -130,13 +133,26 @@ def _way_out(is_same_recipe: bool) -> str:
 
 def _missing_parts(parts: Resolved, store: PartStore) -> list[range]:
     """The parts to make: absent, damaged, or of images that have changed since."""
+    return [rows for rows in store.header.part_rows() if not _are_true(parts, store.read(rows))]
+
+
+def _begun_parts(parts: Resolved, store: PartStore, missing: Sequence[range]) -> dict[int, Rows]:
+    """What an earlier run had done of the missing parts when it was ended, by the row where the part starts."""
+    begun = {part.start: store.read_begun(part) for part in missing}
+    return {start: rows for start, rows in begun.items() if rows is not None and _are_true(parts, rows)}
+
+
+def _n_rows(begun: Mapping[int, Rows]) -> int:
+    return sum(len(rows.status) for rows in begun.values())
+
+
+def _are_true(parts: Resolved, rows: Rows | None) -> bool:
+    """Whether there are rows, and their images are still the ones that they were made from."""
+    if rows is None:
+        return False
     decoder = replace(parts.decoder, timeline=Timeline())  # reading again is no part of this run's decoding
-    missing = []
-    for rows in store.header.part_rows():
-        part = store.read(rows)
-        if part is None or changed_rows(decoder, rows, hex_digests(part.pixel_digest, part.status).tolist()):
-            missing.append(rows)
-    return missing
+    here = range(rows.start, rows.start + len(rows.status))
+    return not changed_rows(decoder, here, hex_digests(rows.pixel_digest, rows.status).tolist())
 
 
 def _refuse_all_failed(header: RunHeader, failures: Sequence[Decoded]) -> None:
@@ -234,12 +250,16 @@ def device_name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
 
 
-def _extract_parts(job: Job, parts: Resolved, start: Start, store: PartStore, missing: Sequence[range]) -> Made:
+def _extract_parts(
+    job: Job, parts: Resolved, start: Start, store: PartStore, missing: Sequence[range], begun: Mapping[int, Rows]
+) -> Made:
+    """Make the missing parts; of one that is broken off, what is done is kept."""
     failures: list[Decoded] = []
     if not missing:
         return Made(0, failures, start.header.execution["batch_size"])
     header = start.header
-    n_done = header.n_samples - sum(map(len, missing))
+    n_missing = sum(map(len, missing)) - _n_rows(begun)
+    n_done = header.n_samples - n_missing
     job.observer.advance(n_done, header.n_samples)
 
     def on_batch(n: int) -> None:
@@ -251,6 +271,10 @@ def _extract_parts(job: Job, parts: Resolved, start: Start, store: PartStore, mi
         _stop_or_quarantine(job, sample)
         failures.append(sample)
 
+    def on_break(rows: Rows) -> None:
+        store.write_begun(rows)
+        job.observer.say(f"{n_done} of {header.n_samples} samples are done, and kept")
+
     embedder = _embedder(job, parts, start)
     finished = finished_parts(
         missing,
@@ -260,9 +284,11 @@ def _extract_parts(job: Job, parts: Resolved, start: Start, store: PartStore, mi
         workers=_n_workers(job, parts.device),
         on_failure=on_failure,
         on_batch=on_batch,
+        on_break=on_break,
+        begun=begun,
     )
     _write_behind(store, finished, parts.decoder.timeline)
-    return Made(sum(map(len, missing)), failures, embedder.batch_size)
+    return Made(n_missing, failures, embedder.batch_size)
 
 
 def _embedder(job: Job, parts: Resolved, start: Start) -> Embedder:
@@ -294,7 +320,7 @@ def _built_again(job: Job, parts: Resolved, plan: Plan, batch_size: int) -> torc
         ) from error
 
 
-def _write_behind(store: PartStore, finished: Iterator[Rows], timeline: Timeline) -> None:
+def _write_behind(store: PartStore, finished: Generator[Rows, None, None], timeline: Timeline) -> None:
     """Write each part in a thread while the next is made; at most one waits, and a failed write ends the run."""
 
     def write(rows: Rows) -> None:
@@ -302,7 +328,7 @@ def _write_behind(store: PartStore, finished: Iterator[Rows], timeline: Timeline
             store.write(rows)
 
     pending: Future[None] | None = None
-    with ThreadPoolExecutor(1, thread_name_prefix="write") as writer:
+    with ThreadPoolExecutor(1, thread_name_prefix="write") as writer, closing(finished):
         for rows in finished:
             if pending is not None:
                 pending.result()
@@ -317,7 +343,7 @@ def _stop_or_quarantine(job: Job, sample: Decoded) -> None:
     where = f"sample {sample_id} (row {job.manifest.table.index[sample.row]})"
     if job.settings.extraction.on_error == "stop":
         raise ImageError(
-            f"{where}: {sample.reason}. Parts that are finished are kept: mend the file and start again, or go on "
+            f"{where}: {sample.reason}. What is finished is kept: mend the file and start again, or go on "
             f"without it: --on-error quarantine"
         )
     job.observer.say(f"quarantined: {where}: {sample.reason}")
@@ -327,8 +353,8 @@ def _n_workers(job: Job, device: torch.device) -> int:
     wanted = job.settings.extraction.workers
     if wanted != "auto":
         return wanted
-    # On the cpu the forward wants every core, and one thread decodes faster than any cpu embeds.
-    return 1 if device.type == "cpu" else max(1, min(8, os.cpu_count() or 1))
+    # On the cpu the forward wants every core; two processes keep up with the lightest network, and rest beside others.
+    return min(2 if device.type == "cpu" else 8, os.cpu_count() or 1)
 
 
 def provenance(job: Job, parts: Resolved, header: RunHeader, made: Made, started: str) -> dict[str, Any]:

@@ -94,7 +94,7 @@ class Timeline:
         Parameters
         ----------
         workers
-            Threads that read images.
+            Processes that read images.
         """
         if self.share("waiting") < STARVED:
             return None

@@ -25,6 +25,7 @@ from cellfeat.extraction.store import NEW, Carried, PartStore, RunHeader, Summar
 from cellfeat.provenance import differences, utc_now
 from cellfeat.samples.images import SampleReader
 from cellfeat.samples.manifest import Manifest
+from cellfeat.samples.workers import WorkersReader
 
 EXECUTION = ("device", "implementation", "batch_size")
 
@@ -62,7 +63,8 @@ def _update(job: Job, finished: Summary, survey: Survey) -> Extraction:
     _refuse_other_recipe(job, whole, finished)
     to_extract = replace(job, manifest=_selection(job.manifest, survey.rows_to_extract))
     reader = SampleReader.for_manifest(to_extract.manifest, max_pixels=job.settings.images.max_pixels)
-    parts = replace(whole, decoder=replace(whole.decoder, reader=reader))
+    reading = WorkersReader(reader, job.workers)
+    parts = replace(whole, decoder=replace(whole.decoder, reader=reading))
     record = _record(finished)
     header = _header_as_before(to_extract, parts, finished, record)
     store = PartStore(job.output, header, Carried(finished.path, survey.source, job.manifest.digest()))

@@ -22,6 +22,7 @@ from cellfeat.extraction.store import (
     read_table,
 )
 from cellfeat.samples.manifest import Manifest, build_manifest
+from cellfeat.samples.workers import Workers
 
 
 @dataclass(frozen=True)
@@ -89,8 +90,10 @@ def check_pixels(path: Path, manifest: Manifest) -> None:
         If samples have other pixels now, or can be read now and could not then, or the other way round.
     """
     summary = read_summary(path)
-    decoder = decoder_as_before(summary, manifest, max_pixels=_settings_now(summary, None).images.max_pixels)
-    changed = changed_rows(decoder, range(summary.n_samples), read_pixel_digests(path).tolist())
+    settings = _settings_now(summary, None)
+    with Workers(settings.extraction.image_timeout) as workers:
+        decoder = decoder_as_before(summary, manifest, workers, max_pixels=settings.images.max_pixels)
+        changed = changed_rows(decoder, range(summary.n_samples), read_pixel_digests(path).tolist())
     if changed:
         raise FingerprintError(
             f"{path}: {len(changed)} of its {summary.n_samples} samples have other pixels in {manifest.root} than when "

@@ -2,18 +2,21 @@
 
 import hashlib
 import stat
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
 from itertools import islice
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import numpy as np
 
 from cellfeat.config import ImagesSettings, IntensitySettings, Limits
 from cellfeat.errors import ConfigError, ImageError, MissingFileError, near_names
 from cellfeat.samples.decoding import Image, decode_image
-from cellfeat.samples.manifest import Manifest
+
+if TYPE_CHECKING:
+    # It brings pandas, which the processes that read images (workers.py) need not load.
+    from cellfeat.samples.manifest import Manifest
 
 MAX_PIXELS: int = ImagesSettings.model_fields["max_pixels"].default
 LARGEST_PIXEL = 8
@@ -84,6 +87,22 @@ def pixel_digest(pixels: np.ndarray) -> str:
     return sha.hexdigest()
 
 
+class ReadsSamples(Protocol):
+    """Reads samples by their row: a `SampleReader`, or one that works in processes of its own."""
+
+    def read(self, row: int) -> np.ndarray:
+        """Read one sample, as `SampleReader.read` does."""
+        ...
+
+    def where(self, row: int) -> str:
+        """The files of a sample, for messages."""
+        ...
+
+
+def _ignore(path: Path) -> None:
+    """Drop the path."""
+
+
 @dataclass(frozen=True)
 class SampleReader:
     """Reads samples by their row in the manifest; it can be pickled, and used by many threads at once.
@@ -110,7 +129,7 @@ class SampleReader:
     max_pixels: int = MAX_PIXELS
 
     @classmethod
-    def for_manifest(cls, manifest: Manifest, *, max_pixels: int = MAX_PIXELS) -> "SampleReader":
+    def for_manifest(cls, manifest: "Manifest", *, max_pixels: int = MAX_PIXELS) -> "SampleReader":
         """Make the reader of a manifest's samples."""
         files = tuple(zip(*(manifest.table[column] for column in manifest.file_columns), strict=True))
         per_channel = manifest.file_columns != ("file",)
@@ -123,8 +142,19 @@ class SampleReader:
         """The files of a sample, for messages."""
         return ", ".join(str(self.root / name) for name in self.files[row])
 
-    def read(self, row: int) -> np.ndarray:
+    def only(self, row: int) -> "SampleReader":
+        """The reader of one sample alone, as its row 0."""
+        return replace(self, files=(self.files[row],))
+
+    def read(self, row: int, *, on_file: Callable[[Path], None] = _ignore) -> np.ndarray:
         """Read one sample: ``(C, H, W)`` of the files' own type, channels in the order of `channels`.
+
+        Parameters
+        ----------
+        row
+            Row of the manifest.
+        on_file
+            Called with each file before it is touched.
 
         Raises
         ------
@@ -135,11 +165,13 @@ class SampleReader:
         """
         paths = [self.root / name for name in self.files[row]]
         if self.one_file_per_channel:
-            return _stack([_read_plane(path, self.max_pixels) for path in paths], paths)
+            return _stack([_read_plane(path, self.max_pixels, on_file) for path in paths], paths)
+        on_file(paths[0])
         return _pick(_read(paths[0], self.max_pixels), self.channels, paths[0])
 
 
-def _read_plane(path: Path, max_pixels: int) -> np.ndarray:
+def _read_plane(path: Path, max_pixels: int, on_file: Callable[[Path], None]) -> np.ndarray:
+    on_file(path)
     pixels = _read(path, max_pixels).pixels
     if len(pixels) == 1:
         return pixels[0]
@@ -246,7 +278,7 @@ class IntensityPolicy:
             return _percentiles(list(pixels), self.percentile)
         return np.tile(np.array(_type_range(pixels), np.float32), (len(pixels), 1))
 
-    def resolved(self, reader: SampleReader, rows: Sequence[int]) -> "IntensityPolicy":
+    def resolved(self, reader: ReadsSamples, rows: Sequence[int]) -> "IntensityPolicy":
         """Measure percentiles over the data set, where the policy asks for them; any other policy is returned as it is.
 
         Up to 2,000 images, evenly spaced in `rows`, are read, and up to 8 million pixels per channel of them counted.
@@ -304,7 +336,7 @@ def _percentiles(channels: Sequence[np.ndarray], percentile: Limits) -> np.ndarr
     return limits
 
 
-def _measure(reader: SampleReader, rows: Sequence[int]) -> list[np.ndarray]:
+def _measure(reader: ReadsSamples, rows: Sequence[int]) -> list[np.ndarray]:
     """A deterministic selection of each channel's values over the data set, ``(n_values,)`` each."""
     measured = [rows[i] for i in _evenly_spaced(len(rows), MEASURED_IMAGES)]
     per_image = VALUES_PER_CHANNEL // max(len(measured), 1)

@@ -53,8 +53,12 @@ def run(decoder: Decoder, device: Slow) -> tuple[list[Rows], list[int], list[int
     batches: list[int] = []
     parts = [range(0, 6), range(6, 11)]
     rows = finished_parts(parts, decoder, device, batch_size=2, workers=2, on_failure=lambda s: failed.append(s.row),
-                          on_batch=batches.append)  # fmt: skip
+                          on_batch=batches.append, on_break=never, begun={})  # fmt: skip
     return list(rows), failed, batches
+
+
+def never(rows: Rows) -> None:
+    raise AssertionError("nothing was broken off")
 
 
 def test_pixels_beyond_the_intensity_policy_are_told_with_their_files(tmp_path: Path) -> None:
@@ -77,3 +81,37 @@ def test_every_row_gets_its_own_numbers_however_late_they_come(n_in_work: int, d
     assert sum(batches) == N_SAMPLES
     assert device.most_unfinished == n_in_work + 1
     assert device.unfinished == 0
+
+
+@pytest.mark.parametrize("n_in_work", [0, 1])
+@pytest.mark.parametrize("n_whole", [0, 1, 2])
+def test_a_part_that_is_broken_off_is_taken_up_behind_its_whole_batches(
+    n_whole: int, n_in_work: int, decoder: Decoder
+) -> None:
+    whole, _, _ = run(decoder, Slow(n_in_work))
+    kept: list[Rows] = []
+    n_batches = 0
+
+    def on_batch(n: int) -> None:
+        nonlocal n_batches
+        n_batches += 1
+        if n_batches == n_whole:
+            raise KeyboardInterrupt
+
+    def on_failure(sample: Decoded) -> None:
+        if not n_whole:
+            raise KeyboardInterrupt
+
+    options = {"batch_size": 2, "workers": 2}
+    parts = finished_parts([range(0, 6)], decoder, Slow(n_in_work), **options, on_failure=on_failure, on_batch=on_batch,
+                           on_break=kept.append, begun={})  # fmt: skip
+    with pytest.raises(KeyboardInterrupt):
+        next(parts)
+    n_kept = sum(len(rows.status) for rows in kept)
+    assert n_kept == (2 * n_whole or 4 - 2 * n_in_work)
+    begun = {rows.start: rows for rows in kept}
+    (again,) = finished_parts([range(0, 6)], decoder, Slow(n_in_work), **options, on_failure=lambda _: None,
+                              on_batch=lambda _: None, on_break=never, begun=begun)  # fmt: skip
+    for mine, theirs in zip(again.arrays(), whole[0].arrays(), strict=True):
+        np.testing.assert_array_equal(mine, theirs)
+    assert again.failures == whole[0].failures

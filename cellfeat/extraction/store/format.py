@@ -69,20 +69,21 @@ class Rows:
 
     def checksum(self) -> str:
         """Digest of the three arrays' bytes, in the order embeddings, status, pixel_digest."""
-        return digest_bytes(*(np.ascontiguousarray(a).tobytes() for a in self._arrays()))
+        return digest_bytes(*(np.ascontiguousarray(a).tobytes() for a in self.arrays()))
 
     @property
     def nbytes(self) -> int:
         """Size of the three arrays."""
-        return sum(array.nbytes for array in self._arrays())
+        return sum(array.nbytes for array in self.arrays())
 
-    def _arrays(self) -> tuple[np.ndarray, ...]:
+    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Embeddings, status and digests of the pixels."""
         return (self.embeddings, self.status, self.pixel_digest)
 
 
 def joined(pieces: Sequence[Rows]) -> Rows:
     """Rows that follow one another, as one."""
-    embeddings, status, digests = map(np.concatenate, zip(*(piece._arrays() for piece in pieces), strict=True))
+    embeddings, status, digests = map(np.concatenate, zip(*(piece.arrays() for piece in pieces), strict=True))
     failures = {row: reason for piece in pieces for row, reason in piece.failures.items()}
     return Rows(pieces[0].start, embeddings, status, digests, failures)
 

@@ -117,8 +117,22 @@ class PartStore:
         DiskFullError
             If there is no room; the parts that were written stay.
         """
+        self._publish(self._path(rows.start), rows)
+        self._begun_path(rows.start).unlink(missing_ok=True)
+
+    def write_begun(self, rows: Rows) -> None:
+        """Publish the first rows of a part whose others are not there yet.
+
+        Raises
+        ------
+        DiskFullError
+            If there is no room; the parts that were written stay.
+        """
+        self._publish(self._begun_path(rows.start), rows)
+
+    def _publish(self, path: Path, rows: Rows) -> None:
         self._check_room(HDF5_OVERHEAD + rows.nbytes)
-        with publish(self._path(rows.start)) as temporary, h5py.File(temporary, "w") as file:
+        with publish(path) as temporary, h5py.File(temporary, "w") as file:
             file.attrs.update(run=self._digest, start=rows.start, checksum=_part_checksum(rows))
             file["embeddings"] = rows.embeddings
             file["status"] = rows.status
@@ -191,6 +205,9 @@ class PartStore:
     def _path(self, start: int) -> Path:
         return self.folder / f"rows-{start:09d}.h5"
 
+    def _begun_path(self, start: int) -> Path:
+        return self.folder / f"begun-{start:09d}.h5"
+
     def read(self, rows: range) -> Rows | None:
         """Read one part; None where it is absent or damaged, and then it is removed."""
         path = self._path(rows.start)
@@ -200,6 +217,11 @@ class PartStore:
         if part is None:
             path.unlink()
         return part
+
+    def read_begun(self, part: range) -> Rows | None:
+        """Read the first rows of a part; None where there are none, or they are damaged."""
+        path = self._begun_path(part.start)
+        return _read_part(path, part[: _n_rows(path)], self.header, self._digest)
 
     def _read_whole(self, rows: range) -> Rows:
         part = self.read(rows)
@@ -264,6 +286,13 @@ def _read_whole_part(path: Path, rows: range, header: RunHeader, run: str) -> Ro
             return None
         part = Rows(rows.start, file["embeddings"][:], file["status"][:], file["pixel_digest"][:], read_failures(file))
         return part if _part_checksum(part) == file.attrs["checksum"] else None
+
+
+def _n_rows(path: Path) -> int:
+    """How many rows a part says that it has; 0 where it says nothing."""
+    with suppress(OSError, KeyError, RuntimeError, ValueError, TypeError), h5py.File(path, "r") as file:
+        return int(file["embeddings"].shape[0])
+    return 0
 
 
 def _sealed_json(value: Any) -> bytes:

@@ -1,0 +1,167 @@
+"""Who holds an output, told in a file beside it, with signs of life for hosts that do not see each other's locks.
+
+On one host, and on a shared folder whose file system passes locks on, the lock decides and this file only tells. Where
+locks end at the host (NFS mounted with ``nolock`` or ``local_lock``), a file that another host left is watched: while
+it changes, its run lives; once it has not changed for `SECONDS_OF_SILENCE`, that run is dead and is taken over.
+"""
+
+import json
+import os
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field, replace
+from glob import escape
+from itertools import count
+from pathlib import Path
+from uuid import uuid4
+
+from cellfeat.errors import BusyError
+from cellfeat.provenance import utc_now
+
+SECONDS_BETWEEN_SIGNS = 5.0
+SECONDS_OF_SILENCE = 30.0
+SECONDS_TO_SETTLE = 2.0
+"""What another host, that takes over the same dead run, may need from its last look to its own file."""
+
+
+@dataclass(frozen=True)
+class _Holder:
+    """A process that holds an output; `sign` goes up while it lives."""
+
+    host: str = field(default_factory=lambda: socket.gethostname())
+    pid: int = field(default_factory=os.getpid)
+    since: str = field(default_factory=utc_now)
+    name: str = field(default_factory=lambda: uuid4().hex)
+    sign: int = 0
+
+    def __str__(self) -> str:
+        return f"host {self.host}, pid {self.pid}, since {self.since}"
+
+
+def describe_holder(output: Path) -> str:
+    """Say who holds an output, in words."""
+    return str(_parsed(_seen(_path(output))) or "it has not yet said who it is")
+
+
+@contextmanager
+def told_holder(output: Path, say: Callable[[str], None]) -> Iterator[None]:
+    """Tell beside `output` that this process, which has the lock, holds it and lives, while the block runs.
+
+    Parameters
+    ----------
+    output
+        What is held.
+    say
+        Told when another host's run is watched for signs of life.
+
+    Raises
+    ------
+    BusyError
+        If another host's run lives.
+    """
+    path, me = _path(output), _Holder()
+    while not _create(path, me):
+        seen = _seen(path)
+        other = _parsed(seen)
+        if other is not None and other.host == me.host:
+            _write(path, me)  # a run of this host that lived would have the lock
+            break
+        say(
+            f"{path} was left by another run ({other or 'unreadable'}): watching for {SECONDS_OF_SILENCE:g} s whether "
+            f"it is still at work"
+        )
+        if _is_silent(output, seen) and _took_over(path, seen, me):
+            break
+    end = threading.Event()
+    signs = threading.Thread(target=_give_signs, args=(path, me, end), name="holder", daemon=True)
+    signs.start()
+    try:
+        yield
+    finally:
+        end.set()
+        signs.join()
+        if _is_mine(path, me):
+            path.unlink(missing_ok=True)
+        for orphan in path.parent.glob(f"{escape(path.name)}.*"):  # of one that was killed while it wrote
+            orphan.unlink(missing_ok=True)
+
+
+def _path(output: Path) -> Path:
+    return output.with_name(f".{output.name}.holder")
+
+
+def _is_silent(output: Path, before: bytes | None) -> bool:
+    """Whether the other shows no sign of life; False where its file is gone by now."""
+    pause = SECONDS_BETWEEN_SIGNS / 5
+    for _ in range(round(SECONDS_OF_SILENCE / pause)):  # looks, not the clock: a disk that stalls holds up both
+        time.sleep(pause)
+        seen = _seen(_path(output))
+        if seen is None:
+            return False
+        if seen != before:
+            raise BusyError(
+                f"{output}: another run is writing it ({_parsed(seen) or 'unreadable'}); wait for it, or stop it, or "
+                f"choose another --output"
+            )
+    return True
+
+
+def _took_over(path: Path, before: bytes | None, me: _Holder) -> bool:
+    """Take a dead run's place; False where a third was faster."""
+    if _seen(path) != before:
+        return False
+    _write(path, me)
+    time.sleep(SECONDS_TO_SETTLE)
+    return _is_mine(path, me)
+
+
+def _give_signs(path: Path, me: _Holder, end: threading.Event) -> None:
+    for sign in count(1):
+        if end.wait(SECONDS_BETWEEN_SIGNS):
+            return
+        with suppress(OSError):  # a full disk is told by those who write more than this
+            if _is_mine(path, me):
+                _write(path, replace(me, sign=sign))
+
+
+def _is_mine(path: Path, me: _Holder) -> bool:
+    found = _parsed(_seen(path))
+    return found is not None and found.name == me.name
+
+
+def _seen(path: Path) -> bytes | None:
+    """What stands in the file; None where there is none."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        return None
+
+
+def _parsed(content: bytes | None) -> _Holder | None:
+    try:
+        return _Holder(**json.loads(content or b""))
+    except (ValueError, TypeError):
+        return None
+
+
+def _create(path: Path, me: _Holder) -> bool:
+    """Write the file where there is none: of two that try, one does."""
+    try:
+        with path.open("xb") as file:
+            file.write(_written(me))
+    except FileExistsError:
+        return False
+    return True
+
+
+def _write(path: Path, me: _Holder) -> None:
+    temporary = path.with_name(f"{path.name}.{me.name}")
+    temporary.write_bytes(_written(me))
+    temporary.replace(path)
+
+
+def _written(me: _Holder) -> bytes:
+    return json.dumps(vars(me)).encode()

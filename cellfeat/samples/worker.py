@@ -1,0 +1,226 @@
+"""A process that reads samples for this one: both ends of the talk with it.
+
+A request is a line of JSON; the reply is a line of JSON, and the pixels as they lie in memory. The process is started
+as ``python -c``: never forked, for this one holds threads and torch, and not by multiprocessing, which would run the
+caller's own script in it again.
+"""
+
+import json
+import mmap
+import os
+import signal
+import subprocess
+import sys
+import threading
+from contextlib import suppress
+from io import BufferedReader, BufferedWriter
+from pathlib import Path
+from queue import Empty, SimpleQueue
+from tempfile import TemporaryFile
+from typing import Any, NamedTuple, cast
+
+import numpy as np
+
+from cellfeat.errors import CellfeatError, ImageError, MissingFileError, WorkerError
+from cellfeat.samples.images import SampleReader
+
+SECONDS_TO_START = 120.0
+SECONDS_TO_END = 2.0
+TICK = 1.0
+"""Seconds. Silence is counted in these, so that the time in which the whole job was suspended is not."""
+REPLY_BYTES = 2**16
+"""Of a reply that is sent in one piece."""
+NOTE_BYTES = 4096
+"""Of a process's notes, before what it writes to stderr: the number of the file in hand."""
+READY = b"ready\n"
+_ERRORS: dict[str, type[CellfeatError]] = {"ImageError": ImageError, "MissingFileError": MissingFileError}
+_FROM_OUTSIDE = frozenset(
+    getattr(signal, name) for name in ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)
+)
+
+
+class KilledError(ImageError):
+    """A process was killed from outside while it read."""
+
+
+class Reply(NamedTuple):
+    """A sample's pixels, or why there are none."""
+
+    pixels: np.ndarray
+    error: CellfeatError | None = None
+
+
+class Worker:
+    """One process that reads, and the thread that listens to it.
+
+    A process that hangs in the kernel outlives its own killing: then its thread waits for it, and nobody for that.
+    """
+
+    def __init__(self) -> None:
+        self._notes = TemporaryFile()  # noqa: SIM115, it lives as long as the process
+        self._notes.write(bytes(NOTE_BYTES))
+        self._notes.flush()
+        self._process = subprocess.Popen(
+            [sys.executable, "-c", f"from {__name__} import serve; serve()"],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._notes,
+            env=_environment(),
+            # A terminal sends Ctrl-C to the whole group of processes in its foreground: it is for this one to end them.
+            process_group=None if os.name == "nt" else 0,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+        )
+        self._replies: SimpleQueue[Reply | None] = SimpleQueue()
+        self._is_ready = threading.Event()
+        threading.Thread(target=self._listen, name="listen", daemon=True).start()
+
+    @property
+    def process_id(self) -> int:
+        """The operating system's number of it."""
+        return self._process.pid
+
+    @property
+    def has_ended(self) -> bool:
+        """Whether it runs no more."""
+        return self._process.poll() is not None
+
+    def read(self, sample: SampleReader, seconds: float) -> Reply:
+        """Have the only sample of a reader read.
+
+        Raises
+        ------
+        KilledError
+            If the process was killed from outside.
+        ImageError
+            If it died by itself, or did not answer in time.
+        WorkerError
+            If it did not even start.
+        """
+        self._wait_until_ready()
+        pipe = cast(BufferedWriter, self._process.stdin)
+        with suppress(OSError):  # that it is dead is told below
+            pipe.write(_request(sample))
+            pipe.flush()
+        try:
+            reply = _next(self._replies, seconds)
+        except Empty:
+            raise ImageError(
+                f"{self._file_in_hand(sample)}: was not read within {seconds:g} s: its disk does not answer, or it "
+                f"takes longer, which --image-timeout may allow"
+            ) from None
+        if reply is None:
+            raise self._death(sample)
+        return reply
+
+    def kill(self) -> None:
+        """End it, whatever it is at."""
+        self._process.kill()
+        with suppress(subprocess.TimeoutExpired):  # it hangs in the kernel, and goes when that lets it
+            self._process.wait(SECONDS_TO_END)
+
+    def _wait_until_ready(self) -> None:
+        for _ in range(round(SECONDS_TO_START / TICK)):
+            if self._is_ready.wait(TICK):
+                return
+            if self.has_ended:
+                break
+        raise WorkerError(
+            f"a process that reads images could not be started: it {self._end()}; {sys.executable} must be able to "
+            f"import cellfeat"
+        )
+
+    def _listen(self) -> None:
+        """Hand on its replies, and None when there are no more."""
+        with cast(BufferedReader, self._process.stdout) as pipe:
+            if pipe.readline() == READY:
+                self._is_ready.set()
+                while (reply := _received(pipe)) is not None:
+                    self._replies.put(reply)
+        self._replies.put(None)
+
+    def _death(self, sample: SampleReader) -> ImageError:
+        message = (
+            f"{self._file_in_hand(sample)}: the process that read it {self._end()}; mend the file, or leave it out"
+        )
+        is_from_outside = -(self._process.returncode or 0) in _FROM_OUTSIDE
+        return KilledError(message) if is_from_outside else ImageError(message)
+
+    def _end(self) -> str:
+        """How it ended, in words."""
+        try:
+            code = self._process.wait(SECONDS_TO_END)
+        except subprocess.TimeoutExpired:
+            return "does not answer"
+        said = self._noted()[NOTE_BYTES:].decode(errors="replace").split("\n")
+        last_words = next((f": {line[:200]}" for line in reversed(said) if line.strip()), "")
+        return (f"died of {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}") + last_words
+
+    def _file_in_hand(self, sample: SampleReader) -> Path:
+        names = sample.files[0]
+        return sample.root / names[min(self._noted()[0], len(names) - 1)]
+
+    def _noted(self) -> bytes:
+        self._notes.seek(0)
+        return self._notes.read()
+
+
+def _request(sample: SampleReader) -> bytes:
+    return json.dumps({**vars(sample), "root": str(sample.root)}).encode() + b"\n"
+
+
+def _received(pipe: BufferedReader) -> Reply | None:
+    """The next reply; None where the process ended before it, or in the middle of it."""
+    line = pipe.readline()
+    if not line.endswith(b"\n"):
+        return None
+    told = json.loads(line)
+    if "error" in told:
+        return Reply(np.empty(0), _ERRORS[told["error"]](told["reason"]))
+    pixels = np.empty(told["shape"], told["dtype"])
+    return Reply(pixels) if pipe.readinto(pixels.data.cast("B")) == pixels.nbytes else None
+
+
+def _next(replies: "SimpleQueue[Reply | None]", seconds: float) -> Reply | None:
+    whole, rest = divmod(seconds, TICK)
+    for _ in range(int(whole)):
+        with suppress(Empty):
+            return replies.get(timeout=TICK)
+    return replies.get(timeout=rest)
+
+
+def _environment() -> dict[str, str]:
+    """The same modules as here, in the same order, and one thread: there are as many processes as are wanted."""
+    one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    return {**os.environ, **one_thread, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONSAFEPATH": "1"}
+
+
+def serve() -> None:
+    """Read samples for another process, until it asks no more or is no more."""
+    for name in ("SIGINT", "SIGTERM"):  # schedulers send it to all; it is for the process that asks to end this one
+        signal.signal(getattr(signal, name), signal.SIG_IGN)
+    replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=REPLY_BYTES)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a codec prints is no reply
+    notes = mmap.mmap(sys.stderr.fileno(), NOTE_BYTES)
+    replies.write(READY)
+    replies.flush()
+    for line in sys.stdin.buffer:
+        told, pixels = _answer(json.loads(line), notes)
+        replies.write(json.dumps(told).encode() + b"\n")
+        replies.write(pixels.data.cast("B"))
+        replies.flush()
+
+
+def _answer(request: dict[str, Any], notes: mmap.mmap) -> tuple[dict[str, Any], np.ndarray]:
+    """What is told of a sample, and its pixels; the file in hand is noted, for it may be the last."""
+    files, channels = request["files"], tuple(request["channels"])
+    reader = SampleReader(**{**request, "root": Path(request["root"]), "files": files, "channels": channels})
+    numbers = iter(range(len(files[0])))
+
+    def note(_: Path) -> None:
+        notes[0] = min(next(numbers), 255)
+
+    try:
+        pixels = np.ascontiguousarray(reader.read(0, on_file=note))
+    except (ImageError, MissingFileError) as error:
+        return {"error": type(error).__name__, "reason": str(error)}, np.empty(0)
+    return {"dtype": pixels.dtype.str, "shape": pixels.shape}, pixels

@@ -1,0 +1,307 @@
+"""Processes that read samples, with real faults: signals to them, a disk that never answers, damage in memory."""
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import pytest
+
+from cellfeat.errors import ImageError, MissingFileError, WorkerError
+from cellfeat.samples import worker as worker_module
+from cellfeat.samples.images import SampleReader
+from cellfeat.samples.workers import Workers, WorkersReader
+
+pytestmark = pytest.mark.skipif(os.name == "nt", reason="the faults are signals")
+ROOT = Path(__file__).parents[2]
+N_SAMPLES = 12
+CHANNELS = ("red", "green")
+LARGE = 3000
+"""Side of an image that takes a moment to decode, and more than a pipe holds."""
+
+
+@pytest.fixture
+def reader(tmp_path: Path) -> SampleReader:
+    rng = np.random.default_rng(0)
+    for row in range(N_SAMPLES):
+        for channel in CHANNELS:
+            pixels = rng.integers(0, 2**16, (9, 7), np.uint16)
+            (tmp_path / f"{row}_{channel}.png").write_bytes(imagecodecs.png_encode(pixels))
+    files = tuple(tuple(f"{row}_{channel}.png" for channel in CHANNELS) for row in range(N_SAMPLES))
+    return SampleReader(tmp_path, files, CHANNELS, True)
+
+
+@pytest.fixture
+def large_green(reader: SampleReader) -> SampleReader:
+    """The reader with one sample more, in row `N_SAMPLES`, whose second file takes a moment to decode."""
+    pixels = np.random.default_rng(1).integers(0, 2**16, (LARGE, LARGE), np.uint16)
+    for channel, values in zip(CHANNELS, (np.zeros_like(pixels), pixels), strict=True):
+        (reader.root / f"large_{channel}.png").write_bytes(imagecodecs.png_encode(values, level=1))
+    return SampleReader(reader.root, (*reader.files, ("large_red.png", "large_green.png")), CHANNELS, True)
+
+
+def wait_until_it_reads(workers: Workers, number: int) -> int:
+    """Wait until the only process has the file of that number in hand; returns its process id."""
+    deadline = time.monotonic() + 100
+    while time.monotonic() < deadline:
+        for worker in list(workers._all):
+            if worker._is_ready.is_set() and worker._noted()[0] == number:
+                return worker.process_id
+        time.sleep(0.001)
+    raise AssertionError("it never began")
+
+
+def signalled(workers: Workers, reader: SampleReader, number: int, number_of_file: int = 1) -> ImageError:
+    """What comes of the last sample when the process that reads its second file is sent a signal."""
+    workers.start(1)
+    with ThreadPoolExecutor(1) as pool:
+        future = pool.submit(workers.read, reader, N_SAMPLES)
+        os.kill(wait_until_it_reads(workers, number_of_file), number)
+        error = future.exception(100)
+    assert isinstance(error, ImageError)
+    return error
+
+
+@pytest.mark.parametrize("dtype", ["|u1", "<u2", ">u2", "<f4"])
+def test_samples_come_back_as_they_are_read_here(dtype: str, tmp_path: Path) -> None:
+    pixels = np.arange(30, dtype=dtype).reshape(5, 6)
+    (tmp_path / "a.tif").write_bytes(imagecodecs.tiff_encode(pixels) if dtype != ">u2" else tiff_of(pixels))
+    reader = SampleReader(tmp_path, (("a.tif",),), ("grey",), True)
+    with Workers() as workers:
+        read = WorkersReader(reader, workers).read(0)
+    expected = reader.read(0)
+    assert (read.dtype, read.shape) == (expected.dtype, expected.shape)
+    np.testing.assert_array_equal(read, expected)
+
+
+def tiff_of(pixels: np.ndarray) -> bytes:
+    from io import BytesIO
+
+    import tifffile
+
+    file = BytesIO()
+    tifffile.imwrite(file, pixels, byteorder=">")
+    return file.getvalue()
+
+
+def test_many_threads_get_their_own_samples(reader: SampleReader) -> None:
+    with Workers() as workers, ThreadPoolExecutor(3) as pool:
+        rows = list(range(N_SAMPLES)) * 3
+        for row, pixels in zip(rows, pool.map(lambda row: workers.read(reader, row), rows), strict=True):
+            np.testing.assert_array_equal(pixels, reader.read(row))
+        assert len(workers.process_ids) <= 3
+
+
+def test_errors_are_those_of_the_reader_and_the_process_goes_on(reader: SampleReader) -> None:
+    (reader.root / "3_green.png").unlink()
+    (reader.root / "4_red.png").write_bytes(b"nothing")
+    with Workers() as workers:
+        workers.start(1)
+        before = workers.process_ids
+        for row, error in ((3, MissingFileError), (4, ImageError)):
+            with pytest.raises(error) as here:
+                reader.read(row)
+            with pytest.raises(error) as there:
+                workers.read(reader, row)
+            assert str(there.value) == str(here.value)
+        assert workers.process_ids == before
+
+
+@pytest.mark.parametrize("name", ["SIGSEGV", "SIGBUS", "SIGABRT", "SIGILL", "SIGFPE"])
+def test_a_crash_names_the_file_in_hand_and_the_next_sample_is_read(name: str, large_green: SampleReader) -> None:
+    with Workers() as workers:
+        error = signalled(workers, large_green, getattr(signal, name))
+        assert str(error).startswith(f"{large_green.root / 'large_green.png'}: ")
+        assert f"died of {name}" in str(error)
+        np.testing.assert_array_equal(workers.read(large_green, 0), large_green.read(0))
+
+
+def test_what_a_codec_said_at_its_end_is_quoted(reader: SampleReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    with Workers() as workers:
+        workers.start(1)
+        (worker,) = workers._all
+        worker._wait_until_ready()
+        worker._notes.seek(0, os.SEEK_END)
+        worker._notes.write(b"malloc(): corrupted top size\n")
+        worker._notes.flush()
+        os.kill(worker.process_id, signal.SIGSTOP)
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(workers.read, reader, 0)
+            time.sleep(0.2)
+            os.kill(worker.process_id, signal.SIGABRT)
+            os.kill(worker.process_id, signal.SIGCONT)
+            with pytest.raises(ImageError, match=r"died of SIGABRT: malloc\(\): corrupted top size"):
+                future.result(100)
+
+
+def test_a_sample_whose_process_was_killed_from_outside_is_read_again(large_green: SampleReader) -> None:
+    with Workers() as workers, ThreadPoolExecutor(1) as pool:
+        workers.start(1)
+        future = pool.submit(workers.read, large_green, N_SAMPLES)
+        os.kill(wait_until_it_reads(workers, 1), signal.SIGKILL)
+        np.testing.assert_array_equal(future.result(100), large_green.read(N_SAMPLES))
+
+
+def test_a_sample_that_is_killed_again_is_named(large_green: SampleReader) -> None:
+    with Workers() as workers, ThreadPoolExecutor(1) as pool:
+        workers.start(1)
+        future = pool.submit(workers.read, large_green, N_SAMPLES)
+        first = wait_until_it_reads(workers, 1)
+        os.kill(first, signal.SIGKILL)
+        while first in workers.process_ids:
+            time.sleep(0.001)
+        os.kill(wait_until_it_reads(workers, 1), signal.SIGKILL)
+        with pytest.raises(ImageError, match=r"large_green.png: the process that read it died of SIGKILL"):
+            future.result(100)
+
+
+def test_the_second_reading_is_alone(large_green: SampleReader) -> None:
+    with Workers() as workers:
+        began, release = threading.Event(), threading.Event()
+
+        def hold_a_turn() -> None:
+            with workers._turns.shared():
+                began.set()
+                release.wait(100)
+
+        holder = threading.Thread(target=hold_a_turn)
+        holder.start()
+        assert began.wait(100)
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(workers.read, large_green, N_SAMPLES)
+            os.kill(wait_until_it_reads(workers, 1), signal.SIGKILL)
+            time.sleep(0.5)
+            assert not future.done()
+            assert workers.process_ids == []
+            release.set()
+            future.result(100)
+        holder.join()
+
+
+@pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
+def test_signals_that_are_sent_to_all_do_not_end_a_reader(name: str, reader: SampleReader) -> None:
+    with Workers() as workers:
+        workers.read(reader, 0)
+        before = workers.process_ids
+        os.kill(before[0], getattr(signal, name))
+        workers.read(reader, 1)
+        assert workers.process_ids == before
+
+
+def test_a_process_killed_while_idle_costs_no_sample(reader: SampleReader) -> None:
+    with Workers() as workers:
+        workers.read(reader, 0)
+        (idle,) = workers.process_ids
+        os.kill(idle, signal.SIGSEGV)
+        os.waitid(os.P_PID, idle, os.WEXITED | os.WNOWAIT)
+        np.testing.assert_array_equal(workers.read(reader, 1), reader.read(1))
+
+
+def test_a_reader_that_keeps_silent_is_replaced_and_its_file_named(large_green: SampleReader) -> None:
+    with Workers(seconds=1.5) as workers:
+        for row in range(N_SAMPLES):
+            workers.read(large_green, row)
+        error = signalled(workers, large_green, signal.SIGSTOP)
+        assert "large_green.png: was not read within 1.5 s" in str(error)
+        np.testing.assert_array_equal(workers.read(large_green, 0), large_green.read(0))
+
+
+def test_a_process_that_cannot_be_killed_holds_nobody_up(reader: SampleReader, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(subprocess.Popen, "kill", lambda self: None)  # as one that waits inside the kernel
+    monkeypatch.setattr(worker_module, "SECONDS_TO_END", 0.2)
+    workers = Workers(seconds=0.5)
+    with workers:
+        workers.read(reader, 0)
+        (hung,) = workers.process_ids
+        os.kill(hung, signal.SIGSTOP)
+        with pytest.raises(ImageError, match="was not read within"):
+            workers.read(reader, 1)
+        np.testing.assert_array_equal(workers.read(reader, 1), reader.read(1))
+        left = workers.process_ids
+    for process_id in (hung, *left):
+        os.kill(process_id, signal.SIGKILL)
+
+
+def test_what_comes_half_is_no_sample(large_green: SampleReader) -> None:
+    with Workers(seconds=60) as workers, ThreadPoolExecutor(1) as pool:
+        workers.start(1)
+        (worker,) = workers._all
+        worker._wait_until_ready()
+        future = pool.submit(workers.read, large_green, N_SAMPLES)
+        while worker._noted()[0] != 1:
+            time.sleep(0.001)
+        os.kill(worker.process_id, signal.SIGSEGV)
+        assert isinstance(future.exception(100), ImageError)
+
+
+def test_processes_that_cannot_start_are_no_fault_of_the_images(
+    reader: SampleReader, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(sys, "path", [])
+    monkeypatch.setattr(worker_module, "_environment", lambda: {**os.environ, "PYTHONPATH": "", "PYTHONHOME": "/none"})
+    with Workers() as workers, pytest.raises(WorkerError, match="could not be started: it ended with exit code 1"):
+        workers.read(reader, 0)
+
+
+def test_closing_ends_the_processes_whatever_they_are_at(large_green: SampleReader) -> None:
+    with ThreadPoolExecutor(1) as pool:
+        with Workers() as workers:
+            workers.start(2)
+            future = pool.submit(workers.read, large_green, N_SAMPLES)
+            os.kill(wait_until_it_reads(workers, 1), signal.SIGSTOP)
+            processes = workers.process_ids
+        assert isinstance(future.exception(20), (ImageError, WorkerError))
+    for process_id in processes:
+        with pytest.raises(ProcessLookupError):
+            os.kill(process_id, 0)
+    with pytest.raises(WorkerError, match="were ended"):
+        workers.read(large_green, 0)
+
+
+def test_processes_end_with_the_one_that_asks(reader: SampleReader) -> None:
+    code = """
+import os, sys
+from pathlib import Path
+from cellfeat.samples.workers import Workers
+from cellfeat.samples.images import SampleReader
+reader = SampleReader(Path(sys.argv[1]), (("0_red.png", "0_green.png"),), ("red", "green"), True)
+workers = Workers()
+workers.read(reader, 0)
+print(*workers.process_ids, flush=True)
+os.kill(os.getpid(), 9)
+"""
+    ended = subprocess.run([sys.executable, "-c", code, reader.root], stdout=subprocess.PIPE, text=True, check=False)
+    process_id, deadline = int(ended.stdout), time.monotonic() + 60
+    while Path(f"/proc/{process_id}/cmdline").exists() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert not Path(f"/proc/{process_id}/cmdline").exists()
+
+
+def test_a_script_needs_no_guard(reader: SampleReader, tmp_path: Path) -> None:
+    script = tmp_path / "script.py"
+    script.write_text(f"""
+from pathlib import Path
+from cellfeat.samples.workers import Workers
+from cellfeat.samples.images import SampleReader
+reader = SampleReader(Path({str(reader.root)!r}), (("0_red.png", "0_green.png"),), ("red", "green"), True)
+with Workers() as workers:
+    print(workers.read(reader, 0).shape)
+""")
+    (tmp_path / "json.py").write_text("raise SystemExit('a file of the working folder was imported')")
+    environment = {**os.environ, "PYTHONPATH": str(ROOT), "PYTHONSAFEPATH": "1"}
+    ended = subprocess.run(
+        [sys.executable, script], capture_output=True, text=True, check=False, cwd=tmp_path, env=environment
+    )
+    assert (ended.stdout, ended.stderr) == ("(2, 9, 7)\n", "")
+
+
+def test_a_reader_loads_nothing_heavy() -> None:
+    code = "import cellfeat.samples.worker, sys; print(*sys.modules)"
+    loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
+    assert {"torch", "pandas", "scipy", "sklearn", "h5py", "click"} & set(loaded.split()) == set()
