@@ -6,6 +6,7 @@ it changes, its run lives; once it has not changed for `SECONDS_OF_SILENCE`, tha
 """
 
 import json
+import math
 import os
 import socket
 import threading
@@ -24,7 +25,8 @@ from cellfeat.provenance import utc_now
 SECONDS_BETWEEN_SIGNS = 5.0
 SECONDS_OF_SILENCE = 30.0
 SECONDS_TO_SETTLE = 2.0
-"""What another host, that takes over the same dead run, may need from its last look to its own file."""
+"""What another host, that takes over the same dead run, may need from its last look to its own file; and what any run
+may need to write into the file that it made."""
 
 
 @dataclass(frozen=True)
@@ -69,10 +71,7 @@ def told_holder(output: Path, say: Callable[[str], None]) -> Iterator[None]:
         if other is not None and other.host == me.host:
             _write(path, me)  # a run of this host that lived would have the lock
             break
-        say(
-            f"{path} was left by another run ({other or 'unreadable'}): watching for {SECONDS_OF_SILENCE:g} s whether "
-            f"it is still at work"
-        )
+        say(f"{path} was left by another run ({other or 'unreadable'}): watching whether it is still at work")
         if _is_silent(output, seen) and _took_over(path, seen, me):
             break
     end = threading.Event()
@@ -95,9 +94,11 @@ def _path(output: Path) -> Path:
 
 def _is_silent(output: Path, before: bytes | None) -> bool:
     """Whether the other shows no sign of life; False where its file is gone by now."""
-    pause = SECONDS_BETWEEN_SIGNS / 5
-    for _ in range(round(SECONDS_OF_SILENCE / pause)):  # looks, not the clock: a disk that stalls holds up both
-        time.sleep(pause)
+    # Whoever lives has written what it is by then; a loss of power leaves an empty file.
+    seconds = SECONDS_OF_SILENCE if _parsed(before) else SECONDS_TO_SETTLE
+    n_looks = math.ceil(seconds / (SECONDS_BETWEEN_SIGNS / 5))  # not the clock: a disk that stalls holds up both
+    for _ in range(n_looks):
+        time.sleep(seconds / n_looks)
         seen = _seen(_path(output))
         if seen is None:
             return False

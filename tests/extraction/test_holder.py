@@ -89,7 +89,10 @@ def test_a_dead_run_of_this_host_is_taken_over_at_once(output: Path, monkeypatch
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b'{"host": 1, "other": 2}'])
-def test_a_file_that_tells_nothing_is_watched_and_taken_over(content: bytes, output: Path) -> None:
+def test_a_file_that_tells_nothing_is_taken_over_soon(
+    content: bytes, output: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(holder_module, "SECONDS_OF_SILENCE", 1e6)
     leave(output, {}).write_bytes(content)
     with held_output(output):
         assert f"pid {os.getpid()}" in describe_holder(output)

@@ -7,6 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cellfeat.extraction import holder
 from cellfeat.extraction.store import (
     PartStore,
     Rows,
@@ -20,6 +21,11 @@ from cellfeat.extraction.store import (
 
 HEADER = RunHeader({"passes": ["planes"], "views": 1}, "sha256:samples", {}, 6, 1, 3, part_size=3)
 TABLE = SampleTable([f"s{i}" for i in range(6)], ["HeLa", "RT4"] * 3, [""] * 6)
+
+
+@pytest.fixture(autouse=True)
+def _quick_to_settle(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(holder, "SECONDS_TO_SETTLE", 0.01)  # a loss of power leaves an empty holder's file
 
 
 def run_to_end(output: Path) -> None:
