@@ -180,7 +180,7 @@ def test_a_sample_that_ends_or_hangs_its_reader_is_quarantined_by_name(
 ) -> None:
     undisturbed = load_features(extract(settings_for(extraction__output=tmp_path / "undisturbed.h5")).path)
     disturbed = Disturbed(0, stop_then_send(live_workers, name))
-    wanted = {"extraction__on_error": "quarantine", "extraction__image_timeout": 4}
+    wanted = {"extraction__on_error": "quarantine", "extraction__image_timeout": 4, "extraction__workers": 1}
     features = load_features(extract(settings_for(**wanted), observer=disturbed).path)
     ((row, reason),) = features.failures.items()
     assert FATES[name] in reason
