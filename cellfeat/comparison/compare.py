@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellfeat.comparison.cache import FoldCache
+from cellfeat.comparison.cache import FoldCache, FoldOutcome
 from cellfeat.comparison.conformal import REPORTED_COVERAGE, held_out_metrics, held_out_sets
 from cellfeat.comparison.head_run import HEAD_FAILURES, HeadRun, HeadSettings, new_head, resolved_settings
 from cellfeat.comparison.scores import (
@@ -370,11 +370,6 @@ def evaluate(
             raise HeadError(
                 f"{head} failed in fold {number} of {len(task.folds)}: {type(error).__name__}: {error}"
             ) from error
-    raw = np.empty((len(task.y), len(task.classes)))
-    for fold, outcome in zip(task.folds, outcomes, strict=True):
-        raw[fold.test] = outcome.probabilities
-    temperatures = fold_temperatures(task, raw)
-    probabilities = _tempered_folds(task, raw, temperatures)
     record = {
         "seconds": {
             "fit": sum(outcome.fit_seconds for outcome in outcomes),
@@ -384,11 +379,26 @@ def evaluate(
         "settings": resolved_settings(task, head, settings),
         "tuning": tuning_record(choices) if choices else None,
     }
-    metrics = _metrics(task, head, probabilities) | _probability_metrics(task, raw, probabilities) | record
+    return replace(_scored(task, head, _pooled(task, outcomes), record), n_cached=run.n_cached)
+
+
+def _pooled(task: Task, outcomes: Sequence[FoldOutcome]) -> Floats:
+    """The predictions of all folds, in the order of the samples."""
+    raw = np.empty((len(task.y), len(task.classes)))
+    for fold, outcome in zip(task.folds, outcomes, strict=True):
+        raw[fold.test] = outcome.probabilities
+    return raw
+
+
+def _scored(task: Task, head: str, raw: Floats, record: dict[str, Any]) -> HeadResult:
+    """Calibrate out-of-fold probabilities as they came from the head, and score them."""
+    temperatures = fold_temperatures(task, raw)
+    probabilities = _tempered_folds(task, raw, temperatures)
     sets = held_out_sets(task, raw, temperatures, REPORTED_COVERAGE)
+    metrics = _metrics(task, head, probabilities) | _probability_metrics(task, raw, probabilities) | record
     metrics["prediction_sets"] = held_out_metrics(task, sets)
     class_scores = ClassScores.of(tempered(raw, metrics["temperature"]), encode(task.y, task.classes), task.groups)
-    return HeadResult(head, _prediction_table(task, head, probabilities), metrics, run.n_cached, class_scores)
+    return HeadResult(head, _prediction_table(task, head, probabilities), metrics, class_scores=class_scores)
 
 
 def calibrated(task: Task, probabilities: Floats) -> Floats:
