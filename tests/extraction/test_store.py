@@ -290,6 +290,7 @@ def test_killed_anywhere_in_an_update_the_file_is_the_old_one_or_the_new_one(tmp
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # two processes for each of some hundred kills
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_killed_at_every_line_of_an_update_the_file_is_the_old_one_or_the_new_one(
     tmp_path: Path, record_property: RecordProperty
@@ -300,6 +301,7 @@ def test_killed_at_every_line_of_an_update_the_file_is_the_old_one_or_the_new_on
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)  # two processes for each of some hundred kills
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_killed_at_every_line_of_the_store_the_next_run_ends_with_the_same_bytes(
     tmp_path: Path, record_property: RecordProperty
