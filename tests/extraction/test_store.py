@@ -317,6 +317,17 @@ def test_a_finished_part_is_not_made_again(tmp_path: Path) -> None:
     assert run_to_end(output) == 2
 
 
+def test_numbers_that_look_like_a_heap_of_texts_are_numbers(tmp_path: Path) -> None:
+    output = tmp_path / "cells.h5"
+    rows = make_rows(range(0, 4))
+    rows.embeddings[0, 0, :2] = np.frombuffer(b"GCOL\1\0\0\0", np.float32)
+    parts = PartStore(output, HEADER)
+    parts.write(rows)
+    part = parts.read(range(0, 4))
+    assert part is not None
+    np.testing.assert_array_equal(part.embeddings, rows.embeddings)
+
+
 def test_a_damaged_part_is_made_again(tmp_path: Path) -> None:
     output = tmp_path / "cells.h5"
     PartStore(output, HEADER).write(make_rows(range(0, 4)))

@@ -33,8 +33,12 @@ def has_endless_heap(path: Path) -> bool:
 def _spans_of_embeddings(file: h5py.File) -> list[tuple[int, int]]:
     spans: list[tuple[int, int]] = []
     dataset = file.get("embeddings")
-    if isinstance(dataset, h5py.Dataset) and dataset.chunks is not None:
+    if not isinstance(dataset, h5py.Dataset):
+        return spans
+    if dataset.chunks is not None:
         dataset.id.chunk_iter(lambda chunk: spans.append((chunk.byte_offset, chunk.byte_offset + chunk.size)))
+    elif (start := dataset.id.get_offset()) is not None:
+        spans.append((start, start + dataset.id.get_storage_size()))
     return spans
 
 
