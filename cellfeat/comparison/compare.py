@@ -393,7 +393,7 @@ def _pooled(task: Task, outcomes: Sequence[FoldOutcome]) -> Floats:
 def _scored(task: Task, head: str, raw: Floats, record: dict[str, Any]) -> HeadResult:
     """Calibrate out-of-fold probabilities as they came from the head, and score them."""
     temperatures = fold_temperatures(task, raw)
-    probabilities = _tempered_folds(task, raw, temperatures)
+    probabilities = tempered_folds(task, raw, temperatures)
     sets = held_out_sets(task, raw, temperatures, REPORTED_COVERAGE)
     metrics = _metrics(task, head, probabilities) | _probability_metrics(task, raw, probabilities) | record
     metrics["prediction_sets"] = held_out_metrics(task, sets)
@@ -401,16 +401,11 @@ def _scored(task: Task, head: str, raw: Floats, record: dict[str, Any]) -> HeadR
     return HeadResult(head, _prediction_table(task, head, probabilities), metrics, class_scores=class_scores)
 
 
-def calibrated(task: Task, probabilities: Floats) -> Floats:
-    """Temper the out-of-fold probabilities of each fold by the temperature fitted on those of the other folds.
+def fold_temperatures(task: Task, probabilities: Floats) -> list[float]:
+    """Fit a temperature for each fold to the out-of-fold probabilities of the other folds; 1 where none is wanted.
 
     So the labels that a temperature is fitted to are none of those that its fold is judged by.
     """
-    return _tempered_folds(task, probabilities, fold_temperatures(task, probabilities))
-
-
-def fold_temperatures(task: Task, probabilities: Floats) -> list[float]:
-    """Fit a temperature for each fold to the out-of-fold probabilities of the other folds; 1 where none is wanted."""
     if task.design.calibrate == "none":
         return [1.0] * len(task.folds)
     codes = encode(task.y, task.classes)
@@ -473,7 +468,8 @@ def _with_final_settings(task: Task, result: HeadResult, settings: HeadSettings,
     return replace(result, metrics=result.metrics | {"settings": resolved, "tuning": tuning})
 
 
-def _tempered_folds(task: Task, probabilities: Floats, temperatures: Sequence[float]) -> Floats:
+def tempered_folds(task: Task, probabilities: Floats, temperatures: Sequence[float]) -> Floats:
+    """Temper the out-of-fold probabilities of each fold by the temperature of the fold."""
     out = np.empty(probabilities.shape)
     for fold, temperature in zip(task.folds, temperatures, strict=True):
         out[fold.test] = tempered(probabilities[fold.test], temperature)

@@ -166,7 +166,7 @@ def finished_parts(
 
 
 def _n_begun(part: range, begun: Mapping[int, Rows]) -> int:
-    return len(begun[part.start].status) if part.start in begun else 0
+    return len(begun[part.start]) if part.start in begun else 0
 
 
 def _embedded(
@@ -211,11 +211,11 @@ class _PartRows:
             self._take_up(begun)
 
     def _take_up(self, begun: Rows) -> None:
-        here = slice(len(begun.status))
+        here = slice(len(begun))
         self._embeddings = np.full((self._n, *begun.embeddings.shape[1:]), np.nan, np.float32)
         self._embeddings[here], self._status[here], self._digests[here] = begun.arrays()
         self._failures.update(begun.failures)
-        self.n_done = len(begun.status)
+        self.n_done = len(begun)
 
     def add(self, batch: _Batch, timeline: Timeline) -> int:
         """Take a batch, and say how many samples it has."""

@@ -95,7 +95,7 @@ def extract_missing(job: Job, parts: Resolved, start: Start, store: PartStore) -
     """Make the parts that the store lacks."""
     missing = _missing_parts(parts, store)
     begun = _begun_parts(parts, store, missing)
-    n_missing, n_samples = sum(map(len, missing)) - _n_rows(begun), start.header.n_samples
+    n_missing, n_samples = _n_to_make(missing, begun), start.header.n_samples
     if n_missing < n_samples:
         job.observer.say(f"going on with an unfinished run: {n_samples - n_missing} samples are done")
     return _extract_parts(job, parts, start, store, missing, begun)
@@ -142,8 +142,8 @@ def _begun_parts(parts: Resolved, store: PartStore, missing: Sequence[range]) ->
     return {start: rows for start, rows in begun.items() if rows is not None and _are_true(parts, rows)}
 
 
-def _n_rows(begun: Mapping[int, Rows]) -> int:
-    return sum(len(rows.status) for rows in begun.values())
+def _n_to_make(missing: Sequence[range], begun: Mapping[int, Rows]) -> int:
+    return sum(map(len, missing)) - sum(map(len, begun.values()))
 
 
 def _are_true(parts: Resolved, rows: Rows | None) -> bool:
@@ -151,7 +151,7 @@ def _are_true(parts: Resolved, rows: Rows | None) -> bool:
     if rows is None:
         return False
     decoder = replace(parts.decoder, timeline=Timeline())  # reading again is no part of this run's decoding
-    here = range(rows.start, rows.start + len(rows.status))
+    here = range(rows.start, rows.start + len(rows))
     return not changed_rows(decoder, here, hex_digests(rows.pixel_digest, rows.status).tolist())
 
 
@@ -258,7 +258,7 @@ def _extract_parts(
     if not missing:
         return Made(0, failures, start.header.execution["batch_size"])
     header = start.header
-    n_missing = sum(map(len, missing)) - _n_rows(begun)
+    n_missing = _n_to_make(missing, begun)
     n_done = header.n_samples - n_missing
     job.observer.advance(n_done, header.n_samples)
 

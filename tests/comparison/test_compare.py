@@ -8,7 +8,15 @@ import pytest
 import torch
 from sklearn.base import BaseEstimator
 
-from cellfeat.comparison.compare import HeadFailure, calibrated, compare, evaluate, fit, iter_results
+from cellfeat.comparison.compare import (
+    HeadFailure,
+    compare,
+    evaluate,
+    fit,
+    fold_temperatures,
+    iter_results,
+    tempered_folds,
+)
 from cellfeat.comparison.scores import balanced_accuracy
 from cellfeat.comparison.task import Design, prepare
 from cellfeat.errors import ConfigError, HeadError, ManifestError, SplitError, UnknownNameError
@@ -286,7 +294,8 @@ def test_no_label_moves_the_temperature_of_its_own_fold(make_clusters):
     test = task.folds[0].test
     y = task.y.copy()
     y[test] = "a"
-    before, after = calibrated(task, raw), calibrated(dataclasses.replace(task, y=y), raw)
+    relabelled = dataclasses.replace(task, y=y)
+    before, after = (tempered_folds(one, raw, fold_temperatures(one, raw)) for one in (task, relabelled))
     assert (before[test] == after[test]).all()
     assert (np.delete(before, test, axis=0) != np.delete(after, test, axis=0)).any()
 

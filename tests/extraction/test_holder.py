@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from cellfeat.errors import BusyError
-from cellfeat.extraction import holder as holder_module
-from cellfeat.extraction.holder import describe_holder, told_holder
 from cellfeat.extraction.store import held_output
+from cellfeat.extraction.store import holder as holder_module
+from cellfeat.extraction.store.holder import describe_holder, told_holder
 
 FAR = {"host": "node17", "pid": 4711, "since": "2026-01-01T00:00:00+00:00", "name": "far", "sign": 3}
 

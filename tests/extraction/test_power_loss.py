@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cellfeat.extraction import holder
 from cellfeat.extraction.store import (
     PartStore,
     Rows,
     RunHeader,
     SampleTable,
     held_output,
+    holder,
     load_features,
     remove_parts,
     verify_features,

@@ -7,7 +7,7 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from cellfeat.errors import BusyError
-from cellfeat.extraction.holder import describe_holder, told_holder
+from cellfeat.extraction.store.holder import describe_holder, told_holder
 
 
 @contextmanager
@@ -15,7 +15,7 @@ def held_output(output: Path, say: Callable[[str], None] = lambda _: None) -> It
     """Hold `output` against every other process while the block runs.
 
     The operating system holds the lock and lets go of it when the process dies, so a dead holder never blocks. What is
-    done where it does not hold for other hosts, `cellfeat.extraction.holder` tells.
+    done where it does not hold for other hosts, `cellfeat.extraction.store.holder` tells.
 
     Parameters
     ----------

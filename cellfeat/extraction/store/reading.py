@@ -266,6 +266,6 @@ def _read_verified_rows(path: Path, file: h5py.File) -> Rows:
     status = np.empty(shape[0], np.uint8)
     digests = np.empty((shape[0], DIGEST_BYTES), np.uint8)
     for rows in _verified_ranges(path, file):
-        here = slice(rows.start, rows.start + len(rows.status))
+        here = slice(rows.start, rows.start + len(rows))
         embeddings[here], status[here], digests[here] = rows.embeddings, rows.status, rows.pixel_digest
     return Rows(0, embeddings, status, digests, read_failures(file))
