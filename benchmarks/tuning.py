@@ -89,6 +89,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--features", type=Path, nargs="*", default=[], help="feature files, in place of generated")
     parser.add_argument("--samples", type=int, nargs="+", default=[0], help="about so many samples; 0: all")
+    parser.add_argument("--groups", default="auto", help="what folds keep together, as for compare")
     parser.add_argument("--channels", choices=["all", "planes", "separate"], default="all")
     parser.add_argument("--views", type=int, help="the first views only")
     parser.add_argument("--heads", default="logreg,knn,mlp,lightgbm")
@@ -98,7 +99,7 @@ def main() -> None:
     arguments = parser.parse_args()
     cache = FoldCache(arguments.cache) if arguments.cache else None
     for features in sets(arguments):
-        task = prepare(features, Design(random_state=arguments.seed))
+        task = prepare(features, Design(groups=arguments.groups, random_state=arguments.seed))
         shape = " x ".join(f"{size:,}" for size in features.embeddings.shape)
         print(f"\n{features.path.name}: samples x views x columns {shape}; --tune {arguments.tune}\n")
         print("| head | as given | tuned | difference | chosen | seconds |\n|---|---|---|---|---|---|")

@@ -5,7 +5,6 @@ from typing import Any, ClassVar
 import lightgbm
 import numpy as np
 from numpy.typing import NDArray
-from scipy.linalg import eigh
 from sklearn.utils import check_random_state
 
 from cellfeat.errors import HeadError
@@ -19,12 +18,9 @@ from cellfeat.heads.base import (
     class_weights,
     views_as_rows,
 )
-from cellfeat.heads.moments import Moments, row_blocks
 from cellfeat.heads.state import HeadState
+from cellfeat.heads.transforms import FeatureTransform, TransformName, check_transform
 from cellfeat.heads.trees import checked_trees
-
-MIN_VARIANCE_SHARE = 1e-6
-"""Components with less than this share of the largest variance are rounding, and whitening would blow them up."""
 
 BINNED_SAMPLES = 5000
 """Samples from which the bins of a column are made: 63 bins need no more, and all 23,115 took twice the time."""
@@ -34,7 +30,7 @@ SAMPLES_PER_LEAF_SAMPLE = 10
 
 
 class BoostingHead(HeadClassifier):
-    """Standardise, then boost trees on the columns or on their whitened principal components.
+    """Standardise (or what `feature_transform` says), then boost trees on the columns.
 
     Of several views some are training rows of their own: on two of five folds of 6,773 real cells, 2,048 columns and 8
     views, 4 rows a sample scored 0.909 and their mean 0.899, in 2.7 times the time.
@@ -59,11 +55,12 @@ class BoostingHead(HeadClassifier):
         L2 penalty on the values of the leaves.
     max_bin
         Bins of a column.
-    n_components
-        Whitened principal components that take the place of the columns; at most as many as there are columns or
-        samples. ``None`` or 0: the columns themselves.
     class_weight
         ``"balanced"`` so that each class counts the same, ``None``, or a weight for each class.
+    feature_transform
+        What is done to the columns first: see `FeatureTransform`.
+    feature_components
+        Principal components that ``pca`` and ``whiten`` keep; None: all.
     view_rows
         Views of a sample that are training rows of their own; with 1, trees are grown on the untouched images alone.
     n_views
@@ -93,8 +90,9 @@ class BoostingHead(HeadClassifier):
         colsample_bytree: float = 0.05,
         reg_lambda: float = 10.0,
         max_bin: int = 63,
-        n_components: int | None = None,
         class_weight: ClassWeight = "balanced",
+        feature_transform: TransformName = "standardise",
+        feature_components: int | None = None,
         view_rows: int = 4,
         n_views: int = 1,
         n_jobs: int = -1,
@@ -107,8 +105,9 @@ class BoostingHead(HeadClassifier):
         self.colsample_bytree = colsample_bytree
         self.reg_lambda = reg_lambda
         self.max_bin = max_bin
-        self.n_components = n_components
         self.class_weight = class_weight
+        self.feature_transform = feature_transform
+        self.feature_components = feature_components
         self.view_rows = view_rows
         self.n_views = n_views
         self.n_jobs = n_jobs
@@ -122,8 +121,8 @@ class BoostingHead(HeadClassifier):
         check_positive("colsample_bytree", self.colsample_bytree, high=1)
         check_number("reg_lambda", self.reg_lambda, low=0)
         check_integer("max_bin", self.max_bin, low=2)
-        check_integer("n_components", 0 if self.n_components is None else self.n_components, low=0)
         check_class_weight(self.class_weight)
+        check_transform(self.feature_transform, self.feature_components)
         check_integer("view_rows", self.view_rows, low=1)
         check_integer("n_views", self.n_views, low=1)
         check_integer("n_jobs", self.n_jobs, low=-1)
@@ -139,9 +138,8 @@ class BoostingHead(HeadClassifier):
 
     def _fit_rows(self, X: NDArray[np.float32], codes: NDArray[np.int64]) -> None:
         # Trees do not mind the scale, but LightGBM does: it takes what is within 1e-35 of zero for zero.
-        self.moments_ = Moments.of(X)
-        self.axes_ = _whitening_axes(X, self.moments_, self.n_components) if self.n_components else None
-        columns = np.concatenate([self._columns(X[rows]) for rows in row_blocks(X)])
+        self.transform_ = FeatureTransform.fitted(self.feature_transform, X, self.feature_components)
+        columns = self.transform_.in_float32(X)
         weights = class_weights(self.class_weight, self.classes_, codes)[codes]
         params = self._lightgbm_params(len(X))
         trained = lightgbm.train(params, lightgbm.Dataset(columns, codes, weight=weights, params=params))
@@ -172,49 +170,22 @@ class BoostingHead(HeadClassifier):
             "verbosity": -1,
         }
 
-    def _columns(self, X: NDArray[np.float32]) -> NDArray[np.floating]:
-        if self.axes_ is None:
-            return self.moments_.standardise_float32(X)
-        return self.moments_.standardise(X) @ self.axes_.T
-
     def _probabilities(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
-        columns = self._columns(views_as_rows(X, self.n_views))
+        columns = self.transform_.in_float32(views_as_rows(X, self.n_views))
         by_view = np.asarray(self.booster_.predict(columns, num_threads=max(0, self.n_jobs)))
         return by_view.reshape(len(X), self.n_views, -1).mean(axis=1)
 
     def _get_fitted(self) -> HeadState:
-        axes = {} if self.axes_ is None else {"axes": self.axes_}
-        return HeadState({**self.moments_.arrays(), **axes}, {"lightgbm": self.model_})
+        return HeadState(self.transform_.arrays(), {"lightgbm": self.model_})
 
     def _set_fitted(self, state: HeadState) -> None:
         n_columns = self.n_features_in_ // self.n_views
-        self.moments_ = Moments.restored(state, n_columns)
-        self.axes_ = state.array("axes", -1, n_columns) if self.n_components else None
+        self.transform_ = FeatureTransform.restored(self.feature_transform, state, n_columns)
         self.model_ = state.text("lightgbm")
         self.booster_ = self._booster()
 
     def _booster(self) -> lightgbm.Booster:
-        n_columns = self.n_features_in_ // self.n_views if self.axes_ is None else len(self.axes_)
         try:
-            return lightgbm.Booster(model_str=checked_trees(self.model_, n_columns, self._n_classes))
+            return lightgbm.Booster(model_str=checked_trees(self.model_, self.transform_.n_outputs, self._n_classes))
         except lightgbm.basic.LightGBMError as error:
             raise HeadError(f"the LightGBM model cannot be read: {error}; fit and save the head again") from None
-
-
-def _whitening_axes(X: NDArray[np.float32], moments: Moments, n_components: int) -> NDArray[np.float64]:
-    """Principal axes of the standardised columns, each divided by the deviation along it, the largest first."""
-    n_columns = X.shape[1]
-    n_kept = min(n_components, n_columns, len(X))
-    variances, axes = eigh(_correlation(X, moments), subset_by_index=(n_columns - n_kept, n_columns - 1))
-    kept = variances > MIN_VARIANCE_SHARE * variances[-1]
-    kept[-1] = True
-    scale = np.sqrt(np.where(variances[kept] > 0, variances[kept], 1))  # identical rows have no variance at all
-    return np.ascontiguousarray((axes[:, kept] / scale).T[::-1])
-
-
-def _correlation(X: NDArray[np.float32], moments: Moments) -> NDArray[np.float64]:
-    products = np.zeros((X.shape[1], X.shape[1]))
-    for rows in row_blocks(X):
-        standardised = moments.standardise(X[rows])
-        products += standardised.T @ standardised
-    return products / len(X)

@@ -7,15 +7,16 @@ from numpy.typing import NDArray
 
 from cellfeat.errors import HeadError
 from cellfeat.heads.base import ClassWeight, HeadClassifier, check_class_weight, check_integer, class_weights
-from cellfeat.heads.moments import BLOCK_ELEMENTS, Moments, row_blocks
+from cellfeat.heads.moments import BLOCK_ELEMENTS, row_blocks
 from cellfeat.heads.state import HeadState
+from cellfeat.heads.transforms import FeatureTransform, TransformName, check_transform
 
 MIN_DISTANCE = 1e-6
 """Distances below this are rounding of the float32 embeddings: such a neighbour is the sample itself, or a copy."""
 
 
 class KNNHead(HeadClassifier):
-    """Standardise, then let the most similar training samples vote.
+    """Standardise (or what `feature_transform` says), then let the most similar training samples vote.
 
     A neighbour's vote is the weight of its class divided by its cosine distance.
 
@@ -25,28 +26,42 @@ class KNNHead(HeadClassifier):
         Neighbours that vote; all of them where there are fewer training samples.
     class_weight
         ``"balanced"`` so that each class counts the same, ``None``, or a weight for each class.
+    feature_transform
+        What is done to the columns first: see `FeatureTransform`.
+    feature_components
+        Principal components that ``pca`` and ``whiten`` keep; None: all.
     """
 
     search_space: ClassVar = {"n_neighbors": [1, 3, 5, 8, 12, 15, 20, 30, 50]}
 
-    def __init__(self, n_neighbors: int = 15, *, class_weight: ClassWeight = "balanced") -> None:
+    def __init__(
+        self,
+        n_neighbors: int = 15,
+        *,
+        class_weight: ClassWeight = "balanced",
+        feature_transform: TransformName = "standardise",
+        feature_components: int | None = None,
+    ) -> None:
         self.n_neighbors = n_neighbors
         self.class_weight = class_weight
+        self.feature_transform = feature_transform
+        self.feature_components = feature_components
 
     def _check_parameters(self) -> None:
         check_integer("n_neighbors", self.n_neighbors, low=1)
         check_class_weight(self.class_weight)
+        check_transform(self.feature_transform, self.feature_components)
 
     def _fit(self, X: NDArray[np.float32], codes: NDArray[np.int64]) -> None:
-        self.moments_ = Moments.of(X)
+        self.transform_ = FeatureTransform.fitted(self.feature_transform, X, self.feature_components)
         self.directions_ = np.concatenate([self._directions(X[rows]).astype(np.float32) for rows in row_blocks(X)])
         self.codes_ = codes
         self.class_weights_ = class_weights(self.class_weight, self.classes_, codes)
 
     def _directions(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
-        standardised = self.moments_.standardise(X)
-        lengths = np.linalg.norm(standardised, axis=1, keepdims=True)
-        return standardised / np.where(lengths == 0, 1, lengths)
+        transformed = self.transform_(X)
+        lengths = np.linalg.norm(transformed, axis=1, keepdims=True)
+        return transformed / np.where(lengths == 0, 1, lengths)
 
     def _probabilities(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         queries = self._directions(X)
@@ -69,7 +84,7 @@ class KNNHead(HeadClassifier):
     def _get_fitted(self) -> HeadState:
         return HeadState(
             {
-                **self.moments_.arrays(),
+                **self.transform_.arrays(),
                 "directions": self.directions_,
                 "codes": self.codes_,
                 "class_weights": self.class_weights_,
@@ -77,8 +92,8 @@ class KNNHead(HeadClassifier):
         )
 
     def _set_fitted(self, state: HeadState) -> None:
-        self.moments_ = Moments.restored(state, self.n_features_in_)
-        self.directions_ = state.array("directions", -1, self.n_features_in_)
+        self.transform_ = FeatureTransform.restored(self.feature_transform, state, self.n_features_in_)
+        self.directions_ = state.array("directions", -1, self.transform_.n_outputs)
         self.codes_ = state.array("codes", len(self.directions_))
         self.class_weights_ = state.array("class_weights", self._n_classes)
         if not np.isin(self.codes_, np.arange(self._n_classes)).all():

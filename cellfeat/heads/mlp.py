@@ -19,7 +19,7 @@ from cellfeat.heads.base import (
     class_weights,
     views_as_rows,
 )
-from cellfeat.heads.moments import Moments, row_blocks
+from cellfeat.heads.moments import row_blocks
 from cellfeat.heads.state import HeadState
 from cellfeat.heads.training import (
     Examples,
@@ -33,6 +33,7 @@ from cellfeat.heads.training import (
     train,
     training_device,
 )
+from cellfeat.heads.transforms import FeatureTransform, TransformName, check_transform
 
 SAMPLES_SEEN = 160_000
 """Samples shown in a training, each as often as there are epochs.
@@ -53,7 +54,7 @@ with one view 0.948 and 0.950 after 30 and 60.
 
 
 class MLPHead(HeadClassifier):
-    """Standardise, then hidden layers with ReLU and dropout, then one linear layer.
+    """Standardise (or what `feature_transform` says), then hidden layers with ReLU and dropout, then one linear layer.
 
     Each training step sees one random view of each of its samples; a prediction is the mean of the probabilities over
     all views, so their order does not matter. Predictions are computed in float64 with numpy: they are the same on a
@@ -78,6 +79,10 @@ class MLPHead(HeadClassifier):
         Samples a step; fewer where there are few samples.
     class_weight
         ``"balanced"`` so that each class counts the same, ``None``, or a weight for each class.
+    feature_transform
+        What is done to the columns first: see `FeatureTransform`.
+    feature_components
+        Principal components that ``pca`` and ``whiten`` keep; None: all.
     n_views
         Views a sample: `X` has shape (n_samples, n_views * embedding_dim).
     device
@@ -106,6 +111,8 @@ class MLPHead(HeadClassifier):
         label_smoothing: float = 0.1,
         batch_size: int = 512,
         class_weight: ClassWeight = "balanced",
+        feature_transform: TransformName = "standardise",
+        feature_components: int | None = None,
         n_views: int = 1,
         device: str = "auto",
         random_state: int | np.random.RandomState | None = None,
@@ -118,6 +125,8 @@ class MLPHead(HeadClassifier):
         self.label_smoothing = label_smoothing
         self.batch_size = batch_size
         self.class_weight = class_weight
+        self.feature_transform = feature_transform
+        self.feature_components = feature_components
         self.n_views = n_views
         self.device = device
         self.random_state = random_state
@@ -133,6 +142,7 @@ class MLPHead(HeadClassifier):
         check_number("label_smoothing", self.label_smoothing, low=0, below=1)
         check_integer("batch_size", self.batch_size, low=1)
         check_class_weight(self.class_weight)
+        check_transform(self.feature_transform, self.feature_components)
         check_integer("n_views", self.n_views, low=1)
 
     def _hidden_widths(self) -> list[int]:
@@ -140,11 +150,11 @@ class MLPHead(HeadClassifier):
 
     def _fit(self, X: NDArray[np.float32], codes: NDArray[np.int64]) -> None:
         rows = views_as_rows(X, self.n_views)
-        self.moments_ = Moments.of(rows)
+        self.transform_ = FeatureTransform.fitted(self.feature_transform, rows, self.feature_components)
         device = training_device(self.device)
         randomness = Randomness(self.random_state, device)
         network = nn.Sequential(*self._layers(randomness)).to(device)
-        inputs = _standardised(rows, self.moments_, fastest_dtype(device)).to(device)
+        inputs = _network_inputs(rows, self.transform_, fastest_dtype(device)).to(device)
         examples = Examples.of(inputs, codes, class_weights(self.class_weight, self.classes_, codes))
         recipe = Recipe(self._n_epochs(len(X)), self.batch_size, self.label_smoothing, one_cycle)
         train(network, examples, self._optimizer(network), recipe, randomness)
@@ -176,10 +186,10 @@ class MLPHead(HeadClassifier):
         return [*layers, linear(*last, randomness.host)]
 
     def _widths(self) -> list[int]:
-        return [self.n_features_in_ // self.n_views, *self._hidden_widths(), self._n_classes]
+        return [self.transform_.n_outputs, *self._hidden_widths(), self._n_classes]
 
     def _probabilities(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
-        values = self.moments_.standardise(views_as_rows(X, self.n_views))
+        values = self.transform_(views_as_rows(X, self.n_views))
         *hidden, (last_weight, last_bias) = self.layers_
         for weight, bias in hidden:
             values = np.maximum(values @ weight.T + bias, 0)
@@ -187,22 +197,22 @@ class MLPHead(HeadClassifier):
         return by_view.reshape(len(X), self.n_views, -1).mean(axis=1)
 
     def _get_fitted(self) -> HeadState:
-        arrays = dict(self.moments_.arrays())
+        arrays = self.transform_.arrays()
         for number, (weight, bias) in enumerate(self.layers_):
             arrays |= {f"weight_{number}": weight, f"bias_{number}": bias}
         return HeadState(arrays)
 
     def _set_fitted(self, state: HeadState) -> None:
-        widths = self._widths()
-        self.moments_ = Moments.restored(state, widths[0])
+        n_columns = self.n_features_in_ // self.n_views
+        self.transform_ = FeatureTransform.restored(self.feature_transform, state, n_columns)
         self.layers_ = [
             (state.array(f"weight_{number}", n_outputs, n_inputs), state.array(f"bias_{number}", n_outputs))
-            for number, (n_inputs, n_outputs) in enumerate(pairwise(widths))
+            for number, (n_inputs, n_outputs) in enumerate(pairwise(self._widths()))
         ]
 
 
-def _standardised(rows: NDArray[np.float32], moments: Moments, dtype: torch.dtype) -> torch.Tensor:
-    inputs = torch.empty(rows.shape, dtype=dtype)
+def _network_inputs(rows: NDArray[np.float32], transform: FeatureTransform, dtype: torch.dtype) -> torch.Tensor:
+    inputs = torch.empty(len(rows), transform.n_outputs, dtype=dtype)
     for block in row_blocks(rows):
-        inputs[block] = torch.from_numpy(moments.standardise_float32(rows[block]))
+        inputs[block] = torch.from_numpy(transform.in_float32(rows[block]))
     return inputs

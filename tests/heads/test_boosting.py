@@ -1,4 +1,4 @@
-"""Boosted trees: the whitened columns, and the model that is read back from its text."""
+"""Boosted trees: what they are grown on, and the model that is read back from its text."""
 
 import numpy as np
 import pytest
@@ -19,42 +19,6 @@ def quick(**settings: object) -> BoostingHead:
     return BoostingHead(**{"n_estimators": 5, "n_jobs": 1, "random_state": 0} | settings)
 
 
-@pytest.mark.parametrize(("asked", "kept"), [(10, 10), (1000, 30), (1, 1)])
-def test_whitened_columns_are_uncorrelated_with_variance_1(asked: int, kept: int) -> None:
-    X, y = correlated()
-    columns = quick(n_components=asked).fit(X, y)._columns(X)
-    assert columns.shape == (200, kept)
-    np.testing.assert_allclose(columns.T @ columns / 200, np.eye(kept), atol=1e-6)
-
-
-def test_components_come_in_the_order_of_their_variance() -> None:
-    X, y = correlated()
-    first = quick(n_components=3).fit(X, y)._columns(X)
-    more = quick(n_components=9).fit(X, y)._columns(X)
-    np.testing.assert_allclose(np.abs(more[:, :3]), np.abs(first), atol=1e-6)
-
-
-@pytest.mark.parametrize("n_components", [0, None])
-def test_without_components_the_trees_see_the_standardised_columns(n_components: int | None) -> None:
-    X, y = correlated()
-    head = quick(n_components=n_components).fit(X, y)
-    np.testing.assert_allclose(head._columns(X).std(axis=0), 1, rtol=1e-6)
-    assert head.booster_.num_feature() == 30
-    assert "axes" not in head.get_state().arrays
-
-
-def test_directions_without_variance_are_left_out() -> None:
-    X, y = correlated()
-    copied = np.concatenate([X[:, :4], X[:, :4], np.ones((200, 2), np.float32)], axis=1)
-    assert len(quick(n_components=10).fit(copied, y).axes_) == 4
-
-
-@pytest.mark.parametrize("n_components", [None, 2])
-def test_identical_samples_are_no_reason_to_fail(n_components: int | None) -> None:
-    head = quick(n_components=n_components).fit(np.ones((40, 3), np.float32), np.arange(40) % 2)
-    np.testing.assert_allclose(head.predict_proba(np.ones((2, 3))), 0.5, atol=1e-9)
-
-
 def test_the_number_of_threads_does_not_change_the_trees() -> None:
     X, y = correlated()
     one, two = (quick(n_jobs=n_jobs).fit(X, y).predict_proba(X) for n_jobs in (1, 2))
@@ -63,10 +27,11 @@ def test_the_number_of_threads_does_not_change_the_trees() -> None:
 
 def test_a_model_of_other_columns_is_refused() -> None:
     X, y = correlated()
-    state, other = quick(n_components=8).fit(X, y).get_state(), quick(n_components=5).fit(X, y).get_state()
+    eight, five = (quick(feature_transform="whiten", feature_components=number) for number in (8, 5))
+    state, other = eight.fit(X, y).get_state(), five.fit(X, y).get_state()
     state.texts["lightgbm"] = other.texts["lightgbm"]
     with pytest.raises(HeadError, match="max_feature_idx: expected '7', got '4'"):
-        quick(n_components=8).set_state(state)
+        eight.set_state(state)
 
 
 def test_trees_split_on_few_samples():
@@ -83,7 +48,7 @@ def test_several_views_are_training_rows_of_their_own(n_views: int, rows: int) -
     head = quick(n_views=n_views)
     training = head._training_rows(views.reshape(200, -1)).reshape(200, rows, 30)
     assert np.array_equal(training, views[:, :: n_views // rows])
-    assert head.fit(views.reshape(200, -1), y).moments_.mean.shape == (30,)
+    assert head.fit(views.reshape(200, -1), y).transform_.n_outputs == 30
     assert head.predict_proba(views.reshape(200, -1)).shape == (200, 3)
 
 

@@ -17,6 +17,7 @@ from cellfeat.errors import HeadError
 from cellfeat.heads.bundle import Bundle, save_bundle
 from cellfeat.heads.registry import HEADS, head_inputs, make_head, search_space
 from cellfeat.heads.state import plain_params
+from cellfeat.heads.transforms import ROW_STEPS
 
 SMALL: dict[str, dict[str, Any]] = {
     "mlp": {"hidden": 32, "epochs": 20, "device": "cpu"},
@@ -243,6 +244,31 @@ def test_own_views_can_be_used_in_any_order_and_the_others_get_the_mean(name: st
 def test_columns_that_the_views_do_not_divide_are_refused(name: str) -> None:
     with pytest.raises(HeadError, match="X has 32 columns, which n_views = 3 does not divide"):
         small_head(name, n_views=3).fit(*clusters())
+
+
+TRANSFORMING_HEADS = [name for name in HEADS if "feature_transform" in make_head(name, {}).get_params()]
+
+
+def test_all_heads_that_standardise_can_transform_otherwise() -> None:
+    assert TRANSFORMING_HEADS == ["mlp", "logreg", "lightgbm", "knn"]
+
+
+@pytest.mark.parametrize("name", TRANSFORMING_HEADS)
+@pytest.mark.parametrize("transform", ROW_STEPS)
+def test_every_transform_is_learned_saved_and_used_again(name: str, transform: str) -> None:
+    X, y = clusters(distance=4.0)
+    views = np.concatenate([X, X], axis=1) if HEADS[name].views == "own" else X
+    some = {"feature_components": 8} if transform in ("pca", "whiten") else {}
+    head = small_head(name, n_views=2, feature_transform=transform, **some).fit(views[:160], y[:160])
+    probabilities = head.predict_proba(views[160:])
+    assert np.mean(head.classes_[probabilities.argmax(axis=1)] == y[160:]) > 0.8
+    assert np.array_equal(clone(head).set_state(head.get_state()).predict_proba(views[160:]), probabilities)
+
+
+@pytest.mark.parametrize("name", TRANSFORMING_HEADS)
+def test_an_unknown_transform_is_refused_with_those_there_are(name: str) -> None:
+    with pytest.raises(HeadError, match="did you mean 'whiten'"):
+        small_head(name, feature_transform="whitened").fit(*clusters(n_samples=60))
 
 
 @pytest.mark.parametrize("name", HEADS)

@@ -47,7 +47,9 @@ def test_all_views_at_prediction_beat_one() -> None:
 def test_moments_are_taken_over_rows_and_views() -> None:
     embeddings, y = views_of_clusters(0)
     head = MLPHead(4, n_views=4, epochs=1, device="cpu").fit(embeddings.reshape(300, -1), y)
-    np.testing.assert_allclose(head.moments_.mean, embeddings.astype(float).mean(axis=(0, 1)), rtol=1e-6, atol=1e-9)
+    np.testing.assert_allclose(
+        head.transform_.moments.mean, embeddings.astype(float).mean(axis=(0, 1)), rtol=1e-6, atol=1e-9
+    )
 
 
 @pytest.mark.parametrize(
