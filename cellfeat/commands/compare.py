@@ -8,7 +8,7 @@ import click
 from cellfeat.commands.options import config_options, evaluation_arguments, fold_flags, fold_options, resolve_settings
 
 if TYPE_CHECKING:
-    from cellfeat.comparison.compare import Comparison
+    from cellfeat.comparison.result import Comparison
     from cellfeat.config import Settings
 
 TABLE_WIDTH = 120
@@ -60,7 +60,8 @@ def compare_and_report(settings: "Settings", *, labels: Path | None = None, fres
 
     from cellfeat.commands.standing import StandingObserver
     from cellfeat.comparison.compare import compare
-    from cellfeat.comparison.report import render_table, set_lines, tuning_lines, write_report
+    from cellfeat.comparison.report import write_report
+    from cellfeat.comparison.terminal import render_table, set_lines, tuning_lines
     from cellfeat.extraction.store import load_features
 
     features = load_features(settings.extraction.output)

@@ -44,8 +44,9 @@ def fit_and_save(
 ) -> None:
     """Evaluate, fit and save one head, and print its scores."""
     from cellfeat.commands.standing import StandingObserver
-    from cellfeat.comparison.compare import fit
-    from cellfeat.comparison.report import score_lines, tuning_lines, write_head_report
+    from cellfeat.comparison.fit import fit
+    from cellfeat.comparison.report import write_head_report
+    from cellfeat.comparison.terminal import score_lines, tuning_lines
     from cellfeat.extraction.store import load_features
     from cellfeat.heads.bundle import check_bundle_folder, save_bundle
 

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellfeat.comparison.cache import FoldCache
-from cellfeat.comparison.compare import PROBABILITY_PREFIX, Comparison, compare
+from cellfeat.comparison.compare import compare
+from cellfeat.comparison.csv_table import harmless_cell
 from cellfeat.comparison.look import BadChannel, Pair, look_at, near_copies
-from cellfeat.comparison.report import harmless_cell
+from cellfeat.comparison.result import PROBABILITY_PREFIX, Comparison
 from cellfeat.comparison.splits import GROUP_COLUMNS, join_groups
 from cellfeat.errors import SplitError
 from cellfeat.extraction.store import Features

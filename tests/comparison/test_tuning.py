@@ -10,10 +10,12 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 from cellfeat.comparison import tuning
 from cellfeat.comparison.cache import FoldCache
-from cellfeat.comparison.compare import compare, evaluate, fit
+from cellfeat.comparison.compare import compare
+from cellfeat.comparison.evaluation import evaluate
+from cellfeat.comparison.fit import fit
 from cellfeat.comparison.head_run import HeadRun
-from cellfeat.comparison.report import tuning_lines
 from cellfeat.comparison.task import Design, prepare
+from cellfeat.comparison.terminal import tuning_lines
 from cellfeat.comparison.tuning import Tuner, candidates, describe_choices, rungs
 from cellfeat.errors import HeadError, SplitError
 from cellfeat.heads.bundle import load_bundle, save_bundle
