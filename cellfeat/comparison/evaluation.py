@@ -28,7 +28,7 @@ class Progress(Protocol):
     def __call__(self, head: str, fold: int, n_done: float, n_total: int) -> None:
         """Take note that `head` is at `fold`, and that `n_done` of `n_total` folds over all heads are finished.
 
-        Folds are counted from 1; fold 0 is all samples.
+        Folds are counted from 1; fold 0 is all samples, which `fit` counts as one fold more.
         """
         ...
 
@@ -59,16 +59,21 @@ def evaluate(
         If the head fails in a fold; the message says in which, and why.
     """
     run = HeadRun(task, head, cache)
-    tuner = Tuner(run, settings, say)
+    return evaluate_run(run, Tuner(run, settings, say), on_fold)
+
+
+def evaluate_run(run: HeadRun, tuner: Tuner, on_fold: FoldObserver) -> HeadResult:
+    """Do what `evaluate` does, with what looks for the head's settings in hand."""
+    task, head = run.task, run.head
     choices, outcomes = [], []
     for number, fold in enumerate(task.folds, start=1):
         on_fold(number, 0)
         try:
-            chosen = settings
+            settings = tuner.given
             if tuner.has_choice:
                 choices.append(tuner.choose(fold.train, partial(on_fold, number)))
-                chosen = {**settings, **choices[-1].settings}
-            outcomes.append(run.outcome(chosen, fold))
+                settings = {**settings, **choices[-1].settings}
+            outcomes.append(run.outcome(settings, fold))
         except HEAD_FAILURES as error:
             raise HeadError(
                 f"{head} failed in fold {number} of {len(task.folds)}: {type(error).__name__}: {error}"
@@ -76,7 +81,7 @@ def evaluate(
     result = score(task, head, _pooled(task, outcomes))
     record = {
         "seconds": _seconds(outcomes, choices),
-        "settings": resolved_settings(task, head, settings),
+        "settings": resolved_settings(task, head, tuner.given),
         "tuning": tuning_record(choices) if choices else None,
     }
     return replace(result, metrics=result.metrics | record, n_cached=run.n_cached)
@@ -107,11 +112,11 @@ def fold_observer(head: str, n_before: int, n_total: int, progress: Progress | N
     n_before
         Folds of the heads before this one.
     n_total
-        Folds of all heads.
+        Folds of all heads; where there is a fit on all samples, it is the last of them.
     """
 
     def report(fold: int, share: float) -> None:
         if progress is not None:
-            progress(head, fold, n_before + fold - 1 + share if fold else n_total, n_total)
+            progress(head, fold, n_before + (fold or n_total) - 1 + share, n_total)
 
     return report

@@ -9,7 +9,7 @@ import numpy as np
 
 from cellfeat.comparison.cache import FoldCache
 from cellfeat.comparison.compare import check_heads
-from cellfeat.comparison.evaluation import Progress, evaluate, fold_observer
+from cellfeat.comparison.evaluation import Progress, evaluate_run, fold_observer
 from cellfeat.comparison.head_run import HeadRun, HeadSettings, new_head, resolved_settings
 from cellfeat.comparison.result import HeadResult
 from cellfeat.comparison.task import Design, Task, prepare
@@ -64,12 +64,15 @@ def fit(
     settings = settings or {}
     check_heads([head], {head: settings})
     task = prepare(features, Design(folds, groups, random_state, draws, calibrate, tune), labels=labels)
+    run = HeadRun(task, head, cache)
+    tuner = Tuner(run, settings, say, on_all=True)
     if tune:
-        say(Tuner(HeadRun(task, head, None), settings).cost(on_all=True))
-    on_fold = fold_observer(head, 0, folds, progress)
-    result = evaluate(task, head, settings, cache=cache, on_fold=on_fold, say=say)
-    if result.metrics["tuning"]:
-        choice = Tuner(HeadRun(task, head, cache), settings).choose(np.arange(len(task.y)), partial(on_fold, 0))
+        say(tuner.cost())
+    on_fold = fold_observer(head, 0, folds + 1, progress)
+    result = evaluate_run(run, tuner, on_fold)
+    on_fold(0, 0)
+    if tuner.has_choice:
+        choice = tuner.choose(np.arange(len(task.y)), partial(on_fold, 0))
         settings = {**settings, **choice.settings}
         result = _with_final_settings(task, result, settings, choice)
     return _fit_all(task, features, result, settings), result

@@ -57,3 +57,9 @@ def test_fit_raises_what_compare_reports(make_clusters, failing_head):
     failing_head(RuntimeError)
     with pytest.raises(HeadError, match="fold 1 of 3: RuntimeError: singular matrix"):
         fit(make_clusters(), "failing", **FEW_DRAWS)
+
+
+def test_progress_counts_the_fit_on_all_samples_as_one_fold_more(make_clusters):
+    told = []
+    fit(make_clusters(), "dummy", progress=lambda *event: told.append(event), **FEW_DRAWS)
+    assert told == [("dummy", 1, 0, 4), ("dummy", 2, 1, 4), ("dummy", 3, 2, 4), ("dummy", 0, 3, 4)]
