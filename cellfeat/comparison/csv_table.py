@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cellfeat.comparison.result import PROBABILITY_PREFIX
 from cellfeat.provenance import publish
 
 _FORMULA_START = ("=", "+", "-", "@", "\t", "\r", "\n")
@@ -39,16 +40,25 @@ def save_predictions_csv(
         Shape ``(n_samples, n_classes)``, written with 6 digits after the point; NaN (a sample that could not be read)
         is an empty cell.
     classes
-        The headings of `probabilities`, in the order of its columns.
+        The headings of `probabilities`, in the order of its columns. Where one of them is the heading of another column
+        too, each begins with ``probability_``, as in ``predictions.parquet``.
     """
     more = more or {}
-    headings = (id_column, label_column, *more, *(classes if probabilities is not None else ()))
+    others = (id_column, label_column, *more)
+    headings = (*others, *(_apart_from(others, classes) if probabilities is not None else ()))
     numbers = [[] for _ in sample_id] if probabilities is None else [_decimals(row) for row in probabilities]
     with publish(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(map(harmless_cell, headings))
         for *texts, row in zip(sample_id, predicted, *more.values(), numbers, strict=True):
             writer.writerow((*map(harmless_cell, texts), *row))
+
+
+def _apart_from(others: Sequence[str], classes: Sequence[str]) -> list[str]:
+    names = list(classes)
+    while set(others) & set(names):
+        names = [f"{PROBABILITY_PREFIX}{name}" for name in names]
+    return names
 
 
 def harmless_cell(text: str) -> str:

@@ -37,6 +37,21 @@ def test_further_columns_stand_between_the_class_and_the_probabilities(tmp_path)
     ]
 
 
+@pytest.mark.parametrize("name", ["set", "set_size", "file_id", "cell_line"])
+def test_no_heading_stands_twice_where_a_class_is_called_like_another_column(tmp_path, name):
+    path = tmp_path / "p.csv"
+    more = {"set": ["b"], "set_size": ["1"]}
+    save_predictions_csv(path, ["1"], ["b"], more=more, probabilities=np.array([[0.25, 0.75]]), classes=[name, "b"])
+    heading, _ = read_csv(path)
+    assert heading == ["file_id", "cell_line", "set", "set_size", f"probability_{name}", "probability_b"]
+
+
+def test_without_probabilities_classes_are_no_headings(tmp_path):
+    path = tmp_path / "p.csv"
+    save_predictions_csv(path, ["1"], ["set"], more={"set": ["set"]}, classes=["set", "b"])
+    assert read_csv(path) == [["file_id", "cell_line", "set"], ["1", "set", "set"]]
+
+
 def test_samples_without_a_prediction_have_empty_cells(tmp_path):
     path = tmp_path / "predictions.csv"
     save_predictions_csv(path, ["1"], [""], probabilities=np.full((1, 2), np.nan), classes=["a", "b"])
