@@ -74,13 +74,10 @@ class Leak:
     copies: float
     near_copies: float
 
-    def line(self) -> str:
-        """Say what the leak is worth."""
-        return (
-            f"{self.head}: {self.random:.3f} on random folds, {self.copies:.3f} with copies kept together, "
-            f"{self.near_copies:.3f} with near copies too: random folds would have claimed "
-            f"{self.random - self.near_copies:+.3f}"
-        )
+    @property
+    def claimed(self) -> float:
+        """By how much random folds would have claimed too much."""
+        return self.random - self.near_copies
 
 
 @dataclass(frozen=True)

@@ -89,14 +89,23 @@ class HeadDifference:
         """Whether the difference stands when all pairs are taken into account, at the 5 % level."""
         return self.adjusted_p < 1 - LEVEL
 
+    @property
+    def stands_alone(self) -> bool:
+        """Whether it would be evidence if there were no other pair, and is none."""
+        return self.difference.p_value < 1 - LEVEL <= self.adjusted_p
+
+    def doubt(self) -> str:
+        """Say why an interval that leaves out 0 is no evidence."""
+        return f"p = {self.adjusted_p:.2f} over all pairs"
+
     def verdict(self) -> str:
         """Say it in words."""
         gap = self.difference
         numbers = f"{gap.estimate:.3f} [{gap.low:.3f}, {gap.high:.3f}]"
         if self.is_evidence:
             return f"{self.better} is better than {self.worse} by {numbers}"
-        alone = f" (p = {self.adjusted_p:.2f} over all pairs)" if gap.p_value < 1 - LEVEL else ""
-        return f"no evidence that {self.better} and {self.worse} differ: {numbers}{alone}"
+        doubt = f" ({self.doubt()})" if self.stands_alone else ""
+        return f"no evidence that {self.better} and {self.worse} differ: {numbers}{doubt}"
 
 
 @dataclass(frozen=True)
@@ -134,7 +143,11 @@ class Comparison:
 
     def verdicts_on_best(self) -> list[str]:
         """Say for each other head whether there is evidence that the best is better."""
-        return [pair.verdict() for pair in self.differences if self.best.head in (pair.better, pair.worse)]
+        return [pair.verdict() for pair in self.differences_to_best()]
+
+    def differences_to_best(self) -> list[HeadDifference]:
+        """The pairs of the best head with each other one."""
+        return [pair for pair in self.differences if pair.better == self.best.head]
 
     def predictions(self) -> pd.DataFrame:
         """Every out-of-fold prediction of every head."""

@@ -1,10 +1,10 @@
-"""What a comparison prints: tables and lines of text.
+"""What comparisons and audits print: the table that is read first, and the few lines that change what one does next.
 
-Names of classes and heads come from files: control characters are replaced before anything is shown, and no markup in
-them is obeyed.
+All figures stand in ``comparison.json``, ``metrics.json`` and ``audit.csv``. Names of classes and samples come from
+files: control characters are replaced before anything is shown, and no markup in them is obeyed.
 """
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,29 +12,28 @@ from rich.box import SIMPLE_HEAD
 from rich.table import Table
 from rich.text import Text
 
-from cellfeat.comparison.names import clean_text, shorten, shown_names
+from cellfeat.comparison.audit import Audit, Finding
+from cellfeat.comparison.names import clean_text, shorten
 from cellfeat.comparison.result import Comparison, HeadDifference, HeadResult
 from cellfeat.comparison.tuning import describe_choices, describe_settings
 
+WIDE = 100
+"""Columns from which on a difference and its interval stand in one line of the table."""
 
-def render_table(comparison: Comparison) -> Table:
-    """Set out the heads, best first, for the terminal."""
-    table = Table(title=Text(_headline(comparison)), title_justify="left", caption_justify="left", box=SIMPLE_HEAD)
-    table.pad_edge, table.padding = False, (0, 1, 0, 0)
-    table.caption = (
-        Text("\n".join(clean_text(" ".join(failure.reason.split())) for failure in comparison.failures)) or None
-    )
-    for heading in ("head", "balanced accuracy", "worst class"):
-        table.add_column(heading, no_wrap=True)
-    table.add_column("seconds", justify="right", no_wrap=True)
-    # Numbers first: in 80 columns the words wrap beneath them.
-    table.add_column("against the best")
-    for result in comparison.results:
-        table.add_row(*map(Text, _table_row(comparison, result)))
-    return table
+MOST_CLASSES = 15
+"""Classes of which `fit` prints the recall, the lowest first."""
+
+USUAL_THRESHOLD = 0.8
+"""What `predict --min-probability` is told for; the others stand in ``metrics.json``."""
+
+TOLD_ONE_BY_ONE = ("label conflict", "confounded", "rare class", "suspicious label")
+"""Kinds of findings that a person decides on; of the others the number says enough."""
+
+MOST_OF_A_KIND = 5
 
 
-def _headline(comparison: Comparison) -> str:
+def headline(comparison: Comparison) -> str:
+    """Tell what was compared on: samples, groups, classes and folds, and what was left out."""
     counts, design = comparison.counts, comparison.design
     parts = [
         f"{counts.n_samples} samples in {counts.n_groups} groups, {len(comparison.classes)} classes, "
@@ -55,90 +54,89 @@ def _copies_phrase(n_copies: int, groups: str) -> str:
     return f"{copies} of images kept with their originals"
 
 
-def _table_row(comparison: Comparison, result: HeadResult) -> tuple[str, ...]:
-    return (*_score_cells(result), _against_best(comparison, result))
+def render_table(comparison: Comparison, width: int) -> Table:
+    """Set out the heads, best first.
 
-
-def _score_cells(result: HeadResult) -> tuple[str, ...]:
-    metrics = result.metrics
-    worst = int(np.argmin(metrics["per_class_recall"]))
-    return (
-        clean_text(result.head),
-        f"{metrics['balanced_accuracy']:.3f} [{metrics['ci_low']:.3f}, {metrics['ci_high']:.3f}]",
-        f"{shorten(metrics['classes'][worst])} {metrics['per_class_recall'][worst]:.3f}",
-        f"{sum(metrics['seconds'].values()):.1f}",
-    )
-
-
-def _against_best(comparison: Comparison, result: HeadResult) -> str:
-    if result is comparison.best:
-        return "best"
-    pair = _pair(comparison.differences, comparison.best.head, result.head)
-    numbers = f"{pair.difference.estimate:.3f} [{pair.difference.low:.3f}, {pair.difference.high:.3f}]"
-    return f"{numbers} worse" if pair.is_evidence else f"{numbers} no evidence"
-
-
-def _pair(differences: Iterable[HeadDifference], better: str, worse: str) -> HeadDifference:
-    return next(pair for pair in differences if (pair.better, pair.worse) == (better, worse))
+    Parameters
+    ----------
+    width
+        Columns that there are; in few, names of classes are cut, and intervals of differences stand in a second line.
+    """
+    table = _score_table()
+    table.add_column("against the best", no_wrap=True)
+    for result in comparison.results:
+        table.add_row(*_score_cells(result), Text(_against_best(comparison, result, " " if width >= WIDE else "\n")))
+    return table
 
 
 def render_standings(results: Sequence[HeadResult]) -> Table:
     """Set out the heads that are finished so far, best first; the verdicts come when all are."""
-    table = Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0))
-    for heading in ("head", "balanced accuracy", "worst class", "seconds"):
-        table.add_column(heading, no_wrap=True)
+    table = _score_table()
     for result in sorted(results, key=lambda result: -result.balanced_accuracy):
-        table.add_row(*map(Text, _score_cells(result)))
+        table.add_row(*_score_cells(result))
     return table
 
 
-def score_lines(result: HeadResult) -> list[str]:
-    """Tell one head's scores in lines of text: balanced accuracy, each fold's, and each class's recall and coverage."""
+def _score_table() -> Table:
+    table = _plain_table()
+    table.add_column("head", no_wrap=True)
+    table.add_column("balanced accuracy", no_wrap=True)
+    table.add_column("worst class")  # the one column that gives way in a narrow terminal
+    table.add_column("recall", justify="right", no_wrap=True)
+    table.add_column("seconds", justify="right", no_wrap=True)
+    return table
+
+
+def _plain_table() -> Table:
+    return Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+
+
+def _score_cells(result: HeadResult) -> tuple[Text, ...]:
     metrics = result.metrics
-    folds = ", ".join(f"{value:.3f}" for value in metrics["per_fold"])
-    return [
-        clean_text(result.line()),
-        f"per fold: {folds}",
-        _calibration_line(metrics),
-        *_abstaining_lines(metrics),
-        f"predict --coverage {metrics['prediction_sets']['coverage']:g}: {sets_phrase(metrics['prediction_sets'])}",
-        *_class_lines(metrics),
-    ]
-
-
-def _class_lines(metrics: Mapping[str, Any]) -> list[str]:
-    names = shown_names(metrics["classes"])
-    width = max(map(len, ("class", *names)))
-    recalls = zip(metrics["per_class_recall"], metrics["per_class_recall_ci"], strict=True)
-    covered = metrics["prediction_sets"]["per_class_coverage"]
-    by_fold = np.array(metrics["prediction_sets"]["per_class_coverage_per_fold"]).T
-    lines = [f"  {'class':<{width}}  {'recall':<20}  true class in the set, lowest and highest fold"]
-    for name, (recall, (low, high)), share, folds in zip(names, recalls, covered, by_fold, strict=True):
-        lines.append(
-            f"  {name:<{width}}  {recall:.3f} [{low:.3f}, {high:.3f}]  "
-            f"{share:.3f}, {folds.min():.3f} to {folds.max():.3f}"
-        )
-    return lines
-
-
-def _abstaining_lines(metrics: Mapping[str, Any]) -> list[str]:
-    parts = [
-        f"{row['min_probability']:g} keeps {row['kept']:.0%}, {row['accuracy']:.1%} right"
-        for row in metrics["abstaining"]
-        if row["kept"] < 1
-    ]
-    return [f"predict --min-probability: {'; '.join(parts)}"] if parts else []
-
-
-def _calibration_line(metrics: Mapping[str, Any]) -> str:
-    error, loss = metrics["calibration_error"], metrics["log_loss"]
-    if metrics["calibrate"] == "none":
-        return f"probabilities as the head gives them: calibration error {error:.3f}, log loss {loss:.3f}"
+    worst = int(np.argmin(metrics["per_class_recall"]))
     return (
-        f"probabilities calibrated by temperature {metrics['temperature']:.2f}: calibration error "
-        f"{metrics['calibration_error_uncalibrated']:.3f} -> {error:.3f}, "
-        f"log loss {metrics['log_loss_uncalibrated']:.3f} -> {loss:.3f}"
+        _name(result.head),
+        Text(f"{metrics['balanced_accuracy']:.3f} [{metrics['ci_low']:.3f}, {metrics['ci_high']:.3f}]"),
+        _name(metrics["classes"][worst]),
+        Text(f"{metrics['per_class_recall'][worst]:.3f}"),
+        Text(f"{sum(metrics['seconds'].values()):.1f}"),
     )
+
+
+def _name(name: str) -> Text:
+    return Text(shorten(name), no_wrap=True, overflow="ellipsis")
+
+
+def _against_best(comparison: Comparison, result: HeadResult, between: str) -> str:
+    if result is comparison.best:
+        return "best"
+    pair = next(pair for pair in comparison.differences_to_best() if pair.worse == result.head)
+    gap = pair.difference
+    words = "worse by" if pair.is_evidence else "no evidence:"
+    return f"{words} {gap.estimate:.3f}{between}[{gap.low:.3f}, {gap.high:.3f}]"
+
+
+def verdict_lines(comparison: Comparison) -> list[str]:
+    """Say which heads the best one is better than, for which there is no evidence, and which heads failed."""
+    best, pairs = comparison.best.head, comparison.differences_to_best()
+    beaten = [pair.worse for pair in pairs if pair.is_evidence]
+    others = [_with_doubt(pair) for pair in pairs if not pair.is_evidence]
+    lines = [f"{best} is better than {_listed(beaten, 'and')}"] if beaten else []
+    lines += [f"no evidence that {best} differs from {_listed(others, 'or')}"] if others else []
+    return [_one_line(line) for line in (*lines, *(failure.reason for failure in comparison.failures))]
+
+
+def _with_doubt(pair: HeadDifference) -> str:
+    return f"{pair.worse} ({pair.doubt()})" if pair.stands_alone else pair.worse
+
+
+def _listed(names: Sequence[str], word: str) -> str:
+    *first, last = names
+    return f"{', '.join(first)} {word} {last}" if first else last
+
+
+def _one_line(text: str) -> str:
+    return clean_text(" ".join(text.split()))
 
 
 def tuning_lines(results: Sequence[HeadResult]) -> list[str]:
@@ -156,18 +154,57 @@ def _tuning_lines(result: HeadResult) -> Iterator[str]:
         yield f"{result.head}: {len(failures)} settings could not be fitted, the first {failures[0]}"
 
 
-def set_lines(comparison: Comparison) -> list[str]:
-    """Tell how large each head's prediction sets are on held-out folds, and which class a fold covers least."""
-    coverage = comparison.best.metrics["prediction_sets"]["coverage"]
-    width = max(len(clean_text(result.head)) for result in comparison.results)
+def score_line(result: HeadResult) -> str:
+    """Tell one head's balanced accuracy, and between what the folds lie."""
+    folds = result.metrics["per_fold"]
+    return clean_text(f"{result.line()}; folds {min(folds):.3f} to {max(folds):.3f}")
+
+
+def render_classes(result: HeadResult) -> Table:
+    """Set out the recall of each class, the lowest first, and which class it is most often taken for."""
+    metrics = result.metrics
+    table = _plain_table()
+    table.add_column("class")
+    table.add_column("recall", no_wrap=True)
+    table.add_column("most often taken for")
+    recall = metrics["per_class_recall"]
+    ascending = np.argsort(recall, kind="stable").tolist()
+    for number in ascending[:MOST_CLASSES]:
+        low, high = metrics["per_class_recall_ci"][number]
+        told = Text(f"{recall[number]:.3f} [{low:.3f}, {high:.3f}]")
+        table.add_row(_name(metrics["classes"][number]), told, _mistaken_for(metrics, number))
+    left = ascending[MOST_CLASSES:]
+    if left:
+        table.add_row(f"{len(left)} more", f"{recall[left[0]]:.3f} and above", "")
+    return table
+
+
+def _mistaken_for(metrics: Mapping[str, Any], number: int) -> Text:
+    counts = np.array(metrics["confusion_matrix"][number])
+    n_samples = counts.sum()
+    counts[number] = 0
+    if not counts.any():
+        return Text("")
+    name = shorten(metrics["classes"][int(counts.argmax())])
+    return Text(f"{name} {counts.max() / n_samples:.0%}")
+
+
+def predict_lines(result: HeadResult) -> list[str]:
+    """Tell what `predict` would give with the options that have it say less, or more, than one class."""
+    sets = result.metrics["prediction_sets"]
     return [
-        f"predict --coverage {coverage:g}, on held-out folds:",
-        *(
-            f"  {clean_text(result.head):<{width}}  {sets_phrase(result.metrics['prediction_sets'])}; "
-            f"{_least_covered(result.metrics)}"
-            for result in comparison.results
-        ),
+        *_abstaining_lines(result.metrics["abstaining"]),
+        f"predict --coverage {sets['coverage']:g}: {sets_phrase(sets)}",
     ]
+
+
+def _abstaining_lines(abstaining: Sequence[Mapping[str, float]]) -> list[str]:
+    rows = [row for row in abstaining if row["kept"] < 1]
+    if not rows:
+        return []
+    row = next((row for row in rows if row["min_probability"] >= USUAL_THRESHOLD), rows[-1])
+    threshold = row["min_probability"]
+    return [f"predict --min-probability {threshold:g}: keeps {row['kept']:.0%}, {row['accuracy']:.1%} of them right"]
 
 
 def sets_phrase(summary: Mapping[str, Any]) -> str:
@@ -178,7 +215,38 @@ def sets_phrase(summary: Mapping[str, Any]) -> str:
     )
 
 
-def _least_covered(metrics: Mapping[str, Any]) -> str:
-    by_fold = np.array(metrics["prediction_sets"]["per_class_coverage_per_fold"])
-    least = int(by_fold.min(axis=0).argmin())
-    return f"least covered in a fold: {shorten(metrics['classes'][least])} {by_fold.min():.3f}"
+def render_counts(found: Audit) -> Table:
+    """Set out how many findings of each kind there are."""
+    table = _plain_table()
+    table.add_column("finding", no_wrap=True)
+    table.add_column("number", justify="right", no_wrap=True)
+    for finding, count in found.counts().items():
+        table.add_row(finding, str(count))
+    return table
+
+
+def render_leaks(found: Audit) -> Table:
+    """Set out what heads score by what the folds keep together, and what random folds would have claimed."""
+    table = _plain_table()
+    table.add_column("head", no_wrap=True)
+    for heading in ("nothing", "copies", "near copies too", "random folds would have claimed"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for leak in found.leaks:
+        scores = (leak.random, leak.copies, leak.near_copies)
+        table.add_row(_name(leak.head), *(f"{score:.3f}" for score in scores), f"{leak.claimed:+.3f}")
+    return table
+
+
+def finding_lines(found: Audit) -> list[str]:
+    """Tell one by one the first findings of the kinds that a person decides on."""
+    lines = []
+    for kind in TOLD_ONE_BY_ONE:
+        of_kind = [finding for finding in found.findings if finding.finding == kind]
+        lines += [_finding_line(finding) for finding in of_kind[:MOST_OF_A_KIND]]
+        lines += [f"{kind}: {len(of_kind) - MOST_OF_A_KIND} more"] if len(of_kind) > MOST_OF_A_KIND else []
+    return lines
+
+
+def _finding_line(finding: Finding) -> str:
+    pair = " and ".join(filter(None, (finding.sample_id, finding.partner)))
+    return _one_line(": ".join(filter(None, (finding.finding, pair, finding.detail))))
