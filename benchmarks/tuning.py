@@ -22,9 +22,9 @@ from heads import generated
 import cellfeat
 from cellfeat.comparison.cache import FoldCache
 from cellfeat.comparison.compare import HeadResult, evaluate
-from cellfeat.comparison.report import tuning_lines
 from cellfeat.comparison.splits import sample_groups, thinned_rows
 from cellfeat.comparison.task import Design, Task, prepare
+from cellfeat.comparison.terminal import tuning_lines
 from cellfeat.extraction.store import Features
 
 

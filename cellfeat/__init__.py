@@ -17,7 +17,7 @@ _HOMES = {
     "load_features": "cellfeat.extraction.store",
     "audit": "cellfeat.comparison.audit",
     "compare": "cellfeat.comparison.compare",
-    "fit": "cellfeat.comparison.compare",
+    "fit": "cellfeat.comparison.fit",
     "predict": "cellfeat.comparison.predict",
     "load_bundle": "cellfeat.heads.bundle",
 }

@@ -1,5 +1,6 @@
 """The command line: one command a file, each a thin layer over the function of the same name."""
 
+import io
 import os
 import signal
 import sys
@@ -60,6 +61,9 @@ def main(default_config: Path | None = None) -> None:
         A file that lies beneath ``--config``: ``configs/default.yaml`` where `cli.py` is run from a clone.
     """
     signal.signal(signal.SIGTERM, _terminate)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # As stderr has it: a name that a pipe's encoding lacks is escaped, and does not end the command.
+        sys.stdout.reconfigure(errors="backslashreplace")
     code = exit_code(sys.argv[1:], default_config)
     # All is said and done: a signal changes nothing of a success, and ends anything else at once.
     for number in (signal.SIGINT, signal.SIGTERM):

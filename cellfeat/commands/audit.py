@@ -52,9 +52,10 @@ def command(
             cache=FoldCache(folder / CACHE_FOLDER),
             say=observer.say,
         )
-    _, groups = write_audit(found, folder)
-    click.echo("\n".join(_lines(found)))
-    click.echo(f"findings: {folder}; keep these groups together: --groups {groups}")
+    findings, groups = write_audit(found, folder)
+    _print(found)
+    click.echo(f"{len(found.sample_id)} samples in {len(set(found.group.tolist()))} groups: --groups {groups}")
+    click.echo(f"findings: {findings}")
 
 
 def _recorded_images(features: "Features", observer: Any) -> Path | None:
@@ -65,15 +66,16 @@ def _recorded_images(features: "Features", observer: Any) -> Path | None:
     return None
 
 
-def _lines(found: "Audit") -> list[str]:
-    from cellfeat.commands import printable
+def _print(found: "Audit") -> None:
+    from cellfeat.commands.console import print_table
+    from cellfeat.comparison.terminal import finding_lines, render_counts, render_leaks
 
-    counts = found.counts()
-    width = max(map(len, counts), default=0)
-    few = [f for f in found.findings if f.finding in ("label conflict", "confounded", "rare class")]
-    return [
-        *(f"{finding:<{width}}  {count}" for finding, count in counts.items()),
-        *(printable(" ".join(filter(None, (f"{f.finding}:", f.sample_id, f.partner, f.detail)))) for f in few[:20]),
-        f"{len(found.sample_id)} samples in {len(set(found.group.tolist()))} groups",
-        *(leak.line() for leak in found.leaks),
-    ]
+    if found.findings:
+        print_table(render_counts(found))
+        click.echo("\n".join([*finding_lines(found), ""]))
+    else:
+        click.echo("nothing was found\n")
+    if found.leaks:
+        click.echo("balanced accuracy, by what the folds keep together:\n")
+        print_table(render_leaks(found))
+        click.echo()

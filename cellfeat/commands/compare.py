@@ -8,11 +8,8 @@ import click
 from cellfeat.commands.options import config_options, evaluation_arguments, fold_flags, fold_options, resolve_settings
 
 if TYPE_CHECKING:
-    from cellfeat.comparison.compare import Comparison
+    from cellfeat.comparison.result import Comparison
     from cellfeat.config import Settings
-
-TABLE_WIDTH = 120
-"""Columns of a table that goes to a file or a pipe."""
 
 
 @click.command("compare")
@@ -51,16 +48,14 @@ def command(
         _repeat(settings, labels, repeats)
     if parts:
         _draw_curves(settings, labels, parts)
-    click.echo(f"results: {settings.comparison.output}")
+    click.echo(f"\nresults: {settings.comparison.output} (comparison.json: every figure; and pictures)")
 
 
 def compare_and_report(settings: "Settings", *, labels: Path | None = None, fresh: bool = False) -> "Comparison":
-    """Compare the heads of the settings, print the table and the verdicts, and write the report."""
-    from rich.console import Console
-
+    """Compare the heads of the settings, write the report, and print the table and the verdicts."""
     from cellfeat.commands.standing import StandingObserver
     from cellfeat.comparison.compare import compare
-    from cellfeat.comparison.report import render_table, set_lines, tuning_lines, write_report
+    from cellfeat.comparison.report import write_report
     from cellfeat.extraction.store import load_features
 
     features = load_features(settings.extraction.output)
@@ -70,15 +65,22 @@ def compare_and_report(settings: "Settings", *, labels: Path | None = None, fres
         comparison = compare(
             features, heads=wanted.heads, settings=settings.heads, on_outcome=observer.head_done, **arguments
         )
-    console = Console()
-    console.width = max(console.width, TABLE_WIDTH) if not console.is_terminal else console.width
-    console.print(render_table(comparison))
-    click.echo("\n".join([*comparison.verdicts_on_best(), *tuning_lines(comparison.results)]))
-    click.echo("\n".join(set_lines(comparison)))
     write_report(comparison, wanted.output)
+    _print(comparison)
     if not comparison.is_complete:
         raise KeyboardInterrupt
     return comparison
+
+
+def _print(comparison: "Comparison") -> None:
+    from cellfeat.commands.console import print_table, table_width
+    from cellfeat.comparison.terminal import headline, render_table, tuning_lines, verdict_lines
+
+    click.echo(f"{headline(comparison)}\n")
+    print_table(render_table(comparison, table_width()))
+    lines = [*verdict_lines(comparison), *tuning_lines(comparison.results)]
+    if lines:
+        click.echo("\n".join(["", *lines]))
 
 
 def _parsed_fractions(text: str) -> tuple[float, ...]:

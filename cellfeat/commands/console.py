@@ -1,11 +1,30 @@
-"""What the user sees while a command runs: lines and progress bars on stderr."""
+"""What the user sees: lines and progress bars on stderr while a command runs, and tables on stdout."""
 
 from types import TracebackType
 
+import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
+from rich.table import Table
 
 from cellfeat.commands import printable
+
+UNBOUNDED = 10_000
+"""Columns of a file or a pipe: each row of a table is one line there, however long."""
+
+
+def table_width() -> int:
+    """Columns that a table on stdout may have."""
+    console = Console()
+    return console.width if console.is_terminal else UNBOUNDED
+
+
+def print_table(table: Table) -> None:
+    """Print a table to stdout, where there is no terminal without colours and without spaces at the ends of lines."""
+    console = Console(width=table_width())
+    with console.capture() as captured:
+        console.print(table)
+    click.echo("\n".join(line.rstrip() for line in captured.get().splitlines()))
 
 
 class ConsoleObserver:

@@ -23,7 +23,7 @@ def command(samples: int, seed: int, output: Path) -> None:
     """
     from cellfeat.commands.compare import compare_and_report
     from cellfeat.commands.console import ConsoleObserver
-    from cellfeat.commands.fit import fit_and_save
+    from cellfeat.commands.fit import fit_and_save, print_head
     from cellfeat.config import load_settings
     from cellfeat.extraction.extract import extract
     from cellfeat.samples.synthetic import write_synthetic_cells
@@ -34,7 +34,8 @@ def command(samples: int, seed: int, output: Path) -> None:
     with ConsoleObserver() as observer:
         extract(settings, observer=observer)
     best = compare_and_report(settings).best.head
-    fit_and_save(settings, best, output / "results" / best)
+    click.echo(f"\nthe best, {best}, fitted on all samples:\n")
+    print_head(fit_and_save(settings, best, output / "results" / best))
     click.echo(_what_next(output, best))
 
 

@@ -8,6 +8,7 @@ import click
 from cellfeat.commands.options import config_options, evaluation_arguments, fold_flags, fold_options, resolve_settings
 
 if TYPE_CHECKING:
+    from cellfeat.comparison.result import HeadResult
     from cellfeat.config import Settings
 
 
@@ -33,19 +34,23 @@ def command(
     Beside the saved head: metrics.json and the out-of-fold predictions. Folds that compare has evaluated already are
     taken from there.
     """
+    from cellfeat.comparison.terminal import score_line
+
     settings = resolve_settings(config, assignments, fold_flags(**flags))
     folder = output or settings.comparison.output / head
-    fit_and_save(settings, head, folder, labels=labels, fresh=fresh)
-    click.echo(folder)
+    result = fit_and_save(settings, head, folder, labels=labels, fresh=fresh)
+    click.echo(f"{score_line(result)}\n")
+    print_head(result)
+    click.echo(f"\nsaved head: {folder} (metrics.json: every figure; and pictures)")
 
 
 def fit_and_save(
     settings: "Settings", head: str, folder: Path, *, labels: Path | None = None, fresh: bool = False
-) -> None:
-    """Evaluate, fit and save one head, and print its scores."""
+) -> "HeadResult":
+    """Evaluate, fit and save one head, and write what was found of it beside it."""
     from cellfeat.commands.standing import StandingObserver
-    from cellfeat.comparison.compare import fit
-    from cellfeat.comparison.report import score_lines, tuning_lines, write_head_report
+    from cellfeat.comparison.fit import fit
+    from cellfeat.comparison.report import write_head_report
     from cellfeat.extraction.store import load_features
     from cellfeat.heads.bundle import check_bundle_folder, save_bundle
 
@@ -56,4 +61,13 @@ def fit_and_save(
         bundle, result = fit(features, head, settings=settings.heads.get(head, {}), **arguments)
     save_bundle(bundle, folder)
     write_head_report(result, folder)
-    click.echo("\n".join([*score_lines(result), *tuning_lines([result])]))
+    return result
+
+
+def print_head(result: "HeadResult") -> None:
+    """Print what the table of a comparison does not tell of a head: its classes, and what `predict` would give."""
+    from cellfeat.commands.console import print_table
+    from cellfeat.comparison.terminal import predict_lines, render_classes, tuning_lines
+
+    print_table(render_classes(result))
+    click.echo("\n".join(["", *predict_lines(result), *tuning_lines([result])]))

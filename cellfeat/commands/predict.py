@@ -68,7 +68,7 @@ def command(
 
 def _remarks(predictions: "Predictions", min_probability: float) -> "Iterator[str]":
     from cellfeat.commands import printable
-    from cellfeat.comparison.report import sets_phrase
+    from cellfeat.comparison.terminal import sets_phrase
     from cellfeat.errors import first_ten
     from cellfeat.heads.conformal import groups_needed
 

@@ -14,7 +14,7 @@ def command(config: Path | None, assignments: tuple[str, ...], tune: int | None)
     """Extract, compare the heads, then fit and save the best: the whole way in one go."""
     from cellfeat.commands.compare import compare_and_report
     from cellfeat.commands.console import ConsoleObserver
-    from cellfeat.commands.fit import fit_and_save
+    from cellfeat.commands.fit import fit_and_save, print_head
     from cellfeat.comparison.compare import check_heads
     from cellfeat.extraction.extract import extract
 
@@ -24,6 +24,7 @@ def command(config: Path | None, assignments: tuple[str, ...], tune: int | None)
         extract(settings, observer=observer)
     best = compare_and_report(settings).best.head
     folder = settings.comparison.output / best
-    click.echo(f"\nfitting the best, {best}, on all samples")
-    fit_and_save(settings, best, folder)
-    click.echo(f"results: {settings.comparison.output}; saved head: {folder}")
+    click.echo(f"\nthe best, {best}, fitted on all samples:\n")
+    print_head(fit_and_save(settings, best, folder))
+    click.echo(f"\nresults: {settings.comparison.output} (comparison.json: every figure; and pictures)")
+    click.echo(f"saved head: {folder}")

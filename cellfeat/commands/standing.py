@@ -10,7 +10,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from cellfeat.commands import printable
 
 if TYPE_CHECKING:
-    from cellfeat.comparison.compare import HeadResult, Outcome
+    from cellfeat.comparison.result import HeadResult, Outcome
 
 
 class StandingObserver:
@@ -45,7 +45,7 @@ class StandingObserver:
 
     def head_done(self, outcome: "Outcome") -> None:
         """Take the head's result into the standings."""
-        from cellfeat.comparison.compare import HeadFailure
+        from cellfeat.comparison.result import HeadFailure
 
         if isinstance(outcome, HeadFailure):
             self.say(outcome.reason)
@@ -55,7 +55,7 @@ class StandingObserver:
             self.say(_line(outcome))
 
     def _view(self) -> RenderableType:
-        from cellfeat.comparison.report import render_standings
+        from cellfeat.comparison.terminal import render_standings
 
         return Group(render_standings(self._results), self._progress) if self._results else self._progress
 
@@ -65,7 +65,5 @@ class StandingObserver:
 
 
 def _line(result: "HeadResult") -> str:
-    from cellfeat.comparison.report import score_line
-
     folds = f"; {result.n_cached} of {result.metrics['folds']} folds from an earlier run" if result.n_cached else ""
-    return f"{score_line(result)}{folds}"
+    return f"{result.line()}{folds}"

@@ -12,9 +12,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellfeat.comparison.cache import FoldCache
-from cellfeat.comparison.compare import PROBABILITY_PREFIX, Comparison, compare
+from cellfeat.comparison.compare import compare
+from cellfeat.comparison.csv_table import harmless_cell
 from cellfeat.comparison.look import BadChannel, Pair, look_at, near_copies
-from cellfeat.comparison.report import harmless_cell
+from cellfeat.comparison.result import PROBABILITY_PREFIX, Comparison
 from cellfeat.comparison.splits import GROUP_COLUMNS, join_groups
 from cellfeat.errors import SplitError
 from cellfeat.extraction.store import Features
@@ -73,13 +74,10 @@ class Leak:
     copies: float
     near_copies: float
 
-    def line(self) -> str:
-        """Say what the leak is worth."""
-        return (
-            f"{self.head}: {self.random:.3f} on random folds, {self.copies:.3f} with copies kept together, "
-            f"{self.near_copies:.3f} with near copies too: random folds would have claimed "
-            f"{self.random - self.near_copies:+.3f}"
-        )
+    @property
+    def claimed(self) -> float:
+        """By how much random folds would have claimed too much."""
+        return self.random - self.near_copies
 
 
 @dataclass(frozen=True)

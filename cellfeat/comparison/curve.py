@@ -7,8 +7,9 @@ import numpy as np
 import pandas as pd
 
 from cellfeat.comparison.cache import FoldCache
-from cellfeat.comparison.compare import LEVEL, HeadResult, evaluate
+from cellfeat.comparison.evaluation import evaluate
 from cellfeat.comparison.head_run import HeadSettings
+from cellfeat.comparison.result import LEVEL, HeadResult
 from cellfeat.comparison.scores import Difference
 from cellfeat.comparison.splits import Fold, thinned_rows
 from cellfeat.comparison.task import Task

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellfeat.comparison.conformal import PredictionSets, sets_of
-from cellfeat.comparison.report import save_predictions_csv
+from cellfeat.comparison.csv_table import save_predictions_csv
 from cellfeat.errors import ConfigError, FingerprintError
 from cellfeat.extraction.store import Features, Status
 from cellfeat.heads.bundle import Bundle

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from cellfeat.comparison.compare import LEVEL, Comparison
+from cellfeat.comparison.result import LEVEL, Comparison
 from cellfeat.comparison.scores import Difference, holm
 
 LEAST_P = 0.001

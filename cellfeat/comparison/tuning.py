@@ -115,11 +115,14 @@ class Plan:
     ----------
     n_folds
         Inner folds.
+    n_train
+        Training samples of an inner fold.
     rungs
         In the order in which they are climbed.
     """
 
     n_folds: int
+    n_train: int
     rungs: tuple[Rung, ...]
 
     @property
@@ -207,20 +210,32 @@ class Tuner:
         Settings that the user gave: they stay as they are, and only the others are searched.
     say
         Told after the first fit how long all will take.
+    on_all
+        Whether settings for all samples are looked for too, after those of the folds: it is told of, and reckoned with.
 
     Attributes
     ----------
+    given
+        As above.
     candidates
         See `candidates`.
     """
 
-    def __init__(self, run: HeadRun, given: HeadSettings, say: Callable[[str], None] = lambda _line: None) -> None:
+    def __init__(
+        self,
+        run: HeadRun,
+        given: HeadSettings,
+        say: Callable[[str], None] = lambda _line: None,
+        *,
+        on_all: bool = False,
+    ) -> None:
         design = run.task.design
         space = {name: values for name, values in search_space(run.head).items() if name not in given}
         resolved = resolved_settings(run.task, run.head, given)
         drawn = candidates(space, resolved, design.tune, design.random_state)
         self.candidates = [plain_params(settings) for settings in drawn]
-        self._run, self._given, self._say = run, given, say
+        self._run, self.given, self._say = run, given, say
+        self._parts = [fold.train for fold in run.task.folds] + ([np.arange(len(run.task.y))] if on_all else [])
         self._was_estimated = False
 
     @property
@@ -228,8 +243,8 @@ class Tuner:
         """Whether there is anything but the settings as given."""
         return len(self.candidates) > 1
 
-    def cost(self, *, on_all: bool = False) -> str:
-        """Say how much is to be fitted over all folds; with `on_all` also for the settings for all samples.
+    def cost(self) -> str:
+        """Say how much is to be fitted.
 
         Raises
         ------
@@ -238,11 +253,13 @@ class Tuner:
         """
         if not self.has_choice:
             return f"{self._run.head}: no settings to choose from"
-        task = self._run.task
-        parts = [fold.train for fold in task.folds] + ([np.arange(len(task.y))] if on_all else [])
-        n_fits = sum(self._plan(rows).n_fits for rows in parts)
-        where = f"each of {len(task.folds)} folds" + (" and on all samples" if on_all else "")
+        n_fits = sum(self._plan(rows).n_fits for rows in self._parts)
+        where = f"each of {self._where(' and on all samples')}"
         return f"{self._run.head}: {len(self.candidates)} settings in {where}, {n_fits} fits on parts of them"
+
+    def _where(self, all_samples: str) -> str:
+        n_folds = len(self._run.task.folds)
+        return f"{n_folds} folds{all_samples if len(self._parts) > n_folds else ''}"
 
     def choose(self, rows: Integers, on_share: Callable[[float], None] = lambda _share: None) -> Choice:
         """Find the settings for a training part, or take them from the cache.
@@ -264,7 +281,7 @@ class Tuner:
         SplitError
             If a class has too few groups for two inner folds.
         """
-        cache, keys = self._run.cache, self._run.keys(self._given)
+        cache, keys = self._run.cache, self._run.keys(self.given)
         if cache is None or not keys.can_be_cached:
             return self._search(rows, on_share)
         key = keys.key_of(self._question(rows))
@@ -277,7 +294,7 @@ class Tuner:
 
     def _search(self, rows: Integers, on_share: Callable[[float], None]) -> Choice:
         start, plan = perf_counter(), self._plan(rows)
-        search = _Search(self._run, self._given, self.candidates, rows, plan, self._observer(plan, on_share))
+        search = _Search(self._run, self.given, self.candidates, rows, plan, self._observer(plan, on_share))
         return replace(search.choice(), seconds=perf_counter() - start)
 
     def _plan(self, rows: Integers) -> Plan:
@@ -288,7 +305,8 @@ class Tuner:
                 "tune: inner folds need every class in 2 or more groups of each training part, got a class in 1; "
                 "ask for more folds, leave the class out, or do not tune"
             )
-        return Plan(n_folds, tuple(rungs(len(self.candidates) - 1, len(rows) * (n_folds - 1) // n_folds)))
+        n_train = len(rows) * (n_folds - 1) // n_folds
+        return Plan(n_folds, n_train, tuple(rungs(len(self.candidates) - 1, n_train)))
 
     def _question(self, rows: Integers) -> dict[str, Any]:
         """All that decides a choice, beside what decides an outcome."""
@@ -313,15 +331,16 @@ class Tuner:
         return observe
 
     def _estimate_once(self, seconds: float) -> None:
-        """Tell from the first fit, on all training samples of an inner fold, how long all folds will take."""
+        """Tell from the first fit, on all training samples of an inner fold, how long all of them will take."""
         if self._was_estimated:
             return
         self._was_estimated = True
-        plans = [self._plan(fold.train) for fold in self._run.task.folds]
-        work = sum(plan.work + plan.n_folds / (plan.n_folds - 1) for plan in plans)
-        self._say(
-            f"{self._run.head}: {len(self.candidates)} settings, {len(plans)} folds, about {_duration(work * seconds)}"
-        )
+        plans = [self._plan(rows) for rows in self._parts]
+        # The search in each part, and the fit on the part with what was found.
+        n_rows = sum(plan.work * plan.n_train + len(rows) for plan, rows in zip(plans, self._parts, strict=True))
+        duration = _duration(n_rows / plans[0].n_train * seconds)
+        where = self._where(" and all samples")
+        self._say(f"{self._run.head}: {len(self.candidates)} settings, {where}, about {duration}")
 
 
 class _Search:

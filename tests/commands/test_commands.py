@@ -59,8 +59,16 @@ def test_compare_prints_the_table_and_writes_the_report(folder: Path) -> None:
     done = run_cli(folder, "compare", "--heads", "logreg,dummy", "--folds", "3", "--output", "results/two")
     assert done.returncode == 0, done.stderr
     assert "150 samples in" in done.stdout
-    assert "logreg is better than dummy by" in done.stdout
-    assert "predict --coverage 0.9, on held-out folds:\n  logreg  " in done.stdout
+    heading, _, *lines = done.stdout.partition("\n\n")[2].splitlines()
+    assert heading.split("  ")[0] == "head"
+    assert [line.split("  ")[0] for line in lines[:2]] == ["logreg", "dummy"]
+    assert lines[2:] == [
+        "",
+        "logreg is better than dummy",
+        "",
+        "results: results/two (comparison.json: every figure; and pictures)",
+    ]
+    assert "\x1b" not in done.stdout
     names = {path.name for path in (folder / "results" / "two").iterdir()}
     assert {"comparison.json", "predictions.parquet", "confusion_logreg.png", "recall_per_class.png"} <= names
     predictions = pd.read_parquet(folder / "results" / "two" / "predictions.parquet")
@@ -143,6 +151,10 @@ def test_audit_says_what_it_leaves_out_without_images(folder: Path) -> None:
 def test_fit_saves_the_head_with_its_scores_and_predict_uses_it(folder: Path) -> None:
     done = run_cli(folder, "fit", "--head", "logreg", "--folds", "3")
     assert done.returncode == 0, done.stderr
+    first, *_, last = done.stdout.splitlines()
+    assert first.startswith("logreg: balanced accuracy 0.")
+    assert last == "saved head: results/cells/logreg (metrics.json: every figure; and pictures)"
+    assert len(done.stdout.splitlines()) < 20
     model = folder / "results" / "cells" / "logreg"
     metrics = json.loads((model / "metrics.json").read_text())
     assert metrics["ci_low"] <= metrics["balanced_accuracy"] <= metrics["ci_high"]
@@ -199,6 +211,19 @@ def test_labels_can_be_replaced_without_extracting_again(folder: Path) -> None:
     labels.to_csv(folder / "merged.csv", index=False)
     done = run_cli(folder, "compare", "--heads", "dummy", "--labels", "merged.csv", "--output", "results/merged")
     assert "8 classes" in done.stdout
+
+
+def test_a_name_that_the_pipe_cannot_encode_is_escaped_and_ends_nothing(folder: Path) -> None:
+    labels = pd.read_csv(folder / "labels.csv")
+    labels["cell_line"] = labels["cell_line"].replace("HeLa", "細胞")
+    labels.to_csv(folder / "named.csv", index=False)
+    arguments = ("fit", "--head", "knn", "--folds", "2", "--labels", "named.csv", "--output", "named")
+    done = subprocess.run(
+        [sys.executable, str(ROOT / "cli.py"), *arguments],
+        cwd=folder, capture_output=True, check=False, env=os.environ | {"PYTHONIOENCODING": "latin-1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert rb"\u7d30\u80de" in done.stdout
 
 
 def test_a_column_of_the_labels_serves_as_groups(folder: Path) -> None:

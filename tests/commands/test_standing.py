@@ -5,7 +5,7 @@ import pytest
 from rich.console import Console
 
 from cellfeat.commands.standing import StandingObserver
-from cellfeat.comparison.compare import HeadFailure, HeadResult
+from cellfeat.comparison.result import HeadFailure, HeadResult
 
 
 def result(head, score, *, n_cached=0):

@@ -1,12 +1,20 @@
-"""Feature files in memory, as the tests of the comparison need them."""
+"""Feature files in memory, comparisons of them, and a head that fails, as the tests of the comparison need them."""
 
+import sys
+import types
 from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
 import pytest
+from sklearn.base import BaseEstimator
 
+from cellfeat.comparison.compare import compare
+from cellfeat.comparison.result import Comparison
 from cellfeat.extraction.store import Features
+from cellfeat.heads.registry import HEADS, Head
+
+HOSTILE = ("[red]A549[/red]", "$\\frac$ He\x1b[2JLa", "U-2 OS\u202e with a name far too long for any table or picture")
 
 
 def build_features(
@@ -53,3 +61,35 @@ def make_features() -> Callable[..., Features]:
 @pytest.fixture
 def make_clusters() -> Callable[..., Features]:
     return build_clusters
+
+
+@pytest.fixture
+def comparison(make_clusters: Callable[..., Features]) -> Comparison:
+    return compare(make_clusters(separation=0.8), heads=["logreg", "knn", "dummy"], folds=3, draws=200)
+
+
+@pytest.fixture
+def hostile(make_clusters: Callable[..., Features]) -> Comparison:
+    return compare(make_clusters(classes=HOSTILE), heads=["logreg", "dummy"], folds=3, draws=200)
+
+
+class Failing(BaseEstimator):
+    """A head that cannot be fitted, as a singular matrix or a lack of memory would have it."""
+
+    error: type[BaseException] = ValueError
+
+    def fit(self, X, y):
+        raise self.error("singular matrix")
+
+
+@pytest.fixture
+def failing_head(monkeypatch):
+    """Put a head that raises the given error into the table, as a plug-in would."""
+
+    def add(error):
+        module = types.ModuleType("failing_head")
+        module.FailingHead = type("FailingHead", (Failing,), {"error": error})
+        monkeypatch.setitem(sys.modules, "failing_head", module)
+        monkeypatch.setitem(HEADS._entries, "failing", Head("failing", "failing_head:FailingHead", "mean", "fails"))
+
+    return add

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from cellfeat.comparison.cache import FoldCache, FoldOutcome, HeadKeys
-from cellfeat.comparison.compare import compare, fit
+from cellfeat.comparison.compare import compare
+from cellfeat.comparison.fit import fit
 from cellfeat.comparison.task import Design, prepare
 from cellfeat.heads.base import HeadClassifier
 from cellfeat.heads.logreg import LogisticRegressionHead

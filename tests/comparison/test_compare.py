@@ -1,53 +1,19 @@
 import dataclasses
-import sys
-import types
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
-from sklearn.base import BaseEstimator
 
-from cellfeat.comparison.compare import (
-    HeadFailure,
-    compare,
-    evaluate,
-    fit,
-    fold_temperatures,
-    iter_results,
-    tempered_folds,
-)
+from cellfeat.comparison.compare import compare, iter_results
+from cellfeat.comparison.result import HeadFailure
 from cellfeat.comparison.scores import balanced_accuracy
 from cellfeat.comparison.task import Design, prepare
 from cellfeat.errors import ConfigError, HeadError, ManifestError, SplitError, UnknownNameError
-from cellfeat.heads.bundle import load_bundle, save_bundle
-from cellfeat.heads.registry import HEADS, Head, make_head
-from cellfeat.heads.temperature import tempered
+from cellfeat.heads.registry import HEADS
 
 QUICK = {"mlp": {"epochs": 2, "hidden": 8}, "linear_relu": {"epochs": 2}, "lightgbm": {"n_estimators": 3, "n_jobs": 1}}
 FEW_DRAWS = {"folds": 3, "draws": 200}
-
-
-class Failing(BaseEstimator):
-    """A head that cannot be fitted, as a singular matrix or a lack of memory would have it."""
-
-    error: type[BaseException] = ValueError
-
-    def fit(self, X, y):
-        raise self.error("singular matrix")
-
-
-@pytest.fixture
-def failing_head(monkeypatch):
-    """Put a head that raises the given error into the table, as a plug-in would."""
-
-    def add(error):
-        module = types.ModuleType("failing_head")
-        module.FailingHead = type("FailingHead", (Failing,), {"error": error})
-        monkeypatch.setitem(sys.modules, "failing_head", module)
-        monkeypatch.setitem(HEADS._entries, "failing", Head("failing", "failing_head:FailingHead", "mean", "fails"))
-
-    return add
 
 
 @pytest.mark.parametrize("head", HEADS)
@@ -63,18 +29,6 @@ def test_every_head_is_evaluated_on_every_sample_once(make_clusters, head):
     assert comparison.best.balanced_accuracy == balanced_accuracy(
         predictions["label"], predictions["predicted"], comparison.classes
     )
-
-
-def test_predictions_are_out_of_fold(make_clusters):
-    """One head on the training part of each fold, by hand, gives the same predictions."""
-    task = prepare(make_clusters(), Design(folds=3, draws=100))
-    table = evaluate(task, "logreg", {}).predictions
-    X = task.embeddings.mean(axis=1)
-    for number, fold in enumerate(task.folds, start=1):
-        head = make_head("logreg", {}, n_views=1, random_state=0).fit(X[fold.train], task.y[fold.train])
-        rows = table[table["fold"] == number]
-        assert rows["sample_id"].tolist() == task.sample_id[fold.test].tolist()
-        assert (rows["predicted"] == head.predict(X[fold.test])).all()
 
 
 def test_heads_are_ranked_and_the_verdict_says_which_is_better(make_clusters):
@@ -235,85 +189,3 @@ def test_copies_under_other_ids_inflate_only_scores_that_ignore_groups(make_feat
     assert honest.counts.n_groups == 150
     assert honest.best.metrics["ci_low"] <= 1 / 3 <= honest.best.metrics["ci_high"]
     assert inflated.best.balanced_accuracy > 0.9
-
-
-def test_metrics_are_plain_values_that_fit_together(make_clusters):
-    metrics = compare(make_clusters(), heads=["logreg"], **FEW_DRAWS).best.metrics
-    assert metrics["balanced_accuracy"] == pytest.approx(np.mean(metrics["per_class_recall"]))
-    assert metrics["ci_low"] <= metrics["balanced_accuracy"] <= metrics["ci_high"]
-    assert len(metrics["per_fold"]) == metrics["folds"] == 3
-    assert np.sum(metrics["confusion_matrix"]) == metrics["n_samples"] == metrics["n_groups"] == 180
-    assert set(metrics["seconds"]) == {"fit", "predict", "tune"}
-    assert metrics["seconds"]["tune"] == 0
-    assert metrics["tuning"] is None
-    assert metrics["settings"]["C"] == make_head("logreg", {}, n_views=1, random_state=0).get_params()["C"]
-
-
-@pytest.mark.parametrize("head", ["logreg", "mlp"])
-def test_fit_scores_out_of_fold_and_bundles_a_head_of_all_samples(make_clusters, head):
-    features = make_clusters()
-    settings = QUICK.get(head, {})
-    bundle, result = fit(features, head, settings=settings, **FEW_DRAWS)
-    alone = compare(features, heads=[head], settings={head: settings}, **FEW_DRAWS).best
-    pd.testing.assert_frame_equal(result.predictions, alone.predictions)
-    assert (bundle.head_name, list(bundle.classes), bundle.fingerprint) == (head, ["a", "b", "c"], "sha256:test")
-    assert bundle.scores["balanced_accuracy"] == alone.balanced_accuracy
-    X = features.embeddings.mean(axis=1)
-    by_hand = make_head(head, settings, n_views=1, random_state=0).fit(X, features.label)
-    expected = tempered(by_hand.predict_proba(X), result.metrics["temperature"])
-    assert (bundle.predict_proba(features.embeddings) == expected).all()
-
-
-def test_without_calibration_probabilities_are_the_heads_own(make_clusters):
-    features = make_clusters()
-    bundle, result = fit(features, "logreg", calibrate="none", **FEW_DRAWS)
-    assert bundle.temperature == result.metrics["temperature"] == 1.0
-    assert result.metrics["log_loss"] == result.metrics["log_loss_uncalibrated"]
-    X = features.embeddings.mean(axis=1)
-    assert (
-        bundle.predict_proba(features.embeddings) == make_head("logreg", {}).fit(X, features.label).predict_proba(X)
-    ).all()
-
-
-@pytest.mark.parametrize("head", ["logreg", "knn"])
-def test_calibration_lowers_the_loss_and_moves_no_prediction(make_clusters, head):
-    features = make_clusters(n=600, separation=0.8)
-    plain, tempered_ = (
-        compare(features, heads=[head], calibrate=kind, **FEW_DRAWS).best for kind in ("none", "temperature")
-    )
-    assert tempered_.predictions["predicted"].equals(plain.predictions["predicted"])
-    assert tempered_.metrics["log_loss_uncalibrated"] == plain.metrics["log_loss"]
-    assert tempered_.metrics["log_loss"] < 0.97 * plain.metrics["log_loss"]
-    if head == "logreg":  # votes can be calibrated already, with a loss that their zeros make huge
-        assert tempered_.metrics["calibration_error"] < plain.metrics["calibration_error"]
-
-
-def test_no_label_moves_the_temperature_of_its_own_fold(make_clusters):
-    task = prepare(make_clusters(), Design(folds=3, draws=100))
-    raw = np.random.default_rng(0).dirichlet(np.ones(3), len(task.y))
-    test = task.folds[0].test
-    y = task.y.copy()
-    y[test] = "a"
-    relabelled = dataclasses.replace(task, y=y)
-    before, after = (tempered_folds(one, raw, fold_temperatures(one, raw)) for one in (task, relabelled))
-    assert (before[test] == after[test]).all()
-    assert (np.delete(before, test, axis=0) != np.delete(after, test, axis=0)).any()
-
-
-def test_a_fitted_bundle_keeps_its_scores_on_disk(make_clusters, tmp_path):
-    features = dataclasses.replace(make_clusters(), provenance={"settings": {"labels": {"id": "file_id"}}})
-    bundle, result = fit(features, "logreg", settings={"C": 0.5}, **FEW_DRAWS)
-    save_bundle(bundle, tmp_path / "head")
-    loaded = load_bundle(tmp_path / "head")
-    assert loaded.scores == result.metrics
-    assert loaded.temperature == result.metrics["temperature"] != 1
-    assert (loaded.predict_proba(features.embeddings) == bundle.predict_proba(features.embeddings)).all()
-    assert loaded.settings == {"C": 0.5}
-    assert loaded.provenance["settings"] == features.provenance["settings"]
-    assert loaded.provenance["fitted"]["on"] == "test.h5"
-
-
-def test_fit_raises_what_compare_reports(make_clusters, failing_head):
-    failing_head(RuntimeError)
-    with pytest.raises(HeadError, match="fold 1 of 3: RuntimeError: singular matrix"):
-        fit(make_clusters(), "failing", **FEW_DRAWS)

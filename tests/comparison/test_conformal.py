@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from cellfeat.comparison.compare import compare, fit
+from cellfeat.comparison.compare import compare
 from cellfeat.comparison.conformal import PredictionSets
+from cellfeat.comparison.fit import fit
 from cellfeat.comparison.predict import predict
 from cellfeat.errors import BundleError, ConfigError
 from cellfeat.heads.conformal import ClassScores

@@ -3,7 +3,7 @@ import dataclasses
 import numpy as np
 import pytest
 
-from cellfeat.comparison.compare import fit
+from cellfeat.comparison.fit import fit
 from cellfeat.comparison.predict import predict
 from cellfeat.errors import ConfigError
 

@@ -10,10 +10,12 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 
 from cellfeat.comparison import tuning
 from cellfeat.comparison.cache import FoldCache
-from cellfeat.comparison.compare import compare, evaluate, fit
+from cellfeat.comparison.compare import compare
+from cellfeat.comparison.evaluation import evaluate
+from cellfeat.comparison.fit import fit
 from cellfeat.comparison.head_run import HeadRun
-from cellfeat.comparison.report import tuning_lines
 from cellfeat.comparison.task import Design, prepare
+from cellfeat.comparison.terminal import tuning_lines
 from cellfeat.comparison.tuning import Tuner, candidates, describe_choices, rungs
 from cellfeat.errors import HeadError, SplitError
 from cellfeat.heads.bundle import load_bundle, save_bundle
@@ -202,8 +204,24 @@ def test_the_cost_is_told_before_the_first_fit_and_the_time_after_it(features, p
 def test_fit_tells_that_all_samples_come_after_the_folds(features, planted):
     told = []
     fit(features, "planted", tune=8, say=told.append, **FEW_DRAWS)
-    assert told[0] == "planted: 8 settings in each of 3 folds and on all samples, 96 fits on parts of them"
-    assert len(told) == 2
+    cost, estimate = told
+    assert cost == "planted: 8 settings in each of 3 folds and on all samples, 96 fits on parts of them"
+    assert estimate == "planted: 8 settings, 3 folds and all samples, about 1 s"
+
+
+def test_the_time_told_is_that_of_all_samples_fitted(features, planted, monkeypatch):
+    """At a second for the first fit, each other takes as much longer as it has more samples."""
+    monkeypatch.setattr(planted, "search_space", {"skill": [0, 1, 2], "other": [0, 1, 2]})
+    task = prepare(features, Design(folds=3, draws=100, tune=8))
+    told = []
+    tuner = Tuner(HeadRun(task, "planted", None), {}, told.append, on_all=True)
+    tuner._estimate_once(1.0)
+    parts = [*(fold.train for fold in task.folds), np.arange(len(task.y))]
+    for rows in parts:
+        tuner.choose(rows)
+    n_fitted = sum(len(seen) for _, seen in planted.fits) + sum(map(len, parts))
+    seconds = n_fitted / len(planted.fits[0][1])
+    assert told == [f"planted: 8 settings, 3 folds and all samples, about {tuning._duration(seconds)}"]
 
 
 def test_a_class_in_too_few_groups_for_inner_folds_is_told_before_the_first_fit(features, planted):

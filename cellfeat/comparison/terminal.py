@@ -1,0 +1,252 @@
+"""What comparisons and audits print: the table that is read first, and the few lines that change what one does next.
+
+All figures stand in ``comparison.json``, ``metrics.json`` and ``audit.csv``. Names of classes and samples come from
+files: control characters are replaced before anything is shown, and no markup in them is obeyed.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from rich.box import SIMPLE_HEAD
+from rich.table import Table
+from rich.text import Text
+
+from cellfeat.comparison.audit import Audit, Finding
+from cellfeat.comparison.names import clean_text, shorten
+from cellfeat.comparison.result import Comparison, HeadDifference, HeadResult
+from cellfeat.comparison.tuning import describe_choices, describe_settings
+
+WIDE = 100
+"""Columns from which on a difference and its interval stand in one line of the table."""
+
+MOST_CLASSES = 15
+"""Classes of which `fit` prints the recall, the lowest first."""
+
+USUAL_THRESHOLD = 0.8
+"""What `predict --min-probability` is told for; the others stand in ``metrics.json``."""
+
+TOLD_ONE_BY_ONE = ("label conflict", "confounded", "rare class", "suspicious label")
+"""Kinds of findings that a person decides on; of the others the number says enough."""
+
+MOST_OF_A_KIND = 5
+
+
+def headline(comparison: Comparison) -> str:
+    """Tell what was compared on: samples, groups, classes and folds, and what was left out."""
+    counts, design = comparison.counts, comparison.design
+    parts = [
+        f"{counts.n_samples} samples in {counts.n_groups} groups, {len(comparison.classes)} classes, "
+        f"{design.folds} folds",
+        _copies_phrase(counts.n_copies, design.groups),
+        f"{counts.n_unlabelled} without a label left out" if counts.n_unlabelled else "",
+        f"{counts.n_failed} that could not be read left out" if counts.n_failed else "",
+    ]
+    return "; ".join(filter(None, parts))
+
+
+def _copies_phrase(n_copies: int, groups: str) -> str:
+    if not n_copies:
+        return "no copies"
+    copies = "1 copy" if n_copies == 1 else f"{n_copies} copies"
+    if groups == "none":
+        return f"{copies} of images NOT kept together: they inflate these scores"
+    return f"{copies} of images kept with their originals"
+
+
+def render_table(comparison: Comparison, width: int) -> Table:
+    """Set out the heads, best first.
+
+    Parameters
+    ----------
+    width
+        Columns that there are; in few, names of classes are cut, and intervals of differences stand in a second line.
+    """
+    table = _score_table()
+    table.add_column("against the best", no_wrap=True)
+    for result in comparison.results:
+        table.add_row(*_score_cells(result), Text(_against_best(comparison, result, " " if width >= WIDE else "\n")))
+    return table
+
+
+def render_standings(results: Sequence[HeadResult]) -> Table:
+    """Set out the heads that are finished so far, best first; the verdicts come when all are."""
+    table = _score_table()
+    for result in sorted(results, key=lambda result: -result.balanced_accuracy):
+        table.add_row(*_score_cells(result))
+    return table
+
+
+def _score_table() -> Table:
+    table = _plain_table()
+    table.add_column("head", no_wrap=True)
+    table.add_column("balanced accuracy", no_wrap=True)
+    table.add_column("worst class")  # the one column that gives way in a narrow terminal
+    table.add_column("recall", justify="right", no_wrap=True)
+    table.add_column("seconds", justify="right", no_wrap=True)
+    return table
+
+
+def _plain_table() -> Table:
+    return Table(box=SIMPLE_HEAD, pad_edge=False, padding=(0, 1, 0, 0), show_edge=False)
+
+
+def _score_cells(result: HeadResult) -> tuple[Text, ...]:
+    metrics = result.metrics
+    worst = int(np.argmin(metrics["per_class_recall"]))
+    return (
+        _name(result.head),
+        Text(f"{metrics['balanced_accuracy']:.3f} [{metrics['ci_low']:.3f}, {metrics['ci_high']:.3f}]"),
+        _name(metrics["classes"][worst]),
+        Text(f"{metrics['per_class_recall'][worst]:.3f}"),
+        Text(f"{sum(metrics['seconds'].values()):.1f}"),
+    )
+
+
+def _name(name: str) -> Text:
+    return Text(shorten(name), no_wrap=True, overflow="ellipsis")
+
+
+def _against_best(comparison: Comparison, result: HeadResult, between: str) -> str:
+    if result is comparison.best:
+        return "best"
+    pair = next(pair for pair in comparison.differences_to_best() if pair.worse == result.head)
+    gap = pair.difference
+    words = "worse by" if pair.is_evidence else "no evidence:"
+    return f"{words} {gap.estimate:.3f}{between}[{gap.low:.3f}, {gap.high:.3f}]"
+
+
+def verdict_lines(comparison: Comparison) -> list[str]:
+    """Say which heads the best one is better than, for which there is no evidence, and which heads failed."""
+    best, pairs = comparison.best.head, comparison.differences_to_best()
+    beaten = [pair.worse for pair in pairs if pair.is_evidence]
+    others = [_with_doubt(pair) for pair in pairs if not pair.is_evidence]
+    lines = [f"{best} is better than {_listed(beaten, 'and')}"] if beaten else []
+    lines += [f"no evidence that {best} differs from {_listed(others, 'or')}"] if others else []
+    return [_one_line(line) for line in (*lines, *(failure.reason for failure in comparison.failures))]
+
+
+def _with_doubt(pair: HeadDifference) -> str:
+    return f"{pair.worse} ({pair.doubt()})" if pair.stands_alone else pair.worse
+
+
+def _listed(names: Sequence[str], word: str) -> str:
+    *first, last = names
+    return f"{', '.join(first)} {word} {last}" if first else last
+
+
+def _one_line(text: str) -> str:
+    return clean_text(" ".join(text.split()))
+
+
+def tuning_lines(results: Sequence[HeadResult]) -> list[str]:
+    """Tell which settings were chosen for each head that was tuned."""
+    return [clean_text(line) for result in results if result.metrics["tuning"] for line in _tuning_lines(result)]
+
+
+def _tuning_lines(result: HeadResult) -> Iterator[str]:
+    tuning = result.metrics["tuning"]
+    yield f"{result.head}: {describe_choices([choice['settings'] for choice in tuning['per_fold']])}"
+    if "final" in tuning:
+        yield f"{result.head}, all samples: {describe_settings(tuning['final'])}"
+    failures = [failure for choice in tuning["per_fold"] for failure in choice["failures"]]
+    if failures:
+        yield f"{result.head}: {len(failures)} settings could not be fitted, the first {failures[0]}"
+
+
+def score_line(result: HeadResult) -> str:
+    """Tell one head's balanced accuracy, and between what the folds lie."""
+    folds = result.metrics["per_fold"]
+    return clean_text(f"{result.line()}; folds {min(folds):.3f} to {max(folds):.3f}")
+
+
+def render_classes(result: HeadResult) -> Table:
+    """Set out the recall of each class, the lowest first, and which class it is most often taken for."""
+    metrics = result.metrics
+    table = _plain_table()
+    table.add_column("class")
+    table.add_column("recall", no_wrap=True)
+    table.add_column("most often taken for")
+    recall = metrics["per_class_recall"]
+    ascending = np.argsort(recall, kind="stable").tolist()
+    for number in ascending[:MOST_CLASSES]:
+        low, high = metrics["per_class_recall_ci"][number]
+        told = Text(f"{recall[number]:.3f} [{low:.3f}, {high:.3f}]")
+        table.add_row(_name(metrics["classes"][number]), told, _mistaken_for(metrics, number))
+    left = ascending[MOST_CLASSES:]
+    if left:
+        table.add_row(f"{len(left)} more", f"{recall[left[0]]:.3f} and above", "")
+    return table
+
+
+def _mistaken_for(metrics: Mapping[str, Any], number: int) -> Text:
+    counts = np.array(metrics["confusion_matrix"][number])
+    n_samples = counts.sum()
+    counts[number] = 0
+    if not counts.any():
+        return Text("")
+    name = shorten(metrics["classes"][int(counts.argmax())])
+    return Text(f"{name} {counts.max() / n_samples:.0%}")
+
+
+def predict_lines(result: HeadResult) -> list[str]:
+    """Tell what `predict` would give with the options that have it say less, or more, than one class."""
+    sets = result.metrics["prediction_sets"]
+    return [
+        *_abstaining_lines(result.metrics["abstaining"]),
+        f"predict --coverage {sets['coverage']:g}: {sets_phrase(sets)}",
+    ]
+
+
+def _abstaining_lines(abstaining: Sequence[Mapping[str, float]]) -> list[str]:
+    rows = [row for row in abstaining if row["kept"] < 1]
+    if not rows:
+        return []
+    row = next((row for row in rows if row["min_probability"] >= USUAL_THRESHOLD), rows[-1])
+    threshold = row["min_probability"]
+    return [f"predict --min-probability {threshold:g}: keeps {row['kept']:.0%}, {row['accuracy']:.1%} of them right"]
+
+
+def sets_phrase(summary: Mapping[str, Any]) -> str:
+    """Tell the sizes of prediction sets, as `PredictionSets.summary` has them."""
+    return (
+        f"{summary['mean_size']:.2f} classes a set; {summary['one']:.0%} hold one, {summary['several']:.0%} several, "
+        f"{summary['none']:.0%} none"
+    )
+
+
+def render_counts(found: Audit) -> Table:
+    """Set out how many findings of each kind there are."""
+    table = _plain_table()
+    table.add_column("finding", no_wrap=True)
+    table.add_column("number", justify="right", no_wrap=True)
+    for finding, count in found.counts().items():
+        table.add_row(finding, str(count))
+    return table
+
+
+def render_leaks(found: Audit) -> Table:
+    """Set out what heads score by what the folds keep together, and what random folds would have claimed."""
+    table = _plain_table()
+    table.add_column("head", no_wrap=True)
+    for heading in ("nothing", "copies", "near copies too", "random folds would have claimed"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for leak in found.leaks:
+        scores = (leak.random, leak.copies, leak.near_copies)
+        table.add_row(_name(leak.head), *(f"{score:.3f}" for score in scores), f"{leak.claimed:+.3f}")
+    return table
+
+
+def finding_lines(found: Audit) -> list[str]:
+    """Tell one by one the first findings of the kinds that a person decides on."""
+    lines = []
+    for kind in TOLD_ONE_BY_ONE:
+        of_kind = [finding for finding in found.findings if finding.finding == kind]
+        lines += [_finding_line(finding) for finding in of_kind[:MOST_OF_A_KIND]]
+        lines += [f"{kind}: {len(of_kind) - MOST_OF_A_KIND} more"] if len(of_kind) > MOST_OF_A_KIND else []
+    return lines
+
+
+def _finding_line(finding: Finding) -> str:
+    pair = " and ".join(filter(None, (finding.sample_id, finding.partner)))
+    return _one_line(": ".join(filter(None, (finding.finding, pair, finding.detail))))

@@ -1,0 +1,19 @@
+from rich.table import Table
+from rich.text import Text
+
+from cellfeat.commands.console import print_table
+
+
+def test_a_row_in_a_pipe_is_one_line_without_colours_and_without_spaces_at_its_end(capsys):
+    table = Table(box=None, header_style="bold red")
+    table.add_column("name")
+    table.add_column("score")
+    long = "a name of many words " * 20
+    table.add_row(Text(long), Text("0.9"))
+    table.add_row(Text("short"), Text(""))
+    print_table(table)
+    heading, row, last = capsys.readouterr().out.splitlines()
+    assert heading.split() == ["name", "score"]
+    assert row.split() == [*long.split(), "0.9"]
+    assert last.strip() == "short"
+    assert last == last.rstrip()
