@@ -5,6 +5,7 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import imagecodecs
@@ -365,7 +366,8 @@ def test_an_unfinished_run_whose_implementation_is_not_to_be_had_says_so(
     (images / "00020_red.png").write_bytes(b"")
     with pytest.raises(ImageError):
         extract(settings_for("convnext_tiny", images__root=images))
-    monkeypatch.delitem(IMPLEMENTATIONS, "fused")
+    # Not deleted: it would come back as the last of the table, and its order is what other tests look at.
+    monkeypatch.setitem(IMPLEMENTATIONS, "fused", replace(IMPLEMENTATIONS["fused"], families=()))
     with pytest.raises(BackboneError, match=r"unfinished run that computes as 'fp32 fused', which cannot be had here"):
         extract(settings_for("convnext_tiny", images__root=images))
 
