@@ -23,8 +23,8 @@ from cellfeat.heads.transforms import PROJECTIONS, ROW_STEPS
 
 
 def settings_tried(components: list[int]) -> list[dict[str, Any]]:
-    """The head as it is, the other transforms, and those with components once for each number of them."""
-    plain = [{"feature_transform": name} for name in ROW_STEPS if name not in PROJECTIONS]
+    """The other transforms; those with components once for each number of them."""
+    plain = [{"feature_transform": name} for name in ROW_STEPS if name not in ("standardise", *PROJECTIONS)]
     return plain + [{"feature_transform": name, "feature_components": n} for name in PROJECTIONS for n in components]
 
 
@@ -43,7 +43,7 @@ def study(features: Features, arguments: argparse.Namespace, cache: FoldCache | 
     for head in arguments.heads.split(","):
         standardised = evaluate(task, head, {}, cache=cache)
         print(row(task, standardised, standardised, {"feature_transform": "standardise"}), flush=True)
-        for settings in settings_tried(arguments.components)[1:]:
+        for settings in settings_tried(arguments.components):
             print(row(task, evaluate(task, head, settings, cache=cache), standardised, settings), flush=True)
 
 

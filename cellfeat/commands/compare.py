@@ -48,7 +48,7 @@ def command(
         _repeat(settings, labels, repeats)
     if parts:
         _draw_curves(settings, labels, parts)
-    click.echo(f"\nresults: {settings.comparison.output} (comparison.json: every figure; and pictures)")
+    click.echo(f"\n{results_line(settings)}")
 
 
 def compare_and_report(settings: "Settings", *, labels: Path | None = None, fresh: bool = False) -> "Comparison":
@@ -70,6 +70,11 @@ def compare_and_report(settings: "Settings", *, labels: Path | None = None, fres
     if not comparison.is_complete:
         raise KeyboardInterrupt
     return comparison
+
+
+def results_line(settings: "Settings") -> str:
+    """Say where all that is not printed lies."""
+    return f"results: {settings.comparison.output} (comparison.json: every figure; and pictures)"
 
 
 def _print(comparison: "Comparison") -> None:

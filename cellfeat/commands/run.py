@@ -12,7 +12,7 @@ from cellfeat.commands.options import config_options, resolve_settings, tune_opt
 @tune_option
 def command(config: Path | None, assignments: tuple[str, ...], tune: int | None) -> None:
     """Extract, compare the heads, then fit and save the best: the whole way in one go."""
-    from cellfeat.commands.compare import compare_and_report
+    from cellfeat.commands.compare import compare_and_report, results_line
     from cellfeat.commands.console import ConsoleObserver
     from cellfeat.commands.fit import fit_and_save, print_head
     from cellfeat.comparison.compare import check_heads
@@ -26,5 +26,5 @@ def command(config: Path | None, assignments: tuple[str, ...], tune: int | None)
     folder = settings.comparison.output / best
     click.echo(f"\nthe best, {best}, fitted on all samples:\n")
     print_head(fit_and_save(settings, best, folder))
-    click.echo(f"\nresults: {settings.comparison.output} (comparison.json: every figure; and pictures)")
+    click.echo(f"\n{results_line(settings)}")
     click.echo(f"saved head: {folder}")

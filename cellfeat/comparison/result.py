@@ -141,10 +141,6 @@ class Comparison:
         """Say for each pair whether there is evidence that one head is better."""
         return [pair.verdict() for pair in self.differences]
 
-    def verdicts_on_best(self) -> list[str]:
-        """Say for each other head whether there is evidence that the best is better."""
-        return [pair.verdict() for pair in self.differences_to_best()]
-
     def differences_to_best(self) -> list[HeadDifference]:
         """The pairs of the best head with each other one."""
         return [pair for pair in self.differences if pair.better == self.best.head]

@@ -19,6 +19,20 @@ def quick(**settings: object) -> BoostingHead:
     return BoostingHead(**{"n_estimators": 5, "n_jobs": 1, "random_state": 0} | settings)
 
 
+def test_without_components_the_trees_see_the_standardised_columns() -> None:
+    X, y = correlated()
+    head = quick().fit(X, y)
+    np.testing.assert_allclose(head.transform_.in_float32(X).std(axis=0), 1, rtol=1e-6)
+    assert head.booster_.num_feature() == 30
+    assert "axes" not in head.get_state().arrays
+
+
+@pytest.mark.parametrize("settings", [{}, {"feature_transform": "whiten", "feature_components": 2}])
+def test_identical_samples_are_no_reason_to_fail(settings: dict[str, object]) -> None:
+    head = quick(**settings).fit(np.ones((40, 3), np.float32), np.arange(40) % 2)
+    np.testing.assert_allclose(head.predict_proba(np.ones((2, 3))), 0.5, atol=1e-9)
+
+
 def test_the_number_of_threads_does_not_change_the_trees() -> None:
     X, y = correlated()
     one, two = (quick(n_jobs=n_jobs).fit(X, y).predict_proba(X) for n_jobs in (1, 2))

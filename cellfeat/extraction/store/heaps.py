@@ -2,7 +2,7 @@
 
 It goes through a heap by the lengths that stand in it, and a loss of power leaves zeros there: with a length of 0 it
 never comes back. Where the embeddings lie there are no heaps, and nothing is looked at; all heaps are walked side by
-side, so that a million names take a tenth of a second.
+side: a file of a million rows opens in a third of a second.
 """
 
 from collections.abc import Iterator
