@@ -17,6 +17,10 @@ DRAWS_PER_BLOCK = 64
 """Bootstrap draws made at once: a block of 28,896 groups then stays below 20 MB."""
 
 MAX_REDRAWS = 200
+
+TAIL = 0.025
+NORMAL_QUANTILE = float(stats.norm.ppf(1 - TAIL))
+
 CALIBRATION_BINS = 15
 
 
@@ -176,11 +180,17 @@ class GroupBootstrap:
     """Confidence intervals from one set of draws of whole groups, shared by everything that is compared.
 
     Samples of a group (a donor, a plate, copies of one image) err together, so groups are drawn, not samples. The
-    groups that hold a single class are drawn within that class, those that hold several among themselves. Of a
-    stratum's ``m`` groups, ``m - 1`` are drawn with replacement and weighted ``m / (m - 1)``: then the variance over
-    the draws is unbiased, where drawing all ``m`` makes it too small in a rare class [1]_. Interval ends are
-    percentiles of the draws, moved outwards as far as Student's t is wider than the normal distribution [2]_; the
-    degrees of freedom are those of Welch and Satterthwaite over the strata.
+    groups that hold a single class are drawn within that class, those that hold several among themselves, and with
+    them the one group of a class that has no other of its own: alone it would never vary. Of a stratum's ``m`` groups,
+    ``m - 1`` are drawn with replacement and weighted ``m / (m - 1)``: then the variance over the draws is unbiased,
+    where drawing all ``m`` makes it too small in a rare class [1]_.
+
+    An interval's end lies as far from the estimate as the draws' 2.5 % quantile on that side, or 1.96 standard
+    deviations of the draws where that is farther, as it is where so few groups are drawn that their draws take few
+    values; and farther by as much as Student's t is wider than the normal distribution [2]_. The degrees of freedom
+    are those of Welch and Satterthwaite over the strata, each counted by how evenly its groups share the samples: one
+    plate with half of the cells, beside ten small ones, is not eleven plates [3]_. The p value of a difference is the
+    level at which its interval just reaches zero.
 
     A draw in which a class does not occur, possible only where classes share groups, says nothing about that class's
     recall and is drawn again: all intervals are conditional on every class being present, as it is in every fold.
@@ -213,7 +223,9 @@ class GroupBootstrap:
     .. [1] J. N. K. Rao and C. F. J. Wu, "Resampling inference with complex survey data", Journal of the American
        Statistical Association 83 (1988) 231-241.
     .. [2] T. C. Hesterberg, "What teachers should know about the bootstrap", The American Statistician 69 (2015)
-       371-386: the "expanded percentile interval".
+       371-386: why percentiles have to be expanded for few observations.
+    .. [3] A. V. Carter, K. T. Schnepel and D. G. Steigerwald, "Asymptotic behavior of a t-test robust to cluster
+       heterogeneity", The Review of Economics and Statistics 99 (2017) 698-709: the effective number of clusters.
     """
 
     def __init__(
@@ -230,14 +242,24 @@ class GroupBootstrap:
         self._group_of_sample = strata.place_of_group[group_of_sample]
         self._group_weights = strata.weights
         self._sizes = strata.sizes
+        self._shares = self._per_group(np.ones(len(self._y)), self._group_of_sample) / totals.sum(axis=0)
         self._totals = self._weighted_per_group(np.ones(len(self._y)))
         self._counts = self._draw(n_draws, np.random.default_rng(random_state))
         self._drawn_totals = _matmul_blocks(self._counts, self._totals)
 
     def interval(self, predicted: ArrayLike, *, level: float = 0.95) -> Interval:
-        """Interval of the balanced accuracy of `predicted`, shape ``(n_samples,)``."""
-        (freedom,) = self._degrees_of_freedom(self._influence(predicted).mean(axis=1, keepdims=True))
-        return _expanded_percentiles(self._drawn_recalls(predicted).mean(axis=1), freedom, level)
+        """Interval of the balanced accuracy of `predicted`, shape ``(n_samples,)``.
+
+        Where nothing is predicted wrongly no draw varies, and yet the next sample may be wrong: the low end is then
+        as far from 1 as the recalls' own low ends are, taken together as errors of independent classes.
+        """
+        estimate = balanced_accuracy(self._y, predicted, self._classes)
+        if estimate == 1:
+            shortfall = 1 - self.recall_intervals(predicted, level=level)[:, 0]
+            return Interval(1 - float(np.linalg.norm(shortfall)) / len(self._classes), 1.0)
+        spread = _Spread.of(self._drawn_recalls(predicted).mean(axis=1), estimate)
+        low, high = spread.ends(self._freedom_of_mean(self._influence(predicted)), level)
+        return Interval(max(low, 0.0), min(high, 1.0))
 
     def recall_intervals(self, predicted: ArrayLike, *, level: float = 0.95) -> Floats:
         """Interval of each class's recall.
@@ -263,7 +285,9 @@ class GroupBootstrap:
             recall * (1 - recall), variance, out=self._n_class_groups.astype(float), where=variance > 0
         )
         # A class cannot be surer than the groups that hold it, however many others share its stratum.
-        freedom = np.minimum(self._degrees_of_freedom(self._influence(predicted)), self._n_class_groups - 1)
+        freedom = np.minimum(
+            self._degrees_of_freedom(self._influence(predicted), self._shares), self._n_class_groups - 1
+        )
         quantile = stats.t.ppf((1 + level) / 2, freedom)
         return _wilson(recall, np.minimum(effective, n_samples), quantile)
 
@@ -272,11 +296,13 @@ class GroupBootstrap:
         estimate = balanced_accuracy(self._y, predicted_a, self._classes) - balanced_accuracy(
             self._y, predicted_b, self._classes
         )
-        influence = self._influence(predicted_a) - self._influence(predicted_b)
-        (freedom,) = self._degrees_of_freedom(influence.mean(axis=1, keepdims=True))
+        freedom = self._freedom_of_mean(self._influence(predicted_a) - self._influence(predicted_b))
         draws = (self._drawn_recalls(predicted_a) - self._drawn_recalls(predicted_b)).mean(axis=1)
-        low, high = _expanded_percentiles(draws, freedom, level)
-        return Difference(estimate, low, high, _p_value(draws, freedom))
+        spread = _Spread.of(draws, estimate)
+        low, high = spread.ends(freedom, level)
+        # Where all groups differ by the same, no spread tells how often that would happen by chance; a sign test does.
+        p_value = spread.p_value(freedom) if spread.varies else min(1.0, 2 * 0.5 ** len(self._group_weights))
+        return Difference(estimate, max(low, -1.0), min(high, 1.0), p_value)
 
     def _drawn_recalls(self, predicted: ArrayLike) -> Floats:
         """Recall of each class in each draw, shape ``(n_draws, n_classes)``."""
@@ -285,17 +311,27 @@ class GroupBootstrap:
     def _influence(self, predicted: ArrayLike) -> Floats:
         """By how much each group pulls each class's recall from its mean, shape ``(n_groups, n_classes)``."""
         hits = self._per_group(self._hits(predicted), self._group_of_sample)
-        totals = self._per_group(np.ones(len(self._truth)), self._group_of_sample)
-        n_samples = totals.sum(axis=0)
-        return (hits - totals * hits.sum(axis=0) / n_samples) / n_samples
+        n_samples = np.bincount(self._truth)
+        return hits / n_samples - self._shares * hits.sum(axis=0) / n_samples
 
-    def _degrees_of_freedom(self, influence: Floats) -> Floats:
+    def _freedom_of_mean(self, influence: Floats) -> float:
+        """Degrees of freedom of a mean over classes, given each group's influence on each class."""
+        (freedom,) = self._degrees_of_freedom(
+            influence.mean(axis=1, keepdims=True), self._shares.mean(axis=1, keepdims=True)
+        )
+        return float(freedom)
+
+    def _degrees_of_freedom(self, influence: Floats, shares: Floats) -> Floats:
         """Welch-Satterthwaite over strata: a score is as uncertain as its most variable, smallest strata are.
 
         Parameters
         ----------
         influence
             Shape ``(n_groups, n_scores)``.
+        shares
+            Weight of each group in each score, shape ``(n_groups, n_scores)``: a stratum of ``m`` groups of equal
+            weights ``w`` has ``m - 1`` degrees of freedom, one of unequal weights
+            ``(m - 1) mean(w**2)**2 / mean(w**4)``, 1 at least.
 
         Returns
         -------
@@ -305,8 +341,10 @@ class GroupBootstrap:
         starts = np.cumsum(self._sizes) - self._sizes
         size = self._sizes[:, np.newaxis]
         sums, squares = np.add.reduceat(influence, starts), np.add.reduceat(influence**2, starts)
-        freedom = np.maximum(size - 1, 1)
-        variance = np.where(size > 1, np.maximum(squares - sums**2 / size, 0) * size / freedom, 0)
+        second, fourth = np.add.reduceat(shares**2, starts), np.add.reduceat(shares**4, starts)
+        evenness = np.divide(second**2 / size, fourth, out=np.ones_like(second), where=fourth > 0)
+        freedom = np.maximum((size - 1) * evenness, 1)
+        variance = np.maximum(squares - sums**2 / size, 0) * size / (size - 1)
         spread = (variance**2 / freedom).sum(axis=0)
         total = variance.sum(axis=0) ** 2
         return np.divide(total, spread, out=np.full(len(total), np.inf), where=spread > 0)
@@ -357,18 +395,23 @@ class _Strata:
 
     @classmethod
     def of(cls, totals: Floats) -> "_Strata":
-        """Put each group of a single class into that class's stratum, and all others into one of their own."""
+        """Put a class's own groups into a stratum where they are several, and all other groups into one together.
+
+        Each stratum has two groups or more, given that each class is in two groups or more.
+        """
         n_groups, n_classes = totals.shape
-        pure = np.count_nonzero(totals, axis=1) == 1
-        stratum = np.where(pure, totals.argmax(axis=1), n_classes)
+        is_pure = np.count_nonzero(totals, axis=1) == 1
+        own = totals.argmax(axis=1)
+        n_pure = np.bincount(own[is_pure], minlength=n_classes)
+        is_together = ~is_pure | (n_pure[own] == 1)
+        # A single group would be in every draw, once, and never vary: it joins the class that it holds most of.
+        stratum = np.where(is_together, n_classes, own) if np.count_nonzero(is_together) > 1 else own
         order = np.argsort(stratum, kind="stable")
         place = np.empty(n_groups, dtype=np.intp)
         place[order] = np.arange(n_groups)
         sizes = np.bincount(stratum)
         sizes = sizes[sizes > 0]
-        # A stratum of one group is in every draw, once.
-        weights = np.where(sizes > 1, sizes / np.maximum(sizes - 1, 1), 1.0)
-        return cls(place, sizes, np.repeat(weights, sizes))
+        return cls(place, sizes, np.repeat(sizes / (sizes - 1), sizes))
 
 
 def _draw_counts(sizes: Integers, n_draws: int, rng: np.random.Generator) -> NDArray[np.uint8]:
@@ -386,7 +429,7 @@ def _draw_counts(sizes: Integers, n_draws: int, rng: np.random.Generator) -> NDA
 
 
 def _draw_stratum(size: int, n_draws: int, rng: np.random.Generator) -> Integers:
-    picks = rng.integers(size, size=(n_draws, max(size - 1, 1)), dtype=np.int32)
+    picks = rng.integers(size, size=(n_draws, size - 1), dtype=np.int32)
     picks += np.arange(n_draws, dtype=np.int32)[:, np.newaxis] * np.int32(size)
     return np.bincount(picks.ravel(), minlength=n_draws * size).reshape(n_draws, size)
 
@@ -400,17 +443,35 @@ def _matmul_blocks(counts: NDArray[np.uint8], per_group: NDArray[np.float32]) ->
     return out
 
 
-def _expanded_percentiles(draws: Floats, freedom: float, level: float) -> Interval:
-    tail = stats.norm.cdf(stats.t.ppf((1 - level) / 2, freedom))
-    low, high = np.quantile(draws, [tail, 1 - tail])
-    return Interval(float(low), float(high))
+@dataclass(frozen=True)
+class _Spread:
+    """An estimate, and how far draws scatter below and above it, in standard deviations of a normal distribution."""
 
+    estimate: float
+    below: float
+    above: float
 
-def _p_value(draws: Floats, freedom: float) -> float:
-    """Two-sided p of a zero difference: the level at which the expanded percentile interval just reaches zero."""
-    beyond = 1 + min(np.count_nonzero(draws <= 0), np.count_nonzero(draws >= 0))
-    tail = min(beyond / (len(draws) + 1), 0.5)
-    return float(2 * stats.t.cdf(stats.norm.ppf(tail), freedom))
+    @classmethod
+    def of(cls, draws: Floats, estimate: float) -> "_Spread":
+        low, high = np.quantile(draws, [TAIL, 1 - TAIL])
+        deviation = float(draws.std(ddof=1))
+        below, above = (max(float(reach) / NORMAL_QUANTILE, deviation) for reach in (estimate - low, high - estimate))
+        return cls(estimate, below, above)
+
+    @property
+    def varies(self) -> bool:
+        return self.estimate == 0 or min(self.below, self.above) > 0
+
+    def ends(self, freedom: float, level: float) -> Interval:
+        quantile = float(stats.t.ppf((1 + level) / 2, freedom))
+        return Interval(self.estimate - quantile * self.below, self.estimate + quantile * self.above)
+
+    def p_value(self, freedom: float) -> float:
+        """Two-sided p of a true value of zero: one minus the level at which the interval just reaches it."""
+        if self.estimate == 0:
+            return 1.0
+        scale = self.below if self.estimate > 0 else self.above
+        return float(2 * stats.t.sf(abs(self.estimate) / scale, freedom))
 
 
 def _wilson(share: Floats, n: Floats, quantile: Floats) -> Floats:

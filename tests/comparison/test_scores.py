@@ -185,6 +185,47 @@ def test_a_class_in_one_group_has_no_interval():
         GroupBootstrap(y, np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 8, 8, 8]), CLASSES)
 
 
+def test_a_head_without_errors_is_not_called_certain():
+    y = np.repeat(CLASSES, [100, 10, 10])
+    low, high = GroupBootstrap(y, np.arange(120), CLASSES).interval(y)
+    assert high == 1
+    assert 0.8 < low < 0.97
+    many = np.repeat(CLASSES, [1000, 100, 100])
+    assert low < GroupBootstrap(many, np.arange(1200), CLASSES).interval(many).low < 1
+
+
+@pytest.mark.parametrize("n_draws", [100, 2000])
+def test_a_large_difference_is_evidence_also_with_few_groups_and_few_draws(n_draws):
+    """Six plates, each a little better: no draw is rarer than one in all draws, but the difference is far from zero."""
+    rng = np.random.default_rng(0)
+    y = np.array(CLASSES)[rng.integers(3, size=6000)]
+    groups = np.repeat(np.arange(6), 1000)
+    good, bad = (np.where(rng.random(6000) < rate, y, np.roll(CLASSES, 1)[encode(y, CLASSES)]) for rate in (0.9, 0.6))
+    difference = GroupBootstrap(y, groups, CLASSES, n_draws=n_draws).difference(good, bad)
+    assert holm([difference.p_value, 1.0, 1.0])[0] < 0.05
+    assert 0 < difference.low < difference.estimate < difference.high
+
+
+def test_a_difference_that_is_the_same_in_every_group_is_as_sure_as_a_sign_test():
+    y = np.tile(CLASSES, 4)
+    wrong = np.roll(CLASSES, 1)[encode(y, CLASSES)]
+    difference = GroupBootstrap(y, np.repeat(np.arange(4), 3), CLASSES).difference(y, wrong)
+    assert (difference.estimate, difference.low, difference.high) == (1, 1, 1)
+    assert difference.p_value == 2 * 0.5**4
+
+
+def test_the_only_group_of_a_class_is_not_taken_for_certain():
+    """Each class has a plate of its own, and four hold all: what the own plates bring varies like the others."""
+    rng = np.random.default_rng(0)
+    y = np.repeat(CLASSES, 400)
+    own = np.repeat([100, 101, 102], 400)
+    groups = np.where(np.arange(1200) % 2 == 0, own, rng.integers(4, size=1200))
+    predicted = np.where(own == groups, y, np.where(rng.random(1200) < 0.5, y, np.roll(CLASSES, 1)[encode(y, CLASSES)]))
+    by_plate = GroupBootstrap(y, groups, CLASSES).interval(predicted)
+    assert by_plate.high - by_plate.low > 0.2
+    assert by_plate.low < 0.75 < by_plate.high
+
+
 NINE = tuple(f"class {i}" for i in range(9))
 SIZES = np.array([300, 200, 150, 120, 100, 80, 60, 40, 25])
 RECALLS = np.linspace(0.95, 0.7, 9)
@@ -212,11 +253,30 @@ def plates_of_all_classes(rng, *, n_plates):
     return truth, groups, *heads
 
 
+def own_plates_and_shared_ones(rng, *, n_own=1, n_shared):
+    """Half of each class is on plates of its own, the rest on plates that hold all classes; each moves its recalls."""
+    truth = np.repeat(np.arange(9), 2 * SIZES)
+    is_own = np.arange(len(truth)) % 2 == 0
+    own = 100 + 10 * truth + rng.integers(n_own, size=len(truth))
+    _, groups = np.unique(np.where(is_own, own, rng.integers(n_shared, size=len(truth))), return_inverse=True)
+    n_plates = groups.max() + 1
+    heads = []
+    for _ in range(2):
+        moved = rng.uniform(-0.08, 0.08, (n_plates, 9)) + rng.uniform(-0.05, 0.05, (n_plates, 1))
+        recall = (RECALLS - 0.13 + moved)[groups, truth]
+        heads.append(np.where(rng.random(len(truth)) < recall, truth, (truth + 1) % 9))
+    return truth, groups, *heads
+
+
 SINGLES = (partial(single_class_groups, group_size=1, shared=0.0), RECALLS)
 GROUPS_OF_FIVE = (partial(single_class_groups, group_size=5, shared=0.7), RECALLS)
 EQUAL_GROUPS = (partial(single_class_groups, group_size=5, shared=1.0), RECALLS)
 TWELVE_PLATES = (partial(plates_of_all_classes, n_plates=12), RECALLS - 0.13)
 SIX_PLATES = (partial(plates_of_all_classes, n_plates=6), RECALLS - 0.13)
+THREE_PLATES = (partial(plates_of_all_classes, n_plates=3), RECALLS - 0.13)
+OWN_PLATES = (partial(own_plates_and_shared_ones, n_shared=4), RECALLS - 0.13)
+OWN_PLATES_TWO_SHARED = (partial(own_plates_and_shared_ones, n_shared=2), RECALLS - 0.13)
+OWN_PLATES_ONE_SHARED = (partial(own_plates_and_shared_ones, n_own=3, n_shared=1), RECALLS - 0.13)
 
 
 def coverage(n_data_sets, simulate, true_recalls):
@@ -238,7 +298,7 @@ def coverage(n_data_sets, simulate, true_recalls):
     return held / n_data_sets
 
 
-@pytest.mark.parametrize("case", [SINGLES, GROUPS_OF_FIVE, TWELVE_PLATES])
+@pytest.mark.parametrize("case", [SINGLES, GROUPS_OF_FIVE, TWELVE_PLATES, OWN_PLATES])
 def test_intervals_cover_the_truth(case):
     """Of 100 data sets, 88 is three standard errors below 95; intervals blind to the groups of five held 73."""
     assert (coverage(100, *case) >= 0.88).all()
@@ -251,6 +311,14 @@ def test_intervals_cover_the_truth_as_often_as_they_say(case):
     assert (held[:2] >= 0.93).all()
     assert (held[:2] <= 0.97).all()
     assert held[2] >= 0.93  # Wilson's intervals of the rare classes are on the safe side
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("case", [THREE_PLATES, OWN_PLATES, OWN_PLATES_TWO_SHARED, OWN_PLATES_ONE_SHARED])
+def test_intervals_err_on_the_safe_side_where_little_can_be_known(case):
+    """Two or three groups decide: Student's t of so few degrees of freedom is wide, and may be wider than it had to."""
+    held = coverage(500, *case)
+    assert (held >= 0.93).all()
 
 
 @pytest.mark.slow
