@@ -5,17 +5,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cellfeat.commands.options import config_options, resolve_settings
+from cellfeat.commands.options import config_options, labels_flag, resolve_settings
 
 if TYPE_CHECKING:
     from cellfeat.comparison.audit import Audit
+    from cellfeat.config import Settings
     from cellfeat.extraction.store import Features
 
 
 @click.command("audit")
 @config_options
 @click.option("--features", type=click.Path(path_type=Path), help="Feature file that extract wrote.")
-@click.option("--images", type=click.Path(path_type=Path), help="Folder of its images, if it is elsewhere by now.")
+@click.option("--images", type=click.Path(path_type=Path), help="Folder of the images; alone: before any extraction.")
+@click.option("--labels", metavar="CSV|none", help="Table of labels, with --images alone; none: there are none.")
 @click.option("--folds", type=click.IntRange(min=2), help="Number of folds.")
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of the folds.")
 @click.option("--output", type=click.Path(path_type=Path), help="Folder of the findings; default: results/…/audit.")
@@ -24,25 +26,55 @@ def command(
     assignments: tuple[str, ...],
     features: Path | None,
     images: Path | None,
+    labels: str | None,
     output: Path | None,
     **flags: Any,
 ) -> None:
     """Look for what would make scores untrue, before any is believed.
 
-    Copies and near copies of images, copies with different labels, constant and saturated channels, classes that occur
-    in one group only, labels that a head is sure are wrong, rare classes; and what random folds would have claimed.
+    Copies and near copies of images, copies with different labels, constant and saturated channels, classes that go
+    with one group, labels that a head is sure are wrong, rare classes; and what random folds would have claimed.
 
-    Writes audit.csv, and groups.csv, which compare and fit take as --groups.
+    With --images and no feature file it looks at the images alone, and leaves out what needs heads.
+
+    Writes audit.csv and groups.csv, and beside the feature file what compare and fit keep together from then on.
     """
+    from cellfeat.comparison.audit import write_audit
+
+    given = {f"comparison.{name}": value for name, value in flags.items()} | {"extraction.output": features}
+    settings = resolve_settings(config, assignments, given | labels_flag(labels))
+    folder = output or settings.comparison.output / "audit"
+    if images and not features and not settings.extraction.output.exists():
+        found, record = _of_images(settings, images), None
+    else:
+        found, record = _of_features(settings, images, folder)
+    findings, groups = write_audit(found, folder)
+    _print(found)
+    click.echo(f"{len(found.sample_id)} samples in {len(set(found.group.tolist()))} groups: {groups}")
+    if record:
+        click.echo(f"compare and fit keep them together from now on: {record}")
+    click.echo(f"findings: {findings}")
+
+
+def _of_images(settings: "Settings", images: Path) -> "Audit":
     from cellfeat.commands.console import ConsoleObserver
-    from cellfeat.comparison.audit import audit, write_audit
+    from cellfeat.comparison.audit import audit_images
+
+    there = settings.model_copy(update={"images": settings.images.model_copy(update={"root": images})})
+    with ConsoleObserver() as observer:
+        observer.say(f"no features in {settings.extraction.output}: the images are audited alone")
+        return audit_images(there, say=observer.say)
+
+
+def _of_features(settings: "Settings", images: Path | None, folder: Path) -> tuple["Audit", Path | None]:
+    """Audit a feature file; the second is the record kept beside it, where near copies were looked for."""
+    from cellfeat.commands.console import ConsoleObserver
+    from cellfeat.comparison.audit import audit
+    from cellfeat.comparison.audited import save_audited
     from cellfeat.comparison.cache import CACHE_FOLDER, FoldCache
     from cellfeat.extraction.store import load_features
 
-    given = {f"comparison.{name}": value for name, value in flags.items()} | {"extraction.output": features}
-    settings = resolve_settings(config, assignments, given)
     loaded = load_features(settings.extraction.output)
-    folder = output or settings.comparison.output / "audit"
     with ConsoleObserver() as observer:
         found = audit(
             loaded,
@@ -52,10 +84,7 @@ def command(
             cache=FoldCache(folder / CACHE_FOLDER),
             say=observer.say,
         )
-    findings, groups = write_audit(found, folder)
-    _print(found)
-    click.echo(f"{len(found.sample_id)} samples in {len(set(found.group.tolist()))} groups: --groups {groups}")
-    click.echo(f"findings: {findings}")
+    return found, save_audited(loaded, found.group) if found.saw_pixels else None
 
 
 def _recorded_images(features: "Features", observer: Any) -> Path | None:
@@ -68,7 +97,7 @@ def _recorded_images(features: "Features", observer: Any) -> Path | None:
 
 def _print(found: "Audit") -> None:
     from cellfeat.commands.console import print_table
-    from cellfeat.comparison.terminal import finding_lines, render_counts, render_leaks
+    from cellfeat.comparison.terminal import finding_lines, leak_lines, render_counts, render_leaks
 
     if found.findings:
         print_table(render_counts(found))
@@ -76,6 +105,7 @@ def _print(found: "Audit") -> None:
     else:
         click.echo("nothing was found\n")
     if found.leaks:
-        click.echo("balanced accuracy, by what the folds keep together:\n")
+        n_sets = len(found.leaks[0].scores)
+        click.echo(f"balanced accuracy over {n_sets} sets of folds, by what they keep together:\n")
         print_table(render_leaks(found))
-        click.echo()
+        click.echo("\n".join([*leak_lines(found), ""]))

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from cellfeat.commands.options import config_options, resolve_settings
+from cellfeat.commands.options import config_options, labels_flag, resolve_settings
 
 
 @click.command("extract")
@@ -45,9 +45,11 @@ def extraction_flags(images: str | None, labels: str | None, **flags: Any) -> di
     homes = {"backbone": "backbone.name", "weights": "backbone.weights"}
     by_key = {homes.get(name, f"extraction.{name}"): value for name, value in flags.items()}
     views = by_key.pop("extraction.views")
-    return by_key | {
-        "images.root": images,
-        "labels": {"file": None} if labels == "none" else None,
-        "labels.file": labels if labels != "none" else None,
-        "extraction.views": int(views) if views else None,
-    }
+    return (
+        by_key
+        | labels_flag(labels)
+        | {
+            "images.root": images,
+            "extraction.views": int(views) if views else None,
+        }
+    )

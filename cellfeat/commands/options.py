@@ -67,6 +67,14 @@ def resolve_settings(config: Path | None, assignments: Sequence[str], flags: dic
     return load_settings(*(file for file in (default, config) if file is not None), overrides=overrides)
 
 
+def labels_flag(labels: str | None) -> dict[str, Any]:
+    """What ``--labels CSV|none`` says, by dotted key."""
+    return {
+        "labels": {"file": None} if labels == "none" else None,
+        "labels.file": labels if labels != "none" else None,
+    }
+
+
 def fold_flags(
     features: Path | None, folds: int | None, groups: str | None, seed: int | None, tune: int | None
 ) -> dict[str, Any]:

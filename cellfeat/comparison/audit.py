@@ -13,10 +13,12 @@ from numpy.typing import NDArray
 
 from cellfeat.comparison.cache import FoldCache
 from cellfeat.comparison.compare import compare
+from cellfeat.comparison.confounding import confounded
 from cellfeat.comparison.csv_table import harmless_cell
-from cellfeat.comparison.look import BadChannel, Pair, look_at, near_copies
+from cellfeat.comparison.look import BadChannel, Look, Pair, look_at, look_at_folder, near_copies
 from cellfeat.comparison.result import PROBABILITY_PREFIX, Comparison
 from cellfeat.comparison.splits import GROUP_COLUMNS, join_groups
+from cellfeat.config import Settings
 from cellfeat.errors import SplitError
 from cellfeat.extraction.store import Features
 from cellfeat.provenance import publish
@@ -32,6 +34,9 @@ RARE = 0.1
 
 LEAK_HEADS = ("logreg", "knn")
 
+LEAK_SETS = 5
+"""Sets of folds that the price of the leak is averaged over: one set scatters as much as a small leak is worth."""
+
 
 @dataclass(frozen=True)
 class Finding:
@@ -42,8 +47,8 @@ class Finding:
     sample_id
         The sample; ``""`` where the finding is about a class.
     finding
-        ``copy``, ``near copy``, ``label conflict``, ``constant channel``, ``saturated channel``, ``confounded``,
-        ``suspicious label`` or ``rare class``.
+        ``unreadable``, ``copy``, ``near copy``, ``label conflict``, ``constant channel``, ``saturated channel``,
+        ``confounded``, ``suspicious label`` or ``rare class``.
     partner
         The other sample of a pair; ``""`` where there is none.
     detail
@@ -64,20 +69,38 @@ class Leak:
     ----------
     head
         Its name.
-    random, copies, near_copies
-        Balanced accuracy on random folds; with exact copies, and the manifest's groups, kept together; with near copies
-        kept together as well.
+    scores
+        Balanced accuracies, a row a set of folds: on random folds; with exact copies, and the manifest's groups, kept
+        together; with near copies kept together as well.
     """
 
     head: str
-    random: float
-    copies: float
-    near_copies: float
+    scores: tuple[tuple[float, float, float], ...]
+
+    @property
+    def means(self) -> tuple[float, float, float]:
+        """The three scores, over the sets of folds."""
+        random, copies, near_copies = np.mean(self.scores, axis=0).tolist()
+        return random, copies, near_copies
 
     @property
     def claimed(self) -> float:
         """By how much random folds would have claimed too much."""
-        return self.random - self.near_copies
+        return float(np.mean(self._claims))
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of that over the sets of folds; 0 for a single set."""
+        return float(np.std(self._claims, ddof=1)) if len(self.scores) > 1 else 0.0
+
+    @property
+    def is_scatter(self) -> bool:
+        """Whether the claim is no larger than what the choice of folds alone brings about."""
+        return abs(self.claimed) <= 2 * self.deviation
+
+    @property
+    def _claims(self) -> list[float]:
+        return [random - near_copies for random, _, near_copies in self.scores]
 
 
 @dataclass(frozen=True)
@@ -95,12 +118,15 @@ class Audit:
         Kind by kind.
     leaks
         What random folds would have claimed, head by head; none where the samples cannot be split into folds.
+    saw_pixels
+        Whether the images were looked at, and so near copies looked for.
     """
 
     sample_id: Strings
     group: Strings
     findings: tuple[Finding, ...]
     leaks: tuple[Leak, ...]
+    saw_pixels: bool
 
     def counts(self) -> dict[str, int]:
         """How many findings there are of each kind."""
@@ -137,35 +163,71 @@ def audit(
     ManifestError, MissingFileError, ImageError
         If the images cannot be found as the features' settings describe, or read.
     """
-    copies = _copies(features)
-    near: dict[Pair, Overlap] = {}
-    bad_channels: list[BadChannel] = []
+    look = None
     if images is not None:
         say(f"reading the images in {images}")
         look = look_at(features, images)
-        say("comparing look-alikes pixel by pixel")
-        near, bad_channels = near_copies(features, look, copies), look.bad_channels
-    grouped = replace(features, group=_group_names(features, near))
-    say(f"evaluating {' and '.join(LEAK_HEADS)} on random folds, with copies kept together, and with near copies too")
-    options: dict[str, Any] = {"folds": folds, "random_state": random_state, "cache": cache}
+    seen = _seen(features, look, say)
+    grouped = replace(features, group=seen.group)
     try:
         runs = [
-            _completed(compare(data, heads=LEAK_HEADS, groups=groups, draws=100, **options))
-            for data, groups in ((features, "none"), (features, "auto"), (grouped, "auto"))
+            _leak_runs(features, grouped, folds=folds, random_state=seed, cache=cache, say=say)
+            for seed in range(random_state, random_state + LEAK_SETS)
         ]
     except SplitError as error:
         say(f"no scores: {error}")
         runs = []
+    suspicious = _suspicious(runs[0][-1]) if runs else ()
+    return replace(seen, findings=(*seen.findings, *suspicious), leaks=tuple(_leaks(runs)))
+
+
+def audit_images(settings: Settings, *, say: Callable[[str], None] = lambda _line: None) -> Audit:
+    """Look for what would make scores untrue before any features are made: all that needs no backbone.
+
+    Look-alikes are found by their spectra alone, without embeddings: on real cells they find fewer near copies. There
+    are no scores, and so neither suspicious labels nor the price of the leak.
+
+    Parameters
+    ----------
+    settings
+        Where the images and labels are.
+    say
+        Told what is being done.
+
+    Raises
+    ------
+    ManifestError, MissingFileError, ConfigError
+        If the images and labels cannot be found, or do not fit each other.
+    """
+    say(f"reading the images in {settings.images.root}")
+    return _seen(*look_at_folder(settings), say)
+
+
+def _seen(features: Features, look: Look | None, say: Callable[[str], None]) -> Audit:
+    """Collect what is seen without any scores."""
+    copies = _copies(features)
+    near: dict[Pair, Overlap] = {}
+    if look is not None:
+        say("comparing look-alikes pixel by pixel")
+        near = near_copies(features, look, copies)
     findings = chain(
+        (
+            Finding(str(features.sample_id[row]), "unreadable", "", why)
+            for row, why in sorted(features.failures.items())
+        ),
         (_pair_finding(features, "copy", pair, "the same pixels") for pair in copies),
         (_pair_finding(features, "near copy", pair, _how_near(overlap)) for pair, overlap in near.items()),
         _conflicts(features, [*copies, *near]),
-        (Finding(str(features.sample_id[bad.row]), bad.finding, "", bad.detail) for bad in bad_channels),
-        _confounded(features),
-        _suspicious(runs[-1]) if runs else (),
+        (Finding(str(features.sample_id[bad.row]), bad.finding, "", bad.detail) for bad in _bad_channels(look)),
+        (Finding("", "confounded", "", detail) for detail in confounded(features)),
         _rare(features.label),
     )
-    return Audit(features.sample_id, grouped.group, tuple(findings), tuple(_leaks(runs)))
+    group = _group_names(features, near)
+    return Audit(features.sample_id, group, tuple(findings), leaks=(), saw_pixels=look is not None)
+
+
+def _bad_channels(look: Look | None) -> Iterable[BadChannel]:
+    return look.bad_channels() if look else ()
 
 
 def write_audit(found: Audit, folder: Path) -> list[Path]:
@@ -187,6 +249,26 @@ def write_audit(found: Audit, folder: Path) -> list[Path]:
 def _write_csv(path: Path, rows: Iterable[Iterable[str]]) -> None:
     with publish(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file, lineterminator="\n").writerows(rows)
+
+
+def _leak_runs(
+    features: Features,
+    grouped: Features,
+    *,
+    folds: int,
+    random_state: int,
+    cache: FoldCache | None,
+    say: Callable[[str], None],
+) -> tuple[Comparison, Comparison, Comparison]:
+    """Evaluate the leak's heads on one set of folds: random, with copies together, with near copies together too."""
+    heads = " and ".join(LEAK_HEADS)
+    say(f"{heads} on random folds, with copies kept together, and with near copies too: seed {random_state}")
+    options: dict[str, Any] = {"folds": folds, "random_state": random_state, "draws": 100, "cache": cache}
+    random, copies, near_copies = (
+        _completed(compare(data, heads=LEAK_HEADS, groups=groups, **options))
+        for data, groups in ((features, "none"), (features, "copies"), (grouped, "copies"))
+    )
+    return random, copies, near_copies
 
 
 def _completed(run: Comparison) -> Comparison:
@@ -228,21 +310,6 @@ def _conflicts(features: Features, pairs: Sequence[Pair]) -> Iterator[Finding]:
             yield _pair_finding(features, "label conflict", (first, later), f"{labels[1]} here, {labels[0]} there")
 
 
-def _confounded(features: Features) -> Iterator[Finding]:
-    """Name classes that occur in a single group, or value of a column: what is learnt may be the group's look."""
-    columns = {"group": features.group, **features.columns}
-    for name, values in columns.items():
-        is_known = (values != "") & (features.label != "")
-        label, value = features.label[is_known], values[is_known]
-        # A column of one value, or of another for almost every sample, groups nothing.
-        if not 2 <= len(np.unique(value)) <= len(value) // 2:
-            continue
-        for one in np.unique(label):
-            held = np.unique(value[label == one])
-            if len(held) == 1:
-                yield Finding("", "confounded", "", f"all of {one} have {name} {held[0]}: the two cannot be told apart")
-
-
 def _suspicious(run: Comparison) -> Iterator[Finding]:
     """Labels that a head which never saw the sample is sure are wrong, the surest first."""
     table = next(result.predictions for result in run.results if result.head == LEAK_HEADS[0])
@@ -263,8 +330,14 @@ def _rare(label: Strings) -> Iterator[Finding]:
             yield Finding("", "rare class", "", f"{name}: {count} samples, the largest class has {counts.max()}")
 
 
-def _leaks(runs: Sequence[Comparison]) -> Iterator[Leak]:
-    scores = [{result.head: result.balanced_accuracy for result in run.results} for run in runs]
+def _leaks(runs: Sequence[tuple[Comparison, Comparison, Comparison]]) -> Iterator[Leak]:
     for head in LEAK_HEADS:
-        if scores and all(head in by_head for by_head in scores):
-            yield Leak(head, *(by_head[head] for by_head in scores))
+        scores = [[_score_of(head, run) for run in of_one_set] for of_one_set in runs]
+        whole = tuple((random, copies, near) for random, copies, near in scores if not np.isnan(random + copies + near))
+        if whole:
+            yield Leak(head, whole)
+
+
+def _score_of(head: str, run: Comparison) -> float:
+    """Balanced accuracy of a head; NaN where it failed."""
+    return next((result.balanced_accuracy for result in run.results if result.head == head), np.nan)

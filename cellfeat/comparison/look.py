@@ -1,7 +1,7 @@
-"""What the pixels of a feature file's samples show: near copies, and channels that hold nothing or too much."""
+"""What the pixels of samples show: near copies, and channels that hold nothing or too much."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -9,31 +9,52 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import fft
 
 from cellfeat.config import Settings
-from cellfeat.errors import FingerprintError
+from cellfeat.errors import FingerprintError, ImageError, MissingFileError, WorkerError
 from cellfeat.extraction.store import Features, Status
 from cellfeat.samples.images import ReadsSamples, SampleReader, pixel_digest
-from cellfeat.samples.manifest import build_manifest
-from cellfeat.samples.overlap import Overlap, grey_picture, overlaps
+from cellfeat.samples.manifest import Manifest, build_manifest
+from cellfeat.samples.overlap import LONGEST_SIDE, Overlap, grey_picture, overlaps
 from cellfeat.samples.workers import Workers, WorkersReader
 
 Integers = NDArray[np.integer]
+Floats = NDArray[np.float32]
 Pair = tuple[int, int]
+ReadsRow = Callable[[int], NDArray | None]
+"""Gives a row's pixels, shape ``(C, H, W)``, or None where they cannot be read."""
 
 NEIGHBOURS = 30
-"""Nearest neighbours of each sample that are candidates for a near copy.
+"""Nearest neighbours of each sample that are candidates for a near copy, by its embedding and by its spectrum.
 
 Two crops of one field often look no more alike to the backbone than two cells of one kind: of the pairs of real cells
 found among 10 neighbours, only 4 in 10 were the very nearest.
 """
 
 SATURATED_SHARE = 0.05
-"""Share of a channel's pixels at the type's maximum above which it counts as saturated."""
+"""Share of an image's pixels at the highest value of its channel above which it counts as saturated.
+
+The highest value of all samples, and not of the type: a camera of 12 bits saturates at 4,095 of a file's 65,535.
+"""
+
+QUANTILES = np.linspace(0, 1, 33)
+FREQUENCIES = 12
+"""Lowest spatial frequencies, of each sign, that a spectrum is compared by."""
 
 SCALE_SAMPLES = 200
 BLOCK_ROWS = 1024
 READERS = 8
+
+
+class ChannelRange(NamedTuple):
+    """What one channel of one sample holds."""
+
+    row: int
+    channel: str | int
+    lowest: float
+    highest: float
+    share_at_highest: float
 
 
 class BadChannel(NamedTuple):
@@ -54,13 +75,26 @@ class Look:
         The samples that could be read.
     pictures
         A small grey picture of each of `rows`.
-    bad_channels
-        Constant and saturated channels.
+    ranges
+        What each channel of each of `rows` holds.
     """
 
     rows: Integers
-    pictures: list[NDArray[np.float32]]
-    bad_channels: list[BadChannel]
+    pictures: list[Floats]
+    ranges: list[ChannelRange]
+
+    def bad_channels(self) -> Iterator[BadChannel]:
+        """Channels that are constant or saturated."""
+        varying = [one for one in self.ranges if one.lowest < one.highest]
+        ceilings: dict[str | int, float] = {}
+        for one in varying:
+            ceilings[one.channel] = max(one.highest, ceilings.get(one.channel, one.highest))
+        for one in self.ranges:
+            if one.lowest == one.highest:
+                yield BadChannel(one.row, "constant channel", f"{one.channel}: every pixel is {one.highest:g}")
+            elif one.highest == ceilings[one.channel] and one.share_at_highest > SATURATED_SHARE:
+                detail = f"{one.channel}: {one.share_at_highest:.0%} of the pixels are {one.highest:g}"
+                yield BadChannel(one.row, "saturated channel", detail)
 
 
 def look_at(features: Features, images: Path) -> Look:
@@ -74,20 +108,87 @@ def look_at(features: Features, images: Path) -> Look:
         If the images cannot be found as the features' settings describe, or read.
     """
     settings = Settings.model_validate(features.provenance["settings"])
-    rows = np.flatnonzero(features.status == Status.OK)
-    sampled = rows[:: max(len(rows) // SCALE_SAMPLES, 1)]
-    look = Look(rows, [], [])
     with Workers(settings.extraction.image_timeout) as workers:
         pixels_of = _SampleImages.of(features, images, settings, workers)
-        scale = np.mean([np.std(pixels, axis=(1, 2)) for pixels in pixels_of.read(sampled)], axis=0)
-        scale = np.where(scale > 0, scale, 1)
-        for row, pixels in zip(rows.tolist(), pixels_of.read(rows), strict=True):
-            look.pictures.append(grey_picture(pixels, scale))
-            look.bad_channels.extend(_bad_channels(row, pixels, pixels_of.channels))
-    return look
+        return _look(np.flatnonzero(features.status == Status.OK), pixels_of.read, pixels_of.channels)
 
 
-def near_copies(features: Features, look: Look, copies: list[Pair]) -> dict[Pair, Overlap]:
+def look_at_folder(settings: Settings) -> tuple[Features, Look]:
+    """Look at the images that settings describe, before any features of them are made.
+
+    Returns
+    -------
+    features
+        The samples, their labels and digests, without embeddings; samples that cannot be read have failed.
+    look
+        What was seen of the others.
+
+    Raises
+    ------
+    ManifestError, MissingFileError, ConfigError
+        If the images cannot be found as described.
+    """
+    manifest = build_manifest(settings.images, settings.labels)
+    with Workers(settings.extraction.image_timeout) as workers:
+        reader = WorkersReader(SampleReader.for_manifest(manifest, max_pixels=settings.images.max_pixels), workers)
+        folder = _FolderImages(reader, {}, {})
+        look = _look(np.arange(len(manifest)), folder.read, manifest.channels)
+    return _without_embeddings(manifest, folder, settings), look
+
+
+def _without_embeddings(manifest: Manifest, folder: "_FolderImages", settings: Settings) -> Features:
+    def text(name: str) -> NDArray[np.str_]:
+        return manifest.table[name].to_numpy(dtype=str)
+
+    rows = range(len(manifest))
+    return Features(
+        path=manifest.root,
+        sample_id=text("sample_id"),
+        label=text("label"),
+        group=text("group"),
+        columns={name: text(name) for name in manifest.columns},
+        status=np.array([Status.OK if row in folder.digests else Status.FAILED for row in rows], dtype=np.uint8),
+        pixel_digest=np.array([folder.digests.get(row, "") for row in rows], dtype=str),
+        embeddings=np.empty((len(manifest), 1, 0), dtype=np.float32),
+        failures=folder.failures,
+        fingerprint="",
+        recipe={},
+        provenance={"settings": settings.record()},
+    )
+
+
+def _look(rows: Integers, read: ReadsRow, channels: tuple[str | int, ...]) -> Look:
+    sampled = rows[:: max(len(rows) // SCALE_SAMPLES, 1)]
+    spreads = [np.std(pixels, axis=(1, 2)) for _, pixels in _readable(read, sampled)]
+    scale = np.mean(spreads, axis=0) if spreads else np.ones(len(channels))
+    scale = np.where(scale > 0, scale, 1)
+    seen: list[int] = []
+    pictures: list[Floats] = []
+    ranges: list[ChannelRange] = []
+    for row, pixels in _readable(read, rows):
+        seen.append(row)
+        pictures.append(grey_picture(pixels, scale))
+        ranges.extend(_range(row, channel, plane) for channel, plane in zip(channels, pixels, strict=True))
+    return Look(np.array(seen, dtype=np.intp), pictures, ranges)
+
+
+def _readable(read: ReadsRow, rows: Integers) -> Iterator[tuple[int, NDArray]]:
+    """Rows and their pixels, in order, without those that cannot be read."""
+    with ThreadPoolExecutor(min(READERS, os.cpu_count() or 1), thread_name_prefix="look") as pool:
+        for start in range(0, len(rows), BLOCK_ROWS):
+            block = rows[start : start + BLOCK_ROWS].tolist()
+            for row, pixels in zip(block, pool.map(read, block), strict=True):
+                if pixels is not None:
+                    yield row, pixels
+
+
+def _range(row: int, channel: str | int, plane: NDArray) -> ChannelRange:
+    highest = plane.max()
+    share = np.count_nonzero(plane == highest) / plane.size
+    return ChannelRange(row, channel, float(plane.min()), float(highest), share)
+
+
+def near_copies(features: Features, look: Look, copies: Iterable[Pair]) -> dict[Pair, Overlap]:
     """Find samples that show a part of the same place, among the nearest neighbours of each sample.
 
     Parameters
@@ -102,11 +203,31 @@ def near_copies(features: Features, look: Look, copies: list[Pair]) -> dict[Pair
     """
     is_later = np.isin(look.rows, [later for _, later in copies])
     places = np.flatnonzero(~is_later)
-    embeddings = features.embeddings[look.rows[places]].mean(axis=1)
-    pairs = places[nearest_pairs(embeddings, NEIGHBOURS)]
+    kinds = [spectra([look.pictures[place] for place in places])]
+    if features.embeddings.shape[2]:
+        kinds.append(features.embeddings[look.rows[places]].mean(axis=1))
+    pairs = places[np.unique(np.concatenate([nearest_pairs(kind, NEIGHBOURS) for kind in kinds]), axis=0)]
     found = overlaps(look.pictures, pairs)
     rows = look.rows.tolist()
     return {(rows[first], rows[second]): overlap for (first, second), overlap in sorted(found.items())}
+
+
+def spectra(pictures: list[Floats]) -> Floats:
+    """Describe pictures by what a shift hardly changes: the quantiles of their pixels and their lowest frequencies.
+
+    Returns
+    -------
+    ndarray of shape (n_pictures, n_columns)
+    """
+    if not pictures:
+        return np.empty((0, 1), dtype=np.float32)
+    return np.stack([_spectrum(picture) for picture in pictures])
+
+
+def _spectrum(picture: Floats) -> Floats:
+    strength = np.log1p(np.abs(fft.rfft2(picture - picture.mean(), (LONGEST_SIDE, LONGEST_SIDE))))[:, :FREQUENCIES]
+    lowest = np.concatenate([strength[:FREQUENCIES], strength[-FREQUENCIES + 1 :]])
+    return np.concatenate([np.quantile(picture, QUANTILES), lowest.ravel()]).astype(np.float32)
 
 
 def nearest_pairs(embeddings: NDArray[np.float32], n_neighbours: int) -> Integers:
@@ -134,6 +255,24 @@ def nearest_pairs(embeddings: NDArray[np.float32], n_neighbours: int) -> Integer
 
 
 @dataclass(frozen=True)
+class _FolderImages:
+    """The images of a folder, of which nothing is known yet: their digests, and why some cannot be read."""
+
+    reader: ReadsSamples
+    digests: dict[int, str]
+    failures: dict[int, str]
+
+    def read(self, row: int) -> NDArray | None:
+        try:
+            pixels = self.reader.read(row)
+        except (ImageError, MissingFileError, WorkerError) as error:
+            self.failures[row] = str(error)
+            return None
+        self.digests[row] = pixel_digest(pixels)
+        return pixels
+
+
+@dataclass(frozen=True)
 class _SampleImages:
     """The images of a feature file's samples, checked against the digests that it holds."""
 
@@ -156,13 +295,7 @@ class _SampleImages:
         places = {sample_id: row for row, sample_id in enumerate(manifest.table["sample_id"])}
         return cls(features, images, reader, places, manifest.channels)
 
-    def read(self, rows: Integers) -> Iterator[NDArray]:
-        """Pixels of the rows, in their order."""
-        with ThreadPoolExecutor(min(READERS, os.cpu_count() or 1), thread_name_prefix="look") as pool:
-            for start in range(0, len(rows), BLOCK_ROWS):
-                yield from pool.map(self._read_one, rows[start : start + BLOCK_ROWS].tolist())
-
-    def _read_one(self, row: int) -> NDArray:
+    def read(self, row: int) -> NDArray:
         sample_id = str(self.features.sample_id[row])
         if sample_id not in self.file_row:
             raise FingerprintError(f"{self.images}: no image of the sample {sample_id!r} of {self.features.path}")
@@ -173,14 +306,3 @@ class _SampleImages:
                 "from; give the folder it was made from, or extract again"
             )
         return pixels
-
-
-def _bad_channels(row: int, pixels: NDArray, channels: tuple[str | int, ...]) -> Iterator[BadChannel]:
-    # Where a float's "full" lies, nothing says.
-    full = np.iinfo(pixels.dtype).max if pixels.dtype.kind in "iu" else np.inf
-    for channel, plane in zip(channels, pixels, strict=True):
-        share = np.count_nonzero(plane == full) / plane.size
-        if plane.min() == plane.max():
-            yield BadChannel(row, "constant channel", f"{channel}: every pixel is {plane.flat[0]}")
-        elif share > SATURATED_SHARE:
-            yield BadChannel(row, "saturated channel", f"{channel}: {share:.0%} of the pixels are {full}")

@@ -11,6 +11,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 from sklearn.model_selection import StratifiedGroupKFold
 
+from cellfeat.comparison.audited import audited_groups
 from cellfeat.errors import MissingFileError, SplitError, UnknownNameError, first_ten, near_names
 from cellfeat.extraction.store import Features
 
@@ -36,13 +37,15 @@ def sample_groups(features: Features, groups: str = "auto") -> Integers:
     """Number the groups of samples that must not straddle a split.
 
     Samples with the same pixels are always one group, also where their labels differ, unless `groups` is ``"none"``.
-    Groups that share a sample, or pixels, are joined into one.
+    So are near copies, where an audit of these samples lies beside the feature file, unless `groups` says which samples
+    belong together by a table. Groups that share a sample, or pixels, are joined into one.
 
     Parameters
     ----------
     groups
         ``"auto"`` takes the manifest's groups where it has any. ``"none"`` makes each sample its own group, which shows
-        what leaking copies would add to a score. ``"group"`` insists on the manifest's groups. A file name that ends in
+        what leaking copies would add to a score. ``"group"`` insists on the manifest's groups. ``"copies"`` is
+        ``"auto"`` without what an audit found. A file name that ends in
         ``.csv`` is a table of ``sample_id`` and ``group``, as the audit writes it. Any other word is the manifest
         column whose equal values are one group. An empty value joins nothing.
 
@@ -63,7 +66,14 @@ def sample_groups(features: Features, groups: str = "auto") -> Integers:
     """
     if groups == "none":
         return np.arange(len(features.pixel_digest))
-    return join_groups([features.pixel_digest, _group_values(features, groups)])
+    keys = [features.pixel_digest, _group_values(features, groups)]
+    audited = audited_groups(features) if takes_audited(groups) else None
+    return join_groups(keys if audited is None else [*keys, audited])
+
+
+def takes_audited(groups: str) -> bool:
+    """Whether near copies that an audit found are kept together: not where it is said sample by sample what is."""
+    return groups not in ("none", "copies") and not groups.endswith(".csv")
 
 
 def count_copies(pixel_digest: Strings) -> int:
@@ -190,12 +200,12 @@ def _group_values(features: Features, groups: str) -> Strings:
         )
     if groups.endswith(".csv"):
         return _groups_in_file(features, Path(groups))
-    if groups in ("auto", "group"):
+    if groups in ("auto", "copies", "group"):
         return features.group
     try:
         return features.columns[groups]
     except KeyError:
-        valid = ["auto", "none", "group", *features.columns]
+        valid = ["auto", "copies", "none", "group", *features.columns]
         raise UnknownNameError(f"groups: no column is named {groups!r}; {near_names(groups, valid)}") from None
 
 

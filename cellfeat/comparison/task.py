@@ -8,8 +8,9 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cellfeat.comparison.audited import audited_groups
 from cellfeat.comparison.scores import GroupBootstrap
-from cellfeat.comparison.splits import Fold, count_copies, grouped_folds, sample_groups
+from cellfeat.comparison.splits import Fold, count_copies, grouped_folds, sample_groups, takes_audited
 from cellfeat.errors import ManifestError, SplitError, first_ten
 from cellfeat.extraction.store import Features, Status
 from cellfeat.provenance import canonical_json, digest_bytes
@@ -61,6 +62,9 @@ class Counts:
         Samples used whose pixels an earlier one has already.
     n_unlabelled, n_failed
         Samples left out for want of a label, or of an embedding.
+    near_copies
+        Whether near copies are kept together, as an audit of these samples found them; None where that was not asked
+        for, or a table says what belongs together.
     """
 
     n_samples: int
@@ -68,6 +72,7 @@ class Counts:
     n_copies: int
     n_unlabelled: int
     n_failed: int
+    near_copies: bool | None
 
 
 @dataclass(frozen=True)
@@ -146,6 +151,7 @@ def prepare(features: Features, design: Design, *, labels: Mapping[str, str] | N
             n_copies=count_copies(features.pixel_digest[rows]),
             n_unlabelled=int(np.count_nonzero(is_ok & ~is_labelled)),
             n_failed=int(np.count_nonzero(~is_ok)),
+            near_copies=audited_groups(features) is not None if takes_audited(design.groups) else None,
         ),
         design=design,
     )

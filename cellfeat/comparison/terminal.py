@@ -26,7 +26,7 @@ MOST_CLASSES = 15
 USUAL_THRESHOLD = 0.8
 """What `predict --min-probability` is told for; the others stand in ``metrics.json``."""
 
-TOLD_ONE_BY_ONE = ("label conflict", "confounded", "rare class", "suspicious label")
+TOLD_ONE_BY_ONE = ("unreadable", "label conflict", "confounded", "rare class", "suspicious label")
 """Kinds of findings that a person decides on; of the others the number says enough."""
 
 MOST_OF_A_KIND = 5
@@ -39,6 +39,7 @@ def headline(comparison: Comparison) -> str:
         f"{counts.n_samples} samples in {counts.n_groups} groups, {len(comparison.classes)} classes, "
         f"{design.folds} folds",
         _copies_phrase(counts.n_copies, design.groups),
+        _near_copies_phrase(counts.near_copies),
         f"{counts.n_unlabelled} without a label left out" if counts.n_unlabelled else "",
         f"{counts.n_failed} that could not be read left out" if counts.n_failed else "",
     ]
@@ -52,6 +53,14 @@ def _copies_phrase(n_copies: int, groups: str) -> str:
     if groups == "none":
         return f"{copies} of images NOT kept together: they inflate these scores"
     return f"{copies} of images kept with their originals"
+
+
+def _near_copies_phrase(near_copies: bool | None) -> str:
+    if near_copies is None:
+        return ""
+    if near_copies:
+        return "near copies kept together, as audited"
+    return "near copies not looked for (cellfeat audit)"
 
 
 def render_table(comparison: Comparison, width: int) -> Table:
@@ -232,9 +241,15 @@ def render_leaks(found: Audit) -> Table:
     for heading in ("nothing", "copies", "near copies too", "random folds would have claimed"):
         table.add_column(heading, justify="right", no_wrap=True)
     for leak in found.leaks:
-        scores = (leak.random, leak.copies, leak.near_copies)
-        table.add_row(_name(leak.head), *(f"{score:.3f}" for score in scores), f"{leak.claimed:+.3f}")
+        claim = f"{leak.claimed:+.3f} ± {leak.deviation:.3f}"
+        table.add_row(_name(leak.head), *(f"{score:.3f}" for score in leak.means), claim)
     return table
+
+
+def leak_lines(found: Audit) -> list[str]:
+    """Say of which heads the price of the leak is too small to be told from the scatter of the folds."""
+    heads = [leak.head for leak in found.leaks if leak.is_scatter]
+    return [f"{' and '.join(heads)}: no more than the choice of folds alone brings about"] if heads else []
 
 
 def finding_lines(found: Audit) -> list[str]:

@@ -122,19 +122,32 @@ def test_audit_finds_an_overlap_and_compare_keeps_it_together(folder: Path) -> N
     run_cli(folder, *EXTRACT, "--images", "doubled", "--output", "features/doubled.h5")
     done = run_cli(folder, "audit", "--features", "features/doubled.h5", "--folds", "3", "--output", "audit")
     assert done.returncode == 0, done.stderr
-    assert "--groups audit/groups.csv" in done.stdout
+    assert "compare and fit keep them together from now on: features/doubled.audit.json" in done.stdout
     assert "random folds would have claimed" in done.stdout
     rows = list(csv.reader((folder / "audit" / "audit.csv").open()))
     assert ["2", "near copy", "1"] in [row[:3] for row in rows]
     compared = run_cli(
-        folder, "compare", "--features", "features/doubled.h5", "--groups", "audit/groups.csv", "--heads", "dummy",
-        "--folds", "3", "--output", "results/doubled",
+        folder, "compare", "--features", "features/doubled.h5", "--heads", "dummy", "--folds", "3",
+        "--output", "results/doubled",
     )  # fmt: skip
     assert compared.returncode == 0, compared.stderr
+    assert "near copies kept together, as audited" in compared.stdout
     groups = pd.read_csv(folder / "audit" / "groups.csv", dtype=str).set_index("sample_id")["group"]
     assert groups["2"] == groups["1"]
     predictions = pd.read_parquet(folder / "results" / "doubled" / "predictions.parquet").set_index("sample_id")
     assert predictions["fold"]["1"] == predictions["fold"]["2"]
+
+
+def test_images_are_audited_alone_before_any_extraction(folder: Path) -> None:
+    arguments = ("audit", "--set", "extraction.output=features/none.h5", "--output", "alone", "--images", "images")
+    done = run_cli(folder, *arguments, "--labels", "labels.csv")
+    assert done.returncode == 0, done.stderr
+    assert "no features in features/none.h5: the images are audited alone" in done.stderr
+    assert "claimed" not in done.stdout
+    assert len(list(csv.reader((folder / "alone" / "groups.csv").open()))) > 30
+    assert not (folder / "features" / "none.audit.json").exists()
+    without = run_cli(folder, *arguments, "--labels", "none")
+    assert without.returncode == 0, without.stderr
 
 
 def test_audit_says_what_it_leaves_out_without_images(folder: Path) -> None:

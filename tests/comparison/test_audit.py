@@ -5,15 +5,16 @@ import imagecodecs
 import numpy as np
 import pytest
 
-from cellfeat.comparison.audit import audit, write_audit
+from cellfeat.comparison.audit import audit, audit_images, write_audit
 from cellfeat.comparison.compare import compare
-from cellfeat.comparison.look import nearest_pairs
+from cellfeat.comparison.look import ChannelRange, Look, nearest_pairs, spectra
 from cellfeat.comparison.splits import sample_groups
 from cellfeat.config import load_settings
 from cellfeat.errors import FingerprintError, MissingFileError, SplitError
 from cellfeat.samples.images import pixel_digest
 
 FOLDS = {"folds": 3}
+PATTERN = {"images.pattern": "{sample_id}_{channel}.png", "images.channels": ["dapi"]}
 
 
 def of_kind(found, kind):
@@ -35,14 +36,7 @@ def with_images(tmp_path, make_features):
     folder.mkdir()
     for number, image in enumerate(pixels):
         (folder / f"s{number}_dapi.png").write_bytes(imagecodecs.png_encode(image[0]))
-    settings = load_settings(
-        overrides={
-            "images.root": str(folder),
-            "images.pattern": "{sample_id}_{channel}.png",
-            "images.channels": ["dapi"],
-            "labels.file": "gone.csv",
-        }
-    )
+    settings = load_settings(overrides={**PATTERN, "images.root": str(folder), "labels.file": "gone.csv"})
     centres = np.where(label == "a", -2, 2)[:, np.newaxis, np.newaxis]
     embeddings = centres + rng.normal(size=(60, 1, 5))
     embeddings[5], embeddings[1] = embeddings[4], embeddings[0] + 0.1
@@ -73,8 +67,36 @@ def test_the_groups_it_writes_keep_near_copies_together(with_images, tmp_path):
     assert numbers[4] == numbers[5]
     assert len(set(numbers)) == 58
     assert len(set(sample_groups(features, "auto"))) == 59
+    assert len(set(sample_groups(features, "copies"))) == 59
     predictions = compare(features, heads=["dummy"], groups=str(groups), draws=100, **FOLDS).predictions()
     assert predictions["fold"][0] == predictions["fold"][1]
+
+
+def test_a_folder_without_features_is_audited_by_its_pixels(with_images):
+    _, folder = with_images
+    settings = load_settings(overrides={**PATTERN, "images.root": str(folder), "labels": {"file": None}})
+    (folder / "s7_dapi.png").write_text("no image")
+    said = []
+    found = audit_images(settings, say=said.append)
+    assert found.counts() == {
+        "unreadable": 1, "copy": 1, "near copy": 1, "constant channel": 1, "saturated channel": 1
+    }  # fmt: skip
+    (near,) = of_kind(found, "near copy")
+    assert {near.sample_id, near.partner} == {"s0", "s1"}
+    (unreadable,) = of_kind(found, "unreadable")
+    assert unreadable.sample_id == "s7"
+    assert "s7_dapi.png" in unreadable.detail
+    assert found.leaks == ()
+    assert len(found.group) == 60
+
+
+def test_a_camera_of_twelve_bits_saturates_below_the_limit_of_its_file():
+    rows = [ChannelRange(row, "dapi", 3, highest, 0.2) for row, highest in enumerate([4095, 4095, 2000])]
+    dark = ChannelRange(3, "dapi", 65_535, 65_535, 1.0)
+    bad = Look(np.arange(4), [], [*rows, dark]).bad_channels()
+    assert [(one.row, one.finding) for one in bad] == [
+        (0, "saturated channel"), (1, "saturated channel"), (3, "constant channel")
+    ]  # fmt: skip
 
 
 def test_other_images_than_those_that_were_embedded_are_refused(with_images):
@@ -107,9 +129,23 @@ def test_the_price_of_the_leak_is_told_by_heads_that_can_remember(make_features)
         pixel_digest=np.array([f"pixels{i}" for i in original]),
     )
     by_head = {leak.head: leak for leak in audit(features, **FOLDS).leaks}
-    assert by_head["knn"].random > 0.8
-    assert by_head["knn"].copies < 0.65
-    assert by_head["knn"].claimed == by_head["knn"].random - by_head["knn"].near_copies > 0.15
+    random, copies, near_copies = by_head["knn"].means
+    assert random > 0.8
+    assert copies < 0.65
+    assert by_head["knn"].claimed == pytest.approx(random - near_copies)
+    assert by_head["knn"].claimed > 0.15
+    assert len(by_head["knn"].scores) == 5
+    assert not by_head["knn"].is_scatter
+
+
+def test_without_copies_the_price_of_the_leak_is_the_scatter_of_the_folds(make_clusters):
+    features = make_clusters(separation=0.5)
+    # One copy makes the folds others than random ones, and nothing else.
+    digests = features.pixel_digest.copy()
+    digests[9] = digests[3]
+    for leak in audit(replace(features, pixel_digest=digests), **FOLDS).leaks:
+        assert leak.deviation > 0
+        assert leak.is_scatter
 
 
 def test_a_class_of_one_plate_is_confounded_and_a_small_one_rare(make_features):
@@ -121,7 +157,9 @@ def test_a_class_of_one_plate_is_confounded_and_a_small_one_rare(make_features):
         label, np.random.default_rng(0).normal(size=(125, 1, 3)), columns={"plate": plate, "serial": serial}
     )
     found = audit(features, **FOLDS)
-    assert [f.detail for f in of_kind(found, "confounded")] == ["all of a have plate p9: the two cannot be told apart"]
+    tied, association = [f.detail for f in of_kind(found, "confounded")]
+    assert tied == "all of a have plate p9: the two cannot be told apart"
+    assert association.startswith("plate tells the class: Cramér's V 0.6")
     assert [f.detail for f in of_kind(found, "rare class")] == ["c: 5 samples, the largest class has 60"]
 
 
@@ -179,3 +217,15 @@ def test_nearest_pairs_are_nearest_by_cosine_and_stand_once():
     pairs = nearest_pairs(np.column_stack([np.cos(angle), np.sin(angle)]).astype(np.float32), 1)
     assert pairs.tolist() == [[0, 1], [2, 3], [4, 5]]
     assert nearest_pairs(np.ones((1, 2), np.float32), 5).shape == (0, 2)
+
+
+def test_spectra_of_shifted_crops_are_closer_than_those_of_other_places():
+    rng = np.random.default_rng(0)
+    fields = np.kron(rng.normal(size=(20, 24, 24)), np.ones((4, 4))).astype(np.float32)
+    pictures = [*fields[:, :64, :64], *fields[:, 10:74, 16:80]]
+    described = spectra(pictures)
+    pairs = {tuple(pair) for pair in nearest_pairs(described, 3).tolist()}
+    found = sum((number, number + 20) in pairs for number in range(20))
+    assert found >= 15
+    assert spectra([pictures[0], pictures[0][:40, :30]]).shape == (2, described.shape[1])
+    assert nearest_pairs(spectra([]), 3).shape == (0, 2)

@@ -13,6 +13,7 @@ from cellfeat.comparison.terminal import (
     MOST_CLASSES,
     finding_lines,
     headline,
+    leak_lines,
     predict_lines,
     render_classes,
     render_counts,
@@ -23,6 +24,7 @@ from cellfeat.comparison.terminal import (
 )
 
 NARROW = 80
+NOT_LOOKED_FOR = "near copies not looked for (cellfeat audit)"
 
 
 def rendered(table, width):
@@ -40,7 +42,7 @@ def with_differences(comparison, *adjusted_p):
 
 
 def test_the_headline_says_what_was_compared_on(comparison):
-    assert headline(comparison) == "180 samples in 180 groups, 3 classes, 3 folds; no copies"
+    assert headline(comparison) == "180 samples in 180 groups, 3 classes, 3 folds; no copies; " + NOT_LOOKED_FOR
 
 
 def test_the_headline_warns_of_copies_that_were_not_kept_together(make_features):
@@ -197,7 +199,7 @@ def findings(kind, n):
 
 
 def audit_of(*found, leaks=()):
-    return Audit(np.array(["s0"]), np.array(["s0"]), tuple(found), tuple(leaks))
+    return Audit(np.array(["s0"]), np.array(["s0"]), tuple(found), tuple(leaks), saw_pixels=True)
 
 
 def test_findings_are_counted_and_those_to_decide_on_told():
@@ -214,7 +216,13 @@ def test_a_finding_on_a_class_names_no_sample():
 
 
 def test_the_price_of_the_leak_fits_a_narrow_terminal():
-    leak = Leak("linear_relu", random=0.9, copies=0.85, near_copies=0.8)
+    leak = Leak("linear_relu", ((0.92, 0.87, 0.81), (0.88, 0.83, 0.79)))
     heading, _, row = rendered(render_leaks(audit_of(leaks=[leak])), NARROW)
     assert heading.endswith("random folds would have claimed")
-    assert row.split() == ["linear_relu", "0.900", "0.850", "0.800", "+0.100"]
+    assert row.split() == ["linear_relu", "0.900", "0.850", "0.800", "+0.100", "±", "0.014"]
+
+
+def test_a_leak_that_is_no_more_than_scatter_is_said_to_be_none():
+    leaks = [Leak("knn", ((0.9, 0.9, 0.8), (0.9, 0.9, 0.81))), Leak("logreg", ((0.9, 0.9, 0.89), (0.89, 0.9, 0.9)))]
+    assert leak_lines(audit_of(leaks=leaks)) == ["logreg: no more than the choice of folds alone brings about"]
+    assert leak_lines(audit_of(leaks=leaks[:1])) == []

@@ -1,0 +1,70 @@
+"""Classes that go with a plate, a donor or another property of the samples: what is learnt may be that one's look."""
+
+from collections.abc import Iterator
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.stats import contingency
+
+from cellfeat.extraction.store import Features
+
+Strings = NDArray[np.str_]
+
+MOSTLY = 0.8
+"""A class is confounded with a value that this share of its samples has, and at most `ELSEWHERE` of the others."""
+
+ELSEWHERE = 0.5
+
+ASSOCIATED = 0.5
+"""From this Cramér's V on a column tells much of the class: J. Cohen's "large effect" (1988) for two values."""
+
+LEAST_PER_VALUE = 10
+"""A column of fewer samples a value is too fine to say anything of a class."""
+
+
+def confounded(features: Features) -> Iterator[str]:
+    """Name classes that go with one group, or value of a column, and columns that tell the class by themselves."""
+    columns = {"group": features.group, **features.columns}
+    for name, values in columns.items():
+        is_known = (values != "") & (features.label != "")
+        label, value = features.label[is_known], values[is_known]
+        # A column of one value, or of another for almost every sample, groups nothing.
+        if not 2 <= len(np.unique(value)) <= len(value) // 2:
+            continue
+        yield from _tied_classes(name, label, value)
+        yield from _association(name, label, value)
+
+
+def _tied_classes(name: str, label: Strings, value: Strings) -> Iterator[str]:
+    """Name each class whose samples have one value, all of them or most, where the others mostly have not."""
+    for one in np.unique(label):
+        held, counts = np.unique(value[label == one], return_counts=True)
+        most, share = held[counts.argmax()], counts.max() / counts.sum()
+        if share == 1:
+            yield f"all of {one} have {name} {most}: the two cannot be told apart"
+        elif share >= MOSTLY and np.mean(value[label != one] == most) <= ELSEWHERE:
+            yield f"{share:.0%} of {one} have {name} {most}: the two can hardly be told apart"
+
+
+def _association(name: str, label: Strings, value: Strings) -> Iterator[str]:
+    """Say where a column tells much of the class: then it can be learnt in place of the cells."""
+    if len(value) < LEAST_PER_VALUE * len(np.unique(value)) or len(np.unique(label)) < 2:
+        return
+    strength = cramers_v(label, value)
+    if strength >= ASSOCIATED:
+        yield f"{name} tells the class: Cramér's V {strength:.2f}, where 1 is wholly and 0 not at all"
+
+
+def cramers_v(first: Strings, second: Strings) -> float:
+    """How much each of two properties of the same samples tells of the other, in [0, 1], corrected for chance.
+
+    W. Bergsma, "A bias-correction for Cramér's V and Tschuprow's T", Journal of the Korean Statistical Society 42
+    (2013) 323-328.
+    """
+    table = contingency.crosstab(first, second).count
+    n_samples = table.sum()
+    chi_square = contingency.chi2_contingency(table, correction=False).statistic
+    rows, columns = table.shape
+    excess = max(0.0, chi_square / n_samples - (rows - 1) * (columns - 1) / (n_samples - 1))
+    sides = (side - (side - 1) ** 2 / (n_samples - 1) for side in table.shape)
+    return float(np.sqrt(excess / (min(sides) - 1)))
