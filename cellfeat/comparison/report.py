@@ -2,12 +2,12 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from cellfeat.comparison.curve import LearningCurve, curve_table
+from cellfeat.comparison.curve import LearningCurves, curve_table
 from cellfeat.comparison.pictures import draw_confusion, draw_curves, draw_recalls, draw_reliability, save_figure
 from cellfeat.comparison.repeats import Repeats
 from cellfeat.comparison.result import Comparison, HeadResult
@@ -51,11 +51,11 @@ def write_head_report(result: HeadResult, folder: Path) -> list[Path]:
     return _publish_all(writers, folder)
 
 
-def write_curves(curves: Sequence[LearningCurve], folder: Path) -> list[Path]:
+def write_curves(found: LearningCurves, folder: Path) -> list[Path]:
     """Write ``learning_curve.csv`` and ``learning_curve.png``."""
     writers: dict[str, Callable[[Path], None]] = {
-        "learning_curve.csv": lambda path: curve_table(curves).to_csv(path, index=False),
-        "learning_curve.png": lambda path: save_figure(draw_curves(curves), path),
+        "learning_curve.csv": lambda path: curve_table(found.curves).to_csv(path, index=False),
+        "learning_curve.png": lambda path: save_figure(draw_curves(found.curves), path),
     }
     return _publish_all(writers, folder)
 

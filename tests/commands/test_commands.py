@@ -112,6 +112,23 @@ def test_compare_answers_whether_more_images_and_other_folds_would_matter(folder
     assert {"learning_curve.csv", "learning_curve.png", "repeats.json"} <= names
 
 
+def test_a_head_that_fails_takes_neither_curves_nor_repeats_of_the_others_with_it(folder: Path) -> None:
+    done = run_cli(
+        folder, "compare", "--heads", "mlp,dummy", "--set", "mlp.learning_rate=0", "--folds", "3", "--fractions",
+        "0.5,1", "--repeats", "2", "--output", "results/broken",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "\nmlp is left out, it failed on the folds of seed 0, 1: mlp failed in fold 1 of 3" in done.stdout
+    assert "\nat 0.5 of the training samples, mlp failed in fold 1 of 3" in done.stdout
+    curve = (folder / "results" / "broken" / "learning_curve.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in curve] == ["head", "dummy", "dummy"]
+    alone = run_cli(
+        folder, "compare", "--heads", "dummy", "--folds", "3", "--repeats", "2", "--output", "results/alone"
+    )
+    assert alone.returncode == 0, alone.stderr
+    assert "t-test" not in alone.stdout
+
+
 def test_audit_finds_an_overlap_and_compare_keeps_it_together(folder: Path) -> None:
     (folder / "doubled").mkdir()
     for path in (folder / "images").iterdir():
