@@ -111,14 +111,16 @@ def _repeat(settings: "Settings", labels: Path | None, repeats: int) -> None:
     features = load_features(settings.extraction.output)
     wanted = settings.comparison
     comparisons = []
-    for seed in range(wanted.seed, wanted.seed + repeats):
-        with StandingObserver() as observer:
-            observer.say(f"folds with seed {seed}, {seed - wanted.seed + 1} of {repeats}")
-            arguments = evaluation_arguments(settings, labels, observer, fresh=False) | {"random_state": seed}
-            comparison = compare(features, heads=wanted.heads, settings=settings.heads, **arguments)
-        if not comparison.is_complete:
-            raise KeyboardInterrupt
-        comparisons.append(comparison)
+    with StandingObserver() as observer:
+        arguments = evaluation_arguments(settings, labels, observer, fresh=False) | {"say": observer.say_once}
+        for number, seed in enumerate(range(wanted.seed, wanted.seed + repeats), start=1):
+            observer.say(f"folds with seed {seed}, {number} of {repeats}")
+            comparison = compare(
+                features, heads=wanted.heads, settings=settings.heads, **(arguments | {"random_state": seed})
+            )
+            if not comparison.is_complete:
+                raise KeyboardInterrupt
+            comparisons.append(comparison)
     summary = summarise(comparisons)
     write_repeats(summary, wanted.output)
     click.echo("\n".join(["", *repeats_lines(summary)]))

@@ -1,6 +1,6 @@
 """What every head of a comparison is given: the same samples, the same folds and the same bootstrap draws."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Literal
@@ -105,8 +105,21 @@ class Task:
         return digest_bytes(canonical_json([embeddings.shape, self.classes, y]).encode(), embeddings.data)
 
 
-def prepare(features: Features, design: Design, *, labels: Mapping[str, str] | None = None) -> Task:
+def prepare(
+    features: Features,
+    design: Design,
+    *,
+    labels: Mapping[str, str] | None = None,
+    say: Callable[[str], None] = lambda _line: None,
+) -> Task:
     """Choose the samples, split them and draw the bootstrap, once for all heads.
+
+    Parameters
+    ----------
+    labels
+        As for `compare`.
+    say
+        Told what is strange about the groups: see `sample_groups`.
 
     Raises
     ------
@@ -123,7 +136,7 @@ def prepare(features: Features, design: Design, *, labels: Mapping[str, str] | N
             f"{features.path}: no sample has both a label and an embedding ({np.count_nonzero(is_labelled)} of "
             f"{len(label)} are labelled, {np.count_nonzero(is_ok)} were read); give labels"
         )
-    y, groups = label[rows], sample_groups(features, design.groups)[rows]
+    y, groups = label[rows], sample_groups(features, design.groups, rows=rows, say=say)
     classes = tuple(np.unique(label[is_labelled]).tolist())
     empty = sorted(set(classes) - set(y.tolist()))
     if empty:

@@ -244,16 +244,19 @@ def test_a_name_that_the_pipe_cannot_encode_is_escaped_and_ends_nothing(folder: 
 
 
 def test_a_column_of_the_labels_serves_as_groups(folder: Path) -> None:
-    labels = pd.read_csv(folder / "labels.csv").assign(plate=[f"plate {i % 30}" for i in range(150)])
+    labels = pd.read_csv(folder / "labels.csv")
+    labels["plate"] = [f"plate {i % 30}" if i else "" for i in range(150)]
     labels.to_csv(folder / "plates.csv", index=False)
     run_cli(folder, *EXTRACT, "--labels", "plates.csv", "--output", "features/plates.h5")
     done = run_cli(
         folder, "compare", "--heads", "dummy", "--features", "features/plates.h5", "--groups", "plate", "--folds", "2",
-        "--output", "results/plates",
+        "--repeats", "2", "--output", "results/plates",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     n_groups = int(done.stdout.partition(" samples in ")[2].split()[0])
-    assert n_groups <= 30
+    assert n_groups <= 31
+    # Once for the comparison, and once for all its repeats.
+    assert done.stderr.count("groups: 1 of 150 samples have no plate: each is a group of its own") == 2
 
 
 def test_run_goes_the_whole_way_from_one_config(folder: Path) -> None:
