@@ -32,7 +32,8 @@ def command(
 ) -> None:
     """Evaluate heads on the same grouped folds, and say which is better, with intervals.
 
-    What is computed is kept in the results folder: with one more head, the same command computes only that head.
+    What is computed is kept in the results folder: with one more head, the same command computes only that head. Files
+    of an earlier comparison there that this one does not write again are removed.
 
     With --tune, the settings of each head are looked for inside the training part of each fold, so that its score stays
     honest. Learning curves are drawn with the settings as given.
@@ -65,7 +66,7 @@ def compare_and_report(settings: "Settings", *, labels: Path | None = None, fres
         comparison = compare(
             features, heads=wanted.heads, settings=settings.heads, on_outcome=observer.head_done, **arguments
         )
-    write_report(comparison, wanted.output)
+        write_report(comparison, wanted.output, say=observer.say)
     _print(comparison)
     if not comparison.is_complete:
         raise KeyboardInterrupt

@@ -134,6 +134,7 @@ def conclude(task: Task, outcomes: Sequence[Outcome]) -> Comparison:
         classes=task.classes,
         counts=task.counts,
         design=task.design,
+        provenance=task.provenance,
         results=tuple(results),
         failures=tuple(failures),
         differences=tuple(_all_differences(task.bootstrap, results)),

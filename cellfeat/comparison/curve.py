@@ -1,7 +1,8 @@
 """Would more images help? Heads fitted on growing parts of the training samples, each scored on the same test parts."""
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -12,8 +13,10 @@ from cellfeat.comparison.head_run import HeadSettings
 from cellfeat.comparison.result import LEVEL, HeadFailure, HeadResult
 from cellfeat.comparison.scores import Difference
 from cellfeat.comparison.splits import Fold, thinned_rows
-from cellfeat.comparison.task import Task
+from cellfeat.comparison.task import Provenance, Task
 from cellfeat.errors import ConfigError, HeadError
+
+SCORE_AND_INTERVAL = ("balanced_accuracy", "ci_low", "ci_high")
 
 
 @dataclass(frozen=True)
@@ -40,6 +43,19 @@ class LearningCurve:
     results: tuple[HeadResult, ...]
     gain: Difference
 
+    def record(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        points = zip(self.fractions, self.n_train, self.results, strict=True)
+        return {
+            "head": self.head,
+            "points": [
+                {"fraction": fraction, "n_train": n_train} | {name: result.metrics[name] for name in SCORE_AND_INTERVAL}
+                for fraction, n_train, result in points
+            ],
+            "gain": asdict(self.gain),
+            "verdict": self.verdict(),
+        }
+
     def verdict(self) -> str:
         """Say in words whether more images are likely to help."""
         before, after = self.n_train[-2:]
@@ -56,6 +72,8 @@ class LearningCurves:
 
     Attributes
     ----------
+    provenance
+        What they are of.
     curves
         Of the heads that could be evaluated at every fraction.
     failures
@@ -64,9 +82,18 @@ class LearningCurves:
         Whether every head was given its turn; False after Ctrl-C.
     """
 
+    provenance: Provenance
     curves: tuple[LearningCurve, ...]
     failures: tuple[HeadFailure, ...] = ()
     is_complete: bool = True
+
+    def record(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "provenance": asdict(self.provenance),
+            "curves": [curve.record() for curve in self.curves],
+            "failures": [asdict(failure) for failure in self.failures],
+        }
 
 
 def learning_curves(
@@ -117,10 +144,10 @@ def learning_curves(
             raise
         unfinished = heads[len(curves) + len(failures) :]
         failures += [HeadFailure(head, f"{head} was interrupted before its curve was finished") for head in unfinished]
-        return LearningCurves(tuple(curves), tuple(failures), is_complete=False)
+        return LearningCurves(task.provenance, tuple(curves), tuple(failures), is_complete=False)
     if not curves:
         raise HeadError("no learning curve could be drawn: " + "; ".join(failure.reason for failure in failures))
-    return LearningCurves(tuple(curves), tuple(failures))
+    return LearningCurves(task.provenance, tuple(curves), tuple(failures))
 
 
 def _curve_or_failure(
@@ -193,14 +220,7 @@ def check_fractions(fractions: Sequence[float]) -> tuple[float, ...]:
 
 def curve_table(curves: Sequence[LearningCurve]) -> pd.DataFrame:
     """One row a head and fraction: ``head, fraction, n_train, balanced_accuracy, ci_low, ci_high``."""
-    return pd.DataFrame(
-        [
-            {"head": curve.head, "fraction": fraction, "n_train": n_train}
-            | {name: result.metrics[name] for name in ("balanced_accuracy", "ci_low", "ci_high")}
-            for curve in curves
-            for fraction, n_train, result in zip(curve.fractions, curve.n_train, curve.results, strict=True)
-        ]
-    )
+    return pd.DataFrame([{"head": curve.head} | point for curve in curves for point in curve.record()["points"]])
 
 
 def _thinned(task: Task, fraction: float) -> Iterator[Fold]:

@@ -22,6 +22,7 @@ from scipy import stats
 
 from cellfeat.comparison.result import LEVEL, Comparison
 from cellfeat.comparison.scores import Difference, holm
+from cellfeat.comparison.task import Provenance
 from cellfeat.errors import HeadError, first_ten
 
 LEAST_P = 0.001
@@ -107,6 +108,8 @@ class Repeats:
 
     Attributes
     ----------
+    provenance
+        What the first set of folds is of; the others differ in the seed alone.
     folds
         Folds of each set.
     seeds
@@ -119,6 +122,7 @@ class Repeats:
         The other heads.
     """
 
+    provenance: Provenance
     folds: int
     seeds: tuple[int, ...]
     scores: tuple[RepeatedScore, ...]
@@ -128,6 +132,7 @@ class Repeats:
     def record(self) -> dict[str, Any]:
         """Plain JSON values."""
         return {
+            "provenance": asdict(self.provenance),
             "folds": self.folds,
             "seeds": list(self.seeds),
             "scores": [asdict(score) for score in self.scores],
@@ -161,6 +166,7 @@ def summarise(comparisons: Sequence[Comparison]) -> Repeats:
     differences = [corrected_difference(per_fold[better] - per_fold[worse], n_folds) for better, worse in pairs]
     adjusted = holm([difference.p_value for difference in differences])
     return Repeats(
+        provenance=comparisons[0].provenance,
         folds=n_folds,
         seeds=tuple(comparison.design.random_state for comparison in comparisons),
         scores=tuple(scores),

@@ -20,6 +20,9 @@ Integers = NDArray[np.integer]
 GROUP_COLUMNS = ("sample_id", "group")
 """Columns of a table of groups."""
 
+TABLE_SUFFIX = ".csv"
+"""By which the name of a table of groups is told from that of a column."""
+
 MAX_TRIES = 20
 """Shufflings tried, in two ways each, before a class counts as impossible to spread over the folds."""
 
@@ -198,7 +201,7 @@ def _cover(held: Integers, n_folds: int, rng: np.random.Generator) -> Integers:
 
 def _group_word(groups: str) -> str:
     """What a sample without a group lacks, in the user's words."""
-    return f"group in {groups}" if groups.endswith(".csv") else "group" if groups == "auto" else groups
+    return f"group in {groups}" if groups.endswith(TABLE_SUFFIX) else "group" if groups == "auto" else groups
 
 
 def _group_values(features: Features, groups: str, say: Callable[[str], None]) -> Strings:
@@ -212,7 +215,7 @@ def _group_values(features: Features, groups: str, say: Callable[[str], None]) -
             "groups: 'group' was asked for, but the manifest names no groups; set labels.group to the column that "
             "holds them and extract again, or use 'auto' to keep only copies of an image together"
         )
-    if groups.endswith(".csv"):
+    if groups.endswith(TABLE_SUFFIX):
         return _groups_in_file(features, Path(groups), say)
     if groups in ("auto", "group"):
         return features.group

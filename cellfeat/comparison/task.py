@@ -3,16 +3,17 @@
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cellfeat.comparison.scores import GroupBootstrap
-from cellfeat.comparison.splits import Fold, count_copies, grouped_folds, sample_groups
+from cellfeat.comparison.splits import TABLE_SUFFIX, Fold, count_copies, grouped_folds, sample_groups
 from cellfeat.errors import ManifestError, SplitError, first_ten
 from cellfeat.extraction.store import Features, Status
-from cellfeat.provenance import canonical_json, digest_bytes
+from cellfeat.provenance import canonical_json, digest_bytes, digest_file, versions
 
 Strings = NDArray[np.str_]
 Integers = NDArray[np.integer]
@@ -71,6 +72,37 @@ class Counts:
 
 
 @dataclass(frozen=True)
+class Provenance:
+    """What results are of: it stands in each of their files, so that none passes for another's.
+
+    Parameters
+    ----------
+    features
+        Name of the feature file.
+    fingerprint
+        Its fingerprint.
+    n_samples
+        Samples used.
+    groups
+        ``"auto"``, ``"none"``, the column of groups or the name of their table.
+    groups_digest
+        sha256 of that table; None where there is none.
+    random_state
+        Seed of the folds, of the heads and of the bootstrap.
+    cellfeat
+        Version that computed them.
+    """
+
+    features: str
+    fingerprint: str
+    n_samples: int
+    groups: str
+    groups_digest: str | None
+    random_state: int
+    cellfeat: str
+
+
+@dataclass(frozen=True)
 class Task:
     """What every head is given: the same samples, the same folds and the same bootstrap draws.
 
@@ -97,6 +129,7 @@ class Task:
     bootstrap: GroupBootstrap
     counts: Counts
     design: Design
+    provenance: Provenance
 
     @cached_property
     def digest(self) -> str:
@@ -161,6 +194,20 @@ def prepare(
             n_failed=int(np.count_nonzero(~is_ok)),
         ),
         design=design,
+        provenance=_provenance(features, design, len(rows)),
+    )
+
+
+def _provenance(features: Features, design: Design, n_samples: int) -> Provenance:
+    table = Path(design.groups) if design.groups.endswith(TABLE_SUFFIX) else None
+    return Provenance(
+        features=features.path.name,
+        fingerprint=features.fingerprint,
+        n_samples=n_samples,
+        groups=table.name if table else design.groups,
+        groups_digest=digest_file(table) if table else None,
+        random_state=design.random_state,
+        cellfeat=versions().get("cellfeat", "unknown"),
     )
 
 

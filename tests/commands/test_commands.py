@@ -78,6 +78,9 @@ def test_compare_prints_the_table_and_writes_the_report(folder: Path) -> None:
     assert again.stderr.count("3 of 3 folds from an earlier run") == 2
     fresh = run_cli(folder, "compare", "--heads", "dummy", "--folds", "3", "--output", "results/two", "--fresh")
     assert "from an earlier run" not in fresh.stderr
+    # The picture of a head that is no longer compared would pass for one of this comparison.
+    assert "earlier comparison had left: metrics_logreg.json, confusion_logreg.png\n" in fresh.stderr
+    assert {path.name for path in (folder / "results" / "two").glob("*_logreg*")} == set()
 
 
 def test_tuning_tells_its_cost_first_and_what_was_chosen_last(folder: Path) -> None:
@@ -109,7 +112,7 @@ def test_compare_answers_whether_more_images_and_other_folds_would_matter(folder
     assert {"knn", "dummy"} <= set(rest.partition("\n")[0].split())
     assert "would more images help?" in done.stdout
     names = {path.name for path in (folder / "results" / "more").iterdir()}
-    assert {"learning_curve.csv", "learning_curve.png", "repeats.json"} <= names
+    assert {"learning_curve.json", "learning_curve.csv", "learning_curve.png", "repeats.json"} <= names
 
 
 def test_a_head_that_fails_takes_neither_curves_nor_repeats_of_the_others_with_it(folder: Path) -> None:
@@ -176,6 +179,7 @@ def test_fit_saves_the_head_with_its_scores_and_predict_uses_it(folder: Path) ->
     metrics = json.loads((model / "metrics.json").read_text())
     assert metrics["ci_low"] <= metrics["balanced_accuracy"] <= metrics["ci_high"]
     assert len(metrics["per_fold"]) == 3
+    assert (metrics["provenance"]["features"], metrics["provenance"]["n_samples"]) == ("cells.h5", 150)
     assert {"per_class_recall", "macro_f1", "confusion_matrix", "classes", "n_samples", "n_groups"} <= metrics.keys()
 
     by_features = run_cli(

@@ -1,4 +1,7 @@
+import json
+
 import numpy as np
+import pandas as pd
 import pytest
 
 from cellfeat.comparison.curve import _thinned, curve_table, learning_curve, learning_curves
@@ -49,12 +52,15 @@ def test_a_head_that_learns_more_from_more_is_told_from_one_that_cannot(task):
 
 def test_the_curve_is_written_as_table_and_picture(task, tmp_path):
     found = learning_curves(task, ["knn"], {}, [0.5, 1])
-    table, picture = write_curves(found, tmp_path)
+    record, table, picture = write_curves(found, tmp_path)
     assert table.read_text().splitlines()[0] == "head,fraction,n_train,balanced_accuracy,ci_low,ci_high"
     assert curve_table(found.curves)["balanced_accuracy"].tolist() == [
         result.balanced_accuracy for result in found.curves[0].results
     ]
     assert picture.read_bytes().startswith(b"\x89PNG")
+    (curve,) = json.loads(record.read_text(encoding="utf-8"))["curves"]
+    assert (curve["head"], curve["verdict"]) == ("knn", found.curves[0].verdict())
+    assert pd.DataFrame(curve["points"]).equals(curve_table(found.curves).drop(columns="head"))
 
 
 @pytest.mark.parametrize("fractions", [[], [1], [0.5, 0.5], [0, 1], [0.5, 1.5], [float("nan"), 1]])
@@ -75,7 +81,8 @@ def test_a_head_that_fails_is_reported_and_the_others_are_drawn(task, failing_he
     assert told == ["learning curve of failing", FAILED, "learning curve of dummy"]
     assert curve_lines(found)[1:] == [FAILED]
     assert found.is_complete
-    table, _ = write_curves(found, tmp_path)
+    record, table, _ = write_curves(found, tmp_path)
+    assert json.loads(record.read_text(encoding="utf-8"))["failures"] == [{"head": "failing", "reason": FAILED}]
     assert [line.split(",")[0] for line in table.read_text().splitlines()] == ["head", "dummy", "dummy"]
 
 
