@@ -32,7 +32,8 @@ def command(
 ) -> None:
     """Evaluate heads on the same grouped folds, and say which is better, with intervals.
 
-    What is computed is kept in the results folder: with one more head, the same command computes only that head.
+    What is computed is kept in the results folder: with one more head, the same command computes only that head. Files
+    of an earlier comparison there that this one does not write again are removed.
 
     With --tune, the settings of each head are looked for inside the training part of each fold, so that its score stays
     honest. Learning curves are drawn with the settings as given.
@@ -65,7 +66,7 @@ def compare_and_report(settings: "Settings", *, labels: Path | None = None, fres
         comparison = compare(
             features, heads=wanted.heads, settings=settings.heads, on_outcome=observer.head_done, **arguments
         )
-    write_report(comparison, wanted.output)
+        write_report(comparison, wanted.output, say=observer.say)
     _print(comparison)
     if not comparison.is_complete:
         raise KeyboardInterrupt
@@ -105,45 +106,44 @@ def _repeat(settings: "Settings", labels: Path | None, repeats: int) -> None:
     from cellfeat.comparison.compare import compare
     from cellfeat.comparison.repeats import summarise
     from cellfeat.comparison.report import write_repeats
+    from cellfeat.comparison.terminal import repeats_lines
     from cellfeat.extraction.store import load_features
 
     features = load_features(settings.extraction.output)
     wanted = settings.comparison
     comparisons = []
-    for seed in range(wanted.seed, wanted.seed + repeats):
-        with StandingObserver() as observer:
-            observer.say(f"folds with seed {seed}, {seed - wanted.seed + 1} of {repeats}")
-            arguments = evaluation_arguments(settings, labels, observer, fresh=False) | {"random_state": seed}
-            comparison = compare(features, heads=wanted.heads, settings=settings.heads, **arguments)
-        if not comparison.is_complete:
-            raise KeyboardInterrupt
-        comparisons.append(comparison)
+    with StandingObserver() as observer:
+        arguments = evaluation_arguments(settings, labels, observer, fresh=False) | {"say": observer.say_once}
+        for number, seed in enumerate(range(wanted.seed, wanted.seed + repeats), start=1):
+            observer.say(f"folds with seed {seed}, {number} of {repeats}")
+            comparison = compare(
+                features, heads=wanted.heads, settings=settings.heads, **(arguments | {"random_state": seed})
+            )
+            if not comparison.is_complete:
+                raise KeyboardInterrupt
+            comparisons.append(comparison)
     summary = summarise(comparisons)
     write_repeats(summary, wanted.output)
-    click.echo(f"\n{repeats} sets of {wanted.folds} folds, balanced accuracy ± its standard deviation over the sets:")
-    click.echo("\n".join([score.line() for score in summary.scores]))
-    best = summary.scores[0].head
-    click.echo("differences over all folds, corrected resampled t-test:")
-    click.echo("\n".join(pair.verdict() for pair in summary.differences if pair.better == best))
+    click.echo("\n".join(["", *repeats_lines(summary)]))
 
 
 def _draw_curves(settings: "Settings", labels: Path | None, fractions: tuple[float, ...]) -> None:
     from cellfeat.commands.standing import StandingObserver
-    from cellfeat.comparison.curve import learning_curve
+    from cellfeat.comparison.curve import learning_curves
     from cellfeat.comparison.report import write_curves
     from cellfeat.comparison.task import Design, prepare
+    from cellfeat.comparison.terminal import curve_lines
     from cellfeat.extraction.store import load_features
 
     wanted = settings.comparison
     with StandingObserver() as observer:
         arguments = evaluation_arguments(settings, labels, observer, fresh=False)
-        cache, given = arguments["cache"], arguments["labels"]
         design = Design(wanted.folds, wanted.groups, wanted.seed, wanted.draws, wanted.calibrate)
-        task = prepare(load_features(settings.extraction.output), design, labels=given)
-        curves = []
-        for head in wanted.heads:
-            observer.say(f"learning curve of {head}")
-            curves.append(learning_curve(task, head, settings.heads.get(head, {}), fractions, cache=cache))
+        task = prepare(load_features(settings.extraction.output), design, labels=arguments["labels"])
+        curves = learning_curves(
+            task, wanted.heads, settings.heads, fractions, cache=arguments["cache"], say=observer.say
+        )
     write_curves(curves, wanted.output)
-    click.echo("\nwould more images help?")
-    click.echo("\n".join(curve.verdict() for curve in curves))
+    click.echo("\n".join(["", "would more images help?", *curve_lines(curves)]))
+    if not curves.is_complete:
+        raise KeyboardInterrupt

@@ -24,6 +24,7 @@ class StandingObserver:
         self._task = self._progress.add_task("")
         self._live = Live(console=self._console, transient=True, refresh_per_second=4)
         self._results: list[HeadResult] = []
+        self._said: set[str] = set()
 
     def __enter__(self) -> "StandingObserver":
         return self
@@ -62,6 +63,12 @@ class StandingObserver:
     def say(self, line: str) -> None:
         """Print a line above what is shown."""
         self._console.print(printable(line), markup=False)
+
+    def say_once(self, line: str) -> None:
+        """Print a line, unless it was printed so before: what is true of every set of folds is told for the first."""
+        if line not in self._said:
+            self._said.add(line)
+            self.say(line)
 
 
 def _line(result: "HeadResult") -> str:

@@ -55,7 +55,8 @@ def compare(
     progress
         Told of each fold that begins.
     say
-        Told what tuning will cost: the fits before any is made, and about how long they will take after a head's first.
+        Told what is strange about the groups (see `sample_groups`), and what tuning will cost: the fits before any is
+        made, and about how long they will take after a head's first.
     on_outcome
         Given each head's result, or failure, as soon as it is there.
 
@@ -79,7 +80,8 @@ def compare(
     """
     settings = settings or {}
     check_heads(heads, settings)
-    task = prepare(features, Design(folds, groups, random_state, draws, calibrate, tune), labels=labels)
+    design = Design(folds, groups, random_state, draws, calibrate, tune)
+    task = prepare(features, design, labels=labels, say=say)
     if tune:
         for head in heads:
             say(Tuner(HeadRun(task, head, None), settings.get(head, {})).cost())
@@ -132,6 +134,7 @@ def conclude(task: Task, outcomes: Sequence[Outcome]) -> Comparison:
         classes=task.classes,
         counts=task.counts,
         design=task.design,
+        provenance=task.provenance,
         results=tuple(results),
         failures=tuple(failures),
         differences=tuple(_all_differences(task.bootstrap, results)),

@@ -63,7 +63,8 @@ def fit(
     """
     settings = settings or {}
     check_heads([head], {head: settings})
-    task = prepare(features, Design(folds, groups, random_state, draws, calibrate, tune), labels=labels)
+    design = Design(folds, groups, random_state, draws, calibrate, tune)
+    task = prepare(features, design, labels=labels, say=say)
     run = HeadRun(task, head, cache)
     tuner = Tuner(run, settings, say, on_all=True)
     if tune:

@@ -105,6 +105,7 @@ def _metrics(task: Task, head: str, probabilities: Floats) -> dict[str, Any]:
         "confusion_matrix": confusion_matrix(y, predicted, classes).tolist(),
         **asdict(task.counts),
         **asdict(task.design),
+        "provenance": asdict(task.provenance),
     }
 
 

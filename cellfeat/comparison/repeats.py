@@ -22,6 +22,8 @@ from scipy import stats
 
 from cellfeat.comparison.result import LEVEL, Comparison
 from cellfeat.comparison.scores import Difference, holm
+from cellfeat.comparison.task import Provenance
+from cellfeat.errors import HeadError, first_ten
 
 LEAST_P = 0.001
 """Smaller p values are not told apart: no such test is exact that far out."""
@@ -78,41 +80,111 @@ class RepeatedDifference:
 
 
 @dataclass(frozen=True)
-class Repeats:
-    """Scores, best first, and every pair of heads."""
+class RepeatedFailure:
+    """A head that failed on some sets of folds, and has no score over all.
 
+    Attributes
+    ----------
+    head
+        Its name.
+    seeds
+        The ``random_state`` of each set on which it failed.
+    reason
+        What went wrong on the first of them.
+    """
+
+    head: str
+    seeds: tuple[int, ...]
+    reason: str
+
+    def line(self) -> str:
+        """Say it in a line."""
+        return f"{self.head} is left out, it failed on the folds of seed {first_ten(self.seeds)}: {self.reason}"
+
+
+@dataclass(frozen=True)
+class Repeats:
+    """What is found over several sets of folds.
+
+    Attributes
+    ----------
+    provenance
+        What the first set of folds is of; the others differ in the seed alone.
+    folds
+        Folds of each set.
+    seeds
+        The ``random_state`` of each set.
+    scores
+        Of the heads that could be evaluated on every set, best first.
+    differences
+        Every pair of them.
+    failures
+        The other heads.
+    """
+
+    provenance: Provenance
+    folds: int
+    seeds: tuple[int, ...]
     scores: tuple[RepeatedScore, ...]
     differences: tuple[RepeatedDifference, ...]
+    failures: tuple[RepeatedFailure, ...] = ()
 
     def record(self) -> dict[str, Any]:
         """Plain JSON values."""
         return {
+            "provenance": asdict(self.provenance),
+            "folds": self.folds,
+            "seeds": list(self.seeds),
             "scores": [asdict(score) for score in self.scores],
             "differences": [asdict(pair) | {"verdict": pair.verdict()} for pair in self.differences],
+            "failures": [asdict(failure) for failure in self.failures],
         }
 
 
 def summarise(comparisons: Sequence[Comparison]) -> Repeats:
     """Bring comparisons of the same heads together, each made with another ``random_state``.
 
-    Heads that failed in any of them are left out.
+    Heads that failed in any of them have no score, and are named with the reason.
+
+    Raises
+    ------
+    HeadError
+        If no head could be evaluated in all of them.
     """
+    failures = _failures(comparisons)
     metrics = [{result.head: result.metrics for result in comparison.results} for comparison in comparisons]
     heads = [head for head in metrics[0] if all(head in by_head for by_head in metrics)]
+    if not heads:
+        raise HeadError(
+            "no head could be evaluated on every set of folds: " + "; ".join(failure.line() for failure in failures)
+        )
     scores = [_score(head, [by_head[head] for by_head in metrics]) for head in heads]
     scores.sort(key=lambda score: -score.mean)
-    folds = {head: np.concatenate([by_head[head]["per_fold"] for by_head in metrics]) for head in heads}
+    per_fold = {head: np.concatenate([by_head[head]["per_fold"] for by_head in metrics]) for head in heads}
     pairs = list(combinations([score.head for score in scores], 2))
     n_folds = comparisons[0].design.folds
-    differences = [corrected_difference(folds[better] - folds[worse], n_folds) for better, worse in pairs]
+    differences = [corrected_difference(per_fold[better] - per_fold[worse], n_folds) for better, worse in pairs]
     adjusted = holm([difference.p_value for difference in differences])
     return Repeats(
-        tuple(scores),
-        tuple(
+        provenance=comparisons[0].provenance,
+        folds=n_folds,
+        seeds=tuple(comparison.design.random_state for comparison in comparisons),
+        scores=tuple(scores),
+        differences=tuple(
             RepeatedDifference(better, worse, difference, p)
             for (better, worse), difference, p in zip(pairs, differences, adjusted, strict=True)
         ),
+        failures=tuple(failures),
     )
+
+
+def _failures(comparisons: Sequence[Comparison]) -> list[RepeatedFailure]:
+    """What failed in any comparison, head by head."""
+    reasons: dict[str, dict[int, str]] = {}
+    for comparison in comparisons:
+        for failure in comparison.failures:
+            reasons.setdefault(failure.head, {})[comparison.design.random_state] = failure.reason
+    return [RepeatedFailure(head, tuple(by_seed), next(iter(by_seed.values()))) for head, by_seed in reasons.items()]
 
 
 def corrected_difference(differences: ArrayLike, n_folds: int, *, level: float = LEVEL) -> Difference:

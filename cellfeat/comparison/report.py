@@ -2,27 +2,40 @@
 
 import json
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from cellfeat.comparison.curve import LearningCurve, curve_table
+from cellfeat.comparison.curve import LearningCurves, curve_table
 from cellfeat.comparison.pictures import draw_confusion, draw_curves, draw_recalls, draw_reliability, save_figure
 from cellfeat.comparison.repeats import Repeats
 from cellfeat.comparison.result import Comparison, HeadResult
+from cellfeat.heads.registry import HEADS
 from cellfeat.provenance import publish, utc_now, versions
 
 FORMAT = 1
 
+REPEATS_FILE = "repeats.json"
+CURVE_FILES = ("learning_curve.json", "learning_curve.csv", "learning_curve.png")
 
-def write_report(comparison: Comparison, folder: Path) -> list[Path]:
-    """Write a comparison as files that each appear whole.
+
+def write_report(
+    comparison: Comparison, folder: Path, *, say: Callable[[str], None] = lambda _line: None
+) -> list[Path]:
+    """Write a comparison as files that each appear whole, in place of those of an earlier comparison.
 
     ``comparison.json`` holds everything but the predictions, ``predictions.parquet`` every out-of-fold prediction,
     ``metrics_<head>.json`` one head's scores, ``confusion_<head>.png`` its confusion matrix,
     ``recall_per_class.png`` all heads side by side, and ``reliability.png`` whether their probabilities mean what they
-    say.
+    say. Files of an earlier comparison that this one has no part in (other heads, repeats, learning curves) are
+    removed, so that none passes for its own; nothing else in the folder is touched.
+
+    Parameters
+    ----------
+    say
+        Told what was removed.
 
     Returns
     -------
@@ -37,7 +50,11 @@ def write_report(comparison: Comparison, folder: Path) -> list[Path]:
     }
     for result in comparison.results:
         writers |= _head_writers(result)
-    return _publish_all(writers, folder)
+    earlier = [folder / name for name in _possible_files() if name not in writers and (folder / name).is_file()]
+    files = _publish_all(writers, folder, stale=earlier)
+    if earlier:
+        say(f"{folder}: removed what an earlier comparison had left: {', '.join(path.name for path in earlier)}")
+    return files
 
 
 def write_head_report(result: HeadResult, folder: Path) -> list[Path]:
@@ -51,26 +68,26 @@ def write_head_report(result: HeadResult, folder: Path) -> list[Path]:
     return _publish_all(writers, folder)
 
 
-def write_curves(curves: Sequence[LearningCurve], folder: Path) -> list[Path]:
-    """Write ``learning_curve.csv`` and ``learning_curve.png``."""
+def write_curves(found: LearningCurves, folder: Path) -> list[Path]:
+    """Write ``learning_curve.json``, the table ``learning_curve.csv`` and the picture ``learning_curve.png``."""
+    record, table, picture = CURVE_FILES
     writers: dict[str, Callable[[Path], None]] = {
-        "learning_curve.csv": lambda path: curve_table(curves).to_csv(path, index=False),
-        "learning_curve.png": lambda path: save_figure(draw_curves(curves), path),
+        record: lambda path: _write_json(path, _heading() | found.record()),
+        table: lambda path: curve_table(found.curves).to_csv(path, index=False),
+        picture: lambda path: save_figure(draw_curves(found.curves), path),
     }
     return _publish_all(writers, folder)
 
 
 def write_repeats(repeats: Repeats, folder: Path) -> list[Path]:
     """Write ``repeats.json``."""
-    return _publish_all({"repeats.json": lambda path: _write_json(path, repeats.record())}, folder)
+    return _publish_all({REPEATS_FILE: lambda path: _write_json(path, _heading() | repeats.record())}, folder)
 
 
 def comparison_record(comparison: Comparison) -> dict[str, Any]:
     """Everything that was found, as plain JSON values; the predictions stand in a table of their own."""
-    return {
-        "format": FORMAT,
-        "created": utc_now(),
-        "versions": versions(),
+    return _heading() | {
+        "provenance": asdict(comparison.provenance),
         "classes": list(comparison.classes),
         "counts": asdict(comparison.counts),
         "design": asdict(comparison.design),
@@ -80,18 +97,37 @@ def comparison_record(comparison: Comparison) -> dict[str, Any]:
     }
 
 
+def _heading() -> dict[str, Any]:
+    return {"format": FORMAT, "created": utc_now(), "versions": versions()}
+
+
 def _head_writers(result: HeadResult) -> dict[str, Callable[[Path], None]]:
-    name = re.sub(r"[^\w.-]", "_", result.head)
+    metrics, confusion = _head_files(result.head)
     return {
-        f"metrics_{name}.json": lambda path: _write_json(path, result.metrics),
-        f"confusion_{name}.png": lambda path: save_figure(draw_confusion(result), path),
+        metrics: lambda path: _write_json(path, result.metrics),
+        confusion: lambda path: save_figure(draw_confusion(result), path),
     }
 
 
-def _publish_all(writers: Mapping[str, Callable[[Path], None]], folder: Path) -> list[Path]:
-    for name, write in writers.items():
-        with publish(folder / name) as temporary:
-            write(temporary)
+def _head_files(head: str) -> tuple[str, str]:
+    name = re.sub(r"[^\w.-]", "_", head)
+    return f"metrics_{name}.json", f"confusion_{name}.png"
+
+
+def _possible_files() -> list[str]:
+    """The files that some comparison may leave and another not; only heads that exist name any."""
+    return [*(name for head in HEADS for name in _head_files(head)), REPEATS_FILE, *CURVE_FILES]
+
+
+def _publish_all(
+    writers: Mapping[str, Callable[[Path], None]], folder: Path, *, stale: Iterable[Path] = ()
+) -> list[Path]:
+    """Write all files before any takes its place: where one cannot be written, what was there stays."""
+    with ExitStack() as published:
+        for name, write in writers.items():
+            write(published.enter_context(publish(folder / name)))
+        for path in stale:
+            path.unlink()
     return [folder / name for name in writers]
 
 

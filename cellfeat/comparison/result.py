@@ -6,7 +6,7 @@ from typing import Any
 import pandas as pd
 
 from cellfeat.comparison.scores import Difference
-from cellfeat.comparison.task import Counts, Design
+from cellfeat.comparison.task import Counts, Design, Provenance
 from cellfeat.heads.conformal import ClassScores
 
 LEVEL = 0.95
@@ -29,7 +29,7 @@ class HeadResult:
     metrics
         Plain JSON values. Recalls, their intervals and the rows of the confusion matrix stand in the order of
         ``classes``; ``seconds`` are summed over the folds. ``settings`` are those given, ``tuning`` what was chosen in
-        each fold; None for a head that was not tuned.
+        each fold; None for a head that was not tuned; ``provenance`` is what a `Provenance` tells.
     n_cached
         Folds whose outcome an earlier run had left in the cache; their seconds are those of that run.
     class_scores
@@ -127,6 +127,7 @@ class Comparison:
     classes: tuple[str, ...]
     counts: Counts
     design: Design
+    provenance: Provenance
     results: tuple[HeadResult, ...]
     failures: tuple[HeadFailure, ...]
     differences: tuple[HeadDifference, ...]

@@ -1,6 +1,6 @@
 """Groups of samples that must stay together, and stratified folds that keep them together."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -21,6 +21,9 @@ Integers = NDArray[np.integer]
 GROUP_COLUMNS = ("sample_id", "group")
 """Columns of a table of groups."""
 
+TABLE_SUFFIX = ".csv"
+"""By which the name of a table of groups is told from that of a column."""
+
 MAX_TRIES = 20
 """Shufflings tried, in two ways each, before a class counts as impossible to spread over the folds."""
 
@@ -33,7 +36,13 @@ class Fold:
     test: Integers
 
 
-def sample_groups(features: Features, groups: str = "auto") -> Integers:
+def sample_groups(
+    features: Features,
+    groups: str = "auto",
+    *,
+    rows: Integers | None = None,
+    say: Callable[[str], None] = lambda _line: None,
+) -> Integers:
     """Number the groups of samples that must not straddle a split.
 
     Samples with the same pixels are always one group, also where their labels differ, unless `groups` is ``"none"``.
@@ -48,32 +57,45 @@ def sample_groups(features: Features, groups: str = "auto") -> Integers:
         ``"auto"`` without what an audit found. A file name that ends in
         ``.csv`` is a table of ``sample_id`` and ``group``, as the audit writes it. Any other word is the manifest
         column whose equal values are one group. An empty value joins nothing.
+    rows
+        Row numbers of the samples that are asked about; None asks about all. The others join groups all the same.
+    say
+        Told how many of these samples have no group, and how many samples of a table the features lack.
 
     Returns
     -------
-    ndarray of shape (n_samples,)
-        Group numbers, from 0 without gaps.
+    ndarray of shape (n_rows,)
+        Group numbers; of all samples, from 0 without gaps.
 
     Raises
     ------
     SplitError
-        If `groups` is ``"label"``, ``"group"`` where the manifest has none, or a table without these columns or
-        without some of the samples.
+        If `groups` is ``"label"``, ``"group"`` where the manifest has none, or a table without these columns, without
+        some of the samples, or with several groups for one.
     MissingFileError
         If there is no such table.
     UnknownNameError
         If `groups` names no column.
     """
+    rows = np.arange(len(features.pixel_digest)) if rows is None else rows
     if groups == "none":
-        return np.arange(len(features.pixel_digest))
-    keys = [features.pixel_digest, _group_values(features, groups)]
+        return rows
+    values = _group_values(features, groups, say)
+    n_missing = np.count_nonzero(values[rows] == "")
+    # Without any group in the manifest, "auto" means copies alone, and nothing is missing.
+    if n_missing and not (groups in ("auto", "copies") and n_missing == len(rows)):
+        say(
+            f"groups: {n_missing} of {len(rows)} samples have no {_group_word(groups)}: "
+            "each is a group of its own, with its copies"
+        )
+    keys = [features.pixel_digest, values]
     audited = audited_groups(features) if takes_audited(groups) else None
-    return join_groups(keys if audited is None else [*keys, audited])
+    return join_groups(keys if audited is None else [*keys, audited])[rows]
 
 
 def takes_audited(groups: str) -> bool:
     """Whether near copies that an audit found are kept together: not where it is said sample by sample what is."""
-    return groups not in ("none", "copies") and not groups.endswith(".csv")
+    return groups not in ("none", "copies") and not groups.endswith(TABLE_SUFFIX)
 
 
 def count_copies(pixel_digest: Strings) -> int:
@@ -187,7 +209,12 @@ def _cover(held: Integers, n_folds: int, rng: np.random.Generator) -> Integers:
     return fold_of_group
 
 
-def _group_values(features: Features, groups: str) -> Strings:
+def _group_word(groups: str) -> str:
+    """What a sample without a group lacks, in the user's words."""
+    return f"group in {groups}" if groups.endswith(TABLE_SUFFIX) else "group" if groups == "auto" else groups
+
+
+def _group_values(features: Features, groups: str, say: Callable[[str], None]) -> Strings:
     if groups == "label":
         raise SplitError(
             "groups: expected a column that cuts across the classes, got 'label': each class would be one group, "
@@ -198,8 +225,8 @@ def _group_values(features: Features, groups: str) -> Strings:
             "groups: 'group' was asked for, but the manifest names no groups; set labels.group to the column that "
             "holds them and extract again, or use 'auto' to keep only copies of an image together"
         )
-    if groups.endswith(".csv"):
-        return _groups_in_file(features, Path(groups))
+    if groups.endswith(TABLE_SUFFIX):
+        return _groups_in_file(features, Path(groups), say)
     if groups in ("auto", "copies", "group"):
         return features.group
     try:
@@ -209,23 +236,54 @@ def _group_values(features: Features, groups: str) -> Strings:
         raise UnknownNameError(f"groups: no column is named {groups!r}; {near_names(groups, valid)}") from None
 
 
-def _groups_in_file(features: Features, path: Path) -> Strings:
+def _groups_in_file(features: Features, path: Path, say: Callable[[str], None]) -> Strings:
+    group_of = _group_of_sample(path)
+    ids = features.sample_id.tolist()
+    absent = [name for name in ids if name not in group_of]
+    if absent:
+        raise SplitError(
+            f"{path}: lacks {len(absent)} samples of {features.path}: {first_ten(absent)}; "
+            "add them (an empty group joins nothing), or audit these features again"
+        )
+    foreign = sorted(group_of.keys() - set(ids))
+    if foreign:
+        say(
+            f"{path}: {len(foreign)} of its {len(group_of)} samples are not in {features.path}: {first_ten(foreign)}; "
+            "they are left out: make sure that the table is of these samples"
+        )
+    return np.array([group_of[name] for name in ids], dtype=str)
+
+
+def _group_of_sample(path: Path) -> dict[str, str]:
+    """Read a table of groups: group by sample id."""
+    table = _read_groups(path)
+    id_column, group_column = GROUP_COLUMNS
+    table = table[list(GROUP_COLUMNS)].drop_duplicates()
+    several = table[table.duplicated(id_column, keep=False)]
+    if len(several):
+        told = [
+            f"{name!r} is in {' and '.join(f'{group!r} (row {row})' for row, group in rows[group_column].items())}"
+            for name, rows in several.groupby(id_column, sort=False)
+        ]
+        raise SplitError(
+            f"{path}: expected one group for each sample, got several for {len(told)}: {first_ten(told)}; "
+            "keep one row of each, or give these groups one name"
+        )
+    return dict(zip(table[id_column], table[group_column], strict=True))
+
+
+def _read_groups(path: Path) -> pd.DataFrame:
+    """Read a table with the columns of groups as text; the index numbers its rows from 1, the heading among them."""
     try:
-        table = pd.read_csv(path, dtype=str, keep_default_na=False)
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, skip_blank_lines=False)
     except FileNotFoundError:
         raise MissingFileError(f"groups: the table {path} does not exist; `cellfeat audit` writes one") from None
     except (OSError, ValueError) as error:
         raise SplitError(f"{path}: cannot be read as a table of groups: {error}") from None
     if not set(GROUP_COLUMNS) <= set(table.columns):
         raise SplitError(f"{path}: expected the columns {' and '.join(GROUP_COLUMNS)}, got {first_ten(table.columns)}")
-    group_of = dict(zip(*(table[column] for column in GROUP_COLUMNS), strict=True))
-    absent = [name for name in features.sample_id.tolist() if name not in group_of]
-    if absent:
-        raise SplitError(
-            f"{path}: lacks {len(absent)} samples of {features.path}: {first_ten(absent)}; "
-            "add them (an empty group joins nothing), or audit these features again"
-        )
-    return np.array([group_of[name] for name in features.sample_id.tolist()], dtype=str)
+    table.index = pd.RangeIndex(2, len(table) + 2)
+    return table[(table != "").any(axis=1)]
 
 
 def join_groups(keys: Sequence[Strings], pairs: Iterable[tuple[int, int]] = ()) -> Integers:

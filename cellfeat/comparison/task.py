@@ -1,19 +1,20 @@
 """What every head of a comparison is given: the same samples, the same folds and the same bootstrap draws."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cellfeat.comparison.audited import audited_groups
+from cellfeat.comparison.audited import audited_groups, audited_path
 from cellfeat.comparison.scores import GroupBootstrap
-from cellfeat.comparison.splits import Fold, count_copies, grouped_folds, sample_groups, takes_audited
+from cellfeat.comparison.splits import TABLE_SUFFIX, Fold, count_copies, grouped_folds, sample_groups, takes_audited
 from cellfeat.errors import ManifestError, SplitError, first_ten
 from cellfeat.extraction.store import Features, Status
-from cellfeat.provenance import canonical_json, digest_bytes
+from cellfeat.provenance import canonical_json, digest_bytes, digest_file, versions
 
 Strings = NDArray[np.str_]
 Integers = NDArray[np.integer]
@@ -76,6 +77,37 @@ class Counts:
 
 
 @dataclass(frozen=True)
+class Provenance:
+    """What results are of: it stands in each of their files, so that none passes for another's.
+
+    Parameters
+    ----------
+    features
+        Name of the feature file.
+    fingerprint
+        Its fingerprint.
+    n_samples
+        Samples used.
+    groups
+        ``"auto"``, ``"copies"``, ``"none"``, the column of groups or the name of their table.
+    groups_digest
+        sha256 of that table, or of the record of the audit that was taken; None where there is neither.
+    random_state
+        Seed of the folds, of the heads and of the bootstrap.
+    cellfeat
+        Version that computed them.
+    """
+
+    features: str
+    fingerprint: str
+    n_samples: int
+    groups: str
+    groups_digest: str | None
+    random_state: int
+    cellfeat: str
+
+
+@dataclass(frozen=True)
 class Task:
     """What every head is given: the same samples, the same folds and the same bootstrap draws.
 
@@ -102,6 +134,7 @@ class Task:
     bootstrap: GroupBootstrap
     counts: Counts
     design: Design
+    provenance: Provenance
 
     @cached_property
     def digest(self) -> str:
@@ -110,8 +143,21 @@ class Task:
         return digest_bytes(canonical_json([embeddings.shape, self.classes, y]).encode(), embeddings.data)
 
 
-def prepare(features: Features, design: Design, *, labels: Mapping[str, str] | None = None) -> Task:
+def prepare(
+    features: Features,
+    design: Design,
+    *,
+    labels: Mapping[str, str] | None = None,
+    say: Callable[[str], None] = lambda _line: None,
+) -> Task:
     """Choose the samples, split them and draw the bootstrap, once for all heads.
+
+    Parameters
+    ----------
+    labels
+        As for `compare`.
+    say
+        Told what is strange about the groups: see `sample_groups`.
 
     Raises
     ------
@@ -128,7 +174,7 @@ def prepare(features: Features, design: Design, *, labels: Mapping[str, str] | N
             f"{features.path}: no sample has both a label and an embedding ({np.count_nonzero(is_labelled)} of "
             f"{len(label)} are labelled, {np.count_nonzero(is_ok)} were read); give labels"
         )
-    y, groups = label[rows], sample_groups(features, design.groups)[rows]
+    y, groups = label[rows], sample_groups(features, design.groups, rows=rows, say=say)
     classes = tuple(np.unique(label[is_labelled]).tolist())
     empty = sorted(set(classes) - set(y.tolist()))
     if empty:
@@ -137,6 +183,7 @@ def prepare(features: Features, design: Design, *, labels: Mapping[str, str] | N
             f"not be one over all; mend the images, or leave these classes out of the labels"
         )
     folds = grouped_folds(y, groups, design.folds, random_state=design.random_state)
+    near_copies = audited_groups(features) is not None if takes_audited(design.groups) else None
     return Task(
         sample_id=features.sample_id[rows],
         y=y,
@@ -151,9 +198,24 @@ def prepare(features: Features, design: Design, *, labels: Mapping[str, str] | N
             n_copies=count_copies(features.pixel_digest[rows]),
             n_unlabelled=int(np.count_nonzero(is_ok & ~is_labelled)),
             n_failed=int(np.count_nonzero(~is_ok)),
-            near_copies=audited_groups(features) is not None if takes_audited(design.groups) else None,
+            near_copies=near_copies,
         ),
         design=design,
+        provenance=_provenance(features, design, len(rows), is_audited=bool(near_copies)),
+    )
+
+
+def _provenance(features: Features, design: Design, n_samples: int, *, is_audited: bool) -> Provenance:
+    table = Path(design.groups) if design.groups.endswith(TABLE_SUFFIX) else None
+    source = table or (audited_path(features.path) if is_audited else None)
+    return Provenance(
+        features=features.path.name,
+        fingerprint=features.fingerprint,
+        n_samples=n_samples,
+        groups=table.name if table else design.groups,
+        groups_digest=digest_file(source) if source else None,
+        random_state=design.random_state,
+        cellfeat=versions().get("cellfeat", "unknown"),
     )
 
 

@@ -13,7 +13,9 @@ from rich.table import Table
 from rich.text import Text
 
 from cellfeat.comparison.audit import Audit, Finding
+from cellfeat.comparison.curve import LearningCurves
 from cellfeat.comparison.names import clean_text, shorten
+from cellfeat.comparison.repeats import Repeats
 from cellfeat.comparison.result import Comparison, HeadDifference, HeadResult
 from cellfeat.comparison.tuning import describe_choices, describe_settings
 
@@ -161,6 +163,25 @@ def _tuning_lines(result: HeadResult) -> Iterator[str]:
     failures = [failure for choice in tuning["per_fold"] for failure in choice["failures"]]
     if failures:
         yield f"{result.head}: {len(failures)} settings could not be fitted, the first {failures[0]}"
+
+
+def repeats_lines(repeats: Repeats) -> list[str]:
+    """Tell each head's score over all sets of folds, what it differs from the best by, and which heads failed."""
+    n_sets, scores = len(repeats.seeds), [score.line() for score in repeats.scores]
+    lines = [
+        f"{n_sets} sets of {repeats.folds} folds, balanced accuracy ± its standard deviation over the sets:",
+        *scores,
+    ]
+    best = repeats.scores[0].head
+    to_best = [pair.verdict() for pair in repeats.differences if pair.better == best]
+    lines += ["differences over all folds, corrected resampled t-test:", *to_best] if to_best else []
+    return [_one_line(line) for line in (*lines, *(failure.line() for failure in repeats.failures))]
+
+
+def curve_lines(found: LearningCurves) -> list[str]:
+    """Say of each head whether more images would help it, and which heads failed."""
+    verdicts = [curve.verdict() for curve in found.curves]
+    return [_one_line(line) for line in (*verdicts, *(failure.reason for failure in found.failures))]
 
 
 def score_line(result: HeadResult) -> str:

@@ -78,6 +78,9 @@ def test_compare_prints_the_table_and_writes_the_report(folder: Path) -> None:
     assert again.stderr.count("3 of 3 folds from an earlier run") == 2
     fresh = run_cli(folder, "compare", "--heads", "dummy", "--folds", "3", "--output", "results/two", "--fresh")
     assert "from an earlier run" not in fresh.stderr
+    # The picture of a head that is no longer compared would pass for one of this comparison.
+    assert "earlier comparison had left: metrics_logreg.json, confusion_logreg.png\n" in fresh.stderr
+    assert {path.name for path in (folder / "results" / "two").glob("*_logreg*")} == set()
 
 
 def test_tuning_tells_its_cost_first_and_what_was_chosen_last(folder: Path) -> None:
@@ -109,7 +112,24 @@ def test_compare_answers_whether_more_images_and_other_folds_would_matter(folder
     assert {"knn", "dummy"} <= set(rest.partition("\n")[0].split())
     assert "would more images help?" in done.stdout
     names = {path.name for path in (folder / "results" / "more").iterdir()}
-    assert {"learning_curve.csv", "learning_curve.png", "repeats.json"} <= names
+    assert {"learning_curve.json", "learning_curve.csv", "learning_curve.png", "repeats.json"} <= names
+
+
+def test_a_head_that_fails_takes_neither_curves_nor_repeats_of_the_others_with_it(folder: Path) -> None:
+    done = run_cli(
+        folder, "compare", "--heads", "mlp,dummy", "--set", "mlp.learning_rate=0", "--folds", "3", "--fractions",
+        "0.5,1", "--repeats", "2", "--output", "results/broken",
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    assert "\nmlp is left out, it failed on the folds of seed 0, 1: mlp failed in fold 1 of 3" in done.stdout
+    assert "\nat 0.5 of the training samples, mlp failed in fold 1 of 3" in done.stdout
+    curve = (folder / "results" / "broken" / "learning_curve.csv").read_text().splitlines()
+    assert [line.split(",")[0] for line in curve] == ["head", "dummy", "dummy"]
+    alone = run_cli(
+        folder, "compare", "--heads", "dummy", "--folds", "3", "--repeats", "2", "--output", "results/alone"
+    )
+    assert alone.returncode == 0, alone.stderr
+    assert "t-test" not in alone.stdout
 
 
 def test_audit_finds_an_overlap_and_compare_keeps_it_together(folder: Path) -> None:
@@ -172,6 +192,7 @@ def test_fit_saves_the_head_with_its_scores_and_predict_uses_it(folder: Path) ->
     metrics = json.loads((model / "metrics.json").read_text())
     assert metrics["ci_low"] <= metrics["balanced_accuracy"] <= metrics["ci_high"]
     assert len(metrics["per_fold"]) == 3
+    assert (metrics["provenance"]["features"], metrics["provenance"]["n_samples"]) == ("cells.h5", 150)
     assert {"per_class_recall", "macro_f1", "confusion_matrix", "classes", "n_samples", "n_groups"} <= metrics.keys()
 
     by_features = run_cli(
@@ -240,16 +261,19 @@ def test_a_name_that_the_pipe_cannot_encode_is_escaped_and_ends_nothing(folder: 
 
 
 def test_a_column_of_the_labels_serves_as_groups(folder: Path) -> None:
-    labels = pd.read_csv(folder / "labels.csv").assign(plate=[f"plate {i % 30}" for i in range(150)])
+    labels = pd.read_csv(folder / "labels.csv")
+    labels["plate"] = [f"plate {i % 30}" if i else "" for i in range(150)]
     labels.to_csv(folder / "plates.csv", index=False)
     run_cli(folder, *EXTRACT, "--labels", "plates.csv", "--output", "features/plates.h5")
     done = run_cli(
         folder, "compare", "--heads", "dummy", "--features", "features/plates.h5", "--groups", "plate", "--folds", "2",
-        "--output", "results/plates",
+        "--repeats", "2", "--output", "results/plates",
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     n_groups = int(done.stdout.partition(" samples in ")[2].split()[0])
-    assert n_groups <= 30
+    assert n_groups <= 31
+    # Once for the comparison, and once for all its repeats.
+    assert done.stderr.count("groups: 1 of 150 samples have no plate: each is a group of its own") == 2
 
 
 def test_run_goes_the_whole_way_from_one_config(folder: Path) -> None:

@@ -64,3 +64,16 @@ def test_a_log_has_a_line_a_head_and_no_bars(console):
         "knn: balanced accuracy 0.500 [0.400, 0.600]; 3 of 5 folds from an earlier run",
         "mlp failed in fold 1 of 5: out\\x1b[2J of memory",
     ]
+
+
+@pytest.mark.parametrize("console", [False], indirect=True)
+def test_what_is_said_once_is_not_said_again(console):
+    with StandingObserver(console) as observer:
+        for seed in (0, 1):
+            observer.say(f"folds with seed {seed}")
+            observer.say_once("10 samples have no plate")
+    assert console.file.getvalue().splitlines() == [
+        "folds with seed 0",
+        "10 samples have no plate",
+        "folds with seed 1",
+    ]

@@ -1,4 +1,5 @@
 import dataclasses
+from functools import partial
 
 import numpy as np
 import pandas as pd
@@ -6,6 +7,7 @@ import pytest
 import torch
 
 from cellfeat.comparison.compare import compare, iter_results
+from cellfeat.comparison.fit import fit
 from cellfeat.comparison.result import HeadFailure
 from cellfeat.comparison.scores import balanced_accuracy
 from cellfeat.comparison.task import Design, prepare
@@ -101,6 +103,16 @@ def test_without_any_label_there_is_nothing_to_compare(make_clusters):
     features = make_clusters()
     with pytest.raises(SplitError, match="0 of 180 are labelled"):
         compare(dataclasses.replace(features, label=np.full(180, "")), heads=["dummy"])
+
+
+@pytest.mark.parametrize("evaluate", [partial(compare, heads=["dummy"]), partial(fit, head="dummy")])
+def test_what_is_strange_about_the_groups_of_the_samples_used_is_said(make_clusters, evaluate):
+    features = make_clusters()
+    plate = np.array([f"p{i % 40}" for i in range(180)])
+    plate[:12], features.label[:2] = "", ""
+    told = []
+    evaluate(dataclasses.replace(features, columns={"plate": plate}), groups="plate", say=told.append, **FEW_DRAWS)
+    assert told == ["groups: 10 of 178 samples have no plate: each is a group of its own, with its copies"]
 
 
 @pytest.mark.parametrize("error", [ValueError, RuntimeError, MemoryError, FloatingPointError, np.linalg.LinAlgError])

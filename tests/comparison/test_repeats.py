@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -7,7 +8,10 @@ from scipy import stats
 from cellfeat.comparison.compare import compare
 from cellfeat.comparison.repeats import RepeatedDifference, corrected_difference, summarise
 from cellfeat.comparison.report import write_repeats
+from cellfeat.comparison.result import HeadFailure
 from cellfeat.comparison.scores import Difference
+from cellfeat.comparison.terminal import repeats_lines
+from cellfeat.errors import HeadError
 
 
 def test_the_correction_is_that_of_nadeau_and_bengio():
@@ -57,3 +61,34 @@ def test_repeats_rank_the_heads_and_are_written(make_clusters, tmp_path):
     assert against_floor.verdict().startswith("logreg is better than dummy by 0.")
     (path,) = write_repeats(summary, tmp_path)
     assert len(json.loads(path.read_text())["differences"]) == 3
+
+
+@pytest.fixture
+def repeated(make_clusters):
+    """Two heads on three sets of folds."""
+    features = make_clusters(separation=0.8)
+    return [compare(features, heads=["knn", "dummy"], folds=3, draws=100, random_state=seed) for seed in range(3)]
+
+
+def without(comparison, head):
+    """The comparison as it would be had the head failed."""
+    results = tuple(result for result in comparison.results if result.head != head)
+    return replace(comparison, results=results, failures=(*comparison.failures, HeadFailure(head, f"{head} broke")))
+
+
+def test_a_head_that_fails_on_one_set_of_folds_is_left_out_by_name(repeated, tmp_path):
+    summary = summarise([repeated[0], without(repeated[1], "knn"), without(repeated[2], "knn")])
+    assert [score.head for score in summary.scores] == ["dummy"]
+    *_, last = lines = repeats_lines(summary)
+    assert lines[0] == "3 sets of 3 folds, balanced accuracy ± its standard deviation over the sets:"
+    assert last == "knn is left out, it failed on the folds of seed 1, 2: knn broke"
+    assert len(lines) == 3
+    (path,) = write_repeats(summary, tmp_path)
+    record = json.loads(path.read_text())
+    assert record["failures"] == [{"head": "knn", "seeds": [1, 2], "reason": "knn broke"}]
+    assert (record["folds"], record["seeds"]) == (3, [0, 1, 2])
+
+
+def test_heads_that_each_fail_on_one_set_leave_nothing_to_repeat(repeated):
+    with pytest.raises(HeadError, match=r"on every set of folds: knn is left out, .* seed 0: .*; dummy .* seed 2: "):
+        summarise([without(repeated[0], "knn"), repeated[1], without(repeated[2], "dummy")])

@@ -76,6 +76,68 @@ def test_asking_for_manifest_groups_that_do_not_exist_is_an_error(make_features)
         sample_groups(features_of(make_features, group=["", ""]), "group")
 
 
+def told_of(features, groups, **arguments):
+    told = []
+    return sample_groups(features, str(groups), say=told.append, **arguments), told
+
+
+@pytest.fixture
+def four(make_features):
+    """Four samples, of which one has no plate, and another no group."""
+    return make_features(
+        np.full(4, "a"),
+        np.zeros((4, 1, 1)),
+        group=np.array(["d", "d", "", "e"]),
+        columns={"plate": np.array(["p", "", "p", "q"])},
+    )
+
+
+@pytest.mark.parametrize(("groups", "lacked"), [("plate", "plate"), ("auto", "group"), ("group", "group")])
+def test_samples_without_a_group_are_counted_aloud(four, groups, lacked):
+    _, told = told_of(four, groups)
+    assert told == [f"groups: 1 of 4 samples have no {lacked}: each is a group of its own, with its copies"]
+
+
+def test_only_the_samples_asked_about_are_counted(four):
+    groups, told = told_of(four, "plate", rows=np.array([0, 2, 3]))
+    assert told == []
+    assert groups[0] == groups[1] != groups[2]
+
+
+def test_nothing_is_missing_where_no_group_was_named_and_none_was_asked_for(make_features):
+    features = features_of(make_features, pixel_digest=["1", "2"])
+    assert told_of(features, "auto")[1] == told_of(features, "none")[1] == []
+
+
+def written(folder, *rows):
+    path = folder / "groups.csv"
+    path.write_text("\n".join(["sample_id,group", *rows, ""]))
+    return path
+
+
+def test_a_table_that_gives_a_sample_two_groups_is_refused_with_the_rows(four, tmp_path):
+    path = written(tmp_path, "s0,d", "s1,d", "", "s2,e", "s3,e", "s1,e", "s0,d")
+    with pytest.raises(SplitError, match=r"several for 1: 's1' is in 'd' \(row 3\) and 'e' \(row 7\); keep one row"):
+        sample_groups(four, str(path))
+
+
+def test_a_table_may_repeat_itself(four, tmp_path):
+    groups, told = told_of(four, written(tmp_path, "s0,d", "s1,d", "s2,e", "s3,e", "s1,d"))
+    assert groups.tolist() == [0, 0, 1, 1]
+    assert told == []
+
+
+def test_samples_of_a_table_that_the_features_lack_are_named(four, tmp_path):
+    path = written(tmp_path, "s0,d", "s1,d", "s2,e", "s3,", "s4,e", "s5,f")
+    groups, told = told_of(four, path)
+    assert groups.tolist() == [0, 0, 1, 2]
+    assert told == [
+        f"{path}: 2 of its 6 samples are not in features/test.h5: s4, s5; "
+        "they are left out: make sure that the table is of these samples",
+        f"groups: 1 of 4 samples have no group in {path}: each is a group of its own, with its copies",
+    ]
+
+
 @st.composite
 def splittable(draw):
     """Labels and groups: mixed groups, and on top as many groups of one class as folds, so that a split exists."""
