@@ -1,4 +1,4 @@
-"""Run every test that breaks something on purpose, and write docs/reliability.md: which faults, how many, which held.
+"""Run every test that breaks something on purpose, load it as users may, and write docs/reliability.md.
 
 Run it in the environment of ``make install``: ``make torture``.
 """
@@ -10,6 +10,8 @@ import sys
 import tempfile
 from pathlib import Path
 from xml.etree import ElementTree
+
+from cellfeat.provenance import versions
 
 ROOT = Path(__file__).parent.parent
 KILLS = 200
@@ -45,6 +47,13 @@ FAULTS = [
     ("downloads cut off, damaged, silent or lied about", "backbones.test_weights", "a_download_|no_network"),
     ("what fuzzing found, and seeds damaged anew", "fuzz.test_readers", "found|damaged"),
     ("feature files whose images or numbers are others now", "extraction.test_verification", "."),
+]  # fmt: skip
+# What grows must not: a title, and the benchmark that shows it.
+LOADS = [
+    ("Memory of an extraction", ["scaling.py", "memory", "--samples", "2889", "28896"]),
+    ("Open files, threads and processes while it runs", ["scaling.py", "handles", "--samples", "2889", "28896"]),
+    ("Seconds a sample", ["scaling.py", "time", "--samples", "2889", "28896", "--rounds", "1"]),
+    ("The feature file, a million rows beside ten thousand", ["store.py", "--rows", "10000", "1000000"]),
 ]  # fmt: skip
 INTRODUCTION = """# Faults it was held against
 
@@ -96,11 +105,29 @@ def table(tests: list[tuple[str, str, int, str]]) -> list[str]:
     return [*lines, f"| **all** | {' | '.join(f'**{total:,}**' for total in totals)} |"]
 
 
+def load() -> list[str]:
+    """What the benchmarks of load print, as lines of Markdown."""
+    lines = ["## Load", "", "Three grey images a sample, generated, through a light network; each step once, on CPU."]
+    for title, arguments in LOADS:
+        command = [sys.executable, f"benchmarks/{arguments[0]}", *arguments[1:]]
+        done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
+        told = f"`python benchmarks/{' '.join(arguments)}`"
+        lines += ["", f"{title}: {told}", "", done.stdout.strip()]
+    return lines
+
+
+def environment() -> list[str]:
+    """What it was run with, as lines of Markdown."""
+    told = ", ".join(f"{name} {version}" for name, version in versions().items())
+    return ["", "## Versions", "", f"{told}.", ""]
+
+
 def main() -> None:
-    """Run the tests, write the page, and fail where a fault was not held."""
+    """Run the tests and the load, write the page, and fail where a fault was not held."""
     tests = outcomes()
     page = ROOT / "docs" / "reliability.md"
-    page.write_text("\n".join([INTRODUCTION, *table(tests), LIMITS]), encoding="utf-8")
+    lines = [INTRODUCTION, *table(tests), LIMITS, *load(), *environment()]
+    page.write_text("\n".join(lines), encoding="utf-8")
     sys.exit(any(result in ("failure", "error") for *_, result in tests))
 
 
