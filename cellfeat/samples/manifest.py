@@ -441,13 +441,14 @@ def _no_row(unlisted: pd.DataFrame, search: _Search) -> list[str]:
 
 def _nobodys(files: pd.DataFrame, unlisted: pd.DataFrame, search: _Search) -> list[str]:
     """Images that are no file of a sample, listed or not."""
-    images = {name for name in search.on_disk if is_image_name(name)}
-    others = _files(unlisted, search)
-    names = sorted(images.difference(files.to_numpy().flat, others.to_numpy().flat), key=_natural_key)
+    owned = [files] if unlisted.empty else [files, _files(unlisted, search)]
+    rest = search.on_disk.difference(*(names.to_numpy().flat for names in owned))
+    names = sorted(filter(is_image_name, rest), key=_natural_key)
     if not names:
         return []
     expected = files.iat[0, 0]
-    which = f"{len(names)} of {len(images)} images in {search.images.root} that are no sample's file"
+    n_images = sum(map(is_image_name, search.on_disk))
+    which = f"{len(names)} of {n_images} images in {search.images.root} that are no sample's file"
     return [f"left out: {which}, such as {expected!s} is: {first_ten(names)}"]
 
 

@@ -199,6 +199,54 @@ def test_names_that_lead_outside_the_root_are_refused_unless_allowed(build, tmp_
     assert manifest.files(1)[0].is_file()
 
 
+def test_links_in_the_root_are_followed_wherever_they_lead(build, touch, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "b.png").touch()
+    (touch() / "link").symlink_to(tmp_path / "elsewhere")
+    manifest = build([], "file_id,cell_line,path\nA,HeLa,link/b.png\n", {"channels": [0]}, {"files": "path"})
+    assert manifest.files(0)[0].is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("link/../secret.png", "have no image: B"),
+        ("link\\..\\secret.png", "have no image: B"),
+        ("link/../../elsewhere/secret.png", "lead out of images.root"),
+    ],
+)
+def test_two_dots_behind_a_link_do_not_lead_out(build, touch, tmp_path, name, message):
+    (tmp_path / "elsewhere" / "sub").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "secret.png").touch()
+    (touch() / "link").symlink_to(tmp_path / "elsewhere" / "sub")
+    csv = f"file_id,cell_line,path\nA,HeLa,a.png\nB,RT4,{name}\n"
+    with pytest.raises(ManifestError, match=message):
+        build(["a.png"], csv, {"channels": [0]}, {"files": "path"})
+
+
+def test_two_dots_in_an_id_do_not_lead_out_behind_a_link(build, touch, tmp_path):
+    (tmp_path / "elsewhere" / "sub").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "secret.png").touch()
+    (touch() / "link").symlink_to(tmp_path / "elsewhere" / "sub")
+    pattern = {"pattern": "{sample_id}", "channels": [0]}
+    with pytest.raises(ManifestError, match=r"lead out of images.root: link/\.\./secret.png"):
+        build(["a.png"], "file_id,cell_line\na.png,HeLa\nlink/../secret.png,RT4\n", pattern)
+
+
+def test_a_link_to_itself_that_no_row_names_is_nobodys(build, touch):
+    root = touch("a.png")
+    (root / "loop").symlink_to("loop")
+    csv = "file_id,cell_line,path\nA,HeLa,a.png\n"
+    assert len(build([], csv, {"channels": [0]}, {"files": "path"})) == 1
+
+
+def test_a_folder_that_is_a_link_to_itself_is_named(build, touch):
+    (touch("a.png") / "loop").symlink_to("loop")
+    csv = "file_id,cell_line,path\nA,HeLa,a.png\nB,RT4,loop/b.png\n"
+    with pytest.raises(ManifestError, match=r"loop: the folder cannot be listed: .*; mend the link"):
+        build([], csv, {"channels": [0]}, {"files": "path"})
+
+
 def test_an_empty_cell_is_a_missing_file(build):
     with pytest.raises(ManifestError, match=r"\(empty cell\) \(line 2\)"):
         build(["a.png"], "file_id,cell_line,b,r\nA,HeLa,a.png,\n", {"channels": ["b", "r"]}, {"files": ["b", "r"]})
