@@ -89,7 +89,8 @@ class LabelsSettings(Section):
 
     `files` names the columns that hold file names: one column, or one per channel in the order of `images.channels`.
     Every column that is not named here is kept with the samples and can serve as ``--groups COLUMN``.
-    `unmatched` ``ignore`` leaves out labels without images and keeps images without labels as unlabelled samples.
+    `unmatched` ``ignore`` leaves out labels without images and keeps images without labels as unlabelled samples;
+    ``listed`` takes the samples of the table and no others. What is left out is named.
     """
 
     file: Path | None = Path("data/y_train.csv")
@@ -97,7 +98,7 @@ class LabelsSettings(Section):
     label: str | None = "cell_line"
     group: str | None = None
     files: str | list[str] | None = None
-    unmatched: Literal["error", "ignore"] = "error"
+    unmatched: Literal["error", "ignore", "listed"] = "error"
 
 
 class PreprocessingSettings(Section):

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 @click.option("--model", required=True, type=click.Path(path_type=Path), help="Folder of a saved head.")
 @click.option("--features", type=click.Path(path_type=Path), help="Feature file of the samples.")
 @click.option("--images", type=click.Path(path_type=Path), help="Folder of the images, named as in training.")
-@click.option("--labels", type=click.Path(path_type=Path), help="CSV that names the files, where training had one.")
+@click.option("--labels", type=click.Path(path_type=Path), help="CSV of the samples to predict; labels are not needed.")
 @click.option("--weights", metavar="NAME|FILE", help="Where the backbone's weights are now, if they have moved.")
 @click.option("--device", default="auto", metavar="auto|cpu|cuda|mps")
 @click.option("--on-error", default="stop", type=click.Choice(["stop", "quarantine"]), help="As for extract.")
@@ -46,8 +46,9 @@ def command(
 ) -> None:
     """Label samples with a saved head: from a feature file, or straight from images.
 
-    Writes one line a sample, with the column names that the labels had in training. The features of images are kept
-    beside the predictions.
+    Writes one line a sample, with the column names that the labels had in training. With --labels these are the rows
+    of the CSV, in its order, and each needs its images; without, whatever lies in the folder. What is left out is named
+    on stderr. The features of images are kept beside the predictions.
     """
     from cellfeat.comparison.predict import predict, save_predictions
     from cellfeat.extraction.store import load_features
@@ -55,6 +56,8 @@ def command(
 
     if (features is None) == (images is None):
         raise click.UsageError("give one of --features FILE and --images DIR")
+    if features and flags["labels"]:
+        raise click.UsageError("--labels goes with --images: the samples of --features stand in its file")
     if output.is_dir():
         raise click.UsageError(f"--output {output} is a folder; expected the name of a CSV file")
     bundle = load_bundle(model)
@@ -73,7 +76,8 @@ def _remarks(predictions: "Predictions", min_probability: float) -> "Iterator[st
     from cellfeat.heads.conformal import groups_needed
 
     if predictions.n_failed:
-        yield f"{predictions.n_failed} samples could not be read and have no prediction"
+        failed = first_ten(predictions.sample_id[~predictions.is_read])
+        yield printable(f"{predictions.n_failed} samples could not be read and have no prediction: {failed}")
     if min_probability:
         n_read = len(predictions.sample_id) - predictions.n_failed
         yield f"abstained on {predictions.n_abstained} of {n_read}: no class reached {min_probability}"
@@ -100,20 +104,29 @@ def _extracted(
     from cellfeat.commands.console import ConsoleObserver
     from cellfeat.extraction.extract import extract, settings_like
     from cellfeat.extraction.store import load_features
-    from cellfeat.provenance import digest_json
 
-    # Each folder of images has its own features: the next folder's predictions may well have the same --output.
-    which = digest_json(str(images.resolve())).removeprefix("sha256:")[:8]
     settings = settings_like(
         bundle.provenance["settings"],
         bundle.recipe,
         images=images,
-        output=output.with_suffix(f".{which}.features.h5"),
+        output=output,
         labels=labels,
         weights=weights,
     )
-    here = {"device": device, "on_error": on_error}
+    here = {
+        "output": output.with_suffix(f".{_which(images, labels)}.features.h5"),
+        "device": device,
+        "on_error": on_error,
+    }
     settings = settings.model_copy(update={"extraction": settings.extraction.model_copy(update=here)})
     with ConsoleObserver() as observer:
         extraction = extract(settings, observer=observer, expected_recipe=bundle.recipe)
     return load_features(extraction.path)
+
+
+def _which(images: Path, labels: Path | None) -> str:
+    """A mark of a folder and a table: the next ones' predictions may well have the same --output."""
+    from cellfeat.provenance import digest_file, digest_json
+
+    folder = str(images.resolve())
+    return digest_json([folder, digest_file(labels)] if labels else folder).removeprefix("sha256:")[:8]

@@ -5,11 +5,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cellfeat.config import Settings
+from cellfeat.config import LabelsSettings, Settings
 from cellfeat.extraction.contents import accept_finished, survey_samples, take_finished
 from cellfeat.extraction.job import Extraction, Job, Observer, SilentObserver
 from cellfeat.extraction.store import Summary, held_output, read_summary, verify_features
 from cellfeat.provenance import digest_file
+from cellfeat.samples.labels import read_labels
 from cellfeat.samples.manifest import Manifest, build_manifest, check_classes
 from cellfeat.samples.workers import Workers
 
@@ -54,11 +55,14 @@ def extract(
     WorkerError
         If the processes that read images cannot be started.
     """
-    manifest = manifest or build_manifest(settings.images, settings.labels)
+    observer = observer or SilentObserver()
+    if manifest is None:
+        manifest = build_manifest(settings.images, settings.labels)
+        for line in manifest.remarks:
+            observer.say(line)
     if expected_recipe is None and (manifest.table["label"] != "").any():
         # Told now, and not by the comparison after hours of extraction.
         check_classes(manifest, settings.comparison.folds)
-    observer = observer or SilentObserver()
     output = settings.extraction.output
     with held_output(output, observer.say), Workers(settings.extraction.image_timeout) as workers:
         workers.start(1)  # at once: it gets ready while torch and the backbone are loaded
@@ -107,16 +111,30 @@ def settings_like(
     output
         The feature file to be.
     labels
-        Table of the samples, for images whose names stand in one; None: whatever lies in `images`.
+        Table of the samples: these are extracted and no others, and each needs its images. It may have no column of
+        labels or groups. None: whatever lies in `images`.
     weights
         Where the backbone's weights are now; None: where they were.
+
+    Raises
+    ------
+    MissingFileError, ManifestError
+        If `labels` is no table of samples.
     """
     record = json.loads(json.dumps(earlier))
     record["images"] |= {"root": str(images), "intensity": recipe["intensity"]}
-    record["labels"] |= {"file": labels and str(labels), "unmatched": "ignore"}
+    record["labels"] |= _without_labels(earlier["labels"], labels) if labels else {"file": None, "unmatched": "ignore"}
     record["extraction"] |= {"output": str(output), "precision": recipe["precision"], "device": "auto"}
     record["backbone"]["weights"] = weights or record["backbone"]["weights"]
     return Settings.model_validate(record)
+
+
+def _without_labels(earlier: Mapping[str, Any], file: Path) -> dict[str, Any]:
+    """Labels settings for a table that may lack the columns of the answer."""
+    unnamed = LabelsSettings.model_validate({**earlier, "label": None, "group": None})
+    columns = read_labels(unnamed, file).columns
+    kept = {key: earlier[key] if earlier[key] in columns else None for key in ("label", "group")}
+    return {"file": str(file), "unmatched": "listed"} | kept
 
 
 def _request(settings: Settings, manifest: Manifest) -> dict[str, Any]:

@@ -61,8 +61,8 @@ def _read_text(file: Path) -> str:
         return file.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise MissingFileError(
-            f"the labels {file} do not exist; name the CSV with --set labels.file=FILE, "
-            "or say that there is none with --set labels.file=null"
+            f"the labels {file} do not exist; name the CSV with --labels FILE (labels.file); "
+            "extract without one with --labels none"
         ) from None
     except UnicodeDecodeError as error:
         raise ManifestError(f"{file}: not UTF-8 text ({error.reason}); save it as CSV UTF-8") from None
@@ -114,4 +114,7 @@ def _check_columns(table: pd.DataFrame, settings: LabelsSettings, file: Path) ->
         if column and column not in table.columns
     ]
     if lines:
-        raise ManifestError(f"{file}: {'; '.join(lines)}: name the right one with --set labels.COLUMN=NAME")
+        raise ManifestError(
+            f"{file}: {'; '.join(lines)}: rename the column in the file, "
+            "or (extract, run) name the right one with --set labels.COLUMN=NAME"
+        )

@@ -1,9 +1,10 @@
 """How the files of a sample are found: by a pattern, by class folders, or in a table."""
 
+import errno
 import os
 import posixpath
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -215,12 +216,20 @@ def is_image_name(name: str) -> bool:
 
 
 def leads_outside(name: str) -> bool:
-    """Whether a name, by its letters alone, leads out of the folder that it is relative to."""
+    """Whether a name, by its letters alone, leads out of the folder that it is relative to.
+
+    Names stand in tables that may come from others. Links do not: who owns the folder has put them there, often because
+    the images lie elsewhere, so they are followed wherever they lead. ``..`` is taken by its letters too: behind a link
+    it does not lead to where the link's target lies.
+    """
     return _OUTSIDE.search(name) is not None
 
 
 def scan(root: Path) -> set[str]:
     """The names of all files under `root`, relative to it; hidden files and folders are left out, links followed.
+
+    A folder that several paths lead to is listed once: under its own name where it lies in `root`, and else under the
+    first link to it.
 
     Raises
     ------
@@ -229,17 +238,30 @@ def scan(root: Path) -> set[str]:
     """
     names: set[str] = set()
     seen: set[str] = set()
-    for folder, subfolders, files in os.walk(root, followlinks=True, onerror=_refuse_listing):
-        real = os.path.realpath(folder)
-        if real in seen:  # a link that leads back up
-            subfolders.clear()
-            continue
-        seen.add(real)
-        subfolders[:] = [name for name in subfolders if not name.startswith(".")]
-        relative = Path(folder).relative_to(root).as_posix()
-        prefix = "" if relative == "." else f"{relative}/"
-        names.update(prefix + name for name in files if not name.startswith("."))
+    tops = [str(root)]
+    while tops:
+        # Links wait until the folders beside them are done: else a folder could be listed under a link's name alone.
+        links: list[str] = []
+        for folder, files in _folders(tops, seen, links):
+            relative = Path(folder).relative_to(root).as_posix()
+            prefix = "" if relative == "." else f"{relative}/"
+            names.update(prefix + name for name in files if not name.startswith("."))
+        tops = sorted(links)
     return names
+
+
+def _folders(tops: list[str], seen: set[str], links: list[str]) -> Iterator[tuple[str, list[str]]]:
+    """Folders that were not yet seen, with their files; the links to folders are put into `links`."""
+    for top in tops:
+        for folder, subfolders, files in os.walk(top, onerror=_refuse_listing):
+            real = os.path.realpath(folder)
+            if real in seen:
+                subfolders.clear()
+                continue
+            seen.add(real)
+            subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+            links.extend(str(path) for name in subfolders if (path := Path(folder, name)).is_symlink())
+            yield folder, files
 
 
 def _refuse_listing(error: OSError) -> None:
@@ -247,14 +269,25 @@ def _refuse_listing(error: OSError) -> None:
 
 
 def _cannot_list(error: OSError) -> ManifestError:
-    return ManifestError(f"{error.filename}: the folder cannot be listed: {error.strerror}; ask for access to it")
+    advice = "mend the link" if error.errno == errno.ELOOP else "ask for access to it"
+    return ManifestError(f"{error.filename}: the folder cannot be listed: {error.strerror}; {advice}")
 
 
 def _file_names(folder: Path) -> list[str]:
     try:
         with os.scandir(folder) as entries:
-            return [entry.name for entry in entries if entry.is_file()]
+            return [entry.name for entry in entries if _may_be_file(entry)]
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
         raise _cannot_list(error) from None
+
+
+def _may_be_file(entry: os.DirEntry[str]) -> bool:
+    """Whether a name is a file, or a link that leads to itself: reading that one says so, with its sample."""
+    try:
+        return entry.is_file()
+    except OSError as error:
+        if error.errno != errno.ELOOP:
+            raise
+        return True

@@ -44,11 +44,14 @@ class Manifest:
         The folder that file names are relative to.
     channels
         The channels of a sample, in order.
+    remarks
+        What was found and left out, in lines for a person; `save` does not keep them.
     """
 
     table: pd.DataFrame
     root: Path
     channels: tuple[str | int, ...]
+    remarks: tuple[str, ...] = ()
 
     def __len__(self) -> int:
         return len(self.table)
@@ -202,7 +205,7 @@ def _check_settings(images: ImagesSettings, labels: LabelsSettings) -> None:
         )
     if not images.root.is_dir():
         raise MissingFileError(
-            f"the folder of images {images.root} does not exist; name it with --set images.root=FOLDER"
+            f"the folder of images {images.root} does not exist; name it with --images FOLDER (images.root)"
         )
 
 
@@ -211,13 +214,16 @@ def _layout(images: ImagesSettings, labels: LabelsSettings, cells: pd.DataFrame 
     if kind == "auto":
         kind = "table" if labels.files else "pattern" if images.pattern else "folders"
     if kind == "folders":
-        return FoldersLayout(keeps_unlabelled=labels.unmatched == "ignore")
+        return FoldersLayout(keeps_unlabelled=labels.unmatched != "error")
     if kind == "pattern":
         if images.pattern is None:
             raise ConfigError("images.layout: pattern needs images.pattern, such as '{sample_id:05d}_{channel}.png'")
         return PatternLayout(images.pattern, tuple(images.channels))
     if cells is None or not labels.files:
-        raise ConfigError("images.layout: table needs labels.file, and labels.files to name its columns of file names")
+        raise ConfigError(
+            "images.layout: table needs a CSV that names the files (--labels FILE), "
+            "and labels.files to name its columns of file names"
+        )
     return _table_layout(cells, labels, images.channels)
 
 
@@ -281,17 +287,19 @@ def _checked(samples: pd.DataFrame, search: _Search) -> Manifest:
     unlisted = _unlisted(samples, search)
     if search.labels.unmatched == "ignore":
         samples = pd.concat([samples, unlisted.assign(label="")]).fillna("")
-        unlisted = unlisted.iloc[:0]
     files = _files(samples, search)
     is_there = files.map(search.on_disk.__contains__)
-    problems = [*_problems(samples, files, is_there, search), *_without_labels(unlisted)]
+    problems = _problems(samples, files, is_there, search)
+    if search.labels.unmatched == "error":
+        problems += _without_labels(unlisted)
     if not is_there.to_numpy().any():
         problems = [*_outside(files, search), *(_other_forms(files, search) or [_nothing_found(files, search)])]
     if problems:
         raise ManifestError("\n".join([f"the samples do not fit the images in {search.images.root}:", *problems]))
     table = pd.concat([samples[list(OWN_COLUMNS)], files, samples.drop(columns=list(OWN_COLUMNS))], axis=1)
     kept = table[is_there.all(axis=1)].reset_index(drop=True)
-    return Manifest(kept, search.images.root, tuple(search.images.channels))
+    remarks = (*_no_images(samples, is_there, search), *_no_row(unlisted, search), *_nobodys(files, unlisted, search))
+    return Manifest(kept, search.images.root, tuple(search.images.channels), remarks)
 
 
 def _unlisted(samples: pd.DataFrame, search: _Search) -> pd.DataFrame:
@@ -303,7 +311,7 @@ def _unlisted(samples: pd.DataFrame, search: _Search) -> pd.DataFrame:
 def _problems(samples: pd.DataFrame, files: pd.DataFrame, is_there: pd.DataFrame, search: _Search) -> list[str]:
     problems = [*_duplicates(samples), *_spellings(samples), *_outside(files, search), *_missing(files, is_there)]
     problems += _other_forms(files, search)
-    return problems if search.labels.unmatched == "ignore" else [*problems, *_without_images(samples, is_there)]
+    return problems if search.labels.unmatched == "ignore" else [*problems, *_without_images(samples, is_there, search)]
 
 
 def _files(samples: pd.DataFrame, search: _Search) -> pd.DataFrame:
@@ -391,15 +399,20 @@ def _located(files: pd.DataFrame) -> list[tuple[str, str]]:
     return [(where, name) for where, *names in files.itertuples() for name in names]
 
 
-def _without_images(samples: pd.DataFrame, is_there: pd.DataFrame) -> list[str]:
-    bare = samples[~is_there.any(axis=1)]
-    named = [f"{sample_id} ({where})" for where, sample_id in bare["sample_id"].items()]
+def _bare(samples: pd.DataFrame, is_there: pd.DataFrame) -> list[str]:
+    """The samples without any file."""
+    return [f"{sample_id} ({where})" for where, sample_id in samples["sample_id"][~is_there.any(axis=1)].items()]
+
+
+def _without_images(samples: pd.DataFrame, is_there: pd.DataFrame, search: _Search) -> list[str]:
+    named = _bare(samples, is_there)
     if not named:
         return []
-    return [
-        f"- {len(named)} of {len(samples)} labelled samples have no image: {first_ten(named)}; "
-        "leave them out with --set labels.unmatched=ignore"
-    ]
+    if search.labels.unmatched == "listed":
+        whose, advice = f"rows of {search.labels.file}", "copy their images, or take the rows out"
+    else:
+        whose, advice = "labelled samples", "leave them out with --set labels.unmatched=ignore"
+    return [f"- {len(named)} of {len(samples)} {whose} have no image: {first_ten(named)}; {advice}"]
 
 
 def _without_labels(unlisted: pd.DataFrame) -> list[str]:
@@ -411,6 +424,34 @@ def _without_labels(unlisted: pd.DataFrame) -> list[str]:
     ]
 
 
+def _no_images(samples: pd.DataFrame, is_there: pd.DataFrame, search: _Search) -> list[str]:
+    named = _bare(samples, is_there)
+    if not named:
+        return []
+    return [f"left out: {len(named)} samples of {search.labels.file} that have no image: {first_ten(named)}"]
+
+
+def _no_row(unlisted: pd.DataFrame, search: _Search) -> list[str]:
+    if unlisted.empty:
+        return []
+    fate = "kept without a label" if search.labels.unmatched == "ignore" else "left out"
+    which = f"{len(unlisted)} samples that have images and no row in {search.labels.file}"
+    return [f"{fate}: {which}: {first_ten(unlisted['sample_id'])}"]
+
+
+def _nobodys(files: pd.DataFrame, unlisted: pd.DataFrame, search: _Search) -> list[str]:
+    """Images that are no file of a sample, listed or not."""
+    owned = [files] if unlisted.empty else [files, _files(unlisted, search)]
+    rest = search.on_disk.difference(*(names.to_numpy().flat for names in owned))
+    names = sorted(filter(is_image_name, rest), key=_natural_key)
+    if not names:
+        return []
+    expected = files.iat[0, 0]
+    n_images = sum(map(is_image_name, search.on_disk))
+    which = f"{len(names)} of {n_images} images in {search.images.root} that are no sample's file"
+    return [f"left out: {which}, such as {expected!s} is: {first_ten(names)}"]
+
+
 def _nothing_found(files: pd.DataFrame, search: _Search) -> str:
     expected = f"expected files such as {files.iat[0, 0]!s}" if len(files) else "no file fits the layout"
     return f"- no image of any sample is there: {expected}; {_what_is_there(search)}"
@@ -419,7 +460,7 @@ def _nothing_found(files: pd.DataFrame, search: _Search) -> str:
 def _what_is_there(search: _Search) -> str:
     names = sorted(name for name in search.on_disk if is_image_name(name))
     if not names:
-        return "the folder holds no PNG, JPEG or TIFF files: name the right one with --set images.root=FOLDER"
+        return "the folder holds no PNG, JPEG or TIFF files: name the right one with --images FOLDER (images.root)"
     folders = sorted({name.partition("/")[0] for name in names if "/" in name})
     if folders and not isinstance(search.layout, FoldersLayout):
         return (

@@ -328,6 +328,11 @@ ENDINGS = {
     "a misspelt head": (("fit", "--head", "lihgtgbm"), 1, "did you mean 'lightgbm'"),
     "a misspelt backbone": (("inspect", "convnext_bass"), 1, "did you mean 'convnext_base'"),
     "fractions that are none": (("compare", "--fractions", "a half"), 1, "expected numbers, got 'a half'"),
+    "a table beside features": (
+        ("predict", "--model", "m", "--features", "a", "--labels", "b"),
+        2,
+        "--labels goes with --images",
+    ),
     "a coverage of 1": (("predict", "--model", "m", "--features", "a", "--coverage", "1"), 2, "not in the range 0<x<1"),
     "no model": (("predict", "--model", "nowhere", "--features", "features/cells.h5"), 1, "nowhere"),
 }
@@ -414,6 +419,75 @@ def test_predict_reads_images_in_every_layout(folder: Path, layout: str) -> None
     )
     assert done.returncode == 0, done.stderr
     assert len(list(csv.reader((folder / f"{layout}.csv").open()))) == (11 if layout == "folders" else 21)
+
+
+def rows_of(file: Path) -> list[list[str]]:
+    return list(csv.reader(file.open()))
+
+
+def test_predict_answers_each_row_of_a_table_without_labels(folder: Path) -> None:
+    run_cli(folder, "fit", "--head", "knn", "--folds", "2", "--output", "asked-knn")
+    predict = ("predict", "--model", "asked-knn", "--images", "images", "--output", "asked.csv", "--labels")
+    (folder / "ids.csv").write_text("file_id\n6\n2\n")
+    done = run_cli(folder, *predict, "ids.csv")
+    assert done.returncode == 0, done.stderr
+    rows = rows_of(folder / "asked.csv")
+    assert rows[0] == ["file_id", "cell_line"]
+    assert [row[0] for row in rows[1:]] == ["6", "2"]
+    assert all(row[1] for row in rows[1:])
+    assert "left out: 148 samples that have images and no row in ids.csv: 1, 3, 4" in done.stderr
+
+    (folder / "more.csv").write_text("file_id\n6\n2\n1\n")
+    done = run_cli(folder, *predict, "more.csv")
+    assert done.returncode == 0, done.stderr
+    assert [row[0] for row in rows_of(folder / "asked.csv")[1:]] == ["6", "2", "1"]
+
+
+def test_predict_names_the_rows_of_a_table_that_have_no_image(folder: Path) -> None:
+    run_cli(folder, "fit", "--head", "knn", "--folds", "2", "--output", "bare-knn")
+    (folder / "bare.csv").write_text("file_id\n6\n999\n")
+    done = run_cli(
+        folder, "predict", "--model", "bare-knn", "--images", "images", "--labels", "bare.csv", "--output", "bare-p.csv"
+    )
+    assert done.returncode == 1
+    assert "1 of 2 rows of bare.csv have no image: 999 (line 3)" in done.stderr
+    assert not (folder / "bare-p.csv").exists()
+
+
+def test_predict_names_the_samples_without_a_prediction(folder: Path) -> None:
+    run_cli(folder, "fit", "--head", "knn", "--folds", "2", "--output", "torn-knn")
+    torn = folder / "torn"
+    torn.mkdir()
+    for name in ("00001_blue.png", "00001_red.png", "00001_yellow.png", "00002_blue.png", "00002_yellow.png"):
+        (torn / name).write_bytes((folder / "images" / name).read_bytes())
+    (torn / "00002_red.png").write_bytes(b"torn")
+    (torn / "overview.png").write_bytes(b"")
+    done = run_cli(
+        folder, "predict", "--model", "torn-knn", "--images", "torn", "--on-error", "quarantine", "--output", "torn.csv"
+    )
+    assert done.returncode == 0, done.stderr
+    assert "1 samples could not be read and have no prediction: 2\n" in done.stderr
+    assert "left out: 1 of 7 images in torn" in done.stderr
+    assert [row[0] for row in rows_of(folder / "torn.csv")[1:]] == ["1", "2"]
+
+
+@pytest.mark.parametrize("columns", ["file_id,path\n", "path,file_id\n"])
+def test_predict_takes_a_table_of_ids_and_files(folder: Path, columns: str) -> None:
+    lay_out(folder)
+    run_cli(
+        folder, *EXTRACT, "--images", "rgb", *LAYOUTS["table"], "--set", "images.channels=[0,1,2]", "--output",
+        "features/named.h5",
+    )  # fmt: skip
+    run_cli(folder, "fit", "--head", "knn", "--folds", "2", "--features", "features/named.h5", "--output", "named-knn")
+    first, second = ("new", "A549/1.png"), ("old", "HeLa/0.png")
+    lines = [",".join(row if columns.startswith("file_id") else row[::-1]) for row in (first, second)]
+    (folder / "named.csv").write_text(columns + "\n".join(lines) + "\n")
+    done = run_cli(
+        folder, "predict", "--model", "named-knn", "--images", "rgb", "--labels", "named.csv", "--output", "named-p.csv"
+    )
+    assert done.returncode == 0, done.stderr
+    assert [row[0] for row in rows_of(folder / "named-p.csv")[1:]] == ["new", "old"]
+    assert "left out: 18 of 20 images in rgb" in done.stderr
 
 
 def lay_out(folder: Path) -> None:

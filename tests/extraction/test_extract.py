@@ -27,6 +27,7 @@ from cellfeat.extraction.passes import Pass, make_passes
 from cellfeat.extraction.pipeline import Decoded
 from cellfeat.extraction.precision import build_embedder
 from cellfeat.extraction.store import Features, load_features, parts_folder
+from cellfeat.samples.manifest import build_manifest
 
 MakeSettings = Callable[..., Settings]
 
@@ -517,6 +518,34 @@ def test_settings_like_repeat_the_recipe_on_other_images(
     assert again.fingerprint == features.fingerprint
     np.testing.assert_array_equal(again.embeddings, features.embeddings[:6])
     assert set(again.label) == {""}
+
+
+@pytest.mark.parametrize(
+    ("table", "label"),
+    [("file_id\n3\n1\n", ""), ("file_id,path\n3,x\n1,y\n", ""), ("file_id,cell_line\n3,seen\n1,seen\n", "seen")],
+    ids=["ids alone", "ids and files", "with labels"],
+)
+def test_settings_like_take_the_samples_of_a_table_that_needs_no_labels(
+    settings_for: MakeSettings, cells: Path, tmp_path: Path, table: str, label: str
+) -> None:
+    record = settings_for(labels__group="donor").record()
+    recipe = {"intensity": record["images"]["intensity"], "precision": "fp32"}
+    (tmp_path / "test.csv").write_text(table)
+    other = settings_like(
+        record, recipe, images=cells / "images", output=tmp_path / "o.h5", labels=tmp_path / "test.csv"
+    )
+    manifest = build_manifest(other.images, other.labels)
+    assert manifest.table["sample_id"].tolist() == ["3", "1"]
+    assert set(manifest.table["label"]) == {label}
+    assert set(manifest.table["group"]) == {""}
+
+
+def test_what_the_manifest_leaves_out_is_said(settings_for: MakeSettings, cells: Path, tmp_path: Path) -> None:
+    images = copy_images(cells, tmp_path)
+    (images / "overview.png").touch()
+    observer = Lines()
+    extract(settings_for(images__root=images), observer=observer)
+    assert any(line.startswith("left out: 1 of") and line.endswith(": overview.png") for line in observer.lines)
 
 
 def test_the_same_weights_under_another_name_make_the_same_features(

@@ -56,7 +56,7 @@ def test_every_column_that_the_settings_name_must_be_there(labels_csv):
 
 
 def test_a_missing_table_says_how_to_go_without(tmp_path):
-    with pytest.raises(MissingFileError, match=r"labels.file=null"):
+    with pytest.raises(MissingFileError, match=r"--labels none"):
         read_labels(LabelsSettings(), tmp_path / "absent.csv")
 
 

@@ -117,3 +117,23 @@ def test_scan_follows_links_once_and_leaves_hidden_files_out(tmp_path):
     (root / "sub" / "loop").symlink_to(root)
 
     assert scan(root) == {"a.png", "sub/b.png", "linked/d.png"}
+
+
+@pytest.mark.parametrize("links", ["ABC", "XYZ"])
+def test_a_folder_keeps_its_own_name_whatever_links_lead_to_it(tmp_path, links):
+    for link in links[:2]:
+        (tmp_path / link).symlink_to("HeLa")
+    (tmp_path / "HeLa").mkdir()
+    (tmp_path / links[2]).symlink_to("HeLa")
+    (tmp_path / "HeLa" / "1.png").touch()
+    assert scan(tmp_path) == {"HeLa/1.png"}
+
+
+def test_of_several_links_to_one_folder_the_first_by_name_counts(tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "1.png").touch()
+    root = tmp_path / "root"
+    root.mkdir()
+    for link in "cab":
+        (root / link).symlink_to(tmp_path / "elsewhere")
+    assert scan(root) == {"a/1.png"}

@@ -127,6 +127,59 @@ def test_unmatched_samples_can_be_ignored(build):
     ]  # fmt: skip
 
 
+def test_what_is_ignored_is_named_and_counted_with_its_side(build):
+    manifest = build([*files_of(1, 4), "overview.png", "notes.txt"], "file_id,cell_line\n1,HeLa\n7,RT4\n",
+                     labels={"unmatched": "ignore"})  # fmt: skip
+
+    bare, unlabelled, nobodys = manifest.remarks
+    assert bare.startswith("left out: 1 samples of")
+    assert bare.endswith("labels.csv that have no image: 7 (line 3)")
+    assert unlabelled.startswith("kept without a label: 1 samples that have images and no row in")
+    assert unlabelled.endswith("labels.csv: 4")
+    assert nobodys.startswith("left out: 1 of 7 images in")
+    assert nobodys.endswith("no sample's file, such as 00001_blue.png is: overview.png")
+
+
+def test_samples_that_all_fit_leave_nothing_to_remark(build):
+    assert build(files_of(1, 2), "file_id,cell_line\n1,HeLa\n2,RT4\n").remarks == ()
+
+
+def test_many_that_are_left_out_are_counted_and_ten_are_named(build):
+    rows = "".join(f"{i},RT4\n" for i in range(1, 31))
+    (bare,) = build(files_of(1), f"file_id,cell_line\n{rows}", labels={"unmatched": "ignore"}).remarks
+    assert "29 samples" in bare
+    assert bare.endswith("11 (line 12) … and 19 more")
+
+
+def test_listed_samples_are_those_of_the_table_in_its_order_and_the_others_are_named(build):
+    manifest = build(files_of(*range(1, 5)), "file_id\n4\n2\n", labels={"label": None, "unmatched": "listed"})
+    assert manifest.table["sample_id"].tolist() == ["4", "2"]
+    (unlisted,) = manifest.remarks
+    assert unlisted.startswith("left out: 2 samples that have images and no row in")
+    assert unlisted.endswith("labels.csv: 1, 3")
+
+
+def test_listed_samples_need_their_images(build):
+    with pytest.raises(ManifestError, match=r"1 of 2 rows of .*labels.csv have no image: 9 \(line 3\); copy"):
+        build(files_of(1), "file_id\n1\n9\n", labels={"label": None, "unmatched": "listed"})
+
+
+def test_listed_files_of_class_folders_may_lie_in_none(build):
+    manifest = build(
+        ["a.png", "G1/b.png", "G1/c.png"], "file_id\nG1/b.png\na.png\n", {"layout": "folders"},
+        {"label": None, "unmatched": "listed"},
+    )  # fmt: skip
+    assert manifest.table[["sample_id", "label"]].to_numpy().tolist() == [["G1/b.png", "G1"], ["a.png", ""]]
+    assert manifest.remarks[0].endswith("labels.csv: G1/c.png")
+    assert len(manifest.remarks) == 1
+
+
+def test_files_that_no_row_names_are_named(build):
+    csv = "file_id,path\nA,a.png\n"
+    (nobodys,) = build(["a.png", "b.png"], csv, {"channels": [0]}, {"files": "path", "label": None}).remarks
+    assert nobodys.endswith("such as a.png is: b.png")
+
+
 def test_missing_channels_are_never_ignored(build):
     with pytest.raises(ManifestError, match=r"00001_blue.png \(line 2\)"):
         build(files_of(1, 2)[1:], "file_id,cell_line\n1,HeLa\n2,RT4\n", labels={"unmatched": "ignore"})
@@ -146,6 +199,54 @@ def test_names_that_lead_outside_the_root_are_refused_unless_allowed(build, tmp_
     assert manifest.files(1)[0].is_file()
 
 
+def test_links_in_the_root_are_followed_wherever_they_lead(build, touch, tmp_path):
+    (tmp_path / "elsewhere").mkdir()
+    (tmp_path / "elsewhere" / "b.png").touch()
+    (touch() / "link").symlink_to(tmp_path / "elsewhere")
+    manifest = build([], "file_id,cell_line,path\nA,HeLa,link/b.png\n", {"channels": [0]}, {"files": "path"})
+    assert manifest.files(0)[0].is_file()
+
+
+@pytest.mark.parametrize(
+    ("name", "message"),
+    [
+        ("link/../secret.png", "have no image: B"),
+        ("link\\..\\secret.png", "have no image: B"),
+        ("link/../../elsewhere/secret.png", "lead out of images.root"),
+    ],
+)
+def test_two_dots_behind_a_link_do_not_lead_out(build, touch, tmp_path, name, message):
+    (tmp_path / "elsewhere" / "sub").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "secret.png").touch()
+    (touch() / "link").symlink_to(tmp_path / "elsewhere" / "sub")
+    csv = f"file_id,cell_line,path\nA,HeLa,a.png\nB,RT4,{name}\n"
+    with pytest.raises(ManifestError, match=message):
+        build(["a.png"], csv, {"channels": [0]}, {"files": "path"})
+
+
+def test_two_dots_in_an_id_do_not_lead_out_behind_a_link(build, touch, tmp_path):
+    (tmp_path / "elsewhere" / "sub").mkdir(parents=True)
+    (tmp_path / "elsewhere" / "secret.png").touch()
+    (touch() / "link").symlink_to(tmp_path / "elsewhere" / "sub")
+    pattern = {"pattern": "{sample_id}", "channels": [0]}
+    with pytest.raises(ManifestError, match=r"lead out of images.root: link/\.\./secret.png"):
+        build(["a.png"], "file_id,cell_line\na.png,HeLa\nlink/../secret.png,RT4\n", pattern)
+
+
+def test_a_link_to_itself_that_no_row_names_is_nobodys(build, touch):
+    root = touch("a.png")
+    (root / "loop").symlink_to("loop")
+    csv = "file_id,cell_line,path\nA,HeLa,a.png\n"
+    assert len(build([], csv, {"channels": [0]}, {"files": "path"})) == 1
+
+
+def test_a_folder_that_is_a_link_to_itself_is_named(build, touch):
+    (touch("a.png") / "loop").symlink_to("loop")
+    csv = "file_id,cell_line,path\nA,HeLa,a.png\nB,RT4,loop/b.png\n"
+    with pytest.raises(ManifestError, match=r"loop: the folder cannot be listed: .*; mend the link"):
+        build([], csv, {"channels": [0]}, {"files": "path"})
+
+
 def test_an_empty_cell_is_a_missing_file(build):
     with pytest.raises(ManifestError, match=r"\(empty cell\) \(line 2\)"):
         build(["a.png"], "file_id,cell_line,b,r\nA,HeLa,a.png,\n", {"channels": ["b", "r"]}, {"files": ["b", "r"]})
@@ -162,7 +263,7 @@ def test_flat_images_under_the_folders_layout_suggest_a_pattern(build):
 
 
 def test_an_empty_folder_suggests_another_root(build):
-    with pytest.raises(ManifestError, match=r"images.root=FOLDER"):
+    with pytest.raises(ManifestError, match=r"--images FOLDER"):
         build([])
 
 
@@ -180,7 +281,7 @@ def test_a_further_column_cannot_take_a_name_of_the_manifest(build):
     ("images", "labels", "message"),
     [
         ({"layout": "pattern", "pattern": None}, {}, "needs images.pattern"),
-        ({"layout": "table"}, {}, "needs labels.file"),
+        ({"layout": "table"}, {}, "needs a CSV that names the files"),
         ({"channels": ["1", 1]}, {}, "every channel once"),
         ({}, {"files": ["a", "b"]}, "2 columns"),
     ],
