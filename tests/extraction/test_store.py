@@ -37,6 +37,7 @@ from cellfeat.extraction.store import (
     unfinished_run,
     verify_features,
 )
+from cellfeat.extraction.store.writing import Content, write_features
 
 RecordProperty = Callable[[str, object], None]
 
@@ -510,6 +511,37 @@ def test_on_a_full_disk_the_run_says_what_it_needs_and_goes_on_after_room_was_ma
     assert run_to_end(output) == 3 - n_parts, "what was finished is not made again"
     run_to_end(tmp_path / "undisturbed.h5")
     assert contents(output) == contents(tmp_path / "undisturbed.h5")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_disk_that_is_full_at_any_byte_of_a_file_ends_the_process_with_a_word(
+    small_disk: Path, record_property: RecordProperty
+) -> None:
+    lefts = range(0, 110_000, 8_192)
+    record_property("faults", len(lefts))
+    for left in lefts:
+        filler = fill(small_disk, leave=left)
+        pid = os.fork()
+        if pid == 0:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+            code = 1
+            try:
+                write_vast(small_disk / "cells.h5")
+            except DiskFullError:
+                code = 0
+            finally:
+                os._exit(code)
+        assert os.waitpid(pid, 0)[1] == 0, f"{left} bytes were left"
+        filler.unlink()
+        assert list(small_disk.iterdir()) == []
+
+
+def write_vast(path: Path) -> None:
+    """Write a file of 120 kB without a look at the disk."""
+    failures = {row: f"truncated {row:050d}" for row in range(400)}
+    rows = Rows(0, np.ones((400, 2, 25), np.float32), np.ones(400, np.uint8), np.zeros((400, 32), np.uint8), failures)
+    table = SampleTable([f"s{i}" for i in range(400)], [""] * 400, [""] * 400)
+    write_features(path, (400, 2, 25), Content([rows], table, RECIPE, "sha256:samples", PROVENANCE))
 
 
 def test_a_run_that_the_disk_cannot_hold_is_refused_before_it_begins(small_disk: Path) -> None:
