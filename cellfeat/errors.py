@@ -69,8 +69,12 @@ class FingerprintError(CellfeatError, ValueError):
     """Features made by another recipe than the one at hand."""
 
 
-class DiskFullError(CellfeatError, OSError):
-    """No room on the disk for what is to be written."""
+class WriteError(CellfeatError, OSError):
+    """A file that cannot be written where it is to be."""
+
+
+class DiskFullError(WriteError):
+    """No room on the disk, or in the quota, for what is to be written."""
 
 
 class BusyError(CellfeatError, RuntimeError):

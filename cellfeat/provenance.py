@@ -1,5 +1,6 @@
 """Digests, versions, and files that appear whole or not at all."""
 
+import errno
 import hashlib
 import json
 import os
@@ -7,15 +8,24 @@ import platform
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from cellfeat.errors import DiskFullError, WriteError
+
 RECORDED_PACKAGES = (
     "cellfeat", "torch", "torchvision", "timm", "numpy", "h5py", "scikit-learn", "lightgbm", "imagecodecs", "tifffile",
 )  # fmt: skip
+
+_NO_ROOM = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
+_NOT_ALLOWED = {
+    errno.EROFS: "the file system is read-only",
+    errno.EACCES: "permission is denied",
+    errno.EPERM: "permission is denied",
+}
 
 
 def digest_bytes(*chunks: bytes | memoryview) -> str:
@@ -82,23 +92,65 @@ def utc_now() -> str:
 
 
 @contextmanager
+def told_why_not(path: Path) -> Iterator[None]:
+    """Say what is to be done where the system does not let the block write `path`.
+
+    Raises
+    ------
+    DiskFullError
+        If the disk is full, or the quota is used up.
+    WriteError
+        If it cannot be written there, or its folder was removed meanwhile.
+    """
+    try:
+        yield
+    except OSError as error:
+        told = _why_not(path, error)
+        if told is None:
+            raise
+        raise told from error
+
+
+def _why_not(path: Path, error: OSError) -> WriteError | None:
+    if error.errno in _NO_ROOM:
+        return DiskFullError(f"{path}: {_NO_ROOM[error.errno]}: make room, or choose another --output")
+    if error.errno in _NOT_ALLOWED:
+        return WriteError(
+            f"{path}: cannot be written, {_NOT_ALLOWED[error.errno]}: make its folder writable, or choose another "
+            f"--output"
+        )
+    if error.errno == errno.ENOENT and error.filename is not None and Path(error.filename).parent == path.parent:
+        return WriteError(
+            f"{path}: what was written of it, or its folder, was removed meanwhile: start the same command again"
+        )
+    return None
+
+
+@contextmanager
 def publish(path: Path) -> Iterator[Path]:
     """Write a file so that it appears whole or not at all.
 
     Yields a path beside `path` to write to; when the block ends, that file is flushed to disk and takes the place of
     `path` in one step, and the folder entry is flushed too. When the block is left by any exception, Ctrl-C among them,
     the partial file is removed and `path` is what it was.
+
+    Raises
+    ------
+    DiskFullError, WriteError
+        If it cannot be written there.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        yield temporary
-        flush_to_disk(temporary)
-        temporary.replace(path)
-    except BaseException:
-        temporary.unlink(missing_ok=True)
-        raise
-    flush_to_disk(path.parent)
+    with told_why_not(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            yield temporary
+            flush_to_disk(temporary)
+            temporary.replace(path)
+        except BaseException:
+            with suppress(OSError):  # gone, or on a disk that has become read-only
+                temporary.unlink()
+            raise
+        flush_to_disk(path.parent)
 
 
 @contextmanager
@@ -107,20 +159,26 @@ def publish_folder(path: Path) -> Iterator[Path]:
 
     Replacing needs two renames: killed between them, the earlier folder still stands beside under a name that ends
     in ``.old``.
+
+    Raises
+    ------
+    DiskFullError, WriteError
+        If it cannot be written there.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
-    try:
-        temporary.chmod(0o755)
-        yield temporary
-        for file in temporary.rglob("*"):
-            flush_to_disk(file)
-        flush_to_disk(temporary)
-        _replace_folder(temporary, path)
-    except BaseException:
-        shutil.rmtree(temporary, ignore_errors=True)
-        raise
-    flush_to_disk(path.parent)
+    with told_why_not(path):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+        try:
+            temporary.chmod(0o755)
+            yield temporary
+            for file in temporary.rglob("*"):
+                flush_to_disk(file)
+            flush_to_disk(temporary)
+            _replace_folder(temporary, path)
+        except BaseException:
+            shutil.rmtree(temporary, ignore_errors=True)
+            raise
+        flush_to_disk(path.parent)
 
 
 def _replace_folder(new: Path, path: Path) -> None:

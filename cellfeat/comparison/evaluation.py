@@ -14,7 +14,7 @@ from cellfeat.comparison.metrics import score
 from cellfeat.comparison.result import HeadResult
 from cellfeat.comparison.task import Task
 from cellfeat.comparison.tuning import Choice, Tuner, tuning_record
-from cellfeat.errors import HeadError
+from cellfeat.errors import HeadError, WriteError
 
 Floats = NDArray[np.floating]
 
@@ -74,6 +74,8 @@ def evaluate_run(run: HeadRun, tuner: Tuner, on_fold: FoldObserver) -> HeadResul
                 choices.append(tuner.choose(fold.train, partial(on_fold, number)))
                 settings = {**settings, **choices[-1].settings}
             outcomes.append(run.outcome(settings, fold))
+        except WriteError:  # of the cache, and no fault of the head
+            raise
         except HEAD_FAILURES as error:
             raise HeadError(
                 f"{head} failed in fold {number} of {len(task.folds)}: {type(error).__name__}: {error}"

@@ -1,12 +1,12 @@
 """One extraction that has something to do: from the device to the published file."""
 
 import os
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass, replace
 from itertools import islice
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 import torch
 
@@ -262,9 +262,12 @@ def _extract_parts(
     n_done = header.n_samples - n_missing
     job.observer.advance(n_done, header.n_samples)
 
+    written = _WriteBehind(store, parts.decoder.timeline)
+
     def on_batch(n: int) -> None:
         nonlocal n_done
         n_done += n
+        written.wait()
         job.observer.advance(n_done, header.n_samples)
 
     def on_failure(sample: Decoded) -> None:
@@ -272,6 +275,7 @@ def _extract_parts(
         failures.append(sample)
 
     def on_break(rows: Rows) -> None:
+        written.wait()
         store.write_begun(rows)
         job.observer.say(f"{n_done} of {header.n_samples} samples are done, and kept")
 
@@ -287,7 +291,10 @@ def _extract_parts(
         on_break=on_break,
         begun=begun,
     )
-    _write_behind(store, finished, parts.decoder.timeline)
+    with written, closing(finished):
+        for rows in finished:
+            written.begin(rows)
+        written.wait()
     return Made(n_missing, failures, embedder.batch_size)
 
 
@@ -320,21 +327,36 @@ def _built_again(job: Job, parts: Resolved, plan: Plan, batch_size: int) -> torc
         ) from error
 
 
-def _write_behind(store: PartStore, finished: Generator[Rows, None, None], timeline: Timeline) -> None:
-    """Write each part in a thread while the next is made; at most one waits, and a failed write ends the run."""
+class _WriteBehind:
+    """Writes a part in a thread while the device begins with the next one.
 
-    def write(rows: Rows) -> None:
-        with timeline.stage("write"):
-            store.write(rows)
+    No batch of the next part counts before the part is written: a killed run loses one part of samples, and not two.
+    """
 
-    pending: Future[None] | None = None
-    with ThreadPoolExecutor(1, thread_name_prefix="write") as writer, closing(finished):
-        for rows in finished:
-            if pending is not None:
-                pending.result()
-            pending = writer.submit(write, rows)
-        if pending is not None:
-            pending.result()
+    def __init__(self, store: PartStore, timeline: Timeline) -> None:
+        self._store = store
+        self._timeline = timeline
+        self._writer = ThreadPoolExecutor(1, thread_name_prefix="write")
+        self._pending: Future[None] | None = None
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._writer.shutdown()
+
+    def begin(self, rows: Rows) -> None:
+        """Begin to write a part."""
+        self._pending = self._writer.submit(self._write, rows)
+
+    def wait(self) -> None:
+        """Wait until the part is written; where that failed, it ends the run."""
+        if self._pending is not None:
+            self._pending.result()
+
+    def _write(self, rows: Rows) -> None:
+        with self._timeline.stage("write"):
+            self._store.write(rows)
 
 
 def _stop_or_quarantine(job: Job, sample: Decoded) -> None:

@@ -1,4 +1,7 @@
-"""A real extraction, killed at random moments again and again: as often as CELLFEAT_KILLS says, 12 times by default."""
+"""A real extraction, killed again and again: at random moments, and where most of its work is not yet on disk.
+
+The random ones are as many as CELLFEAT_KILLS says, 12 by default.
+"""
 
 import os
 import shutil
@@ -6,8 +9,10 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
+from functools import partial
+from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +25,19 @@ from cellfeat.extraction.extract import extract
 from cellfeat.extraction.store import parts_folder, read_summary, verify_features
 
 MakeSettings = Callable[..., Settings]
+RecordProperty = Callable[[str, object], None]
 
 N_KILLS = int(os.environ.get("CELLFEAT_KILLS", "12"))
-N_SAMPLES, PART_SIZE = 24, 2
+N_SAMPLES, PART_SIZE = 24, 4
+SMALL = {"extraction__part_size": PART_SIZE, "extraction__batch_size": 2, "preprocessing__input_size": 32}
+LINES_OF_A_WRITE = 130
+"""More than the store has to go through to write a part."""
 LAUNCHER = """
-import os, sys
+import os, signal, sys, threading, time
+from pathlib import Path
+from cellfeat import provenance
 from cellfeat.config import Settings
+from cellfeat.extraction import store
 from cellfeat.extraction.extract import extract
 import cellfeat.extraction.run, torchvision.models  # once, and not in each run
 
@@ -38,13 +50,34 @@ class Observer:
     def advance(self, n_done, n_samples):
         os.pwrite(progress, bytes([n_done]), 0)
 
-for _ in sys.stdin:
+def stall_and_die():
+    seen = None
+    while seen != (seen := os.pread(progress, 1, 0)):
+        time.sleep(0.5)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+def stall_at(k):
+    files = {*map(str, Path(store.__file__).parent.glob("*.py")), provenance.__file__}
+    n_lines = 0
+    def trace(frame, event, _):
+        nonlocal n_lines
+        if frame.f_code.co_filename not in files or not threading.current_thread().name.startswith("write"):
+            return None
+        n_lines += event == "line"
+        if n_lines == k:
+            stall_and_die()
+        return trace
+    threading.settrace(trace)
+
+for line in sys.stdin:
     os.pwrite(progress, bytes([0]), 0)
     pid = os.fork()
     if pid == 0:
         code = 1
         try:
             os.setsid()
+            if int(line):
+                stall_at(int(line))
             extract(settings, observer=Observer())
             code = 0
         finally:
@@ -61,10 +94,14 @@ class Launcher:
         self._process = process
         self._progress = progress
 
-    def start(self) -> int:
-        """Begin an extraction; gives the id of its process, and of its session."""
+    def start(self, stall_at: int = 0) -> int:
+        """Begin an extraction; gives the id of its process, and of its session.
+
+        With `stall_at`, the thread that writes parts stands still at its line of that number in the store, and the
+        process is killed when the others have come as far as they get.
+        """
         assert self._process.stdin is not None
-        self._process.stdin.write("\n")
+        self._process.stdin.write(f"{stall_at}\n")
         self._process.stdin.flush()
         return self._answer()
 
@@ -117,47 +154,90 @@ def wait_for_the_end_of(session: int) -> None:
         time.sleep(0.02)
 
 
+Begin = Callable[[Launcher], int]
+
+
+def check_kills(
+    launcher: Launcher, settings: Settings, expected: Mapping[str, Any], begins: Iterable[Begin], losses: list[int]
+) -> None:
+    """Begin runs that are killed, and end what is left of them.
+
+    Parameters
+    ----------
+    begins
+        Each begins a run, and may kill it.
+    losses
+        Is given, for each kill, how many samples that were done have to be computed again.
+    """
+    output = settings.extraction.output
+    for begin in chain(begins, repeat(Launcher.start)):
+        was_there, n_before = output.exists(), n_rows_kept(output)
+        session = begin(launcher)
+        status = launcher.ended()
+        wait_for_the_end_of(session)
+        if os.WIFSIGNALED(status):
+            if output.exists():
+                verify_features(output)
+                losses.append(0)
+            else:
+                assert n_rows_kept(output) >= n_before, "what was finished stays"
+                losses.append(max(launcher.n_embedded(), n_before) - n_rows_kept(output))
+            continue
+        assert status == 0
+        assert contents(output) == expected
+        assert [path.name for path in output.parent.iterdir()] == ["features.h5"], "nothing but the file is left"
+        if not was_there:
+            assert read_summary(output).provenance["times"]["n_extracted"] == N_SAMPLES - n_before
+        shutil.rmtree(output.parent)
+        if begin == Launcher.start:
+            return
+
+
+@pytest.fixture
+def undisturbed(settings_for: MakeSettings, tmp_path: Path) -> dict[str, Any]:
+    return contents(extract(settings_for(**SMALL, extraction__output=tmp_path / "undisturbed.h5")).path)
+
+
 @pytest.mark.slow
 @pytest.mark.timeout(300 + 15 * N_KILLS)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_killed_at_random_moments_a_real_run_ends_with_the_same_bytes(
-    settings_for: MakeSettings, tmp_path: Path, record_property: Callable[[str, object], None]
+    settings_for: MakeSettings, undisturbed: dict[str, Any], tmp_path: Path, record_property: RecordProperty
 ) -> None:
-    small = {"extraction__part_size": PART_SIZE, "preprocessing__input_size": 32}
-    expected = contents(extract(settings_for(**small, extraction__output=tmp_path / "undisturbed.h5")).path)
-    output = tmp_path / "killed" / "features.h5"
+    settings = settings_for(**SMALL, extraction__output=tmp_path / "killed" / "features.h5")
     rng = np.random.default_rng(0)
-    n_killed = n_finished = 0
-    with launcher_of(settings_for(**small, extraction__output=output), tmp_path / "progress") as launcher:
+    losses: list[int] = []
+    with launcher_of(settings, tmp_path / "progress") as launcher:
         launcher.start()  # answers when the imports are done, which are no part of a run
         began = time.monotonic()
         assert launcher.ended() == 0
         duration = time.monotonic() - began
-        while n_killed < N_KILLS or output.exists() or n_finished == 0:
-            was_there, n_before = output.exists(), n_rows_kept(output)
+
+        def killed_at_random(launcher: Launcher) -> int:
             session = launcher.start()
-            if n_killed < N_KILLS:
-                time.sleep(rng.uniform(0, duration))
-                with suppress(ProcessLookupError):
-                    os.kill(session, signal.SIGKILL)
-            status = launcher.ended()
-            wait_for_the_end_of(session)
-            if os.WIFSIGNALED(status):
-                n_killed += 1
-                if output.exists():
-                    verify_features(output)
-                else:
-                    kept = n_rows_kept(output)
-                    assert kept >= n_before, "what was finished stays"
-                    lost = max(launcher.n_embedded(), n_before) - kept
-                    assert lost <= 2 * PART_SIZE, "at most the part in hand and the one that was being written"
-                continue
-            assert status == 0
-            n_finished += 1
-            assert contents(output) == expected
-            assert [path.name for path in output.parent.iterdir()] == ["features.h5"], "nothing but the file is left"
-            if not was_there:
-                assert read_summary(output).provenance["times"]["n_extracted"] == N_SAMPLES - n_before
-            shutil.rmtree(output.parent)
-    record_property("faults", n_killed)
-    assert n_killed == N_KILLS
+            time.sleep(rng.uniform(0, duration))
+            with suppress(ProcessLookupError):
+                os.kill(session, signal.SIGKILL)
+            return session
+
+        begins = (killed_at_random for _ in iter(lambda: len(losses) < N_KILLS, False))
+        check_kills(launcher, settings, undisturbed, begins, losses)
+    record_property("faults", len(losses))
+    assert len(losses) == N_KILLS
+    assert max(losses) <= PART_SIZE, "one part at most is computed again"
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(300)
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_killed_while_a_part_is_written_and_all_else_ran_ahead_one_part_is_computed_again(
+    settings_for: MakeSettings, undisturbed: dict[str, Any], tmp_path: Path, record_property: RecordProperty
+) -> None:
+    settings = settings_for(**SMALL, extraction__output=tmp_path / "killed" / "features.h5")
+    losses: list[int] = []
+    with launcher_of(settings, tmp_path / "progress") as launcher:
+        begins = (partial(Launcher.start, stall_at=line) for line in range(1, LINES_OF_A_WRITE, 12))
+        check_kills(launcher, settings, undisturbed, begins, losses)
+    record_property("faults", len(losses))
+    assert len(losses) > 8
+    assert max(losses) == PART_SIZE

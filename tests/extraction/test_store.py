@@ -10,7 +10,7 @@ import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -37,6 +37,7 @@ from cellfeat.extraction.store import (
     unfinished_run,
     verify_features,
 )
+from cellfeat.extraction.store.writing import Content, write_features
 
 RecordProperty = Callable[[str, object], None]
 
@@ -76,7 +77,10 @@ def make_rows(part: range) -> Rows:
     return rows
 
 
-def run_to_end(output: Path) -> int:
+MakeRows = Callable[[range], Rows]
+
+
+def run_to_end(output: Path, make: MakeRows = make_rows) -> int:
     """What an extraction does with the store; returns how many parts it had to make."""
     with held_output(output):
         if output.exists():
@@ -86,7 +90,7 @@ def run_to_end(output: Path) -> int:
         parts = PartStore(output, HEADER)
         missing = [rows for rows in HEADER.part_rows() if parts.read(rows) is None]
         for part in missing:
-            parts.write(make_rows(part))
+            parts.write(make(part))
         parts.consolidate(TABLE, PROVENANCE)
         return len(missing)
 
@@ -98,7 +102,7 @@ NEW_HEADER = RunHeader(**{**HEADER.__dict__, "samples": "sha256:new samples", "n
 MORE_TABLE = SampleTable([f"t{i}" for i in range(12)], ["HeLa"] * 12, [""] * 12)
 
 
-def update_to_end(output: Path) -> int:
+def update_to_end(output: Path, make: MakeRows = make_rows) -> int:
     """What an update does with the store; returns how many parts it had to make."""
     with held_output(output):
         if read_summary(output).samples == MORE:
@@ -108,7 +112,7 @@ def update_to_end(output: Path) -> int:
         parts = PartStore(output, NEW_HEADER, Carried(output, SOURCE, MORE))
         missing = [rows for rows in NEW_HEADER.part_rows() if parts.read(rows) is None]
         for part in missing:
-            parts.write(make_rows(part))
+            parts.write(make(part))
         parts.consolidate(MORE_TABLE, PROVENANCE)
         return len(missing)
 
@@ -218,8 +222,26 @@ def test_an_update_may_carry_over_nothing_or_everything(source: list[int], finis
         np.testing.assert_array_equal(embeddings, before.embeddings[source])
 
 
-def killed_at_event(k: int, run: Callable[[Path], int], output: Path) -> bool:
-    """Run to the end in a process that is killed at its k-th line inside the store; False where it ended before."""
+Run = Callable[[Path, MakeRows], int]
+
+
+class Killed(NamedTuple):
+    """How a run in a process of its own came to its end."""
+
+    was_killed: bool
+    n_made: int
+    """Parts that it had made by then."""
+
+
+def killed_at_event(k: int, run: Run, output: Path) -> Killed:
+    """Run to the end in a process that is killed at its k-th line inside the store, if it has as many."""
+    made, tell_made = os.pipe()
+
+    def make_and_tell(part: range) -> Rows:
+        rows = make_rows(part)
+        os.write(tell_made, b"1")
+        return rows
+
     pid = os.fork()
     if pid == 0:
         os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
@@ -238,11 +260,13 @@ def killed_at_event(k: int, run: Callable[[Path], int], output: Path) -> bool:
 
         sys.settrace(trace)
         try:
-            run(output)
+            run(output, make_and_tell)
         finally:
             sys.settrace(None)
             os._exit(0)
-    return os.WIFSIGNALED(os.waitpid(pid, 0)[1])
+    os.close(tell_made)
+    with os.fdopen(made, "rb") as told:
+        return Killed(os.WIFSIGNALED(os.waitpid(pid, 0)[1]), len(told.read()))
 
 
 def nothing_yet(output: Path) -> None:
@@ -256,24 +280,28 @@ def finished_before(output: Path) -> None:
 def check_kills(
     folder: Path,
     step: int,
-    run: Callable[[Path], int] = run_to_end,
+    run: Run = run_to_end,
     prepare: Callable[[Path], None] = nothing_yet,
 ) -> int:
     undisturbed = folder / "undisturbed" / "cells.h5"
     prepare(undisturbed)
-    run(undisturbed)
+    n_parts = run(undisturbed, make_rows)
     expected = contents(undisturbed)
     n_killed, k = 0, 1
+    n_made_twice = set()
     while True:
         output = folder / f"killed-{k}" / "cells.h5"
         prepare(output)
-        if not killed_at_event(k, run, output):
+        killed = killed_at_event(k, run, output)
+        if not killed.was_killed:
+            assert n_made_twice == {0, 1}
             return n_killed
         n_killed += 1
         if output.exists():
             verify_features(output)
-        n_made = run(output)
-        assert n_made <= 3
+        n_made = killed.n_made + run(output, make_rows)
+        assert n_parts <= n_made <= n_parts + 1, f"killed at line event {k}: one part at most is computed again"
+        n_made_twice.add(n_made - n_parts)
         assert contents(output) == expected, f"killed at line event {k}"
         assert [path.name for path in output.parent.iterdir()] == ["cells.h5"], f"killed at line event {k}"
         k += step
@@ -483,6 +511,37 @@ def test_on_a_full_disk_the_run_says_what_it_needs_and_goes_on_after_room_was_ma
     assert run_to_end(output) == 3 - n_parts, "what was finished is not made again"
     run_to_end(tmp_path / "undisturbed.h5")
     assert contents(output) == contents(tmp_path / "undisturbed.h5")
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+def test_a_disk_that_is_full_at_any_byte_of_a_file_ends_the_process_with_a_word(
+    small_disk: Path, record_property: RecordProperty
+) -> None:
+    lefts = range(0, 110_000, 8_192)
+    record_property("faults", len(lefts))
+    for left in lefts:
+        filler = fill(small_disk, leave=left)
+        pid = os.fork()
+        if pid == 0:
+            os.dup2(os.open(os.devnull, os.O_WRONLY), 2)
+            code = 1
+            try:
+                write_vast(small_disk / "cells.h5")
+            except DiskFullError:
+                code = 0
+            finally:
+                os._exit(code)
+        assert os.waitpid(pid, 0)[1] == 0, f"{left} bytes were left"
+        filler.unlink()
+        assert list(small_disk.iterdir()) == []
+
+
+def write_vast(path: Path) -> None:
+    """Write a file of 120 kB without a look at the disk."""
+    failures = {row: f"truncated {row:050d}" for row in range(400)}
+    rows = Rows(0, np.ones((400, 2, 25), np.float32), np.ones(400, np.uint8), np.zeros((400, 32), np.uint8), failures)
+    table = SampleTable([f"s{i}" for i in range(400)], [""] * 400, [""] * 400)
+    write_features(path, (400, 2, 25), Content([rows], table, RECIPE, "sha256:samples", PROVENANCE))
 
 
 def test_a_run_that_the_disk_cannot_hold_is_refused_before_it_begins(small_disk: Path) -> None:

@@ -1,13 +1,14 @@
 """One process writes an output at a time; the only user of filelock."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from filelock import FileLock, Timeout
 
 from cellfeat.errors import BusyError
 from cellfeat.extraction.store.holder import describe_holder, told_holder
+from cellfeat.provenance import told_why_not
 
 
 @contextmanager
@@ -28,12 +29,15 @@ def held_output(output: Path, say: Callable[[str], None] = lambda _: None) -> It
     ------
     BusyError
         If another process holds it; the message says which, and since when.
+    WriteError
+        If nothing can be written there.
     """
-    output.parent.mkdir(parents=True, exist_ok=True)
     lock_path = output.with_name(f".{output.name}.lock")
     lock = FileLock(lock_path)
     try:
-        lock.acquire(timeout=0)
+        with told_why_not(output):
+            output.parent.mkdir(parents=True, exist_ok=True)
+            lock.acquire(timeout=0)
     except Timeout:
         raise BusyError(
             f"{output}: another run is writing it ({describe_holder(output)}); wait for it, or stop it, "
@@ -44,5 +48,6 @@ def held_output(output: Path, say: Callable[[str], None] = lambda _: None) -> It
             yield
     finally:
         # Unlinked while still held: whoever opened it meanwhile finds a file without a name and tries again.
-        lock_path.unlink(missing_ok=True)
+        with suppress(OSError):  # gone, or on a disk that has become read-only
+            lock_path.unlink()
         lock.release()

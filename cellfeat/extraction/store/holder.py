@@ -20,7 +20,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from cellfeat.errors import BusyError
-from cellfeat.provenance import utc_now
+from cellfeat.provenance import told_why_not, utc_now
 
 SECONDS_BETWEEN_SIGNS = 5.0
 SECONDS_OF_SILENCE = 30.0
@@ -63,17 +63,12 @@ def told_holder(output: Path, say: Callable[[str], None]) -> Iterator[None]:
     ------
     BusyError
         If another host's run lives.
+    WriteError
+        If nothing can be written there.
     """
     path, me = _path(output), _Holder()
-    while not _create(path, me):
-        seen = _seen(path)
-        other = _parsed(seen)
-        if other is not None and other.host == me.host:
-            _write(path, me)  # a run of this host that lived would have the lock
-            break
-        say(f"{path} was left by another run ({other or 'unreadable'}): watching whether it is still at work")
-        if _is_silent(output, seen) and _took_over(path, seen, me):
-            break
+    with told_why_not(output):
+        _take_hold(output, me, say)
     end = threading.Event()
     signs = threading.Thread(target=_give_signs, args=(path, me, end), name="holder", daemon=True)
     signs.start()
@@ -82,10 +77,28 @@ def told_holder(output: Path, say: Callable[[str], None]) -> Iterator[None]:
     finally:
         end.set()
         signs.join()
-        if _is_mine(path, me):
-            path.unlink(missing_ok=True)
-        for orphan in path.parent.glob(f"{escape(path.name)}.*"):  # of one that was killed while it wrote
-            orphan.unlink(missing_ok=True)
+        with suppress(OSError):  # gone, or on a disk that has become read-only
+            _let_go(path, me)
+
+
+def _take_hold(output: Path, me: _Holder, say: Callable[[str], None]) -> None:
+    path = _path(output)
+    while not _create(path, me):
+        seen = _seen(path)
+        other = _parsed(seen)
+        if other is not None and other.host == me.host:
+            _write(path, me)  # a run of this host that lived would have the lock
+            return
+        say(f"{path} was left by another run ({other or 'unreadable'}): watching whether it is still at work")
+        if _is_silent(output, seen) and _took_over(path, seen, me):
+            return
+
+
+def _let_go(path: Path, me: _Holder) -> None:
+    if _is_mine(path, me):
+        path.unlink(missing_ok=True)
+    for orphan in path.parent.glob(f"{escape(path.name)}.*"):  # of one that was killed while it wrote
+        orphan.unlink(missing_ok=True)
 
 
 def _path(output: Path) -> Path:
@@ -151,10 +164,15 @@ def _parsed(content: bytes | None) -> _Holder | None:
 def _create(path: Path, me: _Holder) -> bool:
     """Write the file where there is none: of two that try, one does."""
     try:
-        with path.open("xb") as file:
-            file.write(_written(me))
+        file = path.open("xb")
     except FileExistsError:
         return False
+    try:
+        with file:
+            file.write(_written(me))
+    except OSError:
+        path.unlink()  # an empty file would be taken for another host's, and watched
+        raise
     return True
 
 

@@ -3,14 +3,14 @@
 import json
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import h5py
 
-from cellfeat.errors import DiskFullError, FeatureFileError, FingerprintError
+from cellfeat.errors import DiskFullError, FeatureFileError, FingerprintError, WriteError
 from cellfeat.extraction.store.carry import Carried
 from cellfeat.extraction.store.format import (
     DIGEST_BYTES,
@@ -24,8 +24,8 @@ from cellfeat.extraction.store.format import (
     read_failures,
 )
 from cellfeat.extraction.store.heaps import has_endless_heap
-from cellfeat.extraction.store.writing import Content, write_features
-from cellfeat.provenance import differences, digest_json, flush_to_disk, publish
+from cellfeat.extraction.store.writing import Content, new_hdf5, write_features
+from cellfeat.provenance import differences, digest_json, flush_to_disk, publish, told_why_not
 
 
 @dataclass(frozen=True)
@@ -96,6 +96,8 @@ class PartStore:
         If another run stands unfinished at `output`; the message lists the differences.
     DiskFullError
         If the disk has no room for the rest of the run.
+    WriteError
+        If nothing can be written there.
     """
 
     def __init__(self, output: Path, header: RunHeader, carried: Carried | None = None) -> None:
@@ -106,7 +108,8 @@ class PartStore:
         self._samples = header.samples if carried is None else carried.samples
         self.folder = parts_folder(output)
         self._digest = header.digest()
-        self._adopt_or_begin()
+        with self._told_need(), told_why_not(output):
+            self._adopt_or_begin()
         self._check_room(self._bytes_to_come())
 
     def write(self, rows: Rows) -> None:
@@ -116,6 +119,8 @@ class PartStore:
         ------
         DiskFullError
             If there is no room; the parts that were written stay.
+        WriteError
+            If the run's folder was removed, or can no longer be written to.
         """
         self._publish(self._path(rows.start), rows)
         self._begun_path(rows.start).unlink(missing_ok=True)
@@ -127,12 +132,15 @@ class PartStore:
         ------
         DiskFullError
             If there is no room; the parts that were written stay.
+        WriteError
+            If the run's folder was removed, or can no longer be written to.
         """
         self._publish(self._begun_path(rows.start), rows)
 
     def _publish(self, path: Path, rows: Rows) -> None:
+        self._check_stands()
         self._check_room(HDF5_OVERHEAD + rows.nbytes)
-        with publish(path) as temporary, h5py.File(temporary, "w") as file:
+        with self._told_need(), publish(path) as temporary, new_hdf5(temporary) as file:
             file.attrs.update(run=self._digest, start=rows.start, checksum=_part_checksum(rows))
             file["embeddings"] = rows.embeddings
             file["status"] = rows.status
@@ -148,12 +156,17 @@ class PartStore:
             If a part is missing or damaged: run the extraction again.
         DiskFullError
             If there is no room for the file; all parts stay.
+        WriteError
+            If the run's folder was removed, or the file cannot be written there.
         """
+        self._check_stands()
         self._check_room(self._bytes_to_come())
         content = Content(self._rows(), table, self.header.recipe, self._samples, provenance)
         shape = (self._n_rows, self.header.n_views, self.header.embedding_dim)
-        n_failed = write_features(self.output, shape, content)
-        remove_parts(self.output)
+        with self._told_need():
+            n_failed = write_features(self.output, shape, content)
+        with told_why_not(self.folder):
+            remove_parts(self.output)
         return n_failed
 
     def _adopt_or_begin(self) -> None:
@@ -173,6 +186,25 @@ class PartStore:
         if earlier != self.header:
             _publish_text(self.folder / "run.json", _sealed_json(asdict(self.header)))
             flush_to_disk(self.folder.parent)
+
+    def _check_stands(self) -> None:
+        """Refuse to go on in a folder that was removed: the file would come out short of its first parts."""
+        if not (self.folder / "run.json").exists():
+            raise WriteError(
+                f"{self.folder}: was removed while the extraction was at work, and what was finished with it: put it "
+                f"back, or begin anew; either way, start the same command again"
+            )
+
+    @contextmanager
+    def _told_need(self) -> Iterator[None]:
+        """Say how much is missing, where it shows only now: no one tells beforehand what a quota leaves."""
+        try:
+            yield
+        except DiskFullError as error:
+            raise DiskFullError(
+                f"{error}. About {_megabytes(self._bytes_to_come())} are still needed for {self.output}; what is "
+                f"finished is kept"
+            ) from error
 
     def _check_room(self, n_bytes: int) -> None:
         """Refuse to begin what the disk cannot hold: HDF5, which finds out half way, leaves tracebacks behind."""

@@ -189,7 +189,7 @@ def replace_table(path: Path, table: SampleTable, provenance: Mapping[str, Any])
     """Give a feature file other labels, groups and columns; its embeddings stay, and it is published anew."""
     with publish(path) as temporary:
         shutil.copyfile(path, temporary)
-        with h5py.File(temporary, "r+") as file:
+        with temporary.open("r+b") as raw, h5py.File(raw, "r+") as file:
             del file["sample_id"], file["manifest"]
             write_table(file, table)
             file.attrs["provenance"] = canonical_json(provenance)

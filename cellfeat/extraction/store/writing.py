@@ -1,6 +1,7 @@
 """A feature file is written range by range into a temporary file, and published whole."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,6 +48,16 @@ class Content:
     provenance: Mapping[str, Any]
 
 
+@contextmanager
+def new_hdf5(path: Path, libver: str | None = None) -> Iterator[h5py.File]:
+    """Make an HDF5 file that is written through a file of Python's.
+
+    HDF5's own way of writing takes the process down where the disk fills up while it closes a file.
+    """
+    with path.open("w+b") as raw, h5py.File(raw, "w", libver=libver) as file:
+        yield file
+
+
 def write_features(output: Path, shape: tuple[int, int, int], content: Content) -> int:
     """Write a feature file and publish it, in place of an earlier one; returns the number of failures.
 
@@ -59,7 +70,7 @@ def write_features(output: Path, shape: tuple[int, int, int], content: Content) 
     content
         What it is to hold.
     """
-    with publish(output) as temporary, h5py.File(temporary, "w", libver="v110") as file:
+    with publish(output) as temporary, new_hdf5(temporary, libver="v110") as file:
         _write_rows(file, shape, content.rows)
         write_table(file, content.table)
         file.attrs.update(

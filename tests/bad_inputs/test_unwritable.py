@@ -1,0 +1,228 @@
+"""Folders that cannot be written to, a quota, a folder removed under way: one message, and the same command goes on."""
+
+import errno
+import io
+import os
+import shutil
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import pytest
+
+from cellfeat.extraction.store import Features, load_features
+
+N_SAMPLES = 24
+READ_ONLY = (
+    r"(?m)^error: [^:]*: cannot be written, the file system is read-only: make its folder writable, or choose another "
+    r"--output"
+)
+FULL = "(?m)^error: [^:]*: the disk is full: make room, or choose another --output"
+
+
+@pytest.fixture
+def disk(tmp_path: Path) -> Iterator[Path]:
+    """A disk of 1 MB, which can be made read-only: chmod does not bind root."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
+    if sys.platform != "linux" or subprocess.run(mount, check=False, capture_output=True).returncode:
+        pytest.skip("a disk can be mounted only by root, on Linux, where the system lets it")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def remount(disk: Path, mode: str) -> None:
+    subprocess.run(["mount", "-o", f"remount,{mode}", disk], check=True)
+
+
+def fill(disk: Path) -> None:
+    (disk / "filler").write_bytes(bytes(shutil.disk_usage(disk).free))
+
+
+@pytest.fixture(scope="module")
+def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Images of two classes, and their labels."""
+    folder = tmp_path_factory.mktemp("cells")
+    (folder / "images").mkdir()
+    rng = np.random.default_rng(0)
+    for i in range(N_SAMPLES):
+        picture = rng.integers(0, 255, (12, 12), np.uint8)
+        (folder / "images" / f"{i:02d}.png").write_bytes(imagecodecs.png_encode(picture))
+    rows = [f"{i:02d}.png,{('HeLa', 'RT4')[i % 2]}" for i in range(N_SAMPLES)]
+    (folder / "labels.csv").write_text("\n".join(["file,label", *rows]) + "\n")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def extract(cli, cells, network):
+    def run(output: Path):
+        return cli(
+            "extract", "--images", cells / "images", "--labels", cells / "labels.csv", "--set",
+            "images.layout=folders", "--set", "images.channels=[0]", "--set", "preprocessing.channels_as=separate",
+            "--set", "labels.id=file", "--set", "labels.label=label", "--set", "labels.files=file",
+            "--set", "extraction.part_size=4", "--set", "extraction.batch_size=4", "--output", output, *network,
+        )  # fmt: skip
+
+    return run
+
+
+@pytest.fixture(scope="module")
+def undisturbed(extract, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    output = tmp_path_factory.mktemp("undisturbed") / "features.h5"
+    ending = extract(output)
+    assert ending.code == 0, ending.err
+    return output
+
+
+def content(features: Features) -> tuple[object, ...]:
+    arrays = (features.embeddings, features.status, features.pixel_digest, features.sample_id, features.label)
+    return (features.fingerprint, *(array.tobytes() for array in arrays))
+
+
+def goes_on(extract: Callable[[Path], Any], output: Path, undisturbed: Path) -> None:
+    ending = extract(output)
+    assert ending.code == 0, ending.err
+    assert content(load_features(output)) == content(load_features(undisturbed))
+    assert [path.name for path in output.parent.iterdir()] == ["features.h5"]
+
+
+def after_the_first_part(output: Path, disturb: Callable[[], None]) -> threading.Thread:
+    def wait_and_disturb() -> None:
+        deadline = time.monotonic() + 60
+        while not list(output.parent.glob("*.parts/rows-*.h5")) and time.monotonic() < deadline:
+            time.sleep(0.001)
+        disturb()
+
+    thread = threading.Thread(target=wait_and_disturb)
+    thread.start()
+    return thread
+
+
+class Quota:
+    """Lets files be written through Python until so many bytes are used up; played, for few systems have a real one."""
+
+    def __init__(self, n_bytes: int) -> None:
+        self.n_left = n_bytes
+
+    def open(self, path: Path, mode: str = "r", *args: Any, **kwargs: Any) -> Any:
+        if mode in ("w+b", "wb", "xb"):
+            return io.BufferedRandom(self.file(path, mode.replace("b", "").replace("+", "") + "+"))
+        return open(path, mode, *args, **kwargs)  # noqa: PTH123, Path.open is what is played here
+
+    def file(self, path: Path, mode: str) -> io.FileIO:
+        quota = self
+
+        class File(io.FileIO):
+            def write(self, content: Any) -> int:
+                quota.n_left -= len(content)
+                if quota.n_left < 0:
+                    raise OSError(errno.EDQUOT, os.strerror(errno.EDQUOT))
+                return super().write(content)
+
+        return File(path, mode)
+
+
+@pytest.mark.parametrize("n_bytes", [0, 3_000, 30_000, 70_000, 100_000])
+def test_a_quota_played_at_the_write_ends_extract_in_one_message_and_the_next_goes_on(
+    n_bytes, extract, undisturbed, tmp_path
+):
+    output = tmp_path / "out" / "features.h5"
+    quota = Quota(n_bytes)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(Path, "open", lambda *args, **kwargs: quota.open(*args, **kwargs))
+        ending = extract(output)
+    ending.is_refusal(r"features\.h5.*: the disk quota is used up: make room, or choose another --output")
+    if n_bytes > 3_000:  # before that, nothing is known of the run
+        ending.is_refusal(r"About 0\.\d MB are still needed for .*features\.h5; what is finished is kept")
+    assert not output.exists()
+    assert not list(tmp_path.rglob("*.tmp"))
+    goes_on(extract, output, undisturbed)
+
+
+def test_extract_into_a_read_only_folder_is_told_at_once_and_goes_on_when_it_is_writable(disk, extract, undisturbed):
+    output = disk / "out" / "features.h5"
+    remount(disk, "ro")
+    extract(output).is_refusal(READ_ONLY)
+    remount(disk, "rw")
+    output.parent.mkdir()
+    fill_thread = after_the_first_part(output, lambda: fill(disk))
+    extract(output).is_refusal("the disk is full")
+    fill_thread.join()
+    (disk / "filler").unlink()
+    kept = sorted(output.parent.rglob("rows-*.h5"))
+    assert kept
+    remount(disk, "ro")
+    extract(output).is_refusal(READ_ONLY)
+    assert sorted(output.parent.rglob("rows-*.h5")) == kept
+    remount(disk, "rw")
+    goes_on(extract, output, undisturbed)
+
+
+@pytest.mark.parametrize("removed", ["out", "out/features.h5.parts"])
+def test_a_folder_removed_under_way_is_told_and_the_next_run_begins_anew(removed, extract, undisturbed, tmp_path):
+    output = tmp_path / "out" / "features.h5"
+    removing = after_the_first_part(output, lambda: shutil.rmtree(tmp_path / removed, ignore_errors=True))
+    ending = extract(output)
+    removing.join()
+    ending.is_refusal(
+        r"features\.h5\S*: (was removed while the extraction was at work.*start the same command again|what was "
+        r"written of it, or its folder, was removed meanwhile: start the same command again)"
+    )
+    assert not output.exists()
+    goes_on(extract, output, undisturbed)
+
+
+def test_a_folder_moved_away_under_way_and_put_back_loses_nothing(extract, undisturbed, tmp_path):
+    output = tmp_path / "out" / "features.h5"
+    moving = after_the_first_part(output, lambda: (tmp_path / "out").rename(tmp_path / "elsewhere"))
+    extract(output).is_refusal(r"features\.h5\S*: .*removed")
+    moving.join()
+    shutil.rmtree(tmp_path / "out", ignore_errors=True)
+    (tmp_path / "elsewhere").rename(tmp_path / "out")
+    goes_on(extract, output, undisturbed)
+
+
+@pytest.fixture(scope="module")
+def saved_head(cli, undisturbed, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("heads") / "logreg"
+    ending = cli("fit", "--head", "logreg", "--features", undisturbed, "--output", folder)
+    assert ending.code == 0, ending.err
+    return folder
+
+
+COMMANDS = ("compare", "fit", "predict", "audit")
+
+
+def run_into(command: str, folder: Path, cli: Callable[..., Any], undisturbed: Path, saved_head: Path) -> Any:
+    features = ("--features", undisturbed, "--set", f"comparison.output={folder}")
+    arguments: dict[str, tuple[object, ...]] = {
+        "compare": ("--heads", "logreg,dummy", *features),
+        "fit": ("--head", "logreg", *features, "--output", folder / "head"),
+        "predict": ("--model", saved_head, "--features", undisturbed, "--output", folder / "predictions.csv"),
+        "audit": ("--features", undisturbed, "--output", folder),
+    }
+    return cli(command, *arguments[command])
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_results_in_a_read_only_folder_are_one_message(command, disk, cli, undisturbed, saved_head):
+    remount(disk, "ro")
+    run_into(command, disk / "results", cli, undisturbed, saved_head).is_refusal(READ_ONLY)
+    remount(disk, "rw")
+    assert run_into(command, disk / "results", cli, undisturbed, saved_head).code == 0
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_results_on_a_full_disk_are_one_message(command, disk, cli, undisturbed, saved_head):
+    fill(disk)
+    run_into(command, disk / "results", cli, undisturbed, saved_head).is_refusal(FULL)
+    assert not list(disk.rglob("*.tmp"))
+    (disk / "filler").unlink()
+    assert run_into(command, disk / "results", cli, undisturbed, saved_head).code == 0
