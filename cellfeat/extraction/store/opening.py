@@ -10,6 +10,7 @@ import numpy as np
 from cellfeat.errors import FeatureFileError, MissingFileError
 from cellfeat.extraction.store.format import DIGEST_BYTES, FORMAT, parts_folder
 from cellfeat.extraction.store.heaps import has_endless_heap
+from cellfeat.extraction.store.texts import refuse_long_texts
 
 
 @contextmanager
@@ -38,7 +39,12 @@ def opened(path: Path) -> Iterator[h5py.File]:
             yield file
     except FeatureFileError:
         raise
-    except (OSError, ValueError, KeyError, IndexError, RuntimeError, TypeError, AttributeError) as error:
+    except MemoryError as error:
+        raise FeatureFileError(
+            f"{path}: does not fit into memory ({error}), or is damaged; read it where there is more, take it from a "
+            f"copy, or delete it and extract again"
+        ) from error
+    except (OSError, ValueError, LookupError, ArithmeticError, RuntimeError, TypeError, AttributeError) as error:
         raise FeatureFileError(
             f"{path}: damaged, or not an HDF5 file ({error}); take it from a copy, or delete it and extract again"
         ) from error
@@ -84,40 +90,7 @@ def _plain_dataset(path: Path, file: h5py.File, name: str) -> None:
         raise FeatureFileError(f"{path}: dataset {name!r} takes its data from elsewhere or through a filter: refused")
     if dataset.id.get_storage_size() < (dataset.size or 0) * dataset.id.get_type().get_size():
         raise FeatureFileError(f"{path}: dataset {name!r} holds less than its shape {dataset.shape} claims; damaged")
-    if _length_of_texts(path, dataset) > path.stat().st_size:
-        raise FeatureFileError(
-            f"{path}: dataset {name!r} claims texts longer than the file; damaged: take it from a copy, or delete it "
-            f"and extract again"
-        )
-
-
-def _length_of_texts(path: Path, dataset: h5py.Dataset) -> int:
-    """How long the texts of a dataset say they are, together: HDF5 believes them, and takes 4 GB for one."""
-    offset, members = dataset.id.get_offset(), _texts_in(dataset.id.get_type())
-    if offset is None or not dataset.size or not members:
-        return 0
-    stride = dataset.id.get_storage_size() // dataset.size
-    with path.open("rb") as file:
-        file.seek(offset)
-        rows = file.read(dataset.size * stride)
-    # HDF5 tells where members stand in memory; in a file each text before them takes 8 bytes more.
-    members = [at + 8 * earlier for earlier, at in enumerate(members)]
-    kind = np.dtype(
-        {"names": [str(at) for at in members], "formats": ["<u4"] * len(members), "offsets": members,
-         "itemsize": stride}
-    )  # fmt: skip
-    lengths = np.frombuffer(rows, kind)
-    return sum(int(lengths[str(at)].sum(dtype=np.uint64)) for at in members)
-
-
-def _texts_in(row_type: h5py.h5t.TypeID) -> list[int]:
-    """Where the lengths of texts stand in a row."""
-    if isinstance(row_type, h5py.h5t.TypeStringID):
-        return [0] if row_type.is_variable_str() else []
-    if not isinstance(row_type, h5py.h5t.TypeCompoundID):
-        return []
-    members = range(row_type.get_nmembers())
-    return [row_type.get_member_offset(i) for i in members if _texts_in(row_type.get_member_type(i))]
+    refuse_long_texts(path, dataset)
 
 
 def _refuse_wrong_shapes(path: Path, file: h5py.File) -> None:
