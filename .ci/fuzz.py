@@ -3,7 +3,8 @@
 Each target of ``tests/fuzz/targets.py`` runs in a process of its own, on its seeds and what earlier runs have kept in
 ``.fuzz/<target>/corpus``. Whatever a reader raises that is no `CellfeatError` is kept in ``.fuzz/<target>/findings``,
 once for each place that raised it, and the run goes on; a crash, an input that takes longer than ten seconds, and
-three gigabytes of memory end it. Exit code 1 where there are findings.
+three gigabytes of memory end it. What an earlier run found is read again first, and counts no more once it is mended.
+Exit code 1 where there are findings.
 """
 
 import argparse
@@ -45,12 +46,40 @@ def parser() -> argparse.ArgumentParser:
 
 def run_alone(name: str, seconds: int) -> bool:
     """Fuzz a target in its own process; whether there are findings."""
+    corpus, findings = made_folders(name)
+    take_up(findings, corpus)
     command = [sys.executable, __file__, "--inside", "--seconds", str(seconds), name]
     ended = subprocess.run(command, check=False, env={**os.environ, "OMP_NUM_THREADS": "1"})
-    found = sorted((FOLDER / name / "findings").iterdir())
+    found = kept(findings)
     told = "".join(f"\n  {path}" for path in found)
     sys.stderr.write(f"{name}: exit code {ended.returncode}, {len(found)} findings{told}\n")
     return bool(found) or ended.returncode != 0
+
+
+def made_folders(name: str) -> tuple[Path, Path]:
+    """Where the corpus and the findings of a target lie."""
+    corpus, findings = FOLDER / name / "corpus", FOLDER / name / "findings"
+    for folder in (corpus, findings):
+        folder.mkdir(parents=True, exist_ok=True)
+    return corpus, findings
+
+
+def kept(findings: Path) -> list[Path]:
+    """The inputs among the findings, without what was told of them."""
+    return sorted(path for path in findings.iterdir() if path.suffix != ".trace")
+
+
+def take_up(findings: Path, corpus: Path) -> None:
+    """Let the corpus have what was found earlier."""
+    for path in kept(findings):
+        add(corpus, path.read_bytes())
+        path.unlink()
+        path.with_suffix(".trace").unlink(missing_ok=True)
+
+
+def add(corpus: Path, content: bytes) -> None:
+    """Add an input to a corpus, by its digest as libFuzzer does."""
+    (corpus / hashlib.sha1(content, usedforsecurity=False).hexdigest()).write_bytes(content)
 
 
 def fuzz(name: str, seconds: int) -> None:
@@ -60,11 +89,9 @@ def fuzz(name: str, seconds: int) -> None:
     with atheris.instrument_imports(include=["cellfeat", "tifffile", "yaml", "json"]):
         from tests.fuzz.targets import TARGETS, finding
     target = TARGETS[name]
-    corpus, findings = FOLDER / name / "corpus", FOLDER / name / "findings"
-    for folder in (corpus, findings):
-        folder.mkdir(parents=True, exist_ok=True)
+    corpus, findings = made_folders(name)
     for content in target.seeds().values():
-        (corpus / hashlib.sha1(content, usedforsecurity=False).hexdigest()).write_bytes(content)
+        add(corpus, content)
 
     def read(content: bytes) -> None:
         error = finding(target, content)

@@ -89,7 +89,7 @@ class HeadClassifier(ClassifierMixin, BaseEstimator, ABC):
             If the state is not one of such a head.
         """
         self._check_parameters()
-        self.classes_ = classes_from_text(state.text("classes"))
+        self.classes_ = _fitted_classes(state.text("classes"))
         self.n_features_in_ = int(state.array("n_features", 1)[0])
         check_integer("n_features", self.n_features_in_, low=1)
         self._set_fitted(state)
@@ -113,6 +113,14 @@ class HeadClassifier(ClassifierMixin, BaseEstimator, ABC):
 
     @abstractmethod
     def _set_fitted(self, state: HeadState) -> None: ...
+
+
+def _fitted_classes(text: str) -> NDArray[Any]:
+    """Read the classes of a state; no head was ever fitted on fewer than two, or on one that stands there twice."""
+    classes = classes_from_text(text)
+    if len(classes) < 2 or len(set(classes.tolist())) < len(classes):
+        raise HeadError(f"the head's classes: expected at least 2, each once, got {classes.tolist()}")
+    return classes
 
 
 def _check_finite(X: NDArray[np.float32]) -> None:

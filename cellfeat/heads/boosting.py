@@ -1,5 +1,6 @@
 """Gradient-boosted trees by LightGBM; the only module that uses lightgbm."""
 
+import os
 from typing import Any, ClassVar
 
 import lightgbm
@@ -159,7 +160,7 @@ class BoostingHead(HeadClassifier):
             "lambda_l2": self.reg_lambda,
             "max_bin": self.max_bin,
             "bin_construct_sample_cnt": BINNED_SAMPLES,
-            "num_threads": max(0, self.n_jobs),
+            "num_threads": self._n_threads(),
             "seed": int(check_random_state(self.random_state).randint(2**31 - 1)),
             "deterministic": True,
             # A tree looks at few columns, and row-wise they would be copied out of all columns for each tree. Nor are
@@ -170,9 +171,13 @@ class BoostingHead(HeadClassifier):
             "verbosity": -1,
         }
 
+    def _n_threads(self) -> int:
+        """Threads for LightGBM, 0 for all: no more than there are processors, for it ends the process on too many."""
+        return min(max(0, self.n_jobs), os.cpu_count() or 1)
+
     def _probabilities(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         columns = self.transform_.in_float32(views_as_rows(X, self.n_views))
-        by_view = np.asarray(self.booster_.predict(columns, num_threads=max(0, self.n_jobs)))
+        by_view = np.asarray(self.booster_.predict(columns, num_threads=self._n_threads()))
         return by_view.reshape(len(X), self.n_views, -1).mean(axis=1)
 
     def _get_fitted(self) -> HeadState:

@@ -173,7 +173,23 @@ class Bundle:
 
 
 def describe_bundle(bundle: Bundle) -> str:
-    """Tell in lines what a saved head is."""
+    """Tell in lines what a saved head is.
+
+    Raises
+    ------
+    BundleError
+        If its recipe or scores are not as cellfeat writes them.
+    """
+    try:
+        return _describe(bundle)
+    except (KeyError, TypeError, ValueError, AttributeError) as error:
+        raise BundleError(
+            f"the recipe or the scores of the saved head {bundle.head_name!r} are not as cellfeat writes them "
+            f"({error!r}); {_SAVE_AGAIN}"
+        ) from None
+
+
+def _describe(bundle: Bundle) -> str:
     scores, backbone = bundle.scores, bundle.recipe.get("backbone", {})
     rows = {
         "head": bundle.head_name,

@@ -176,6 +176,14 @@ REFUSED = {
     "status of text": Refused(as_dataset("status", data=["ok"] * 20), "status|damaged|checksum"),
     "labels of numbers": Refused(as_dataset("manifest/label", data=np.zeros(20)), "label|damaged|checksum"),
     "checksums of numbers": Refused(as_dataset("checksums", data=np.zeros(3)), "checksums|damaged"),
+    "failures of row infinity": Refused(
+        as_dataset("failures", data=np.array([(np.inf, "gone")], [("row", "f8"), ("reason", h5py.string_dtype())])),
+        DAMAGED,
+    ),
+    "failures of pairs": Refused(as_dataset("failures", data=np.zeros(1, [("row", "i8", (2,))])), "which no table has"),
+    "ids in chunks": Refused(
+        as_dataset("sample_id", data=["s"] * 20, dtype=h5py.string_dtype(), chunks=(5,)), "cut into chunks"
+    ),
     "one label": Refused(as_dataset("manifest/label", data=["HeLa"]), "'manifest/label' has shape"),
     "a scalar for ids": Refused(as_dataset("sample_id", data="s0"), "sample_id|damaged"),
     "a shape of terabytes": Refused(

@@ -649,3 +649,12 @@ def test_a_shape_without_data_is_refused_before_it_is_read(finished: Path) -> No
         file.create_dataset("embeddings", (N_SAMPLES, 2, 10**12), np.float32, chunks=(1, 1, 1024))
     with pytest.raises(FeatureFileError, match="'embeddings' holds less than its shape"):
         load_features(finished)
+
+
+def test_a_part_whose_failure_is_in_row_infinity_is_made_again(tmp_path: Path) -> None:
+    parts = PartStore(tmp_path / "cells.h5", HEADER)
+    parts.write(make_rows(range(4)))
+    with h5py.File(parts.folder / "rows-000000000.h5", "r+") as file:
+        del file["failures"]
+        file["failures"] = np.array([(np.inf, "gone")], [("row", "f8"), ("reason", h5py.string_dtype())])
+    assert parts.read(range(4)) is None

@@ -1,7 +1,9 @@
 """A few seconds of what `make fuzz` does: every reader on its seeds, on them damaged, and on what was found."""
 
+import runpy
 import zlib
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -47,3 +49,15 @@ def test_only_our_own_errors_are_answers():
     target = Target(read, dict)
     assert finding(target, b"ours") is None
     assert isinstance(finding(target, b"theirs"), KeyError)
+
+
+def test_what_an_earlier_run_found_is_read_again_and_counts_no_more(tmp_path):
+    fuzz = SimpleNamespace(**runpy.run_path(str(Path(__file__).parents[2] / ".ci" / "fuzz.py")))
+    corpus, findings = tmp_path / "corpus", tmp_path / "findings"
+    corpus.mkdir()
+    findings.mkdir()
+    fuzz.keep(findings, b"input", finding(Target(lambda content: {}[content], dict), b"input"))
+    assert len(fuzz.kept(findings)) == 1
+    fuzz.take_up(findings, corpus)
+    assert list(findings.iterdir()) == []
+    assert [file.read_bytes() for file in corpus.iterdir()] == [b"input"]

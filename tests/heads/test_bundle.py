@@ -12,7 +12,7 @@ import pytest
 import safetensors.numpy
 
 from cellfeat.errors import BundleError, CellfeatError, HeadError, MissingFileError, UnknownNameError
-from cellfeat.heads.bundle import Bundle, load_bundle, save_bundle
+from cellfeat.heads.bundle import Bundle, describe_bundle, load_bundle, save_bundle
 from cellfeat.heads.conformal import ClassScores
 from cellfeat.heads.registry import HEADS, head_inputs, make_head
 from cellfeat.provenance import digest_bytes, digest_json
@@ -304,6 +304,19 @@ def test_classes_that_are_none_are_refused(folder: Path, text: str) -> None:
     plant(folder, "classes.txt", text.encode())
     with pytest.raises(BundleError):
         load_bundle(folder)
+
+
+@pytest.mark.parametrize("values", [[], ["RT4"], ["RT4", "RT4"]])
+def test_fewer_classes_than_two_are_refused(folder: Path, values: list[str]) -> None:
+    plant(folder, "classes.txt", json.dumps({"dtype": "str", "values": values}).encode())
+    with pytest.raises(BundleError, match="expected at least 2, each once"):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize("fields", [{"recipe": {"backbone": "x"}}, {"scores": {"balanced_accuracy": 0.5}}])
+def test_a_recipe_and_scores_that_cannot_be_told_are_refused(fields: dict[str, Any]) -> None:
+    with pytest.raises(BundleError, match="not as cellfeat writes them"):
+        describe_bundle(fitted_bundle(**fields))
 
 
 @pytest.mark.parametrize("text", [b"", b"tree\n", b"\xff\xfe", b"not a model"])

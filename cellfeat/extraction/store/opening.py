@@ -10,6 +10,7 @@ import numpy as np
 from cellfeat.errors import FeatureFileError, MissingFileError
 from cellfeat.extraction.store.format import DIGEST_BYTES, FORMAT, parts_folder
 from cellfeat.extraction.store.heaps import has_endless_heap
+from cellfeat.extraction.store.texts import refuse_long_texts
 
 
 @contextmanager
@@ -38,7 +39,12 @@ def opened(path: Path) -> Iterator[h5py.File]:
             yield file
     except FeatureFileError:
         raise
-    except (OSError, ValueError, KeyError, IndexError, RuntimeError, TypeError, AttributeError) as error:
+    except MemoryError as error:
+        raise FeatureFileError(
+            f"{path}: does not fit into memory ({error}), or is damaged; read it where there is more, take it from a "
+            f"copy, or delete it and extract again"
+        ) from error
+    except (OSError, ValueError, LookupError, ArithmeticError, RuntimeError, TypeError, AttributeError) as error:
         raise FeatureFileError(
             f"{path}: damaged, or not an HDF5 file ({error}); take it from a copy, or delete it and extract again"
         ) from error
@@ -84,6 +90,7 @@ def _plain_dataset(path: Path, file: h5py.File, name: str) -> None:
         raise FeatureFileError(f"{path}: dataset {name!r} takes its data from elsewhere or through a filter: refused")
     if dataset.id.get_storage_size() < (dataset.size or 0) * dataset.id.get_type().get_size():
         raise FeatureFileError(f"{path}: dataset {name!r} holds less than its shape {dataset.shape} claims; damaged")
+    refuse_long_texts(path, dataset)
 
 
 def _refuse_wrong_shapes(path: Path, file: h5py.File) -> None:

@@ -24,8 +24,12 @@ from cellfeat.extraction.store.format import (
     read_failures,
 )
 from cellfeat.extraction.store.heaps import has_endless_heap
+from cellfeat.extraction.store.texts import refuse_long_texts
 from cellfeat.extraction.store.writing import Content, new_hdf5, write_features
 from cellfeat.provenance import differences, digest_json, flush_to_disk, publish, told_why_not
+
+_DAMAGED = (OSError, KeyError, RuntimeError, ValueError, TypeError, ArithmeticError, MemoryError)
+"""What reading a damaged part may raise."""
 
 
 @dataclass(frozen=True)
@@ -306,7 +310,7 @@ def _part_checksum(rows: Rows) -> str:
 
 def _read_part(path: Path, rows: range, header: RunHeader, run: str) -> Rows | None:
     """Read a part; None where it is damaged or another run's."""
-    with suppress(OSError, KeyError, RuntimeError, ValueError, TypeError):
+    with suppress(*_DAMAGED):
         return None if has_endless_heap(path) else _read_whole_part(path, rows, header, run)
     return None
 
@@ -316,13 +320,14 @@ def _read_whole_part(path: Path, rows: range, header: RunHeader, run: str) -> Ro
         shape = (len(rows), header.n_views, header.embedding_dim)
         if file.attrs["run"] != run or file.attrs["start"] != rows.start or file["embeddings"].shape != shape:
             return None
+        refuse_long_texts(path, file["failures"])
         part = Rows(rows.start, file["embeddings"][:], file["status"][:], file["pixel_digest"][:], read_failures(file))
         return part if _part_checksum(part) == file.attrs["checksum"] else None
 
 
 def _n_rows(path: Path) -> int:
     """How many rows a part says that it has; 0 where it says nothing."""
-    with suppress(OSError, KeyError, RuntimeError, ValueError, TypeError), h5py.File(path, "r") as file:
+    with suppress(*_DAMAGED), h5py.File(path, "r") as file:
         return int(file["embeddings"].shape[0])
     return 0
 
