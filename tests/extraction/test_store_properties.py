@@ -38,7 +38,7 @@ def runs(draw: st.DrawFn) -> tuple[RunHeader, Rows, SampleTable]:
     return header, Rows(0, embeddings, status, digests, reasons), table
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(runs(), st.data())
 def test_whatever_is_written_in_parts_is_read_back_whole_and_by_any_rows(
     run: tuple[RunHeader, Rows, SampleTable], data: st.DataObject
