@@ -66,13 +66,17 @@ def main(default_config: Path | None = None) -> None:
         sys.stdout.reconfigure(errors="backslashreplace")
     code = exit_code(sys.argv[1:], default_config)
     # All is said and done: a signal changes nothing of a success, and ends anything else at once.
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, signal.SIG_DFL if code else signal.SIG_IGN)
+    _answer_signals_with(signal.SIG_DFL if code else signal.SIG_IGN)
     sys.exit(code)
 
 
 def _terminate(*_: object) -> None:
     raise Terminated
+
+
+def _answer_signals_with(handler: signal.Handlers) -> None:
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, handler)
 
 
 def exit_code(arguments: list[str], default_config: Path | None = None) -> int:
@@ -92,6 +96,8 @@ def exit_code(arguments: list[str], default_config: Path | None = None) -> int:
         click.echo(f"error: {printable(f'{error.filename or arguments[0]}: {error.strerror or error}')}", err=True)
         return EXIT_ERROR
     except (click.Abort, KeyboardInterrupt) as error:
+        # Whatever had to be tidied is. Python would only mutter about one more, raised while it drops the objects.
+        _answer_signals_with(signal.SIG_DFL)
         is_terminated = isinstance(error.__cause__ or error, Terminated)  # click makes an Abort of it
         click.echo(
             f"{'terminated' if is_terminated else 'interrupted'}; what is finished is kept (extract: start the same "

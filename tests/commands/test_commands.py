@@ -530,6 +530,34 @@ def test_ctrl_c_ends_with_130_and_the_same_command_goes_on(folder: Path) -> None
     assert "going on with an unfinished run" in done.stderr
 
 
+INTERRUPTED_AGAIN_WHILE_ITS_OBJECTS_ARE_DROPPED = """
+import os, signal
+from cellfeat import commands
+
+class Held:
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGINT)
+
+def interrupted(*_, **__):
+    held = Held()
+    raise KeyboardInterrupt
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+commands.cellfeat.main = interrupted
+commands.main()
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_a_second_ctrl_c_after_the_last_word_adds_no_word_to_it() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", INTERRUPTED_AGAIN_WHILE_ITS_OBJECTS_ARE_DROPPED],
+        cwd=ROOT, capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert done.returncode == -signal.SIGINT
+    assert done.stderr.endswith("start the same command again, and it goes on)\n")
+
+
 @pytest.mark.parametrize("name", COMMANDS)
 def test_every_command_has_help_and_stands_in_the_readme(name: str, folder: Path) -> None:
     done = run_cli(folder, name, "--help")
