@@ -15,14 +15,15 @@ from cellfeat.comparison.cache import FoldCache
 from cellfeat.comparison.compare import compare
 from cellfeat.comparison.confounding import confounded
 from cellfeat.comparison.csv_table import harmless_cell
-from cellfeat.comparison.look import BadChannel, Look, Pair, look_at, look_at_folder, near_copies
+from cellfeat.comparison.look import BadChannel, Look, look_at, look_at_folder, near_copies
 from cellfeat.comparison.result import PROBABILITY_PREFIX, Comparison
 from cellfeat.comparison.splits import GROUP_COLUMNS, join_groups
 from cellfeat.config import Settings
 from cellfeat.errors import SplitError
 from cellfeat.extraction.store import Features
 from cellfeat.provenance import publish
-from cellfeat.samples.overlap import Overlap
+from cellfeat.samples.overlap import Overlap, Pair
+from cellfeat.samples.turned import TurnedCopy
 
 Strings = NDArray[np.str_]
 
@@ -206,7 +207,7 @@ def audit_images(settings: Settings, *, say: Callable[[str], None] = lambda _lin
 def _seen(features: Features, look: Look | None, say: Callable[[str], None]) -> Audit:
     """Collect what is seen without any scores."""
     copies = _copies(features)
-    near: dict[Pair, Overlap] = {}
+    near: dict[Pair, Overlap | TurnedCopy] = {}
     if look is not None:
         say("comparing look-alikes pixel by pixel")
         near = near_copies(features, look, copies)
@@ -216,7 +217,7 @@ def _seen(features: Features, look: Look | None, say: Callable[[str], None]) -> 
             for row, why in sorted(features.failures.items())
         ),
         (_pair_finding(features, "copy", pair, "the same pixels") for pair in copies),
-        (_pair_finding(features, "near copy", pair, _how_near(overlap)) for pair, overlap in near.items()),
+        (_pair_finding(features, "near copy", pair, how.describe()) for pair, how in near.items()),
         _conflicts(features, [*copies, *near]),
         (Finding(str(features.sample_id[bad.row]), bad.finding, "", bad.detail) for bad in _bad_channels(look)),
         (Finding("", "confounded", "", detail) for detail in confounded(features)),
@@ -296,11 +297,6 @@ def _group_names(features: Features, near: Iterable[Pair]) -> Strings:
 def _pair_finding(features: Features, finding: str, pair: Pair, detail: str) -> Finding:
     first, later = pair
     return Finding(str(features.sample_id[later]), finding, str(features.sample_id[first]), detail)
-
-
-def _how_near(overlap: Overlap) -> str:
-    shift = f"{abs(overlap.rows)} rows and {abs(overlap.columns)} columns"
-    return f"correlation {overlap.correlation:.3f} when shifted by {shift}"
 
 
 def _conflicts(features: Features, pairs: Sequence[Pair]) -> Iterator[Finding]:

@@ -16,12 +16,12 @@ from cellfeat.errors import FingerprintError, ImageError, MissingFileError, Work
 from cellfeat.extraction.store import Features, Status
 from cellfeat.samples.images import ReadsSamples, SampleReader, pixel_digest
 from cellfeat.samples.manifest import Manifest, build_manifest
-from cellfeat.samples.overlap import LONGEST_SIDE, Overlap, grey_picture, overlaps
+from cellfeat.samples.overlap import LONGEST_SIDE, Overlap, Pair, grey_picture, overlaps
+from cellfeat.samples.turned import TurnedCopy, turned_copies, turned_spectrum
 from cellfeat.samples.workers import Workers, WorkersReader
 
 Integers = NDArray[np.integer]
 Floats = NDArray[np.float32]
-Pair = tuple[int, int]
 ReadsRow = Callable[[int], NDArray | None]
 """Gives a row's pixels, shape ``(C, H, W)``, or None where they cannot be read."""
 
@@ -30,6 +30,12 @@ NEIGHBOURS = 30
 
 Two crops of one field often look no more alike to the backbone than two cells of one kind: of the pairs of real cells
 found among 10 neighbours, only 4 in 10 were the very nearest.
+"""
+
+TURNED_NEIGHBOURS = 10
+"""Nearest neighbours of each sample that are candidates for a turned copy, by what no turn changes of its spectrum.
+
+A picture has seven turned and mirrored ones, and they are the very nearest.
 """
 
 SATURATED_SHARE = 0.05
@@ -188,8 +194,8 @@ def _range(row: int, channel: str | int, plane: NDArray) -> ChannelRange:
     return ChannelRange(row, channel, float(plane.min()), float(highest), share)
 
 
-def near_copies(features: Features, look: Look, copies: Iterable[Pair]) -> dict[Pair, Overlap]:
-    """Find samples that show a part of the same place, among the nearest neighbours of each sample.
+def near_copies(features: Features, look: Look, copies: Iterable[Pair]) -> dict[Pair, Overlap | TurnedCopy]:
+    """Find samples that show a part of the same place, or one another turned, among the nearest neighbours of each.
 
     Parameters
     ----------
@@ -199,17 +205,19 @@ def near_copies(features: Features, look: Look, copies: Iterable[Pair]) -> dict[
     Returns
     -------
     dict
-        Their overlap by pair of rows, the smaller row first.
+        Their overlap, or how one is turned, by pair of rows, the smaller row first.
     """
     is_later = np.isin(look.rows, [later for _, later in copies])
     places = np.flatnonzero(~is_later)
-    kinds = [spectra([look.pictures[place] for place in places])]
+    pictures = [look.pictures[place] for place in places]
+    kinds = [spectra(pictures)]
     if features.embeddings.shape[2]:
         kinds.append(features.embeddings[look.rows[places]].mean(axis=1))
-    pairs = places[np.unique(np.concatenate([nearest_pairs(kind, NEIGHBOURS) for kind in kinds]), axis=0)]
-    found = overlaps(look.pictures, pairs)
-    rows = look.rows.tolist()
-    return {(rows[first], rows[second]): overlap for (first, second), overlap in sorted(found.items())}
+    alike = np.unique(np.concatenate([nearest_pairs(kind, NEIGHBOURS) for kind in kinds]), axis=0)
+    turned = turned_copies(pictures, nearest_pairs(turned_spectra(pictures), TURNED_NEIGHBOURS))
+    found = turned | overlaps(pictures, alike)
+    rows = look.rows[places].tolist()
+    return {(rows[first], rows[second]): found[first, second] for first, second in sorted(found)}
 
 
 def spectra(pictures: list[Floats]) -> Floats:
@@ -228,6 +236,18 @@ def _spectrum(picture: Floats) -> Floats:
     strength = np.log1p(np.abs(fft.rfft2(picture - picture.mean(), (LONGEST_SIDE, LONGEST_SIDE))))[:, :FREQUENCIES]
     lowest = np.concatenate([strength[:FREQUENCIES], strength[-FREQUENCIES + 1 :]])
     return np.concatenate([np.quantile(picture, QUANTILES), lowest.ravel()]).astype(np.float32)
+
+
+def turned_spectra(pictures: list[Floats]) -> Floats:
+    """Describe pictures by what no turn and no mirror changes.
+
+    Returns
+    -------
+    ndarray of shape (n_pictures, n_columns)
+    """
+    if not pictures:
+        return np.empty((0, 1), dtype=np.float32)
+    return np.stack([turned_spectrum(picture) for picture in pictures])
 
 
 def nearest_pairs(embeddings: NDArray[np.float32], n_neighbours: int) -> Integers:

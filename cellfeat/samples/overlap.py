@@ -1,7 +1,7 @@
 """Whether two pictures show the same place: their correlation under every shift by up to half their size."""
 
 from collections import defaultdict
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import NamedTuple
@@ -12,6 +12,7 @@ from scipy import fft
 
 Floats = NDArray[np.floating]
 Integers = NDArray[np.integer]
+Pair = tuple[int, int]
 
 LONGEST_SIDE = 64
 """Pixels of the longer side that pictures are compared at; larger ones are averaged down."""
@@ -48,6 +49,11 @@ class Overlap(NamedTuple):
     rows: int
     columns: int
 
+    def describe(self) -> str:
+        """Say it in a few words."""
+        shift = f"{abs(self.rows)} rows and {abs(self.columns)} columns"
+        return f"correlation {self.correlation:.3f} when shifted by {shift}"
+
 
 def grey_picture(pixels: NDArray, scale: ArrayLike) -> NDArray[np.float32]:
     """Average the channels of a sample, each divided by its `scale`, and shrink to at most `LONGEST_SIDE`.
@@ -67,11 +73,12 @@ def grey_picture(pixels: NDArray, scale: ArrayLike) -> NDArray[np.float32]:
     return _shrunk(grey, -(-max(grey.shape) // LONGEST_SIDE))
 
 
-def overlaps(pictures: Sequence[NDArray[np.float32]], pairs: Integers) -> dict[tuple[int, int], Overlap]:
+def overlaps(pictures: Sequence[NDArray[np.float32]], pairs: Integers) -> dict[Pair, Overlap]:
     """Find the pairs of pictures that show the same place.
 
     Pictures are compared under every shift by whole pixels, by up to half of each side, so at least a quarter of them
-    overlaps. Pairs of different sizes are not compared; turned or mirrored pictures are not recognised.
+    overlaps. Pairs of different sizes are not compared; for turned or mirrored pictures see
+    `cellfeat.samples.turned`.
 
     Parameters
     ----------
@@ -85,38 +92,56 @@ def overlaps(pictures: Sequence[NDArray[np.float32]], pairs: Integers) -> dict[t
     dict
         The best overlap of each pair that correlates by at least `LEAST_CORRELATION`.
     """
-    found: dict[tuple[int, int], Overlap] = {}
-    for alike in _by_size(pictures, pairs).values():
-        for start in range(0, len(alike), PAIRS_AT_ONCE):
-            found |= _overlaps_of_one_size(pictures, alike[start : start + PAIRS_AT_ONCE])
+    found: dict[Pair, Overlap] = {}
+    for block in blocks_of_one_size(pictures, pairs):
+        if _is_of_one_size(pictures, block[0]):
+            found |= _overlaps_of_one_size(pictures, block)
     return found
 
 
-def _by_size(pictures: Sequence[NDArray[np.float32]], pairs: Integers) -> dict[tuple[int, ...], list[tuple[int, int]]]:
+def blocks_of_one_size(pictures: Sequence[NDArray[np.float32]], pairs: Integers) -> Iterator[list[Pair]]:
+    """Part pairs into blocks of at most `PAIRS_AT_ONCE`, whose first pictures have one size and so have their second.
+
+    Parameters
+    ----------
+    pairs
+        Shape ``(n_pairs, 2)``: numbers of `pictures`.
+    """
     by_size = defaultdict(list)
     for first, second in pairs.tolist():
-        if pictures[first].shape == pictures[second].shape:
-            by_size[pictures[first].shape].append((first, second))
-    return by_size
+        by_size[pictures[first].shape, pictures[second].shape].append((first, second))
+    for alike in by_size.values():
+        for start in range(0, len(alike), PAIRS_AT_ONCE):
+            yield alike[start : start + PAIRS_AT_ONCE]
 
 
-def _overlaps_of_one_size(
-    pictures: Sequence[NDArray[np.float32]], pairs: list[tuple[int, int]]
-) -> dict[tuple[int, int], Overlap]:
+def _is_of_one_size(pictures: Sequence[NDArray[np.float32]], pair: Pair) -> bool:
+    first, second = pair
+    return pictures[first].shape == pictures[second].shape
+
+
+def _overlaps_of_one_size(pictures: Sequence[NDArray[np.float32]], pairs: list[Pair]) -> dict[Pair, Overlap]:
     promising = [
         pair
-        for pair, overlap in zip(pairs, _best_overlaps(*_stacks(pictures, pairs, shrink=2)), strict=True)
+        for pair, overlap in zip(pairs, _best_overlaps(*standardised_stacks(pictures, pairs, shrink=2)), strict=True)
         if overlap.correlation >= COARSE_CORRELATION
     ]
     if not promising:
         return {}
-    best = zip(promising, _best_overlaps(*_stacks(pictures, promising, shrink=1)), strict=True)
+    best = zip(promising, _best_overlaps(*standardised_stacks(pictures, promising)), strict=True)
     return {pair: overlap for pair, overlap in best if overlap.correlation >= LEAST_CORRELATION}
 
 
-def _stacks(
-    pictures: Sequence[NDArray[np.float32]], pairs: list[tuple[int, int]], *, shrink: int
+def standardised_stacks(
+    pictures: Sequence[NDArray[np.float32]], pairs: list[Pair], *, shrink: int = 1
 ) -> tuple[Floats, Floats]:
+    """Stack the first and the second pictures of pairs, each with mean 0 and variance 1 (a constant one is all 0).
+
+    Parameters
+    ----------
+    shrink
+        Sides are averaged down by this factor before.
+    """
     first, second = ([_standardised(_shrunk(pictures[i], shrink)) for i in side] for side in zip(*pairs, strict=True))
     return np.stack(first), np.stack(second)
 

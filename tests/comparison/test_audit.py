@@ -12,6 +12,7 @@ from cellfeat.comparison.splits import sample_groups
 from cellfeat.config import load_settings
 from cellfeat.errors import FingerprintError, MissingFileError, SplitError
 from cellfeat.samples.images import pixel_digest
+from cellfeat.samples.turned import TURNS, turn
 
 FOLDS = {"folds": 3}
 PATTERN = {"images.pattern": "{sample_id}_{channel}.png", "images.channels": ["dapi"]}
@@ -88,6 +89,20 @@ def test_a_folder_without_features_is_audited_by_its_pixels(with_images):
     assert "s7_dapi.png" in unreadable.detail
     assert found.leaks == ()
     assert len(found.group) == 60
+
+
+@pytest.mark.parametrize("number", range(len(TURNS)))
+def test_a_turned_picture_saved_beside_its_own_is_a_near_copy_however_its_embedding_differs(with_images, number):
+    features, folder = with_images
+    original = imagecodecs.png_decode((folder / "s8_dapi.png").read_bytes())
+    turned = np.ascontiguousarray(turn(original, number))
+    (folder / "s30_dapi.png").write_bytes(imagecodecs.png_encode(turned))
+    digest = features.pixel_digest.copy()
+    digest[30] = pixel_digest(turned[np.newaxis])
+    found = audit(replace(features, pixel_digest=digest), images=folder, **FOLDS)
+    (near,) = [finding for finding in of_kind(found, "near copy") if finding.sample_id == "s30"]
+    assert (near.partner, near.detail) == ("s8", f"correlation 1.000 when {TURNS[number]}")
+    assert found.group[30] == found.group[8]
 
 
 def test_a_camera_of_twelve_bits_saturates_below_the_limit_of_its_file():
