@@ -10,6 +10,22 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(scope="session")
+def bf16_kernels() -> None:
+    """Skip where the processor lacks oneDNN's kernels for bfloat16, which ConvNeXt in 8 bits needs as well."""
+    # Not at the top of the module: torch reads the number of threads as it is imported.
+    import torch
+    from torchvision.models.convnext import CNBlockConfig, ConvNeXt
+
+    from cellfeat.backbones.onednn import quantised_convnext
+    from cellfeat.errors import BackboneError
+
+    try:
+        quantised_convnext(ConvNeXt([CNBlockConfig(512, None, 2)]).eval(), images=torch.Size((1, 3, 32, 32)))
+    except BackboneError as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture(scope="session")
 def real_data() -> Path:
     """The folder of real images, where the machine has it."""
     folder = os.environ.get("CELLFEAT_REAL_DATA")

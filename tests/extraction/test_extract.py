@@ -19,6 +19,7 @@ from cellfeat.backbones.registry import load_backbone
 from cellfeat.backbones.weights import state_digest
 from cellfeat.config import Settings
 from cellfeat.errors import BackboneError, DeviceError, FingerprintError, ImageError, ManifestError
+from cellfeat.extraction.device import fast_precisions_of
 from cellfeat.extraction.drift import MIN_COSINE
 from cellfeat.extraction.embedder import Embedder, Inputs
 from cellfeat.extraction.extract import extract, settings_like
@@ -139,8 +140,15 @@ def test_each_view_is_the_embedding_of_the_turned_files(
     [*itertools.product(["mobilenet_v3_small", "convnext_tiny"], ["fp32", "bf16"]), ("convnext_tiny", "int8")],
 )
 def test_an_embedding_has_the_same_bits_at_any_place_in_any_batch(
-    name: str, precision: str, settings_for: MakeSettings, cells: Path, tmp_path: Path
+    name: str,
+    precision: str,
+    settings_for: MakeSettings,
+    cells: Path,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> None:
+    if precision == "int8":
+        request.getfixturevalue("bf16_kernels")
     labels = pd.read_csv(cells / "labels.csv")
     shuffled = labels.sample(frac=1, random_state=7)
     shuffled.to_csv(tmp_path / "shuffled.csv", index=False)
@@ -325,8 +333,15 @@ PLANS = [("fp32", "fused"), ("bf16", "fused"), ("int8", "quantised")]
 
 @pytest.mark.parametrize(("precision", "implementation"), PLANS)
 def test_a_resumed_run_ends_with_the_same_bits_in_every_precision(
-    precision: str, implementation: str, settings_for: MakeSettings, cells: Path, tmp_path: Path
+    precision: str,
+    implementation: str,
+    settings_for: MakeSettings,
+    cells: Path,
+    tmp_path: Path,
+    request: pytest.FixtureRequest,
 ) -> None:
+    if precision != "fp32":
+        request.getfixturevalue("bf16_kernels")
     images = copy_images(cells, tmp_path)
     wanted = {"extraction__precision": precision, "images__root": images}
     undisturbed = extracted(settings_for("convnext_tiny", **wanted, extraction__output=tmp_path / "whole.h5"))
@@ -500,7 +515,7 @@ def test_auto_holds_every_candidate_against_float32_and_records_it(settings_for:
     features = extracted(settings)
     execution = features.provenance["execution"]
     considered = {(one["precision"], one["implementation"]): one for one in execution["considered"]}
-    assert {precision for precision, _ in considered} == {"fp32", "bf16"}
+    assert {precision for precision, _ in considered} == set(fast_precisions_of(torch.device("cpu")))
     taken = considered[features.recipe["precision"], execution["implementation"]]
     assert taken["min_cosine"] >= MIN_COSINE[features.recipe["precision"]]
 
@@ -558,6 +573,7 @@ def test_the_same_weights_under_another_name_make_the_same_features(
     assert load_features(extract(other, expected_recipe=features.recipe).path).fingerprint == features.fingerprint
 
 
+@pytest.mark.usefixtures("bf16_kernels")
 def test_a_run_that_finished_no_part_leaves_no_choice_to_the_next(
     settings_for: MakeSettings, cells: Path, tmp_path: Path
 ) -> None:

@@ -167,6 +167,7 @@ def test_a_precision_by_name_is_taken_and_its_drift_recorded(probe: Probe) -> No
     assert all(0.99 < one.min_cosine < 1 - 1e-9 for one in choice.considered)
 
 
+@pytest.mark.usefixtures("bf16_kernels")
 def test_integers_are_measured_however_short_the_run(probe: Probe) -> None:
     choice = choose_plan(replace(probe, n_forwards=4), "int8")
     assert choice.plan == Plan("int8", "quantised")
@@ -178,6 +179,7 @@ def test_integers_without_a_sample_to_hold_them_against_are_refused(probe: Probe
         choose_plan(replace(probe, samples=[]), "int8")
 
 
+@pytest.mark.usefixtures("bf16_kernels")
 def test_integers_that_drift_are_refused(probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(precision.MIN_COSINE, "int8", 1.0)
     with pytest.raises(BackboneError, match=r"int8: keeps a cosine of only 0\.99\d+ .* 1\.0 is asked for"):
