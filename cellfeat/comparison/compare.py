@@ -5,11 +5,11 @@ from dataclasses import replace
 from itertools import combinations
 from typing import Literal
 
+from cellfeat.comparison.bootstrap import GroupBootstrap, holm
 from cellfeat.comparison.cache import FoldCache
 from cellfeat.comparison.evaluation import Progress, evaluate, fold_observer
 from cellfeat.comparison.head_run import HeadRun, HeadSettings
 from cellfeat.comparison.result import LEVEL, Comparison, HeadDifference, HeadFailure, HeadResult, Outcome
-from cellfeat.comparison.scores import GroupBootstrap, holm
 from cellfeat.comparison.task import Design, Task, prepare
 from cellfeat.comparison.tuning import Tuner
 from cellfeat.errors import ConfigError, HeadError

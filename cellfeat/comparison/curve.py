@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from cellfeat.comparison.bootstrap import Difference
 from cellfeat.comparison.cache import FoldCache
 from cellfeat.comparison.evaluation import evaluate
 from cellfeat.comparison.head_run import HeadSettings
 from cellfeat.comparison.result import LEVEL, HeadFailure, HeadResult
-from cellfeat.comparison.scores import Difference
 from cellfeat.comparison.splits import Fold, thinned_rows
 from cellfeat.comparison.task import Provenance, Task
 from cellfeat.errors import ConfigError, HeadError

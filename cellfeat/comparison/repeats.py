@@ -20,8 +20,8 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
+from cellfeat.comparison.bootstrap import Difference, holm
 from cellfeat.comparison.result import LEVEL, Comparison
-from cellfeat.comparison.scores import Difference, holm
 from cellfeat.comparison.task import Provenance
 from cellfeat.errors import HeadError, first_ten
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import pandas as pd
 
-from cellfeat.comparison.scores import Difference
+from cellfeat.comparison.bootstrap import Difference
 from cellfeat.comparison.task import Counts, Design, Provenance
 from cellfeat.heads.conformal import ClassScores
 

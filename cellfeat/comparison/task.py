@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellfeat.comparison.audited import audited_groups, audited_path
-from cellfeat.comparison.scores import GroupBootstrap
+from cellfeat.comparison.bootstrap import GroupBootstrap
 from cellfeat.comparison.splits import TABLE_SUFFIX, Fold, count_copies, grouped_folds, sample_groups, takes_audited
 from cellfeat.errors import ManifestError, SplitError, first_ten
 from cellfeat.extraction.store import Features, Status

@@ -28,9 +28,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cellfeat.comparison.bootstrap import GroupBootstrap
 from cellfeat.comparison.cache import array_digest
 from cellfeat.comparison.head_run import HEAD_FAILURES, HeadRun, HeadSettings, resolved_settings
-from cellfeat.comparison.scores import GroupBootstrap, balanced_accuracy
+from cellfeat.comparison.scores import balanced_accuracy
 from cellfeat.comparison.splits import Fold, fewest_groups, grouped_folds, thinned_rows
 from cellfeat.errors import HeadError, SplitError
 from cellfeat.heads.registry import search_space

@@ -5,11 +5,11 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from cellfeat.comparison.bootstrap import Difference
 from cellfeat.comparison.compare import compare
 from cellfeat.comparison.repeats import RepeatedDifference, corrected_difference, summarise
 from cellfeat.comparison.report import write_repeats
 from cellfeat.comparison.result import HeadFailure
-from cellfeat.comparison.scores import Difference
 from cellfeat.comparison.terminal import repeats_lines
 from cellfeat.errors import HeadError
 
