@@ -1,11 +1,8 @@
 """A disk that fills up during ``extract``: one message that says how much is missing, and nothing done is lost."""
 
 import shutil
-import subprocess
-import sys
 import threading
 import time
-from collections.abc import Iterator
 from pathlib import Path
 
 import imagecodecs
@@ -16,18 +13,6 @@ from cellfeat.extraction.store import Features, load_features
 
 N_SAMPLES = 24
 NEEDS = r"features\.h5: the disk is full: about 0\.\d MB are still needed there, and 0\.\d MB are free\. .*make room"
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 1 MB: the whole run needs less than half of it."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    if sys.platform != "linux" or subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("a small disk can be mounted only by root, on Linux, where the system lets it")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
 
 
 @pytest.fixture(scope="module")
@@ -69,30 +54,30 @@ def content(features: Features) -> tuple[object, ...]:
     return (features.fingerprint, *(array.tobytes() for array in arrays))
 
 
-def test_a_disk_that_fills_up_ends_the_run_in_one_message_and_the_next_goes_on(disk, tmp_path, extract):
-    output = disk / "features.h5"
-    filling = threading.Thread(target=fill_after_the_first_part, args=(disk,))
+def test_a_disk_that_fills_up_ends_the_run_in_one_message_and_the_next_goes_on(small_disk, tmp_path, extract):
+    output = small_disk / "features.h5"
+    filling = threading.Thread(target=fill_after_the_first_part, args=(small_disk,))
     filling.start()
     ending = extract(output)
     filling.join()
     ending.is_refusal(NEEDS)
     extract(output).is_refusal(NEEDS)
-    finished = {path.name for path in disk.glob("*.parts/rows-*.h5")}
+    finished = {path.name for path in small_disk.glob("*.parts/rows-*.h5")}
     assert finished
     assert not output.exists()
-    assert not list(disk.rglob("*.tmp"))
+    assert not list(small_disk.rglob("*.tmp"))
 
-    (disk / "filler").unlink()
+    (small_disk / "filler").unlink()
     ending = extract(output)
     assert ending.code == 0, ending.err
     assert "going on with an unfinished run" in ending.err
-    assert {path.name for path in disk.iterdir()} == {"features.h5"}
+    assert {path.name for path in small_disk.iterdir()} == {"features.h5"}
     assert extract(tmp_path / "undisturbed.h5").code == 0
     assert content(load_features(output)) == content(load_features(tmp_path / "undisturbed.h5"))
 
 
-def test_a_disk_without_room_is_told_before_the_work(disk, extract):
-    fill(disk, leave=100_000)
-    ending = extract(disk / "features.h5")
+def test_a_disk_without_room_is_told_before_the_work(small_disk, extract):
+    fill(small_disk, leave=100_000)
+    ending = extract(small_disk / "features.h5")
     ending.is_refusal(NEEDS)
-    assert not list(disk.glob("*.parts/rows-*.h5"))
+    assert not list(small_disk.glob("*.parts/rows-*.h5"))

@@ -5,10 +5,9 @@ import io
 import os
 import shutil
 import subprocess
-import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -24,18 +23,6 @@ READ_ONLY = (
     r"--output"
 )
 FULL = "(?m)^error: [^:]*: the disk is full: make room, or choose another --output"
-
-
-@pytest.fixture
-def disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 1 MB, which can be made read-only: chmod does not bind root."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(folder)]
-    if sys.platform != "linux" or subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("a disk can be mounted only by root, on Linux, where the system lets it")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
 
 
 def remount(disk: Path, mode: str) -> None:
@@ -146,22 +133,24 @@ def test_a_quota_played_at_the_write_ends_extract_in_one_message_and_the_next_go
     goes_on(extract, output, undisturbed)
 
 
-def test_extract_into_a_read_only_folder_is_told_at_once_and_goes_on_when_it_is_writable(disk, extract, undisturbed):
-    output = disk / "out" / "features.h5"
-    remount(disk, "ro")
+def test_extract_into_a_read_only_folder_is_told_at_once_and_goes_on_when_it_is_writable(
+    small_disk, extract, undisturbed
+):
+    output = small_disk / "out" / "features.h5"
+    remount(small_disk, "ro")
     extract(output).is_refusal(READ_ONLY)
-    remount(disk, "rw")
+    remount(small_disk, "rw")
     output.parent.mkdir()
-    fill_thread = after_the_first_part(output, lambda: fill(disk))
+    fill_thread = after_the_first_part(output, lambda: fill(small_disk))
     extract(output).is_refusal("the disk is full")
     fill_thread.join()
-    (disk / "filler").unlink()
+    (small_disk / "filler").unlink()
     kept = sorted(output.parent.rglob("rows-*.h5"))
     assert kept
-    remount(disk, "ro")
+    remount(small_disk, "ro")
     extract(output).is_refusal(READ_ONLY)
     assert sorted(output.parent.rglob("rows-*.h5")) == kept
-    remount(disk, "rw")
+    remount(small_disk, "rw")
     goes_on(extract, output, undisturbed)
 
 
@@ -212,17 +201,17 @@ def run_into(command: str, folder: Path, cli: Callable[..., Any], undisturbed: P
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_results_in_a_read_only_folder_are_one_message(command, disk, cli, undisturbed, saved_head):
-    remount(disk, "ro")
-    run_into(command, disk / "results", cli, undisturbed, saved_head).is_refusal(READ_ONLY)
-    remount(disk, "rw")
-    assert run_into(command, disk / "results", cli, undisturbed, saved_head).code == 0
+def test_results_in_a_read_only_folder_are_one_message(command, small_disk, cli, undisturbed, saved_head):
+    remount(small_disk, "ro")
+    run_into(command, small_disk / "results", cli, undisturbed, saved_head).is_refusal(READ_ONLY)
+    remount(small_disk, "rw")
+    assert run_into(command, small_disk / "results", cli, undisturbed, saved_head).code == 0
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_results_on_a_full_disk_are_one_message(command, disk, cli, undisturbed, saved_head):
-    fill(disk)
-    run_into(command, disk / "results", cli, undisturbed, saved_head).is_refusal(FULL)
-    assert not list(disk.rglob("*.tmp"))
-    (disk / "filler").unlink()
-    assert run_into(command, disk / "results", cli, undisturbed, saved_head).code == 0
+def test_results_on_a_full_disk_are_one_message(command, small_disk, cli, undisturbed, saved_head):
+    fill(small_disk)
+    run_into(command, small_disk / "results", cli, undisturbed, saved_head).is_refusal(FULL)
+    assert not list(small_disk.rglob("*.tmp"))
+    (small_disk / "filler").unlink()
+    assert run_into(command, small_disk / "results", cli, undisturbed, saved_head).code == 0

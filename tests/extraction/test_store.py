@@ -4,10 +4,9 @@ import multiprocessing
 import os
 import shutil
 import signal
-import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from types import FrameType
 from typing import Any, NamedTuple
@@ -468,18 +467,6 @@ def test_every_flipped_byte_of_the_runs_record_is_found(tmp_path: Path, record_p
         assert unfinished_run(output) in (None, HEADER)
 
 
-@pytest.fixture
-def small_disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 600 kB: the whole run needs about 300."""
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    mount = ["mount", "-t", "tmpfs", "-o", "size=600k", "tmpfs", str(folder)]
-    if sys.platform != "linux" or subprocess.run(mount, check=False, capture_output=True).returncode:
-        pytest.skip("a small disk can be mounted only by root, on Linux, where the system lets it")
-    yield folder
-    subprocess.run(["umount", folder], check=True)
-
-
 def fill(disk: Path, *, leave: int) -> Path:
     """Write a file that leaves so many bytes free."""
     filler = disk / "filler"
@@ -546,7 +533,7 @@ def write_vast(path: Path) -> None:
 
 def test_a_run_that_the_disk_cannot_hold_is_refused_before_it_begins(small_disk: Path) -> None:
     vast = RunHeader(**{**HEADER.__dict__, "n_samples": 10**6, "embedding_dim": 1024, "part_size": 1024})
-    with pytest.raises(DiskFullError, match=r"about 16,\d+\.\d MB are still needed there, and 0\.\d MB are free"):
+    with pytest.raises(DiskFullError, match=r"about 16,\d+\.\d MB are still needed there, and [01]\.\d MB are free"):
         PartStore(small_disk / "cells.h5", vast)
 
 
