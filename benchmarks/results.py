@@ -2,11 +2,11 @@
 
     python benchmarks/results.py --features both.h5 --heads mlp,logreg,lightgbm,knn --output results/inputs
 
-The file is one extraction with ``channels_as: both`` and all views. Planes or separate alone, and the first view alone,
-are slices of it, which hold the same numbers as an extraction of their own. Each head is compared on grouped folds (as
-cellfeat does) and on random ones (``--groups none``, as others do); scores are those of the first set of folds. One set
-scatters: what random folds claim is worth reading over several, ``--sets 5``. Finished folds are kept: a stopped run
-goes on where it was. Seconds are those of all folds, fitting and predicting.
+The file is one extraction with ``channels_as: both`` and all views (or ``planes``, for these alone). Planes or separate
+alone, and the first view alone, are slices of it, which hold the same numbers as an extraction of their own. Each head
+is compared on grouped folds (as cellfeat does) and on random ones (``--groups none``, as others do); scores are those
+of the first set of folds. One set scatters: what random folds claim is worth reading over several, ``--sets 5``.
+Finished folds are kept: a stopped run goes on where it was. Seconds are those of all folds, fitting and predicting.
 """
 
 import argparse

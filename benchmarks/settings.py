@@ -54,9 +54,14 @@ def first_samples(arguments: argparse.Namespace, folder: Path) -> Path:
 
 
 def slices(features: Features, most_views: int) -> Iterator[tuple[str, int, Features]]:
-    """Every way to use a part of the passes and views: its name, its views, its features."""
+    """Every way to use a part of the passes and views: its name, its views, its features.
+
+    Of a file of planes alone only they are used.
+    """
     width = features.embeddings.shape[2] // len(features.passes)
     for channels_as, passes in PASSES.items():
+        if passes.stop > len(features.passes):
+            continue
         columns = slice(passes.start * width, passes.stop * width)
         for n_views in (1, 4, 8):
             if n_views <= most_views:
