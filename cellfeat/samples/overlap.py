@@ -93,63 +93,65 @@ def overlaps(pictures: Sequence[NDArray[np.float32]], pairs: Integers) -> dict[P
         The best overlap of each pair that correlates by at least `LEAST_CORRELATION`.
     """
     found: dict[Pair, Overlap] = {}
-    for block in blocks_of_one_size(pictures, pairs):
-        if _is_of_one_size(pictures, block[0]):
-            found |= _overlaps_of_one_size(pictures, block)
+    for (first_shape, second_shape), alike in pairs_by_shape(pictures, pairs).items():
+        if first_shape == second_shape:
+            found |= _overlaps_of_one_shape(pictures, alike)
     return found
 
 
-def blocks_of_one_size(pictures: Sequence[NDArray[np.float32]], pairs: Integers) -> Iterator[list[Pair]]:
-    """Part pairs into blocks of at most `PAIRS_AT_ONCE`, whose first pictures have one size and so have their second.
+def pairs_by_shape(
+    pictures: Sequence[NDArray[np.float32]], pairs: Integers
+) -> dict[tuple[tuple[int, ...], tuple[int, ...]], list[Pair]]:
+    """Part pairs by the shapes of their two pictures.
 
     Parameters
     ----------
     pairs
         Shape ``(n_pairs, 2)``: numbers of `pictures`.
     """
-    by_size = defaultdict(list)
+    by_shape = defaultdict(list)
     for first, second in pairs.tolist():
-        by_size[pictures[first].shape, pictures[second].shape].append((first, second))
-    for alike in by_size.values():
-        for start in range(0, len(alike), PAIRS_AT_ONCE):
-            yield alike[start : start + PAIRS_AT_ONCE]
+        by_shape[pictures[first].shape, pictures[second].shape].append((first, second))
+    return by_shape
 
 
-def _is_of_one_size(pictures: Sequence[NDArray[np.float32]], pair: Pair) -> bool:
-    first, second = pair
-    return pictures[first].shape == pictures[second].shape
+def _overlaps_of_one_shape(pictures: Sequence[NDArray[np.float32]], pairs: list[Pair]) -> dict[Pair, Overlap]:
+    # Half the size: each picture is prepared once, for its tens of pairs. Few pairs are left for the full size, and
+    # what comparing at that takes of a picture is large.
+    promising = [pair for pair, best in _compared(pictures, pairs, shrink=2) if best.correlation >= COARSE_CORRELATION]
+    return {
+        pair: best
+        for start in range(0, len(promising), PAIRS_AT_ONCE)
+        for pair, best in _compared(pictures, promising[start : start + PAIRS_AT_ONCE], shrink=1)
+        if best.correlation >= LEAST_CORRELATION
+    }
 
 
-def _overlaps_of_one_size(pictures: Sequence[NDArray[np.float32]], pairs: list[Pair]) -> dict[Pair, Overlap]:
-    promising = [
-        pair
-        for pair, overlap in zip(pairs, _best_overlaps(*standardised_stacks(pictures, pairs, shrink=2)), strict=True)
-        if overlap.correlation >= COARSE_CORRELATION
-    ]
-    if not promising:
-        return {}
-    best = zip(promising, _best_overlaps(*standardised_stacks(pictures, promising)), strict=True)
-    return {pair: overlap for pair, overlap in best if overlap.correlation >= LEAST_CORRELATION}
+def _compared(
+    pictures: Sequence[NDArray[np.float32]], pairs: list[Pair], *, shrink: int
+) -> Iterator[tuple[Pair, Overlap]]:
+    """Find the best overlap of each pair of pictures of one shape, whose sides are averaged down by `shrink` before."""
+    numbers, places = np.unique(pairs, return_inverse=True)
+    prepared = _Prepared.of([_shrunk(pictures[number], shrink) for number in numbers])
+    places = places.reshape(len(pairs), 2)
+    for start in range(0, len(pairs), PAIRS_AT_ONCE):
+        first, second = places[start : start + PAIRS_AT_ONCE].T
+        yield from zip(pairs[start : start + PAIRS_AT_ONCE], prepared.best_overlaps(first, second), strict=True)
 
 
-def standardised_stacks(
-    pictures: Sequence[NDArray[np.float32]], pairs: list[Pair], *, shrink: int = 1
-) -> tuple[Floats, Floats]:
-    """Stack the first and the second pictures of pairs, each with mean 0 and variance 1 (a constant one is all 0).
+def standardised(pictures: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
+    """Stack pictures of one shape, each with mean 0 and variance 1; a constant one is all 0.
 
-    Parameters
-    ----------
-    shrink
-        Sides are averaged down by this factor before.
+    Returns
+    -------
+    ndarray of shape (n_pictures, h, w)
     """
-    first, second = ([_standardised(_shrunk(pictures[i], shrink)) for i in side] for side in zip(*pairs, strict=True))
-    return np.stack(first), np.stack(second)
-
-
-def _standardised(picture: NDArray[np.float32]) -> NDArray[np.float32]:
-    centred, spread = picture - picture.mean(), picture.std()
+    stack = np.stack(pictures)
     # What is constant but for rounding agrees with nothing.
-    return centred / spread if spread > 1e-5 * np.abs(picture).max() else np.zeros_like(picture)
+    least = 1e-5 * np.abs(stack).max(axis=(1, 2), keepdims=True)
+    stack = stack - stack.mean(axis=(1, 2), keepdims=True)
+    spread = np.sqrt(np.square(stack).mean(axis=(1, 2), keepdims=True))
+    return np.divide(stack, spread, out=np.zeros_like(stack), where=spread > least)
 
 
 def _shrunk(picture: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
@@ -176,46 +178,80 @@ class _Shifts:
         return np.arange(-(self.width // 2), self.width // 2 + 1)
 
     @cached_property
-    def n_pixels(self) -> Floats:
-        return np.outer(self.height - np.abs(self.rows), self.width - np.abs(self.columns)).astype(float)
+    def n_pixels(self) -> NDArray[np.float32]:
+        counts = np.outer(self.height - np.abs(self.rows), self.width - np.abs(self.columns))
+        return counts.astype(np.float32)
 
-    def sums(self, pictures: Floats, *, sign: int) -> Floats:
-        """Sum each picture over the part that overlaps under each shift (of the other picture, where `sign` is -1)."""
+    @cached_property
+    def padded(self) -> tuple[int, int]:
+        """The least size at which no shift within range meets what a circular one brings round."""
+        height, width = (fft.next_fast_len(side + side // 2, real=True) for side in (self.height, self.width))
+        return height, width
+
+    def sums(self, pictures: Floats) -> NDArray[np.float32]:
+        """Sum each picture over the part of it that overlaps under each shift of another picture."""
         corners = np.zeros((len(pictures), self.height + 1, self.width + 1))
         corners[:, 1:, 1:] = pictures.cumsum(axis=1, dtype=np.float64).cumsum(axis=2)
-        rows, columns = sign * self.rows, sign * self.columns
-        top, bottom = np.maximum(rows, 0), self.height + np.minimum(rows, 0)
-        left, right = np.maximum(columns, 0), self.width + np.minimum(columns, 0)
+        top, bottom = np.maximum(self.rows, 0), self.height + np.minimum(self.rows, 0)
+        left, right = np.maximum(self.columns, 0), self.width + np.minimum(self.columns, 0)
         upper, lower = corners[:, top], corners[:, bottom]
-        return lower[:, :, right] - upper[:, :, right] - lower[:, :, left] + upper[:, :, left]
+        return (lower[:, :, right] - upper[:, :, right] - lower[:, :, left] + upper[:, :, left]).astype(np.float32)
 
-    def products(self, first: Floats, second: Floats) -> Floats:
+
+@dataclass(frozen=True)
+class _Prepared:
+    """What every comparison takes of a picture, for pictures of one shape.
+
+    Attributes
+    ----------
+    shifts
+        Those that are compared.
+    spectra
+        Fourier transforms of the standardised pictures, shape ``(n_pictures, …)``.
+    sums, squares
+        Sums of their pixels, and of the squares, over the part that overlaps under each shift, shape
+        ``(n_pictures, n_row_shifts, n_column_shifts)``.
+    """
+
+    shifts: _Shifts
+    spectra: NDArray[np.complex64]
+    sums: NDArray[np.float32]
+    squares: NDArray[np.float32]
+
+    @classmethod
+    def of(cls, pictures: Sequence[NDArray[np.float32]]) -> "_Prepared":
+        shifts = _Shifts(*pictures[0].shape)
+        parts = []
+        for start in range(0, len(pictures), PAIRS_AT_ONCE):
+            block = standardised(pictures[start : start + PAIRS_AT_ONCE])
+            parts.append((fft.rfft2(block, shifts.padded), shifts.sums(block), shifts.sums(block**2)))
+        return cls(shifts, *(np.concatenate(part) for part in zip(*parts, strict=True)))
+
+    def best_overlaps(self, first: Integers, second: Integers) -> list[Overlap]:
+        """Find the shifts at which pairs of pictures, given by their numbers here, correlate best."""
+        correlation = self._correlations(first, second)
+        best = correlation.reshape(len(correlation), -1).argmax(axis=1)
+        rows, columns = np.unravel_index(best, correlation.shape[1:])
+        highest = correlation[np.arange(len(best)), rows, columns]
+        return [
+            Overlap(float(value), int(self.shifts.rows[row]), int(self.shifts.columns[column]))
+            for value, row, column in zip(highest, rows, columns, strict=True)
+        ]
+
+    def _correlations(self, first: Integers, second: Integers) -> Floats:
+        """Normalised cross-correlation over the overlap alone (D. Padfield, CVPR 2010), under each shift."""
+        n_pixels = self.shifts.n_pixels
+        # A shift of the second picture is the opposite shift of the first.
+        sum_first, sum_second = self.sums[first], self.sums[second, ::-1, ::-1]
+        covariance = self._products(first, second) - sum_first * sum_second / n_pixels
+        spread_first = self.squares[first] - sum_first**2 / n_pixels
+        spread_second = self.squares[second, ::-1, ::-1] - sum_second**2 / n_pixels
+        spread = np.sqrt(np.maximum(spread_first * spread_second, 0))
+        # The pictures are standardised: as many pixels of a whole one vary by `n_pixels`.
+        tells = spread > LEAST_SPREAD * n_pixels
+        return np.divide(covariance, spread, out=np.full_like(covariance, -1), where=tells)
+
+    def _products(self, first: Integers, second: Integers) -> Floats:
         """Sum of the products of the pixels that meet under each shift."""
-        size = (2 * self.height, 2 * self.width)
-        spectrum = fft.rfft2(first, size) * np.conj(fft.rfft2(second, size))
-        return fft.irfft2(spectrum, size)[:, self.rows][:, :, self.columns]
-
-
-def _best_overlaps(first: Floats, second: Floats) -> list[Overlap]:
-    """Normalised cross-correlation over the overlap alone (D. Padfield, CVPR 2010), at its highest."""
-    shifts = _Shifts(*first.shape[1:])
-    correlation = _correlations(first, second, shifts)
-    best = correlation.reshape(len(correlation), -1).argmax(axis=1)
-    rows, columns = np.unravel_index(best, correlation.shape[1:])
-    highest = correlation[np.arange(len(best)), rows, columns]
-    return [
-        Overlap(float(value), int(shifts.rows[row]), int(shifts.columns[column]))
-        for value, row, column in zip(highest, rows, columns, strict=True)
-    ]
-
-
-def _correlations(first: Floats, second: Floats, shifts: _Shifts) -> Floats:
-    sum_first, sum_second = shifts.sums(first, sign=1), shifts.sums(second, sign=-1)
-    n_pixels = shifts.n_pixels
-    covariance = shifts.products(first, second) - sum_first * sum_second / n_pixels
-    spread_first = shifts.sums(first**2, sign=1) - sum_first**2 / n_pixels
-    spread_second = shifts.sums(second**2, sign=-1) - sum_second**2 / n_pixels
-    spread = np.sqrt(np.maximum(spread_first * spread_second, 0))
-    # The pictures are standardised: as many pixels of a whole one vary by `n_pixels`.
-    tells = spread > LEAST_SPREAD * n_pixels
-    return np.where(tells, covariance / np.where(tells, spread, 1), -1.0)
+        products = fft.irfft2(self.spectra[first] * np.conj(self.spectra[second]), self.shifts.padded)
+        return products[:, self.shifts.rows][:, :, self.shifts.columns]

@@ -7,7 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from cellfeat.samples.overlap import LONGEST_SIDE, Pair, blocks_of_one_size, standardised_stacks
+from cellfeat.samples.overlap import LONGEST_SIDE, PAIRS_AT_ONCE, Pair, pairs_by_shape, standardised
 
 Integers = NDArray[np.integer]
 Floats = NDArray[np.floating]
@@ -79,9 +79,12 @@ def turned_copies(pictures: Sequence[Floats], pairs: Integers) -> dict[Pair, Tur
         The best turn of each pair that correlates by at least `LEAST_CORRELATION`.
     """
     found: dict[Pair, TurnedCopy] = {}
-    for block in blocks_of_one_size(pictures, pairs):
-        best = _best_turns(*standardised_stacks(pictures, block))
-        found |= {pair: copy for pair, copy in zip(block, best, strict=True) if copy.correlation >= LEAST_CORRELATION}
+    for alike in pairs_by_shape(pictures, pairs).values():
+        for start in range(0, len(alike), PAIRS_AT_ONCE):
+            block = alike[start : start + PAIRS_AT_ONCE]
+            first, second = (standardised([pictures[i] for i in side]) for side in zip(*block, strict=True))
+            best = zip(block, _best_turns(first, second), strict=True)
+            found |= {pair: copy for pair, copy in best if copy.correlation >= LEAST_CORRELATION}
     return found
 
 
