@@ -14,7 +14,7 @@ from cellfeat.comparison.bootstrap import GroupBootstrap
 from cellfeat.comparison.splits import TABLE_SUFFIX, Fold, count_copies, grouped_folds, sample_groups, takes_audited
 from cellfeat.errors import ManifestError, SplitError, first_ten
 from cellfeat.extraction.store import Features, Status
-from cellfeat.provenance import canonical_json, digest_bytes, digest_file, versions
+from cellfeat.provenance import canonical_json, digest_bytes, digest_file, digest_json, versions
 
 Strings = NDArray[np.str_]
 Integers = NDArray[np.integer]
@@ -88,6 +88,8 @@ class Provenance:
         Its fingerprint.
     n_samples
         Samples used.
+    samples_digest
+        sha256 of their ids, pixels and labels, in order: the fingerprint says nothing of these.
     groups
         ``"auto"``, ``"copies"``, ``"none"``, the column of groups or the name of their table.
     groups_digest
@@ -101,6 +103,7 @@ class Provenance:
     features: str
     fingerprint: str
     n_samples: int
+    samples_digest: str
     groups: str
     groups_digest: str | None
     random_state: int
@@ -201,17 +204,20 @@ def prepare(
             near_copies=near_copies,
         ),
         design=design,
-        provenance=_provenance(features, design, len(rows), is_audited=bool(near_copies)),
+        provenance=_provenance(features, design, rows, y, is_audited=bool(near_copies)),
     )
 
 
-def _provenance(features: Features, design: Design, n_samples: int, *, is_audited: bool) -> Provenance:
+def _provenance(features: Features, design: Design, rows: Integers, y: Strings, *, is_audited: bool) -> Provenance:
     table = Path(design.groups) if design.groups.endswith(TABLE_SUFFIX) else None
     source = table or (audited_path(features.path) if is_audited else None)
     return Provenance(
         features=features.path.name,
         fingerprint=features.fingerprint,
-        n_samples=n_samples,
+        n_samples=len(rows),
+        samples_digest=digest_json(
+            [features.sample_id[rows].tolist(), features.pixel_digest[rows].tolist(), y.tolist()]
+        ),
         groups=table.name if table else design.groups,
         groups_digest=digest_file(source) if source else None,
         random_state=design.random_state,

@@ -11,7 +11,7 @@ from cellfeat.comparison.curve import learning_curves
 from cellfeat.comparison.repeats import summarise
 from cellfeat.comparison.report import write_curves, write_head_report, write_repeats, write_report
 from cellfeat.comparison.task import Design, prepare
-from cellfeat.provenance import digest_file, versions
+from cellfeat.provenance import digest_file, digest_json, versions
 
 
 def test_the_report_is_complete_and_can_be_computed_again(comparison, tmp_path):
@@ -50,6 +50,9 @@ def test_every_record_says_what_it_is_of(with_groups, tmp_path):
         "features": "test.h5",
         "fingerprint": "sha256:test",
         "n_samples": 180,
+        "samples_digest": digest_json(
+            [features.sample_id.tolist(), features.pixel_digest.tolist(), features.label.tolist()]
+        ),
         "groups": "mine.csv",
         "groups_digest": digest_file(path),
         "random_state": 7,
@@ -69,6 +72,20 @@ def test_every_record_says_what_it_is_of(with_groups, tmp_path):
     ]  # fmt: skip
     for record in records.values():
         assert record["provenance"] == expected
+
+
+def test_other_labels_other_pixels_and_fewer_samples_are_other_samples(make_clusters):
+    features = make_clusters()
+    labels = dict(zip(features.sample_id.tolist(), features.label.tolist(), strict=True))
+    first, second = features.sample_id[:2].tolist()
+    swapped = labels | {first: labels[second], second: labels[first]}
+    redrawn = replace(features, pixel_digest=np.array(["0" * 64, *features.pixel_digest[1:]]))
+    asked = [(features, labels), (features, swapped), (features, labels | {first: ""}), (redrawn, labels)]
+    assert labels[first] != labels[second]
+    design = Design(folds=3, draws=50)
+    digests = [prepare(data, design, labels=given).provenance.samples_digest for data, given in asked]
+    assert len(set(digests)) == 4
+    assert prepare(features, design).provenance.samples_digest == digests[0]
 
 
 @pytest.mark.parametrize("groups", ["auto", "none", "plate"])
