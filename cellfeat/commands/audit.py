@@ -35,42 +35,54 @@ def command(
     Copies and near copies of images, copies with different labels, constant and saturated channels, classes that go
     with one group, labels that a head is sure are wrong, rare classes; and what random folds would have claimed.
 
-    With --images and no feature file it looks at the images alone, and leaves out what needs heads.
+    With --images and without --features it looks at the images alone, before any extraction, and leaves out what needs
+    heads. With both, the images of the feature file are looked for in that folder.
 
     Writes audit.csv and groups.csv, and beside the feature file what compare and fit keep together from then on.
     """
     from cellfeat.comparison.audit import write_audit
 
+    is_of_images = images is not None and features is None
+    if labels and not is_of_images:
+        raise click.UsageError("--labels goes with --images alone: a feature file holds the labels of its samples")
     given = {f"comparison.{name}": value for name, value in flags.items()} | {"extraction.output": features}
-    settings = resolve_settings(config, assignments, given | labels_flag(labels))
+    settings = resolve_settings(config, assignments, given | {"images.root": images} | labels_flag(labels))
     folder = output or settings.comparison.output / "audit"
-    if images and not features and not settings.extraction.output.exists():
-        found, record = _of_images(settings, images), None
-    else:
-        found, record = _of_features(settings, images, folder)
+    found, audited = (_of_images(settings), None) if is_of_images else _of_features(settings, images, folder)
     findings, groups = write_audit(found, folder)
     _print(found)
     click.echo(f"{len(found.sample_id)} samples in {len(set(found.group.tolist()))} groups: {groups}")
-    if record:
-        click.echo(f"compare and fit keep them together from now on: {record}")
+    if audited and found.saw_pixels:
+        _keep(audited, found, groups)
     click.echo(f"findings: {findings}")
 
 
-def _of_images(settings: "Settings", images: Path) -> "Audit":
+def _keep(features: "Features", found: "Audit", groups: Path) -> None:
+    """Keep what was joined beside the feature file; where nothing can be written, say how to use it all the same."""
+    from cellfeat.commands import printable
+    from cellfeat.comparison.audited import save_audited
+    from cellfeat.errors import WriteError
+
+    try:
+        record = save_audited(features, found.copies)
+    except WriteError as error:
+        click.echo(printable(f"{error}\ncompare and fit keep copies together with --groups {groups}"), err=True)
+    else:
+        click.echo(f"compare and fit keep copies and near copies together from now on: {record}")
+
+
+def _of_images(settings: "Settings") -> "Audit":
     from cellfeat.commands.console import ConsoleObserver
     from cellfeat.comparison.audit import audit_images
 
-    there = settings.model_copy(update={"images": settings.images.model_copy(update={"root": images})})
     with ConsoleObserver() as observer:
-        observer.say(f"no features in {settings.extraction.output}: the images are audited alone")
-        return audit_images(there, say=observer.say)
+        observer.say("the images are audited alone: --features FILE audits what was extracted of them, too")
+        return audit_images(settings, say=observer.say)
 
 
-def _of_features(settings: "Settings", images: Path | None, folder: Path) -> tuple["Audit", Path | None]:
-    """Audit a feature file; the second is the record kept beside it, where near copies were looked for."""
+def _of_features(settings: "Settings", images: Path | None, folder: Path) -> tuple["Audit", "Features"]:
     from cellfeat.commands.console import ConsoleObserver
     from cellfeat.comparison.audit import audit
-    from cellfeat.comparison.audited import save_audited
     from cellfeat.comparison.cache import CACHE_FOLDER, FoldCache
     from cellfeat.extraction.store import load_features
 
@@ -84,14 +96,17 @@ def _of_features(settings: "Settings", images: Path | None, folder: Path) -> tup
             cache=FoldCache(folder / CACHE_FOLDER),
             say=observer.say,
         )
-    return found, save_audited(loaded, found.group) if found.saw_pixels else None
+    return found, loaded
 
 
 def _recorded_images(features: "Features", observer: Any) -> Path | None:
     root = Path(features.provenance["settings"]["images"]["root"])
     if root.is_dir():
         return root
-    observer.say(f"the images in {root} cannot be reached: near copies and channels are left out; give --images DIR")
+    observer.say(
+        f"the images in {root} cannot be reached: near copies and channels are left out; say where they are by "
+        "--features FILE --images DIR"
+    )
     return None
 
 

@@ -66,7 +66,10 @@ def compare_and_report(settings: "Settings", *, labels: Path | None = None, fres
         comparison = compare(
             features, heads=wanted.heads, settings=settings.heads, on_outcome=observer.head_done, **arguments
         )
-        write_report(comparison, wanted.output, say=observer.say)
+        if comparison.is_complete or not (wanted.output / "comparison.json").exists():
+            write_report(comparison, wanted.output, say=observer.say)
+        else:
+            observer.say(f"{wanted.output}: holds the earlier comparison still; the same command goes on with this one")
     _print(comparison)
     if not comparison.is_complete:
         raise KeyboardInterrupt

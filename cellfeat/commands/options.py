@@ -42,7 +42,9 @@ def fold_options(command: Command) -> Command:
             click.option("--features", type=click.Path(path_type=Path), help="Feature file that extract wrote."),
             click.option("--labels", type=click.Path(path_type=Path), help="CSV of labels that replace the extracted."),
             click.option("--folds", type=click.IntRange(min=2), help="Number of folds."),
-            click.option("--groups", metavar="auto|none|COLUMN|CSV", help="What must not straddle a split: see audit."),
+            click.option(
+                "--groups", metavar="auto|copies|none|COLUMN|CSV", help="What must not straddle a split: see audit."
+            ),
             click.option("--seed", type=click.IntRange(min=0), help="Seed of folds and heads."),
             tune_option,
             click.option("--fresh", is_flag=True, help="Compute again what an earlier run has computed."),

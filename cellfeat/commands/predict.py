@@ -120,7 +120,8 @@ def _extracted(
     }
     settings = settings.model_copy(update={"extraction": settings.extraction.model_copy(update=here)})
     with ConsoleObserver() as observer:
-        extraction = extract(settings, observer=observer, expected_recipe=bundle.recipe)
+        # Images that have come or gone since an earlier prediction are no reason to begin anew, or to refuse.
+        extraction = extract(settings, observer=observer, expected_recipe=bundle.recipe, update=True)
     return load_features(extraction.path)
 
 

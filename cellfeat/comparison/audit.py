@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy import stats
 
 from cellfeat.comparison.cache import FoldCache
 from cellfeat.comparison.compare import compare
@@ -19,7 +20,7 @@ from cellfeat.comparison.look import BadChannel, Look, look_at, look_at_folder, 
 from cellfeat.comparison.result import PROBABILITY_PREFIX, Comparison
 from cellfeat.comparison.splits import GROUP_COLUMNS, join_groups
 from cellfeat.config import Settings
-from cellfeat.errors import SplitError
+from cellfeat.errors import HeadError, SplitError
 from cellfeat.extraction.store import Features
 from cellfeat.provenance import publish
 from cellfeat.samples.overlap import Overlap, Pair
@@ -96,8 +97,13 @@ class Leak:
 
     @property
     def is_scatter(self) -> bool:
-        """Whether the claim is no larger than what the choice of folds alone brings about."""
-        return abs(self.claimed) <= 2 * self.deviation
+        """Whether the claim is no larger than what the choice of folds alone brings about.
+
+        It is a mean over sets of folds, and is held against the 95 % interval of such a mean, by Student's t.
+        """
+        n_sets = len(self.scores)
+        quantile = stats.t.ppf(0.975, max(n_sets - 1, 1))
+        return bool(abs(self.claimed) <= quantile * self.deviation / np.sqrt(n_sets))
 
     @property
     def _claims(self) -> list[float]:
@@ -115,6 +121,8 @@ class Audit:
     group
         Name of each sample's group, shape ``(n_samples,)``: copies, near copies and the manifest's groups joined, named
         after their first sample.
+    copies
+        The same of copies and near copies alone: what is true of the pixels, whatever else is to be kept together.
     findings
         Kind by kind.
     leaks
@@ -125,6 +133,7 @@ class Audit:
 
     sample_id: Strings
     group: Strings
+    copies: Strings
     findings: tuple[Finding, ...]
     leaks: tuple[Leak, ...]
     saw_pixels: bool
@@ -170,14 +179,13 @@ def audit(
         look = look_at(features, images)
     seen = _seen(features, look, say)
     grouped = replace(features, group=seen.group)
-    try:
-        runs = [
-            _leak_runs(features, grouped, folds=folds, random_state=seed, cache=cache, say=say)
-            for seed in range(random_state, random_state + LEAK_SETS)
-        ]
-    except SplitError as error:
-        say(f"no scores: {error}")
-        runs = []
+    runs = []
+    for seed in range(random_state, random_state + LEAK_SETS):
+        try:
+            runs.append(_leak_runs(features, grouped, folds=folds, random_state=seed, cache=cache, say=say))
+        except (SplitError, HeadError) as error:
+            # What the pixels show stands without any score, and scores of some sets of folds are worth having.
+            say(f"no scores of the folds of seed {seed}: {error}")
     suspicious = _suspicious(runs[0][-1]) if runs else ()
     return replace(seen, findings=(*seen.findings, *suspicious), leaks=tuple(_leaks(runs)))
 
@@ -223,8 +231,14 @@ def _seen(features: Features, look: Look | None, say: Callable[[str], None]) -> 
         (Finding("", "confounded", "", detail) for detail in confounded(features)),
         _rare(features.label),
     )
-    group = _group_names(features, near)
-    return Audit(features.sample_id, group, tuple(findings), leaks=(), saw_pixels=look is not None)
+    return Audit(
+        sample_id=features.sample_id,
+        group=_group_names(features, [features.pixel_digest, features.group], near),
+        copies=_group_names(features, [features.pixel_digest], near),
+        findings=tuple(findings),
+        leaks=(),
+        saw_pixels=look is not None,
+    )
 
 
 def _bad_channels(look: Look | None) -> Iterable[BadChannel]:
@@ -287,9 +301,9 @@ def _copies(features: Features) -> list[Pair]:
     return [(int(originals[row]), int(row)) for row in np.flatnonzero(is_later)]
 
 
-def _group_names(features: Features, near: Iterable[Pair]) -> Strings:
+def _group_names(features: Features, keys: Sequence[Strings], near: Iterable[Pair]) -> Strings:
     """Name the joined groups after their first samples."""
-    numbers = join_groups([features.pixel_digest, features.group], near)
+    numbers = join_groups(keys, near)
     _, first, inverse = np.unique(numbers, return_index=True, return_inverse=True)
     return features.sample_id[first[inverse]]
 
@@ -307,8 +321,10 @@ def _conflicts(features: Features, pairs: Sequence[Pair]) -> Iterator[Finding]:
 
 
 def _suspicious(run: Comparison) -> Iterator[Finding]:
-    """Labels that a head which never saw the sample is sure are wrong, the surest first."""
-    table = next(result.predictions for result in run.results if result.head == LEAK_HEADS[0])
+    """Labels that a head which never saw the sample is sure are wrong, the surest first; none if that head failed."""
+    table = next((result.predictions for result in run.results if result.head == LEAK_HEADS[0]), None)
+    if table is None:
+        return
     probabilities = table[[f"{PROBABILITY_PREFIX}{name}" for name in run.classes]].to_numpy()
     given = probabilities[np.arange(len(table)), np.searchsorted(run.classes, table["label"])]
     highest = probabilities.max(axis=1)

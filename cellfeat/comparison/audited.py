@@ -1,4 +1,6 @@
-"""What an audit joined, kept beside the feature file: ``groups: auto`` keeps it together from then on.
+"""What an audit joined, kept beside the feature file: copies and near copies stay together from then on.
+
+The manifest's groups are no part of it: they may be corrected, or others asked for, and near copies stay near copies.
 
 The record names the samples that were audited by a digest of their ids and pixels. Once samples have come, gone or
 changed it says nothing any more, and counts as absent. It is JSON: nothing in it is run.
@@ -17,7 +19,7 @@ from cellfeat.provenance import canonical_json, digest_json, publish
 
 Strings = NDArray[np.str_]
 
-FORMAT = 1
+FORMAT = 2
 
 
 def audited_path(features: Path) -> Path:
@@ -26,7 +28,7 @@ def audited_path(features: Path) -> Path:
 
 
 def save_audited(features: Features, group: Strings) -> Path:
-    """Keep the groups that an audit joined: copies, near copies and the manifest's groups.
+    """Keep the groups that an audit joined: copies and near copies.
 
     Parameters
     ----------
@@ -46,7 +48,7 @@ def save_audited(features: Features, group: Strings) -> Path:
 
 
 def audited_groups(features: Features) -> Strings | None:
-    """Find the groups that an audit of exactly these samples joined.
+    """Find the groups of copies and near copies that an audit of exactly these samples joined.
 
     Returns
     -------

@@ -19,6 +19,8 @@ DRAWS_PER_BLOCK = 64
 
 MAX_REDRAWS = 200
 
+FLOAT32_ROUNDING = 1e-6
+
 TAIL = 0.025
 NORMAL_QUANTILE = float(stats.norm.ppf(1 - TAIL))
 
@@ -173,10 +175,11 @@ class GroupBootstrap:
         freedom = self._freedom_of_mean(self._influence(predicted_a) - self._influence(predicted_b))
         draws = (self._drawn_recalls(predicted_a) - self._drawn_recalls(predicted_b)).mean(axis=1)
         spread = _Spread.of(draws, estimate)
+        if not spread.varies:
+            # All groups differ by the same: how often that would happen by chance a sign test tells, and no spread.
+            spread = _Spread.with_p_value(estimate, 2 * 0.5 ** len(self._group_weights), freedom)
         low, high = spread.ends(freedom, level)
-        # Where all groups differ by the same, no spread tells how often that would happen by chance; a sign test does.
-        p_value = spread.p_value(freedom) if spread.varies else min(1.0, 2 * 0.5 ** len(self._group_weights))
-        return Difference(estimate, max(low, -1.0), min(high, 1.0), p_value)
+        return Difference(estimate, max(low, -1.0), min(high, 1.0), spread.p_value(freedom))
 
     def _drawn_recalls(self, predicted: ArrayLike) -> Floats:
         """Recall of each class in each draw, shape ``(n_draws, n_classes)``."""
@@ -332,9 +335,16 @@ class _Spread:
         below, above = (max(float(reach) / NORMAL_QUANTILE, deviation) for reach in (estimate - low, high - estimate))
         return cls(estimate, below, above)
 
+    @classmethod
+    def with_p_value(cls, estimate: float, p_value: float, freedom: float) -> "_Spread":
+        """Give an estimate the spread at which its difference from zero has that p value."""
+        deviation = abs(estimate) / float(stats.t.isf(p_value / 2, freedom))
+        return cls(estimate, deviation, deviation)
+
     @property
     def varies(self) -> bool:
-        return self.estimate == 0 or min(self.below, self.above) > 0
+        """Whether there is more of a spread than the draws' float32 rounds to."""
+        return self.estimate == 0 or min(self.below, self.above) > FLOAT32_ROUNDING
 
     def ends(self, freedom: float, level: float) -> Interval:
         quantile = float(stats.t.ppf((1 + level) / 2, freedom))

@@ -15,6 +15,9 @@ MOSTLY = 0.8
 
 ELSEWHERE = 0.5
 
+LEAST_OF_CLASS = 5
+"""Of a class of fewer samples it means little that they have the same value."""
+
 ASSOCIATED = 0.5
 """From this Cramér's V on a column tells much of the class: J. Cohen's "large effect" (1988) for two values."""
 
@@ -38,12 +41,15 @@ def confounded(features: Features) -> Iterator[str]:
 def _tied_classes(name: str, label: Strings, value: Strings) -> Iterator[str]:
     """Name each class whose samples have one value, all of them or most, where the others mostly have not."""
     for one in np.unique(label):
-        held, counts = np.unique(value[label == one], return_counts=True)
-        most, share = held[counts.argmax()], counts.max() / counts.sum()
-        if share == 1:
-            yield f"all of {one} have {name} {most}: the two cannot be told apart"
-        elif share >= MOSTLY and np.mean(value[label != one] == most) <= ELSEWHERE:
-            yield f"{share:.0%} of {one} have {name} {most}: the two can hardly be told apart"
+        of_class, of_others = value[label == one], value[label != one]
+        held, counts = np.unique(of_class, return_counts=True)
+        most = held[counts.argmax()]
+        if len(of_class) < LEAST_OF_CLASS or not len(of_others):
+            continue
+        here, elsewhere = np.mean(of_class == most), np.mean(of_others == most)
+        if here >= MOSTLY and elsewhere <= ELSEWHERE:
+            told = "cannot" if (here, elsewhere) == (1, 0) else "can hardly"
+            yield f"{here:.0%} of {one} have {name} {most}, {elsewhere:.0%} of the others: the two {told} be told apart"
 
 
 def _association(name: str, label: Strings, value: Strings) -> Iterator[str]:

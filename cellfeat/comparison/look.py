@@ -1,6 +1,7 @@
 """What the pixels of samples show: near copies, and channels that hold nothing or too much."""
 
 import os
+from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -39,9 +40,11 @@ A picture has seven turned and mirrored ones, and they are the very nearest.
 """
 
 SATURATED_SHARE = 0.05
-"""Share of an image's pixels at the highest value of its channel above which it counts as saturated.
+"""Share of an image's pixels at its highest value above which it counts as saturated, if that is where all saturate.
 
-The highest value of all samples, and not of the type: a camera of 12 bits saturates at 4,095 of a file's 65,535.
+That is the highest value at which any image of the channel has so many: a camera of 12 bits saturates at 4,095 of a
+file's 65,535, whatever a hot pixel of another image reads. A value below the median of the images' highest is none: few
+grey levels in the dark are not saturation.
 """
 
 QUANTILES = np.linspace(0, 1, 33)
@@ -61,6 +64,16 @@ class ChannelRange(NamedTuple):
     lowest: float
     highest: float
     share_at_highest: float
+
+    @property
+    def is_constant(self) -> bool:
+        """Whether it holds nothing."""
+        return self.lowest == self.highest
+
+    @property
+    def is_piled_up(self) -> bool:
+        """Whether more pixels have the highest value than a picture of something would give it."""
+        return self.share_at_highest > SATURATED_SHARE
 
 
 class BadChannel(NamedTuple):
@@ -91,16 +104,27 @@ class Look:
 
     def bad_channels(self) -> Iterator[BadChannel]:
         """Channels that are constant or saturated."""
-        varying = [one for one in self.ranges if one.lowest < one.highest]
-        ceilings: dict[str | int, float] = {}
-        for one in varying:
-            ceilings[one.channel] = max(one.highest, ceilings.get(one.channel, one.highest))
+        ceilings = self._ceilings()
         for one in self.ranges:
-            if one.lowest == one.highest:
+            if one.is_constant:
                 yield BadChannel(one.row, "constant channel", f"{one.channel}: every pixel is {one.highest:g}")
-            elif one.highest == ceilings[one.channel] and one.share_at_highest > SATURATED_SHARE:
+            elif one.is_piled_up and one.highest == ceilings.get(one.channel):
                 detail = f"{one.channel}: {one.share_at_highest:.0%} of the pixels are {one.highest:g}"
                 yield BadChannel(one.row, "saturated channel", detail)
+
+    def _ceilings(self) -> dict[str | int, float]:
+        """The value at which each channel saturates, of those that do."""
+        highest: dict[str | int, list[float]] = defaultdict(list)
+        piled_up: dict[str | int, list[float]] = defaultdict(list)
+        for one in self.ranges:
+            if not one.is_constant:
+                highest[one.channel].append(one.highest)
+                piled_up[one.channel] += [one.highest] if one.is_piled_up else []
+        return {
+            channel: max(values)
+            for channel, values in piled_up.items()
+            if values and max(values) >= np.median(highest[channel])
+        }
 
 
 def look_at(features: Features, images: Path) -> Look:
@@ -288,6 +312,7 @@ class _FolderImages:
         except (ImageError, MissingFileError, WorkerError) as error:
             self.failures[row] = str(error)
             return None
+        self.failures.pop(row, None)  # each is read once or twice: what came the second time did not fail
         self.digests[row] = pixel_digest(pixels)
         return pixels
 

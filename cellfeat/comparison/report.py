@@ -126,8 +126,8 @@ def _publish_all(
     with ExitStack() as published:
         for name, write in writers.items():
             write(published.enter_context(publish(folder / name)))
-        for path in stale:
-            path.unlink()
+    for path in stale:
+        path.unlink(missing_ok=True)
     return [folder / name for name in writers]
 
 

@@ -185,8 +185,16 @@ def prepare(
             f"{features.path}: no sample of {first_ten(empty)} could be read, and a score over the other classes would "
             f"not be one over all; mend the images, or leave these classes out of the labels"
         )
-    folds = grouped_folds(y, groups, design.folds, random_state=design.random_state)
     near_copies = audited_groups(features) is not None if takes_audited(design.groups) else None
+    try:
+        folds = grouped_folds(y, groups, design.folds, random_state=design.random_state)
+    except SplitError as error:
+        if not near_copies:
+            raise
+        raise SplitError(
+            f"{error}; near copies are kept together, as {audited_path(features.path)} has them: --groups copies does "
+            "without"
+        ) from None
     return Task(
         sample_id=features.sample_id[rows],
         y=y,

@@ -3,12 +3,12 @@
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import fft
+from scipy import fft, ndimage
 
 Floats = NDArray[np.floating]
 Integers = NDArray[np.integer]
@@ -23,6 +23,17 @@ LEAST_CORRELATION = 0.9
 Of 48,113 pairs of real cells 711 lay above it; all those that were looked at were crops of one field, with one label.
 Pairs between 0.80 and 0.85 were other cells, and the first two of different labels lay at 0.85.
 """
+
+LEAST_DETAIL = 0.6
+"""From it on the detail of two pictures agrees as well, which no smooth shape that they have in common brings about.
+
+Cells that were pictured one by one, smooth and on black, correlate by 0.9 and more without sharing a place: of 260
+such pairs of a real set the detail of 95 in 100 correlates by 0.51 or less. Of 739 pairs of crops that do share one
+it is 0.61 or more in 99 of 100.
+"""
+
+DETAIL_SCALE = 1.0
+"""Standard deviation, in pixels, of the Gaussian mean that a pixel's detail is its distance from."""
 
 COARSE_CORRELATION = 0.65
 """Pairs below it at half the size are left out: all pairs above 0.9 lay above 0.68 there, 95 of 100 others below."""
@@ -90,7 +101,8 @@ def overlaps(pictures: Sequence[NDArray[np.float32]], pairs: Integers) -> dict[P
     Returns
     -------
     dict
-        The best overlap of each pair that correlates by at least `LEAST_CORRELATION`.
+        The best overlap of each pair that correlates by at least `LEAST_CORRELATION`, and whose detail does by at least
+        `LEAST_DETAIL`.
     """
     found: dict[Pair, Overlap] = {}
     for (first_shape, second_shape), alike in pairs_by_shape(pictures, pairs).items():
@@ -123,8 +135,32 @@ def _overlaps_of_one_shape(pictures: Sequence[NDArray[np.float32]], pairs: list[
         pair: best
         for start in range(0, len(promising), PAIRS_AT_ONCE)
         for pair, best in _compared(pictures, promising[start : start + PAIRS_AT_ONCE], shrink=1)
-        if best.correlation >= LEAST_CORRELATION
+        if best.correlation >= LEAST_CORRELATION and _agrees_in_detail(pictures, pair, best)
     }
+
+
+def _agrees_in_detail(pictures: Sequence[NDArray[np.float32]], pair: Pair, overlap: Overlap) -> bool:
+    first, second = (detail(pictures[number]) for number in pair)
+    rows, columns = overlap.rows, overlap.columns
+    shared = _shifted(first, rows, columns), _shifted(second, -rows, -columns)
+    return correlation(*shared) >= LEAST_DETAIL
+
+
+def _shifted(picture: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.float32]:
+    """Cut out what another picture, that lies so much lower and further right, shows too."""
+    height, width = picture.shape
+    return picture[max(rows, 0) : height + min(rows, 0), max(columns, 0) : width + min(columns, 0)]
+
+
+def detail(picture: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Take the smooth shapes out of a picture: what is left of each pixel beside the Gaussian mean around it."""
+    return picture - ndimage.gaussian_filter(picture, DETAIL_SCALE)
+
+
+def correlation(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
+    """Correlate two pictures of one shape over all pixels (Pearson's); 0 where one is constant."""
+    both = standardised([first, second])
+    return float((both[0] * both[1]).mean())
 
 
 def _compared(
@@ -155,11 +191,21 @@ def standardised(pictures: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]
 
 
 def _shrunk(picture: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
+    """Average a picture down, and a turned one to the same picture turned: no side of it is cut off."""
     height, width = (side // factor for side in picture.shape)
     if factor == 1 or min(height, width) < 2:
         return picture
-    blocks = picture[: height * factor, : width * factor].reshape(height, factor, width, factor)
-    return blocks.mean(axis=(1, 3))
+    rows, columns = (_averaging(side, fewer) for side, fewer in zip(picture.shape, (height, width), strict=True))
+    return np.matmul(np.matmul(rows, picture), columns.T)
+
+
+@cache
+def _averaging(side: int, fewer: int) -> NDArray[np.float32]:
+    """The matrix that averages `side` pixels to `fewer`, those that two of them share in parts."""
+    edges = np.arange(fewer + 1) * (side / fewer)
+    starts = np.arange(side)
+    shared = np.minimum(edges[1:, np.newaxis], starts + 1) - np.maximum(edges[:-1, np.newaxis], starts)
+    return (shared.clip(min=0) * (fewer / side)).astype(np.float32)
 
 
 @dataclass(frozen=True)

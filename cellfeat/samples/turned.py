@@ -7,7 +7,16 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from cellfeat.samples.overlap import LONGEST_SIDE, PAIRS_AT_ONCE, Pair, pairs_by_shape, standardised
+from cellfeat.samples.overlap import (
+    LEAST_DETAIL,
+    LONGEST_SIDE,
+    PAIRS_AT_ONCE,
+    Pair,
+    correlation,
+    detail,
+    pairs_by_shape,
+    standardised,
+)
 
 Integers = NDArray[np.integer]
 Floats = NDArray[np.floating]
@@ -76,7 +85,8 @@ def turned_copies(pictures: Sequence[Floats], pairs: Integers) -> dict[Pair, Tur
     Returns
     -------
     dict
-        The best turn of each pair that correlates by at least `LEAST_CORRELATION`.
+        The best turn of each pair that correlates by at least `LEAST_CORRELATION`, and whose detail does by at least
+        `cellfeat.samples.overlap.LEAST_DETAIL`.
     """
     found: dict[Pair, TurnedCopy] = {}
     for alike in pairs_by_shape(pictures, pairs).values():
@@ -84,8 +94,17 @@ def turned_copies(pictures: Sequence[Floats], pairs: Integers) -> dict[Pair, Tur
             block = alike[start : start + PAIRS_AT_ONCE]
             first, second = (standardised([pictures[i] for i in side]) for side in zip(*block, strict=True))
             best = zip(block, _best_turns(first, second), strict=True)
-            found |= {pair: copy for pair, copy in best if copy.correlation >= LEAST_CORRELATION}
+            found |= {
+                pair: copy
+                for pair, copy in best
+                if copy.correlation >= LEAST_CORRELATION and _agrees_in_detail(pictures, pair, copy)
+            }
     return found
+
+
+def _agrees_in_detail(pictures: Sequence[Floats], pair: Pair, copy: TurnedCopy) -> bool:
+    first, second = (detail(pictures[number]) for number in pair)
+    return correlation(turn(first, TURNS.index(copy.how)), second) >= LEAST_DETAIL
 
 
 def _best_turns(first: Floats, second: Floats) -> list[TurnedCopy]:

@@ -153,7 +153,7 @@ def test_audit_finds_an_overlap_and_compare_keeps_it_together(folder: Path) -> N
     run_cli(folder, *EXTRACT, "--images", "doubled", "--output", "features/doubled.h5")
     done = run_cli(folder, "audit", "--features", "features/doubled.h5", "--folds", "3", "--output", "audit")
     assert done.returncode == 0, done.stderr
-    assert "compare and fit keep them together from now on: features/doubled.audit.json" in done.stdout
+    assert "keep copies and near copies together from now on: features/doubled.audit.json" in done.stdout
     assert "random folds would have claimed" in done.stdout
     rows = list(csv.reader((folder / "audit" / "audit.csv").open()))
     assert ["2", "near copy", "1"] in [row[:3] for row in rows]
@@ -170,13 +170,14 @@ def test_audit_finds_an_overlap_and_compare_keeps_it_together(folder: Path) -> N
 
 
 def test_images_are_audited_alone_before_any_extraction(folder: Path) -> None:
-    arguments = ("audit", "--set", "extraction.output=features/none.h5", "--output", "alone", "--images", "images")
+    # The default feature file is there, and is of no concern.
+    arguments = ("audit", "--output", "alone", "--images", "images")
     done = run_cli(folder, *arguments, "--labels", "labels.csv")
     assert done.returncode == 0, done.stderr
-    assert "no features in features/none.h5: the images are audited alone" in done.stderr
+    assert "the images are audited alone" in done.stderr
     assert "claimed" not in done.stdout
     assert len(list(csv.reader((folder / "alone" / "groups.csv").open()))) > 30
-    assert not (folder / "features" / "none.audit.json").exists()
+    assert not (folder / "features" / "cells.audit.json").exists()
     without = run_cli(folder, *arguments, "--labels", "none")
     assert without.returncode == 0, without.stderr
 
@@ -188,7 +189,7 @@ def test_audit_says_what_it_leaves_out_without_images(folder: Path) -> None:
     finally:
         (folder / "moved").rename(folder / "images")
     assert done.returncode == 0, done.stderr
-    assert "near copies and channels are left out; give --images DIR" in done.stderr
+    assert "near copies and channels are left out; say where they are by --features FILE --images DIR" in done.stderr
     assert "near copy" not in done.stdout
 
 
@@ -395,6 +396,43 @@ def test_each_folder_of_images_has_its_own_predictions(folder: Path) -> None:
     swapped = list(csv.reader((folder / "predictions.csv").open()))[1:3]
     assert (first.returncode, second.returncode) == (0, 0), first.stderr + second.stderr
     assert [row[1:] for row in swapped] == [row[1:] for row in straight[::-1]]
+
+
+def test_predict_answers_for_images_that_came_since_and_extracts_no_others(folder: Path) -> None:
+    run_cli(folder, "fit", "--head", "knn", "--folds", "2", "--output", "knn")
+    growing = folder / "growing"
+    growing.mkdir()
+    said = []
+    for sample in (1, 2):
+        for channel in CHANNELS:
+            name = f"{sample:05d}_{channel}.png"
+            (growing / name).write_bytes((folder / "images" / name).read_bytes())
+        done = run_cli(folder, "predict", "--model", "knn", "--images", "growing", "--output", "growing.csv")
+        assert done.returncode == 0, done.stderr
+        said.append(done.stderr)
+    assert [row[0] for row in csv.reader((folder / "growing.csv").open())] == ["file_id", "1", "2"]
+    assert "1 new, 0 changed, 0 gone, 1 carried over" in " ".join(said[1].split())
+
+
+def test_an_interrupted_comparison_leaves_an_earlier_one_as_it_was(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ("compare", "--folds", "3", "--output", "results/kept", "--heads", "dummy,knn")
+    assert run_cli(folder, *arguments).returncode == 0
+    before = {path.name: path.read_bytes() for path in (folder / "results" / "kept").glob("[a-z]*.*")}
+
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("cellfeat.heads.knn.KNNHead._fit", interrupted)
+    done = run_cli(folder, *arguments, "--seed", "7")
+    assert done.returncode == 130
+    assert "holds the earlier comparison still" in " ".join(done.stderr.split())
+    assert "dummy" in done.stdout
+    assert {path.name: path.read_bytes() for path in (folder / "results" / "kept").glob("[a-z]*.*")} == before
+    first = run_cli(folder, *arguments, "--seed", "7", "--output", "results/first")
+    assert first.returncode == 130
+    assert (folder / "results" / "first" / "metrics_dummy.json").exists(), "where there is none, what is done is kept"
 
 
 LAYOUTS = {

@@ -5,12 +5,14 @@ import imagecodecs
 import numpy as np
 import pytest
 
-from cellfeat.comparison.audit import audit, audit_images, write_audit
+from cellfeat.comparison.audit import Leak, audit, audit_images, write_audit
 from cellfeat.comparison.compare import compare
+from cellfeat.comparison.confounding import confounded
 from cellfeat.comparison.look import ChannelRange, Look, nearest_pairs, spectra
 from cellfeat.comparison.splits import sample_groups
 from cellfeat.config import load_settings
 from cellfeat.errors import FingerprintError, MissingFileError, SplitError
+from cellfeat.heads.registry import head_class
 from cellfeat.samples.images import pixel_digest
 from cellfeat.samples.turned import TURNS, turn
 
@@ -73,6 +75,16 @@ def test_the_groups_it_writes_keep_near_copies_together(with_images, tmp_path):
     assert predictions["fold"][0] == predictions["fold"][1]
 
 
+def test_what_it_keeps_for_later_is_of_the_pixels_alone(with_images):
+    """Groups of the manifest are corrected, or others are asked for; near copies are near copies still."""
+    features, folder = with_images
+    grouped = replace(features, group=np.array([f"plate{row % 4}" for row in range(60)]))
+    found = audit(grouped, images=folder, **FOLDS)
+    assert len(set(found.group)) < 5
+    assert len(set(found.copies)) == 58
+    assert found.copies[1] == found.copies[0]
+
+
 def test_a_folder_without_features_is_audited_by_its_pixels(with_images):
     _, folder = with_images
     settings = load_settings(overrides={**PATTERN, "images.root": str(folder), "labels": {"file": None}})
@@ -108,10 +120,13 @@ def test_a_turned_picture_saved_beside_its_own_is_a_near_copy_however_its_embedd
 def test_a_camera_of_twelve_bits_saturates_below_the_limit_of_its_file():
     rows = [ChannelRange(row, "dapi", 3, highest, 0.2) for row, highest in enumerate([4095, 4095, 2000])]
     dark = ChannelRange(3, "dapi", 65_535, 65_535, 1.0)
-    bad = Look(np.arange(4), [], [*rows, dark]).bad_channels()
+    hot = ChannelRange(4, "dapi", 3, 65_535, 0.0001)
+    bad = Look(np.arange(5), [], [*rows, dark, hot]).bad_channels()
     assert [(one.row, one.finding) for one in bad] == [
         (0, "saturated channel"), (1, "saturated channel"), (3, "constant channel")
     ]  # fmt: skip
+    few_levels = [ChannelRange(0, "dapi", 0, 3, 0.2), *(ChannelRange(row, "dapi", 0, 200, 0.01) for row in (1, 2))]
+    assert list(Look(np.arange(3), [], few_levels).bad_channels()) == []
 
 
 def test_other_images_than_those_that_were_embedded_are_refused(with_images):
@@ -153,6 +168,26 @@ def test_the_price_of_the_leak_is_told_by_heads_that_can_remember(make_features)
     assert not by_head["knn"].is_scatter
 
 
+def test_a_small_leak_that_every_set_of_folds_shows_is_no_scatter():
+    claims = [0.004, 0.006, 0.010, 0.012, 0.018]
+    assert not Leak("knn", tuple((0.5 + claim, 0.5, 0.5) for claim in claims)).is_scatter
+    assert Leak("knn", tuple((0.5 + claim, 0.5, 0.5) for claim in (-0.004, 0.006, 0.010, -0.002, 0.004))).is_scatter
+
+
+def no_room():
+    raise MemoryError("no room")
+
+
+@pytest.mark.parametrize("failing", [("logreg",), ("logreg", "knn")])
+def test_what_the_pixels_show_is_told_although_heads_fail(with_images, monkeypatch, failing):
+    features, folder = with_images
+    for name in failing:
+        monkeypatch.setattr(head_class(name), "_fit", lambda *_: no_room())
+    found = audit(features, images=folder, **FOLDS)
+    assert found.counts()["near copy"] == 1
+    assert [leak.head for leak in found.leaks] == [name for name in ("logreg", "knn") if name not in failing]
+
+
 def test_without_copies_the_price_of_the_leak_is_the_scatter_of_the_folds(make_clusters):
     features = make_clusters(separation=0.5)
     # One copy makes the folds others than random ones, and nothing else.
@@ -161,6 +196,26 @@ def test_without_copies_the_price_of_the_leak_is_the_scatter_of_the_folds(make_c
     for leak in audit(replace(features, pixel_digest=digests), **FOLDS).leaks:
         assert leak.deviation > 0
         assert leak.is_scatter
+
+
+@pytest.mark.parametrize(
+    ("n_at_first_site", "sizes", "told"),
+    [
+        ({"a": 100, "b": 95}, {"a": 100, "b": 100}, []),
+        ({"a": 90, "b": 90, "c": 2}, {"a": 100, "b": 100, "c": 2}, []),
+        ({"a": 50, "b": 60, "c": 1}, {"a": 100, "b": 100, "c": 1}, []),
+        ({"a": 100, "b": 30}, {"a": 100, "b": 100}, ["100% of a have site A, 30% of the others: the two can hardly"]),
+        ({"a": 90, "b": 0}, {"a": 100, "b": 100}, ["90% of a have site A, 0%", "100% of b have site B, 10% of the"]),
+    ],
+)
+def test_a_class_is_confounded_only_with_what_the_others_mostly_lack(make_features, n_at_first_site, sizes, told):
+    label = np.repeat(list(sizes), list(sizes.values()))
+    site = np.concatenate([np.arange(size) >= n_at_first_site[name] for name, size in sizes.items()])
+    columns = {"site": np.where(site, "B", "A")}
+    features = make_features(label, np.zeros((len(label), 1, 3)), columns=columns)
+    tied = [detail for detail in confounded(features) if "Cramér" not in detail]
+    assert len(tied) == len(told)
+    assert all(detail.startswith(start) for detail, start in zip(tied, told, strict=True))
 
 
 def test_a_class_of_one_plate_is_confounded_and_a_small_one_rare(make_features):
@@ -173,7 +228,7 @@ def test_a_class_of_one_plate_is_confounded_and_a_small_one_rare(make_features):
     )
     found = audit(features, **FOLDS)
     tied, association = [f.detail for f in of_kind(found, "confounded")]
-    assert tied == "all of a have plate p9: the two cannot be told apart"
+    assert tied == "100% of a have plate p9, 0% of the others: the two cannot be told apart"
     assert association.startswith("plate tells the class: Cramér's V 0.6")
     assert [f.detail for f in of_kind(found, "rare class")] == ["c: 5 samples, the largest class has 60"]
 

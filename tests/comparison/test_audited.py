@@ -49,6 +49,13 @@ def test_an_audit_of_other_samples_says_nothing(features, pairs, changed):
     assert audited_groups(replace(features, **{changed: values})) is None
 
 
+def test_where_near_copies_leave_too_few_groups_the_way_out_is_named(features):
+    save_audited(features, np.full(len(features), "one"))
+    with pytest.raises(SplitError, match=r"as .*cells\.audit\.json has them: --groups copies does without"):
+        compare(features, heads=["dummy"], folds=3, draws=100)
+    assert compare(features, heads=["dummy"], folds=3, draws=100, groups="copies").is_complete
+
+
 def test_a_comparison_says_whether_near_copies_were_looked_for(features, pairs):
     def said(groups="auto"):
         return headline(compare(features, heads=["dummy"], folds=3, draws=100, groups=groups))
@@ -61,7 +68,7 @@ def test_a_comparison_says_whether_near_copies_were_looked_for(features, pairs):
 
 
 @pytest.mark.parametrize(
-    "text", ["", "{", "[]", "[" * 100_000, '{"format": 2}', '{"format": 1, "samples": "", "group": [1]}']
+    "text", ["", "{", "[]", "[" * 100_000, '{"format": 1}', '{"format": 2, "samples": "", "group": [1]}']
 )
 def test_a_record_that_cannot_be_read_is_one_message_and_never_a_torn_pair(features, text):
     audited_path(features.path).write_text(text)

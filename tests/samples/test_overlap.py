@@ -2,7 +2,8 @@ import numpy as np
 import pytest
 
 from cellfeat.samples import overlap
-from cellfeat.samples.overlap import grey_picture, overlaps
+from cellfeat.samples.overlap import correlation, grey_picture, overlaps
+from cellfeat.samples.turned import turned_copies
 
 
 def cell_field(seed, side=160):
@@ -43,6 +44,37 @@ def test_empty_background_is_no_copy_of_empty_background():
     first[:25, :25] = cell_field(1)[:25, :25]
     second[-25:, :25] = cell_field(2)[:25, :25]
     assert overlaps([first, second, np.zeros((64, 64), np.float32)], np.array([[0, 1], [0, 2], [2, 2]])) == {}
+
+
+def blob(rng):
+    """A smooth cell on black, as imaged one by one: its own size, place, direction and noise."""
+    rows, columns = np.mgrid[:64, :64]
+    y, x = rows - 32 - rng.normal(), columns - 32 - rng.normal()
+    angle, (long, short) = rng.uniform(0, np.pi), rng.uniform(9, 13, 2)
+    along, across = x * np.cos(angle) + y * np.sin(angle), y * np.cos(angle) - x * np.sin(angle)
+    picture = np.exp(-((along / long) ** 2) - (across / short) ** 2) + rng.normal(0, 0.05, (64, 64))
+    return picture.astype(np.float32)
+
+
+def test_smooth_cells_on_black_are_no_copies_however_alike_they_are():
+    rng = np.random.default_rng(0)
+    blobs = [blob(rng) for _ in range(30)]
+    pairs = np.array([(i, j) for i in range(30) for j in range(i + 1, 30)])
+    alike = [correlation(blobs[i], blobs[j]) for i, j in pairs]
+    assert np.quantile(alike, 0.5) > overlap.LEAST_CORRELATION, "the case is a hard one"
+    assert overlaps(blobs, pairs) == {}
+    assert turned_copies(blobs, pairs) == {}
+    assert overlaps([blobs[0], blobs[0] + 0.01 * blobs[1]], np.array([[0, 1]])).keys() == {(0, 1)}
+
+
+@pytest.mark.parametrize("side", [66, 100, 127, 130, 191, 195, 259])
+def test_a_turned_picture_is_averaged_down_to_the_same_picture_turned(side):
+    pixels = np.random.default_rng(side).normal(size=(2, side, side + 3))
+    grey = grey_picture(pixels, [1, 1])
+    assert max(grey.shape) <= overlap.LONGEST_SIDE
+    np.testing.assert_allclose(grey_picture(pixels[:, ::-1, ::-1], [1, 1]), grey[::-1, ::-1], atol=1e-5)
+    np.testing.assert_allclose(grey_picture(pixels.swapaxes(1, 2), [1, 1]), grey.T, atol=1e-5)
+    assert grey.mean() == pytest.approx(pixels.mean(), abs=1e-6)
 
 
 def test_pictures_of_different_sizes_are_passed_over():
