@@ -1,5 +1,5 @@
 from functools import partial
-from time import perf_counter
+from time import process_time
 
 import numpy as np
 import pytest
@@ -267,11 +267,11 @@ def test_intervals_err_on_the_safe_side_where_little_can_be_known(case):
 
 @pytest.mark.slow
 def test_the_whole_data_set_takes_seconds():
-    """28,896 samples, each its own group, 2000 draws: below 2 s on one core of 2024; here with room for a busy one."""
+    """28,896 samples, each its own group, 2000 draws: below 2 s on one core of 2024, with room for a slower."""
     rng = np.random.default_rng(0)
     truth = rng.choice(9, 28_896, p=SIZES / SIZES.sum())
     y = np.array(NINE)[truth]
     predicted = np.array(NINE)[np.where(rng.random(len(y)) < 0.8, truth, (truth + 1) % 9)]
-    start = perf_counter()
+    start = process_time()
     GroupBootstrap(y, np.arange(len(y)), NINE).interval(predicted)
-    assert perf_counter() - start < 6
+    assert process_time() - start < 12

@@ -216,6 +216,11 @@ def test_readers_that_cannot_start_stop_the_run_and_quarantine_nothing(
         extract(settings_for(extraction__on_error="quarantine"))
 
 
+def heed_ctrl_c() -> None:
+    """A test run in the background of a shell inherits that Ctrl-C is ignored."""
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
+
+
 SIGNALS = {
     "Ctrl-C once": ([signal.SIGINT], {130}),
     "Ctrl-C twice": ([signal.SIGINT, signal.SIGINT], {130, -signal.SIGINT}),
@@ -238,7 +243,9 @@ def test_a_command_ended_by_signals_goes_on_to_the_same_bytes(
     rng = np.random.default_rng(0)
     codes = []
     for _ in range(6):
-        process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+        process = subprocess.Popen(
+            command, stderr=subprocess.PIPE, text=True, start_new_session=True, preexec_fn=heed_ctrl_c
+        )
         assert process.stderr is not None
         process.stderr.readline()  # the device: from here on it works
         time.sleep(rng.uniform(0, 0.4))
