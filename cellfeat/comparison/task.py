@@ -63,7 +63,7 @@ class Counts:
         Samples used whose pixels an earlier one has already.
     n_unlabelled, n_failed
         Samples left out for want of a label, or of an embedding.
-    near_copies
+    near_copies_joined
         Whether near copies are kept together, as an audit of these samples found them; None where that was not asked
         for, or a table says what belongs together.
     """
@@ -73,7 +73,7 @@ class Counts:
     n_copies: int
     n_unlabelled: int
     n_failed: int
-    near_copies: bool | None
+    near_copies_joined: bool | None
 
 
 @dataclass(frozen=True)
@@ -185,11 +185,11 @@ def prepare(
             f"{features.path}: no sample of {first_ten(empty)} could be read, and a score over the other classes would "
             f"not be one over all; mend the images, or leave these classes out of the labels"
         )
-    near_copies = audited_groups(features) is not None if takes_audited(design.groups) else None
+    near_copies_joined = audited_groups(features) is not None if takes_audited(design.groups) else None
     try:
         folds = grouped_folds(y, groups, design.folds, random_state=design.random_state)
     except SplitError as error:
-        if not near_copies:
+        if not near_copies_joined:
             raise
         raise SplitError(
             f"{error}; near copies are kept together, as {audited_path(features.path)} has them: --groups copies does "
@@ -209,10 +209,10 @@ def prepare(
             n_copies=count_copies(features.pixel_digest[rows]),
             n_unlabelled=int(np.count_nonzero(is_ok & ~is_labelled)),
             n_failed=int(np.count_nonzero(~is_ok)),
-            near_copies=near_copies,
+            near_copies_joined=near_copies_joined,
         ),
         design=design,
-        provenance=_provenance(features, design, rows, y, is_audited=bool(near_copies)),
+        provenance=_provenance(features, design, rows, y, is_audited=bool(near_copies_joined)),
     )
 
 

@@ -41,7 +41,7 @@ def headline(comparison: Comparison) -> str:
         f"{counts.n_samples} samples in {counts.n_groups} groups, {len(comparison.classes)} classes, "
         f"{design.folds} folds",
         _copies_phrase(counts.n_copies, design.groups),
-        _near_copies_phrase(counts.near_copies),
+        _near_copies_phrase(counts.near_copies_joined),
         f"{counts.n_unlabelled} without a label left out" if counts.n_unlabelled else "",
         f"{counts.n_failed} that could not be read left out" if counts.n_failed else "",
     ]
@@ -57,10 +57,10 @@ def _copies_phrase(n_copies: int, groups: str) -> str:
     return f"{copies} of images kept with their originals"
 
 
-def _near_copies_phrase(near_copies: bool | None) -> str:
-    if near_copies is None:
+def _near_copies_phrase(joined: bool | None) -> str:
+    if joined is None:
         return ""
-    if near_copies:
+    if joined:
         return "near copies kept together, as audited"
     return "near copies not looked for (cellfeat audit)"
 

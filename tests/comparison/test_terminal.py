@@ -199,7 +199,7 @@ def findings(kind, n):
 
 
 def audit_of(*found, leaks=()):
-    return Audit(np.array(["s0"]), np.array(["s0"]), tuple(found), tuple(leaks), saw_pixels=True)
+    return Audit(*[np.array(["s0"])] * 3, tuple(found), tuple(leaks), saw_pixels=True)
 
 
 def test_findings_are_counted_and_those_to_decide_on_told():
