@@ -62,6 +62,8 @@ class Overlap(NamedTuple):
 
     def describe(self) -> str:
         """Say it in a few words."""
+        if not (self.rows or self.columns):
+            return f"correlation {self.correlation:.4f} as they lie"
         shift = f"{abs(self.rows)} rows and {abs(self.columns)} columns"
         return f"correlation {self.correlation:.3f} when shifted by {shift}"
 

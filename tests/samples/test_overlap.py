@@ -26,6 +26,12 @@ def test_crops_of_one_field_are_found_with_their_shift(rows, columns):
     assert (found[0, 1].rows, found[0, 1].columns) == (rows, columns)
 
 
+def test_a_copy_but_for_a_few_grey_values_is_told_from_a_shifted_one():
+    whole, shifted = overlap.Overlap(0.99986, 0, 0), overlap.Overlap(0.99986, -3, 0)
+    assert whole.describe() == "correlation 0.9999 as they lie"
+    assert shifted.describe() == "correlation 1.000 when shifted by 3 rows and 0 columns"
+
+
 def test_crops_that_share_less_than_half_of_a_side_and_other_fields_are_not():
     field = cell_field(0)
     first = field[:64, :64]
