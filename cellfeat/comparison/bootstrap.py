@@ -355,6 +355,8 @@ class _Spread:
         if self.estimate == 0:
             return 1.0
         scale = self.below if self.estimate > 0 else self.above
+        if scale == 0:  # so many groups agree that the p value of a sign test is below the least number
+            return 0.0
         return float(2 * stats.t.sf(abs(self.estimate) / scale, freedom))
 
 

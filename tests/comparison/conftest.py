@@ -14,7 +14,17 @@ from cellfeat.comparison.result import Comparison
 from cellfeat.extraction.store import Features
 from cellfeat.heads.registry import HEADS, Head
 
+THREE = ("HeLa", "A549", "U-2 OS")  # on purpose not sorted
 HOSTILE = ("[red]A549[/red]", "$\\frac$ He\x1b[2JLa", "U-2 OS\u202e with a name far too long for any table or picture")
+
+
+@pytest.fixture
+def labelled():
+    """Labels of three classes of other sizes, and predictions that are mostly right."""
+    rng = np.random.default_rng(0)
+    y = np.array(THREE)[rng.choice(3, 200, p=[0.6, 0.3, 0.1])]
+    predicted = np.where(rng.random(200) < 0.7, y, np.array(THREE)[rng.integers(3, size=200)])
+    return y, predicted
 
 
 def build_features(

@@ -11,14 +11,6 @@ from cellfeat.errors import SplitError
 CLASSES = ("HeLa", "A549", "U-2 OS")  # on purpose not sorted
 
 
-@pytest.fixture
-def labelled():
-    rng = np.random.default_rng(0)
-    y = np.array(CLASSES)[rng.choice(3, 200, p=[0.6, 0.3, 0.1])]
-    predicted = np.where(rng.random(200) < 0.7, y, np.array(CLASSES)[rng.integers(3, size=200)])
-    return y, predicted
-
-
 def test_holm_adjusts_step_down_and_keeps_the_order_given():
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([0.9, 0.8]) == [1.0, 1.0]
@@ -147,6 +139,13 @@ def test_a_difference_that_is_the_same_in_every_group_is_as_sure_as_a_sign_test(
     assert (difference.estimate, difference.high) == (1, 1)
     assert difference.p_value == pytest.approx(2 * 0.5**4)
     assert difference.low < 0, "p is not below 0.05"
+
+
+def test_a_difference_that_thousands_of_groups_agree_on_is_certain():
+    """The p value of their sign test is too small for a number: 2 ** -1200."""
+    y = np.tile(["a", "b"], 600)
+    difference = GroupBootstrap(y, np.arange(1200), ["a", "b"], n_draws=100).difference(y, np.full(1200, "a"))
+    assert (difference.low, difference.estimate, difference.high, difference.p_value) == (0.5, 0.5, 0.5, 0)
 
 
 def test_the_same_difference_everywhere_is_not_made_surer_by_rounding():

@@ -17,14 +17,6 @@ from cellfeat.comparison.scores import (
 CLASSES = ("HeLa", "A549", "U-2 OS")  # on purpose not sorted
 
 
-@pytest.fixture
-def labelled():
-    rng = np.random.default_rng(0)
-    y = np.array(CLASSES)[rng.choice(3, 200, p=[0.6, 0.3, 0.1])]
-    predicted = np.where(rng.random(200) < 0.7, y, np.array(CLASSES)[rng.integers(3, size=200)])
-    return y, predicted
-
-
 def test_scores_agree_with_sklearn(labelled):
     y, predicted = labelled
     assert balanced_accuracy(y, predicted, CLASSES) == pytest.approx(metrics.balanced_accuracy_score(y, predicted))
