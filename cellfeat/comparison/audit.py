@@ -185,7 +185,8 @@ def audit(
             runs.append(_leak_runs(features, grouped, folds=folds, random_state=seed, cache=cache, say=say))
         except (SplitError, HeadError) as error:
             # What the pixels show stands without any score, and scores of some sets of folds are worth having.
-            say(f"no scores of the folds of seed {seed}: {error}")
+            say(f"no scores from seed {seed} on: {error}")
+            break
     suspicious = _suspicious(runs[0][-1]) if runs else ()
     return replace(seen, findings=(*seen.findings, *suspicious), leaks=tuple(_leaks(runs)))
 

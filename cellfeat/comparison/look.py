@@ -251,9 +251,7 @@ def spectra(pictures: list[Floats]) -> Floats:
     -------
     ndarray of shape (n_pictures, n_columns)
     """
-    if not pictures:
-        return np.empty((0, 1), dtype=np.float32)
-    return np.stack([_spectrum(picture) for picture in pictures])
+    return _described(pictures, _spectrum)
 
 
 def _spectrum(picture: Floats) -> Floats:
@@ -269,9 +267,11 @@ def turned_spectra(pictures: list[Floats]) -> Floats:
     -------
     ndarray of shape (n_pictures, n_columns)
     """
-    if not pictures:
-        return np.empty((0, 1), dtype=np.float32)
-    return np.stack([turned_spectrum(picture) for picture in pictures])
+    return _described(pictures, turned_spectrum)
+
+
+def _described(pictures: list[Floats], describe: Callable[[Floats], Floats]) -> Floats:
+    return np.stack([describe(picture) for picture in pictures]) if pictures else np.empty((0, 1), dtype=np.float32)
 
 
 def nearest_pairs(embeddings: NDArray[np.float32], n_neighbours: int) -> Integers:

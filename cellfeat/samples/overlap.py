@@ -144,8 +144,7 @@ def _overlaps_of_one_shape(pictures: Sequence[NDArray[np.float32]], pairs: list[
 def _agrees_in_detail(pictures: Sequence[NDArray[np.float32]], pair: Pair, overlap: Overlap) -> bool:
     first, second = (detail(pictures[number]) for number in pair)
     rows, columns = overlap.rows, overlap.columns
-    shared = _shifted(first, rows, columns), _shifted(second, -rows, -columns)
-    return correlation(*shared) >= LEAST_DETAIL
+    return is_one_detail(_shifted(first, rows, columns), _shifted(second, -rows, -columns))
 
 
 def _shifted(picture: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.float32]:
@@ -157,6 +156,11 @@ def _shifted(picture: NDArray[np.float32], rows: int, columns: int) -> NDArray[n
 def detail(picture: NDArray[np.float32]) -> NDArray[np.float32]:
     """Take the smooth shapes out of a picture: what is left of each pixel beside the Gaussian mean around it."""
     return picture - ndimage.gaussian_filter(picture, DETAIL_SCALE)
+
+
+def is_one_detail(first: NDArray[np.float32], second: NDArray[np.float32]) -> bool:
+    """Whether the detail of two pictures, of one shape, correlates by at least `LEAST_DETAIL`."""
+    return correlation(first, second) >= LEAST_DETAIL
 
 
 def correlation(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:

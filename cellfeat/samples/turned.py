@@ -8,12 +8,11 @@ from numpy.typing import NDArray
 from scipy import fft
 
 from cellfeat.samples.overlap import (
-    LEAST_DETAIL,
     LONGEST_SIDE,
     PAIRS_AT_ONCE,
     Pair,
-    correlation,
     detail,
+    is_one_detail,
     pairs_by_shape,
     standardised,
 )
@@ -104,7 +103,7 @@ def turned_copies(pictures: Sequence[Floats], pairs: Integers) -> dict[Pair, Tur
 
 def _agrees_in_detail(pictures: Sequence[Floats], pair: Pair, copy: TurnedCopy) -> bool:
     first, second = (detail(pictures[number]) for number in pair)
-    return correlation(turn(first, TURNS.index(copy.how)), second) >= LEAST_DETAIL
+    return is_one_detail(turn(first, TURNS.index(copy.how)), second)
 
 
 def _best_turns(first: Floats, second: Floats) -> list[TurnedCopy]:
