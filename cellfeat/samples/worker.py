@@ -223,4 +223,6 @@ def _answer(request: dict[str, Any], notes: mmap.mmap) -> tuple[dict[str, Any], 
         pixels = np.ascontiguousarray(reader.read(0, on_file=note))
     except (ImageError, MissingFileError) as error:
         return {"error": type(error).__name__, "reason": str(error)}, np.empty(0)
+    finally:
+        notes[0] = 0  # else the next sample would begin with the number of this one's last file in hand
     return {"dtype": pixels.dtype.str, "shape": pixels.shape}, pixels
