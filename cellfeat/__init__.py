@@ -19,6 +19,7 @@ _HOMES = {
     "compare": "cellfeat.comparison.compare",
     "fit": "cellfeat.comparison.fit",
     "predict": "cellfeat.comparison.predict",
+    "score_held_out": "cellfeat.comparison.held_out",
     "load_bundle": "cellfeat.heads.bundle",
 }
 

@@ -15,7 +15,7 @@ from cellfeat.errors import CellfeatError
 # It is read when the first of the heavy libraries is loaded, so it stands before any of them.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-COMMANDS = ("extract", "audit", "compare", "fit", "predict", "run", "demo", "inspect", "verify", "list")
+COMMANDS = ("extract", "audit", "compare", "fit", "predict", "score", "run", "demo", "inspect", "verify", "list")
 EXIT_ERROR, EXIT_BUG, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 3, 130, 143
 
 
@@ -49,6 +49,7 @@ def cellfeat() -> None:
     cellfeat compare                  which head is best, with intervals
     cellfeat fit --head mlp           that head, evaluated and saved
     cellfeat predict --model DIR --images DIR
+    cellfeat score --model DIR --images DIR --labels CSV
     """  # noqa: D301, click reads the backspace as: keep these lines
 
 

@@ -5,22 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cellfeat.commands.as_fitted import check_source, features_as_fitted, mark_of, sample_options
+
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cellfeat.comparison.predict import Predictions
-    from cellfeat.extraction.store import Features
-    from cellfeat.heads.bundle import Bundle
 
 
 @click.command("predict")
-@click.option("--model", required=True, type=click.Path(path_type=Path), help="Folder of a saved head.")
-@click.option("--features", type=click.Path(path_type=Path), help="Feature file of the samples.")
-@click.option("--images", type=click.Path(path_type=Path), help="Folder of the images, named as in training.")
-@click.option("--labels", type=click.Path(path_type=Path), help="CSV of the samples to predict; labels are not needed.")
-@click.option("--weights", metavar="NAME|FILE", help="Where the backbone's weights are now, if they have moved.")
-@click.option("--device", default="auto", metavar="auto|cpu|cuda|mps")
-@click.option("--on-error", default="stop", type=click.Choice(["stop", "quarantine"]), help="As for extract.")
+@sample_options(labels_help="CSV of the samples to predict; labels are not needed.")
 @click.option("--output", type=click.Path(path_type=Path), default=Path("predictions.csv"), show_default=True)
 @click.option("--probabilities", is_flag=True, help="Add a column for each class.")
 @click.option(
@@ -54,15 +48,21 @@ def command(
     from cellfeat.extraction.store import load_features
     from cellfeat.heads.bundle import load_bundle
 
-    if (features is None) == (images is None):
-        raise click.UsageError("give one of --features FILE and --images DIR")
+    check_source(features, images)
     if features and flags["labels"]:
         raise click.UsageError("--labels goes with --images: the samples of --features stand in its file")
     if output.is_dir():
         raise click.UsageError(f"--output {output} is a folder; expected the name of a CSV file")
     bundle = load_bundle(model)
-    loaded = load_features(features) if features else _extracted(bundle, images or Path(), output, **flags)
-    predictions = predict(bundle, loaded, min_probability=min_probability, abstain_word=abstain_word, coverage=coverage)
+    if features:
+        samples = load_features(features)
+    else:
+        folder = images or Path()
+        kept = output.with_suffix(f".{mark_of(folder, flags['labels'])}.features.h5")
+        samples = features_as_fitted(bundle, folder, kept, **flags)
+    predictions = predict(
+        bundle, samples, min_probability=min_probability, abstain_word=abstain_word, coverage=coverage
+    )
     save_predictions(predictions, bundle, output, with_probabilities=probabilities)
     for line in _remarks(predictions, min_probability):
         click.echo(line, err=True)
@@ -88,46 +88,3 @@ def _remarks(predictions: "Predictions", min_probability: float) -> "Iterator[st
         yield f"sets of coverage {sets.coverage:g}: {sets_phrase(sets.summary(predictions.is_read))}"
     if sets.unlimited:
         yield printable(f"in every set, for want of {groups_needed(sets.coverage)} groups: {first_ten(sets.unlimited)}")
-
-
-def _extracted(
-    bundle: "Bundle",
-    images: Path,
-    output: Path,
-    *,
-    labels: Path | None,
-    weights: str | None,
-    device: str,
-    on_error: str,
-) -> "Features":
-    """Extract images by the recipe that the head was fitted on; the features are kept beside the predictions."""
-    from cellfeat.commands.console import ConsoleObserver
-    from cellfeat.extraction.extract import extract, settings_like
-    from cellfeat.extraction.store import load_features
-
-    settings = settings_like(
-        bundle.provenance["settings"],
-        bundle.recipe,
-        images=images,
-        output=output,
-        labels=labels,
-        weights=weights,
-    )
-    here = {
-        "output": output.with_suffix(f".{_which(images, labels)}.features.h5"),
-        "device": device,
-        "on_error": on_error,
-    }
-    settings = settings.model_copy(update={"extraction": settings.extraction.model_copy(update=here)})
-    with ConsoleObserver() as observer:
-        # Images that have come or gone since an earlier prediction are no reason to begin anew, or to refuse.
-        extraction = extract(settings, observer=observer, expected_recipe=bundle.recipe, update=True)
-    return load_features(extraction.path)
-
-
-def _which(images: Path, labels: Path | None) -> str:
-    """A mark of a folder and a table: the next ones' predictions may well have the same --output."""
-    from cellfeat.provenance import digest_file, digest_json
-
-    folder = str(images.resolve())
-    return digest_json([folder, digest_file(labels)] if labels else folder).removeprefix("sha256:")[:8]

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellfeat.comparison.scores import encode
-from cellfeat.comparison.task import Task
+from cellfeat.comparison.task import LabelledSamples, Task
 from cellfeat.errors import BundleError
 from cellfeat.heads.bundle import Bundle
 from cellfeat.heads.conformal import ClassScores, check_coverage, group_weights
@@ -126,18 +126,25 @@ def held_out_metrics(task: Task, sets: PredictionSets) -> dict[str, Any]:
     whatever the samples are, because each fold's samples set the thresholds of the others: where one fold falls short,
     its low probabilities lower the thresholds of the rest. What tells is how far single folds lie apart.
     """
-    codes = encode(task.y, task.classes)
-    is_covered = sets.holds[np.arange(len(codes)), codes]
-    weight = group_weights(codes, task.groups)
+    return set_metrics(task, sets) | {
+        "per_class_coverage_per_fold": [_covered(task, sets, fold.test) for fold in task.folds],
+    }
 
-    def covered(rows: Integers) -> list[float]:
-        hits = np.bincount(codes[rows], weights=weight[rows] * is_covered[rows])
-        return (hits / np.bincount(codes[rows], weights=weight[rows])).tolist()
 
+def set_metrics(samples: LabelledSamples, sets: PredictionSets) -> dict[str, Any]:
+    """How often the true class was in the set, over all these samples, and how large the sets were."""
     return {
         "coverage": sets.coverage,
         **sets.summary(),
-        "per_class_coverage": covered(np.arange(len(codes))),
-        "per_class_coverage_per_fold": [covered(fold.test) for fold in task.folds],
+        "per_class_coverage": _covered(samples, sets, np.arange(len(samples.y))),
         "unlimited": list(sets.unlimited),
     }
+
+
+def _covered(samples: LabelledSamples, sets: PredictionSets, rows: Integers) -> list[float]:
+    """Share of each class's groups that held their class, over some rows."""
+    codes = encode(samples.y, samples.classes)
+    weight = group_weights(codes, samples.groups)[rows]
+    is_covered = sets.holds[rows, codes[rows]]
+    hits = np.bincount(codes[rows], weights=weight * is_covered)
+    return (hits / np.bincount(codes[rows], weights=weight)).tolist()

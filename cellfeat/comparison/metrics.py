@@ -21,7 +21,7 @@ from cellfeat.comparison.scores import (
     reliability,
     selective_accuracy,
 )
-from cellfeat.comparison.task import Task
+from cellfeat.comparison.task import LabelledSamples, Task
 from cellfeat.heads.conformal import ClassScores
 from cellfeat.heads.temperature import fit_temperature, tempered
 
@@ -43,10 +43,18 @@ def score(task: Task, head: str, raw: Floats) -> HeadResult:
     temperatures = fold_temperatures(task, raw)
     probabilities = tempered_folds(task, raw, temperatures)
     sets = held_out_sets(task, raw, temperatures, REPORTED_COVERAGE)
-    metrics = _metrics(task, head, probabilities) | _probability_metrics(task, raw, probabilities)
-    metrics["prediction_sets"] = held_out_metrics(task, sets)
+    is_tempered = task.design.calibrate == "temperature"
+    metrics = {
+        **_metrics(task, head, probabilities),
+        "temperature": fit_temperature(raw, encode(task.y, task.classes)) if is_tempered else 1.0,
+        **probability_metrics(task, probabilities),
+        **uncalibrated_metrics(task, raw),
+        "prediction_sets": held_out_metrics(task, sets),
+    }
     class_scores = ClassScores.of(tempered(raw, metrics["temperature"]), encode(task.y, task.classes), task.groups)
-    return HeadResult(head, _prediction_table(task, head, probabilities), metrics, class_scores=class_scores)
+    predictions = prediction_table(task, head, probabilities)
+    predictions.insert(1, "fold", _fold_of_sample(task))
+    return HeadResult(head, predictions, metrics, class_scores=class_scores)
 
 
 def fold_temperatures(task: Task, probabilities: Floats) -> list[float]:
@@ -69,57 +77,77 @@ def tempered_folds(task: Task, probabilities: Floats, temperatures: Sequence[flo
     return out
 
 
-def _prediction_table(task: Task, head: str, probabilities: Floats) -> pd.DataFrame:
-    fold_of_sample = np.empty(len(task.y), dtype=np.int64)
+def _fold_of_sample(task: Task) -> NDArray[np.integer]:
+    """Number of the fold that each sample was predicted in, from 1."""
+    number_of = np.empty(len(task.y), dtype=np.int64)
     for number, fold in enumerate(task.folds, start=1):
-        fold_of_sample[fold.test] = number
+        number_of[fold.test] = number
+    return number_of
+
+
+def prediction_table(samples: LabelledSamples, head: str, probabilities: Floats) -> pd.DataFrame:
+    """Set out what a head says of each sample: see `HeadResult`; without the fold."""
     columns = {
-        "sample_id": task.sample_id,
-        "fold": fold_of_sample,
-        "head": np.full(len(task.y), head),
-        "label": task.y,
-        "predicted": _most_probable(task, probabilities),
+        "sample_id": samples.sample_id,
+        "head": np.full(len(samples.y), head),
+        "label": samples.y,
+        "predicted": most_probable(samples, probabilities),
     }
-    by_class = {f"{PROBABILITY_PREFIX}{name}": probabilities[:, i] for i, name in enumerate(task.classes)}
+    by_class = {f"{PROBABILITY_PREFIX}{name}": probabilities[:, i] for i, name in enumerate(samples.classes)}
     return pd.DataFrame(columns | by_class)
 
 
-def _most_probable(task: Task, probabilities: Floats) -> Strings:
-    return np.array(task.classes)[probabilities.argmax(axis=1)]
+def most_probable(samples: LabelledSamples, probabilities: Floats) -> Strings:
+    """The class of the highest probability, shape ``(n_samples,)``."""
+    return np.array(samples.classes)[probabilities.argmax(axis=1)]
 
 
 def _metrics(task: Task, head: str, probabilities: Floats) -> dict[str, Any]:
-    y, classes, predicted = task.y, task.classes, _most_probable(task, probabilities)
-    interval = task.bootstrap.interval(predicted, level=LEVEL)
+    y, predicted = task.y, most_probable(task, probabilities)
     return {
         "head": head,
-        "balanced_accuracy": balanced_accuracy(y, predicted, classes),
-        "ci_low": interval.low,
-        "ci_high": interval.high,
-        "ci_level": LEVEL,
-        "per_fold": [balanced_accuracy(y[fold.test], predicted[fold.test], classes) for fold in task.folds],
-        "classes": list(classes),
-        "per_class_recall": per_class_recall(y, predicted, classes).tolist(),
-        "per_class_recall_ci": task.bootstrap.recall_intervals(predicted, level=LEVEL).tolist(),
-        "macro_f1": macro_f1(y, predicted, classes),
-        "confusion_matrix": confusion_matrix(y, predicted, classes).tolist(),
+        **class_metrics(task, predicted),
+        "per_fold": [balanced_accuracy(y[fold.test], predicted[fold.test], task.classes) for fold in task.folds],
         **asdict(task.counts),
         **asdict(task.design),
         "provenance": asdict(task.provenance),
     }
 
 
-def _probability_metrics(task: Task, raw: Floats, probabilities: Floats) -> dict[str, Any]:
-    y, classes = task.y, task.classes
-    is_tempered = task.design.calibrate == "temperature"
+def class_metrics(samples: LabelledSamples, predicted: Strings) -> dict[str, Any]:
+    """Score the classes that were predicted, shape ``(n_samples,)``, as plain JSON values."""
+    y, classes = samples.y, samples.classes
+    interval = samples.bootstrap.interval(predicted, level=LEVEL)
     return {
-        "temperature": fit_temperature(raw, encode(y, classes)) if is_tempered else 1.0,
+        "balanced_accuracy": balanced_accuracy(y, predicted, classes),
+        "ci_low": interval.low,
+        "ci_high": interval.high,
+        "ci_level": LEVEL,
+        "classes": list(classes),
+        "per_class_recall": per_class_recall(y, predicted, classes).tolist(),
+        "per_class_recall_ci": samples.bootstrap.recall_intervals(predicted, level=LEVEL).tolist(),
+        "macro_f1": macro_f1(y, predicted, classes),
+        "confusion_matrix": confusion_matrix(y, predicted, classes).tolist(),
+    }
+
+
+def probability_metrics(samples: LabelledSamples, probabilities: Floats) -> dict[str, Any]:
+    """Score probabilities as they are given to users, shape ``(n_samples, n_classes)``, as plain JSON values."""
+    y, classes = samples.y, samples.classes
+    return {
         "log_loss": log_loss(y, probabilities, classes),
-        "log_loss_uncalibrated": log_loss(y, raw, classes),
         "calibration_error": calibration_error(y, probabilities, classes),
-        "calibration_error_uncalibrated": calibration_error(y, raw, classes),
         "abstaining": _abstaining(y, probabilities, classes),
         "reliability": reliability(y, probabilities, classes).tolist(),
+    }
+
+
+def uncalibrated_metrics(samples: LabelledSamples, raw: Floats) -> dict[str, Any]:
+    """Score probabilities as they come from the head, to be held beside those of `probability_metrics`."""
+    y, classes = samples.y, samples.classes
+    return {
+        "log_loss_uncalibrated": log_loss(y, raw, classes),
+        "calibration_error_uncalibrated": calibration_error(y, raw, classes),
         "reliability_uncalibrated": reliability(y, raw, classes).tolist(),
     }
 

@@ -93,11 +93,7 @@ def predict(
         differences.
     """
     _check_abstention(bundle, min_probability, abstain_word)
-    if features.fingerprint != bundle.fingerprint:
-        raise FingerprintError(
-            f"{features.path}: made by another recipe than the features that this head was fitted on "
-            f"({'; '.join(differences(bundle.recipe, features.recipe))}); extract with the settings of the head"
-        )
+    check_recipe(bundle, features)
     is_ok = features.status == Status.OK
     probabilities = np.full((len(features), len(bundle.classes)), np.nan)
     if is_ok.any():
@@ -111,6 +107,15 @@ def predict(
     predicted = classes[np.where(abstained, abstain, column)]
     sets = None if coverage is None else sets_of(bundle, probabilities, coverage)
     return Predictions(features.sample_id, predicted, probabilities, tuple(bundle.classes), abstained, sets)
+
+
+def check_recipe(bundle: Bundle, features: Features) -> None:
+    """Raise `FingerprintError` unless features were made as those that a head was fitted on."""
+    if features.fingerprint != bundle.fingerprint:
+        raise FingerprintError(
+            f"{features.path}: made by another recipe than the features that this head was fitted on "
+            f"({'; '.join(differences(bundle.recipe, features.recipe))}); extract with the settings of the head"
+        )
 
 
 def _check_abstention(bundle: Bundle, min_probability: float, abstain_word: str) -> None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from cellfeat.comparison.curve import LearningCurves, curve_table
+from cellfeat.comparison.held_out import HeldOut
 from cellfeat.comparison.pictures import draw_confusion, draw_curves, draw_recalls, draw_reliability, save_figure
 from cellfeat.comparison.repeats import Repeats
 from cellfeat.comparison.result import Comparison, HeadResult
@@ -59,13 +60,21 @@ def write_report(
 
 def write_head_report(result: HeadResult, folder: Path) -> list[Path]:
     """Write what was found of one head: metrics, out-of-fold predictions, and pictures as `write_report` has them."""
-    writers: dict[str, Callable[[Path], None]] = {
-        "metrics.json": lambda path: _write_json(path, result.metrics),
+    return _publish_all(_result_writers(result, result.metrics), folder)
+
+
+def write_held_out(found: HeldOut, folder: Path) -> list[Path]:
+    """Write what a saved head did on held-out samples, in files of the names that `write_head_report` gives."""
+    return _publish_all(_result_writers(found.result, _heading() | found.record()), folder)
+
+
+def _result_writers(result: HeadResult, record: Mapping[str, Any]) -> dict[str, Callable[[Path], None]]:
+    return {
+        "metrics.json": lambda path: _write_json(path, record),
         "predictions.parquet": lambda path: result.predictions.to_parquet(path, index=False),
         "confusion.png": lambda path: save_figure(draw_confusion(result), path),
         "reliability.png": lambda path: save_figure(draw_reliability([result]), path),
     }
-    return _publish_all(writers, folder)
 
 
 def write_curves(found: LearningCurves, folder: Path) -> list[Path]:

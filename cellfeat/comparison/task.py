@@ -1,7 +1,7 @@
 """What every head of a comparison is given: the same samples, the same folds and the same bootstrap draws."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -19,6 +19,7 @@ from cellfeat.provenance import canonical_json, digest_bytes, digest_file, diges
 Strings = NDArray[np.str_]
 Integers = NDArray[np.integer]
 Floats = NDArray[np.floating]
+Bools = NDArray[np.bool_]
 
 
 @dataclass(frozen=True)
@@ -111,33 +112,48 @@ class Provenance:
 
 
 @dataclass(frozen=True)
-class Task:
-    """What every head is given: the same samples, the same folds and the same bootstrap draws.
+class LabelledSamples:
+    """Samples that were read and are labelled, with what must not be torn apart.
 
     Parameters
     ----------
-    sample_id, y, groups
-        Of the samples used, shape ``(n_samples,)``.
+    sample_id, pixel_digest, y, groups
+        Of these samples, shape ``(n_samples,)``.
     embeddings
         Shape ``(n_samples, n_views, embedding_dim)``.
     classes
         All classes, sorted.
-    folds
-        One split a fold.
-    bootstrap
-        Intervals over `y` and `groups`.
     """
 
     sample_id: Strings
+    pixel_digest: Strings
     y: Strings
     groups: Integers
     embeddings: Floats
     classes: tuple[str, ...]
-    folds: tuple[Fold, ...]
-    bootstrap: GroupBootstrap
     counts: Counts
     design: Design
     provenance: Provenance
+
+    @cached_property
+    def bootstrap(self) -> GroupBootstrap:
+        """Intervals over `y` and `groups`, all from the same draws."""
+        return GroupBootstrap(
+            self.y, self.groups, self.classes, n_draws=self.design.draws, random_state=self.design.random_state
+        )
+
+
+@dataclass(frozen=True)
+class Task(LabelledSamples):
+    """What every head is given: the same samples, the same folds and the same bootstrap draws.
+
+    Parameters
+    ----------
+    folds
+        One split a fold.
+    """
+
+    folds: tuple[Fold, ...]
 
     @cached_property
     def digest(self) -> str:
@@ -169,9 +185,45 @@ def prepare(
     SplitError, UnknownNameError
         If the samples cannot be grouped or split as asked.
     """
-    label = features.label if labels is None else _relabelled(features, labels)
+    samples = labelled_samples(features, design, labels=labels, say=say)
+    try:
+        folds = grouped_folds(samples.y, samples.groups, design.folds, random_state=design.random_state)
+    except SplitError as error:
+        if not samples.counts.near_copies_joined:
+            raise
+        raise SplitError(
+            f"{error}; near copies are kept together, as {audited_path(features.path)} has them: --groups copies does "
+            "without"
+        ) from None
+    return Task(**{field.name: getattr(samples, field.name) for field in fields(samples)}, folds=tuple(folds))
+
+
+def labelled_samples(
+    features: Features,
+    design: Design,
+    *,
+    labels: Mapping[str, str] | None = None,
+    is_left_out: Bools | None = None,
+    say: Callable[[str], None] = lambda _line: None,
+) -> LabelledSamples:
+    """Choose the samples that have both a label and an embedding, and group them.
+
+    Parameters
+    ----------
+    labels, say
+        As for `prepare`.
+    is_left_out
+        Which samples are none of them all the same, shape ``(len(features),)``.
+
+    Raises
+    ------
+    ManifestError, SplitError, UnknownNameError
+        As for `prepare`, where no fold has a part in it.
+    """
+    label = chosen_labels(features, labels)
     is_ok, is_labelled = features.status == Status.OK, label != ""
-    rows = np.flatnonzero(is_ok & is_labelled)
+    is_chosen = is_ok & is_labelled if is_left_out is None else is_ok & is_labelled & ~is_left_out
+    rows = np.flatnonzero(is_chosen)
     if not rows.size:
         raise SplitError(
             f"{features.path}: no sample has both a label and an embedding ({np.count_nonzero(is_labelled)} of "
@@ -186,23 +238,13 @@ def prepare(
             f"not be one over all; mend the images, or leave these classes out of the labels"
         )
     near_copies_joined = audited_groups(features) is not None if takes_audited(design.groups) else None
-    try:
-        folds = grouped_folds(y, groups, design.folds, random_state=design.random_state)
-    except SplitError as error:
-        if not near_copies_joined:
-            raise
-        raise SplitError(
-            f"{error}; near copies are kept together, as {audited_path(features.path)} has them: --groups copies does "
-            "without"
-        ) from None
-    return Task(
+    return LabelledSamples(
         sample_id=features.sample_id[rows],
+        pixel_digest=features.pixel_digest[rows],
         y=y,
         groups=groups,
         embeddings=features.embeddings[rows],
         classes=classes,
-        folds=tuple(folds),
-        bootstrap=GroupBootstrap(y, groups, classes, n_draws=design.draws, random_state=design.random_state),
         counts=Counts(
             n_samples=len(rows),
             n_groups=len(np.unique(groups)),
@@ -233,7 +275,16 @@ def _provenance(features: Features, design: Design, rows: Integers, y: Strings, 
     )
 
 
-def _relabelled(features: Features, labels: Mapping[str, str]) -> Strings:
+def chosen_labels(features: Features, labels: Mapping[str, str] | None) -> Strings:
+    """Each sample's label, shape ``(n_samples,)``: that of `labels` where there are any, else the extracted one.
+
+    Raises
+    ------
+    ManifestError
+        If `labels` has an id that the features lack.
+    """
+    if labels is None:
+        return features.label
     strange = sorted(labels.keys() - set(features.sample_id.tolist()))
     if strange:
         raise ManifestError(

@@ -14,6 +14,7 @@ from rich.text import Text
 
 from cellfeat.comparison.audit import Audit, Finding
 from cellfeat.comparison.curve import LearningCurves
+from cellfeat.comparison.held_out import HeldOut
 from cellfeat.comparison.names import clean_text, shorten
 from cellfeat.comparison.repeats import Repeats
 from cellfeat.comparison.result import Comparison, HeadDifference, HeadResult
@@ -243,6 +244,49 @@ def sets_phrase(summary: Mapping[str, Any]) -> str:
         f"{summary['mean_size']:.2f} classes a set; {summary['one']:.0%} hold one, {summary['several']:.0%} several, "
         f"{summary['none']:.0%} none"
     )
+
+
+def held_out_lines(found: HeldOut) -> list[str]:
+    """Tell the score on held-out samples, what was left out of it, and whether the folds had promised as much."""
+    metrics = found.result.metrics
+    lines = [
+        f"{found.result.line()} on {metrics['n_samples']:,} held-out samples in {metrics['n_groups']:,} groups",
+        *_left_out_lines(found),
+        found.verdict(),
+    ]
+    return [_one_line(line) for line in lines]
+
+
+def _left_out_lines(found: HeldOut) -> Iterator[str]:
+    metrics = found.result.metrics
+    if found.n_seen is None:
+        yield "whether it was fitted on any of them, this saved head does not tell: fit it again to know"
+    elif found.n_seen:
+        yield (
+            f"left out: {found.n_seen:,} with the very pixels of samples that it was fitted on; with them "
+            f"{found.with_seen:.3f}"
+        )
+    if metrics["n_unlabelled"]:
+        yield f"left out: {metrics['n_unlabelled']:,} without a label"
+    if metrics["n_failed"]:
+        yield f"left out: {metrics['n_failed']:,} that could not be read"
+
+
+def held_out_details(found: HeldOut) -> list[str]:
+    """Tell whether the probabilities and the prediction sets keep on these samples what they promise."""
+    metrics = found.result.metrics
+    uncalibrated = metrics["calibration_error_uncalibrated"]
+    before = "" if metrics["calibrate"] == "none" else f"; as the head gives them {uncalibrated:.3f}"
+    lines = [f"calibration error of the probabilities {metrics['calibration_error']:.3f}{before}"]
+    sets = metrics.get("prediction_sets")
+    if sets is not None:
+        covered = sets["per_class_coverage"]
+        lowest = shorten(metrics["classes"][int(np.argmin(covered))])
+        lines.append(
+            f"predict --coverage {sets['coverage']:g}: the true class was in the set {np.mean(covered):.1%} of the "
+            f"time (mean over classes), {min(covered):.1%} for {lowest}, the lowest; {sets_phrase(sets)}"
+        )
+    return lines
 
 
 def render_counts(found: Audit) -> Table:

@@ -1,8 +1,8 @@
 """A fitted head in a folder of plain files, saved and loaded without executing code.
 
 ``bundle.json`` says what the head is and holds the digest of every other file and of itself; ``arrays.safetensors``
-holds its arrays, one ``.txt`` file each of its texts, and ``scores.safetensors`` what prediction sets need. No format
-that can run code (pickle, joblib) is read.
+holds its arrays, one ``.txt`` file each of its texts, ``scores.safetensors`` what prediction sets need, and
+``samples.safetensors`` what it was fitted on. No format that can run code (pickle, joblib) is read.
 """
 
 import json
@@ -21,6 +21,7 @@ from cellfeat.errors import BundleError, HeadError, MissingFileError
 from cellfeat.heads.base import HeadClassifier
 from cellfeat.heads.conformal import ClassScores
 from cellfeat.heads.registry import HEADS, head_class, head_inputs
+from cellfeat.heads.seen import SeenSamples
 from cellfeat.heads.state import HeadState, plain_params
 from cellfeat.heads.temperature import COLDEST, HOTTEST, tempered
 from cellfeat.provenance import digest_bytes, digest_json, publish_folder
@@ -29,10 +30,14 @@ FORMAT = 1
 RECORD_FILE = "bundle.json"
 ARRAYS_FILE = "arrays.safetensors"
 CLASS_SCORES_FILE = "scores.safetensors"
+SEEN_FILE = "samples.safetensors"
 MAX_RECORD_BYTES = 16_000_000
 MAX_FILE_BYTES = 4_000_000_000
 SUM_TOLERANCE = 1e-3
 """How far from 1 the probabilities of a sample may add up: far more than rounding, in float32 too."""
+_PARTS = {CLASS_SCORES_FILE: "class_scores", SEEN_FILE: "seen"}
+"""Files of arrays that a head may do without, and what they hold."""
+_ARRAYS_FILES = (ARRAYS_FILE, *_PARTS)
 _TEXT_FILE = re.compile(r"[A-Za-z0-9_]+\.txt")
 _FIELDS: dict[str, type] = {
     "head_name": str,
@@ -83,6 +88,8 @@ class Bundle:
     class_scores
         Out-of-fold probabilities of the true classes, tempered by `temperature`; None in heads saved before there were
         prediction sets.
+    seen
+        The samples that it was fitted on; None in heads saved before they were kept.
 
     Raises
     ------
@@ -102,6 +109,7 @@ class Bundle:
     embedding_dim: int
     temperature: float = 1.0
     class_scores: ClassScores | None = None
+    seen: SeenSamples | None = None
 
     def __post_init__(self) -> None:
         unnamed = sorted({str(label) for label in self.head.classes_} - set(self.classes))
@@ -146,18 +154,25 @@ class Bundle:
             If the embeddings have another length, no view, or hold NaN, or what the head says of them are no
             probabilities.
         """
-        self._check_embeddings(embeddings)
-        columns = [self.classes.index(str(label)) for label in self.head.classes_]
-        probabilities = np.zeros((len(embeddings), len(self.classes)))
-        raw = np.mean([self.head.predict_proba(X) for X in self._inputs(embeddings)], axis=0)
-        probabilities[:, columns] = tempered(raw, self.temperature)
-        if not np.allclose(probabilities.sum(axis=1), 1, atol=SUM_TOLERANCE):  # NaN is not close to anything
-            raise HeadError(f"the head {self.head_name!r} gives no probabilities that add up to 1; fit it again")
-        return probabilities
+        return self._probabilities(embeddings, self.temperature)
+
+    def uncalibrated_proba(self, embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Predict class probabilities as the head gives them, without the temperature; else as `predict_proba`."""
+        return self._probabilities(embeddings, 1.0)
 
     def predict(self, embeddings: NDArray[np.float32]) -> list[str]:
         """Predict the most probable class of each sample from embeddings of shape (n_samples, n_views, dim)."""
         return [self.classes[column] for column in self.predict_proba(embeddings).argmax(axis=1)]
+
+    def _probabilities(self, embeddings: NDArray[np.float32], temperature: float) -> NDArray[np.float64]:
+        self._check_embeddings(embeddings)
+        columns = [self.classes.index(str(label)) for label in self.head.classes_]
+        probabilities = np.zeros((len(embeddings), len(self.classes)))
+        raw = np.mean([self.head.predict_proba(X) for X in self._inputs(embeddings)], axis=0)
+        probabilities[:, columns] = tempered(raw, temperature)
+        if not np.allclose(probabilities.sum(axis=1), 1, atol=SUM_TOLERANCE):  # NaN is not close to anything
+            raise HeadError(f"the head {self.head_name!r} gives no probabilities that add up to 1; fit it again")
+        return probabilities
 
     def _inputs(self, embeddings: NDArray[np.float32]) -> Iterable[NDArray[np.float32]]:
         if HEADS[self.head_name].views == "mean" or embeddings.shape[1] == self.n_views:
@@ -220,8 +235,8 @@ def save_bundle(bundle: Bundle, folder: Path | str) -> None:
     state = bundle.head.get_state()
     files = {f"{name}.txt": text.encode() for name, text in state.texts.items()}
     files[ARRAYS_FILE] = _arrays_content(state.arrays)
-    if bundle.class_scores is not None:
-        files[CLASS_SCORES_FILE] = _arrays_content(bundle.class_scores.arrays())
+    parts = {name: getattr(bundle, field) for name, field in _PARTS.items()}
+    files |= {name: _arrays_content(part.arrays()) for name, part in parts.items() if part is not None}
     record = {**_record(bundle), "files": {name: digest_bytes(content) for name, content in sorted(files.items())}}
     record["digest"] = digest_json(record)
     files[RECORD_FILE] = json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False).encode()
@@ -250,8 +265,7 @@ def check_bundle_folder(folder: Path | str) -> None:
     present = {path.name for path in folder.iterdir()}
     own = {
         RECORD_FILE,
-        ARRAYS_FILE,
-        CLASS_SCORES_FILE,
+        *_ARRAYS_FILES,
         *_REPORT_FILES,
         *(name for name in present if _TEXT_FILE.fullmatch(name)),
     }
@@ -282,13 +296,28 @@ def load_bundle(folder: Path | str) -> Bundle:
     """
     folder = Path(folder)
     record = _read_record(folder / RECORD_FILE)
-    state, class_scores = _read_files(folder, record["files"], n_classes=len(record["classes"]))
+    contents = _read_files(folder, record["files"])
+    arrays = {name: _parse_arrays(folder / name, contents.pop(name)) for name in _ARRAYS_FILES if name in contents}
+    texts = {name.removesuffix(".txt"): _decode(folder / name, content) for name, content in contents.items()}
     try:
+        state = HeadState(arrays.pop(ARRAYS_FILE, {}), texts)
         head = head_class(record["head_name"])(**record["params"]).set_state(state)
     except (HeadError, TypeError) as error:
         raise BundleError(f"{folder}: not a saved head {record['head_name']!r}: {error}") from None
     fields = {name: record[name] for name in _FIELDS if name not in ("params", "files")}
-    return Bundle(head=head, class_scores=class_scores, **fields)
+    parts: dict[str, Any] = {
+        _PARTS[name]: _restored(folder / name, arrays[name], len(record["classes"])) for name in arrays
+    }
+    return Bundle(head=head, **fields, **parts)
+
+
+def _restored(path: Path, arrays: dict[str, NDArray[Any]], n_classes: int) -> ClassScores | SeenSamples:
+    try:
+        if path.name == SEEN_FILE:
+            return SeenSamples.restored(arrays)
+        return ClassScores.restored(arrays, n_classes)
+    except HeadError as error:
+        raise BundleError(f"{path}: not the file of a saved head: {error}") from None
 
 
 def _read_record(path: Path) -> dict[str, Any]:
@@ -331,18 +360,14 @@ def _check_digest(path: Path, got: str, expected: object) -> None:
         raise BundleError(f"{path} is damaged or was changed: expected {expected}, got {got}; {_SAVE_AGAIN}")
 
 
-def _read_files(folder: Path, digests: dict[str, Any], *, n_classes: int) -> tuple[HeadState, ClassScores | None]:
+def _read_files(folder: Path, digests: dict[str, Any]) -> dict[str, bytes]:
     for name in digests:
-        if name not in (ARRAYS_FILE, CLASS_SCORES_FILE) and not _TEXT_FILE.fullmatch(name):
+        if name not in _ARRAYS_FILES and not _TEXT_FILE.fullmatch(name):
             raise BundleError(
                 f"{folder / RECORD_FILE}: files: expected {ARRAYS_FILE} and NAME.txt, got {name!r}; "
                 "do not use this bundle"
             )
-    contents = {name: _read_verified(folder / name, digest) for name, digest in digests.items()}
-    arrays = _parse_arrays(folder / ARRAYS_FILE, contents.pop(ARRAYS_FILE, b""))
-    class_scores = _parse_class_scores(folder / CLASS_SCORES_FILE, contents.pop(CLASS_SCORES_FILE, None), n_classes)
-    texts = {name.removesuffix(".txt"): _decode(folder / name, content) for name, content in contents.items()}
-    return HeadState(arrays, texts), class_scores
+    return {name: _read_verified(folder / name, digest) for name, digest in digests.items()}
 
 
 def _read_verified(path: Path, digest: object) -> bytes:
@@ -365,15 +390,6 @@ def _parse_arrays(path: Path, content: bytes) -> dict[str, NDArray[Any]]:
         return safetensors.numpy.load(content)
     except (SafetensorError, KeyError, ValueError) as error:  # KeyError: a type that numpy lacks
         raise BundleError(f"{path}: not a safetensors file: {error}; {_SAVE_AGAIN}") from None
-
-
-def _parse_class_scores(path: Path, content: bytes | None, n_classes: int) -> ClassScores | None:
-    if content is None:
-        return None
-    try:
-        return ClassScores.restored(_parse_arrays(path, content), n_classes)
-    except HeadError as error:
-        raise BundleError(f"{path}: not the scores of a saved head: {error}") from None
 
 
 def _decode(path: Path, content: bytes) -> str:

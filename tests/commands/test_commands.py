@@ -470,6 +470,74 @@ def test_predict_reads_images_in_every_layout(folder: Path, layout: str) -> None
     assert len(list(csv.reader((folder / f"{layout}.csv").open()))) == (11 if layout == "folders" else 21)
 
 
+@pytest.fixture(scope="module")
+def fitted_on_part(folder: Path) -> Path:
+    """A head that was fitted on the first 100 samples; ``late.csv`` has the labels of the last 60."""
+    heading, *rows = rows_of(folder / "labels.csv")
+    for name, part in (("early.csv", rows[:100]), ("late.csv", rows[90:])):
+        with (folder / name).open("w", newline="") as file:
+            csv.writer(file).writerows([heading, *part])
+    early = ("--labels", "early.csv", "--set", "labels.unmatched=listed", "--set", "comparison.folds=3")
+    assert run_cli(folder, *EXTRACT, *early, "--output", "features/early.h5").returncode == 0
+    done = run_cli(
+        folder, "fit", "--head", "logreg", "--folds", "3", "--features", "features/early.h5", "--output", "early"
+    )
+    assert done.returncode == 0, done.stderr
+    return folder
+
+
+def test_score_leaves_out_what_the_head_was_fitted_on(fitted_on_part: Path) -> None:
+    done = run_cli(fitted_on_part, "score", "--model", "early", "--images", "images", "--labels", "late.csv")
+    assert done.returncode == 0, done.stderr
+    record = json.loads((fitted_on_part / "early_held_out" / "metrics.json").read_text())
+    n_seen = record["n_seen"]
+    assert 10 <= n_seen < 20  # the ten, and copies of others that synthetic cells hold
+    assert record["n_samples"] == 60 - n_seen
+    first, second, third, *_ = done.stdout.splitlines()
+    assert first.startswith(f"logreg: balanced accuracy {record['balanced_accuracy']:.3f} [")
+    assert f" on {60 - n_seen} held-out samples in " in first
+    assert second.startswith(f"left out: {n_seen} with the very pixels of samples that it was fitted on; with them ")
+    assert third == record["out_of_fold"]["verdict"]
+    names = {path.name for path in (fitted_on_part / "early_held_out").iterdir()}
+    assert {"metrics.json", "predictions.parquet", "confusion.png", "reliability.png"} < names
+
+    (features,) = (line for line in done.stdout.splitlines() if line.startswith("features: "))
+    file = features.removeprefix("features: ").partition(" (")[0]
+    again = run_cli(
+        fitted_on_part, "score", "--model", "early", "--features", file, "--labels", "late.csv", "--output", "again"
+    )
+    assert again.stdout.splitlines()[:3] == [first, second, third]
+
+
+def test_score_refuses_labels_that_the_head_does_not_know_before_it_extracts(fitted_on_part: Path) -> None:
+    text = (fitted_on_part / "late.csv").read_text()
+    (fitted_on_part / "renamed.csv").write_text(text.replace("HeLa", "Hela"))
+    done = run_cli(
+        fitted_on_part, "score", "--model", "early", "--images", "images", "--labels", "renamed.csv", "--output", "no"
+    )
+    assert done.returncode == 1
+    assert "renamed.csv: labels that the head does not know: Hela; did you mean 'HeLa'?" in done.stderr
+    assert not list((fitted_on_part / "no").glob("*"))
+    without = run_cli(fitted_on_part, "score", "--model", "early", "--images", "images", "--output", "no")
+    assert (without.returncode, "no sample is labelled" in without.stderr) == (1, True)
+
+
+def test_score_refuses_what_is_no_test(folder: Path) -> None:
+    run_cli(folder, "fit", "--head", "knn", "--folds", "3", "--output", "all")
+    done = run_cli(folder, "score", "--model", "all", "--features", "features/cells.h5")
+    assert done.returncode == 1
+    assert "the head was fitted on all of these 150 samples" in done.stderr
+
+
+def test_score_takes_folders_for_labels_where_training_did(folder: Path) -> None:
+    lay_out(folder)
+    layout = (*LAYOUTS["folders"], "--set", "images.channels=[0,1,2]", "--output", "features/in_folders.h5")
+    run_cli(folder, *EXTRACT, "--images", "rgb", *layout)
+    run_cli(folder, "fit", "--head", "knn", "--folds", "2", "--features", "features/in_folders.h5", "--output", "kept")
+    done = run_cli(folder, "score", "--model", "kept", "--images", "rgb", "--output", "of_folders")
+    assert "the head was fitted on all of these 20 samples" in done.stderr
+
+
 def rows_of(file: Path) -> list[list[str]]:
     return list(csv.reader(file.open()))
 

@@ -44,7 +44,7 @@ def build_features(
         group=np.full(n, "") if group is None else np.asarray(group, dtype=str),
         columns=columns or {},
         status=np.zeros(n, np.uint8) if status is None else status,
-        pixel_digest=np.array([f"digest{i}" for i in range(n)]) if pixel_digest is None else pixel_digest,
+        pixel_digest=np.array([f"{i:064x}" for i in range(n)]) if pixel_digest is None else pixel_digest,
         embeddings=embeddings.astype(np.float32),
         failures={},
         fingerprint="sha256:test",

@@ -79,7 +79,7 @@ def test_other_labels_other_pixels_and_fewer_samples_are_other_samples(make_clus
     labels = dict(zip(features.sample_id.tolist(), features.label.tolist(), strict=True))
     first, second = features.sample_id[:2].tolist()
     swapped = labels | {first: labels[second], second: labels[first]}
-    redrawn = replace(features, pixel_digest=np.array(["0" * 64, *features.pixel_digest[1:]]))
+    redrawn = replace(features, pixel_digest=np.array(["f" * 64, *features.pixel_digest[1:]]))
     asked = [(features, labels), (features, swapped), (features, labels | {first: ""}), (redrawn, labels)]
     assert labels[first] != labels[second]
     design = Design(folds=3, draws=50)

@@ -15,6 +15,7 @@ from cellfeat.errors import BundleError, CellfeatError, HeadError, MissingFileEr
 from cellfeat.heads.bundle import Bundle, describe_bundle, load_bundle, save_bundle
 from cellfeat.heads.conformal import ClassScores
 from cellfeat.heads.registry import HEADS, head_inputs, make_head
+from cellfeat.heads.seen import SeenSamples
 from cellfeat.provenance import digest_bytes, digest_json
 
 CLASSES = ["A-549", "HEK 293", "RT4"]
@@ -54,6 +55,10 @@ def fitted_bundle(name: str = "knn", *, n_views: int = 1, **fields: Any) -> Bund
 def scores_of_samples() -> ClassScores:
     probabilities = np.random.default_rng(0).dirichlet(np.ones(3), 60)
     return ClassScores.of(probabilities, np.arange(60) % 3, np.arange(60) // 2)
+
+
+def digests_of(n_samples: int) -> np.ndarray:
+    return np.array([f"{number:064x}" for number in range(n_samples)])
 
 
 @pytest.fixture
@@ -97,6 +102,15 @@ def test_the_scores_for_prediction_sets_come_back(folder: Path) -> None:
     assert loaded is not None
     for coverage in (0.5, 0.9):
         assert (loaded.thresholds(coverage) == scores.thresholds(coverage)).all()
+
+
+def test_the_samples_that_it_was_fitted_on_are_known_again(folder: Path) -> None:
+    assert load_bundle(folder).seen is None
+    save_bundle(fitted_bundle(seen=SeenSamples.of(digests_of(5))), folder)
+    seen = load_bundle(folder).seen
+    assert seen is not None
+    assert seen.holds(digests_of(7)).tolist() == [True] * 5 + [False] * 2
+    assert seen.holds(np.array([""])).tolist() == [False]
 
 
 @pytest.mark.parametrize("name", HEADS)
@@ -171,10 +185,19 @@ def test_a_folder_without_a_bundle_is_said_to_be_one(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["bundle.json", "arrays.safetensors", "scores.safetensors", "classes.txt", "lightgbm.txt"]
+    "name",
+    [
+        "bundle.json",
+        "arrays.safetensors",
+        "scores.safetensors",
+        "samples.safetensors",
+        "classes.txt",
+        "lightgbm.txt",
+    ],
 )
 def test_any_changed_byte_is_refused(tmp_path: Path, name: str) -> None:
-    save_bundle(fitted_bundle("lightgbm", class_scores=scores_of_samples()), tmp_path / "bundle")
+    bundle = fitted_bundle("lightgbm", class_scores=scores_of_samples(), seen=SeenSamples.of(digests_of(3)))
+    save_bundle(bundle, tmp_path / "bundle")
     path = tmp_path / "bundle" / name
     original = path.read_bytes()
     for position in np.random.default_rng(0).integers(len(original), size=25):
@@ -291,7 +314,14 @@ def test_arrays_that_do_not_fit_together_are_refused(folder: Path, changes: dict
 )
 def test_scores_that_do_not_fit_the_classes_are_refused(folder: Path, arrays: dict[str, np.ndarray]) -> None:
     plant(folder, "scores.safetensors", safetensors.numpy.save(arrays))
-    with pytest.raises(BundleError, match=r"scores\.safetensors: not the scores of a saved head"):
+    with pytest.raises(BundleError, match=r"scores\.safetensors: not the file of a saved head"):
+        load_bundle(folder)
+
+
+@pytest.mark.parametrize("arrays", [{}, {"pixel_digest": np.ones(32)}, {"pixel_digest": np.ones((1, 32))}])
+def test_samples_that_are_no_digests_are_refused(folder: Path, arrays: dict[str, np.ndarray]) -> None:
+    plant(folder, "samples.safetensors", safetensors.numpy.save(arrays))
+    with pytest.raises(BundleError, match=r"samples\.safetensors: not the file of a saved head"):
         load_bundle(folder)
 
 

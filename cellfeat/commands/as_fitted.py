@@ -1,0 +1,102 @@
+"""Samples for a saved head: from a feature file, or images extracted by the very recipe that it was fitted on."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from cellfeat.extraction.store import Features
+    from cellfeat.heads.bundle import Bundle
+    from cellfeat.samples.manifest import Manifest
+
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+def sample_options(*, labels_help: str) -> Callable[[Command], Command]:
+    """Add what says which head is asked of which samples, from ``--model`` to ``--on-error``."""
+
+    def add(command: Command) -> Command:
+        for option in reversed(
+            (
+                click.option("--model", required=True, type=click.Path(path_type=Path), help="Folder of a saved head."),
+                click.option("--features", type=click.Path(path_type=Path), help="Feature file of the samples."),
+                click.option(
+                    "--images", type=click.Path(path_type=Path), help="Folder of the images, named as in training."
+                ),
+                click.option("--labels", type=click.Path(path_type=Path), help=labels_help),
+                click.option(
+                    "--weights", metavar="NAME|FILE", help="Where the backbone's weights are now, if they have moved."
+                ),
+                click.option("--device", default="auto", metavar="auto|cpu|cuda|mps"),
+                click.option(
+                    "--on-error", default="stop", type=click.Choice(["stop", "quarantine"]), help="As for extract."
+                ),
+            )
+        ):
+            command = option(command)
+        return command
+
+    return add
+
+
+def check_source(features: Path | None, images: Path | None) -> None:
+    """Raise `click.UsageError` unless the samples come from one place."""
+    if (features is None) == (images is None):
+        raise click.UsageError("give one of --features FILE and --images DIR")
+
+
+def features_as_fitted(
+    bundle: "Bundle",
+    images: Path,
+    output: Path,
+    *,
+    labels: Path | None,
+    weights: str | None,
+    device: str,
+    on_error: str,
+    check: Callable[["Manifest"], None] = lambda _manifest: None,
+) -> "Features":
+    """Extract images by the recipe that the head was fitted on.
+
+    Parameters
+    ----------
+    output
+        The feature file to be; where there is one already, only what is new is extracted.
+    labels
+        Table of the samples; None takes whatever lies in `images`.
+    check
+        Told of the samples before any work begins, and may refuse them.
+    """
+    from cellfeat.commands.console import ConsoleObserver
+    from cellfeat.extraction.extract import extract, settings_like
+    from cellfeat.extraction.store import load_features
+    from cellfeat.samples.manifest import build_manifest
+
+    settings = settings_like(
+        bundle.provenance["settings"],
+        bundle.recipe,
+        images=images,
+        output=output,
+        labels=labels,
+        weights=weights,
+    )
+    here = {"output": output, "device": device, "on_error": on_error}
+    settings = settings.model_copy(update={"extraction": settings.extraction.model_copy(update=here)})
+    manifest = build_manifest(settings.images, settings.labels)
+    with ConsoleObserver() as observer:
+        for line in manifest.remarks:
+            observer.say(line)
+        check(manifest)
+        # Images that have come or gone since an earlier time are no reason to begin anew, or to refuse.
+        extraction = extract(settings, observer=observer, manifest=manifest, expected_recipe=bundle.recipe, update=True)
+    return load_features(extraction.path)
+
+
+def mark_of(images: Path, labels: Path | None) -> str:
+    """A mark of a folder and a table for a file's name: the next ones may well have the same --output."""
+    from cellfeat.provenance import digest_file, digest_json
+
+    folder = str(images.resolve())
+    return digest_json([folder, digest_file(labels)] if labels else folder).removeprefix("sha256:")[:8]
