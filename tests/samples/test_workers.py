@@ -22,7 +22,7 @@ pytestmark = pytest.mark.skipif(os.name == "nt", reason="the faults are signals"
 ROOT = Path(__file__).parents[2]
 N_SAMPLES = 12
 CHANNELS = ("red", "green")
-LARGE = 3000
+LARGE = 5000
 """Side of an image that takes a moment to decode, and more than a pipe holds."""
 
 
@@ -231,12 +231,8 @@ def test_a_process_that_cannot_be_killed_holds_nobody_up(reader: SampleReader, m
 def test_what_comes_half_is_no_sample(large_green: SampleReader) -> None:
     with Workers(seconds=60) as workers, ThreadPoolExecutor(1) as pool:
         workers.start(1)
-        (worker,) = workers._all
-        worker._wait_until_ready()
         future = pool.submit(workers.read, large_green, N_SAMPLES)
-        while worker._noted()[0] != 1:
-            time.sleep(0.001)
-        os.kill(worker.process_id, signal.SIGSEGV)
+        os.kill(wait_until_it_reads(workers, 1), signal.SIGSEGV)
         assert isinstance(future.exception(100), ImageError)
 
 
