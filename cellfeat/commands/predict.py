@@ -11,6 +11,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cellfeat.comparison.predict import Predictions
+    from cellfeat.extraction.store import Features
+    from cellfeat.heads.bundle import Bundle
 
 
 @click.command("predict")
@@ -64,9 +66,15 @@ def command(
         bundle, samples, min_probability=min_probability, abstain_word=abstain_word, coverage=coverage
     )
     save_predictions(predictions, bundle, output, with_probabilities=probabilities)
-    for line in _remarks(predictions, min_probability):
+    for line in (*_seen_remarks(bundle, samples), *_remarks(predictions, min_probability)):
         click.echo(line, err=True)
     click.echo(output)
+
+
+def _seen_remarks(bundle: "Bundle", samples: "Features") -> "Iterator[str]":
+    n_seen = 0 if bundle.seen is None else int(bundle.seen.holds(samples.pixel_digest).sum())
+    if n_seen:
+        yield f"{n_seen} of {len(samples)} samples have the very pixels of samples that the head was fitted on"
 
 
 def _remarks(predictions: "Predictions", min_probability: float) -> "Iterator[str]":

@@ -212,6 +212,7 @@ def test_fit_saves_the_head_with_its_scores_and_predict_uses_it(folder: Path) ->
     )
     by_images = run_cli(folder, "predict", "--model", str(model), "--images", "images", "--output", "b.csv")
     assert (by_features.returncode, by_images.returncode) == (0, 0), by_features.stderr + by_images.stderr
+    assert "150 of 150 samples have the very pixels of samples that the head was fitted on" in by_features.stderr
     assert (folder / "a.csv").read_text() == (folder / "b.csv").read_text()
     rows = list(csv.reader((folder / "a.csv").open()))
     assert rows[0] == ["file_id", "cell_line"]
