@@ -20,6 +20,7 @@ _HOMES = {
     "fit": "cellfeat.comparison.fit",
     "predict": "cellfeat.comparison.predict",
     "score_held_out": "cellfeat.comparison.held_out",
+    "near_copies_of_fitted": "cellfeat.comparison.held_out",
     "load_bundle": "cellfeat.heads.bundle",
 }
 

@@ -8,6 +8,9 @@ import click
 from cellfeat.commands.as_fitted import check_source, features_as_fitted, mark_of, sample_options
 
 if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
+
     from cellfeat.extraction.store import Features
     from cellfeat.heads.bundle import Bundle
 
@@ -21,17 +24,30 @@ if TYPE_CHECKING:
     metavar="auto|copies|none|COLUMN|CSV",
     help="Which samples err together, for the interval.",
 )
+@click.option(
+    "--fitted-on",
+    type=click.Path(path_type=Path),
+    metavar="FEATURES",
+    help="Feature file that the head was fitted on: near copies of its samples are left out, too.",
+)
 @click.option("--output", type=click.Path(path_type=Path), help="Folder of what is found; MODEL_held_out by default.")
 def command(
-    model: Path, features: Path | None, images: Path | None, groups: str, output: Path | None, **flags: Any
+    model: Path,
+    features: Path | None,
+    images: Path | None,
+    groups: str,
+    fitted_on: Path | None,
+    output: Path | None,
+    **flags: Any,
 ) -> None:
     """Score a saved head on labelled samples that were held out, from a feature file or straight from images.
 
-    Samples with the very pixels of some that the head was fitted on are left out. The score stands beside the one out
-    of fold, and is told whether the two differ. Writes metrics.json, the predictions and pictures; the features of
-    images are kept with them.
+    Samples with the very pixels of some that the head was fitted on are left out; with --fitted-on so are near copies:
+    crops of one field that overlap, and pictures that are another one turned or mirrored. The score stands beside the
+    one out of fold, and is told whether the two differ.
+
+    Writes metrics.json, the predictions and pictures; the features of images are kept with them.
     """
-    from cellfeat.commands import printable
     from cellfeat.commands.console import print_table
     from cellfeat.comparison.held_out import score_held_out
     from cellfeat.comparison.report import write_held_out
@@ -46,9 +62,8 @@ def command(
         samples, labels = load_features(features), _labels_like(bundle, flags["labels"])
     else:
         samples, labels = _extracted(bundle, images or Path(), folder, **flags), None
-    found = score_held_out(
-        bundle, samples, groups=groups, labels=labels, say=lambda line: click.echo(printable(line), err=True)
-    )
+    is_near_copy = _near_copies(bundle, fitted_on, samples, images) if fitted_on else None
+    found = score_held_out(bundle, samples, groups=groups, labels=labels, is_near_copy=is_near_copy, say=_say)
     write_held_out(found, folder)
     click.echo("\n".join(held_out_lines(found)) + "\n")
     print_table(render_classes(found.result))
@@ -56,6 +71,31 @@ def command(
     click.echo(f"\nscores: {folder} (metrics.json: every figure; and pictures)")
     if images:
         click.echo(f"features: {samples.path} (score other heads on them with --features)")
+
+
+def _near_copies(bundle: "Bundle", fitted_on: Path, samples: "Features", images: Path | None) -> "NDArray[np.bool_]":
+    from cellfeat.comparison.held_out import near_copies_of_fitted
+    from cellfeat.extraction.store import load_features
+
+    fitted = load_features(fitted_on)
+    return near_copies_of_fitted(
+        bundle,
+        fitted,
+        samples,
+        fitted_images=_recorded_images(fitted),
+        images=images or _recorded_images(samples),
+        say=_say,
+    )
+
+
+def _recorded_images(features: "Features") -> Path:
+    return Path(features.provenance["settings"]["images"]["root"])
+
+
+def _say(line: str) -> None:
+    from cellfeat.commands import printable
+
+    click.echo(printable(line), err=True)
 
 
 def _extracted(bundle: "Bundle", images: Path, folder: Path, **flags: Any) -> "Features":

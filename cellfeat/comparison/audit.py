@@ -16,15 +16,15 @@ from cellfeat.comparison.cache import FoldCache
 from cellfeat.comparison.compare import compare
 from cellfeat.comparison.confounding import confounded
 from cellfeat.comparison.csv_table import harmless_cell
-from cellfeat.comparison.look import BadChannel, Look, look_at, look_at_folder, near_copies
+from cellfeat.comparison.look import BadChannel, Look, look_at, look_at_folder
+from cellfeat.comparison.near_copies import NearCopies, near_copies
 from cellfeat.comparison.result import PROBABILITY_PREFIX, Comparison
 from cellfeat.comparison.splits import GROUP_COLUMNS, join_groups
 from cellfeat.config import Settings
 from cellfeat.errors import HeadError, SplitError
 from cellfeat.extraction.store import Features
 from cellfeat.provenance import publish
-from cellfeat.samples.overlap import Overlap, Pair
-from cellfeat.samples.turned import TurnedCopy
+from cellfeat.samples.overlap import Pair
 
 Strings = NDArray[np.str_]
 
@@ -216,7 +216,7 @@ def audit_images(settings: Settings, *, say: Callable[[str], None] = lambda _lin
 def _seen(features: Features, look: Look | None, say: Callable[[str], None]) -> Audit:
     """Collect what is seen without any scores."""
     copies = _copies(features)
-    near: dict[Pair, Overlap | TurnedCopy] = {}
+    near: NearCopies = {}
     if look is not None:
         say("comparing look-alikes pixel by pixel")
         near = near_copies(features, look, copies)

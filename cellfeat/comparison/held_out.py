@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cellfeat.comparison.bootstrap import Interval, independent_difference
 from cellfeat.comparison.conformal import REPORTED_COVERAGE, set_metrics, sets_of
+from cellfeat.comparison.look import look_at
 from cellfeat.comparison.metrics import (
     class_metrics,
     most_probable,
@@ -17,11 +18,12 @@ from cellfeat.comparison.metrics import (
     probability_metrics,
     uncalibrated_metrics,
 )
+from cellfeat.comparison.near_copies import near_copies_of
 from cellfeat.comparison.predict import check_recipe
 from cellfeat.comparison.result import HeadResult
 from cellfeat.comparison.scores import balanced_accuracy
 from cellfeat.comparison.task import Design, LabelledSamples, chosen_labels, labelled_samples
-from cellfeat.errors import BundleError, ManifestError, first_ten, near_names
+from cellfeat.errors import BundleError, FingerprintError, ManifestError, first_ten, near_names
 from cellfeat.extraction.store import Features, Status
 from cellfeat.heads.bundle import Bundle
 
@@ -40,8 +42,11 @@ class HeldOut:
     n_seen
         Samples that were left out because the head was fitted on their very pixels; None where it was saved without
         word of what it was fitted on.
-    with_seen
-        The balanced accuracy that these would have made.
+    n_near_copies
+        Samples that were left out because they are near copies of some that the head was fitted on; None where these
+        were not looked for.
+    with_all
+        The balanced accuracy of all samples, those included.
     out_of_fold
         The balanced accuracy that the head had when it was fitted.
     out_of_fold_interval
@@ -50,7 +55,8 @@ class HeldOut:
 
     result: HeadResult
     n_seen: int | None
-    with_seen: float
+    n_near_copies: int | None
+    with_all: float
     out_of_fold: float
     out_of_fold_interval: Interval
 
@@ -84,14 +90,15 @@ class HeldOut:
             )
         return (
             f"{promised}: here it is better by {self.difference:.3f} [{low:.3f}, {high:.3f}]; these samples "
-            "are easier, or near copies of what it was fitted on, which are not looked for"
+            f"are easier{'' if self.n_near_copies is not None else ', or near copies of what it was fitted on'}"
         )
 
     def record(self) -> dict[str, Any]:
         """Everything but the predictions, as plain JSON values."""
         return self.result.metrics | {
             "n_seen": self.n_seen,
-            "balanced_accuracy_with_seen": self.with_seen,
+            "n_near_copies": self.n_near_copies,
+            "balanced_accuracy_with_all": self.with_all,
             "out_of_fold": {
                 "balanced_accuracy": self.out_of_fold,
                 **_ends(self.out_of_fold_interval),
@@ -114,12 +121,13 @@ def score_held_out(
     random_state: int = 0,
     draws: int = 2000,
     labels: Mapping[str, str] | None = None,
+    is_near_copy: Bools | None = None,
     say: Callable[[str], None] = lambda _line: None,
 ) -> HeldOut:
     """Score a saved head on labelled samples, without those that it was fitted on.
 
-    A sample with the very pixels of one that the head was fitted on is left out: it is no test. Near copies of these
-    (crops that overlap, turned ones) are not known again, and neither are cells of the same plate or donor.
+    A sample with the very pixels of one that the head was fitted on is left out: it is no test. So are near copies
+    (crops that overlap, turned ones) where they are named. Cells of the same plate or donor are not known again.
 
     Parameters
     ----------
@@ -135,6 +143,9 @@ def score_held_out(
         Bootstrap draws behind each interval.
     labels
         As for `compare`.
+    is_near_copy
+        Whether each sample is a near copy of one that the head was fitted on, as `near_copies_of_fitted` finds them,
+        shape ``(n_samples,)``; None where nobody looked.
     say
         Told what is strange about the groups.
 
@@ -152,20 +163,95 @@ def score_held_out(
     check_recipe(bundle, features)
     out_of_fold, out_of_fold_interval = _out_of_fold(bundle)
     label = chosen_labels(features, labels)
-    is_seen = np.zeros(len(features), dtype=bool) if bundle.seen is None else bundle.seen.holds(features.pixel_digest)
     is_scored = (features.status == Status.OK) & (label != "")
-    _check_not_all_seen(features, is_seen[is_scored])
-    check_classes_known(bundle, features.path, label[is_scored & ~is_seen])
+    is_seen = _seen(bundle, features)
+    is_left_out = is_seen if is_near_copy is None else is_seen | is_near_copy
+    _check_not_all_left_out(features, is_left_out[is_scored])
+    check_classes_known(bundle, features.path, label[is_scored & ~is_left_out])
     design = Design(groups=groups, random_state=random_state, draws=draws)
-    samples = labelled_samples(features, design, labels=labels, is_left_out=is_seen, say=say)
+    samples = labelled_samples(features, design, labels=labels, is_left_out=is_left_out, say=say)
     # The same classes, in the order of the head's probabilities.
     result = _scored(bundle, replace(samples, classes=tuple(bundle.classes)))
-    n_seen = int(np.count_nonzero(is_seen & is_scored))
-    with_seen = result.balanced_accuracy
-    if n_seen:
+    with_all = result.balanced_accuracy
+    if is_left_out[is_scored].any():
         predicted = bundle.predict(features.embeddings[is_scored])
-        with_seen = balanced_accuracy(label[is_scored], predicted, bundle.classes)
-    return HeldOut(result, None if bundle.seen is None else n_seen, with_seen, out_of_fold, out_of_fold_interval)
+        with_all = balanced_accuracy(label[is_scored], predicted, bundle.classes)
+    return HeldOut(
+        result=result,
+        n_seen=None if bundle.seen is None else int(np.count_nonzero(is_seen & is_scored)),
+        n_near_copies=None if is_near_copy is None else int(np.count_nonzero(is_near_copy & ~is_seen & is_scored)),
+        with_all=with_all,
+        out_of_fold=out_of_fold,
+        out_of_fold_interval=out_of_fold_interval,
+    )
+
+
+def near_copies_of_fitted(
+    bundle: Bundle,
+    fitted: Features,
+    features: Features,
+    *,
+    fitted_images: Path,
+    images: Path,
+    say: Callable[[str], None] = lambda _line: None,
+) -> Bools:
+    """Find the samples that show a part of the same place as some that a head was fitted on, or are one turned.
+
+    Parameters
+    ----------
+    bundle
+        The saved head.
+    fitted
+        The features that it was fitted on; samples of them that it was not fitted on count for nothing.
+    features
+        The samples that are asked about.
+    fitted_images, images
+        Folders of the images that the two were made from.
+    say
+        Told what is being done.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        Of equal pixels, too.
+
+    Raises
+    ------
+    FingerprintError
+        If either of the features were made by another recipe than those the head was fitted on, some of these are not
+        among `fitted`, or the images are others.
+    BundleError
+        If the saved head does not tell what it was fitted on.
+    ManifestError, MissingFileError, ImageError
+        If the images cannot be found as the features' settings describe, or read.
+    """
+    for either in (fitted, features):
+        check_recipe(bundle, either)
+    if bundle.seen is None:
+        raise BundleError(
+            f"the saved head {bundle.head_name!r} does not tell what it was fitted on: fit it again to have near "
+            "copies of that looked for"
+        )
+    n_missing = np.count_nonzero(~np.isin(bundle.seen.hex(), fitted.pixel_digest))
+    if n_missing:
+        raise FingerprintError(
+            f"{fitted.path}: lacks {n_missing} of the {len(bundle.seen)} samples that the head was fitted on; name the "
+            "feature file that it was fitted on"
+        )
+    is_fitted = _seen(bundle, fitted)
+    say(f"reading the images in {fitted_images} and {images}")
+    look_at_fitted = look_at(fitted, fitted_images)
+    look = look_at(features, images, scale=look_at_fitted.scale)
+    say("comparing look-alikes pixel by pixel")
+    found = near_copies_of(fitted, look_at_fitted, features, look)
+    is_near_copy = np.zeros(len(features), dtype=bool)
+    is_near_copy[[row for fitted_row, row in found if is_fitted[fitted_row]]] = True
+    return is_near_copy
+
+
+def _seen(bundle: Bundle, features: Features) -> Bools:
+    """Whether the head was fitted on the pixels of each sample; nothing is known to be where it does not tell."""
+    return np.zeros(len(features), dtype=bool) if bundle.seen is None else bundle.seen.holds(features.pixel_digest)
 
 
 def _out_of_fold(bundle: Bundle) -> tuple[float, Interval]:
@@ -211,11 +297,11 @@ def check_classes_known(bundle: Bundle, where: Path, label: Strings) -> None:
         )
 
 
-def _check_not_all_seen(features: Features, is_seen: Bools) -> None:
-    if is_seen.size and is_seen.all():
+def _check_not_all_left_out(features: Features, is_left_out: Bools) -> None:
+    if is_left_out.size and is_left_out.all():
         raise ManifestError(
-            f"{features.path}: the head was fitted on all of these {len(is_seen)} samples: a score on them would say "
-            "nothing about others; name samples that were held out"
+            f"{features.path}: the head was fitted on all of these {len(is_left_out)} samples, or near copies of them: "
+            "a score on them would say nothing about others; name samples that were held out"
         )
 
 

@@ -1,8 +1,8 @@
-"""What the pixels of samples show: near copies, and channels that hold nothing or too much."""
+"""What the pixels of samples show: a small picture of each, and channels that hold nothing or too much."""
 
 import os
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,34 +10,19 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft
 
 from cellfeat.config import Settings
 from cellfeat.errors import FingerprintError, ImageError, MissingFileError, WorkerError
 from cellfeat.extraction.store import Features, Status
 from cellfeat.samples.images import ReadsSamples, SampleReader, pixel_digest
 from cellfeat.samples.manifest import Manifest, build_manifest
-from cellfeat.samples.overlap import LONGEST_SIDE, Overlap, Pair, grey_picture, overlaps
-from cellfeat.samples.turned import TurnedCopy, turned_copies, turned_spectrum
+from cellfeat.samples.overlap import grey_picture
 from cellfeat.samples.workers import Workers, WorkersReader
 
 Integers = NDArray[np.integer]
 Floats = NDArray[np.float32]
 ReadsRow = Callable[[int], NDArray | None]
 """Gives a row's pixels, shape ``(C, H, W)``, or None where they cannot be read."""
-
-NEIGHBOURS = 30
-"""Nearest neighbours of each sample that are candidates for a near copy, by its embedding and by its spectrum.
-
-Two crops of one field often look no more alike to the backbone than two cells of one kind: of the pairs of real cells
-found among 10 neighbours, only 4 in 10 were the very nearest.
-"""
-
-TURNED_NEIGHBOURS = 10
-"""Nearest neighbours of each sample that are candidates for a turned copy, by what no turn changes of its spectrum.
-
-A picture has seven turned and mirrored ones, and they are the very nearest.
-"""
 
 SATURATED_SHARE = 0.05
 """Share of an image's pixels at its highest value above which it counts as saturated, if that is where all saturate.
@@ -46,10 +31,6 @@ That is the highest value at which any image of the channel has so many: a camer
 file's 65,535, whatever a hot pixel of another image reads. A value below the median of the images' highest is none: few
 grey levels in the dark are not saturation.
 """
-
-QUANTILES = np.linspace(0, 1, 33)
-FREQUENCIES = 12
-"""Lowest spatial frequencies, of each sign, that a spectrum is compared by."""
 
 SCALE_SAMPLES = 200
 BLOCK_ROWS = 1024
@@ -96,11 +77,14 @@ class Look:
         A small grey picture of each of `rows`.
     ranges
         What each channel of each of `rows` holds.
+    scale
+        What each channel was divided by in the pictures.
     """
 
     rows: Integers
     pictures: list[Floats]
     ranges: list[ChannelRange]
+    scale: Floats
 
     def bad_channels(self) -> Iterator[BadChannel]:
         """Channels that are constant or saturated."""
@@ -127,8 +111,14 @@ class Look:
         }
 
 
-def look_at(features: Features, images: Path) -> Look:
+def look_at(features: Features, images: Path, *, scale: Floats | None = None) -> Look:
     """Read the images that the features were made from.
+
+    Parameters
+    ----------
+    scale
+        What to divide each channel by in the pictures: that of another look, to hold these beside its own. None finds
+        it in the images.
 
     Raises
     ------
@@ -140,7 +130,7 @@ def look_at(features: Features, images: Path) -> Look:
     settings = Settings.model_validate(features.provenance["settings"])
     with Workers(settings.extraction.image_timeout) as workers:
         pixels_of = _SampleImages.of(features, images, settings, workers)
-        return _look(np.flatnonzero(features.status == Status.OK), pixels_of.read, pixels_of.channels)
+        return _look(np.flatnonzero(features.status == Status.OK), pixels_of.read, pixels_of.channels, scale)
 
 
 def look_at_folder(settings: Settings) -> tuple[Features, Look]:
@@ -187,11 +177,8 @@ def _without_embeddings(manifest: Manifest, folder: "_FolderImages", settings: S
     )
 
 
-def _look(rows: Integers, read: ReadsRow, channels: tuple[str | int, ...]) -> Look:
-    sampled = rows[:: max(len(rows) // SCALE_SAMPLES, 1)]
-    spreads = [np.std(pixels, axis=(1, 2)) for _, pixels in _readable(read, sampled)]
-    scale = np.mean(spreads, axis=0) if spreads else np.ones(len(channels))
-    scale = np.where(scale > 0, scale, 1)
+def _look(rows: Integers, read: ReadsRow, channels: tuple[str | int, ...], scale: Floats | None = None) -> Look:
+    scale = _scale(rows, read, len(channels)) if scale is None else scale
     seen: list[int] = []
     pictures: list[Floats] = []
     ranges: list[ChannelRange] = []
@@ -199,7 +186,15 @@ def _look(rows: Integers, read: ReadsRow, channels: tuple[str | int, ...]) -> Lo
         seen.append(row)
         pictures.append(grey_picture(pixels, scale))
         ranges.extend(_range(row, channel, plane) for channel, plane in zip(channels, pixels, strict=True))
-    return Look(np.array(seen, dtype=np.intp), pictures, ranges)
+    return Look(np.array(seen, dtype=np.intp), pictures, ranges, scale)
+
+
+def _scale(rows: Integers, read: ReadsRow, n_channels: int) -> Floats:
+    """What each channel varies by within a picture, on average over some of them."""
+    sampled = rows[:: max(len(rows) // SCALE_SAMPLES, 1)]
+    spreads = [np.std(pixels, axis=(1, 2)) for _, pixels in _readable(read, sampled)]
+    scale = np.mean(spreads, axis=0) if spreads else np.ones(n_channels)
+    return np.where(scale > 0, scale, 1).astype(np.float32)
 
 
 def _readable(read: ReadsRow, rows: Integers) -> Iterator[tuple[int, NDArray]]:
@@ -216,86 +211,6 @@ def _range(row: int, channel: str | int, plane: NDArray) -> ChannelRange:
     highest = plane.max()
     share = np.count_nonzero(plane == highest) / plane.size
     return ChannelRange(row, channel, float(plane.min()), float(highest), share)
-
-
-def near_copies(features: Features, look: Look, copies: Iterable[Pair]) -> dict[Pair, Overlap | TurnedCopy]:
-    """Find samples that show a part of the same place, or one another turned, among the nearest neighbours of each.
-
-    Parameters
-    ----------
-    copies
-        Pairs (first, later) of equal pixels: of these only the first is compared.
-
-    Returns
-    -------
-    dict
-        Their overlap, or how one is turned, by pair of rows, the smaller row first.
-    """
-    is_later = np.isin(look.rows, [later for _, later in copies])
-    places = np.flatnonzero(~is_later)
-    pictures = [look.pictures[place] for place in places]
-    kinds = [spectra(pictures)]
-    if features.embeddings.shape[2]:
-        kinds.append(features.embeddings[look.rows[places]].mean(axis=1))
-    alike = np.unique(np.concatenate([nearest_pairs(kind, NEIGHBOURS) for kind in kinds]), axis=0)
-    turned = turned_copies(pictures, nearest_pairs(turned_spectra(pictures), TURNED_NEIGHBOURS))
-    found = turned | overlaps(pictures, alike)
-    rows = look.rows[places].tolist()
-    return {(rows[first], rows[second]): found[first, second] for first, second in sorted(found)}
-
-
-def spectra(pictures: list[Floats]) -> Floats:
-    """Describe pictures by what a shift hardly changes: the quantiles of their pixels and their lowest frequencies.
-
-    Returns
-    -------
-    ndarray of shape (n_pictures, n_columns)
-    """
-    return _described(pictures, _spectrum)
-
-
-def _spectrum(picture: Floats) -> Floats:
-    strength = np.log1p(np.abs(fft.rfft2(picture - picture.mean(), (LONGEST_SIDE, LONGEST_SIDE))))[:, :FREQUENCIES]
-    lowest = np.concatenate([strength[:FREQUENCIES], strength[-FREQUENCIES + 1 :]])
-    return np.concatenate([np.quantile(picture, QUANTILES), lowest.ravel()]).astype(np.float32)
-
-
-def turned_spectra(pictures: list[Floats]) -> Floats:
-    """Describe pictures by what no turn and no mirror changes.
-
-    Returns
-    -------
-    ndarray of shape (n_pictures, n_columns)
-    """
-    return _described(pictures, turned_spectrum)
-
-
-def _described(pictures: list[Floats], describe: Callable[[Floats], Floats]) -> Floats:
-    return np.stack([describe(picture) for picture in pictures]) if pictures else np.empty((0, 1), dtype=np.float32)
-
-
-def nearest_pairs(embeddings: NDArray[np.float32], n_neighbours: int) -> Integers:
-    """Pair each sample with its nearest neighbours by cosine, over standardised columns.
-
-    Returns
-    -------
-    ndarray of shape (n_pairs, 2)
-        Each pair once, the smaller number first.
-    """
-    n_neighbours = min(n_neighbours, len(embeddings) - 1)
-    if n_neighbours < 1:
-        return np.empty((0, 2), dtype=np.intp)
-    centred = embeddings - embeddings.mean(axis=0)
-    centred /= np.maximum(centred.std(axis=0), 1e-6)
-    centred /= np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-6)
-    blocks = []
-    for start in range(0, len(centred), BLOCK_ROWS):
-        cosine = centred[start : start + BLOCK_ROWS] @ centred.T
-        here = np.arange(start, start + len(cosine))
-        cosine[np.arange(len(cosine)), here] = -np.inf
-        nearest = np.argpartition(-cosine, n_neighbours - 1, axis=1)[:, :n_neighbours]
-        blocks.append(np.column_stack([np.repeat(here, n_neighbours), nearest.ravel()]))
-    return np.unique(np.sort(np.concatenate(blocks), axis=1), axis=0)
 
 
 @dataclass(frozen=True)

@@ -52,6 +52,10 @@ class SeenSamples:
     def __len__(self) -> int:
         return len(self.digests)
 
+    def hex(self) -> list[str]:
+        """The digests as feature files tell them."""
+        return [digest.tobytes().hex() for digest in self.digests]
+
     def holds(self, pixel_digest: NDArray[np.str_]) -> NDArray[np.bool_]:
         """Tell of samples, by their digests in hex, whether the head was fitted on these pixels."""
-        return np.isin(pixel_digest, [digest.tobytes().hex() for digest in self.digests])
+        return np.isin(pixel_digest, self.hex())

@@ -494,20 +494,25 @@ def test_score_leaves_out_what_the_head_was_fitted_on(fitted_on_part: Path) -> N
     n_seen = record["n_seen"]
     assert 10 <= n_seen < 20  # the ten, and copies of others that synthetic cells hold
     assert record["n_samples"] == 60 - n_seen
-    first, second, third, *_ = done.stdout.splitlines()
+    first, second, third, fourth, *_ = done.stdout.splitlines()
     assert first.startswith(f"logreg: balanced accuracy {record['balanced_accuracy']:.3f} [")
     assert f" on {60 - n_seen} held-out samples in " in first
-    assert second.startswith(f"left out: {n_seen} with the very pixels of samples that it was fitted on; with them ")
-    assert third == record["out_of_fold"]["verdict"]
+    assert second.startswith(f"left out: {n_seen} with the very pixels of samples that it was fitted on; with all ")
+    assert "were not looked for (--fitted-on FEATURES)" in third
+    assert fourth == record["out_of_fold"]["verdict"]
     names = {path.name for path in (fitted_on_part / "early_held_out").iterdir()}
     assert {"metrics.json", "predictions.parquet", "confusion.png", "reliability.png"} < names
 
     (features,) = (line for line in done.stdout.splitlines() if line.startswith("features: "))
     file = features.removeprefix("features: ").partition(" (")[0]
-    again = run_cli(
-        fitted_on_part, "score", "--model", "early", "--features", file, "--labels", "late.csv", "--output", "again"
-    )
-    assert again.stdout.splitlines()[:3] == [first, second, third]
+    by_file = ("--features", file, "--labels", "late.csv", "--output", "again")
+    again = run_cli(fitted_on_part, "score", "--model", "early", *by_file)
+    assert again.stdout.splitlines()[:4] == [first, second, third, fourth]
+    strict = run_cli(fitted_on_part, "score", "--model", "early", *by_file, "--fitted-on", "features/early.h5")
+    assert strict.returncode == 0, strict.stderr
+    assert f"left out: {n_seen} with the very pixels of samples that it was fitted on and " in strict.stdout
+    record = json.loads((fitted_on_part / "again" / "metrics.json").read_text())
+    assert record["n_near_copies"] + record["n_samples"] == 60 - n_seen
 
 
 def test_score_refuses_labels_that_the_head_does_not_know_before_it_extracts(fitted_on_part: Path) -> None:

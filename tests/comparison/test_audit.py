@@ -8,7 +8,7 @@ import pytest
 from cellfeat.comparison.audit import Leak, audit, audit_images, write_audit
 from cellfeat.comparison.compare import compare
 from cellfeat.comparison.confounding import confounded
-from cellfeat.comparison.look import ChannelRange, Look, nearest_pairs, spectra
+from cellfeat.comparison.look import ChannelRange, Look
 from cellfeat.comparison.splits import sample_groups
 from cellfeat.config import load_settings
 from cellfeat.errors import FingerprintError, MissingFileError, SplitError
@@ -121,12 +121,12 @@ def test_a_camera_of_twelve_bits_saturates_below_the_limit_of_its_file():
     rows = [ChannelRange(row, "dapi", 3, highest, 0.2) for row, highest in enumerate([4095, 4095, 2000])]
     dark = ChannelRange(3, "dapi", 65_535, 65_535, 1.0)
     hot = ChannelRange(4, "dapi", 3, 65_535, 0.0001)
-    bad = Look(np.arange(5), [], [*rows, dark, hot]).bad_channels()
+    bad = Look(np.arange(5), [], [*rows, dark, hot], np.ones(1)).bad_channels()
     assert [(one.row, one.finding) for one in bad] == [
         (0, "saturated channel"), (1, "saturated channel"), (3, "constant channel")
     ]  # fmt: skip
     few_levels = [ChannelRange(0, "dapi", 0, 3, 0.2), *(ChannelRange(row, "dapi", 0, 200, 0.01) for row in (1, 2))]
-    assert list(Look(np.arange(3), [], few_levels).bad_channels()) == []
+    assert list(Look(np.arange(3), [], few_levels, np.ones(1)).bad_channels()) == []
 
 
 def test_other_images_than_those_that_were_embedded_are_refused(with_images):
@@ -280,22 +280,3 @@ def test_a_table_of_groups_that_does_not_fit_is_one_message(make_clusters, tmp_p
         path.write_text(text)
     with pytest.raises(error, match=message):
         sample_groups(make_clusters(), str(path))
-
-
-def test_nearest_pairs_are_nearest_by_cosine_and_stand_once():
-    angle = np.array([0, 0.1, 2, 2.1, 4, 4.1])
-    pairs = nearest_pairs(np.column_stack([np.cos(angle), np.sin(angle)]).astype(np.float32), 1)
-    assert pairs.tolist() == [[0, 1], [2, 3], [4, 5]]
-    assert nearest_pairs(np.ones((1, 2), np.float32), 5).shape == (0, 2)
-
-
-def test_spectra_of_shifted_crops_are_closer_than_those_of_other_places():
-    rng = np.random.default_rng(0)
-    fields = np.kron(rng.normal(size=(20, 24, 24)), np.ones((4, 4))).astype(np.float32)
-    pictures = [*fields[:, :64, :64], *fields[:, 10:74, 16:80]]
-    described = spectra(pictures)
-    pairs = {tuple(pair) for pair in nearest_pairs(described, 3).tolist()}
-    found = sum((number, number + 20) in pairs for number in range(20))
-    assert found >= 15
-    assert spectra([pictures[0], pictures[0][:40, :30]]).shape == (2, described.shape[1])
-    assert nearest_pairs(spectra([]), 3).shape == (0, 2)

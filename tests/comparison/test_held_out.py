@@ -1,6 +1,7 @@
 import dataclasses
 import json
 
+import imagecodecs
 import numpy as np
 import pandas as pd
 import pytest
@@ -8,11 +9,13 @@ from sklearn.metrics import balanced_accuracy_score
 
 from cellfeat.comparison.bootstrap import Interval, independent_difference
 from cellfeat.comparison.fit import fit
-from cellfeat.comparison.held_out import score_held_out
+from cellfeat.comparison.held_out import near_copies_of_fitted, score_held_out
 from cellfeat.comparison.report import write_held_out
 from cellfeat.comparison.terminal import held_out_details, held_out_lines
+from cellfeat.config import load_settings
 from cellfeat.errors import BundleError, FingerprintError, ManifestError
 from cellfeat.extraction.store import Features, Status
+from cellfeat.samples.images import pixel_digest
 
 N_FITTED = 240
 
@@ -57,15 +60,61 @@ def test_samples_that_the_head_was_fitted_on_are_left_out_and_told(bundle, sampl
     assert found.result.balanced_accuracy == clean.result.balanced_accuracy
     pd.testing.assert_frame_equal(found.result.predictions, clean.result.predictions)
     label, embeddings = samples.label[180:], samples.embeddings[180:]
-    assert found.with_seen == pytest.approx(balanced_accuracy_score(label, bundle.predict(embeddings)))
-    assert f"left out: 60 with the very pixels of samples that it was fitted on; with them {found.with_seen:.3f}" in (
-        held_out_lines(found)
-    )
+    assert found.with_all == pytest.approx(balanced_accuracy_score(label, bundle.predict(embeddings)))
+    told = held_out_lines(found)[1]
+    assert told.startswith("left out: 60 with the very pixels of samples that it was fitted on; ")
+    assert told.endswith(f" {found.with_all:.3f}")
 
 
 def test_a_score_on_nothing_but_fitted_samples_is_refused(bundle, samples):
     with pytest.raises(ManifestError, match="fitted on all of these 100 samples"):
         score_held_out(bundle, part(samples, slice(100)))
+
+
+def test_near_copies_are_left_out_where_they_are_named_and_said_not_to_be_looked_for_where_not(bundle, held_out):
+    is_near = np.zeros(180, dtype=bool)
+    is_near[:30] = True
+    found = score_held_out(bundle, held_out, is_near_copy=is_near)
+    rest = score_held_out(bundle, part(held_out, slice(30, None)))
+    assert (found.n_seen, found.n_near_copies, rest.n_near_copies) == (0, 30, None)
+    assert found.result.balanced_accuracy == rest.result.balanced_accuracy
+    assert found.with_all == score_held_out(bundle, held_out).result.balanced_accuracy
+    assert any("and 30 near copies of them; with all of these" in line for line in held_out_lines(found))
+    assert any("were not looked for (--fitted-on FEATURES)" in line for line in held_out_lines(rest))
+    assert not any("were not looked for" in line for line in held_out_lines(found))
+
+
+@pytest.fixture
+def pictured(make_clusters, tmp_path):
+    """Features of 60 samples with pictures, of which sample 50 overlaps with sample 4, and sample 51 with sample 40."""
+    rng = np.random.default_rng(0)
+    fields = np.kron(rng.integers(0, 200, (60, 24, 24)), np.ones((4, 4))).astype(np.uint8)
+    pixels = fields[:, :64, :64].copy()
+    pixels[50], pixels[51] = fields[4, 10:74, 20:84], fields[40, 10:74, 20:84]
+    for number, image in enumerate(pixels):
+        (tmp_path / f"s{number}_dapi.png").write_bytes(imagecodecs.png_encode(image))
+    settings = load_settings(
+        overrides={
+            "images.pattern": "{sample_id}_{channel}.png",
+            "images.channels": ["dapi"],
+            "images.root": str(tmp_path),
+            "labels.file": None,
+        }
+    )
+    digests = np.array([pixel_digest(image[np.newaxis]) for image in pixels])
+    features = make_clusters(n=60)
+    return dataclasses.replace(features, pixel_digest=digests, provenance={"settings": settings.record()})
+
+
+def test_near_copies_of_what_it_was_fitted_on_are_found_and_no_others(pictured, tmp_path):
+    bundle, _ = fit(part(pictured, slice(40)), "logreg", folds=3, draws=100)
+    options = {"fitted_images": tmp_path, "images": tmp_path}
+    found = near_copies_of_fitted(bundle, pictured, part(pictured, slice(40, None)), **options)
+    assert np.flatnonzero(found).tolist() == [10], "sample 51 overlaps with one that the head was not fitted on"
+    with pytest.raises(FingerprintError, match="lacks 20 of the 40 samples that the head was fitted on"):
+        near_copies_of_fitted(bundle, part(pictured, slice(20)), pictured, **options)
+    with pytest.raises(BundleError, match="does not tell what it was fitted on"):
+        near_copies_of_fitted(dataclasses.replace(bundle, seen=None), pictured, pictured, **options)
 
 
 def test_a_head_that_does_not_tell_what_it_was_fitted_on_says_so(bundle, held_out):
