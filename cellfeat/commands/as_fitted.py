@@ -72,10 +72,11 @@ def features_as_fitted(
     from cellfeat.commands.console import ConsoleObserver
     from cellfeat.extraction.extract import extract, settings_like
     from cellfeat.extraction.store import load_features
+    from cellfeat.heads.bundle import settings_of
     from cellfeat.samples.manifest import build_manifest
 
     settings = settings_like(
-        bundle.provenance["settings"],
+        settings_of(bundle).record(),
         bundle.recipe,
         images=images,
         output=output,
@@ -96,7 +97,7 @@ def features_as_fitted(
 
 def mark_of(images: Path, labels: Path | None) -> str:
     """A mark of a folder and a table for a file's name: the next ones may well have the same --output."""
-    from cellfeat.provenance import digest_file, digest_json
+    from cellfeat.provenance import digest_json
 
-    folder = str(images.resolve())
-    return digest_json([folder, digest_file(labels)] if labels else folder).removeprefix("sha256:")[:8]
+    places = [str(place.resolve()) for place in (images, labels) if place]
+    return digest_json(places).removeprefix("sha256:")[:8]

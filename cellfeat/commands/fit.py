@@ -1,5 +1,6 @@
 """``cellfeat fit``."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,6 +11,7 @@ from cellfeat.commands.options import config_options, evaluation_arguments, fold
 if TYPE_CHECKING:
     from cellfeat.comparison.result import HeadResult
     from cellfeat.config import Settings
+    from cellfeat.heads.bundle import Bundle
 
 
 @click.command("fit")
@@ -59,9 +61,19 @@ def fit_and_save(
     with StandingObserver() as observer:
         arguments = evaluation_arguments(settings, labels, observer, fresh=fresh)
         bundle, result = fit(features, head, settings=settings.heads.get(head, {}), **arguments)
-    save_bundle(bundle, folder)
+    save_bundle(_with_label_column(bundle, settings) if labels else bundle, folder)
     write_head_report(result, folder)
     return result
+
+
+def _with_label_column(bundle: "Bundle", settings: "Settings") -> "Bundle":
+    """Note the column that replaced the extracted labels: predictions are headed by it, and held-out labels found."""
+    from cellfeat.heads.bundle import settings_of
+
+    earlier = settings_of(bundle)
+    column = earlier.labels.model_copy(update={"label": settings.labels.label})
+    record = earlier.model_copy(update={"labels": column}).record()
+    return replace(bundle, provenance=bundle.provenance | {"settings": record})
 
 
 def print_head(result: "HeadResult") -> None:

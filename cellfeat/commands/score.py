@@ -11,18 +11,19 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from cellfeat.comparison.held_out import HeldOut
     from cellfeat.extraction.store import Features
     from cellfeat.heads.bundle import Bundle
+    from cellfeat.samples.manifest import Manifest
 
 
 @click.command("score")
 @sample_options(labels_help="CSV of the labels; for --features it replaces those of the file.")
+@click.option("--label-column", metavar="NAME", help="Column of the labels in that CSV; as at fitting by default.")
 @click.option(
     "--groups",
-    default="auto",
-    show_default=True,
     metavar="auto|copies|none|COLUMN|CSV",
-    help="Which samples err together, for the interval.",
+    help="Which samples err together, for the interval; as at fitting by default.",
 )
 @click.option(
     "--fitted-on",
@@ -30,12 +31,13 @@ if TYPE_CHECKING:
     metavar="FEATURES",
     help="Feature file that the head was fitted on: near copies of its samples are left out, too.",
 )
-@click.option("--output", type=click.Path(path_type=Path), help="Folder of what is found; MODEL_held_out by default.")
+@click.option("--output", type=click.Path(path_type=Path), help="Folder of what is found; default: MODEL_on_LABELS.")
 def command(
     model: Path,
     features: Path | None,
     images: Path | None,
-    groups: str,
+    label_column: str | None,
+    groups: str | None,
     fitted_on: Path | None,
     output: Path | None,
     **flags: Any,
@@ -48,29 +50,71 @@ def command(
 
     Writes metrics.json, the predictions and pictures; the features of images are kept with them.
     """
-    from cellfeat.commands.console import print_table
     from cellfeat.comparison.held_out import score_held_out
-    from cellfeat.comparison.report import write_held_out
-    from cellfeat.comparison.terminal import held_out_details, held_out_lines, render_classes
+    from cellfeat.comparison.report import check_held_out_folder, write_held_out
     from cellfeat.extraction.store import load_features
     from cellfeat.heads.bundle import load_bundle
 
     check_source(features, images)
-    folder = output or model.resolve().with_name(f"{model.resolve().name}_held_out")
     bundle = load_bundle(model)
-    if features:
-        samples, labels = load_features(features), _labels_like(bundle, flags["labels"])
-    else:
-        samples, labels = _extracted(bundle, images or Path(), folder, **flags), None
+    folder = output or _default_folder(model, flags["labels"] or images or features or Path())
+    check_held_out_folder(folder)
+    labels = _labels(bundle, flags["labels"], label_column)
+    samples = load_features(features) if features else _extracted(bundle, images or Path(), folder, groups, **flags)
     is_near_copy = _near_copies(bundle, fitted_on, samples, images) if fitted_on else None
     found = score_held_out(bundle, samples, groups=groups, labels=labels, is_near_copy=is_near_copy, say=_say)
     write_held_out(found, folder)
-    click.echo("\n".join(held_out_lines(found)) + "\n")
-    print_table(render_classes(found.result))
-    click.echo("\n".join(["", *held_out_details(found)]))
+    _print(found)
     click.echo(f"\nscores: {folder} (metrics.json: every figure; and pictures)")
     if images:
         click.echo(f"features: {samples.path} (score other heads on them with --features)")
+
+
+def _default_folder(model: Path, samples: Path) -> Path:
+    folder = model.resolve()
+    return folder.with_name(f"{folder.name}_on_{samples.resolve().stem}")
+
+
+def _print(found: "HeldOut") -> None:
+    from cellfeat.commands.console import print_table
+    from cellfeat.comparison.terminal import held_out_details, held_out_lines, render_classes
+
+    click.echo("\n".join([*held_out_lines(found), ""]))
+    print_table(render_classes(found.result))
+    click.echo("\n".join(["", *held_out_details(found)]))
+
+
+def _labels(bundle: "Bundle", file: Path | None, column: str | None) -> dict[str, str] | None:
+    """Read labels by id, and check before any work that the head can be scored on them."""
+    import numpy as np
+
+    from cellfeat.comparison.held_out import check_labels
+    from cellfeat.heads.bundle import settings_of
+    from cellfeat.samples.manifest import label_by_id
+
+    if file is None:
+        return None
+    settings = settings_of(bundle)
+    columns = settings.labels.model_copy(update={"label": column or settings.labels.label})
+    if columns.label is None:
+        raise click.UsageError("the head was fitted without a table of labels: say --label-column NAME")
+    labels = label_by_id(settings.images, columns, file)
+    check_labels(bundle, file, np.array(list(labels.values()), dtype=str))
+    return labels
+
+
+def _extracted(bundle: "Bundle", images: Path, folder: Path, groups: str | None, **flags: Any) -> "Features":
+    from cellfeat.comparison.held_out import check_labels
+    from cellfeat.comparison.splits import check_groups
+
+    def check(manifest: "Manifest") -> None:
+        # Told now, and not after the extraction.
+        check_groups(groups or "auto", manifest.columns)
+        if flags["labels"] is None:
+            check_labels(bundle, images, manifest.table["label"].to_numpy(str))
+
+    kept = folder / f"{mark_of(images, flags['labels'])}.features.h5"
+    return features_as_fitted(bundle, images, kept, check=check, **flags)
 
 
 def _near_copies(bundle: "Bundle", fitted_on: Path, samples: "Features", images: Path | None) -> "NDArray[np.bool_]":
@@ -96,29 +140,3 @@ def _say(line: str) -> None:
     from cellfeat.commands import printable
 
     click.echo(printable(line), err=True)
-
-
-def _extracted(bundle: "Bundle", images: Path, folder: Path, **flags: Any) -> "Features":
-    from cellfeat.comparison.held_out import check_classes_known
-
-    kept = folder / f"{mark_of(images, flags['labels'])}.features.h5"
-    where = flags["labels"] or images
-    # Told now, and not after the extraction.
-    return features_as_fitted(
-        bundle,
-        images,
-        kept,
-        check=lambda manifest: check_classes_known(bundle, where, manifest.table["label"].to_numpy(str)),
-        **flags,
-    )
-
-
-def _labels_like(bundle: "Bundle", file: Path | None) -> dict[str, str] | None:
-    """Read labels by the names that the columns had when the head was fitted."""
-    from cellfeat.config import Settings
-    from cellfeat.samples.manifest import label_by_id
-
-    if file is None:
-        return None
-    settings = Settings.model_validate(bundle.provenance["settings"])
-    return label_by_id(settings.images, settings.labels, file)

@@ -376,8 +376,9 @@ def independent_difference(first: float, of_first: Interval, second: float, of_s
 
     Examples
     --------
-    >>> independent_difference(0.75, Interval(0.72, 0.78), 0.75, Interval(0.71, 0.79))
-    Interval(low=-0.05, high=0.05)
+    >>> low, high = independent_difference(0.75, Interval(0.70, 0.78), 0.70, Interval(0.68, 0.78))
+    >>> round(low, 3), round(high, 3)
+    (-0.044, 0.086)
     """
     estimate = first - second
     low = estimate - float(np.hypot(first - of_first.low, of_second.high - second))

@@ -25,9 +25,10 @@ from cellfeat.comparison.scores import balanced_accuracy
 from cellfeat.comparison.task import Design, LabelledSamples, chosen_labels, labelled_samples
 from cellfeat.errors import BundleError, FingerprintError, ManifestError, first_ten, near_names
 from cellfeat.extraction.store import Features, Status
-from cellfeat.heads.bundle import Bundle
+from cellfeat.heads.bundle import Bundle, settings_of
 
 Strings = NDArray[np.str_]
+Floats = NDArray[np.float64]
 Bools = NDArray[np.bool_]
 
 
@@ -46,7 +47,7 @@ class HeldOut:
         Samples that were left out because they are near copies of some that the head was fitted on; None where these
         were not looked for.
     with_all
-        The balanced accuracy of all samples, those included.
+        The balanced accuracy of all samples, those included; None where `n_seen` is.
     out_of_fold
         The balanced accuracy that the head had when it was fitted.
     out_of_fold_interval
@@ -56,7 +57,7 @@ class HeldOut:
     result: HeadResult
     n_seen: int | None
     n_near_copies: int | None
-    with_all: float
+    with_all: float | None
     out_of_fold: float
     out_of_fold_interval: Interval
 
@@ -88,10 +89,15 @@ class HeldOut:
                 f"{promised}: here it is worse by {-self.difference:.3f} [{-high:.3f}, {-low:.3f}]; these samples are "
                 "of another kind (plate, stain, laboratory), or the folds tore apart what belongs together (see audit)"
             )
-        return (
-            f"{promised}: here it is better by {self.difference:.3f} [{low:.3f}, {high:.3f}]; these samples "
-            f"are easier{'' if self.n_near_copies is not None else ', or near copies of what it was fitted on'}"
-        )
+        return f"{promised}: here it is better by {self.difference:.3f} [{low:.3f}, {high:.3f}]; {self._why_better()}"
+
+    def _why_better(self) -> str:
+        causes = ["it was fitted on more samples than in the folds", "these samples are easier"]
+        if self.n_near_copies is None:
+            causes.append("they are near copies of what it was fitted on")
+        if self.n_seen is None:
+            causes.append("it was fitted on some of them")
+        return f"{', '.join(causes[:-1])}, or {causes[-1]}"
 
     def record(self) -> dict[str, Any]:
         """Everything but the predictions, as plain JSON values."""
@@ -117,7 +123,7 @@ def score_held_out(
     bundle: Bundle,
     features: Features,
     *,
-    groups: str = "auto",
+    groups: str | None = None,
     random_state: int = 0,
     draws: int = 2000,
     labels: Mapping[str, str] | None = None,
@@ -136,7 +142,8 @@ def score_held_out(
     features
         The samples, made by the recipe that it was fitted on.
     groups
-        Which of the samples err together, for the interval: as for `compare`.
+        Which of the samples err together, for the interval: as for `compare`. None: by what they were grouped when the
+        head was fitted, where they can be.
     random_state
         Seed of the bootstrap.
     draws
@@ -147,43 +154,46 @@ def score_held_out(
         Whether each sample is a near copy of one that the head was fitted on, as `near_copies_of_fitted` finds them,
         shape ``(n_samples,)``; None where nobody looked.
     say
-        Told what is strange about the groups.
+        Told what is strange about the groups, and where the samples cannot be grouped as at fitting.
 
     Raises
     ------
     FingerprintError
         If the features were made by another recipe than those the head was fitted on.
     ManifestError
-        If the samples have classes that the head does not know, or none of a class that it knows.
-    SplitError, UnknownNameError
-        If the samples cannot be grouped as asked, or a class has a single group: nothing tells how that would vary.
+        If the samples have classes that the head does not know, or of a class that it knows less than two groups:
+        nothing tells how that class would vary.
+    SplitError, UnknownNameError, MissingFileError
+        If the samples cannot be grouped as asked.
     BundleError
         If the head's own scores are not as cellfeat writes them.
     """
     check_recipe(bundle, features)
     out_of_fold, out_of_fold_interval = _out_of_fold(bundle)
     label = chosen_labels(features, labels)
+    check_labels(bundle, features.path, label)
     is_scored = (features.status == Status.OK) & (label != "")
     is_seen = _seen(bundle, features)
     is_left_out = is_seen if is_near_copy is None else is_seen | is_near_copy
-    _check_not_all_left_out(features, is_left_out[is_scored])
-    check_classes_known(bundle, features.path, label[is_scored & ~is_left_out])
+    _check_what_is_left(bundle, features.path, label[is_scored], is_left_out[is_scored])
+    groups = _groups_as_fitted(bundle, features, say) if groups is None else groups
     design = Design(groups=groups, random_state=random_state, draws=draws)
     samples = labelled_samples(features, design, labels=labels, is_left_out=is_left_out, say=say)
-    # The same classes, in the order of the head's probabilities.
-    result = _scored(bundle, replace(samples, classes=tuple(bundle.classes)))
-    with_all = result.balanced_accuracy
-    if is_left_out[is_scored].any():
-        predicted = bundle.predict(features.embeddings[is_scored])
-        with_all = balanced_accuracy(label[is_scored], predicted, bundle.classes)
+    _check_groups(samples, features.path)
+    raw = bundle.uncalibrated_proba(features.embeddings[is_scored])
     return HeldOut(
-        result=result,
+        # The same classes, in the order of the head's probabilities.
+        result=_scored(bundle, replace(samples, classes=tuple(bundle.classes)), raw[~is_left_out[is_scored]]),
         n_seen=None if bundle.seen is None else int(np.count_nonzero(is_seen & is_scored)),
         n_near_copies=None if is_near_copy is None else int(np.count_nonzero(is_near_copy & ~is_seen & is_scored)),
-        with_all=with_all,
+        with_all=None if bundle.seen is None else _balanced_accuracy(bundle, label[is_scored], raw),
         out_of_fold=out_of_fold,
         out_of_fold_interval=out_of_fold_interval,
     )
+
+
+def _balanced_accuracy(bundle: Bundle, label: Strings, probabilities: Floats) -> float:
+    return balanced_accuracy(label, np.array(bundle.classes)[probabilities.argmax(axis=1)], bundle.classes)
 
 
 def near_copies_of_fitted(
@@ -255,18 +265,18 @@ def _seen(bundle: Bundle, features: Features) -> Bools:
 
 
 def _out_of_fold(bundle: Bundle) -> tuple[float, Interval]:
-    try:
-        score, low, high = (float(bundle.scores[name]) for name in ("balanced_accuracy", "ci_low", "ci_high"))
-    except (KeyError, TypeError, ValueError):
+    low, score, high = (bundle.scores.get(name, np.nan) for name in ("ci_low", "balanced_accuracy", "ci_high"))
+    are_numbers = all(type(value) in (int, float) for value in (low, score, high))
+    if not (are_numbers and 0 <= low <= score <= high <= 1):
         raise BundleError(
-            f"the saved head {bundle.head_name!r} lacks the out-of-fold score that this one is to stand beside; "
-            "fit it again"
-        ) from None
-    return score, Interval(low, high)
+            f"the saved head {bundle.head_name!r} lacks the out-of-fold score that this one is to stand beside, with "
+            "its interval; fit it again"
+        )
+    return float(score), Interval(float(low), float(high))
 
 
-def check_classes_known(bundle: Bundle, where: Path, label: Strings) -> None:
-    """Check that these labels let every class of the head be scored, and no other.
+def check_labels(bundle: Bundle, where: Path, label: Strings) -> None:
+    """Check that there are labels, of all classes that the head knows and of no others.
 
     Parameters
     ----------
@@ -278,7 +288,7 @@ def check_classes_known(bundle: Bundle, where: Path, label: Strings) -> None:
     Raises
     ------
     ManifestError
-        If they do not.
+        If it is otherwise.
     """
     found = set(label.tolist()) - {""}
     if not found:
@@ -297,16 +307,59 @@ def check_classes_known(bundle: Bundle, where: Path, label: Strings) -> None:
         )
 
 
-def _check_not_all_left_out(features: Features, is_left_out: Bools) -> None:
-    if is_left_out.size and is_left_out.all():
+def _check_what_is_left(bundle: Bundle, where: Path, label: Strings, is_left_out: Bools) -> None:
+    """Check that samples of each class are left, of those that were read and are labelled."""
+    if not len(label):
+        raise ManifestError(f"{where}: none of the labelled samples could be read; mend the images")
+    if is_left_out.all():
         raise ManifestError(
-            f"{features.path}: the head was fitted on all of these {len(is_left_out)} samples, or near copies of them: "
-            "a score on them would say nothing about others; name samples that were held out"
+            f"{where}: the head was fitted on all of these {len(label)} samples, or near copies of them: a score on "
+            "them would say nothing about others; name samples that were held out"
+        )
+    absent = sorted(set(bundle.classes) - set(label[~is_left_out].tolist()))
+    if absent:
+        raise ManifestError(
+            f"{where}: no sample of {first_ten(absent)} is left: the head was fitted on them, or on near copies, or "
+            "they could not be read; add others of these classes"
         )
 
 
-def _scored(bundle: Bundle, samples: LabelledSamples) -> HeadResult:
-    probabilities = bundle.predict_proba(samples.embeddings)
+def _check_groups(samples: LabelledSamples, where: Path) -> None:
+    n_groups = [len(np.unique(samples.groups[samples.y == name])) for name in samples.classes]
+    few = [name for name, n in zip(samples.classes, n_groups, strict=True) if n < 2]
+    if few:
+        raise ManifestError(
+            f"{where}: a single group is left of {first_ten(few)}, and it does not tell how far another sample of the "
+            "class would lie; add samples of other groups, or see --groups"
+        )
+
+
+def _groups_as_fitted(bundle: Bundle, features: Features, say: Callable[[str], None]) -> str:
+    """By what the samples were grouped when the head was fitted; where these cannot be, ``"auto"``, and it is told."""
+    fitted = bundle.scores.get("groups", "auto")
+    if isinstance(fitted, str) and fitted in features.columns:
+        return fitted
+    column = _group_column(bundle) if fitted in ("auto", "group") else fitted
+    has_groups = (features.group != "").any()
+    if column and fitted not in ("copies", "none") and not has_groups:
+        say(
+            f"the head was fitted with the groups of {column}, which these samples do not tell: each is a group of its "
+            "own, with its copies, and if they err together the interval is too narrow (--groups)"
+        )
+    return "auto"
+
+
+def _group_column(bundle: Bundle) -> str | None:
+    """The column of the labels that named groups at the extraction; None where there was none, or nothing is known."""
+    try:
+        return settings_of(bundle).labels.group
+    except BundleError:
+        return None
+
+
+def _scored(bundle: Bundle, samples: LabelledSamples, raw: Floats) -> HeadResult:
+    """Score what the head gives, not calibrated yet: shape ``(n_samples, n_classes)``."""
+    probabilities = bundle.calibrated(raw)
     metrics = {
         "head": bundle.head_name,
         **class_metrics(samples, most_probable(samples, probabilities)),
@@ -319,7 +372,7 @@ def _scored(bundle: Bundle, samples: LabelledSamples) -> HeadResult:
         "calibrate": "none" if bundle.temperature == 1 else "temperature",
         "temperature": bundle.temperature,
         **probability_metrics(samples, probabilities),
-        **uncalibrated_metrics(samples, bundle.uncalibrated_proba(samples.embeddings)),
+        **uncalibrated_metrics(samples, raw),
     }
     if bundle.class_scores is not None:
         metrics["prediction_sets"] = set_metrics(samples, sets_of(bundle, probabilities, REPORTED_COVERAGE))

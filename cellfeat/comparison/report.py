@@ -13,11 +13,14 @@ from cellfeat.comparison.held_out import HeldOut
 from cellfeat.comparison.pictures import draw_confusion, draw_curves, draw_recalls, draw_reliability, save_figure
 from cellfeat.comparison.repeats import Repeats
 from cellfeat.comparison.result import Comparison, HeadResult
+from cellfeat.errors import WriteError
+from cellfeat.heads.bundle import RECORD_FILE
 from cellfeat.heads.registry import HEADS
 from cellfeat.provenance import publish, utc_now, versions
 
 FORMAT = 1
 
+COMPARISON_FILE = "comparison.json"
 REPEATS_FILE = "repeats.json"
 CURVE_FILES = ("learning_curve.json", "learning_curve.csv", "learning_curve.png")
 
@@ -44,7 +47,7 @@ def write_report(
         The files written.
     """
     writers: dict[str, Callable[[Path], None]] = {
-        "comparison.json": lambda path: _write_json(path, comparison_record(comparison)),
+        COMPARISON_FILE: lambda path: _write_json(path, comparison_record(comparison)),
         "predictions.parquet": lambda path: comparison.predictions().to_parquet(path, index=False),
         "recall_per_class.png": lambda path: save_figure(draw_recalls(comparison.results), path),
         "reliability.png": lambda path: save_figure(draw_reliability(comparison.results), path),
@@ -61,6 +64,21 @@ def write_report(
 def write_head_report(result: HeadResult, folder: Path) -> list[Path]:
     """Write what was found of one head: metrics, out-of-fold predictions, and pictures as `write_report` has them."""
     return _publish_all(_result_writers(result, result.metrics), folder)
+
+
+def check_held_out_folder(folder: Path) -> None:
+    """Refuse a folder whose files `write_held_out` would replace by some of the same names.
+
+    Raises
+    ------
+    WriteError
+        If it holds a saved head or a comparison.
+    """
+    for name, kind in ((RECORD_FILE, "a saved head"), (COMPARISON_FILE, "a comparison")):
+        if (folder / name).exists():
+            raise WriteError(
+                f"{folder}: holds {kind}, and held-out scores would replace files of it; choose another --output"
+            )
 
 
 def write_held_out(found: HeldOut, folder: Path) -> list[Path]:

@@ -22,6 +22,7 @@ GROUP_COLUMNS = ("sample_id", "group")
 """Columns of a table of groups."""
 
 TABLE_SUFFIX = ".csv"
+GROUP_WORDS = ("auto", "copies", "none", "group")
 """By which the name of a table of groups is told from that of a column."""
 
 MAX_TRIES = 20
@@ -214,12 +215,30 @@ def _group_word(groups: str) -> str:
     return f"group in {groups}" if groups.endswith(TABLE_SUFFIX) else "group" if groups == "auto" else groups
 
 
-def _group_values(features: Features, groups: str, say: Callable[[str], None]) -> Strings:
+def check_groups(groups: str, columns: Iterable[str]) -> None:
+    """Check that `groups` is a word that `sample_groups` knows, one of these columns, or a table that is there.
+
+    Raises
+    ------
+    SplitError, MissingFileError, UnknownNameError
+        If it is none.
+    """
     if groups == "label":
         raise SplitError(
             "groups: expected a column that cuts across the classes, got 'label': each class would be one group, "
             "in the training or in the test part but never in both; name a donor, plate or field column, or 'auto'"
         )
+    if groups.endswith(TABLE_SUFFIX):
+        if not Path(groups).is_file():
+            raise MissingFileError(f"groups: the table {groups} does not exist; `cellfeat audit` writes one")
+        return
+    valid = [*GROUP_WORDS, *columns]
+    if groups not in valid:
+        raise UnknownNameError(f"groups: no column is named {groups!r}; {near_names(groups, valid)}")
+
+
+def _group_values(features: Features, groups: str, say: Callable[[str], None]) -> Strings:
+    check_groups(groups, features.columns)
     if groups == "group" and not (features.group != "").any():
         raise SplitError(
             "groups: 'group' was asked for, but the manifest names no groups; set labels.group to the column that "
@@ -227,13 +246,7 @@ def _group_values(features: Features, groups: str, say: Callable[[str], None]) -
         )
     if groups.endswith(TABLE_SUFFIX):
         return _groups_in_file(features, Path(groups), say)
-    if groups in ("auto", "copies", "group"):
-        return features.group
-    try:
-        return features.columns[groups]
-    except KeyError:
-        valid = ["auto", "copies", "none", "group", *features.columns]
-        raise UnknownNameError(f"groups: no column is named {groups!r}; {near_names(groups, valid)}") from None
+    return features.group if groups in GROUP_WORDS else features.columns[groups]
 
 
 def _groups_in_file(features: Features, path: Path, say: Callable[[str], None]) -> Strings:
@@ -276,8 +289,6 @@ def _read_groups(path: Path) -> pd.DataFrame:
     """Read a table with the columns of groups as text; the index numbers its rows from 1, the heading among them."""
     try:
         table = pd.read_csv(path, dtype=str, keep_default_na=False, skip_blank_lines=False)
-    except FileNotFoundError:
-        raise MissingFileError(f"groups: the table {path} does not exist; `cellfeat audit` writes one") from None
     except (OSError, ValueError) as error:
         raise SplitError(f"{path}: cannot be read as a table of groups: {error}") from None
     if not set(GROUP_COLUMNS) <= set(table.columns):

@@ -122,7 +122,7 @@ class LabelledSamples:
     embeddings
         Shape ``(n_samples, n_views, embedding_dim)``.
     classes
-        All classes, sorted.
+        All classes, in the order of the columns of probabilities: sorted, where no saved head has another.
     """
 
     sample_id: Strings

@@ -261,11 +261,10 @@ def _left_out_lines(found: HeldOut) -> Iterator[str]:
     metrics = found.result.metrics
     if found.n_seen is None:
         yield "whether it was fitted on any of them, this saved head does not tell: fit it again to know"
-    n_near = found.n_near_copies or 0
-    if found.n_seen or n_near:
-        near = f" and {n_near:,} near copies of them" if found.n_near_copies is not None else ""
+    elif found.n_seen or found.n_near_copies:
+        near = f" and {found.n_near_copies:,} near copies of them" if found.n_near_copies is not None else ""
         yield (
-            f"left out: {found.n_seen or 0:,} with the very pixels of samples that it was fitted on{near}; with all of "
+            f"left out: {found.n_seen:,} with the very pixels of samples that it was fitted on{near}; with all of "
             f"these it would be {found.with_all:.3f}"
         )
     if found.n_near_copies is None:

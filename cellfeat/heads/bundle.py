@@ -17,7 +17,8 @@ import safetensors.numpy
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
-from cellfeat.errors import BundleError, HeadError, MissingFileError
+from cellfeat.config import Settings
+from cellfeat.errors import BundleError, HeadError, MissingFileError, first_line
 from cellfeat.heads.base import HeadClassifier
 from cellfeat.heads.conformal import ClassScores
 from cellfeat.heads.registry import HEADS, head_class, head_inputs
@@ -154,25 +155,32 @@ class Bundle:
             If the embeddings have another length, no view, or hold NaN, or what the head says of them are no
             probabilities.
         """
-        return self._probabilities(embeddings, self.temperature)
+        return self.calibrated(self.uncalibrated_proba(embeddings))
 
     def uncalibrated_proba(self, embeddings: NDArray[np.float32]) -> NDArray[np.float64]:
         """Predict class probabilities as the head gives them, without the temperature; else as `predict_proba`."""
-        return self._probabilities(embeddings, 1.0)
+        self._check_embeddings(embeddings)
+        probabilities = np.zeros((len(embeddings), len(self.classes)))
+        raw = np.mean([self.head.predict_proba(X) for X in self._inputs(embeddings)], axis=0)
+        probabilities[:, self._shown] = raw
+        if not np.allclose(probabilities.sum(axis=1), 1, atol=SUM_TOLERANCE):  # NaN is not close to anything
+            raise HeadError(f"the head {self.head_name!r} gives no probabilities that add up to 1; fit it again")
+        return probabilities
+
+    def calibrated(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+        """Temper what `uncalibrated_proba` gave; which class is the most probable stays."""
+        out = np.zeros(probabilities.shape)
+        out[:, self._shown] = tempered(probabilities[:, self._shown], self.temperature)
+        return out
+
+    @property
+    def _shown(self) -> list[int]:
+        """Columns of the classes that the head was shown at fitting."""
+        return [self.classes.index(str(label)) for label in self.head.classes_]
 
     def predict(self, embeddings: NDArray[np.float32]) -> list[str]:
         """Predict the most probable class of each sample from embeddings of shape (n_samples, n_views, dim)."""
         return [self.classes[column] for column in self.predict_proba(embeddings).argmax(axis=1)]
-
-    def _probabilities(self, embeddings: NDArray[np.float32], temperature: float) -> NDArray[np.float64]:
-        self._check_embeddings(embeddings)
-        columns = [self.classes.index(str(label)) for label in self.head.classes_]
-        probabilities = np.zeros((len(embeddings), len(self.classes)))
-        raw = np.mean([self.head.predict_proba(X) for X in self._inputs(embeddings)], axis=0)
-        probabilities[:, columns] = tempered(raw, temperature)
-        if not np.allclose(probabilities.sum(axis=1), 1, atol=SUM_TOLERANCE):  # NaN is not close to anything
-            raise HeadError(f"the head {self.head_name!r} gives no probabilities that add up to 1; fit it again")
-        return probabilities
 
     def _inputs(self, embeddings: NDArray[np.float32]) -> Iterable[NDArray[np.float32]]:
         if HEADS[self.head_name].views == "mean" or embeddings.shape[1] == self.n_views:
@@ -185,6 +193,23 @@ class Bundle:
                 f"expected embeddings of shape (n_samples, n_views, {self.embedding_dim}), got {embeddings.shape}; "
                 "extract them with the recipe that the head was fitted on"
             )
+
+
+def settings_of(bundle: Bundle) -> Settings:
+    """The settings of the extraction and the labels that a head was fitted on.
+
+    Raises
+    ------
+    BundleError
+        If its provenance holds none.
+    """
+    try:
+        return Settings.model_validate(bundle.provenance["settings"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise BundleError(
+            f"the saved head {bundle.head_name!r} does not tell the settings that it was fitted with "
+            f"({first_line(error)}); {_SAVE_AGAIN}"
+        ) from None
 
 
 def describe_bundle(bundle: Bundle) -> str:

@@ -490,7 +490,7 @@ def fitted_on_part(folder: Path) -> Path:
 def test_score_leaves_out_what_the_head_was_fitted_on(fitted_on_part: Path) -> None:
     done = run_cli(fitted_on_part, "score", "--model", "early", "--images", "images", "--labels", "late.csv")
     assert done.returncode == 0, done.stderr
-    record = json.loads((fitted_on_part / "early_held_out" / "metrics.json").read_text())
+    record = json.loads((fitted_on_part / "early_on_late" / "metrics.json").read_text())
     n_seen = record["n_seen"]
     assert 10 <= n_seen < 20  # the ten, and copies of others that synthetic cells hold
     assert record["n_samples"] == 60 - n_seen
@@ -500,7 +500,7 @@ def test_score_leaves_out_what_the_head_was_fitted_on(fitted_on_part: Path) -> N
     assert second.startswith(f"left out: {n_seen} with the very pixels of samples that it was fitted on; with all ")
     assert "were not looked for (--fitted-on FEATURES)" in third
     assert fourth == record["out_of_fold"]["verdict"]
-    names = {path.name for path in (fitted_on_part / "early_held_out").iterdir()}
+    names = {path.name for path in (fitted_on_part / "early_on_late").iterdir()}
     assert {"metrics.json", "predictions.parquet", "confusion.png", "reliability.png"} < names
 
     (features,) = (line for line in done.stdout.splitlines() if line.startswith("features: "))
@@ -526,6 +526,78 @@ def test_score_refuses_labels_that_the_head_does_not_know_before_it_extracts(fit
     assert not list((fitted_on_part / "no").glob("*"))
     without = run_cli(fitted_on_part, "score", "--model", "early", "--images", "images", "--output", "no")
     assert (without.returncode, "no sample is labelled" in without.stderr) == (1, True)
+
+
+def test_score_reads_corrected_labels_without_extracting_again(fitted_on_part: Path) -> None:
+    late = rows_of(fitted_on_part / "late.csv")
+    late[-1][1], late[-2][1] = late[-2][1], late[-1][1]
+    arguments = ("score", "--model", "early", "--images", "images", "--labels", "corrected.csv", "--output", "twice")
+    (fitted_on_part / "corrected.csv").write_text((fitted_on_part / "late.csv").read_text())
+    before = run_cli(fitted_on_part, *arguments)
+    with (fitted_on_part / "corrected.csv").open("w", newline="") as file:
+        csv.writer(file).writerows(late)
+    after = run_cli(fitted_on_part, *arguments)
+    assert (before.returncode, after.returncode) == (0, 0), before.stderr + after.stderr
+    assert "nothing to extract" in after.stderr
+    assert len(list((fitted_on_part / "twice").glob("*.features.h5"))) == 1
+    truth = pd.read_parquet(fitted_on_part / "twice" / "predictions.parquet").set_index("sample_id")["label"]
+    assert truth.iloc[-1] == late[-1][1]
+
+
+def test_score_finds_the_column_that_labels_had_at_fitting(fitted_on_part: Path) -> None:
+    for name in ("early", "late"):
+        table = pd.read_csv(fitted_on_part / f"{name}.csv", dtype=str)
+        table["phase"] = np.where(np.arange(len(table)) % 2, "odd", "even")
+        table.to_csv(fitted_on_part / f"{name}_phase.csv", index=False)
+    fitted = run_cli(
+        fitted_on_part, "fit", "--head", "dummy", "--folds", "3", "--features", "features/early.h5",
+        "--labels", "early_phase.csv", "--set", "labels.label=phase", "--output", "phase",
+    )  # fmt: skip
+    assert fitted.returncode == 0, fitted.stderr
+    late = ("--images", "images", "--labels", "late_phase.csv")
+    done = run_cli(fitted_on_part, "score", "--model", "phase", *late)
+    assert done.returncode == 0, done.stderr
+    wrong = run_cli(fitted_on_part, "score", "--model", "phase", *late, "--label-column", "klass")
+    assert (wrong.returncode, "no column 'klass'" in wrong.stderr) == (1, True)
+    predicted = run_cli(fitted_on_part, "predict", "--model", "phase", *late, "--output", "phase.csv")
+    assert predicted.returncode == 0, predicted.stderr
+    assert rows_of(fitted_on_part / "phase.csv")[0] == ["file_id", "phase"]
+
+
+@pytest.mark.parametrize(
+    ("groups", "message"),
+    [("label", "cuts across the classes"), ("nope", "no column is named 'nope'"), ("gone.csv", "does not exist")],
+)
+def test_score_refuses_groups_that_are_none_before_it_extracts(fitted_on_part: Path, groups: str, message: str) -> None:
+    done = run_cli(
+        fitted_on_part, "score", "--model", "early", "--images", "images", "--labels", "late.csv", "--output", "never",
+        "--groups", groups,
+    )  # fmt: skip
+    assert (done.returncode, message in done.stderr) == (1, True), done.stderr
+    assert not list((fitted_on_part / "never").glob("*"))
+
+
+def test_score_takes_the_groups_that_are_asked_for(fitted_on_part: Path) -> None:
+    table = pd.read_csv(fitted_on_part / "late.csv", dtype=str)
+    table["plate"] = np.arange(len(table)) // 5
+    table.to_csv(fitted_on_part / "plates.csv", index=False)
+    late = ("--images", "images", "--labels", "plates.csv", "--output", "by_plate")
+    done = run_cli(fitted_on_part, "score", "--model", "early", *late, "--groups", "plate")
+    record = json.loads((fitted_on_part / "by_plate" / "metrics.json").read_text())
+    assert record["groups"] == "plate", done.stderr
+    assert record["n_groups"] <= 12
+
+
+def test_score_leaves_saved_heads_and_comparisons_alone(fitted_on_part: Path) -> None:
+    run_cli(fitted_on_part, "compare", "--heads", "dummy", "--folds", "3", "--features", "features/early.h5",
+            "--output", "compared")  # fmt: skip
+    for name, kind in (("early", "a saved head"), ("compared", "a comparison")):
+        before = {path: path.read_bytes() for path in (fitted_on_part / name).iterdir() if path.is_file()}
+        done = run_cli(
+            fitted_on_part, "score", "--model", "early", "--images", "images", "--labels", "late.csv", "--output", name
+        )
+        assert (done.returncode, f"{name}: holds {kind}" in done.stderr) == (1, True), done.stderr
+        assert {path: path.read_bytes() for path in (fitted_on_part / name).iterdir() if path.is_file()} == before
 
 
 def test_score_refuses_what_is_no_test(folder: Path) -> None:

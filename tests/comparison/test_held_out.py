@@ -119,7 +119,7 @@ def test_near_copies_of_what_it_was_fitted_on_are_found_and_no_others(pictured, 
 
 def test_a_head_that_does_not_tell_what_it_was_fitted_on_says_so(bundle, held_out):
     found = score_held_out(dataclasses.replace(bundle, seen=None), held_out)
-    assert found.n_seen is None
+    assert (found.n_seen, found.with_all) == (None, None)
     assert any("this saved head does not tell" in line for line in held_out_lines(found))
 
 
@@ -138,6 +138,14 @@ def test_samples_that_are_easier_score_better_than_the_folds_promised(bundle, he
     found = score_held_out(bundle, held_out)
     assert found.difference_interval.low > 0
     assert f"here it is better by {found.difference:.3f}" in found.verdict()
+    assert found.verdict().endswith(
+        "it was fitted on more samples than in the folds, these samples are easier, or they are near copies of what it "
+        "was fitted on"
+    )
+    looked = score_held_out(bundle, held_out, is_near_copy=np.zeros(180, dtype=bool))
+    assert looked.verdict().endswith("than in the folds, or these samples are easier")
+    unknown = score_held_out(dataclasses.replace(bundle, seen=None), held_out)
+    assert unknown.verdict().endswith("near copies of what it was fitted on, or it was fitted on some of them")
 
 
 def test_groups_widen_the_interval_here_too(bundle, held_out):
@@ -151,6 +159,35 @@ def test_groups_widen_the_interval_here_too(bundle, held_out):
         widths.append(metrics["ci_high"] - metrics["ci_low"])
     assert score_held_out(bundle, grouped).result.metrics["n_groups"] == 6
     assert widths[0] > widths[1]
+
+
+def told_of_groups(bundle, features, **options):
+    said = []
+    return score_held_out(bundle, features, say=said.append, **options).result.metrics["n_groups"], said
+
+
+def test_samples_are_grouped_as_they_were_at_fitting(samples):
+    donor = np.array([f"donor {row % 20}" for row in range(420)])
+    columned = dataclasses.replace(samples, columns={"donor": donor})
+    fitted = dataclasses.replace(part(columned, slice(N_FITTED)), columns={"donor": donor[:N_FITTED]})
+    bundle, _ = fit(fitted, "logreg", groups="donor", folds=3, draws=100)
+    held_out = dataclasses.replace(part(samples, slice(N_FITTED, None)), columns={"donor": donor[N_FITTED:]})
+    assert told_of_groups(bundle, held_out) == (20, [])
+    assert told_of_groups(bundle, held_out, groups="none") == (180, [])
+    n_groups, (line,) = told_of_groups(bundle, dataclasses.replace(held_out, columns={}))
+    assert n_groups == 180
+    assert "fitted with the groups of donor, which these samples do not tell" in line
+
+
+def test_groups_that_the_extraction_named_are_missed(samples):
+    plate = np.array([f"plate {row % 20}" for row in range(420)])
+    record = load_settings(overrides={"labels.group": "plate"}).record()
+    plated = dataclasses.replace(samples, group=plate, provenance={"settings": record})
+    bundle, _ = fit(part(plated, slice(N_FITTED)), "logreg", folds=3, draws=100)
+    assert told_of_groups(bundle, part(plated, slice(N_FITTED, None))) == (20, [])
+    n_groups, (line,) = told_of_groups(bundle, part(samples, slice(N_FITTED, None)))
+    assert n_groups == 180
+    assert "fitted with the groups of plate, which these samples do not tell" in line
 
 
 def test_what_is_not_scored_is_counted(bundle, held_out):
@@ -168,6 +205,11 @@ def test_what_is_not_scored_is_counted(bundle, held_out):
 
 def test_labels_given_stand_in_place_of_those_of_the_file(bundle, held_out):
     labels = dict(zip(held_out.sample_id.tolist(), held_out.label.tolist(), strict=True))
+    others = labels | {held_out.sample_id[0]: "a" if held_out.label[0] != "a" else "b"}
+    assert (
+        score_held_out(bundle, held_out, labels=others).result.metrics["confusion_matrix"]
+        != (score_held_out(bundle, held_out).result.metrics["confusion_matrix"])
+    )
     unlabelled = dataclasses.replace(held_out, label=np.full(180, ""))
     found = score_held_out(bundle, unlabelled, labels=labels)
     assert found.result.metrics == score_held_out(bundle, held_out).result.metrics
@@ -187,14 +229,65 @@ def test_a_class_that_is_not_among_the_samples_is_named(bundle, held_out):
         score_held_out(bundle, held_out)
 
 
+def test_a_label_that_only_a_seen_sample_has_is_called_unknown_and_not_unread(bundle, samples):
+    late = part(samples, slice(180, None))
+    late.label[0] = "z"
+    with pytest.raises(ManifestError, match="labels that the head does not know: z;"):
+        score_held_out(bundle, late)
+
+
+def test_a_class_of_which_all_were_seen_is_told_from_one_that_is_not_there(bundle, samples):
+    late = part(samples, slice(180, None))
+    late.label[60:][late.label[60:] == "b"] = "a"
+    with pytest.raises(ManifestError, match="no sample of b is left: the head was fitted on them"):
+        score_held_out(bundle, late)
+
+
+def test_labelled_samples_that_could_not_be_read_are_told_from_unlabelled_ones(bundle, held_out):
+    held_out.status[:] = 1
+    with pytest.raises(ManifestError, match="none of the labelled samples could be read"):
+        score_held_out(bundle, held_out)
+
+
+def test_a_class_of_a_single_sample_is_named(bundle, held_out):
+    rows = np.flatnonzero(held_out.label == "b")
+    held_out.label[rows[1:]] = ""
+    with pytest.raises(ManifestError, match="a single group is left of b"):
+        score_held_out(bundle, held_out)
+
+
+def test_a_seen_sample_without_a_label_counts_as_neither(bundle, samples):
+    late = part(samples, slice(180, None))
+    late.label[:10] = ""
+    found = score_held_out(bundle, late)
+    assert (found.n_seen, found.result.metrics["n_unlabelled"]) == (50, 10)
+    unlabelled = part(samples, slice(100))
+    unlabelled.label[50:] = ""
+    with pytest.raises(ManifestError, match="fitted on all of these 50 samples"):
+        score_held_out(bundle, unlabelled)
+
+
 def test_features_of_another_recipe_are_refused(bundle, held_out):
     with pytest.raises(FingerprintError, match="made by another recipe"):
         score_held_out(bundle, dataclasses.replace(held_out, fingerprint="sha256:other"))
 
 
-def test_a_head_without_an_out_of_fold_score_is_refused(bundle, held_out):
+@pytest.mark.parametrize(
+    "scores",
+    [
+        {},
+        {"balanced_accuracy": 0.9},
+        {"balanced_accuracy": 0.9, "ci_low": 0.95, "ci_high": 1.0},
+        {"balanced_accuracy": 7.0, "ci_low": 0.5, "ci_high": 9.0},
+        {"balanced_accuracy": "nan", "ci_low": 0.5, "ci_high": 0.9},
+        {"balanced_accuracy": True, "ci_low": 0, "ci_high": 1},
+        {"balanced_accuracy": 10**400, "ci_low": 0, "ci_high": 10**401},
+        {"balanced_accuracy": [0.9], "ci_low": None, "ci_high": {}},
+    ],
+)
+def test_a_head_without_a_sound_out_of_fold_score_is_refused(bundle, held_out, scores):
     with pytest.raises(BundleError, match="lacks the out-of-fold score"):
-        score_held_out(dataclasses.replace(bundle, scores={"balanced_accuracy": 0.9}), held_out)
+        score_held_out(dataclasses.replace(bundle, scores=scores), held_out)
 
 
 def test_classes_in_any_order_give_the_same_recalls(bundle, held_out):
@@ -224,6 +317,8 @@ def test_what_is_found_is_written_whole(bundle, held_out, tmp_path):
     assert record["balanced_accuracy"] == found.result.balanced_accuracy
     assert record["out_of_fold"]["verdict"] == found.verdict()
     assert record["provenance"]["n_samples"] == 180
+    assert record["format"] == 1
+    assert "created" in record
     assert record["fitted"]["n_samples"] == N_FITTED
     assert len(pd.read_parquet(tmp_path / "predictions.parquet")) == 180
 
