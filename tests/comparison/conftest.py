@@ -3,16 +3,20 @@
 import sys
 import types
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pytest
 from sklearn.base import BaseEstimator
 
 from cellfeat.comparison.compare import compare
 from cellfeat.comparison.result import Comparison
+from cellfeat.config import load_settings
 from cellfeat.extraction.store import Features
 from cellfeat.heads.registry import HEADS, Head
+from cellfeat.samples.images import pixel_digest
 
 THREE = ("HeLa", "A549", "U-2 OS")  # on purpose not sorted
 HOSTILE = ("[red]A549[/red]", "$\\frac$ He\x1b[2JLa", "U-2 OS\u202e with a name far too long for any table or picture")
@@ -71,6 +75,28 @@ def make_features() -> Callable[..., Features]:
 @pytest.fixture
 def make_clusters() -> Callable[..., Features]:
     return build_clusters
+
+
+@pytest.fixture
+def with_pictures() -> Callable[..., Features]:
+    """Save a picture of one channel for each sample, and give the features that were made from these."""
+
+    def save(features: Features, pixels: np.ndarray, folder: Path) -> Features:
+        folder.mkdir(exist_ok=True)
+        for sample_id, image in zip(features.sample_id, pixels, strict=True):
+            (folder / f"{sample_id}_dapi.png").write_bytes(imagecodecs.png_encode(image))
+        settings = load_settings(
+            overrides={
+                "images.pattern": "{sample_id}_{channel}.png",
+                "images.channels": ["dapi"],
+                "images.root": str(folder),
+                "labels.file": "gone.csv",
+            }
+        )
+        digests = np.array([pixel_digest(image[np.newaxis]) for image in pixels])
+        return replace(features, pixel_digest=digests, provenance={"settings": settings.record()})
+
+    return save
 
 
 @pytest.fixture

@@ -25,26 +25,21 @@ def of_kind(found, kind):
 
 
 @pytest.fixture
-def with_images(tmp_path, make_features):
+def with_images(tmp_path, make_features, with_pictures):
     """Sixty samples of two classes with one-channel images; sample 1 shows a part of what sample 0 shows."""
     rng = np.random.default_rng(0)
     label = np.tile(["a", "b"], 30)
     fields = np.kron(rng.integers(0, 200, (60, 24, 24)), np.ones((4, 4))).astype(np.uint8)
-    pixels = fields[:, np.newaxis, :64, :64].copy()
-    pixels[1] = fields[0, np.newaxis, 12:76, 20:84]
+    pixels = fields[:, :64, :64].copy()
+    pixels[1] = fields[0, 12:76, 20:84]
     pixels[2] = 7
-    pixels[3, :, :40] = 255
+    pixels[3, :40] = 255
     pixels[5] = pixels[4]
-    folder = tmp_path / "images"
-    folder.mkdir()
-    for number, image in enumerate(pixels):
-        (folder / f"s{number}_dapi.png").write_bytes(imagecodecs.png_encode(image[0]))
-    settings = load_settings(overrides={**PATTERN, "images.root": str(folder), "labels.file": "gone.csv"})
     centres = np.where(label == "a", -2, 2)[:, np.newaxis, np.newaxis]
     embeddings = centres + rng.normal(size=(60, 1, 5))
     embeddings[5], embeddings[1] = embeddings[4], embeddings[0] + 0.1
-    features = make_features(label, embeddings, pixel_digest=np.array([pixel_digest(image) for image in pixels]))
-    return replace(features, provenance={"settings": settings.record()}), folder
+    folder = tmp_path / "images"
+    return with_pictures(make_features(label, embeddings), pixels, folder), folder
 
 
 def test_every_kind_of_pixel_finding_is_named_with_its_sample(with_images):

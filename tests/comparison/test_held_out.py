@@ -1,7 +1,6 @@
 import dataclasses
 import json
 
-import imagecodecs
 import numpy as np
 import pandas as pd
 import pytest
@@ -15,7 +14,6 @@ from cellfeat.comparison.terminal import held_out_details, held_out_lines
 from cellfeat.config import load_settings
 from cellfeat.errors import BundleError, FingerprintError, ManifestError
 from cellfeat.extraction.store import Features, Status
-from cellfeat.samples.images import pixel_digest
 
 N_FITTED = 240
 
@@ -85,25 +83,12 @@ def test_near_copies_are_left_out_where_they_are_named_and_said_not_to_be_looked
 
 
 @pytest.fixture
-def pictured(make_clusters, tmp_path):
+def pictured(make_clusters, with_pictures, tmp_path):
     """Features of 60 samples with pictures, of which sample 50 overlaps with sample 4, and sample 51 with sample 40."""
-    rng = np.random.default_rng(0)
-    fields = np.kron(rng.integers(0, 200, (60, 24, 24)), np.ones((4, 4))).astype(np.uint8)
+    fields = np.kron(np.random.default_rng(0).integers(0, 200, (60, 24, 24)), np.ones((4, 4))).astype(np.uint8)
     pixels = fields[:, :64, :64].copy()
     pixels[50], pixels[51] = fields[4, 10:74, 20:84], fields[40, 10:74, 20:84]
-    for number, image in enumerate(pixels):
-        (tmp_path / f"s{number}_dapi.png").write_bytes(imagecodecs.png_encode(image))
-    settings = load_settings(
-        overrides={
-            "images.pattern": "{sample_id}_{channel}.png",
-            "images.channels": ["dapi"],
-            "images.root": str(tmp_path),
-            "labels.file": None,
-        }
-    )
-    digests = np.array([pixel_digest(image[np.newaxis]) for image in pixels])
-    features = make_clusters(n=60)
-    return dataclasses.replace(features, pixel_digest=digests, provenance={"settings": settings.record()})
+    return with_pictures(make_clusters(n=60), pixels, tmp_path)
 
 
 def test_near_copies_of_what_it_was_fitted_on_are_found_and_no_others(pictured, tmp_path):

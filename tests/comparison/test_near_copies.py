@@ -1,42 +1,23 @@
 import dataclasses
 
-import imagecodecs
 import numpy as np
 import pytest
 
 from cellfeat.comparison.look import look_at
 from cellfeat.comparison.near_copies import near_copies_of, nearest_of, nearest_pairs, spectra
-from cellfeat.config import load_settings
-from cellfeat.samples.images import pixel_digest
 from cellfeat.samples.turned import TURNS, TurnedCopy, turn
 
 N = 20
 
 
 @pytest.fixture
-def pictured(tmp_path, make_features):
+def pictured(tmp_path, make_features, with_pictures):
     """Make features of 20 pictures, in a folder of their own."""
 
     def make(name, pixels):
-        folder = tmp_path / name
-        folder.mkdir()
-        for number, image in enumerate(pixels):
-            (folder / f"s{number}_dapi.png").write_bytes(imagecodecs.png_encode(image))
-        settings = load_settings(
-            overrides={
-                "images.pattern": "{sample_id}_{channel}.png",
-                "images.channels": ["dapi"],
-                "images.root": str(folder),
-                "labels.file": None,
-            }
-        )
         embeddings = np.random.default_rng(len(name)).normal(size=(len(pixels), 1, 5))
-        features = make_features(
-            np.resize(["a", "b"], len(pixels)),
-            embeddings,
-            pixel_digest=np.array([pixel_digest(image[np.newaxis]) for image in pixels]),
-        )
-        return dataclasses.replace(features, provenance={"settings": settings.record()}), folder
+        features = make_features(np.resize(["a", "b"], len(pixels)), embeddings)
+        return with_pictures(features, pixels, tmp_path / name), tmp_path / name
 
     return make
 
