@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     metavar="FEATURES",
     help="Feature file that the head was fitted on: near copies of its samples are left out, too.",
 )
+@click.option("--fitted-images", type=click.Path(path_type=Path), help="Where its images are now, if they have moved.")
 @click.option("--output", type=click.Path(path_type=Path), help="Folder of what is found; default: MODEL_on_LABELS.")
 def command(
     model: Path,
@@ -39,6 +40,7 @@ def command(
     label_column: str | None,
     groups: str | None,
     fitted_on: Path | None,
+    fitted_images: Path | None,
     output: Path | None,
     **flags: Any,
 ) -> None:
@@ -61,8 +63,8 @@ def command(
     check_held_out_folder(folder)
     labels = _labels(bundle, flags["labels"], label_column)
     samples = load_features(features) if features else _extracted(bundle, images or Path(), folder, groups, **flags)
-    is_near_copy = _near_copies(bundle, fitted_on, samples, images) if fitted_on else None
-    found = score_held_out(bundle, samples, groups=groups, labels=labels, is_near_copy=is_near_copy, say=_say)
+    near = _near_copies(bundle, load_features(fitted_on), fitted_images, samples, images) if fitted_on else None
+    found = score_held_out(bundle, samples, groups=groups, labels=labels, is_near_copy=near, say=_say)
     write_held_out(found, folder)
     _print(found)
     click.echo(f"\nscores: {folder} (metrics.json: every figure; and pictures)")
@@ -117,23 +119,31 @@ def _extracted(bundle: "Bundle", images: Path, folder: Path, groups: str | None,
     return features_as_fitted(bundle, images, kept, check=check, **flags)
 
 
-def _near_copies(bundle: "Bundle", fitted_on: Path, samples: "Features", images: Path | None) -> "NDArray[np.bool_]":
+def _near_copies(
+    bundle: "Bundle", fitted: "Features", fitted_images: Path | None, samples: "Features", images: Path | None
+) -> "NDArray[np.bool_]":
     from cellfeat.comparison.held_out import near_copies_of_fitted
-    from cellfeat.extraction.store import load_features
 
-    fitted = load_features(fitted_on)
     return near_copies_of_fitted(
         bundle,
         fitted,
         samples,
-        fitted_images=_recorded_images(fitted),
-        images=images or _recorded_images(samples),
+        fitted_images=fitted_images or _recorded_images(fitted, "--fitted-images"),
+        images=images or _recorded_images(samples, "--images, in place of --features,"),
         say=_say,
     )
 
 
-def _recorded_images(features: "Features") -> Path:
-    return Path(features.provenance["settings"]["images"]["root"])
+def _recorded_images(features: "Features", option: str) -> Path:
+    from cellfeat.errors import MissingFileError
+
+    root = Path(features.provenance["settings"]["images"]["root"])
+    if not root.is_dir():
+        raise MissingFileError(
+            f"the images that {features.path} was made from are not in {root} any more, and near copies are looked for "
+            f"in them; say with {option} where they are"
+        )
+    return root
 
 
 def _say(line: str) -> None:

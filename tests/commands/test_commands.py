@@ -514,6 +514,15 @@ def test_score_leaves_out_what_the_head_was_fitted_on(fitted_on_part: Path) -> N
     record = json.loads((fitted_on_part / "again" / "metrics.json").read_text())
     assert record["n_near_copies"] + record["n_samples"] == 60 - n_seen
 
+    (fitted_on_part / "images").rename(fitted_on_part / "moved")
+    try:
+        for_fitted = run_cli(fitted_on_part, "score", "--model", "early", *by_file, "--fitted-on", "features/early.h5")
+    finally:
+        (fitted_on_part / "moved").rename(fitted_on_part / "images")
+    assert for_fitted.returncode == 1
+    assert "early.h5 was made from are not in images any more" in for_fitted.stderr
+    assert "--fitted-images" in for_fitted.stderr
+
 
 def test_score_refuses_labels_that_the_head_does_not_know_before_it_extracts(fitted_on_part: Path) -> None:
     text = (fitted_on_part / "late.csv").read_text()
