@@ -48,7 +48,9 @@ from cellfeat.extraction.store import (
     verify_features,
 )
 from cellfeat.heads.bundle import SUM_TOLERANCE, Bundle, describe_bundle, load_bundle, save_bundle
+from cellfeat.heads.conformal import ClassScores
 from cellfeat.heads.registry import head_inputs, make_head
+from cellfeat.heads.seen import SeenSamples
 from cellfeat.provenance import digest_bytes, digest_json
 from cellfeat.samples.decoding import decode_image
 from cellfeat.samples.images import IntensityPolicy, intensity_advice, pixel_digest
@@ -269,7 +271,8 @@ def _read_groups(content: bytes) -> None:
     with _folder() as folder:
         file = folder / "groups.csv"
         file.write_bytes(content)
-        features = SimpleNamespace(path=file, sample_id=np.array(IDS), pixel_digest=np.array(["a", "b", "a"]))
+        digests = np.array(["a", "b", "a"])
+        features = SimpleNamespace(path=file, sample_id=np.array(IDS), pixel_digest=digests, columns={})
         assert sample_groups(features, str(file)).shape == (3,)  # type: ignore[arg-type]
 
 
@@ -424,6 +427,10 @@ def _read_bundle(content: bytes) -> None:
             return
         bundle = load_bundle(folder)
         describe_bundle(bundle)
+        if bundle.class_scores is not None:
+            assert bundle.class_scores.thresholds(0.9).shape == (len(bundle.classes),)
+        if bundle.seen is not None:
+            assert bundle.seen.holds(np.array(["", "0" * 64])).shape == (2,)
         if bundle.n_views * bundle.embedding_dim < 10_000:
             probabilities = bundle.predict_proba(np.zeros((2, bundle.n_views, bundle.embedding_dim), np.float32))
             assert np.isfinite(probabilities).all()
@@ -464,6 +471,8 @@ def _bundle_seed(name: str, settings: dict[str, Any]) -> bytes:
     bundle = Bundle(
         head=head, head_name=name, classes=["A", "B"], fingerprint="sha256:0", recipe={}, settings=settings, scores={},
         provenance={}, n_views=1, embedding_dim=2,
+        class_scores=ClassScores.of(np.full((12, 2), 0.5), np.arange(12) % 2, np.arange(12)),
+        seen=SeenSamples.of(np.array([f"{number:064x}" for number in range(12)])),
     )  # fmt: skip
     with _folder() as folder:
         save_bundle(bundle, folder / "head")
