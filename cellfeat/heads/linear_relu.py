@@ -54,7 +54,7 @@ class LinearReLUHead(HeadClassifier):
     weight_decay
         L2 penalty as `torch.optim.Adam` adds it to the gradient.
     batch_size
-        Samples a step; fewer where there are few samples.
+        Samples a step at most; fewer where there are few samples, and so many that all steps are of one size.
     class_weight
         ``"balanced"`` so that each class counts the same, ``None``, or a weight for each class.
     device

@@ -76,7 +76,7 @@ class MLPHead(HeadClassifier):
     label_smoothing
         Share of the target that is spread evenly over all classes, in [0, 1).
     batch_size
-        Samples a step; fewer where there are few samples.
+        Samples a step at most; fewer where there are few samples, and so many that all steps are of one size.
     class_weight
         ``"balanced"`` so that each class counts the same, ``None``, or a weight for each class.
     feature_transform
