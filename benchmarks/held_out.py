@@ -50,10 +50,8 @@ def scored(features: Features, fold: Fold, head: str) -> tuple[HeldOut, HeldOut]
 def row(kind: str, head: str, found: list[HeldOut]) -> str:
     differences = np.array([one.difference for one in found])
     holds = sum(one.difference_interval.low <= 0 <= one.difference_interval.high for one in found)
-    out_of_fold, without, with_all = (
-        np.mean([value(one) for one in found])
-        for value in (lambda one: one.out_of_fold, lambda one: one.result.balanced_accuracy, lambda one: one.with_all)
-    )
+    scores = np.array([(one.out_of_fold, one.result.balanced_accuracy, one.with_all) for one in found], dtype=float)
+    out_of_fold, without, with_all = scores.mean(axis=0)
     return (
         f"| {kind} | `{head}` | {out_of_fold:.3f} | {without:.3f} | {with_all:.3f} | "
         f"{differences.mean():+.3f} ± {differences.std(ddof=1):.3f} | {holds} of {len(found)} |"
