@@ -2,41 +2,38 @@
 
 from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
+
+from cellfeat.commands.options import Command, with_options
 
 if TYPE_CHECKING:
     from cellfeat.extraction.store import Features
     from cellfeat.heads.bundle import Bundle
     from cellfeat.samples.manifest import Manifest
 
-Command = TypeVar("Command", bound=Callable[..., Any])
-
 
 def sample_options(*, labels_help: str) -> Callable[[Command], Command]:
     """Add what says which head is asked of which samples, from ``--model`` to ``--on-error``."""
 
     def add(command: Command) -> Command:
-        for option in reversed(
-            (
-                click.option("--model", required=True, type=click.Path(path_type=Path), help="Folder of a saved head."),
-                click.option("--features", type=click.Path(path_type=Path), help="Feature file of the samples."),
-                click.option(
-                    "--images", type=click.Path(path_type=Path), help="Folder of the images, named as in training."
-                ),
-                click.option("--labels", type=click.Path(path_type=Path), help=labels_help),
-                click.option(
-                    "--weights", metavar="NAME|FILE", help="Where the backbone's weights are now, if they have moved."
-                ),
-                click.option("--device", default="auto", metavar="auto|cpu|cuda|mps"),
-                click.option(
-                    "--on-error", default="stop", type=click.Choice(["stop", "quarantine"]), help="As for extract."
-                ),
-            )
-        ):
-            command = option(command)
-        return command
+        return with_options(
+            command,
+            click.option("--model", required=True, type=click.Path(path_type=Path), help="Folder of a saved head."),
+            click.option("--features", type=click.Path(path_type=Path), help="Feature file of the samples."),
+            click.option(
+                "--images", type=click.Path(path_type=Path), help="Folder of the images, named as in training."
+            ),
+            click.option("--labels", type=click.Path(path_type=Path), help=labels_help),
+            click.option(
+                "--weights", metavar="NAME|FILE", help="Where the backbone's weights are now, if they have moved."
+            ),
+            click.option("--device", default="auto", metavar="auto|cpu|cuda|mps"),
+            click.option(
+                "--on-error", default="stop", type=click.Choice(["stop", "quarantine"]), help="As for extract."
+            ),
+        )
 
     return add
 
@@ -83,7 +80,7 @@ def features_as_fitted(
         labels=labels,
         weights=weights,
     )
-    here = {"output": output, "device": device, "on_error": on_error}
+    here = {"device": device, "on_error": on_error}
     settings = settings.model_copy(update={"extraction": settings.extraction.model_copy(update=here)})
     manifest = build_manifest(settings.images, settings.labels)
     with ConsoleObserver() as observer:

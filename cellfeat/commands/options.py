@@ -35,23 +35,27 @@ def tune_option(command: Command) -> Command:
     )(command)
 
 
-def fold_options(command: Command) -> Command:
-    """Add what says how heads are evaluated, from ``--features`` to ``--fresh``."""
-    for option in reversed(
-        (
-            click.option("--features", type=click.Path(path_type=Path), help="Feature file that extract wrote."),
-            click.option("--labels", type=click.Path(path_type=Path), help="CSV of labels that replace the extracted."),
-            click.option("--folds", type=click.IntRange(min=2), help="Number of folds."),
-            click.option(
-                "--groups", metavar="auto|copies|none|COLUMN|CSV", help="What must not straddle a split: see audit."
-            ),
-            click.option("--seed", type=click.IntRange(min=0), help="Seed of folds and heads."),
-            tune_option,
-            click.option("--fresh", is_flag=True, help="Compute again what an earlier run has computed."),
-        )
-    ):
+def with_options(command: Command, *options: Callable[[Command], Command]) -> Command:
+    """Add options to a command, in the order in which its help shows them."""
+    for option in reversed(options):
         command = option(command)
     return command
+
+
+def fold_options(command: Command) -> Command:
+    """Add what says how heads are evaluated, from ``--features`` to ``--fresh``."""
+    return with_options(
+        command,
+        click.option("--features", type=click.Path(path_type=Path), help="Feature file that extract wrote."),
+        click.option("--labels", type=click.Path(path_type=Path), help="CSV of labels that replace the extracted."),
+        click.option("--folds", type=click.IntRange(min=2), help="Number of folds."),
+        click.option(
+            "--groups", metavar="auto|copies|none|COLUMN|CSV", help="What must not straddle a split: see audit."
+        ),
+        click.option("--seed", type=click.IntRange(min=0), help="Seed of folds and heads."),
+        tune_option,
+        click.option("--fresh", is_flag=True, help="Compute again what an earlier run has computed."),
+    )
 
 
 def resolve_settings(config: Path | None, assignments: Sequence[str], flags: dict[str, Any]) -> "Settings":

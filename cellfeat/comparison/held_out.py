@@ -173,7 +173,7 @@ def score_held_out(
     label = chosen_labels(features, labels)
     check_labels(bundle, features.path, label)
     is_scored = (features.status == Status.OK) & (label != "")
-    is_seen = _seen(bundle, features)
+    is_seen = bundle.has_seen(features.pixel_digest)
     is_left_out = is_seen if is_near_copy is None else is_seen | is_near_copy
     _check_what_is_left(bundle, features.path, label[is_scored], is_left_out[is_scored])
     groups = _groups_as_fitted(bundle, features, say) if groups is None else groups
@@ -181,9 +181,10 @@ def score_held_out(
     samples = labelled_samples(features, design, labels=labels, is_left_out=is_left_out, say=say)
     _check_groups(samples, features.path)
     raw = bundle.uncalibrated_proba(features.embeddings[is_scored])
+    # The same classes, in the order of the head's probabilities.
+    samples = replace(samples, classes=tuple(bundle.classes))
     return HeldOut(
-        # The same classes, in the order of the head's probabilities.
-        result=_scored(bundle, replace(samples, classes=tuple(bundle.classes)), raw[~is_left_out[is_scored]]),
+        result=_scored(bundle, samples, design, raw[~is_left_out[is_scored]]),
         n_seen=None if bundle.seen is None else int(np.count_nonzero(is_seen & is_scored)),
         n_near_copies=None if is_near_copy is None else int(np.count_nonzero(is_near_copy & ~is_seen & is_scored)),
         with_all=None if bundle.seen is None else _balanced_accuracy(bundle, label[is_scored], raw),
@@ -248,7 +249,7 @@ def near_copies_of_fitted(
             f"{fitted.path}: lacks {n_missing} of the {len(bundle.seen)} samples that the head was fitted on; name the "
             "feature file that it was fitted on"
         )
-    is_fitted = _seen(bundle, fitted)
+    is_fitted = bundle.has_seen(fitted.pixel_digest)
     say(f"reading the images in {fitted_images} and {images}")
     look_at_fitted = look_at(fitted, fitted_images)
     look = look_at(features, images, scale=look_at_fitted.scale)
@@ -257,11 +258,6 @@ def near_copies_of_fitted(
     is_near_copy = np.zeros(len(features), dtype=bool)
     is_near_copy[[row for fitted_row, row in found if is_fitted[fitted_row]]] = True
     return is_near_copy
-
-
-def _seen(bundle: Bundle, features: Features) -> Bools:
-    """Whether the head was fitted on the pixels of each sample; nothing is known to be where it does not tell."""
-    return np.zeros(len(features), dtype=bool) if bundle.seen is None else bundle.seen.holds(features.pixel_digest)
 
 
 def _out_of_fold(bundle: Bundle) -> tuple[float, Interval]:
@@ -357,16 +353,16 @@ def _group_column(bundle: Bundle) -> str | None:
         return None
 
 
-def _scored(bundle: Bundle, samples: LabelledSamples, raw: Floats) -> HeadResult:
+def _scored(bundle: Bundle, samples: LabelledSamples, design: Design, raw: Floats) -> HeadResult:
     """Score what the head gives, not calibrated yet: shape ``(n_samples, n_classes)``."""
     probabilities = bundle.calibrated(raw)
     metrics = {
         "head": bundle.head_name,
-        **class_metrics(samples, most_probable(samples, probabilities)),
+        **class_metrics(samples, most_probable(samples, probabilities), samples.bootstrap_of(design)),
         **asdict(samples.counts),
-        "groups": samples.design.groups,
-        "random_state": samples.design.random_state,
-        "draws": samples.design.draws,
+        "groups": design.groups,
+        "random_state": design.random_state,
+        "draws": design.draws,
         "provenance": asdict(samples.provenance),
         "fitted": bundle.provenance.get("fitted"),
         "calibrate": "none" if bundle.temperature == 1 else "temperature",

@@ -8,6 +8,7 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
+from cellfeat.comparison.bootstrap import GroupBootstrap
 from cellfeat.comparison.conformal import REPORTED_COVERAGE, held_out_metrics, held_out_sets
 from cellfeat.comparison.result import LEVEL, PROBABILITY_PREFIX, HeadResult
 from cellfeat.comparison.scores import (
@@ -106,7 +107,7 @@ def _metrics(task: Task, head: str, probabilities: Floats) -> dict[str, Any]:
     y, predicted = task.y, most_probable(task, probabilities)
     return {
         "head": head,
-        **class_metrics(task, predicted),
+        **class_metrics(task, predicted, task.bootstrap),
         "per_fold": [balanced_accuracy(y[fold.test], predicted[fold.test], task.classes) for fold in task.folds],
         **asdict(task.counts),
         **asdict(task.design),
@@ -114,10 +115,10 @@ def _metrics(task: Task, head: str, probabilities: Floats) -> dict[str, Any]:
     }
 
 
-def class_metrics(samples: LabelledSamples, predicted: Strings) -> dict[str, Any]:
+def class_metrics(samples: LabelledSamples, predicted: Strings, bootstrap: GroupBootstrap) -> dict[str, Any]:
     """Score the classes that were predicted, shape ``(n_samples,)``, as plain JSON values."""
     y, classes = samples.y, samples.classes
-    interval = samples.bootstrap.interval(predicted, level=LEVEL)
+    interval = bootstrap.interval(predicted, level=LEVEL)
     return {
         "balanced_accuracy": balanced_accuracy(y, predicted, classes),
         "ci_low": interval.low,
@@ -125,7 +126,7 @@ def class_metrics(samples: LabelledSamples, predicted: Strings) -> dict[str, Any
         "ci_level": LEVEL,
         "classes": list(classes),
         "per_class_recall": per_class_recall(y, predicted, classes).tolist(),
-        "per_class_recall_ci": samples.bootstrap.recall_intervals(predicted, level=LEVEL).tolist(),
+        "per_class_recall_ci": bootstrap.recall_intervals(predicted, level=LEVEL).tolist(),
         "macro_f1": macro_f1(y, predicted, classes),
         "confusion_matrix": confusion_matrix(y, predicted, classes).tolist(),
     }

@@ -1,7 +1,7 @@
 """What every head of a comparison is given: the same samples, the same folds and the same bootstrap draws."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Literal
@@ -117,30 +117,25 @@ class LabelledSamples:
 
     Parameters
     ----------
-    sample_id, pixel_digest, y, groups
+    rows
+        Their row numbers in the features, shape ``(n_samples,)``.
+    sample_id, y, groups
         Of these samples, shape ``(n_samples,)``.
-    embeddings
-        Shape ``(n_samples, n_views, embedding_dim)``.
     classes
         All classes, in the order of the columns of probabilities: sorted, where no saved head has another.
     """
 
+    rows: Integers
     sample_id: Strings
-    pixel_digest: Strings
     y: Strings
     groups: Integers
-    embeddings: Floats
     classes: tuple[str, ...]
     counts: Counts
-    design: Design
     provenance: Provenance
 
-    @cached_property
-    def bootstrap(self) -> GroupBootstrap:
-        """Intervals over `y` and `groups`, all from the same draws."""
-        return GroupBootstrap(
-            self.y, self.groups, self.classes, n_draws=self.design.draws, random_state=self.design.random_state
-        )
+    def bootstrap_of(self, design: Design) -> GroupBootstrap:
+        """Draw intervals over `y` and `groups`."""
+        return GroupBootstrap(self.y, self.groups, self.classes, n_draws=design.draws, random_state=design.random_state)
 
 
 @dataclass(frozen=True)
@@ -149,11 +144,18 @@ class Task(LabelledSamples):
 
     Parameters
     ----------
+    embeddings
+        Shape ``(n_samples, n_views, embedding_dim)``.
     folds
         One split a fold.
+    bootstrap
+        Intervals over `y` and `groups`.
     """
 
+    embeddings: Floats
     folds: tuple[Fold, ...]
+    bootstrap: GroupBootstrap
+    design: Design
 
     @cached_property
     def digest(self) -> str:
@@ -195,7 +197,13 @@ def prepare(
             f"{error}; near copies are kept together, as {audited_path(features.path)} has them: --groups copies does "
             "without"
         ) from None
-    return Task(**{field.name: getattr(samples, field.name) for field in fields(samples)}, folds=tuple(folds))
+    return Task(
+        **vars(samples),
+        embeddings=features.embeddings[samples.rows],
+        folds=tuple(folds),
+        bootstrap=samples.bootstrap_of(design),
+        design=design,
+    )
 
 
 def labelled_samples(
@@ -239,11 +247,10 @@ def labelled_samples(
         )
     near_copies_joined = audited_groups(features) is not None if takes_audited(design.groups) else None
     return LabelledSamples(
+        rows=rows,
         sample_id=features.sample_id[rows],
-        pixel_digest=features.pixel_digest[rows],
         y=y,
         groups=groups,
-        embeddings=features.embeddings[rows],
         classes=classes,
         counts=Counts(
             n_samples=len(rows),
@@ -253,7 +260,6 @@ def labelled_samples(
             n_failed=int(np.count_nonzero(~is_ok)),
             near_copies_joined=near_copies_joined,
         ),
-        design=design,
         provenance=_provenance(features, design, rows, y, is_audited=bool(near_copies_joined)),
     )
 

@@ -182,6 +182,10 @@ class Bundle:
         """Predict the most probable class of each sample from embeddings of shape (n_samples, n_views, dim)."""
         return [self.classes[column] for column in self.predict_proba(embeddings).argmax(axis=1)]
 
+    def has_seen(self, pixel_digest: NDArray[np.str_]) -> NDArray[np.bool_]:
+        """Tell of samples, by their digests in hex, whether the head was fitted on these pixels; False if unknown."""
+        return np.zeros(len(pixel_digest), dtype=bool) if self.seen is None else self.seen.holds(pixel_digest)
+
     def _inputs(self, embeddings: NDArray[np.float32]) -> Iterable[NDArray[np.float32]]:
         if HEADS[self.head_name].views == "mean" or embeddings.shape[1] == self.n_views:
             return [head_inputs(self.head_name, embeddings)]
