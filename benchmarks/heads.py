@@ -39,7 +39,8 @@ from sklearn.utils.class_weight import compute_class_weight
 from torch.utils.data import DataLoader, TensorDataset
 
 import cellfeat
-from cellfeat.comparison.splits import Fold, grouped_folds, sample_groups
+from cellfeat.evaluation.folds import Fold, grouped_folds
+from cellfeat.evaluation.groups import sample_groups
 from cellfeat.heads.registry import head_inputs, make_head
 
 HEADS = ("mlp", "logreg", "lightgbm")

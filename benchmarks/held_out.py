@@ -17,8 +17,9 @@ from pathlib import Path
 import numpy as np
 
 import cellfeat
-from cellfeat.comparison.held_out import HeldOut
-from cellfeat.comparison.splits import Fold, grouped_folds, sample_groups
+from cellfeat.evaluation.folds import Fold, grouped_folds
+from cellfeat.evaluation.groups import sample_groups
+from cellfeat.evaluation.held_out import HeldOut
 from cellfeat.extraction.store import Features, Status
 
 SHARE = 3

@@ -16,8 +16,8 @@ import numpy as np
 from settings import slices
 
 import cellfeat
-from cellfeat.comparison.cache import FoldCache
-from cellfeat.comparison.compare import HeadResult
+from cellfeat.evaluation.cache import FoldCache
+from cellfeat.evaluation.compare import HeadResult
 from cellfeat.extraction.store import Features
 
 

@@ -15,9 +15,9 @@ from typing import Any
 from tuning import generated_features, seconds, some_passes
 
 import cellfeat
-from cellfeat.comparison.cache import FoldCache
-from cellfeat.comparison.compare import HeadResult, evaluate
-from cellfeat.comparison.task import Design, Task, prepare
+from cellfeat.evaluation.cache import FoldCache
+from cellfeat.evaluation.compare import HeadResult, evaluate
+from cellfeat.evaluation.task import Design, Task, prepare
 from cellfeat.extraction.store import Features
 from cellfeat.heads.transforms import PROJECTIONS, ROW_STEPS
 

@@ -20,12 +20,13 @@ import numpy as np
 from heads import generated
 
 import cellfeat
-from cellfeat.comparison.cache import FoldCache
-from cellfeat.comparison.compare import HeadResult, evaluate
-from cellfeat.comparison.splits import sample_groups, thinned_rows
-from cellfeat.comparison.task import Design, Task, prepare
-from cellfeat.comparison.terminal import tuning_lines
+from cellfeat.evaluation.cache import FoldCache
+from cellfeat.evaluation.compare import HeadResult, evaluate
+from cellfeat.evaluation.folds import thinned_rows
+from cellfeat.evaluation.groups import sample_groups
+from cellfeat.evaluation.task import Design, Task, prepare
 from cellfeat.extraction.store import Features
+from cellfeat.reporting.terminal import tuning_lines
 
 
 def generated_features(n_samples: int) -> Features:

@@ -15,12 +15,12 @@ _HOMES = {
     "build_manifest": "cellfeat.samples.manifest",
     "extract": "cellfeat.extraction.extract",
     "load_features": "cellfeat.extraction.store",
-    "audit": "cellfeat.comparison.audit",
-    "compare": "cellfeat.comparison.compare",
-    "fit": "cellfeat.comparison.fit",
-    "predict": "cellfeat.comparison.predict",
-    "score_held_out": "cellfeat.comparison.held_out",
-    "near_copies_of_fitted": "cellfeat.comparison.held_out",
+    "audit": "cellfeat.audit.audit",
+    "compare": "cellfeat.evaluation.compare",
+    "fit": "cellfeat.evaluation.fit",
+    "predict": "cellfeat.evaluation.predict",
+    "score_held_out": "cellfeat.evaluation.held_out",
+    "near_copies_of_fitted": "cellfeat.evaluation.held_out",
     "load_bundle": "cellfeat.heads.bundle",
 }
 

@@ -14,7 +14,8 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
-from cellfeat.errors import ConfigError, MissingFileError, near_names
+from cellfeat.errors import ConfigError, MissingFileError
+from cellfeat.text import near_names
 
 
 def _not_a_truth(value: Any) -> Any:

@@ -5,9 +5,6 @@ familiar built-in, so that ordinary Python code can catch it without knowing thi
 A message says what is wrong, where (file and row), what was expected and found, and what to do next.
 """
 
-from collections.abc import Iterable
-from difflib import get_close_matches
-
 
 class CellfeatError(Exception):
     """Base of every error that a user can mend."""
@@ -91,29 +88,3 @@ class HeadError(CellfeatError, ValueError):
 
 class BundleError(CellfeatError, ValueError):
     """A saved head that is damaged, or of another format."""
-
-
-def near_names(name: str, valid: Iterable[str]) -> str:
-    """Say which of `valid` may have been meant by `name`: the near ones first, then all.
-
-    Examples
-    --------
-    >>> near_names("lihgtgbm", ["mlp", "lightgbm"])
-    "did you mean 'lightgbm'? Valid: lightgbm, mlp"
-    """
-    valid = sorted(valid)
-    near = get_close_matches(name, valid, n=3, cutoff=0.6)
-    meant = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
-    return f"{meant}Valid: {', '.join(valid)}"
-
-
-def first_ten(items: Iterable[object]) -> str:
-    """Join the first ten items, and count the rest."""
-    items = list(items)
-    rest = f" … and {len(items) - 10} more" if len(items) > 10 else ""
-    return ", ".join(map(str, items[:10])) + rest
-
-
-def first_line(error: Exception) -> str:
-    """What an error of another library says, without its pages of advice."""
-    return str(error).strip().split("\n")[0] or type(error).__name__

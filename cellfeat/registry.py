@@ -9,7 +9,8 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, Protocol, TypeVar
 
-from cellfeat.errors import DuplicateNameError, MissingExtraError, UnknownNameError, near_names
+from cellfeat.errors import DuplicateNameError, MissingExtraError, UnknownNameError
+from cellfeat.text import near_names
 
 
 class Named(Protocol):

@@ -8,7 +8,8 @@ from typing import Any
 import torch
 from torch import nn
 
-from cellfeat.backbones.registry import LoadedBackbone, Pool, find_backbone
+from cellfeat.backbones.base import LoadedBackbone, Pool
+from cellfeat.backbones.registry import find_backbone, load_entry
 from cellfeat.backbones.transform import Transform
 
 _HEADER = ("stage", "type", "parameters", "output")
@@ -80,7 +81,7 @@ def describe_backbone(name: str) -> Description:
 
 def build_untrained(name: str, *, pool: Pool = "norm", input_size: int | None = None) -> LoadedBackbone:
     """Build a backbone whose numbers are random: enough to see its shapes, useless to embed with."""
-    return find_backbone(name).load(weights=None, pool=pool, input_size=input_size)
+    return load_entry(find_backbone(name), weights=None, pool=pool, input_size=input_size)
 
 
 def describe_loaded(loaded: LoadedBackbone) -> Description:

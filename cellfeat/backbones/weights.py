@@ -18,8 +18,9 @@ import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file
 
-from cellfeat.errors import MissingFileError, WeightsError, first_line, first_ten
+from cellfeat.errors import MissingFileError, WeightsError
 from cellfeat.provenance import digest_bytes, digest_file
+from cellfeat.text import first_line, first_ten
 
 State = Mapping[str, torch.Tensor]
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import click
 
 from cellfeat.errors import CellfeatError
+from cellfeat.text import clean_lines
 
 # Threads that spin while they wait make two programs on one machine several times slower than one after the other.
 # It is read when the first of the heavy libraries is loaded, so it stands before any of them.
@@ -91,10 +92,10 @@ def exit_code(arguments: list[str], default_config: Path | None = None) -> int:
         error.show()
         return error.exit_code
     except CellfeatError as error:
-        click.echo(f"error: {printable(str(error))}", err=True)
+        click.echo(f"error: {clean_lines(str(error))}", err=True)
         return EXIT_ERROR
     except OSError as error:
-        click.echo(f"error: {printable(f'{error.filename or arguments[0]}: {error.strerror or error}')}", err=True)
+        click.echo(f"error: {clean_lines(f'{error.filename or arguments[0]}: {error.strerror or error}')}", err=True)
         return EXIT_ERROR
     except (click.Abort, KeyboardInterrupt) as error:
         # Whatever had to be tidied is. Python would only mutter about one more, raised while it drops the objects.
@@ -113,8 +114,3 @@ def exit_code(arguments: list[str], default_config: Path | None = None) -> int:
         click.echo("this is a bug in cellfeat: please report it with the lines above", err=True)
         return EXIT_BUG
     return 0
-
-
-def printable(text: str) -> str:
-    """Escape control characters: names from files must not steer the terminal."""
-    return "".join(c if c.isprintable() or c == "\n" else c.encode("unicode_escape").decode() for c in text)

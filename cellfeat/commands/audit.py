@@ -8,7 +8,7 @@ import click
 from cellfeat.commands.options import config_options, labels_flag, resolve_settings
 
 if TYPE_CHECKING:
-    from cellfeat.comparison.audit import Audit
+    from cellfeat.audit.audit import Audit
     from cellfeat.config import Settings
     from cellfeat.extraction.store import Features
 
@@ -40,7 +40,7 @@ def command(
 
     Writes audit.csv and groups.csv, and beside the feature file what compare and fit keep together from then on.
     """
-    from cellfeat.comparison.audit import write_audit
+    from cellfeat.reporting.files import write_audit
 
     is_of_images = images is not None and features is None
     if labels and not is_of_images:
@@ -59,21 +59,21 @@ def command(
 
 def _keep(features: "Features", found: "Audit", groups: Path) -> None:
     """Keep what was joined beside the feature file; where nothing can be written, say how to use it all the same."""
-    from cellfeat.commands import printable
-    from cellfeat.comparison.audited import save_audited
     from cellfeat.errors import WriteError
+    from cellfeat.near_copies.duplicate_record import save_audited
+    from cellfeat.text import clean_lines
 
     try:
         record = save_audited(features, found.copies)
     except WriteError as error:
-        click.echo(printable(f"{error}\ncompare and fit keep copies together with --groups {groups}"), err=True)
+        click.echo(clean_lines(f"{error}\ncompare and fit keep copies together with --groups {groups}"), err=True)
     else:
         click.echo(f"compare and fit keep copies and near copies together from now on: {record}")
 
 
 def _of_images(settings: "Settings") -> "Audit":
+    from cellfeat.audit.audit import audit_images
     from cellfeat.commands.console import ConsoleObserver
-    from cellfeat.comparison.audit import audit_images
 
     with ConsoleObserver() as observer:
         observer.say("the images are audited alone: --features FILE audits what was extracted of them, too")
@@ -81,9 +81,9 @@ def _of_images(settings: "Settings") -> "Audit":
 
 
 def _of_features(settings: "Settings", images: Path | None, folder: Path) -> tuple["Audit", "Features"]:
+    from cellfeat.audit.audit import audit
     from cellfeat.commands.console import ConsoleObserver
-    from cellfeat.comparison.audit import audit
-    from cellfeat.comparison.cache import CACHE_FOLDER, FoldCache
+    from cellfeat.evaluation.cache import CACHE_FOLDER, FoldCache
     from cellfeat.extraction.store import load_features
 
     loaded = load_features(settings.extraction.output)
@@ -112,7 +112,7 @@ def _recorded_images(features: "Features", observer: Any) -> Path | None:
 
 def _print(found: "Audit") -> None:
     from cellfeat.commands.console import print_table
-    from cellfeat.comparison.terminal import finding_lines, leak_lines, render_counts, render_leaks
+    from cellfeat.reporting.terminal import finding_lines, leak_lines, render_counts, render_leaks
 
     if found.findings:
         print_table(render_counts(found))

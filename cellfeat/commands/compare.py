@@ -8,8 +8,8 @@ import click
 from cellfeat.commands.options import config_options, evaluation_arguments, fold_flags, fold_options, resolve_settings
 
 if TYPE_CHECKING:
-    from cellfeat.comparison.result import Comparison
     from cellfeat.config import Settings
+    from cellfeat.evaluation.results import Comparison
 
 
 @click.command("compare")
@@ -54,10 +54,10 @@ def command(
 
 def compare_and_report(settings: "Settings", *, labels: Path | None = None, fresh: bool = False) -> "Comparison":
     """Compare the heads of the settings, write the report, and print the table and the verdicts."""
-    from cellfeat.commands.standing import StandingObserver
-    from cellfeat.comparison.compare import compare
-    from cellfeat.comparison.report import write_report
+    from cellfeat.commands.progress import StandingObserver
+    from cellfeat.evaluation.compare import compare
     from cellfeat.extraction.store import load_features
+    from cellfeat.reporting.files import write_report
 
     features = load_features(settings.extraction.output)
     wanted = settings.comparison
@@ -83,7 +83,7 @@ def results_line(settings: "Settings") -> str:
 
 def _print(comparison: "Comparison") -> None:
     from cellfeat.commands.console import print_table, table_width
-    from cellfeat.comparison.terminal import headline, render_table, tuning_lines, verdict_lines
+    from cellfeat.reporting.terminal import headline, render_table, tuning_lines, verdict_lines
 
     click.echo(f"{headline(comparison)}\n")
     print_table(render_table(comparison, table_width()))
@@ -93,8 +93,8 @@ def _print(comparison: "Comparison") -> None:
 
 
 def _parsed_fractions(text: str) -> tuple[float, ...]:
-    from cellfeat.comparison.curve import check_fractions
     from cellfeat.errors import ConfigError
+    from cellfeat.evaluation.learning_curve import check_fractions
 
     try:
         fractions = [float(part) for part in text.split(",")]
@@ -105,12 +105,12 @@ def _parsed_fractions(text: str) -> tuple[float, ...]:
 
 def _repeat(settings: "Settings", labels: Path | None, repeats: int) -> None:
     """Compare on further sets of folds; the first is the comparison just made, and comes from the cache."""
-    from cellfeat.commands.standing import StandingObserver
-    from cellfeat.comparison.compare import compare
-    from cellfeat.comparison.repeats import summarise
-    from cellfeat.comparison.report import write_repeats
-    from cellfeat.comparison.terminal import repeats_lines
+    from cellfeat.commands.progress import StandingObserver
+    from cellfeat.evaluation.compare import compare
+    from cellfeat.evaluation.repeats import summarise
     from cellfeat.extraction.store import load_features
+    from cellfeat.reporting.files import write_repeats
+    from cellfeat.reporting.terminal import repeats_lines
 
     features = load_features(settings.extraction.output)
     wanted = settings.comparison
@@ -131,12 +131,12 @@ def _repeat(settings: "Settings", labels: Path | None, repeats: int) -> None:
 
 
 def _draw_curves(settings: "Settings", labels: Path | None, fractions: tuple[float, ...]) -> None:
-    from cellfeat.commands.standing import StandingObserver
-    from cellfeat.comparison.curve import learning_curves
-    from cellfeat.comparison.report import write_curves
-    from cellfeat.comparison.task import Design, prepare
-    from cellfeat.comparison.terminal import curve_lines
+    from cellfeat.commands.progress import StandingObserver
+    from cellfeat.evaluation.learning_curve import learning_curves
+    from cellfeat.evaluation.task import Design, prepare
     from cellfeat.extraction.store import load_features
+    from cellfeat.reporting.files import write_curves
+    from cellfeat.reporting.terminal import curve_lines
 
     wanted = settings.comparison
     with StandingObserver() as observer:

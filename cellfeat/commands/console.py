@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from cellfeat.commands import printable
+from cellfeat.text import clean_lines
 
 UNBOUNDED = 10_000
 """Columns of a file or a pipe: each row of a table is one line there, however long."""
@@ -54,7 +54,7 @@ class ConsoleObserver:
 
     def say(self, line: str) -> None:
         """Print a line above the progress bar."""
-        self._console.print(printable(line), markup=False)
+        self._console.print(clean_lines(line), markup=False)
 
     def advance(self, n_done: int, n_samples: int) -> None:
         """Show how many samples are done."""

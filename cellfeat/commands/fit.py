@@ -9,8 +9,8 @@ import click
 from cellfeat.commands.options import config_options, evaluation_arguments, fold_flags, fold_options, resolve_settings
 
 if TYPE_CHECKING:
-    from cellfeat.comparison.result import HeadResult
     from cellfeat.config import Settings
+    from cellfeat.evaluation.results import HeadResult
     from cellfeat.heads.bundle import Bundle
 
 
@@ -36,7 +36,7 @@ def command(
     Beside the saved head: metrics.json and the out-of-fold predictions. Folds that compare has evaluated already are
     taken from there.
     """
-    from cellfeat.comparison.terminal import score_line
+    from cellfeat.reporting.terminal import score_line
 
     settings = resolve_settings(config, assignments, fold_flags(**flags))
     folder = output or settings.comparison.output / head
@@ -50,11 +50,11 @@ def fit_and_save(
     settings: "Settings", head: str, folder: Path, *, labels: Path | None = None, fresh: bool = False
 ) -> "HeadResult":
     """Evaluate, fit and save one head, and write what was found of it beside it."""
-    from cellfeat.commands.standing import StandingObserver
-    from cellfeat.comparison.fit import fit
-    from cellfeat.comparison.report import write_head_report
+    from cellfeat.commands.progress import StandingObserver
+    from cellfeat.evaluation.fit import fit
     from cellfeat.extraction.store import load_features
     from cellfeat.heads.bundle import check_bundle_folder, save_bundle
+    from cellfeat.reporting.files import write_head_report
 
     check_bundle_folder(folder)
     features = load_features(settings.extraction.output)
@@ -79,7 +79,7 @@ def _with_label_column(bundle: "Bundle", settings: "Settings") -> "Bundle":
 def print_head(result: "HeadResult") -> None:
     """Print what the table of a comparison does not tell of a head: its classes, and what `predict` would give."""
     from cellfeat.commands.console import print_table
-    from cellfeat.comparison.terminal import predict_lines, render_classes, tuning_lines
+    from cellfeat.reporting.terminal import predict_lines, render_classes, tuning_lines
 
     print_table(render_classes(result))
     click.echo("\n".join(["", *predict_lines(result), *tuning_lines([result])]))

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from cellfeat.commands import printable
 from cellfeat.errors import MissingFileError
+from cellfeat.text import clean_lines
 
 
 @click.command("inspect")
@@ -16,11 +16,11 @@ def command(target: str) -> None:
     if path.is_dir():
         from cellfeat.heads.bundle import describe_bundle, load_bundle
 
-        click.echo(printable(describe_bundle(load_bundle(path))))
+        click.echo(clean_lines(describe_bundle(load_bundle(path))))
     elif path.is_file():
         from cellfeat.extraction.store import describe_summary, read_summary
 
-        click.echo(printable(describe_summary(read_summary(path))))
+        click.echo(clean_lines(describe_summary(read_summary(path))))
     elif path.suffix in (".h5", ".hdf5") or len(path.parts) > 1:
         raise MissingFileError(
             f"{target} does not exist; expected a feature file, the folder of a saved head, or the name of a backbone"

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from cellfeat.commands.standing import StandingObserver
+    from cellfeat.commands.progress import StandingObserver
     from cellfeat.config import Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -98,7 +98,7 @@ def evaluation_arguments(
     settings: "Settings", labels: Path | None, observer: "StandingObserver", *, fresh: bool
 ) -> dict[str, Any]:
     """What `compare` and `fit` are both told of the evaluation."""
-    from cellfeat.comparison.cache import CACHE_FOLDER, FoldCache
+    from cellfeat.evaluation.cache import CACHE_FOLDER, FoldCache
     from cellfeat.samples.manifest import label_by_id
 
     wanted = settings.comparison

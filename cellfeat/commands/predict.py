@@ -5,12 +5,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cellfeat.commands.as_fitted import check_source, features_as_fitted, mark_of, sample_options
+from cellfeat.commands.inference_inputs import check_source, features_as_fitted, mark_of, sample_options
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cellfeat.comparison.predict import Predictions
+    from cellfeat.evaluation.predict import Predictions
     from cellfeat.extraction.store import Features
     from cellfeat.heads.bundle import Bundle
 
@@ -46,9 +46,10 @@ def command(
     of the CSV, in its order, and each needs its images; without, whatever lies in the folder. What is left out is named
     on stderr. The features of images are kept beside the predictions.
     """
-    from cellfeat.comparison.predict import predict, save_predictions
+    from cellfeat.evaluation.predict import predict
     from cellfeat.extraction.store import load_features
     from cellfeat.heads.bundle import load_bundle
+    from cellfeat.reporting.csv_table import save_predictions
 
     check_source(features, images)
     if features and flags["labels"]:
@@ -78,14 +79,13 @@ def _seen_remarks(bundle: "Bundle", samples: "Features") -> "Iterator[str]":
 
 
 def _remarks(predictions: "Predictions", min_probability: float) -> "Iterator[str]":
-    from cellfeat.commands import printable
-    from cellfeat.comparison.terminal import sets_phrase
-    from cellfeat.errors import first_ten
-    from cellfeat.heads.conformal import groups_needed
+    from cellfeat.reporting.terminal import sets_phrase
+    from cellfeat.statistics.conformal import groups_needed
+    from cellfeat.text import clean_lines, first_ten
 
     if predictions.n_failed:
         failed = first_ten(predictions.sample_id[~predictions.is_read])
-        yield printable(f"{predictions.n_failed} samples could not be read and have no prediction: {failed}")
+        yield clean_lines(f"{predictions.n_failed} samples could not be read and have no prediction: {failed}")
     if min_probability:
         n_read = len(predictions.sample_id) - predictions.n_failed
         yield f"abstained on {predictions.n_abstained} of {n_read}: no class reached {min_probability}"
@@ -95,4 +95,6 @@ def _remarks(predictions: "Predictions", min_probability: float) -> "Iterator[st
     if predictions.is_read.any():
         yield f"sets of coverage {sets.coverage:g}: {sets_phrase(sets.summary(predictions.is_read))}"
     if sets.unlimited:
-        yield printable(f"in every set, for want of {groups_needed(sets.coverage)} groups: {first_ten(sets.unlimited)}")
+        yield clean_lines(
+            f"in every set, for want of {groups_needed(sets.coverage)} groups: {first_ten(sets.unlimited)}"
+        )

@@ -15,7 +15,7 @@ def command(config: Path | None, assignments: tuple[str, ...], tune: int | None)
     from cellfeat.commands.compare import compare_and_report, results_line
     from cellfeat.commands.console import ConsoleObserver
     from cellfeat.commands.fit import fit_and_save, print_head
-    from cellfeat.comparison.compare import check_heads
+    from cellfeat.evaluation.compare import check_heads
     from cellfeat.extraction.extract import extract
 
     settings = resolve_settings(config, assignments, {"comparison.tune": tune})

@@ -5,13 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cellfeat.commands.as_fitted import check_source, features_as_fitted, mark_of, sample_options
+from cellfeat.commands.inference_inputs import check_source, features_as_fitted, mark_of, sample_options
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from cellfeat.comparison.held_out import HeldOut
+    from cellfeat.evaluation.held_out import HeldOut
     from cellfeat.extraction.store import Features
     from cellfeat.heads.bundle import Bundle
     from cellfeat.samples.manifest import Manifest
@@ -52,10 +52,10 @@ def command(
 
     Writes metrics.json, the predictions and pictures; the features of images are kept with them.
     """
-    from cellfeat.comparison.held_out import score_held_out
-    from cellfeat.comparison.report import check_held_out_folder, write_held_out
+    from cellfeat.evaluation.held_out import score_held_out
     from cellfeat.extraction.store import load_features
     from cellfeat.heads.bundle import load_bundle
+    from cellfeat.reporting.files import check_held_out_folder, write_held_out
 
     check_source(features, images)
     bundle = load_bundle(model)
@@ -79,7 +79,7 @@ def _default_folder(model: Path, samples: Path) -> Path:
 
 def _print(found: "HeldOut") -> None:
     from cellfeat.commands.console import print_table
-    from cellfeat.comparison.terminal import held_out_details, held_out_lines, render_classes
+    from cellfeat.reporting.terminal import held_out_details, held_out_lines, render_classes
 
     click.echo("\n".join([*held_out_lines(found), ""]))
     print_table(render_classes(found.result))
@@ -90,7 +90,7 @@ def _labels(bundle: "Bundle", file: Path | None, column: str | None) -> dict[str
     """Read labels by id, and check before any work that the head can be scored on them."""
     import numpy as np
 
-    from cellfeat.comparison.held_out import check_labels
+    from cellfeat.evaluation.held_out import check_labels
     from cellfeat.heads.bundle import settings_of
     from cellfeat.samples.manifest import label_by_id
 
@@ -106,8 +106,8 @@ def _labels(bundle: "Bundle", file: Path | None, column: str | None) -> dict[str
 
 
 def _extracted(bundle: "Bundle", images: Path, folder: Path, groups: str | None, **flags: Any) -> "Features":
-    from cellfeat.comparison.held_out import check_labels
-    from cellfeat.comparison.splits import check_groups
+    from cellfeat.evaluation.groups import check_groups
+    from cellfeat.evaluation.held_out import check_labels
 
     def check(manifest: "Manifest") -> None:
         # Told now, and not after the extraction.
@@ -122,7 +122,7 @@ def _extracted(bundle: "Bundle", images: Path, folder: Path, groups: str | None,
 def _near_copies(
     bundle: "Bundle", fitted: "Features", fitted_images: Path | None, samples: "Features", images: Path | None
 ) -> "NDArray[np.bool_]":
-    from cellfeat.comparison.held_out import near_copies_of_fitted
+    from cellfeat.evaluation.held_out import near_copies_of_fitted
 
     return near_copies_of_fitted(
         bundle,
@@ -147,6 +147,6 @@ def _recorded_images(features: "Features", option: str) -> Path:
 
 
 def _say(line: str) -> None:
-    from cellfeat.commands import printable
+    from cellfeat.text import clean_lines
 
-    click.echo(printable(line), err=True)
+    click.echo(clean_lines(line), err=True)

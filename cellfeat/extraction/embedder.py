@@ -12,7 +12,7 @@ from cellfeat.errors import DeviceError
 from cellfeat.extraction.implementations import DTYPES
 from cellfeat.extraction.passes import Pass, turn
 from cellfeat.extraction.pipeline import Decoded
-from cellfeat.extraction.stages import Timeline
+from cellfeat.extraction.timing import Timeline
 
 _DEVICE_TYPES = {np.dtype(np.uint8), np.dtype(np.float32)}
 

@@ -6,9 +6,9 @@ from pathlib import Path
 from typing import Any
 
 from cellfeat.config import LabelsSettings, Settings
-from cellfeat.extraction.contents import accept_finished, survey_samples, take_finished
 from cellfeat.extraction.job import Extraction, Job, Observer, SilentObserver
 from cellfeat.extraction.store import Summary, held_output, read_summary, verify_features
+from cellfeat.extraction.survey import accept_finished, survey_samples, take_finished
 from cellfeat.provenance import digest_file
 from cellfeat.samples.labels import read_labels
 from cellfeat.samples.manifest import Manifest, build_manifest, check_classes

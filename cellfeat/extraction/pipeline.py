@@ -15,8 +15,8 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from cellfeat.errors import BackboneError, ImageError, MissingFileError
-from cellfeat.extraction.stages import Timeline
 from cellfeat.extraction.store import DIGEST_BYTES, Rows, Status
+from cellfeat.extraction.timing import Timeline
 from cellfeat.samples.images import IntensityPolicy, ReadsSamples, pixel_digest
 
 BATCHES_AHEAD = 3

@@ -12,13 +12,14 @@ from dataclasses import asdict, dataclass, replace
 import numpy as np
 import torch
 
-from cellfeat.backbones.registry import LoadedBackbone
-from cellfeat.errors import BackboneError, DeviceError, first_line
+from cellfeat.backbones.base import LoadedBackbone
+from cellfeat.errors import BackboneError, DeviceError
 from cellfeat.extraction.device import fast_precisions_of, precisions_of
-from cellfeat.extraction.drift import MIN_COSINE
 from cellfeat.extraction.embedder import Embedder, Inputs
 from cellfeat.extraction.implementations import IMPLEMENTATIONS, Plan, Target, build_module, plans_for
 from cellfeat.extraction.pipeline import Decoded
+from cellfeat.extraction.tolerances import MIN_COSINE
+from cellfeat.text import first_line
 
 CLEARLY_FASTER = 1.25
 """Two measurements of one plan differ by up to a fifth on a shared machine, and noise must not decide on the bits."""

@@ -6,14 +6,15 @@ from typing import Any
 
 import torch
 
-from cellfeat.backbones.registry import LoadedBackbone, load_backbone
-from cellfeat.backbones.stage_pool import StagePooled
+from cellfeat.backbones.base import LoadedBackbone
+from cellfeat.backbones.pooling import StagePooled
+from cellfeat.backbones.registry import load_backbone
 from cellfeat.extraction.device import choose_device, describe_device
 from cellfeat.extraction.embedder import Inputs
 from cellfeat.extraction.job import Job
 from cellfeat.extraction.passes import make_passes
 from cellfeat.extraction.pipeline import Decoder
-from cellfeat.extraction.stages import Timeline
+from cellfeat.extraction.timing import Timeline
 from cellfeat.samples.images import IntensityPolicy, ReadsSamples, SampleReader, intensity_advice
 from cellfeat.samples.workers import WorkersReader
 

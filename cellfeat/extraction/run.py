@@ -11,7 +11,6 @@ from typing import Any, NamedTuple, Self
 import torch
 
 from cellfeat.errors import BackboneError, FingerprintError, ImageError
-from cellfeat.extraction.contents import accept_finished, changed_rows, sample_table
 from cellfeat.extraction.device import DEFAULT_BATCH, describe_device, whole_float32
 from cellfeat.extraction.embedder import Embedder
 from cellfeat.extraction.implementations import Plan, Target, build_module
@@ -19,7 +18,6 @@ from cellfeat.extraction.job import Extraction, Job
 from cellfeat.extraction.pipeline import Decoded, finished_parts
 from cellfeat.extraction.precision import Probe, choose_plan
 from cellfeat.extraction.resolve import Resolved, make_recipe, resolve
-from cellfeat.extraction.stages import Timeline
 from cellfeat.extraction.store import (
     PartStore,
     Rows,
@@ -30,6 +28,8 @@ from cellfeat.extraction.store import (
     parts_folder,
     unfinished_run,
 )
+from cellfeat.extraction.survey import accept_finished, changed_rows, sample_table
+from cellfeat.extraction.timing import Timeline
 from cellfeat.provenance import differences, utc_now, versions
 
 

@@ -7,7 +7,6 @@ from typing import Any
 import numpy as np
 
 from cellfeat.errors import FeatureFileError, FingerprintError, ImageError
-from cellfeat.extraction.contents import Survey
 from cellfeat.extraction.device import whole_float32
 from cellfeat.extraction.job import Extraction, Job
 from cellfeat.extraction.resolve import Resolved, make_recipe, resolve
@@ -22,6 +21,7 @@ from cellfeat.extraction.run import (
     refuse_unexpected,
 )
 from cellfeat.extraction.store import NEW, Carried, PartStore, RunHeader, Summary
+from cellfeat.extraction.survey import Survey
 from cellfeat.provenance import differences, utc_now
 from cellfeat.samples.images import SampleReader
 from cellfeat.samples.manifest import Manifest

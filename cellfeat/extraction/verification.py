@@ -8,9 +8,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 
 from cellfeat.config import Settings
-from cellfeat.errors import FeatureFileError, FingerprintError, first_line, first_ten
-from cellfeat.extraction.contents import changed_rows, decoder_as_before
-from cellfeat.extraction.drift import largest_difference
+from cellfeat.errors import FeatureFileError, FingerprintError
 from cellfeat.extraction.extract import extract, settings_like
 from cellfeat.extraction.job import Observer
 from cellfeat.extraction.store import (
@@ -21,8 +19,11 @@ from cellfeat.extraction.store import (
     read_summary,
     read_table,
 )
+from cellfeat.extraction.survey import changed_rows, decoder_as_before
+from cellfeat.extraction.tolerances import largest_difference
 from cellfeat.samples.manifest import Manifest, build_manifest
 from cellfeat.samples.workers import Workers
+from cellfeat.text import first_line, first_ten
 
 
 @dataclass(frozen=True)

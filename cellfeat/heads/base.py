@@ -12,9 +12,10 @@ from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from cellfeat.errors import HeadError, first_ten
+from cellfeat.errors import HeadError
 from cellfeat.heads.moments import row_blocks
 from cellfeat.heads.state import HeadState, classes_from_text, classes_to_text
+from cellfeat.text import first_ten
 
 ClassWeight = dict[Any, float] | str | None
 

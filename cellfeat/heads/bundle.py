@@ -18,14 +18,15 @@ from numpy.typing import NDArray
 from safetensors import SafetensorError
 
 from cellfeat.config import Settings
-from cellfeat.errors import BundleError, HeadError, MissingFileError, first_line
+from cellfeat.errors import BundleError, HeadError, MissingFileError
 from cellfeat.heads.base import HeadClassifier
-from cellfeat.heads.conformal import ClassScores
 from cellfeat.heads.registry import HEADS, head_class, head_inputs
-from cellfeat.heads.seen import SeenSamples
 from cellfeat.heads.state import HeadState, plain_params
-from cellfeat.heads.temperature import COLDEST, HOTTEST, tempered
+from cellfeat.heads.training_digests import SeenSamples
 from cellfeat.provenance import digest_bytes, digest_json, publish_folder
+from cellfeat.statistics.conformal import ClassScores
+from cellfeat.statistics.temperature import COLDEST, HOTTEST, tempered
+from cellfeat.text import first_line
 
 FORMAT = 1
 RECORD_FILE = "bundle.json"
@@ -81,7 +82,7 @@ class Bundle:
     provenance
         When, with which versions and on what it was fitted.
     temperature
-        What its probabilities are tempered by: see `cellfeat.heads.temperature`; 1 leaves them as they are.
+        What its probabilities are tempered by: see `cellfeat.statistics.temperature`; 1 leaves them as they are.
     n_views
         Views a sample at fitting.
     embedding_dim
@@ -167,7 +168,7 @@ class Bundle:
             raise HeadError(f"the head {self.head_name!r} gives no probabilities that add up to 1; fit it again")
         return probabilities
 
-    def calibrated(self, probabilities: NDArray[np.float64]) -> NDArray[np.float64]:
+    def calibrated(self, probabilities: NDArray[np.floating]) -> NDArray[np.float64]:
         """Temper what `uncalibrated_proba` gave; which class is the most probable stays."""
         out = np.zeros(probabilities.shape)
         out[:, self._shown] = tempered(probabilities[:, self._shown], self.temperature)
@@ -344,9 +345,24 @@ def _restored(path: Path, arrays: dict[str, NDArray[Any]], n_classes: int) -> Cl
     try:
         if path.name == SEEN_FILE:
             return SeenSamples.restored(arrays)
-        return ClassScores.restored(arrays, n_classes)
+        return restored_class_scores(arrays, n_classes)
     except HeadError as error:
         raise BundleError(f"{path}: not the file of a saved head: {error}") from None
+
+
+def restored_class_scores(arrays: dict[str, NDArray[Any]], n_classes: int) -> ClassScores:
+    """Take out-of-fold scores out of the arrays that `ClassScores.arrays` gave.
+
+    Raises
+    ------
+    HeadError
+        If the arrays are no such scores.
+    """
+    state = HeadState(arrays)
+    codes = state.array("codes", -1)
+    scores = ClassScores(codes, state.array("probability", len(codes)), state.array("weight", len(codes)), n_classes)
+    scores.check()
+    return scores
 
 
 def _read_record(path: Path) -> dict[str, Any]:

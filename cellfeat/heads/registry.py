@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from cellfeat.errors import HeadError, near_names
+from cellfeat.errors import HeadError
 from cellfeat.registry import Registry, import_attribute
+from cellfeat.text import near_names
 
 if TYPE_CHECKING:
     from cellfeat.heads.base import HeadClassifier

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from scipy.linalg import eigh, qr
 from scipy.optimize import minimize
 
-Floats = NDArray[np.float32]
+from cellfeat.types import Float32s
 
 BLOCK_ROWS = 512
 """Rows that are multiplied by the weights and, still in the cache, by the residuals: one pass over memory, not two."""
@@ -71,9 +71,9 @@ class Problem:
         Above 0.
     """
 
-    rows: Floats
+    rows: Float32s
     codes: NDArray[np.int64]
-    sample_weights: Floats
+    sample_weights: Float32s
     n_classes: int
     penalty: float
 
@@ -82,7 +82,7 @@ class Problem:
         """Shape of the weights: classes, and columns with the intercept."""
         return self.n_classes, self.rows.shape[1] + 1
 
-    def loss_and_gradient(self, weights: Floats) -> tuple[float, Floats]:
+    def loss_and_gradient(self, weights: Float32s) -> tuple[float, Float32s]:
         """Return the loss at `weights` and its gradient, of the same shape."""
         coef = np.ascontiguousarray(weights[:, :-1])
         loss, gradient = 0.0, np.zeros(self.shape, np.float32)
@@ -114,8 +114,8 @@ class Rounding:
         Factor along all others.
     """
 
-    directions: Floats
-    scales: Floats
+    directions: Float32s
+    scales: Float32s
     rest: np.float32
 
     @classmethod
@@ -135,10 +135,10 @@ class Rounding:
         rest = np.float32((curvatures[0] + problem.penalty) ** -0.5)
         return cls(basis @ axes, ((curvatures + problem.penalty) ** -0.5).astype(np.float32), rest)
 
-    def __call__(self, rounded: Floats) -> Floats:
+    def __call__(self, rounded: Float32s) -> Float32s:
         """Map an array of shape (n_classes, n_columns + 1); weights to coordinates of gradients, the same way."""
-        along: Floats = (rounded @ self.directions) * (self.scales - self.rest)
-        mapped: Floats = self.rest * rounded + along @ self.directions.T
+        along: Float32s = (rounded @ self.directions) * (self.scales - self.rest)
+        mapped: Float32s = self.rest * rounded + along @ self.directions.T
         return mapped
 
 
@@ -156,7 +156,7 @@ def solve(problem: Problem, max_iter: int) -> Solution:
     return Solution(weights[:, :-1].copy(), weights[:, -1].copy(), int(found.nit), found.nit < max_iter)
 
 
-def _softmax(logits: Floats) -> Floats:
+def _softmax(logits: Float32s) -> Float32s:
     # scipy's does the same in twice the time: a pass over the rows is short enough to notice.
     logits -= logits.max(axis=1, keepdims=True)
     np.exp(logits, out=logits)
@@ -164,7 +164,7 @@ def _softmax(logits: Floats) -> Floats:
     return logits
 
 
-def _sampled_rows(problem: Problem) -> Floats:
+def _sampled_rows(problem: Problem) -> Float32s:
     """Rows with a 1 for the intercept, times the root of their weight."""
     step = max(1, len(problem.rows) // SAMPLED_ROWS)
     roots = np.sqrt(problem.sample_weights[::step, None])

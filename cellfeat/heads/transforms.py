@@ -11,12 +11,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh
 
-from cellfeat.errors import HeadError, near_names
+from cellfeat.errors import HeadError
 from cellfeat.heads.base import check_integer
 from cellfeat.heads.moments import Moments, row_blocks
 from cellfeat.heads.state import HeadState
-
-Floats = NDArray[np.float32]
+from cellfeat.text import near_names
+from cellfeat.types import Float32s
 
 TransformName = Literal["standardise", "power", "l2", "pca", "whiten"]
 
@@ -24,20 +24,20 @@ MIN_VARIANCE_SHARE = 1e-6
 """Components with less than this share of the largest variance are rounding, and whitening would blow them up."""
 
 
-def _as_it_is(X: Floats) -> Floats:
+def _as_it_is(X: Float32s) -> Float32s:
     return X
 
 
-def _signed_root(X: Floats) -> Floats:
+def _signed_root(X: Float32s) -> Float32s:
     return np.copysign(np.sqrt(np.abs(X)), X)
 
 
-def _unit_length(X: Floats) -> Floats:
+def _unit_length(X: Float32s) -> Float32s:
     lengths = np.sqrt(np.square(X, dtype=np.float64).sum(axis=1, keepdims=True))
     return (X / np.where(lengths == 0, 1, lengths)).astype(np.float32)
 
 
-ROW_STEPS: dict[TransformName, Callable[[Floats], Floats]] = {
+ROW_STEPS: dict[TransformName, Callable[[Float32s], Float32s]] = {
     "standardise": _as_it_is,
     "power": _signed_root,
     "l2": _unit_length,
@@ -82,7 +82,7 @@ class FeatureTransform:
     axes: NDArray[np.float64] | None = None
 
     @classmethod
-    def fitted(cls, name: TransformName, X: Floats, n_components: int | None = None) -> Self:
+    def fitted(cls, name: TransformName, X: Float32s, n_components: int | None = None) -> Self:
         """Fit on `X` of shape (n_rows, n_columns).
 
         Parameters
@@ -115,12 +115,12 @@ class FeatureTransform:
         """Columns that a head sees."""
         return len(self.moments.mean if self.axes is None else self.axes)
 
-    def __call__(self, X: Floats) -> NDArray[np.float64]:
+    def __call__(self, X: Float32s) -> NDArray[np.float64]:
         """Transform rows of shape (n_rows, n_columns)."""
         standardised = self.moments.standardise(ROW_STEPS[self.name](X))
         return standardised if self.axes is None else standardised @ self.axes.T
 
-    def in_float32(self, X: Floats) -> Floats:
+    def in_float32(self, X: Float32s) -> Float32s:
         """The same, rounded to float32: all that training needs, and without components in a fifth of the time."""
         if self.axes is None:
             return self.moments.standardise_float32(ROW_STEPS[self.name](X))
@@ -141,7 +141,7 @@ def check_transform(name: object, n_components: object) -> None:
         )
 
 
-def _principal_axes(X: Floats, moments: Moments, n_components: int | None, *, whiten: bool) -> NDArray[np.float64]:
+def _principal_axes(X: Float32s, moments: Moments, n_components: int | None, *, whiten: bool) -> NDArray[np.float64]:
     """Principal axes of the standardised columns, the largest variance first."""
     n_columns = X.shape[1]
     n_kept = min(n_components or n_columns, n_columns, len(X))
@@ -153,7 +153,7 @@ def _principal_axes(X: Floats, moments: Moments, n_components: int | None, *, wh
     return np.ascontiguousarray(axes[:, kept].T[::-1])
 
 
-def _correlation(X: Floats, moments: Moments) -> NDArray[np.float64]:
+def _correlation(X: Float32s, moments: Moments) -> NDArray[np.float64]:
     products = np.zeros((X.shape[1], X.shape[1]))
     for rows in row_blocks(X):
         standardised = moments.standardise(X[rows])

@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any, Literal, Protocol
 import numpy as np
 
 from cellfeat.config import ImagesSettings, IntensitySettings, Limits
-from cellfeat.errors import ConfigError, ImageError, MissingFileError, near_names
+from cellfeat.errors import ConfigError, ImageError, MissingFileError
 from cellfeat.samples.decoding import Image, decode_image
+from cellfeat.text import near_names
 
 if TYPE_CHECKING:
     # It brings pandas, which the processes that read images (workers.py) need not load.

@@ -6,7 +6,8 @@ from pathlib import Path
 import pandas as pd
 
 from cellfeat.config import LabelsSettings
-from cellfeat.errors import ManifestError, MissingFileError, first_ten, near_names
+from cellfeat.errors import ManifestError, MissingFileError
+from cellfeat.text import first_ten, near_names
 
 SEPARATORS = ",;\t"
 

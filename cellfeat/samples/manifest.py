@@ -12,7 +12,7 @@ import pandas as pd
 import pyarrow.parquet
 
 from cellfeat.config import ImagesSettings, LabelsSettings
-from cellfeat.errors import ConfigError, ManifestError, MissingFileError, first_ten
+from cellfeat.errors import ConfigError, ManifestError, MissingFileError
 from cellfeat.provenance import digest_json, publish
 from cellfeat.samples.labels import file_columns, named_columns, read_labels
 from cellfeat.samples.layouts import (
@@ -25,6 +25,7 @@ from cellfeat.samples.layouts import (
     leads_outside,
     table_file_name,
 )
+from cellfeat.text import first_ten
 
 OWN_COLUMNS = ("sample_id", "label", "group")
 SAVED_COLUMNS = ("root", "channels")

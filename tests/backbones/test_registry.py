@@ -8,8 +8,9 @@ from torch import nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 from torchvision import models
 
+from cellfeat.backbones.base import Backbone
 from cellfeat.backbones.describe import build_untrained
-from cellfeat.backbones.registry import BACKBONES, Backbone, load_backbone
+from cellfeat.backbones.registry import BACKBONES, load_backbone
 from cellfeat.errors import BackboneError, DuplicateNameError, MissingExtraError, UnknownNameError
 
 TORCHVISION = [name for name, entry in BACKBONES.items() if "torchvision" in entry.build]

@@ -8,8 +8,9 @@ from safetensors.torch import save_file
 from torch import nn
 from torchvision import models
 
+from cellfeat.backbones.base import LoadedBackbone
 from cellfeat.backbones.describe import build_untrained
-from cellfeat.backbones.registry import BACKBONES, LoadedBackbone, load_backbone
+from cellfeat.backbones.registry import BACKBONES, load_backbone
 from cellfeat.backbones.weights import state_digest
 from cellfeat.errors import BackboneError, WeightsError
 from cellfeat.provenance import digest_file

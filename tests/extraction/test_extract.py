@@ -20,7 +20,6 @@ from cellfeat.backbones.weights import state_digest
 from cellfeat.config import Settings
 from cellfeat.errors import BackboneError, DeviceError, FingerprintError, ImageError, ManifestError
 from cellfeat.extraction.device import fast_precisions_of
-from cellfeat.extraction.drift import MIN_COSINE
 from cellfeat.extraction.embedder import Embedder, Inputs
 from cellfeat.extraction.extract import extract, settings_like
 from cellfeat.extraction.implementations import IMPLEMENTATIONS, Plan, plans_for
@@ -28,6 +27,7 @@ from cellfeat.extraction.passes import Pass, make_passes
 from cellfeat.extraction.pipeline import Decoded
 from cellfeat.extraction.precision import build_embedder
 from cellfeat.extraction.store import Features, load_features, parts_folder
+from cellfeat.extraction.tolerances import MIN_COSINE
 from cellfeat.samples.manifest import build_manifest
 
 MakeSettings = Callable[..., Settings]

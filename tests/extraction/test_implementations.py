@@ -7,14 +7,15 @@ import numpy as np
 import pytest
 import torch
 
-from cellfeat.backbones.registry import LoadedBackbone, load_backbone
+from cellfeat.backbones.base import LoadedBackbone
+from cellfeat.backbones.registry import load_backbone
 from cellfeat.errors import BackboneError
-from cellfeat.extraction.drift import MIN_COSINE
 from cellfeat.extraction.embedder import Inputs
 from cellfeat.extraction.implementations import IMPLEMENTATIONS, Plan, Target, build_module, plans_for
 from cellfeat.extraction.passes import make_passes
 from cellfeat.extraction.pipeline import Decoded
 from cellfeat.extraction.precision import build_embedder
+from cellfeat.extraction.tolerances import MIN_COSINE
 
 CPU = torch.device("cpu")
 NETWORKS = ("convnext_tiny", "mobilenet_v3_small")

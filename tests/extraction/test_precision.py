@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 import torch
 
-from cellfeat.backbones.registry import LoadedBackbone, load_backbone
+from cellfeat.backbones.base import LoadedBackbone
+from cellfeat.backbones.registry import load_backbone
 from cellfeat.errors import BackboneError, DeviceError
 from cellfeat.extraction import precision
 from cellfeat.extraction.embedder import Embedder, Inputs

@@ -29,10 +29,10 @@ import tifffile
 import torch
 
 from cellfeat.backbones.weights import load_state, read_state
-from cellfeat.comparison.cache import FoldCache, FoldOutcome
-from cellfeat.comparison.splits import sample_groups
 from cellfeat.config import ImagesSettings, IntensitySettings, LabelsSettings, Settings, load_settings, parse_assignment
 from cellfeat.errors import CellfeatError, ImageError
+from cellfeat.evaluation.cache import FoldCache, FoldOutcome
+from cellfeat.evaluation.groups import sample_groups
 from cellfeat.extraction.store import (
     PartStore,
     Rows,
@@ -48,13 +48,13 @@ from cellfeat.extraction.store import (
     verify_features,
 )
 from cellfeat.heads.bundle import SUM_TOLERANCE, Bundle, describe_bundle, load_bundle, save_bundle
-from cellfeat.heads.conformal import ClassScores
 from cellfeat.heads.registry import head_inputs, make_head
-from cellfeat.heads.seen import SeenSamples
+from cellfeat.heads.training_digests import SeenSamples
 from cellfeat.provenance import digest_bytes, digest_json
 from cellfeat.samples.decoding import decode_image
 from cellfeat.samples.images import IntensityPolicy, intensity_advice, pixel_digest
 from cellfeat.samples.manifest import Manifest, build_manifest
+from cellfeat.statistics.conformal import ClassScores
 
 MAX_PIXELS = 2**20
 IDS = ("1", "2", "3")

@@ -12,11 +12,11 @@ import pytest
 import safetensors.numpy
 
 from cellfeat.errors import BundleError, CellfeatError, HeadError, MissingFileError, UnknownNameError
-from cellfeat.heads.bundle import Bundle, describe_bundle, load_bundle, save_bundle
-from cellfeat.heads.conformal import ClassScores
+from cellfeat.heads.bundle import Bundle, describe_bundle, load_bundle, restored_class_scores, save_bundle
 from cellfeat.heads.registry import HEADS, head_inputs, make_head
-from cellfeat.heads.seen import SeenSamples
+from cellfeat.heads.training_digests import SeenSamples
 from cellfeat.provenance import digest_bytes, digest_json
+from cellfeat.statistics.conformal import ClassScores
 
 CLASSES = ["A-549", "HEK 293", "RT4"]
 SETTINGS: dict[str, dict[str, Any]] = {
@@ -400,3 +400,34 @@ def test_every_refusal_can_be_shown_as_one_message(folder: Path) -> None:
         load_bundle(folder)
     assert str(folder) in str(caught.value)
     assert "save the head again" in str(caught.value)
+
+
+def test_scores_come_back_from_their_arrays():
+    rng = np.random.default_rng(1)
+    codes, groups = rng.integers(3, size=60), rng.integers(20, size=60)
+    scores = ClassScores.of(rng.dirichlet(np.ones(3), 60), codes, groups)
+    restored = restored_class_scores(scores.arrays(), 3)
+    for coverage in (0.5, 0.75):
+        assert (restored.thresholds(coverage) == scores.thresholds(coverage)).all()
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"codes": np.array([0, 1, 3])},
+        {"codes": np.array([-1, 0, 1])},
+        {"codes": np.array([1, 0, 1])},
+        {"codes": np.array([0.0, 0.5, 1.0])},
+        {"codes": np.array([0, 0, 0])},
+        {"probability": np.array([0.5, 2.0, 0.1])},
+        {"probability": np.array([0.5, np.nan, 0.1])},
+        {"probability": np.array([0.5, 0.1])},
+        {"weight": np.array([1.0, 0.0, 1.0])},
+        {"weight": np.array([1.0, 1.5, 1.0])},
+    ],
+)
+def test_arrays_that_are_no_scores_are_refused(changes):
+    sound = {"codes": np.array([0, 1, 2]), "probability": np.array([0.5, 0.9, 0.1]), "weight": np.ones(3)}
+    restored_class_scores(sound, 3)
+    with pytest.raises(HeadError):
+        restored_class_scores(sound | changes, 3)

@@ -5,10 +5,10 @@ this run is) and one file for each `part_size` rows; when all parts are there, t
 which is flushed to disk and takes its final name in one step. So the final name is either absent or whole.
 """
 
-from cellfeat.extraction.store.carry import NEW, Carried
 from cellfeat.extraction.store.describe import describe_summary
 from cellfeat.extraction.store.format import DIGEST_BYTES, Rows, SampleTable, Status, hex_digests, parts_folder
-from cellfeat.extraction.store.hold import held_output
+from cellfeat.extraction.store.lock import held_output
+from cellfeat.extraction.store.merge import NEW, Carried
 from cellfeat.extraction.store.parts import (
     PartStore,
     RunHeader,

@@ -11,7 +11,6 @@ from typing import Any
 import h5py
 
 from cellfeat.errors import DiskFullError, FeatureFileError, FingerprintError, WriteError
-from cellfeat.extraction.store.carry import Carried
 from cellfeat.extraction.store.format import (
     DIGEST_BYTES,
     HDF5_OVERHEAD,
@@ -24,6 +23,7 @@ from cellfeat.extraction.store.format import (
     read_failures,
 )
 from cellfeat.extraction.store.heaps import has_endless_heap
+from cellfeat.extraction.store.merge import Carried
 from cellfeat.extraction.store.texts import refuse_long_texts
 from cellfeat.extraction.store.writing import Content, new_hdf5, write_features
 from cellfeat.provenance import differences, digest_json, flush_to_disk, publish, told_why_not

@@ -1,0 +1,1 @@
+"""What would make scores untrue: confounding, labels, channels, and what leaking copies are worth."""

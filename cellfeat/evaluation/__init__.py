@@ -1,0 +1,1 @@
+"""Heads evaluated on the same grouped folds: groups, folds, predictions, scores, comparisons."""

@@ -1,0 +1,155 @@
+"""Stratified folds that keep groups of samples together."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from sklearn.model_selection import StratifiedGroupKFold
+
+from cellfeat.errors import SplitError
+from cellfeat.text import first_ten
+from cellfeat.types import Integers
+
+MAX_TRIES = 20
+"""Shufflings tried, in two ways each, before a class counts as impossible to spread over the folds."""
+
+
+@dataclass(frozen=True)
+class Fold:
+    """Row numbers of one fold's two parts, ascending."""
+
+    train: Integers
+    test: Integers
+
+
+def grouped_folds(y: ArrayLike, groups: ArrayLike, n_folds: int, *, random_state: int = 0) -> list[Fold]:
+    """Split samples into folds of about equal class shares, each group whole in one test part.
+
+    Parameters
+    ----------
+    y
+        Labels, shape ``(n_samples,)``.
+    groups
+        Group numbers, shape ``(n_samples,)``.
+    n_folds
+        At least 2.
+    random_state
+        Seed of the shuffling: equal seeds give equal folds.
+
+    Returns
+    -------
+    list of Fold
+        Each sample is in exactly one test part, and each class in every test and every training part.
+
+    Raises
+    ------
+    SplitError
+        If there are fewer than two folds or classes, or a class cannot be in every fold.
+    """
+    y, groups = np.asarray(y), np.asarray(groups)
+    _check_splittable(y, groups, n_folds)
+    for seed in np.random.SeedSequence(random_state).generate_state(MAX_TRIES).tolist():
+        for split in (_even_folds, _covering_folds):
+            folds = split(y, groups, n_folds, seed)
+            missing = _missing_from_test(y, folds)
+            # The test parts are disjoint: a class that is in all of them is in every training part too.
+            if not missing.size:
+                return folds
+    raise SplitError(
+        f"no way found in {MAX_TRIES} tries to have every class in each of {n_folds} folds: "
+        f"{_class_counts(y, groups, missing)} could not be spread because classes share groups; ask for fewer folds"
+    )
+
+
+def fewest_groups(y: ArrayLike, groups: ArrayLike) -> int:
+    """Count the groups of the class that has the fewest: no more folds can have every class."""
+    pairs = np.unique(np.stack([np.unique(y, return_inverse=True)[1], np.asarray(groups)]), axis=1)
+    return int(np.bincount(pairs[0]).min())
+
+
+def thinned_rows(rows: Integers, y: NDArray, groups: NDArray, fraction: float, rng: np.random.Generator) -> Integers:
+    """Take a part of some rows: of each class the first groups in an order that does not depend on the fraction.
+
+    So a larger part holds every smaller one. A group of several classes counts to the class of its first row; of each
+    class one group stays at least.
+
+    Parameters
+    ----------
+    rows
+        Row numbers.
+    y, groups
+        Labels and group numbers of all rows, shape ``(n_samples,)``.
+    fraction
+        Part of each class's groups, in (0, 1].
+    rng
+        Orders the groups.
+    """
+    names, first = np.unique(groups[rows], return_index=True)
+    class_of_group = y[rows][first]
+    kept = []
+    for name in np.unique(class_of_group):
+        of_class = rng.permutation(names[class_of_group == name])
+        kept.append(of_class[: max(round(fraction * len(of_class)), 1)])
+    return rows[np.isin(groups[rows], np.concatenate(kept))]
+
+
+def _even_folds(y: NDArray, groups: NDArray, n_folds: int, seed: int) -> list[Fold]:
+    splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+    return [Fold(train, test) for train, test in splitter.split(y, y, groups)]
+
+
+def _covering_folds(y: NDArray, groups: NDArray, n_folds: int, seed: int) -> list[Fold]:
+    """Put each group where most of its classes are still missing: less even, but it finds rare fits.
+
+    `StratifiedGroupKFold` places groups of one class first, which can leave too few places for the groups of several.
+    """
+    _, group = np.unique(groups, return_inverse=True)
+    _, class_number = np.unique(y, return_inverse=True)
+    held = np.zeros((group.max() + 1, class_number.max() + 1), dtype=int)
+    np.add.at(held, (group, class_number), 1)
+    fold_of_sample = _cover(held, n_folds, np.random.default_rng(seed))[group]
+    return [
+        Fold(np.flatnonzero(fold_of_sample != fold), np.flatnonzero(fold_of_sample == fold)) for fold in range(n_folds)
+    ]
+
+
+def _cover(held: Integers, n_folds: int, rng: np.random.Generator) -> Integers:
+    """Choose a fold for each group from its samples per class, `held` of shape ``(n_groups, n_classes)``."""
+    fold_of_group = np.empty(len(held), dtype=int)
+    in_fold = np.zeros((n_folds, held.shape[1]), dtype=int)
+    shuffled = rng.permutation(len(held))
+    many_classes_first = np.argsort(-np.count_nonzero(held[shuffled], axis=1), kind="stable")
+    for row in shuffled[many_classes_first]:
+        n_new_classes = np.count_nonzero((in_fold == 0) & (held[row] > 0), axis=1)
+        fold = np.lexsort((in_fold.sum(axis=1), -n_new_classes))[0]
+        fold_of_group[row] = fold
+        in_fold[fold] += held[row]
+    return fold_of_group
+
+
+def _check_splittable(y: NDArray, groups: NDArray, n_folds: int) -> None:
+    if n_folds < 2:
+        raise SplitError(f"folds: expected 2 or more, got {n_folds}")
+    classes = np.unique(y)
+    if len(classes) < 2:
+        raise SplitError(f"expected samples of two or more classes, got {first_ten(map(repr, classes.tolist()))}")
+    few = np.array([name for name in classes if len(np.unique(groups[y == name])) < n_folds])
+    if few.size:
+        most = min(len(np.unique(groups[y == name])) for name in few)
+        raise SplitError(
+            f"{n_folds} folds need every class in {n_folds} or more groups, got {_class_counts(y, groups, few)}; "
+            + (f"ask for {most} folds at most, " if most > 1 else "")
+            + "leave the class out, or group by a finer column"
+        )
+
+
+def _missing_from_test(y: NDArray, folds: list[Fold]) -> NDArray:
+    classes = np.unique(y)
+    return np.unique(np.concatenate([np.setdiff1d(classes, y[fold.test]) for fold in folds]))
+
+
+def _class_counts(y: NDArray, groups: NDArray, names: NDArray) -> str:
+    return first_ten(
+        f"{str(name)!r} ({np.count_nonzero(y == name)} samples in {len(np.unique(groups[y == name]))} groups)"
+        for name in names
+    )

@@ -1,0 +1,201 @@
+"""Groups of samples that must stay together, and stratified folds that keep them together."""
+
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from scipy.sparse import coo_array
+from scipy.sparse.csgraph import connected_components
+
+from cellfeat.errors import MissingFileError, SplitError, UnknownNameError
+from cellfeat.extraction.store import Features
+from cellfeat.near_copies.duplicate_record import audited_groups
+from cellfeat.text import first_ten, near_names
+from cellfeat.types import Integers, Strings
+
+GROUP_COLUMNS = ("sample_id", "group")
+"""Columns of a table of groups."""
+
+TABLE_SUFFIX = ".csv"
+GROUP_WORDS = ("auto", "copies", "none", "group")
+"""By which the name of a table of groups is told from that of a column."""
+
+
+def sample_groups(
+    features: Features,
+    groups: str = "auto",
+    *,
+    rows: Integers | None = None,
+    say: Callable[[str], None] = lambda _line: None,
+) -> Integers:
+    """Number the groups of samples that must not straddle a split.
+
+    Samples with the same pixels are always one group, also where their labels differ, unless `groups` is ``"none"``.
+    So are near copies, where an audit of these samples lies beside the feature file, unless `groups` says which samples
+    belong together by a table. Groups that share a sample, or pixels, are joined into one.
+
+    Parameters
+    ----------
+    groups
+        ``"auto"`` takes the manifest's groups where it has any. ``"none"`` makes each sample its own group, which shows
+        what leaking copies would add to a score. ``"group"`` insists on the manifest's groups. ``"copies"`` is
+        ``"auto"`` without what an audit found. A file name that ends in
+        ``.csv`` is a table of ``sample_id`` and ``group``, as the audit writes it. Any other word is the manifest
+        column whose equal values are one group. An empty value joins nothing.
+    rows
+        Row numbers of the samples that are asked about; None asks about all. The others join groups all the same.
+    say
+        Told how many of these samples have no group, and how many samples of a table the features lack.
+
+    Returns
+    -------
+    ndarray of shape (n_rows,)
+        Group numbers; of all samples, from 0 without gaps.
+
+    Raises
+    ------
+    SplitError
+        If `groups` is ``"label"``, ``"group"`` where the manifest has none, or a table without these columns, without
+        some of the samples, or with several groups for one.
+    MissingFileError
+        If there is no such table.
+    UnknownNameError
+        If `groups` names no column.
+    """
+    rows = np.arange(len(features.pixel_digest)) if rows is None else rows
+    if groups == "none":
+        return rows
+    values = _group_values(features, groups, say)
+    n_missing = np.count_nonzero(values[rows] == "")
+    # Without any group in the manifest, "auto" means copies alone, and nothing is missing.
+    if n_missing and not (groups in ("auto", "copies") and n_missing == len(rows)):
+        say(
+            f"groups: {n_missing} of {len(rows)} samples have no {_group_word(groups)}: "
+            "each is a group of its own, with its copies"
+        )
+    keys = [features.pixel_digest, values]
+    audited = audited_groups(features) if takes_audited(groups) else None
+    return join_groups(keys if audited is None else [*keys, audited])[rows]
+
+
+def takes_audited(groups: str) -> bool:
+    """Whether near copies that an audit found are kept together: not where it is said sample by sample what is."""
+    return groups not in ("none", "copies") and not groups.endswith(TABLE_SUFFIX)
+
+
+def count_copies(pixel_digest: Strings) -> int:
+    """Count the samples whose pixels an earlier sample has already."""
+    digests = pixel_digest[pixel_digest != ""]
+    return len(digests) - len(np.unique(digests))
+
+
+def _group_word(groups: str) -> str:
+    """What a sample without a group lacks, in the user's words."""
+    return f"group in {groups}" if groups.endswith(TABLE_SUFFIX) else "group" if groups == "auto" else groups
+
+
+def check_groups(groups: str, columns: Iterable[str]) -> None:
+    """Check that `groups` is a word that `sample_groups` knows, one of these columns, or a table that is there.
+
+    Raises
+    ------
+    SplitError, MissingFileError, UnknownNameError
+        If it is none.
+    """
+    if groups == "label":
+        raise SplitError(
+            "groups: expected a column that cuts across the classes, got 'label': each class would be one group, "
+            "in the training or in the test part but never in both; name a donor, plate or field column, or 'auto'"
+        )
+    if groups.endswith(TABLE_SUFFIX):
+        if not Path(groups).is_file():
+            raise MissingFileError(f"groups: the table {groups} does not exist; `cellfeat audit` writes one")
+        return
+    valid = [*GROUP_WORDS, *columns]
+    if groups not in valid:
+        raise UnknownNameError(f"groups: no column is named {groups!r}; {near_names(groups, valid)}")
+
+
+def _group_values(features: Features, groups: str, say: Callable[[str], None]) -> Strings:
+    check_groups(groups, features.columns)
+    if groups == "group" and not (features.group != "").any():
+        raise SplitError(
+            "groups: 'group' was asked for, but the manifest names no groups; set labels.group to the column that "
+            "holds them and extract again, or use 'auto' to keep only copies of an image together"
+        )
+    if groups.endswith(TABLE_SUFFIX):
+        return _groups_in_file(features, Path(groups), say)
+    return features.group if groups in GROUP_WORDS else features.columns[groups]
+
+
+def _groups_in_file(features: Features, path: Path, say: Callable[[str], None]) -> Strings:
+    group_of = _group_of_sample(path)
+    ids = features.sample_id.tolist()
+    absent = [name for name in ids if name not in group_of]
+    if absent:
+        raise SplitError(
+            f"{path}: lacks {len(absent)} samples of {features.path}: {first_ten(absent)}; "
+            "add them (an empty group joins nothing), or audit these features again"
+        )
+    foreign = sorted(group_of.keys() - set(ids))
+    if foreign:
+        say(
+            f"{path}: {len(foreign)} of its {len(group_of)} samples are not in {features.path}: {first_ten(foreign)}; "
+            "they are left out: make sure that the table is of these samples"
+        )
+    return np.array([group_of[name] for name in ids], dtype=str)
+
+
+def _group_of_sample(path: Path) -> dict[str, str]:
+    """Read a table of groups: group by sample id."""
+    table = _read_groups(path)
+    id_column, group_column = GROUP_COLUMNS
+    table = table[list(GROUP_COLUMNS)].drop_duplicates()
+    several = table[table.duplicated(id_column, keep=False)]
+    if len(several):
+        told = [
+            f"{name!r} is in {' and '.join(f'{group!r} (row {row})' for row, group in rows[group_column].items())}"
+            for name, rows in several.groupby(id_column, sort=False)
+        ]
+        raise SplitError(
+            f"{path}: expected one group for each sample, got several for {len(told)}: {first_ten(told)}; "
+            "keep one row of each, or give these groups one name"
+        )
+    return dict(zip(table[id_column], table[group_column], strict=True))
+
+
+def _read_groups(path: Path) -> pd.DataFrame:
+    """Read a table with the columns of groups as text; the index numbers its rows from 1, the heading among them."""
+    try:
+        table = pd.read_csv(path, dtype=str, keep_default_na=False, skip_blank_lines=False)
+    except (OSError, ValueError) as error:
+        raise SplitError(f"{path}: cannot be read as a table of groups: {error}") from None
+    if not set(GROUP_COLUMNS) <= set(table.columns):
+        raise SplitError(f"{path}: expected the columns {' and '.join(GROUP_COLUMNS)}, got {first_ten(table.columns)}")
+    table.index = pd.RangeIndex(2, len(table) + 2)
+    return table[(table != "").any(axis=1)]
+
+
+def join_groups(keys: Sequence[Strings], pairs: Iterable[tuple[int, int]] = ()) -> Integers:
+    """Number the groups that samples form when an equal, non-empty key joins them, and so does a pair of row numbers.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        Group numbers, from 0 without gaps.
+    """
+    links = [_links(key) for key in keys]
+    links.append(np.array(list(pairs), dtype=np.intp).reshape(-1, 2).T)
+    n_samples = len(keys[0])
+    ends = np.concatenate(links, axis=1)
+    graph = coo_array((np.ones(ends.shape[1]), tuple(ends)), shape=(n_samples, n_samples))
+    _, numbers = connected_components(graph, directed=False)
+    return numbers.astype(np.intp)
+
+
+def _links(key: Strings) -> Integers:
+    """Pairs (sample, first sample with the same key), shape ``(2, n_links)``."""
+    _, first, inverse = np.unique(key, return_index=True, return_inverse=True)
+    rows = np.flatnonzero(key != "")
+    return np.stack([rows, first[inverse[rows]]])

@@ -1,0 +1,109 @@
+"""One head on one fold: fitted and asked for probabilities, or found in the cache."""
+
+from collections.abc import Mapping, Sequence
+from functools import cached_property
+from time import perf_counter
+from typing import Any
+
+import numpy as np
+
+from cellfeat.errors import CellfeatError, HeadError
+from cellfeat.evaluation.cache import FoldCache, FoldOutcome, HeadKeys
+from cellfeat.evaluation.folds import Fold
+from cellfeat.evaluation.task import Task
+from cellfeat.heads.registry import head_inputs, make_head
+from cellfeat.heads.state import plain_params
+from cellfeat.text import first_ten
+from cellfeat.types import Floats
+
+HeadSettings = Mapping[str, Any]
+
+HEAD_FAILURES = (CellfeatError, ValueError, ArithmeticError, RuntimeError, MemoryError)
+"""What a head may raise on data it cannot fit: scikit-learn's refusals, torch's errors, no convergence, no memory.
+
+Anything else, a TypeError above all, is a bug in the head and is not hidden.
+"""
+
+
+class HeadRun:
+    """One head on one task, with whatever settings and fold: each outcome from the cache, or computed and kept there.
+
+    Parameters
+    ----------
+    task
+        The samples.
+    head
+        Name of the head.
+    cache
+        Where outcomes are kept; None computes all and keeps nothing.
+
+    Attributes
+    ----------
+    n_cached
+        Outcomes that were found in the cache.
+    """
+
+    def __init__(self, task: Task, head: str, cache: FoldCache | None) -> None:
+        self.task, self.head, self.cache = task, head, cache
+        self.n_cached = 0
+
+    def outcome(self, settings: HeadSettings, fold: Fold) -> FoldOutcome:
+        """Give the outcome of a fold of the task, computed only where no earlier run has left it."""
+        keys = self.keys(settings)
+        if self.cache is None or not keys.can_be_cached:
+            return self.compute(settings, fold)
+        key = keys.key(fold)
+        found = self.cache.load(key, (len(fold.test), len(self.task.classes)))
+        if found is not None:
+            self.n_cached += 1
+            return found
+        outcome = self.compute(settings, fold)
+        self.cache.save(key, outcome)
+        return outcome
+
+    def compute(self, settings: HeadSettings, fold: Fold) -> FoldOutcome:
+        """Fit on the training part of any fold and predict its test part.
+
+        Raises
+        ------
+        HeadError
+            If the head knows other classes than the task, or gives probabilities that are not numbers.
+        """
+        classifier = new_head(self.task, self.head, settings)
+        start = perf_counter()
+        classifier.fit(self._inputs[fold.train], self.task.y[fold.train])
+        fitted = perf_counter()
+        probabilities = classifier.predict_proba(self._inputs[fold.test])
+        predicted = perf_counter()
+        _check_probabilities(classifier, probabilities, self.task.classes)
+        return FoldOutcome(probabilities, fitted - start, predicted - fitted)
+
+    def keys(self, settings: HeadSettings) -> HeadKeys:
+        """What outcomes with these settings are named by in the cache."""
+        return HeadKeys(self.task, self.head, new_head(self.task, self.head, settings))
+
+    @cached_property
+    def _inputs(self) -> Floats:
+        # The mean over views of all samples takes seconds, and a run that finds all in the cache never needs it.
+        return head_inputs(self.head, self.task.embeddings)
+
+
+def new_head(task: Task, head: str, settings: HeadSettings) -> Any:
+    """Build an unfitted head as the task's features and seed ask."""
+    return make_head(head, settings, n_views=task.embeddings.shape[1], random_state=task.design.random_state)
+
+
+def resolved_settings(task: Task, head: str, settings: HeadSettings) -> dict[str, Any]:
+    """Every parameter of the head, defaults included: a default may change, a record may not."""
+    return plain_params(new_head(task, head, settings).get_params(deep=False))
+
+
+def _check_probabilities(classifier: Any, probabilities: Floats, classes: Sequence[str]) -> None:
+    if list(map(str, classifier.classes_)) != list(classes):
+        raise HeadError(f"expected classes_ to be {first_ten(classes)}, got {first_ten(classifier.classes_)}")
+    strange = ~np.isfinite(probabilities).all(axis=1)
+    if strange.any():
+        raise HeadError(
+            f"{np.count_nonzero(strange)} of {len(probabilities)} samples have probabilities that are not numbers; "
+            "lower the learning rate, or look for huge values in the embeddings"
+        )

@@ -1,0 +1,123 @@
+"""A saved head on other features: labels for samples that have none."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cellfeat.errors import ConfigError, FingerprintError
+from cellfeat.evaluation.prediction_sets import PredictionSets, sets_of
+from cellfeat.extraction.store import Features, Status
+from cellfeat.heads.bundle import Bundle
+from cellfeat.provenance import differences
+
+
+@dataclass(frozen=True)
+class Predictions:
+    """What a head says of samples, in their order.
+
+    Attributes
+    ----------
+    sample_id
+        ``(n_samples,)`` str.
+    predicted
+        ``(n_samples,)`` str: the most probable class; ``""`` where the sample could not be read, and the word for "not
+        sure" where the head abstained.
+    probabilities
+        ``(n_samples, n_classes)``; NaN where the sample could not be read.
+    classes
+        The columns of `probabilities`.
+    abstained
+        ``(n_samples,)`` bool: whether no class was probable enough.
+    sets
+        The classes that cannot be ruled out; None where no coverage was asked for.
+    """
+
+    sample_id: NDArray[np.str_]
+    predicted: NDArray[np.str_]
+    probabilities: NDArray[np.floating]
+    classes: tuple[str, ...]
+    abstained: NDArray[np.bool_]
+    sets: PredictionSets | None = None
+
+    @property
+    def is_read(self) -> NDArray[np.bool_]:
+        """Whether each sample could be read, shape ``(n_samples,)``."""
+        return ~np.isnan(self.probabilities).all(axis=1)
+
+    @property
+    def n_failed(self) -> int:
+        """Samples that could not be read."""
+        return int((~self.is_read).sum())
+
+    @property
+    def n_abstained(self) -> int:
+        """Samples that could be read, of which the head was not sure enough."""
+        return int(self.abstained.sum())
+
+
+def predict(
+    bundle: Bundle,
+    features: Features,
+    *,
+    min_probability: float = 0.0,
+    abstain_word: str = "",
+    coverage: float | None = None,
+) -> Predictions:
+    """Predict the class of every sample that could be read.
+
+    Parameters
+    ----------
+    bundle
+        The saved head.
+    features
+        The samples, made by the recipe that it was fitted on.
+    min_probability
+        Below this probability of the most probable class the head abstains, in [0, 1].
+    abstain_word
+        What stands in the place of a class then; no class may be called so.
+    coverage
+        How often the true class shall be in a sample's set, for each class, between 0 and 1: see
+        `cellfeat.evaluation.prediction_sets`.
+
+    Raises
+    ------
+    ConfigError
+        If `min_probability` or `coverage` lies outside, or `abstain_word` is a class.
+    BundleError
+        If sets are asked of a head that was saved before there were any.
+    FingerprintError
+        If the features were made by another recipe than those the head was fitted on; the message lists the
+        differences.
+    """
+    _check_abstention(bundle, min_probability, abstain_word)
+    check_recipe(bundle, features)
+    is_ok = features.status == Status.OK
+    probabilities = np.full((len(features), len(bundle.classes)), np.nan)
+    if is_ok.any():
+        probabilities[is_ok] = bundle.predict_proba(features.embeddings[is_ok])
+    classes = np.array([*bundle.classes, abstain_word, ""])
+    abstain, failed = len(bundle.classes), len(bundle.classes) + 1
+    column = np.full(len(features), failed)
+    column[is_ok] = probabilities[is_ok].argmax(axis=1)
+    abstained = np.zeros(len(features), dtype=bool)
+    abstained[is_ok] = probabilities[is_ok].max(axis=1) < min_probability
+    predicted = classes[np.where(abstained, abstain, column)]
+    sets = None if coverage is None else sets_of(bundle, probabilities, coverage)
+    return Predictions(features.sample_id, predicted, probabilities, tuple(bundle.classes), abstained, sets)
+
+
+def check_recipe(bundle: Bundle, features: Features) -> None:
+    """Raise `FingerprintError` unless features were made as those that a head was fitted on."""
+    if features.fingerprint != bundle.fingerprint:
+        raise FingerprintError(
+            f"{features.path}: made by another recipe than the features that this head was fitted on "
+            f"({'; '.join(differences(bundle.recipe, features.recipe))}); extract with the settings of the head"
+        )
+
+
+def _check_abstention(bundle: Bundle, min_probability: float, abstain_word: str) -> None:
+    if not 0 <= min_probability <= 1:
+        raise ConfigError(f"min_probability: expected 0 to 1, got {min_probability}")
+    if abstain_word in bundle.classes:
+        raise ConfigError(f"abstain_word: {abstain_word!r} is a class, and would pass for a prediction; choose another")

@@ -1,0 +1,138 @@
+"""Whether a picture is another one turned or mirrored: what an augmentation leaves on disk, a copy to every network."""
+
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import fft
+
+from cellfeat.near_copies.overlap import (
+    LONGEST_SIDE,
+    PAIRS_AT_ONCE,
+    Pair,
+    detail,
+    is_one_detail,
+    pairs_by_shape,
+    standardised,
+)
+from cellfeat.types import Floats, Integers
+
+TURNS = (
+    "turned left by a quarter",
+    "turned by a half",
+    "turned right by a quarter",
+    "mirrored left to right",
+    "mirrored along the falling diagonal",
+    "mirrored top to bottom",
+    "mirrored along the rising diagonal",
+)
+"""The symmetries of the square but for the one that changes nothing: see `turn`."""
+
+LEAST_CORRELATION = 0.9
+"""From it on a picture counts as another one turned: of 178,341 pairs of real cells none lay above 0.85."""
+
+HIGHEST_FREQUENCY = 11
+"""Highest spatial frequency, of each sign, that `turned_spectrum` keeps."""
+
+
+class TurnedCopy(NamedTuple):
+    """How the second picture of a pair comes from the first.
+
+    Attributes
+    ----------
+    correlation
+        Pearson's, over all pixels, in [-1, 1].
+    how
+        One of `TURNS`.
+    """
+
+    correlation: float
+    how: str
+
+    def describe(self) -> str:
+        """Say it in a few words."""
+        return f"correlation {self.correlation:.3f} when {self.how}"
+
+
+def turn(pictures: NDArray, number: int) -> NDArray:
+    """Turn pictures as `TURNS` names it: from 3 on they are mirrored left to right before.
+
+    Parameters
+    ----------
+    pictures
+        Shape ``(..., H, W)``.
+    number
+        Which of `TURNS`.
+    """
+    mirrored = np.flip(pictures, -1) if number >= 3 else pictures
+    return np.rot90(mirrored, (number + 1) % 4, axes=(-2, -1))
+
+
+def turned_copies(pictures: Sequence[Floats], pairs: Integers) -> dict[Pair, TurnedCopy]:
+    """Find the pairs of pictures of which one is the other turned by quarter turns, mirrored, or both.
+
+    Parameters
+    ----------
+    pictures
+        Grey pictures: see `cellfeat.near_copies.overlap.grey_picture`.
+    pairs
+        Shape ``(n_pairs, 2)``: numbers of the pictures to compare.
+
+    Returns
+    -------
+    dict
+        The best turn of each pair that correlates by at least `LEAST_CORRELATION`, and whose detail does by at least
+        `cellfeat.near_copies.overlap.LEAST_DETAIL`.
+    """
+    found: dict[Pair, TurnedCopy] = {}
+    for alike in pairs_by_shape(pictures, pairs).values():
+        for start in range(0, len(alike), PAIRS_AT_ONCE):
+            block = alike[start : start + PAIRS_AT_ONCE]
+            first, second = (standardised([pictures[i] for i in side]) for side in zip(*block, strict=True))
+            best = zip(block, _best_turns(first, second), strict=True)
+            found |= {
+                pair: copy
+                for pair, copy in best
+                if copy.correlation >= LEAST_CORRELATION and _agrees_in_detail(pictures, pair, copy)
+            }
+    return found
+
+
+def _agrees_in_detail(pictures: Sequence[Floats], pair: Pair, copy: TurnedCopy) -> bool:
+    first, second = (detail(pictures[number]) for number in pair)
+    return is_one_detail(turn(first, TURNS.index(copy.how)), second)
+
+
+def _best_turns(first: Floats, second: Floats) -> list[TurnedCopy]:
+    correlation = np.full((len(TURNS), len(first)), -1.0)
+    for number in range(len(TURNS)):
+        turned = turn(first, number)
+        if turned.shape == second.shape:
+            correlation[number] = (turned * second).mean(axis=(1, 2))
+    best = correlation.argmax(axis=0)
+    return [
+        TurnedCopy(float(column[number]), TURNS[number]) for number, column in zip(best, correlation.T, strict=True)
+    ]
+
+
+def turned_spectrum(picture: Floats) -> Floats:
+    """Describe a picture by what no turn and no mirror changes: its strengths at the lowest frequencies.
+
+    Strengths of frequencies that a turn or a mirror takes to one another are averaged.
+
+    Parameters
+    ----------
+    picture
+        Shape ``(H, W)``, of at most `cellfeat.near_copies.overlap.LONGEST_SIDE` pixels a side.
+
+    Returns
+    -------
+    ndarray of shape (n_columns,)
+    """
+    strength = np.log1p(np.abs(fft.fft2(picture - picture.mean(), (LONGEST_SIDE, LONGEST_SIDE))))
+    lowest = np.roll(strength, (HIGHEST_FREQUENCY, HIGHEST_FREQUENCY), axis=(0, 1))
+    square = lowest[: 2 * HIGHEST_FREQUENCY + 1, : 2 * HIGHEST_FREQUENCY + 1]
+    averaged = (square + sum(turn(square, number) for number in range(len(TURNS)))) / (len(TURNS) + 1)
+    rows, columns = np.triu_indices(HIGHEST_FREQUENCY + 1)
+    return averaged[HIGHEST_FREQUENCY + rows, HIGHEST_FREQUENCY + columns].astype(np.float32)

@@ -1,0 +1,107 @@
+"""Predictions as a table for other programs, spreadsheets among them."""
+
+import csv
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cellfeat.evaluation.predict import Predictions
+from cellfeat.evaluation.results import PROBABILITY_PREFIX
+from cellfeat.heads.bundle import Bundle
+from cellfeat.provenance import publish
+
+_FORMULA_START = ("=", "+", "-", "@", "\t", "\r", "\n")
+_PLAIN_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+
+
+def save_predictions_csv(
+    path: Path,
+    sample_id: Sequence[str],
+    predicted: Sequence[str],
+    *,
+    id_column: str = "file_id",
+    label_column: str = "cell_line",
+    more: Mapping[str, Sequence[str]] | None = None,
+    probabilities: NDArray[np.floating] | None = None,
+    classes: Sequence[str] = (),
+) -> None:
+    """Write one row a sample: its id, the predicted class and, where given, the probability of each class.
+
+    A cell of text that a spreadsheet would run as a formula (it starts with ``=``, ``+``, ``-``, ``@``, a tab or a
+    line break) gets an apostrophe in front, unless it is a plain number such as ``-1.5e3``. All else stays as it is,
+    control characters too: programs compare these names with those of their own tables.
+
+    Parameters
+    ----------
+    more
+        Further columns by their heading, between the class and the probabilities.
+    probabilities
+        Shape ``(n_samples, n_classes)``, written with 6 digits after the point; NaN (a sample that could not be read)
+        is an empty cell.
+    classes
+        The headings of `probabilities`, in the order of its columns. Where one of them is the heading of another column
+        too, each begins with ``probability_``, as in ``predictions.parquet``.
+    """
+    more = more or {}
+    others = (id_column, label_column, *more)
+    headings = (*others, *(_apart_from(others, classes) if probabilities is not None else ()))
+    numbers = [[] for _ in sample_id] if probabilities is None else [_decimals(row) for row in probabilities]
+    with publish(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(map(harmless_cell, headings))
+        for *texts, row in zip(sample_id, predicted, *more.values(), numbers, strict=True):
+            writer.writerow((*map(harmless_cell, texts), *row))
+
+
+def _apart_from(others: Sequence[str], classes: Sequence[str]) -> list[str]:
+    names = list(classes)
+    while set(others) & set(names):
+        names = [f"{PROBABILITY_PREFIX}{name}" for name in names]
+    return names
+
+
+def harmless_cell(text: str) -> str:
+    """Put an apostrophe before text that a spreadsheet would run as a formula.
+
+    Examples
+    --------
+    >>> harmless_cell("=1+1"), harmless_cell("-12"), harmless_cell("-donor")
+    ("'=1+1", '-12', "'-donor")
+    """
+    return f"'{text}" if text.startswith(_FORMULA_START) and not _PLAIN_NUMBER.fullmatch(text) else text
+
+
+def _decimals(probabilities: NDArray[np.floating]) -> list[str]:
+    return ["" if np.isnan(probability) else f"{probability:.6f}" for probability in probabilities]
+
+
+def save_predictions(predictions: Predictions, bundle: Bundle, path: Path, *, with_probabilities: bool = False) -> None:
+    """Write predictions as CSV, under the column names that the labels had when the head was fitted.
+
+    Where there are sets, ``set`` holds their names (see `PredictionSets.names`) and ``set_size`` their number: 0 for an
+    empty set, nothing for a sample that could not be read.
+    """
+    names = bundle.provenance["settings"]["labels"]
+    save_predictions_csv(
+        path,
+        predictions.sample_id.tolist(),
+        predictions.predicted.tolist(),
+        id_column=names["id"],
+        label_column=names["label"] or "label",
+        more=_set_columns(predictions),
+        probabilities=predictions.probabilities if with_probabilities else None,
+        classes=predictions.classes,
+    )
+
+
+def _set_columns(predictions: Predictions) -> dict[str, list[str]]:
+    if predictions.sets is None:
+        return {}
+    sizes = zip(predictions.sets.sizes, predictions.is_read, strict=True)
+    return {
+        "set": predictions.sets.names(),
+        "set_size": [str(size) if is_read else "" for size, is_read in sizes],
+    }

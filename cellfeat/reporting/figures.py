@@ -1,0 +1,162 @@
+"""Pictures of a comparison.
+
+Names come from files: what hides text is replaced before they are drawn, and no mathematics in them is set.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from cellfeat.evaluation.learning_curve import LearningCurve, curve_table
+from cellfeat.evaluation.results import HeadResult
+from cellfeat.statistics.intervals import LEVEL
+from cellfeat.text import clean_text, shown_names
+
+DPI = 150
+MOST_ANNOTATED_CLASSES = 25
+LEAST_IN_BIN = 10
+"""Samples below which a bin's share of right predictions is chance, and not drawn."""
+
+HEAD_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
+"""Told apart with any colour vision: M. Okabe and K. Ito, "Color universal design" (2008), without its yellow."""
+
+HEAD_MARKERS = "osD^vPX*"
+
+
+def draw_confusion(result: HeadResult) -> Figure:
+    """Draw a confusion matrix: rows are the truth, colour is the share of the row, each cell its count and share."""
+    counts = np.array(result.metrics["confusion_matrix"])
+    shares = counts / counts.sum(axis=1, keepdims=True)
+    names = shown_names(result.metrics["classes"])
+    side = 2.2 + 0.62 * len(names)
+    figure = Figure(figsize=(side + 1.2, side), dpi=DPI, layout="constrained")
+    axes = figure.add_subplot()
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    _set_ticks(axes, names)
+    if len(names) <= MOST_ANNOTATED_CLASSES:
+        _annotate(axes, counts, shares)
+    axes.set(xlabel="predicted class", ylabel="true class")
+    axes.set_title(clean_text(result.line()), parse_math=False, loc="left", fontsize=10)
+    figure.colorbar(image, ax=axes, label="share of the true class", fraction=0.046, pad=0.02)
+    return figure
+
+
+def _set_ticks(axes: Axes, names: list[str]) -> None:
+    axes.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor", parse_math=False)
+    axes.set_yticks(range(len(names)), names, parse_math=False)
+
+
+def _annotate(axes: Axes, counts: NDArray[np.integer], shares: NDArray[np.floating]) -> None:
+    for (row, column), count in np.ndenumerate(counts):
+        if count:
+            share = shares[row, column]
+            axes.text(
+                column, row, f"{count}\n{share:.0%}",
+                ha="center", va="center", fontsize=7.5, color="white" if share > 0.55 else "black",
+            )  # fmt: skip
+
+
+def draw_recalls(results: Sequence[HeadResult]) -> Figure:
+    """Draw each class's recall with its interval, all heads side by side."""
+    names = shown_names(results[0].metrics["classes"])
+    figure = Figure(figsize=(8, 1.6 + len(names) * (0.25 + 0.13 * len(results))), dpi=DPI, layout="constrained")
+    axes = figure.add_subplot()
+    for number, result in enumerate(results):
+        _draw_head(axes, result, number, offset=0.7 * ((number + 0.5) / len(results) - 0.5))
+    for row in range(1, len(names)):
+        axes.axhline(row - 0.5, color="0.9", linewidth=0.8, zorder=0)
+    axes.set_yticks(range(len(names)), names, parse_math=False)
+    axes.set(xlim=(-0.02, 1.02), ylim=(len(names) - 0.5, -0.5), xlabel=f"recall, with its {100 * LEVEL:.0f} % interval")
+    axes.grid(axis="x", color="0.9")
+    axes.set_axisbelow(True)
+    figure.legend(loc="outside upper left", ncols=min(len(results), 4), frameon=False)
+    return figure
+
+
+def _draw_head(axes: Axes, result: HeadResult, number: int, *, offset: float) -> None:
+    recall = np.array(result.metrics["per_class_recall"])
+    low, high = np.array(result.metrics["per_class_recall_ci"]).T
+    axes.errorbar(
+        recall,
+        np.arange(len(recall)) + offset,
+        xerr=[np.maximum(recall - low, 0), np.maximum(high - recall, 0)],
+        fmt=HEAD_MARKERS[number % len(HEAD_MARKERS)],
+        color=HEAD_COLOURS[number % len(HEAD_COLOURS)],
+        markersize=4,
+        linewidth=1.2,
+        label=f"{clean_text(result.head)} {result.balanced_accuracy:.3f}",
+    )
+
+
+def draw_curves(curves: Sequence[LearningCurve]) -> Figure:
+    """Draw each head's balanced accuracy, with its interval, against the number of training samples."""
+    figure = Figure(figsize=(7, 4.6), dpi=DPI, layout="constrained")
+    axes = figure.add_subplot()
+    for number, curve in enumerate(curves):
+        rows = curve_table([curve])
+        colour = HEAD_COLOURS[number % len(HEAD_COLOURS)]
+        marker = HEAD_MARKERS[number % len(HEAD_MARKERS)]
+        axes.plot(rows["n_train"], rows["balanced_accuracy"], marker=marker, color=colour, label=clean_text(curve.head))
+        # Edges in the head's own colour: where bands lie upon each other, their fillings mix to one grey.
+        axes.fill_between(
+            rows["n_train"], rows["ci_low"], rows["ci_high"], facecolor=(colour, 0.12), edgecolor=(colour, 0.7)
+        )
+    axes.set_xscale("log", base=2)
+    ticks = curves[0].n_train
+    axes.set_xticks(ticks, [f"{n} ({fraction:.0%})" for n, fraction in zip(ticks, curves[0].fractions, strict=True)])
+    axes.minorticks_off()
+    axes.set(xlabel="training samples (part of all)", ylabel=f"balanced accuracy, {100 * LEVEL:.0f} % interval")
+    axes.grid(color="0.9")
+    axes.set_axisbelow(True)
+    figure.legend(loc="outside upper left", ncols=min(len(curves), 4), frameon=False)
+    return figure
+
+
+def draw_reliability(results: Sequence[HeadResult]) -> Figure:
+    """Draw how often each head is right against how sure it is, before and after calibration, a panel a head."""
+    n_columns = min(len(results), 3)
+    n_rows = -(-len(results) // n_columns)
+    figure = Figure(figsize=(0.6 + 3 * n_columns, 0.9 + 3.2 * n_rows), dpi=DPI, layout="constrained")
+    panels = figure.subplots(n_rows, n_columns, squeeze=False, sharex=True, sharey=True)
+    for axes, result in zip(panels.flat, results, strict=False):
+        _draw_reliability_panel(axes, result)
+    for axes in panels.flat[len(results) :]:
+        axes.set_axis_off()
+    figure.supxlabel("highest probability", fontsize=10)
+    figure.supylabel("share of these predictions that is right", fontsize=10)
+    figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside upper left", ncols=2, frameon=False)
+    return figure
+
+
+def _draw_reliability_panel(axes: Axes, result: HeadResult) -> None:
+    metrics = result.metrics
+    axes.plot([0, 1], [0, 1], color="0.7", linewidth=1, zorder=0)
+    kinds = [("as the head gives them", "reliability_uncalibrated", HEAD_COLOURS[1], "o--", "none")]
+    if metrics["calibrate"] != "none":
+        kinds.append(("calibrated", "reliability", HEAD_COLOURS[0], "s-", HEAD_COLOURS[0]))
+    for label, name, colour, style, face in kinds:
+        bins = np.array(metrics[name])
+        confidence, accuracy, _ = bins[bins[:, 2] >= LEAST_IN_BIN].T
+        axes.plot(
+            confidence, accuracy, style, color=colour, markerfacecolor=face, markersize=4, linewidth=1.2, label=label
+        )
+    before, after = metrics["calibration_error_uncalibrated"], metrics["calibration_error"]
+    title = f"{clean_text(result.head)}: calibration error {before:.3f}"
+    if metrics["calibrate"] != "none":
+        title += f" → {after:.3f}"
+    axes.set_title(title, parse_math=False, loc="left", fontsize=9)
+    axes.set(xlim=(0, 1.02), ylim=(0, 1.02), aspect="equal")
+    axes.tick_params(labelbottom=True)
+    axes.grid(color="0.93")
+    axes.set_axisbelow(True)
+
+
+def save_figure(figure: Figure, path: Path) -> None:
+    """Write a figure as PNG, whatever the file is called."""
+    # The canvas is named so that no window system is looked for; the format, because the path ends in .tmp.
+    FigureCanvasAgg(figure).print_png(str(path))

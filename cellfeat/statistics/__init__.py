@@ -1,0 +1,1 @@
+"""Scores, intervals, tests, calibration and conformal thresholds: arrays in, numbers out."""

@@ -1,0 +1,10 @@
+"""Array types, named once. Docstrings state the shapes."""
+
+import numpy as np
+from numpy.typing import NDArray
+
+Bools = NDArray[np.bool_]
+Floats = NDArray[np.floating]
+Float32s = NDArray[np.float32]
+Integers = NDArray[np.integer]
+Strings = NDArray[np.str_]

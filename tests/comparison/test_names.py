@@ -1,6 +1,0 @@
-from cellfeat.comparison.names import clean_text
-
-
-def test_clean_text_keeps_the_letters_of_all_scripts():
-    assert clean_text("Zelle µ 細胞 A-549") == "Zelle µ 細胞 A-549"
-    assert clean_text("a\nb\x9bc\u200bd") == "a�b�c�d"

@@ -1,0 +1,193 @@
+import dataclasses
+import json
+import os
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cellfeat.evaluation.cache import FoldCache, FoldOutcome, HeadKeys
+from cellfeat.evaluation.compare import compare
+from cellfeat.evaluation.fit import fit
+from cellfeat.evaluation.task import Design, prepare
+from cellfeat.heads.base import HeadClassifier
+from cellfeat.heads.logreg import LogisticRegressionHead
+from cellfeat.heads.registry import make_head
+
+FEW_DRAWS = {"folds": 3, "draws": 200}
+
+
+@pytest.fixture
+def cache(tmp_path):
+    return FoldCache(tmp_path / "results" / ".cache")
+
+
+@pytest.fixture
+def fits(monkeypatch):
+    """Names of the heads in the order in which they are really fitted."""
+    fitted = []
+    fit_head = HeadClassifier.fit
+
+    def noted(self, X, y):
+        fitted.append(type(self).__name__)
+        return fit_head(self, X, y)
+
+    monkeypatch.setattr(HeadClassifier, "fit", noted)
+    return fitted
+
+
+def entries(cache):
+    return sorted(cache.folder.glob("*.json"))
+
+
+def test_one_more_head_computes_only_that_head(make_clusters, cache, fits):
+    first = compare(make_clusters(), heads=["logreg", "knn"], cache=cache, **FEW_DRAWS)
+    fits.clear()
+    second = compare(make_clusters(), heads=["logreg", "dummy", "knn"], cache=cache, **FEW_DRAWS)
+    assert fits == ["DummyHead"] * 3
+    assert {result.head: result.n_cached for result in second.results} == {"logreg": 3, "knn": 3, "dummy": 0}
+    kept = second.predictions().query("head != 'dummy'").reset_index(drop=True)
+    pd.testing.assert_frame_equal(kept, first.predictions())
+    assert second.best.metrics == first.best.metrics
+
+
+def test_fit_takes_its_evaluation_from_compare(make_clusters, cache, fits):
+    compare(make_clusters(), heads=["logreg"], cache=cache, **FEW_DRAWS)
+    fits.clear()
+    _, result = fit(make_clusters(), "logreg", cache=cache, **FEW_DRAWS)
+    assert result.n_cached == 3
+    assert len(fits) == 1
+
+
+def relabelled(features):
+    label = features.label.copy()
+    label[0] = "b"
+    return dataclasses.replace(features, label=label)
+
+
+def moved(features):
+    embeddings = features.embeddings.copy()
+    embeddings[7, 0, 0] = np.nextafter(embeddings[7, 0, 0], np.float32(9))
+    return dataclasses.replace(features, embeddings=embeddings)
+
+
+CHANGES = {
+    "a label": (relabelled, {}),
+    "the last bit of an embedding": (moved, {}),
+    "a setting": (lambda features: features, {"settings": {"logreg": {"C": 0.5}}}),
+    "the seed": (lambda features: features, {"random_state": 1}),
+    "the folds": (lambda features: features, {"folds": 2}),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_what_changes_the_numbers_is_computed_again(make_clusters, cache, name):
+    change, options = CHANGES[name]
+    compare(make_clusters(), heads=["logreg"], cache=cache, **FEW_DRAWS)
+    other = compare(change(make_clusters()), heads=["logreg"], cache=cache, **(FEW_DRAWS | options))
+    assert other.best.n_cached == 0
+
+
+def test_more_draws_change_no_fold(make_clusters, cache):
+    compare(make_clusters(), heads=["logreg"], cache=cache, folds=3, draws=100)
+    assert compare(make_clusters(), heads=["logreg"], cache=cache, folds=3, draws=300).best.n_cached == 3
+
+
+def test_fresh_ignores_and_replaces_what_is_there(make_clusters, cache, fits):
+    compare(make_clusters(), heads=["knn"], cache=cache, **FEW_DRAWS)
+    before = {path.name: path.stat().st_mtime_ns for path in entries(cache)}
+    fits.clear()
+    compare(make_clusters(), heads=["knn"], cache=FoldCache(cache.folder, is_fresh=True), **FEW_DRAWS)
+    assert len(fits) == 3
+    after = {path.name: path.stat().st_mtime_ns for path in entries(cache)}
+    assert after.keys() == before.keys()
+    assert all(after[name] > before[name] for name in before)
+
+
+def cut_short(text, _other):
+    return text[: len(text) // 2]
+
+
+def with_better_numbers(text, _other):
+    record = json.loads(text)
+    return json.dumps(record | {"probabilities": record["probabilities"][::-1]})
+
+
+def of_another_fold(_text, other):
+    return other
+
+
+def no_mapping(_text, _other):
+    return "[1, 2]"
+
+
+def with_nan(text, _other):
+    return json.dumps(json.loads(text) | {"seconds": [float("nan"), 0.0]})
+
+
+@pytest.mark.parametrize("damage", [cut_short, with_better_numbers, of_another_fold, no_mapping, with_nan])
+def test_a_damaged_or_foreign_entry_is_computed_again(make_clusters, cache, damage):
+    first = compare(make_clusters(), heads=["logreg"], cache=cache, **FEW_DRAWS)
+    victim, other, _ = entries(cache)
+    whole = victim.read_text()
+    victim.write_text(damage(whole, other.read_text()))
+    second = compare(make_clusters(), heads=["logreg"], cache=cache, **FEW_DRAWS)
+    assert second.best.n_cached == 2
+    pd.testing.assert_frame_equal(second.predictions(), first.predictions())
+    assert json.loads(victim.read_text())["probabilities"] == json.loads(whole)["probabilities"]
+
+
+def save_entries(cache, n_entries):
+    """Entries of about 200 bytes, used one second after the other."""
+    keys = [f"sha256:{i:064d}" for i in range(n_entries)]
+    for i, key in enumerate(keys):
+        cache.save(key, FoldOutcome(np.full((2, 2), 0.5), 0.0, 0.0))
+        os.utime(cache._path(key), ns=(i * 10**9, i * 10**9))
+    return keys
+
+
+def test_what_was_used_longest_ago_goes_first(cache):
+    first, second, third = save_entries(cache, 3)
+    assert cache.load(first, (2, 2)) is not None
+    small = FoldCache(cache.folder, max_entries=3)
+    small.save("sha256:" + "f" * 64, FoldOutcome(np.full((2, 2), 0.5), 0.0, 0.0))
+    kept = [key for key in (first, second, third) if cache.load(key, (2, 2)) is not None]
+    assert kept == [first, third]
+
+
+def test_the_cache_keeps_within_its_bytes_and_always_the_newest(cache):
+    keys = save_entries(cache, 6)
+    size = entries(cache)[0].stat().st_size
+    FoldCache(cache.folder, max_bytes=3 * size).save(keys[0], FoldOutcome(np.full((2, 2), 0.5), 0.0, 0.0))
+    assert [path.stem[-1] for path in entries(cache)] == ["0", "4", "5"]
+    FoldCache(cache.folder, max_bytes=1).save(keys[4], FoldOutcome(np.full((2, 2), 0.5), 0.0, 0.0))
+    assert [path.stem[-1] for path in entries(cache)] == ["4"]
+
+
+def test_ctrl_c_within_a_head_keeps_the_folds_that_are_finished(make_clusters, cache):
+    def interrupt(head, fold, n_done, n_total):
+        if fold == 3:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        compare(make_clusters(), heads=["knn"], cache=cache, progress=interrupt, **FEW_DRAWS)
+    assert compare(make_clusters(), heads=["knn"], cache=cache, **FEW_DRAWS).best.n_cached == 2
+
+
+def test_a_head_whose_source_cannot_be_read_is_never_cached(make_clusters, cache, monkeypatch):
+    built_by_hand = type("Nameless", (LogisticRegressionHead,), {"__module__": "builtins"})
+    monkeypatch.setattr("cellfeat.heads.registry.head_class", lambda name: built_by_hand)
+    for _ in range(2):
+        assert compare(make_clusters(), heads=["logreg"], cache=cache, **FEW_DRAWS).best.n_cached == 0
+    assert not entries(cache)
+
+
+def test_an_edited_head_has_other_keys(make_clusters, tmp_path, monkeypatch):
+    task = prepare(make_clusters(), Design(folds=3, draws=100))
+    source = tmp_path / "head.py"
+    monkeypatch.setattr("inspect.getfile", lambda _class: str(source))
+    keys = []
+    for text in ("a = 1", "a = 2"):
+        source.write_text(text)
+        keys.append(HeadKeys(task, "knn", make_head("knn", {})).key(task.folds[0]))
+    assert keys[0] != keys[1]

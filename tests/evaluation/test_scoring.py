@@ -1,0 +1,48 @@
+import dataclasses
+
+import numpy as np
+import pytest
+
+from cellfeat.evaluation.compare import compare
+from cellfeat.evaluation.scoring import fold_temperatures, tempered_folds
+from cellfeat.evaluation.task import Design, prepare
+from cellfeat.heads.registry import make_head
+
+FEW_DRAWS = {"folds": 3, "draws": 200}
+
+
+def test_metrics_are_plain_values_that_fit_together(make_clusters):
+    metrics = compare(make_clusters(), heads=["logreg"], **FEW_DRAWS).best.metrics
+    assert metrics["balanced_accuracy"] == pytest.approx(np.mean(metrics["per_class_recall"]))
+    assert metrics["ci_low"] <= metrics["balanced_accuracy"] <= metrics["ci_high"]
+    assert len(metrics["per_fold"]) == metrics["folds"] == 3
+    assert np.sum(metrics["confusion_matrix"]) == metrics["n_samples"] == metrics["n_groups"] == 180
+    assert set(metrics["seconds"]) == {"fit", "predict", "tune"}
+    assert metrics["seconds"]["tune"] == 0
+    assert metrics["tuning"] is None
+    assert metrics["settings"]["C"] == make_head("logreg", {}, n_views=1, random_state=0).get_params()["C"]
+
+
+@pytest.mark.parametrize("head", ["logreg", "knn"])
+def test_calibration_lowers_the_loss_and_moves_no_prediction(make_clusters, head):
+    features = make_clusters(n=600, separation=0.8)
+    plain, tempered_ = (
+        compare(features, heads=[head], calibrate=kind, **FEW_DRAWS).best for kind in ("none", "temperature")
+    )
+    assert tempered_.predictions["predicted"].equals(plain.predictions["predicted"])
+    assert tempered_.metrics["log_loss_uncalibrated"] == plain.metrics["log_loss"]
+    assert tempered_.metrics["log_loss"] < 0.97 * plain.metrics["log_loss"]
+    if head == "logreg":  # votes can be calibrated already, with a loss that their zeros make huge
+        assert tempered_.metrics["calibration_error"] < plain.metrics["calibration_error"]
+
+
+def test_no_label_moves_the_temperature_of_its_own_fold(make_clusters):
+    task = prepare(make_clusters(), Design(folds=3, draws=100))
+    raw = np.random.default_rng(0).dirichlet(np.ones(3), len(task.y))
+    test = task.folds[0].test
+    y = task.y.copy()
+    y[test] = "a"
+    relabelled = dataclasses.replace(task, y=y)
+    before, after = (tempered_folds(one, raw, fold_temperatures(one, raw)) for one in (task, relabelled))
+    assert (before[test] == after[test]).all()
+    assert (np.delete(before, test, axis=0) != np.delete(after, test, axis=0)).any()

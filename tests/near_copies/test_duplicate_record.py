@@ -1,0 +1,76 @@
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cellfeat.errors import SplitError
+from cellfeat.evaluation.compare import compare
+from cellfeat.evaluation.groups import sample_groups
+from cellfeat.near_copies.duplicate_record import audited_groups, audited_path, save_audited
+from cellfeat.reporting.terminal import headline
+
+
+@pytest.fixture
+def features(make_clusters, tmp_path):
+    return replace(make_clusters(), path=tmp_path / "cells.h5")
+
+
+@pytest.fixture
+def pairs(features):
+    """Samples 0 and 1, 2 and 3, and so on."""
+    return np.array([f"pair{row // 2}" for row in range(len(features))])
+
+
+def test_what_an_audit_joined_is_kept_together_from_then_on(features, pairs):
+    assert len(set(sample_groups(features))) == 180
+    assert save_audited(features, pairs).name == "cells.audit.json"
+    assert audited_groups(features).tolist() == pairs.tolist()
+    assert len(set(sample_groups(features))) == 90
+    assert len(set(sample_groups(features, "copies"))) == 180
+    assert len(set(sample_groups(features, "none"))) == 180
+
+
+def test_groups_of_a_column_are_joined_with_near_copies_and_a_table_says_all_itself(features, pairs, tmp_path):
+    save_audited(features, pairs)
+    plates = np.array([f"plate{row // 20}" for row in range(1, 181)])
+    with_plates = replace(features, columns={"plate": plates})
+    assert len(set(sample_groups(with_plates, "plate"))) == 1  # each plate begins within a pair
+    table = tmp_path / "groups.csv"
+    rows = [f"{name},{name}" for name in features.sample_id]
+    table.write_text("\n".join(["sample_id,group", *rows]))
+    assert len(set(sample_groups(features, str(table)))) == 180
+
+
+@pytest.mark.parametrize("changed", ["pixel_digest", "sample_id"])
+def test_an_audit_of_other_samples_says_nothing(features, pairs, changed):
+    save_audited(features, pairs)
+    values = getattr(features, changed).copy()
+    values[0] = "other"
+    assert audited_groups(replace(features, **{changed: values})) is None
+
+
+def test_where_near_copies_leave_too_few_groups_the_way_out_is_named(features):
+    save_audited(features, np.full(len(features), "one"))
+    with pytest.raises(SplitError, match=r"as .*cells\.audit\.json has them: --groups copies does without"):
+        compare(features, heads=["dummy"], folds=3, draws=100)
+    assert compare(features, heads=["dummy"], folds=3, draws=100, groups="copies").is_complete
+
+
+def test_a_comparison_says_whether_near_copies_were_looked_for(features, pairs):
+    def said(groups="auto"):
+        return headline(compare(features, heads=["dummy"], folds=3, draws=100, groups=groups))
+
+    assert "near copies not looked for (cellfeat audit)" in said()
+    save_audited(features, pairs)
+    assert "90 groups" in said()
+    assert "near copies kept together, as audited" in said()
+    assert "near" not in said("none")
+
+
+@pytest.mark.parametrize(
+    "text", ["", "{", "[]", "[" * 100_000, '{"format": 1}', '{"format": 2, "samples": "", "group": [1]}']
+)
+def test_a_record_that_cannot_be_read_is_one_message_and_never_a_torn_pair(features, text):
+    audited_path(features.path).write_text(text)
+    with pytest.raises(SplitError, match=r"cells\.audit\.json.*audit again, or remove it"):
+        sample_groups(features)

@@ -1,0 +1,53 @@
+import numpy as np
+import pytest
+
+from cellfeat.near_copies.turned import TURNS, turn, turned_copies, turned_spectrum
+
+PAIR = np.array([[0, 1]])
+
+
+def cell_picture(seed, height=64, width=64):
+    rng = np.random.default_rng(seed)
+    coarse = rng.normal(size=(-(-height // 4), -(-width // 4)))
+    return np.kron(coarse, np.ones((4, 4)))[:height, :width].astype(np.float32)
+
+
+def test_the_turns_are_the_symmetries_of_the_square_but_for_that_which_changes_nothing():
+    corner = np.arange(4).reshape(2, 2)
+    assert len({turn(corner, number).tobytes() for number in range(len(TURNS))} - {corner.tobytes()}) == 7
+    assert turn(corner, TURNS.index("turned left by a quarter")).tolist() == [[1, 3], [0, 2]]
+    assert turn(corner, TURNS.index("mirrored left to right")).tolist() == [[1, 0], [3, 2]]
+    assert turn(corner, TURNS.index("mirrored along the falling diagonal")).tolist() == [[0, 2], [1, 3]]
+    assert turn(corner, TURNS.index("mirrored top to bottom")).tolist() == [[2, 3], [0, 1]]
+    assert turn(corner, TURNS.index("mirrored along the rising diagonal")).tolist() == [[3, 1], [2, 0]]
+
+
+@pytest.mark.parametrize("size", [(64, 64), (33, 47), (40, 40)])
+@pytest.mark.parametrize("number", range(len(TURNS)))
+def test_each_turn_is_found_and_named_also_where_it_swaps_the_sides(number, size):
+    picture = cell_picture(0, *size)
+    found = turned_copies([picture, turn(picture, number)], PAIR)
+    assert found[0, 1].how == TURNS[number]
+    assert found[0, 1].correlation == pytest.approx(1, abs=1e-5)
+
+
+def test_noise_brightness_and_contrast_do_not_hide_a_turned_copy():
+    picture = cell_picture(0)
+    noise = np.random.default_rng(1).normal(size=picture.shape)
+    found = turned_copies([picture, turn(3 * picture + noise + 100, 4)], PAIR)
+    assert found[0, 1].how == TURNS[4]
+    assert 0.9 < found[0, 1].correlation < 0.99
+
+
+def test_other_pictures_the_same_picture_and_constant_ones_are_no_turned_copies():
+    picture, flat = cell_picture(0), np.ones((64, 64), np.float32)
+    pictures = [picture, cell_picture(1), cell_picture(2, 64, 40), picture, flat, flat]
+    assert turned_copies(pictures, np.array([[0, 1], [0, 2], [0, 3], [0, 4], [4, 5]])) == {}
+
+
+@pytest.mark.parametrize("size", [(64, 64), (33, 47)])
+def test_no_turn_changes_the_spectrum_and_another_picture_has_another(size):
+    described = turned_spectrum(cell_picture(0, *size))
+    for number in range(len(TURNS)):
+        np.testing.assert_allclose(turned_spectrum(turn(cell_picture(0, *size), number)), described, atol=1e-4)
+    assert np.abs(turned_spectrum(cell_picture(1, *size)) - described).max() > 0.5
