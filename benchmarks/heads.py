@@ -96,9 +96,9 @@ def read_samples(arguments: argparse.Namespace) -> Samples:
         embeddings = rows[:, None]
     else:
         features = cellfeat.load_features(arguments.features)
-        used = np.flatnonzero((features.status == 0) & (features.label != ""))[: arguments.samples]
+        used = np.flatnonzero((features.samples.status == 0) & (features.samples.labels != ""))[: arguments.samples]
         embeddings, groups = features.embeddings[used], sample_groups(features)[used]
-        y = np.unique(features.label[used], return_inverse=True)[1]
+        y = np.unique(features.samples.labels[used], return_inverse=True)[1]
     return Samples(embeddings, y, grouped_folds(y, groups, arguments.folds)[: arguments.measured])
 
 

@@ -20,30 +20,25 @@ import cellfeat
 from cellfeat.evaluation.folds import Fold, grouped_folds
 from cellfeat.evaluation.groups import sample_groups
 from cellfeat.evaluation.held_out import HeldOut
-from cellfeat.extraction.store import Features, Status
+from cellfeat.extraction.store import Features
 
 SHARE = 3
 """One of so many parts is set aside."""
 
 
 def usable(features: Features) -> Features:
-    return rows_of(features, np.flatnonzero((features.status == Status.OK) & (features.label != "")))
-
-
-def rows_of(features: Features, rows: np.ndarray) -> Features:
-    names = ("sample_id", "label", "group", "status", "pixel_digest", "embeddings")
-    return replace(features, **{name: getattr(features, name)[rows] for name in names})
+    return features.take(np.flatnonzero(features.samples.is_ok & features.samples.is_labelled))
 
 
 def splits(features: Features, groups: np.ndarray, n_splits: int) -> list[Fold]:
-    return [grouped_folds(features.label, groups, SHARE, random_state=seed)[0] for seed in range(n_splits)]
+    return [grouped_folds(features.samples.labels, groups, SHARE, random_state=seed)[0] for seed in range(n_splits)]
 
 
 def scored(features: Features, fold: Fold, head: str) -> tuple[HeldOut, HeldOut]:
     """As the third is, and without what belongs to the others."""
-    fitted, held_out = rows_of(features, fold.train), rows_of(features, fold.test)
+    fitted, held_out = features.take(fold.train), features.take(fold.test)
     bundle, _ = cellfeat.fit(fitted, head)
-    is_near_copy = np.isin(held_out.group, fitted.group)
+    is_near_copy = np.isin(held_out.samples.groups, fitted.samples.groups)
     plain = cellfeat.score_held_out(bundle, held_out)
     return plain, cellfeat.score_held_out(bundle, held_out, is_near_copy=is_near_copy)
 
@@ -72,11 +67,11 @@ def main() -> None:
     features = usable(replace(loaded, group=np.char.mod("%d", groups)))
     print("| set aside | head | out of fold | set aside | with all that was left out | difference | holds 0 |")
     print("|---|---|---|---|---|---|---|")
-    for kind, apart in (("whole groups", features.group), ("random samples", features.sample_id)):
+    for kind, apart in (("whole groups", features.samples.groups), ("random samples", features.samples.ids)):
         for head in arguments.heads.split(","):
             found = [scored(features, fold, head) for fold in splits(features, apart, arguments.splits)]
             print(row(kind, head, [plain for plain, _ in found]), flush=True)
-            if apart is not features.group:
+            if apart is not features.samples.groups:
                 print(row(f"{kind}, without near copies", head, [strict for _, strict in found]), flush=True)
 
 

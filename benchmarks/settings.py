@@ -58,9 +58,9 @@ def slices(features: Features, most_views: int) -> Iterator[tuple[str, int, Feat
 
     Of a file of planes alone only they are used.
     """
-    width = features.embeddings.shape[2] // len(features.passes)
+    width = features.embeddings.shape[2] // len(features.recipe["passes"])
     for channels_as, passes in PASSES.items():
-        if passes.stop > len(features.passes):
+        if passes.stop > len(features.recipe["passes"]):
             continue
         columns = slice(passes.start * width, passes.stop * width)
         for n_views in (1, 4, 8):
@@ -70,7 +70,7 @@ def slices(features: Features, most_views: int) -> Iterator[tuple[str, int, Feat
 
 def rows(features: Features, size: int, most_views: int) -> Iterator[str]:
     seconds = features.provenance["times"]["seconds"]
-    n_forwards = most_views * len(features.passes)
+    n_forwards = most_views * len(features.recipe["passes"])
     forward = 1000 * (seconds["forward"] + seconds["transfer"]) / len(features) / n_forwards
     decode = 1000 * seconds["decode"] / len(features)
     for channels_as, n_views, part in slices(features, most_views):

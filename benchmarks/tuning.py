@@ -25,41 +25,35 @@ from cellfeat.evaluation.compare import HeadResult, evaluate
 from cellfeat.evaluation.folds import thinned_rows
 from cellfeat.evaluation.groups import sample_groups
 from cellfeat.evaluation.task import Design, Task, prepare
-from cellfeat.extraction.store import Features
+from cellfeat.extraction.store import Features, Samples
 from cellfeat.reporting.terminal import tuning_lines
 
 
 def generated_features(n_samples: int) -> Features:
     rows, y, groups = generated(n_samples)
-    return Features(
-        path=Path("generated"),
-        sample_id=np.arange(n_samples).astype(str),
-        label=np.char.mod("class %d", y),
-        group=groups.astype(str),
-        columns={},
+    samples = Samples(
+        ids=np.arange(n_samples).astype(str),
+        labels=np.char.mod("class %d", y),
+        groups=groups.astype(str),
         status=np.zeros(n_samples, np.uint8),
-        pixel_digest=np.full(n_samples, ""),
-        embeddings=rows[:, np.newaxis],
-        failures={},
-        fingerprint="",
-        recipe={"passes": ["generated"]},
-        provenance={},
+        digests=np.full(n_samples, ""),
     )
+    recipe = {"passes": ["generated"]}
+    return Features(Path("generated"), samples, rows[:, np.newaxis], fingerprint="", recipe=recipe, provenance={})
 
 
 def labelled_part(features: Features, n_samples: int) -> Features:
     """About so many of the labelled samples: whole groups, classes in proportion."""
-    labelled = np.flatnonzero((features.status == 0) & (features.label != ""))
+    labelled = np.flatnonzero(features.samples.is_ok & features.samples.is_labelled)
     fraction = min(1, n_samples / len(labelled)) if n_samples else 1
     rng = np.random.default_rng(0)
-    rows = thinned_rows(labelled, features.label, sample_groups(features), fraction, rng)
-    names = ("sample_id", "label", "group", "status", "pixel_digest", "embeddings")
-    return replace(features, columns={}, **{name: getattr(features, name)[rows] for name in names})
+    rows = thinned_rows(labelled, features.samples.labels, sample_groups(features), fraction, rng)
+    return features.take(rows)
 
 
 def some_passes(features: Features, channels_as: str, n_views: int) -> Features:
     """The first views, and of a file made with ``channels_as: both`` the columns of one of the ways."""
-    width = features.embeddings.shape[2] // len(features.passes)
+    width = features.embeddings.shape[2] // len(features.recipe["passes"])
     columns = {"all": slice(None), "planes": slice(width), "separate": slice(width, None)}[channels_as]
     return replace(features, embeddings=features.embeddings[:, :n_views, columns])
 

@@ -14,7 +14,7 @@ from sklearn.base import BaseEstimator
 from cellfeat.config import load_settings
 from cellfeat.evaluation.compare import compare
 from cellfeat.evaluation.results import Comparison
-from cellfeat.extraction.store import Features
+from cellfeat.extraction.store import Features, Samples
 from cellfeat.heads.registry import HEADS, Head
 from cellfeat.samples.images import pixel_digest
 
@@ -41,20 +41,27 @@ def build_features(
     status: np.ndarray | None = None,
 ) -> Features:
     n = len(label)
+    samples = Samples(
+        ids=np.array([f"s{i}" for i in range(n)]),
+        labels=np.asarray(label, dtype=str),
+        groups=np.full(n, "") if group is None else np.asarray(group, dtype=str),
+        status=np.zeros(n, np.uint8) if status is None else status,
+        digests=np.array([f"{i:064x}" for i in range(n)]) if pixel_digest is None else pixel_digest,
+        columns=columns or {},
+    )
     return Features(
         path=Path("features/test.h5"),
-        sample_id=np.array([f"s{i}" for i in range(n)]),
-        label=np.asarray(label, dtype=str),
-        group=np.full(n, "") if group is None else np.asarray(group, dtype=str),
-        columns=columns or {},
-        status=np.zeros(n, np.uint8) if status is None else status,
-        pixel_digest=np.array([f"{i:064x}" for i in range(n)]) if pixel_digest is None else pixel_digest,
+        samples=samples,
         embeddings=embeddings.astype(np.float32),
-        failures={},
         fingerprint="sha256:test",
         recipe={"passes": ["planes"]},
         provenance={},
     )
+
+
+def with_samples(features: Features, **changes: object) -> Features:
+    """Features of which something about the samples is changed."""
+    return replace(features, samples=replace(features.samples, **changes))
 
 
 def build_clusters(
@@ -83,7 +90,7 @@ def with_pictures() -> Callable[..., Features]:
 
     def save(features: Features, pixels: np.ndarray, folder: Path) -> Features:
         folder.mkdir(exist_ok=True)
-        for sample_id, image in zip(features.sample_id, pixels, strict=True):
+        for sample_id, image in zip(features.samples.ids, pixels, strict=True):
             (folder / f"{sample_id}_dapi.png").write_bytes(imagecodecs.png_encode(image))
         settings = load_settings(
             overrides={
@@ -94,7 +101,8 @@ def with_pictures() -> Callable[..., Features]:
             }
         )
         digests = np.array([pixel_digest(image[np.newaxis]) for image in pixels])
-        return replace(features, pixel_digest=digests, provenance={"settings": settings.record()})
+        made = replace(features, provenance={"settings": settings.record()})
+        return with_samples(made, digests=digests)
 
     return save
 

@@ -72,4 +72,4 @@ def test_extract_compare_fit_and_predict(name: str, real_data: Path, tmp_path: P
 
     bundle, _ = cellfeat.fit(features, "logreg", folds=3)
     predictions = cellfeat.predict(bundle, features)
-    assert (predictions.predicted == features.label).mean() > 0.9
+    assert (predictions.predicted == features.samples.labels).mean() > 0.9

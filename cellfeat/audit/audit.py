@@ -17,11 +17,11 @@ from cellfeat.evaluation.cache import FoldCache
 from cellfeat.evaluation.compare import compare
 from cellfeat.evaluation.groups import join_groups
 from cellfeat.evaluation.results import PROBABILITY_PREFIX, Comparison
-from cellfeat.extraction.store import Features
+from cellfeat.extraction.store import Features, Samples
 from cellfeat.near_copies.overlap import Pair
 from cellfeat.near_copies.pictures import BadChannel, Look, look_at, look_at_folder
 from cellfeat.near_copies.search import NearCopies, near_copies
-from cellfeat.types import Strings
+from cellfeat.types import Float32s, Strings
 
 SURE, IMPOSSIBLE = 0.9, 0.01
 """A label is suspicious where a head that never saw the sample gives another class at least 0.9 and this one 0.01."""
@@ -172,8 +172,8 @@ def audit(
     if images is not None:
         say(f"reading the images in {images}")
         look = look_at(features, images)
-    seen = _seen(features, look, say)
-    grouped = replace(features, group=seen.group)
+    seen = _seen(features.samples, look, features.embeddings, say)
+    grouped = replace(features, samples=replace(features.samples, groups=seen.group))
     runs = []
     for seed in range(random_state, random_state + LEAK_SETS):
         try:
@@ -205,32 +205,30 @@ def audit_images(settings: Settings, *, say: Callable[[str], None] = lambda _lin
         If the images and labels cannot be found, or do not fit each other.
     """
     say(f"reading the images in {settings.images.root}")
-    return _seen(*look_at_folder(settings), say)
+    samples, look = look_at_folder(settings)
+    return _seen(samples, look, None, say)
 
 
-def _seen(features: Features, look: Look | None, say: Callable[[str], None]) -> Audit:
+def _seen(samples: Samples, look: Look | None, embeddings: Float32s | None, say: Callable[[str], None]) -> Audit:
     """Collect what is seen without any scores."""
-    copies = _copies(features)
+    copies = _copies(samples)
     near: NearCopies = {}
     if look is not None:
         say("comparing look-alikes pixel by pixel")
-        near = near_copies(features, look, copies)
+        near = near_copies(look, copies, embeddings)
     findings = chain(
-        (
-            Finding(str(features.sample_id[row]), "unreadable", "", why)
-            for row, why in sorted(features.failures.items())
-        ),
-        (_pair_finding(features, "copy", pair, "the same pixels") for pair in copies),
-        (_pair_finding(features, "near copy", pair, how.describe()) for pair, how in near.items()),
-        _conflicts(features, [*copies, *near]),
-        (Finding(str(features.sample_id[bad.row]), bad.finding, "", bad.detail) for bad in _bad_channels(look)),
-        (Finding("", "confounded", "", detail) for detail in confounded(features)),
-        _rare(features.label),
+        (Finding(str(samples.ids[row]), "unreadable", "", why) for row, why in sorted(samples.failures.items())),
+        (_pair_finding(samples, "copy", pair, "the same pixels") for pair in copies),
+        (_pair_finding(samples, "near copy", pair, how.describe()) for pair, how in near.items()),
+        _conflicts(samples, [*copies, *near]),
+        (Finding(str(samples.ids[bad.row]), bad.finding, "", bad.detail) for bad in _bad_channels(look)),
+        (Finding("", "confounded", "", detail) for detail in confounded(samples)),
+        _rare(samples.labels),
     )
     return Audit(
-        sample_id=features.sample_id,
-        group=_group_names(features, [features.pixel_digest, features.group], near),
-        copies=_group_names(features, [features.pixel_digest], near),
+        sample_id=samples.ids,
+        group=_group_names(samples, [samples.digests, samples.groups], near),
+        copies=_group_names(samples, [samples.digests], near),
         findings=tuple(findings),
         leaks=(),
         saw_pixels=look is not None,
@@ -268,31 +266,31 @@ def _completed(run: Comparison) -> Comparison:
     return run
 
 
-def _copies(features: Features) -> list[Pair]:
+def _copies(samples: Samples) -> list[Pair]:
     """Pairs (first sample, later sample) of equal pixels."""
-    digests, first, inverse = np.unique(features.pixel_digest, return_index=True, return_inverse=True)
+    digests, first, inverse = np.unique(samples.digests, return_index=True, return_inverse=True)
     originals = first[inverse]
-    is_later = (digests[inverse] != "") & (originals != np.arange(len(features)))
+    is_later = (digests[inverse] != "") & (originals != np.arange(len(samples)))
     return [(int(originals[row]), int(row)) for row in np.flatnonzero(is_later)]
 
 
-def _group_names(features: Features, keys: Sequence[Strings], near: Iterable[Pair]) -> Strings:
+def _group_names(samples: Samples, keys: Sequence[Strings], near: Iterable[Pair]) -> Strings:
     """Name the joined groups after their first samples."""
     numbers = join_groups(keys, near)
     _, first, inverse = np.unique(numbers, return_index=True, return_inverse=True)
-    return features.sample_id[first[inverse]]
+    return samples.ids[first[inverse]]
 
 
-def _pair_finding(features: Features, finding: str, pair: Pair, detail: str) -> Finding:
+def _pair_finding(samples: Samples, finding: str, pair: Pair, detail: str) -> Finding:
     first, later = pair
-    return Finding(str(features.sample_id[later]), finding, str(features.sample_id[first]), detail)
+    return Finding(str(samples.ids[later]), finding, str(samples.ids[first]), detail)
 
 
-def _conflicts(features: Features, pairs: Sequence[Pair]) -> Iterator[Finding]:
+def _conflicts(samples: Samples, pairs: Sequence[Pair]) -> Iterator[Finding]:
     for first, later in pairs:
-        labels = features.label[first], features.label[later]
+        labels = samples.labels[first], samples.labels[later]
         if "" not in labels and labels[0] != labels[1]:
-            yield _pair_finding(features, "label conflict", (first, later), f"{labels[1]} here, {labels[0]} there")
+            yield _pair_finding(samples, "label conflict", (first, later), f"{labels[1]} here, {labels[0]} there")
 
 
 def _suspicious(run: Comparison) -> Iterator[Finding]:

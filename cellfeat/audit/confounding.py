@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from cellfeat.extraction.store import Features
+from cellfeat.extraction.store import Samples
 from cellfeat.statistics.association import cramers_v
 from cellfeat.types import Strings
 
@@ -23,12 +23,12 @@ LEAST_PER_VALUE = 10
 """A column of fewer samples a value is too fine to say anything of a class."""
 
 
-def confounded(features: Features) -> Iterator[str]:
+def confounded(samples: Samples) -> Iterator[str]:
     """Name classes that go with one group, or value of a column, and columns that tell the class by themselves."""
-    columns = {"group": features.group, **features.columns}
+    columns = {"group": samples.groups, **samples.columns}
     for name, values in columns.items():
-        is_known = (values != "") & (features.label != "")
-        label, value = features.label[is_known], values[is_known]
+        is_known = (values != "") & (samples.labels != "")
+        label, value = samples.labels[is_known], values[is_known]
         # A column of one value, or of another for almost every sample, groups nothing.
         if not 2 <= len(np.unique(value)) <= len(value) // 2:
             continue

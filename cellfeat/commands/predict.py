@@ -73,7 +73,7 @@ def command(
 
 
 def _seen_remarks(bundle: "Bundle", samples: "Features") -> "Iterator[str]":
-    n_seen = int(bundle.has_seen(samples.pixel_digest).sum())
+    n_seen = int(bundle.has_seen(samples.samples.digests).sum())
     if n_seen:
         yield f"{n_seen} of {len(samples)} samples have the very pixels of samples that the head was fitted on"
 

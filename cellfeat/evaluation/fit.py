@@ -101,7 +101,7 @@ def _fit_all(task: Task, features: Features, result: HeadResult, settings: HeadS
         provenance=dict(features.provenance) | {"fitted": fitted},
         temperature=result.metrics["temperature"],
         class_scores=result.class_scores,
-        seen=SeenSamples.of(features.pixel_digest[task.rows]),
+        seen=SeenSamples.of(features.samples.digests[task.rows]),
         n_views=task.embeddings.shape[1],
         embedding_dim=task.embeddings.shape[2],
     )

@@ -63,7 +63,7 @@ def sample_groups(
     UnknownNameError
         If `groups` names no column.
     """
-    rows = np.arange(len(features.pixel_digest)) if rows is None else rows
+    rows = np.arange(len(features.samples.digests)) if rows is None else rows
     if groups == "none":
         return rows
     values = _group_values(features, groups, say)
@@ -74,7 +74,7 @@ def sample_groups(
             f"groups: {n_missing} of {len(rows)} samples have no {_group_word(groups)}: "
             "each is a group of its own, with its copies"
         )
-    keys = [features.pixel_digest, values]
+    keys = [features.samples.digests, values]
     audited = audited_groups(features) if takes_audited(groups) else None
     return join_groups(keys if audited is None else [*keys, audited])[rows]
 
@@ -118,20 +118,20 @@ def check_groups(groups: str, columns: Iterable[str]) -> None:
 
 
 def _group_values(features: Features, groups: str, say: Callable[[str], None]) -> Strings:
-    check_groups(groups, features.columns)
-    if groups == "group" and not (features.group != "").any():
+    check_groups(groups, features.samples.columns)
+    if groups == "group" and not (features.samples.groups != "").any():
         raise SplitError(
             "groups: 'group' was asked for, but the manifest names no groups; set labels.group to the column that "
             "holds them and extract again, or use 'auto' to keep only copies of an image together"
         )
     if groups.endswith(TABLE_SUFFIX):
         return _groups_in_file(features, Path(groups), say)
-    return features.group if groups in GROUP_WORDS else features.columns[groups]
+    return features.samples.groups if groups in GROUP_WORDS else features.samples.columns[groups]
 
 
 def _groups_in_file(features: Features, path: Path, say: Callable[[str], None]) -> Strings:
     group_of = _group_of_sample(path)
-    ids = features.sample_id.tolist()
+    ids = features.samples.ids.tolist()
     absent = [name for name in ids if name not in group_of]
     if absent:
         raise SplitError(

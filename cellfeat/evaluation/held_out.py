@@ -169,8 +169,8 @@ def score_held_out(
     out_of_fold, out_of_fold_interval = _out_of_fold(bundle)
     label = chosen_labels(features, labels)
     check_labels(bundle, features.path, label)
-    is_scored = (features.status == Status.OK) & (label != "")
-    is_seen = bundle.has_seen(features.pixel_digest)
+    is_scored = (features.samples.status == Status.OK) & (label != "")
+    is_seen = bundle.has_seen(features.samples.digests)
     is_left_out = is_seen if is_near_copy is None else is_seen | is_near_copy
     _check_what_is_left(bundle, features.path, label[is_scored], is_left_out[is_scored])
     groups = _groups_as_fitted(bundle, features, say) if groups is None else groups
@@ -240,13 +240,13 @@ def near_copies_of_fitted(
             f"the saved head {bundle.head_name!r} does not tell what it was fitted on: fit it again to have near "
             "copies of that looked for"
         )
-    n_missing = np.count_nonzero(~np.isin(bundle.seen.hex(), fitted.pixel_digest))
+    n_missing = np.count_nonzero(~np.isin(bundle.seen.hex(), fitted.samples.digests))
     if n_missing:
         raise FingerprintError(
             f"{fitted.path}: lacks {n_missing} of the {len(bundle.seen)} samples that the head was fitted on; name the "
             "feature file that it was fitted on"
         )
-    is_fitted = bundle.has_seen(fitted.pixel_digest)
+    is_fitted = bundle.has_seen(fitted.samples.digests)
     say(f"reading the images in {fitted_images} and {images}")
     look_at_fitted = look_at(fitted, fitted_images)
     look = look_at(features, images, scale=look_at_fitted.scale)
@@ -330,10 +330,10 @@ def _check_groups(samples: LabelledSamples, where: Path) -> None:
 def _groups_as_fitted(bundle: Bundle, features: Features, say: Callable[[str], None]) -> str:
     """By what the samples were grouped when the head was fitted; where these cannot be, ``"auto"``, and it is told."""
     fitted = bundle.scores.get("groups", "auto")
-    if isinstance(fitted, str) and fitted in features.columns:
+    if isinstance(fitted, str) and fitted in features.samples.columns:
         return fitted
     column = _group_column(bundle) if fitted in ("auto", "group") else fitted
-    has_groups = (features.group != "").any()
+    has_groups = (features.samples.groups != "").any()
     if column and fitted not in ("copies", "none") and not has_groups:
         say(
             f"the head was fitted with the groups of {column}, which these samples do not tell: each is a group of its "

@@ -92,7 +92,7 @@ def predict(
     """
     _check_abstention(bundle, min_probability, abstain_word)
     check_recipe(bundle, features)
-    is_ok = features.status == Status.OK
+    is_ok = features.samples.status == Status.OK
     probabilities = np.full((len(features), len(bundle.classes)), np.nan)
     if is_ok.any():
         probabilities[is_ok] = bundle.predict_proba(features.embeddings[is_ok])
@@ -104,7 +104,7 @@ def predict(
     abstained[is_ok] = probabilities[is_ok].max(axis=1) < min_probability
     predicted = classes[np.where(abstained, abstain, column)]
     sets = None if coverage is None else sets_of(bundle, probabilities, coverage)
-    return Predictions(features.sample_id, predicted, probabilities, tuple(bundle.classes), abstained, sets)
+    return Predictions(features.samples.ids, predicted, probabilities, tuple(bundle.classes), abstained, sets)
 
 
 def check_recipe(bundle: Bundle, features: Features) -> None:

@@ -226,7 +226,7 @@ def labelled_samples(
         As for `prepare`, where no fold has a part in it.
     """
     label = chosen_labels(features, labels)
-    is_ok, is_labelled = features.status == Status.OK, label != ""
+    is_ok, is_labelled = features.samples.status == Status.OK, label != ""
     is_chosen = is_ok & is_labelled if is_left_out is None else is_ok & is_labelled & ~is_left_out
     rows = np.flatnonzero(is_chosen)
     if not rows.size:
@@ -245,14 +245,14 @@ def labelled_samples(
     near_copies_joined = audited_groups(features) is not None if takes_audited(design.groups) else None
     return LabelledSamples(
         rows=rows,
-        sample_id=features.sample_id[rows],
+        sample_id=features.samples.ids[rows],
         y=y,
         groups=groups,
         classes=classes,
         counts=Counts(
             n_samples=len(rows),
             n_groups=len(np.unique(groups)),
-            n_copies=count_copies(features.pixel_digest[rows]),
+            n_copies=count_copies(features.samples.digests[rows]),
             n_unlabelled=int(np.count_nonzero(is_ok & ~is_labelled)),
             n_failed=int(np.count_nonzero(~is_ok)),
             near_copies_joined=near_copies_joined,
@@ -269,7 +269,7 @@ def _provenance(features: Features, design: Design, rows: Integers, y: Strings, 
         fingerprint=features.fingerprint,
         n_samples=len(rows),
         samples_digest=digest_json(
-            [features.sample_id[rows].tolist(), features.pixel_digest[rows].tolist(), y.tolist()]
+            [features.samples.ids[rows].tolist(), features.samples.digests[rows].tolist(), y.tolist()]
         ),
         groups=table.name if table else design.groups,
         groups_digest=digest_file(source) if source else None,
@@ -287,11 +287,11 @@ def chosen_labels(features: Features, labels: Mapping[str, str] | None) -> Strin
         If `labels` has an id that the features lack.
     """
     if labels is None:
-        return features.label
-    strange = sorted(labels.keys() - set(features.sample_id.tolist()))
+        return features.samples.labels
+    strange = sorted(labels.keys() - set(features.samples.ids.tolist()))
     if strange:
         raise ManifestError(
             f"labels: expected ids of {features.path}, got {len(strange)} that it lacks: {first_ten(strange)}; "
             "leave them out, or extract features for them"
         )
-    return np.array([labels.get(sample_id, "") for sample_id in features.sample_id.tolist()], dtype=str)
+    return np.array([labels.get(sample_id, "") for sample_id in features.samples.ids.tolist()], dtype=str)

@@ -84,4 +84,4 @@ def _is_record(record: Any) -> bool:
 
 
 def _samples_digest(features: Features) -> str:
-    return digest_json([features.sample_id.tolist(), features.pixel_digest.tolist()])
+    return digest_json([features.samples.ids.tolist(), features.samples.digests.tolist()])

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cellfeat.config import Settings
 from cellfeat.errors import FingerprintError, ImageError, MissingFileError, WorkerError
-from cellfeat.extraction.store import Features, Status
+from cellfeat.extraction.store import Features, Samples, Status
 from cellfeat.near_copies.overlap import grey_picture
 from cellfeat.samples.images import ReadsSamples, SampleReader, pixel_digest
 from cellfeat.samples.manifest import Manifest, build_manifest
@@ -129,16 +129,16 @@ def look_at(features: Features, images: Path, *, scale: Float32s | None = None) 
     settings = Settings.model_validate(features.provenance["settings"])
     with Workers(settings.extraction.image_timeout) as workers:
         pixels_of = _SampleImages.of(features, images, settings, workers)
-        return _look(np.flatnonzero(features.status == Status.OK), pixels_of.read, pixels_of.channels, scale)
+        return _look(np.flatnonzero(features.samples.is_ok), pixels_of.read, pixels_of.channels, scale)
 
 
-def look_at_folder(settings: Settings) -> tuple[Features, Look]:
+def look_at_folder(settings: Settings) -> tuple[Samples, Look]:
     """Look at the images that settings describe, before any features of them are made.
 
     Returns
     -------
-    features
-        The samples, their labels and digests, without embeddings; samples that cannot be read have failed.
+    samples
+        Their ids, labels and digests; those that cannot be read have failed.
     look
         What was seen of the others.
 
@@ -152,27 +152,22 @@ def look_at_folder(settings: Settings) -> tuple[Features, Look]:
         reader = WorkersReader(SampleReader.for_manifest(manifest, max_pixels=settings.images.max_pixels), workers)
         folder = _FolderImages(reader, {}, {})
         look = _look(np.arange(len(manifest)), folder.read, manifest.channels)
-    return _without_embeddings(manifest, folder, settings), look
+    return _samples(manifest, folder), look
 
 
-def _without_embeddings(manifest: Manifest, folder: "_FolderImages", settings: Settings) -> Features:
+def _samples(manifest: Manifest, folder: "_FolderImages") -> Samples:
     def text(name: str) -> NDArray[np.str_]:
         return manifest.table[name].to_numpy(dtype=str)
 
     rows = range(len(manifest))
-    return Features(
-        path=manifest.root,
-        sample_id=text("sample_id"),
-        label=text("label"),
-        group=text("group"),
-        columns={name: text(name) for name in manifest.columns},
+    return Samples(
+        ids=text("sample_id"),
+        labels=text("label"),
+        groups=text("group"),
         status=np.array([Status.OK if row in folder.digests else Status.FAILED for row in rows], dtype=np.uint8),
-        pixel_digest=np.array([folder.digests.get(row, "") for row in rows], dtype=str),
-        embeddings=np.empty((len(manifest), 1, 0), dtype=np.float32),
+        digests=np.array([folder.digests.get(row, "") for row in rows], dtype=str),
+        columns={name: text(name) for name in manifest.columns},
         failures=folder.failures,
-        fingerprint="",
-        recipe={},
-        provenance={"settings": settings.record()},
     )
 
 
@@ -255,11 +250,11 @@ class _SampleImages:
         return cls(features, images, reader, places, manifest.channels)
 
     def read(self, row: int) -> NDArray:
-        sample_id = str(self.features.sample_id[row])
+        sample_id = str(self.features.samples.ids[row])
         if sample_id not in self.file_row:
             raise FingerprintError(f"{self.images}: no image of the sample {sample_id!r} of {self.features.path}")
         pixels = self.reader.read(self.file_row[sample_id])
-        if pixel_digest(pixels) != self.features.pixel_digest[row]:
+        if pixel_digest(pixels) != self.features.samples.digests[row]:
             raise FingerprintError(
                 f"{self.images}: the image of sample {sample_id!r} is not the one that {self.features.path} was made "
                 "from; give the folder it was made from, or extract again"

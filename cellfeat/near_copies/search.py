@@ -21,13 +21,18 @@ from cellfeat.types import Float32s, Integers
 NearCopies = dict[Pair, Overlap | TurnedCopy]
 
 
-def near_copies(features: Features, look: Look, copies: Iterable[Pair]) -> NearCopies:
+def near_copies(look: Look, copies: Iterable[Pair], embeddings: Float32s | None = None) -> NearCopies:
     """Find samples that show a part of the same place, or one another turned, among the nearest neighbours of each.
 
     Parameters
     ----------
+    look
+        What was seen of the samples.
     copies
         Pairs (first, later) of equal pixels: of these only the first is compared.
+    embeddings
+        Of all samples, shape ``(n_samples, n_views, embedding_dim)``; without them candidates are found by their
+        spectra alone.
 
     Returns
     -------
@@ -38,8 +43,8 @@ def near_copies(features: Features, look: Look, copies: Iterable[Pair]) -> NearC
     places = np.flatnonzero(~is_later)
     pictures = [look.pictures[place] for place in places]
     kinds = [spectra(pictures)]
-    if features.embeddings.shape[2]:
-        kinds.append(features.embeddings[look.rows[places]].mean(axis=1))
+    if embeddings is not None:
+        kinds.append(embeddings[look.rows[places]].mean(axis=1))
     alike = [nearest_pairs(kind, NEIGHBOURS) for kind in kinds]
     found = _confirmed(pictures, alike, nearest_pairs(turned_spectra(pictures), TURNED_NEIGHBOURS))
     rows = look.rows[places].tolist()

@@ -1,5 +1,4 @@
 import csv
-from dataclasses import replace
 
 import imagecodecs
 import numpy as np
@@ -16,6 +15,7 @@ from cellfeat.near_copies.pictures import ChannelRange, Look
 from cellfeat.near_copies.turned import TURNS, turn
 from cellfeat.reporting.files import write_audit
 from cellfeat.samples.images import pixel_digest
+from tests.feature_fixtures import with_samples
 
 FOLDS = {"folds": 3}
 PATTERN = {"images.pattern": "{sample_id}_{channel}.png", "images.channels": ["dapi"]}
@@ -74,7 +74,7 @@ def test_the_groups_it_writes_keep_near_copies_together(with_images, tmp_path):
 def test_what_it_keeps_for_later_is_of_the_pixels_alone(with_images):
     """Groups of the manifest are corrected, or others are asked for; near copies are near copies still."""
     features, folder = with_images
-    grouped = replace(features, group=np.array([f"plate{row % 4}" for row in range(60)]))
+    grouped = with_samples(features, groups=np.array([f"plate{row % 4}" for row in range(60)]))
     found = audit(grouped, images=folder, **FOLDS)
     assert len(set(found.group)) < 5
     assert len(set(found.copies)) == 58
@@ -105,9 +105,9 @@ def test_a_turned_picture_saved_beside_its_own_is_a_near_copy_however_its_embedd
     original = imagecodecs.png_decode((folder / "s8_dapi.png").read_bytes())
     turned = np.ascontiguousarray(turn(original, number))
     (folder / "s30_dapi.png").write_bytes(imagecodecs.png_encode(turned))
-    digest = features.pixel_digest.copy()
+    digest = features.samples.digests.copy()
     digest[30] = pixel_digest(turned[np.newaxis])
-    found = audit(replace(features, pixel_digest=digest), images=folder, **FOLDS)
+    found = audit(with_samples(features, digests=digest), images=folder, **FOLDS)
     (near,) = [finding for finding in of_kind(found, "near copy") if finding.sample_id == "s30"]
     assert (near.partner, near.detail) == ("s8", f"correlation 1.000 when {TURNS[number]}")
     assert found.group[30] == found.group[8]
@@ -137,10 +137,10 @@ def test_other_images_than_those_that_were_embedded_are_refused(with_images):
 
 def test_a_wrong_label_among_clear_classes_is_suspicious(make_clusters):
     features = make_clusters(separation=4)
-    label = features.label.copy()
+    label = features.samples.labels.copy()
     label[30] = "b"
-    assert features.label[30] == "a"
-    (only,) = of_kind(audit(replace(features, label=label), **FOLDS), "suspicious label")
+    assert features.samples.labels[30] == "a"
+    (only,) = of_kind(audit(with_samples(features, labels=label), **FOLDS), "suspicious label")
     assert only.sample_id == "s30"
     assert only.detail.startswith("labelled b (0.0")
     assert "looks like a (" in only.detail
@@ -187,9 +187,9 @@ def test_what_the_pixels_show_is_told_although_heads_fail(with_images, monkeypat
 def test_without_copies_the_price_of_the_leak_is_the_scatter_of_the_folds(make_clusters):
     features = make_clusters(separation=0.5)
     # One copy makes the folds others than random ones, and nothing else.
-    digests = features.pixel_digest.copy()
+    digests = features.samples.digests.copy()
     digests[9] = digests[3]
-    for leak in audit(replace(features, pixel_digest=digests), **FOLDS).leaks:
+    for leak in audit(with_samples(features, digests=digests), **FOLDS).leaks:
         assert leak.deviation > 0
         assert leak.is_scatter
 
@@ -209,7 +209,7 @@ def test_a_class_is_confounded_only_with_what_the_others_mostly_lack(make_featur
     site = np.concatenate([np.arange(size) >= n_at_first_site[name] for name, size in sizes.items()])
     columns = {"site": np.where(site, "B", "A")}
     features = make_features(label, np.zeros((len(label), 1, 3)), columns=columns)
-    tied = [detail for detail in confounded(features) if "Cramér" not in detail]
+    tied = [detail for detail in confounded(features.samples) if "Cramér" not in detail]
     assert len(tied) == len(told)
     assert all(detail.startswith(start) for detail, start in zip(tied, told, strict=True))
 
@@ -237,10 +237,10 @@ def test_a_clean_data_set_has_no_findings_and_no_group_of_two(make_clusters):
 
 def test_without_labels_it_still_finds_copies(make_clusters):
     features = make_clusters()
-    digests = features.pixel_digest.copy()
+    digests = features.samples.digests.copy()
     digests[8] = digests[3]
     said = []
-    found = audit(replace(features, label=np.full(180, ""), pixel_digest=digests), say=said.append, **FOLDS)
+    found = audit(with_samples(features, labels=np.full(180, ""), digests=digests), say=said.append, **FOLDS)
     assert found.counts() == {"copy": 1}
     assert found.leaks == ()
     assert "0 of 180 are labelled" in said[-1]
@@ -248,11 +248,11 @@ def test_without_labels_it_still_finds_copies(make_clusters):
 
 def test_findings_are_a_table_that_a_spreadsheet_can_open(make_clusters, tmp_path):
     features = make_clusters(separation=4)
-    digests = features.pixel_digest.copy()
+    digests = features.samples.digests.copy()
     digests[9] = digests[3]
-    names = features.sample_id.copy()
+    names = features.samples.ids.copy()
     names[3] = "=1"
-    path, groups = write_audit(audit(replace(features, pixel_digest=digests, sample_id=names), **FOLDS), tmp_path)
+    path, groups = write_audit(audit(with_samples(features, digests=digests, ids=names), **FOLDS), tmp_path)
     assert list(csv.reader(path.open())) == [
         ["sample", "finding", "partner", "detail"],
         ["s9", "copy", "'=1", "the same pixels"],

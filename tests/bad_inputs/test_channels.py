@@ -85,15 +85,15 @@ def quarantined(tmp_path_factory, cli, network) -> Features:
 
 @pytest.mark.parametrize("sample_id", SPOILT)
 def test_a_sample_with_a_spoilt_channel_is_quarantined_and_the_file_is_named(sample_id, quarantined):
-    row = quarantined.sample_id.tolist().index(sample_id)
-    assert quarantined.status[row] == Status.FAILED
+    row = quarantined.samples.ids.tolist().index(sample_id)
+    assert quarantined.samples.status[row] == Status.FAILED
     assert np.isnan(quarantined.embeddings[row]).all()
-    assert re.search(f"{sample_id}_red.png: .*{SPOILT[sample_id].reason}", quarantined.failures[row])
+    assert re.search(f"{sample_id}_red.png: .*{SPOILT[sample_id].reason}", quarantined.samples.failures[row])
 
 
 def test_the_good_sample_is_there(quarantined):
-    row = quarantined.sample_id.tolist().index(GOOD_ID)
-    assert quarantined.status[row] == Status.OK
+    row = quarantined.samples.ids.tolist().index(GOOD_ID)
+    assert quarantined.samples.status[row] == Status.OK
     assert np.isfinite(quarantined.embeddings[row]).all()
     assert len(quarantined) == len(SPOILT) + 1
 

@@ -50,7 +50,7 @@ def fill_after_the_first_part(disk: Path) -> None:
 
 
 def content(features: Features) -> tuple[object, ...]:
-    arrays = (features.embeddings, features.status, features.pixel_digest, features.sample_id)
+    arrays = (features.embeddings, features.samples.status, features.samples.digests, features.samples.ids)
     return (features.fingerprint, *(array.tobytes() for array in arrays))
 
 

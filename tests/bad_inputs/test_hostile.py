@@ -146,7 +146,7 @@ def test_names_steer_no_terminal_and_no_spreadsheet(nasty_features, inside, cli)
         assert ending.code == 0, ending.err
         assert "\x1b" not in ending.out + ending.err
         assert "\x07" not in ending.out + ending.err
-    assert load_features(nasty_features).label.tolist() == NASTY * N_EACH, "in the file they are what they are"
+    assert load_features(nasty_features).samples.labels.tolist() == NASTY * N_EACH, "in the file they are what they are"
     cells = cells_of(Path("p.csv"))
     assert len(cells) > 2 * len(NASTY) * N_EACH
     assert [cell for cell in cells if cell.startswith(("=", "@", "+", "\t", "\r"))] == []

@@ -300,17 +300,17 @@ def quarantined(tmp_path_factory, cli, network) -> tuple[Features, str]:
 
 def test_every_file_is_a_sample(quarantined):
     features, _ = quarantined
-    assert sorted(features.sample_id) == sorted(file.name for file in [*BAD, *GOOD])
+    assert sorted(features.samples.ids) == sorted(file.name for file in [*BAD, *GOOD])
 
 
 @pytest.mark.parametrize("bad", BAD, ids=lambda bad: bad.name)
 def test_a_bad_image_is_quarantined_by_name_with_its_reason(bad, quarantined):
     features, told = quarantined
-    row = features.sample_id.tolist().index(bad.name)
-    assert features.status[row] == Status.FAILED
+    row = features.samples.ids.tolist().index(bad.name)
+    assert features.samples.status[row] == Status.FAILED
     assert np.isnan(features.embeddings[row]).all()
-    assert features.pixel_digest[row] == ""
-    reason = features.failures[row]
+    assert features.samples.digests[row] == ""
+    reason = features.samples.failures[row]
     assert re.search(bad.reason, reason), reason
     assert f"quarantined: sample {bad.name} (row {row}): {reason}" in told
 
@@ -318,7 +318,7 @@ def test_a_bad_image_is_quarantined_by_name_with_its_reason(bad, quarantined):
 @pytest.mark.parametrize("good", GOOD, ids=lambda good: good.name)
 def test_a_good_image_among_them_is_there_with_its_own_pixels(good, quarantined):
     features, _ = quarantined
-    row = features.sample_id.tolist().index(good.name)
-    assert features.status[row] == Status.OK, features.failures.get(row)
+    row = features.samples.ids.tolist().index(good.name)
+    assert features.samples.status[row] == Status.OK, features.samples.failures.get(row)
     assert np.isfinite(features.embeddings[row]).all()
-    assert features.pixel_digest[row] == pixel_digest(good.pixels[np.newaxis])
+    assert features.samples.digests[row] == pixel_digest(good.pixels[np.newaxis])

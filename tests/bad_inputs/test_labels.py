@@ -174,8 +174,8 @@ def test_samples_of_odd_names_are_all_there(inside, cli, network):
     )  # fmt: skip
     assert ending.code == 0, ending.err
     features = load_features(Path("features.h5"))
-    assert sorted(features.sample_id) == sorted(f"{label}/{name}" for label in ("HeLa", "A549") for name in shown)
-    assert not features.status.any()
+    assert sorted(features.samples.ids) == sorted(f"{label}/{name}" for label in ("HeLa", "A549") for name in shown)
+    assert not features.samples.status.any()
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other file systems normalise names themselves")

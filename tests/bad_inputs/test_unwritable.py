@@ -69,7 +69,13 @@ def undisturbed(extract, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def content(features: Features) -> tuple[object, ...]:
-    arrays = (features.embeddings, features.status, features.pixel_digest, features.sample_id, features.label)
+    arrays = (
+        features.embeddings,
+        features.samples.status,
+        features.samples.digests,
+        features.samples.ids,
+        features.samples.labels,
+    )
     return (features.fingerprint, *(array.tobytes() for array in arrays))
 
 

@@ -111,7 +111,7 @@ def assert_same(features: Features, fresh: Features) -> None:
     np.testing.assert_array_equal(features.embeddings, fresh.embeddings)
     for name in ("sample_id", "label", "group", "status", "pixel_digest"):
         np.testing.assert_array_equal(getattr(features, name), getattr(fresh, name))
-    assert features.failures.keys() == fresh.failures.keys()
+    assert features.samples.failures.keys() == fresh.samples.failures.keys()
     assert features.fingerprint == fresh.fingerprint
 
 
@@ -168,13 +168,13 @@ def test_only_what_differs_is_extracted_and_the_file_is_that_of_a_fresh_extracti
     assert expected in told
     assert features.provenance["times"]["n_extracted"] == n_extracted
     assert_same(features, lab.fresh())
-    row_before = {sample_id: row for row, sample_id in enumerate(before.sample_id)}
+    row_before = {sample_id: row for row, sample_id in enumerate(before.samples.ids)}
     for start, stop, run in features.provenance["rows_from"]:
         for row in range(start, stop):
-            is_old = features.pixel_digest[row] in before.pixel_digest
+            is_old = features.samples.digests[row] in before.samples.digests
             assert is_old == (run == 0), f"row {row} is said to stem from run {run}"
             if is_old:
-                old = before.embeddings[row_before[features.sample_id[row]]]
+                old = before.embeddings[row_before[features.samples.ids[row]]]
                 assert features.embeddings[row].tobytes() == old.tobytes()
     assert features.provenance["runs"][0]["finished"] == before.provenance["times"]["finished"]
     assert [path.name for path in lab.folder.glob("*cells.h5*")] == ["cells.h5"]
@@ -190,7 +190,7 @@ def test_labels_alone_cost_no_extraction(lab: Lab) -> None:
     assert "20 carried over" in told
     assert "labels, groups and columns were replaced" in told
     assert "device:" not in told, "no backbone is even loaded"
-    assert features.label.tolist() == ["HeLa", "RT4"] * 10
+    assert features.samples.labels.tolist() == ["HeLa", "RT4"] * 10
     assert features.embeddings.tobytes() == before.embeddings.tobytes()
 
 
@@ -214,12 +214,12 @@ def test_a_sample_that_could_not_be_read_is_tried_again(lab: Lab) -> None:
     features, told = lab.extract("--update", "--on-error", "quarantine")
     assert "0 new, 1 changed, 0 gone, 19 carried over" in told
     assert_same(features, lab.fresh("--on-error", "quarantine"))
-    assert "red.png" in features.failures[4]
+    assert "red.png" in features.samples.failures[4]
     assert "finished already" in lab.extract("--update")[1], "what still cannot be read is no change"
     sorted_otherwise(lab)
     features, _ = lab.extract("--update")
-    (row,) = features.failures
-    assert features.sample_id[row] == "5"
+    (row,) = features.samples.failures
+    assert features.samples.ids[row] == "5"
     lab.path(5).write_bytes(good)
     (lab.folder / "fresh.h5").unlink()
     features, told = lab.extract("--update")

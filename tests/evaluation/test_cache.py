@@ -13,6 +13,7 @@ from cellfeat.evaluation.task import Design, prepare
 from cellfeat.heads.base import HeadClassifier
 from cellfeat.heads.logreg import LogisticRegressionHead
 from cellfeat.heads.registry import make_head
+from tests.feature_fixtures import with_samples
 
 FEW_DRAWS = {"folds": 3, "draws": 200}
 
@@ -60,9 +61,9 @@ def test_fit_takes_its_evaluation_from_compare(make_clusters, cache, fits):
 
 
 def relabelled(features):
-    label = features.label.copy()
+    label = features.samples.labels.copy()
     label[0] = "b"
-    return dataclasses.replace(features, label=label)
+    return with_samples(features, labels=label)
 
 
 def moved(features):

@@ -13,6 +13,7 @@ from cellfeat.evaluation.results import HeadFailure
 from cellfeat.evaluation.task import Design, prepare
 from cellfeat.heads.registry import HEADS
 from cellfeat.statistics.scores import balanced_accuracy
+from tests.feature_fixtures import with_samples
 
 QUICK = {"mlp": {"epochs": 2, "hidden": 8}, "linear_relu": {"epochs": 2}, "lightgbm": {"n_estimators": 3, "n_jobs": 1}}
 FEW_DRAWS = {"folds": 3, "draws": 200}
@@ -23,7 +24,7 @@ def test_every_head_is_evaluated_on_every_sample_once(make_clusters, head):
     features = make_clusters()
     comparison = compare(features, heads=[head], settings={head: QUICK.get(head, {})}, **FEW_DRAWS)
     predictions = comparison.best.predictions
-    assert predictions["sample_id"].tolist() == features.sample_id.tolist()
+    assert predictions["sample_id"].tolist() == features.samples.ids.tolist()
     assert sorted(predictions["fold"].unique()) == [1, 2, 3]
     probabilities = predictions[["probability_a", "probability_b", "probability_c"]].to_numpy()
     assert probabilities.sum(axis=1) == pytest.approx(1, abs=1e-5)
@@ -75,10 +76,10 @@ def test_the_same_seed_gives_the_same_results_and_leaves_global_generators_alone
 
 def test_unlabelled_and_failed_samples_are_left_out_and_counted(make_clusters):
     features = make_clusters()
-    label, status = features.label.copy(), features.status.copy()
+    label, status = features.samples.labels.copy(), features.samples.status.copy()
     label[:4], status[10:13] = "", 1
     features.embeddings[10:13] = np.nan
-    features = dataclasses.replace(features, label=label, status=status)
+    features = with_samples(features, labels=label, status=status)
     comparison = compare(features, heads=["logreg"], **FEW_DRAWS)
     counts = comparison.counts
     assert (counts.n_samples, counts.n_unlabelled, counts.n_failed) == (173, 4, 3)
@@ -87,7 +88,9 @@ def test_unlabelled_and_failed_samples_are_left_out_and_counted(make_clusters):
 
 def test_given_labels_take_the_place_of_those_in_the_file(make_clusters):
     features = make_clusters()
-    labels = {sample_id: label.upper() for sample_id, label in zip(features.sample_id, features.label, strict=True)}
+    labels = {
+        sample_id: label.upper() for sample_id, label in zip(features.samples.ids, features.samples.labels, strict=True)
+    }
     del labels["s0"]
     comparison = compare(features, heads=["dummy"], labels=labels, **FEW_DRAWS)
     assert comparison.classes == ("A", "B", "C")
@@ -102,16 +105,16 @@ def test_labels_of_unknown_samples_are_refused(make_clusters):
 def test_without_any_label_there_is_nothing_to_compare(make_clusters):
     features = make_clusters()
     with pytest.raises(SplitError, match="0 of 180 are labelled"):
-        compare(dataclasses.replace(features, label=np.full(180, "")), heads=["dummy"])
+        compare(with_samples(features, labels=np.full(180, "")), heads=["dummy"])
 
 
 @pytest.mark.parametrize("evaluate", [partial(compare, heads=["dummy"]), partial(fit, head="dummy")])
 def test_what_is_strange_about_the_groups_of_the_samples_used_is_said(make_clusters, evaluate):
     features = make_clusters()
     plate = np.array([f"p{i % 40}" for i in range(180)])
-    plate[:12], features.label[:2] = "", ""
+    plate[:12], features.samples.labels[:2] = "", ""
     told = []
-    evaluate(dataclasses.replace(features, columns={"plate": plate}), groups="plate", say=told.append, **FEW_DRAWS)
+    evaluate(with_samples(features, columns={"plate": plate}), groups="plate", say=told.append, **FEW_DRAWS)
     assert told == ["groups: 10 of 178 samples have no plate: each is a group of its own, with its copies"]
 
 
@@ -179,8 +182,8 @@ def test_misspelt_words_are_found_before_anything_is_fitted(make_clusters, argum
 
 def test_shuffled_labels_give_chance(make_clusters):
     features = make_clusters(n=300, separation=3)
-    shuffled = np.random.default_rng(0).permutation(features.label)
-    score = compare(dataclasses.replace(features, label=shuffled), heads=["logreg"], folds=3).best.metrics
+    shuffled = np.random.default_rng(0).permutation(features.samples.labels)
+    score = compare(with_samples(features, labels=shuffled), heads=["logreg"], folds=3).best.metrics
     assert score["ci_low"] <= 1 / 3 <= score["ci_high"]
     assert compare(features, heads=["logreg"], folds=3).best.balanced_accuracy > 0.9
 

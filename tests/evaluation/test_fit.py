@@ -24,7 +24,7 @@ def test_fit_scores_out_of_fold_and_bundles_a_head_of_all_samples(make_clusters,
     assert (bundle.head_name, list(bundle.classes), bundle.fingerprint) == (head, ["a", "b", "c"], "sha256:test")
     assert bundle.scores["balanced_accuracy"] == alone.balanced_accuracy
     X = features.embeddings.mean(axis=1)
-    by_hand = make_head(head, settings, n_views=1, random_state=0).fit(X, features.label)
+    by_hand = make_head(head, settings, n_views=1, random_state=0).fit(X, features.samples.labels)
     expected = tempered(by_hand.predict_proba(X), result.metrics["temperature"])
     assert (bundle.predict_proba(features.embeddings) == expected).all()
 
@@ -36,7 +36,8 @@ def test_without_calibration_probabilities_are_the_heads_own(make_clusters):
     assert result.metrics["log_loss"] == result.metrics["log_loss_uncalibrated"]
     X = features.embeddings.mean(axis=1)
     assert (
-        bundle.predict_proba(features.embeddings) == make_head("logreg", {}).fit(X, features.label).predict_proba(X)
+        bundle.predict_proba(features.embeddings)
+        == make_head("logreg", {}).fit(X, features.samples.labels).predict_proba(X)
     ).all()
 
 

@@ -41,7 +41,7 @@ def test_groups_that_share_pixels_are_joined_through_any_number_of_steps(make_fe
 def test_samples_that_could_not_be_read_are_not_copies_of_each_other(make_features):
     features = features_of(make_features, pixel_digest=["", "", "x", "x"])
     assert sample_groups(features)[0] != sample_groups(features)[1]
-    assert count_copies(features.pixel_digest) == 1
+    assert count_copies(features.samples.digests) == 1
 
 
 def test_none_leaves_every_sample_alone(make_features):

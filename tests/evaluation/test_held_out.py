@@ -14,6 +14,7 @@ from cellfeat.extraction.store import Features, Status
 from cellfeat.reporting.files import write_held_out
 from cellfeat.reporting.terminal import held_out_details, held_out_lines
 from cellfeat.statistics.intervals import Interval, independent_difference
+from tests.feature_fixtures import with_samples
 
 N_FITTED = 240
 
@@ -30,8 +31,7 @@ def bundle(samples):
 
 
 def part(features: Features, rows: slice) -> Features:
-    names = ("sample_id", "label", "group", "status", "pixel_digest", "embeddings")
-    return dataclasses.replace(features, **{name: getattr(features, name)[rows].copy() for name in names})
+    return features.take(np.arange(len(features))[rows])
 
 
 @pytest.fixture
@@ -42,7 +42,7 @@ def held_out(samples) -> Features:
 def test_samples_like_those_of_the_folds_score_as_the_folds_promised(bundle, held_out):
     found = score_held_out(bundle, held_out)
     metrics = found.result.metrics
-    expected = balanced_accuracy_score(held_out.label, bundle.predict(held_out.embeddings))
+    expected = balanced_accuracy_score(held_out.samples.labels, bundle.predict(held_out.embeddings))
     assert found.result.balanced_accuracy == pytest.approx(expected)
     assert (metrics["n_samples"], metrics["n_groups"], found.n_seen) == (180, 180, 0)
     assert metrics["ci_low"] < expected < metrics["ci_high"]
@@ -57,7 +57,7 @@ def test_samples_that_the_head_was_fitted_on_are_left_out_and_told(bundle, sampl
     assert (found.n_seen, clean.n_seen) == (60, 0)
     assert found.result.balanced_accuracy == clean.result.balanced_accuracy
     pd.testing.assert_frame_equal(found.result.predictions, clean.result.predictions)
-    label, embeddings = samples.label[180:], samples.embeddings[180:]
+    label, embeddings = samples.samples.labels[180:], samples.embeddings[180:]
     assert found.with_all == pytest.approx(balanced_accuracy_score(label, bundle.predict(embeddings)))
     told = held_out_lines(found)[1]
     assert told.startswith("left out: 60 with the very pixels of samples that it was fitted on; ")
@@ -117,8 +117,8 @@ def test_samples_of_another_kind_score_worse_than_the_folds_promised(bundle, hel
 
 
 def test_samples_that_are_easier_score_better_than_the_folds_promised(bundle, held_out):
-    for name in np.unique(held_out.label):
-        rows = held_out.label == name
+    for name in np.unique(held_out.samples.labels):
+        rows = held_out.samples.labels == name
         held_out.embeddings[rows] = held_out.embeddings[rows].mean(axis=0)
     found = score_held_out(bundle, held_out)
     assert found.difference_interval.low > 0
@@ -137,7 +137,7 @@ def test_groups_widen_the_interval_here_too(bundle, held_out):
     plate = np.arange(180) // 30
     of_plate = np.random.default_rng(0).normal(size=(6, 1, held_out.embeddings.shape[2]))
     held_out.embeddings[:] += of_plate[plate]
-    grouped = dataclasses.replace(held_out, group=np.array([f"plate {number}" for number in plate]))
+    grouped = with_samples(held_out, groups=np.array([f"plate {number}" for number in plate]))
     widths = []
     for features, groups in ((grouped, "auto"), (grouped, "none")):
         metrics = score_held_out(bundle, features, groups=groups).result.metrics
@@ -153,13 +153,13 @@ def told_of_groups(bundle, features, **options):
 
 def test_samples_are_grouped_as_they_were_at_fitting(samples):
     donor = np.array([f"donor {row % 20}" for row in range(420)])
-    columned = dataclasses.replace(samples, columns={"donor": donor})
-    fitted = dataclasses.replace(part(columned, slice(N_FITTED)), columns={"donor": donor[:N_FITTED]})
+    columned = with_samples(samples, columns={"donor": donor})
+    fitted = with_samples(part(columned, slice(N_FITTED)), columns={"donor": donor[:N_FITTED]})
     bundle, _ = fit(fitted, "logreg", groups="donor", folds=3, draws=100)
-    held_out = dataclasses.replace(part(samples, slice(N_FITTED, None)), columns={"donor": donor[N_FITTED:]})
+    held_out = with_samples(part(samples, slice(N_FITTED, None)), columns={"donor": donor[N_FITTED:]})
     assert told_of_groups(bundle, held_out) == (20, [])
     assert told_of_groups(bundle, held_out, groups="none") == (180, [])
-    n_groups, (line,) = told_of_groups(bundle, dataclasses.replace(held_out, columns={}))
+    n_groups, (line,) = told_of_groups(bundle, with_samples(held_out, columns={}))
     assert n_groups == 180
     assert "fitted with the groups of donor, which these samples do not tell" in line
 
@@ -167,7 +167,7 @@ def test_samples_are_grouped_as_they_were_at_fitting(samples):
 def test_groups_that_the_extraction_named_are_missed(samples):
     plate = np.array([f"plate {row % 20}" for row in range(420)])
     record = load_settings(overrides={"labels.group": "plate"}).record()
-    plated = dataclasses.replace(samples, group=plate, provenance={"settings": record})
+    plated = dataclasses.replace(with_samples(samples, groups=plate), provenance={"settings": record})
     bundle, _ = fit(part(plated, slice(N_FITTED)), "logreg", folds=3, draws=100)
     assert told_of_groups(bundle, part(plated, slice(N_FITTED, None))) == (20, [])
     n_groups, (line,) = told_of_groups(bundle, part(samples, slice(N_FITTED, None)))
@@ -176,10 +176,10 @@ def test_groups_that_the_extraction_named_are_missed(samples):
 
 
 def test_what_is_not_scored_is_counted(bundle, held_out):
-    held_out.status[:3] = 1
+    held_out.samples.status[:3] = 1
     held_out.embeddings[:3] = np.nan
-    held_out.pixel_digest[:3] = ""
-    held_out.label[5:7] = ""
+    held_out.samples.digests[:3] = ""
+    held_out.samples.labels[5:7] = ""
     found = score_held_out(bundle, held_out)
     assert found.result.metrics["n_samples"] == 175
     lines = held_out_lines(found)
@@ -189,13 +189,13 @@ def test_what_is_not_scored_is_counted(bundle, held_out):
 
 
 def test_labels_given_stand_in_place_of_those_of_the_file(bundle, held_out):
-    labels = dict(zip(held_out.sample_id.tolist(), held_out.label.tolist(), strict=True))
-    others = labels | {held_out.sample_id[0]: "a" if held_out.label[0] != "a" else "b"}
+    labels = dict(zip(held_out.samples.ids.tolist(), held_out.samples.labels.tolist(), strict=True))
+    others = labels | {held_out.samples.ids[0]: "a" if held_out.samples.labels[0] != "a" else "b"}
     assert (
         score_held_out(bundle, held_out, labels=others).result.metrics["confusion_matrix"]
         != (score_held_out(bundle, held_out).result.metrics["confusion_matrix"])
     )
-    unlabelled = dataclasses.replace(held_out, label=np.full(180, ""))
+    unlabelled = with_samples(held_out, labels=np.full(180, ""))
     found = score_held_out(bundle, unlabelled, labels=labels)
     assert found.result.metrics == score_held_out(bundle, held_out).result.metrics
     with pytest.raises(ManifestError, match="no sample is labelled"):
@@ -203,51 +203,51 @@ def test_labels_given_stand_in_place_of_those_of_the_file(bundle, held_out):
 
 
 def test_labels_that_the_head_does_not_know_are_refused_with_what_was_meant(bundle, held_out):
-    held_out.label[0] = "A"
+    held_out.samples.labels[0] = "A"
     with pytest.raises(ManifestError, match="labels that the head does not know: A"):
         score_held_out(bundle, held_out)
 
 
 def test_a_class_that_is_not_among_the_samples_is_named(bundle, held_out):
-    held_out.label[held_out.label == "b"] = ""
+    held_out.samples.labels[held_out.samples.labels == "b"] = ""
     with pytest.raises(ManifestError, match="no held-out sample of b: a score over the other 2 classes"):
         score_held_out(bundle, held_out)
 
 
 def test_a_label_that_only_a_seen_sample_has_is_called_unknown_and_not_unread(bundle, samples):
     late = part(samples, slice(180, None))
-    late.label[0] = "z"
+    late.samples.labels[0] = "z"
     with pytest.raises(ManifestError, match="labels that the head does not know: z;"):
         score_held_out(bundle, late)
 
 
 def test_a_class_of_which_all_were_seen_is_told_from_one_that_is_not_there(bundle, samples):
     late = part(samples, slice(180, None))
-    late.label[60:][late.label[60:] == "b"] = "a"
+    late.samples.labels[60:][late.samples.labels[60:] == "b"] = "a"
     with pytest.raises(ManifestError, match="no sample of b is left: the head was fitted on them"):
         score_held_out(bundle, late)
 
 
 def test_labelled_samples_that_could_not_be_read_are_told_from_unlabelled_ones(bundle, held_out):
-    held_out.status[:] = 1
+    held_out.samples.status[:] = 1
     with pytest.raises(ManifestError, match="none of the labelled samples could be read"):
         score_held_out(bundle, held_out)
 
 
 def test_a_class_of_a_single_sample_is_named(bundle, held_out):
-    rows = np.flatnonzero(held_out.label == "b")
-    held_out.label[rows[1:]] = ""
+    rows = np.flatnonzero(held_out.samples.labels == "b")
+    held_out.samples.labels[rows[1:]] = ""
     with pytest.raises(ManifestError, match="a single group is left of b"):
         score_held_out(bundle, held_out)
 
 
 def test_a_seen_sample_without_a_label_counts_as_neither(bundle, samples):
     late = part(samples, slice(180, None))
-    late.label[:10] = ""
+    late.samples.labels[:10] = ""
     found = score_held_out(bundle, late)
     assert (found.n_seen, found.result.metrics["n_unlabelled"]) == (50, 10)
     unlabelled = part(samples, slice(100))
-    unlabelled.label[50:] = ""
+    unlabelled.samples.labels[50:] = ""
     with pytest.raises(ManifestError, match="fitted on all of these 50 samples"):
         score_held_out(bundle, unlabelled)
 

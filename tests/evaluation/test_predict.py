@@ -1,20 +1,19 @@
-import dataclasses
-
 import numpy as np
 import pytest
 
 from cellfeat.errors import ConfigError
 from cellfeat.evaluation.fit import fit
 from cellfeat.evaluation.predict import predict
+from tests.feature_fixtures import with_samples
 
 
 @pytest.fixture
 def features(make_clusters):
     features = make_clusters(separation=0.8)
-    status = features.status.copy()
+    status = features.samples.status.copy()
     status[3] = 1
     features.embeddings[3] = np.nan
-    return dataclasses.replace(features, status=status)
+    return with_samples(features, status=status)
 
 
 @pytest.fixture
@@ -43,7 +42,7 @@ def test_below_the_threshold_the_head_abstains_and_nothing_else_changes(bundle, 
 def test_what_is_kept_is_more_often_right(bundle, features):
     careful = predict(bundle, features, min_probability=0.7)
     kept = careful.predicted != ""
-    is_right = predict(bundle, features).predicted == features.label
+    is_right = predict(bundle, features).predicted == features.samples.labels
     assert is_right[kept].mean() > is_right.mean()
 
 

@@ -10,6 +10,7 @@ from cellfeat.evaluation.fit import fit
 from cellfeat.evaluation.predict import predict
 from cellfeat.evaluation.prediction_sets import PredictionSets
 from cellfeat.statistics.conformal import ClassScores
+from tests.feature_fixtures import with_samples
 
 CLASSES = ("a", "b", "c")
 LOOSE = {"logreg": {"C": 1.0}}
@@ -38,7 +39,7 @@ def covered_by_class(predictions, label):
 def test_sets_of_new_samples_hold_each_class_as_often_as_asked(make_features, head, coverage):
     bundle, _ = fit(cells(make_features, n_groups=1200, seed=0), head, settings=LOOSE.get(head), folds=5, draws=100)
     new = cells(make_features, n_groups=3000, seed=1)
-    covered = covered_by_class(predict(bundle, new, coverage=coverage), new.label)
+    covered = covered_by_class(predict(bundle, new, coverage=coverage), new.samples.labels)
     assert (np.abs(covered - coverage) < tolerance(coverage)).all()
 
 
@@ -57,7 +58,7 @@ def test_one_threshold_for_all_classes_would_miss_the_hard_one(make_features):
     predictions = predict(bundle, new, coverage=0.9)
     holds = predictions.probabilities >= pooled.thresholds(0.9)[0]
     wrong = dataclasses.replace(predictions, sets=dataclasses.replace(predictions.sets, holds=holds))
-    assert covered_by_class(wrong, new.label).min() < 0.9 - tolerance(0.9)
+    assert covered_by_class(wrong, new.samples.labels).min() < 0.9 - tolerance(0.9)
 
 
 def test_samples_of_new_groups_are_covered_and_single_samples_would_not_cover_them(make_features):
@@ -66,10 +67,10 @@ def test_samples_of_new_groups_are_covered_and_single_samples_would_not_cover_th
         fields = cells(make_features, n_groups=36, per_group=30, group_spread=0.8, seed=seed)
         bundle, _ = fit(fields, "logreg", settings=LOOSE["logreg"], folds=4, draws=100)
         new = cells(make_features, n_groups=600, per_group=3, group_spread=0.8, seed=100 + seed)
-        kept.append(covered_by_class(predict(bundle, new, coverage=0.9), new.label).mean())
+        kept.append(covered_by_class(predict(bundle, new, coverage=0.9), new.samples.labels).mean())
         scores = bundle.class_scores
         ungrouped = dataclasses.replace(bundle, class_scores=dataclasses.replace(scores, weight=np.ones(1080)))
-        alone.append(covered_by_class(predict(ungrouped, new, coverage=0.9), new.label).mean())
+        alone.append(covered_by_class(predict(ungrouped, new, coverage=0.9), new.samples.labels).mean())
     assert np.mean(kept) > 0.9
     assert np.mean(alone) < np.mean(kept) - 0.02
 
@@ -118,7 +119,7 @@ def test_each_group_counts_once_in_the_reported_coverage(make_features):
 
 def _with_one_field_repeated(fields, make_features):
     rows = np.concatenate([np.arange(len(fields)), np.tile(np.arange(4), 30)])
-    return make_features(fields.label[rows], fields.embeddings[rows], group=fields.group[rows])
+    return make_features(fields.samples.labels[rows], fields.embeddings[rows], group=fields.samples.groups[rows])
 
 
 def test_classes_of_too_few_groups_are_named_and_in_every_set(make_features):
@@ -133,9 +134,9 @@ def test_classes_of_too_few_groups_are_named_and_in_every_set(make_features):
 def test_a_sample_that_could_not_be_read_has_no_set(make_features):
     samples = cells(make_features, n_groups=120, seed=6)
     bundle, _ = fit(samples, "logreg", folds=3, draws=100)
-    status = samples.status.copy()
+    status = samples.samples.status.copy()
     status[7] = 1
-    predictions = predict(bundle, dataclasses.replace(samples, status=status), coverage=0.99)
+    predictions = predict(bundle, with_samples(samples, status=status), coverage=0.99)
     assert predictions.sets.names()[7] == ""
     assert predictions.sets.sizes[7] == 0
     assert predictions.sets.summary(predictions.is_read)["none"] == 0

@@ -1,4 +1,3 @@
-import dataclasses
 import math
 import sys
 import types
@@ -20,6 +19,7 @@ from cellfeat.evaluation.tuning import Tuner, candidates, describe_choices, rung
 from cellfeat.heads.bundle import load_bundle, save_bundle
 from cellfeat.heads.registry import HEADS, Head
 from cellfeat.reporting.terminal import tuning_lines
+from tests.feature_fixtures import with_samples
 
 FEW_DRAWS = {"folds": 3, "draws": 200}
 
@@ -231,7 +231,7 @@ def test_a_class_in_too_few_groups_for_inner_folds_is_told_before_the_first_fit(
 
 
 def few_of_a_class(features):
-    labels = dict(zip(features.sample_id.tolist(), features.label.tolist(), strict=True))
+    labels = dict(zip(features.samples.ids.tolist(), features.samples.labels.tolist(), strict=True))
     rare = [name for name, label in labels.items() if label == "c"][2:]
     return {name: label for name, label in labels.items() if name not in rare}
 
@@ -301,7 +301,7 @@ CHANGES = {
 @pytest.mark.parametrize("name", CHANGES)
 def test_what_changes_a_choice_makes_it_anew(make_clusters, cache, monkeypatch, name):
     features = make_clusters()
-    features = dataclasses.replace(features, columns={"plate": np.char.mod("p%d", np.arange(180) // 6)})
+    features = with_samples(features, columns={"plate": np.char.mod("p%d", np.arange(180) // 6)})
     arguments = {"heads": ["knn"], "cache": cache, "tune": 5, **FEW_DRAWS}
     compare(features, **arguments)
     searches = []

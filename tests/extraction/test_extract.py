@@ -77,7 +77,7 @@ def test_the_unmodified_networks_logits_are_its_own_last_linear_applied_to_our_e
     preset = models.get_model_weights(name).IMAGENET1K_V1.transforms()
     linear = [module for module in network.modules() if isinstance(module, torch.nn.Linear)][-1]
     with torch.inference_mode():
-        images = [preset(read_planes(cells / "images", int(i)).float() / 255) for i in features.sample_id[:5]]
+        images = [preset(read_planes(cells / "images", int(i)).float() / 255) for i in features.samples.ids[:5]]
         logits = network.eval()(torch.stack(images))
         ours = linear(torch.from_numpy(features.embeddings[:5, 0]))
     assert logits.std() > 1e-3
@@ -88,8 +88,8 @@ def test_what_is_written_is_what_the_settings_say(settings_for: MakeSettings) ->
     features = extracted(settings_for(extraction__views=4, preprocessing__channels_as="both"))
     assert features.embeddings.shape == (24, 4, 4 * 1024)
     assert features.passes == ("planes", "blue", "red", "yellow")
-    assert features.sample_id.tolist() == [str(i) for i in range(1, 25)]
-    assert features.label.tolist()[:4] == ["A549", "U-2 OS", "HeLa", "A549"]
+    assert features.samples.ids.tolist() == [str(i) for i in range(1, 25)]
+    assert features.samples.labels.tolist()[:4] == ["A549", "U-2 OS", "HeLa", "A549"]
     assert features.recipe["precision"] == "fp32"
     assert features.provenance["settings"]["extraction"]["views"] == 4
     assert features.provenance["versions"]["torch"] == torch.__version__.partition("+")[0]
@@ -162,7 +162,7 @@ def test_an_embedding_has_the_same_bits_at_any_place_in_any_batch(
         )
     )
     np.testing.assert_array_equal(in_order.embeddings[shuffled.index], permuted.embeddings)
-    np.testing.assert_array_equal(in_order.label[shuffled.index], permuted.label)
+    np.testing.assert_array_equal(in_order.samples.labels[shuffled.index], permuted.samples.labels)
 
 
 @pytest.mark.parametrize("batch_size", [1, 7, 24])
@@ -251,8 +251,8 @@ def test_changed_labels_and_groups_are_taken_over_without_extracting(
     assert extract(settings, observer=lines).n_extracted == 0
     assert "were replaced" in lines.lines[1]
     after = load_features(settings.extraction.output)
-    assert after.label[0] == "HeLa"
-    assert after.group.tolist() == labels["donor"].tolist()
+    assert after.samples.labels[0] == "HeLa"
+    assert after.samples.groups.tolist() == labels["donor"].tolist()
     np.testing.assert_array_equal(after.embeddings, before.embeddings)
 
 
@@ -400,11 +400,11 @@ def test_quarantine_keeps_every_good_sample_and_names_the_bad(
     bad = [2, 9]
     good = [row for row in range(24) if row not in bad]
     assert extraction.n_failed == 2
-    assert sorted(features.failures) == bad
-    assert "00003_red.png" in features.failures[2]
+    assert sorted(features.samples.failures) == bad
+    assert "00003_red.png" in features.samples.failures[2]
     assert np.isnan(features.embeddings[bad]).all()
     np.testing.assert_array_equal(features.embeddings[good], whole.embeddings[good])
-    assert features.status.nonzero()[0].tolist() == bad
+    assert features.samples.status.nonzero()[0].tolist() == bad
     assert sum("quarantined: sample" in line for line in lines.lines) == 2
 
 
@@ -413,7 +413,7 @@ def test_a_part_of_bad_images_alone_is_written(settings_for: MakeSettings, cells
     for sample in range(9, 17):
         (images / f"{sample:05d}_red.png").write_bytes(b"")
     features = extracted(settings_for(images__root=images, extraction__on_error="quarantine"))
-    assert features.status.nonzero()[0].tolist() == list(range(8, 16))
+    assert features.samples.status.nonzero()[0].tolist() == list(range(8, 16))
 
 
 def test_sizes_may_differ_between_samples(settings_for: MakeSettings, cells: Path, tmp_path: Path) -> None:
@@ -432,7 +432,7 @@ def test_copies_have_the_same_pixel_digest(settings_for: MakeSettings, cells: Pa
     for channel in ("blue", "red", "yellow"):
         (images / f"00007_{channel}.png").write_bytes((images / f"00001_{channel}.png").read_bytes())
     features = extracted(settings_for(images__root=images))
-    assert features.pixel_digest[6] == features.pixel_digest[0]
+    assert features.samples.digests[6] == features.samples.digests[0]
     np.testing.assert_array_equal(features.embeddings[6], features.embeddings[0])
 
 
@@ -532,7 +532,7 @@ def test_settings_like_repeat_the_recipe_on_other_images(
     again = load_features(extraction.path)
     assert again.fingerprint == features.fingerprint
     np.testing.assert_array_equal(again.embeddings, features.embeddings[:6])
-    assert set(again.label) == {""}
+    assert set(again.samples.labels) == {""}
 
 
 @pytest.mark.parametrize(

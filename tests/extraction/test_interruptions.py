@@ -182,12 +182,12 @@ def test_a_sample_that_ends_or_hangs_its_reader_is_quarantined_by_name(
     disturbed = Disturbed(0, stop_then_send(live_workers, name))
     wanted = {"extraction__on_error": "quarantine", "extraction__image_timeout": 4, "extraction__workers": 1}
     features = load_features(extract(settings_for(**wanted), observer=disturbed).path)
-    ((row, reason),) = features.failures.items()
+    ((row, reason),) = features.samples.failures.items()
     assert FATES[name] in reason
     assert f"{row + 1:05d}_" in reason
     assert any(f"quarantined: sample {row + 1} (row {row})" in line for line in disturbed.lines)
     others = np.arange(N_SAMPLES) != row
-    np.testing.assert_array_equal(features.pixel_digest[others], undisturbed.pixel_digest[others])
+    np.testing.assert_array_equal(features.samples.digests[others], undisturbed.samples.digests[others])
     np.testing.assert_allclose(features.embeddings[others], undisturbed.embeddings[others], rtol=1e-4, atol=1e-4)
 
 

@@ -114,4 +114,4 @@ def test_a_part_that_is_broken_off_is_taken_up_behind_its_whole_batches(
                               on_batch=lambda _: None, on_break=never, begun=begun)  # fmt: skip
     for mine, theirs in zip(again.arrays(), whole[0].arrays(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
-    assert again.failures == whole[0].failures
+    assert again.samples.failures == whole[0].failures

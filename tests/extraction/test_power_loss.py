@@ -13,7 +13,7 @@ from cellfeat.extraction.store import (
     RunHeader,
     SampleTable,
     held_output,
-    holder,
+    lease,
     load_features,
     remove_parts,
     verify_features,
@@ -25,7 +25,7 @@ TABLE = SampleTable([f"s{i}" for i in range(6)], ["HeLa", "RT4"] * 3, [""] * 6)
 
 @pytest.fixture(autouse=True)
 def _quick_to_settle(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(holder, "SECONDS_TO_SETTLE", 0.01)  # a loss of power leaves an empty holder's file
+    monkeypatch.setattr(lease, "SECONDS_TO_SETTLE", 0.01)  # a loss of power leaves an empty holder's file
 
 
 def run_to_end(output: Path) -> None:
@@ -128,7 +128,7 @@ def test_after_a_loss_of_power_at_any_flush_the_next_run_ends_as_if_nothing_had_
         run_to_end(left / "cells.h5")
         features = load_features(left / "cells.h5")
         np.testing.assert_array_equal(features.embeddings, expected.embeddings, err_msg=f"flush {k}")
-        assert features.label.tolist() == expected.label.tolist()
+        assert features.samples.labels.tolist() == expected.samples.labels.tolist()
         assert [path.name for path in left.iterdir() if not path.name.startswith(".")] == ["cells.h5"], f"flush {k}"
 
 
@@ -139,7 +139,7 @@ def test_a_run_that_has_ended_is_on_disk(tmp_path: Path) -> None:
         disk = ForgetfulDisk(folder, monkeypatch, fails_at=10**9)
         run_to_end(folder / "cells.h5")
     disk.rebuild(tmp_path / "left", names_are_ahead=False)
-    assert load_features(tmp_path / "left" / "cells.h5").label.tolist() == TABLE.label
+    assert load_features(tmp_path / "left" / "cells.h5").samples.labels.tolist() == TABLE.label
 
 
 def test_parts_that_were_finished_are_on_disk(tmp_path: Path) -> None:

@@ -143,15 +143,15 @@ def test_what_was_written_is_read_back(finished: Path) -> None:
     features = load_features(finished)
     parts = [make_rows(part) for part in HEADER.part_rows()]
     np.testing.assert_array_equal(features.embeddings, np.concatenate([part.embeddings for part in parts]))
-    assert features.sample_id.tolist() == TABLE.sample_id
-    assert features.label.tolist() == TABLE.label
+    assert features.samples.ids.tolist() == TABLE.sample_id
+    assert features.samples.labels.tolist() == TABLE.label
     assert read_table(finished) == TABLE
-    assert read_pixel_digests(finished).tolist() == features.pixel_digest.tolist()
-    assert features.columns["plate"].tolist() == TABLE.columns["plate"]
-    assert features.failures == {5: "truncated"}
-    assert features.status.tolist() == [0, 0, 0, 0, 0, 1, 0, 0, 0, 0]
-    assert features.pixel_digest[0] == parts[0].pixel_digest[0].tobytes().hex()
-    assert features.pixel_digest[5] == ""
+    assert read_pixel_digests(finished).tolist() == features.samples.digests.tolist()
+    assert features.samples.columns["plate"].tolist() == TABLE.columns["plate"]
+    assert features.samples.failures == {5: "truncated"}
+    assert features.samples.status.tolist() == [0, 0, 0, 0, 0, 1, 0, 0, 0, 0]
+    assert features.samples.digests[0] == parts[0].pixel_digest[0].tobytes().hex()
+    assert features.samples.digests[5] == ""
     assert features.fingerprint == HEADER.fingerprint
     assert features.provenance == PROVENANCE
 
@@ -165,7 +165,7 @@ def test_other_labels_leave_the_embeddings_as_they_are(finished: Path) -> None:
     after = load_features(finished)
     assert read_table(finished) == table
     np.testing.assert_array_equal(after.embeddings, before.embeddings)
-    assert after.failures == before.failures
+    assert after.samples.failures == before.samples.failures
 
 
 def test_an_unfinished_run_without_a_single_part_gives_way(tmp_path: Path) -> None:
@@ -198,7 +198,7 @@ def test_carried_rows_and_new_ones_stand_where_they_belong(finished: Path) -> No
         np.testing.assert_array_equal(getattr(after, name)[~is_new], getattr(before, name)[SOURCE[~is_new]])
     np.testing.assert_array_equal(after.embeddings[is_new], np.concatenate([rows.embeddings for rows in new]))
     # Row 5 failed before and is row 4 now; of the new rows, the sixth failed.
-    assert after.failures == {4: "truncated", 10: "truncated"}
+    assert after.samples.failures == {4: "truncated", 10: "truncated"}
     assert read_table(finished) == MORE_TABLE
     assert read_summary(finished).samples == MORE
 

@@ -55,5 +55,5 @@ def test_whatever_is_written_in_parts_is_read_back_whole_and_by_any_rows(
         np.testing.assert_array_equal(read_embeddings(output, wanted), rows.embeddings[wanted])
         assert read_table(output) == table
     np.testing.assert_array_equal(features.embeddings, rows.embeddings)
-    np.testing.assert_array_equal(features.status, rows.status)
-    assert features.failures == rows.failures
+    np.testing.assert_array_equal(features.samples.status, rows.status)
+    assert features.samples.failures == rows.failures

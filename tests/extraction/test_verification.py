@@ -53,7 +53,7 @@ def test_a_file_beside_its_images_is_confirmed(finished: Path) -> None:
 
 def test_more_samples_than_there_are_means_all(finished: Path) -> None:
     check = check_sample(finished, recorded_manifest(finished), 1000)
-    assert check.sample_ids == load_features(finished).sample_id.tolist()
+    assert check.sample_ids == load_features(finished).samples.ids.tolist()
 
 
 def test_images_that_moved_are_found_where_they_are_said_to_be(finished: Path, images: Path) -> None:
@@ -90,7 +90,7 @@ def test_rows_of_the_labels_may_have_changed_places(settings_for: MakeSettings, 
     header, *rows = labels.read_text().splitlines()
     labels.write_text("\n".join([header, *rows[::-1]]))
     manifest = recorded_manifest(path)
-    assert manifest.table["sample_id"].tolist() == load_features(path).sample_id.tolist()
+    assert manifest.table["sample_id"].tolist() == load_features(path).samples.ids.tolist()
     check_pixels(path, manifest)
 
 

@@ -8,6 +8,7 @@ from cellfeat.evaluation.compare import compare
 from cellfeat.evaluation.groups import sample_groups
 from cellfeat.near_copies.duplicate_record import audited_groups, audited_path, save_audited
 from cellfeat.reporting.terminal import headline
+from tests.feature_fixtures import with_samples
 
 
 @pytest.fixture
@@ -33,20 +34,20 @@ def test_what_an_audit_joined_is_kept_together_from_then_on(features, pairs):
 def test_groups_of_a_column_are_joined_with_near_copies_and_a_table_says_all_itself(features, pairs, tmp_path):
     save_audited(features, pairs)
     plates = np.array([f"plate{row // 20}" for row in range(1, 181)])
-    with_plates = replace(features, columns={"plate": plates})
+    with_plates = with_samples(features, columns={"plate": plates})
     assert len(set(sample_groups(with_plates, "plate"))) == 1  # each plate begins within a pair
     table = tmp_path / "groups.csv"
-    rows = [f"{name},{name}" for name in features.sample_id]
+    rows = [f"{name},{name}" for name in features.samples.ids]
     table.write_text("\n".join(["sample_id,group", *rows]))
     assert len(set(sample_groups(features, str(table)))) == 180
 
 
-@pytest.mark.parametrize("changed", ["pixel_digest", "sample_id"])
+@pytest.mark.parametrize("changed", ["digests", "ids"])
 def test_an_audit_of_other_samples_says_nothing(features, pairs, changed):
     save_audited(features, pairs)
-    values = getattr(features, changed).copy()
+    values = getattr(features.samples, changed).copy()
     values[0] = "other"
-    assert audited_groups(replace(features, **{changed: values})) is None
+    assert audited_groups(with_samples(features, **{changed: values})) is None
 
 
 def test_where_near_copies_leave_too_few_groups_the_way_out_is_named(features):

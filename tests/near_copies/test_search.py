@@ -1,5 +1,3 @@
-import dataclasses
-
 import numpy as np
 import pytest
 
@@ -7,6 +5,7 @@ from cellfeat.near_copies.candidates import nearest_of, nearest_pairs, spectra
 from cellfeat.near_copies.pictures import look_at
 from cellfeat.near_copies.search import near_copies_of
 from cellfeat.near_copies.turned import TURNS, TurnedCopy, turn
+from tests.feature_fixtures import with_samples
 
 N = 20
 
@@ -70,12 +69,12 @@ def test_samples_that_could_not_be_read_keep_the_rows_of_the_others(pictured, fi
     known, asked = pictured("known", fields[:N, :64, :64]), fields[N:, :64, :64].copy()
     asked[6] = fields[9, 10:74, :64]
     features, folder = pictured("asked", asked)
-    status = features.status.copy()
+    status = features.samples.status.copy()
     status[:5] = 1
-    assert list(found_between(known, (dataclasses.replace(features, status=status), folder))) == [(9, 6)]
-    status = known[0].status.copy()
+    assert list(found_between(known, (with_samples(features, status=status), folder))) == [(9, 6)]
+    status = known[0].samples.status.copy()
     status[:9] = 1
-    assert list(found_between((dataclasses.replace(known[0], status=status), known[1]), (features, folder))) == [(9, 6)]
+    assert list(found_between((with_samples(known[0], status=status), known[1]), (features, folder))) == [(9, 6)]
 
 
 def test_the_nearest_of_others_are_those_and_never_its_own_kind():

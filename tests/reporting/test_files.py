@@ -12,6 +12,7 @@ from cellfeat.evaluation.repeats import summarise
 from cellfeat.evaluation.task import Design, prepare
 from cellfeat.provenance import digest_file, digest_json, versions
 from cellfeat.reporting.files import write_curves, write_head_report, write_repeats, write_report
+from tests.feature_fixtures import with_samples
 
 
 def test_the_report_is_complete_and_can_be_computed_again(comparison, tmp_path):
@@ -39,7 +40,7 @@ def test_hostile_names_can_be_drawn_and_written(hostile, tmp_path):
 def with_groups(make_clusters, tmp_path):
     """Features, and a table of groups."""
     features, path = make_clusters(), tmp_path / "mine.csv"
-    path.write_text("sample_id,group\n" + "".join(f"{name},g{i % 60}\n" for i, name in enumerate(features.sample_id)))
+    path.write_text("sample_id,group\n" + "".join(f"{name},g{i % 60}\n" for i, name in enumerate(features.samples.ids)))
     return features, path
 
 
@@ -51,7 +52,7 @@ def test_every_record_says_what_it_is_of(with_groups, tmp_path):
         "fingerprint": "sha256:test",
         "n_samples": 180,
         "samples_digest": digest_json(
-            [features.sample_id.tolist(), features.pixel_digest.tolist(), features.label.tolist()]
+            [features.samples.ids.tolist(), features.samples.digests.tolist(), features.samples.labels.tolist()]
         ),
         "groups": "mine.csv",
         "groups_digest": digest_file(path),
@@ -76,10 +77,10 @@ def test_every_record_says_what_it_is_of(with_groups, tmp_path):
 
 def test_other_labels_other_pixels_and_fewer_samples_are_other_samples(make_clusters):
     features = make_clusters()
-    labels = dict(zip(features.sample_id.tolist(), features.label.tolist(), strict=True))
-    first, second = features.sample_id[:2].tolist()
+    labels = dict(zip(features.samples.ids.tolist(), features.samples.labels.tolist(), strict=True))
+    first, second = features.samples.ids[:2].tolist()
     swapped = labels | {first: labels[second], second: labels[first]}
-    redrawn = replace(features, pixel_digest=np.array(["f" * 64, *features.pixel_digest[1:]]))
+    redrawn = with_samples(features, digests=np.array(["f" * 64, *features.samples.digests[1:]]))
     asked = [(features, labels), (features, swapped), (features, labels | {first: ""}), (redrawn, labels)]
     assert labels[first] != labels[second]
     design = Design(folds=3, draws=50)
@@ -90,7 +91,7 @@ def test_other_labels_other_pixels_and_fewer_samples_are_other_samples(make_clus
 
 @pytest.mark.parametrize("groups", ["auto", "none", "plate"])
 def test_groups_that_no_table_names_have_no_digest(make_clusters, groups):
-    features = replace(make_clusters(), columns={"plate": np.array([f"p{i // 3}" for i in range(180)])})
+    features = with_samples(make_clusters(), columns={"plate": np.array([f"p{i // 3}" for i in range(180)])})
     provenance = asdict(compare(features, heads=["dummy"], folds=3, draws=50, groups=groups).provenance)
     assert (provenance["groups"], provenance["groups_digest"]) == (groups, None)
 

@@ -6,7 +6,7 @@ which is flushed to disk and takes its final name in one step. So the final name
 """
 
 from cellfeat.extraction.store.describe import describe_summary
-from cellfeat.extraction.store.format import DIGEST_BYTES, Rows, SampleTable, Status, hex_digests, parts_folder
+from cellfeat.extraction.store.format import DIGEST_BYTES, Rows, SampleTable, hex_digests, parts_folder
 from cellfeat.extraction.store.lock import held_output
 from cellfeat.extraction.store.merge import NEW, Carried
 from cellfeat.extraction.store.parts import (
@@ -27,6 +27,7 @@ from cellfeat.extraction.store.reading import (
     replace_table,
     verify_features,
 )
+from cellfeat.extraction.store.samples import Samples, Status
 
 __all__ = [
     "DIGEST_BYTES",
@@ -37,6 +38,7 @@ __all__ = [
     "Rows",
     "RunHeader",
     "SampleTable",
+    "Samples",
     "Status",
     "Summary",
     "describe_summary",

@@ -2,12 +2,12 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from enum import IntEnum
 from pathlib import Path
 
 import h5py
 import numpy as np
 
+from cellfeat.extraction.store.samples import Status
 from cellfeat.provenance import digest_bytes, digest_json
 
 FORMAT = 1
@@ -25,13 +25,6 @@ _CHECKSUM = np.dtype([("start", np.int64), ("stop", np.int64), ("sha256", _TEXT)
 def parts_folder(output: Path) -> Path:
     """Where the unfinished run of `output` lies."""
     return output.with_name(f"{output.name}.parts")
-
-
-class Status(IntEnum):
-    """What became of a sample."""
-
-    OK = 0
-    FAILED = 1
 
 
 @dataclass(frozen=True)

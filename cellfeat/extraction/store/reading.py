@@ -3,9 +3,9 @@
 import json
 import shutil
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import h5py
 import numpy as np
@@ -15,7 +15,6 @@ from cellfeat.extraction.store.format import (
     DIGEST_BYTES,
     Rows,
     SampleTable,
-    Status,
     hex_digests,
     read_checksums,
     read_columns,
@@ -26,7 +25,9 @@ from cellfeat.extraction.store.format import (
     write_table,
 )
 from cellfeat.extraction.store.opening import opened
+from cellfeat.extraction.store.samples import Samples, Status
 from cellfeat.provenance import canonical_json, digest_json, publish
+from cellfeat.types import Float32s, Integers
 
 
 @dataclass(frozen=True)
@@ -37,18 +38,11 @@ class Features:
     ----------
     path
         Where it was read from.
-    sample_id, label, group
-        ``(n_samples,)`` str; ``""`` where there is none.
-    columns
-        Further columns of the labels table, ``(n_samples,)`` str each.
-    status
-        ``(n_samples,)`` uint8, a `Status`.
-    pixel_digest
-        ``(n_samples,)`` str: sha256 of the decoded pixels in hex; ``""`` where the sample failed.
+    samples
+        Their ids, labels, groups and pixel digests.
     embeddings
-        ``(n_samples, n_views, embedding_dim)`` float32; view 0 is the untouched image; NaN where the sample failed.
-    failures
-        Reason by row.
+        Shape ``(n_samples, n_views, embedding_dim)``, float32; view 0 is the untouched image; NaN where the sample
+        could not be read.
     fingerprint
         Digest of `recipe`.
     recipe
@@ -58,25 +52,18 @@ class Features:
     """
 
     path: Path
-    sample_id: np.ndarray
-    label: np.ndarray
-    group: np.ndarray
-    columns: Mapping[str, np.ndarray]
-    status: np.ndarray
-    pixel_digest: np.ndarray
-    embeddings: np.ndarray
-    failures: Mapping[int, str]
+    samples: Samples
+    embeddings: Float32s
     fingerprint: str
     recipe: Mapping[str, Any]
     provenance: Mapping[str, Any]
 
-    @property
-    def passes(self) -> tuple[str, ...]:
-        """Name of each forward pass whose outputs stand side by side in an embedding."""
-        return tuple(self.recipe["passes"])
-
     def __len__(self) -> int:
-        return len(self.sample_id)
+        return len(self.samples)
+
+    def take(self, rows: Integers) -> Self:
+        """Give the features of some samples, in the order of `rows`, their row numbers."""
+        return replace(self, samples=self.samples.take(rows), embeddings=self.embeddings[rows])
 
 
 @dataclass(frozen=True)
@@ -154,14 +141,16 @@ def load_features(path: Path | str) -> Features:
         table = file["manifest"]
         return Features(
             path=path,
-            sample_id=read_text(file, "sample_id"),
-            label=read_text(table, "label"),
-            group=read_text(table, "group"),
-            columns=read_columns(table["columns"]),
-            status=rows.status,
-            pixel_digest=hex_digests(rows.pixel_digest, rows.status),
+            samples=Samples(
+                ids=read_text(file, "sample_id"),
+                labels=read_text(table, "label"),
+                groups=read_text(table, "group"),
+                status=rows.status,
+                digests=hex_digests(rows.pixel_digest, rows.status),
+                columns=read_columns(table["columns"]),
+                failures=rows.failures,
+            ),
             embeddings=rows.embeddings,
-            failures=rows.failures,
             fingerprint=summary.fingerprint,
             recipe=summary.recipe,
             provenance=summary.provenance,
