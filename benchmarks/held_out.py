@@ -46,7 +46,7 @@ def scored(features: Features, fold: Fold, head: str) -> tuple[HeldOut, HeldOut]
 def row(kind: str, head: str, found: list[HeldOut]) -> str:
     differences = np.array([one.difference for one in found])
     holds = sum(one.difference_interval.low <= 0 <= one.difference_interval.high for one in found)
-    scores = np.array([(one.out_of_fold, one.result.balanced_accuracy, one.with_all) for one in found], dtype=float)
+    scores = np.array([(one.out_of_fold, one.balanced_accuracy, one.with_all) for one in found], dtype=float)
     out_of_fold, without, with_all = scores.mean(axis=0)
     return (
         f"| {kind} | `{head}` | {out_of_fold:.3f} | {without:.3f} | {with_all:.3f} | "

@@ -17,13 +17,14 @@ from settings import slices
 
 import cellfeat
 from cellfeat.evaluation.cache import FoldCache
-from cellfeat.evaluation.compare import HeadResult
+from cellfeat.evaluation.design import Design
+from cellfeat.evaluation.results import HeadResult
 from cellfeat.extraction.store import Features
 
 
 def row(head: str, channels_as: str, n_views: int, pairs: list[tuple[HeadResult, HeadResult]]) -> str:
     grouped, random = pairs[0]
-    seconds = sum(grouped.metrics["seconds"].values())
+    seconds = grouped.seconds.total
     columns = [f"`{head}`", channels_as, n_views, told(grouped), told(random), claims(pairs), f"{seconds:.0f}"]
     return f"| {' | '.join(map(str, columns))} |"
 
@@ -36,12 +37,12 @@ def claims(pairs: list[tuple[HeadResult, HeadResult]]) -> str:
 
 
 def told(result: HeadResult) -> str:
-    scores = result.metrics
-    return f"{scores['balanced_accuracy']:.3f} [{scores['ci_low']:.3f}, {scores['ci_high']:.3f}]"
+    low, high = result.scores.overall.interval
+    return f"{result.balanced_accuracy:.3f} [{low:.3f}, {high:.3f}]"
 
 
 def score(features: Features, head: str, groups: str, seed: int, cache: FoldCache) -> HeadResult:
-    return cellfeat.compare(features, heads=[head], groups=groups, random_state=seed, cache=cache).best
+    return cellfeat.compare(features, [head], design=Design(groups=groups, random_state=seed), cache=cache).best
 
 
 def main() -> None:

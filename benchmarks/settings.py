@@ -75,7 +75,7 @@ def rows(features: Features, size: int, most_views: int) -> Iterator[str]:
     decode = 1000 * seconds["decode"] / len(features)
     for channels_as, n_views, part in slices(features, most_views):
         n_passes = PASSES[channels_as].stop - PASSES[channels_as].start
-        score = cellfeat.compare(part, heads=["logreg"]).best.metrics
+        score = cellfeat.compare(part, ["logreg"]).best.record()
         cost = decode + forward * n_views * n_passes
         interval = f"{score['balanced_accuracy']:.3f} [{score['ci_low']:.3f}, {score['ci_high']:.3f}]"
         yield f"| {size} | {n_views} | {channels_as} | {cost:.1f} | {interval} |"

@@ -16,8 +16,10 @@ from tuning import generated_features, seconds, some_passes
 
 import cellfeat
 from cellfeat.evaluation.cache import FoldCache
-from cellfeat.evaluation.compare import HeadResult, evaluate
-from cellfeat.evaluation.task import Design, Task, prepare
+from cellfeat.evaluation.design import Design
+from cellfeat.evaluation.results import HeadResult
+from cellfeat.evaluation.scoring import evaluate
+from cellfeat.evaluation.task import Task, prepare
 from cellfeat.extraction.store import Features
 from cellfeat.heads.transforms import PROJECTIONS, ROW_STEPS
 

@@ -21,12 +21,14 @@ from heads import generated
 
 import cellfeat
 from cellfeat.evaluation.cache import FoldCache
-from cellfeat.evaluation.compare import HeadResult, evaluate
+from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.folds import thinned_rows
 from cellfeat.evaluation.groups import sample_groups
-from cellfeat.evaluation.task import Design, Task, prepare
+from cellfeat.evaluation.results import HeadResult
+from cellfeat.evaluation.scoring import evaluate
+from cellfeat.evaluation.task import Task, prepare
 from cellfeat.extraction.store import Features, Samples
-from cellfeat.reporting.terminal import tuning_lines
+from cellfeat.reporting.terminal.head import tuning_lines
 
 
 def generated_features(n_samples: int) -> Features:
@@ -77,7 +79,7 @@ def row(task: Task, head: str, n_candidates: int, cache: FoldCache | None) -> st
 
 
 def seconds(result: HeadResult) -> float:
-    return float(sum(result.metrics["seconds"].values()))
+    return result.seconds.total
 
 
 def main() -> None:

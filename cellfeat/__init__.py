@@ -17,10 +17,12 @@ _HOMES = {
     "load_features": "cellfeat.extraction.store",
     "audit": "cellfeat.audit.audit",
     "compare": "cellfeat.evaluation.compare",
+    "Design": "cellfeat.evaluation.design",
+    "Hooks": "cellfeat.evaluation.hooks",
     "fit": "cellfeat.evaluation.fit",
     "predict": "cellfeat.evaluation.predict",
     "score_held_out": "cellfeat.evaluation.held_out",
-    "near_copies_of_fitted": "cellfeat.evaluation.held_out",
+    "near_copies_of_fitted": "cellfeat.evaluation.fitted_copies",
     "load_bundle": "cellfeat.heads.bundle",
 }
 

@@ -13,6 +13,7 @@ from sklearn.base import BaseEstimator
 
 from cellfeat.config import load_settings
 from cellfeat.evaluation.compare import compare
+from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.results import Comparison
 from cellfeat.extraction.store import Features, Samples
 from cellfeat.heads.registry import HEADS, Head
@@ -109,12 +110,12 @@ def with_pictures() -> Callable[..., Features]:
 
 @pytest.fixture
 def comparison(make_clusters: Callable[..., Features]) -> Comparison:
-    return compare(make_clusters(separation=0.8), heads=["logreg", "knn", "dummy"], folds=3, draws=200)
+    return compare(make_clusters(separation=0.8), ["logreg", "knn", "dummy"], design=Design(folds=3, draws=200))
 
 
 @pytest.fixture
 def hostile(make_clusters: Callable[..., Features]) -> Comparison:
-    return compare(make_clusters(classes=HOSTILE), heads=["logreg", "dummy"], folds=3, draws=200)
+    return compare(make_clusters(classes=HOSTILE), ["logreg", "dummy"], design=Design(folds=3, draws=200))
 
 
 class Failing(BaseEstimator):

@@ -37,7 +37,7 @@ OWNERS = {
     "lightgbm": {"heads/boosting.py"},
     "timm": {"backbones/timm.py"},
     "matplotlib": {"reporting/figures.py"},
-    "rich": {"reporting/terminal.py", "commands/"},
+    "rich": {"reporting/terminal/", "commands/"},
     "tifffile": {"samples/decoding.py"},
     "imagecodecs": {"samples/decoding.py", "samples/synthetic.py"},
     "simplejpeg": {"samples/decoding.py"},

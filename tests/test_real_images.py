@@ -10,6 +10,7 @@ import pytest
 
 import cellfeat
 from cellfeat.config import load_settings
+from cellfeat.evaluation.design import Design
 
 pytestmark = pytest.mark.slow
 
@@ -65,11 +66,11 @@ def test_extract_compare_fit_and_predict(name: str, real_data: Path, tmp_path: P
     features = cellfeat.load_features(extraction.path)
     assert np.isfinite(features.embeddings).all()
 
-    comparison = cellfeat.compare(features, heads=["logreg", "knn", "dummy"], folds=3)
+    comparison = cellfeat.compare(features, ["logreg", "knn", "dummy"], design=Design(folds=3))
     scores = {result.head: result for result in comparison.results}
     assert scores["dummy"].balanced_accuracy == pytest.approx(1 / len(comparison.classes))
-    assert scores["logreg"].metrics["ci_low"] > scores["dummy"].balanced_accuracy + 0.1
+    assert scores["logreg"].scores.overall.interval.low > scores["dummy"].balanced_accuracy + 0.1
 
-    bundle, _ = cellfeat.fit(features, "logreg", folds=3)
+    bundle, _ = cellfeat.fit(features, "logreg", design=Design(folds=3))
     predictions = cellfeat.predict(bundle, features)
     assert (predictions.predicted == features.samples.labels).mean() > 0.9

@@ -8,7 +8,7 @@ import click
 from cellfeat.commands.options import config_options, labels_flag, resolve_settings
 
 if TYPE_CHECKING:
-    from cellfeat.audit.audit import Audit
+    from cellfeat.audit.findings import Audit
     from cellfeat.config import Settings
     from cellfeat.extraction.store import Features
 
@@ -30,21 +30,25 @@ def command(
     output: Path | None,
     **flags: Any,
 ) -> None:
-    """Look for what would make scores untrue, before any is believed.
+    """Look for everything that would make scores untrue.
 
-    Copies and near copies of images, copies with different labels, constant and saturated channels, classes that go
-    with one group, labels that a head is sure are wrong, rare classes; and what random folds would have claimed.
+    Finds copies and near copies of images, copies with different labels, constant and saturated channels, classes
+    confounded with a group, labels that a head contradicts with confidence, and rare classes; and measures what random
+    folds would have claimed.
 
-    With --images and without --features it looks at the images alone, before any extraction, and leaves out what needs
-    heads. With both, the images of the feature file are looked for in that folder.
+    With --images and without --features it audits the images alone, before any extraction, and leaves out what needs
+    heads. With both, the images of the feature file are read from that folder.
 
-    Writes audit.csv and groups.csv, and beside the feature file what compare and fit keep together from then on.
+    Writes audit.csv and groups.csv. A record beside the feature file makes compare and fit keep copies and near copies
+    together from then on.
     """
     from cellfeat.reporting.files import write_audit
 
     is_of_images = images is not None and features is None
     if labels and not is_of_images:
-        raise click.UsageError("--labels goes with --images alone: a feature file holds the labels of its samples")
+        raise click.UsageError(
+            "--labels is for --images without --features: a feature file holds the labels of its samples"
+        )
     given = {f"comparison.{name}": value for name, value in flags.items()} | {"extraction.output": features}
     settings = resolve_settings(config, assignments, given | {"images.root": images} | labels_flag(labels))
     folder = output or settings.comparison.output / "audit"
@@ -58,7 +62,7 @@ def command(
 
 
 def _keep(features: "Features", found: "Audit", groups: Path) -> None:
-    """Keep what was joined beside the feature file; where nothing can be written, say how to use it all the same."""
+    """Save the joined groups beside the feature file; where that is not writable, say how to use groups.csv."""
     from cellfeat.errors import WriteError
     from cellfeat.near_copies.duplicate_record import save_audited
     from cellfeat.text import clean_lines
@@ -76,7 +80,7 @@ def _of_images(settings: "Settings") -> "Audit":
     from cellfeat.commands.console import ConsoleObserver
 
     with ConsoleObserver() as observer:
-        observer.say("the images are audited alone: --features FILE audits what was extracted of them, too")
+        observer.say("only the images are audited: add --features FILE to audit the features extracted from them")
         return audit_images(settings, say=observer.say)
 
 
@@ -84,6 +88,7 @@ def _of_features(settings: "Settings", images: Path | None, folder: Path) -> tup
     from cellfeat.audit.audit import audit
     from cellfeat.commands.console import ConsoleObserver
     from cellfeat.evaluation.cache import CACHE_FOLDER, FoldCache
+    from cellfeat.evaluation.design import Design
     from cellfeat.extraction.store import load_features
 
     loaded = load_features(settings.extraction.output)
@@ -91,8 +96,7 @@ def _of_features(settings: "Settings", images: Path | None, folder: Path) -> tup
         found = audit(
             loaded,
             images=images or _recorded_images(loaded, observer),
-            folds=settings.comparison.folds,
-            random_state=settings.comparison.seed,
+            design=Design.from_settings(settings),
             cache=FoldCache(folder / CACHE_FOLDER),
             say=observer.say,
         )
@@ -104,7 +108,7 @@ def _recorded_images(features: "Features", observer: Any) -> Path | None:
     if root.is_dir():
         return root
     observer.say(
-        f"the images in {root} cannot be reached: near copies and channels are left out; say where they are by "
+        f"the images in {root} are not available: near copies and channels are not checked; say where they are with "
         "--features FILE --images DIR"
     )
     return None
@@ -112,13 +116,13 @@ def _recorded_images(features: "Features", observer: Any) -> Path | None:
 
 def _print(found: "Audit") -> None:
     from cellfeat.commands.console import print_table
-    from cellfeat.reporting.terminal import finding_lines, leak_lines, render_counts, render_leaks
+    from cellfeat.reporting.terminal.audit import finding_lines, leak_lines, render_counts, render_leaks
 
     if found.findings:
         print_table(render_counts(found))
         click.echo("\n".join([*finding_lines(found), ""]))
     else:
-        click.echo("nothing was found\n")
+        click.echo("no findings\n")
     if found.leaks:
         n_sets = len(found.leaks[0].scores)
         click.echo(f"balanced accuracy over {n_sets} sets of folds, by what they keep together:\n")

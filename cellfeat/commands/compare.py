@@ -1,5 +1,6 @@
 """``cellfeat compare``."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,7 @@ from cellfeat.commands.options import config_options, evaluation_arguments, fold
 
 if TYPE_CHECKING:
     from cellfeat.config import Settings
+    from cellfeat.evaluation.design import Design
     from cellfeat.evaluation.results import Comparison
 
 
@@ -32,11 +34,11 @@ def command(
 ) -> None:
     """Evaluate heads on the same grouped folds, and say which is better, with intervals.
 
-    What is computed is kept in the results folder: with one more head, the same command computes only that head. Files
-    of an earlier comparison there that this one does not write again are removed.
+    Predictions are kept in the results folder: with one more head, the same command computes only that head. Files of
+    an earlier comparison in this folder that are not written again are removed.
 
-    With --tune, the settings of each head are looked for inside the training part of each fold, so that its score stays
-    honest. Learning curves are drawn with the settings as given.
+    With --tune, the settings of each head are chosen inside the training part of each fold, so that its score stays
+    honest. Learning curves use the settings as given.
     """
     chosen = {
         "comparison.heads": [name.strip() for name in heads.split(",")] if heads else None,
@@ -53,23 +55,31 @@ def command(
 
 
 def compare_and_report(settings: "Settings", *, labels: Path | None = None, fresh: bool = False) -> "Comparison":
-    """Compare the heads of the settings, write the report, and print the table and the verdicts."""
-    from cellfeat.commands.progress import StandingObserver
+    """Compare the heads of the settings, write the report, and print the table and the verdicts.
+
+    Parameters
+    ----------
+    settings
+        The resolved settings.
+    labels
+        Table of labels that replace the extracted ones.
+    fresh
+        Whether predictions in the cache are ignored and replaced.
+    """
+    from cellfeat.commands.progress import ProgressObserver
     from cellfeat.evaluation.compare import compare
     from cellfeat.extraction.store import load_features
     from cellfeat.reporting.files import write_report
 
     features = load_features(settings.extraction.output)
     wanted = settings.comparison
-    with StandingObserver() as observer:
+    with ProgressObserver() as observer:
         arguments = evaluation_arguments(settings, labels, observer, fresh=fresh)
-        comparison = compare(
-            features, heads=wanted.heads, settings=settings.heads, on_outcome=observer.head_done, **arguments
-        )
+        comparison = compare(features, wanted.heads, settings=settings.heads, **arguments)
         if comparison.is_complete or not (wanted.output / "comparison.json").exists():
             write_report(comparison, wanted.output, say=observer.say)
         else:
-            observer.say(f"{wanted.output}: holds the earlier comparison still; the same command goes on with this one")
+            observer.say(f"{wanted.output}: still holds the earlier comparison; repeat the command to finish this one")
     _print(comparison)
     if not comparison.is_complete:
         raise KeyboardInterrupt
@@ -77,13 +87,14 @@ def compare_and_report(settings: "Settings", *, labels: Path | None = None, fres
 
 
 def results_line(settings: "Settings") -> str:
-    """Say where all that is not printed lies."""
+    """Say where the results are."""
     return f"results: {settings.comparison.output} (comparison.json: every figure; and pictures)"
 
 
 def _print(comparison: "Comparison") -> None:
     from cellfeat.commands.console import print_table, table_width
-    from cellfeat.reporting.terminal import headline, render_table, tuning_lines, verdict_lines
+    from cellfeat.reporting.terminal.comparison import headline, render_table, verdict_lines
+    from cellfeat.reporting.terminal.head import tuning_lines
 
     click.echo(f"{headline(comparison)}\n")
     print_table(render_table(comparison, table_width()))
@@ -104,24 +115,26 @@ def _parsed_fractions(text: str) -> tuple[float, ...]:
 
 
 def _repeat(settings: "Settings", labels: Path | None, repeats: int) -> None:
-    """Compare on further sets of folds; the first is the comparison just made, and comes from the cache."""
-    from cellfeat.commands.progress import StandingObserver
+    """Compare on further sets of folds; the first set is the comparison just made and comes from the cache."""
+    from cellfeat.commands.progress import ProgressObserver
     from cellfeat.evaluation.compare import compare
+    from cellfeat.evaluation.hooks import Hooks
     from cellfeat.evaluation.repeats import summarise
     from cellfeat.extraction.store import load_features
     from cellfeat.reporting.files import write_repeats
-    from cellfeat.reporting.terminal import repeats_lines
+    from cellfeat.reporting.terminal.comparison import repeats_lines
 
     features = load_features(settings.extraction.output)
     wanted = settings.comparison
     comparisons = []
-    with StandingObserver() as observer:
-        arguments = evaluation_arguments(settings, labels, observer, fresh=False) | {"say": observer.say_once}
+    with ProgressObserver() as observer:
+        arguments = evaluation_arguments(settings, labels, observer, fresh=False)
+        design: "Design" = arguments.pop("design")
+        arguments["hooks"] = Hooks(say=observer.say_once, progress=observer.fold_begins)
         for number, seed in enumerate(range(wanted.seed, wanted.seed + repeats), start=1):
             observer.say(f"folds with seed {seed}, {number} of {repeats}")
-            comparison = compare(
-                features, heads=wanted.heads, settings=settings.heads, **(arguments | {"random_state": seed})
-            )
+            repeat = replace(design, random_state=seed)
+            comparison = compare(features, wanted.heads, settings=settings.heads, design=repeat, **arguments)
             if not comparison.is_complete:
                 raise KeyboardInterrupt
             comparisons.append(comparison)
@@ -131,17 +144,17 @@ def _repeat(settings: "Settings", labels: Path | None, repeats: int) -> None:
 
 
 def _draw_curves(settings: "Settings", labels: Path | None, fractions: tuple[float, ...]) -> None:
-    from cellfeat.commands.progress import StandingObserver
+    from cellfeat.commands.progress import ProgressObserver
     from cellfeat.evaluation.learning_curve import learning_curves
-    from cellfeat.evaluation.task import Design, prepare
+    from cellfeat.evaluation.task import prepare
     from cellfeat.extraction.store import load_features
     from cellfeat.reporting.files import write_curves
-    from cellfeat.reporting.terminal import curve_lines
+    from cellfeat.reporting.terminal.comparison import curve_lines
 
     wanted = settings.comparison
-    with StandingObserver() as observer:
+    with ProgressObserver() as observer:
         arguments = evaluation_arguments(settings, labels, observer, fresh=False)
-        design = Design(wanted.folds, wanted.groups, wanted.seed, wanted.draws, wanted.calibrate)
+        design = replace(arguments["design"], tune=0)
         task = prepare(load_features(settings.extraction.output), design, labels=arguments["labels"])
         curves = learning_curves(
             task, wanted.heads, settings.heads, fractions, cache=arguments["cache"], say=observer.say

@@ -30,13 +30,13 @@ def command(
 ) -> None:
     """Evaluate one head out of fold, then fit it on all samples and save it.
 
-    With --tune, the saved head has the settings found on all samples, and its scores are those of the settings found
-    inside the training part of each fold.
+    With --tune, the saved head has the settings found on all samples; its scores are those of the settings found inside
+    the training part of each fold.
 
-    Beside the saved head: metrics.json and the out-of-fold predictions. Folds that compare has evaluated already are
-    taken from there.
+    The folder also gets metrics.json, the out-of-fold predictions and figures. Folds that compare has evaluated already
+    are not computed again.
     """
-    from cellfeat.reporting.terminal import score_line
+    from cellfeat.reporting.terminal.head import score_line
 
     settings = resolve_settings(config, assignments, fold_flags(**flags))
     folder = output or settings.comparison.output / head
@@ -49,8 +49,22 @@ def command(
 def fit_and_save(
     settings: "Settings", head: str, folder: Path, *, labels: Path | None = None, fresh: bool = False
 ) -> "HeadResult":
-    """Evaluate, fit and save one head, and write what was found of it beside it."""
-    from cellfeat.commands.progress import StandingObserver
+    """Evaluate, fit and save one head with its report.
+
+    Parameters
+    ----------
+    settings
+        The resolved settings.
+    head
+        Name of the head.
+    folder
+        Folder of the saved head.
+    labels
+        Table of labels that replace the extracted ones.
+    fresh
+        Whether predictions in the cache are ignored and replaced.
+    """
+    from cellfeat.commands.progress import ProgressObserver
     from cellfeat.evaluation.fit import fit
     from cellfeat.extraction.store import load_features
     from cellfeat.heads.bundle import check_bundle_folder, save_bundle
@@ -58,7 +72,7 @@ def fit_and_save(
 
     check_bundle_folder(folder)
     features = load_features(settings.extraction.output)
-    with StandingObserver() as observer:
+    with ProgressObserver() as observer:
         arguments = evaluation_arguments(settings, labels, observer, fresh=fresh)
         bundle, result = fit(features, head, settings=settings.heads.get(head, {}), **arguments)
     save_bundle(_with_label_column(bundle, settings) if labels else bundle, folder)
@@ -67,7 +81,7 @@ def fit_and_save(
 
 
 def _with_label_column(bundle: "Bundle", settings: "Settings") -> "Bundle":
-    """Note the column that replaced the extracted labels: predictions are headed by it, and held-out labels found."""
+    """Record the label column of the table: predictions get its name, and held-out labels are read from it."""
     from cellfeat.heads.bundle import settings_of
 
     earlier = settings_of(bundle)
@@ -77,9 +91,9 @@ def _with_label_column(bundle: "Bundle", settings: "Settings") -> "Bundle":
 
 
 def print_head(result: "HeadResult") -> None:
-    """Print what the table of a comparison does not tell of a head: its classes, and what `predict` would give."""
+    """Print a head's classes, what tuning chose, and what `predict` would give."""
     from cellfeat.commands.console import print_table
-    from cellfeat.reporting.terminal import predict_lines, render_classes, tuning_lines
+    from cellfeat.reporting.terminal.head import predict_lines, render_classes, tuning_lines
 
     print_table(render_classes(result))
     click.echo("\n".join(["", *predict_lines(result), *tuning_lines([result])]))

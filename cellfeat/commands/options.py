@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 if TYPE_CHECKING:
-    from cellfeat.commands.progress import StandingObserver
+    from cellfeat.commands.progress import ProgressObserver
     from cellfeat.config import Settings
 
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -31,35 +31,57 @@ def tune_option(command: Command) -> Command:
         "--tune",
         type=click.IntRange(min=0),
         metavar="N",
-        help="Try N settings of each head inside the training part of each fold, those given among them.",
+        help="Try N settings of each head inside the training part of each fold, including the given ones.",
     )(command)
 
 
 def with_options(command: Command, *options: Callable[[Command], Command]) -> Command:
-    """Add options to a command, in the order in which its help shows them."""
+    """Add options to a command.
+
+    Parameters
+    ----------
+    command
+        The command.
+    *options
+        The options, in the order in which its help shows them.
+    """
     for option in reversed(options):
         command = option(command)
     return command
 
 
 def fold_options(command: Command) -> Command:
-    """Add what says how heads are evaluated, from ``--features`` to ``--fresh``."""
+    """Add the options of an evaluation, from ``--features`` to ``--fresh``."""
     return with_options(
         command,
         click.option("--features", type=click.Path(path_type=Path), help="Feature file that extract wrote."),
-        click.option("--labels", type=click.Path(path_type=Path), help="CSV of labels that replace the extracted."),
+        click.option(
+            "--labels", type=click.Path(path_type=Path), help="CSV of labels that replace those in the feature file."
+        ),
         click.option("--folds", type=click.IntRange(min=2), help="Number of folds."),
         click.option(
-            "--groups", metavar="auto|copies|none|COLUMN|CSV", help="What must not straddle a split: see audit."
+            "--groups",
+            metavar="auto|copies|none|COLUMN|CSV",
+            help="Which samples stay together in one fold; default auto.",
         ),
         click.option("--seed", type=click.IntRange(min=0), help="Seed of folds and heads."),
         tune_option,
-        click.option("--fresh", is_flag=True, help="Compute again what an earlier run has computed."),
+        click.option("--fresh", is_flag=True, help="Ignore results of an earlier run and compute everything again."),
     )
 
 
 def resolve_settings(config: Path | None, assignments: Sequence[str], flags: dict[str, Any]) -> "Settings":
-    """Flag over ``--set`` over ``--config`` over the default; a flag that is None was not given."""
+    """Combine settings: flags override ``--set``, which overrides ``--config``, which overrides the defaults.
+
+    Parameters
+    ----------
+    config
+        File of settings.
+    assignments
+        ``KEY=VALUE`` of each ``--set``.
+    flags
+        Values by dotted key; None for a flag that was not given.
+    """
     from cellfeat.config import load_settings, parse_assignment
     from cellfeat.heads.registry import HEADS
 
@@ -74,7 +96,7 @@ def resolve_settings(config: Path | None, assignments: Sequence[str], flags: dic
 
 
 def labels_flag(labels: str | None) -> dict[str, Any]:
-    """What ``--labels CSV|none`` says, by dotted key."""
+    """Give the settings of ``--labels CSV|none`` by dotted key."""
     return {
         "labels": {"file": None} if labels == "none" else None,
         "labels.file": labels if labels != "none" else None,
@@ -84,7 +106,13 @@ def labels_flag(labels: str | None) -> dict[str, Any]:
 def fold_flags(
     features: Path | None, folds: int | None, groups: str | None, seed: int | None, tune: int | None
 ) -> dict[str, Any]:
-    """The flags of `fold_options` by their dotted key."""
+    """Give the flags of `fold_options` by dotted key.
+
+    Parameters
+    ----------
+    features, folds, groups, seed, tune
+        The flags; None where one was not given.
+    """
     return {
         "extraction.output": features,
         "comparison.folds": folds,
@@ -95,22 +123,28 @@ def fold_flags(
 
 
 def evaluation_arguments(
-    settings: "Settings", labels: Path | None, observer: "StandingObserver", *, fresh: bool
+    settings: "Settings", labels: Path | None, observer: "ProgressObserver", *, fresh: bool
 ) -> dict[str, Any]:
-    """What `compare` and `fit` are both told of the evaluation."""
+    """Give the keyword arguments that `compare` and `fit` share.
+
+    Parameters
+    ----------
+    settings
+        The resolved settings.
+    labels
+        Table of labels that replace the extracted ones.
+    observer
+        Shows progress.
+    fresh
+        Whether predictions in the cache are ignored and replaced.
+    """
     from cellfeat.evaluation.cache import CACHE_FOLDER, FoldCache
+    from cellfeat.evaluation.design import Design
     from cellfeat.samples.manifest import label_by_id
 
-    wanted = settings.comparison
     return {
-        "folds": wanted.folds,
-        "groups": wanted.groups,
-        "random_state": wanted.seed,
-        "draws": wanted.draws,
-        "calibrate": wanted.calibrate,
-        "tune": wanted.tune,
+        "design": Design.from_settings(settings),
         "labels": label_by_id(settings.images, settings.labels, labels) if labels else None,
-        "cache": FoldCache(wanted.output / CACHE_FOLDER, is_fresh=fresh),
-        "progress": observer.fold_begins,
-        "say": observer.say,
+        "cache": FoldCache(settings.comparison.output / CACHE_FOLDER, is_fresh=fresh),
+        "hooks": observer.hooks(),
     }

@@ -22,12 +22,12 @@ if TYPE_CHECKING:
 @click.option(
     "--min-probability", type=click.FloatRange(0, 1), default=0.0, metavar="P", help="Abstain below this probability."
 )
-@click.option("--abstain-word", default="", metavar="WORD", help="What is written then; nothing by default.")
+@click.option("--abstain-word", default="", metavar="WORD", help="Written where the head abstains; nothing by default.")
 @click.option(
     "--coverage",
     type=click.FloatRange(0, 1, min_open=True, max_open=True),
     metavar="C",
-    help="Add a set of classes that holds the true one with probability C, for each class.",
+    help="Add the set of classes that cannot be ruled out: it holds the true class with probability C, class by class.",
 )
 def command(
     model: Path,
@@ -42,9 +42,9 @@ def command(
 ) -> None:
     """Label samples with a saved head: from a feature file, or straight from images.
 
-    Writes one line a sample, with the column names that the labels had in training. With --labels these are the rows
-    of the CSV, in its order, and each needs its images; without, whatever lies in the folder. What is left out is named
-    on stderr. The features of images are kept beside the predictions.
+    Writes one line a sample, with the column names of the training labels. With --labels the samples are the rows of
+    the CSV, in its order, and each needs its images; without, they are the images in the folder. Samples that are left
+    out are named on stderr. Features extracted from images are kept beside the predictions.
     """
     from cellfeat.evaluation.predict import predict
     from cellfeat.extraction.store import load_features
@@ -53,7 +53,7 @@ def command(
 
     check_source(features, images)
     if features and flags["labels"]:
-        raise click.UsageError("--labels goes with --images: the samples of --features stand in its file")
+        raise click.UsageError("--labels is for --images: a feature file names its own samples")
     if output.is_dir():
         raise click.UsageError(f"--output {output} is a folder; expected the name of a CSV file")
     bundle = load_bundle(model)
@@ -75,11 +75,11 @@ def command(
 def _seen_remarks(bundle: "Bundle", samples: "Features") -> "Iterator[str]":
     n_seen = int(bundle.has_seen(samples.samples.digests).sum())
     if n_seen:
-        yield f"{n_seen} of {len(samples)} samples have the very pixels of samples that the head was fitted on"
+        yield f"{n_seen} of {len(samples)} samples are exact duplicates of training samples"
 
 
 def _remarks(predictions: "Predictions", min_probability: float) -> "Iterator[str]":
-    from cellfeat.reporting.terminal import sets_phrase
+    from cellfeat.reporting.terminal.head import sizes_phrase
     from cellfeat.statistics.conformal import groups_needed
     from cellfeat.text import clean_lines, first_ten
 
@@ -93,8 +93,8 @@ def _remarks(predictions: "Predictions", min_probability: float) -> "Iterator[st
     if sets is None:
         return
     if predictions.is_read.any():
-        yield f"sets of coverage {sets.coverage:g}: {sets_phrase(sets.summary(predictions.is_read))}"
+        yield f"sets of coverage {sets.coverage:g}: {sizes_phrase(sets.summary(predictions.is_read))}"
     if sets.unlimited:
         yield clean_lines(
-            f"in every set, for want of {groups_needed(sets.coverage)} groups: {first_ten(sets.unlimited)}"
+            f"always included: fewer than {groups_needed(sets.coverage)} groups of {first_ten(sets.unlimited)}"
         )

@@ -1,4 +1,4 @@
-"""What the user sees while heads are evaluated: which head is at which fold, and how the heads stand so far."""
+"""What the user sees while heads are evaluated: the current fold, and the scores of the heads so far."""
 
 from types import TracebackType
 from typing import TYPE_CHECKING
@@ -10,10 +10,11 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from cellfeat.text import clean_lines
 
 if TYPE_CHECKING:
+    from cellfeat.evaluation.hooks import Hooks
     from cellfeat.evaluation.results import HeadResult, Outcome
 
 
-class StandingObserver:
+class ProgressObserver:
     """Shows the heads finished so far above a progress bar; where stderr is no terminal, a line a head."""
 
     def __init__(self, console: Console | None = None) -> None:
@@ -26,7 +27,7 @@ class StandingObserver:
         self._results: list[HeadResult] = []
         self._said: set[str] = set()
 
-    def __enter__(self) -> "StandingObserver":
+    def __enter__(self) -> "ProgressObserver":
         return self
 
     def __exit__(
@@ -36,8 +37,14 @@ class StandingObserver:
         if self._live.is_started:
             self._live.stop()
 
+    def hooks(self) -> "Hooks":
+        """Give the functions that an evaluation calls."""
+        from cellfeat.evaluation.hooks import Hooks
+
+        return Hooks(say=self.say, progress=self.fold_begins, outcome=self.head_done)
+
     def fold_begins(self, head: str, fold: int, n_done: float, n_total: int) -> None:
-        """Show which head is at which fold, or at all samples, which is fold 0."""
+        """Show the fold that a head has reached; parameters as in `cellfeat.evaluation.hooks.Progress`."""
         description = clean_lines(f"{head}, fold {fold}" if fold else f"{head}, all samples")
         self._progress.update(self._task, description=description, completed=n_done, total=n_total)
         if self._console.is_terminal:
@@ -45,7 +52,7 @@ class StandingObserver:
             self._live.start()
 
     def head_done(self, outcome: "Outcome") -> None:
-        """Take the head's result into the standings."""
+        """Add a head's result to the table."""
         from cellfeat.evaluation.results import HeadFailure
 
         if isinstance(outcome, HeadFailure):
@@ -56,7 +63,7 @@ class StandingObserver:
             self.say(_line(outcome))
 
     def _view(self) -> RenderableType:
-        from cellfeat.reporting.terminal import render_standings
+        from cellfeat.reporting.terminal.comparison import render_standings
 
         return Group(render_standings(self._results), self._progress) if self._results else self._progress
 
@@ -65,12 +72,12 @@ class StandingObserver:
         self._console.print(clean_lines(line), markup=False)
 
     def say_once(self, line: str) -> None:
-        """Print a line, unless it was printed so before: what is true of every set of folds is told for the first."""
+        """Print a line unless it was printed before, so that remarks about every set of folds appear once."""
         if line not in self._said:
             self._said.add(line)
             self.say(line)
 
 
 def _line(result: "HeadResult") -> str:
-    folds = f"; {result.n_cached} of {result.metrics['folds']} folds from an earlier run" if result.n_cached else ""
+    folds = f"; {result.n_cached} of {result.design.folds} folds from an earlier run" if result.n_cached else ""
     return f"{result.line()}{folds}"

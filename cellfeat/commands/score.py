@@ -23,15 +23,15 @@ if TYPE_CHECKING:
 @click.option(
     "--groups",
     metavar="auto|copies|none|COLUMN|CSV",
-    help="Which samples err together, for the interval; as at fitting by default.",
+    help="Which samples are statistically dependent, for the interval; default: as at fitting.",
 )
 @click.option(
     "--fitted-on",
     type=click.Path(path_type=Path),
     metavar="FEATURES",
-    help="Feature file that the head was fitted on: near copies of its samples are left out, too.",
+    help="Feature file that the head was fitted on: near copies of its samples are excluded too.",
 )
-@click.option("--fitted-images", type=click.Path(path_type=Path), help="Where its images are now, if they have moved.")
+@click.option("--fitted-images", type=click.Path(path_type=Path), help="Folder of its images, if they have moved.")
 @click.option("--output", type=click.Path(path_type=Path), help="Folder of what is found; default: MODEL_on_LABELS.")
 def command(
     model: Path,
@@ -46,11 +46,10 @@ def command(
 ) -> None:
     """Score a saved head on labelled samples that were held out, from a feature file or straight from images.
 
-    Samples with the very pixels of some that the head was fitted on are left out; with --fitted-on so are near copies:
-    crops of one field that overlap, and pictures that are another one turned or mirrored. The score stands beside the
-    one out of fold, and is told whether the two differ.
+    Exact duplicates of training samples are excluded; with --fitted-on so are near copies: overlapping crops of one
+    field, and pictures that are another one turned or mirrored. The score is compared with the out-of-fold score.
 
-    Writes metrics.json, the predictions and pictures; the features of images are kept with them.
+    Writes metrics.json, the predictions and figures; features extracted from images are kept with them.
     """
     from cellfeat.evaluation.held_out import score_held_out
     from cellfeat.extraction.store import load_features
@@ -79,10 +78,11 @@ def _default_folder(model: Path, samples: Path) -> Path:
 
 def _print(found: "HeldOut") -> None:
     from cellfeat.commands.console import print_table
-    from cellfeat.reporting.terminal import held_out_details, held_out_lines, render_classes
+    from cellfeat.reporting.terminal.head import render_classes
+    from cellfeat.reporting.terminal.held_out import held_out_details, held_out_lines
 
     click.echo("\n".join([*held_out_lines(found), ""]))
-    print_table(render_classes(found.result))
+    print_table(render_classes(found))
     click.echo("\n".join(["", *held_out_details(found)]))
 
 
@@ -90,7 +90,7 @@ def _labels(bundle: "Bundle", file: Path | None, column: str | None) -> dict[str
     """Read labels by id, and check before any work that the head can be scored on them."""
     import numpy as np
 
-    from cellfeat.evaluation.held_out import check_labels
+    from cellfeat.evaluation.held_out_checks import check_labels
     from cellfeat.heads.bundle import settings_of
     from cellfeat.samples.manifest import label_by_id
 
@@ -107,7 +107,7 @@ def _labels(bundle: "Bundle", file: Path | None, column: str | None) -> dict[str
 
 def _extracted(bundle: "Bundle", images: Path, folder: Path, groups: str | None, **flags: Any) -> "Features":
     from cellfeat.evaluation.groups import check_groups
-    from cellfeat.evaluation.held_out import check_labels
+    from cellfeat.evaluation.held_out_checks import check_labels
 
     def check(manifest: "Manifest") -> None:
         # Told now, and not after the extraction.
@@ -122,7 +122,7 @@ def _extracted(bundle: "Bundle", images: Path, folder: Path, groups: str | None,
 def _near_copies(
     bundle: "Bundle", fitted: "Features", fitted_images: Path | None, samples: "Features", images: Path | None
 ) -> "NDArray[np.bool_]":
-    from cellfeat.evaluation.held_out import near_copies_of_fitted
+    from cellfeat.evaluation.fitted_copies import near_copies_of_fitted
 
     return near_copies_of_fitted(
         bundle,

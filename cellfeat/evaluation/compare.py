@@ -1,44 +1,37 @@
-"""Heads on the same folds: each one's result as it comes, and at the end what can be said about the differences."""
+"""Heads compared on the same samples, folds and bootstrap draws."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import replace
-from itertools import combinations
-from typing import Literal
+from collections.abc import Mapping, Sequence
 
-from cellfeat.errors import ConfigError, HeadError
+from cellfeat.errors import ConfigError
 from cellfeat.evaluation.cache import FoldCache
-from cellfeat.evaluation.cross_validation import Progress, evaluate, fold_observer
+from cellfeat.evaluation.cross_validation import fold_observer
+from cellfeat.evaluation.design import Design
+from cellfeat.evaluation.differences import HeadDifference, all_differences
+from cellfeat.evaluation.each_head import each_head
 from cellfeat.evaluation.head_run import HeadRun, HeadSettings
-from cellfeat.evaluation.results import Comparison, HeadDifference, HeadFailure, HeadResult, Outcome
-from cellfeat.evaluation.task import Design, Task, prepare
+from cellfeat.evaluation.hooks import SILENT, Hooks
+from cellfeat.evaluation.results import Comparison, HeadResult
+from cellfeat.evaluation.scoring import evaluate
+from cellfeat.evaluation.task import Task, prepare
 from cellfeat.evaluation.tuning import Tuner
 from cellfeat.extraction.store import Features
 from cellfeat.heads.registry import HEADS, make_head
-from cellfeat.statistics.bootstrap import GroupBootstrap
-from cellfeat.statistics.intervals import LEVEL
-from cellfeat.statistics.significance import holm
+from cellfeat.statistics.intervals import LEVEL, Difference
 
 
 def compare(
     features: Features,
-    *,
     heads: Sequence[str],
+    *,
+    design: Design | None = None,
     settings: Mapping[str, HeadSettings] | None = None,
-    folds: int = 5,
-    groups: str = "auto",
-    random_state: int = 0,
-    draws: int = 2000,
-    calibrate: Literal["temperature", "none"] = "temperature",
-    tune: int = 0,
     labels: Mapping[str, str] | None = None,
     cache: FoldCache | None = None,
-    progress: Progress | None = None,
-    say: Callable[[str], None] = lambda _line: None,
-    on_outcome: Callable[[Outcome], None] = lambda _outcome: None,
+    hooks: Hooks = SILENT,
 ) -> Comparison:
     """Evaluate heads on the same grouped, stratified folds and compare them pair by pair.
 
-    Samples without a label or without an embedding are left out and counted.
+    Samples without a label or without an embedding are excluded and counted.
 
     Parameters
     ----------
@@ -46,110 +39,109 @@ def compare(
         Embeddings, labels and groups.
     heads
         Names from `HEADS`.
+    design
+        How the heads are evaluated; None for the defaults.
     settings
-        Parameters by head; those not given keep their defaults.
-    folds, groups, random_state, draws, calibrate, tune
-        See `Design`.
+        Parameters of the heads, by head; the others keep their defaults.
     labels
-        Label by sample id, instead of the labels in the feature file; samples it lacks count as unlabelled.
+        Label by sample id, instead of the labels in the feature file; samples that it lacks count as unlabelled.
     cache
-        Where outcomes of folds are kept and found again; None computes all and keeps nothing.
-    progress
-        Told of each fold that begins.
-    say
-        Told what is strange about the groups (see `sample_groups`), and what tuning will cost: the fits before any is
-        made, and about how long they will take after a head's first.
-    on_outcome
-        Given each head's result, or failure, as soon as it is there.
+        Where predictions of folds are kept and found again; None computes all of them.
+    hooks
+        Functions that are called while the heads are evaluated.
 
     Returns
     -------
-    comparison
-        Of all heads; after Ctrl-C, of those that were finished by then, if any was: see `Comparison.is_complete`.
+    Comparison
+        Of all heads; after Ctrl-C, of those that were finished: see `Comparison.is_complete`.
 
     Raises
     ------
     UnknownNameError
-        If a head, or the column named by `groups`, does not exist.
+        If a head, or the column named by the design's `groups`, does not exist.
     ConfigError
-        If no heads are given, or one twice.
+        If no heads are given, or one of them twice.
     HeadError
         If a head does not take its settings, or all heads fail.
     ManifestError
         If `labels` has an id that the features lack.
     SplitError
-        If the samples cannot be split as asked.
+        If the samples cannot be split as the design asks.
     """
     settings = settings or {}
     check_heads(heads, settings)
-    design = Design(folds, groups, random_state, draws, calibrate, tune)
-    task = prepare(features, design, labels=labels, say=say)
-    if tune:
-        for head in heads:
-            say(Tuner(HeadRun(task, head, None), settings.get(head, {})).cost())
-    outcomes: list[Outcome] = []
-    try:
-        for outcome in iter_results(task, heads, settings, cache=cache, progress=progress, say=say):
-            outcomes.append(outcome)
-            on_outcome(outcome)
-    except KeyboardInterrupt:
-        if not any(isinstance(outcome, HeadResult) for outcome in outcomes):
-            raise
-        unfinished = [HeadFailure(head, f"{head} was interrupted before it was finished") for head in heads]
-        return replace(conclude(task, [*outcomes, *unfinished[len(outcomes) :]]), is_complete=False)
-    return conclude(task, outcomes)
+    task = prepare(features, design or Design(), labels=labels, say=hooks.say)
+    return compare_on(task, heads, settings, cache=cache, hooks=hooks)
 
 
-def iter_results(
+def compare_on(
     task: Task,
     heads: Sequence[str],
     settings: Mapping[str, HeadSettings],
     *,
     cache: FoldCache | None = None,
-    progress: Progress | None = None,
-    say: Callable[[str], None] = lambda _line: None,
-) -> Iterator[Outcome]:
-    """Evaluate one head after the other; a head that fails is reported and does not stop the others."""
-    n_total = len(heads) * len(task.folds)
-    for number, head in enumerate(heads):
-        on_fold = fold_observer(head, number * len(task.folds), n_total, progress)
-        try:
-            yield evaluate(task, head, settings.get(head, {}), cache=cache, on_fold=on_fold, say=say)
-        except HeadError as error:
-            yield HeadFailure(head, str(error))
+    hooks: Hooks = SILENT,
+) -> Comparison:
+    """Compare heads on samples and folds that are prepared already.
 
-
-def conclude(task: Task, outcomes: Sequence[Outcome]) -> Comparison:
-    """Rank the heads that are finished and compare each pair.
+    Parameters
+    ----------
+    task
+        Samples and folds.
+    heads, settings, cache, hooks
+        As for `compare`.
 
     Raises
     ------
     HeadError
-        If no head could be evaluated.
+        If all heads fail.
     """
-    results = [outcome for outcome in outcomes if isinstance(outcome, HeadResult)]
-    failures = [outcome for outcome in outcomes if isinstance(outcome, HeadFailure)]
-    if not results:
-        raise HeadError("no head could be evaluated: " + "; ".join(failure.reason for failure in failures))
-    results.sort(key=lambda result: -result.balanced_accuracy)
+    if task.design.tune:
+        for head in heads:
+            hooks.say(Tuner(HeadRun(task, head, None), settings.get(head, {})).cost())
+    n_folds, n_total = len(task.folds), len(heads) * len(task.folds)
+
+    def result_of(head: str) -> HeadResult:
+        on_fold = fold_observer(head, heads.index(head) * n_folds, n_total, hooks)
+        return evaluate(task, head, settings.get(head), cache=cache, hooks=hooks, on_fold=on_fold)
+
+    finished = each_head(heads, result_of, hooks.outcome)
+    results = tuple(sorted(finished.results, key=lambda result: -result.balanced_accuracy))
     return Comparison(
         classes=task.classes,
         counts=task.counts,
         design=task.design,
         provenance=task.provenance,
-        results=tuple(results),
-        failures=tuple(failures),
-        differences=tuple(_all_differences(task.bootstrap, results)),
+        results=results,
+        failures=finished.failures,
+        differences=_differences(task, results),
+        is_complete=finished.is_complete,
     )
 
 
+def _differences(task: Task, results: Sequence[HeadResult]) -> tuple[HeadDifference, ...]:
+    predicted = {result.head: result.predictions["predicted"] for result in results}
+
+    def difference(better: str, worse: str) -> Difference:
+        return task.bootstrap.difference(predicted[better], predicted[worse], level=LEVEL)
+
+    return all_differences(HeadDifference, list(predicted), difference)
+
+
 def check_heads(heads: Sequence[str], settings: Mapping[str, HeadSettings]) -> None:
-    """Find a misspelt head or setting before the first fold is fitted, not after minutes.
+    """Find a misspelt head or setting before the first fold is fitted.
+
+    Parameters
+    ----------
+    heads
+        Names from `HEADS`.
+    settings
+        Parameters by head.
 
     Raises
     ------
     ConfigError, UnknownNameError, HeadError
-        As for `compare`.
+        As `compare`.
     """
     if not heads:
         raise ConfigError("heads: expected one or more names, got none")
@@ -159,16 +151,3 @@ def check_heads(heads: Sequence[str], settings: Mapping[str, HeadSettings]) -> N
         HEADS[head]
     for head in heads:
         make_head(head, settings.get(head, {}), n_views=1, random_state=0)
-
-
-def _all_differences(bootstrap: GroupBootstrap, results: Sequence[HeadResult]) -> list[HeadDifference]:
-    pairs = list(combinations(results, 2))
-    differences = [
-        bootstrap.difference(better.predictions["predicted"], worse.predictions["predicted"], level=LEVEL)
-        for better, worse in pairs
-    ]
-    adjusted = holm([difference.p_value for difference in differences])
-    return [
-        HeadDifference(better.head, worse.head, difference, p)
-        for (better, worse), difference, p in zip(pairs, differences, adjusted, strict=True)
-    ]

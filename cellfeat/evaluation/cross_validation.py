@@ -1,90 +1,145 @@
-"""One head over all folds: fitted on the others, asked about each, and all that it said scored together."""
+"""One head over all folds: fitted on the other folds, it predicts each fold.
+
+Predicting and scoring are two steps: `out_of_fold` gives the probabilities, `cellfeat.evaluation.scoring.score` their
+scores.
+"""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field
 from functools import partial
-from typing import Protocol
+from typing import Any
 
 import numpy as np
 
 from cellfeat.errors import HeadError, WriteError
 from cellfeat.evaluation.cache import FoldCache, FoldOutcome
 from cellfeat.evaluation.head_run import HEAD_FAILURES, HeadRun, HeadSettings, resolved_settings
-from cellfeat.evaluation.results import HeadResult
-from cellfeat.evaluation.scoring import score
+from cellfeat.evaluation.head_scores import ChosenSettings, Tuning
+from cellfeat.evaluation.hooks import SILENT, Hooks
+from cellfeat.evaluation.results import Seconds
 from cellfeat.evaluation.task import Task
-from cellfeat.evaluation.tuning import Choice, Tuner, tuning_record
+from cellfeat.evaluation.tuning import Tuner, tuning_of
 from cellfeat.types import Floats
 
 FoldObserver = Callable[[int, float], None]
-"""Told the number of the fold at hand, and the share of it that is done."""
+"""Receives the number of the fold at hand, from 1, and the share of it that is done."""
 
 
-class Progress(Protocol):
-    """Told each time a head begins with a fold, and of each fit that tunes it there."""
-
-    def __call__(self, head: str, fold: int, n_done: float, n_total: int) -> None:
-        """Take note that `head` is at `fold`, and that `n_done` of `n_total` folds over all heads are finished.
-
-        Folds are counted from 1; fold 0 is all samples, which `fit` counts as one fold more.
-        """
-        ...
+def ignore_fold(_fold: int, _share: float) -> None:
+    """Drop the report of a fold."""
 
 
-def evaluate(
+@dataclass(frozen=True)
+class OutOfFold:
+    """What one head predicts for samples that it was not fitted on.
+
+    Attributes
+    ----------
+    head
+        Name of the head.
+    probabilities
+        As the head gives them, in the order of the samples, shape ``(n_samples, n_classes)``.
+    settings
+        Every parameter of the head, including defaults, as given before any tuning.
+    seconds
+        What fitting, predicting and tuning took.
+    tuning
+        What tuning chose in each fold; None where nothing was tuned.
+    n_cached
+        Folds that came from the cache.
+    """
+
+    head: str
+    probabilities: Floats
+    settings: dict[str, Any] = field(default_factory=dict)
+    seconds: Seconds = field(default_factory=Seconds)
+    tuning: Tuning | None = None
+    n_cached: int = 0
+
+
+def out_of_fold(
     task: Task,
     head: str,
-    settings: HeadSettings,
+    settings: HeadSettings | None = None,
     *,
     cache: FoldCache | None = None,
-    on_fold: FoldObserver = lambda _fold, _share: None,
-    say: Callable[[str], None] = lambda _line: None,
-) -> HeadResult:
-    """Predict each fold by a head fitted on the others, and score all predictions together.
+    hooks: Hooks = SILENT,
+    on_fold: FoldObserver = ignore_fold,
+) -> OutOfFold:
+    """Predict each fold by a head that was fitted on the other folds.
 
-    Where the design says so, the head's settings are first looked for in the training part of each fold.
+    Where the design asks for tuning, settings are first chosen inside the training part of each fold.
 
     Parameters
     ----------
-    cache, say
-        As for `compare`.
+    task
+        Samples and folds.
+    head
+        Name from `HEADS`.
+    settings
+        Parameters of the head; the others keep their defaults.
+    cache
+        Where predictions of folds are kept and found again; None computes all of them.
+    hooks
+        Receives what tuning will cost.
     on_fold
-        Told the number, from 1, of the fold at hand, and the share of it that is done.
+        Receives each fold that begins.
 
     Raises
     ------
     HeadError
-        If the head fails in a fold; the message says in which, and why.
+        If the head fails in a fold; the message names the fold and the reason.
     """
     run = HeadRun(task, head, cache)
-    return evaluate_run(run, Tuner(run, settings, say), on_fold)
+    return out_of_fold_of(run, Tuner(run, settings or {}, hooks.say), on_fold)
 
 
-def evaluate_run(run: HeadRun, tuner: Tuner, on_fold: FoldObserver) -> HeadResult:
-    """Do what `evaluate` does, with what looks for the head's settings in hand."""
-    task, head = run.task, run.head
-    choices, outcomes = [], []
-    for number, fold in enumerate(task.folds, start=1):
-        on_fold(number, 0)
-        try:
-            settings = tuner.given
-            if tuner.has_choice:
-                choices.append(tuner.choose(fold.train, partial(on_fold, number)))
-                settings = {**settings, **choices[-1].settings}
-            outcomes.append(run.outcome(settings, fold))
-        except WriteError:  # of the cache, and no fault of the head
-            raise
-        except HEAD_FAILURES as error:
-            raise HeadError(
-                f"{head} failed in fold {number} of {len(task.folds)}: {type(error).__name__}: {error}"
-            ) from error
-    result = score(task, head, _pooled(task, outcomes))
-    record = {
-        "seconds": _seconds(outcomes, choices),
-        "settings": resolved_settings(task, head, tuner.given),
-        "tuning": tuning_record(choices) if choices else None,
-    }
-    return replace(result, metrics=result.metrics | record, n_cached=run.n_cached)
+def out_of_fold_of(run: HeadRun, tuner: Tuner, on_fold: FoldObserver) -> OutOfFold:
+    """Do what `out_of_fold` does, for a caller that goes on to use the run and its tuner.
+
+    Parameters
+    ----------
+    run
+        The head on its task.
+    tuner
+        Chooses its settings.
+    on_fold
+        As for `out_of_fold`.
+
+    Raises
+    ------
+    HeadError
+        As `out_of_fold`.
+    """
+    choices: list[ChosenSettings] = []
+    outcomes = [_fold_outcome(run, tuner, number, choices, on_fold) for number in range(1, len(run.task.folds) + 1)]
+    return OutOfFold(
+        head=run.head,
+        probabilities=_pooled(run.task, outcomes),
+        settings=resolved_settings(run.task, run.head, tuner.given),
+        seconds=_seconds(outcomes, choices),
+        tuning=tuning_of(choices),
+        n_cached=run.n_cached,
+    )
+
+
+def _fold_outcome(
+    run: HeadRun, tuner: Tuner, number: int, choices: list[ChosenSettings], on_fold: FoldObserver
+) -> FoldOutcome:
+    """Predict fold `number`; a choice of settings is added to `choices`."""
+    fold, settings = run.task.folds[number - 1], tuner.given
+    on_fold(number, 0)
+    try:
+        if tuner.has_choice:
+            choices.append(tuner.choose(fold.train, partial(on_fold, number)))
+            settings = {**settings, **choices[-1].settings}
+        return run.outcome(settings, fold)
+    except WriteError:  # the cache cannot be written: not a fault of the head
+        raise
+    except HEAD_FAILURES as error:
+        raise HeadError(
+            f"{run.head} failed in fold {number} of {len(run.task.folds)}: {type(error).__name__}: {error}"
+        ) from error
 
 
 def _pooled(task: Task, outcomes: Sequence[FoldOutcome]) -> Floats:
@@ -95,28 +150,30 @@ def _pooled(task: Task, outcomes: Sequence[FoldOutcome]) -> Floats:
     return raw
 
 
-def _seconds(outcomes: Sequence[FoldOutcome], choices: Sequence[Choice]) -> dict[str, float]:
-    """What each kind of work took over all folds."""
-    return {
-        "fit": sum(outcome.fit_seconds for outcome in outcomes),
-        "predict": sum(outcome.predict_seconds for outcome in outcomes),
-        "tune": sum(choice.seconds for choice in choices),
-    }
+def _seconds(outcomes: Sequence[FoldOutcome], choices: Sequence[ChosenSettings]) -> Seconds:
+    return Seconds(
+        fit=sum(outcome.fit_seconds for outcome in outcomes),
+        predict=sum(outcome.predict_seconds for outcome in outcomes),
+        tune=sum(choice.seconds for choice in choices),
+    )
 
 
-def fold_observer(head: str, n_before: int, n_total: int, progress: Progress | None) -> FoldObserver:
-    """Pass on what one head is at, counted over the folds of all heads.
+def fold_observer(head: str, n_before: int, n_total: int, hooks: Hooks) -> FoldObserver:
+    """Report the progress of one head, counted over the folds of all heads.
 
     Parameters
     ----------
+    head
+        Name of the head.
     n_before
         Folds of the heads before this one.
     n_total
-        Folds of all heads; where there is a fit on all samples, it is the last of them.
+        Folds of all heads; a fit on all samples is the last of them.
+    hooks
+        Receives the progress.
     """
 
     def report(fold: int, share: float) -> None:
-        if progress is not None:
-            progress(head, fold, n_before + (fold or n_total) - 1 + share, n_total)
+        hooks.progress(head, fold, n_before + (fold or n_total) - 1 + share, n_total)
 
     return report

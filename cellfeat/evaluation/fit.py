@@ -1,19 +1,21 @@
 """The head that is kept: evaluated out of fold, then fitted on all samples."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-from typing import Literal
 
 import numpy as np
 
 from cellfeat.evaluation.cache import FoldCache
 from cellfeat.evaluation.compare import check_heads
-from cellfeat.evaluation.cross_validation import Progress, evaluate_run, fold_observer
+from cellfeat.evaluation.cross_validation import FoldObserver, fold_observer, out_of_fold_of
+from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.head_run import HeadRun, HeadSettings, new_head, resolved_settings
+from cellfeat.evaluation.hooks import SILENT, Hooks
 from cellfeat.evaluation.results import HeadResult
-from cellfeat.evaluation.task import Design, Task, prepare
-from cellfeat.evaluation.tuning import Choice, Tuner
+from cellfeat.evaluation.scoring import score
+from cellfeat.evaluation.task import Task, prepare
+from cellfeat.evaluation.tuning import Tuner
 from cellfeat.extraction.store import Features
 from cellfeat.heads.bundle import Bundle
 from cellfeat.heads.registry import head_inputs
@@ -25,65 +27,66 @@ def fit(
     features: Features,
     head: str,
     *,
+    design: Design | None = None,
     settings: HeadSettings | None = None,
-    folds: int = 5,
-    groups: str = "auto",
-    random_state: int = 0,
-    draws: int = 2000,
-    calibrate: Literal["temperature", "none"] = "temperature",
-    tune: int = 0,
     labels: Mapping[str, str] | None = None,
     cache: FoldCache | None = None,
-    progress: Progress | None = None,
-    say: Callable[[str], None] = lambda _line: None,
+    hooks: Hooks = SILENT,
 ) -> tuple[Bundle, HeadResult]:
     """Evaluate one head out of fold, then fit it on all labelled samples.
 
     Parameters
     ----------
+    features
+        Embeddings, labels and groups.
     head
         Name from `HEADS`.
+    design
+        How the head is evaluated; None for the defaults.
     settings
-        Its parameters; those not given keep their defaults.
-    features, folds, groups, random_state, draws, calibrate, tune, labels, cache, progress, say
-        As for `compare`.
+        Its parameters; the others keep their defaults.
+    labels, cache, hooks
+        As for `cellfeat.compare`.
 
     Returns
     -------
     bundle
-        The fitted head, with its out-of-fold scores and all that prediction needs; its temperature is fitted on the
-        out-of-fold probabilities of all folds.
+        The fitted head with its out-of-fold scores and everything that prediction needs. Its temperature is fitted to
+        the out-of-fold probabilities of all folds.
     result
-        The evaluation: it tells how heads fitted on other folds do, each on ``(folds - 1) / folds`` of the samples and,
-        where they are tuned, each with the settings found there. Those of the bundle are found on all samples.
+        The evaluation of heads that were fitted on ``(folds - 1) / folds`` of the samples each, with the settings found
+        there where they are tuned. The settings of the bundle are found on all samples.
 
     Raises
     ------
     UnknownNameError, HeadError, ManifestError, SplitError
-        As for `compare`; also HeadError if the head fails in any fold.
+        As `cellfeat.compare`; also HeadError if the head fails in any fold.
     """
-    settings = settings or {}
+    design, settings = design or Design(), settings or {}
     check_heads([head], {head: settings})
-    design = Design(folds, groups, random_state, draws, calibrate, tune)
-    task = prepare(features, design, labels=labels, say=say)
+    task = prepare(features, design, labels=labels, say=hooks.say)
     run = HeadRun(task, head, cache)
-    tuner = Tuner(run, settings, say, on_all=True)
-    if tune:
-        say(tuner.cost())
-    on_fold = fold_observer(head, 0, folds + 1, progress)
-    result = evaluate_run(run, tuner, on_fold)
+    tuner = Tuner(run, settings, hooks.say, on_all=True)
+    if design.tune:
+        hooks.say(tuner.cost())
+    on_fold = fold_observer(head, 0, design.folds + 1, hooks)
+    result = score(task, out_of_fold_of(run, tuner, on_fold))
     on_fold(0, 0)
     if tuner.has_choice:
-        choice = tuner.choose(np.arange(len(task.y)), partial(on_fold, 0))
-        settings = {**settings, **choice.settings}
-        result = _with_final_settings(task, result, settings, choice)
+        result, settings = _tuned_on_all(result, tuner, task, on_fold)
     return _fit_all(task, features, result, settings), result
 
 
-def _with_final_settings(task: Task, result: HeadResult, settings: HeadSettings, choice: Choice) -> HeadResult:
-    tuning = result.metrics["tuning"] | {"final": choice.settings}
-    resolved = resolved_settings(task, result.head, settings)
-    return replace(result, metrics=result.metrics | {"settings": resolved, "tuning": tuning})
+def _tuned_on_all(
+    result: HeadResult, tuner: Tuner, task: Task, on_fold: FoldObserver
+) -> tuple[HeadResult, HeadSettings]:
+    """Find the settings for all samples, and record them in the result."""
+    choice = tuner.choose(np.arange(len(task.y)), partial(on_fold, 0))
+    settings = {**tuner.given, **choice.settings}
+    assert result.scores.tuning is not None
+    tuning = replace(result.scores.tuning, final=choice.settings)
+    scores = replace(result.scores, tuning=tuning)
+    return replace(result, scores=scores, settings=resolved_settings(task, result.head, settings)), settings
 
 
 def _fit_all(task: Task, features: Features, result: HeadResult, settings: HeadSettings) -> Bundle:
@@ -97,9 +100,9 @@ def _fit_all(task: Task, features: Features, result: HeadResult, settings: HeadS
         fingerprint=features.fingerprint,
         recipe=dict(features.recipe),
         settings=dict(settings),
-        scores=result.metrics,
+        scores=result.record(),
         provenance=dict(features.provenance) | {"fitted": fitted},
-        temperature=result.metrics["temperature"],
+        temperature=result.scores.calibration.temperature,
         class_scores=result.class_scores,
         seen=SeenSamples.of(features.samples.digests[task.rows]),
         n_views=task.embeddings.shape[1],

@@ -19,14 +19,14 @@ from cellfeat.types import Floats
 HeadSettings = Mapping[str, Any]
 
 HEAD_FAILURES = (CellfeatError, ValueError, ArithmeticError, RuntimeError, MemoryError)
-"""What a head may raise on data it cannot fit: scikit-learn's refusals, torch's errors, no convergence, no memory.
+"""Exceptions of a head on data that it cannot fit: scikit-learn's refusals, torch's errors, no convergence, no memory.
 
-Anything else, a TypeError above all, is a bug in the head and is not hidden.
+Anything else, such as a TypeError, is a bug in the head and is not hidden.
 """
 
 
 class HeadRun:
-    """One head on one task, with whatever settings and fold: each outcome from the cache, or computed and kept there.
+    """One head on one task. Each fold's predictions come from the cache, or are computed and kept there.
 
     Parameters
     ----------
@@ -35,12 +35,12 @@ class HeadRun:
     head
         Name of the head.
     cache
-        Where outcomes are kept; None computes all and keeps nothing.
+        Where predictions are kept; None computes all of them.
 
     Attributes
     ----------
     n_cached
-        Outcomes that were found in the cache.
+        Folds that were found in the cache.
     """
 
     def __init__(self, task: Task, head: str, cache: FoldCache | None) -> None:
@@ -48,7 +48,20 @@ class HeadRun:
         self.n_cached = 0
 
     def outcome(self, settings: HeadSettings, fold: Fold) -> FoldOutcome:
-        """Give the outcome of a fold of the task, computed only where no earlier run has left it."""
+        """Predict a fold of the task, unless an earlier run has left its predictions in the cache.
+
+        Parameters
+        ----------
+        settings
+            Parameters of the head.
+        fold
+            The fold.
+
+        Raises
+        ------
+        HeadError
+            As `compute`.
+        """
         keys = self.keys(settings)
         if self.cache is None or not keys.can_be_cached:
             return self.compute(settings, fold)
@@ -62,7 +75,14 @@ class HeadRun:
         return outcome
 
     def compute(self, settings: HeadSettings, fold: Fold) -> FoldOutcome:
-        """Fit on the training part of any fold and predict its test part.
+        """Fit on the training part of a fold and predict its test part.
+
+        Parameters
+        ----------
+        settings
+            Parameters of the head.
+        fold
+            Any split of the task's samples.
 
         Raises
         ------
@@ -79,22 +99,38 @@ class HeadRun:
         return FoldOutcome(probabilities, fitted - start, predicted - fitted)
 
     def keys(self, settings: HeadSettings) -> HeadKeys:
-        """What outcomes with these settings are named by in the cache."""
+        """Keys under which the cache holds predictions with these settings."""
         return HeadKeys(self.task, self.head, new_head(self.task, self.head, settings))
 
     @cached_property
     def _inputs(self) -> Floats:
-        # The mean over views of all samples takes seconds, and a run that finds all in the cache never needs it.
+        # The mean over views takes seconds, and a run that finds every fold in the cache never needs it.
         return head_inputs(self.head, self.task.embeddings)
 
 
 def new_head(task: Task, head: str, settings: HeadSettings) -> Any:
-    """Build an unfitted head as the task's features and seed ask."""
+    """Build an unfitted head for the views and the seed of a task.
+
+    Parameters
+    ----------
+    task
+        The samples.
+    head
+        Name of the head.
+    settings
+        Its parameters.
+    """
     return make_head(head, settings, n_views=task.embeddings.shape[1], random_state=task.design.random_state)
 
 
 def resolved_settings(task: Task, head: str, settings: HeadSettings) -> dict[str, Any]:
-    """Every parameter of the head, defaults included: a default may change, a record may not."""
+    """Give every parameter of a head, including defaults, so that a record stays true when a default changes.
+
+    Parameters
+    ----------
+    task, head, settings
+        As for `new_head`.
+    """
     return plain_params(new_head(task, head, settings).get_params(deep=False))
 
 

@@ -1,7 +1,7 @@
-"""Would more images help? Heads fitted on growing parts of the training samples, each scored on the same test parts."""
+"""Learning curves: heads fitted on growing parts of the training samples, each scored on the same test parts."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
@@ -9,14 +9,14 @@ import pandas as pd
 
 from cellfeat.errors import ConfigError, HeadError
 from cellfeat.evaluation.cache import FoldCache
-from cellfeat.evaluation.cross_validation import evaluate
+from cellfeat.evaluation.each_head import each_head
 from cellfeat.evaluation.folds import Fold, thinned_rows
 from cellfeat.evaluation.head_run import HeadSettings
-from cellfeat.evaluation.results import HeadFailure, HeadResult
-from cellfeat.evaluation.task import Provenance, Task
+from cellfeat.evaluation.hooks import Say, ignore_line
+from cellfeat.evaluation.results import HeadFailure, HeadResult, Provenance
+from cellfeat.evaluation.scoring import evaluate
+from cellfeat.evaluation.task import Task
 from cellfeat.statistics.intervals import LEVEL, Difference
-
-SCORE_AND_INTERVAL = ("balanced_accuracy", "ci_low", "ci_high")
 
 
 @dataclass(frozen=True)
@@ -26,13 +26,13 @@ class LearningCurve:
     Attributes
     ----------
     head
-        Its name.
+        Name of the head.
     fractions
-        Ascending.
+        Parts of the training samples, ascending.
     n_train
-        Training samples at each fraction, the mean over the folds.
+        Training samples at each fraction, averaged over the folds.
     results
-        What it scored at each.
+        The result at each fraction.
     gain
         By how much the last fraction exceeds the one before it, paired over samples.
     """
@@ -43,15 +43,25 @@ class LearningCurve:
     results: tuple[HeadResult, ...]
     gain: Difference
 
+    def points(self) -> list[dict[str, Any]]:
+        """Fraction, training samples, balanced accuracy and its interval of each point."""
+        points = zip(self.fractions, self.n_train, (result.scores.overall for result in self.results), strict=True)
+        return [
+            {
+                "fraction": fraction,
+                "n_train": n_train,
+                "balanced_accuracy": overall.balanced_accuracy,
+                "ci_low": overall.interval.low,
+                "ci_high": overall.interval.high,
+            }
+            for fraction, n_train, overall in points
+        ]
+
     def record(self) -> dict[str, Any]:
         """Plain JSON values."""
-        points = zip(self.fractions, self.n_train, self.results, strict=True)
         return {
             "head": self.head,
-            "points": [
-                {"fraction": fraction, "n_train": n_train} | {name: result.metrics[name] for name in SCORE_AND_INTERVAL}
-                for fraction, n_train, result in points
-            ],
+            "points": self.points(),
             "gain": asdict(self.gain),
             "verdict": self.verdict(),
         }
@@ -68,18 +78,18 @@ class LearningCurve:
 
 @dataclass(frozen=True)
 class LearningCurves:
-    """What could be drawn for several heads.
+    """Learning curves of several heads.
 
     Attributes
     ----------
     provenance
-        What they are of.
+        Which samples and groups they were computed on.
     curves
         Of the heads that could be evaluated at every fraction.
     failures
-        The others.
+        The other heads.
     is_complete
-        Whether every head was given its turn; False after Ctrl-C.
+        Whether every head had its turn; False after Ctrl-C.
     """
 
     provenance: Provenance
@@ -103,23 +113,27 @@ def learning_curves(
     fractions: Sequence[float],
     *,
     cache: FoldCache | None = None,
-    say: Callable[[str], None] = lambda _line: None,
+    say: Say = ignore_line,
 ) -> LearningCurves:
-    """Make the learning curve of one head after the other; one that fails is reported and does not stop the others.
+    """Make the learning curves of several heads; a head that fails does not stop the others.
 
     Parameters
     ----------
+    task
+        Samples and folds.
+    heads
+        Names from `HEADS`.
     settings
         Parameters by head.
-    fractions
+    fractions, cache
         As for `learning_curve`.
     say
-        Told which head's turn it is, and which failed.
+        Receives which head is evaluated, and which failed.
 
     Returns
     -------
-    curves
-        After Ctrl-C, those that were finished by then, if any was.
+    LearningCurves
+        After Ctrl-C, the curves that were finished.
 
     Raises
     ------
@@ -128,35 +142,17 @@ def learning_curves(
     HeadError
         If no head has a curve.
     """
-    curves: list[LearningCurve] = []
-    failures: list[HeadFailure] = []
-    try:
-        for head in heads:
-            say(f"learning curve of {head}")
-            outcome = _curve_or_failure(task, head, settings.get(head, {}), fractions, cache)
-            if isinstance(outcome, HeadFailure):
-                say(outcome.reason)
-                failures.append(outcome)
-            else:
-                curves.append(outcome)
-    except KeyboardInterrupt:
-        if not curves:
-            raise
-        unfinished = heads[len(curves) + len(failures) :]
-        failures += [HeadFailure(head, f"{head} was interrupted before its curve was finished") for head in unfinished]
-        return LearningCurves(task.provenance, tuple(curves), tuple(failures), is_complete=False)
-    if not curves:
-        raise HeadError("no learning curve could be drawn: " + "; ".join(failure.reason for failure in failures))
-    return LearningCurves(task.provenance, tuple(curves), tuple(failures))
 
+    def curve_of(head: str) -> LearningCurve:
+        say(f"learning curve of {head}")
+        return learning_curve(task, head, settings.get(head, {}), fractions, cache=cache)
 
-def _curve_or_failure(
-    task: Task, head: str, settings: HeadSettings, fractions: Sequence[float], cache: FoldCache | None
-) -> LearningCurve | HeadFailure:
-    try:
-        return learning_curve(task, head, settings, fractions, cache=cache)
-    except HeadError as error:
-        return HeadFailure(head, str(error))
+    def report(outcome: LearningCurve | HeadFailure) -> None:
+        if isinstance(outcome, HeadFailure):
+            say(outcome.reason)
+
+    finished = each_head(heads, curve_of, report)
+    return LearningCurves(task.provenance, finished.results, finished.failures, finished.is_complete)
 
 
 def learning_curve(
@@ -169,22 +165,30 @@ def learning_curve(
 ) -> LearningCurve:
     """Evaluate a head on parts of each fold's training samples; the test parts stay whole.
 
-    Whole groups are taken, class by class, and a larger part holds every smaller one.
+    Whole groups are taken, class by class, and a larger part contains every smaller one.
 
     Parameters
     ----------
+    task
+        Samples and folds.
+    head
+        Name from `HEADS`.
+    settings
+        Its parameters.
     fractions
         Two or more, above 0 and at most 1.
+    cache
+        Where predictions of folds are kept and found again; None computes all of them.
 
     Raises
     ------
     ConfigError
         If the fractions are not as described.
     HeadError
-        If the head fails in a fold; the message says at which fraction.
+        If the head fails in a fold; the message names the fraction.
     """
     ascending = check_fractions(fractions)
-    parts = [replace(task, folds=tuple(_thinned(task, fraction))) for fraction in ascending]
+    parts = [task.with_folds(tuple(_thinned(task, fraction))) for fraction in ascending]
     results: list[HeadResult] = []
     for fraction, part in zip(ascending, parts, strict=True):
         try:
@@ -202,7 +206,7 @@ def learning_curve(
 
 
 def check_fractions(fractions: Sequence[float]) -> tuple[float, ...]:
-    """Sort fractions, and refuse those that are none.
+    """Sort fractions, and refuse invalid ones.
 
     Raises
     ------
@@ -219,8 +223,8 @@ def check_fractions(fractions: Sequence[float]) -> tuple[float, ...]:
 
 
 def curve_table(curves: Sequence[LearningCurve]) -> pd.DataFrame:
-    """One row a head and fraction: ``head, fraction, n_train, balanced_accuracy, ci_low, ci_high``."""
-    return pd.DataFrame([{"head": curve.head} | point for curve in curves for point in curve.record()["points"]])
+    """Table of curves, one row a head and fraction: ``head, fraction, n_train, balanced_accuracy, ci_low, ci_high``."""
+    return pd.DataFrame([{"head": curve.head} | point for curve in curves for point in curve.points()])
 
 
 def _thinned(task: Task, fraction: float) -> Iterator[Fold]:

@@ -1,4 +1,4 @@
-"""A saved head on other features: labels for samples that have none."""
+"""A saved head on other features: predicted classes for samples without labels."""
 
 from dataclasses import dataclass
 
@@ -7,28 +7,28 @@ from numpy.typing import NDArray
 
 from cellfeat.errors import ConfigError, FingerprintError
 from cellfeat.evaluation.prediction_sets import PredictionSets, sets_of
-from cellfeat.extraction.store import Features, Status
+from cellfeat.extraction.store import Features
 from cellfeat.heads.bundle import Bundle
 from cellfeat.provenance import differences
 
 
 @dataclass(frozen=True)
 class Predictions:
-    """What a head says of samples, in their order.
+    """Predictions for samples, in their order.
 
     Attributes
     ----------
     sample_id
-        ``(n_samples,)`` str.
+        Ids, shape ``(n_samples,)``.
     predicted
-        ``(n_samples,)`` str: the most probable class; ``""`` where the sample could not be read, and the word for "not
-        sure" where the head abstained.
+        The most probable class, shape ``(n_samples,)``; ``""`` where the sample could not be read, and the word for
+        "not sure" where the head abstained.
     probabilities
-        ``(n_samples, n_classes)``; NaN where the sample could not be read.
+        Shape ``(n_samples, n_classes)``; NaN where the sample could not be read.
     classes
         The columns of `probabilities`.
     abstained
-        ``(n_samples,)`` bool: whether no class was probable enough.
+        Whether no class was probable enough, shape ``(n_samples,)``.
     sets
         The classes that cannot be ruled out; None where no coverage was asked for.
     """
@@ -52,7 +52,7 @@ class Predictions:
 
     @property
     def n_abstained(self) -> int:
-        """Samples that could be read, of which the head was not sure enough."""
+        """Samples that could be read, for which no class was probable enough."""
         return int(self.abstained.sum())
 
 
@@ -71,28 +71,28 @@ def predict(
     bundle
         The saved head.
     features
-        The samples, made by the recipe that it was fitted on.
+        The samples, extracted with the recipe that it was fitted on.
     min_probability
-        Below this probability of the most probable class the head abstains, in [0, 1].
+        The head abstains where the most probable class has a lower probability, in [0, 1].
     abstain_word
-        What stands in the place of a class then; no class may be called so.
+        Written instead of a class where the head abstains; no class may have this name.
     coverage
-        How often the true class shall be in a sample's set, for each class, between 0 and 1: see
+        How often a sample's set should hold the true class, for each class, between 0 and 1: see
         `cellfeat.evaluation.prediction_sets`.
 
     Raises
     ------
     ConfigError
-        If `min_probability` or `coverage` lies outside, or `abstain_word` is a class.
+        If `min_probability` or `coverage` is out of range, or `abstain_word` is a class.
     BundleError
-        If sets are asked of a head that was saved before there were any.
+        If sets are asked for and the saved head lacks what they need.
     FingerprintError
-        If the features were made by another recipe than those the head was fitted on; the message lists the
+        If the features were extracted with another recipe than those the head was fitted on; the message lists the
         differences.
     """
     _check_abstention(bundle, min_probability, abstain_word)
     check_recipe(bundle, features)
-    is_ok = features.samples.status == Status.OK
+    is_ok = features.samples.is_ok
     probabilities = np.full((len(features), len(bundle.classes)), np.nan)
     if is_ok.any():
         probabilities[is_ok] = bundle.predict_proba(features.embeddings[is_ok])
@@ -108,10 +108,23 @@ def predict(
 
 
 def check_recipe(bundle: Bundle, features: Features) -> None:
-    """Raise `FingerprintError` unless features were made as those that a head was fitted on."""
+    """Check that features were extracted with the recipe that a head was fitted on.
+
+    Parameters
+    ----------
+    bundle
+        The saved head.
+    features
+        The features in question.
+
+    Raises
+    ------
+    FingerprintError
+        If the recipes differ; the message lists the differences.
+    """
     if features.fingerprint != bundle.fingerprint:
         raise FingerprintError(
-            f"{features.path}: made by another recipe than the features that this head was fitted on "
+            f"{features.path}: extracted with another recipe than the features that this head was fitted on "
             f"({'; '.join(differences(bundle.recipe, features.recipe))}); extract with the settings of the head"
         )
 
@@ -120,4 +133,6 @@ def _check_abstention(bundle: Bundle, min_probability: float, abstain_word: str)
     if not 0 <= min_probability <= 1:
         raise ConfigError(f"min_probability: expected 0 to 1, got {min_probability}")
     if abstain_word in bundle.classes:
-        raise ConfigError(f"abstain_word: {abstain_word!r} is a class, and would pass for a prediction; choose another")
+        raise ConfigError(
+            f"abstain_word: {abstain_word!r} is a class and would look like a prediction; choose another word"
+        )

@@ -1,14 +1,14 @@
-"""Prediction sets: for each sample so many classes that the true one is among them as often as was asked."""
+"""Prediction sets: for each sample, the classes that cannot be ruled out at a chosen coverage."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cellfeat.errors import BundleError
+from cellfeat.evaluation.head_scores import SetScores, SetSizes
 from cellfeat.evaluation.task import LabelledSamples, Task
 from cellfeat.heads.bundle import Bundle
 from cellfeat.statistics.conformal import ClassScores, check_coverage, group_weights
@@ -24,18 +24,18 @@ SEPARATOR = "|"
 
 @dataclass(frozen=True)
 class PredictionSets:
-    """For each sample the classes that cannot be ruled out.
+    """For each sample, the classes that cannot be ruled out.
 
     Attributes
     ----------
     coverage
-        How often the true class was asked to be in the set, for each class.
+        How often the set should hold the true class, for each class.
     holds
         Whether each class is in each sample's set, shape ``(n_samples, n_classes)``.
     classes
         The columns of `holds`.
     unlimited
-        Classes with too few groups for this coverage: they are in every set.
+        Classes that are always included because too few groups have them.
     """
 
     coverage: float
@@ -53,15 +53,15 @@ class PredictionSets:
         escaped = [name.replace("\\", "\\\\").replace(SEPARATOR, "\\" + SEPARATOR) for name in self.classes]
         return [SEPARATOR.join(escaped[column] for column in np.flatnonzero(row)) for row in self.holds]
 
-    def summary(self, rows: Bools | slice = slice(None)) -> dict[str, Any]:
-        """Sizes of these samples' sets: the mean, and the shares of sets with one, several and no class."""
+    def summary(self, rows: Bools | slice = slice(None)) -> SetSizes:
+        """Summarise the sizes of the sets of some samples, chosen by a mask of shape ``(n_samples,)``."""
         sizes = self.sizes[rows]
-        return {
-            "mean_size": float(sizes.mean()),
-            "one": float((sizes == 1).mean()),
-            "several": float((sizes > 1).mean()),
-            "none": float((sizes == 0).mean()),
-        }
+        return SetSizes(
+            mean_size=float(sizes.mean()),
+            one=float((sizes == 1).mean()),
+            several=float((sizes > 1).mean()),
+            none=float((sizes == 0).mean()),
+        )
 
 
 def sets_of(bundle: Bundle, probabilities: Floats, coverage: float) -> PredictionSets:
@@ -69,6 +69,10 @@ def sets_of(bundle: Bundle, probabilities: Floats, coverage: float) -> Predictio
 
     Parameters
     ----------
+    bundle
+        The saved head, which holds the thresholds' scores.
+    coverage
+        How often the set should hold the true class, for each class.
     probabilities
         As the bundle predicts them, shape ``(n_samples, n_classes)``; a row of NaN has an empty set.
 
@@ -83,25 +87,29 @@ def sets_of(bundle: Bundle, probabilities: Floats, coverage: float) -> Predictio
     scores = bundle.class_scores
     if scores is None:
         raise BundleError(
-            f"the saved head {bundle.head_name!r} lacks the out-of-fold scores that prediction sets need: it was saved "
-            "by an earlier version; fit it again"
+            f"the saved head {bundle.head_name!r} lacks the out-of-fold scores that prediction sets need: an earlier "
+            "version saved it; fit it again"
         )
     too_few = scores.has_too_few_groups(coverage)
     unlimited = tuple(name for name, is_short in zip(bundle.classes, too_few, strict=True) if is_short)
     return PredictionSets(coverage, probabilities >= scores.thresholds(coverage), tuple(bundle.classes), unlimited)
 
 
-def held_out_sets(task: Task, raw: Floats, temperatures: Sequence[float], coverage: float) -> PredictionSets:
-    """Sets for each fold by thresholds from the other folds.
+def out_of_fold_sets(task: Task, raw: Floats, temperatures: Sequence[float], coverage: float) -> PredictionSets:
+    """Make the sets of each fold with thresholds from the other folds.
 
     Neither the thresholds nor the temperature of a fold are fitted to labels of that fold.
 
     Parameters
     ----------
+    task
+        Samples and folds.
     raw
         Out-of-fold probabilities as the head gives them, shape ``(n_samples, n_classes)``.
     temperatures
         One a fold, fitted on the other folds.
+    coverage
+        How often the set should hold the true class, for each class.
     """
     codes = encode(task.y, task.classes)
     holds = np.empty(raw.shape, dtype=bool)
@@ -116,32 +124,46 @@ def held_out_sets(task: Task, raw: Floats, temperatures: Sequence[float], covera
     return PredictionSets(coverage, holds, task.classes, unlimited)
 
 
-def held_out_metrics(task: Task, sets: PredictionSets) -> dict[str, Any]:
-    """How often the true class was in the set, class by class, and how large the sets were, as plain JSON values.
+def out_of_fold_set_scores(task: Task, raw: Floats, temperatures: Sequence[float], coverage: float) -> SetScores:
+    """Score out-of-fold prediction sets: class by class, over all folds and in each.
 
-    Each group of a class counts once, as the promise has it. Over all folds together the share is near the coverage
-    whatever the samples are, because each fold's samples set the thresholds of the others: where one fold falls short,
-    its low probabilities lower the thresholds of the rest. What tells is how far single folds lie apart.
+    Each group of a class counts once, as the guarantee of the sets has it. Over all folds together the share is near
+    the coverage whatever the samples are, because each fold's samples set the thresholds of the others: where one fold
+    falls short, its low probabilities lower the thresholds of the rest. What is informative is how far single folds lie
+    apart.
+
+    Parameters
+    ----------
+    task, raw, temperatures, coverage
+        As for `out_of_fold_sets`.
     """
-    return set_metrics(task, sets) | {
-        "per_class_coverage_per_fold": [_covered(task, sets, fold.test) for fold in task.folds],
-    }
+    sets = out_of_fold_sets(task, raw, temperatures, coverage)
+    per_fold = tuple(_covered(task, sets, fold.test) for fold in task.folds)
+    return replace(set_scores(task, sets), per_class_coverage_per_fold=per_fold)
 
 
-def set_metrics(samples: LabelledSamples, sets: PredictionSets) -> dict[str, Any]:
-    """How often the true class was in the set, over all these samples, and how large the sets were."""
-    return {
-        "coverage": sets.coverage,
-        **sets.summary(),
-        "per_class_coverage": _covered(samples, sets, np.arange(len(samples.y))),
-        "unlimited": list(sets.unlimited),
-    }
+def set_scores(samples: LabelledSamples, sets: PredictionSets) -> SetScores:
+    """Score prediction sets over all samples.
+
+    Parameters
+    ----------
+    samples
+        The samples and their labels.
+    sets
+        Their sets.
+    """
+    return SetScores(
+        coverage=sets.coverage,
+        sizes=sets.summary(),
+        per_class_coverage=_covered(samples, sets, np.arange(len(samples.y))),
+        unlimited=sets.unlimited,
+    )
 
 
-def _covered(samples: LabelledSamples, sets: PredictionSets, rows: Integers) -> list[float]:
-    """Share of each class's groups that held their class, over some rows."""
+def _covered(samples: LabelledSamples, sets: PredictionSets, rows: Integers) -> tuple[float, ...]:
+    """Share of each class's groups whose sets hold the class, over some rows."""
     codes = encode(samples.y, samples.classes)
     weight = group_weights(codes, samples.groups)[rows]
     is_covered = sets.holds[rows, codes[rows]]
     hits = np.bincount(codes[rows], weights=weight * is_covered)
-    return (hits / np.bincount(codes[rows], weights=weight)).tolist()
+    return tuple((hits / np.bincount(codes[rows], weights=weight)).tolist())

@@ -1,9 +1,8 @@
-"""The same comparison on other folds: what folds and seeds change, and a test that takes it into account.
+"""One comparison on several sets of folds: the effect of folds and seeds, and a test that includes it.
 
-The bootstrap tells how scores vary with the samples, for heads as they were trained on one set of folds. Repeated folds
-tell how they vary with the training. Scores of folds are not independent, since their training parts overlap: the
-corrected resampled t-test [1]_ widens the variance accordingly; a plain t-test would find differences where there are
-none.
+The bootstrap tells how scores vary with the samples, for heads trained on one set of folds. Repeated folds tell how they
+vary with the training. Scores of folds depend on each other, since their training parts overlap: the corrected
+resampled t-test [1]_ widens the variance accordingly, where a plain t-test would find differences that do not exist.
 
 References
 ----------
@@ -11,22 +10,19 @@ References
    repeated folds: R. R. Bouckaert and E. Frank, PAKDD 2004.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from itertools import combinations
 from typing import Any
 
 import numpy as np
 
 from cellfeat.errors import HeadError
-from cellfeat.evaluation.results import Comparison
-from cellfeat.evaluation.task import Provenance
-from cellfeat.statistics.intervals import LEVEL, Difference
-from cellfeat.statistics.significance import corrected_difference, holm
+from cellfeat.evaluation.differences import RepeatedDifference, all_differences
+from cellfeat.evaluation.head_scores import Overall
+from cellfeat.evaluation.results import Comparison, Provenance
+from cellfeat.statistics.intervals import Difference
+from cellfeat.statistics.significance import corrected_difference
 from cellfeat.text import first_ten
-
-LEAST_P = 0.001
-"""Smaller p values are not told apart: no such test is exact that far out."""
 
 
 @dataclass(frozen=True)
@@ -36,11 +32,11 @@ class RepeatedScore:
     Attributes
     ----------
     head
-        Its name.
+        Name of the head.
     mean
         Mean over the repeats of the balanced accuracy, pooled over each repeat's folds.
     spread
-        Standard deviation over the repeats: what folds and seeds alone change.
+        Standard deviation over the repeats: the effect of folds and seeds alone.
     """
 
     head: str
@@ -48,47 +44,20 @@ class RepeatedScore:
     spread: float
 
     def line(self) -> str:
-        """Say it in a line."""
+        """Give it in a line."""
         return f"{self.head}: {self.mean:.3f} ± {self.spread:.3f}"
 
 
 @dataclass(frozen=True)
-class RepeatedDifference:
-    """By how much `better` exceeds `worse` over the folds of all repeats.
-
-    Attributes
-    ----------
-    difference
-        Of the folds' balanced accuracies, with the interval and p value of the corrected resampled t-test.
-    adjusted_p
-        p value adjusted by Holm's method over all pairs.
-    """
-
-    better: str
-    worse: str
-    difference: Difference
-    adjusted_p: float
-
-    def verdict(self) -> str:
-        """Say it in words."""
-        gap = self.difference
-        p_value = f"p = {self.adjusted_p:.2g}" if self.adjusted_p >= LEAST_P else f"p < {LEAST_P:g}"
-        numbers = f"{gap.estimate:.3f} [{gap.low:.3f}, {gap.high:.3f}], {p_value}"
-        if self.adjusted_p < 1 - LEVEL:
-            return f"{self.better} is better than {self.worse} by {numbers}"
-        return f"no evidence that {self.better} and {self.worse} differ: {numbers}"
-
-
-@dataclass(frozen=True)
 class RepeatedFailure:
-    """A head that failed on some sets of folds, and has no score over all.
+    """A head that failed on some sets of folds and therefore has no score.
 
     Attributes
     ----------
     head
-        Its name.
+        Name of the head.
     seeds
-        The ``random_state`` of each set on which it failed.
+        The ``random_state`` of each set of folds on which it failed.
     reason
         What went wrong on the first of them.
     """
@@ -98,18 +67,18 @@ class RepeatedFailure:
     reason: str
 
     def line(self) -> str:
-        """Say it in a line."""
-        return f"{self.head} is left out, it failed on the folds of seed {first_ten(self.seeds)}: {self.reason}"
+        """Give it in a line."""
+        return f"{self.head} is excluded: it failed on the folds of seed {first_ten(self.seeds)}: {self.reason}"
 
 
 @dataclass(frozen=True)
 class Repeats:
-    """What is found over several sets of folds.
+    """Results over several sets of folds.
 
     Attributes
     ----------
     provenance
-        What the first set of folds is of; the others differ in the seed alone.
+        Which samples and groups the first set of folds was computed on; the others differ in the seed alone.
     folds
         Folds of each set.
     seeds
@@ -136,15 +105,15 @@ class Repeats:
             "folds": self.folds,
             "seeds": list(self.seeds),
             "scores": [asdict(score) for score in self.scores],
-            "differences": [asdict(pair) | {"verdict": pair.verdict()} for pair in self.differences],
+            "differences": [pair.record() for pair in self.differences],
             "failures": [asdict(failure) for failure in self.failures],
         }
 
 
 def summarise(comparisons: Sequence[Comparison]) -> Repeats:
-    """Bring comparisons of the same heads together, each made with another ``random_state``.
+    """Combine comparisons of the same heads that were made with different seeds.
 
-    Heads that failed in any of them have no score, and are named with the reason.
+    Heads that failed in any of them have no score and are listed with the reason.
 
     Raises
     ------
@@ -152,34 +121,31 @@ def summarise(comparisons: Sequence[Comparison]) -> Repeats:
         If no head could be evaluated in all of them.
     """
     failures = _failures(comparisons)
-    metrics = [{result.head: result.metrics for result in comparison.results} for comparison in comparisons]
-    heads = [head for head in metrics[0] if all(head in by_head for by_head in metrics)]
+    overall = [{one.head: one.scores.overall for one in comparison.results} for comparison in comparisons]
+    heads = [head for head in overall[0] if all(head in by_head for by_head in overall)]
     if not heads:
         raise HeadError(
             "no head could be evaluated on every set of folds: " + "; ".join(failure.line() for failure in failures)
         )
-    scores = [_score(head, [by_head[head] for by_head in metrics]) for head in heads]
-    scores.sort(key=lambda score: -score.mean)
-    per_fold = {head: np.concatenate([by_head[head]["per_fold"] for by_head in metrics]) for head in heads}
-    pairs = list(combinations([score.head for score in scores], 2))
+    scores = sorted((_score(head, [by_head[head] for by_head in overall]) for head in heads), key=lambda s: -s.mean)
+    per_fold = {head: np.concatenate([by_head[head].per_fold for by_head in overall]) for head in heads}
     n_folds = comparisons[0].design.folds
-    differences = [corrected_difference(per_fold[better] - per_fold[worse], n_folds) for better, worse in pairs]
-    adjusted = holm([difference.p_value for difference in differences])
+
+    def difference(better: str, worse: str) -> Difference:
+        return corrected_difference(per_fold[better] - per_fold[worse], n_folds)
+
     return Repeats(
         provenance=comparisons[0].provenance,
         folds=n_folds,
         seeds=tuple(comparison.design.random_state for comparison in comparisons),
         scores=tuple(scores),
-        differences=tuple(
-            RepeatedDifference(better, worse, difference, p)
-            for (better, worse), difference, p in zip(pairs, differences, adjusted, strict=True)
-        ),
+        differences=all_differences(RepeatedDifference, [one.head for one in scores], difference),
         failures=tuple(failures),
     )
 
 
 def _failures(comparisons: Sequence[Comparison]) -> list[RepeatedFailure]:
-    """What failed in any comparison, head by head."""
+    """The heads that failed in any comparison."""
     reasons: dict[str, dict[int, str]] = {}
     for comparison in comparisons:
         for failure in comparison.failures:
@@ -187,6 +153,6 @@ def _failures(comparisons: Sequence[Comparison]) -> list[RepeatedFailure]:
     return [RepeatedFailure(head, tuple(by_seed), next(iter(by_seed.values()))) for head, by_seed in reasons.items()]
 
 
-def _score(head: str, metrics: Sequence[Mapping[str, Any]]) -> RepeatedScore:
-    values = [one["balanced_accuracy"] for one in metrics]
+def _score(head: str, overall: Sequence[Overall]) -> RepeatedScore:
+    values = [one.balanced_accuracy for one in overall]
     return RepeatedScore(head, float(np.mean(values)), float(np.std(values, ddof=1)))

@@ -1,61 +1,192 @@
-"""What a comparison finds: each head's scores, each pair's difference, and the verdicts in words."""
+"""What an evaluation returns: the result of each head and their comparison, typed and frozen.
 
-from dataclasses import dataclass
+`record` turns each of them into plain JSON values: the keys of the JSON files.
+"""
+
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import pandas as pd
 
-from cellfeat.evaluation.task import Counts, Design, Provenance
+from cellfeat.evaluation.design import Design
+from cellfeat.evaluation.differences import HeadDifference
+from cellfeat.evaluation.head_scores import Scores
 from cellfeat.statistics.conformal import ClassScores
-from cellfeat.statistics.intervals import LEVEL, Difference
 
 PROBABILITY_PREFIX = "probability_"
 
 
 @dataclass(frozen=True)
-class HeadResult:
-    """One head's out-of-fold predictions and their scores.
+class Counts:
+    """How many samples there are, and of which kinds.
 
-    Parameters
+    Attributes
+    ----------
+    n_samples
+        Samples in use: those that could be read and have a label.
+    n_groups
+        Groups that they form.
+    n_copies
+        Samples in use that are exact duplicates of an earlier one.
+    n_unlabelled, n_failed
+        Samples excluded because they have no label, or could not be read.
+    near_copies_joined
+        Whether near copies that an audit of these samples found are kept together; None where this was not asked for,
+        or a table defines the groups.
+    """
+
+    n_samples: int
+    n_groups: int
+    n_copies: int
+    n_unlabelled: int
+    n_failed: int
+    near_copies_joined: bool | None
+
+
+@dataclass(frozen=True)
+class Provenance:
+    """Which samples a result was computed on. Every result file holds it.
+
+    Attributes
+    ----------
+    features
+        Name of the feature file.
+    fingerprint
+        Its fingerprint.
+    n_samples
+        Samples in use.
+    samples_digest
+        sha256 of their ids, pixel digests and labels, in order. The fingerprint does not cover these.
+    groups
+        ``"auto"``, ``"copies"``, ``"none"``, the column of groups, or the file name of their table.
+    groups_digest
+        sha256 of that table, or of the audit record in use; None where there is neither.
+    random_state
+        Seed of the folds, the heads and the bootstrap.
+    cellfeat
+        Version that computed the result.
+    """
+
+    features: str
+    fingerprint: str
+    n_samples: int
+    samples_digest: str
+    groups: str
+    groups_digest: str | None
+    random_state: int
+    cellfeat: str
+
+
+@dataclass(frozen=True)
+class ScoredHead:
+    """One head's predictions and their scores.
+
+    Attributes
     ----------
     head
         Name of the head.
     predictions
-        One row a sample: ``sample_id``, ``fold`` (from 1), ``head``, ``label``, ``predicted``, and a column
-        ``probability_<class>`` for each class.
-    metrics
-        Plain JSON values. Recalls, their intervals and the rows of the confusion matrix stand in the order of
-        ``classes``; ``seconds`` are summed over the folds. ``settings`` are those given, ``tuning`` what was chosen in
-        each fold; None for a head that was not tuned; ``provenance`` is what a `Provenance` tells.
-    n_cached
-        Folds whose outcome an earlier run had left in the cache; their seconds are those of that run.
-    class_scores
-        Out-of-fold probabilities of the true classes, all tempered alike by the temperature of the metrics.
+        One row a sample: ``sample_id``, ``head``, ``label``, ``predicted``, and a column ``probability_<class>`` for
+        each class; ``fold`` (from 1) where there are folds.
+    scores
+        Their scores.
+    counts
+        The samples behind them.
+    design
+        How they were evaluated.
+    provenance
+        Which samples and groups they were computed on.
     """
 
     head: str
     predictions: pd.DataFrame
-    metrics: dict[str, Any]
-    n_cached: int = 0
-    class_scores: ClassScores | None = None
+    scores: Scores
+    counts: Counts
+    design: Design
+    provenance: Provenance
 
     @property
     def balanced_accuracy(self) -> float:
-        """Mean recall over all classes, over the predictions of all folds together."""
-        return float(self.metrics["balanced_accuracy"])
+        """Mean recall over all classes, over all predictions together."""
+        return self.scores.overall.balanced_accuracy
 
     def line(self) -> str:
-        """Tell the balanced accuracy and its interval in a line."""
-        metrics = self.metrics
-        return (
-            f"{self.head}: balanced accuracy {metrics['balanced_accuracy']:.3f} "
-            f"[{metrics['ci_low']:.3f}, {metrics['ci_high']:.3f}]"
-        )
+        """Give the balanced accuracy and its interval in a line."""
+        low, high = self.scores.overall.interval
+        return f"{self.head}: balanced accuracy {self.balanced_accuracy:.3f} [{low:.3f}, {high:.3f}]"
+
+
+@dataclass(frozen=True)
+class Seconds:
+    """Wall-clock seconds, summed over the folds.
+
+    Attributes
+    ----------
+    fit, predict, tune
+        By kind of work.
+    """
+
+    fit: float = 0.0
+    predict: float = 0.0
+    tune: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """All of it."""
+        return self.fit + self.predict + self.tune
+
+
+@dataclass(frozen=True)
+class HeadResult(ScoredHead):
+    """One head's out-of-fold predictions and their scores.
+
+    Attributes
+    ----------
+    settings
+        Every parameter of the head, including defaults, as given before any tuning.
+    seconds
+        What fitting, predicting and tuning took; folds from the cache count with the time of the run that computed
+        them.
+    n_cached
+        Folds whose predictions an earlier run had left in the cache.
+    class_scores
+        Out-of-fold probabilities of the true classes, all scaled by the temperature of `scores`.
+    """
+
+    settings: Mapping[str, Any] = field(default_factory=dict)
+    seconds: Seconds = field(default_factory=Seconds)
+    n_cached: int = 0
+    class_scores: ClassScores | None = None
+
+    def record(self) -> dict[str, Any]:
+        """Everything but the predictions, as plain JSON values."""
+        scores = self.scores
+        return {
+            "head": self.head,
+            **scores.record(),
+            "per_fold": list(scores.overall.per_fold),
+            **asdict(self.counts),
+            **asdict(self.design),
+            "provenance": asdict(self.provenance),
+            "prediction_sets": None if scores.sets is None else scores.sets.record(),
+            "seconds": asdict(self.seconds),
+            "settings": dict(self.settings),
+            "tuning": None if scores.tuning is None else scores.tuning.record(),
+        }
 
 
 @dataclass(frozen=True)
 class HeadFailure:
-    """A head that could not be evaluated, and why."""
+    """A head that could not be evaluated, and why.
+
+    Attributes
+    ----------
+    head
+        Name of the head.
+    reason
+        What went wrong.
+    """
 
     head: str
     reason: str
@@ -65,60 +196,27 @@ Outcome = HeadResult | HeadFailure
 
 
 @dataclass(frozen=True)
-class HeadDifference:
-    """By how much the head `better` exceeds the head `worse`, and whether that is evidence.
-
-    Parameters
-    ----------
-    difference
-        Of the balanced accuracies, paired over samples; not below 0.
-    adjusted_p
-        p value adjusted by Holm's method over all pairs of the comparison.
-    """
-
-    better: str
-    worse: str
-    difference: Difference
-    adjusted_p: float
-
-    @property
-    def is_evidence(self) -> bool:
-        """Whether the difference stands when all pairs are taken into account, at the 5 % level."""
-        return self.adjusted_p < 1 - LEVEL
-
-    @property
-    def stands_alone(self) -> bool:
-        """Whether it would be evidence if there were no other pair, and is none."""
-        return self.difference.p_value < 1 - LEVEL <= self.adjusted_p
-
-    def doubt(self) -> str:
-        """Say why an interval that leaves out 0 is no evidence."""
-        return f"p = {self.adjusted_p:.2f} over all pairs"
-
-    def verdict(self) -> str:
-        """Say it in words."""
-        gap = self.difference
-        numbers = f"{gap.estimate:.3f} [{gap.low:.3f}, {gap.high:.3f}]"
-        if self.is_evidence:
-            return f"{self.better} is better than {self.worse} by {numbers}"
-        doubt = f" ({self.doubt()})" if self.stands_alone else ""
-        return f"no evidence that {self.better} and {self.worse} differ: {numbers}{doubt}"
-
-
-@dataclass(frozen=True)
 class Comparison:
-    """Heads in order of balanced accuracy, best first, and what can be said about each pair.
+    """Heads in order of balanced accuracy, best first, and the difference of each pair.
 
-    Parameters
+    Attributes
     ----------
+    classes
+        Class names.
+    counts
+        The samples behind all results.
+    design
+        How the heads were evaluated.
+    provenance
+        Which samples and groups the results were computed on.
     results
-        Of the heads that could be evaluated.
+        The heads that could be evaluated.
     failures
         The others.
     differences
         Every pair of results, the better head first.
     is_complete
-        Whether every head was given its turn; False after Ctrl-C.
+        Whether every head had its turn; False after Ctrl-C.
     """
 
     classes: tuple[str, ...]
@@ -140,9 +238,21 @@ class Comparison:
         return [pair.verdict() for pair in self.differences]
 
     def differences_to_best(self) -> list[HeadDifference]:
-        """The pairs of the best head with each other one."""
+        """The pairs of the best head with each other head."""
         return [pair for pair in self.differences if pair.better == self.best.head]
 
     def predictions(self) -> pd.DataFrame:
         """Every out-of-fold prediction of every head."""
         return pd.concat([result.predictions for result in self.results], ignore_index=True)
+
+    def record(self) -> dict[str, Any]:
+        """Everything but the predictions, as plain JSON values."""
+        return {
+            "provenance": asdict(self.provenance),
+            "classes": list(self.classes),
+            "counts": asdict(self.counts),
+            "design": asdict(self.design),
+            "heads": [result.record() for result in self.results],
+            "failures": [asdict(failure) for failure in self.failures],
+            "differences": [pair.record() for pair in self.differences],
+        }

@@ -1,14 +1,24 @@
-"""Out-of-fold probabilities of one head -> its scores: calibrated, scored and set out as plain JSON values."""
+"""Probabilities -> scores: calibrated, scored over all classes and of each class, and tested as prediction sets."""
 
 from collections.abc import Sequence
-from dataclasses import asdict
-from typing import Any
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellfeat.evaluation.prediction_sets import REPORTED_COVERAGE, held_out_metrics, held_out_sets
+from cellfeat.evaluation.cache import FoldCache
+from cellfeat.evaluation.cross_validation import FoldObserver, OutOfFold, ignore_fold, out_of_fold
+from cellfeat.evaluation.head_run import HeadSettings
+from cellfeat.evaluation.head_scores import (
+    Abstaining,
+    Calibration,
+    Overall,
+    PerClass,
+    ProbabilityScores,
+    Scores,
+)
+from cellfeat.evaluation.hooks import SILENT, Hooks
+from cellfeat.evaluation.prediction_sets import REPORTED_COVERAGE, out_of_fold_set_scores
 from cellfeat.evaluation.results import PROBABILITY_PREFIX, HeadResult
 from cellfeat.evaluation.task import LabelledSamples, Task
 from cellfeat.statistics.bootstrap import GroupBootstrap
@@ -29,38 +39,112 @@ from cellfeat.statistics.temperature import fit_temperature, tempered
 from cellfeat.types import Floats, Strings
 
 THRESHOLDS = (0.5, 0.7, 0.8, 0.9, 0.95)
-"""Lowest probabilities that users ask for: what `predict --min-probability` would keep is told for these."""
+"""Thresholds of ``predict --min-probability`` whose effect is reported."""
 
 
-def score(task: Task, head: str, raw: Floats) -> HeadResult:
+def evaluate(
+    task: Task,
+    head: str,
+    settings: HeadSettings | None = None,
+    *,
+    cache: FoldCache | None = None,
+    hooks: Hooks = SILENT,
+    on_fold: FoldObserver = ignore_fold,
+) -> HeadResult:
+    """Predict each fold by a head that was fitted on the other folds, and score the predictions.
+
+    Parameters
+    ----------
+    task, head, settings, cache, hooks, on_fold
+        As for `out_of_fold`.
+
+    Raises
+    ------
+    HeadError
+        As `out_of_fold`.
+    """
+    return score(task, out_of_fold(task, head, settings, cache=cache, hooks=hooks, on_fold=on_fold))
+
+
+def score(task: Task, predicted: OutOfFold) -> HeadResult:
     """Calibrate out-of-fold probabilities, and score them.
 
     Parameters
     ----------
-    raw
-        As they came from the head, shape ``(n_samples, n_classes)``.
+    task
+        Samples and folds.
+    predicted
+        What a head predicts for them.
     """
+    raw, codes = predicted.probabilities, encode(task.y, task.classes)
     temperatures = fold_temperatures(task, raw)
     probabilities = tempered_folds(task, raw, temperatures)
-    sets = held_out_sets(task, raw, temperatures, REPORTED_COVERAGE)
-    is_tempered = task.design.calibrate == "temperature"
-    metrics = {
-        **_metrics(task, head, probabilities),
-        "temperature": fit_temperature(raw, encode(task.y, task.classes)) if is_tempered else 1.0,
-        **probability_metrics(task, probabilities),
-        **uncalibrated_metrics(task, raw),
-        "prediction_sets": held_out_metrics(task, sets),
-    }
-    class_scores = ClassScores.of(tempered(raw, metrics["temperature"]), encode(task.y, task.classes), task.groups)
-    predictions = prediction_table(task, head, probabilities)
-    predictions.insert(1, "fold", _fold_of_sample(task))
-    return HeadResult(head, predictions, metrics, class_scores=class_scores)
+    temperature = fit_temperature(raw, codes) if task.design.calibrate == "temperature" else 1.0
+    most_likely = most_probable(task, probabilities)
+    scores = Scores(
+        overall=overall_scores(task, most_likely, task.bootstrap, per_fold=_per_fold(task, most_likely)),
+        per_class=class_scores(task, most_likely, task.bootstrap),
+        calibration=calibration(task, raw, probabilities, task.design.calibrate, temperature),
+        sets=out_of_fold_set_scores(task, raw, temperatures, REPORTED_COVERAGE),
+        tuning=predicted.tuning,
+    )
+    table = prediction_table(task, predicted.head, probabilities)
+    table.insert(1, "fold", _fold_of_sample(task))
+    return HeadResult(
+        head=predicted.head,
+        predictions=table,
+        scores=scores,
+        counts=task.counts,
+        design=task.design,
+        provenance=task.provenance,
+        settings=predicted.settings,
+        seconds=predicted.seconds,
+        n_cached=predicted.n_cached,
+        class_scores=ClassScores.of(tempered(raw, temperature), codes, task.groups),
+    )
+
+
+def calibrated(task: Task, predicted: OutOfFold) -> Floats:
+    """Calibrate out-of-fold probabilities as `score` does, without scoring them.
+
+    Parameters
+    ----------
+    task
+        Samples and folds.
+    predicted
+        What a head predicts for them.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_classes)
+    """
+    return tempered_folds(task, predicted.probabilities, fold_temperatures(task, predicted.probabilities))
+
+
+def pooled_balanced_accuracy(task: Task, predicted: OutOfFold) -> float:
+    """Balanced accuracy over all classes, pooled over the folds: the one score of a study that reads no other.
+
+    Parameters
+    ----------
+    task
+        Samples and folds.
+    predicted
+        What a head predicts for them.
+    """
+    return balanced_accuracy(task.y, most_probable(task, predicted.probabilities), task.classes)
 
 
 def fold_temperatures(task: Task, probabilities: Floats) -> list[float]:
     """Fit a temperature for each fold to the out-of-fold probabilities of the other folds; 1 where none is wanted.
 
-    So the labels that a temperature is fitted to are none of those that its fold is judged by.
+    No temperature is fitted to labels of the fold that it is used on.
+
+    Parameters
+    ----------
+    task
+        Samples and folds.
+    probabilities
+        As the head gives them, shape ``(n_samples, n_classes)``.
     """
     if task.design.calibrate == "none":
         return [1.0] * len(task.folds)
@@ -70,7 +154,21 @@ def fold_temperatures(task: Task, probabilities: Floats) -> list[float]:
 
 
 def tempered_folds(task: Task, probabilities: Floats, temperatures: Sequence[float]) -> Floats:
-    """Temper the out-of-fold probabilities of each fold by the temperature of the fold."""
+    """Scale the out-of-fold probabilities of each fold by the temperature of the fold.
+
+    Parameters
+    ----------
+    task
+        Samples and folds.
+    probabilities
+        As the head gives them, shape ``(n_samples, n_classes)``.
+    temperatures
+        One a fold.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_classes)
+    """
     out = np.empty(probabilities.shape)
     for fold, temperature in zip(task.folds, temperatures, strict=True):
         out[fold.test] = tempered(probabilities[fold.test], temperature)
@@ -85,8 +183,22 @@ def _fold_of_sample(task: Task) -> NDArray[np.integer]:
     return number_of
 
 
+def _per_fold(task: Task, predicted: Strings) -> tuple[float, ...]:
+    return tuple(balanced_accuracy(task.y[fold.test], predicted[fold.test], task.classes) for fold in task.folds)
+
+
 def prediction_table(samples: LabelledSamples, head: str, probabilities: Floats) -> pd.DataFrame:
-    """Set out what a head says of each sample: see `HeadResult`; without the fold."""
+    """Set out what a head predicts for each sample: the table of `ScoredHead`, without the fold.
+
+    Parameters
+    ----------
+    samples
+        The samples.
+    head
+        Name of the head.
+    probabilities
+        Shape ``(n_samples, n_classes)``.
+    """
     columns = {
         "sample_id": samples.sample_id,
         "head": np.full(len(samples.y), head),
@@ -98,65 +210,100 @@ def prediction_table(samples: LabelledSamples, head: str, probabilities: Floats)
 
 
 def most_probable(samples: LabelledSamples, probabilities: Floats) -> Strings:
-    """The class of the highest probability, shape ``(n_samples,)``."""
+    """Give the class of the highest probability.
+
+    Parameters
+    ----------
+    samples
+        The samples, which name the classes.
+    probabilities
+        Shape ``(n_samples, n_classes)``.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+    """
     return np.array(samples.classes)[probabilities.argmax(axis=1)]
 
 
-def _metrics(task: Task, head: str, probabilities: Floats) -> dict[str, Any]:
-    y, predicted = task.y, most_probable(task, probabilities)
-    return {
-        "head": head,
-        **class_metrics(task, predicted, task.bootstrap),
-        "per_fold": [balanced_accuracy(y[fold.test], predicted[fold.test], task.classes) for fold in task.folds],
-        **asdict(task.counts),
-        **asdict(task.design),
-        "provenance": asdict(task.provenance),
-    }
+def overall_scores(
+    samples: LabelledSamples, predicted: Strings, bootstrap: GroupBootstrap, per_fold: tuple[float, ...] = ()
+) -> Overall:
+    """Score predicted classes over all classes.
 
-
-def class_metrics(samples: LabelledSamples, predicted: Strings, bootstrap: GroupBootstrap) -> dict[str, Any]:
-    """Score the classes that were predicted, shape ``(n_samples,)``, as plain JSON values."""
+    Parameters
+    ----------
+    samples
+        The samples.
+    predicted
+        Predicted classes, shape ``(n_samples,)``.
+    bootstrap
+        Gives the interval.
+    per_fold
+        Balanced accuracy of each fold.
+    """
     y, classes = samples.y, samples.classes
     interval = bootstrap.interval(predicted, level=LEVEL)
-    return {
-        "balanced_accuracy": balanced_accuracy(y, predicted, classes),
-        "ci_low": interval.low,
-        "ci_high": interval.high,
-        "ci_level": LEVEL,
-        "classes": list(classes),
-        "per_class_recall": per_class_recall(y, predicted, classes).tolist(),
-        "per_class_recall_ci": bootstrap.recall_intervals(predicted, level=LEVEL).tolist(),
-        "macro_f1": macro_f1(y, predicted, classes),
-        "confusion_matrix": confusion_matrix(y, predicted, classes).tolist(),
-    }
+    return Overall(balanced_accuracy(y, predicted, classes), interval, macro_f1(y, predicted, classes), per_fold)
 
 
-def probability_metrics(samples: LabelledSamples, probabilities: Floats) -> dict[str, Any]:
-    """Score probabilities as they are given to users, shape ``(n_samples, n_classes)``, as plain JSON values."""
+def class_scores(samples: LabelledSamples, predicted: Strings, bootstrap: GroupBootstrap) -> PerClass:
+    """Score predicted classes class by class.
+
+    Parameters
+    ----------
+    samples
+        The samples.
+    predicted
+        Predicted classes, shape ``(n_samples,)``.
+    bootstrap
+        Gives the intervals.
+    """
     y, classes = samples.y, samples.classes
-    return {
-        "log_loss": log_loss(y, probabilities, classes),
-        "calibration_error": calibration_error(y, probabilities, classes),
-        "abstaining": _abstaining(y, probabilities, classes),
-        "reliability": reliability(y, probabilities, classes).tolist(),
-    }
+    return PerClass(
+        classes=classes,
+        recall=per_class_recall(y, predicted, classes),
+        recall_intervals=bootstrap.recall_intervals(predicted, level=LEVEL),
+        confusion=confusion_matrix(y, predicted, classes),
+    )
 
 
-def uncalibrated_metrics(samples: LabelledSamples, raw: Floats) -> dict[str, Any]:
-    """Score probabilities as they come from the head, to be held beside those of `probability_metrics`."""
+def calibration(
+    samples: LabelledSamples, raw: Floats, probabilities: Floats, method: str, temperature: float
+) -> Calibration:
+    """Score probabilities before and after calibration.
+
+    Parameters
+    ----------
+    samples
+        The samples.
+    raw, probabilities
+        As the head gives them, and as they are given to users, shape ``(n_samples, n_classes)``.
+    method
+        ``"temperature"`` or ``"none"``.
+    temperature
+        What the probabilities of new samples are scaled by.
+    """
+    return Calibration(
+        method=method,
+        temperature=temperature,
+        calibrated=_probability_scores(samples, probabilities),
+        uncalibrated=_probability_scores(samples, raw),
+        abstaining=_abstaining(samples, probabilities),
+    )
+
+
+def _probability_scores(samples: LabelledSamples, probabilities: Floats) -> ProbabilityScores:
     y, classes = samples.y, samples.classes
-    return {
-        "log_loss_uncalibrated": log_loss(y, raw, classes),
-        "calibration_error_uncalibrated": calibration_error(y, raw, classes),
-        "reliability_uncalibrated": reliability(y, raw, classes).tolist(),
-    }
+    return ProbabilityScores(
+        log_loss=log_loss(y, probabilities, classes),
+        calibration_error=calibration_error(y, probabilities, classes),
+        reliability=reliability(y, probabilities, classes),
+    )
 
 
-def _abstaining(y: Strings, probabilities: Floats, classes: Sequence[str]) -> list[dict[str, float]]:
-    """What ``predict --min-probability`` is to be expected to keep; thresholds that nothing reaches are left out."""
-    found = zip(THRESHOLDS, selective_accuracy(y, probabilities, classes, THRESHOLDS), strict=True)
-    return [
-        {"min_probability": threshold, "kept": kept, "accuracy": accuracy}
-        for threshold, (kept, accuracy) in found
-        if kept
-    ]
+def _abstaining(samples: LabelledSamples, probabilities: Floats) -> tuple[Abstaining, ...]:
+    """What each threshold would keep; thresholds that no sample reaches are left out."""
+    found = selective_accuracy(samples.y, probabilities, samples.classes, THRESHOLDS)
+    rows = zip(THRESHOLDS, found, strict=True)
+    return tuple(Abstaining(threshold, kept, accuracy) for threshold, (kept, accuracy) in rows if kept)

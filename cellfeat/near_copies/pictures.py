@@ -1,7 +1,6 @@
-"""What the pixels of samples show: a small picture of each, and channels that hold nothing or too much."""
+"""Small grey pictures of samples, and the range of each channel: one reading of all images."""
 
 import os
-from collections import defaultdict
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -21,15 +20,7 @@ from cellfeat.samples.workers import Workers, WorkersReader
 from cellfeat.types import Float32s, Integers
 
 ReadsRow = Callable[[int], NDArray | None]
-"""Gives a row's pixels, shape ``(C, H, W)``, or None where they cannot be read."""
-
-SATURATED_SHARE = 0.05
-"""Share of an image's pixels at its highest value above which it counts as saturated, if that is where all saturate.
-
-That is the highest value at which any image of the channel has so many: a camera of 12 bits saturates at 4,095 of a
-file's 65,535, whatever a hot pixel of another image reads. A value below the median of the images' highest is none: few
-grey levels in the dark are not saturation.
-"""
+"""Gives the pixels of a row, shape ``(C, H, W)``, or None where they cannot be read."""
 
 SCALE_SAMPLES = 200
 BLOCK_ROWS = 1024
@@ -37,7 +28,7 @@ READERS = 8
 
 
 class ChannelRange(NamedTuple):
-    """What one channel of one sample holds."""
+    """Lowest and highest value of one channel of one sample, and the share of its pixels at the highest."""
 
     row: int
     channel: str | int
@@ -47,37 +38,24 @@ class ChannelRange(NamedTuple):
 
     @property
     def is_constant(self) -> bool:
-        """Whether it holds nothing."""
+        """Whether every pixel has the same value."""
         return self.lowest == self.highest
-
-    @property
-    def is_piled_up(self) -> bool:
-        """Whether more pixels have the highest value than a picture of something would give it."""
-        return self.share_at_highest > SATURATED_SHARE
-
-
-class BadChannel(NamedTuple):
-    """A channel of one sample that holds nothing, or too much."""
-
-    row: int
-    finding: str
-    detail: str
 
 
 @dataclass(frozen=True)
-class Look:
-    """What was seen of the samples' pixels.
+class SamplePictures:
+    """What one reading of all images gives.
 
     Attributes
     ----------
     rows
-        The samples that could be read.
+        Row numbers of the samples that could be read, shape ``(n_read,)``.
     pictures
-        A small grey picture of each of `rows`.
+        A small grey picture of each of them, shape ``(height, width)`` each.
     ranges
-        What each channel of each of `rows` holds.
+        The range of each of their channels.
     scale
-        What each channel was divided by in the pictures.
+        What each channel was divided by in the pictures, shape ``(n_channels,)``.
     """
 
     rows: Integers
@@ -85,62 +63,42 @@ class Look:
     ranges: list[ChannelRange]
     scale: Float32s
 
-    def bad_channels(self) -> Iterator[BadChannel]:
-        """Channels that are constant or saturated."""
-        ceilings = self._ceilings()
-        for one in self.ranges:
-            if one.is_constant:
-                yield BadChannel(one.row, "constant channel", f"{one.channel}: every pixel is {one.highest:g}")
-            elif one.is_piled_up and one.highest == ceilings.get(one.channel):
-                detail = f"{one.channel}: {one.share_at_highest:.0%} of the pixels are {one.highest:g}"
-                yield BadChannel(one.row, "saturated channel", detail)
 
-    def _ceilings(self) -> dict[str | int, float]:
-        """The value at which each channel saturates, of those that do."""
-        highest: dict[str | int, list[float]] = defaultdict(list)
-        piled_up: dict[str | int, list[float]] = defaultdict(list)
-        for one in self.ranges:
-            if not one.is_constant:
-                highest[one.channel].append(one.highest)
-                piled_up[one.channel] += [one.highest] if one.is_piled_up else []
-        return {
-            channel: max(values)
-            for channel, values in piled_up.items()
-            if values and max(values) >= np.median(highest[channel])
-        }
-
-
-def look_at(features: Features, images: Path, *, scale: Float32s | None = None) -> Look:
-    """Read the images that the features were made from.
+def read_pictures(features: Features, images: Path, *, scale: Float32s | None = None) -> SamplePictures:
+    """Read the images that features were extracted from.
 
     Parameters
     ----------
+    features
+        The features, which hold the digest of each image's pixels.
+    images
+        Folder of the images.
     scale
-        What to divide each channel by in the pictures: that of another look, to hold these beside its own. None finds
-        it in the images.
+        What to divide each channel by in the pictures, shape ``(n_channels,)``: that of other pictures, to compare
+        these with them. None measures it on the images.
 
     Raises
     ------
     FingerprintError
-        If an image is another than the one that was embedded.
+        If an image has changed since it was embedded.
     ManifestError, MissingFileError, ImageError
         If the images cannot be found as the features' settings describe, or read.
     """
     settings = Settings.model_validate(features.provenance["settings"])
     with Workers(settings.extraction.image_timeout) as workers:
         pixels_of = _SampleImages.of(features, images, settings, workers)
-        return _look(np.flatnonzero(features.samples.is_ok), pixels_of.read, pixels_of.channels, scale)
+        return _read_all(np.flatnonzero(features.samples.is_ok), pixels_of.read, pixels_of.channels, scale)
 
 
-def look_at_folder(settings: Settings) -> tuple[Samples, Look]:
-    """Look at the images that settings describe, before any features of them are made.
+def read_folder_pictures(settings: Settings) -> tuple[Samples, SamplePictures]:
+    """Read the images that settings describe, before any features are extracted from them.
 
     Returns
     -------
     samples
         Their ids, labels and digests; those that cannot be read have failed.
-    look
-        What was seen of the others.
+    pictures
+        Of the other samples.
 
     Raises
     ------
@@ -151,8 +109,8 @@ def look_at_folder(settings: Settings) -> tuple[Samples, Look]:
     with Workers(settings.extraction.image_timeout) as workers:
         reader = WorkersReader(SampleReader.for_manifest(manifest, max_pixels=settings.images.max_pixels), workers)
         folder = _FolderImages(reader, {}, {})
-        look = _look(np.arange(len(manifest)), folder.read, manifest.channels)
-    return _samples(manifest, folder), look
+        pictures = _read_all(np.arange(len(manifest)), folder.read, manifest.channels)
+    return _samples(manifest, folder), pictures
 
 
 def _samples(manifest: Manifest, folder: "_FolderImages") -> Samples:
@@ -171,7 +129,9 @@ def _samples(manifest: Manifest, folder: "_FolderImages") -> Samples:
     )
 
 
-def _look(rows: Integers, read: ReadsRow, channels: tuple[str | int, ...], scale: Float32s | None = None) -> Look:
+def _read_all(
+    rows: Integers, read: ReadsRow, channels: tuple[str | int, ...], scale: Float32s | None = None
+) -> SamplePictures:
     scale = _scale(rows, read, len(channels)) if scale is None else scale
     seen: list[int] = []
     pictures: list[Float32s] = []
@@ -180,11 +140,11 @@ def _look(rows: Integers, read: ReadsRow, channels: tuple[str | int, ...], scale
         seen.append(row)
         pictures.append(grey_picture(pixels, scale))
         ranges.extend(_range(row, channel, plane) for channel, plane in zip(channels, pixels, strict=True))
-    return Look(np.array(seen, dtype=np.intp), pictures, ranges, scale)
+    return SamplePictures(np.array(seen, dtype=np.intp), pictures, ranges, scale)
 
 
 def _scale(rows: Integers, read: ReadsRow, n_channels: int) -> Float32s:
-    """What each channel varies by within a picture, on average over some of them."""
+    """Standard deviation of each channel within a picture, averaged over some pictures; shape ``(n_channels,)``."""
     sampled = rows[:: max(len(rows) // SCALE_SAMPLES, 1)]
     spreads = [np.std(pixels, axis=(1, 2)) for _, pixels in _readable(read, sampled)]
     scale = np.mean(spreads, axis=0) if spreads else np.ones(n_channels)
@@ -192,8 +152,8 @@ def _scale(rows: Integers, read: ReadsRow, n_channels: int) -> Float32s:
 
 
 def _readable(read: ReadsRow, rows: Integers) -> Iterator[tuple[int, NDArray]]:
-    """Rows and their pixels, in order, without those that cannot be read."""
-    with ThreadPoolExecutor(min(READERS, os.cpu_count() or 1), thread_name_prefix="look") as pool:
+    """Rows and their pixels, in order; those that cannot be read are left out."""
+    with ThreadPoolExecutor(min(READERS, os.cpu_count() or 1), thread_name_prefix="pictures") as pool:
         for start in range(0, len(rows), BLOCK_ROWS):
             block = rows[start : start + BLOCK_ROWS].tolist()
             for row, pixels in zip(block, pool.map(read, block), strict=True):
@@ -209,7 +169,7 @@ def _range(row: int, channel: str | int, plane: NDArray) -> ChannelRange:
 
 @dataclass(frozen=True)
 class _FolderImages:
-    """The images of a folder, of which nothing is known yet: their digests, and why some cannot be read."""
+    """The images of a folder; collects their digests, and why some cannot be read."""
 
     reader: ReadsSamples
     digests: dict[int, str]
@@ -221,14 +181,14 @@ class _FolderImages:
         except (ImageError, MissingFileError, WorkerError) as error:
             self.failures[row] = str(error)
             return None
-        self.failures.pop(row, None)  # each is read once or twice: what came the second time did not fail
+        self.failures.pop(row, None)  # a sample may be read twice, and only the last time counts
         self.digests[row] = pixel_digest(pixels)
         return pixels
 
 
 @dataclass(frozen=True)
 class _SampleImages:
-    """The images of a feature file's samples, checked against the digests that it holds."""
+    """The images of a feature file's samples, checked against its digests."""
 
     features: Features
     images: Path
@@ -240,7 +200,7 @@ class _SampleImages:
     def of(cls, features: Features, images: Path, settings: Settings, workers: Workers) -> "_SampleImages":
         labels = settings.labels
         if not labels.files:
-            # Names of files alone find the images: the table of labels may be elsewhere by now.
+            # File names find the images without the table of labels, which may have moved.
             labels = labels.model_copy(update={"file": None, "group": None})
         manifest = build_manifest(
             settings.images.model_copy(update={"root": images}), labels.model_copy(update={"unmatched": "ignore"})
@@ -256,7 +216,7 @@ class _SampleImages:
         pixels = self.reader.read(self.file_row[sample_id])
         if pixel_digest(pixels) != self.features.samples.digests[row]:
             raise FingerprintError(
-                f"{self.images}: the image of sample {sample_id!r} is not the one that {self.features.path} was made "
-                "from; give the folder it was made from, or extract again"
+                f"{self.images}: the image of sample {sample_id!r} has changed since {self.features.path} was "
+                "extracted from it; give the folder of the original images, or extract again"
             )
         return pixels

@@ -1,6 +1,7 @@
-"""Samples that show a part of the same place, or are one another turned, found among the nearest neighbours of each."""
+"""The search for near copies: candidates among the nearest neighbours of each sample, confirmed by their pixels."""
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -14,70 +15,91 @@ from cellfeat.near_copies.candidates import (
     turned_spectra,
 )
 from cellfeat.near_copies.overlap import Overlap, Pair, overlaps
-from cellfeat.near_copies.pictures import Look
+from cellfeat.near_copies.pictures import SamplePictures
 from cellfeat.near_copies.turned import TurnedCopy, turned_copies
 from cellfeat.types import Float32s, Integers
 
 NearCopies = dict[Pair, Overlap | TurnedCopy]
 
 
-def near_copies(look: Look, copies: Iterable[Pair], embeddings: Float32s | None = None) -> NearCopies:
-    """Find samples that show a part of the same place, or one another turned, among the nearest neighbours of each.
+def near_copies(pictures: SamplePictures, copies: Iterable[Pair], embeddings: Float32s | None = None) -> NearCopies:
+    """Find samples that overlap, or are each other turned or mirrored, among the nearest neighbours of each.
 
     Parameters
     ----------
-    look
-        What was seen of the samples.
+    pictures
+        Pictures of the samples.
     copies
-        Pairs (first, later) of equal pixels: of these only the first is compared.
+        Pairs (first, later) of exact duplicates: only the first of each is compared.
     embeddings
-        Of all samples, shape ``(n_samples, n_views, embedding_dim)``; without them candidates are found by their
+        Of all samples, shape ``(n_samples, n_views, embedding_dim)``; without them, candidates are found by their
         spectra alone.
 
     Returns
     -------
     dict
-        Their overlap, or how one is turned, by pair of rows, the smaller row first.
+        How the two are related, by pair of rows, the smaller row first.
     """
-    is_later = np.isin(look.rows, [later for _, later in copies])
+    is_later = np.isin(pictures.rows, [later for _, later in copies])
     places = np.flatnonzero(~is_later)
-    pictures = [look.pictures[place] for place in places]
-    kinds = [spectra(pictures)]
+    compared = [pictures.pictures[place] for place in places]
+    kinds = [spectra(compared)]
     if embeddings is not None:
-        kinds.append(embeddings[look.rows[places]].mean(axis=1))
+        kinds.append(embeddings[pictures.rows[places]].mean(axis=1))
     alike = [nearest_pairs(kind, NEIGHBOURS) for kind in kinds]
-    found = _confirmed(pictures, alike, nearest_pairs(turned_spectra(pictures), TURNED_NEIGHBOURS))
-    rows = look.rows[places].tolist()
+    found = _confirmed(compared, alike, nearest_pairs(turned_spectra(compared), TURNED_NEIGHBOURS))
+    rows = pictures.rows[places].tolist()
     return {(rows[first], rows[second]): found[first, second] for first, second in sorted(found)}
 
 
-def near_copies_of(known: Features, look_at_known: Look, features: Features, look: Look) -> NearCopies:
-    """Find samples that show a part of the same place as some of other samples, or are one of these turned.
+@dataclass(frozen=True)
+class PicturedFeatures:
+    """Features with the pictures of their samples.
+
+    Attributes
+    ----------
+    features
+        The features.
+    pictures
+        Pictures of their samples.
+    """
+
+    features: Features
+    pictures: SamplePictures
+
+    @property
+    def mean_embeddings(self) -> Float32s:
+        """Mean over the views of each sample that has a picture, shape ``(n_pictures, embedding_dim)``."""
+        return self.features.embeddings[self.pictures.rows].mean(axis=1)
+
+
+def near_copies_between(known: PicturedFeatures, asked: PicturedFeatures) -> NearCopies:
+    """Find samples that overlap with known samples, or are one of these turned or mirrored.
+
+    Exact duplicates are included.
 
     Parameters
     ----------
-    known, features
-        The other samples, and the ones that are asked about; embedded in the same way.
-    look_at_known, look
-        What was seen of them, the pictures to one scale.
+    known
+        The known samples.
+    asked
+        The samples in question; the same recipe, and pictures to the same scale.
 
     Returns
     -------
     dict
-        Their overlap, or how one is turned, by pair: the row in `known`, the row in `features`. Of equal pixels, too.
+        How the two are related, by pair: the row in `known`, the row in `asked`.
     """
-    sides = ((known, look_at_known), (features, look))
-    n_known, pictures = len(look_at_known.rows), [*look_at_known.pictures, *look.pictures]
-    kinds = [spectra(pictures), np.concatenate([side.embeddings[seen.rows].mean(axis=1) for side, seen in sides])]
+    n_known = len(known.pictures.rows)
+    pictures = [*known.pictures.pictures, *asked.pictures.pictures]
+    kinds = [spectra(pictures), np.concatenate([known.mean_embeddings, asked.mean_embeddings])]
     alike = [nearest_of(kind[:n_known], kind[n_known:], NEIGHBOURS) for kind in kinds]
     turned = turned_spectra(pictures)
     found = _confirmed(pictures, alike, nearest_of(turned[:n_known], turned[n_known:], TURNED_NEIGHBOURS))
-    rows = look.rows.tolist()
-    return {
-        (int(look_at_known.rows[first]), rows[second - n_known]): how for (first, second), how in sorted(found.items())
-    }
+    known_rows, rows = known.pictures.rows.tolist(), asked.pictures.rows.tolist()
+    return {(known_rows[first], rows[second - n_known]): how for (first, second), how in sorted(found.items())}
 
 
 def _confirmed(pictures: list[Float32s], alike: Sequence[Integers], turned: Integers) -> NearCopies:
-    """Of the candidates those that the pixels confirm, by pair of numbers of pictures."""
+    """Keep the candidates that the pixels confirm, by pair of picture numbers."""
     return turned_copies(pictures, turned) | overlaps(pictures, np.unique(np.concatenate(alike), axis=0))

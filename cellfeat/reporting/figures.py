@@ -1,6 +1,6 @@
-"""Pictures of a comparison.
+"""Figures of a comparison.
 
-Names come from files: what hides text is replaced before they are drawn, and no mathematics in them is set.
+Names come from files: characters that hide text are escaped before they are drawn, and no mathematics in them is set.
 """
 
 from collections.abc import Sequence
@@ -12,27 +12,28 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
+from cellfeat.evaluation.head_scores import ProbabilityScores
 from cellfeat.evaluation.learning_curve import LearningCurve, curve_table
-from cellfeat.evaluation.results import HeadResult
+from cellfeat.evaluation.results import ScoredHead
 from cellfeat.statistics.intervals import LEVEL
 from cellfeat.text import clean_text, shown_names
 
 DPI = 150
 MOST_ANNOTATED_CLASSES = 25
 LEAST_IN_BIN = 10
-"""Samples below which a bin's share of right predictions is chance, and not drawn."""
+"""Bins with fewer samples are not drawn: their share of correct predictions is chance."""
 
 HEAD_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
-"""Told apart with any colour vision: M. Okabe and K. Ito, "Color universal design" (2008), without its yellow."""
+"""Distinct with any colour vision: M. Okabe and K. Ito, "Color universal design" (2008), without its yellow."""
 
 HEAD_MARKERS = "osD^vPX*"
 
 
-def draw_confusion(result: HeadResult) -> Figure:
-    """Draw a confusion matrix: rows are the truth, colour is the share of the row, each cell its count and share."""
-    counts = np.array(result.metrics["confusion_matrix"])
+def draw_confusion(scored: ScoredHead) -> Figure:
+    """Draw a confusion matrix: rows are the truth; colour is the share of the row; cells show count and share."""
+    counts = scored.scores.per_class.confusion
     shares = counts / counts.sum(axis=1, keepdims=True)
-    names = shown_names(result.metrics["classes"])
+    names = shown_names(scored.scores.per_class.classes)
     side = 2.2 + 0.62 * len(names)
     figure = Figure(figsize=(side + 1.2, side), dpi=DPI, layout="constrained")
     axes = figure.add_subplot()
@@ -41,7 +42,7 @@ def draw_confusion(result: HeadResult) -> Figure:
     if len(names) <= MOST_ANNOTATED_CLASSES:
         _annotate(axes, counts, shares)
     axes.set(xlabel="predicted class", ylabel="true class")
-    axes.set_title(clean_text(result.line()), parse_math=False, loc="left", fontsize=10)
+    axes.set_title(clean_text(scored.line()), parse_math=False, loc="left", fontsize=10)
     figure.colorbar(image, ax=axes, label="share of the true class", fraction=0.046, pad=0.02)
     return figure
 
@@ -61,9 +62,9 @@ def _annotate(axes: Axes, counts: NDArray[np.integer], shares: NDArray[np.floati
             )  # fmt: skip
 
 
-def draw_recalls(results: Sequence[HeadResult]) -> Figure:
+def draw_recalls(results: Sequence[ScoredHead]) -> Figure:
     """Draw each class's recall with its interval, all heads side by side."""
-    names = shown_names(results[0].metrics["classes"])
+    names = shown_names(results[0].scores.per_class.classes)
     figure = Figure(figsize=(8, 1.6 + len(names) * (0.25 + 0.13 * len(results))), dpi=DPI, layout="constrained")
     axes = figure.add_subplot()
     for number, result in enumerate(results):
@@ -78,9 +79,9 @@ def draw_recalls(results: Sequence[HeadResult]) -> Figure:
     return figure
 
 
-def _draw_head(axes: Axes, result: HeadResult, number: int, *, offset: float) -> None:
-    recall = np.array(result.metrics["per_class_recall"])
-    low, high = np.array(result.metrics["per_class_recall_ci"]).T
+def _draw_head(axes: Axes, result: ScoredHead, number: int, *, offset: float) -> None:
+    recall = result.scores.per_class.recall
+    low, high = result.scores.per_class.recall_intervals.T
     axes.errorbar(
         recall,
         np.arange(len(recall)) + offset,
@@ -102,7 +103,7 @@ def draw_curves(curves: Sequence[LearningCurve]) -> Figure:
         colour = HEAD_COLOURS[number % len(HEAD_COLOURS)]
         marker = HEAD_MARKERS[number % len(HEAD_MARKERS)]
         axes.plot(rows["n_train"], rows["balanced_accuracy"], marker=marker, color=colour, label=clean_text(curve.head))
-        # Edges in the head's own colour: where bands lie upon each other, their fillings mix to one grey.
+        # Edges in the colour of the head: where bands overlap, their fillings mix to grey.
         axes.fill_between(
             rows["n_train"], rows["ci_low"], rows["ci_high"], facecolor=(colour, 0.12), edgecolor=(colour, 0.7)
         )
@@ -117,8 +118,8 @@ def draw_curves(curves: Sequence[LearningCurve]) -> Figure:
     return figure
 
 
-def draw_reliability(results: Sequence[HeadResult]) -> Figure:
-    """Draw how often each head is right against how sure it is, before and after calibration, a panel a head."""
+def draw_reliability(results: Sequence[ScoredHead]) -> Figure:
+    """Draw accuracy against confidence, before and after calibration, one panel a head."""
     n_columns = min(len(results), 3)
     n_rows = -(-len(results) // n_columns)
     figure = Figure(figsize=(0.6 + 3 * n_columns, 0.9 + 3.2 * n_rows), dpi=DPI, layout="constrained")
@@ -128,27 +129,19 @@ def draw_reliability(results: Sequence[HeadResult]) -> Figure:
     for axes in panels.flat[len(results) :]:
         axes.set_axis_off()
     figure.supxlabel("highest probability", fontsize=10)
-    figure.supylabel("share of these predictions that is right", fontsize=10)
+    figure.supylabel("share of these predictions that are correct", fontsize=10)
     figure.legend(*panels[0, 0].get_legend_handles_labels(), loc="outside upper left", ncols=2, frameon=False)
     return figure
 
 
-def _draw_reliability_panel(axes: Axes, result: HeadResult) -> None:
-    metrics = result.metrics
+def _draw_reliability_panel(axes: Axes, result: ScoredHead) -> None:
+    calibration = result.scores.calibration
     axes.plot([0, 1], [0, 1], color="0.7", linewidth=1, zorder=0)
-    kinds = [("as the head gives them", "reliability_uncalibrated", HEAD_COLOURS[1], "o--", "none")]
-    if metrics["calibrate"] != "none":
-        kinds.append(("calibrated", "reliability", HEAD_COLOURS[0], "s-", HEAD_COLOURS[0]))
-    for label, name, colour, style, face in kinds:
-        bins = np.array(metrics[name])
-        confidence, accuracy, _ = bins[bins[:, 2] >= LEAST_IN_BIN].T
-        axes.plot(
-            confidence, accuracy, style, color=colour, markerfacecolor=face, markersize=4, linewidth=1.2, label=label
-        )
-    before, after = metrics["calibration_error_uncalibrated"], metrics["calibration_error"]
-    title = f"{clean_text(result.head)}: calibration error {before:.3f}"
-    if metrics["calibrate"] != "none":
-        title += f" → {after:.3f}"
+    _draw_bins(axes, calibration.uncalibrated, "before calibration", HEAD_COLOURS[1], "o--", "none")
+    title = f"{clean_text(result.head)}: calibration error {calibration.uncalibrated.calibration_error:.3f}"
+    if calibration.method != "none":
+        _draw_bins(axes, calibration.calibrated, "calibrated", HEAD_COLOURS[0], "s-", HEAD_COLOURS[0])
+        title += f" → {calibration.calibrated.calibration_error:.3f}"
     axes.set_title(title, parse_math=False, loc="left", fontsize=9)
     axes.set(xlim=(0, 1.02), ylim=(0, 1.02), aspect="equal")
     axes.tick_params(labelbottom=True)
@@ -156,7 +149,13 @@ def _draw_reliability_panel(axes: Axes, result: HeadResult) -> None:
     axes.set_axisbelow(True)
 
 
+def _draw_bins(axes: Axes, scores: ProbabilityScores, label: str, colour: str, style: str, face: str) -> None:
+    bins = scores.reliability
+    confidence, accuracy, _ = bins[bins[:, 2] >= LEAST_IN_BIN].T
+    axes.plot(confidence, accuracy, style, color=colour, markerfacecolor=face, markersize=4, linewidth=1.2, label=label)
+
+
 def save_figure(figure: Figure, path: Path) -> None:
     """Write a figure as PNG, whatever the file is called."""
-    # The canvas is named so that no window system is looked for; the format, because the path ends in .tmp.
+    # Naming the canvas avoids any window system; naming the format is needed because the path ends in .tmp.
     FigureCanvasAgg(figure).print_png(str(path))

@@ -1,21 +1,21 @@
-"""The files of a comparison: every figure, every prediction, and pictures."""
+"""The files of a comparison, of one head, of held-out scores and of an audit. Each appears whole."""
 
 import csv
 import json
 import re
 from collections.abc import Callable, Iterable, Mapping
 from contextlib import ExitStack
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-from cellfeat.audit.audit import Audit
+from cellfeat.audit.findings import Audit
 from cellfeat.errors import WriteError
 from cellfeat.evaluation.groups import GROUP_COLUMNS
 from cellfeat.evaluation.held_out import HeldOut
+from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.evaluation.learning_curve import LearningCurves, curve_table
 from cellfeat.evaluation.repeats import Repeats
-from cellfeat.evaluation.results import Comparison, HeadResult
+from cellfeat.evaluation.results import Comparison, HeadResult, ScoredHead
 from cellfeat.heads.bundle import RECORD_FILE
 from cellfeat.heads.registry import HEADS
 from cellfeat.provenance import publish, utc_now, versions
@@ -28,29 +28,34 @@ COMPARISON_FILE = "comparison.json"
 REPEATS_FILE = "repeats.json"
 CURVE_FILES = ("learning_curve.json", "learning_curve.csv", "learning_curve.png")
 
+Writers = Mapping[str, Callable[[Path], None]]
+"""What writes each file, by its name."""
 
-def write_report(
-    comparison: Comparison, folder: Path, *, say: Callable[[str], None] = lambda _line: None
-) -> list[Path]:
-    """Write a comparison as files that each appear whole, in place of those of an earlier comparison.
+
+def write_report(comparison: Comparison, folder: Path, *, say: Say = ignore_line) -> list[Path]:
+    """Write a comparison, in place of an earlier comparison in the folder.
 
     ``comparison.json`` holds everything but the predictions, ``predictions.parquet`` every out-of-fold prediction,
     ``metrics_<head>.json`` one head's scores, ``confusion_<head>.png`` its confusion matrix,
-    ``recall_per_class.png`` all heads side by side, and ``reliability.png`` whether their probabilities mean what they
-    say. Files of an earlier comparison that this one has no part in (other heads, repeats, learning curves) are
-    removed, so that none passes for its own; nothing else in the folder is touched.
+    ``recall_per_class.png`` all heads side by side, and ``reliability.png`` how well their probabilities match what
+    happens. Files of an earlier comparison that this one does not write (other heads, repeats, learning curves) are
+    removed, so that none is mistaken for its own; nothing else in the folder is touched.
 
     Parameters
     ----------
+    comparison
+        The comparison.
+    folder
+        Folder of the results.
     say
-        Told what was removed.
+        Receives what was removed.
 
     Returns
     -------
     list of Path
         The files written.
     """
-    writers: dict[str, Callable[[Path], None]] = {
+    writers = {
         COMPARISON_FILE: lambda path: _write_json(path, comparison_record(comparison)),
         "predictions.parquet": lambda path: comparison.predictions().to_parquet(path, index=False),
         "recall_per_class.png": lambda path: save_figure(draw_recalls(comparison.results), path),
@@ -61,17 +66,30 @@ def write_report(
     earlier = [folder / name for name in _possible_files() if name not in writers and (folder / name).is_file()]
     files = _publish_all(writers, folder, stale=earlier)
     if earlier:
-        say(f"{folder}: removed what an earlier comparison had left: {', '.join(path.name for path in earlier)}")
+        say(f"{folder}: removed files of an earlier comparison: {', '.join(path.name for path in earlier)}")
     return files
 
 
 def write_head_report(result: HeadResult, folder: Path) -> list[Path]:
-    """Write what was found of one head: metrics, out-of-fold predictions, and pictures as `write_report` has them."""
-    return _publish_all(_result_writers(result, result.metrics), folder)
+    """Write the results of one head: metrics, out-of-fold predictions, confusion matrix and reliability.
+
+    Parameters
+    ----------
+    result
+        The results.
+    folder
+        Folder of the saved head.
+
+    Returns
+    -------
+    list of Path
+        The files written.
+    """
+    return _publish_all(_result_writers(result, result.record()), folder)
 
 
 def check_held_out_folder(folder: Path) -> None:
-    """Refuse a folder whose files `write_held_out` would replace by some of the same names.
+    """Refuse a folder in which `write_held_out` would replace files of the same names.
 
     Raises
     ------
@@ -86,56 +104,110 @@ def check_held_out_folder(folder: Path) -> None:
 
 
 def write_held_out(found: HeldOut, folder: Path) -> list[Path]:
-    """Write what a saved head did on held-out samples, in files of the names that `write_head_report` gives."""
-    return _publish_all(_result_writers(found.result, _heading() | found.record()), folder)
+    """Write held-out scores, in files of the names that `write_head_report` gives.
 
+    Parameters
+    ----------
+    found
+        The scores.
+    folder
+        Folder of the results.
 
-def _result_writers(result: HeadResult, record: Mapping[str, Any]) -> dict[str, Callable[[Path], None]]:
-    return {
-        "metrics.json": lambda path: _write_json(path, record),
-        "predictions.parquet": lambda path: result.predictions.to_parquet(path, index=False),
-        "confusion.png": lambda path: save_figure(draw_confusion(result), path),
-        "reliability.png": lambda path: save_figure(draw_reliability([result]), path),
-    }
+    Returns
+    -------
+    list of Path
+        The files written.
+    """
+    return _publish_all(_result_writers(found, _heading() | found.record()), folder)
 
 
 def write_curves(found: LearningCurves, folder: Path) -> list[Path]:
-    """Write ``learning_curve.json``, the table ``learning_curve.csv`` and the picture ``learning_curve.png``."""
-    record, table, picture = CURVE_FILES
-    writers: dict[str, Callable[[Path], None]] = {
+    """Write ``learning_curve.json``, the table ``learning_curve.csv`` and the figure ``learning_curve.png``.
+
+    Parameters
+    ----------
+    found
+        The learning curves.
+    folder
+        Folder of the results.
+
+    Returns
+    -------
+    list of Path
+        The files written.
+    """
+    record, table, figure = CURVE_FILES
+    writers = {
         record: lambda path: _write_json(path, _heading() | found.record()),
         table: lambda path: curve_table(found.curves).to_csv(path, index=False),
-        picture: lambda path: save_figure(draw_curves(found.curves), path),
+        figure: lambda path: save_figure(draw_curves(found.curves), path),
     }
     return _publish_all(writers, folder)
 
 
 def write_repeats(repeats: Repeats, folder: Path) -> list[Path]:
-    """Write ``repeats.json``."""
+    """Write ``repeats.json``.
+
+    Parameters
+    ----------
+    repeats
+        Results over several sets of folds.
+    folder
+        Folder of the results.
+
+    Returns
+    -------
+    list of Path
+        The file written.
+    """
     return _publish_all({REPEATS_FILE: lambda path: _write_json(path, _heading() | repeats.record())}, folder)
 
 
+def write_audit(found: Audit, folder: Path) -> list[Path]:
+    """Write ``audit.csv``, a finding a row, and ``groups.csv``, which ``--groups`` of `compare` and `fit` takes.
+
+    Parameters
+    ----------
+    found
+        The audit.
+    folder
+        Folder of the findings.
+
+    Returns
+    -------
+    list of Path
+        The files written.
+    """
+    findings, groups = folder / "audit.csv", folder / "groups.csv"
+    rows = [(f.sample_id, f.finding, f.partner, f.detail) for f in found.findings]
+    _write_csv(findings, [("sample", "finding", "partner", "detail"), *(map(harmless_cell, row) for row in rows)])
+    # Ids stay as they are: this file is read again, and an apostrophe would make another id.
+    _write_csv(groups, [GROUP_COLUMNS, *zip(found.sample_id.tolist(), found.group.tolist(), strict=True)])
+    return [findings, groups]
+
+
 def comparison_record(comparison: Comparison) -> dict[str, Any]:
-    """Everything that was found, as plain JSON values; the predictions stand in a table of their own."""
-    return _heading() | {
-        "provenance": asdict(comparison.provenance),
-        "classes": list(comparison.classes),
-        "counts": asdict(comparison.counts),
-        "design": asdict(comparison.design),
-        "heads": [result.metrics for result in comparison.results],
-        "failures": [asdict(failure) for failure in comparison.failures],
-        "differences": [asdict(pair) | {"verdict": pair.verdict()} for pair in comparison.differences],
-    }
+    """Give the content of ``comparison.json``: everything but the predictions, which have a table of their own."""
+    return _heading() | comparison.record()
 
 
 def _heading() -> dict[str, Any]:
     return {"format": FORMAT, "created": utc_now(), "versions": versions()}
 
 
-def _head_writers(result: HeadResult) -> dict[str, Callable[[Path], None]]:
+def _result_writers(scored: ScoredHead, record: Mapping[str, Any]) -> Writers:
+    return {
+        "metrics.json": lambda path: _write_json(path, record),
+        "predictions.parquet": lambda path: scored.predictions.to_parquet(path, index=False),
+        "confusion.png": lambda path: save_figure(draw_confusion(scored), path),
+        "reliability.png": lambda path: save_figure(draw_reliability([scored]), path),
+    }
+
+
+def _head_writers(result: HeadResult) -> Writers:
     metrics, confusion = _head_files(result.head)
     return {
-        metrics: lambda path: _write_json(path, result.metrics),
+        metrics: lambda path: _write_json(path, result.record()),
         confusion: lambda path: save_figure(draw_confusion(result), path),
     }
 
@@ -146,14 +218,12 @@ def _head_files(head: str) -> tuple[str, str]:
 
 
 def _possible_files() -> list[str]:
-    """The files that some comparison may leave and another not; only heads that exist name any."""
+    """Files that one comparison writes and another may not; only existing heads name any."""
     return [*(name for head in HEADS for name in _head_files(head)), REPEATS_FILE, *CURVE_FILES]
 
 
-def _publish_all(
-    writers: Mapping[str, Callable[[Path], None]], folder: Path, *, stale: Iterable[Path] = ()
-) -> list[Path]:
-    """Write all files before any takes its place: where one cannot be written, what was there stays."""
+def _publish_all(writers: Writers, folder: Path, *, stale: Iterable[Path] = ()) -> list[Path]:
+    """Write all files before any takes its place: where one cannot be written, the earlier files stay."""
     with ExitStack() as published:
         for name, write in writers.items():
             write(published.enter_context(publish(folder / name)))
@@ -164,22 +234,6 @@ def _publish_all(
 
 def _write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-
-
-def write_audit(found: Audit, folder: Path) -> list[Path]:
-    """Write ``audit.csv``, a finding a row, and ``groups.csv``, which ``--groups`` of `compare` and `fit` takes.
-
-    Returns
-    -------
-    list of Path
-        The files written.
-    """
-    findings, groups = folder / "audit.csv", folder / "groups.csv"
-    rows = [(f.sample_id, f.finding, f.partner, f.detail) for f in found.findings]
-    _write_csv(findings, [("sample", "finding", "partner", "detail"), *(map(harmless_cell, row) for row in rows)])
-    # As they stand: the file is read again, and an apostrophe would make another id.
-    _write_csv(groups, [GROUP_COLUMNS, *zip(found.sample_id.tolist(), found.group.tolist(), strict=True)])
-    return [findings, groups]
 
 
 def _write_csv(path: Path, rows: Iterable[Iterable[str]]) -> None:

@@ -4,14 +4,17 @@ import imagecodecs
 import numpy as np
 import pytest
 
-from cellfeat.audit.audit import Leak, audit, audit_images
+from cellfeat.audit.audit import audit, audit_images
+from cellfeat.audit.channels import bad_channels
 from cellfeat.audit.confounding import confounded
+from cellfeat.audit.leak import Leak
 from cellfeat.config import load_settings
 from cellfeat.errors import FingerprintError, MissingFileError, SplitError
 from cellfeat.evaluation.compare import compare
+from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.groups import sample_groups
 from cellfeat.heads.registry import head_class
-from cellfeat.near_copies.pictures import ChannelRange, Look
+from cellfeat.near_copies.pictures import ChannelRange
 from cellfeat.near_copies.turned import TURNS, turn
 from cellfeat.reporting.files import write_audit
 from cellfeat.samples.images import pixel_digest
@@ -45,7 +48,7 @@ def with_images(tmp_path, make_features, with_pictures):
 
 def test_every_kind_of_pixel_finding_is_named_with_its_sample(with_images):
     features, folder = with_images
-    found = audit(features, images=folder, **FOLDS)
+    found = audit(features, design=Design(**FOLDS), images=folder)
     (near,) = of_kind(found, "near copy")
     assert (near.sample_id, near.partner) == ("s1", "s0")
     assert near.detail == "correlation 1.000 when shifted by 12 rows and 20 columns"
@@ -60,14 +63,14 @@ def test_every_kind_of_pixel_finding_is_named_with_its_sample(with_images):
 
 def test_the_groups_it_writes_keep_near_copies_together(with_images, tmp_path):
     features, folder = with_images
-    _, groups = write_audit(audit(features, images=folder, **FOLDS), tmp_path / "audit")
+    _, groups = write_audit(audit(features, design=Design(**FOLDS), images=folder), tmp_path / "audit")
     numbers = sample_groups(features, str(groups))
     assert numbers[0] == numbers[1]
     assert numbers[4] == numbers[5]
     assert len(set(numbers)) == 58
     assert len(set(sample_groups(features, "auto"))) == 59
     assert len(set(sample_groups(features, "copies"))) == 59
-    predictions = compare(features, heads=["dummy"], groups=str(groups), draws=100, **FOLDS).predictions()
+    predictions = compare(features, ["dummy"], design=Design(groups=str(groups), draws=100, **FOLDS)).predictions()
     assert predictions["fold"][0] == predictions["fold"][1]
 
 
@@ -75,7 +78,7 @@ def test_what_it_keeps_for_later_is_of_the_pixels_alone(with_images):
     """Groups of the manifest are corrected, or others are asked for; near copies are near copies still."""
     features, folder = with_images
     grouped = with_samples(features, groups=np.array([f"plate{row % 4}" for row in range(60)]))
-    found = audit(grouped, images=folder, **FOLDS)
+    found = audit(grouped, design=Design(**FOLDS), images=folder)
     assert len(set(found.group)) < 5
     assert len(set(found.copies)) == 58
     assert found.copies[1] == found.copies[0]
@@ -107,7 +110,7 @@ def test_a_turned_picture_saved_beside_its_own_is_a_near_copy_however_its_embedd
     (folder / "s30_dapi.png").write_bytes(imagecodecs.png_encode(turned))
     digest = features.samples.digests.copy()
     digest[30] = pixel_digest(turned[np.newaxis])
-    found = audit(with_samples(features, digests=digest), images=folder, **FOLDS)
+    found = audit(with_samples(features, digests=digest), design=Design(**FOLDS), images=folder)
     (near,) = [finding for finding in of_kind(found, "near copy") if finding.sample_id == "s30"]
     assert (near.partner, near.detail) == ("s8", f"correlation 1.000 when {TURNS[number]}")
     assert found.group[30] == found.group[8]
@@ -117,22 +120,22 @@ def test_a_camera_of_twelve_bits_saturates_below_the_limit_of_its_file():
     rows = [ChannelRange(row, "dapi", 3, highest, 0.2) for row, highest in enumerate([4095, 4095, 2000])]
     dark = ChannelRange(3, "dapi", 65_535, 65_535, 1.0)
     hot = ChannelRange(4, "dapi", 3, 65_535, 0.0001)
-    bad = Look(np.arange(5), [], [*rows, dark, hot], np.ones(1)).bad_channels()
+    bad = bad_channels([*rows, dark, hot])
     assert [(one.row, one.finding) for one in bad] == [
         (0, "saturated channel"), (1, "saturated channel"), (3, "constant channel")
     ]  # fmt: skip
     few_levels = [ChannelRange(0, "dapi", 0, 3, 0.2), *(ChannelRange(row, "dapi", 0, 200, 0.01) for row in (1, 2))]
-    assert list(Look(np.arange(3), [], few_levels, np.ones(1)).bad_channels()) == []
+    assert list(bad_channels(few_levels)) == []
 
 
 def test_other_images_than_those_that_were_embedded_are_refused(with_images):
     features, folder = with_images
     (folder / "s9_dapi.png").write_bytes((folder / "s8_dapi.png").read_bytes())
     with pytest.raises(FingerprintError, match="'s9' is not the one"):
-        audit(features, images=folder, **FOLDS)
+        audit(features, design=Design(**FOLDS), images=folder)
     (folder / "s9_dapi.png").unlink()
     with pytest.raises(FingerprintError, match="no image of the sample 's9'"):
-        audit(features, images=folder, **FOLDS)
+        audit(features, design=Design(**FOLDS), images=folder)
 
 
 def test_a_wrong_label_among_clear_classes_is_suspicious(make_clusters):
@@ -140,7 +143,7 @@ def test_a_wrong_label_among_clear_classes_is_suspicious(make_clusters):
     label = features.samples.labels.copy()
     label[30] = "b"
     assert features.samples.labels[30] == "a"
-    (only,) = of_kind(audit(with_samples(features, labels=label), **FOLDS), "suspicious label")
+    (only,) = of_kind(audit(with_samples(features, labels=label), design=Design(**FOLDS)), "suspicious label")
     assert only.sample_id == "s30"
     assert only.detail.startswith("labelled b (0.0")
     assert "looks like a (" in only.detail
@@ -154,7 +157,7 @@ def test_the_price_of_the_leak_is_told_by_heads_that_can_remember(make_features)
         rng.normal(size=(60, 1, 8))[original],
         pixel_digest=np.array([f"pixels{i}" for i in original]),
     )
-    by_head = {leak.head: leak for leak in audit(features, **FOLDS).leaks}
+    by_head = {leak.head: leak for leak in audit(features, design=Design(**FOLDS)).leaks}
     random, copies, near_copies = by_head["knn"].means
     assert random > 0.8
     assert copies < 0.65
@@ -179,7 +182,7 @@ def test_what_the_pixels_show_is_told_although_heads_fail(with_images, monkeypat
     features, folder = with_images
     for name in failing:
         monkeypatch.setattr(head_class(name), "_fit", lambda *_: no_room())
-    found = audit(features, images=folder, **FOLDS)
+    found = audit(features, design=Design(**FOLDS), images=folder)
     assert found.counts()["near copy"] == 1
     assert [leak.head for leak in found.leaks] == [name for name in ("logreg", "knn") if name not in failing]
 
@@ -189,7 +192,7 @@ def test_without_copies_the_price_of_the_leak_is_the_scatter_of_the_folds(make_c
     # One copy makes the folds others than random ones, and nothing else.
     digests = features.samples.digests.copy()
     digests[9] = digests[3]
-    for leak in audit(with_samples(features, digests=digests), **FOLDS).leaks:
+    for leak in audit(with_samples(features, digests=digests), design=Design(**FOLDS)).leaks:
         assert leak.deviation > 0
         assert leak.is_scatter
 
@@ -222,7 +225,7 @@ def test_a_class_of_one_plate_is_confounded_and_a_small_one_rare(make_features):
     features = make_features(
         label, np.random.default_rng(0).normal(size=(125, 1, 3)), columns={"plate": plate, "serial": serial}
     )
-    found = audit(features, **FOLDS)
+    found = audit(features, design=Design(**FOLDS))
     tied, association = [f.detail for f in of_kind(found, "confounded")]
     assert tied == "100% of a have plate p9, 0% of the others: the two cannot be told apart"
     assert association.startswith("plate tells the class: Cramér's V 0.6")
@@ -230,7 +233,7 @@ def test_a_class_of_one_plate_is_confounded_and_a_small_one_rare(make_features):
 
 
 def test_a_clean_data_set_has_no_findings_and_no_group_of_two(make_clusters):
-    found = audit(make_clusters(separation=4), **FOLDS)
+    found = audit(make_clusters(separation=4), design=Design(**FOLDS))
     assert found.findings == ()
     assert len(set(found.group)) == 180
 
@@ -240,7 +243,9 @@ def test_without_labels_it_still_finds_copies(make_clusters):
     digests = features.samples.digests.copy()
     digests[8] = digests[3]
     said = []
-    found = audit(with_samples(features, labels=np.full(180, ""), digests=digests), say=said.append, **FOLDS)
+    found = audit(
+        with_samples(features, labels=np.full(180, ""), digests=digests), design=Design(**FOLDS), say=said.append
+    )
     assert found.counts() == {"copy": 1}
     assert found.leaks == ()
     assert "0 of 180 are labelled" in said[-1]
@@ -252,7 +257,9 @@ def test_findings_are_a_table_that_a_spreadsheet_can_open(make_clusters, tmp_pat
     digests[9] = digests[3]
     names = features.samples.ids.copy()
     names[3] = "=1"
-    path, groups = write_audit(audit(with_samples(features, digests=digests, ids=names), **FOLDS), tmp_path)
+    path, groups = write_audit(
+        audit(with_samples(features, digests=digests, ids=names), design=Design(**FOLDS)), tmp_path
+    )
     assert list(csv.reader(path.open())) == [
         ["sample", "finding", "partner", "detail"],
         ["s9", "copy", "'=1", "the same pixels"],

@@ -4,7 +4,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from cellfeat.commands.progress import StandingObserver
+from cellfeat.commands.progress import ProgressObserver
 from cellfeat.evaluation.results import HeadFailure, HeadResult
 
 
@@ -28,7 +28,7 @@ def console(request):
 
 @pytest.mark.parametrize("console", [True], indirect=True)
 def test_a_terminal_shows_head_fold_and_the_standings_best_first(console):
-    with StandingObserver(console) as observer:
+    with ProgressObserver(console) as observer:
         observer.fold_begins("knn", 1, 0, 10)
         assert observer._live.is_started
         observer.head_done(result("knn", 0.5))
@@ -46,7 +46,7 @@ def test_a_terminal_shows_head_fold_and_the_standings_best_first(console):
 
 @pytest.mark.parametrize("console", [True], indirect=True)
 def test_a_terminal_shows_parts_of_a_fold_and_the_work_on_all_samples(console):
-    with StandingObserver(console) as observer:
+    with ProgressObserver(console) as observer:
         observer.fold_begins("knn", 2, 1.5, 5)
         assert observer._progress.tasks[0].completed == 1.5
         observer.fold_begins("knn", 0, 5, 5)
@@ -56,7 +56,7 @@ def test_a_terminal_shows_parts_of_a_fold_and_the_work_on_all_samples(console):
 
 @pytest.mark.parametrize("console", [False], indirect=True)
 def test_a_log_has_a_line_a_head_and_no_bars(console):
-    with StandingObserver(console) as observer:
+    with ProgressObserver(console) as observer:
         observer.fold_begins("knn", 1, 0, 10)
         observer.head_done(result("knn", 0.5, n_cached=3))
         observer.head_done(HeadFailure("mlp", "mlp failed in fold 1 of 5: out\x1b[2J of memory"))
@@ -68,7 +68,7 @@ def test_a_log_has_a_line_a_head_and_no_bars(console):
 
 @pytest.mark.parametrize("console", [False], indirect=True)
 def test_what_is_said_once_is_not_said_again(console):
-    with StandingObserver(console) as observer:
+    with ProgressObserver(console) as observer:
         for seed in (0, 1):
             observer.say(f"folds with seed {seed}")
             observer.say_once("10 samples have no plate")

@@ -8,8 +8,10 @@ import pytest
 
 from cellfeat.evaluation.cache import FoldCache, FoldOutcome, HeadKeys
 from cellfeat.evaluation.compare import compare
+from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.fit import fit
-from cellfeat.evaluation.task import Design, prepare
+from cellfeat.evaluation.hooks import Hooks
+from cellfeat.evaluation.task import prepare
 from cellfeat.heads.base import HeadClassifier
 from cellfeat.heads.logreg import LogisticRegressionHead
 from cellfeat.heads.registry import make_head
@@ -42,20 +44,20 @@ def entries(cache):
 
 
 def test_one_more_head_computes_only_that_head(make_clusters, cache, fits):
-    first = compare(make_clusters(), heads=["logreg", "knn"], cache=cache, **FEW_DRAWS)
+    first = compare(make_clusters(), ["logreg", "knn"], design=Design(**FEW_DRAWS), cache=cache)
     fits.clear()
-    second = compare(make_clusters(), heads=["logreg", "dummy", "knn"], cache=cache, **FEW_DRAWS)
+    second = compare(make_clusters(), ["logreg", "dummy", "knn"], design=Design(**FEW_DRAWS), cache=cache)
     assert fits == ["DummyHead"] * 3
     assert {result.head: result.n_cached for result in second.results} == {"logreg": 3, "knn": 3, "dummy": 0}
     kept = second.predictions().query("head != 'dummy'").reset_index(drop=True)
     pd.testing.assert_frame_equal(kept, first.predictions())
-    assert second.best.metrics == first.best.metrics
+    assert second.best.record() == first.best.record()
 
 
 def test_fit_takes_its_evaluation_from_compare(make_clusters, cache, fits):
-    compare(make_clusters(), heads=["logreg"], cache=cache, **FEW_DRAWS)
+    compare(make_clusters(), ["logreg"], design=Design(**FEW_DRAWS), cache=cache)
     fits.clear()
-    _, result = fit(make_clusters(), "logreg", cache=cache, **FEW_DRAWS)
+    _, result = fit(make_clusters(), "logreg", design=Design(**FEW_DRAWS), cache=cache)
     assert result.n_cached == 3
     assert len(fits) == 1
 
@@ -84,21 +86,21 @@ CHANGES = {
 @pytest.mark.parametrize("name", CHANGES)
 def test_what_changes_the_numbers_is_computed_again(make_clusters, cache, name):
     change, options = CHANGES[name]
-    compare(make_clusters(), heads=["logreg"], cache=cache, **FEW_DRAWS)
-    other = compare(change(make_clusters()), heads=["logreg"], cache=cache, **(FEW_DRAWS | options))
+    compare(make_clusters(), ["logreg"], design=Design(**FEW_DRAWS), cache=cache)
+    other = compare(change(make_clusters()), ["logreg"], design=Design(**FEW_DRAWS | options), cache=cache)
     assert other.best.n_cached == 0
 
 
 def test_more_draws_change_no_fold(make_clusters, cache):
-    compare(make_clusters(), heads=["logreg"], cache=cache, folds=3, draws=100)
-    assert compare(make_clusters(), heads=["logreg"], cache=cache, folds=3, draws=300).best.n_cached == 3
+    compare(make_clusters(), ["logreg"], design=Design(folds=3, draws=100), cache=cache)
+    assert compare(make_clusters(), ["logreg"], design=Design(folds=3, draws=300), cache=cache).best.n_cached == 3
 
 
 def test_fresh_ignores_and_replaces_what_is_there(make_clusters, cache, fits):
-    compare(make_clusters(), heads=["knn"], cache=cache, **FEW_DRAWS)
+    compare(make_clusters(), ["knn"], design=Design(**FEW_DRAWS), cache=cache)
     before = {path.name: path.stat().st_mtime_ns for path in entries(cache)}
     fits.clear()
-    compare(make_clusters(), heads=["knn"], cache=FoldCache(cache.folder, is_fresh=True), **FEW_DRAWS)
+    compare(make_clusters(), ["knn"], design=Design(**FEW_DRAWS), cache=FoldCache(cache.folder, is_fresh=True))
     assert len(fits) == 3
     after = {path.name: path.stat().st_mtime_ns for path in entries(cache)}
     assert after.keys() == before.keys()
@@ -128,11 +130,11 @@ def with_nan(text, _other):
 
 @pytest.mark.parametrize("damage", [cut_short, with_better_numbers, of_another_fold, no_mapping, with_nan])
 def test_a_damaged_or_foreign_entry_is_computed_again(make_clusters, cache, damage):
-    first = compare(make_clusters(), heads=["logreg"], cache=cache, **FEW_DRAWS)
+    first = compare(make_clusters(), ["logreg"], design=Design(**FEW_DRAWS), cache=cache)
     victim, other, _ = entries(cache)
     whole = victim.read_text()
     victim.write_text(damage(whole, other.read_text()))
-    second = compare(make_clusters(), heads=["logreg"], cache=cache, **FEW_DRAWS)
+    second = compare(make_clusters(), ["logreg"], design=Design(**FEW_DRAWS), cache=cache)
     assert second.best.n_cached == 2
     pd.testing.assert_frame_equal(second.predictions(), first.predictions())
     assert json.loads(victim.read_text())["probabilities"] == json.loads(whole)["probabilities"]
@@ -171,15 +173,15 @@ def test_ctrl_c_within_a_head_keeps_the_folds_that_are_finished(make_clusters, c
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        compare(make_clusters(), heads=["knn"], cache=cache, progress=interrupt, **FEW_DRAWS)
-    assert compare(make_clusters(), heads=["knn"], cache=cache, **FEW_DRAWS).best.n_cached == 2
+        compare(make_clusters(), ["knn"], design=Design(**FEW_DRAWS), cache=cache, hooks=Hooks(progress=interrupt))
+    assert compare(make_clusters(), ["knn"], design=Design(**FEW_DRAWS), cache=cache).best.n_cached == 2
 
 
 def test_a_head_whose_source_cannot_be_read_is_never_cached(make_clusters, cache, monkeypatch):
     built_by_hand = type("Nameless", (LogisticRegressionHead,), {"__module__": "builtins"})
     monkeypatch.setattr("cellfeat.heads.registry.head_class", lambda name: built_by_hand)
     for _ in range(2):
-        assert compare(make_clusters(), heads=["logreg"], cache=cache, **FEW_DRAWS).best.n_cached == 0
+        assert compare(make_clusters(), ["logreg"], design=Design(**FEW_DRAWS), cache=cache).best.n_cached == 0
     assert not entries(cache)
 
 

@@ -1,5 +1,6 @@
-from cellfeat.evaluation.cross_validation import evaluate
-from cellfeat.evaluation.task import Design, prepare
+from cellfeat.evaluation.design import Design
+from cellfeat.evaluation.scoring import evaluate
+from cellfeat.evaluation.task import prepare
 from cellfeat.heads.registry import make_head
 
 

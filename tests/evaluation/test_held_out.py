@@ -8,11 +8,13 @@ from sklearn.metrics import balanced_accuracy_score
 
 from cellfeat.config import load_settings
 from cellfeat.errors import BundleError, FingerprintError, ManifestError
+from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.fit import fit
-from cellfeat.evaluation.held_out import near_copies_of_fitted, score_held_out
+from cellfeat.evaluation.fitted_copies import near_copies_of_fitted
+from cellfeat.evaluation.held_out import score_held_out
 from cellfeat.extraction.store import Features, Status
 from cellfeat.reporting.files import write_held_out
-from cellfeat.reporting.terminal import held_out_details, held_out_lines
+from cellfeat.reporting.terminal.held_out import held_out_details, held_out_lines
 from cellfeat.statistics.intervals import Interval, independent_difference
 from tests.feature_fixtures import with_samples
 
@@ -27,7 +29,7 @@ def samples(make_clusters) -> Features:
 
 @pytest.fixture
 def bundle(samples):
-    return fit(part(samples, slice(N_FITTED)), "logreg", folds=3, draws=200)[0]
+    return fit(part(samples, slice(N_FITTED)), "logreg", design=Design(folds=3, draws=200))[0]
 
 
 def part(features: Features, rows: slice) -> Features:
@@ -41,7 +43,7 @@ def held_out(samples) -> Features:
 
 def test_samples_like_those_of_the_folds_score_as_the_folds_promised(bundle, held_out):
     found = score_held_out(bundle, held_out)
-    metrics = found.result.metrics
+    metrics = found.result.record()
     expected = balanced_accuracy_score(held_out.samples.labels, bundle.predict(held_out.embeddings))
     assert found.result.balanced_accuracy == pytest.approx(expected)
     assert (metrics["n_samples"], metrics["n_groups"], found.n_seen) == (180, 180, 0)
@@ -92,7 +94,7 @@ def pictured(make_clusters, with_pictures, tmp_path):
 
 
 def test_near_copies_of_what_it_was_fitted_on_are_found_and_no_others(pictured, tmp_path):
-    bundle, _ = fit(part(pictured, slice(40)), "logreg", folds=3, draws=100)
+    bundle, _ = fit(part(pictured, slice(40)), "logreg", design=Design(folds=3, draws=100))
     options = {"fitted_images": tmp_path, "images": tmp_path}
     found = near_copies_of_fitted(bundle, pictured, part(pictured, slice(40, None)), **options)
     assert np.flatnonzero(found).tolist() == [10], "sample 51 overlaps with one that the head was not fitted on"
@@ -140,22 +142,22 @@ def test_groups_widen_the_interval_here_too(bundle, held_out):
     grouped = with_samples(held_out, groups=np.array([f"plate {number}" for number in plate]))
     widths = []
     for features, groups in ((grouped, "auto"), (grouped, "none")):
-        metrics = score_held_out(bundle, features, groups=groups).result.metrics
+        metrics = score_held_out(bundle, features, groups=groups).result.record()
         widths.append(metrics["ci_high"] - metrics["ci_low"])
-    assert score_held_out(bundle, grouped).result.metrics["n_groups"] == 6
+    assert score_held_out(bundle, grouped).result.record()["n_groups"] == 6
     assert widths[0] > widths[1]
 
 
 def told_of_groups(bundle, features, **options):
     said = []
-    return score_held_out(bundle, features, say=said.append, **options).result.metrics["n_groups"], said
+    return score_held_out(bundle, features, say=said.append, **options).result.record()["n_groups"], said
 
 
 def test_samples_are_grouped_as_they_were_at_fitting(samples):
     donor = np.array([f"donor {row % 20}" for row in range(420)])
     columned = with_samples(samples, columns={"donor": donor})
     fitted = with_samples(part(columned, slice(N_FITTED)), columns={"donor": donor[:N_FITTED]})
-    bundle, _ = fit(fitted, "logreg", groups="donor", folds=3, draws=100)
+    bundle, _ = fit(fitted, "logreg", design=Design(groups="donor", folds=3, draws=100))
     held_out = with_samples(part(samples, slice(N_FITTED, None)), columns={"donor": donor[N_FITTED:]})
     assert told_of_groups(bundle, held_out) == (20, [])
     assert told_of_groups(bundle, held_out, groups="none") == (180, [])
@@ -168,7 +170,7 @@ def test_groups_that_the_extraction_named_are_missed(samples):
     plate = np.array([f"plate {row % 20}" for row in range(420)])
     record = load_settings(overrides={"labels.group": "plate"}).record()
     plated = dataclasses.replace(with_samples(samples, groups=plate), provenance={"settings": record})
-    bundle, _ = fit(part(plated, slice(N_FITTED)), "logreg", folds=3, draws=100)
+    bundle, _ = fit(part(plated, slice(N_FITTED)), "logreg", design=Design(folds=3, draws=100))
     assert told_of_groups(bundle, part(plated, slice(N_FITTED, None))) == (20, [])
     n_groups, (line,) = told_of_groups(bundle, part(samples, slice(N_FITTED, None)))
     assert n_groups == 180
@@ -181,7 +183,7 @@ def test_what_is_not_scored_is_counted(bundle, held_out):
     held_out.samples.digests[:3] = ""
     held_out.samples.labels[5:7] = ""
     found = score_held_out(bundle, held_out)
-    assert found.result.metrics["n_samples"] == 175
+    assert found.result.record()["n_samples"] == 175
     lines = held_out_lines(found)
     assert "left out: 2 without a label" in lines
     assert "left out: 3 that could not be read" in lines
@@ -192,12 +194,12 @@ def test_labels_given_stand_in_place_of_those_of_the_file(bundle, held_out):
     labels = dict(zip(held_out.samples.ids.tolist(), held_out.samples.labels.tolist(), strict=True))
     others = labels | {held_out.samples.ids[0]: "a" if held_out.samples.labels[0] != "a" else "b"}
     assert (
-        score_held_out(bundle, held_out, labels=others).result.metrics["confusion_matrix"]
-        != (score_held_out(bundle, held_out).result.metrics["confusion_matrix"])
+        score_held_out(bundle, held_out, labels=others).result.record()["confusion_matrix"]
+        != (score_held_out(bundle, held_out).result.record()["confusion_matrix"])
     )
     unlabelled = with_samples(held_out, labels=np.full(180, ""))
     found = score_held_out(bundle, unlabelled, labels=labels)
-    assert found.result.metrics == score_held_out(bundle, held_out).result.metrics
+    assert found.result.record() == score_held_out(bundle, held_out).result.record()
     with pytest.raises(ManifestError, match="no sample is labelled"):
         score_held_out(bundle, unlabelled)
 
@@ -245,7 +247,7 @@ def test_a_seen_sample_without_a_label_counts_as_neither(bundle, samples):
     late = part(samples, slice(180, None))
     late.samples.labels[:10] = ""
     found = score_held_out(bundle, late)
-    assert (found.n_seen, found.result.metrics["n_unlabelled"]) == (50, 10)
+    assert (found.n_seen, found.result.record()["n_unlabelled"]) == (50, 10)
     unlabelled = part(samples, slice(100))
     unlabelled.samples.labels[50:] = ""
     with pytest.raises(ManifestError, match="fitted on all of these 50 samples"):
@@ -277,7 +279,7 @@ def test_a_head_without_a_sound_out_of_fold_score_is_refused(bundle, held_out, s
 
 def test_classes_in_any_order_give_the_same_recalls(bundle, held_out):
     turned = dataclasses.replace(bundle, classes=bundle.classes[::-1], class_scores=None)
-    found, expected = (score_held_out(head, held_out).result.metrics for head in (turned, bundle))
+    found, expected = (score_held_out(head, held_out).result.record() for head in (turned, bundle))
     assert found["classes"] == expected["classes"][::-1]
     assert found["per_class_recall"] == expected["per_class_recall"][::-1]
     assert found["log_loss"] == pytest.approx(expected["log_loss"])
@@ -285,7 +287,7 @@ def test_classes_in_any_order_give_the_same_recalls(bundle, held_out):
 
 
 def test_probabilities_and_sets_are_held_against_the_samples(bundle, held_out):
-    metrics = score_held_out(bundle, held_out).result.metrics
+    metrics = score_held_out(bundle, held_out).result.record()
     assert metrics["calibration_error"] != metrics["calibration_error_uncalibrated"]
     covered = metrics["prediction_sets"]["per_class_coverage"]
     assert len(covered) == 3

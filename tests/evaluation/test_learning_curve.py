@@ -5,10 +5,11 @@ import pandas as pd
 import pytest
 
 from cellfeat.errors import ConfigError, HeadError
+from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.learning_curve import _thinned, curve_table, learning_curve, learning_curves
-from cellfeat.evaluation.task import Design, prepare
+from cellfeat.evaluation.task import prepare
 from cellfeat.reporting.files import write_curves
-from cellfeat.reporting.terminal import curve_lines
+from cellfeat.reporting.terminal.comparison import curve_lines
 
 
 @pytest.fixture

@@ -2,6 +2,7 @@ import numpy as np
 import pytest
 
 from cellfeat.errors import ConfigError
+from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.fit import fit
 from cellfeat.evaluation.predict import predict
 from tests.feature_fixtures import with_samples
@@ -18,7 +19,7 @@ def features(make_clusters):
 
 @pytest.fixture
 def bundle(features):
-    return fit(features, "logreg", folds=3, draws=100)[0]
+    return fit(features, "logreg", design=Design(folds=3, draws=100))[0]
 
 
 def test_without_a_threshold_every_sample_that_was_read_has_a_class(bundle, features):

@@ -6,6 +6,7 @@ from scipy import stats
 
 from cellfeat.errors import BundleError, ConfigError
 from cellfeat.evaluation.compare import compare
+from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.fit import fit
 from cellfeat.evaluation.predict import predict
 from cellfeat.evaluation.prediction_sets import PredictionSets
@@ -37,7 +38,9 @@ def covered_by_class(predictions, label):
 
 @pytest.mark.parametrize(("head", "coverage"), [("logreg", 0.8), ("logreg", 0.9), ("knn", 0.9)])
 def test_sets_of_new_samples_hold_each_class_as_often_as_asked(make_features, head, coverage):
-    bundle, _ = fit(cells(make_features, n_groups=1200, seed=0), head, settings=LOOSE.get(head), folds=5, draws=100)
+    bundle, _ = fit(
+        cells(make_features, n_groups=1200, seed=0), head, design=Design(folds=5, draws=100), settings=LOOSE.get(head)
+    )
     new = cells(make_features, n_groups=3000, seed=1)
     covered = covered_by_class(predict(bundle, new, coverage=coverage), new.samples.labels)
     assert (np.abs(covered - coverage) < tolerance(coverage)).all()
@@ -51,7 +54,9 @@ def tolerance(coverage):
 
 def test_one_threshold_for_all_classes_would_miss_the_hard_one(make_features):
     """What thresholds class by class are for, and that the test above can fail."""
-    bundle, _ = fit(cells(make_features, n_groups=1200, seed=0), "logreg", settings=LOOSE["logreg"], draws=100)
+    bundle, _ = fit(
+        cells(make_features, n_groups=1200, seed=0), "logreg", design=Design(draws=100), settings=LOOSE["logreg"]
+    )
     scores = bundle.class_scores
     pooled = ClassScores.of(scores.probability[:, np.newaxis], np.zeros(1200, dtype=int), np.arange(1200))
     new = cells(make_features, n_groups=3000, seed=1)
@@ -65,7 +70,7 @@ def test_samples_of_new_groups_are_covered_and_single_samples_would_not_cover_th
     kept, alone = [], []
     for seed in range(8):
         fields = cells(make_features, n_groups=36, per_group=30, group_spread=0.8, seed=seed)
-        bundle, _ = fit(fields, "logreg", settings=LOOSE["logreg"], folds=4, draws=100)
+        bundle, _ = fit(fields, "logreg", design=Design(folds=4, draws=100), settings=LOOSE["logreg"])
         new = cells(make_features, n_groups=600, per_group=3, group_spread=0.8, seed=100 + seed)
         kept.append(covered_by_class(predict(bundle, new, coverage=0.9), new.samples.labels).mean())
         scores = bundle.class_scores
@@ -77,7 +82,7 @@ def test_samples_of_new_groups_are_covered_and_single_samples_would_not_cover_th
 
 def test_a_higher_coverage_only_adds_classes(make_features):
     samples = cells(make_features, n_groups=240, seed=2)
-    bundle, _ = fit(samples, "logreg", folds=3, draws=100)
+    bundle, _ = fit(samples, "logreg", design=Design(folds=3, draws=100))
     small, large = (predict(bundle, samples, coverage=coverage).sets for coverage in (0.6, 0.95))
     assert (large.holds >= small.holds).all()
     assert large.sizes.mean() > small.sizes.mean()
@@ -89,8 +94,8 @@ def test_a_higher_coverage_only_adds_classes(make_features):
 
 def test_the_reported_coverage_is_by_thresholds_from_other_folds(make_features):
     samples = cells(make_features, n_groups=240, seed=3)
-    result = compare(samples, heads=["logreg"], folds=3, draws=100, calibrate="none").best
-    table, metrics = result.predictions, result.metrics["prediction_sets"]
+    result = compare(samples, ["logreg"], design=Design(folds=3, draws=100, calibrate="none")).best
+    table, metrics = result.predictions, result.record()["prediction_sets"]
     probabilities = table[[f"probability_{name}" for name in CLASSES]].to_numpy()
     codes = np.searchsorted(CLASSES, table["label"])
     holds = np.empty(probabilities.shape, dtype=bool)
@@ -111,7 +116,7 @@ def test_the_reported_coverage_is_by_thresholds_from_other_folds(make_features):
 def test_each_group_counts_once_in_the_reported_coverage(make_features):
     fields = cells(make_features, n_groups=60, per_group=4, seed=4)
     once, often = (
-        compare(samples, heads=["logreg"], folds=3, draws=100).best.metrics["prediction_sets"]
+        compare(samples, ["logreg"], design=Design(folds=3, draws=100)).best.record()["prediction_sets"]
         for samples in (fields, _with_one_field_repeated(fields, make_features))
     )
     assert often["per_class_coverage"] == pytest.approx(once["per_class_coverage"], abs=0.1)
@@ -124,16 +129,16 @@ def _with_one_field_repeated(fields, make_features):
 
 def test_classes_of_too_few_groups_are_named_and_in_every_set(make_features):
     fields = cells(make_features, n_groups=24, per_group=10, seed=5)
-    bundle, result = fit(fields, "logreg", folds=3, draws=100)
+    bundle, result = fit(fields, "logreg", design=Design(folds=3, draws=100))
     predictions = predict(bundle, fields, coverage=0.95)
     assert predictions.sets.unlimited == CLASSES
     assert predictions.sets.holds.all()
-    assert result.metrics["prediction_sets"]["unlimited"] == list(CLASSES)
+    assert result.record()["prediction_sets"]["unlimited"] == list(CLASSES)
 
 
 def test_a_sample_that_could_not_be_read_has_no_set(make_features):
     samples = cells(make_features, n_groups=120, seed=6)
-    bundle, _ = fit(samples, "logreg", folds=3, draws=100)
+    bundle, _ = fit(samples, "logreg", design=Design(folds=3, draws=100))
     status = samples.samples.status.copy()
     status[7] = 1
     predictions = predict(bundle, with_samples(samples, status=status), coverage=0.99)
@@ -151,7 +156,7 @@ def test_names_that_hold_the_separator_can_be_told_apart():
 
 def test_a_head_without_scores_says_that_it_must_be_fitted_again(make_features):
     samples = cells(make_features, n_groups=60, seed=7)
-    bundle, _ = fit(samples, "logreg", folds=3, draws=100)
+    bundle, _ = fit(samples, "logreg", design=Design(folds=3, draws=100))
     with pytest.raises(BundleError, match=r"'logreg' lacks the out-of-fold scores .* fit it again"):
         predict(dataclasses.replace(bundle, class_scores=None), samples, coverage=0.9)
     with pytest.raises(ConfigError, match="between 0 and 1"):

@@ -7,10 +7,12 @@ from scipy import stats
 
 from cellfeat.errors import HeadError
 from cellfeat.evaluation.compare import compare
-from cellfeat.evaluation.repeats import RepeatedDifference, summarise
+from cellfeat.evaluation.design import Design
+from cellfeat.evaluation.differences import RepeatedDifference
+from cellfeat.evaluation.repeats import summarise
 from cellfeat.evaluation.results import HeadFailure
 from cellfeat.reporting.files import write_repeats
-from cellfeat.reporting.terminal import repeats_lines
+from cellfeat.reporting.terminal.comparison import repeats_lines
 from cellfeat.statistics.intervals import Difference
 from cellfeat.statistics.significance import corrected_difference
 
@@ -50,7 +52,8 @@ def test_false_claims_are_rare_where_a_plain_test_makes_many():
 def test_repeats_rank_the_heads_and_are_written(make_clusters, tmp_path):
     features = make_clusters(separation=0.8)
     comparisons = [
-        compare(features, heads=["dummy", "logreg", "knn"], folds=3, draws=100, random_state=seed) for seed in range(3)
+        compare(features, ["dummy", "logreg", "knn"], design=Design(folds=3, draws=100, random_state=seed))
+        for seed in range(3)
     ]
     summary = summarise(comparisons)
     assert summary.scores[-1].head == "dummy"
@@ -68,7 +71,9 @@ def test_repeats_rank_the_heads_and_are_written(make_clusters, tmp_path):
 def repeated(make_clusters):
     """Two heads on three sets of folds."""
     features = make_clusters(separation=0.8)
-    return [compare(features, heads=["knn", "dummy"], folds=3, draws=100, random_state=seed) for seed in range(3)]
+    return [
+        compare(features, ["knn", "dummy"], design=Design(folds=3, draws=100, random_state=seed)) for seed in range(3)
+    ]
 
 
 def without(comparison, head):

@@ -4,15 +4,16 @@ import numpy as np
 import pytest
 
 from cellfeat.evaluation.compare import compare
+from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.scoring import fold_temperatures, tempered_folds
-from cellfeat.evaluation.task import Design, prepare
+from cellfeat.evaluation.task import prepare
 from cellfeat.heads.registry import make_head
 
 FEW_DRAWS = {"folds": 3, "draws": 200}
 
 
 def test_metrics_are_plain_values_that_fit_together(make_clusters):
-    metrics = compare(make_clusters(), heads=["logreg"], **FEW_DRAWS).best.metrics
+    metrics = compare(make_clusters(), ["logreg"], design=Design(**FEW_DRAWS)).best.record()
     assert metrics["balanced_accuracy"] == pytest.approx(np.mean(metrics["per_class_recall"]))
     assert metrics["ci_low"] <= metrics["balanced_accuracy"] <= metrics["ci_high"]
     assert len(metrics["per_fold"]) == metrics["folds"] == 3
@@ -27,13 +28,13 @@ def test_metrics_are_plain_values_that_fit_together(make_clusters):
 def test_calibration_lowers_the_loss_and_moves_no_prediction(make_clusters, head):
     features = make_clusters(n=600, separation=0.8)
     plain, tempered_ = (
-        compare(features, heads=[head], calibrate=kind, **FEW_DRAWS).best for kind in ("none", "temperature")
+        compare(features, [head], design=Design(calibrate=kind, **FEW_DRAWS)).best for kind in ("none", "temperature")
     )
     assert tempered_.predictions["predicted"].equals(plain.predictions["predicted"])
-    assert tempered_.metrics["log_loss_uncalibrated"] == plain.metrics["log_loss"]
-    assert tempered_.metrics["log_loss"] < 0.97 * plain.metrics["log_loss"]
+    assert tempered_.record()["log_loss_uncalibrated"] == plain.record()["log_loss"]
+    assert tempered_.record()["log_loss"] < 0.97 * plain.record()["log_loss"]
     if head == "logreg":  # votes can be calibrated already, with a loss that their zeros make huge
-        assert tempered_.metrics["calibration_error"] < plain.metrics["calibration_error"]
+        assert tempered_.record()["calibration_error"] < plain.record()["calibration_error"]
 
 
 def test_no_label_moves_the_temperature_of_its_own_fold(make_clusters):

@@ -11,14 +11,17 @@ from cellfeat.errors import HeadError, SplitError
 from cellfeat.evaluation import tuning
 from cellfeat.evaluation.cache import FoldCache
 from cellfeat.evaluation.compare import compare
-from cellfeat.evaluation.cross_validation import evaluate
+from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.fit import fit
+from cellfeat.evaluation.halving import candidates, rungs
 from cellfeat.evaluation.head_run import HeadRun
-from cellfeat.evaluation.task import Design, prepare
-from cellfeat.evaluation.tuning import Tuner, candidates, describe_choices, rungs
+from cellfeat.evaluation.hooks import Hooks
+from cellfeat.evaluation.scoring import evaluate
+from cellfeat.evaluation.task import prepare
+from cellfeat.evaluation.tuning import Tuner
 from cellfeat.heads.bundle import load_bundle, save_bundle
 from cellfeat.heads.registry import HEADS, Head
-from cellfeat.reporting.terminal import tuning_lines
+from cellfeat.reporting.terminal.head import describe_choices, tuning_lines
 from tests.feature_fixtures import with_samples
 
 FEW_DRAWS = {"folds": 3, "draws": 200}
@@ -100,13 +103,13 @@ def test_few_samples_are_never_thinned():
 
 
 def test_the_best_settings_are_found_in_each_fold_and_score_out_of_fold(features, planted):
-    plain = compare(features, heads=["planted"], **FEW_DRAWS).best
-    tuned = compare(features, heads=["planted"], tune=8, **FEW_DRAWS).best
-    assert [choice["settings"] for choice in tuned.metrics["tuning"]["per_fold"]] == [{"skill": 2}] * 3
+    plain = compare(features, ["planted"], design=Design(**FEW_DRAWS)).best
+    tuned = compare(features, ["planted"], design=Design(tune=8, **FEW_DRAWS)).best
+    assert [choice["settings"] for choice in tuned.record()["tuning"]["per_fold"]] == [{"skill": 2}] * 3
     assert plain.balanced_accuracy == pytest.approx(0.5)
     assert tuned.balanced_accuracy == 1
-    assert tuned.metrics["settings"]["skill"] == 0, "the settings as given"
-    assert tuned.metrics["seconds"]["tune"] > 0
+    assert tuned.record()["settings"]["skill"] == 0, "the settings as given"
+    assert tuned.record()["seconds"]["tune"] > 0
 
 
 def test_no_fit_of_the_search_sees_a_sample_of_the_test_part_or_its_group(features, planted):
@@ -144,8 +147,8 @@ def test_rungs_below_the_last_take_whole_groups_and_every_class(features, plante
 def test_the_settings_as_given_stay_where_none_is_clearly_better(make_clusters):
     """Without signal the best of the candidates leads by chance; taking it would be the winner's curse."""
     features = make_clusters(n=240, separation=0.0)
-    result = compare(features, heads=["knn"], tune=9, **FEW_DRAWS).best
-    choices = result.metrics["tuning"]["per_fold"]
+    result = compare(features, ["knn"], design=Design(tune=9, **FEW_DRAWS)).best
+    choices = result.record()["tuning"]["per_fold"]
     kept = [choice for choice in choices if not choice["settings"]]
     assert kept
     assert all(choice["score"] == choice["given_score"] for choice in kept)
@@ -154,14 +157,14 @@ def test_the_settings_as_given_stay_where_none_is_clearly_better(make_clusters):
 
 
 def test_settings_that_the_user_gave_are_not_searched(features, planted):
-    result = compare(features, heads=["planted"], settings={"planted": {"skill": 1}}, tune=8, **FEW_DRAWS).best
+    result = compare(features, ["planted"], design=Design(tune=8, **FEW_DRAWS), settings={"planted": {"skill": 1}}).best
     assert {params["skill"] for params, _ in planted.fits} == {1}
-    assert all(set(choice["settings"]) <= {"other"} for choice in result.metrics["tuning"]["per_fold"])
+    assert all(set(choice["settings"]) <= {"other"} for choice in result.record()["tuning"]["per_fold"])
 
 
 def test_settings_that_cannot_be_fitted_are_left_out_and_told(features, planted):
-    result = compare(features, heads=["planted"], tune=8, **FEW_DRAWS).best
-    failures = result.metrics["tuning"]["per_fold"][0]["failures"]
+    result = compare(features, ["planted"], design=Design(tune=8, **FEW_DRAWS)).best
+    failures = result.record()["tuning"]["per_fold"][0]["failures"]
     assert len(failures) == 2
     assert "skill=3: ValueError: no skill of 3 with me" in failures
     assert any("6 settings could not be fitted" in line for line in tuning_lines([result]))
@@ -180,20 +183,25 @@ def test_given_settings_that_fail_are_replaced_by_ones_that_do_not(features, pla
 
 def test_where_nothing_can_be_fitted_the_head_fails(features, planted):
     with pytest.raises(HeadError, match="no skill of 3 with me"):
-        compare(features, heads=["planted"], settings={"planted": {"skill": 3}}, tune=8, **FEW_DRAWS)
+        compare(features, ["planted"], design=Design(tune=8, **FEW_DRAWS), settings={"planted": {"skill": 3}})
 
 
 def test_a_head_without_a_search_space_is_not_tuned(make_clusters):
     lines = []
-    comparison = compare(make_clusters(), heads=["dummy"], tune=5, say=lines.append, **FEW_DRAWS)
-    assert comparison.best.metrics["tuning"] is None
+    comparison = compare(make_clusters(), ["dummy"], design=Design(tune=5, **FEW_DRAWS), hooks=Hooks(say=lines.append))
+    assert comparison.best.record()["tuning"] is None
     assert lines == ["dummy: no settings to choose from"]
     assert tuning_lines(comparison.results) == []
 
 
 def test_the_cost_is_told_before_the_first_fit_and_the_time_after_it(features, planted):
     told = []
-    compare(features, heads=["planted"], tune=8, say=lambda line: told.append((line, len(planted.fits))), **FEW_DRAWS)
+    compare(
+        features,
+        ["planted"],
+        design=Design(tune=8, **FEW_DRAWS),
+        hooks=Hooks(say=lambda line: told.append((line, len(planted.fits)))),
+    )
     (cost, n_before), (estimate, n_first) = told
     assert n_before == 0
     assert cost == "planted: 8 settings in each of 3 folds, 72 fits on parts of them"
@@ -203,7 +211,7 @@ def test_the_cost_is_told_before_the_first_fit_and_the_time_after_it(features, p
 
 def test_fit_tells_that_all_samples_come_after_the_folds(features, planted):
     told = []
-    fit(features, "planted", tune=8, say=told.append, **FEW_DRAWS)
+    fit(features, "planted", design=Design(tune=8, **FEW_DRAWS), hooks=Hooks(say=told.append))
     cost, estimate = told
     assert cost == "planted: 8 settings in each of 3 folds and on all samples, 96 fits on parts of them"
     assert estimate == "planted: 8 settings, 3 folds and all samples, about 1 s"
@@ -226,7 +234,7 @@ def test_the_time_told_is_that_of_all_samples_fitted(features, planted, monkeypa
 
 def test_a_class_in_too_few_groups_for_inner_folds_is_told_before_the_first_fit(features, planted):
     with pytest.raises(SplitError, match="inner folds need every class in 2 or more groups"):
-        compare(features, heads=["planted"], groups="none", tune=8, folds=2, labels=few_of_a_class(features))
+        compare(features, ["planted"], design=Design(groups="none", tune=8, folds=2), labels=few_of_a_class(features))
     assert not planted.fits
 
 
@@ -243,20 +251,25 @@ def few_of_a_class(features):
 def test_a_search_space_that_does_not_fit_its_head_is_refused(features, planted, monkeypatch, space, message):
     monkeypatch.setattr(planted, "search_space", space)
     with pytest.raises(HeadError, match=message):
-        compare(features, heads=["planted"], tune=8, **FEW_DRAWS)
+        compare(features, ["planted"], design=Design(tune=8, **FEW_DRAWS))
 
 
 def test_the_promised_number_of_fits_is_made(features, planted, monkeypatch):
     monkeypatch.setattr(planted, "search_space", {"skill": [0, 1, 2], "other": [0, 1, 2]})
     monkeypatch.setattr(tuning, "FEWEST_SAMPLES", 5)
     told = []
-    compare(features, heads=["planted"], tune=9, say=told.append, **FEW_DRAWS)
+    compare(features, ["planted"], design=Design(tune=9, **FEW_DRAWS), hooks=Hooks(say=told.append))
     assert f"{len(planted.fits) - 3} fits" in told[0]
 
 
 def test_progress_grows_to_the_end(features, planted):
     done = []
-    compare(features, heads=["planted"], tune=8, progress=lambda *event: done.append(event[2:]), **FEW_DRAWS)
+    compare(
+        features,
+        ["planted"],
+        design=Design(tune=8, **FEW_DRAWS),
+        hooks=Hooks(progress=lambda *event: done.append(event[2:])),
+    )
     assert [total for _, total in done] == [3] * len(done)
     shares = [share for share, _ in done]
     assert shares == sorted(shares)
@@ -266,10 +279,10 @@ def test_progress_grows_to_the_end(features, planted):
 
 def test_the_same_seed_gives_the_same_choices_and_predictions(make_clusters):
     arguments = {"heads": ["knn", "logreg"], "tune": 5, **FEW_DRAWS}
-    first, second = (compare(make_clusters(separation=0.6), **arguments) for _ in range(2))
+    first, second = (compare(make_clusters(separation=0.6), design=Design(**arguments)) for _ in range(2))
     pd.testing.assert_frame_equal(first.predictions(), second.predictions())
     for one, other in zip(first.results, second.results, strict=True):
-        assert strip_seconds(one.metrics) == strip_seconds(other.metrics)
+        assert strip_seconds(one.record()) == strip_seconds(other.record())
 
 
 def strip_seconds(metrics):
@@ -283,11 +296,11 @@ def cache(tmp_path):
 
 def test_a_choice_is_made_once_and_folds_of_the_settings_as_given_are_shared(make_clusters, cache, monkeypatch):
     arguments = {"heads": ["knn"], "cache": cache, **FEW_DRAWS}
-    first = compare(make_clusters(), tune=5, **arguments).best
+    first = compare(make_clusters(), design=Design(tune=5, **arguments)).best
     monkeypatch.setattr(tuning._Search, "choice", lambda _search: pytest.fail("searched again"))
-    second = compare(make_clusters(), tune=5, **arguments).best
+    second = compare(make_clusters(), design=Design(tune=5, **arguments)).best
     assert second.n_cached == 3
-    assert second.metrics == first.metrics
+    assert second.record() == first.record()
 
 
 CHANGES = {
@@ -303,20 +316,20 @@ def test_what_changes_a_choice_makes_it_anew(make_clusters, cache, monkeypatch, 
     features = make_clusters()
     features = with_samples(features, columns={"plate": np.char.mod("p%d", np.arange(180) // 6)})
     arguments = {"heads": ["knn"], "cache": cache, "tune": 5, **FEW_DRAWS}
-    compare(features, **arguments)
+    compare(features, design=Design(**arguments))
     searches = []
     choose = tuning._Search.choice
     monkeypatch.setattr(tuning._Search, "choice", lambda search: searches.append(1) or choose(search))
-    compare(features, **(arguments | CHANGES[name]))
+    compare(features, design=Design(**arguments | CHANGES[name]))
     assert len(searches) == 3
 
 
 def test_another_search_space_is_another_question(make_clusters, cache, monkeypatch):
     arguments = {"heads": ["knn"], "cache": cache, "tune": 3, **FEW_DRAWS}
-    compare(make_clusters(), **arguments)
+    compare(make_clusters(), design=Design(**arguments))
     monkeypatch.setattr("cellfeat.heads.knn.KNNHead.search_space", {"n_neighbors": [2, 4]})
-    changed = compare(make_clusters(), **arguments).best
-    for choice in changed.metrics["tuning"]["per_fold"]:
+    changed = compare(make_clusters(), design=Design(**arguments)).best
+    for choice in changed.record()["tuning"]["per_fold"]:
         assert choice["settings"] in ({}, {"n_neighbors": 2}, {"n_neighbors": 4})
 
 
@@ -325,27 +338,29 @@ def test_ctrl_c_in_a_search_keeps_the_heads_that_are_finished(features, planted,
         if head == "planted" and n_done > 3.5:
             raise KeyboardInterrupt
 
-    comparison = compare(features, heads=["knn", "planted"], tune=4, progress=interrupt, **FEW_DRAWS)
+    comparison = compare(
+        features, ["knn", "planted"], design=Design(tune=4, **FEW_DRAWS), hooks=Hooks(progress=interrupt)
+    )
     assert not comparison.is_complete
     assert [result.head for result in comparison.results] == ["knn"]
 
 
 def test_fit_tunes_on_all_samples_and_saves_what_it_found(features, planted, tmp_path, make_clusters):
-    bundle, result = fit(features, "planted", tune=8, **FEW_DRAWS)
-    assert result.metrics["tuning"]["final"] == {"skill": 2}
+    bundle, result = fit(features, "planted", design=Design(tune=8, **FEW_DRAWS))
+    assert result.record()["tuning"]["final"] == {"skill": 2}
     assert bundle.head.skill == 2
     assert bundle.settings == {"skill": 2}
-    assert result.metrics["settings"]["skill"] == 2
+    assert result.record()["settings"]["skill"] == 2
     assert result.balanced_accuracy == 1
     assert "planted, all samples: skill=2" in tuning_lines([result])
 
 
 def test_a_tuned_head_can_be_saved_and_loaded(make_clusters, tmp_path):
-    bundle, result = fit(make_clusters(separation=0.6), "logreg", tune=4, **FEW_DRAWS)
+    bundle, result = fit(make_clusters(separation=0.6), "logreg", design=Design(tune=4, **FEW_DRAWS))
     save_bundle(bundle, tmp_path / "saved")
     loaded = load_bundle(tmp_path / "saved")
     assert loaded.head.get_params() == bundle.head.get_params()
-    assert loaded.scores["tuning"] == result.metrics["tuning"]
+    assert loaded.scores["tuning"] == result.record()["tuning"]
 
 
 def test_choices_are_told_most_frequent_first():
@@ -358,4 +373,4 @@ def test_evaluate_without_tuning_makes_one_fit_a_fold(features, planted):
     task = prepare(features, Design(folds=3, draws=100))
     evaluate(task, "planted", {})
     assert len(planted.fits) == 3
-    assert math.isclose(evaluate(task, "planted", {}).metrics["seconds"]["tune"], 0)
+    assert math.isclose(evaluate(task, "planted", {}).seconds.tune, 0)

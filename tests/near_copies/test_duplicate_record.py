@@ -5,9 +5,10 @@ import pytest
 
 from cellfeat.errors import SplitError
 from cellfeat.evaluation.compare import compare
+from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.groups import sample_groups
 from cellfeat.near_copies.duplicate_record import audited_groups, audited_path, save_audited
-from cellfeat.reporting.terminal import headline
+from cellfeat.reporting.terminal.comparison import headline
 from tests.feature_fixtures import with_samples
 
 
@@ -53,13 +54,13 @@ def test_an_audit_of_other_samples_says_nothing(features, pairs, changed):
 def test_where_near_copies_leave_too_few_groups_the_way_out_is_named(features):
     save_audited(features, np.full(len(features), "one"))
     with pytest.raises(SplitError, match=r"as .*cells\.audit\.json has them: --groups copies does without"):
-        compare(features, heads=["dummy"], folds=3, draws=100)
-    assert compare(features, heads=["dummy"], folds=3, draws=100, groups="copies").is_complete
+        compare(features, ["dummy"], design=Design(folds=3, draws=100))
+    assert compare(features, ["dummy"], design=Design(folds=3, draws=100, groups="copies")).is_complete
 
 
 def test_a_comparison_says_whether_near_copies_were_looked_for(features, pairs):
     def said(groups="auto"):
-        return headline(compare(features, heads=["dummy"], folds=3, draws=100, groups=groups))
+        return headline(compare(features, ["dummy"], design=Design(folds=3, draws=100, groups=groups)))
 
     assert "near copies not looked for (cellfeat audit)" in said()
     save_audited(features, pairs)

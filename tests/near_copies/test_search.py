@@ -2,8 +2,8 @@ import numpy as np
 import pytest
 
 from cellfeat.near_copies.candidates import nearest_of, nearest_pairs, spectra
-from cellfeat.near_copies.pictures import look_at
-from cellfeat.near_copies.search import near_copies_of
+from cellfeat.near_copies.pictures import read_pictures
+from cellfeat.near_copies.search import PicturedFeatures, near_copies_between
 from cellfeat.near_copies.turned import TURNS, TurnedCopy, turn
 from tests.feature_fixtures import with_samples
 
@@ -28,8 +28,9 @@ def fields():
 
 
 def found_between(known, features):
-    first = look_at(*known)
-    return near_copies_of(known[0], first, features[0], look_at(*features, scale=first.scale))
+    first = PicturedFeatures(known[0], read_pictures(*known))
+    second = PicturedFeatures(features[0], read_pictures(*features, scale=first.pictures.scale))
+    return near_copies_between(first, second)
 
 
 def test_crops_of_one_field_are_found_across_two_sets_and_no_others(pictured, fields):

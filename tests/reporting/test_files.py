@@ -7,9 +7,10 @@ import pyarrow
 import pytest
 
 from cellfeat.evaluation.compare import compare
+from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.learning_curve import learning_curves
 from cellfeat.evaluation.repeats import summarise
-from cellfeat.evaluation.task import Design, prepare
+from cellfeat.evaluation.task import prepare
 from cellfeat.provenance import digest_file, digest_json, versions
 from cellfeat.reporting.files import write_curves, write_head_report, write_repeats, write_report
 from tests.feature_fixtures import with_samples
@@ -59,7 +60,7 @@ def test_every_record_says_what_it_is_of(with_groups, tmp_path):
         "random_state": 7,
         "cellfeat": versions()["cellfeat"],
     }
-    found = [compare(features, heads=["dummy"], random_state=seed, **design) for seed in (7, 8)]
+    found = [compare(features, ["dummy"], design=Design(random_state=seed, **design)) for seed in (7, 8)]
     curves = learning_curves(prepare(features, Design(random_state=7, **design)), ["dummy"], {}, [0.5, 1])
     write_report(found[0], tmp_path / "results")
     write_repeats(summarise(found), tmp_path / "results")
@@ -92,7 +93,7 @@ def test_other_labels_other_pixels_and_fewer_samples_are_other_samples(make_clus
 @pytest.mark.parametrize("groups", ["auto", "none", "plate"])
 def test_groups_that_no_table_names_have_no_digest(make_clusters, groups):
     features = with_samples(make_clusters(), columns={"plate": np.array([f"p{i // 3}" for i in range(180)])})
-    provenance = asdict(compare(features, heads=["dummy"], folds=3, draws=50, groups=groups).provenance)
+    provenance = asdict(compare(features, ["dummy"], design=Design(folds=3, draws=50, groups=groups)).provenance)
     assert (provenance["groups"], provenance["groups_digest"]) == (groups, None)
 
 

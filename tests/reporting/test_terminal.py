@@ -6,22 +6,14 @@ import pytest
 from rich.cells import cell_len
 from rich.console import Console
 
-from cellfeat.audit.audit import Audit, Finding, Leak
+from cellfeat.audit.findings import Audit, Finding
+from cellfeat.audit.leak import Leak
 from cellfeat.evaluation.compare import compare
+from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.results import HeadFailure
-from cellfeat.reporting.terminal import (
-    MOST_CLASSES,
-    finding_lines,
-    headline,
-    leak_lines,
-    predict_lines,
-    render_classes,
-    render_counts,
-    render_leaks,
-    render_table,
-    score_line,
-    verdict_lines,
-)
+from cellfeat.reporting.terminal.audit import finding_lines, leak_lines, render_counts, render_leaks
+from cellfeat.reporting.terminal.comparison import headline, render_table, verdict_lines
+from cellfeat.reporting.terminal.head import MOST_CLASSES, predict_lines, render_classes, score_line
 
 NARROW = 80
 NOT_LOOKED_FOR = "near copies not looked for (cellfeat audit)"
@@ -48,7 +40,7 @@ def test_the_headline_says_what_was_compared_on(comparison):
 def test_the_headline_warns_of_copies_that_were_not_kept_together(make_features):
     label = np.tile(["a", "b"], 20)
     features = make_features(label, np.random.default_rng(0).normal(size=(40, 1, 2)), pixel_digest=np.full(40, "x"))
-    together = compare(features, heads=["dummy"], groups="none", folds=2, draws=100)
+    together = compare(features, ["dummy"], design=Design(groups="none", folds=2, draws=100))
     assert "39 copies of images NOT kept together" in headline(together)
 
 
@@ -63,7 +55,7 @@ def test_the_table_has_a_row_a_head_best_first_with_its_scores_and_its_worst_cla
     assert heading.split("  ")[0] == "head"
     assert len(rows) == 3
     for row, result in zip(rows, comparison.results, strict=True):
-        metrics = result.metrics
+        metrics = result.record()
         worst = int(np.argmin(metrics["per_class_recall"]))
         assert row.split()[:6] == [
             result.head,
@@ -86,13 +78,13 @@ def test_the_table_says_where_there_is_no_evidence(comparison):
 def test_long_names_are_cut_before_a_number_is_in_a_narrow_terminal(make_clusters):
     names = tuple(f"{'triple-negative breast cancer' * 2} {i}" for i in range(3))
     heads = ["linear_relu", "logreg", "dummy"]
-    comparison = compare(make_clusters(classes=names), heads=heads, folds=3, draws=200)
+    comparison = compare(make_clusters(classes=names), heads, design=Design(folds=3, draws=200))
     lines = rendered(render_table(comparison, NARROW), NARROW)
     assert max(map(cell_len, lines)) <= NARROW
     text = " ".join(lines)
     for result in comparison.results:
-        assert f"{result.balanced_accuracy:.3f} [{result.metrics['ci_low']:.3f}, " in text
-        assert f" {min(result.metrics['per_class_recall']):.3f} " in text
+        assert f"{result.balanced_accuracy:.3f} [{result.record()['ci_low']:.3f}, " in text
+        assert f" {min(result.record()['per_class_recall']):.3f} " in text
     for pair in comparison.differences_to_best():
         assert f"[{pair.difference.low:.3f}, {pair.difference.high:.3f}]" in text
     assert "triple-" in text
@@ -135,16 +127,16 @@ def test_the_verdict_tells_of_heads_that_failed_in_a_line_each(comparison):
 
 
 def test_a_single_head_has_no_verdict(make_clusters):
-    assert verdict_lines(compare(make_clusters(), heads=["dummy"], folds=3, draws=100)) == []
+    assert verdict_lines(compare(make_clusters(), ["dummy"], design=Design(folds=3, draws=100))) == []
 
 
 def test_the_score_line_says_how_far_the_folds_lie_apart(comparison):
-    folds = comparison.best.metrics["per_fold"]
+    folds = comparison.best.record()["per_fold"]
     assert score_line(comparison.best).endswith(f"]; folds {min(folds):.3f} to {max(folds):.3f}")
 
 
 def test_classes_are_told_with_what_they_are_taken_for_the_worst_first(comparison):
-    metrics = comparison.best.metrics
+    metrics = comparison.best.record()
     heading, _, *rows = rendered(render_classes(comparison.best), 200)
     assert heading.split() == ["class", "recall", "most", "often", "taken", "for"]
     recalls = [float(row.split()[1]) for row in rows]
@@ -158,7 +150,7 @@ def test_classes_are_told_with_what_they_are_taken_for_the_worst_first(compariso
 
 
 def test_a_class_without_an_error_is_taken_for_nothing(make_clusters):
-    result = compare(make_clusters(separation=9), heads=["knn"], folds=3, draws=100).best
+    result = compare(make_clusters(separation=9), ["knn"], design=Design(folds=3, draws=100)).best
     _, _, *rows = rendered(render_classes(result), 200)
     assert [row.split()[1] for row in rows] == ["1.000"] * 3
     assert all(row.endswith("]") for row in rows)
@@ -166,10 +158,10 @@ def test_a_class_without_an_error_is_taken_for_nothing(make_clusters):
 
 def test_of_many_classes_those_of_highest_recall_are_counted(make_clusters):
     names = tuple(f"class {i:02d}" for i in range(MOST_CLASSES + 3))
-    result = compare(make_clusters(n=200, classes=names), heads=["knn"], folds=2, draws=100).best
+    result = compare(make_clusters(n=200, classes=names), ["knn"], design=Design(folds=2, draws=100)).best
     _, _, *rows = rendered(render_classes(result), 200)
     assert len(rows) == MOST_CLASSES + 1
-    fourth = sorted(result.metrics["per_class_recall"])[MOST_CLASSES]
+    fourth = sorted(result.record()["per_class_recall"])[MOST_CLASSES]
     assert rows[-1] == f"3 more    {fourth:.3f} and above"
 
 
@@ -184,12 +176,12 @@ def test_of_many_classes_those_of_highest_recall_are_counted(make_clusters):
 )
 def test_abstaining_is_told_for_a_usual_threshold_that_leaves_something_out(comparison, kept, told):
     rows = [{"min_probability": threshold, "kept": share, "accuracy": 0.99} for threshold, share in kept.items()]
-    result = dataclasses.replace(comparison.best, metrics=comparison.best.metrics | {"abstaining": rows})
+    result = dataclasses.replace(comparison.best, metrics=comparison.best.record() | {"abstaining": rows})
     assert predict_lines(result)[:-1] == ([told] if told else [])
 
 
 def test_the_sizes_of_sets_are_told_in_a_line(comparison):
-    sets = comparison.best.metrics["prediction_sets"]
+    sets = comparison.best.record()["prediction_sets"]
     told = f"predict --coverage 0.9: {sets['mean_size']:.2f} classes a set; {sets['one']:.0%} hold one, "
     assert predict_lines(comparison.best)[-1].startswith(told)
 

@@ -1,0 +1,64 @@
+"""What an audit finds: findings a person should look at, and the groups of samples that belong together."""
+
+from collections import Counter
+from dataclasses import dataclass
+
+from cellfeat.audit.leak import Leak
+from cellfeat.types import Strings
+
+
+@dataclass(frozen=True)
+class Finding:
+    """One thing that a person should look at.
+
+    Attributes
+    ----------
+    sample_id
+        The sample; ``""`` where the finding is about a class.
+    finding
+        ``unreadable``, ``copy``, ``near copy``, ``label conflict``, ``constant channel``, ``saturated channel``,
+        ``confounded``, ``suspicious label`` or ``rare class``.
+    partner
+        The other sample of a pair; ``""`` where there is none.
+    detail
+        What was measured.
+    """
+
+    sample_id: str
+    finding: str
+    partner: str
+    detail: str
+
+
+@dataclass(frozen=True)
+class Audit:
+    """Everything that an audit finds.
+
+    Attributes
+    ----------
+    sample_id
+        Ids, shape ``(n_samples,)``.
+    group
+        Name of each sample's group, shape ``(n_samples,)``: copies, near copies and the manifest's groups joined, named
+        after their first sample.
+    copies
+        Name of each sample's group of copies and near copies alone, shape ``(n_samples,)``: what the pixels show,
+        whatever else is kept together.
+    findings
+        Sorted by kind.
+    leaks
+        What random folds would have claimed, by head; none where the samples cannot be split into folds.
+    saw_pixels
+        Whether the images were read, and near copies searched for.
+    """
+
+    sample_id: Strings
+    group: Strings
+    copies: Strings
+    findings: tuple[Finding, ...]
+    leaks: tuple[Leak, ...]
+    saw_pixels: bool
+
+    def counts(self) -> dict[str, int]:
+        """Number of findings of each kind."""
+        return dict(Counter(finding.finding for finding in self.findings))

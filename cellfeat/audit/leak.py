@@ -1,0 +1,143 @@
+"""The price of a leak: what heads score when copies may be in the training and the test part, and when not."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import stats
+
+from cellfeat.errors import HeadError
+from cellfeat.evaluation.cache import FoldCache
+from cellfeat.evaluation.cross_validation import OutOfFold, out_of_fold
+from cellfeat.evaluation.design import Design
+from cellfeat.evaluation.scoring import pooled_balanced_accuracy
+from cellfeat.evaluation.task import Task, prepare
+from cellfeat.extraction.store import Features
+
+LEAK_HEADS = ("logreg", "knn")
+
+LEAK_SETS = 5
+"""Sets of folds that the price is averaged over: a single set varies as much as a small leak is worth."""
+
+
+@dataclass(frozen=True)
+class Leak:
+    """What one head scores when copies may straddle folds, and when they may not.
+
+    Attributes
+    ----------
+    head
+        Name of the head.
+    scores
+        Balanced accuracies, a row for each set of folds: on random folds; with exact copies and the manifest's groups
+        kept together; with near copies kept together as well.
+    """
+
+    head: str
+    scores: tuple[tuple[float, float, float], ...]
+
+    @property
+    def means(self) -> tuple[float, float, float]:
+        """The three scores, averaged over the sets of folds."""
+        random, copies, near_copies = np.mean(self.scores, axis=0).tolist()
+        return random, copies, near_copies
+
+    @property
+    def claimed(self) -> float:
+        """By how much scores on random folds would have been too high."""
+        return float(np.mean(self._claims))
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation of that over the sets of folds; 0 for a single set."""
+        return float(np.std(self._claims, ddof=1)) if len(self.scores) > 1 else 0.0
+
+    @property
+    def is_scatter(self) -> bool:
+        """Whether the claim is within what the choice of folds alone brings about.
+
+        The claim is a mean over sets of folds; it is compared with the 95 % interval of such a mean, by Student's t.
+        """
+        n_sets = len(self.scores)
+        quantile = stats.t.ppf(0.975, max(n_sets - 1, 1))
+        return bool(abs(self.claimed) <= quantile * self.deviation / np.sqrt(n_sets))
+
+    @property
+    def _claims(self) -> list[float]:
+        return [random - near_copies for random, _, near_copies in self.scores]
+
+
+@dataclass(frozen=True)
+class Arm:
+    """One of the three ways to keep samples together, on one set of folds.
+
+    Attributes
+    ----------
+    task
+        Samples and folds.
+    predicted
+        Out-of-fold predictions, by head; heads that failed are absent.
+    """
+
+    task: Task
+    predicted: Mapping[str, OutOfFold]
+
+    def score(self, head: str) -> float:
+        """Balanced accuracy of a head; NaN where it failed."""
+        return pooled_balanced_accuracy(self.task, self.predicted[head]) if head in self.predicted else np.nan
+
+
+Arms = tuple[Arm, Arm, Arm]
+"""Random folds; copies kept together; near copies kept together as well."""
+
+
+def leak_arms(features: Features, grouped: Features, design: Design, cache: FoldCache | None) -> Arms:
+    """Predict one set of folds in the three ways.
+
+    Parameters
+    ----------
+    features
+        The features with the manifest's groups.
+    grouped
+        The same features with near copies joined to these groups.
+    design
+        Folds and seed.
+    cache
+        Where predictions of folds are kept and found again.
+
+    Raises
+    ------
+    SplitError
+        If the samples cannot be split into folds.
+    HeadError
+        If every head failed.
+    """
+    random, copies, near_copies = (
+        _arm(prepare(data, replace(design, groups=groups)), cache)
+        for data, groups in ((features, "none"), (features, "copies"), (grouped, "copies"))
+    )
+    return random, copies, near_copies
+
+
+def _arm(task: Task, cache: FoldCache | None) -> Arm:
+    predicted, reasons = {}, []
+    for head in LEAK_HEADS:
+        try:
+            predicted[head] = out_of_fold(task, head, cache=cache)
+        except HeadError as error:
+            reasons.append(str(error))
+    if not predicted:
+        raise HeadError("no head could be evaluated: " + "; ".join(reasons))
+    return Arm(task, predicted)
+
+
+def leaks(runs: Sequence[Arms]) -> Iterator[Leak]:
+    """Give the price of the leak by head, over several sets of folds.
+
+    Sets of folds on which a head failed are left out, and heads without any set.
+    """
+    for head in LEAK_HEADS:
+        scores = [(random.score(head), copies.score(head), near.score(head)) for random, copies, near in runs]
+        whole = tuple(row for row in scores if not np.isnan(sum(row)))
+        if whole:
+            yield Leak(head, whole)

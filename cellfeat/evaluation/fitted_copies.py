@@ -1,0 +1,83 @@
+"""Near copies of the samples that a saved head was fitted on, among other samples."""
+
+from pathlib import Path
+
+import numpy as np
+
+from cellfeat.errors import BundleError, FingerprintError
+from cellfeat.evaluation.hooks import Say, ignore_line
+from cellfeat.evaluation.predict import check_recipe
+from cellfeat.extraction.store import Features
+from cellfeat.heads.bundle import Bundle
+from cellfeat.near_copies.pictures import read_pictures
+from cellfeat.near_copies.search import PicturedFeatures, near_copies_between
+from cellfeat.types import Bools
+
+
+def near_copies_of_fitted(
+    bundle: Bundle,
+    fitted: Features,
+    features: Features,
+    *,
+    fitted_images: Path,
+    images: Path,
+    say: Say = ignore_line,
+) -> Bools:
+    """Find samples that overlap with a training sample of a saved head, or are one of them turned or mirrored.
+
+    Exact duplicates are included.
+
+    Parameters
+    ----------
+    bundle
+        The saved head.
+    fitted
+        The features that it was fitted on; those of its samples that it was not fitted on are ignored.
+    features
+        The samples in question.
+    fitted_images, images
+        Folders of the images that the two were extracted from.
+    say
+        Receives what is being done.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        Whether each sample of `features` is a near copy.
+
+    Raises
+    ------
+    FingerprintError
+        If either of the features were extracted with another recipe than those the head was fitted on, some of these
+        are not among `fitted`, or the images have changed.
+    BundleError
+        If the saved head does not know its training samples.
+    ManifestError, MissingFileError, ImageError
+        If the images cannot be found as the features' settings describe, or read.
+    """
+    for either in (fitted, features):
+        check_recipe(bundle, either)
+    _check_holds_training_samples(bundle, fitted)
+    is_fitted = bundle.has_seen(fitted.samples.digests)
+    say(f"reading the images in {fitted_images} and {images}")
+    known = PicturedFeatures(fitted, read_pictures(fitted, fitted_images))
+    asked = PicturedFeatures(features, read_pictures(features, images, scale=known.pictures.scale))
+    say("comparing similar pictures pixel by pixel")
+    found = near_copies_between(known, asked)
+    is_near_copy = np.zeros(len(features), dtype=bool)
+    is_near_copy[[row for fitted_row, row in found if is_fitted[fitted_row]]] = True
+    return is_near_copy
+
+
+def _check_holds_training_samples(bundle: Bundle, fitted: Features) -> None:
+    if bundle.seen is None:
+        raise BundleError(
+            f"the saved head {bundle.head_name!r} does not know its training samples, so near copies of them cannot be "
+            "searched for: fit it again"
+        )
+    n_missing = np.count_nonzero(~np.isin(bundle.seen.hex(), fitted.samples.digests))
+    if n_missing:
+        raise FingerprintError(
+            f"{fitted.path}: lacks {n_missing} of the {len(bundle.seen)} training samples of the head; name the "
+            "feature file that it was fitted on"
+        )

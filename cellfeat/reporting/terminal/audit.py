@@ -1,0 +1,54 @@
+"""An audit in the terminal: counts of findings, the price of the leak, and the findings a person decides on."""
+
+from rich.table import Table
+
+from cellfeat.audit.findings import Audit, Finding
+from cellfeat.reporting.terminal.style import name_cell, one_line, plain_table
+
+LISTED_KINDS = ("unreadable", "label conflict", "confounded", "rare class", "suspicious label")
+"""Kinds of findings that a person decides on one by one; of the others the number is enough."""
+
+MOST_OF_A_KIND = 5
+
+
+def render_counts(found: Audit) -> Table:
+    """Set out the number of findings of each kind."""
+    table = plain_table()
+    table.add_column("finding", no_wrap=True)
+    table.add_column("number", justify="right", no_wrap=True)
+    for finding, count in found.counts().items():
+        table.add_row(finding, str(count))
+    return table
+
+
+def render_leaks(found: Audit) -> Table:
+    """Set out what heads score by what the folds keep together, and what random folds would have claimed."""
+    table = plain_table()
+    table.add_column("head", no_wrap=True)
+    for heading in ("nothing", "copies", "near copies too", "random folds would have claimed"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    for leak in found.leaks:
+        claim = f"{leak.claimed:+.3f} ± {leak.deviation:.3f}"
+        table.add_row(name_cell(leak.head), *(f"{score:.3f}" for score in leak.means), claim)
+    return table
+
+
+def leak_lines(found: Audit) -> list[str]:
+    """Name the heads whose price of the leak is within the scatter of the folds."""
+    heads = [leak.head for leak in found.leaks if leak.is_scatter]
+    return [f"{' and '.join(heads)}: no more than the choice of folds alone brings about"] if heads else []
+
+
+def finding_lines(found: Audit) -> list[str]:
+    """List the first findings of the kinds that a person decides on."""
+    lines = []
+    for kind in LISTED_KINDS:
+        of_kind = [finding for finding in found.findings if finding.finding == kind]
+        lines += [_finding_line(finding) for finding in of_kind[:MOST_OF_A_KIND]]
+        lines += [f"{kind}: {len(of_kind) - MOST_OF_A_KIND} more"] if len(of_kind) > MOST_OF_A_KIND else []
+    return lines
+
+
+def _finding_line(finding: Finding) -> str:
+    pair = " and ".join(filter(None, (finding.sample_id, finding.partner)))
+    return one_line(": ".join(filter(None, (finding.finding, pair, finding.detail))))

@@ -1,0 +1,142 @@
+"""A comparison in the terminal: the table of heads, the verdicts, repeats and learning curves."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from rich.table import Table
+from rich.text import Text
+
+from cellfeat.evaluation.differences import HeadDifference
+from cellfeat.evaluation.learning_curve import LearningCurves
+from cellfeat.evaluation.repeats import Repeats
+from cellfeat.evaluation.results import Comparison, HeadResult
+from cellfeat.reporting.terminal.style import name_cell, one_line, plain_table
+
+WIDE = 100
+"""Columns from which on a difference and its interval share one line of the table."""
+
+
+def headline(comparison: Comparison) -> str:
+    """Tell what was compared: samples, groups, classes and folds, and what was excluded."""
+    counts, design = comparison.counts, comparison.design
+    parts = [
+        f"{counts.n_samples} samples in {counts.n_groups} groups, {len(comparison.classes)} classes, "
+        f"{design.folds} folds",
+        _copies_phrase(counts.n_copies, design.groups),
+        _near_copies_phrase(counts.near_copies_joined),
+        f"{counts.n_unlabelled} without a label excluded" if counts.n_unlabelled else "",
+        f"{counts.n_failed} that could not be read excluded" if counts.n_failed else "",
+    ]
+    return "; ".join(filter(None, parts))
+
+
+def _copies_phrase(n_copies: int, groups: str) -> str:
+    if not n_copies:
+        return "no copies"
+    copies = "1 copy" if n_copies == 1 else f"{n_copies} copies"
+    if groups == "none":
+        return f"{copies} of images NOT kept together: they inflate these scores"
+    return f"{copies} of images kept with their originals"
+
+
+def _near_copies_phrase(joined: bool | None) -> str:
+    if joined is None:
+        return ""
+    if joined:
+        return "near copies kept together, as audited"
+    return "near copies not searched for (cellfeat audit)"
+
+
+def render_table(comparison: Comparison, width: int) -> Table:
+    """Set out the heads, best first.
+
+    Parameters
+    ----------
+    comparison
+        The comparison.
+    width
+        Columns available; in a narrow terminal, class names are cut and intervals of differences take a second line.
+    """
+    table = _score_table()
+    table.add_column("against the best", no_wrap=True)
+    for result in comparison.results:
+        table.add_row(*_score_cells(result), Text(_against_best(comparison, result, " " if width >= WIDE else "\n")))
+    return table
+
+
+def render_standings(results: Sequence[HeadResult]) -> Table:
+    """Set out the heads that are finished so far, best first; verdicts follow when all are finished."""
+    table = _score_table()
+    for result in sorted(results, key=lambda result: -result.balanced_accuracy):
+        table.add_row(*_score_cells(result))
+    return table
+
+
+def _score_table() -> Table:
+    table = plain_table()
+    table.add_column("head", no_wrap=True)
+    table.add_column("balanced accuracy", no_wrap=True)
+    table.add_column("worst class")  # the one column that gives way in a narrow terminal
+    table.add_column("recall", justify="right", no_wrap=True)
+    table.add_column("seconds", justify="right", no_wrap=True)
+    return table
+
+
+def _score_cells(result: HeadResult) -> tuple[Text, ...]:
+    overall, per_class = result.scores.overall, result.scores.per_class
+    worst = int(np.argmin(per_class.recall))
+    low, high = overall.interval
+    return (
+        name_cell(result.head),
+        Text(f"{overall.balanced_accuracy:.3f} [{low:.3f}, {high:.3f}]"),
+        name_cell(per_class.classes[worst]),
+        Text(f"{per_class.recall[worst]:.3f}"),
+        Text(f"{result.seconds.total:.1f}"),
+    )
+
+
+def _against_best(comparison: Comparison, result: HeadResult, between: str) -> str:
+    if result is comparison.best:
+        return "best"
+    pair = next(pair for pair in comparison.differences_to_best() if pair.worse == result.head)
+    gap = pair.difference
+    words = "worse by" if pair.is_evidence else "no evidence:"
+    return f"{words} {gap.estimate:.3f}{between}[{gap.low:.3f}, {gap.high:.3f}]"
+
+
+def verdict_lines(comparison: Comparison) -> list[str]:
+    """Say which heads the best one is better than, for which there is no evidence, and which heads failed."""
+    best, pairs = comparison.best.head, comparison.differences_to_best()
+    beaten = [pair.worse for pair in pairs if pair.is_evidence]
+    others = [_with_doubt(pair) for pair in pairs if not pair.is_evidence]
+    lines = [f"{best} is better than {_listed(beaten, 'and')}"] if beaten else []
+    lines += [f"no evidence of a difference between {best} and {_listed(others, 'or')}"] if others else []
+    return [one_line(line) for line in (*lines, *(failure.reason for failure in comparison.failures))]
+
+
+def _with_doubt(pair: HeadDifference) -> str:
+    return f"{pair.worse} ({pair.doubt()})" if pair.is_evidence_alone else pair.worse
+
+
+def _listed(names: Sequence[str], word: str) -> str:
+    *first, last = names
+    return f"{', '.join(first)} {word} {last}" if first else last
+
+
+def repeats_lines(repeats: Repeats) -> list[str]:
+    """Give each head's score over all sets of folds, its difference from the best, and the heads that failed."""
+    n_sets, scores = len(repeats.seeds), [score.line() for score in repeats.scores]
+    lines = [
+        f"{n_sets} sets of {repeats.folds} folds, balanced accuracy ± its standard deviation over the sets:",
+        *scores,
+    ]
+    best = repeats.scores[0].head
+    to_best = [pair.verdict() for pair in repeats.differences if pair.better == best]
+    lines += ["differences over all folds, corrected resampled t-test:", *to_best] if to_best else []
+    return [one_line(line) for line in (*lines, *(failure.line() for failure in repeats.failures))]
+
+
+def curve_lines(found: LearningCurves) -> list[str]:
+    """Say of each head whether more images would help it, and which heads failed."""
+    verdicts = [curve.verdict() for curve in found.curves]
+    return [one_line(line) for line in (*verdicts, *(failure.reason for failure in found.failures))]

@@ -1,0 +1,115 @@
+"""One head in the terminal: its classes, what tuning chose, and what `predict` would give."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+from rich.table import Table
+from rich.text import Text
+
+from cellfeat.evaluation.head_scores import Abstaining, PerClass, SetSizes, Tuning
+from cellfeat.evaluation.results import HeadResult, ScoredHead
+from cellfeat.evaluation.tuning import describe_settings
+from cellfeat.reporting.terminal.style import name_cell, plain_table
+from cellfeat.text import clean_text, shorten
+
+MOST_CLASSES = 15
+"""Classes whose recall is printed, the lowest first."""
+
+USUAL_THRESHOLD = 0.8
+"""The threshold of `predict --min-probability` whose effect is printed; the others are in ``metrics.json``."""
+
+
+def score_line(result: HeadResult) -> str:
+    """Give one head's balanced accuracy, and the range of the folds."""
+    folds = result.scores.overall.per_fold
+    return clean_text(f"{result.line()}; folds {min(folds):.3f} to {max(folds):.3f}")
+
+
+def render_classes(scored: ScoredHead) -> Table:
+    """Set out the recall of each class, the lowest first, and the class it is most often confused with."""
+    per_class = scored.scores.per_class
+    table = plain_table()
+    table.add_column("class")
+    table.add_column("recall", no_wrap=True)
+    table.add_column("most often predicted as")
+    recall = per_class.recall
+    ascending = np.argsort(recall, kind="stable").tolist()
+    for number in ascending[:MOST_CLASSES]:
+        low, high = per_class.recall_intervals[number]
+        value = Text(f"{recall[number]:.3f} [{low:.3f}, {high:.3f}]")
+        table.add_row(name_cell(per_class.classes[number]), value, _confused_with(per_class, number))
+    left = ascending[MOST_CLASSES:]
+    if left:
+        table.add_row(f"{len(left)} more", f"{recall[left[0]]:.3f} and above", "")
+    return table
+
+
+def _confused_with(per_class: PerClass, number: int) -> Text:
+    counts = per_class.confusion[number].copy()
+    n_samples = counts.sum()
+    counts[number] = 0
+    if not counts.any():
+        return Text("")
+    name = shorten(per_class.classes[int(counts.argmax())])
+    return Text(f"{name} {counts.max() / n_samples:.0%}")
+
+
+def predict_lines(result: HeadResult) -> list[str]:
+    """Tell what `predict` would give with the options that make it say less, or more, than one class."""
+    lines = _abstaining_lines(result.scores.calibration.abstaining)
+    sets = result.scores.sets
+    return [*lines, f"predict --coverage {sets.coverage:g}: {sizes_phrase(sets.sizes)}"] if sets else lines
+
+
+def _abstaining_lines(abstaining: Sequence[Abstaining]) -> list[str]:
+    rows = [row for row in abstaining if row.kept < 1]
+    if not rows:
+        return []
+    row = next((row for row in rows if row.min_probability >= USUAL_THRESHOLD), rows[-1])
+    return [
+        f"predict --min-probability {row.min_probability:g}: keeps {row.kept:.0%}, {row.accuracy:.1%} of them right"
+    ]
+
+
+def sizes_phrase(sizes: SetSizes) -> str:
+    """Give the sizes of prediction sets in words."""
+    return (
+        f"{sizes.mean_size:.2f} classes a set; {sizes.one:.0%} hold one, {sizes.several:.0%} several, "
+        f"{sizes.none:.0%} none"
+    )
+
+
+def tuning_lines(results: Sequence[HeadResult]) -> list[str]:
+    """Tell which settings were chosen for each head that was tuned."""
+    return [
+        clean_text(line)
+        for result in results
+        if result.scores.tuning is not None
+        for line in _tuning_lines(result.head, result.scores.tuning)
+    ]
+
+
+def _tuning_lines(head: str, tuning: Tuning) -> Iterator[str]:
+    yield f"{head}: {describe_choices([choice.settings for choice in tuning.per_fold])}"
+    if tuning.final is not None:
+        yield f"{head}, all samples: {describe_settings(tuning.final)}"
+    failures = [failure for choice in tuning.per_fold for failure in choice.failures]
+    if failures:
+        yield f"{head}: {len(failures)} settings could not be fitted, the first {failures[0]}"
+
+
+def describe_choices(chosen: Sequence[Mapping[str, Any]]) -> str:
+    """Say which settings were chosen in how many folds, the most frequent first.
+
+    Examples
+    --------
+    >>> describe_choices([{"C": 0.01}, {}, {"C": 0.01}])
+    'C=0.01 in 2 of 3 folds, settings as given in 1'
+    """
+    counts = Counter(describe_settings(settings) for settings in chosen).most_common()
+    parts = [f"{text} in {count}" for text, count in counts]
+    first = f"{parts[0]} of {len(chosen)} folds"
+    between = "; " if any("," in text for text, _ in counts) else ", "
+    return between.join([first, *parts[1:]])

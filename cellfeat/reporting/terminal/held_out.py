@@ -1,0 +1,54 @@
+"""A held-out score in the terminal."""
+
+from collections.abc import Iterator
+
+import numpy as np
+
+from cellfeat.evaluation.held_out import HeldOut
+from cellfeat.reporting.terminal.head import sizes_phrase
+from cellfeat.reporting.terminal.style import one_line
+from cellfeat.text import shorten
+
+
+def held_out_lines(found: HeldOut) -> list[str]:
+    """Give the score on held-out samples, what was excluded, and whether it agrees with the out-of-fold score."""
+    counts = found.counts
+    lines = [
+        f"{found.line()} on {counts.n_samples:,} held-out samples in {counts.n_groups:,} groups",
+        *_excluded_lines(found),
+        found.verdict(),
+    ]
+    return [one_line(line) for line in lines]
+
+
+def _excluded_lines(found: HeldOut) -> Iterator[str]:
+    if found.n_seen is None:
+        yield "this saved head does not know its training samples, so none could be excluded: fit it again"
+    elif found.n_seen or found.n_near_copies:
+        near = f" and {found.n_near_copies:,} near copies of them" if found.n_near_copies is not None else ""
+        yield (
+            f"excluded: {found.n_seen:,} exact duplicates of training samples{near}; with these the balanced accuracy "
+            f"would be {found.with_all:.3f}"
+        )
+    if found.n_near_copies is None:
+        yield "near copies of training samples were not searched for (--fitted-on FEATURES)"
+    if found.counts.n_unlabelled:
+        yield f"excluded: {found.counts.n_unlabelled:,} without a label"
+    if found.counts.n_failed:
+        yield f"excluded: {found.counts.n_failed:,} that could not be read"
+
+
+def held_out_details(found: HeldOut) -> list[str]:
+    """Tell whether probabilities and prediction sets hold on these samples what they promise."""
+    calibration, sets = found.scores.calibration, found.scores.sets
+    error = calibration.uncalibrated.calibration_error
+    before = "" if calibration.method == "none" else f"; before calibration {error:.3f}"
+    lines = [f"calibration error of the probabilities {calibration.calibrated.calibration_error:.3f}{before}"]
+    if sets is not None:
+        covered = sets.per_class_coverage
+        lowest = shorten(found.scores.per_class.classes[int(np.argmin(covered))])
+        lines.append(
+            f"predict --coverage {sets.coverage:g}: the true class was in the set {np.mean(covered):.1%} of the "
+            f"time (mean over classes), {min(covered):.1%} for {lowest}, the lowest; {sizes_phrase(sets.sizes)}"
+        )
+    return lines
