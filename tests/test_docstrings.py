@@ -38,6 +38,12 @@ def is_command(function: FunctionNode) -> bool:
     return any("click." in ast.unparse(decorator) for decorator in function.decorator_list)
 
 
+def does_nothing(function: FunctionNode) -> bool:
+    """Whether its body is a docstring alone, or an ellipsis: a hook that may be left out, or a protocol."""
+    rest = function.body[1:] if ast.get_docstring(function) else function.body
+    return all(isinstance(node, ast.Expr) and isinstance(node.value, ast.Constant) for node in rest)
+
+
 def described(docstring: str, section: str) -> str:
     """The text of a section, "" where it is absent."""
     found = re.search(rf"^ *{section}\n *-+\n(.*?)(?=^ *\w[\w ]*\n *-{{3,}}|\Z)", docstring, re.M | re.S)
@@ -54,7 +60,7 @@ def entry(section: str, name: str) -> str:
 def undescribed(function: FunctionNode) -> list[str]:
     """Parameters that the docstring leaves out, where there are two or more."""
     asked = parameters(function)
-    if len(asked) < 2 or is_command(function):
+    if len(asked) < 2 or is_command(function) or does_nothing(function):
         return []
     section = described(ast.get_docstring(function) or "", "Parameters")
     section = "\n".join(f"    {line}" for line in section.split("\n"))

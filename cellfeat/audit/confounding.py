@@ -1,4 +1,4 @@
-"""Classes that go with a plate, a donor or another property of the samples: what is learnt may be that one's look."""
+"""Classes that coincide with a plate, a donor or another property: a head may learn that property instead."""
 
 from collections.abc import Iterator
 
@@ -14,22 +14,22 @@ MOSTLY = 0.8
 ELSEWHERE = 0.5
 
 LEAST_OF_CLASS = 5
-"""Of a class of fewer samples it means little that they have the same value."""
+"""In a class of fewer samples, a common value means little."""
 
 ASSOCIATED = 0.5
-"""From this Cramér's V on a column tells much of the class: J. Cohen's "large effect" (1988) for two values."""
+"""Cramér's V from which a column predicts the class well: J. Cohen's "large effect" (1988) for two values."""
 
 LEAST_PER_VALUE = 10
-"""A column of fewer samples a value is too fine to say anything of a class."""
+"""A column with fewer samples a value is too fine to say anything about a class."""
 
 
 def confounded(samples: Samples) -> Iterator[str]:
-    """Name classes that go with one group, or value of a column, and columns that tell the class by themselves."""
+    """Describe classes that coincide with one group or value of a column, and columns that predict the class."""
     columns = {"group": samples.groups, **samples.columns}
     for name, values in columns.items():
         is_known = (values != "") & (samples.labels != "")
         label, value = samples.labels[is_known], values[is_known]
-        # A column of one value, or of another for almost every sample, groups nothing.
+        # A column with a single value, or a value of its own for almost every sample, forms no groups.
         if not 2 <= len(np.unique(value)) <= len(value) // 2:
             continue
         yield from _tied_classes(name, label, value)
@@ -37,7 +37,7 @@ def confounded(samples: Samples) -> Iterator[str]:
 
 
 def _tied_classes(name: str, label: Strings, value: Strings) -> Iterator[str]:
-    """Name each class whose samples have one value, all of them or most, where the others mostly have not."""
+    """Describe each class whose samples mostly share a value that the other classes mostly lack."""
     for one in np.unique(label):
         of_class, of_others = value[label == one], value[label != one]
         held, counts = np.unique(of_class, return_counts=True)
@@ -46,14 +46,14 @@ def _tied_classes(name: str, label: Strings, value: Strings) -> Iterator[str]:
             continue
         here, elsewhere = np.mean(of_class == most), np.mean(of_others == most)
         if here >= MOSTLY and elsewhere <= ELSEWHERE:
-            told = "cannot" if (here, elsewhere) == (1, 0) else "can hardly"
-            yield f"{here:.0%} of {one} have {name} {most}, {elsewhere:.0%} of the others: the two {told} be told apart"
+            how = "cannot" if (here, elsewhere) == (1, 0) else "can hardly"
+            yield f"{here:.0%} of {one} have {name} {most}, {elsewhere:.0%} of the others: they {how} be separated"
 
 
 def _association(name: str, label: Strings, value: Strings) -> Iterator[str]:
-    """Say where a column tells much of the class: then it can be learnt in place of the cells."""
+    """Describe a column that predicts the class: a head may learn it instead of the cells."""
     if len(value) < LEAST_PER_VALUE * len(np.unique(value)) or len(np.unique(label)) < 2:
         return
     strength = cramers_v(label, value)
     if strength >= ASSOCIATED:
-        yield f"{name} tells the class: Cramér's V {strength:.2f}, where 1 is wholly and 0 not at all"
+        yield f"{name} predicts the class: Cramér's V {strength:.2f} (0: not at all, 1: completely)"

@@ -12,8 +12,8 @@ import click
 from cellfeat.errors import CellfeatError
 from cellfeat.text import clean_lines
 
-# Threads that spin while they wait make two programs on one machine several times slower than one after the other.
-# It is read when the first of the heavy libraries is loaded, so it stands before any of them.
+# Threads that spin while they wait make two programs on one machine several times slower. OpenMP reads this when the
+# first heavy library is loaded, so it is set before any of them.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 COMMANDS = ("extract", "audit", "compare", "fit", "predict", "score", "run", "demo", "inspect", "verify", "list")
@@ -21,7 +21,7 @@ EXIT_ERROR, EXIT_BUG, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 3, 130, 143
 
 
 class Terminated(KeyboardInterrupt):
-    """SIGTERM, which schedulers send before they kill: the same as Ctrl-C, with an exit code of its own."""
+    """SIGTERM, which schedulers send before they kill a job: handled like Ctrl-C, with its own exit code."""
 
 
 class CommandTable(click.Group):
@@ -32,7 +32,15 @@ class CommandTable(click.Group):
         return list(COMMANDS)
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        """Import one command; None for an unknown name."""
+        """Import one command.
+
+        Parameters
+        ----------
+        ctx
+            Click's context.
+        cmd_name
+            Name of the command; an unknown name gives None.
+        """
         if cmd_name not in COMMANDS:
             return None
         module = import_module(f"cellfeat.commands.{cmd_name}")
@@ -42,10 +50,10 @@ class CommandTable(click.Group):
 @click.command(cls=CommandTable, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="cellfeat")
 def cellfeat() -> None:
-    """Cell images through a frozen backbone once; heads compared honestly, in seconds.
+    """Embed cell images once with a frozen backbone; compare classifiers honestly, in seconds.
 
     \b
-    cellfeat demo                     the whole way on generated cells, in minutes
+    cellfeat demo                     every step on generated cells, in minutes
     cellfeat extract                  images -> features/cells.h5
     cellfeat compare                  which head is best, with intervals
     cellfeat fit --head mlp           that head, evaluated and saved
@@ -60,14 +68,14 @@ def main(default_config: Path | None = None) -> None:
     Parameters
     ----------
     default_config
-        A file that lies beneath ``--config``: ``configs/default.yaml`` where `cli.py` is run from a clone.
+        Settings below those of ``--config``: ``configs/default.yaml`` where `cli.py` is run from a clone.
     """
     signal.signal(signal.SIGTERM, _terminate)
     if isinstance(sys.stdout, io.TextIOWrapper):
-        # As stderr has it: a name that a pipe's encoding lacks is escaped, and does not end the command.
+        # As on stderr: a name that the encoding of a pipe lacks is escaped and does not end the command.
         sys.stdout.reconfigure(errors="backslashreplace")
     code = exit_code(sys.argv[1:], default_config)
-    # All is said and done: a signal changes nothing of a success, and ends anything else at once.
+    # The command has ended: a signal changes nothing after a success and ends anything else at once.
     _answer_signals_with(signal.SIG_DFL if code else signal.SIG_IGN)
     sys.exit(code)
 
@@ -82,9 +90,17 @@ def _answer_signals_with(handler: signal.Handlers) -> None:
 
 
 def exit_code(arguments: list[str], default_config: Path | None = None) -> int:
-    """Run the command line on `arguments`: 0, or 1 (an error that the user can mend), 2 (usage), 130 (Ctrl-C).
+    """Run the command line and give its exit code.
 
-    A bug keeps its traceback, and gives 3; SIGTERM gives 143, as a shell reports it.
+    0; 1 for an error that the user can mend; 2 for wrong usage; 3 for a bug, with its traceback; 130 after Ctrl-C; 143
+    after SIGTERM.
+
+    Parameters
+    ----------
+    arguments
+        The command and its options.
+    default_config
+        As for `main`.
     """
     try:
         cellfeat.main(arguments, prog_name="cellfeat", standalone_mode=False, obj=default_config)
@@ -98,12 +114,12 @@ def exit_code(arguments: list[str], default_config: Path | None = None) -> int:
         click.echo(f"error: {clean_lines(f'{error.filename or arguments[0]}: {error.strerror or error}')}", err=True)
         return EXIT_ERROR
     except (click.Abort, KeyboardInterrupt) as error:
-        # Whatever had to be tidied is. Python would only mutter about one more, raised while it drops the objects.
+        # Cleaning up is done. Another signal now would only print an ignored exception.
         _answer_signals_with(signal.SIG_DFL)
         is_terminated = isinstance(error.__cause__ or error, Terminated)  # click makes an Abort of it
         click.echo(
-            f"{'terminated' if is_terminated else 'interrupted'}; what is finished is kept (extract: start the same "
-            f"command again, and it goes on)",
+            f"{'terminated' if is_terminated else 'interrupted'}; finished work is kept (extract: start the same "
+            f"command again to continue)",
             err=True,
         )
         return EXIT_TERMINATED if is_terminated else EXIT_INTERRUPTED

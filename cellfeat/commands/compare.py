@@ -129,7 +129,7 @@ def _repeat(settings: "Settings", labels: Path | None, repeats: int) -> None:
     comparisons = []
     with ProgressObserver() as observer:
         arguments = evaluation_arguments(settings, labels, observer, fresh=False)
-        design: "Design" = arguments.pop("design")
+        design: Design = arguments.pop("design")
         arguments["hooks"] = Hooks(say=observer.say_once, progress=observer.fold_begins)
         for number, seed in enumerate(range(wanted.seed, wanted.seed + repeats), start=1):
             observer.say(f"folds with seed {seed}, {number} of {repeats}")

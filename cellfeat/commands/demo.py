@@ -17,9 +17,9 @@ SETTINGS = {
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--output", type=click.Path(path_type=Path), default=Path("demo"), show_default=True)
 def command(samples: int, seed: int, output: Path) -> None:
-    """Go the whole way on generated cells: images, features, a comparison of heads, predictions.
+    """Run every step on generated cells: images, features, a comparison of heads, a saved head.
 
-    The images are generated: the scores say nothing of real cells.
+    The images are generated: the scores say nothing about real cells.
     """
     from cellfeat.commands.compare import compare_and_report
     from cellfeat.commands.console import ConsoleObserver
@@ -57,7 +57,7 @@ saved head          {output}/results/{best}
 
 Now with your own images:
   python cli.py extract --images DIR --labels CSV      (what your files are called: configs/default.yaml)
-  python cli.py audit                                  (copies and near copies; compare and fit keep them together)
+  python cli.py audit                                  (finds copies and near copies; compare and fit keep them together)
   python cli.py compare --heads mlp,logreg,lightgbm
   python cli.py fit --head {best}
   python cli.py predict --model results/cells/{best} --images DIR"""

@@ -1,4 +1,4 @@
-"""Samples for a saved head: from a feature file, or images extracted by the very recipe that it was fitted on."""
+"""Samples for a saved head: from a feature file, or extracted from images with the recipe it was fitted on."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def sample_options(*, labels_help: str) -> Callable[[Command], Command]:
-    """Add what says which head is asked of which samples, from ``--model`` to ``--on-error``."""
+    """Add the options that name the saved head and the samples, from ``--model`` to ``--on-error``."""
 
     def add(command: Command) -> Command:
         return with_options(
@@ -27,7 +27,7 @@ def sample_options(*, labels_help: str) -> Callable[[Command], Command]:
             ),
             click.option("--labels", type=click.Path(path_type=Path), help=labels_help),
             click.option(
-                "--weights", metavar="NAME|FILE", help="Where the backbone's weights are now, if they have moved."
+                "--weights", metavar="NAME|FILE", help="Name or file of the backbone's weights, if they have moved."
             ),
             click.option("--device", default="auto", metavar="auto|cpu|cuda|mps"),
             click.option(
@@ -39,7 +39,13 @@ def sample_options(*, labels_help: str) -> Callable[[Command], Command]:
 
 
 def check_source(features: Path | None, images: Path | None) -> None:
-    """Raise `click.UsageError` unless the samples come from one place."""
+    """Raise `click.UsageError` unless the samples come from one place.
+
+    Parameters
+    ----------
+    features, images
+        The two places; None where one is not given.
+    """
     if (features is None) == (images is None):
         raise click.UsageError("give one of --features FILE and --images DIR")
 
@@ -55,16 +61,22 @@ def features_as_fitted(
     on_error: str,
     check: Callable[["Manifest"], None] = lambda _manifest: None,
 ) -> "Features":
-    """Extract images by the recipe that the head was fitted on.
+    """Extract images with the recipe that the head was fitted on.
 
     Parameters
     ----------
+    bundle
+        The saved head.
+    images
+        Folder of the images.
     output
-        The feature file to be; where there is one already, only what is new is extracted.
+        The feature file to write; where it exists already, only new images are extracted.
     labels
-        Table of the samples; None takes whatever lies in `images`.
+        Table of the samples; None takes all images in the folder.
+    weights, device, on_error
+        As for ``cellfeat extract``.
     check
-        Told of the samples before any work begins, and may refuse them.
+        Receives the samples before any work begins, and may refuse them.
     """
     from cellfeat.commands.console import ConsoleObserver
     from cellfeat.extraction.extract import extract, settings_like
@@ -87,13 +99,21 @@ def features_as_fitted(
         for line in manifest.remarks:
             observer.say(line)
         check(manifest)
-        # Images that have come or gone since an earlier time are no reason to begin anew, or to refuse.
+        # Images that were added or removed since the last call need neither a refusal nor a new start.
         extraction = extract(settings, observer=observer, manifest=manifest, expected_recipe=bundle.recipe, update=True)
     return load_features(extraction.path)
 
 
 def mark_of(images: Path, labels: Path | None) -> str:
-    """A mark of a folder and a table for a file's name: the next ones may well have the same --output."""
+    """Make a short mark of a folder and a table for the name of a file, so that other samples get another file.
+
+    Parameters
+    ----------
+    images
+        Folder of the images.
+    labels
+        Table of the samples; None where there is none.
+    """
     from cellfeat.provenance import digest_json
 
     places = [str(place.resolve()) for place in (images, labels) if place]

@@ -44,7 +44,13 @@ class ProgressObserver:
         return Hooks(say=self.say, progress=self.fold_begins, outcome=self.head_done)
 
     def fold_begins(self, head: str, fold: int, n_done: float, n_total: int) -> None:
-        """Show the fold that a head has reached; parameters as in `cellfeat.evaluation.hooks.Progress`."""
+        """Show the fold that a head has reached.
+
+        Parameters
+        ----------
+        head, fold, n_done, n_total
+            As for `cellfeat.evaluation.hooks.Progress`.
+        """
         description = clean_lines(f"{head}, fold {fold}" if fold else f"{head}, all samples")
         self._progress.update(self._task, description=description, completed=n_done, total=n_total)
         if self._console.is_terminal:

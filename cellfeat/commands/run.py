@@ -11,7 +11,7 @@ from cellfeat.commands.options import config_options, resolve_settings, tune_opt
 @config_options
 @tune_option
 def command(config: Path | None, assignments: tuple[str, ...], tune: int | None) -> None:
-    """Extract, compare the heads, then fit and save the best: the whole way in one go."""
+    """Extract, compare the heads, then fit and save the best one."""
     from cellfeat.commands.compare import compare_and_report, results_line
     from cellfeat.commands.console import ConsoleObserver
     from cellfeat.commands.fit import fit_and_save, print_head

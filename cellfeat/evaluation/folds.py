@@ -16,14 +16,20 @@ MAX_TRIES = 20
 
 @dataclass(frozen=True)
 class Fold:
-    """Row numbers of one fold's two parts, ascending."""
+    """Row numbers of the training and the test part of one fold, ascending.
+
+    Attributes
+    ----------
+    train, test
+        Shape ``(n_train,)`` and ``(n_test,)``.
+    """
 
     train: Integers
     test: Integers
 
 
 def grouped_folds(y: ArrayLike, groups: ArrayLike, n_folds: int, *, random_state: int = 0) -> list[Fold]:
-    """Split samples into folds of about equal class shares, each group whole in one test part.
+    """Split samples into stratified folds; each group is entirely in one test part.
 
     Parameters
     ----------
@@ -52,37 +58,47 @@ def grouped_folds(y: ArrayLike, groups: ArrayLike, n_folds: int, *, random_state
         for split in (_even_folds, _covering_folds):
             folds = split(y, groups, n_folds, seed)
             missing = _missing_from_test(y, folds)
-            # The test parts are disjoint: a class that is in all of them is in every training part too.
+            # Test parts are disjoint: a class in all of them is in every training part too.
             if not missing.size:
                 return folds
     raise SplitError(
-        f"no way found in {MAX_TRIES} tries to have every class in each of {n_folds} folds: "
+        f"found no folds with every class in each of {n_folds} in {MAX_TRIES} tries: "
         f"{_class_counts(y, groups, missing)} could not be spread because classes share groups; ask for fewer folds"
     )
 
 
 def fewest_groups(y: ArrayLike, groups: ArrayLike) -> int:
-    """Count the groups of the class that has the fewest: no more folds can have every class."""
+    """Count the groups of the class that has the fewest: the largest number of folds with every class in each.
+
+    Parameters
+    ----------
+    y, groups
+        Labels and group numbers, shape ``(n_samples,)``.
+    """
     pairs = np.unique(np.stack([np.unique(y, return_inverse=True)[1], np.asarray(groups)]), axis=1)
     return int(np.bincount(pairs[0]).min())
 
 
 def thinned_rows(rows: Integers, y: NDArray, groups: NDArray, fraction: float, rng: np.random.Generator) -> Integers:
-    """Take a part of some rows: of each class the first groups in an order that does not depend on the fraction.
+    """Take a part of some rows: of each class, the first groups in an order that does not depend on the fraction.
 
-    So a larger part holds every smaller one. A group of several classes counts to the class of its first row; of each
-    class one group stays at least.
+    A larger part therefore contains every smaller one. A group of several classes counts towards the class of its first
+    row; at least one group of each class stays.
 
     Parameters
     ----------
     rows
-        Row numbers.
+        Row numbers, shape ``(n_rows,)``.
     y, groups
-        Labels and group numbers of all rows, shape ``(n_samples,)``.
+        Labels and group numbers of all samples, shape ``(n_samples,)``.
     fraction
         Part of each class's groups, in (0, 1].
     rng
         Orders the groups.
+
+    Returns
+    -------
+    ndarray of shape (n_kept,)
     """
     names, first = np.unique(groups[rows], return_index=True)
     class_of_group = y[rows][first]
@@ -99,9 +115,9 @@ def _even_folds(y: NDArray, groups: NDArray, n_folds: int, seed: int) -> list[Fo
 
 
 def _covering_folds(y: NDArray, groups: NDArray, n_folds: int, seed: int) -> list[Fold]:
-    """Put each group where most of its classes are still missing: less even, but it finds rare fits.
+    """Put each group into the fold that lacks most of its classes: less even, but it finds rare solutions.
 
-    `StratifiedGroupKFold` places groups of one class first, which can leave too few places for the groups of several.
+    `StratifiedGroupKFold` places groups of one class first, which can leave too few places for groups of several.
     """
     _, group = np.unique(groups, return_inverse=True)
     _, class_number = np.unique(y, return_inverse=True)

@@ -1,6 +1,6 @@
-"""Groups of samples that must stay together, and stratified folds that keep them together."""
+"""Groups of samples that must stay together in one fold."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -9,6 +9,7 @@ from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
 from cellfeat.errors import MissingFileError, SplitError, UnknownNameError
+from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.extraction.store import Features
 from cellfeat.near_copies.duplicate_record import audited_groups
 from cellfeat.text import first_ten, near_names
@@ -18,8 +19,10 @@ GROUP_COLUMNS = ("sample_id", "group")
 """Columns of a table of groups."""
 
 TABLE_SUFFIX = ".csv"
+"""Ending that distinguishes the name of a table of groups from a column."""
+
 GROUP_WORDS = ("auto", "copies", "none", "group")
-"""By which the name of a table of groups is told from that of a column."""
+"""Values of `groups` that are not a column."""
 
 
 def sample_groups(
@@ -27,31 +30,34 @@ def sample_groups(
     groups: str = "auto",
     *,
     rows: Integers | None = None,
-    say: Callable[[str], None] = lambda _line: None,
+    say: Say = ignore_line,
 ) -> Integers:
-    """Number the groups of samples that must not straddle a split.
+    """Number the groups of samples that must stay together in one fold.
 
-    Samples with the same pixels are always one group, also where their labels differ, unless `groups` is ``"none"``.
-    So are near copies, where an audit of these samples lies beside the feature file, unless `groups` says which samples
-    belong together by a table. Groups that share a sample, or pixels, are joined into one.
+    Exact duplicates are always one group, even where their labels differ, unless `groups` is ``"none"``. Near copies
+    are one group where the record of an audit of these samples lies beside the feature file, unless `groups` is
+    ``"copies"`` or a table. Groups that share a sample, or pixels, are joined.
 
     Parameters
     ----------
+    features
+        The samples.
     groups
         ``"auto"`` takes the manifest's groups where it has any. ``"none"`` makes each sample its own group, which shows
-        what leaking copies would add to a score. ``"group"`` insists on the manifest's groups. ``"copies"`` is
-        ``"auto"`` without what an audit found. A file name that ends in
-        ``.csv`` is a table of ``sample_id`` and ``group``, as the audit writes it. Any other word is the manifest
-        column whose equal values are one group. An empty value joins nothing.
+        what leaking copies would add to a score. ``"group"`` requires the manifest's groups. ``"copies"`` is ``"auto"``
+        without the record of an audit. A file name that ends in ``.csv`` is a table of ``sample_id`` and ``group``, as
+        the audit writes it. Any other word is a column of the manifest whose equal values form a group. An empty value
+        joins nothing.
     rows
-        Row numbers of the samples that are asked about; None asks about all. The others join groups all the same.
+        Row numbers of the samples whose groups are returned, shape ``(n_rows,)``; None returns all. The other samples
+        still join groups.
     say
-        Told how many of these samples have no group, and how many samples of a table the features lack.
+        Receives how many samples have no group, and how many samples of a table the features lack.
 
     Returns
     -------
     ndarray of shape (n_rows,)
-        Group numbers; of all samples, from 0 without gaps.
+        Group numbers. Over all samples they run from 0 without gaps.
 
     Raises
     ------
@@ -68,7 +74,7 @@ def sample_groups(
         return rows
     values = _group_values(features, groups, say)
     n_missing = np.count_nonzero(values[rows] == "")
-    # Without any group in the manifest, "auto" means copies alone, and nothing is missing.
+    # Without any groups in the manifest, "auto" means copies alone, and no group is missing.
     if n_missing and not (groups in ("auto", "copies") and n_missing == len(rows)):
         say(
             f"groups: {n_missing} of {len(rows)} samples have no {_group_word(groups)}: "
@@ -80,28 +86,35 @@ def sample_groups(
 
 
 def takes_audited(groups: str) -> bool:
-    """Whether near copies that an audit found are kept together: not where it is said sample by sample what is."""
+    """Whether near copies that an audit found are kept together."""
     return groups not in ("none", "copies") and not groups.endswith(TABLE_SUFFIX)
 
 
 def count_copies(pixel_digest: Strings) -> int:
-    """Count the samples whose pixels an earlier sample has already."""
+    """Count exact duplicates of earlier samples, from pixel digests of shape ``(n_samples,)``."""
     digests = pixel_digest[pixel_digest != ""]
     return len(digests) - len(np.unique(digests))
 
 
 def _group_word(groups: str) -> str:
-    """What a sample without a group lacks, in the user's words."""
+    """What a sample without a group lacks, in words."""
     return f"group in {groups}" if groups.endswith(TABLE_SUFFIX) else "group" if groups == "auto" else groups
 
 
 def check_groups(groups: str, columns: Iterable[str]) -> None:
-    """Check that `groups` is a word that `sample_groups` knows, one of these columns, or a table that is there.
+    """Check that `groups` is a word that `sample_groups` knows, a column, or an existing table.
+
+    Parameters
+    ----------
+    groups
+        As for `sample_groups`.
+    columns
+        Names of the manifest's columns.
 
     Raises
     ------
     SplitError, MissingFileError, UnknownNameError
-        If it is none.
+        If it is none of these.
     """
     if groups == "label":
         raise SplitError(
@@ -117,7 +130,7 @@ def check_groups(groups: str, columns: Iterable[str]) -> None:
         raise UnknownNameError(f"groups: no column is named {groups!r}; {near_names(groups, valid)}")
 
 
-def _group_values(features: Features, groups: str, say: Callable[[str], None]) -> Strings:
+def _group_values(features: Features, groups: str, say: Say) -> Strings:
     check_groups(groups, features.samples.columns)
     if groups == "group" and not (features.samples.groups != "").any():
         raise SplitError(
@@ -129,7 +142,7 @@ def _group_values(features: Features, groups: str, say: Callable[[str], None]) -
     return features.samples.groups if groups in GROUP_WORDS else features.samples.columns[groups]
 
 
-def _groups_in_file(features: Features, path: Path, say: Callable[[str], None]) -> Strings:
+def _groups_in_file(features: Features, path: Path, say: Say) -> Strings:
     group_of = _group_of_sample(path)
     ids = features.samples.ids.tolist()
     absent = [name for name in ids if name not in group_of]
@@ -142,7 +155,7 @@ def _groups_in_file(features: Features, path: Path, say: Callable[[str], None]) 
     if foreign:
         say(
             f"{path}: {len(foreign)} of its {len(group_of)} samples are not in {features.path}: {first_ten(foreign)}; "
-            "they are left out: make sure that the table is of these samples"
+            "they are ignored: make sure that the table belongs to these samples"
         )
     return np.array([group_of[name] for name in ids], dtype=str)
 
@@ -178,7 +191,14 @@ def _read_groups(path: Path) -> pd.DataFrame:
 
 
 def join_groups(keys: Sequence[Strings], pairs: Iterable[tuple[int, int]] = ()) -> Integers:
-    """Number the groups that samples form when an equal, non-empty key joins them, and so does a pair of row numbers.
+    """Number the groups that samples form: equal, non-empty keys join them, and so do pairs of row numbers.
+
+    Parameters
+    ----------
+    keys
+        Keys of each sample, shape ``(n_samples,)`` each.
+    pairs
+        Row numbers of samples that belong together.
 
     Returns
     -------

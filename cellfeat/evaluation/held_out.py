@@ -1,7 +1,7 @@
 """A saved head scored on labelled samples that it was not fitted on, compared with its out-of-fold score."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -23,7 +23,7 @@ from cellfeat.statistics.scores import balanced_accuracy
 from cellfeat.types import Bools, Floats, Strings
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class HeldOut(ScoredHead):
     """A saved head's predictions for samples that it was not fitted on, and their scores.
 
@@ -42,12 +42,12 @@ class HeldOut(ScoredHead):
         When, where and on what the head was fitted; None where it does not say.
     """
 
-    out_of_fold: float = np.nan
-    out_of_fold_interval: Interval = Interval(np.nan, np.nan)
-    n_seen: int | None = None
-    n_near_copies: int | None = None
-    with_all: float | None = None
-    fitted: Mapping[str, Any] | None = field(default=None)
+    out_of_fold: float
+    out_of_fold_interval: Interval
+    n_seen: int | None
+    n_near_copies: int | None
+    with_all: float | None
+    fitted: Mapping[str, Any] | None
 
     @property
     def difference(self) -> float:

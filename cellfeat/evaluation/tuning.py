@@ -124,7 +124,7 @@ class Tuner:
         Parameters
         ----------
         rows
-            Row numbers of the training part.
+            Row numbers of the training part, shape ``(n_train,)``.
         on_share
             Receives the share of the work that is done, in (0, 1].
 
@@ -163,7 +163,7 @@ class Tuner:
         return SearchPlan(n_folds, n_train, tuple(rungs(len(self.candidates) - 1, n_train)))
 
     def _question(self, rows: Integers) -> dict[str, Any]:
-        """All that decides a choice, beside what decides an outcome."""
+        """Everything that decides a choice beyond what decides a prediction."""
         task = self._run.task
         return {
             "tuning": [digest_file(Path(module)) for module in (__file__, halving.__file__)],
@@ -185,12 +185,12 @@ class Tuner:
         return observe
 
     def _estimate_once(self, seconds: float) -> None:
-        """Tell from the first fit, on all training samples of an inner fold, how long all of them will take."""
+        """Estimate from the first fit, on all training samples of an inner fold, how long all fits will take."""
         if self._was_estimated:
             return
         self._was_estimated = True
         plans = [self._plan(rows) for rows in self._parts]
-        # The search in each part, and the fit on the part with what was found.
+        # The search in each part, and the fit on the part with the chosen settings.
         n_rows = sum(plan.work * plan.n_train + len(rows) for plan, rows in zip(plans, self._parts, strict=True))
         duration = _duration(n_rows / plans[0].n_train * seconds)
         where = self._where(" and all samples")
@@ -203,7 +203,7 @@ class _Search:
     Parameters
     ----------
     on_fit
-        Told the seconds of each fit, and the part of the training samples that it had.
+        Receives the seconds of each fit and its part of the training samples.
     """
 
     def __init__(
@@ -239,7 +239,7 @@ class _Search:
         )
 
     def _replacement(self, ranked: Sequence[int]) -> int:
-        """Number of the settings that are clearly better than those given, or theirs, which is 0."""
+        """Number of the settings that are clearly better than the given ones; 0 where none are."""
         if not ranked:
             return 0
         task = self._run.task
@@ -250,7 +250,7 @@ class _Search:
         return ranked[0] if gap.low > 0 else 0
 
     def _ranked(self, numbers: Sequence[int], fraction: float) -> list[int]:
-        """Fit candidates on a part of the training samples: those that could be, best first."""
+        """Fit candidates on a part of the training samples; those that could be fitted, best first."""
         fitted = [number for number in numbers if self._could_predict(number, fraction)]
         return sorted(fitted, key=lambda number: (-self._score(number), number))
 
@@ -258,7 +258,7 @@ class _Search:
         return balanced_accuracy(self._y, self._predicted[number], self._run.task.classes)
 
     def _could_predict(self, number: int, fraction: float) -> bool:
-        """Predict each inner fold, and note why where that fails."""
+        """Predict each inner fold; record the reason where that fails."""
         classes = np.array(self._run.task.classes)
         predicted = np.empty_like(self._y, dtype=classes.dtype)
         try:

@@ -30,20 +30,26 @@ def save_predictions_csv(
 ) -> None:
     """Write one row a sample: its id, the predicted class and, where given, the probability of each class.
 
-    A cell of text that a spreadsheet would run as a formula (it starts with ``=``, ``+``, ``-``, ``@``, a tab or a
-    line break) gets an apostrophe in front, unless it is a plain number such as ``-1.5e3``. All else stays as it is,
-    control characters too: programs compare these names with those of their own tables.
+    A text that a spreadsheet would run as a formula (it starts with ``=``, ``+``, ``-``, ``@``, a tab or a line break)
+    gets an apostrophe in front, unless it is a plain number such as ``-1.5e3``. Everything else is written as it is,
+    including control characters, because programs compare these names with those of their own tables.
 
     Parameters
     ----------
+    path
+        The CSV file.
+    sample_id, predicted
+        Id and predicted class of each sample.
+    id_column, label_column
+        Their headings.
     more
-        Further columns by their heading, between the class and the probabilities.
+        Further columns by heading, between the class and the probabilities.
     probabilities
         Shape ``(n_samples, n_classes)``, written with 6 digits after the point; NaN (a sample that could not be read)
         is an empty cell.
     classes
-        The headings of `probabilities`, in the order of its columns. Where one of them is the heading of another column
-        too, each begins with ``probability_``, as in ``predictions.parquet``.
+        Headings of the columns of `probabilities`. Where one of them equals another heading, each gets the prefix
+        ``probability_``, as in ``predictions.parquet``.
     """
     more = more or {}
     others = (id_column, label_column, *more)
@@ -64,7 +70,7 @@ def _apart_from(others: Sequence[str], classes: Sequence[str]) -> list[str]:
 
 
 def harmless_cell(text: str) -> str:
-    """Put an apostrophe before text that a spreadsheet would run as a formula.
+    """Put an apostrophe in front of a text that a spreadsheet would run as a formula.
 
     Examples
     --------
@@ -83,6 +89,17 @@ def save_predictions(predictions: Predictions, bundle: Bundle, path: Path, *, wi
 
     Where there are sets, ``set`` holds their names (see `PredictionSets.names`) and ``set_size`` their number: 0 for an
     empty set, nothing for a sample that could not be read.
+
+    Parameters
+    ----------
+    predictions
+        What to write.
+    bundle
+        The saved head that predicted them.
+    path
+        The CSV file.
+    with_probabilities
+        Whether each class gets a column.
     """
     names = bundle.provenance["settings"]["labels"]
     save_predictions_csv(

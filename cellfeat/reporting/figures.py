@@ -156,6 +156,14 @@ def _draw_bins(axes: Axes, scores: ProbabilityScores, label: str, colour: str, s
 
 
 def save_figure(figure: Figure, path: Path) -> None:
-    """Write a figure as PNG, whatever the file is called."""
+    """Write a figure as PNG.
+
+    Parameters
+    ----------
+    figure
+        The figure.
+    path
+        The file, with any ending.
+    """
     # Naming the canvas avoids any window system; naming the format is needed because the path ends in .tmp.
     FigureCanvasAgg(figure).print_png(str(path))
