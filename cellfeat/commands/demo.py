@@ -57,7 +57,7 @@ saved head          {output}/results/{best}
 
 Now with your own images:
   python cli.py extract --images DIR --labels CSV      (what your files are called: configs/default.yaml)
-  python cli.py audit                                  (finds copies and near copies; compare and fit keep them together)
+  python cli.py audit                                  (copies and near copies, kept together from then on)
   python cli.py compare --heads mlp,logreg,lightgbm
   python cli.py fit --head {best}
   python cli.py predict --model results/cells/{best} --images DIR"""

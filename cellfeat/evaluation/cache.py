@@ -1,8 +1,8 @@
-"""What a head predicted of a fold, and the settings chosen for it, kept on disk: one more head computes only itself.
+"""Predictions of folds and choices of settings, kept on disk: with one more head, only that head is computed.
 
-An entry is found by the digest of all that decides its numbers: embeddings, labels, fold, the head with all its
-parameters, its source and the versions of the libraries. Whatever is not exactly what was asked for (another format, a
-damaged file, somebody else's file) counts as absent and is computed again. Entries are JSON: nothing in them is run.
+An entry is found by the digest of everything that decides its numbers: embeddings, labels, fold, the head with all its
+parameters, its source code and the versions of the libraries. An entry that does not match exactly (another format, a
+damaged file, a foreign file) counts as absent and is computed again. Entries are JSON: nothing in them is executed.
 """
 
 import inspect
@@ -19,20 +19,24 @@ import numpy as np
 from numpy.typing import NDArray
 
 import cellfeat.heads
+import cellfeat.statistics
+from cellfeat.errors import RecordError
 from cellfeat.evaluation.folds import Fold
 from cellfeat.evaluation.task import Task
 from cellfeat.heads.state import plain_params
 from cellfeat.provenance import digest_bytes, digest_file, digest_json, publish, versions
+from cellfeat.records import parse_json, seal, unseal
 
 FORMAT = 1
 MAX_ENTRY_BYTES = 1_000_000_000
 MAX_ENTRIES = 5_000
 MAX_BYTES = 2_000_000_000
 CACHE_FOLDER = ".cache"
+_CODE = (*cellfeat.heads.__path__, *cellfeat.statistics.__path__)
 
 
 class FoldOutcome(NamedTuple):
-    """What a head predicts of a fold's test part, and the seconds that took.
+    """What a head predicts for the test part of a fold, and the seconds it took.
 
     Attributes
     ----------
@@ -49,16 +53,16 @@ class FoldOutcome(NamedTuple):
 
 @dataclass(frozen=True)
 class FoldCache:
-    """Outcomes of folds in a folder, one file each; the folder can be deleted at any time.
+    """A folder of entries, one file each. It can be deleted at any time.
 
     Attributes
     ----------
     folder
-        Where the files are; made when the first is written.
+        Where the files are; created with the first entry.
     is_fresh
-        Whether what is there is ignored, and replaced.
+        Whether existing entries are ignored and replaced.
     max_entries, max_bytes
-        What the folder may hold; what was used longest ago goes first.
+        Limits of the folder; the least recently used entries are removed first.
     """
 
     folder: Path
@@ -67,39 +71,70 @@ class FoldCache:
     max_bytes: int = MAX_BYTES
 
     def load(self, key: str, shape: tuple[int, int]) -> FoldOutcome | None:
-        """Read the outcome kept under `key`; None where there is none that is whole and of this `shape`."""
+        """Read the predictions of a fold.
+
+        Parameters
+        ----------
+        key
+            Key of the entry.
+        shape
+            Expected shape of the probabilities.
+
+        Returns
+        -------
+        FoldOutcome or None
+            None where there is no intact entry of this shape.
+        """
         try:
             return _decoded(self.load_record(key), shape)
         except (ValueError, TypeError, KeyError):
             return None
 
     def save(self, key: str, outcome: FoldOutcome) -> None:
-        """Keep an outcome under `key`."""
+        """Save the predictions of a fold.
+
+        Parameters
+        ----------
+        key
+            Key of the entry.
+        outcome
+            The predictions.
+        """
         self.save_record(key, _encoded(outcome))
 
     def load_record(self, key: str) -> dict[str, Any] | None:
-        """Read what `save_record` kept under `key`; None where there is nothing that is whole."""
+        """Read what `save_record` saved under `key`; None where there is no intact entry."""
         if self.is_fresh:
             return None
         try:
             path = self._path(key)
             if path.stat().st_size > MAX_ENTRY_BYTES:
                 return None
-            record = _unsealed(json.loads(path.read_bytes()), key)
-            with suppress(OSError):  # a folder that can only be read
-                path.touch()  # the time of its last use, by which entries are kept
+            record = unseal(parse_json(path.read_bytes()))
+            if record.pop("key", None) != key:
+                return None
+            with suppress(OSError):  # the folder may be read-only
+                path.touch()  # marks the time of the last use
             return record
-        except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        except (OSError, RecordError):
             return None
 
     def save_record(self, key: str, record: Mapping[str, Any]) -> None:
-        """Keep plain JSON values under `key`."""
+        """Save plain JSON values.
+
+        Parameters
+        ----------
+        key
+            Key of the entry.
+        record
+            The values.
+        """
         with publish(self._path(key)) as temporary:
-            temporary.write_text(json.dumps(_sealed(key, record)), encoding="utf-8")
+            temporary.write_text(json.dumps(seal({**record, "key": key})), encoding="utf-8")
         self._prune()
 
     def _prune(self) -> None:
-        """Remove what was used longest ago, until the rest is within the bounds; the newest entry always stays."""
+        """Remove the least recently used entries until the rest is within the limits; the newest entry stays."""
         n_bytes = 0
         for n_newer, (_, size, path) in enumerate(sorted(self._entries(), reverse=True)):
             n_bytes += size
@@ -107,7 +142,7 @@ class FoldCache:
                 path.unlink(missing_ok=True)
 
     def _entries(self) -> Iterator[tuple[int, int, Path]]:
-        """When each entry was used last, its size and its file."""
+        """Time of the last use, size and file of each entry."""
         for path in self.folder.glob("*.json"):
             with suppress(FileNotFoundError):  # another comparison may have removed it
                 found = path.stat()
@@ -119,7 +154,7 @@ class FoldCache:
 
 @dataclass(frozen=True)
 class HeadKeys:
-    """Names the folds of one head on one task.
+    """Keys of one head's predictions on one task.
 
     Attributes
     ----------
@@ -137,15 +172,15 @@ class HeadKeys:
 
     @property
     def can_be_cached(self) -> bool:
-        """Whether the head's source is known; without it, an edited head would be given its old results."""
+        """Whether the source of the head is known; without it, an edited head would get its old results."""
         return self._source is not None
 
     def key(self, fold: Fold) -> str:
-        """Digest of all that decides what this head predicts of the fold."""
+        """Digest of everything that decides what this head predicts for a fold."""
         return self.key_of({"train": array_digest(fold.train), "test": array_digest(fold.test)})
 
     def key_of(self, question: Mapping[str, Any]) -> str:
-        """Digest of anything else that is asked of this head, and of all that decides the answer."""
+        """Digest of another question about this head, and of everything that decides the answer."""
         return digest_json({**self._common, **question})
 
     @cached_property
@@ -161,31 +196,19 @@ class HeadKeys:
 
     @cached_property
     def _source(self) -> str | None:
-        """Digest of the head's module and of everything beside our own heads."""
+        """Digest of the module of the head, and of the code of our own heads and of the statistics that they use."""
         try:
             own = Path(inspect.getfile(type(self.classifier)))
-            files = {own, *(file for folder in cellfeat.heads.__path__ for file in Path(folder).glob("*.py"))}
+            files = {own, *(file for folder in _CODE for file in Path(folder).glob("*.py"))}
             return digest_json(sorted(digest_file(file) for file in files))
         except (OSError, TypeError):
             return None
 
 
 def array_digest(array: NDArray[Any]) -> str:
-    """Digest of an array with its type and shape."""
+    """Digest of an array of any shape, with its type and shape."""
     plain = np.ascontiguousarray(array)
     return digest_bytes(f"{plain.dtype.str}{plain.shape}".encode(), plain.tobytes())
-
-
-def _sealed(key: str, record: Mapping[str, Any]) -> dict[str, Any]:
-    content = {**record, "key": key}
-    return content | {"digest": digest_json(content)}
-
-
-def _unsealed(sealed: dict[str, Any], key: str) -> dict[str, Any] | None:
-    content = {name: value for name, value in sealed.items() if name != "digest"}
-    if (sealed["digest"], sealed["key"]) != (digest_json(content), key):
-        return None
-    return {name: value for name, value in content.items() if name != "key"}
 
 
 def _encoded(outcome: FoldOutcome) -> dict[str, Any]:
