@@ -19,7 +19,7 @@ import numpy as np
 import cellfeat
 from cellfeat.evaluation.folds import Fold, grouped_folds
 from cellfeat.evaluation.groups import sample_groups
-from cellfeat.evaluation.held_out import HeldOut
+from cellfeat.evaluation.saved_heads.held_out import HeldOut
 from cellfeat.extraction.store import Features
 
 SHARE = 3

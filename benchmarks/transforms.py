@@ -18,7 +18,7 @@ import cellfeat
 from cellfeat.evaluation.cache import FoldCache
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.results import HeadResult
-from cellfeat.evaluation.scoring import evaluate
+from cellfeat.evaluation.scoring.score import evaluate
 from cellfeat.evaluation.task import Task, prepare
 from cellfeat.extraction.store import Features
 from cellfeat.heads.transforms import PROJECTIONS, ROW_STEPS

@@ -25,7 +25,7 @@ from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.folds import thinned_rows
 from cellfeat.evaluation.groups import sample_groups
 from cellfeat.evaluation.results import HeadResult
-from cellfeat.evaluation.scoring import evaluate
+from cellfeat.evaluation.scoring.score import evaluate
 from cellfeat.evaluation.task import Task, prepare
 from cellfeat.extraction.store import Features, Samples
 from cellfeat.reporting.terminal.head import tuning_lines

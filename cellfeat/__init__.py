@@ -20,9 +20,9 @@ _HOMES = {
     "Design": "cellfeat.evaluation.design",
     "Hooks": "cellfeat.evaluation.hooks",
     "fit": "cellfeat.evaluation.fit",
-    "predict": "cellfeat.evaluation.predict",
-    "score_held_out": "cellfeat.evaluation.held_out",
-    "near_copies_of_fitted": "cellfeat.evaluation.fitted_copies",
+    "predict": "cellfeat.evaluation.saved_heads.predict",
+    "score_held_out": "cellfeat.evaluation.saved_heads.held_out",
+    "near_copies_of_fitted": "cellfeat.evaluation.saved_heads.fitted_copies",
     "load_bundle": "cellfeat.heads.bundle",
 }
 

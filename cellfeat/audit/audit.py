@@ -18,7 +18,7 @@ from cellfeat.evaluation.cache import FoldCache
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.groups import join_groups
 from cellfeat.evaluation.hooks import Say, ignore_line
-from cellfeat.evaluation.scoring import calibrated
+from cellfeat.evaluation.scoring.score import calibrated
 from cellfeat.extraction.store import Features, Samples
 from cellfeat.near_copies.overlap import Pair
 from cellfeat.near_copies.pictures import SamplePictures, read_folder_pictures, read_pictures

@@ -10,7 +10,7 @@ from cellfeat.errors import HeadError
 from cellfeat.evaluation.cache import FoldCache
 from cellfeat.evaluation.cross_validation import OutOfFold, out_of_fold
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.scoring import pooled_balanced_accuracy
+from cellfeat.evaluation.scoring.score import pooled_balanced_accuracy
 from cellfeat.evaluation.task import Task, prepare
 from cellfeat.extraction.store import Features
 

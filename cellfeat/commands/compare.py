@@ -9,6 +9,8 @@ import click
 from cellfeat.commands.options import config_options, evaluation_arguments, fold_flags, fold_options, resolve_settings
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from cellfeat.config import Settings
     from cellfeat.evaluation.design import Design
     from cellfeat.evaluation.results import Comparison
@@ -116,17 +118,22 @@ def _parsed_fractions(text: str) -> tuple[float, ...]:
 
 def _repeat(settings: "Settings", labels: Path | None, repeats: int) -> None:
     """Compare on further sets of folds; the first set is the comparison just made and comes from the cache."""
-    from cellfeat.commands.progress import ProgressObserver
-    from cellfeat.evaluation.compare import compare
-    from cellfeat.evaluation.hooks import Hooks
     from cellfeat.evaluation.repeats import summarise
-    from cellfeat.extraction.store import load_features
     from cellfeat.reporting.files import write_repeats
     from cellfeat.reporting.terminal.comparison import repeats_lines
 
-    features = load_features(settings.extraction.output)
-    wanted = settings.comparison
-    comparisons = []
+    summary = summarise(list(_repeated(settings, labels, repeats)))
+    write_repeats(summary, settings.comparison.output)
+    click.echo("\n".join(["", *repeats_lines(summary)]))
+
+
+def _repeated(settings: "Settings", labels: Path | None, repeats: int) -> "Iterator[Comparison]":
+    from cellfeat.commands.progress import ProgressObserver
+    from cellfeat.evaluation.compare import compare
+    from cellfeat.evaluation.hooks import Hooks
+    from cellfeat.extraction.store import load_features
+
+    features, wanted = load_features(settings.extraction.output), settings.comparison
     with ProgressObserver() as observer:
         arguments = evaluation_arguments(settings, labels, observer, fresh=False)
         design: Design = arguments.pop("design")
@@ -137,10 +144,7 @@ def _repeat(settings: "Settings", labels: Path | None, repeats: int) -> None:
             comparison = compare(features, wanted.heads, settings=settings.heads, design=repeat, **arguments)
             if not comparison.is_complete:
                 raise KeyboardInterrupt
-            comparisons.append(comparison)
-    summary = summarise(comparisons)
-    write_repeats(summary, wanted.output)
-    click.echo("\n".join(["", *repeats_lines(summary)]))
+            yield comparison
 
 
 def _draw_curves(settings: "Settings", labels: Path | None, fractions: tuple[float, ...]) -> None:

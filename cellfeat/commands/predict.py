@@ -10,7 +10,7 @@ from cellfeat.commands.inference_inputs import check_source, features_as_fitted,
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cellfeat.evaluation.predict import Predictions
+    from cellfeat.evaluation.saved_heads.predict import Predictions
     from cellfeat.extraction.store import Features
     from cellfeat.heads.bundle import Bundle
 
@@ -46,7 +46,7 @@ def command(
     the CSV, in its order, and each needs its images; without, they are the images in the folder. Samples that are left
     out are named on stderr. Features extracted from images are kept beside the predictions.
     """
-    from cellfeat.evaluation.predict import predict
+    from cellfeat.evaluation.saved_heads.predict import predict
     from cellfeat.extraction.store import load_features
     from cellfeat.heads.bundle import load_bundle
     from cellfeat.reporting.csv_table import save_predictions

@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from cellfeat.evaluation.held_out import HeldOut
+    from cellfeat.evaluation.saved_heads.held_out import HeldOut
     from cellfeat.extraction.store import Features
     from cellfeat.heads.bundle import Bundle
     from cellfeat.samples.manifest import Manifest
@@ -51,7 +51,7 @@ def command(
 
     Writes metrics.json, the predictions and figures; features extracted from images are kept with them.
     """
-    from cellfeat.evaluation.held_out import score_held_out
+    from cellfeat.evaluation.saved_heads.held_out import score_held_out
     from cellfeat.extraction.store import load_features
     from cellfeat.heads.bundle import load_bundle
     from cellfeat.reporting.files import check_held_out_folder, write_held_out
@@ -90,7 +90,7 @@ def _labels(bundle: "Bundle", file: Path | None, column: str | None) -> dict[str
     """Read labels by id, and check before any work that the head can be scored on them."""
     import numpy as np
 
-    from cellfeat.evaluation.held_out_checks import check_labels
+    from cellfeat.evaluation.saved_heads.held_out_checks import check_labels
     from cellfeat.heads.bundle import settings_of
     from cellfeat.samples.manifest import label_by_id
 
@@ -107,7 +107,7 @@ def _labels(bundle: "Bundle", file: Path | None, column: str | None) -> dict[str
 
 def _extracted(bundle: "Bundle", images: Path, folder: Path, groups: str | None, **flags: Any) -> "Features":
     from cellfeat.evaluation.groups import check_groups
-    from cellfeat.evaluation.held_out_checks import check_labels
+    from cellfeat.evaluation.saved_heads.held_out_checks import check_labels
 
     def check(manifest: "Manifest") -> None:
         # Told now, and not after the extraction.
@@ -122,7 +122,7 @@ def _extracted(bundle: "Bundle", images: Path, folder: Path, groups: str | None,
 def _near_copies(
     bundle: "Bundle", fitted: "Features", fitted_images: Path | None, samples: "Features", images: Path | None
 ) -> "NDArray[np.bool_]":
-    from cellfeat.evaluation.fitted_copies import near_copies_of_fitted
+    from cellfeat.evaluation.saved_heads.fitted_copies import near_copies_of_fitted
 
     return near_copies_of_fitted(
         bundle,

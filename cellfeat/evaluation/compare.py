@@ -11,9 +11,9 @@ from cellfeat.evaluation.each_head import each_head
 from cellfeat.evaluation.head_run import HeadRun, HeadSettings
 from cellfeat.evaluation.hooks import SILENT, Hooks
 from cellfeat.evaluation.results import Comparison, HeadResult
-from cellfeat.evaluation.scoring import evaluate
+from cellfeat.evaluation.scoring.score import evaluate
 from cellfeat.evaluation.task import Task, prepare
-from cellfeat.evaluation.tuning import Tuner
+from cellfeat.evaluation.tuning.tuner import Tuner
 from cellfeat.extraction.store import Features
 from cellfeat.heads.registry import HEADS, make_head
 from cellfeat.statistics.intervals import LEVEL, Difference

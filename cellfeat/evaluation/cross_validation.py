@@ -1,7 +1,7 @@
 """One head over all folds: fitted on the other folds, it predicts each fold.
 
-Predicting and scoring are two steps: `out_of_fold` gives the probabilities, `cellfeat.evaluation.scoring.score` their
-scores.
+Predicting and scoring are two steps: `out_of_fold` gives the probabilities, `score` of
+`cellfeat.evaluation.scoring.score` their scores.
 """
 
 from collections.abc import Callable, Sequence
@@ -14,11 +14,11 @@ import numpy as np
 from cellfeat.errors import HeadError, WriteError
 from cellfeat.evaluation.cache import FoldCache, FoldOutcome
 from cellfeat.evaluation.head_run import HEAD_FAILURES, HeadRun, HeadSettings, resolved_settings
-from cellfeat.evaluation.head_scores import ChosenSettings, Tuning
 from cellfeat.evaluation.hooks import SILENT, Hooks
 from cellfeat.evaluation.results import Seconds
+from cellfeat.evaluation.scoring.score.head_scores import ChosenSettings, Tuning
 from cellfeat.evaluation.task import Task
-from cellfeat.evaluation.tuning import Tuner, tuning_of
+from cellfeat.evaluation.tuning.tuner import Tuner, tuning_of
 from cellfeat.types import Floats
 
 FoldObserver = Callable[[int, float], None]

@@ -13,9 +13,9 @@ from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.head_run import HeadRun, HeadSettings, new_head, resolved_settings
 from cellfeat.evaluation.hooks import SILENT, Hooks
 from cellfeat.evaluation.results import HeadResult
-from cellfeat.evaluation.scoring import score
+from cellfeat.evaluation.scoring.score import score
 from cellfeat.evaluation.task import Task, prepare
-from cellfeat.evaluation.tuning import Tuner
+from cellfeat.evaluation.tuning.tuner import Tuner
 from cellfeat.extraction.store import Features
 from cellfeat.heads.bundle import Bundle
 from cellfeat.heads.registry import head_inputs

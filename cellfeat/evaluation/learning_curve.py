@@ -14,7 +14,7 @@ from cellfeat.evaluation.folds import Fold, thinned_rows
 from cellfeat.evaluation.head_run import HeadSettings
 from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.evaluation.results import HeadFailure, HeadResult, Provenance
-from cellfeat.evaluation.scoring import evaluate
+from cellfeat.evaluation.scoring.score import evaluate
 from cellfeat.evaluation.task import Task
 from cellfeat.statistics.intervals import LEVEL, Difference
 

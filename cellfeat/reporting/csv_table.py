@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from cellfeat.evaluation.predict import Predictions
 from cellfeat.evaluation.results import PROBABILITY_PREFIX
+from cellfeat.evaluation.saved_heads.predict import Predictions
 from cellfeat.heads.bundle import Bundle
 from cellfeat.provenance import publish
 

@@ -11,11 +11,11 @@ from typing import Any
 from cellfeat.audit.findings import Audit
 from cellfeat.errors import WriteError
 from cellfeat.evaluation.groups import GROUP_COLUMNS
-from cellfeat.evaluation.held_out import HeldOut
 from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.evaluation.learning_curve import LearningCurves, curve_table
 from cellfeat.evaluation.repeats import Repeats
 from cellfeat.evaluation.results import Comparison, HeadResult, ScoredHead
+from cellfeat.evaluation.saved_heads.held_out import HeldOut
 from cellfeat.heads.bundle import RECORD_FILE
 from cellfeat.heads.registry import HEADS
 from cellfeat.provenance import publish, utc_now, versions

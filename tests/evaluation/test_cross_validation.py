@@ -1,5 +1,5 @@
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.scoring import evaluate
+from cellfeat.evaluation.scoring.score import evaluate
 from cellfeat.evaluation.task import prepare
 from cellfeat.heads.registry import make_head
 

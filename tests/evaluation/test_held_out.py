@@ -10,8 +10,8 @@ from cellfeat.config import load_settings
 from cellfeat.errors import BundleError, FingerprintError, ManifestError
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.fit import fit
-from cellfeat.evaluation.fitted_copies import near_copies_of_fitted
-from cellfeat.evaluation.held_out import score_held_out
+from cellfeat.evaluation.saved_heads.fitted_copies import near_copies_of_fitted
+from cellfeat.evaluation.saved_heads.held_out import score_held_out
 from cellfeat.extraction.store import Features, Status
 from cellfeat.reporting.files import write_held_out
 from cellfeat.reporting.terminal.held_out import held_out_details, held_out_lines

@@ -4,7 +4,7 @@ import pytest
 from cellfeat.errors import ConfigError
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.fit import fit
-from cellfeat.evaluation.predict import predict
+from cellfeat.evaluation.saved_heads.predict import predict
 from tests.feature_fixtures import with_samples
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from cellfeat.evaluation.compare import compare
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.scoring import fold_temperatures, tempered_folds
+from cellfeat.evaluation.scoring.score import fold_temperatures, tempered_folds
 from cellfeat.evaluation.task import prepare
 from cellfeat.heads.registry import make_head
 

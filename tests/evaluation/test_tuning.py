@@ -5,20 +5,20 @@ import types
 import numpy as np
 import pandas as pd
 import pytest
+from cellfeat.evaluation.tuning.tuner.halving import candidates, rungs
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from cellfeat.errors import HeadError, SplitError
-from cellfeat.evaluation import tuning
 from cellfeat.evaluation.cache import FoldCache
 from cellfeat.evaluation.compare import compare
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.fit import fit
-from cellfeat.evaluation.halving import candidates, rungs
 from cellfeat.evaluation.head_run import HeadRun
 from cellfeat.evaluation.hooks import Hooks
-from cellfeat.evaluation.scoring import evaluate
+from cellfeat.evaluation.scoring.score import evaluate
 from cellfeat.evaluation.task import prepare
-from cellfeat.evaluation.tuning import Tuner
+from cellfeat.evaluation.tuning import tuner as tuning
+from cellfeat.evaluation.tuning.tuner import Tuner
 from cellfeat.heads.bundle import load_bundle, save_bundle
 from cellfeat.heads.registry import HEADS, Head
 from cellfeat.reporting.terminal.head import describe_choices, tuning_lines

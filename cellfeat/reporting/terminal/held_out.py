@@ -4,7 +4,7 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from cellfeat.evaluation.held_out import HeldOut
+from cellfeat.evaluation.saved_heads.held_out import HeldOut
 from cellfeat.reporting.terminal.head import sizes_phrase
 from cellfeat.reporting.terminal.style import one_line
 from cellfeat.text import shorten

@@ -6,7 +6,7 @@ import numpy as np
 
 from cellfeat.errors import BundleError, FingerprintError
 from cellfeat.evaluation.hooks import Say, ignore_line
-from cellfeat.evaluation.predict import check_recipe
+from cellfeat.evaluation.saved_heads.predict import check_recipe
 from cellfeat.extraction.store import Features
 from cellfeat.heads.bundle import Bundle
 from cellfeat.near_copies.pictures import read_pictures

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellfeat.errors import ConfigError, FingerprintError
-from cellfeat.evaluation.prediction_sets import PredictionSets, sets_of
+from cellfeat.evaluation.scoring.score.prediction_sets import PredictionSets, sets_of
 from cellfeat.extraction.store import Features
 from cellfeat.heads.bundle import Bundle
 from cellfeat.provenance import differences
@@ -78,7 +78,7 @@ def predict(
         Written instead of a class where the head abstains; no class may have this name.
     coverage
         How often a sample's set should hold the true class, for each class, between 0 and 1: see
-        `cellfeat.evaluation.prediction_sets`.
+        `cellfeat.evaluation.scoring.prediction_sets`.
 
     Raises
     ------

@@ -23,13 +23,13 @@ from typing import Any
 import numpy as np
 
 from cellfeat.errors import HeadError, SplitError
-from cellfeat.evaluation import halving
 from cellfeat.evaluation.cache import array_digest
 from cellfeat.evaluation.folds import Fold, fewest_groups, grouped_folds, thinned_rows
-from cellfeat.evaluation.halving import SearchPlan, candidates, rungs
 from cellfeat.evaluation.head_run import HEAD_FAILURES, HeadRun, HeadSettings, resolved_settings
-from cellfeat.evaluation.head_scores import ChosenSettings, Tuning
 from cellfeat.evaluation.hooks import Say, ignore_line
+from cellfeat.evaluation.scoring.score.head_scores import ChosenSettings, Tuning
+from cellfeat.evaluation.tuning.tuner import halving
+from cellfeat.evaluation.tuning.tuner.halving import SearchPlan, candidates, rungs
 from cellfeat.heads.registry import search_space
 from cellfeat.heads.state import plain_params
 from cellfeat.provenance import digest_file
@@ -72,7 +72,7 @@ class Tuner:
     given
         As above.
     candidates
-        The settings to choose from: see `cellfeat.evaluation.halving.candidates`.
+        The settings to choose from: see `cellfeat.evaluation.tuning.halving.candidates`.
     """
 
     def __init__(

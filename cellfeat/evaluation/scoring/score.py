@@ -9,7 +9,9 @@ from numpy.typing import NDArray
 from cellfeat.evaluation.cache import FoldCache
 from cellfeat.evaluation.cross_validation import FoldObserver, OutOfFold, ignore_fold, out_of_fold
 from cellfeat.evaluation.head_run import HeadSettings
-from cellfeat.evaluation.head_scores import (
+from cellfeat.evaluation.hooks import SILENT, Hooks
+from cellfeat.evaluation.results import PROBABILITY_PREFIX, HeadResult
+from cellfeat.evaluation.scoring.score.head_scores import (
     Abstaining,
     Calibration,
     Overall,
@@ -17,9 +19,7 @@ from cellfeat.evaluation.head_scores import (
     ProbabilityScores,
     Scores,
 )
-from cellfeat.evaluation.hooks import SILENT, Hooks
-from cellfeat.evaluation.prediction_sets import REPORTED_COVERAGE, out_of_fold_set_scores
-from cellfeat.evaluation.results import PROBABILITY_PREFIX, HeadResult
+from cellfeat.evaluation.scoring.score.prediction_sets import REPORTED_COVERAGE, out_of_fold_set_scores
 from cellfeat.evaluation.task import LabelledSamples, Task
 from cellfeat.statistics.bootstrap import GroupBootstrap
 from cellfeat.statistics.conformal import ClassScores

@@ -8,13 +8,13 @@ import numpy as np
 
 from cellfeat.errors import BundleError
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.head_scores import Scores
-from cellfeat.evaluation.held_out_checks import check_groups_left, check_labels, check_samples_left
 from cellfeat.evaluation.hooks import Say, ignore_line
-from cellfeat.evaluation.predict import check_recipe
-from cellfeat.evaluation.prediction_sets import REPORTED_COVERAGE, set_scores, sets_of
 from cellfeat.evaluation.results import ScoredHead
-from cellfeat.evaluation.scoring import calibration, class_scores, most_probable, overall_scores, prediction_table
+from cellfeat.evaluation.saved_heads.held_out_checks import check_groups_left, check_labels, check_samples_left
+from cellfeat.evaluation.saved_heads.predict import check_recipe
+from cellfeat.evaluation.scoring.score import calibration, class_scores, most_probable, overall_scores, prediction_table
+from cellfeat.evaluation.scoring.score.head_scores import Scores
+from cellfeat.evaluation.scoring.score.prediction_sets import REPORTED_COVERAGE, set_scores, sets_of
 from cellfeat.evaluation.task import LabelledSamples, chosen_labels, labelled_samples
 from cellfeat.extraction.store import Features
 from cellfeat.heads.bundle import Bundle, settings_of
@@ -166,21 +166,51 @@ def score_held_out(
         If the head's own scores are not as cellfeat writes them.
     """
     check_recipe(bundle, features)
-    out_of_fold, out_of_fold_interval = _out_of_fold(bundle)
+    _out_of_fold(bundle)  # a saved head without its own score is refused before any work
     label = chosen_labels(features, labels)
     check_labels(bundle, features.path, label)
-    is_scored = features.samples.is_ok & (label != "")
-    is_seen = bundle.has_seen(features.samples.digests)
-    is_excluded = is_seen if is_near_copy is None else is_seen | is_near_copy
-    check_samples_left(bundle, features.path, label[is_scored], is_excluded[is_scored])
+    chosen = _Selection(features.samples.is_ok & (label != ""), bundle.has_seen(features.samples.digests), is_near_copy)
+    check_samples_left(bundle, features.path, label[chosen.is_scored], chosen.is_excluded[chosen.is_scored])
     groups = _groups_as_fitted(bundle, features, say) if groups is None else groups
     design = Design(groups=groups, random_state=random_state, draws=draws, calibrate=_calibrate(bundle))
-    samples = labelled_samples(features, design, labels=labels, is_excluded=is_excluded, say=say)
+    samples = labelled_samples(features, design, labels=labels, is_excluded=chosen.is_excluded, say=say)
     check_groups_left(samples, features.path)
-    raw = bundle.uncalibrated_proba(features.embeddings[is_scored])
     # The same classes, in the order of the head's probabilities.
     samples = replace(samples, classes=tuple(bundle.classes))
-    kept = raw[~is_excluded[is_scored]]
+    raw = bundle.uncalibrated_proba(features.embeddings[chosen.is_scored])
+    return _held_out(bundle, samples, design, raw, label, chosen)
+
+
+@dataclass(frozen=True)
+class _Selection:
+    """Which samples are scored, and which of these are excluded; arrays of shape ``(n_samples,)``."""
+
+    is_scored: Bools
+    is_seen: Bools
+    is_near_copy: Bools | None
+
+    @property
+    def is_excluded(self) -> Bools:
+        return self.is_seen if self.is_near_copy is None else self.is_seen | self.is_near_copy
+
+    @property
+    def n_seen(self) -> int:
+        return int(np.count_nonzero(self.is_seen & self.is_scored))
+
+    @property
+    def n_near_copies(self) -> int | None:
+        if self.is_near_copy is None:
+            return None
+        return int(np.count_nonzero(self.is_near_copy & ~self.is_seen & self.is_scored))
+
+
+def _held_out(
+    bundle: Bundle, samples: LabelledSamples, design: Design, raw: Floats, label: Strings, chosen: _Selection
+) -> HeldOut:
+    """Score the samples that are left; `raw` holds the head's probabilities for the excluded ones as well."""
+    kept = raw[~chosen.is_excluded[chosen.is_scored]]
+    out_of_fold, out_of_fold_interval = _out_of_fold(bundle)
+    knows_training_samples = bundle.seen is not None
     return HeldOut(
         head=bundle.head_name,
         predictions=prediction_table(samples, bundle.head_name, bundle.calibrated(kept)),
@@ -190,9 +220,9 @@ def score_held_out(
         provenance=samples.provenance,
         out_of_fold=out_of_fold,
         out_of_fold_interval=out_of_fold_interval,
-        n_seen=None if bundle.seen is None else int(np.count_nonzero(is_seen & is_scored)),
-        n_near_copies=None if is_near_copy is None else int(np.count_nonzero(is_near_copy & ~is_seen & is_scored)),
-        with_all=None if bundle.seen is None else _balanced_accuracy(bundle, label[is_scored], raw),
+        n_seen=chosen.n_seen if knows_training_samples else None,
+        n_near_copies=chosen.n_near_copies,
+        with_all=_balanced_accuracy(bundle, label[chosen.is_scored], raw) if knows_training_samples else None,
         fitted=bundle.provenance.get("fitted"),
     )
 

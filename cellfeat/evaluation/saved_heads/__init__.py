@@ -1,0 +1,1 @@
+"""A saved head on other samples: predictions, and scores on held-out samples."""

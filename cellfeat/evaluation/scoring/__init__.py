@@ -1,0 +1,1 @@
+"""Out-of-fold probabilities -> typed scores: overall, per class, calibration, prediction sets."""

@@ -1,0 +1,1 @@
+"""Settings of a head, chosen inside the training part of each fold."""
