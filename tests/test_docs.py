@@ -191,9 +191,7 @@ def broken_links(page: str, text: str) -> Iterator[str]:
             continue
         place, _, anchor = link.partition("#")
         target = (ROOT / page).parent / place if place else ROOT / page
-        if not target.exists():
-            yield link
-        elif anchor and anchor not in anchors(target.read_text(encoding="utf-8")):
+        if not target.exists() or (anchor and anchor not in anchors(target.read_text(encoding="utf-8"))):
             yield link
 
 
