@@ -1,6 +1,7 @@
 """Write ``docs/cli.md`` from the commands' own help: ``make docs-pages``."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
@@ -22,7 +23,7 @@ over `--config`, and `--config` over the default. [configs/default.yaml](../conf
 
 def cli_page() -> str:
     """Return the page as Markdown: the help of the program and of each command, in fixed width."""
-    fixed = {"terminal_width": WIDTH, "max_content_width": WIDTH, "color": False}
+    fixed: dict[str, Any] = {"terminal_width": WIDTH, "max_content_width": WIDTH, "color": False}
     top = click.Context(cellfeat, info_name="cellfeat", **{**cellfeat.context_settings, **fixed})
     sections = [INTRODUCTION, block(cellfeat, top)]
     for name in cellfeat.list_commands(top):

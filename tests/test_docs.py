@@ -28,7 +28,10 @@ ROOT = Path(__file__).parent.parent
 GENERATED = {"docs/cli.md"}
 PAGES = {
     path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
-    for path in (ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").rglob("*.md")))
+    for path in (
+        *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "features/README.md")),
+        *sorted((ROOT / "docs").rglob("*.md")),
+    )
 }
 WRITTEN = {name: text for name, text in PAGES.items() if name not in GENERATED}
 README = PAGES["README.md"]
@@ -206,11 +209,11 @@ def test_broken_links_are_found() -> None:
 
 
 def test_every_page_is_linked_from_an_index() -> None:
-    linked = set()
+    linked = {ROOT / "README.md", ROOT / "features" / "README.md"}
     for index in ("README.md", "docs/README.md", "docs/decisions/README.md"):
         for link in re.findall(r"\]\(([^)\s#]+)[^)]*\)", PAGES[index]):
             linked.add(((ROOT / index).parent / link).resolve())
-    assert [page for page in PAGES if (ROOT / page).resolve() not in linked | {ROOT / "README.md"}] == []
+    assert [page for page in PAGES if (ROOT / page).resolve() not in linked] == []
 
 
 def test_pictures_are_small() -> None:
