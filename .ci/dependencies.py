@@ -42,18 +42,18 @@ PURPOSES = {
     "types-pyyaml": "types",
 }
 INTRODUCTION = """\
-Written by `python .ci/dependencies.py` in the environment of `make install`. Licences are those stated in the packages'
-own metadata.
+Written by `python .ci/dependencies.py` in the environment of `make install`. Licences are those stated in the
+packages' own metadata.
 
 [requirements.lock](../requirements.lock) holds the exact version of each package and the sha256 of each of its files.
-`make install` accepts nothing else (`pip install --require-hashes`), so a package that was tampered with is refused. One
-lock serves Linux (x86-64, arm64), macOS (arm64, 14 or newer) and Windows with Python 3.11 to 3.13; torch
-has no current builds for Macs with Intel processors. Builds of torch from elsewhere, such as the smaller CPU-only ones,
-have other digests: install torch first, then `pip install -e .`, which takes any versions that `setup.cfg` allows.
+`make install` accepts nothing else (`pip install --require-hashes`), so a package that was tampered with is refused.
+One lock serves Linux (x86-64, arm64), macOS (arm64, 14 or newer) and Windows with Python 3.11 to 3.13; torch has no
+current builds for Macs with Intel processors. Builds of torch from elsewhere, such as the smaller CPU-only ones, have
+other digests: install torch first, then `pip install -e .`, which takes any versions that `setup.cfg` allows.
 
 `make lock` updates the lock after a change of `setup.cfg`. `pip-audit -r requirements.lock --require-hashes
---disable-pip` looks up known vulnerabilities of these versions. It needs the database of pypi.org or osv.dev; the machine
-that wrote this page reaches neither, so it has not been run.
+--disable-pip` looks up known vulnerabilities of these versions. It needs the database of pypi.org or osv.dev; the
+machine that wrote this page reaches neither, so it has not been run.
 """
 CLASSIFIER = "License :: OSI Approved :: "
 
@@ -125,8 +125,8 @@ def page() -> str:
             for name, extra in direct.items()
         ),
         "",
-        "Indirect dependencies, on Linux with torch from the package index (its CPU-only builds bring no CUDA or NVIDIA",
-        "packages):",
+        "Indirect dependencies, on Linux with torch from the package index (its CPU-only builds bring no CUDA or",
+        "NVIDIA packages):",
         "",
         "| package | licence | asked for by |",
         "|---|---|---|",

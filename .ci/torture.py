@@ -71,9 +71,9 @@ on Linux; otherwise the tests that need a small disk are skipped. A fault is **h
 Unusual but valid inputs are counted too, and held if they are read correctly.
 """
 LIMITS = """
-Limits of these tests: a JPEG has no checksum, so damage that still decodes passes as an image, and so does a progressive
-JPEG that was cut between two scans and given an end marker. Bytes are flipped one at a time. Loss of power is simulated by
-a layer that discards what was not flushed, not on a real disk.
+Limits of these tests: a JPEG has no checksum, so damage that still decodes passes as an image, and so does a
+progressive JPEG that was cut between two scans and given an end marker. Bytes are flipped one at a time. Loss of
+power is simulated by a layer that discards what was not flushed, not on a real disk.
 """
 
 
@@ -114,7 +114,7 @@ def table(tests: list[tuple[str, str, int, str]]) -> list[str]:
 
 def load() -> list[str]:
     """What the benchmarks of load print, as lines of Markdown."""
-    lines = ["## Load", "", "Three generated grey images for each sample, a light network, each step measured once, on CPU."]
+    lines = ["## Load", "", "Three generated grey images a sample, a light network, each step measured once, on CPU."]
     for title, arguments in LOADS:
         command = [sys.executable, f"benchmarks/{arguments[0]}", *arguments[1:]]
         done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)
