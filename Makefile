@@ -4,7 +4,7 @@ VENV := .venv
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 
-.PHONY: install lock demo test test-slow torture fuzz lint format types wheel clean
+.PHONY: install lock demo test test-slow torture fuzz lint format types wheel docs-pages docs-pictures clean
 
 install: $(STAMP)
 
@@ -51,6 +51,14 @@ types: $(STAMP)
 wheel: $(STAMP)
 	rm -rf dist
 	$(RUN) -m pip wheel --quiet --no-deps --wheel-dir dist .
+
+# The pages and pictures that are made from the program itself.
+docs-pages: $(STAMP)
+	$(RUN) docs/cli_page.py
+
+docs-pictures: $(STAMP)
+	$(RUN) cli.py demo
+	$(RUN) docs/pictures.py demo
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache demo

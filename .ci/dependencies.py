@@ -23,9 +23,9 @@ PURPOSES = {
     "pandas": "tables: labels, manifests, predictions",
     "pandas-stubs": "types",
     "pyarrow": "`predictions.parquet`, and pandas' text columns",
-    "pydantic": "settings, checked",
+    "pydantic": "validated settings",
     "pytest": "tests",
-    "pytest-timeout": "tests that hang end",
+    "pytest-timeout": "ends tests that hang",
     "pytest-xdist": "tests on every core",
     "pyyaml": "configuration files",
     "rich": "tables and progress in the terminal",
@@ -33,7 +33,7 @@ PURPOSES = {
     "safetensors": "weights and saved heads without pickle",
     "scikit-learn": "folds, scores and some heads",
     "scipy": "intervals, and the demo's images",
-    "simplejpeg": "JPEG, strictly: whatever libjpeg only warns of is an error",
+    "simplejpeg": "JPEG, strictly: what libjpeg only warns about is an error",
     "threadpoolctl": "threads of BLAS",
     "tifffile": "TIFF, OME-TIFF",
     "timm": "backbones called `timm:<name>`, and `efficientnet_lite0`",
@@ -42,19 +42,18 @@ PURPOSES = {
     "types-pyyaml": "types",
 }
 INTRODUCTION = """\
-Made by `python .ci/dependencies.py` in the environment of `make install`; licences are those that the packages' own
-metadata state.
+Written by `python .ci/dependencies.py` in the environment of `make install`. Licences are those stated in the
+packages' own metadata.
 
-[requirements.lock](../requirements.lock) holds the exact version of each, and the sha256 of every file of it.
-`make install` takes nothing else (`pip install --require-hashes`), so a package that was tampered with on its way is
-refused. One lock serves Linux (x86-64, arm64), macOS (arm64, 14 or newer) and Windows with Python 3.11 to 3.13; torch
-has no current builds for Macs with Intel processors. Builds of torch from elsewhere, such as the smaller ones for the
-cpu alone, have other digests: install torch first, then `pip install -e .`, which takes any versions that `setup.cfg`
-allows.
+[requirements.lock](../requirements.lock) holds the exact version of each package and the sha256 of each of its files.
+`make install` accepts nothing else (`pip install --require-hashes`), so a package that was tampered with is refused.
+One lock serves Linux (x86-64, arm64), macOS (arm64, 14 or newer) and Windows with Python 3.11 to 3.13; torch has no
+current builds for Macs with Intel processors. Builds of torch from elsewhere, such as the smaller CPU-only ones, have
+other digests: install torch first, then `pip install -e .`, which takes any versions that `setup.cfg` allows.
 
-`make lock` writes the lock anew after a change of `setup.cfg`. Known faults of these versions are looked up by
-`pip-audit -r requirements.lock --require-hashes --disable-pip`, which needs the database of pypi.org or osv.dev; the
-machine that made this page reaches neither, so it has not been run.
+`make lock` updates the lock after a change of `setup.cfg`. `pip-audit -r requirements.lock --require-hashes
+--disable-pip` looks up known vulnerabilities of these versions. It needs the database of pypi.org or osv.dev; the
+machine that wrote this page reaches neither, so it has not been run.
 """
 CLASSIFIER = "License :: OSI Approved :: "
 
@@ -126,8 +125,8 @@ def page() -> str:
             for name, extra in direct.items()
         ),
         "",
-        "They bring along, on Linux with torch from the package index (its builds for the cpu bring nothing of",
-        "CUDA and NVIDIA):",
+        "Indirect dependencies, on Linux with torch from the package index (its CPU-only builds bring no CUDA or",
+        "NVIDIA packages):",
         "",
         "| package | licence | asked for by |",
         "|---|---|---|",

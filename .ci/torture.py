@@ -58,18 +58,22 @@ LOADS = [
     ("Seconds a sample", ["scaling.py", "time", "--samples", "2889", "28896", "--rounds", "1"]),
     ("The feature file, a million rows beside ten thousand", ["store.py", "--rows", "10000", "1000000"]),
 ]  # fmt: skip
-INTRODUCTION = """# Faults it was held against
+INTRODUCTION = """# Fault-injection results
 
-Made by `make torture`, which runs the tests that break something on purpose and writes this table anew: as root on
-Linux, or those that need a small disk are skipped. A fault is **held** where it ends as it should: in one message that
-says what, where and what to do next, with exit code 1; with a bad image quarantined by name and all good samples there;
-with the next run giving the same bytes as one that was never disturbed; or, for a flipped byte that nothing reads, with
-the same values. Odd inputs that are good are counted among the rest, and held where they are read as they are.
+Written by `make torture`, which runs the tests that break something on purpose and updates this table. It runs as root
+on Linux; otherwise the tests that need a small disk are skipped. A fault is **held** if it ends as it should:
+
+- in one message that says what, where and what to do next, with exit code 1;
+- with a bad image quarantined by name, and all good samples in the file;
+- with the next run giving the same bytes as an undisturbed one;
+- or, for a flipped byte that nothing reads, with the same values.
+
+Unusual but valid inputs are counted too, and held if they are read correctly.
 """
 LIMITS = """
-What this cannot tell: a JPEG carries no checksum, so damage inside it that still decodes passes as a picture, and so
-does a progressive one cut between two of its scans behind which an end marker was put; bytes are flipped one at a time;
-loss of power is played by a layer that forgets what was not flushed, and not on a real disk.
+Limits of these tests: a JPEG has no checksum, so damage that still decodes passes as an image, and so does a
+progressive JPEG that was cut between two scans and given an end marker. Bytes are flipped one at a time. Loss of
+power is simulated by a layer that discards what was not flushed, not on a real disk.
 """
 
 
@@ -110,7 +114,7 @@ def table(tests: list[tuple[str, str, int, str]]) -> list[str]:
 
 def load() -> list[str]:
     """What the benchmarks of load print, as lines of Markdown."""
-    lines = ["## Load", "", "Three grey images a sample, generated, through a light network; each step once, on CPU."]
+    lines = ["## Load", "", "Three generated grey images a sample, a light network, each step measured once, on CPU."]
     for title, arguments in LOADS:
         command = [sys.executable, f"benchmarks/{arguments[0]}", *arguments[1:]]
         done = subprocess.run(command, cwd=ROOT, check=True, capture_output=True, text=True)

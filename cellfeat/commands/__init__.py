@@ -29,7 +29,8 @@ class CommandTable(click.Group):
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Names, in the order of use."""
-        return list(COMMANDS)
+        # Not list(COMMANDS): once the command `list` is imported, its module is this package's `list`.
+        return [*COMMANDS]
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         """Import one command.
