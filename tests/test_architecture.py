@@ -1,8 +1,11 @@
-"""The floors and the owners: what may import what."""
+"""The structure of the package: what may import what, and how large a file and a package may be."""
 
 import ast
 import subprocess
 import sys
+from collections import Counter
+from collections.abc import Callable, Collection
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -48,8 +51,20 @@ OWNERS = {
 HEAVY = ("torch", "torchvision", "sklearn", "pandas", "lightgbm", "scipy", "h5py", "numpy", "pydantic", "yaml", "rich")
 
 
-def modules() -> list[Path]:
-    return sorted(PACKAGE.rglob("*.py"))
+MOST_LINES = 350
+"""Longest file of the package: a longer one holds more than one subject."""
+
+LARGEST_SHARE = 0.15
+"""Largest share of the code that one package, without its subpackages, may have."""
+
+
+def modules() -> dict[str, str]:
+    """Source of every module of the package, by its place in it: ``heads/mlp.py``."""
+    return {path.relative_to(PACKAGE).as_posix(): path.read_text() for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+def dotted(place: str) -> str:
+    return f"cellfeat.{place.removesuffix('.py').replace('/', '.')}".removesuffix(".__init__")
 
 
 def imported_names(source: str) -> list[str]:
@@ -62,49 +77,88 @@ def imported_names(source: str) -> list[str]:
     return names
 
 
+def imported_modules(source: str, known: Collection[str]) -> set[str]:
+    """Modules of the package that a source imports, those imported as a name of their package included."""
+    found = {name for name in imported_names(source) if name.startswith("cellfeat.")}
+    for node in ast.walk(ast.parse(source)):
+        if isinstance(node, ast.ImportFrom):
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} & set(known)
+    return found
+
+
 def forbidden_floors(place: str, source: str) -> list[str]:
-    """Imports of `source`, standing at `place` inside the package, that go up or sideways."""
+    """Imports of a module that go to its own floor or a higher one, outside its own package."""
     own = place.split("/")[0].removesuffix(".py")
     if own == "__init__":
         return []
-    floor = FLOORS[own]
     inner = [name.split(".")[1] for name in imported_names(source) if name.startswith("cellfeat.")]
-    return [name for name in inner if name != own and FLOORS[name] >= floor]
+    return [name for name in inner if name != own and FLOORS[name] >= FLOORS[own]]
 
 
 def forbidden_owners(place: str, source: str) -> list[str]:
+    """Libraries that a module imports although another module owns them."""
     tops = {name.split(".")[0] for name in imported_names(source)}
     return [top for top in tops & OWNERS.keys() if not any(place.startswith(home) for home in OWNERS[top])]
 
 
-def place_of(path: Path) -> str:
-    return path.relative_to(PACKAGE).as_posix()
+def catch_alls(source: str) -> set[str]:
+    handlers = [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.ExceptHandler)]
+    caught = {ast.unparse(handler.type) if handler.type else "everything" for handler in handlers}
+    return caught & {"everything", "Exception"}
 
 
-@pytest.mark.parametrize("path", modules(), ids=place_of)
-def test_a_module_imports_only_from_floors_below(path: Path) -> None:
-    assert forbidden_floors(place_of(path), path.read_text()) == []
+def offences(check: Callable[[str, str], Collection[str]]) -> dict[str, Collection[str]]:
+    """What a check finds in each module, where it finds anything."""
+    found = {place: check(place, source) for place, source in modules().items()}
+    return {place: names for place, names in found.items() if names}
 
 
-@pytest.mark.parametrize("path", modules(), ids=place_of)
-def test_each_library_has_one_home(path: Path) -> None:
-    assert forbidden_owners(place_of(path), path.read_text()) == []
+def test_modules_import_only_from_floors_below() -> None:
+    assert offences(forbidden_floors) == {}
 
 
-def test_the_floors_test_can_fail() -> None:
+def test_floors_test_can_fail() -> None:
     assert forbidden_floors("heads/mlp.py", "from cellfeat.extraction.store import Features") == ["extraction"]
     assert forbidden_floors("samples/images.py", "import cellfeat.evaluation.task") == ["evaluation"]
 
 
-def test_the_owners_test_can_fail() -> None:
+def test_each_library_has_one_home() -> None:
+    assert offences(forbidden_owners) == {}
+
+
+def test_owners_test_can_fail() -> None:
     assert forbidden_owners("heads/mlp.py", "def f():\n    import h5py.h5f") == ["h5py"]
 
 
-@pytest.mark.parametrize("path", modules(), ids=place_of)
-def test_nothing_catches_everything(path: Path) -> None:
-    handlers = [node for node in ast.walk(ast.parse(path.read_text())) if isinstance(node, ast.ExceptHandler)]
-    caught = {ast.unparse(handler.type) if handler.type else "everything" for handler in handlers}
-    assert not caught & {"everything", "Exception"}
+def test_no_handler_catches_everything() -> None:
+    assert offences(lambda _place, source: catch_alls(source)) == {}
+
+
+def import_graph() -> dict[str, set[str]]:
+    sources = {dotted(place): source for place, source in modules().items()}
+    return {name: imported_modules(source, sources) - {name} for name, source in sources.items()}
+
+
+def test_every_imported_module_exists() -> None:
+    graph = import_graph()
+    assert {name: missing for name, imported in graph.items() if (missing := imported - graph.keys())} == {}
+
+
+def test_no_modules_import_each_other_in_a_circle() -> None:
+    list(TopologicalSorter(import_graph()).static_order())
+
+
+def test_no_module_is_too_long() -> None:
+    lengths = {place: source.count("\n") for place, source in modules().items()}
+    assert {place: length for place, length in lengths.items() if length > MOST_LINES} == {}
+
+
+def test_no_package_is_too_large() -> None:
+    lines: Counter[str] = Counter()
+    for place, source in modules().items():
+        lines[place.rpartition("/")[0]] += source.count("\n")
+    limit = LARGEST_SHARE * lines.total()
+    assert {package: size for package, size in lines.items() if size > limit} == {}
 
 
 LIGHT = {

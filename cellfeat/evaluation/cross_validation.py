@@ -16,7 +16,7 @@ from cellfeat.evaluation.cache import FoldCache, FoldOutcome
 from cellfeat.evaluation.head_run import HEAD_FAILURES, HeadRun, HeadSettings, resolved_settings
 from cellfeat.evaluation.hooks import SILENT, Hooks
 from cellfeat.evaluation.results import Seconds
-from cellfeat.evaluation.scoring.score.head_scores import ChosenSettings, Tuning
+from cellfeat.evaluation.scoring.head_scores import ChosenSettings, Tuning
 from cellfeat.evaluation.task import Task
 from cellfeat.evaluation.tuning.tuner import Tuner, tuning_of
 from cellfeat.types import Floats

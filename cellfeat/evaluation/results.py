@@ -11,7 +11,7 @@ import pandas as pd
 
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.differences import HeadDifference
-from cellfeat.evaluation.scoring.score.head_scores import Scores
+from cellfeat.evaluation.scoring.head_scores import Scores
 from cellfeat.statistics.conformal import ClassScores
 
 PROBABILITY_PREFIX = "probability_"

@@ -2,7 +2,6 @@ import dataclasses
 
 import numpy as np
 import pytest
-from cellfeat.evaluation.scoring.score.prediction_sets import PredictionSets
 from scipy import stats
 
 from cellfeat.errors import BundleError, ConfigError
@@ -10,6 +9,7 @@ from cellfeat.evaluation.compare import compare
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.fit import fit
 from cellfeat.evaluation.saved_heads.predict import predict
+from cellfeat.evaluation.scoring.prediction_sets import PredictionSets
 from cellfeat.statistics.conformal import ClassScores
 from tests.feature_fixtures import with_samples
 

@@ -5,7 +5,6 @@ import types
 import numpy as np
 import pandas as pd
 import pytest
-from cellfeat.evaluation.tuning.tuner.halving import candidates, rungs
 from sklearn.base import BaseEstimator, ClassifierMixin
 
 from cellfeat.errors import HeadError, SplitError
@@ -18,6 +17,7 @@ from cellfeat.evaluation.hooks import Hooks
 from cellfeat.evaluation.scoring.score import evaluate
 from cellfeat.evaluation.task import prepare
 from cellfeat.evaluation.tuning import tuner as tuning
+from cellfeat.evaluation.tuning.halving import candidates, rungs
 from cellfeat.evaluation.tuning.tuner import Tuner
 from cellfeat.heads.bundle import load_bundle, save_bundle
 from cellfeat.heads.registry import HEADS, Head

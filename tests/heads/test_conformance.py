@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from cellfeat.evaluation.tuning.tuner.halving import candidates
 from numpy.typing import NDArray
 from sklearn.base import clone
 from sklearn.metrics import recall_score
 from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from cellfeat.errors import HeadError
+from cellfeat.evaluation.tuning.halving import candidates
 from cellfeat.heads.bundle import Bundle, save_bundle
 from cellfeat.heads.registry import HEADS, head_inputs, make_head, search_space
 from cellfeat.heads.state import plain_params

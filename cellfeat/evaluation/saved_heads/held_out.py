@@ -12,9 +12,9 @@ from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.evaluation.results import ScoredHead
 from cellfeat.evaluation.saved_heads.held_out_checks import check_groups_left, check_labels, check_samples_left
 from cellfeat.evaluation.saved_heads.predict import check_recipe
+from cellfeat.evaluation.scoring.head_scores import Scores
+from cellfeat.evaluation.scoring.prediction_sets import REPORTED_COVERAGE, set_scores, sets_of
 from cellfeat.evaluation.scoring.score import calibration, class_scores, most_probable, overall_scores, prediction_table
-from cellfeat.evaluation.scoring.score.head_scores import Scores
-from cellfeat.evaluation.scoring.score.prediction_sets import REPORTED_COVERAGE, set_scores, sets_of
 from cellfeat.evaluation.task import LabelledSamples, chosen_labels, labelled_samples
 from cellfeat.extraction.store import Features
 from cellfeat.heads.bundle import Bundle, settings_of

@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellfeat.errors import ConfigError, FingerprintError
-from cellfeat.evaluation.scoring.score.prediction_sets import PredictionSets, sets_of
+from cellfeat.evaluation.scoring.prediction_sets import PredictionSets, sets_of
 from cellfeat.extraction.store import Features
 from cellfeat.heads.bundle import Bundle
 from cellfeat.provenance import differences

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellfeat.errors import BundleError
-from cellfeat.evaluation.scoring.score.head_scores import SetScores, SetSizes
+from cellfeat.evaluation.scoring.head_scores import SetScores, SetSizes
 from cellfeat.evaluation.task import LabelledSamples, Task
 from cellfeat.heads.bundle import Bundle
 from cellfeat.statistics.conformal import ClassScores, check_coverage, group_weights

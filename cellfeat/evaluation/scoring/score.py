@@ -11,7 +11,7 @@ from cellfeat.evaluation.cross_validation import FoldObserver, OutOfFold, ignore
 from cellfeat.evaluation.head_run import HeadSettings
 from cellfeat.evaluation.hooks import SILENT, Hooks
 from cellfeat.evaluation.results import PROBABILITY_PREFIX, HeadResult
-from cellfeat.evaluation.scoring.score.head_scores import (
+from cellfeat.evaluation.scoring.head_scores import (
     Abstaining,
     Calibration,
     Overall,
@@ -19,7 +19,7 @@ from cellfeat.evaluation.scoring.score.head_scores import (
     ProbabilityScores,
     Scores,
 )
-from cellfeat.evaluation.scoring.score.prediction_sets import REPORTED_COVERAGE, out_of_fold_set_scores
+from cellfeat.evaluation.scoring.prediction_sets import REPORTED_COVERAGE, out_of_fold_set_scores
 from cellfeat.evaluation.task import LabelledSamples, Task
 from cellfeat.statistics.bootstrap import GroupBootstrap
 from cellfeat.statistics.conformal import ClassScores

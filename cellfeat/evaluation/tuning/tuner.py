@@ -27,9 +27,9 @@ from cellfeat.evaluation.cache import array_digest
 from cellfeat.evaluation.folds import Fold, fewest_groups, grouped_folds, thinned_rows
 from cellfeat.evaluation.head_run import HEAD_FAILURES, HeadRun, HeadSettings, resolved_settings
 from cellfeat.evaluation.hooks import Say, ignore_line
-from cellfeat.evaluation.scoring.score.head_scores import ChosenSettings, Tuning
-from cellfeat.evaluation.tuning.tuner import halving
-from cellfeat.evaluation.tuning.tuner.halving import SearchPlan, candidates, rungs
+from cellfeat.evaluation.scoring.head_scores import ChosenSettings, Tuning
+from cellfeat.evaluation.tuning import halving
+from cellfeat.evaluation.tuning.halving import SearchPlan, candidates, rungs
 from cellfeat.heads.registry import search_space
 from cellfeat.heads.state import plain_params
 from cellfeat.provenance import digest_file

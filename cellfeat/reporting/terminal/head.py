@@ -9,7 +9,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cellfeat.evaluation.results import HeadResult, ScoredHead
-from cellfeat.evaluation.scoring.score.head_scores import Abstaining, PerClass, SetSizes, Tuning
+from cellfeat.evaluation.scoring.head_scores import Abstaining, PerClass, SetSizes, Tuning
 from cellfeat.evaluation.tuning.tuner import describe_settings
 from cellfeat.reporting.terminal.style import name_cell, plain_table
 from cellfeat.text import clean_text, shorten
