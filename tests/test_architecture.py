@@ -14,6 +14,7 @@ FLOORS = {
     "errors": 0,
     "text": 0,
     "types": 1,
+    "device": 1,
     "registry": 1,
     "provenance": 1,
     "config": 2,
