@@ -27,13 +27,13 @@ from torchvision import models
 import cellfeat
 from cellfeat.backbones.registry import load_backbone
 from cellfeat.config import Settings, load_settings
-from cellfeat.extraction import precision as choice_of_precision
-from cellfeat.extraction.device import choose_device, describe_device
-from cellfeat.extraction.embedder import Inputs
-from cellfeat.extraction.implementations import Plan
-from cellfeat.extraction.passes import make_passes
-from cellfeat.extraction.pipeline import Decoder
-from cellfeat.extraction.precision import build_embedder
+from cellfeat.device import choose_device, describe_device
+from cellfeat.extraction.decoder import Decoder
+from cellfeat.extraction.forward import precision as choice_of_precision
+from cellfeat.extraction.forward.embedder import Inputs
+from cellfeat.extraction.forward.implementations import ComputeMethod
+from cellfeat.extraction.forward.passes import make_passes
+from cellfeat.extraction.forward.probe import build_embedder
 from cellfeat.samples.images import IntensityPolicy, SampleReader
 from cellfeat.samples.manifest import build_manifest
 from cellfeat.samples.synthetic import CHANNELS, write_synthetic_cells
@@ -115,7 +115,7 @@ def ours(settings: Settings) -> Contender:
     return run
 
 
-def forward_only(settings: Settings, plan: Plan, device: torch.device) -> Contender:
+def forward_only(settings: Settings, method: ComputeMethod, device: torch.device) -> Contender:
     """The rate of the embedder alone, on one decoded batch: what the pipeline could reach at best."""
     manifest = build_manifest(settings.images, settings.labels)
     decoder = Decoder(SampleReader.for_manifest(manifest), IntensityPolicy(3))
@@ -124,7 +124,7 @@ def forward_only(settings: Settings, plan: Plan, device: torch.device) -> Conten
     inputs = Inputs(
         backbone.transform.adapted(settings.preprocessing), tuple(make_passes(manifest.channels, "planes")), 3, 1
     )
-    embedder = build_embedder(backbone, inputs, device=device, plan=plan, batch_size=BATCH)
+    embedder = build_embedder(backbone, inputs, device=device, method=method, batch_size=BATCH)
     return lambda: steady_rate(embedder(samples) for _ in range(max(2, len(manifest) // BATCH)))
 
 
@@ -168,14 +168,14 @@ def contenders(images: Path, folder: Path, n_samples: int, device: torch.device)
     auto = settings_for(images, folder, "auto", str(device))
     ours(auto)()
     chosen = cellfeat.load_features(auto.extraction.output)
-    plan = Plan(chosen.recipe["precision"], chosen.provenance["execution"]["implementation"])
+    method = ComputeMethod(chosen.recipe["precision"], chosen.provenance["execution"]["implementation"])
     return {
         "(a) plain loop, fp32": loop[0],
         "(b) plain loop, bf16 autocast": loop[1],
         "(c) cellfeat, fp32": ours(settings_for(images, folder, "fp32", str(device))),
-        f"(d) cellfeat, auto: {plan.precision}, {plan.implementation}": ours(auto),
+        f"(d) cellfeat, auto: {method.precision}, {method.implementation}": ours(auto),
         **_in_integers(images, folder, device),
-        "(f) forward alone of (d)": forward_only(auto, plan, device),
+        "(f) forward alone of (d)": forward_only(auto, method, device),
     }
 
 

@@ -28,7 +28,7 @@ import numpy as np
 import torch
 from torchvision import models
 
-from cellfeat.extraction.device import describe_device
+from cellfeat.device import describe_device
 from cellfeat.extraction.store import read_summary
 
 CHANNELS = ("blue", "red", "yellow")

@@ -39,7 +39,8 @@ def choose_device(
     n_devices = _count(device.type)
     if (device.index or 0) >= n_devices:
         raise DeviceError(
-            f"{setting}: {wanted!r} was asked for and this machine has {n_devices} {_NOUNS[device.type]}; use auto or cpu"
+            f"{setting}: {wanted!r} was asked for and this machine has {n_devices} {_NOUNS[device.type]}; "
+            f"use auto or cpu"
         )
     return device
 

@@ -38,9 +38,7 @@ class Run:
         Rows of a finished file that go into the new one; None: all rows are the run's own.
     """
 
-    def __init__(
-        self, context: RunContext, *, header: RunHeader | None = None, carried: Carried | None = None
-    ) -> None:
+    def __init__(self, context: RunContext, *, header: RunHeader | None = None, carried: Carried | None = None) -> None:
         self.context = context
         self._header = header
         self._module: torch.nn.Module | None = None
@@ -72,7 +70,7 @@ class Run:
         missing = MissingParts.find(store, self.context.untimed_decoder)
         n_done = self.header().n_samples - missing.n_samples
         if n_done:
-            self.context.request.observer.say(f"continuing an unfinished run: {n_done} samples are done")
+            self.context.request.observer.say(f"going on with an unfinished run: {n_done} samples are done")
         self._extracted = self._extract(missing, store) if missing.parts else self._nothing_to_extract()
         self._check_any_readable(self._extracted.failures)
 

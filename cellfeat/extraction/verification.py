@@ -169,8 +169,8 @@ def _current_settings(summary: Summary, images: Path | None) -> Settings:
         return Settings.model_validate(record)
     except (KeyError, TypeError, ValueError) as error:
         raise FeatureFileError(
-            f"{summary.path}: its provenance does not say where its images are ({first_line(error)}); verify it without "
-            f"--images and --sample, or extract again"
+            f"{summary.path}: its provenance does not say where its images are ({first_line(error)}); verify it "
+            f"without --images and --sample, or extract again"
         ) from None
 
 

@@ -131,7 +131,7 @@ class Embedder:
     @torch.inference_mode()
     def _submit(self, samples: Sequence[Decoded]) -> Embedded:
         size = self.batch_size
-        # At least one chunk, even without samples: a part that has no readable sample still needs the shape of its rows.
+        # At least one chunk: a part that has no readable sample still needs the shape of its rows.
         chunks = [samples[start : start + size] for start in range(0, max(1, len(samples)), size)]
         embedded = torch.cat([self._embed_chunk(chunk) for chunk in chunks])
         with self._timeline.step("forward"):

@@ -167,7 +167,9 @@ class _Trials:
         compiling = COMPILE_SECONDS if IMPLEMENTATIONS[method.implementation].is_compiled else 0
         trial = self._spent + 2 * self._probe.batch_size / best.samples_per_second + compiling
         left = self._probe.n_forwards / best.samples_per_second
-        return f"a trial takes more than {TRIAL_SHARE:.0%} of the remaining time" if trial > TRIAL_SHARE * left else None
+        if trial <= TRIAL_SHARE * left:
+            return None
+        return f"a trial takes more than {TRIAL_SHARE:.0%} of the remaining time"
 
     def _try(self, method: ComputeMethod) -> str | None:
         """Measure a method; return the reason if it cannot be computed."""

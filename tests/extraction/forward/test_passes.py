@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from cellfeat.errors import BackboneError
-from cellfeat.extraction.passes import Pass, make_passes, turn
+from cellfeat.extraction.forward.passes import Pass, make_passes, turn
 
 CHANNELS = ("blue", "red", "yellow")
 
