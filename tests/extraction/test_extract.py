@@ -85,7 +85,7 @@ def test_a_class_with_fewer_samples_than_folds_is_refused_before_any_work(
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has cuda")
 def test_an_unavailable_device_is_refused(settings_for: MakeSettings) -> None:
-    with pytest.raises(DeviceError, match="--device: 'cuda'.*auto"):
+    with pytest.raises(DeviceError, match=r"--device: 'cuda'.*auto"):
         extract(settings_for(extraction__device="cuda"))
 
 

@@ -52,7 +52,7 @@ def test_out_of_memory_halves_the_batch_and_keeps_the_numbers(error: Callable[[s
 
 
 def test_too_little_memory_for_one_sample_is_an_error() -> None:
-    with pytest.raises(DeviceError, match="cpu: out of memory with a single sample.*input_size"):
+    with pytest.raises(DeviceError, match=r"cpu: out of memory with a single sample.*input_size"):
         embedder(Hungry(0, torch.cuda.OutOfMemoryError))(samples(2))
 
 

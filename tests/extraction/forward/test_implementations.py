@@ -1,5 +1,6 @@
 """Every implementation computes what the plain network does, in each of its precisions, at any place in a batch."""
 
+import functools
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -26,6 +27,7 @@ from cellfeat.extraction.forward.tolerances import MIN_COSINE
 CPU = torch.device("cpu")
 NETWORKS = ("convnext_tiny", "mobilenet_v3_small")
 SIDE = 32
+NOTHING_TO_FOLD = ("convnext_tiny", "folded")
 PRECISIONS = ("fp32", "bf16", "int8")
 
 
@@ -48,7 +50,7 @@ def cases() -> Iterator[object]:
 
 @pytest.fixture(scope="module")
 def load(checkpoint: Callable[[str], Path]) -> Callable[[str], LoadedBackbone]:
-    return lambda name: load_backbone(name, weights=str(checkpoint(name)), input_size=SIDE)
+    return functools.cache(lambda name: load_backbone(name, weights=str(checkpoint(name)), input_size=SIDE))
 
 
 @pytest.fixture(scope="module")
@@ -65,18 +67,19 @@ def embed(backbone: LoadedBackbone, method: ComputeMethod, *batches: list[Decode
 
 
 @pytest.mark.parametrize(("name", "method"), list(cases()))
-def test_it_computes_what_the_plain_network_does_at_any_place_in_any_batch(
+def test_it_computes_what_the_plain_network_does_at_any_place_in_a_batch(
     name: str, method: ComputeMethod, load: Callable[[str], LoadedBackbone], samples: list[Decoded]
 ) -> None:
     backbone = load(name)
-    # MobileNet does not bear bf16, and extraction refuses it there.
+    # MobileNet is not accurate in bf16, and extraction refuses it.
     least = 0.99 if (name, method.precision) == ("mobilenet_v3_small", "bf16") else MIN_COSINE[method.precision]
     [expected] = embed(backbone, ComputeMethod("fp32", "plain"), samples)
     turned = [samples[i] for i in (3, 4, 5, 0, 1, 2)]
     try:
         in_order, moved, alone = embed(backbone, method, samples, turned, samples[:1])
     except BackboneError as error:
-        if "not to be had here" in str(error) or "no convolution feeds a batch norm" in str(error):
+        # oneDNN's kernels need some processors, and a ConvNeXt has no batch norm to fold.
+        if method.implementation in ("fused", "quantised") or (name, method.implementation) == NOTHING_TO_FOLD:
             pytest.skip(str(error))
         raise
     assert expected.std() > 1e-3, "the embeddings say something"
@@ -88,7 +91,7 @@ def test_it_computes_what_the_plain_network_does_at_any_place_in_any_batch(
     np.testing.assert_array_equal(alone[0], in_order[0])
 
 
-def test_the_likeliest_of_each_precision_comes_first_and_compiled_methods_last(
+def test_the_usually_fastest_of_each_precision_comes_first_and_compiled_methods_last(
     load: Callable[[str], LoadedBackbone],
 ) -> None:
     methods = methods_for(load("convnext_tiny"), CPU, ["fp32", "bf16"])
@@ -97,7 +100,7 @@ def test_the_likeliest_of_each_precision_comes_first_and_compiled_methods_last(
     assert {method.precision for method in methods} == {"fp32", "bf16"}
 
 
-def test_integers_are_for_convnexts_on_the_cpu_alone(load: Callable[[str], LoadedBackbone]) -> None:
+def test_int8_is_for_convnexts_on_the_cpu_alone(load: Callable[[str], LoadedBackbone]) -> None:
     assert methods_for(load("convnext_tiny"), CPU, ["int8"]) == [ComputeMethod("int8", "quantised")]
     assert methods_for(load("mobilenet_v3_small"), CPU, ["int8"]) == []
     assert methods_for(load("convnext_tiny"), torch.device("cuda"), ["int8"]) == []
@@ -138,5 +141,5 @@ def test_every_implementation_can_be_pooled_by_stage(
 
 def test_a_compiled_network_is_not_pooled_by_stage(checkpoint: Callable[[str], Path]) -> None:
     backbone = load_backbone("convnext_tiny", weights=str(checkpoint("convnext_tiny")), input_size=SIDE, pool="stages")
-    with pytest.raises(BackboneError, match="fp32 compiled.*stages"):
+    with pytest.raises(BackboneError, match=r"fp32 compiled.*stages"):
         build_module(backbone, ComputeMethod("fp32", "compiled"), Target(CPU, torch.Size((2, 3, SIDE, SIDE))))
