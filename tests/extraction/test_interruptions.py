@@ -1,4 +1,4 @@
-"""Extractions that are interrupted, or whose reading processes are, by real signals: what is kept, and how they go on."""
+"""Extractions and reading processes interrupted by real signals: what is kept, and how the next run goes on."""
 
 import os
 import shutil
