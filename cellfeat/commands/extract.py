@@ -63,11 +63,9 @@ def extraction_flags(images: str | None, labels: str | None, **flags: Any) -> di
     homes = {"backbone": "backbone.name", "weights": "backbone.weights"}
     by_key = {homes.get(name, f"extraction.{name}"): value for name, value in flags.items()}
     views = by_key.pop("extraction.views")
-    return (
-        by_key
-        | labels_flag(labels)
-        | {
-            "images.root": images,
-            "extraction.views": int(views) if views else None,
-        }
-    )
+    return {
+        **by_key,
+        **labels_flag(labels),
+        "images.root": images,
+        "extraction.views": int(views) if views else None,
+    }

@@ -11,7 +11,7 @@ from cellfeat.backbones.transform import Transform
 from cellfeat.errors import DeviceError
 from cellfeat.extraction.decoder import Decoded
 from cellfeat.extraction.forward.implementations import DTYPES
-from cellfeat.extraction.forward.passes import Pass, turn
+from cellfeat.extraction.forward.passes import Pass, make_view
 from cellfeat.extraction.timing import Timeline
 from cellfeat.types import Float32s
 
@@ -141,7 +141,7 @@ class Embedder:
         with self._timeline.step("transfer"):
             squares = self._squares(samples)
         with self._timeline.step("forward"):
-            embedded = [self._embed_view(turn(squares, view)) for view in range(self._inputs.n_views)]
+            embedded = [self._embed_view(make_view(squares, view)) for view in range(self._inputs.n_views)]
             return torch.stack(embedded, dim=1)[: len(samples)].float()
 
     def _squares(self, samples: Sequence[Decoded]) -> torch.Tensor:

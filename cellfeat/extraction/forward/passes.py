@@ -48,7 +48,7 @@ def make_passes(channels: Sequence[str | int], channels_as: str) -> list[Pass]:
     return together + alone if channels_as == "both" else together
 
 
-def turn(squares: torch.Tensor, view: int) -> torch.Tensor:
+def make_view(squares: torch.Tensor, view: int) -> torch.Tensor:
     """Rotate or mirror square pictures: the eight symmetries of the square; view 0 is the picture itself.
 
     Parameters
