@@ -35,7 +35,7 @@ FAULTS = [
     ("killed at each line of the store", "extraction.test_store", "killed_at_lines_of_the_store"),
     ("killed at each line of the store in an update", "extraction.test_store", "killed_at_lines_of_an_update"),
     ("killed at random moments of a real extraction", "extraction.test_kills", "killed_at_random"),
-    ("killed while a part is written, all else having run ahead", "extraction.test_kills", "all_else_ran_ahead"),
+    ("killed while a part is written, all else having run ahead", "extraction.test_kills", "killed_while_it_writes"),
     ("readers that crash, hang or are killed", "samples.test_workers",
      "a_crash_|killed|silent|cannot_|comes_half|closing|end_with"),
     ("the same in a real extraction", "extraction.test_interruptions", "_reader_"),

@@ -1,13 +1,13 @@
-"""How fast extraction is, beside what a user would write by hand: all in turn, in one process, on the same images.
+"""Speed of extraction compared with a loop written by hand: one after the other, in one process, on the same images.
 
     python benchmarks/extract.py --samples 256 --rounds 3
 
-Prints a Markdown table: samples per second in steady state (from the end of the first batch to the end of the last, so
-that start-up and probing are left out), the median and the range over rounds, and the ratio to the plain loop, taken
-round by round; then what the machine's matrix products allow. Weights are random with a layer_scale of 0.1 to 1: speed
-does not depend on them, and a fresh ConvNeXt's 1e-6 would hide its blocks from the check of the numbers.
+Prints a Markdown table: samples per second in steady state (from the end of the first batch to the end of the last,
+without start-up and probing), the median and the range over rounds, and the ratio to the plain loop of the same round;
+then the limit that the machine's matrix products set. Weights are random with a layer_scale of 0.1 to 1: speed does not
+depend on them, and a fresh ConvNeXt's 1e-6 would hide its blocks from the comparison of embeddings.
 
-``auto`` chooses as it would for 28,896 samples: with as few as are timed here it would not try everything.
+``auto`` chooses as for 28,896 samples: with the few that are timed here it would not try every candidate.
 """
 
 import argparse
@@ -27,13 +27,13 @@ from torchvision import models
 import cellfeat
 from cellfeat.backbones.registry import load_backbone
 from cellfeat.config import Settings, load_settings
-from cellfeat.extraction import precision as choice_of_precision
-from cellfeat.extraction.device import choose_device, describe_device
-from cellfeat.extraction.embedder import Inputs
-from cellfeat.extraction.implementations import Plan
-from cellfeat.extraction.passes import make_passes
-from cellfeat.extraction.pipeline import Decoder
-from cellfeat.extraction.precision import build_embedder
+from cellfeat.device import choose_device, describe_device
+from cellfeat.extraction.decoder import Decoder
+from cellfeat.extraction.forward import precision as choice_of_precision
+from cellfeat.extraction.forward.embedder import Inputs
+from cellfeat.extraction.forward.implementations import ComputeMethod
+from cellfeat.extraction.forward.passes import make_passes
+from cellfeat.extraction.forward.probe import build_embedder
 from cellfeat.samples.images import IntensityPolicy, SampleReader
 from cellfeat.samples.manifest import build_manifest
 from cellfeat.samples.synthetic import CHANNELS, write_synthetic_cells
@@ -41,13 +41,13 @@ from cellfeat.samples.synthetic import CHANNELS, write_synthetic_cells
 BATCH = 16
 FULL_SIZE = 28_896
 GFLOP = 30.7
-"""Of one forward of convnext_base at 224 px: 15.36 billion products and sums (torchvision's own record)."""
+"""Operations of one forward of convnext_base at 224 px: 15.36 billion multiply-adds (torchvision's record)."""
 Contender = Callable[[], tuple[float, np.ndarray]]
-"""Embeds all samples; gives samples per second in steady state, and the embeddings."""
+"""Embeds all samples; returns samples per second in steady state, and the embeddings."""
 
 
 class Planes(Dataset[torch.Tensor]):
-    """What the plain loop reads: three grey files as one picture, through the preset of the weights, without crop."""
+    """The data set of the plain loop: three grey files as one picture, with the preset of the weights, without crop."""
 
     def __init__(self, images: Path, n_samples: int) -> None:
         self.images, self.n_samples = images, n_samples
@@ -86,16 +86,16 @@ def plain_loop(images: Path, n_samples: int, weights: Path, device: torch.device
 
 
 class Clock:
-    """Notes when each batch of an extraction ends."""
+    """Records when each batch of an extraction ends."""
 
     def __init__(self) -> None:
         self.marks: list[tuple[float, int]] = []
 
     def say(self, line: str) -> None:
-        """Drop the line."""
+        """Ignore the line."""
 
-    def advance(self, n_done: int, n_samples: int) -> None:  # noqa: ARG002, an observer is told both
-        """Note the time."""
+    def advance(self, n_done: int, n_samples: int) -> None:  # noqa: ARG002, as in Observer
+        """Record the time."""
         if n_done:
             self.marks.append((time.perf_counter(), n_done))
 
@@ -115,8 +115,8 @@ def ours(settings: Settings) -> Contender:
     return run
 
 
-def forward_only(settings: Settings, plan: Plan, device: torch.device) -> Contender:
-    """The rate of the embedder alone, on one decoded batch: what the pipeline could reach at best."""
+def forward_only(settings: Settings, method: ComputeMethod, device: torch.device) -> Contender:
+    """The rate of the embedder alone on one decoded batch: the upper limit of the pipeline."""
     manifest = build_manifest(settings.images, settings.labels)
     decoder = Decoder(SampleReader.for_manifest(manifest), IntensityPolicy(3))
     samples = [decoder(row) for row in range(BATCH)]
@@ -124,7 +124,7 @@ def forward_only(settings: Settings, plan: Plan, device: torch.device) -> Conten
     inputs = Inputs(
         backbone.transform.adapted(settings.preprocessing), tuple(make_passes(manifest.channels, "planes")), 3, 1
     )
-    embedder = build_embedder(backbone, inputs, device=device, plan=plan, batch_size=BATCH)
+    embedder = build_embedder(backbone, inputs, device=device, method=method, batch_size=BATCH)
     return lambda: steady_rate(embedder(samples) for _ in range(max(2, len(manifest) // BATCH)))
 
 
@@ -168,14 +168,14 @@ def contenders(images: Path, folder: Path, n_samples: int, device: torch.device)
     auto = settings_for(images, folder, "auto", str(device))
     ours(auto)()
     chosen = cellfeat.load_features(auto.extraction.output)
-    plan = Plan(chosen.recipe["precision"], chosen.provenance["execution"]["implementation"])
+    method = ComputeMethod(chosen.recipe["precision"], chosen.provenance["execution"]["implementation"])
     return {
         "(a) plain loop, fp32": loop[0],
         "(b) plain loop, bf16 autocast": loop[1],
         "(c) cellfeat, fp32": ours(settings_for(images, folder, "fp32", str(device))),
-        f"(d) cellfeat, auto: {plan.precision}, {plan.implementation}": ours(auto),
+        f"(d) cellfeat, auto: {method.precision}, {method.implementation}": ours(auto),
         **_in_integers(images, folder, device),
-        "(f) forward alone of (d)": forward_only(auto, plan, device),
+        "(f) forward alone of (d)": forward_only(auto, method, device),
     }
 
 
@@ -186,7 +186,7 @@ def _in_integers(images: Path, folder: Path, device: torch.device) -> dict[str, 
 
 
 def product_limits(device: torch.device) -> str:
-    """(g): what the machine's matrix products alone would allow, by precision."""
+    """(g): the limit that the machine's matrix products set, by precision."""
     rates = {"fp32": torch.float32, "bf16": torch.bfloat16}
     limits = [f"{name} {rate:,.0f} GFLOP/s: {rate / GFLOP:.1f} samples/s" for name, rate in
               ((name, _product_rate(dtype, device)) for name, dtype in rates.items())]  # fmt: skip

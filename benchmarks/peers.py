@@ -1,13 +1,13 @@
-"""Extraction beside other tools, each through its own entry point: convnext_base in float32 on the same RGB files.
+"""Extraction compared with other tools, each by its own entry point: convnext_base in float32 on the same RGB files.
 
     python benchmarks/peers.py --samples 32 96 --lightly PYTHON --timm PYTHON inference.py
 
-Every tool gets the same 224 x 224 8-bit RGB PNGs and weights made at random (timm's network has other names for its
-tensors, so random ones of its own), and runs as a process of its own at two sizes. The rate is the slope between them,
-so that start-up does not count; the whole time of the larger is given beside it.
+Every tool gets the same 224 x 224 8-bit RGB PNGs and random weights (timm names its tensors differently, and gets its
+own), and runs as a separate process at two sizes. The rate is the slope between them, without start-up; the total time
+of the larger size is printed beside it.
 
-``--lightly`` names the Python of an environment with ``pip install lightly`` (measured: 1.6.0); ``--timm`` that of one
-with ``pip install timm pyarrow`` and the ``inference.py`` of timm's repository, which its package does not contain.
+``--lightly`` is the Python of an environment with ``pip install lightly`` (measured: 1.6.0); ``--timm`` that of one
+with ``pip install timm pyarrow``, and the ``inference.py`` of timm's repository, which is not in its package.
 """
 
 import argparse

@@ -1,9 +1,9 @@
-"""What it costs to read images in processes of their own (cellfeat.samples.workers), beside reading them in place.
+"""Cost of reading images in separate processes (cellfeat.samples.workers), compared with reading them in place.
 
     python benchmarks/reading.py
 
-Prints a Markdown table of processor time a sample: samples are three grey PNGs, read in turn in both ways, in one
-process; the fastest of the rounds counts. Processor time and not the clock: reading goes on beside the network.
+Prints a Markdown table of processor time per sample: samples are three grey PNGs, read in both ways from one process;
+the fastest of the rounds counts. Processor time is measured, because reading runs beside the network.
 """
 
 import argparse
@@ -21,11 +21,11 @@ from cellfeat.samples.workers import Workers
 
 CHANNELS = ("blue", "red", "yellow")
 SIZES = {64: 1000, 1024: 8}
-"""Samples by the side of their images."""
+"""Number of samples, by the side length of their images."""
 
 
 def written(folder: Path, side: int, n_samples: int) -> SampleReader:
-    """Smooth pictures with some noise, as a microscope gives them."""
+    """Write smooth pictures with some noise, like those of a microscope."""
     rng = np.random.default_rng(0)
     y, x = np.mgrid[:side, :side]
     files = []
@@ -40,7 +40,7 @@ def written(folder: Path, side: int, n_samples: int) -> SampleReader:
 
 
 def seconds_here_and_in_children(work: Callable[[], None]) -> tuple[float, float]:
-    """Processor time of this process, and of those that it started and ended meanwhile."""
+    """Processor time of this process, and of the processes that it started and ended during the work."""
     before = os.times()
     work()
     after = os.times()

@@ -1,14 +1,13 @@
-"""Whether extraction costs the same for each sample, however many there are: in time and in memory.
+"""Time and memory of extraction per sample, for few and for many samples.
 
     python benchmarks/scaling.py memory --samples 2889 28896
     python benchmarks/scaling.py handles --samples 2889 28896
     python benchmarks/scaling.py time --samples 500 5000 --rounds 3
 
-Each extraction is a process of its own, on generated 64 x 64 images, with a light network (mobilenet_v3_small at 32 px,
-random weights), so that what is measured is everything but the forward. ``memory`` prints the peak of each process and
-what the largest needed over the smallest; ``handles`` the open files, threads and child processes at a tenth, a
-quarter, the half, three quarters and nine tenths of the time (on Linux); ``time`` the seconds a sample, taken in turn,
-round by round.
+Each extraction is a separate process on generated 64 x 64 images with a small network (mobilenet_v3_small at 32 px,
+random weights), so that everything but the forward is measured. ``memory`` prints the peak of each process and its
+ratio to the smallest; ``handles`` prints open files, threads and child processes at 10, 25, 50, 75 and 90 % of the time
+(on Linux); ``time`` prints milliseconds per sample, with the sizes alternating in each round.
 """
 
 import argparse
@@ -28,7 +27,7 @@ import numpy as np
 import torch
 from torchvision import models
 
-from cellfeat.extraction.device import describe_device
+from cellfeat.device import describe_device
 from cellfeat.extraction.store import read_summary
 
 CHANNELS = ("blue", "red", "yellow")
@@ -37,7 +36,7 @@ OVERRIDES = ["labels.file=null", "backbone.name=mobilenet_v3_small", "preprocess
 
 
 def write_images(folder: Path, n_samples: int) -> None:
-    """Smoothed noise: like cells, it compresses by about a third."""
+    """Write smoothed noise, which compresses by about a third, like cells."""
     folder.mkdir(parents=True)
     rng = np.random.default_rng(0)
     for number in range(1, n_samples + 1):
@@ -50,9 +49,9 @@ Watch = Callable[[int], None]
 
 
 def extract(images: Path, weights: Path, output: Path, watch: Watch | None = None) -> tuple[float, int]:
-    """Seconds that an extraction in a process of its own spends on samples, and its peak memory in bytes.
+    """Run an extraction as a process; return the seconds that it spends on samples, and its peak memory in bytes.
 
-    `watch` is called with its id, in a thread of its own.
+    `watch` is called with the id of the process, in a thread.
     """
     arguments = ["extract", "--images", str(images), "--weights", str(weights), "--output", str(output)]
     arguments += [word for override in OVERRIDES for word in ("--set", override)]
@@ -66,7 +65,7 @@ def extract(images: Path, weights: Path, output: Path, watch: Watch | None = Non
         raise SystemExit(f"extraction of {images} failed with status {status}")
     seconds = read_summary(output).provenance["times"]["seconds"]
     output.unlink()
-    # Start-up is the same for any number of samples, and is left out.
+    # Without start-up, which does not depend on the number of samples.
     return seconds["waiting"] + seconds["transfer"] + seconds["forward"], _bytes(usage)
 
 
@@ -84,7 +83,7 @@ def memory(folder: Path, samples: list[int]) -> None:
 
 
 class Handles:
-    """Counts what a process holds open, five times a second until it ends."""
+    """Counts the open handles of a process five times a second until it ends."""
 
     def __init__(self) -> None:
         self.counts: list[tuple[int, int, int]] = []
@@ -98,11 +97,11 @@ class Handles:
                 children = sum(len(task.read_text().split()) for task in process.glob("task/*/children"))
                 self.counts.append((files, threads, children))
                 sleep(0.2)
-        except OSError:  # it has ended
+        except OSError:  # the process has ended
             return
 
     def at(self, share: float) -> tuple[int, int, int]:
-        """What was counted when that share of the time had passed."""
+        """The counts after a share of the time."""
         return self.counts[int(share * len(self.counts))]
 
 

@@ -27,6 +27,7 @@ def _not_a_truth(value: Any) -> Any:
 
 Limits = tuple[FiniteFloat, FiniteFloat]
 Count = Annotated[int, Field(gt=0), BeforeValidator(_not_a_truth)]
+NotNegative = Annotated[int, Field(ge=0), BeforeValidator(_not_a_truth)]
 _PositiveFloat = Annotated[FiniteFloat, Field(gt=0)]
 MAX_CONFIG_BYTES = 1_000_000
 
@@ -126,14 +127,18 @@ class BackboneSettings(Section):
 
 
 class ExtractionSettings(Section):
-    """How the one pass over the images is run, and where its file goes."""
+    """How images are extracted, and where the feature file goes.
+
+    `workers` is the number of processes that read images. With 0, this process reads them: it starts faster, but an
+    image that crashes its codec ends the run, and `image_timeout` has no effect.
+    """
 
     output: Path = Path("features/cells.h5")
     views: Annotated[Literal[1, 4, 8], BeforeValidator(_not_a_truth)] = 1
     precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "auto"
     device: str = "auto"
     batch_size: Count | Literal["auto"] = "auto"
-    workers: Count | Literal["auto"] = "auto"
+    workers: NotNegative | Literal["auto"] = "auto"
     image_timeout: _PositiveFloat = 60
     part_size: Count = 1024
     on_error: Literal["stop", "quarantine"] = "stop"

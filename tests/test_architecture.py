@@ -17,6 +17,7 @@ FLOORS = {
     "errors": 0,
     "text": 0,
     "types": 1,
+    "device": 1,
     "registry": 1,
     "provenance": 1,
     "records": 2,

@@ -1,4 +1,4 @@
-"""What the user sees: lines and progress bars on stderr while a command runs, and tables on stdout."""
+"""Lines and progress bars on stderr while a command runs, and tables on stdout."""
 
 from types import TracebackType
 
@@ -10,17 +10,17 @@ from rich.table import Table
 from cellfeat.text import clean_lines
 
 UNBOUNDED = 10_000
-"""Columns of a file or a pipe: each row of a table is one line there, however long."""
+"""Width of a table in a file or a pipe: every row is one line, however long."""
 
 
 def table_width() -> int:
-    """Columns that a table on stdout may have."""
+    """Number of columns of a table on stdout."""
     console = Console()
     return console.width if console.is_terminal else UNBOUNDED
 
 
 def print_table(table: Table) -> None:
-    """Print a table to stdout, where there is no terminal without colours and without spaces at the ends of lines."""
+    """Print a table to stdout; if that is not a terminal, without colours and without spaces at the ends of lines."""
     console = Console(width=table_width())
     with console.capture() as captured:
         console.print(table)
@@ -28,7 +28,7 @@ def print_table(table: Table) -> None:
 
 
 class ConsoleObserver:
-    """Prints lines, and shows progress with samples per second and the time left."""
+    """Prints lines, and shows a progress bar with samples per second and the remaining time."""
 
     def __init__(self) -> None:
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
@@ -57,7 +57,13 @@ class ConsoleObserver:
         self._console.print(clean_lines(line), markup=False)
 
     def advance(self, n_done: int, n_samples: int) -> None:
-        """Show how many samples are done."""
+        """Show how many samples are done.
+
+        Parameters
+        ----------
+        n_done, n_samples
+            Number of samples that are done, and of all.
+        """
         if self._task is None:
             self._progress.start()
             self._task = self._progress.add_task("extract", total=n_samples, completed=n_done, rate="")
@@ -70,6 +76,6 @@ class ConsoleObserver:
             self._stop()
 
     def _stop(self) -> None:
-        # Stopping what was never started prints an empty line.
+        # Stopping a progress bar that was not started prints an empty line.
         if self._progress.live.is_started:
             self._progress.stop()

@@ -10,26 +10,36 @@ from cellfeat.commands.options import config_options, labels_flag, resolve_setti
 
 @click.command("extract")
 @config_options
-@click.option("--images", type=click.Path(), help="Folder of the images.")
-@click.option("--labels", metavar="CSV|none", help="Table of labels; none: there are none.")
-@click.option("--backbone", metavar="NAME", help="See: cellfeat list backbones.")
-@click.option("--weights", metavar="NAME|FILE", help="Name of a weights record, or a local checkpoint.")
-@click.option("--device", metavar="auto|cpu|cuda|mps")
-@click.option("--precision", type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]))
-@click.option("--views", type=click.Choice(["1", "4", "8"]), help="Rotations, and reflections, of each sample.")
-@click.option("--batch-size", metavar="N|auto")
-@click.option("--workers", metavar="N|auto", help="Processes that read images.")
-@click.option("--image-timeout", type=float, metavar="SECONDS", help="Longest time that reading one sample may take.")
+@click.option("--images", type=click.Path(), help="Folder of images.")
+@click.option("--labels", metavar="CSV|none", help="Table of labels; none: extract without labels.")
+@click.option("--backbone", metavar="NAME", help="Name of the backbone; see: cellfeat list backbones.")
+@click.option("--weights", metavar="NAME|FILE", help="Name of a weights record, or a checkpoint file.")
+@click.option("--device", metavar="auto|cpu|cuda|mps", help="Where the backbone runs.")
+@click.option(
+    "--precision",
+    type=click.Choice(["auto", "fp32", "bf16", "fp16", "int8"]),
+    help="auto: the fastest that is close enough to float32 on these images.",
+)
+@click.option(
+    "--views",
+    type=click.Choice(["1", "4", "8"]),
+    help="Rotations (4), or rotations and reflections (8), of each sample.",
+)
+@click.option("--batch-size", metavar="N|auto", help="Samples per batch.")
+@click.option("--workers", metavar="N|auto", help="Processes that read images; 0: read them in this process.")
+@click.option(
+    "--image-timeout", type=float, metavar="SECONDS", help="Longest time that a process may take to read a sample."
+)
 @click.option("--output", type=click.Path(path_type=Path), help="Feature file to write.")
-@click.option("--on-error", type=click.Choice(["stop", "quarantine"]), help="What to do with unreadable images.")
-@click.option("--update", is_flag=True, help="Bring a finished file up to date: extract only what is new or changed.")
-@click.option("--profile", is_flag=True, default=None, help="Print a table of where the time went.")
-@click.option("--trace", type=click.Path(path_type=Path), help="Write a Chrome trace of the stages.")
+@click.option("--on-error", type=click.Choice(["stop", "quarantine"]), help="What to do when an image cannot be read.")
+@click.option("--update", is_flag=True, help="Update a finished file: extract only samples that are new or changed.")
+@click.option("--profile", is_flag=True, default=None, help="Print a table of the time that each step took.")
+@click.option("--trace", type=click.Path(path_type=Path), help="Write a Chrome trace of the steps.")
 def command(config: Path | None, assignments: tuple[str, ...], *, update: bool, **flags: Any) -> None:
     """Embed every image once, and write the feature file.
 
-    Killed at any time, the same command goes on where it stopped. On a finished file it does nothing; where samples
-    or their pixels are others than it holds, --update reads all images and extracts only those that are new to it.
+    After an interruption, the same command continues where it stopped. On a finished file it does nothing. If samples
+    or their pixels have changed since, --update reads all images and extracts only those that differ.
     """
     from cellfeat.commands.console import ConsoleObserver
     from cellfeat.extraction.extract import extract
@@ -41,15 +51,21 @@ def command(config: Path | None, assignments: tuple[str, ...], *, update: bool, 
 
 
 def extraction_flags(images: str | None, labels: str | None, **flags: Any) -> dict[str, Any]:
-    """The flags of ``extract`` by their dotted key."""
+    """Map the flags of ``extract`` to their dotted keys.
+
+    Parameters
+    ----------
+    images, labels
+        Values of ``--images`` and ``--labels``; None: not given.
+    **flags
+        Values of the other flags, by name.
+    """
     homes = {"backbone": "backbone.name", "weights": "backbone.weights"}
     by_key = {homes.get(name, f"extraction.{name}"): value for name, value in flags.items()}
     views = by_key.pop("extraction.views")
-    return (
-        by_key
-        | labels_flag(labels)
-        | {
-            "images.root": images,
-            "extraction.views": int(views) if views else None,
-        }
-    )
+    return {
+        **by_key,
+        **labels_flag(labels),
+        "images.root": images,
+        "extraction.views": int(views) if views else None,
+    }

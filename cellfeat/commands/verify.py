@@ -7,15 +7,22 @@ import click
 
 @click.command("verify")
 @click.argument("file", type=click.Path(path_type=Path))
-@click.option("--images", is_flag=True, help="Also read every image again, and compare its pixels with the file's.")
-@click.option("--sample", type=click.IntRange(min=1), metavar="K", help="Also extract K random samples again.")
-@click.option("--root", type=click.Path(path_type=Path), help="Folder of the images, if it has moved.")
+@click.option(
+    "--images", is_flag=True, help="Also read every image again, and compare its pixels with those extracted."
+)
+@click.option(
+    "--sample",
+    type=click.IntRange(min=1),
+    metavar="K",
+    help="Also extract K random samples again, and compare their embeddings.",
+)
+@click.option("--root", type=click.Path(path_type=Path), help="Folder of images, if it has moved.")
 @click.option("--weights", metavar="NAME|FILE", help="Where the backbone's weights are now, if they have moved.")
 def command(file: Path, *, images: bool, sample: int | None, root: Path | None, weights: str | None) -> None:
     """Verify a feature file, or the folder of a saved head: its structure, its numbers and every checksum.
 
-    With --images, that its images are still the ones it was made from; with --sample K, that its recipe still makes of
-    K of them what it holds.
+    With --images, also check that its images have not changed; with --sample K, that extracting K of its samples again
+    gives the same embeddings.
     """
     from cellfeat.extraction.store import verify_features
 

@@ -1,4 +1,4 @@
-"""Manifest x backbone -> feature file: stage 1, from settings to the published file."""
+"""Stage 1 from settings to the published feature file."""
 
 import json
 from collections.abc import Mapping
@@ -6,13 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from cellfeat.config import LabelsSettings, Settings
-from cellfeat.extraction.job import Extraction, Job, Observer, SilentObserver
+from cellfeat.extraction.decoder import reading_processes
+from cellfeat.extraction.finished import accept_finished, use_finished
+from cellfeat.extraction.observer import Observer, SilentObserver
+from cellfeat.extraction.request import Extraction, ExtractionRequest, request_record
 from cellfeat.extraction.store import Summary, held_output, read_summary, verify_features
-from cellfeat.extraction.survey import accept_finished, survey_samples, take_finished
-from cellfeat.provenance import digest_file
+from cellfeat.extraction.survey import survey_samples
 from cellfeat.samples.labels import read_labels
 from cellfeat.samples.manifest import Manifest, build_manifest, check_classes
-from cellfeat.samples.workers import Workers
 
 
 def extract(
@@ -23,35 +24,36 @@ def extract(
     expected_recipe: Mapping[str, Any] | None = None,
     update: bool = False,
 ) -> Extraction:
-    """Embed every sample once, and write the feature file; an unfinished run is taken up where it stopped.
+    """Embed every sample once, and write the feature file. An unfinished run is continued.
 
     Parameters
     ----------
     settings
-        What to extract, and where to; see `load_settings`.
+        What to extract, and where to write it; see `load_settings`.
     observer
-        Is told how it goes.
+        Is told how the extraction proceeds.
     manifest
-        The samples; by default the ones that the settings describe.
+        The samples; by default those that the settings describe.
     expected_recipe
-        The recipe of earlier features that these are to stand beside; any other is refused before the extraction.
+        The recipe of earlier features that the new ones are compared with; any other recipe is refused before anything
+        is computed.
     update
-        Whether a finished file of other samples or pixels is brought up to date: rows whose pixels are still those of
-        a sample are carried over, and only the others are extracted. Every image is read for it.
+        Whether to update a finished file if samples or pixels have changed: rows whose pixels are unchanged are carried
+        over, and only the others are extracted. Every image is read for this.
 
     Raises
     ------
     ManifestError, ImageError, MissingFileError
-        If the samples are not as described, a class has fewer of them than there are folds, or one cannot be read and
-        ``extraction.on_error`` is ``stop``.
+        If the samples are not as described, a class has fewer samples than there are folds, or a sample cannot be read
+        and ``extraction.on_error`` is ``stop``.
     BackboneError, WeightsError, DeviceError
-        If the network, its weights or the device cannot do what is asked.
+        If the network, its weights or the device does not support the settings.
     FingerprintError
         If the output holds other features, or the recipe is not the expected one; the message lists the differences.
     BusyError
         If another process is writing the output.
     DiskFullError
-        If the disk has no room for the rest of the run; the message says how much it needs.
+        If the disk has no room for the rest of the run; the message says how much is needed.
     WorkerError
         If the processes that read images cannot be started.
     """
@@ -61,33 +63,36 @@ def extract(
         for line in manifest.remarks:
             observer.say(line)
     if expected_recipe is None and (manifest.table["label"] != "").any():
-        # Told now, and not by the comparison after hours of extraction.
+        # Now, and not in the comparison after hours of extraction.
         check_classes(manifest, settings.comparison.folds)
     output = settings.extraction.output
-    with held_output(output, observer.say), Workers(settings.extraction.image_timeout) as workers:
-        workers.start(1)  # at once: it gets ready while torch and the backbone are loaded
-        job = Job(settings, manifest, _request(settings, manifest), workers, observer, expected_recipe)
+    with held_output(output, observer.say), reading_processes(settings.extraction) as workers:
+        record = request_record(settings, manifest)
+        request = ExtractionRequest(settings, manifest, record, workers, observer, expected_recipe)
         finished = read_summary(output) if output.exists() else None
-        if finished is not None and update:
-            return _update(job, finished)
-        if finished is not None and finished.provenance["request"] == job.request:
-            return accept_finished(job, finished)
-        # Imported here because it needs torch, which takes seconds: a finished file is recognised without.
-        from cellfeat.extraction.run import run_job
-
-        return run_job(job, finished)
+        return _update(request, finished) if finished is not None and update else _extract(request, finished)
 
 
-def _update(job: Job, finished: Summary) -> Extraction:
-    job.observer.say(f"reading all {len(job.manifest):,} samples to see what differs from {finished.path}")
-    verify_features(finished.path)  # what is carried over gets new checksums, and must not be damaged
-    survey = survey_samples(job, finished)
-    job.observer.say(str(survey))
-    if survey.is_unchanged and finished.provenance["request"] == job.request:
-        return take_finished(job, finished)
+def _extract(request: ExtractionRequest, finished: Summary | None) -> Extraction:
+    if finished is not None and finished.provenance["request"] == request.record:
+        return accept_finished(request, finished)
+    # Imported here because it needs torch, which takes seconds; a finished file is accepted without.
+    from cellfeat.extraction.run import run_extraction
+
+    return run_extraction(request, finished)
+
+
+def _update(request: ExtractionRequest, finished: Summary) -> Extraction:
+    say = request.observer.say
+    say(f"reading all {len(request.manifest):,} samples to find what differs from {finished.path}")
+    verify_features(finished.path)  # rows that are carried over get new checksums, so they must be intact
+    survey = survey_samples(request, finished)
+    say(str(survey))
+    if survey.is_unchanged and finished.provenance["request"] == request.record:
+        return use_finished(request, finished)
     from cellfeat.extraction.update import update_features
 
-    return update_features(job, finished, survey)
+    return update_features(request, finished, survey)
 
 
 def settings_like(
@@ -99,27 +104,26 @@ def settings_like(
     labels: Path | None = None,
     weights: str | None = None,
 ) -> Settings:
-    """Settings that extract other images as earlier ones were.
+    """Make the settings that extract other images as earlier ones were extracted.
 
     Parameters
     ----------
     earlier, recipe
-        The settings and the recipe of the earlier features. What was chosen then (the precision, the intensity range
-        of a data set) is kept.
+        Settings and recipe of the earlier features. The precision and the intensity range that were chosen are kept.
     images
         Folder of the images.
     output
-        The feature file to be.
+        The feature file to write.
     labels
-        Table of the samples: these are extracted and no others, and each needs its images. It may have no column of
-        labels or groups. None: whatever lies in `images`.
+        Table of the samples: exactly these are extracted, and each needs its images. Columns of labels and groups are
+        optional. None: all samples in `images`.
     weights
         Where the backbone's weights are now; None: where they were.
 
     Raises
     ------
     MissingFileError, ManifestError
-        If `labels` is no table of samples.
+        If `labels` is not a table of samples.
     """
     record = json.loads(json.dumps(earlier))
     record["images"] |= {"root": str(images), "intensity": recipe["intensity"]}
@@ -130,27 +134,8 @@ def settings_like(
 
 
 def _without_labels(earlier: Mapping[str, Any], file: Path) -> dict[str, Any]:
-    """Labels settings for a table that may lack the columns of the answer."""
+    """Settings of a labels table that may lack the columns of labels and groups."""
     unnamed = LabelsSettings.model_validate({**earlier, "label": None, "group": None})
     columns = read_labels(unnamed, file).columns
     kept = {key: earlier[key] if earlier[key] in columns else None for key in ("label", "group")}
     return {"file": str(file), "unmatched": "listed"} | kept
-
-
-def _request(settings: Settings, manifest: Manifest) -> dict[str, Any]:
-    """Everything that was asked for and that the embeddings depend on: equal requests need no second look."""
-    record = settings.record()
-    weights = Path(settings.backbone.weights)
-    request = {
-        "intensity": record["images"]["intensity"],
-        "max_pixels": settings.images.max_pixels,
-        "preprocessing": record["preprocessing"],
-        "backbone": record["backbone"],
-        "weights_file": digest_file(weights) if weights.is_file() else None,
-        "views": settings.extraction.views,
-        "precision": settings.extraction.precision,
-        "samples": manifest.digest(),
-    }
-    if weights.is_file():
-        request["backbone"]["weights"] = weights.name
-    return request

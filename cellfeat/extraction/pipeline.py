@@ -1,188 +1,103 @@
-"""Decode, embed and write, overlapped: images are read ahead, and parts are written behind.
+"""Decode, embed and collect the rows of each part, overlapped.
 
-A GPU is given the next batch before the numbers of the last one are fetched, so it never waits for Python. Threads ask
-for images, which processes read (`cellfeat.samples.workers`); they never run further ahead than a fixed number of
-samples, so memory does not grow with the number of samples.
+Images are read ahead in threads. A GPU receives the next batch before the result of the last one is fetched, so it does
+not wait for Python.
 """
 
 from collections import deque
-from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field
+from collections.abc import Generator, Iterator, Sequence
 from itertools import islice
 from typing import NamedTuple, Protocol
 
 import numpy as np
 
-from cellfeat.errors import BackboneError, ImageError, MissingFileError
+from cellfeat.errors import BackboneError, ImageError
+from cellfeat.extraction.decoder import Decoded, Decoder, read_ahead
+from cellfeat.extraction.missing import MissingParts
 from cellfeat.extraction.store import DIGEST_BYTES, Rows, Status
 from cellfeat.extraction.timing import Timeline
-from cellfeat.samples.images import IntensityPolicy, ReadsSamples, pixel_digest
+from cellfeat.types import Float32s
 
 BATCHES_AHEAD = 3
 
 
-@dataclass(frozen=True)
-class Decoded:
-    """A sample as it was read: its pixels, or the reason why there are none.
+class EmbeddedBatch(Protocol):
+    """Embeddings that may not be computed yet."""
 
-    Attributes
-    ----------
-    row
-        Row of the manifest.
-    pixels
-        ``(C, H, W)`` of the files' own type; None where the sample failed.
-    limits
-        ``(C, 2)`` float32: the values that become 0 and 1.
-    digest
-        sha256 of the pixels, in hex; ``""`` where the sample failed.
-    reason
-        Why it failed; ``""`` where it did not.
-    """
-
-    row: int
-    pixels: np.ndarray | None
-    limits: np.ndarray | None = None
-    digest: str = ""
-    reason: str = ""
-
-
-@dataclass(frozen=True)
-class Decoder:
-    """Reads one sample; what is wrong with its files becomes its `reason`.
-
-    Attributes
-    ----------
-    reader, policy
-        How its files are read, which is safest in processes of their own (`WorkersReader`), and how its values are
-        scaled.
-    timeline
-        Where the time goes on record.
-    """
-
-    reader: ReadsSamples
-    policy: IntensityPolicy
-    timeline: Timeline = field(default_factory=Timeline)
-
-    def __call__(self, row: int) -> Decoded:
-        """Read the sample of `row`."""
-        with self.timeline.stage("decode"):
-            try:
-                pixels = self.reader.read(row)
-                return Decoded(row, pixels, self._limits(row, pixels), pixel_digest(pixels))
-            except (ImageError, MissingFileError) as error:
-                return Decoded(row, None, reason=str(error))
-
-    def _limits(self, row: int, pixels: np.ndarray) -> np.ndarray:
-        try:
-            return self.policy.limits(pixels)
-        except ImageError as error:  # of pixels alone, whose files the policy does not know
-            raise ImageError(f"{self.reader.where(row)}: {error}") from None
-
-
-def in_order(
-    task: Callable[[int], Decoded], rows: Iterable[int], *, workers: int, ahead: int, timeline: Timeline
-) -> Iterator[Decoded]:
-    """Run `task` on rows in threads, and yield the results in order, at most `ahead` of them unclaimed."""
-    pending: deque[Future[Decoded]] = deque()
-    remaining = iter(rows)
-    pool = ThreadPoolExecutor(workers, thread_name_prefix="decode")
-    try:
-        pending.extend(pool.submit(task, row) for row in islice(remaining, ahead))
-        while pending:
-            with timeline.stage("waiting"):
-                decoded = pending.popleft().result()
-            pending.extend(pool.submit(task, row) for row in islice(remaining, 1))
-            yield decoded
-    finally:
-        # Not waited for: a run that ends early does not wait for an image that never comes.
-        pool.shutdown(wait=False, cancel_futures=True)
+    def result(self) -> Float32s:
+        """Wait for the embeddings, shape ``(n_samples, n_views, embedding_dim)``."""
+        ...
 
 
 class Embeds(Protocol):
-    """Embeds batches; see `cellfeat.extraction.embedder.Embedder`."""
+    """Embeds batches; see `cellfeat.extraction.forward.embedder.Embedder`."""
 
     @property
     def n_in_work(self) -> int:
-        """Batches that it may still be working on while the next one is handed over."""
+        """Number of batches that it may still compute when the next one is submitted."""
         ...
 
-    def submit(self, samples: Sequence[Decoded]) -> "EmbeddedBatch":
-        """Begin to embed at most one batch of samples."""
-        ...
-
-
-class EmbeddedBatch(Protocol):
-    """Embeddings that may not be there yet."""
-
-    def result(self) -> np.ndarray:
-        """Wait for ``(n_samples, n_views, embedding_dim)`` float32."""
+    def submit(self, samples: Sequence[Decoded]) -> EmbeddedBatch:
+        """Start to embed at most one batch of samples."""
         ...
 
 
-def finished_parts(
-    parts: Sequence[range],
+class PipelineListener(Protocol):
+    """Is told what happens while parts are extracted."""
+
+    def on_failure(self, sample: Decoded) -> None:
+        """Receive a sample that could not be read; an exception ends the run."""
+        ...
+
+    def on_batch(self, n_samples: int) -> None:
+        """Receive the number of samples of a batch that is done."""
+        ...
+
+    def on_interrupt(self, rows: Rows) -> None:
+        """Receive the finished batches of a part, if the run ends within it by an error or by Ctrl-C."""
+        ...
+
+
+def extract_parts(
+    missing: MissingParts,
     decoder: Decoder,
     embedder: Embeds,
+    listener: PipelineListener,
     *,
     batch_size: int,
-    workers: int,
-    on_failure: Callable[[Decoded], None],
-    on_batch: Callable[[int], None],
-    on_break: Callable[[Rows], None],
-    begun: Mapping[int, Rows],
+    n_threads: int,
 ) -> Generator[Rows, None, None]:
-    """Yield the finished rows of each part, in order.
+    """Yield the rows of each missing part, in order.
 
     Parameters
     ----------
-    parts
-        Rows of each part. A batch never reaches over the end of a part, so that a part always holds the same bits,
-        whichever parts were there before.
+    missing
+        The parts. A batch never crosses the end of a part, so a part always has the same bits, whichever parts existed
+        before.
+    decoder
+        Reads samples.
     embedder
-        Given at most `batch_size` samples that were read at a time, the next ones before the last ones' are fetched.
-    on_failure
-        Called with each sample that could not be read; it may raise, which ends the run.
-    on_batch
-        Called with the number of samples after each batch.
-    on_break
-        Called with the whole batches of the part in hand, where the run ends within it: by an error, or by Ctrl-C.
-    begun
-        The first rows of parts, as `on_break` was given them, by the row where the part starts.
+        Receives at most `batch_size` samples at a time, the next ones before the result of the last ones is fetched.
+    listener
+        Is told about failed samples, batches that are done, and an interruption.
+    batch_size
+        Number of samples that are read before they are submitted; those that failed are left out.
+    n_threads
+        Number of samples that are read at once.
     """
-    rows = (row for part in parts for row in part[_n_begun(part, begun) :])
+    rows = (row for part in missing.parts for row in missing.rest_of(part))
     ahead = BATCHES_AHEAD * batch_size
-    samples = in_order(decoder, rows, workers=workers, ahead=ahead, timeline=decoder.timeline)
-    for part in parts:
-        collected = _PartRows(part, begun.get(part.start))
+    samples = read_ahead(decoder, rows, n_threads=n_threads, ahead=ahead, timeline=decoder.timeline)
+    for part in missing.parts:
+        collected = _PartRows(part, missing.begun.get(part.start))
         try:
-            for batch in _embedded(samples, len(part) - collected.n_done, batch_size, embedder, on_failure):
-                on_batch(collected.add(batch, decoder.timeline))
+            for batch in _embedded(samples, len(missing.rest_of(part)), batch_size, embedder, listener):
+                listener.on_batch(collected.add(batch, decoder.timeline))
         except BaseException:
             if collected.n_done:
-                on_break(collected.rows())
+                listener.on_interrupt(collected.rows())
             raise
         yield collected.rows()
-
-
-def _n_begun(part: range, begun: Mapping[int, Rows]) -> int:
-    return len(begun[part.start]) if part.start in begun else 0
-
-
-def _embedded(
-    samples: Iterator[Decoded], n: int, batch_size: int, embedder: Embeds, on_failure: Callable[[Decoded], None]
-) -> "Iterator[_Batch]":
-    """Hand the next `n` samples over in batches; each comes back when the device has begun with those after it."""
-    in_work: deque[_Batch] = deque()
-    for start in range(0, n, batch_size):
-        batch = list(islice(samples, min(batch_size, n - start)))
-        for failed in (sample for sample in batch if sample.pixels is None):
-            on_failure(failed)
-        # Also an empty batch: a part without one readable sample still needs the shape of its rows.
-        in_work.append(_Batch(batch, embedder.submit([sample for sample in batch if sample.pixels is not None])))
-        if len(in_work) > embedder.n_in_work:
-            yield in_work.popleft()
-    yield from in_work
 
 
 class _Batch(NamedTuple):
@@ -190,13 +105,29 @@ class _Batch(NamedTuple):
     embedded: EmbeddedBatch
 
 
+def _embedded(
+    samples: Iterator[Decoded], n: int, batch_size: int, embedder: Embeds, listener: PipelineListener
+) -> Iterator[_Batch]:
+    """Submit the next `n` samples in batches, and yield each batch after the following ones were submitted."""
+    in_work: deque[_Batch] = deque()
+    for start in range(0, n, batch_size):
+        batch = list(islice(samples, min(batch_size, n - start)))
+        for failed in (sample for sample in batch if sample.pixels is None):
+            listener.on_failure(failed)
+        # Even an empty batch: a part that has no readable sample still needs the shape of its rows.
+        in_work.append(_Batch(batch, embedder.submit([sample for sample in batch if sample.pixels is not None])))
+        if len(in_work) > embedder.n_in_work:
+            yield in_work.popleft()
+    yield from in_work
+
+
 class _PartRows:
-    """The rows of one part while they are being made.
+    """The rows of one part while they are extracted.
 
     Attributes
     ----------
     n_done
-        How many rows of whole batches there are.
+        Number of rows in complete batches.
     """
 
     def __init__(self, part: range, begun: Rows | None) -> None:
@@ -208,34 +139,38 @@ class _PartRows:
         self._digests = np.zeros((self._n, DIGEST_BYTES), np.uint8)
         self._failures: dict[int, str] = {}
         if begun is not None:
-            self._take_up(begun)
+            self._continue(begun)
 
-    def _take_up(self, begun: Rows) -> None:
+    def _continue(self, begun: Rows) -> None:
         here = slice(len(begun))
-        self._embeddings = np.full((self._n, *begun.embeddings.shape[1:]), np.nan, np.float32)
-        self._embeddings[here], self._status[here], self._digests[here] = begun.arrays()
+        self._allocate(begun.embeddings.shape[1:])[here] = begun.embeddings
+        self._status[here], self._digests[here] = begun.status, begun.pixel_digest
         self._failures.update(begun.failures)
         self.n_done = len(begun)
 
-    def add(self, batch: _Batch, timeline: Timeline) -> int:
-        """Take a batch, and say how many samples it has."""
-        readable = [sample for sample in batch.samples if sample.pixels is not None]
-        self._failures.update((sample.row, sample.reason) for sample in batch.samples if sample.pixels is None)
-        with timeline.stage("forward"):
-            embedded = batch.embedded.result()
+    def _allocate(self, shape: tuple[int, ...]) -> np.ndarray:
         if self._embeddings is None:
-            self._embeddings = np.full((self._n, *embedded.shape[1:]), np.nan, np.float32)
+            self._embeddings = np.full((self._n, *shape), np.nan, np.float32)
+        return self._embeddings
+
+    def add(self, batch: _Batch, timeline: Timeline) -> int:
+        """Add a batch, and return its number of samples."""
+        self._failures.update((sample.row, sample.reason) for sample in batch.samples if sample.pixels is None)
+        with timeline.step("forward"):
+            embedded = batch.embedded.result()
+        embeddings = self._allocate(embedded.shape[1:])
+        readable = [sample for sample in batch.samples if sample.pixels is not None]
         for sample, embedding in zip(readable, embedded, strict=True):
             _check_finite(sample, embedding)
             here = sample.row - self._start
-            self._embeddings[here] = embedding
+            embeddings[here] = embedding
             self._status[here] = Status.OK
             self._digests[here] = np.frombuffer(bytes.fromhex(sample.digest), np.uint8)
         self.n_done += len(batch.samples)
         return len(batch.samples)
 
     def rows(self) -> Rows:
-        """The rows that are done; of a batch that was broken off, none."""
+        """The rows of complete batches."""
         if self._embeddings is None:
             raise ImageError("a part without rows cannot be written")
         done = slice(self.n_done)
@@ -246,6 +181,6 @@ class _PartRows:
 def _check_finite(sample: Decoded, embedding: np.ndarray) -> None:
     if not np.isfinite(embedding).all():
         raise BackboneError(
-            f"the embedding of the sample in row {sample.row} is not finite; the weights are damaged, or overflow at "
-            f"this precision: try --precision fp32"
+            f"the embedding of the sample in row {sample.row} is not finite: the weights are damaged, or the values "
+            f"overflow in this precision; try --precision fp32"
         )

@@ -1,4 +1,4 @@
-"""Whether rows extracted earlier still show their images: told by the pixels, not by names or times of files."""
+"""Compare extracted rows with their images: by the pixels, because names and times of files can be wrong."""
 
 import os
 import time
@@ -8,69 +8,67 @@ from dataclasses import dataclass
 import numpy as np
 
 from cellfeat.config import IntensitySettings
-from cellfeat.errors import FingerprintError
-from cellfeat.extraction.job import Extraction, Job
-from cellfeat.extraction.pipeline import BATCHES_AHEAD, Decoder, in_order
-from cellfeat.extraction.store import (
-    NEW,
-    SampleTable,
-    Summary,
-    read_pixel_digests,
-    read_table,
-    remove_parts,
-    replace_table,
-)
+from cellfeat.extraction.decoder import Decoder, read_ahead
+from cellfeat.extraction.request import ExtractionRequest
+from cellfeat.extraction.store import NEW, Summary, read_pixel_digests, read_table
 from cellfeat.extraction.timing import Timeline
-from cellfeat.provenance import utc_now
-from cellfeat.samples.images import IntensityPolicy, SampleReader
-from cellfeat.samples.manifest import Manifest
-from cellfeat.samples.workers import Workers, WorkersReader
-from cellfeat.text import first_ten
+from cellfeat.samples.images import IntensityPolicy, ReadsSamples
+from cellfeat.types import Integers
 
-READERS = 8
+READING_THREADS = 8
+SAMPLES_AHEAD = 3 * READING_THREADS
 
 
 def changed_rows(decoder: Decoder, rows: Sequence[int], digests: Sequence[str]) -> list[int]:
-    """Read samples again and list the rows whose pixels are others than `digests` say, ``""`` being unreadable.
+    """Read samples again, and list the rows whose pixels have changed.
 
-    Decoding is a hundredth of the work of embedding, so it is always done: names and times of files can lie.
+    Reading takes a hundredth of the time of embedding, so it is always done.
+
+    Parameters
+    ----------
+    decoder
+        Reads the samples.
+    rows
+        Rows to read.
+    digests
+        Digest of the earlier pixels of each row; ``""`` for a sample that could not be read.
     """
-    now = _digests_now(decoder, rows)
+    now = _read_digests(decoder, rows)
     return [row for row, digest, before in zip(rows, now, digests, strict=True) if digest != before]
 
 
-def _digests_now(decoder: Decoder, rows: Sequence[int]) -> list[str]:
-    workers = min(READERS, os.cpu_count() or 1)
-    samples = in_order(decoder, rows, workers=workers, ahead=BATCHES_AHEAD * READERS, timeline=Timeline())
+def _read_digests(decoder: Decoder, rows: Sequence[int]) -> list[str]:
+    n_threads = min(READING_THREADS, os.cpu_count() or 1)
+    samples = read_ahead(decoder, rows, n_threads=n_threads, ahead=SAMPLES_AHEAD, timeline=Timeline())
     return [sample.digest for sample in samples]
 
 
 @dataclass(frozen=True)
 class Survey:
-    """How the samples at hand stand to the rows of a finished file.
+    """How the samples of a request differ from the rows of a finished file.
 
     Attributes
     ----------
     source
-        ``(n_samples,)`` int64: the row of the finished file that was made from the same pixels, or that could not be
-        read and still cannot; `NEW` where there is none.
+        Shape ``(n_samples,)`` int64: the row of the finished file that has the same pixels, or that could not be read
+        then and cannot be read now; `NEW` if there is none.
     n_new, n_changed
-        Samples without such a row: with an id that the file does not hold, and with one that it does.
+        Number of samples without such a row: with an id that the file lacks, and with one that it has.
     n_gone
-        Rows of the file that stand for no sample any more.
+        Number of rows of the file that no sample uses any more.
     seconds
-        What reading all samples took.
+        Time of reading all samples.
     """
 
-    source: np.ndarray
+    source: Integers
     n_new: int
     n_changed: int
     n_gone: int
     seconds: float
 
     @property
-    def rows_to_extract(self) -> np.ndarray:
-        """Rows of the manifest whose pixels the file does not hold."""
+    def rows_to_extract(self) -> Integers:
+        """Rows of the manifest whose pixels the file lacks, shape ``(n_new + n_changed,)``."""
         return np.flatnonzero(self.source == NEW)
 
     @property
@@ -86,96 +84,63 @@ class Survey:
         )
 
 
-def survey_samples(job: Job, finished: Summary) -> Survey:
-    """Read every sample of the job again, and look for its pixels in a finished file.
+def survey_samples(request: ExtractionRequest, finished: Summary) -> Survey:
+    """Read every sample of a request, and look for its pixels in a finished file.
 
-    Pixels alone decide: an id that is new, or an order that is another, costs nothing where its pixels are known.
+    Only the pixels count: a sample with a new id or in another row is still found.
+
+    Parameters
+    ----------
+    request
+        The samples.
+    finished
+        The file.
     """
     began = time.perf_counter()
-    decoder = decoder_as_before(finished, job.manifest, job.workers, max_pixels=job.settings.images.max_pixels)
-    now = _digests_now(decoder, range(len(job.manifest)))
-    ids, old_ids = job.manifest.table["sample_id"].tolist(), read_table(finished.path).sample_id
-    before = read_pixel_digests(finished.path).tolist()
-    row_of_id = {sample_id: row for row, sample_id in enumerate(old_ids)}
-    row_of_pixels = {digest: row for row, digest in enumerate(before) if digest}
-
-    def source(sample_id: str, digest: str) -> int:
-        own = row_of_id.get(sample_id, NEW)
-        return own if own != NEW and before[own] == digest else row_of_pixels.get(digest, NEW)
-
-    sources = np.array([source(*sample) for sample in zip(ids, now, strict=True)], np.int64)
-    is_known = np.array([sample_id in row_of_id for sample_id in ids])
-    kept = {*sources.tolist(), *(row_of_id.get(sample_id, NEW) for sample_id in ids)}
+    now = _read_digests(decoder_of(finished, request.reader()), range(len(request.manifest)))
+    ids = request.manifest.table["sample_id"].tolist()
+    rows = _EarlierRows(finished)
+    source = np.array([rows.find(*sample) for sample in zip(ids, now, strict=True)], np.int64)
+    is_new = source == NEW
+    is_known_id = np.array([sample_id in rows.row_of_id for sample_id in ids])
     return Survey(
-        source=sources,
-        n_new=int(np.count_nonzero((sources == NEW) & ~is_known)),
-        n_changed=int(np.count_nonzero((sources == NEW) & is_known)),
-        n_gone=len(set(range(len(old_ids))) - kept),
+        source=source,
+        n_new=int(np.count_nonzero(is_new & ~is_known_id)),
+        n_changed=int(np.count_nonzero(is_new & is_known_id)),
+        n_gone=rows.n_unused(source, ids),
         seconds=time.perf_counter() - began,
     )
 
 
-def decoder_as_before(finished: Summary, manifest: Manifest, workers: Workers, *, max_pixels: int) -> Decoder:
-    """A decoder that reads samples as the finished file's were read."""
-    reader = WorkersReader(SampleReader.for_manifest(manifest, max_pixels=max_pixels), workers)
+class _EarlierRows:
+    """The rows of a finished file, by id and by pixels."""
+
+    def __init__(self, finished: Summary) -> None:
+        self.row_of_id = {sample_id: row for row, sample_id in enumerate(read_table(finished.path).sample_id)}
+        self._digests = read_pixel_digests(finished.path).tolist()
+        self._row_of_pixels = {digest: row for row, digest in enumerate(self._digests) if digest}
+
+    def find(self, sample_id: str, digest: str) -> int:
+        """Find the row of a sample's pixels, preferably its own; `NEW` if there is none."""
+        own = self.row_of_id.get(sample_id, NEW)
+        is_own = own != NEW and self._digests[own] == digest
+        return own if is_own else self._row_of_pixels.get(digest, NEW)
+
+    def n_unused(self, source: np.ndarray, ids: Sequence[str]) -> int:
+        """Count the rows that neither a sample's pixels nor its id refer to."""
+        used = {*source.tolist(), *(self.row_of_id.get(sample_id, NEW) for sample_id in ids)}
+        return len(set(range(len(self._digests))) - used)
+
+
+def decoder_of(finished: Summary, reader: ReadsSamples) -> Decoder:
+    """Make a decoder that scales samples as those of a finished file were scaled.
+
+    Parameters
+    ----------
+    finished
+        The file.
+    reader
+        Reads the samples.
+    """
     intensity = IntensitySettings.model_validate(finished.recipe["intensity"])
-    return Decoder(reader, IntensityPolicy.from_settings(intensity, n_channels=len(manifest.channels)))
-
-
-def accept_finished(job: Job, finished: Summary) -> Extraction:
-    """Take a finished file for the outcome of the job; other labels, groups or columns are written into it.
-
-    Raises
-    ------
-    FingerprintError
-        If an image is another than the one that the file was made from.
-    """
-    decoder = decoder_as_before(finished, job.manifest, job.workers, max_pixels=job.settings.images.max_pixels)
-    _refuse_other_images(job, finished, decoder)
-    return take_finished(job, finished)
-
-
-def take_finished(job: Job, finished: Summary) -> Extraction:
-    """Take a finished file, whose images are known to be the same, for the outcome of the job; see `accept_finished`.
-
-    What an update that was stopped has left beside it is of no more use, and removed.
-    """
-    remove_parts(finished.path)
-    job.observer.say(
-        f"{finished.path} is finished already: {finished.n_samples} samples, {finished.n_failed} failed, same settings "
-        f"and pixels; nothing to extract"
-    )
-    _bring_table_up_to_date(job, finished)
-    return Extraction(finished.path, finished.n_samples, finished.n_failed, 0, 0.0)
-
-
-def sample_table(job: Job) -> SampleTable:
-    """The columns of the job's manifest that a feature file keeps."""
-    table = job.manifest.table
-    return SampleTable(
-        sample_id=table["sample_id"].tolist(),
-        label=table["label"].tolist(),
-        group=table["group"].tolist(),
-        columns={name: table[name].tolist() for name in job.manifest.columns},
-    )
-
-
-def _refuse_other_images(job: Job, finished: Summary, decoder: Decoder) -> None:
-    changed = changed_rows(decoder, range(finished.n_samples), read_pixel_digests(finished.path).tolist())
-    if changed:
-        ids = np.asarray(job.manifest.table["sample_id"])[changed]
-        raise FingerprintError(
-            f"{finished.path}: {len(changed)} of its {finished.n_samples} samples have other pixels in "
-            f"{job.settings.images.root} than when they were extracted: {first_ten(ids)}. It is left as it is: extract "
-            f"these alone with --update, choose another --output, or delete it to extract anew"
-        )
-
-
-def _bring_table_up_to_date(job: Job, finished: Summary) -> None:
-    table = sample_table(job)
-    if table == read_table(finished.path):
-        return
-    # What the file says of its settings must fit the labels that it now holds.
-    provenance = {**finished.provenance, "settings": job.settings.record(), "relabelled": utc_now()}
-    replace_table(finished.path, table, provenance)
-    job.observer.say("its labels, groups and columns were replaced by those of the labels table; the embeddings stay")
+    return Decoder(reader, IntensityPolicy.from_settings(intensity, n_channels=len(finished.recipe["channels"])))

@@ -1,171 +1,171 @@
-"""A finished file brought up to date: only samples whose pixels it does not hold are extracted."""
+"""Update a finished file: only samples whose pixels it lacks are extracted."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from dataclasses import dataclass
+from typing import Any, Self
 
 import numpy as np
 
-from cellfeat.errors import FeatureFileError, FingerprintError, ImageError
-from cellfeat.extraction.device import whole_float32
-from cellfeat.extraction.job import Extraction, Job
-from cellfeat.extraction.resolve import Resolved, make_recipe, resolve
-from cellfeat.extraction.run import (
-    Start,
-    device_name,
-    extract_missing,
-    header_of,
-    new_timeline,
-    provenance,
-    publish_features,
-    refuse_unexpected,
-)
-from cellfeat.extraction.store import NEW, Carried, PartStore, RunHeader, Summary
+from cellfeat.device import device_model
+from cellfeat.errors import FeatureFileError, FingerprintError
+from cellfeat.extraction.context import RunContext
+from cellfeat.extraction.forward.capabilities import exact_float32
+from cellfeat.extraction.header import make_header
+from cellfeat.extraction.recipe import check_expected_recipe, recipe_like
+from cellfeat.extraction.request import Extraction, ExtractionRequest
+from cellfeat.extraction.run import Run
+from cellfeat.extraction.store import NEW, Carried, RunHeader, Summary
 from cellfeat.extraction.survey import Survey
-from cellfeat.provenance import differences, utc_now
-from cellfeat.samples.images import SampleReader
-from cellfeat.samples.manifest import Manifest
-from cellfeat.samples.workers import WorkersReader
+from cellfeat.provenance import differences
+from cellfeat.types import Integers
 
 EXECUTION = ("device", "implementation", "batch_size")
 
 
-def update_features(job: Job, finished: Summary, survey: Survey) -> Extraction:
-    """Extract the samples that a finished file does not hold, and publish a file of all in its place.
+def update_features(request: ExtractionRequest, finished: Summary, survey: Survey) -> Extraction:
+    """Extract the samples that a finished file lacks, and publish a file of all samples in its place.
 
-    Rows that are carried over keep their bytes, and new ones are computed as those were (device, implementation and
-    batch size), so that the file is what a fresh extraction would have made. Killed on the way, the finished file
-    stands as it was, and the next update goes on with the parts that are done.
+    Rows that are carried over keep their bytes, and new rows are computed as those were (device, implementation and
+    batch size), so the result equals a fresh extraction. If the update is killed, the finished file is unchanged, and
+    the next update continues with the parts that are done.
 
     Parameters
     ----------
-    job
-        What the file is to hold.
+    request
+        What the file shall hold.
     finished
-        What it is now.
+        The file as it is.
     survey
         How the two differ.
 
     Raises
     ------
     FingerprintError
-        If the job asks for another recipe, or another way to compute it.
+        If the request needs another recipe, or computes in another way.
     ImageError
-        As `extract`; also if not one of the samples can be read.
+        As for `extract`; also if no sample can be read.
     """
-    with whole_float32():
-        return _update(job, finished, survey)
+    with exact_float32():
+        whole = RunContext.from_request(request)
+        check_expected_recipe(whole)
+        _check_same_recipe(whole, finished)
+        history = _History.of(finished)
+        context = whole.restricted_to(survey.rows_to_extract)
+        header = _repeat_header(context, finished, history)
+        carried = Carried(finished.path, survey.source, request.manifest.digest())
+        run = Run(context, header=header, carried=carried)
+        run.extract_missing()
+        provenance = run.provenance()
+        return run.publish(provenance | history.extended(provenance, survey.source))
 
 
-def _update(job: Job, finished: Summary, survey: Survey) -> Extraction:
-    started, whole = utc_now(), resolve(job, new_timeline(job))
-    refuse_unexpected(job, whole)
-    _refuse_other_recipe(job, whole, finished)
-    to_extract = replace(job, manifest=_selection(job.manifest, survey.rows_to_extract))
-    reader = SampleReader.for_manifest(to_extract.manifest, max_pixels=job.settings.images.max_pixels)
-    reading = WorkersReader(reader, job.workers)
-    parts = replace(whole, decoder=replace(whole.decoder, reader=reading))
-    record = _record(finished)
-    header = _header_as_before(to_extract, parts, finished, record)
-    store = PartStore(job.output, header, Carried(finished.path, survey.source, job.manifest.digest()))
-    made = extract_missing(to_extract, parts, Start(header, None), store)
-    if len(made.failures) == len(job.manifest):
-        raise ImageError(f"not one of {len(job.manifest)} samples could be read; {job.output} is left as it is")
-    origin = provenance(job, parts, header, made, started)
-    return publish_features(job, parts, store, made, origin | _history(record, origin, survey.source))
-
-
-def _selection(manifest: Manifest, rows: np.ndarray) -> Manifest:
-    """Some of the samples; the index of their table tells their rows among all."""
-    return replace(manifest, table=manifest.table.iloc[rows])
-
-
-def _refuse_other_recipe(job: Job, parts: Resolved, finished: Summary) -> None:
-    wanted = job.settings.extraction.precision
-    recipe = make_recipe(job, parts, finished.recipe["precision"] if wanted == "auto" else wanted)
+def _check_same_recipe(context: RunContext, finished: Summary) -> None:
+    recipe = recipe_like(context, finished)
     if recipe == finished.recipe:
         return
-    hint = "choose another --output, or delete it to extract all anew"
-    if job.settings.images.intensity.over == "dataset":
+    hint = "choose another --output, or delete it to extract everything again"
+    if context.request.settings.images.intensity.over == "dataset":
         keep = f"{{range: {finished.recipe['intensity']['range']}, percentile: null, over: image}}"
         hint = (
-            f"percentiles over the data set are other limits for other samples, and then every row is another. To keep "
-            f"the limits that were measured: --set 'images.intensity={keep}'; or {hint}"
+            f"percentiles over the data set differ for other samples, and so does every embedding. To keep the limits "
+            f"that were measured: --set 'images.intensity={keep}'; or {hint}"
         )
     raise FingerprintError(
-        f"{job.output}: holds features of another recipe, of which no row can be carried over "
-        f"({'; '.join(differences(finished.recipe, recipe))}). It is left as it is: {hint}"
+        f"{context.request.output}: holds features of another recipe, so no row can be carried over "
+        f"({'; '.join(differences(finished.recipe, recipe))}). The file is unchanged: {hint}"
     )
 
 
+def _repeat_header(context: RunContext, finished: Summary, history: "_History") -> RunHeader:
+    """Make the header of a run that computes as the finished file was computed."""
+    batch_size = context.request.settings.extraction.batch_size
+    wanted = {
+        **history.execution,
+        "device": device_model(context.device),
+        "batch_size": history.execution["batch_size"] if batch_size == "auto" else batch_size,
+    }
+    if len(context.manifest) and wanted != history.execution:
+        raise FingerprintError(
+            f"{context.request.output}: was computed in another way "
+            f"({'; '.join(differences(history.execution, wanted))}), so new rows would differ from those that are "
+            f"carried over by more than their pixels. The file is unchanged: update it with the device and batch size "
+            f"that it was made with, or choose another --output"
+        )
+    return make_header(context, finished.recipe["precision"], history.execution, history.notes)
+
+
 @dataclass(frozen=True)
-class _Record:
-    """What a finished file says of how it was made.
+class _History:
+    """How a finished file was made.
 
     Attributes
     ----------
     execution, notes
         As in `RunHeader`.
     runs
-        Every run that rows stem from, oldest first: when, where and with which versions.
+        Every run that rows come from, oldest first: when, where and with which versions.
     run_of
-        ``(n_samples,)``: index into `runs`, by row.
+        Index into `runs` by row, shape ``(n_samples,)``.
     """
 
     execution: Mapping[str, Any]
     notes: Mapping[str, Any]
     runs: Sequence[Mapping[str, Any]]
-    run_of: np.ndarray
+    run_of: Integers
 
+    @classmethod
+    def of(cls, finished: Summary) -> Self:
+        """Read how a finished file was made.
 
-def _record(finished: Summary) -> _Record:
-    origin = finished.provenance
-    try:
-        notes = dict(origin["execution"])
+        Raises
+        ------
+        FeatureFileError
+            If its provenance is incomplete.
+        """
+        try:
+            return cls._read(finished.provenance, finished.n_samples)
+        except (KeyError, TypeError, ValueError) as error:
+            raise FeatureFileError(
+                f"{finished.path}: its provenance does not say how it was made ({error}); extract everything again "
+                f"into another --output"
+            ) from None
+
+    @classmethod
+    def _read(cls, provenance: Mapping[str, Any], n_samples: int) -> Self:
+        notes = dict(provenance["execution"])
         execution = {name: notes.pop(name) for name in EXECUTION}
-        runs = origin.get("runs") or [_run_record(origin)]
-        ranges = origin.get("rows_from") or [[0, finished.n_samples, 0]]
+        runs = provenance.get("runs") or [_run_record(provenance)]
+        ranges = provenance.get("rows_from") or [[0, n_samples, 0]]
         run_of = np.concatenate([np.full(stop - start, run) for start, stop, run in ranges])
-        if len(run_of) != finished.n_samples:
-            raise ValueError(f"it tells the run of {len(run_of)} rows")
-    except (KeyError, TypeError, ValueError) as error:
-        raise FeatureFileError(
-            f"{finished.path}: its provenance does not say how it was made ({error}); extract all anew into another "
-            f"--output"
-        ) from None
-    return _Record(execution, notes, runs, run_of)
+        if len(run_of) != n_samples:
+            raise ValueError(f"rows_from covers {len(run_of)} of {n_samples} rows")
+        return cls(execution, notes, runs, run_of)
+
+    def extended(self, provenance: Mapping[str, Any], source: np.ndarray) -> dict[str, Any]:
+        """Add the present run: all runs, and ``[first row, row after the last, index of the run]`` for their rows.
+
+        Parameters
+        ----------
+        provenance
+            Of the present run.
+        source
+            As in `Survey`, shape ``(n_samples,)``.
+        """
+        run_of = np.full(len(source), len(self.runs))
+        run_of[source != NEW] = self.run_of[source[source != NEW]]
+        return {"runs": [*self.runs, _run_record(provenance)], "rows_from": _ranges(run_of.tolist())}
 
 
-def _run_record(origin: Mapping[str, Any]) -> dict[str, Any]:
-    return {"finished": origin["times"]["finished"], "device": origin["device"], "versions": origin["versions"]}
-
-
-def _header_as_before(job: Job, parts: Resolved, finished: Summary, record: _Record) -> RunHeader:
-    """What a run is that computes the job's samples as the finished file's were."""
-    batch_size = job.settings.extraction.batch_size
-    wanted = {
-        **record.execution,
-        "device": device_name(parts.device),
-        "batch_size": record.execution["batch_size"] if batch_size == "auto" else batch_size,
+def _run_record(provenance: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "finished": provenance["times"]["finished"],
+        "device": provenance["device"],
+        "versions": provenance["versions"],
     }
-    if len(job.manifest) and wanted != record.execution:
-        raise FingerprintError(
-            f"{job.output}: was computed in another way ({'; '.join(differences(record.execution, wanted))}), so that "
-            f"new rows would differ from those that are carried over by more than their pixels. It is left as it is: "
-            f"update it with the device and batch size that it was made with, or choose another --output"
-        )
-    return header_of(job, parts, finished.recipe["precision"], record.execution, record.notes)
-
-
-def _history(record: _Record, now: Mapping[str, Any], source: np.ndarray) -> dict[str, Any]:
-    """Which run each row stems from: the runs, and ``[first row, row behind the last, index of the run]``."""
-    run_of = np.full(len(source), len(record.runs))
-    run_of[source != NEW] = record.run_of[source[source != NEW]]
-    return {"runs": [*record.runs, _run_record(now)], "rows_from": _ranges(run_of.tolist())}
 
 
 def _ranges(values: Sequence[int]) -> list[list[int]]:
-    """Equal neighbours, run by run.
+    """Ranges of equal neighbours.
 
     Examples
     --------

@@ -1,4 +1,4 @@
-"""Whether a feature file still says the truth: its images' pixels, and some of its rows extracted again."""
+"""Check a feature file against its images, and against embeddings that are extracted again."""
 
 import json
 from dataclasses import dataclass, replace
@@ -9,8 +9,10 @@ import numpy as np
 
 from cellfeat.config import Settings
 from cellfeat.errors import FeatureFileError, FingerprintError
+from cellfeat.extraction.decoder import reading_processes, sample_reader
 from cellfeat.extraction.extract import extract, settings_like
-from cellfeat.extraction.job import Observer
+from cellfeat.extraction.forward.tolerances import largest_difference
+from cellfeat.extraction.observer import Observer
 from cellfeat.extraction.store import (
     Summary,
     load_features,
@@ -19,41 +21,40 @@ from cellfeat.extraction.store import (
     read_summary,
     read_table,
 )
-from cellfeat.extraction.survey import changed_rows, decoder_as_before
-from cellfeat.extraction.tolerances import largest_difference
+from cellfeat.extraction.survey import changed_rows, decoder_of
 from cellfeat.samples.manifest import Manifest, build_manifest
-from cellfeat.samples.workers import Workers
 from cellfeat.text import first_line, first_ten
+from cellfeat.types import Floats
 
 
 @dataclass(frozen=True)
 class SampleCheck:
-    """Rows that were extracted again.
+    """Result of extracting some rows again.
 
     Attributes
     ----------
     sample_ids
         The samples, drawn at random from those that could be read.
     differences
-        ``(n,)``: length of the difference between the two embeddings, in shares of the first one's length.
+        Distance between the two embeddings of each sample, relative to the length of the first, shape ``(n,)``.
     allowed
         The largest difference that rounding explains.
     """
 
     sample_ids: list[str]
-    differences: np.ndarray
+    differences: Floats
     allowed: float
 
     def __str__(self) -> str:
         worst = int(self.differences.argmax())
         return (
             f"{len(self.sample_ids)} samples extracted again: the largest difference is {self.differences[worst]:.1e} "
-            f"of an embedding's length (sample {self.sample_ids[worst]}; rounding may make {self.allowed:.0e})"
+            f"of an embedding's length (sample {self.sample_ids[worst]}; rounding allows {self.allowed:.0e})"
         )
 
 
 def recorded_manifest(path: Path, images: Path | None = None) -> Manifest:
-    """Find the samples of a feature file again, in the order of its rows, as its settings described them.
+    """Find the samples of a feature file again, in the order of its rows, as its settings describe them.
 
     Parameters
     ----------
@@ -65,11 +66,11 @@ def recorded_manifest(path: Path, images: Path | None = None) -> Manifest:
     Raises
     ------
     ManifestError, MissingFileError
-        If images or labels are not there.
+        If images or labels are missing.
     FingerprintError
-        If samples of the file are not among those found.
+        If samples of the file are not found.
     """
-    settings = _settings_now(read_summary(path), images)
+    settings = _current_settings(read_summary(path), images)
     found = build_manifest(settings.images, settings.labels)
     row_of = {sample_id: row for row, sample_id in enumerate(found.table["sample_id"])}
     ids = read_table(path).sample_id
@@ -83,23 +84,30 @@ def recorded_manifest(path: Path, images: Path | None = None) -> Manifest:
 
 
 def check_pixels(path: Path, manifest: Manifest) -> None:
-    """Read every image again and compare its pixels with those that the file was made from.
+    """Read every image again, and compare its pixels with those that were extracted.
+
+    Parameters
+    ----------
+    path
+        The feature file.
+    manifest
+        Its samples; see `recorded_manifest`.
 
     Raises
     ------
     FingerprintError
-        If samples have other pixels now, or can be read now and could not then, or the other way round.
+        If pixels have changed, or samples can be read now and could not be read then, or the reverse.
     """
     summary = read_summary(path)
-    settings = _settings_now(summary, None)
-    with Workers(settings.extraction.image_timeout) as workers:
-        decoder = decoder_as_before(summary, manifest, workers, max_pixels=settings.images.max_pixels)
+    settings = _current_settings(summary, None)
+    with reading_processes(settings.extraction) as workers:
+        decoder = decoder_of(summary, sample_reader(manifest, workers, max_pixels=settings.images.max_pixels))
         changed = changed_rows(decoder, range(summary.n_samples), read_pixel_digests(path).tolist())
     if changed:
         raise FingerprintError(
             f"{path}: {len(changed)} of its {summary.n_samples} samples have other pixels in {manifest.root} than when "
-            f"they were extracted: {first_ten(manifest.table['sample_id'].iloc[changed])}; extract them anew into "
-            f"another --output, or bring the images back"
+            f"they were extracted: {first_ten(manifest.table['sample_id'].iloc[changed])}; extract them again into "
+            f"another --output, or restore the images"
         )
 
 
@@ -115,34 +123,44 @@ def check_sample(
     manifest
         Its samples; see `recorded_manifest`.
     n_samples
-        How many to draw; all that could be read, where they are fewer.
+        Number of samples to draw; at most all that could be read.
+    observer
+        Is told how the extraction proceeds.
     weights
         Where the backbone's weights are now; None: where they were.
 
     Raises
     ------
     FingerprintError
-        If the recipe cannot be repeated: other weights, another preprocessing.
+        If the recipe cannot be repeated, because weights or preprocessing differ.
     FeatureFileError
         If an embedding differs by more than rounding explains, or no sample of the file could be read.
     """
     summary = read_summary(path)
-    readable = np.flatnonzero(read_pixel_digests(path) != "")
-    if not len(readable):
-        raise FeatureFileError(f"{path}: not one of its samples could be read, so none can be extracted again")
-    rows = np.sort(np.random.default_rng().choice(readable, min(n_samples, len(readable)), replace=False))
+    rows = _draw(summary, n_samples)
     drawn = replace(manifest, table=manifest.table.iloc[rows].reset_index(drop=True))
-    again = _extracted_again(summary, drawn, observer, weights)
+    again = _extract_again(summary, drawn, observer, weights)
     before = read_embeddings(path, rows)
     differences = _lengths(again - before) / np.maximum(_lengths(before), np.finfo(np.float32).tiny)
     check = SampleCheck(drawn.table["sample_id"].tolist(), differences, largest_difference(summary.recipe["precision"]))
     if not (differences <= check.allowed).all():
-        raise FeatureFileError(f"{path}: {check}; this file does not hold what its recipe makes of these images")
+        raise FeatureFileError(
+            f"{path}: its embeddings are not those that its recipe makes of these images. {check}; extract again into "
+            f"another --output"
+        )
     return check
 
 
-def _settings_now(summary: Summary, images: Path | None) -> Settings:
-    """The settings that a file was made with; labels that were lost or added since are no concern of its pixels."""
+def _draw(summary: Summary, n_samples: int) -> np.ndarray:
+    """Draw rows of samples that could be read, in ascending order."""
+    readable = np.flatnonzero(read_pixel_digests(summary.path) != "")
+    if not len(readable):
+        raise FeatureFileError(f"{summary.path}: none of its samples could be read, so none can be extracted again")
+    return np.sort(np.random.default_rng().choice(readable, min(n_samples, len(readable)), replace=False))
+
+
+def _current_settings(summary: Summary, images: Path | None) -> Settings:
+    """Read the settings of a file. Labels that were added or removed since do not matter to its pixels."""
     try:
         record = json.loads(json.dumps(summary.provenance["settings"]))
         record["labels"]["unmatched"] = "ignore"
@@ -151,12 +169,12 @@ def _settings_now(summary: Summary, images: Path | None) -> Settings:
         return Settings.model_validate(record)
     except (KeyError, TypeError, ValueError) as error:
         raise FeatureFileError(
-            f"{summary.path}: its provenance holds no settings that tell where its images are ({first_line(error)}); "
-            f"verify it without --images and --sample, or extract again"
+            f"{summary.path}: its provenance does not say where its images are ({first_line(error)}); verify it "
+            f"without --images and --sample, or extract again"
         ) from None
 
 
-def _extracted_again(summary: Summary, drawn: Manifest, observer: Observer | None, weights: str | None) -> np.ndarray:
+def _extract_again(summary: Summary, drawn: Manifest, observer: Observer | None, weights: str | None) -> np.ndarray:
     with TemporaryDirectory(prefix="cellfeat-") as folder:
         settings = settings_like(
             summary.provenance["settings"],

@@ -5,7 +5,6 @@ Every random number comes from generators of its own, so training neither reads 
 """
 
 import math
-import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Any
@@ -17,7 +16,7 @@ from sklearn.utils import check_random_state
 from torch import Tensor, nn
 from torch.nn.functional import cross_entropy
 
-from cellfeat.errors import DeviceError
+from cellfeat.device import choose_device
 
 MIN_STEPS_PER_EPOCH = 8
 WARM_UP = 0.3
@@ -211,21 +210,11 @@ def fastest_dtype(device: torch.device) -> torch.dtype:
 
 
 def training_device(device: str) -> torch.device:
-    """Turn ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:1"`` into a device; ``auto`` is the GPU where there is one.
+    """Choose the device to train on: ``"auto"`` (a CUDA GPU, otherwise the CPU), ``"cpu"``, ``"cuda"`` or ``"cuda:1"``.
 
     Raises
     ------
     DeviceError
         If this machine has no such device.
     """
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    if not re.fullmatch(r"cpu|cuda(:\d+)?", str(device)):
-        raise DeviceError(f"device: expected auto, cpu, cuda or cuda:N, got {device!r}")
-    chosen = torch.device(device)
-    if chosen.type == "cuda" and (chosen.index or 0) >= torch.cuda.device_count():
-        raise DeviceError(
-            f"device: {device!r} was asked for and this machine has {torch.cuda.device_count()} CUDA GPUs; "
-            "use auto or cpu"
-        )
-    return chosen
+    return choose_device(device, kinds=("cuda", "cpu"), setting="device")

@@ -66,5 +66,6 @@ def network(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, ...]:
     torch.save(models.get_model("mobilenet_v3_small").state_dict(), path)
     return (
         "--backbone", "mobilenet_v3_small", "--weights", str(path), "--device", "cpu", "--precision", "fp32",
+        "--workers", "0",
         "--set", "preprocessing.input_size=48", "--set", "preprocessing.crop=none",
     )  # fmt: skip

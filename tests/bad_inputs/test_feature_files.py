@@ -277,7 +277,7 @@ def test_a_recipe_and_settings_of_something_else_are_refused_by_what_needs_them(
     for arguments in (("--images",), ("--sample", "1")):
         ending = cli("verify", path, *arguments)
         assert ending.code == 1
-        assert "holds no settings that tell where its images are" in ending.err
+        assert "its provenance" in ending.err
 
 
 def test_the_whole_file_is_accepted(inside, cli):

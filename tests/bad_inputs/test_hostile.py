@@ -103,7 +103,7 @@ def test_weights_never_run_code(name, inside, cli):
     ending = cli(
         "extract", "--images", "images", "--labels", "none", "--backbone", "mobilenet_v3_small", "--weights", name,
         "--set", "images.layout=folders", "--set", "labels.unmatched=ignore", "--set", "images.channels=[0,1,2]",
-        "--device", "cpu", "--precision", "fp32", "--output", "features.h5",
+        "--device", "cpu", "--precision", "fp32", "--workers", "0", "--output", "features.h5",
     )  # fmt: skip
     ending.is_refusal(f"{name}: ")
     assert {path.name for path in inside.iterdir()} == {"images", name}

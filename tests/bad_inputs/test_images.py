@@ -291,7 +291,7 @@ def quarantined(tmp_path_factory, cli, network) -> tuple[Features, str]:
     ending = cli(
         "extract", "--images", folder / "images", "--labels", "none", "--set", "images.layout=folders", "--set",
         "images.channels=[0]", "--set", "preprocessing.channels_as=separate", "--set", "labels.unmatched=ignore",
-        "--on-error", "quarantine", "--output", folder / "features.h5", *network,
+        "--on-error", "quarantine", "--output", folder / "features.h5", *network, "--workers", "2",
     )  # fmt: skip
     assert ending.code == 0, ending.err
     verify_features(folder / "features.h5")

@@ -41,7 +41,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 EXTRACT = (
     "extract", "--images", "images", "--labels", "labels.csv", "--backbone", "mobilenet_v3_small",
-    "--weights", "weights.pth", "--device", "cpu", "--precision", "fp32",
+    "--weights", "weights.pth", "--device", "cpu", "--precision", "fp32", "--workers", "0",
     "--set", "preprocessing.input_size=48", "--set", "preprocessing.crop=none",
 )  # fmt: skip
 

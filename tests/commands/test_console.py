@@ -1,10 +1,12 @@
+"""Tables on stdout."""
+
 from rich.table import Table
 from rich.text import Text
 
 from cellfeat.commands.console import print_table
 
 
-def test_a_row_in_a_pipe_is_one_line_without_colours_and_without_spaces_at_its_end(capsys):
+def test_a_row_in_a_pipe_is_one_plain_line(capsys):
     table = Table(box=None, header_style="bold red")
     table.add_column("name")
     table.add_column("score")

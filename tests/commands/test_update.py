@@ -1,4 +1,4 @@
-"""``extract --update`` as its user types it: what is extracted again, what is carried over, and what is refused."""
+"""``extract --update`` on the command line: what is extracted again, what is carried over, and what is refused."""
 
 import os
 import shutil
@@ -27,7 +27,7 @@ N_SAMPLES = 20
 class Lab:
     """A folder of images and labels that change, and the command line in it."""
 
-    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    def __init__(self, folder: Path, capsys: pytest.CaptureFixture[str] | None = None) -> None:
         self.folder = folder
         self._capsys = capsys
         self.labels = pd.read_csv(folder / "labels.csv", dtype=str)
@@ -37,14 +37,15 @@ class Lab:
         return [
             "extract", "--images", str(self.folder / "images"), "--labels", str(self.folder / "labels.csv"),
             "--backbone", "mobilenet_v3_small", "--weights", str(self.folder / "weights.pth"), "--device", "cpu",
-            "--precision", "fp32", "--batch-size", "4", "--output", str(self.folder / output),
+            "--precision", "fp32", "--batch-size", "4", "--workers", "0", "--output", str(self.folder / output),
             "--set", "preprocessing.input_size=32", "--set", "preprocessing.crop=none",
             "--set", "extraction.part_size=4", "--set", "comparison.folds=2", "--set", "labels.unmatched=ignore",
             *more,
         ]  # fmt: skip
 
     def run(self, *arguments: str) -> tuple[int, str]:
-        """Exit code, and what went to stderr in one line."""
+        """Run a command; return its exit code, and its stderr as one line."""
+        assert self._capsys is not None
         code = exit_code(list(arguments))
         return code, " ".join(self._capsys.readouterr().err.split())
 
@@ -54,7 +55,7 @@ class Lab:
         return load_features(self.folder / "cells.h5"), told
 
     def fresh(self, *more: str) -> Features:
-        """What an extraction of its own makes of the same samples."""
+        """Extract the same samples into another file."""
         code, told = self.run(*self.arguments(*more, output="fresh.h5"))
         assert code == 0, told
         return load_features(self.folder / "fresh.h5")
@@ -92,6 +93,7 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "labels.csv").write_text("\n".join(["file_id,cell_line", *lines]) + "\n")
     torch.manual_seed(0)
     torch.save(models.get_model("mobilenet_v3_small").state_dict(), folder / "weights.pth")
+    assert exit_code(Lab(folder).arguments()) == 0
     return folder
 
 
@@ -99,18 +101,14 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def lab(finished: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Lab:
     """A finished extraction of 20 samples, in a folder of its own."""
     shutil.copytree(finished, tmp_path / "lab")
-    lab = Lab(tmp_path / "lab", capsys)
-    if not (finished / "cells.h5").exists():
-        lab.extract()
-        shutil.copy(lab.folder / "cells.h5", finished / "cells.h5")
-    return lab
+    return Lab(tmp_path / "lab", capsys)
 
 
 def assert_same(features: Features, fresh: Features) -> None:
-    """To the bit: a row's bits depend neither on its place nor on its batch."""
+    """Compare all bits: those of a row depend neither on its place nor on its batch."""
     np.testing.assert_array_equal(features.embeddings, fresh.embeddings)
-    for name in ("sample_id", "label", "group", "status", "pixel_digest"):
-        np.testing.assert_array_equal(getattr(features, name), getattr(fresh, name))
+    for name in ("ids", "labels", "groups", "status", "digests"):
+        np.testing.assert_array_equal(getattr(features.samples, name), getattr(fresh.samples, name))
     assert features.samples.failures.keys() == fresh.samples.failures.keys()
     assert features.fingerprint == fresh.fingerprint
 
@@ -155,7 +153,7 @@ CHANGES: dict[Callable[[Lab], None], tuple[str, int]] = {
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
-def test_only_what_differs_is_extracted_and_the_file_is_that_of_a_fresh_extraction(
+def test_only_differences_are_extracted_and_the_file_equals_a_fresh_one(
     change: Callable[[Lab], None], lab: Lab
 ) -> None:
     before = load_features(lab.folder / "cells.h5")
@@ -172,7 +170,7 @@ def test_only_what_differs_is_extracted_and_the_file_is_that_of_a_fresh_extracti
     for start, stop, run in features.provenance["rows_from"]:
         for row in range(start, stop):
             is_old = features.samples.digests[row] in before.samples.digests
-            assert is_old == (run == 0), f"row {row} is said to stem from run {run}"
+            assert is_old == (run == 0), f"row {row} is said to come from run {run}"
             if is_old:
                 old = before.embeddings[row_before[features.samples.ids[row]]]
                 assert features.embeddings[row].tobytes() == old.tobytes()
@@ -194,7 +192,7 @@ def test_labels_alone_cost_no_extraction(lab: Lab) -> None:
     assert features.embeddings.tobytes() == before.embeddings.tobytes()
 
 
-def test_a_sample_under_a_new_id_is_known_by_its_pixels(lab: Lab) -> None:
+def test_a_sample_with_a_new_id_is_recognised_by_its_pixels(lab: Lab) -> None:
     for channel in CHANNELS:
         lab.path(3, channel).rename(lab.path(30, channel))
     lab.labels.loc[lab.labels["file_id"] == "3", "file_id"] = "30"
@@ -230,13 +228,13 @@ def test_a_sample_that_could_not_be_read_is_tried_again(lab: Lab) -> None:
 @pytest.mark.parametrize(
     ("other", "expected"),
     [
-        (("--views", "4"), "recipe, of which no row can be carried over (views: 1 -> 4)"),
+        (("--views", "4"), "(views: 1 -> 4)"),
         (("--precision", "bf16"), "(precision: fp32 -> bf16)"),
-        (("--batch-size", "8"), "computed in another way (batch_size: 4 -> 8)"),
+        (("--batch-size", "8"), "(batch_size: 4 -> 8)"),
         (("--set", "images.intensity={range: [0, 200]}"), "(intensity.range: null -> [[0.0, 200.0]"),
     ],
 )
-def test_what_would_change_the_numbers_is_refused(other: tuple[str, ...], expected: str, lab: Lab) -> None:
+def test_settings_that_change_embeddings_are_refused(other: tuple[str, ...], expected: str, lab: Lab) -> None:
     extended(lab)
     before = (lab.folder / "cells.h5").read_bytes()
     code, told = lab.run(*lab.arguments("--update", *other))
@@ -246,7 +244,7 @@ def test_what_would_change_the_numbers_is_refused(other: tuple[str, ...], expect
     assert not parts_folder(lab.folder / "cells.h5").exists()
 
 
-def test_limits_measured_over_the_data_set_are_refused_where_they_would_be_others(lab: Lab) -> None:
+def test_intensity_limits_over_the_data_set_must_be_the_same(lab: Lab) -> None:
     (lab.folder / "cells.h5").unlink()
     measured = ("--set", "images.intensity={percentile: [1, 99], over: dataset}")
     features, _ = lab.extract(*measured)
@@ -255,14 +253,14 @@ def test_limits_measured_over_the_data_set_are_refused_where_they_would_be_other
     extended(lab)
     code, told = lab.run(*lab.arguments("--update", *measured))
     assert code == 1
-    assert "percentiles over the data set are other limits for other samples" in told
+    assert "percentiles over the data set" in told
     kept = told.partition("--set '")[2].partition("'")[0]
     updated, told = lab.extract("--update", *measured, "--set", kept)
     assert "5 new, 0 changed, 0 gone, 20 carried over" in told
     assert updated.recipe == features.recipe
 
 
-def test_a_damaged_file_is_not_carried_over(lab: Lab) -> None:
+def test_rows_of_a_damaged_file_are_not_carried_over(lab: Lab) -> None:
     extended(lab)
     path = lab.folder / "cells.h5"
     data, row = path.read_bytes(), load_features(path).embeddings[7].tobytes()
@@ -270,7 +268,8 @@ def test_a_damaged_file_is_not_carried_over(lab: Lab) -> None:
     path.write_bytes(data[:at] + bytes([data[at] ^ 1]) + data[at + 1 :])
     code, told = lab.run(*lab.arguments("--update"))
     assert code == 1
-    assert "do not match their checksum" in told
+    assert "checksum" in told
+    assert "cells.h5" in told
 
 
 def test_without_a_finished_file_it_extracts_all(lab: Lab) -> None:
@@ -284,10 +283,10 @@ def test_inspect_says_how_many_rows_were_carried_over(lab: Lab, capsys: pytest.C
     extended(lab)
     lab.extract("--update")
     exit_code(["inspect", str(lab.folder / "cells.h5")])
-    assert "20 rows of 1 earlier runs" in capsys.readouterr().out
+    assert "20 rows" in capsys.readouterr().out
 
 
-def test_killed_in_the_middle_the_old_file_stands_and_the_next_update_goes_on(lab: Lab) -> None:
+def test_a_killed_update_leaves_the_old_file_and_the_next_one_goes_on(lab: Lab) -> None:
     lab.add(*range(21, 61))
     path = lab.folder / "cells.h5"
     before = path.read_bytes()
@@ -306,7 +305,7 @@ def test_killed_in_the_middle_the_old_file_stands_and_the_next_update_goes_on(la
     assert "--update" in told
     features, told = lab.extract("--update")
     assert "40 new, 0 changed, 0 gone, 20 carried over" in told
-    assert "going on with an unfinished run" in told
+    assert "unfinished run" in told
     assert 0 < features.provenance["times"]["n_extracted"] < 40
     assert_same(features, lab.fresh())
     assert not parts_folder(path).exists()

@@ -1,6 +1,9 @@
-"""Small images and small networks with weights that are awake."""
+"""Small images and small networks with weights that matter, and extractions of them."""
 
-from collections.abc import Callable
+import functools
+import json
+import shutil
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,7 +12,9 @@ import pytest
 import torch
 from torchvision import models
 
+from cellfeat.backbones.registry import load_backbone
 from cellfeat.config import Settings, load_settings
+from cellfeat.extraction.extract import extract
 from cellfeat.samples.synthetic import write_synthetic_cells
 
 
@@ -23,7 +28,13 @@ def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def awake(module: torch.nn.Module, seed: int) -> torch.nn.Module:
+@pytest.fixture
+def images(cells: Path, tmp_path: Path) -> Path:
+    """A copy of the images of `cells`, to be changed."""
+    return shutil.copytree(cells / "images", tmp_path / "images")
+
+
+def randomise(module: torch.nn.Module, seed: int) -> torch.nn.Module:
     """Give every scale and statistic a value that matters: a fresh ConvNeXt's layer_scale of 1e-6 hides its blocks."""
     generator = torch.Generator().manual_seed(seed)
     state = module.state_dict()
@@ -44,17 +55,28 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
         path = folder / f"{name}.pth"
         if not path.exists():
             torch.manual_seed(0)
-            torch.save(awake(models.get_model(name), seed=1).state_dict(), path)
+            torch.save(randomise(models.get_model(name), seed=1).state_dict(), path)
         return path
 
     return make
 
 
-@pytest.fixture
-def settings_for(cells: Path, tmp_path: Path, checkpoint: Callable[[str], Path]) -> Callable[..., Settings]:
-    """Settings that extract `cells` with a small network into `tmp_path`; further settings by dotted key."""
+@pytest.fixture(scope="session", autouse=True)
+def load_backbones_once() -> Iterator[None]:
+    """Load each network once per session: tests/backbones test loading, and embedding does not change a network."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("cellfeat.extraction.context.load_backbone", functools.cache(load_backbone))
+        yield
 
-    def make(backbone: str = "mobilenet_v3_small", **overrides: Any) -> Settings:
+
+@pytest.fixture(scope="session")
+def settings_into(cells: Path, checkpoint: Callable[[str], Path]) -> Callable[..., Settings]:
+    """Settings that extract `cells` with a small network into a folder; further settings by dotted key.
+
+    Images are read in place: starting processes takes longer than the rest of such an extraction.
+    """
+
+    def make(folder: Path, backbone: str = "mobilenet_v3_small", **overrides: Any) -> Settings:
         defaults = {
             "images.root": cells / "images",
             "labels.file": cells / "labels.csv",
@@ -62,15 +84,46 @@ def settings_for(cells: Path, tmp_path: Path, checkpoint: Callable[[str], Path])
             "preprocessing.crop": "none",
             "backbone.name": backbone,
             "backbone.weights": str(checkpoint(backbone)),
-            "extraction.output": tmp_path / "features.h5",
+            "extraction.output": folder / "features.h5",
             "extraction.device": "cpu",
             "extraction.precision": "fp32",
             "extraction.part_size": 8,
             "extraction.batch_size": 4,
+            "extraction.workers": 0,
         }
         return load_settings(overrides=defaults | {key.replace("__", "."): value for key, value in overrides.items()})
 
     return make
+
+
+@pytest.fixture
+def settings_for(settings_into: Callable[..., Settings], tmp_path: Path) -> Callable[..., Settings]:
+    """`settings_into` for the folder of the test."""
+
+    def make(backbone: str = "mobilenet_v3_small", **overrides: Any) -> Settings:
+        return settings_into(tmp_path, backbone, **overrides)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def finished(settings_into: Callable[..., Settings], tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Path]:
+    """The feature file of `cells` by given settings, extracted once per session; not to be changed."""
+    made: dict[str, Path] = {}
+
+    def get(backbone: str = "mobilenet_v3_small", **overrides: Any) -> Path:
+        key = json.dumps([backbone, overrides], sort_keys=True, default=str)
+        if key not in made:
+            made[key] = extract(settings_into(tmp_path_factory.mktemp("finished"), backbone, **overrides)).path
+        return made[key]
+
+    return get
+
+
+@pytest.fixture
+def copy_of_finished(finished: Callable[..., Path], tmp_path: Path) -> Path:
+    """A copy of the default feature file, where `settings_for` writes its own."""
+    return shutil.copy(finished(), tmp_path / "features.h5")
 
 
 @pytest.fixture

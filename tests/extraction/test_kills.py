@@ -16,22 +16,27 @@ from itertools import chain, repeat
 from pathlib import Path
 from typing import Any
 
-import h5py
 import numpy as np
 import pytest
 
 from cellfeat.config import Settings
 from cellfeat.extraction.extract import extract
 from cellfeat.extraction.store import parts_folder, read_summary, verify_features
+from tests.extraction.observers import contents
 
 MakeSettings = Callable[..., Settings]
 RecordProperty = Callable[[str, object], None]
 
 N_KILLS = int(os.environ.get("CELLFEAT_KILLS", "12"))
 N_SAMPLES, PART_SIZE = 24, 4
-SMALL = {"extraction__part_size": PART_SIZE, "extraction__batch_size": 2, "preprocessing__input_size": 32}
+SMALL = {
+    "extraction__part_size": PART_SIZE,
+    "extraction__batch_size": 2,
+    "extraction__workers": 2,
+    "preprocessing__input_size": 32,
+}
 LINES_OF_A_WRITE = 130
-"""More than the store has to go through to write a part."""
+"""More lines than the store runs to write a part."""
 LAUNCHER = """
 import os, signal, sys, threading, time
 from pathlib import Path
@@ -88,17 +93,17 @@ for line in sys.stdin:
 
 
 class Launcher:
-    """Starts extractions as processes of their own, without the seconds that importing torch takes each time."""
+    """Starts extractions as forked processes, so that torch is imported only once."""
 
     def __init__(self, process: subprocess.Popen[str], progress: Path) -> None:
         self._process = process
         self._progress = progress
 
     def start(self, stall_at: int = 0) -> int:
-        """Begin an extraction; gives the id of its process, and of its session.
+        """Start an extraction; return the id of its process, which is also that of its session.
 
-        With `stall_at`, the thread that writes parts stands still at its line of that number in the store, and the
-        process is killed when the others have come as far as they get.
+        With `stall_at`, the thread that writes parts stops at that line of the store, counted from 1, and the process
+        is killed when the other threads can go no further.
         """
         assert self._process.stdin is not None
         self._process.stdin.write(f"{stall_at}\n")
@@ -106,7 +111,7 @@ class Launcher:
         return self._answer()
 
     def ended(self) -> int:
-        """Wait for its end; gives its status."""
+        """Wait for its end; return its status."""
         return self._answer()
 
     def _answer(self) -> int:
@@ -114,7 +119,7 @@ class Launcher:
         return int(self._process.stdout.readline())
 
     def n_embedded(self) -> int:
-        """Samples that were done when the last extraction was heard of."""
+        """Number of samples that were done at the last report of an extraction."""
         return self._progress.read_bytes()[0]
 
 
@@ -125,19 +130,12 @@ def launcher_of(settings: Settings, progress: Path) -> Iterator[Launcher]:
         yield Launcher(process, progress)
 
 
-def contents(path: Path) -> dict[str, Any]:
-    found: dict[str, Any] = {}
-    with h5py.File(path) as file:
-        file.visititems(lambda name, item: found.update({name: item[:].tolist()} if hasattr(item, "shape") else {}))
-    return found
-
-
 def n_rows_kept(output: Path) -> int:
     return PART_SIZE * len(list(parts_folder(output).glob("rows-*.h5")))
 
 
-def left_of_session(session: int) -> list[int]:
-    """Processes that a run has started and that still live; [] where the system does not tell."""
+def processes_of(session: int) -> list[int]:
+    """Processes of a session that still run; [] if the system does not list them."""
     left = []
     for stat in Path("/proc").glob("[0-9]*/stat"):
         with suppress(OSError):
@@ -147,9 +145,9 @@ def left_of_session(session: int) -> list[int]:
     return left
 
 
-def wait_for_the_end_of(session: int) -> None:
+def wait_for_end_of(session: int) -> None:
     deadline = time.monotonic() + 30
-    while left_of_session(session):
+    while processes_of(session):
         assert time.monotonic() < deadline, "a killed run leaves processes behind"
         time.sleep(0.02)
 
@@ -160,21 +158,23 @@ Begin = Callable[[Launcher], int]
 def check_kills(
     launcher: Launcher, settings: Settings, expected: Mapping[str, Any], begins: Iterable[Begin], losses: list[int]
 ) -> None:
-    """Begin runs that are killed, and end what is left of them.
+    """Start runs that are killed, and one that finishes what is left.
 
     Parameters
     ----------
+    launcher, settings, expected
+        What starts runs, their settings, and the contents of an undisturbed file.
     begins
-        Each begins a run, and may kill it.
+        Each starts a run, and may kill it.
     losses
-        Is given, for each kill, how many samples that were done have to be computed again.
+        Receives, for each kill, the number of finished samples that have to be computed again.
     """
     output = settings.extraction.output
     for begin in chain(begins, repeat(Launcher.start)):
         was_there, n_before = output.exists(), n_rows_kept(output)
         session = begin(launcher)
         status = launcher.ended()
-        wait_for_the_end_of(session)
+        wait_for_end_of(session)
         if os.WIFSIGNALED(status):
             if output.exists():
                 verify_features(output)
@@ -201,7 +201,7 @@ def undisturbed(settings_for: MakeSettings, tmp_path: Path) -> dict[str, Any]:
 @pytest.mark.slow
 @pytest.mark.timeout(300 + 15 * N_KILLS)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_killed_at_random_moments_a_real_run_ends_with_the_same_bytes(
+def test_a_run_killed_at_random_moments_ends_with_the_same_bytes(
     settings_for: MakeSettings, undisturbed: dict[str, Any], tmp_path: Path, record_property: RecordProperty
 ) -> None:
     settings = settings_for(**SMALL, extraction__output=tmp_path / "killed" / "features.h5")
@@ -230,7 +230,7 @@ def test_killed_at_random_moments_a_real_run_ends_with_the_same_bytes(
 @pytest.mark.slow
 @pytest.mark.timeout(300)
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
-def test_killed_while_a_part_is_written_and_all_else_ran_ahead_one_part_is_computed_again(
+def test_a_run_killed_while_it_writes_a_part_computes_one_part_again(
     settings_for: MakeSettings, undisturbed: dict[str, Any], tmp_path: Path, record_property: RecordProperty
 ) -> None:
     settings = settings_for(**SMALL, extraction__output=tmp_path / "killed" / "features.h5")

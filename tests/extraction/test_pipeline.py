@@ -1,14 +1,15 @@
-"""The pipeline with a device that works on a batch while the next one is read."""
+"""The pipeline with a device that computes one batch while the next one is read."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import imagecodecs
 import numpy as np
 import pytest
-import tifffile
 
-from cellfeat.extraction.pipeline import Decoded, Decoder, finished_parts
+from cellfeat.extraction.decoder import Decoded, Decoder
+from cellfeat.extraction.missing import MissingParts
+from cellfeat.extraction.pipeline import extract_parts
 from cellfeat.extraction.store import Rows, Status
 from cellfeat.samples.images import IntensityPolicy, SampleReader
 
@@ -17,7 +18,7 @@ BAD = 4
 
 
 class Slow:
-    """Gives each sample's own brightness, and only when it is asked for; knows how many batches are unfinished."""
+    """Returns the mean of each sample, and only on request; counts its unfinished batches."""
 
     def __init__(self, n_in_work: int) -> None:
         self.n_in_work = n_in_work
@@ -39,6 +40,31 @@ class Pending:
         return np.array(values, np.float32).reshape(-1, 1, 1)
 
 
+class Listener:
+    """Keeps what it is told, and interrupts the run on request."""
+
+    def __init__(self, interrupt: Callable[["Listener"], bool] = lambda _: False) -> None:
+        self.failed: list[int] = []
+        self.batches: list[int] = []
+        self.kept: list[Rows] = []
+        self._interrupt = interrupt
+
+    def on_failure(self, sample: Decoded) -> None:
+        self.failed.append(sample.row)
+        self._check()
+
+    def on_batch(self, n_samples: int) -> None:
+        self.batches.append(n_samples)
+        self._check()
+
+    def on_interrupt(self, rows: Rows) -> None:
+        self.kept.append(rows)
+
+    def _check(self) -> None:
+        if self._interrupt(self):
+            raise KeyboardInterrupt
+
+
 @pytest.fixture
 def decoder(tmp_path: Path) -> Decoder:
     for row in range(N_SAMPLES):
@@ -48,70 +74,42 @@ def decoder(tmp_path: Path) -> Decoder:
     return Decoder(SampleReader(tmp_path, files, ("grey",), True), IntensityPolicy(1))
 
 
-def run(decoder: Decoder, device: Slow) -> tuple[list[Rows], list[int], list[int]]:
-    failed: list[int] = []
-    batches: list[int] = []
-    parts = [range(0, 6), range(6, 11)]
-    rows = finished_parts(parts, decoder, device, batch_size=2, workers=2, on_failure=lambda s: failed.append(s.row),
-                          on_batch=batches.append, on_break=never, begun={})  # fmt: skip
-    return list(rows), failed, batches
-
-
-def never(rows: Rows) -> None:
-    raise AssertionError("nothing was broken off")
-
-
-def test_pixels_beyond_the_intensity_policy_are_told_with_their_files(tmp_path: Path) -> None:
-    for channel in "ab":
-        tifffile.imwrite(tmp_path / f"1_{channel}.tif", np.full((4, 4), -3, np.int16))
-    decoder = Decoder(SampleReader(tmp_path, (("1_a.tif", "1_b.tif"),), ("a", "b"), True), IntensityPolicy(2))
-    assert decoder(0).reason.startswith(f"{tmp_path / '1_a.tif'}, {tmp_path / '1_b.tif'}: has int16 pixels from -3 to")
+def run(missing: MissingParts, decoder: Decoder, device: Slow, listener: Listener) -> list[Rows]:
+    return list(extract_parts(missing, decoder, device, listener, batch_size=2, n_threads=2))
 
 
 @pytest.mark.parametrize("n_in_work", [0, 1, 2])
 def test_every_row_gets_its_own_numbers_however_late_they_come(n_in_work: int, decoder: Decoder) -> None:
-    device = Slow(n_in_work)
-    rows, failed, batches = run(decoder, device)
-    embedded = np.concatenate([part.embeddings[:, 0, 0] for part in rows])
+    device, listener = Slow(n_in_work), Listener()
+    parts = run(MissingParts([range(0, 6), range(6, 11)]), decoder, device, listener)
+    embedded = np.concatenate([part.embeddings[:, 0, 0] for part in parts])
     good = [row for row in range(N_SAMPLES) if row != BAD]
     np.testing.assert_array_equal(embedded[good], [10.0 * row for row in good])
     assert np.isnan(embedded[BAD])
-    assert [row for part in rows for row in np.flatnonzero(part.status == Status.FAILED) + part.start] == [BAD]
-    assert failed == [BAD]
-    assert sum(batches) == N_SAMPLES
+    assert [row for part in parts for row in np.flatnonzero(part.status == Status.FAILED) + part.start] == [BAD]
+    assert listener.failed == [BAD]
+    assert sum(listener.batches) == N_SAMPLES
+    assert listener.kept == []
     assert device.most_unfinished == n_in_work + 1
     assert device.unfinished == 0
 
 
 @pytest.mark.parametrize("n_in_work", [0, 1])
 @pytest.mark.parametrize("n_whole", [0, 1, 2])
-def test_a_part_that_is_broken_off_is_taken_up_behind_its_whole_batches(
+def test_an_interrupted_part_is_continued_after_its_whole_batches(
     n_whole: int, n_in_work: int, decoder: Decoder
 ) -> None:
-    whole, _, _ = run(decoder, Slow(n_in_work))
-    kept: list[Rows] = []
-    n_batches = 0
-
-    def on_batch(n: int) -> None:
-        nonlocal n_batches
-        n_batches += 1
-        if n_batches == n_whole:
-            raise KeyboardInterrupt
-
-    def on_failure(sample: Decoded) -> None:
-        if not n_whole:
-            raise KeyboardInterrupt
-
-    options = {"batch_size": 2, "workers": 2}
-    parts = finished_parts([range(0, 6)], decoder, Slow(n_in_work), **options, on_failure=on_failure, on_batch=on_batch,
-                           on_break=kept.append, begun={})  # fmt: skip
+    (whole,) = run(MissingParts([range(0, 6)]), decoder, Slow(n_in_work), Listener())
+    # Interrupted after whole batches, or by the bad sample.
+    stopped = Listener(lambda told: len(told.batches) == n_whole if n_whole else BAD in told.failed)
     with pytest.raises(KeyboardInterrupt):
-        next(parts)
-    n_kept = sum(len(rows.status) for rows in kept)
-    assert n_kept == (2 * n_whole or 4 - 2 * n_in_work)
-    begun = {rows.start: rows for rows in kept}
-    (again,) = finished_parts([range(0, 6)], decoder, Slow(n_in_work), **options, on_failure=lambda _: None,
-                              on_batch=lambda _: None, on_break=never, begun=begun)  # fmt: skip
-    for mine, theirs in zip(again.arrays(), whole[0].arrays(), strict=True):
+        run(MissingParts([range(0, 6)]), decoder, Slow(n_in_work), stopped)
+    assert sum(map(len, stopped.kept)) == (2 * n_whole or 4 - 2 * n_in_work)
+    begun = MissingParts([range(0, 6)], {rows.start: rows for rows in stopped.kept})
+    assert begun.n_samples == 6 - len(stopped.kept[0])
+    again_listener = Listener()
+    (again,) = run(begun, decoder, Slow(n_in_work), again_listener)
+    assert sum(again_listener.batches) == begun.n_samples
+    for mine, theirs in zip(again.arrays(), whole.arrays(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
-    assert again.samples.failures == whole[0].failures
+    assert again.failures == whole.failures

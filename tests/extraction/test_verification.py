@@ -1,5 +1,6 @@
-"""A feature file held against its images and its recipe."""
+"""A feature file checked against its images and its recipe."""
 
+import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
@@ -11,26 +12,34 @@ import pytest
 from cellfeat.config import Settings
 from cellfeat.errors import FeatureFileError, FingerprintError
 from cellfeat.extraction.extract import extract
-from cellfeat.extraction.store import Rows, load_features
+from cellfeat.extraction.store import Rows, load_features, read_summary, read_table, replace_table
 from cellfeat.extraction.store.format import table_checksum
 from cellfeat.extraction.verification import check_pixels, check_sample, recorded_manifest
 
 MakeSettings = Callable[..., Settings]
 
 
-@pytest.fixture
-def images(cells: Path, tmp_path: Path) -> Path:
-    shutil.copytree(cells / "images", tmp_path / "images")
-    return tmp_path / "images"
+@pytest.fixture(scope="module")
+def extracted(settings_into: MakeSettings, cells: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder of images and their feature file, to be copied."""
+    folder = tmp_path_factory.mktemp("extracted")
+    shutil.copytree(cells / "images", folder / "images")
+    extract(settings_into(folder, images__root=folder / "images"))
+    return folder
 
 
 @pytest.fixture
-def finished(settings_for: MakeSettings, images: Path) -> Path:
-    return extract(settings_for(images__root=images)).path
+def finished(extracted: Path, images: Path, tmp_path: Path) -> Path:
+    """A feature file whose provenance names `images`."""
+    path = shutil.copy(extracted / "features.h5", tmp_path / "features.h5")
+    provenance = json.loads(json.dumps(read_summary(path).provenance))
+    provenance["settings"]["images"]["root"] = str(images)
+    replace_table(path, read_table(path), provenance)
+    return path
 
 
 def alter(path: Path, change: Callable[[h5py.File], None]) -> None:
-    """Change rows and make every checksum anew, as a forger would."""
+    """Change rows and renew every checksum, as a forger would."""
     with h5py.File(path, "r+") as file:
         change(file)
         sums = file["checksums"][:]
@@ -42,7 +51,7 @@ def alter(path: Path, change: Callable[[h5py.File], None]) -> None:
         file.attrs["checksum"] = table_checksum(file)
 
 
-def test_a_file_beside_its_images_is_confirmed(finished: Path) -> None:
+def test_an_unchanged_file_passes(finished: Path) -> None:
     manifest = recorded_manifest(finished)
     check_pixels(finished, manifest)
     check = check_sample(finished, manifest, 3)
@@ -51,12 +60,12 @@ def test_a_file_beside_its_images_is_confirmed(finished: Path) -> None:
     assert "3 samples extracted again" in str(check)
 
 
-def test_more_samples_than_there_are_means_all(finished: Path) -> None:
+def test_all_samples_are_drawn_if_more_are_asked_for(finished: Path) -> None:
     check = check_sample(finished, recorded_manifest(finished), 1000)
     assert check.sample_ids == load_features(finished).samples.ids.tolist()
 
 
-def test_images_that_moved_are_found_where_they_are_said_to_be(finished: Path, images: Path) -> None:
+def test_images_may_have_moved(finished: Path, images: Path) -> None:
     moved = images.rename(images.with_name("moved"))
     check_pixels(finished, recorded_manifest(finished, moved))
 
@@ -79,11 +88,11 @@ def test_an_image_that_can_no_longer_be_read_is_found(finished: Path, images: Pa
 def test_lost_images_are_named(finished: Path, images: Path) -> None:
     for path in images.glob("00007_*"):
         path.unlink()
-    with pytest.raises(FingerprintError, match=r"1 of its 24 samples have no image in .*: 7; .*--root"):
+    with pytest.raises(FingerprintError, match=r"1 of its 24 samples .*: 7; .*--root"):
         recorded_manifest(finished)
 
 
-def test_rows_of_the_labels_may_have_changed_places(settings_for: MakeSettings, cells: Path, tmp_path: Path) -> None:
+def test_rows_of_the_labels_may_have_another_order(settings_for: MakeSettings, cells: Path, tmp_path: Path) -> None:
     labels = tmp_path / "labels.csv"
     shutil.copyfile(cells / "labels.csv", labels)
     path = extract(settings_for(labels__file=labels)).path
@@ -94,17 +103,17 @@ def test_rows_of_the_labels_may_have_changed_places(settings_for: MakeSettings, 
     check_pixels(path, manifest)
 
 
-def test_embeddings_with_right_checksums_and_wrong_numbers_are_found_by_extracting_again(finished: Path) -> None:
+def test_wrong_embeddings_with_right_checksums_are_found(finished: Path) -> None:
     def scale(file: h5py.File) -> None:
         file["embeddings"][...] = file["embeddings"][...] * np.float32(1.01)
 
     alter(finished, scale)
     load_features(finished)
-    with pytest.raises(FeatureFileError, match="does not hold what its recipe makes of these images"):
+    with pytest.raises(FeatureFileError, match=r"features\.h5: .*2 samples extracted again"):
         check_sample(finished, recorded_manifest(finished), 2)
 
 
-def test_rows_that_changed_places_are_found(finished: Path) -> None:
+def test_swapped_rows_are_found(finished: Path) -> None:
     def swap(file: h5py.File) -> None:
         for name in ("embeddings", "pixel_digest"):
             file[name][:2] = file[name][:2][::-1]

@@ -1,7 +1,7 @@
-"""The ways to compute a backbone: one table; a precision and a way together are a `Plan`.
+"""The ways to compute a backbone: a table of implementations, and `ComputeMethod` to name one with its precision.
 
-They give the same embeddings up to the rounding of their precision. Which of them is the fastest depends on the
-processor, so it is measured (`cellfeat.extraction.precision`) and not looked up.
+All give the same embeddings up to the rounding of their precision. Which one is fastest depends on the processor, so
+`cellfeat.extraction.forward.precision` measures it.
 """
 
 import copy
@@ -21,12 +21,12 @@ from cellfeat.backbones.pooling import StagePooled
 from cellfeat.errors import BackboneError
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, "int8": torch.bfloat16}
-"""The type of a module's input, by precision."""
+"""Type of a module's input, by precision."""
 FOLDING_IMAGES = 2
 
 
 @dataclass(frozen=True)
-class Plan:
+class ComputeMethod:
     """How the forward is computed.
 
     Attributes
@@ -46,7 +46,7 @@ class Plan:
 
 @dataclass(frozen=True)
 class Target:
-    """What a module is built for: where it runs, and the shape ``(N, 3, S, S)`` of its batches."""
+    """What a module is built for: its device, and the shape ``(N, 3, S, S)`` of its batches."""
 
     device: torch.device
     images: torch.Size
@@ -62,13 +62,13 @@ class Implementation:
     Attributes
     ----------
     build
-        Makes the module from the loaded backbone, which is left as it is; raises `BackboneError` where it cannot.
+        Builds the module from the loaded backbone, which it does not change; raises `BackboneError` where it cannot.
     precisions
-        What it computes in.
+        Precisions that it supports.
     families
-        The backbones that it is for; None: all.
+        Families of backbones that it supports; None: all.
     device_types
-        Where it runs; None: everywhere.
+        Kinds of devices that it supports; None: all.
     is_compiled
         Whether the first forward waits for a compiler.
     """
@@ -80,7 +80,13 @@ class Implementation:
     is_compiled: bool = False
 
     def fits(self, family: str, device_type: str, precision: str) -> bool:
-        """Whether it is meant for such a backbone, device and precision."""
+        """Whether it supports a backbone on a device.
+
+        Parameters
+        ----------
+        family, device_type, precision
+            Family of the backbone, kind of device, and precision.
+        """
         return (
             precision in self.precisions
             and (self.families is None or family in self.families)
@@ -88,40 +94,59 @@ class Implementation:
         )
 
 
-def build_module(backbone: LoadedBackbone, plan: Plan, target: Target) -> nn.Module:
-    """Build the module of a plan, on the target's device; the loaded backbone is left as it is.
+def build_module(backbone: LoadedBackbone, method: ComputeMethod, target: Target) -> nn.Module:
+    """Build the module that computes a backbone by a method.
+
+    Parameters
+    ----------
+    backbone
+        The loaded backbone; it is not changed.
+    method
+        Precision and implementation.
+    target
+        Device and shape of the batches.
 
     Raises
     ------
     BackboneError
-        If the plan's implementation cannot be built for this backbone on this machine.
+        If the implementation does not support this backbone on this device, or cannot be built on this machine.
     """
     try:
-        implementation = IMPLEMENTATIONS[plan.implementation]
+        implementation = IMPLEMENTATIONS[method.implementation]
     except KeyError:
-        raise BackboneError(f"no implementation is named {plan.implementation!r} in this version of cellfeat") from None
-    if not implementation.fits(backbone.family, target.device.type, plan.precision):
-        raise BackboneError(f"'{plan}' is not for {backbone.name} on {target.device.type}")
+        raise BackboneError(f"this version of cellfeat has no implementation {method.implementation!r}") from None
+    if not implementation.fits(backbone.family, target.device.type, method.precision):
+        raise BackboneError(f"'{method}' does not support {backbone.name} on {target.device.type}")
     if not isinstance(backbone.module, StagePooled):
-        return implementation.build(backbone, plan.precision, target)
+        return implementation.build(backbone, method.precision, target)
     if implementation.is_compiled:
-        raise BackboneError(f"'{plan}' is not for pool stages: a compiled network has no stages to look at")
-    network = implementation.build(replace(backbone, module=backbone.module.network), plan.precision, target)
+        raise BackboneError(f"'{method}' does not support pool: stages, because a compiled network hides its stages")
+    network = implementation.build(replace(backbone, module=backbone.module.network), method.precision, target)
     return StagePooled(network, backbone.module.stages)
 
 
-def plans_for(backbone: LoadedBackbone, device: torch.device, precisions: Iterable[str]) -> list[Plan]:
-    """List the plans that may be tried: the likeliest of each precision first, compiled ones last."""
+def methods_for(backbone: LoadedBackbone, device: torch.device, precisions: Iterable[str]) -> list[ComputeMethod]:
+    """List the methods that support a backbone, in the order in which to try them.
+
+    The method of each precision that is usually the fastest comes first, compiled ones come last.
+
+    Parameters
+    ----------
+    backbone, device
+        What to compute, and where.
+    precisions
+        Precisions to list, the preferred one first.
+    """
     by_precision = [
         [
-            Plan(precision, name)
+            ComputeMethod(precision, name)
             for name, implementation in IMPLEMENTATIONS.items()
             if implementation.fits(backbone.family, device.type, precision)
         ]
         for precision in precisions
     ]
     ranks = zip_longest(*by_precision)
-    return [plan for rank in ranks for plan in rank if plan is not None]
+    return [method for rank in ranks for method in rank if method is not None]
 
 
 def _plain(backbone: LoadedBackbone, precision: str, target: Target) -> nn.Module:
@@ -148,9 +173,9 @@ def _quantised(backbone: LoadedBackbone, precision: str, target: Target) -> nn.M
 
 def _compiled(backbone: LoadedBackbone, precision: str, target: Target) -> nn.Module:
     build = _rewritten if backbone.family == "convnext" else _plain
-    # A build of PyTorch for CUDA tells every compilation on a machine without a GPU that there is none.
+    # A CUDA build of PyTorch on a machine without a GPU warns about the missing GPU at every compilation.
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
-    # Freezing lets the compiler fold norms and pack weights; one fixed shape, or it would compile again for each.
+    # Freezing lets the compiler fold norms and pack weights. With dynamic shapes it would compile once per shape.
     compiled: nn.Module = torch.compile(build(backbone, precision, target), dynamic=False, options={"freezing": True})  # type: ignore[assignment]
     return compiled
 
@@ -167,4 +192,4 @@ IMPLEMENTATIONS = {
     "plain": Implementation(_plain),
     "compiled": Implementation(_compiled, device_types=("cpu", "cuda"), is_compiled=True),
 }
-"""By name, the one that is most often the fastest first."""
+"""By name, the one that is usually the fastest first."""

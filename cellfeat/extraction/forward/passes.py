@@ -1,7 +1,7 @@
-"""Views and passes: which pictures of a sample go through the backbone.
+"""Views and passes: the pictures of a sample that go through the backbone.
 
-A *view* is the sample turned or mirrored. A *pass* is one forward of a view: all channels as the three planes of one
-picture, or one channel alone, repeated to three planes. The outputs of all passes stand side by side in an embedding.
+A *view* is the sample rotated or mirrored. A *pass* is one forward of a view: three channels as the three planes of one
+picture, or one channel alone, repeated to three planes. An embedding is the concatenation of the outputs of all passes.
 """
 
 from collections.abc import Sequence
@@ -14,7 +14,7 @@ from cellfeat.errors import BackboneError
 
 @dataclass(frozen=True)
 class Pass:
-    """One forward: the name it is known by, and the channel that fills each of the three planes."""
+    """One forward: its name, and the channel that fills each of the three planes."""
 
     name: str
     planes: tuple[int, int, int]
@@ -28,17 +28,15 @@ def make_passes(channels: Sequence[str | int], channels_as: str) -> list[Pass]:
     channels
         Names of the sample's channels, in order.
     channels_as
-        ``planes``: three channels as one picture, or one repeated; ``separate``: each alone; ``both``.
+        ``planes``: three channels as one picture, or one channel repeated; ``separate``: each channel alone; ``both``.
 
     Raises
     ------
     BackboneError
-        If `planes` is asked of a number of channels other than 1 or 3.
+        If `channels_as` asks for planes and the number of channels is neither 1 nor 3.
     """
     alone = [Pass(str(name), (i, i, i)) for i, name in enumerate(channels)]
-    if channels_as == "separate":
-        return alone
-    if len(channels) == 1:
+    if channels_as == "separate" or len(channels) == 1:
         return alone
     if len(channels) != 3:
         raise BackboneError(
@@ -50,13 +48,13 @@ def make_passes(channels: Sequence[str | int], channels_as: str) -> list[Pass]:
     return together + alone if channels_as == "both" else together
 
 
-def turn(squares: torch.Tensor, view: int) -> torch.Tensor:
-    """Turn or mirror square pictures: the eight symmetries of the square, view 0 being the picture itself.
+def make_view(squares: torch.Tensor, view: int) -> torch.Tensor:
+    """Rotate or mirror square pictures: the eight symmetries of the square; view 0 is the picture itself.
 
     Parameters
     ----------
     squares
-        ``(N, C, S, S)``.
+        Pictures of shape ``(N, C, S, S)``.
     view
         0 to 3: that many quarter turns; 4 to 7: mirrored left to right, then ``view - 4`` quarter turns.
     """

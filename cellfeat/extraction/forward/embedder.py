@@ -1,4 +1,4 @@
-"""Samples of one batch -> their embeddings, on the device."""
+"""A batch of decoded samples becomes embeddings, on the device."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -9,17 +9,18 @@ import torch
 
 from cellfeat.backbones.transform import Transform
 from cellfeat.errors import DeviceError
-from cellfeat.extraction.implementations import DTYPES
-from cellfeat.extraction.passes import Pass, turn
-from cellfeat.extraction.pipeline import Decoded
+from cellfeat.extraction.decoder import Decoded
+from cellfeat.extraction.forward.implementations import DTYPES
+from cellfeat.extraction.forward.passes import Pass, make_view
 from cellfeat.extraction.timing import Timeline
+from cellfeat.types import Float32s
 
 _DEVICE_TYPES = {np.dtype(np.uint8), np.dtype(np.float32)}
 
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the backbone sees of a sample: how it is resized and normalised, and which passes and views there are."""
+    """What the backbone receives of a sample: resized, normalised pictures, one for each pass of each view."""
 
     transform: Transform
     passes: tuple[Pass, ...]
@@ -28,44 +29,45 @@ class Inputs:
 
 
 class Embedded:
-    """Embeddings that the device may still be working on.
+    """Embeddings of a batch, which the device may still be computing.
 
     Parameters
     ----------
     host
-        ``(n, n_views, n_passes * embedding_dim)`` float32 on the host, filled when `ready` says so.
+        Memory of the host for the result, shape ``(n, n_views, n_passes * embedding_dim)`` float32.
     ready
-        An event of the device; None where the numbers are there already.
+        Event of the device after which `host` is filled; None if it is filled already.
     """
 
     def __init__(self, host: torch.Tensor, ready: torch.cuda.Event | None = None) -> None:
         self._host = host
         self._ready = ready
 
-    def result(self) -> np.ndarray:
-        """Wait for the numbers, and give them."""
+    def result(self) -> Float32s:
+        """Wait for the embeddings and return them, shape ``(n, n_views, n_passes * embedding_dim)``."""
         if self._ready is not None:
             self._ready.synchronize()
         return self._host.numpy()
 
 
 class Embedder:
-    """Embeds batches of a fixed size: an incomplete one is padded, so that the kernels never change.
+    """Embeds samples in batches of a fixed size.
 
-    Where the device runs out of memory, the batch is halved, and what was asked for is computed again.
+    An incomplete batch is padded: with another batch size, the device may choose other kernels, which round otherwise.
+    When the device runs out of memory, the batch size is halved and the batch is computed again.
 
     Parameters
     ----------
     module
-        Maps ``(N, 3, H, W)`` to ``(N, embedding_dim)`` on `device`, in the type that the precision takes.
+        Maps ``(N, 3, H, W)`` to ``(N, embedding_dim)`` on `device`, in the type of the precision.
     inputs
-        What the module sees of a sample.
+        What the module receives of a sample.
     device, precision, batch_size
-        How it is computed.
+        Where and how it is computed.
     timeline
-        Where the time goes on record.
+        Records the time of each step.
     say
-        Told when the batch had to be halved.
+        Receives a line when the batch size is halved.
     """
 
     def __init__(
@@ -91,20 +93,20 @@ class Embedder:
 
     @property
     def n_in_work(self) -> int:
-        """Batches that the device works on while the next one is handed over: the CPU is done with each at once."""
+        """Batches that the device computes while the next one is submitted: 1 on a GPU, 0 on the CPU."""
         return 0 if self._copies is None else 1
 
-    def __call__(self, samples: Sequence[Decoded]) -> np.ndarray:
+    def __call__(self, samples: Sequence[Decoded]) -> Float32s:
         """Embed samples: ``(len(samples), n_views, n_passes * embedding_dim)`` float32."""
         return self.submit(samples).result()
 
     def submit(self, samples: Sequence[Decoded]) -> Embedded:
-        """Begin to embed samples; a GPU goes on with them while the caller reads the next ones.
+        """Start to embed samples. A GPU computes them while the caller reads the next ones.
 
         Raises
         ------
         DeviceError
-            If the memory of the device does not hold one sample.
+            If the device has not enough memory for one sample.
         """
         while True:
             try:
@@ -112,43 +114,42 @@ class Embedder:
             except RuntimeError as error:
                 if not _is_out_of_memory(error):
                     raise
-            # Out here, because the error holds on to what is to be let go of.
+            # Outside the handler: the error keeps the tensors alive whose memory is needed.
             self._halve()
 
     def _halve(self) -> None:
         if self.batch_size == 1:
             raise DeviceError(
-                f"{self._device}: out of memory with a single sample; take a smaller backbone or "
+                f"{self._device}: out of memory with a single sample; choose a smaller backbone, a smaller "
                 f"preprocessing.input_size, or --device cpu"
             )
         self.batch_size //= 2
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
-        self._say(f"{self._device} is out of memory: going on with batches of {self.batch_size}")
+        self._say(f"{self._device} is out of memory: continuing with batches of {self.batch_size}")
 
     @torch.inference_mode()
     def _submit(self, samples: Sequence[Decoded]) -> Embedded:
         size = self.batch_size
-        # Also for no samples at all: a part without one that can be read still needs the shape of its rows.
+        # At least one chunk: a part that has no readable sample still needs the shape of its rows.
         chunks = [samples[start : start + size] for start in range(0, max(1, len(samples)), size)]
         embedded = torch.cat([self._embed_chunk(chunk) for chunk in chunks])
-        with self._timeline.stage("forward"):
+        with self._timeline.step("forward"):
             return self._to_host(embedded)
 
     def _embed_chunk(self, samples: Sequence[Decoded]) -> torch.Tensor:
-        with self._timeline.stage("transfer"):
-            squares = self.squares(samples)
-        with self._timeline.stage("forward"):
-            embedded = [self._embed_view(turn(squares, view)) for view in range(self._inputs.n_views)]
+        with self._timeline.step("transfer"):
+            squares = self._squares(samples)
+        with self._timeline.step("forward"):
+            embedded = [self._embed_view(make_view(squares, view)) for view in range(self._inputs.n_views)]
             return torch.stack(embedded, dim=1)[: len(samples)].float()
 
-    @torch.inference_mode()
-    def squares(self, samples: Sequence[Decoded]) -> torch.Tensor:
+    def _squares(self, samples: Sequence[Decoded]) -> torch.Tensor:
         """Scale and resize samples to the fixed batch shape ``(batch_size, C, S, S)``, values 0 to 1."""
         size = self._inputs.transform.input_size
         batch = torch.zeros(self.batch_size, self._inputs.n_channels, size, size, device=self._device)
         for indices in _by_shape(samples):
-            # One by one: a list of indices would have to wait for its way to the device.
+            # One by one: indexing with a list would wait for the list to reach the device.
             for i, square in zip(indices, self._resized([samples[i] for i in indices]), strict=True):
                 batch[i] = square
         return batch
@@ -163,7 +164,7 @@ class Embedder:
         tensor = torch.from_numpy(array)
         if self._copies is None:
             return tensor.to(self._device)
-        # From pinned memory and on a stream of its own, a copy runs beside the forward of the batch before.
+        # Pinned memory and a stream of its own let the copy run beside the forward of the previous batch.
         with torch.cuda.stream(self._copies):
             moved = tensor.pin_memory().to(self._device, non_blocking=True)
         current = torch.cuda.current_stream(self._device)
@@ -191,21 +192,21 @@ class Embedder:
 
 
 def _is_out_of_memory(error: BaseException) -> bool:
-    # The CPU's allocator and mps have no error of their own for it.
+    # The CPU allocator and MPS raise a plain RuntimeError.
     text = str(error)
     return isinstance(error, torch.cuda.OutOfMemoryError) or "DefaultCPUAllocator" in text or "out of memory" in text
 
 
 def _by_shape(samples: Sequence[Decoded]) -> list[list[int]]:
-    """Group the samples' positions by shape and type: only equal ones can be stacked."""
+    """Group the positions of samples by shape and type of their pixels: only equal ones can be stacked."""
     groups: dict[tuple[Any, ...], list[int]] = {}
     for i, sample in enumerate(samples):
-        assert sample.pixels is not None, "only samples that were read can be embedded"
+        assert sample.pixels is not None, "samples that failed must be removed before"
         groups.setdefault((sample.pixels.shape, sample.pixels.dtype), []).append(i)
     return list(groups.values())
 
 
 def _stack(arrays: Sequence[np.ndarray | None]) -> np.ndarray:
     stacked = np.stack([array for array in arrays if array is not None])
-    # The device knows few integer types; float32 holds every uint16 exactly, and is what follows anyway.
+    # Devices support few integer types; float32 represents every uint16 exactly, and is the next step anyway.
     return stacked if stacked.dtype in _DEVICE_TYPES else stacked.astype(np.float32)

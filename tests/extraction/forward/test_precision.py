@@ -1,4 +1,4 @@
-"""The choice of precision: drift keeps a candidate out, noise does not decide, and what is not there is refused."""
+"""The choice of precision: inaccurate candidates are refused, and noise does not decide."""
 
 import time
 from collections.abc import Callable
@@ -12,12 +12,14 @@ import torch
 from cellfeat.backbones.base import LoadedBackbone
 from cellfeat.backbones.registry import load_backbone
 from cellfeat.errors import BackboneError, DeviceError
-from cellfeat.extraction import precision
-from cellfeat.extraction.embedder import Embedder, Inputs
-from cellfeat.extraction.implementations import Plan
-from cellfeat.extraction.passes import make_passes
-from cellfeat.extraction.pipeline import Decoded
-from cellfeat.extraction.precision import Choice, Probe, choose_plan
+from cellfeat.extraction.decoder import Decoded
+from cellfeat.extraction.forward import precision
+from cellfeat.extraction.forward import probe as probe_module
+from cellfeat.extraction.forward.embedder import Embedder, Inputs
+from cellfeat.extraction.forward.implementations import ComputeMethod
+from cellfeat.extraction.forward.passes import make_passes
+from cellfeat.extraction.forward.precision import PrecisionChoice, choose_method
+from cellfeat.extraction.forward.probe import Probe, min_cosine
 
 CPU = torch.device("cpu")
 
@@ -36,9 +38,9 @@ def probe(backbone: LoadedBackbone) -> Probe:
     return Probe(backbone, inputs, CPU, batch_size=4, samples=samples, n_forwards=20_000)
 
 
-def test_every_candidate_is_held_against_float32(probe: Probe) -> None:
-    # So few forwards that no compiler would pay, so many that every other candidate does.
-    considered = choose_plan(replace(probe, n_forwards=5_000), "auto").considered
+def test_every_candidate_is_compared_with_float32(probe: Probe) -> None:
+    # Too few forwards for a compiler to pay, enough for every other candidate.
+    considered = choose_method(replace(probe, n_forwards=5_000), "auto").considered
     cosines = {precision: [one.min_cosine for one in considered if one.precision == precision] for precision in
                ("fp32", "bf16")}  # fmt: skip
     assert considered[0].precision == "fp32"
@@ -49,16 +51,16 @@ def test_every_candidate_is_held_against_float32(probe: Probe) -> None:
 
 def stand_ins(
     monkeypatch: pytest.MonkeyPatch, probe: Probe, figures: dict[str, tuple[float, float]]
-) -> Callable[..., Choice]:
+) -> Callable[..., PrecisionChoice]:
     """Plans by name with the speed and the cosine that they shall be measured with; names in capitals are compiled."""
-    plans = [Plan(*name.lower().split()) for name in figures]
-    by_plan = {str(plan): value for plan, value in zip(plans, figures.values(), strict=True)}
-    compiled = {str(plan): name.isupper() for plan, name in zip(plans, figures, strict=True)}
-    monkeypatch.setattr(precision, "plans_for", lambda *_: plans)
+    methods = [ComputeMethod(*name.lower().split()) for name in figures]
+    by_method = {str(method): value for method, value in zip(methods, figures.values(), strict=True)}
+    compiled = {str(method): name.isupper() for method, name in zip(methods, figures, strict=True)}
+    monkeypatch.setattr(precision, "methods_for", lambda *_: methods)
     monkeypatch.setattr(precision, "IMPLEMENTATIONS", _Table(compiled))
-    monkeypatch.setattr(precision.Probe, "embedder", lambda self, plan: _StandIn(plan, *by_plan[str(plan)]))
-    monkeypatch.setattr(precision, "_seconds_a_batch", lambda embedder, _: 4 / embedder.speed)
-    return lambda wanted="auto", **changes: choose_plan(replace(probe, **changes), wanted)
+    monkeypatch.setattr(Probe, "embedder", lambda self, method: _StandIn(method, *by_method[str(method)]))
+    monkeypatch.setattr(probe_module, "seconds_per_call", lambda embedder, _: 4 / embedder.speed)
+    return lambda wanted="auto", **changes: choose_method(replace(probe, **changes), wanted)
 
 
 class _Table(dict[str, object]):
@@ -67,12 +69,12 @@ class _Table(dict[str, object]):
 
 
 class _StandIn(Embedder):
-    """Gives embeddings of a given cosine to the reference."""
+    """Returns embeddings of a given cosine to the reference."""
 
     batch_size = 4
 
-    def __init__(self, plan: Plan, speed: float, cosine: float) -> None:
-        self.plan, self.speed, self.cosine = plan, speed, cosine
+    def __init__(self, method: ComputeMethod, speed: float, cosine: float) -> None:
+        self.method, self.speed, self.cosine = method, speed, cosine
 
     def __call__(self, samples: object) -> np.ndarray:
         return np.array([[[self.cosine, (1 - self.cosine**2) ** 0.5]]])
@@ -80,122 +82,124 @@ class _StandIn(Embedder):
 
 CHOICES = {
     "the fastest": ({"fp32 a": (10, 1.0), "bf16 a": (30, 0.9999)}, "bf16 a"),
-    "not one that drifts": ({"fp32 a": (10, 1.0), "bf16 a": (30, 0.9994)}, "fp32 a"),
-    "the safer of two alike": ({"fp32 a": (10, 1.0), "bf16 a": (12, 0.9999)}, "fp32 a"),
+    "not an inaccurate one": ({"fp32 a": (10, 1.0), "bf16 a": (30, 0.9994)}, "fp32 a"),
+    "the earlier of two alike": ({"fp32 a": (10, 1.0), "bf16 a": (12, 0.9999)}, "fp32 a"),
     "the better of two implementations": ({"fp32 a": (10, 1.0), "fp32 b": (13, 1.0)}, "fp32 b"),
-    "not a float32 that is none": ({"fp32 a": (10, 1.0), "fp32 b": (30, 0.9999)}, "fp32 a"),
+    "not an inaccurate float32": ({"fp32 a": (10, 1.0), "fp32 b": (30, 0.9999)}, "fp32 a"),
     "nothing before float32": ({"bf16 a": (30, 1.0), "fp32 a": (10, 1.0)}, "fp32 a"),
     "a compiled one that pays": ({"fp32 a": (10, 1.0), "FP32 C": (20, 1.0)}, "fp32 c"),
 }
 
 
 @pytest.mark.parametrize("name", CHOICES)
-def test_auto_takes(name: str, probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_auto_chooses(name: str, probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
     figures, expected = CHOICES[name]
     choice = stand_ins(monkeypatch, probe, figures)()
-    assert str(choice.plan) == expected
+    assert str(choice.method) == expected
     assert len(choice.considered) + len(choice.skipped) == len(figures)
 
 
-def test_a_compiler_that_would_not_pay_for_itself_is_not_started(probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_compiler_that_does_not_pay_is_not_started(probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
     choose = stand_ins(monkeypatch, probe, {"fp32 a": (10, 1.0), "FP32 C": (20, 1.0)})
     choice = choose(n_forwards=1_000)
-    assert str(choice.plan) == "fp32 a"
-    assert choice.skipped == ("fp32 c: trying it costs more than 10% of the time left",)
+    assert str(choice.method) == "fp32 a"
+    assert choice.skipped == ("fp32 c: a trial takes more than 10% of the remaining time",)
 
 
 def test_only_the_fastest_precision_is_tried_further(probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
     figures = {"fp32 a": (10, 1.0), "bf16 a": (20, 0.9), "fp32 b": (11, 1.0), "bf16 b": (99, 0.9), "FP32 C": (20, 1.0)}
     choice = stand_ins(monkeypatch, probe, figures)()
-    assert str(choice.plan) == "fp32 c"
+    assert str(choice.method) == "fp32 c"
     assert choice.skipped == ("bf16 b: fp32 is faster, or closer to float32",)
 
 
 def test_trials_together_cost_no_more_than_their_share(probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
     figures = {"fp32 a": (10, 1.0), "fp32 b": (10, 1.0), "fp32 c": (10, 1.0)}
     choose = stand_ins(monkeypatch, probe, figures)
-    monkeypatch.setattr(precision, "_seconds_a_batch", lambda embedder, _: time.sleep(0.5) or 0.4)
+    monkeypatch.setattr(probe_module, "seconds_per_call", lambda embedder, _: time.sleep(0.5) or 0.4)
     choice = choose(n_forwards=120)  # 12 seconds, of which 1.2 may be spent; a trial is guessed at 0.8 and takes 0.5
     assert [one.implementation for one in choice.considered] == ["a", "b"]
-    assert choice.skipped == ("fp32 c: trying it costs more than 10% of the time left",)
+    assert choice.skipped == ("fp32 c: a trial takes more than 10% of the remaining time",)
 
 
-def test_a_candidate_that_cannot_be_built_is_passed_over_with_its_reason(
+def test_a_candidate_that_cannot_be_built_is_skipped_with_its_reason(
     probe: Probe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     built = Probe.embedder
 
-    def embedder(self: Probe, plan: Plan) -> Embedder:
-        if plan.implementation == "fused":
+    def embedder(self: Probe, method: ComputeMethod) -> Embedder:
+        if method.implementation == "fused":
             raise BackboneError("no such kernels here")
-        return built(self, plan)
+        return built(self, method)
 
     monkeypatch.setattr(Probe, "embedder", embedder)
     monkeypatch.setattr(precision, "COMPILE_SECONDS", 1e9)  # on a slow machine it would pay, and take its time here
-    choice = choose_plan(replace(probe, n_forwards=5_000), "fp32")
-    assert choice.plan.implementation in ("rewritten", "plain")
+    choice = choose_method(replace(probe, n_forwards=5_000), "fp32")
+    assert choice.method.implementation in ("rewritten", "plain")
     assert "fp32 fused: no such kernels here" in choice.skipped
 
 
-def test_a_named_precision_that_drifts_gives_way_to_a_slower_way_that_does_not(
+def test_an_accurate_implementation_of_a_named_precision_is_preferred(
     probe: Probe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     choose = stand_ins(monkeypatch, probe, {"fp32 a": (10, 1.0), "bf16 a": (30, 0.9), "bf16 b": (29, 0.9999)})
-    plans = [Plan("bf16", "a"), Plan("bf16", "b")]
-    monkeypatch.setattr(precision, "plans_for", lambda *asked: plans if asked[-1] == ("bf16",) else [Plan("fp32", "a")])
-    assert choose("bf16").plan == Plan("bf16", "b")
+    methods = [ComputeMethod("bf16", "a"), ComputeMethod("bf16", "b")]
+    monkeypatch.setattr(
+        precision, "methods_for", lambda *asked: methods if asked[-1] == ("bf16",) else [ComputeMethod("fp32", "a")]
+    )
+    assert choose("bf16").method == ComputeMethod("bf16", "b")
 
 
-def test_a_batch_that_had_to_be_halved_counts_for_what_it_was(probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_halved_batch_is_counted_in_the_speed(probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
     choose = stand_ins(monkeypatch, probe, {"fp32 a": (10, 1.0)})
     monkeypatch.setattr(_StandIn, "batch_size", 1)
     [measured] = choose().considered
     assert measured.samples_per_second == pytest.approx(10), "four batches of one were timed, and not one"
 
 
-def test_a_short_run_is_not_worth_a_probe(probe: Probe) -> None:
-    choice = choose_plan(replace(probe, n_forwards=60), "auto")
-    assert (choice.plan.precision, choice.considered) == ("fp32", ())
+def test_a_short_run_measures_nothing(probe: Probe) -> None:
+    choice = choose_method(replace(probe, n_forwards=60), "auto")
+    assert (choice.method.precision, choice.considered) == ("fp32", ())
 
 
 def test_a_precision_that_the_device_lacks_is_refused(probe: Probe) -> None:
-    with pytest.raises(DeviceError, match="cpu here computes in fp32, bf16"):
-        choose_plan(probe, "fp16")
+    with pytest.raises(DeviceError, match=r"--precision fp16: cpu .*fp32, bf16"):
+        choose_method(probe, "fp16")
 
 
-def test_a_precision_by_name_is_taken_and_its_drift_recorded(probe: Probe) -> None:
-    choice = choose_plan(replace(probe, n_forwards=5_000), "bf16")
-    assert choice.plan.precision == "bf16"
+def test_a_precision_by_name_is_chosen_and_its_cosine_recorded(probe: Probe) -> None:
+    choice = choose_method(replace(probe, n_forwards=5_000), "bf16")
+    assert choice.method.precision == "bf16"
     assert all(0.99 < one.min_cosine < 1 - 1e-9 for one in choice.considered)
 
 
 @pytest.mark.usefixtures("bf16_kernels")
-def test_integers_are_measured_however_short_the_run(probe: Probe) -> None:
-    choice = choose_plan(replace(probe, n_forwards=4), "int8")
-    assert choice.plan == Plan("int8", "quantised")
+def test_int8_is_measured_however_short_the_run(probe: Probe) -> None:
+    choice = choose_method(replace(probe, n_forwards=4), "int8")
+    assert choice.method == ComputeMethod("int8", "quantised")
     assert 0.999 <= choice.considered[0].min_cosine < 1 - 1e-9
 
 
-def test_integers_without_a_sample_to_hold_them_against_are_refused(probe: Probe) -> None:
-    with pytest.raises(BackboneError, match="no sample could be read to hold it against"):
-        choose_plan(replace(probe, samples=[]), "int8")
+def test_int8_without_a_readable_sample_is_refused(probe: Probe) -> None:
+    with pytest.raises(BackboneError, match=r"int8: no sample .*float32"):
+        choose_method(replace(probe, samples=[]), "int8")
 
 
 @pytest.mark.usefixtures("bf16_kernels")
-def test_integers_that_drift_are_refused(probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_inaccurate_int8_is_refused(probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(precision.MIN_COSINE, "int8", 1.0)
-    with pytest.raises(BackboneError, match=r"int8: keeps a cosine of only 0\.99\d+ .* 1\.0 is asked for"):
-        choose_plan(probe, "int8")
+    with pytest.raises(BackboneError, match=r"int8: .*cosine .*0\.99\d+; expected at least 1\.0"):
+        choose_method(probe, "int8")
 
 
-def test_integers_for_another_network_are_refused(probe: Probe) -> None:
+def test_int8_for_another_network_is_refused(probe: Probe) -> None:
     other = replace(probe.backbone, family="mobilenet", name="mobilenet_v3_small")
-    with pytest.raises(BackboneError, match="only for torchvision's ConvNeXts on the cpu, not for mobilenet_v3_small"):
-        choose_plan(replace(probe, backbone=other), "int8")
+    with pytest.raises(BackboneError, match=r"int8: .*ConvNeXts on the cpu.*mobilenet_v3_small"):
+        choose_method(replace(probe, backbone=other), "int8")
 
 
 def test_an_embedding_that_is_not_finite_has_no_cosine() -> None:
     reference = np.ones((2, 1, 3))
     overflowed = reference.copy()
     overflowed[1, 0, 0] = np.nan
-    assert precision._min_cosine(reference, overflowed) == 0
+    assert min_cosine(reference, overflowed) == 0

@@ -1,10 +1,10 @@
-"""Passes and views: which pictures of a sample the backbone sees."""
+"""Passes and views: the pictures of a sample that go through the backbone."""
 
 import pytest
 import torch
 
 from cellfeat.errors import BackboneError
-from cellfeat.extraction.passes import Pass, make_passes, turn
+from cellfeat.extraction.forward.passes import Pass, make_passes, make_view
 
 CHANNELS = ("blue", "red", "yellow")
 
@@ -38,7 +38,7 @@ def test_other_numbers_of_channels_need_separate(n_channels: int) -> None:
 
 def test_the_eight_views_are_the_eight_symmetries_of_the_square() -> None:
     picture = torch.arange(9.0).reshape(1, 1, 3, 3)
-    views = [turn(picture, view) for view in range(8)]
+    views = [make_view(picture, view) for view in range(8)]
     assert torch.equal(views[0], picture)
     assert len({tuple(view.flatten().tolist()) for view in views}) == 8
     corners = {0.0, 2.0, 6.0, 8.0}
@@ -49,5 +49,5 @@ def test_the_eight_views_are_the_eight_symmetries_of_the_square() -> None:
 
 def test_the_first_four_views_are_rotations() -> None:
     picture = torch.rand(1, 1, 5, 5)
-    assert torch.equal(turn(turn(picture, 1), 3), picture)
-    assert torch.equal(turn(turn(picture, 2), 2), picture)
+    assert torch.equal(make_view(make_view(picture, 1), 3), picture)
+    assert torch.equal(make_view(make_view(picture, 2), 2), picture)

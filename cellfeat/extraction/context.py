@@ -1,0 +1,122 @@
+"""What a run works with: the request, and the device, backbone and decoder that its settings name."""
+
+import os
+from dataclasses import dataclass, replace
+from typing import Self
+
+import numpy as np
+import torch
+
+from cellfeat.backbones.base import LoadedBackbone
+from cellfeat.backbones.registry import load_backbone
+from cellfeat.device import choose_device, describe_device
+from cellfeat.extraction.decoder import Decoder
+from cellfeat.extraction.forward.embedder import Inputs
+from cellfeat.extraction.forward.passes import make_passes
+from cellfeat.extraction.request import ExtractionRequest
+from cellfeat.extraction.timing import Timeline
+from cellfeat.provenance import utc_now
+from cellfeat.samples.images import IntensityPolicy, ReadsSamples, intensity_advice
+from cellfeat.samples.manifest import Manifest
+
+
+@dataclass(frozen=True)
+class RunContext:
+    """What a run works with.
+
+    Attributes
+    ----------
+    request
+        What the extraction is asked to do; `request.manifest` is all samples of the feature file.
+    manifest
+        The samples that the run extracts itself: all of them, or in an update those that the file lacks.
+    device
+        Where the backbone runs.
+    backbone
+        The frozen network, as it was loaded.
+    inputs
+        What the network receives of a sample.
+    decoder
+        Reads the samples of `manifest`.
+    started
+        When the run started, in UTC.
+    """
+
+    request: ExtractionRequest
+    manifest: Manifest
+    device: torch.device
+    backbone: LoadedBackbone
+    inputs: Inputs
+    decoder: Decoder
+    started: str
+
+    @classmethod
+    def from_request(cls, request: ExtractionRequest) -> Self:
+        """Choose the device, resolve the intensity policy and load the backbone that the settings name."""
+        started, timeline = utc_now(), Timeline(keeps_events=request.settings.extraction.trace is not None)
+        settings = request.settings
+        device = choose_device(settings.extraction.device)
+        request.observer.say(f"device: {describe_device(device)}")
+        # Before the backbone is loaded: channels that do not fit are found at once.
+        passes = make_passes(request.manifest.channels, settings.preprocessing.channels_as)
+        reader = request.reader()
+        policy = _intensity_policy(request, reader)
+        backbone = _load_backbone(request)
+        transform = backbone.transform.adapted(settings.preprocessing)
+        inputs = Inputs(transform, tuple(passes), len(request.manifest.channels), settings.extraction.views)
+        decoder = Decoder(reader, policy, timeline)
+        return cls(request, request.manifest, device, backbone, inputs, decoder, started)
+
+    def restricted_to(self, rows: np.ndarray) -> Self:
+        """Make the context of a run that extracts only some samples.
+
+        Parameters
+        ----------
+        rows
+            Their rows, shape ``(n,)``. The index of the manifest's table keeps these row numbers.
+        """
+        manifest = replace(self.manifest, table=self.manifest.table.iloc[rows])
+        decoder = replace(self.decoder, reader=self.request.reader(manifest))
+        return replace(self, manifest=manifest, decoder=decoder)
+
+    @property
+    def timeline(self) -> Timeline:
+        """The record of where the run's time goes."""
+        return self.decoder.timeline
+
+    @property
+    def untimed_decoder(self) -> Decoder:
+        """The decoder for reading that is not part of the extraction's own decoding."""
+        return replace(self.decoder, timeline=Timeline())
+
+    @property
+    def n_workers(self) -> int:
+        """Number of processes that read images; 0 if this process reads them."""
+        wanted = self.request.settings.extraction.workers
+        if wanted != "auto":
+            return wanted
+        # On the cpu the forward needs every core, and two processes keep up with the smallest network.
+        return min(2 if self.device.type == "cpu" else 8, os.cpu_count() or 1)
+
+
+def _load_backbone(request: ExtractionRequest) -> LoadedBackbone:
+    settings = request.settings
+    return load_backbone(
+        settings.backbone.name,
+        weights=settings.backbone.weights,
+        pool=settings.backbone.pool,
+        input_size=settings.preprocessing.input_size,
+    )
+
+
+def _intensity_policy(request: ExtractionRequest, reader: ReadsSamples) -> IntensityPolicy:
+    """Make the intensity policy, and warn if it does not fit the images."""
+    channels, rows = request.manifest.channels, range(len(request.manifest))
+    policy = IntensityPolicy.from_settings(request.settings.images.intensity, n_channels=len(channels))
+    policy = policy.resolved(reader, rows)
+    samples = map(Decoder(reader, policy), rows)
+    readable = (sample.pixels for sample in samples if sample.pixels is not None)
+    advice = intensity_advice(policy, readable, channels=channels)
+    if advice:
+        request.observer.say(f"warning: {advice}")
+    return policy

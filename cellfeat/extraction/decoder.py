@@ -1,0 +1,137 @@
+"""Samples are read ahead: from the files of a sample to its pixels, in threads that ask and processes that read."""
+
+from collections import deque
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from itertools import islice
+
+import numpy as np
+
+from cellfeat.config import ExtractionSettings
+from cellfeat.errors import ImageError, MissingFileError
+from cellfeat.extraction.timing import Timeline
+from cellfeat.samples.images import IntensityPolicy, ReadsSamples, SampleReader, pixel_digest
+from cellfeat.samples.manifest import Manifest
+from cellfeat.samples.workers import Workers, WorkersReader
+
+
+@dataclass(frozen=True)
+class Decoded:
+    """A sample that was read: its pixels, or the reason why there are none.
+
+    Attributes
+    ----------
+    row
+        Row of the manifest.
+    pixels
+        Shape ``(C, H, W)``, in the files' own type; None if the sample failed.
+    limits
+        Values that become 0 and 1, shape ``(C, 2)`` float32.
+    digest
+        sha256 of the pixels, in hex; ``""`` if the sample failed.
+    reason
+        Why it failed; ``""`` if it did not.
+    """
+
+    row: int
+    pixels: np.ndarray | None
+    limits: np.ndarray | None = None
+    digest: str = ""
+    reason: str = ""
+
+
+@dataclass(frozen=True)
+class Decoder:
+    """Reads one sample; an error in its files becomes the `reason` of the result.
+
+    Attributes
+    ----------
+    reader
+        Reads the files of a sample.
+    policy
+        How pixel values are scaled.
+    timeline
+        Records the time of each sample.
+    """
+
+    reader: ReadsSamples
+    policy: IntensityPolicy
+    timeline: Timeline = field(default_factory=Timeline)
+
+    def __call__(self, row: int) -> Decoded:
+        """Read the sample in `row` of the manifest."""
+        with self.timeline.step("decode"):
+            try:
+                pixels = self.reader.read(row)
+                return Decoded(row, pixels, self._limits(row, pixels), pixel_digest(pixels))
+            except (ImageError, MissingFileError) as error:
+                return Decoded(row, None, reason=str(error))
+
+    def _limits(self, row: int, pixels: np.ndarray) -> np.ndarray:
+        try:
+            return self.policy.limits(pixels)
+        except ImageError as error:  # the policy sees pixels only, and cannot name the files
+            raise ImageError(f"{self.reader.where(row)}: {error}") from None
+
+
+@contextmanager
+def reading_processes(settings: ExtractionSettings) -> Iterator[Workers | None]:
+    """Start processes that read images, and end them after the block; None if ``extraction.workers`` is 0."""
+    if settings.workers == 0:
+        yield None
+        return
+    with Workers(settings.image_timeout) as workers:
+        workers.start(1)  # it gets ready while torch and the backbone are loaded
+        yield workers
+
+
+def sample_reader(manifest: Manifest, workers: Workers | None, *, max_pixels: int) -> ReadsSamples:
+    """Make the reader of a manifest's samples.
+
+    Parameters
+    ----------
+    manifest
+        The samples.
+    workers
+        Processes that read them. A file that crashes its codec, or takes too long, then costs only its sample. None:
+        this process reads them, and a codec that crashes ends it.
+    max_pixels
+        Largest number of pixels of a file, channels counted.
+    """
+    reader = SampleReader.for_manifest(manifest, max_pixels=max_pixels)
+    return reader if workers is None else WorkersReader(reader, workers)
+
+
+def read_ahead(
+    decode: Callable[[int], Decoded], rows: Iterable[int], *, n_threads: int, ahead: int, timeline: Timeline
+) -> Iterator[Decoded]:
+    """Decode rows in threads, and yield the results in order.
+
+    Parameters
+    ----------
+    decode
+        Reads the sample of a row.
+    rows
+        Rows to read.
+    n_threads
+        Number of samples that are read at once.
+    ahead
+        Largest number of samples that are read before they are asked for, so that memory does not grow with `rows`.
+    timeline
+        Records how long the caller waits.
+    """
+    pending: deque[Future[Decoded]] = deque()
+    remaining = iter(rows)
+    pool = ThreadPoolExecutor(n_threads, thread_name_prefix="decode")
+    try:
+        pending.extend(pool.submit(decode, row) for row in islice(remaining, ahead))
+        while pending:
+            with timeline.step("waiting"):
+                decoded = pending.popleft().result()
+            pending.extend(pool.submit(decode, row) for row in islice(remaining, 1))
+            yield decoded
+    finally:
+        # Without waiting: a run that ends early must not wait for an image that never arrives.
+        pool.shutdown(wait=False, cancel_futures=True)

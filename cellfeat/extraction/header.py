@@ -1,0 +1,105 @@
+"""The header of a run: everything that its parts have in common, so that they fit together."""
+
+from collections.abc import Mapping
+from itertools import islice
+from typing import Any
+
+import torch
+
+from cellfeat.device import device_model
+from cellfeat.extraction.context import RunContext
+from cellfeat.extraction.forward.capabilities import DEFAULT_BATCH
+from cellfeat.extraction.forward.implementations import ComputeMethod
+from cellfeat.extraction.forward.precision import choose_method
+from cellfeat.extraction.forward.probe import Probe
+from cellfeat.extraction.recipe import make_recipe
+from cellfeat.extraction.store import RunHeader, has_parts, unfinished_run
+
+
+def make_header(
+    context: RunContext, precision: str, execution: Mapping[str, Any], notes: Mapping[str, Any]
+) -> RunHeader:
+    """Make the header of a run.
+
+    Parameters
+    ----------
+    context
+        What the run works with.
+    precision
+        The precision that was chosen.
+    execution, notes
+        As in `RunHeader`.
+    """
+    return RunHeader(
+        recipe=make_recipe(context, precision),
+        samples=context.manifest.digest(),
+        execution=dict(execution),
+        notes=dict(notes),
+        n_samples=len(context.manifest),
+        n_views=context.inputs.n_views,
+        embedding_dim=context.backbone.embedding_dim * len(context.inputs.passes),
+        part_size=context.request.settings.extraction.part_size,
+    )
+
+
+def adopt_header(context: RunContext) -> RunHeader | None:
+    """Make the header with the choices of the unfinished run; None if there is none, or the settings exclude them."""
+    output = context.request.output
+    earlier = unfinished_run(output)
+    if earlier is None or not _allows(context, earlier):
+        return None
+    header = make_header(context, earlier.recipe["precision"], earlier.execution, earlier.notes)
+    # The store refuses a different header while there are parts that would be lost; without parts, choose again.
+    return header if header == earlier or has_parts(output) else None
+
+
+def _allows(context: RunContext, earlier: RunHeader) -> bool:
+    """Whether the settings allow the precision, batch size and device of an earlier run."""
+    return (
+        context.request.precision in ("auto", earlier.recipe["precision"])
+        and context.request.settings.extraction.batch_size in ("auto", earlier.execution["batch_size"])
+        and earlier.execution["device"] == device_model(context.device)
+    )
+
+
+def choose_header(context: RunContext) -> tuple[RunHeader, torch.nn.Module | None]:
+    """Choose how the run computes, and make its header.
+
+    Returns
+    -------
+    The header, and the module that was built on the way; None if it has to be built again for a smaller batch.
+    """
+    probe = make_probe(context)
+    choice = choose_method(probe, context.request.precision)
+    context.request.observer.say(f"precision: {choice}")
+    batch_size = choice.embedder.batch_size
+    execution = {
+        "device": device_model(context.device),
+        "implementation": choice.method.implementation,
+        "batch_size": batch_size,
+    }
+    notes = {"considered": choice.record(), "skipped": list(choice.skipped)}
+    header = make_header(context, choice.method.precision, execution, notes)
+    return header, choice.embedder.module if batch_size == probe.batch_size else None
+
+
+def make_probe(context: RunContext) -> Probe:
+    """Make the probe of the first readable samples."""
+    wanted = context.request.settings.extraction.batch_size
+    batch_size = DEFAULT_BATCH[context.device.type] if wanted == "auto" else wanted
+    first = map(context.untimed_decoder, range(min(2 * batch_size, len(context.manifest))))
+    readable = (sample for sample in first if sample.pixels is not None)
+    return Probe(
+        backbone=context.backbone,
+        inputs=context.inputs,
+        device=context.device,
+        batch_size=batch_size,
+        samples=list(islice(readable, batch_size)),
+        n_forwards=len(context.manifest) * context.inputs.n_views * len(context.inputs.passes),
+        say=context.request.observer.say,
+    )
+
+
+def method_of(header: RunHeader) -> ComputeMethod:
+    """Find the compute method of a run."""
+    return ComputeMethod(header.recipe["precision"], header.execution["implementation"])

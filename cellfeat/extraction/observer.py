@@ -1,0 +1,35 @@
+"""Who is told how an extraction proceeds."""
+
+from typing import Protocol
+
+
+class Observer(Protocol):
+    """Receives lines for the user, and the progress of an extraction."""
+
+    def say(self, line: str) -> None:
+        """Receive a line for the user."""
+
+    def advance(self, n_done: int, n_samples: int) -> None:
+        """Receive the progress.
+
+        Parameters
+        ----------
+        n_done, n_samples
+            Number of samples that are done, and of all.
+        """
+
+
+class SilentObserver:
+    """Ignores everything: the default in Python."""
+
+    def say(self, line: str) -> None:
+        """Ignore the line."""
+
+    def advance(self, n_done: int, n_samples: int) -> None:
+        """Ignore the progress.
+
+        Parameters
+        ----------
+        n_done, n_samples
+            As for `Observer.advance`.
+        """

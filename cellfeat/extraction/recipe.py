@@ -1,0 +1,107 @@
+"""The recipe: everything that can change an embedding. Features are comparable only if their recipes are equal."""
+
+import json
+from typing import Any
+
+from cellfeat.backbones.base import LoadedBackbone
+from cellfeat.backbones.pooling import StagePooled
+from cellfeat.errors import FingerprintError
+from cellfeat.extraction.context import RunContext
+from cellfeat.extraction.store import Summary
+from cellfeat.provenance import differences
+
+
+def make_recipe(context: RunContext, precision: str) -> dict[str, Any]:
+    """Collect everything that can change an embedding, as plain JSON values.
+
+    Parameters
+    ----------
+    context
+        What the run works with.
+    precision
+        The precision that was chosen.
+    """
+    settings, backbone = context.request.settings, context.backbone
+    recipe = {
+        "backbone": {
+            "name": backbone.name,
+            # The digest alone: a copy of the weights under another name makes the same embeddings.
+            "weights_digest": backbone.weights_digest,
+            "pool": settings.backbone.pool,
+            **_pooled_stages(backbone),
+        },
+        "transform": context.inputs.transform.record(),
+        "channels": list(context.manifest.channels),
+        "channels_as": settings.preprocessing.channels_as,
+        "passes": [one.name for one in context.inputs.passes],
+        "intensity": context.decoder.policy.record(),
+        "views": settings.extraction.views,
+        "precision": precision,
+    }
+    # As it is read back from a file: tuples become lists.
+    return dict(json.loads(json.dumps(recipe)))
+
+
+def _pooled_stages(backbone: LoadedBackbone) -> dict[str, list[str]]:
+    """Name the stages that are pooled. Without any the key is absent, as in the recipes of earlier files."""
+    return {"stages": list(backbone.module.stages)} if isinstance(backbone.module, StagePooled) else {}
+
+
+def recipe_like(context: RunContext, finished: Summary) -> dict[str, Any]:
+    """Make the recipe of a run that may take the precision of a finished file.
+
+    Parameters
+    ----------
+    context
+        What the run works with.
+    finished
+        The finished file, whose precision is taken if the settings leave it open.
+    """
+    wanted = context.request.settings.extraction.precision
+    return make_recipe(context, finished.recipe["precision"] if wanted == "auto" else wanted)
+
+
+def check_expected_recipe(context: RunContext) -> None:
+    """Refuse a recipe other than the expected one, before anything is computed.
+
+    Raises
+    ------
+    FingerprintError
+        If they differ; the message lists the differences.
+    """
+    expected = context.request.expected_recipe
+    if expected is None:
+        return
+    recipe = make_recipe(context, context.request.precision)
+    if recipe != expected:
+        raise FingerprintError(
+            f"{context.request.settings.images.root}: these images would be extracted by another recipe than expected "
+            f"({'; '.join(differences(expected, recipe))}); use the settings of the earlier features"
+        )
+
+
+def check_same_features(context: RunContext, finished: Summary) -> None:
+    """Refuse a finished file that the settings would not make again.
+
+    Parameters
+    ----------
+    context
+        What the run works with.
+    finished
+        The file.
+
+    Raises
+    ------
+    FingerprintError
+        If the recipe or the samples differ; the message lists the differences.
+    """
+    recipe, manifest = recipe_like(context, finished), context.manifest
+    old = {"recipe": finished.recipe, "samples": finished.samples, "n_samples": finished.n_samples}
+    new = {"recipe": recipe, "samples": manifest.digest(), "n_samples": len(manifest)}
+    if old == new:
+        return
+    update = "extract only what differs with --update, " if recipe == finished.recipe else ""
+    raise FingerprintError(
+        f"{context.request.output}: holds features of other settings or samples ({'; '.join(differences(old, new))}). "
+        f"The file is unchanged: {update}choose another --output, or delete it to extract everything again"
+    )

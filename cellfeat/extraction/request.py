@@ -1,0 +1,118 @@
+"""What an extraction is asked to do, and how it ended. Nothing here needs torch, which takes seconds to import."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cellfeat.config import Settings
+from cellfeat.extraction.decoder import sample_reader
+from cellfeat.extraction.observer import Observer
+from cellfeat.extraction.store import SampleTable
+from cellfeat.provenance import digest_file
+from cellfeat.samples.images import ReadsSamples
+from cellfeat.samples.manifest import Manifest
+from cellfeat.samples.workers import Workers
+
+
+@dataclass(frozen=True)
+class ExtractionRequest:
+    """What one extraction is asked to do.
+
+    Attributes
+    ----------
+    settings
+        The resolved settings.
+    manifest
+        All samples that the feature file shall hold.
+    record
+        The settings and samples that the embeddings depend on, as JSON values. A finished file of an equal record is
+        accepted without loading a backbone.
+    workers
+        Processes that read the images; None: this process reads them.
+    observer
+        Is told how the extraction proceeds.
+    expected_recipe
+        The only recipe that is accepted; None: any.
+    """
+
+    settings: Settings
+    manifest: Manifest
+    record: Mapping[str, Any]
+    workers: Workers | None
+    observer: Observer
+    expected_recipe: Mapping[str, Any] | None = None
+
+    @property
+    def output(self) -> Path:
+        """The feature file to write."""
+        return self.settings.extraction.output
+
+    @property
+    def precision(self) -> str:
+        """The precision that is asked for; that of the expected recipe if the settings leave it open."""
+        wanted: str = self.settings.extraction.precision
+        if wanted == "auto" and self.expected_recipe is not None:
+            return str(self.expected_recipe["precision"])
+        return wanted
+
+    def reader(self, manifest: Manifest | None = None) -> ReadsSamples:
+        """Make the reader of all samples, or of those in `manifest`."""
+        samples = self.manifest if manifest is None else manifest
+        return sample_reader(samples, self.workers, max_pixels=self.settings.images.max_pixels)
+
+    def sample_table(self) -> SampleTable:
+        """Make the table of samples that a feature file keeps."""
+        table = self.manifest.table
+        return SampleTable(
+            sample_id=table["sample_id"].tolist(),
+            label=table["label"].tolist(),
+            group=table["group"].tolist(),
+            columns={name: table[name].tolist() for name in self.manifest.columns},
+        )
+
+
+@dataclass(frozen=True)
+class Extraction:
+    """How an extraction ended.
+
+    Attributes
+    ----------
+    path
+        The feature file.
+    n_samples, n_failed, n_extracted
+        Number of samples in the file, of those that could not be read, and of those that this run extracted.
+    seconds
+        Duration of this run.
+    """
+
+    path: Path
+    n_samples: int
+    n_failed: int
+    n_extracted: int
+    seconds: float
+
+
+def request_record(settings: Settings, manifest: Manifest) -> dict[str, Any]:
+    """Collect what the embeddings depend on, as JSON values.
+
+    Parameters
+    ----------
+    settings, manifest
+        The settings and the samples of an extraction.
+    """
+    record = settings.record()
+    weights = Path(settings.backbone.weights)
+    request = {
+        "intensity": record["images"]["intensity"],
+        "max_pixels": settings.images.max_pixels,
+        "preprocessing": record["preprocessing"],
+        "backbone": record["backbone"],
+        "weights_file": digest_file(weights) if weights.is_file() else None,
+        "views": settings.extraction.views,
+        "precision": settings.extraction.precision,
+        "samples": manifest.digest(),
+    }
+    if weights.is_file():
+        request["backbone"]["weights"] = weights.name
+    return request
