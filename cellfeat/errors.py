@@ -62,6 +62,10 @@ class FeatureFileError(CellfeatError, ValueError):
     """A feature file, or a part of one, that is not what it should be."""
 
 
+class RecordError(CellfeatError, ValueError):
+    """A JSON record that is damaged, or has a field that is not what it should be."""
+
+
 class FingerprintError(CellfeatError, ValueError):
     """Features made by another recipe than the one at hand."""
 
