@@ -7,7 +7,6 @@ extraction, saved heads, cached folds and the record of near copies all have thi
 import json
 from collections.abc import Mapping
 from dataclasses import fields, is_dataclass
-from functools import cache
 from typing import Any, TypeVar
 
 from cellfeat.errors import RecordError
@@ -72,7 +71,10 @@ def check_fields(content: Mapping[str, Any], model: type[Model]) -> Model:
     RecordError
         If a field is missing, unknown or of the wrong type; the message names the first one.
     """
-    from pydantic import ValidationError  # takes a tenth of a second to import, which light commands need not wait for
+    from pydantic import (
+        TypeAdapter,
+        ValidationError,
+    )  # takes a tenth of a second to import, which light commands need not wait for
 
     known = {field.name for field in fields(model)} if is_dataclass(model) else content.keys()
     unknown = sorted(content.keys() - known)
@@ -80,7 +82,7 @@ def check_fields(content: Mapping[str, Any], model: type[Model]) -> Model:
         raise RecordError(f"{unknown[0]}: unknown field")
     try:
         # As JSON, because strict mode takes no dict for a dataclass.
-        checked: Model = _adapter(model).validate_json(canonical_json(content), strict=True)
+        checked: Model = TypeAdapter(model).validate_json(canonical_json(content), strict=True)
         return checked
     except ValidationError as error:
         first = error.errors(include_url=False)[0]
@@ -127,11 +129,3 @@ def _digest(content: Mapping[str, Any]) -> str:
         return digest_json(content)
     except (ValueError, RecursionError) as error:  # JSON as Python reads it may hold NaN and lone surrogates
         raise RecordError(f"not a valid record: {error}") from None
-
-
-@cache
-def _adapter(model: type[Any]) -> Any:
-    """Build the checks of a model once."""
-    from pydantic import TypeAdapter
-
-    return TypeAdapter(model)
