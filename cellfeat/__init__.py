@@ -21,7 +21,7 @@ _HOMES = {
     "predict": "cellfeat.evaluation.predict",
     "score_held_out": "cellfeat.evaluation.held_out",
     "near_copies_of_fitted": "cellfeat.evaluation.held_out",
-    "load_bundle": "cellfeat.heads.bundle",
+    "load_bundle": "cellfeat.heads.bundle_files",
 }
 
 __all__ = sorted(_HOMES)

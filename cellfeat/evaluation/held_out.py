@@ -182,9 +182,9 @@ def score_held_out(
     samples = replace(samples, classes=tuple(bundle.classes))
     return HeldOut(
         result=_scored(bundle, samples, design, raw[~is_left_out[is_scored]]),
-        n_seen=None if bundle.seen is None else int(np.count_nonzero(is_seen & is_scored)),
+        n_seen=None if bundle.training_digests is None else int(np.count_nonzero(is_seen & is_scored)),
         n_near_copies=None if is_near_copy is None else int(np.count_nonzero(is_near_copy & ~is_seen & is_scored)),
-        with_all=None if bundle.seen is None else _balanced_accuracy(bundle, label[is_scored], raw),
+        with_all=None if bundle.training_digests is None else _balanced_accuracy(bundle, label[is_scored], raw),
         out_of_fold=out_of_fold,
         out_of_fold_interval=out_of_fold_interval,
     )
@@ -235,16 +235,16 @@ def near_copies_of_fitted(
     """
     for either in (fitted, features):
         check_recipe(bundle, either)
-    if bundle.seen is None:
+    if bundle.training_digests is None:
         raise BundleError(
             f"the saved head {bundle.head_name!r} does not tell what it was fitted on: fit it again to have near "
             "copies of that looked for"
         )
-    n_missing = np.count_nonzero(~np.isin(bundle.seen.hex(), fitted.samples.digests))
+    n_missing = np.count_nonzero(~np.isin(bundle.training_digests.hex(), fitted.samples.digests))
     if n_missing:
         raise FingerprintError(
-            f"{fitted.path}: lacks {n_missing} of the {len(bundle.seen)} samples that the head was fitted on; name the "
-            "feature file that it was fitted on"
+            f"{fitted.path}: lacks {n_missing} of the {len(bundle.training_digests)} samples that the head was fitted "
+            "on; name the feature file that it was fitted on"
         )
     is_fitted = bundle.has_seen(fitted.samples.digests)
     say(f"reading the images in {fitted_images} and {images}")

@@ -6,7 +6,7 @@ import pytest
 from cellfeat.errors import HeadError
 from cellfeat.evaluation.compare import compare
 from cellfeat.evaluation.fit import fit
-from cellfeat.heads.bundle import load_bundle, save_bundle
+from cellfeat.heads.bundle_files import load_bundle, save_bundle
 from cellfeat.heads.registry import make_head
 from cellfeat.statistics.temperature import tempered
 

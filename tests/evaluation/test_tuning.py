@@ -16,7 +16,7 @@ from cellfeat.evaluation.fit import fit
 from cellfeat.evaluation.head_run import HeadRun
 from cellfeat.evaluation.task import Design, prepare
 from cellfeat.evaluation.tuning import Tuner, candidates, describe_choices, rungs
-from cellfeat.heads.bundle import load_bundle, save_bundle
+from cellfeat.heads.bundle_files import load_bundle, save_bundle
 from cellfeat.heads.registry import HEADS, Head
 from cellfeat.reporting.terminal import tuning_lines
 from tests.feature_fixtures import with_samples

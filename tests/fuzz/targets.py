@@ -47,9 +47,10 @@ from cellfeat.extraction.store import (
     unfinished_run,
     verify_features,
 )
-from cellfeat.heads.bundle import SUM_TOLERANCE, Bundle, describe_bundle, load_bundle, save_bundle
+from cellfeat.heads.bundle import SUM_TOLERANCE, Bundle, describe_bundle
+from cellfeat.heads.bundle_files import load_bundle, save_bundle
 from cellfeat.heads.registry import head_inputs, make_head
-from cellfeat.heads.training_digests import SeenSamples
+from cellfeat.heads.training_digests import TrainingDigests
 from cellfeat.provenance import digest_bytes, digest_json
 from cellfeat.samples.decoding import decode_image
 from cellfeat.samples.images import IntensityPolicy, intensity_advice, pixel_digest
@@ -429,8 +430,8 @@ def _read_bundle(content: bytes) -> None:
         describe_bundle(bundle)
         if bundle.class_scores is not None:
             assert bundle.class_scores.thresholds(0.9).shape == (len(bundle.classes),)
-        if bundle.seen is not None:
-            assert bundle.seen.holds(np.array(["", "0" * 64])).shape == (2,)
+        if bundle.training_digests is not None:
+            assert bundle.training_digests.contains(np.array(["", "0" * 64])).shape == (2,)
         if bundle.n_views * bundle.embedding_dim < 10_000:
             probabilities = bundle.predict_proba(np.zeros((2, bundle.n_views, bundle.embedding_dim), np.float32))
             assert np.isfinite(probabilities).all()
@@ -472,7 +473,7 @@ def _bundle_seed(name: str, settings: dict[str, Any]) -> bytes:
         head=head, head_name=name, classes=["A", "B"], fingerprint="sha256:0", recipe={}, settings=settings, scores={},
         provenance={}, n_views=1, embedding_dim=2,
         class_scores=ClassScores.of(np.full((12, 2), 0.5), np.arange(12) % 2, np.arange(12)),
-        seen=SeenSamples.of(np.array([f"{number:064x}" for number in range(12)])),
+        training_digests=TrainingDigests.of(np.array([f"{number:064x}" for number in range(12)])),
     )  # fmt: skip
     with _folder() as folder:
         save_bundle(bundle, folder / "head")
