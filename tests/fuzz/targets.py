@@ -54,7 +54,7 @@ from cellfeat.heads.training_digests import TrainingDigests
 from cellfeat.provenance import digest_bytes, digest_json
 from cellfeat.samples.decoding import decode_image
 from cellfeat.samples.images import IntensityPolicy, intensity_advice, pixel_digest
-from cellfeat.samples.manifest import Manifest, build_manifest
+from cellfeat.samples.manifest import build_manifest
 from cellfeat.statistics.conformal import ClassScores
 
 MAX_PIXELS = 2**20
@@ -222,15 +222,10 @@ def _read_labels(content: bytes) -> None:
             images = ImagesSettings(root=_images_root(), pattern=pattern, channels=["red", "blue"])
             labels = LabelsSettings(file=file, id="id", label="label", group="group", files=files, unmatched="ignore")
             with suppress(CellfeatError):
-                _comes_back(build_manifest(images, labels), folder)
-
-
-def _comes_back(manifest: Manifest, folder: Path) -> None:
-    for name in ("manifest.csv", "manifest.parquet"):
-        manifest.save(folder / name)
-        again = Manifest.load(folder / name)
-        assert again.table.equals(manifest.table), (again.table.to_dict(), manifest.table.to_dict())
-        assert again.digest() == manifest.digest()
+                manifest = build_manifest(images, labels)
+                assert manifest.table["sample_id"].is_unique
+                assert all(path.is_file() for row in range(len(manifest)) for path in manifest.files(row))
+                assert len(manifest.digest()) == 71
 
 
 LABELS = "id,label,group,red,blue,plate\n1,A,g,1_red.png,1_blue.png,p\n2,B,,2_red.png,2_blue.png,q\n"
@@ -244,28 +239,6 @@ def _labels_seeds() -> dict[str, bytes]:
         "quotes": b'id,label,group,red,blue\n"1","A ""x""","g\n",1_red.png,1_blue.png\n',
         "letters": "id,label,group,red,blue\n1,Zé\u200b,é,1_red.png,1_blue.png\n".encode(),
     }
-
-
-def _read_manifest(content: bytes) -> None:
-    with _folder() as folder:
-        file = folder / ("m.parquet" if content.startswith(b"PAR1") else "m.csv")
-        file.write_bytes(content)
-        manifest = Manifest.load(file)
-        assert len(manifest.digest()) == 71
-        assert manifest.columns is not None
-        manifest.files(0)
-
-
-def _manifest_seeds() -> dict[str, bytes]:
-    with _folder() as folder:
-        (folder / "labels.csv").write_text(LABELS)
-        labels = LabelsSettings(
-            file=folder / "labels.csv", id="id", label="label", group="group", files=["red", "blue"], unmatched="ignore"
-        )
-        manifest = build_manifest(ImagesSettings(root=_images_root(), channels=["red", "blue"]), labels)
-        for name in ("m.csv", "m.parquet"):
-            manifest.save(folder / name)
-        return {name: (folder / name).read_bytes() for name in ("m.csv", "m.parquet")}
 
 
 def _read_groups(content: bytes) -> None:
@@ -536,7 +509,6 @@ TARGETS = {
     "image": Target(_read_image, _image_seeds),
     "config": Target(_read_config, _config_seeds),
     "labels": Target(_read_labels, _labels_seeds),
-    "manifest": Target(_read_manifest, _manifest_seeds),
     "groups": Target(_read_groups, _groups_seeds),
     "features": Target(_read_features, _features_seeds),
     "forged-features": Target(_read_forged_features, _forged_features_seeds),
