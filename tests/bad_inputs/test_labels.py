@@ -190,7 +190,7 @@ def test_names_in_another_normal_form_are_explained(on_disk, in_table, images, c
 
 
 @pytest.mark.slow
-def test_a_million_rows_take_seconds(tmp_path):
+def test_million_rows_take_seconds(tmp_path):
     n = 1_000_000
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "0.png").touch()

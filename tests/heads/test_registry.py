@@ -70,7 +70,7 @@ def test_embeddings_without_a_view_axis_are_refused() -> None:
         head_inputs("mlp", np.zeros((2, 4), np.float32))
 
 
-def test_reading_the_table_loads_no_heavy_package() -> None:
+def test_reading_the_table_imports_no_heavy_package() -> None:
     code = (
         "import sys; from cellfeat.heads.registry import HEADS; list(HEADS.values()); "
         "print(sorted({'torch', 'sklearn', 'lightgbm', 'pandas', 'scipy'} & set(sys.modules)))"
