@@ -25,13 +25,13 @@ class KNNHead(HeadClassifier):
     Parameters
     ----------
     n_neighbors
-        Neighbours that vote; all of them where there are fewer training samples.
+        Number of neighbours that vote; all training samples if there are fewer.
     class_weight
-        ``"balanced"`` so that each class counts the same, ``None``, or a weight for each class.
+        ``"balanced"`` gives each class the same total weight; or ``None``, or a weight for each class.
     feature_transform
-        What is done to the columns first: see `FeatureTransform`.
+        Transform of the columns before the head: see `FeatureTransform`.
     feature_components
-        Principal components that ``pca`` and ``whiten`` keep; None: all.
+        Number of principal components that ``pca`` and ``whiten`` keep; None for all.
     """
 
     search_space: ClassVar = {"n_neighbors": [1, 3, 5, 8, 12, 15, 20, 30, 50]}

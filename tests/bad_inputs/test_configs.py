@@ -53,8 +53,8 @@ FILES = [
     Refused("text-section.yaml", "extraction: fast", "extraction: .*got 'fast'"),
     Refused("unknown.yaml", "imagse: {root: x}", "unknown key 'imagse'; did you mean 'images'"),
     Refused("unknown-inner.yaml", "images: {rot: x}", r"unknown key 'images\.rot'; did you mean 'root'"),
-    Refused("twice.yaml", "images: {root: x}\nimages: {root: y}", "'images' stands there twice"),
-    Refused("twice.json", '{"images": {"root": "x"}, "images": {"root": "y"}}', "'images' stands there twice"),
+    Refused("twice.yaml", "images: {root: x}\nimages: {root: y}", "'images' is defined twice"),
+    Refused("twice.json", '{"images": {"root": "x"}, "images": {"root": "y"}}', "'images' is defined twice"),
     Refused("escape.yaml", 'images: {"\\e[31m": x}', r"unknown key 'images\.\\x1b\[31m'"),
 ]
 

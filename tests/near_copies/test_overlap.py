@@ -28,7 +28,7 @@ def test_crops_of_one_field_are_found_with_their_shift(rows, columns):
 
 def test_description_distinguishes_unshifted_and_shifted_copies():
     whole, shifted = overlap.Overlap(0.99986, 0, 0), overlap.Overlap(0.99986, -3, 0)
-    assert whole.describe() == "correlation 0.9999 as they lie"
+    assert whole.describe() == "correlation 0.9999 without a shift"
     assert shifted.describe() == "correlation 1.000 when shifted by 3 rows and 0 columns"
 
 
