@@ -130,8 +130,6 @@ def measure(folder: Path, n_rows: int, n_columns: int) -> dict[str, float]:
     table = make_table(n_rows)
     manifest = make_manifest(table, folder)
     samples = clock("digest of the manifest", manifest.digest)
-    clock("save the manifest, csv", manifest.save, folder / "manifest.csv")
-    clock("load the manifest, csv", Manifest.load, folder / "manifest.csv")
     header = RunHeader(RECIPE, samples, {}, n_rows, 1, n_columns, PART_SIZE)
     with held_output(output):
         clock("write half of the parts, and be killed", write_until_killed, output, header)

@@ -23,7 +23,7 @@ _HOMES = {
     "predict": "cellfeat.evaluation.saved_heads.predict",
     "score_held_out": "cellfeat.evaluation.saved_heads.held_out",
     "near_copies_of_fitted": "cellfeat.evaluation.saved_heads.fitted_copies",
-    "load_bundle": "cellfeat.heads.bundle",
+    "load_bundle": "cellfeat.heads.bundle_files",
 }
 
 __all__ = sorted(_HOMES)

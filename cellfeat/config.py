@@ -1,7 +1,7 @@
-"""A YAML or JSON file becomes validated settings; flags override the file, the file overrides the defaults.
+"""The configuration: validated settings from YAML or JSON files.
 
-The sections below are the whole configuration: `Settings` holds one of each. An unknown key is an error that names
-the near one, so a misspelt setting is never silently ignored.
+Command-line flags override files, and files override the defaults. `Settings` has one field for each section below. An
+unknown key is an error that suggests the nearest valid one, so a misspelt setting is never silently ignored.
 """
 
 import json
@@ -18,31 +18,31 @@ from cellfeat.errors import ConfigError, MissingFileError
 from cellfeat.text import near_names
 
 
-def _not_a_truth(value: Any) -> Any:
-    """Refuse yes and no where a number is meant: Python takes true for 1."""
+def _not_bool(value: Any) -> Any:
+    """Refuse yes and no for a number; Python would convert true to 1."""
     if isinstance(value, bool):
         raise ValueError("expected a number")
     return value
 
 
 Limits = tuple[FiniteFloat, FiniteFloat]
-Count = Annotated[int, Field(gt=0), BeforeValidator(_not_a_truth)]
-NotNegative = Annotated[int, Field(ge=0), BeforeValidator(_not_a_truth)]
+Count = Annotated[int, Field(gt=0), BeforeValidator(_not_bool)]
+NotNegative = Annotated[int, Field(ge=0), BeforeValidator(_not_bool)]
 _PositiveFloat = Annotated[FiniteFloat, Field(gt=0)]
 MAX_CONFIG_BYTES = 1_000_000
 
 
 class Section(BaseModel):
-    """A part of the configuration: immutable, no unknown keys."""
+    """A section of the configuration: immutable, without unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
 class IntensitySettings(Section):
-    """How pixel values become ``[0, 1]``: written ``dtype``, ``{range: …}`` or ``{percentile: …}``.
+    """Scaling of pixel values to ``[0, 1]``: ``dtype``, ``{range: …}`` or ``{percentile: …}``.
 
-    ``dtype`` takes the full range of the type; `range` one ``[lo, hi]`` for all channels or one per channel;
-    `percentile` the ``[p, q]`` of each channel, of each image or over the whole data set.
+    ``dtype`` scales by the full range of the pixel type. `range` is one ``[lo, hi]`` for all channels or one per
+    channel. `percentile` is ``[p, q]`` of each channel, computed for each image or over the whole data set (`over`).
     """
 
     range: Limits | list[Limits] | None = None
@@ -71,10 +71,10 @@ class IntensitySettings(Section):
 
 
 class ImagesSettings(Section):
-    """Where the images are, and how their pixels are read.
+    """Where the images are and how they are read.
 
-    `layout` ``auto`` means ``table`` where `LabelsSettings.files` names columns, ``pattern`` where `pattern` is set,
-    and ``folders`` (one folder per class) otherwise.
+    `layout` ``auto`` is ``table`` if `LabelsSettings.files` names columns, ``pattern`` if `pattern` is set, and
+    ``folders`` (one folder per class) otherwise. `allow_outside` allows file names that lead out of `root`.
     """
 
     root: Path = Path("data/images_train")
@@ -87,12 +87,12 @@ class ImagesSettings(Section):
 
 
 class LabelsSettings(Section):
-    """The table of labels, and the names of its columns.
+    """The table of labels and the names of its columns.
 
-    `files` names the columns that hold file names: one column, or one per channel in the order of `images.channels`.
-    Every column that is not named here is kept with the samples and can serve as ``--groups COLUMN``.
-    `unmatched` ``ignore`` leaves out labels without images and keeps images without labels as unlabelled samples;
-    ``listed`` takes the samples of the table and no others. What is left out is named.
+    `files` names the columns with file names: one column, or one per channel in the order of `images.channels`. Every
+    column that is not named here is kept with the samples and can be used for ``--groups COLUMN``. `unmatched`
+    ``ignore`` leaves out labels without images and keeps images without labels as unlabelled samples; ``listed`` uses
+    the samples of the table only. A message names what is left out.
     """
 
     file: Path | None = Path("data/y_train.csv")
@@ -104,7 +104,7 @@ class LabelsSettings(Section):
 
 
 class PreprocessingSettings(Section):
-    """What happens to the pixels before the backbone; ``None`` means: as the weights' own record says."""
+    """Preprocessing of the images for the backbone; ``None`` uses the preprocessing published with the weights."""
 
     input_size: Count | None = None
     crop: Literal["center", "none"] | None = None
@@ -115,10 +115,10 @@ class PreprocessingSettings(Section):
 
 
 class BackboneSettings(Section):
-    """The frozen network; `weights` is the name of a record, a file, or ``default``.
+    """The frozen network. `weights` is the name of published weights, a file, or ``default``.
 
-    `pool` ``norm`` is what the network's own classifier is given; ``raw`` the same before a ConvNeXt's last LayerNorm;
-    ``stages`` the mean and deviation of each channel over the maps of its middle stages.
+    `pool` ``norm`` is the input of the network's own classifier, ``raw`` the same before a ConvNeXt's last LayerNorm,
+    and ``stages`` the mean and standard deviation of each channel over the maps of the middle stages.
     """
 
     name: str = "convnext_base"
@@ -134,7 +134,7 @@ class ExtractionSettings(Section):
     """
 
     output: Path = Path("features/cells.h5")
-    views: Annotated[Literal[1, 4, 8], BeforeValidator(_not_a_truth)] = 1
+    views: Annotated[Literal[1, 4, 8], BeforeValidator(_not_bool)] = 1
     precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "auto"
     device: str = "auto"
     batch_size: Count | Literal["auto"] = "auto"
@@ -147,7 +147,7 @@ class ExtractionSettings(Section):
 
 
 class ComparisonSettings(Section):
-    """Which heads are compared, on which folds, and where the results go."""
+    """Which heads are compared, on which folds, and where the results are written."""
 
     heads: Annotated[list[str], Field(min_length=1)] = ["mlp", "logreg", "lightgbm"]
     folds: Annotated[int, Field(ge=2)] = 5
@@ -176,14 +176,14 @@ class Settings(Section):
 
 
 def load_settings(*files: Path | str, overrides: Mapping[str, Any] | None = None) -> Settings:
-    """Read settings from files, later ones over earlier ones, and `overrides` over all.
+    """Read settings from files. Later files override earlier ones, and `overrides` override all files.
 
     Parameters
     ----------
     *files
         YAML (``.yaml``, ``.yml``) or JSON (``.json``) files.
     overrides
-        Values by dotted key: ``{"extraction.views": 8}``.
+        Values by dotted key, such as ``{"extraction.views": 8}``.
 
     Raises
     ------
@@ -204,12 +204,12 @@ def load_settings(*files: Path | str, overrides: Mapping[str, Any] | None = None
         raise ConfigError(_explain(error, where)) from None
 
 
-# ValueError: JSON's own errors, and numbers of thousands of digits.
+# ValueError: errors of the JSON parser, and numbers with thousands of digits.
 _PARSE_FAULTS = (yaml.YAMLError, ValueError, RecursionError)
 
 
 def read_mapping(file: Path) -> dict[str, Any]:
-    """Read one YAML or JSON file that holds a mapping; nothing in it is executed."""
+    """Read one YAML or JSON file that contains a mapping; nothing in it is executed."""
     text = _read_text(file)
     try:
         value = _load_json(text) if file.suffix == ".json" else _load_yaml(text)
@@ -223,9 +223,9 @@ def read_mapping(file: Path) -> dict[str, Any]:
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:
-    """Split ``"mlp.hidden=512"`` into a dotted key and a value: as YAML, or as it stands where it is none.
+    """Split ``"mlp.hidden=512"`` into a dotted key and a value, which is parsed as YAML.
 
-    A file pattern such as ``{sample_id}.png`` is no YAML, and needs no quotes here.
+    A value that is not valid YAML is kept as text, so a file pattern such as ``{sample_id}.png`` needs no quotes.
 
     Examples
     --------
@@ -244,13 +244,13 @@ def parse_assignment(text: str) -> tuple[str, Any]:
 
 
 class _PlainLoader(yaml.SafeLoader):
-    """Safe YAML without aliases, a few nested ones of which expand to gigabytes, and with every key once."""
+    """Safe YAML without duplicate keys and without aliases, which can expand a small file to gigabytes."""
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         mapping = super().construct_mapping(node, deep)
         if len(mapping) < len(node.value):
             keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-            raise yaml.constructor.ConstructorError(None, None, _told_twice(keys), node.start_mark)
+            raise yaml.constructor.ConstructorError(None, None, _defined_twice(keys), node.start_mark)
         return mapping
 
     def compose_node(self, parent: Any, index: Any) -> Any:
@@ -260,15 +260,15 @@ class _PlainLoader(yaml.SafeLoader):
         return super().compose_node(parent, index)
 
 
-def _told_twice(keys: list[Any]) -> str:
-    return f"{next(key for key in keys if keys.count(key) > 1)!r} stands there twice; keep one"
+def _defined_twice(keys: list[Any]) -> str:
+    return f"{next(key for key in keys if keys.count(key) > 1)!r} is defined twice; keep one"
 
 
 def _load_json(text: str) -> Any:
     def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         mapping = dict(pairs)
         if len(mapping) < len(pairs):
-            raise ValueError(_told_twice([key for key, _ in pairs]))
+            raise ValueError(_defined_twice([key for key, _ in pairs]))
         return mapping
 
     return json.loads(text, object_pairs_hook=unique)
@@ -282,7 +282,7 @@ def _read_text(file: Path) -> str:
     try:
         found = file.stat()
         if not stat.S_ISREG(found.st_mode):
-            raise ConfigError(f"{file}: is no file; expected a YAML or JSON file of settings")
+            raise ConfigError(f"{file}: is not a file; expected a YAML or JSON file of settings")
         if found.st_size > MAX_CONFIG_BYTES:
             raise ConfigError(f"{file}: larger than {MAX_CONFIG_BYTES} bytes; this is not a configuration")
         return file.read_text(encoding="utf-8-sig")
@@ -316,7 +316,7 @@ def _explain_one(problem: Any) -> str:
     if problem["type"] == "extra_forbidden":
         return f"unknown key {'.'.join(location)!r}; {near_names(location[-1], _keys_beside(location))}"
     message = problem["msg"].removeprefix("Value error, ")
-    # Of a setting that may be of several types, pydantic names the one that it tried.
+    # For a setting with several types, pydantic adds the type that it tried.
     keys = [part for part in location if part not in ("int", "str", "float") and not set(part) & set("-[")]
     return f"{'.'.join(keys)}: {message}, got {reprlib.repr(problem['input'])}"
 

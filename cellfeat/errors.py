@@ -1,16 +1,16 @@
-"""Every exception that cellfeat raises on purpose.
+"""The exceptions that cellfeat raises.
 
-Each one is a `CellfeatError`, so that the command line can turn it into one message, and the
-familiar built-in, so that ordinary Python code can catch it without knowing this module.
-A message says what is wrong, where (file and row), what was expected and found, and what to do next.
+Each one is a `CellfeatError`, which the command line shows as one message, and also a built-in exception, which other
+code can catch without importing this module. A message says what is wrong, where (file and row), what was expected and
+found, and what to do next.
 """
 
 
 class CellfeatError(Exception):
-    """Base of every error that a user can mend."""
+    """Base class of all errors that a user can correct."""
 
     def __str__(self) -> str:
-        # KeyError and its kin would print the repr of the message.
+        # KeyError and related exceptions would show the repr of the message.
         return str(self.args[0]) if self.args else ""
 
 
@@ -19,47 +19,47 @@ class ConfigError(CellfeatError, ValueError):
 
 
 class ManifestError(CellfeatError, ValueError):
-    """The table of samples does not fit the images or itself."""
+    """The table of samples is inconsistent, or does not match the images."""
 
 
 class MissingFileError(CellfeatError, FileNotFoundError):
-    """A file that was named does not exist."""
+    """A file does not exist."""
 
 
 class ImageError(CellfeatError, ValueError):
-    """An image cannot be read, or is not what its sample needs."""
+    """An image cannot be read, or does not fit its sample."""
 
 
 class WorkerError(CellfeatError, RuntimeError):
-    """A process that reads images cannot be had."""
+    """A process that reads images cannot be started or has ended."""
 
 
 class UnknownNameError(CellfeatError, LookupError):
-    """A name that no table holds."""
+    """A name is not in a table."""
 
 
 class DuplicateNameError(CellfeatError, ValueError):
-    """A name that a table holds already."""
+    """A name is in a table already."""
 
 
 class MissingExtraError(CellfeatError, ImportError):
-    """A package that only an extra installs."""
+    """A package from an extra of cellfeat is not installed."""
 
 
 class WeightsError(CellfeatError, ValueError):
-    """Weights that cannot be had, or do not fit their network."""
+    """Weights are unavailable, damaged, or do not fit their network."""
 
 
 class BackboneError(CellfeatError, ValueError):
-    """A backbone that cannot do what the settings ask of it."""
+    """A backbone does not support what the settings ask for."""
 
 
 class DeviceError(CellfeatError, RuntimeError):
-    """A device or a precision that this machine does not have."""
+    """A device or precision is unavailable on this machine."""
 
 
 class FeatureFileError(CellfeatError, ValueError):
-    """A feature file, or a part of one, that is not what it should be."""
+    """A feature file, or a part of one, is damaged or inconsistent."""
 
 
 class RecordError(CellfeatError, ValueError):
@@ -67,28 +67,28 @@ class RecordError(CellfeatError, ValueError):
 
 
 class FingerprintError(CellfeatError, ValueError):
-    """Features made by another recipe than the one at hand."""
+    """Features were made with another recipe than the current one."""
 
 
 class WriteError(CellfeatError, OSError):
-    """A file that cannot be written where it is to be."""
+    """A file cannot be written."""
 
 
 class DiskFullError(WriteError):
-    """No room on the disk, or in the quota, for what is to be written."""
+    """The disk or the quota is full."""
 
 
 class BusyError(CellfeatError, RuntimeError):
-    """Another run holds the output."""
+    """Another run is using the output."""
 
 
 class SplitError(CellfeatError, ValueError):
-    """Samples that cannot be split into folds as asked."""
+    """Samples cannot be split into folds as requested."""
 
 
 class HeadError(CellfeatError, ValueError):
-    """A head that cannot be built, fitted or loaded as asked."""
+    """A head cannot be built, fitted or loaded as requested."""
 
 
 class BundleError(CellfeatError, ValueError):
-    """A saved head that is damaged, or of another format."""
+    """A saved head is damaged or has another format."""

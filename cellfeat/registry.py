@@ -1,7 +1,7 @@
-"""A named table of what exists: the base of `BACKBONES` and `HEADS`.
+"""Tables of entries by name: the base of `BACKBONES` and `HEADS`.
 
-An entry is light (strings and numbers): listing a table imports no torch, scikit-learn or lightgbm.
-What an entry builds stands as ``"module:attribute"`` and is imported when it is built.
+Entries contain only strings and numbers, so listing a table does not import torch, scikit-learn or lightgbm. The class
+or function of an entry is given as ``"module:attribute"`` and imported when it is needed.
 """
 
 from collections.abc import Iterator, Mapping
@@ -14,11 +14,11 @@ from cellfeat.text import near_names
 
 
 class Named(Protocol):
-    """Anything that has a name to be found by."""
+    """An entry of a table."""
 
     @property
     def name(self) -> str:
-        """What the entry is found by."""
+        """The key of the entry."""
         ...
 
 
@@ -26,14 +26,14 @@ Entry = TypeVar("Entry", bound=Named)
 
 
 class Registry(Mapping[str, Entry]):
-    """Entries by name, in the order they were added.
+    """Entries by name, in the order in which they were added.
 
     Parameters
     ----------
     kind
-        What an entry is, for messages: ``"head"``.
+        What an entry is, for messages, such as ``"head"``.
     group
-        Entry-point group through which installed packages add entries: each entry point loads to one entry.
+        Entry-point group of installed packages that add entries; each entry point is one entry.
     """
 
     def __init__(self, kind: str, group: str) -> None:
@@ -43,7 +43,13 @@ class Registry(Mapping[str, Entry]):
         self._plugins_loaded = False
 
     def add(self, entry: Entry) -> Entry:
-        """Add `entry`; a name that is taken raises `DuplicateNameError`."""
+        """Add an entry and return it.
+
+        Raises
+        ------
+        DuplicateNameError
+            If an entry of this name exists already.
+        """
         if entry.name in self._entries:
             raise DuplicateNameError(
                 f"a {self._kind} named {entry.name!r} exists already; give the new one another name"
@@ -59,7 +65,7 @@ class Registry(Mapping[str, Entry]):
             raise UnknownNameError(f"no {self._kind} is named {name!r}; {near_names(name, self._entries)}") from None
 
     def __contains__(self, name: object) -> bool:
-        # Mapping's own looks for a KeyError, which an unknown name here does not raise.
+        # Mapping.__contains__ expects a KeyError, which `__getitem__` does not raise.
         self._load_plugins()
         return name in self._entries
 
@@ -80,12 +86,19 @@ class Registry(Mapping[str, Entry]):
 
 
 def import_attribute(path: str, extra: str | None = None) -> Any:
-    """Import ``"package.module:attribute"``.
+    """Import a class or function.
+
+    Parameters
+    ----------
+    path
+        ``"package.module:attribute"``.
+    extra
+        The extra of cellfeat that installs the package, if there is one.
 
     Raises
     ------
     MissingExtraError
-        If the import fails and `extra` says which extra of cellfeat brings the package.
+        If the import fails and there is an extra.
     """
     module, _, attribute = path.partition(":")
     try:

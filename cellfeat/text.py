@@ -1,4 +1,4 @@
-"""Text for people: names from files made safe to show, near names suggested, long lists cut."""
+"""Text for messages: make names from files safe to print, suggest near names, shorten long lists."""
 
 from collections.abc import Iterable
 from difflib import get_close_matches
@@ -7,9 +7,9 @@ LONGEST_NAME = 40
 
 
 def clean_text(text: str) -> str:
-    r"""Escape characters that steer a terminal or hide text: controls, line breaks, reversed writing.
+    r"""Escape characters that control a terminal or hide text: control characters, line breaks, text direction.
 
-    Names of classes, samples and heads come from files, and may hold anything.
+    Names of classes, samples and heads come from files and may contain any characters.
 
     Examples
     --------
@@ -20,23 +20,30 @@ def clean_text(text: str) -> str:
 
 
 def clean_lines(text: str) -> str:
-    """Escape such characters in each line of a message, and keep its line breaks."""
+    """Apply `clean_text` to each line of a message; line breaks are kept."""
     return "\n".join(map(clean_text, text.split("\n")))
 
 
 def shorten(name: str) -> str:
-    """Clean a name, and cut it where it is longer than a table or picture can bear."""
+    """Clean a name and shorten it to `LONGEST_NAME` characters for a table or figure."""
     text = clean_text(name)
     return text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - 1]}…"
 
 
 def shown_names(names: Iterable[str]) -> list[str]:
-    """Clean and cut each name."""
+    """Clean and shorten each name."""
     return [shorten(name) for name in names]
 
 
 def near_names(name: str, valid: Iterable[str]) -> str:
-    """Say which of `valid` may have been meant by `name`: the near ones first, then all.
+    """Suggest valid names for an unknown one: first the similar names, then all.
+
+    Parameters
+    ----------
+    name
+        The unknown name.
+    valid
+        All valid names.
 
     Examples
     --------
@@ -50,12 +57,12 @@ def near_names(name: str, valid: Iterable[str]) -> str:
 
 
 def first_ten(items: Iterable[object]) -> str:
-    """Join the first ten items, and count the rest."""
+    """Join the first ten items and count the others."""
     items = list(items)
     rest = f" … and {len(items) - 10} more" if len(items) > 10 else ""
     return ", ".join(map(str, items[:10])) + rest
 
 
 def first_line(error: Exception) -> str:
-    """What an error of another library says, without its pages of advice."""
+    """The first line of another library's error message, without its further advice."""
     return str(error).strip().split("\n")[0] or type(error).__name__

@@ -19,7 +19,7 @@ def bf16_kernels() -> None:
     import torch
     from torchvision.models.convnext import CNBlockConfig, ConvNeXt
 
-    from cellfeat.backbones.onednn import quantised_convnext
+    from cellfeat.backbones.rewrites.onednn import quantised_convnext
     from cellfeat.errors import BackboneError
 
     try:

@@ -35,11 +35,11 @@ def test_every_shipped_config_is_valid(path: Path) -> None:
     load_settings(path)
 
 
-def test_the_json_config_says_the_same_as_its_yaml() -> None:
+def test_json_config_equals_its_yaml() -> None:
     assert load_settings(CONFIGS / "demo.json") == load_settings(CONFIGS / "demo.yaml")
 
 
-def test_later_files_and_overrides_win_key_by_key(tmp_path: Path) -> None:
+def test_later_files_and_overrides_win(tmp_path: Path) -> None:
     first = write(tmp_path / "a.yaml", "extraction: {views: 8, part_size: 64}\nheads: {mlp: {hidden: 64}}")
     second = write(tmp_path / "b.json", json.dumps({"extraction": {"views": 4}}))
     settings = load_settings(first, second, overrides={"heads.mlp.dropout": 0.1, "extraction.output": "x.h5"})
@@ -63,7 +63,7 @@ MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
 
 
 @pytest.mark.parametrize("mistake", MISTAKES)
-def test_a_mistake_is_named(mistake: str) -> None:
+def test_mistake_in_a_file_is_named(mistake: str) -> None:
     overrides, message = MISTAKES[mistake]
     with pytest.raises(ConfigError, match=message):
         load_settings(overrides=overrides)
@@ -80,13 +80,13 @@ FILES = {
 
 
 @pytest.mark.parametrize("name", FILES)
-def test_a_file_that_is_no_configuration_is_refused(tmp_path: Path, name: str) -> None:
+def test_file_without_a_configuration_is_refused(tmp_path: Path, name: str) -> None:
     file, text, message = FILES[name]
     with pytest.raises(ConfigError, match=message):
         load_settings(write(tmp_path / file, text))
 
 
-def test_a_missing_file_is_named(tmp_path: Path) -> None:
+def test_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(MissingFileError, match=r"none\.yaml does not exist"):
         load_settings(tmp_path / "none.yaml")
 
@@ -104,6 +104,6 @@ def test_assignments_are_read_as_yaml(text: str, expected: tuple[str, Any]) -> N
     assert parse_assignment(text) == expected
 
 
-def test_an_assignment_without_a_value_is_refused() -> None:
+def test_assignment_without_a_value_is_refused() -> None:
     with pytest.raises(ConfigError, match="expected KEY=VALUE"):
         parse_assignment("views")

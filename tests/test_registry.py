@@ -28,12 +28,12 @@ def test_entries_are_found_by_name_in_order(things: Registry[Thing]) -> None:
     assert "svm" not in things
 
 
-def test_an_unknown_name_lists_the_near_and_the_valid_ones(things: Registry[Thing]) -> None:
+def test_unknown_name_lists_near_and_valid_names(things: Registry[Thing]) -> None:
     with pytest.raises(UnknownNameError, match=r"no thing is named 'lihgtgbm'; did you mean 'lightgbm'.*lightgbm, mlp"):
         things["lihgtgbm"]
 
 
-def test_a_duplicate_name_raises(things: Registry[Thing]) -> None:
+def test_duplicate_name_is_refused(things: Registry[Thing]) -> None:
     with pytest.raises(DuplicateNameError, match="'mlp' exists already"):
         things.add(Thing("mlp"))
 
@@ -47,6 +47,6 @@ def test_entry_points_add_entries(monkeypatch: pytest.MonkeyPatch) -> None:
     assert Registry[Thing]("thing", "g")["theirs"] == Thing("theirs")
 
 
-def test_a_missing_extra_says_how_to_install_it() -> None:
+def test_missing_extra_gives_its_install_command() -> None:
     with pytest.raises(MissingExtraError, match=r"pip install 'cellfeat\[ray\]'"):
         import_attribute("no_such_package:thing", extra="ray")

@@ -1,4 +1,4 @@
-"""What a backbone is: an entry of the table, and a network that was loaded."""
+"""The two forms of a backbone: an entry of the table, and a loaded network."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -23,16 +23,16 @@ class LoadedBackbone:
     name
         Its name in the table.
     family
-        The architecture it is a size of: ``convnext``.
+        The architecture that it is a variant of, such as ``convnext``.
     module
         Maps ``(N, 3, H, W)`` float32, normalised by `transform`, to ``(N, embedding_dim)``. It is in eval mode and
-        none of its parameters requires a gradient.
+        its parameters do not require gradients.
     transform
-        The preprocessing that the weights' own record asks for.
+        The preprocessing that was published with the weights.
     embedding_dim
         Length of an embedding.
     weights_name
-        Name of the weights' record, or of the file.
+        Name of the published weights, or of the file.
     weights_digest
         ``"sha256:…"`` of the module's tensors, see `cellfeat.backbones.weights.state_digest`.
     """
@@ -48,29 +48,29 @@ class LoadedBackbone:
 
 @dataclass(frozen=True)
 class Backbone:
-    """An entry of the table: what is known of a network without loading it.
+    """An entry of the table: the properties of a network that are known without loading it.
 
     Attributes
     ----------
     name
-        What ``--backbone`` says.
+        The name for ``--backbone``.
     family
-        The architecture it is a size of.
+        The architecture that it is a variant of.
     embedding_dim
-        Length of an embedding; ``None`` where only the network itself can tell (``timm:<name>``).
+        Length of an embedding; ``None`` where it is known only after loading (``timm:<name>``).
     default_weights
-        Name of the record that ``--weights default`` means.
+        Name of the weights that ``--weights default`` selects.
     build
-        ``"module:function"`` of a function with the parameters of `load`, the entry before them.
+        ``"module:function"`` of a function that takes this entry and the parameters of `load`.
     extra
-        The extra of cellfeat that brings the packages it needs.
+        The extra of cellfeat that installs the required packages.
     min_input_size
-        Side in pixels below which the network has nothing left to pool.
+        Smallest side in pixels at which the network still has something to pool.
     fixed_input_size
-        The only side in pixels that the network accepts, where there is only one.
+        The only side in pixels that the network accepts; ``None`` if it accepts several.
     stages
-        Parts of the network whose maps have strides of 4, 8 and 16 pixels, for `pool` ``stages``; empty where there
-        are none, or only the network itself can tell.
+        Modules whose maps have strides of 4, 8 and 16 pixels, for `pool` ``stages``; empty if there are none, or if
+        they are known only after loading.
     """
 
     name: str
@@ -84,23 +84,21 @@ class Backbone:
     stages: tuple[str, ...] = ()
 
     def load(self, *, weights: str | None, pool: Pool, input_size: int | None) -> LoadedBackbone:
-        """Load the network as it was published; with `weights` ``None`` its numbers are random.
-
-        Random numbers are enough to see its shapes.
+        """Load the published network, without pooling of stages.
 
         Parameters
         ----------
         weights
-            As for `load_backbone`; None for random numbers.
+            As for `load_backbone`; None for random weights, which are enough to see the shapes.
         pool
-            ``norm`` or ``raw``; the stages of a loaded network are pooled by `cellfeat.backbones.pooling`.
+            ``norm`` or ``raw``. `cellfeat.backbones.pooling` pools the stages of a loaded network.
         input_size
             As for `load_backbone`.
 
         Raises
         ------
         MissingExtraError
-            If a package that `extra` brings is not installed.
+            If a package from `extra` is not installed.
         BackboneError
             If the network cannot take `input_size` or has no such `pool`.
         MissingFileError, WeightsError
@@ -112,7 +110,7 @@ class Backbone:
         return loaded
 
     def check_input_size(self, input_size: int | None) -> None:
-        """Raise `BackboneError` where the table knows that the network cannot take `input_size`."""
+        """Raise `BackboneError` if the network is known not to accept `input_size`."""
         if input_size is None:
             return
         if self.fixed_input_size not in (None, input_size):

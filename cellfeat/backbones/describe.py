@@ -1,4 +1,4 @@
-"""What a backbone is made of, layer by layer: ``cellfeat inspect convnext_base``."""
+"""Describe the parts of a backbone, for ``cellfeat inspect convnext_base``."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -26,9 +26,10 @@ class Stage:
     type
         The class of the part.
     n_parameters
-        How many numbers it learned.
+        Number of its parameters.
     output_shape
-        What it gives for one image, ``(1, …)``; ``None`` where the forward does not call it or it gives no tensor.
+        Shape of its output for one image, ``(1, …)``; ``None`` if the forward pass does not call it, or it returns no
+        tensor.
     """
 
     name: str
@@ -39,7 +40,7 @@ class Stage:
 
 @dataclass(frozen=True)
 class Description:
-    """What a backbone is made of; as text, a table."""
+    """Parts and properties of a backbone; converted to text it is a table."""
 
     name: str
     family: str
@@ -64,12 +65,12 @@ class Description:
 
 
 def describe_backbone(name: str) -> Description:
-    """Describe a backbone by name, as it is with its default weights; needs neither them nor a network.
+    """Describe a backbone by name; it needs neither the weights nor a network connection.
 
     Raises
     ------
     UnknownNameError, MissingExtraError
-        See `cellfeat.backbones.registry.load_backbone`.
+        As for `cellfeat.backbones.registry.load_backbone`.
 
     Examples
     --------
@@ -80,12 +81,18 @@ def describe_backbone(name: str) -> Description:
 
 
 def build_untrained(name: str, *, pool: Pool = "norm", input_size: int | None = None) -> LoadedBackbone:
-    """Build a backbone whose numbers are random: enough to see its shapes, useless to embed with."""
+    """Build a backbone with random weights, to see its shapes.
+
+    Parameters
+    ----------
+    name, pool, input_size
+        As for `cellfeat.backbones.registry.load_backbone`.
+    """
     return load_entry(find_backbone(name), weights=None, pool=pool, input_size=input_size)
 
 
 def describe_loaded(loaded: LoadedBackbone) -> Description:
-    """Describe a backbone by one forward of a black image through it."""
+    """Describe a loaded backbone, by one forward pass of a black image."""
     return Description(
         name=loaded.name,
         family=loaded.family,
@@ -105,7 +112,7 @@ def _stages(loaded: LoadedBackbone) -> Iterator[Stage]:
 
 
 def _parts(module: nn.Module) -> Iterator[tuple[str, nn.Module]]:
-    """The top-level parts; what torchvision keeps together as `features` is opened."""
+    """The top-level parts, and the parts of `features` in its place."""
     for name, part in module.named_children():
         if name == "features":
             yield from ((f"{name}.{inner}", child) for inner, child in part.named_children())

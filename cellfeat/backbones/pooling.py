@@ -1,8 +1,8 @@
-"""Embeddings from the middle of a network: mean and deviation of each channel over the maps of several stages.
+"""Embeddings from the middle of a network: mean and standard deviation of each channel at several stages.
 
-What tells cells apart is texture as much as shape, and a classifier of everyday things has thrown most of it away by
-its last layer: on real cells the stages at strides 4, 8 and 16 are worth many points more than what the network's own
-classifier is given (``docs/results.md``). Nothing behind the last of these stages is computed.
+Cells differ in texture as much as in shape, and the last layers of a classifier of everyday objects discard most of the
+texture. On real cells the stages at strides 4, 8 and 16 score many points higher than the input of the network's own
+classifier (``docs/results.md``). The layers after the last of these stages are not computed.
 """
 
 import copy
@@ -19,14 +19,14 @@ FIRST_STRIDE, LAST_STRIDE = 4, 16
 
 
 class StagePooled(nn.Module):
-    """A network that gives, of each channel of each stage's map, the mean and then the standard deviation.
+    """A network that returns the mean and standard deviation of each channel of the maps of its stages.
 
     Parameters
     ----------
     network
-        Maps ``(N, 3, H, W)`` to anything; nothing behind the last stage is needed of it.
+        Takes ``(N, 3, H, W)``; its own output is not used.
     stages
-        Names of submodules that give ``(N, C, h, w)``, in the order in which they run.
+        Names of submodules that return ``(N, C, h, w)``, in the order in which they run.
     """
 
     def __init__(self, network: nn.Module, stages: tuple[str, ...]) -> None:
@@ -35,7 +35,7 @@ class StagePooled(nn.Module):
         self.stages = stages
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Map ``(N, 3, H, W)`` to ``(N, embedding_dim)``: stage by stage, the means and then the deviations."""
+        """Map ``(N, 3, H, W)`` to ``(N, embedding_dim)``: stage by stage, means before deviations."""
         pooled: list[torch.Tensor] = []
 
         def pool(_stage: nn.Module, _inputs: object, maps: torch.Tensor) -> None:
@@ -50,7 +50,7 @@ class StagePooled(nn.Module):
 
 def mean_and_deviation(maps: torch.Tensor) -> torch.Tensor:
     """Mean and standard deviation over the area: ``(N, C, h, w)`` to ``(N, 2 * C)`` float32."""
-    # torch.var_mean does both, and takes ten times as long in channels-last layout on a CPU.
+    # torch.var_mean computes both, but takes ten times as long in channels-last layout on a CPU.
     values = maps.float()
     mean = values.mean(dim=(2, 3), keepdim=True)
     deviation = (values - mean).square_().mean(dim=(2, 3)).sqrt_()
@@ -58,40 +58,40 @@ def mean_and_deviation(maps: torch.Tensor) -> torch.Tensor:
 
 
 def pooled_by_stage(entry: Backbone, loaded: LoadedBackbone) -> LoadedBackbone:
-    """Embed by the stages of a loaded network at strides 4, 8 and 16; what lies behind them is cut off.
+    """Make a network that embeds by the stages at strides 4, 8 and 16; later layers are removed.
 
     Parameters
     ----------
     entry
-        Its entry in the table, which names the stages; of a model of timm the model itself does.
+        The entry in the table, which names the stages; a model of timm names its own.
     loaded
-        The network, which is left as it is.
+        The loaded network; it is not changed.
 
     Raises
     ------
     BackboneError
-        If its stages are not known, or do not give maps.
+        If the stages are unknown or do not return maps.
     """
-    stages = entry.stages or _told_by_timm(loaded.module)
+    stages = entry.stages or _stages_of_timm(loaded.module)
     if not stages:
         raise BackboneError(
-            f"{entry.name}: pool stages takes the maps of a convolutional network's stages, and those of this network "
-            f"are not known; use pool norm, or convnext_base, a resnet, densenet, regnet or efficientnet"
+            f"{entry.name}: pool stages needs the maps of a convolutional network's stages, which are unknown for this "
+            f"network; use pool norm, or convnext_base, a resnet, densenet, regnet or efficientnet"
         )
     network = copy.deepcopy(loaded.module)
-    _cut_behind(network, stages[-1])
+    _cut_after(network, stages[-1])
     module = StagePooled(network, stages).eval().requires_grad_(False)
     return replace(loaded, module=module, embedding_dim=_embedding_dim(entry.name, module, loaded.transform.input_size))
 
 
-def _told_by_timm(module: nn.Module) -> tuple[str, ...]:
-    told = getattr(module, "feature_info", None) or ()
-    within = [stage for stage in told if FIRST_STRIDE <= stage["reduction"] <= LAST_STRIDE]
+def _stages_of_timm(module: nn.Module) -> tuple[str, ...]:
+    stages = getattr(module, "feature_info", None) or ()
+    within = [stage for stage in stages if FIRST_STRIDE <= stage["reduction"] <= LAST_STRIDE]
     return tuple(dict.fromkeys(stage["module"] for stage in within))
 
 
-def _cut_behind(network: nn.Module, last: str) -> None:
-    """Let every part that would run after the part `last` do nothing."""
+def _cut_after(network: nn.Module, last: str) -> None:
+    """Remove every module that would run after the module `last`, or replace it by the identity."""
     parent, path = network, last.split(".")
     for name in path:
         names = [child for child, _ in parent.named_children()]

@@ -1,4 +1,4 @@
-"""Any model of timm as ``timm:<name>``, and efficientnet_lite0, whose weights come as a package."""
+"""Load models of timm, and EfficientNet-Lite0, whose weights are installed as a package."""
 
 from difflib import get_close_matches
 from math import floor
@@ -26,7 +26,15 @@ _LITE0_DIGEST = "sha256:579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49
 
 
 def load_timm(backbone: Backbone, *, weights: str | None, pool: Pool, input_size: int | None) -> LoadedBackbone:
-    """Load a model of timm; see `cellfeat.backbones.registry.load_backbone`."""
+    """Load a model of timm.
+
+    Parameters
+    ----------
+    backbone
+        An entry named ``timm:<name>``.
+    weights, pool, input_size
+        As for `cellfeat.backbones.registry.load_backbone`; weights None are random.
+    """
     _check_pool(backbone, pool)
     name = backbone.name.removeprefix(TIMM_PREFIX)
     _check_name(name)
@@ -42,7 +50,15 @@ def load_timm(backbone: Backbone, *, weights: str | None, pool: Pool, input_size
 def load_efficientnet_lite0(
     backbone: Backbone, *, weights: str | None, pool: Pool, input_size: int | None
 ) -> LoadedBackbone:
-    """Load EfficientNet-Lite0, the network that needs no download; see `cellfeat.backbones.registry.load_backbone`."""
+    """Load EfficientNet-Lite0, the network that needs no download.
+
+    Parameters
+    ----------
+    backbone
+        Its entry.
+    weights, pool, input_size
+        As for `cellfeat.backbones.registry.load_backbone`; weights None are random.
+    """
     _check_pool(backbone, pool)
     module = _untrained(_LITE0_ARCHITECTURE)
     if weights is None:
@@ -55,14 +71,23 @@ def load_efficientnet_lite0(
 
 
 def in_order_of(module: nn.Module, state: State, *, source: str) -> State:
-    """Name the tensors of a state as a module does, which has the same layers in the same order.
+    """Rename the tensors of a state to those of a module that has the same layers in the same order.
 
-    The two last ones, of the classifier, which the module lacks, are left out.
+    The last two tensors belong to the classifier, which the module lacks, and are dropped.
+
+    Parameters
+    ----------
+    module
+        The network without its classifier.
+    state
+        The tensors in the order of the layers.
+    source
+        Where the state was read from, for messages.
 
     Raises
     ------
     WeightsError
-        If the numbers of tensors differ; `load_state` then holds each one's shape against the module's.
+        If the numbers of tensors differ. `load_state` checks their shapes later.
     """
     names, tensors = list(module.state_dict()), list(state.values())[:-2]
     if len(names) != len(tensors):
@@ -71,7 +96,7 @@ def in_order_of(module: nn.Module, state: State, *, source: str) -> State:
 
 
 def _is_lite0_file(path: Path) -> bool:
-    """Whether a file is the package's own checkpoint, under whatever name: its tensors bear other names than timm's."""
+    """Whether a file is a copy of the package's checkpoint, whose tensors have other names than timm's."""
     return path.is_file() and digest_file(path) == _LITE0_DIGEST
 
 
@@ -99,7 +124,7 @@ def _loaded(backbone: Backbone, module: nn.Module, weights_name: str, input_size
 
 
 def _embedding_dim(module: Any) -> int:
-    """What the last layer is given: some models widen their features just before it."""
+    """Number of inputs of the last layer: some models widen their features just before it."""
     return int(getattr(module, "head_hidden_size", None) or module.num_features)
 
 
@@ -130,11 +155,11 @@ def _untrained(name: str) -> nn.Module:
 def _pretrained(name: str) -> nn.Module:
     try:
         module: nn.Module = timm.create_model(name, pretrained=True, num_classes=0)
-    except (OSError, RuntimeError) as error:  # no network, no such file, no room; no weights, or damaged ones
+    except (OSError, RuntimeError) as error:  # no network, file or disk space; no weights, or damaged ones
         raise WeightsError(
-            f"{TIMM_PREFIX}{name}: its weights, {_home(name)}, cannot be had ({first_line(error)}). Fetch them "
-            f"elsewhere and give the file with --weights FILE; --backbone efficientnet_lite0 needs no network. The hub "
-            f"tries again for most of a minute: where there is no network, HF_HUB_OFFLINE=1 saves the wait"
+            f"{TIMM_PREFIX}{name}: its weights, {_home(name)}, are unavailable ({first_line(error)}). Download "
+            f"them elsewhere and give the file with --weights FILE; --backbone efficientnet_lite0 needs no download. "
+            f"The hub retries for most of a minute: without a network, HF_HUB_OFFLINE=1 avoids the wait"
         ) from None
     return module
 
@@ -157,8 +182,8 @@ def _record(module: nn.Module) -> dict[str, Any]:
 def _load_file(module: nn.Module, weights: str, backbone: Backbone) -> str:
     if not is_weights_file(weights):
         raise WeightsError(
-            f"{backbone.name}: no file of weights is named {weights!r}; expected default or a file. timm's own weights "
-            f"are chosen by the model's name: timm:resnet50.a1_in1k"
+            f"{backbone.name}: no weights file is named {weights!r}; expected default or a file. The weights of timm "
+            f"are selected by the model's name: timm:resnet50.a1_in1k"
         )
     path = Path(weights)
     load_state(module, read_state(path), source=f"{backbone.name}: {path.name}", ignored=_classifiers(module))
@@ -200,6 +225,5 @@ def _check_config(backbone: Backbone, config: dict[str, Any]) -> None:
         )
     if config["crop_mode"] not in ("center", "squash"):
         raise BackboneError(
-            f"{backbone.name}: its record asks for crop mode {config['crop_mode']!r}; only center and squash are "
-            f"supported"
+            f"{backbone.name}: was trained with crop mode {config['crop_mode']!r}; only center and squash are supported"
         )

@@ -1,4 +1,4 @@
-"""ConvNeXt and the rest of torchvision, cut before the last linear layer of their classifier."""
+"""Load networks of torchvision, cut before the last linear layer of their classifier."""
 
 import re
 from dataclasses import dataclass
@@ -26,8 +26,8 @@ from cellfeat.config import PreprocessingSettings
 from cellfeat.errors import BackboneError, WeightsError
 from cellfeat.text import near_names
 
-# The networks of torchvision's weights map the input to another normalisation first; auxiliary classifiers are for
-# training only.
+# With torchvision's weights these networks convert the input to another normalisation first. Auxiliary classifiers are
+# used in training only.
 _INCEPTION_OPTIONS = {"aux_logits": False, "transform_input": True, "init_weights": False}
 _AUXILIARY_PARTS = {"googlenet": ("aux1", "aux2"), "inception": ("AuxLogits",)}
 _POSITIONS = "encoder.pos_embedding"
@@ -36,7 +36,10 @@ _OLD_DENSENET_NAME = re.compile(r"^(.*denselayer\d+\.(?:norm|relu|conv))\.([12]\
 
 @dataclass(frozen=True)
 class _Source:
-    """Where a network's numbers come from: a record, a file (with the record that it falls under), or chance."""
+    """Where the weights of a network come from: published weights, a file, or random numbers.
+
+    `record` gives the preprocessing; `state` is None for random numbers.
+    """
 
     record: WeightsEnum
     name: str
@@ -44,7 +47,15 @@ class _Source:
 
 
 def load_torchvision(backbone: Backbone, *, weights: str | None, pool: Pool, input_size: int | None) -> LoadedBackbone:
-    """Load a network of torchvision; see `cellfeat.backbones.registry.load_backbone`."""
+    """Load a network of torchvision.
+
+    Parameters
+    ----------
+    backbone
+        Its entry.
+    weights, pool, input_size
+        As for `cellfeat.backbones.registry.load_backbone`; weights None are random.
+    """
     _check_pool(backbone, pool)
     source = _find_source(backbone, weights)
     transform = _transform(source.record, input_size or _trained_size(backbone, source))
@@ -67,10 +78,22 @@ def load_torchvision(backbone: Backbone, *, weights: str | None, pool: Pool, inp
 
 
 def cut(module: nn.Module, *, pool: Pool = "norm") -> list[str]:
-    """Cut a classifier of torchvision so that it gives its embedding; say which parts are gone.
+    """Cut a classifier of torchvision so that it returns its embedding.
 
     The last linear layer, and for `pool` ``raw`` the LayerNorm before it, becomes the identity. SqueezeNet has no
-    linear layer: its embedding is what its last convolution is given, averaged over the image.
+    linear layer: its embedding is the input of its last convolution, averaged over the image.
+
+    Parameters
+    ----------
+    module
+        The classifier; it is changed in place.
+    pool
+        ``norm``, or ``raw`` for a ConvNeXt.
+
+    Returns
+    -------
+    list of str
+        Names of the parts that were removed.
     """
     if isinstance(module, models.SqueezeNet):
         module.classifier = nn.AdaptiveAvgPool2d(1)
@@ -112,11 +135,11 @@ def _named_record(backbone: Backbone, name: str, records: list[WeightsEnum]) -> 
         if record.name == name:
             return record
     valid = ["default", *(record.name for record in records)]
-    raise WeightsError(f"{backbone.name}: no weights are named {name!r}, and no file is; {near_names(name, valid)}")
+    raise WeightsError(f"{backbone.name}: no weights and no file are named {name!r}; {near_names(name, valid)}")
 
 
 def _source_of_file(path: Path, records: list[WeightsEnum], default: WeightsEnum) -> _Source:
-    """A file that bears the name of a record's is held to be that record, if its digest is right."""
+    """The source for a file; a file named like published weights must also have their digest."""
     state = read_state(path)
     for record in records:
         if path.name == record.url.rsplit("/", 1)[-1]:
@@ -150,7 +173,7 @@ def _build(backbone: Backbone, input_size: int) -> nn.Module:
 
 
 def _renamed(backbone: Backbone, state: State, input_size: int) -> State:
-    """The state as today's module of this family names and shapes it."""
+    """The state with the names and shapes of the current module of this family."""
     if backbone.family == "densenet":
         return {_OLD_DENSENET_NAME.sub(r"\1\2", name): tensor for name, tensor in state.items()}
     if backbone.family == "vit" and _n_positions_per_side(state) is not None:
@@ -159,7 +182,7 @@ def _renamed(backbone: Backbone, state: State, input_size: int) -> State:
 
 
 def _trained_size(backbone: Backbone, source: _Source) -> int | None:
-    """Side in pixels that a vision transformer's position embeddings were trained for; ``None`` for all others."""
+    """Side in pixels at which a vision transformer's position embeddings were trained; ``None`` for other networks."""
     if backbone.family != "vit" or source.state is None:
         return None
     n_positions = _n_positions_per_side(source.state)
@@ -167,7 +190,7 @@ def _trained_size(backbone: Backbone, source: _Source) -> int | None:
 
 
 def _n_positions_per_side(state: State) -> int | None:
-    """``None`` where the positions are not those of a square and one class token: loading then says what is wrong."""
+    """``None`` if the positions are not those of a square and one class token; loading then gives the error."""
     positions = state.get(_POSITIONS)
     if positions is None or positions.ndim != 3:
         return None

@@ -1,6 +1,6 @@
-"""Resize, crop and normalise as the weights' own record says.
+"""Resize, crop and normalise images as published with the weights.
 
-The steps are torchvision's own, on float tensors, so that what comes out equals the preset of the weights.
+The steps are torchvision's functions on float tensors, so the result equals that of the weights' preset.
 """
 
 from dataclasses import asdict, dataclass, replace
@@ -17,25 +17,25 @@ Triple = tuple[float, float, float]
 
 @dataclass(frozen=True)
 class Transform:
-    """From images of any shape to the normalised squares that a backbone was trained on.
+    """Turns images of any shape into the squares that a backbone was trained on, and knows how to normalise them.
 
     Attributes
     ----------
     resize
         Length in pixels that the shorter side of an image is scaled to before the crop.
     crop
-        Side in pixels of the central crop. ``None``, together with `resize`: the whole image is kept, scaled so that
+        Side in pixels of the central crop. If `resize` and `crop` are ``None``, the whole image is kept, scaled so that
         its longer side is `input_size`, and padded with zeros (black) to a square.
     input_size
-        Side in pixels of the square that comes out.
+        Side in pixels of the resulting square.
     interpolation
-        ``nearest``, ``bilinear`` or ``bicubic``. As in the preset, ``bicubic`` can overshoot the range of its input.
+        ``nearest``, ``bilinear`` or ``bicubic``. As in the preset, ``bicubic`` can exceed the range of its input.
     mean, std
-        Of the three channels, for values 0 to 1.
+        Mean and standard deviation of the three channels, for values 0 to 1.
     antialias
-        Whether an image is low-passed before it shrinks.
+        Whether an image is low-pass filtered before it is scaled down.
     squash
-        Whether both sides are scaled to `resize`, whatever the image's aspect.
+        Whether both sides are scaled to `resize`, whatever the aspect ratio of the image.
     """
 
     resize: int | None
@@ -48,9 +48,9 @@ class Transform:
     squash: bool = False
 
     def adapted(self, settings: PreprocessingSettings) -> "Transform":
-        """Change what the settings name; all else stays as the record says.
+        """Apply the given settings; everything else stays as published with the weights.
 
-        An `input_size` keeps the record's ratio of resize to crop.
+        A new `input_size` keeps the ratio of resize to crop.
         """
         adapted = self._sized(settings.input_size or self.input_size)
         if settings.crop == "none":
@@ -65,7 +65,7 @@ class Transform:
         return replace(self, resize=resize, crop=input_size, input_size=input_size)
 
     def square(self, x: torch.Tensor) -> torch.Tensor:
-        """Make images ``(N, C, H, W)``, float of 0 to 1, square: ``(N, C, input_size, input_size)``."""
+        """Make float images from 0 to 1 square: ``(N, C, H, W)`` to ``(N, C, input_size, input_size)``."""
         if self.crop is None or self.resize is None:
             return self._padded(x)
         sides = [self.resize, self.resize] if self.squash else [self.resize]
@@ -86,11 +86,6 @@ class Transform:
         mean, std = (torch.tensor(values, device=device)[:, None, None] for values in (self.mean, self.std))
         return mean, std
 
-    def normalised(self, x: torch.Tensor) -> torch.Tensor:
-        """Subtract the mean and divide by the standard deviation: ``(N, 3, S, S)`` to the same."""
-        mean, std = self.moments(x.device)
-        return (x - mean) / std
-
     def record(self) -> dict[str, Any]:
-        """Everything that decides the numbers, as plain JSON values."""
+        """Everything that affects the result, as plain JSON values."""
         return asdict(self) | {"mean": list(self.mean), "std": list(self.std)}

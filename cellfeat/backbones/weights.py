@@ -1,4 +1,4 @@
-"""Weights: fetched once, read without executing code, checked, and fitted into a network."""
+"""Download weights once, read them without executing code, check them, and load them into a network."""
 
 import pickle
 import re
@@ -26,12 +26,12 @@ State = Mapping[str, torch.Tensor]
 
 SUFFIXES = {".pth", ".pt", ".bin", ".safetensors"}
 SILENCE_SECONDS = 30.0
-"""How long a download waits for a server that says nothing; torch itself would wait for ever."""
+"""How long a download waits for a silent server; torch itself would wait forever."""
 _NAMED_DIGEST = re.compile(r"-([0-9a-f]{8,64})\.")
-"""torch.hub's convention: a file's name ends in the first digits of its sha256."""
+"""The convention of torch.hub: a file name ends in the first digits of the file's sha256."""
 _WRAPPERS = ("module.", "backbone.", "model.", "_orig_mod.")
-"""What training frameworks put before every name."""
-# What damaged files make torch's reader raise, beside UnpicklingError: whatever its parsing trips over.
+"""Prefixes that training frameworks add to every name."""
+# Errors that torch's reader raises for damaged files, in addition to UnpicklingError.
 _PICKLE_FAULTS = (
     ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError, OSError, RuntimeError,
     TypeError, ValueError, struct.error,
@@ -42,7 +42,7 @@ _CODE = re.compile(r"GLOBAL (\S+)")
 def state_digest(module: torch.nn.Module) -> str:
     """sha256 over a module's tensors in the order of their names: names, types, shapes and values.
 
-    Where the tensors lie (device, memory layout) does not change it.
+    Device and memory layout do not change it.
     """
     return digest_bytes(*_chunks(module.state_dict()))
 
@@ -55,7 +55,7 @@ def _chunks(state: State) -> Iterator[bytes | memoryview]:
 
 
 def is_weights_file(weights: str) -> bool:
-    """Whether ``--weights`` means a file rather than the name of a record."""
+    """Whether ``--weights`` is a file rather than the name of published weights."""
     return Path(weights).is_file() or Path(weights).suffix in SUFFIXES
 
 
@@ -67,18 +67,18 @@ def read_state(path: Path) -> dict[str, torch.Tensor]:
     MissingFileError
         If the file does not exist.
     WeightsError
-        If it is damaged, holds anything but tensors by name, or would have to run code to be read.
+        If it is damaged, contains anything but tensors by name, or reading it would run code.
     """
     if not path.is_file():
-        raise MissingFileError(f"{path}: there is no such file of weights; look at --weights")
+        raise MissingFileError(f"{path}: this weights file does not exist; check --weights")
     state = _read_safetensors(path) if path.suffix == ".safetensors" else _read_pickled(path)
     if not isinstance(state, dict):
         raise WeightsError(f"{path}: expected a state dict (tensors by name), got {type(state).__name__}")
     others = [key for key, value in state.items() if not (isinstance(key, str) and isinstance(value, torch.Tensor))]
     if others:
         raise WeightsError(
-            f"{path}: expected a state dict (tensors by name), got other things under {first_ten(others)}; "
-            f"if the weights stand under one of these, save that part alone"
+            f"{path}: expected a state dict (tensors by name), got other values under {first_ten(others)}; "
+            f"if one of these contains the weights, save that part alone"
         )
     return state
 
@@ -93,14 +93,14 @@ def _read_safetensors(path: Path) -> Any:
 def _read_pickled(path: Path) -> Any:
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # torch's advice to its caller, beside the error that follows
+            warnings.simplefilter("ignore")  # torch also warns its caller about the error that follows
             return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         code = _CODE.search(str(error))
         if code is None:
             raise WeightsError(f"{path}: damaged, or not a file that torch.save wrote") from None
         raise WeightsError(
-            f"{path}: refused, because reading it would run code that it holds ({code[1]}). Save the weights alone, "
+            f"{path}: refused, because reading it would run code in it ({code[1]}). Save the weights alone, "
             f"torch.save(model.state_dict(), FILE), or as safetensors"
         ) from None
     except _PICKLE_FAULTS as error:
@@ -122,12 +122,13 @@ def check_named_digest(path: Path) -> None:
     if not got.startswith(expected):
         raise WeightsError(
             f"{path}: damaged, or another file under this name: expected a sha256 that begins with {expected}, "
-            f"got {got[: len(expected)]}; delete it and fetch it again"
+            f"got {got[: len(expected)]}. Weights of your own need another file name; "
+            f"a download can be deleted and repeated"
         )
 
 
 def named_digest(name: str) -> str | None:
-    """First digits of the sha256 that a file's name promises, if it does.
+    """First digits of the sha256 in a file's name; ``None`` if it has none.
 
     Examples
     --------
@@ -139,12 +140,12 @@ def named_digest(name: str) -> str | None:
 
 
 def fetch(url: str) -> Path:
-    """Fetch a file into torch's cache, unless it is there, and compare it with the digest in its name.
+    """Download a file into torch's cache, unless it is there, and compare it with the digest in its name.
 
     Raises
     ------
     WeightsError
-        If there is no network, no such file or no room for it, or what came is not what the name promises.
+        If there is no network, file or disk space, or the file does not match the digest in its name.
     """
     path = Path(torch.hub.get_dir()) / "checkpoints" / url.rsplit("/", 1)[-1]
     if not path.exists():
@@ -162,15 +163,15 @@ def _download(url: str, path: Path) -> None:
         raise WeightsError(_no_download(url, path, f"the server says {error.code} {error.reason}")) from None
     except (OSError, HTTPException) as error:
         raise WeightsError(_no_download(url, path, first_line(error))) from None
-    except RuntimeError as error:  # torch's word for a wrong digest: cut off, or another file
-        raise WeightsError(_no_download(url, path, f"what came is damaged: {first_line(error)}")) from None
+    except RuntimeError as error:  # torch's error for a wrong digest: truncated, or another file
+        raise WeightsError(_no_download(url, path, f"the download is damaged: {first_line(error)}")) from None
 
 
 def _no_download(url: str, path: Path, reason: str) -> str:
     return (
-        f"{url}: cannot be downloaded ({reason}). Fetch it elsewhere and put it into {path.parent} as {path.name} "
+        f"{url}: cannot be downloaded ({reason}). Download it elsewhere and put it into {path.parent} as {path.name} "
         f"(its sha256 begins with {named_digest(path.name)}), or give a file with --weights FILE; "
-        f"--backbone efficientnet_lite0 needs no network"
+        f"--backbone efficientnet_lite0 needs no download"
     )
 
 
@@ -185,51 +186,60 @@ def _silence_limit(seconds: float) -> Iterator[None]:
 
 
 def load_state(module: torch.nn.Module, state: State, *, source: str, ignored: Collection[str] = ()) -> None:
-    """Load a state dict into a module whose every tensor it must hold.
+    """Load a state dict into a module; the state must contain every tensor of the module.
 
     Parameters
     ----------
+    module
+        The network, which is changed in place.
+    state
+        Tensors by name.
     source
-        What the state was read from, for messages.
+        Where the state was read from, for messages.
     ignored
-        Names of parts, such as ``classifier.2``, that the state may hold and the module lacks.
+        Names of parts, such as ``classifier.2``, that the state may contain although the module lacks them.
 
     Raises
     ------
     WeightsError
         If names are missing or not expected, shapes differ, or a value is not finite.
     """
-    kept = {
-        name: tensor for name, tensor in state.items() if not name.startswith(tuple(f"{part}." for part in ignored))
-    }
+    prefixes = tuple(f"{part}." for part in ignored)
+    kept = {name: tensor for name, tensor in state.items() if not name.startswith(prefixes)}
     own = module.state_dict()
-    misshapen = [name for name in kept if name in own and own[name].shape != kept[name].shape]
-    fitting = OrderedDict((name, tensor) for name, tensor in kept.items() if name not in misshapen)
-    # Versions, by which modules read the names of older files; a file without them gets the root's, which mnasnet asks.
-    versions = {"": own._metadata[""], **getattr(state, "_metadata", {})}  # type: ignore[attr-defined]
-    fitting._metadata = versions  # type: ignore[attr-defined]
-    result = module.load_state_dict(fitting, strict=False)
+    misshapen = {
+        name: f"{name}: expected {tuple(own[name].shape)}, got {tuple(tensor.shape)}"
+        for name, tensor in kept.items()
+        if name in own and own[name].shape != tensor.shape
+    }
+    missing, unexpected = _load_fitting(module, state, [name for name in kept if name not in misshapen])
     problems = {
-        "missing": [name for name in result.missing_keys if name not in misshapen],
-        "not expected": result.unexpected_keys,
-        "of another shape": [f"{name}: expected {_shape(own[name])}, got {_shape(kept[name])}" for name in misshapen],
+        "missing": [name for name in missing if name not in misshapen],
+        "not expected": unexpected,
+        "of another shape": list(misshapen.values()),
     }
     if any(problems.values()):
-        told = "; ".join(f"{len(names)} {what} ({first_ten(names)})" for what, names in problems.items() if names)
-        raise WeightsError(f"{source}: these weights do not fit: {told}{_wrapper_hint(state)}")
+        listed = "; ".join(f"{len(names)} {what} ({first_ten(names)})" for what, names in problems.items() if names)
+        raise WeightsError(f"{source}: these weights do not fit: {listed}{_wrapper_hint(state)}")
     _check_finite(module, source)
 
 
-def _shape(tensor: torch.Tensor) -> tuple[int, ...]:
-    return tuple(tensor.shape)
+def _load_fitting(module: torch.nn.Module, state: State, names: Iterable[str]) -> tuple[list[str], list[str]]:
+    """Load tensors of the right shapes; return the names that are missing and those that are not expected."""
+    fitting = OrderedDict((name, state[name]) for name in names)
+    # Versions tell a module how older files named its tensors. Files without them get the root's, which mnasnet needs.
+    root = module.state_dict()._metadata[""]  # type: ignore[attr-defined]
+    fitting._metadata = {"": root, **getattr(state, "_metadata", {})}  # type: ignore[attr-defined]
+    result = module.load_state_dict(fitting, strict=False)
+    return result.missing_keys, result.unexpected_keys
 
 
 def _wrapper_hint(names: Iterable[str]) -> str:
     names = list(names)
     for wrapper in _WRAPPERS:
         if names and all(name.startswith(wrapper) for name in names):
-            return f". Every name begins with {wrapper!r}: save the network inside that, or strip it from the names"
-    return ". Expected a state dict of this very network"
+            return f". Every name begins with {wrapper!r}: save the network inside, or remove it from the names"
+    return ". Expected a state dict of exactly this network"
 
 
 def _check_finite(module: torch.nn.Module, source: str) -> None:

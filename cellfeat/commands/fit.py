@@ -67,7 +67,7 @@ def fit_and_save(
     from cellfeat.commands.progress import ProgressObserver
     from cellfeat.evaluation.fit import fit
     from cellfeat.extraction.store import load_features
-    from cellfeat.heads.bundle import check_bundle_folder, save_bundle
+    from cellfeat.heads.bundle_files import check_bundle_folder, save_bundle
     from cellfeat.reporting.files import write_head_report
 
     check_bundle_folder(folder)

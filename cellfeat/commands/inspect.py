@@ -14,7 +14,8 @@ def command(target: str) -> None:
     """Say what TARGET holds: a feature file, a saved head, or a backbone by name."""
     path = Path(target)
     if path.is_dir():
-        from cellfeat.heads.bundle import describe_bundle, load_bundle
+        from cellfeat.heads.bundle import describe_bundle
+        from cellfeat.heads.bundle_files import load_bundle
 
         click.echo(clean_lines(describe_bundle(load_bundle(path))))
     elif path.is_file():

@@ -48,7 +48,7 @@ def command(
     """
     from cellfeat.evaluation.saved_heads.predict import predict
     from cellfeat.extraction.store import load_features
-    from cellfeat.heads.bundle import load_bundle
+    from cellfeat.heads.bundle_files import load_bundle
     from cellfeat.reporting.csv_table import save_predictions
 
     check_source(features, images)

@@ -53,7 +53,7 @@ def command(
     """
     from cellfeat.evaluation.saved_heads.held_out import score_held_out
     from cellfeat.extraction.store import load_features
-    from cellfeat.heads.bundle import load_bundle
+    from cellfeat.heads.bundle_files import load_bundle
     from cellfeat.reporting.files import check_held_out_folder, write_held_out
 
     check_source(features, images)

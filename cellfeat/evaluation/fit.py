@@ -19,7 +19,7 @@ from cellfeat.evaluation.tuning.tuner import Tuner
 from cellfeat.extraction.store import Features
 from cellfeat.heads.bundle import Bundle
 from cellfeat.heads.registry import head_inputs
-from cellfeat.heads.training_digests import SeenSamples
+from cellfeat.heads.training_digests import TrainingDigests
 from cellfeat.provenance import utc_now, versions
 
 
@@ -104,7 +104,7 @@ def _fit_all(task: Task, features: Features, result: HeadResult, settings: HeadS
         provenance=dict(features.provenance) | {"fitted": fitted},
         temperature=result.scores.calibration.temperature,
         class_scores=result.class_scores,
-        seen=SeenSamples.of(features.samples.digests[task.rows]),
+        training_digests=TrainingDigests.of(features.samples.digests[task.rows]),
         n_views=task.embeddings.shape[1],
         embedding_dim=task.embeddings.shape[2],
     )

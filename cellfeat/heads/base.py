@@ -1,4 +1,4 @@
-"""What every head has in common: labels, checks of the input, and the state that a bundle saves."""
+"""The base class of all heads: labels, checks of the input, and the state that a bundle saves."""
 
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -21,32 +21,39 @@ ClassWeight = dict[Any, float] | str | None
 
 
 class HeadClassifier(ClassifierMixin, BaseEstimator, ABC):
-    """A scikit-learn classifier whose learned part can be taken out and put back as arrays and text.
+    """A scikit-learn classifier whose learned part can be saved and restored as arrays and text.
 
-    A head fills in four methods: `_fit` and `_probabilities` do the work on checked float32 rows and class numbers,
-    `_get_fitted` and `_set_fitted` give and take what `_fit` learned.
+    A head implements four methods: `_fit` and `_probabilities` work on checked float32 rows and class numbers;
+    `_get_fitted` and `_set_fitted` return and restore what `_fit` learned.
 
     Attributes
     ----------
     classes_
         The class labels, sorted, of shape (n_classes,).
     n_features_in_
-        Columns of the `X` it was fitted on.
+        Number of columns of the `X` that it was fitted on.
     """
 
     search_space: ClassVar[Mapping[str, Sequence[Any]]] = {}
-    """Values worth trying by setting: what ``--tune`` draws from. A head without any is not tuned."""
+    """Values to try for each setting, from which ``--tune`` draws. A head without any is not tuned."""
 
     classes_: NDArray[Any]
     n_features_in_: int
 
     def fit(self, X: ArrayLike, y: ArrayLike) -> Self:
-        """Train on `X` of shape (n_samples, n_features) and the labels `y` of shape (n_samples,).
+        """Train the head.
+
+        Parameters
+        ----------
+        X
+            Array of shape (n_samples, n_features).
+        y
+            Labels of shape (n_samples,).
 
         Raises
         ------
         HeadError
-            If `X` holds NaN or infinity, `y` a single class, or a parameter is out of range.
+            If `X` contains NaN or infinity, `y` contains a single class, or a parameter is out of range.
         """
         with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinity, which is refused below
             rows, labels = validate_data(self, X, y, dtype=np.float32, order="C", ensure_all_finite=False)
@@ -60,7 +67,7 @@ class HeadClassifier(ClassifierMixin, BaseEstimator, ABC):
         return self
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
-        """Return class probabilities of shape (n_samples, n_classes), columns in the order of `classes_`."""
+        """Predict class probabilities of shape (n_samples, n_classes), columns in the order of `classes_`."""
         check_is_fitted(self)
         with np.errstate(over="ignore"):
             rows = validate_data(self, X, dtype=np.float32, order="C", ensure_all_finite=False, reset=False)
@@ -68,12 +75,12 @@ class HeadClassifier(ClassifierMixin, BaseEstimator, ABC):
         return np.concatenate([self._probabilities(rows[block]) for block in row_blocks(rows)])
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
-        """Return the most probable class of each row, of shape (n_samples,)."""
+        """Predict the most probable class of each row, of shape (n_samples,)."""
         probabilities = self.predict_proba(X)
         return self.classes_[probabilities.argmax(axis=1)]
 
     def get_state(self) -> HeadState:
-        """Return the learned part; with `get_params` it is the whole head."""
+        """Return the learned part. Together with `get_params` it describes the whole head."""
         check_is_fitted(self)
         fitted = self._get_fitted()
         return HeadState(
@@ -82,12 +89,12 @@ class HeadClassifier(ClassifierMixin, BaseEstimator, ABC):
         )
 
     def set_state(self, state: HeadState) -> Self:
-        """Make this head the fitted one that gave `state`; it must have been built with the same parameters.
+        """Restore the learned part of a head that was built with the same parameters.
 
         Raises
         ------
         HeadError
-            If the state is not one of such a head.
+            If the state does not belong to such a head.
         """
         self._check_parameters()
         self.classes_ = _fitted_classes(state.text("classes"))
@@ -117,7 +124,7 @@ class HeadClassifier(ClassifierMixin, BaseEstimator, ABC):
 
 
 def _fitted_classes(text: str) -> NDArray[Any]:
-    """Read the classes of a state; no head was ever fitted on fewer than two, or on one that stands there twice."""
+    """Read the classes of a state; there must be two or more, each once."""
     classes = classes_from_text(text)
     if len(classes) < 2 or len(set(classes.tolist())) < len(classes):
         raise HeadError(f"the head's classes: expected at least 2, each once, got {classes.tolist()}")
@@ -125,17 +132,28 @@ def _fitted_classes(text: str) -> NDArray[Any]:
 
 
 def _check_finite(X: NDArray[np.float32]) -> None:
-    # Summed in float64, finite float32 values cannot overflow, and no mask of the whole matrix is needed.
+    # Finite float32 values cannot overflow a float64 sum, and summing needs no mask of the whole matrix.
     bad = np.flatnonzero(~np.isfinite(X.sum(axis=1, dtype=np.float64)))
     if len(bad):
         raise HeadError(
-            f"X holds NaN or infinity in {len(bad)} of {len(X)} rows: {first_ten(bad)}; expected finite float32 "
+            f"X contains NaN or infinity in {len(bad)} of {len(X)} rows: {first_ten(bad)}; expected finite float32 "
             "numbers: leave out the samples whose extraction failed"
         )
 
 
 def views_as_rows(X: NDArray[np.float32], n_views: int) -> NDArray[np.float32]:
-    """Lay out `X` of shape (n_samples, n_views * embedding_dim) as (n_samples * n_views, embedding_dim).
+    """Make each view a row.
+
+    Parameters
+    ----------
+    X
+        Array of shape (n_samples, n_views * embedding_dim).
+    n_views
+        Views per sample.
+
+    Returns
+    -------
+    ndarray of shape (n_samples * n_views, embedding_dim)
 
     Raises
     ------
@@ -144,26 +162,50 @@ def views_as_rows(X: NDArray[np.float32], n_views: int) -> NDArray[np.float32]:
     """
     if X.shape[1] % n_views:
         raise HeadError(
-            f"X has {X.shape[1]} columns, which n_views = {n_views} does not divide; "
+            f"X has {X.shape[1]} columns, which is not a multiple of n_views = {n_views}; "
             "expected n_views * embedding_dim columns"
         )
     return X.reshape(len(X) * n_views, -1)
 
 
 def check_integer(name: str, value: object, *, low: int) -> None:
-    """Raise `HeadError` unless `value` is an integer of at least `low`."""
+    """Raise `HeadError` unless a parameter is an integer of at least `low`.
+
+    Parameters
+    ----------
+    name, value
+        The parameter.
+    low
+        Smallest allowed value.
+    """
     if not isinstance(value, Integral) or isinstance(value, bool) or value < low:
         raise HeadError(f"{name}: expected an integer of at least {low}, got {value!r}")
 
 
 def check_number(name: str, value: object, *, low: float, below: float = np.inf) -> None:
-    """Raise `HeadError` unless ``low <= value < below``."""
+    """Raise `HeadError` unless a parameter is a number with ``low <= value < below``.
+
+    Parameters
+    ----------
+    name, value
+        The parameter.
+    low, below
+        Limits.
+    """
     if not _is_number(value) or not low <= value < below:
         raise HeadError(f"{name}: expected a number from {low} to below {below}, got {value!r}")
 
 
 def check_positive(name: str, value: object, *, high: float = np.finfo(np.float64).max) -> None:
-    """Raise `HeadError` unless ``0 < value <= high``."""
+    """Raise `HeadError` unless a parameter is a number with ``0 < value <= high``.
+
+    Parameters
+    ----------
+    name, value
+        The parameter.
+    high
+        Largest allowed value.
+    """
     if not _is_number(value) or not 0 < value <= high:
         raise HeadError(f"{name}: expected a number above 0 and at most {high:g}, got {value!r}")
 
@@ -173,15 +215,15 @@ def _is_number(value: object) -> TypeGuard[float]:
 
 
 def check_class_weight(value: object) -> None:
-    """Raise `HeadError` unless `value` is ``"balanced"``, ``None`` or weights by class."""
+    """Raise `HeadError` unless `value` is ``"balanced"``, ``None`` or a dict of weights by class."""
     if value not in ("balanced", None) and not isinstance(value, dict):
         raise HeadError(f"class_weight: expected 'balanced', None or a weight for each class, got {value!r}")
 
 
 def class_weights(class_weight: ClassWeight, classes: NDArray[Any], codes: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Weigh each class so that the mean weight of a sample is 1.
+    """Compute a weight for each class so that the mean weight of a sample is 1.
 
-    ``"balanced"`` gives ``n_samples / (n_classes * n_samples_of_the_class)``, as scikit-learn does.
+    ``"balanced"`` is ``n_samples / (n_classes * n_samples_of_the_class)``, as in scikit-learn.
 
     Parameters
     ----------
@@ -194,7 +236,7 @@ def class_weights(class_weight: ClassWeight, classes: NDArray[Any], codes: NDArr
 
     Returns
     -------
-    Weights of shape (n_classes,).
+    ndarray of shape (n_classes,)
 
     Raises
     ------
@@ -203,5 +245,7 @@ def class_weights(class_weight: ClassWeight, classes: NDArray[Any], codes: NDArr
     """
     weights = compute_class_weight(class_weight, classes=classes, y=classes[codes])
     if not (weights > 0).all():
-        raise HeadError(f"class_weight: expected weights above 0, got {class_weight!r}; leave out the class's samples")
+        raise HeadError(
+            f"class_weight: expected weights above 0, got {class_weight!r}; to ignore a class, leave out its samples"
+        )
     return weights / weights[codes].mean()

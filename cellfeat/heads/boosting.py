@@ -1,4 +1,4 @@
-"""Gradient-boosted trees by LightGBM; the only module that uses lightgbm."""
+"""Gradient-boosted trees with LightGBM."""
 
 import os
 from typing import Any, ClassVar
@@ -24,52 +24,53 @@ from cellfeat.heads.transforms import FeatureTransform, TransformName, check_tra
 from cellfeat.heads.trees import checked_trees
 
 BINNED_SAMPLES = 5000
-"""Samples from which the bins of a column are made: 63 bins need no more, and all 23,115 took twice the time."""
+"""Samples used to find the bins of a column: enough for 63 bins; using all 23,115 samples took twice the time."""
 
 SAMPLES_PER_LEAF_SAMPLE = 10
-"""With less than this times `min_child_samples` samples, a leaf may hold proportionally fewer."""
+"""With fewer than this times `min_child_samples` samples, the minimum samples of a leaf shrink in proportion."""
 
 
 class BoostingHead(HeadClassifier):
-    """Standardise (or what `feature_transform` says), then boost trees on the columns.
+    """Gradient-boosted trees on transformed columns.
 
-    Of several views some are training rows of their own: on two of five folds of 6,773 real cells, 2,048 columns and 8
-    views, 4 rows a sample scored 0.909 and their mean 0.899, in 2.7 times the time.
+    With several views per sample, some of them are separate training rows. On two of five folds of 6,773 real cells
+    with 2,048 columns and 8 views, 4 rows per sample scored 0.909 and the mean over views 0.899; the rows took 2.7
+    times as long.
 
-    The defaults were chosen on 1,280 columns and 4,500 samples of 9 cell lines, where the columns themselves scored
-    0.05 higher than 128 or 256 components: each tree looks at 5 % of the columns, which costs little accuracy
-    and saves most of the time.
+    The defaults were chosen on 1,280 columns and 4,500 samples of 9 cell lines. There the columns themselves scored
+    0.05 higher than 128 or 256 principal components. Each tree uses 5 % of the columns, which costs little accuracy and
+    saves most of the time.
 
     Parameters
     ----------
     n_estimators
-        Boosting rounds; each grows one tree a class.
+        Boosting rounds; each adds one tree per class.
     learning_rate
-        Factor on each tree.
+        Factor on the values of each tree.
     num_leaves
-        Most leaves of a tree.
+        Maximum leaves of a tree.
     min_child_samples
-        Fewest samples of a leaf; fewer where there are few samples, or no tree could split at all.
+        Minimum samples of a leaf. It shrinks for small training sets, in which no tree could split otherwise.
     colsample_bytree
-        Share of the columns that a tree is grown from, drawn at random.
+        Share of the columns that each tree uses, drawn at random.
     reg_lambda
         L2 penalty on the values of the leaves.
     max_bin
-        Bins of a column.
+        Maximum bins of a column.
     class_weight
-        ``"balanced"`` so that each class counts the same, ``None``, or a weight for each class.
+        ``"balanced"`` gives each class the same total weight; or ``None``, or a weight for each class.
     feature_transform
-        What is done to the columns first: see `FeatureTransform`.
+        Transform of the columns before the head: see `FeatureTransform`.
     feature_components
-        Principal components that ``pca`` and ``whiten`` keep; None: all.
+        Number of principal components that ``pca`` and ``whiten`` keep; None for all.
     view_rows
-        Views of a sample that are training rows of their own; with 1, trees are grown on the untouched images alone.
+        Views per sample that are separate training rows; 1 uses only the unchanged images.
     n_views
-        Views a sample: `X` has shape (n_samples, n_views * embedding_dim). A prediction is the mean over all of them.
+        Views per sample: `X` has shape (n_samples, n_views * embedding_dim). A prediction is the mean over all views.
     n_jobs
-        Threads; -1: all.
+        Number of threads; -1 for all.
     random_state
-        Seed.
+        Seed of the random numbers.
     """
 
     search_space: ClassVar = {
@@ -138,13 +139,13 @@ class BoostingHead(HeadClassifier):
         return views.reshape(-1, views.shape[2])
 
     def _fit_rows(self, X: NDArray[np.float32], codes: NDArray[np.int64]) -> None:
-        # Trees do not mind the scale, but LightGBM does: it takes what is within 1e-35 of zero for zero.
+        # Trees do not depend on the scale, but LightGBM treats values within 1e-35 of zero as zero.
         self.transform_ = FeatureTransform.fitted(self.feature_transform, X, self.feature_components)
         columns = self.transform_.in_float32(X)
         weights = class_weights(self.class_weight, self.classes_, codes)[codes]
         params = self._lightgbm_params(len(X))
         trained = lightgbm.train(params, lightgbm.Dataset(columns, codes, weight=weights, params=params))
-        # Read back at once: what predicts now is what a bundle will hold.
+        # Read the text back, so that this head predicts exactly as the saved one will.
         self.model_ = trained.model_to_string()
         self.booster_ = self._booster()
 
@@ -163,8 +164,8 @@ class BoostingHead(HeadClassifier):
             "num_threads": self._n_threads(),
             "seed": int(check_random_state(self.random_state).randint(2**31 - 1)),
             "deterministic": True,
-            # A tree looks at few columns, and row-wise they would be copied out of all columns for each tree. Nor are
-            # the columns sparse: looking for zeros to leave out costs a third of the time and finds the same trees.
+            # A tree uses few columns, and row-wise histograms would copy them for each tree. The columns are dense:
+            # searching for zeros to skip takes a third of the time and gives the same trees.
             "force_col_wise": True,
             "enable_bundle": False,
             "is_enable_sparse": False,
@@ -172,7 +173,7 @@ class BoostingHead(HeadClassifier):
         }
 
     def _n_threads(self) -> int:
-        """Threads for LightGBM, 0 for all: no more than there are processors, for it ends the process on too many."""
+        """Threads for LightGBM, 0 for all; limited to the processors, because LightGBM aborts the process on more."""
         return min(max(0, self.n_jobs), os.cpu_count() or 1)
 
     def _probabilities(self, X: NDArray[np.float32]) -> NDArray[np.float64]:

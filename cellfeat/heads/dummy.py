@@ -1,4 +1,4 @@
-"""The floor: what a head scores that looks at no embedding."""
+"""A baseline that ignores the embeddings."""
 
 from typing import Literal
 
@@ -17,7 +17,7 @@ class DummyHead(HeadClassifier):
     Parameters
     ----------
     strategy
-        ``"prior"``: the class frequencies of the training samples; ``"uniform"``: ``1 / n_classes`` each.
+        ``"prior"`` predicts the class frequencies of the training samples, ``"uniform"`` ``1 / n_classes`` each.
     """
 
     def __init__(self, strategy: Literal["prior", "uniform"] = "prior") -> None:

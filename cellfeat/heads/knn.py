@@ -1,4 +1,4 @@
-"""Nearest neighbours by cosine, with votes that do not favour the large classes."""
+"""k nearest neighbours by cosine distance, with votes weighted by class."""
 
 from typing import ClassVar
 
@@ -10,26 +10,28 @@ from cellfeat.heads.base import ClassWeight, HeadClassifier, check_class_weight,
 from cellfeat.heads.moments import BLOCK_ELEMENTS, row_blocks
 from cellfeat.heads.state import HeadState
 from cellfeat.heads.transforms import FeatureTransform, TransformName, check_transform
+from cellfeat.statistics.neighbours import nearest_by_cosine
+from cellfeat.types import Float32s
 
 MIN_DISTANCE = 1e-6
-"""Distances below this are rounding of the float32 embeddings: such a neighbour is the sample itself, or a copy."""
+"""Smaller distances are rounding of the float32 embeddings: such a neighbour is the sample itself, or a copy of it."""
 
 
 class KNNHead(HeadClassifier):
-    """Standardise (or what `feature_transform` says), then let the most similar training samples vote.
+    """k nearest neighbours by cosine distance, after the columns are transformed.
 
-    A neighbour's vote is the weight of its class divided by its cosine distance.
+    The vote of a neighbour is the weight of its class divided by its cosine distance.
 
     Parameters
     ----------
     n_neighbors
-        Neighbours that vote; all of them where there are fewer training samples.
+        Number of neighbours that vote; all training samples if there are fewer.
     class_weight
-        ``"balanced"`` so that each class counts the same, ``None``, or a weight for each class.
+        ``"balanced"`` gives each class the same total weight; or ``None``, or a weight for each class.
     feature_transform
-        What is done to the columns first: see `FeatureTransform`.
+        Transform of the columns before the head: see `FeatureTransform`.
     feature_components
-        Principal components that ``pca`` and ``whiten`` keep; None: all.
+        Number of principal components that ``pca`` and ``whiten`` keep; None for all.
     """
 
     search_space: ClassVar = {"n_neighbors": [1, 3, 5, 8, 12, 15, 20, 30, 50]}
@@ -52,27 +54,26 @@ class KNNHead(HeadClassifier):
         check_class_weight(self.class_weight)
         check_transform(self.feature_transform, self.feature_components)
 
-    def _fit(self, X: NDArray[np.float32], codes: NDArray[np.int64]) -> None:
+    def _fit(self, X: Float32s, codes: NDArray[np.int64]) -> None:
         self.transform_ = FeatureTransform.fitted(self.feature_transform, X, self.feature_components)
         self.directions_ = np.concatenate([self._directions(X[rows]).astype(np.float32) for rows in row_blocks(X)])
         self.codes_ = codes
         self.class_weights_ = class_weights(self.class_weight, self.classes_, codes)
 
-    def _directions(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
+    def _directions(self, X: Float32s) -> NDArray[np.float64]:
         transformed = self.transform_(X)
         lengths = np.linalg.norm(transformed, axis=1, keepdims=True)
         return transformed / np.where(lengths == 0, 1, lengths)
 
-    def _probabilities(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
-        queries = self._directions(X)
-        size = max(1, BLOCK_ELEMENTS // len(self.directions_))
-        return np.concatenate([self._votes(queries[start : start + size]) for start in range(0, len(X), size)])
-
-    def _votes(self, queries: NDArray[np.float64]) -> NDArray[np.float64]:
-        cosines = queries @ self.directions_.T.astype(np.float64)
-        k = min(self.n_neighbors, len(self.directions_))
-        neighbours = np.argpartition(-cosines, k - 1, axis=1)[:, :k]
-        distances = np.maximum(1 - np.take_along_axis(cosines, neighbours, axis=1), MIN_DISTANCE)
+    def _probabilities(self, X: Float32s) -> NDArray[np.float64]:
+        directions = self.directions_.astype(np.float64)
+        neighbours, cosines = nearest_by_cosine(
+            self._directions(X),
+            directions,
+            min(self.n_neighbors, len(directions)),
+            block_rows=max(1, BLOCK_ELEMENTS // len(directions)),
+        )
+        distances = np.maximum(1 - cosines, MIN_DISTANCE)
         return self._shares(self.codes_[neighbours], 1 / distances)
 
     def _shares(self, codes: NDArray[np.int64], votes: NDArray[np.float64]) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""The head that this tool replaces, as it was: a linear layer whose logits pass a ReLU."""
+"""The head of an earlier system for this task: a linear layer with a ReLU on its logits."""
 
 import numpy as np
 import torch
@@ -31,36 +31,37 @@ from cellfeat.heads.training import (
 )
 
 NORM_EPSILON = 1e-5
-"""What `torch.nn.GroupNorm` adds to a variance."""
+"""Added to a variance by `torch.nn.GroupNorm`."""
 
 
 class LinearReLUHead(HeadClassifier):
     """Group normalisation, dropout, one linear layer, and a ReLU on the logits.
 
-    It stands in the comparison to show what the last ReLU costs: a class whose logits are all negative gets no
+    It is part of the comparison to show the cost of the last ReLU: a class whose logits are all negative gets no
     gradient and can stay dead, whatever its weight.
 
     Parameters
     ----------
     n_groups
-        Groups of columns, each normalised in each sample by itself; where it does not divide the columns into groups of
-        at least two, the next lower number that does. Default: Wu and He (2018), "Group normalization".
+        Number of groups of columns; each group is normalised within each sample. If it does not divide the columns into
+        groups of two or more, the next lower number that does is used. Default: Wu and He (2018), "Group
+        normalization".
     dropout
-        Share of columns that a step leaves out, in [0, 1).
+        Share of columns that a training step drops, in [0, 1).
     epochs
-        Passes over the samples.
+        Passes over the training samples.
     learning_rate
         Constant rate of Adam.
     weight_decay
         L2 penalty as `torch.optim.Adam` adds it to the gradient.
     batch_size
-        Samples a step at most; fewer where there are few samples, and so many that all steps are of one size.
+        Maximum samples of a training step. Small training sets use fewer; all steps of an epoch have equal sizes.
     class_weight
-        ``"balanced"`` so that each class counts the same, ``None``, or a weight for each class.
+        ``"balanced"`` gives each class the same total weight; or ``None``, or a weight for each class.
     device
         Where to train: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
     random_state
-        Seed; the same one gives the same head on the same machine.
+        Seed of the random numbers; the same seed gives the same head on the same machine.
     """
 
     def __init__(
@@ -88,7 +89,7 @@ class LinearReLUHead(HeadClassifier):
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
-        # Group normalisation takes the level out of a few columns; dead classes are what this head is there to show.
+        # Group normalisation removes the level of a few columns, and dead classes are expected of this head.
         tags.classifier_tags.poor_score = True
         return tags
 
@@ -110,7 +111,7 @@ class LinearReLUHead(HeadClassifier):
         weights = class_weights(self.class_weight, self.classes_, codes)
         optimizer = torch.optim.Adam(network.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay)
         recipe = Recipe(self.epochs, self.batch_size, label_smoothing=0.0, rate=constant)
-        inputs = torch.from_numpy(np.require(X, requirements="W")).to(device)  # torch warns of read-only memory
+        inputs = torch.from_numpy(np.require(X, requirements="W")).to(device)  # torch warns about read-only memory
         train(network, Examples.of(inputs, codes, weights), optimizer, recipe, randomness)
         learned = map(to_numpy, network.parameters())
         self.norm_weight_, self.norm_bias_, self.weight_, self.bias_ = learned

@@ -23,26 +23,25 @@ from cellfeat.heads.transforms import FeatureTransform, TransformName, check_tra
 
 
 class LogisticRegressionHead(HeadClassifier):
-    """Standardise (or what `feature_transform` says), then multinomial logistic regression.
+    """Multinomial logistic regression with an L2 penalty, after the columns are transformed.
 
-    The optimum is that of scikit-learn, found in fewer passes.
+    The optimum is the same as in scikit-learn; the solver needs fewer passes over the data.
 
     Parameters
     ----------
     C
-        Inverse strength of the L2 penalty, as in scikit-learn; weights of classes count relative to their mean over
-        the samples. The default was the best of 0.001, 0.003, 0.01 and 0.1 for 1,280 columns and 4,500 samples of 9
-        cell lines. It does not follow the number of samples: of 0.003, 0.01 and 0.03 the first is the best for 1,073
-        Jurkat cells (0.717, 0.707, 0.703) and the last for 1,004 cell-line samples of 3,840 columns (0.755, 0.758,
-        0.760).
+        Inverse strength of the L2 penalty, as in scikit-learn; class weights are relative to their mean over the
+        samples. The default was the best of 0.001, 0.003, 0.01 and 0.1 for 1,280 columns and 4,500 samples of 9 cell
+        lines. The best value does not follow from the number of samples: 0.003, 0.01 and 0.03 score 0.717, 0.707 and
+        0.703 on 1,073 Jurkat cells, and 0.755, 0.758 and 0.760 on 1,004 cell-line samples of 3,840 columns.
     class_weight
-        ``"balanced"`` so that each class counts the same, ``None``, or a weight for each class.
+        ``"balanced"`` gives each class the same total weight; or ``None``, or a weight for each class.
     feature_transform
-        What is done to the columns first: see `FeatureTransform`.
+        Transform of the columns before the head: see `FeatureTransform`.
     feature_components
-        Principal components that ``pca`` and ``whiten`` keep; None: all.
+        Number of principal components that ``pca`` and ``whiten`` keep; None for all.
     max_iter
-        Most steps of L-BFGS; some 20 to 60 are needed.
+        Maximum steps of L-BFGS; about 20 to 60 are needed.
     """
 
     search_space: ClassVar = {"C": [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3]}
@@ -78,7 +77,7 @@ class LogisticRegressionHead(HeadClassifier):
             n_classes=self._n_classes,
             penalty=self._penalty() / len(X),
         )
-        # The matrices are tall and thin: threads of the BLAS wait for one another longer than they work.
+        # The matrices are tall and thin: with several threads the BLAS spends more time waiting than working.
         with threadpool_limits(limits=1, user_api="blas"):
             solution = solve(problem, self.max_iter)
         if not solution.converged:
@@ -90,7 +89,7 @@ class LogisticRegressionHead(HeadClassifier):
         self.coef_, self.intercept_, self.n_iter_ = solution.coef, solution.intercept, solution.n_iter
 
     def _penalty(self) -> float:
-        # Of two classes scikit-learn fits one row, w; as -w/2 and w/2 its square would count half.
+        # For two classes scikit-learn fits one row w; here it is -w/2 and w/2, whose squares sum to half of w's.
         return (2 if self._n_classes == 2 else 1) / self.C
 
     def _probabilities(self, X: NDArray[np.float32]) -> NDArray[np.float64]:

@@ -1,4 +1,4 @@
-"""The default head: a multilayer perceptron that is trained on a random view of each sample."""
+"""The default head: a multilayer perceptron trained on random views of the samples."""
 
 from itertools import pairwise
 from typing import ClassVar
@@ -36,59 +36,59 @@ from cellfeat.heads.training import (
 from cellfeat.heads.transforms import FeatureTransform, TransformName, check_transform
 
 SAMPLES_SEEN = 160_000
-"""Samples shown in a training, each as often as there are epochs.
+"""Samples that the network sees in training: number of samples times epochs.
 
-More harm: 23,115 generated samples of 1,024 columns scored 0.825, 0.830, 0.828, 0.819 and 0.810 after 5, 7, 10, 15
-and 30 epochs; 5,418 real ones of 3,840 columns 0.833, 0.832 and 0.826 after 20, 30 and 40.
+More are worse: 23,115 generated samples of 1,024 columns scored 0.825, 0.830, 0.828, 0.819 and 0.810 after 5, 7, 10, 15
+and 30 epochs; 5,418 real samples of 3,840 columns scored 0.833, 0.832 and 0.826 after 20, 30 and 40.
 """
 
 EPOCHS = (5, 30)
-"""Fewest and most epochs that follow from the number of samples."""
+"""Minimum and maximum of the number of epochs that follows from the number of samples."""
 
 TIMES_WITH_VIEWS = 2
-"""So many times the epochs where a sample has several views: none of them is seen too often.
+"""Factor on the epochs for samples with several views, because each view is seen less often.
 
-Two of five folds of 6,773 real cells, 8 views of 2,048 columns: 0.963 after 30 epochs, 0.969 after 60, 0.974 after 120;
-with one view 0.948 and 0.950 after 30 and 60.
+On two of five folds of 6,773 real cells, 8 views of 2,048 columns scored 0.963, 0.969 and 0.974 after 30, 60 and 120
+epochs; one view scored 0.948 and 0.950 after 30 and 60.
 """
 
 
 class MLPHead(HeadClassifier):
-    """Standardise (or what `feature_transform` says), then hidden layers with ReLU and dropout, then one linear layer.
+    """Hidden layers with ReLU and dropout, then one linear layer, on transformed columns.
 
-    Each training step sees one random view of each of its samples; a prediction is the mean of the probabilities over
-    all views, so their order does not matter. Predictions are computed in float64 with numpy: they are the same on a
-    machine with a GPU and on one without.
+    Each training step uses one random view of each of its samples. A prediction is the mean of the probabilities over
+    all views, so their order does not matter. Predictions are computed in float64 with numpy, so they are the same on
+    machines with and without a GPU.
 
     Parameters
     ----------
     hidden
-        Units of the hidden layer, or of each of several.
+        Units of the hidden layer, or a list with the units of each hidden layer.
     dropout
-        Share of hidden units that a step leaves out, in [0, 1).
+        Share of hidden units that a training step drops, in [0, 1).
     epochs
-        Passes over the samples. ``None``: as many as show the network `SAMPLES_SEEN` samples, within `EPOCHS`; with
-        several views `TIMES_WITH_VIEWS` as many.
+        Passes over the training samples. ``None`` for as many as show the network `SAMPLES_SEEN` samples, within
+        `EPOCHS`; with several views `TIMES_WITH_VIEWS` as many.
     learning_rate
-        The highest of a one-cycle schedule.
+        Maximum of the one-cycle schedule.
     weight_decay
         Decoupled weight decay (AdamW).
     label_smoothing
-        Share of the target that is spread evenly over all classes, in [0, 1).
+        Share of the target that is distributed evenly over all classes, in [0, 1).
     batch_size
-        Samples a step at most; fewer where there are few samples, and so many that all steps are of one size.
+        Maximum samples of a training step. Small training sets use fewer; all steps of an epoch have equal sizes.
     class_weight
-        ``"balanced"`` so that each class counts the same, ``None``, or a weight for each class.
+        ``"balanced"`` gives each class the same total weight; or ``None``, or a weight for each class.
     feature_transform
-        What is done to the columns first: see `FeatureTransform`.
+        Transform of the columns before the head: see `FeatureTransform`.
     feature_components
-        Principal components that ``pca`` and ``whiten`` keep; None: all.
+        Number of principal components that ``pca`` and ``whiten`` keep; None for all.
     n_views
-        Views a sample: `X` has shape (n_samples, n_views * embedding_dim).
+        Views per sample: `X` has shape (n_samples, n_views * embedding_dim).
     device
         Where to train: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
     random_state
-        Seed; the same one gives the same head on the same machine.
+        Seed of the random numbers; the same seed gives the same head on the same machine.
     """
 
     search_space: ClassVar = {
@@ -98,7 +98,7 @@ class MLPHead(HeadClassifier):
         "weight_decay": [0.01, 0.05, 0.2, 0.5],
         "label_smoothing": [0.0, 0.05, 0.1, 0.2],
     }
-    """Not the epochs: they follow from the number of samples, and a search on parts of the samples would mislead."""
+    """Without epochs: they follow from the number of samples, and searching on part of the samples would mislead."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""HEADS: the table of heads. Reading it imports no torch, scikit-learn or lightgbm."""
+"""`HEADS`, the table of heads. Reading it does not import torch, scikit-learn or lightgbm."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from cellfeat.heads.base import HeadClassifier
 
 SET_BY_THE_RUN = ("n_views", "random_state")
-"""Constructor parameters that follow from the features and the run's seed, and are no settings of a head."""
+"""Constructor parameters that follow from the features and the seed of the run; users do not set them."""
 
 
 @dataclass(frozen=True)
@@ -25,14 +25,14 @@ class Head:
     Attributes
     ----------
     name
-        What the head is found by.
+        Its name in the table.
     build
-        Where its class is, as ``"module:Class"``.
+        Its class, as ``"module:Class"``.
     views
-        ``own``: it has a constructor parameter ``n_views`` and takes ``X`` of shape
-        ``(n_samples, n_views * embedding_dim)``; ``mean``: it is handed the mean over views.
+        ``own`` for a head with a constructor parameter ``n_views`` that takes ``X`` of shape
+        ``(n_samples, n_views * embedding_dim)``; ``mean`` for a head that takes the mean over views.
     summary
-        What it is, in one line.
+        Description in one line.
     """
 
     name: str
@@ -47,7 +47,7 @@ HEADS.add(
         "mlp",
         "cellfeat.heads.mlp:MLPHead",
         "own",
-        "a hidden layer, trained on a random view at each step; 5 to 30 epochs, the more samples the fewer",
+        "a hidden layer, trained on random views; 5 to 30 epochs, fewer for more samples",
     )
 )
 HEADS.add(
@@ -56,7 +56,7 @@ HEADS.add(
 HEADS.add(Head("logreg", "cellfeat.heads.logreg:LogisticRegressionHead", "mean", "multinomial logistic regression, L2"))
 HEADS.add(Head("lightgbm", "cellfeat.heads.boosting:BoostingHead", "own", "gradient-boosted trees by LightGBM"))
 HEADS.add(Head("knn", "cellfeat.heads.knn:KNNHead", "mean", "votes of the 15 nearest neighbours by cosine"))
-HEADS.add(Head("dummy", "cellfeat.heads.dummy:DummyHead", "mean", "class frequencies only: the floor of every score"))
+HEADS.add(Head("dummy", "cellfeat.heads.dummy:DummyHead", "mean", "class frequencies only: the baseline of all scores"))
 
 
 def head_class(name: str) -> "type[HeadClassifier]":
@@ -65,14 +65,14 @@ def head_class(name: str) -> "type[HeadClassifier]":
 
 
 def search_space(name: str) -> Mapping[str, Sequence[Any]]:
-    """Values worth trying of the settings of the head `name`; none where it does not say.
+    """Values to try for each setting of the head `name`; empty for a head without a search space.
 
     Raises
     ------
     UnknownNameError
         If no head has this name.
     HeadError
-        If the head names something that is no setting of it.
+        If the search space contains a name that is not a setting of the head.
     """
     build = head_class(name)
     space: Mapping[str, Sequence[Any]] = getattr(build, "search_space", {})
@@ -90,11 +90,11 @@ def make_head(
     name
         A name in `HEADS`.
     settings
-        Constructor parameters of the head, apart from those in `SET_BY_THE_RUN`.
+        Constructor parameters of the head, except those in `SET_BY_THE_RUN`.
     n_views
-        Views a sample in the features; only heads that make their own use of views are told.
+        Views per sample in the features; only for heads with their own use of views.
     random_state
-        Seed; only heads that draw at random are told.
+        Seed of the random numbers; only for heads that use them.
 
     Raises
     ------
@@ -121,7 +121,7 @@ def _check_settings(name: str, settings: Mapping[str, Any], valid: set[str]) -> 
 
 
 def head_inputs(name: str, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Lay out embeddings as the `X` that the head `name` takes.
+    """Convert embeddings to the `X` that the head `name` takes.
 
     Parameters
     ----------
@@ -132,8 +132,9 @@ def head_inputs(name: str, embeddings: NDArray[np.float32]) -> NDArray[np.float3
 
     Returns
     -------
-    Array of shape (n_samples, n_views * embedding_dim) for a head that makes its own use of views, else
-    (n_samples, embedding_dim): the mean over views.
+    ndarray
+        Shape (n_samples, n_views * embedding_dim) for a head with its own use of views, otherwise the mean over views,
+        (n_samples, embedding_dim).
 
     Raises
     ------
@@ -147,5 +148,5 @@ def head_inputs(name: str, embeddings: NDArray[np.float32]) -> NDArray[np.float3
         )
     if HEADS[name].views == "own":
         return embeddings.reshape(len(embeddings), -1)
-    # One view needs no mean, and no copy of the whole matrix.
+    # A single view needs neither a mean nor a copy of the whole matrix.
     return embeddings[:, 0] if embeddings.shape[1] == 1 else embeddings.mean(axis=1)

@@ -1,9 +1,9 @@
-"""The solver behind logistic regression: L-BFGS in coordinates in which the loss is almost round.
+"""The solver of logistic regression: L-BFGS with a preconditioner.
 
 Columns of embeddings are correlated, so plain L-BFGS needs about 100 passes over the matrix. Here the directions of
-largest curvature are found first, on a few thousand rows, and scaled to the curvature of the others; a fifth to a half
-of the passes remain, and the optimum is the same. Frangella, Tropp and Udell (2023), "Randomized Nyström
-preconditioning", describe the idea.
+largest curvature are found first, on a few thousand rows, and scaled to the curvature of the others. A fifth to a half
+of the passes remain, and the optimum is the same. The idea is that of Frangella, Tropp and Udell (2023), "Randomized
+Nyström preconditioning".
 """
 
 from dataclasses import dataclass
@@ -17,32 +17,32 @@ from scipy.optimize import minimize
 from cellfeat.types import Float32s
 
 BLOCK_ROWS = 512
-"""Rows that are multiplied by the weights and, still in the cache, by the residuals: one pass over memory, not two."""
+"""Rows multiplied by the weights and, still in the cache, by the residuals: one pass over memory instead of two."""
 
 N_DIRECTIONS = 128
-"""Directions that are scaled. On 1,024 and 3,840 columns 64 need a fifth more passes; 256 save less than they cost."""
+"""Number of scaled directions. On 1,024 and 3,840 columns 64 need a fifth more passes; 256 cost more than they save."""
 
 SAMPLED_ROWS = 4096
-"""Rows on which the directions are found."""
+"""Rows from which the directions are found."""
 
 GRADIENT_TOLERANCE = 1e-4
-"""scikit-learn's default: training stops where no component of the gradient is larger."""
+"""The default of scikit-learn: the solver stops when no component of the gradient is larger."""
 
 MIN_PROBABILITY = np.finfo(np.float32).tiny
 
 
 @dataclass(frozen=True)
 class Solution:
-    """What was found.
+    """Result of the solver.
 
     Attributes
     ----------
     coef, intercept
         Of shape (n_classes, n_columns) and (n_classes,).
     n_iter
-        Steps taken.
+        Number of steps.
     converged
-        Whether it stopped because it was done, not because it had taken `max_iter` steps.
+        Whether it converged before `max_iter` steps.
     """
 
     coef: NDArray[np.float64]
@@ -53,9 +53,9 @@ class Solution:
 
 @dataclass(frozen=True)
 class Problem:
-    """Minimise the mean weighted cross-entropy plus ``penalty / 2`` times the squared coefficients.
+    """The mean weighted cross-entropy plus ``penalty / 2`` times the squared coefficients, to be minimised.
 
-    The intercepts are the last column of the weights, and are not penalised.
+    The intercepts are the last column of the weights and are not penalised.
 
     Attributes
     ----------
@@ -83,7 +83,7 @@ class Problem:
         return self.n_classes, self.rows.shape[1] + 1
 
     def loss_and_gradient(self, weights: Float32s) -> tuple[float, Float32s]:
-        """Return the loss at `weights` and its gradient, of the same shape."""
+        """Return the loss at `weights`, of shape (n_classes, n_columns + 1), and its gradient of the same shape."""
         coef = np.ascontiguousarray(weights[:, :-1])
         loss, gradient = 0.0, np.zeros(self.shape, np.float32)
         for start in range(0, len(self.rows), BLOCK_ROWS):
@@ -102,7 +102,7 @@ class Problem:
 
 @dataclass(frozen=True)
 class Rounding:
-    """A symmetric map from coordinates in which the loss is almost round to weights.
+    """The preconditioner: a symmetric linear map from coordinates with nearly equal curvature to weights.
 
     Attributes
     ----------
@@ -120,9 +120,10 @@ class Rounding:
 
     @classmethod
     def of(cls, problem: Problem) -> "Rounding":
-        """Find the directions of largest curvature, at weights of 0, by a randomised range finder.
+        """Find the directions of largest curvature at weights of 0 by a randomised range finder.
 
-        Halko, Martinsson and Tropp (2011), "Finding structure with randomness". The random numbers are always the same.
+        See Halko, Martinsson and Tropp (2011), "Finding structure with randomness". The random numbers are always the
+        same.
         """
         sample = _sampled_rows(problem)
         n_directions = min(N_DIRECTIONS, *sample.shape)
@@ -131,19 +132,27 @@ class Rounding:
         projected = sample @ basis
         variances, axes = eigh(projected.T @ projected / len(sample))
         curvatures = _curvature_of_certainty(problem.n_classes) * np.maximum(variances, 0)
-        # What is not spanned curves at most as much as the least of the directions; without a rest, it does not matter.
+        # The curvature of the remaining directions is at most the smallest one found.
         rest = np.float32((curvatures[0] + problem.penalty) ** -0.5)
         return cls(basis @ axes, ((curvatures + problem.penalty) ** -0.5).astype(np.float32), rest)
 
     def __call__(self, rounded: Float32s) -> Float32s:
-        """Map an array of shape (n_classes, n_columns + 1); weights to coordinates of gradients, the same way."""
+        """Map coordinates to weights, or gradients to coordinates; both of shape (n_classes, n_columns + 1)."""
         along: Float32s = (rounded @ self.directions) * (self.scales - self.rest)
         mapped: Float32s = self.rest * rounded + along @ self.directions.T
         return mapped
 
 
 def solve(problem: Problem, max_iter: int) -> Solution:
-    """Find the one minimum, from weights of 0."""
+    """Find the minimum, starting from weights of 0.
+
+    Parameters
+    ----------
+    problem
+        What to minimise.
+    max_iter
+        Maximum number of steps.
+    """
     rounding = Rounding.of(problem)
 
     def rounded(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
@@ -157,7 +166,7 @@ def solve(problem: Problem, max_iter: int) -> Solution:
 
 
 def _softmax(logits: Float32s) -> Float32s:
-    # scipy's does the same in twice the time: a pass over the rows is short enough to notice.
+    # scipy's softmax takes twice the time, which is noticeable here.
     logits -= logits.max(axis=1, keepdims=True)
     np.exp(logits, out=logits)
     logits /= logits.sum(axis=1, keepdims=True)

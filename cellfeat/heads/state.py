@@ -1,4 +1,4 @@
-"""What a fitted head is made of, as arrays and text: all that a bundle saves."""
+"""The learned part of a head as arrays and text, which is what a bundle saves."""
 
 import json
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from cellfeat.errors import HeadError
 
 CLASS_TYPES = ("str", "object", "bool", "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
                "float16", "float32", "float64")  # fmt: skip
-"""Types of class labels that a state can hold."""
+"""Types of class labels that can be saved."""
 
 
 @dataclass(frozen=True)
@@ -30,28 +30,35 @@ class HeadState:
     texts: dict[str, str] = field(default_factory=dict)
 
     def array(self, name: str, *shape: int) -> NDArray[Any]:
-        """Take a finite array of a shape; -1 stands for any length.
+        """Return a finite array of the given shape, in which -1 means any length.
+
+        Parameters
+        ----------
+        name
+            Name of the array.
+        *shape
+            Expected shape.
 
         Raises
         ------
         HeadError
-            If the array is absent, of another shape, not numeric, or holds NaN or infinity.
+            If the array is missing, has another shape, is not numeric, or contains NaN or infinity.
         """
         if name not in self.arrays:
-            raise HeadError(f"the head's state lacks the array {name!r}; it holds {sorted(self.arrays)}")
+            raise HeadError(f"the head's state lacks the array {name!r}; it contains {sorted(self.arrays)}")
         array = self.arrays[name]
         if array.dtype.kind not in "iuf":
             raise HeadError(f"the head's array {name!r}: expected numbers, got the type {array.dtype}")
         if not _fits(array.shape, shape):
             raise HeadError(f"the head's array {name!r}: expected the shape {shape}, got {array.shape}")
         if not np.isfinite(array).all():
-            raise HeadError(f"the head's array {name!r} holds NaN or infinity; fit and save the head again")
+            raise HeadError(f"the head's array {name!r} contains NaN or infinity; fit and save the head again")
         return array
 
     def text(self, name: str) -> str:
-        """Take a text; an absent one raises `HeadError`."""
+        """Return a text; raise `HeadError` if it is missing."""
         if name not in self.texts:
-            raise HeadError(f"the head's state lacks the text {name!r}; it holds {sorted(self.texts)}")
+            raise HeadError(f"the head's state lacks the text {name!r}; it contains {sorted(self.texts)}")
         return self.texts[name]
 
 
@@ -60,17 +67,23 @@ def _fits(got: tuple[int, ...], expected: tuple[int, ...]) -> bool:
 
 
 def classes_to_text(classes: NDArray[Any]) -> str:
-    """Write class labels as JSON; labels that are neither text, numbers nor booleans raise `HeadError`."""
+    """Write class labels, of shape (n_classes,), as JSON.
+
+    Raises
+    ------
+    HeadError
+        If a label is neither text, a number nor a boolean.
+    """
     values = classes.tolist()
     if not all(isinstance(value, str | int | float) for value in values):
         raise HeadError(f"expected classes that are text, numbers or booleans, got {values}; fit with plain labels")
-    # The name of a text type holds a width, which the values have already.
+    # The name of a text type includes a width, which follows from the values.
     name = "str" if classes.dtype.kind == "U" else classes.dtype.name
     return json.dumps({"dtype": name, "values": values}, ensure_ascii=False)
 
 
 def classes_from_text(text: str) -> NDArray[Any]:
-    """Read what `classes_to_text` wrote.
+    """Read the result of `classes_to_text`, of shape (n_classes,).
 
     Raises
     ------
@@ -93,7 +106,7 @@ def plain_params(params: dict[str, Any]) -> dict[str, Any]:
     Raises
     ------
     HeadError
-        If a parameter is something that JSON does not give back as it was.
+        If JSON cannot represent the value of a parameter exactly.
     """
     plain = {name: _plain(value) for name, value in params.items()}
     for name, value in plain.items():

@@ -1,7 +1,7 @@
-"""The training loop of the heads that are networks.
+"""The training loop of the heads that are neural networks.
 
-All rows stay in memory as one tensor and are gathered by index: a data loader would spend more time than the network.
-Every random number comes from generators of its own, so training neither reads nor moves PyTorch's global state.
+All rows stay in memory as one tensor and are gathered by index: a data loader would take more time than the network.
+Random numbers come from separate generators, so training neither uses nor changes PyTorch's global random state.
 """
 
 import math
@@ -20,19 +20,21 @@ from cellfeat.device import choose_device
 
 MIN_STEPS_PER_EPOCH = 8
 WARM_UP = 0.3
+"""Share of the training in which the learning rate rises."""
 FIRST_RATE = 1 / 25
 LAST_RATE = 1e-4 / 25
+"""First and last learning rate, relative to the maximum."""
 
 
 @dataclass(frozen=True)
 class Examples:
-    """The training rows, on the device.
+    """Training rows, class numbers and class weights on the device.
 
     Attributes
     ----------
     rows
-        Network inputs of shape (n_samples * n_views, embedding_dim), the views of a sample one after another. Their
-        type is the one that the network computes in; its parameters stay float32.
+        Network inputs of shape (n_samples * n_views, embedding_dim), with the views of a sample one after another. The
+        network computes in their type; its parameters stay float32.
     codes
         Class numbers of shape (n_samples,).
     weights
@@ -45,7 +47,17 @@ class Examples:
 
     @classmethod
     def of(cls, rows: Tensor, codes: NDArray[np.int64], weights: NDArray[np.float64]) -> "Examples":
-        """Put class numbers and weights on the device of the rows."""
+        """Move class numbers and weights to the device of the rows.
+
+        Parameters
+        ----------
+        rows
+            As for the attribute, shape (n_samples * n_views, embedding_dim).
+        codes
+            Class numbers of shape (n_samples,).
+        weights
+            Weights of the classes, shape (n_classes,).
+        """
         return cls(
             rows,
             torch.from_numpy(codes).to(rows.device),
@@ -59,7 +71,7 @@ class Examples:
 
     @property
     def n_views(self) -> int:
-        """Views a sample."""
+        """Number of views per sample."""
         return len(self.rows) // len(self.codes)
 
 
@@ -72,11 +84,12 @@ class Recipe:
     epochs
         Passes over the samples.
     batch_size
-        Samples a step at most: all steps of an epoch are of one size, and there are at least `MIN_STEPS_PER_EPOCH`.
+        Maximum samples of a step. All steps of an epoch have equal sizes, and there are at least
+        `MIN_STEPS_PER_EPOCH`.
     label_smoothing
-        Share of the target that is spread evenly over all classes, in [0, 1).
+        Share of the target that is distributed evenly over all classes, in [0, 1).
     rate
-        From the share of training that is done, in [0, 1), to a factor on the learning rate.
+        Function from the progress of the training, in [0, 1), to a factor on the learning rate.
     """
 
     epochs: int
@@ -86,7 +99,7 @@ class Recipe:
 
 
 class Randomness:
-    """The random numbers of one training run."""
+    """The random numbers of one training run, on the CPU (`host`) and on the device (`device`)."""
 
     def __init__(self, random_state: int | np.random.RandomState | None, device: torch.device) -> None:
         seed = int(check_random_state(random_state).randint(2**31 - 1))
@@ -95,9 +108,10 @@ class Randomness:
 
 
 class SeededDropout(nn.Module):
-    """Dropout whose masks come from a generator of its own; `nn.Dropout` can only draw from the global one.
+    """Dropout with its own generator; `nn.Dropout` can only use the global one.
 
-    One random byte decides on one value, so `rate` is met to within 1/512: bytes are drawn faster than floats.
+    One random byte decides about one value, because bytes are drawn faster than floats. `rate` is therefore exact to
+    within 1/512.
     """
 
     def __init__(self, rate: float, generator: torch.Generator) -> None:
@@ -106,7 +120,7 @@ class SeededDropout(nn.Module):
         self.generator = generator
 
     def forward(self, x: Tensor) -> Tensor:
-        """Zero values at random and scale the others up, so that the expectation stays."""
+        """Set random values to zero and scale the others up, so that the expectation stays the same."""
         if self.dropped == 0:
             return x
         kept = (self._bytes(x) >= self.dropped).to(x.dtype)
@@ -119,7 +133,15 @@ class SeededDropout(nn.Module):
 
 
 def linear(n_inputs: int, n_outputs: int, generator: torch.Generator) -> nn.Linear:
-    """Build a linear layer with PyTorch's initialisation, drawn from `generator` and not from the global one."""
+    """Build a linear layer with PyTorch's initialisation, drawn from `generator` instead of the global one.
+
+    Parameters
+    ----------
+    n_inputs, n_outputs
+        Numbers of columns.
+    generator
+        Source of random numbers on the CPU.
+    """
     layer = nn.utils.skip_init(nn.Linear, n_inputs, n_outputs)
     bound = n_inputs**-0.5
     for parameter in layer.parameters():
@@ -128,14 +150,15 @@ def linear(n_inputs: int, n_outputs: int, generator: torch.Generator) -> nn.Line
 
 
 def to_numpy(parameter: Tensor) -> NDArray[np.float64]:
-    """Copy a learned parameter into float64, in which predictions are computed."""
+    """Copy a learned parameter to a numpy array of the same shape, in float64, in which predictions are computed."""
     return parameter.detach().double().cpu().numpy()
 
 
 def one_cycle(progress: float) -> float:
-    """Rise by a half cosine over the first 30 % of training, and fall to nearly 0 by another.
+    """Factor on the learning rate that rises over the first 30 % of the training and then falls to nearly 0.
 
-    Smith and Topin (2018), "Super-convergence", with the constants of `torch.optim.lr_scheduler.OneCycleLR`.
+    Both parts are half a cosine. See Smith and Topin (2018), "Super-convergence"; the constants are those of
+    `torch.optim.lr_scheduler.OneCycleLR`.
     """
     if progress < WARM_UP:
         return _half_cosine(FIRST_RATE, 1.0, progress / WARM_UP)
@@ -143,7 +166,7 @@ def one_cycle(progress: float) -> float:
 
 
 def constant(progress: float) -> float:  # noqa: ARG001, a rate is a function of the progress
-    """Keep the learning rate as it is."""
+    """Factor 1 on the learning rate."""
     return 1.0
 
 
@@ -154,7 +177,21 @@ def _half_cosine(start: float, stop: float, share: float) -> float:
 def train(
     network: nn.Module, examples: Examples, optimizer: torch.optim.Optimizer, recipe: Recipe, randomness: Randomness
 ) -> None:
-    """Train `network` in place with a weighted cross-entropy; each step sees one random view of each of its samples."""
+    """Train a network in place with a weighted cross-entropy; each step uses one random view of each of its samples.
+
+    Parameters
+    ----------
+    network
+        Maps rows to logits, on the device of the examples.
+    examples
+        The training samples.
+    optimizer
+        Optimiser of the network's parameters.
+    recipe
+        Epochs, batch size, label smoothing and learning rate.
+    randomness
+        Source of the order of the samples and of their views.
+    """
     batches = _batches(examples, recipe, randomness.host)
     base_rate = optimizer.param_groups[0]["lr"]
     for progress, samples, views in batches:
@@ -169,7 +206,7 @@ def train(
 
 
 def _batches(examples: Examples, recipe: Recipe, generator: torch.Generator) -> Iterator[tuple[float, Tensor, Tensor]]:
-    """Yield the share of training that is done, and the samples and views of each step."""
+    """Yield the progress of the training, and the samples and views of each step."""
     n_samples, device = examples.n_samples, examples.rows.device
     n_steps = _steps_per_epoch(n_samples, recipe.batch_size)
     for epoch in range(recipe.epochs):
@@ -181,10 +218,10 @@ def _batches(examples: Examples, recipe: Recipe, generator: torch.Generator) -> 
 
 
 def _steps_per_epoch(n_samples: int, batch_size: int) -> int:
-    """Steps of equal size, to within a sample.
+    """Number of steps of an epoch; their sizes differ by at most one sample.
 
-    Full batches and one of what is left over would do worse: a step of few samples is mostly noise, which Adam scales
-    all other steps down by. With 3,612 real cells in eight steps of 451 and one of 4 the MLP scored 0.878, in eight of
+    Full batches and a small remainder are worse: a step with few samples is mostly noise, for which Adam scales all
+    other steps down. With 3,612 real cells in eight steps of 451 and one of 4 the MLP scored 0.878; in eight steps of
     451 and 452 it scores 0.905.
     """
     fewest = -(-n_samples // batch_size)
@@ -192,17 +229,17 @@ def _steps_per_epoch(n_samples: int, batch_size: int) -> int:
 
 
 def _loss(logits: Tensor, examples: Examples, samples: Tensor, label_smoothing: float) -> Tensor:
-    # `cross_entropy(weight=)` would divide by the weights of the batch, and weigh the smoothed part by the wrong class.
+    # `cross_entropy(weight=)` divides by the weights of the batch and weights the smoothed part by the wrong class.
     codes = examples.codes[samples]
     losses = cross_entropy(logits, codes, reduction="none", label_smoothing=label_smoothing)
     return (losses * examples.weights[codes]).mean()
 
 
 def fastest_dtype(device: torch.device) -> torch.dtype:
-    """Return the type in which products are fastest on `device` without harm to the training.
+    """Return the type in which products are fastest on `device` and accurate enough for training.
 
-    Measured with 256 rows of 1024 columns and 512 units: with the CPU's own bfloat16 instructions a product takes a
-    third to a sixth of the time of float32; without them it is emulated and slower. A GPU waits for launches anyway.
+    With the bfloat16 instructions of a CPU, a product of 256 rows, 1024 columns and 512 units takes a third to a sixth
+    of the time of float32. Without them bfloat16 is emulated and slower. On a GPU the launches take most of the time.
     """
     capabilities: dict[str, Any] = getattr(torch.cpu, "get_capabilities", dict)()
     fast_bfloat16 = device.type == "cpu" and bool(capabilities.get("avx512_bf16", False))

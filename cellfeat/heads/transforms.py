@@ -1,6 +1,6 @@
-"""What is done to embeddings before a head sees them: the setting `feature_transform` of most heads.
+"""Transforms of the embeddings before a head: the setting `feature_transform` of most heads.
 
-Every transform ends in columns of mean 0, and is fitted on the training rows alone.
+The result of every transform has columns of mean 0. A transform is fitted on the training rows only.
 """
 
 from collections.abc import Callable
@@ -21,7 +21,7 @@ from cellfeat.types import Float32s
 TransformName = Literal["standardise", "power", "l2", "pca", "whiten"]
 
 MIN_VARIANCE_SHARE = 1e-6
-"""Components with less than this share of the largest variance are rounding, and whitening would blow them up."""
+"""Components with less than this share of the largest variance are rounding, which whitening would amplify."""
 
 
 def _as_it_is(X: Float32s) -> Float32s:
@@ -44,32 +44,32 @@ ROW_STEPS: dict[TransformName, Callable[[Float32s], Float32s]] = {
     "pca": _as_it_is,
     "whiten": _as_it_is,
 }
-"""What comes before the columns are standardised; nothing of it is learned."""
+"""Steps before the columns are standardised; they have nothing to learn."""
 
 PROJECTIONS = ("pca", "whiten")
-"""Transforms whose standardised columns give way to principal components."""
+"""Transforms that replace the standardised columns by principal components."""
 
 
 @dataclass(frozen=True)
 class FeatureTransform:
-    """A transform, fitted.
+    """A fitted transform.
 
     ===============  ================================================================================================
     ``standardise``  columns of mean 0 and standard deviation 1
-    ``power``        the signed square root of each number, which draws in long tails [1]_; then standardised
+    ``power``        the signed square root of each number, which shortens long tails [1]_; then standardised
     ``l2``           each row scaled to length 1; then standardised
-    ``pca``          standardised, then turned onto the principal axes, those of largest variance first
+    ``pca``          standardised, then projected on the principal axes, those of largest variance first
     ``whiten``       the same, with each component scaled to a standard deviation of 1
     ===============  ================================================================================================
 
     Attributes
     ----------
     name
-        Which of them.
+        Which transform.
     moments
-        Of the columns that are standardised.
+        Moments of the columns that are standardised.
     axes
-        Of shape (n_components, n_columns), for ``pca`` and ``whiten``.
+        Principal axes of shape (n_components, n_columns) for ``pca`` and ``whiten``, otherwise None.
 
     References
     ----------
@@ -92,8 +92,8 @@ class FeatureTransform:
         X
             Training rows.
         n_components
-            Principal components that are kept; at most as many as there are columns or rows, and none whose variance is
-            only rounding. None: all of these.
+            Number of principal components to keep, at most the number of columns or rows; components whose variance is
+            only rounding are dropped. None keeps all others.
         """
         moments = Moments.of(ROW_STEPS[name](X))
         if name not in PROJECTIONS:
@@ -102,33 +102,61 @@ class FeatureTransform:
 
     @classmethod
     def restored(cls, name: TransformName, state: HeadState, n_columns: int) -> Self:
-        """Take the transform out of a head's state."""
+        """Restore a transform from a head's state.
+
+        Parameters
+        ----------
+        name
+            Which transform.
+        state
+            The state.
+        n_columns
+            Expected number of columns before the transform.
+        """
         axes = state.array("axes", -1, n_columns) if name in PROJECTIONS else None
         return cls(name, Moments.restored(state, n_columns), axes)
 
     def arrays(self) -> dict[str, NDArray[np.float64]]:
-        """The learned part as arrays of a head's state."""
+        """The learned part as arrays of a head's state: moments, and axes of shape (n_components, n_columns)."""
         return self.moments.arrays() | ({} if self.axes is None else {"axes": self.axes})
 
     @property
     def n_outputs(self) -> int:
-        """Columns that a head sees."""
+        """Number of columns after the transform."""
         return len(self.moments.mean if self.axes is None else self.axes)
 
     def __call__(self, X: Float32s) -> NDArray[np.float64]:
-        """Transform rows of shape (n_rows, n_columns)."""
+        """Transform rows: (n_rows, n_columns) to (n_rows, n_outputs)."""
         standardised = self.moments.standardise(ROW_STEPS[self.name](X))
         return standardised if self.axes is None else standardised @ self.axes.T
 
     def in_float32(self, X: Float32s) -> Float32s:
-        """The same, rounded to float32: all that training needs, and without components in a fifth of the time."""
+        """Transform in float32, which is enough for training and, without components, takes a fifth of the time.
+
+        Parameters
+        ----------
+        X
+            Array of shape (n_rows, n_columns).
+
+        Returns
+        -------
+        ndarray of shape (n_rows, n_outputs)
+        """
         if self.axes is None:
             return self.moments.standardise_float32(ROW_STEPS[self.name](X))
         return np.concatenate([self(X[rows]).astype(np.float32) for rows in row_blocks(X)])
 
 
 def check_transform(name: object, n_components: object) -> None:
-    """Raise `HeadError` unless there is such a transform, and it takes `n_components`."""
+    """Raise `HeadError` unless the transform exists and accepts `n_components`.
+
+    Parameters
+    ----------
+    name
+        The parameter `feature_transform` of a head.
+    n_components
+        The parameter `feature_components` of a head.
+    """
     if not isinstance(name, str) or name not in ROW_STEPS:
         raise HeadError(f"feature_transform: got {name!r}; {near_names(str(name), ROW_STEPS)}")
     if n_components is None:
@@ -137,19 +165,19 @@ def check_transform(name: object, n_components: object) -> None:
     if name not in PROJECTIONS:
         raise HeadError(
             f"feature_components = {n_components}: expected feature_transform to be {' or '.join(PROJECTIONS)}, "
-            f"got {name}; set it, or leave feature_components out"
+            f"got {name}; change feature_transform, or leave feature_components out"
         )
 
 
 def _principal_axes(X: Float32s, moments: Moments, n_components: int | None, *, whiten: bool) -> NDArray[np.float64]:
-    """Principal axes of the standardised columns, the largest variance first."""
+    """Principal axes of the standardised columns, in descending order of variance."""
     n_columns = X.shape[1]
     n_kept = min(n_components or n_columns, n_columns, len(X))
     variances, axes = eigh(_correlation(X, moments), subset_by_index=(n_columns - n_kept, n_columns - 1))
     kept = variances > MIN_VARIANCE_SHARE * variances[-1]
     kept[-1] = True
     if whiten:
-        axes = axes / np.sqrt(np.where(variances > 0, variances, 1))  # identical rows have no variance at all
+        axes = axes / np.sqrt(np.where(variances > 0, variances, 1))  # identical rows have no variance
     return np.ascontiguousarray(axes[:, kept].T[::-1])
 
 

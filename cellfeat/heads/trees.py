@@ -1,7 +1,7 @@
-"""The text of a LightGBM model, held against what trees are before LightGBM reads it.
+"""Check the text of a LightGBM model before LightGBM reads it.
 
-LightGBM believes what it reads: a number too few ends the process, and it follows an index out of its memory. So every
-tree is taken apart here, and what LightGBM is given is put together from the parts that were checked.
+LightGBM does not check what it reads: a missing number aborts the process, and a wrong index makes it read outside its
+memory. Every tree is therefore parsed here, and the text for LightGBM is built from the checked parts.
 """
 
 import re
@@ -13,7 +13,7 @@ _NUMBER = re.compile(r"-?(\d{1,25}(\.\d{1,25})?(e[-+]?\d{1,3})?|inf|nan)", re.AS
 _RANGE = re.compile(rf"none|\[{_NUMBER.pattern}:{_NUMBER.pattern}\]", re.ASCII)
 _END = "\nend of trees\n"
 _TREE = "\nTree="
-# What stands in a tree of each split: before, and behind, what stands there of each leaf.
+# Fields with one value per split, before and after the fields with one value per leaf.
 _OF_SPLITS = {
     "split_feature": _INTEGER,
     "split_gain": _NUMBER,
@@ -26,19 +26,19 @@ _OF_SPLITS_TOO = {"internal_value": _NUMBER, "internal_weight": _NUMBER, "intern
 
 
 def checked_trees(model: str, n_columns: int, n_classes: int) -> str:
-    """Take the trees of a multiclass model out of its text, without its parameters, as LightGBM reads them.
+    """Return the checked trees of a multiclass model as text for LightGBM, without the training parameters.
 
     Parameters
     ----------
     model
-        What ``Booster.model_to_string`` gave.
+        Result of ``Booster.model_to_string``.
     n_columns, n_classes
-        What the model must be for.
+        Expected numbers of columns and classes.
 
     Raises
     ------
     HeadError
-        If the text is anything else, or a tree is none that can be walked from its root to a leaf.
+        If the text is not such a model, or not every path from the root of a tree ends in a leaf.
     """
     try:
         text, end, _ = model.partition(_END)
@@ -89,7 +89,7 @@ def _tree(number: int, text: str, n_columns: int) -> str:
         raise ValueError(f"tree {number}: expected leaves, and neither categories nor linear leaves")
     parts = {"num_leaves": str(n_leaves), "num_cat": "0"}
     parts |= {name: _values(fields, name, kind, n_leaves - 1) for name, kind in _OF_SPLITS.items()}
-    # LightGBM leaves out what a tree without a split weighs.
+    # LightGBM omits the weight of a tree without splits.
     n_weights = 0 if n_leaves == 1 and not fields["leaf_weight"] else n_leaves
     parts |= {"leaf_value": _values(fields, "leaf_value", _NUMBER, n_leaves)}
     parts |= {"leaf_weight": _values(fields, "leaf_weight", _NUMBER, n_weights)}
@@ -101,14 +101,14 @@ def _tree(number: int, text: str, n_columns: int) -> str:
 
 
 def _check_walk(number: int, parts: dict[str, str], n_leaves: int, n_columns: int) -> None:
-    """Every split asks for a column that is there, and leads to later splits and to leaves, each of them once."""
+    """Check that every split uses an existing column, and that every later split and leaf has exactly one parent."""
     columns, kinds, left, right = (
         [int(value) for value in parts[name].split()]
         for name in ("split_feature", "decision_type", "left_child", "right_child")
     )
     if any(not 0 <= column < n_columns for column in columns) or any(not 0 <= kind < 16 or kind % 2 for kind in kinds):
-        raise ValueError(f"tree {number}: a split of no column")
+        raise ValueError(f"tree {number}: a split uses a column that does not exist")
     if sorted(left + right) != [child for child in range(-n_leaves, n_leaves - 1) if child and n_leaves > 1]:
-        raise ValueError(f"tree {number}: not every leaf has its place")
+        raise ValueError(f"tree {number}: not every leaf and split has one parent")
     if any(0 <= child <= split for children in (left, right) for split, child in enumerate(children)):
-        raise ValueError(f"tree {number}: a split leads back")
+        raise ValueError(f"tree {number}: a split leads back to an earlier one")

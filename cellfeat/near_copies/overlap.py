@@ -1,4 +1,4 @@
-"""Whether two pictures show the same place: their correlation under every shift by up to half their size."""
+"""Find pictures that show the same place: correlate them under every shift by up to half their size."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -15,45 +15,46 @@ from cellfeat.types import Floats, Integers
 Pair = tuple[int, int]
 
 LONGEST_SIDE = 64
-"""Pixels of the longer side that pictures are compared at; larger ones are averaged down."""
+"""Pixels of the longer side at which pictures are compared; larger pictures are averaged down."""
 
 LEAST_CORRELATION = 0.9
-"""From it on two pictures count as one place.
+"""Smallest correlation of two pictures of the same place.
 
-Of 48,113 pairs of real cells 711 lay above it; all those that were looked at were crops of one field, with one label.
-Pairs between 0.80 and 0.85 were other cells, and the first two of different labels lay at 0.85.
+Of 48,113 pairs of real cells 711 were above it; all pairs that were inspected were crops of one field, with one label.
+Pairs between 0.80 and 0.85 were different cells; the highest pair with different labels was at 0.85.
 """
 
 LEAST_DETAIL = 0.6
-"""From it on the detail of two pictures agrees as well, which no smooth shape that they have in common brings about.
+"""Smallest correlation of the detail of two pictures of the same place. Similar smooth shapes do not reach it.
 
-Cells that were pictured one by one, smooth and on black, correlate by 0.9 and more without sharing a place: of 260
-such pairs of a real set the detail of 95 in 100 correlates by 0.51 or less. Of 739 pairs of crops that do share one
-it is 0.61 or more in 99 of 100.
+Smooth cells that were imaged one by one on black can correlate by 0.9 and more without showing the same place. Of 260
+such pairs in a real data set, the detail of 95 % correlates by 0.51 or less. Of 739 pairs of crops of the same place,
+the detail of 99 % correlates by 0.61 or more.
 """
 
 DETAIL_SCALE = 1.0
-"""Standard deviation, in pixels, of the Gaussian mean that a pixel's detail is its distance from."""
+"""Standard deviation, in pixels, of the Gaussian filter that is subtracted to get the detail."""
 
 COARSE_CORRELATION = 0.65
-"""Pairs below it at half the size are left out: all pairs above 0.9 lay above 0.68 there, 95 of 100 others below."""
+"""Smallest correlation at half the size. Of real pairs above 0.9 all were above 0.68 there, of others 5 %."""
 
 LEAST_SPREAD = 0.2
-"""Overlaps that vary by less than this share of what their pictures vary by (empty background) tell nothing."""
+"""Smallest standard deviation of an overlap, relative to that of its pictures; empty background is below it."""
 
 PAIRS_AT_ONCE = 128
+"""Pairs compared at once, which limits the memory."""
 
 
 class Overlap(NamedTuple):
-    """The shift under which two pictures agree best.
+    """The shift with the highest correlation of two pictures.
 
     Attributes
     ----------
     correlation
-        Pearson's, over the pixels that overlap, in [-1, 1].
+        Pearson correlation over the overlapping pixels, in [-1, 1].
     rows, columns
-        By how many pixels the second picture lies lower and further right than the first, in pixels of the picture as
-        it was compared.
+        Position of the second picture relative to the first, downwards and to the right, in pixels of the compared
+        pictures.
     """
 
     correlation: float
@@ -61,22 +62,22 @@ class Overlap(NamedTuple):
     columns: int
 
     def describe(self) -> str:
-        """Say it in a few words."""
+        """Describe the overlap in a few words."""
         if not (self.rows or self.columns):
-            return f"correlation {self.correlation:.4f} as they lie"
+            return f"correlation {self.correlation:.4f} without a shift"
         shift = f"{abs(self.rows)} rows and {abs(self.columns)} columns"
         return f"correlation {self.correlation:.3f} when shifted by {shift}"
 
 
 def grey_picture(pixels: NDArray, scale: ArrayLike) -> NDArray[np.float32]:
-    """Average the channels of a sample, each divided by its `scale`, and shrink to at most `LONGEST_SIDE`.
+    """Average the channels of a sample, each divided by its scale, and shrink the picture to `LONGEST_SIDE` pixels.
 
     Parameters
     ----------
     pixels
         Shape ``(C, H, W)``.
     scale
-        What each channel typically varies by, so that none drowns the others.
+        Typical variation of each channel, shape ``(C,)``, so that all channels have equal weight.
 
     Returns
     -------
@@ -89,22 +90,22 @@ def grey_picture(pixels: NDArray, scale: ArrayLike) -> NDArray[np.float32]:
 def overlaps(pictures: Sequence[NDArray[np.float32]], pairs: Integers) -> dict[Pair, Overlap]:
     """Find the pairs of pictures that show the same place.
 
-    Pictures are compared under every shift by whole pixels, by up to half of each side, so at least a quarter of them
-    overlaps. Pairs of different sizes are not compared; for turned or mirrored pictures see
+    Pictures are compared under every shift by whole pixels, by up to half of each side, so that at least a quarter of
+    them overlaps. Pictures of different sizes are not compared. For rotated or mirrored pictures see
     `cellfeat.near_copies.turned`.
 
     Parameters
     ----------
     pictures
-        Grey pictures: see `grey_picture`.
+        Grey pictures, each of shape ``(h, w)``: see `grey_picture`.
     pairs
-        Shape ``(n_pairs, 2)``: numbers of the pictures to compare.
+        Numbers of the pictures to compare, shape ``(n_pairs, 2)``.
 
     Returns
     -------
     dict
-        The best overlap of each pair that correlates by at least `LEAST_CORRELATION`, and whose detail does by at least
-        `LEAST_DETAIL`.
+        The best overlap of each pair whose correlation is at least `LEAST_CORRELATION` and whose detail correlates by
+        at least `LEAST_DETAIL`.
     """
     found: dict[Pair, Overlap] = {}
     for (first_shape, second_shape), alike in pairs_by_shape(pictures, pairs).items():
@@ -116,12 +117,14 @@ def overlaps(pictures: Sequence[NDArray[np.float32]], pairs: Integers) -> dict[P
 def pairs_by_shape(
     pictures: Sequence[NDArray[np.float32]], pairs: Integers
 ) -> dict[tuple[tuple[int, ...], tuple[int, ...]], list[Pair]]:
-    """Part pairs by the shapes of their two pictures.
+    """Group pairs by the shapes of their two pictures.
 
     Parameters
     ----------
+    pictures
+        Grey pictures, each of shape ``(h, w)``.
     pairs
-        Shape ``(n_pairs, 2)``: numbers of `pictures`.
+        Numbers of the two pictures of each pair, shape ``(n_pairs, 2)``.
     """
     by_shape = defaultdict(list)
     for first, second in pairs.tolist():
@@ -130,8 +133,8 @@ def pairs_by_shape(
 
 
 def _overlaps_of_one_shape(pictures: Sequence[NDArray[np.float32]], pairs: list[Pair]) -> dict[Pair, Overlap]:
-    # Half the size: each picture is prepared once, for its tens of pairs. Few pairs are left for the full size, and
-    # what comparing at that takes of a picture is large.
+    # At half the size each picture is prepared once for its tens of pairs. Few pairs remain for the full size, where
+    # the prepared pictures are large.
     promising = [pair for pair, best in _compared(pictures, pairs, shrink=2) if best.correlation >= COARSE_CORRELATION]
     return {
         pair: best
@@ -148,23 +151,35 @@ def _agrees_in_detail(pictures: Sequence[NDArray[np.float32]], pair: Pair, overl
 
 
 def _shifted(picture: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.float32]:
-    """Cut out what another picture, that lies so much lower and further right, shows too."""
+    """The part of a picture that overlaps with another one at this position."""
     height, width = picture.shape
     return picture[max(rows, 0) : height + min(rows, 0), max(columns, 0) : width + min(columns, 0)]
 
 
 def detail(picture: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Take the smooth shapes out of a picture: what is left of each pixel beside the Gaussian mean around it."""
+    """Remove the smooth shapes from a picture of shape ``(h, w)`` by subtracting a Gaussian filter."""
     return picture - ndimage.gaussian_filter(picture, DETAIL_SCALE)
 
 
 def is_one_detail(first: NDArray[np.float32], second: NDArray[np.float32]) -> bool:
-    """Whether the detail of two pictures, of one shape, correlates by at least `LEAST_DETAIL`."""
+    """Whether the detail of two pictures correlates by at least `LEAST_DETAIL`.
+
+    Parameters
+    ----------
+    first, second
+        Detail of pictures of one shape, ``(h, w)``.
+    """
     return correlation(first, second) >= LEAST_DETAIL
 
 
 def correlation(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
-    """Correlate two pictures of one shape over all pixels (Pearson's); 0 where one is constant."""
+    """Pearson correlation of two pictures over all pixels; 0 if one is constant.
+
+    Parameters
+    ----------
+    first, second
+        Pictures of one shape, ``(h, w)``.
+    """
     both = standardised([first, second])
     return float((both[0] * both[1]).mean())
 
@@ -172,7 +187,7 @@ def correlation(first: NDArray[np.float32], second: NDArray[np.float32]) -> floa
 def _compared(
     pictures: Sequence[NDArray[np.float32]], pairs: list[Pair], *, shrink: int
 ) -> Iterator[tuple[Pair, Overlap]]:
-    """Find the best overlap of each pair of pictures of one shape, whose sides are averaged down by `shrink` before."""
+    """Find the best overlap of each pair of pictures of one shape, after shrinking them by the factor `shrink`."""
     numbers, places = np.unique(pairs, return_inverse=True)
     prepared = _Prepared.of([_shrunk(pictures[number], shrink) for number in numbers])
     places = places.reshape(len(pairs), 2)
@@ -182,14 +197,14 @@ def _compared(
 
 
 def standardised(pictures: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]:
-    """Stack pictures of one shape, each with mean 0 and variance 1; a constant one is all 0.
+    """Stack pictures of one shape, ``(h, w)``, each with mean 0 and variance 1; a constant picture becomes 0.
 
     Returns
     -------
     ndarray of shape (n_pictures, h, w)
     """
     stack = np.stack(pictures)
-    # What is constant but for rounding agrees with nothing.
+    # A picture that is constant except for rounding must not correlate with anything.
     least = 1e-5 * np.abs(stack).max(axis=(1, 2), keepdims=True)
     stack = stack - stack.mean(axis=(1, 2), keepdims=True)
     spread = np.sqrt(np.square(stack).mean(axis=(1, 2), keepdims=True))
@@ -197,7 +212,7 @@ def standardised(pictures: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]
 
 
 def _shrunk(picture: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
-    """Average a picture down, and a turned one to the same picture turned: no side of it is cut off."""
+    """Average a picture down without cutting off a side, so that shrinking and turning can be exchanged."""
     height, width = (side // factor for side in picture.shape)
     if factor == 1 or min(height, width) < 2:
         return picture
@@ -207,7 +222,7 @@ def _shrunk(picture: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
 
 @cache
 def _averaging(side: int, fewer: int) -> NDArray[np.float32]:
-    """The matrix that averages `side` pixels to `fewer`, those that two of them share in parts."""
+    """The matrix that averages `side` pixels to `fewer`; a pixel on a boundary counts for both in part."""
     edges = np.arange(fewer + 1) * (side / fewer)
     starts = np.arange(side)
     shared = np.minimum(edges[1:, np.newaxis], starts + 1) - np.maximum(edges[:-1, np.newaxis], starts)
@@ -216,7 +231,7 @@ def _averaging(side: int, fewer: int) -> NDArray[np.float32]:
 
 @dataclass(frozen=True)
 class _Shifts:
-    """All shifts of pictures of one size, and the pixels that overlap under each."""
+    """All shifts of pictures of one size, and the number of overlapping pixels for each."""
 
     height: int
     width: int
@@ -236,12 +251,12 @@ class _Shifts:
 
     @cached_property
     def padded(self) -> tuple[int, int]:
-        """The least size at which no shift within range meets what a circular one brings round."""
+        """The smallest padded size at which circular correlation does not wrap around within the allowed shifts."""
         height, width = (fft.next_fast_len(side + side // 2, real=True) for side in (self.height, self.width))
         return height, width
 
     def sums(self, pictures: Floats) -> NDArray[np.float32]:
-        """Sum each picture over the part of it that overlaps under each shift of another picture."""
+        """Sum each picture over its overlap with another picture, for each shift."""
         corners = np.zeros((len(pictures), self.height + 1, self.width + 1))
         corners[:, 1:, 1:] = pictures.cumsum(axis=1, dtype=np.float64).cumsum(axis=2)
         top, bottom = np.maximum(self.rows, 0), self.height + np.minimum(self.rows, 0)
@@ -252,16 +267,16 @@ class _Shifts:
 
 @dataclass(frozen=True)
 class _Prepared:
-    """What every comparison takes of a picture, for pictures of one shape.
+    """Quantities of pictures of one shape that every comparison uses.
 
     Attributes
     ----------
     shifts
-        Those that are compared.
+        The shifts to compare.
     spectra
         Fourier transforms of the standardised pictures, shape ``(n_pictures, …)``.
     sums, squares
-        Sums of their pixels, and of the squares, over the part that overlaps under each shift, shape
+        Sums of the pixels and of their squares over the overlap for each shift, shape
         ``(n_pictures, n_row_shifts, n_column_shifts)``.
     """
 
@@ -280,7 +295,7 @@ class _Prepared:
         return cls(shifts, *(np.concatenate(part) for part in zip(*parts, strict=True)))
 
     def best_overlaps(self, first: Integers, second: Integers) -> list[Overlap]:
-        """Find the shifts at which pairs of pictures, given by their numbers here, correlate best."""
+        """Find the shift with the highest correlation of each pair, given by the numbers of its prepared pictures."""
         correlation = self._correlations(first, second)
         best = correlation.reshape(len(correlation), -1).argmax(axis=1)
         rows, columns = np.unravel_index(best, correlation.shape[1:])
@@ -291,19 +306,19 @@ class _Prepared:
         ]
 
     def _correlations(self, first: Integers, second: Integers) -> Floats:
-        """Normalised cross-correlation over the overlap alone (D. Padfield, CVPR 2010), under each shift."""
+        """Normalised cross-correlation over the overlap only, for each shift (D. Padfield, CVPR 2010)."""
         n_pixels = self.shifts.n_pixels
-        # A shift of the second picture is the opposite shift of the first.
+        # Shifting the second picture is the opposite of shifting the first.
         sum_first, sum_second = self.sums[first], self.sums[second, ::-1, ::-1]
         covariance = self._products(first, second) - sum_first * sum_second / n_pixels
         spread_first = self.squares[first] - sum_first**2 / n_pixels
         spread_second = self.squares[second, ::-1, ::-1] - sum_second**2 / n_pixels
         spread = np.sqrt(np.maximum(spread_first * spread_second, 0))
-        # The pictures are standardised: as many pixels of a whole one vary by `n_pixels`.
-        tells = spread > LEAST_SPREAD * n_pixels
-        return np.divide(covariance, spread, out=np.full_like(covariance, -1), where=tells)
+        # The pictures are standardised, so their own spread over this many pixels is `n_pixels`.
+        is_informative = spread > LEAST_SPREAD * n_pixels
+        return np.divide(covariance, spread, out=np.full_like(covariance, -1), where=is_informative)
 
     def _products(self, first: Integers, second: Integers) -> Floats:
-        """Sum of the products of the pixels that meet under each shift."""
+        """Sum of the products of overlapping pixels, for each shift."""
         products = fft.irfft2(self.spectra[first] * np.conj(self.spectra[second]), self.shifts.padded)
         return products[:, self.shifts.rows][:, :, self.shifts.columns]

@@ -1,4 +1,4 @@
-"""Whether a picture is another one turned or mirrored: what an augmentation leaves on disk, a copy to every network."""
+"""Find pictures that are rotated or mirrored copies of each other, such as augmented images that were saved."""
 
 from collections.abc import Sequence
 from typing import NamedTuple
@@ -27,22 +27,22 @@ TURNS = (
     "mirrored top to bottom",
     "mirrored along the rising diagonal",
 )
-"""The symmetries of the square but for the one that changes nothing: see `turn`."""
+"""The symmetries of the square without the identity: see `turn`."""
 
 LEAST_CORRELATION = 0.9
-"""From it on a picture counts as another one turned: of 178,341 pairs of real cells none lay above 0.85."""
+"""Smallest correlation of a turned copy. Of 178,341 pairs of real cells none was above 0.85."""
 
 HIGHEST_FREQUENCY = 11
-"""Highest spatial frequency, of each sign, that `turned_spectrum` keeps."""
+"""Highest spatial frequency, of each sign, in `turned_spectrum`."""
 
 
 class TurnedCopy(NamedTuple):
-    """How the second picture of a pair comes from the first.
+    """How the second picture of a pair results from the first.
 
     Attributes
     ----------
     correlation
-        Pearson's, over all pixels, in [-1, 1].
+        Pearson correlation over all pixels, in [-1, 1].
     how
         One of `TURNS`.
     """
@@ -51,39 +51,43 @@ class TurnedCopy(NamedTuple):
     how: str
 
     def describe(self) -> str:
-        """Say it in a few words."""
+        """Describe the copy in a few words."""
         return f"correlation {self.correlation:.3f} when {self.how}"
 
 
 def turn(pictures: NDArray, number: int) -> NDArray:
-    """Turn pictures as `TURNS` names it: from 3 on they are mirrored left to right before.
+    """Turn pictures as described in `TURNS`; from number 3 on they are first mirrored left to right.
 
     Parameters
     ----------
     pictures
-        Shape ``(..., H, W)``.
+        Array of shape ``(..., H, W)``.
     number
-        Which of `TURNS`.
+        Position in `TURNS`.
+
+    Returns
+    -------
+    ndarray of shape (..., H, W) or (..., W, H)
     """
     mirrored = np.flip(pictures, -1) if number >= 3 else pictures
     return np.rot90(mirrored, (number + 1) % 4, axes=(-2, -1))
 
 
 def turned_copies(pictures: Sequence[Floats], pairs: Integers) -> dict[Pair, TurnedCopy]:
-    """Find the pairs of pictures of which one is the other turned by quarter turns, mirrored, or both.
+    """Find the pairs of pictures that are copies of each other, rotated by quarter turns, mirrored, or both.
 
     Parameters
     ----------
     pictures
-        Grey pictures: see `cellfeat.near_copies.overlap.grey_picture`.
+        Grey pictures, each of shape ``(h, w)``: see `cellfeat.near_copies.overlap.grey_picture`.
     pairs
-        Shape ``(n_pairs, 2)``: numbers of the pictures to compare.
+        Numbers of the pictures to compare, shape ``(n_pairs, 2)``.
 
     Returns
     -------
     dict
-        The best turn of each pair that correlates by at least `LEAST_CORRELATION`, and whose detail does by at least
-        `cellfeat.near_copies.overlap.LEAST_DETAIL`.
+        The best turn of each pair whose correlation is at least `LEAST_CORRELATION` and whose detail correlates by at
+        least `cellfeat.near_copies.overlap.LEAST_DETAIL`.
     """
     found: dict[Pair, TurnedCopy] = {}
     for alike in pairs_by_shape(pictures, pairs).values():
@@ -117,14 +121,14 @@ def _best_turns(first: Floats, second: Floats) -> list[TurnedCopy]:
 
 
 def turned_spectrum(picture: Floats) -> Floats:
-    """Describe a picture by what no turn and no mirror changes: its strengths at the lowest frequencies.
+    """Describe a picture by its amplitudes at the lowest frequencies, invariant under rotation and mirroring.
 
-    Strengths of frequencies that a turn or a mirror takes to one another are averaged.
+    The amplitudes of frequencies that a rotation by quarter turns or a mirroring exchanges are averaged.
 
     Parameters
     ----------
     picture
-        Shape ``(H, W)``, of at most `cellfeat.near_copies.overlap.LONGEST_SIDE` pixels a side.
+        Grey picture of shape ``(H, W)``, with at most `cellfeat.near_copies.overlap.LONGEST_SIDE` pixels a side.
 
     Returns
     -------

@@ -16,7 +16,7 @@ from cellfeat.evaluation.learning_curve import LearningCurves, curve_table
 from cellfeat.evaluation.repeats import Repeats
 from cellfeat.evaluation.results import Comparison, HeadResult, ScoredHead
 from cellfeat.evaluation.saved_heads.held_out import HeldOut
-from cellfeat.heads.bundle import RECORD_FILE
+from cellfeat.heads.bundle_files import RECORD_FILE
 from cellfeat.heads.registry import HEADS
 from cellfeat.provenance import publish, utc_now, versions
 from cellfeat.reporting.csv_table import harmless_cell

@@ -1,4 +1,4 @@
-"""The labels CSV, read as text: what stands in a cell is what a person wrote there."""
+"""Read the labels table; every cell stays text, exactly as it was written."""
 
 import csv
 from pathlib import Path
@@ -15,20 +15,21 @@ SEPARATORS = ",;\t"
 def read_labels(settings: LabelsSettings, file: Path) -> pd.DataFrame:
     """Read a labels table.
 
-    Commas, semicolons and tabs separate cells, whichever the header has most of; a byte-order mark, white space around
-    cells, blank lines and columns without a name are left out.
+    Cells are separated by commas, semicolons or tabs, whichever is most frequent in the header. A byte-order mark,
+    white space around cells, blank lines and columns without a name are ignored.
 
     Parameters
     ----------
     settings
-        The names of the columns that must be there.
+        The names of the columns that must exist.
     file
-        The CSV file, UTF-8.
+        The CSV file, in UTF-8.
 
     Returns
     -------
-    One row per sample with the file's own columns, all str, ``""`` where a cell is empty; the index holds the line of
-    the file, for messages.
+    DataFrame
+        One row per sample with the file's own columns, all str, ``""`` where a cell is empty. The index is the line in
+        the file, for messages.
 
     Raises
     ------
@@ -51,7 +52,7 @@ def named_columns(settings: LabelsSettings) -> list[str]:
 
 
 def file_columns(settings: LabelsSettings) -> list[str]:
-    """The columns of the labels table that hold file names."""
+    """The columns of the labels table that contain file names."""
     if settings.files is None:
         return []
     return [settings.files] if isinstance(settings.files, str) else settings.files
@@ -75,7 +76,7 @@ def _parse(text: str, file: Path) -> pd.DataFrame:
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
         raise ManifestError(
-            f"{file}: line {line}: holds a NUL character, so this is no text table; save it as CSV UTF-8"
+            f"{file}: line {line}: contains a NUL character, so this is not a text table; save it as CSV UTF-8"
         )
     separator = max(SEPARATORS, key=text.partition("\n")[0].count)
     reader = csv.reader(text.splitlines(keepends=True), delimiter=separator, strict=True)
@@ -95,15 +96,15 @@ def _parse(text: str, file: Path) -> pd.DataFrame:
 def _check_shape(header: list[str], rows: list[tuple[int, list[str]]], file: Path) -> None:
     twice = sorted({column for column in header if column and header.count(column) > 1})
     if twice:
-        raise ManifestError(f"{file}: column {first_ten(twice)} stands there more than once; rename one")
+        raise ManifestError(f"{file}: column {first_ten(twice)} occurs more than once; rename one")
     ragged = [line for line, cells in rows if len(cells) != len(header)]
     if ragged:
         raise ManifestError(
             f"{file}: line {first_ten(ragged)}: expected {len(header)} cells as in the header; "
-            "put quotes around cells that hold separators"
+            "put quotes around cells that contain separators"
         )
     if not rows:
-        raise ManifestError(f"{file}: holds a header and no samples")
+        raise ManifestError(f"{file}: has a header but no samples")
 
 
 def _check_columns(table: pd.DataFrame, settings: LabelsSettings, file: Path) -> None:

@@ -1,4 +1,4 @@
-"""How the files of a sample are found: by a pattern, by class folders, or in a table."""
+"""How file names and samples correspond: by a pattern, by class folders, or by a table."""
 
 import errno
 import os
@@ -13,23 +13,23 @@ from typing import NamedTuple, Protocol
 
 from cellfeat.errors import ConfigError, ManifestError
 
-# Some of these cannot be read: in a class folder they are samples all the same, and reading one says what to do.
+# Some of these cannot be read. In a class folder they are samples nevertheless: reading one gives an error with advice.
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".jp2")
 PATTERN_FIELDS = ("sample_id", "channel", "label")
 _OUTSIDE = re.compile(r"^/|^[A-Za-z]:/|(^|/)\.\.(/|$)")
-# No file name holds more digits than these, and Python reads no number of thousands of them.
+# A file name has no more digits than these, and Python refuses to convert thousands of digits.
 _WHOLE_NUMBER = re.compile(r"0*(\d{1,300})(\.0*)?", re.ASCII)
 
 
 class Found(NamedTuple):
-    """What a file's name says of its sample; `label` is ``""`` where it says none."""
+    """The sample id and label in a file name; `label` is ``""`` where the name has none."""
 
     sample_id: str
     label: str
 
 
 class Layout(Protocol):
-    """Where the files of samples are, relative to the root and with ``/`` between folders."""
+    """Correspondence of samples and file names; names are relative to the root, with ``/`` between folders."""
 
     @property
     def file_columns(self) -> tuple[str, ...]:
@@ -37,7 +37,7 @@ class Layout(Protocol):
         ...
 
     def sample_id(self, text: str) -> str | None:
-        """The id that a cell of the labels table means; None where it cannot be one."""
+        """The sample id in a cell of the labels table; None if the cell is not a valid id."""
         ...
 
     def names(self, sample: Found) -> tuple[str, ...]:
@@ -45,11 +45,11 @@ class Layout(Protocol):
         ...
 
     def find(self, name: str) -> Found | None:
-        """The sample that a file belongs to; None where it belongs to none."""
+        """The sample that a file belongs to; None if it belongs to none."""
         ...
 
     def on_disk(self, root: Path) -> set[str]:
-        """The names of the files that are there."""
+        """The names of the existing files."""
         ...
 
 
@@ -57,8 +57,15 @@ class Layout(Protocol):
 class PatternLayout:
     """Files named by a pattern such as ``{sample_id:05d}_{channel}.png``.
 
-    With a whole-number format the id of ``00001_blue.png`` is ``1``, and the labels table may write it ``1``, ``1.0``
-    or ``00001``.
+    With a whole-number format the id of ``00001_blue.png`` is ``1``; the labels table may contain ``1``, ``1.0`` or
+    ``00001``.
+
+    Attributes
+    ----------
+    pattern
+        File name relative to the root, with the fields ``{sample_id}``, ``{channel}`` and ``{label}``.
+    channels
+        The channels of a sample, in order.
     """
 
     pattern: str
@@ -68,8 +75,8 @@ class PatternLayout:
         fields = self._specs.keys()
         if not {"sample_id"} <= fields <= set(PATTERN_FIELDS):
             raise ConfigError(
-                f"images.pattern: {self.pattern!r}: expected {{sample_id}}, with {{channel}} and {{label}} where the "
-                f"names hold them, got {', '.join(fields) or 'no field'}"
+                f"images.pattern: {self.pattern!r}: expected {{sample_id}}, with {{channel}} and {{label}} if the "
+                f"names contain them, got {', '.join(fields) or 'no field'}"
             )
         if not re.fullmatch(r"(0?\d{0,2}d)?", self._specs["sample_id"]) or self._specs.get("label"):
             raise ConfigError(f"images.pattern: {self.pattern!r}: expected {{sample_id}} or a format such as :05d")
@@ -82,33 +89,33 @@ class PatternLayout:
 
     @property
     def file_columns(self) -> tuple[str, ...]:
-        """One column per channel where the pattern holds ``{channel}``, else one for all."""
+        """One column per channel if the pattern contains ``{channel}``, otherwise one for all channels."""
         if self._has_channel:
             return tuple(f"file_{channel}" for channel in self.channels)
         return ("file",)
 
     def sample_id(self, text: str) -> str | None:
-        """The cell itself, or the number in it where the pattern says number."""
+        """The cell itself, or its number if the pattern has a number format."""
         if not self._has_numbers:
             return text
         match = _WHOLE_NUMBER.fullmatch(text)
         return match[1] if match else None
 
     def names(self, sample: Found) -> tuple[str, ...]:
-        """The pattern, filled in for each channel."""
+        """The pattern with the sample and each channel filled in."""
         number = int(sample.sample_id) if self._has_numbers else sample.sample_id
         channels = self.channels if self._has_channel else ("",)
         return tuple(self.pattern.format(sample_id=number, channel=c, label=sample.label) for c in channels)
 
     def find(self, name: str) -> Found | None:
-        """The sample whose name, filled into the pattern, gives the file's."""
+        """The sample for which the pattern gives this file name."""
         match = self._expression.fullmatch(name)
         if match is None:
             return None
         parts = match.groupdict()
         sample_id = self.sample_id(parts["sample_id"])
-        assert sample_id is not None, "the expression lets through what sample_id takes"
-        # 1_blue.png is not what {sample_id:05d} means, though its number is.
+        assert sample_id is not None, "the expression only matches valid ids"
+        # {sample_id:05d} does not match 1_blue.png, although 1 is a valid number.
         if self._has_numbers and format(int(sample_id), self._specs["sample_id"]) != parts["sample_id"]:
             return None
         return Found(sample_id, parts.get("label", ""))
@@ -152,9 +159,14 @@ class PatternLayout:
 
 @dataclass(frozen=True)
 class FoldersLayout:
-    """One folder per class, with one file per sample anywhere in it; a sample's id is its file's name from the root.
+    """One folder per class, with one file per sample anywhere in it; a sample's id is its file name from the root.
 
-    An image that lies in no folder is nobody's, or, with `keeps_unlabelled`, a sample without a label.
+    Attributes
+    ----------
+    file_columns
+        The manifest's one column of file names.
+    keeps_unlabelled
+        Whether an image outside of all folders is a sample without a label; otherwise it belongs to no sample.
     """
 
     file_columns: tuple[str, ...] = ("file",)
@@ -169,7 +181,7 @@ class FoldersLayout:
         return (sample.sample_id,)
 
     def find(self, name: str) -> Found | None:
-        """The file's own sample, of the class that the first folder is called after."""
+        """The sample of this file; its class is the name of the first folder."""
         folder, slash, _ = name.partition("/")
         if not is_image_name(name) or not (slash or self.keeps_unlabelled):
             return None
@@ -182,7 +194,15 @@ class FoldersLayout:
 
 @dataclass(frozen=True)
 class TableLayout:
-    """Files whose names stand in the labels table, by sample."""
+    """File names listed in the labels table.
+
+    Attributes
+    ----------
+    file_columns
+        The manifest's columns of file names.
+    files
+        The file names of each sample, by sample id.
+    """
 
     file_columns: tuple[str, ...]
     files: Mapping[str, tuple[str, ...]]
@@ -192,44 +212,44 @@ class TableLayout:
         return text
 
     def names(self, sample: Found) -> tuple[str, ...]:
-        """What stands in the table."""
+        """The file names in the table."""
         return self.files[sample.sample_id]
 
-    def find(self, name: str) -> Found | None:  # noqa: ARG002, the protocol's
-        """None: files beside those in the table are nobody's."""
+    def find(self, name: str) -> Found | None:  # noqa: ARG002, required by the protocol
+        """None: files that are not in the table belong to no sample."""
         return None
 
     def on_disk(self, root: Path) -> set[str]:
-        """The files in the folders that the table names, each folder listed once."""
+        """The files in the folders that the table mentions; each folder is listed once."""
         folders = {posixpath.dirname(name) for names in self.files.values() for name in names}
         return {posixpath.join(folder, name) for folder in folders for name in _file_names(root / folder)}
 
 
 def table_file_name(cell: str) -> str:
-    """A file name as a person wrote it, with ``/`` between folders and no detours."""
+    """Normalise a file name from a table: ``/`` between folders, without ``.`` and needless ``..``."""
     return posixpath.normpath(cell.replace("\\", "/")) if cell else ""
 
 
 def is_image_name(name: str) -> bool:
-    """Whether a file is called like an image."""
+    """Whether a file name has the ending of an image."""
     return name.lower().endswith(IMAGE_SUFFIXES)
 
 
 def leads_outside(name: str) -> bool:
-    """Whether a name, by its letters alone, leads out of the folder that it is relative to.
+    """Whether a relative name leads out of its folder, judged by its text alone.
 
-    Names stand in tables that may come from others. Links do not: who owns the folder has put them there, often because
-    the images lie elsewhere, so they are followed wherever they lead. ``..`` is taken by its letters too: behind a link
-    it does not lead to where the link's target lies.
+    Names come from tables that somebody else may have written, so they are not trusted. Symbolic links are trusted and
+    followed: the owner of the folder made them, often because the images are stored elsewhere. ``..`` after a link
+    therefore means the link's own folder, not the folder of its target.
     """
     return _OUTSIDE.search(name) is not None
 
 
 def scan(root: Path) -> set[str]:
-    """The names of all files under `root`, relative to it; hidden files and folders are left out, links followed.
+    """The names of all files under `root`, relative to it; links are followed, hidden files and folders are ignored.
 
-    A folder that several paths lead to is listed once: under its own name where it lies in `root`, and else under the
-    first link to it.
+    A folder that can be reached by several paths is listed once: under its own name if it is inside `root`, and
+    otherwise under the first link to it.
 
     Raises
     ------
@@ -240,7 +260,7 @@ def scan(root: Path) -> set[str]:
     seen: set[str] = set()
     tops = [str(root)]
     while tops:
-        # Links wait until the folders beside them are done: else a folder could be listed under a link's name alone.
+        # Links are followed last, so that a folder inside root is listed under its own name.
         links: list[str] = []
         for folder, files in _folders(tops, seen, links):
             relative = Path(folder).relative_to(root).as_posix()
@@ -251,7 +271,7 @@ def scan(root: Path) -> set[str]:
 
 
 def _folders(tops: list[str], seen: set[str], links: list[str]) -> Iterator[tuple[str, list[str]]]:
-    """Folders that were not yet seen, with their files; the links to folders are put into `links`."""
+    """Folders that are not in `seen` yet, with their files; links to folders are added to `links`."""
     for top in tops:
         for folder, subfolders, files in os.walk(top, onerror=_refuse_listing):
             real = os.path.realpath(folder)
@@ -269,7 +289,7 @@ def _refuse_listing(error: OSError) -> None:
 
 
 def _cannot_list(error: OSError) -> ManifestError:
-    advice = "mend the link" if error.errno == errno.ELOOP else "ask for access to it"
+    advice = "repair the link" if error.errno == errno.ELOOP else "ask for access to it"
     return ManifestError(f"{error.filename}: the folder cannot be listed: {error.strerror}; {advice}")
 
 
@@ -284,7 +304,7 @@ def _file_names(folder: Path) -> list[str]:
 
 
 def _may_be_file(entry: os.DirEntry[str]) -> bool:
-    """Whether a name is a file, or a link that leads to itself: reading that one says so, with its sample."""
+    """Whether a name is a file, or a link to itself: reading that link gives an error that names the sample."""
     try:
         return entry.is_file()
     except OSError as error:

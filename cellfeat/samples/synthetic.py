@@ -1,7 +1,7 @@
-"""Generated fluorescence images of nine made-up cell lines, for demonstrations and tests: no real cell is in them.
+"""Generated fluorescence images of nine fictitious cell lines, for demonstrations and tests.
 
-The lines bear the names of real ones and differ in the shape of the nucleus, the microtubules and the endoplasmic
-reticulum. Every trait varies from cell to cell by about as much as between lines, so that no classifier gets all right.
+The lines have the names of real ones and differ in the shape of the nucleus, the microtubules and the endoplasmic
+reticulum. Every trait varies between cells by about as much as between lines, so that no classifier is perfect.
 """
 
 import csv
@@ -17,37 +17,41 @@ from cellfeat.provenance import publish
 
 CHANNELS = ("blue", "red", "yellow")
 COPIED_SHARE = 0.04
-# Standard deviation of a trait's logarithm within a line. By measurement: with 0.22 a linear head on efficientnet_lite0
-# embeddings of 900 samples gets a balanced accuracy of 0.53, with 0.13 0.69.
+"""Share of the samples that are exact copies of another sample."""
 TRAIT_VARIATION = 0.13
+"""Standard deviation of a trait's logarithm within a line.
+
+A linear head on efficientnet_lite0 embeddings of 900 samples has a balanced accuracy of 0.53 with 0.22, and of 0.69
+with 0.13.
+"""
 
 
 @dataclass(frozen=True)
 class Traits:
-    """What a cell line looks like; lengths in pixels of a 64-pixel image.
+    """Appearance of a cell line; lengths are in pixels of a 64-pixel image.
 
     Attributes
     ----------
     nucleus
         Mean radius of the nucleus.
     elongation
-        Its long axis over its short one.
+        Ratio of its long axis to its short axis.
     nucleoli
-        Mean number of dark spots in it.
+        Mean number of dark spots in the nucleus.
     chromatin
-        Grain of its texture.
+        Grain of the texture of the nucleus.
     spread
-        The cell's radius over the nucleus's.
+        Ratio of the cell's radius to the radius of the nucleus.
     neighbours
         Mean number of further cells in view.
     filaments
         Mean number of microtubules.
     curl
-        How much a microtubule turns, in radians per pixel.
+        Curvature of a microtubule, in radians per pixel.
     mesh
         Grain of the reticulum.
     perinuclear
-        How fast the reticulum fades from the nucleus outwards.
+        How fast the reticulum fades outwards from the nucleus.
     """
 
     nucleus: float
@@ -62,7 +66,7 @@ class Traits:
     perinuclear: float
 
 
-# Name, share of the samples (unequal, as in screens) and traits.
+# Name, share of the samples (unequal, as in real screens) and traits.
 CELL_LINES = (
     ("PC-3", 1.2, Traits(11.0, 1.6, 2.0, 1.6, 2.0, 1.0, 70, 0.10, 1.0, 1.2)),
     ("U-251 MG", 1.6, Traits(12.0, 1.3, 3.0, 1.2, 2.4, 0.6, 100, 0.06, 1.4, 2.2)),
@@ -79,18 +83,17 @@ CELL_LINES = (
 def write_synthetic_cells(folder: Path, n_samples: int, seed: int, size: int = 64) -> None:
     """Write images and labels: ``images/<id:05d>_{blue,red,yellow}.png`` and ``labels.csv``.
 
-    Blue shows nuclei, red microtubules, yellow the endoplasmic reticulum; 8-bit grey, ``(size, size)``. About 4 % of
-    the samples are exact copies of another one of their class under an id of their own. Equal arguments give equal
-    files.
+    Images are 8-bit grey. Blue shows nuclei, red microtubules and yellow the endoplasmic reticulum. About 4 % of the
+    samples are exact copies of another sample of their class, with their own id. Equal arguments give equal files.
 
     Parameters
     ----------
     folder
-        Made where it is missing.
+        Where to write; it is created if it does not exist.
     n_samples
-        At least one for each of the nine lines.
+        Number of samples, at least one for each of the nine lines.
     seed
-        Not negative.
+        Seed of the random numbers, not negative.
     size
         Height and width of an image in pixels.
 
@@ -114,7 +117,7 @@ def write_synthetic_cells(folder: Path, n_samples: int, seed: int, size: int = 6
 
 
 def _lines(n_samples: int, seed: int) -> np.ndarray:
-    """The cell line of each sample, in mixed order: one of each, and the rest by the lines' shares."""
+    """The cell line of each sample, in random order: one of each line, the rest by the shares of the lines."""
     shares = np.array([share for _, share, _ in CELL_LINES])
     bounds = np.cumsum(shares) / shares.sum()
     n_shared = n_samples - len(shares)
@@ -124,7 +127,7 @@ def _lines(n_samples: int, seed: int) -> np.ndarray:
 
 
 def _sources(lines: np.ndarray, seed: int) -> np.ndarray:
-    """The sample whose pixels each sample shows: itself, or for a few another of its line."""
+    """The sample whose pixels each sample shows: itself, or for a few samples another one of the same line."""
     rng = np.random.default_rng([seed, 2])
     sources = np.arange(len(lines))
     copies = rng.choice(len(lines), round(COPIED_SHARE * len(lines)), replace=False)
@@ -140,7 +143,7 @@ def _sources(lines: np.ndarray, seed: int) -> np.ndarray:
 class _Cell:
     """One cell in view.
 
-    `depth` is ``(size, size)``: 0 in the middle of the nucleus, 1 on its edge, and growing outwards.
+    `depth` has the shape ``(size, size)``: 0 in the centre of the nucleus, 1 on its edge, and increasing outwards.
     """
 
     traits: Traits
@@ -171,7 +174,7 @@ def _varied(traits: Traits, rng: np.random.Generator) -> Traits:
 
 
 def _cells(traits: Traits, size: int, rng: np.random.Generator) -> list[_Cell]:
-    """The cell in the middle, and neighbours around it."""
+    """The central cell and its neighbours."""
     scale = size / 64
     middle = size / 2 + rng.normal(0, 0.06 * size, 2)
     n_neighbours = min(rng.poisson(traits.neighbours), 6)
@@ -198,7 +201,7 @@ def _fading(depth: np.ndarray, edge: float, softness: float) -> np.ndarray:
 
 
 def _grain(size: int, length: float, rng: np.random.Generator) -> np.ndarray:
-    """Band-passed noise whose blobs are about `length` pixels of a 64-pixel image wide; unit variance."""
+    """Band-pass noise of unit variance whose blobs are about `length` pixels wide in a 64-pixel image."""
     noise = rng.standard_normal((size, size)).astype(np.float32)
     sigma = max(length, 0.4) * size / 64
     band = ndimage.gaussian_filter(noise, sigma) - ndimage.gaussian_filter(noise, 2 * sigma)
@@ -217,7 +220,7 @@ def _chromatin(cell: _Cell, size: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def _microtubules(cell: _Cell, size: int, rng: np.random.Generator) -> np.ndarray:
-    """Smoothed random walks from beside the nucleus outwards, more of them along the cell's long axis."""
+    """Smoothed random walks outwards from the nucleus, more of them along the long axis of the cell."""
     scale = size / 64
     n_filaments = max(int(cell.traits.filaments), 3)
     n_steps = int(2.2 * cell.traits.spread * cell.traits.nucleus * scale)
@@ -237,14 +240,14 @@ def _microtubules(cell: _Cell, size: int, rng: np.random.Generator) -> np.ndarra
 
 
 def _reticulum(cell: _Cell, size: int, rng: np.random.Generator) -> np.ndarray:
-    """A mesh, bright along the zero lines of band-passed noise, that fades from the nucleus outwards."""
+    """A mesh that is bright along the zero lines of band-pass noise and fades outwards from the nucleus."""
     mesh = np.exp(-2.5 * np.abs(_grain(size, cell.traits.mesh, rng)))
     outside = np.maximum(cell.depth - 1, 0) / max(cell.traits.spread - 1, 0.2)
     return (0.2 + mesh) * np.exp(-cell.traits.perinuclear * outside)
 
 
 def _photograph(plane: np.ndarray, rng: np.random.Generator) -> np.ndarray:
-    """Expose to near full range, now and then beyond or far below it, with shot noise: uint8."""
+    """Expose to about the full range, sometimes above or far below it, and add shot noise; the result is uint8."""
     exposure = min(rng.lognormal(-0.25, 0.4), 1.3)
     photons = 120 * exposure * plane / max(np.percentile(plane, 99.5), 1e-6)
     noisy = rng.poisson(photons + 0.4) * (255 / 120) - 1

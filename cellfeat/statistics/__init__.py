@@ -1,1 +1,1 @@
-"""Scores, intervals, tests, calibration and conformal thresholds: arrays in, numbers out."""
+"""Scores, confidence intervals, tests, calibration and conformal thresholds: arrays in, numbers out."""

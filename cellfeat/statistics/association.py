@@ -1,4 +1,4 @@
-"""How much one property of the samples tells of another."""
+"""Association between two categorical properties of the samples."""
 
 import numpy as np
 from scipy.stats import contingency
@@ -7,10 +7,15 @@ from cellfeat.types import Strings
 
 
 def cramers_v(first: Strings, second: Strings) -> float:
-    """How much each of two properties of the same samples tells of the other, in [0, 1], corrected for chance.
+    """Cramér's V of two categorical properties, in [0, 1], corrected for the bias of small samples.
 
-    W. Bergsma, "A bias-correction for Cramér's V and Tschuprow's T", Journal of the Korean Statistical Society 42
-    (2013) 323-328.
+    0 means no association; 1 means that each property determines the other. The correction is that of W. Bergsma,
+    "A bias-correction for Cramér's V and Tschuprow's T", Journal of the Korean Statistical Society 42 (2013) 323-328.
+
+    Parameters
+    ----------
+    first, second
+        Categories of the same samples, both of shape ``(n_samples,)``; each with two or more distinct values.
     """
     table = contingency.crosstab(first, second).count
     n_samples = table.sum()

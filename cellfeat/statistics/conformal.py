@@ -1,9 +1,9 @@
-"""Thresholds for prediction sets: a class is in the set where its probability reaches the threshold of the class.
+"""Conformal thresholds for prediction sets: a class is in the set if its probability reaches the class's threshold.
 
-Each class has a threshold of its own, so that each class is covered, and not only their mean (Vovk, "Conditional
-validity of inductive conformal predictors", Machine Learning 92 (2013) 349-376). The probability itself as the score
-gives the smallest sets (Sadinle, Lei and Wasserman, "Least ambiguous set-valued classifiers with bounded error levels",
-Journal of the American Statistical Association 114 (2019) 223-234).
+Each class has its own threshold, so that every class reaches the coverage, not only the average over classes (Vovk,
+"Conditional validity of inductive conformal predictors", Machine Learning 92 (2013) 349-376). The score is the
+probability itself, which gives the smallest sets (Sadinle, Lei and Wasserman, "Least ambiguous set-valued classifiers
+with bounded error levels", Journal of the American Statistical Association 114 (2019) 223-234).
 """
 
 from dataclasses import dataclass
@@ -16,23 +16,23 @@ from cellfeat.errors import ConfigError, HeadError
 from cellfeat.types import Floats, Integers
 
 ROUNDING = 1e-9
-"""Thresholds are lowered by this share: what ties with the threshold reaches it, however it was rounded."""
+"""Thresholds are lowered by this share, so that a probability equal to the threshold reaches it despite rounding."""
 
 
 @dataclass(frozen=True)
 class ClassScores:
-    """What the true class of each sample was given by a head that had not seen the sample.
+    """Out-of-fold probability of the true class of each sample.
 
     Attributes
     ----------
     codes
-        Number of each sample's class, ascending, shape ``(n_samples,)``.
+        Number of each sample's true class, in ascending order, shape ``(n_samples,)``.
     probability
-        Given to that class, in [0, 1], ascending within a class, shape ``(n_samples,)``.
+        Probability of that class, in [0, 1], ascending within a class, shape ``(n_samples,)``.
     weight
         1 over the number of samples of the same class in the same group, shape ``(n_samples,)``.
     n_classes
-        Number of classes; one without samples has no score.
+        Number of classes, including classes without samples.
     """
 
     codes: Integers
@@ -42,7 +42,7 @@ class ClassScores:
 
     @classmethod
     def of(cls, probabilities: Floats, codes: Integers, groups: Integers) -> Self:
-        """Collect the scores of samples.
+        """Collect the scores of samples, sorted by class and probability.
 
         Parameters
         ----------
@@ -58,26 +58,29 @@ class ClassScores:
         return cls(codes[order], given[order], group_weights(codes, groups)[order], probabilities.shape[1])
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """The scores as arrays that a file can hold: 20 bytes a sample."""
+        """The scores as arrays to save, 20 bytes a sample; each has the shape ``(n_samples,)``."""
         return {"codes": self.codes.astype(np.int32), "probability": self.probability, "weight": self.weight}
 
     @property
     def n_groups(self) -> Integers:
-        """Groups of each class, shape ``(n_classes,)``."""
+        """Number of groups of each class, shape ``(n_classes,)``."""
         return np.bincount(self.codes, weights=self.weight, minlength=self.n_classes).round().astype(np.int64)
 
     def has_too_few_groups(self, coverage: float) -> NDArray[np.bool_]:
-        """Whether the groups of each class can bear no threshold for this coverage, shape ``(n_classes,)``."""
+        """Whether a class has too few groups for a threshold at this coverage, shape ``(n_classes,)``."""
         return self.n_groups < groups_needed(coverage)
 
     def thresholds(self, coverage: float) -> Floats:
-        """Least probability at which each class is in the set, shape ``(n_classes,)``.
+        """Lowest probability at which each class is in the set.
 
-        Of a class with ``n`` groups, groups worth ``coverage * (n + 1)`` lie at or above the threshold: the one more is
-        the group of the sample to be predicted, which is as likely as any other to lie lowest. Samples share the one
-        vote of their group (Lee, Barber and Willett, "Distribution-free inference with hierarchical data",
-        arXiv:2306.06342); where each sample is its own group this is the usual quantile. A class with too few groups
-        has the threshold 0 and is in every set.
+        For a class with ``n`` groups, samples with a total weight of ``coverage * (n + 1)`` lie at or above the
+        threshold; the +1 accounts for the new sample. The samples of a group share one vote (Lee, Barber and Willett,
+        "Distribution-free inference with hierarchical data", arXiv:2306.06342). Where each sample is its own group this
+        is the usual conformal quantile. A class with too few groups has the threshold 0 and is in every set.
+
+        Returns
+        -------
+        ndarray of shape (n_classes,)
 
         Raises
         ------
@@ -89,7 +92,7 @@ class ClassScores:
         return np.array([_threshold(self.probability[rows], self.weight[rows], coverage) for rows in classes])
 
     def check(self) -> None:
-        """Raise `HeadError` unless these can be scores of samples: numbers of classes, probabilities, weights."""
+        """Raise `HeadError` unless classes, probabilities and weights are in range and in order."""
         same_class = np.diff(self.codes) == 0
         is_sound = (
             self.codes.dtype.kind in "iu"
@@ -101,8 +104,8 @@ class ClassScores:
         )
         if not is_sound:
             raise HeadError(
-                f"expected class numbers below {self.n_classes}, and probabilities and weights up to 1, in order; got "
-                "others: fit and save the head again"
+                f"expected class numbers below {self.n_classes}, and probabilities and weights up to 1, in ascending "
+                "order; got other values: fit and save the head again"
             )
 
 
@@ -113,7 +116,7 @@ def check_coverage(coverage: float) -> None:
 
 
 def groups_needed(coverage: float) -> int:
-    """Fewest groups of a class that can bear a threshold: 9 for a coverage of 0.9, 19 for 0.95.
+    """Minimum number of groups of a class that allows a threshold: 9 for a coverage of 0.9, 19 for 0.95.
 
     Examples
     --------
@@ -124,7 +127,20 @@ def groups_needed(coverage: float) -> int:
 
 
 def group_weights(codes: Integers, groups: Integers) -> Floats:
-    """1 over the number of samples of the same class in the same group, shape ``(n_samples,)``."""
+    """Weight each sample by 1 over the number of samples of the same class in the same group.
+
+    Parameters
+    ----------
+    codes
+        Number of each sample's class, shape ``(n_samples,)``.
+    groups
+        Number of each sample's group, shape ``(n_samples,)``.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        The weights of a class sum to the number of its groups.
+    """
     _, group = np.unique(groups, return_inverse=True)
     cells = group * (int(codes.max()) + 1) + codes
     _, cell, sizes = np.unique(cells, return_inverse=True, return_counts=True)

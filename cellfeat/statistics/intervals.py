@@ -1,4 +1,4 @@
-"""Confidence intervals, and differences with one."""
+"""Types of confidence intervals and differences, and the difference of independent scores."""
 
 from dataclasses import dataclass
 from typing import NamedTuple
@@ -15,16 +15,16 @@ class Interval(NamedTuple):
 
 @dataclass(frozen=True)
 class Difference:
-    """By how much one head's balanced accuracy exceeds another's on the same samples.
+    """Difference between the balanced accuracies of two heads on the same samples.
 
-    Parameters
+    Attributes
     ----------
     estimate
         Difference of the two balanced accuracies, in [-1, 1].
     low, high
         Ends of its confidence interval.
     p_value
-        Two-sided, of "no difference"; it agrees with the interval.
+        Two-sided p value of the hypothesis "no difference". It is below 0.05 where the 95 % interval excludes zero.
     """
 
     estimate: float
@@ -34,11 +34,18 @@ class Difference:
 
 
 def independent_difference(first: float, of_first: Interval, second: float, of_second: Interval) -> Interval:
-    """Interval of the difference of two scores on samples that have nothing in common, from the scores' own intervals.
+    """Confidence interval of the difference between two scores on independent samples.
 
-    Each end lies as far from ``first - second`` as the two intervals' ends on that side do together, as errors of
-    independent samples (the "method of variance estimates recovery" of G. Y. Zou and A. Donner, Statistics in Medicine
-    27 (2008) 1693-1702). It has their level, and is as lopsided as they are.
+    It is made from the intervals of the two scores by the "method of variance estimates recovery" of G. Y. Zou and
+    A. Donner, Statistics in Medicine 27 (2008) 1693-1702: the distances of the two intervals' ends from their scores
+    are added as independent errors. It keeps the level and the asymmetry of the two intervals.
+
+    Parameters
+    ----------
+    first, second
+        The two scores; the difference is ``first - second``.
+    of_first, of_second
+        Their confidence intervals, of the same level.
 
     Examples
     --------
@@ -53,4 +60,4 @@ def independent_difference(first: float, of_first: Interval, second: float, of_s
 
 
 LEVEL = 0.95
-"""Of every interval, and of every test."""
+"""Confidence level of every interval; tests use ``1 - LEVEL`` as their threshold."""

@@ -1,4 +1,4 @@
-"""Balanced accuracy and its company over pooled out-of-fold predictions."""
+"""Classification scores: balanced accuracy, recall, F1, log loss and calibration, over all classes."""
 
 from collections.abc import Sequence
 
@@ -12,7 +12,14 @@ CALIBRATION_BINS = 15
 
 
 def encode(labels: ArrayLike, classes: Sequence[str]) -> Integers:
-    """Number labels by their place in `classes`.
+    """Number labels by their position in `classes`.
+
+    Parameters
+    ----------
+    labels
+        Shape ``(n_samples,)``.
+    classes
+        Names of the classes, each once.
 
     Returns
     -------
@@ -21,7 +28,7 @@ def encode(labels: ArrayLike, classes: Sequence[str]) -> Integers:
     Raises
     ------
     ValueError
-        If a label is none of the classes.
+        If a label is not in `classes`.
     """
     labels = np.asarray(labels, dtype=str)
     names = np.asarray(classes, dtype=str)
@@ -36,7 +43,14 @@ def encode(labels: ArrayLike, classes: Sequence[str]) -> Integers:
 
 
 def confusion_matrix(y: ArrayLike, predicted: ArrayLike, classes: Sequence[str]) -> Integers:
-    """Count samples by true and by predicted class.
+    """Count samples by true and predicted class.
+
+    Parameters
+    ----------
+    y, predicted
+        True and predicted labels, both of shape ``(n_samples,)``.
+    classes
+        Names of all classes, each once.
 
     Returns
     -------
@@ -46,7 +60,7 @@ def confusion_matrix(y: ArrayLike, predicted: ArrayLike, classes: Sequence[str])
     Raises
     ------
     ValueError
-        If a class does not occur in `y`: a mean over the others would pass for the score of all.
+        If a class does not occur in `y`: its recall is undefined, and a mean over the others would be misleading.
     """
     n_classes = len(classes)
     truth = encode(y, classes)
@@ -60,7 +74,17 @@ def confusion_matrix(y: ArrayLike, predicted: ArrayLike, classes: Sequence[str])
 
 
 def per_class_recall(y: ArrayLike, predicted: ArrayLike, classes: Sequence[str]) -> Floats:
-    """Share of each class's samples that are predicted as that class, shape ``(n_classes,)``."""
+    """Recall of each class: the share of its samples that are predicted as that class.
+
+    Parameters
+    ----------
+    y, predicted, classes
+        As for `confusion_matrix`.
+
+    Returns
+    -------
+    ndarray of shape (n_classes,)
+    """
     matrix = confusion_matrix(y, predicted, classes)
     return np.diag(matrix) / matrix.sum(axis=1)
 
@@ -68,25 +92,42 @@ def per_class_recall(y: ArrayLike, predicted: ArrayLike, classes: Sequence[str])
 def balanced_accuracy(y: ArrayLike, predicted: ArrayLike, classes: Sequence[str]) -> float:
     """Mean recall over all `classes`, in [0, 1].
 
-    Unlike `sklearn.metrics.balanced_accuracy_score`, which quietly leaves out a class that `y` lacks, this raises.
+    `sklearn.metrics.balanced_accuracy_score` silently excludes a class that `y` lacks; this function raises.
+
+    Parameters
+    ----------
+    y, predicted, classes
+        As for `confusion_matrix`.
     """
     return float(per_class_recall(y, predicted, classes).mean())
 
 
 def macro_f1(y: ArrayLike, predicted: ArrayLike, classes: Sequence[str]) -> float:
-    """Mean over all `classes` of the harmonic mean of precision and recall; a class never predicted counts 0."""
+    """Mean F1 score over all `classes`, in [0, 1]; a class that is never predicted counts 0.
+
+    Parameters
+    ----------
+    y, predicted, classes
+        As for `confusion_matrix`.
+    """
     matrix = confusion_matrix(y, predicted, classes)
     return float((2 * np.diag(matrix) / (matrix.sum(axis=0) + matrix.sum(axis=1))).mean())
 
 
 def log_loss(y: ArrayLike, probabilities: Floats, classes: Sequence[str]) -> float:
-    """Mean negative logarithm (nats) of the probability given to the true class.
+    """Mean negative logarithm (in nats) of the probability of the true class.
+
+    A probability below the smallest normal float32 (1.2e-38) is replaced by it, so that one error of a head that is
+    certain does not make the mean infinite.
 
     Parameters
     ----------
+    y
+        True labels, shape ``(n_samples,)``.
     probabilities
-        Shape ``(n_samples, n_classes)``, columns in the order of `classes`. A probability below the smallest normal
-        float32 (1.2e-38) counts as that, so that one certain mistake does not make the mean infinite.
+        Shape ``(n_samples, n_classes)``, columns in the order of `classes`.
+    classes
+        Names of all classes, each once.
     """
     given = probabilities[np.arange(len(probabilities)), encode(y, classes)]
     return float(-np.log(np.maximum(given, np.finfo(np.float32).tiny)).mean())
@@ -95,21 +136,31 @@ def log_loss(y: ArrayLike, probabilities: Floats, classes: Sequence[str]) -> flo
 def calibration_error(y: ArrayLike, probabilities: Floats, classes: Sequence[str]) -> float:
     """Expected calibration error of the predicted class, in [0, 1].
 
-    Samples are binned by their highest probability into 15 bins of equal width; the score is the mean over samples of
-    the distance between their bin's accuracy and its mean highest probability (Guo et al.,
-    "On calibration of modern neural networks", ICML 2017).
+    Samples are binned by their highest probability into 15 bins of equal width. The error is the mean, weighted by
+    samples, of the distance between a bin's accuracy and its mean highest probability (Guo et al., "On calibration of
+    modern neural networks", ICML 2017).
+
+    Parameters
+    ----------
+    y, probabilities, classes
+        As for `log_loss`.
     """
     confidence, accuracy, n_samples = reliability(y, probabilities, classes).T
     return float((n_samples * np.abs(confidence - accuracy)).sum() / n_samples.sum())
 
 
 def reliability(y: ArrayLike, probabilities: Floats, classes: Sequence[str]) -> Floats:
-    """Bin samples by their highest probability, and say how often that class was the true one.
+    """Bin samples by their highest probability and compute the accuracy in each bin.
+
+    Parameters
+    ----------
+    y, probabilities, classes
+        As for `log_loss`.
 
     Returns
     -------
     ndarray of shape (n_bins, 3)
-        Of each bin that is not empty, of 15 of equal width: mean highest probability, accuracy, number of samples.
+        Mean highest probability, accuracy and number of samples of each non-empty bin, of 15 bins of equal width.
     """
     confidence = probabilities.max(axis=1)
     is_right = probabilities.argmax(axis=1) == encode(y, classes)
@@ -123,12 +174,19 @@ def reliability(y: ArrayLike, probabilities: Floats, classes: Sequence[str]) -> 
 def selective_accuracy(
     y: ArrayLike, probabilities: Floats, classes: Sequence[str], thresholds: Sequence[float]
 ) -> list[tuple[float, float]]:
-    """What abstaining below each threshold of the highest probability would leave.
+    """Accuracy of a classifier that abstains where its highest probability is below a threshold.
+
+    Parameters
+    ----------
+    y, probabilities, classes
+        As for `log_loss`.
+    thresholds
+        Probabilities at which to abstain.
 
     Returns
     -------
     list of (kept, accuracy)
-        The share of the samples that are predicted, and the share of those that are right; NaN where none is left.
+        For each threshold the share of samples that are predicted, and the accuracy on these; NaN if there are none.
     """
     confidence = probabilities.max(axis=1)
     is_right = probabilities.argmax(axis=1) == encode(y, classes)

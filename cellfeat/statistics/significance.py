@@ -1,4 +1,4 @@
-"""p values: adjusted for several comparisons, and of scores over folds whose training parts overlap."""
+"""p values: Holm's correction for several comparisons, and the corrected t-test for repeated cross-validation."""
 
 from collections.abc import Sequence
 
@@ -10,10 +10,10 @@ from cellfeat.statistics.intervals import LEVEL, Difference
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjust p values for the number of comparisons, in the order given.
+    """Adjust p values for the number of comparisons by Holm's step-down method; the order is kept.
 
-    Holm's step-down method: an adjusted value below 0.05 keeps the probability of one or more false claims among all
-    comparisons below 0.05, whatever their dependence (S. Holm, Scandinavian Journal of Statistics 6 (1979) 65-70).
+    Calling every adjusted value below 0.05 significant keeps the probability of one or more false positives below 0.05,
+    however the comparisons depend on each other (S. Holm, Scandinavian Journal of Statistics 6 (1979) 65-70).
 
     Examples
     --------
@@ -28,14 +28,20 @@ def holm(p_values: Sequence[float]) -> list[float]:
 
 
 def corrected_difference(differences: ArrayLike, n_folds: int, *, level: float = LEVEL) -> Difference:
-    """Corrected resampled t-test of fold-wise differences.
+    """Corrected resampled t-test of the differences between two heads over the folds of repeated cross-validation.
+
+    The training parts of the folds overlap, so the differences are not independent. The variance of their mean is
+    corrected by the ratio of test to training samples (C. Nadeau and Y. Bengio, "Inference for the generalization
+    error", Machine Learning 52 (2003) 239-281).
 
     Parameters
     ----------
     differences
-        One a fold, over all repeats.
+        Difference of the scores in each fold of all repeats, shape ``(n_repeats * n_folds,)``.
     n_folds
-        Folds a repeat: a test part is ``1 / (n_folds - 1)`` of its training part.
+        Folds of one repeat: the test part is ``1 / (n_folds - 1)`` of the training part.
+    level
+        Confidence level of the interval.
     """
     values = np.asarray(differences, dtype=float)
     estimate, variance = float(values.mean()), float(values.var(ddof=1))

@@ -11,7 +11,7 @@ def loaded(request):
     return build_untrained(request.param)
 
 
-def test_the_stages_hold_every_parameter_and_end_in_the_embedding(loaded):
+def test_stages_contain_every_parameter_and_end_in_the_embedding(loaded):
     described = describe_loaded(loaded)
     assert described.n_parameters == sum(parameter.numel() for parameter in loaded.module.parameters())
     own = sum(parameter.numel() for parameter in loaded.module.parameters(recurse=False))
@@ -19,7 +19,7 @@ def test_the_stages_hold_every_parameter_and_end_in_the_embedding(loaded):
     assert described.stages[-1].output_shape[:2] == (1, loaded.embedding_dim)
 
 
-def test_a_convnext_is_told_stage_by_stage():
+def test_stages_of_a_convnext_are_described():
     stages = {stage.name: stage for stage in describe_backbone("convnext_tiny").stages}
     assert list(stages) == [*(f"features.{i}" for i in range(8)), "avgpool", "classifier"]
     assert stages["features.0"].output_shape == (1, 96, 56, 56)
@@ -27,7 +27,7 @@ def test_a_convnext_is_told_stage_by_stage():
     assert stages["classifier"].output_shape == (1, 768)
 
 
-def test_the_text_is_a_table_with_the_weights_the_embedding_and_the_preprocessing():
+def test_description_is_a_table():
     text = str(describe_backbone("convnext_tiny"))
     lines = text.splitlines()
     assert lines[0] == "convnext_tiny (convnext), weights: IMAGENET1K_V1"
@@ -38,11 +38,11 @@ def test_the_text_is_a_table_with_the_weights_the_embedding_and_the_preprocessin
     assert "shorter side to 236 px, central 224 px, bilinear, mean 0.485 0.456 0.406, std 0.229 0.224 0.225" in text
 
 
-def test_hooks_are_gone_afterwards(loaded):
+def test_hooks_are_removed(loaded):
     describe_loaded(loaded)
     assert not any(part._forward_hooks for part in loaded.module.modules())
 
 
-def test_an_unknown_name_is_an_error():
+def test_unknown_name_is_refused():
     with pytest.raises(UnknownNameError, match="resnet18"):
         describe_backbone("resnet_18")

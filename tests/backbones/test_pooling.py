@@ -46,7 +46,7 @@ def reference(maps: list[torch.Tensor]) -> torch.Tensor:
 
 
 @pytest.mark.parametrize("family", FAMILIES_WITH_STAGES)
-def test_the_stages_of_a_family_are_at_strides_4_8_and_16(family):
+def test_stages_are_at_strides_4_8_and_16(family):
     loaded = build_untrained(SMALLEST[family], pool="stages")
     maps = maps_of(loaded.module.network, loaded.module.stages)
     strides = [SIDE // one.shape[-1] for one in maps]
@@ -56,7 +56,7 @@ def test_the_stages_of_a_family_are_at_strides_4_8_and_16(family):
 
 
 @pytest.mark.parametrize("build", [models.convnext_tiny, models.resnet18, models.densenet121], ids=lambda f: f.__name__)
-def test_an_embedding_is_mean_and_deviation_of_the_maps_of_the_whole_network(build, randomised, tmp_path):
+def test_embedding_is_mean_and_deviation_of_the_maps(build, randomised, tmp_path):
     network = randomised(build())
     file = tmp_path / "mine.pth"
     torch.save(network.state_dict(), file)
@@ -68,7 +68,7 @@ def test_an_embedding_is_mean_and_deviation_of_the_maps_of_the_whole_network(bui
     torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5 * expected.abs().max().item())
 
 
-def test_nothing_behind_the_last_stage_is_kept_and_the_digest_is_of_the_whole_network():
+def test_later_layers_are_removed_and_the_digest_stays():
     whole, pooled = (build_untrained("resnet18", pool=pool) for pool in ("norm", "stages"))
     names = {name for name, _ in pooled.module.named_parameters()}
     assert any(name.startswith("network.layer3.") for name in names)
@@ -76,14 +76,14 @@ def test_nothing_behind_the_last_stage_is_kept_and_the_digest_is_of_the_whole_ne
     assert pooled_by_stage(find_backbone("resnet18"), whole).weights_digest == whole.weights_digest
 
 
-def test_the_loaded_network_is_left_as_it_is():
+def test_loaded_network_is_not_changed():
     whole = build_untrained("resnet18")
     pooled_by_stage(find_backbone("resnet18"), whole)
     with torch.inference_mode():
         assert whole.module(images()).shape == (2, 512)
 
 
-def test_models_of_timm_tell_their_stages_themselves(randomised):
+def test_models_of_timm_name_their_stages(randomised):
     loaded = build_untrained("timm:test_resnet", pool="stages")
     told = [stage["module"] for stage in timm.create_model("test_resnet").feature_info if 4 <= stage["reduction"] <= 16]
     assert list(loaded.module.stages) == told
@@ -92,12 +92,12 @@ def test_models_of_timm_tell_their_stages_themselves(randomised):
 
 
 @pytest.mark.parametrize("name", ["alexnet", "swin_t", "vit_b_32", "timm:test_vit"])
-def test_a_network_without_such_stages_is_refused(name):
+def test_network_without_stages_is_refused(name):
     with pytest.raises(BackboneError, match=r"pool.*use pool norm"):
         build_untrained(name, pool="stages")
 
 
-def test_maps_that_are_constant_or_of_one_pixel_have_no_deviation():
+def test_constant_maps_have_no_deviation():
     for maps in (torch.full((2, 3, 4, 4), 7.0), torch.randn(2, 3, 1, 1)):
         pooled = mean_and_deviation(maps)
         assert pooled.shape == (2, 6)
@@ -105,6 +105,6 @@ def test_maps_that_are_constant_or_of_one_pixel_have_no_deviation():
         assert (pooled[:, 3:] == 0).all()
 
 
-def test_it_pools_in_float32_whatever_the_network_computes_in():
+def test_pooling_is_in_float32():
     network = nn.Sequential(nn.Conv2d(3, 4, 1)).to(torch.bfloat16)
     assert StagePooled(network, ("0",))(images().to(torch.bfloat16)).dtype == torch.float32

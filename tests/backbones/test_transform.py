@@ -6,6 +6,7 @@ from torchvision import models
 from cellfeat.backbones.describe import build_untrained
 from cellfeat.backbones.transform import Transform
 from cellfeat.config import PreprocessingSettings
+from tests.backbones.prepared import prepared
 
 RECORD = Transform(
     resize=232, crop=224, input_size=224, interpolation="bilinear", mean=(0.485, 0.456, 0.406), std=(0.2, 0.3, 0.4)
@@ -25,30 +26,30 @@ def network_and_transform(request):
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_a_float_image_comes_out_as_from_the_preset_of_the_weights(network_and_transform, shape):
+def test_float_image_equals_the_preset_of_the_weights(network_and_transform, shape):
     name, transform = network_and_transform
     preset = models.get_model_weights(name)["IMAGENET1K_V1"].transforms()
     x = images(shape)
-    torch.testing.assert_close(transform.normalised(transform.square(x)), preset(x), rtol=0, atol=1e-6)
+    torch.testing.assert_close(prepared(transform, x), preset(x), rtol=0, atol=1e-6)
 
 
-def test_an_eight_bit_image_comes_out_as_from_the_preset_within_its_rounding():
+def test_eight_bit_image_equals_the_preset_up_to_rounding():
     pixels = torch.randint(0, 256, (3, 301, 257), dtype=torch.uint8, generator=torch.Generator().manual_seed(0))
     picture = Image.fromarray(pixels.permute(1, 2, 0).numpy())
     preset = models.get_model_weights("convnext_tiny")["IMAGENET1K_V1"].transforms()
     transform = build_untrained("convnext_tiny").transform
-    ours = transform.normalised(transform.square(pixels[None].float() / 255))[0]
+    ours = prepared(transform, pixels[None].float() / 255)[0]
     one_level = 1 / 255 / 0.224
     assert (ours - preset(picture)).abs().max() <= one_level
 
 
 @pytest.mark.parametrize("settings", [{}, {"crop": "none"}, {"interpolation": "bicubic"}, {"interpolation": "nearest"}])
 @pytest.mark.parametrize("shape", SHAPES)
-def test_a_batch_gives_the_bits_that_its_images_give_one_by_one(settings, shape):
+def test_batch_gives_the_same_bits_as_single_images(settings, shape):
     transform = RECORD.adapted(PreprocessingSettings(**settings))
     batch = images(shape, n=3)
-    together = transform.normalised(transform.square(batch))
-    one_by_one = torch.cat([transform.normalised(transform.square(x[None])) for x in batch])
+    together = prepared(transform, batch)
+    one_by_one = torch.cat([prepared(transform, x[None]) for x in batch])
     assert torch.equal(together, one_by_one)
 
 
@@ -61,7 +62,7 @@ def test_any_number_of_channels_becomes_a_square(shape, n_channels, crop):
 
 
 @pytest.mark.parametrize("shape", [(300, 300), (100, 300), (300, 100), (1, 300)])
-def test_without_a_crop_no_part_of_the_rim_is_lost(shape):
+def test_rim_is_kept_without_a_crop(shape):
     transform = RECORD.adapted(PreprocessingSettings(crop="none", input_size=300))
     x = images(shape)
     square = transform.square(x)
@@ -71,7 +72,7 @@ def test_without_a_crop_no_part_of_the_rim_is_lost(shape):
     assert square.sum().item() == pytest.approx(x.sum().item(), rel=1e-5), "what is around it is black"
 
 
-def test_the_central_crop_does_lose_the_rim():
+def test_central_crop_removes_the_rim():
     x = torch.zeros(1, 3, 232, 232)
     x[..., 0, :] = 1
     assert RECORD.square(x).max() == 0
@@ -79,22 +80,23 @@ def test_the_central_crop_does_lose_the_rim():
 
 
 @pytest.mark.parametrize(("input_size", "resize"), [(None, 232), (224, 232), (112, 116), (448, 464), (100, 104)])
-def test_an_input_size_keeps_the_records_ratio_of_resize_to_crop(input_size, resize):
+def test_input_size_keeps_the_ratio_of_resize_to_crop(input_size, resize):
     adapted = RECORD.adapted(PreprocessingSettings(input_size=input_size))
     assert (adapted.resize, adapted.crop) == (resize, input_size or 224)
     assert adapted.adapted(PreprocessingSettings(input_size=input_size)) == adapted, "adapting twice is adapting once"
 
 
-def test_settings_that_are_left_out_leave_the_record_as_it_is():
+def test_default_settings_change_nothing():
     assert RECORD.adapted(PreprocessingSettings()) == RECORD
     assert RECORD.adapted(PreprocessingSettings(crop="center")) == RECORD
 
 
-def test_settings_that_are_named_replace_the_record():
+def test_given_settings_replace_the_published_ones():
     adapted = RECORD.adapted(PreprocessingSettings(mean=(0, 0, 0), std=(1, 1, 1), interpolation="nearest"))
     x = images((224, 224))
     assert adapted.interpolation == "nearest"
-    assert torch.equal(adapted.normalised(x), x)
+    mean, std = adapted.moments(x.device)
+    assert torch.equal((x - mean) / std, x)
 
 
 def test_squashing_ignores_the_aspect():
@@ -117,5 +119,5 @@ def test_squashing_ignores_the_aspect():
         {"std": (1, 1, 1)},
     ],
 )
-def test_the_record_shows_everything_that_changes_the_numbers(settings):
+def test_record_contains_everything_that_affects_the_result(settings):
     assert RECORD.adapted(PreprocessingSettings(**settings)).record() != RECORD.record()

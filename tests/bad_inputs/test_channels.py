@@ -84,14 +84,14 @@ def quarantined(tmp_path_factory, cli, network) -> Features:
 
 
 @pytest.mark.parametrize("sample_id", SPOILT)
-def test_a_sample_with_a_spoilt_channel_is_quarantined_and_the_file_is_named(sample_id, quarantined):
+def test_sample_with_a_damaged_channel_is_quarantined(sample_id, quarantined):
     row = quarantined.samples.ids.tolist().index(sample_id)
     assert quarantined.samples.status[row] == Status.FAILED
     assert np.isnan(quarantined.embeddings[row]).all()
     assert re.search(f"{sample_id}_red.png: .*{SPOILT[sample_id].reason}", quarantined.samples.failures[row])
 
 
-def test_the_good_sample_is_there(quarantined):
+def test_valid_sample_is_extracted(quarantined):
     row = quarantined.samples.ids.tolist().index(GOOD_ID)
     assert quarantined.samples.status[row] == Status.OK
     assert np.isfinite(quarantined.embeddings[row]).all()
@@ -99,7 +99,7 @@ def test_the_good_sample_is_there(quarantined):
 
 
 @pytest.mark.parametrize("sample_id", ["narrower", "cut", "pipe", "vast"])
-def test_by_default_the_run_stops_there(sample_id, inside, cli, network):
+def test_run_stops_by_default(sample_id, inside, cli, network):
     for channel in ("blue", "red", "yellow"):
         (inside / f"{sample_id}_{channel}.png").write_bytes(png(6, 6))
     SPOILT[sample_id].spoil(inside / f"{sample_id}_red.png")

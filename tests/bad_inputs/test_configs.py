@@ -53,14 +53,14 @@ FILES = [
     Refused("text-section.yaml", "extraction: fast", "extraction: .*got 'fast'"),
     Refused("unknown.yaml", "imagse: {root: x}", "unknown key 'imagse'; did you mean 'images'"),
     Refused("unknown-inner.yaml", "images: {rot: x}", r"unknown key 'images\.rot'; did you mean 'root'"),
-    Refused("twice.yaml", "images: {root: x}\nimages: {root: y}", "'images' stands there twice"),
-    Refused("twice.json", '{"images": {"root": "x"}, "images": {"root": "y"}}', "'images' stands there twice"),
+    Refused("twice.yaml", "images: {root: x}\nimages: {root: y}", "'images' is defined twice"),
+    Refused("twice.json", '{"images": {"root": "x"}, "images": {"root": "y"}}', "'images' is defined twice"),
     Refused("escape.yaml", 'images: {"\\e[31m": x}', r"unknown key 'images\.\\x1b\[31m'"),
 ]
 
 
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
-def test_a_bad_configuration_is_refused(file, inside, cli):
+def test_bad_configuration_is_refused(file, inside, cli):
     Path(file.name).write_bytes(file.content if isinstance(file.content, bytes) else file.content.encode())
     cli("extract", "--config", file.name).is_refusal(file.message)
     assert [path.name for path in inside.iterdir()] == [file.name], "nothing ran, and nothing was written"
@@ -112,11 +112,11 @@ ASSIGNMENTS = {
 
 
 @pytest.mark.parametrize("assignment", ASSIGNMENTS, ids=lambda text: text[:50])
-def test_a_bad_setting_is_refused(assignment, inside, cli):
+def test_bad_setting_is_refused(assignment, inside, cli):
     cli("extract", "--set", assignment).is_refusal(ASSIGNMENTS[assignment])
     assert list(inside.iterdir()) == []
 
 
 @pytest.mark.parametrize("path", ["nowhere.yaml", ".", "/dev/zero", "/dev/null/x.yaml"])
-def test_a_configuration_that_is_no_file_is_refused(path, inside, cli):
+def test_configuration_that_is_not_a_file_is_refused(path, inside, cli):
     cli("extract", "--config", path).is_refusal(path)

@@ -49,7 +49,7 @@ class Refused(NamedTuple):
 REFUSED = {
     "nothing": Refused("", "labels.csv: is empty"),
     "blank lines": Refused("\n\n   \n", "labels.csv: is empty"),
-    "a header alone": Refused("file_id,cell_line\n", "holds a header and no samples"),
+    "a header alone": Refused("file_id,cell_line\n", "a header but no samples"),
     "no header": Refused(table().partition("\n")[2], r"labels.csv: no column 'file_id' \(labels.id\)"),
     "other headers": Refused(table().replace("file_id", "id"), "no column 'file_id' .*Valid: cell_line, id"),
     "a case off": Refused(table().replace("cell_line", "Cell_Line"), "no column 'cell_line'.*did you mean 'Cell_Line'"),
@@ -74,17 +74,17 @@ REFUSED = {
     "an id of 5,000 digits": Refused(table(["9" * 5000, *range(2, 11)]), r"expected whole numbers.*9{40}…"),
     "an id without images": Refused(table([*range(1, 10), 99]), r"1 of 10 .*have no image: 99 \(line 11\)"),
     "images without a row": Refused(table(range(1, 10), LABELS[:9]), "1 samples have images and no row.*: 10;"),
-    "other ids": Refused(table(range(101, 111)), "no image of any sample is there: expected files such as 00101.png"),
+    "other ids": Refused(table(range(101, 111)), "no sample has an image: expected files such as 00101.png"),
     "labels of mixed case": Refused(table(labels=["HeLa", "Hela"] * 5), r"'HeLa' \(5 samples\) and 'Hela'"),
-    "labels of mixed spaces": Refused(table(labels=["U2 OS", "U2OS"] * 5), "look alike, but for case, spaces"),
-    "labels of two normal forms": Refused(table(labels=["Zu\u0308rich", "Z\u00fcrich"] * 5), r"look alike.*Z\\xfcrich"),
-    "labels with invisible marks": Refused(table(labels=["HeLa", "HeLa\u200b"] * 5), "look alike"),
+    "labels of mixed spaces": Refused(table(labels=["U2 OS", "U2OS"] * 5), "differ only in case, spaces"),
+    "labels of two normal forms": Refused(table(labels=["Zu\u0308rich", "Z\u00fcrich"] * 5), r"only in.*Z\\xfcrich"),
+    "labels with invisible marks": Refused(table(labels=["HeLa", "HeLa\u200b"] * 5), "invisible characters"),
     "one class": Refused(table(labels=["HeLa"] * 10), "1 classes .HeLa.; expected two or more"),
     "a class of two": Refused(table(labels=["HeLa"] * 8 + ["RT4"] * 2), r"fewer samples than 5 folds: RT4 \(2\)"),
-    "a column twice": Refused("file_id,cell_line,cell_line\n1,HeLa,RT4\n", "cell_line stands there more than once"),
+    "a column twice": Refused("file_id,cell_line,cell_line\n1,HeLa,RT4\n", "cell_line occurs more than once"),
     "a column of ours": Refused(
         "file_id,cell_line,sample_id\n" + "".join(f"{i},{label},x\n" for i, label in zip(IDS, LABELS, strict=True)),
-        "column sample_id has a name that the manifest needs",
+        "column sample_id has a reserved name",
     ),
     "files outside": Refused(
         "file_id,cell_line,path\n" + "".join(f"{i},{x},../secret.png\n" for i, x in zip(IDS, LABELS, strict=True)),
@@ -118,7 +118,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("name", REFUSED)
-def test_a_bad_table_is_refused_with_its_place(name, images, cli):
+def test_bad_table_is_refused_with_its_line(name, images, cli):
     text, message, further = REFUSED[name]
     (images / "secret.png").touch()
     (images / "labels.csv").write_bytes(text if isinstance(text, bytes) else text.encode())
@@ -143,7 +143,7 @@ ACCEPTED = {
 
 
 @pytest.mark.parametrize("name", ACCEPTED)
-def test_an_odd_table_is_read_as_it_was_meant(name, images):
+def test_unusual_table_is_read(name, images):
     (images / "labels.csv").write_bytes(ACCEPTED[name].encode())
     manifest = build_manifest(
         ImagesSettings(root=Path("images"), pattern="{sample_id:05d}.png", channels=[0, 1, 2]),
@@ -162,7 +162,7 @@ ODD_NAMES = [
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="these are no names on every system")
-def test_samples_of_odd_names_are_all_there(inside, cli, network):
+def test_samples_with_unusual_names_are_found(inside, cli, network):
     shown = [name for name in ODD_NAMES if not name.startswith(".")]
     for path in (inside / "images" / label / name for label in ("HeLa", "A549") for name in ODD_NAMES):
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -180,17 +180,17 @@ def test_samples_of_odd_names_are_all_there(inside, cli, network):
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other file systems normalise names themselves")
 @pytest.mark.parametrize(("on_disk", "in_table"), [("NFC", "NFD"), ("NFD", "NFC")])
-def test_names_in_the_other_normal_form_are_told_apart_and_explained(on_disk, in_table, images, cli):
+def test_names_in_another_normal_form_are_explained(on_disk, in_table, images, cli):
     for i in IDS:
         name = unicodedata.normalize(on_disk, f"zelle-é{i}.png")
         (images / "images" / f"{i:05d}.png").rename(images / "images" / name)
     rows = [f"{i},{x},{unicodedata.normalize(in_table, f'zelle-é{i}.png')}" for i, x in zip(IDS, LABELS, strict=True)]
     (images / "labels.csv").write_text("\n".join(["file_id,cell_line,path", *rows]))
-    cli(*ARGUMENTS, "--set", "labels.files=path").is_refusal(r"is there as .*one normal form")
+    cli(*ARGUMENTS, "--set", "labels.files=path").is_refusal(r"exists as .*one normal form")
 
 
 @pytest.mark.slow
-def test_a_million_rows_take_seconds(tmp_path):
+def test_million_rows_take_seconds(tmp_path):
     n = 1_000_000
     (tmp_path / "images").mkdir()
     (tmp_path / "images" / "0.png").touch()

@@ -8,7 +8,7 @@ from cellfeat.evaluation.compare import compare
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.fit import fit
 from cellfeat.evaluation.hooks import Hooks
-from cellfeat.heads.bundle import load_bundle, save_bundle
+from cellfeat.heads.bundle_files import load_bundle, save_bundle
 from cellfeat.heads.registry import make_head
 from cellfeat.statistics.temperature import tempered
 

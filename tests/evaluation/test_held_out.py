@@ -101,11 +101,11 @@ def test_near_copies_of_what_it_was_fitted_on_are_found_and_no_others(pictured, 
     with pytest.raises(FingerprintError, match="lacks 20 of the 40 samples that the head was fitted on"):
         near_copies_of_fitted(bundle, part(pictured, slice(20)), pictured, **options)
     with pytest.raises(BundleError, match="does not tell what it was fitted on"):
-        near_copies_of_fitted(dataclasses.replace(bundle, seen=None), pictured, pictured, **options)
+        near_copies_of_fitted(dataclasses.replace(bundle, training_digests=None), pictured, pictured, **options)
 
 
 def test_a_head_that_does_not_tell_what_it_was_fitted_on_says_so(bundle, held_out):
-    found = score_held_out(dataclasses.replace(bundle, seen=None), held_out)
+    found = score_held_out(dataclasses.replace(bundle, training_digests=None), held_out)
     assert (found.n_seen, found.with_all) == (None, None)
     assert any("this saved head does not tell" in line for line in held_out_lines(found))
 
@@ -131,7 +131,7 @@ def test_samples_that_are_easier_score_better_than_the_folds_promised(bundle, he
     )
     looked = score_held_out(bundle, held_out, is_near_copy=np.zeros(180, dtype=bool))
     assert looked.verdict().endswith("than in the folds, or these samples are easier")
-    unknown = score_held_out(dataclasses.replace(bundle, seen=None), held_out)
+    unknown = score_held_out(dataclasses.replace(bundle, training_digests=None), held_out)
     assert unknown.verdict().endswith("near copies of what it was fitted on, or it was fitted on some of them")
 
 

@@ -19,7 +19,7 @@ from cellfeat.evaluation.task import prepare
 from cellfeat.evaluation.tuning import tuner as tuning
 from cellfeat.evaluation.tuning.halving import candidates, rungs
 from cellfeat.evaluation.tuning.tuner import Tuner
-from cellfeat.heads.bundle import load_bundle, save_bundle
+from cellfeat.heads.bundle_files import load_bundle, save_bundle
 from cellfeat.heads.registry import HEADS, Head
 from cellfeat.reporting.terminal.head import describe_choices, tuning_lines
 from tests.feature_fixtures import with_samples

@@ -47,13 +47,14 @@ from cellfeat.extraction.store import (
     unfinished_run,
     verify_features,
 )
-from cellfeat.heads.bundle import SUM_TOLERANCE, Bundle, describe_bundle, load_bundle, save_bundle
+from cellfeat.heads.bundle import SUM_TOLERANCE, Bundle, describe_bundle
+from cellfeat.heads.bundle_files import load_bundle, save_bundle
 from cellfeat.heads.registry import head_inputs, make_head
-from cellfeat.heads.training_digests import SeenSamples
+from cellfeat.heads.training_digests import TrainingDigests
 from cellfeat.provenance import digest_bytes, digest_json
 from cellfeat.samples.decoding import decode_image
 from cellfeat.samples.images import IntensityPolicy, intensity_advice, pixel_digest
-from cellfeat.samples.manifest import Manifest, build_manifest
+from cellfeat.samples.manifest import build_manifest
 from cellfeat.statistics.conformal import ClassScores
 
 MAX_PIXELS = 2**20
@@ -221,15 +222,10 @@ def _read_labels(content: bytes) -> None:
             images = ImagesSettings(root=_images_root(), pattern=pattern, channels=["red", "blue"])
             labels = LabelsSettings(file=file, id="id", label="label", group="group", files=files, unmatched="ignore")
             with suppress(CellfeatError):
-                _comes_back(build_manifest(images, labels), folder)
-
-
-def _comes_back(manifest: Manifest, folder: Path) -> None:
-    for name in ("manifest.csv", "manifest.parquet"):
-        manifest.save(folder / name)
-        again = Manifest.load(folder / name)
-        assert again.table.equals(manifest.table), (again.table.to_dict(), manifest.table.to_dict())
-        assert again.digest() == manifest.digest()
+                manifest = build_manifest(images, labels)
+                assert manifest.table["sample_id"].is_unique
+                assert all(path.is_file() for row in range(len(manifest)) for path in manifest.files(row))
+                assert len(manifest.digest()) == 71
 
 
 LABELS = "id,label,group,red,blue,plate\n1,A,g,1_red.png,1_blue.png,p\n2,B,,2_red.png,2_blue.png,q\n"
@@ -243,28 +239,6 @@ def _labels_seeds() -> dict[str, bytes]:
         "quotes": b'id,label,group,red,blue\n"1","A ""x""","g\n",1_red.png,1_blue.png\n',
         "letters": "id,label,group,red,blue\n1,Zé\u200b,é,1_red.png,1_blue.png\n".encode(),
     }
-
-
-def _read_manifest(content: bytes) -> None:
-    with _folder() as folder:
-        file = folder / ("m.parquet" if content.startswith(b"PAR1") else "m.csv")
-        file.write_bytes(content)
-        manifest = Manifest.load(file)
-        assert len(manifest.digest()) == 71
-        assert manifest.columns is not None
-        manifest.files(0)
-
-
-def _manifest_seeds() -> dict[str, bytes]:
-    with _folder() as folder:
-        (folder / "labels.csv").write_text(LABELS)
-        labels = LabelsSettings(
-            file=folder / "labels.csv", id="id", label="label", group="group", files=["red", "blue"], unmatched="ignore"
-        )
-        manifest = build_manifest(ImagesSettings(root=_images_root(), channels=["red", "blue"]), labels)
-        for name in ("m.csv", "m.parquet"):
-            manifest.save(folder / name)
-        return {name: (folder / name).read_bytes() for name in ("m.csv", "m.parquet")}
 
 
 def _read_groups(content: bytes) -> None:
@@ -429,8 +403,8 @@ def _read_bundle(content: bytes) -> None:
         describe_bundle(bundle)
         if bundle.class_scores is not None:
             assert bundle.class_scores.thresholds(0.9).shape == (len(bundle.classes),)
-        if bundle.seen is not None:
-            assert bundle.seen.holds(np.array(["", "0" * 64])).shape == (2,)
+        if bundle.training_digests is not None:
+            assert bundle.training_digests.contains(np.array(["", "0" * 64])).shape == (2,)
         if bundle.n_views * bundle.embedding_dim < 10_000:
             probabilities = bundle.predict_proba(np.zeros((2, bundle.n_views, bundle.embedding_dim), np.float32))
             assert np.isfinite(probabilities).all()
@@ -472,7 +446,7 @@ def _bundle_seed(name: str, settings: dict[str, Any]) -> bytes:
         head=head, head_name=name, classes=["A", "B"], fingerprint="sha256:0", recipe={}, settings=settings, scores={},
         provenance={}, n_views=1, embedding_dim=2,
         class_scores=ClassScores.of(np.full((12, 2), 0.5), np.arange(12) % 2, np.arange(12)),
-        seen=SeenSamples.of(np.array([f"{number:064x}" for number in range(12)])),
+        training_digests=TrainingDigests.of(np.array([f"{number:064x}" for number in range(12)])),
     )  # fmt: skip
     with _folder() as folder:
         save_bundle(bundle, folder / "head")
@@ -535,7 +509,6 @@ TARGETS = {
     "image": Target(_read_image, _image_seeds),
     "config": Target(_read_config, _config_seeds),
     "labels": Target(_read_labels, _labels_seeds),
-    "manifest": Target(_read_manifest, _manifest_seeds),
     "groups": Target(_read_groups, _groups_seeds),
     "features": Target(_read_features, _features_seeds),
     "forged-features": Target(_read_forged_features, _forged_features_seeds),

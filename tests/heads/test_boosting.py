@@ -19,7 +19,7 @@ def quick(**settings: object) -> BoostingHead:
     return BoostingHead(**{"n_estimators": 5, "n_jobs": 1, "random_state": 0} | settings)
 
 
-def test_without_components_the_trees_see_the_standardised_columns() -> None:
+def test_trees_use_the_standardised_columns_by_default() -> None:
     X, y = correlated()
     head = quick().fit(X, y)
     np.testing.assert_allclose(head.transform_.in_float32(X).std(axis=0), 1, rtol=1e-6)
@@ -28,18 +28,18 @@ def test_without_components_the_trees_see_the_standardised_columns() -> None:
 
 
 @pytest.mark.parametrize("settings", [{}, {"feature_transform": "whiten", "feature_components": 2}])
-def test_identical_samples_are_no_reason_to_fail(settings: dict[str, object]) -> None:
+def test_identical_samples_can_be_fitted(settings: dict[str, object]) -> None:
     head = quick(**settings).fit(np.ones((40, 3), np.float32), np.arange(40) % 2)
     np.testing.assert_allclose(head.predict_proba(np.ones((2, 3))), 0.5, atol=1e-9)
 
 
-def test_the_number_of_threads_does_not_change_the_trees() -> None:
+def test_number_of_threads_does_not_change_the_trees() -> None:
     X, y = correlated()
     one, two = (quick(n_jobs=n_jobs).fit(X, y).predict_proba(X) for n_jobs in (1, 2))
     assert np.array_equal(one, two)
 
 
-def test_a_model_of_other_columns_is_refused() -> None:
+def test_model_of_other_columns_is_refused() -> None:
     X, y = correlated()
     eight, five = (quick(feature_transform="whiten", feature_components=number) for number in (8, 5))
     state, other = eight.fit(X, y).get_state(), five.fit(X, y).get_state()
@@ -56,7 +56,7 @@ def test_trees_split_on_few_samples():
 
 
 @pytest.mark.parametrize(("n_views", "rows"), [(1, 1), (4, 4), (8, 4)])
-def test_several_views_are_training_rows_of_their_own(n_views: int, rows: int) -> None:
+def test_views_are_separate_training_rows(n_views: int, rows: int) -> None:
     X, y = correlated()
     views = X[:, None, :] + np.random.default_rng(1).standard_normal((200, n_views, 30)).astype(np.float32)
     head = quick(n_views=n_views)
@@ -66,7 +66,7 @@ def test_several_views_are_training_rows_of_their_own(n_views: int, rows: int) -
     assert head.predict_proba(views.reshape(200, -1)).shape == (200, 3)
 
 
-def test_a_prediction_is_the_mean_over_all_views() -> None:
+def test_prediction_is_the_mean_over_all_views() -> None:
     X, y = correlated()
     views = X[:, None, :] + np.random.default_rng(1).standard_normal((200, 8, 30)).astype(np.float32)
     head = quick(n_views=8).fit(views.reshape(200, -1), y)

@@ -17,6 +17,6 @@ def test_probabilities_are_those_of_the_strategy(strategy: str, shares: list[flo
     assert balanced_accuracy_score(Y, head.predict(X)) == pytest.approx(1 / 3)
 
 
-def test_another_strategy_is_refused() -> None:
+def test_unknown_strategy_is_refused() -> None:
     with pytest.raises(HeadError, match="strategy: expected 'prior' or 'uniform', got 'stratified'"):
         DummyHead("stratified").fit(X, Y)

@@ -23,7 +23,7 @@ def votes_by_a_plain_loop(X: np.ndarray, y: np.ndarray, query: np.ndarray, k: in
     return totals / totals.sum()
 
 
-def test_votes_are_those_of_a_plain_loop_whatever_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_votes_equal_those_of_a_plain_loop_for_any_block_size(monkeypatch: pytest.MonkeyPatch) -> None:
     X, y = noisy()
     queries = np.random.default_rng(1).standard_normal((23, 12)).astype(np.float32)
     monkeypatch.setattr(knn, "BLOCK_ELEMENTS", 400)
@@ -32,13 +32,13 @@ def test_votes_are_those_of_a_plain_loop_whatever_the_blocks(monkeypatch: pytest
     np.testing.assert_allclose(found, expected, rtol=1e-4)
 
 
-def test_a_copy_of_a_training_sample_gets_its_label() -> None:
+def test_copy_of_a_training_sample_gets_its_label() -> None:
     X, _ = noisy()
     y = np.random.default_rng(2).integers(3, size=len(X))
     assert np.array_equal(KNNHead().fit(X, y).predict(X), y)
 
 
-def test_a_sample_at_the_mean_has_no_direction_and_still_gets_probabilities() -> None:
+def test_sample_at_the_mean_gets_equal_probabilities() -> None:
     X, y = noisy()
     head = KNNHead(n_neighbors=1000).fit(np.concatenate([X, -X]), np.concatenate([y, y]))
     probabilities = head.predict_proba(np.zeros((1, 12)))

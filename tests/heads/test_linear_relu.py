@@ -29,12 +29,12 @@ def test_probabilities_are_those_of_the_layers_of_torch() -> None:
 
 
 @pytest.mark.parametrize(("n_columns", "n_groups"), [(1280, 32), (1024, 32), (1000, 25), (7, 1), (2, 1), (40, 20)])
-def test_groups_divide_the_columns_and_hold_at_least_two(n_columns: int, n_groups: int) -> None:
+def test_groups_divide_the_columns(n_columns: int, n_groups: int) -> None:
     X, y = small_clusters(n_columns)
     assert LinearReLUHead(epochs=1, device="cpu").fit(X, y)._groups() == n_groups
 
 
-def test_the_last_relu_can_leave_a_class_dead_for_good() -> None:
+def test_last_relu_can_leave_a_class_dead() -> None:
     X, y = small_clusters()
     head = LinearReLUHead(epochs=1, device="cpu", random_state=0).fit(X, y)
     head.bias_ = head.bias_ - np.array([0, 1e3, 0])
@@ -43,7 +43,7 @@ def test_the_last_relu_can_leave_a_class_dead_for_good() -> None:
     assert not (head.predict(X) == 1).any()
 
 
-def test_a_single_column_is_refused() -> None:
+def test_single_column_is_refused() -> None:
     X, y = small_clusters()
     with pytest.raises(HeadError, match="n_features = 1"):
         LinearReLUHead(device="cpu").fit(X[:, :1], y)

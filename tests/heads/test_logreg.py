@@ -11,7 +11,7 @@ from cellfeat.heads.logreg import LogisticRegressionHead
 
 @pytest.mark.parametrize("n_classes", [2, 5])
 @pytest.mark.parametrize("class_weight", ["balanced", None])
-def test_probabilities_are_those_of_a_scikit_learn_pipeline(n_classes: int, class_weight: str | None) -> None:
+def test_probabilities_equal_those_of_a_scikit_learn_pipeline(n_classes: int, class_weight: str | None) -> None:
     rng = np.random.default_rng(0)
     y = np.minimum(np.arange(300) % 7, n_classes - 1)
     X = (50 + 3 * rng.standard_normal((300, 20)) + y[:, None] * rng.random(20)).astype(np.float32)

@@ -19,7 +19,7 @@ def views_of_clusters(seed: int, n_views: int = 4) -> tuple[np.ndarray, np.ndarr
 
 
 @pytest.mark.parametrize(("hidden", "shapes"), [(7, [(7, 16), (3, 7)]), ([9, 5], [(9, 16), (5, 9), (3, 5)])])
-def test_hidden_gives_the_widths_of_the_layers(hidden: Any, shapes: list[tuple[int, int]]) -> None:
+def test_hidden_sets_the_widths_of_the_layers(hidden: Any, shapes: list[tuple[int, int]]) -> None:
     embeddings, y = views_of_clusters(0, n_views=1)
     head = MLPHead(hidden, epochs=1, device="cpu").fit(embeddings[:, 0], y)
     assert [weight.shape for weight, _ in head.layers_] == shapes
@@ -31,7 +31,7 @@ def test_many_samples_need_fewer_epochs(n_samples: int, epochs: int) -> None:
     assert MLPHead(epochs=12)._n_epochs(n_samples) == 12
 
 
-def test_with_several_views_there_are_twice_the_epochs() -> None:
+def test_several_views_double_the_epochs() -> None:
     assert MLPHead(n_views=8)._n_epochs(20_000) == 2 * MLPHead()._n_epochs(20_000)
 
 
@@ -71,20 +71,20 @@ def test_moments_are_taken_over_rows_and_views() -> None:
         ("n_views", 0),
     ],
 )
-def test_a_setting_out_of_range_is_refused_by_name(setting: str, value: object) -> None:
+def test_setting_out_of_range_is_named(setting: str, value: object) -> None:
     embeddings, y = views_of_clusters(0, n_views=1)
     with pytest.raises(HeadError, match=f"{setting}: expected .* got "):
         MLPHead(**{"device": "cpu", setting: value}).fit(embeddings[:, 0], y)
 
 
-def test_a_device_that_is_not_there_is_refused() -> None:
+def test_missing_device_is_refused() -> None:
     embeddings, y = views_of_clusters(0, n_views=1)
     with pytest.raises(DeviceError, match="device"):
         MLPHead(device="quantum").fit(embeddings[:, 0], y)
 
 
 @pytest.mark.slow
-def test_a_data_set_of_28896_rows_of_1024_columns_is_learned() -> None:
+def test_28896_rows_of_1024_columns_are_learned() -> None:
     rng = np.random.default_rng(0)
     X = rng.standard_normal((28_896, 1024), dtype=np.float32)
     y = rng.integers(9, size=len(X))

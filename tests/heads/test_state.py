@@ -30,7 +30,7 @@ def test_labels_that_are_not_plain_are_refused() -> None:
         classes_to_text(np.array([("a", 1), None], dtype=object))
 
 
-def test_an_array_of_another_shape_is_refused_with_both_shapes() -> None:
+def test_array_of_another_shape_is_refused() -> None:
     state = HeadState({"coef": np.zeros((3, 4))})
     assert state.array("coef", -1, 4).shape == (3, 4)
     with pytest.raises(HeadError, match=r"'coef': expected the shape \(3, 5\), got \(3, 4\)"):
@@ -47,6 +47,6 @@ def test_plain_params_are_the_same_after_json() -> None:
 
 
 @pytest.mark.parametrize("value", [np.random.RandomState(0), {1: 2.0}, float("nan"), np.zeros(2), print])
-def test_a_parameter_that_json_would_change_is_refused(value: object) -> None:
+def test_parameter_that_json_would_change_is_refused(value: object) -> None:
     with pytest.raises(HeadError, match=r"the parameter odd = .* cannot be saved"):
         plain_params({"odd": value})

@@ -45,7 +45,7 @@ def record(*, n_samples: int, n_views: int, epochs: int, batch_size: int) -> lis
     return network.seen
 
 
-def test_an_epoch_shows_each_sample_once_and_all_views_over_time() -> None:
+def test_epoch_uses_each_sample_once_and_random_views() -> None:
     seen = torch.cat(record(n_samples=50, n_views=3, epochs=20, batch_size=16)).reshape(20, 50, 2)
     for epoch in seen:
         assert sorted(epoch[:, 0].tolist()) == list(range(50))
@@ -55,7 +55,7 @@ def test_an_epoch_shows_each_sample_once_and_all_views_over_time() -> None:
 
 
 @pytest.mark.parametrize("n_samples", [1, 7, 9, 80, 83, 3612, 4097])
-def test_no_step_is_of_few_samples_while_others_are_of_many(n_samples: int) -> None:
+def test_steps_of_an_epoch_have_equal_sizes(n_samples: int) -> None:
     """A rest of four samples after steps of 451 cost the MLP three points on real cells."""
     sizes = [len(step) for step in record(n_samples=n_samples, n_views=1, epochs=2, batch_size=512)]
     assert sum(sizes) == 2 * n_samples
@@ -64,13 +64,13 @@ def test_no_step_is_of_few_samples_while_others_are_of_many(n_samples: int) -> N
 
 
 @pytest.mark.parametrize(("n_samples", "size"), [(1, 1), (5, 1), (80, 10), (4096, 256)])
-def test_few_samples_make_small_batches_so_that_an_epoch_has_steps_enough(n_samples: int, size: int) -> None:
+def test_few_samples_give_small_batches(n_samples: int, size: int) -> None:
     steps = record(n_samples=n_samples, n_views=1, epochs=1, batch_size=256)
     assert max(len(step) for step in steps) == size
     assert len(steps) >= min(n_samples, MIN_STEPS_PER_EPOCH)
 
 
-def test_weights_are_those_of_a_weighted_mean_over_the_samples() -> None:
+def test_weights_of_classes_equal_sample_weights() -> None:
     rng = np.random.default_rng(0)
     rows, codes = torch.from_numpy(rng.standard_normal((64, 2))).float(), np.repeat([0, 0, 0, 1], 16)
     weights = np.array([2 / 3, 2.0])
@@ -85,7 +85,7 @@ def test_weights_are_those_of_a_weighted_mean_over_the_samples() -> None:
     torch.testing.assert_close((start - network.weight.detach()) / 8e-3, expected.float(), rtol=0.01, atol=1e-3)
 
 
-def test_linear_layers_start_as_those_of_torch_do() -> None:
+def test_linear_layers_are_initialised_like_torch() -> None:
     layer = linear(400, 300, torch.Generator().manual_seed(0))
     torch.manual_seed(0)
     reference = nn.Linear(400, 300)
@@ -120,13 +120,13 @@ def test_one_cycle_is_the_schedule_of_torch() -> None:
 
 
 @pytest.mark.parametrize("device", ["gpu", "meta", "cuda:-1", "", "cpu:0 "])
-def test_a_device_that_is_none_is_refused(device: str) -> None:
+def test_unknown_device_is_refused(device: str) -> None:
     with pytest.raises(DeviceError, match=f"expected auto, cpu, cuda or cuda:N, got '{device}'"):
         training_device(device)
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has a GPU")
-def test_a_gpu_that_is_not_there_is_refused() -> None:
+def test_missing_gpu_is_refused() -> None:
     with pytest.raises(DeviceError, match="has 0 CUDA GPUs; use auto or cpu"):
         training_device("cuda")
     assert training_device("auto") == CPU

@@ -2,23 +2,23 @@ import numpy as np
 import pytest
 
 from cellfeat.errors import HeadError
-from cellfeat.heads.training_digests import SeenSamples
+from cellfeat.heads.training_digests import TrainingDigests
 
 DIGESTS = np.array(["00" * 32, "ab" * 32, "ff" * 32])
 
 
-def test_pixels_are_known_again_by_their_digest() -> None:
-    seen = SeenSamples.restored(SeenSamples.of(DIGESTS[:2]).arrays())
-    assert len(seen) == 2
-    assert seen.holds(DIGESTS[::-1]).tolist() == [False, True, True]
+def test_samples_are_recognised_by_their_digests() -> None:
+    digests = TrainingDigests.restored(TrainingDigests.of(DIGESTS[:2]).arrays())
+    assert len(digests) == 2
+    assert digests.contains(DIGESTS[::-1]).tolist() == [False, True, True]
 
 
-def test_a_sample_that_could_not_be_read_is_none_of_them() -> None:
-    assert SeenSamples.of(DIGESTS).holds(np.array(["", DIGESTS[1]])).tolist() == [False, True]
+def test_unreadable_sample_is_not_contained() -> None:
+    assert TrainingDigests.of(DIGESTS).contains(np.array(["", DIGESTS[1]])).tolist() == [False, True]
 
 
-def test_a_head_that_was_fitted_on_nothing_has_seen_nothing() -> None:
-    assert SeenSamples.of(DIGESTS[:0]).holds(DIGESTS).tolist() == [False] * 3
+def test_no_digests_contain_nothing() -> None:
+    assert TrainingDigests.of(DIGESTS[:0]).contains(DIGESTS).tolist() == [False] * 3
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,6 @@ def test_a_head_that_was_fitted_on_nothing_has_seen_nothing() -> None:
     [{}, {"pixel_digest": np.zeros((2, 31), np.uint8)}, {"pixel_digest": np.zeros((2, 32))}],
     ids=["absent", "too short", "no bytes"],
 )
-def test_arrays_that_are_no_digests_are_refused(arrays: dict[str, np.ndarray]) -> None:
+def test_arrays_that_are_not_digests_are_refused(arrays: dict[str, np.ndarray]) -> None:
     with pytest.raises(HeadError, match="pixel_digest"):
-        SeenSamples.restored(arrays)
+        TrainingDigests.restored(arrays)

@@ -18,19 +18,19 @@ def correlated(n_samples: int = 200, n_columns: int = 30) -> np.ndarray:
 
 
 @pytest.mark.parametrize("name", ["standardise", "power", "l2"])
-def test_columns_end_with_mean_0_and_deviation_1(name: str) -> None:
+def test_columns_have_mean_0_and_deviation_1(name: str) -> None:
     X = correlated()
     columns = FeatureTransform.fitted(name, X)(X)
     np.testing.assert_allclose(columns.mean(axis=0), 0, atol=1e-6)
     np.testing.assert_allclose(columns.std(axis=0), 1, rtol=1e-5)
 
 
-def test_power_takes_the_root_of_the_size_and_keeps_the_sign() -> None:
+def test_power_is_the_signed_square_root() -> None:
     X = np.array([[-4.0, 0.0, 9.0]], np.float32)
     assert ROW_STEPS["power"](X).tolist() == [[-2.0, 0.0, 3.0]]
 
 
-def test_l2_forgets_the_length_of_a_row_and_bears_zeros_and_huge_numbers() -> None:
+def test_l2_ignores_the_length_of_a_row() -> None:
     X = correlated()
     fitted = FeatureTransform.fitted("l2", X)
     np.testing.assert_allclose(fitted(X * np.float32(1e30)), fitted(X), atol=1e-4)
@@ -53,7 +53,7 @@ def test_pca_gives_the_components_of_scikit_learn() -> None:
 
 
 @pytest.mark.parametrize("name", PROJECTIONS)
-def test_components_come_in_the_order_of_their_variance(name: str) -> None:
+def test_components_are_sorted_by_variance(name: str) -> None:
     X = correlated()
     first, more = (FeatureTransform.fitted(name, X, number)(X) for number in (3, 9))
     np.testing.assert_allclose(np.abs(more[:, :3]), np.abs(first), atol=1e-6)
@@ -73,7 +73,7 @@ def test_identical_rows_become_finite_columns(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ROW_STEPS)
-def test_float32_is_the_same_but_for_rounding(name: str) -> None:
+def test_float32_differs_by_rounding_only(name: str) -> None:
     X = correlated()
     fitted = FeatureTransform.fitted(name, X)
     assert fitted.in_float32(X).dtype == np.float32
@@ -81,13 +81,13 @@ def test_float32_is_the_same_but_for_rounding(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ROW_STEPS)
-def test_a_row_is_transformed_by_what_was_learned_and_not_by_its_company(name: str) -> None:
+def test_transform_of_a_row_does_not_depend_on_other_rows(name: str) -> None:
     X = correlated()
     fitted = FeatureTransform.fitted(name, X[:150])
     np.testing.assert_allclose(fitted(X[150:]), np.concatenate([fitted(X[i : i + 1]) for i in range(150, 200)]))
 
 
-def test_without_a_transform_nothing_is_touched_but_level_and_scale() -> None:
+def test_standardise_changes_only_level_and_scale() -> None:
     X = correlated()
     assert np.array_equal(FeatureTransform.fitted("standardise", X)(X), Moments.of(X).standardise(X))
 
@@ -102,6 +102,6 @@ def test_without_a_transform_nothing_is_touched_but_level_and_scale() -> None:
         ("power", 8, "feature_components = 8: expected feature_transform to be pca or whiten, got power"),
     ],
 )
-def test_what_cannot_be_done_is_refused(name: object, feature_components: object, message: str) -> None:
+def test_invalid_parameters_are_refused(name: object, feature_components: object, message: str) -> None:
     with pytest.raises(HeadError, match=message):
         check_transform(name, feature_components)

@@ -22,7 +22,7 @@ MODEL = trained(60)
 
 
 @pytest.mark.parametrize("model", [MODEL, trained(6)], ids=["splits", "lone leaves"])
-def test_what_lightgbm_wrote_comes_out_as_it_was(model):
+def test_model_of_lightgbm_is_unchanged(model):
     trees = checked_trees(model, N_COLUMNS, N_CLASSES)
     assert trees == model[: model.index(END) + len(END)]
     X = np.random.default_rng(1).normal(size=(20, N_COLUMNS))
@@ -55,7 +55,7 @@ DAMAGES = {
 
 
 @pytest.mark.parametrize("name", DAMAGES)
-def test_what_is_no_tree_is_refused(name):
+def test_malformed_trees_are_refused(name):
     old, new = DAMAGES[name]
     assert old in MODEL
     with pytest.raises(HeadError, match="LightGBM model is damaged"):

@@ -26,13 +26,13 @@ def test_crops_of_one_field_are_found_with_their_shift(rows, columns):
     assert (found[0, 1].rows, found[0, 1].columns) == (rows, columns)
 
 
-def test_a_copy_but_for_a_few_grey_values_is_told_from_a_shifted_one():
+def test_description_distinguishes_unshifted_and_shifted_copies():
     whole, shifted = overlap.Overlap(0.99986, 0, 0), overlap.Overlap(0.99986, -3, 0)
-    assert whole.describe() == "correlation 0.9999 as they lie"
+    assert whole.describe() == "correlation 0.9999 without a shift"
     assert shifted.describe() == "correlation 1.000 when shifted by 3 rows and 0 columns"
 
 
-def test_crops_that_share_less_than_half_of_a_side_and_other_fields_are_not():
+def test_small_overlaps_and_other_fields_are_not_found():
     field = cell_field(0)
     first = field[:64, :64]
     assert overlaps([first, field[50:114, :64], cell_field(1)[:64, :64]], np.array([[0, 1], [0, 2]])) == {}
@@ -44,7 +44,7 @@ def test_brightness_and_contrast_do_not_hide_a_copy():
     assert (found[0, 1].rows, found[0, 1].columns) == (10, 8)
 
 
-def test_empty_background_is_no_copy_of_empty_background():
+def test_empty_backgrounds_are_not_copies():
     """Two cells in opposite corners: under a large shift nothing but black lies on black."""
     first, second = np.zeros((2, 64, 64), np.float32)
     first[:25, :25] = cell_field(1)[:25, :25]
@@ -62,7 +62,7 @@ def blob(rng):
     return picture.astype(np.float32)
 
 
-def test_smooth_cells_on_black_are_no_copies_however_alike_they_are():
+def test_similar_smooth_cells_on_black_are_not_copies():
     rng = np.random.default_rng(0)
     blobs = [blob(rng) for _ in range(30)]
     pairs = np.array([(i, j) for i in range(30) for j in range(i + 1, 30)])
@@ -74,7 +74,7 @@ def test_smooth_cells_on_black_are_no_copies_however_alike_they_are():
 
 
 @pytest.mark.parametrize("side", [66, 100, 127, 130, 191, 195, 259])
-def test_a_turned_picture_is_averaged_down_to_the_same_picture_turned(side):
+def test_shrinking_commutes_with_turning(side):
     pixels = np.random.default_rng(side).normal(size=(2, side, side + 3))
     grey = grey_picture(pixels, [1, 1])
     assert max(grey.shape) <= overlap.LONGEST_SIDE
@@ -83,12 +83,12 @@ def test_a_turned_picture_is_averaged_down_to_the_same_picture_turned(side):
     assert grey.mean() == pytest.approx(pixels.mean(), abs=1e-6)
 
 
-def test_pictures_of_different_sizes_are_passed_over():
+def test_pictures_of_different_sizes_are_not_compared():
     field = cell_field(0)
     assert overlaps([field[:64, :64], field[:64, :60]], np.array([[0, 1]])) == {}
 
 
-def test_many_pairs_give_what_each_gives_alone(monkeypatch):
+def test_pairs_do_not_depend_on_each_other(monkeypatch):
     monkeypatch.setattr(overlap, "PAIRS_AT_ONCE", 3)
     field = cell_field(0)
     pictures = [field[i : i + 64, i : i + 64] for i in range(0, 30, 6)]
@@ -98,7 +98,7 @@ def test_many_pairs_give_what_each_gives_alone(monkeypatch):
     assert together[1, 3] == pytest.approx(overlaps(pictures, np.array([[1, 3]]))[1, 3], abs=1e-5)
 
 
-def test_large_pictures_are_averaged_down_and_channels_weigh_the_same():
+def test_large_pictures_are_shrunk_and_channels_have_equal_weight():
     pixels = np.stack([np.full((130, 100), 200, np.uint8), np.full((130, 100), 4, np.uint8)])
     grey = grey_picture(pixels, [100, 1])
     assert grey.shape == (43, 33)

@@ -12,7 +12,7 @@ def cell_picture(seed, height=64, width=64):
     return np.kron(coarse, np.ones((4, 4)))[:height, :width].astype(np.float32)
 
 
-def test_the_turns_are_the_symmetries_of_the_square_but_for_that_which_changes_nothing():
+def test_turns_are_the_symmetries_of_the_square():
     corner = np.arange(4).reshape(2, 2)
     assert len({turn(corner, number).tobytes() for number in range(len(TURNS))} - {corner.tobytes()}) == 7
     assert turn(corner, TURNS.index("turned left by a quarter")).tolist() == [[1, 3], [0, 2]]
@@ -24,14 +24,14 @@ def test_the_turns_are_the_symmetries_of_the_square_but_for_that_which_changes_n
 
 @pytest.mark.parametrize("size", [(64, 64), (33, 47), (40, 40)])
 @pytest.mark.parametrize("number", range(len(TURNS)))
-def test_each_turn_is_found_and_named_also_where_it_swaps_the_sides(number, size):
+def test_each_turn_is_found_and_named(number, size):
     picture = cell_picture(0, *size)
     found = turned_copies([picture, turn(picture, number)], PAIR)
     assert found[0, 1].how == TURNS[number]
     assert found[0, 1].correlation == pytest.approx(1, abs=1e-5)
 
 
-def test_noise_brightness_and_contrast_do_not_hide_a_turned_copy():
+def test_noise_and_contrast_do_not_hide_a_turned_copy():
     picture = cell_picture(0)
     noise = np.random.default_rng(1).normal(size=picture.shape)
     found = turned_copies([picture, turn(3 * picture + noise + 100, 4)], PAIR)
@@ -39,14 +39,14 @@ def test_noise_brightness_and_contrast_do_not_hide_a_turned_copy():
     assert 0.9 < found[0, 1].correlation < 0.99
 
 
-def test_other_pictures_the_same_picture_and_constant_ones_are_no_turned_copies():
+def test_other_and_constant_pictures_are_not_turned_copies():
     picture, flat = cell_picture(0), np.ones((64, 64), np.float32)
     pictures = [picture, cell_picture(1), cell_picture(2, 64, 40), picture, flat, flat]
     assert turned_copies(pictures, np.array([[0, 1], [0, 2], [0, 3], [0, 4], [4, 5]])) == {}
 
 
 @pytest.mark.parametrize("size", [(64, 64), (33, 47)])
-def test_no_turn_changes_the_spectrum_and_another_picture_has_another(size):
+def test_spectrum_is_invariant_under_turns(size):
     described = turned_spectrum(cell_picture(0, *size))
     for number in range(len(TURNS)):
         np.testing.assert_allclose(turned_spectrum(turn(cell_picture(0, *size), number)), described, atol=1e-4)

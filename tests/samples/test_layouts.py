@@ -20,7 +20,7 @@ PATTERNS = [
 
 @pytest.mark.parametrize("pattern", PATTERNS)
 @given(number=st.integers(0, 10**7), label=st.text("abcXYZ 0-9", min_size=1))
-def test_a_pattern_finds_the_names_that_it_makes(pattern, number, label):
+def test_pattern_recognises_its_own_names(pattern, number, label):
     layout = PatternLayout(pattern, CHANNELS)
     sample = Found(str(number), label if "{label}" in pattern else "")
 
@@ -31,21 +31,21 @@ def test_a_pattern_finds_the_names_that_it_makes(pattern, number, label):
     "name",
     ["1_blue.png", "000001_blue.png", "00001_green.png", "00001_blue.png.bak", "sub/00001_blue.png", "0000x_blue.png"],
 )
-def test_a_pattern_finds_nothing_in_other_names(name):
+def test_pattern_ignores_other_names(name):
     assert PatternLayout("{sample_id:05d}_{channel}.png", ("blue",)).find(name) is None
 
 
 @pytest.mark.parametrize("cell", ["1", "00001", "1.0", "1."])
-def test_a_number_format_makes_one_id_of_all_spellings(cell):
+def test_number_format_unifies_the_spellings_of_an_id(cell):
     assert PatternLayout("{sample_id:05d}.png", ("blue",)).sample_id(cell) == "1"
 
 
 @pytest.mark.parametrize("cell", ["1.5", "A1", "-1", "1e3", "²"])
-def test_a_number_format_refuses_what_is_no_whole_number(cell):
+def test_number_format_refuses_other_text(cell):
     assert PatternLayout("{sample_id:05d}.png", ("blue",)).sample_id(cell) is None
 
 
-def test_without_a_number_format_an_id_stays_as_it_is():
+def test_id_stays_as_it_is_without_a_number_format():
     assert PatternLayout("{sample_id}.png", ("blue",)).sample_id("00001") == "00001"
 
 
@@ -63,7 +63,7 @@ def test_without_a_number_format_an_id_stays_as_it_is():
         "{}.png",
     ],
 )
-def test_a_pattern_that_cannot_be_filled_in_is_a_configuration_error(pattern):
+def test_invalid_pattern_is_a_configuration_error(pattern):
     with pytest.raises(ConfigError, match=r"images.pattern"):
         PatternLayout(pattern, ("blue", "red"))
 
@@ -85,30 +85,30 @@ def test_numbered_channels_can_have_a_format():
         ("G1/notes.txt", None),
     ],
 )
-def test_a_class_folder_holds_images(name, found):
+def test_images_in_a_class_folder_are_found(name, found):
     assert FoldersLayout().find(name) == found
 
 
-def test_an_image_in_no_folder_is_unlabelled_where_such_samples_are_kept():
+def test_image_outside_of_folders_can_be_kept_unlabelled():
     assert FoldersLayout(keeps_unlabelled=True).find("a.tif") == Found("a.tif", "")
 
 
 @pytest.mark.parametrize("name", ["/etc/a.png", "../a.png", "a/../../b.png", "C:/a.png", ".."])
-def test_names_that_lead_outside_are_known(name):
+def test_names_that_lead_outside_are_recognised(name):
     assert leads_outside(name)
 
 
 @pytest.mark.parametrize("name", ["a.png", "a..b/c.png", "..a/b.png", "plate:1/a.png"])
-def test_names_that_stay_inside_are_known(name):
+def test_names_that_stay_inside_are_recognised(name):
     assert not leads_outside(name)
 
 
-def test_table_file_names_lose_their_detours():
+def test_table_file_names_are_normalised():
     assert table_file_name("plate1\\.\\a.tif") == "plate1/a.tif"
     assert table_file_name("") == ""
 
 
-def test_scan_follows_links_once_and_leaves_hidden_files_out(tmp_path):
+def test_scan_follows_links_once_and_ignores_hidden_files(tmp_path):
     root, elsewhere = tmp_path / "root", tmp_path / "elsewhere"
     for name in ("root/a.png", "root/sub/b.png", "root/.hidden.png", "root/.cache/c.png", "elsewhere/d.png"):
         (tmp_path / name).parent.mkdir(parents=True, exist_ok=True)
@@ -120,7 +120,7 @@ def test_scan_follows_links_once_and_leaves_hidden_files_out(tmp_path):
 
 
 @pytest.mark.parametrize("links", ["ABC", "XYZ"])
-def test_a_folder_keeps_its_own_name_whatever_links_lead_to_it(tmp_path, links):
+def test_folder_is_listed_under_its_own_name(tmp_path, links):
     for link in links[:2]:
         (tmp_path / link).symlink_to("HeLa")
     (tmp_path / "HeLa").mkdir()
@@ -129,7 +129,7 @@ def test_a_folder_keeps_its_own_name_whatever_links_lead_to_it(tmp_path, links):
     assert scan(tmp_path) == {"HeLa/1.png"}
 
 
-def test_of_several_links_to_one_folder_the_first_by_name_counts(tmp_path):
+def test_folder_is_listed_under_the_first_of_several_links(tmp_path):
     (tmp_path / "elsewhere").mkdir()
     (tmp_path / "elsewhere" / "1.png").touch()
     root = tmp_path / "root"

@@ -43,7 +43,7 @@ def write_table(file: Path, rows: list[tuple[str, ...]], separator: str, encodin
 
 @settings(max_examples=100, deadline=None)
 @given(rows=ROWS, separator=SEPARATORS, encoding=st.sampled_from(["utf-8", "utf-8-sig"]))
-def test_a_table_of_files_becomes_its_rows_in_their_order_or_an_error(
+def test_table_of_files_keeps_its_rows_or_is_refused(
     folder: Path, rows: list[tuple[str, str]], separator: str, encoding: str
 ) -> None:
     named = [(sample_id, label, f"{i:03d}.png") for i, (sample_id, label) in enumerate(rows)]
@@ -64,7 +64,7 @@ def test_a_table_of_files_becomes_its_rows_in_their_order_or_an_error(
     separator=SEPARATORS,
     unmatched=st.sampled_from(["error", "ignore", "listed"]),
 )
-def test_numbers_of_a_pattern_stand_for_their_own_file_and_none_is_left_out_unsaid(
+def test_numbers_match_their_files_and_omissions_are_reported(
     folder: Path, rows: list[tuple[str, str]], separator: str, unmatched: str
 ) -> None:
     write_table(folder / "p.csv", [(*row, "x") for row in rows], separator, "utf-8")
@@ -86,7 +86,7 @@ def test_numbers_of_a_pattern_stand_for_their_own_file_and_none_is_left_out_unsa
 
 @settings(max_examples=60, deadline=None)
 @given(rows=ROWS, seed=st.integers(0, 100))
-def test_labels_that_replace_others_do_not_hang_on_the_order_of_rows(
+def test_replacing_labels_do_not_depend_on_the_order_of_rows(
     folder: Path, rows: list[tuple[str, str]], seed: int
 ) -> None:
     table = [(*row, "x") for row in rows]

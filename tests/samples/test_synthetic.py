@@ -23,7 +23,7 @@ def cells(tmp_path_factory):
     return folder
 
 
-def test_the_default_settings_read_them(cells):
+def test_default_settings_read_the_cells(cells):
     manifest = manifest_of(cells)
     pixels = SampleReader.for_manifest(manifest).read(0)
 
@@ -32,13 +32,13 @@ def test_the_default_settings_read_them(cells):
     assert set(manifest.table["label"]) == {name for name, _, _ in CELL_LINES}
 
 
-def test_classes_are_unequal_and_none_is_empty(cells):
+def test_class_sizes_differ(cells):
     counts = manifest_of(cells).table["label"].value_counts()
 
     assert counts["RT4"] > 2 * counts["A549"] > 0
 
 
-def test_a_few_are_exact_copies_with_the_label_of_their_source(cells):
+def test_some_samples_are_exact_copies_with_the_same_label(cells):
     manifest = manifest_of(cells)
     reader = SampleReader.for_manifest(manifest)
     labels: dict[str, list[str]] = {}
@@ -49,7 +49,7 @@ def test_a_few_are_exact_copies_with_the_label_of_their_source(cells):
     assert all(len(set(copies)) == 1 for copies in labels.values())
 
 
-def test_every_channel_shows_something_and_none_is_burnt_out(cells):
+def test_every_channel_has_contrast_and_is_not_saturated(cells):
     reader = SampleReader.for_manifest(manifest_of(cells))
     samples = [reader.read(row) for row in range(len(reader))]
 
@@ -58,7 +58,7 @@ def test_every_channel_shows_something_and_none_is_burnt_out(cells):
     assert intensity_advice(IntensityPolicy(3), samples) is None
 
 
-def test_equal_arguments_give_equal_files_and_another_seed_others(tmp_path):
+def test_equal_arguments_give_equal_files(tmp_path):
     for name, seed in (("a", 1), ("b", 1), ("c", 2)):
         write_synthetic_cells(tmp_path / name, 12, seed, size=32)
 
@@ -71,7 +71,7 @@ def test_fewer_samples_than_lines_are_refused(tmp_path):
         write_synthetic_cells(tmp_path, 8, 0)
 
 
-def test_lines_can_be_told_apart_but_not_all(cells):
+def test_lines_differ_but_overlap(cells):
     """Nine classes from six plain numbers per image: above chance, far from perfect."""
     manifest = manifest_of(cells)
     reader = SampleReader.for_manifest(manifest)

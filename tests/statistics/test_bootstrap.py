@@ -12,7 +12,7 @@ from cellfeat.statistics.significance import holm
 CLASSES = ("HeLa", "A549", "U-2 OS")  # on purpose not sorted
 
 
-def test_holm_adjusts_step_down_and_keeps_the_order_given():
+def test_holm_adjusts_step_down_and_keeps_the_order():
     assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
     assert holm([0.9, 0.8]) == [1.0, 1.0]
     assert holm([]) == []
@@ -23,7 +23,7 @@ def bootstrap_of(labelled, **options):
     return GroupBootstrap(y, np.arange(len(y)), CLASSES, **options)
 
 
-def test_intervals_hold_the_estimate_and_repeat_with_the_seed(labelled):
+def test_intervals_contain_the_estimate_and_repeat_with_the_seed(labelled):
     y, predicted = labelled
     low, high = bootstrap_of(labelled).interval(predicted)
     assert low < balanced_accuracy(y, predicted, CLASSES) < high
@@ -39,14 +39,14 @@ def test_intervals_do_not_depend_on_the_order_of_the_samples(labelled):
     assert bootstrap_of(labelled).interval(predicted) == pytest.approx(other, abs=0.01)
 
 
-def test_a_higher_level_gives_a_wider_interval(labelled):
+def test_higher_level_gives_a_wider_interval(labelled):
     _, predicted = labelled
     bootstrap = bootstrap_of(labelled)
     narrow, wide = (bootstrap.interval(predicted, level=level) for level in (0.8, 0.99))
     assert wide.low < narrow.low < narrow.high < wide.high
 
 
-def test_copied_samples_narrow_the_interval_only_where_they_are_not_one_group(labelled):
+def test_grouped_copies_do_not_narrow_the_interval(labelled):
     y, predicted = labelled
     groups = np.tile(np.arange(len(y)), 10)
     y10, predicted10 = np.tile(y, 10), np.tile(predicted, 10)
@@ -57,13 +57,13 @@ def test_copied_samples_narrow_the_interval_only_where_they_are_not_one_group(la
     assert ungrouped == pytest.approx(width / np.sqrt(10), rel=0.15)
 
 
-def test_a_head_does_not_differ_from_itself(labelled):
+def test_head_does_not_differ_from_itself(labelled):
     _, predicted = labelled
     difference = bootstrap_of(labelled).difference(predicted, predicted)
     assert (difference.estimate, difference.low, difference.high, difference.p_value) == (0, 0, 0, 1)
 
 
-def test_differences_are_paired_and_change_sign_with_the_order(labelled):
+def test_differences_are_paired_and_antisymmetric(labelled):
     y, predicted = labelled
     other = np.where(np.arange(len(y)) % 20 == 0, "HeLa", predicted)
     bootstrap = bootstrap_of(labelled)
@@ -74,7 +74,7 @@ def test_differences_are_paired_and_change_sign_with_the_order(labelled):
     assert forward.high - forward.low < np.diff(bootstrap.interval(predicted)).item()
 
 
-def test_the_p_value_agrees_with_the_interval(labelled):
+def test_p_value_agrees_with_the_interval(labelled):
     y, predicted = labelled
     rng = np.random.default_rng(3)
     bootstrap = bootstrap_of(labelled)
@@ -87,7 +87,7 @@ def test_the_p_value_agrees_with_the_interval(labelled):
     assert decided == {True, False}
 
 
-def test_a_class_without_errors_is_not_called_certain():
+def test_class_without_errors_has_an_interval():
     y = np.repeat(CLASSES, [100, 10, 10])
     intervals = GroupBootstrap(y, np.arange(120), CLASSES).recall_intervals(y)
     assert (intervals[:, 1] == 1).all()
@@ -95,7 +95,7 @@ def test_a_class_without_errors_is_not_called_certain():
     assert 0.5 < intervals[1, 0] < 0.85
 
 
-def test_every_draw_holds_every_class_where_classes_share_groups():
+def test_every_draw_contains_every_class():
     """Twelve plates, of which two hold the rare class: a third of plain draws would lack it."""
     y = np.tile(np.repeat(CLASSES[:2], 5), 12)
     groups = np.repeat(np.arange(12), 10)
@@ -106,13 +106,13 @@ def test_every_draw_holds_every_class_where_classes_share_groups():
     assert interval.low < interval.high
 
 
-def test_a_class_in_one_group_has_no_interval():
+def test_class_in_one_group_has_no_interval():
     y = np.repeat(CLASSES, 4)
     with pytest.raises(SplitError, match=r"'U-2 OS' \(1\)"):
         GroupBootstrap(y, np.array([0, 1, 2, 3, 4, 5, 6, 7, 8, 8, 8, 8]), CLASSES)
 
 
-def test_a_head_without_errors_is_not_called_certain():
+def test_head_without_errors_has_an_interval():
     y = np.repeat(CLASSES, [100, 10, 10])
     low, high = GroupBootstrap(y, np.arange(120), CLASSES).interval(y)
     assert high == 1
@@ -122,7 +122,7 @@ def test_a_head_without_errors_is_not_called_certain():
 
 
 @pytest.mark.parametrize("n_draws", [100, 2000])
-def test_a_large_difference_is_evidence_also_with_few_groups_and_few_draws(n_draws):
+def test_large_difference_is_significant_with_few_groups_and_draws(n_draws):
     """Six plates, each a little better: no draw is rarer than one in all draws, but the difference is far from zero."""
     rng = np.random.default_rng(0)
     y = np.array(CLASSES)[rng.integers(3, size=6000)]
@@ -133,7 +133,7 @@ def test_a_large_difference_is_evidence_also_with_few_groups_and_few_draws(n_dra
     assert 0 < difference.low < difference.estimate < difference.high
 
 
-def test_a_difference_that_is_the_same_in_every_group_is_as_sure_as_a_sign_test():
+def test_constant_difference_has_the_p_value_of_a_sign_test():
     y = np.tile(CLASSES, 4)
     wrong = np.roll(CLASSES, 1)[encode(y, CLASSES)]
     difference = GroupBootstrap(y, np.repeat(np.arange(4), 3), CLASSES).difference(y, wrong)
@@ -142,14 +142,14 @@ def test_a_difference_that_is_the_same_in_every_group_is_as_sure_as_a_sign_test(
     assert difference.low < 0, "p is not below 0.05"
 
 
-def test_a_difference_that_thousands_of_groups_agree_on_is_certain():
+def test_constant_difference_in_thousands_of_groups_is_certain():
     """The p value of their sign test is too small for a number: 2 ** -1200."""
     y = np.tile(["a", "b"], 600)
     difference = GroupBootstrap(y, np.arange(1200), ["a", "b"], n_draws=100).difference(y, np.full(1200, "a"))
     assert (difference.low, difference.estimate, difference.high, difference.p_value) == (0.5, 0.5, 0.5, 0)
 
 
-def test_the_same_difference_everywhere_is_not_made_surer_by_rounding():
+def test_constant_difference_ignores_rounding():
     """One of three samples of each group is wrong: a third is none of float32's numbers."""
     y, groups = np.repeat(["a", "b"], 9), np.repeat(np.arange(6), 3)
     wrong = np.where(np.arange(18) % 3 == 0, np.where(y == "a", "b", "a"), y)
@@ -158,7 +158,7 @@ def test_the_same_difference_everywhere_is_not_made_surer_by_rounding():
     assert 0 < difference.low < difference.estimate
 
 
-def test_the_only_group_of_a_class_is_not_taken_for_certain():
+def test_only_pure_group_of_a_class_still_varies():
     """Each class has a plate of its own, and four hold all: what the own plates bring varies like the others."""
     rng = np.random.default_rng(0)
     y = np.repeat(CLASSES, 400)
@@ -250,7 +250,7 @@ def test_intervals_cover_the_truth(case):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", [SINGLES, GROUPS_OF_FIVE, EQUAL_GROUPS, TWELVE_PLATES, SIX_PLATES])
-def test_intervals_cover_the_truth_as_often_as_they_say(case):
+def test_intervals_have_their_nominal_coverage(case):
     held = coverage(500, *case)
     assert (held[:2] >= 0.93).all()
     assert (held[:2] <= 0.97).all()
@@ -259,14 +259,14 @@ def test_intervals_cover_the_truth_as_often_as_they_say(case):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("case", [THREE_PLATES, OWN_PLATES, OWN_PLATES_TWO_SHARED, OWN_PLATES_ONE_SHARED])
-def test_intervals_err_on_the_safe_side_where_little_can_be_known(case):
+def test_intervals_of_few_groups_are_conservative(case):
     """Two or three groups decide: Student's t of so few degrees of freedom is wide, and may be wider than it had to."""
     held = coverage(500, *case)
     assert (held >= 0.93).all()
 
 
 @pytest.mark.slow
-def test_the_whole_data_set_takes_seconds():
+def test_whole_data_set_takes_seconds():
     """28,896 samples, each its own group, 2000 draws: below 2 s on one core of 2024, with room for a slower."""
     rng = np.random.default_rng(0)
     truth = rng.choice(9, 28_896, p=SIZES / SIZES.sum())

@@ -44,13 +44,13 @@ def binomial_error(share):
 
 @pytest.mark.parametrize("n_samples", [9, 25, 100])
 @pytest.mark.parametrize("coverage", [0.5, 0.8, 0.9])
-def test_independent_samples_are_covered_as_often_as_asked(n_samples, coverage):
+def test_independent_samples_reach_the_coverage(n_samples, coverage):
     covered = mean_coverage(weighted, lambda rng: (rng.random(n_samples + 1), np.arange(n_samples + 1)), coverage)
     exact = np.ceil(coverage * (n_samples + 1) - 1e-9) / (n_samples + 1)
     assert covered == pytest.approx(exact, abs=binomial_error(exact))
 
 
-def test_the_quantile_without_the_one_more_covers_too_few():
+def test_quantile_without_the_plus_one_covers_too_few():
     draw = lambda rng: (rng.random(13), np.arange(13))  # noqa: E731
     assert mean_coverage(without_the_one_more, draw, 0.9) < 0.9 - binomial_error(0.9)
     assert mean_coverage(weighted, draw, 0.9) >= 0.9 - binomial_error(0.9)
@@ -70,13 +70,13 @@ def large_and_easy(rng):
 
 
 @pytest.mark.parametrize("draw", [alike, large_and_easy])
-def test_groups_that_err_together_are_covered_and_single_samples_would_not_cover_them(draw):
+def test_groups_of_dependent_samples_are_covered(draw):
     assert mean_coverage(weighted, draw, 0.9) >= 0.9 - binomial_error(0.9)
     assert mean_coverage(sample_by_sample, draw, 0.9) < 0.9 - 2 * binomial_error(0.9)
 
 
 @pytest.mark.parametrize("coverage", [0.5, 0.8, 0.9, 0.95])
-def test_a_class_with_too_few_groups_is_always_included(coverage):
+def test_class_with_too_few_groups_is_always_included(coverage):
     needed = groups_needed(coverage)
     enough, short = scores_of(np.full(needed, 0.7)), scores_of(np.full(max(needed - 1, 1), 0.7))
     assert enough.thresholds(coverage)[0] > 0
@@ -86,7 +86,7 @@ def test_a_class_with_too_few_groups_is_always_included(coverage):
         assert short.has_too_few_groups(coverage).all()
 
 
-def test_many_samples_of_few_groups_are_few():
+def test_samples_of_one_group_count_once():
     scores = scores_of(np.linspace(0.1, 0.9, 80), np.repeat(np.arange(8), 10))
     assert scores.n_groups.tolist() == [8]
     assert scores.has_too_few_groups(0.9).all()
@@ -101,13 +101,13 @@ def test_each_class_has_its_own_threshold():
     np.testing.assert_allclose(thresholds, [*by_hand, probabilities[codes == 2, 2].min()])
 
 
-def test_what_ties_with_the_threshold_reaches_it():
+def test_probability_equal_to_the_threshold_reaches_it():
     third = 1 - 2 / 3  # not the float nearest to 1/3
     assert third != 1 / 3
     assert min(third, 1 / 3) >= scores_of(np.full(20, max(third, 1 / 3))).thresholds(0.9)[0]
 
 
 @pytest.mark.parametrize("coverage", [0.0, 1.0, 90, -0.1, float("nan")])
-def test_a_coverage_outside_of_0_and_1_is_refused(coverage):
+def test_coverage_out_of_range_is_refused(coverage):
     with pytest.raises(ConfigError, match="coverage: expected a number between 0 and 1"):
         scores_of([0.5]).thresholds(coverage)

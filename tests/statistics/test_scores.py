@@ -35,23 +35,23 @@ def test_log_loss_agrees_with_sklearn(labelled):
     assert log_loss(y, probabilities, CLASSES) == pytest.approx(expected)
 
 
-def test_log_loss_of_a_certain_mistake_is_finite():
+def test_log_loss_of_a_certain_error_is_finite():
     assert 0 < log_loss(["A549"], np.array([[1.0, 0.0, 0.0]]), CLASSES) < 100
 
 
-def test_calibration_error_is_the_gap_between_confidence_and_accuracy():
+def test_calibration_error_is_confidence_minus_accuracy():
     probabilities = np.tile([0.8, 0.1, 0.1], (10, 1))
     assert calibration_error(["HeLa"] * 10, probabilities, CLASSES) == pytest.approx(0.2)
     assert calibration_error(["HeLa"] * 8 + ["A549"] * 2, probabilities, CLASSES) == pytest.approx(0.0)
 
 
-def test_reliability_sorts_samples_by_how_sure_the_head_is():
+def test_reliability_bins_samples_by_confidence():
     sure, unsure = [0.96, 0.02, 0.02], [0.5, 0.25, 0.25]
     bins = reliability(["HeLa"] * 3 + ["A549"], np.array([sure, sure, unsure, unsure]), CLASSES)
     assert bins == pytest.approx(np.array([[0.5, 0.5, 2], [0.96, 1, 2]]))
 
 
-def test_abstaining_below_a_threshold_keeps_what_is_sure():
+def test_abstaining_keeps_confident_predictions():
     sure, unsure = [0.96, 0.02, 0.02], [0.5, 0.25, 0.25]
     probabilities = np.array([sure, sure, unsure, unsure])
     kept = selective_accuracy(["HeLa"] * 3 + ["A549"], probabilities, CLASSES, [0, 0.5, 0.9, 0.99])
@@ -60,12 +60,12 @@ def test_abstaining_below_a_threshold_keeps_what_is_sure():
     assert np.isnan(kept[3][1])
 
 
-def test_a_class_missing_from_the_truth_is_an_error_not_a_smaller_mean():
+def test_class_missing_from_the_truth_is_an_error():
     with pytest.raises(ValueError, match="U-2 OS"):
         balanced_accuracy(["HeLa", "A549"], ["HeLa", "A549"], CLASSES)
 
 
 @pytest.mark.parametrize("strange", ["AAA", "J", "zzz", ""])
-def test_a_label_that_is_no_class_is_named(strange):
+def test_unknown_label_is_named(strange):
     with pytest.raises(ValueError, match=f"got {strange}"):
         encode(["HeLa", strange], CLASSES)

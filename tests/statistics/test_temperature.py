@@ -6,7 +6,7 @@ from cellfeat.statistics.temperature import fit_temperature, tempered
 
 
 @pytest.mark.parametrize("temperature", [0.25, 1.0, 3.0])
-def test_the_temperature_that_made_the_labels_is_found(temperature):
+def test_true_temperature_is_found(temperature):
     rng = np.random.default_rng(0)
     logits = rng.normal(0, 2, (20_000, 4))
     truth = softmax(logits / temperature, axis=1)
@@ -14,13 +14,13 @@ def test_the_temperature_that_made_the_labels_is_found(temperature):
     assert fit_temperature(softmax(logits, axis=1), codes) == pytest.approx(temperature, rel=0.05)
 
 
-def test_dividing_the_logits_is_the_same():
+def test_tempering_equals_dividing_the_logits():
     logits = np.random.default_rng(0).normal(0, 3, (50, 5))
     assert tempered(softmax(logits, axis=1), 2.5) == pytest.approx(softmax(logits / 2.5, axis=1))
 
 
 @pytest.mark.parametrize("temperature", [0.05, 0.7, 20.0])
-def test_the_most_probable_class_stays_even_by_the_last_bit(temperature):
+def test_most_probable_class_stays(temperature):
     rng = np.random.default_rng(0)
     rows = rng.dirichlet(np.ones(4), 500)
     close = np.full((2, 3), 0.3)
@@ -31,15 +31,15 @@ def test_the_most_probable_class_stays_even_by_the_last_bit(temperature):
         assert out.sum(axis=1) == pytest.approx(1)
 
 
-def test_votes_of_zero_are_softened_and_certainty_stays_finite():
+def test_probabilities_of_zero_are_softened():
     votes = np.array([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0], [1.0, 0.0]])
     fitted = tempered(votes, fit_temperature(votes, np.array([0, 0, 0, 1])))
     assert fitted == pytest.approx(np.tile([0.75, 0.25], (4, 1)), abs=0.01)
 
 
-def test_a_zero_does_not_overtake_a_small_probability():
+def test_zero_does_not_exceed_a_small_probability():
     assert (np.diff(tempered(np.array([[0.0, 1e-9, 1 - 1e-9]]), 2.0)) >= 0).all()
 
 
-def test_where_no_temperature_helps_nothing_is_changed():
+def test_useless_temperature_is_1():
     assert fit_temperature(np.full((10, 2), 0.5), np.arange(10) % 2) == 1.0

@@ -70,14 +70,14 @@ def near_copies_of_fitted(
 
 
 def _check_holds_training_samples(bundle: Bundle, fitted: Features) -> None:
-    if bundle.seen is None:
+    if bundle.training_digests is None:
         raise BundleError(
             f"the saved head {bundle.head_name!r} does not know its training samples, so near copies of them cannot be "
             "searched for: fit it again"
         )
-    n_missing = np.count_nonzero(~np.isin(bundle.seen.hex(), fitted.samples.digests))
+    n_missing = np.count_nonzero(~np.isin(bundle.training_digests.hex(), fitted.samples.digests))
     if n_missing:
         raise FingerprintError(
-            f"{fitted.path}: lacks {n_missing} of the {len(bundle.seen)} training samples of the head; name the "
+            f"{fitted.path}: lacks {n_missing} of the {len(bundle.training_digests)} training samples of the head; name the "
             "feature file that it was fitted on"
         )

@@ -210,7 +210,7 @@ def _held_out(
     """Score the samples that are left; `raw` holds the head's probabilities for the excluded ones as well."""
     kept = raw[~chosen.is_excluded[chosen.is_scored]]
     out_of_fold, out_of_fold_interval = _out_of_fold(bundle)
-    knows_training_samples = bundle.seen is not None
+    knows_training_samples = bundle.training_digests is not None
     return HeldOut(
         head=bundle.head_name,
         predictions=prediction_table(samples, bundle.head_name, bundle.calibrated(kept)),

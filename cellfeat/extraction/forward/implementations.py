@@ -14,10 +14,10 @@ import torch
 from torch import nn
 
 from cellfeat.backbones.base import LoadedBackbone
-from cellfeat.backbones.convnext import rewrite_convnext
-from cellfeat.backbones.folding import fold_batch_norms
-from cellfeat.backbones.onednn import fused_convnext, quantised_convnext
 from cellfeat.backbones.pooling import StagePooled
+from cellfeat.backbones.rewrites.batch_norms import fold_batch_norms
+from cellfeat.backbones.rewrites.convnext import rewrite_convnext
+from cellfeat.backbones.rewrites.onednn import fused_convnext, quantised_convnext
 from cellfeat.errors import BackboneError
 
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, "int8": torch.bfloat16}

@@ -5,7 +5,7 @@ import torch
 from torch import nn
 from torchvision import models
 
-from cellfeat.backbones.folding import fold_batch_norms
+from cellfeat.backbones.rewrites.batch_norms import fold_batch_norms
 from cellfeat.errors import BackboneError
 
 
@@ -20,7 +20,7 @@ def images() -> torch.Tensor:
 @pytest.mark.parametrize(
     "name", ["resnet18", "mobilenet_v3_small", "shufflenet_v2_x0_5", "efficientnet_b0", "vgg11_bn"]
 )
-def test_no_norm_is_left_and_the_embeddings_are_the_same(name, randomised):
+def test_all_norms_are_folded_and_embeddings_stay_the_same(name, randomised):
     network = randomised(models.get_model(name))
     folded = fold_batch_norms(network, images())
     with torch.inference_mode():
@@ -30,13 +30,13 @@ def test_no_norm_is_left_and_the_embeddings_are_the_same(name, randomised):
     torch.testing.assert_close(got, expected, rtol=1e-3, atol=1e-4 * expected.abs().max().item())
 
 
-def test_a_norm_that_no_convolution_feeds_stays(randomised):
+def test_norm_without_a_convolution_before_it_stays(randomised):
     network = randomised(models.densenet121())
     folded = fold_batch_norms(network, images())
     assert 0 < n_norms(folded) < n_norms(network)
 
 
-def test_the_activation_within_timms_norms_stays(randomised):
+def test_activation_within_norms_of_timm_stays(randomised):
     timm = pytest.importorskip("timm")
     network = randomised(timm.create_model("tf_efficientnet_lite0", num_classes=0))
     folded = fold_batch_norms(network, images())
@@ -70,8 +70,8 @@ class Looking(nn.Module):
 
 
 @pytest.mark.parametrize("network", [Shared(), Looking()], ids=["shared", "looking"])
-def test_a_network_that_would_compute_something_else_is_refused(network, randomised):
-    with pytest.raises(BackboneError, match="computes something else with its batch norms folded"):
+def test_network_with_other_results_is_refused(network, randomised):
+    with pytest.raises(BackboneError, match="other results with its batch norms folded"):
         fold_batch_norms(randomised(network), images())
 
 
@@ -87,12 +87,12 @@ class ByName(nn.Module):
 
 
 @pytest.mark.parametrize("network", [nn.Conv2d(3, 4, 3), models.swin_t(), ByName()], ids=["none", "swin", "by_name"])
-def test_where_there_is_nothing_to_fold_that_is_said(network):
+def test_network_without_batch_norms_is_refused(network):
     with pytest.raises(BackboneError, match="no convolution feeds a batch norm"):
         fold_batch_norms(network.eval(), images())
 
 
-def test_the_network_itself_is_left_as_it_is(randomised):
+def test_original_network_is_not_changed(randomised):
     network = randomised(models.resnet18())
     before = {name: tensor.clone() for name, tensor in network.state_dict().items()}
     fold_batch_norms(network, images())

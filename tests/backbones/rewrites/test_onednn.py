@@ -5,8 +5,8 @@ import torch
 from torchvision import models
 from torchvision.models.convnext import CNBlockConfig, ConvNeXt
 
-from cellfeat.backbones import onednn
-from cellfeat.backbones.onednn import fused_convnext, quantised_convnext
+from cellfeat.backbones.rewrites import onednn
+from cellfeat.backbones.rewrites.onednn import fused_convnext, quantised_convnext
 from cellfeat.backbones.torchvision import cut
 from cellfeat.errors import BackboneError
 
@@ -49,7 +49,7 @@ def test_fused_in_float32_computes_the_same(pool, randomised, images):
 
 
 @pytest.mark.usefixtures("bf16_kernels")
-def test_the_lower_precisions_drift_as_far_as_they_may_and_no_further(network, images):
+def test_lower_precisions_stay_within_their_tolerance(network, images):
     with torch.inference_mode():
         expected = network(images)
         bf16 = fused_convnext(network, dtype=torch.bfloat16, images=IMAGES)(images.bfloat16())
@@ -66,7 +66,7 @@ BUILDERS = {
 
 @pytest.mark.usefixtures("bf16_kernels")
 @pytest.mark.parametrize("build", BUILDERS.values(), ids=BUILDERS)
-def test_what_else_is_in_the_batch_changes_not_one_bit(build, network, images):
+def test_other_images_of_the_batch_do_not_matter(build, network, images):
     module = build(network)
     loud = images.clone()
     loud[1:] *= 100
@@ -76,20 +76,20 @@ def test_what_else_is_in_the_batch_changes_not_one_bit(build, network, images):
 
 
 @pytest.mark.usefixtures("bf16_kernels")
-def test_an_image_of_nothing_is_quantised_too(network):
+def test_constant_image_is_quantised(network):
     black = torch.zeros(IMAGES, dtype=torch.bfloat16).contiguous(memory_format=torch.channels_last)
     with torch.inference_mode():
         assert quantised_convnext(network, images=IMAGES)(black).isfinite().all()
 
 
 @pytest.mark.usefixtures("bf16_kernels")
-def test_what_is_not_finite_stays_so(network):
+def test_values_that_are_not_finite_stay_so(network):
     broken = torch.full(IMAGES, torch.nan, dtype=torch.bfloat16).contiguous(memory_format=torch.channels_last)
     with torch.inference_mode():
         assert quantised_convnext(network, images=IMAGES)(broken).isnan().all()
 
 
-def test_codes_are_the_nearest_and_zero_has_one_of_its_own():
+def test_codes_are_the_nearest_and_zero_is_exact():
     rows = torch.tensor([[-1.0, 0.0, 0.013, 1.54]])
     codes, scale, zero = onednn._quantised(rows, *onednn._range(rows))
     restored = (codes.float() - zero) * scale
@@ -99,7 +99,7 @@ def test_codes_are_the_nearest_and_zero_has_one_of_its_own():
 
 
 @pytest.mark.parametrize("side", [32, 100])
-def test_any_size_that_the_network_takes(side, network):
+def test_supported_input_sizes_work(side, network):
     shape = torch.Size((2, 3, side, side))
     images = torch.randn(shape).contiguous(memory_format=torch.channels_last)
     with torch.inference_mode():
@@ -110,30 +110,30 @@ def test_any_size_that_the_network_takes(side, network):
         torch.testing.assert_close(ours, expected, rtol=1e-4, atol=1e-5 * expected.abs().max().item())
 
 
-def test_another_network_is_refused():
+def test_other_network_is_refused():
     with pytest.raises(BackboneError, match="expected a ConvNeXt of torchvision to rewrite, got ResNet"):
         fused_convnext(models.resnet18(), dtype=torch.float32, images=IMAGES)
 
 
-def test_kernels_that_compute_something_else_are_refused(network, monkeypatch):
+def test_kernels_with_other_results_are_refused(network, monkeypatch):
     monkeypatch.setattr(onednn._FusedBlock, "forward", lambda self, x: x)
-    with pytest.raises(BackboneError, match="compute something else on this processor"):
+    with pytest.raises(BackboneError, match="other results on this processor"):
         fused_convnext(network, dtype=torch.float32, images=IMAGES)
 
 
-def test_a_processor_that_lacks_the_type_is_found_before_the_first_batch(network, monkeypatch):
+def test_unsupported_type_is_reported_before_the_first_batch(network, monkeypatch):
     def refuse(*_: object) -> None:
         raise RuntimeError("mkldnn_bf16_conv: needs another processor")
 
     monkeypatch.setattr(onednn._FusedBlock, "forward", refuse)
-    with pytest.raises(BackboneError, match="are not to be had here: mkldnn_bf16_conv"):
+    with pytest.raises(BackboneError, match="are unavailable here: mkldnn_bf16_conv"):
         fused_convnext(network, dtype=torch.float32, images=IMAGES)
 
 
-def test_a_machine_without_the_kernels_says_so(network, monkeypatch):
+def test_missing_kernels_are_reported(network, monkeypatch):
     def missing(*_: object) -> None:
         raise NotImplementedError("no such operator\nand pages of advice")
 
     monkeypatch.setattr(onednn, "_packed", missing)
-    with pytest.raises(BackboneError, match=r"kernels for torch\.float32 are not to be had here: no such operator$"):
+    with pytest.raises(BackboneError, match=r"kernels for torch\.float32 are unavailable here: no such operator$"):
         fused_convnext(network, dtype=torch.float32, images=IMAGES)

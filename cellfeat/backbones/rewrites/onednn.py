@@ -1,11 +1,11 @@
-"""ConvNeXt on oneDNN's fused kernels, which PyTorch brings for its CPU compiler: no compiler, and no wait for one.
+"""ConvNeXt on the fused kernels of oneDNN that PyTorch ships for its CPU compiler; nothing has to be compiled.
 
-A block is four calls: the depthwise convolution, the LayerNorm, a product with the GELU behind it, and a product with
-the residual behind it. Neither the GELU nor the sum costs a pass over memory of its own, and weights lie packed as the
-kernels want them. `quantised_convnext` computes the wide blocks' products in 8-bit integers.
+A block is four calls: the depthwise convolution, the LayerNorm, a product fused with the GELU, and a product fused with
+the residual sum. The GELU and the sum need no pass over memory of their own, and weights are packed for the kernels.
+`quantised_convnext` also computes the products of wide blocks in 8-bit integers.
 
-The operators are PyTorch's own but not part of its public interface: where one is missing, or the processor does not
-compute in the type, `BackboneError` says so, and extraction takes another implementation.
+The operators belong to PyTorch but not to its public interface. If one is missing, or the processor does not support
+the type, a `BackboneError` is raised and extraction uses another implementation.
 """
 
 import math
@@ -15,16 +15,16 @@ import torch
 from torch import nn
 from torchvision.models.convnext import ConvNeXt
 
-from cellfeat.backbones.convnext import Block, rewrite_convnext
+from cellfeat.backbones.rewrites.convnext import Block, rewrite_convnext
 from cellfeat.errors import BackboneError
 from cellfeat.text import first_line
 
 QUANTISED_WIDTH = 512
-"""Blocks from this width on are quantised: below, making the integers costs more than it saves."""
+"""Smallest width of a quantised block: in narrower blocks the conversion to integers costs more than it saves."""
 N_STEPS = 254
-"""From the least code to the greatest of 255, where zero needs a code of its own between two steps."""
+"""Steps over the input's range, one fewer than 8 bits allow: rounding zero to a code shifts it by half a step."""
 _UNAVAILABLE = (RuntimeError, NotImplementedError, AttributeError)
-"""What a missing operator, or a processor without the type, raises."""
+"""Errors of a missing operator, or of a processor that does not support the type."""
 
 
 class _Depthwise(nn.Module):
@@ -48,7 +48,7 @@ class _Depthwise(nn.Module):
 
 
 class _FusedBlock(nn.Module):
-    """A block whose two products are packed for the rows of one batch, with GELU and residual fused behind them."""
+    """A block with two products packed for the rows of one batch, fused with the GELU and the residual sum."""
 
     def __init__(self, block: Block, shape: torch.Size) -> None:
         super().__init__()
@@ -65,9 +65,9 @@ class _FusedBlock(nn.Module):
 
 
 class _QuantisedLinear(nn.Module):
-    """A product in 8 bits: the weights have one scale an output, the input one scale an image.
+    """A product in 8 bits, with one scale per output for the weights and one scale per image for the input.
 
-    The input's range is taken from the image itself as it comes, so what else is in its batch changes nothing.
+    The range of the input is that of the image itself, so the other images of the batch do not matter.
     """
 
     def __init__(self, layer: nn.Conv2d, n_rows: int, *, activation: str) -> None:
@@ -94,7 +94,7 @@ class _QuantisedLinear(nn.Module):
 
 
 class _QuantisedBlock(nn.Module):
-    """A block whose two products are computed in 8 bits, image by image; the sum stays in the plan's precision."""
+    """A block whose two products are computed in 8 bits, image by image; the sum keeps the precision of the input."""
 
     def __init__(self, block: Block, shape: torch.Size) -> None:
         super().__init__()
@@ -116,30 +116,40 @@ def fused_convnext(module: nn.Module, *, dtype: torch.dtype, images: torch.Size)
     Parameters
     ----------
     module
-        A ConvNeXt, whole or cut; it is left as it is.
+        A ConvNeXt, whole or cut; it is not changed.
     dtype
         Type to compute in, float32 or bfloat16.
     images
-        Shape ``(N, 3, H, W)`` of the batches to come: the weights are packed for it. Others work, more slowly.
+        Shape ``(N, 3, H, W)`` of the input batches. The weights are packed for it; other shapes work more slowly.
 
     Returns
     -------
     module
-        On the CPU, in eval mode, frozen. It takes and gives tensors of `dtype`.
+        On the CPU, in eval mode, frozen. It takes and returns tensors of `dtype`.
 
     Raises
     ------
     BackboneError
-        If `module` is no ConvNeXt of torchvision, or this build of PyTorch or this processor lacks the kernels.
+        If `module` is not a ConvNeXt of torchvision, or this build of PyTorch or this processor lacks the kernels.
     """
     return _rebuilt(module, dtype, images, lambda block, shape: _FusedBlock(block, shape))
 
 
 def quantised_convnext(module: nn.Module, *, images: torch.Size) -> nn.Module:
-    """Make a ConvNeXt whose wide blocks multiply in 8-bit integers; all else is in bfloat16.
+    """Make a ConvNeXt whose wide blocks multiply in 8-bit integers; everything else is in bfloat16.
 
-    Weights are rounded to 127 steps a side, one scale an output; inputs to 254 steps over the range that each image has
-    at that place. Parameters and errors are those of `fused_convnext`.
+    Weights are rounded to 127 steps on each side of zero, with one scale per output. Inputs are rounded to 254 steps
+    over the range of the image at that layer.
+
+    Parameters
+    ----------
+    module, images
+        As for `fused_convnext`.
+
+    Raises
+    ------
+    BackboneError
+        As for `fused_convnext`.
     """
 
     def rebuild(block: Block, shape: torch.Size) -> nn.Module:
@@ -152,21 +162,21 @@ def _rebuilt(
     module: nn.Module, dtype: torch.dtype, images: torch.Size, rebuild: Callable[[Block, torch.Size], nn.Module]
 ) -> nn.Module:
     rebuilt = rewrite_convnext(module).to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    assert isinstance(rebuilt, ConvNeXt), "the rewrite of a ConvNeXt is one"
+    assert isinstance(rebuilt, ConvNeXt), "the rewrite of a ConvNeXt is a ConvNeXt"
     try:
         stages = [_rebuilt_stage(stage, shape, rebuild) for stage, shape in _stage_shapes(rebuilt, images)]
         rebuilt.features = nn.Sequential(*stages)
         is_equal = _computes_the_same(module, rebuilt, dtype, images)
     except _UNAVAILABLE as error:
-        raise BackboneError(f"oneDNN's kernels for {dtype} are not to be had here: {first_line(error)}") from error
+        raise BackboneError(f"oneDNN's kernels for {dtype} are unavailable here: {first_line(error)}") from error
     if not is_equal:
-        raise BackboneError(f"oneDNN's kernels for {dtype} compute something else on this processor")
+        raise BackboneError(f"oneDNN's kernels for {dtype} give other results on this processor")
     return rebuilt
 
 
 @torch.inference_mode()
 def _computes_the_same(module: nn.Module, rebuilt: nn.Module, dtype: torch.dtype, images: torch.Size) -> bool:
-    """Run a picture of noise, and in float32 hold it against the network: it is what all others are held against."""
+    """Run an image of noise; in float32, the reference of all other precisions, compare it with the original."""
     one = torch.rand((1, *images[1:]), generator=torch.Generator().manual_seed(0))
     got = rebuilt(one.to(dtype).contiguous(memory_format=torch.channels_last))
     if dtype != torch.float32:
@@ -182,7 +192,7 @@ def _rebuilt_stage(
 
 
 def _stage_shapes(network: ConvNeXt, images: torch.Size) -> Iterator[tuple[nn.Sequential, torch.Size]]:
-    """Each stage, and the shape of what comes out of it."""
+    """Each stage, and the shape of its output."""
     n_images, _, height, width = images
     n_channels = 0
     for stage in network.features:
@@ -194,22 +204,22 @@ def _stage_shapes(network: ConvNeXt, images: torch.Size) -> Iterator[tuple[nn.Se
 
 
 def _packed(layer: nn.Conv2d, n_rows: int) -> torch.Tensor:
-    """The weight of a 1x1 convolution as the kernel for `n_rows` rows wants it."""
+    """The weight of a 1x1 convolution, packed for the kernel for `n_rows` rows."""
     packed: torch.Tensor = torch.ops.mkldnn._reorder_linear_weight(layer.weight.flatten(1).contiguous(), n_rows)
     return packed
 
 
 def _range(rows: torch.Tensor) -> tuple[float, float]:
-    """The least and the greatest value, with zero between them; NaN where there is one."""
+    """The smallest and largest value, extended to include zero; NaN if there is one."""
     least, greatest = (float(value) for value in torch.aminmax(rows))
     # The comparison with 0 comes second: min(nan, 0) is NaN, and min(0, nan) is not.
     return min(least, 0.0), max(greatest, 0.0)
 
 
 def _quantised(rows: torch.Tensor, low: float, high: float) -> tuple[torch.Tensor, float, int]:
-    """Codes 0 to 255 of float32 rows between `low` and `high`; the step between two codes, and the code of 0."""
+    """Codes 0 to 255 of float32 rows between `low` and `high`, the step between two codes, and the code of zero."""
     scale = max((high - low) / N_STEPS, torch.finfo(torch.float32).tiny)
     zero = round(-low / scale)
-    # The half makes a rounding of what the conversion cuts off. One pass, not two, scales and shifts.
+    # Adding a half turns the truncating conversion into rounding. Scaling and shifting take one pass together.
     codes = torch.add(torch.tensor(zero + 0.5), rows, alpha=1 / scale).to(torch.uint8)
     return codes, scale, zero

@@ -1,8 +1,8 @@
-"""The fast, equal rewrite of torchvision's ConvNeXt.
+"""A faster form of torchvision's ConvNeXt that computes the same embeddings.
 
-torchvision computes a block's two linear layers as matrix products over a permuted view, its LayerNorm with an affine,
-and scales the result by another pass over memory. Here both linear layers are 1x1 convolutions in channels-last layout,
-and everything that multiplies or adds per channel is folded into them.
+torchvision computes the two linear layers of a block as matrix products over a permuted view, gives the LayerNorm an
+affine, and scales the result in another pass over memory. Here both linear layers are 1x1 convolutions in channels-last
+layout, and all factors and offsets per channel are folded into them.
 """
 
 import copy
@@ -15,7 +15,7 @@ from cellfeat.errors import BackboneError
 
 
 class _Standardised(nn.Module):
-    """LayerNorm over the channels of ``(N, C, H, W)``, without the affine: the convolution that follows has it."""
+    """LayerNorm over the channels of ``(N, C, H, W)`` without the affine, which is part of the next convolution."""
 
     def __init__(self, n_channels: int, eps: float) -> None:
         super().__init__()
@@ -34,7 +34,7 @@ class Block(nn.Module):
     Attributes
     ----------
     depthwise, standardised, expand, project
-        Its layers, in the order of the forward; a GELU stands between the last two, and the input is added at the end.
+        Its layers, in the order of the forward pass, with a GELU between the last two. The input is added at the end.
     """
 
     def __init__(self, block: CNBlock) -> None:
@@ -48,28 +48,28 @@ class Block(nn.Module):
     def forward(self, x: torch.Tensor) -> torch.Tensor:
         """Map ``(N, C, H, W)`` in channels-last layout to the same shape."""
         y = self.expand(self.standardised(self.depthwise(x)))
-        # In place: a second tensor of four times the block's width costs about a seventh of the forward on a CPU.
+        # In place: another tensor of four times the block's width takes about a seventh of the forward pass on a CPU.
         y = torch.ops.aten.gelu_(y)
         return x + self.project(y)
 
 
 def rewrite_convnext(module: nn.Module) -> nn.Module:
-    """Make a faster module that computes the same as a ConvNeXt of torchvision, which is left as it is.
+    """Make a faster module that computes the same as a ConvNeXt of torchvision.
 
     Parameters
     ----------
     module
-        A ConvNeXt, whole or cut.
+        A ConvNeXt, whole or cut; it is not changed.
 
     Returns
     -------
     module
-        In eval mode, frozen, in channels-last layout. Its results differ from those of `module` by rounding alone.
+        In eval mode, frozen, in channels-last layout. Its results differ from those of `module` by rounding only.
 
     Raises
     ------
     BackboneError
-        If `module` is no ConvNeXt of torchvision.
+        If `module` is not a ConvNeXt of torchvision.
     """
     if not isinstance(module, ConvNeXt):
         raise BackboneError(f"expected a ConvNeXt of torchvision to rewrite, got {type(module).__name__}")
@@ -84,7 +84,7 @@ def _rewritten_stage(stage: nn.Sequential) -> nn.Module:
         return nn.Sequential(*map(Block, stage))
     if isinstance(stage[0], LayerNorm2d):
         return _rewritten_downsampling(*stage)
-    return stage  # the stem: its LayerNorm feeds the sum that runs through the blocks, where nothing takes its affine
+    return stage  # the stem: its LayerNorm feeds the residual sum, so its affine cannot be folded into a convolution
 
 
 def _rewritten_downsampling(norm: LayerNorm2d, convolution: nn.Conv2d) -> nn.Module:
@@ -101,19 +101,19 @@ def _numbers(layer: nn.Linear | nn.Conv2d) -> tuple[torch.Tensor, torch.Tensor]:
 
 
 def _after_affine(weight: torch.Tensor, bias: torch.Tensor, norm: nn.LayerNorm) -> tuple[torch.Tensor, torch.Tensor]:
-    """Take over the affine of the LayerNorm before a convolution; there must be no padding between them."""
+    """Fold the affine of a LayerNorm into the convolution after it, which must have no padding."""
     scale, shift = norm.weight.detach().double()[:, None, None], norm.bias.detach().double()[:, None, None]
     return weight * scale, bias + (weight * shift).sum(dim=(1, 2, 3))
 
 
 def _times(weight: torch.Tensor, bias: torch.Tensor, layer_scale: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """Multiply what a convolution gives by a factor per channel, ``(C, 1, 1)``."""
+    """Fold a factor per channel, ``(C, 1, 1)``, into the convolution before it."""
     factor = layer_scale.detach().double()
     return weight * factor[..., None], bias * factor.flatten()
 
 
 def _convolution(weight: torch.Tensor, bias: torch.Tensor, *, like: torch.Tensor, stride: int = 1) -> nn.Conv2d:
-    """Make a convolution of its numbers, on the device and of the type of `like`."""
+    """Make a convolution from its weight and bias, with the device and type of `like`."""
     n_out, n_in, height, width = weight.shape
     convolution = nn.Conv2d(n_in, n_out, (height, width), stride=stride, device="meta")
     convolution.weight = nn.Parameter(weight.to(like), requires_grad=False)

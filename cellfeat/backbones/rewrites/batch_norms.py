@@ -1,10 +1,10 @@
-"""Batch norms folded into the convolutions before them: an equal network with a pass over memory less for each.
+"""Batch norms folded into the convolutions before them, which saves a pass over memory for each norm.
 
-Which convolution feeds which norm is seen in one forward, not read from the code: it holds for any network of
-torchvision or timm.
+One forward pass shows which convolution feeds which norm, so this works for any network of torchvision or timm.
 """
 
 import copy
+from collections.abc import Mapping
 
 import torch
 from torch import nn
@@ -14,24 +14,24 @@ from cellfeat.errors import BackboneError
 
 
 def fold_batch_norms(module: nn.Module, images: torch.Tensor) -> nn.Module:
-    """Make a module that computes the same as `module`, which is left as it is, with fewer layers.
+    """Make a module that computes the same as `module` with fewer layers.
 
     Parameters
     ----------
     module
-        A network in eval mode.
+        A network in eval mode; it is not changed.
     images
-        ``(N, 3, H, W)``: a batch to see the layers at work on.
+        A batch for the forward pass, ``(N, 3, H, W)``.
 
     Returns
     -------
     module
-        In eval mode, frozen. Its results differ from those of `module` by rounding alone, for any input of that shape.
+        In eval mode, frozen. Its results differ from those of `module` by rounding only, for any input of that shape.
 
     Raises
     ------
     BackboneError
-        If no convolution feeds a batch norm, or what came out differs by more than rounding.
+        If no convolution feeds a batch norm, or the result differs by more than rounding.
     """
     folded = copy.deepcopy(module).eval()
     pairs = _pairs(folded, images) if any(isinstance(part, nn.BatchNorm2d) for part in folded.modules()) else []
@@ -39,23 +39,26 @@ def fold_batch_norms(module: nn.Module, images: torch.Tensor) -> nn.Module:
         raise BackboneError(f"{type(module).__name__}: no convolution feeds a batch norm that could be folded into it")
     for convolution, norm in pairs:
         _fold(convolution, norm)
-    replacements = {norm: _behind(norm) for _, norm in pairs}
-    for parent in list(folded.modules()):
-        for name, child in list(parent.named_children()):
-            if child in replacements:
-                setattr(parent, name, replacements[child])
+    _replace(folded, {norm: _without_affine(norm) for _, norm in pairs})
     if not _equal(module, folded, images):
-        raise BackboneError(f"{type(module).__name__}: computes something else with its batch norms folded")
+        raise BackboneError(f"{type(module).__name__}: gives other results with its batch norms folded")
     return folded.requires_grad_(False)
 
 
+def _replace(network: nn.Module, replacements: Mapping[nn.Module, nn.Module]) -> None:
+    for parent in list(network.modules()):
+        for name, child in list(parent.named_children()):
+            if child in replacements:
+                setattr(parent, name, replacements[child])
+
+
 def _pairs(network: nn.Module, images: torch.Tensor) -> list[tuple[nn.Conv2d, nn.BatchNorm2d]]:
-    """Convolutions whose output is the input of a batch norm, each used once in a forward."""
+    """Convolutions whose output is the input of a batch norm, each used once in a forward pass."""
     made: dict[int, tuple[nn.Conv2d, torch.Tensor]] = {}
     pairs: list[tuple[nn.Conv2d, nn.BatchNorm2d]] = []
 
     def note_output(layer: nn.Module, _: object, output: torch.Tensor) -> None:
-        # The tensor is kept with its layer, or its id could be given to another one.
+        # The tensor is kept alive, because another tensor could otherwise get the same id.
         if isinstance(layer, nn.Conv2d):
             made[id(output)] = layer, output
 
@@ -83,8 +86,8 @@ def _fold(convolution: nn.Conv2d, norm: nn.BatchNorm2d) -> None:
     convolution.weight, convolution.bias = folded
 
 
-def _behind(norm: nn.BatchNorm2d) -> nn.Module:
-    """What is left of a folded norm: nothing, or the activation that timm's norms bear within them."""
+def _without_affine(norm: nn.BatchNorm2d) -> nn.Module:
+    """What remains of a folded norm: the identity, or the activation that timm's norms include."""
     kept = [part for part in (getattr(norm, "drop", None), getattr(norm, "act", None)) if part is not None]
     return nn.Sequential(*kept).eval() if kept else nn.Identity()
 
@@ -93,6 +96,6 @@ def _behind(norm: nn.BatchNorm2d) -> nn.Module:
 def _equal(module: nn.Module, folded: nn.Module, images: torch.Tensor) -> bool:
     try:
         expected, got = module(images), folded(images)
-    except (AttributeError, TypeError):  # the network's code looks into the norm that is gone
+    except (AttributeError, TypeError):  # the network's code accesses an attribute of the removed norm
         return False
     return bool((expected - got).abs().max() <= 1e-4 * expected.abs().max())

@@ -5,7 +5,7 @@ import torch
 from torchvision import models
 from torchvision.models.convnext import CNBlockConfig, ConvNeXt
 
-from cellfeat.backbones.convnext import rewrite_convnext
+from cellfeat.backbones.rewrites.convnext import rewrite_convnext
 from cellfeat.backbones.torchvision import cut
 from cellfeat.backbones.weights import state_digest
 from cellfeat.errors import BackboneError
@@ -42,7 +42,7 @@ def relative_difference(network: ConvNeXt, n: int = 2, side: int = 64) -> float:
 
 @pytest.mark.parametrize("pool", ["norm", "raw"])
 @pytest.mark.parametrize("build", BUILDERS.values(), ids=BUILDERS)
-def test_the_rewrite_computes_the_same(build, pool, randomised):
+def test_rewrite_computes_the_same(build, pool, randomised):
     network = randomised(build())
     cut(network, pool=pool)
     assert relative_difference(network) <= 1e-5
@@ -50,12 +50,12 @@ def test_the_rewrite_computes_the_same(build, pool, randomised):
 
 @pytest.mark.slow
 @pytest.mark.parametrize("build", WHOLE_SIZES.values(), ids=WHOLE_SIZES)
-def test_the_rewrite_of_the_large_sizes_computes_the_same(build, randomised):
+def test_rewrite_of_large_networks_computes_the_same(build, randomised):
     assert relative_difference(randomised(build())) <= 1e-5
 
 
 @pytest.mark.parametrize("part", ["layer_scale", "block.2.weight", "block.2.bias", "block.3.bias", "block.5.bias"])
-def test_every_number_of_a_block_shows_in_the_comparison(part, randomised):
+def test_every_parameter_of_a_block_affects_the_result(part, randomised):
     network = randomised(small_convnext())
     rewritten = rewrite_convnext(network)
     network.features[1][0].get_parameter(part).mul_(1.1)
@@ -64,7 +64,7 @@ def test_every_number_of_a_block_shows_in_the_comparison(part, randomised):
     assert (expected - got).abs().max() / expected.abs().max() > 1e-5
 
 
-def test_the_rewrite_leaves_the_network_as_it_is(randomised):
+def test_rewrite_does_not_change_the_network(randomised):
     network = randomised(small_convnext())
     before, modules = state_digest(network), copy.copy(dict(network.named_modules()))
     rewrite_convnext(network)
@@ -72,7 +72,7 @@ def test_the_rewrite_leaves_the_network_as_it_is(randomised):
     assert dict(network.named_modules()) == modules
 
 
-def test_the_rewrite_shares_no_memory_with_the_network(randomised):
+def test_rewrite_shares_no_memory_with_the_network(randomised):
     network = randomised(small_convnext())
     rewritten = rewrite_convnext(network)
     digest = state_digest(rewritten)
@@ -81,7 +81,7 @@ def test_the_rewrite_shares_no_memory_with_the_network(randomised):
     assert state_digest(rewritten) == digest
 
 
-def test_the_rewrite_in_bfloat16_stays_close_to_float32(randomised):
+def test_rewrite_in_bfloat16_stays_close_to_float32(randomised):
     network = randomised(small_convnext((16, 32, 64, 128), (3, 3, 9, 3)))
     cut(network)
     x = torch.randn(4, 3, 64, 64, generator=torch.Generator().manual_seed(1))
@@ -94,12 +94,12 @@ def test_the_rewrite_in_bfloat16_stays_close_to_float32(randomised):
         assert torch.nn.functional.cosine_similarity(expected, got).min() > 0.999
 
 
-def test_the_rewrite_is_frozen_and_in_eval_mode(randomised):
+def test_rewrite_is_frozen_and_in_eval_mode(randomised):
     rewritten = rewrite_convnext(randomised(small_convnext()).train())
     assert not rewritten.training
     assert not any(parameter.requires_grad for parameter in rewritten.parameters())
 
 
-def test_another_network_is_refused():
+def test_other_network_is_refused():
     with pytest.raises(BackboneError, match="ConvNeXt of torchvision to rewrite, got ResNet"):
         rewrite_convnext(models.resnet18())

@@ -1,0 +1,254 @@
+"""Save a fitted head to a folder of plain files and load it again, without executing code.
+
+``bundle.json`` describes the head and contains the digest of every other file and of itself. ``arrays.safetensors``
+contains the arrays of the head and one ``.txt`` file each of its texts, ``scores.safetensors`` the out-of-fold scores
+for prediction sets, and ``samples.safetensors`` the digests of the training samples. Formats that can run code (pickle,
+joblib) are never read.
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+
+from cellfeat.errors import BundleError, HeadError, MissingFileError, RecordError
+from cellfeat.heads.bundle import SAVE_AGAIN, Bundle
+from cellfeat.heads.registry import head_class
+from cellfeat.heads.state import HeadState
+from cellfeat.heads.training_digests import TrainingDigests
+from cellfeat.provenance import digest_bytes, publish_folder
+from cellfeat.records import check_fields, parse_json, seal, unseal
+from cellfeat.statistics.conformal import ClassScores
+
+FORMAT = 1
+RECORD_FILE = "bundle.json"
+ARRAYS_FILE = "arrays.safetensors"
+CLASS_SCORES_FILE = "scores.safetensors"
+DIGESTS_FILE = "samples.safetensors"
+MAX_RECORD_BYTES = 16_000_000
+MAX_FILE_BYTES = 4_000_000_000
+_OPTIONAL_FILES = {CLASS_SCORES_FILE: "class_scores", DIGESTS_FILE: "training_digests"}
+"""Files of arrays that may be absent, and the attribute of `Bundle` that each one stores."""
+_ARRAYS_FILES = (ARRAYS_FILE, *_OPTIONAL_FILES)
+_TEXT_FILE = re.compile(r"[A-Za-z0-9_]+\.txt")
+_REPORT_FILES = {"metrics.json", "predictions.parquet", "confusion.png", "reliability.png"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Record:
+    """The content of ``bundle.json``, in the order in which it is written."""
+
+    format: int
+    head_name: str
+    params: dict[str, Any]
+    classes: list[str]
+    fingerprint: str
+    recipe: dict[str, Any]
+    settings: dict[str, Any]
+    scores: dict[str, Any]
+    provenance: dict[str, Any]
+    temperature: float = 1.0  # absent in heads that were saved before they were calibrated
+    n_views: int
+    embedding_dim: int
+    files: dict[str, str]
+
+
+_FIELDS = tuple(field.name for field in fields(_Record))
+_BUNDLE_FIELDS = tuple(name for name in _FIELDS if name not in ("format", "files"))
+"""Fields that are attributes of a `Bundle` under the same name."""
+
+
+def save_bundle(bundle: Bundle, folder: Path | str) -> None:
+    """Write a bundle so that it appears as a whole or not at all; an earlier bundle in `folder` is replaced.
+
+    Parameters
+    ----------
+    bundle
+        The fitted head.
+    folder
+        A folder that does not exist yet, is empty, or contains an earlier bundle.
+
+    Raises
+    ------
+    HeadError
+        If a constructor parameter of the head cannot be written as JSON.
+    BundleError
+        If `folder` contains anything but an earlier bundle.
+    """
+    check_bundle_folder(folder)
+    files = _contents(bundle)
+    files[RECORD_FILE] = _record_content(bundle, files)
+    with publish_folder(Path(folder)) as temporary:
+        for name, content in files.items():
+            (temporary / name).write_bytes(content)
+
+
+def _contents(bundle: Bundle) -> dict[str, bytes]:
+    """The content of every file but the record, by name."""
+    state = bundle.head.get_state()
+    files = {f"{name}.txt": text.encode() for name, text in state.texts.items()}
+    files[ARRAYS_FILE] = _arrays_content(state.arrays)
+    parts = {name: getattr(bundle, attribute) for name, attribute in _OPTIONAL_FILES.items()}
+    return files | {name: _arrays_content(part.arrays()) for name, part in parts.items() if part is not None}
+
+
+def _record_content(bundle: Bundle, files: Mapping[str, bytes]) -> bytes:
+    digests = {name: digest_bytes(content) for name, content in sorted(files.items())}
+    record = seal({"format": FORMAT, **{name: getattr(bundle, name) for name in _BUNDLE_FIELDS}, "files": digests})
+    return json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False).encode()
+
+
+def _arrays_content(arrays: dict[str, NDArray[Any]]) -> bytes:
+    return safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
+
+
+def check_bundle_folder(folder: Path | str) -> None:
+    """Check that saving to `folder` would replace nothing but an earlier bundle and its report.
+
+    Raises
+    ------
+    BundleError
+        If the folder contains anything else.
+    """
+    folder = Path(folder)
+    if not folder.exists():
+        return
+    if not folder.is_dir():
+        raise BundleError(f"{folder}: is a file; expected a folder to save a head in: choose another --output")
+    present = {path.name for path in folder.iterdir()}
+    texts = {name for name in present if _TEXT_FILE.fullmatch(name)}
+    own = {RECORD_FILE, *_ARRAYS_FILES, *_REPORT_FILES, *texts}
+    foreign = present - own if RECORD_FILE in present else present
+    if foreign:
+        raise BundleError(
+            f"{folder}: contains files that do not belong to a saved head ({', '.join(sorted(foreign)[:5])}), and "
+            f"saving would replace them; choose another --output"
+        )
+
+
+def load_bundle(folder: Path | str) -> Bundle:
+    """Read a bundle that `save_bundle` wrote, and verify every digest.
+
+    Raises
+    ------
+    MissingFileError
+        If there is no bundle in `folder`.
+    BundleError
+        If a file is missing, damaged, too large or of another format, or does not fit the others.
+    UnknownNameError
+        If this installation has no head of that name.
+    """
+    folder = Path(folder)
+    record = _read_record(folder / RECORD_FILE)
+    contents = _read_files(folder, record.files)
+    arrays = {name: _parse_arrays(folder / name, contents.pop(name)) for name in _ARRAYS_FILES if name in contents}
+    texts = {name.removesuffix(".txt"): _decode(folder / name, content) for name, content in contents.items()}
+    try:
+        state = HeadState(arrays.pop(ARRAYS_FILE, {}), texts)
+        head = head_class(record.head_name)(**record.params).set_state(state)
+    except (HeadError, TypeError) as error:
+        raise BundleError(f"{folder}: not a saved head {record.head_name!r}: {error}") from None
+    parts = {_OPTIONAL_FILES[name]: _part(folder / name, arrays[name], len(record.classes)) for name in arrays}
+    return Bundle(head=head, **{name: getattr(record, name) for name in _BUNDLE_FIELDS if name != "params"}, **parts)
+
+
+def _part(path: Path, arrays: dict[str, NDArray[Any]], n_classes: int) -> Any:
+    """What an optional file stores: `ClassScores` or `TrainingDigests`."""
+    try:
+        if path.name == DIGESTS_FILE:
+            return TrainingDigests.restored(arrays)
+        return restored_class_scores(arrays, n_classes)
+    except HeadError as error:
+        raise BundleError(f"{path}: not a file of a saved head: {error}") from None
+
+
+def restored_class_scores(arrays: dict[str, NDArray[Any]], n_classes: int) -> ClassScores:
+    """Restore out-of-fold scores from the result of `ClassScores.arrays`.
+
+    Parameters
+    ----------
+    arrays
+        Arrays by name, each of shape (n_samples,).
+    n_classes
+        Number of classes.
+
+    Raises
+    ------
+    HeadError
+        If the arrays are not such scores.
+    """
+    state = HeadState(arrays)
+    codes = state.array("codes", -1)
+    scores = ClassScores(codes, state.array("probability", len(codes)), state.array("weight", len(codes)), n_classes)
+    scores.check()
+    return scores
+
+
+def _read_record(path: Path) -> _Record:
+    if not path.is_file():
+        raise MissingFileError(f"{path} does not exist: expected the folder of a saved head")
+    content = _read_file(path, MAX_RECORD_BYTES)
+    try:
+        record = parse_json(content)
+        _check_format(path, record)
+        # Later versions may add fields without changing the format.
+        return check_fields({name: value for name, value in unseal(record).items() if name in _FIELDS}, _Record)
+    except RecordError as error:
+        raise BundleError(f"{path}: {error}; {SAVE_AGAIN}") from None
+
+
+def _check_format(path: Path, record: Any) -> None:
+    if not isinstance(record, dict) or record.get("format") != FORMAT:
+        found = record.get("format", "none") if isinstance(record, dict) else type(record).__name__
+        raise BundleError(
+            f"{path}: expected format {FORMAT} of a saved head, got {found!r}; "
+            "load it with the version of cellfeat that saved it"
+        )
+
+
+def _read_files(folder: Path, digests: Mapping[str, str]) -> dict[str, bytes]:
+    for name in digests:
+        if name not in _ARRAYS_FILES and not _TEXT_FILE.fullmatch(name):
+            raise BundleError(
+                f"{folder / RECORD_FILE}: files: expected {ARRAYS_FILE} and NAME.txt, got {name!r}; "
+                "do not use this bundle"
+            )
+    return {name: _read_verified(folder / name, digest) for name, digest in digests.items()}
+
+
+def _read_verified(path: Path, expected: str) -> bytes:
+    if not path.is_file():
+        raise BundleError(f"{path} is missing; {SAVE_AGAIN}")
+    content = _read_file(path, MAX_FILE_BYTES)
+    got = digest_bytes(content)
+    if got != expected:
+        raise BundleError(f"{path}: damaged or changed: expected digest {expected}, got {got}; {SAVE_AGAIN}")
+    return content
+
+
+def _read_file(path: Path, limit: int) -> bytes:
+    size = path.stat().st_size
+    if size > limit:
+        raise BundleError(f"{path}: expected at most {limit} bytes, got {size}; this is not a saved head")
+    return path.read_bytes()
+
+
+def _parse_arrays(path: Path, content: bytes) -> dict[str, NDArray[Any]]:
+    try:
+        return safetensors.numpy.load(content)
+    except (SafetensorError, KeyError, ValueError) as error:  # KeyError: a type that numpy lacks
+        raise BundleError(f"{path}: not a safetensors file: {error}; {SAVE_AGAIN}") from None
+
+
+def _decode(path: Path, content: bytes) -> str:
+    try:
+        return content.decode()
+    except UnicodeDecodeError as error:
+        raise BundleError(f"{path}: not UTF-8 text: {error}; {SAVE_AGAIN}") from None

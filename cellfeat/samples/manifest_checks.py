@@ -1,0 +1,222 @@
+"""Problems between the samples of a manifest and the images on disk, and remarks about what is left out.
+
+Each problem is one line of a message; a line names up to ten samples and counts the rest.
+"""
+
+import unicodedata
+from collections import Counter, defaultdict
+from dataclasses import dataclass
+
+import pandas as pd
+
+from cellfeat.samples.layouts import FoldersLayout, is_image_name, leads_outside
+from cellfeat.samples.search import Search, natural_key
+from cellfeat.text import first_ten
+
+
+@dataclass(frozen=True)
+class Listing:
+    """Samples before they are checked.
+
+    Attributes
+    ----------
+    samples
+        One row per sample, with at least ``sample_id`` and ``label``; the index says in messages where it comes from.
+    files
+        Names of the files that each sample needs, with the same index.
+    exists
+        Whether each of these files exists.
+    unlisted
+        Samples on disk that have no row in the labels table.
+    search
+        The settings and the files on disk.
+    """
+
+    samples: pd.DataFrame
+    files: pd.DataFrame
+    exists: pd.DataFrame
+    unlisted: pd.DataFrame
+    search: Search
+
+    @property
+    def without_images(self) -> list[str]:
+        """The samples without any file."""
+        rows = ~self.exists.any(axis=1)
+        return [f"{sample_id} ({where})" for where, sample_id in self.samples["sample_id"][rows].items()]
+
+    @property
+    def located_names(self) -> list[tuple[str, str]]:
+        """Every file name, with where its sample comes from."""
+        return _located(self.files)
+
+
+def find_problems(listing: Listing) -> list[str]:
+    """Lines of an error message, one for each problem; none where samples and images fit each other."""
+    if not listing.exists.to_numpy().any():
+        return [*_outside(listing), *(_other_forms(listing) or [_nothing_found(listing)])]
+    problems = [*_duplicates(listing), *_spellings(listing), *_outside(listing), *_incomplete(listing)]
+    problems += _other_forms(listing)
+    unmatched = listing.search.labels.unmatched
+    if unmatched != "ignore":
+        problems += _without_images(listing)
+    if unmatched == "error":
+        problems += _without_labels(listing)
+    return problems
+
+
+def find_remarks(listing: Listing) -> tuple[str, ...]:
+    """Lines about samples and images that are left out, or kept without a label."""
+    return (*_no_images(listing), *_no_row(listing), *_unused_images(listing))
+
+
+def _duplicates(listing: Listing) -> list[str]:
+    samples = listing.samples
+    repeated = samples[samples["sample_id"].duplicated(keep=False)]
+    groups = [f"{sample_id} ({', '.join(map(str, rows.index))})" for sample_id, rows in repeated.groupby("sample_id")]
+    return [f"- ids of more than one sample: {first_ten(groups)}; keep one row of each"] if groups else []
+
+
+def _spellings(listing: Listing) -> list[str]:
+    counts = Counter(listing.samples["label"])
+    spellings: dict[str, list[str]] = defaultdict(list)
+    for label in counts:
+        spellings[_normal_form(label)].append(label)
+    alike = [
+        " and ".join(
+            f"{written} ({counts[label]} samples)" for label, written in zip(labels, _quoted(labels), strict=True)
+        )
+        for labels in spellings.values()
+        if len(labels) > 1
+    ]
+    if not alike:
+        return []
+    return [
+        f"- labels that differ only in case, spaces or invisible characters: {first_ten(alike)}; "
+        "if they are one class, write it one way"
+    ]
+
+
+def _normal_form(label: str) -> str:
+    """A label without what a reader hardly sees: case, spaces, invisible characters, forms of one letter."""
+    normal = unicodedata.normalize("NFKC", label)
+    return "".join(c for c in normal if not c.isspace() and unicodedata.category(c) != "Cf").casefold()
+
+
+def _quoted(labels: list[str]) -> list[str]:
+    """Labels in quotes, by their code points where they would look the same."""
+    look_the_same = len({unicodedata.normalize("NFKC", label) for label in labels}) < len(labels)
+    return [ascii(label) if look_the_same else repr(label) for label in labels]
+
+
+def _outside(listing: Listing) -> list[str]:
+    if listing.search.images.allow_outside:
+        return []
+    names = [f"{name} ({where})" for where, name in listing.located_names if leads_outside(name)]
+    if not names:
+        return []
+    return [
+        f"- file names that lead out of images.root: {first_ten(names)}; move the files, "
+        "or allow it with --set images.allow_outside=true"
+    ]
+
+
+def _other_forms(listing: Listing) -> list[str]:
+    """Missing files that exist under a name with other code points for the same letters."""
+    on_disk = listing.search.on_disk
+    by_form = {unicodedata.normalize("NFC", name): name for name in on_disk if not name.isascii()}
+    wanted = [name for _, name in listing.located_names if not name.isascii() and name not in on_disk]
+    pairs = [(name, by_form.get(unicodedata.normalize("NFC", name))) for name in wanted]
+    alike = [f"{name!a} exists as {other!a}" for name, other in pairs if other]
+    if not alike:
+        return []
+    return [
+        f"- file names that look the same but differ in Unicode: {first_ten(alike)}; "
+        "write both in one normal form (NFC)"
+    ]
+
+
+def _incomplete(listing: Listing) -> list[str]:
+    """Files that are missing while other files of the same sample exist."""
+    files, exists = listing.files, listing.exists
+    incomplete = exists.any(axis=1) & ~exists.all(axis=1)
+    absent = files[incomplete].where(~exists[incomplete])
+    names = [f"{name or '(empty cell)'} ({where})" for where, name in _located(absent) if isinstance(name, str)]
+    if not names:
+        return []
+    return [f"- {len(names)} of {files.size} files are missing: {first_ten(names)}; copy them, or remove their samples"]
+
+
+def _located(files: pd.DataFrame) -> list[tuple[str, str]]:
+    return [(where, name) for where, *names in files.itertuples() for name in names]
+
+
+def _without_images(listing: Listing) -> list[str]:
+    named, labels = listing.without_images, listing.search.labels
+    if not named:
+        return []
+    if labels.unmatched == "listed":
+        whose, advice = f"rows of {labels.file}", "copy their images, or remove the rows"
+    else:
+        whose, advice = "labelled samples", "leave them out with --set labels.unmatched=ignore"
+    return [f"- {len(named)} of {len(listing.samples)} {whose} have no image: {first_ten(named)}; {advice}"]
+
+
+def _without_labels(listing: Listing) -> list[str]:
+    unlisted = listing.unlisted
+    if unlisted.empty:
+        return []
+    return [
+        f"- {len(unlisted)} samples have images and no row in the labels: {first_ten(unlisted['sample_id'])}; "
+        "keep them unlabelled with --set labels.unmatched=ignore"
+    ]
+
+
+def _nothing_found(listing: Listing) -> str:
+    files = listing.files
+    expected = f"expected files such as {files.iat[0, 0]!s}" if len(files) else "no file fits the layout"
+    return f"- no sample has an image: {expected}; {_what_exists(listing.search)}"
+
+
+def _what_exists(search: Search) -> str:
+    names = sorted(name for name in search.on_disk if is_image_name(name))
+    if not names:
+        return "the folder contains no PNG, JPEG or TIFF files: name the right one with --images FOLDER (images.root)"
+    folders = sorted({name.partition("/")[0] for name in names if "/" in name})
+    if folders and not isinstance(search.layout, FoldersLayout):
+        return (
+            f"there are folders of images: {first_ten(folders)}; if they are the classes: --set images.layout=folders, "
+            "and --set labels.file=null if there is no labels table"
+        )
+    return (
+        f"there are {len(names)} images such as {names[0]}: say how they are named, for example: "
+        "--set images.layout=pattern --set 'images.pattern={sample_id:05d}_{channel}.png'"
+    )
+
+
+def _no_images(listing: Listing) -> list[str]:
+    named = listing.without_images
+    if not named:
+        return []
+    return [f"left out: {len(named)} samples of {listing.search.labels.file} that have no image: {first_ten(named)}"]
+
+
+def _no_row(listing: Listing) -> list[str]:
+    unlisted, labels = listing.unlisted, listing.search.labels
+    if unlisted.empty:
+        return []
+    fate = "kept without a label" if labels.unmatched == "ignore" else "left out"
+    which = f"{len(unlisted)} samples that have images and no row in {labels.file}"
+    return [f"{fate}: {which}: {first_ten(unlisted['sample_id'])}"]
+
+
+def _unused_images(listing: Listing) -> list[str]:
+    """Images that belong to no sample, listed or not."""
+    files, unlisted, search = listing.files, listing.unlisted, listing.search
+    owned = [files] if unlisted.empty else [files, search.file_names(unlisted)]
+    rest = search.on_disk.difference(*(names.to_numpy().flat for names in owned))
+    names = sorted(filter(is_image_name, rest), key=natural_key)
+    if not names:
+        return []
+    n_images = sum(map(is_image_name, search.on_disk))
+    which = f"{len(names)} of {n_images} images in {search.images.root} that belong to no sample"
+    return [f"left out: {which} (expected names such as {files.iat[0, 0]!s}): {first_ten(names)}"]

@@ -1,0 +1,156 @@
+"""Which samples the settings ask for, and which files exist."""
+
+import re
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from cellfeat.config import ImagesSettings, LabelsSettings
+from cellfeat.errors import ConfigError, MissingFileError
+from cellfeat.samples.labels import file_columns
+from cellfeat.samples.layouts import FoldersLayout, Found, Layout, PatternLayout, TableLayout, table_file_name
+
+
+@dataclass(frozen=True)
+class Search:
+    """The settings of the images and labels, and what was found on disk.
+
+    Attributes
+    ----------
+    images, labels
+        The settings.
+    layout
+        How file names and samples correspond.
+    on_disk
+        Names of the existing files, relative to the root.
+    found
+        Samples that the layout recognises in these names; empty for a layout that only follows the labels table.
+    """
+
+    images: ImagesSettings
+    labels: LabelsSettings
+    layout: Layout
+    on_disk: set[str]
+    found: set[Found]
+
+    @property
+    def found_labels(self) -> dict[str, str]:
+        """The label in the file names of each sample, by sample id."""
+        return {sample.sample_id: sample.label for sample in self.found}
+
+    def file_names(self, samples: pd.DataFrame) -> pd.DataFrame:
+        """File names of samples, with their index; a sample without a label takes the one found on disk."""
+        found_labels = self.found_labels
+        pairs = zip(samples["sample_id"], samples["label"], strict=True)
+        names = [self.layout.names(Found(i, label or found_labels.get(i, ""))) for i, label in pairs]
+        return pd.DataFrame(names, index=samples.index, columns=list(self.layout.file_columns), dtype=str)
+
+    def unlisted(self, samples: pd.DataFrame) -> pd.DataFrame:
+        """The samples on disk that are not among `samples`."""
+        listed = set(samples["sample_id"])
+        return table_of(sample for sample in self.found if sample.sample_id not in listed)
+
+
+def table_of(found: Iterable[Found]) -> pd.DataFrame:
+    """Samples as a table sorted by id, numbers by value; the index describes each sample in messages."""
+    ordered = sorted(found, key=lambda sample: (natural_key(sample.sample_id), sample))
+    columns = {
+        "sample_id": [sample.sample_id for sample in ordered],
+        "label": [sample.label for sample in ordered],
+        "group": "",
+    }
+    return pd.DataFrame(columns, index=[f"label {sample.label!r}" for sample in ordered], dtype=str)
+
+
+def natural_key(text: str) -> list[str | int]:
+    """A sort key that puts ``2`` before ``10``."""
+    return [int(part) if i % 2 else part for i, part in enumerate(re.split(r"(\d+)", text))]
+
+
+def search_images(images: ImagesSettings, labels: LabelsSettings, cells: pd.DataFrame | None) -> Search:
+    """Look for the images that the settings describe.
+
+    Parameters
+    ----------
+    images, labels
+        The settings.
+    cells
+        The labels table, as `read_labels` returns it; None where there is none.
+
+    Raises
+    ------
+    ManifestError
+        If a folder cannot be listed.
+    ConfigError
+        If the settings do not fit each other.
+    """
+    layout = choose_layout(images, labels, cells)
+    on_disk = layout.on_disk(images.root)
+    found = {sample for sample in map(layout.find, on_disk) if sample}
+    return Search(images, labels, layout, on_disk, found)
+
+
+def check_settings(images: ImagesSettings, labels: LabelsSettings) -> None:
+    """Check that the settings fit each other and that the folder of images exists.
+
+    Parameters
+    ----------
+    images, labels
+        The settings.
+
+    Raises
+    ------
+    MissingFileError
+        If the folder of images does not exist.
+    ConfigError
+        If a channel is listed twice, or the number of file columns fits neither one file nor one per channel.
+    """
+    if len({str(channel) for channel in images.channels}) < len(images.channels):
+        raise ConfigError(f"images.channels: {images.channels}: expected every channel once")
+    n_columns = len(file_columns(labels))
+    if n_columns > 1 and n_columns != len(images.channels):
+        raise ConfigError(
+            f"labels.files names {n_columns} columns; expected one, or one for each of {len(images.channels)} channels"
+        )
+    if not images.root.is_dir():
+        raise MissingFileError(
+            f"the folder of images {images.root} does not exist; name it with --images FOLDER (images.root)"
+        )
+
+
+def choose_layout(images: ImagesSettings, labels: LabelsSettings, cells: pd.DataFrame | None) -> Layout:
+    """Make the layout that the settings ask for.
+
+    Parameters
+    ----------
+    images, labels, cells
+        As for `search_images`.
+
+    Raises
+    ------
+    ConfigError
+        If the settings of this layout are incomplete.
+    """
+    kind = images.layout
+    if kind == "auto":
+        kind = "table" if labels.files else "pattern" if images.pattern else "folders"
+    if kind == "folders":
+        return FoldersLayout(keeps_unlabelled=labels.unmatched != "error")
+    if kind == "pattern":
+        if images.pattern is None:
+            raise ConfigError("images.layout: pattern needs images.pattern, such as '{sample_id:05d}_{channel}.png'")
+        return PatternLayout(images.pattern, tuple(images.channels))
+    if cells is None or not labels.files:
+        raise ConfigError(
+            "images.layout: table needs a CSV that names the files (--labels FILE), "
+            "and labels.files to name its columns of file names"
+        )
+    return _table_layout(cells, labels, images.channels)
+
+
+def _table_layout(cells: pd.DataFrame, labels: LabelsSettings, channels: Sequence[str | int]) -> TableLayout:
+    columns = file_columns(labels)
+    names = zip(*(map(table_file_name, cells[column]) for column in columns), strict=True)
+    own = ("file",) if len(columns) == 1 else tuple(f"file_{channel}" for channel in channels)
+    return TableLayout(own, dict(zip(cells[labels.id], names, strict=True)))
