@@ -34,7 +34,8 @@ from cellfeat.extraction.implementations import Plan
 from cellfeat.extraction.passes import make_passes
 from cellfeat.extraction.pipeline import Decoder
 from cellfeat.extraction.precision import build_embedder
-from cellfeat.samples.images import IntensityPolicy, SampleReader
+from cellfeat.samples.images import SampleReader
+from cellfeat.samples.intensity import IntensityPolicy
 from cellfeat.samples.manifest import build_manifest
 from cellfeat.samples.synthetic import CHANNELS, write_synthetic_cells
 

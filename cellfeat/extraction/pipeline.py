@@ -15,9 +15,11 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from cellfeat.errors import BackboneError, ImageError, MissingFileError
-from cellfeat.extraction.store import DIGEST_BYTES, Rows, Status
+from cellfeat.extraction.store import DIGEST_BYTES, Rows, Status, no_properties
 from cellfeat.extraction.timing import Timeline
-from cellfeat.samples.images import IntensityPolicy, ReadsSamples, pixel_digest
+from cellfeat.samples.images import ReadsSamples, pixel_digest
+from cellfeat.samples.intensity import IntensityPolicy
+from cellfeat.samples.properties import FileProperties
 
 BATCHES_AHEAD = 3
 
@@ -38,6 +40,8 @@ class Decoded:
         sha256 of the pixels, in hex; ``""`` where the sample failed.
     reason
         Why it failed; ``""`` where it did not.
+    properties
+        What its files are; None where the sample failed.
     """
 
     row: int
@@ -45,6 +49,7 @@ class Decoded:
     limits: np.ndarray | None = None
     digest: str = ""
     reason: str = ""
+    properties: FileProperties | None = None
 
 
 @dataclass(frozen=True)
@@ -68,8 +73,9 @@ class Decoder:
         """Read the sample of `row`."""
         with self.timeline.stage("decode"):
             try:
-                pixels = self.reader.read(row)
-                return Decoded(row, pixels, self._limits(row, pixels), pixel_digest(pixels))
+                pixels, properties = self.reader.read_sample(row)
+                limits = self._limits(row, pixels)
+                return Decoded(row, pixels, limits, pixel_digest(pixels), properties=properties)
             except (ImageError, MissingFileError) as error:
                 return Decoded(row, None, reason=str(error))
 
@@ -206,6 +212,7 @@ class _PartRows:
         self._n = len(part)
         self._status = np.full(self._n, Status.FAILED, np.uint8)
         self._digests = np.zeros((self._n, DIGEST_BYTES), np.uint8)
+        self._properties = no_properties(self._n)
         self._failures: dict[int, str] = {}
         if begun is not None:
             self._take_up(begun)
@@ -213,7 +220,7 @@ class _PartRows:
     def _take_up(self, begun: Rows) -> None:
         here = slice(len(begun))
         self._embeddings = np.full((self._n, *begun.embeddings.shape[1:]), np.nan, np.float32)
-        self._embeddings[here], self._status[here], self._digests[here] = begun.arrays()
+        self._embeddings[here], self._status[here], self._digests[here], self._properties[here] = begun.arrays()
         self._failures.update(begun.failures)
         self.n_done = len(begun)
 
@@ -231,6 +238,8 @@ class _PartRows:
             self._embeddings[here] = embedding
             self._status[here] = Status.OK
             self._digests[here] = np.frombuffer(bytes.fromhex(sample.digest), np.uint8)
+            if sample.properties is not None:
+                self._properties[here] = tuple(sample.properties)
         self.n_done += len(batch.samples)
         return len(batch.samples)
 
@@ -240,7 +249,8 @@ class _PartRows:
             raise ImageError("a part without rows cannot be written")
         done = slice(self.n_done)
         failures = {row: reason for row, reason in self._failures.items() if row < self._start + self.n_done}
-        return Rows(self._start, self._embeddings[done], self._status[done], self._digests[done], failures)
+        arrays = (self._embeddings, self._status, self._digests, self._properties)
+        return Rows.from_arrays(self._start, (array[done] for array in arrays), failures)
 
 
 def _check_finite(sample: Decoded, embedding: np.ndarray) -> None:

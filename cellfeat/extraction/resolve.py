@@ -15,7 +15,8 @@ from cellfeat.extraction.job import Job
 from cellfeat.extraction.passes import make_passes
 from cellfeat.extraction.pipeline import Decoder
 from cellfeat.extraction.timing import Timeline
-from cellfeat.samples.images import IntensityPolicy, ReadsSamples, SampleReader, intensity_advice
+from cellfeat.samples.images import ReadsSamples, SampleReader
+from cellfeat.samples.intensity import IntensityPolicy, intensity_advice
 from cellfeat.samples.workers import WorkersReader
 
 

@@ -22,7 +22,8 @@ from cellfeat.extraction.store import (
 )
 from cellfeat.extraction.timing import Timeline
 from cellfeat.provenance import utc_now
-from cellfeat.samples.images import IntensityPolicy, SampleReader
+from cellfeat.samples.images import SampleReader
+from cellfeat.samples.intensity import IntensityPolicy
 from cellfeat.samples.manifest import Manifest
 from cellfeat.samples.workers import Workers, WorkersReader
 from cellfeat.text import first_ten

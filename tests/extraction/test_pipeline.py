@@ -10,7 +10,8 @@ import tifffile
 
 from cellfeat.extraction.pipeline import Decoded, Decoder, finished_parts
 from cellfeat.extraction.store import Rows, Status
-from cellfeat.samples.images import IntensityPolicy, SampleReader
+from cellfeat.samples.images import SampleReader
+from cellfeat.samples.intensity import IntensityPolicy
 
 N_SAMPLES = 11
 BAD = 4

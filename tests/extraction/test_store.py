@@ -20,6 +20,7 @@ from cellfeat.errors import BusyError, DiskFullError, FeatureFileError, Fingerpr
 from cellfeat.extraction import store
 from cellfeat.extraction.store import (
     NEW,
+    PROPERTIES,
     Carried,
     PartStore,
     Rows,
@@ -27,6 +28,7 @@ from cellfeat.extraction.store import (
     SampleTable,
     held_output,
     load_features,
+    no_properties,
     parts_folder,
     read_pixel_digests,
     read_summary,
@@ -63,16 +65,18 @@ PROVENANCE = {"request": {"views": 2}}
 def make_rows(part: range) -> Rows:
     rng = np.random.default_rng(part.start)
     n = len(part)
+    properties = np.array([("uint16", "12", 11, 64, 60 + row, "tiff+png") for row in part], PROPERTIES)
     rows = Rows(
         start=part.start,
         embeddings=rng.normal(size=(n, 2, 3)).astype(np.float32),
         status=np.zeros(n, np.uint8),
         pixel_digest=rng.integers(0, 256, (n, 32), dtype=np.uint8),
+        properties=properties,
         failures={},
     )
     if part.start == 4:
-        rows.embeddings[1], rows.status[1], rows.pixel_digest[1] = np.nan, 1, 0
-        return Rows(rows.start, rows.embeddings, rows.status, rows.pixel_digest, {5: "truncated"})
+        rows.embeddings[1], rows.status[1], rows.pixel_digest[1], rows.properties[1] = np.nan, 1, 0, 0
+        return Rows.from_arrays(rows.start, rows.arrays(), {5: "truncated"})
     return rows
 
 
@@ -536,7 +540,8 @@ def test_a_disk_that_is_full_at_any_byte_of_a_file_ends_the_process_with_a_word(
 def write_vast(path: Path) -> None:
     """Write a file of 120 kB without a look at the disk."""
     failures = {row: f"truncated {row:050d}" for row in range(400)}
-    rows = Rows(0, np.ones((400, 2, 25), np.float32), np.ones(400, np.uint8), np.zeros((400, 32), np.uint8), failures)
+    arrays = (np.ones((400, 2, 25), "f4"), np.ones(400, "u1"), np.zeros((400, 32), "u1"), no_properties(400))
+    rows = Rows.from_arrays(0, arrays, failures)
     table = SampleTable([f"s{i}" for i in range(400)], [""] * 400, [""] * 400)
     write_features(path, (400, 2, 25), Content([rows], table, RECIPE, "sha256:samples", PROVENANCE))
 

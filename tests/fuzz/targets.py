@@ -52,7 +52,8 @@ from cellfeat.heads.registry import head_inputs, make_head
 from cellfeat.heads.training_digests import SeenSamples
 from cellfeat.provenance import digest_bytes, digest_json
 from cellfeat.samples.decoding import decode_image
-from cellfeat.samples.images import IntensityPolicy, intensity_advice, pixel_digest
+from cellfeat.samples.images import pixel_digest
+from cellfeat.samples.intensity import IntensityPolicy, intensity_advice
 from cellfeat.samples.manifest import Manifest, build_manifest
 from cellfeat.statistics.conformal import ClassScores
 

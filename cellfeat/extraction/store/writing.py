@@ -1,4 +1,4 @@
-"""A feature file is written range by range into a temporary file, and published whole."""
+"""Write a feature file range by range into a temporary file, and publish it whole."""
 
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -12,20 +12,24 @@ import numpy as np
 from cellfeat.extraction.store.format import (
     DIGEST_BYTES,
     FORMAT,
+    ROW_DATASETS,
     Rows,
     SampleTable,
     checksum_table,
     chunks,
-    failure_table,
     table_checksum,
+    write_failures,
+    write_json,
     write_table,
+    write_text_attribute,
 )
-from cellfeat.provenance import canonical_json, digest_json, publish
+from cellfeat.extraction.store.samples import PROPERTIES
+from cellfeat.provenance import digest_json, publish
 
 
 @dataclass(frozen=True)
 class Content:
-    """What a feature file is to hold.
+    """The content of a feature file.
 
     Attributes
     ----------
@@ -50,50 +54,65 @@ class Content:
 
 @contextmanager
 def new_hdf5(path: Path, libver: str | None = None) -> Iterator[h5py.File]:
-    """Make an HDF5 file that is written through a file of Python's.
+    """Create an HDF5 file that is written through a Python file object.
 
-    HDF5's own way of writing takes the process down where the disk fills up while it closes a file.
+    HDF5's own writer ends the process when the disk fills up while it closes a file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    libver
+        Version of the HDF5 format; None: the oldest one that suffices.
     """
     with path.open("w+b") as raw, h5py.File(raw, "w", libver=libver) as file:
         yield file
 
 
 def write_features(output: Path, shape: tuple[int, int, int], content: Content) -> int:
-    """Write a feature file and publish it, in place of an earlier one; returns the number of failures.
+    """Write a feature file and publish it, replacing an earlier one; returns the number of failures.
 
     Parameters
     ----------
     output
-        Where to.
+        The feature file.
     shape
         ``(n_samples, n_views, embedding_dim)``.
     content
-        What it is to hold.
+        What to write.
     """
     with publish(output) as temporary, new_hdf5(temporary, libver="v110") as file:
-        _write_rows(file, shape, content.rows)
+        n_failed = _write_rows(file, shape, content.rows)
         write_table(file, content.table)
-        file.attrs.update(
-            format=FORMAT,
-            fingerprint=digest_json(content.recipe),
-            samples=content.samples,
-            recipe=canonical_json(content.recipe),
-            provenance=canonical_json(content.provenance),
-        )
-        file.attrs["checksum"] = table_checksum(file)
-        return len(file["failures"])
+        write_json(file, "recipe", content.recipe)
+        write_json(file, "provenance", content.provenance)
+        file.attrs["format"] = FORMAT
+        write_text_attribute(file, "fingerprint", digest_json(content.recipe))
+        write_text_attribute(file, "samples", content.samples)
+        write_text_attribute(file, "checksum", table_checksum(file))
+        return n_failed
 
 
-def _write_rows(file: h5py.File, shape: tuple[int, int, int], ranges: Iterable[Rows]) -> None:
-    embeddings = file.create_dataset("embeddings", shape, np.float32, chunks=chunks(shape))
-    status = file.create_dataset("status", (shape[0],), np.uint8)
-    digests = file.create_dataset("pixel_digest", (shape[0], DIGEST_BYTES), np.uint8)
+def _write_rows(file: h5py.File, shape: tuple[int, int, int], ranges: Iterable[Rows]) -> int:
+    datasets = _create_row_datasets(file, shape)
     failures: dict[int, str] = {}
     checksums = []
     for rows in ranges:
         here = slice(rows.start, rows.start + len(rows))
-        embeddings[here], status[here], digests[here] = rows.embeddings, rows.status, rows.pixel_digest
+        for dataset, array in zip(datasets, rows.arrays(), strict=True):
+            dataset[here] = array
         failures.update(rows.failures)
         checksums.append((here.start, here.stop, rows.checksum()))
-    file["failures"] = failure_table(failures)
+    write_failures(file, failures)
     file["checksums"] = checksum_table(checksums)
+    return len(failures)
+
+
+def _create_row_datasets(file: h5py.File, shape: tuple[int, int, int]) -> list[h5py.Dataset]:
+    """Create the datasets of `ROW_DATASETS`, in this order."""
+    n = shape[0]
+    types = [(shape, np.float32), ((n,), np.uint8), ((n, DIGEST_BYTES), np.uint8), ((n,), PROPERTIES)]
+    return [
+        file.create_dataset(name, of_shape, dtype, chunks=chunks(shape) if name == "embeddings" else None)
+        for name, (of_shape, dtype) in zip(ROW_DATASETS, types, strict=True)
+    ]
