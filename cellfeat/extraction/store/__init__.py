@@ -1,8 +1,8 @@
 """The feature file: written as parts that are published whole, then consolidated; the only home of h5py and filelock.
 
 ``docs/feature-file.md`` describes layout, checksums and rules. In short: ``<output>.parts/`` holds ``run.json`` (the
-header of the run) and one file for each `part_size` rows; when all parts are present, they are copied into one temporary
-file, which is flushed to disk and renamed in one step. So the output is either absent or whole.
+header of the run) and one file for each `part_size` rows; when all parts are present, they are copied into one
+temporary file, which is flushed to disk and renamed in one step. So the output is either absent or whole.
 """
 
 from cellfeat.extraction.store.describe import describe_summary

@@ -7,6 +7,7 @@ among what is refused: HDF5 reads them without checks of its own.
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import h5py
@@ -72,8 +73,12 @@ class Layout:
     path: Path
     file: h5py.File
 
-    def dataset(self, name: str, dtype: np.dtype | type, shape: _Shape) -> None:
-        """Refuse a dataset of another type or shape, or whose data lie elsewhere.
+    @cached_property
+    def _n_bytes(self) -> int:
+        return self.path.stat().st_size
+
+    def dataset(self, name: str, dtype: np.dtype | type, shape: _Shape) -> h5py.Dataset:
+        """Find a dataset; one of another type or shape, or whose data lie elsewhere, is refused.
 
         Parameters
         ----------
@@ -88,6 +93,7 @@ class Layout:
         if found.dtype != np.dtype(dtype):
             raise FeatureFileError(f"{self.path}: dataset {name!r} has type {found.dtype}, expected {np.dtype(dtype)}")
         self._shape(name, found, shape)
+        return found
 
     def texts(self, name: str, n_rows: int | None) -> None:
         """Refuse anything but a column of text: fixed-length, or bytes with offsets.
@@ -99,12 +105,13 @@ class Layout:
         n_rows
             Its number of rows; None: any.
         """
-        if isinstance(self.file.get(name, getlink=True), h5py.HardLink) and isinstance(self.file[name], h5py.Group):
+        found = self._found(name)
+        if isinstance(found, h5py.Group):
             self.group(name, {BYTES, OFFSETS})
             self.dataset(f"{name}/{BYTES}", np.uint8, (None,))
             self.dataset(f"{name}/{OFFSETS}", np.dtype("<i8"), (None if n_rows is None else n_rows + 1,))
             return
-        found = self._plain_dataset(name)
+        found = self._plain_dataset(name, found)
         kind = found.id.get_type()
         if not isinstance(kind, h5py.h5t.TypeStringID) or kind.is_variable_str():
             raise FeatureFileError(f"{self.path}: dataset {name!r} has type {found.dtype}, expected fixed-length text")
@@ -120,10 +127,10 @@ class Layout:
         members
             The only names that may be in it; None: any.
         """
-        is_link = not isinstance(self.file.get(name, getlink=True), h5py.HardLink)
-        if is_link or not isinstance(self.file[name], h5py.Group):
+        found = self._found(name)
+        if not isinstance(found, h5py.Group):
             raise FeatureFileError(f"{self.path}: group {name!r} is missing or a link to elsewhere")
-        others = set() if members is None else set(self.file[name]) - members
+        others = set() if members is None else set(found) - members
         if others:
             raise FeatureFileError(f"{self.path}: group {name!r} holds {min(others)!r}, which no feature file has")
 
@@ -146,17 +153,25 @@ class Layout:
         is_integer = isinstance(found.get_type(), h5py.h5t.TypeIntegerID) and found.shape == ()
         return int(self.file.attrs[name]) if is_integer else None
 
-    def _plain_dataset(self, name: str) -> h5py.Dataset:
+    def _found(self, name: str) -> h5py.Dataset | h5py.Group | None:
+        """Find an object that lies in this file; None where it is missing or a link."""
+        links, place = self.file.id.links, name.encode()
+        is_here = links.exists(place) and links.get_info(place).type == h5py.h5l.TYPE_HARD
+        return self.file[name] if is_here else None
+
+    def _plain_dataset(self, name: str, dataset: h5py.Dataset | h5py.Group | None = None) -> h5py.Dataset:
         """Find a dataset that lies in this file, unfiltered, and is stored whole.
 
         A few bytes can claim a shape of terabytes, and reading that would end the process.
         """
-        if not isinstance(self.file.get(name, getlink=True), h5py.HardLink):
+        dataset = self._found(name) if dataset is None else dataset
+        if dataset is None:
             raise FeatureFileError(f"{self.path}: dataset {name!r} is missing or a link to elsewhere")
-        dataset = self.file[name]
         if not isinstance(dataset, h5py.Dataset):
             raise FeatureFileError(f"{self.path}: {name!r} is not a dataset")
-        if dataset.is_virtual or dataset.external or dataset.id.get_create_plist().get_nfilters():
+        created = dataset.id.get_create_plist()
+        is_elsewhere = created.get_layout() == h5py.h5d.VIRTUAL or created.get_external_count()
+        if is_elsewhere or created.get_nfilters():
             raise FeatureFileError(
                 f"{self.path}: dataset {name!r} takes its data from elsewhere or through a filter: refused"
             )
@@ -165,7 +180,7 @@ class Layout:
             raise FeatureFileError(
                 f"{self.path}: dataset {name!r} holds less than its shape {dataset.shape} claims; damaged"
             )
-        if stored > self.path.stat().st_size:
+        if stored > self._n_bytes:
             raise FeatureFileError(f"{self.path}: dataset {name!r} claims more bytes than the file has; damaged")
         return dataset
 
@@ -194,8 +209,7 @@ def _refuse_other_formats(path: Path, file: h5py.File) -> None:
 
 
 def _check_layout(layout: Layout) -> None:
-    layout.dataset("embeddings", np.float32, (None, None, None))
-    n_samples = layout.file["embeddings"].shape[0]
+    n_samples = layout.dataset("embeddings", np.float32, (None, None, None)).shape[0]
     if n_samples == 0:
         raise FeatureFileError(f"{layout.path}: holds no samples; extract again into another --output")
     layout.dataset("status", np.uint8, (n_samples,))
@@ -213,8 +227,8 @@ def _check_layout(layout: Layout) -> None:
 def check_failures(layout: Layout) -> None:
     """Refuse failures that are not rows and reasons, in a feature file or a part."""
     layout.group("failures", {"row", "reason"})
-    layout.dataset("failures/row", np.dtype("<i8"), (None,))
-    layout.texts("failures/reason", layout.file["failures/row"].shape[0])
+    rows = layout.dataset("failures/row", np.dtype("<i8"), (None,))
+    layout.texts("failures/reason", rows.shape[0])
 
 
 def _check_table(layout: Layout, n_samples: int) -> None:

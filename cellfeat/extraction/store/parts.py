@@ -96,7 +96,7 @@ class PartStore:
     def _publish(self, path: Path, rows: Rows) -> None:
         self._check_stands()
         self._check_room(HDF5_OVERHEAD + rows.nbytes)
-        with self._with_need(), publish(path) as temporary, new_hdf5(temporary) as file:
+        with self._with_need(), publish(path) as temporary, new_hdf5(temporary) as (file, _):
             file.attrs["start"] = rows.start
             write_text_attribute(file, "run", self._digest)
             write_text_attribute(file, "checksum", _part_checksum(rows))
@@ -267,18 +267,21 @@ def _read_part(path: Path, rows: range, header: RunHeader, run: str) -> Rows | N
         layout = Layout(path, file)
         if layout.text_attribute("run") != run or layout.number_attribute("start") != rows.start:
             return None
-        _check_part(layout, len(rows), header)
-        part = Rows.from_arrays(rows.start, (file[name][:] for name in ROW_DATASETS), read_failures(file))
+        datasets = _row_datasets(layout, len(rows), header)
+        check_failures(layout)
+        part = Rows.from_arrays(rows.start, (dataset[:] for dataset in datasets), read_failures(file))
         return part if _part_checksum(part) == layout.text_attribute("checksum") else None
     return None
 
 
-def _check_part(layout: Layout, n_rows: int, header: RunHeader) -> None:
-    layout.dataset("embeddings", np.float32, (n_rows, header.n_views, header.embedding_dim))
-    layout.dataset("status", np.uint8, (n_rows,))
-    layout.dataset("pixel_digest", np.uint8, (n_rows, DIGEST_BYTES))
-    layout.dataset("properties", PROPERTIES, (n_rows,))
-    check_failures(layout)
+def _row_datasets(layout: Layout, n_rows: int, header: RunHeader) -> list[h5py.Dataset]:
+    """Find the datasets of `ROW_DATASETS`, in this order."""
+    return [
+        layout.dataset("embeddings", np.float32, (n_rows, header.n_views, header.embedding_dim)),
+        layout.dataset("status", np.uint8, (n_rows,)),
+        layout.dataset("pixel_digest", np.uint8, (n_rows, DIGEST_BYTES)),
+        layout.dataset("properties", PROPERTIES, (n_rows,)),
+    ]
 
 
 def _n_rows(path: Path) -> int:

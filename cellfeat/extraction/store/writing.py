@@ -1,10 +1,11 @@
 """Write a feature file range by range into a temporary file, and publish it whole."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -52,11 +53,80 @@ class Content:
     provenance: Mapping[str, Any]
 
 
-@contextmanager
-def new_hdf5(path: Path, libver: str | None = None) -> Iterator[h5py.File]:
-    """Create an HDF5 file that is written through a Python file object.
+class _DeferredErrors:
+    """The file that HDF5 writes to: the first error of the disk is kept, and every later call succeeds without effect.
 
-    HDF5's own writer ends the process when the disk fills up while it closes a file.
+    HDF5 crashes the process when a write fails while it closes a dataset or a file, as on a full disk.
+    """
+
+    def __init__(self, raw: IO[bytes]) -> None:
+        self._raw = raw
+        self._position = 0
+        self._end = 0
+        self.error: OSError | None = None
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._position = offset + (self._end if whence == os.SEEK_END else 0)
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def read(self, size: int) -> bytes:
+        content = bytearray(size)
+        return bytes(content[: self.readinto(content)])
+
+    def readinto(self, buffer: Any) -> int:
+        self._at_position(self._raw.readinto, buffer)  # type: ignore[attr-defined]
+        self._position += len(buffer)
+        return len(buffer)
+
+    def write(self, content: Any) -> int:
+        self._at_position(self._raw.write, content)
+        self._position += len(content)
+        self._end = max(self._end, self._position)
+        return len(content)
+
+    def truncate(self, size: int) -> int:
+        self._at_position(self._raw.truncate, size)
+        self._end = size
+        return size
+
+    def flush(self) -> None:
+        self._at_position(self._raw.flush)
+
+    def check(self) -> None:
+        """Raise the error that was kept."""
+        if self.error is not None:
+            raise self.error
+
+    def _at_position(self, task: Callable[..., object], *arguments: Any) -> None:
+        if self.error is None:
+            try:
+                self._raw.seek(self._position)
+                task(*arguments)
+            except OSError as error:
+                self.error = error
+
+
+class NewFile(NamedTuple):
+    """An HDF5 file being written.
+
+    Attributes
+    ----------
+    hdf5
+        The file; an error of the disk is raised when it is closed.
+    check
+        Raises that error at once.
+    """
+
+    hdf5: h5py.File
+    check: Callable[[], None]
+
+
+@contextmanager
+def new_hdf5(path: Path, libver: str | None = None) -> Iterator[NewFile]:
+    """Create an HDF5 file.
 
     Parameters
     ----------
@@ -64,9 +134,19 @@ def new_hdf5(path: Path, libver: str | None = None) -> Iterator[h5py.File]:
         The file.
     libver
         Version of the HDF5 format; None: the oldest one that suffices.
+
+    Raises
+    ------
+    OSError
+        If the disk is full, or cannot be written to.
     """
-    with path.open("w+b") as raw, h5py.File(raw, "w", libver=libver) as file:
-        yield file
+    with path.open("w+b") as raw:
+        deferred = _DeferredErrors(raw)
+        try:
+            with h5py.File(deferred, "w", libver=libver) as file:
+                yield NewFile(file, deferred.check)
+        finally:
+            deferred.check()
 
 
 def write_features(output: Path, shape: tuple[int, int, int], content: Content) -> int:
@@ -81,8 +161,8 @@ def write_features(output: Path, shape: tuple[int, int, int], content: Content) 
     content
         What to write.
     """
-    with publish(output) as temporary, new_hdf5(temporary, libver="v110") as file:
-        n_failed = _write_rows(file, shape, content.rows)
+    with publish(output) as temporary, new_hdf5(temporary, libver="v110") as (file, check):
+        n_failed = _write_rows(file, shape, _checked(content.rows, check))
         write_table(file, content.table)
         write_json(file, "recipe", content.recipe)
         write_json(file, "provenance", content.provenance)
@@ -91,6 +171,13 @@ def write_features(output: Path, shape: tuple[int, int, int], content: Content) 
         write_text_attribute(file, "samples", content.samples)
         write_text_attribute(file, "checksum", table_checksum(file))
         return n_failed
+
+
+def _checked(ranges: Iterable[Rows], check: Callable[[], None]) -> Iterator[Rows]:
+    """Yield ranges of rows, until the disk fails."""
+    for rows in ranges:
+        check()
+        yield rows
 
 
 def _write_rows(file: h5py.File, shape: tuple[int, int, int], ranges: Iterable[Rows]) -> int:
