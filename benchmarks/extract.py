@@ -34,7 +34,8 @@ from cellfeat.extraction.forward.embedder import Inputs
 from cellfeat.extraction.forward.implementations import ComputeMethod
 from cellfeat.extraction.forward.passes import make_passes
 from cellfeat.extraction.forward.probe import build_embedder
-from cellfeat.samples.images import IntensityPolicy, SampleReader
+from cellfeat.samples.images import SampleReader
+from cellfeat.samples.intensity import IntensityPolicy
 from cellfeat.samples.manifest import build_manifest
 from cellfeat.samples.synthetic import CHANNELS, write_synthetic_cells
 

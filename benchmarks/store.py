@@ -31,6 +31,7 @@ from cellfeat.extraction.store import (
     describe_summary,
     held_output,
     load_features,
+    no_properties,
     parts_folder,
     read_embeddings,
     read_pixel_digests,
@@ -70,7 +71,14 @@ def make_rows(part: range, n_columns: int) -> Rows:
     failed = [row for row in part if row % FAILS_EVERY == 0]
     here = np.array(failed, int) - part.start
     embeddings[here], status[here], digests[here] = np.nan, 1, 0
-    return Rows(part.start, embeddings, status, digests, dict.fromkeys(failed, "file ends early"))
+    arrays = (embeddings, status, digests, make_properties(len(part)))
+    return Rows.from_arrays(part.start, arrays, dict.fromkeys(failed, "file ends early"))
+
+
+def make_properties(n_rows: int) -> np.ndarray:
+    properties = no_properties(n_rows)
+    properties[:] = ("uint8", "8", 8, 64, 64, "png")
+    return properties
 
 
 def make_table(n_rows: int) -> SampleTable:

@@ -71,10 +71,8 @@ def check_fields(content: Mapping[str, Any], model: type[Model]) -> Model:
     RecordError
         If a field is missing, unknown or of the wrong type; the message names the first one.
     """
-    from pydantic import (
-        TypeAdapter,
-        ValidationError,
-    )  # takes a tenth of a second to import, which light commands need not wait for
+    # Takes a tenth of a second to import, which light commands need not wait for.
+    from pydantic import TypeAdapter, ValidationError
 
     known = {field.name for field in fields(model)} if is_dataclass(model) else content.keys()
     unknown = sorted(content.keys() - known)

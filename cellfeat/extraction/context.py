@@ -16,7 +16,8 @@ from cellfeat.extraction.forward.passes import make_passes
 from cellfeat.extraction.request import ExtractionRequest
 from cellfeat.extraction.timing import Timeline
 from cellfeat.provenance import utc_now
-from cellfeat.samples.images import IntensityPolicy, ReadsSamples, intensity_advice
+from cellfeat.samples.images import ReadsSamples
+from cellfeat.samples.intensity import IntensityPolicy, intensity_advice
 from cellfeat.samples.manifest import Manifest
 
 

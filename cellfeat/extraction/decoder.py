@@ -12,8 +12,10 @@ import numpy as np
 from cellfeat.config import ExtractionSettings
 from cellfeat.errors import ImageError, MissingFileError
 from cellfeat.extraction.timing import Timeline
-from cellfeat.samples.images import IntensityPolicy, ReadsSamples, SampleReader, pixel_digest
+from cellfeat.samples.images import ReadsSamples, SampleReader, pixel_digest
+from cellfeat.samples.intensity import IntensityPolicy
 from cellfeat.samples.manifest import Manifest
+from cellfeat.samples.properties import FileProperties
 from cellfeat.samples.workers import Workers, WorkersReader
 
 
@@ -33,6 +35,8 @@ class Decoded:
         sha256 of the pixels, in hex; ``""`` if the sample failed.
     reason
         Why it failed; ``""`` if it did not.
+    properties
+        Type, bits, size and format of its files; None if the sample failed.
     """
 
     row: int
@@ -40,6 +44,7 @@ class Decoded:
     limits: np.ndarray | None = None
     digest: str = ""
     reason: str = ""
+    properties: FileProperties | None = None
 
 
 @dataclass(frozen=True)
@@ -64,8 +69,9 @@ class Decoder:
         """Read the sample in `row` of the manifest."""
         with self.timeline.step("decode"):
             try:
-                pixels = self.reader.read(row)
-                return Decoded(row, pixels, self._limits(row, pixels), pixel_digest(pixels))
+                pixels, properties = self.reader.read_sample(row)
+                limits = self._limits(row, pixels)
+                return Decoded(row, pixels, limits, pixel_digest(pixels), properties=properties)
             except (ImageError, MissingFileError) as error:
                 return Decoded(row, None, reason=str(error))
 

@@ -14,7 +14,7 @@ import numpy as np
 from cellfeat.errors import BackboneError, ImageError
 from cellfeat.extraction.decoder import Decoded, Decoder, read_ahead
 from cellfeat.extraction.missing import MissingParts
-from cellfeat.extraction.store import DIGEST_BYTES, Rows, Status
+from cellfeat.extraction.store import DIGEST_BYTES, Rows, Status, no_properties
 from cellfeat.extraction.timing import Timeline
 from cellfeat.types import Float32s
 
@@ -137,6 +137,7 @@ class _PartRows:
         self._n = len(part)
         self._status = np.full(self._n, Status.FAILED, np.uint8)
         self._digests = np.zeros((self._n, DIGEST_BYTES), np.uint8)
+        self._properties = no_properties(self._n)
         self._failures: dict[int, str] = {}
         if begun is not None:
             self._continue(begun)
@@ -145,6 +146,7 @@ class _PartRows:
         here = slice(len(begun))
         self._allocate(begun.embeddings.shape[1:])[here] = begun.embeddings
         self._status[here], self._digests[here] = begun.status, begun.pixel_digest
+        self._properties[here] = begun.properties
         self._failures.update(begun.failures)
         self.n_done = len(begun)
 
@@ -166,6 +168,8 @@ class _PartRows:
             embeddings[here] = embedding
             self._status[here] = Status.OK
             self._digests[here] = np.frombuffer(bytes.fromhex(sample.digest), np.uint8)
+            if sample.properties is not None:
+                self._properties[here] = tuple(sample.properties)
         self.n_done += len(batch.samples)
         return len(batch.samples)
 
@@ -175,7 +179,8 @@ class _PartRows:
             raise ImageError("a part without rows cannot be written")
         done = slice(self.n_done)
         failures = {row: reason for row, reason in self._failures.items() if row < self._start + self.n_done}
-        return Rows(self._start, self._embeddings[done], self._status[done], self._digests[done], failures)
+        arrays = (self._embeddings, self._status, self._digests, self._properties)
+        return Rows.from_arrays(self._start, (array[done] for array in arrays), failures)
 
 
 def _check_finite(sample: Decoded, embedding: np.ndarray) -> None:

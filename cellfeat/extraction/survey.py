@@ -12,7 +12,8 @@ from cellfeat.extraction.decoder import Decoder, read_ahead
 from cellfeat.extraction.request import ExtractionRequest
 from cellfeat.extraction.store import NEW, Summary, read_pixel_digests, read_table
 from cellfeat.extraction.timing import Timeline
-from cellfeat.samples.images import IntensityPolicy, ReadsSamples
+from cellfeat.samples.images import ReadsSamples
+from cellfeat.samples.intensity import IntensityPolicy
 from cellfeat.types import Integers
 
 READING_THREADS = 8

@@ -1,23 +1,34 @@
-"""What an audit joined, kept beside the feature file: copies and near copies stay together from then on.
+"""The duplicate groups that an audit found, kept beside the feature file: every later split keeps them together.
 
-The manifest's groups are no part of it: they may be corrected, or others asked for, and near copies stay near copies.
+The manifest's groups are not part of the record: they may be corrected, and near copies remain near copies.
 
-The record names the samples that were audited by a digest of their ids and pixels. Once samples have come, gone or
-changed it says nothing any more, and counts as absent. It is JSON: nothing in it is run.
+The record identifies the audited samples by a digest of their ids and pixels. Once samples were added, removed or
+changed, it no longer applies, and counts as missing.
 """
 
 import json
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from cellfeat.errors import SplitError
+from cellfeat.errors import RecordError, SplitError
 from cellfeat.extraction.store import Features
-from cellfeat.provenance import canonical_json, digest_json, publish
+from cellfeat.provenance import digest_json, publish
+from cellfeat.records import parse_record, seal
 from cellfeat.types import Strings
 
-FORMAT = 2
+FORMAT = 3
+_WAY_OUT = "run `cellfeat audit` again"
+
+
+@dataclass(frozen=True)
+class _Record:
+    """The file: its format, the digest of the samples, and the name of each sample's group."""
+
+    format: int
+    samples: str
+    group: list[str]
 
 
 def audited_path(features: Path) -> Path:
@@ -26,10 +37,12 @@ def audited_path(features: Path) -> Path:
 
 
 def save_audited(features: Features, group: Strings) -> Path:
-    """Keep the groups that an audit joined: copies and near copies.
+    """Keep the groups of copies and near copies that an audit found.
 
     Parameters
     ----------
+    features
+        The audited features.
     group
         Name of each sample's group, shape ``(n_samples,)``.
 
@@ -39,14 +52,14 @@ def save_audited(features: Features, group: Strings) -> Path:
         The record.
     """
     path = audited_path(features.path)
-    record = {"format": FORMAT, "samples": _samples_digest(features), "group": group.tolist()}
+    record = seal({"format": FORMAT, "samples": _samples_digest(features), "group": group.tolist()})
     with publish(path) as temporary:
-        temporary.write_text(canonical_json(record), encoding="utf-8")
+        temporary.write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
     return path
 
 
 def audited_groups(features: Features) -> Strings | None:
-    """Find the groups of copies and near copies that an audit of exactly these samples joined.
+    """Find the groups of copies and near copies that an audit of exactly these samples found.
 
     Returns
     -------
@@ -56,31 +69,20 @@ def audited_groups(features: Features) -> Strings | None:
     Raises
     ------
     SplitError
-        If there is a record that cannot be read: folds without it would tear near copies apart in silence.
+        If the record cannot be read: folds without it could separate near copies.
     """
     path = audited_path(features.path)
     try:
-        record = json.loads(path.read_bytes())
+        record = parse_record(path.read_bytes(), _Record)
     except FileNotFoundError:
         return None
-    except (OSError, ValueError, RecursionError) as error:
-        raise SplitError(
-            f"{path}: cannot be read as the record of an audit: {error}; audit again, or remove it"
-        ) from None
-    if not _is_record(record):
-        raise SplitError(f"{path}: is no record of an audit in format {FORMAT}; audit again, or remove it")
-    if record["samples"] != _samples_digest(features) or len(record["group"]) != len(features):
+    except (OSError, RecordError) as error:
+        raise SplitError(f"{path}: cannot be read as the record of an audit: {error}; {_WAY_OUT}") from None
+    if record.format != FORMAT:
+        raise SplitError(f"{path}: the record of an audit in format {record.format}, expected {FORMAT}; {_WAY_OUT}")
+    if record.samples != _samples_digest(features) or len(record.group) != len(features):
         return None
-    return np.array(record["group"], dtype=str)
-
-
-def _is_record(record: Any) -> bool:
-    return (
-        isinstance(record, dict)
-        and record.get("format") == FORMAT
-        and isinstance(record.get("group"), list)
-        and all(isinstance(name, str) for name in record["group"])
-    )
+    return np.array(record.group, dtype=str)
 
 
 def _samples_digest(features: Features) -> str:

@@ -1,6 +1,6 @@
-"""The bytes of a PNG, JPEG or TIFF become pixels as they were stored, or an error; nothing is guessed or repaired.
+"""Decode the bytes of a PNG, JPEG or TIFF into pixels as they were stored, or raise; nothing is guessed or repaired.
 
-What a file is, its first bytes say, not its name. Messages here name no file: `cellfeat.samples.images` does.
+The first bytes of a file, not its name, decide what it is. Messages here name no file: `cellfeat.samples.images` does.
 """
 
 import logging
@@ -37,7 +37,7 @@ _PNG_PALETTE = 3
 _TIFF_OF_JPEGS = (7, 33007)
 _JPEG_FRAMES = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
 
-# What damaged files make the libraries raise: imagecodecs RuntimeErrors, tifffile whatever its parsing trips over.
+# What the libraries raise on damaged files: imagecodecs RuntimeErrors, tifffile whatever its parsing runs into.
 _CODEC_FAULTS = (RuntimeError, ValueError)
 _TIFF_FAULTS = (
     *_CODEC_FAULTS, ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, OSError, TypeError,
@@ -45,7 +45,7 @@ _TIFF_FAULTS = (
 )  # fmt: skip
 
 
-# What they log of a damaged file would reach the terminal beside our own message, without the file's name.
+# Their log lines about damaged files would reach the terminal beside our own message, without the file's name.
 for _library in ("imagecodecs", "tifffile"):
     logging.getLogger(_library).addHandler(logging.NullHandler())
 
@@ -58,22 +58,35 @@ class Image:
     ----------
     pixels
         ``(C, H, W)``, of the file's own type.
+    file_format
+        ``png``, ``jpeg`` or ``tiff``.
+    bits_stated
+        Bits of a value as the file's header states them, for example 12 in a TIFF whose values take 16 in memory.
     channel_names
         The channels' names where the file gives them (OME-TIFF), else empty.
     """
 
     pixels: np.ndarray
+    file_format: str
+    bits_stated: int
     channel_names: tuple[str, ...] = ()
 
 
 def decode_image(content: bytes, max_pixels: int) -> Image:
     """Decode the bytes of a PNG, JPEG or TIFF file.
 
+    Parameters
+    ----------
+    content
+        All bytes of the file.
+    max_pixels
+        The most pixels that the image may have, channels counted.
+
     Raises
     ------
     ImageError
-        If they are none of these, damaged, larger than `max_pixels` (looked up in the header, before decoding), or
-        hold pixels whose meaning is not plain: masks, complex numbers, NaN, transparency, time or depth.
+        If the bytes are none of these, damaged, larger than `max_pixels` (looked up in the header, before decoding), or
+        hold pixels whose meaning is unclear: masks, complex numbers, NaN, transparency, time or depth.
     """
     image = _decoder(content)(content, max_pixels)
     _check_finite(image.pixels)
@@ -112,7 +125,8 @@ def _decode_png(content: bytes, max_pixels: int) -> Image:
         pixels = imagecodecs.png_decode(content)
     except _CODEC_FAULTS as error:
         raise ImageError(_truncated("PNG", str(error))) from None
-    return Image(_planes_of_interleaved(pixels))
+    # The colours of a palette have 8 bits, whatever its indices have.
+    return Image(_planes_of_interleaved(pixels), "png", 8 if colour == _PNG_PALETTE else bits)
 
 
 def _png_data_start(content: bytes) -> int:
@@ -128,11 +142,12 @@ def _decode_jpeg(content: bytes, max_pixels: int) -> Image:
         )
     if frame.bits != 8:
         raise ImageError(f"a JPEG of {frame.bits} bits per pixel; expected 8: save it as TIFF or PNG")
-    return Image(_planes_of_interleaved(_strict_jpeg(content, "GRAY" if frame.components == 1 else "RGB")))
+    pixels = _strict_jpeg(content, "GRAY" if frame.components == 1 else "RGB")
+    return Image(_planes_of_interleaved(pixels), "jpeg", frame.bits)
 
 
 def _strict_jpeg(content: bytes, colours: str, **options: Any) -> np.ndarray:
-    """Decode to ``(H, W, S)``; what libjpeg only warns of, such as grey in place of lost data, is an error."""
+    """Decode to ``(H, W, S)``; libjpeg's warnings, such as grey in place of lost data, are errors here."""
     try:
         pixels: np.ndarray = simplejpeg.decode_jpeg(content, colours, **options)
     except _CODEC_FAULTS as error:
@@ -141,7 +156,7 @@ def _strict_jpeg(content: bytes, colours: str, **options: Any) -> np.ndarray:
 
 
 def _why_no_jpeg(content: bytes, reason: str) -> str:
-    """Tell damage from what the strict decoder cannot read at all: both may end in its words on subsampling."""
+    """Tell damage from subsampling that the strict decoder does not support: its message may be the same."""
     with suppress(RuntimeError):
         if "subsampling" in reason and imagecodecs.jpeg8_decode(content).size:
             return "a JPEG whose colours are sampled in an unusual way; save it as TIFF or PNG"
@@ -149,7 +164,7 @@ def _why_no_jpeg(content: bytes, reason: str) -> str:
 
 
 class _Frame(NamedTuple):
-    """What a JPEG's frame header says."""
+    """The frame header of a JPEG."""
 
     bits: int
     height: int
@@ -169,7 +184,7 @@ def _jpeg_frame(content: bytes) -> _Frame:
 
 
 def _planes_of_interleaved(pixels: np.ndarray) -> np.ndarray:
-    """``(H, W)`` or ``(H, W, S)`` as ``(C, H, W)``, less an opaque alpha."""
+    """``(H, W)`` or ``(H, W, S)`` as ``(C, H, W)``, without an opaque alpha channel."""
     if pixels.ndim == 2:
         return pixels[np.newaxis]
     planes = np.ascontiguousarray(np.moveaxis(pixels, -1, 0))
@@ -180,7 +195,7 @@ def _planes_of_interleaved(pixels: np.ndarray) -> np.ndarray:
 def _without_alpha(planes: np.ndarray) -> np.ndarray:
     opaque = np.iinfo(planes.dtype).max if planes.dtype.kind in "ui" else 1
     if (planes[-1] != opaque).any():
-        raise ImageError("has transparent pixels, whose value is not plain; save it without an alpha channel")
+        raise ImageError("has transparent pixels, whose value is unclear; save it without an alpha channel")
     return planes[:-1]
 
 
@@ -196,23 +211,29 @@ def _decode_tiff(content: bytes, max_pixels: int) -> Image:
             page = series.keyframe
             _check_photometric(page)
             planes = _planes_of_axes(series.asarray(), series.axes)
-            has_alpha = bool(page.extrasamples) and "S" in series.axes
-            return Image(_without_alpha(planes) if has_alpha else planes, _ome_channel_names(file))
+            if page.extrasamples and "S" in series.axes:
+                planes = _without_alpha(planes)
+            return Image(planes, "tiff", _tiff_bits(page), _ome_channel_names(file))
     except ImageError:
         raise
     except _TIFF_FAULTS as error:
         raise ImageError(_truncated("TIFF", str(error))) from None
 
 
+def _tiff_bits(page: tifffile.TiffPage) -> int:
+    bits: int | tuple[int, ...] = page.bitspersample
+    return int(max(bits)) if isinstance(bits, tuple) else int(bits)
+
+
 def _only_series(file: tifffile.TiffFile) -> tifffile.TiffPageSeries:
     if len(file.series) != 1:
         shapes = ", ".join(f"{series.axes} {series.shape}" for series in file.series)
-        raise ImageError(f"holds {len(file.series)} images ({shapes}); expected one: save the one that is meant alone")
+        raise ImageError(f"holds {len(file.series)} images ({shapes}); expected one: save that one alone")
     return file.series[0]
 
 
 def _check_pages(content: bytes, kind: tifffile.TiffFormat) -> None:
-    """Follow the pages to their end: tifffile passes over lost ones, and follows a circle without end."""
+    """Follow the pages to their end: tifffile skips lost ones, and never leaves a circle."""
     seen: set[int] = set()
     link = 4 if kind.offsetsize == 4 else 8
     while offset := _unpacked(kind.offsetformat, content, link):
@@ -231,7 +252,7 @@ def _unpacked(number: str, content: bytes, position: int) -> int:
 
 
 def _check_tiff_is_whole(series: tifffile.TiffPageSeries, content: bytes, max_pixels: int) -> None:
-    """Refuse what tifffile would read with zeros or grey in the gaps."""
+    """Refuse files whose gaps tifffile would fill with zeros or grey."""
     pages = [page for page in series.pages if page is not None]
     if series.is_multifile or len(pages) < len(series.pages):
         raise ImageError("is one part of an image in several files; save all channels in one file, or one in each")
@@ -245,11 +266,11 @@ def _check_tiff_is_whole(series: tifffile.TiffPageSeries, content: bytes, max_pi
 
 
 def _check_tiff_jpeg(stream: bytes, tables: bytes | None, max_pixels: int) -> None:
-    """Refuse a strip or tile that is a damaged JPEG; what is common to all of them may stand apart, in `tables`."""
+    """Refuse a strip or tile that is a damaged JPEG; tables that all of them share may be stored apart, in `tables`."""
     frame = _jpeg_frame(stream)
     _check_size((frame.components, frame.height, frame.width), max_pixels)
     if frame.bits == 8:
-        # The smallest picture that libjpeg gives: all data are read for it, and none of its pixels are used.
+        # The smallest picture that libjpeg makes: it reads all data for it, and we use none of its pixels.
         whole = tables[:-2] + stream[2:] if tables else stream
         _strict_jpeg(whole, "GRAY", min_height=1, min_width=1, min_factor=8)
 

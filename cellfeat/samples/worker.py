@@ -1,7 +1,7 @@
-"""A process that reads samples for this one: both ends of the talk with it.
+"""A process that reads samples for this one: both ends of the conversation.
 
-A request is a line of JSON; the reply is a line of JSON, and the pixels as they lie in memory. The process is started
-as ``python -c``: never forked, for this one holds threads and torch, and not by multiprocessing, which would run the
+A request is a line of JSON; the reply is a line of JSON, then the raw bytes of the pixels. The process is started as
+``python -c``: not forked, because this process holds threads and torch, and not by multiprocessing, which would run the
 caller's own script in it again.
 """
 
@@ -22,16 +22,17 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 
 from cellfeat.errors import CellfeatError, ImageError, MissingFileError, WorkerError
-from cellfeat.samples.images import SampleReader
+from cellfeat.samples.images import SampleImage, SampleReader
+from cellfeat.samples.properties import FileProperties
 
 SECONDS_TO_START = 120.0
 SECONDS_TO_END = 2.0
 TICK = 1.0
-"""Seconds. Silence is counted in these, so that the time in which the whole job was suspended is not."""
+"""Seconds. Silence is counted in ticks, so that time in which the whole job was suspended does not count."""
 REPLY_BYTES = 2**16
-"""Of a reply that is sent in one piece."""
+"""Size of a reply that is sent in one piece."""
 NOTE_BYTES = 4096
-"""Of a process's notes, before what it writes to stderr: the number of the file in hand."""
+"""Size of a process's notes (the number of the file it is reading), which precede what it writes to stderr."""
 READY = b"ready\n"
 _ERRORS: dict[str, type[CellfeatError]] = {"ImageError": ImageError, "MissingFileError": MissingFileError}
 _FROM_OUTSIDE = frozenset(
@@ -44,16 +45,16 @@ class KilledError(ImageError):
 
 
 class Reply(NamedTuple):
-    """A sample's pixels, or why there are none."""
+    """A sample, or the error that reading it raised."""
 
-    pixels: np.ndarray
+    sample: SampleImage | None
     error: CellfeatError | None = None
 
 
 class Worker:
     """One process that reads, and the thread that listens to it.
 
-    A process that hangs in the kernel outlives its own killing: then its thread waits for it, and nobody for that.
+    A process that hangs in the kernel survives being killed: its thread goes on waiting, and nothing waits for that.
     """
 
     def __init__(self) -> None:
@@ -66,7 +67,7 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=self._notes,
             env=_environment(),
-            # A terminal sends Ctrl-C to the whole group of processes in its foreground: it is for this one to end them.
+            # A terminal sends Ctrl-C to the whole group of processes in its foreground; this process ends the others.
             process_group=None if os.name == "nt" else 0,
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
@@ -75,30 +76,32 @@ class Worker:
         threading.Thread(target=self._listen, name="listen", daemon=True).start()
 
     @property
-    def process_id(self) -> int:
-        """The operating system's number of it."""
-        return self._process.pid
-
-    @property
     def has_ended(self) -> bool:
-        """Whether it runs no more."""
+        """Whether the process has ended."""
         return self._process.poll() is not None
 
     def read(self, sample: SampleReader, seconds: float) -> Reply:
-        """Have the only sample of a reader read.
+        """Let the process read the only sample of a reader.
+
+        Parameters
+        ----------
+        sample
+            A reader of one sample.
+        seconds
+            How long the process may take.
 
         Raises
         ------
         KilledError
             If the process was killed from outside.
         ImageError
-            If it died by itself, or did not answer in time.
+            If the process died by itself, or did not answer in time.
         WorkerError
-            If it did not even start.
+            If the process could not be started.
         """
         self._wait_until_ready()
         pipe = cast(BufferedWriter, self._process.stdin)
-        with suppress(OSError):  # that it is dead is told below
+        with suppress(OSError):  # a dead process is reported below
             pipe.write(_request(sample))
             pipe.flush()
         try:
@@ -113,9 +116,9 @@ class Worker:
         return reply
 
     def kill(self) -> None:
-        """End it, whatever it is at."""
+        """Kill the process, whatever it is doing."""
         self._process.kill()
-        with suppress(subprocess.TimeoutExpired):  # it hangs in the kernel, and goes when that lets it
+        with suppress(subprocess.TimeoutExpired):  # it hangs in the kernel, and ends when that returns
             self._process.wait(SECONDS_TO_END)
 
     def _wait_until_ready(self) -> None:
@@ -130,7 +133,7 @@ class Worker:
         )
 
     def _listen(self) -> None:
-        """Hand on its replies, and None when there are no more."""
+        """Pass its replies on, and None after the last."""
         with cast(BufferedReader, self._process.stdout) as pipe:
             if pipe.readline() == READY:
                 self._is_ready.set()
@@ -140,13 +143,13 @@ class Worker:
 
     def _death(self, sample: SampleReader) -> ImageError:
         message = (
-            f"{self._file_in_hand(sample)}: the process that read it {self._end()}; mend the file, or leave it out"
+            f"{self._file_in_hand(sample)}: the process that read it {self._end()}; repair the file, or leave it out"
         )
         is_from_outside = -(self._process.returncode or 0) in _FROM_OUTSIDE
         return KilledError(message) if is_from_outside else ImageError(message)
 
     def _end(self) -> str:
-        """How it ended, in words."""
+        """How the process ended, in words."""
         try:
             code = self._process.wait(SECONDS_TO_END)
         except subprocess.TimeoutExpired:
@@ -169,15 +172,17 @@ def _request(sample: SampleReader) -> bytes:
 
 
 def _received(pipe: BufferedReader) -> Reply | None:
-    """The next reply; None where the process ended before it, or in the middle of it."""
+    """The next reply; None where the process ended before it, or within it."""
     line = pipe.readline()
     if not line.endswith(b"\n"):
         return None
     told = json.loads(line)
     if "error" in told:
-        return Reply(np.empty(0), _ERRORS[told["error"]](told["reason"]))
+        return Reply(None, _ERRORS[told["error"]](told["reason"]))
     pixels = np.empty(told["shape"], told["dtype"])
-    return Reply(pixels) if pipe.readinto(pixels.data.cast("B")) == pixels.nbytes else None
+    if pipe.readinto(pixels.data.cast("B")) != pixels.nbytes:
+        return None
+    return Reply(SampleImage(pixels, FileProperties(**told["properties"])))
 
 
 def _next(replies: "SimpleQueue[Reply | None]", seconds: float) -> Reply | None:
@@ -189,17 +194,17 @@ def _next(replies: "SimpleQueue[Reply | None]", seconds: float) -> Reply | None:
 
 
 def _environment() -> dict[str, str]:
-    """The same modules as here, in the same order, and one thread: there are as many processes as are wanted."""
+    """The same modules as here, in the same order, and one thread: parallelism comes from the number of processes."""
     one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     return {**os.environ, **one_thread, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONSAFEPATH": "1"}
 
 
 def serve() -> None:
-    """Read samples for another process, until it asks no more or is no more."""
-    for name in ("SIGINT", "SIGTERM"):  # schedulers send it to all; it is for the process that asks to end this one
+    """Read samples for another process, until that closes the pipe or ends."""
+    for name in ("SIGINT", "SIGTERM"):  # schedulers signal every process; the one that asks ends this one
         signal.signal(getattr(signal, name), signal.SIG_IGN)
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=REPLY_BYTES)
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a codec prints is no reply
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a codec prints must not mix with replies
     notes = mmap.mmap(sys.stderr.fileno(), NOTE_BYTES)
     replies.write(READY)
     replies.flush()
@@ -211,7 +216,7 @@ def serve() -> None:
 
 
 def _answer(request: dict[str, Any], notes: mmap.mmap) -> tuple[dict[str, Any], np.ndarray]:
-    """What is told of a sample, and its pixels; the file in hand is noted, for it may be the last."""
+    """Read a sample; the number of the file being read is noted, because reading it may end this process."""
     files, channels = request["files"], tuple(request["channels"])
     reader = SampleReader(**{**request, "root": Path(request["root"]), "files": files, "channels": channels})
     numbers = iter(range(len(files[0])))
@@ -220,9 +225,10 @@ def _answer(request: dict[str, Any], notes: mmap.mmap) -> tuple[dict[str, Any], 
         notes[0] = min(next(numbers), 255)
 
     try:
-        pixels = np.ascontiguousarray(reader.read(0, on_file=note))
+        sample = reader.read_sample(0, on_file=note)
     except (ImageError, MissingFileError) as error:
         return {"error": type(error).__name__, "reason": str(error)}, np.empty(0)
     finally:
-        notes[0] = 0  # else the next sample would begin with the number of this one's last file in hand
-    return {"dtype": pixels.dtype.str, "shape": pixels.shape}, pixels
+        notes[0] = 0  # else the next sample would begin with the number of this one's last file
+    pixels = np.ascontiguousarray(sample.pixels)
+    return {"dtype": pixels.dtype.str, "shape": pixels.shape, "properties": sample.properties._asdict()}, pixels

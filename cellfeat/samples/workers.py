@@ -1,8 +1,8 @@
-"""Samples are read in processes of their own: a file that crashes its codec, or never comes, costs itself alone.
+"""Read samples in other processes, so that a file that crashes its codec or never arrives costs only its own sample.
 
-Threads ask and processes read: a thread that wants a sample takes a process that is idle, or starts one. A process that
-dies or keeps silent is replaced, and the sample that it held is named. A process that was killed from outside, as the
-kernel does where memory runs out, is not the sample's fault: the sample is read once more, with nothing beside it.
+Threads ask and processes read: a thread that wants a sample takes an idle process, or starts one. A process that dies
+or does not answer is replaced, and the error names its sample. Where a process was killed from outside, as the kernel
+does when memory runs out, the sample is read once more with no other read running.
 """
 
 import threading
@@ -13,16 +13,16 @@ from dataclasses import dataclass
 import numpy as np
 
 from cellfeat.errors import ImageError, WorkerError
-from cellfeat.samples.images import SampleReader
+from cellfeat.samples.images import SampleImage, SampleReader
 from cellfeat.samples.worker import KilledError, Worker
 
 SECONDS_TO_READ = 60.0
 
 
 class Workers:
-    """Processes that read samples, started as they are wanted; many threads may ask at a time.
+    """Processes that read samples, started when needed; many threads may use it at a time.
 
-    Use it as a context manager: when the block ends, by whatever exception, the processes are killed.
+    Use it as a context manager: when the block ends, by any exception too, the processes are killed.
 
     Parameters
     ----------
@@ -44,19 +44,13 @@ class Workers:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    @property
-    def process_ids(self) -> list[int]:
-        """Of the processes that run."""
-        with self._lock:
-            return sorted(worker.process_id for worker in self._all)
-
     def start(self, n: int) -> None:
-        """See to it that `n` processes run or are starting: they need a moment, which other work can fill."""
+        """Start processes until there are `n`; they get ready in the background."""
         while len(self._all) < n:
             self._give_back(self._started())
 
     def close(self) -> None:
-        """Kill the processes, whatever they are at."""
+        """Kill the processes, whatever they are doing."""
         with self._lock:
             self._is_closed = True
             workers = list(self._all)
@@ -64,12 +58,29 @@ class Workers:
             worker.kill()
 
     def read(self, reader: SampleReader, row: int) -> np.ndarray:
-        """Read one sample, as `SampleReader.read` does.
+        """Read the pixels of one sample, shape ``(C, H, W)``; see `read_sample`.
+
+        Parameters
+        ----------
+        reader, row
+            As for `read_sample`.
+        """
+        return self.read_sample(reader, row).pixels
+
+    def read_sample(self, reader: SampleReader, row: int) -> SampleImage:
+        """Read one sample, as `SampleReader.read_sample` does.
+
+        Parameters
+        ----------
+        reader
+            How the files are read.
+        row
+            Row of the manifest.
 
         Raises
         ------
         MissingFileError, ImageError
-            As there; also if a file kills the process that reads it, or is not read in time.
+            As for `SampleReader.read_sample`; also if a file kills the process that reads it, or takes too long.
         WorkerError
             If no process can be started.
         """
@@ -78,11 +89,11 @@ class Workers:
             with self._turns.shared():
                 return self._read(sample)
         except KilledError:
-            # Memory may have run out for all that was read beside it.
+            # Memory may have run out because of other samples that were read at the same time.
             with self._turns.alone():
                 return self._read(sample)
 
-    def _read(self, sample: SampleReader) -> np.ndarray:
+    def _read(self, sample: SampleReader) -> SampleImage:
         worker = self._taken()
         try:
             reply = worker.read(sample, self._seconds)
@@ -90,16 +101,16 @@ class Workers:
             self._drop(worker)
             raise
         self._give_back(worker)
-        if reply.error is not None:
-            raise reply.error
-        return reply.pixels
+        if reply.sample is None:
+            raise reply.error or ImageError(f"{sample.where(0)}: could not be read")
+        return reply.sample
 
     def _taken(self) -> Worker:
         with self._lock:
             worker = self._idle.pop() if self._idle else None
         if worker is None:
             return self._started()
-        if worker.has_ended:  # killed while it was idle, by whomever
+        if worker.has_ended:  # killed while it was idle
             self._drop(worker)
             return self._taken()
         return worker
@@ -107,7 +118,7 @@ class Workers:
     def _started(self) -> Worker:
         with self._lock:
             if self._is_closed:
-                raise WorkerError("the processes that read images were ended; nothing can be read any more")
+                raise WorkerError("the processes that read images were ended; no more samples can be read")
             worker = Worker()
             self._all.add(worker)
             return worker
@@ -124,22 +135,26 @@ class Workers:
 
 @dataclass(frozen=True)
 class WorkersReader:
-    """Reads samples in processes of their own; otherwise as the `SampleReader` that it is given.
+    """Reads samples in other processes, and otherwise as its `SampleReader` does.
 
     Attributes
     ----------
     reader
         How the samples' files are read.
     workers
-        Where.
+        The processes that read them.
     """
 
     reader: SampleReader
     workers: Workers
 
     def read(self, row: int) -> np.ndarray:
-        """Read one sample; see `Workers.read`."""
-        return self.workers.read(self.reader, row)
+        """Read the pixels of one sample, shape ``(C, H, W)``; see `Workers.read_sample`."""
+        return self.read_sample(row).pixels
+
+    def read_sample(self, row: int) -> SampleImage:
+        """Read one sample; see `Workers.read_sample`."""
+        return self.workers.read_sample(self.reader, row)
 
     def where(self, row: int) -> str:
         """The files of a sample, for messages."""

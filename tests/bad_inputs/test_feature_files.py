@@ -12,9 +12,19 @@ import h5py
 import numpy as np
 import pytest
 
-from cellfeat.extraction.store import PartStore, Rows, RunHeader, SampleTable, held_output
-from cellfeat.extraction.store.format import table_checksum
-from cellfeat.provenance import canonical_json, digest_json
+from cellfeat.errors import FeatureFileError
+from cellfeat.extraction.store import (
+    PartStore,
+    Rows,
+    RunHeader,
+    SampleTable,
+    held_output,
+    load_features,
+    no_properties,
+    read_summary,
+)
+from cellfeat.extraction.store.format import table_checksum, write_json, write_text_attribute
+from cellfeat.provenance import digest_json
 
 N_SAMPLES, DIM = 20, 4
 RECIPE = {"backbone": {"name": "convnext_base"}, "passes": ["planes"], "views": 1, "precision": "fp32"}
@@ -33,7 +43,8 @@ def write_features(path: Path, *, header: RunHeader = HEADER, labels: list[str] 
             embeddings = np.full(shape, np.nan, np.float32) if failed else rng.normal(size=shape).astype(np.float32)
             digests = rng.integers(0, 256, (len(part), 32), np.uint8)
             status = np.full(len(part), failed, np.uint8)
-            parts.write(Rows(part.start, embeddings, status, digests, dict.fromkeys(part, "gone") if failed else {}))
+            arrays = (embeddings, status, digests, no_properties(len(part)))
+            parts.write(Rows.from_arrays(part.start, arrays, dict.fromkeys(part, "gone") if failed else {}))
         parts.consolidate(SampleTable([f"s{i}" for i in range(n)], labels, [""] * n), {"settings": {}})
     return path
 
@@ -89,14 +100,28 @@ def vast(name: str) -> Change:
 def without_rows(path: Path) -> None:
     """No sample at all, and every checksum in order."""
     with h5py.File(path, "r+") as file:
-        empty = {name: file[name][:0] for name in ("embeddings", "status", "pixel_digest", "failures", "checksums")}
-        for name, values in empty.items():
+        arrays = ("embeddings", "status", "pixel_digest", "properties", "checksums")
+        for name in (*arrays, "sample_id", "manifest/label", "manifest/group"):
+            values = file[name][:0]
             del file[name]
             file.create_dataset(name, data=values, dtype=values.dtype)
-        for name in ("sample_id", "manifest/label", "manifest/group"):
-            del file[name]
-            file.create_dataset(name, (0,), h5py.string_dtype())
-        file.attrs["checksum"] = table_checksum(file)
+        write_text_attribute(file, "checksum", table_checksum(file))
+
+
+def as_pair(name: str, content: bytes, offsets: np.ndarray) -> Change:
+    """A column of text as bytes with offsets."""
+
+    def change(file: h5py.File) -> None:
+        del file[name]
+        pair = file.create_group(name)
+        pair["bytes"], pair["offsets"] = np.frombuffer(content, np.uint8), offsets.astype("<i8")
+        write_text_attribute(file, "checksum", table_checksum(file))
+
+    return in_hdf5(change)
+
+
+def json_text(name: str, content: bytes) -> Change:
+    return as_dataset(name, data=np.frombuffer(content, np.uint8))
 
 
 def without(name: str) -> Change:
@@ -115,7 +140,9 @@ def resealed_recipe(recipe: object) -> Change:
     """Another recipe under its own, right fingerprint."""
 
     def change(file: h5py.File) -> None:
-        file.attrs["recipe"], file.attrs["fingerprint"] = canonical_json(recipe), digest_json(recipe)
+        del file["recipe"]
+        write_json(file, "recipe", recipe)
+        write_text_attribute(file, "fingerprint", digest_json(recipe))
 
     return in_hdf5(change)
 
@@ -143,57 +170,82 @@ REFUSED = {
     "an npz of objects": Refused(npz_of_objects, DAMAGED),
     "half of it": Refused(lambda path: path.write_bytes(path.read_bytes()[:5000]), DAMAGED),
     "magic alone": Refused(lambda path: path.write_bytes(b"\x89HDF\r\n\x1a\n"), DAMAGED),
-    "a pipe": Refused(lambda path: (path.unlink(), os.mkfifo(path)), "is no file"),
+    "a pipe": Refused(lambda path: (path.unlink(), os.mkfifo(path)), "not a regular file"),
     "a link to itself": Refused(lambda path: (path.unlink(), path.symlink_to(path.name)), "does not exist|link"),
     "another tool's": Refused(
         lambda path: (path.unlink(), h5py.File(path, "w").create_dataset("features", data=np.zeros((3, 4)))),
         "not a feature file of cellfeat",
     ),
-    "a newer format": Refused(attribute("format", 99), "format 99, expected 1; it was written by another version"),
+    "a newer format": Refused(attribute("format", 99), "format 99, expected 2; it was written by a newer version"),
     "a format of text": Refused(attribute("format", "1"), "not a feature file of cellfeat"),
     "no format": Refused(without_attribute("format"), "not a feature file of cellfeat"),
-    "no recipe": Refused(without_attribute("recipe"), DAMAGED),
-    "no checksum": Refused(without_attribute("checksum"), DAMAGED),
-    "a recipe of text": Refused(attribute("recipe", "{"), DAMAGED),
-    "a recipe of numbers": Refused(attribute("recipe", np.arange(3)), DAMAGED),
+    "format 1": Refused(attribute("format", 1), "format 1.*cellfeat 0.1.*another --output"),
+    "no recipe": Refused(without("recipe"), "'recipe' is missing"),
+    "no checksum": Refused(without_attribute("checksum"), "'checksum' is missing"),
+    "a checksum of variable length": Refused(attribute("checksum", "sha256:"), "'checksum' is not"),
+    "a checksum of numbers": Refused(attribute("checksum", np.arange(3)), "'checksum' is not"),
+    "a recipe of text": Refused(json_text("recipe", b"{"), DAMAGED),
+    "a recipe of doubles": Refused(as_dataset("recipe", data=np.zeros(3)), "'recipe' has type float64"),
     "a recipe that is a list": Refused(resealed_recipe([1]), "recipe|damaged"),
     "a recipe without passes": Refused(resealed_recipe({"views": 1}), "recipe|damaged|checksum"),
-    "a changed recipe": Refused(attribute("recipe", "{}"), "fingerprint is not the digest of its recipe"),
-    "a deep recipe": Refused(attribute("recipe", "[" * 50_000), DAMAGED),
-    "no provenance": Refused(without_attribute("provenance"), DAMAGED),
-    "other provenance": Refused(attribute("provenance", "{}"), "checksum of its ids, labels or provenance"),
+    "a changed recipe": Refused(json_text("recipe", b"{}"), "fingerprint is not the digest of its recipe"),
+    "a deep recipe": Refused(json_text("recipe", b"[" * 50_000), DAMAGED),
+    "no provenance": Refused(without("provenance"), "'provenance' is missing"),
+    "other provenance": Refused(json_text("provenance", b"{}"), "checksum of its ids, labels or provenance"),
     "no embeddings": Refused(without("embeddings"), "'embeddings' is missing"),
     "no labels": Refused(without("manifest/label"), "'manifest/label' is missing"),
     "no table": Refused(without("manifest"), "manifest|damaged"),
     "no columns": Refused(without("manifest/columns"), "manifest/columns|damaged"),
     "no checksums": Refused(without("checksums"), "'checksums' is missing"),
-    "doubles": Refused(as_dataset("embeddings", data=np.zeros((20, 1, 4))), "embeddings are float64"),
+    "doubles": Refused(as_dataset("embeddings", data=np.zeros((20, 1, 4))), "'embeddings' has type float64"),
     "no rows": Refused(without_rows, "holds no samples"),
-    "flat embeddings": Refused(as_dataset("embeddings", data=np.zeros((20, 4), "f4")), r"of shape \(20, 4\)"),
-    "too few rows": Refused(as_dataset("embeddings", data=np.zeros((3, 1, 4), "f4")), r"of shape \(3, 1, 4\)"),
+    "flat embeddings": Refused(as_dataset("embeddings", data=np.zeros((20, 4), "f4")), r"'embeddings' has shape"),
+    "too few rows": Refused(as_dataset("embeddings", data=np.zeros((3, 1, 4), "f4")), r"'status' has shape"),
     "other numbers": Refused(as_dataset("embeddings", data=np.zeros((20, 1, 4), "f4")), "do not match their checksum"),
     "wide status": Refused(as_dataset("status", data=np.zeros((20, 2), "u1")), "'status' has shape"),
-    "status of text": Refused(as_dataset("status", data=["ok"] * 20), "status|damaged|checksum"),
-    "labels of numbers": Refused(as_dataset("manifest/label", data=np.zeros(20)), "label|damaged|checksum"),
-    "checksums of numbers": Refused(as_dataset("checksums", data=np.zeros(3)), "checksums|damaged"),
-    "failures of row infinity": Refused(
-        as_dataset("failures", data=np.array([(np.inf, "gone")], [("row", "f8"), ("reason", h5py.string_dtype())])),
-        DAMAGED,
+    "status of text": Refused(as_dataset("status", data=["ok"] * 20), "'status' has type"),
+    "labels of numbers": Refused(as_dataset("manifest/label", data=np.zeros(20)), "'manifest/label' has type"),
+    "checksums of numbers": Refused(as_dataset("checksums", data=np.zeros(3)), "'checksums' has type"),
+    "other properties": Refused(
+        in_hdf5(lambda file: file["properties"].__setitem__(0, (b"uint16", b"16", 9, 1, 1, b"png"))),
+        "rows 0 to 7 do not match their checksum",
     ),
-    "failures of pairs": Refused(as_dataset("failures", data=np.zeros(1, [("row", "i8", (2,))])), "which no table has"),
-    "ids in chunks": Refused(
-        as_dataset("sample_id", data=["s"] * 20, dtype=h5py.string_dtype(), chunks=(5,)), "cut into chunks"
+    "properties of pairs": Refused(
+        as_dataset("properties", data=np.zeros(20, [("a", "i8", (2,))])), "'properties' has type"
     ),
-    "one label": Refused(as_dataset("manifest/label", data=["HeLa"]), "'manifest/label' has shape"),
+    "failures of pairs": Refused(
+        as_dataset("failures", data=np.zeros(1, [("row", "i8", (2,))])), "group 'failures' is missing"
+    ),
+    "failures of row infinity": Refused(as_dataset("failures/row", data=np.array([np.inf])), "'failures/row' has type"),
+    "a reason without a row": Refused(
+        as_dataset("failures/reason", data=np.array([b"gone"])), "'failures/reason' has shape"
+    ),
+    "more in the table": Refused(
+        in_hdf5(lambda file: file["manifest"].create_dataset("more", data=1)), "group 'manifest' holds"
+    ),
+    "a circle of groups": Refused(
+        in_hdf5(lambda file: file["manifest"].__setitem__("more", file["/"])), "group 'manifest' holds"
+    ),
+    "a column without a name": Refused(
+        in_hdf5(lambda file: file["manifest/columns"].create_dataset("000", data=np.array([b"x"] * 20))),
+        "'manifest/column_names' has shape",
+    ),
+    "offsets without bytes": Refused(as_pair("manifest/label", b"", np.arange(21)), "offsets of '/manifest/label'"),
+    "offsets that go back": Refused(
+        as_pair("manifest/label", b"ab", np.array([0, 2, 1, *[2] * 18])), "offsets of '/manifest/label'"
+    ),
+    "too few offsets": Refused(as_pair("manifest/label", b"ab", np.array([0, 2])), "offsets' has shape"),
+    "ids that are no UTF-8": Refused(as_dataset("sample_id", data=np.array([b"\xff"] * 20)), DAMAGED + "|checksum"),
+    "one label": Refused(as_dataset("manifest/label", data=np.array([b"HeLa"])), "'manifest/label' has shape"),
     "a scalar for ids": Refused(as_dataset("sample_id", data="s0"), "sample_id|damaged"),
     "a shape of terabytes": Refused(
         as_dataset("embeddings", shape=(20, 1, 10**12), dtype="f4", chunks=(1, 1, 1024)), "'embeddings' holds less"
     ),
     "ids of terabytes": Refused(
-        as_dataset("sample_id", shape=(10**12,), dtype=h5py.string_dtype(), chunks=(1024,)), "'sample_id' holds less"
+        as_dataset("sample_id", shape=(20,), dtype=h5py.string_dtype("utf-8", 2**31 - 1)), "'sample_id' holds less"
     ),
     "checksums of terabytes": Refused(vast("checksums"), "'checksums' holds less than its shape"),
-    "failures of terabytes": Refused(vast("failures"), "'failures' holds less than its shape"),
+    "failures of terabytes": Refused(vast("failures/row"), "'failures/row' holds less than its shape"),
     "packed numbers": Refused(
         as_dataset("embeddings", data=np.zeros((20, 1, 4), "f4"), chunks=True, compression="gzip"), "filter: refused"
     ),
@@ -201,7 +253,8 @@ REFUSED = {
     "a soft link": Refused(as_link("embeddings", h5py.SoftLink("/status")), "a link to elsewhere"),
     "an external table": Refused(as_link("manifest", h5py.ExternalLink("other.h5", "/manifest")), "link"),
     "an external column": Refused(
-        in_hdf5(lambda file: file.__setitem__("manifest/columns/000", h5py.ExternalLink("/etc/passwd", "/x"))), "link"
+        in_hdf5(lambda file: file.__setitem__("manifest/columns/000", h5py.ExternalLink("/etc/passwd", "/x"))),
+        "link|column_names",
     ),
     "external columns": Refused(as_link("manifest/columns", h5py.ExternalLink("other.h5", "/c")), "link"),
     "external storage": Refused(
@@ -239,6 +292,40 @@ def test_inspect_refuses_it_too(name, inside, cli):
     cli("inspect", path).is_refusal(message)
 
 
+def places(path: Path) -> list[str]:
+    """Every dataset of a file, and every attribute with an @ before its name."""
+    found: list[str] = []
+    with h5py.File(path) as file:
+        file.visititems(lambda name, item: found.append(name) if isinstance(item, h5py.Dataset) else None)
+        return [*found, *(f"@{name}" for name in file.attrs)]
+
+
+def test_no_text_of_variable_length_is_written_and_none_is_read(inside):
+    """Such texts lie in heaps that HDF5 reads without checks: it would never return from a heap of zeros."""
+    path = write_features(inside / "cells.h5", failed=True)
+    whole = path.read_bytes()
+    assert len(places(path)) > 14
+    for place in places(path):
+        path.write_bytes(whole)
+        with h5py.File(path, "r+") as file:
+            if place.startswith("@"):
+                assert not file.attrs.get_id(place[1:]).get_type().detect_class(h5py.h5t.VLEN)
+                file.attrs[place[1:]] = "text"
+            else:
+                assert not file[place].id.get_type().detect_class(h5py.h5t.VLEN)
+                shape = file[place].shape
+                del file[place]
+                file.create_dataset(place, data=np.full(shape, "a text", object), dtype=h5py.string_dtype())
+        content = bytearray(path.read_bytes())
+        start = content.find(b"GCOL") + 16
+        if start > 15:  # a dataset without values has no heap
+            content[start : start + 4000] = bytes(len(content[start : start + 4000]))
+            path.write_bytes(content)
+        for read in (read_summary, load_features):
+            with pytest.raises(FeatureFileError, match=r"has type|is not a short|no integer attribute"):
+                read(path)
+
+
 UNFIT = {
     "one class": ({"labels": ["HeLa"] * N_SAMPLES}, "class"),
     "no labels": ({"labels": [""] * N_SAMPLES}, "label"),
@@ -265,7 +352,9 @@ def test_a_row_of_nan_that_no_failure_explains_is_refused(inside, cli):
         for part in HEADER.part_rows():
             embeddings = np.ones((len(part), 1, DIM), np.float32)
             embeddings[0, 0, 0] = np.nan
-            parts.write(Rows(part.start, embeddings, np.zeros(len(part), "u1"), np.ones((len(part), 32), "u1"), {}))
+            digests = np.ones((len(part), 32), "u1")
+            arrays = (embeddings, np.zeros(len(part), "u1"), digests, no_properties(len(part)))
+            parts.write(Rows.from_arrays(part.start, arrays, {}))
         parts.consolidate(SampleTable([f"s{i}" for i in range(N_SAMPLES)], LABELS, [""] * N_SAMPLES), {"settings": {}})
     for arguments in (("verify", path), ("compare", "--features", path, "--heads", "dummy")):
         cli(*arguments).is_refusal(r"cells.h5: 1 samples have embeddings that are not finite, the first in row 0")

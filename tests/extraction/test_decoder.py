@@ -9,7 +9,8 @@ import tifffile
 from cellfeat.config import ExtractionSettings
 from cellfeat.extraction.decoder import Decoded, Decoder, read_ahead, reading_processes
 from cellfeat.extraction.timing import Timeline
-from cellfeat.samples.images import IntensityPolicy, SampleReader
+from cellfeat.samples.images import SampleReader
+from cellfeat.samples.intensity import IntensityPolicy
 
 
 def test_pixels_outside_the_intensity_policy_are_reported_with_their_files(tmp_path: Path) -> None:

@@ -125,7 +125,7 @@ def stop_then_send(workers: list[Workers], name: str | None) -> Callable[[], Non
             os.kill(process_id, signal.SIGCONT)
 
     def disturb() -> None:
-        for process_id in workers[-1].process_ids:
+        for process_id in [worker._process.pid for worker in workers[-1]._all]:
             os.kill(process_id, signal.SIGSTOP)
             threading.Timer(0.5, send, [process_id]).start()
 

@@ -1,30 +1,30 @@
-"""Two hosts that share a folder whose locks end at each host: the second finds the first by its signs of life."""
+"""Two hosts that share a folder without common locks: the second recognises the first by its signs of life."""
 
 import json
 import os
 import socket
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
+from itertools import count
 from pathlib import Path
 
 import pytest
 
 from cellfeat.errors import BusyError
-from cellfeat.extraction.store import held_output
-from cellfeat.extraction.store import lease as holder_module
-from cellfeat.extraction.store.lease import describe_holder, told_holder
+from cellfeat.extraction.store import held_output, lease
+from cellfeat.extraction.store.lease import describe_holder, recorded_holder
 
 FAR = {"host": "node17", "pid": 4711, "since": "2026-01-01T00:00:00+00:00", "name": "far", "sign": 3}
 
 
 @pytest.fixture(autouse=True)
 def fast(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(holder_module, "SECONDS_BETWEEN_SIGNS", 0.2)
-    monkeypatch.setattr(holder_module, "SECONDS_OF_SILENCE", 4.0)
-    monkeypatch.setattr(holder_module, "SECONDS_TO_SETTLE", 0.5)
+    monkeypatch.setattr(lease, "SECONDS_BETWEEN_SIGNS", 0.1)
+    monkeypatch.setattr(lease, "SECONDS_OF_SILENCE", 2.0)
+    monkeypatch.setattr(lease, "SECONDS_TO_SETTLE", 0.5)
 
 
 @pytest.fixture
@@ -38,12 +38,14 @@ def leave(output: Path, holder: dict[str, object]) -> Path:
     return path
 
 
-def test_a_run_of_another_host_that_shows_signs_of_life_is_named_and_left_alone(output: Path) -> None:
-    path = leave(output, FAR)
+@contextmanager
+def living(path: Path, delay: float = 0.0) -> Iterator[None]:
+    """Refresh the file as a run on another host does, from `delay` seconds on."""
     end = threading.Event()
 
     def live() -> None:
         sign = 3
+        end.wait(delay)
         while not end.wait(0.1):
             sign += 1
             temporary = path.with_suffix(".far")
@@ -52,53 +54,74 @@ def test_a_run_of_another_host_that_shows_signs_of_life_is_named_and_left_alone(
 
     far = threading.Thread(target=live)
     far.start()
-    lines: list[str] = []
     try:
-        with (
-            pytest.raises(BusyError, match="host node17, pid 4711, since 2026"),
-            held_output(output, lines.append),
-        ):
-            pass
+        yield
     finally:
         end.set()
         far.join()
+
+
+def test_live_run_of_another_host_is_named_and_left_alone(output: Path) -> None:
+    path = leave(output, FAR)
+    lines: list[str] = []
+    with (
+        living(path),
+        pytest.raises(BusyError, match="host node17, pid 4711, since 2026"),
+        held_output(output, lines.append),
+    ):
+        pass
     assert json.loads(path.read_text())["name"] == "far"
     assert any("node17" in line and "watching" in line for line in lines)
     assert not output.with_name(f".{output.name}.lock").exists()
 
 
-def test_a_dead_run_of_another_host_is_taken_over(output: Path) -> None:
+def test_stalled_disk_does_not_make_a_live_run_seem_dead(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path, stall, looks = leave(output, FAR), 2.5, count(1)
+    seen = lease._seen
+
+    def stalling(file: Path) -> bytes | None:
+        if next(looks) == 3:
+            time.sleep(stall)
+        return seen(file)
+
+    monkeypatch.setattr(lease, "_seen", stalling)
+    # The other run's signs are held up by the same stall, and a little longer.
+    with living(path, delay=stall + 0.3), pytest.raises(BusyError, match="node17"), held_output(output):
+        pass
+
+
+def test_dead_run_of_another_host_is_taken_over(output: Path) -> None:
     path = leave(output, FAR)
     with held_output(output):
         assert json.loads(path.read_text())["host"] == socket.gethostname()
     assert list(output.parent.iterdir()) == []
 
 
-def test_nothing_is_left_of_a_run_that_was_killed_while_it_wrote_its_name(output: Path) -> None:
+def test_leftovers_of_a_killed_run_are_removed(output: Path) -> None:
     output.with_name(f".{output.name}.holder.0123").write_text("{")
     with held_output(output):
         pass
     assert list(output.parent.iterdir()) == []
 
 
-def test_a_dead_run_of_this_host_is_taken_over_at_once(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_dead_run_of_this_host_is_taken_over_at_once(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     leave(output, {**FAR, "host": socket.gethostname()})
-    monkeypatch.setattr(holder_module, "SECONDS_OF_SILENCE", 1e6)
+    monkeypatch.setattr(lease, "SECONDS_OF_SILENCE", 1e6)
     with held_output(output):
         assert f"pid {os.getpid()}" in describe_holder(output)
 
 
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b'{"host": 1, "other": 2}'])
-def test_a_file_that_tells_nothing_is_taken_over_soon(
+def test_empty_or_unreadable_file_is_taken_over_soon(
     content: bytes, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(holder_module, "SECONDS_OF_SILENCE", 1e6)
+    monkeypatch.setattr(lease, "SECONDS_OF_SILENCE", 1e6)
     leave(output, {}).write_bytes(content)
     with held_output(output):
         assert f"pid {os.getpid()}" in describe_holder(output)
 
 
-def test_a_run_gives_signs_of_life_while_it_holds_and_none_after(output: Path) -> None:
+def test_run_gives_signs_of_life_until_it_ends(output: Path) -> None:
     path = output.with_name(f".{output.name}.holder")
     with held_output(output):
         first = json.loads(path.read_text())["sign"]
@@ -111,7 +134,7 @@ def test_a_run_gives_signs_of_life_while_it_holds_and_none_after(output: Path) -
 
 
 @pytest.mark.parametrize("before", [None, FAR], ids=["nobody before", "a dead run before"])
-def test_of_many_hosts_that_begin_at_once_without_common_locks_one_holds(
+def test_one_of_many_hosts_that_begin_at_once_writes(
     before: dict[str, object] | None, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     names = threading.local()
@@ -124,7 +147,7 @@ def test_of_many_hosts_that_begin_at_once_without_common_locks_one_holds(
     def host(number: int) -> bool:
         names.host = f"node{number}"
         start.wait(60)
-        with suppress(BusyError), told_holder(output, lambda _: None):
+        with suppress(BusyError), recorded_holder(output, lambda _: None):
             holding.append(names.host)
             release.wait(60)
             return True
@@ -138,9 +161,9 @@ def test_of_many_hosts_that_begin_at_once_without_common_locks_one_holds(
     assert len(holding) == 1
 
 
-def test_who_was_taken_over_does_not_remove_the_others_file(output: Path) -> None:
+def test_run_that_was_replaced_leaves_the_file_alone(output: Path) -> None:
     path = output.with_name(f".{output.name}.holder")
-    with told_holder(output, lambda _: None):
+    with recorded_holder(output, lambda _: None):
         path.unlink()
         leave(output, FAR)
         time.sleep(0.5)

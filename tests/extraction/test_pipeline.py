@@ -11,7 +11,8 @@ from cellfeat.extraction.decoder import Decoded, Decoder
 from cellfeat.extraction.missing import MissingParts
 from cellfeat.extraction.pipeline import extract_parts
 from cellfeat.extraction.store import Rows, Status
-from cellfeat.samples.images import IntensityPolicy, SampleReader
+from cellfeat.samples.images import SampleReader
+from cellfeat.samples.intensity import IntensityPolicy
 
 N_SAMPLES = 11
 BAD = 4

@@ -13,13 +13,14 @@ from cellfeat.extraction.store import (
     RunHeader,
     SampleTable,
     load_features,
+    no_properties,
     read_embeddings,
     read_table,
     verify_features,
 )
 
-# HDF5 ends a text at its first NUL, and UTF-8 has no lone surrogates.
-TEXT = st.text(st.characters(exclude_characters="\0", exclude_categories=["Cs"]), max_size=20)
+# UTF-8 has no lone surrogates; everything else, NULs at the end included, is kept.
+TEXT = st.text(st.characters(exclude_categories=["Cs"]), max_size=20) | st.sampled_from(["\0", "a\0", "x" * 500])
 
 
 @st.composite
@@ -35,7 +36,7 @@ def runs(draw: st.DrawFn) -> tuple[RunHeader, Rows, SampleTable]:
     digests = rng.integers(0, 256, (n, 32), dtype=np.uint8) * (1 - status)[:, None]
     texts = st.lists(TEXT, min_size=n, max_size=n)
     table = SampleTable(draw(texts), draw(texts), draw(texts), draw(st.dictionaries(TEXT, texts, max_size=3)))
-    return header, Rows(0, embeddings, status, digests, reasons), table
+    return header, Rows(0, embeddings, status, digests, no_properties(n), reasons), table
 
 
 @settings(max_examples=30, deadline=None)

@@ -34,6 +34,7 @@ from cellfeat.errors import CellfeatError, ImageError
 from cellfeat.evaluation.cache import FoldCache, FoldOutcome
 from cellfeat.evaluation.groups import sample_groups
 from cellfeat.extraction.store import (
+    PROPERTIES,
     PartStore,
     Rows,
     RunHeader,
@@ -42,6 +43,7 @@ from cellfeat.extraction.store import (
     load_features,
     parts_folder,
     read_pixel_digests,
+    read_properties,
     read_summary,
     read_table,
     unfinished_run,
@@ -52,12 +54,16 @@ from cellfeat.heads.bundle_files import load_bundle, save_bundle
 from cellfeat.heads.registry import head_inputs, make_head
 from cellfeat.heads.training_digests import TrainingDigests
 from cellfeat.provenance import digest_bytes, digest_json
+from cellfeat.records import seal, unseal
 from cellfeat.samples.decoding import decode_image
-from cellfeat.samples.images import IntensityPolicy, intensity_advice, pixel_digest
+from cellfeat.samples.images import pixel_digest
+from cellfeat.samples.intensity import IntensityPolicy, intensity_advice
 from cellfeat.samples.manifest import build_manifest
+from cellfeat.samples.properties import file_properties
 from cellfeat.statistics.conformal import ClassScores
 
 MAX_PIXELS = 2**20
+IMAGE_FORMATS = (b"png", b"jpeg", b"tiff")
 IDS = ("1", "2", "3")
 
 
@@ -102,7 +108,9 @@ def _read_image(content: bytes) -> None:
 
 def _use_image(content: bytes) -> None:
     with suppress(ImageError):
-        pixels = decode_image(content, MAX_PIXELS).pixels
+        image = decode_image(content, MAX_PIXELS)
+        pixels = image.pixels
+        assert np.array([tuple(file_properties(pixels, [image]))], PROPERTIES)[0]["file_format"] in IMAGE_FORMATS
         assert pixels.ndim == 3, pixels.shape
         assert 0 < pixels.size <= MAX_PIXELS, pixels.shape
         assert len(pixel_digest(pixels)) == 64
@@ -246,7 +254,8 @@ def _read_groups(content: bytes) -> None:
         file = folder / "groups.csv"
         file.write_bytes(content)
         digests = np.array(["a", "b", "a"])
-        features = SimpleNamespace(path=file, sample_id=np.array(IDS), pixel_digest=digests, columns={})
+        samples = SimpleNamespace(ids=np.array(IDS), digests=digests, columns={})
+        features = SimpleNamespace(path=file, samples=samples)
         assert sample_groups(features, str(file)).shape == (3,)  # type: ignore[arg-type]
 
 
@@ -278,6 +287,7 @@ PROVENANCE = {
 }
 HEADER = RunHeader(RECIPE, "sha256:samples", {"batch_size": 2}, len(IDS), 1, 2, part_size=2)
 TABLE = SampleTable(list(IDS), ["A", "B", "A"], ["", "g", ""], {"plate": ["p", "q", "r"]})
+FILES = ("uint8", "8", 7, 9, 7, "png")
 _FAILURE = {2: "broken.png: not an image"}
 
 
@@ -286,7 +296,8 @@ def _rows(part: range) -> Rows:
     status = np.array([row in failures for row in part], np.uint8)
     embeddings = np.where(status[:, None, None], np.nan, 0.5).repeat(2, axis=2).astype(np.float32)
     digests = np.where(status[:, None], 0, _noise(len(part), 32)).astype(np.uint8)
-    return Rows(part.start, embeddings, status, digests, failures)
+    properties = np.array([("", "", 0, 0, 0, "") if row in failures else FILES for row in part], PROPERTIES)
+    return Rows(part.start, embeddings, status, digests, properties, failures)
 
 
 @cache
@@ -300,7 +311,7 @@ def _feature_file() -> bytes:
 
 
 def _use_features(path: Path) -> None:
-    for read in (load_features, verify_features, read_table, read_pixel_digests):
+    for read in (load_features, verify_features, read_table, read_pixel_digests, read_properties):
         with suppress(CellfeatError):
             read(path)
     with suppress(CellfeatError):
@@ -336,6 +347,7 @@ def _write_forged(content: bytes, path: Path) -> bool:
             embeddings=np.array(said["embeddings"], np.float32),
             status=np.array(said["status"], np.uint8),
             pixel_digest=np.array(said["pixel_digest"], np.uint8).repeat(32).reshape(-1, 32),
+            properties=np.array([tuple(files) for files in said["properties"]], PROPERTIES),
             failures=failures,
         )
         shape = (len(table.sample_id), *rows.embeddings.shape[1:])
@@ -362,6 +374,7 @@ def _forged_features_seeds() -> dict[str, bytes]:
         "failures": [[2, "broken.png: not an image"]],
         "status": [0, 0, 1],
         "pixel_digest": [1, 2, 0],
+        "properties": [FILES, ["uint16", "12", 12, 1, 2, "tiff+png"], ["", "", 0, 0, 0, ""]],
         "embeddings": [[[1, 0.5]], [[-1, 0]], [[float("nan"), float("nan")]]],
     }
     return {"said": json.dumps(said).encode()}
@@ -376,10 +389,8 @@ def _read_part(content: bytes) -> None:
         assert (part := store.read(range(2))) is None or part.checksum() == _rows(range(2)).checksum()
         (parts_folder(output) / "run.json").write_bytes(content)
         unfinished_run(output)
-        with suppress(ValueError, RecursionError):
-            value = json.loads(content)
-            sealed = {"content": value, "sha256": digest_json(value)}
-            (parts_folder(output) / "run.json").write_text(json.dumps(sealed))
+        with suppress(ValueError, RecursionError, AttributeError, TypeError):
+            (parts_folder(output) / "run.json").write_text(json.dumps(seal(json.loads(content))))
             with suppress(CellfeatError):
                 PartStore(output, HEADER)
 
@@ -388,7 +399,7 @@ def _part_seeds() -> dict[str, bytes]:
     with _folder() as folder:
         store = PartStore(folder / "cells.h5", HEADER)
         store.write(_rows(range(2)))
-        record = json.loads((store.folder / "run.json").read_bytes())["content"]
+        record = unseal(json.loads((store.folder / "run.json").read_bytes()))
         return {"part": (store.folder / "rows-000000000.h5").read_bytes(), "record": json.dumps(record).encode()}
 
 

@@ -1,3 +1,4 @@
+import json
 from dataclasses import replace
 
 import numpy as np
@@ -8,6 +9,7 @@ from cellfeat.evaluation.compare import compare
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.groups import sample_groups
 from cellfeat.near_copies.duplicate_record import audited_groups, audited_path, save_audited
+from cellfeat.records import seal
 from cellfeat.reporting.terminal.comparison import headline
 from tests.feature_fixtures import with_samples
 
@@ -69,10 +71,11 @@ def test_a_comparison_says_whether_near_copies_were_looked_for(features, pairs):
     assert "near" not in said("none")
 
 
-@pytest.mark.parametrize(
-    "text", ["", "{", "[]", "[" * 100_000, '{"format": 1}', '{"format": 2, "samples": "", "group": [1]}']
-)
-def test_a_record_that_cannot_be_read_is_one_message_and_never_a_torn_pair(features, text):
+SEALED = json.dumps(seal({"format": 2, "samples": "", "group": []}))
+
+
+@pytest.mark.parametrize("text", ["", "{", "[]", "[" * 100_000, '{"format": 1}', SEALED, SEALED.replace("2", "3", 1)])
+def test_record_that_cannot_be_read_is_an_error(features, text):
     audited_path(features.path).write_text(text)
-    with pytest.raises(SplitError, match=r"cells\.audit\.json.*audit again, or remove it"):
+    with pytest.raises(SplitError, match=r"cells\.audit\.json.*audit` again"):
         sample_groups(features)

@@ -102,6 +102,43 @@ def test_pixels_come_out_as_they_were_stored(kind):
     np.testing.assert_array_equal(pixels, expected)
 
 
+@pytest.mark.parametrize(
+    ("content", "expected"),
+    [
+        (png(CYX[0]), ("png", 16)),
+        (png(RGB), ("png", 8)),
+        (PALETTE_PNG, ("png", 8)),
+        (JPEG, ("jpeg", 8)),
+        (tiff(CYX[0] >> 4), ("tiff", 16)),
+        (tiff(CYX[0].astype("float32")), ("tiff", 32)),
+        (tiff(RGB, photometric="rgb"), ("tiff", 8)),
+        (imagecodecs.tiff_encode(CYX[0]), ("tiff", 16)),
+    ],
+)
+def test_format_and_stated_bits_are_read(content, expected):
+    image = decode_image(content, MAX_PIXELS)
+
+    assert (image.file_format, image.bits_stated) == expected
+
+
+def test_bits_of_a_packed_tiff_are_those_that_it_states():
+    values = np.array([[1, 4095, 7, 300]], np.uint16)
+    image = decode_image(packed_tiff(imagecodecs.packints_encode(values, 12), values.shape, bits=12), MAX_PIXELS)
+
+    assert (image.pixels.dtype, image.bits_stated) == ("uint16", 12)
+    np.testing.assert_array_equal(image.pixels, [values])
+
+
+def packed_tiff(data: bytes, shape: tuple[int, int], *, bits: int) -> bytes:
+    """A TIFF of `bits` bits a value: tag, type, count, value."""
+    tags = [(256, 4, 1, shape[1]), (257, 4, 1, shape[0]), (258, 3, 1, bits), (259, 3, 1, 1), (262, 3, 1, 1)]
+    tags += [(273, 4, 1, 8), (277, 3, 1, 1), (278, 4, 1, shape[0]), (279, 4, 1, len(data))]
+    directory = b"".join(struct.pack("<HHII", *tag) for tag in tags)
+    start = 8 + len(data) + len(data) % 2
+    head = struct.pack("<2sHI", b"II", 42, start) + data.ljust(start - 8, b"\0")
+    return head + struct.pack("<H", len(tags)) + directory + bytes(4)
+
+
 JPEG_KINDS = {
     "plain": {},
     "not subsampled": {"subsampling": 0},

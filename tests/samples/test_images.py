@@ -1,20 +1,17 @@
 import pickle
+from pathlib import Path
 
 import imagecodecs
 import numpy as np
 import pytest
 import tifffile
 
-from cellfeat.config import ImagesSettings, IntensitySettings, LabelsSettings
-from cellfeat.errors import ConfigError, ImageError, MissingFileError
-from cellfeat.samples.images import IntensityPolicy, SampleReader, intensity_advice, pixel_digest, read_image
+from cellfeat.config import ImagesSettings, LabelsSettings
+from cellfeat.errors import ImageError, MissingFileError
+from cellfeat.samples.images import SampleReader, pixel_digest
 from cellfeat.samples.manifest import build_manifest
 
 CHANNELS = ["blue", "red", "yellow"]
-
-
-def policy(n_channels: int = 1, **settings) -> IntensityPolicy:
-    return IntensityPolicy.from_settings(IntensitySettings(**settings), n_channels)
 
 
 def planes(n: int, dtype: str = "uint8") -> list[np.ndarray]:
@@ -49,26 +46,30 @@ def tiff_reader(tmp_path):
     return make
 
 
-class TestReadImage:
-    def test_the_suffix_does_not_matter(self, tmp_path):
+def reader_of_file(path: Path) -> SampleReader:
+    return SampleReader(path.parent, ((path.name,),), (0,), False)
+
+
+class TestFiles:
+    def test_suffix_does_not_matter(self, tmp_path):
         file = tmp_path / "really_a_png.tif"
         file.write_bytes(imagecodecs.png_encode(planes(1, "uint16")[0]))
 
-        np.testing.assert_array_equal(read_image(file), planes(1, "uint16"))
+        np.testing.assert_array_equal(reader_of_file(file).read(0), planes(1, "uint16"))
 
-    def test_a_missing_file_is_named(self, tmp_path):
-        with pytest.raises(MissingFileError, match=r"absent\.png: the file does not exist"):
-            read_image(tmp_path / "absent.png")
+    def test_missing_file_is_named(self, tmp_path):
+        with pytest.raises(MissingFileError, match=r"absent\.png"):
+            reader_of_file(tmp_path / "absent.png").read(0)
 
-    def test_a_folder_is_no_image(self, tmp_path):
-        with pytest.raises(ImageError, match="is a folder; expected a file"):
-            read_image(tmp_path)
+    def test_folder_is_refused(self, tmp_path):
+        with pytest.raises(ImageError, match="folder"):
+            reader_of_file(tmp_path).read(0)
 
-    def test_errors_name_the_file(self, tmp_path):
+    def test_error_names_the_file(self, tmp_path):
         (tmp_path / "a.png").write_bytes(b"")
 
-        with pytest.raises(ImageError, match=r"a\.png: the file is empty"):
-            read_image(tmp_path / "a.png")
+        with pytest.raises(ImageError, match=r"a\.png: .*empty"):
+            reader_of_file(tmp_path / "a.png").read(0)
 
 
 class TestSampleReader:
@@ -79,7 +80,7 @@ class TestSampleReader:
         assert pixels.dtype == dtype
         np.testing.assert_array_equal(pixels, planes(3, dtype))
 
-    def test_a_reader_can_be_pickled(self, reader_of):
+    def test_reader_can_be_pickled(self, reader_of):
         reader = pickle.loads(pickle.dumps(reader_of(planes(3))))
 
         assert len(reader) == 1
@@ -94,13 +95,13 @@ class TestSampleReader:
             (np.arange(90, dtype=np.uint8).reshape(6, 5, 3), "00001_red.png: holds 3 channels"),
         ],
     )
-    def test_channels_that_do_not_fit_each_other_are_refused(self, reader_of, other, message):
+    def test_channels_of_other_sizes_or_types_are_refused(self, reader_of, other, message):
         blue, _, yellow = planes(3)
 
         with pytest.raises(ImageError, match=message):
             reader_of([blue, other, yellow]).read(0)
 
-    def test_the_limit_holds_for_each_file(self, reader_of):
+    def test_limit_holds_for_each_file(self, reader_of):
         with pytest.raises(ImageError, match=r"00001_blue\.png: .*max_pixels allows 20"):
             reader_of(planes(3), max_pixels=20).read(0)
 
@@ -116,23 +117,23 @@ class TestSampleReader:
 
         np.testing.assert_array_equal(pixels, [planes(3)[2], planes(3)[0]])
 
-    def test_an_unknown_number_says_which_there_are(self, tiff_reader):
+    def test_unknown_number_lists_the_channels(self, tiff_reader):
         with pytest.raises(ImageError, match=r"a\.tif: has no channel 3; it holds 3, numbered 0 to 2"):
             tiff_reader(np.stack(planes(3)), [0, 3]).read(0)
 
-    def test_an_unknown_name_says_which_there_are(self, tiff_reader):
+    def test_unknown_name_suggests_a_channel(self, tiff_reader):
         metadata = {"axes": "CYX", "Channel": {"Name": ["DNA", "ER"]}}
 
         with pytest.raises(ImageError, match=r"'DNAA'; did you mean 'DNA'"):
             tiff_reader(np.stack(planes(2)), ["DNAA"], ome=True, metadata=metadata).read(0)
 
-    def test_a_name_in_a_file_without_names_says_how_to_pick(self, tiff_reader):
+    def test_name_in_a_file_without_names_says_how_to_pick(self, tiff_reader):
         with pytest.raises(ImageError, match=r"images.channels=\[0,1\]"):
             tiff_reader(np.stack(planes(2)), ["blue"]).read(0)
 
 
 class TestPixelDigest:
-    def test_equal_pixels_have_equal_digests_however_they_lie_in_memory(self):
+    def test_equal_pixels_have_equal_digests_in_any_memory_layout(self):
         pixels = np.stack(planes(3, "uint16"))
 
         digests = {pixel_digest(p) for p in (pixels, np.asfortranarray(pixels), pixels.astype(">u2"))}
@@ -140,7 +141,7 @@ class TestPixelDigest:
         assert len(digests) == 1
         assert len(bytes.fromhex(digests.pop())) == 32
 
-    def test_value_type_and_shape_all_count(self):
+    def test_value_type_and_shape_change_the_digest(self):
         pixels = np.zeros((1, 4, 6), np.uint8)
         changed = pixels.copy()
         changed[0, 0, 0] = 1
@@ -150,151 +151,27 @@ class TestPixelDigest:
         assert len({pixel_digest(array) for array in arrays}) == len(arrays)
 
 
-class TestIntensityPolicy:
-    @pytest.mark.parametrize(("dtype", "top"), [("uint8", 255), ("uint16", 65535), ("int16", 32767), ("float32", 1)])
-    def test_dtype_takes_the_range_of_the_type(self, dtype, top):
-        limits = policy(2).limits(np.zeros((2, 3, 3), dtype))
+class TestProperties:
+    def test_files_of_one_kind_give_one_value_each(self, reader_of):
+        properties = reader_of(planes(3, "uint16")).read_sample(0).properties
 
-        assert limits.dtype == np.float32
-        assert limits.tolist() == [[0, top], [0, top]]
+        assert properties == ("uint16", "16", 16, 6, 5, "png")
 
-    @pytest.mark.parametrize("pixels", [np.float32([[[0, 1.5]]]), np.float64([[[-0.1, 1]]]), np.int16([[[-3, 9]]])])
-    def test_pixels_beyond_the_range_of_their_type_ask_for_a_range(self, pixels):
-        with pytest.raises(ImageError, match="range: "):
-            policy().limits(pixels)
+    def test_files_of_several_kinds_are_joined_in_the_order_of_channels(self, tmp_path):
+        grey = planes(1)[0]
+        (tmp_path / "a.tif").write_bytes(imagecodecs.tiff_encode(grey))
+        for name in ("b", "c"):
+            (tmp_path / f"{name}.png").write_bytes(imagecodecs.png_encode(grey))
+        reader = SampleReader(tmp_path, (("a.tif", "b.png", "c.png"),), ("a", "b", "c"), True)
 
-    def test_one_range_serves_all_channels(self):
-        assert policy(2, range=(10, 99)).limits(np.zeros((2, 1, 1))).tolist() == [[10, 99], [10, 99]]
+        assert reader.read_sample(0).properties.file_format == "tiff+png"
 
-    def test_each_channel_can_have_its_range(self):
-        assert policy(2, range=[(0, 9), (5, 7)]).limits(np.zeros((2, 1, 1))).tolist() == [[0, 9], [5, 7]]
+    def test_bits_used_are_those_of_the_picked_channels(self, tiff_reader):
+        pixels = np.array([[[4095, 3]], [[100, 0]]], np.uint16)
 
-    def test_ranges_for_other_channels_are_refused(self):
-        with pytest.raises(ConfigError, match="3 channels, got 2"):
-            policy(3, range=[(0, 9), (5, 7)])
+        assert tiff_reader(pixels, [0, 1]).read_sample(0).properties.bits_used == 12
+        assert tiff_reader(pixels, [1]).read_sample(0).properties.bits_used == 7
 
-    def test_percentiles_are_those_of_image_and_channel(self):
-        pixels = np.stack([np.arange(101).reshape(1, 101), 10 * np.arange(101).reshape(1, 101)]).astype(np.uint16)
-
-        assert policy(2, percentile=(10, 90)).limits(pixels).tolist() == [[10, 90], [100, 900]]
-
-    @pytest.mark.parametrize("value", [0, 7, 65535, 2**30])
-    def test_a_constant_channel_becomes_black(self, value):
-        pixels = np.full((1, 4, 4), value, np.uint32)
-
-        (lo, hi), = policy(percentile=(0.1, 99.9)).limits(pixels)  # fmt: skip
-
-        assert lo == value
-        assert hi > lo
-
-    def test_the_data_set_must_be_measured_before_there_are_limits(self):
-        with pytest.raises(ConfigError, match="resolved"):
-            policy(percentile=(1, 99), over="dataset").limits(np.zeros((1, 2, 2), np.uint8))
-
-    def test_percentiles_of_the_data_set_become_a_range(self, write_pngs):
-        images = {f"{i:05d}.png": np.full((4, 5), i, np.uint16) for i in range(101)}
-        settings = ImagesSettings(root=write_pngs(images), pattern="{sample_id:05d}.png", channels=[0])
-        reader = SampleReader.for_manifest(build_manifest(settings, LabelsSettings(file=None)))
-
-        resolved = policy(percentile=(10, 90), over="dataset").resolved(reader, range(len(reader)))
-
-        np.testing.assert_allclose(resolved.limits(reader.read(0)), [[10, 90]], atol=1)
-        assert not resolved.needs_dataset
-        assert resolved == policy(percentile=(10, 90), over="dataset").resolved(reader, range(len(reader)))
-
-    def test_measuring_only_unreadable_images_is_an_error(self, reader_of, write_pngs):
-        reader = reader_of(planes(3))
-        write_pngs({"00001_red.png": np.zeros((2, 2), np.uint8)})
-
-        with pytest.raises(ImageError, match=r"no image could be read .*00001_red\.png"):
-            policy(3, percentile=(1, 99), over="dataset").resolved(reader, [0])
-
-    def test_unreadable_images_are_passed_over_when_measuring(self, write_pngs):
-        root = write_pngs({f"{i:05d}.png": np.full((4, 5), i, np.uint16) for i in range(101)})
-        (root / "00100.png").write_bytes(b"broken")
-        settings = ImagesSettings(root=root, pattern="{sample_id:05d}.png", channels=[0])
-        reader = SampleReader.for_manifest(build_manifest(settings, LabelsSettings(file=None)))
-
-        resolved = policy(percentile=(0, 100), over="dataset").resolved(reader, range(len(reader)))
-
-        assert resolved.ranges == ((0, 99),)
-
-    @pytest.mark.parametrize("settings", [{}, {"range": (0, 9)}, {"percentile": (1, 99)}])
-    def test_only_percentiles_over_the_data_set_are_resolved(self, settings, reader_of):
-        given = policy(3, **settings)
-
-        assert given.resolved(reader_of(planes(3)), [0]) is given
-
-    @pytest.mark.parametrize(
-        "settings", [{}, {"range": (0, 9)}, {"range": [(0, 1), (0, 2)]}, {"percentile": (1, 99), "over": "dataset"}]
-    )
-    def test_a_record_makes_the_policy_again(self, settings):
-        given = policy(2, **settings)
-
-        assert policy(2, **given.record()) == given
-
-
-class TestIntensityAdvice:
-    def cells(self, top: int, dtype: str, *, background: float = 0.0) -> list[np.ndarray]:
-        """Samples of 2 channels with values up to `top`, and a share of exact zeros."""
-        rng = np.random.default_rng(0)
-        pixels = rng.integers(1, top, (5, 2, 16, 16)).astype(dtype)
-        pixels[rng.random(pixels.shape) < background] = 0
-        return list(pixels)
-
-    @pytest.mark.parametrize("background", [0.0, 0.6, 0.95, 1.0])
-    def test_a_black_background_is_the_images_own_doing(self, background):
-        assert intensity_advice(policy(2), self.cells(255, "uint8", background=background)) is None
-
-    def test_saturated_pixels_are_the_images_own_doing(self):
-        pixels = np.full((1, 8, 8), 255, np.uint8)
-        pixels[0, 0] = np.arange(8) * 30
-
-        assert intensity_advice(policy(1), [pixels]) is None
-
-    def test_twelve_bits_in_sixteen_are_squeezed(self):
-        advice = intensity_advice(policy(2), self.cells(2750, "uint16"), channels=["blue", "red"])
-
-        assert "channel red: its pixels fill 4.2% of the range" in advice
-        assert "images.intensity: {percentile: [0.1, 99.9], over: dataset}" in advice
-
-    @pytest.mark.parametrize("background", [0.0, 0.6])
-    def test_a_range_that_is_too_low_clips_to_white(self, background):
-        advice = intensity_advice(policy(2, range=(0, 1)), self.cells(255, "uint8", background=background))
-
-        assert "channel 1: 100% of its pixels are clipped to white" in advice
-
-    def test_a_range_that_is_too_high_clips_to_black(self):
-        assert "clipped to black" in intensity_advice(policy(2, range=(200, 255)), self.cells(255, "uint8"))
-
-    @pytest.mark.parametrize("settings", [{"range": (0, 2750)}, {"percentile": (0.1, 99.9)}])
-    def test_a_policy_that_fits_needs_no_advice(self, settings):
-        assert intensity_advice(policy(2, **settings), self.cells(2750, "uint16")) is None
-
-    def test_no_samples_need_no_advice(self):
-        assert intensity_advice(policy(2), []) is None
-
-
-class TestRealImages:
-    def test_eight_bit_cells_fit_their_type(self, real_data):
-        folder = real_data / "jku_cell_lines"
-        settings = ImagesSettings(root=folder / "images_train")
-        manifest = build_manifest(settings, LabelsSettings(file=folder / "y_train.csv"))
-        reader = SampleReader.for_manifest(manifest)
-
-        samples = [reader.read(row) for row in range(200)]
-
-        assert {sample.shape for sample in samples} == {(3, 64, 64)}
-        assert intensity_advice(policy(3), samples) is None
-
-    def test_imaging_flow_cytometry_does_not_fit_sixteen_bits(self, real_data):
-        settings = ImagesSettings(root=real_data / "jurkat_cell_cycle", layout="folders", channels=[0, 1, 2])
-        manifest = build_manifest(settings, LabelsSettings(file=None))
-        reader = SampleReader.for_manifest(manifest)
-        samples = [reader.read(row) for row in range(200)]
-
-        assert manifest.table["label"].nunique() == 7
-        for channel in range(3):
-            assert f"channel {channel}: its pixels fill" in intensity_advice(policy(3), samples)
-        resolved = policy(3, percentile=(0.1, 99.9), over="dataset").resolved(reader, range(len(reader)))
-        assert intensity_advice(resolved, samples) is None
+    @pytest.mark.parametrize(("dtype", "values", "bits"), [("int16", [-300, 3], 9), ("float32", [0, 0.5], 0)])
+    def test_bits_used_of_signed_numbers_and_floats(self, tiff_reader, dtype, values, bits):
+        assert tiff_reader(np.array([[values]], dtype), [0]).read_sample(0).properties.bits_used == bits

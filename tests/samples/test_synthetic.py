@@ -3,7 +3,8 @@ import pytest
 
 from cellfeat.config import ImagesSettings, LabelsSettings
 from cellfeat.errors import ConfigError
-from cellfeat.samples.images import IntensityPolicy, SampleReader, intensity_advice, pixel_digest
+from cellfeat.samples.images import SampleReader, pixel_digest
+from cellfeat.samples.intensity import IntensityPolicy, intensity_advice
 from cellfeat.samples.manifest import Manifest, build_manifest
 from cellfeat.samples.synthetic import CELL_LINES, write_synthetic_cells
 

@@ -37,13 +37,27 @@ def reader(tmp_path: Path) -> SampleReader:
     return SampleReader(tmp_path, files, CHANNELS, True)
 
 
-@pytest.fixture
-def large_green(reader: SampleReader) -> SampleReader:
-    """The reader with one sample more, in row `N_SAMPLES`, whose second file takes a moment to decode."""
+@pytest.fixture(scope="module")
+def large_files(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A sample whose second file takes a moment to decode."""
+    folder = tmp_path_factory.mktemp("large")
     pixels = np.random.default_rng(1).integers(0, 2**16, (LARGE, LARGE), np.uint16)
     for channel, values in zip(CHANNELS, (np.zeros_like(pixels), pixels), strict=True):
-        (reader.root / f"large_{channel}.png").write_bytes(imagecodecs.png_encode(values, level=1))
+        (folder / f"large_{channel}.png").write_bytes(imagecodecs.png_encode(values, level=1))
+    return folder
+
+
+@pytest.fixture
+def large_green(reader: SampleReader, large_files: Path) -> SampleReader:
+    """The reader with the large sample as row `N_SAMPLES`."""
+    for file in large_files.iterdir():
+        (reader.root / file.name).symlink_to(file)
     return SampleReader(reader.root, (*reader.files, ("large_red.png", "large_green.png")), CHANNELS, True)
+
+
+def process_ids(workers: Workers) -> list[int]:
+    """The processes that run."""
+    return sorted(worker._process.pid for worker in list(workers._all))
 
 
 def wait_until_it_reads(workers: Workers, number: int) -> int:
@@ -52,7 +66,7 @@ def wait_until_it_reads(workers: Workers, number: int) -> int:
     while time.monotonic() < deadline:
         for worker in list(workers._all):
             if worker._is_ready.is_set() and worker._noted()[0] == number:
-                return worker.process_id
+                return worker._process.pid
         time.sleep(0.001)
     raise AssertionError("it never began")
 
@@ -69,13 +83,14 @@ def signalled(workers: Workers, reader: SampleReader, number: int, number_of_fil
 
 
 @pytest.mark.parametrize("dtype", ["|u1", "<u2", ">u2", "<f4"])
-def test_samples_come_back_as_they_are_read_here(dtype: str, tmp_path: Path) -> None:
+def test_process_returns_the_same_sample(dtype: str, tmp_path: Path) -> None:
     pixels = np.arange(30, dtype=dtype).reshape(5, 6)
     (tmp_path / "a.tif").write_bytes(imagecodecs.tiff_encode(pixels) if dtype != ">u2" else tiff_of(pixels))
     reader = SampleReader(tmp_path, (("a.tif",),), ("grey",), True)
     with Workers() as workers:
-        read = WorkersReader(reader, workers).read(0)
+        read, properties = WorkersReader(reader, workers).read_sample(0)
     expected = reader.read(0)
+    assert properties == reader.read_sample(0).properties
     assert (read.dtype, read.shape) == (expected.dtype, expected.shape)
     np.testing.assert_array_equal(read, expected)
 
@@ -90,31 +105,31 @@ def tiff_of(pixels: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def test_many_threads_get_their_own_samples(reader: SampleReader) -> None:
+def test_each_thread_gets_its_own_sample(reader: SampleReader) -> None:
     with Workers() as workers, ThreadPoolExecutor(3) as pool:
         rows = list(range(N_SAMPLES)) * 3
         for row, pixels in zip(rows, pool.map(lambda row: workers.read(reader, row), rows), strict=True):
             np.testing.assert_array_equal(pixels, reader.read(row))
-        assert len(workers.process_ids) <= 3
+        assert len(process_ids(workers)) <= 3
 
 
-def test_errors_are_those_of_the_reader_and_the_process_goes_on(reader: SampleReader) -> None:
+def test_reader_error_is_passed_on_and_process_continues(reader: SampleReader) -> None:
     (reader.root / "3_green.png").unlink()
     (reader.root / "4_red.png").write_bytes(b"nothing")
     with Workers() as workers:
         workers.start(1)
-        before = workers.process_ids
+        before = process_ids(workers)
         for row, error in ((3, MissingFileError), (4, ImageError)):
             with pytest.raises(error) as here:
                 reader.read(row)
             with pytest.raises(error) as there:
                 workers.read(reader, row)
             assert str(there.value) == str(here.value)
-        assert workers.process_ids == before
+        assert process_ids(workers) == before
 
 
 @pytest.mark.parametrize("name", ["SIGSEGV", "SIGBUS", "SIGABRT", "SIGILL", "SIGFPE"])
-def test_a_crash_names_the_file_in_hand_and_the_next_sample_is_read(name: str, large_green: SampleReader) -> None:
+def test_crash_names_file_and_next_sample_is_read(name: str, large_green: SampleReader) -> None:
     with Workers() as workers:
         error = signalled(workers, large_green, getattr(signal, name))
         assert str(error).startswith(f"{large_green.root / 'large_green.png'}: ")
@@ -122,7 +137,7 @@ def test_a_crash_names_the_file_in_hand_and_the_next_sample_is_read(name: str, l
         np.testing.assert_array_equal(workers.read(large_green, 0), large_green.read(0))
 
 
-def test_what_a_codec_said_at_its_end_is_quoted(reader: SampleReader, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_last_words_of_a_crashed_codec_are_quoted(reader: SampleReader, monkeypatch: pytest.MonkeyPatch) -> None:
     with Workers() as workers:
         workers.start(1)
         (worker,) = workers._all
@@ -130,17 +145,17 @@ def test_what_a_codec_said_at_its_end_is_quoted(reader: SampleReader, monkeypatc
         worker._notes.seek(0, os.SEEK_END)
         worker._notes.write(b"malloc(): corrupted top size\n")
         worker._notes.flush()
-        os.kill(worker.process_id, signal.SIGSTOP)
+        os.kill(worker._process.pid, signal.SIGSTOP)
         with ThreadPoolExecutor(1) as pool:
             future = pool.submit(workers.read, reader, 0)
             time.sleep(0.2)
-            os.kill(worker.process_id, signal.SIGABRT)
-            os.kill(worker.process_id, signal.SIGCONT)
+            os.kill(worker._process.pid, signal.SIGABRT)
+            os.kill(worker._process.pid, signal.SIGCONT)
             with pytest.raises(ImageError, match=r"died of SIGABRT: malloc\(\): corrupted top size"):
                 future.result(100)
 
 
-def test_a_sample_whose_process_was_killed_from_outside_is_read_again(large_green: SampleReader) -> None:
+def test_sample_of_a_killed_process_is_read_again(large_green: SampleReader) -> None:
     with Workers() as workers, ThreadPoolExecutor(1) as pool:
         workers.start(1)
         future = pool.submit(workers.read, large_green, N_SAMPLES)
@@ -148,20 +163,20 @@ def test_a_sample_whose_process_was_killed_from_outside_is_read_again(large_gree
         np.testing.assert_array_equal(future.result(100), large_green.read(N_SAMPLES))
 
 
-def test_a_sample_that_is_killed_again_is_named(large_green: SampleReader) -> None:
+def test_sample_killed_twice_is_named(large_green: SampleReader) -> None:
     with Workers() as workers, ThreadPoolExecutor(1) as pool:
         workers.start(1)
         future = pool.submit(workers.read, large_green, N_SAMPLES)
         first = wait_until_it_reads(workers, 1)
         os.kill(first, signal.SIGKILL)
-        while first in workers.process_ids:
+        while first in process_ids(workers):
             time.sleep(0.001)
         os.kill(wait_until_it_reads(workers, 1), signal.SIGKILL)
         with pytest.raises(ImageError, match=r"large_green.png: the process that read it died of SIGKILL"):
             future.result(100)
 
 
-def test_the_second_reading_is_alone(large_green: SampleReader) -> None:
+def test_second_read_after_a_kill_runs_alone(large_green: SampleReader) -> None:
     with Workers() as workers:
         began, release = threading.Event(), threading.Event()
 
@@ -178,32 +193,32 @@ def test_the_second_reading_is_alone(large_green: SampleReader) -> None:
             os.kill(wait_until_it_reads(workers, 1), signal.SIGKILL)
             time.sleep(0.5)
             assert not future.done()
-            assert workers.process_ids == []
+            assert process_ids(workers) == []
             release.set()
             future.result(100)
         holder.join()
 
 
 @pytest.mark.parametrize("name", ["SIGINT", "SIGTERM"])
-def test_signals_that_are_sent_to_all_do_not_end_a_reader(name: str, reader: SampleReader) -> None:
+def test_signal_to_the_whole_job_does_not_end_a_process(name: str, reader: SampleReader) -> None:
     with Workers() as workers:
         workers.read(reader, 0)
-        before = workers.process_ids
+        before = process_ids(workers)
         os.kill(before[0], getattr(signal, name))
         workers.read(reader, 1)
-        assert workers.process_ids == before
+        assert process_ids(workers) == before
 
 
-def test_a_process_killed_while_idle_costs_no_sample(reader: SampleReader) -> None:
+def test_process_killed_while_idle_costs_no_sample(reader: SampleReader) -> None:
     with Workers() as workers:
         workers.read(reader, 0)
-        (idle,) = workers.process_ids
+        (idle,) = process_ids(workers)
         os.kill(idle, signal.SIGSEGV)
         os.waitid(os.P_PID, idle, os.WEXITED | os.WNOWAIT)
         np.testing.assert_array_equal(workers.read(reader, 1), reader.read(1))
 
 
-def test_a_reader_that_keeps_silent_is_replaced_and_its_file_named(large_green: SampleReader) -> None:
+def test_silent_process_is_replaced_and_its_file_named(large_green: SampleReader) -> None:
     with Workers(seconds=3) as workers:
         for row in range(N_SAMPLES):
             workers.read(large_green, row)
@@ -212,46 +227,36 @@ def test_a_reader_that_keeps_silent_is_replaced_and_its_file_named(large_green: 
         np.testing.assert_array_equal(workers.read(large_green, 0), large_green.read(0))
 
 
-def test_a_process_that_cannot_be_killed_holds_nobody_up(reader: SampleReader, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_process_that_cannot_be_killed_is_not_waited_for(reader: SampleReader, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocess.Popen, "kill", lambda self: None)  # as one that waits inside the kernel
     monkeypatch.setattr(worker_module, "SECONDS_TO_END", 0.2)
     workers = Workers(seconds=2)
     with workers:
         workers.read(reader, 0)
-        (hung,) = workers.process_ids
+        (hung,) = process_ids(workers)
         os.kill(hung, signal.SIGSTOP)
         with pytest.raises(ImageError, match=r"1_red\.png: was not read within"):  # of which no file was begun
             workers.read(reader, 1)
         np.testing.assert_array_equal(workers.read(reader, 1), reader.read(1))
-        left = workers.process_ids
+        left = process_ids(workers)
     for process_id in (hung, *left):
         os.kill(process_id, signal.SIGKILL)
 
 
-def test_what_comes_half_is_no_sample(large_green: SampleReader) -> None:
-    with Workers(seconds=60) as workers, ThreadPoolExecutor(1) as pool:
-        workers.start(1)
-        future = pool.submit(workers.read, large_green, N_SAMPLES)
-        os.kill(wait_until_it_reads(workers, 1), signal.SIGSEGV)
-        assert isinstance(future.exception(100), ImageError)
-
-
-def test_processes_that_cannot_start_are_no_fault_of_the_images(
-    reader: SampleReader, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_process_that_cannot_start_is_no_image_error(reader: SampleReader, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", [])
     monkeypatch.setattr(worker_module, "_environment", lambda: {**os.environ, "PYTHONPATH": "", "PYTHONHOME": "/none"})
     with Workers() as workers, pytest.raises(WorkerError, match="could not be started: it ended with exit code 1"):
         workers.read(reader, 0)
 
 
-def test_closing_ends_the_processes_whatever_they_are_at(large_green: SampleReader) -> None:
+def test_closing_ends_all_processes(large_green: SampleReader) -> None:
     with ThreadPoolExecutor(1) as pool:
         with Workers() as workers:
             workers.start(2)
             future = pool.submit(workers.read, large_green, N_SAMPLES)
             os.kill(wait_until_it_reads(workers, 1), signal.SIGSTOP)
-            processes = workers.process_ids
+            processes = process_ids(workers)
         assert isinstance(future.exception(20), (ImageError, WorkerError))
     for process_id in processes:
         with pytest.raises(ProcessLookupError):
@@ -260,7 +265,7 @@ def test_closing_ends_the_processes_whatever_they_are_at(large_green: SampleRead
         workers.read(large_green, 0)
 
 
-def test_processes_end_with_the_one_that_asks(reader: SampleReader) -> None:
+def test_processes_end_with_their_parent(reader: SampleReader) -> None:
     code = """
 import os, sys
 from pathlib import Path
@@ -269,7 +274,7 @@ from cellfeat.samples.images import SampleReader
 reader = SampleReader(Path(sys.argv[1]), (("0_red.png", "0_green.png"),), ("red", "green"), True)
 workers = Workers()
 workers.read(reader, 0)
-print(*workers.process_ids, flush=True)
+print(*(worker._process.pid for worker in workers._all), flush=True)
 os.kill(os.getpid(), 9)
 """
     ended = subprocess.run([sys.executable, "-c", code, reader.root], stdout=subprocess.PIPE, text=True, check=False)
@@ -279,7 +284,7 @@ os.kill(os.getpid(), 9)
     assert not Path(f"/proc/{process_id}/cmdline").exists()
 
 
-def test_a_script_needs_no_guard(reader: SampleReader, tmp_path: Path) -> None:
+def test_script_needs_no_main_guard(reader: SampleReader, tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(f"""
 from pathlib import Path
@@ -297,7 +302,7 @@ with Workers() as workers:
     assert (ended.stdout, ended.stderr) == ("(2, 9, 7)\n", "")
 
 
-def test_a_reader_loads_nothing_heavy() -> None:
+def test_process_loads_no_heavy_library() -> None:
     code = "import cellfeat.samples.worker, sys; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
     assert {"torch", "pandas", "scipy", "sklearn", "h5py", "click"} & set(loaded.split()) == set()

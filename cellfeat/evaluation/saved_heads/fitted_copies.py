@@ -78,6 +78,6 @@ def _check_holds_training_samples(bundle: Bundle, fitted: Features) -> None:
     n_missing = np.count_nonzero(~np.isin(bundle.training_digests.hex(), fitted.samples.digests))
     if n_missing:
         raise FingerprintError(
-            f"{fitted.path}: lacks {n_missing} of the {len(bundle.training_digests)} training samples of the head; name the "
-            "feature file that it was fitted on"
+            f"{fitted.path}: lacks {n_missing} of the {len(bundle.training_digests)} training samples of the head; name "
+            "the feature file that it was fitted on"
         )

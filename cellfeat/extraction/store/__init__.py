@@ -1,40 +1,38 @@
 """The feature file: written as parts that are published whole, then consolidated; the only home of h5py and filelock.
 
-Layout, checksums and rules are told in ``docs/feature-file.md``. In short: ``<output>.parts/`` holds ``run.json`` (what
-this run is) and one file for each `part_size` rows; when all parts are there, they are copied into one temporary file,
-which is flushed to disk and takes its final name in one step. So the final name is either absent or whole.
+``docs/feature-file.md`` describes layout, checksums and rules. In short: ``<output>.parts/`` holds ``run.json`` (the
+header of the run) and one file for each `part_size` rows; when all parts are present, they are copied into one
+temporary file, which is flushed to disk and renamed in one step. So the output is either absent or whole.
 """
 
 from cellfeat.extraction.store.describe import describe_summary
 from cellfeat.extraction.store.format import DIGEST_BYTES, Rows, SampleTable, hex_digests, parts_folder
+from cellfeat.extraction.store.header import RunHeader, unfinished_run
 from cellfeat.extraction.store.lock import held_output
 from cellfeat.extraction.store.merge import NEW, Carried
-from cellfeat.extraction.store.parts import (
-    PartStore,
-    RunHeader,
-    has_parts,
-    remove_parts,
-    unfinished_run,
-)
+from cellfeat.extraction.store.parts import PartStore, has_parts, remove_parts
 from cellfeat.extraction.store.reading import (
     Features,
     Summary,
     load_features,
     read_embeddings,
     read_pixel_digests,
+    read_properties,
     read_summary,
     read_table,
     replace_table,
     verify_features,
 )
-from cellfeat.extraction.store.samples import Samples, Status
+from cellfeat.extraction.store.samples import PROPERTIES, Properties, Samples, Status, no_properties
 
 __all__ = [
     "DIGEST_BYTES",
     "NEW",
+    "PROPERTIES",
     "Carried",
     "Features",
     "PartStore",
+    "Properties",
     "Rows",
     "RunHeader",
     "SampleTable",
@@ -46,9 +44,11 @@ __all__ = [
     "held_output",
     "hex_digests",
     "load_features",
+    "no_properties",
     "parts_folder",
     "read_embeddings",
     "read_pixel_digests",
+    "read_properties",
     "read_summary",
     "read_table",
     "remove_parts",

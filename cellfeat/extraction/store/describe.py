@@ -1,34 +1,44 @@
-"""A feature file told in lines."""
+"""Describe a feature file in lines."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+import numpy as np
+
 from cellfeat.errors import FeatureFileError
-from cellfeat.extraction.store.reading import Summary
+from cellfeat.extraction.store.reading import Summary, read_properties
+from cellfeat.extraction.store.samples import Properties
+
+SHOWN_KINDS = 3
+"""Kinds of files that are shown; the others are counted."""
+_KIND = ("dtype", "bits_stated", "height", "width", "file_format")
 
 
 def describe_summary(summary: Summary) -> str:
-    """Tell in lines what a feature file holds.
+    """Describe in lines what a feature file holds.
 
     Raises
     ------
     FeatureFileError
         If its recipe or provenance lacks what every extraction writes.
     """
+    properties = read_properties(summary.path)
     try:
-        return _describe(summary)
+        return _describe(summary, properties)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise FeatureFileError(
-            f"{summary.path}: its recipe or provenance is not as cellfeat writes it ({error}); extract again"
+            f"{summary.path}: its recipe or provenance is not as cellfeat writes it ({error}); extract again into "
+            f"another --output"
         ) from None
 
 
-def _describe(summary: Summary) -> str:
+def _describe(summary: Summary, properties: Properties) -> str:
     recipe, provenance = summary.recipe, summary.provenance
     backbone, transform = recipe["backbone"], recipe["transform"]
     seconds = provenance["times"]["seconds"]["wall"]
     rows = {
         "samples": f"{summary.n_samples:,}, of which {summary.n_failed} failed",
+        "files": "; ".join(_kinds_of_files(properties)) or "none could be read",
         "embeddings": f"{summary.n_views} views x {summary.embedding_dim} numbers, float32",
         "backbone": f"{backbone['name']}, weights {provenance['weights']}, pool {backbone['pool']}",
         "channels": f"{', '.join(map(str, recipe['channels']))} as {recipe['channels_as']}",
@@ -43,8 +53,25 @@ def _describe(summary: Summary) -> str:
     return "\n".join([str(summary.path), *(f"  {name:<12} {value}" for name, value in rows.items())])
 
 
+def _kinds_of_files(properties: Properties) -> Iterator[str]:
+    """Count the files of each kind, for example ``6,773 uint8, 64 x 64, png``."""
+    left = properties.records
+    left = left[left["height"] > 0]  # failed samples have none
+    for _ in range(SHOWN_KINDS):
+        if not len(left):
+            return
+        dtype, bits, _, height, width, file_format = left[0].item()
+        is_same = np.logical_and.reduce([left[name] == left[name][0] for name in _KIND])
+        stated = f" ({bits.decode()} bits)" if bits.decode() != dtype.decode().lstrip("uintflo") else ""
+        n = np.count_nonzero(is_same)
+        yield f"{n:,} {dtype.decode()}{stated}, {height} x {width}, {file_format.decode()}"
+        left = left[~is_same]
+    if len(left):
+        yield f"{len(left):,} of other kinds"
+
+
 def _describe_carried(summary: Summary) -> dict[str, str]:
-    """Whether rows stem from earlier runs."""
+    """Count the rows that earlier runs extracted."""
     runs = summary.provenance.get("runs")
     if not runs:
         return {}

@@ -1,29 +1,34 @@
-"""What a feature file and its parts are made of: rows, the table of samples, checksums, and how they lie in HDF5."""
+"""The content of a feature file and of its parts: rows, the table of samples, checksums, and their form in HDF5."""
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import h5py
 import numpy as np
+from numpy.typing import NDArray
 
-from cellfeat.extraction.store.samples import Status
-from cellfeat.provenance import digest_bytes, digest_json
+from cellfeat.extraction.store.columns import read_strings, read_texts, write_texts
+from cellfeat.extraction.store.samples import PROPERTIES, Status
+from cellfeat.provenance import canonical_json, digest_bytes
+from cellfeat.types import Float32s, Strings
 
-FORMAT = 1
+FORMAT = 2
 CHUNK_BYTES = 1 << 20
 DIGEST_BYTES = 32
 TABLE_BYTES = 100
-"""About what the id, label, group and further columns of a sample take in a feature file."""
+"""About the room that the id, label, group and further columns of a sample take in a feature file."""
 HDF5_OVERHEAD = 2**16
-"""More than a part, or a feature file without rows, takes."""
-_TEXT = h5py.string_dtype()
-_FAILURE = np.dtype([("row", np.int64), ("reason", _TEXT)])
-_CHECKSUM = np.dtype([("start", np.int64), ("stop", np.int64), ("sha256", _TEXT)])
+"""More than the room that a part, or a feature file, takes beside its rows."""
+CHECKSUM = np.dtype([("start", "<i8"), ("stop", "<i8"), ("sha256", "S71")])
+DIGESTS = ("fingerprint", "samples")
+"""Attributes that are digests of JSON, as the one that is over all else, ``checksum``."""
 
 
 def parts_folder(output: Path) -> Path:
-    """Where the unfinished run of `output` lies."""
+    """Name the folder of the unfinished run of `output`."""
     return output.with_name(f"{output.name}.parts")
 
 
@@ -41,44 +46,93 @@ class Rows:
         ``(n,)`` uint8, a `Status`.
     pixel_digest
         ``(n, 32)`` uint8: sha256 of the decoded pixels; zero where the sample failed.
+    properties
+        ``(n,)`` records of type `PROPERTIES`; empty or 0 where the sample failed.
     failures
         Reason by row.
     """
 
     start: int
-    embeddings: np.ndarray
-    status: np.ndarray
-    pixel_digest: np.ndarray
+    embeddings: Float32s
+    status: NDArray[np.uint8]
+    pixel_digest: NDArray[np.uint8]
+    properties: NDArray[np.void]
     failures: Mapping[int, str]
 
     def __len__(self) -> int:
         return len(self.status)
 
+    @classmethod
+    def from_arrays(cls, start: int, arrays: Iterable[NDArray[Any]], failures: Mapping[int, str]) -> "Rows":
+        """Make rows of what `arrays` gives.
+
+        Parameters
+        ----------
+        start, failures
+            As for the class.
+        arrays
+            Embeddings, status, digests of the pixels and properties; shapes as above.
+        """
+        embeddings, status, digests, properties = arrays
+        return cls(start, embeddings, status, digests, properties, failures)
+
     def cut(self, wanted: range) -> "Rows":
-        """Those of the rows whose numbers are in `wanted`, which lies within them."""
+        """Give the rows whose numbers are in `wanted`, a range within these rows."""
         here = slice(wanted.start - self.start, wanted.stop - self.start)
         failures = {row: reason for row, reason in self.failures.items() if row in wanted}
-        return Rows(wanted.start, self.embeddings[here], self.status[here], self.pixel_digest[here], failures)
+        return Rows.from_arrays(wanted.start, (array[here] for array in self.arrays()), failures)
 
     def checksum(self) -> str:
-        """Digest of the three arrays' bytes, in the order embeddings, status, pixel_digest."""
-        return digest_bytes(*(np.ascontiguousarray(a).tobytes() for a in self.arrays()))
+        """Digest the bytes of the arrays: embeddings, status, pixel_digest, then each property."""
+        embeddings, status, digests, properties = self.arrays()
+        columns = [embeddings, status, digests, *(properties[name] for name in PROPERTIES.names or ())]
+        return digest_bytes(*(np.ascontiguousarray(column).tobytes() for column in columns))
 
     @property
     def nbytes(self) -> int:
-        """Size of the three arrays."""
+        """Size of the arrays."""
         return sum(array.nbytes for array in self.arrays())
 
-    def arrays(self) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Embeddings, status and digests of the pixels."""
-        return (self.embeddings, self.status, self.pixel_digest)
+    def arrays(self) -> tuple[NDArray[Any], ...]:
+        """Give embeddings, status, digests of the pixels and properties; shapes as above."""
+        return (self.embeddings, self.status, self.pixel_digest, self.properties)
+
+
+ROW_DATASETS = ("embeddings", "status", "pixel_digest", "properties")
+"""Where the arrays of rows lie in a file, in the order of `Rows.arrays`."""
+
+
+def row_bytes(n_views: int, embedding_dim: int) -> int:
+    """Count the bytes of one row in all arrays.
+
+    Parameters
+    ----------
+    n_views, embedding_dim
+        Shape of an embedding.
+    """
+    return 4 * n_views * embedding_dim + 1 + DIGEST_BYTES + PROPERTIES.itemsize
+
+
+def empty_rows(start: int, shape: tuple[int, int, int]) -> Rows:
+    """Make rows that are to be filled in.
+
+    Parameters
+    ----------
+    start
+        First row.
+    shape
+        ``(n, n_views, embedding_dim)``.
+    """
+    n = shape[0]
+    digests = np.empty((n, DIGEST_BYTES), np.uint8)
+    return Rows(start, np.empty(shape, np.float32), np.empty(n, np.uint8), digests, np.empty(n, PROPERTIES), {})
 
 
 def joined(pieces: Sequence[Rows]) -> Rows:
-    """Rows that follow one another, as one."""
-    embeddings, status, digests = map(np.concatenate, zip(*(piece.arrays() for piece in pieces), strict=True))
+    """Join rows that follow one another."""
+    arrays = map(np.concatenate, zip(*(piece.arrays() for piece in pieces), strict=True))
     failures = {row: reason for piece in pieces for row, reason in piece.failures.items()}
-    return Rows(pieces[0].start, embeddings, status, digests, failures)
+    return Rows.from_arrays(pieces[0].start, arrays, failures)
 
 
 @dataclass(frozen=True)
@@ -88,7 +142,7 @@ class SampleTable:
     Attributes
     ----------
     sample_id, label, group
-        Text by row; ``""`` where there is none.
+        Text by row; ``""`` where a sample has none.
     columns
         Every further column of the labels table.
     """
@@ -100,82 +154,166 @@ class SampleTable:
 
 
 def write_table(file: h5py.File, table: SampleTable) -> None:
-    """Write the ids, labels, groups and further columns."""
-    file.create_dataset("sample_id", data=table.sample_id, dtype=_TEXT)
-    file.create_dataset("manifest/label", data=table.label, dtype=_TEXT)
-    file.create_dataset("manifest/group", data=table.group, dtype=_TEXT)
-    columns = file.create_group("manifest/columns")
-    for number, (name, values) in enumerate(table.columns.items()):
-        # A column may be called anything, "." and "a/b" included; a dataset may not.
-        columns.create_dataset(f"{number:03d}", data=values, dtype=_TEXT).attrs["name"] = name
+    """Write the ids, labels, groups and further columns.
+
+    Parameters
+    ----------
+    file
+        A file that has none of them.
+    table
+        What to write.
+    """
+    write_texts(file, "sample_id", table.sample_id)
+    manifest = file.create_group("manifest")
+    write_texts(manifest, "label", table.label)
+    write_texts(manifest, "group", table.group)
+    # A column may have any name, "." and "a/b" included; a dataset may not.
+    write_texts(manifest, "column_names", list(table.columns))
+    columns = manifest.create_group("columns")
+    for number, values in enumerate(table.columns.values()):
+        write_texts(columns, f"{number:03d}", values)
 
 
-def read_text(group: h5py.Group, name: str) -> np.ndarray:
-    """Read a dataset of text: ``(n,)`` str."""
-    return group[name].asstr()[:].astype(str)
+def read_table_of(file: h5py.File) -> SampleTable:
+    """Read the ids, labels, groups and further columns."""
+    manifest = file["manifest"]
+    return SampleTable(
+        sample_id=read_texts(file, "sample_id"),
+        label=read_texts(manifest, "label"),
+        group=read_texts(manifest, "group"),
+        columns={name: read_texts(manifest["columns"], number) for name, number in _column_numbers(file)},
+    )
 
 
-def read_columns(columns: h5py.Group) -> dict[str, np.ndarray]:
-    """Read the further columns of the labels table, by name."""
-    return {str(columns[number].attrs["name"]): read_text(columns, number) for number in columns}
+def read_columns(file: h5py.File) -> dict[str, Strings]:
+    """Read the further columns of the labels table by name; shape ``(n_samples,)`` each."""
+    return {name: read_strings(file["manifest/columns"], number) for name, number in _column_numbers(file)}
+
+
+def _column_numbers(file: h5py.File) -> Iterator[tuple[str, str]]:
+    names = read_texts(file["manifest"], "column_names")
+    return ((name, f"{number:03d}") for number, name in enumerate(names))
+
+
+def write_json(file: h5py.File, name: str, value: Any) -> None:
+    """Write a value as the bytes of its canonical JSON: an attribute may be too small for it.
+
+    Parameters
+    ----------
+    file
+        Where to.
+    name
+        Name of the dataset.
+    value
+        Plain JSON values.
+    """
+    file[name] = np.frombuffer(canonical_json(value).encode(), np.uint8)
+
+
+def write_text_attribute(file: h5py.File, name: str, text: str) -> None:
+    """Write a short text as a fixed-length attribute of the file, in place of an earlier one.
+
+    Parameters
+    ----------
+    file
+        Where to.
+    name, text
+        Name and value of the attribute.
+    """
+    content = text.encode()
+    file.attrs.create(name, content, dtype=h5py.string_dtype("utf-8", max(len(content), 1)))
 
 
 def table_checksum(file: h5py.File) -> str:
-    """Digest of everything in the file but the rows' arrays, which `checksums` covers."""
-    columns = file["manifest/columns"]
-    content = {
-        "attrs": {name: file.attrs[name] for name in ("fingerprint", "samples", "recipe", "provenance")},
-        "sample_id": file["sample_id"].asstr()[:].tolist(),
-        "label": file["manifest/label"].asstr()[:].tolist(),
-        "group": file["manifest/group"].asstr()[:].tolist(),
-        "columns": {name: values.tolist() for name, values in read_columns(columns).items()},
-        "failures": sorted(read_failures(file).items()),
-        "checksums": read_checksums(file),
-    }
-    return digest_json(content)
+    """Digest everything in the file but the arrays of rows, which ``checksums`` covers."""
+    sha = hashlib.sha256()
+    for name in DIGESTS:
+        sha.update(f"{name} {file.attrs[name].decode()}\n".encode())
+    for name in ("checksums", "failures", "manifest", "provenance", "recipe", "sample_id"):
+        for dataset in _datasets(file[name]):
+            sha.update(f"{dataset.name} {dataset.dtype.str} {dataset.shape}\n".encode())
+            sha.update(np.ascontiguousarray(dataset[:]).view(np.uint8).data)
+    return f"sha256:{sha.hexdigest()}"
 
 
-def failure_table(failures: Mapping[int, str]) -> np.ndarray:
-    """Reasons by row as they stand in a file."""
-    return np.array(sorted(failures.items()), dtype=_FAILURE)
+def _datasets(item: h5py.Dataset | h5py.Group) -> Iterator[h5py.Dataset]:
+    """Datasets in the order of their names."""
+    if isinstance(item, h5py.Dataset):
+        yield item
+        return
+    for name in sorted(item):
+        yield from _datasets(item[name])
+
+
+def write_failures(file: h5py.File, failures: Mapping[int, str]) -> None:
+    """Write the reasons by row.
+
+    Parameters
+    ----------
+    file
+        Where to.
+    failures
+        Reason by row.
+    """
+    group = file.create_group("failures")
+    group["row"] = np.array(sorted(failures), "<i8")
+    write_texts(group, "reason", [failures[row] for row in sorted(failures)])
 
 
 def read_failures(file: h5py.File) -> dict[int, str]:
     """Read the reasons by row."""
-    return {int(row): _decoded(reason) for row, reason in file["failures"][:]}
+    group = file["failures"]
+    return dict(zip(group["row"][:].tolist(), read_texts(group, "reason"), strict=True))
 
 
 def read_range(file: h5py.File, rows: range, failures: Mapping[int, str]) -> Rows:
-    """Read some rows; `failures` are those of all."""
-    here = slice(rows.start, rows.stop)
-    status = file["status"][here]
-    there = range(rows.start, rows.start + len(status))  # a forged file may call for more rows than it has
-    reasons = {row: failures[row] for row in there if row in failures}
-    return Rows(rows.start, file["embeddings"][here], status, file["pixel_digest"][here], reasons)
+    """Read some rows.
+
+    Parameters
+    ----------
+    file
+        A feature file.
+    rows
+        Which rows.
+    failures
+        The reasons of all rows.
+    """
+    arrays = [file[name][rows.start : rows.stop] for name in ROW_DATASETS]
+    there = range(rows.start, rows.start + len(arrays[0]))  # a forged file may claim more rows than it has
+    return Rows.from_arrays(rows.start, arrays, {row: failures[row] for row in there if row in failures})
 
 
-def checksum_table(checksums: Sequence[tuple[int, int, str]]) -> np.ndarray:
-    """First row, row behind the last, and digest of each range of rows, as they stand in a file."""
-    return np.array(checksums, dtype=_CHECKSUM)
+def checksum_table(checksums: Sequence[tuple[int, int, str]]) -> NDArray[np.void]:
+    """Give first row, row after the last, and digest of each range of rows as an array of shape ``(n_ranges,)``."""
+    return np.array([(start, stop, sha.encode()) for start, stop, sha in checksums], CHECKSUM)
 
 
 def read_checksums(file: h5py.File) -> list[tuple[int, int, str]]:
-    """Read first row, row behind the last, and digest of each range of rows."""
-    return [(int(start), int(stop), _decoded(sha)) for start, stop, sha in file["checksums"][:]]
+    """Read first row, row after the last, and digest of each range of rows."""
+    return [(int(start), int(stop), sha.decode()) for start, stop, sha in file["checksums"][:]]
 
 
-def _decoded(text: bytes | str) -> str:
-    return text.decode() if isinstance(text, bytes) else text
+def hex_digests(digests: NDArray[np.uint8], status: NDArray[np.uint8]) -> Strings:
+    """Give digests as text.
 
+    Parameters
+    ----------
+    digests
+        Shape ``(n, 32)``.
+    status
+        Shape ``(n,)``.
 
-def hex_digests(digests: np.ndarray, status: np.ndarray) -> np.ndarray:
-    """Digests as text, ``""`` where the sample failed."""
+    Returns
+    -------
+    ndarray of shape (n,)
+        Hexadecimal; ``""`` where the sample failed.
+    """
     text = np.frombuffer(digests.tobytes().hex().encode(), f"S{2 * DIGEST_BYTES}").astype(str)
     text[status != Status.OK] = ""
     return text
 
 
 def chunks(shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Whole rows of about a mebibyte: a row range reads fast, and one row does not read much more."""
-    row_bytes = 4 * shape[1] * shape[2]
-    return (max(1, min(shape[0], CHUNK_BYTES // row_bytes)), *shape[1:])
+    """Choose chunks of whole rows of about a mebibyte: ranges are read fast, and one row reads little more."""
+    bytes_of_row = 4 * shape[1] * shape[2]
+    return (max(1, min(shape[0], CHUNK_BYTES // bytes_of_row)), *shape[1:])

@@ -1,8 +1,14 @@
-"""Who holds an output, told in a file beside it, with signs of life for hosts that do not see each other's locks.
+"""A file beside an output that names the run writing it, and shows other hosts that it is alive.
 
-On one host, and on a shared folder whose file system passes locks on, the lock decides and this file only tells. Where
-locks end at the host (NFS mounted with ``nolock`` or ``local_lock``), a file that another host left is watched: while
-it changes, its run lives; once it has not changed for `SECONDS_OF_SILENCE`, that run is dead and is taken over.
+On one host, and on a shared folder whose file system supports locks between hosts, the lock decides and this file only
+informs. Where locks end at the host (NFS mounted with ``nolock`` or ``local_lock``), a file that another host left is
+watched: while it changes, that run is alive; when it has not changed for `SECONDS_OF_SILENCE`, that run is dead, and
+this one takes its place.
+
+`filelock.SoftFileLease` does much of this, and was tried in its place. Three situations are against it: it never takes
+over an empty file, which a loss of power leaves; it measures silence by the clock inside the call that reads the file,
+so that a disk which stalls for longer than the lease makes it take over a live run, whose signs the stall held up as
+well (here, looks are counted); and its record lacks the time since when a run has been writing.
 """
 
 import json
@@ -25,13 +31,13 @@ from cellfeat.provenance import told_why_not, utc_now
 SECONDS_BETWEEN_SIGNS = 5.0
 SECONDS_OF_SILENCE = 30.0
 SECONDS_TO_SETTLE = 2.0
-"""What another host, that takes over the same dead run, may need from its last look to its own file; and what any run
-may need to write into the file that it made."""
+"""The longest time that another host, taking over the same dead run, needs from its last look to writing its own file;
+and that any run needs to fill the file that it created."""
 
 
 @dataclass(frozen=True)
 class _Holder:
-    """A process that holds an output; `sign` goes up while it lives."""
+    """A process that writes an output; `sign` increases while it lives."""
 
     host: str = field(default_factory=lambda: socket.gethostname())
     pid: int = field(default_factory=os.getpid)
@@ -44,40 +50,40 @@ class _Holder:
 
 
 def describe_holder(output: Path) -> str:
-    """Say who holds an output, in words."""
-    return str(_parsed(_seen(_path(output))) or "it has not yet said who it is")
+    """Name the run that writes an output: host, process and since when."""
+    return str(_parsed(_seen(_path(output))) or "it has not yet recorded its name")
 
 
 @contextmanager
-def told_holder(output: Path, say: Callable[[str], None]) -> Iterator[None]:
-    """Tell beside `output` that this process, which has the lock, holds it and lives, while the block runs.
+def recorded_holder(output: Path, say: Callable[[str], None]) -> Iterator[None]:
+    """Record beside `output` that this process writes it, and give signs of life while the block runs.
 
     Parameters
     ----------
     output
-        What is held.
+        The feature file.
     say
-        Told when another host's run is watched for signs of life.
+        Called with a line when another host's run is watched for signs of life.
 
     Raises
     ------
     BusyError
-        If another host's run lives.
+        If another host's run is alive.
     WriteError
-        If nothing can be written there.
+        If the folder cannot be written to.
     """
     path, me = _path(output), _Holder()
     with told_why_not(output):
         _take_hold(output, me, say)
     end = threading.Event()
-    signs = threading.Thread(target=_give_signs, args=(path, me, end), name="holder", daemon=True)
+    signs = threading.Thread(target=_give_signs, args=(path, me, end), name="signs", daemon=True)
     signs.start()
     try:
         yield
     finally:
         end.set()
         signs.join()
-        with suppress(OSError):  # gone, or on a disk that has become read-only
+        with suppress(OSError):  # removed, or on a disk that has become read-only
             _let_go(path, me)
 
 
@@ -87,9 +93,9 @@ def _take_hold(output: Path, me: _Holder, say: Callable[[str], None]) -> None:
         seen = _seen(path)
         other = _parsed(seen)
         if other is not None and other.host == me.host:
-            _write(path, me)  # a run of this host that lived would have the lock
+            _write(path, me)  # a live run of this host would have the lock
             return
-        say(f"{path} was left by another run ({other or 'unreadable'}): watching whether it is still at work")
+        say(f"{path} was left by another run ({other or 'unreadable'}): watching whether it is still running")
         if _is_silent(output, seen) and _took_over(path, seen, me):
             return
 
@@ -97,7 +103,7 @@ def _take_hold(output: Path, me: _Holder, say: Callable[[str], None]) -> None:
 def _let_go(path: Path, me: _Holder) -> None:
     if _is_mine(path, me):
         path.unlink(missing_ok=True)
-    for orphan in path.parent.glob(f"{escape(path.name)}.*"):  # of one that was killed while it wrote
+    for orphan in path.parent.glob(f"{escape(path.name)}.*"):  # of a run that was killed while it wrote
         orphan.unlink(missing_ok=True)
 
 
@@ -106,10 +112,12 @@ def _path(output: Path) -> Path:
 
 
 def _is_silent(output: Path, before: bytes | None) -> bool:
-    """Whether the other shows no sign of life; False where its file is gone by now."""
-    # Whoever lives has written what it is by then; a loss of power leaves an empty file.
+    """Whether the other run shows no sign of life; False where its file is gone by now."""
+    # A live run has filled its file by then; a loss of power leaves an empty one.
     seconds = SECONDS_OF_SILENCE if _parsed(before) else SECONDS_TO_SETTLE
-    n_looks = math.ceil(seconds / (SECONDS_BETWEEN_SIGNS / 5))  # not the clock: a disk that stalls holds up both
+    n_looks = math.ceil(
+        seconds / (SECONDS_BETWEEN_SIGNS / 5)
+    )  # looks, not the clock: a disk that stalls delays both runs
     for _ in range(n_looks):
         time.sleep(seconds / n_looks)
         seen = _seen(_path(output))
@@ -124,7 +132,7 @@ def _is_silent(output: Path, before: bytes | None) -> bool:
 
 
 def _took_over(path: Path, before: bytes | None, me: _Holder) -> bool:
-    """Take a dead run's place; False where a third was faster."""
+    """Take a dead run's place; False where a third run was faster."""
     if _seen(path) != before:
         return False
     _write(path, me)
@@ -136,7 +144,7 @@ def _give_signs(path: Path, me: _Holder, end: threading.Event) -> None:
     for sign in count(1):
         if end.wait(SECONDS_BETWEEN_SIGNS):
             return
-        with suppress(OSError):  # a full disk is told by those who write more than this
+        with suppress(OSError):  # a full disk is reported by larger writes
             if _is_mine(path, me):
                 _write(path, replace(me, sign=sign))
 
@@ -147,7 +155,7 @@ def _is_mine(path: Path, me: _Holder) -> bool:
 
 
 def _seen(path: Path) -> bytes | None:
-    """What stands in the file; None where there is none."""
+    """Read the file; None where it is missing."""
     try:
         return path.read_bytes()
     except FileNotFoundError:
@@ -162,7 +170,7 @@ def _parsed(content: bytes | None) -> _Holder | None:
 
 
 def _create(path: Path, me: _Holder) -> bool:
-    """Write the file where there is none: of two that try, one does."""
+    """Write the file unless it exists: of two runs that try, one succeeds."""
     try:
         file = path.open("xb")
     except FileExistsError:
@@ -171,7 +179,7 @@ def _create(path: Path, me: _Holder) -> bool:
         with file:
             file.write(_written(me))
     except OSError:
-        path.unlink()  # an empty file would be taken for another host's, and watched
+        path.unlink()  # the next run would watch an empty file
         raise
     return True
 

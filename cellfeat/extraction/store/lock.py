@@ -7,30 +7,30 @@ from pathlib import Path
 from filelock import FileLock, Timeout
 
 from cellfeat.errors import BusyError
-from cellfeat.extraction.store.lease import describe_holder, told_holder
+from cellfeat.extraction.store.lease import describe_holder, recorded_holder
 from cellfeat.provenance import told_why_not
 
 
 @contextmanager
 def held_output(output: Path, say: Callable[[str], None] = lambda _: None) -> Iterator[None]:
-    """Hold `output` against every other process while the block runs.
+    """Lock `output` against every other process while the block runs.
 
-    The operating system holds the lock and lets go of it when the process dies, so a dead holder never blocks. What is
-    done where it does not hold for other hosts, `cellfeat.extraction.store.lease` tells.
+    The operating system releases the lock when the process dies, so a dead run never blocks. For hosts that cannot see
+    each other's locks, see `cellfeat.extraction.store.lease`.
 
     Parameters
     ----------
     output
-        The feature file to be.
+        The feature file.
     say
-        Told when another host's run must be watched first.
+        Called with a line when another host's run must be watched first.
 
     Raises
     ------
     BusyError
-        If another process holds it; the message says which, and since when.
+        If another process is writing the output; the message says which, and since when.
     WriteError
-        If nothing can be written there.
+        If the folder cannot be written to.
     """
     lock_path = output.with_name(f".{output.name}.lock")
     lock = FileLock(lock_path)
@@ -44,10 +44,10 @@ def held_output(output: Path, say: Callable[[str], None] = lambda _: None) -> It
             f"or choose another --output"
         ) from None
     try:
-        with told_holder(output, say):
+        with recorded_holder(output, say):
             yield
     finally:
-        # Unlinked while still held: whoever opened it meanwhile finds a file without a name and tries again.
-        with suppress(OSError):  # gone, or on a disk that has become read-only
+        # Removed while still locked: a process that opened it meanwhile finds a file without a name and tries again.
+        with suppress(OSError):  # removed, or on a disk that has become read-only
             lock_path.unlink()
         lock.release()

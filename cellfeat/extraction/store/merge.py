@@ -1,4 +1,4 @@
-"""Rows of a finished file that stand in a new one too: taken over as they are, between rows that are new."""
+"""Rows of a finished file that stay in a new one: copied unchanged, between rows that are new."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 
-from cellfeat.extraction.store.format import DIGEST_BYTES, Rows, read_failures, read_range
+from cellfeat.extraction.store.format import Rows, empty_rows, read_failures, read_range
 from cellfeat.extraction.store.opening import opened
+from cellfeat.types import Integers
 
 NEW = -1
 
@@ -27,7 +28,7 @@ class Carried:
     """
 
     path: Path
-    source: np.ndarray
+    source: Integers
     samples: str
 
     def woven(self, read: Callable[[range], Rows], range_size: int) -> Iterator[Rows]:
@@ -36,7 +37,7 @@ class Carried:
         Parameters
         ----------
         read
-            Reads some of the run's own rows, which are those that are new, one after another.
+            Reads some of the run's own rows: the new ones, one after another.
         range_size
             Rows to yield at a time.
         """
@@ -59,25 +60,22 @@ class _Places:
     """Rows that are put in place one after another."""
 
     def __init__(self, start: int, shape: tuple[int, int, int]) -> None:
-        self._start = start
-        self._embeddings = np.empty(shape, np.float32)
-        self._status = np.empty(shape[0], np.uint8)
-        self._digests = np.empty((shape[0], DIGEST_BYTES), np.uint8)
+        self._rows = empty_rows(start, shape)
         self._failures: dict[int, str] = {}
 
-    def put(self, places: np.ndarray, rows: Rows) -> None:
-        """Put rows where they belong, counted from the first place."""
-        self._embeddings[places] = rows.embeddings
-        self._status[places] = rows.status
-        self._digests[places] = rows.pixel_digest
-        self._failures |= {self._start + int(places[row - rows.start]): reason for row, reason in rows.failures.items()}
+    def put(self, places: Integers, rows: Rows) -> None:
+        """Put rows in their places, counted from the first one, shape ``(n,)``."""
+        for mine, given in zip(self._rows.arrays(), rows.arrays(), strict=True):
+            mine[places] = given
+        start = self._rows.start
+        self._failures |= {start + int(places[row - rows.start]): reason for row, reason in rows.failures.items()}
 
     def rows(self) -> Rows:
-        return Rows(self._start, self._embeddings, self._status, self._digests, self._failures)
+        return Rows.from_arrays(self._rows.start, self._rows.arrays(), self._failures)
 
 
-def _neighbours(source: np.ndarray) -> Iterator[tuple[np.ndarray, range]]:
-    """The places of rows that stand side by side in the finished file, and these rows: each is read in one piece."""
+def _neighbours(source: Integers) -> Iterator[tuple[Integers, range]]:
+    """Yield the places of rows that are adjacent in the finished file, and these rows: each is read in one piece."""
     places = np.flatnonzero(source != NEW)
     places = places[np.argsort(source[places], kind="stable")]
     for piece in np.split(places, np.flatnonzero(np.diff(source[places]) != 1) + 1):

@@ -1,21 +1,32 @@
-"""Whatever is no feature file, or would make HDF5 read elsewhere, is refused before a number is read."""
+"""Open a feature file only if it is one: anything else, and anything that would make HDF5 read elsewhere, is refused.
+
+The types, shapes and places of all datasets are checked before a number of them is read. Variable-length types are
+among what is refused: HDF5 reads them without checks of its own.
+"""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 
 import h5py
 import numpy as np
 
 from cellfeat.errors import FeatureFileError, MissingFileError
-from cellfeat.extraction.store.format import DIGEST_BYTES, FORMAT, parts_folder
-from cellfeat.extraction.store.heaps import has_endless_heap
-from cellfeat.extraction.store.texts import refuse_long_texts
+from cellfeat.extraction.store.columns import BYTES, OFFSETS
+from cellfeat.extraction.store.format import CHECKSUM, DIGEST_BYTES, DIGESTS, FORMAT, parts_folder
+from cellfeat.extraction.store.samples import PROPERTIES
+
+LONGEST_ATTRIBUTE = 4096
+HDF5_FAULTS = (OSError, ValueError, LookupError, ArithmeticError, RuntimeError, TypeError, AttributeError)
+"""What reading a damaged file may raise, beside MemoryError."""
+_Shape = tuple[int | None, ...]
 
 
 @contextmanager
 def opened(path: Path) -> Iterator[h5py.File]:
-    """Open a feature file to be read; whatever HDF5 stumbles over in the block becomes a `FeatureFileError`.
+    """Open a feature file for reading; any error of HDF5 in the block becomes a `FeatureFileError`.
 
     Raises
     ------
@@ -26,86 +37,208 @@ def opened(path: Path) -> Iterator[h5py.File]:
         unfinished = parts_folder(path)
         hint = f"; {unfinished} holds an unfinished run: start the same extract again" if unfinished.exists() else ""
         raise MissingFileError(f"the feature file {path} does not exist{hint or '; make it with: cellfeat extract'}")
-    if not path.is_file():  # a pipe would be waited for without end
-        raise FeatureFileError(f"{path}: is no file; expected a feature file")
+    if not path.is_file():  # opening a pipe would wait forever
+        raise FeatureFileError(f"{path}: is not a regular file; expected a feature file")
     try:
-        if has_endless_heap(path):
-            raise FeatureFileError(
-                f"{path}: a part of it was overwritten or never written; take it from a copy, or delete it and extract "
-                f"again"
-            )
         with h5py.File(path, "r") as file:
-            _refuse_foreign(path, file)
+            _refuse_other_formats(path, file)
+            _check_layout(Layout(path, file))
             yield file
     except FeatureFileError:
         raise
     except MemoryError as error:
         raise FeatureFileError(
-            f"{path}: does not fit into memory ({error}), or is damaged; read it where there is more, take it from a "
-            f"copy, or delete it and extract again"
+            f"{path}: does not fit into memory ({error}), or is damaged; read it on a machine with more memory, take "
+            f"it from a copy, or extract again into another --output"
         ) from error
-    except (OSError, ValueError, LookupError, ArithmeticError, RuntimeError, TypeError, AttributeError) as error:
+    except HDF5_FAULTS as error:
         raise FeatureFileError(
-            f"{path}: damaged, or not an HDF5 file ({error}); take it from a copy, or delete it and extract again"
+            f"{path}: damaged, or not an HDF5 file ({error}); take it from a copy, or extract again into another "
+            f"--output"
         ) from error
 
 
-def _refuse_foreign(path: Path, file: h5py.File) -> None:
-    found = file.attrs.get("format")
-    if not isinstance(found, np.integer):
-        raise FeatureFileError(f"{path}: not a feature file of cellfeat (it has no attribute 'format')")
+@dataclass(frozen=True)
+class Layout:
+    """Checks what lies in an HDF5 file against what cellfeat writes, without reading any of it.
+
+    Attributes
+    ----------
+    path
+        The file's name, for messages.
+    file
+        The open file.
+    """
+
+    path: Path
+    file: h5py.File
+
+    @cached_property
+    def _n_bytes(self) -> int:
+        return self.path.stat().st_size
+
+    def dataset(self, name: str, dtype: np.dtype | type, shape: _Shape) -> h5py.Dataset:
+        """Find a dataset; one of another type or shape, or whose data lie elsewhere, is refused.
+
+        Parameters
+        ----------
+        name
+            Its path in the file.
+        dtype
+            Its only type.
+        shape
+            Its shape; None stands for any number.
+        """
+        found = self._plain_dataset(name)
+        if found.dtype != np.dtype(dtype):
+            raise FeatureFileError(f"{self.path}: dataset {name!r} has type {found.dtype}, expected {np.dtype(dtype)}")
+        self._shape(name, found, shape)
+        return found
+
+    def texts(self, name: str, n_rows: int | None) -> None:
+        """Refuse anything but a column of text: fixed-length, or bytes with offsets.
+
+        Parameters
+        ----------
+        name
+            Its path in the file.
+        n_rows
+            Its number of rows; None: any.
+        """
+        found = self._found(name)
+        if isinstance(found, h5py.Group):
+            self.group(name, {BYTES, OFFSETS})
+            self.dataset(f"{name}/{BYTES}", np.uint8, (None,))
+            self.dataset(f"{name}/{OFFSETS}", np.dtype("<i8"), (None if n_rows is None else n_rows + 1,))
+            return
+        found = self._plain_dataset(name, found)
+        kind = found.id.get_type()
+        if not isinstance(kind, h5py.h5t.TypeStringID) or kind.is_variable_str():
+            raise FeatureFileError(f"{self.path}: dataset {name!r} has type {found.dtype}, expected fixed-length text")
+        self._shape(name, found, (n_rows,))
+
+    def group(self, name: str, members: set[str] | None = None) -> None:
+        """Refuse a group that is missing or a link.
+
+        Parameters
+        ----------
+        name
+            Its path in the file; the groups above it are checked already.
+        members
+            The only names that may be in it; None: any.
+        """
+        found = self._found(name)
+        if not isinstance(found, h5py.Group):
+            raise FeatureFileError(f"{self.path}: group {name!r} is missing or a link to elsewhere")
+        others = set() if members is None else set(found) - members
+        if others:
+            raise FeatureFileError(f"{self.path}: group {name!r} holds {min(others)!r}, which no feature file has")
+
+    def text_attribute(self, name: str) -> str:
+        """Read a short text attribute of the file, unless it is of another type."""
+        if name not in self.file.attrs:
+            raise FeatureFileError(f"{self.path}: damaged: attribute {name!r} is missing")
+        found = self.file.attrs.get_id(name)
+        kind = found.get_type()
+        is_text = isinstance(kind, h5py.h5t.TypeStringID) and not kind.is_variable_str()
+        if not is_text or found.shape != () or kind.get_size() > LONGEST_ATTRIBUTE:
+            raise FeatureFileError(f"{self.path}: damaged: attribute {name!r} is not a short fixed-length text")
+        return str(self.file.attrs[name].decode())
+
+    def number_attribute(self, name: str) -> int | None:
+        """Read an integer attribute of the file; None where it is missing or of another type."""
+        if name not in self.file.attrs:
+            return None
+        found = self.file.attrs.get_id(name)
+        is_integer = isinstance(found.get_type(), h5py.h5t.TypeIntegerID) and found.shape == ()
+        return int(self.file.attrs[name]) if is_integer else None
+
+    def _found(self, name: str) -> h5py.Dataset | h5py.Group | None:
+        """Find an object that lies in this file; None where it is missing or a link."""
+        links, place = self.file.id.links, name.encode()
+        is_here = links.exists(place) and links.get_info(place).type == h5py.h5l.TYPE_HARD
+        return self.file[name] if is_here else None
+
+    def _plain_dataset(self, name: str, dataset: h5py.Dataset | h5py.Group | None = None) -> h5py.Dataset:
+        """Find a dataset that lies in this file, unfiltered, and is stored whole.
+
+        A few bytes can claim a shape of terabytes, and reading that would end the process.
+        """
+        dataset = self._found(name) if dataset is None else dataset
+        if dataset is None:
+            raise FeatureFileError(f"{self.path}: dataset {name!r} is missing or a link to elsewhere")
+        if not isinstance(dataset, h5py.Dataset):
+            raise FeatureFileError(f"{self.path}: {name!r} is not a dataset")
+        created = dataset.id.get_create_plist()
+        is_elsewhere = created.get_layout() == h5py.h5d.VIRTUAL or created.get_external_count()
+        if is_elsewhere or created.get_nfilters():
+            raise FeatureFileError(
+                f"{self.path}: dataset {name!r} takes its data from elsewhere or through a filter: refused"
+            )
+        claimed, stored = (dataset.size or 0) * dataset.id.get_type().get_size(), dataset.id.get_storage_size()
+        if stored < claimed:
+            raise FeatureFileError(
+                f"{self.path}: dataset {name!r} holds less than its shape {dataset.shape} claims; damaged"
+            )
+        if stored > self._n_bytes:
+            raise FeatureFileError(f"{self.path}: dataset {name!r} claims more bytes than the file has; damaged")
+        return dataset
+
+    def _shape(self, name: str, dataset: h5py.Dataset, expected: _Shape) -> None:
+        found = dataset.shape
+        is_scalar_or_null = found is None or len(found) != len(expected)
+        if is_scalar_or_null or any(n not in (None, m) for n, m in zip(expected, found, strict=True)):
+            wanted = ", ".join("any" if n is None else str(n) for n in expected)
+            raise FeatureFileError(f"{self.path}: dataset {name!r} has shape {found}, expected ({wanted})")
+
+
+def _refuse_other_formats(path: Path, file: h5py.File) -> None:
+    found = Layout(path, file).number_attribute("format")
+    if found is None:
+        raise FeatureFileError(f"{path}: not a feature file of cellfeat (it has no integer attribute 'format')")
+    if found == 1:
+        raise FeatureFileError(
+            f"{path}: a feature file of format 1, written by cellfeat 0.1; expected format {FORMAT}: extract again "
+            f"into another --output, or read it with cellfeat 0.1"
+        )
     if found != FORMAT:
         raise FeatureFileError(
-            f"{path}: feature file format {found}, expected {FORMAT}; it was written by another version of cellfeat: "
-            f"install that version, or extract again"
+            f"{path}: feature file format {found}, expected {FORMAT}; it was written by a newer version of cellfeat: "
+            f"install that version, or extract again into another --output"
         )
-    for name in ("sample_id", "embeddings", "status", "pixel_digest", "failures", "checksums"):
-        _plain_dataset(path, file, name)
-    for name in ("manifest", "manifest/columns"):
-        _plain_group(path, file, name)
-    for name in ("label", "group"):
-        _plain_dataset(path, file, f"manifest/{name}")
-    for name in file["manifest/columns"]:
-        _plain_dataset(path, file, f"manifest/columns/{name}")
-    _refuse_wrong_shapes(path, file)
 
 
-def _plain_group(path: Path, file: h5py.File, name: str) -> None:
-    """Refuse a group that is none, or a link; the groups above it are plain ones."""
-    if not isinstance(file.get(name, getlink=True), h5py.HardLink) or not isinstance(file[name], h5py.Group):
-        raise FeatureFileError(f"{path}: group {name!r} is missing or a link to elsewhere")
-
-
-def _plain_dataset(path: Path, file: h5py.File, name: str) -> None:
-    """Refuse whatever would make HDF5 read another file: links, external storage, virtual datasets; and filters.
-
-    Also a shape that claims more than is stored: a few bytes can claim terabytes, and reading those ends the process.
-    """
-    if not isinstance(file.get(name, getlink=True), h5py.HardLink):
-        raise FeatureFileError(f"{path}: dataset {name!r} is missing or a link to elsewhere")
-    dataset = file[name]
-    if not isinstance(dataset, h5py.Dataset):
-        raise FeatureFileError(f"{path}: {name!r} is not a dataset")
-    if dataset.is_virtual or dataset.external or dataset.id.get_create_plist().get_nfilters():
-        raise FeatureFileError(f"{path}: dataset {name!r} takes its data from elsewhere or through a filter: refused")
-    if dataset.id.get_storage_size() < (dataset.size or 0) * dataset.id.get_type().get_size():
-        raise FeatureFileError(f"{path}: dataset {name!r} holds less than its shape {dataset.shape} claims; damaged")
-    refuse_long_texts(path, dataset)
-
-
-def _refuse_wrong_shapes(path: Path, file: h5py.File) -> None:
-    n_samples = file["sample_id"].shape[0]
+def _check_layout(layout: Layout) -> None:
+    n_samples = layout.dataset("embeddings", np.float32, (None, None, None)).shape[0]
     if n_samples == 0:
-        raise FeatureFileError(f"{path}: holds no samples; delete it and extract again")
-    expected = {"status": (n_samples,), "pixel_digest": (n_samples, DIGEST_BYTES), "manifest/label": (n_samples,)}
-    expected |= {"manifest/group": (n_samples,)}
-    expected |= {f"manifest/columns/{name}": (n_samples,) for name in file["manifest/columns"]}
-    for name, shape in expected.items():
-        if file[name].shape != shape:
-            raise FeatureFileError(f"{path}: dataset {name!r} has shape {file[name].shape}, expected {shape}")
-    embeddings = file["embeddings"]
-    if embeddings.ndim != 3 or embeddings.shape[0] != n_samples or embeddings.dtype != np.float32:
-        raise FeatureFileError(
-            f"{path}: embeddings are {embeddings.dtype} of shape {embeddings.shape}, "
-            f"expected float32 of shape ({n_samples}, n_views, embedding_dim)"
-        )
+        raise FeatureFileError(f"{layout.path}: holds no samples; extract again into another --output")
+    layout.dataset("status", np.uint8, (n_samples,))
+    layout.dataset("pixel_digest", np.uint8, (n_samples, DIGEST_BYTES))
+    layout.dataset("properties", PROPERTIES, (n_samples,))
+    layout.dataset("checksums", CHECKSUM, (None,))
+    for name in ("recipe", "provenance"):
+        layout.dataset(name, np.uint8, (None,))
+    check_failures(layout)
+    _check_table(layout, n_samples)
+    for name in (*DIGESTS, "checksum"):
+        layout.text_attribute(name)
+
+
+def check_failures(layout: Layout) -> None:
+    """Refuse failures that are not rows and reasons, in a feature file or a part."""
+    layout.group("failures", {"row", "reason"})
+    rows = layout.dataset("failures/row", np.dtype("<i8"), (None,))
+    layout.texts("failures/reason", rows.shape[0])
+
+
+def _check_table(layout: Layout, n_samples: int) -> None:
+    layout.texts("sample_id", n_samples)
+    layout.group("manifest", {"label", "group", "column_names", "columns"})
+    for name in ("label", "group"):
+        layout.texts(f"manifest/{name}", n_samples)
+    layout.group("manifest/columns")
+    numbers = [f"{number:03d}" for number in range(len(layout.file["manifest/columns"]))]
+    layout.group("manifest/columns", set(numbers))
+    layout.texts("manifest/column_names", len(numbers))
+    for number in numbers:
+        layout.texts(f"manifest/columns/{number}", n_samples)

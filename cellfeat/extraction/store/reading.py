@@ -1,4 +1,4 @@
-"""The finished file: what it says of itself, its rows, and whether every checksum holds."""
+"""Read a finished file: its summary, its rows, and whether every checksum holds."""
 
 import json
 import shutil
@@ -11,23 +11,28 @@ import h5py
 import numpy as np
 
 from cellfeat.errors import FeatureFileError
+from cellfeat.extraction.store.columns import read_strings
 from cellfeat.extraction.store.format import (
-    DIGEST_BYTES,
     Rows,
     SampleTable,
+    empty_rows,
     hex_digests,
     read_checksums,
     read_columns,
     read_failures,
     read_range,
-    read_text,
+    read_table_of,
     table_checksum,
+    write_json,
     write_table,
+    write_text_attribute,
 )
 from cellfeat.extraction.store.opening import opened
-from cellfeat.extraction.store.samples import Samples, Status
-from cellfeat.provenance import canonical_json, digest_json, publish
-from cellfeat.types import Float32s, Integers
+from cellfeat.extraction.store.samples import Properties, Samples, Status
+from cellfeat.provenance import digest_json, publish
+from cellfeat.types import Float32s, Integers, Strings
+
+_WAY_OUT = "Take it from a copy, or extract again into another --output"
 
 
 @dataclass(frozen=True)
@@ -39,7 +44,7 @@ class Features:
     path
         Where it was read from.
     samples
-        Their ids, labels, groups and pixel digests.
+        Their ids, labels, groups, file properties and pixel digests.
     embeddings
         Shape ``(n_samples, n_views, embedding_dim)``, float32; view 0 is the untouched image; NaN where the sample
         could not be read.
@@ -62,13 +67,27 @@ class Features:
         return len(self.samples)
 
     def take(self, rows: Integers) -> Self:
-        """Give the features of some samples, in the order of `rows`, their row numbers."""
+        """Give the features of some samples, in the order of `rows`, their row numbers, shape ``(n,)``."""
         return replace(self, samples=self.samples.take(rows), embeddings=self.embeddings[rows])
 
 
 @dataclass(frozen=True)
 class Summary:
-    """What a feature file says of itself, read without its embeddings."""
+    """The header of a feature file, read without its embeddings.
+
+    Attributes
+    ----------
+    path
+        The file.
+    n_samples, n_views, embedding_dim
+        Shape of the embeddings.
+    n_failed
+        Samples that could not be read.
+    samples
+        Digest of the manifest's ids and file names.
+    fingerprint, recipe, provenance
+        As in `Features`.
+    """
 
     path: Path
     n_samples: int
@@ -82,7 +101,7 @@ class Summary:
 
 
 def read_summary(path: Path) -> Summary:
-    """Read what a feature file says of itself, in time that does not grow with its rows.
+    """Read the header of a feature file, in time that does not grow with its rows.
 
     Raises
     ------
@@ -96,25 +115,35 @@ def read_summary(path: Path) -> Summary:
 def read_table(path: Path) -> SampleTable:
     """Read the ids, labels, groups and further columns of a feature file."""
     with opened(path) as file:
-        table = file["manifest"]
-        return SampleTable(
-            sample_id=read_text(file, "sample_id").tolist(),
-            label=read_text(table, "label").tolist(),
-            group=read_text(table, "group").tolist(),
-            columns={name: values.tolist() for name, values in read_columns(table["columns"]).items()},
-        )
+        return read_table_of(file)
 
 
-def read_pixel_digests(path: Path) -> np.ndarray:
-    """Read the digests of the pixels alone: ``(n_samples,)`` str, ``""`` where the sample failed."""
+def read_properties(path: Path) -> Properties:
+    """Read what the files of each sample are."""
+    with opened(path) as file:
+        return Properties(file["properties"][:])
+
+
+def read_pixel_digests(path: Path) -> Strings:
+    """Read the digests of the pixels alone: shape ``(n_samples,)``, ``""`` where the sample failed."""
     with opened(path) as file:
         return hex_digests(file["pixel_digest"][:], file["status"][:])
 
 
-def read_embeddings(path: Path, rows: Sequence[int] | np.ndarray) -> np.ndarray:
-    """Read the embeddings of some rows, in ascending order: ``(len(rows), n_views, embedding_dim)`` float32.
+def read_embeddings(path: Path, rows: Sequence[int] | Integers) -> Float32s:
+    """Read the embeddings of some rows; `verify_features` compares checksums, this does not.
 
-    No checksum is looked at; `verify_features` does.
+    Parameters
+    ----------
+    path
+        The feature file.
+    rows
+        Row numbers in ascending order, shape ``(n,)``.
+
+    Returns
+    -------
+    ndarray of shape (n, n_views, embedding_dim)
+        float32.
     """
     with opened(path) as file:
         return np.asarray(file["embeddings"][np.asarray(rows)])
@@ -138,18 +167,9 @@ def load_features(path: Path | str) -> Features:
         summary = _summary(path, file)
         _verify_table(path, file)
         rows = _read_verified_rows(path, file)
-        table = file["manifest"]
         return Features(
             path=path,
-            samples=Samples(
-                ids=read_text(file, "sample_id"),
-                labels=read_text(table, "label"),
-                groups=read_text(table, "group"),
-                status=rows.status,
-                digests=hex_digests(rows.pixel_digest, rows.status),
-                columns=read_columns(table["columns"]),
-                failures=rows.failures,
-            ),
+            samples=_samples(file, rows),
             embeddings=rows.embeddings,
             fingerprint=summary.fingerprint,
             recipe=summary.recipe,
@@ -158,7 +178,12 @@ def load_features(path: Path | str) -> Features:
 
 
 def verify_features(path: Path | str) -> Summary:
-    """Verify every checksum of a feature file, range by range, in memory that does not grow with its rows.
+    """Verify every checksum of a feature file, one range of rows at a time.
+
+    Parameters
+    ----------
+    path
+        The feature file.
 
     Raises
     ------
@@ -169,48 +194,76 @@ def verify_features(path: Path | str) -> Summary:
     with opened(path) as file:
         summary = _summary(path, file)
         _verify_table(path, file)
+        read_table_of(file)  # texts may be unreadable although the digest of their bytes is right
         for _ in _verified_ranges(path, file):
             pass
         return summary
 
 
 def replace_table(path: Path, table: SampleTable, provenance: Mapping[str, Any]) -> None:
-    """Give a feature file other labels, groups and columns; its embeddings stay, and it is published anew."""
+    """Give a feature file other labels, groups and columns; its rows stay, and it is published anew.
+
+    Parameters
+    ----------
+    path
+        The feature file.
+    table
+        The new columns, of the same samples in the same order.
+    provenance
+        The new provenance.
+    """
     with publish(path) as temporary:
         shutil.copyfile(path, temporary)
         with temporary.open("r+b") as raw, h5py.File(raw, "r+") as file:
-            del file["sample_id"], file["manifest"]
+            del file["sample_id"], file["manifest"], file["provenance"]
             write_table(file, table)
-            file.attrs["provenance"] = canonical_json(provenance)
-            file.attrs["checksum"] = table_checksum(file)
+            write_json(file, "provenance", provenance)
+            write_text_attribute(file, "checksum", table_checksum(file))
+
+
+def _samples(file: h5py.File, rows: Rows) -> Samples:
+    manifest = file["manifest"]
+    return Samples(
+        ids=read_strings(file, "sample_id"),
+        labels=read_strings(manifest, "label"),
+        groups=read_strings(manifest, "group"),
+        status=rows.status,
+        digests=hex_digests(rows.pixel_digest, rows.status),
+        columns=read_columns(file),
+        failures=rows.failures,
+        properties=Properties(rows.properties),
+    )
 
 
 def _summary(path: Path, file: h5py.File) -> Summary:
     n_samples, n_views, embedding_dim = file["embeddings"].shape
-    recipe = json.loads(file.attrs["recipe"])
-    fingerprint = file.attrs["fingerprint"]
+    recipe = _read_json(file, "recipe")
+    fingerprint = file.attrs["fingerprint"].decode()
     if digest_json(recipe) != fingerprint:
         raise FeatureFileError(
-            f"{path}: its fingerprint is not the digest of its recipe; it was altered: delete it and extract again"
+            f"{path}: its fingerprint is not the digest of its recipe: damaged or altered. {_WAY_OUT}"
         )
     return Summary(
         path=path,
         n_samples=n_samples,
         n_views=n_views,
         embedding_dim=embedding_dim,
-        n_failed=len(file["failures"]),
-        samples=file.attrs["samples"],
+        n_failed=file["failures/row"].shape[0],
+        samples=file.attrs["samples"].decode(),
         fingerprint=fingerprint,
         recipe=recipe,
-        provenance=json.loads(file.attrs["provenance"]),
+        provenance=_read_json(file, "provenance"),
     )
 
 
+def _read_json(file: h5py.File, name: str) -> Any:
+    return json.loads(file[name][:].tobytes())
+
+
 def _verify_table(path: Path, file: h5py.File) -> None:
-    if table_checksum(file) != file.attrs["checksum"]:
+    if table_checksum(file) != file.attrs["checksum"].decode():
         raise FeatureFileError(
-            f"{path}: the checksum of its ids, labels or provenance does not match: damaged or altered. "
-            f"Take it from a copy, or delete it and extract again"
+            f"{path}: the checksum of its ids, labels or provenance does not match: damaged or altered. {_WAY_OUT}"
         )
 
 
@@ -223,18 +276,17 @@ def _verified_ranges(path: Path, file: h5py.File) -> Iterator[Rows]:
         rows = read_range(file, range(start, stop), failures)
         if rows.checksum() != expected:
             raise FeatureFileError(
-                f"{path}: rows {start} to {stop - 1} do not match their checksum: damaged. "
-                f"Take the file from a copy, or delete it and extract again"
+                f"{path}: rows {start} to {stop - 1} do not match their checksum: damaged. {_WAY_OUT}"
             )
         _refuse_unexplained(path, rows)
         expected_start = stop
         yield rows
-    if expected_start != file["sample_id"].shape[0]:
+    if expected_start != file["embeddings"].shape[0]:
         raise FeatureFileError(f"{path}: no checksum covers the rows from {expected_start} on")
 
 
 def _refuse_unexplained(path: Path, rows: Rows) -> None:
-    """Refuse samples that are called whole and have no finite numbers, or are called failed without a reason."""
+    """Refuse samples with status 0 whose embeddings are not finite, and failed samples without a reason."""
     is_ok = rows.status == Status.OK
     is_finite = np.isfinite(rows.embeddings).all(axis=(1, 2))
     has_reason = np.isin(np.arange(rows.start, rows.start + len(is_ok)), list(rows.failures))
@@ -245,16 +297,14 @@ def _refuse_unexplained(path: Path, rows: Rows) -> None:
         if wrong.any():
             raise FeatureFileError(
                 f"{path}: {np.count_nonzero(wrong)} samples have {what}, the first in row "
-                f"{rows.start + int(wrong.argmax())}; extract them again, and take no file that was written otherwise"
+                f"{rows.start + int(wrong.argmax())}; cellfeat writes no such file: extract again into another --output"
             )
 
 
 def _read_verified_rows(path: Path, file: h5py.File) -> Rows:
-    shape = file["embeddings"].shape
-    embeddings = np.empty(shape, np.float32)
-    status = np.empty(shape[0], np.uint8)
-    digests = np.empty((shape[0], DIGEST_BYTES), np.uint8)
+    whole = empty_rows(0, file["embeddings"].shape)
     for rows in _verified_ranges(path, file):
         here = slice(rows.start, rows.start + len(rows))
-        embeddings[here], status[here], digests[here] = rows.embeddings, rows.status, rows.pixel_digest
-    return Rows(0, embeddings, status, digests, read_failures(file))
+        for mine, read in zip(whole.arrays(), rows.arrays(), strict=True):
+            mine[here] = read
+    return Rows.from_arrays(0, whole.arrays(), read_failures(file))

@@ -3,19 +3,87 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cellfeat.types import Bools, Integers, Strings
 
+PROPERTIES = np.dtype(
+    [
+        ("dtype", "S8"),
+        ("bits_stated", "S12"),
+        ("bits_used", "u1"),
+        ("height", "<u4"),
+        ("width", "<u4"),
+        ("file_format", "S16"),
+    ]
+)
+"""The file properties of a sample, as `cellfeat.samples.properties.FileProperties`; empty or 0 where it failed."""
+
 
 class Status(IntEnum):
-    """What became of a sample."""
+    """Whether a sample could be read."""
 
     OK = 0
     FAILED = 1
+
+
+@dataclass(frozen=True)
+class Properties:
+    """What the files of each sample are; see `cellfeat.samples.properties.FileProperties` for the meaning.
+
+    Attributes
+    ----------
+    records
+        One record of type `PROPERTIES` for each sample, shape ``(n_samples,)``.
+    """
+
+    records: NDArray[np.void]
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def take(self, rows: Integers) -> Self:
+        """Give the properties of some samples, in the order of `rows`, their row numbers, shape ``(n,)``."""
+        return type(self)(self.records[rows])
+
+    @property
+    def dtype(self) -> Strings:
+        """Type of the pixels in the files, for example ``uint16``; shape ``(n_samples,)``."""
+        return self._text("dtype")
+
+    @property
+    def bits_stated(self) -> Strings:
+        """Bits of a value as the files' headers state them, as text; shape ``(n_samples,)``."""
+        return self._text("bits_stated")
+
+    @property
+    def bits_used(self) -> Integers:
+        """Bits that the largest value needs, 0 for floats; shape ``(n_samples,)``."""
+        return self._number("bits_used")
+
+    @property
+    def height(self) -> Integers:
+        """Height in pixels; shape ``(n_samples,)``."""
+        return self._number("height")
+
+    @property
+    def width(self) -> Integers:
+        """Width in pixels; shape ``(n_samples,)``."""
+        return self._number("width")
+
+    @property
+    def file_format(self) -> Strings:
+        """``png``, ``jpeg`` or ``tiff``, joined by ``+`` where files differ; shape ``(n_samples,)``."""
+        return self._text("file_format")
+
+    def _text(self, name: str) -> Strings:
+        return self.records[name].astype(np.str_)
+
+    def _number(self, name: str) -> Integers:
+        return self.records[name].astype(np.int64)
 
 
 @dataclass(frozen=True)
@@ -34,6 +102,8 @@ class Samples:
         Further columns of the labels table by name, shape ``(n_samples,)`` each.
     failures
         Why a sample could not be read, by row.
+    properties
+        What the files of each sample are; None where that is unknown.
     """
 
     ids: Strings
@@ -43,12 +113,13 @@ class Samples:
     digests: Strings
     columns: Mapping[str, Strings] = field(default_factory=dict)
     failures: Mapping[int, str] = field(default_factory=dict)
+    properties: Properties | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
 
     def take(self, rows: Integers) -> Self:
-        """Give some of the samples, in the order of `rows`, their row numbers."""
+        """Give some of the samples, in the order of `rows`, their row numbers, shape ``(n,)``."""
         place_of = {int(row): place for place, row in enumerate(rows)}
         return type(self)(
             ids=self.ids[rows],
@@ -58,6 +129,7 @@ class Samples:
             digests=self.digests[rows],
             columns={name: values[rows] for name, values in self.columns.items()},
             failures={place_of[row]: reason for row, reason in self.failures.items() if row in place_of},
+            properties=None if self.properties is None else self.properties.take(rows),
         )
 
     @property
@@ -69,3 +141,8 @@ class Samples:
     def is_labelled(self) -> Bools:
         """Whether each sample has a label, shape ``(n_samples,)``."""
         return self.labels != ""
+
+
+def no_properties(n_samples: int) -> NDArray[Any]:
+    """Make empty records of file properties, as failed samples have: shape ``(n_samples,)``."""
+    return np.zeros(n_samples, PROPERTIES)

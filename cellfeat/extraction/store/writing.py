@@ -1,10 +1,11 @@
-"""A feature file is written range by range into a temporary file, and published whole."""
+"""Write a feature file range by range into a temporary file, and publish it whole."""
 
-from collections.abc import Iterable, Iterator, Mapping
+import os
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import IO, Any, NamedTuple
 
 import h5py
 import numpy as np
@@ -12,20 +13,24 @@ import numpy as np
 from cellfeat.extraction.store.format import (
     DIGEST_BYTES,
     FORMAT,
+    ROW_DATASETS,
     Rows,
     SampleTable,
     checksum_table,
     chunks,
-    failure_table,
     table_checksum,
+    write_failures,
+    write_json,
     write_table,
+    write_text_attribute,
 )
-from cellfeat.provenance import canonical_json, digest_json, publish
+from cellfeat.extraction.store.samples import PROPERTIES
+from cellfeat.provenance import digest_json, publish
 
 
 @dataclass(frozen=True)
 class Content:
-    """What a feature file is to hold.
+    """The content of a feature file.
 
     Attributes
     ----------
@@ -48,52 +53,153 @@ class Content:
     provenance: Mapping[str, Any]
 
 
-@contextmanager
-def new_hdf5(path: Path, libver: str | None = None) -> Iterator[h5py.File]:
-    """Make an HDF5 file that is written through a file of Python's.
+class _DeferredErrors:
+    """The file that HDF5 writes to: the first error of the disk is kept, and every later call succeeds without effect.
 
-    HDF5's own way of writing takes the process down where the disk fills up while it closes a file.
+    HDF5 crashes the process when a write fails while it closes a dataset or a file, as on a full disk.
     """
-    with path.open("w+b") as raw, h5py.File(raw, "w", libver=libver) as file:
-        yield file
+
+    def __init__(self, raw: IO[bytes]) -> None:
+        self._raw = raw
+        self._position = 0
+        self._end = 0
+        self.error: OSError | None = None
+
+    def seek(self, offset: int, whence: int = os.SEEK_SET) -> int:
+        self._position = offset + (self._end if whence == os.SEEK_END else 0)
+        return self._position
+
+    def tell(self) -> int:
+        return self._position
+
+    def read(self, size: int) -> bytes:
+        content = bytearray(size)
+        return bytes(content[: self.readinto(content)])
+
+    def readinto(self, buffer: Any) -> int:
+        self._at_position(self._raw.readinto, buffer)  # type: ignore[attr-defined]
+        self._position += len(buffer)
+        return len(buffer)
+
+    def write(self, content: Any) -> int:
+        self._at_position(self._raw.write, content)
+        self._position += len(content)
+        self._end = max(self._end, self._position)
+        return len(content)
+
+    def truncate(self, size: int) -> int:
+        self._at_position(self._raw.truncate, size)
+        self._end = size
+        return size
+
+    def flush(self) -> None:
+        self._at_position(self._raw.flush)
+
+    def check(self) -> None:
+        """Raise the error that was kept."""
+        if self.error is not None:
+            raise self.error
+
+    def _at_position(self, task: Callable[..., object], *arguments: Any) -> None:
+        if self.error is None:
+            try:
+                self._raw.seek(self._position)
+                task(*arguments)
+            except OSError as error:
+                self.error = error
+
+
+class NewFile(NamedTuple):
+    """An HDF5 file being written.
+
+    Attributes
+    ----------
+    hdf5
+        The file; an error of the disk is raised when it is closed.
+    check
+        Raises that error at once.
+    """
+
+    hdf5: h5py.File
+    check: Callable[[], None]
+
+
+@contextmanager
+def new_hdf5(path: Path, libver: str | None = None) -> Iterator[NewFile]:
+    """Create an HDF5 file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    libver
+        Version of the HDF5 format; None: the oldest one that suffices.
+
+    Raises
+    ------
+    OSError
+        If the disk is full, or cannot be written to.
+    """
+    with path.open("w+b") as raw:
+        deferred = _DeferredErrors(raw)
+        try:
+            with h5py.File(deferred, "w", libver=libver) as file:
+                yield NewFile(file, deferred.check)
+        finally:
+            deferred.check()
 
 
 def write_features(output: Path, shape: tuple[int, int, int], content: Content) -> int:
-    """Write a feature file and publish it, in place of an earlier one; returns the number of failures.
+    """Write a feature file and publish it, replacing an earlier one; returns the number of failures.
 
     Parameters
     ----------
     output
-        Where to.
+        The feature file.
     shape
         ``(n_samples, n_views, embedding_dim)``.
     content
-        What it is to hold.
+        What to write.
     """
-    with publish(output) as temporary, new_hdf5(temporary, libver="v110") as file:
-        _write_rows(file, shape, content.rows)
+    with publish(output) as temporary, new_hdf5(temporary, libver="v110") as (file, check):
+        n_failed = _write_rows(file, shape, _checked(content.rows, check))
         write_table(file, content.table)
-        file.attrs.update(
-            format=FORMAT,
-            fingerprint=digest_json(content.recipe),
-            samples=content.samples,
-            recipe=canonical_json(content.recipe),
-            provenance=canonical_json(content.provenance),
-        )
-        file.attrs["checksum"] = table_checksum(file)
-        return len(file["failures"])
+        write_json(file, "recipe", content.recipe)
+        write_json(file, "provenance", content.provenance)
+        file.attrs["format"] = FORMAT
+        write_text_attribute(file, "fingerprint", digest_json(content.recipe))
+        write_text_attribute(file, "samples", content.samples)
+        write_text_attribute(file, "checksum", table_checksum(file))
+        return n_failed
 
 
-def _write_rows(file: h5py.File, shape: tuple[int, int, int], ranges: Iterable[Rows]) -> None:
-    embeddings = file.create_dataset("embeddings", shape, np.float32, chunks=chunks(shape))
-    status = file.create_dataset("status", (shape[0],), np.uint8)
-    digests = file.create_dataset("pixel_digest", (shape[0], DIGEST_BYTES), np.uint8)
+def _checked(ranges: Iterable[Rows], check: Callable[[], None]) -> Iterator[Rows]:
+    """Yield ranges of rows, until the disk fails."""
+    for rows in ranges:
+        check()
+        yield rows
+
+
+def _write_rows(file: h5py.File, shape: tuple[int, int, int], ranges: Iterable[Rows]) -> int:
+    datasets = _create_row_datasets(file, shape)
     failures: dict[int, str] = {}
     checksums = []
     for rows in ranges:
         here = slice(rows.start, rows.start + len(rows))
-        embeddings[here], status[here], digests[here] = rows.embeddings, rows.status, rows.pixel_digest
+        for dataset, array in zip(datasets, rows.arrays(), strict=True):
+            dataset[here] = array
         failures.update(rows.failures)
         checksums.append((here.start, here.stop, rows.checksum()))
-    file["failures"] = failure_table(failures)
+    write_failures(file, failures)
     file["checksums"] = checksum_table(checksums)
+    return len(failures)
+
+
+def _create_row_datasets(file: h5py.File, shape: tuple[int, int, int]) -> list[h5py.Dataset]:
+    """Create the datasets of `ROW_DATASETS`, in this order."""
+    n = shape[0]
+    types = [(shape, np.float32), ((n,), np.uint8), ((n, DIGEST_BYTES), np.uint8), ((n,), PROPERTIES)]
+    return [
+        file.create_dataset(name, of_shape, dtype, chunks=chunks(shape) if name == "embeddings" else None)
+        for name, (of_shape, dtype) in zip(ROW_DATASETS, types, strict=True)
+    ]
