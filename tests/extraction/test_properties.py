@@ -1,0 +1,48 @@
+"""File properties of the samples, from the images to the feature file."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import imagecodecs
+import numpy as np
+import pytest
+
+from cellfeat.config import Settings
+from cellfeat.extraction.extract import extract
+from cellfeat.extraction.store import describe_summary, load_features, read_properties, read_summary
+
+MakeSettings = Callable[..., Settings]
+
+
+@pytest.fixture
+def images(cells: Path, tmp_path: Path) -> Path:
+    """Generated cells, one of them in 16 bits and one damaged."""
+    folder = tmp_path / "images"
+    folder.mkdir()
+    for path in (cells / "images").iterdir():
+        (folder / path.name).write_bytes(path.read_bytes())
+    for path in folder.glob("00002_*.png"):
+        path.write_bytes(imagecodecs.png_encode(imagecodecs.imread(path).astype(np.uint16) * 10))
+    (folder / "00003_red.png").write_bytes(b"")
+    return folder
+
+
+def test_properties_are_kept_and_survive_an_update(settings_for: MakeSettings, images: Path) -> None:
+    settings = settings_for(images__root=images, extraction__on_error="quarantine")
+    path = extract(settings).path
+    properties = load_features(path).samples.properties
+    assert properties is not None
+    assert properties.records[0].item() == (b"uint8", b"8", properties.bits_used[0], 32, 32, b"png")
+    assert (properties.dtype[1], properties.bits_stated[1]) == ("uint16", "16")
+    assert 8 < properties.bits_used[1] <= 12
+    assert properties.records[2].item() == (b"", b"", 0, 0, 0, b"")
+    assert "22 uint8, 32 x 32, png; 1 uint16, 32 x 32, png" in describe_summary(read_summary(path))
+
+    for source in images.glob("00001_*.png"):
+        (images / source.name.replace("00001", "00003")).write_bytes(source.read_bytes())
+    (images / "00004_red.png").write_bytes((images / "00005_red.png").read_bytes())
+    extract(settings, update=True)
+    updated = read_properties(path).records
+    np.testing.assert_array_equal(np.delete(updated, [2, 3]), np.delete(properties.records, [2, 3]))
+    assert updated[2] == properties.records[0]
+    assert updated[3]["dtype"] == b"uint8"
