@@ -14,8 +14,10 @@ from sklearn.base import BaseEstimator
 from cellfeat.config import load_settings
 from cellfeat.evaluation.compare import compare
 from cellfeat.evaluation.design import Design
+from cellfeat.evaluation.fit import fit
 from cellfeat.evaluation.results import Comparison
 from cellfeat.extraction.store import Features, Samples
+from cellfeat.heads.bundle import Bundle
 from cellfeat.heads.registry import HEADS, Head
 from cellfeat.samples.images import pixel_digest
 
@@ -149,3 +151,31 @@ def failing_head(monkeypatch):
         register(monkeypatch, "failing", type("FailingHead", (Failing,), {"error": error}))
 
     return add
+
+
+N_FITTED = 240
+"""Samples that `bundle` is fitted on: the first of `samples`."""
+
+
+def part(features: Features, rows: slice) -> Features:
+    """Some rows of features, copied: a test may change them."""
+    return features.take(np.arange(len(features))[rows])
+
+
+@pytest.fixture
+def samples() -> Features:
+    """Samples of which `bundle` is fitted on the first 240."""
+    return build_clusters(n=420, separation=0.9)
+
+
+@pytest.fixture
+def held_out(samples: Features) -> Features:
+    """The other samples."""
+    return part(samples, slice(N_FITTED, None))
+
+
+@pytest.fixture(scope="session")
+def bundle() -> Bundle:
+    """A saved head; shared, so leave it as it is."""
+    fitted = part(build_clusters(n=420, separation=0.9), slice(N_FITTED))
+    return fit(fitted, "logreg", design=Design(folds=3, draws=200))[0]

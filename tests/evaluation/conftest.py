@@ -7,13 +7,16 @@ from sklearn.base import BaseEstimator, ClassifierMixin
 from cellfeat.evaluation.cache import FoldCache
 from tests.feature_fixtures import (  # noqa: F401, pytest finds fixtures by name
     build_features,
+    bundle,
     comparison,
     failing_head,
+    held_out,
     hostile,
     labelled,
     make_clusters,
     make_features,
     register,
+    samples,
     with_pictures,
 )
 

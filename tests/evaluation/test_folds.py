@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -92,7 +94,7 @@ def test_thinning_keeps_whole_groups_of_every_class():
     parts = [
         thinned_rows(rows, y, groups, fraction, np.random.default_rng(0)).tolist() for fraction in (0.01, 0.3, 0.6, 1)
     ]
-    for part, wider in zip(parts, parts[1:], strict=False):
+    for part, wider in pairwise(parts):
         assert set(part) < set(wider)
     assert [len(part) for part in parts] == [6, 18, 36, 60]
     for part in parts:

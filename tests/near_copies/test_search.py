@@ -28,12 +28,13 @@ def fields():
 
 
 def found_between(known, features):
+    """Near copies between two pairs of features and their folder."""
     first = PicturedFeatures(known[0], read_pictures(*known))
     second = PicturedFeatures(features[0], read_pictures(*features, scale=first.pictures.scale))
     return near_copies_between(first, second)
 
 
-def test_crops_of_one_field_are_found_across_two_sets_and_no_others(pictured, fields):
+def test_crops_of_one_field_are_found_across_two_sets(pictured, fields):
     known = pictured("known", fields[:N, :64, :64])
     asked = fields[N:, :64, :64].copy()
     asked[3], asked[5] = fields[7, 12:76, 20:84], fields[8, 4:68, :64]
@@ -52,7 +53,7 @@ def test_turned_pictures_are_found_across_two_sets(pictured, fields, number):
     assert isinstance(found[2, 4], TurnedCopy)
 
 
-def test_a_pair_within_either_set_is_none_across(pictured, fields):
+def test_pairs_within_one_set_are_ignored(pictured, fields):
     known = fields[:N, :64, :64].copy()
     known[1] = fields[0, 8:72, 8:72]
     asked = fields[N:, :64, :64].copy()
@@ -60,13 +61,13 @@ def test_a_pair_within_either_set_is_none_across(pictured, fields):
     assert found_between(pictured("known", known), pictured("asked", asked)) == {}
 
 
-def test_equal_pixels_are_near_copies_too(pictured, fields):
+def test_equal_pixels_are_near_copies(pictured, fields):
     asked = fields[N:, :64, :64].copy()
     asked[6] = fields[9, :64, :64]
     assert list(found_between(pictured("known", fields[:N, :64, :64]), pictured("asked", asked))) == [(9, 6)]
 
 
-def test_samples_that_could_not_be_read_keep_the_rows_of_the_others(pictured, fields):
+def test_unreadable_samples_do_not_shift_rows(pictured, fields):
     known, asked = pictured("known", fields[:N, :64, :64]), fields[N:, :64, :64].copy()
     asked[6] = fields[9, 10:74, :64]
     features, folder = pictured("asked", asked)
@@ -78,7 +79,7 @@ def test_samples_that_could_not_be_read_keep_the_rows_of_the_others(pictured, fi
     assert list(found_between((with_samples(known[0], status=status), known[1]), (features, folder))) == [(9, 6)]
 
 
-def test_the_nearest_of_others_are_those_and_never_its_own_kind():
+def test_nearest_of_searches_the_other_set_only():
     known = np.array([[1, 0], [0, 1], [-1, 0]], dtype=np.float32)
     asked = np.array([[0.9, 0.1], [0.95, 0.05], [-2, 0.1]], dtype=np.float32)
     assert nearest_of(known, asked, 1).tolist() == [[0, 3], [0, 4], [2, 5]]
@@ -87,14 +88,14 @@ def test_the_nearest_of_others_are_those_and_never_its_own_kind():
     assert nearest_of(known, asked[:0], 3).shape == (0, 2)
 
 
-def test_nearest_pairs_are_nearest_by_cosine_and_stand_once():
+def test_nearest_pairs_are_nearest_by_cosine_and_unique():
     angle = np.array([0, 0.1, 2, 2.1, 4, 4.1])
     pairs = nearest_pairs(np.column_stack([np.cos(angle), np.sin(angle)]).astype(np.float32), 1)
     assert pairs.tolist() == [[0, 1], [2, 3], [4, 5]]
     assert nearest_pairs(np.ones((1, 2), np.float32), 5).shape == (0, 2)
 
 
-def test_spectra_of_shifted_crops_are_closer_than_those_of_other_places():
+def test_spectra_of_shifted_crops_are_close():
     rng = np.random.default_rng(0)
     fields = np.kron(rng.normal(size=(20, 24, 24)), np.ones((4, 4))).astype(np.float32)
     pictures = [*fields[:, :64, :64], *fields[:, 10:74, 16:80]]
