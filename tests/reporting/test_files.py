@@ -1,3 +1,4 @@
+import csv
 import json
 from dataclasses import replace
 
@@ -6,11 +7,12 @@ import pandas as pd
 import pyarrow
 import pytest
 
+from cellfeat.audit.findings import Audit, Finding
 from cellfeat.errors import WriteError
 from cellfeat.evaluation.held_out import score_held_out
 from cellfeat.evaluation.learning_curve import curve_table, learning_curves
 from cellfeat.evaluation.task import prepare
-from cellfeat.reporting.files import check_held_out_folder, write_curves, write_held_out, write_report
+from cellfeat.reporting.files import check_held_out_folder, write_audit, write_curves, write_held_out, write_report
 from tests.feature_fixtures import SMALL
 
 
@@ -109,3 +111,14 @@ def test_held_out_scores_do_not_replace_other_results(tmp_path, name):
     (tmp_path / name).touch()
     with pytest.raises(WriteError, match=str(tmp_path)):
         check_held_out_folder(tmp_path)
+
+
+def test_findings_are_safe_in_a_spreadsheet_and_groups_keep_their_ids(tmp_path):
+    names = np.array(["=1", "s9"])
+    copy = Finding("s9", "copy", "=1", "the same pixels")
+    findings, groups = write_audit(Audit(names, names[[0, 0]], names[[0, 0]], (copy,), (), saw_pixels=False), tmp_path)
+    assert list(csv.reader(findings.open())) == [
+        ["sample", "finding", "partner", "detail"],
+        ["s9", "copy", "'=1", "the same pixels"],
+    ]
+    assert list(csv.reader(groups.open())) == [["sample_id", "group"], ["=1", "=1"], ["s9", "=1"]]
