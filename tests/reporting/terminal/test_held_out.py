@@ -46,7 +46,8 @@ def test_near_copies_are_counted_or_said_not_to_be_searched_for(bundle, held_out
 
 
 def test_head_without_digests_says_so(bundle, held_out):
-    assert lines_with(score(dataclasses.replace(bundle, seen=None), held_out), "training samples", "fit it again")
+    found = score(dataclasses.replace(bundle, seen=None), held_out)
+    assert lines_with(found, "training samples", "fit it again")
 
 
 def test_unlabelled_and_unreadable_samples_are_counted(bundle, held_out):
