@@ -1,24 +1,35 @@
 import io
 
+import numpy as np
 import pandas as pd
 import pytest
 from rich.console import Console
 
 from cellfeat.commands.progress import ProgressObserver
-from cellfeat.evaluation.results import HeadFailure, HeadResult
+from cellfeat.evaluation.design import Design
+from cellfeat.evaluation.results import Counts, HeadFailure, HeadResult, Provenance, Seconds
+from cellfeat.evaluation.scoring.head_scores import Calibration, Overall, PerClass, ProbabilityScores, Scores
+from cellfeat.statistics.intervals import Interval
+
+PROBABILITIES = ProbabilityScores(0.5, 0.1, np.empty((0, 3)))
 
 
 def result(head, score, *, n_cached=0):
-    metrics = {
-        "balanced_accuracy": score,
-        "ci_low": score - 0.1,
-        "ci_high": score + 0.1,
-        "classes": ["HeLa", "RT4"],
-        "per_class_recall": [score - 0.2, score + 0.2],
-        "seconds": {"fit": 1.0, "predict": 0.5},
-        "folds": 5,
-    }
-    return HeadResult(head, pd.DataFrame(), metrics, n_cached)
+    recall = np.array([score - 0.2, score + 0.2])
+    return HeadResult(
+        head=head,
+        predictions=pd.DataFrame(),
+        scores=Scores(
+            overall=Overall(score, Interval(score - 0.1, score + 0.1), score),
+            per_class=PerClass(("HeLa", "RT4"), recall, np.column_stack([recall, recall]), np.eye(2, dtype=int)),
+            calibration=Calibration("none", 1.0, PROBABILITIES, PROBABILITIES, ()),
+        ),
+        counts=Counts(2, 2, 0, 0, 0, None),
+        design=Design(folds=5),
+        provenance=Provenance("cells.h5", "sha256:test", 2, "sha256:samples", "none", None, 0, "0"),
+        seconds=Seconds(fit=1.0, predict=0.5),
+        n_cached=n_cached,
+    )
 
 
 @pytest.fixture
@@ -27,7 +38,7 @@ def console(request):
 
 
 @pytest.mark.parametrize("console", [True], indirect=True)
-def test_a_terminal_shows_head_fold_and_the_standings_best_first(console):
+def test_terminal_shows_the_fold_and_the_scores_so_far(console):
     with ProgressObserver(console) as observer:
         observer.fold_begins("knn", 1, 0, 10)
         assert observer._live.is_started
@@ -45,7 +56,7 @@ def test_a_terminal_shows_head_fold_and_the_standings_best_first(console):
 
 
 @pytest.mark.parametrize("console", [True], indirect=True)
-def test_a_terminal_shows_parts_of_a_fold_and_the_work_on_all_samples(console):
+def test_terminal_shows_parts_of_a_fold_and_the_fit_on_all_samples(console):
     with ProgressObserver(console) as observer:
         observer.fold_begins("knn", 2, 1.5, 5)
         assert observer._progress.tasks[0].completed == 1.5
@@ -55,7 +66,7 @@ def test_a_terminal_shows_parts_of_a_fold_and_the_work_on_all_samples(console):
 
 
 @pytest.mark.parametrize("console", [False], indirect=True)
-def test_a_log_has_a_line_a_head_and_no_bars(console):
+def test_log_has_a_line_a_head_and_no_bars(console):
     with ProgressObserver(console) as observer:
         observer.fold_begins("knn", 1, 0, 10)
         observer.head_done(result("knn", 0.5, n_cached=3))
@@ -67,7 +78,7 @@ def test_a_log_has_a_line_a_head_and_no_bars(console):
 
 
 @pytest.mark.parametrize("console", [False], indirect=True)
-def test_what_is_said_once_is_not_said_again(console):
+def test_remark_said_once_is_not_repeated(console):
     with ProgressObserver(console) as observer:
         for seed in (0, 1):
             observer.say(f"folds with seed {seed}")

@@ -1,6 +1,6 @@
-import dataclasses
 import json
 import os
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -8,26 +8,18 @@ import pytest
 
 from cellfeat.evaluation.cache import FoldCache, FoldOutcome, HeadKeys
 from cellfeat.evaluation.compare import compare
-from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.fit import fit
 from cellfeat.evaluation.hooks import Hooks
 from cellfeat.evaluation.task import prepare
 from cellfeat.heads.base import HeadClassifier
 from cellfeat.heads.logreg import LogisticRegressionHead
 from cellfeat.heads.registry import make_head
-from tests.feature_fixtures import with_samples
-
-FEW_DRAWS = {"folds": 3, "draws": 200}
-
-
-@pytest.fixture
-def cache(tmp_path):
-    return FoldCache(tmp_path / "results" / ".cache")
+from tests.feature_fixtures import SMALL, with_samples
 
 
 @pytest.fixture
 def fits(monkeypatch):
-    """Names of the heads in the order in which they are really fitted."""
+    """Names of the heads that are really fitted, in order."""
     fitted = []
     fit_head = HeadClassifier.fit
 
@@ -43,10 +35,10 @@ def entries(cache):
     return sorted(cache.folder.glob("*.json"))
 
 
-def test_one_more_head_computes_only_that_head(make_clusters, cache, fits):
-    first = compare(make_clusters(), ["logreg", "knn"], design=Design(**FEW_DRAWS), cache=cache)
+def test_added_head_computes_only_itself(make_clusters, cache, fits):
+    first = compare(make_clusters(), ["logreg", "knn"], design=SMALL, cache=cache)
     fits.clear()
-    second = compare(make_clusters(), ["logreg", "dummy", "knn"], design=Design(**FEW_DRAWS), cache=cache)
+    second = compare(make_clusters(), ["logreg", "dummy", "knn"], design=SMALL, cache=cache)
     assert fits == ["DummyHead"] * 3
     assert {result.head: result.n_cached for result in second.results} == {"logreg": 3, "knn": 3, "dummy": 0}
     kept = second.predictions().query("head != 'dummy'").reset_index(drop=True)
@@ -55,9 +47,9 @@ def test_one_more_head_computes_only_that_head(make_clusters, cache, fits):
 
 
 def test_fit_takes_its_evaluation_from_compare(make_clusters, cache, fits):
-    compare(make_clusters(), ["logreg"], design=Design(**FEW_DRAWS), cache=cache)
+    compare(make_clusters(), ["logreg"], design=SMALL, cache=cache)
     fits.clear()
-    _, result = fit(make_clusters(), "logreg", design=Design(**FEW_DRAWS), cache=cache)
+    _, result = fit(make_clusters(), "logreg", design=SMALL, cache=cache)
     assert result.n_cached == 3
     assert len(fits) == 1
 
@@ -71,36 +63,40 @@ def relabelled(features):
 def moved(features):
     embeddings = features.embeddings.copy()
     embeddings[7, 0, 0] = np.nextafter(embeddings[7, 0, 0], np.float32(9))
-    return dataclasses.replace(features, embeddings=embeddings)
+    return replace(features, embeddings=embeddings)
+
+
+def unchanged(features):
+    return features
 
 
 CHANGES = {
     "a label": (relabelled, {}),
     "the last bit of an embedding": (moved, {}),
-    "a setting": (lambda features: features, {"settings": {"logreg": {"C": 0.5}}}),
-    "the seed": (lambda features: features, {"random_state": 1}),
-    "the folds": (lambda features: features, {"folds": 2}),
+    "a setting": (unchanged, {"settings": {"logreg": {"C": 0.5}}}),
+    "the seed": (unchanged, {"design": replace(SMALL, random_state=1)}),
+    "the folds": (unchanged, {"design": replace(SMALL, folds=2)}),
 }
 
 
 @pytest.mark.parametrize("name", CHANGES)
-def test_what_changes_the_numbers_is_computed_again(make_clusters, cache, name):
+def test_other_question_is_computed_again(make_clusters, cache, name):
     change, options = CHANGES[name]
-    compare(make_clusters(), ["logreg"], design=Design(**FEW_DRAWS), cache=cache)
-    other = compare(change(make_clusters()), ["logreg"], design=Design(**FEW_DRAWS | options), cache=cache)
+    compare(make_clusters(), ["logreg"], design=SMALL, cache=cache)
+    other = compare(change(make_clusters()), ["logreg"], **{"design": SMALL, **options}, cache=cache)
     assert other.best.n_cached == 0
 
 
-def test_more_draws_change_no_fold(make_clusters, cache):
-    compare(make_clusters(), ["logreg"], design=Design(folds=3, draws=100), cache=cache)
-    assert compare(make_clusters(), ["logreg"], design=Design(folds=3, draws=300), cache=cache).best.n_cached == 3
+def test_number_of_draws_does_not_matter(make_clusters, cache):
+    compare(make_clusters(), ["logreg"], design=SMALL, cache=cache)
+    assert compare(make_clusters(), ["logreg"], design=replace(SMALL, draws=300), cache=cache).best.n_cached == 3
 
 
-def test_fresh_ignores_and_replaces_what_is_there(make_clusters, cache, fits):
-    compare(make_clusters(), ["knn"], design=Design(**FEW_DRAWS), cache=cache)
+def test_fresh_cache_replaces_entries(make_clusters, cache, fits):
+    compare(make_clusters(), ["knn"], design=SMALL, cache=cache)
     before = {path.name: path.stat().st_mtime_ns for path in entries(cache)}
     fits.clear()
-    compare(make_clusters(), ["knn"], design=Design(**FEW_DRAWS), cache=FoldCache(cache.folder, is_fresh=True))
+    compare(make_clusters(), ["knn"], design=SMALL, cache=FoldCache(cache.folder, is_fresh=True))
     assert len(fits) == 3
     after = {path.name: path.stat().st_mtime_ns for path in entries(cache)}
     assert after.keys() == before.keys()
@@ -129,12 +125,12 @@ def with_nan(text, _other):
 
 
 @pytest.mark.parametrize("damage", [cut_short, with_better_numbers, of_another_fold, no_mapping, with_nan])
-def test_a_damaged_or_foreign_entry_is_computed_again(make_clusters, cache, damage):
-    first = compare(make_clusters(), ["logreg"], design=Design(**FEW_DRAWS), cache=cache)
+def test_damaged_or_foreign_entry_is_computed_again(make_clusters, cache, damage):
+    first = compare(make_clusters(), ["logreg"], design=SMALL, cache=cache)
     victim, other, _ = entries(cache)
     whole = victim.read_text()
     victim.write_text(damage(whole, other.read_text()))
-    second = compare(make_clusters(), ["logreg"], design=Design(**FEW_DRAWS), cache=cache)
+    second = compare(make_clusters(), ["logreg"], design=SMALL, cache=cache)
     assert second.best.n_cached == 2
     pd.testing.assert_frame_equal(second.predictions(), first.predictions())
     assert json.loads(victim.read_text())["probabilities"] == json.loads(whole)["probabilities"]
@@ -149,7 +145,7 @@ def save_entries(cache, n_entries):
     return keys
 
 
-def test_what_was_used_longest_ago_goes_first(cache):
+def test_least_recently_used_entry_goes_first(cache):
     first, second, third = save_entries(cache, 3)
     assert cache.load(first, (2, 2)) is not None
     small = FoldCache(cache.folder, max_entries=3)
@@ -158,7 +154,7 @@ def test_what_was_used_longest_ago_goes_first(cache):
     assert kept == [first, third]
 
 
-def test_the_cache_keeps_within_its_bytes_and_always_the_newest(cache):
+def test_size_is_bounded_and_the_newest_entry_stays(cache):
     keys = save_entries(cache, 6)
     size = entries(cache)[0].stat().st_size
     FoldCache(cache.folder, max_bytes=3 * size).save(keys[0], FoldOutcome(np.full((2, 2), 0.5), 0.0, 0.0))
@@ -167,26 +163,26 @@ def test_the_cache_keeps_within_its_bytes_and_always_the_newest(cache):
     assert [path.stem[-1] for path in entries(cache)] == ["4"]
 
 
-def test_ctrl_c_within_a_head_keeps_the_folds_that_are_finished(make_clusters, cache):
+def test_ctrl_c_keeps_finished_folds(make_clusters, cache):
     def interrupt(head, fold, n_done, n_total):
         if fold == 3:
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
-        compare(make_clusters(), ["knn"], design=Design(**FEW_DRAWS), cache=cache, hooks=Hooks(progress=interrupt))
-    assert compare(make_clusters(), ["knn"], design=Design(**FEW_DRAWS), cache=cache).best.n_cached == 2
+        compare(make_clusters(), ["knn"], design=SMALL, cache=cache, hooks=Hooks(progress=interrupt))
+    assert compare(make_clusters(), ["knn"], design=SMALL, cache=cache).best.n_cached == 2
 
 
-def test_a_head_whose_source_cannot_be_read_is_never_cached(make_clusters, cache, monkeypatch):
+def test_head_without_source_is_not_cached(make_clusters, cache, monkeypatch):
     built_by_hand = type("Nameless", (LogisticRegressionHead,), {"__module__": "builtins"})
     monkeypatch.setattr("cellfeat.heads.registry.head_class", lambda name: built_by_hand)
     for _ in range(2):
-        assert compare(make_clusters(), ["logreg"], design=Design(**FEW_DRAWS), cache=cache).best.n_cached == 0
+        assert compare(make_clusters(), ["logreg"], design=SMALL, cache=cache).best.n_cached == 0
     assert not entries(cache)
 
 
-def test_an_edited_head_has_other_keys(make_clusters, tmp_path, monkeypatch):
-    task = prepare(make_clusters(), Design(folds=3, draws=100))
+def test_edited_head_has_other_keys(make_clusters, tmp_path, monkeypatch):
+    task = prepare(make_clusters(), SMALL)
     source = tmp_path / "head.py"
     monkeypatch.setattr("inspect.getfile", lambda _class: str(source))
     keys = []

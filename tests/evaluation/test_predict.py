@@ -1,15 +1,17 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from cellfeat.errors import ConfigError
-from cellfeat.evaluation.design import Design
+from cellfeat.errors import ConfigError, FingerprintError
 from cellfeat.evaluation.fit import fit
 from cellfeat.evaluation.saved_heads.predict import predict
-from tests.feature_fixtures import with_samples
+from tests.feature_fixtures import SMALL, with_samples
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def features(make_clusters):
+    """Samples of which the fourth could not be read."""
     features = make_clusters(separation=0.8)
     status = features.samples.status.copy()
     status[3] = 1
@@ -17,18 +19,18 @@ def features(make_clusters):
     return with_samples(features, status=status)
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def bundle(features):
-    return fit(features, "logreg", design=Design(folds=3, draws=100))[0]
+    return fit(features, "logreg", design=SMALL)[0]
 
 
-def test_without_a_threshold_every_sample_that_was_read_has_a_class(bundle, features):
+def test_every_readable_sample_has_a_class(bundle, features):
     predictions = predict(bundle, features)
     assert (predictions.n_failed, predictions.n_abstained) == (1, 0)
     assert np.flatnonzero(predictions.predicted == "").tolist() == [3]
 
 
-def test_below_the_threshold_the_head_abstains_and_nothing_else_changes(bundle, features):
+def test_head_abstains_below_the_threshold(bundle, features):
     plain = predict(bundle, features)
     careful = predict(bundle, features, min_probability=0.7, abstain_word="not sure, sorry")
     highest = np.nan_to_num(plain.probabilities.max(axis=1))
@@ -38,19 +40,20 @@ def test_below_the_threshold_the_head_abstains_and_nothing_else_changes(bundle, 
     assert (careful.predicted[~unsure] == plain.predicted[~unsure]).all()
     assert (careful.n_failed, careful.n_abstained) == (1, unsure.sum())
     np.testing.assert_array_equal(careful.probabilities, plain.probabilities)
-
-
-def test_what_is_kept_is_more_often_right(bundle, features):
-    careful = predict(bundle, features, min_probability=0.7)
-    kept = careful.predicted != ""
-    is_right = predict(bundle, features).predicted == features.samples.labels
-    assert is_right[kept].mean() > is_right.mean()
+    is_right = plain.predicted == features.samples.labels
+    assert is_right[~unsure].mean() > is_right.mean()
 
 
 @pytest.mark.parametrize(
-    ("options", "message"),
-    [({"min_probability": 1.5}, "expected 0 to 1"), ({"abstain_word": "a"}, "'a' is a class")],
+    ("options", "noun"),
+    [({"min_probability": 1.5}, "min_probability.*1.5"), ({"abstain_word": "a"}, "abstain_word.*'a'")],
 )
-def test_thresholds_and_words_that_mean_nothing_are_refused(bundle, features, options, message):
-    with pytest.raises(ConfigError, match=message):
+def test_wrong_thresholds_and_words_are_refused(bundle, features, options, noun):
+    with pytest.raises(ConfigError, match=noun):
         predict(bundle, features, **options)
+
+
+def test_features_of_another_recipe_are_refused_with_the_difference(bundle, features):
+    other = replace(features, fingerprint="sha256:other", recipe={"passes": ["composite"]})
+    with pytest.raises(FingerprintError, match=r"test\.h5.*passes.*composite"):
+        predict(bundle, other)

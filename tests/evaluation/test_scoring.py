@@ -1,49 +1,56 @@
-import dataclasses
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from cellfeat.evaluation.compare import compare
+from cellfeat.evaluation.cross_validation import OutOfFold, out_of_fold
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.scoring.score import fold_temperatures, tempered_folds
+from cellfeat.evaluation.scoring.score import evaluate, fold_temperatures, score, tempered_folds
 from cellfeat.evaluation.task import prepare
 from cellfeat.heads.registry import make_head
+from tests.feature_fixtures import SMALL
 
-FEW_DRAWS = {"folds": 3, "draws": 200}
 
-
-def test_metrics_are_plain_values_that_fit_together(make_clusters):
-    metrics = compare(make_clusters(), ["logreg"], design=Design(**FEW_DRAWS)).best.record()
-    assert metrics["balanced_accuracy"] == pytest.approx(np.mean(metrics["per_class_recall"]))
-    assert metrics["ci_low"] <= metrics["balanced_accuracy"] <= metrics["ci_high"]
-    assert len(metrics["per_fold"]) == metrics["folds"] == 3
-    assert np.sum(metrics["confusion_matrix"]) == metrics["n_samples"] == metrics["n_groups"] == 180
-    assert set(metrics["seconds"]) == {"fit", "predict", "tune"}
-    assert metrics["seconds"]["tune"] == 0
-    assert metrics["tuning"] is None
-    assert metrics["settings"]["C"] == make_head("logreg", {}, n_views=1, random_state=0).get_params()["C"]
+def test_scores_fit_together(make_clusters):
+    result = evaluate(prepare(make_clusters(), SMALL), "logreg")
+    overall, per_class = result.scores.overall, result.scores.per_class
+    assert overall.balanced_accuracy == pytest.approx(np.mean(per_class.recall))
+    assert overall.interval.low <= overall.balanced_accuracy <= overall.interval.high
+    assert len(overall.per_fold) == result.design.folds == 3
+    assert per_class.confusion.sum() == result.counts.n_samples == result.counts.n_groups == 180
+    assert result.seconds.tune == 0
+    assert result.scores.tuning is None
+    assert result.settings["C"] == make_head("logreg", {}, n_views=1, random_state=0).get_params()["C"]
 
 
 @pytest.mark.parametrize("head", ["logreg", "knn"])
-def test_calibration_lowers_the_loss_and_moves_no_prediction(make_clusters, head):
-    features = make_clusters(n=600, separation=0.8)
-    plain, tempered_ = (
-        compare(features, [head], design=Design(calibrate=kind, **FEW_DRAWS)).best for kind in ("none", "temperature")
-    )
-    assert tempered_.predictions["predicted"].equals(plain.predictions["predicted"])
-    assert tempered_.record()["log_loss_uncalibrated"] == plain.record()["log_loss"]
-    assert tempered_.record()["log_loss"] < 0.97 * plain.record()["log_loss"]
+def test_calibration_lowers_the_loss_and_changes_no_class(make_clusters, head):
+    task = prepare(make_clusters(n=600, separation=0.8), SMALL)
+    predicted = out_of_fold(task, head)
+    plain = score(replace(task, design=Design(folds=3, draws=100, calibrate="none")), predicted)
+    tempered = score(task, predicted)
+    assert tempered.predictions["predicted"].equals(plain.predictions["predicted"])
+    before, after = plain.scores.calibration.calibrated, tempered.scores.calibration.calibrated
+    assert tempered.scores.calibration.uncalibrated.log_loss == before.log_loss
+    assert after.log_loss < 0.97 * before.log_loss
     if head == "logreg":  # votes can be calibrated already, with a loss that their zeros make huge
-        assert tempered_.record()["calibration_error"] < plain.record()["calibration_error"]
+        assert after.calibration_error < before.calibration_error
 
 
-def test_no_label_moves_the_temperature_of_its_own_fold(make_clusters):
-    task = prepare(make_clusters(), Design(folds=3, draws=100))
+def test_temperature_of_a_fold_does_not_depend_on_its_labels(make_clusters):
+    task = prepare(make_clusters(), SMALL)
     raw = np.random.default_rng(0).dirichlet(np.ones(3), len(task.y))
     test = task.folds[0].test
     y = task.y.copy()
     y[test] = "a"
-    relabelled = dataclasses.replace(task, y=y)
+    relabelled = replace(task, y=y)
     before, after = (tempered_folds(one, raw, fold_temperatures(one, raw)) for one in (task, relabelled))
     assert (before[test] == after[test]).all()
     assert (np.delete(before, test, axis=0) != np.delete(after, test, axis=0)).any()
+
+
+def test_score_takes_any_probabilities(make_clusters):
+    task = prepare(make_clusters(), SMALL)
+    perfect = (task.y[:, np.newaxis] == np.array(task.classes)).astype(float)
+    result = score(task, OutOfFold("by hand", perfect))
+    assert (result.head, result.balanced_accuracy) == ("by hand", 1)

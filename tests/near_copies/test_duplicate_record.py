@@ -6,12 +6,11 @@ import pytest
 
 from cellfeat.errors import SplitError
 from cellfeat.evaluation.compare import compare
-from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.groups import sample_groups
 from cellfeat.near_copies.duplicate_record import audited_groups, audited_path, save_audited
 from cellfeat.records import seal
 from cellfeat.reporting.terminal.comparison import headline
-from tests.feature_fixtures import with_samples
+from tests.feature_fixtures import SMALL, with_samples
 
 
 @pytest.fixture
@@ -25,7 +24,7 @@ def pairs(features):
     return np.array([f"pair{row // 2}" for row in range(len(features))])
 
 
-def test_what_an_audit_joined_is_kept_together_from_then_on(features, pairs):
+def test_recorded_duplicates_are_kept_together(features, pairs):
     assert len(set(sample_groups(features))) == 180
     assert save_audited(features, pairs).name == "cells.audit.json"
     assert audited_groups(features).tolist() == pairs.tolist()
@@ -34,7 +33,7 @@ def test_what_an_audit_joined_is_kept_together_from_then_on(features, pairs):
     assert len(set(sample_groups(features, "none"))) == 180
 
 
-def test_groups_of_a_column_are_joined_with_near_copies_and_a_table_says_all_itself(features, pairs, tmp_path):
+def test_record_is_joined_with_a_column_and_ignored_for_a_table(features, pairs, tmp_path):
     save_audited(features, pairs)
     plates = np.array([f"plate{row // 20}" for row in range(1, 181)])
     with_plates = with_samples(features, columns={"plate": plates})
@@ -46,28 +45,28 @@ def test_groups_of_a_column_are_joined_with_near_copies_and_a_table_says_all_its
 
 
 @pytest.mark.parametrize("changed", ["digests", "ids"])
-def test_an_audit_of_other_samples_says_nothing(features, pairs, changed):
+def test_record_of_other_samples_is_ignored(features, pairs, changed):
     save_audited(features, pairs)
     values = getattr(features.samples, changed).copy()
     values[0] = "other"
     assert audited_groups(with_samples(features, **{changed: values})) is None
 
 
-def test_where_near_copies_leave_too_few_groups_the_way_out_is_named(features):
+def test_too_few_groups_with_near_copies_suggest_ignoring_the_record(features):
     save_audited(features, np.full(len(features), "one"))
-    with pytest.raises(SplitError, match=r"as .*cells\.audit\.json has them: --groups copies does without"):
-        compare(features, ["dummy"], design=Design(folds=3, draws=100))
-    assert compare(features, ["dummy"], design=Design(folds=3, draws=100, groups="copies")).is_complete
+    with pytest.raises(SplitError, match=r"cells\.audit\.json.*--groups copies"):
+        compare(features, ["dummy"], design=SMALL)
+    assert compare(features, ["dummy"], design=replace(SMALL, groups="copies")).is_complete
 
 
-def test_a_comparison_says_whether_near_copies_were_looked_for(features, pairs):
+def test_headline_says_whether_near_copies_were_searched_for(features, pairs):
     def said(groups="auto"):
-        return headline(compare(features, ["dummy"], design=Design(folds=3, draws=100, groups=groups)))
+        return headline(compare(features, ["dummy"], design=replace(SMALL, groups=groups)))
 
-    assert "near copies not looked for (cellfeat audit)" in said()
+    assert "cellfeat audit" in said()
     save_audited(features, pairs)
     assert "90 groups" in said()
-    assert "near copies kept together, as audited" in said()
+    assert "near copies kept together" in said()
     assert "near" not in said("none")
 
 

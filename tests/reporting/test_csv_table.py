@@ -11,7 +11,7 @@ def read_csv(path):
         return list(csv.reader(file))
 
 
-def test_predictions_are_written_under_the_names_asked_for(tmp_path):
+def test_predictions_have_the_columns_asked_for(tmp_path):
     path = tmp_path / "out" / "predictions.csv"
     save_predictions_csv(path, ["9633", "9634"], ["HeLa", "U-2 OS"])
     assert path.read_text(encoding="utf-8") == "file_id,cell_line\n9633,HeLa\n9634,U-2 OS\n"
@@ -27,7 +27,7 @@ def test_predictions_are_written_under_the_names_asked_for(tmp_path):
     assert read_csv(path) == [["id", "phase", "a", "b"], ["1", "b", "0.250000", "0.750000"]]
 
 
-def test_further_columns_stand_between_the_class_and_the_probabilities(tmp_path):
+def test_further_columns_precede_the_probabilities(tmp_path):
     path = tmp_path / "p.csv"
     more = {"set": ["=a|b"], "set_size": ["2"]}
     save_predictions_csv(path, ["1"], ["b"], more=more, probabilities=np.array([[0.25, 0.75]]), classes=["=a", "b"])
@@ -38,7 +38,7 @@ def test_further_columns_stand_between_the_class_and_the_probabilities(tmp_path)
 
 
 @pytest.mark.parametrize("name", ["set", "set_size", "file_id", "cell_line"])
-def test_no_heading_stands_twice_where_a_class_is_called_like_another_column(tmp_path, name):
+def test_class_named_like_a_column_gets_a_heading_of_its_own(tmp_path, name):
     path = tmp_path / "p.csv"
     more = {"set": ["b"], "set_size": ["1"]}
     save_predictions_csv(path, ["1"], ["b"], more=more, probabilities=np.array([[0.25, 0.75]]), classes=[name, "b"])
@@ -58,23 +58,23 @@ def test_samples_without_a_prediction_have_empty_cells(tmp_path):
     assert read_csv(path)[1:] == [["1", "", "", ""]]
 
 
-def test_formulas_in_names_are_not_run_by_a_spreadsheet(tmp_path):
+def test_formulas_in_names_are_defused(tmp_path):
     path = tmp_path / "predictions.csv"
     save_predictions_csv(path, ["=HYPERLINK(1)", "-7"], ["@SUM(A1)", 'a "quoted", name'])
     assert read_csv(path)[1:] == [["'=HYPERLINK(1)", "'@SUM(A1)"], ["-7", 'a "quoted", name']]
 
 
 @pytest.mark.parametrize("text", ["=1", "+a", "-a", "-1+1", "@x", "\tx", "\r=1", "+1e", "-1.2.3", "--1"])
-def test_what_a_spreadsheet_would_run_gets_an_apostrophe(text):
+def test_formula_gets_an_apostrophe(text):
     assert harmless_cell(text) == f"'{text}"
 
 
 @pytest.mark.parametrize("text", ["-1", "+1.5", "-1.5e-3", "-.5", "5", "name", "a=b", ""])
-def test_plain_numbers_and_names_stay_as_they_are(text):
+def test_plain_text_is_unchanged(text):
     assert harmless_cell(text) == text
 
 
-def test_ids_and_predictions_of_unequal_number_are_refused(tmp_path):
+def test_ids_and_predictions_of_unequal_length_are_refused(tmp_path):
     with pytest.raises(ValueError):
         save_predictions_csv(tmp_path / "p.csv", ["1", "2"], ["a"])
     assert not list(tmp_path.iterdir())

@@ -75,9 +75,10 @@ def _check_holds_training_samples(bundle: Bundle, fitted: Features) -> None:
             f"the saved head {bundle.head_name!r} does not know its training samples, so near copies of them cannot be "
             "searched for: fit it again"
         )
+    n_training = len(bundle.training_digests)
     n_missing = np.count_nonzero(~np.isin(bundle.training_digests.hex(), fitted.samples.digests))
     if n_missing:
         raise FingerprintError(
-            f"{fitted.path}: lacks {n_missing} of the {len(bundle.training_digests)} training samples of the head; name "
-            "the feature file that it was fitted on"
+            f"{fitted.path}: lacks {n_missing} of the {n_training} training samples of the head; name the feature file "
+            "that it was fitted on"
         )

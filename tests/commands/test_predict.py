@@ -1,0 +1,135 @@
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.commands.command_line import EXTRACT, copy_images, refused, rows_of, succeed
+
+
+@pytest.fixture(scope="module")
+def cells(folder: Path, saved_knn: str) -> tuple[str, ...]:
+    """Arguments of a prediction for the samples of the feature file."""
+    return ("predict", "--model", saved_knn, "--features", "features/cells.h5")
+
+
+@pytest.fixture(scope="module")
+def predicted(folder: Path, cells: tuple[str, ...]) -> list[list[str]]:
+    """The rows of this prediction: id and class."""
+    succeed(folder, *cells, "--output", "plain.csv")
+    return rows_of(folder / "plain.csv")
+
+
+@pytest.fixture(scope="module")
+def truth(folder: Path) -> dict[str, str]:
+    return {row[0]: row[1] for row in rows_of(folder / "labels.csv")}
+
+
+def test_features_and_images_give_the_same_predictions(folder, saved_knn, cells, predicted, truth) -> None:
+    images = ("predict", "--model", saved_knn, "--images", "images", "--output", "by_images.csv")
+    assert "150 of 150" in succeed(folder, *images).stderr, "all are training samples"
+    assert rows_of(folder / "by_images.csv") == predicted
+    assert predicted[0] == ["file_id", "cell_line"]
+    assert [row[0] for row in predicted[1:]] == [str(i) for i in range(1, 151)]
+    assert sum(truth[name] == label for name, label in predicted[1:]) > 75
+
+
+def test_head_abstains_below_the_threshold(folder, cells) -> None:
+    careful = succeed(folder, *cells, "--min-probability", "0.9", "--abstain-word", "unsure", "--output", "careful.csv")
+    n_unsure = sum(row[1] == "unsure" for row in rows_of(folder / "careful.csv"))
+    assert n_unsure > 0
+    assert f"{n_unsure} of 150" in careful.stderr
+
+
+def test_sets_hold_the_true_class(folder, cells, predicted, truth) -> None:
+    done = succeed(folder, *cells, "--coverage", "0.75", "--output", "sets.csv")
+    heading, *sets = rows_of(folder / "sets.csv")
+    assert heading == ["file_id", "cell_line", "set", "set_size"]
+    assert [row[:2] for row in sets] == predicted[1:]
+    assert all(len(names.split("|")) == int(size) for *_, names, size in sets if size != "0")
+    assert sum(truth[name] in names.split("|") for name, _, names, _ in sets) > 0.75 * 150
+    mean_size = np.mean([int(row[3]) for row in sets])
+    assert f"{mean_size:.2f} classes" in done.stderr
+
+
+def test_features_of_another_recipe_are_refused(folder, saved_knn) -> None:
+    copy_images(folder, folder / "few", {1: 1})
+    few = ("--images", "few", "--labels", "none", "--views", "4", "--output", "features/four.h5")
+    succeed(folder, *EXTRACT, *few)
+    assert "views: 1 -> 4" in refused(folder, "predict", "--model", saved_knn, "--features", "features/four.h5")
+
+
+def test_each_folder_of_images_has_its_own_predictions(folder, saved_knn) -> None:
+    copy_images(folder, folder / "straight", {1: 1, 2: 2})
+    copy_images(folder, folder / "swapped", {1: 2, 2: 1})
+    rows = []
+    for images in ("straight", "swapped"):
+        succeed(folder, "predict", "--model", saved_knn, "--images", images, "--probabilities")
+        rows.append([row[1:] for row in rows_of(folder / "predictions.csv")[1:]])
+    straight, swapped = rows
+    assert len(straight) == 2
+    assert swapped == straight[::-1]
+
+
+def test_only_new_images_are_extracted(folder, saved_knn) -> None:
+    arguments = ("predict", "--model", saved_knn, "--images", "growing", "--output", "growing.csv")
+    copy_images(folder, folder / "growing", {1: 1})
+    succeed(folder, *arguments)
+    copy_images(folder, folder / "growing", {2: 2})
+    second = " ".join(succeed(folder, *arguments).stderr.split())
+    assert [row[0] for row in rows_of(folder / "growing.csv")] == ["file_id", "1", "2"]
+    assert all(noun in second for noun in ("1 new", "0 changed", "0 gone"))
+
+
+@pytest.mark.parametrize("layout", ["folders", "table"])
+def test_images_are_read_in_every_layout(folder, laid_out, layout) -> None:
+    labels = ("--labels", "table.csv") if layout == "table" else ()
+    images = "rgb/HeLa" if layout == "folders" else "rgb"
+    output = f"in_{layout}.csv"
+    succeed(folder, "predict", "--model", laid_out[layout], "--images", images, *labels, "--output", output)
+    assert len(rows_of(folder / output)) == (11 if layout == "folders" else 21)
+
+
+@pytest.mark.parametrize("columns", [("file_id", "path"), ("path", "file_id")])
+def test_table_may_name_ids_and_files(folder, laid_out, columns) -> None:
+    rows = [{"file_id": "new", "path": "A549/1.png"}, {"file_id": "old", "path": "HeLa/0.png"}]
+    lines = [columns, *([row[column] for column in columns] for row in rows)]
+    (folder / "named_files.csv").write_text("".join(",".join(line) + "\n" for line in lines))
+    arguments = ("--images", "rgb", "--labels", "named_files.csv", "--output", "named_files_p.csv")
+    done = succeed(folder, "predict", "--model", laid_out["table"], *arguments)
+    assert [row[0] for row in rows_of(folder / "named_files_p.csv")[1:]] == ["new", "old"]
+    assert "18 of 20 images in rgb" in done.stderr
+
+
+def test_each_row_of_a_table_is_answered_in_order(folder, saved_knn) -> None:
+    predict = ("predict", "--model", saved_knn, "--images", "images", "--output", "asked.csv", "--labels")
+    (folder / "ids.csv").write_text("file_id\n6\n2\n")
+    done = succeed(folder, *predict, "ids.csv")
+    rows = rows_of(folder / "asked.csv")
+    assert rows[0] == ["file_id", "cell_line"]
+    assert [row[0] for row in rows[1:]] == ["6", "2"]
+    assert all(row[1] for row in rows[1:])
+    assert "148 samples" in done.stderr
+    assert "ids.csv: 1, 3, 4" in done.stderr
+    (folder / "more.csv").write_text("file_id\n6\n2\n1\n")
+    succeed(folder, *predict, "more.csv")
+    assert [row[0] for row in rows_of(folder / "asked.csv")[1:]] == ["6", "2", "1"]
+
+
+def test_rows_without_an_image_are_refused(folder, saved_knn) -> None:
+    (folder / "bare.csv").write_text("file_id\n6\n999\n")
+    arguments = ("--images", "images", "--labels", "bare.csv", "--output", "bare_p.csv")
+    message = refused(folder, "predict", "--model", saved_knn, *arguments)
+    assert all(noun in message for noun in ("1 of 2", "bare.csv", "999 (line 3)"))
+    assert not (folder / "bare_p.csv").exists()
+
+
+def test_samples_without_a_prediction_are_named(folder, saved_knn) -> None:
+    torn = folder / "torn"
+    copy_images(folder, torn, {1: 1, 2: 2})
+    (torn / "00002_red.png").write_bytes(b"torn")
+    (torn / "overview.png").write_bytes(b"")
+    arguments = ("--images", "torn", "--on-error", "quarantine", "--output", "torn.csv")
+    done = succeed(folder, "predict", "--model", saved_knn, *arguments)
+    assert "1 samples could not be read and have no prediction: 2\n" in done.stderr
+    assert "1 of 7 images in torn" in done.stderr
+    assert [row[0] for row in rows_of(folder / "torn.csv")[1:]] == ["1", "2"]

@@ -1,0 +1,56 @@
+import numpy as np
+import pytest
+
+from cellfeat.errors import ManifestError
+from cellfeat.evaluation.saved_heads.held_out import score_held_out
+from tests.feature_fixtures import part
+
+
+def refused(bundle, features, match):
+    with pytest.raises(ManifestError, match=match):
+        score_held_out(bundle, features)
+
+
+def test_samples_without_labels(bundle, held_out):
+    held_out.samples.labels[:] = ""
+    refused(bundle, held_out, r"test\.h5.*no sample has a label")
+
+
+def test_unknown_label(bundle, held_out):
+    held_out.samples.labels[0] = "A"
+    refused(bundle, held_out, r"test\.h5.*does not know: A;.* a, b, c")
+
+
+def test_unknown_label_of_a_training_sample(bundle, samples):
+    late = part(samples, slice(180, None))
+    late.samples.labels[0] = "z"
+    refused(bundle, late, "does not know: z;")
+
+
+def test_class_without_a_sample(bundle, held_out):
+    held_out.samples.labels[held_out.samples.labels == "b"] = ""
+    refused(bundle, held_out, "no held-out sample of b:")
+
+
+def test_class_of_training_samples_only(bundle, samples):
+    late = part(samples, slice(180, None))
+    late.samples.labels[60:][late.samples.labels[60:] == "b"] = "a"
+    refused(bundle, late, "no sample of b is left: they are training samples")
+
+
+def test_training_samples_only(bundle, samples):
+    refused(bundle, part(samples, slice(100)), "all of these 100 samples are training samples")
+    half = part(samples, slice(100))
+    half.samples.labels[50:] = ""
+    refused(bundle, half, "all of these 50 samples are training samples")
+
+
+def test_labelled_samples_that_could_not_be_read(bundle, held_out):
+    held_out.samples.status[:] = 1
+    refused(bundle, held_out, "none of the labelled samples could be read")
+
+
+def test_class_of_a_single_group(bundle, held_out):
+    rows = np.flatnonzero(held_out.samples.labels == "b")
+    held_out.samples.labels[rows[1:]] = ""
+    refused(bundle, held_out, "single group is left of b")

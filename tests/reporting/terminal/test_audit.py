@@ -1,0 +1,43 @@
+import numpy as np
+
+from cellfeat.audit.findings import Audit, Finding
+from cellfeat.audit.leak import Leak
+from cellfeat.reporting.terminal.audit import MOST_OF_A_KIND, finding_lines, leak_lines, render_counts, render_leaks
+from tests.reporting.rendering import NARROW, rendered
+
+
+def findings(kind, n):
+    return tuple(Finding(f"s{i}", kind, f"t{i}", "a here, b\x1b[2J there") for i in range(n))
+
+
+def audit_of(*found, leaks=()):
+    return Audit(*[np.array(["s0"])] * 3, tuple(found), tuple(leaks), saw_pixels=True)
+
+
+def test_findings_are_counted_by_kind():
+    _, _, *rows = rendered(render_counts(audit_of(*findings("copy", 9), *findings("label conflict", 7))), NARROW)
+    assert [row.split() for row in rows] == [["copy", "9"], ["label", "conflict", "7"]]
+
+
+def test_findings_for_a_person_are_listed_and_the_rest_counted():
+    lines = finding_lines(audit_of(*findings("copy", 9), *findings("label conflict", MOST_OF_A_KIND + 2)))
+    assert lines[0] == r"label conflict: s0 and t0: a here, b\x1b[2J there"
+    assert lines[MOST_OF_A_KIND:] == ["label conflict: 2 more"]
+
+
+def test_finding_about_a_class_names_no_sample():
+    assert finding_lines(audit_of(Finding("", "rare class", "", "RT4: 3 samples"))) == ["rare class: RT4: 3 samples"]
+
+
+def test_price_of_the_leak_fits_a_narrow_terminal():
+    leak = Leak("linear_relu", ((0.92, 0.87, 0.81), (0.88, 0.83, 0.79)))
+    heading, _, row = rendered(render_leaks(audit_of(leaks=[leak])), NARROW)
+    assert heading.endswith("random folds would have claimed")
+    assert row.split() == ["linear_relu", "0.900", "0.850", "0.800", "+0.100", "±", "0.014"]
+
+
+def test_leak_within_the_scatter_is_named():
+    leaks = [Leak("knn", ((0.9, 0.9, 0.8), (0.9, 0.9, 0.81))), Leak("logreg", ((0.9, 0.9, 0.89), (0.89, 0.9, 0.9)))]
+    (line,) = leak_lines(audit_of(leaks=leaks))
+    assert line.startswith("logreg: ")
+    assert leak_lines(audit_of(leaks=leaks[:1])) == []
