@@ -18,7 +18,7 @@ ROOT = Path(__file__).parent.parent.parent
 
 EXTRACT = (
     "extract", "--images", "images", "--labels", "labels.csv", "--backbone", "mobilenet_v3_small",
-    "--weights", "weights.pth", "--device", "cpu", "--precision", "fp32",
+    "--weights", "weights.pth", "--device", "cpu", "--precision", "fp32", "--workers", "0",
     "--set", "preprocessing.input_size=48", "--set", "preprocessing.crop=none",
 )  # fmt: skip
 """An extraction with a small network; later options replace earlier ones."""

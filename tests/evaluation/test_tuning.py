@@ -11,7 +11,8 @@ from cellfeat.evaluation.fit import fit
 from cellfeat.evaluation.head_run import HeadRun
 from cellfeat.evaluation.hooks import Hooks
 from cellfeat.evaluation.task import prepare
-from cellfeat.evaluation.tuning import halving, tuning
+from cellfeat.evaluation.tuning import halving
+from cellfeat.evaluation.tuning import tuner as tuner_module
 from cellfeat.evaluation.tuning.tuner import Tuner
 from tests.feature_fixtures import SMALL, with_samples
 
@@ -135,7 +136,7 @@ def test_estimate_is_proportional_to_the_samples_fitted(features, planted, monke
     n_fitted = sum(len(seen) for _, seen in planted.fits) + sum(map(len, parts))
     seconds = n_fitted / len(planted.fits[0][1])
     (line,) = said
-    assert line.endswith(f" {tuning._duration(seconds)}")
+    assert line.endswith(f" {tuner_module._duration(seconds)}")
 
 
 def test_promised_number_of_fits_is_made(features, planted, monkeypatch):
@@ -198,8 +199,8 @@ def test_same_seed_gives_the_same_choices(make_clusters):
 def searches(monkeypatch):
     """Counts the searches that are really made."""
     made = []
-    choose = tuning._Search.choice
-    monkeypatch.setattr(tuning._Search, "choice", lambda search: made.append(1) or choose(search))
+    choose = tuner_module._Search.choice
+    monkeypatch.setattr(tuner_module._Search, "choice", lambda search: made.append(1) or choose(search))
     return made
 
 
