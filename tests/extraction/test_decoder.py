@@ -44,5 +44,5 @@ def test_no_process_is_started_for_reading_in_place() -> None:
 
 
 def test_a_negative_number_of_processes_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"workers\n.*0"):
+    with pytest.raises(ValueError, match="workers"):
         ExtractionSettings(workers=-1)
