@@ -42,3 +42,8 @@ def test_samples_come_in_order_and_no_more_are_read_than_allowed(n_threads: int)
 def test_no_process_is_started_for_reading_in_place() -> None:
     with reading_processes(ExtractionSettings(workers=0)) as workers:
         assert workers is None
+
+
+def test_a_negative_number_of_processes_is_refused() -> None:
+    with pytest.raises(ValueError, match="workers"):
+        ExtractionSettings(workers=-1)
