@@ -37,11 +37,11 @@ class Disturbed(Lines):
 
 
 def contents(path: Path) -> dict[str, Any]:
-    """Every data set: numbers as their bytes, so that NaN equals NaN, and text as it is."""
+    """Every dataset but the provenance, which holds times: numbers as bytes, so that NaN equals NaN, and text."""
     found: dict[str, Any] = {}
 
     def take(name: str, item: Any) -> None:
-        if isinstance(item, h5py.Dataset):
+        if isinstance(item, h5py.Dataset) and name != "provenance":
             found[name] = item[:].tobytes() if item.dtype.kind in "fui" else item[:].tolist()
 
     with h5py.File(path) as file:
