@@ -29,7 +29,7 @@ _NOT_ALLOWED = {
 
 
 def digest_bytes(*chunks: bytes | memoryview) -> str:
-    """sha256 of the chunks one after another, as ``"sha256:…"``."""
+    """Compute the sha256 of the chunks one after another, as ``"sha256:…"``."""
     sha = hashlib.sha256()
     for chunk in chunks:
         sha.update(chunk)
@@ -37,23 +37,30 @@ def digest_bytes(*chunks: bytes | memoryview) -> str:
 
 
 def digest_file(path: Path) -> str:
-    """sha256 of a file's bytes, as ``"sha256:…"``."""
+    """Compute the sha256 of a file's bytes, as ``"sha256:…"``."""
     with path.open("rb") as file:
         return f"sha256:{hashlib.file_digest(file, 'sha256').hexdigest()}"
 
 
 def canonical_json(value: Any) -> str:
-    """JSON with sorted keys and no white space: equal values give equal text."""
+    """Write a value as JSON with sorted keys and no white space, so that equal values give equal text."""
     return json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=False, allow_nan=False)
 
 
 def digest_json(value: Any) -> str:
-    """sha256 of a value's canonical JSON."""
+    """Compute the sha256 of a value's canonical JSON."""
     return digest_bytes(canonical_json(value).encode())
 
 
 def differences(expected: Mapping[str, Any], got: Mapping[str, Any], prefix: str = "") -> list[str]:
     """List the fields in which two nested mappings differ.
+
+    Parameters
+    ----------
+    expected, got
+        The mappings.
+    prefix
+        What to put before each field's name.
 
     Examples
     --------
@@ -76,7 +83,7 @@ def _short(value: Any) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Versions of Python and of each installed package that can touch the numbers."""
+    """List the versions of Python and of each installed package that can affect the numbers."""
     found = {"python": platform.python_version(), "platform": platform.platform()}
     for package in RECORDED_PACKAGES:
         try:
@@ -87,28 +94,28 @@ def versions() -> dict[str, str]:
 
 
 def utc_now() -> str:
-    """The time in UTC, ISO 8601, to the second."""
+    """Give the time in UTC, ISO 8601, to the second."""
     return datetime.now(UTC).isoformat(timespec="seconds")
 
 
 @contextmanager
-def told_why_not(path: Path) -> Iterator[None]:
-    """Say what is to be done where the system does not let the block write `path`.
+def explained_errors(path: Path) -> Iterator[None]:
+    """Turn the system's errors about writing `path` in the block into errors that say what to do next.
 
     Raises
     ------
     DiskFullError
         If the disk is full, or the quota is used up.
     WriteError
-        If it cannot be written there, or its folder was removed meanwhile.
+        If `path` cannot be written, or its folder was removed meanwhile.
     """
     try:
         yield
     except OSError as error:
-        told = _why_not(path, error)
-        if told is None:
+        explained = _why_not(path, error)
+        if explained is None:
             raise
-        raise told from error
+        raise explained from error
 
 
 def _why_not(path: Path, error: OSError) -> WriteError | None:
@@ -121,7 +128,7 @@ def _why_not(path: Path, error: OSError) -> WriteError | None:
         )
     if error.errno == errno.ENOENT and error.filename is not None and Path(error.filename).parent == path.parent:
         return WriteError(
-            f"{path}: what was written of it, or its folder, was removed meanwhile: start the same command again"
+            f"{path}: its folder, or the unfinished file, was removed meanwhile: start the same command again"
         )
     return None
 
@@ -130,24 +137,24 @@ def _why_not(path: Path, error: OSError) -> WriteError | None:
 def publish(path: Path) -> Iterator[Path]:
     """Write a file so that it appears whole or not at all.
 
-    Yields a path beside `path` to write to; when the block ends, that file is flushed to disk and takes the place of
-    `path` in one step, and the folder entry is flushed too. When the block is left by any exception, Ctrl-C among them,
-    the partial file is removed and `path` is what it was.
+    Yields a path beside `path` to write to. When the block ends, that file is flushed to disk and replaces `path` in
+    one step, and the folder entry is flushed too. When an exception ends the block, Ctrl-C included, the partial file
+    is removed and `path` is unchanged.
 
     Raises
     ------
     DiskFullError, WriteError
-        If it cannot be written there.
+        If `path` cannot be written.
     """
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with told_why_not(path):
+    with explained_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield temporary
             flush_to_disk(temporary)
             temporary.replace(path)
         except BaseException:
-            with suppress(OSError):  # gone, or on a disk that has become read-only
+            with suppress(OSError):  # removed, or on a disk that has become read-only
                 temporary.unlink()
             raise
         flush_to_disk(path.parent)
@@ -157,15 +164,15 @@ def publish(path: Path) -> Iterator[Path]:
 def publish_folder(path: Path) -> Iterator[Path]:
     """Write a folder of files so that it appears whole or not at all; an existing one is replaced.
 
-    Replacing needs two renames: killed between them, the earlier folder still stands beside under a name that ends
-    in ``.old``.
+    Replacing takes two renames: after a kill between them, the earlier folder is kept beside `path` under a name that
+    ends in ``.old``.
 
     Raises
     ------
     DiskFullError, WriteError
-        If it cannot be written there.
+        If `path` cannot be written.
     """
-    with told_why_not(path):
+    with explained_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
         try:
@@ -191,8 +198,8 @@ def _replace_folder(new: Path, path: Path) -> None:
 
 
 def flush_to_disk(path: Path) -> None:
-    """fsync a file, or a folder's entries."""
-    if path.is_dir() and os.name == "nt":  # a folder cannot be opened there
+    """Flush a file, or a folder's entries, to disk (fsync)."""
+    if path.is_dir() and os.name == "nt":  # Windows cannot open a folder
         return
     descriptor = os.open(path, os.O_RDONLY)
     try:

@@ -8,7 +8,7 @@ import pytest
 from cellfeat.provenance import canonical_json, differences, digest_file, digest_json, publish, publish_folder, versions
 
 
-def test_a_published_file_is_there_and_nothing_else_is(tmp_path: Path) -> None:
+def test_published_file_is_alone(tmp_path: Path) -> None:
     with publish(tmp_path / "deep" / "a.txt") as temporary:
         temporary.write_text("new")
         assert not (tmp_path / "deep" / "a.txt").exists()
@@ -21,7 +21,7 @@ def fail_half_way(path: Path, error: type[BaseException]) -> None:
 
 
 @pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, SystemExit])
-def test_a_failed_write_leaves_the_earlier_file_and_no_other(tmp_path: Path, error: type[BaseException]) -> None:
+def test_failed_write_leaves_the_earlier_file(tmp_path: Path, error: type[BaseException]) -> None:
     path = tmp_path / "a.txt"
     path.write_text("old")
     with pytest.raises(error), publish(path) as temporary:
@@ -30,9 +30,7 @@ def test_a_failed_write_leaves_the_earlier_file_and_no_other(tmp_path: Path, err
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_the_file_and_its_folder_are_flushed_before_and_after_the_replacement(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_file_and_folder_are_flushed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     steps: list[str] = []
     fsync, replace = os.fsync, Path.replace
 
@@ -51,7 +49,7 @@ def test_the_file_and_its_folder_are_flushed_before_and_after_the_replacement(
     assert steps == ["file", "replace", "folder"]
 
 
-def test_a_published_folder_replaces_the_earlier_one(tmp_path: Path) -> None:
+def test_published_folder_replaces_the_earlier_one(tmp_path: Path) -> None:
     for content in ("old", "new"):
         with publish_folder(tmp_path / "model") as temporary:
             (temporary / f"{content}.txt").write_text(content)
@@ -59,7 +57,7 @@ def test_a_published_folder_replaces_the_earlier_one(tmp_path: Path) -> None:
     assert [path.name for path in tmp_path.iterdir()] == ["model"]
 
 
-def test_a_failed_folder_leaves_the_earlier_one(tmp_path: Path) -> None:
+def test_failed_folder_leaves_the_earlier_one(tmp_path: Path) -> None:
     with publish_folder(tmp_path / "model") as temporary:
         (temporary / "a.txt").write_text("old")
     with pytest.raises(KeyboardInterrupt), publish_folder(tmp_path / "model") as temporary:
@@ -74,7 +72,7 @@ def test_equal_values_have_equal_digests_in_any_order() -> None:
     assert canonical_json({"ü": None}) == '{"ü":null}'
 
 
-def test_a_files_digest_is_its_sha256(tmp_path: Path) -> None:
+def test_digest_of_a_file_is_its_sha256(tmp_path: Path) -> None:
     (tmp_path / "abc").write_bytes(b"abc")
     assert digest_file(tmp_path / "abc") == "sha256:ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
 
@@ -85,5 +83,5 @@ def test_differences_name_the_nested_field() -> None:
     assert differences(old, new) == ["backbone.name: resnet50 -> vgg16", "precision: (none) -> fp32"]
 
 
-def test_versions_tell_what_computes() -> None:
+def test_versions_name_python_and_packages() -> None:
     assert {"python", "torch", "numpy"} <= versions().keys()

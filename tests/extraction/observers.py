@@ -37,7 +37,7 @@ class Disturbed(Lines):
 
 
 def contents(path: Path) -> dict[str, Any]:
-    """Every data set but the provenance, which tells times: numbers as bytes, so that NaN equals NaN, and text."""
+    """Every dataset but the provenance, which holds times: numbers as bytes, so that NaN equals NaN, and text."""
     found: dict[str, Any] = {}
 
     def take(name: str, item: Any) -> None:

@@ -71,7 +71,7 @@ class Rows:
         start, failures
             As for the class.
         arrays
-            Embeddings, status, digests of the pixels and properties; shapes as above.
+            Embeddings, status, digests of the pixels and properties, each of the shape that the class describes.
         """
         embeddings, status, digests, properties = arrays
         return cls(start, embeddings, status, digests, properties, failures)
@@ -94,7 +94,7 @@ class Rows:
         return sum(array.nbytes for array in self.arrays())
 
     def arrays(self) -> tuple[NDArray[Any], ...]:
-        """Give embeddings, status, digests of the pixels and properties; shapes as above."""
+        """Give embeddings, status, digests of the pixels and properties, each of the shape that the class describes."""
         return (self.embeddings, self.status, self.pixel_digest, self.properties)
 
 

@@ -26,7 +26,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from cellfeat.errors import BusyError
-from cellfeat.provenance import told_why_not, utc_now
+from cellfeat.provenance import explained_errors, utc_now
 
 SECONDS_BETWEEN_SIGNS = 5.0
 SECONDS_OF_SILENCE = 30.0
@@ -73,7 +73,7 @@ def recorded_holder(output: Path, say: Callable[[str], None]) -> Iterator[None]:
         If the folder cannot be written to.
     """
     path, me = _path(output), _Holder()
-    with told_why_not(output):
+    with explained_errors(output):
         _take_hold(output, me, say)
     end = threading.Event()
     signs = threading.Thread(target=_give_signs, args=(path, me, end), name="signs", daemon=True)

@@ -8,7 +8,7 @@ from filelock import FileLock, Timeout
 
 from cellfeat.errors import BusyError
 from cellfeat.extraction.store.lease import describe_holder, recorded_holder
-from cellfeat.provenance import told_why_not
+from cellfeat.provenance import explained_errors
 
 
 @contextmanager
@@ -35,7 +35,7 @@ def held_output(output: Path, say: Callable[[str], None] = lambda _: None) -> It
     lock_path = output.with_name(f".{output.name}.lock")
     lock = FileLock(lock_path)
     try:
-        with told_why_not(output):
+        with explained_errors(output):
             output.parent.mkdir(parents=True, exist_ok=True)
             lock.acquire(timeout=0)
     except Timeout:

@@ -29,7 +29,7 @@ from cellfeat.extraction.store.merge import Carried
 from cellfeat.extraction.store.opening import HDF5_FAULTS, Layout, check_failures
 from cellfeat.extraction.store.samples import PROPERTIES
 from cellfeat.extraction.store.writing import Content, new_hdf5, write_features
-from cellfeat.provenance import differences, digest_json, flush_to_disk, publish, told_why_not
+from cellfeat.provenance import differences, digest_json, explained_errors, flush_to_disk, publish
 
 
 class PartStore:
@@ -64,7 +64,7 @@ class PartStore:
         self._samples = header.samples if carried is None else carried.samples
         self.folder = parts_folder(output)
         self._digest = header.digest()
-        with self._with_need(), told_why_not(output):
+        with self._with_need(), explained_errors(output):
             self._adopt_or_begin()
         self._check_room(self._bytes_to_come())
 
@@ -129,7 +129,7 @@ class PartStore:
         shape = (self._n_rows, self.header.n_views, self.header.embedding_dim)
         with self._with_need():
             n_failed = write_features(self.output, shape, content)
-        with told_why_not(self.folder):
+        with explained_errors(self.folder):
             remove_parts(self.output)
         return n_failed
 
