@@ -329,7 +329,7 @@ def test_verify_confirms_a_saved_head(folder: Path) -> None:
     assert "results/verified: whole; dummy, 9 classes" in whole.stdout
     arrays = folder / "results" / "verified" / "arrays.safetensors"
     arrays.write_bytes(arrays.read_bytes()[:-1] + b"x")
-    assert "is damaged or was changed" in run_cli(folder, "verify", "results/verified").stderr
+    assert "damaged or changed" in run_cli(folder, "verify", "results/verified").stderr
 
 
 ENDINGS = {
@@ -366,7 +366,7 @@ def test_fit_refuses_a_folder_that_holds_anything_else(folder: Path) -> None:
     (folder / "precious" / "notes.txt").write_text("years of work")
     done = run_cli(folder, "fit", "--head", "dummy", "--output", "precious")
     assert done.returncode == 1
-    assert "holds more than a saved head (notes.txt)" in done.stderr
+    assert "notes.txt" in done.stderr
     assert (folder / "precious" / "notes.txt").read_text() == "years of work"
 
 
