@@ -115,16 +115,16 @@ def test_missing_file_is_named():
 
 
 @pytest.mark.parametrize(
-    ("value", "told"),
+    ("value", "message"),
     [
         ([torch.zeros(1)], "got list"),
         ({"epoch": 3, "state_dict": {"stem.weight": torch.zeros(1)}}, "other values under epoch, state_dict"),
         ({0: torch.zeros(1)}, "other values under 0"),
     ],
 )
-def test_checkpoint_without_a_state_dict_is_refused(tmp_path, value, told):
+def test_checkpoint_without_a_state_dict_is_refused(tmp_path, value, message):
     torch.save(value, tmp_path / "weights.pth")
-    with pytest.raises(WeightsError, match=told):
+    with pytest.raises(WeightsError, match=message):
         read_state(tmp_path / "weights.pth")
 
 
@@ -149,9 +149,9 @@ def test_every_mismatch_is_counted_and_named():
     state["stem.weight"] = torch.zeros(4, 1, 3, 3)
     del state["norm.bias"]
     state["head.weight"] = torch.zeros(1)
-    with pytest.raises(WeightsError) as told:
+    with pytest.raises(WeightsError) as error:
         load_state(small(), state, source="mine.pth")
-    message = str(told.value)
+    message = str(error.value)
     assert message.startswith("mine.pth: these weights do not fit: ")
     assert "1 missing (norm.bias)" in message
     assert "1 not expected (head.weight)" in message
@@ -316,11 +316,11 @@ def test_failed_download_gives_advice_and_leaves_no_file(
 ):
     monkeypatch.setattr(weights_module, "SILENCE_SECONDS", 0.3)
     server.mode = mode
-    with pytest.raises(WeightsError, match=reason) as told:
+    with pytest.raises(WeightsError, match=reason) as error:
         load_backbone("squeezenet1_1")
     name = squeezenet_url.rsplit("/", 1)[-1]
     for part in (squeezenet_url, name, str(checkpoints), named_digest(name), "--weights FILE", "efficientnet_lite0"):
-        assert part in str(told.value)
+        assert part in str(error.value)
     assert list(checkpoints.iterdir()) == []
     server.mode = "well"
     assert load_backbone("squeezenet1_1").embedding_dim == 512, "the next try succeeds"
