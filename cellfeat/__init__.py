@@ -15,7 +15,7 @@ _HOMES = {
     "build_manifest": "cellfeat.samples.manifest",
     "extract": "cellfeat.extraction.extract",
     "load_features": "cellfeat.extraction.store",
-    "audit": "cellfeat.audit.audit",
+    "audit": "cellfeat.auditing.audit",
     "compare": "cellfeat.evaluation.compare",
     "Design": "cellfeat.evaluation.design",
     "Hooks": "cellfeat.evaluation.hooks",

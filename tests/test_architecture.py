@@ -29,7 +29,7 @@ FLOORS = {
     "heads": 4,
     "near_copies": 5,
     "evaluation": 6,
-    "audit": 7,
+    "auditing": 7,
     "reporting": 8,
     "commands": 9,
 }

@@ -8,7 +8,7 @@ import click
 from cellfeat.commands.options import config_options, labels_flag, resolve_settings
 
 if TYPE_CHECKING:
-    from cellfeat.audit.findings import Audit
+    from cellfeat.auditing.findings import Audit
     from cellfeat.config import Settings
     from cellfeat.extraction.store import Features
 
@@ -76,7 +76,7 @@ def _keep(features: "Features", found: "Audit", groups: Path) -> None:
 
 
 def _of_images(settings: "Settings") -> "Audit":
-    from cellfeat.audit.audit import audit_images
+    from cellfeat.auditing.audit import audit_images
     from cellfeat.commands.console import ConsoleObserver
 
     with ConsoleObserver() as observer:
@@ -85,7 +85,7 @@ def _of_images(settings: "Settings") -> "Audit":
 
 
 def _of_features(settings: "Settings", images: Path | None, folder: Path) -> tuple["Audit", "Features"]:
-    from cellfeat.audit.audit import audit
+    from cellfeat.auditing.audit import audit
     from cellfeat.commands.console import ConsoleObserver
     from cellfeat.evaluation.cache import CACHE_FOLDER, FoldCache
     from cellfeat.evaluation.design import Design

@@ -126,7 +126,7 @@ class Bundle:
         return self.calibrated(self.uncalibrated_proba(embeddings))
 
     def uncalibrated_proba(self, embeddings: Float32s) -> NDArray[np.float64]:
-        """Predict class probabilities without the temperature; otherwise as `predict_proba`."""
+        """Predict class probabilities without the temperature; arrays and errors as for `predict_proba`."""
         self._check_embeddings(embeddings)
         probabilities = np.zeros((len(embeddings), len(self.classes)))
         raw = np.mean([self.head.predict_proba(X) for X in self._inputs(embeddings)], axis=0)

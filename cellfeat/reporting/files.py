@@ -8,7 +8,7 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from cellfeat.audit.findings import Audit
+from cellfeat.auditing.findings import Audit
 from cellfeat.errors import WriteError
 from cellfeat.evaluation.groups import GROUP_COLUMNS
 from cellfeat.evaluation.hooks import Say, ignore_line

@@ -1,4 +1,4 @@
-"""Networks whose numbers are random, but not so that they hide a mistake."""
+"""Networks with random weights in which every part affects the result."""
 
 from collections.abc import Callable
 
@@ -17,10 +17,10 @@ def _one_thread():
 
 @pytest.fixture
 def randomised() -> Callable[[nn.Module], nn.Module]:
-    """Give a network numbers under which every part shows in the result.
+    """Give a network random weights with which every part affects the result.
 
-    A fresh ConvNeXt scales its blocks by 1e-6, its weights are small and its biases zero, and fresh norms are the
-    identity: a part that is left out would not show.
+    A new ConvNeXt scales its blocks by 1e-6, has small weights and zero biases, and new norms are the identity: tests
+    would not notice a missing part.
     """
 
     def randomise(module: nn.Module) -> nn.Module:

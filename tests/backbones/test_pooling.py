@@ -1,4 +1,4 @@
-"""Embeddings from the middle of a network: the right stages, pooled as stated, and nothing computed behind them."""
+"""Embeddings from the middle of a network: the stages, their pooling, and the removal of later layers."""
 
 import pytest
 import timm
@@ -85,8 +85,10 @@ def test_loaded_network_is_not_changed():
 
 def test_models_of_timm_name_their_stages(randomised):
     loaded = build_untrained("timm:test_resnet", pool="stages")
-    told = [stage["module"] for stage in timm.create_model("test_resnet").feature_info if 4 <= stage["reduction"] <= 16]
-    assert list(loaded.module.stages) == told
+    stages = [
+        stage["module"] for stage in timm.create_model("test_resnet").feature_info if 4 <= stage["reduction"] <= 16
+    ]
+    assert list(loaded.module.stages) == stages
     with torch.inference_mode():
         assert loaded.module(images()).shape == (2, loaded.embedding_dim)
 

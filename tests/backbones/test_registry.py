@@ -85,15 +85,15 @@ def test_duplicate_name_is_refused():
 
 
 @pytest.mark.parametrize(
-    ("name", "input_size", "told"),
+    ("name", "input_size", "message"),
     [
         ("maxvit_t", 256, "images of 224 px only, got input_size 256"),
         ("convnext_base", 16, "at least 32 px, got input_size 16"),
         ("vit_b_16", 225, "a multiple of 16 px, got input_size 225; the nearest is 224"),
     ],
 )
-def test_unsupported_input_size_is_refused(name, input_size, told):
-    with pytest.raises(BackboneError, match=re.escape(told)):
+def test_unsupported_input_size_is_refused(name, input_size, message):
+    with pytest.raises(BackboneError, match=re.escape(message)):
         build_untrained(name, input_size=input_size)
 
 
@@ -114,9 +114,11 @@ def test_pool_raw_is_refused_for_other_networks(name):
 def test_missing_package_gives_its_install_command(monkeypatch, name, package, extra):
     monkeypatch.delitem(sys.modules, "cellfeat.backbones.timm", raising=False)
     monkeypatch.setitem(sys.modules, package, None)
-    with pytest.raises(MissingExtraError, match=re.escape(f"{package} is not installed; install it with: pip")) as told:
+    with pytest.raises(
+        MissingExtraError, match=re.escape(f"{package} is not installed; install it with: pip")
+    ) as error:
         load_backbone(name)
-    assert f"'cellfeat[{extra}]'" in str(told.value)
+    assert f"'cellfeat[{extra}]'" in str(error.value)
 
 
 def test_entry_of_another_package_uses_its_own_function(tmp_path, monkeypatch):

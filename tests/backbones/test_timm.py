@@ -80,17 +80,17 @@ def test_squashed_images_equal_the_transform_of_timm(monkeypatch):
 
 
 @pytest.mark.parametrize(
-    ("change", "told"),
+    ("change", "message"),
     [
         ({"crop_mode": "border"}, "crop mode 'border'"),
         ({"input_size": (3, 1024, 768)}, "1024 x 768"),
         ({"input_size": (1, 64, 64)}, "1 channels"),
     ],
 )
-def test_unsupported_preprocessing_is_refused(monkeypatch, change, told):
+def test_unsupported_preprocessing_is_refused(monkeypatch, change, message):
     config = resolve_model_data_config(timm.create_model("test_resnet")) | change
     monkeypatch.setattr(timm_module, "resolve_model_data_config", lambda module: config)
-    with pytest.raises(BackboneError, match=told):
+    with pytest.raises(BackboneError, match=message):
         build_untrained("timm:test_resnet")
 
 
@@ -101,14 +101,14 @@ def test_model_of_fixed_size_refuses_other_sizes():
 
 
 @pytest.mark.parametrize(
-    ("name", "told"),
+    ("name", "message"),
     [
         ("resnet5", "no model 'resnet5'; did you mean 'resnet50'"),
         ("resnet18.a9_in1k", "did you mean .*'resnet18.a1_in1k'"),
     ],
 )
-def test_unknown_model_lists_only_near_names(name, told):
-    with pytest.raises(UnknownNameError, match=told) as error:
+def test_unknown_model_lists_only_near_names(name, message):
+    with pytest.raises(UnknownNameError, match=message) as error:
         load_backbone(f"timm:{name}")
     assert len(str(error.value)) < 500
 

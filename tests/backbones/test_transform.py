@@ -69,7 +69,7 @@ def test_rim_is_kept_without_a_crop(shape):
     top, left = (300 - shape[0]) // 2, (300 - shape[1]) // 2
     kept = square[..., top : top + shape[0], left : left + shape[1]]
     torch.testing.assert_close(kept, x, rtol=0, atol=1e-6)
-    assert square.sum().item() == pytest.approx(x.sum().item(), rel=1e-5), "what is around it is black"
+    assert square.sum().item() == pytest.approx(x.sum().item(), rel=1e-5), "the padding is black"
 
 
 def test_central_crop_removes_the_rim():

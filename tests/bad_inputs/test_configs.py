@@ -1,4 +1,4 @@
-"""Configurations of every bad kind: one message that names the file or the key, and nothing in them is executed."""
+"""Invalid configurations: one message that names the file or the key, and nothing in them is executed."""
 
 from pathlib import Path
 from typing import NamedTuple

@@ -1,4 +1,4 @@
-"""Labels tables and folders of every bad kind: one message that names the file and the place, and exit code 1."""
+"""Invalid labels tables and folders: one message that names the file and the line, and exit code 1."""
 
 import sys
 import time

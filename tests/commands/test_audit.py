@@ -14,7 +14,7 @@ from tests.commands.command_line import EXTRACT, copy_images, rows_of, succeed
 def _one_set(monkeypatch: pytest.MonkeyPatch) -> None:
     """A study of leaks on a single set of folds."""
     # `cellfeat.audit` is also a function of the public API, which a dotted name would find first.
-    monkeypatch.setattr(import_module("cellfeat.audit.audit"), "LEAK_SETS", 1)
+    monkeypatch.setattr(import_module("cellfeat.auditing.audit"), "LEAK_SETS", 1)
 
 
 def test_audit_finds_an_overlap_and_compare_keeps_it_together(folder: Path) -> None:

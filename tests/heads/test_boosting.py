@@ -1,4 +1,4 @@
-"""Boosted trees: what they are grown on, and the model that is read back from its text."""
+"""Boosted trees: their training rows, and the model read back from its text."""
 
 import numpy as np
 import pytest
@@ -48,7 +48,7 @@ def test_model_of_other_columns_is_refused() -> None:
         eight.set_state(state)
 
 
-def test_trees_split_on_few_samples():
+def test_trees_split_on_few_samples() -> None:
     rng = np.random.default_rng(0)
     y = np.repeat(["a", "b", "c"], 12)
     X = rng.normal(size=(36, 8)) + 3 * np.eye(3, 8)[np.repeat([0, 1, 2], 12)]

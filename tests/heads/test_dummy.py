@@ -1,4 +1,4 @@
-"""The floor: frequencies or even shares, and a balanced accuracy of one in the number of classes."""
+"""The baseline head."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The former head: the same numbers as PyTorch's own layers, and the price of the last ReLU."""
+"""The head of an earlier system: the same numbers as the layers of PyTorch, and the cost of the last ReLU."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The state of a head: labels of every plain type come back, and nothing else is taken."""
+"""The state of a head: labels of every plain type come back, and others are refused."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""The training loop: its random numbers, its schedule, and what a step sees."""
+"""The training loop: random numbers, learning rate, and the samples of a step."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""Transforms of the columns: what each one does, and that it is learned from the training rows alone."""
+"""Transforms of the columns: the result of each one, learned from the training rows only."""
 
 import numpy as np
 import pytest

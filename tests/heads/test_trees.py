@@ -1,4 +1,4 @@
-"""The text of a LightGBM model: what LightGBM wrote passes unchanged, and what it would trip over is refused."""
+"""Text of LightGBM models: valid models stay unchanged, and malformed ones are refused."""
 
 import lightgbm
 import numpy as np

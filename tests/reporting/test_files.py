@@ -7,7 +7,7 @@ import pandas as pd
 import pyarrow
 import pytest
 
-from cellfeat.audit.findings import Audit, Finding
+from cellfeat.auditing.findings import Audit, Finding
 from cellfeat.errors import WriteError
 from cellfeat.evaluation.learning_curve import curve_table, learning_curves
 from cellfeat.evaluation.saved_heads.held_out import score_held_out

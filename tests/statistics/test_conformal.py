@@ -8,7 +8,7 @@ N_TRIALS = 2000
 
 
 def scores_of(given, groups=None):
-    """Scores of one class from what its samples were given."""
+    """Scores of one class from the probabilities of its samples."""
     given = np.asarray(given, dtype=float)
     groups = np.arange(len(given)) if groups is None else groups
     return ClassScores.of(given[:, np.newaxis], np.zeros(len(given), dtype=int), np.asarray(groups))

@@ -2,7 +2,7 @@
 
 from rich.table import Table
 
-from cellfeat.audit.findings import Audit, Finding
+from cellfeat.auditing.findings import Audit, Finding
 from cellfeat.reporting.terminal.style import name_cell, one_line, plain_table
 
 LISTED_KINDS = ("unreadable", "label conflict", "confounded", "rare class", "suspicious label")

@@ -1,4 +1,4 @@
-"""Folded networks compute the same with fewer layers; where nothing can be folded, that is said."""
+"""Folded batch norms: the same results with fewer layers, and an error if there is nothing to fold."""
 
 import pytest
 import torch
@@ -17,11 +17,23 @@ def images() -> torch.Tensor:
     return torch.randn(2, 3, 64, 64, generator=torch.Generator().manual_seed(1))
 
 
+def vgg_without_its_large_classifier() -> nn.Module:
+    return models.vgg.make_layers(models.vgg.cfgs["A"], batch_norm=True)
+
+
 @pytest.mark.parametrize(
-    "name", ["resnet18", "mobilenet_v3_small", "shufflenet_v2_x0_5", "efficientnet_b0", "vgg11_bn"]
+    "build",
+    [
+        models.resnet18,
+        models.mobilenet_v3_small,
+        models.shufflenet_v2_x0_5,
+        models.efficientnet_b0,
+        vgg_without_its_large_classifier,
+    ],
+    ids=lambda build: build.__name__,
 )
-def test_all_norms_are_folded_and_embeddings_stay_the_same(name, randomised):
-    network = randomised(models.get_model(name))
+def test_all_norms_are_folded_and_embeddings_stay_the_same(build, randomised):
+    network = randomised(build())
     folded = fold_batch_norms(network, images())
     with torch.inference_mode():
         expected, got = network(images()), folded(images())

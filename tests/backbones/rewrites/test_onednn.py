@@ -1,4 +1,4 @@
-"""The fused and the quantised ConvNeXt: equal up to their rounding, and each image for itself."""
+"""The fused and the quantised ConvNeXt: results within rounding, independent of the other images of a batch."""
 
 import pytest
 import torch

@@ -1,7 +1,7 @@
 import numpy as np
 
-from cellfeat.audit.findings import Audit, Finding
-from cellfeat.audit.leak import Leak
+from cellfeat.auditing.findings import Audit, Finding
+from cellfeat.auditing.leak import Leak
 from cellfeat.reporting.terminal.audit import MOST_OF_A_KIND, finding_lines, leak_lines, render_counts, render_leaks
 from tests.reporting.rendering import NARROW, rendered
 

@@ -2,7 +2,7 @@ from types import SimpleNamespace
 
 import numpy as np
 
-from cellfeat.audit.labels import label_conflicts, rare_classes, suspicious_labels
+from cellfeat.auditing.labels import label_conflicts, rare_classes, suspicious_labels
 
 
 def test_conflicts_name_both_labels_and_ignore_unlabelled_samples(make_features):

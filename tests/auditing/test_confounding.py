@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cellfeat.audit.confounding import confounded
+from cellfeat.auditing.confounding import confounded
 
 
 def details(make_features, label, **columns):

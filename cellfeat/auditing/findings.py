@@ -3,7 +3,7 @@
 from collections import Counter
 from dataclasses import dataclass
 
-from cellfeat.audit.leak import Leak
+from cellfeat.auditing.leak import Leak
 from cellfeat.types import Strings
 
 

@@ -1,4 +1,4 @@
-from cellfeat.audit.channels import bad_channels
+from cellfeat.auditing.channels import bad_channels
 from cellfeat.near_copies.pictures import ChannelRange
 
 

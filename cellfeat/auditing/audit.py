@@ -7,11 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
-from cellfeat.audit.channels import bad_channels
-from cellfeat.audit.confounding import confounded
-from cellfeat.audit.findings import Audit, Finding
-from cellfeat.audit.labels import label_conflicts, pair_finding, rare_classes, suspicious_labels
-from cellfeat.audit.leak import LEAK_HEADS, LEAK_SETS, Arms, leak_arms, leaks
+from cellfeat.auditing.channels import bad_channels
+from cellfeat.auditing.confounding import confounded
+from cellfeat.auditing.findings import Audit, Finding
+from cellfeat.auditing.labels import label_conflicts, pair_finding, rare_classes, suspicious_labels
+from cellfeat.auditing.leak import LEAK_HEADS, LEAK_SETS, Arms, leak_arms, leaks
 from cellfeat.config import Settings
 from cellfeat.errors import HeadError, SplitError
 from cellfeat.evaluation.cache import FoldCache

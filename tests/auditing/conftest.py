@@ -48,7 +48,7 @@ def shared_images(tmp_path_factory):
 @pytest.fixture
 def one_set(monkeypatch):
     """A study of leaks on a single set of folds, for tests that are not about their number."""
-    monkeypatch.setattr("cellfeat.audit.audit.LEAK_SETS", 1)
+    monkeypatch.setattr("cellfeat.auditing.audit.LEAK_SETS", 1)
 
 
 def of_kind(found, kind):

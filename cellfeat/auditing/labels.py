@@ -4,7 +4,7 @@ from collections.abc import Iterator, Sequence
 
 import numpy as np
 
-from cellfeat.audit.findings import Finding
+from cellfeat.auditing.findings import Finding
 from cellfeat.evaluation.task import Task
 from cellfeat.extraction.store import Samples
 from cellfeat.near_copies.overlap import Pair

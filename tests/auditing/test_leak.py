@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from cellfeat.audit.audit import audit
-from cellfeat.audit.leak import LEAK_HEADS, LEAK_SETS, Leak, leak_arms, leaks
+from cellfeat.auditing.audit import audit
+from cellfeat.auditing.leak import LEAK_HEADS, LEAK_SETS, Leak, leak_arms, leaks
 from cellfeat.evaluation.cache import FoldCache
 from cellfeat.evaluation.design import Design
 from cellfeat.statistics.bootstrap import GroupBootstrap
@@ -57,8 +57,8 @@ def test_seeds_and_folds_are_those_of_the_design(copied, monkeypatch):
         designs.append(design)
         return leak_arms(features, grouped, design, cache)
 
-    monkeypatch.setattr("cellfeat.audit.audit.leak_arms", note)
-    monkeypatch.setattr("cellfeat.audit.audit.LEAK_SETS", 2)
+    monkeypatch.setattr("cellfeat.auditing.audit.leak_arms", note)
+    monkeypatch.setattr("cellfeat.auditing.audit.LEAK_SETS", 2)
     audit(copied, design=Design(folds=2, random_state=7))
     assert [(design.folds, design.random_state) for design in designs] == [(2, 7), (2, 8)]
 

@@ -2,7 +2,7 @@ import imagecodecs
 import numpy as np
 import pytest
 
-from cellfeat.audit.audit import audit, audit_images
+from cellfeat.auditing.audit import audit, audit_images
 from cellfeat.config import load_settings
 from cellfeat.errors import FingerprintError
 from cellfeat.evaluation.compare import compare
@@ -22,7 +22,7 @@ def found(shared_images):
     """One audit with pictures; shared, so leave it as it is."""
     features, folder = shared_images
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cellfeat.audit.audit.LEAK_SETS", 1)
+        patch.setattr("cellfeat.auditing.audit.LEAK_SETS", 1)
         return audit(features, design=SMALL, images=folder)
 
 
