@@ -100,6 +100,7 @@ def save_pictures(features: Features, pixels: np.ndarray, folder: Path) -> Featu
             "images.pattern": "{sample_id}_{channel}.png",
             "images.channels": ["dapi"],
             "images.root": str(folder),
+            "extraction.workers": 0,
             "labels.file": "gone.csv",
         }
     )

@@ -21,7 +21,7 @@ from cellfeat.heads.state import HeadState
 from cellfeat.heads.training import (
     Examples,
     Randomness,
-    Recipe,
+    TrainingSchedule,
     SeededDropout,
     constant,
     linear,
@@ -110,9 +110,9 @@ class LinearReLUHead(HeadClassifier):
         network = self._network(randomness).to(device)
         weights = class_weights(self.class_weight, self.classes_, codes)
         optimizer = torch.optim.Adam(network.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay)
-        recipe = Recipe(self.epochs, self.batch_size, label_smoothing=0.0, rate=constant)
+        schedule = TrainingSchedule(self.epochs, self.batch_size, label_smoothing=0.0, rate=constant)
         inputs = torch.from_numpy(np.require(X, requirements="W")).to(device)  # torch warns about read-only memory
-        train(network, Examples.of(inputs, codes, weights), optimizer, recipe, randomness)
+        train(network, Examples.of(inputs, codes, weights), optimizer, schedule, randomness)
         learned = map(to_numpy, network.parameters())
         self.norm_weight_, self.norm_bias_, self.weight_, self.bias_ = learned
 

@@ -24,7 +24,7 @@ from cellfeat.heads.state import HeadState
 from cellfeat.heads.training import (
     Examples,
     Randomness,
-    Recipe,
+    TrainingSchedule,
     SeededDropout,
     fastest_dtype,
     linear,
@@ -156,8 +156,8 @@ class MLPHead(HeadClassifier):
         network = nn.Sequential(*self._layers(randomness)).to(device)
         inputs = _network_inputs(rows, self.transform_, fastest_dtype(device)).to(device)
         examples = Examples.of(inputs, codes, class_weights(self.class_weight, self.classes_, codes))
-        recipe = Recipe(self._n_epochs(len(X)), self.batch_size, self.label_smoothing, one_cycle)
-        train(network, examples, self._optimizer(network), recipe, randomness)
+        schedule = TrainingSchedule(self._n_epochs(len(X)), self.batch_size, self.label_smoothing, one_cycle)
+        train(network, examples, self._optimizer(network), schedule, randomness)
         self.layers_ = [
             (to_numpy(layer.weight), to_numpy(layer.bias)) for layer in network if isinstance(layer, nn.Linear)
         ]

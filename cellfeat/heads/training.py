@@ -76,7 +76,7 @@ class Examples:
 
 
 @dataclass(frozen=True)
-class Recipe:
+class TrainingSchedule:
     """How a network is trained.
 
     Attributes
@@ -175,7 +175,11 @@ def _half_cosine(start: float, stop: float, share: float) -> float:
 
 
 def train(
-    network: nn.Module, examples: Examples, optimizer: torch.optim.Optimizer, recipe: Recipe, randomness: Randomness
+    network: nn.Module,
+    examples: Examples,
+    optimizer: torch.optim.Optimizer,
+    schedule: TrainingSchedule,
+    randomness: Randomness,
 ) -> None:
     """Train a network in place with a weighted cross-entropy; each step uses one random view of each of its samples.
 
@@ -187,34 +191,36 @@ def train(
         The training samples.
     optimizer
         Optimiser of the network's parameters.
-    recipe
+    schedule
         Epochs, batch size, label smoothing and learning rate.
     randomness
         Source of the order of the samples and of their views.
     """
-    batches = _batches(examples, recipe, randomness.host)
+    batches = _batches(examples, schedule, randomness.host)
     base_rate = optimizer.param_groups[0]["lr"]
     for progress, samples, views in batches:
         for group in optimizer.param_groups:
-            group["lr"] = base_rate * recipe.rate(progress)
+            group["lr"] = base_rate * schedule.rate(progress)
         with torch.autocast(examples.rows.device.type, torch.bfloat16, enabled=examples.rows.dtype == torch.bfloat16):
             logits = network(examples.rows[samples * examples.n_views + views])
-        loss = _loss(logits.float(), examples, samples, recipe.label_smoothing)
+        loss = _loss(logits.float(), examples, samples, schedule.label_smoothing)
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
 
 
-def _batches(examples: Examples, recipe: Recipe, generator: torch.Generator) -> Iterator[tuple[float, Tensor, Tensor]]:
+def _batches(
+    examples: Examples, schedule: TrainingSchedule, generator: torch.Generator
+) -> Iterator[tuple[float, Tensor, Tensor]]:
     """Yield the progress of the training, and the samples and views of each step."""
     n_samples, device = examples.n_samples, examples.rows.device
-    n_steps = _steps_per_epoch(n_samples, recipe.batch_size)
-    for epoch in range(recipe.epochs):
+    n_steps = _steps_per_epoch(n_samples, schedule.batch_size)
+    for epoch in range(schedule.epochs):
         order = torch.randperm(n_samples, generator=generator).to(device)
         views = torch.randint(examples.n_views, (n_samples,), generator=generator).to(device)
         batches = zip(order.tensor_split(n_steps), views.tensor_split(n_steps), strict=True)
         for step, (samples, view) in enumerate(batches):
-            yield (epoch * n_steps + step) / (recipe.epochs * n_steps), samples, view
+            yield (epoch * n_steps + step) / (schedule.epochs * n_steps), samples, view
 
 
 def _steps_per_epoch(n_samples: int, batch_size: int) -> int:

@@ -12,11 +12,12 @@ from numpy.typing import NDArray
 
 from cellfeat.config import Settings
 from cellfeat.errors import FingerprintError, ImageError, MissingFileError, WorkerError
+from cellfeat.extraction.decoder import reading_processes, sample_reader
 from cellfeat.extraction.store import Features, Samples, Status
 from cellfeat.near_copies.overlap import grey_picture
-from cellfeat.samples.images import ReadsSamples, SampleReader, pixel_digest
+from cellfeat.samples.images import ReadsSamples, pixel_digest
 from cellfeat.samples.manifest import Manifest, build_manifest
-from cellfeat.samples.workers import Workers, WorkersReader
+from cellfeat.samples.workers import Workers
 from cellfeat.types import Float32s, Integers
 
 ReadsRow = Callable[[int], NDArray | None]
@@ -85,7 +86,7 @@ def read_pictures(features: Features, images: Path, *, scale: Float32s | None = 
         If the images cannot be found as the features' settings describe, or read.
     """
     settings = Settings.model_validate(features.provenance["settings"])
-    with Workers(settings.extraction.image_timeout) as workers:
+    with reading_processes(settings.extraction) as workers:
         pixels_of = _SampleImages.of(features, images, settings, workers)
         return _read_all(np.flatnonzero(features.samples.is_ok), pixels_of.read, pixels_of.channels, scale)
 
@@ -106,8 +107,8 @@ def read_folder_pictures(settings: Settings) -> tuple[Samples, SamplePictures]:
         If the images cannot be found as described.
     """
     manifest = build_manifest(settings.images, settings.labels)
-    with Workers(settings.extraction.image_timeout) as workers:
-        reader = WorkersReader(SampleReader.for_manifest(manifest, max_pixels=settings.images.max_pixels), workers)
+    with reading_processes(settings.extraction) as workers:
+        reader = sample_reader(manifest, workers, max_pixels=settings.images.max_pixels)
         folder = _FolderImages(reader, {}, {})
         pictures = _read_all(np.arange(len(manifest)), folder.read, manifest.channels)
     return _samples(manifest, folder), pictures
@@ -197,7 +198,7 @@ class _SampleImages:
     channels: tuple[str | int, ...]
 
     @classmethod
-    def of(cls, features: Features, images: Path, settings: Settings, workers: Workers) -> "_SampleImages":
+    def of(cls, features: Features, images: Path, settings: Settings, workers: Workers | None) -> "_SampleImages":
         labels = settings.labels
         if not labels.files:
             # File names find the images without the table of labels, which may have moved.
@@ -205,7 +206,7 @@ class _SampleImages:
         manifest = build_manifest(
             settings.images.model_copy(update={"root": images}), labels.model_copy(update={"unmatched": "ignore"})
         )
-        reader = WorkersReader(SampleReader.for_manifest(manifest, max_pixels=settings.images.max_pixels), workers)
+        reader = sample_reader(manifest, workers, max_pixels=settings.images.max_pixels)
         places = {sample_id: row for row, sample_id in enumerate(manifest.table["sample_id"])}
         return cls(features, images, reader, places, manifest.channels)
 

@@ -10,7 +10,7 @@ from cellfeat.heads.training import (
     MIN_STEPS_PER_EPOCH,
     Examples,
     Randomness,
-    Recipe,
+    TrainingSchedule,
     SeededDropout,
     constant,
     linear,
@@ -41,7 +41,7 @@ def record(*, n_samples: int, n_views: int, epochs: int, batch_size: int) -> lis
     network = Recorder(2)
     examples = Examples.of(rows, np.arange(n_samples) % 2, np.ones(2))
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-6)
-    train(network, examples, optimizer, Recipe(epochs, batch_size, 0.0, constant), Randomness(0, CPU))
+    train(network, examples, optimizer, TrainingSchedule(epochs, batch_size, 0.0, constant), Randomness(0, CPU))
     return network.seen
 
 
@@ -81,7 +81,7 @@ def test_weights_of_classes_equal_sample_weights() -> None:
     expected = torch.autograd.grad((losses * torch.from_numpy(weights[codes])).mean(), network.weight)[0]
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-3)
     # So small a step leaves the gradient of the 8 batches of an epoch that of the whole.
-    train(network, Examples.of(rows, codes, weights), optimizer, Recipe(1, 8, 0.1, constant), Randomness(0, CPU))
+    train(network, Examples.of(rows, codes, weights), optimizer, TrainingSchedule(1, 8, 0.1, constant), Randomness(0, CPU))
     torch.testing.assert_close((start - network.weight.detach()) / 8e-3, expected.float(), rtol=0.01, atol=1e-3)
 
 
