@@ -21,8 +21,8 @@ from cellfeat.heads.state import HeadState
 from cellfeat.heads.training import (
     Examples,
     Randomness,
-    TrainingSchedule,
     SeededDropout,
+    TrainingSchedule,
     constant,
     linear,
     to_numpy,

@@ -24,8 +24,8 @@ from cellfeat.heads.state import HeadState
 from cellfeat.heads.training import (
     Examples,
     Randomness,
-    TrainingSchedule,
     SeededDropout,
+    TrainingSchedule,
     fastest_dtype,
     linear,
     one_cycle,

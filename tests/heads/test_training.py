@@ -10,8 +10,8 @@ from cellfeat.heads.training import (
     MIN_STEPS_PER_EPOCH,
     Examples,
     Randomness,
-    TrainingSchedule,
     SeededDropout,
+    TrainingSchedule,
     constant,
     linear,
     one_cycle,
@@ -81,7 +81,9 @@ def test_weights_of_classes_equal_sample_weights() -> None:
     expected = torch.autograd.grad((losses * torch.from_numpy(weights[codes])).mean(), network.weight)[0]
     optimizer = torch.optim.SGD(network.parameters(), lr=1e-3)
     # So small a step leaves the gradient of the 8 batches of an epoch that of the whole.
-    train(network, Examples.of(rows, codes, weights), optimizer, TrainingSchedule(1, 8, 0.1, constant), Randomness(0, CPU))
+    train(
+        network, Examples.of(rows, codes, weights), optimizer, TrainingSchedule(1, 8, 0.1, constant), Randomness(0, CPU)
+    )
     torch.testing.assert_close((start - network.weight.detach()) / 8e-3, expected.float(), rtol=0.01, atol=1e-3)
 
 
