@@ -42,7 +42,7 @@ FAULTS = [
     ("extractions ended by Ctrl-C, SIGTERM or a bad image", "extraction.test_interruptions",
      "ctrl_c|bad_image|were_kept|ended_by_signals"),
     ("outputs held by another host, alive or dead", "extraction.test_lease", "."),
-    ("power lost at each flush to disk", "extraction.test_power_loss", "after_a_loss_of_power"),
+    ("power lost at each flush to disk", "extraction.test_power_loss", "completes_after_a_loss_of_power"),
     ("disk full", "extraction.test_store_faults", "full_disk|disk_cannot_hold|disk_full"),
     ("disk full, from the command line", "bad_inputs.test_full_disk", "."),
     ("quota used up, folder read-only or removed under way", "bad_inputs.test_unwritable", "quota|read_only|under_way"),

@@ -275,7 +275,7 @@ REFUSED = {
 
 @pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="needs named pipes and symbolic links")
 @pytest.mark.parametrize("name", REFUSED)
-def test_what_is_no_whole_feature_file_is_refused_by_every_reader(name, inside, cli):
+def test_damaged_or_foreign_file_is_refused(name, inside, cli):
     change, message = REFUSED[name]
     path = write_features(inside / "cells.h5")
     change(path)
@@ -300,7 +300,7 @@ def places(path: Path) -> list[str]:
         return [*found, *(f"@{name}" for name in file.attrs)]
 
 
-def test_no_text_of_variable_length_is_written_and_none_is_read(inside):
+def test_text_of_variable_length_is_neither_written_nor_read(inside):
     """Such texts lie in heaps that HDF5 reads without checks: it would never return from a heap of zeros."""
     path = write_features(inside / "cells.h5", failed=True)
     whole = path.read_bytes()
@@ -337,14 +337,14 @@ UNFIT = {
 
 @pytest.mark.parametrize("name", UNFIT)
 @pytest.mark.parametrize("command", ["compare", "fit"])
-def test_features_that_cannot_be_learnt_from_are_refused(name, command, inside, cli):
+def test_features_unfit_for_learning_are_refused(name, command, inside, cli):
     arguments, message = UNFIT[name]
     path = write_features(inside / "cells.h5", **arguments)
     what = ("--heads", "dummy") if command == "compare" else ("--head", "dummy")
     cli(command, "--features", path, *what).is_refusal(message)
 
 
-def test_a_row_of_nan_that_no_failure_explains_is_refused(inside, cli):
+def test_unexplained_nan_is_refused(inside, cli):
     """As another tool might write it: every checksum fits, and a sample that is called whole has no numbers."""
     path = inside / "cells.h5"
     with held_output(path):
@@ -360,7 +360,7 @@ def test_a_row_of_nan_that_no_failure_explains_is_refused(inside, cli):
         cli(*arguments).is_refusal(r"cells.h5: 1 samples have embeddings that are not finite, the first in row 0")
 
 
-def test_a_recipe_and_settings_of_something_else_are_refused_by_what_needs_them(inside, cli):
+def test_foreign_recipe_and_settings_are_refused(inside, cli):
     path = write_features(inside / "cells.h5")
     cli("inspect", path).is_refusal("recipe or provenance is not as cellfeat writes it")
     for arguments in (("--images",), ("--sample", "1")):
@@ -369,7 +369,7 @@ def test_a_recipe_and_settings_of_something_else_are_refused_by_what_needs_them(
         assert "its provenance" in ending.err
 
 
-def test_the_whole_file_is_accepted(inside, cli):
+def test_whole_file_is_accepted(inside, cli):
     path = write_features(inside / "cells.h5")
     assert "whole; 20 samples, 0 failed" in cli("verify", path).out
     ending = cli("compare", "--features", path, "--heads", "dummy", "--output", "results")

@@ -120,9 +120,7 @@ class Quota:
 
 
 @pytest.mark.parametrize("n_bytes", [0, 3_000, 30_000, 70_000, 100_000])
-def test_a_quota_played_at_the_write_ends_extract_in_one_message_and_the_next_goes_on(
-    n_bytes, extract, undisturbed, tmp_path
-):
+def test_quota_ends_extract_and_the_next_run_continues(n_bytes, extract, undisturbed, tmp_path):
     output = tmp_path / "out" / "features.h5"
     quota = Quota(n_bytes)
     with pytest.MonkeyPatch.context() as patch:
@@ -136,9 +134,7 @@ def test_a_quota_played_at_the_write_ends_extract_in_one_message_and_the_next_go
     goes_on(extract, output, undisturbed)
 
 
-def test_extract_into_a_read_only_folder_is_told_at_once_and_goes_on_when_it_is_writable(
-    small_disk, extract, undisturbed
-):
+def test_extract_into_a_read_only_folder_is_refused_at_once(small_disk, extract, undisturbed):
     output = small_disk / "out" / "features.h5"
     remount(small_disk, "ro")
     extract(output).is_refusal(READ_ONLY)
@@ -158,7 +154,7 @@ def test_extract_into_a_read_only_folder_is_told_at_once_and_goes_on_when_it_is_
 
 
 @pytest.mark.parametrize("removed", ["out", "out/features.h5.parts"])
-def test_a_folder_removed_under_way_is_told_and_the_next_run_begins_anew(removed, extract, undisturbed, tmp_path):
+def test_folder_removed_under_way_is_reported(removed, extract, undisturbed, tmp_path):
     output = tmp_path / "out" / "features.h5"
     removing = after_the_first_part(output, lambda: shutil.rmtree(tmp_path / removed, ignore_errors=True))
     ending = extract(output)
@@ -168,7 +164,7 @@ def test_a_folder_removed_under_way_is_told_and_the_next_run_begins_anew(removed
     goes_on(extract, output, undisturbed)
 
 
-def test_a_folder_moved_away_under_way_and_put_back_loses_nothing(extract, undisturbed, tmp_path):
+def test_folder_put_back_under_way_loses_nothing(extract, undisturbed, tmp_path):
     output = tmp_path / "out" / "features.h5"
     moving = after_the_first_part(output, lambda: (tmp_path / "out").rename(tmp_path / "elsewhere"))
     extract(output).is_refusal(r"features\.h5\S*: .*removed")
@@ -201,7 +197,7 @@ def run_into(command: str, folder: Path, cli: Callable[..., Any], undisturbed: P
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_results_in_a_read_only_folder_are_one_message(command, small_disk, cli, undisturbed, saved_head):
+def test_results_in_a_read_only_folder_are_refused(command, small_disk, cli, undisturbed, saved_head):
     remount(small_disk, "ro")
     run_into(command, small_disk / "results", cli, undisturbed, saved_head).is_refusal(READ_ONLY)
     remount(small_disk, "rw")
@@ -209,7 +205,7 @@ def test_results_in_a_read_only_folder_are_one_message(command, small_disk, cli,
 
 
 @pytest.mark.parametrize("command", COMMANDS)
-def test_results_on_a_full_disk_are_one_message(command, small_disk, cli, undisturbed, saved_head):
+def test_results_on_a_full_disk_are_refused(command, small_disk, cli, undisturbed, saved_head):
     fill(small_disk)
     run_into(command, small_disk / "results", cli, undisturbed, saved_head).is_refusal(FULL)
     assert not list(small_disk.rglob("*.tmp"))

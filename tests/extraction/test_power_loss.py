@@ -111,7 +111,7 @@ def n_flushes_of_a_run(folder: Path) -> int:
 
 
 @pytest.mark.parametrize("names_are_ahead", [False, True], ids=["nothing unflushed is left", "names without bytes"])
-def test_after_a_loss_of_power_at_any_flush_the_next_run_ends_as_if_nothing_had_been(
+def test_next_run_completes_after_a_loss_of_power(
     names_are_ahead: bool, tmp_path: Path, record_property: Callable[[str, object], None]
 ) -> None:
     n_flushes = n_flushes_of_a_run(tmp_path / "undisturbed")
@@ -134,7 +134,7 @@ def test_after_a_loss_of_power_at_any_flush_the_next_run_ends_as_if_nothing_had_
         assert [path.name for path in left.iterdir() if not path.name.startswith(".")] == ["cells.h5"], f"flush {k}"
 
 
-def test_a_run_that_has_ended_is_on_disk(tmp_path: Path) -> None:
+def test_finished_run_is_on_disk(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.mkdir()
     with pytest.MonkeyPatch.context() as monkeypatch:
@@ -144,7 +144,7 @@ def test_a_run_that_has_ended_is_on_disk(tmp_path: Path) -> None:
     assert load_features(tmp_path / "left" / "cells.h5").samples.labels.tolist() == TABLE.label
 
 
-def test_parts_that_were_finished_are_on_disk(tmp_path: Path) -> None:
+def test_finished_parts_are_on_disk(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.mkdir()
     with pytest.MonkeyPatch.context() as monkeypatch:
@@ -157,7 +157,7 @@ def test_parts_that_were_finished_are_on_disk(tmp_path: Path) -> None:
     assert PartStore(tmp_path / "left" / "cells.h5", HEADER).read(range(3)) is not None
 
 
-def test_the_disk_of_these_tests_does_forget(tmp_path: Path) -> None:
+def test_disk_of_these_tests_forgets(tmp_path: Path) -> None:
     folder = tmp_path / "run"
     folder.mkdir()
     with pytest.MonkeyPatch.context() as monkeypatch:

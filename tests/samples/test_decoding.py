@@ -91,7 +91,7 @@ READABLE = {
 
 
 @pytest.mark.parametrize("kind", READABLE)
-def test_pixels_come_out_as_they_were_stored(kind):
+def test_pixels_are_those_stored(kind):
     content, expected = READABLE[kind]
 
     pixels = decode_image(content, MAX_PIXELS).pixels
@@ -121,7 +121,7 @@ def test_format_and_stated_bits_are_read(content, expected):
     assert (image.file_format, image.bits_stated) == expected
 
 
-def test_bits_of_a_packed_tiff_are_those_that_it_states():
+def test_bits_of_a_packed_tiff_are_those_stated():
     values = np.array([[1, 4095, 7, 300]], np.uint16)
     image = decode_image(packed_tiff(imagecodecs.packints_encode(values, 12), values.shape, bits=12), MAX_PIXELS)
 
@@ -158,7 +158,7 @@ def jpeg(pixels: np.ndarray, **options) -> bytes:
 
 @pytest.mark.parametrize("kind", JPEG_KINDS)
 @pytest.mark.parametrize("pixels", [SMOOTH[..., 0], SMOOTH], ids=["grey", "rgb"])
-def test_a_jpeg_comes_out_as_other_decoders_give_it(pixels, kind):
+def test_jpeg_equals_other_decoders(pixels, kind):
     content = jpeg(pixels, **JPEG_KINDS[kind])
 
     decoded = decode_image(content, MAX_PIXELS).pixels
@@ -172,30 +172,30 @@ MARKERS = [found.start() for found in re.finditer(b"\xff[\xd0-\xd7]", RESTARTS)]
 
 
 @pytest.mark.parametrize("end", MARKERS)
-def test_a_jpeg_cut_at_a_restart_marker_is_refused(end):
+def test_jpeg_cut_at_a_restart_marker_is_refused(end):
     with pytest.raises(ImageError, match=r"damaged JPEG .*instead of RST"):
         decode_image(RESTARTS[:end] + b"\xff\xd9", MAX_PIXELS)
 
 
-def test_a_jpeg_that_lost_what_stands_between_two_restart_markers_is_refused():
+def test_jpeg_without_a_restart_interval_is_refused():
     with pytest.raises(ImageError, match=r"damaged JPEG .*instead of RST"):
         decode_image(RESTARTS[: MARKERS[1]] + RESTARTS[MARKERS[2] :], MAX_PIXELS)
 
 
-def test_words_behind_the_end_of_a_jpeg_are_no_damage():
+def test_bytes_after_the_end_of_a_jpeg_are_ignored():
     pixels = decode_image(JPEG + b"and some words", MAX_PIXELS).pixels
 
     np.testing.assert_array_equal(pixels, decode_image(JPEG, MAX_PIXELS).pixels)
 
 
-def test_a_jpeg_whose_tables_are_damaged_is_refused():
+def test_jpeg_with_damaged_tables_is_refused():
     table = JPEG.index(b"\xff\xc4") + 5
 
     with pytest.raises(ImageError, match="damaged JPEG"):
         decode_image(JPEG[:table] + b"\xef" + JPEG[table + 1 :], MAX_PIXELS)
 
 
-def test_a_jpeg_whose_colours_are_sampled_in_no_usual_way_is_refused_by_name():
+def test_jpeg_of_unusual_subsampling_is_refused():
     content = jpeg(SMOOTH, subsampling=0)
     component = content.index(b"\1\x11\0\2\x11\1\3\x11\1")
 
@@ -203,7 +203,7 @@ def test_a_jpeg_whose_colours_are_sampled_in_no_usual_way_is_refused_by_name():
         decode_image(content[: component + 1] + b"\x13" + content[component + 2 :], MAX_PIXELS)
 
 
-def test_a_jpeg_of_12_bits_is_refused_by_name():
+def test_jpeg_of_12_bits_is_refused():
     content = imagecodecs.jpeg8_encode(random_pixels(8, 8, dtype="uint16") >> 4, bitspersample=12)
 
     with pytest.raises(ImageError, match="a JPEG of 12 bits per pixel; expected 8"):
@@ -211,7 +211,7 @@ def test_a_jpeg_of_12_bits_is_refused_by_name():
 
 
 @pytest.mark.parametrize("kind", [*READABLE, "jpeg"])
-def test_a_truncated_file_is_an_error_and_never_other_pixels(kind):
+def test_truncated_file_never_gives_other_pixels(kind):
     content, expected = READABLE.get(kind) or (JPEG, None)
     if expected is None:
         expected = decode_image(content, MAX_PIXELS).pixels
@@ -228,7 +228,7 @@ def test_a_truncated_file_is_an_error_and_never_other_pixels(kind):
 
 
 @pytest.mark.parametrize("kind", [*READABLE, "jpeg"])
-def test_damage_never_raises_anything_but_an_image_error(kind):
+def test_damage_raises_only_image_errors(kind):
     content = READABLE[kind][0] if kind in READABLE else JPEG
     rng = np.random.default_rng(1)
 
@@ -253,7 +253,7 @@ TIFF_JPEGS = {
 
 
 @pytest.mark.parametrize("kind", TIFF_JPEGS)
-def test_a_tiff_that_holds_a_damaged_jpeg_is_refused(kind):
+def test_tiff_with_a_damaged_jpeg_is_refused(kind):
     content = TIFF_JPEGS[kind]
     with tifffile.TiffFile(io.BytesIO(content)) as file:
         (*_, start), (*_, size) = file.pages[0].dataoffsets, file.pages[0].databytecounts
@@ -276,7 +276,7 @@ def tiff_of_links(links: dict[int, int]) -> bytes:
 
 
 @pytest.mark.parametrize("n_pages", [1, 2, 99, 150])
-def test_pages_that_lead_in_a_circle_are_refused_at_once(n_pages):
+def test_circle_of_pages_is_refused(n_pages):
     offsets = [1000 + 6 * i for i in range(n_pages)]
     content = tiff_of_links(dict(zip(offsets, offsets[1:] + offsets[:1], strict=True)))
 
@@ -284,7 +284,7 @@ def test_pages_that_lead_in_a_circle_are_refused_at_once(n_pages):
         decode_image(content, MAX_PIXELS)
 
 
-def test_a_page_that_lies_beyond_the_end_is_missed():
+def test_page_beyond_the_end_is_missing():
     with pytest.raises(ImageError, match="later pages are missing"):
         decode_image(tiff_of_links({1000: 5000}), MAX_PIXELS)
 
@@ -313,7 +313,7 @@ def test_a_page_that_lies_beyond_the_end_is_missed():
     ],
     ids=lambda value: value if isinstance(value, str) else "",
 )
-def test_what_has_no_plain_meaning_is_refused(content, message):
+def test_unclear_pixels_are_refused(content, message):
     with pytest.raises(ImageError, match=message):
         decode_image(content, MAX_PIXELS)
 
@@ -329,7 +329,7 @@ def test_several_images_in_one_file_are_refused():
 
 
 @pytest.mark.parametrize("kind", ["png 8", "png rgb", "tiff cyx", "tiff deflate", "jpeg"])
-def test_the_limit_is_looked_up_before_decoding(kind):
+def test_limit_is_checked_before_decoding(kind):
     content, pixels = READABLE.get(kind) or (JPEG, RGB)
 
     with pytest.raises(ImageError, match=r"images.max_pixels allows 9"):
@@ -337,7 +337,7 @@ def test_the_limit_is_looked_up_before_decoding(kind):
     assert decode_image(content, pixels.size).pixels.size == pixels.size
 
 
-def test_a_small_file_that_claims_to_be_huge_is_refused_by_its_header():
+def test_huge_claim_in_a_header_is_refused():
     content = png_with_header(READABLE["png 8"][0], width=2**30, height=2**30)
 
     with pytest.raises(ImageError, match="max_pixels"):
@@ -352,7 +352,7 @@ def test_ome_channel_names_are_read():
     assert image.channel_names == ("DNA", "ER", "Tubulin")
 
 
-def test_an_ome_part_of_several_files_is_refused():
+def test_part_of_a_multi_file_ome_tiff_is_refused():
     whole = tiff(CYX, ome=True, photometric="minisblack", metadata={"axes": "CYX"})
     with tifffile.TiffFile(io.BytesIO(whole)) as file:
         xml = file.ome_metadata

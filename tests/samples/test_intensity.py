@@ -34,14 +34,14 @@ def reader_of(write_pngs):
 
 class TestIntensityPolicy:
     @pytest.mark.parametrize(("dtype", "top"), [("uint8", 255), ("uint16", 65535), ("int16", 32767), ("float32", 1)])
-    def test_dtype_takes_the_range_of_the_type(self, dtype, top):
+    def test_dtype_is_the_range_of_the_type(self, dtype, top):
         limits = policy(2).limits(np.zeros((2, 3, 3), dtype))
 
         assert limits.dtype == np.float32
         assert limits.tolist() == [[0, top], [0, top]]
 
     @pytest.mark.parametrize("pixels", [np.float32([[[0, 1.5]]]), np.float64([[[-0.1, 1]]]), np.int16([[[-3, 9]]])])
-    def test_pixels_beyond_the_range_of_their_type_ask_for_a_range(self, pixels):
+    def test_pixels_beyond_their_type_need_a_range(self, pixels):
         with pytest.raises(ImageError, match="range: "):
             policy().limits(pixels)
 
@@ -51,7 +51,7 @@ class TestIntensityPolicy:
     def test_each_channel_can_have_its_range(self):
         assert policy(2, range=[(0, 9), (5, 7)]).limits(np.zeros((2, 1, 1))).tolist() == [[0, 9], [5, 7]]
 
-    def test_ranges_for_other_channels_are_refused(self):
+    def test_wrong_number_of_ranges_is_refused(self):
         with pytest.raises(ConfigError, match="3 channels, got 2"):
             policy(3, range=[(0, 9), (5, 7)])
 
@@ -61,7 +61,7 @@ class TestIntensityPolicy:
         assert policy(2, percentile=(10, 90)).limits(pixels).tolist() == [[10, 90], [100, 900]]
 
     @pytest.mark.parametrize("value", [0, 7, 65535, 2**30])
-    def test_a_constant_channel_becomes_black(self, value):
+    def test_constant_channel_becomes_black(self, value):
         pixels = np.full((1, 4, 4), value, np.uint32)
 
         (lo, hi), = policy(percentile=(0.1, 99.9)).limits(pixels)  # fmt: skip
@@ -69,7 +69,7 @@ class TestIntensityPolicy:
         assert lo == value
         assert hi > lo
 
-    def test_the_data_set_must_be_measured_before_there_are_limits(self):
+    def test_unresolved_policy_has_no_limits(self):
         with pytest.raises(ConfigError, match="resolved"):
             policy(percentile=(1, 99), over="dataset").limits(np.zeros((1, 2, 2), np.uint8))
 
@@ -91,7 +91,7 @@ class TestIntensityPolicy:
         with pytest.raises(ImageError, match=r"no image could be read .*00001_red\.png"):
             policy(3, percentile=(1, 99), over="dataset").resolved(reader, [0])
 
-    def test_unreadable_images_are_passed_over_when_measuring(self, write_pngs):
+    def test_unreadable_images_are_skipped_when_measuring(self, write_pngs):
         root = write_pngs({f"{i:05d}.png": np.full((4, 5), i, np.uint16) for i in range(101)})
         (root / "00100.png").write_bytes(b"broken")
         settings = ImagesSettings(root=root, pattern="{sample_id:05d}.png", channels=[0])
@@ -110,7 +110,7 @@ class TestIntensityPolicy:
     @pytest.mark.parametrize(
         "settings", [{}, {"range": (0, 9)}, {"range": [(0, 1), (0, 2)]}, {"percentile": (1, 99), "over": "dataset"}]
     )
-    def test_a_record_makes_the_policy_again(self, settings):
+    def test_record_makes_the_policy_again(self, settings):
         given = policy(2, **settings)
 
         assert policy(2, **given.record()) == given
@@ -125,10 +125,10 @@ class TestIntensityAdvice:
         return list(pixels)
 
     @pytest.mark.parametrize("background", [0.0, 0.6, 0.95, 1.0])
-    def test_a_black_background_is_the_images_own_doing(self, background):
+    def test_black_background_is_ignored(self, background):
         assert intensity_advice(policy(2), self.cells(255, "uint8", background=background)) is None
 
-    def test_saturated_pixels_are_the_images_own_doing(self):
+    def test_saturated_pixels_are_ignored(self):
         pixels = np.full((1, 8, 8), 255, np.uint8)
         pixels[0, 0] = np.arange(8) * 30
 
@@ -141,16 +141,16 @@ class TestIntensityAdvice:
         assert "images.intensity: {percentile: [0.1, 99.9], over: dataset}" in advice
 
     @pytest.mark.parametrize("background", [0.0, 0.6])
-    def test_a_range_that_is_too_low_clips_to_white(self, background):
+    def test_low_range_clips_to_white(self, background):
         advice = intensity_advice(policy(2, range=(0, 1)), self.cells(255, "uint8", background=background))
 
         assert "channel 1: 100% of its pixels are clipped to white" in advice
 
-    def test_a_range_that_is_too_high_clips_to_black(self):
+    def test_high_range_clips_to_black(self):
         assert "clipped to black" in intensity_advice(policy(2, range=(200, 255)), self.cells(255, "uint8"))
 
     @pytest.mark.parametrize("settings", [{"range": (0, 2750)}, {"percentile": (0.1, 99.9)}])
-    def test_a_policy_that_fits_needs_no_advice(self, settings):
+    def test_fitting_policy_needs_no_advice(self, settings):
         assert intensity_advice(policy(2, **settings), self.cells(2750, "uint16")) is None
 
     def test_no_samples_need_no_advice(self):
