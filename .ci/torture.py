@@ -47,7 +47,7 @@ FAULTS = [
     ("disk full, from the command line", "bad_inputs.test_full_disk", "."),
     ("quota used up, folder read-only or removed under way", "bad_inputs.test_unwritable", "quota|read_only|under_way"),
     ("results on a full disk", "bad_inputs.test_unwritable", "results_on_a_full_disk"),
-    ("downloads cut off, damaged, silent or lied about", "backbones.test_weights", "a_download_|no_network"),
+    ("downloads cut off, damaged, silent or lied about", "backbones.test_weights_download", "."),
     ("what fuzzing found, and seeds damaged anew", "fuzz.test_readers", "found|damaged"),
     ("feature files whose images or numbers are others now", "extraction.test_verification", "."),
 ]  # fmt: skip
