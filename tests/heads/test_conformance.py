@@ -18,7 +18,7 @@ from cellfeat.heads.transforms import ROW_STEPS
 
 TREES = {"colsample_bytree": 0.5, "reg_lambda": 1.0, "n_jobs": 1}
 TRAINED: dict[str, dict[str, Any]] = {
-    "mlp": {"hidden": 32, "epochs": 20, "device": "cpu"},
+    "mlp": {"hidden": 32, "epochs": 8, "learning_rate": 0.004, "device": "cpu"},
     "linear_relu": {"epochs": 5, "device": "cpu"},
     "lightgbm": {"n_estimators": 30, **TREES},
 }
