@@ -28,12 +28,12 @@ import cellfeat
 from cellfeat.backbones.registry import load_backbone
 from cellfeat.config import Settings, load_settings
 from cellfeat.device import choose_device, describe_device
-from cellfeat.extraction.decoder import Decoder
 from cellfeat.extraction.forward import precision as choice_of_precision
 from cellfeat.extraction.forward.embedder import Inputs
 from cellfeat.extraction.forward.implementations import ComputeMethod
 from cellfeat.extraction.forward.passes import make_passes
 from cellfeat.extraction.forward.probe import build_embedder
+from cellfeat.extraction.read_ahead import Decoder
 from cellfeat.samples.images import SampleReader
 from cellfeat.samples.intensity import IntensityPolicy
 from cellfeat.samples.manifest import build_manifest

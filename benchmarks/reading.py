@@ -1,4 +1,4 @@
-"""Cost of reading images in separate processes (cellfeat.samples.workers), compared with reading them in place.
+"""Cost of reading images in separate processes (cellfeat.samples.worker_pool), compared with reading them in place.
 
     python benchmarks/reading.py
 
@@ -17,7 +17,7 @@ import imagecodecs
 import numpy as np
 
 from cellfeat.samples.images import SampleReader
-from cellfeat.samples.workers import Workers
+from cellfeat.samples.worker_pool import Workers
 
 CHANNELS = ("blue", "red", "yellow")
 SIZES = {64: 1000, 1024: 8}

@@ -16,7 +16,7 @@ from cellfeat.evaluation.task import Task, prepare
 from cellfeat.evaluation.tuning.tuner import Tuner
 from cellfeat.extraction.store import Features
 from cellfeat.heads.registry import HEADS, make_head
-from cellfeat.statistics.intervals import LEVEL, Difference
+from cellfeat.statistics.interval_types import LEVEL, Difference
 
 
 def compare(

@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass
 from itertools import combinations
 from typing import Any, TypeVar
 
-from cellfeat.statistics.intervals import LEVEL, Difference
+from cellfeat.statistics.interval_types import LEVEL, Difference
 from cellfeat.statistics.significance import holm
 
 SMALLEST_P = 0.001

@@ -16,7 +16,7 @@ from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.evaluation.results import HeadFailure, HeadResult, Provenance
 from cellfeat.evaluation.scoring.score import evaluate
 from cellfeat.evaluation.task import Task
-from cellfeat.statistics.intervals import LEVEL, Difference
+from cellfeat.statistics.interval_types import LEVEL, Difference
 
 
 @dataclass(frozen=True)

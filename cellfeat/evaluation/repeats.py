@@ -20,7 +20,7 @@ from cellfeat.errors import HeadError
 from cellfeat.evaluation.differences import RepeatedDifference, all_differences
 from cellfeat.evaluation.results import Comparison, Provenance
 from cellfeat.evaluation.scoring.head_scores import Overall
-from cellfeat.statistics.intervals import Difference
+from cellfeat.statistics.interval_types import Difference
 from cellfeat.statistics.significance import corrected_difference
 from cellfeat.text import first_ten
 

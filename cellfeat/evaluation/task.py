@@ -17,7 +17,7 @@ from cellfeat.evaluation.results import Counts, Provenance
 from cellfeat.extraction.store import Features
 from cellfeat.near_copies.duplicate_record import audited_groups, audited_path
 from cellfeat.provenance import canonical_json, digest_bytes, digest_file, digest_json, versions
-from cellfeat.statistics.bootstrap import GroupBootstrap
+from cellfeat.statistics.intervals import GroupBootstrap
 from cellfeat.text import first_ten
 from cellfeat.types import Bools, Floats, Integers, Strings
 

@@ -10,9 +10,9 @@ import torch
 from cellfeat.backbones.base import LoadedBackbone
 from cellfeat.backbones.registry import load_backbone
 from cellfeat.device import choose_device, describe_device
-from cellfeat.extraction.decoder import Decoder
 from cellfeat.extraction.forward.embedder import Inputs
 from cellfeat.extraction.forward.passes import make_passes
+from cellfeat.extraction.read_ahead import Decoder
 from cellfeat.extraction.request import ExtractionRequest
 from cellfeat.extraction.timing import Timeline
 from cellfeat.provenance import utc_now

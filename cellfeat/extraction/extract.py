@@ -6,14 +6,14 @@ from pathlib import Path
 from typing import Any
 
 from cellfeat.config import LabelsSettings, Settings
-from cellfeat.extraction.decoder import reading_processes
-from cellfeat.extraction.finished import accept_finished, use_finished
+from cellfeat.extraction.accept_finished import accept_finished, use_finished
 from cellfeat.extraction.observer import Observer, SilentObserver
 from cellfeat.extraction.request import Extraction, ExtractionRequest, request_record
 from cellfeat.extraction.store import Summary, held_output, read_summary, verify_features
 from cellfeat.extraction.survey import survey_samples
 from cellfeat.samples.labels import read_labels
 from cellfeat.samples.manifest import Manifest, build_manifest, check_classes
+from cellfeat.samples.worker_pool import reading_processes
 
 
 def extract(

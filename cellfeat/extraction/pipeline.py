@@ -12,10 +12,10 @@ from typing import NamedTuple, Protocol
 import numpy as np
 
 from cellfeat.errors import BackboneError, ImageError
-from cellfeat.extraction.decoder import Decoded, Decoder, read_ahead
-from cellfeat.extraction.missing import MissingParts
+from cellfeat.extraction.read_ahead import Decoded, Decoder, read_ahead
 from cellfeat.extraction.store import DIGEST_BYTES, Rows, Status, no_properties
 from cellfeat.extraction.timing import Timeline
+from cellfeat.extraction.unfinished_parts import MissingParts
 from cellfeat.types import Float32s
 
 BATCHES_AHEAD = 3

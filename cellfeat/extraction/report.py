@@ -5,8 +5,8 @@ from typing import Any, NamedTuple
 
 from cellfeat.device import describe_device
 from cellfeat.extraction.context import RunContext
-from cellfeat.extraction.decoder import Decoded
-from cellfeat.extraction.header import method_of
+from cellfeat.extraction.header_choice import method_of
+from cellfeat.extraction.read_ahead import Decoded
 from cellfeat.extraction.request import Extraction
 from cellfeat.extraction.store import RunHeader
 from cellfeat.provenance import utc_now, versions

@@ -6,13 +6,12 @@ from pathlib import Path
 from typing import Any
 
 from cellfeat.config import Settings
-from cellfeat.extraction.decoder import sample_reader
 from cellfeat.extraction.observer import Observer
 from cellfeat.extraction.store import SampleTable
 from cellfeat.provenance import digest_file
 from cellfeat.samples.images import ReadsSamples
 from cellfeat.samples.manifest import Manifest
-from cellfeat.samples.workers import Workers
+from cellfeat.samples.worker_pool import Workers, sample_reader
 
 
 @dataclass(frozen=True)

@@ -7,20 +7,20 @@ from typing import Any
 import torch
 
 from cellfeat.errors import BackboneError, ImageError
+from cellfeat.extraction.accept_finished import accept_finished
 from cellfeat.extraction.context import RunContext
-from cellfeat.extraction.decoder import Decoded
-from cellfeat.extraction.finished import accept_finished
 from cellfeat.extraction.forward.capabilities import exact_float32
 from cellfeat.extraction.forward.embedder import Embedder
 from cellfeat.extraction.forward.implementations import Target, build_module
-from cellfeat.extraction.header import adopt_header, choose_header, method_of
-from cellfeat.extraction.missing import MissingParts
+from cellfeat.extraction.header_choice import adopt_header, choose_header, method_of
 from cellfeat.extraction.pipeline import extract_parts
-from cellfeat.extraction.progress import RunProgress
+from cellfeat.extraction.read_ahead import Decoded
 from cellfeat.extraction.recipe import check_expected_recipe, check_same_features
 from cellfeat.extraction.report import Extracted, make_provenance, report_end
 from cellfeat.extraction.request import Extraction, ExtractionRequest
+from cellfeat.extraction.run_events import RunEvents
 from cellfeat.extraction.store import Carried, PartStore, RunHeader, Summary, parts_folder
+from cellfeat.extraction.unfinished_parts import MissingParts
 from cellfeat.extraction.writer import PartWriter
 
 
@@ -106,7 +106,7 @@ class Run:
     def _extract(self, missing: MissingParts, store: PartStore) -> Extracted:
         embedder = self._embedder()
         writer = PartWriter(store, self.context.timeline)
-        progress = RunProgress(self.context, store, writer, self.header().n_samples - missing.n_samples)
+        progress = RunEvents(self.context, store, writer, self.header().n_samples - missing.n_samples)
         finished = extract_parts(
             missing,
             self.context.decoder,

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cellfeat.config import IntensitySettings
-from cellfeat.extraction.decoder import Decoder, read_ahead
+from cellfeat.extraction.read_ahead import Decoder, read_ahead
 from cellfeat.extraction.request import ExtractionRequest
 from cellfeat.extraction.store import NEW, Summary, read_pixel_digests, read_table
 from cellfeat.extraction.timing import Timeline

@@ -10,7 +10,7 @@ from cellfeat.device import device_model
 from cellfeat.errors import FeatureFileError, FingerprintError
 from cellfeat.extraction.context import RunContext
 from cellfeat.extraction.forward.capabilities import exact_float32
-from cellfeat.extraction.header import make_header
+from cellfeat.extraction.header_choice import make_header
 from cellfeat.extraction.recipe import check_expected_recipe, recipe_like
 from cellfeat.extraction.request import Extraction, ExtractionRequest
 from cellfeat.extraction.run import Run

@@ -9,7 +9,6 @@ import numpy as np
 
 from cellfeat.config import Settings
 from cellfeat.errors import FeatureFileError, FingerprintError
-from cellfeat.extraction.decoder import reading_processes, sample_reader
 from cellfeat.extraction.extract import extract, settings_like
 from cellfeat.extraction.forward.tolerances import largest_difference
 from cellfeat.extraction.observer import Observer
@@ -23,6 +22,7 @@ from cellfeat.extraction.store import (
 )
 from cellfeat.extraction.survey import changed_rows, decoder_of
 from cellfeat.samples.manifest import Manifest, build_manifest
+from cellfeat.samples.worker_pool import reading_processes, sample_reader
 from cellfeat.text import first_line, first_ten
 from cellfeat.types import Floats
 

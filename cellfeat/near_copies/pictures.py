@@ -12,12 +12,11 @@ from numpy.typing import NDArray
 
 from cellfeat.config import Settings
 from cellfeat.errors import FingerprintError, ImageError, MissingFileError, WorkerError
-from cellfeat.extraction.decoder import reading_processes, sample_reader
 from cellfeat.extraction.store import Features, Samples, Status
 from cellfeat.near_copies.overlap import grey_picture
 from cellfeat.samples.images import ReadsSamples, pixel_digest
 from cellfeat.samples.manifest import Manifest, build_manifest
-from cellfeat.samples.workers import Workers
+from cellfeat.samples.worker_pool import Workers, reading_processes, sample_reader
 from cellfeat.types import Float32s, Integers
 
 ReadsRow = Callable[[int], NDArray | None]

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from cellfeat.evaluation.learning_curve import LearningCurve, curve_table
 from cellfeat.evaluation.results import ScoredHead
 from cellfeat.evaluation.scoring.head_scores import ProbabilityScores
-from cellfeat.statistics.intervals import LEVEL
+from cellfeat.statistics.interval_types import LEVEL
 from cellfeat.text import clean_text, shown_names
 
 DPI = 150

@@ -16,7 +16,7 @@ from cellfeat.samples.properties import FileProperties, file_properties
 from cellfeat.text import near_names
 
 if TYPE_CHECKING:
-    # Loads pandas, which the processes that read images (workers.py) do without.
+    # Loads pandas, which the processes that read images (worker_pool.py) do without.
     from cellfeat.samples.manifest import Manifest
 
 MAX_PIXELS: int = ImagesSettings.model_fields["max_pixels"].default

@@ -10,9 +10,9 @@ import pandas as pd
 from cellfeat.config import ImagesSettings, LabelsSettings
 from cellfeat.errors import ManifestError
 from cellfeat.provenance import digest_json
+from cellfeat.samples.file_search import Search, check_settings, choose_layout, search_images, table_of
 from cellfeat.samples.labels import named_columns, read_labels
 from cellfeat.samples.manifest_checks import Listing, find_problems, find_remarks
-from cellfeat.samples.search import Search, check_settings, choose_layout, search_images, table_of
 from cellfeat.text import first_ten
 
 OWN_COLUMNS = ("sample_id", "label", "group")

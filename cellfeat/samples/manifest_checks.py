@@ -9,8 +9,8 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from cellfeat.samples.file_search import Search, natural_key
 from cellfeat.samples.layouts import FoldersLayout, is_image_name, leads_outside
-from cellfeat.samples.search import Search, natural_key
 from cellfeat.text import first_ten
 
 

@@ -1,63 +1,304 @@
-"""Types of confidence intervals and differences, and the difference of independent scores."""
+"""Confidence intervals and paired differences of balanced accuracy by a bootstrap over whole groups."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
 
 import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import stats
+
+from cellfeat.errors import SplitError
+from cellfeat.statistics.group_draws import Strata, draw_counts, matmul_blocks
+from cellfeat.statistics.interval_types import Difference, Interval
+from cellfeat.statistics.scores import balanced_accuracy, encode, per_class_recall
+from cellfeat.text import first_ten
+from cellfeat.types import Floats, Integers
+
+MAX_REDRAWS = 200
+"""Attempts to replace draws that lack a class."""
+
+FLOAT32_ROUNDING = 1e-6
+"""A spread up to this is rounding of the float32 draws."""
+
+TAIL = 0.025
+NORMAL_QUANTILE = float(stats.norm.ppf(1 - TAIL))
 
 
-class Interval(NamedTuple):
-    """The two ends of a confidence interval."""
+class GroupBootstrap:
+    """Confidence intervals from one set of bootstrap draws of whole groups, shared by all heads that are compared.
 
-    low: float
-    high: float
+    The samples of a group (a donor, a plate, copies of one image) are statistically dependent, so groups are drawn, not
+    samples. Groups are stratified: those with samples of a single class are drawn within that class, and those with
+    several classes among themselves. If a class has exactly one group of its own, this group joins the mixed stratum,
+    because alone it would never vary. Of the ``m`` groups of a stratum, ``m - 1`` are drawn with replacement and
+    weighted by ``m / (m - 1)``, which makes the variance over the draws unbiased; drawing all ``m`` underestimates it
+    for a rare class [1]_.
 
+    The distance of an interval's end from the estimate is that of the draws' 2.5 % quantile on that side, or 1.96
+    standard deviations of the draws if that is larger, which happens where few groups give few distinct draws. The
+    distance is then multiplied by the ratio of the quantiles of Student's t and the normal distribution [2]_. The
+    degrees of freedom are those of Welch and Satterthwaite over the strata, with the effective number of groups in
+    each: one plate with half of the cells, beside ten small ones, does not count as eleven plates [3]_. The p value of
+    a difference is one minus the level at which its interval just reaches zero.
 
-@dataclass(frozen=True)
-class Difference:
-    """Difference between the balanced accuracies of two heads on the same samples.
+    A draw that lacks a class, which is possible only where groups contain several classes, has no recall for that class
+    and is drawn again. All intervals are therefore conditional on every class being present, as it is in every fold.
 
-    Attributes
-    ----------
-    estimate
-        Difference of the two balanced accuracies, in [-1, 1].
-    low, high
-        Ends of its confidence interval.
-    p_value
-        Two-sided p value of the hypothesis "no difference". It is below 0.05 where the 95 % interval excludes zero.
-    """
-
-    estimate: float
-    low: float
-    high: float
-    p_value: float
-
-
-def independent_difference(first: float, of_first: Interval, second: float, of_second: Interval) -> Interval:
-    """Confidence interval of the difference between two scores on independent samples.
-
-    It is made from the intervals of the two scores by the "method of variance estimates recovery" of G. Y. Zou and
-    A. Donner, Statistics in Medicine 27 (2008) 1693-1702: the distances of the two intervals' ends from their scores
-    are added as independent errors. It keeps the level and the asymmetry of the two intervals.
+    The intervals cover the variation between samples, for the heads as they were trained. They do not cover the
+    variation from another random seed or another training set.
 
     Parameters
     ----------
-    first, second
-        The two scores; the difference is ``first - second``.
-    of_first, of_second
-        Their confidence intervals, of the same level.
+    y
+        True labels, shape ``(n_samples,)``.
+    groups
+        Number of each sample's group, shape ``(n_samples,)``.
+    classes
+        Names of all classes; each must occur in two or more groups.
+    n_draws
+        Number of bootstrap draws.
+    random_state
+        Seed of the draws.
 
-    Examples
-    --------
-    >>> low, high = independent_difference(0.75, Interval(0.70, 0.78), 0.70, Interval(0.68, 0.78))
-    >>> round(low, 3), round(high, 3)
-    (-0.044, 0.086)
+    Raises
+    ------
+    SplitError
+        If a class occurs in fewer than two groups: the variation between groups cannot be estimated.
+    ValueError
+        If `y` contains a label that is not in `classes`.
+
+    References
+    ----------
+    .. [1] J. N. K. Rao and C. F. J. Wu, "Resampling inference with complex survey data", Journal of the American
+       Statistical Association 83 (1988) 231-241.
+    .. [2] T. C. Hesterberg, "What teachers should know about the bootstrap", The American Statistician 69 (2015)
+       371-386: why percentiles have to be expanded for few observations.
+    .. [3] A. V. Carter, K. T. Schnepel and D. G. Steigerwald, "Asymptotic behavior of a t-test robust to cluster
+       heterogeneity", The Review of Economics and Statistics 99 (2017) 698-709: the effective number of clusters.
     """
-    estimate = first - second
-    low = estimate - float(np.hypot(first - of_first.low, of_second.high - second))
-    high = estimate + float(np.hypot(of_first.high - first, second - of_second.low))
-    return Interval(low, high)
+
+    def __init__(
+        self, y: ArrayLike, groups: Integers, classes: Sequence[str], *, n_draws: int = 2000, random_state: int = 0
+    ) -> None:
+        self._y = np.asarray(y, dtype=str)
+        self._classes = tuple(classes)
+        self._truth = encode(self._y, classes)
+        _, group_of_sample = np.unique(np.asarray(groups), return_inverse=True)
+        totals = self._per_group(np.ones(len(self._y)), group_of_sample)
+        self._n_class_groups = np.count_nonzero(totals, axis=0)
+        self._check_spread()
+        strata = Strata.of(totals)
+        self._group_of_sample = strata.place_of_group[group_of_sample]
+        self._group_weights = strata.weights
+        self._sizes = strata.sizes
+        self._shares = self._per_group(np.ones(len(self._y)), self._group_of_sample) / totals.sum(axis=0)
+        self._totals = self._weighted_per_group(np.ones(len(self._y)))
+        self._counts = self._draw(n_draws, np.random.default_rng(random_state))
+        self._drawn_totals = matmul_blocks(self._counts, self._totals)
+
+    def interval(self, predicted: ArrayLike, *, level: float = 0.95) -> Interval:
+        """Confidence interval of the balanced accuracy.
+
+        If every prediction is right, no draw varies, but a new sample may still be predicted wrongly. The low end then
+        combines the low ends of the recalls' intervals, as errors of independent classes.
+
+        Parameters
+        ----------
+        predicted
+            Predicted labels, shape ``(n_samples,)``.
+        level
+            Confidence level.
+        """
+        estimate = balanced_accuracy(self._y, predicted, self._classes)
+        if estimate == 1:
+            shortfall = 1 - self.recall_intervals(predicted, level=level)[:, 0]
+            return Interval(1 - float(np.linalg.norm(shortfall)) / len(self._classes), 1.0)
+        spread = _Spread.of(self._drawn_recalls(predicted).mean(axis=1), estimate)
+        low, high = spread.ends(self._freedom_of_mean(self._influence(predicted)), level)
+        return Interval(max(low, 0.0), min(high, 1.0))
+
+    def recall_intervals(self, predicted: ArrayLike, *, level: float = 0.95) -> Floats:
+        """Confidence interval of the recall of each class.
+
+        This is Wilson's interval with the quantile of Student's t and the effective number of samples, which is the
+        number of independent samples whose recall would vary as much as the draws do [1]_. Percentiles of the draws
+        would have no width for a class without errors.
+
+        Parameters
+        ----------
+        predicted
+            Predicted labels, shape ``(n_samples,)``.
+        level
+            Confidence level.
+
+        Returns
+        -------
+        ndarray of shape (n_classes, 2)
+            Low and high ends, in the order of the classes.
+
+        References
+        ----------
+        .. [1] E. L. Korn and B. I. Graubard, "Confidence intervals for proportions with small expected number of
+           positive counts estimated from survey data", Survey Methodology 24 (1998) 193-201.
+        """
+        recall = per_class_recall(self._y, predicted, self._classes)
+        variance = self._drawn_recalls(predicted).var(axis=0, ddof=1)
+        n_samples = np.bincount(self._truth).astype(float)
+        effective = np.divide(
+            recall * (1 - recall), variance, out=self._n_class_groups.astype(float), where=variance > 0
+        )
+        # The groups that contain the class limit the degrees of freedom, however many others share its stratum.
+        freedom = np.minimum(
+            self._degrees_of_freedom(self._influence(predicted), self._shares), self._n_class_groups - 1
+        )
+        quantile = stats.t.ppf((1 + level) / 2, freedom)
+        return _wilson(recall, np.minimum(effective, n_samples), quantile)
+
+    def difference(self, predicted_a: ArrayLike, predicted_b: ArrayLike, *, level: float = 0.95) -> Difference:
+        """Paired difference: balanced accuracy of `predicted_a` minus that of `predicted_b`, on the same draws.
+
+        Parameters
+        ----------
+        predicted_a, predicted_b
+            Labels predicted by two heads for the same samples, both of shape ``(n_samples,)``.
+        level
+            Confidence level.
+        """
+        estimate = balanced_accuracy(self._y, predicted_a, self._classes) - balanced_accuracy(
+            self._y, predicted_b, self._classes
+        )
+        freedom = self._freedom_of_mean(self._influence(predicted_a) - self._influence(predicted_b))
+        draws = (self._drawn_recalls(predicted_a) - self._drawn_recalls(predicted_b)).mean(axis=1)
+        spread = _Spread.of(draws, estimate)
+        if not spread.varies:
+            # All groups differ by the same amount, so the draws have no spread: use the p value of a sign test.
+            spread = _Spread.with_p_value(estimate, 2 * 0.5 ** len(self._group_weights), freedom)
+        low, high = spread.ends(freedom, level)
+        return Difference(estimate, max(low, -1.0), min(high, 1.0), spread.p_value(freedom))
+
+    def _drawn_recalls(self, predicted: ArrayLike) -> Floats:
+        """Recall of each class in each draw, shape ``(n_draws, n_classes)``."""
+        return matmul_blocks(self._counts, self._weighted_per_group(self._hits(predicted))) / self._drawn_totals
+
+    def _influence(self, predicted: ArrayLike) -> Floats:
+        """Contribution of each group to the recall's deviation from its mean, shape ``(n_groups, n_classes)``."""
+        hits = self._per_group(self._hits(predicted), self._group_of_sample)
+        n_samples = np.bincount(self._truth)
+        return hits / n_samples - self._shares * hits.sum(axis=0) / n_samples
+
+    def _freedom_of_mean(self, influence: Floats) -> float:
+        """Degrees of freedom of a mean over classes, given the influence of each group on each class."""
+        (freedom,) = self._degrees_of_freedom(
+            influence.mean(axis=1, keepdims=True), self._shares.mean(axis=1, keepdims=True)
+        )
+        return float(freedom)
+
+    def _degrees_of_freedom(self, influence: Floats, shares: Floats) -> Floats:
+        """Welch-Satterthwaite degrees of freedom over strata: variable and small strata dominate.
+
+        Parameters
+        ----------
+        influence
+            Shape ``(n_groups, n_scores)``.
+        shares
+            Weight of each group in each score, shape ``(n_groups, n_scores)``. A stratum of ``m`` groups with equal
+            weights ``w`` has ``m - 1`` degrees of freedom. With unequal weights it has
+            ``(m - 1) mean(w**2)**2 / mean(w**4)``, but at least 1.
+
+        Returns
+        -------
+        ndarray of shape (n_scores,)
+            Infinite where nothing varies.
+        """
+        starts = np.cumsum(self._sizes) - self._sizes
+        size = self._sizes[:, np.newaxis]
+        sums, squares = np.add.reduceat(influence, starts), np.add.reduceat(influence**2, starts)
+        second, fourth = np.add.reduceat(shares**2, starts), np.add.reduceat(shares**4, starts)
+        evenness = np.divide(second**2 / size, fourth, out=np.ones_like(second), where=fourth > 0)
+        freedom = np.maximum((size - 1) * evenness, 1)
+        variance = np.maximum(squares - sums**2 / size, 0) * size / (size - 1)
+        spread = (variance**2 / freedom).sum(axis=0)
+        total = variance.sum(axis=0) ** 2
+        return np.divide(total, spread, out=np.full(len(total), np.inf), where=spread > 0)
+
+    def _hits(self, predicted: ArrayLike) -> Floats:
+        return (encode(predicted, self._classes) == self._truth).astype(float)
+
+    def _per_group(self, values: Floats, group_of_sample: Integers) -> Floats:
+        """Sum the values of samples by group and class, shape ``(n_groups, n_classes)``."""
+        shape = (int(group_of_sample.max()) + 1, len(self._classes))
+        cells = group_of_sample * shape[1] + self._truth
+        sums = np.bincount(cells, weights=values, minlength=shape[0] * shape[1])
+        return sums.reshape(shape).astype(float)
+
+    def _weighted_per_group(self, values: Floats) -> NDArray[np.float32]:
+        sums = self._per_group(values, self._group_of_sample)
+        return (sums * self._group_weights[:, np.newaxis]).astype(np.float32)
+
+    def _check_spread(self) -> None:
+        few = np.flatnonzero(self._n_class_groups < 2)
+        if few.size:
+            names = first_ten(f"{self._classes[i]!r} ({self._n_class_groups[i]})" for i in few)
+            raise SplitError(
+                f"expected every class in two or more groups, got {names}: no confidence interval can be computed; "
+                "add samples of other groups, leave the class out, or group by a finer column"
+            )
+
+    def _draw(self, n_draws: int, rng: np.random.Generator) -> NDArray[np.uint8]:
+        counts = draw_counts(self._sizes, n_draws, rng)
+        for _ in range(MAX_REDRAWS):
+            lacking = np.flatnonzero((matmul_blocks(counts, self._totals) == 0).any(axis=1))
+            if not lacking.size:
+                return counts
+            counts[lacking] = draw_counts(self._sizes, len(lacking), rng)
+        raise SplitError(
+            f"after {MAX_REDRAWS} attempts, {lacking.size} of {n_draws} bootstrap draws lack a class: too few groups "
+            f"contain each class ({first_ten(self._n_class_groups)}); group by a finer column"
+        )
 
 
-LEVEL = 0.95
-"""Confidence level of every interval; tests use ``1 - LEVEL`` as their threshold."""
+@dataclass(frozen=True)
+class _Spread:
+    """An estimate and the spread of the draws below and above it, as standard deviations of a normal distribution."""
+
+    estimate: float
+    below: float
+    above: float
+
+    @classmethod
+    def of(cls, draws: Floats, estimate: float) -> "_Spread":
+        low, high = np.quantile(draws, [TAIL, 1 - TAIL])
+        deviation = float(draws.std(ddof=1))
+        below, above = (max(float(reach) / NORMAL_QUANTILE, deviation) for reach in (estimate - low, high - estimate))
+        return cls(estimate, below, above)
+
+    @classmethod
+    def with_p_value(cls, estimate: float, p_value: float, freedom: float) -> "_Spread":
+        """Choose the spread at which the estimate's difference from zero has the given p value."""
+        deviation = abs(estimate) / float(stats.t.isf(p_value / 2, freedom))
+        return cls(estimate, deviation, deviation)
+
+    @property
+    def varies(self) -> bool:
+        """Whether the spread is larger than the rounding of the float32 draws."""
+        return self.estimate == 0 or min(self.below, self.above) > FLOAT32_ROUNDING
+
+    def ends(self, freedom: float, level: float) -> Interval:
+        quantile = float(stats.t.ppf((1 + level) / 2, freedom))
+        return Interval(self.estimate - quantile * self.below, self.estimate + quantile * self.above)
+
+    def p_value(self, freedom: float) -> float:
+        """Two-sided p value of a true value of zero: one minus the level at which the interval just reaches zero."""
+        if self.estimate == 0:
+            return 1.0
+        scale = self.below if self.estimate > 0 else self.above
+        if scale == 0:  # the p value of the sign test over so many groups is below the smallest float
+            return 0.0
+        return float(2 * stats.t.sf(abs(self.estimate) / scale, freedom))
+
+
+def _wilson(share: Floats, n: Floats, quantile: Floats) -> Floats:
+    square = quantile**2 / n
+    centre = (share + square / 2) / (1 + square)
+    half = np.sqrt(square * (share * (1 - share) + square / 4)) / (1 + square)
+    return np.column_stack([centre - half, centre + half]).clip(0, 1)

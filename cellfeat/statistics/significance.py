@@ -6,7 +6,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
 
-from cellfeat.statistics.intervals import LEVEL, Difference
+from cellfeat.statistics.interval_types import LEVEL, Difference
 
 
 def holm(p_values: Sequence[float]) -> list[float]:

@@ -9,7 +9,7 @@ from cellfeat.commands.progress import ProgressObserver
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.results import Counts, HeadFailure, HeadResult, Provenance, Seconds
 from cellfeat.evaluation.scoring.head_scores import Calibration, Overall, PerClass, ProbabilityScores, Scores
-from cellfeat.statistics.intervals import Interval
+from cellfeat.statistics.interval_types import Interval
 
 PROBABILITIES = ProbabilityScores(0.5, 0.1, np.empty((0, 3)))
 

@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from cellfeat.evaluation.differences import HeadDifference, RepeatedDifference, all_differences
-from cellfeat.statistics.intervals import Difference
+from cellfeat.statistics.interval_types import Difference
 
 GAP = Difference(0.1, 0.05, 0.15, 0.04)
 

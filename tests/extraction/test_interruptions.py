@@ -16,11 +16,11 @@ import yaml
 
 from cellfeat.config import Settings
 from cellfeat.errors import ImageError, WorkerError
-from cellfeat.extraction import decoder as decoder_module
+from cellfeat.extraction import read_ahead as decoder_module
 from cellfeat.extraction.extract import extract
 from cellfeat.extraction.store import load_features, parts_folder, verify_features
-from cellfeat.samples import worker as worker_module
-from cellfeat.samples.workers import Workers
+from cellfeat.samples import worker_process as worker_module
+from cellfeat.samples.worker_pool import Workers
 from tests.extraction.observers import Disturbed, contents
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the faults are signals")

@@ -7,10 +7,10 @@ import imagecodecs
 import numpy as np
 import pytest
 
-from cellfeat.extraction.decoder import Decoded, Decoder
-from cellfeat.extraction.missing import MissingParts
 from cellfeat.extraction.pipeline import extract_parts
+from cellfeat.extraction.read_ahead import Decoded, Decoder
 from cellfeat.extraction.store import Rows, Status
+from cellfeat.extraction.unfinished_parts import MissingParts
 from cellfeat.samples.images import SampleReader
 from cellfeat.samples.intensity import IntensityPolicy
 

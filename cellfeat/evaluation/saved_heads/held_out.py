@@ -18,7 +18,7 @@ from cellfeat.evaluation.scoring.score import calibration, class_scores, most_pr
 from cellfeat.evaluation.task import LabelledSamples, chosen_labels, labelled_samples
 from cellfeat.extraction.store import Features
 from cellfeat.heads.bundle import Bundle, settings_of
-from cellfeat.statistics.intervals import Interval, independent_difference
+from cellfeat.statistics.interval_types import Interval, independent_difference
 from cellfeat.statistics.scores import balanced_accuracy
 from cellfeat.types import Bools, Floats, Strings
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from cellfeat.statistics.intervals import LEVEL, Interval
+from cellfeat.statistics.interval_types import LEVEL, Interval
 from cellfeat.types import Floats, Integers
 
 

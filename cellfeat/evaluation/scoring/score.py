@@ -21,9 +21,9 @@ from cellfeat.evaluation.scoring.head_scores import (
 )
 from cellfeat.evaluation.scoring.prediction_sets import REPORTED_COVERAGE, out_of_fold_set_scores
 from cellfeat.evaluation.task import LabelledSamples, Task
-from cellfeat.statistics.bootstrap import GroupBootstrap
 from cellfeat.statistics.conformal import ClassScores
-from cellfeat.statistics.intervals import LEVEL
+from cellfeat.statistics.interval_types import LEVEL
+from cellfeat.statistics.intervals import GroupBootstrap
 from cellfeat.statistics.scores import (
     balanced_accuracy,
     calibration_error,

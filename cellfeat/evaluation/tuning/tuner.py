@@ -33,7 +33,7 @@ from cellfeat.evaluation.tuning.halving import SearchPlan, candidates, rungs
 from cellfeat.heads.registry import search_space
 from cellfeat.heads.state import plain_params
 from cellfeat.provenance import digest_file
-from cellfeat.statistics.bootstrap import GroupBootstrap
+from cellfeat.statistics.intervals import GroupBootstrap
 from cellfeat.statistics.scores import balanced_accuracy
 from cellfeat.types import Integers, Strings
 

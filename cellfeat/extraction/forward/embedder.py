@@ -9,9 +9,9 @@ import torch
 
 from cellfeat.backbones.transform import Transform
 from cellfeat.errors import DeviceError
-from cellfeat.extraction.decoder import Decoded
 from cellfeat.extraction.forward.implementations import DTYPES
 from cellfeat.extraction.forward.passes import Pass, make_view
+from cellfeat.extraction.read_ahead import Decoded
 from cellfeat.extraction.timing import Timeline
 from cellfeat.types import Float32s
 

@@ -9,10 +9,10 @@ import numpy as np
 import torch
 
 from cellfeat.backbones.base import LoadedBackbone
-from cellfeat.extraction.decoder import Decoded
 from cellfeat.extraction.forward.embedder import Embedder, Inputs
 from cellfeat.extraction.forward.implementations import ComputeMethod, Target, build_module
 from cellfeat.extraction.forward.tolerances import MIN_COSINE
+from cellfeat.extraction.read_ahead import Decoded
 from cellfeat.types import Float32s
 
 LEAST_TIMED_SECONDS = 0.2

@@ -8,9 +8,9 @@ import torch
 
 from cellfeat.backbones.transform import Transform
 from cellfeat.errors import DeviceError
-from cellfeat.extraction.decoder import Decoded
 from cellfeat.extraction.forward.embedder import Embedder, Inputs
 from cellfeat.extraction.forward.passes import make_passes
+from cellfeat.extraction.read_ahead import Decoded
 
 SIDE = 8
 

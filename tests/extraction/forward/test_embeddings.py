@@ -15,12 +15,12 @@ from torchvision import models
 from cellfeat.backbones.registry import load_backbone
 from cellfeat.backbones.weights import state_digest
 from cellfeat.config import Settings
-from cellfeat.extraction.decoder import Decoded
 from cellfeat.extraction.extract import extract
 from cellfeat.extraction.forward.embedder import Inputs
 from cellfeat.extraction.forward.implementations import methods_for
 from cellfeat.extraction.forward.passes import make_passes
 from cellfeat.extraction.forward.probe import build_embedder
+from cellfeat.extraction.read_ahead import Decoded
 from cellfeat.extraction.store import Features, load_features
 from tests.extraction.observers import Lines
 

@@ -11,7 +11,6 @@ import torch
 from cellfeat.backbones.base import LoadedBackbone
 from cellfeat.backbones.registry import load_backbone
 from cellfeat.errors import BackboneError
-from cellfeat.extraction.decoder import Decoded
 from cellfeat.extraction.forward.embedder import Inputs
 from cellfeat.extraction.forward.implementations import (
     IMPLEMENTATIONS,
@@ -23,6 +22,7 @@ from cellfeat.extraction.forward.implementations import (
 from cellfeat.extraction.forward.passes import make_passes
 from cellfeat.extraction.forward.probe import build_embedder
 from cellfeat.extraction.forward.tolerances import MIN_COSINE
+from cellfeat.extraction.read_ahead import Decoded
 
 CPU = torch.device("cpu")
 NETWORKS = ("convnext_tiny", "mobilenet_v3_small")

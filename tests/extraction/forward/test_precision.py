@@ -12,7 +12,6 @@ import torch
 from cellfeat.backbones.base import LoadedBackbone
 from cellfeat.backbones.registry import load_backbone
 from cellfeat.errors import BackboneError, DeviceError
-from cellfeat.extraction.decoder import Decoded
 from cellfeat.extraction.forward import precision
 from cellfeat.extraction.forward import probe as probe_module
 from cellfeat.extraction.forward.embedder import Embedder, Inputs
@@ -20,6 +19,7 @@ from cellfeat.extraction.forward.implementations import ComputeMethod
 from cellfeat.extraction.forward.passes import make_passes
 from cellfeat.extraction.forward.precision import PrecisionChoice, choose_method
 from cellfeat.extraction.forward.probe import Probe, min_cosine
+from cellfeat.extraction.read_ahead import Decoded
 
 CPU = torch.device("cpu")
 

@@ -7,10 +7,11 @@ import pytest
 import tifffile
 
 from cellfeat.config import ExtractionSettings
-from cellfeat.extraction.decoder import Decoded, Decoder, read_ahead, reading_processes
+from cellfeat.extraction.read_ahead import Decoded, Decoder, read_ahead
 from cellfeat.extraction.timing import Timeline
 from cellfeat.samples.images import SampleReader
 from cellfeat.samples.intensity import IntensityPolicy
+from cellfeat.samples.worker_pool import reading_processes
 
 
 def test_pixels_outside_the_intensity_policy_are_reported_with_their_files(tmp_path: Path) -> None:

@@ -14,9 +14,9 @@ import numpy as np
 import pytest
 
 from cellfeat.errors import ImageError, MissingFileError, WorkerError
-from cellfeat.samples import worker as worker_module
+from cellfeat.samples import worker_process as worker_module
 from cellfeat.samples.images import SampleReader
-from cellfeat.samples.workers import Workers, WorkersReader
+from cellfeat.samples.worker_pool import Workers, WorkersReader
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the faults are signals")
 ROOT = Path(__file__).parents[2]
@@ -269,7 +269,7 @@ def test_processes_end_with_their_parent(reader: SampleReader) -> None:
     code = """
 import os, sys
 from pathlib import Path
-from cellfeat.samples.workers import Workers
+from cellfeat.samples.worker_pool import Workers
 from cellfeat.samples.images import SampleReader
 reader = SampleReader(Path(sys.argv[1]), (("0_red.png", "0_green.png"),), ("red", "green"), True)
 workers = Workers()
@@ -288,7 +288,7 @@ def test_script_needs_no_main_guard(reader: SampleReader, tmp_path: Path) -> Non
     script = tmp_path / "script.py"
     script.write_text(f"""
 from pathlib import Path
-from cellfeat.samples.workers import Workers
+from cellfeat.samples.worker_pool import Workers
 from cellfeat.samples.images import SampleReader
 reader = SampleReader(Path({str(reader.root)!r}), (("0_red.png", "0_green.png"),), ("red", "green"), True)
 with Workers() as workers:
@@ -303,6 +303,6 @@ with Workers() as workers:
 
 
 def test_process_loads_no_heavy_library() -> None:
-    code = "import cellfeat.samples.worker, sys; print(*sys.modules)"
+    code = "import cellfeat.samples.worker_process, sys; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
     assert {"torch", "pandas", "scipy", "sklearn", "h5py", "click"} & set(loaded.split()) == set()

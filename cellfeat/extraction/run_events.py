@@ -2,12 +2,12 @@
 
 from cellfeat.errors import ImageError
 from cellfeat.extraction.context import RunContext
-from cellfeat.extraction.decoder import Decoded
+from cellfeat.extraction.read_ahead import Decoded
 from cellfeat.extraction.store import PartStore, Rows
 from cellfeat.extraction.writer import PartWriter
 
 
-class RunProgress:
+class RunEvents:
     """Listens to the pipeline of a run.
 
     Parameters

@@ -12,9 +12,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from cellfeat.config import ExtractionSettings
 from cellfeat.errors import ImageError, WorkerError
-from cellfeat.samples.images import SampleImage, SampleReader
-from cellfeat.samples.worker import KilledError, Worker
+from cellfeat.samples.images import ReadsSamples, SampleImage, SampleReader
+from cellfeat.samples.manifest import Manifest
+from cellfeat.samples.worker_process import KilledError, Worker
 
 SECONDS_TO_READ = 60.0
 
@@ -193,3 +195,31 @@ class _Turns:
             with self._changed:
                 self._is_alone = False
                 self._changed.notify_all()
+
+
+@contextmanager
+def reading_processes(settings: ExtractionSettings) -> Iterator[Workers | None]:
+    """Start processes that read images, and end them after the block; None if ``extraction.workers`` is 0."""
+    if settings.workers == 0:
+        yield None
+        return
+    with Workers(settings.image_timeout) as workers:
+        workers.start(1)  # it gets ready while torch and the backbone are loaded
+        yield workers
+
+
+def sample_reader(manifest: Manifest, workers: Workers | None, *, max_pixels: int) -> ReadsSamples:
+    """Make the reader of a manifest's samples.
+
+    Parameters
+    ----------
+    manifest
+        The samples.
+    workers
+        Processes that read them. A file that crashes its codec, or takes too long, then costs only its sample. None:
+        this process reads them, and a codec that crashes ends it.
+    max_pixels
+        Largest number of pixels of a file, channels counted.
+    """
+    reader = SampleReader.for_manifest(manifest, max_pixels=max_pixels)
+    return reader if workers is None else WorkersReader(reader, workers)

@@ -4,7 +4,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Self
 
-from cellfeat.extraction.decoder import Decoder
+from cellfeat.extraction.read_ahead import Decoder
 from cellfeat.extraction.store import PartStore, Rows, hex_digests
 from cellfeat.extraction.survey import changed_rows
 

@@ -3,20 +3,16 @@
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import contextmanager
 from dataclasses import dataclass, field
 from itertools import islice
 
 import numpy as np
 
-from cellfeat.config import ExtractionSettings
 from cellfeat.errors import ImageError, MissingFileError
 from cellfeat.extraction.timing import Timeline
-from cellfeat.samples.images import ReadsSamples, SampleReader, pixel_digest
+from cellfeat.samples.images import ReadsSamples, pixel_digest
 from cellfeat.samples.intensity import IntensityPolicy
-from cellfeat.samples.manifest import Manifest
 from cellfeat.samples.properties import FileProperties
-from cellfeat.samples.workers import Workers, WorkersReader
 
 
 @dataclass(frozen=True)
@@ -80,34 +76,6 @@ class Decoder:
             return self.policy.limits(pixels)
         except ImageError as error:  # the policy sees pixels only, and cannot name the files
             raise ImageError(f"{self.reader.where(row)}: {error}") from None
-
-
-@contextmanager
-def reading_processes(settings: ExtractionSettings) -> Iterator[Workers | None]:
-    """Start processes that read images, and end them after the block; None if ``extraction.workers`` is 0."""
-    if settings.workers == 0:
-        yield None
-        return
-    with Workers(settings.image_timeout) as workers:
-        workers.start(1)  # it gets ready while torch and the backbone are loaded
-        yield workers
-
-
-def sample_reader(manifest: Manifest, workers: Workers | None, *, max_pixels: int) -> ReadsSamples:
-    """Make the reader of a manifest's samples.
-
-    Parameters
-    ----------
-    manifest
-        The samples.
-    workers
-        Processes that read them. A file that crashes its codec, or takes too long, then costs only its sample. None:
-        this process reads them, and a codec that crashes ends it.
-    max_pixels
-        Largest number of pixels of a file, channels counted.
-    """
-    reader = SampleReader.for_manifest(manifest, max_pixels=max_pixels)
-    return reader if workers is None else WorkersReader(reader, workers)
 
 
 def read_ahead(
