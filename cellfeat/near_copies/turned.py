@@ -29,7 +29,7 @@ TURNS = (
 )
 """The symmetries of the square without the identity: see `turn`."""
 
-LEAST_CORRELATION = 0.9
+LEAST_TURNED_CORRELATION = 0.9
 """Smallest correlation of a turned copy. Of 178,341 pairs of real cells none was above 0.85."""
 
 HIGHEST_FREQUENCY = 11
@@ -86,7 +86,7 @@ def turned_copies(pictures: Sequence[Floats], pairs: Integers) -> dict[Pair, Tur
     Returns
     -------
     dict
-        The best turn of each pair whose correlation is at least `LEAST_CORRELATION` and whose detail correlates by at
+        The best turn of each pair whose correlation is at least `LEAST_TURNED_CORRELATION` and whose detail correlates by at
         least `cellfeat.near_copies.overlap.LEAST_DETAIL`.
     """
     found: dict[Pair, TurnedCopy] = {}
@@ -98,7 +98,7 @@ def turned_copies(pictures: Sequence[Floats], pairs: Integers) -> dict[Pair, Tur
             found |= {
                 pair: copy
                 for pair, copy in best
-                if copy.correlation >= LEAST_CORRELATION and _agrees_in_detail(pictures, pair, copy)
+                if copy.correlation >= LEAST_TURNED_CORRELATION and _agrees_in_detail(pictures, pair, copy)
             }
     return found
 
