@@ -213,16 +213,21 @@ def _decode_tiff(content: bytes, max_pixels: int) -> Image:
             planes = _planes_of_axes(series.asarray(), series.axes)
             if page.extrasamples and "S" in series.axes:
                 planes = _without_alpha(planes)
-            return Image(planes, "tiff", _tiff_bits(page), _ome_channel_names(file))
+            ome = _ome_root(file)
+            return Image(planes, "tiff", _tiff_bits(page, ome), _ome_channel_names(ome))
     except ImageError:
         raise
     except _TIFF_FAULTS as error:
         raise ImageError(_truncated("TIFF", str(error))) from None
 
 
-def _tiff_bits(page: tifffile.TiffPage) -> int:
-    bits: int | tuple[int, ...] = page.bitspersample
-    return int(max(bits)) if isinstance(bits, tuple) else int(bits)
+def _tiff_bits(page: tifffile.TiffPage, ome: ElementTree.Element | None) -> int:
+    """Bits of a value: BitsPerSample, or OME's SignificantBits where those are fewer, as of a camera of 12 bits."""
+    stated: int | tuple[int, ...] = page.bitspersample
+    bits = int(max(stated)) if isinstance(stated, tuple) else int(stated)
+    pixels = None if ome is None else ome.find(".//{*}Pixels")
+    significant = "" if pixels is None else pixels.get("SignificantBits", "")
+    return min(bits, int(significant)) if significant.isdecimal() and significant.isascii() else bits
 
 
 def _only_series(file: tifffile.TiffFile) -> tifffile.TiffPageSeries:
@@ -305,12 +310,14 @@ def _is_idle(axis: str, size: int) -> bool:
     return size == 1 and axis not in "YX"
 
 
-def _ome_channel_names(file: tifffile.TiffFile) -> tuple[str, ...]:
-    if not file.ome_metadata:
-        return ()
-    try:
-        root = ElementTree.fromstring(file.ome_metadata)
-    except ElementTree.ParseError:
+def _ome_root(file: tifffile.TiffFile) -> ElementTree.Element | None:
+    with suppress(ElementTree.ParseError):
+        return ElementTree.fromstring(file.ome_metadata) if file.ome_metadata else None
+    return None
+
+
+def _ome_channel_names(root: ElementTree.Element | None) -> tuple[str, ...]:
+    if root is None:
         return ()
     return tuple(channel.get("Name", "") for channel in root.iterfind(".//{*}Pixels/{*}Channel"))
 

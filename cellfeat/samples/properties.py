@@ -23,7 +23,8 @@ class FileProperties(NamedTuple):
     dtype
         Type of the pixels in the files, for example ``uint16``.
     bits_stated
-        Bits of a value as the files' headers state them (bit depth of a PNG, BitsPerSample of a TIFF).
+        Bits of a value as the files' headers state them: bit depth of a PNG, BitsPerSample of a TIFF, SignificantBits
+        of an OME-TIFF where those are fewer.
     bits_used
         Bits that the sample's largest value needs, in any channel; 0 for floats.
     height, width

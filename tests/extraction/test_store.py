@@ -73,7 +73,9 @@ def test_written_content_is_read_back(finished: Path) -> None:
     assert (properties.dtype[0], properties.bits_stated[0], properties.bits_used[0]) == ("uint16", "12", 11)
     assert (properties.height[9], properties.width[9], properties.file_format[9]) == (64, 69, "tiff+png")
     assert (properties.dtype[5], properties.height[5]) == ("", 0)
-    assert properties.take(np.array([9, 0])).width.tolist() == [69, 60]
+    few = features.take(np.array([9, 0])).samples.properties
+    assert few is not None
+    assert few.width.tolist() == [69, 60]
     assert features.fingerprint == HEADER.fingerprint
     assert features.provenance == PROVENANCE
 

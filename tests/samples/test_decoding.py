@@ -113,6 +113,8 @@ def test_pixels_are_those_stored(kind):
         (tiff(CYX[0].astype("float32")), ("tiff", 32)),
         (tiff(RGB, photometric="rgb"), ("tiff", 8)),
         (imagecodecs.tiff_encode(CYX[0]), ("tiff", 16)),
+        (tiff(CYX[0] >> 4, ome=True, metadata={"axes": "YX", "SignificantBits": 12}), ("tiff", 12)),
+        (tiff(CYX[0], ome=True, metadata={"axes": "YX", "SignificantBits": 99}), ("tiff", 16)),
     ],
 )
 def test_format_and_stated_bits_are_read(content, expected):
