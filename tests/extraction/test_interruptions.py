@@ -16,9 +16,9 @@ import yaml
 
 from cellfeat.config import Settings
 from cellfeat.errors import ImageError, WorkerError
-from cellfeat.extraction import read_ahead as decoder_module
 from cellfeat.extraction.extract import extract
 from cellfeat.extraction.store import load_features, parts_folder, verify_features
+from cellfeat.samples import worker_pool
 from cellfeat.samples import worker_process as worker_module
 from cellfeat.samples.worker_pool import Workers
 from tests.extraction.observers import Disturbed, contents
@@ -112,7 +112,7 @@ def live_workers(monkeypatch: pytest.MonkeyPatch) -> list[Workers]:
             super().__init__(seconds)
             started.append(self)
 
-    monkeypatch.setattr(decoder_module, "Workers", Known)
+    monkeypatch.setattr(worker_pool, "Workers", Known)
     return started
 
 
