@@ -86,8 +86,8 @@ def turned_copies(pictures: Sequence[Floats], pairs: Integers) -> dict[Pair, Tur
     Returns
     -------
     dict
-        The best turn of each pair whose correlation is at least `LEAST_TURNED_CORRELATION` and whose detail correlates by at
-        least `cellfeat.near_copies.overlap.LEAST_DETAIL`.
+        The best turn of each pair whose correlation is at least `LEAST_TURNED_CORRELATION` and whose detail correlates
+        by at least `cellfeat.near_copies.overlap.LEAST_DETAIL`.
     """
     found: dict[Pair, TurnedCopy] = {}
     for alike in pairs_by_shape(pictures, pairs).values():
