@@ -119,8 +119,8 @@ def exit_code(arguments: list[str], default_config: Path | None = None) -> int:
         _answer_signals_with(signal.SIG_DFL)
         is_terminated = isinstance(error.__cause__ or error, Terminated)  # click makes an Abort of it
         click.echo(
-            f"{'terminated' if is_terminated else 'interrupted'}; finished work is kept (extract: start the same "
-            f"command again to continue)",
+            f"{'terminated' if is_terminated else 'interrupted'}; finished batches (extract) and finished folds "
+            f"(compare, fit, audit) are kept: start the same command again to continue",
             err=True,
         )
         return EXIT_TERMINATED if is_terminated else EXIT_INTERRUPTED
