@@ -64,7 +64,7 @@ def cellfeat() -> None:
 
 
 def main(default_config: Path | None = None) -> None:
-    """Run the command line, and turn each kind of ending into its exit code.
+    """Run the command line, and exit with the code of its outcome.
 
     Parameters
     ----------

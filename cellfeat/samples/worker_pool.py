@@ -52,7 +52,7 @@ class Workers:
             self._give_back(self._started())
 
     def close(self) -> None:
-        """Kill the processes, whatever they are doing."""
+        """Kill all processes, even while they read."""
         with self._lock:
             self._is_closed = True
             workers = list(self._all)
