@@ -130,7 +130,8 @@ def score_held_out(
     """Score a saved head on labelled samples, excluding its training samples.
 
     Exact duplicates of training samples are excluded, because the head may remember them. So are near copies
-    (overlapping crops, turned pictures) where `is_near_copy` names them. Cells of the same plate or donor are not recognised.
+    (overlapping crops, turned pictures) where `is_near_copy` names them. Cells of the same plate or donor are not
+    recognised.
 
     Parameters
     ----------
