@@ -1,4 +1,4 @@
-"""Digests, versions, and files that appear whole or not at all."""
+"""Digests, versions, and files that are written completely or not at all."""
 
 import errno
 import hashlib

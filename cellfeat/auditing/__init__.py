@@ -1,1 +1,1 @@
-"""What would make scores untrue: confounding, labels, channels, and what leaking copies are worth."""
+"""Audit a data set: leaking copies, suspicious labels, bad channels, and classes confounded with a group."""

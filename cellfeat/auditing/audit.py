@@ -1,4 +1,4 @@
-"""An audit: what would make scores on a data set untrue."""
+"""Audit a data set: find what would make its scores wrong."""
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -34,7 +34,7 @@ def audit(
     cache: FoldCache | None = None,
     say: Say = ignore_line,
 ) -> Audit:
-    """Look for everything that would make scores on these samples untrue.
+    """Find what would make scores on these samples wrong.
 
     Parameters
     ----------
@@ -46,7 +46,7 @@ def audit(
     design
         Number of folds and first seed of the study of leaks; None for the defaults.
     cache
-        Where predictions of folds are kept and found again; None computes all of them.
+        Stores the predictions of each fold and reuses them. None computes all of them.
     say
         Receives what is being done.
 
@@ -68,7 +68,7 @@ def audit(
 
 
 def audit_images(settings: Settings, *, say: Say = ignore_line) -> Audit:
-    """Look for what would make scores untrue before any features are extracted: everything that needs no backbone.
+    """Find what would make scores wrong, before any features are extracted: everything that needs no backbone.
 
     Candidates for near copies are found by their spectra alone, without embeddings: on real cells this finds fewer of
     them. There are no scores, and therefore neither suspicious labels nor the price of the leak.
@@ -137,7 +137,7 @@ def _leak_runs(
         try:
             yield leak_arms(features, grouped, Design(folds=design.folds, random_state=seed), cache)
         except (SplitError, HeadError) as error:
-            # The findings stand without scores, and the sets of folds so far are worth reporting.
+            # The findings are valid without scores, and the sets of folds so far are worth reporting.
             say(f"no scores from seed {seed} on: {error}")
             return
 

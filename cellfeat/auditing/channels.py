@@ -1,4 +1,4 @@
-"""Channels that hold nothing, or are saturated."""
+"""Channels that are constant or saturated."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -18,7 +18,7 @@ images' highest values is no ceiling: few grey levels in the dark are not satura
 
 
 class BadChannel(NamedTuple):
-    """A channel of one sample that holds nothing, or is saturated."""
+    """A channel of one sample that is constant or saturated."""
 
     row: int
     finding: str

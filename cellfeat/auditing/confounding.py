@@ -29,7 +29,7 @@ def confounded(samples: Samples) -> Iterator[str]:
     for name, values in columns.items():
         is_known = (values != "") & (samples.labels != "")
         label, value = samples.labels[is_known], values[is_known]
-        # A column with a single value, or a value of its own for almost every sample, forms no groups.
+        # A column with a single value, or a different value for almost every sample, forms no groups.
         if not 2 <= len(np.unique(value)) <= len(value) // 2:
             continue
         yield from _tied_classes(name, label, value)

@@ -47,7 +47,7 @@ class Audit:
     findings
         Sorted by kind.
     leaks
-        What random folds would have claimed, by head; none where the samples cannot be split into folds.
+        What random folds would have claimed, by head; empty if the samples cannot be split into folds.
     saw_pixels
         Whether the images were read, and near copies searched for.
     """

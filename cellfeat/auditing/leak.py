@@ -1,4 +1,4 @@
-"""The price of a leak: what heads score when copies may be in the training and the test part, and when not."""
+"""The price of a leak: how much higher heads score if copies may be in both the training and the test part."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -22,7 +22,7 @@ LEAK_SETS = 5
 
 @dataclass(frozen=True)
 class Leak:
-    """What one head scores when copies may straddle folds, and when they may not.
+    """Scores of one head with copies split between training and test, and with copies kept together.
 
     Attributes
     ----------
@@ -54,7 +54,7 @@ class Leak:
 
     @property
     def is_scatter(self) -> bool:
-        """Whether the claim is within what the choice of folds alone brings about.
+        """Whether the choice of folds alone explains the claim.
 
         The claim is a mean over sets of folds; it is compared with the 95 % interval of such a mean, by Student's t.
         """
@@ -103,7 +103,7 @@ def leak_arms(features: Features, grouped: Features, design: Design, cache: Fold
     design
         Folds and seed.
     cache
-        Where predictions of folds are kept and found again.
+        Stores the predictions of each fold and reuses them.
 
     Raises
     ------

@@ -1,1 +1,1 @@
-"""The frozen networks: what there is, their weights, and the preprocessing that the weights were trained with."""
+"""The frozen networks: their table, their weights, and the preprocessing that the weights were trained with."""

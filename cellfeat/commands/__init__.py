@@ -64,7 +64,7 @@ def cellfeat() -> None:
 
 
 def main(default_config: Path | None = None) -> None:
-    """Run the command line, and turn each kind of ending into its exit code.
+    """Run the command line, and exit with the code of its outcome.
 
     Parameters
     ----------
@@ -119,8 +119,8 @@ def exit_code(arguments: list[str], default_config: Path | None = None) -> int:
         _answer_signals_with(signal.SIG_DFL)
         is_terminated = isinstance(error.__cause__ or error, Terminated)  # click makes an Abort of it
         click.echo(
-            f"{'terminated' if is_terminated else 'interrupted'}; finished work is kept (extract: start the same "
-            f"command again to continue)",
+            f"{'terminated' if is_terminated else 'interrupted'}; finished batches (extract) and finished folds "
+            f"(compare, fit, audit) are kept: start the same command again to continue",
             err=True,
         )
         return EXIT_TERMINATED if is_terminated else EXIT_INTERRUPTED

@@ -30,7 +30,7 @@ def command(
     output: Path | None,
     **flags: Any,
 ) -> None:
-    """Look for everything that would make scores untrue.
+    """Find what would make scores wrong.
 
     Finds copies and near copies of images, copies with different labels, constant and saturated channels, classes
     confounded with a group, labels that a head contradicts with confidence, and rare classes; and measures what random

@@ -6,7 +6,7 @@ import click
 @click.command("list")
 @click.argument("what", type=click.Choice(["heads", "backbones"]))
 def command(what: str) -> None:
-    """List the heads or the backbones that exist here."""
+    """List the heads or the backbones that are available."""
     if what == "heads":
         from cellfeat.heads.registry import HEADS
 

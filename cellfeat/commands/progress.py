@@ -33,7 +33,7 @@ class ProgressObserver:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        # Stopping what was never started prints an empty line.
+        # Stopping a display that was never started prints an empty line.
         if self._live.is_started:
             self._live.stop()
 

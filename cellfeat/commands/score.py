@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     help="Feature file that the head was fitted on: near copies of its samples are excluded too.",
 )
 @click.option("--fitted-images", type=click.Path(path_type=Path), help="Folder of its images, if they have moved.")
-@click.option("--output", type=click.Path(path_type=Path), help="Folder of what is found; default: MODEL_on_LABELS.")
+@click.option("--output", type=click.Path(path_type=Path), help="Folder of the results; default: MODEL_on_LABELS.")
 def command(
     model: Path,
     features: Path | None,
@@ -110,7 +110,7 @@ def _extracted(bundle: "Bundle", images: Path, folder: Path, groups: str | None,
     from cellfeat.evaluation.saved_heads.held_out_checks import check_labels
 
     def check(manifest: "Manifest") -> None:
-        # Told now, and not after the extraction.
+        # Checked here, before the extraction, which takes long.
         check_groups(groups or "auto", manifest.columns)
         if flags["labels"] is None:
             check_labels(bundle, images, manifest.table["label"].to_numpy(str))
@@ -140,8 +140,8 @@ def _recorded_images(features: "Features", option: str) -> Path:
     root = Path(features.provenance["settings"]["images"]["root"])
     if not root.is_dir():
         raise MissingFileError(
-            f"the images that {features.path} was made from are not in {root} any more, and near copies are looked for "
-            f"in them; say with {option} where they are"
+            f"the images that {features.path} was made from are not in {root} any more, and the search for "
+            f"near copies reads them; say with {option} where they are"
         )
     return root
 

@@ -1,4 +1,4 @@
-"""Heads compared on the same samples, folds and bootstrap draws."""
+"""Compare heads on the same samples, folds and bootstrap draws."""
 
 from collections.abc import Mapping, Sequence
 
@@ -42,31 +42,34 @@ def compare(
     design
         How the heads are evaluated; None for the defaults.
     settings
-        Parameters of the heads, by head; the others keep their defaults.
+        Parameters by head; those not given keep their defaults.
     labels
-        Label by sample id, instead of the labels in the feature file; samples that it lacks count as unlabelled.
+        Label by sample id, replacing those of the feature file; samples that are not in this mapping count as
+        unlabelled.
     cache
-        Where predictions of folds are kept and found again; None computes all of them.
+        Stores the predictions of each fold and reuses them. None computes all of them.
     hooks
-        Functions that are called while the heads are evaluated.
+        Receive messages, progress and each finished head.
 
     Returns
     -------
     Comparison
-        Of all heads; after Ctrl-C, of those that were finished: see `Comparison.is_complete`.
+        All heads, best first. After Ctrl-C only the finished heads, with `is_complete` False.
 
     Raises
     ------
     UnknownNameError
-        If a head, or the column named by the design's `groups`, does not exist.
+        If no head has one of these names. If the feature file lacks the column that the design's `groups` names.
     ConfigError
-        If no heads are given, or one of them twice.
+        If `heads` is empty or names a head twice.
     HeadError
-        If a head does not take its settings, or all heads fail.
+        If a head has no such setting, or all heads fail.
     ManifestError
-        If `labels` has an id that the features lack.
+        If `labels` has an id that is not in the features.
     SplitError
         If the samples cannot be split as the design asks.
+    KeyboardInterrupt
+        If Ctrl-C comes before any head is finished.
     """
     settings = settings or {}
     check_heads(heads, settings)
@@ -82,7 +85,7 @@ def compare_on(
     cache: FoldCache | None = None,
     hooks: Hooks = SILENT,
 ) -> Comparison:
-    """Compare heads on samples and folds that are prepared already.
+    """Compare heads on a prepared task; see `cellfeat.evaluation.task.prepare`.
 
     Parameters
     ----------
@@ -95,6 +98,8 @@ def compare_on(
     ------
     HeadError
         If all heads fail.
+    KeyboardInterrupt
+        If Ctrl-C comes before any head is finished.
     """
     if task.design.tune:
         for head in heads:
@@ -129,7 +134,7 @@ def _differences(task: Task, results: Sequence[HeadResult]) -> tuple[HeadDiffere
 
 
 def check_heads(heads: Sequence[str], settings: Mapping[str, HeadSettings]) -> None:
-    """Find a misspelt head or setting before the first fold is fitted.
+    """Refuse an empty list of heads, a head named twice, and unknown heads or settings, before any fold is fitted.
 
     Parameters
     ----------
@@ -140,14 +145,18 @@ def check_heads(heads: Sequence[str], settings: Mapping[str, HeadSettings]) -> N
 
     Raises
     ------
-    ConfigError, UnknownNameError, HeadError
-        As `compare`.
+    ConfigError
+        If `heads` is empty or names a head twice.
+    UnknownNameError
+        If no head has one of these names.
+    HeadError
+        If a head has no such setting.
     """
     if not heads:
         raise ConfigError("heads: expected one or more names, got none")
     if len(set(heads)) < len(heads):
         raise ConfigError(f"heads: expected each name once, got {', '.join(heads)}")
     for head in {*heads, *settings}:
-        HEADS[head]
+        HEADS[head]  # raises for an unknown name
     for head in heads:
         make_head(head, settings.get(head, {}), n_views=1, random_state=0)

@@ -22,7 +22,7 @@ from cellfeat.evaluation.tuning.tuner import Tuner, tuning_of
 from cellfeat.types import Floats
 
 FoldObserver = Callable[[int, float], None]
-"""Receives the number of the fold at hand, from 1, and the share of it that is done."""
+"""Receives the number of the current fold, from 1, and the share of it that is done."""
 
 
 def ignore_fold(_fold: int, _share: float) -> None:
@@ -79,7 +79,7 @@ def out_of_fold(
     settings
         Parameters of the head; the others keep their defaults.
     cache
-        Where predictions of folds are kept and found again; None computes all of them.
+        Stores the predictions of each fold and reuses them. None computes all of them.
     hooks
         Receives what tuning will cost.
     on_fold
@@ -95,7 +95,7 @@ def out_of_fold(
 
 
 def out_of_fold_of(run: HeadRun, tuner: Tuner, on_fold: FoldObserver) -> OutOfFold:
-    """Do what `out_of_fold` does, for a caller that goes on to use the run and its tuner.
+    """Predict as `out_of_fold` does, for callers that use the run and its tuner afterwards.
 
     Parameters
     ----------

@@ -12,7 +12,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Finished(Generic[Result]):
-    """What came of several heads.
+    """Results of evaluating several heads.
 
     Attributes
     ----------
@@ -21,7 +21,7 @@ class Finished(Generic[Result]):
     failures
         The other heads.
     is_complete
-        Whether every head had its turn; False after Ctrl-C.
+        Whether every head was evaluated; False after Ctrl-C.
     """
 
     results: tuple[Result, ...]
@@ -43,7 +43,7 @@ def each_head(
     evaluate
         Evaluates one head; a `HeadError` is recorded as its failure.
     on_outcome
-        Receives each result or failure as soon as it is there.
+        Receives each result or failure as soon as it is finished.
 
     Returns
     -------

@@ -1,4 +1,4 @@
-"""The head that is kept: evaluated out of fold, then fitted on all samples."""
+"""Fit a head to keep: evaluate it out of fold, then fit it on all samples."""
 
 from collections.abc import Mapping
 from dataclasses import replace

@@ -78,7 +78,7 @@ def sample_groups(
     if n_missing and not (groups in ("auto", "copies") and n_missing == len(rows)):
         say(
             f"groups: {n_missing} of {len(rows)} samples have no {_group_word(groups)}: "
-            "each is a group of its own, with its copies"
+            "each forms its own group, with its copies"
         )
     keys = [features.samples.digests, values]
     audited = audited_groups(features) if takes_audited(groups) else None
@@ -113,8 +113,12 @@ def check_groups(groups: str, columns: Iterable[str]) -> None:
 
     Raises
     ------
-    SplitError, MissingFileError, UnknownNameError
-        If it is none of these.
+    SplitError
+        If `groups` is ``"label"``.
+    MissingFileError
+        If there is no such table.
+    UnknownNameError
+        If no column has this name.
     """
     if groups == "label":
         raise SplitError(

@@ -1,4 +1,4 @@
-"""One head on one fold: fitted and asked for probabilities, or found in the cache."""
+"""One head on one fold: fit it and predict, or take the predictions from the cache."""
 
 from collections.abc import Mapping, Sequence
 from functools import cached_property

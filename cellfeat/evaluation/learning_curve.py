@@ -89,7 +89,7 @@ class LearningCurves:
     failures
         The other heads.
     is_complete
-        Whether every head had its turn; False after Ctrl-C.
+        Whether every head was evaluated; False after Ctrl-C.
     """
 
     provenance: Provenance
@@ -178,7 +178,7 @@ def learning_curve(
     fractions
         Two or more, above 0 and at most 1.
     cache
-        Where predictions of folds are kept and found again; None computes all of them.
+        Stores the predictions of each fold and reuses them. None computes all of them.
 
     Raises
     ------

@@ -1,6 +1,6 @@
 """One comparison on several sets of folds: the effect of folds and seeds, and a test that includes it.
 
-The bootstrap tells how scores vary with the samples, for heads trained on one set of folds. Repeated folds tell how
+The bootstrap shows how scores vary with the samples, for heads trained on one set of folds. Repeated folds show how
 they vary with the training. Scores of folds depend on each other, since their training parts overlap: the corrected
 resampled t-test [1]_ widens the variance accordingly, where a plain t-test would find differences that do not exist.
 

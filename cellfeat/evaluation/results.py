@@ -133,7 +133,7 @@ class Seconds:
 
     @property
     def total(self) -> float:
-        """All of it."""
+        """Seconds of all work together."""
         return self.fit + self.predict + self.tune
 
 
@@ -216,7 +216,7 @@ class Comparison:
     differences
         Every pair of results, the better head first.
     is_complete
-        Whether every head had its turn; False after Ctrl-C.
+        Whether every head was evaluated; False after Ctrl-C.
     """
 
     classes: tuple[str, ...]

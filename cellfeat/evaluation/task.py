@@ -1,4 +1,4 @@
-"""What every head is given: the same samples, the same folds and the same bootstrap draws."""
+"""The samples, folds and bootstrap draws that all heads share."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -73,7 +73,7 @@ class Task(LabelledSamples):
 
     @cached_property
     def bootstrap(self) -> GroupBootstrap:
-        """Intervals over `y` and `groups`. Drawn when first used: a study that reads no interval pays for none."""
+        """Intervals over `y` and `groups`. Drawn when first used, because some studies need no interval."""
         return self.bootstrap_of(self.design)
 
     @cached_property

@@ -1,4 +1,4 @@
-"""A finished feature file that already is what a request asks for."""
+"""Accept a finished feature file that already holds what a request asks for."""
 
 import numpy as np
 
@@ -11,7 +11,7 @@ from cellfeat.text import first_ten
 
 
 def accept_finished(request: ExtractionRequest, finished: Summary) -> Extraction:
-    """Check that a finished file still shows its images, and use it as the result of a request.
+    """Check that the images of a finished file are unchanged, and use the file as the result of a request.
 
     Parameters
     ----------

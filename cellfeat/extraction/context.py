@@ -1,4 +1,4 @@
-"""What a run works with: the request, and the device, backbone and decoder that its settings name."""
+"""The context of a run: its request, and the device, backbone and decoder that the settings name."""
 
 import os
 from dataclasses import dataclass, replace
@@ -23,12 +23,12 @@ from cellfeat.samples.manifest import Manifest
 
 @dataclass(frozen=True)
 class RunContext:
-    """What a run works with.
+    """Everything that a run needs: request, samples, device, backbone and decoder.
 
     Attributes
     ----------
     request
-        What the extraction is asked to do; `request.manifest` is all samples of the feature file.
+        The request; `request.manifest` is all samples of the feature file.
     manifest
         The samples that the run extracts itself: all of them, or in an update those that the file lacks.
     device
@@ -36,7 +36,7 @@ class RunContext:
     backbone
         The frozen network, as it was loaded.
     inputs
-        What the network receives of a sample.
+        The pictures of a sample that the network receives.
     decoder
         Reads the samples of `manifest`.
     started

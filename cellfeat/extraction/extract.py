@@ -31,7 +31,7 @@ def extract(
     settings
         What to extract, and where to write it; see `load_settings`.
     observer
-        Is told how the extraction proceeds.
+        Receives messages and progress.
     manifest
         The samples; by default those that the settings describe.
     expected_recipe
@@ -63,7 +63,7 @@ def extract(
         for line in manifest.remarks:
             observer.say(line)
     if expected_recipe is None and (manifest.table["label"] != "").any():
-        # Now, and not in the comparison after hours of extraction.
+        # Checked here, not in the comparison after hours of extraction.
         check_classes(manifest, settings.comparison.folds)
     output = settings.extraction.output
     with held_output(output, observer.say), reading_processes(settings.extraction) as workers:

@@ -24,7 +24,7 @@ def make_header(
     Parameters
     ----------
     context
-        What the run works with.
+        The context of the run.
     precision
         The precision that was chosen.
     execution, notes

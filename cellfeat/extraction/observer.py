@@ -1,4 +1,4 @@
-"""Who is told how an extraction proceeds."""
+"""Observers: they receive the messages and the progress of an extraction."""
 
 from typing import Protocol
 

@@ -43,7 +43,7 @@ class Embeds(Protocol):
 
 
 class PipelineListener(Protocol):
-    """Is told what happens while parts are extracted."""
+    """Receives failures, finished batches and interruptions while parts are extracted."""
 
     def on_failure(self, sample: Decoded) -> None:
         """Receive a sample that could not be read; an exception ends the run."""
@@ -79,7 +79,7 @@ def extract_parts(
     embedder
         Receives at most `batch_size` samples at a time, the next ones before the result of the last ones is fetched.
     listener
-        Is told about failed samples, batches that are done, and an interruption.
+        Receives failed samples, finished batches and an interruption.
     batch_size
         Number of samples that are read before they are submitted; those that failed are left out.
     n_threads

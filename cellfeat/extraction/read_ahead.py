@@ -1,4 +1,4 @@
-"""Samples are read ahead: from the files of a sample to its pixels, in threads that ask and processes that read."""
+"""Read samples ahead of their use, in threads that wait for the reading processes."""
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator

@@ -17,7 +17,7 @@ def make_recipe(context: RunContext, precision: str) -> dict[str, Any]:
     Parameters
     ----------
     context
-        What the run works with.
+        The context of the run.
     precision
         The precision that was chosen.
     """
@@ -53,7 +53,7 @@ def recipe_like(context: RunContext, finished: Summary) -> dict[str, Any]:
     Parameters
     ----------
     context
-        What the run works with.
+        The context of the run.
     finished
         The finished file, whose precision is taken if the settings leave it open.
     """
@@ -86,7 +86,7 @@ def check_same_features(context: RunContext, finished: Summary) -> None:
     Parameters
     ----------
     context
-        What the run works with.
+        The context of the run.
     finished
         The file.
 

@@ -1,4 +1,4 @@
-"""What a run records about itself, and the lines that it closes with."""
+"""The provenance of a run, and the lines that it prints at its end."""
 
 from collections.abc import Iterator
 from typing import Any, NamedTuple
@@ -13,7 +13,7 @@ from cellfeat.provenance import utc_now, versions
 
 
 class Extracted(NamedTuple):
-    """What a run has extracted itself.
+    """What a run extracted, not counting rows copied from an earlier file.
 
     Attributes
     ----------
@@ -31,12 +31,12 @@ class Extracted(NamedTuple):
 
 
 def make_provenance(context: RunContext, header: RunHeader, extracted: Extracted) -> dict[str, Any]:
-    """Describe where a feature file that is complete now comes from.
+    """Record how a complete feature file was made.
 
     Parameters
     ----------
     context, header, extracted
-        What the run worked with, how it computed, and what it extracted.
+        Context and header of the run, and the samples that it extracted.
     """
     context.timeline.end()
     seconds = {step: round(seconds, 3) for step, seconds in context.timeline.seconds().items()}
@@ -63,7 +63,7 @@ def report_end(context: RunContext, header: RunHeader, extraction: Extraction) -
     Parameters
     ----------
     context, header, extraction
-        What the run worked with, how it computed, and how it ended.
+        Context, header and result of the run.
     """
     say = context.request.observer.say
     for line in _closing_lines(context, header, extraction):

@@ -1,4 +1,4 @@
-"""What an extraction is asked to do, and how it ended. Nothing here needs torch, which takes seconds to import."""
+"""The request and the result of an extraction. Nothing here needs torch, which takes seconds to import."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -16,7 +16,7 @@ from cellfeat.samples.worker_pool import Workers, sample_reader
 
 @dataclass(frozen=True)
 class ExtractionRequest:
-    """What one extraction is asked to do.
+    """The request for one extraction.
 
     Attributes
     ----------
@@ -30,7 +30,7 @@ class ExtractionRequest:
     workers
         Processes that read the images; None: this process reads them.
     observer
-        Is told how the extraction proceeds.
+        Receives messages and progress.
     expected_recipe
         The only recipe that is accepted; None: any.
     """
@@ -73,7 +73,7 @@ class ExtractionRequest:
 
 @dataclass(frozen=True)
 class Extraction:
-    """How an extraction ended.
+    """The result of an extraction.
 
     Attributes
     ----------

@@ -1,4 +1,4 @@
-"""A run extracts the samples that its feature file lacks, part by part, and publishes the file."""
+"""Extract what is not done yet, part by part (a part is a block of rows), then join the parts into the feature file."""
 
 from collections.abc import Mapping
 from contextlib import closing
@@ -30,12 +30,12 @@ class Run:
     Parameters
     ----------
     context
-        What the run works with.
+        The request, backbone, device and decoders of the run.
     header
-        What its parts have in common, if that is decided already; None: the choices of an unfinished run are kept, or
-        the compute method is chosen by measuring.
+        Recipe, device and batch size shared by all parts. None: take them from the unfinished run; without one, choose
+        by measuring.
     carried
-        Rows of a finished file that go into the new one; None: all rows are the run's own.
+        In an update, the rows copied from the old file. None: compute every row.
     """
 
     def __init__(self, context: RunContext, *, header: RunHeader | None = None, carried: Carried | None = None) -> None:
@@ -47,7 +47,11 @@ class Run:
         self._extracted = Extracted(0, [], 0)
 
     def header(self) -> RunHeader:
-        """Decide what the parts of the run have in common; later calls return the same."""
+        """Recipe, device and batch size shared by all parts.
+
+        The first call may measure which compute method is fastest, which takes a while. Later calls return the same
+        header.
+        """
         if self._header is None:
             self._header = adopt_header(self.context)
         if self._header is None:
@@ -55,36 +59,37 @@ class Run:
         return self._header
 
     def extract_missing(self) -> None:
-        """Extract the parts that do not exist yet, are damaged, or whose images have changed.
+        """Extract the parts that are missing, damaged, or out of date because their images have changed.
 
         Raises
         ------
         ImageError
             If a sample cannot be read and ``extraction.on_error`` is ``stop``, or no sample can be read at all.
         FingerprintError
-            If the output has an unfinished run of other settings.
+            If the output has an unfinished run that was started with other settings.
         DiskFullError
             If the disk has no room for the rest of the run.
         """
         store = self._open_store()
         missing = MissingParts.find(store, self.context.untimed_decoder)
-        n_done = self.header().n_samples - missing.n_samples
-        if n_done:
-            self.context.request.observer.say(f"going on with an unfinished run: {n_done} samples are done")
+        n_samples = self.header().n_samples
+        if n_done := n_samples - missing.n_samples:
+            say = self.context.request.observer.say
+            say(f"continuing an unfinished run: {n_done} of {n_samples} samples are done")
         self._extracted = self._extract(missing, store) if missing.parts else self._nothing_to_extract()
         self._check_any_readable(self._extracted.failures)
 
     def provenance(self) -> dict[str, Any]:
-        """Describe where the feature file comes from."""
+        """Record how the feature file was made: settings, versions, machine and times."""
         return make_provenance(self.context, self.header(), self._extracted)
 
     def publish(self, provenance: Mapping[str, Any] | None = None) -> Extraction:
-        """Consolidate the parts into the feature file, and report how the run ended.
+        """Join the parts into the feature file, and report the result of the run.
 
         Parameters
         ----------
         provenance
-            Where the file comes from; None: as `provenance` describes it.
+            Record to store in the file. None: the result of `provenance`.
         """
         request, timeline = self.context.request, self.context.timeline
         origin = self.provenance() if provenance is None else provenance
@@ -124,7 +129,7 @@ class Run:
     def _embedder(self) -> Embedder:
         context, header = self.context, self.header()
         return Embedder(
-            # Compared with None: a compiled module has no length, and its truth value raises.
+            # `is None`, not `or`: bool() of a compiled module raises.
             self._build_module() if self._module is None else self._module,
             context.inputs,
             device=context.device,
@@ -142,9 +147,9 @@ class Run:
             return build_module(context.backbone, method_of(header), target)
         except BackboneError as error:
             raise BackboneError(
-                f"{parts_folder(context.request.output)}: holds an unfinished run that computes as "
-                f"'{method_of(header)}', which is not available on this machine now ({error}). Finish it on the "
-                f"machine where it began, choose another --output, or delete that folder to start again"
+                f"{parts_folder(context.request.output)}: holds an unfinished run that was started with precision and "
+                f"implementation '{method_of(header)}', which is not available on this machine now ({error}). Finish "
+                f"it on the machine where it was started, choose another --output, or delete that folder to start again"
             ) from error
 
     def _check_any_readable(self, failures: list[Decoded]) -> None:
@@ -157,15 +162,15 @@ class Run:
 
 
 def run_extraction(request: ExtractionRequest, finished: Summary | None) -> Extraction:
-    """Extract what is missing, and publish the feature file.
+    """Extract what is missing and write the feature file, or accept the finished file.
 
     Parameters
     ----------
     request
         What to extract.
     finished
-        A finished feature file at the output that was made on another request; it is accepted if the request would
-        make the same features again.
+        The file already there, made with other settings. Accepted if these settings give the same features. None: there
+        is no finished file.
     """
     with exact_float32():
         context = RunContext.from_request(request)

@@ -1,4 +1,4 @@
-"""What a run counts, reports and keeps while its parts are extracted."""
+"""Count batches, handle failures and keep interrupted parts while a run extracts."""
 
 from cellfeat.errors import ImageError
 from cellfeat.extraction.context import RunContext
@@ -13,7 +13,7 @@ class RunEvents:
     Parameters
     ----------
     context
-        What the run works with.
+        The context of the run.
     store, writer
         Where parts are kept, and what writes them.
     n_done

@@ -11,7 +11,7 @@ from cellfeat.extraction.survey import changed_rows
 
 @dataclass(frozen=True)
 class MissingParts:
-    """Parts to extract, and what an interrupted run has left of them.
+    """Parts to extract, and the first rows of them that an interrupted run has finished.
 
     Attributes
     ----------

@@ -77,7 +77,7 @@ def _check_same_recipe(context: RunContext, finished: Summary) -> None:
 
 
 def _repeat_header(context: RunContext, finished: Summary, history: "_History") -> RunHeader:
-    """Make the header of a run that computes as the finished file was computed."""
+    """Make the header of a run with the device, implementation and batch size of the finished file."""
     batch_size = context.request.settings.extraction.batch_size
     wanted = {
         **history.execution,

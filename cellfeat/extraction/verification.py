@@ -125,7 +125,7 @@ def check_sample(
     n_samples
         Number of samples to draw; at most all that could be read.
     observer
-        Is told how the extraction proceeds.
+        Receives messages and progress.
     weights
         Where the backbone's weights are now; None: where they were.
 

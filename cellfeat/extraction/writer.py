@@ -8,7 +8,7 @@ from cellfeat.extraction.timing import Timeline
 
 
 class PartWriter:
-    """Writes one part at a time, in a thread of its own; use it as a context manager.
+    """Writes one part at a time, in a separate thread; use it as a context manager.
 
     Callers wait for the part before they count a batch of the next one: a run that is killed loses the samples of one
     part, not of two.

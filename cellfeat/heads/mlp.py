@@ -1,4 +1,4 @@
-"""The default head: a multilayer perceptron trained on random views of the samples."""
+"""Head `mlp`: a multilayer perceptron. A view is one rotation or reflection; each step trains on a random view."""
 
 from itertools import pairwise
 from typing import ClassVar
@@ -36,20 +36,21 @@ from cellfeat.heads.training import (
 from cellfeat.heads.transforms import FeatureTransform, TransformName, check_transform
 
 SAMPLES_SEEN = 160_000
-"""Samples that the network sees in training: number of samples times epochs.
+"""Target for samples x epochs; decides the default epochs.
 
-More are worse: 23,115 generated samples of 1,024 columns scored 0.825, 0.830, 0.828, 0.819 and 0.810 after 5, 7, 10, 15
-and 30 epochs; 5,418 real samples of 3,840 columns scored 0.833, 0.832 and 0.826 after 20, 30 and 40.
+Beyond about this many, scores fall: 23,115 generated samples of 1,024 columns scored 0.825, 0.830, 0.828, 0.819 and
+0.810 after 5, 7, 10, 15 and 30 epochs; 5,418 real samples of 3,840 columns scored 0.833, 0.832 and 0.826 after 20, 30
+and 40.
 """
 
 EPOCHS = (5, 30)
-"""Minimum and maximum of the number of epochs that follows from the number of samples."""
+"""Smallest and largest default number of epochs, for samples with one view."""
 
 TIMES_WITH_VIEWS = 2
-"""Factor on the epochs for samples with several views, because each view is seen less often.
+"""Multiply the epochs by this if there are several views, because each view is seen less often.
 
-On two of five folds of 6,773 real cells, 8 views of 2,048 columns scored 0.963, 0.969 and 0.974 after 30, 60 and 120
-epochs; one view scored 0.948 and 0.950 after 30 and 60.
+The product may exceed the maximum of `EPOCHS`. On two of five folds of 6,773 real cells, 8 views of 2,048 columns
+scored 0.963, 0.969 and 0.974 after 30, 60 and 120 epochs; one view scored 0.948 and 0.950 after 30 and 60.
 """
 
 
@@ -67,8 +68,8 @@ class MLPHead(HeadClassifier):
     dropout
         Share of hidden units that a training step drops, in [0, 1).
     epochs
-        Passes over the training samples. ``None`` for as many as show the network `SAMPLES_SEEN` samples, within
-        `EPOCHS`; with several views `TIMES_WITH_VIEWS` as many.
+        Passes over the training samples. ``None``: `SAMPLES_SEEN` divided by the number of samples, within `EPOCHS`;
+        with several views `TIMES_WITH_VIEWS` times as many.
     learning_rate
         Maximum of the one-cycle schedule.
     weight_decay
@@ -98,7 +99,9 @@ class MLPHead(HeadClassifier):
         "weight_decay": [0.01, 0.05, 0.2, 0.5],
         "label_smoothing": [0.0, 0.05, 0.1, 0.2],
     }
-    """Without epochs: they follow from the number of samples, and searching on part of the samples would mislead."""
+    """`epochs` is deliberately not searched: the best number depends on the number of samples, and a search tries most
+    settings on part of the samples.
+    """
 
     def __init__(
         self,

@@ -47,7 +47,7 @@ HEADS.add(
         "mlp",
         "cellfeat.heads.mlp:MLPHead",
         "own",
-        "a hidden layer, trained on random views; 5 to 30 epochs, fewer for more samples",
+        "a hidden layer, trained on random views; 5 to 30 epochs, fewer for more samples; doubled for several views",
     )
 )
 HEADS.add(

@@ -33,7 +33,7 @@ BLOCK_ROWS = 1024
 
 
 def spectra(pictures: list[Float32s]) -> Float32s:
-    """Describe pictures by what a shift hardly changes: quantiles of the pixels and the lowest spatial frequencies.
+    """Describe pictures by features that shifts hardly change: quantiles of the pixels and the lowest frequencies.
 
     Parameters
     ----------
@@ -54,7 +54,7 @@ def _spectrum(picture: Float32s) -> Float32s:
 
 
 def turned_spectra(pictures: list[Float32s]) -> Float32s:
-    """Describe pictures by what rotation by quarter turns and mirroring do not change.
+    """Describe pictures by features that quarter turns and mirroring do not change.
 
     Parameters
     ----------

@@ -1,4 +1,4 @@
-"""Find pictures that show the same place: correlate them under every shift by up to half their size."""
+"""Find pictures that show the same place, by correlating each pair under every shift by up to half a side."""
 
 from collections import defaultdict
 from collections.abc import Iterator, Sequence
@@ -15,34 +15,40 @@ from cellfeat.types import Floats, Integers
 Pair = tuple[int, int]
 
 LONGEST_SIDE = 64
-"""Pixels of the longer side at which pictures are compared; larger pictures are averaged down."""
+"""Pictures whose longer side has more pixels are shrunk until it has at most this many."""
 
 LEAST_CORRELATION = 0.9
-"""Smallest correlation of two pictures of the same place.
+"""Two pictures show one place from this correlation on.
 
 Of 48,113 pairs of real cells 711 were above it; all pairs that were inspected were crops of one field, with one label.
 Pairs between 0.80 and 0.85 were different cells; the highest pair with different labels was at 0.85.
 """
 
 LEAST_DETAIL = 0.6
-"""Smallest correlation of the detail of two pictures of the same place. Similar smooth shapes do not reach it.
+"""Two pictures show one place only if their detail, too, correlates by at least this much.
 
-Smooth cells that were imaged one by one on black can correlate by 0.9 and more without showing the same place. Of 260
-such pairs in a real data set, the detail of 95 % correlates by 0.51 or less. Of 739 pairs of crops of the same place,
-the detail of 99 % correlates by 0.61 or more.
+Detail is what is left after subtracting a blurred copy. Smooth cells that were imaged one by one on black can correlate
+by 0.9 and more without showing the same place. Of 260 such pairs in a real data set, in 95 % of them the detail
+correlates by at most 0.51. Of 739 pairs of crops of the same place, in 99 % the detail correlates by 0.61 or more.
 """
 
 DETAIL_SCALE = 1.0
-"""Standard deviation, in pixels, of the Gaussian filter that is subtracted to get the detail."""
+"""Standard deviation, in pixels, of the Gaussian blur that is subtracted to get the detail."""
 
 COARSE_CORRELATION = 0.65
-"""Smallest correlation at half the size. Of real pairs above 0.9 all were above 0.68 there, of others 5 %."""
+"""Pairs whose correlation at half size is below this are discarded before the comparison at full size.
+
+All real pairs with a correlation above 0.9 at full size had one above 0.68 at half size; of the other pairs 5 % had.
+"""
 
 LEAST_SPREAD = 0.2
-"""Smallest standard deviation of an overlap, relative to that of its pictures; empty background is below it."""
+"""Overlaps with less contrast than this share of the whole picture are ignored: they are background.
+
+Contrast is the product of the standard deviations of the two overlapping parts; it is 1 for whole pictures.
+"""
 
 PAIRS_AT_ONCE = 128
-"""Pairs compared at once, which limits the memory."""
+"""Number of pairs compared at once; it limits the memory."""
 
 
 class Overlap(NamedTuple):
@@ -53,8 +59,8 @@ class Overlap(NamedTuple):
     correlation
         Pearson correlation over the overlapping pixels, in [-1, 1].
     rows, columns
-        Position of the second picture relative to the first, downwards and to the right, in pixels of the compared
-        pictures.
+        Position of the second picture relative to the first, downwards and to the right, in pixels of the shrunken
+        pictures, not of the originals.
     """
 
     correlation: float
@@ -133,8 +139,8 @@ def pairs_by_shape(
 
 
 def _overlaps_of_one_shape(pictures: Sequence[NDArray[np.float32]], pairs: list[Pair]) -> dict[Pair, Overlap]:
-    # At half the size each picture is prepared once for its tens of pairs. Few pairs remain for the full size, where
-    # the prepared pictures are large.
+    # Half size first: cheap, and discards most pairs. Full size only for the rest, in blocks, because the Fourier
+    # transforms of full-size pictures take much memory.
     promising = [pair for pair, best in _compared(pictures, pairs, shrink=2) if best.correlation >= COARSE_CORRELATION]
     return {
         pair: best
@@ -151,13 +157,13 @@ def _agrees_in_detail(pictures: Sequence[NDArray[np.float32]], pair: Pair, overl
 
 
 def _shifted(picture: NDArray[np.float32], rows: int, columns: int) -> NDArray[np.float32]:
-    """The part of a picture that overlaps with another one at this position."""
+    """The part of a picture that overlaps with another picture placed `rows` down and `columns` to the right."""
     height, width = picture.shape
     return picture[max(rows, 0) : height + min(rows, 0), max(columns, 0) : width + min(columns, 0)]
 
 
 def detail(picture: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Remove the smooth shapes from a picture of shape ``(h, w)`` by subtracting a Gaussian filter."""
+    """Subtract a blurred copy from a picture of shape ``(h, w)``, which removes smooth shapes."""
     return picture - ndimage.gaussian_filter(picture, DETAIL_SCALE)
 
 
@@ -212,7 +218,7 @@ def standardised(pictures: Sequence[NDArray[np.float32]]) -> NDArray[np.float32]
 
 
 def _shrunk(picture: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
-    """Average a picture down without cutting off a side, so that shrinking and turning can be exchanged."""
+    """Shrink a picture by averaging all of its pixels, so that shrinking and then rotating equals the reverse."""
     height, width = (side // factor for side in picture.shape)
     if factor == 1 or min(height, width) < 2:
         return picture
@@ -222,7 +228,7 @@ def _shrunk(picture: NDArray[np.float32], factor: int) -> NDArray[np.float32]:
 
 @cache
 def _averaging(side: int, fewer: int) -> NDArray[np.float32]:
-    """The matrix that averages `side` pixels to `fewer`; a pixel on a boundary counts for both in part."""
+    """The matrix that averages `side` pixels to `fewer`; a pixel on a boundary is shared between its neighbours."""
     edges = np.arange(fewer + 1) * (side / fewer)
     starts = np.arange(side)
     shared = np.minimum(edges[1:, np.newaxis], starts + 1) - np.maximum(edges[:-1, np.newaxis], starts)
@@ -251,12 +257,12 @@ class _Shifts:
 
     @cached_property
     def padded(self) -> tuple[int, int]:
-        """The smallest padded size at which circular correlation does not wrap around within the allowed shifts."""
+        """Height and width that pictures are padded to before the FFT; padding keeps opposite edges from mixing."""
         height, width = (fft.next_fast_len(side + side // 2, real=True) for side in (self.height, self.width))
         return height, width
 
     def sums(self, pictures: Floats) -> NDArray[np.float32]:
-        """Sum each picture over its overlap with another picture, for each shift."""
+        """Sum each picture over its overlap with another picture, for each shift, from cumulative sums."""
         corners = np.zeros((len(pictures), self.height + 1, self.width + 1))
         corners[:, 1:, 1:] = pictures.cumsum(axis=1, dtype=np.float64).cumsum(axis=2)
         top, bottom = np.maximum(self.rows, 0), self.height + np.minimum(self.rows, 0)
@@ -267,7 +273,7 @@ class _Shifts:
 
 @dataclass(frozen=True)
 class _Prepared:
-    """Quantities of pictures of one shape that every comparison uses.
+    """Pictures of one shape, prepared once for all comparisons.
 
     Attributes
     ----------
@@ -314,7 +320,7 @@ class _Prepared:
         spread_first = self.squares[first] - sum_first**2 / n_pixels
         spread_second = self.squares[second, ::-1, ::-1] - sum_second**2 / n_pixels
         spread = np.sqrt(np.maximum(spread_first * spread_second, 0))
-        # The pictures are standardised, so their own spread over this many pixels is `n_pixels`.
+        # The pictures are standardised, so `n_pixels` pixels of average contrast have a spread of `n_pixels`.
         is_informative = spread > LEAST_SPREAD * n_pixels
         return np.divide(covariance, spread, out=np.full_like(covariance, -1), where=is_informative)
 

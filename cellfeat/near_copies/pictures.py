@@ -1,4 +1,4 @@
-"""Small grey pictures of samples, and the range of each channel: one reading of all images."""
+"""Small grey pictures of samples, and the range of each channel, from one pass over all images."""
 
 import os
 from collections.abc import Callable, Iterator
@@ -44,7 +44,7 @@ class ChannelRange(NamedTuple):
 
 @dataclass(frozen=True)
 class SamplePictures:
-    """What one reading of all images gives.
+    """Pictures and channel ranges, from one pass over all images.
 
     Attributes
     ----------

@@ -39,7 +39,7 @@ def write_report(comparison: Comparison, folder: Path, *, say: Say = ignore_line
     ``metrics_<head>.json`` one head's scores, ``confusion_<head>.png`` its confusion matrix,
     ``recall_per_class.png`` all heads side by side, and ``reliability.png`` how well their probabilities match what
     happens. Files of an earlier comparison that this one does not write (other heads, repeats, learning curves) are
-    removed, so that none is mistaken for its own; nothing else in the folder is touched.
+    removed, so that the folder holds one comparison; nothing else in it is touched.
 
     Parameters
     ----------
@@ -223,7 +223,7 @@ def _possible_files() -> list[str]:
 
 
 def _publish_all(writers: Writers, folder: Path, *, stale: Iterable[Path] = ()) -> list[Path]:
-    """Write all files before any takes its place: where one cannot be written, the earlier files stay."""
+    """Write all files, then move them into place: if one cannot be written, the earlier files stay."""
     with ExitStack() as published:
         for name, write in writers.items():
             write(published.enter_context(publish(folder / name)))

@@ -1,8 +1,8 @@
-"""Read samples in other processes, so that a file that crashes its codec or never arrives costs only its own sample.
+"""Read samples in other processes.
 
-Threads ask and processes read: a thread that wants a sample takes an idle process, or starts one. A process that dies
-or does not answer is replaced, and the error names its sample. Where a process was killed from outside, as the kernel
-does when memory runs out, the sample is read once more with no other read running.
+A file that crashes the decoder, or a disk that never answers, loses only that sample. Each calling thread borrows one
+reading process: an idle one, or a new one. A process that dies or does not answer is replaced, and the error names its
+sample. If the system killed the process (often: out of memory), the sample is tried once more, alone.
 """
 
 import threading
@@ -22,9 +22,9 @@ SECONDS_TO_READ = 60.0
 
 
 class Workers:
-    """Processes that read samples, started when needed; many threads may use it at a time.
+    """A pool of processes that read samples, started when needed. Several threads can use it at once.
 
-    Use it as a context manager: when the block ends, by any exception too, the processes are killed.
+    Use it as a context manager: at the end of the block, also after an exception, the processes are killed.
 
     Parameters
     ----------
@@ -34,7 +34,7 @@ class Workers:
 
     def __init__(self, seconds: float = SECONDS_TO_READ) -> None:
         self._seconds = seconds
-        self._turns = _Turns()
+        self._reading = _SharedOrExclusive()
         self._lock = threading.Lock()
         self._all: set[Worker] = set()
         self._idle: list[Worker] = []
@@ -47,12 +47,12 @@ class Workers:
         self.close()
 
     def start(self, n: int) -> None:
-        """Start processes until there are `n`; they get ready in the background."""
+        """Start processes until there are `n`. They import their modules in the background."""
         while len(self._all) < n:
             self._give_back(self._started())
 
     def close(self) -> None:
-        """Kill the processes, whatever they are doing."""
+        """Kill all processes, even while they read."""
         with self._lock:
             self._is_closed = True
             workers = list(self._all)
@@ -82,17 +82,17 @@ class Workers:
         Raises
         ------
         MissingFileError, ImageError
-            As for `SampleReader.read_sample`; also if a file kills the process that reads it, or takes too long.
+            As for `SampleReader.read_sample`; also if a file crashes the process that reads it, or takes too long.
         WorkerError
             If no process can be started.
         """
         sample = reader.only(row)
         try:
-            with self._turns.shared():
+            with self._reading.shared():
                 return self._read(sample)
         except KilledError:
-            # Memory may have run out because of other samples that were read at the same time.
-            with self._turns.alone():
+            # Memory may have run out because other samples were being read at the same time.
+            with self._reading.exclusive():
                 return self._read(sample)
 
     def _read(self, sample: SampleReader) -> SampleImage:
@@ -104,7 +104,9 @@ class Workers:
             raise
         self._give_back(worker)
         if reply.sample is None:
-            raise reply.error or ImageError(f"{sample.where(0)}: could not be read")
+            raise reply.error or ImageError(
+                f"{sample.where(0)}: the process that reads images returned neither a sample nor an error"
+            )
         return reply.sample
 
     def _taken(self) -> Worker:
@@ -120,7 +122,7 @@ class Workers:
     def _started(self) -> Worker:
         with self._lock:
             if self._is_closed:
-                raise WorkerError("the processes that read images were ended; no more samples can be read")
+                raise WorkerError("reading was stopped because the run ended")
             worker = Worker()
             self._all.add(worker)
             return worker
@@ -137,14 +139,14 @@ class Workers:
 
 @dataclass(frozen=True)
 class WorkersReader:
-    """Reads samples in other processes, and otherwise as its `SampleReader` does.
+    """A `SampleReader` that does its work in the processes of a pool.
 
     Attributes
     ----------
     reader
-        How the samples' files are read.
+        How the files of the samples are read.
     workers
-        The processes that read them.
+        The pool of processes.
     """
 
     reader: SampleReader
@@ -163,8 +165,8 @@ class WorkersReader:
         return self.reader.where(row)
 
 
-class _Turns:
-    """Many read at a time, or one alone."""
+class _SharedOrExclusive:
+    """A lock that many threads hold at once (`shared`), or one thread alone (`exclusive`)."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()
@@ -184,7 +186,7 @@ class _Turns:
                 self._changed.notify_all()
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
+    def exclusive(self) -> Iterator[None]:
         with self._changed:
             self._changed.wait_for(lambda: not self._is_alone)
             self._is_alone = True
@@ -204,7 +206,7 @@ def reading_processes(settings: ExtractionSettings) -> Iterator[Workers | None]:
         yield None
         return
     with Workers(settings.image_timeout) as workers:
-        workers.start(1)  # it gets ready while torch and the backbone are loaded
+        workers.start(1)  # starts up while this process loads torch and the backbone
         yield workers
 
 
@@ -216,10 +218,10 @@ def sample_reader(manifest: Manifest, workers: Workers | None, *, max_pixels: in
     manifest
         The samples.
     workers
-        Processes that read them. A file that crashes its codec, or takes too long, then costs only its sample. None:
-        this process reads them, and a codec that crashes ends it.
+        Pool of processes that read them: a file that crashes the decoder, or takes too long, loses only that sample.
+        None: this process reads them, and a decoder that crashes ends it.
     max_pixels
-        Largest number of pixels of a file, channels counted.
+        Largest number of pixels of a file, over all channels.
     """
     reader = SampleReader.for_manifest(manifest, max_pixels=max_pixels)
     return reader if workers is None else WorkersReader(reader, workers)

@@ -1,8 +1,8 @@
-"""A process that reads samples for this one: both ends of the conversation.
+"""A process that reads samples: `Worker` in the calling process, `serve` in the reading process.
 
-A request is a line of JSON; the reply is a line of JSON, then the raw bytes of the pixels. The process is started as
-``python -c``: not forked, because this process holds threads and torch, and not by multiprocessing, which would run the
-caller's own script in it again.
+A request is a line of JSON; the reply is a line of JSON, then the raw bytes of the pixels. The process is started with
+``python -c``. It is not forked, because the calling process has threads and torch. It is not started by
+multiprocessing, which would run the caller's script again.
 """
 
 import json
@@ -28,11 +28,11 @@ from cellfeat.samples.properties import FileProperties
 SECONDS_TO_START = 120.0
 SECONDS_TO_END = 2.0
 TICK = 1.0
-"""Seconds. Silence is counted in ticks, so that time in which the whole job was suspended does not count."""
+"""Seconds. Waiting is counted in ticks, so that time in which the whole job was suspended does not count."""
 REPLY_BYTES = 2**16
-"""Size of a reply that is sent in one piece."""
+"""Size of the write buffer for replies."""
 NOTE_BYTES = 4096
-"""Size of a process's notes (the number of the file it is reading), which precede what it writes to stderr."""
+"""Size of the notes of a process: the number of the file it is reading. They precede its stderr in the same file."""
 READY = b"ready\n"
 _ERRORS: dict[str, type[CellfeatError]] = {"ImageError": ImageError, "MissingFileError": MissingFileError}
 _FROM_OUTSIDE = frozenset(
@@ -41,20 +41,21 @@ _FROM_OUTSIDE = frozenset(
 
 
 class KilledError(ImageError):
-    """A process was killed from outside while it read."""
+    """The system or a user killed the process while it read a sample (often: out of memory)."""
 
 
 class Reply(NamedTuple):
-    """A sample, or the error that reading it raised."""
+    """The sample, or the error raised while reading it."""
 
     sample: SampleImage | None
     error: CellfeatError | None = None
 
 
 class Worker:
-    """One process that reads, and the thread that listens to it.
+    """One reading process, and a thread that receives its replies.
 
-    A process that hangs in the kernel survives being killed: its thread goes on waiting, and nothing waits for that.
+    A process that hangs in the kernel cannot be killed. Its thread then waits forever, but it is a daemon thread, so
+    the program can still end.
     """
 
     def __init__(self) -> None:
@@ -67,7 +68,8 @@ class Worker:
             stdout=subprocess.PIPE,
             stderr=self._notes,
             env=_environment(),
-            # A terminal sends Ctrl-C to the whole group of processes in its foreground; this process ends the others.
+            # A terminal sends Ctrl-C to all processes of its foreground group. In a group of their own the reading
+            # processes do not receive it; the calling process ends them.
             process_group=None if os.name == "nt" else 0,
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
@@ -81,7 +83,7 @@ class Worker:
         return self._process.poll() is not None
 
     def read(self, sample: SampleReader, seconds: float) -> Reply:
-        """Let the process read the only sample of a reader.
+        """Read a sample in the process.
 
         Parameters
         ----------
@@ -95,7 +97,7 @@ class Worker:
         KilledError
             If the process was killed from outside.
         ImageError
-            If the process died by itself, or did not answer in time.
+            If the process crashed, or did not answer in time.
         WorkerError
             If the process could not be started.
         """
@@ -109,16 +111,16 @@ class Worker:
         except Empty:
             raise ImageError(
                 f"{self._file_in_hand(sample)}: was not read within {seconds:g} s: its disk does not answer, or it "
-                f"takes longer, which --image-timeout may allow"
+                f"takes longer; if so, allow more with --image-timeout"
             ) from None
         if reply is None:
             raise self._death(sample)
         return reply
 
     def kill(self) -> None:
-        """Kill the process, whatever it is doing."""
+        """Kill the process, even while it reads."""
         self._process.kill()
-        with suppress(subprocess.TimeoutExpired):  # it hangs in the kernel, and ends when that returns
+        with suppress(subprocess.TimeoutExpired):  # a process that hangs in the kernel ends when the kernel returns
             self._process.wait(SECONDS_TO_END)
 
     def _wait_until_ready(self) -> None:
@@ -133,7 +135,7 @@ class Worker:
         )
 
     def _listen(self) -> None:
-        """Pass its replies on, and None after the last."""
+        """Put the replies into the queue, and None after the last one."""
         with cast(BufferedReader, self._process.stdout) as pipe:
             if pipe.readline() == READY:
                 self._is_ready.set()
@@ -172,7 +174,7 @@ def _request(sample: SampleReader) -> bytes:
 
 
 def _received(pipe: BufferedReader) -> Reply | None:
-    """The next reply; None where the process ended before it, or within it."""
+    """Read the next reply; None if the process ended before or while sending it."""
     line = pipe.readline()
     if not line.endswith(b"\n"):
         return None
@@ -194,17 +196,17 @@ def _next(replies: "SimpleQueue[Reply | None]", seconds: float) -> Reply | None:
 
 
 def _environment() -> dict[str, str]:
-    """The same modules as here, in the same order, and one thread: parallelism comes from the number of processes."""
+    """The environment of a reading process: the same module path, and one thread, because processes are parallel."""
     one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
     return {**os.environ, **one_thread, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONSAFEPATH": "1"}
 
 
 def serve() -> None:
-    """Read samples for another process, until that closes the pipe or ends."""
-    for name in ("SIGINT", "SIGTERM"):  # schedulers signal every process; the one that asks ends this one
+    """Read samples for the calling process until it closes the pipe or ends."""
+    for name in ("SIGINT", "SIGTERM"):  # schedulers signal every process; the calling process ends this one
         signal.signal(getattr(signal, name), signal.SIG_IGN)
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=REPLY_BYTES)
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # what a codec prints must not mix with replies
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # output of a decoder must not mix with replies
     notes = mmap.mmap(sys.stderr.fileno(), NOTE_BYTES)
     replies.write(READY)
     replies.flush()
@@ -216,7 +218,7 @@ def serve() -> None:
 
 
 def _answer(request: dict[str, Any], notes: mmap.mmap) -> tuple[dict[str, Any], np.ndarray]:
-    """Read a sample; the number of the file being read is noted, because reading it may end this process."""
+    """Read a sample, and note the number of each file before reading it, because reading may crash this process."""
     files, channels = request["files"], tuple(request["channels"])
     reader = SampleReader(**{**request, "root": Path(request["root"]), "files": files, "channels": channels})
     numbers = iter(range(len(files[0])))
@@ -229,6 +231,6 @@ def _answer(request: dict[str, Any], notes: mmap.mmap) -> tuple[dict[str, Any], 
     except (ImageError, MissingFileError) as error:
         return {"error": type(error).__name__, "reason": str(error)}, np.empty(0)
     finally:
-        notes[0] = 0  # else the next sample would begin with the number of this one's last file
+        notes[0] = 0  # otherwise an early crash on the next sample would be blamed on its last file
     pixels = np.ascontiguousarray(sample.pixels)
     return {"dtype": pixels.dtype.str, "shape": pixels.shape, "properties": sample.properties._asdict()}, pixels

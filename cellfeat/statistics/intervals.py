@@ -29,7 +29,7 @@ class GroupBootstrap:
 
     The samples of a group (a donor, a plate, copies of one image) are statistically dependent, so groups are drawn, not
     samples. Groups are stratified: those with samples of a single class are drawn within that class, and those with
-    several classes among themselves. If a class has exactly one group of its own, this group joins the mixed stratum,
+    several classes among themselves. If only one group has samples of a class alone, it joins the mixed stratum,
     because alone it would never vary. Of the ``m`` groups of a stratum, ``m - 1`` are drawn with replacement and
     weighted by ``m / (m - 1)``, which makes the variance over the draws unbiased; drawing all ``m`` underestimates it
     for a rare class [1]_.

@@ -70,7 +70,7 @@ def test_disk_that_fills_up_ends_the_run_and_the_next_continues(small_disk, tmp_
     (small_disk / "filler").unlink()
     ending = extract(output)
     assert ending.code == 0, ending.err
-    assert "going on with an unfinished run" in ending.err
+    assert "unfinished run" in ending.err
     assert {path.name for path in small_disk.iterdir()} == {"features.h5"}
     assert extract(tmp_path / "undisturbed.h5").code == 0
     assert content(load_features(output)) == content(load_features(tmp_path / "undisturbed.h5"))

@@ -180,12 +180,12 @@ def test_second_read_after_a_kill_runs_alone(large_green: SampleReader) -> None:
     with Workers() as workers:
         began, release = threading.Event(), threading.Event()
 
-        def hold_a_turn() -> None:
-            with workers._turns.shared():
+        def read_shared() -> None:
+            with workers._reading.shared():
                 began.set()
                 release.wait(100)
 
-        holder = threading.Thread(target=hold_a_turn)
+        holder = threading.Thread(target=read_shared)
         holder.start()
         assert began.wait(100)
         with ThreadPoolExecutor(1) as pool:
@@ -261,7 +261,7 @@ def test_closing_ends_all_processes(large_green: SampleReader) -> None:
     for process_id in processes:
         with pytest.raises(ProcessLookupError):
             os.kill(process_id, 0)
-    with pytest.raises(WorkerError, match="were ended"):
+    with pytest.raises(WorkerError, match="stopped"):
         workers.read(large_green, 0)
 
 

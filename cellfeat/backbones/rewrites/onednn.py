@@ -1,7 +1,7 @@
 """ConvNeXt on the fused kernels of oneDNN that PyTorch ships for its CPU compiler; nothing has to be compiled.
 
 A block is four calls: the depthwise convolution, the LayerNorm, a product fused with the GELU, and a product fused with
-the residual sum. The GELU and the sum need no pass over memory of their own, and weights are packed for the kernels.
+the residual sum. The GELU and the sum need no extra pass over memory, and weights are packed for the kernels.
 `quantised_convnext` also computes the products of wide blocks in 8-bit integers.
 
 The operators belong to PyTorch but not to its public interface. If one is missing, or the processor does not support

@@ -129,8 +129,9 @@ def score_held_out(
 ) -> HeldOut:
     """Score a saved head on labelled samples, excluding its training samples.
 
-    Exact duplicates of training samples are excluded: they are no test. So are near copies (overlapping crops, turned
-    pictures) where `is_near_copy` names them. Cells of the same plate or donor are not recognised.
+    Exact duplicates of training samples are excluded, because the head may remember them. So are near copies
+    (overlapping crops, turned pictures) where `is_near_copy` names them. Cells of the same plate or donor are not
+    recognised.
 
     Parameters
     ----------
@@ -255,8 +256,8 @@ def _groups_as_fitted(bundle: Bundle, features: Features, say: Say) -> str:
     has_groups = (features.samples.groups != "").any()
     if column and fitted not in ("copies", "none") and not has_groups:
         say(
-            f"the head was fitted with the groups of {column}, which these samples lack: each sample is a group of its "
-            "own, with its copies. If samples depend on each other, the interval is too narrow (--groups)"
+            f"the head was fitted with the groups of {column}, which these samples lack: each sample forms its own "
+            "group, with its copies. If samples depend on each other, the interval is too narrow (--groups)"
         )
     return "auto"
 

@@ -127,7 +127,7 @@ def out_of_fold_sets(task: Task, raw: Floats, temperatures: Sequence[float], cov
 def out_of_fold_set_scores(task: Task, raw: Floats, temperatures: Sequence[float], coverage: float) -> SetScores:
     """Score out-of-fold prediction sets: class by class, over all folds and in each.
 
-    Each group of a class counts once, as the guarantee of the sets has it. Over all folds together the share is near
+    Each group of a class counts once, as in the guarantee of the sets. Over all folds together the share is near
     the coverage whatever the samples are, because each fold's samples set the thresholds of the others: where one fold
     falls short, its low probabilities lower the thresholds of the rest. What is informative is how far single folds lie
     apart.

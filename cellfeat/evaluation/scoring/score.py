@@ -122,7 +122,7 @@ def calibrated(task: Task, predicted: OutOfFold) -> Floats:
 
 
 def pooled_balanced_accuracy(task: Task, predicted: OutOfFold) -> float:
-    """Balanced accuracy over all classes, pooled over the folds: the one score of a study that reads no other.
+    """Balanced accuracy over all classes, pooled over the folds, for studies that need no other score.
 
     Parameters
     ----------

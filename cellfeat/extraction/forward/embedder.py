@@ -20,7 +20,7 @@ _DEVICE_TYPES = {np.dtype(np.uint8), np.dtype(np.float32)}
 
 @dataclass(frozen=True)
 class Inputs:
-    """What the backbone receives of a sample: resized, normalised pictures, one for each pass of each view."""
+    """The pictures of a sample that the backbone receives: resized and normalised, one for each pass of each view."""
 
     transform: Transform
     passes: tuple[Pass, ...]
@@ -53,7 +53,7 @@ class Embedded:
 class Embedder:
     """Embeds samples in batches of a fixed size.
 
-    An incomplete batch is padded: with another batch size, the device may choose other kernels, which round otherwise.
+    An incomplete batch is padded: with another size, the device may choose other kernels, which round differently.
     When the device runs out of memory, the batch size is halved and the batch is computed again.
 
     Parameters
@@ -61,7 +61,7 @@ class Embedder:
     module
         Maps ``(N, 3, H, W)`` to ``(N, embedding_dim)`` on `device`, in the type of the precision.
     inputs
-        What the module receives of a sample.
+        The pictures of a sample that the module receives.
     device, precision, batch_size
         Where and how it is computed.
     timeline
@@ -164,7 +164,7 @@ class Embedder:
         tensor = torch.from_numpy(array)
         if self._copies is None:
             return tensor.to(self._device)
-        # Pinned memory and a stream of its own let the copy run beside the forward of the previous batch.
+        # Pinned memory and a separate stream let the copy run beside the forward of the previous batch.
         with torch.cuda.stream(self._copies):
             moved = tensor.pin_memory().to(self._device, non_blocking=True)
         current = torch.cuda.current_stream(self._device)

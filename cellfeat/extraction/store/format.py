@@ -19,12 +19,12 @@ FORMAT = 2
 CHUNK_BYTES = 1 << 20
 DIGEST_BYTES = 32
 TABLE_BYTES = 100
-"""About the room that the id, label, group and further columns of a sample take in a feature file."""
+"""Estimated bytes of the id, label, group and further columns of a sample in a feature file."""
 HDF5_OVERHEAD = 2**16
-"""More than the room that a part, or a feature file, takes beside its rows."""
+"""Upper estimate of the bytes of a part, or of a feature file, without its rows."""
 CHECKSUM = np.dtype([("start", "<i8"), ("stop", "<i8"), ("sha256", "S71")])
 DIGESTS = ("fingerprint", "samples")
-"""Attributes that are digests of JSON, as the one that is over all else, ``checksum``."""
+"""Attributes that hold digests of JSON values; a third one, ``checksum``, covers everything else."""
 
 
 def parts_folder(output: Path) -> Path:
@@ -64,7 +64,7 @@ class Rows:
 
     @classmethod
     def from_arrays(cls, start: int, arrays: Iterable[NDArray[Any]], failures: Mapping[int, str]) -> "Rows":
-        """Make rows of what `arrays` gives.
+        """Make rows from their arrays.
 
         Parameters
         ----------

@@ -5,10 +5,10 @@ informs. Where locks end at the host (NFS mounted with ``nolock`` or ``local_loc
 watched: while it changes, that run is alive; when it has not changed for `SECONDS_OF_SILENCE`, that run is dead, and
 this one takes its place.
 
-`filelock.SoftFileLease` does much of this, and was tried in its place. Three situations are against it: it never takes
-over an empty file, which a loss of power leaves; it measures silence by the clock inside the call that reads the file,
-so that a disk which stalls for longer than the lease makes it take over a live run, whose signs the stall held up as
-well (here, looks are counted); and its record lacks the time since when a run has been writing.
+`filelock.SoftFileLease` does much of this. It was tried and rejected for three reasons. It never takes over an empty
+file, which a loss of power leaves. It measures silence by the clock: if the disk stalls for longer than the lease, it
+takes over a live run whose signs of life the stall has delayed, too (here, the number of looks counts, not the time).
+Its record lacks the time since when a run has been writing.
 """
 
 import json

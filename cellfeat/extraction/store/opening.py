@@ -1,7 +1,7 @@
 """Open a feature file only if it is one: anything else, and anything that would make HDF5 read elsewhere, is refused.
 
 The types, shapes and places of all datasets are checked before a number of them is read. Variable-length types are
-among what is refused: HDF5 reads them without checks of its own.
+refused, too: HDF5 reads them without any checks.
 """
 
 from collections.abc import Iterator

@@ -40,7 +40,7 @@ class PartStore:
     Parameters
     ----------
     output
-        The feature file to be.
+        The feature file to write.
     header
         The run.
     carried
@@ -112,7 +112,7 @@ class PartStore:
         table
             The ids, labels, groups and further columns of all samples.
         provenance
-            Where the file comes from.
+            How the file was made: settings, versions, device, times.
 
         Raises
         ------
@@ -157,7 +157,7 @@ class PartStore:
         if not (self.folder / RECORD).exists():
             raise WriteError(
                 f"{self.folder}: was removed while the extraction was running, with the parts that were finished: put "
-                f"it back, or begin anew; either way, start the same command again"
+                f"it back, or start from the beginning; either way, start the same command again"
             )
 
     @contextmanager

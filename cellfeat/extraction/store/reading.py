@@ -53,7 +53,7 @@ class Features:
     recipe
         Everything that can change an embedding.
     provenance
-        Where the file came from: settings, versions, device, times.
+        How the file was made: settings, versions, device, times.
     """
 
     path: Path

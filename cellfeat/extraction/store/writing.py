@@ -43,7 +43,7 @@ class Content:
     samples
         Digest of the manifest's ids and file names.
     provenance
-        Where the file comes from.
+        How the file was made: settings, versions, device, times.
     """
 
     rows: Iterable[Rows]

@@ -12,7 +12,7 @@ MOST_OF_A_KIND = 5
 
 
 def render_counts(found: Audit) -> Table:
-    """Set out the number of findings of each kind."""
+    """Make the table of the number of findings of each kind."""
     table = plain_table()
     table.add_column("finding", no_wrap=True)
     table.add_column("number", justify="right", no_wrap=True)
@@ -22,7 +22,7 @@ def render_counts(found: Audit) -> Table:
 
 
 def render_leaks(found: Audit) -> Table:
-    """Set out what heads score by what the folds keep together, and what random folds would have claimed."""
+    """Make the table of scores by what the folds keep together, and of what random folds would have claimed."""
     table = plain_table()
     table.add_column("head", no_wrap=True)
     for heading in ("nothing", "copies", "near copies too", "random folds would have claimed"):
@@ -34,9 +34,9 @@ def render_leaks(found: Audit) -> Table:
 
 
 def leak_lines(found: Audit) -> list[str]:
-    """Name the heads whose price of the leak is within the scatter of the folds."""
+    """Name the heads whose price of the leak is no larger than the scatter between sets of folds."""
     heads = [leak.head for leak in found.leaks if leak.is_scatter]
-    return [f"{' and '.join(heads)}: no more than the choice of folds alone brings about"] if heads else []
+    return [f"{' and '.join(heads)}: the choice of folds alone explains this difference"] if heads else []
 
 
 def finding_lines(found: Audit) -> list[str]:

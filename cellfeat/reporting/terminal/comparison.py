@@ -17,7 +17,7 @@ WIDE = 100
 
 
 def headline(comparison: Comparison) -> str:
-    """Tell what was compared: samples, groups, classes and folds, and what was excluded."""
+    """Describe what was compared: samples, groups, classes and folds, and what was excluded."""
     counts, design = comparison.counts, comparison.design
     parts = [
         f"{counts.n_samples} samples in {counts.n_groups} groups, {len(comparison.classes)} classes, "
@@ -48,7 +48,7 @@ def _near_copies_phrase(joined: bool | None) -> str:
 
 
 def render_table(comparison: Comparison, width: int) -> Table:
-    """Set out the heads, best first.
+    """Make the table of heads, best first.
 
     Parameters
     ----------
@@ -65,7 +65,7 @@ def render_table(comparison: Comparison, width: int) -> Table:
 
 
 def render_standings(results: Sequence[HeadResult]) -> Table:
-    """Set out the heads that are finished so far, best first; verdicts follow when all are finished."""
+    """Make the table of the heads finished so far, best first; verdicts follow when all are finished."""
     table = _score_table()
     for result in sorted(results, key=lambda result: -result.balanced_accuracy):
         table.add_row(*_score_cells(result))

@@ -28,7 +28,7 @@ def score_line(result: HeadResult) -> str:
 
 
 def render_classes(scored: ScoredHead) -> Table:
-    """Set out the recall of each class, the lowest first, and the class it is most often confused with."""
+    """Make the table of the recall of each class, the lowest first, and the class it is most often confused with."""
     per_class = scored.scores.per_class
     table = plain_table()
     table.add_column("class")
@@ -57,7 +57,7 @@ def _confused_with(per_class: PerClass, number: int) -> Text:
 
 
 def predict_lines(result: HeadResult) -> list[str]:
-    """Tell what `predict` would give with the options that make it say less, or more, than one class."""
+    """Describe the predictions with `--min-probability` and with `--coverage`."""
     lines = _abstaining_lines(result.scores.calibration.abstaining)
     sets = result.scores.sets
     return [*lines, f"predict --coverage {sets.coverage:g}: {sizes_phrase(sets.sizes)}"] if sets else lines
@@ -82,7 +82,7 @@ def sizes_phrase(sizes: SetSizes) -> str:
 
 
 def tuning_lines(results: Sequence[HeadResult]) -> list[str]:
-    """Tell which settings were chosen for each head that was tuned."""
+    """Say which settings were chosen for each head that was tuned."""
     return [
         clean_text(line)
         for result in results

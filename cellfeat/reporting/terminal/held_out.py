@@ -39,7 +39,7 @@ def _excluded_lines(found: HeldOut) -> Iterator[str]:
 
 
 def held_out_details(found: HeldOut) -> list[str]:
-    """Tell whether probabilities and prediction sets hold on these samples what they promise."""
+    """Say whether probabilities and prediction sets keep their promise on these samples."""
     calibration, sets = found.scores.calibration, found.scores.sets
     error = calibration.uncalibrated.calibration_error
     before = "" if calibration.method == "none" else f"; before calibration {error:.3f}"
