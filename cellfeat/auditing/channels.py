@@ -12,8 +12,8 @@ SATURATED_SHARE = 0.05
 """An image is saturated where more than this share of its pixels has its highest value, and that value is the ceiling.
 
 The ceiling of a channel is the highest value at which any of its images has so many pixels: a camera of 12 bits
-saturates at 4,095 of a file's 65,535, whatever a hot pixel of another image reads. A value below the median of the
-images' highest values is no ceiling: few grey levels in the dark are not saturation.
+saturates at 4,095 of a file's 65,535, even if a single hot pixel of another image is higher. A value below the median
+of the images' highest values is no ceiling: few grey levels in the dark are not saturation.
 """
 
 

@@ -43,7 +43,7 @@ class Audit:
         after their first sample.
     copies
         Name of each sample's group of copies and near copies alone, shape ``(n_samples,)``: what the pixels show,
-        whatever else is kept together.
+        without the manifest's groups.
     findings
         Sorted by kind.
     leaks
