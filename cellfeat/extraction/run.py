@@ -111,12 +111,12 @@ class Run:
     def _extract(self, missing: MissingParts, store: PartStore) -> Extracted:
         embedder = self._embedder()
         writer = PartWriter(store, self.context.timeline)
-        progress = RunEvents(self.context, store, writer, self.header().n_samples - missing.n_samples)
+        events = RunEvents(self.context, store, writer, self.header().n_samples - missing.n_samples)
         finished = extract_parts(
             missing,
             self.context.decoder,
             embedder,
-            progress,
+            events,
             batch_size=self.header().execution["batch_size"],
             n_threads=max(1, self.context.n_workers),
         )
@@ -124,7 +124,7 @@ class Run:
             for rows in finished:
                 writer.start(rows)
             writer.wait()
-        return Extracted(missing.n_samples, progress.failures, embedder.batch_size)
+        return Extracted(missing.n_samples, events.failures, embedder.batch_size)
 
     def _embedder(self) -> Embedder:
         context, header = self.context, self.header()
