@@ -20,6 +20,7 @@ from cellfeat.backbones.rewrites.convnext import rewrite_convnext
 from cellfeat.backbones.rewrites.onednn import fused_convnext, quantised_convnext
 from cellfeat.errors import BackboneError
 
+# int8: only the products are in integers, everything around them is in bfloat16.
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, "int8": torch.bfloat16}
 """Type of a module's input, by precision."""
 FOLDING_IMAGES = 2
