@@ -55,6 +55,7 @@ def pixel_digest(pixels: np.ndarray) -> str:
 
     Exact copies of an image have equal digests, whatever their files are.
     """
+    # Little-endian, so that the digest depends neither on the machine nor on the byte order of the file.
     plain = np.ascontiguousarray(pixels, dtype=pixels.dtype.newbyteorder("<"))
     sha = hashlib.sha256(f"{plain.dtype.str}{plain.shape}".encode())
     sha.update(plain.data)

@@ -81,6 +81,7 @@ class PatternLayout:
         if not re.fullmatch(r"(0?\d{0,2}d)?", self._specs["sample_id"]) or self._specs.get("label"):
             raise ConfigError(f"images.pattern: {self.pattern!r}: expected {{sample_id}} or a format such as :05d")
         try:
+            # Tried once, so that a format that does not fit fails here and not at the first file.
             self.names(Found("0", ""))
         except (ValueError, LookupError, AttributeError) as error:
             raise ConfigError(
@@ -142,6 +143,7 @@ class PatternLayout:
 
     @cached_property
     def _expression(self) -> re.Pattern[str]:
+        # The longest first, so that a channel is not taken for the beginning of a longer one.
         channels = sorted((format(c, self._specs.get("channel", "")) for c in self.channels), key=len, reverse=True)
         parts = {
             "sample_id": r"\d+" if self._has_numbers else "[^/]+",
@@ -153,6 +155,7 @@ class PatternLayout:
             expression += re.escape(literal)
             if field is not None:
                 part = parts.pop(field, None)
+                # A field that occurs again must have the same text.
                 expression += f"(?P={field})" if part is None else f"(?P<{field}>{part})"
         return re.compile(expression, re.ASCII)
 
@@ -276,6 +279,7 @@ def _folders(tops: list[str], seen: set[str], links: list[str]) -> Iterator[tupl
         for folder, subfolders, files in os.walk(top, onerror=_refuse_listing):
             real = os.path.realpath(folder)
             if real in seen:
+                # `os.walk` descends into whatever is left in this list.
                 subfolders.clear()
                 continue
             seen.add(real)
