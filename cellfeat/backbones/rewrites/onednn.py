@@ -74,6 +74,7 @@ class _QuantisedLinear(nn.Module):
         super().__init__()
         weight = layer.weight.flatten(1).float()
         self.scales = weight.abs().amax(dim=1) / 127
+        # int8 holds -128 to 127; the scale maps the largest weight of each output to 127.
         codes = torch.round(weight / self.scales[:, None]).to(torch.int8)
         self.codes = torch.ops.onednn.qlinear_prepack(codes, [n_rows, weight.shape[1]])
         self.zeros = torch.zeros(len(weight), dtype=torch.int64)
@@ -84,6 +85,7 @@ class _QuantisedLinear(nn.Module):
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """Multiply the float32 rows of one image, ``(n_rows, n_inputs)``."""
         low, high = _range(rows)
+        # Integers have no NaN. It is passed on, so that the embedding is refused.
         if not math.isfinite(high - low):
             return rows.new_full((len(rows), len(self.scales)), math.nan)
         codes, scale, zero = _quantised(rows, low, high)
