@@ -285,6 +285,7 @@ def _read_text(file: Path) -> str:
             raise ConfigError(f"{file}: is not a file; expected a YAML or JSON file of settings")
         if found.st_size > MAX_CONFIG_BYTES:
             raise ConfigError(f"{file}: larger than {MAX_CONFIG_BYTES} bytes; this is not a configuration")
+        # Some editors begin a file with a byte order mark.
         return file.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise MissingFileError(f"the configuration {file} does not exist") from None
