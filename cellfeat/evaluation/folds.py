@@ -54,6 +54,7 @@ def grouped_folds(y: ArrayLike, groups: ArrayLike, n_folds: int, *, random_state
     """
     y, groups = np.asarray(y), np.asarray(groups)
     _check_splittable(y, groups, n_folds)
+    # Not counted up from the random state: repeats use the following ones, and would share tries with this one.
     for seed in np.random.SeedSequence(random_state).generate_state(MAX_TRIES).tolist():
         for split in (_even_folds, _covering_folds):
             folds = split(y, groups, n_folds, seed)

@@ -137,6 +137,7 @@ class _PartRows:
         self._start = part.start
         self._embeddings: np.ndarray | None = None
         self._n = len(part)
+        # A row counts as failed until its embedding is there.
         self._status = np.full(self._n, Status.FAILED, np.uint8)
         self._digests = np.zeros((self._n, DIGEST_BYTES), np.uint8)
         self._properties = no_properties(self._n)
@@ -153,6 +154,7 @@ class _PartRows:
         self.n_done = len(begun)
 
     def _allocate(self, shape: tuple[int, ...]) -> np.ndarray:
+        # The shape of an embedding is known with the first batch. NaN stays where a sample fails.
         if self._embeddings is None:
             self._embeddings = np.full((self._n, *shape), np.nan, np.float32)
         return self._embeddings

@@ -279,6 +279,7 @@ class _Spread:
 
     @classmethod
     def of(cls, draws: Floats, estimate: float) -> "_Spread":
+        # Always at 2.5 %, whatever level is asked for: `ends` scales these distances by Student's t.
         low, high = np.quantile(draws, [TAIL, 1 - TAIL])
         deviation = float(draws.std(ddof=1))
         below, above = (max(float(reach) / NORMAL_QUANTILE, deviation) for reach in (estimate - low, high - estimate))

@@ -34,6 +34,7 @@ class _Depthwise(nn.Module):
         super().__init__()
         layer = block.depthwise
         self.padding, self.groups = list(layer.padding), layer.groups
+        # The two [1, 1] are stride and dilation.
         self.weight = torch.ops.mkldnn._reorder_convolution_weight(
             layer.weight, self.padding, [1, 1], [1, 1], self.groups, list(shape)
         )
@@ -89,6 +90,7 @@ class _QuantisedLinear(nn.Module):
         if not math.isfinite(high - low):
             return rows.new_full((len(rows), len(self.scales)), math.nan)
         codes, scale, zero = _quantised(rows, low, high)
+        # 1.0 and 0 are the scale and zero of the output, unused because it is float32.
         return torch.ops.onednn.qlinear_pointwise(
             codes, scale, zero, self.codes, self.scales, self.zeros, self.bias, 1.0, 0, torch.float32,
             self.activation, [], "none",

@@ -151,11 +151,13 @@ def methods_for(backbone: LoadedBackbone, device: torch.device, precisions: Iter
 
 
 def _plain(backbone: LoadedBackbone, precision: str, target: Target) -> nn.Module:
+    # A copy, because `_placed` changes the module itself; the other builders make their own.
     return _placed(copy.deepcopy(backbone.module), precision, target)
 
 
 def _folded(backbone: LoadedBackbone, precision: str, target: Target) -> nn.Module:
     shape = (FOLDING_IMAGES, *target.images[1:])
+    # Noise is enough to see which convolution feeds which norm, and whether the results stay the same.
     images = torch.rand(shape, generator=torch.Generator().manual_seed(0))
     return _placed(fold_batch_norms(backbone.module, images), precision, target)
 
