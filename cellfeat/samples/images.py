@@ -213,6 +213,7 @@ def _kind(plane: np.ndarray) -> str:
 def _pick(image: Image, channels: Sequence[str | int], path: Path) -> np.ndarray:
     indices = [_channel_index(image, channel, path) for channel in channels]
     if indices == list(range(len(image.pixels))):
+        # In the usual order no copy is needed.
         return image.pixels
     return image.pixels[indices]
 

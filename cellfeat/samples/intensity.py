@@ -161,6 +161,7 @@ def _percentiles(channels: Sequence[np.ndarray], percentile: Limits) -> np.ndarr
 def _measure(reader: ReadsSamples, rows: Sequence[int]) -> list[np.ndarray]:
     """A deterministic selection of each channel's values over the data set, ``(n_values,)`` each."""
     measured = [rows[i] for i in _evenly_spaced(len(rows), MEASURED_IMAGES)]
+    # As many from each image, so that large images do not count more than small ones.
     per_image = VALUES_PER_CHANNEL // max(len(measured), 1)
     selections, reasons = [], []
     for row in measured:

@@ -16,8 +16,10 @@ from cellfeat.errors import ConfigError, ManifestError
 # Some of these cannot be read. In a class folder they are samples nevertheless: reading one gives an error with advice.
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".jp2")
 PATTERN_FIELDS = ("sample_id", "channel", "label")
+# An absolute path, a drive of Windows, or ``..`` as a whole part of the path.
 _OUTSIDE = re.compile(r"^/|^[A-Za-z]:/|(^|/)\.\.(/|$)")
 # A file name has no more digits than these, and Python refuses to convert thousands of digits.
+# Programs write whole numbers as ``1.0`` if other cells of the column are empty.
 _WHOLE_NUMBER = re.compile(r"0*(\d{1,300})(\.0*)?", re.ASCII)
 
 

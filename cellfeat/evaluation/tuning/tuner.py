@@ -232,6 +232,7 @@ class _Search:
             left = self._ranked(left[: rung.n_candidates], rung.fraction)
         if given is None and not left:
             raise HeadError(f"none of {len(self._candidates)} settings could be fitted: {self._failures[0]}")
+        # Settings that cannot be fitted need not be beaten.
         chosen = self._replacement(left) if given is not None else left[0]
         return ChosenSettings(
             settings=dict(self._candidates[chosen]),
