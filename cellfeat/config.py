@@ -55,6 +55,7 @@ class IntensitySettings(Section):
         if isinstance(value, str):
             if value != "dtype":
                 raise ValueError("expected dtype, {range: [lo, hi]} or {percentile: [p, q]}")
+            # Without limits, the range of the pixel type is what remains.
             return {}
         return value
 
@@ -248,6 +249,7 @@ class _PlainLoader(yaml.SafeLoader):
 
     def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
         mapping = super().construct_mapping(node, deep)
+        # YAML itself would keep the last of equal keys and say nothing.
         if len(mapping) < len(node.value):
             keys = [self.construct_object(key, deep=True) for key, _ in node.value]
             raise yaml.constructor.ConstructorError(None, None, _defined_twice(keys), node.start_mark)
@@ -285,6 +287,7 @@ def _read_text(file: Path) -> str:
             raise ConfigError(f"{file}: is not a file; expected a YAML or JSON file of settings")
         if found.st_size > MAX_CONFIG_BYTES:
             raise ConfigError(f"{file}: larger than {MAX_CONFIG_BYTES} bytes; this is not a configuration")
+        # Some editors begin a file with a byte order mark.
         return file.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
         raise MissingFileError(f"the configuration {file} does not exist") from None
@@ -297,6 +300,7 @@ def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
         if isinstance(value, Mapping) and isinstance(into.get(key), dict):
             _merge(into[key], value)
         else:
+            # A copy, because later files are merged into it.
             into[key] = dict(value) if isinstance(value, Mapping) else value
 
 

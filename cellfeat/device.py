@@ -37,6 +37,7 @@ def choose_device(
         raise DeviceError(f"{setting}: expected auto, {_names(kinds)}, got {wanted!r}")
     device = torch.device(wanted)
     n_devices = _count(device.type)
+    # The index is None where the name has no number.
     if (device.index or 0) >= n_devices:
         raise DeviceError(
             f"{setting}: {wanted!r} was asked for and this machine has {n_devices} {_NOUNS[device.type]}; "

@@ -126,6 +126,7 @@ def _why_not(path: Path, error: OSError) -> WriteError | None:
             f"{path}: cannot be written, {_NOT_ALLOWED[error.errno]}: make its folder writable, or choose another "
             f"--output"
         )
+    # Only files beside the target: another file that is missing has another cause.
     if error.errno == errno.ENOENT and error.filename is not None and Path(error.filename).parent == path.parent:
         return WriteError(
             f"{path}: its folder, or the unfinished file, was removed meanwhile: start the same command again"
@@ -146,11 +147,13 @@ def publish(path: Path) -> Iterator[Path]:
     DiskFullError, WriteError
         If `path` cannot be written.
     """
+    # In the same folder, since a rename is one step only within a file system; the pid keeps processes apart.
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with explained_errors(path):
         path.parent.mkdir(parents=True, exist_ok=True)
         try:
             yield temporary
+            # Before the rename: otherwise a loss of power may leave the new name with an empty file.
             flush_to_disk(temporary)
             temporary.replace(path)
         except BaseException:
@@ -176,6 +179,7 @@ def publish_folder(path: Path) -> Iterator[Path]:
         path.parent.mkdir(parents=True, exist_ok=True)
         temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
         try:
+            # `mkdtemp` gives access to its owner alone.
             temporary.chmod(0o755)
             yield temporary
             for file in temporary.rglob("*"):
@@ -189,6 +193,7 @@ def publish_folder(path: Path) -> Iterator[Path]:
 
 
 def _replace_folder(new: Path, path: Path) -> None:
+    # A rename cannot replace a folder that holds files.
     earlier = path.with_name(f".{path.name}.old")
     shutil.rmtree(earlier, ignore_errors=True)
     if path.exists():

@@ -80,6 +80,7 @@ class Registry(Mapping[str, Entry]):
     def _load_plugins(self) -> None:
         if self._plugins_loaded:
             return
+        # Set first: a plugin that looks into the table while it is imported would otherwise start over.
         self._plugins_loaded = True
         for plugin in entry_points(group=self._group):
             self.add(plugin.load())

@@ -154,6 +154,7 @@ def _suspicious(runs: Sequence[Arms]) -> Iterator[Finding]:
 
 def _copies(samples: Samples) -> list[Pair]:
     """Pairs (first sample, later sample) of exact duplicates."""
+    # `return_index` gives the first sample with each digest, and so does `first[inverse]` for each sample.
     digests, first, inverse = np.unique(samples.digests, return_index=True, return_inverse=True)
     originals = first[inverse]
     is_later = (digests[inverse] != "") & (originals != np.arange(len(samples)))

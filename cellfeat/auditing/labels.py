@@ -61,6 +61,7 @@ def suspicious_labels(task: Task, probabilities: Floats) -> Iterator[Finding]:
     probabilities
         Calibrated out-of-fold probabilities, shape ``(n_samples, n_classes)``.
     """
+    # The classes of a task are sorted, so `searchsorted` gives the column of each label.
     given = probabilities[np.arange(len(task.y)), np.searchsorted(task.classes, task.y)]
     highest, column = probabilities.max(axis=1), probabilities.argmax(axis=1)
     for row in np.argsort(-highest, kind="stable"):

@@ -138,6 +138,7 @@ def leaks(runs: Sequence[Arms]) -> Iterator[Leak]:
     """
     for head in LEAK_HEADS:
         scores = [(random.score(head), copies.score(head), near.score(head)) for random, copies, near in runs]
+        # A head that failed in one arm scores NaN there, and the sum is NaN.
         whole = tuple(row for row in scores if not np.isnan(sum(row)))
         if whole:
             yield Leak(head, whole)

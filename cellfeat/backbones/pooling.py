@@ -96,6 +96,7 @@ def _cut_after(network: nn.Module, last: str) -> None:
     for name in path:
         names = [child for child, _ in parent.named_children()]
         for later in names[names.index(name) + 1 :]:
+            # A Sequential runs the layers that it has; other modules refer to their layers by name.
             if isinstance(parent, nn.Sequential):
                 delattr(parent, later)
             else:

@@ -204,6 +204,7 @@ def _transform(backbone: Backbone, module: nn.Module, input_size: int | None) ->
             f"{backbone.name}: accepts images of {size} px only, got input_size {input_size}; "
             f"leave preprocessing.input_size out"
         )
+    # The side to resize to is computed as timm's own transforms do.
     own = Transform(
         resize=floor(size / config["crop_pct"]),
         crop=size,

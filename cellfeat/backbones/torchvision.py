@@ -175,8 +175,10 @@ def _build(backbone: Backbone, input_size: int) -> nn.Module:
 def _renamed(backbone: Backbone, state: State, input_size: int) -> State:
     """The state with the names and shapes of the current module of this family."""
     if backbone.family == "densenet":
+        # The published files name layers `norm.1`, and PyTorch no longer allows dots in the names of modules.
         return {_OLD_DENSENET_NAME.sub(r"\1\2", name): tensor for name, tensor in state.items()}
     if backbone.family == "vit" and _n_positions_per_side(state) is not None:
+        # A copy, because `interpolate_embeddings` changes its argument.
         return interpolate_embeddings(input_size, _patch_size(backbone), state.copy())  # type: ignore[attr-defined]
     return state
 

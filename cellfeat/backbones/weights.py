@@ -51,6 +51,7 @@ def _chunks(state: State) -> Iterator[bytes | memoryview]:
     for name in sorted(state):
         tensor = state[name].detach().cpu().contiguous()
         yield f"{name} {tensor.dtype} {tuple(tensor.shape)}\n".encode()
+        # As bytes, because numpy lacks bfloat16; flat, because a tensor without axes cannot be viewed as another type.
         yield tensor.reshape(-1).view(torch.uint8).numpy().data
 
 
@@ -178,6 +179,7 @@ def _no_download(url: str, path: Path, reason: str) -> str:
 @contextmanager
 def _silence_limit(seconds: float) -> Iterator[None]:
     before = socket.getdefaulttimeout()
+    # torch's download has no timeout of its own; it uses the default of all sockets.
     socket.setdefaulttimeout(seconds)
     try:
         yield
@@ -212,6 +214,7 @@ def load_state(module: torch.nn.Module, state: State, *, source: str, ignored: C
         for name, tensor in kept.items()
         if name in own and own[name].shape != tensor.shape
     }
+    # Without tensors of other shapes: `load_state_dict` raises for these, even if it is not strict.
     missing, unexpected = _load_fitting(module, state, [name for name in kept if name not in misshapen])
     problems = {
         "missing": [name for name in missing if name not in misshapen],

@@ -47,6 +47,7 @@ def command(
         "comparison.output": output,
     }
     settings = resolve_settings(config, assignments, fold_flags(**flags) | chosen)
+    # Now, before hours of work.
     parts = _parsed_fractions(fractions) if fractions else None
     compare_and_report(settings, labels=labels, fresh=fresh)
     if repeats:
@@ -84,6 +85,7 @@ def compare_and_report(settings: "Settings", *, labels: Path | None = None, fres
             observer.say(f"{wanted.output}: still holds the earlier comparison; repeat the command to finish this one")
     _print(comparison)
     if not comparison.is_complete:
+        # `compare` has caught Ctrl-C to return what is finished; the command still ends as interrupted.
         raise KeyboardInterrupt
     return comparison
 

@@ -70,6 +70,7 @@ def fit_and_save(
     from cellfeat.heads.bundle_files import check_bundle_folder, save_bundle
     from cellfeat.reporting.files import write_head_report
 
+    # Before anything is computed.
     check_bundle_folder(folder)
     features = load_features(settings.extraction.output)
     with ProgressObserver() as observer:

@@ -45,6 +45,7 @@ def with_options(command: Command, *options: Callable[[Command], Command]) -> Co
     *options
         The options, in the order in which its help shows them.
     """
+    # As for stacked decorators, the last is applied first; help then lists them in the given order.
     for option in reversed(options):
         command = option(command)
     return command

@@ -225,4 +225,5 @@ def _decoded(record: dict[str, Any] | None, shape: tuple[int, int]) -> FoldOutco
         return None
     raw = b64decode(record["probabilities"], validate=True)
     fit_seconds, predict_seconds = record["seconds"]
+    # A copy, because `frombuffer` gives an array that cannot be written to.
     return FoldOutcome(np.frombuffer(raw, dtype="<f8").reshape(shape).copy(), fit_seconds, predict_seconds)

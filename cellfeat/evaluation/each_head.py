@@ -71,6 +71,7 @@ def each_head(
     except KeyboardInterrupt:
         if not results:
             raise
+        # Heads are evaluated in order, so the rest of the list was not finished.
         unfinished = heads[len(results) + len(failures) :]
         failures += [HeadFailure(head, f"{head} was interrupted before it was finished") for head in unfinished]
         return Finished(tuple(results), tuple(failures), is_complete=False)

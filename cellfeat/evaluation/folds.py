@@ -54,6 +54,7 @@ def grouped_folds(y: ArrayLike, groups: ArrayLike, n_folds: int, *, random_state
     """
     y, groups = np.asarray(y), np.asarray(groups)
     _check_splittable(y, groups, n_folds)
+    # Not counted up from the random state: repeats use the following ones, and would share tries with this one.
     for seed in np.random.SeedSequence(random_state).generate_state(MAX_TRIES).tolist():
         for split in (_even_folds, _covering_folds):
             folds = split(y, groups, n_folds, seed)
@@ -75,6 +76,7 @@ def fewest_groups(y: ArrayLike, groups: ArrayLike) -> int:
     y, groups
         Labels and group numbers, shape ``(n_samples,)``.
     """
+    # Each pair of class and group once; then the groups of each class are counted.
     pairs = np.unique(np.stack([np.unique(y, return_inverse=True)[1], np.asarray(groups)]), axis=1)
     return int(np.bincount(pairs[0]).min())
 
@@ -137,6 +139,7 @@ def _cover(held: Integers, n_folds: int, rng: np.random.Generator) -> Integers:
     many_classes_first = np.argsort(-np.count_nonzero(held[shuffled], axis=1), kind="stable")
     for row in shuffled[many_classes_first]:
         n_new_classes = np.count_nonzero((in_fold == 0) & (held[row] > 0), axis=1)
+        # The most new classes first, then the fewest samples: the last key of `lexsort` is the primary one.
         fold = np.lexsort((in_fold.sum(axis=1), -n_new_classes))[0]
         fold_of_group[row] = fold
         in_fold[fold] += held[row]

@@ -185,6 +185,7 @@ def _group_of_sample(path: Path) -> dict[str, str]:
 def _read_groups(path: Path) -> pd.DataFrame:
     """Read a table with the columns of groups as text; the index numbers its rows from 1, the heading among them."""
     try:
+        # With blank lines, so that row numbers in messages are those of the file; they are dropped below.
         table = pd.read_csv(path, dtype=str, keep_default_na=False, skip_blank_lines=False)
     except (OSError, ValueError) as error:
         raise SplitError(f"{path}: cannot be read as a table of groups: {error}") from None
@@ -212,6 +213,7 @@ def join_groups(keys: Sequence[Strings], pairs: Iterable[tuple[int, int]] = ()) 
     links = [_links(key) for key in keys]
     links.append(np.array(list(pairs), dtype=np.intp).reshape(-1, 2).T)
     n_samples = len(keys[0])
+    # Samples are the nodes of a graph and links its edges: the groups are its connected components.
     ends = np.concatenate(links, axis=1)
     graph = coo_array((np.ones(ends.shape[1]), tuple(ends)), shape=(n_samples, n_samples))
     _, numbers = connected_components(graph, directed=False)

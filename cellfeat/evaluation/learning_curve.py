@@ -229,5 +229,6 @@ def curve_table(curves: Sequence[LearningCurve]) -> pd.DataFrame:
 
 def _thinned(task: Task, fraction: float) -> Iterator[Fold]:
     for number, fold in enumerate(task.folds):
+        # The same generator at every fraction, so that each takes the first groups of one order.
         rng = np.random.default_rng([task.design.random_state, number])
         yield Fold(thinned_rows(fold.train, task.y, task.groups, fraction, rng), fold.test)

@@ -85,6 +85,7 @@ class Task(LabelledSamples):
     def with_folds(self, folds: tuple[Fold, ...]) -> Self:
         """Give the same samples other folds. The bootstrap does not depend on the folds and is drawn once for both."""
         other = replace(self, folds=folds)
+        # Into the dict, where `cached_property` looks: a frozen dataclass refuses an assignment.
         vars(other)["bootstrap"] = self.bootstrap
         return other
 

@@ -69,6 +69,7 @@ def extract(
     with held_output(output, observer.say), reading_processes(settings.extraction) as workers:
         record = request_record(settings, manifest)
         request = ExtractionRequest(settings, manifest, record, workers, observer, expected_recipe)
+        # Only now, under the lock: another run may have published it a moment ago.
         finished = read_summary(output) if output.exists() else None
         return _update(request, finished) if finished is not None and update else _extract(request, finished)
 
@@ -128,6 +129,7 @@ def settings_like(
     record = json.loads(json.dumps(earlier))
     record["images"] |= {"root": str(images), "intensity": recipe["intensity"]}
     record["labels"] |= _without_labels(earlier["labels"], labels) if labels else {"file": None, "unmatched": "ignore"}
+    # This machine may lack the device of the earlier extraction.
     record["extraction"] |= {"output": str(output), "precision": recipe["precision"], "device": "auto"}
     record["backbone"]["weights"] = weights or record["backbone"]["weights"]
     return Settings.model_validate(record)

@@ -87,6 +87,7 @@ def make_probe(context: RunContext) -> Probe:
     """Make the probe of the first readable samples."""
     wanted = context.request.settings.extraction.batch_size
     batch_size = DEFAULT_BATCH[context.device.type] if wanted == "auto" else wanted
+    # Twice as many as needed, because some may not be readable.
     first = map(context.untimed_decoder, range(min(2 * batch_size, len(context.manifest))))
     readable = (sample for sample in first if sample.pixels is not None)
     return Probe(

@@ -85,6 +85,7 @@ def extract_parts(
     n_threads
         Number of samples that are read at once.
     """
+    # One stream over all parts: images of the next part are read while the last batches of one are computed.
     rows = (row for part in missing.parts for row in missing.rest_of(part))
     ahead = BATCHES_AHEAD * batch_size
     samples = read_ahead(decoder, rows, n_threads=n_threads, ahead=ahead, timeline=decoder.timeline)
@@ -93,6 +94,7 @@ def extract_parts(
         try:
             for batch in _embedded(samples, len(missing.rest_of(part)), batch_size, embedder, listener):
                 listener.on_batch(collected.add(batch, decoder.timeline))
+        # Ctrl-C and SIGTERM are not subclasses of Exception.
         except BaseException:
             if collected.n_done:
                 listener.on_interrupt(collected.rows())
@@ -135,6 +137,7 @@ class _PartRows:
         self._start = part.start
         self._embeddings: np.ndarray | None = None
         self._n = len(part)
+        # A row counts as failed until its embedding is there.
         self._status = np.full(self._n, Status.FAILED, np.uint8)
         self._digests = np.zeros((self._n, DIGEST_BYTES), np.uint8)
         self._properties = no_properties(self._n)
@@ -151,6 +154,7 @@ class _PartRows:
         self.n_done = len(begun)
 
     def _allocate(self, shape: tuple[int, ...]) -> np.ndarray:
+        # The shape of an embedding is known with the first batch. NaN stays where a sample fails.
         if self._embeddings is None:
             self._embeddings = np.full((self._n, *shape), np.nan, np.float32)
         return self._embeddings
@@ -158,6 +162,7 @@ class _PartRows:
     def add(self, batch: _Batch, timeline: Timeline) -> int:
         """Add a batch, and return its number of samples."""
         self._failures.update((sample.row, sample.reason) for sample in batch.samples if sample.pixels is None)
+        # On a GPU `submit` returns early, and this wait is where the time of the forward is spent.
         with timeline.step("forward"):
             embedded = batch.embedded.result()
         embeddings = self._allocate(embedded.shape[1:])
@@ -178,6 +183,7 @@ class _PartRows:
         if self._embeddings is None:
             raise ImageError("a part without rows cannot be written")
         done = slice(self.n_done)
+        # A batch whose embeddings were refused has added its failures already.
         failures = {row: reason for row, reason in self._failures.items() if row < self._start + self.n_done}
         arrays = (self._embeddings, self._status, self._digests, self._properties)
         return Rows.from_arrays(self._start, (array[done] for array in arrays), failures)

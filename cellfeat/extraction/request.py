@@ -113,5 +113,6 @@ def request_record(settings: Settings, manifest: Manifest) -> dict[str, Any]:
         "samples": manifest.digest(),
     }
     if weights.is_file():
+        # The digest identifies the file, wherever it lies.
         request["backbone"]["weights"] = weights.name
     return request

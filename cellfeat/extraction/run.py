@@ -52,6 +52,7 @@ class Run:
         The first call may measure which compute method is fastest, which takes a while. Later calls return the same
         header.
         """
+        # An unfinished run decides, because the new parts must fit its parts.
         if self._header is None:
             self._header = adopt_header(self.context)
         if self._header is None:
@@ -120,8 +121,10 @@ class Run:
             batch_size=self.header().execution["batch_size"],
             n_threads=max(1, self.context.n_workers),
         )
+        # Closed at once and not by the garbage collector, so that an interrupted run stops reading images.
         with writer, closing(finished):
             for rows in finished:
+                # Returns at once: `RunEvents.on_batch` waits for the part before it counts a batch of the next one.
                 writer.start(rows)
             writer.wait()
         return Extracted(missing.n_samples, events.failures, embedder.batch_size)

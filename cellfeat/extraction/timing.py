@@ -102,6 +102,7 @@ class Timeline:
             return None
         n_cores = os.cpu_count() or 1
         busy = self._seconds["transfer"] + self._seconds["forward"]
+        # Decoding is summed over all threads: so many workers keep up with the device.
         enough = math.ceil(self._seconds["decode"] / max(busy, 1e-9))
         starved = f"the backbone waited for images {self.share('waiting'):.0%} of the time"
         if workers < min(enough, n_cores):
@@ -125,6 +126,7 @@ class Timeline:
 
 
 def _trace_record(event: Event, thread: int) -> dict[str, str | int]:
+    # The Trace Event Format: ``M`` names a thread, ``X`` is a complete event, times are in microseconds.
     return {
         "name": event.step,
         "ph": "X",

@@ -84,6 +84,7 @@ def _repeat_header(context: RunContext, finished: Summary, history: "_History") 
         "device": device_model(context.device),
         "batch_size": history.execution["batch_size"] if batch_size == "auto" else batch_size,
     }
+    # Without new rows nothing is computed, and any device will do.
     if len(context.manifest) and wanted != history.execution:
         raise FingerprintError(
             f"{context.request.output}: was computed in another way "
@@ -134,6 +135,7 @@ class _History:
     def _read(cls, provenance: Mapping[str, Any], n_samples: int) -> Self:
         notes = dict(provenance["execution"])
         execution = {name: notes.pop(name) for name in EXECUTION}
+        # A file that was never updated counts as one run that made all rows.
         runs = provenance.get("runs") or [_run_record(provenance)]
         ranges = provenance.get("rows_from") or [[0, n_samples, 0]]
         run_of = np.concatenate([np.full(stop - start, run) for start, stop, run in ranges])

@@ -143,6 +143,7 @@ def check_sample(
     before = read_embeddings(path, rows)
     differences = _lengths(again - before) / np.maximum(_lengths(before), np.finfo(np.float32).tiny)
     check = SampleCheck(drawn.table["sample_id"].tolist(), differences, largest_difference(summary.recipe["precision"]))
+    # Not `differences > allowed`, which NaN would pass.
     if not (differences <= check.allowed).all():
         raise FeatureFileError(
             f"{path}: its embeddings are not those that its recipe makes of these images. {check}; extract again into "
@@ -156,12 +157,14 @@ def _draw(summary: Summary, n_samples: int) -> np.ndarray:
     readable = np.flatnonzero(read_pixel_digests(summary.path) != "")
     if not len(readable):
         raise FeatureFileError(f"{summary.path}: none of its samples could be read, so none can be extracted again")
+    # Sorted, because h5py takes indices in ascending order only; unseeded, so that each check draws other rows.
     return np.sort(np.random.default_rng().choice(readable, min(n_samples, len(readable)), replace=False))
 
 
 def _current_settings(summary: Summary, images: Path | None) -> Settings:
     """Read the settings of a file. Labels that were added or removed since do not matter to its pixels."""
     try:
+        # A deep copy: the caller's record must not change.
         record = json.loads(json.dumps(summary.provenance["settings"]))
         record["labels"]["unmatched"] = "ignore"
         if images is not None:

@@ -31,6 +31,7 @@ class PartWriter:
         return self
 
     def __exit__(self, *_: object) -> None:
+        # It waits, after an error too: a part that is being written is kept.
         self._thread.shutdown()
 
     def start(self, rows: Rows) -> None:

@@ -134,6 +134,7 @@ class BoostingHead(HeadClassifier):
         self._fit_rows(rows, np.repeat(codes, len(rows) // len(X)))
 
     def _training_rows(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
+        # Evenly spaced, because the first half of eight views lacks the mirrored ones.
         step = max(1, self.n_views // self.view_rows)
         views = views_as_rows(X, self.n_views).reshape(len(X), self.n_views, -1)[:, ::step]
         return views.reshape(-1, views.shape[2])

@@ -130,6 +130,7 @@ class Bundle:
         self._check_embeddings(embeddings)
         probabilities = np.zeros((len(embeddings), len(self.classes)))
         raw = np.mean([self.head.predict_proba(X) for X in self._inputs(embeddings)], axis=0)
+        # Classes that the head was not fitted on keep the probability 0.
         probabilities[:, self._fitted_columns] = raw
         if not np.allclose(probabilities.sum(axis=1), 1, atol=SUM_TOLERANCE):  # NaN is not close to anything
             raise HeadError(
@@ -150,6 +151,7 @@ class Bundle:
         ndarray of shape (n_samples, n_classes)
         """
         out = np.zeros(probabilities.shape)
+        # Only these columns: `tempered` would make small numbers of the zeros in the others.
         out[:, self._fitted_columns] = tempered(probabilities[:, self._fitted_columns], self.temperature)
         return out
 

@@ -125,6 +125,7 @@ def check_bundle_folder(folder: Path | str) -> None:
     present = {path.name for path in folder.iterdir()}
     texts = {name for name in present if _TEXT_FILE.fullmatch(name)}
     own = {RECORD_FILE, *_ARRAYS_FILES, *_REPORT_FILES, *texts}
+    # Without a record, even files of these names are somebody else's.
     foreign = present - own if RECORD_FILE in present else present
     if foreign:
         raise BundleError(
@@ -149,6 +150,7 @@ def load_bundle(folder: Path | str) -> Bundle:
     record = _read_record(folder / RECORD_FILE)
     contents = _read_files(folder, record.files)
     arrays = {name: _parse_arrays(folder / name, contents.pop(name)) for name in _ARRAYS_FILES if name in contents}
+    # What is left after the arrays are texts: `_read_files` admits no other names.
     texts = {name.removesuffix(".txt"): _decode(folder / name, content) for name, content in contents.items()}
     try:
         state = HeadState(arrays.pop(ARRAYS_FILE, {}), texts)
@@ -214,6 +216,7 @@ def _check_format(path: Path, record: Any) -> None:
 
 
 def _read_files(folder: Path, digests: Mapping[str, str]) -> dict[str, bytes]:
+    # The record is not trusted: a name could lead out of the folder.
     for name in digests:
         if name not in _ARRAYS_FILES and not _TEXT_FILE.fullmatch(name):
             raise BundleError(

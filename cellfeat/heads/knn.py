@@ -79,6 +79,7 @@ class KNNHead(HeadClassifier):
     def _shares(self, codes: NDArray[np.int64], votes: NDArray[np.float64]) -> NDArray[np.float64]:
         rows = np.arange(len(codes))[:, None]
         totals = np.zeros((len(codes), self._n_classes))
+        # Not `totals[rows, codes] +=`, which adds only one vote where several neighbours have the same class.
         np.add.at(totals, (rows, codes), votes * self.class_weights_[codes])
         return totals / totals.sum(axis=1, keepdims=True)
 

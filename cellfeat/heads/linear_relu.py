@@ -113,6 +113,7 @@ class LinearReLUHead(HeadClassifier):
         schedule = TrainingSchedule(self.epochs, self.batch_size, label_smoothing=0.0, rate=constant)
         inputs = torch.from_numpy(np.require(X, requirements="W")).to(device)  # torch warns about read-only memory
         train(network, Examples.of(inputs, codes, weights), optimizer, schedule, randomness)
+        # In the order of the layers: the norm, then the linear layer; dropout and ReLU have none.
         learned = map(to_numpy, network.parameters())
         self.norm_weight_, self.norm_bias_, self.weight_, self.bias_ = learned
 
@@ -125,6 +126,7 @@ class LinearReLUHead(HeadClassifier):
         )
 
     def _groups(self) -> int:
+        # At least two columns a group, because a column alone would always be normalised to 0.
         highest = min(self.n_groups, self.n_features_in_ // 2)
         return max(number for number in range(1, highest + 1) if self.n_features_in_ % number == 0)
 
@@ -134,6 +136,7 @@ class LinearReLUHead(HeadClassifier):
 
     def _normalised(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         groups = X.reshape(len(X), self._groups(), -1).astype(np.float64)
+        # As `nn.GroupNorm`, whose variance is divided by the number of columns, not by one less.
         centred = groups - groups.mean(axis=2, keepdims=True)
         variance = np.square(centred).mean(axis=2, keepdims=True)
         return (centred / np.sqrt(variance + NORM_EPSILON)).reshape(X.shape)

@@ -156,6 +156,7 @@ class MLPHead(HeadClassifier):
         self.transform_ = FeatureTransform.fitted(self.feature_transform, rows, self.feature_components)
         device = training_device(self.device)
         randomness = Randomness(self.random_state, device)
+        # Weights are drawn on the CPU, so that training starts from the same ones on every device.
         network = nn.Sequential(*self._layers(randomness)).to(device)
         inputs = _network_inputs(rows, self.transform_, fastest_dtype(device)).to(device)
         examples = Examples.of(inputs, codes, class_weights(self.class_weight, self.classes_, codes))

@@ -34,6 +34,7 @@ class Moments:
     def of(cls, X: NDArray[np.float32]) -> Self:
         """Compute the moments of `X`, of shape (n_rows, n_columns), in float64."""
         mean = X.mean(axis=0, dtype=np.float64)
+        # Centred first: the mean square minus the squared mean would cancel in columns that are far from 0.
         squares = np.zeros_like(mean)
         for rows in row_blocks(X, CACHED_ELEMENTS):
             centred = X[rows] - mean

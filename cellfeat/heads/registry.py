@@ -111,6 +111,7 @@ def make_head(
 
 
 def _settings_of(build: "type[HeadClassifier]") -> set[str]:
+    # scikit-learn's public `get_params` needs an instance.
     return set(build._get_param_names()).difference(SET_BY_THE_RUN)
 
 

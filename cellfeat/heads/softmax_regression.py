@@ -88,6 +88,7 @@ class Problem:
         loss, gradient = 0.0, np.zeros(self.shape, np.float32)
         for start in range(0, len(self.rows), BLOCK_ROWS):
             block = slice(start, start + BLOCK_ROWS)
+            # Probabilities first. Minus 1 in the column of the true class, they are the gradient in the logits.
             residuals = _softmax(self.rows[block] @ coef.T + weights[:, -1])
             each = np.arange(len(residuals)), self.codes[block]
             loss -= float(self.sample_weights[block] @ np.log(np.maximum(residuals[each], MIN_PROBABILITY)))
@@ -128,6 +129,7 @@ class Rounding:
         sample = _sampled_rows(problem)
         n_directions = min(N_DIRECTIONS, *sample.shape)
         probes = np.random.default_rng(0).standard_normal((sample.shape[1], n_directions), dtype=np.float32)
+        # The range of `sample.T @ sample`, from its products with random vectors: the large matrix is never formed.
         basis, _ = qr(sample.T @ (sample @ probes), mode="economic")
         projected = sample @ basis
         variances, axes = eigh(projected.T @ projected / len(sample))
@@ -138,6 +140,7 @@ class Rounding:
 
     def __call__(self, rounded: Float32s) -> Float32s:
         """Map coordinates to weights, or gradients to coordinates; both of shape (n_classes, n_columns + 1)."""
+        # `directions @ directions.T` projects on the directions, where `scales` apply; `rest` applies everywhere else.
         along: Float32s = (rounded @ self.directions) * (self.scales - self.rest)
         mapped: Float32s = self.rest * rounded + along @ self.directions.T
         return mapped
@@ -156,9 +159,11 @@ def solve(problem: Problem, max_iter: int) -> Solution:
     rounding = Rounding.of(problem)
 
     def rounded(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+        # By the chain rule the gradient passes through the transposed map, which is the map itself: it is symmetric.
         loss, gradient = problem.loss_and_gradient(rounding(flat.reshape(problem.shape).astype(np.float32)))
         return loss, rounding(gradient).ravel().astype(np.float64)
 
+    # The tolerances of scikit-learn's logistic regression.
     options: dict[str, Any] = {"maxiter": max_iter, "gtol": GRADIENT_TOLERANCE, "ftol": 64 * np.finfo(float).eps}
     found = minimize(rounded, np.zeros(problem.shape).ravel(), jac=True, method="L-BFGS-B", options=options)
     weights = rounding(found.x.reshape(problem.shape).astype(np.float32)).astype(np.float64)

@@ -127,6 +127,7 @@ class SeededDropout(nn.Module):
         return x * kept.mul_(256 / (256 - self.dropped))
 
     def _bytes(self, x: Tensor) -> Tensor:
+        # Eight bytes at a time; without an upper end, `random_` fills all 64 bits of each word.
         words = torch.empty(-(-x.numel() // 8), dtype=torch.int64, device=x.device)
         words.random_(-(2**63), None, generator=self.generator)
         return words.view(torch.uint8)[: x.numel()].view(x.shape)
@@ -142,7 +143,9 @@ def linear(n_inputs: int, n_outputs: int, generator: torch.Generator) -> nn.Line
     generator
         Source of random numbers on the CPU.
     """
+    # The usual constructor would draw from the global generator first.
     layer = nn.utils.skip_init(nn.Linear, n_inputs, n_outputs)
+    # What PyTorch's own initialisation amounts to, for weights and biases.
     bound = n_inputs**-0.5
     for parameter in layer.parameters():
         nn.init.uniform_(parameter, -bound, bound, generator=generator)
@@ -202,6 +205,7 @@ def train(
         for group in optimizer.param_groups:
             group["lr"] = base_rate * schedule.rate(progress)
         with torch.autocast(examples.rows.device.type, torch.bfloat16, enabled=examples.rows.dtype == torch.bfloat16):
+            # The views of a sample are adjacent rows.
             logits = network(examples.rows[samples * examples.n_views + views])
         loss = _loss(logits.float(), examples, samples, schedule.label_smoothing)
         optimizer.zero_grad(set_to_none=True)

@@ -175,9 +175,11 @@ def _principal_axes(X: Float32s, moments: Moments, n_components: int | None, *, 
     n_kept = min(n_components or n_columns, n_columns, len(X))
     variances, axes = eigh(_correlation(X, moments), subset_by_index=(n_columns - n_kept, n_columns - 1))
     kept = variances > MIN_VARIANCE_SHARE * variances[-1]
+    # Identical rows leave no variance, and the comparison above then excludes every component.
     kept[-1] = True
     if whiten:
         axes = axes / np.sqrt(np.where(variances > 0, variances, 1))  # identical rows have no variance
+    # `eigh` sorts in ascending order, with one axis per column.
     return np.ascontiguousarray(axes[:, kept].T[::-1])
 
 

@@ -49,6 +49,7 @@ def checked_trees(model: str, n_columns: int, n_classes: int) -> str:
         blocks = [_tree(number, tree, n_columns) for number, tree in enumerate(trees)]
     except (ValueError, KeyError) as error:
         raise HeadError(f"the LightGBM model is damaged ({error}); fit and save the head again") from None
+    # Sizes are in bytes, which the number of characters is: the patterns admit ASCII only.
     sizes = " ".join(str(len(block)) for block in blocks)
     return f"{header}tree_sizes={sizes}\n\n{''.join(blocks)}end of trees\n"
 
@@ -106,8 +107,11 @@ def _check_walk(number: int, parts: dict[str, str], n_leaves: int, n_columns: in
         [int(value) for value in parts[name].split()]
         for name in ("split_feature", "decision_type", "left_child", "right_child")
     )
+    # Bit 0 of a decision type marks a categorical split, which is never trained here. The other bits are about missing
+    # values.
     if any(not 0 <= column < n_columns for column in columns) or any(not 0 <= kind < 16 or kind % 2 for kind in kinds):
         raise ValueError(f"tree {number}: a split uses a column that does not exist")
+    # Splits are numbered from 0, leaves are -1, -2 and so on. Split 0 is the root and has no parent.
     if sorted(left + right) != [child for child in range(-n_leaves, n_leaves - 1) if child and n_leaves > 1]:
         raise ValueError(f"tree {number}: not every leaf and split has one parent")
     if any(0 <= child <= split for children in (left, right) for split, child in enumerate(children)):

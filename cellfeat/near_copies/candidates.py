@@ -49,6 +49,7 @@ def spectra(pictures: list[Float32s]) -> Float32s:
 
 def _spectrum(picture: Float32s) -> Float32s:
     strength = np.log1p(np.abs(fft.rfft2(picture - picture.mean(), (LONGEST_SIDE, LONGEST_SIDE))))[:, :FREQUENCIES]
+    # `rfft2` gives non-negative column frequencies only; negative row frequencies are the last rows.
     lowest = np.concatenate([strength[:FREQUENCIES], strength[-FREQUENCIES + 1 :]])
     return np.concatenate([np.quantile(picture, QUANTILES), lowest.ravel()]).astype(np.float32)
 
@@ -130,6 +131,7 @@ def nearest_of(known: Float32s, embeddings: Float32s, n_neighbours: int) -> Inte
 def _directions(embeddings: Float32s) -> Float32s:
     """Standardise the columns, then scale each row to length 1."""
     centred = embeddings - embeddings.mean(axis=0)
+    # The lower bounds keep constant columns and average rows at 0 instead of dividing by 0.
     centred /= np.maximum(centred.std(axis=0), 1e-6)
     centred /= np.maximum(np.linalg.norm(centred, axis=1, keepdims=True), 1e-6)
     return centred

@@ -90,6 +90,7 @@ def grey_picture(pixels: NDArray, scale: ArrayLike) -> NDArray[np.float32]:
     ndarray of shape (h, w)
     """
     grey = (pixels / np.asarray(scale, dtype=np.float32)[:, np.newaxis, np.newaxis]).mean(axis=0, dtype=np.float32)
+    # Rounded up, so that the longer side never exceeds LONGEST_SIDE.
     return _shrunk(grey, -(-max(grey.shape) // LONGEST_SIDE))
 
 
@@ -151,6 +152,7 @@ def _overlaps_of_one_shape(pictures: Sequence[NDArray[np.float32]], pairs: list[
 
 
 def _agrees_in_detail(pictures: Sequence[NDArray[np.float32]], pair: Pair, overlap: Overlap) -> bool:
+    # Blurred as a whole and cut afterwards: at a cut edge the blur would lack the pixels beyond.
     first, second = (detail(pictures[number]) for number in pair)
     rows, columns = overlap.rows, overlap.columns
     return is_one_detail(_shifted(first, rows, columns), _shifted(second, -rows, -columns))
@@ -194,6 +196,7 @@ def _compared(
     pictures: Sequence[NDArray[np.float32]], pairs: list[Pair], *, shrink: int
 ) -> Iterator[tuple[Pair, Overlap]]:
     """Find the best overlap of each pair of pictures of one shape, after shrinking them by the factor `shrink`."""
+    # Each picture is prepared once, however many pairs it is in; `places` counts the prepared pictures.
     numbers, places = np.unique(pairs, return_inverse=True)
     prepared = _Prepared.of([_shrunk(pictures[number], shrink) for number in numbers])
     places = places.reshape(len(pairs), 2)
@@ -231,7 +234,9 @@ def _averaging(side: int, fewer: int) -> NDArray[np.float32]:
     """The matrix that averages `side` pixels to `fewer`; a pixel on a boundary is shared between its neighbours."""
     edges = np.arange(fewer + 1) * (side / fewer)
     starts = np.arange(side)
+    # Length that old pixel j shares with new pixel i; negative where they are apart.
     shared = np.minimum(edges[1:, np.newaxis], starts + 1) - np.maximum(edges[:-1, np.newaxis], starts)
+    # The factor makes each row of the matrix sum to 1.
     return (shared.clip(min=0) * (fewer / side)).astype(np.float32)
 
 
@@ -258,13 +263,17 @@ class _Shifts:
     @cached_property
     def padded(self) -> tuple[int, int]:
         """Height and width that pictures are padded to before the FFT; padding keeps opposite edges from mixing."""
+        # Shifts go up to half a side, so half a side of zeros is enough.
         height, width = (fft.next_fast_len(side + side // 2, real=True) for side in (self.height, self.width))
         return height, width
 
     def sums(self, pictures: Floats) -> NDArray[np.float32]:
         """Sum each picture over its overlap with another picture, for each shift, from cumulative sums."""
+        # A summed-area table: `corners[:, i, j]` is the sum of the first i rows and j columns. It is in float64,
+        # because small differences of large sums follow.
         corners = np.zeros((len(pictures), self.height + 1, self.width + 1))
         corners[:, 1:, 1:] = pictures.cumsum(axis=1, dtype=np.float64).cumsum(axis=2)
+        # Rows `top` to `bottom - 1` of the picture overlap under each shift; columns likewise.
         top, bottom = np.maximum(self.rows, 0), self.height + np.minimum(self.rows, 0)
         left, right = np.maximum(self.columns, 0), self.width + np.minimum(self.columns, 0)
         upper, lower = corners[:, top], corners[:, bottom]
@@ -322,9 +331,11 @@ class _Prepared:
         spread = np.sqrt(np.maximum(spread_first * spread_second, 0))
         # The pictures are standardised, so `n_pixels` pixels of average contrast have a spread of `n_pixels`.
         is_informative = spread > LEAST_SPREAD * n_pixels
+        # -1 loses against every shift whose overlap has contrast.
         return np.divide(covariance, spread, out=np.full_like(covariance, -1), where=is_informative)
 
     def _products(self, first: Integers, second: Integers) -> Floats:
         """Sum of the products of overlapping pixels, for each shift."""
+        # The transform puts negative shifts at the end, where negative indices find them.
         products = fft.irfft2(self.spectra[first] * np.conj(self.spectra[second]), self.shifts.padded)
         return products[:, self.shifts.rows][:, :, self.shifts.columns]

@@ -154,6 +154,7 @@ def _scale(rows: Integers, read: ReadsRow, n_channels: int) -> Float32s:
 def _readable(read: ReadsRow, rows: Integers) -> Iterator[tuple[int, NDArray]]:
     """Rows and their pixels, in order; those that cannot be read are left out."""
     with ThreadPoolExecutor(min(READERS, os.cpu_count() or 1), thread_name_prefix="pictures") as pool:
+        # `map` starts to read everything that it is given at once: blocks bound the pixels in memory.
         for start in range(0, len(rows), BLOCK_ROWS):
             block = rows[start : start + BLOCK_ROWS].tolist()
             for row, pixels in zip(block, pool.map(read, block), strict=True):
@@ -202,6 +203,7 @@ class _SampleImages:
         if not labels.files:
             # File names find the images without the table of labels, which may have moved.
             labels = labels.model_copy(update={"file": None, "group": None})
+        # Samples that were added or removed since are ignored here; `read` reports one that is missing.
         manifest = build_manifest(
             settings.images.model_copy(update={"root": images}), labels.model_copy(update={"unmatched": "ignore"})
         )

@@ -40,6 +40,7 @@ def near_copies(pictures: SamplePictures, copies: Iterable[Pair], embeddings: Fl
     dict
         How the two are related, by pair of rows, the smaller row first.
     """
+    # One of several exact duplicates is enough: its near copies are near copies of all of them.
     is_later = np.isin(pictures.rows, [later for _, later in copies])
     places = np.flatnonzero(~is_later)
     compared = [pictures.pictures[place] for place in places]

@@ -69,6 +69,7 @@ def turn(pictures: NDArray, number: int) -> NDArray:
     -------
     ndarray of shape (..., H, W) or (..., W, H)
     """
+    # Numbers 0 to 2 are one to three quarter turns; 3 to 6 mirror, then make none to three.
     mirrored = np.flip(pictures, -1) if number >= 3 else pictures
     return np.rot90(mirrored, (number + 1) % 4, axes=(-2, -1))
 
@@ -112,7 +113,9 @@ def _best_turns(first: Floats, second: Floats) -> list[TurnedCopy]:
     correlation = np.full((len(TURNS), len(first)), -1.0)
     for number in range(len(TURNS)):
         turned = turn(first, number)
+        # A quarter turn exchanges height and width; where the shapes differ, the correlation stays -1.
         if turned.shape == second.shape:
+            # The pictures are standardised, so the mean product is Pearson's correlation.
             correlation[number] = (turned * second).mean(axis=(1, 2))
     best = correlation.argmax(axis=0)
     return [
@@ -134,9 +137,13 @@ def turned_spectrum(picture: Floats) -> Floats:
     -------
     ndarray of shape (n_columns,)
     """
+    # Padded to one size, so that the spectra of pictures of different sizes have the same frequencies.
     strength = np.log1p(np.abs(fft.fft2(picture - picture.mean(), (LONGEST_SIDE, LONGEST_SIDE))))
+    # Brings frequencies -HIGHEST_FREQUENCY to HIGHEST_FREQUENCY to the front, in ascending order.
     lowest = np.roll(strength, (HIGHEST_FREQUENCY, HIGHEST_FREQUENCY), axis=(0, 1))
     square = lowest[: 2 * HIGHEST_FREQUENCY + 1, : 2 * HIGHEST_FREQUENCY + 1]
     averaged = (square + sum(turn(square, number) for number in range(len(TURNS)))) / (len(TURNS) + 1)
+    # After averaging over the eight symmetries, each amplitude occurs up to eight times: one eighth of the square has
+    # all.
     rows, columns = np.triu_indices(HIGHEST_FREQUENCY + 1)
     return averaged[HIGHEST_FREQUENCY + rows, HIGHEST_FREQUENCY + columns].astype(np.float32)

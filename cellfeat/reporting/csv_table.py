@@ -64,6 +64,7 @@ def save_predictions_csv(
 
 def _apart_from(others: Sequence[str], classes: Sequence[str]) -> list[str]:
     names = list(classes)
+    # A class may be named like another column.
     while set(others) & set(names):
         names = [f"{PROBABILITY_PREFIX}{name}" for name in names]
     return names

@@ -82,6 +82,7 @@ def draw_recalls(results: Sequence[ScoredHead]) -> Figure:
 def _draw_head(axes: Axes, result: ScoredHead, number: int, *, offset: float) -> None:
     recall = result.scores.per_class.recall
     low, high = result.scores.per_class.recall_intervals.T
+    # matplotlib refuses negative lengths, which rounding may give where a recall is an end of its interval.
     axes.errorbar(
         recall,
         np.arange(len(recall)) + offset,

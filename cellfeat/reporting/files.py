@@ -213,6 +213,7 @@ def _head_writers(result: HeadResult) -> Writers:
 
 
 def _head_files(head: str) -> tuple[str, str]:
+    # A plugin's head may have a name that is not a valid file name.
     name = re.sub(r"[^\w.-]", "_", head)
     return f"metrics_{name}.json", f"confusion_{name}.png"
 
@@ -224,6 +225,7 @@ def _possible_files() -> list[str]:
 
 def _publish_all(writers: Writers, folder: Path, *, stale: Iterable[Path] = ()) -> list[Path]:
     """Write all files, then move them into place: if one cannot be written, the earlier files stay."""
+    # The stack moves the files into place when it unwinds, after all of them are written.
     with ExitStack() as published:
         for name, write in writers.items():
             write(published.enter_context(publish(folder / name)))

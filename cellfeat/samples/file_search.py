@@ -65,6 +65,7 @@ def table_of(found: Iterable[Found]) -> pd.DataFrame:
 
 def natural_key(text: str) -> list[str | int]:
     """A sort key that puts ``2`` before ``10``."""
+    # Splitting by a group puts digits at odd places, so a number is never compared with text.
     return [int(part) if i % 2 else part for i, part in enumerate(re.split(r"(\d+)", text))]
 
 

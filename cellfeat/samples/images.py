@@ -55,6 +55,7 @@ def pixel_digest(pixels: np.ndarray) -> str:
 
     Exact copies of an image have equal digests, whatever their files are.
     """
+    # Little-endian, so that the digest depends neither on the machine nor on the byte order of the file.
     plain = np.ascontiguousarray(pixels, dtype=pixels.dtype.newbyteorder("<"))
     sha = hashlib.sha256(f"{plain.dtype.str}{plain.shape}".encode())
     sha.update(plain.data)
@@ -212,6 +213,7 @@ def _kind(plane: np.ndarray) -> str:
 def _pick(image: Image, channels: Sequence[str | int], path: Path) -> np.ndarray:
     indices = [_channel_index(image, channel, path) for channel in channels]
     if indices == list(range(len(image.pixels))):
+        # In the usual order no copy is needed.
         return image.pixels
     return image.pixels[indices]
 

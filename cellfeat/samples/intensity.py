@@ -161,6 +161,7 @@ def _percentiles(channels: Sequence[np.ndarray], percentile: Limits) -> np.ndarr
 def _measure(reader: ReadsSamples, rows: Sequence[int]) -> list[np.ndarray]:
     """A deterministic selection of each channel's values over the data set, ``(n_values,)`` each."""
     measured = [rows[i] for i in _evenly_spaced(len(rows), MEASURED_IMAGES)]
+    # As many from each image, so that large images do not count more than small ones.
     per_image = VALUES_PER_CHANNEL // max(len(measured), 1)
     selections, reasons = [], []
     for row in measured:
@@ -222,6 +223,7 @@ def intensity_advice(
 
 def _scaled_values(policy: IntensityPolicy, pixels: np.ndarray) -> list[np.ndarray]:
     """Each channel's values after the policy, not clipped, less those at an end of their type."""
+    # Limits have the shape (C, 2); `lo` and `hi` become columns of shape (C, 1).
     lo, hi = policy.limits(pixels).T[:, :, np.newaxis]
     values = _selected_values(pixels, VALUES_PER_ADVISED_IMAGE)
     top = np.iinfo(values.dtype).max if values.dtype.kind in "ui" else 1
@@ -237,6 +239,7 @@ def _fault(channel: str | int, scaled: np.ndarray) -> str | None:
     if max(below, above) > CLIPPED_SHARE:
         share, end = (below, "black") if below > above else (above, "white")
         return f"channel {channel}: {share:.0%} of its pixels are clipped to {end}"
+    # Percentiles, because a few hot pixels would make any range look filled.
     least, most = np.percentile(scaled, [0.1, 99.9])
     if 0 < most - least < SQUEEZED_SPAN:
         return f"channel {channel}: its pixels fill {most - least:.1%} of the range, from {least:.1%} to {most:.1%}"

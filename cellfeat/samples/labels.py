@@ -89,6 +89,7 @@ def _parse(text: str, file: Path) -> pd.DataFrame:
         raise ManifestError(f"{file}: is empty; expected a header and one row per sample")
     _, header = rows.pop(0)
     _check_shape(header, rows, file)
+    # The index is the line of each row in the file, for messages.
     table = pd.DataFrame([cells for _, cells in rows], index=[line for line, _ in rows], columns=header, dtype=str)
     return table.loc[:, [column for column in header if column]]
 

@@ -16,8 +16,10 @@ from cellfeat.errors import ConfigError, ManifestError
 # Some of these cannot be read. In a class folder they are samples nevertheless: reading one gives an error with advice.
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".jp2")
 PATTERN_FIELDS = ("sample_id", "channel", "label")
+# An absolute path, a drive of Windows, or ``..`` as a whole part of the path.
 _OUTSIDE = re.compile(r"^/|^[A-Za-z]:/|(^|/)\.\.(/|$)")
 # A file name has no more digits than these, and Python refuses to convert thousands of digits.
+# Programs write whole numbers as ``1.0`` if other cells of the column are empty.
 _WHOLE_NUMBER = re.compile(r"0*(\d{1,300})(\.0*)?", re.ASCII)
 
 
@@ -81,6 +83,7 @@ class PatternLayout:
         if not re.fullmatch(r"(0?\d{0,2}d)?", self._specs["sample_id"]) or self._specs.get("label"):
             raise ConfigError(f"images.pattern: {self.pattern!r}: expected {{sample_id}} or a format such as :05d")
         try:
+            # Tried once, so that a format that does not fit fails here and not at the first file.
             self.names(Found("0", ""))
         except (ValueError, LookupError, AttributeError) as error:
             raise ConfigError(
@@ -142,6 +145,7 @@ class PatternLayout:
 
     @cached_property
     def _expression(self) -> re.Pattern[str]:
+        # The longest first, so that a channel is not taken for the beginning of a longer one.
         channels = sorted((format(c, self._specs.get("channel", "")) for c in self.channels), key=len, reverse=True)
         parts = {
             "sample_id": r"\d+" if self._has_numbers else "[^/]+",
@@ -153,6 +157,7 @@ class PatternLayout:
             expression += re.escape(literal)
             if field is not None:
                 part = parts.pop(field, None)
+                # A field that occurs again must have the same text.
                 expression += f"(?P={field})" if part is None else f"(?P<{field}>{part})"
         return re.compile(expression, re.ASCII)
 
@@ -276,6 +281,7 @@ def _folders(tops: list[str], seen: set[str], links: list[str]) -> Iterator[tupl
         for folder, subfolders, files in os.walk(top, onerror=_refuse_listing):
             real = os.path.realpath(folder)
             if real in seen:
+                # `os.walk` descends into whatever is left in this list.
                 subfolders.clear()
                 continue
             seen.add(real)

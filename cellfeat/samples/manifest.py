@@ -111,6 +111,7 @@ def _samples_listed(cells: pd.DataFrame, search: Search) -> pd.DataFrame:
     samples = pd.DataFrame(columns, index=cells.index, dtype=str)
     further = [column for column in cells.columns if column not in named_columns(labels)]
     _check_names_free(further, search)
+    # The rows are joined by line before the index becomes text for messages.
     return samples.join(cells[further]).set_axis([f"line {line}" for line in cells.index])
 
 
@@ -139,6 +140,7 @@ def _check_names_free(columns: Iterable[str], search: Search) -> None:
 def _checked(samples: pd.DataFrame, search: Search) -> Manifest:
     unlisted = search.unlisted(samples)
     if search.labels.unmatched == "ignore":
+        # Samples that are not in the table lack its further columns.
         samples = pd.concat([samples, unlisted.assign(label="")]).fillna("")
     files = search.file_names(samples)
     listing = Listing(samples, files, files.map(search.on_disk.__contains__), unlisted, search)
@@ -171,6 +173,7 @@ def label_by_id(images: ImagesSettings, labels: LabelsSettings, file: Path) -> d
         raise ManifestError(f"{file}: labels.label names no column; say which with --set labels.label=COLUMN")
     named = labels.model_copy(update={"files": None, "group": None})
     cells = read_labels(named, file)
+    # The layout `table` would need columns of file names, which this table may lack.
     layout = choose_layout(images.model_copy(update={"layout": "auto"}), named, None)
     ids = [layout.sample_id(cell) or cell for cell in cells[labels.id]]
     repeated = [sample_id for sample_id, count in Counter(ids).items() if count > 1]

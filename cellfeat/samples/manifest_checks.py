@@ -53,6 +53,7 @@ class Listing:
 def find_problems(listing: Listing) -> list[str]:
     """Lines of an error message, one for each problem; none where samples and images fit each other."""
     if not listing.exists.to_numpy().any():
+        # Without any image, the other checks would only say of every sample that its files are missing.
         return [*_outside(listing), *(_other_forms(listing) or [_nothing_found(listing)])]
     problems = [*_duplicates(listing), *_spellings(listing), *_outside(listing), *_incomplete(listing)]
     problems += _other_forms(listing)
@@ -140,6 +141,7 @@ def _incomplete(listing: Listing) -> list[str]:
     files, exists = listing.files, listing.exists
     incomplete = exists.any(axis=1) & ~exists.all(axis=1)
     absent = files[incomplete].where(~exists[incomplete])
+    # `where` has put NaN in place of the files that exist.
     names = [f"{name or '(empty cell)'} ({where})" for where, name in _located(absent) if isinstance(name, str)]
     if not names:
         return []

@@ -71,6 +71,7 @@ def bits_used(pixels: np.ndarray) -> int:
     """
     if pixels.dtype.kind not in "ui":
         return 0
+    # The smallest value, too: a negative one may need more bits than the largest.
     return max(int(pixels.max()).bit_length(), int(pixels.min()).bit_length())
 
 

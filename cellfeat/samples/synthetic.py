@@ -108,6 +108,7 @@ def write_synthetic_cells(folder: Path, n_samples: int, seed: int, size: int = 6
     (folder / "images").mkdir(parents=True, exist_ok=True)
     for sample, source in enumerate(_sources(lines, seed)):
         traits = CELL_LINES[lines[source]][2]
+        # Seeded by the source, so that a copy gets the same pixels.
         planes = _draw_image(traits, size, np.random.default_rng([seed, 1, source]))
         for channel, plane in zip(CHANNELS, planes, strict=True):
             (folder / "images" / f"{sample + 1:05d}_{channel}.png").write_bytes(imagecodecs.png_encode(plane))
@@ -156,6 +157,7 @@ def _draw_image(typical: Traits, size: int, rng: np.random.Generator) -> np.ndar
     """One image: ``(3, size, size)`` uint8."""
     traits = _varied(typical, rng)
     cells = _cells(traits, size, rng)
+    # Each pixel belongs to the cell that is nearest in units of its nucleus, so that bodies do not overlap.
     owner = np.argmin([cell.depth for cell in cells], axis=0)
     planes = np.zeros((3, size, size))
     for i, cell in enumerate(cells):
@@ -178,6 +180,7 @@ def _cells(traits: Traits, size: int, rng: np.random.Generator) -> list[_Cell]:
     scale = size / 64
     middle = size / 2 + rng.normal(0, 0.06 * size, 2)
     n_neighbours = min(rng.poisson(traits.neighbours), 6)
+    # Sixths of a circle, so that up to six neighbours stay apart.
     directions = rng.uniform(0, 2 * np.pi) + 2 * np.pi * (np.arange(n_neighbours) + rng.uniform(-0.3, 0.3)) / 6
     distance = scale * traits.nucleus * traits.spread * rng.uniform(1.2, 1.8, (n_neighbours, 1))
     around = middle + distance * np.stack([np.sin(directions), np.cos(directions)], axis=1)
@@ -197,6 +200,7 @@ def _cell(traits: Traits, centre: np.ndarray, size: int, rng: np.random.Generato
 
 def _fading(depth: np.ndarray, edge: float, softness: float) -> np.ndarray:
     """1 inside `edge`, 0 outside, with a soft step of relative width `softness`."""
+    # Clipped, because the exponential of a large number overflows.
     return 1 / (1 + np.exp(np.clip((depth - edge) / (softness * edge), -50, 50)))
 
 

@@ -56,6 +56,7 @@ class Workers:
         with self._lock:
             self._is_closed = True
             workers = list(self._all)
+        # Outside the lock, which the threads that read need to drop their processes.
         for worker in workers:
             worker.kill()
 
@@ -100,6 +101,7 @@ class Workers:
         try:
             reply = worker.read(sample, self._seconds)
         except (ImageError, WorkerError):
+            # Half a reply may be left in its pipe, so no other sample may use this process.
             self._drop(worker)
             raise
         self._give_back(worker)
@@ -123,6 +125,7 @@ class Workers:
         with self._lock:
             if self._is_closed:
                 raise WorkerError("reading was stopped because the run ended")
+            # Started within the lock, so that `close` cannot miss it.
             worker = Worker()
             self._all.add(worker)
             return worker
@@ -189,6 +192,7 @@ class _SharedOrExclusive:
     def exclusive(self) -> Iterator[None]:
         with self._changed:
             self._changed.wait_for(lambda: not self._is_alone)
+            # Set before waiting, so that no new reader starts; with a steady stream of them the wait might never end.
             self._is_alone = True
             self._changed.wait_for(lambda: not self._n_reading)
         try:

@@ -35,6 +35,7 @@ NOTE_BYTES = 4096
 """Size of the notes of a process: the number of the file it is reading. They precede its stderr in the same file."""
 READY = b"ready\n"
 _ERRORS: dict[str, type[CellfeatError]] = {"ImageError": ImageError, "MissingFileError": MissingFileError}
+# Signals that a user or the system sends. A crash in a decoder has others, such as SIGSEGV and SIGABRT.
 _FROM_OUTSIDE = frozenset(
     getattr(signal, name) for name in ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)
 )
@@ -60,6 +61,7 @@ class Worker:
 
     def __init__(self) -> None:
         self._notes = TemporaryFile()  # noqa: SIM115, it lives as long as the process
+        # Space for the notes, which the process maps into its memory; its stderr starts behind it.
         self._notes.write(bytes(NOTE_BYTES))
         self._notes.flush()
         self._process = subprocess.Popen(
@@ -165,6 +167,7 @@ class Worker:
         return sample.root / names[min(self._noted()[0], len(names) - 1)]
 
     def _noted(self) -> bytes:
+        # The process shares this file position: reading to the end leaves it where stderr continues.
         self._notes.seek(0)
         return self._notes.read()
 
@@ -198,6 +201,7 @@ def _next(replies: "SimpleQueue[Reply | None]", seconds: float) -> Reply | None:
 def _environment() -> dict[str, str]:
     """The environment of a reading process: the same module path, and one thread, because processes are parallel."""
     one_thread = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"), "1")
+    # `python -c` looks for modules in the current folder first, unless PYTHONSAFEPATH is set.
     return {**os.environ, **one_thread, "PYTHONPATH": os.pathsep.join(sys.path), "PYTHONSAFEPATH": "1"}
 
 
@@ -207,6 +211,7 @@ def serve() -> None:
         signal.signal(getattr(signal, name), signal.SIG_IGN)
     replies = os.fdopen(os.dup(sys.stdout.fileno()), "wb", buffering=REPLY_BYTES)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())  # output of a decoder must not mix with replies
+    # Mapped rather than written: a note survives a crash, and the position of stderr does not move.
     notes = mmap.mmap(sys.stderr.fileno(), NOTE_BYTES)
     replies.write(READY)
     replies.flush()
@@ -224,6 +229,7 @@ def _answer(request: dict[str, Any], notes: mmap.mmap) -> tuple[dict[str, Any], 
     numbers = iter(range(len(files[0])))
 
     def note(_: Path) -> None:
+        # A note is one byte.
         notes[0] = min(next(numbers), 255)
 
     try:

@@ -21,6 +21,7 @@ def cramers_v(first: Strings, second: Strings) -> float:
     n_samples = table.sum()
     chi_square = contingency.chi2_contingency(table, correction=False).statistic
     rows, columns = table.shape
+    # Less the value that is expected where there is no association.
     excess = max(0.0, chi_square / n_samples - (rows - 1) * (columns - 1) / (n_samples - 1))
     sides = (side - (side - 1) ** 2 / (n_samples - 1) for side in table.shape)
     return float(np.sqrt(excess / (min(sides) - 1)))

@@ -54,6 +54,7 @@ class ClassScores:
             Number of each sample's group, shape ``(n_samples,)``.
         """
         given = np.asarray(probabilities[np.arange(len(codes)), codes], dtype=np.float64)
+        # The last key of `lexsort` is the primary one: by class, then by probability.
         order = np.lexsort((given, codes))
         return cls(codes[order], given[order], group_weights(codes, groups)[order], probabilities.shape[1])
 
@@ -123,6 +124,7 @@ def groups_needed(coverage: float) -> int:
     >>> groups_needed(0.9), groups_needed(0.95), groups_needed(0.5)
     (9, 19, 1)
     """
+    # Solves ``n >= coverage * (n + 1)``. Without ROUNDING a coverage of 0.9 would need 10: 0.9 / (1 - 0.9) is above 9.
     return int(np.ceil(coverage / (1 - coverage) - ROUNDING))
 
 
@@ -142,12 +144,15 @@ def group_weights(codes: Integers, groups: Integers) -> Floats:
         The weights of a class sum to the number of its groups.
     """
     _, group = np.unique(groups, return_inverse=True)
+    # One number for each pair of group and class.
     cells = group * (int(codes.max()) + 1) + codes
     _, cell, sizes = np.unique(cells, return_inverse=True, return_counts=True)
     return 1 / sizes[cell]
 
 
 def _threshold(probability: Floats, weight: Floats, coverage: float) -> float:
+    # Probabilities ascend, so a cumulative sum from the end is the weight at or above each of them.
     at_or_above = weight[::-1].cumsum()[::-1]
     is_enough = at_or_above >= coverage * (weight.sum() + 1) - ROUNDING
+    # The last one is the highest threshold, and so gives the smallest sets.
     return float(probability[np.flatnonzero(is_enough)[-1]] * (1 - ROUNDING)) if is_enough.any() else 0.0

@@ -45,14 +45,17 @@ class Strata:
         is_pure = np.count_nonzero(totals, axis=1) == 1
         own = totals.argmax(axis=1)
         n_pure = np.bincount(own[is_pure], minlength=n_classes)
+        # `own` means nothing for a mixed group, which the first condition selects anyway.
         is_together = ~is_pure | (n_pure[own] == 1)
         # A stratum of one group would be the same in every draw: the group joins its most frequent class instead.
         stratum = np.where(is_together, n_classes, own) if np.count_nonzero(is_together) > 1 else own
         order = np.argsort(stratum, kind="stable")
         place = np.empty(n_groups, dtype=np.intp)
+        # The inverse of the permutation `order`.
         place[order] = np.arange(n_groups)
         sizes = np.bincount(stratum)
         sizes = sizes[sizes > 0]
+        # One group fewer is drawn than the stratum has; the weight restores the expected total.
         return cls(place, sizes, np.repeat(sizes / (sizes - 1), sizes))
 
 
@@ -74,6 +77,7 @@ def draw_counts(sizes: Integers, n_draws: int, rng: np.random.Generator) -> NDAr
         How often each group occurs in each draw. One byte is enough: the counts are close to Poisson with mean 1, and
         256 has a probability below 1e-500.
     """
+    # A group is drawn about once. 256 times is impossible in strata of up to 256 groups, and never seen in larger ones.
     counts = np.empty((n_draws, sizes.sum()), dtype=np.uint8)
     stops = np.cumsum(sizes)
     for row in range(0, n_draws, DRAWS_PER_BLOCK):
@@ -85,6 +89,7 @@ def draw_counts(sizes: Integers, n_draws: int, rng: np.random.Generator) -> NDAr
 
 def _draw_stratum(size: int, n_draws: int, rng: np.random.Generator) -> Integers:
     picks = rng.integers(size, size=(n_draws, size - 1), dtype=np.int32)
+    # Each draw gets its own range of numbers, so that one bincount counts all draws of the block.
     picks += np.arange(n_draws, dtype=np.int32)[:, np.newaxis] * np.int32(size)
     return np.bincount(picks.ravel(), minlength=n_draws * size).reshape(n_draws, size)
 

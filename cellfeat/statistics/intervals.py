@@ -88,11 +88,14 @@ class GroupBootstrap:
         self._n_class_groups = np.count_nonzero(totals, axis=0)
         self._check_spread()
         strata = Strata.of(totals)
+        # From here on groups are numbered stratum by stratum, so that each stratum is a slice.
         self._group_of_sample = strata.place_of_group[group_of_sample]
         self._group_weights = strata.weights
         self._sizes = strata.sizes
+        # The part of each class's samples that lies in each group; unlike the totals below, it is not weighted.
         self._shares = self._per_group(np.ones(len(self._y)), self._group_of_sample) / totals.sum(axis=0)
         self._totals = self._weighted_per_group(np.ones(len(self._y)))
+        # Last, because the draws are checked against the totals for missing classes.
         self._counts = self._draw(n_draws, np.random.default_rng(random_state))
         self._drawn_totals = matmul_blocks(self._counts, self._totals)
 
@@ -112,6 +115,7 @@ class GroupBootstrap:
         estimate = balanced_accuracy(self._y, predicted, self._classes)
         if estimate == 1:
             shortfall = 1 - self.recall_intervals(predicted, level=level)[:, 0]
+            # Independent errors add as squares, and the mean over classes divides their sum by the number of classes.
             return Interval(1 - float(np.linalg.norm(shortfall)) / len(self._classes), 1.0)
         spread = _Spread.of(self._drawn_recalls(predicted).mean(axis=1), estimate)
         low, high = spread.ends(self._freedom_of_mean(self._influence(predicted)), level)
@@ -144,6 +148,7 @@ class GroupBootstrap:
         recall = per_class_recall(self._y, predicted, self._classes)
         variance = self._drawn_recalls(predicted).var(axis=0, ddof=1)
         n_samples = np.bincount(self._truth).astype(float)
+        # Where the draws do not vary, as for a class without errors, each group counts as one independent sample.
         effective = np.divide(
             recall * (1 - recall), variance, out=self._n_class_groups.astype(float), where=variance > 0
         )
@@ -152,6 +157,7 @@ class GroupBootstrap:
             self._degrees_of_freedom(self._influence(predicted), self._shares), self._n_class_groups - 1
         )
         quantile = stats.t.ppf((1 + level) / 2, freedom)
+        # The draws may vary less than independent samples would; the interval is not made narrower for that.
         return _wilson(recall, np.minimum(effective, n_samples), quantile)
 
     def difference(self, predicted_a: ArrayLike, predicted_b: ArrayLike, *, level: float = 0.95) -> Difference:
@@ -182,6 +188,8 @@ class GroupBootstrap:
 
     def _influence(self, predicted: ArrayLike) -> Floats:
         """Contribution of each group to the recall's deviation from its mean, shape ``(n_groups, n_classes)``."""
+        # A recall is a ratio of two sums over groups. Its linear part is a group's hits less those expected from its
+        # share.
         hits = self._per_group(self._hits(predicted), self._group_of_sample)
         n_samples = np.bincount(self._truth)
         return hits / n_samples - self._shares * hits.sum(axis=0) / n_samples
@@ -210,12 +218,15 @@ class GroupBootstrap:
         ndarray of shape (n_scores,)
             Infinite where nothing varies.
         """
+        # `reduceat` sums from one start to the next: the groups of a stratum are adjacent.
         starts = np.cumsum(self._sizes) - self._sizes
         size = self._sizes[:, np.newaxis]
         sums, squares = np.add.reduceat(influence, starts), np.add.reduceat(influence**2, starts)
         second, fourth = np.add.reduceat(shares**2, starts), np.add.reduceat(shares**4, starts)
+        # 1 if all groups of a stratum have the same weight, near 1 / size if one group has nearly all of it.
         evenness = np.divide(second**2 / size, fourth, out=np.ones_like(second), where=fourth > 0)
         freedom = np.maximum((size - 1) * evenness, 1)
+        # Variance of the sum over a stratum. The difference may round to slightly below 0.
         variance = np.maximum(squares - sums**2 / size, 0) * size / (size - 1)
         spread = (variance**2 / freedom).sum(axis=0)
         total = variance.sum(axis=0) ** 2
@@ -227,6 +238,7 @@ class GroupBootstrap:
     def _per_group(self, values: Floats, group_of_sample: Integers) -> Floats:
         """Sum the values of samples by group and class, shape ``(n_groups, n_classes)``."""
         shape = (int(group_of_sample.max()) + 1, len(self._classes))
+        # One number for each pair of group and class, so that a single bincount fills the whole table.
         cells = group_of_sample * shape[1] + self._truth
         sums = np.bincount(cells, weights=values, minlength=shape[0] * shape[1])
         return sums.reshape(shape).astype(float)
@@ -267,6 +279,7 @@ class _Spread:
 
     @classmethod
     def of(cls, draws: Floats, estimate: float) -> "_Spread":
+        # Always at 2.5 %, whatever level is asked for: `ends` scales these distances by Student's t.
         low, high = np.quantile(draws, [TAIL, 1 - TAIL])
         deviation = float(draws.std(ddof=1))
         below, above = (max(float(reach) / NORMAL_QUANTILE, deviation) for reach in (estimate - low, high - estimate))
@@ -281,6 +294,7 @@ class _Spread:
     @property
     def varies(self) -> bool:
         """Whether the spread is larger than the rounding of the float32 draws."""
+        # An estimate of 0 needs no spread: its p value is 1.
         return self.estimate == 0 or min(self.below, self.above) > FLOAT32_ROUNDING
 
     def ends(self, freedom: float, level: float) -> Interval:

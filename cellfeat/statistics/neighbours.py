@@ -37,6 +37,7 @@ def nearest_by_cosine(
         similarity = queries[block] @ others.T
         if excluded is not None:
             similarity[np.arange(len(similarity)), excluded[block]] = -np.inf
+        # A partition, which takes less time than sorting: nothing depends on the order of the neighbours.
         neighbours[block] = np.argpartition(-similarity, n_neighbours - 1, axis=1)[:, :n_neighbours]
         cosines[block] = np.take_along_axis(similarity, neighbours[block], axis=1)
     return neighbours, cosines

@@ -8,6 +8,7 @@ from numpy.typing import ArrayLike
 from cellfeat.text import first_ten
 from cellfeat.types import Floats, Integers
 
+# The number of bins in Guo et al. (2017).
 CALIBRATION_BINS = 15
 
 
@@ -33,6 +34,7 @@ def encode(labels: ArrayLike, classes: Sequence[str]) -> Integers:
     labels = np.asarray(labels, dtype=str)
     names = np.asarray(classes, dtype=str)
     order = np.argsort(names)
+    # For a label behind the last name `searchsorted` gives `len(names)`. Clipped, it fails the comparison below.
     places = order[np.searchsorted(names, labels, sorter=order).clip(max=len(names) - 1)]
     strange = names[places] != labels
     if strange.any():
@@ -111,6 +113,7 @@ def macro_f1(y: ArrayLike, predicted: ArrayLike, classes: Sequence[str]) -> floa
         As for `confusion_matrix`.
     """
     matrix = confusion_matrix(y, predicted, classes)
+    # F1 is 2 TP / (predicted + true). No denominator is 0, because every class occurs in `y`.
     return float((2 * np.diag(matrix) / (matrix.sum(axis=0) + matrix.sum(axis=1))).mean())
 
 
@@ -164,6 +167,7 @@ def reliability(y: ArrayLike, probabilities: Floats, classes: Sequence[str]) -> 
     """
     confidence = probabilities.max(axis=1)
     is_right = probabilities.argmax(axis=1) == encode(y, classes)
+    # A probability of exactly 1 belongs to the last bin.
     bins = np.minimum((confidence * CALIBRATION_BINS).astype(int), CALIBRATION_BINS - 1)
     n_samples = np.bincount(bins)
     sums = np.column_stack([np.bincount(bins, weights=values) for values in (confidence, is_right)])

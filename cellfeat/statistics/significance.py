@@ -23,6 +23,7 @@ def holm(p_values: Sequence[float]) -> list[float]:
     order = np.argsort(p_values, kind="stable")
     scaled = np.asarray(p_values, dtype=float)[order] * np.arange(len(order), 0, -1)
     adjusted = np.empty(len(order))
+    # The running maximum keeps the order: a larger p value has a smaller factor and could end up below.
     adjusted[order] = np.minimum(np.maximum.accumulate(scaled), 1.0)
     return adjusted.tolist()
 
@@ -45,6 +46,7 @@ def corrected_difference(differences: ArrayLike, n_folds: int, *, level: float =
     """
     values = np.asarray(differences, dtype=float)
     estimate, variance = float(values.mean()), float(values.var(ddof=1))
+    # The second term is the ratio of test to training samples: 1 / k over (k - 1) / k.
     error = np.sqrt((1 / len(values) + 1 / (n_folds - 1)) * variance)
     if error == 0:
         return Difference(estimate, estimate, estimate, 1.0 if estimate == 0 else 0.0)

@@ -62,6 +62,7 @@ def fit_temperature(probabilities: Floats, codes: NDArray[np.integer]) -> float:
     logs = _log(probabilities)
     rows = np.arange(len(logs))
 
+    # The search is over the logarithm, on which the temperatures 2 and 1/2 are equally far from 1.
     def loss(log_temperature: float) -> float:
         return -float(_log_tempered(logs, np.exp(log_temperature))[rows, codes].mean())
 
@@ -74,11 +75,13 @@ def _keep_most_probable(probabilities: Floats, out: NDArray[np.float64]) -> None
     """Restore the most probable class of a row where rounding has tied it with another one."""
     best = probabilities.argmax(axis=1)
     moved = np.flatnonzero(out.argmax(axis=1) != best)
+    # The next float above the row's maximum; 2 only gives the direction.
     out[moved, best[moved]] = np.nextafter(out[moved].max(axis=1), 2.0)
 
 
 def _log(probabilities: Floats) -> NDArray[np.float64]:
     p = np.asarray(probabilities, dtype=np.float64)
+    # The smallest probability above 0 of each row, which the substitute for a zero must not exceed.
     least = np.where(p > 0, p, np.inf).min(axis=1, keepdims=True)
     return np.log(np.where(p > 0, p, np.minimum(least, VOTELESS / p.shape[1])))
 

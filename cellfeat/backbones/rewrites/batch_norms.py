@@ -40,6 +40,7 @@ def fold_batch_norms(module: nn.Module, images: torch.Tensor) -> nn.Module:
     for convolution, norm in pairs:
         _fold(convolution, norm)
     _replace(folded, {norm: _without_affine(norm) for _, norm in pairs})
+    # A convolution's output may have other uses besides the norm, and then folding is wrong: only the result shows it.
     if not _equal(module, folded, images):
         raise BackboneError(f"{type(module).__name__}: gives other results with its batch norms folded")
     return folded.requires_grad_(False)

@@ -115,6 +115,7 @@ def _times(weight: torch.Tensor, bias: torch.Tensor, layer_scale: torch.Tensor) 
 def _convolution(weight: torch.Tensor, bias: torch.Tensor, *, like: torch.Tensor, stride: int = 1) -> nn.Conv2d:
     """Make a convolution from its weight and bias, with the device and type of `like`."""
     n_out, n_in, height, width = weight.shape
+    # On the meta device, so that no memory is taken for numbers that are replaced at once.
     convolution = nn.Conv2d(n_in, n_out, (height, width), stride=stride, device="meta")
     convolution.weight = nn.Parameter(weight.to(like), requires_grad=False)
     convolution.bias = nn.Parameter(bias.to(like), requires_grad=False)

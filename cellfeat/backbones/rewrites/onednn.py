@@ -34,6 +34,7 @@ class _Depthwise(nn.Module):
         super().__init__()
         layer = block.depthwise
         self.padding, self.groups = list(layer.padding), layer.groups
+        # The two [1, 1] are stride and dilation.
         self.weight = torch.ops.mkldnn._reorder_convolution_weight(
             layer.weight, self.padding, [1, 1], [1, 1], self.groups, list(shape)
         )
@@ -74,6 +75,7 @@ class _QuantisedLinear(nn.Module):
         super().__init__()
         weight = layer.weight.flatten(1).float()
         self.scales = weight.abs().amax(dim=1) / 127
+        # int8 holds -128 to 127; the scale maps the largest weight of each output to 127.
         codes = torch.round(weight / self.scales[:, None]).to(torch.int8)
         self.codes = torch.ops.onednn.qlinear_prepack(codes, [n_rows, weight.shape[1]])
         self.zeros = torch.zeros(len(weight), dtype=torch.int64)
@@ -84,9 +86,11 @@ class _QuantisedLinear(nn.Module):
     def forward(self, rows: torch.Tensor) -> torch.Tensor:
         """Multiply the float32 rows of one image, ``(n_rows, n_inputs)``."""
         low, high = _range(rows)
+        # Integers have no NaN. It is passed on, so that the embedding is refused.
         if not math.isfinite(high - low):
             return rows.new_full((len(rows), len(self.scales)), math.nan)
         codes, scale, zero = _quantised(rows, low, high)
+        # 1.0 and 0 are the scale and zero of the output, unused because it is float32.
         return torch.ops.onednn.qlinear_pointwise(
             codes, scale, zero, self.codes, self.scales, self.zeros, self.bias, 1.0, 0, torch.float32,
             self.activation, [], "none",

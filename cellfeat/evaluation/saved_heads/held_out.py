@@ -209,6 +209,7 @@ def _held_out(
     bundle: Bundle, samples: LabelledSamples, design: Design, raw: Floats, label: Strings, chosen: _Selection
 ) -> HeldOut:
     """Score the samples that are left; `raw` holds the head's probabilities for the excluded ones as well."""
+    # `raw` has a row for each scored sample, so the mask of all samples is cut to these first.
     kept = raw[~chosen.is_excluded[chosen.is_scored]]
     out_of_fold, out_of_fold_interval = _out_of_fold(bundle)
     knows_training_samples = bundle.training_digests is not None
@@ -238,6 +239,7 @@ def _balanced_accuracy(bundle: Bundle, label: Strings, probabilities: Floats) ->
 
 def _out_of_fold(bundle: Bundle) -> tuple[float, Interval]:
     low, score, high = (bundle.scores.get(name, np.nan) for name in ("ci_low", "balanced_accuracy", "ci_high"))
+    # Not `isinstance`, by which True is an integer.
     are_numbers = all(type(value) in (int, float) for value in (low, score, high))
     if not (are_numbers and 0 <= low <= score <= high <= 1):
         raise BundleError(

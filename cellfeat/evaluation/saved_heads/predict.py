@@ -96,6 +96,7 @@ def predict(
     probabilities = np.full((len(features), len(bundle.classes)), np.nan)
     if is_ok.any():
         probabilities[is_ok] = bundle.predict_proba(features.embeddings[is_ok])
+    # Two names more than classes, so that one lookup serves abstentions and failed samples as well.
     classes = np.array([*bundle.classes, abstain_word, ""])
     abstain, failed = len(bundle.classes), len(bundle.classes) + 1
     column = np.full(len(features), failed)
@@ -103,6 +104,7 @@ def predict(
     abstained = np.zeros(len(features), dtype=bool)
     abstained[is_ok] = probabilities[is_ok].max(axis=1) < min_probability
     predicted = classes[np.where(abstained, abstain, column)]
+    # NaN reaches no threshold, so the set of a sample that could not be read is empty.
     sets = None if coverage is None else sets_of(bundle, probabilities, coverage)
     return Predictions(features.samples.ids, predicted, probabilities, tuple(bundle.classes), abstained, sets)
 

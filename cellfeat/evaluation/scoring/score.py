@@ -79,6 +79,7 @@ def score(task: Task, predicted: OutOfFold) -> HeadResult:
     raw, codes = predicted.probabilities, encode(task.y, task.classes)
     temperatures = fold_temperatures(task, raw)
     probabilities = tempered_folds(task, raw, temperatures)
+    # For the saved head, which is fitted on all samples. Scores use only the temperatures of the folds above.
     temperature = fit_temperature(raw, codes) if task.design.calibrate == "temperature" else 1.0
     most_likely = most_probable(task, probabilities)
     scores = Scores(
@@ -100,6 +101,7 @@ def score(task: Task, predicted: OutOfFold) -> HeadResult:
         settings=predicted.settings,
         seconds=predicted.seconds,
         n_cached=predicted.n_cached,
+        # Calibrated as the saved head will be, because its prediction sets are made from these.
         class_scores=ClassScores.of(tempered(raw, temperature), codes, task.groups),
     )
 

@@ -101,6 +101,7 @@ def candidates(
     drawn = np.random.default_rng(random_state).choice(size, n_drawn, replace=False) if n_drawn < size else range(size)
     found: list[dict[str, Any]] = [{}]
     for number in drawn:
+        # The number of a combination stands for one place in the list of each setting.
         places = np.unravel_index(number, shape)
         settings = {name: values[place] for (name, values), place in zip(space.items(), places, strict=True)}
         changed = {name: value for name, value in settings.items() if value != given[name]}
@@ -130,5 +131,6 @@ def rungs(n_candidates: int, n_train: int) -> list[Rung]:
     plan, n_left = [], n_candidates
     for fraction, following in pairwise(fractions):
         plan.append(Rung(fraction, n_left))
+        # The small number keeps rounding from adding a candidate.
         n_left = min(n_left, max(FINALISTS, math.ceil(n_left * fraction / following - 1e-9)))
     return [*plan, Rung(1.0, n_left)]

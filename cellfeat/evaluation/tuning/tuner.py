@@ -84,6 +84,7 @@ class Tuner:
         on_all: bool = False,
     ) -> None:
         design = run.task.design
+        # A setting that the user gives is not searched.
         space = {name: values for name, values in search_space(run.head).items() if name not in given}
         resolved = resolved_settings(run.task, run.head, given)
         drawn = candidates(space, resolved, design.tune, design.random_state)
@@ -166,6 +167,7 @@ class Tuner:
         """Everything that decides a choice beyond what decides a prediction."""
         task = self._run.task
         return {
+            # An edited search must not find the choices that it made before.
             "tuning": [digest_file(Path(module)) for module in (__file__, halving.__file__)],
             "candidates": self.candidates,
             "train": array_digest(rows),
@@ -223,12 +225,14 @@ class _Search:
         self._failures: dict[int, str] = {}
 
     def choice(self) -> ChosenSettings:
+        # Candidate 0 is the given settings. They are scored on all samples before any other candidate can replace them.
         given = next(iter(self._ranked([0], 1.0)), None)
         left = list(range(1, len(self._candidates)))
         for rung in self._plan.rungs:
             left = self._ranked(left[: rung.n_candidates], rung.fraction)
         if given is None and not left:
             raise HeadError(f"none of {len(self._candidates)} settings could be fitted: {self._failures[0]}")
+        # Settings that cannot be fitted need not be beaten.
         chosen = self._replacement(left) if given is not None else left[0]
         return ChosenSettings(
             settings=dict(self._candidates[chosen]),
@@ -279,6 +283,7 @@ class _Search:
     def _thinned(self, train: Integers, fraction: float, fold_number: int) -> Integers:
         if fraction == 1:
             return train
+        # The same generator for all candidates, so that all are fitted on the same rows.
         rng = np.random.default_rng([self._run.task.design.random_state, fold_number])
         return thinned_rows(train, self._y, self._groups, fraction, rng)
 

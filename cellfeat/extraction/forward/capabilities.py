@@ -40,6 +40,7 @@ def fast_precisions_of(device: torch.device) -> tuple[str, ...]:
 
 def _has_fast_bf16() -> bool:
     try:
+        # Not a public function: it may be missing from another version or build of PyTorch.
         return bool(torch.ops.mkldnn._is_mkldnn_bf16_supported())
     except (AttributeError, RuntimeError):
         return False

@@ -142,6 +142,7 @@ class Embedder:
             squares = self._squares(samples)
         with self._timeline.step("forward"):
             embedded = [self._embed_view(make_view(squares, view)) for view in range(self._inputs.n_views)]
+            # The slice drops the rows that fill up an incomplete batch.
             return torch.stack(embedded, dim=1)[: len(samples)].float()
 
     def _squares(self, samples: Sequence[Decoded]) -> torch.Tensor:
@@ -167,6 +168,8 @@ class Embedder:
         # Pinned memory and a separate stream let the copy run beside the forward of the previous batch.
         with torch.cuda.stream(self._copies):
             moved = tensor.pin_memory().to(self._device, non_blocking=True)
+        # The forward waits for the copy. The allocator, which knows only the stream of the copies, must not give the
+        # memory away before the forward has used it.
         current = torch.cuda.current_stream(self._device)
         current.wait_stream(self._copies)
         moved.record_stream(current)
@@ -177,6 +180,7 @@ class Embedder:
             return Embedded(embedded.cpu())
         host = torch.empty(embedded.shape, dtype=embedded.dtype, pin_memory=True)
         host.copy_(embedded, non_blocking=True)
+        # Recorded behind the copy: once it has happened, the numbers are on the host.
         ready = torch.cuda.Event()
         ready.record(torch.cuda.current_stream(self._device))
         return Embedded(host, ready)

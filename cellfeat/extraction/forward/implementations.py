@@ -20,6 +20,7 @@ from cellfeat.backbones.rewrites.convnext import rewrite_convnext
 from cellfeat.backbones.rewrites.onednn import fused_convnext, quantised_convnext
 from cellfeat.errors import BackboneError
 
+# int8: only the products are in integers, everything around them is in bfloat16.
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, "int8": torch.bfloat16}
 """Type of a module's input, by precision."""
 FOLDING_IMAGES = 2
@@ -150,11 +151,13 @@ def methods_for(backbone: LoadedBackbone, device: torch.device, precisions: Iter
 
 
 def _plain(backbone: LoadedBackbone, precision: str, target: Target) -> nn.Module:
+    # A copy, because `_placed` changes the module itself; the other builders make their own.
     return _placed(copy.deepcopy(backbone.module), precision, target)
 
 
 def _folded(backbone: LoadedBackbone, precision: str, target: Target) -> nn.Module:
     shape = (FOLDING_IMAGES, *target.images[1:])
+    # Noise is enough to see which convolution feeds which norm, and whether the results stay the same.
     images = torch.rand(shape, generator=torch.Generator().manual_seed(0))
     return _placed(fold_batch_norms(backbone.module, images), precision, target)
 

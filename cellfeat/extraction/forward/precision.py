@@ -165,6 +165,7 @@ class _Trials:
         if was_tried and method.precision != best.precision:
             return f"{best.precision} is faster, or closer to float32"
         compiling = COMPILE_SECONDS if IMPLEMENTATIONS[method.implementation].is_compiled else 0
+        # A trial embeds the probe at least twice: once to start up, once to be timed.
         trial = self._spent + 2 * self._probe.batch_size / best.samples_per_second + compiling
         left = self._probe.n_forwards / best.samples_per_second
         if trial <= TRIAL_SHARE * left:

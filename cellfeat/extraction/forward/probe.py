@@ -101,6 +101,7 @@ class Probe:
 
     def embedder(self, method: ComputeMethod) -> Embedder:
         """Build the embedder of one view and one pass."""
+        # Every view and pass takes the same time, so one is enough.
         one_forward = replace(self.inputs, n_views=1, passes=self.inputs.passes[:1])
         return build_embedder(
             self.backbone, one_forward, device=self.device, method=method, batch_size=self.batch_size, say=self.say

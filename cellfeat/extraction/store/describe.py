@@ -62,6 +62,7 @@ def _kinds_of_files(properties: Properties) -> Iterator[str]:
             return
         dtype, bits, _, height, width, file_format = left[0].item()
         is_same = np.logical_and.reduce([left[name] == left[name][0] for name in _KIND])
+        # The type's name without its letters is its number of bits: they are shown only where the header states others.
         stated = f" ({bits.decode()} bits)" if bits.decode() != dtype.decode().lstrip("uintflo") else ""
         n = np.count_nonzero(is_same)
         yield f"{n:,} {dtype.decode()}{stated}, {height} x {width}, {file_format.decode()}"

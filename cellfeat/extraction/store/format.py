@@ -22,6 +22,7 @@ TABLE_BYTES = 100
 """Estimated bytes of the id, label, group and further columns of a sample in a feature file."""
 HDF5_OVERHEAD = 2**16
 """Upper estimate of the bytes of a part, or of a feature file, without its rows."""
+# Little-endian on every machine. 71 bytes hold ``sha256:`` and 64 hexadecimal digits.
 CHECKSUM = np.dtype([("start", "<i8"), ("stop", "<i8"), ("sha256", "S71")])
 DIGESTS = ("fingerprint", "samples")
 """Attributes that hold digests of JSON values; a third one, ``checksum``, covers everything else."""
@@ -221,6 +222,7 @@ def write_text_attribute(file: h5py.File, name: str, text: str) -> None:
         Name and value of the attribute.
     """
     content = text.encode()
+    # HDF5 has no text type of length 0, so an empty text takes one byte of padding.
     file.attrs.create(name, content, dtype=h5py.string_dtype("utf-8", max(len(content), 1)))
 
 
@@ -231,6 +233,7 @@ def table_checksum(file: h5py.File) -> str:
         sha.update(f"{name} {file.attrs[name].decode()}\n".encode())
     for name in ("checksums", "failures", "manifest", "provenance", "recipe", "sample_id"):
         for dataset in _datasets(file[name]):
+            # Without names, types and shapes, a byte could move from one dataset to the next unnoticed.
             sha.update(f"{dataset.name} {dataset.dtype.str} {dataset.shape}\n".encode())
             sha.update(np.ascontiguousarray(dataset[:]).view(np.uint8).data)
     return f"sha256:{sha.hexdigest()}"
@@ -308,6 +311,7 @@ def hex_digests(digests: NDArray[np.uint8], status: NDArray[np.uint8]) -> String
     ndarray of shape (n,)
         Hexadecimal; ``""`` where the sample failed.
     """
+    # One conversion of all bytes, cut into texts of 64 digits, instead of a loop over the rows.
     text = np.frombuffer(digests.tobytes().hex().encode(), f"S{2 * DIGEST_BYTES}").astype(str)
     text[status != Status.OK] = ""
     return text

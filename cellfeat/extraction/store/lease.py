@@ -136,6 +136,7 @@ def _took_over(path: Path, before: bytes | None, me: _Holder) -> bool:
     if _seen(path) != before:
         return False
     _write(path, me)
+    # Several hosts may get this far at once. The one that wrote last stays; the others find its name here.
     time.sleep(SECONDS_TO_SETTLE)
     return _is_mine(path, me)
 
@@ -145,6 +146,7 @@ def _give_signs(path: Path, me: _Holder, end: threading.Event) -> None:
         if end.wait(SECONDS_BETWEEN_SIGNS):
             return
         with suppress(OSError):  # a full disk is reported by larger writes
+            # A run that was suspended may have lost its place, and must not write over its successor's sign.
             if _is_mine(path, me):
                 _write(path, replace(me, sign=sign))
 
@@ -185,6 +187,7 @@ def _create(path: Path, me: _Holder) -> bool:
 
 
 def _write(path: Path, me: _Holder) -> None:
+    # Replaced in one step, so that no host reads half a record.
     temporary = path.with_name(f"{path.name}.{me.name}")
     temporary.write_bytes(_written(me))
     temporary.replace(path)

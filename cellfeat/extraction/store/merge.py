@@ -41,6 +41,7 @@ class Carried:
         range_size
             Rows to yield at a time.
         """
+        # Before row i of the new file come `n_new_before[i]` new rows, which the run holds one after another.
         n_new_before = np.concatenate([[0], np.cumsum(self.source == NEW)])
         with opened(self.path) as file:
             failures = read_failures(file)
@@ -77,7 +78,9 @@ class _Places:
 def _neighbours(source: Integers) -> Iterator[tuple[Integers, range]]:
     """Yield the places of rows that are adjacent in the finished file, and these rows: each is read in one piece."""
     places = np.flatnonzero(source != NEW)
+    # In the order of the finished file: rows that are adjacent there are read together, wherever they go.
     places = places[np.argsort(source[places], kind="stable")]
     for piece in np.split(places, np.flatnonzero(np.diff(source[places]) != 1) + 1):
+        # Splitting nothing gives one empty piece.
         if len(piece):
             yield piece, range(int(source[piece[0]]), int(source[piece[-1]]) + 1)

@@ -45,6 +45,7 @@ def opened(path: Path) -> Iterator[h5py.File]:
             _check_layout(Layout(path, file))
             yield file
     except FeatureFileError:
+        # It is a ValueError, which the last handler would wrap again.
         raise
     except MemoryError as error:
         raise FeatureFileError(
@@ -175,6 +176,7 @@ class Layout:
             raise FeatureFileError(
                 f"{self.path}: dataset {name!r} takes its data from elsewhere or through a filter: refused"
             )
+        # The size is None for a dataset without a shape.
         claimed, stored = (dataset.size or 0) * dataset.id.get_type().get_size(), dataset.id.get_storage_size()
         if stored < claimed:
             raise FeatureFileError(
@@ -236,6 +238,7 @@ def _check_table(layout: Layout, n_samples: int) -> None:
     layout.group("manifest", {"label", "group", "column_names", "columns"})
     for name in ("label", "group"):
         layout.texts(f"manifest/{name}", n_samples)
+    # First that it is a group, because its length is taken next.
     layout.group("manifest/columns")
     numbers = [f"{number:03d}" for number in range(len(layout.file["manifest/columns"]))]
     layout.group("manifest/columns", set(numbers))

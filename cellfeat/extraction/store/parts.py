@@ -66,6 +66,7 @@ class PartStore:
         self._digest = header.digest()
         with self._with_need(), explained_errors(output):
             self._adopt_or_begin()
+        # At the start, rather than after hours of work.
         self._check_room(self._bytes_to_come())
 
     def write(self, rows: Rows) -> None:
@@ -79,6 +80,7 @@ class PartStore:
             If the run's folder was removed, or can no longer be written to.
         """
         self._publish(self._path(rows.start), rows)
+        # Only now: until the whole part is published, its first rows are all that a killed run leaves.
         self._begun_path(rows.start).unlink(missing_ok=True)
 
     def write_begun(self, rows: Rows) -> None:
@@ -94,6 +96,7 @@ class PartStore:
         self._publish(self._begun_path(rows.start), rows)
 
     def _publish(self, path: Path, rows: Rows) -> None:
+        # `publish` makes a missing folder, so a removed one would not be noticed by itself.
         self._check_stands()
         self._check_room(HDF5_OVERHEAD + rows.nbytes)
         with self._with_need(), publish(path) as temporary, new_hdf5(temporary) as (file, _):
@@ -144,12 +147,14 @@ class PartStore:
             )
         refuse_earlier_format(self.folder)
         self.folder.mkdir(parents=True, exist_ok=True)
+        # Left by a run that was killed while it wrote; whoever holds the lock is the only one that writes here.
         for orphan in self.folder.glob(".*.tmp"):
             orphan.unlink()
         for orphan in self.output.parent.glob(f".{self.output.name}.*.tmp"):
             orphan.unlink()
         if earlier != self.header:
             publish_header(self.folder, self.header)
+            # `publish` flushes the entries of the folder, not the entry of the new folder in its parent.
             flush_to_disk(self.folder.parent)
 
     def _check_stands(self) -> None:
@@ -189,8 +194,10 @@ class PartStore:
         header = self.header
         of_row = row_bytes(header.n_views, header.embedding_dim)
         finished = [part.stat().st_size for part in self.folder.glob("rows-*.h5")]
+        # The missing parts, and the feature file.
         n_files = len(header.part_rows()) - len(finished) + 1
         to_copy = self._n_rows * (of_row + TABLE_BYTES) + n_files * HDF5_OVERHEAD
+        # Finished parts hold more than their rows, and may exceed the estimate of all rows.
         return to_copy + max(header.n_samples * of_row - sum(finished), 0)
 
     def _rows(self) -> Iterator[Rows]:
@@ -218,6 +225,7 @@ class PartStore:
     def read_begun(self, part: range) -> Rows | None:
         """Read the first rows of a part; None where they are missing or damaged."""
         path = self._begun_path(part.start)
+        # Only the file itself says how many rows it holds; `_read_part` checks the claim with the rest.
         return _read_part(path, part[: _n_rows(path)], self.header, self._digest)
 
     def _read_whole(self, rows: range) -> Rows:
@@ -265,6 +273,7 @@ def _read_part(path: Path, rows: range, header: RunHeader, run: str) -> Rows | N
     """Read a part; None where it is damaged or belongs to another run."""
     with suppress(*HDF5_FAULTS, MemoryError), h5py.File(path, "r") as file:
         layout = Layout(path, file)
+        # A file of another run may be intact, but its rows belong to another recipe or other samples.
         if layout.text_attribute("run") != run or layout.number_attribute("start") != rows.start:
             return None
         datasets = _row_datasets(layout, len(rows), header)

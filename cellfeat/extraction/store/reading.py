@@ -292,6 +292,7 @@ def _refuse_unexplained(path: Path, rows: Rows) -> None:
     has_reason = np.isin(np.arange(rows.start, rows.start + len(is_ok)), list(rows.failures))
     for wrong, what in (
         (is_ok & ~is_finite, "embeddings that are not finite"),
+        # Every sample either is fine or has a reason: both at once is as wrong as neither.
         (is_ok == has_reason, "a status that the failures do not explain"),
     ):
         if wrong.any():
@@ -302,6 +303,7 @@ def _refuse_unexplained(path: Path, rows: Rows) -> None:
 
 
 def _read_verified_rows(path: Path, file: h5py.File) -> Rows:
+    # Filled range by range, so that the rows are never in memory twice.
     whole = empty_rows(0, file["embeddings"].shape)
     for rows in _verified_ranges(path, file):
         here = slice(rows.start, rows.start + len(rows))

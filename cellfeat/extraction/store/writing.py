@@ -61,6 +61,7 @@ class _DeferredErrors:
 
     def __init__(self, raw: IO[bytes]) -> None:
         self._raw = raw
+        # Kept here and not in the raw file: HDF5 goes on seeking after an error, in a file that no longer grows.
         self._position = 0
         self._end = 0
         self.error: OSError | None = None
@@ -146,6 +147,7 @@ def new_hdf5(path: Path, libver: str | None = None) -> Iterator[NewFile]:
             with h5py.File(deferred, "w", libver=libver) as file:
                 yield NewFile(file, deferred.check)
         finally:
+            # After HDF5 has closed the file, which writes the last of it, and before the caller publishes it.
             deferred.check()
 
 
@@ -169,6 +171,7 @@ def write_features(output: Path, shape: tuple[int, int, int], content: Content) 
         file.attrs["format"] = FORMAT
         write_text_attribute(file, "fingerprint", digest_json(content.recipe))
         write_text_attribute(file, "samples", content.samples)
+        # The last step: it covers everything above except the rows.
         write_text_attribute(file, "checksum", table_checksum(file))
         return n_failed
 
