@@ -59,7 +59,9 @@ class Leak:
         The claim is a mean over sets of folds; it is compared with the 95 % interval of such a mean, by Student's t.
         """
         n_sets = len(self.scores)
-        quantile = stats.t.ppf(0.975, max(n_sets - 1, 1))
+        if n_sets == 1:  # a single set does not show how much the choice of folds changes
+            return True
+        quantile = stats.t.ppf(0.975, n_sets - 1)
         return bool(abs(self.claimed) <= quantile * self.deviation / np.sqrt(n_sets))
 
     @property

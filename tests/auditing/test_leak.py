@@ -43,6 +43,11 @@ def test_without_copies_the_claim_is_scatter(make_clusters):
         assert leak.is_scatter
 
 
+def test_claim_of_a_single_set_is_scatter():
+    assert Leak("knn", ((0.9, 0.6, 0.5),)).is_scatter
+    assert not Leak("knn", ((0.9, 0.6, 0.5), (0.9, 0.6, 0.51))).is_scatter
+
+
 def test_study_predicts_and_draws_no_bootstrap(copied, monkeypatch):
     monkeypatch.setattr(GroupBootstrap, "__init__", lambda *_, **__: pytest.fail("a bootstrap was drawn"))
     arms = leak_arms(copied, copied, SMALL, None)

@@ -28,7 +28,8 @@ def render_leaks(found: Audit) -> Table:
     for heading in ("nothing", "copies", "near copies too", "random folds would have claimed"):
         table.add_column(heading, justify="right", no_wrap=True)
     for leak in found.leaks:
-        claim = f"{leak.claimed:+.3f} ± {leak.deviation:.3f}"
+        scatter = f" ± {leak.deviation:.3f}" if len(leak.scores) > 1 else ""
+        claim = f"{leak.claimed:+.3f}{scatter}"
         table.add_row(name_cell(leak.head), *(f"{score:.3f}" for score in leak.means), claim)
     return table
 
