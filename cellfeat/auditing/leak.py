@@ -114,6 +114,7 @@ def leak_arms(features: Features, grouped: Features, design: Design, cache: Fold
     HeadError
         If every head failed.
     """
+    # The third is ``copies`` too, so that the record of an earlier audit does not add to the groups found now.
     random, copies, near_copies = (
         _arm(prepare(data, replace(design, groups=groups)), cache)
         for data, groups in ((features, "none"), (features, "copies"), (grouped, "copies"))

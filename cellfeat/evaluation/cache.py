@@ -32,6 +32,7 @@ MAX_ENTRY_BYTES = 1_000_000_000
 MAX_ENTRIES = 5_000
 MAX_BYTES = 2_000_000_000
 CACHE_FOLDER = ".cache"
+# A head may use any of this code, so a change of any file makes all entries useless: the safe side.
 _CODE = (*cellfeat.heads.__path__, *cellfeat.statistics.__path__)
 
 
@@ -111,6 +112,7 @@ class FoldCache:
             if path.stat().st_size > MAX_ENTRY_BYTES:
                 return None
             record = unseal(parse_json(path.read_bytes()))
+            # The name of a file proves nothing: it may have been copied or renamed.
             if record.pop("key", None) != key:
                 return None
             with suppress(OSError):  # the folder may be read-only

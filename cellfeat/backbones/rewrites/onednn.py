@@ -75,7 +75,7 @@ class _QuantisedLinear(nn.Module):
         super().__init__()
         weight = layer.weight.flatten(1).float()
         self.scales = weight.abs().amax(dim=1) / 127
-        # int8 holds -128 to 127; the scale maps the largest weight of each output to 127.
+        # int8 holds -128 to 127; the scale maps the largest magnitude of each output to 127.
         codes = torch.round(weight / self.scales[:, None]).to(torch.int8)
         self.codes = torch.ops.onednn.qlinear_prepack(codes, [n_rows, weight.shape[1]])
         self.zeros = torch.zeros(len(weight), dtype=torch.int64)
