@@ -4,6 +4,7 @@ Command-line flags override files, and files override the defaults. `Settings` h
 unknown key is an error that suggests the nearest valid one, so a misspelt setting is never silently ignored.
 """
 
+import copy
 import json
 import reprlib
 import stat
@@ -300,8 +301,8 @@ def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
         if isinstance(value, Mapping) and isinstance(into.get(key), dict):
             _merge(into[key], value)
         else:
-            # A copy, because later files are merged into it.
-            into[key] = dict(value) if isinstance(value, Mapping) else value
+            # A copy at every level, because later files and overrides are merged into it.
+            into[key] = copy.deepcopy(dict(value)) if isinstance(value, Mapping) else value
 
 
 def _nested(key: str, value: Any) -> dict[str, Any]:

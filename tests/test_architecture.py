@@ -43,9 +43,9 @@ OWNERS = {
     "timm": {"backbones/timm.py"},
     "matplotlib": {"reporting/figures.py"},
     "rich": {"reporting/terminal/", "commands/"},
-    "tifffile": {"samples/decoding.py"},
-    "imagecodecs": {"samples/decoding.py", "samples/synthetic.py"},
-    "simplejpeg": {"samples/decoding.py"},
+    "tifffile": {"samples/tiff.py"},
+    "imagecodecs": {"samples/png.py", "samples/jpeg.py", "samples/synthetic.py"},
+    "simplejpeg": {"samples/jpeg.py"},
     "click": {"commands/"},
 }
 

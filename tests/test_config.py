@@ -48,6 +48,12 @@ def test_later_files_and_overrides_win(tmp_path: Path) -> None:
     assert settings.heads == {"mlp": {"hidden": 64, "dropout": 0.1}}
 
 
+def test_overrides_of_the_caller_stay_as_they_are() -> None:
+    overrides = {"heads": {"mlp": {"hidden": 512}}, "heads.mlp.dropout": 0.1}
+    assert load_settings(overrides=overrides).heads["mlp"] == {"hidden": 512, "dropout": 0.1}
+    assert overrides["heads"] == {"mlp": {"hidden": 512}}
+
+
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
     "unknown key": ({"extraction.veiws": 8}, "unknown key 'extraction.veiws'; did you mean 'views'"),
     "unknown section": ({"extractoin.views": 8}, "unknown key 'extractoin'; did you mean 'extraction'"),

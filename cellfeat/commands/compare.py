@@ -51,9 +51,9 @@ def command(
     parts = _parsed_fractions(fractions) if fractions else None
     compare_and_report(settings, labels=labels, fresh=fresh)
     if repeats:
-        _repeat(settings, labels, repeats)
+        _repeat(settings, labels, repeats, fresh=fresh)
     if parts:
-        _draw_curves(settings, labels, parts)
+        _draw_curves(settings, labels, parts, fresh=fresh)
     click.echo(f"\n{results_line(settings)}")
 
 
@@ -118,18 +118,18 @@ def _parsed_fractions(text: str) -> tuple[float, ...]:
     return check_fractions(fractions)
 
 
-def _repeat(settings: "Settings", labels: Path | None, repeats: int) -> None:
+def _repeat(settings: "Settings", labels: Path | None, repeats: int, *, fresh: bool) -> None:
     """Compare on further sets of folds; the first set is the comparison just made and comes from the cache."""
     from cellfeat.evaluation.repeats import summarise
     from cellfeat.reporting.files import write_repeats
     from cellfeat.reporting.terminal.comparison import repeats_lines
 
-    summary = summarise(list(_repeated(settings, labels, repeats)))
+    summary = summarise(list(_repeated(settings, labels, repeats, fresh=fresh)))
     write_repeats(summary, settings.comparison.output)
     click.echo("\n".join(["", *repeats_lines(summary)]))
 
 
-def _repeated(settings: "Settings", labels: Path | None, repeats: int) -> "Iterator[Comparison]":
+def _repeated(settings: "Settings", labels: Path | None, repeats: int, *, fresh: bool) -> "Iterator[Comparison]":
     from cellfeat.commands.progress import ProgressObserver
     from cellfeat.evaluation.compare import compare
     from cellfeat.evaluation.hooks import Hooks
@@ -137,19 +137,21 @@ def _repeated(settings: "Settings", labels: Path | None, repeats: int) -> "Itera
 
     features, wanted = load_features(settings.extraction.output), settings.comparison
     with ProgressObserver() as observer:
-        arguments = evaluation_arguments(settings, labels, observer, fresh=False)
-        design: Design = arguments.pop("design")
-        arguments["hooks"] = Hooks(say=observer.say_once, progress=observer.fold_begins)
-        for number, seed in enumerate(range(wanted.seed, wanted.seed + repeats), start=1):
-            observer.say(f"folds with seed {seed}, {number} of {repeats}")
-            repeat = replace(design, random_state=seed)
-            comparison = compare(features, wanted.heads, settings=settings.heads, design=repeat, **arguments)
+        hooks = Hooks(say=observer.say_once, progress=observer.fold_begins)
+        for number in range(repeats):
+            # The comparison just made is the first repeat: its folds are fresh, and in the cache.
+            arguments = evaluation_arguments(settings, labels, observer, fresh=fresh and number > 0)
+            design: Design = arguments["design"]
+            repeat = replace(design, random_state=design.random_state + number)
+            observer.say(f"folds with seed {repeat.random_state}, {number + 1} of {repeats}")
+            arguments |= {"design": repeat, "hooks": hooks}
+            comparison = compare(features, wanted.heads, settings=settings.heads, **arguments)
             if not comparison.is_complete:
                 raise KeyboardInterrupt
             yield comparison
 
 
-def _draw_curves(settings: "Settings", labels: Path | None, fractions: tuple[float, ...]) -> None:
+def _draw_curves(settings: "Settings", labels: Path | None, fractions: tuple[float, ...], *, fresh: bool) -> None:
     from cellfeat.commands.progress import ProgressObserver
     from cellfeat.evaluation.learning_curve import learning_curves
     from cellfeat.evaluation.task import prepare
@@ -159,7 +161,7 @@ def _draw_curves(settings: "Settings", labels: Path | None, fractions: tuple[flo
 
     wanted = settings.comparison
     with ProgressObserver() as observer:
-        arguments = evaluation_arguments(settings, labels, observer, fresh=False)
+        arguments = evaluation_arguments(settings, labels, observer, fresh=fresh)
         design = replace(arguments["design"], tune=0)
         task = prepare(load_features(settings.extraction.output), design, labels=arguments["labels"])
         curves = learning_curves(

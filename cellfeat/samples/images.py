@@ -11,7 +11,8 @@ import numpy as np
 
 from cellfeat.config import ImagesSettings
 from cellfeat.errors import ImageError, MissingFileError
-from cellfeat.samples.decoding import Image, decode_image
+from cellfeat.samples.decoded_image import Image
+from cellfeat.samples.decoding import decode_image
 from cellfeat.samples.properties import FileProperties, file_properties
 from cellfeat.text import near_names
 

@@ -77,6 +77,17 @@ def test_repeats_of_one_head_have_no_test(folder: Path) -> None:
     assert "t-test" not in alone.stdout
 
 
+def test_fresh_applies_to_further_repeats(folder: Path) -> None:
+    command = ("compare", "--heads", "dummy", *THREE_FOLDS, "--repeats", "2", "--output", "results/repeated")
+    succeed(folder, *command)
+    entries = list((folder / "results" / "repeated" / ".cache").iterdir())
+    before = {path.name: path.stat().st_ino for path in entries}
+    succeed(folder, *command, "--fresh")
+    # Each entry is written anew: those of the comparison, and those of the further repeat.
+    assert all(path.stat().st_ino != before[path.name] for path in entries)
+    assert len(entries) == 6
+
+
 def test_labels_are_replaced_without_extracting_again(folder: Path) -> None:
     labels = pd.read_csv(folder / "labels.csv")
     labels["cell_line"] = labels["cell_line"].where(labels["cell_line"] != "HeLa", "A549")

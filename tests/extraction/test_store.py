@@ -312,3 +312,11 @@ def test_missing_file_names_the_unfinished_run(tmp_path: Path) -> None:
     PartStore(output, HEADER)
     with pytest.raises(MissingFileError, match="unfinished run"):
         load_features(output)
+
+
+def test_orphans_of_an_output_with_brackets_are_removed(tmp_path: Path) -> None:
+    output = tmp_path / "cells[1].h5"
+    orphan = tmp_path / f".{output.name}.4242.tmp"
+    orphan.touch()
+    PartStore(output, HEADER)
+    assert not orphan.exists()

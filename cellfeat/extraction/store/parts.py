@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
+from glob import escape
 from pathlib import Path
 from typing import Any
 
@@ -150,7 +151,7 @@ class PartStore:
         # Left by a run that was killed while it wrote; whoever holds the lock is the only one that writes here.
         for orphan in self.folder.glob(".*.tmp"):
             orphan.unlink()
-        for orphan in self.output.parent.glob(f".{self.output.name}.*.tmp"):
+        for orphan in self.output.parent.glob(f".{escape(self.output.name)}.*.tmp"):
             orphan.unlink()
         if earlier != self.header:
             publish_header(self.folder, self.header)

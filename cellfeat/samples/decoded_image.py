@@ -1,0 +1,98 @@
+"""A decoded image, and the checks that every format shares."""
+
+import math
+from dataclasses import dataclass
+
+import numpy as np
+
+from cellfeat.errors import ImageError
+
+# imagecodecs and simplejpeg raise these on damaged files.
+CODEC_FAULTS = (RuntimeError, ValueError)
+
+
+@dataclass(frozen=True)
+class Image:
+    """A decoded file.
+
+    Attributes
+    ----------
+    pixels
+        ``(C, H, W)``, of the file's own type.
+    file_format
+        ``png``, ``jpeg`` or ``tiff``.
+    bits_stated
+        Bits of a value as the file's header states them, for example 12 in a TIFF whose values take 16 in memory.
+    channel_names
+        The channels' names where the file gives them (OME-TIFF), else empty.
+    """
+
+    pixels: np.ndarray
+    file_format: str
+    bits_stated: int
+    channel_names: tuple[str, ...] = ()
+
+
+def planes_of_interleaved(pixels: np.ndarray) -> np.ndarray:
+    """Turn pixels of shape ``(H, W)`` or ``(H, W, S)`` into shape ``(C, H, W)``, without an opaque alpha channel."""
+    if pixels.ndim == 2:
+        return pixels[np.newaxis]
+    planes = np.ascontiguousarray(np.moveaxis(pixels, -1, 0))
+    has_alpha = len(planes) in (2, 4)
+    return without_alpha(planes) if has_alpha else planes
+
+
+def without_alpha(planes: np.ndarray) -> np.ndarray:
+    """Drop the last plane of shape ``(C, H, W)``, an alpha channel, if it is opaque; refuse it otherwise."""
+    opaque = np.iinfo(planes.dtype).max if planes.dtype.kind in "ui" else 1
+    if (planes[-1] != opaque).any():
+        raise ImageError("has transparent pixels, whose value is unclear; save it without an alpha channel")
+    return planes[:-1]
+
+
+def check_size(shape: tuple[int, ...], max_pixels: int) -> None:
+    """Refuse an empty or a too large image.
+
+    Parameters
+    ----------
+    shape
+        Shape of its pixels.
+    max_pixels
+        The most pixels that it may have, channels counted.
+    """
+    size = math.prod(shape)
+    if size == 0:
+        raise ImageError(f"has {' x '.join(map(str, shape))} pixels, so none at all; copy it again")
+    if size > max_pixels:
+        written = " x ".join(map(str, shape))
+        raise ImageError(
+            f"has {written} = {size} pixels; images.max_pixels allows {max_pixels}: raise it if this is meant"
+        )
+
+
+def check_type(dtype: np.dtype) -> None:
+    """Refuse pixels that are neither integers nor floats."""
+    if dtype.kind not in "uif":
+        raise ImageError(f"has pixels of type {dtype}; expected integers or floats: save it as 8- or 16-bit grey")
+
+
+def check_finite(pixels: np.ndarray) -> None:
+    """Refuse NaN and infinity in pixels of any shape."""
+    if pixels.dtype.kind == "f" and not np.isfinite(pixels).all():
+        count = np.count_nonzero(~np.isfinite(pixels))
+        raise ImageError(
+            f"has {count} pixels that are NaN or infinite; expected finite ones: mend or leave out the image"
+        )
+
+
+def truncated(kind: str, why: str) -> str:
+    """Make the message about a damaged file.
+
+    Parameters
+    ----------
+    kind
+        Its format.
+    why
+        What shows that it is damaged.
+    """
+    return f"a truncated or damaged {kind} ({why}); copy it again"

@@ -1,0 +1,48 @@
+"""Decode PNG files."""
+
+import struct
+
+import imagecodecs
+
+from cellfeat.errors import ImageError
+from cellfeat.samples.decoded_image import CODEC_FAULTS, Image, check_size, planes_of_interleaved, truncated
+
+_HEADER_BYTES = 33
+_PALETTE = 3
+
+
+def decode_png(content: bytes, max_pixels: int) -> Image:
+    """Decode the bytes of a PNG file.
+
+    Parameters
+    ----------
+    content
+        All bytes of the file.
+    max_pixels
+        The most pixels that the image may have, channels counted.
+
+    Raises
+    ------
+    ImageError
+        As `cellfeat.samples.decoding.decode_image`.
+    """
+    if len(content) < _HEADER_BYTES or b"IEND" not in content:
+        raise ImageError(truncated("PNG", "its end marker is missing"))
+    # The first chunk of a PNG is always its header, IHDR.
+    width, height, bits, colour = struct.unpack(">IIBB", content[16:26])
+    check_size((height, width), max_pixels)
+    if bits < 8 and colour != _PALETTE:
+        raise ImageError(f"a PNG of {bits} bits per pixel; expected 8 or 16: save it as 8-bit grey")
+    # The chunk of an animation, acTL, stands before the data; the same bytes within the data mean nothing.
+    if b"acTL" in content[: _data_start(content)]:
+        raise ImageError("an animated PNG; expected one image: save the frame that is meant as PNG or TIFF")
+    try:
+        pixels = imagecodecs.png_decode(content)
+    except CODEC_FAULTS as error:
+        raise ImageError(truncated("PNG", str(error))) from None
+    # The colours of a palette have 8 bits, whatever its indices have.
+    return Image(planes_of_interleaved(pixels), "png", 8 if colour == _PALETTE else bits)
+
+
+def _data_start(content: bytes) -> int:
+    return max(content.find(b"IDAT"), 0)
