@@ -1,4 +1,8 @@
-"""The price of a leak: how much higher heads score if copies may be in both the training and the test part."""
+"""The price of a leak: how much higher heads score if copies may be in both the training and the test part.
+
+The same heads are compared on three kinds of folds, called arms: random folds; folds that keep exact copies and the
+manifest's groups together; and folds that keep near copies together as well.
+"""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -17,7 +21,7 @@ from cellfeat.extraction.store import Features
 LEAK_HEADS = ("logreg", "knn")
 
 LEAK_SETS = 5
-"""Sets of folds that the price is averaged over: a single set varies as much as a small leak is worth."""
+"""Sets of folds in the mean price. With one set, chance alone changes the price as much as a small leak does."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +75,7 @@ class Leak:
 
 @dataclass(frozen=True)
 class Arm:
-    """One of the three ways to keep samples together, on one set of folds.
+    """Predictions on one of the three kinds of folds, for one seed.
 
     Attributes
     ----------
@@ -90,11 +94,11 @@ class Arm:
 
 
 Arms = tuple[Arm, Arm, Arm]
-"""Random folds; copies kept together; near copies kept together as well."""
+"""Random folds; exact copies and the manifest's groups kept together; near copies kept together as well."""
 
 
 def leak_arms(features: Features, grouped: Features, design: Design, cache: FoldCache | None) -> Arms:
-    """Predict one set of folds in the three ways.
+    """Make the three kinds of folds with one seed, and predict each.
 
     Parameters
     ----------

@@ -1,7 +1,7 @@
-"""Decode, embed and collect the rows of each part, overlapped.
+"""Read images, embed them, and collect the rows of each part; on a GPU the three steps run at the same time.
 
-Images are read ahead in threads. A GPU receives the next batch before the result of the last one is fetched, so it does
-not wait for Python.
+Images are read ahead in threads, on every device. A GPU receives the next batch before the result of the previous batch
+is fetched, so it does not wait for Python.
 """
 
 from collections import deque
@@ -34,7 +34,7 @@ class Embeds(Protocol):
 
     @property
     def n_in_work(self) -> int:
-        """Number of batches that it may still compute when the next one is submitted."""
+        """Number of batches that may be unfinished while the next one is submitted."""
         ...
 
     def submit(self, samples: Sequence[Decoded]) -> EmbeddedBatch:
@@ -50,7 +50,7 @@ class PipelineListener(Protocol):
         ...
 
     def on_batch(self, n_samples: int) -> None:
-        """Receive the number of samples of a batch that is done."""
+        """Receive the number of samples of a finished batch."""
         ...
 
     def on_interrupt(self, rows: Rows) -> None:
@@ -72,12 +72,12 @@ def extract_parts(
     Parameters
     ----------
     missing
-        The parts. A batch never crosses the end of a part, so a part always has the same bits, whichever parts existed
-        before.
+        The parts. A batch never spans two parts, so the numbers of a part do not depend on which parts existed before.
     decoder
         Reads samples.
     embedder
-        Receives at most `batch_size` samples at a time, the next ones before the result of the last ones is fetched.
+        Receives at most `batch_size` samples at a time, the next batch before the result of the previous one is
+        fetched.
     listener
         Receives failed samples, finished batches and an interruption.
     batch_size
@@ -85,7 +85,7 @@ def extract_parts(
     n_threads
         Number of samples that are read at once.
     """
-    # One stream over all parts: images of the next part are read while the last batches of one are computed.
+    # One stream over all parts: images of the next part are read while the last batches of a part are embedded.
     rows = (row for part in missing.parts for row in missing.rest_of(part))
     ahead = BATCHES_AHEAD * batch_size
     samples = read_ahead(decoder, rows, n_threads=n_threads, ahead=ahead, timeline=decoder.timeline)
@@ -116,7 +116,7 @@ def _embedded(
         batch = list(islice(samples, min(batch_size, n - start)))
         for failed in (sample for sample in batch if sample.pixels is None):
             listener.on_failure(failed)
-        # Even an empty batch: a part that has no readable sample still needs the shape of its rows.
+        # Submit empty batches too: the result gives the shape of an embedding, even if no sample can be read.
         in_work.append(_Batch(batch, embedder.submit([sample for sample in batch if sample.pixels is not None])))
         if len(in_work) > embedder.n_in_work:
             yield in_work.popleft()
@@ -129,7 +129,7 @@ class _PartRows:
     Attributes
     ----------
     n_done
-        Number of rows in complete batches.
+        Number of rows in finished batches.
     """
 
     def __init__(self, part: range, begun: Rows | None) -> None:
@@ -179,7 +179,7 @@ class _PartRows:
         return len(batch.samples)
 
     def rows(self) -> Rows:
-        """The rows of complete batches."""
+        """The rows of finished batches."""
         if self._embeddings is None:
             raise ImageError("a part without rows cannot be written")
         done = slice(self.n_done)

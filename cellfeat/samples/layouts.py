@@ -13,12 +13,13 @@ from typing import NamedTuple, Protocol
 
 from cellfeat.errors import ConfigError, ManifestError
 
-# Some of these cannot be read. In a class folder they are samples nevertheless: reading one gives an error with advice.
+# In a class folder, every file with one of these endings is a sample. BMP, GIF, WebP and JPEG 2000 are included, though
+# they cannot be read: an error with advice is better than a sample that is left out.
 IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".jp2")
 PATTERN_FIELDS = ("sample_id", "channel", "label")
 # An absolute path, a drive of Windows, or ``..`` as a whole part of the path.
 _OUTSIDE = re.compile(r"^/|^[A-Za-z]:/|(^|/)\.\.(/|$)")
-# A file name has no more digits than these, and Python refuses to convert thousands of digits.
+# At most 300 digits: file names are not longer, and int() refuses thousands.
 # Programs write whole numbers as ``1.0`` if other cells of the column are empty.
 _WHOLE_NUMBER = re.compile(r"0*(\d{1,300})(\.0*)?", re.ASCII)
 
@@ -31,7 +32,7 @@ class Found(NamedTuple):
 
 
 class Layout(Protocol):
-    """Correspondence of samples and file names; names are relative to the root, with ``/`` between folders."""
+    """Correspondence of samples and file names; a name is a path below the root, with ``/`` between folders."""
 
     @property
     def file_columns(self) -> tuple[str, ...]:
@@ -65,7 +66,7 @@ class PatternLayout:
     Attributes
     ----------
     pattern
-        File name relative to the root, with the fields ``{sample_id}``, ``{channel}`` and ``{label}``.
+        The file's path below the root, with the fields ``{sample_id}``, ``{channel}`` and ``{label}``.
     channels
         The channels of a sample, in order.
     """
@@ -124,7 +125,7 @@ class PatternLayout:
         return Found(sample_id, parts.get("label", ""))
 
     def on_disk(self, root: Path) -> set[str]:
-        """All files under the root."""
+        """The paths of all files below the root."""
         return scan(root)
 
     @cached_property
@@ -164,7 +165,7 @@ class PatternLayout:
 
 @dataclass(frozen=True)
 class FoldersLayout:
-    """One folder per class, with one file per sample anywhere in it; a sample's id is its file name from the root.
+    """One folder per class, with one file per sample anywhere in it; a sample's id is the file's path below the root.
 
     Attributes
     ----------
@@ -178,11 +179,11 @@ class FoldersLayout:
     keeps_unlabelled: bool = False
 
     def sample_id(self, text: str) -> str | None:
-        """The file's name, with ``/`` between folders."""
+        """The file's path below the root, with ``/`` between folders."""
         return text.replace("\\", "/")
 
     def names(self, sample: Found) -> tuple[str, ...]:
-        """The id, which is the file's name."""
+        """The id, which is the file's path below the root."""
         return (sample.sample_id,)
 
     def find(self, name: str) -> Found | None:
@@ -193,7 +194,7 @@ class FoldersLayout:
         return Found(name, folder if slash else "")
 
     def on_disk(self, root: Path) -> set[str]:
-        """All files under the root."""
+        """The paths of all files below the root."""
         return scan(root)
 
 
@@ -244,14 +245,14 @@ def leads_outside(name: str) -> bool:
     """Whether a relative name leads out of its folder, judged by its text alone.
 
     Names come from tables that somebody else may have written, so they are not trusted. Symbolic links are trusted and
-    followed: the owner of the folder made them, often because the images are stored elsewhere. ``..`` after a link
-    therefore means the link's own folder, not the folder of its target.
+    followed: the owner of the folder made them, often because the images are stored elsewhere. Since only the text
+    counts, ``link/../a.png`` is ``a.png`` beside the link, wherever the link leads.
     """
     return _OUTSIDE.search(name) is not None
 
 
 def scan(root: Path) -> set[str]:
-    """The names of all files under `root`, relative to it; links are followed, hidden files and folders are ignored.
+    """The paths of all files below `root`; links are followed, hidden files and folders are ignored.
 
     A folder that can be reached by several paths is listed once: under its own name if it is inside `root`, and
     otherwise under the first link to it.

@@ -1,4 +1,4 @@
-"""Probabilities -> scores: calibrated, scored over all classes and of each class, and tested as prediction sets."""
+"""Turn probabilities into scores: calibrate them, score all classes together and each class, test prediction sets."""
 
 from collections.abc import Sequence
 
@@ -137,9 +137,9 @@ def pooled_balanced_accuracy(task: Task, predicted: OutOfFold) -> float:
 
 
 def fold_temperatures(task: Task, probabilities: Floats) -> list[float]:
-    """Fit a temperature for each fold to the out-of-fold probabilities of the other folds; 1 where none is wanted.
+    """For each fold, fit a temperature to the predictions of the other folds; 1 without calibration.
 
-    No temperature is fitted to labels of the fold that it is used on.
+    A fold's labels never influence its own temperature.
 
     Parameters
     ----------
@@ -156,7 +156,7 @@ def fold_temperatures(task: Task, probabilities: Floats) -> list[float]:
 
 
 def tempered_folds(task: Task, probabilities: Floats, temperatures: Sequence[float]) -> Floats:
-    """Scale the out-of-fold probabilities of each fold by the temperature of the fold.
+    """Soften or sharpen the out-of-fold probabilities of each fold by the temperature of the fold.
 
     Parameters
     ----------
@@ -165,7 +165,7 @@ def tempered_folds(task: Task, probabilities: Floats, temperatures: Sequence[flo
     probabilities
         As the head gives them, shape ``(n_samples, n_classes)``.
     temperatures
-        One a fold.
+        One per fold.
 
     Returns
     -------
@@ -190,7 +190,7 @@ def _per_fold(task: Task, predicted: Strings) -> tuple[float, ...]:
 
 
 def prediction_table(samples: LabelledSamples, head: str, probabilities: Floats) -> pd.DataFrame:
-    """Set out what a head predicts for each sample: the table of `ScoredHead`, without the fold.
+    """Make the table of predictions of `ScoredHead`, one row per sample, without the column ``fold``.
 
     Parameters
     ----------
@@ -284,7 +284,7 @@ def calibration(
     method
         ``"temperature"`` or ``"none"``.
     temperature
-        What the probabilities of new samples are scaled by.
+        The temperature for the probabilities of new samples.
     """
     return Calibration(
         method=method,
