@@ -82,8 +82,8 @@ def outcomes() -> list[tuple[str, str, int, str]]:
     modules = sorted({f"tests/{module.replace('.', '/')}.py" for _, module, _ in FAULTS})
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        command = [sys.executable, "-m", "pytest", "-n", "auto", "--dist", "worksteal", "-q", "--timeout", "900", f"--junit-xml={report}"]
-        subprocess.run([*command, *modules], cwd=ROOT, check=False, env={**os.environ, "CELLFEAT_KILLS": str(KILLS)})
+        command = [sys.executable, "-m", "pytest", "-n", "auto", "--dist", "worksteal", "-q", "--timeout", "900"]
+        subprocess.run([*command, f"--junit-xml={report}", *modules], cwd=ROOT, check=False, env={**os.environ, "CELLFEAT_KILLS": str(KILLS)})
         return [outcome(case) for case in ElementTree.parse(report).iter("testcase")]
 
 
