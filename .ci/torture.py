@@ -83,7 +83,12 @@ def outcomes() -> list[tuple[str, str, int, str]]:
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
         command = [sys.executable, "-m", "pytest", "-n", "auto", "--dist", "worksteal", "-q", "--timeout", "900"]
-        subprocess.run([*command, f"--junit-xml={report}", *modules], cwd=ROOT, check=False, env={**os.environ, "CELLFEAT_KILLS": str(KILLS)})
+        subprocess.run(
+            [*command, f"--junit-xml={report}", *modules],
+            cwd=ROOT,
+            check=False,
+            env={**os.environ, "CELLFEAT_KILLS": str(KILLS)},
+        )
         return [outcome(case) for case in ElementTree.parse(report).iter("testcase")]
 
 
