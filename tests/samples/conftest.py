@@ -8,7 +8,9 @@ import numpy as np
 import pytest
 
 from cellfeat.config import ImagesSettings, LabelsSettings
+from cellfeat.samples.images import SampleReader
 from cellfeat.samples.manifest import build_manifest
+from tests.samples.image_files import files_of
 
 WriteFiles = Callable[[Mapping[str, np.ndarray]], Path]
 
@@ -25,6 +27,18 @@ def write_pngs(tmp_path: Path) -> WriteFiles:
         return root
 
     return write
+
+
+@pytest.fixture
+def reader_of(write_pngs):
+    """The reader of one sample whose channels have these planes."""
+
+    def make(channel_planes, *, max_pixels=10_000) -> SampleReader:
+        root = write_pngs(dict(zip(files_of(1), channel_planes, strict=True)))
+        manifest = build_manifest(ImagesSettings(root=root), LabelsSettings(file=None))
+        return SampleReader.for_manifest(manifest, max_pixels=max_pixels)
+
+    return make
 
 
 @pytest.fixture

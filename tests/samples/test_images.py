@@ -10,26 +10,7 @@ from cellfeat.config import ImagesSettings, LabelsSettings
 from cellfeat.errors import ImageError, MissingFileError
 from cellfeat.samples.images import SampleReader, pixel_digest
 from cellfeat.samples.manifest import build_manifest
-
-CHANNELS = ["blue", "red", "yellow"]
-
-
-def planes(n: int, dtype: str = "uint8") -> list[np.ndarray]:
-    rng = np.random.default_rng(0)
-    return list(rng.integers(0, np.iinfo(dtype).max, (n, 6, 5), dtype))
-
-
-@pytest.fixture
-def reader_of(write_pngs):
-    """The reader of one sample whose channels have these planes."""
-
-    def make(channel_planes, *, max_pixels=10_000) -> SampleReader:
-        names = [f"00001_{channel}.png" for channel in CHANNELS]
-        root = write_pngs(dict(zip(names, channel_planes, strict=True)))
-        manifest = build_manifest(ImagesSettings(root=root), LabelsSettings(file=None))
-        return SampleReader.for_manifest(manifest, max_pixels=max_pixels)
-
-    return make
+from tests.samples.image_files import planes
 
 
 @pytest.fixture

@@ -6,30 +6,11 @@ from cellfeat.errors import ConfigError, ImageError
 from cellfeat.samples.images import SampleReader
 from cellfeat.samples.intensity import IntensityPolicy, intensity_advice
 from cellfeat.samples.manifest import build_manifest
-
-CHANNELS = ["blue", "red", "yellow"]
+from tests.samples.image_files import planes
 
 
 def policy(n_channels: int = 1, **settings) -> IntensityPolicy:
     return IntensityPolicy.from_settings(IntensitySettings(**settings), n_channels)
-
-
-def planes(n: int, dtype: str = "uint8") -> list[np.ndarray]:
-    rng = np.random.default_rng(0)
-    return list(rng.integers(0, np.iinfo(dtype).max, (n, 6, 5), dtype))
-
-
-@pytest.fixture
-def reader_of(write_pngs):
-    """The reader of one sample whose channels have these planes."""
-
-    def make(channel_planes, *, max_pixels=10_000) -> SampleReader:
-        names = [f"00001_{channel}.png" for channel in CHANNELS]
-        root = write_pngs(dict(zip(names, channel_planes, strict=True)))
-        manifest = build_manifest(ImagesSettings(root=root), LabelsSettings(file=None))
-        return SampleReader.for_manifest(manifest, max_pixels=max_pixels)
-
-    return make
 
 
 class TestIntensityPolicy:

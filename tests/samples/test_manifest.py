@@ -5,7 +5,7 @@ import pytest
 from cellfeat.config import ImagesSettings, LabelsSettings
 from cellfeat.errors import ConfigError, ManifestError, MissingFileError
 from cellfeat.samples.manifest import build_manifest, check_classes, label_by_id
-from tests.samples.manifests import files_of
+from tests.samples.image_files import files_of
 
 
 def test_samples_keep_order_and_columns_of_the_labels_table(build):

@@ -1,7 +1,7 @@
 import pytest
 
 from cellfeat.errors import ManifestError
-from tests.samples.manifests import files_of
+from tests.samples.image_files import files_of
 
 
 def test_one_message_lists_every_problem(build):

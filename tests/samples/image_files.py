@@ -1,0 +1,14 @@
+"""File names and pixels of samples, for the tests of this folder."""
+
+import numpy as np
+
+CHANNELS = ["blue", "red", "yellow"]
+
+
+def files_of(*ids: int) -> list[str]:
+    return [f"{i:05d}_{channel}.png" for i in ids for channel in CHANNELS]
+
+
+def planes(n: int, dtype: str = "uint8") -> list[np.ndarray]:
+    rng = np.random.default_rng(0)
+    return list(rng.integers(0, np.iinfo(dtype).max, (n, 6, 5), dtype))
