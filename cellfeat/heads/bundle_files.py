@@ -43,7 +43,7 @@ _REPORT_FILES = {"metrics.json", "predictions.parquet", "confusion.png", "reliab
 
 @dataclass(frozen=True, kw_only=True)
 class _Record:
-    """The content of ``bundle.json``, in the order in which it is written."""
+    """What ``bundle.json`` contains. Fields are written in this order."""
 
     format: int
     head_name: str

@@ -195,4 +195,4 @@ IMPLEMENTATIONS = {
     "plain": Implementation(_plain),
     "compiled": Implementation(_compiled, device_types=("cpu", "cuda"), is_compiled=True),
 }
-"""By name, the one that is usually the fastest first."""
+"""Implementations by name. The first is usually the fastest."""

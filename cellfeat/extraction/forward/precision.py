@@ -117,7 +117,7 @@ def _check_accuracy(measured: Measurement) -> None:
 
 
 def _first_that_builds(probe: Probe, methods: Sequence[ComputeMethod]) -> PrecisionChoice:
-    """Choose without measuring: methods are listed with the one that is usually the fastest first."""
+    """Choose without measuring: the first method listed is usually the fastest."""
     reasons = []
     for method in methods:
         try:

@@ -136,7 +136,7 @@ def _took_over(path: Path, before: bytes | None, me: _Holder) -> bool:
     if _seen(path) != before:
         return False
     _write(path, me)
-    # Several hosts may get this far at once. The one that wrote last stays; the others find its name here.
+    # Several hosts may get this far at once. The last to write keeps the lease; the others read its name here.
     time.sleep(SECONDS_TO_SETTLE)
     return _is_mine(path, me)
 

@@ -22,7 +22,7 @@ def render_counts(found: Audit) -> Table:
 
 
 def render_leaks(found: Audit) -> Table:
-    """Make the table of scores by what the folds keep together, and of what random folds would have claimed."""
+    """Make the table of leaks: scores for each kind of folds, and the gain that random folds would have claimed."""
     table = plain_table()
     table.add_column("head", no_wrap=True)
     for heading in ("nothing", "copies", "near copies too", "random folds would have claimed"):
