@@ -1,7 +1,7 @@
 """Audit a data set: find what would make its scores wrong."""
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
 
@@ -9,21 +9,23 @@ import numpy as np
 
 from cellfeat.auditing.channels import bad_channels
 from cellfeat.auditing.confounding import confounded
-from cellfeat.auditing.findings import Audit, Finding
+from cellfeat.auditing.findings import Audit, ChanceOfNearCopies, Finding
 from cellfeat.auditing.labels import label_conflicts, pair_finding, rare_classes, suspicious_labels
+from cellfeat.auditing.large_groups import large_groups
 from cellfeat.auditing.leak import LEAK_HEADS, LEAK_SETS, Arms, leak_arms, leaks
 from cellfeat.config import Settings
 from cellfeat.errors import HeadError, SplitError
 from cellfeat.evaluation.cache import FoldCache
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.groups import join_groups
+from cellfeat.evaluation.groups import group_keys, join_groups, keeps_near_copies
 from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.evaluation.scoring.score import calibrated
 from cellfeat.extraction.store import Features, Samples
+from cellfeat.near_copies.joining import Joining, declared, join
 from cellfeat.near_copies.overlap import Pair
 from cellfeat.near_copies.pictures import SamplePictures, read_folder_pictures, read_pictures
-from cellfeat.near_copies.search import NearCopies, near_copies
-from cellfeat.types import Float32s, Strings
+from cellfeat.near_copies.search import near_copies
+from cellfeat.types import Strings
 
 
 def audit(
@@ -44,7 +46,8 @@ def audit(
         Folder of the images that the features were extracted from; None leaves out what needs pixels: near copies,
         constant and saturated channels.
     design
-        Number of folds and first seed of the study of leaks; None for the defaults.
+        Number of folds and first seed of the study of leaks, and the groups that the audit keeps together: see
+        `cellfeat.evaluation.groups.sample_groups`. None for the defaults.
     cache
         Stores the predictions of each fold and reuses them. None computes all of them.
     say
@@ -61,22 +64,23 @@ def audit(
     if images is not None:
         say(f"reading the images in {images}")
         pictures = read_pictures(features, images)
-    seen = _without_scores(features.samples, pictures, features.embeddings, say)
+    design = design or Design()
+    grouping = _Grouping.of(features.samples, design.groups, features.path, say)
+    seen = _without_scores(features.samples, pictures, grouping, say)
     grouped = replace(features, samples=replace(features.samples, groups=seen.group))
-    runs = list(_leak_runs(features, grouped, design or Design(), cache, say))
+    runs = list(_leak_runs(features, grouped, design, cache, say))
     return replace(seen, findings=(*seen.findings, *_suspicious(runs)), leaks=tuple(leaks(runs)))
 
 
 def audit_images(settings: Settings, *, say: Say = ignore_line) -> Audit:
     """Find what would make scores wrong, before any features are extracted: everything that needs no backbone.
 
-    Candidates for near copies are found by their spectra alone, without embeddings: on real cells this finds fewer of
-    them. There are no scores, and therefore neither suspicious labels nor the price of the leak.
+    There are no scores, and therefore neither suspicious labels nor the price of the leak.
 
     Parameters
     ----------
     settings
-        Where the images and labels are.
+        Where the images and labels are, and the groups that the audit keeps together.
     say
         Receives what is being done.
 
@@ -87,36 +91,60 @@ def audit_images(settings: Settings, *, say: Say = ignore_line) -> Audit:
     """
     say(f"reading the images in {settings.images.root}")
     samples, pictures = read_folder_pictures(settings)
-    return _without_scores(samples, pictures, None, say)
+    grouping = _Grouping.of(samples, settings.comparison.groups, settings.images.root, say)
+    return _without_scores(samples, pictures, grouping, say)
 
 
-def _without_scores(samples: Samples, pictures: SamplePictures | None, embeddings: Float32s | None, say: Say) -> Audit:
+@dataclass(frozen=True)
+class _Grouping:
+    """What the audit keeps together: samples of equal keys, and near copies if they are kept."""
+
+    keys: Sequence[Strings]
+    keeps_near_copies: bool
+
+    @classmethod
+    def of(cls, samples: Samples, groups: str, where: Path, say: Say) -> "_Grouping":
+        return cls(group_keys(samples, groups, where, say=say), keeps_near_copies(groups))
+
+
+def _without_scores(samples: Samples, pictures: SamplePictures | None, grouping: _Grouping, say: Say) -> Audit:
     """Collect the findings that need no head."""
     copies = _copies(samples)
-    near: NearCopies = {}
+    near = Joining({}, {}, {})
     if pictures is not None:
-        say("comparing similar pictures pixel by pixel")
-        near = near_copies(pictures, copies, embeddings)
+        say("comparing the pictures pixel by pixel")
+        shapes = dict(zip(pictures.rows.tolist(), pictures.shapes, strict=True))
+        near = join(near_copies(pictures, copies), declared(samples.groups, samples.columns), shapes)
+        for remark in near.remarks:
+            say(remark)
+    group = _group_names(samples, grouping.keys, near.joined if grouping.keeps_near_copies else ())
     return Audit(
         sample_id=samples.ids,
-        group=_group_names(samples, [samples.digests, samples.groups], near),
-        copies=_group_names(samples, [samples.digests], near),
-        findings=tuple(chain(_sample_findings(samples, copies, near, pictures), _class_findings(samples))),
+        group=group,
+        copies=_group_names(samples, [samples.digests], near.joined),
+        findings=tuple(
+            chain(_sample_findings(samples, copies, near, pictures), _class_findings(samples), large_groups(group))
+        ),
         leaks=(),
         saw_pixels=pictures is not None,
+        chance=ChanceOfNearCopies(near.expected_false, near.n_controls) if pictures is not None else None,
     )
 
 
 def _sample_findings(
-    samples: Samples, copies: Sequence[Pair], near: NearCopies, pictures: SamplePictures | None
+    samples: Samples, copies: Sequence[Pair], near: Joining, pictures: SamplePictures | None
 ) -> Iterator[Finding]:
     for row, why in sorted(samples.failures.items()):
         yield Finding(str(samples.ids[row]), "unreadable", "", why)
     for pair in copies:
         yield pair_finding(samples, "copy", pair, "the same pixels")
-    for pair, how in near.items():
+    for pair, how in near.joined.items():
         yield pair_finding(samples, "near copy", pair, how.describe())
-    yield from label_conflicts(samples, [*copies, *near])
+    for pair, where in near.crossing.items():
+        yield pair_finding(samples, "crossing copy", pair, f"equal pixels, but {where}")
+    for pair, why in near.apart.items():
+        yield pair_finding(samples, "look-alike", pair, f"{why}: not kept together")
+    yield from label_conflicts(samples, [*copies, *(pair for pair, how in near.joined.items() if how.shows_same_cell)])
     for bad in bad_channels(pictures.ranges if pictures else ()):
         yield Finding(str(samples.ids[bad.row]), bad.finding, "", bad.detail)
 

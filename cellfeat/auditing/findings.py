@@ -16,8 +16,10 @@ class Finding:
     sample_id
         The sample; ``""`` where the finding is about a class.
     finding
-        ``unreadable``, ``copy``, ``near copy``, ``label conflict``, ``constant channel``, ``saturated channel``,
-        ``confounded``, ``suspicious label`` or ``rare class``.
+        ``unreadable``, ``copy``, ``near copy``, ``crossing copy`` (a near copy whose declared groups differ),
+        ``look-alike`` (not kept together, since positions or declared groups exclude a common place), ``label
+        conflict``, ``constant channel``, ``saturated channel``, ``confounded``, ``large group``, ``suspicious label``
+        or ``rare class``.
     partner
         The other sample of a pair; ``""`` where there is none.
     detail
@@ -31,6 +33,22 @@ class Finding:
 
 
 @dataclass(frozen=True)
+class ChanceOfNearCopies:
+    """How many near copies are expected to be samples of different places that look alike.
+
+    Attributes
+    ----------
+    expected
+        Their expected number in the data set. Pairs with equal pixels are never chance.
+    n_controls
+        Number of pairs of a sample and a mirrored one that this is estimated from.
+    """
+
+    expected: float
+    n_controls: int
+
+
+@dataclass(frozen=True)
 class Audit:
     """Everything that an audit finds.
 
@@ -39,8 +57,8 @@ class Audit:
     sample_id
         Ids, shape ``(n_samples,)``.
     group
-        Name of each sample's group, shape ``(n_samples,)``: copies, near copies and the manifest's groups joined, named
-        after their first sample.
+        Name of each sample's group, shape ``(n_samples,)``: copies, near copies and the manifest's groups joined, or
+        what else was asked for; named after their first sample.
     copies
         Name of each sample's group of copies and near copies alone, shape ``(n_samples,)``: what the pixels show,
         without the manifest's groups.
@@ -50,6 +68,8 @@ class Audit:
         What random folds would have claimed, by head; empty if the samples cannot be split into folds.
     saw_pixels
         Whether the images were read, and near copies searched for.
+    chance
+        How many near copies are expected by chance; None where they were not searched for.
     """
 
     sample_id: Strings
@@ -58,6 +78,7 @@ class Audit:
     findings: tuple[Finding, ...]
     leaks: tuple[Leak, ...]
     saw_pixels: bool
+    chance: ChanceOfNearCopies | None = None
 
     def counts(self) -> dict[str, int]:
         """Number of findings of each kind."""

@@ -19,6 +19,11 @@ if TYPE_CHECKING:
 @click.option("--images", type=click.Path(path_type=Path), help="Folder of the images; alone: before any extraction.")
 @click.option("--labels", metavar="CSV|none", help="Table of labels, with --images alone; none: there are none.")
 @click.option("--folds", type=click.IntRange(min=2), help="Number of folds.")
+@click.option(
+    "--groups",
+    metavar="auto|copies|none|CSV|COLUMN[+near-copies]",
+    help="Which samples stay together in one fold; default auto.",
+)
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of the folds.")
 @click.option("--output", type=click.Path(path_type=Path), help="Folder of the findings; default: results/…/audit.")
 def command(
@@ -116,11 +121,11 @@ def _recorded_images(features: "Features", observer: Any) -> Path | None:
 
 def _print(found: "Audit") -> None:
     from cellfeat.commands.console import print_table
-    from cellfeat.reporting.terminal.audit import finding_lines, leak_lines, render_counts, render_leaks
+    from cellfeat.reporting.terminal.audit import chance_lines, finding_lines, leak_lines, render_counts, render_leaks
 
     if found.findings:
         print_table(render_counts(found))
-        click.echo("\n".join([*finding_lines(found), ""]))
+        click.echo("\n".join([*chance_lines(found), *finding_lines(found), ""]))
     else:
         click.echo("no findings\n")
     if found.leaks:

@@ -62,7 +62,7 @@ def fold_options(command: Command) -> Command:
         click.option("--folds", type=click.IntRange(min=2), help="Number of folds."),
         click.option(
             "--groups",
-            metavar="auto|copies|none|COLUMN|CSV",
+            metavar="auto|copies|none|CSV|COLUMN[+near-copies]",
             help="Which samples stay together in one fold; default auto.",
         ),
         click.option("--seed", type=click.IntRange(min=0), help="Seed of folds and heads."),

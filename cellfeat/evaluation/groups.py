@@ -10,7 +10,7 @@ from scipy.sparse.csgraph import connected_components
 
 from cellfeat.errors import MissingFileError, SplitError, UnknownNameError
 from cellfeat.evaluation.hooks import Say, ignore_line
-from cellfeat.extraction.store import Features
+from cellfeat.extraction.store import Features, Samples
 from cellfeat.near_copies.duplicate_record import audited_groups
 from cellfeat.text import first_ten, near_names
 from cellfeat.types import Integers, Strings
@@ -21,8 +21,15 @@ GROUP_COLUMNS = ("sample_id", "group")
 TABLE_SUFFIX = ".csv"
 """Ending that distinguishes the name of a table of groups from a column."""
 
-GROUP_WORDS = ("auto", "copies", "none", "group")
+COPIES, NEAR_COPIES = "copies", "near-copies"
+
+GROUP_WORDS = ("auto", COPIES, NEAR_COPIES, "none", "group")
 """Values of `groups` that are not a column."""
+
+ALONE = ("auto", "none")
+"""Values of `groups` that cannot be joined to others by `PLUS`."""
+
+PLUS = "+"
 
 
 def sample_groups(
@@ -35,19 +42,20 @@ def sample_groups(
     """Number the groups of samples that must stay together in one fold.
 
     Exact duplicates are always one group, even where their labels differ, unless `groups` is ``"none"``. Near copies
-    are one group where the record of an audit of these samples lies beside the feature file, unless `groups` is
-    ``"copies"`` or a table. Groups that share a sample, or pixels, are joined.
+    that an audit of these samples found are one group if `groups` is ``"auto"`` or names ``near-copies``. Groups that
+    share a sample, or pixels, are joined.
 
     Parameters
     ----------
     features
         The samples.
     groups
-        ``"auto"`` takes the manifest's groups where it has any. ``"none"`` makes each sample its own group, which shows
-        what leaking copies would add to a score. ``"group"`` requires the manifest's groups. ``"copies"`` is ``"auto"``
-        without the record of an audit. A file name that ends in ``.csv`` is a table of ``sample_id`` and ``group``, as
-        the audit writes it. Any other word is a column of the manifest whose equal values form a group. An empty value
-        joins nothing.
+        ``"auto"`` takes the manifest's groups where it has any, and near copies. ``"none"`` makes each sample its own
+        group, which shows what leaking copies would add to a score. ``"group"`` requires the manifest's groups.
+        ``"copies"`` is ``"auto"`` without near copies, ``"near-copies"`` near copies without the manifest's groups. A
+        file name that ends in ``.csv`` is a table of ``sample_id`` and ``group``, as the audit writes it. Any other
+        word is a column of the manifest whose equal values form a group; an empty value joins nothing. Several are
+        joined by a plus: ``"plate+near-copies"``.
     rows
         Row numbers of the samples whose groups are returned, shape ``(n_rows,)``; None returns all. The other samples
         still join groups.
@@ -72,22 +80,74 @@ def sample_groups(
     rows = np.arange(len(features.samples.digests)) if rows is None else rows
     if groups == "none":
         return rows
-    values = _group_values(features, groups, say)
-    n_missing = np.count_nonzero(values[rows] == "")
-    # Without any groups in the manifest, "auto" means copies alone, and no group is missing.
-    if n_missing and not (groups in ("auto", "copies") and n_missing == len(rows)):
+    keys = group_keys(features.samples, groups, features.path, rows=rows, say=say)
+    audited = None if groups.endswith(TABLE_SUFFIX) else audited_groups(features)
+    if audited is None:
+        return join_groups(keys)[rows]
+    joined = join_groups([*keys, audited])[rows]
+    if keeps_near_copies(groups):
+        return joined
+    apart = join_groups(keys)[rows]
+    n_split = len(np.unique(apart)) - len(np.unique(joined))
+    if n_split and groups != COPIES:
         say(
-            f"groups: {n_missing} of {len(rows)} samples have no {_group_word(groups)}: "
-            "each forms its own group, with its copies"
+            f"groups: {groups} leaves out the near copies that the audit found, which would join {n_split} more of "
+            f"its groups to others: {groups}{PLUS}{NEAR_COPIES} keeps them together"
         )
-    keys = [features.samples.digests, values]
-    audited = audited_groups(features) if takes_audited(groups) else None
-    return join_groups(keys if audited is None else [*keys, audited])[rows]
+    return apart
 
 
-def takes_audited(groups: str) -> bool:
+def group_keys(
+    samples: Samples, groups: str, where: Path, *, rows: Integers | None = None, say: Say = ignore_line
+) -> list[Strings]:
+    """Give the keys whose equal values form groups: those of exact duplicates, and those that `groups` names.
+
+    Parameters
+    ----------
+    samples
+        The samples.
+    where
+        What they are from, for messages.
+    groups, rows, say
+        As for `sample_groups`.
+
+    Returns
+    -------
+    list of ndarray of shape (n_samples,)
+
+    Raises
+    ------
+    SplitError, MissingFileError, UnknownNameError
+        As `sample_groups`.
+    """
+    check_groups(groups, samples.columns)
+    keys = [samples.digests]
+    if groups == "none":
+        return keys
+    rows = np.arange(len(samples)) if rows is None else rows
+    for term in _terms(groups, samples.columns):
+        if term == NEAR_COPIES or (term == COPIES and term != groups):
+            continue
+        values = _group_values(samples, term, where, say)
+        n_missing = np.count_nonzero(values[rows] == "")
+        # Without any groups in the manifest, "auto" means copies alone, and no group is missing.
+        if n_missing and not (groups in ("auto", COPIES) and n_missing == len(rows)):
+            say(
+                f"groups: {n_missing} of {len(rows)} samples have no {_group_word(term)}: "
+                "each forms its own group, with its copies"
+            )
+        keys.append(values)
+    return keys
+
+
+def keeps_near_copies(groups: str) -> bool:
     """Whether near copies that an audit found are kept together."""
-    return groups not in ("none", "copies") and not groups.endswith(TABLE_SUFFIX)
+    return groups == "auto" or NEAR_COPIES in groups.split(PLUS)
+
+
+def _terms(groups: str, columns: Iterable[str]) -> list[str]:
+    """The words that `groups` joins by a plus; a column may have a plus in its name."""
+    return [groups] if groups in set(columns) or groups.endswith(TABLE_SUFFIX) else groups.split(PLUS)
 
 
 def count_copies(pixel_digest: Strings) -> int:
@@ -120,7 +180,9 @@ def check_groups(groups: str, columns: Iterable[str]) -> None:
     UnknownNameError
         If no column has this name.
     """
-    if groups == "label":
+    columns = list(columns)
+    terms = _terms(groups, columns)
+    if "label" in terms:
         raise SplitError(
             "groups: expected a column that cuts across the classes, got 'label': each class would be one group, "
             "in the training or in the test part but never in both; name a donor, plate or field column, or 'auto'"
@@ -129,36 +191,36 @@ def check_groups(groups: str, columns: Iterable[str]) -> None:
         if not Path(groups).is_file():
             raise MissingFileError(f"groups: the table {groups} does not exist; `cellfeat audit` writes one")
         return
-    valid = [*GROUP_WORDS, *columns]
-    if groups not in valid:
-        raise UnknownNameError(f"groups: no column is named {groups!r}; {near_names(groups, valid)}")
+    valid = [*(word for word in GROUP_WORDS if len(terms) == 1 or word not in ALONE), *columns]
+    for term in terms:
+        if term not in valid:
+            raise UnknownNameError(f"groups: no column is named {term!r}; {near_names(term, valid)}")
 
 
-def _group_values(features: Features, groups: str, say: Say) -> Strings:
-    check_groups(groups, features.samples.columns)
-    if groups == "group" and not (features.samples.groups != "").any():
+def _group_values(samples: Samples, groups: str, where: Path, say: Say) -> Strings:
+    if groups == "group" and not (samples.groups != "").any():
         raise SplitError(
             "groups: 'group' was asked for, but the manifest names no groups; set labels.group to the column that "
             "holds them and extract again, or use 'auto' to keep only copies of an image together"
         )
     if groups.endswith(TABLE_SUFFIX):
-        return _groups_in_file(features, Path(groups), say)
-    return features.samples.groups if groups in GROUP_WORDS else features.samples.columns[groups]
+        return _groups_in_file(samples, Path(groups), where, say)
+    return samples.groups if groups in GROUP_WORDS else samples.columns[groups]
 
 
-def _groups_in_file(features: Features, path: Path, say: Say) -> Strings:
+def _groups_in_file(samples: Samples, path: Path, where: Path, say: Say) -> Strings:
     group_of = _group_of_sample(path)
-    ids = features.samples.ids.tolist()
+    ids = samples.ids.tolist()
     absent = [name for name in ids if name not in group_of]
     if absent:
         raise SplitError(
-            f"{path}: lacks {len(absent)} samples of {features.path}: {first_ten(absent)}; "
+            f"{path}: lacks {len(absent)} samples of {where}: {first_ten(absent)}; "
             "add them (an empty group joins nothing), or audit these features again"
         )
     foreign = sorted(group_of.keys() - set(ids))
     if foreign:
         say(
-            f"{path}: {len(foreign)} of its {len(group_of)} samples are not in {features.path}: {first_ten(foreign)}; "
+            f"{path}: {len(foreign)} of its {len(group_of)} samples are not in {where}: {first_ten(foreign)}; "
             "they are ignored: make sure that the table belongs to these samples"
         )
     return np.array([group_of[name] for name in ids], dtype=str)

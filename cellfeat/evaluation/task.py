@@ -11,7 +11,7 @@ import numpy as np
 from cellfeat.errors import ManifestError, SplitError
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.folds import Fold, grouped_folds
-from cellfeat.evaluation.groups import TABLE_SUFFIX, count_copies, sample_groups, takes_audited
+from cellfeat.evaluation.groups import TABLE_SUFFIX, count_copies, keeps_near_copies, sample_groups
 from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.evaluation.results import Counts, Provenance
 from cellfeat.extraction.store import Features
@@ -158,7 +158,7 @@ def labelled_samples(
     rows = np.flatnonzero(is_chosen)
     _check_chosen(features, label, rows)
     y, groups = label[rows], sample_groups(features, design.groups, rows=rows, say=say)
-    near_copies_joined = audited_groups(features) is not None if takes_audited(design.groups) else None
+    near_copies_joined = audited_groups(features) is not None if keeps_near_copies(design.groups) else None
     return LabelledSamples(
         rows=rows,
         sample_id=features.samples.ids[rows],

@@ -1,39 +1,25 @@
-"""Candidate pairs for near copies: the nearest neighbours of each sample by its embedding and by its spectrum."""
+"""Candidate pairs for turned copies: the nearest neighbours by a spectrum that turning does not change."""
 
-from collections.abc import Callable
+from collections.abc import Sequence
 
 import numpy as np
-from scipy import fft
 
-from cellfeat.near_copies.overlap import LONGEST_SIDE
 from cellfeat.near_copies.turned import turned_spectrum
 from cellfeat.statistics.neighbours import nearest_by_cosine
-from cellfeat.types import Float32s, Integers
-
-NEIGHBOURS = 30
-"""Nearest neighbours of each sample, by embedding and by spectrum, that are candidates for a near copy.
-
-Two crops of one field are often no more similar to the backbone than two cells of one class: of the pairs of real cells
-found among 10 neighbours, only 4 in 10 were the nearest of all.
-"""
+from cellfeat.types import Bools, Float32s, Integers
 
 TURNED_NEIGHBOURS = 10
-"""Nearest neighbours of each sample, by its rotation-invariant spectrum, that are candidates for a turned copy.
+"""Nearest neighbours of each sample that are candidates for a turned copy.
 
 A picture has seven rotated and mirrored versions, and they are the nearest of all.
 """
-
-QUANTILES = np.linspace(0, 1, 33)
-
-FREQUENCIES = 12
-"""Lowest spatial frequencies, of each sign, that a spectrum contains."""
 
 BLOCK_ROWS = 1024
 """Samples compared with all others at once."""
 
 
-def spectra(pictures: list[Float32s]) -> Float32s:
-    """Describe pictures by features that shifts hardly change: quantiles of the pixels and the lowest frequencies.
+def turned_pairs(pictures: Sequence[Float32s]) -> Integers:
+    """Pair each sample with those that may be turned copies of it.
 
     Parameters
     ----------
@@ -42,19 +28,31 @@ def spectra(pictures: list[Float32s]) -> Float32s:
 
     Returns
     -------
-    ndarray of shape (n_pictures, n_columns)
+    ndarray of shape (n_pairs, 2)
+        Each pair occurs once, the smaller number first.
     """
-    return _described(pictures, _spectrum)
+    return nearest_pairs(turned_spectra(pictures), TURNED_NEIGHBOURS)
 
 
-def _spectrum(picture: Float32s) -> Float32s:
-    strength = np.log1p(np.abs(fft.rfft2(picture - picture.mean(), (LONGEST_SIDE, LONGEST_SIDE))))[:, :FREQUENCIES]
-    # `rfft2` gives non-negative column frequencies only; negative row frequencies are the last rows.
-    lowest = np.concatenate([strength[:FREQUENCIES], strength[-FREQUENCIES + 1 :]])
-    return np.concatenate([np.quantile(picture, QUANTILES), lowest.ravel()]).astype(np.float32)
+def turned_pairs_between(pictures: Sequence[Float32s], is_asked: Bools) -> Integers:
+    """Pair each sample asked about with those others that may be turned copies of it.
+
+    Parameters
+    ----------
+    pictures
+        Grey pictures, each of shape ``(h, w)``: first of the known samples, then of those asked about.
+    is_asked
+        Whether each sample is asked about, shape ``(n_samples,)``.
+
+    Returns
+    -------
+    ndarray of shape (n_pairs, 2)
+    """
+    spectra = turned_spectra(pictures)
+    return nearest_of(spectra[~is_asked], spectra[is_asked], TURNED_NEIGHBOURS)
 
 
-def turned_spectra(pictures: list[Float32s]) -> Float32s:
+def turned_spectra(pictures: Sequence[Float32s]) -> Float32s:
     """Describe pictures by features that quarter turns and mirroring do not change.
 
     Parameters
@@ -66,11 +64,8 @@ def turned_spectra(pictures: list[Float32s]) -> Float32s:
     -------
     ndarray of shape (n_pictures, n_columns)
     """
-    return _described(pictures, turned_spectrum)
-
-
-def _described(pictures: list[Float32s], describe: Callable[[Float32s], Float32s]) -> Float32s:
-    return np.stack([describe(picture) for picture in pictures]) if pictures else np.empty((0, 1), dtype=np.float32)
+    described = [turned_spectrum(picture) for picture in pictures]
+    return np.stack(described) if described else np.empty((0, 1), dtype=np.float32)
 
 
 def nearest_pairs(embeddings: Float32s, n_neighbours: int) -> Integers:

@@ -3,9 +3,9 @@
 import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import NamedTuple
+from typing import NamedTuple, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,7 +13,9 @@ from numpy.typing import NDArray
 from cellfeat.config import Settings
 from cellfeat.errors import FingerprintError, ImageError, MissingFileError, WorkerError
 from cellfeat.extraction.store import Features, Samples, Status
-from cellfeat.near_copies.overlap import grey_picture
+from cellfeat.near_copies.overlap import Shape
+from cellfeat.near_copies.patches import Patches, keep_one_in, patches
+from cellfeat.near_copies.shrink import grey_picture, shrink_factor
 from cellfeat.samples.images import ReadsSamples, pixel_digest
 from cellfeat.samples.manifest import Manifest, build_manifest
 from cellfeat.samples.worker_pool import Workers, reading_processes, sample_reader
@@ -43,6 +45,25 @@ class ChannelRange(NamedTuple):
 
 
 @dataclass(frozen=True)
+class PictureScale:
+    """How pictures and patches are made, the same for all samples that are compared.
+
+    Attributes
+    ----------
+    channels
+        What each channel is divided by in the pictures, shape ``(n_channels,)``.
+    factor
+        Height and width are divided by this number in the pictures.
+    one_in
+        One in so many patches is kept.
+    """
+
+    channels: Float32s
+    factor: int
+    one_in: int
+
+
+@dataclass(frozen=True)
 class SamplePictures:
     """Pictures and channel ranges, from one pass over all images.
 
@@ -55,16 +76,45 @@ class SamplePictures:
     ranges
         The range of each of their channels.
     scale
-        What each channel was divided by in the pictures, shape ``(n_channels,)``.
+        How the pictures and patches were made.
+    patches
+        Fingerprints of some patches of each of them.
+    shapes
+        Height and width of each of them in pixels.
     """
 
     rows: Integers
     pictures: list[Float32s]
     ranges: list[ChannelRange]
-    scale: Float32s
+    scale: PictureScale
+    patches: list[Patches]
+    shapes: list[Shape]
+
+    def take(self, places: Integers) -> Self:
+        """Some of the samples that could be read, by their places among them, shape ``(n,)``."""
+        rows = self.rows[places]
+        return replace(
+            self,
+            rows=rows,
+            pictures=[self.pictures[place] for place in places],
+            ranges=[one for one in self.ranges if one.row in set(rows.tolist())],
+            patches=[self.patches[place] for place in places],
+            shapes=[self.shapes[place] for place in places],
+        )
+
+    def joined(self, others: Self) -> Self:
+        """These samples and then others, whose pictures were made to the same scale."""
+        return replace(
+            self,
+            rows=np.concatenate([self.rows, others.rows]),
+            pictures=[*self.pictures, *others.pictures],
+            ranges=[*self.ranges, *others.ranges],
+            patches=[*self.patches, *others.patches],
+            shapes=[*self.shapes, *others.shapes],
+        )
 
 
-def read_pictures(features: Features, images: Path, *, scale: Float32s | None = None) -> SamplePictures:
+def read_pictures(features: Features, images: Path, *, scale: PictureScale | None = None) -> SamplePictures:
     """Read the images that features were extracted from.
 
     Parameters
@@ -74,8 +124,7 @@ def read_pictures(features: Features, images: Path, *, scale: Float32s | None = 
     images
         Folder of the images.
     scale
-        What to divide each channel by in the pictures, shape ``(n_channels,)``: that of other pictures, to compare
-        these with them. None measures it on the images.
+        That of other pictures, to compare these with them. None measures it on the images.
 
     Raises
     ------
@@ -130,25 +179,39 @@ def _samples(manifest: Manifest, folder: "_FolderImages") -> Samples:
 
 
 def _read_all(
-    rows: Integers, read: ReadsRow, channels: tuple[str | int, ...], scale: Float32s | None = None
+    rows: Integers, read: ReadsRow, channels: tuple[str | int, ...], scale: PictureScale | None = None
 ) -> SamplePictures:
     scale = _scale(rows, read, len(channels)) if scale is None else scale
-    seen: list[int] = []
+    read_rows: list[int] = []
     pictures: list[Float32s] = []
     ranges: list[ChannelRange] = []
+    kept: list[Patches] = []
+    shapes: list[Shape] = []
     for row, pixels in _readable(read, rows):
-        seen.append(row)
-        pictures.append(grey_picture(pixels, scale))
+        read_rows.append(row)
+        pictures.append(grey_picture(pixels, scale.channels, scale.factor))
         ranges.extend(_range(row, channel, plane) for channel, plane in zip(channels, pixels, strict=True))
-    return SamplePictures(np.array(seen, dtype=np.intp), pictures, ranges, scale)
+        kept.append(patches(pixels, scale.one_in))
+        shapes.append(pixels.shape[1:])
+    return SamplePictures(np.array(read_rows, dtype=np.intp), pictures, ranges, scale, kept, shapes)
 
 
-def _scale(rows: Integers, read: ReadsRow, n_channels: int) -> Float32s:
-    """Standard deviation of each channel within a picture, averaged over some pictures; shape ``(n_channels,)``."""
+def _scale(rows: Integers, read: ReadsRow, n_channels: int) -> PictureScale:
+    """Typical size of some pictures, and the standard deviation of each channel within them, averaged."""
     sampled = rows[:: max(len(rows) // SCALE_SAMPLES, 1)]
-    spreads = [np.std(pixels, axis=(1, 2)) for _, pixels in _readable(read, sampled)]
-    scale = np.mean(spreads, axis=0) if spreads else np.ones(n_channels)
-    return np.where(scale > 0, scale, 1).astype(np.float32)
+    spreads, sides, n_pixels = [], [], []
+    for _, pixels in _readable(read, sampled):
+        spreads.append(np.std(pixels, axis=(1, 2)))
+        sides.append(max(pixels.shape[1:]))
+        n_pixels.append(pixels[0].size)
+    if not spreads:
+        return PictureScale(np.ones(n_channels, dtype=np.float32), 1, 1)
+    mean = np.mean(spreads, axis=0)
+    return PictureScale(
+        np.where(mean > 0, mean, 1).astype(np.float32),
+        shrink_factor(int(np.median(sides))),
+        keep_one_in(int(np.median(n_pixels))),
+    )
 
 
 def _readable(read: ReadsRow, rows: Integers) -> Iterator[tuple[int, NDArray]]:

@@ -1,22 +1,18 @@
 """Find pictures that are rotated or mirrored copies of each other, such as augmented images that were saved."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft
 
-from cellfeat.near_copies.overlap import (
-    LONGEST_SIDE,
-    PAIRS_AT_ONCE,
-    Pair,
-    detail,
-    is_one_detail,
-    pairs_by_shape,
-    standardised,
-)
-from cellfeat.types import Floats, Integers
+from cellfeat.near_copies.alignment import Agreements, agreement
+from cellfeat.near_copies.detail import Detail
+from cellfeat.near_copies.overlap import Pair
+from cellfeat.near_copies.shrink import LONGEST_SIDE
+from cellfeat.types import Float32s, Floats, Integers
 
 TURNS = (
     "turned left by a quarter",
@@ -31,6 +27,12 @@ TURNS = (
 
 LEAST_TURNED_CORRELATION = 0.9
 """Smallest correlation of a turned copy. Of 178,341 pairs of real cells none was above 0.85."""
+
+PAIRS_AT_ONCE = 128
+"""Number of pairs compared at once; it limits the memory."""
+
+EQUAL = 0.9999
+"""From this correlation on, a turned copy has equal pixels."""
 
 HIGHEST_FREQUENCY = 11
 """Highest spatial frequency, of each sign, in `turned_spectrum`."""
@@ -49,6 +51,16 @@ class TurnedCopy(NamedTuple):
 
     correlation: float
     how: str
+
+    @property
+    def shows_same_cell(self) -> bool:
+        """Always true: both samples show the same pixels."""
+        return True
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the pixels are equal after turning, except for rounding."""
+        return self.correlation >= EQUAL
 
     def describe(self) -> str:
         """Describe the copy in a few words."""
@@ -74,39 +86,71 @@ def turn(pictures: NDArray, number: int) -> NDArray:
     return np.rot90(mirrored, (number + 1) % 4, axes=(-2, -1))
 
 
-def turned_copies(pictures: Sequence[Floats], pairs: Integers) -> dict[Pair, TurnedCopy]:
-    """Find the pairs of pictures that are copies of each other, rotated by quarter turns, mirrored, or both.
+def turned_alike(pictures: Sequence[Float32s], pairs: Integers) -> dict[Pair, TurnedCopy]:
+    """Find the pairs of pictures that are alike after a rotation by quarter turns, a mirroring, or both.
+
+    Round cells on black are alike, too: `turned_agreements` says whether their detail agrees.
 
     Parameters
     ----------
     pictures
-        Grey pictures, each of shape ``(h, w)``: see `cellfeat.near_copies.overlap.grey_picture`.
+        Grey pictures, each of shape ``(h, w)``: see `cellfeat.near_copies.shrink.grey_picture`.
     pairs
         Numbers of the pictures to compare, shape ``(n_pairs, 2)``.
 
     Returns
     -------
     dict
-        The best turn of each pair whose correlation is at least `LEAST_TURNED_CORRELATION` and whose detail correlates
-        by at least `cellfeat.near_copies.overlap.LEAST_DETAIL`.
+        The best turn of each pair whose correlation is at least `LEAST_TURNED_CORRELATION`.
     """
     found: dict[Pair, TurnedCopy] = {}
-    for alike in pairs_by_shape(pictures, pairs).values():
+    for alike in _by_shape(pictures, pairs):
         for start in range(0, len(alike), PAIRS_AT_ONCE):
             block = alike[start : start + PAIRS_AT_ONCE]
             first, second = (standardised([pictures[i] for i in side]) for side in zip(*block, strict=True))
             best = zip(block, _best_turns(first, second), strict=True)
-            found |= {
-                pair: copy
-                for pair, copy in best
-                if copy.correlation >= LEAST_TURNED_CORRELATION and _agrees_in_detail(pictures, pair, copy)
-            }
+            found |= {pair: copy for pair, copy in best if copy.correlation >= LEAST_TURNED_CORRELATION}
     return found
 
 
-def _agrees_in_detail(pictures: Sequence[Floats], pair: Pair, copy: TurnedCopy) -> bool:
-    first, second = (detail(pictures[number]) for number in pair)
-    return is_one_detail(turn(first, TURNS.index(copy.how)), second)
+def turned_agreements(detail: Detail, alike: Mapping[Pair, TurnedCopy]) -> Agreements:
+    """Measure how well the detail of pairs of pictures agrees after the first is turned.
+
+    Parameters
+    ----------
+    detail
+        One band of detail of the pictures.
+    alike
+        The turn of each pair.
+    """
+    rows = [
+        agreement(turn(detail.values[first], TURNS.index(copy.how)), detail.values[second], (0, 0))
+        for (first, second), copy in alike.items()
+    ]
+    return Agreements.of(np.array(list(alike), dtype=np.intp).reshape(-1, 2), np.zeros((len(alike), 2), np.intp), rows)
+
+
+def _by_shape(pictures: Sequence[Float32s], pairs: Integers) -> Iterable[list[Pair]]:
+    """Group pairs by the shapes of their two pictures."""
+    by_shape = defaultdict(list)
+    for first, second in pairs.tolist():
+        by_shape[pictures[first].shape, pictures[second].shape].append((first, second))
+    return by_shape.values()
+
+
+def standardised(pictures: Sequence[Float32s]) -> Float32s:
+    """Stack pictures of one shape, ``(h, w)``, each with mean 0 and variance 1; a constant picture becomes 0.
+
+    Returns
+    -------
+    ndarray of shape (n_pictures, h, w)
+    """
+    stack = np.stack(pictures)
+    # A picture that is constant except for rounding must not correlate with anything.
+    least = 1e-5 * np.abs(stack).max(axis=(1, 2), keepdims=True)
+    stack = stack - stack.mean(axis=(1, 2), keepdims=True)
+    spread = np.sqrt(np.square(stack).mean(axis=(1, 2), keepdims=True))
+    return np.divide(stack, spread, out=np.zeros_like(stack), where=spread > least)
 
 
 def _best_turns(first: Floats, second: Floats) -> list[TurnedCopy]:
@@ -131,7 +175,7 @@ def turned_spectrum(picture: Floats) -> Floats:
     Parameters
     ----------
     picture
-        Grey picture of shape ``(H, W)``, with at most `cellfeat.near_copies.overlap.LONGEST_SIDE` pixels a side.
+        Grey picture of shape ``(H, W)``, with at most `cellfeat.near_copies.shrink.LONGEST_SIDE` pixels a side.
 
     Returns
     -------

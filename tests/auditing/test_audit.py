@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import imagecodecs
 import numpy as np
 import pytest
+from scipy import ndimage
 
 from cellfeat.auditing.audit import audit, audit_images
 from cellfeat.config import load_settings
@@ -12,9 +15,19 @@ from cellfeat.heads.registry import head_class
 from cellfeat.near_copies.turned import TURNS, turn
 from cellfeat.reporting.files import write_audit
 from cellfeat.samples.images import pixel_digest
-from tests.feature_fixtures import SMALL, with_samples
+from tests.feature_fixtures import SMALL, save_pictures, with_samples
 
 PATTERN = {"images.pattern": "{sample_id}_{channel}.png", "images.channels": ["dapi"]}
+
+
+def noisy_overlaps():
+    """Sixty textured samples: 1 shows a part of 0, and 40 a part of 2, both with other noise."""
+    rng = np.random.default_rng(4)
+    fields = ndimage.gaussian_filter(rng.normal(size=(60, 96, 96)), (0, 1.5, 1.5))
+    fields = 128 + 40 * fields / fields.std()
+    cut = fields[:, :64, :64].copy()
+    cut[1], cut[40] = fields[0, 8:72, 12:76], fields[2, 10:74, 5:69]
+    return np.clip(cut + rng.normal(0, 2, cut.shape), 0, 255).round().astype(np.uint8)
 
 
 @pytest.fixture(scope="module")
@@ -29,9 +42,9 @@ def found(shared_images):
 def test_every_kind_of_pixel_finding_is_made(found, kind):
     (near,) = kind(found, "near copy")
     assert (near.sample_id, near.partner) == ("s1", "s0")
-    assert all(noun in near.detail for noun in ("1.000", "12 rows", "20 columns"))
+    assert all(noun in near.detail for noun in ("equal pixels", "12 rows", "20 columns"))
     assert [(f.sample_id, f.partner) for f in kind(found, "copy")] == [("s5", "s4")]
-    assert {(f.sample_id, f.partner) for f in kind(found, "label conflict")} == {("s1", "s0"), ("s5", "s4")}
+    assert {(f.sample_id, f.partner) for f in kind(found, "label conflict")} == {("s5", "s4")}
     assert [f.sample_id for f in kind(found, "constant channel")] == ["s2"]
     assert [f.sample_id for f in kind(found, "saturated channel")] == ["s3"]
     assert len(set(found.group)) == 58
@@ -160,3 +173,45 @@ def test_confounded_and_rare_classes_are_found(make_features, kind):
     assert "plate" in association
     assert [finding.detail.split(":")[0] for finding in kind(found, "rare class")] == ["c"]
     assert found.leaks == ()
+
+
+def test_look_alikes_of_other_plates_are_shown_and_not_joined(with_images, kind, one_set):
+    """Without equal pixels, samples of two plates do not show one place."""
+    features, folder = with_images
+    pixels = noisy_overlaps()
+    features = save_pictures(features, pixels, folder)
+    plates = np.where(np.arange(60) < 30, "P1", "P2")
+    found = audit(with_samples(features, columns={"plate": plates}), design=SMALL, images=folder)
+    assert {(one.sample_id, one.partner) for one in kind(found, "near copy")} == {("s1", "s0")}
+    (apart,) = kind(found, "look-alike")
+    assert (apart.sample_id, apart.partner) == ("s40", "s2")
+    assert "P1 and P2" in apart.detail
+    assert len(set(found.group)) == 59
+
+
+def test_equal_pixels_join_plates_and_are_counted(with_images, kind, one_set):
+    features, folder = with_images
+    plates = np.where(np.arange(60) == 1, "P1", "P2")
+    found = audit(with_samples(features, columns={"plate": plates}), design=SMALL, images=folder)
+    (crossing,) = kind(found, "crossing copy")
+    assert (crossing.sample_id, crossing.partner) == ("s1", "s0")
+    assert found.group[0] == found.group[1]
+
+
+def test_near_copies_can_be_left_out_of_the_groups(with_images, one_set):
+    features, folder = with_images
+    plates = np.array([f"P{row // 15}" for row in range(60)])
+    named = with_samples(features, columns={"plate": plates})
+    joined = {groups: audit(named, design=replace(SMALL, groups=groups), images=folder) for groups in ("plate", "auto")}
+    assert len(set(joined["plate"].group)) == 4
+    assert len(set(joined["auto"].group)) == 58
+    assert joined["plate"].copies.tolist() == joined["auto"].copies.tolist(), "what the pixels show is kept"
+
+
+def test_a_group_of_more_than_a_fifth_is_found(with_images, kind, one_set):
+    features, folder = with_images
+    plates = np.where(np.arange(60) < 13, "P1", "")
+    found = audit(with_samples(features, groups=plates), design=SMALL, images=folder)
+    (large,) = kind(found, "large group")
+    assert "13 of 60" in large.detail
+    assert not kind(audit(features, design=SMALL, images=folder), "large group")

@@ -37,7 +37,12 @@ def test_record_is_joined_with_a_column_and_ignored_for_a_table(features, pairs,
     save_audited(features, pairs)
     plates = np.array([f"plate{row // 20}" for row in range(1, 181)])
     with_plates = with_samples(features, columns={"plate": plates})
-    assert len(set(sample_groups(with_plates, "plate"))) == 1  # each plate begins within a pair
+    assert len(set(sample_groups(with_plates, "plate+near-copies"))) == 1  # each plate begins within a pair
+    for without in ("plate", "plate+copies"):
+        said = []
+        assert len(set(sample_groups(with_plates, without, say=said.append))) == 10
+        assert any("plate+near-copies" in line or "plate+copies+near-copies" in line for line in said)
+    assert len(set(sample_groups(with_plates, "near-copies"))) == 90
     table = tmp_path / "groups.csv"
     rows = [f"{name},{name}" for name in features.samples.ids]
     table.write_text("\n".join(["sample_id,group", *rows]))

@@ -1,7 +1,8 @@
 import numpy as np
 import pytest
 
-from cellfeat.near_copies.turned import TURNS, turn, turned_copies, turned_spectrum
+from cellfeat.near_copies.detail import MIDDLE, detail_of
+from cellfeat.near_copies.turned import TURNS, turn, turned_agreements, turned_alike, turned_spectrum
 
 PAIR = np.array([[0, 1]])
 
@@ -26,7 +27,7 @@ def test_turns_are_the_symmetries_of_the_square():
 @pytest.mark.parametrize("number", range(len(TURNS)))
 def test_each_turn_is_found_and_named(number, size):
     picture = cell_picture(0, *size)
-    found = turned_copies([picture, turn(picture, number)], PAIR)
+    found = turned_alike([picture, turn(picture, number)], PAIR)
     assert found[0, 1].how == TURNS[number]
     assert found[0, 1].correlation == pytest.approx(1, abs=1e-5)
 
@@ -34,15 +35,24 @@ def test_each_turn_is_found_and_named(number, size):
 def test_noise_and_contrast_do_not_hide_a_turned_copy():
     picture = cell_picture(0)
     noise = np.random.default_rng(1).normal(size=picture.shape)
-    found = turned_copies([picture, turn(3 * picture + noise + 100, 4)], PAIR)
+    found = turned_alike([picture, turn(3 * picture + noise + 100, 4)], PAIR)
     assert found[0, 1].how == TURNS[4]
     assert 0.9 < found[0, 1].correlation < 0.99
 
 
-def test_other_and_constant_pictures_are_not_turned_copies():
+def test_other_and_constant_pictures_are_not_turned_alike():
     picture, flat = cell_picture(0), np.ones((64, 64), np.float32)
     pictures = [picture, cell_picture(1), cell_picture(2, 64, 40), picture, flat, flat]
-    assert turned_copies(pictures, np.array([[0, 1], [0, 2], [0, 3], [0, 4], [4, 5]])) == {}
+    assert turned_alike(pictures, np.array([[0, 1], [0, 2], [0, 3], [0, 4], [4, 5]])) == {}
+
+
+def test_detail_agrees_after_the_turn_that_was_found():
+    pictures = [cell_picture(0), turn(cell_picture(0), 2), cell_picture(1)]
+    alike = turned_alike(pictures, PAIR)
+    (correlation,) = turned_agreements(detail_of(pictures, MIDDLE), alike).correlations
+    assert correlation == pytest.approx(1, abs=1e-4)
+    (other,) = turned_agreements(detail_of(pictures, MIDDLE), {(0, 2): alike[0, 1]}).correlations
+    assert abs(other) < 0.3
 
 
 @pytest.mark.parametrize("size", [(64, 64), (33, 47)])

@@ -10,7 +10,7 @@ from cellfeat.evaluation.saved_heads.predict import check_recipe
 from cellfeat.extraction.store import Features
 from cellfeat.heads.bundle import Bundle
 from cellfeat.near_copies.pictures import read_pictures
-from cellfeat.near_copies.search import PicturedFeatures, near_copies_between
+from cellfeat.near_copies.search import near_copies_between
 from cellfeat.types import Bools
 
 
@@ -60,10 +60,10 @@ def near_copies_of_fitted(
     _check_holds_training_samples(bundle, fitted)
     is_fitted = bundle.has_seen(fitted.samples.digests)
     say(f"reading the images in {fitted_images} and {images}")
-    known = PicturedFeatures(fitted, read_pictures(fitted, fitted_images))
-    asked = PicturedFeatures(features, read_pictures(features, images, scale=known.pictures.scale))
-    say("comparing similar pictures pixel by pixel")
-    found = near_copies_between(known, asked)
+    known = read_pictures(fitted, fitted_images)
+    asked = read_pictures(features, images, scale=known.scale)
+    say("comparing the pictures pixel by pixel")
+    found = near_copies_between(known, asked).found
     is_near_copy = np.zeros(len(features), dtype=bool)
     is_near_copy[[row for fitted_row, row in found if is_fitted[fitted_row]]] = True
     return is_near_copy

@@ -5,7 +5,16 @@ from rich.table import Table
 from cellfeat.auditing.findings import Audit, Finding
 from cellfeat.reporting.terminal.style import name_cell, one_line, plain_table
 
-LISTED_KINDS = ("unreadable", "label conflict", "confounded", "rare class", "suspicious label")
+LISTED_KINDS = (
+    "unreadable",
+    "large group",
+    "crossing copy",
+    "look-alike",
+    "label conflict",
+    "confounded",
+    "rare class",
+    "suspicious label",
+)
 """Kinds of findings that a person decides on one by one; of the others the number is enough."""
 
 MOST_OF_A_KIND = 5
@@ -32,6 +41,18 @@ def render_leaks(found: Audit) -> Table:
         claim = f"{leak.claimed:+.3f}{scatter}"
         table.add_row(name_cell(leak.head), *(f"{score:.3f}" for score in leak.means), claim)
     return table
+
+
+def chance_lines(found: Audit) -> list[str]:
+    """Say how many near copies are expected by chance."""
+    n_found = found.counts().get("near copy", 0)
+    if found.chance is None or not n_found:
+        return []
+    expected = f"{found.chance.expected:.2f}" if found.chance.expected >= 0.01 else "fewer than 0.01"
+    return [
+        f"near copies: {n_found}, of which {expected} are expected by chance "
+        f"(estimated from {found.chance.n_controls} pairs of a sample and a mirrored one)"
+    ]
 
 
 def leak_lines(found: Audit) -> list[str]:

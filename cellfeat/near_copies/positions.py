@@ -1,0 +1,170 @@
+"""Overlaps that are known from where samples lie in their field of view."""
+
+import re
+from collections import defaultdict
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import numpy as np
+
+from cellfeat.near_copies.overlap import Overlap, Pair, Shape
+from cellfeat.types import Floats, Strings
+
+LEAST_SHARE = 0.25
+"""Samples whose positions overlap over this share of the smaller one are near copies."""
+
+FIELD_WORDS = frozenset(
+    ("plate", "well", "field", "fov", "site", "image", "slide", "scene", "tile", "file", "position", "series", "donor")
+)
+"""Words in the name of a column that tells which picture a sample was cut from."""
+
+TIME_WORDS = frozenset(("frame", "time", "timepoint", "z"))
+"""Words in the name of a column that tells apart pictures of one place."""
+
+X_NAMES, Y_NAMES = (
+    (letter, f"center{letter}", f"centre{letter}", f"centroid{letter}", f"location{letter}", f"position{letter}", extra)
+    for letter, extra in (("x", "column"), ("y", "row"))
+)
+"""Names of the columns of positions, without case and punctuation: these, or longer ones that end in them.
+
+Of CellProfiler ``Location_Center_X``, of DeepProfiler ``Nuclei_Location_Center_X``.
+"""
+
+CONFIRMED = 0.5
+"""Positions are trusted if the pixels confirm this share of the overlaps that they predict."""
+
+TOLERANCE = 0.05
+"""How far the shift that pixels show may differ from that of the positions, as a share of a sample's longer side."""
+
+
+@dataclass(frozen=True)
+class Positions:
+    """Where samples lie.
+
+    Attributes
+    ----------
+    columns
+        Names of the columns that this was read from.
+    fields
+        The field of view of each sample, ``""`` where it is unknown; shape ``(n_samples,)``.
+    frames
+        What tells apart pictures of one field, such as a time point; shape ``(n_samples,)``.
+    centres
+        Row and column of each sample's centre in pixels, NaN where it is unknown; shape ``(n_samples, 2)``.
+    """
+
+    columns: tuple[str, ...]
+    fields: Strings
+    frames: Strings
+    centres: Floats
+
+    def predicted(self, shapes: Mapping[int, Shape]) -> dict[Pair, Overlap]:
+        """Find the samples that overlap.
+
+        Parameters
+        ----------
+        shapes
+            Height and width of each sample, by row; others are left out.
+
+        Returns
+        -------
+        dict
+            The overlap of each pair that overlaps at all, the smaller row first.
+        """
+        found = {}
+        for rows in self._together(shapes):
+            sides = np.array([shapes[row] for row in rows])
+            for place, first in enumerate(rows[:-1]):
+                distances = np.abs(self.centres[rows[place + 1 :]] - self.centres[first])
+                touches = (2 * distances < sides[place + 1 :] + sides[place]).all(axis=1)
+                for later in np.flatnonzero(touches):
+                    second = rows[place + 1 + int(later)]
+                    found[first, second] = self._overlap((first, second), shapes)
+        return {pair: overlap for pair, overlap in found.items() if overlap.share > 0}
+
+    def are_apart(self, pair: Pair) -> bool:
+        """Whether two samples lie in different fields of view."""
+        one, other = self.fields[list(pair)]
+        return bool(one != "" and other != "" and one != other)
+
+    def are_in_one_picture(self, pair: Pair) -> bool:
+        """Whether two samples lie in one field of view, in one frame, both at known positions."""
+        first, second = pair
+        return bool(
+            self.fields[first] != ""
+            and self.fields[first] == self.fields[second]
+            and self.frames[first] == self.frames[second]
+            and np.isfinite(self.centres[[first, second]]).all()
+        )
+
+    def _together(self, shapes: Mapping[int, Shape]) -> Iterator[list[int]]:
+        """Rows of samples in one picture."""
+        of_picture = defaultdict(list)
+        for row in sorted(shapes):
+            if self.are_in_one_picture((row, row)):
+                of_picture[self.fields[row], self.frames[row]].append(row)
+        yield from of_picture.values()
+
+    def _overlap(self, pair: Pair, shapes: Mapping[int, Shape]) -> Overlap:
+        first, second = pair
+        corners = [self.centres[row] - np.asarray(shapes[row]) / 2 for row in pair]
+        rows, columns = np.round(corners[1] - corners[0]).astype(int).tolist()
+        return Overlap.at((rows, columns), (shapes[first], shapes[second]), np.nan, is_exact=False)
+
+
+def positions(columns: Mapping[str, Strings]) -> Positions | None:
+    """Recognise the columns that hold positions by their names.
+
+    Parameters
+    ----------
+    columns
+        Further columns of the samples, shape ``(n_samples,)`` each.
+
+    Returns
+    -------
+    Positions or None
+        None unless there are columns of positions in both directions, and one that names the field of view.
+    """
+    x, y = _column(columns, X_NAMES), _column(columns, Y_NAMES)
+    of_field = [name for name in columns if _words(name) & FIELD_WORDS and name not in (x, y)]
+    of_frame = [name for name in columns if _words(name) & TIME_WORDS and name not in (x, y, *of_field)]
+    if x is None or y is None or not of_field:
+        return None
+    return Positions(
+        (*of_field, *of_frame, x, y),
+        _joined([columns[name] for name in of_field]),
+        _joined([columns[name] for name in of_frame]) if of_frame else np.full(len(columns[x]), ""),
+        np.column_stack([_numbers(columns[y]), _numbers(columns[x])]),
+    )
+
+
+def _column(columns: Mapping[str, Strings], names: tuple[str, ...]) -> str | None:
+    plain = {name: re.sub(r"[^a-z0-9]", "", name.lower()) for name in columns}
+    exact = [name for name, one in plain.items() if one in names]
+    # A single letter or a word such as "row" ends too many names.
+    longer = [name for name, one in plain.items() if one.endswith(names[1:-1])]
+    found = exact or longer
+    return min(found, key=len) if found else None
+
+
+def _words(name: str) -> set[str]:
+    """Words of a column's name: ``Metadata_Plate``, ``ImageNumber`` and ``field1`` contain plate, image and field."""
+    return {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)}
+
+
+def _joined(values: list[Strings]) -> Strings:
+    """One value of several columns; ``""`` where any of them is empty."""
+    joined = np.array(["\x1f".join(row) for row in zip(*values, strict=True)], dtype=str)
+    is_known = np.logical_and.reduce([one != "" for one in values])
+    return np.where(is_known, joined, "")
+
+
+def _numbers(values: Strings) -> Floats:
+    return np.array([_number(value) for value in values.tolist()], dtype=np.float64)
+
+
+def _number(value: str) -> float:
+    try:
+        return float(value)
+    except ValueError:
+        return np.nan
