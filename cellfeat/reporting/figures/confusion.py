@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cellfeat.evaluation.results import ScoredHead
 from cellfeat.reporting.figures.names import lettering
-from cellfeat.reporting.figures.style import DPI
+from cellfeat.reporting.figures.style import new_figure
 
 MOST_WITH_SHARES = 15
 """Classes up to which cells show count and share; with more they show the count, and the colour the share."""
@@ -36,7 +36,7 @@ def _draw(counts: NDArray[np.integer], names: Sequence[str], title: str) -> Figu
     shares = counts / np.maximum(totals, 1)[:, np.newaxis]
     has_shares = len(names) <= MOST_WITH_SHARES
     side = 2.2 + (0.62 if has_shares else 0.42) * len(names)
-    figure = Figure(figsize=(side + 1.2, side), dpi=DPI, layout="compressed")
+    figure = new_figure(side + 1.2, side, layout="compressed")
     axes = figure.add_subplot()
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axes.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")

@@ -7,7 +7,7 @@ from matplotlib.figure import Figure
 
 from cellfeat.evaluation.learning_curve import LearningCurve, curve_table
 from cellfeat.reporting.figures.names import lettering
-from cellfeat.reporting.figures.style import DPI, deciding, head_colour, head_marker
+from cellfeat.reporting.figures.style import deciding, head_colour, head_marker, new_figure
 from cellfeat.statistics.interval_types import LEVEL
 
 
@@ -21,7 +21,7 @@ def draw_curves(curves: Sequence[LearningCurve]) -> Figure:
 
 
 def _draw(curves: Sequence[LearningCurve], heads: Sequence[str]) -> Figure:
-    figure = Figure(figsize=(7, 4.6), dpi=DPI, layout="constrained")
+    figure = new_figure(7, 4.6)
     axes = figure.add_subplot()
     start, stop = _limits([curves[place] for place in deciding([curve.results[-1] for curve in curves])])
     for number, (curve, head) in enumerate(zip(curves, heads, strict=True)):

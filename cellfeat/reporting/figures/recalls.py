@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from cellfeat.evaluation.results import ScoredHead
 from cellfeat.evaluation.scoring.head_scores import PerClass
 from cellfeat.reporting.figures.names import lettering
-from cellfeat.reporting.figures.style import DPI, deciding, head_colour, head_marker
+from cellfeat.reporting.figures.style import deciding, head_colour, head_marker, new_figure
 from cellfeat.statistics.interval_types import LEVEL
 
 MARGIN = 0.02
@@ -27,7 +27,7 @@ def draw_recalls(results: Sequence[ScoredHead]) -> Figure:
 
 
 def _draw(results: Sequence[ScoredHead], names: Sequence[str], heads: Sequence[str]) -> Figure:
-    figure = Figure(figsize=(8, 1.6 + len(names) * (0.25 + 0.13 * len(results))), dpi=DPI, layout="constrained")
+    figure = new_figure(8, 1.6 + len(names) * max(0.45, 0.25 + 0.13 * len(results)))
     axes = figure.add_subplot()
     start, stop = _limits([results[place].scores.per_class for place in deciding(results)])
     for number, (result, head) in enumerate(zip(results, heads, strict=True)):

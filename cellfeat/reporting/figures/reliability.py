@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from cellfeat.evaluation.results import ScoredHead
 from cellfeat.evaluation.scoring.head_scores import ProbabilityScores
 from cellfeat.reporting.figures.names import lettering
-from cellfeat.reporting.figures.style import DPI, HEAD_COLOURS
+from cellfeat.reporting.figures.style import HEAD_COLOURS, new_figure
 from cellfeat.statistics.scores import CALIBRATION_BINS
 
 LEAST_IN_BIN = 10
@@ -30,7 +30,7 @@ def draw_reliability(results: Sequence[ScoredHead]) -> Figure:
 def _draw(results: Sequence[ScoredHead], heads: Sequence[str]) -> Figure:
     n_columns = min(len(results), 3)
     n_rows = -(-len(results) // n_columns)
-    figure = Figure(figsize=(0.8 + 2.9 * n_columns, 0.9 + 4.1 * n_rows), dpi=DPI, layout="constrained")
+    figure = new_figure(0.8 + 2.9 * n_columns, 0.9 + 4.1 * n_rows)
     # A row of panels and a row of counts below it, in turn.
     grid = figure.subplots(2 * n_rows, n_columns, squeeze=False, height_ratios=[3, 1] * n_rows)
     panels, counts = grid[::2].ravel(), grid[1::2].ravel()

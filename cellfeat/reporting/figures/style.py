@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Literal
 
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
@@ -9,12 +10,32 @@ from matplotlib.figure import Figure
 from cellfeat.evaluation.results import ScoredHead
 
 DPI = 150
+LARGEST_AREA = 50e6
+"""Pixels of a figure at most: 200 MB of memory. Hundreds of classes are drawn smaller instead of failing."""
+
+LONGEST_SIDE = 60_000
+"""Pixels of a side at most; matplotlib refuses 65,536."""
+
 ROUNDING = 1e-6
 
 HEAD_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Distinct with any colour vision: M. Okabe and K. Ito, "Color universal design" (2008), without its yellow."""
 
 HEAD_MARKERS = "osD^vPX*"
+
+
+def new_figure(width: float, height: float, *, layout: Literal["constrained", "compressed"] = "constrained") -> Figure:
+    """Make an empty figure.
+
+    Parameters
+    ----------
+    width, height
+        Size in inches.
+    layout
+        How matplotlib makes room for labels: ``"compressed"`` where the sides of a panel have a fixed ratio.
+    """
+    dpi = min(DPI, (LARGEST_AREA / (width * height)) ** 0.5, LONGEST_SIDE / max(width, height))
+    return Figure(figsize=(width, height), dpi=dpi, layout=layout)
 
 
 def head_colour(number: int) -> str:
