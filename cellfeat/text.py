@@ -1,9 +1,11 @@
 """Text for messages: make names from files safe to print, suggest near names, shorten long lists."""
 
+from collections import Counter
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 LONGEST_NAME = 40
+_SHOWN_END = 8
 
 
 def clean_text(text: str) -> str:
@@ -25,14 +27,33 @@ def clean_lines(text: str) -> str:
 
 
 def shorten(name: str) -> str:
-    """Clean a name and shorten it to `LONGEST_NAME` characters for a table or figure."""
+    """Clean a name and shorten it to `LONGEST_NAME` characters for a table or figure: its beginning and its end stay.
+
+    Examples
+    --------
+    >>> shorten("MCF-7 treated with 10 nM of the compound for 24 hours")
+    'MCF-7 treated with 10 nM of the…24 hours'
+    """
     text = clean_text(name)
-    return text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - 1]}…"
+    return text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - _SHOWN_END - 1]}…{text[-_SHOWN_END:]}"
 
 
 def shown_names(names: Iterable[str]) -> list[str]:
-    """Clean and shorten each name."""
-    return [shorten(name) for name in names]
+    """Clean and shorten each name; names that differ stay different.
+
+    Examples
+    --------
+    >>> shown_names(["x" * 50, "HeLa", "x" * 51])
+    ['xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…xxxx (1)', 'HeLa', 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…xxxx (2)']
+    """
+    names = list(names)
+    short = [shorten(name) for name in names]
+    number_of = {name: short[:place].count(short[place]) + 1 for place, name in enumerate(names)}
+    counts = Counter(short)
+    return [
+        text if counts[text] == 1 else f"{text[:-4]} ({number_of[name]})"
+        for name, text in zip(names, short, strict=True)
+    ]
 
 
 def near_names(name: str, valid: Iterable[str]) -> str:
@@ -54,6 +75,33 @@ def near_names(name: str, valid: Iterable[str]) -> str:
     near = get_close_matches(name, valid, n=3, cutoff=0.6)
     meant = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
     return f"{meant}Valid: {', '.join(valid)}"
+
+
+def with_interval(estimate: float, low: float, high: float, *, plus: bool = False) -> str:
+    """Give a difference and its interval with 3 decimals, or with more where these would hide a sign.
+
+    An interval shown as ``[0.000, 0.047]`` would leave open whether it excludes 0.
+
+    Parameters
+    ----------
+    estimate, low, high
+        The difference and the ends of its interval.
+    plus
+        Whether positive numbers have a sign, too.
+
+    Examples
+    --------
+    >>> with_interval(0.0251, 0.0003, 0.0472)
+    '0.025 [0.0003, 0.047]'
+    """
+    shown = [_decimals(value, "+" if plus else "-") for value in (estimate, low, high)]
+    return f"{shown[0]} [{shown[1]}, {shown[2]}]"
+
+
+def _decimals(value: float, sign: str) -> str:
+    value += 0.0  # makes -0.0 an unsigned zero
+    text = f"{value:{sign}.3f}"
+    return f"{value:{sign}.1g}" if value and not float(text) else text
 
 
 def first_ten(items: Iterable[object]) -> str:

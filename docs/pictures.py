@@ -20,6 +20,7 @@ from PIL import Image
 
 from cellfeat.reporting.figures import HEAD_COLOURS, HEAD_MARKERS
 from cellfeat.samples.synthetic import CHANNELS
+from cellfeat.statistics.scores import CALIBRATION_BINS
 
 IMAGES = Path(__file__).parent / "images"
 TINTS = {"blue": (0.35, 0.55, 1.0), "red": (1.0, 0.35, 0.25), "yellow": (1.0, 0.85, 0.2)}
@@ -42,16 +43,17 @@ def draw_cells_and_confusion(head: dict[str, Any], demo: Path) -> Figure:
     """Draw one cell of each class, channel by channel, beside the row of its class in the confusion matrix."""
     figure = Figure(figsize=(9.2, 6.4), dpi=DPI)
     classes = head["classes"]
+    counts = np.array(head["confusion_matrix"])
     cells = [typical_sample(demo, name) for name in classes]
     draw_cells(figure, cells)
     axes = figure.add_axes((MATRIX_LEFT, BOTTOM, 0.985 - MATRIX_LEFT, TOP - BOTTOM))
-    draw_confusion(axes, np.array(head["confusion_matrix"]), classes)
+    draw_confusion(axes, counts, classes)
     figure.text(MATRIX_LEFT, TOP + 0.025, f"{head['head']}: {score(head)}", fontsize=11)
     figure.text(MATRIX_LEFT, 0.02, "predicted class (samples, share of the row)", fontsize=9, color="0.35")
     figure.text(CELLS_LEFT - 0.008, TOP + 0.012, "true class", ha="right", va="bottom", fontsize=8, color="0.35")
-    for row, name in enumerate(classes):
+    for row, (name, n) in enumerate(zip(classes, counts.sum(axis=1), strict=True)):
         middle = TOP - (TOP - BOTTOM) * (row + 0.5) / len(classes)
-        figure.text(CELLS_LEFT - 0.008, middle, name, ha="right", va="center", fontsize=9)
+        figure.text(CELLS_LEFT - 0.008, middle, f"{name}\nn = {n}", ha="right", va="center", fontsize=9)
     return figure
 
 
@@ -97,10 +99,13 @@ def draw_confusion(axes: Axes, counts: np.ndarray, classes: Sequence[str]) -> No
 
 def draw_recall_and_reliability(heads: Sequence[dict[str, Any]]) -> Figure:
     """Draw each class's recall with its interval, and how often the best head is right when it is how sure."""
-    figure = Figure(figsize=(9.2, 4.3), dpi=DPI, layout="constrained")
-    recall, reliability = figure.subplots(1, 2, width_ratios=(1.35, 1))
-    draw_recalls(recall, heads)
-    draw_reliability(reliability, heads[0])
+    figure = Figure(figsize=(9.2, 4.7), dpi=DPI, layout="constrained")
+    panels = figure.subplot_mosaic(
+        [["recall", "reliability"], ["recall", "counts"]], width_ratios=(1.35, 1), height_ratios=(4, 1)
+    )
+    draw_recalls(panels["recall"], heads)
+    draw_reliability(panels["reliability"], heads[0])
+    draw_counts(panels["counts"], heads[0])
     return figure
 
 
@@ -122,7 +127,8 @@ def draw_recalls(axes: Axes, heads: Sequence[dict[str, Any]]) -> None:
             linewidth=1.2,
             label=head["head"],
         )
-    axes.set_yticks(rows, np.array(heads[0]["classes"])[order])
+    totals = np.array(heads[0]["confusion_matrix"]).sum(axis=1)
+    axes.set_yticks(rows, [f"{heads[0]['classes'][i]}\nn = {totals[i]}" for i in order])
     axes.set(xlim=(0.3, 1), xlabel="recall, with its 95 % interval")
     axes.set_title("which classes are recognised", loc="left", fontsize=10)
     axes.grid(axis="x", color="0.9")
@@ -139,12 +145,26 @@ def draw_reliability(axes: Axes, head: dict[str, Any]) -> None:
         bins = np.array(head[key])
         probability, share, _ = bins[bins[:, 2] >= LEAST_IN_BIN].T
         axes.plot(probability, share, style, color=colour, markerfacecolor=face, markersize=4, label=label)
-    axes.set(xlim=(0.15, 1.02), ylim=(0.15, 1.02), xlabel="highest probability", ylabel="share that is right")
+    axes.set(xlim=(0.15, 1.02), ylim=(0.15, 1.02), ylabel="share that is right")
+    axes.tick_params(labelbottom=False)
     before, after = head["calibration_error_uncalibrated"], head["calibration_error"]
     title = f"{head['head']}: calibration error {before:.3f} → {after:.3f}"
     axes.set_title(title, loc="left", fontsize=10)
     axes.grid(color="0.92")
     axes.legend(frameon=False, fontsize=9, loc="lower right")
+
+
+def draw_counts(axes: Axes, head: dict[str, Any]) -> None:
+    """Draw the number of samples in each bin of the calibrated probabilities."""
+    probability, _, n_samples = np.array(head["reliability"]).T
+    width = 1 / CALIBRATION_BINS
+    middles = (np.floor(probability / width) + 0.5) * width
+    axes.bar(middles, n_samples, width, color=HEAD_COLOURS[0], alpha=0.35)
+    for middle, n in zip(middles, n_samples, strict=True):
+        axes.text(middle, n, f" {n:.0f}", rotation=90, ha="center", va="bottom", fontsize=7, color=HEAD_COLOURS[0])
+    axes.set(
+        xlim=(0.15, 1.02), ylim=(0, 1.6 * n_samples.max()), xlabel="highest probability", ylabel="samples", yticks=[]
+    )
 
 
 def score(head: dict[str, Any]) -> str:

@@ -41,7 +41,7 @@ OWNERS = {
     "pydantic": {"config.py", "records.py"},
     "lightgbm": {"heads/boosting.py"},
     "timm": {"backbones/timm.py"},
-    "matplotlib": {"reporting/figures.py"},
+    "matplotlib": {"reporting/figures/"},
     "rich": {"reporting/terminal/", "commands/"},
     "tifffile": {"samples/tiff.py"},
     "imagecodecs": {"samples/png.py", "samples/jpeg.py", "samples/synthetic.py"},

@@ -11,7 +11,11 @@ from cellfeat.text import clean_lines
 @click.command("inspect")
 @click.argument("target")
 def command(target: str) -> None:
-    """Say what TARGET holds: a feature file, a saved head, or a backbone by name."""
+    """Say what TARGET holds: a feature file, a saved head, or a backbone by name.
+
+    Of a feature file it shows the classes and groups with their sizes, further columns of the labels table, types,
+    bits, sizes and formats of the images, and the recipe.
+    """
     path = Path(target)
     if path.is_dir():
         from cellfeat.heads.bundle import describe_bundle

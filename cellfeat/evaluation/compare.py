@@ -6,7 +6,7 @@ from cellfeat.errors import ConfigError
 from cellfeat.evaluation.cache import FoldCache
 from cellfeat.evaluation.cross_validation import fold_observer
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.differences import HeadDifference, all_differences
+from cellfeat.evaluation.differences import HeadDifference, head_differences
 from cellfeat.evaluation.each_head import each_head
 from cellfeat.evaluation.head_run import HeadRun, HeadSettings
 from cellfeat.evaluation.hooks import SILENT, Hooks
@@ -16,7 +16,7 @@ from cellfeat.evaluation.task import Task, prepare
 from cellfeat.evaluation.tuning.tuner import Tuner
 from cellfeat.extraction.store import Features
 from cellfeat.heads.registry import HEADS, make_head
-from cellfeat.statistics.interval_types import LEVEL, Difference
+from cellfeat.statistics.interval_types import LEVEL
 
 
 def compare(
@@ -125,12 +125,8 @@ def compare_on(
 
 
 def _differences(task: Task, results: Sequence[HeadResult]) -> tuple[HeadDifference, ...]:
-    predicted = {result.head: result.predictions["predicted"] for result in results}
-
-    def difference(better: str, worse: str) -> Difference:
-        return task.bootstrap.difference(predicted[better], predicted[worse], level=LEVEL)
-
-    return all_differences(HeadDifference, list(predicted), difference)
+    predicted = [result.predictions["predicted"] for result in results]
+    return head_differences([result.head for result in results], task.bootstrap.differences(predicted, level=LEVEL))
 
 
 def check_heads(heads: Sequence[str], settings: Mapping[str, HeadSettings]) -> None:

@@ -1,15 +1,13 @@
-"""Differences between heads: every pair, with p values adjusted for the number of pairs, and verdicts in words."""
+"""Differences between heads: every pair, with intervals that hold for all pairs at once, and verdicts in words."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from itertools import combinations
-from typing import Any, TypeVar
+from typing import Any, Self
 
 from cellfeat.statistics.interval_types import LEVEL, Difference
-from cellfeat.statistics.significance import holm
-
-SMALLEST_P = 0.001
-"""p values below this are reported as ``< 0.001``: no such test is exact that far out."""
+from cellfeat.statistics.simultaneous import Adjusted
+from cellfeat.text import with_interval
 
 
 @dataclass(frozen=True)
@@ -21,9 +19,10 @@ class HeadDifference:
     better, worse
         Names of the two heads.
     difference
-        Difference of their balanced accuracies, paired over samples; not below 0.
+        Difference of their balanced accuracies, paired over samples; not below 0. Its interval holds together with
+        those of all other pairs of the comparison; its p value is that of this pair alone.
     adjusted_p
-        p value adjusted by Holm's method over all pairs of the comparison.
+        p value adjusted for all pairs: below 0.05 where the interval excludes 0.
     """
 
     better: str
@@ -31,71 +30,62 @@ class HeadDifference:
     difference: Difference
     adjusted_p: float
 
+    @classmethod
+    def of(cls, first: str, second: str, found: Adjusted) -> Self:
+        """Name the better of two heads.
+
+        Parameters
+        ----------
+        first, second
+            Names of the heads.
+        found
+            The score of the first less that of the second.
+        """
+        gap, adjusted_p = found
+        if gap.estimate >= 0:
+            return cls(first, second, gap, adjusted_p)
+        return cls(second, first, Difference(-gap.estimate, -gap.high, -gap.low, gap.p_value), adjusted_p)
+
     @property
     def is_evidence(self) -> bool:
-        """Whether the difference is significant at the 5 % level after adjusting for all pairs."""
-        return self.adjusted_p < 1 - LEVEL
-
-    @property
-    def is_evidence_alone(self) -> bool:
-        """Whether it would be significant as the only pair, and is not among all of them."""
-        return self.difference.p_value < 1 - LEVEL <= self.adjusted_p
-
-    def doubt(self) -> str:
-        """Say why an interval that excludes 0 is not evidence."""
-        return f"p = {self.adjusted_p:.2f} over all pairs"
+        """Whether the interval excludes 0: the one rule of every verdict."""
+        return self.difference.low > 0
 
     def verdict(self) -> str:
         """Say it in words."""
         if self.is_evidence:
             return f"{self.better} is better than {self.worse} by {self.numbers()}"
-        doubt = f" ({self.doubt()})" if self.is_evidence_alone else ""
-        return f"no evidence of a difference between {self.better} and {self.worse}: {self.numbers()}{doubt}"
+        return f"no evidence of a difference between {self.better} and {self.worse}: {self.numbers()}"
 
     def numbers(self) -> str:
         """Give the difference with its interval."""
         gap = self.difference
-        return f"{gap.estimate:.3f} [{gap.low:.3f}, {gap.high:.3f}]"
+        return with_interval(gap.estimate, gap.low, gap.high)
 
     def record(self) -> dict[str, Any]:
         """Plain JSON values."""
         return asdict(self) | {"verdict": self.verdict()}
 
 
-class RepeatedDifference(HeadDifference):
-    """By how much one head exceeds another over the folds of all repeats, by the corrected resampled t-test."""
-
-    @property
-    def is_evidence_alone(self) -> bool:
-        """False: the adjusted p value is part of the numbers."""
-        return False
-
-    def numbers(self) -> str:
-        """Give the difference with its interval and adjusted p value."""
-        p_value = f"p = {self.adjusted_p:.2g}" if self.adjusted_p >= SMALLEST_P else f"p < {SMALLEST_P:g}"
-        return f"{super().numbers()}, {p_value}"
-
-
-AnyDifference = TypeVar("AnyDifference", bound=HeadDifference)
-
-
-def all_differences(
-    kind: type[AnyDifference], heads: Sequence[str], difference: Callable[[str, str], Difference]
-) -> tuple[AnyDifference, ...]:
-    """Compare every pair of heads and adjust the p values for their number.
+def head_differences(heads: Sequence[str], found: Sequence[Adjusted]) -> tuple[HeadDifference, ...]:
+    """Name the heads of every pair.
 
     Parameters
     ----------
-    kind
-        What each pair becomes.
     heads
-        Names, best first.
-    difference
-        Gives the difference of two heads, the better one first.
+        Names.
+    found
+        The difference of every pair, in the order of `itertools.combinations`.
     """
-    pairs = list(combinations(heads, 2))
-    differences = [difference(better, worse) for better, worse in pairs]
-    adjusted = holm([one.p_value for one in differences])
-    return tuple(
-        kind(better, worse, one, p) for (better, worse), one, p in zip(pairs, differences, adjusted, strict=True)
+    pairs = zip(combinations(heads, 2), found, strict=True)
+    return tuple(HeadDifference.of(first, second, one) for (first, second), one in pairs)
+
+
+def rule_line(n_pairs: int) -> str:
+    """Say by which rule a head is called better or worse, given the number of pairs that were compared."""
+    if n_pairs == 1:
+        return f"the difference has a {100 * LEVEL:.0f} % interval; it is evidence where that excludes 0"
+    return (
+        f"differences have {100 * LEVEL:.0f} % intervals that hold for all {n_pairs} pairs at once; "
+        "one is evidence where its interval excludes 0"
     )

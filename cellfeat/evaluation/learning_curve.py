@@ -17,6 +17,7 @@ from cellfeat.evaluation.results import HeadFailure, HeadResult, Provenance
 from cellfeat.evaluation.scoring.score import evaluate
 from cellfeat.evaluation.task import Task
 from cellfeat.statistics.interval_types import LEVEL, Difference
+from cellfeat.text import with_interval
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,8 @@ class LearningCurve:
         """Say in words whether more images are likely to help."""
         before, after = self.n_train[-2:]
         gain = self.gain
-        step = f"{gain.estimate:+.3f} [{gain.low:+.3f}, {gain.high:+.3f}] from {before} to {after} samples"
+        change = with_interval(gain.estimate, gain.low, gain.high, plus=True)
+        step = f"{change} from {before} to {after} samples"
         if gain.low > 0:
             return f"{self.head}: {step}: still rising, more images are likely to help"
         return f"{self.head}: {step}: no evidence that more images would help"

@@ -17,11 +17,10 @@ from typing import Any
 import numpy as np
 
 from cellfeat.errors import HeadError
-from cellfeat.evaluation.differences import RepeatedDifference, all_differences
+from cellfeat.evaluation.differences import HeadDifference, head_differences
 from cellfeat.evaluation.results import Comparison, Provenance
 from cellfeat.evaluation.scoring.head_scores import Overall
-from cellfeat.statistics.interval_types import Difference
-from cellfeat.statistics.significance import corrected_difference
+from cellfeat.statistics.significance import corrected_differences
 from cellfeat.text import first_ten
 
 
@@ -86,7 +85,7 @@ class Repeats:
     scores
         Of the heads that could be evaluated on every set, best first.
     differences
-        Every pair of them.
+        Every pair of them, over all folds; the better head is that of the higher mean over the folds.
     failures
         The other heads.
     """
@@ -95,7 +94,7 @@ class Repeats:
     folds: int
     seeds: tuple[int, ...]
     scores: tuple[RepeatedScore, ...]
-    differences: tuple[RepeatedDifference, ...]
+    differences: tuple[HeadDifference, ...]
     failures: tuple[RepeatedFailure, ...] = ()
 
     def record(self) -> dict[str, Any]:
@@ -128,18 +127,15 @@ def summarise(comparisons: Sequence[Comparison]) -> Repeats:
             "no head could be evaluated on every set of folds: " + "; ".join(failure.line() for failure in failures)
         )
     scores = sorted((_score(head, [by_head[head] for by_head in overall]) for head in heads), key=lambda s: -s.mean)
-    per_fold = {head: np.concatenate([by_head[head].per_fold for by_head in overall]) for head in heads}
+    ranked = [score.head for score in scores]
+    per_fold = np.array([np.concatenate([by_head[head].per_fold for by_head in overall]) for head in ranked])
     n_folds = comparisons[0].design.folds
-
-    def difference(better: str, worse: str) -> Difference:
-        return corrected_difference(per_fold[better] - per_fold[worse], n_folds)
-
     return Repeats(
         provenance=comparisons[0].provenance,
         folds=n_folds,
         seeds=tuple(comparison.design.random_state for comparison in comparisons),
         scores=tuple(scores),
-        differences=all_differences(RepeatedDifference, [one.head for one in scores], difference),
+        differences=head_differences(ranked, corrected_differences(per_fold, n_folds)),
         failures=tuple(failures),
     )
 

@@ -15,7 +15,7 @@ from cellfeat.heads.state import plain_params
 from cellfeat.heads.training_digests import TrainingDigests
 from cellfeat.statistics.conformal import ClassScores
 from cellfeat.statistics.temperature import COLDEST, HOTTEST, tempered
-from cellfeat.text import first_line
+from cellfeat.text import first_line, first_ten, shorten
 from cellfeat.types import Bools, Float32s, Floats, Strings
 
 SUM_TOLERANCE = 1e-3
@@ -228,7 +228,7 @@ def _describe(bundle: Bundle) -> str:
     rows = {
         "head": bundle.head_name,
         "parameters": ", ".join(f"{name} {value}" for name, value in bundle.params.items()),
-        "classes": ", ".join(bundle.classes),
+        "classes": f"{len(bundle.classes)} ({first_ten(map(shorten, bundle.classes))})",
         "takes": f"{bundle.n_views} views x {bundle.embedding_dim} numbers of {backbone.get('name', 'unknown')}",
         "fingerprint": bundle.fingerprint,
     }

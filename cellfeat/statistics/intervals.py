@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -9,19 +10,24 @@ from scipy import stats
 
 from cellfeat.errors import SplitError
 from cellfeat.statistics.group_draws import Strata, draw_counts, matmul_blocks
-from cellfeat.statistics.interval_types import Difference, Interval
+from cellfeat.statistics.interval_types import LEVEL, Difference, Interval
 from cellfeat.statistics.scores import balanced_accuracy, encode, per_class_recall
+from cellfeat.statistics.simultaneous import Adjusted, simultaneous
+from cellfeat.statistics.spread import Spread
 from cellfeat.text import first_ten
 from cellfeat.types import Floats, Integers
 
 MAX_REDRAWS = 200
 """Attempts to replace draws that lack a class."""
 
-FLOAT32_ROUNDING = 1e-6
-"""A spread up to this is rounding of the float32 draws."""
 
-TAIL = 0.025
-NORMAL_QUANTILE = float(stats.norm.ppf(1 - TAIL))
+@dataclass(frozen=True)
+class _Drawn:
+    """The balanced accuracy of a head, in each draw, and the influence of each group on each recall."""
+
+    estimate: float
+    draws: Floats
+    influence: Floats
 
 
 class GroupBootstrap:
@@ -117,8 +123,8 @@ class GroupBootstrap:
             shortfall = 1 - self.recall_intervals(predicted, level=level)[:, 0]
             # Independent errors add as squares, and the mean over classes divides their sum by the number of classes.
             return Interval(1 - float(np.linalg.norm(shortfall)) / len(self._classes), 1.0)
-        spread = _Spread.of(self._drawn_recalls(predicted).mean(axis=1), estimate)
-        low, high = spread.ends(self._freedom_of_mean(self._influence(predicted)), level)
+        freedom = self._freedom_of_mean(self._influence(predicted))
+        low, high = Spread.of_draws(self._drawn_recalls(predicted).mean(axis=1), estimate, freedom).ends(level)
         return Interval(max(low, 0.0), min(high, 1.0))
 
     def recall_intervals(self, predicted: ArrayLike, *, level: float = 0.95) -> Floats:
@@ -170,17 +176,44 @@ class GroupBootstrap:
         level
             Confidence level.
         """
-        estimate = balanced_accuracy(self._y, predicted_a, self._classes) - balanced_accuracy(
-            self._y, predicted_b, self._classes
+        return self._spread(self._drawn(predicted_a), self._drawn(predicted_b)).difference(level)
+
+    def differences(self, predicted: Sequence[ArrayLike], *, level: float = LEVEL) -> tuple[Adjusted, ...]:
+        """Paired differences of every two heads on the same draws, with intervals that hold for all pairs at once.
+
+        Parameters
+        ----------
+        predicted
+            Labels predicted by each head for the same samples, of shape ``(n_samples,)`` each.
+        level
+            Confidence level of all intervals together; see `cellfeat.statistics.simultaneous.Family`.
+
+        Returns
+        -------
+        tuple
+            In the order of `itertools.combinations`: the first head less the second, and so on.
+        """
+        heads = [self._drawn(one) for one in predicted]
+        spreads = [self._spread(first, second) for first, second in combinations(heads, 2)]
+        covariance = np.cov([head.draws for head in heads]) if spreads else np.empty((0, 0))
+        return simultaneous(spreads, covariance, level=level)
+
+    def _drawn(self, predicted: ArrayLike) -> _Drawn:
+        return _Drawn(
+            balanced_accuracy(self._y, predicted, self._classes),
+            self._drawn_recalls(predicted).mean(axis=1),
+            self._influence(predicted),
         )
-        freedom = self._freedom_of_mean(self._influence(predicted_a) - self._influence(predicted_b))
-        draws = (self._drawn_recalls(predicted_a) - self._drawn_recalls(predicted_b)).mean(axis=1)
-        spread = _Spread.of(draws, estimate)
-        if not spread.varies:
-            # All groups differ by the same amount, so the draws have no spread: use the p value of a sign test.
-            spread = _Spread.with_p_value(estimate, 2 * 0.5 ** len(self._group_weights), freedom)
-        low, high = spread.ends(freedom, level)
-        return Difference(estimate, max(low, -1.0), min(high, 1.0), spread.p_value(freedom))
+
+    def _spread(self, first: _Drawn, second: _Drawn) -> Spread:
+        """Spread of the difference of two heads."""
+        estimate = first.estimate - second.estimate
+        freedom = self._freedom_of_mean(first.influence - second.influence)
+        spread = Spread.of_draws(first.draws - second.draws, estimate, freedom)
+        if spread.varies:
+            return spread
+        # All groups differ by the same amount, so the draws have no spread: use the p value of a sign test.
+        return Spread.with_p_value(estimate, 2 * 0.5 ** len(self._group_weights), freedom)
 
     def _drawn_recalls(self, predicted: ArrayLike) -> Floats:
         """Recall of each class in each draw, shape ``(n_draws, n_classes)``."""
@@ -267,48 +300,6 @@ class GroupBootstrap:
             f"after {MAX_REDRAWS} attempts, {lacking.size} of {n_draws} bootstrap draws lack a class: too few groups "
             f"contain each class ({first_ten(self._n_class_groups)}); group by a finer column"
         )
-
-
-@dataclass(frozen=True)
-class _Spread:
-    """An estimate and the spread of the draws below and above it, as standard deviations of a normal distribution."""
-
-    estimate: float
-    below: float
-    above: float
-
-    @classmethod
-    def of(cls, draws: Floats, estimate: float) -> "_Spread":
-        # Always at 2.5 %, whatever level is asked for: `ends` scales these distances by Student's t.
-        low, high = np.quantile(draws, [TAIL, 1 - TAIL])
-        deviation = float(draws.std(ddof=1))
-        below, above = (max(float(reach) / NORMAL_QUANTILE, deviation) for reach in (estimate - low, high - estimate))
-        return cls(estimate, below, above)
-
-    @classmethod
-    def with_p_value(cls, estimate: float, p_value: float, freedom: float) -> "_Spread":
-        """Choose the spread at which the estimate's difference from zero has the given p value."""
-        deviation = abs(estimate) / float(stats.t.isf(p_value / 2, freedom))
-        return cls(estimate, deviation, deviation)
-
-    @property
-    def varies(self) -> bool:
-        """Whether the spread is larger than the rounding of the float32 draws."""
-        # An estimate of 0 needs no spread: its p value is 1.
-        return self.estimate == 0 or min(self.below, self.above) > FLOAT32_ROUNDING
-
-    def ends(self, freedom: float, level: float) -> Interval:
-        quantile = float(stats.t.ppf((1 + level) / 2, freedom))
-        return Interval(self.estimate - quantile * self.below, self.estimate + quantile * self.above)
-
-    def p_value(self, freedom: float) -> float:
-        """Two-sided p value of a true value of zero: one minus the level at which the interval just reaches zero."""
-        if self.estimate == 0:
-            return 1.0
-        scale = self.below if self.estimate > 0 else self.above
-        if scale == 0:  # the p value of the sign test over so many groups is below the smallest float
-            return 0.0
-        return float(2 * stats.t.sf(abs(self.estimate) / scale, freedom))
 
 
 def _wilson(share: Floats, n: Floats, quantile: Floats) -> Floats:

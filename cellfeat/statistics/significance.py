@@ -1,31 +1,14 @@
-"""p values: Holm's correction for several comparisons, and the corrected t-test for repeated cross-validation."""
+"""The corrected t-test for repeated cross-validation, for one pair of heads and for all pairs at once."""
 
-from collections.abc import Sequence
+from itertools import combinations
 
 import numpy as np
 from numpy.typing import ArrayLike
-from scipy import stats
 
 from cellfeat.statistics.interval_types import LEVEL, Difference
-
-
-def holm(p_values: Sequence[float]) -> list[float]:
-    """Adjust p values for the number of comparisons by Holm's step-down method; the order is kept.
-
-    Calling every adjusted value below 0.05 significant keeps the probability of one or more false positives below 0.05,
-    however the comparisons depend on each other (S. Holm, Scandinavian Journal of Statistics 6 (1979) 65-70).
-
-    Examples
-    --------
-    >>> holm([0.01, 0.04, 0.03])
-    [0.03, 0.06, 0.06]
-    """
-    order = np.argsort(p_values, kind="stable")
-    scaled = np.asarray(p_values, dtype=float)[order] * np.arange(len(order), 0, -1)
-    adjusted = np.empty(len(order))
-    # The running maximum keeps the order: a larger p value has a smaller factor and could end up below.
-    adjusted[order] = np.minimum(np.maximum.accumulate(scaled), 1.0)
-    return adjusted.tolist()
+from cellfeat.statistics.simultaneous import Adjusted, simultaneous
+from cellfeat.statistics.spread import Spread
+from cellfeat.types import Floats
 
 
 def corrected_difference(differences: ArrayLike, n_folds: int, *, level: float = LEVEL) -> Difference:
@@ -44,13 +27,32 @@ def corrected_difference(differences: ArrayLike, n_folds: int, *, level: float =
     level
         Confidence level of the interval.
     """
-    values = np.asarray(differences, dtype=float)
-    estimate, variance = float(values.mean()), float(values.var(ddof=1))
+    return _spread(np.asarray(differences, dtype=float), n_folds).difference(level)
+
+
+def corrected_differences(scores: Floats, n_folds: int, *, level: float = LEVEL) -> tuple[Adjusted, ...]:
+    """Corrected resampled t-tests of every two heads, with intervals that hold for all pairs at once.
+
+    Parameters
+    ----------
+    scores
+        Score of each head in each fold of all repeats, shape ``(n_heads, n_repeats * n_folds)``.
+    n_folds
+        As for `corrected_difference`.
+    level
+        Confidence level of all intervals together; see `cellfeat.statistics.simultaneous.Family`.
+
+    Returns
+    -------
+    tuple
+        In the order of `itertools.combinations`: the first head less the second, and so on.
+    """
+    spreads = [_spread(first - second, n_folds) for first, second in combinations(scores, 2)]
+    # The correction is a factor common to all pairs, which does not change how they depend on each other.
+    return simultaneous(spreads, np.atleast_2d(np.cov(scores)), level=level)
+
+
+def _spread(differences: Floats, n_folds: int) -> Spread:
     # The second term is the ratio of test to training samples: 1 / k over (k - 1) / k.
-    error = np.sqrt((1 / len(values) + 1 / (n_folds - 1)) * variance)
-    if error == 0:
-        return Difference(estimate, estimate, estimate, 1.0 if estimate == 0 else 0.0)
-    freedom = len(values) - 1
-    half = float(stats.t.ppf((1 + level) / 2, freedom) * error)
-    p_value = float(2 * stats.t.sf(abs(estimate) / error, freedom))
-    return Difference(estimate, estimate - half, estimate + half, p_value)
+    error = float(np.sqrt((1 / len(differences) + 1 / (n_folds - 1)) * differences.var(ddof=1)))
+    return Spread(float(differences.mean()), error, error, len(differences) - 1)

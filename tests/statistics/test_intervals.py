@@ -7,7 +7,6 @@ import pytest
 from cellfeat.errors import SplitError
 from cellfeat.statistics.intervals import GroupBootstrap
 from cellfeat.statistics.scores import balanced_accuracy, encode
-from cellfeat.statistics.significance import holm
 
 CLASSES = ("HeLa", "A549", "U-2 OS")  # on purpose not sorted
 
@@ -123,7 +122,7 @@ def test_large_difference_is_significant_with_few_groups_and_draws(n_draws):
     groups = np.repeat(np.arange(6), 1000)
     good, bad = (np.where(rng.random(6000) < rate, y, np.roll(CLASSES, 1)[encode(y, CLASSES)]) for rate in (0.9, 0.6))
     difference = GroupBootstrap(y, groups, CLASSES, n_draws=n_draws).difference(good, bad)
-    assert holm([difference.p_value, 1.0, 1.0])[0] < 0.05
+    assert 3 * difference.p_value < 0.05
     assert 0 < difference.low < difference.estimate < difference.high
 
 

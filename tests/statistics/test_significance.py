@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from cellfeat.statistics.significance import corrected_difference, holm
+from cellfeat.statistics.significance import corrected_difference
 
 
 def test_correction_is_that_of_nadeau_and_bengio():
@@ -29,9 +29,3 @@ def test_false_claims_are_rare_where_a_plain_test_makes_many():
     plain = np.mean(stats.ttest_1samp(values, 0, axis=1).pvalue < 0.05)
     assert corrected <= 0.08
     assert plain > 0.3
-
-
-def test_holm_adjusts_step_down_and_keeps_the_order():
-    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
-    assert holm([0.9, 0.8]) == [1.0, 1.0]
-    assert holm([]) == []

@@ -20,6 +20,7 @@ from cellfeat.extraction.store import Features
 from cellfeat.heads.bundle import Bundle, settings_of
 from cellfeat.statistics.interval_types import Interval, independent_difference
 from cellfeat.statistics.scores import balanced_accuracy
+from cellfeat.text import with_interval
 from cellfeat.types import Bools, Floats, Strings
 
 
@@ -66,15 +67,15 @@ class HeldOut(ScoredHead):
         fold_low, fold_high = self.out_of_fold_interval
         earlier = f"out of fold it scored {self.out_of_fold:.3f} [{fold_low:.3f}, {fold_high:.3f}]"
         if low <= 0 <= high:
-            change = f"{self.difference:+.3f} [{low:+.3f}, {high:+.3f}]"
+            change = with_interval(self.difference, low, high, plus=True)
             return f"{earlier}: no evidence of a difference on these samples, {change}"
         if high < 0:
             return (
-                f"{earlier}: it is worse here by {-self.difference:.3f} [{-high:.3f}, {-low:.3f}]; possible reasons: "
+                f"{earlier}: it is worse here by {with_interval(-self.difference, -high, -low)}; possible reasons: "
                 "these samples differ in kind (plate, stain, laboratory), or the folds separated samples that belong "
                 "together (see audit)"
             )
-        return f"{earlier}: it is better here by {self.difference:.3f} [{low:.3f}, {high:.3f}]; {self._why_better()}"
+        return f"{earlier}: it is better here by {with_interval(self.difference, low, high)}; {self._why_better()}"
 
     def _why_better(self) -> str:
         causes = ["it was fitted on more samples than in the folds", "these samples are easier"]

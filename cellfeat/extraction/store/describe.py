@@ -1,16 +1,24 @@
 """Describe a feature file in lines."""
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cellfeat.errors import FeatureFileError
-from cellfeat.extraction.store.reading import Summary, read_properties
+from cellfeat.extraction.store.format import SampleTable
+from cellfeat.extraction.store.reading import Summary, read_properties, read_table
 from cellfeat.extraction.store.samples import Properties
+from cellfeat.text import clean_text, first_ten, shorten
+from cellfeat.types import Integers
 
 SHOWN_KINDS = 3
-"""Kinds of files that are shown; the others are counted."""
+"""Kinds of files that are shown one by one."""
+
+
 _KIND = ("dtype", "bits_stated", "height", "width", "file_format")
 
 
@@ -22,9 +30,9 @@ def describe_summary(summary: Summary) -> str:
     FeatureFileError
         If its recipe or provenance lacks what every extraction writes.
     """
-    properties = read_properties(summary.path)
+    properties, table = read_properties(summary.path), read_table(summary.path)
     try:
-        return _describe(summary, properties)
+        return _describe(summary, properties, table)
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise FeatureFileError(
             f"{summary.path}: its recipe or provenance is not as cellfeat writes it ({error}); extract again into "
@@ -32,16 +40,19 @@ def describe_summary(summary: Summary) -> str:
         ) from None
 
 
-def _describe(summary: Summary, properties: Properties) -> str:
+def _describe(summary: Summary, properties: Properties, table: SampleTable) -> str:
     recipe, provenance = summary.recipe, summary.provenance
     backbone, transform = recipe["backbone"], recipe["transform"]
     seconds = provenance["times"]["seconds"]["wall"]
     rows = {
         "samples": f"{summary.n_samples:,}, of which {summary.n_failed} failed",
-        "files": "; ".join(_kinds_of_files(properties)) or "none could be read",
+        "classes": _describe_classes(table.label),
+        "groups": _describe_groups(table.group),
+        **_describe_columns(table.columns),
+        **_describe_properties(properties),
         "embeddings": f"{summary.n_views} views x {summary.embedding_dim} numbers, float32",
         "backbone": f"{backbone['name']}, weights {provenance['weights']}, pool {backbone['pool']}",
-        "channels": f"{', '.join(map(str, recipe['channels']))} as {recipe['channels_as']}",
+        "channels": f"{', '.join(clean_text(str(name)) for name in recipe['channels'])} as {recipe['channels_as']}",
         "transform": ", ".join(f"{key} {value}" for key, value in transform.items()),
         "intensity": _describe_intensity(recipe["intensity"]),
         "precision": f"{recipe['precision']} ({provenance['execution']['implementation']})",
@@ -53,22 +64,90 @@ def _describe(summary: Summary, properties: Properties) -> str:
     return "\n".join([str(summary.path), *(f"  {name:<12} {value}" for name, value in rows.items())])
 
 
-def _kinds_of_files(properties: Properties) -> Iterator[str]:
+def _describe_classes(labels: Sequence[str]) -> str:
+    """Count the samples of each class, the largest class first: ``2 (HeLa 60, A549 40); 3 samples without``."""
+    counts = Counter(labels)
+    n_unlabelled = counts.pop("", 0)
+    if not counts:
+        return "none: no sample has a label"
+    by_size = sorted(counts.items(), key=lambda item: (-item[1], item[0]))
+    classes = first_ten(f"{shorten(name)} {n:,}" for name, n in by_size)
+    return f"{len(counts)} ({classes}){_without(n_unlabelled)}"
+
+
+def _describe_groups(groups: Sequence[str]) -> str:
+    counts = Counter(groups)
+    n_ungrouped = counts.pop("", 0)
+    if not counts:
+        return "none given"
+    largest, n = max(counts.items(), key=lambda item: item[1])
+    return f"{len(counts):,}, the largest {shorten(largest)} with {n:,} samples{_without(n_ungrouped)}"
+
+
+def _without(n: int) -> str:
+    return f"; {n:,} samples without" if n else ""
+
+
+def _describe_columns(columns: Mapping[str, Sequence[str]]) -> dict[str, str]:
+    """Name further columns of the labels table, with their numbers of values."""
+    if not columns:
+        return {}
+    return {"columns": first_ten(f"{shorten(name)} ({len(set(values)):,} values)" for name, values in columns.items())}
+
+
+def _describe_properties(properties: Properties) -> dict[str, str]:
+    """Describe what the files are: each kind where there are few, otherwise each property by itself."""
+    records = properties.records
+    records = records[records["height"] > 0]  # failed samples have none
+    if not len(records):
+        return {"files": "none could be read"}
+    kinds = list(islice(_kinds_of_files(records), SHOWN_KINDS + 1))
+    files = {"files": "; ".join(kinds)} if len(kinds) <= SHOWN_KINDS else _describe_each_property(records)
+    used = ", ".join(_bits_used(records))
+    return files | ({"bits used": used} if used else {})
+
+
+def _kinds_of_files(records: NDArray[np.void]) -> Iterator[str]:
     """Count the files of each kind, for example ``6,773 uint8, 64 x 64, png``."""
-    left = properties.records
-    left = left[left["height"] > 0]  # failed samples have none
-    for _ in range(SHOWN_KINDS):
-        if not len(left):
-            return
-        dtype, bits, _, height, width, file_format = left[0].item()
-        is_same = np.logical_and.reduce([left[name] == left[name][0] for name in _KIND])
+    while len(records):
+        dtype, bits, _, height, width, file_format = records[0].item()
+        is_same = np.logical_and.reduce([records[name] == records[name][0] for name in _KIND])
         # The type's name without its letters is its number of bits: they are shown only where the header states others.
-        stated = f" ({bits.decode()} bits)" if bits.decode() != dtype.decode().lstrip("uintflo") else ""
+        stated = f" ({bits.decode()} bits)" if bits.decode() != dtype.decode().lstrip("uintfloa") else ""
         n = np.count_nonzero(is_same)
         yield f"{n:,} {dtype.decode()}{stated}, {height} x {width}, {file_format.decode()}"
-        left = left[~is_same]
-    if len(left):
-        yield f"{len(left):,} of other kinds"
+        records = records[~is_same]
+
+
+def _describe_each_property(records: NDArray[np.void]) -> dict[str, str]:
+    return {
+        "types": _counted(records["dtype"]),
+        "bits stated": _counted(records["bits_stated"]),
+        "sizes": _describe_sizes(records["height"], records["width"]),
+        "formats": _counted(records["file_format"]),
+    }
+
+
+def _describe_sizes(height: Integers, width: Integers) -> str:
+    sizes = set(zip(height.tolist(), width.tolist(), strict=True))
+    if len(sizes) == 1:
+        return f"{height[0]} x {width[0]}"
+    return f"{len(sizes):,} different: {height.min()} to {height.max()} high, {width.min()} to {width.max()} wide"
+
+
+def _counted(values: NDArray[np.bytes_]) -> str:
+    counts = Counter(value.decode() for value in values.tolist())
+    return first_ten(f"{n:,} {value}" for value, n in counts.most_common())
+
+
+def _bits_used(records: NDArray[np.void]) -> Iterator[str]:
+    """Give the bits that the largest values need, of each type of integers: ``uint16 9 to 12``."""
+    for dtype in np.unique(records["dtype"]):
+        if dtype.startswith(b"float"):
+            continue
+        bits = records["bits_used"][records["dtype"] == dtype]
+        low, high = int(bits.min()), int(bits.max())
+        yield f"{dtype.decode()} {low if low == high else f'{low} to {high}'}"
 
 
 def _describe_carried(summary: Summary) -> dict[str, str]:

@@ -6,7 +6,7 @@ import numpy as np
 from rich.table import Table
 from rich.text import Text
 
-from cellfeat.evaluation.differences import HeadDifference
+from cellfeat.evaluation.differences import rule_line
 from cellfeat.evaluation.learning_curve import LearningCurves
 from cellfeat.evaluation.repeats import Repeats
 from cellfeat.evaluation.results import Comparison, HeadResult
@@ -99,23 +99,19 @@ def _against_best(comparison: Comparison, result: HeadResult, between: str) -> s
     if result is comparison.best:
         return "best"
     pair = next(pair for pair in comparison.differences_to_best() if pair.worse == result.head)
-    gap = pair.difference
     words = "worse by" if pair.is_evidence else "no evidence:"
-    return f"{words} {gap.estimate:.3f}{between}[{gap.low:.3f}, {gap.high:.3f}]"
+    return f"{words} {pair.numbers().replace(' [', f'{between}[')}"
 
 
 def verdict_lines(comparison: Comparison) -> list[str]:
-    """Say which heads the best one is better than, for which there is no evidence, and which heads failed."""
+    """Say which heads the best one is better than, for which there is no evidence, by which rule, and what failed."""
     best, pairs = comparison.best.head, comparison.differences_to_best()
     beaten = [pair.worse for pair in pairs if pair.is_evidence]
-    others = [_with_doubt(pair) for pair in pairs if not pair.is_evidence]
+    others = [pair.worse for pair in pairs if not pair.is_evidence]
     lines = [f"{best} is better than {_listed(beaten, 'and')}"] if beaten else []
     lines += [f"no evidence of a difference between {best} and {_listed(others, 'or')}"] if others else []
+    lines += [rule_line(len(comparison.differences))] if pairs else []
     return [one_line(line) for line in (*lines, *(failure.reason for failure in comparison.failures))]
-
-
-def _with_doubt(pair: HeadDifference) -> str:
-    return f"{pair.worse} ({pair.doubt()})" if pair.is_evidence_alone else pair.worse
 
 
 def _listed(names: Sequence[str], word: str) -> str:
@@ -131,8 +127,10 @@ def repeats_lines(repeats: Repeats) -> list[str]:
         *scores,
     ]
     best = repeats.scores[0].head
-    to_best = [pair.verdict() for pair in repeats.differences if pair.better == best]
-    lines += ["differences over all folds, corrected resampled t-test:", *to_best] if to_best else []
+    to_best = [pair.verdict() for pair in repeats.differences if best in (pair.better, pair.worse)]
+    if to_best:
+        lines += ["differences over all folds, corrected resampled t-test:", *to_best]
+        lines += [rule_line(len(repeats.differences))]
     return [one_line(line) for line in (*lines, *(failure.line() for failure in repeats.failures))]
 
 

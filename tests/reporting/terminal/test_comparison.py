@@ -27,13 +27,13 @@ BROKEN = HeadFailure("mlp", "mlp failed in fold 1 of 3: out\nof memory\x1b[2J")
 BROKEN_LINE = r"mlp failed in fold 1 of 3: out of memory\x1b[2J"
 
 
-def with_p_values(comparison, *p_values):
-    """The comparison with other adjusted p values, and where given p values, for the pairs of its best head."""
+def with_lows(comparison, *lows):
+    """The comparison with other low ends of the intervals of the pairs of its best head."""
     rest = [pair for pair in comparison.differences if pair.better != comparison.best.head]
-    pairs = []
-    for pair, values in zip(comparison.differences_to_best(), p_values, strict=True):
-        adjusted, alone = values if isinstance(values, tuple) else (values, values)
-        pairs.append(replace(pair, adjusted_p=adjusted, difference=replace(pair.difference, p_value=alone)))
+    pairs = [
+        replace(pair, difference=replace(pair.difference, low=low))
+        for pair, low in zip(comparison.differences_to_best(), lows, strict=True)
+    ]
     return replace(comparison, differences=(*pairs, *rest))
 
 
@@ -79,8 +79,17 @@ def test_table_has_a_row_a_head_with_scores_and_worst_class(comparison):
 
 
 def test_table_says_where_there_is_no_evidence(comparison):
-    _, _, _, row, _ = rendered(render_table(with_p_values(comparison, 0.5, 0.001), 200), 200)
+    _, _, _, row, _ = rendered(render_table(with_lows(comparison, -0.02, 0.01), 200), 200)
     assert "  no evidence: 0." in row
+
+
+def test_table_agrees_with_the_interval_that_it_shows(comparison):
+    """Also where three decimals would read 0.000."""
+    _, _, _, second, third = rendered(render_table(with_lows(comparison, -0.0004, 0.0004), 200), 200)
+    assert "  no evidence: " in second
+    assert "[-0.0004, " in second
+    assert "  worse by " in third
+    assert "[0.0004, " in third
 
 
 def test_standings_are_sorted_and_without_verdicts(comparison):
@@ -118,17 +127,13 @@ def test_markup_and_escapes_in_names_are_shown_literally(hostile):
 
 def test_verdict_names_worse_heads_and_those_without_evidence(comparison):
     best, second, third = (result.head for result in comparison.results)
-    assert verdict_lines(with_p_values(comparison, 0.001, 0.001)) == [f"{best} is better than {second} and {third}"]
-    better, doubtful = verdict_lines(with_p_values(comparison, 0.5, 0.01))
+    better, rule = verdict_lines(with_lows(comparison, 0.01, 0.01))
+    assert better == f"{best} is better than {second} and {third}"
+    assert all(noun in rule for noun in ("95 %", "3 pairs", "excludes 0"))
+    better, doubtful, _ = verdict_lines(with_lows(comparison, -0.01, 0.01))
     assert better == f"{best} is better than {third}"
     assert all(noun in doubtful for noun in ("no evidence", best, second))
     assert third not in doubtful
-
-
-def test_verdict_doubts_a_pair_that_is_significant_only_alone(comparison):
-    best, second, third = (result.head for result in comparison.results)
-    (line,) = verdict_lines(with_p_values(comparison, 0.5, (0.12, 0.04)))
-    assert all(noun in line for noun in ("no evidence", best, f"{second} or {third} (p = 0.12"))
 
 
 def test_failed_heads_have_a_line_each(comparison):
@@ -150,8 +155,10 @@ def test_repeats_give_scores_differences_and_failures(repeats):
     assert all(noun in heading for noun in ("2 sets", "3 folds"))
     assert lines[:3] == [score.line() for score in repeats.scores]
     assert "t-test" in lines[3]
-    assert len(lines[4:]) == 2
-    assert all(repeats.scores[0].head in line for line in lines[4:])
+    *pairs, rule = lines[4:]
+    assert len(pairs) == 2
+    assert all(repeats.scores[0].head in line for line in pairs)
+    assert "3 pairs" in rule
     assert all(noun in last for noun in ("mlp", "seed 1, 2", r"out of memory\x1b[2J"))
 
 

@@ -1,0 +1,63 @@
+"""The confusion matrix of one head."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from numpy.typing import NDArray
+
+from cellfeat.evaluation.results import ScoredHead
+from cellfeat.reporting.figures.names import lettering
+from cellfeat.reporting.figures.style import new_figure
+
+MOST_WITH_SHARES = 15
+"""Classes up to which cells show count and share; with more they show the count, and the colour the share."""
+
+MOST_WITH_COUNTS = 60
+"""Classes up to which cells show the count."""
+
+
+def draw_confusion(scored: ScoredHead) -> Figure:
+    """Draw a confusion matrix: rows are the truth; colour is the share of the row; cells show count and share."""
+    per_class = scored.scores.per_class
+    with lettering([scored.head, *per_class.classes]) as shown:
+        return _draw(per_class.confusion, shown(per_class.classes), _title(scored, shown([scored.head])[0]))
+
+
+def _title(scored: ScoredHead, head: str) -> str:
+    low, high = scored.scores.overall.interval
+    n_samples = scored.scores.per_class.confusion.sum()
+    return f"{head}, {n_samples:,} samples\nbalanced accuracy {scored.balanced_accuracy:.3f} [{low:.3f}, {high:.3f}]"
+
+
+def _draw(counts: NDArray[np.integer], names: Sequence[str], title: str) -> Figure:
+    totals = counts.sum(axis=1)
+    shares = counts / np.maximum(totals, 1)[:, np.newaxis]
+    has_shares = len(names) <= MOST_WITH_SHARES
+    side = 2.2 + (0.62 if has_shares else 0.42) * len(names)
+    figure = new_figure(side + 1.2, side, layout="compressed")
+    axes = figure.add_subplot()
+    image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
+    axes.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
+    axes.set_yticks(range(len(names)), [f"{name}\nn = {n:,}" for name, n in zip(names, totals, strict=True)])
+    if len(names) <= MOST_WITH_COUNTS:
+        _annotate(axes, counts, shares, has_shares=has_shares)
+    axes.set(xlabel="predicted class", ylabel="true class, n samples")
+    axes.set_title(title, loc="left", fontsize=10)
+    figure.colorbar(image, ax=axes, label="share of the true class", fraction=0.046, pad=0.02)
+    return figure
+
+
+def _annotate(axes: Axes, counts: NDArray[np.integer], shares: NDArray[np.floating], *, has_shares: bool) -> None:
+    for (row, column), count in np.ndenumerate(counts):
+        if count:
+            share = float(shares[row, column])
+            axes.text(
+                column, row, f"{count}\n{_percent(share)}" if has_shares else f"{count}",
+                ha="center", va="center", fontsize=7.5, color="white" if share > 0.55 else "black",
+            )  # fmt: skip
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}" if share >= 0.005 else "<1%"

@@ -1,0 +1,60 @@
+"""Learning curves."""
+
+from collections.abc import Sequence
+
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from cellfeat.evaluation.learning_curve import LearningCurve, curve_table
+from cellfeat.reporting.figures.names import lettering
+from cellfeat.reporting.figures.style import deciding, head_colour, head_marker, new_figure
+from cellfeat.statistics.interval_types import LEVEL
+
+
+def draw_curves(curves: Sequence[LearningCurve]) -> Figure:
+    """Draw each head's balanced accuracy, with its interval, against the number of training samples.
+
+    The axis shows the heads that are better than chance; the legend names heads that lie below it.
+    """
+    with lettering(curve.head for curve in curves) as shown:
+        return _draw(curves, shown(curve.head for curve in curves))
+
+
+def _draw(curves: Sequence[LearningCurve], heads: Sequence[str]) -> Figure:
+    figure = new_figure(7, 4.6)
+    axes = figure.add_subplot()
+    start, stop = _limits([curves[place] for place in deciding([curve.results[-1] for curve in curves])])
+    for number, (curve, head) in enumerate(zip(curves, heads, strict=True)):
+        highest = max(point["balanced_accuracy"] for point in curve.points())
+        below = f": {highest:.3f}, below the axis" if highest < start else ""
+        _draw_curve(axes, curve, number, f"{head}{below}")
+    axes.set_xscale("log", base=2)
+    ticks = curves[0].n_train
+    axes.set_xticks(ticks, [f"{n} ({fraction:.0%})" for n, fraction in zip(ticks, curves[0].fractions, strict=True)])
+    axes.minorticks_off()
+    axes.set(
+        ylim=(start, stop),
+        xlabel="training samples (part of all)",
+        ylabel=f"balanced accuracy, {100 * LEVEL:.0f} % interval",
+    )
+    axes.grid(color="0.9")
+    axes.set_axisbelow(True)
+    figure.legend(loc="outside upper left", ncols=min(len(curves), 4), frameon=False)
+    return figure
+
+
+def _limits(curves: Sequence[LearningCurve]) -> tuple[float, float]:
+    """Where all intervals lie, with a twentieth of their range around them."""
+    points = [point for curve in curves for point in curve.points()]
+    low, high = min(point["ci_low"] for point in points), max(point["ci_high"] for point in points)
+    margin = max(0.05 * (high - low), 0.005)
+    return low - margin, high + margin
+
+
+def _draw_curve(axes: Axes, curve: LearningCurve, number: int, label: str) -> None:
+    rows, colour = curve_table([curve]), head_colour(number)
+    axes.plot(rows["n_train"], rows["balanced_accuracy"], marker=head_marker(number), color=colour, label=label)
+    # Edges in the colour of the head: where bands overlap, their fillings mix to grey.
+    axes.fill_between(
+        rows["n_train"], rows["ci_low"], rows["ci_high"], facecolor=(colour, 0.12), edgecolor=(colour, 0.7)
+    )

@@ -1,0 +1,83 @@
+"""The recall of each class, all heads side by side."""
+
+from collections.abc import Sequence
+
+import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from cellfeat.evaluation.results import ScoredHead
+from cellfeat.evaluation.scoring.head_scores import PerClass
+from cellfeat.reporting.figures.names import lettering
+from cellfeat.reporting.figures.style import deciding, head_colour, head_marker, new_figure
+from cellfeat.statistics.interval_types import LEVEL
+
+MARGIN = 0.02
+
+
+def draw_recalls(results: Sequence[ScoredHead]) -> Figure:
+    """Draw each class's recall with its interval, all heads side by side.
+
+    The axis shows the heads that are better than chance; a recall of another head that lies outside has an arrow and
+    its value at the edge.
+    """
+    classes = results[0].scores.per_class.classes
+    with lettering([*classes, *(result.head for result in results)]) as shown:
+        return _draw(results, shown(classes), shown(result.head for result in results))
+
+
+def _draw(results: Sequence[ScoredHead], names: Sequence[str], heads: Sequence[str]) -> Figure:
+    figure = new_figure(8, 1.6 + len(names) * max(0.45, 0.25 + 0.13 * len(results)))
+    axes = figure.add_subplot()
+    start, stop = _limits([results[place].scores.per_class for place in deciding(results)])
+    for number, (result, head) in enumerate(zip(results, heads, strict=True)):
+        rows = np.arange(len(names)) + 0.7 * ((number + 0.5) / len(results) - 0.5)
+        _draw_head(axes, result, rows, number, f"{head} {result.balanced_accuracy:.3f}")
+        _draw_outside(axes, result.scores.per_class, rows, head_colour(number), (start, stop))
+    for row in range(1, len(names)):
+        axes.axhline(row - 0.5, color="0.9", linewidth=0.8, zorder=0)
+    totals = results[0].scores.per_class.confusion.sum(axis=1)
+    axes.set_yticks(range(len(names)), [f"{name}\nn = {n:,}" for name, n in zip(names, totals, strict=True)])
+    axes.set(
+        xlim=(start - MARGIN, stop + MARGIN),
+        ylim=(len(names) - 0.5, -0.5),
+        xlabel=f"recall, with its {100 * LEVEL:.0f} % interval",
+    )
+    axes.grid(axis="x", color="0.9")
+    axes.set_axisbelow(True)
+    figure.legend(
+        loc="outside upper left", ncols=min(len(results), 4), frameon=False, title="balanced accuracy", alignment="left"
+    )
+    return figure
+
+
+def _limits(scores: Sequence[PerClass]) -> tuple[float, float]:
+    """The tenths between which all intervals lie."""
+    low, high = zip(*((one.recall_intervals.min(), one.recall_intervals.max()) for one in scores), strict=True)
+    return float(np.floor(10 * min(low)) / 10), float(np.ceil(10 * max(high)) / 10)
+
+
+def _draw_head(axes: Axes, result: ScoredHead, rows: np.ndarray, number: int, label: str) -> None:
+    recall = result.scores.per_class.recall
+    low, high = result.scores.per_class.recall_intervals.T
+    # matplotlib refuses negative lengths, which rounding may give where a recall is an end of its interval.
+    axes.errorbar(
+        recall,
+        rows,
+        xerr=[np.maximum(recall - low, 0), np.maximum(high - recall, 0)],
+        fmt=head_marker(number),
+        color=head_colour(number),
+        markersize=4,
+        linewidth=1.2,
+        label=label,
+    )
+
+
+def _draw_outside(axes: Axes, scores: PerClass, rows: np.ndarray, colour: str, limits: tuple[float, float]) -> None:
+    """Mark recalls outside the axis at its edge."""
+    start, stop = limits
+    for recall, row in zip(scores.recall, rows, strict=True):
+        if recall < start - MARGIN:
+            axes.text(start - MARGIN, row, f" ◂ {recall:.2f}", ha="left", va="center", fontsize=7, color=colour)
+        elif recall > stop + MARGIN:
+            axes.text(stop + MARGIN, row, f"{recall:.2f} ▸ ", ha="right", va="center", fontsize=7, color=colour)
