@@ -43,7 +43,7 @@ def decode_image(content: bytes, max_pixels: int) -> Image:
     ------
     ImageError
         If the bytes are none of these, damaged, larger than `max_pixels` (looked up in the header, before decoding), or
-        hold pixels whose meaning is unclear: masks, complex numbers, NaN, transparency, time or depth.
+        hold pixels whose meaning is unclear: masks, complex numbers, NaN, time or depth.
     """
     image = _decoder(content)(content, max_pixels)
     check_finite(image.pixels)
