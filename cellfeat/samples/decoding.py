@@ -15,6 +15,8 @@ from cellfeat.samples.tiff import decode_tiff
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+SIGNATURES = (_PNG, _JPEG, *_TIFF)
+"""The first bytes of the files that can be decoded."""
 _NOT_READ = {
     b"BM": "BMP",
     b"GIF8": "GIF",
