@@ -12,7 +12,7 @@ from cellfeat.errors import ImageError
 from cellfeat.samples.decoded_image import CODEC_FAULTS, Image, check_size, check_type, truncated
 from cellfeat.samples.tiff_axes import alpha_planes, channel_axis, check_shape, names_axis, plane_names, planes_of
 from cellfeat.samples.tiff_pages import check_links, whole_pages
-from cellfeat.samples.tiff_streams import check_stream
+from cellfeat.samples.tiff_streams import check_raw, check_stream
 
 # tifffile raises whatever its parsing of a damaged file runs into.
 _TIFF_FAULTS = (
@@ -58,7 +58,11 @@ def decode_tiff(content: bytes, max_pixels: int) -> Image:
 
 def _image(series: tifffile.TiffPageSeries, axis: str, ome: ElementTree.Element | None) -> Image:
     page = series.keyframe
-    planes = planes_of(series.asarray(), series.axes, axis)
+    pixels = series.asarray()
+    if page.compression == tifffile.COMPRESSION.NONE and not page.is_tiled:
+        samples = page.samplesperpixel if page.planarconfig == tifffile.PLANARCONFIG.CONTIG else 1
+        check_raw(pixels, page.imagewidth * samples)
+    planes = planes_of(pixels, series.axes, axis)
     names = plane_names(ome, page.samplesperpixel)
     check_shape(planes, axis, has_names=any(names))
     return Image(

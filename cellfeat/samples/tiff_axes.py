@@ -99,9 +99,11 @@ def _are_slivers(shape: tuple[int, ...]) -> bool:
 def _is_channels_last(shape: tuple[int, ...]) -> bool:
     """Whether a shape without named axes looks like height, width and channels: two large sides, then a small one."""
     n_planes, height, width = shape
-    aspect = max(n_planes, height) / max(1, min(n_planes, height))
-    largest_aspect = 4 if height >= 2 * width else 2
-    return n_planes >= 8 and width <= 16 and width < min(n_planes, height) and aspect <= largest_aspect
+    if n_planes < 8 or width >= min(n_planes, height):
+        return False
+    for_narrow, for_others = (4.0, 2.0) if width <= 16 else (1.5, 0.0)
+    largest_aspect = for_narrow if height >= 2 * width else for_others
+    return max(n_planes, height) <= largest_aspect * min(n_planes, height)
 
 
 def alpha_planes(page: tifffile.TiffPage, axis: str) -> tuple[int, ...]:

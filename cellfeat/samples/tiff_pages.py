@@ -26,6 +26,7 @@ def check_links(content: bytes, kind: tifffile.TiffFormat) -> None:
         Its byte order, and TIFF or BigTIFF.
     """
     seen: set[int] = set()
+    is_torn = False
     # Where the header keeps the offset of the first page: after 4 bytes in a TIFF, after 8 in a BigTIFF.
     link = 4 if kind.offsetsize == 4 else 8
     while offset := _unpacked(kind.offsetformat, content, link):
@@ -33,7 +34,11 @@ def check_links(content: bytes, kind: tifffile.TiffFormat) -> None:
             raise ImageError(truncated("TIFF", "its pages lead in a circle"))
         seen.add(offset)
         n_tags = _unpacked(kind.tagnoformat, content, offset)
+        # A page has tags: no number of them is what a torn file has there, whose end is zeros.
+        is_torn = is_torn or n_tags == 0
         link = offset + kind.tagnosize + n_tags * kind.tagsize
+    if is_torn:
+        raise ImageError(truncated("TIFF", "later pages are missing"))
 
 
 def _unpacked(number: str, content: bytes, position: int) -> int:

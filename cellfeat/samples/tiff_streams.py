@@ -1,4 +1,4 @@
-"""Find compressed data in a TIFF that are torn: cut off, and filled up with zeros to their old length.
+"""Find pixel data in a TIFF that are torn: cut off, and filled up with zeros to their old length.
 
 An interrupted copy or a full disk leaves such files. Deflate, PNG, LERC, LZMA and JPEG XL refuse them. The codecs here
 decode them without a word, to pixels that are wrong from the tear on.
@@ -9,6 +9,7 @@ from collections.abc import Callable
 from contextlib import suppress
 
 import imagecodecs
+import numpy as np
 
 from cellfeat.errors import ImageError
 from cellfeat.samples.decoded_image import CODEC_FAULTS, check_size, truncated
@@ -16,6 +17,8 @@ from cellfeat.samples.jpeg import jpeg_frame, strict_jpeg
 
 # TIFF's numbers for compression by JPEG: an old one, the usual one, that of scanners, and that of lossy DNG.
 _JPEG = (6, 7, 33007, 34892)
+# A smaller image may well have few rows that are not black.
+_FEWEST_ROWS = 4
 # Fewer zeros at the end of a stream mean nothing.
 _FEWEST_ZEROS = 16
 _START_OF_SCAN = b"\xff\xda"
@@ -49,6 +52,35 @@ def check_stream(compression: int, stream: bytes, tables: bytes | None, max_pixe
         _check_jpeg(stream, tables, max_pixels)
     elif compression in _IS_TORN and _IS_TORN[compression](stream):
         raise ImageError(truncated("TIFF", "the end of its compressed data is missing"))
+
+
+def check_raw(pixels: np.ndarray, row: int) -> None:
+    """Refuse uncompressed pixels that are torn: from the middle of a row on, all of them are zero.
+
+    Zeros may be pixels, so only a plain case is refused: hardly any zeros before, the row above full to its end, and
+    two rows or more that are lost as a whole. A black border begins with a row, and that of a turned image is slanted.
+
+    Parameters
+    ----------
+    pixels
+        The values in the order of the file, of any shape.
+    row
+        Values in a row.
+
+    Raises
+    ------
+    ImageError
+        If they are torn.
+    """
+    flat = pixels.reshape(-1)
+    if flat[-2 * row :].any():
+        return
+    n_kept = len(flat) - int(np.argmax(flat[::-1] != 0))
+    n_within_row = n_kept % row
+    start = n_kept - n_within_row
+    ends_within_row = 0 < n_within_row <= row - _FEWEST_ZEROS and flat[start - _FEWEST_ZEROS : start].any()
+    if ends_within_row and start >= _FEWEST_ROWS * row and np.count_nonzero(flat[:n_kept]) >= 0.98 * n_kept:
+        raise ImageError(truncated("TIFF", "its pixels end within a row; all that follow are zero"))
 
 
 def _check_jpeg(stream: bytes, tables: bytes | None, max_pixels: int) -> None:

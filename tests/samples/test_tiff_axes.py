@@ -32,7 +32,7 @@ def test_channels_last_without_named_axes_are_refused(shape, writer):
         decode_image(written(shape, WRITERS[writer]), 10**7)
 
 
-@pytest.mark.parametrize("shape", [(20, 20, 12), (40, 44, 16), (8, 8, 5), (30, 100, 9), (1, 64, 64, 5)])
+@pytest.mark.parametrize("shape", [(20, 20, 12), (40, 44, 16), (8, 8, 5), (30, 100, 9), (1, 64, 64, 5), (60, 64, 20)])
 @pytest.mark.parametrize("writer", ["shape", "pages"])
 def test_small_channels_last_without_named_axes_are_refused(shape, writer):
     with pytest.raises(ImageError, match=r"does not name its axes.*height"):
@@ -58,6 +58,8 @@ def test_channels_first_as_samples_of_a_pixel_are_refused():
         (3, 1, 31),
         (40, 12, 12),
         (60, 30, 31),
+        (60, 40, 30),
+        (40, 32, 20),
         (5, 6, 3),
         (7, 20, 5),
     ],

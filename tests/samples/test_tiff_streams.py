@@ -95,6 +95,65 @@ def test_torn_strips_and_tiles_are_refused(codec, options):
             decode_image(torn(content, share), MAX_PIXELS)
 
 
+RAW = {
+    "plane": (smooth(64, 70, 1, "uint16")[..., 0] | 1, {}),
+    "noise": (noise(64, 70), {}),
+    "strips": (noise(64, 70), {"rowsperstrip": 8}),
+    "rgb": (smooth(64, 70, 3, "uint8") | 1, {"photometric": "rgb"}),
+    "planes": (noise(3, 64, 70, dtype="uint16"), {"photometric": "rgb", "planarconfig": "separate"}),
+    "big-endian": (noise(64, 70, dtype="uint16"), {"byteorder": ">"}),
+}
+
+
+@pytest.mark.parametrize("row", [10, 40, 60])
+@pytest.mark.parametrize("kind", RAW)
+def test_torn_uncompressed_pixels_are_refused_where_they_end_within_a_row(kind, row):
+    pixels, options = RAW[kind]
+    content = tiff(pixels, **{"metadata": None, "photometric": "minisblack", **options})
+    assert decode_image(content, MAX_PIXELS).pixels.shape[1:] == (64, 70)
+    row_bytes = 70 * pixels.itemsize * (3 if kind == "rgb" else 1)
+    kept = first_byte(content) + row * row_bytes + row_bytes // 3
+
+    with pytest.raises(ImageError, match=r"damaged TIFF .*within a row"):
+        decode_image(content[:kept] + bytes(len(content) - kept), MAX_PIXELS)
+
+
+def test_black_borders_are_read():
+    y, x = np.mgrid[:64, :70]
+    masks = [y < 50, x < 50, (y < 50) & (x < 40), y + x / 20 < 52, np.hypot(y - 32, x - 32) < 25, y < 1, y + x == 0]
+    for mask in masks:
+        pixels = (noise(64, 70) | 1) * mask.astype("uint8")
+
+        np.testing.assert_array_equal(decode_image(tiff(pixels), MAX_PIXELS).pixels, pixels[np.newaxis])
+
+
+@pytest.mark.parametrize("compression", [None, "deflate", "jpeg2000"])
+@pytest.mark.parametrize(
+    "options",
+    [{"metadata": None}, {}, {"imagej": True, "metadata": {"axes": "CYX"}}, {"ome": True}],
+    ids=["pages", "shape", "imagej", "ome"],
+)
+def test_torn_file_of_several_pages_is_refused(options, compression):
+    """The later pages stand behind the pixels: what they hold is lost, too."""
+    if compression and "imagej" in options:
+        pytest.skip("ImageJ compresses no stacks")
+    pages = noise(3, 64, 64, dtype="uint16")
+    content = tiff(pages, photometric="minisblack", compression=compression, **options)
+
+    for share in (0.1, 0.4):
+        with pytest.raises(ImageError, match="damaged TIFF"):
+            decode_image(torn(content, share), MAX_PIXELS)
+
+
+@pytest.mark.parametrize("compression", ["tiff_lzw", "tiff_adobe_deflate", "packbits", "jpeg"])
+def test_torn_file_with_its_page_at_the_end_is_called_damaged(compression):
+    file = io.BytesIO()
+    PIL.Image.fromarray(noise(64, 64)).save(file, "TIFF", compression=compression)
+
+    with pytest.raises(ImageError, match="damaged"):
+        decode_image(torn(file.getvalue(), 0.1), MAX_PIXELS)
+
+
 def test_torn_jpeg_of_12_bits_is_refused():
     values = smooth(64, 64, 3, "uint16") >> 4
     content = tiff(values, photometric="rgb", compression="jpeg", compressionargs={"bitspersample": 12}, metadata=None)
