@@ -104,9 +104,10 @@ def _imagej_planes(file: tifffile.TiffFile, page: tifffile.TiffPage) -> int:
     note = file.imagej_metadata
     if not note:
         return 0
-    # ImageJ counts an RGB page as one image; Bio-Formats counts its samples as channels.
-    n_channels = max(1, int(note.get("channels", 1)) // _samples(page))
-    return max(int(note.get("images", 0)), n_channels * int(note.get("slices", 1)) * int(note.get("frames", 1)))
+    channels, slices, frames, images = (int(note.get(key, 1)) for key in ("channels", "slices", "frames", "images"))
+    # ImageJ counts an RGB page as one image; Bio-Formats counts its samples as channels, and may count them as images.
+    samples = _samples(page) if channels % _samples(page) == 0 else 1
+    return max(images // samples, channels // samples * slices * frames)
 
 
 def _shaped_values(series: tifffile.TiffPageSeries) -> int:
@@ -159,7 +160,7 @@ def _raw_byte_counts(page: Page, keyframe: tifffile.TiffPage) -> tuple[int, ...]
     Some writers leave the count out, or write 0, or that of a full strip for a last strip that is shorter. Only a count
     that is too small, for one strip of several, means that data are missing.
     """
-    counts = tuple(rows * _row_bytes(keyframe) for rows in _segment_rows(keyframe))
+    counts = tuple(rows * _row_bytes(keyframe) for rows in _segment_rows(keyframe, len(page.dataoffsets)))
     noted = page.databytecounts
     is_short = any(0 < count < needed for count, needed in zip(noted, counts, strict=False))
     if len(counts) > 1 and len(noted) == len(counts) and is_short:
@@ -173,19 +174,17 @@ def _row_bytes(page: tifffile.TiffPage) -> int:
     return math.ceil(width * bits / 8)
 
 
-def _segment_rows(page: tifffile.TiffPage) -> list[int]:
+def _segment_rows(page: tifffile.TiffPage, n_segments: int) -> list[int]:
     """Rows of each strip or tile; the tiles at the lower edge are as high as the others, the last strip may not be."""
+    rows = page.tilelength if page.is_tiled else min(page.rowsperstrip or page.imagelength, page.imagelength)
+    across = math.ceil(page.imagewidth / page.tilewidth) if page.is_tiled else 1
+    layers = math.ceil(page.imagedepth / page.tiledepth) if page.is_tiled else page.imagedepth
     n_planes = page.samplesperpixel if page.planarconfig == tifffile.PLANARCONFIG.SEPARATE else 1
+    n_expected = n_planes * layers * across * math.ceil(page.imagelength / rows)
+    # A header may claim any size: make no list of more strips or tiles than the file names.
+    if n_segments < n_expected:
+        raise ImageError(truncated("TIFF", _PIXELS_MISSING))
     if page.is_tiled:
-        n_tiles = math.prod(
-            math.ceil(size / tile)
-            for size, tile in (
-                (page.imagewidth, page.tilewidth),
-                (page.imagelength, page.tilelength),
-                (page.imagedepth, page.tiledepth),
-            )
-        )
-        return [page.tilelength * page.tiledepth] * (n_tiles * n_planes)
-    strip = min(page.rowsperstrip or page.imagelength, page.imagelength)
-    rows = [min(strip, page.imagelength - top) for top in range(0, page.imagelength, strip)]
-    return rows * (page.imagedepth * n_planes)
+        return [rows * page.tiledepth] * n_expected
+    of_plane = [min(rows, page.imagelength - top) for top in range(0, page.imagelength, rows)]
+    return of_plane * (layers * n_planes)

@@ -142,6 +142,17 @@ def test_count_too_small_for_one_strip_of_several_is_damage():
         decode_image(content, MAX_PIXELS)
 
 
+def test_claim_of_many_strips_costs_nothing():
+    content = bytearray(tiff(noise(9, 1), metadata=None, rowsperstrip=1))
+    with tifffile.TiffFile(io.BytesIO(content)) as file:
+        tag = file.pages[0].tags["ImageLength"]
+    struct.pack_into("<HI", content, tag.offset + 2, 4, 1)
+    struct.pack_into("<I", content, tag.valueoffset, 10**8)
+
+    with pytest.raises(ImageError, match="pixel data are missing"):
+        decode_image(bytes(content), 10**9)
+
+
 def cut_after(content: bytes, n_pages: int) -> bytes:
     """A TIFF whose list of pages ends early."""
     with tifffile.TiffFile(io.BytesIO(content)) as file:
@@ -214,6 +225,15 @@ def test_imagej_colour_image_is_whole(axes):
     content = tiff(pixels, imagej=True, metadata={"axes": axes})
 
     assert decode_image(content, MAX_PIXELS).pixels.shape == (3, 20, 21)
+
+
+@pytest.mark.parametrize("images", [1, 3])
+def test_colour_image_whose_samples_are_noted_as_channels_is_whole(images):
+    """Bio-Formats does so."""
+    note = f"ImageJ=\nhyperstack=true\nimages={images}\nchannels=3\nslices=1\nframes=1\n"
+    content = tiff(RGB, photometric="rgb", metadata=None, description=note)
+
+    np.testing.assert_array_equal(decode_image(content, MAX_PIXELS).pixels, np.moveaxis(RGB, 2, 0))
 
 
 def test_cut_out_part_with_the_note_of_the_whole_is_read():
