@@ -224,6 +224,6 @@ def _unused_files(listing: Listing) -> list[str]:
         which = f"{len(images)} of {len(used) + len(images)} images in {search.images.root} that belong to no sample"
         remarks.append(f"left out: {which} (expected names such as {files.iat[0, 0]!s}): {first_ten(images)}")
     if others:
-        which = f"{len(others)} files in {search.images.root} that are no PNG, JPEG or TIFF"
+        which = f"{len(others)} files in {search.images.root} that are no PNG, JPEG or TIFF, or are backups"
         remarks.append(f"left out: {which}: {first_ten(others)}")
     return remarks
