@@ -43,8 +43,8 @@ OWNERS = {
     "timm": {"backbones/timm.py"},
     "matplotlib": {"reporting/figures/"},
     "rich": {"reporting/terminal/", "commands/"},
-    "tifffile": {"samples/tiff.py"},
-    "imagecodecs": {"samples/png.py", "samples/jpeg.py", "samples/synthetic.py"},
+    "tifffile": {"samples/tiff.py", "samples/tiff_axes.py", "samples/tiff_pages.py"},
+    "imagecodecs": {"samples/png.py", "samples/jpeg.py", "samples/synthetic.py", "samples/tiff_streams.py"},
     "simplejpeg": {"samples/jpeg.py"},
     "click": {"commands/"},
 }

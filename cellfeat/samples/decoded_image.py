@@ -18,36 +18,33 @@ class Image:
     Attributes
     ----------
     pixels
-        ``(C, H, W)``, of the file's own type.
+        ``(C, H, W)``, of the file's own type, with every plane that the file holds.
     file_format
         ``png``, ``jpeg`` or ``tiff``.
     bits_stated
         Bits of a value as the file's header states them, for example 12 in a TIFF whose values take 16 in memory.
     channel_names
-        The channels' names where the file gives them (OME-TIFF), else empty.
+        The name of each plane where the file gives them (OME-TIFF), else empty. Planes of one channel share its name.
+    alpha
+        The planes that hold transparency, by number.
+    names_axes
+        Whether the file says that its planes are channels. The pages of a TIFF without such a note may also be depths
+        or times.
     """
 
     pixels: np.ndarray
     file_format: str
     bits_stated: int
     channel_names: tuple[str, ...] = ()
+    alpha: tuple[int, ...] = ()
+    names_axes: bool = True
 
 
 def planes_of_interleaved(pixels: np.ndarray) -> np.ndarray:
-    """Turn pixels of shape ``(H, W)`` or ``(H, W, S)`` into shape ``(C, H, W)``, without an opaque alpha channel."""
+    """Turn pixels of shape ``(H, W)`` or ``(H, W, S)`` into shape ``(C, H, W)``."""
     if pixels.ndim == 2:
         return pixels[np.newaxis]
-    planes = np.ascontiguousarray(np.moveaxis(pixels, -1, 0))
-    has_alpha = len(planes) in (2, 4)
-    return without_alpha(planes) if has_alpha else planes
-
-
-def without_alpha(planes: np.ndarray) -> np.ndarray:
-    """Drop the last plane of shape ``(C, H, W)``, an alpha channel, if it is opaque; refuse it otherwise."""
-    opaque = np.iinfo(planes.dtype).max if planes.dtype.kind in "ui" else 1
-    if (planes[-1] != opaque).any():
-        raise ImageError("has transparent pixels, whose value is unclear; save it without an alpha channel")
-    return planes[:-1]
+    return np.ascontiguousarray(np.moveaxis(pixels, -1, 0))
 
 
 def check_size(shape: tuple[int, ...], max_pixels: int) -> None:

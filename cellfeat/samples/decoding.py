@@ -15,6 +15,8 @@ from cellfeat.samples.tiff import decode_tiff
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+SIGNATURES = (_PNG, _JPEG, *_TIFF)
+"""The first bytes of the files that can be decoded."""
 _NOT_READ = {
     b"BM": "BMP",
     b"GIF8": "GIF",
@@ -43,7 +45,7 @@ def decode_image(content: bytes, max_pixels: int) -> Image:
     ------
     ImageError
         If the bytes are none of these, damaged, larger than `max_pixels` (looked up in the header, before decoding), or
-        hold pixels whose meaning is unclear: masks, complex numbers, NaN, transparency, time or depth.
+        hold pixels whose meaning is unclear: masks, complex numbers, NaN, time or depth.
     """
     image = _decoder(content)(content, max_pixels)
     check_finite(image.pixels)

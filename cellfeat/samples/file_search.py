@@ -8,6 +8,7 @@ import pandas as pd
 
 from cellfeat.config import ImagesSettings, LabelsSettings
 from cellfeat.errors import ConfigError, MissingFileError
+from cellfeat.samples.file_kinds import FileKinds
 from cellfeat.samples.labels import file_columns
 from cellfeat.samples.layouts import FoldersLayout, Found, Layout, PatternLayout, TableLayout, table_file_name
 
@@ -26,6 +27,8 @@ class Search:
         Names of the existing files, relative to the root.
     found
         Samples that the layout recognises in these names; empty for a layout that only follows the labels table.
+    kinds
+        Which of the files are images.
     """
 
     images: ImagesSettings
@@ -33,6 +36,7 @@ class Search:
     layout: Layout
     on_disk: set[str]
     found: set[Found]
+    kinds: FileKinds
 
     @property
     def found_labels(self) -> dict[str, str]:
@@ -88,8 +92,11 @@ def search_images(images: ImagesSettings, labels: LabelsSettings, cells: pd.Data
     """
     layout = choose_layout(images, labels, cells)
     on_disk = layout.on_disk(images.root)
-    found = {sample for sample in map(layout.find, on_disk) if sample}
-    return Search(images, labels, layout, on_disk, found)
+    kinds = FileKinds(images.root)
+    # A pattern says itself what files are called; in class folders every image is a sample.
+    names = filter(kinds.is_image, on_disk) if isinstance(layout, FoldersLayout) else on_disk
+    found = {sample for sample in map(layout.find, names) if sample}
+    return Search(images, labels, layout, on_disk, found, kinds)
 
 
 def check_settings(images: ImagesSettings, labels: LabelsSettings) -> None:

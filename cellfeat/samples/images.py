@@ -11,10 +11,10 @@ import numpy as np
 
 from cellfeat.config import ImagesSettings
 from cellfeat.errors import ImageError, MissingFileError
+from cellfeat.samples.channels import only_plane, pick_channels
 from cellfeat.samples.decoded_image import Image
 from cellfeat.samples.decoding import decode_image
 from cellfeat.samples.properties import FileProperties, file_properties
-from cellfeat.text import near_names
 
 if TYPE_CHECKING:
     # Loads pandas, which the processes that read images (worker_pool.py) do without.
@@ -173,30 +173,21 @@ class SampleReader:
         paths = [self.root / name for name in self.files[row]]
         if not self.one_file_per_channel:
             paths = paths[:1]
-        images = [self._read_file(path, on_file) for path in paths]
-        pixels = _stack(images, paths) if self.one_file_per_channel else _pick(images[0], self.channels, paths[0])
+        images, parts = zip(*(self._read_file(path, on_file) for path in paths), strict=True)
+        pixels = _stack(parts, paths) if self.one_file_per_channel else parts[0]
         return SampleImage(pixels, file_properties(pixels, images))
 
-    def _read_file(self, path: Path, on_file: Callable[[Path], None]) -> Image:
+    def _read_file(self, path: Path, on_file: Callable[[Path], None]) -> tuple[Image, np.ndarray]:
+        """Read one file: all of it, and what the sample takes of it, a plane or all channels."""
         on_file(path)
         image = _read(path, self.max_pixels)
-        if self.one_file_per_channel:
-            _refuse_many_channels(path, image.pixels)
-        return image
+        try:
+            return image, only_plane(image) if self.one_file_per_channel else pick_channels(image, self.channels)
+        except ImageError as error:
+            raise ImageError(f"{path}: {error}") from None
 
 
-def _refuse_many_channels(path: Path, pixels: np.ndarray) -> None:
-    if len(pixels) == 1:
-        return
-    equal = len(pixels) == 3 and (pixels[0] == pixels[1]).all() and (pixels[0] == pixels[2]).all()
-    what = "3 equal planes, a grey image saved as RGB" if equal else f"{len(pixels)} channels"
-    raise ImageError(
-        f"{path}: holds {what}; expected one channel, since every channel has its own file: save it as grey"
-    )
-
-
-def _stack(images: Sequence[Image], paths: Sequence[Path]) -> np.ndarray:
-    planes = [image.pixels[0] for image in images]
+def _stack(planes: Sequence[np.ndarray], paths: Sequence[Path]) -> np.ndarray:
     for plane, path in zip(planes, paths, strict=True):
         if (plane.shape, plane.dtype) != (planes[0].shape, planes[0].dtype):
             raise ImageError(
@@ -209,28 +200,3 @@ def _stack(images: Sequence[Image], paths: Sequence[Path]) -> np.ndarray:
 def _kind(plane: np.ndarray) -> str:
     height, width = plane.shape
     return f"{width} x {height} {plane.dtype}"
-
-
-def _pick(image: Image, channels: Sequence[str | int], path: Path) -> np.ndarray:
-    indices = [_channel_index(image, channel, path) for channel in channels]
-    if indices == list(range(len(image.pixels))):
-        # In the usual order no copy is needed.
-        return image.pixels
-    return image.pixels[indices]
-
-
-def _channel_index(image: Image, channel: str | int, path: Path) -> int:
-    n_channels = len(image.pixels)
-    if isinstance(channel, int):
-        if 0 <= channel < n_channels:
-            return channel
-        raise ImageError(f"{path}: has no channel {channel}; it holds {n_channels}, numbered 0 to {n_channels - 1}")
-    if channel in image.channel_names[:n_channels]:
-        return image.channel_names.index(channel)
-    if any(image.channel_names):
-        raise ImageError(f"{path}: has no channel {channel!r}; {near_names(channel, image.channel_names)}")
-    numbers = ",".join(map(str, range(min(n_channels, 3))))
-    raise ImageError(
-        f"{path}: has no channel {channel!r}: it holds {n_channels} without names; "
-        f"pick them by number, for example: --set 'images.channels=[{numbers}]'"
-    )

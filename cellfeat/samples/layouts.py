@@ -13,9 +13,6 @@ from typing import NamedTuple, Protocol
 
 from cellfeat.errors import ConfigError, ManifestError
 
-# In a class folder, every file with one of these endings is a sample. BMP, GIF, WebP and JPEG 2000 are included, though
-# they cannot be read: an error with advice is better than a sample that is left out.
-IMAGE_SUFFIXES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp", ".gif", ".webp", ".jp2")
 PATTERN_FIELDS = ("sample_id", "channel", "label")
 # An absolute path, a drive of Windows, or ``..`` as a whole part of the path.
 _OUTSIDE = re.compile(r"^/|^[A-Za-z]:/|(^|/)\.\.(/|$)")
@@ -187,9 +184,9 @@ class FoldersLayout:
         return (sample.sample_id,)
 
     def find(self, name: str) -> Found | None:
-        """The sample of this file; its class is the name of the first folder."""
+        """The sample of this image; its class is the name of the first folder."""
         folder, slash, _ = name.partition("/")
-        if not is_image_name(name) or not (slash or self.keeps_unlabelled):
+        if not (slash or self.keeps_unlabelled):
             return None
         return Found(name, folder if slash else "")
 
@@ -234,11 +231,6 @@ class TableLayout:
 def table_file_name(cell: str) -> str:
     """Normalise a file name from a table: ``/`` between folders, without ``.`` and needless ``..``."""
     return posixpath.normpath(cell.replace("\\", "/")) if cell else ""
-
-
-def is_image_name(name: str) -> bool:
-    """Whether a file name has the ending of an image."""
-    return name.lower().endswith(IMAGE_SUFFIXES)
 
 
 def leads_outside(name: str) -> bool:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from cellfeat.samples.file_search import Search, natural_key
-from cellfeat.samples.layouts import FoldersLayout, is_image_name, leads_outside
+from cellfeat.samples.layouts import FoldersLayout, leads_outside
 from cellfeat.text import first_ten
 
 
@@ -67,7 +67,7 @@ def find_problems(listing: Listing) -> list[str]:
 
 def find_remarks(listing: Listing) -> tuple[str, ...]:
     """Lines about samples and images that are left out, or kept without a label."""
-    return (*_no_images(listing), *_no_row(listing), *_unused_images(listing))
+    return (*_no_images(listing), *_no_row(listing), *_unused_files(listing))
 
 
 def _duplicates(listing: Listing) -> list[str]:
@@ -180,7 +180,7 @@ def _nothing_found(listing: Listing) -> str:
 
 
 def _what_exists(search: Search) -> str:
-    names = sorted(name for name in search.on_disk if is_image_name(name))
+    names = sorted(filter(search.kinds.is_image, search.on_disk))
     if not names:
         return "the folder contains no PNG, JPEG or TIFF files: name the right one with --images FOLDER (images.root)"
     folders = sorted({name.partition("/")[0] for name in names if "/" in name})
@@ -211,14 +211,19 @@ def _no_row(listing: Listing) -> list[str]:
     return [f"{fate}: {which}: {first_ten(unlisted['sample_id'])}"]
 
 
-def _unused_images(listing: Listing) -> list[str]:
-    """Images that belong to no sample, listed or not."""
+def _unused_files(listing: Listing) -> list[str]:
+    """Images that belong to no sample, listed or not, and other files that somebody may take for images."""
     files, unlisted, search = listing.files, listing.unlisted, listing.search
     owned = [files] if unlisted.empty else [files, search.file_names(unlisted)]
-    rest = search.on_disk.difference(*(names.to_numpy().flat for names in owned))
-    names = sorted(filter(is_image_name, rest), key=natural_key)
-    if not names:
-        return []
-    n_images = sum(map(is_image_name, search.on_disk))
-    which = f"{len(names)} of {n_images} images in {search.images.root} that belong to no sample"
-    return [f"left out: {which} (expected names such as {files.iat[0, 0]!s}): {first_ten(names)}"]
+    used = search.on_disk.intersection(name for names in owned for name in names.to_numpy().flat)
+    rest = sorted(search.on_disk - used, key=natural_key)
+    images = [name for name in rest if search.kinds.is_image(name)]
+    others = [name for name in rest if search.kinds.may_be_missed(name)]
+    remarks = []
+    if images:
+        which = f"{len(images)} of {len(used) + len(images)} images in {search.images.root} that belong to no sample"
+        remarks.append(f"left out: {which} (expected names such as {files.iat[0, 0]!s}): {first_ten(images)}")
+    if others:
+        which = f"{len(others)} files in {search.images.root} that are no PNG, JPEG or TIFF, or are backups"
+        remarks.append(f"left out: {which}: {first_ten(others)}")
+    return remarks

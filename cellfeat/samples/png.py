@@ -40,8 +40,11 @@ def decode_png(content: bytes, max_pixels: int) -> Image:
         pixels = imagecodecs.png_decode(content)
     except CODEC_FAULTS as error:
         raise ImageError(truncated("PNG", str(error))) from None
+    planes = planes_of_interleaved(pixels)
+    # Grey with alpha has 2 planes, and RGB with alpha 4.
+    alpha = (len(planes) - 1,) if len(planes) in (2, 4) else ()
     # The colours of a palette have 8 bits, whatever its indices have.
-    return Image(planes_of_interleaved(pixels), "png", 8 if colour == _PALETTE else bits)
+    return Image(planes, "png", 8 if colour == _PALETTE else bits, alpha=alpha)
 
 
 def _data_start(content: bytes) -> int:

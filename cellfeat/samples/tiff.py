@@ -6,15 +6,13 @@ from contextlib import suppress
 from io import BytesIO
 from xml.etree import ElementTree
 
-import numpy as np
 import tifffile
 
 from cellfeat.errors import ImageError
-from cellfeat.samples.decoded_image import CODEC_FAULTS, Image, check_size, check_type, truncated, without_alpha
-from cellfeat.samples.jpeg import jpeg_frame, strict_jpeg
-
-# TIFF's numbers for compression by JPEG: the usual one, and an older one of scanners.
-_JPEG_COMPRESSIONS = (7, 33007)
+from cellfeat.samples.decoded_image import CODEC_FAULTS, Image, check_size, check_type, truncated
+from cellfeat.samples.tiff_axes import alpha_planes, channel_axis, check_shape, names_axis, plane_names, planes_of
+from cellfeat.samples.tiff_pages import check_links, whole_pages
+from cellfeat.samples.tiff_streams import check_raw, check_stream
 
 # tifffile raises whatever its parsing of a damaged file runs into.
 _TIFF_FAULTS = (
@@ -44,30 +42,39 @@ def decode_tiff(content: bytes, max_pixels: int) -> Image:
     try:
         # Through memory, so that an OME-TIFF cannot make tifffile open other files.
         with tifffile.TiffFile(BytesIO(content)) as file:
-            _check_pages(content, file.tiff)
+            check_links(content, file.tiff)
             series = _only_series(file)
             check_size(series.shape, max_pixels)
             check_type(series.dtype)
-            _check_tiff_is_whole(series, content, max_pixels)
-            page = series.keyframe
-            _check_photometric(page)
-            planes = _planes_of_axes(series.asarray(), series.axes)
-            if page.extrasamples and "S" in series.axes:
-                planes = without_alpha(planes)
-            ome = _ome_root(file)
-            return Image(planes, "tiff", _tiff_bits(page, ome), _ome_channel_names(ome))
+            _check_photometric(series.keyframe)
+            axis = channel_axis(series.shape, series.axes)
+            _check_streams(file, series, content, max_pixels)
+            return _image(series, axis, _ome_pixels(file))
     except ImageError:
         raise
     except _TIFF_FAULTS as error:
         raise ImageError(truncated("TIFF", str(error))) from None
 
 
+def _image(series: tifffile.TiffPageSeries, axis: str, ome: ElementTree.Element | None) -> Image:
+    page = series.keyframe
+    pixels = series.asarray()
+    if page.compression == tifffile.COMPRESSION.NONE and not page.is_tiled:
+        samples = page.samplesperpixel if page.planarconfig == tifffile.PLANARCONFIG.CONTIG else 1
+        check_raw(pixels, page.imagewidth * samples)
+    planes = planes_of(pixels, series.axes, axis)
+    names = plane_names(ome, page.samplesperpixel)
+    check_shape(planes, axis, has_names=any(names))
+    return Image(
+        planes, "tiff", _tiff_bits(page, ome), names, alpha=alpha_planes(page, axis), names_axes=names_axis(axis)
+    )
+
+
 def _tiff_bits(page: tifffile.TiffPage, ome: ElementTree.Element | None) -> int:
     """Bits of a value: BitsPerSample, or OME's SignificantBits where those are fewer, as of a camera of 12 bits."""
     stated: int | tuple[int, ...] = page.bitspersample
     bits = int(max(stated)) if isinstance(stated, tuple) else int(stated)
-    pixels = None if ome is None else ome.find(".//{*}Pixels")
-    significant = "" if pixels is None else pixels.get("SignificantBits", "")
+    significant = "" if ome is None else ome.get("SignificantBits", "")
     return min(bits, int(significant)) if significant.isdecimal() and significant.isascii() else bits
 
 
@@ -78,49 +85,12 @@ def _only_series(file: tifffile.TiffFile) -> tifffile.TiffPageSeries:
     return file.series[0]
 
 
-def _check_pages(content: bytes, kind: tifffile.TiffFormat) -> None:
-    """Follow the pages to their end: tifffile skips lost ones, and never leaves a circle."""
-    seen: set[int] = set()
-    # Where the header keeps the offset of the first page: after 4 bytes in a TIFF, after 8 in a BigTIFF.
-    link = 4 if kind.offsetsize == 4 else 8
-    while offset := _unpacked(kind.offsetformat, content, link):
-        if offset in seen:
-            raise ImageError(truncated("TIFF", "its pages lead in a circle"))
-        seen.add(offset)
-        n_tags = _unpacked(kind.tagnoformat, content, offset)
-        link = offset + kind.tagnosize + n_tags * kind.tagsize
-
-
-def _unpacked(number: str, content: bytes, position: int) -> int:
-    try:
-        return int(struct.unpack_from(number, content, position)[0])
-    except struct.error:
-        raise ImageError(truncated("TIFF", "later pages are missing")) from None
-
-
-def _check_tiff_is_whole(series: tifffile.TiffPageSeries, content: bytes, max_pixels: int) -> None:
-    """Refuse files whose gaps tifffile would fill with zeros or grey."""
-    pages = [page for page in series.pages if page is not None]
-    if series.is_multifile or len(pages) < len(series.pages):
-        raise ImageError("is one part of an image in several files; save all channels in one file, or one in each")
-    for page in pages:
-        ends = [offset + size for offset, size in zip(page.dataoffsets, page.databytecounts, strict=True)]
-        if not all(page.databytecounts) or max(ends, default=len(content) + 1) > len(content):
-            raise ImageError(truncated("TIFF", "pixel data are missing"))
-        if series.keyframe.compression in _JPEG_COMPRESSIONS:
-            for start, end in zip(page.dataoffsets, ends, strict=True):
-                _check_tiff_jpeg(content[start:end], series.keyframe.jpegtables, max_pixels)
-
-
-def _check_tiff_jpeg(stream: bytes, tables: bytes | None, max_pixels: int) -> None:
-    """Refuse a strip or tile that is a damaged JPEG; tables that all of them share may be stored apart, in `tables`."""
-    frame = jpeg_frame(stream)
-    check_size((frame.components, frame.height, frame.width), max_pixels)
-    if frame.bits == 8:
-        # The smallest picture that libjpeg makes: it reads all data for it, and we use none of its pixels.
-        # Without the end marker of the tables and the start marker of the stream, the two are one JPEG.
-        whole = tables[:-2] + stream[2:] if tables else stream
-        strict_jpeg(whole, "GRAY", min_height=1, min_width=1, min_factor=8)
+def _check_streams(file: tifffile.TiffFile, series: tifffile.TiffPageSeries, content: bytes, max_pixels: int) -> None:
+    """Refuse missing data, and compressed data that tifffile would decode to grey or to other pixels."""
+    page = series.keyframe
+    for part in whole_pages(file, series, len(content)):
+        for start, count in zip(part.dataoffsets, part.databytecounts, strict=False):
+            check_stream(page.compression, content[start : start + count], page.jpegtables, max_pixels)
 
 
 def _check_photometric(page: tifffile.TiffPage) -> None:
@@ -132,34 +102,8 @@ def _check_photometric(page: tifffile.TiffPage) -> None:
         raise ImageError(f"a TIFF of photometric interpretation {name}; expected grey (MINISBLACK) or RGB: convert it")
 
 
-def _planes_of_axes(pixels: np.ndarray, axes: str) -> np.ndarray:
-    """Pixels with tifffile's axes, such as ``TZCYX`` or ``YXS``, as ``(C, H, W)``."""
-    singletons = tuple(i for i, (axis, size) in enumerate(zip(axes, pixels.shape, strict=True)) if _is_idle(axis, size))
-    left = "".join(axis for i, axis in enumerate(axes) if i not in singletons)
-    planes = pixels.squeeze(singletons)
-    if left == "YX":
-        return planes[np.newaxis]
-    # Pages without further notes are I or Q; samples of a pixel are S.
-    if sorted(left.translate(str.maketrans("SIQ", "CCC"))) != ["C", "X", "Y"] or "YX" not in left:
-        raise ImageError(
-            f"has axes {left} {planes.shape}; expected channels, height and width (CYX or YXC): "
-            "pick one time and depth, or project, and save that"
-        )
-    channel_axis = left.index(left.replace("YX", ""))
-    return np.ascontiguousarray(np.moveaxis(planes, channel_axis, 0))
-
-
-def _is_idle(axis: str, size: int) -> bool:
-    return size == 1 and axis not in "YX"
-
-
-def _ome_root(file: tifffile.TiffFile) -> ElementTree.Element | None:
+def _ome_pixels(file: tifffile.TiffFile) -> ElementTree.Element | None:
+    """The element of the OME metadata that describes the first image."""
     with suppress(ElementTree.ParseError):
-        return ElementTree.fromstring(file.ome_metadata) if file.ome_metadata else None
+        return ElementTree.fromstring(file.ome_metadata).find(".//{*}Pixels") if file.ome_metadata else None
     return None
-
-
-def _ome_channel_names(root: ElementTree.Element | None) -> tuple[str, ...]:
-    if root is None:
-        return ()
-    return tuple(channel.get("Name", "") for channel in root.iterfind(".//{*}Pixels/{*}Channel"))

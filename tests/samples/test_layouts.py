@@ -82,7 +82,6 @@ def test_numbered_channels_can_have_a_format():
         ("G1/day 2/a.PNG", Found("G1/day 2/a.PNG", "G1")),
         ("G1/slide.bmp", Found("G1/slide.bmp", "G1")),
         ("a.tif", None),
-        ("G1/notes.txt", None),
     ],
 )
 def test_images_in_a_class_folder_are_found(name, found):
