@@ -12,9 +12,12 @@ from cellfeat.auditing.confounding import confounded
 from cellfeat.auditing.findings import Audit, Finding
 from cellfeat.auditing.labels import label_conflicts, pair_finding, rare_classes, suspicious_labels
 from cellfeat.auditing.leak import LEAK_HEADS, LEAK_SETS, Arms, leak_arms, leaks
+from cellfeat.auditing.probe_results import Probes
+from cellfeat.auditing.probes import probe_shortcuts, split_samples
 from cellfeat.config import Settings
 from cellfeat.errors import HeadError, SplitError
 from cellfeat.evaluation.cache import FoldCache
+from cellfeat.evaluation.cross_validation import OutOfFold
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.groups import join_groups
 from cellfeat.evaluation.hooks import Say, ignore_line
@@ -61,22 +64,24 @@ def audit(
     if images is not None:
         say(f"reading the images in {images}")
         pictures = read_pictures(features, images)
+    design = design or Design()
     seen = _without_scores(features.samples, pictures, features.embeddings, say)
     grouped = replace(features, samples=replace(features.samples, groups=seen.group))
-    runs = list(_leak_runs(features, grouped, design or Design(), cache, say))
-    return replace(seen, findings=(*seen.findings, *_suspicious(runs)), leaks=tuple(leaks(runs)))
+    runs = list(_leak_runs(features, grouped, design, cache, say))
+    probed = _with_probes(seen, grouped.samples, pictures, design, say, head=_first_head(runs))
+    return replace(probed, findings=(*probed.findings, *_suspicious(runs)), leaks=tuple(leaks(runs)))
 
 
 def audit_images(settings: Settings, *, say: Say = ignore_line) -> Audit:
     """Find what would make scores wrong, before any features are extracted: everything that needs no backbone.
 
     Candidates for near copies are found by their spectra alone, without embeddings: on real cells this finds fewer of
-    them. There are no scores, and therefore neither suspicious labels nor the price of the leak.
+    them. No head sees the samples, so there are neither suspicious labels nor the price of the leak.
 
     Parameters
     ----------
     settings
-        Where the images and labels are.
+        Where the images and labels are, and how many folds the shortcut probes are scored on.
     say
         Receives what is being done.
 
@@ -87,7 +92,8 @@ def audit_images(settings: Settings, *, say: Say = ignore_line) -> Audit:
     """
     say(f"reading the images in {settings.images.root}")
     samples, pictures = read_folder_pictures(settings)
-    return _without_scores(samples, pictures, None, say)
+    seen = _without_scores(samples, pictures, None, say)
+    return _with_probes(seen, replace(samples, groups=seen.group), pictures, Design.from_settings(settings), say)
 
 
 def _without_scores(samples: Samples, pictures: SamplePictures | None, embeddings: Float32s | None, say: Say) -> Audit:
@@ -105,6 +111,35 @@ def _without_scores(samples: Samples, pictures: SamplePictures | None, embedding
         leaks=(),
         saw_pixels=pictures is not None,
     )
+
+
+def _with_probes(
+    found: Audit,
+    grouped: Samples,
+    pictures: SamplePictures | None,
+    design: Design,
+    say: Say,
+    head: OutOfFold | None = None,
+) -> Audit:
+    """Add what the shortcut probes tell, on folds that keep near copies together."""
+    say("probing what tells the class without the cells: files, names, positions, borders, intensities")
+    try:
+        probes = probe_shortcuts(grouped, split_samples(grouped, design), pictures, head)
+    except SplitError as error:
+        say(f"shortcut probes left out: {error}")
+        return found
+    return replace(found, probes=probes, findings=(*found.findings, *_shortcuts(probes)))
+
+
+def _shortcuts(probes: Probes) -> Iterator[Finding]:
+    for probe in probes.telling:
+        if probe.is_shortcut:
+            yield Finding("", "shortcut", "", probes.sentence(probe))
+
+
+def _first_head(runs: Sequence[Arms]) -> OutOfFold | None:
+    """Predictions of the first leak head on the folds that keep near copies together; None where it failed."""
+    return runs[0][-1].predicted.get(LEAK_HEADS[0]) if runs else None
 
 
 def _sample_findings(

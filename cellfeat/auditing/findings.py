@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from cellfeat.auditing.leak import Leak
+from cellfeat.auditing.probe_results import Probes
 from cellfeat.types import Strings
 
 
@@ -17,7 +18,7 @@ class Finding:
         The sample; ``""`` where the finding is about a class.
     finding
         ``unreadable``, ``copy``, ``near copy``, ``label conflict``, ``constant channel``, ``saturated channel``,
-        ``confounded``, ``suspicious label`` or ``rare class``.
+        ``confounded``, ``shortcut``, ``suspicious label`` or ``rare class``.
     partner
         The other sample of a pair; ``""`` where there is none.
     detail
@@ -50,6 +51,8 @@ class Audit:
         What random folds would have claimed, by head; empty if the samples cannot be split into folds.
     saw_pixels
         Whether the images were read, and near copies searched for.
+    probes
+        What tells the class without the cells; None if the samples cannot be split into folds.
     """
 
     sample_id: Strings
@@ -58,6 +61,7 @@ class Audit:
     findings: tuple[Finding, ...]
     leaks: tuple[Leak, ...]
     saw_pixels: bool
+    probes: Probes | None = None
 
     def counts(self) -> dict[str, int]:
         """Number of findings of each kind."""

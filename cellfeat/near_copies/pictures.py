@@ -17,6 +17,7 @@ from cellfeat.near_copies.overlap import grey_picture
 from cellfeat.samples.images import ReadsSamples, pixel_digest
 from cellfeat.samples.manifest import Manifest, build_manifest
 from cellfeat.samples.worker_pool import Workers, reading_processes, sample_reader
+from cellfeat.statistics.picture_summary import PictureSummary, summarise
 from cellfeat.types import Float32s, Integers
 
 ReadsRow = Callable[[int], NDArray | None]
@@ -56,12 +57,18 @@ class SamplePictures:
         The range of each of their channels.
     scale
         What each channel was divided by in the pictures, shape ``(n_channels,)``.
+    summaries
+        Numbers about the pixels of each of them.
+    channels
+        The channels, in order.
     """
 
     rows: Integers
     pictures: list[Float32s]
     ranges: list[ChannelRange]
     scale: Float32s
+    summaries: list[PictureSummary]
+    channels: tuple[str | int, ...]
 
 
 def read_pictures(features: Features, images: Path, *, scale: Float32s | None = None) -> SamplePictures:
@@ -136,11 +143,13 @@ def _read_all(
     seen: list[int] = []
     pictures: list[Float32s] = []
     ranges: list[ChannelRange] = []
+    summaries: list[PictureSummary] = []
     for row, pixels in _readable(read, rows):
         seen.append(row)
         pictures.append(grey_picture(pixels, scale))
+        summaries.append(summarise(pixels))
         ranges.extend(_range(row, channel, plane) for channel, plane in zip(channels, pixels, strict=True))
-    return SamplePictures(np.array(seen, dtype=np.intp), pictures, ranges, scale)
+    return SamplePictures(np.array(seen, dtype=np.intp), pictures, ranges, scale, summaries, channels)
 
 
 def _scale(rows: Integers, read: ReadsRow, n_channels: int) -> Float32s:
@@ -181,6 +190,7 @@ class _FolderImages:
             pixels = self.reader.read(row)
         except (ImageError, MissingFileError, WorkerError) as error:
             self.failures[row] = str(error)
+            self.digests.pop(row, None)  # it may have been readable the first time
             return None
         self.failures.pop(row, None)  # a sample may be read twice, and only the last time counts
         self.digests[row] = pixel_digest(pixels)
