@@ -41,7 +41,7 @@ labels drawn at random, scores scatter 1.16 times as much as the intervals say (
 """
 
 N_TREES = 40
-SAMPLES_PER_TREE = 4000
+SAMPLES_PER_TREE = 2000
 """Training samples of each tree, at most: more take longer, and tell no more about so few columns."""
 SAMPLES_PER_LEAF = 3
 
@@ -159,8 +159,8 @@ def _seen_in_files(samples: Samples, rows: Integers, pictures: SamplePictures | 
         ),
         "names and order": _Seen(
             name_columns(samples, rows),
-            "harmless if that part of the names stands for the class; if it is a plate, a day or a counter, the "
-            "classes were not imaged in turn, and a head may have learned what changed meanwhile",
+            "harmless if that part of the names stands for the class; otherwise samples that follow each other share a "
+            "plate, day or field and the class: make it their group (labels.group), or image the classes in turn",
             "the names hold nothing but the class and numbers within it",
         ),
         "position": _Seen(
