@@ -231,7 +231,8 @@ def _predicted(X: Floats, split: Split) -> tuple[Strings, Floats]:
             N_TREES,
             min_samples_leaf=SAMPLES_PER_LEAF,
             max_samples=min(SAMPLES_PER_TREE, len(fold.train)),
-            n_jobs=-1,
+            # Not in threads: scikit-learn changes the process's filters of warnings in each, and loses them.
+            n_jobs=1,
             random_state=split.random_state,
         ).fit(X[fold.train], codes[fold.train], sample_weight=1 / np.bincount(codes[fold.train])[codes[fold.train]])
         predicted[fold.test] = head.predict(X[fold.test])
