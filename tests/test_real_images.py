@@ -9,6 +9,7 @@ import pandas as pd
 import pytest
 
 import cellfeat
+from cellfeat.auditing.audit import audit_images
 from cellfeat.config import load_settings
 from cellfeat.evaluation.design import Design
 
@@ -74,3 +75,13 @@ def test_extract_compare_fit_and_predict(name: str, real_data: Path, tmp_path: P
     bundle, _ = cellfeat.fit(features, "logreg", design=Design(folds=3))
     predictions = cellfeat.predict(bundle, features)
     assert (predictions.predicted == features.samples.labels).mean() > 0.9
+
+
+@pytest.mark.parametrize("name", SETS)
+def test_files_and_names_of_real_cells_are_no_shortcut(name: str, real_data: Path, tmp_path: Path) -> None:
+    """Cells of the lines reach the border, so that it is no finding; light of the other cells reaches it."""
+    found = audit_images(load_settings(overrides=SETS[name](real_data, tmp_path)))
+    assert found.probes is not None
+    assert {probe.name for probe in found.probes.telling if probe.is_shortcut} <= {"border"}
+    if name == "cell lines":
+        assert "shortcut" not in found.counts()

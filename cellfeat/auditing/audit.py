@@ -13,9 +13,12 @@ from cellfeat.auditing.findings import Audit, ChanceOfNearCopies, Finding
 from cellfeat.auditing.labels import label_conflicts, pair_finding, rare_classes, suspicious_labels
 from cellfeat.auditing.large_groups import large_groups
 from cellfeat.auditing.leak import LEAK_HEADS, LEAK_SETS, Arms, leak_arms, leaks
+from cellfeat.auditing.probe_results import Probes
+from cellfeat.auditing.probes import probe_shortcuts, split_samples
 from cellfeat.config import Settings
 from cellfeat.errors import HeadError, SplitError
 from cellfeat.evaluation.cache import FoldCache
+from cellfeat.evaluation.cross_validation import OutOfFold
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.groups import group_keys, join_groups, keeps_near_copies
 from cellfeat.evaluation.hooks import Say, ignore_line
@@ -69,18 +72,20 @@ def audit(
     seen = _without_scores(features.samples, pictures, grouping, say)
     grouped = replace(features, samples=replace(features.samples, groups=seen.group))
     runs = list(_leak_runs(features, grouped, design, cache, say))
-    return replace(seen, findings=(*seen.findings, *_suspicious(runs)), leaks=tuple(leaks(runs)))
+    probed = _with_probes(seen, grouped.samples, pictures, design, say, head=_first_head(runs))
+    return replace(probed, findings=(*probed.findings, *_suspicious(runs)), leaks=tuple(leaks(runs)))
 
 
 def audit_images(settings: Settings, *, say: Say = ignore_line) -> Audit:
     """Find what would make scores wrong, before any features are extracted: everything that needs no backbone.
 
-    There are no scores, and therefore neither suspicious labels nor the price of the leak.
+    No head sees the samples, so there are neither suspicious labels nor the price of the leak.
 
     Parameters
     ----------
     settings
-        Where the images and labels are, and the groups that the audit keeps together.
+        Where the images and labels are, the groups that the audit keeps together, and how many folds the shortcut
+        probes are scored on.
     say
         Receives what is being done.
 
@@ -92,7 +97,8 @@ def audit_images(settings: Settings, *, say: Say = ignore_line) -> Audit:
     say(f"reading the images in {settings.images.root}")
     samples, pictures = read_folder_pictures(settings)
     grouping = _Grouping.of(samples, settings.comparison.groups, settings.images.root, say)
-    return _without_scores(samples, pictures, grouping, say)
+    seen = _without_scores(samples, pictures, grouping, say)
+    return _with_probes(seen, replace(samples, groups=seen.group), pictures, Design.from_settings(settings), say)
 
 
 @dataclass(frozen=True)
@@ -129,6 +135,35 @@ def _without_scores(samples: Samples, pictures: SamplePictures | None, grouping:
         saw_pixels=pictures is not None,
         chance=ChanceOfNearCopies(near.expected_false, near.n_controls) if pictures is not None else None,
     )
+
+
+def _with_probes(
+    found: Audit,
+    grouped: Samples,
+    pictures: SamplePictures | None,
+    design: Design,
+    say: Say,
+    head: OutOfFold | None = None,
+) -> Audit:
+    """Add what the shortcut probes tell, on folds that keep near copies together."""
+    say("probing what tells the class without the cells: files, names, positions, borders, intensities")
+    try:
+        probes = probe_shortcuts(grouped, split_samples(grouped, design), pictures, head)
+    except SplitError as error:
+        say(f"shortcut probes left out: {error}")
+        return found
+    return replace(found, probes=probes, findings=(*found.findings, *_shortcuts(probes)))
+
+
+def _shortcuts(probes: Probes) -> Iterator[Finding]:
+    for probe in probes.telling:
+        if probe.is_shortcut:
+            yield Finding("", "shortcut", "", probes.sentence(probe))
+
+
+def _first_head(runs: Sequence[Arms]) -> OutOfFold | None:
+    """Predictions of the first leak head on the folds that keep near copies together; None where it failed."""
+    return runs[0][-1].predicted.get(LEAK_HEADS[0]) if runs else None
 
 
 def _sample_findings(

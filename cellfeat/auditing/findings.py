@@ -4,6 +4,7 @@ from collections import Counter
 from dataclasses import dataclass
 
 from cellfeat.auditing.leak import Leak
+from cellfeat.auditing.probe_results import Probes
 from cellfeat.types import Strings
 
 
@@ -18,8 +19,8 @@ class Finding:
     finding
         ``unreadable``, ``copy``, ``near copy``, ``crossing copy`` (a near copy whose declared groups differ),
         ``look-alike`` (not kept together, since positions or declared groups exclude a common place), ``label
-        conflict``, ``constant channel``, ``saturated channel``, ``confounded``, ``large group``, ``suspicious label``
-        or ``rare class``.
+        conflict``, ``constant channel``, ``saturated channel``, ``confounded``, ``shortcut``, ``large group``,
+        ``suspicious label`` or ``rare class``.
     partner
         The other sample of a pair; ``""`` where there is none.
     detail
@@ -70,6 +71,8 @@ class Audit:
         Whether the images were read, and near copies searched for.
     chance
         How many near copies are expected by chance; None where they were not searched for.
+    probes
+        What tells the class without the cells; None if the samples cannot be split into folds.
     """
 
     sample_id: Strings
@@ -79,6 +82,7 @@ class Audit:
     leaks: tuple[Leak, ...]
     saw_pixels: bool
     chance: ChanceOfNearCopies | None = None
+    probes: Probes | None = None
 
     def counts(self) -> dict[str, int]:
         """Number of findings of each kind."""

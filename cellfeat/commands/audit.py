@@ -38,14 +38,15 @@ def command(
     """Find what would make scores wrong.
 
     Finds copies and near copies of images, copies with different labels, constant and saturated channels, classes
-    confounded with a group, labels that a head contradicts with confidence, and rare classes; and measures what random
-    folds would have claimed.
+    confounded with a group, labels that a head contradicts with confidence, and rare classes; measures what random
+    folds would have claimed; and probes what tells the class without the cells: properties of the files, their names
+    and order, positions, the border of the images, intensities.
 
     With --images and without --features it audits the images alone, before any extraction, and leaves out what needs
     heads. With both, the images of the feature file are read from that folder.
 
-    Writes audit.csv and groups.csv. A record beside the feature file makes compare and fit keep copies and near copies
-    together from then on.
+    Writes audit.csv, groups.csv and probes.csv. A record beside the feature file makes compare and fit keep copies and
+    near copies together from then on.
     """
     from cellfeat.reporting.files import write_audit
 
@@ -58,7 +59,7 @@ def command(
     settings = resolve_settings(config, assignments, given | {"images.root": images} | labels_flag(labels))
     folder = output or settings.comparison.output / "audit"
     found, audited = (_of_images(settings), None) if is_of_images else _of_features(settings, images, folder)
-    findings, groups = write_audit(found, folder)
+    findings, groups, *_ = write_audit(found, folder)
     _print(found)
     click.echo(f"{len(found.sample_id)} samples in {len(set(found.group.tolist()))} groups: {groups}")
     if audited and found.saw_pixels:
@@ -121,7 +122,15 @@ def _recorded_images(features: "Features", observer: Any) -> Path | None:
 
 def _print(found: "Audit") -> None:
     from cellfeat.commands.console import print_table
-    from cellfeat.reporting.terminal.audit import chance_lines, finding_lines, leak_lines, render_counts, render_leaks
+    from cellfeat.reporting.terminal.audit import (
+        chance_lines,
+        finding_lines,
+        leak_lines,
+        probe_lines,
+        render_counts,
+        render_leaks,
+        render_probes,
+    )
 
     if found.findings:
         print_table(render_counts(found))
@@ -133,3 +142,7 @@ def _print(found: "Audit") -> None:
         click.echo(f"balanced accuracy over {n_sets} sets of folds, by what they keep together:\n")
         print_table(render_leaks(found))
         click.echo("\n".join([*leak_lines(found), ""]))
+    if found.probes:
+        click.echo("balanced accuracy without the cells, on folds that keep near copies together:\n")
+        print_table(render_probes(found.probes))
+        click.echo("\n".join([*probe_lines(found.probes), ""]))

@@ -19,6 +19,7 @@ from cellfeat.near_copies.shrink import grey_picture, shrink_factor
 from cellfeat.samples.images import ReadsSamples, pixel_digest
 from cellfeat.samples.manifest import Manifest, build_manifest
 from cellfeat.samples.worker_pool import Workers, reading_processes, sample_reader
+from cellfeat.statistics.picture_summary import PictureSummary, summarise
 from cellfeat.types import Float32s, Integers
 
 ReadsRow = Callable[[int], NDArray | None]
@@ -81,6 +82,10 @@ class SamplePictures:
         Fingerprints of some patches of each of them.
     shapes
         Height and width of each of them in pixels.
+    summaries
+        Numbers about the pixels of each of them.
+    channels
+        The channels, in order.
     """
 
     rows: Integers
@@ -89,6 +94,8 @@ class SamplePictures:
     scale: PictureScale
     patches: list[Patches]
     shapes: list[Shape]
+    summaries: list[PictureSummary]
+    channels: tuple[str | int, ...]
 
     def take(self, places: Integers) -> Self:
         """Some of the samples that could be read, by their places among them, shape ``(n,)``."""
@@ -100,6 +107,7 @@ class SamplePictures:
             ranges=[one for one in self.ranges if one.row in set(rows.tolist())],
             patches=[self.patches[place] for place in places],
             shapes=[self.shapes[place] for place in places],
+            summaries=[self.summaries[place] for place in places],
         )
 
     def joined(self, others: Self) -> Self:
@@ -111,6 +119,7 @@ class SamplePictures:
             ranges=[*self.ranges, *others.ranges],
             patches=[*self.patches, *others.patches],
             shapes=[*self.shapes, *others.shapes],
+            summaries=[*self.summaries, *others.summaries],
         )
 
 
@@ -187,13 +196,17 @@ def _read_all(
     ranges: list[ChannelRange] = []
     kept: list[Patches] = []
     shapes: list[Shape] = []
+    summaries: list[PictureSummary] = []
     for row, pixels in _readable(read, rows):
         read_rows.append(row)
         pictures.append(grey_picture(pixels, scale.channels, scale.factor))
         ranges.extend(_range(row, channel, plane) for channel, plane in zip(channels, pixels, strict=True))
         kept.append(patches(pixels, scale.one_in))
         shapes.append(pixels.shape[1:])
-    return SamplePictures(np.array(read_rows, dtype=np.intp), pictures, ranges, scale, kept, shapes)
+        summaries.append(summarise(pixels))
+    return SamplePictures(
+        np.array(read_rows, dtype=np.intp), pictures, ranges, scale, kept, shapes, summaries, channels
+    )
 
 
 def _scale(rows: Integers, read: ReadsRow, n_channels: int) -> PictureScale:
@@ -244,6 +257,7 @@ class _FolderImages:
             pixels = self.reader.read(row)
         except (ImageError, MissingFileError, WorkerError) as error:
             self.failures[row] = str(error)
+            self.digests.pop(row, None)  # it may have been readable the first time
             return None
         self.failures.pop(row, None)  # a sample may be read twice, and only the last time counts
         self.digests[row] = pixel_digest(pixels)

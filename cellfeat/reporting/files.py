@@ -3,12 +3,13 @@
 import csv
 import json
 import re
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
 from cellfeat.auditing.findings import Audit
+from cellfeat.auditing.probe_results import Probe, Probes
 from cellfeat.errors import WriteError
 from cellfeat.evaluation.groups import GROUP_COLUMNS
 from cellfeat.evaluation.hooks import Say, ignore_line
@@ -27,6 +28,8 @@ FORMAT = 1
 COMPARISON_FILE = "comparison.json"
 REPEATS_FILE = "repeats.json"
 CURVE_FILES = ("learning_curve.json", "learning_curve.csv", "learning_curve.png")
+
+PROBE_COLUMNS = ("seen", "balanced_accuracy", "low", "high", "chance", "tells_class", "detail")
 
 Writers = Mapping[str, Callable[[Path], None]]
 """What writes each file, by its name."""
@@ -164,7 +167,10 @@ def write_repeats(repeats: Repeats, folder: Path) -> list[Path]:
 
 
 def write_audit(found: Audit, folder: Path) -> list[Path]:
-    """Write ``audit.csv``, a finding a row, and ``groups.csv``, which ``--groups`` of `compare` and `fit` takes.
+    """Write the files of an audit.
+
+    ``audit.csv`` holds a finding a row, ``groups.csv`` the groups that ``--groups`` of `compare` and `fit` takes, and
+    ``probes.csv`` the score of each shortcut probe.
 
     Parameters
     ----------
@@ -183,7 +189,22 @@ def write_audit(found: Audit, folder: Path) -> list[Path]:
     _write_csv(findings, [("sample", "finding", "partner", "detail"), *(map(harmless_cell, row) for row in rows)])
     # Ids stay as they are: this file is read again, and an apostrophe would make another id.
     _write_csv(groups, [GROUP_COLUMNS, *zip(found.sample_id.tolist(), found.group.tolist(), strict=True)])
-    return [findings, groups]
+    probes = folder / "probes.csv"
+    _write_csv(probes, [PROBE_COLUMNS, *_probe_rows(found.probes)] if found.probes else [PROBE_COLUMNS])
+    return [findings, groups, probes]
+
+
+def _probe_rows(probes: Probes) -> Iterator[tuple[str, ...]]:
+    """A row for each probe, tried or not, and one for the head."""
+    chance = f"{probes.chance:.6f}"
+    for score in (*probes.scores, *((probes.head,) if probes.head else ())):
+        numbers = (f"{number:.6f}" for number in (score.balanced_accuracy, *score.interval))
+        is_telling = score in probes.telling
+        tells = ("yes" if is_telling else "no") if isinstance(score, Probe) else ""
+        detail = probes.sentence(score) if isinstance(score, Probe) and is_telling else ""
+        yield (score.name, *numbers, chance, tells, harmless_cell(detail))
+    for name, why in probes.left_out.items():
+        yield (name, "", "", "", chance, "", why)
 
 
 def comparison_record(comparison: Comparison) -> dict[str, Any]:

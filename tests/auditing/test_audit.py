@@ -53,7 +53,7 @@ def test_every_kind_of_pixel_finding_is_made(found, kind):
 
 def test_written_groups_keep_near_copies_together(shared_images, found, tmp_path):
     features, _ = shared_images
-    _, groups = write_audit(found, tmp_path / "audit")
+    _, groups, _ = write_audit(found, tmp_path / "audit")
     numbers = sample_groups(features, str(groups))
     assert numbers[0] == numbers[1]
     assert numbers[4] == numbers[5]

@@ -28,6 +28,7 @@ def test_audit_finds_an_overlap_and_compare_keeps_it_together(folder: Path) -> N
     done = succeed(folder, "audit", *features, "--folds", "3", "--output", "audit")
     assert "features/doubled.audit.json" in done.stdout
     assert "random folds would have claimed" in done.stdout
+    assert "embeddings (logreg)" in done.stdout
     assert ["2", "near copy", "1"] in [row[:3] for row in rows_of(folder / "audit" / "audit.csv")]
     groups = pd.read_csv(folder / "audit" / "groups.csv", dtype=str).set_index("sample_id")["group"]
     assert groups["2"] == groups["1"]
@@ -40,13 +41,17 @@ def test_audit_finds_an_overlap_and_compare_keeps_it_together(folder: Path) -> N
 def test_images_are_audited_before_any_extraction(folder: Path) -> None:
     # The default feature file exists, and must not be used.
     copy_images(folder, folder / "unextracted", {number: number for number in range(1, 41)})
-    arguments = ("audit", "--output", "alone", "--images", "unextracted")
+    arguments = ("audit", "--output", "alone", "--images", "unextracted", "--folds", "2")
     done = succeed(folder, *arguments, "--labels", "labels.csv", "--set", "labels.unmatched=ignore")
     assert "--features" in done.stderr
     assert "claimed" not in done.stdout
+    assert "intensity statistics" in done.stdout
+    assert {"border", "names and order"} <= {row[0] for row in rows_of(folder / "alone" / "probes.csv")}
     assert len(rows_of(folder / "alone" / "groups.csv")) == 41
     assert not (folder / "features" / "cells.audit.json").exists()
-    succeed(folder, *arguments, "--labels", "none")
+    unlabelled = succeed(folder, *arguments, "--labels", "none")
+    assert "probes left out" in unlabelled.stderr
+    assert len(rows_of(folder / "alone" / "probes.csv")) == 1
 
 
 def test_without_images_their_findings_are_left_out(folder: Path) -> None:

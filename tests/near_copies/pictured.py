@@ -5,6 +5,7 @@ import numpy as np
 from cellfeat.near_copies.patches import keep_one_in, patches
 from cellfeat.near_copies.pictures import PictureScale, SamplePictures
 from cellfeat.near_copies.shrink import grey_picture, shrink_factor
+from cellfeat.statistics.picture_summary import summarise
 
 
 def pictured(pixels, like=None):
@@ -23,4 +24,6 @@ def pictured(pixels, like=None):
         scale,
         [patches(one, scale.one_in) for one in pixels],
         shapes,
+        [summarise(one) for one in pixels],
+        tuple(range(len(pixels[0]))),
     )

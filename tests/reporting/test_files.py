@@ -8,11 +8,13 @@ import pyarrow
 import pytest
 
 from cellfeat.auditing.findings import Audit, Finding
+from cellfeat.auditing.probe_results import Probe, Probes, ProbeScore
 from cellfeat.errors import WriteError
 from cellfeat.evaluation.learning_curve import curve_table, learning_curves
 from cellfeat.evaluation.saved_heads.held_out import score_held_out
 from cellfeat.evaluation.task import prepare
 from cellfeat.reporting.files import check_held_out_folder, write_audit, write_curves, write_held_out, write_report
+from cellfeat.statistics.interval_types import Interval
 from tests.feature_fixtures import SMALL
 
 
@@ -116,9 +118,26 @@ def test_held_out_scores_do_not_replace_other_results(tmp_path, name):
 def test_findings_are_safe_in_a_spreadsheet_and_groups_keep_their_ids(tmp_path):
     names = np.array(["=1", "s9"])
     copy = Finding("s9", "copy", "=1", "the same pixels")
-    findings, groups = write_audit(Audit(names, names[[0, 0]], names[[0, 0]], (copy,), (), saw_pixels=False), tmp_path)
+    audit = Audit(names, names[[0, 0]], names[[0, 0]], (copy,), (), saw_pixels=False)
+    findings, groups, probes = write_audit(audit, tmp_path)
     assert list(csv.reader(findings.open())) == [
         ["sample", "finding", "partner", "detail"],
         ["s9", "copy", "'=1", "the same pixels"],
     ]
     assert list(csv.reader(groups.open())) == [["sample_id", "group"], ["=1", "=1"], ["s9", "=1"]]
+    assert len(list(csv.reader(probes.open()))) == 1
+
+
+def test_each_probe_has_a_row(tmp_path):
+    border = Probe("border", 0.71, Interval(0.66, 0.75), "channel 0", is_shortcut=True, meaning="look")
+    order = Probe("names and order", 0.5, Interval(0.4, 0.6), "word 1", is_shortcut=True, meaning="look")
+    head = ProbeScore("logreg", 0.83, Interval(0.79, 0.87))
+    names = np.array(["s0"])
+    probes = Probes((border, order), {"position": "unknown"}, chance=0.5, level=0.99, head=head)
+    write_audit(Audit(names, names, names, (), (), saw_pixels=False, probes=probes), tmp_path)
+    rows = list(csv.DictReader((tmp_path / "probes.csv").open()))
+    assert [row["seen"] for row in rows] == ["border", "names and order", "logreg", "position"]
+    assert [row["tells_class"] for row in rows] == ["yes", "no", "", ""]
+    assert float(rows[0]["low"]) == 0.66
+    assert "0.71 [0.66, 0.75]" in rows[0]["detail"]
+    assert rows[3]["detail"] == "unknown"

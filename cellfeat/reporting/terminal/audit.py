@@ -1,8 +1,12 @@
 """An audit in the terminal: counts of findings, the price of the leak, and the findings a person decides on."""
 
+from dataclasses import replace
+
 from rich.table import Table
+from rich.text import Text
 
 from cellfeat.auditing.findings import Audit, Finding
+from cellfeat.auditing.probe_results import Probes, ProbeScore
 from cellfeat.reporting.terminal.style import name_cell, one_line, plain_table
 
 LISTED_KINDS = (
@@ -13,6 +17,7 @@ LISTED_KINDS = (
     "label conflict",
     "confounded",
     "rare class",
+    "shortcut",
     "suspicious label",
 )
 """Kinds of findings that a person decides on one by one; of the others the number is enough."""
@@ -59,6 +64,39 @@ def leak_lines(found: Audit) -> list[str]:
     """Name the heads whose price of the leak is no larger than the scatter between sets of folds."""
     heads = [leak.head for leak in found.leaks if leak.is_scatter]
     return [f"{' and '.join(heads)}: the choice of folds alone explains this difference"] if heads else []
+
+
+def render_probes(probes: Probes) -> Table:
+    """Make the table of shortcut probes: what each scores, and the head and chance below."""
+    table = plain_table()
+    table.add_column("seen", no_wrap=True)
+    for heading in ("score", "interval"):
+        table.add_column(heading, justify="right", no_wrap=True)
+    table.add_column("tells the class", no_wrap=True)
+    for probe in probes.scores:
+        table.add_row(*_score_cells(probe), "yes" if probe in probes.telling else "no")
+    if probes.head:
+        table.add_row(*_score_cells(replace(probes.head, name=f"embeddings ({probes.head.name})")), "")
+    table.add_row("chance", f"{probes.chance:.3f}", "", "")
+    return table
+
+
+def _score_cells(score: ProbeScore) -> tuple[Text, str, str]:
+    low, high = score.interval
+    return name_cell(score.name), f"{score.balanced_accuracy:.3f}", f"[{low:.3f}, {high:.3f}]"
+
+
+def probe_lines(probes: Probes) -> list[str]:
+    """Say how sure the intervals are, what tells the class though it is no finding, and what could not be probed."""
+    lines = []
+    if probes.scores:
+        lines.append(
+            f"a probe tells the class where its {probes.level:.1%} interval lies above chance and its score is "
+            f"{probes.least:.2f} or more"
+        )
+    lines += [f"not probed: {name}: {why}" for name, why in probes.left_out.items()]
+    # The others are findings, and listed there.
+    return lines + [one_line(probes.sentence(probe)) for probe in probes.telling if not probe.is_shortcut]
 
 
 def finding_lines(found: Audit) -> list[str]:

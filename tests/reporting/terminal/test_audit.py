@@ -2,7 +2,17 @@ import numpy as np
 
 from cellfeat.auditing.findings import Audit, Finding
 from cellfeat.auditing.leak import Leak
-from cellfeat.reporting.terminal.audit import MOST_OF_A_KIND, finding_lines, leak_lines, render_counts, render_leaks
+from cellfeat.auditing.probe_results import Probe, Probes, ProbeScore
+from cellfeat.reporting.terminal.audit import (
+    MOST_OF_A_KIND,
+    finding_lines,
+    leak_lines,
+    probe_lines,
+    render_counts,
+    render_leaks,
+    render_probes,
+)
+from cellfeat.statistics.interval_types import Interval
 from tests.reporting.rendering import NARROW, rendered
 
 
@@ -41,3 +51,36 @@ def test_leak_within_the_scatter_is_named():
     (line,) = leak_lines(audit_of(leaks=leaks))
     assert line.startswith("logreg: ")
     assert leak_lines(audit_of(leaks=leaks[:1])) == []
+
+
+def probe(name, score, *, is_shortcut=True):
+    interval = Interval(score - 0.04, score + 0.04)
+    return Probe(name, score, interval, "channel \x1b[2J", is_shortcut=is_shortcut, meaning="look at them")
+
+
+def probes_of(*scores):
+    head = ProbeScore("logreg", 0.83, Interval(0.79, 0.87))
+    return Probes(scores, {"position": "no column is one"}, chance=0.5, level=0.99, head=head)
+
+
+def test_probes_stand_beside_the_head_in_a_narrow_terminal():
+    probes = probes_of(probe("border", 0.71), probe("names and order", 0.52))
+    _, _, *rows = rendered(render_probes(probes), NARROW)
+    assert [row.split()[-3:] for row in rows[:2]] == [["[0.670,", "0.750]", "yes"], ["[0.480,", "0.560]", "no"]]
+    assert rows[2].startswith("embeddings (logreg)")
+    assert rows[3].split() == ["chance", "0.500"]
+
+
+def test_trifles_above_chance_are_not_told():
+    sure = Probe("border", 0.52, Interval(0.51, 0.53), "channel 0", is_shortcut=True, meaning="")
+    assert probes_of(sure).telling == ()
+
+
+def test_telling_probes_that_are_no_findings_are_said():
+    lines = probe_lines(probes_of(probe("border", 0.71), probe("intensity statistics", 0.66, is_shortcut=False)))
+    text = "\n".join(lines)
+    assert "99.0%" in lines[0]
+    assert "position" in lines[1]
+    assert "the border" not in text
+    assert all(noun in lines[2] for noun in ("intensity statistics", "0.66 [0.62, 0.70]", "logreg", "0.83", "0.50"))
+    assert "\x1b" not in text
