@@ -12,6 +12,7 @@ import tifffile
 from cellfeat.errors import ImageError
 from cellfeat.samples.decoded_image import CODEC_FAULTS, Image, check_size, check_type, truncated, without_alpha
 from cellfeat.samples.jpeg import jpeg_frame, strict_jpeg
+from cellfeat.samples.stated_bits import bits_of_display_range, bits_of_highest_value
 
 # TIFF's numbers for compression by JPEG: the usual one, and an older one of scanners.
 _JPEG_COMPRESSIONS = (7, 33007)
@@ -55,20 +56,37 @@ def decode_tiff(content: bytes, max_pixels: int) -> Image:
             if page.extrasamples and "S" in series.axes:
                 planes = without_alpha(planes)
             ome = _ome_root(file)
-            return Image(planes, "tiff", _tiff_bits(page, ome), _ome_channel_names(ome))
+            return Image(planes, "tiff", _tiff_bits(file, planes, ome), _ome_channel_names(ome))
     except ImageError:
         raise
     except _TIFF_FAULTS as error:
         raise ImageError(truncated("TIFF", str(error))) from None
 
 
-def _tiff_bits(page: tifffile.TiffPage, ome: ElementTree.Element | None) -> int:
-    """Bits of a value: BitsPerSample, or OME's SignificantBits where those are fewer, as of a camera of 12 bits."""
+def _tiff_bits(file: tifffile.TiffFile, planes: np.ndarray, ome: ElementTree.Element | None) -> int:
+    """Bits of a value: BitsPerSample, or fewer where OME's, ImageJ's or TIFF's notes say so, as of a 12-bit camera."""
+    page = file.series[0].keyframe
     stated: int | tuple[int, ...] = page.bitspersample
     bits = int(max(stated)) if isinstance(stated, tuple) else int(stated)
-    pixels = None if ome is None else ome.find(".//{*}Pixels")
+    if planes.dtype.kind not in "ui":
+        return bits
+    bits = min(bits, _ome_bits(ome) or bits)
+    bits = bits_of_highest_value(planes, bits, _highest_stated(page))
+    notes = file.imagej_metadata or {}
+    return bits_of_display_range(planes, bits, notes.get("Ranges") or (notes.get("min", 0), notes.get("max", 0)))
+
+
+def _ome_bits(root: ElementTree.Element | None) -> int | None:
+    pixels = None if root is None else root.find(".//{*}Pixels")
     significant = "" if pixels is None else pixels.get("SignificantBits", "")
-    return min(bits, int(significant)) if significant.isdecimal() and significant.isascii() else bits
+    return int(significant) if significant.isdecimal() and significant.isascii() else None
+
+
+def _highest_stated(page: tifffile.TiffPage) -> float:
+    """The tag MaxSampleValue, of one number or one for each sample; 0 where it is missing or something else."""
+    tag = page.tags.get("MaxSampleValue")
+    values = np.ravel(0 if tag is None else tag.value)
+    return float(values.max()) if values.dtype.kind in "ui" and values.size else 0.0
 
 
 def _only_series(file: tifffile.TiffFile) -> tifffile.TiffPageSeries:

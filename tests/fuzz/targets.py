@@ -56,8 +56,9 @@ from cellfeat.heads.training_digests import TrainingDigests
 from cellfeat.provenance import digest_bytes, digest_json
 from cellfeat.records import seal, unseal
 from cellfeat.samples.decoding import decode_image
-from cellfeat.samples.images import pixel_digest
-from cellfeat.samples.intensity import IntensityPolicy, intensity_advice
+from cellfeat.samples.images import SampleImage, pixel_digest
+from cellfeat.samples.intensity import IntensityPolicy
+from cellfeat.samples.intensity_advice import intensity_advice
 from cellfeat.samples.manifest import build_manifest
 from cellfeat.samples.properties import file_properties
 from cellfeat.statistics.conformal import ClassScores
@@ -110,7 +111,8 @@ def _use_image(content: bytes) -> None:
     with suppress(ImageError):
         image = decode_image(content, MAX_PIXELS)
         pixels = image.pixels
-        assert np.array([tuple(file_properties(pixels, [image]))], PROPERTIES)[0]["file_format"] in IMAGE_FORMATS
+        properties = file_properties(pixels, [image])
+        assert np.array([tuple(properties)], PROPERTIES)[0]["file_format"] in IMAGE_FORMATS
         assert pixels.ndim == 3, pixels.shape
         assert 0 < pixels.size <= MAX_PIXELS, pixels.shape
         assert len(pixel_digest(pixels)) == 64
@@ -118,7 +120,7 @@ def _use_image(content: bytes) -> None:
             policy = IntensityPolicy.from_settings(IntensitySettings.model_validate(setting), len(pixels))
             limits = policy.limits(pixels)
             assert (limits[:, 0] < limits[:, 1]).all(), limits
-            intensity_advice(policy, [pixels])
+            intensity_advice(policy, [SampleImage(pixels, properties, (image.bits_stated,) * len(pixels))])
 
 
 def _with_png_checksums(content: bytes) -> bytes:

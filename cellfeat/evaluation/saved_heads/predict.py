@@ -124,11 +124,25 @@ def check_recipe(bundle: Bundle, features: Features) -> None:
     FingerprintError
         If the recipes differ; the message lists the differences.
     """
-    if features.fingerprint != bundle.fingerprint:
+    if features.fingerprint != bundle.fingerprint and not _differs_in_white_alone(bundle, features):
         raise FingerprintError(
             f"{features.path}: extracted with another recipe than the features that this head was fitted on "
             f"({'; '.join(differences(bundle.recipe, features.recipe))}); extract with the settings of the head"
         )
+
+
+def _differs_in_white_alone(bundle: Bundle, features: Features) -> bool:
+    """Whether cellfeat 0.1, which took the range of the type as white, would have made the same features.
+
+    It would, unless a file states fewer bits than its type has.
+    """
+    intensity = features.recipe.get("intensity")
+    if not isinstance(intensity, dict):
+        return False
+    properties = features.samples.properties
+    without = {name: value for name, value in intensity.items() if name != "white"}
+    is_like_0_1 = {**features.recipe, "intensity": without} == bundle.recipe
+    return is_like_0_1 and properties is not None and not properties.states_fewer_bits.any()
 
 
 def _check_abstention(bundle: Bundle, min_probability: float, abstain_word: str) -> None:

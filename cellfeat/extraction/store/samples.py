@@ -60,6 +60,12 @@ class Properties:
         return self._text("bits_stated")
 
     @property
+    def states_fewer_bits(self) -> Bools:
+        """Whether a file states fewer bits than its type has, as of a 12-bit camera; shape ``(n_samples,)``."""
+        pairs = zip(self.dtype.tolist(), self.bits_stated.tolist(), strict=True)
+        return np.array([not _states_all_bits(*pair) for pair in pairs], dtype=bool)
+
+    @property
     def bits_used(self) -> Integers:
         """Bits that the largest value needs, 0 for floats; shape ``(n_samples,)``."""
         return self._number("bits_used")
@@ -141,6 +147,11 @@ class Samples:
     def is_labelled(self) -> Bools:
         """Whether each sample has a label, shape ``(n_samples,)``."""
         return self.labels != ""
+
+
+def _states_all_bits(dtype: str, bits: str) -> bool:
+    # A type's name without its letters is its number of bits: uint16. A failed sample has no type.
+    return not dtype or dtype.startswith("float") or bits == dtype.lstrip("uint")
 
 
 def no_properties(n_samples: int) -> NDArray[Any]:
