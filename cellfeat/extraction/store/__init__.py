@@ -5,7 +5,7 @@ header of the run) and one file for each `part_size` rows; when all parts are pr
 temporary file, which is flushed to disk and renamed in one step. So the output is either absent or whole.
 """
 
-from cellfeat.extraction.store.describe import describe_summary
+from cellfeat.extraction.store.describe import describe_mixture, describe_summary
 from cellfeat.extraction.store.format import DIGEST_BYTES, Rows, SampleTable, hex_digests, parts_folder
 from cellfeat.extraction.store.header import RunHeader, unfinished_run
 from cellfeat.extraction.store.lock import held_output
@@ -39,6 +39,7 @@ __all__ = [
     "Samples",
     "Status",
     "Summary",
+    "describe_mixture",
     "describe_summary",
     "has_parts",
     "held_output",

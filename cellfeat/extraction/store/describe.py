@@ -1,6 +1,7 @@
 """Describe a feature file in lines."""
 
-from collections.abc import Iterator, Mapping
+from collections import Counter
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -8,9 +9,12 @@ import numpy as np
 from cellfeat.errors import FeatureFileError
 from cellfeat.extraction.store.reading import Summary, read_properties
 from cellfeat.extraction.store.samples import Properties
+from cellfeat.types import Strings
 
 SHOWN_KINDS = 3
 """Kinds of files that are shown; the others are counted."""
+DIFFERENT_BITS = 3
+"""Bits by which the highest values must differ to be told: an eighth as bright, or a camera of other bits."""
 _KIND = ("dtype", "bits_stated", "height", "width", "file_format")
 
 
@@ -69,6 +73,30 @@ def _kinds_of_files(properties: Properties) -> Iterator[str]:
         left = left[~is_same]
     if len(left):
         yield f"{len(left):,} of other kinds"
+
+
+def describe_mixture(properties: Properties) -> str | None:
+    """Say in one line how the files of the samples differ: in type, bits, format and size; None where they do not."""
+    is_read = properties.height > 0
+    kinds, formats = (_counts(values[is_read]) for values in (properties.kind, properties.file_format))
+    bits = properties.bits_of_wide_integers
+    least, most = (int(edge(bits[bits > 0], initial=start)) for edge, start in ((np.min, 255), (np.max, 0)))
+    sizes = sorted(set(zip(properties.height[is_read].tolist(), properties.width[is_read].tolist(), strict=True)))
+    parts = [", ".join(counts) for counts in (kinds, formats) if len(counts) > 1]
+    if most - least >= DIFFERENT_BITS:
+        parts.append(f"{least} to {most} bits used")
+    if len(sizes) > 1:
+        parts.append(_size_phrase(*(sorted(side) for side in zip(*sizes, strict=True))))
+    return f"the samples differ in their files: {'; '.join(parts)}" if parts else None
+
+
+def _size_phrase(heights: Sequence[int], widths: Sequence[int]) -> str:
+    return f"{heights[0]} to {heights[-1]} pixels high, {widths[0]} to {widths[-1]} wide"
+
+
+def _counts(values: Strings) -> list[str]:
+    """Count equal values, the most frequent first, for example ``25 uint8``."""
+    return [f"{n:,} {value}" for value, n in Counter(values.tolist()).most_common()]
 
 
 def _describe_carried(summary: Summary) -> dict[str, str]:

@@ -85,6 +85,24 @@ class Properties:
         """``png``, ``jpeg`` or ``tiff``, joined by ``+`` where files differ; shape ``(n_samples,)``."""
         return self._text("file_format")
 
+    @property
+    def kind(self) -> Strings:
+        """Type of the pixels, and the bits stated if they are fewer: ``uint16 of 12 bits``; shape ``(n_samples,)``."""
+        stated = np.char.add(np.char.add(" of ", self.bits_stated), " bits")
+        return np.char.add(self.dtype, np.where(self.states_fewer_bits, stated, ""))
+
+    @property
+    def bits_of_wide_integers(self) -> Integers:
+        """`bits_used` of integers of more than 8 bits, shape ``(n_samples,)``; 0 for others, where it is brightness."""
+        is_wide = (np.char.find(self.dtype, "int") >= 0) & ~np.isin(self.dtype, ["uint8", "int8"])
+        return np.where(is_wide, self.bits_used, 0)
+
+    @property
+    def size(self) -> Strings:
+        """Height and width as text, for example ``64 x 80``; shape ``(n_samples,)``."""
+        text = np.char.add(np.char.add(self.height.astype(np.str_), " x "), self.width.astype(np.str_))
+        return np.where(self.height > 0, text, "")
+
     def _text(self, name: str) -> Strings:
         return self.records[name].astype(np.str_)
 
