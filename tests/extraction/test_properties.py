@@ -15,6 +15,7 @@ from cellfeat.extraction.store import (
     describe_summary,
     load_features,
     no_properties,
+    read_intensities,
     read_properties,
     read_summary,
 )
@@ -46,11 +47,22 @@ def test_properties_are_kept_and_survive_an_update(settings_for: MakeSettings, i
     assert 8 < properties.bits_used[1] <= 12
     assert properties.records[2].item() == (b"", b"", 0, 0, 0, b"")
     assert "22 uint8, 32 x 32, png; 1 uint16, 32 x 32, png" in describe_summary(read_summary(path))
+    intensities = load_features(path).samples.intensities
+    assert intensities is not None
+    blue = imagecodecs.imread(images / "00001_blue.png") / 255
+    np.testing.assert_allclose(intensities.records[0, 0].item(), (blue.mean(), blue.std(), blue.max()), rtol=1e-5)
+    # Sample 2 was saved in 16 bits, ten times as bright, of 65,535.
+    assert 0 < intensities.highest[1].max() <= 2550 / 65535
+    assert not intensities.records[2]["highest"].any()
+    assert "brightness   blue 0" in describe_summary(read_summary(path))
 
     for source in images.glob("00001_*.png"):
         (images / source.name.replace("00001", "00003")).write_bytes(source.read_bytes())
     (images / "00004_red.png").write_bytes((images / "00005_red.png").read_bytes())
     extract(settings, update=True)
+    now = read_intensities(path).records
+    np.testing.assert_array_equal(np.delete(now, [2, 3], axis=0), np.delete(intensities.records, [2, 3], axis=0))
+    np.testing.assert_array_equal(now[2], now[0])
     updated = read_properties(path).records
     np.testing.assert_array_equal(np.delete(updated, [2, 3]), np.delete(properties.records, [2, 3]))
     assert updated[2] == properties.records[0]

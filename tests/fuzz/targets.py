@@ -34,6 +34,7 @@ from cellfeat.errors import CellfeatError, ImageError
 from cellfeat.evaluation.cache import FoldCache, FoldOutcome
 from cellfeat.evaluation.groups import sample_groups
 from cellfeat.extraction.store import (
+    INTENSITIES,
     PROPERTIES,
     PartStore,
     Rows,
@@ -41,6 +42,7 @@ from cellfeat.extraction.store import (
     SampleTable,
     describe_summary,
     load_features,
+    no_intensities,
     parts_folder,
     read_pixel_digests,
     read_properties,
@@ -299,7 +301,9 @@ def _rows(part: range) -> Rows:
     embeddings = np.where(status[:, None, None], np.nan, 0.5).repeat(2, axis=2).astype(np.float32)
     digests = np.where(status[:, None], 0, _noise(len(part), 32)).astype(np.uint8)
     properties = np.array([("", "", 0, 0, 0, "") if row in failures else FILES for row in part], PROPERTIES)
-    return Rows(part.start, embeddings, status, digests, properties, failures)
+    intensities = no_intensities(len(part))
+    intensities[status == 0] = (0.25, 0.125, 1)
+    return Rows(part.start, embeddings, status, digests, properties, intensities, failures)
 
 
 @cache
@@ -350,10 +354,12 @@ def _write_forged(content: bytes, path: Path) -> bool:
             status=np.array(said["status"], np.uint8),
             pixel_digest=np.array(said["pixel_digest"], np.uint8).repeat(32).reshape(-1, 32),
             properties=np.array([tuple(files) for files in said["properties"]], PROPERTIES),
+            intensities=np.array([[tuple(one) for one in of_row] for of_row in said["intensities"]], INTENSITIES),
             failures=failures,
         )
         shape = (len(table.sample_id), *rows.embeddings.shape[1:])
-        header = RunHeader(said["recipe"], str(said["samples"]), {}, *shape, part_size=100)
+        n_channels = rows.intensities.shape[1]
+        header = RunHeader(said["recipe"], str(said["samples"]), {}, *shape, part_size=100, n_channels=n_channels)
         store = PartStore(path, header)
         store.write(rows)
         store.consolidate(table, said["provenance"])
@@ -377,6 +383,7 @@ def _forged_features_seeds() -> dict[str, bytes]:
         "status": [0, 0, 1],
         "pixel_digest": [1, 2, 0],
         "properties": [FILES, ["uint16", "12", 12, 1, 2, "tiff+png"], ["", "", 0, 0, 0, ""]],
+        "intensities": [[[0.25, 0.125, 1]], [[0, float("nan"), -5]], [[float("nan")] * 3]],
         "embeddings": [[[1, 0.5]], [[-1, 0]], [[float("nan"), float("nan")]]],
     }
     return {"said": json.dumps(said).encode()}

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellfeat.errors import ConfigError, FingerprintError
+from cellfeat.evaluation.saved_heads.unlike_fitted import Unlike, unlike_fitted
 from cellfeat.evaluation.scoring.prediction_sets import PredictionSets, sets_of
 from cellfeat.extraction.store import Features
 from cellfeat.heads.bundle import Bundle
@@ -31,6 +32,8 @@ class Predictions:
         Whether no class was probable enough, shape ``(n_samples,)``.
     sets
         The classes that cannot be ruled out; None where no coverage was asked for.
+    unlike_fitted
+        How the samples differ from those that the head was fitted on; None where the head does not know.
     """
 
     sample_id: NDArray[np.str_]
@@ -39,6 +42,7 @@ class Predictions:
     classes: tuple[str, ...]
     abstained: NDArray[np.bool_]
     sets: PredictionSets | None = None
+    unlike_fitted: tuple[Unlike, ...] | None = None
 
     @property
     def is_read(self) -> NDArray[np.bool_]:
@@ -106,7 +110,15 @@ def predict(
     predicted = classes[np.where(abstained, abstain, column)]
     # NaN reaches no threshold, so the set of a sample that could not be read is empty.
     sets = None if coverage is None else sets_of(bundle, probabilities, coverage)
-    return Predictions(features.samples.ids, predicted, probabilities, tuple(bundle.classes), abstained, sets)
+    return Predictions(
+        features.samples.ids,
+        predicted,
+        probabilities,
+        tuple(bundle.classes),
+        abstained,
+        sets,
+        unlike_fitted(bundle, features),
+    )
 
 
 def check_recipe(bundle: Bundle, features: Features) -> None:

@@ -16,6 +16,7 @@ from cellfeat.extraction.store.reading import (
     Summary,
     load_features,
     read_embeddings,
+    read_intensities,
     read_pixel_digests,
     read_properties,
     read_summary,
@@ -23,14 +24,25 @@ from cellfeat.extraction.store.reading import (
     replace_table,
     verify_features,
 )
-from cellfeat.extraction.store.samples import PROPERTIES, Properties, Samples, Status, no_properties
+from cellfeat.extraction.store.samples import (
+    INTENSITIES,
+    PROPERTIES,
+    Intensities,
+    Properties,
+    Samples,
+    Status,
+    no_intensities,
+    no_properties,
+)
 
 __all__ = [
     "DIGEST_BYTES",
+    "INTENSITIES",
     "NEW",
     "PROPERTIES",
     "Carried",
     "Features",
+    "Intensities",
     "PartStore",
     "Properties",
     "Rows",
@@ -45,9 +57,11 @@ __all__ = [
     "held_output",
     "hex_digests",
     "load_features",
+    "no_intensities",
     "no_properties",
     "parts_folder",
     "read_embeddings",
+    "read_intensities",
     "read_pixel_digests",
     "read_properties",
     "read_summary",

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 
 from cellfeat.errors import FeatureFileError
-from cellfeat.extraction.store.reading import Summary, read_properties
-from cellfeat.extraction.store.samples import Properties
+from cellfeat.extraction.store.reading import Summary, read_intensities, read_properties
+from cellfeat.extraction.store.samples import Intensities, Properties
 from cellfeat.types import Strings
 
 SHOWN_KINDS = 3
@@ -26,9 +26,9 @@ def describe_summary(summary: Summary) -> str:
     FeatureFileError
         If its recipe or provenance lacks what every extraction writes.
     """
-    properties = read_properties(summary.path)
+    properties, intensities = read_properties(summary.path), read_intensities(summary.path)
     try:
-        return _describe(summary, properties)
+        return _describe(summary, properties, intensities.take(np.flatnonzero(properties.height > 0)))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise FeatureFileError(
             f"{summary.path}: its recipe or provenance is not as cellfeat writes it ({error}); extract again into "
@@ -36,7 +36,7 @@ def describe_summary(summary: Summary) -> str:
         ) from None
 
 
-def _describe(summary: Summary, properties: Properties) -> str:
+def _describe(summary: Summary, properties: Properties, intensities: Intensities) -> str:
     recipe, provenance = summary.recipe, summary.provenance
     backbone, transform = recipe["backbone"], recipe["transform"]
     seconds = provenance["times"]["seconds"]["wall"]
@@ -48,6 +48,7 @@ def _describe(summary: Summary, properties: Properties) -> str:
         "channels": f"{', '.join(map(str, recipe['channels']))} as {recipe['channels_as']}",
         "transform": ", ".join(f"{key} {value}" for key, value in transform.items()),
         "intensity": _describe_intensity(recipe["intensity"]),
+        "brightness": _describe_brightness(intensities, recipe["channels"]),
         "precision": f"{recipe['precision']} ({provenance['execution']['implementation']})",
         "made": f"{provenance['times']['finished']} on {provenance['device']}, {seconds:.1f} s",
         **_describe_carried(summary),
@@ -108,7 +109,17 @@ def _describe_carried(summary: Summary) -> dict[str, str]:
     return {"carried over": f"{n_carried:,} rows of {len(runs) - 1} earlier runs, since {runs[0]['finished']}"}
 
 
+def _describe_brightness(intensities: Intensities, channels: Sequence[str | int]) -> str:
+    """The median over the samples of each channel's mean intensity, from 0 (black) to 1 (white)."""
+    if not len(intensities):
+        return "no sample could be read"
+    medians = np.median(intensities.mean, axis=0)
+    return ", ".join(f"{channel} {median:.2g}" for channel, median in zip(channels, medians, strict=True))
+
+
 def _describe_intensity(intensity: Mapping[str, Any]) -> str:
     if intensity["range"]:
         return f"range {intensity['range']}"
-    return f"percentiles {intensity['percentile']} of each image" if intensity["percentile"] else "range of the type"
+    if intensity["percentile"]:
+        return f"percentiles {intensity['percentile']} of each image"
+    return "range of the bits that each file states" if "white" in intensity else "range of the type"

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from cellfeat.types import Bools, Integers, Strings
+from cellfeat.types import Bools, Float32s, Integers, Strings
 
 PROPERTIES = np.dtype(
     [
@@ -21,6 +21,10 @@ PROPERTIES = np.dtype(
     ]
 )
 """The file properties of a sample, as `cellfeat.samples.properties.FileProperties`; empty or 0 where it failed."""
+
+
+INTENSITIES = np.dtype([("mean", "<f4"), ("deviation", "<f4"), ("highest", "<f4")])
+"""Intensities of a channel of a sample, as `cellfeat.samples.channel_statistics` measures them; 0 where it failed."""
 
 
 class Status(IntEnum):
@@ -111,6 +115,41 @@ class Properties:
 
 
 @dataclass(frozen=True)
+class Intensities:
+    """Intensities of each channel as the network receives them, from 0 (black) to 1 (white); 0 where a sample failed.
+
+    Attributes
+    ----------
+    records
+        One record of type `INTENSITIES` for each sample and channel, shape ``(n_samples, n_channels)``.
+    """
+
+    records: NDArray[np.void]
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def take(self, rows: Integers) -> Self:
+        """Give the intensities of some samples, in the order of `rows`, their row numbers, shape ``(n,)``."""
+        return type(self)(self.records[rows])
+
+    @property
+    def mean(self) -> Float32s:
+        """Mean over the pixels, shape ``(n_samples, n_channels)``."""
+        return self.records["mean"]
+
+    @property
+    def deviation(self) -> Float32s:
+        """Standard deviation over the pixels, shape ``(n_samples, n_channels)``."""
+        return self.records["deviation"]
+
+    @property
+    def highest(self) -> Float32s:
+        """The highest value, shape ``(n_samples, n_channels)``."""
+        return self.records["highest"]
+
+
+@dataclass(frozen=True)
 class Samples:
     """Samples in the order of their rows.
 
@@ -128,6 +167,8 @@ class Samples:
         Why a sample could not be read, by row.
     properties
         What the files of each sample are; None where that is unknown.
+    intensities
+        Intensities of each channel; None where they are unknown.
     """
 
     ids: Strings
@@ -138,6 +179,7 @@ class Samples:
     columns: Mapping[str, Strings] = field(default_factory=dict)
     failures: Mapping[int, str] = field(default_factory=dict)
     properties: Properties | None = None
+    intensities: Intensities | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -154,6 +196,7 @@ class Samples:
             columns={name: values[rows] for name, values in self.columns.items()},
             failures={place_of[row]: reason for row, reason in self.failures.items() if row in place_of},
             properties=None if self.properties is None else self.properties.take(rows),
+            intensities=None if self.intensities is None else self.intensities.take(rows),
         )
 
     @property
@@ -175,3 +218,18 @@ def _states_all_bits(dtype: str, bits: str) -> bool:
 def no_properties(n_samples: int) -> NDArray[Any]:
     """Make empty records of file properties, as failed samples have: shape ``(n_samples,)``."""
     return np.zeros(n_samples, PROPERTIES)
+
+
+def no_intensities(n_samples: int, n_channels: int = 1) -> NDArray[Any]:
+    """Make empty records of intensities, as failed samples have.
+
+    Parameters
+    ----------
+    n_samples, n_channels
+        Their number.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_channels)
+    """
+    return np.zeros((n_samples, n_channels), INTENSITIES)
