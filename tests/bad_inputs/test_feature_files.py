@@ -101,7 +101,7 @@ def vast(name: str) -> Change:
 def without_rows(path: Path) -> None:
     """No sample at all, and every checksum in order."""
     with h5py.File(path, "r+") as file:
-        arrays = ("embeddings", "status", "pixel_digest", "properties", "checksums")
+        arrays = ("embeddings", "status", "pixel_digest", "properties", "intensities", "checksums")
         for name in (*arrays, "sample_id", "manifest/label", "manifest/group"):
             values = file[name][:0]
             del file[name]
@@ -211,6 +211,12 @@ REFUSED = {
         in_hdf5(lambda file: file["properties"].__setitem__(0, (b"uint16", b"16", 9, 1, 1, b"png"))),
         "rows 0 to 7 do not match their checksum",
     ),
+    "other intensities": Refused(
+        in_hdf5(lambda file: file["intensities"].__setitem__((0, 0), (0.5, 0.1, 1))),
+        "rows 0 to 7 do not match their checksum",
+    ),
+    "no intensities": Refused(without("intensities"), "'intensities' is missing"),
+    "intensities of numbers": Refused(as_dataset("intensities", data=np.zeros((20, 1))), "'intensities' has type"),
     "properties of pairs": Refused(
         as_dataset("properties", data=np.zeros(20, [("a", "i8", (2,))])), "'properties' has type"
     ),
