@@ -31,6 +31,7 @@ from cellfeat.extraction.store import (
     describe_summary,
     held_output,
     load_features,
+    no_intensities,
     no_properties,
     parts_folder,
     read_embeddings,
@@ -71,7 +72,7 @@ def make_rows(part: range, n_columns: int) -> Rows:
     failed = [row for row in part if row % FAILS_EVERY == 0]
     here = np.array(failed, int) - part.start
     embeddings[here], status[here], digests[here] = np.nan, 1, 0
-    arrays = (embeddings, status, digests, make_properties(len(part)))
+    arrays = (embeddings, status, digests, make_properties(len(part)), no_intensities(len(part), 3))
     return Rows.from_arrays(part.start, arrays, dict.fromkeys(failed, "file ends early"))
 
 
@@ -138,7 +139,7 @@ def measure(folder: Path, n_rows: int, n_columns: int) -> dict[str, float]:
     table = make_table(n_rows)
     manifest = make_manifest(table, folder)
     samples = clock("digest of the manifest", manifest.digest)
-    header = RunHeader(RECIPE, samples, {}, n_rows, 1, n_columns, PART_SIZE)
+    header = RunHeader(RECIPE, samples, {}, n_rows, 1, n_columns, PART_SIZE, n_channels=3)
     with held_output(output):
         clock("write half of the parts, and be killed", write_until_killed, output, header)
         store = clock("look at them, write the others", write_missing, output, header)

@@ -42,13 +42,16 @@ class Section(BaseModel):
 class IntensitySettings(Section):
     """Scaling of pixel values to ``[0, 1]``: ``dtype``, ``{range: …}`` or ``{percentile: …}``.
 
-    ``dtype`` scales by the full range of the pixel type. `range` is one ``[lo, hi]`` for all channels or one per
-    channel. `percentile` is ``[p, q]`` of each channel, computed for each image or over the whole data set (`over`).
+    ``dtype`` scales by the full range of the bits that the file states, for example 12 bits in a 16-bit file; with
+    `white` ``type`` by that of the pixel type, whatever the file states. `range` is one ``[lo, hi]`` for all channels
+    or one per channel. `percentile` is ``[p, q]`` of each channel, computed for each image or over the whole data set
+    (`over`).
     """
 
     range: Limits | list[Limits] | None = None
     percentile: Limits | None = None
     over: Literal["image", "dataset"] = "image"
+    white: Literal["stated", "type"] = "stated"
 
     @model_validator(mode="before")
     @classmethod

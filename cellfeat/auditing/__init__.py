@@ -1,1 +1,1 @@
-"""Audit a data set: leaking copies, suspicious labels, bad channels, and classes confounded with a group."""
+"""Audit a data set: leaking copies, suspicious labels, bad channels, and confounded classes."""

@@ -1,9 +1,10 @@
-"""Classes that coincide with a plate, a donor or another property: a head may learn that property instead."""
+"""Classes that coincide with a plate, a donor or a property of their files: a head may learn that instead."""
 
 from collections.abc import Iterator
 
 import numpy as np
 
+from cellfeat.auditing.file_properties import ASSOCIATED, predicting_sizes, property_columns
 from cellfeat.extraction.store import Samples
 from cellfeat.statistics.association import cramers_v
 from cellfeat.types import Strings
@@ -16,24 +17,29 @@ ELSEWHERE = 0.5
 LEAST_OF_CLASS = 5
 """In a class of fewer samples, a common value means little."""
 
-ASSOCIATED = 0.5
-"""Cramér's V from which a column predicts the class well: J. Cohen's "large effect" (1988) for two values."""
-
 LEAST_PER_VALUE = 10
 """A column with fewer samples a value is too fine to say anything about a class."""
 
 
 def confounded(samples: Samples) -> Iterator[str]:
-    """Describe classes that coincide with one group or value of a column, and columns that predict the class."""
-    columns = {"group": samples.groups, **samples.columns}
-    for name, values in columns.items():
-        is_known = (values != "") & (samples.labels != "")
-        label, value = samples.labels[is_known], values[is_known]
-        # A column with a single value, or a different value for almost every sample, forms no groups.
-        if not 2 <= len(np.unique(value)) <= len(value) // 2:
-            continue
-        yield from _tied_classes(name, label, value)
-        yield from _association(name, label, value)
+    """Describe classes that coincide with one group, column or property of the files, and what predicts the class."""
+    found = [_confounded_with(name, samples, values) for name, values in property_columns(samples)]
+    for name, values in {"group": samples.groups, **samples.columns}.items():
+        yield from _confounded_with(name, samples, values)
+    for details in found:
+        yield from details
+    # The last property is the size: what is said of a few sizes need not be said of their ranks.
+    if not found or not found[-1]:
+        yield from predicting_sizes(samples)
+
+
+def _confounded_with(name: str, samples: Samples, values: Strings) -> list[str]:
+    is_known = (values != "") & samples.is_labelled
+    label, value = samples.labels[is_known], values[is_known]
+    # A column with a single value, or a different value for almost every sample, forms no groups.
+    if not 2 <= len(np.unique(value)) <= len(value) // 2:
+        return []
+    return [*_tied_classes(name, label, value), *_association(name, label, value)]
 
 
 def _tied_classes(name: str, label: Strings, value: Strings) -> Iterator[str]:

@@ -38,9 +38,9 @@ def command(
     """Find what would make scores wrong.
 
     Finds copies and near copies of images, copies with different labels, constant and saturated channels, classes
-    confounded with a group, labels that a head contradicts with confidence, and rare classes; measures what random
-    folds would have claimed; and probes what tells the class without the cells: properties of the files, their names
-    and order, positions, the border of the images, intensities.
+    confounded with a group or a property of their files (type, bits, format, size), labels that a head contradicts with
+    confidence, and rare classes; measures what random folds would have claimed; and probes what tells the class without
+    the cells: properties of the files, their names and order, positions, the border of the images, intensities.
 
     With --images and without --features it audits the images alone, before any extraction, and leaves out what needs
     heads. With both, the images of the feature file are read from that folder.

@@ -104,6 +104,28 @@ def features_as_fitted(
     return load_features(extraction.path)
 
 
+def say_unlike_fitted(bundle: "Bundle", features: "Features") -> None:
+    """Say on stderr, before anything is predicted, how samples differ from those that a head was fitted on.
+
+    Parameters
+    ----------
+    bundle
+        The saved head.
+    features
+        The samples.
+    """
+    from cellfeat.evaluation.saved_heads.unlike_fitted import unlike_fitted
+    from cellfeat.text import clean_lines
+
+    found = unlike_fitted(bundle, features)
+    if found is None:
+        lines = ["this saved head does not know type, size and brightness of its training samples: not compared"]
+    else:
+        lines = [f"warning: unlike the training samples: {one}" for one in found]
+    for line in lines:
+        click.echo(clean_lines(line), err=True)
+
+
 def mark_of(images: Path, labels: Path | None) -> str:
     """Make a short mark of a folder and a table for the name of a file, so that other samples get another file.
 

@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cellfeat.commands.inference_inputs import check_source, features_as_fitted, mark_of, sample_options
+from cellfeat.commands.inference_inputs import (
+    check_source,
+    features_as_fitted,
+    mark_of,
+    sample_options,
+    say_unlike_fitted,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -63,6 +69,7 @@ def command(
         folder = images or Path()
         kept = output.with_suffix(f".{mark_of(folder, flags['labels'])}.features.h5")
         samples = features_as_fitted(bundle, folder, kept, **flags)
+    say_unlike_fitted(bundle, samples)
     predictions = predict(
         bundle, samples, min_probability=min_probability, abstain_word=abstain_word, coverage=coverage
     )

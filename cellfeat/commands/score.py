@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cellfeat.commands.inference_inputs import check_source, features_as_fitted, mark_of, sample_options
+from cellfeat.commands.inference_inputs import (
+    check_source,
+    features_as_fitted,
+    mark_of,
+    sample_options,
+    say_unlike_fitted,
+)
 
 if TYPE_CHECKING:
     import numpy as np
@@ -62,6 +68,7 @@ def command(
     check_held_out_folder(folder)
     labels = _labels(bundle, flags["labels"], label_column)
     samples = load_features(features) if features else _extracted(bundle, images or Path(), folder, groups, **flags)
+    say_unlike_fitted(bundle, samples)
     near = _near_copies(bundle, load_features(fitted_on), fitted_images, samples, images) if fitted_on else None
     found = score_held_out(bundle, samples, groups=groups, labels=labels, is_near_copy=near, say=_say)
     write_held_out(found, folder)

@@ -13,6 +13,7 @@ from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.head_run import HeadRun, HeadSettings, new_head, resolved_settings
 from cellfeat.evaluation.hooks import SILENT, Hooks
 from cellfeat.evaluation.results import HeadResult
+from cellfeat.evaluation.saved_heads.unlike_fitted import summarise
 from cellfeat.evaluation.scoring.score import score
 from cellfeat.evaluation.task import Task, prepare
 from cellfeat.evaluation.tuning.tuner import Tuner
@@ -105,6 +106,7 @@ def _fit_all(task: Task, features: Features, result: HeadResult, settings: HeadS
         temperature=result.scores.calibration.temperature,
         class_scores=result.class_scores,
         training_digests=TrainingDigests.of(features.samples.digests[task.rows]),
+        fitted_on=summarise(features.samples.take(task.rows), features.recipe.get("channels", [])),
         n_views=task.embeddings.shape[1],
         embedding_dim=task.embeddings.shape[2],
     )

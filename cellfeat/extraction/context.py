@@ -1,6 +1,8 @@
 """The context of a run: its request, and the device, backbone and decoder that the settings name."""
 
 import os
+from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -10,14 +12,16 @@ import torch
 from cellfeat.backbones.base import LoadedBackbone
 from cellfeat.backbones.registry import load_backbone
 from cellfeat.device import choose_device, describe_device
+from cellfeat.errors import ImageError, MissingFileError
 from cellfeat.extraction.forward.embedder import Inputs
 from cellfeat.extraction.forward.passes import make_passes
 from cellfeat.extraction.read_ahead import Decoder
 from cellfeat.extraction.request import ExtractionRequest
 from cellfeat.extraction.timing import Timeline
 from cellfeat.provenance import utc_now
-from cellfeat.samples.images import ReadsSamples
-from cellfeat.samples.intensity import IntensityPolicy, intensity_advice
+from cellfeat.samples.images import ReadsSamples, SampleImage
+from cellfeat.samples.intensity import IntensityPolicy
+from cellfeat.samples.intensity_advice import intensity_advice, spread_rows
 from cellfeat.samples.manifest import Manifest
 
 
@@ -116,9 +120,14 @@ def _intensity_policy(request: ExtractionRequest, reader: ReadsSamples) -> Inten
     channels, rows = request.manifest.channels, range(len(request.manifest))
     policy = IntensityPolicy.from_settings(request.settings.images.intensity, n_channels=len(channels))
     policy = policy.resolved(reader, rows)
-    samples = map(Decoder(reader, policy), rows)
-    readable = (sample.pixels for sample in samples if sample.pixels is not None)
-    advice = intensity_advice(policy, readable, channels=channels)
+    advice = intensity_advice(policy, _readable(reader, spread_rows(len(rows))), channels=channels)
     if advice:
         request.observer.say(f"warning: {advice}")
     return policy
+
+
+def _readable(reader: ReadsSamples, rows: Iterable[int]) -> Iterator[SampleImage]:
+    """Read samples without those that cannot be read: the extraction handles failures as its settings say."""
+    for row in rows:
+        with suppress(ImageError, MissingFileError):
+            yield reader.read_sample(row)

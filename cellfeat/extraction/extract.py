@@ -11,6 +11,7 @@ from cellfeat.extraction.observer import Observer, SilentObserver
 from cellfeat.extraction.request import Extraction, ExtractionRequest, request_record
 from cellfeat.extraction.store import Summary, held_output, read_summary, verify_features
 from cellfeat.extraction.survey import survey_samples
+from cellfeat.samples.intensity import recorded_intensity
 from cellfeat.samples.labels import read_labels
 from cellfeat.samples.manifest import Manifest, build_manifest, check_classes
 from cellfeat.samples.worker_pool import reading_processes
@@ -127,7 +128,8 @@ def settings_like(
         If `labels` is not a table of samples.
     """
     record = json.loads(json.dumps(earlier))
-    record["images"] |= {"root": str(images), "intensity": recipe["intensity"]}
+    intensity = recorded_intensity(recipe["intensity"]).model_dump(mode="json")
+    record["images"] |= {"root": str(images), "intensity": intensity}
     record["labels"] |= _without_labels(earlier["labels"], labels) if labels else {"file": None, "unmatched": "ignore"}
     # This machine may lack the device of the earlier extraction.
     record["extraction"] |= {"output": str(output), "precision": recipe["precision"], "device": "auto"}

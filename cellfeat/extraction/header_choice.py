@@ -39,6 +39,7 @@ def make_header(
         n_views=context.inputs.n_views,
         embedding_dim=context.backbone.embedding_dim * len(context.inputs.passes),
         part_size=context.request.settings.extraction.part_size,
+        n_channels=len(context.manifest.channels),
     )
 
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from cellfeat.errors import BackboneError, ImageError
 from cellfeat.extraction.read_ahead import Decoded, Decoder, read_ahead
-from cellfeat.extraction.store import DIGEST_BYTES, Rows, Status, no_properties
+from cellfeat.extraction.store import DIGEST_BYTES, Rows, Status, no_intensities, no_properties
 from cellfeat.extraction.timing import Timeline
 from cellfeat.extraction.unfinished_parts import MissingParts
 from cellfeat.types import Float32s
@@ -90,7 +90,7 @@ def extract_parts(
     ahead = BATCHES_AHEAD * batch_size
     samples = read_ahead(decoder, rows, n_threads=n_threads, ahead=ahead, timeline=decoder.timeline)
     for part in missing.parts:
-        collected = _PartRows(part, missing.begun.get(part.start))
+        collected = _PartRows(part, decoder.policy.n_channels, missing.begun.get(part.start))
         try:
             for batch in _embedded(samples, len(missing.rest_of(part)), batch_size, embedder, listener):
                 listener.on_batch(collected.add(batch, decoder.timeline))
@@ -132,7 +132,7 @@ class _PartRows:
         Number of rows in finished batches.
     """
 
-    def __init__(self, part: range, begun: Rows | None) -> None:
+    def __init__(self, part: range, n_channels: int, begun: Rows | None) -> None:
         self.n_done = 0
         self._start = part.start
         self._embeddings: np.ndarray | None = None
@@ -141,6 +141,7 @@ class _PartRows:
         self._status = np.full(self._n, Status.FAILED, np.uint8)
         self._digests = np.zeros((self._n, DIGEST_BYTES), np.uint8)
         self._properties = no_properties(self._n)
+        self._intensities = no_intensities(self._n, n_channels)
         self._failures: dict[int, str] = {}
         if begun is not None:
             self._continue(begun)
@@ -149,7 +150,7 @@ class _PartRows:
         here = slice(len(begun))
         self._allocate(begun.embeddings.shape[1:])[here] = begun.embeddings
         self._status[here], self._digests[here] = begun.status, begun.pixel_digest
-        self._properties[here] = begun.properties
+        self._properties[here], self._intensities[here] = begun.properties, begun.intensities
         self._failures.update(begun.failures)
         self.n_done = len(begun)
 
@@ -175,6 +176,8 @@ class _PartRows:
             self._digests[here] = np.frombuffer(bytes.fromhex(sample.digest), np.uint8)
             if sample.properties is not None:
                 self._properties[here] = tuple(sample.properties)
+            if sample.intensities is not None:
+                self._intensities[here] = [tuple(channel) for channel in sample.intensities]
         self.n_done += len(batch.samples)
         return len(batch.samples)
 
@@ -185,7 +188,7 @@ class _PartRows:
         done = slice(self.n_done)
         # A batch whose embeddings were refused has added its failures already.
         failures = {row: reason for row, reason in self._failures.items() if row < self._start + self.n_done}
-        arrays = (self._embeddings, self._status, self._digests, self._properties)
+        arrays = (self._embeddings, self._status, self._digests, self._properties, self._intensities)
         return Rows.from_arrays(self._start, (array[done] for array in arrays), failures)
 
 

@@ -10,9 +10,11 @@ import numpy as np
 
 from cellfeat.errors import ImageError, MissingFileError
 from cellfeat.extraction.timing import Timeline
-from cellfeat.samples.images import ReadsSamples, pixel_digest
+from cellfeat.samples.channel_statistics import channel_statistics
+from cellfeat.samples.images import ReadsSamples, SampleImage, pixel_digest
 from cellfeat.samples.intensity import IntensityPolicy
 from cellfeat.samples.properties import FileProperties
+from cellfeat.types import Float32s
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,8 @@ class Decoded:
         Why it failed; ``""`` if it did not.
     properties
         Type, bits, size and format of its files; None if the sample failed.
+    intensities
+        Mean, deviation and highest value of each channel, shape ``(C, 3)``; None if the sample failed.
     """
 
     row: int
@@ -41,6 +45,7 @@ class Decoded:
     digest: str = ""
     reason: str = ""
     properties: FileProperties | None = None
+    intensities: Float32s | None = None
 
 
 @dataclass(frozen=True)
@@ -65,15 +70,22 @@ class Decoder:
         """Read the sample in `row` of the manifest."""
         with self.timeline.step("decode"):
             try:
-                pixels, properties = self.reader.read_sample(row)
-                limits = self._limits(row, pixels)
-                return Decoded(row, pixels, limits, pixel_digest(pixels), properties=properties)
+                sample = self.reader.read_sample(row)
+                limits = self._limits(row, sample)
+                return Decoded(
+                    row,
+                    sample.pixels,
+                    limits,
+                    pixel_digest(sample.pixels),
+                    properties=sample.properties,
+                    intensities=channel_statistics(sample.pixels, limits),
+                )
             except (ImageError, MissingFileError) as error:
                 return Decoded(row, None, reason=str(error))
 
-    def _limits(self, row: int, pixels: np.ndarray) -> np.ndarray:
+    def _limits(self, row: int, sample: SampleImage) -> np.ndarray:
         try:
-            return self.policy.limits(pixels)
+            return self.policy.limits(sample.pixels, sample.bits)
         except ImageError as error:  # the policy sees pixels only, and cannot name the files
             raise ImageError(f"{self.reader.where(row)}: {error}") from None
 

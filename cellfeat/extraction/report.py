@@ -8,7 +8,7 @@ from cellfeat.extraction.context import RunContext
 from cellfeat.extraction.header_choice import method_of
 from cellfeat.extraction.read_ahead import Decoded
 from cellfeat.extraction.request import Extraction
-from cellfeat.extraction.store import RunHeader
+from cellfeat.extraction.store import RunHeader, describe_mixture, read_properties
 from cellfeat.provenance import utc_now, versions
 
 
@@ -81,6 +81,9 @@ def _closing_lines(context: RunContext, header: RunHeader, extraction: Extractio
         f"{extraction.n_samples:,} samples, {extraction.n_failed} failed, {extraction.seconds:.1f} s, "
         f"{rate:.1f} samples/s, {describe_device(context.device)}, {method_of(header)}"
     )
+    mixture = describe_mixture(read_properties(extraction.path))
+    if mixture:
+        yield f"{mixture} (audit says whether a class goes with one of these)"
     yield timeline.closing_line()
     advice = timeline.advice(workers=context.n_workers)
     if advice:

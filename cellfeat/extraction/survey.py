@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cellfeat.config import IntensitySettings
 from cellfeat.extraction.read_ahead import Decoder, read_ahead
 from cellfeat.extraction.request import ExtractionRequest
 from cellfeat.extraction.store import NEW, Summary, read_pixel_digests, read_table
 from cellfeat.extraction.timing import Timeline
 from cellfeat.samples.images import ReadsSamples
-from cellfeat.samples.intensity import IntensityPolicy
+from cellfeat.samples.intensity import IntensityPolicy, recorded_intensity
 from cellfeat.types import Integers
 
 READING_THREADS = 8
@@ -143,5 +142,5 @@ def decoder_of(finished: Summary, reader: ReadsSamples) -> Decoder:
     reader
         Reads the samples.
     """
-    intensity = IntensitySettings.model_validate(finished.recipe["intensity"])
+    intensity = recorded_intensity(finished.recipe["intensity"])
     return Decoder(reader, IntensityPolicy.from_settings(intensity, n_channels=len(finished.recipe["channels"])))

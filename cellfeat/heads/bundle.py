@@ -11,6 +11,7 @@ from cellfeat.config import Settings
 from cellfeat.errors import BundleError, HeadError
 from cellfeat.heads.base import HeadClassifier
 from cellfeat.heads.registry import HEADS, head_inputs
+from cellfeat.heads.samples_summary import SamplesSummary
 from cellfeat.heads.state import plain_params
 from cellfeat.heads.training_digests import TrainingDigests
 from cellfeat.statistics.conformal import ClassScores
@@ -56,6 +57,8 @@ class Bundle:
         were saved before prediction sets existed.
     training_digests
         Digests of the training samples. None in heads that were saved without them.
+    fitted_on
+        What the files of the training samples are, and how bright. None in heads that were saved without it.
 
     Raises
     ------
@@ -76,6 +79,7 @@ class Bundle:
     temperature: float = 1.0
     class_scores: ClassScores | None = None
     training_digests: TrainingDigests | None = None
+    fitted_on: SamplesSummary | None = None
 
     def __post_init__(self) -> None:
         self._check_classes()

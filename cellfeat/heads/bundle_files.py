@@ -9,7 +9,7 @@ joblib) are never read.
 import json
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,7 @@ from safetensors import SafetensorError
 from cellfeat.errors import BundleError, HeadError, MissingFileError, RecordError
 from cellfeat.heads.bundle import SAVE_AGAIN, Bundle
 from cellfeat.heads.registry import head_class
+from cellfeat.heads.samples_summary import SamplesSummary
 from cellfeat.heads.state import HeadState
 from cellfeat.heads.training_digests import TrainingDigests
 from cellfeat.provenance import digest_bytes, publish_folder
@@ -57,6 +58,7 @@ class _Record:
     temperature: float = 1.0  # absent in heads that were saved before they were calibrated
     n_views: int
     embedding_dim: int
+    fitted_on: SamplesSummary | None = None  # absent in heads of cellfeat 0.1
     files: dict[str, str]
 
 
@@ -101,7 +103,9 @@ def _contents(bundle: Bundle) -> dict[str, bytes]:
 
 def _record_content(bundle: Bundle, files: Mapping[str, bytes]) -> bytes:
     digests = {name: digest_bytes(content) for name, content in sorted(files.items())}
-    record = seal({"format": FORMAT, **{name: getattr(bundle, name) for name in _BUNDLE_FIELDS}, "files": digests})
+    own = {name: getattr(bundle, name) for name in _BUNDLE_FIELDS}
+    own["fitted_on"] = None if bundle.fitted_on is None else asdict(bundle.fitted_on)
+    record = seal({"format": FORMAT, **own, "files": digests})
     return json.dumps(record, indent=2, ensure_ascii=False, allow_nan=False).encode()
 
 

@@ -12,12 +12,13 @@ from numpy.typing import NDArray
 
 from cellfeat.config import Settings
 from cellfeat.errors import FingerprintError, ImageError, MissingFileError, WorkerError
-from cellfeat.extraction.store import Features, Samples, Status
+from cellfeat.extraction.store import Features, Properties, Samples, Status, no_properties
 from cellfeat.near_copies.overlap import Shape
 from cellfeat.near_copies.patches import Patches, keep_one_in, patches
 from cellfeat.near_copies.shrink import grey_picture, shrink_factor
 from cellfeat.samples.images import ReadsSamples, pixel_digest
 from cellfeat.samples.manifest import Manifest, build_manifest
+from cellfeat.samples.properties import FileProperties
 from cellfeat.samples.worker_pool import Workers, reading_processes, sample_reader
 from cellfeat.statistics.picture_summary import PictureSummary, summarise
 from cellfeat.types import Float32s, Integers
@@ -166,7 +167,7 @@ def read_folder_pictures(settings: Settings) -> tuple[Samples, SamplePictures]:
     manifest = build_manifest(settings.images, settings.labels)
     with reading_processes(settings.extraction) as workers:
         reader = sample_reader(manifest, workers, max_pixels=settings.images.max_pixels)
-        folder = _FolderImages(reader, {}, {})
+        folder = _FolderImages(reader, {}, {}, {})
         pictures = _read_all(np.arange(len(manifest)), folder.read, manifest.channels)
     return _samples(manifest, folder), pictures
 
@@ -184,6 +185,7 @@ def _samples(manifest: Manifest, folder: "_FolderImages") -> Samples:
         digests=np.array([folder.digests.get(row, "") for row in rows], dtype=str),
         columns={name: text(name) for name in manifest.columns},
         failures=folder.failures,
+        properties=folder.all_properties(len(manifest)),
     )
 
 
@@ -246,22 +248,31 @@ def _range(row: int, channel: str | int, plane: NDArray) -> ChannelRange:
 
 @dataclass(frozen=True)
 class _FolderImages:
-    """The images of a folder; collects their digests, and why some cannot be read."""
+    """The images of a folder; collects their digests and properties, and why some cannot be read."""
 
     reader: ReadsSamples
     digests: dict[int, str]
     failures: dict[int, str]
+    properties: dict[int, FileProperties]
 
     def read(self, row: int) -> NDArray | None:
         try:
-            pixels = self.reader.read(row)
+            sample = self.reader.read_sample(row)
         except (ImageError, MissingFileError, WorkerError) as error:
             self.failures[row] = str(error)
             self.digests.pop(row, None)  # it may have been readable the first time
             return None
         self.failures.pop(row, None)  # a sample may be read twice, and only the last time counts
-        self.digests[row] = pixel_digest(pixels)
-        return pixels
+        self.digests[row] = pixel_digest(sample.pixels)
+        self.properties[row] = sample.properties
+        return sample.pixels
+
+    def all_properties(self, n_samples: int) -> Properties:
+        """The properties of all samples; empty where one could not be read."""
+        records = no_properties(n_samples)
+        for row, properties in self.properties.items():
+            records[row] = tuple(properties)
+        return Properties(records)
 
 
 @dataclass(frozen=True)

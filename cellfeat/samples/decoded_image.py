@@ -22,7 +22,8 @@ class Image:
     file_format
         ``png``, ``jpeg`` or ``tiff``.
     bits_stated
-        Bits of a value as the file's header states them, for example 12 in a TIFF whose values take 16 in memory.
+        Bits of a value as the file states them, for example 12 in a TIFF whose values take 16 in memory: white is
+        2 to their power, less 1.
     channel_names
         The name of each plane where the file gives them (OME-TIFF), else empty. Planes of one channel share its name.
     alpha

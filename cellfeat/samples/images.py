@@ -72,10 +72,13 @@ class SampleImage(NamedTuple):
         Shape ``(C, H, W)``, of the files' own type.
     properties
         What the files are.
+    bits
+        Bits of a value as the files state them, one number for each channel.
     """
 
     pixels: np.ndarray
     properties: FileProperties
+    bits: tuple[int, ...]
 
 
 class ReadsSamples(Protocol):
@@ -175,7 +178,8 @@ class SampleReader:
             paths = paths[:1]
         images, parts = zip(*(self._read_file(path, on_file) for path in paths), strict=True)
         pixels = _stack(parts, paths) if self.one_file_per_channel else parts[0]
-        return SampleImage(pixels, file_properties(pixels, images))
+        bits = tuple(image.bits_stated for image in images)
+        return SampleImage(pixels, file_properties(pixels, images), bits * (len(pixels) // len(bits)))
 
     def _read_file(self, path: Path, on_file: Callable[[Path], None]) -> tuple[Image, np.ndarray]:
         """Read one file: all of it, and what the sample takes of it, a plane or all channels."""

@@ -1,8 +1,7 @@
 """The intensity policy: which pixel values become black and white."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
 from typing import Any, Literal
 
 import numpy as np
@@ -13,10 +12,8 @@ from cellfeat.samples.images import ReadsSamples
 
 MEASURED_IMAGES = 2_000
 VALUES_PER_CHANNEL = 2**23
-ADVISED_IMAGES = 200
-VALUES_PER_ADVISED_IMAGE = 4_096
-CLIPPED_SHARE = 0.5
-SQUEEZED_SPAN = 0.05
+HOT_PIXELS = 0.001
+"""Share of a channel's pixels that may lie above the bits that the file states: they become white."""
 
 
 @dataclass(frozen=True)
@@ -33,12 +30,16 @@ class IntensityPolicy:
         ``(p, q)`` in percent; None where the limits do not come from percentiles.
     over
         ``image``: percentiles of each image; ``dataset``: percentiles of all images, which `resolved` measures.
+    white
+        Where there are neither ranges nor percentiles, what becomes 1: the highest value of the bits that the file
+        states (``stated``), or of the type (``type``).
     """
 
     n_channels: int
     ranges: tuple[Limits, ...] | None = None
     percentile: Limits | None = None
     over: Literal["image", "dataset"] = "image"
+    white: Literal["stated", "type"] = "stated"
 
     @classmethod
     def from_settings(cls, settings: IntensitySettings, n_channels: int) -> "IntensityPolicy":
@@ -56,20 +57,23 @@ class IntensityPolicy:
         ConfigError
             If they give ranges for another number of channels.
         """
-        return cls(n_channels, _ranges(settings.range, n_channels), settings.percentile, settings.over)
+        ranges = _ranges(settings.range, n_channels)
+        return cls(n_channels, ranges, settings.percentile, settings.over, settings.white)
 
     @property
     def needs_dataset(self) -> bool:
         """Whether `resolved` must measure the data set before there are limits."""
         return self.percentile is not None and self.over == "dataset"
 
-    def limits(self, pixels: np.ndarray) -> np.ndarray:
+    def limits(self, pixels: np.ndarray, bits: Sequence[int] | None = None) -> np.ndarray:
         """Find the values of one sample that become 0 and 1.
 
         Parameters
         ----------
         pixels
             Shape ``(C, H, W)``.
+        bits
+            Bits of a value as the files state them, one number for each channel; None: those of the type.
 
         Returns
         -------
@@ -79,7 +83,8 @@ class IntensityPolicy:
         Raises
         ------
         ImageError
-            If the pixels leave the range of their type: floats outside [0, 1], negative integers.
+            If the pixels leave the range of their type (floats outside [0, 1], negative integers) or of the bits that
+            the file states.
         ConfigError
             If the policy still needs the data set.
         """
@@ -91,7 +96,10 @@ class IntensityPolicy:
             return np.array(self.ranges, np.float32)
         if self.percentile is not None:
             return _percentiles(list(pixels), self.percentile)
-        return np.tile(np.array(_type_range(pixels), np.float32), (len(pixels), 1))
+        lo, hi = _type_range(pixels)
+        if bits is None or self.white == "type":
+            return np.tile(np.array((lo, hi), np.float32), (len(pixels), 1))
+        return np.array([(lo, _white(*one)) for one in zip(pixels, bits, strict=True)], np.float32)
 
     def resolved(self, reader: ReadsSamples, rows: Sequence[int]) -> "IntensityPolicy":
         """Measure percentiles over the data set, where the policy asks for it; other policies are returned unchanged.
@@ -119,10 +127,18 @@ class IntensityPolicy:
         return IntensityPolicy(self.n_channels, tuple((float(lo), float(hi)) for lo, hi in limits))
 
     def record(self) -> dict[str, Any]:
-        """Give the policy as JSON values, from which `IntensitySettings` can be made again."""
+        """Give the policy as JSON values, from which `recorded_intensity` makes its settings again."""
         ranges = None if self.ranges is None else [list(limits) for limits in self.ranges]
         percentile = None if self.percentile is None else list(self.percentile)
-        return {"range": ranges, "percentile": percentile, "over": self.over}
+        record = {"range": ranges, "percentile": percentile, "over": self.over}
+        # Absent where it has no effect, as in the recipes of 0.1, which knew only the type.
+        uses_stated = ranges is None and percentile is None and self.white == "stated"
+        return record | {"white": self.white} if uses_stated else record
+
+
+def recorded_intensity(record: Mapping[str, Any]) -> IntensitySettings:
+    """Make the settings of a policy from its record in a recipe, those of cellfeat 0.1 included."""
+    return IntensitySettings.model_validate({"white": "type", **record})
 
 
 def _ranges(setting: Limits | list[Limits] | None, n_channels: int) -> tuple[Limits, ...] | None:
@@ -149,6 +165,21 @@ def _type_range(pixels: np.ndarray) -> Limits:
     return 0.0, float(top)
 
 
+def _white(plane: np.ndarray, bits: int) -> float:
+    """The highest value of `bits` bits, at most that of the type; a channel with many higher values is refused."""
+    if plane.dtype.kind not in "ui":
+        return 1.0
+    white = min(2**bits - 1, int(np.iinfo(plane.dtype).max))
+    highest = int(plane.max())
+    if highest > white and np.count_nonzero(plane > white) > HOT_PIXELS * plane.size:
+        raise ImageError(
+            f"states {bits} bits for a value, so at most {white}, but has values up to {highest}; take the range of "
+            f"its type, {plane.dtype}: --set 'images.intensity={{white: type}}', or say what is black and white, for "
+            f"example: --set 'images.intensity={{range: [0, {highest}]}}'"
+        )
+    return float(white)
+
+
 def _percentiles(channels: Sequence[np.ndarray], percentile: Limits) -> np.ndarray:
     limits = np.array([np.percentile(values, percentile) for values in channels], np.float32)
     lo, hi = limits.T
@@ -166,7 +197,7 @@ def _measure(reader: ReadsSamples, rows: Sequence[int]) -> list[np.ndarray]:
     selections, reasons = [], []
     for row in measured:
         try:
-            selections.append(_selected_values(reader.read(row), per_image))
+            selections.append(selected_values(reader.read(row), per_image))
         except (ImageError, MissingFileError) as error:
             reasons.append(str(error))
     if not selections:
@@ -178,69 +209,19 @@ def _evenly_spaced(n_items: int, n_wanted: int) -> np.ndarray:
     return np.unique(np.linspace(0, n_items - 1, min(n_items, n_wanted)).astype(np.intp))
 
 
-def _selected_values(pixels: np.ndarray, n_values: int) -> np.ndarray:
-    """At most `n_values` pixels of each channel, evenly spaced: ``(C, n)``."""
-    flat = pixels.reshape(len(pixels), -1)
-    return flat[:, _evenly_spaced(flat.shape[1], n_values)]
-
-
-def intensity_advice(
-    policy: IntensityPolicy, samples: Iterable[np.ndarray], *, channels: Sequence[str | int] | None = None
-) -> str | None:
-    """Say whether an intensity policy clips or squeezes images, and which one fits them better.
-
-    Pixels at an end of their type, such as a black background, are ignored: they were saturated before. Advice is
-    given where a policy clips more than half of the other pixels at one end, or squeezes them into less than 5 % of the
-    range.
+def selected_values(pixels: np.ndarray, n_values: int) -> np.ndarray:
+    """Select at most `n_values` pixels of each channel, evenly spaced.
 
     Parameters
     ----------
-    policy
-        A policy that has limits.
-    samples
-        Pixels of shape ``(C, H, W)`` each; the first 200 samples are examined.
-    channels
-        The channels' names, for the message; their numbers where None.
+    pixels
+        Shape ``(C, H, W)`` or ``(C, n_pixels)``.
+    n_values
+        How many.
 
     Returns
     -------
-    str or None
-        One message that ends in a line for the configuration; None where the policy fits.
+    ndarray of shape (C, n)
     """
-    looked_at = [_scaled_values(policy, pixels) for pixels in islice(samples, ADVISED_IMAGES)]
-    if not looked_at:
-        return None
-    names = range(policy.n_channels) if channels is None else channels
-    per_channel = (np.concatenate(values) for values in zip(*looked_at, strict=True))
-    faults = [_fault(name, values) for name, values in zip(names, per_channel, strict=True)]
-    if not any(faults):
-        return None
-    return (
-        f"the intensity policy does not fit the images: {'; '.join(filter(None, faults))}; "
-        "this one does: images.intensity: {percentile: [0.1, 99.9], over: dataset}"
-    )
-
-
-def _scaled_values(policy: IntensityPolicy, pixels: np.ndarray) -> list[np.ndarray]:
-    """Each channel's values after the policy, not clipped, less those at an end of their type."""
-    # Limits have the shape (C, 2); `lo` and `hi` become columns of shape (C, 1).
-    lo, hi = policy.limits(pixels).T[:, :, np.newaxis]
-    values = _selected_values(pixels, VALUES_PER_ADVISED_IMAGE)
-    top = np.iinfo(values.dtype).max if values.dtype.kind in "ui" else 1
-    inner = (values != 0) & (values != top)
-    scaled = (values - lo) / (hi - lo)
-    return [channel[kept] for channel, kept in zip(scaled, inner, strict=True)]
-
-
-def _fault(channel: str | int, scaled: np.ndarray) -> str | None:
-    if not scaled.size:
-        return None
-    below, above = np.mean(scaled < 0), np.mean(scaled > 1)
-    if max(below, above) > CLIPPED_SHARE:
-        share, end = (below, "black") if below > above else (above, "white")
-        return f"channel {channel}: {share:.0%} of its pixels are clipped to {end}"
-    # Percentiles, because a few hot pixels would make any range look filled.
-    least, most = np.percentile(scaled, [0.1, 99.9])
-    if 0 < most - least < SQUEEZED_SPAN:
-        return f"channel {channel}: its pixels fill {most - least:.1%} of the range, from {least:.1%} to {most:.1%}"
-    return None
+    flat = pixels.reshape(len(pixels), -1)
+    return flat[:, _evenly_spaced(flat.shape[1], n_values)]

@@ -6,6 +6,7 @@ import imagecodecs
 
 from cellfeat.errors import ImageError
 from cellfeat.samples.decoded_image import CODEC_FAULTS, Image, check_size, planes_of_interleaved, truncated
+from cellfeat.samples.stated_bits import bits_of_scaled_values
 
 _HEADER_BYTES = 33
 _PALETTE = 3
@@ -44,7 +45,18 @@ def decode_png(content: bytes, max_pixels: int) -> Image:
     # Grey with alpha has 2 planes, and RGB with alpha 4.
     alpha = (len(planes) - 1,) if len(planes) in (2, 4) else ()
     # The colours of a palette have 8 bits, whatever its indices have.
-    return Image(planes, "png", 8 if colour == _PALETTE else bits, alpha=alpha)
+    colours = planes[: len(planes) - len(alpha)]
+    stated = 8 if colour == _PALETTE else bits_of_scaled_values(colours, bits, _significant_bits(content, bits))
+    return Image(planes, "png", stated, alpha=alpha)
+
+
+def _significant_bits(content: bytes, bits: int) -> int:
+    """The chunk sBIT, of a byte for each sample of a pixel: the most of them, or `bits` where it is missing."""
+    start = content.find(b"sBIT", 0, _data_start(content))
+    if start < 4:
+        return bits
+    length = int.from_bytes(content[start - 4 : start])
+    return max(content[start + 4 : start + 4 + min(length, 4)], default=bits)
 
 
 def _data_start(content: bytes) -> int:

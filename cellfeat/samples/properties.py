@@ -23,8 +23,9 @@ class FileProperties(NamedTuple):
     dtype
         Type of the pixels in the files, for example ``uint16``.
     bits_stated
-        Bits of a value as the files' headers state them: bit depth of a PNG, BitsPerSample of a TIFF, SignificantBits
-        of an OME-TIFF where those are fewer.
+        Bits of a value as the files state them: bit depth of a PNG or BitsPerSample of a TIFF; fewer where
+        SignificantBits of an OME-TIFF, MaxSampleValue of a TIFF, the display range of an ImageJ file or sBIT of a PNG
+        say so.
     bits_used
         Bits that the sample's largest value needs, in any channel; 0 for floats.
     height, width

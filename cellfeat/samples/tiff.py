@@ -4,12 +4,15 @@ import logging
 import struct
 from contextlib import suppress
 from io import BytesIO
+from typing import Any
 from xml.etree import ElementTree
 
+import numpy as np
 import tifffile
 
 from cellfeat.errors import ImageError
 from cellfeat.samples.decoded_image import CODEC_FAULTS, Image, check_size, check_type, truncated
+from cellfeat.samples.stated_bits import bits_of_display_range, bits_of_highest_value
 from cellfeat.samples.tiff_axes import alpha_planes, channel_axis, check_shape, names_axis, plane_names, planes_of
 from cellfeat.samples.tiff_pages import check_links, whole_pages
 from cellfeat.samples.tiff_streams import check_raw, check_stream
@@ -49,15 +52,15 @@ def decode_tiff(content: bytes, max_pixels: int) -> Image:
             _check_photometric(series.keyframe)
             axis = channel_axis(series.shape, series.axes)
             _check_streams(file, series, content, max_pixels)
-            return _image(series, axis, _ome_pixels(file))
+            return _image(file, series, axis)
     except ImageError:
         raise
     except _TIFF_FAULTS as error:
         raise ImageError(truncated("TIFF", str(error))) from None
 
 
-def _image(series: tifffile.TiffPageSeries, axis: str, ome: ElementTree.Element | None) -> Image:
-    page = series.keyframe
+def _image(file: tifffile.TiffFile, series: tifffile.TiffPageSeries, axis: str) -> Image:
+    page, ome = series.keyframe, _ome_pixels(file)
     pixels = series.asarray()
     if page.compression == tifffile.COMPRESSION.NONE and not page.is_tiled:
         samples = page.samplesperpixel if page.planarconfig == tifffile.PLANARCONFIG.CONTIG else 1
@@ -65,17 +68,31 @@ def _image(series: tifffile.TiffPageSeries, axis: str, ome: ElementTree.Element 
     planes = planes_of(pixels, series.axes, axis)
     names = plane_names(ome, page.samplesperpixel)
     check_shape(planes, axis, has_names=any(names))
-    return Image(
-        planes, "tiff", _tiff_bits(page, ome), names, alpha=alpha_planes(page, axis), names_axes=names_axis(axis)
-    )
+    alpha = alpha_planes(page, axis)
+    # An opaque alpha has the highest value of the type, whatever the bits of the colours.
+    bits = _stated_bits(page, np.delete(planes, alpha, axis=0), ome, file.imagej_metadata or {})
+    return Image(planes, "tiff", bits, names, alpha=alpha, names_axes=names_axis(axis))
 
 
-def _tiff_bits(page: tifffile.TiffPage, ome: ElementTree.Element | None) -> int:
-    """Bits of a value: BitsPerSample, or OME's SignificantBits where those are fewer, as of a camera of 12 bits."""
+def _stated_bits(
+    page: tifffile.TiffPage, planes: np.ndarray, ome: ElementTree.Element | None, notes: dict[str, Any]
+) -> int:
+    """Bits of a value: BitsPerSample, or fewer where OME's, ImageJ's or TIFF's notes say so, as of a 12-bit camera."""
     stated: int | tuple[int, ...] = page.bitspersample
     bits = int(max(stated)) if isinstance(stated, tuple) else int(stated)
+    if planes.dtype.kind not in "ui" or not planes.size:
+        return bits
     significant = "" if ome is None else ome.get("SignificantBits", "")
-    return min(bits, int(significant)) if significant.isdecimal() and significant.isascii() else bits
+    bits = min(bits, int(significant) or bits) if significant.isdecimal() and significant.isascii() else bits
+    bits = bits_of_highest_value(planes, bits, _highest_stated(page))
+    return bits_of_display_range(planes, bits, notes.get("Ranges") or (notes.get("min", 0), notes.get("max", 0)))
+
+
+def _highest_stated(page: tifffile.TiffPage) -> float:
+    """The tag MaxSampleValue, of one number or one for each sample; 0 where it is missing or something else."""
+    tag = page.tags.get("MaxSampleValue")
+    values = np.ravel(0 if tag is None else tag.value)
+    return float(values.max()) if values.dtype.kind in "ui" and values.size else 0.0
 
 
 def _only_series(file: tifffile.TiffFile) -> tifffile.TiffPageSeries:

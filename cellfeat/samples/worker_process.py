@@ -187,7 +187,7 @@ def _received(pipe: BufferedReader) -> Reply | None:
     pixels = np.empty(told["shape"], told["dtype"])
     if pipe.readinto(pixels.data.cast("B")) != pixels.nbytes:
         return None
-    return Reply(SampleImage(pixels, FileProperties(**told["properties"])))
+    return Reply(SampleImage(pixels, FileProperties(**told["properties"]), tuple(told["bits"])))
 
 
 def _next(replies: "SimpleQueue[Reply | None]", seconds: float) -> Reply | None:
@@ -239,4 +239,5 @@ def _answer(request: dict[str, Any], notes: mmap.mmap) -> tuple[dict[str, Any], 
     finally:
         notes[0] = 0  # otherwise an early crash on the next sample would be blamed on its last file
     pixels = np.ascontiguousarray(sample.pixels)
-    return {"dtype": pixels.dtype.str, "shape": pixels.shape, "properties": sample.properties._asdict()}, pixels
+    told = {"properties": sample.properties._asdict(), "bits": sample.bits}
+    return {"dtype": pixels.dtype.str, "shape": pixels.shape, **told}, pixels

@@ -215,3 +215,20 @@ def test_a_group_of_more_than_a_fifth_is_found(with_images, kind, one_set):
     (large,) = kind(found, "large group")
     assert "13 of 60" in large.detail
     assert not kind(audit(features, design=SMALL, images=folder), "large group")
+
+
+def test_images_alone_show_a_class_of_other_files(tmp_path, kind):
+    """Class b is in 16-bit TIFFs, class a in 8-bit PNGs."""
+    rng = np.random.default_rng(0)
+    for label, dtype, ending in (("a", np.uint8, "png"), ("b", np.uint16, "tif")):
+        (tmp_path / label).mkdir()
+        for i in range(12):
+            pixels = rng.integers(0, 255, (32, 32)).astype(dtype)
+            encode = imagecodecs.png_encode if ending == "png" else imagecodecs.tiff_encode
+            (tmp_path / label / f"{i}.{ending}").write_bytes(encode(pixels))
+    overrides = {"images.root": tmp_path, "images.layout": "folders", "images.channels": [0], "labels.file": None}
+
+    details = [finding.detail for finding in kind(audit_images(load_settings(overrides=overrides)), "confounded")]
+
+    assert any("100% of b have type uint16" in detail for detail in details)
+    assert any("100% of b have file format tiff" in detail for detail in details)

@@ -20,6 +20,7 @@ from cellfeat.extraction.store import (
     SampleTable,
     held_output,
     load_features,
+    no_intensities,
     no_properties,
     read_summary,
 )
@@ -43,7 +44,7 @@ def write_features(path: Path, *, header: RunHeader = HEADER, labels: list[str] 
             embeddings = np.full(shape, np.nan, np.float32) if failed else rng.normal(size=shape).astype(np.float32)
             digests = rng.integers(0, 256, (len(part), 32), np.uint8)
             status = np.full(len(part), failed, np.uint8)
-            arrays = (embeddings, status, digests, no_properties(len(part)))
+            arrays = (embeddings, status, digests, no_properties(len(part)), no_intensities(len(part)))
             parts.write(Rows.from_arrays(part.start, arrays, dict.fromkeys(part, "gone") if failed else {}))
         parts.consolidate(SampleTable([f"s{i}" for i in range(n)], labels, [""] * n), {"settings": {}})
     return path
@@ -100,7 +101,7 @@ def vast(name: str) -> Change:
 def without_rows(path: Path) -> None:
     """No sample at all, and every checksum in order."""
     with h5py.File(path, "r+") as file:
-        arrays = ("embeddings", "status", "pixel_digest", "properties", "checksums")
+        arrays = ("embeddings", "status", "pixel_digest", "properties", "intensities", "checksums")
         for name in (*arrays, "sample_id", "manifest/label", "manifest/group"):
             values = file[name][:0]
             del file[name]
@@ -210,6 +211,12 @@ REFUSED = {
         in_hdf5(lambda file: file["properties"].__setitem__(0, (b"uint16", b"16", 9, 1, 1, b"png"))),
         "rows 0 to 7 do not match their checksum",
     ),
+    "other intensities": Refused(
+        in_hdf5(lambda file: file["intensities"].__setitem__((0, 0), (0.5, 0.1, 1))),
+        "rows 0 to 7 do not match their checksum",
+    ),
+    "no intensities": Refused(without("intensities"), "'intensities' is missing"),
+    "intensities of numbers": Refused(as_dataset("intensities", data=np.zeros((20, 1))), "'intensities' has type"),
     "properties of pairs": Refused(
         as_dataset("properties", data=np.zeros(20, [("a", "i8", (2,))])), "'properties' has type"
     ),
@@ -353,7 +360,13 @@ def test_unexplained_nan_is_refused(inside, cli):
             embeddings = np.ones((len(part), 1, DIM), np.float32)
             embeddings[0, 0, 0] = np.nan
             digests = np.ones((len(part), 32), "u1")
-            arrays = (embeddings, np.zeros(len(part), "u1"), digests, no_properties(len(part)))
+            arrays = (
+                embeddings,
+                np.zeros(len(part), "u1"),
+                digests,
+                no_properties(len(part)),
+                no_intensities(len(part)),
+            )
             parts.write(Rows.from_arrays(part.start, arrays, {}))
         parts.consolidate(SampleTable([f"s{i}" for i in range(N_SAMPLES)], LABELS, [""] * N_SAMPLES), {"settings": {}})
     for arguments in (("verify", path), ("compare", "--features", path, "--heads", "dummy")):

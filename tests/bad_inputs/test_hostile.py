@@ -18,7 +18,16 @@ import pytest
 import torch
 from torchvision import models
 
-from cellfeat.extraction.store import PartStore, Rows, RunHeader, SampleTable, held_output, load_features, no_properties
+from cellfeat.extraction.store import (
+    PartStore,
+    Rows,
+    RunHeader,
+    SampleTable,
+    held_output,
+    load_features,
+    no_intensities,
+    no_properties,
+)
 from cellfeat.provenance import digest_bytes, digest_json
 
 TRACE = "ran"
@@ -127,7 +136,13 @@ def nasty_features(tmp_path_factory: pytest.TempPathFactory) -> Path:
     settings = {"labels": {"id": "=1+1", "label": "@SUM(1)"}}
     with held_output(path):
         parts = PartStore(path, header)
-        arrays = (embeddings, np.zeros(len(labels), np.uint8), digests, no_properties(len(labels)))
+        arrays = (
+            embeddings,
+            np.zeros(len(labels), np.uint8),
+            digests,
+            no_properties(len(labels)),
+            no_intensities(len(labels)),
+        )
         parts.write(Rows.from_arrays(0, arrays, {}))
         parts.consolidate(SampleTable(ids, labels, [""] * len(labels), {NASTY[0]: labels}), {"settings": settings})
     return path
@@ -234,7 +249,13 @@ PARTS: dict[str, bytes] = {"a pickle": HACKED_PICKLE, "an npz of objects": npz(H
 def test_a_part_or_record_of_a_run_that_is_something_else_is_made_again(name, inside):
     header = RunHeader({"passes": ["planes"]}, "sha256:samples", {}, 4, 1, 2, part_size=2)
     path = inside / "cells.h5"
-    arrays = (np.ones((2, 1, 2), np.float32), np.zeros(2, np.uint8), np.ones((2, 32), np.uint8), no_properties(2))
+    arrays = (
+        np.ones((2, 1, 2), np.float32),
+        np.zeros(2, np.uint8),
+        np.ones((2, 32), np.uint8),
+        no_properties(2),
+        no_intensities(2),
+    )
     ones = Rows.from_arrays(0, arrays, {})
     with held_output(path):
         parts = PartStore(path, header)

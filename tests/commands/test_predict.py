@@ -1,5 +1,6 @@
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pytest
 
@@ -49,6 +50,16 @@ def test_sets_hold_the_true_class(folder, cells, predicted, truth) -> None:
     assert sum(truth[name] in names.split("|") for name, _, names, _ in sets) > 0.75 * 150
     mean_size = np.mean([int(row[3]) for row in sets])
     assert f"{mean_size:.2f} classes" in done.stderr
+
+
+def test_samples_unlike_the_training_samples_are_told_before_the_prediction(folder, saved_knn) -> None:
+    copy_images(folder, folder / "dark", {i: i for i in range(1, 13)})
+    for path in (folder / "dark").iterdir():
+        path.write_bytes(imagecodecs.png_encode(imagecodecs.imread(path).astype(np.uint16)))
+    images = ("--images", "dark", "--output", "dark.csv")
+    lines = succeed(folder, "predict", "--model", saved_knn, *images).stderr.splitlines()
+    assert any("type: uint16" in line and "fitted on uint8" in line for line in lines)
+    assert any("mean intensity of channel blue" in line for line in lines)
 
 
 def test_features_of_another_recipe_are_refused(folder, saved_knn) -> None:

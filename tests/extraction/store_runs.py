@@ -8,6 +8,7 @@ import h5py
 import numpy as np
 
 from cellfeat.extraction.store import (
+    INTENSITIES,
     NEW,
     PROPERTIES,
     Carried,
@@ -16,6 +17,7 @@ from cellfeat.extraction.store import (
     RunHeader,
     SampleTable,
     held_output,
+    no_intensities,
     no_properties,
     read_summary,
     remove_parts,
@@ -32,6 +34,7 @@ HEADER = RunHeader(
     n_views=2,
     embedding_dim=3,
     part_size=4,
+    n_channels=2,
 )
 TABLE = SampleTable(
     sample_id=[f"s{i}" for i in range(N_SAMPLES)],
@@ -52,11 +55,12 @@ def make_rows(part: range) -> Rows:
         status=np.zeros(n, np.uint8),
         pixel_digest=rng.integers(0, 256, (n, 32), dtype=np.uint8),
         properties=properties,
+        intensities=rng.random((n, 2), np.float32).astype(INTENSITIES),
         failures={},
     )
     if part.start == 4:
         rows.embeddings[1], rows.status[1], rows.pixel_digest[1] = np.nan, 1, 0
-        rows.properties[1] = no_properties(1)[0]
+        rows.properties[1], rows.intensities[1] = no_properties(1)[0], no_intensities(1, 2)[0]
         return Rows.from_arrays(rows.start, rows.arrays(), {5: "truncated"})
     return rows
 

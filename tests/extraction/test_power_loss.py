@@ -15,6 +15,7 @@ from cellfeat.extraction.store import (
     held_output,
     lease,
     load_features,
+    no_intensities,
     no_properties,
     remove_parts,
     verify_features,
@@ -42,7 +43,13 @@ def run_to_end(output: Path) -> None:
                 shape = (len(rows), 1, 3)
                 numbers = np.random.default_rng(rows.start).normal(size=shape).astype(np.float32)
                 digests = np.full((len(rows), 32), rows.start, np.uint8)
-                arrays = (numbers, np.zeros(len(rows), np.uint8), digests, no_properties(len(rows)))
+                arrays = (
+                    numbers,
+                    np.zeros(len(rows), np.uint8),
+                    digests,
+                    no_properties(len(rows)),
+                    no_intensities(len(rows)),
+                )
                 parts.write(Rows.from_arrays(rows.start, arrays, {}))
         parts.consolidate(TABLE, {"settings": {}})
 
@@ -151,7 +158,13 @@ def test_finished_parts_are_on_disk(tmp_path: Path) -> None:
         disk = ForgetfulDisk(folder, monkeypatch, fails_at=10**9)
         with held_output(folder / "cells.h5"):
             parts = PartStore(folder / "cells.h5", HEADER)
-            arrays = (np.ones((3, 1, 3), np.float32), np.zeros(3, "u1"), np.ones((3, 32), "u1"), no_properties(3))
+            arrays = (
+                np.ones((3, 1, 3), np.float32),
+                np.zeros(3, "u1"),
+                np.ones((3, 32), "u1"),
+                no_properties(3),
+                no_intensities(3),
+            )
             parts.write(Rows.from_arrays(0, arrays, {}))
     disk.rebuild(tmp_path / "left", names_are_ahead=False)
     assert PartStore(tmp_path / "left" / "cells.h5", HEADER).read(range(3)) is not None

@@ -21,11 +21,13 @@ from cellfeat.extraction.store import (
     RunHeader,
     SampleTable,
     load_features,
+    no_intensities,
     no_properties,
     parts_folder,
     unfinished_run,
     verify_features,
 )
+from cellfeat.extraction.store.format import RowShape
 from cellfeat.extraction.store.writing import Content, write_features
 from tests.extraction.store_runs import (
     HEADER,
@@ -277,10 +279,16 @@ def test_disk_full_at_any_byte_of_a_file_is_an_error(small_disk: Path, record_pr
 def write_vast(path: Path) -> None:
     """Write a file of 120 kB without a look at the disk."""
     failures = {row: f"truncated {row:050d}" for row in range(400)}
-    arrays = (np.ones((400, 2, 25), "f4"), np.ones(400, "u1"), np.zeros((400, 32), "u1"), no_properties(400))
+    arrays = (
+        np.ones((400, 2, 25), "f4"),
+        np.ones(400, "u1"),
+        np.zeros((400, 32), "u1"),
+        no_properties(400),
+        no_intensities(400),
+    )
     rows = Rows.from_arrays(0, arrays, failures)
     table = SampleTable([f"s{i}" for i in range(400)], [""] * 400, [""] * 400)
-    write_features(path, (400, 2, 25), Content([rows], table, RECIPE, "sha256:samples", PROVENANCE))
+    write_features(path, 400, RowShape(2, 25, 1), Content([rows], table, RECIPE, "sha256:samples", PROVENANCE))
 
 
 def test_run_that_the_disk_cannot_hold_is_refused_at_once(small_disk: Path) -> None:

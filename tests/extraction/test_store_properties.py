@@ -13,6 +13,7 @@ from cellfeat.extraction.store import (
     RunHeader,
     SampleTable,
     load_features,
+    no_intensities,
     no_properties,
     read_embeddings,
     read_table,
@@ -36,7 +37,7 @@ def runs(draw: st.DrawFn) -> tuple[RunHeader, Rows, SampleTable]:
     digests = rng.integers(0, 256, (n, 32), dtype=np.uint8) * (1 - status)[:, None]
     texts = st.lists(TEXT, min_size=n, max_size=n)
     table = SampleTable(draw(texts), draw(texts), draw(texts), draw(st.dictionaries(TEXT, texts, max_size=3)))
-    return header, Rows(0, embeddings, status, digests, no_properties(n), reasons), table
+    return header, Rows(0, embeddings, status, digests, no_properties(n), no_intensities(n), reasons), table
 
 
 @settings(max_examples=30, deadline=None)

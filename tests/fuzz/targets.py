@@ -34,6 +34,7 @@ from cellfeat.errors import CellfeatError, ImageError
 from cellfeat.evaluation.cache import FoldCache, FoldOutcome
 from cellfeat.evaluation.groups import sample_groups
 from cellfeat.extraction.store import (
+    INTENSITIES,
     PROPERTIES,
     PartStore,
     Rows,
@@ -41,6 +42,7 @@ from cellfeat.extraction.store import (
     SampleTable,
     describe_summary,
     load_features,
+    no_intensities,
     parts_folder,
     read_pixel_digests,
     read_properties,
@@ -56,8 +58,9 @@ from cellfeat.heads.training_digests import TrainingDigests
 from cellfeat.provenance import digest_bytes, digest_json
 from cellfeat.records import seal, unseal
 from cellfeat.samples.decoding import decode_image
-from cellfeat.samples.images import pixel_digest
-from cellfeat.samples.intensity import IntensityPolicy, intensity_advice
+from cellfeat.samples.images import SampleImage, pixel_digest
+from cellfeat.samples.intensity import IntensityPolicy
+from cellfeat.samples.intensity_advice import intensity_advice
 from cellfeat.samples.manifest import build_manifest
 from cellfeat.samples.properties import file_properties
 from cellfeat.statistics.conformal import ClassScores
@@ -110,7 +113,8 @@ def _use_image(content: bytes) -> None:
     with suppress(ImageError):
         image = decode_image(content, MAX_PIXELS)
         pixels = image.pixels
-        assert np.array([tuple(file_properties(pixels, [image]))], PROPERTIES)[0]["file_format"] in IMAGE_FORMATS
+        properties = file_properties(pixels, [image])
+        assert np.array([tuple(properties)], PROPERTIES)[0]["file_format"] in IMAGE_FORMATS
         assert pixels.ndim == 3, pixels.shape
         assert 0 < pixels.size <= MAX_PIXELS, pixels.shape
         assert len(pixel_digest(pixels)) == 64
@@ -118,7 +122,7 @@ def _use_image(content: bytes) -> None:
             policy = IntensityPolicy.from_settings(IntensitySettings.model_validate(setting), len(pixels))
             limits = policy.limits(pixels)
             assert (limits[:, 0] < limits[:, 1]).all(), limits
-            intensity_advice(policy, [pixels])
+            intensity_advice(policy, [SampleImage(pixels, properties, (image.bits_stated,) * len(pixels))])
 
 
 def _with_png_checksums(content: bytes) -> bytes:
@@ -297,7 +301,9 @@ def _rows(part: range) -> Rows:
     embeddings = np.where(status[:, None, None], np.nan, 0.5).repeat(2, axis=2).astype(np.float32)
     digests = np.where(status[:, None], 0, _noise(len(part), 32)).astype(np.uint8)
     properties = np.array([("", "", 0, 0, 0, "") if row in failures else FILES for row in part], PROPERTIES)
-    return Rows(part.start, embeddings, status, digests, properties, failures)
+    intensities = no_intensities(len(part))
+    intensities[status == 0] = (0.25, 0.125, 1)
+    return Rows(part.start, embeddings, status, digests, properties, intensities, failures)
 
 
 @cache
@@ -348,10 +354,12 @@ def _write_forged(content: bytes, path: Path) -> bool:
             status=np.array(said["status"], np.uint8),
             pixel_digest=np.array(said["pixel_digest"], np.uint8).repeat(32).reshape(-1, 32),
             properties=np.array([tuple(files) for files in said["properties"]], PROPERTIES),
+            intensities=np.array([[tuple(one) for one in of_row] for of_row in said["intensities"]], INTENSITIES),
             failures=failures,
         )
         shape = (len(table.sample_id), *rows.embeddings.shape[1:])
-        header = RunHeader(said["recipe"], str(said["samples"]), {}, *shape, part_size=100)
+        n_channels = rows.intensities.shape[1]
+        header = RunHeader(said["recipe"], str(said["samples"]), {}, *shape, part_size=100, n_channels=n_channels)
         store = PartStore(path, header)
         store.write(rows)
         store.consolidate(table, said["provenance"])
@@ -375,6 +383,7 @@ def _forged_features_seeds() -> dict[str, bytes]:
         "status": [0, 0, 1],
         "pixel_digest": [1, 2, 0],
         "properties": [FILES, ["uint16", "12", 12, 1, 2, "tiff+png"], ["", "", 0, 0, 0, ""]],
+        "intensities": [[[0.25, 0.125, 1]], [[0, float("nan"), -5]], [[float("nan")] * 3]],
         "embeddings": [[[1, 0.5]], [[-1, 0]], [[float("nan"), float("nan")]]],
     }
     return {"said": json.dumps(said).encode()}

@@ -13,6 +13,7 @@ from cellfeat.errors import HeadError, MissingFileError
 from cellfeat.heads.bundle import describe_bundle, settings_of
 from cellfeat.heads.bundle_files import load_bundle, restored_class_scores, save_bundle
 from cellfeat.heads.registry import HEADS
+from cellfeat.heads.samples_summary import SamplesSummary, Span
 from cellfeat.heads.training_digests import TrainingDigests
 from cellfeat.statistics.conformal import ClassScores
 from tests.heads.fitted_bundles import DIM, change_record, digests_of, embeddings_of, fitted_bundle, scores_of_samples
@@ -63,6 +64,7 @@ def test_head_saved_by_version_0_1_is_loaded(name: str) -> None:
     assert loaded.has_seen(digests_of(7)).tolist() == [True] * 5 + [False] * 2
     assert loaded.class_scores is not None
     assert loaded.class_scores.n_groups.tolist() == [20] * 3
+    assert loaded.fitted_on is None
     assert isinstance(settings_of(loaded), Settings)
     assert "balanced accuracy 0.750 [0.700, 0.800]" in describe_bundle(loaded)
 
@@ -80,7 +82,7 @@ def test_field_of_a_later_version_is_ignored(folder: Path) -> None:
 def test_keys_of_the_record_stay(folder: Path) -> None:
     assert list(json.loads((folder / "bundle.json").read_text())) == [
         "format", "head_name", "params", "classes", "fingerprint", "recipe", "settings", "scores", "provenance",
-        "temperature", "n_views", "embedding_dim", "files", "digest",
+        "temperature", "n_views", "embedding_dim", "fitted_on", "files", "digest",
     ]  # fmt: skip
 
 
@@ -131,3 +133,10 @@ def test_class_scores_come_back_from_their_arrays() -> None:
     restored = restored_class_scores(scores.arrays(), 3)
     for coverage in (0.5, 0.75):
         assert (restored.thresholds(coverage) == scores.thresholds(coverage)).all()
+
+
+def test_summary_of_the_training_samples_comes_back(tmp_path: Path) -> None:
+    span = Span(0.1, 0.25, 0.5)
+    summary = SamplesSummary(75, {"uint8": 75}, {"png": 75}, {"height": Span(64, 64, 80)}, {"mean of blue": span})
+    save_bundle(fitted_bundle(fitted_on=summary), tmp_path / "bundle")
+    assert load_bundle(tmp_path / "bundle").fitted_on == summary

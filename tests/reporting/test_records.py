@@ -57,7 +57,7 @@ KEYS = {
         *HEADING, *SCORES, *PROVENANCE, *COUNTS, "groups", "random_state", "draws", "calibrate", "fitted.on",
         "fitted.n_samples", "fitted.at", "fitted.versions", "n_seen", "n_near_copies", "balanced_accuracy_with_all",
         "out_of_fold.balanced_accuracy", "out_of_fold.ci_low", "out_of_fold.ci_high", "out_of_fold.difference",
-        "out_of_fold.difference_ci_low", "out_of_fold.difference_ci_high", "out_of_fold.verdict",
+        "out_of_fold.difference_ci_low", "out_of_fold.difference_ci_high", "out_of_fold.verdict", "unlike_fitted",
     ],
     "learning_curve.json": [
         *HEADING, *PROVENANCE, "curves[].head", "curves[].points[].fraction", "curves[].points[].n_train",

@@ -4,7 +4,7 @@ import pytest
 from cellfeat.config import ImagesSettings, IntensitySettings, LabelsSettings
 from cellfeat.errors import ConfigError, ImageError
 from cellfeat.samples.images import SampleReader
-from cellfeat.samples.intensity import IntensityPolicy, intensity_advice
+from cellfeat.samples.intensity import IntensityPolicy, recorded_intensity
 from cellfeat.samples.manifest import build_manifest
 from tests.samples.image_files import planes
 
@@ -20,6 +20,27 @@ class TestIntensityPolicy:
 
         assert limits.dtype == np.float32
         assert limits.tolist() == [[0, top], [0, top]]
+
+    def test_white_follows_the_stated_bits_of_each_channel(self):
+        assert policy(2).limits(np.zeros((2, 3, 3), np.uint16), (12, 16)).tolist() == [[0, 4095], [0, 65535]]
+
+    def test_white_of_the_type_ignores_stated_bits(self):
+        assert policy(1, white="type").limits(np.zeros((1, 3, 3), np.uint16), (12,)).tolist() == [[0, 65535]]
+
+    def test_bits_of_floats_mean_nothing(self):
+        assert policy(1).limits(np.zeros((1, 3, 3), np.float32), (32,)).tolist() == [[0, 1]]
+
+    def test_values_above_the_stated_bits_are_refused(self):
+        pixels = np.full((1, 50, 50), 65520, np.uint16)
+
+        with pytest.raises(ImageError, match=r"12 bits.*65520.*white: type"):
+            policy().limits(pixels, (12,))
+
+    def test_a_hot_pixel_above_the_stated_bits_is_white(self):
+        pixels = np.zeros((1, 50, 50), np.uint16)
+        pixels[0, 7, 7] = 5000
+
+        assert policy().limits(pixels, (12,)).tolist() == [[0, 4095]]
 
     @pytest.mark.parametrize("pixels", [np.float32([[[0, 1.5]]]), np.float64([[[-0.1, 1]]]), np.int16([[[-3, 9]]])])
     def test_pixels_beyond_their_type_need_a_range(self, pixels):
@@ -89,75 +110,27 @@ class TestIntensityPolicy:
         assert given.resolved(reader_of(planes(3)), [0]) is given
 
     @pytest.mark.parametrize(
-        "settings", [{}, {"range": (0, 9)}, {"range": [(0, 1), (0, 2)]}, {"percentile": (1, 99), "over": "dataset"}]
+        "settings",
+        [
+            {},
+            {"white": "type"},
+            {"range": (0, 9)},
+            {"range": [(0, 1), (0, 2)]},
+            {"percentile": (1, 99), "over": "dataset"},
+        ],
     )
-    def test_record_makes_the_policy_again(self, settings):
+    def test_record_makes_the_same_limits_again(self, settings):
         given = policy(2, **settings)
+        again = IntensityPolicy.from_settings(recorded_intensity(given.record()), 2)
 
-        assert policy(2, **given.record()) == given
+        assert again.record() == given.record()
+        if not given.needs_dataset:
+            pixels = np.arange(18, dtype=np.uint16).reshape(2, 3, 3)
+            assert again.limits(pixels, (12, 16)).tolist() == given.limits(pixels, (12, 16)).tolist()
 
+    def test_record_of_0_1_means_the_white_of_the_type(self):
+        record = {"range": None, "percentile": None, "over": "image"}
+        again = IntensityPolicy.from_settings(recorded_intensity(record), 1)
 
-class TestIntensityAdvice:
-    def cells(self, top: int, dtype: str, *, background: float = 0.0) -> list[np.ndarray]:
-        """Samples of 2 channels with values up to `top`, and a share of exact zeros."""
-        rng = np.random.default_rng(0)
-        pixels = rng.integers(1, top, (5, 2, 16, 16)).astype(dtype)
-        pixels[rng.random(pixels.shape) < background] = 0
-        return list(pixels)
-
-    @pytest.mark.parametrize("background", [0.0, 0.6, 0.95, 1.0])
-    def test_black_background_is_ignored(self, background):
-        assert intensity_advice(policy(2), self.cells(255, "uint8", background=background)) is None
-
-    def test_saturated_pixels_are_ignored(self):
-        pixels = np.full((1, 8, 8), 255, np.uint8)
-        pixels[0, 0] = np.arange(8) * 30
-
-        assert intensity_advice(policy(1), [pixels]) is None
-
-    def test_twelve_bits_in_sixteen_are_squeezed(self):
-        advice = intensity_advice(policy(2), self.cells(2750, "uint16"), channels=["blue", "red"])
-
-        assert "channel red: its pixels fill 4.2% of the range" in advice
-        assert "images.intensity: {percentile: [0.1, 99.9], over: dataset}" in advice
-
-    @pytest.mark.parametrize("background", [0.0, 0.6])
-    def test_low_range_clips_to_white(self, background):
-        advice = intensity_advice(policy(2, range=(0, 1)), self.cells(255, "uint8", background=background))
-
-        assert "channel 1: 100% of its pixels are clipped to white" in advice
-
-    def test_high_range_clips_to_black(self):
-        assert "clipped to black" in intensity_advice(policy(2, range=(200, 255)), self.cells(255, "uint8"))
-
-    @pytest.mark.parametrize("settings", [{"range": (0, 2750)}, {"percentile": (0.1, 99.9)}])
-    def test_fitting_policy_needs_no_advice(self, settings):
-        assert intensity_advice(policy(2, **settings), self.cells(2750, "uint16")) is None
-
-    def test_no_samples_need_no_advice(self):
-        assert intensity_advice(policy(2), []) is None
-
-
-class TestRealImages:
-    def test_eight_bit_cells_fit_their_type(self, real_data):
-        folder = real_data / "jku_cell_lines"
-        settings = ImagesSettings(root=folder / "images_train")
-        manifest = build_manifest(settings, LabelsSettings(file=folder / "y_train.csv"))
-        reader = SampleReader.for_manifest(manifest)
-
-        samples = [reader.read(row) for row in range(200)]
-
-        assert {sample.shape for sample in samples} == {(3, 64, 64)}
-        assert intensity_advice(policy(3), samples) is None
-
-    def test_imaging_flow_cytometry_does_not_fit_sixteen_bits(self, real_data):
-        settings = ImagesSettings(root=real_data / "jurkat_cell_cycle", layout="folders", channels=[0, 1, 2])
-        manifest = build_manifest(settings, LabelsSettings(file=None))
-        reader = SampleReader.for_manifest(manifest)
-        samples = [reader.read(row) for row in range(200)]
-
-        assert manifest.table["label"].nunique() == 7
-        for channel in range(3):
-            assert f"channel {channel}: its pixels fill" in intensity_advice(policy(3), samples)
-        resolved = policy(3, percentile=(0.1, 99.9), over="dataset").resolved(reader, range(len(reader)))
-        assert intensity_advice(resolved, samples) is None
+        assert again.limits(np.zeros((1, 3, 3), np.uint16), (12,)).tolist() == [[0, 65535]]
+        assert again.record() == record

@@ -4,7 +4,8 @@ import pytest
 from cellfeat.config import ImagesSettings, LabelsSettings
 from cellfeat.errors import ConfigError
 from cellfeat.samples.images import SampleReader, pixel_digest
-from cellfeat.samples.intensity import IntensityPolicy, intensity_advice
+from cellfeat.samples.intensity import IntensityPolicy
+from cellfeat.samples.intensity_advice import intensity_advice
 from cellfeat.samples.manifest import Manifest, build_manifest
 from cellfeat.samples.synthetic import CELL_LINES, write_synthetic_cells
 
@@ -52,10 +53,10 @@ def test_some_samples_are_exact_copies_with_the_same_label(cells):
 
 def test_every_channel_has_contrast_and_is_not_saturated(cells):
     reader = SampleReader.for_manifest(manifest_of(cells))
-    samples = [reader.read(row) for row in range(len(reader))]
+    samples = [reader.read_sample(row) for row in range(len(reader))]
 
-    assert min(channel.std() for sample in samples for channel in sample) > 3
-    assert max(np.mean(channel == 255) for sample in samples for channel in sample) < 0.3
+    assert min(channel.std() for sample in samples for channel in sample.pixels) > 3
+    assert max(np.mean(channel == 255) for sample in samples for channel in sample.pixels) < 0.3
     assert intensity_advice(IntensityPolicy(3), samples) is None
 
 

@@ -88,9 +88,9 @@ def test_process_returns_the_same_sample(dtype: str, tmp_path: Path) -> None:
     (tmp_path / "a.tif").write_bytes(imagecodecs.tiff_encode(pixels) if dtype != ">u2" else tiff_of(pixels))
     reader = SampleReader(tmp_path, (("a.tif",),), ("grey",), True)
     with Workers() as workers:
-        read, properties = WorkersReader(reader, workers).read_sample(0)
-    expected = reader.read(0)
-    assert properties == reader.read_sample(0).properties
+        read, *notes = WorkersReader(reader, workers).read_sample(0)
+    expected, *expected_notes = reader.read_sample(0)
+    assert notes == expected_notes
     assert (read.dtype, read.shape) == (expected.dtype, expected.shape)
     np.testing.assert_array_equal(read, expected)
 

@@ -12,6 +12,7 @@ from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.evaluation.results import ScoredHead
 from cellfeat.evaluation.saved_heads.held_out_checks import check_groups_left, check_labels, check_samples_left
 from cellfeat.evaluation.saved_heads.predict import check_recipe
+from cellfeat.evaluation.saved_heads.unlike_fitted import Unlike, unlike_fitted
 from cellfeat.evaluation.scoring.head_scores import Scores
 from cellfeat.evaluation.scoring.prediction_sets import REPORTED_COVERAGE, set_scores, sets_of
 from cellfeat.evaluation.scoring.score import calibration, class_scores, most_probable, overall_scores, prediction_table
@@ -41,6 +42,8 @@ class HeldOut(ScoredHead):
         Balanced accuracy with the excluded samples included; None where `n_seen` is None.
     fitted
         When, where and on what the head was fitted; None where it does not say.
+    unlike_fitted
+        How the samples differ from those that the head was fitted on; None where the head does not know.
     """
 
     out_of_fold: float
@@ -49,6 +52,7 @@ class HeldOut(ScoredHead):
     n_near_copies: int | None
     with_all: float | None
     fitted: Mapping[str, Any] | None
+    unlike_fitted: tuple[Unlike, ...] | None
 
     @property
     def difference(self) -> float:
@@ -98,6 +102,7 @@ class HeldOut(ScoredHead):
             "provenance": asdict(self.provenance),
             "fitted": self.fitted,
             **({} if scores.sets is None else {"prediction_sets": scores.sets.record()}),
+            "unlike_fitted": None if self.unlike_fitted is None else [asdict(one) for one in self.unlike_fitted],
             "n_seen": self.n_seen,
             "n_near_copies": self.n_near_copies,
             "balanced_accuracy_with_all": self.with_all,
@@ -180,7 +185,7 @@ def score_held_out(
     # The same classes, in the order of the head's probabilities.
     samples = replace(samples, classes=tuple(bundle.classes))
     raw = bundle.uncalibrated_proba(features.embeddings[chosen.is_scored])
-    return _held_out(bundle, samples, design, raw, label, chosen)
+    return _held_out(bundle, samples, design, raw, label, chosen, unlike_fitted(bundle, features))
 
 
 @dataclass(frozen=True)
@@ -207,7 +212,13 @@ class _Selection:
 
 
 def _held_out(
-    bundle: Bundle, samples: LabelledSamples, design: Design, raw: Floats, label: Strings, chosen: _Selection
+    bundle: Bundle,
+    samples: LabelledSamples,
+    design: Design,
+    raw: Floats,
+    label: Strings,
+    chosen: _Selection,
+    unlike: tuple[Unlike, ...] | None,
 ) -> HeldOut:
     """Score the samples that are left; `raw` holds the head's probabilities for the excluded ones as well."""
     # `raw` has a row for each scored sample, so the mask of all samples is cut to these first.
@@ -227,6 +238,7 @@ def _held_out(
         n_near_copies=chosen.n_near_copies,
         with_all=_balanced_accuracy(bundle, label[chosen.is_scored], raw) if knows_training_samples else None,
         fitted=bundle.provenance.get("fitted"),
+        unlike_fitted=unlike,
     )
 
 

@@ -6,6 +6,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellfeat.errors import ConfigError, FingerprintError
+from cellfeat.evaluation.saved_heads.unlike_fitted import Unlike, unlike_fitted
 from cellfeat.evaluation.scoring.prediction_sets import PredictionSets, sets_of
 from cellfeat.extraction.store import Features
 from cellfeat.heads.bundle import Bundle
@@ -31,6 +32,8 @@ class Predictions:
         Whether no class was probable enough, shape ``(n_samples,)``.
     sets
         The classes that cannot be ruled out; None where no coverage was asked for.
+    unlike_fitted
+        How the samples differ from those that the head was fitted on; None where the head does not know.
     """
 
     sample_id: NDArray[np.str_]
@@ -39,6 +42,7 @@ class Predictions:
     classes: tuple[str, ...]
     abstained: NDArray[np.bool_]
     sets: PredictionSets | None = None
+    unlike_fitted: tuple[Unlike, ...] | None = None
 
     @property
     def is_read(self) -> NDArray[np.bool_]:
@@ -106,7 +110,15 @@ def predict(
     predicted = classes[np.where(abstained, abstain, column)]
     # NaN reaches no threshold, so the set of a sample that could not be read is empty.
     sets = None if coverage is None else sets_of(bundle, probabilities, coverage)
-    return Predictions(features.samples.ids, predicted, probabilities, tuple(bundle.classes), abstained, sets)
+    return Predictions(
+        features.samples.ids,
+        predicted,
+        probabilities,
+        tuple(bundle.classes),
+        abstained,
+        sets,
+        unlike_fitted(bundle, features),
+    )
 
 
 def check_recipe(bundle: Bundle, features: Features) -> None:
@@ -124,11 +136,25 @@ def check_recipe(bundle: Bundle, features: Features) -> None:
     FingerprintError
         If the recipes differ; the message lists the differences.
     """
-    if features.fingerprint != bundle.fingerprint:
+    if features.fingerprint != bundle.fingerprint and not _differs_in_white_alone(bundle, features):
         raise FingerprintError(
             f"{features.path}: extracted with another recipe than the features that this head was fitted on "
             f"({'; '.join(differences(bundle.recipe, features.recipe))}); extract with the settings of the head"
         )
+
+
+def _differs_in_white_alone(bundle: Bundle, features: Features) -> bool:
+    """Whether cellfeat 0.1, which took the range of the type as white, would have made the same features.
+
+    It would, unless a file states fewer bits than its type has.
+    """
+    intensity = features.recipe.get("intensity")
+    if not isinstance(intensity, dict):
+        return False
+    properties = features.samples.properties
+    without = {name: value for name, value in intensity.items() if name != "white"}
+    is_like_0_1 = {**features.recipe, "intensity": without} == bundle.recipe
+    return is_like_0_1 and properties is not None and not properties.states_fewer_bits.any()
 
 
 def _check_abstention(bundle: Bundle, min_probability: float, abstain_word: str) -> None:

@@ -5,7 +5,7 @@ header of the run) and one file for each `part_size` rows; when all parts are pr
 temporary file, which is flushed to disk and renamed in one step. So the output is either absent or whole.
 """
 
-from cellfeat.extraction.store.describe import describe_summary
+from cellfeat.extraction.store.describe import describe_mixture, describe_summary
 from cellfeat.extraction.store.format import DIGEST_BYTES, Rows, SampleTable, hex_digests, parts_folder
 from cellfeat.extraction.store.header import RunHeader, unfinished_run
 from cellfeat.extraction.store.lock import held_output
@@ -16,6 +16,7 @@ from cellfeat.extraction.store.reading import (
     Summary,
     load_features,
     read_embeddings,
+    read_intensities,
     read_pixel_digests,
     read_properties,
     read_summary,
@@ -23,14 +24,25 @@ from cellfeat.extraction.store.reading import (
     replace_table,
     verify_features,
 )
-from cellfeat.extraction.store.samples import PROPERTIES, Properties, Samples, Status, no_properties
+from cellfeat.extraction.store.samples import (
+    INTENSITIES,
+    PROPERTIES,
+    Intensities,
+    Properties,
+    Samples,
+    Status,
+    no_intensities,
+    no_properties,
+)
 
 __all__ = [
     "DIGEST_BYTES",
+    "INTENSITIES",
     "NEW",
     "PROPERTIES",
     "Carried",
     "Features",
+    "Intensities",
     "PartStore",
     "Properties",
     "Rows",
@@ -39,14 +51,17 @@ __all__ = [
     "Samples",
     "Status",
     "Summary",
+    "describe_mixture",
     "describe_summary",
     "has_parts",
     "held_output",
     "hex_digests",
     "load_features",
+    "no_intensities",
     "no_properties",
     "parts_folder",
     "read_embeddings",
+    "read_intensities",
     "read_pixel_digests",
     "read_properties",
     "read_summary",

@@ -10,14 +10,16 @@ from numpy.typing import NDArray
 
 from cellfeat.errors import FeatureFileError
 from cellfeat.extraction.store.format import SampleTable
-from cellfeat.extraction.store.reading import Summary, read_properties, read_table
-from cellfeat.extraction.store.samples import Properties
+from cellfeat.extraction.store.reading import Summary, read_intensities, read_properties, read_table
+from cellfeat.extraction.store.samples import Intensities, Properties
 from cellfeat.text import clean_text, first_ten, shorten
-from cellfeat.types import Integers
+from cellfeat.types import Integers, Strings
 
 SHOWN_KINDS = 3
 """Kinds of files that are shown one by one."""
 
+DIFFERENT_BITS = 3
+"""Bits by which the highest values must differ to be told: an eighth as bright, or a camera of other bits."""
 
 _KIND = ("dtype", "bits_stated", "height", "width", "file_format")
 
@@ -31,8 +33,9 @@ def describe_summary(summary: Summary) -> str:
         If its recipe or provenance lacks what every extraction writes.
     """
     properties, table = read_properties(summary.path), read_table(summary.path)
+    intensities = read_intensities(summary.path)
     try:
-        return _describe(summary, properties, table)
+        return _describe(summary, properties, table, intensities.take(np.flatnonzero(properties.height > 0)))
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise FeatureFileError(
             f"{summary.path}: its recipe or provenance is not as cellfeat writes it ({error}); extract again into "
@@ -40,7 +43,7 @@ def describe_summary(summary: Summary) -> str:
         ) from None
 
 
-def _describe(summary: Summary, properties: Properties, table: SampleTable) -> str:
+def _describe(summary: Summary, properties: Properties, table: SampleTable, intensities: Intensities) -> str:
     recipe, provenance = summary.recipe, summary.provenance
     backbone, transform = recipe["backbone"], recipe["transform"]
     seconds = provenance["times"]["seconds"]["wall"]
@@ -55,6 +58,7 @@ def _describe(summary: Summary, properties: Properties, table: SampleTable) -> s
         "channels": f"{', '.join(clean_text(str(name)) for name in recipe['channels'])} as {recipe['channels_as']}",
         "transform": ", ".join(f"{key} {value}" for key, value in transform.items()),
         "intensity": _describe_intensity(recipe["intensity"]),
+        "brightness": _describe_brightness(intensities, recipe["channels"]),
         "precision": f"{recipe['precision']} ({provenance['execution']['implementation']})",
         "made": f"{provenance['times']['finished']} on {provenance['device']}, {seconds:.1f} s",
         **_describe_carried(summary),
@@ -150,6 +154,30 @@ def _bits_used(records: NDArray[np.void]) -> Iterator[str]:
         yield f"{dtype.decode()} {low if low == high else f'{low} to {high}'}"
 
 
+def describe_mixture(properties: Properties) -> str | None:
+    """Say in one line how the files of the samples differ: in type, bits, format and size; None where they do not."""
+    is_read = properties.height > 0
+    kinds, formats = (_counts(values[is_read]) for values in (properties.kind, properties.file_format))
+    bits = properties.bits_of_wide_integers
+    least, most = (int(edge(bits[bits > 0], initial=start)) for edge, start in ((np.min, 255), (np.max, 0)))
+    sizes = sorted(set(zip(properties.height[is_read].tolist(), properties.width[is_read].tolist(), strict=True)))
+    parts = [", ".join(counts) for counts in (kinds, formats) if len(counts) > 1]
+    if most - least >= DIFFERENT_BITS:
+        parts.append(f"{least} to {most} bits used")
+    if len(sizes) > 1:
+        parts.append(_size_phrase(*(sorted(side) for side in zip(*sizes, strict=True))))
+    return f"the samples differ in their files: {'; '.join(parts)}" if parts else None
+
+
+def _size_phrase(heights: Sequence[int], widths: Sequence[int]) -> str:
+    return f"{heights[0]} to {heights[-1]} pixels high, {widths[0]} to {widths[-1]} wide"
+
+
+def _counts(values: Strings) -> list[str]:
+    """Count equal values, the most frequent first, for example ``25 uint8``."""
+    return [f"{n:,} {value}" for value, n in Counter(values.tolist()).most_common()]
+
+
 def _describe_carried(summary: Summary) -> dict[str, str]:
     """Count the rows that earlier runs extracted."""
     runs = summary.provenance.get("runs")
@@ -159,7 +187,17 @@ def _describe_carried(summary: Summary) -> dict[str, str]:
     return {"carried over": f"{n_carried:,} rows of {len(runs) - 1} earlier runs, since {runs[0]['finished']}"}
 
 
+def _describe_brightness(intensities: Intensities, channels: Sequence[str | int]) -> str:
+    """The median over the samples of each channel's mean intensity, from 0 (black) to 1 (white)."""
+    if not len(intensities):
+        return "no sample could be read"
+    medians = np.median(intensities.mean, axis=0)
+    return ", ".join(f"{channel} {median:.2g}" for channel, median in zip(channels, medians, strict=True))
+
+
 def _describe_intensity(intensity: Mapping[str, Any]) -> str:
     if intensity["range"]:
         return f"range {intensity['range']}"
-    return f"percentiles {intensity['percentile']} of each image" if intensity["percentile"] else "range of the type"
+    if intensity["percentile"]:
+        return f"percentiles {intensity['percentile']} of each image"
+    return "range of the bits that each file states" if "white" in intensity else "range of the type"

@@ -1,17 +1,18 @@
 """The content of a feature file and of its parts: rows, the table of samples, checksums, and their form in HDF5."""
 
 import hashlib
+import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import h5py
 import numpy as np
 from numpy.typing import NDArray
 
 from cellfeat.extraction.store.columns import read_strings, read_texts, write_texts
-from cellfeat.extraction.store.samples import PROPERTIES, Status
+from cellfeat.extraction.store.samples import INTENSITIES, PROPERTIES, Status
 from cellfeat.provenance import canonical_json, digest_bytes
 from cellfeat.types import Float32s, Strings
 
@@ -49,6 +50,8 @@ class Rows:
         ``(n, 32)`` uint8: sha256 of the decoded pixels; zero where the sample failed.
     properties
         ``(n,)`` records of type `PROPERTIES`; empty or 0 where the sample failed.
+    intensities
+        ``(n, n_channels)`` records of type `INTENSITIES`; 0 where the sample failed.
     failures
         Reason by row.
     """
@@ -58,6 +61,7 @@ class Rows:
     status: NDArray[np.uint8]
     pixel_digest: NDArray[np.uint8]
     properties: NDArray[np.void]
+    intensities: NDArray[np.void]
     failures: Mapping[int, str]
 
     def __len__(self) -> int:
@@ -72,10 +76,10 @@ class Rows:
         start, failures
             As for the class.
         arrays
-            Embeddings, status, digests of the pixels and properties, each of the shape that the class describes.
+            The arrays in the order of the class, each of the shape that it describes.
         """
-        embeddings, status, digests, properties = arrays
-        return cls(start, embeddings, status, digests, properties, failures)
+        embeddings, status, digests, properties, intensities = arrays
+        return cls(start, embeddings, status, digests, properties, intensities, failures)
 
     def cut(self, wanted: range) -> "Rows":
         """Give the rows whose numbers are in `wanted`, a range within these rows."""
@@ -84,9 +88,8 @@ class Rows:
         return Rows.from_arrays(wanted.start, (array[here] for array in self.arrays()), failures)
 
     def checksum(self) -> str:
-        """Digest the bytes of the arrays: embeddings, status, pixel_digest, then each property."""
-        embeddings, status, digests, properties = self.arrays()
-        columns = [embeddings, status, digests, *(properties[name] for name in PROPERTIES.names or ())]
+        """Digest the bytes of the arrays in their order; of records, one column after another."""
+        columns = [column for array in self.arrays() for column in _columns(array)]
         return digest_bytes(*(np.ascontiguousarray(column).tobytes() for column in columns))
 
     @property
@@ -95,38 +98,60 @@ class Rows:
         return sum(array.nbytes for array in self.arrays())
 
     def arrays(self) -> tuple[NDArray[Any], ...]:
-        """Give embeddings, status, digests of the pixels and properties, each of the shape that the class describes."""
-        return (self.embeddings, self.status, self.pixel_digest, self.properties)
+        """Give the arrays in the order of the class, each of the shape that it describes."""
+        return (self.embeddings, self.status, self.pixel_digest, self.properties, self.intensities)
 
 
-ROW_DATASETS = ("embeddings", "status", "pixel_digest", "properties")
+def _columns(array: NDArray[Any]) -> Iterator[NDArray[Any]]:
+    names = array.dtype.names
+    yield from [array] if names is None else (array[name] for name in names)
+
+
+class RowShape(NamedTuple):
+    """The shape of one row: of its embedding, and the number of channels."""
+
+    n_views: int
+    embedding_dim: int
+    n_channels: int
+
+    def datasets(self, n: int) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
+        """Shape and type of each array of `n` rows by the name of its dataset, in the order of `Rows.arrays`."""
+        return {
+            "embeddings": ((n, self.n_views, self.embedding_dim), np.dtype(np.float32)),
+            "status": ((n,), np.dtype(np.uint8)),
+            "pixel_digest": ((n, DIGEST_BYTES), np.dtype(np.uint8)),
+            "properties": ((n,), PROPERTIES),
+            "intensities": ((n, self.n_channels), INTENSITIES),
+        }
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one row in all arrays."""
+        return sum(math.prod(shape) * dtype.itemsize for shape, dtype in self.datasets(1).values())
+
+
+ROW_DATASETS = tuple(RowShape(0, 0, 0).datasets(0))
 """Where the arrays of rows lie in a file, in the order of `Rows.arrays`."""
 
 
-def row_bytes(n_views: int, embedding_dim: int) -> int:
-    """Count the bytes of one row in all arrays.
-
-    Parameters
-    ----------
-    n_views, embedding_dim
-        Shape of an embedding.
-    """
-    return 4 * n_views * embedding_dim + 1 + DIGEST_BYTES + PROPERTIES.itemsize
-
-
-def empty_rows(start: int, shape: tuple[int, int, int]) -> Rows:
+def empty_rows(start: int, n: int, shape: RowShape) -> Rows:
     """Make rows that are to be filled in.
 
     Parameters
     ----------
     start
         First row.
-    shape
-        ``(n, n_views, embedding_dim)``.
+    n, shape
+        Number of rows, and the shape of one.
     """
-    n = shape[0]
-    digests = np.empty((n, DIGEST_BYTES), np.uint8)
-    return Rows(start, np.empty(shape, np.float32), np.empty(n, np.uint8), digests, np.empty(n, PROPERTIES), {})
+    arrays = (np.empty(of_all, dtype) for of_all, dtype in shape.datasets(n).values())
+    return Rows.from_arrays(start, arrays, {})
+
+
+def row_shape(file: h5py.File) -> RowShape:
+    """Find the shape of a row of a feature file."""
+    _, n_views, embedding_dim = file["embeddings"].shape
+    return RowShape(n_views, embedding_dim, file["intensities"].shape[1])
 
 
 def joined(pieces: Sequence[Rows]) -> Rows:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cellfeat.errors import FingerprintError, RecordError
-from cellfeat.extraction.store.format import FORMAT, parts_folder
+from cellfeat.extraction.store.format import FORMAT, RowShape, parts_folder
 from cellfeat.provenance import digest_json, publish
 from cellfeat.records import parse_json, parse_record, seal
 
@@ -31,6 +31,8 @@ class RunHeader:
         Shape of ``embeddings``.
     part_size
         Rows a part.
+    n_channels
+        Channels of a sample.
     notes
         How the execution was chosen. Kept with the run, but not part of its identity.
     format
@@ -44,6 +46,7 @@ class RunHeader:
     n_views: int
     embedding_dim: int
     part_size: int
+    n_channels: int = 1
     notes: Mapping[str, Any] = field(default_factory=dict, compare=False)
     format: int = FORMAT
 
@@ -51,6 +54,11 @@ class RunHeader:
     def fingerprint(self) -> str:
         """Digest of the recipe."""
         return digest_json(self.recipe)
+
+    @property
+    def row_shape(self) -> RowShape:
+        """Shape of one row."""
+        return RowShape(self.n_views, self.embedding_dim, self.n_channels)
 
     def digest(self) -> str:
         """Digest the identity, as every part of this run records it."""

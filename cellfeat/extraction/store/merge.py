@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from cellfeat.extraction.store.format import Rows, empty_rows, read_failures, read_range
+from cellfeat.extraction.store.format import Rows, RowShape, empty_rows, read_failures, read_range, row_shape
 from cellfeat.extraction.store.opening import opened
 from cellfeat.types import Integers
 
@@ -48,7 +48,7 @@ class Carried:
             for start in range(0, len(self.source), range_size):
                 stop = min(start + range_size, len(self.source))
                 source = self.source[start:stop]
-                woven = _Places(start, (stop - start, *file["embeddings"].shape[1:]))
+                woven = _Places(start, stop - start, row_shape(file))
                 for places, rows in _neighbours(source):
                     woven.put(places, read_range(file, rows, failures))
                 new = range(n_new_before[start], n_new_before[stop])
@@ -60,8 +60,8 @@ class Carried:
 class _Places:
     """Rows that are put in place one after another."""
 
-    def __init__(self, start: int, shape: tuple[int, int, int]) -> None:
-        self._rows = empty_rows(start, shape)
+    def __init__(self, start: int, n: int, shape: RowShape) -> None:
+        self._rows = empty_rows(start, n, shape)
         self._failures: dict[int, str] = {}
 
     def put(self, places: Integers, rows: Rows) -> None:

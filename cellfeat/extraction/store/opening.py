@@ -16,7 +16,7 @@ import numpy as np
 from cellfeat.errors import FeatureFileError, MissingFileError
 from cellfeat.extraction.store.columns import BYTES, OFFSETS
 from cellfeat.extraction.store.format import CHECKSUM, DIGEST_BYTES, DIGESTS, FORMAT, parts_folder
-from cellfeat.extraction.store.samples import PROPERTIES
+from cellfeat.extraction.store.samples import INTENSITIES, PROPERTIES
 
 LONGEST_ATTRIBUTE = 4096
 HDF5_FAULTS = (OSError, ValueError, LookupError, ArithmeticError, RuntimeError, TypeError, AttributeError)
@@ -217,6 +217,7 @@ def _check_layout(layout: Layout) -> None:
     layout.dataset("status", np.uint8, (n_samples,))
     layout.dataset("pixel_digest", np.uint8, (n_samples, DIGEST_BYTES))
     layout.dataset("properties", PROPERTIES, (n_samples,))
+    layout.dataset("intensities", INTENSITIES, (n_samples, None))
     layout.dataset("checksums", CHECKSUM, (None,))
     for name in ("recipe", "provenance"):
         layout.dataset(name, np.uint8, (None,))

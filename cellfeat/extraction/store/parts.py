@@ -8,11 +8,9 @@ from pathlib import Path
 from typing import Any
 
 import h5py
-import numpy as np
 
 from cellfeat.errors import DiskFullError, FeatureFileError, FingerprintError, WriteError
 from cellfeat.extraction.store.format import (
-    DIGEST_BYTES,
     HDF5_OVERHEAD,
     ROW_DATASETS,
     TABLE_BYTES,
@@ -21,14 +19,12 @@ from cellfeat.extraction.store.format import (
     joined,
     parts_folder,
     read_failures,
-    row_bytes,
     write_failures,
     write_text_attribute,
 )
 from cellfeat.extraction.store.header import RECORD, RunHeader, publish_header, refuse_earlier_format, unfinished_run
 from cellfeat.extraction.store.merge import Carried
 from cellfeat.extraction.store.opening import HDF5_FAULTS, Layout, check_failures
-from cellfeat.extraction.store.samples import PROPERTIES
 from cellfeat.extraction.store.writing import Content, new_hdf5, write_features
 from cellfeat.provenance import differences, digest_json, explained_errors, flush_to_disk, publish
 
@@ -130,9 +126,8 @@ class PartStore:
         self._check_stands()
         self._check_room(self._bytes_to_come())
         content = Content(self._rows(), table, self.header.recipe, self._samples, provenance)
-        shape = (self._n_rows, self.header.n_views, self.header.embedding_dim)
         with self._with_need():
-            n_failed = write_features(self.output, shape, content)
+            n_failed = write_features(self.output, self._n_rows, self.header.row_shape, content)
         with explained_errors(self.folder):
             remove_parts(self.output)
         return n_failed
@@ -193,7 +188,7 @@ class PartStore:
         Both are needed: parts are removed only when the file is whole and published.
         """
         header = self.header
-        of_row = row_bytes(header.n_views, header.embedding_dim)
+        of_row = header.row_shape.row_bytes
         finished = [part.stat().st_size for part in self.folder.glob("rows-*.h5")]
         # The missing parts, and the feature file.
         n_files = len(header.part_rows()) - len(finished) + 1
@@ -286,12 +281,8 @@ def _read_part(path: Path, rows: range, header: RunHeader, run: str) -> Rows | N
 
 def _row_datasets(layout: Layout, n_rows: int, header: RunHeader) -> list[h5py.Dataset]:
     """Find the datasets of `ROW_DATASETS`, in this order."""
-    return [
-        layout.dataset("embeddings", np.float32, (n_rows, header.n_views, header.embedding_dim)),
-        layout.dataset("status", np.uint8, (n_rows,)),
-        layout.dataset("pixel_digest", np.uint8, (n_rows, DIGEST_BYTES)),
-        layout.dataset("properties", PROPERTIES, (n_rows,)),
-    ]
+    wanted = header.row_shape.datasets(n_rows)
+    return [layout.dataset(name, dtype, shape) for name, (shape, dtype) in wanted.items()]
 
 
 def _n_rows(path: Path) -> int:

@@ -22,13 +22,14 @@ from cellfeat.extraction.store.format import (
     read_failures,
     read_range,
     read_table_of,
+    row_shape,
     table_checksum,
     write_json,
     write_table,
     write_text_attribute,
 )
 from cellfeat.extraction.store.opening import opened
-from cellfeat.extraction.store.samples import Properties, Samples, Status
+from cellfeat.extraction.store.samples import Intensities, Properties, Samples, Status
 from cellfeat.provenance import digest_json, publish
 from cellfeat.types import Float32s, Integers, Strings
 
@@ -122,6 +123,12 @@ def read_properties(path: Path) -> Properties:
     """Read what the files of each sample are."""
     with opened(path) as file:
         return Properties(file["properties"][:])
+
+
+def read_intensities(path: Path) -> Intensities:
+    """Read the intensities of each channel of each sample."""
+    with opened(path) as file:
+        return Intensities(file["intensities"][:])
 
 
 def read_pixel_digests(path: Path) -> Strings:
@@ -232,6 +239,7 @@ def _samples(file: h5py.File, rows: Rows) -> Samples:
         columns=read_columns(file),
         failures=rows.failures,
         properties=Properties(rows.properties),
+        intensities=Intensities(rows.intensities),
     )
 
 
@@ -304,7 +312,7 @@ def _refuse_unexplained(path: Path, rows: Rows) -> None:
 
 def _read_verified_rows(path: Path, file: h5py.File) -> Rows:
     # Filled range by range, so that the rows are never in memory twice.
-    whole = empty_rows(0, file["embeddings"].shape)
+    whole = empty_rows(0, len(file["status"]), row_shape(file))
     for rows in _verified_ranges(path, file):
         here = slice(rows.start, rows.start + len(rows))
         for mine, read in zip(whole.arrays(), rows.arrays(), strict=True):

@@ -8,7 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
-from cellfeat.types import Bools, Integers, Strings
+from cellfeat.types import Bools, Float32s, Integers, Strings
 
 PROPERTIES = np.dtype(
     [
@@ -21,6 +21,10 @@ PROPERTIES = np.dtype(
     ]
 )
 """The file properties of a sample, as `cellfeat.samples.properties.FileProperties`; empty or 0 where it failed."""
+
+
+INTENSITIES = np.dtype([("mean", "<f4"), ("deviation", "<f4"), ("highest", "<f4")])
+"""Intensities of a channel of a sample, as `cellfeat.samples.channel_statistics` measures them; 0 where it failed."""
 
 
 class Status(IntEnum):
@@ -60,6 +64,12 @@ class Properties:
         return self._text("bits_stated")
 
     @property
+    def states_fewer_bits(self) -> Bools:
+        """Whether a file states fewer bits than its type has, as of a 12-bit camera; shape ``(n_samples,)``."""
+        pairs = zip(self.dtype.tolist(), self.bits_stated.tolist(), strict=True)
+        return np.array([not _states_all_bits(*pair) for pair in pairs], dtype=bool)
+
+    @property
     def bits_used(self) -> Integers:
         """Bits that the largest value needs, 0 for floats; shape ``(n_samples,)``."""
         return self._number("bits_used")
@@ -79,11 +89,64 @@ class Properties:
         """``png``, ``jpeg`` or ``tiff``, joined by ``+`` where files differ; shape ``(n_samples,)``."""
         return self._text("file_format")
 
+    @property
+    def kind(self) -> Strings:
+        """Type of the pixels, and the bits stated if they are fewer: ``uint16 of 12 bits``; shape ``(n_samples,)``."""
+        stated = np.char.add(np.char.add(" of ", self.bits_stated), " bits")
+        return np.char.add(self.dtype, np.where(self.states_fewer_bits, stated, ""))
+
+    @property
+    def bits_of_wide_integers(self) -> Integers:
+        """`bits_used` of integers of more than 8 bits, shape ``(n_samples,)``; 0 for others, where it is brightness."""
+        is_wide = (np.char.find(self.dtype, "int") >= 0) & ~np.isin(self.dtype, ["uint8", "int8"])
+        return np.where(is_wide, self.bits_used, 0)
+
+    @property
+    def size(self) -> Strings:
+        """Height and width as text, for example ``64 x 80``; shape ``(n_samples,)``."""
+        text = np.char.add(np.char.add(self.height.astype(np.str_), " x "), self.width.astype(np.str_))
+        return np.where(self.height > 0, text, "")
+
     def _text(self, name: str) -> Strings:
         return self.records[name].astype(np.str_)
 
     def _number(self, name: str) -> Integers:
         return self.records[name].astype(np.int64)
+
+
+@dataclass(frozen=True)
+class Intensities:
+    """Intensities of each channel as the network receives them, from 0 (black) to 1 (white); 0 where a sample failed.
+
+    Attributes
+    ----------
+    records
+        One record of type `INTENSITIES` for each sample and channel, shape ``(n_samples, n_channels)``.
+    """
+
+    records: NDArray[np.void]
+
+    def __len__(self) -> int:
+        return len(self.records)
+
+    def take(self, rows: Integers) -> Self:
+        """Give the intensities of some samples, in the order of `rows`, their row numbers, shape ``(n,)``."""
+        return type(self)(self.records[rows])
+
+    @property
+    def mean(self) -> Float32s:
+        """Mean over the pixels, shape ``(n_samples, n_channels)``."""
+        return self.records["mean"]
+
+    @property
+    def deviation(self) -> Float32s:
+        """Standard deviation over the pixels, shape ``(n_samples, n_channels)``."""
+        return self.records["deviation"]
+
+    @property
+    def highest(self) -> Float32s:
+        """The highest value, shape ``(n_samples, n_channels)``."""
+        return self.records["highest"]
 
 
 @dataclass(frozen=True)
@@ -104,6 +167,8 @@ class Samples:
         Why a sample could not be read, by row.
     properties
         What the files of each sample are; None where that is unknown.
+    intensities
+        Intensities of each channel; None where they are unknown.
     """
 
     ids: Strings
@@ -114,6 +179,7 @@ class Samples:
     columns: Mapping[str, Strings] = field(default_factory=dict)
     failures: Mapping[int, str] = field(default_factory=dict)
     properties: Properties | None = None
+    intensities: Intensities | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -130,6 +196,7 @@ class Samples:
             columns={name: values[rows] for name, values in self.columns.items()},
             failures={place_of[row]: reason for row, reason in self.failures.items() if row in place_of},
             properties=None if self.properties is None else self.properties.take(rows),
+            intensities=None if self.intensities is None else self.intensities.take(rows),
         )
 
     @property
@@ -143,6 +210,26 @@ class Samples:
         return self.labels != ""
 
 
+def _states_all_bits(dtype: str, bits: str) -> bool:
+    # A type's name without its letters is its number of bits: uint16. A failed sample has no type.
+    return not dtype or dtype.startswith("float") or bits == dtype.lstrip("uint")
+
+
 def no_properties(n_samples: int) -> NDArray[Any]:
     """Make empty records of file properties, as failed samples have: shape ``(n_samples,)``."""
     return np.zeros(n_samples, PROPERTIES)
+
+
+def no_intensities(n_samples: int, n_channels: int = 1) -> NDArray[Any]:
+    """Make empty records of intensities, as failed samples have.
+
+    Parameters
+    ----------
+    n_samples, n_channels
+        Their number.
+
+    Returns
+    -------
+    ndarray of shape (n_samples, n_channels)
+    """
+    return np.zeros((n_samples, n_channels), INTENSITIES)

@@ -8,13 +8,11 @@ from pathlib import Path
 from typing import IO, Any, NamedTuple
 
 import h5py
-import numpy as np
 
 from cellfeat.extraction.store.format import (
-    DIGEST_BYTES,
     FORMAT,
-    ROW_DATASETS,
     Rows,
+    RowShape,
     SampleTable,
     checksum_table,
     chunks,
@@ -24,7 +22,6 @@ from cellfeat.extraction.store.format import (
     write_table,
     write_text_attribute,
 )
-from cellfeat.extraction.store.samples import PROPERTIES
 from cellfeat.provenance import digest_json, publish
 
 
@@ -151,20 +148,20 @@ def new_hdf5(path: Path, libver: str | None = None) -> Iterator[NewFile]:
             deferred.check()
 
 
-def write_features(output: Path, shape: tuple[int, int, int], content: Content) -> int:
+def write_features(output: Path, n_samples: int, shape: RowShape, content: Content) -> int:
     """Write a feature file and publish it, replacing an earlier one; returns the number of failures.
 
     Parameters
     ----------
     output
         The feature file.
-    shape
-        ``(n_samples, n_views, embedding_dim)``.
+    n_samples, shape
+        Number of rows, and the shape of one.
     content
         What to write.
     """
     with publish(output) as temporary, new_hdf5(temporary, libver="v110") as (file, check):
-        n_failed = _write_rows(file, shape, _checked(content.rows, check))
+        n_failed = _write_rows(file, n_samples, shape, _checked(content.rows, check))
         write_table(file, content.table)
         write_json(file, "recipe", content.recipe)
         write_json(file, "provenance", content.provenance)
@@ -183,8 +180,8 @@ def _checked(ranges: Iterable[Rows], check: Callable[[], None]) -> Iterator[Rows
         yield rows
 
 
-def _write_rows(file: h5py.File, shape: tuple[int, int, int], ranges: Iterable[Rows]) -> int:
-    datasets = _create_row_datasets(file, shape)
+def _write_rows(file: h5py.File, n_samples: int, shape: RowShape, ranges: Iterable[Rows]) -> int:
+    datasets = _create_row_datasets(file, n_samples, shape)
     failures: dict[int, str] = {}
     checksums = []
     for rows in ranges:
@@ -198,11 +195,10 @@ def _write_rows(file: h5py.File, shape: tuple[int, int, int], ranges: Iterable[R
     return len(failures)
 
 
-def _create_row_datasets(file: h5py.File, shape: tuple[int, int, int]) -> list[h5py.Dataset]:
+def _create_row_datasets(file: h5py.File, n_samples: int, shape: RowShape) -> list[h5py.Dataset]:
     """Create the datasets of `ROW_DATASETS`, in this order."""
-    n = shape[0]
-    types = [(shape, np.float32), ((n,), np.uint8), ((n, DIGEST_BYTES), np.uint8), ((n,), PROPERTIES)]
+    whole_rows = chunks((n_samples, shape.n_views, shape.embedding_dim))
     return [
-        file.create_dataset(name, of_shape, dtype, chunks=chunks(shape) if name == "embeddings" else None)
-        for name, (of_shape, dtype) in zip(ROW_DATASETS, types, strict=True)
+        file.create_dataset(name, of_all, dtype, chunks=whole_rows if name == "embeddings" else None)
+        for name, (of_all, dtype) in shape.datasets(n_samples).items()
     ]

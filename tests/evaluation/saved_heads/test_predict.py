@@ -6,6 +6,8 @@ import pytest
 from cellfeat.errors import ConfigError, FingerprintError
 from cellfeat.evaluation.fit import fit
 from cellfeat.evaluation.saved_heads.predict import predict
+from cellfeat.extraction.store import Properties, no_properties
+from cellfeat.provenance import digest_json
 from tests.feature_fixtures import SMALL, with_samples
 
 
@@ -57,3 +59,30 @@ def test_features_of_another_recipe_are_refused_with_the_difference(bundle, feat
     other = replace(features, fingerprint="sha256:other", recipe={"passes": ["composite"]})
     with pytest.raises(FingerprintError, match=r"test\.h5.*passes.*composite"):
         predict(bundle, other)
+
+
+def intensity_recipe(features, **white):
+    """The features with a recipe of images that are scaled by their type, or by what they state."""
+    recipe = {"intensity": {"range": None, "percentile": None, "over": "image", **white}}
+    return replace(features, fingerprint=digest_json(recipe), recipe=recipe)
+
+
+def with_files(features, dtype, bits_stated):
+    """The features as of files that all have one type and state these bits."""
+    records = no_properties(len(features))
+    records["dtype"], records["bits_stated"] = dtype, bits_stated
+    return with_samples(features, properties=Properties(records))
+
+
+@pytest.mark.parametrize(("dtype", "bits"), [("uint8", "8"), ("uint16", "16"), ("float32", "32")])
+def test_head_of_0_1_takes_files_that_state_all_bits_of_their_type(features, dtype, bits):
+    old = fit(intensity_recipe(features), "logreg", design=SMALL)[0]
+
+    assert predict(old, with_files(intensity_recipe(features, white="stated"), dtype, bits)).n_failed == 1
+
+
+def test_head_of_0_1_refuses_files_whose_white_has_changed(features):
+    old = fit(intensity_recipe(features), "logreg", design=SMALL)[0]
+
+    with pytest.raises(FingerprintError, match="white"):
+        predict(old, with_files(intensity_recipe(features, white="stated"), "uint16", "12"))
