@@ -1,9 +1,12 @@
 """Text for messages: make names from files safe to print, suggest near names, shorten long lists."""
 
+import re
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 LONGEST_NAME = 40
+NO_URLS = "addresses (https://, s3://) are not supported yet: copy the data to this machine, and name it there"
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
 
 def clean_text(text: str) -> str:
@@ -54,6 +57,17 @@ def near_names(name: str, valid: Iterable[str]) -> str:
     near = get_close_matches(name, valid, n=3, cutoff=0.6)
     meant = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
     return f"{meant}Valid: {', '.join(valid)}"
+
+
+def is_url(text: str) -> bool:
+    """Whether a text is an address such as ``s3://bucket/cells``, also as a path, in which ``//`` has become ``/``.
+
+    Examples
+    --------
+    >>> is_url("s3:/bucket/cells"), is_url("C:/cells")
+    (True, False)
+    """
+    return _URL.match(text) is not None
 
 
 def first_ten(items: Iterable[object]) -> str:

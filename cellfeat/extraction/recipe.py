@@ -100,8 +100,8 @@ def check_same_features(context: RunContext, finished: Summary) -> None:
     new = {"recipe": recipe, "samples": manifest.digest(), "n_samples": len(manifest)}
     if old == new:
         return
-    update = "extract only what differs with --update, " if recipe == finished.recipe else ""
+    update = "extract only what differs with --update, or " if recipe == finished.recipe else ""
     raise FingerprintError(
         f"{context.request.output}: holds features of other settings or samples ({'; '.join(differences(old, new))}). "
-        f"The file is unchanged: {update}choose another --output, or delete it to extract everything again"
+        f"The file is unchanged: {update}choose another --output"
     )

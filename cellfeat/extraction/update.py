@@ -63,7 +63,7 @@ def _check_same_recipe(context: RunContext, finished: Summary) -> None:
     recipe = recipe_like(context, finished)
     if recipe == finished.recipe:
         return
-    hint = "choose another --output, or delete it to extract everything again"
+    hint = "extract everything into another --output"
     if context.request.settings.images.intensity.over == "dataset":
         keep = f"{{range: {finished.recipe['intensity']['range']}, percentile: null, over: image}}"
         hint = (
