@@ -104,6 +104,7 @@ def _without_scores(samples: Samples, pictures: SamplePictures | None, embedding
         findings=tuple(chain(_sample_findings(samples, copies, near, pictures), _class_findings(samples))),
         leaks=(),
         saw_pixels=pictures is not None,
+        samples_digest=samples.digest,
     )
 
 

@@ -50,6 +50,8 @@ class Audit:
         What random folds would have claimed, by head; empty if the samples cannot be split into folds.
     saw_pixels
         Whether the images were read, and near copies searched for.
+    samples_digest
+        Digest of the samples' ids and pixels.
     """
 
     sample_id: Strings
@@ -58,6 +60,7 @@ class Audit:
     findings: tuple[Finding, ...]
     leaks: tuple[Leak, ...]
     saw_pixels: bool
+    samples_digest: str = ""
 
     def counts(self) -> dict[str, int]:
         """Number of findings of each kind."""

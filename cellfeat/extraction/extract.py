@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cellfeat.config import LabelsSettings, Settings
+from cellfeat.config import LabelsSettings, Settings, settings_of_record
 from cellfeat.extraction.accept_finished import accept_finished, use_finished
 from cellfeat.extraction.observer import Observer, SilentObserver
 from cellfeat.extraction.request import Extraction, ExtractionRequest, request_record
@@ -132,7 +132,7 @@ def settings_like(
     # This machine may lack the device of the earlier extraction.
     record["extraction"] |= {"output": str(output), "precision": recipe["precision"], "device": "auto"}
     record["backbone"]["weights"] = weights or record["backbone"]["weights"]
-    return Settings.model_validate(record)
+    return settings_of_record(record)
 
 
 def _without_labels(earlier: Mapping[str, Any], file: Path) -> dict[str, Any]:

@@ -38,7 +38,7 @@ _OPTIONAL_FILES = {CLASS_SCORES_FILE: "class_scores", DIGESTS_FILE: "training_di
 """Files of arrays that may be absent, and the attribute of `Bundle` that each one stores."""
 _ARRAYS_FILES = (ARRAYS_FILE, *_OPTIONAL_FILES)
 _TEXT_FILE = re.compile(r"[A-Za-z0-9_]+\.txt")
-_REPORT_FILES = {"metrics.json", "predictions.parquet", "confusion.png", "reliability.png"}
+_REPORT_FILES = {"metrics.json", "predictions.parquet", "confusion.png", "reliability.png", "samples.json"}
 
 
 @dataclass(frozen=True, kw_only=True)

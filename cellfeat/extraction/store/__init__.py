@@ -23,7 +23,7 @@ from cellfeat.extraction.store.reading import (
     replace_table,
     verify_features,
 )
-from cellfeat.extraction.store.samples import PROPERTIES, Properties, Samples, Status, no_properties
+from cellfeat.extraction.store.samples import PROPERTIES, Properties, Samples, Status, no_properties, samples_digest
 
 __all__ = [
     "DIGEST_BYTES",
@@ -53,6 +53,7 @@ __all__ = [
     "read_table",
     "remove_parts",
     "replace_table",
+    "samples_digest",
     "unfinished_run",
     "verify_features",
 ]

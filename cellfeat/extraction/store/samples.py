@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from cellfeat.provenance import digest_json
 from cellfeat.types import Bools, Integers, Strings
 
 PROPERTIES = np.dtype(
@@ -133,6 +134,11 @@ class Samples:
         )
 
     @property
+    def digest(self) -> str:
+        """sha256 of their ids and pixels, in order. Labels, groups and columns are not included."""
+        return samples_digest(self.ids, self.digests)
+
+    @property
     def is_ok(self) -> Bools:
         """Whether each sample could be read, shape ``(n_samples,)``."""
         return self.status == Status.OK
@@ -141,6 +147,17 @@ class Samples:
     def is_labelled(self) -> Bools:
         """Whether each sample has a label, shape ``(n_samples,)``."""
         return self.labels != ""
+
+
+def samples_digest(ids: Strings, pixel_digests: Strings) -> str:
+    """Compute the sha256 of the ids and pixels of samples.
+
+    Parameters
+    ----------
+    ids, pixel_digests
+        Id of each sample and digest of its pixels in hex, shape ``(n_samples,)``.
+    """
+    return digest_json([ids.tolist(), pixel_digests.tolist()])
 
 
 def no_properties(n_samples: int) -> NDArray[Any]:
