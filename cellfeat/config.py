@@ -7,6 +7,7 @@ unknown key is an error that suggests the nearest valid one, so a misspelt setti
 import copy
 import reprlib
 from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, Literal, NamedTuple, Self
 
@@ -311,11 +312,14 @@ def _explain_one(problem: Any, location: list[str]) -> str:
 
 
 def _nearest(location: list[str]) -> str:
-    """Suggest keys for an unknown one: of its own section, or else equal ones of other sections."""
-    elsewhere = [f"{name}.{location[-1]}" for name, keys in _sections().items() if location[-1] in keys]
-    if elsewhere:
+    """Suggest keys for an unknown one: of its own section, or else of other sections."""
+    key, beside = location[-1], _keys_beside(location)
+    everywhere = {name for keys in _sections().values() for name in keys}
+    near = [] if get_close_matches(key, beside) else get_close_matches(key, everywhere, n=1, cutoff=0.75)
+    if near:
+        elsewhere = [f"{section}.{near[0]}" for section, keys in _sections().items() if near[0] in keys]
         return f"did you mean {' or '.join(map(repr, elsewhere))}?"
-    return near_names(location[-1], _keys_beside(location))
+    return near_names(key, beside)
 
 
 def _sections() -> dict[str, list[str]]:

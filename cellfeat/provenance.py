@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from cellfeat.errors import DiskFullError, WriteError
+from cellfeat.text import NO_URLS, is_url
 
 RECORDED_PACKAGES = (
     "cellfeat", "torch", "torchvision", "timm", "numpy", "h5py", "scikit-learn", "lightgbm", "imagecodecs", "tifffile",
@@ -181,6 +182,8 @@ def make_parent(path: Path) -> Path:
     OSError
         If the folder cannot be created.
     """
+    if is_url(str(path)):
+        raise WriteError(f"{path}: {NO_URLS}")
     target = link_target(path)
     if target.is_symlink():
         raise WriteError(f"{path}: is a link that leads back to itself: repair it, or choose another --output")

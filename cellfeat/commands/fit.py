@@ -101,19 +101,21 @@ def fit_and_save(
         arguments = evaluation_arguments(settings, labels, observer, fresh=fresh)
         bundle, result = fit(features, head, settings=settings.heads.get(head, {}), **arguments)
     results.check(HEAD_FILES)  # another run may have written there meanwhile
-    save_bundle(_with_label_column(bundle, settings) if labels else bundle, folder)
+    save_bundle(_with_label_columns(bundle, settings, labels) if labels else bundle, folder)
     results.record()
     write_head_report(result, folder)
     return result
 
 
-def _with_label_column(bundle: "Bundle", settings: "Settings") -> "Bundle":
-    """Record the label column of the table: predictions get its name, and held-out labels are read from it."""
+def _with_label_columns(bundle: "Bundle", settings: "Settings", labels: Path) -> "Bundle":
+    """Record the columns of the table: predictions get their names, and held-out labels are read from them."""
     from cellfeat.heads.bundle import settings_of
 
     earlier = settings_of(bundle)
-    column = earlier.labels.model_copy(update={"label": settings.labels.label})
-    record = earlier.model_copy(update={"labels": column}).record()
+    columns: dict[str, Any] = {"label": settings.labels.label}
+    if earlier.labels.file is None:
+        columns |= {"id": settings.labels.id, "file": labels}
+    record = earlier.model_copy(update={"labels": earlier.labels.model_copy(update=columns)}).record()
     return dataclasses.replace(bundle, provenance=bundle.provenance | {"settings": record})
 
 

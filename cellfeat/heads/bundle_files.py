@@ -26,6 +26,7 @@ from cellfeat.heads.training_digests import TrainingDigests
 from cellfeat.provenance import digest_bytes, publish_folder
 from cellfeat.records import check_fields, parse_json, seal, unseal
 from cellfeat.statistics.conformal import ClassScores
+from cellfeat.text import NO_URLS, is_url
 
 FORMAT = 1
 RECORD_FILE = "bundle.json"
@@ -195,7 +196,8 @@ def restored_class_scores(arrays: dict[str, NDArray[Any]], n_classes: int) -> Cl
 
 def _read_record(path: Path) -> _Record:
     if not path.is_file():
-        raise MissingFileError(f"{path} does not exist: expected the folder of a saved head")
+        why = NO_URLS if is_url(str(path)) else "expected the folder of a saved head"
+        raise MissingFileError(f"{path} does not exist: {why}")
     content = _read_file(path, MAX_RECORD_BYTES)
     try:
         record = parse_json(content)

@@ -4,6 +4,7 @@ import csv
 import re
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -88,6 +89,8 @@ def _decimals(probabilities: NDArray[np.floating]) -> list[str]:
 def save_predictions(predictions: Predictions, bundle: Bundle, path: Path, *, with_probabilities: bool = False) -> None:
     """Write predictions as CSV, under the column names that the labels had when the head was fitted.
 
+    A head that was fitted on class folders has no such names: its columns are ``file`` and ``label``.
+
     Where there are sets, ``set`` holds their names (see `PredictionSets.names`) and ``set_size`` their number: 0 for an
     empty set, nothing for a sample that could not be read.
 
@@ -102,17 +105,27 @@ def save_predictions(predictions: Predictions, bundle: Bundle, path: Path, *, wi
     with_probabilities
         Whether each class gets a column.
     """
-    names = bundle.provenance["settings"]["labels"]
+    id_column, label_column = _headings(bundle.provenance["settings"])
     save_predictions_csv(
         path,
         predictions.sample_id.tolist(),
         predictions.predicted.tolist(),
-        id_column=names["id"],
-        label_column=names["label"] or "label",
+        id_column=id_column,
+        label_column=label_column,
         more=_set_columns(predictions),
         probabilities=predictions.probabilities if with_probabilities else None,
         classes=predictions.classes,
     )
+
+
+def _headings(settings: Mapping[str, Any]) -> tuple[str, str]:
+    """Headings of the ids and the classes."""
+    names = settings["labels"]
+    # A saved head comes from a file, and may hold other settings.
+    has_folders = settings.get("images", {}).get("layout") == "folders"
+    if has_folders and names.get("file", "") is None:
+        return "file", "label"
+    return names["id"], names["label"] or "label"
 
 
 def _set_columns(predictions: Predictions) -> dict[str, list[str]]:

@@ -96,3 +96,10 @@ def truncated(kind: str, why: str) -> str:
         What shows that it is damaged.
     """
     return f"a truncated or damaged {kind} ({why}); copy it again"
+
+
+def channels_hint(n_channels: int) -> str:
+    """Options that fit files of so many channels without names: one, two shown separately, or the first three."""
+    numbers = ",".join(map(str, range(min(n_channels, 3))))
+    separate = " --set preprocessing.channels_as=separate" if n_channels == 2 else ""
+    return f"--set 'images.channels=[{numbers}]'{separate}"

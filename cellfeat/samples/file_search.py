@@ -9,7 +9,18 @@ import pandas as pd
 from cellfeat.config import ImagesSettings, LabelsSettings
 from cellfeat.errors import ConfigError, MissingFileError
 from cellfeat.samples.labels import file_columns
-from cellfeat.samples.layouts import FoldersLayout, Found, Layout, PatternLayout, TableLayout, table_file_name
+from cellfeat.samples.layouts import (
+    FoldersLayout,
+    Found,
+    Layout,
+    PatternLayout,
+    TableLayout,
+    is_image_name,
+    scan,
+    table_file_name,
+)
+
+DEFAULT_PATTERN: str = ImagesSettings.model_fields["pattern"].default
 
 
 @dataclass(frozen=True)
@@ -19,7 +30,7 @@ class Search:
     Attributes
     ----------
     images, labels
-        The settings.
+        The settings; ``images.layout`` is settled.
     layout
         How file names and samples correspond.
     on_disk
@@ -86,6 +97,7 @@ def search_images(images: ImagesSettings, labels: LabelsSettings, cells: pd.Data
     ConfigError
         If the settings do not fit each other.
     """
+    images = with_layout(images, labels)
     layout = choose_layout(images, labels, cells)
     on_disk = layout.on_disk(images.root)
     found = {sample for sample in map(layout.find, on_disk) if sample}
@@ -118,6 +130,35 @@ def check_settings(images: ImagesSettings, labels: LabelsSettings) -> None:
         raise MissingFileError(
             f"the folder of images {images.root} does not exist; name it with --images FOLDER (images.root)"
         )
+
+
+def with_layout(images: ImagesSettings, labels: LabelsSettings) -> ImagesSettings:
+    """Settle ``images.layout: auto``: the table, the pattern, or class folders where no file fits the default pattern.
+
+    Parameters
+    ----------
+    images, labels
+        The settings.
+
+    Returns
+    -------
+    ImagesSettings
+        The same settings with the layout that is taken.
+    """
+    if images.layout != "auto":
+        return images
+    kind = "table" if labels.files else "pattern" if images.pattern else "folders"
+    if kind == "pattern" and labels.file is None and images.pattern == DEFAULT_PATTERN and _has_class_folders(images):
+        kind = "folders"
+    return images.model_copy(update={"layout": kind})
+
+
+def _has_class_folders(images: ImagesSettings) -> bool:
+    """Whether there are two or more folders of images, and no file fits the default pattern."""
+    pattern = PatternLayout(DEFAULT_PATTERN, tuple(images.channels))
+    names = scan(images.root)
+    folders = {name.partition("/")[0] for name in names if "/" in name and is_image_name(name)}
+    return len(folders) > 1 and not any(map(pattern.find, names))
 
 
 def choose_layout(images: ImagesSettings, labels: LabelsSettings, cells: pd.DataFrame | None) -> Layout:

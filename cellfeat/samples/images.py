@@ -11,7 +11,7 @@ import numpy as np
 
 from cellfeat.config import ImagesSettings
 from cellfeat.errors import ImageError, MissingFileError
-from cellfeat.samples.decoded_image import Image
+from cellfeat.samples.decoded_image import Image, channels_hint
 from cellfeat.samples.decoding import decode_image
 from cellfeat.samples.properties import FileProperties, file_properties
 from cellfeat.text import near_names
@@ -224,13 +224,13 @@ def _channel_index(image: Image, channel: str | int, path: Path) -> int:
     if isinstance(channel, int):
         if 0 <= channel < n_channels:
             return channel
-        raise ImageError(f"{path}: has no channel {channel}; it holds {n_channels}, numbered 0 to {n_channels - 1}")
+        numbered = f"it holds {n_channels}, numbered 0 to {n_channels - 1}" if n_channels > 1 else "it holds one, 0"
+        raise ImageError(f"{path}: has no channel {channel}; {numbered}: {channels_hint(n_channels)}")
     if channel in image.channel_names[:n_channels]:
         return image.channel_names.index(channel)
     if any(image.channel_names):
         raise ImageError(f"{path}: has no channel {channel!r}; {near_names(channel, image.channel_names)}")
-    numbers = ",".join(map(str, range(min(n_channels, 3))))
     raise ImageError(
         f"{path}: has no channel {channel!r}: it holds {n_channels} without names; "
-        f"pick them by number, for example: --set 'images.channels=[{numbers}]'"
+        f"pick them by number: {channels_hint(n_channels)}"
     )

@@ -109,6 +109,7 @@ ASSIGNMENTS = {
     "images.root=!!python/object/apply:os.system ['touch ran']": "images .*does not exist",
     "a" * 5000 + "=1": "unknown key",
     "images.input_size=64": "did you mean 'preprocessing.input_size'",
+    "inptu_size=64": "did you mean 'preprocessing.input_size'",
     "input_size=64": "did you mean 'preprocessing.input_size'",
     "extractoin.views=8": "--set: .*did you mean 'extraction'",
     "mlpp.hidden=64": "--set: .*did you mean 'mlp'",
