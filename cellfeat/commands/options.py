@@ -37,7 +37,7 @@ def tune_option(command: Command) -> Command:
 
 def replace_option(command: Command) -> Command:
     """Add ``--replace``."""
-    return click.option("--replace", is_flag=True, help="Replace results of other samples in the folder.")(command)
+    return click.option("--replace", is_flag=True, help="Replace earlier results, also of other samples.")(command)
 
 
 def with_options(command: Command, *options: Callable[[Command], Command]) -> Command:

@@ -107,6 +107,30 @@ def test_labels_given_at_fitting_name_the_columns(folder: Path, laid_out: dict[s
     assert rows_of(folder / "named.csv")[0] == ["path", "phenotype"]
 
 
+def test_predictions_of_other_samples_are_kept(folder: Path, saved_knn: str) -> None:
+    for number, images in enumerate(("first", "second")):
+        copy_images(folder, folder / images, {i + 10 * number: i for i in (1, 2)})
+    predict = ("predict", "--model", saved_knn, "--output", "kept.csv", "--images")
+    succeed(folder, *predict, "first")
+    before = (folder / "kept.csv").read_bytes()
+    succeed(folder, *predict, "first")
+    message = refused(folder, *predict, "second")
+    assert all(noun in message for noun in ("kept.csv", "2 other samples", "--replace"))
+    assert (folder / "kept.csv").read_bytes() == before
+    succeed(folder, *predict, "second", "--replace")
+    assert [row[0] for row in rows_of(folder / "kept.csv")] == ["file_id", "11", "12"]
+
+
+@pytest.mark.parametrize("name", ["labels.csv", "features/cells.h5", "notes.csv", "picture.csv"])
+def test_predictions_are_not_written_over_another_file(name: str, folder: Path, saved_knn: str) -> None:
+    (folder / "notes.csv").write_text("day,what\n1,years of work\n")
+    (folder / "picture.csv").write_bytes(b"\x89PNG\xff\xfe")
+    before = (folder / name).read_bytes()
+    predict = ("predict", "--model", saved_knn, "--features", "features/cells.h5", "--output", name)
+    assert name in refused(folder, *predict)
+    assert (folder / name).read_bytes() == before
+
+
 @pytest.mark.parametrize("output", ["s3://bucket/predictions.csv", "https://host/predictions.csv"])
 def test_address_as_output_is_not_supported_yet(output: str, folder: Path, saved_knn: str) -> None:
     predict = ("predict", "--model", saved_knn, "--features", "features/cells.h5", "--output", output)
