@@ -86,7 +86,7 @@ def compare_and_report(
     from cellfeat.commands.progress import ProgressObserver
     from cellfeat.evaluation.compare import compare
     from cellfeat.extraction.store import load_features
-    from cellfeat.reporting.files import COMPARISON_FILE, COMPARISON_FILES, check_comparison_folder, write_report
+    from cellfeat.reporting.files import COMPARISON_FILE, check_comparison_folder, comparison_files, write_report
     from cellfeat.reporting.results_folder import ResultsFolder
 
     features = load_features(settings.extraction.output)
@@ -94,12 +94,12 @@ def compare_and_report(
     results = ResultsFolder.of(folder, features, replaces=replaces)
     # Before anything is computed.
     check_comparison_folder(folder)
-    results.check(COMPARISON_FILES)
+    results.check(comparison_files())
     with ProgressObserver() as observer:
         arguments = evaluation_arguments(settings, labels, observer, fresh=fresh)
         comparison = compare(features, wanted.heads, settings=settings.heads, **arguments)
         if comparison.is_complete or not (folder / COMPARISON_FILE).exists():
-            results.check(COMPARISON_FILES)  # another run may have written there meanwhile
+            results.check(comparison_files())  # another run may have written there meanwhile
             results.record()
             write_report(comparison, folder, say=observer.say)
         else:

@@ -28,10 +28,6 @@ COMPARISON_FILE = "comparison.json"
 REPEATS_FILE = "repeats.json"
 CURVE_FILES = ("learning_curve.json", "learning_curve.csv", "learning_curve.png")
 METRICS_FILE = "metrics.json"
-COMPARISON_FILES = (
-    COMPARISON_FILE, "predictions.parquet", "recall_per_class.png", "reliability.png", REPEATS_FILE, *CURVE_FILES,
-)  # fmt: skip
-"""What a comparison writes, beside two files for each head."""
 SCORED_FILES = (METRICS_FILE, "predictions.parquet", "confusion.png", "reliability.png")
 """What `write_head_report` and `write_held_out` write."""
 HEAD_FILES = (RECORD_FILE, *SCORED_FILES)
@@ -239,6 +235,11 @@ def _head_files(head: str) -> tuple[str, str]:
     # A plugin's head may have a name that is not a valid file name.
     name = re.sub(r"[^\w.-]", "_", head)
     return f"metrics_{name}.json", f"confusion_{name}.png"
+
+
+def comparison_files() -> list[str]:
+    """Names of the files that a comparison may write or remove."""
+    return [COMPARISON_FILE, "predictions.parquet", "recall_per_class.png", "reliability.png", *_possible_files()]
 
 
 def _possible_files() -> list[str]:

@@ -115,7 +115,7 @@ def check_settings(images: ImagesSettings, labels: LabelsSettings) -> None:
     Raises
     ------
     MissingFileError
-        If the folder of images does not exist.
+        If the folder of images does not exist, or the labels table, and there are class folders in its place.
     ConfigError
         If a channel is listed twice, or the number of file columns fits neither one file nor one per channel.
     """
@@ -129,6 +129,11 @@ def check_settings(images: ImagesSettings, labels: LabelsSettings) -> None:
     if not images.root.is_dir():
         raise MissingFileError(
             f"the folder of images {images.root} does not exist; name it with --images FOLDER (images.root)"
+        )
+    if labels.file is not None and not labels.file.exists() and _folders_fit(images, labels):
+        raise MissingFileError(
+            f"the labels {labels.file} do not exist; if the folders in {images.root} are the classes: --labels none; "
+            f"otherwise name the CSV with --labels FILE (labels.file)"
         )
 
 
@@ -151,6 +156,11 @@ def with_layout(images: ImagesSettings, labels: LabelsSettings) -> ImagesSetting
     if kind == "pattern" and labels.file is None and images.pattern == DEFAULT_PATTERN and _has_class_folders(images):
         kind = "folders"
     return images.model_copy(update={"layout": kind})
+
+
+def _folders_fit(images: ImagesSettings, labels: LabelsSettings) -> bool:
+    """Whether the folders would be taken as classes if there were no labels table."""
+    return with_layout(images, labels.model_copy(update={"file": None})).layout == "folders"
 
 
 def _has_class_folders(images: ImagesSettings) -> bool:

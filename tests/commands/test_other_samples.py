@@ -71,10 +71,13 @@ def test_feature_files_of_one_name_do_not_share_a_folder(user: Path) -> None:
     assert not (user / "results" / "twin" / "dummy").exists()
 
 
-@pytest.mark.parametrize("name", ["compare", "audit"])
-def test_files_of_unknown_origin_are_kept(name: str, user: Path) -> None:
+@pytest.mark.parametrize(
+    ("name", "file_name"),
+    [("compare", "predictions.parquet"), ("compare", "metrics_mlp.json"), ("audit", "groups.csv")],
+)
+def test_files_of_unknown_origin_are_kept(name: str, file_name: str, user: Path) -> None:
     """They may be results of cellfeat 0.1, or files of the user that happen to have these names."""
-    file = user / f"own-{name}" / {"compare": "predictions.parquet", "audit": "groups.csv"}[name]
+    file = user / f"own-{file_name}" / file_name
     file.parent.mkdir()
     file.write_text("years of work")
     message = refused(user, *command_of(name), "--features", "a.h5", "--output", file.parent.name)

@@ -8,7 +8,7 @@ import pytest
 
 from cellfeat.config import ImagesSettings, LabelsSettings
 from cellfeat.config_files import parse_assignment
-from cellfeat.errors import ManifestError
+from cellfeat.errors import ManifestError, MissingFileError
 from cellfeat.samples.images import SampleReader
 from cellfeat.samples.layout_hints import fitting_pattern
 from cellfeat.samples.manifest import build_manifest
@@ -79,6 +79,12 @@ def test_class_folders_are_taken_by_themselves(build):
     assert manifest.layout == "folders"
     assert "A, B" in manifest.remarks[0]
     assert "images.layout=folders" in manifest.remarks[0]
+
+
+def test_class_folders_need_no_labels_table(touch):
+    root = touch("A/1.png", "B/1.png")
+    with pytest.raises(MissingFileError, match=r"y\.csv do not exist.*--labels none"):
+        build_manifest(ImagesSettings(root=root), LabelsSettings(file="y.csv"))
 
 
 @pytest.mark.parametrize(
