@@ -158,6 +158,11 @@ def test_locked_part_is_kept(tmp_path: Path) -> None:
     assert PartStore(output, HEADER).read(range(0, 4)) is not None
 
 
+def test_name_that_no_file_can_have_is_refused() -> None:
+    with pytest.raises(MissingFileError):
+        read_summary(Path("cells\0.h5"))
+
+
 @pytest.mark.parametrize("name", ["s3://bucket/cells.h5", "https://host/cells.h5"])
 def test_address_is_not_supported_yet(name: str) -> None:
     with pytest.raises(MissingFileError, match="not supported yet"):

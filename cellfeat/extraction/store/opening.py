@@ -68,6 +68,8 @@ def _refuse_all_but_files(path: Path) -> None:
         if error.errno not in _MISSING:
             raise why_not_read(path, error) from error
         raise MissingFileError(_why_missing(path)) from None
+    except ValueError:  # a NUL character in the name
+        raise MissingFileError(f"the feature file {path} does not exist") from None
     if stat.S_ISDIR(mode):
         raise FeatureFileError(f"{path}: is a folder; {CHOOSE}")
     if not stat.S_ISREG(mode):  # opening a pipe would wait forever

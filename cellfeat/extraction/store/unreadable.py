@@ -73,7 +73,10 @@ def why_not_read(path: Path, error: Exception) -> CellfeatError:
     refused = system_refusal(path, error)
     if refused is not None:
         return refused
-    kind = _kind_of(path)
+    try:
+        kind = _kind_of(path)
+    except OSError as unread:
+        return system_refusal(path, unread) or FeatureFileError(f"{path}: cannot be read ({unread})")
     if kind is not None:
         return FeatureFileError(f"{path}: {kind}; {CHOOSE}")
     return FeatureFileError(
