@@ -5,18 +5,17 @@ unknown key is an error that suggests the nearest valid one, so a misspelt setti
 """
 
 import copy
-import json
 import reprlib
-import stat
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, NamedTuple, Self
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
-from cellfeat.errors import ConfigError, MissingFileError
-from cellfeat.text import near_names
+from cellfeat.config_files import read_mapping
+from cellfeat.errors import ConfigError
+from cellfeat.text import NO_URLS, is_url, near_names
 
 
 def _not_bool(value: Any) -> Any:
@@ -26,11 +25,18 @@ def _not_bool(value: Any) -> Any:
     return value
 
 
+def _not_url(value: Any) -> Any:
+    """Refuse an address for a path; it would become a folder of that name."""
+    if isinstance(value, str | Path) and is_url(str(value)):
+        raise ValueError(NO_URLS)
+    return value
+
+
+LocalPath = Annotated[Path, BeforeValidator(_not_url)]
 Limits = tuple[FiniteFloat, FiniteFloat]
 Count = Annotated[int, Field(gt=0), BeforeValidator(_not_bool)]
 NotNegative = Annotated[int, Field(ge=0), BeforeValidator(_not_bool)]
 _PositiveFloat = Annotated[FiniteFloat, Field(gt=0)]
-MAX_CONFIG_BYTES = 1_000_000
 
 
 class Section(BaseModel):
@@ -82,7 +88,7 @@ class ImagesSettings(Section):
     ``folders`` (one folder per class) otherwise. `allow_outside` allows file names that lead out of `root`.
     """
 
-    root: Path = Path("data/images_train")
+    root: LocalPath = Path("data/images_train")
     layout: Literal["auto", "pattern", "folders", "table"] = "auto"
     pattern: str | None = "{sample_id:05d}_{channel}.png"
     channels: Annotated[list[str | int], Field(min_length=1)] = ["blue", "red", "yellow"]
@@ -100,7 +106,7 @@ class LabelsSettings(Section):
     the samples of the table only. A message names what is left out.
     """
 
-    file: Path | None = Path("data/y_train.csv")
+    file: LocalPath | None = Path("data/y_train.csv")
     id: str = "file_id"
     label: str | None = "cell_line"
     group: str | None = None
@@ -138,7 +144,7 @@ class ExtractionSettings(Section):
     image that crashes its codec ends the run, and `image_timeout` has no effect.
     """
 
-    output: Path = Path("features/cells.h5")
+    output: LocalPath = Path("features/cells.h5")
     views: Annotated[Literal[1, 4, 8], BeforeValidator(_not_bool)] = 1
     precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "auto"
     device: str = "auto"
@@ -148,11 +154,14 @@ class ExtractionSettings(Section):
     part_size: Count = 1024
     on_error: Literal["stop", "quarantine"] = "stop"
     profile: bool = False
-    trace: Path | None = None
+    trace: LocalPath | None = None
 
 
 class ComparisonSettings(Section):
-    """Which heads are compared, on which folds, and where the results are written."""
+    """Which heads are compared, on which folds, and where the results are written.
+
+    `output` None is a folder in ``results`` of the feature file's name: see `Settings.results`.
+    """
 
     heads: Annotated[list[str], Field(min_length=1)] = ["mlp", "logreg", "lightgbm"]
     folds: Annotated[int, Field(ge=2)] = 5
@@ -161,7 +170,7 @@ class ComparisonSettings(Section):
     draws: Annotated[int, Field(ge=100)] = 2000
     calibrate: Literal["temperature", "none"] = "temperature"
     tune: Annotated[int, Field(ge=0)] = 0
-    output: Path = Path("results/cells")
+    output: LocalPath | None = None
 
 
 class Settings(Section):
@@ -175,9 +184,57 @@ class Settings(Section):
     heads: dict[str, dict[str, Any]] = {}
     comparison: ComparisonSettings = ComparisonSettings()
 
+    @property
+    def results(self) -> Path:
+        """Folder of the results: by default ``results/cells`` for the feature file ``cells.h5``."""
+        return self.comparison.output or Path("results") / self.extraction.output.stem
+
     def record(self) -> dict[str, Any]:
         """The settings as plain JSON values."""
         return self.model_dump(mode="json")
+
+
+class Source(NamedTuple):
+    """Values of some settings, and where they come from.
+
+    Attributes
+    ----------
+    name
+        For messages: a file, or ``--set``.
+    values
+        The values, in sections.
+    """
+
+    name: str
+    values: Mapping[str, Any]
+
+    @classmethod
+    def of_key(cls, name: str, key: str, value: Any) -> Self:
+        """Make the source of one value.
+
+        Parameters
+        ----------
+        name
+            As in `Source`.
+        key
+            Dotted key of the setting.
+        value
+            Its value.
+        """
+        for part in reversed(key.split(".")):
+            value = {part: value}
+        return cls(name, value)
+
+    def sets(self, location: Sequence[str]) -> bool:
+        """Whether it sets the value at `location`, the names of its sections and its key, or one above it."""
+        values: Any = self.values
+        for part in location:
+            if not isinstance(values, Mapping):
+                return True
+            if part not in values:
+                return False
+            values = values[part]
+        return True
 
 
 def load_settings(*files: Path | str, overrides: Mapping[str, Any] | None = None) -> Settings:
@@ -197,106 +254,36 @@ def load_settings(*files: Path | str, overrides: Mapping[str, Any] | None = None
     ConfigError
         If a file cannot be parsed, or a setting is unknown, of the wrong type or out of range.
     """
+    given = [Source.of_key("overrides", key, value) for key, value in (overrides or {}).items()]
+    return combine([*(Source(str(file), read_mapping(Path(file))) for file in files), *given])
+
+
+def combine(sources: Sequence[Source]) -> Settings:
+    """Combine settings; later sources override earlier ones.
+
+    Raises
+    ------
+    ConfigError
+        If a setting is unknown, of the wrong type or out of range; the message names its source.
+    """
     merged: dict[str, Any] = {}
-    for file in map(Path, files):
-        _merge(merged, read_mapping(file))
-    for key, value in (overrides or {}).items():
-        _merge(merged, _nested(key, value))
-    where = ", ".join(map(str, files)) or "settings"
+    for source in sources:
+        _merge(merged, source.values)
     try:
         return Settings.model_validate(merged)
     except ValidationError as error:
-        raise ConfigError(_explain(error, where)) from None
+        raise ConfigError(_explain(error, sources)) from None
 
 
-# ValueError: errors of the JSON parser, and numbers with thousands of digits.
-_PARSE_FAULTS = (yaml.YAMLError, ValueError, RecursionError)
+def settings_of_record(record: Mapping[str, Any]) -> Settings:
+    """Make settings from what `Settings.record` gave, perhaps changed.
 
-
-def read_mapping(file: Path) -> dict[str, Any]:
-    """Read one YAML or JSON file that contains a mapping; nothing in it is executed."""
-    text = _read_text(file)
-    try:
-        value = _load_json(text) if file.suffix == ".json" else _load_yaml(text)
-    except _PARSE_FAULTS as error:
-        raise ConfigError(f"{file}: not valid {'JSON' if file.suffix == '.json' else 'YAML'}: {error}") from None
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise ConfigError(f"{file}: expected a mapping of sections at the top, got {type(value).__name__}")
-    return value
-
-
-def parse_assignment(text: str) -> tuple[str, Any]:
-    """Split ``"mlp.hidden=512"`` into a dotted key and a value, which is parsed as YAML.
-
-    A value that is not valid YAML is kept as text, so a file pattern such as ``{sample_id}.png`` needs no quotes.
-
-    Examples
-    --------
-    >>> parse_assignment("comparison.heads=[mlp, knn]")
-    ('comparison.heads', ['mlp', 'knn'])
+    Raises
+    ------
+    ConfigError
+        If a setting is unknown, of the wrong type or out of range.
     """
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise ConfigError(f"expected KEY=VALUE, got {text!r}; for example: extraction.views=8")
-    try:
-        return key.strip(), _load_yaml(value)
-    except yaml.YAMLError:
-        return key.strip(), value
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{key}: cannot be read as a value: {error}") from None
-
-
-class _PlainLoader(yaml.SafeLoader):
-    """Safe YAML without duplicate keys and without aliases, which can expand a small file to gigabytes."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        mapping = super().construct_mapping(node, deep)
-        # YAML itself would keep the last of equal keys and say nothing.
-        if len(mapping) < len(node.value):
-            keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-            raise yaml.constructor.ConstructorError(None, None, _defined_twice(keys), node.start_mark)
-        return mapping
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()
-            raise yaml.composer.ComposerError(None, None, "aliases are not allowed", event.start_mark)
-        return super().compose_node(parent, index)
-
-
-def _defined_twice(keys: list[Any]) -> str:
-    return f"{next(key for key in keys if keys.count(key) > 1)!r} is defined twice; keep one"
-
-
-def _load_json(text: str) -> Any:
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        mapping = dict(pairs)
-        if len(mapping) < len(pairs):
-            raise ValueError(_defined_twice([key for key, _ in pairs]))
-        return mapping
-
-    return json.loads(text, object_pairs_hook=unique)
-
-
-def _load_yaml(text: str) -> Any:
-    return yaml.load(text, Loader=_PlainLoader)  # noqa: S506, the loader is a SafeLoader
-
-
-def _read_text(file: Path) -> str:
-    try:
-        found = file.stat()
-        if not stat.S_ISREG(found.st_mode):
-            raise ConfigError(f"{file}: is not a file; expected a YAML or JSON file of settings")
-        if found.st_size > MAX_CONFIG_BYTES:
-            raise ConfigError(f"{file}: larger than {MAX_CONFIG_BYTES} bytes; this is not a configuration")
-        # Some editors begin a file with a byte order mark.
-        return file.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise MissingFileError(f"the configuration {file} does not exist") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: cannot be read as text: {error}") from None
+    return combine([Source("settings", record)])
 
 
 def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
@@ -308,25 +295,44 @@ def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
             into[key] = copy.deepcopy(dict(value)) if isinstance(value, Mapping) else value
 
 
-def _nested(key: str, value: Any) -> dict[str, Any]:
-    for part in reversed(key.split(".")):
-        value = {part: value}
-    return value
+def _explain(error: ValidationError, sources: Sequence[Source]) -> str:
+    """Name what is wrong, each with the source that set it."""
+    lines: dict[str, list[str]] = {}
+    for problem in error.errors(include_url=False):
+        location = [str(part) for part in problem["loc"]]
+        source = next((source.name for source in reversed(sources) if source.sets(location)), "settings")
+        lines.setdefault(source, []).append(_explain_one(problem, location))
+    return "; ".join(f"{source}: {'; '.join(dict.fromkeys(found))}" for source, found in lines.items())
 
 
-def _explain(error: ValidationError, where: str) -> str:
-    lines = [_explain_one(problem) for problem in error.errors(include_url=False)]
-    return f"{where}: " + "; ".join(dict.fromkeys(lines))
-
-
-def _explain_one(problem: Any) -> str:
-    location = [str(part) for part in problem["loc"]]
+def _explain_one(problem: Any, location: list[str]) -> str:
     if problem["type"] == "extra_forbidden":
-        return f"unknown key {'.'.join(location)!r}; {near_names(location[-1], _keys_beside(location))}"
+        return f"unknown key {'.'.join(location)!r}; {_nearest(location)}"
     message = problem["msg"].removeprefix("Value error, ")
     # For a setting with several types, pydantic adds the type that it tried.
     keys = [part for part in location if part not in ("int", "str", "float") and not set(part) & set("-[")]
     return f"{'.'.join(keys)}: {message}, got {reprlib.repr(problem['input'])}"
+
+
+def _nearest(location: list[str]) -> str:
+    """Suggest keys for an unknown one: of its own section, or else of other sections."""
+    key, beside = location[-1], _keys_beside(location)
+    everywhere = {name for keys in _sections().values() for name in keys}
+    near = [] if get_close_matches(key, beside) else get_close_matches(key, everywhere, n=1, cutoff=0.75)
+    if near:
+        elsewhere = [f"{section}.{near[0]}" for section, keys in _sections().items() if near[0] in keys]
+        return f"did you mean {' or '.join(map(repr, elsewhere))}?"
+    return near_names(key, beside)
+
+
+def _sections() -> dict[str, list[str]]:
+    """The keys of each section."""
+    fields = {name: field.annotation for name, field in Settings.model_fields.items()}
+    return {
+        name: list(section.model_fields)
+        for name, section in fields.items()
+        if isinstance(section, type) and issubclass(section, BaseModel)
+    }
 
 
 def _keys_beside(location: list[str]) -> list[str]:

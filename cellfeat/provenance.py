@@ -5,6 +5,7 @@ import hashlib
 import json
 import os
 import platform
+import re
 import shutil
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -15,16 +16,24 @@ from pathlib import Path
 from typing import Any
 
 from cellfeat.errors import DiskFullError, WriteError
+from cellfeat.text import NO_URLS, is_url
 
 RECORDED_PACKAGES = (
     "cellfeat", "torch", "torchvision", "timm", "numpy", "h5py", "scikit-learn", "lightgbm", "imagecodecs", "tifffile",
 )  # fmt: skip
 
+_DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _NO_ROOM = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
 _NOT_ALLOWED = {
     errno.EROFS: "the file system is read-only",
     errno.EACCES: "permission is denied",
     errno.EPERM: "permission is denied",
+}
+_IN_THE_WAY = {
+    errno.EISDIR: "there is a folder of this name",
+    errno.EEXIST: "there is a file where its folder should be",
+    errno.ENOTDIR: "there is a file where its folder should be",
+    errno.ENAMETOOLONG: "the name is too long",
 }
 
 
@@ -79,6 +88,8 @@ def differences(expected: Mapping[str, Any], got: Mapping[str, Any], prefix: str
 
 def _short(value: Any) -> str:
     text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, default=str)
+    if _DIGEST.fullmatch(text):  # a person compares the first digits at most
+        return f"{text[:15]}…"
     return text if len(text) <= 120 else f"{text[:117]}…"
 
 
@@ -126,12 +137,67 @@ def _why_not(path: Path, error: OSError) -> WriteError | None:
             f"{path}: cannot be written, {_NOT_ALLOWED[error.errno]}: make its folder writable, or choose another "
             f"--output"
         )
+    if error.errno in _IN_THE_WAY:
+        return WriteError(f"{path}: cannot be written, {_IN_THE_WAY[error.errno]}: choose another --output")
     # Only files beside the target: another file that is missing has another cause.
-    if error.errno == errno.ENOENT and error.filename is not None and Path(error.filename).parent == path.parent:
+    if (
+        error.errno == errno.ENOENT
+        and error.filename is not None
+        and Path(error.filename).parent == link_target(path).parent
+    ):
         return WriteError(
             f"{path}: its folder, or the unfinished file, was removed meanwhile: start the same command again"
         )
     return None
+
+
+def link_target(path: Path) -> Path:
+    """Follow `path` if it is a symbolic link, to where its file is or will be; any other path is returned as it is."""
+    return Path(os.path.realpath(path)) if path.is_symlink() else path
+
+
+def make_folder(folder: Path) -> None:
+    """Create a folder, with those above it; a symbolic link to a folder is followed.
+
+    Raises
+    ------
+    WriteError
+        If a symbolic link on the way leads nowhere.
+    OSError
+        If the folder cannot be created.
+    """
+    for link in (folder, *folder.parents):
+        # Not created: a link often leads to another disk, which is not mounted where the link leads nowhere.
+        if link.is_symlink() and not link.exists():
+            raise WriteError(
+                f"{link}: is a link to {link_target(link)}, which does not exist: mount that disk or create that "
+                f"folder, or choose another --output"
+            )
+    folder.mkdir(parents=True, exist_ok=True)
+
+
+def make_parent(path: Path) -> Path:
+    """Create the folder that a file or folder will lie in, and return where it will lie: see `link_target`.
+
+    Raises
+    ------
+    WriteError
+        If `path` is a symbolic link to itself or into a folder that does not exist, or a link on the way leads nowhere.
+    OSError
+        If the folder cannot be created.
+    """
+    if is_url(str(path)):
+        raise WriteError(f"{path}: {NO_URLS}")
+    target = link_target(path)
+    if target.is_symlink():
+        raise WriteError(f"{path}: is a link that leads back to itself: repair it, or choose another --output")
+    if path.is_symlink() and not target.parent.is_dir():
+        raise WriteError(
+            f"{path}: is a link to {target}, whose folder does not exist: mount that disk or create that folder, or "
+            f"choose another --output"
+        )
+    make_folder(target.parent)
+    return target
 
 
 @contextmanager
@@ -140,35 +206,35 @@ def publish(path: Path) -> Iterator[Path]:
 
     Yields a path beside `path` to write to. When the block ends, that file is flushed to disk and replaces `path` in
     one step, and the folder entry is flushed too. When an exception ends the block, Ctrl-C included, the partial file
-    is removed and `path` is unchanged.
+    is removed and `path` is unchanged. A symbolic link stays one: the file that it leads to is replaced.
 
     Raises
     ------
     DiskFullError, WriteError
         If `path` cannot be written.
     """
-    # In the same folder, since a rename is one step only within a file system; the pid keeps processes apart.
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
     with explained_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
+        target = make_parent(path)
+        # In the same folder, since a rename is one step only within a file system; the pid keeps processes apart.
+        temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
         try:
             yield temporary
             # Before the rename: otherwise a loss of power may leave the new name with an empty file.
             flush_to_disk(temporary)
-            temporary.replace(path)
+            temporary.replace(target)
         except BaseException:
             with suppress(OSError):  # removed, or on a disk that has become read-only
                 temporary.unlink()
             raise
-        flush_to_disk(path.parent)
+        flush_to_disk(target.parent)
 
 
 @contextmanager
 def publish_folder(path: Path) -> Iterator[Path]:
     """Write a folder of files so that it appears whole or not at all; an existing one is replaced.
 
-    Replacing takes two renames: after a kill between them, the earlier folder is kept beside `path` under a name that
-    ends in ``.old``.
+    A symbolic link stays one: the folder that it leads to is replaced. Replacing takes two renames: after a kill
+    between them, the earlier folder is kept beside it under a name that ends in ``.old``.
 
     Raises
     ------
@@ -176,8 +242,8 @@ def publish_folder(path: Path) -> Iterator[Path]:
         If `path` cannot be written.
     """
     with explained_errors(path):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".tmp", dir=path.parent))
+        target = make_parent(path)
+        temporary = Path(tempfile.mkdtemp(prefix=f".{target.name}.", suffix=".tmp", dir=target.parent))
         try:
             # `mkdtemp` gives access to its owner alone.
             temporary.chmod(0o755)
@@ -185,11 +251,11 @@ def publish_folder(path: Path) -> Iterator[Path]:
             for file in temporary.rglob("*"):
                 flush_to_disk(file)
             flush_to_disk(temporary)
-            _replace_folder(temporary, path)
+            _replace_folder(temporary, target)
         except BaseException:
             shutil.rmtree(temporary, ignore_errors=True)
             raise
-        flush_to_disk(path.parent)
+        flush_to_disk(target.parent)
 
 
 def _replace_folder(new: Path, path: Path) -> None:

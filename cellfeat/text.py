@@ -1,11 +1,16 @@
 """Text for messages: make names from files safe to print, suggest near names, shorten long lists."""
 
+import re
 from collections import Counter
 from collections.abc import Iterable
 from difflib import get_close_matches
 
 LONGEST_NAME = 40
+LONGEST_ITEM = 80
+MOST_NAMES = 30
+NO_URLS = "addresses (https://, s3://) are not supported yet: copy the data to this machine, and name it there"
 _SHOWN_END = 8
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
 
 def clean_text(text: str) -> str:
@@ -57,7 +62,7 @@ def shown_names(names: Iterable[str]) -> list[str]:
 
 
 def near_names(name: str, valid: Iterable[str]) -> str:
-    """Suggest valid names for an unknown one: first the similar names, then all.
+    """Suggest valid names for an unknown one: first the similar names, then all, or the first ten of very many.
 
     Parameters
     ----------
@@ -74,7 +79,18 @@ def near_names(name: str, valid: Iterable[str]) -> str:
     valid = sorted(valid)
     near = get_close_matches(name, valid, n=3, cutoff=0.6)
     meant = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
-    return f"{meant}Valid: {', '.join(valid)}"
+    return f"{meant}Valid: {', '.join(valid) if len(valid) <= MOST_NAMES else first_ten(valid)}"
+
+
+def is_url(text: str) -> bool:
+    """Whether a text is an address such as ``s3://bucket/cells``, also as a path, in which ``//`` has become ``/``.
+
+    Examples
+    --------
+    >>> is_url("s3:/bucket/cells"), is_url("C:/cells")
+    (True, False)
+    """
+    return _URL.match(text) is not None
 
 
 def with_interval(estimate: float, low: float, high: float, *, plus: bool = False) -> str:
@@ -105,10 +121,25 @@ def _decimals(value: float, sign: str) -> str:
 
 
 def first_ten(items: Iterable[object]) -> str:
-    """Join the first ten items and count the others."""
+    """Join the first ten items and count the others; of long items fewer are shown, and their middles are left out.
+
+    Examples
+    --------
+    >>> first_ten(range(12))
+    '0, 1, 2, 3, 4, 5, 6, 7, 8, 9 … and 2 more'
+    """
     items = list(items)
-    rest = f" … and {len(items) - 10} more" if len(items) > 10 else ""
-    return ", ".join(map(str, items[:10])) + rest
+    shown = [without_middle(str(item)) for item in items[:10]]
+    while len(shown) > 3 and sum(map(len, shown)) > 10 * LONGEST_NAME:
+        shown.pop()
+    n_more = len(items) - len(shown)
+    return ", ".join(shown) + (f" … and {n_more} more" if n_more else "")
+
+
+def without_middle(text: str) -> str:
+    """Shorten a text to `LONGEST_ITEM` characters; the beginning and the end of a path say most about it."""
+    half = LONGEST_ITEM // 2
+    return text if len(text) <= LONGEST_ITEM else f"{text[: half - 1]}…{text[-half:]}"
 
 
 def first_line(error: Exception) -> str:

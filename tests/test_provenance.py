@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 
+from cellfeat.errors import WriteError
 from cellfeat.provenance import canonical_json, differences, digest_file, digest_json, publish, publish_folder, versions
 
 
@@ -47,6 +48,71 @@ def test_file_and_folder_are_flushed(tmp_path: Path, monkeypatch: pytest.MonkeyP
     with publish(tmp_path / "a.txt") as temporary:
         temporary.write_text("x")
     assert steps == ["file", "replace", "folder"]
+
+
+@pytest.mark.parametrize("exists", [True, False])
+@pytest.mark.parametrize("target", ["../disk/b.txt", "../middle"])
+def test_link_to_a_file_stays_one(tmp_path: Path, target: str, exists: bool) -> None:
+    disk, link = tmp_path / "disk", tmp_path / "work" / "a.txt"
+    disk.mkdir()
+    link.parent.mkdir()
+    link.symlink_to(target)
+    (tmp_path / "middle").symlink_to(disk / "b.txt")  # the second target is a chain of links
+    if exists:
+        (disk / "b.txt").write_text("old")
+    with publish(link) as temporary:
+        temporary.write_text("new")
+    assert link.is_symlink()
+    assert (disk / "b.txt").read_text() == "new"
+    assert sorted(path.name for path in (*disk.iterdir(), *link.parent.iterdir())) == ["a.txt", "b.txt"]
+
+
+def test_failed_write_leaves_the_link_and_its_file(tmp_path: Path) -> None:
+    (tmp_path / "b.txt").write_text("old")
+    (tmp_path / "a.txt").symlink_to("b.txt")
+    with pytest.raises(ValueError), publish(tmp_path / "a.txt") as temporary:
+        fail_half_way(temporary, ValueError)
+    assert (tmp_path / "a.txt").readlink() == Path("b.txt")
+    assert (tmp_path / "b.txt").read_text() == "old"
+
+
+def test_link_to_a_folder_stays_one(tmp_path: Path) -> None:
+    (tmp_path / "disk").mkdir()
+    for name in ("model", "results"):
+        (tmp_path / "disk" / name).mkdir()
+        (tmp_path / name).symlink_to(tmp_path / "disk" / name)
+    with publish_folder(tmp_path / "model") as temporary:
+        (temporary / "new.txt").write_text("new")
+    with publish(tmp_path / "results" / "deep" / "a.txt") as temporary:
+        temporary.write_text("new")
+    assert all((tmp_path / name).is_symlink() for name in ("model", "results"))
+    assert (tmp_path / "disk" / "model" / "new.txt").exists()
+    assert (tmp_path / "disk" / "results" / "deep" / "a.txt").exists()
+    assert sorted(path.name for path in (tmp_path / "disk").iterdir()) == ["model", "results"]
+
+
+@pytest.mark.parametrize("output", ["file", "folder/a.txt", "itself"])
+def test_link_to_a_missing_disk_is_refused(tmp_path: Path, output: str) -> None:
+    """The disk is not mounted: a folder made in its place would hide the files on it, or fill the wrong disk."""
+    (tmp_path / "file").symlink_to(tmp_path / "disk" / "deep" / "a.txt")
+    (tmp_path / "folder").symlink_to(tmp_path / "disk")
+    (tmp_path / "itself").symlink_to("itself")
+    for publishing in (publish, publish_folder):
+        with (
+            pytest.raises(WriteError, match=f"{output.partition('/')[0]}: is a link.*--output"),
+            publishing(tmp_path / output),
+        ):
+            pytest.fail("nothing can be written")
+    assert not (tmp_path / "disk").exists()
+
+
+def test_folder_in_the_way_is_named(tmp_path: Path) -> None:
+    (tmp_path / "a").mkdir()
+    with pytest.raises(WriteError, match="folder of this name"), publish(tmp_path / "a") as temporary:
+        temporary.write_text("new")
+    (tmp_path / "b").write_text("a file")
+    with pytest.raises(WriteError, match="a file where its folder"), publish(tmp_path / "b" / "c") as temporary:
+        temporary.write_text("new")
 
 
 def test_published_folder_replaces_the_earlier_one(tmp_path: Path) -> None:

@@ -134,6 +134,7 @@ def _without_scores(samples: Samples, pictures: SamplePictures | None, grouping:
         leaks=(),
         saw_pixels=pictures is not None,
         chance=ChanceOfNearCopies(near.expected_false, near.n_controls) if pictures is not None else None,
+        samples_digest=samples.digest,
     )
 
 

@@ -73,6 +73,8 @@ class Audit:
         How many near copies are expected by chance; None where they were not searched for.
     probes
         What tells the class without the cells; None if the samples cannot be split into folds.
+    samples_digest
+        Digest of the samples' ids and pixels.
     """
 
     sample_id: Strings
@@ -83,6 +85,7 @@ class Audit:
     saw_pixels: bool
     chance: ChanceOfNearCopies | None = None
     probes: Probes | None = None
+    samples_digest: str = ""
 
     def counts(self) -> dict[str, int]:
         """Number of findings of each kind."""

@@ -123,8 +123,8 @@ def check_named_digest(path: Path) -> None:
     if not got.startswith(expected):
         raise WeightsError(
             f"{path}: damaged, or another file under this name: expected a sha256 that begins with {expected}, "
-            f"got {got[: len(expected)]}. Weights of your own need another file name; "
-            f"a download can be deleted and repeated"
+            f"got {got[: len(expected)]}. Weights of your own need another file name. "
+            f"To download it again, move this file elsewhere first"
         )
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cellfeat.commands.options import config_options, labels_flag, resolve_settings
+from cellfeat.commands.options import config_options, labels_flag, replace_option, resolve_settings
 
 if TYPE_CHECKING:
     from cellfeat.auditing.findings import Audit
@@ -25,7 +25,12 @@ if TYPE_CHECKING:
     help="Which samples stay together in one fold; default auto.",
 )
 @click.option("--seed", type=click.IntRange(min=0), help="Seed of the folds.")
-@click.option("--output", type=click.Path(path_type=Path), help="Folder of the findings; default: results/…/audit.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Folder of the findings; default: results/FEATURES/audit, or results/IMAGES/audit.",
+)
+@replace_option
 def command(
     config: Path | None,
     assignments: tuple[str, ...],
@@ -33,6 +38,7 @@ def command(
     images: Path | None,
     labels: str | None,
     output: Path | None,
+    replace: bool,
     **flags: Any,
 ) -> None:
     """Find what would make scores wrong.
@@ -45,10 +51,12 @@ def command(
     With --images and without --features it audits the images alone, before any extraction, and leaves out what needs
     heads. With both, the images of the feature file are read from that folder.
 
-    Writes audit.csv, groups.csv and probes.csv. A record beside the feature file makes compare and fit keep copies and
-    near copies together from then on.
+    Writes audit.csv, groups.csv and probes.csv; those of other samples are not replaced, unless --replace says so. A
+    record beside the feature file makes compare and fit keep copies and near copies together from then on.
     """
-    from cellfeat.reporting.files import write_audit
+    from cellfeat.extraction.store import load_features
+    from cellfeat.reporting.files import AUDIT_FILES, write_audit
+    from cellfeat.reporting.results_folder import ResultsFolder
 
     is_of_images = images is not None and features is None
     if labels and not is_of_images:
@@ -57,14 +65,31 @@ def command(
         )
     given = {f"comparison.{name}": value for name, value in flags.items()} | {"extraction.output": features}
     settings = resolve_settings(config, assignments, given | {"images.root": images} | labels_flag(labels))
-    folder = output or settings.comparison.output / "audit"
-    found, audited = (_of_images(settings), None) if is_of_images else _of_features(settings, images, folder)
+    folder = output or _default_folder(settings, is_of_images=is_of_images)
+    if is_of_images:
+        found, audited = _of_images(settings), None
+        root = str(settings.images.root)
+        results = ResultsFolder(folder, found.samples_digest, len(found.sample_id), root, replaces=replace)
+    else:
+        audited = load_features(settings.extraction.output)
+        results = ResultsFolder.of(folder, audited, replaces=replace)
+        results.check(AUDIT_FILES)  # before anything is computed
+        found = _of_features(settings, audited, images, folder)
+    results.check(AUDIT_FILES)
+    results.record()
     findings, groups, *_ = write_audit(found, folder)
     _print(found)
     click.echo(f"{len(found.sample_id)} samples in {len(set(found.group.tolist()))} groups: {groups}")
     if audited and found.saw_pixels:
         _keep(audited, found, groups)
     click.echo(f"findings: {findings}")
+
+
+def _default_folder(settings: "Settings", *, is_of_images: bool) -> Path:
+    """Name the folder after the feature file, or after the folder of images where there is no feature file yet."""
+    if is_of_images and settings.comparison.output is None:
+        return Path("results") / settings.images.root.resolve().name / "audit"
+    return settings.results / "audit"
 
 
 def _keep(features: "Features", found: "Audit", groups: Path) -> None:
@@ -90,23 +115,20 @@ def _of_images(settings: "Settings") -> "Audit":
         return audit_images(settings, say=observer.say)
 
 
-def _of_features(settings: "Settings", images: Path | None, folder: Path) -> tuple["Audit", "Features"]:
+def _of_features(settings: "Settings", loaded: "Features", images: Path | None, folder: Path) -> "Audit":
     from cellfeat.auditing.audit import audit
     from cellfeat.commands.console import ConsoleObserver
     from cellfeat.evaluation.cache import CACHE_FOLDER, FoldCache
     from cellfeat.evaluation.design import Design
-    from cellfeat.extraction.store import load_features
 
-    loaded = load_features(settings.extraction.output)
     with ConsoleObserver() as observer:
-        found = audit(
+        return audit(
             loaded,
             images=images or _recorded_images(loaded, observer),
             design=Design.from_settings(settings),
             cache=FoldCache(folder / CACHE_FOLDER),
             say=observer.say,
         )
-    return found, loaded
 
 
 def _recorded_images(features: "Features", observer: Any) -> Path | None:

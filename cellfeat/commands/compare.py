@@ -1,12 +1,19 @@
 """``cellfeat compare``."""
 
-from dataclasses import replace
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from cellfeat.commands.options import config_options, evaluation_arguments, fold_flags, fold_options, resolve_settings
+from cellfeat.commands.options import (
+    config_options,
+    evaluation_arguments,
+    fold_flags,
+    fold_options,
+    replace_option,
+    resolve_settings,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -22,7 +29,8 @@ if TYPE_CHECKING:
 @fold_options
 @click.option("--fractions", metavar="F,F,…", help="Learning curve over parts of the training samples: 0.1,0.25,0.5,1.")
 @click.option("--repeats", type=click.IntRange(min=2), help="Repeat on that many sets of folds, and test over all.")
-@click.option("--output", type=click.Path(path_type=Path), help="Folder of the results.")
+@click.option("--output", type=click.Path(path_type=Path), help="Folder of the results; default: results/FEATURES.")
+@replace_option
 def command(
     config: Path | None,
     assignments: tuple[str, ...],
@@ -32,12 +40,14 @@ def command(
     fresh: bool,
     fractions: str | None,
     repeats: int | None,
+    replace: bool,
     **flags: Any,
 ) -> None:
     """Evaluate heads on the same grouped folds, and say which is better, with intervals.
 
     Predictions are kept in the results folder: with one more head, the same command computes only that head. Files of
-    an earlier comparison in this folder that are not written again are removed.
+    an earlier comparison in this folder that are not written again are removed. Results of other samples are not
+    replaced, unless --replace says so.
 
     With --tune, the settings of each head are chosen inside the training part of each fold, so that its score stays
     honest. Learning curves use the settings as given.
@@ -49,7 +59,7 @@ def command(
     settings = resolve_settings(config, assignments, fold_flags(**flags) | chosen)
     # Now, before hours of work.
     parts = _parsed_fractions(fractions) if fractions else None
-    compare_and_report(settings, labels=labels, fresh=fresh)
+    compare_and_report(settings, labels=labels, fresh=fresh, replaces=replace)
     if repeats:
         _repeat(settings, labels, repeats, fresh=fresh)
     if parts:
@@ -57,7 +67,9 @@ def command(
     click.echo(f"\n{results_line(settings)}")
 
 
-def compare_and_report(settings: "Settings", *, labels: Path | None = None, fresh: bool = False) -> "Comparison":
+def compare_and_report(
+    settings: "Settings", *, labels: Path | None = None, fresh: bool = False, replaces: bool = False
+) -> "Comparison":
     """Compare the heads of the settings, write the report, and print the table and the verdicts.
 
     Parameters
@@ -68,21 +80,30 @@ def compare_and_report(settings: "Settings", *, labels: Path | None = None, fres
         Table of labels that replace the extracted ones.
     fresh
         Whether predictions in the cache are ignored and replaced.
+    replaces
+        Whether results of other samples are replaced.
     """
     from cellfeat.commands.progress import ProgressObserver
     from cellfeat.evaluation.compare import compare
     from cellfeat.extraction.store import load_features
-    from cellfeat.reporting.files import write_report
+    from cellfeat.reporting.files import COMPARISON_FILE, check_comparison_folder, comparison_files, write_report
+    from cellfeat.reporting.results_folder import ResultsFolder
 
     features = load_features(settings.extraction.output)
-    wanted = settings.comparison
+    wanted, folder = settings.comparison, settings.results
+    results = ResultsFolder.of(folder, features, replaces=replaces)
+    # Before anything is computed.
+    check_comparison_folder(folder)
+    results.check(comparison_files())
     with ProgressObserver() as observer:
         arguments = evaluation_arguments(settings, labels, observer, fresh=fresh)
         comparison = compare(features, wanted.heads, settings=settings.heads, **arguments)
-        if comparison.is_complete or not (wanted.output / "comparison.json").exists():
-            write_report(comparison, wanted.output, say=observer.say)
+        if comparison.is_complete or not (folder / COMPARISON_FILE).exists():
+            results.check(comparison_files())  # another run may have written there meanwhile
+            results.record()
+            write_report(comparison, folder, say=observer.say)
         else:
-            observer.say(f"{wanted.output}: still holds the earlier comparison; repeat the command to finish this one")
+            observer.say(f"{folder}: still holds the earlier comparison; repeat the command to finish this one")
     _print(comparison)
     if not comparison.is_complete:
         # `compare` has caught Ctrl-C to return what is finished; the command still ends as interrupted.
@@ -92,7 +113,7 @@ def compare_and_report(settings: "Settings", *, labels: Path | None = None, fres
 
 def results_line(settings: "Settings") -> str:
     """Say where the results are."""
-    return f"results: {settings.comparison.output} (comparison.json: every figure; and pictures)"
+    return f"results: {settings.results} (comparison.json: every figure; and pictures)"
 
 
 def _print(comparison: "Comparison") -> None:
@@ -125,7 +146,7 @@ def _repeat(settings: "Settings", labels: Path | None, repeats: int, *, fresh: b
     from cellfeat.reporting.terminal.comparison import repeats_lines
 
     summary = summarise(list(_repeated(settings, labels, repeats, fresh=fresh)))
-    write_repeats(summary, settings.comparison.output)
+    write_repeats(summary, settings.results)
     click.echo("\n".join(["", *repeats_lines(summary)]))
 
 
@@ -142,7 +163,7 @@ def _repeated(settings: "Settings", labels: Path | None, repeats: int, *, fresh:
             # The comparison just made is the first repeat: its folds are fresh, and in the cache.
             arguments = evaluation_arguments(settings, labels, observer, fresh=fresh and number > 0)
             design: Design = arguments["design"]
-            repeat = replace(design, random_state=design.random_state + number)
+            repeat = dataclasses.replace(design, random_state=design.random_state + number)
             observer.say(f"folds with seed {repeat.random_state}, {number + 1} of {repeats}")
             arguments |= {"design": repeat, "hooks": hooks}
             comparison = compare(features, wanted.heads, settings=settings.heads, **arguments)
@@ -162,12 +183,12 @@ def _draw_curves(settings: "Settings", labels: Path | None, fractions: tuple[flo
     wanted = settings.comparison
     with ProgressObserver() as observer:
         arguments = evaluation_arguments(settings, labels, observer, fresh=fresh)
-        design = replace(arguments["design"], tune=0)
+        design = dataclasses.replace(arguments["design"], tune=0)
         task = prepare(load_features(settings.extraction.output), design, labels=arguments["labels"])
         curves = learning_curves(
             task, wanted.heads, settings.heads, fractions, cache=arguments["cache"], say=observer.say
         )
-    write_curves(curves, wanted.output)
+    write_curves(curves, settings.results)
     click.echo("\n".join(["", "would more images help?", *curve_lines(curves)]))
     if not curves.is_complete:
         raise KeyboardInterrupt

@@ -26,8 +26,9 @@ def command(samples: int, seed: int, output: Path) -> None:
     from cellfeat.commands.fit import fit_and_save, print_head
     from cellfeat.config import load_settings
     from cellfeat.extraction.extract import extract
-    from cellfeat.samples.synthetic import write_synthetic_cells
+    from cellfeat.samples.synthetic import synthetic_labels, write_synthetic_cells
 
+    _check_folder(output, synthetic_labels(samples, seed))
     click.echo(f"the images are generated, not real: {samples} three-channel cells of 9 classes, seed {seed}")
     write_synthetic_cells(output, n_samples=samples, seed=seed)
     settings = load_settings(overrides=SETTINGS | _places(output) | {"comparison.seed": seed})
@@ -37,6 +38,19 @@ def command(samples: int, seed: int, output: Path) -> None:
     click.echo(f"\nthe best, {best}, fitted on all samples:\n")
     print_head(fit_and_save(settings, best, output / "results" / best))
     click.echo(_what_next(output, best))
+
+
+def _check_folder(output: Path, labels: str) -> None:
+    """Refuse a folder with images or labels other than those of this demo: it would write over them."""
+    from cellfeat.errors import WriteError
+
+    table, images = output / "labels.csv", output / "images"
+    is_own = table.is_file() and table.read_bytes() == labels.encode()
+    if not is_own and (table.exists() or (images.is_dir() and any(images.iterdir()))):
+        raise WriteError(
+            f"{output}: holds images or labels that this demo did not write, and it would write over them: choose "
+            f"another --output"
+        )
 
 
 def _places(output: Path) -> dict[str, str]:

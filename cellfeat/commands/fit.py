@@ -1,12 +1,19 @@
 """``cellfeat fit``."""
 
-from dataclasses import replace
+import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from cellfeat.commands.options import config_options, evaluation_arguments, fold_flags, fold_options, resolve_settings
+from cellfeat.commands.options import (
+    config_options,
+    evaluation_arguments,
+    fold_flags,
+    fold_options,
+    replace_option,
+    resolve_settings,
+)
 
 if TYPE_CHECKING:
     from cellfeat.config import Settings
@@ -18,7 +25,10 @@ if TYPE_CHECKING:
 @config_options
 @click.option("--head", required=True, metavar="NAME", help="See: cellfeat list heads.")
 @fold_options
-@click.option("--output", type=click.Path(path_type=Path), help="Folder of the saved head.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="Folder of the saved head; default: results/FEATURES/HEAD."
+)
+@replace_option
 def command(
     config: Path | None,
     assignments: tuple[str, ...],
@@ -26,6 +36,7 @@ def command(
     output: Path | None,
     labels: Path | None,
     fresh: bool,
+    replace: bool,
     **flags: Any,
 ) -> None:
     """Evaluate one head out of fold, then fit it on all samples and save it.
@@ -34,20 +45,26 @@ def command(
     the training part of each fold.
 
     The folder also gets metrics.json, the out-of-fold predictions and figures. Folds that compare has evaluated already
-    are not computed again.
+    are not computed again. A head that was fitted on other samples is not replaced, unless --replace says so.
     """
     from cellfeat.reporting.terminal.head import score_line
 
     settings = resolve_settings(config, assignments, fold_flags(**flags))
-    folder = output or settings.comparison.output / head
-    result = fit_and_save(settings, head, folder, labels=labels, fresh=fresh)
+    folder = output or settings.results / head
+    result = fit_and_save(settings, head, folder, labels=labels, fresh=fresh, replaces=replace)
     click.echo(f"{score_line(result)}\n")
     print_head(result)
     click.echo(f"\nsaved head: {folder} (metrics.json: every figure; and pictures)")
 
 
 def fit_and_save(
-    settings: "Settings", head: str, folder: Path, *, labels: Path | None = None, fresh: bool = False
+    settings: "Settings",
+    head: str,
+    folder: Path,
+    *,
+    labels: Path | None = None,
+    fresh: bool = False,
+    replaces: bool = False,
 ) -> "HeadResult":
     """Evaluate, fit and save one head with its report.
 
@@ -63,32 +80,43 @@ def fit_and_save(
         Table of labels that replace the extracted ones.
     fresh
         Whether predictions in the cache are ignored and replaced.
+    replaces
+        Whether a head that was fitted on other samples is replaced.
     """
     from cellfeat.commands.progress import ProgressObserver
     from cellfeat.evaluation.fit import fit
     from cellfeat.extraction.store import load_features
     from cellfeat.heads.bundle_files import check_bundle_folder, save_bundle
-    from cellfeat.reporting.files import write_head_report
+    from cellfeat.reporting.files import HEAD_FILES, write_head_report
+    from cellfeat.reporting.results_folder import ResultsFolder
 
     # Before anything is computed.
     check_bundle_folder(folder)
     features = load_features(settings.extraction.output)
+    results = ResultsFolder.of(folder, features, replaces=replaces)
+    results.check(HEAD_FILES)
+    if folder.parent == settings.results:
+        ResultsFolder.of(folder.parent, features, replaces=replaces).check(())
     with ProgressObserver() as observer:
         arguments = evaluation_arguments(settings, labels, observer, fresh=fresh)
         bundle, result = fit(features, head, settings=settings.heads.get(head, {}), **arguments)
-    save_bundle(_with_label_column(bundle, settings) if labels else bundle, folder)
+    results.check(HEAD_FILES)  # another run may have written there meanwhile
+    save_bundle(_with_label_columns(bundle, settings, labels) if labels else bundle, folder)
+    results.record()
     write_head_report(result, folder)
     return result
 
 
-def _with_label_column(bundle: "Bundle", settings: "Settings") -> "Bundle":
-    """Record the label column of the table: predictions get its name, and held-out labels are read from it."""
+def _with_label_columns(bundle: "Bundle", settings: "Settings", labels: Path) -> "Bundle":
+    """Record the columns of the table: predictions get their names, and held-out labels are read from them."""
     from cellfeat.heads.bundle import settings_of
 
     earlier = settings_of(bundle)
-    column = earlier.labels.model_copy(update={"label": settings.labels.label})
-    record = earlier.model_copy(update={"labels": column}).record()
-    return replace(bundle, provenance=bundle.provenance | {"settings": record})
+    columns: dict[str, Any] = {"label": settings.labels.label}
+    if earlier.labels.file is None:
+        columns |= {"id": settings.labels.id, "file": labels}
+    record = earlier.model_copy(update={"labels": earlier.labels.model_copy(update=columns)}).record()
+    return dataclasses.replace(bundle, provenance=bundle.provenance | {"settings": record})
 
 
 def print_head(result: "HeadResult") -> None:

@@ -8,7 +8,7 @@ import click
 
 if TYPE_CHECKING:
     from cellfeat.commands.progress import ProgressObserver
-    from cellfeat.config import Settings
+    from cellfeat.config import Settings, Source
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -33,6 +33,11 @@ def tune_option(command: Command) -> Command:
         metavar="N",
         help="Try N settings of each head inside the training part of each fold, including the given ones.",
     )(command)
+
+
+def replace_option(command: Command) -> Command:
+    """Add ``--replace``."""
+    return click.option("--replace", is_flag=True, help="Replace earlier results, also of other samples.")(command)
 
 
 def with_options(command: Command, *options: Callable[[Command], Command]) -> Command:
@@ -83,17 +88,32 @@ def resolve_settings(config: Path | None, assignments: Sequence[str], flags: dic
     flags
         Values by dotted key; None for a flag that was not given.
     """
-    from cellfeat.config import load_settings, parse_assignment
-    from cellfeat.heads.registry import HEADS
+    from cellfeat.config import Source, combine
+    from cellfeat.config_files import read_mapping
 
-    overrides: dict[str, Any] = {}
-    for text in assignments:
-        key, value = parse_assignment(text)
-        # mlp.hidden is short for heads.mlp.hidden, as people write it.
-        overrides[f"heads.{key}" if key.partition(".")[0] in HEADS else key] = value
-    overrides |= {key: value for key, value in flags.items() if value is not None}
     default = click.get_current_context().find_root().obj
-    return load_settings(*(file for file in (default, config) if file is not None), overrides=overrides)
+    files = [Source(str(file), read_mapping(file)) for file in (default, config) if file is not None]
+    options = [Source.of_key("options", key, value) for key, value in flags.items() if value is not None]
+    return combine([*files, *map(_assigned, assignments), *options])
+
+
+def _assigned(text: str) -> "Source":
+    """Read the ``KEY=VALUE`` of one ``--set``."""
+    from cellfeat.config import Settings, Source
+    from cellfeat.config_files import parse_assignment
+    from cellfeat.errors import ConfigError
+    from cellfeat.heads.registry import HEADS
+    from cellfeat.text import near_names
+
+    key, value = parse_assignment(text)
+    first = key.partition(".")[0]
+    # mlp.hidden is short for heads.mlp.hidden, as people write it.
+    if first in HEADS:
+        key = f"heads.{key}"
+    elif "." in key and first not in Settings.model_fields:
+        near = near_names(first, [*Settings.model_fields, *HEADS])
+        raise ConfigError(f"--set: unknown key {key!r}: no section or head is called {first!r}; {near}")
+    return Source.of_key("--set", key, value)
 
 
 def labels_flag(labels: str | None) -> dict[str, Any]:
@@ -146,6 +166,6 @@ def evaluation_arguments(
     return {
         "design": Design.from_settings(settings),
         "labels": label_by_id(settings.images, settings.labels, labels) if labels else None,
-        "cache": FoldCache(settings.comparison.output / CACHE_FOLDER, is_fresh=fresh),
+        "cache": FoldCache(settings.results / CACHE_FOLDER, is_fresh=fresh),
         "hooks": observer.hooks(),
     }

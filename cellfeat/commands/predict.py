@@ -12,9 +12,10 @@ from cellfeat.commands.inference_inputs import (
     sample_options,
     say_unlike_fitted,
 )
+from cellfeat.commands.options import replace_option
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Mapping
 
     from cellfeat.evaluation.saved_heads.predict import Predictions
     from cellfeat.extraction.store import Features
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     metavar="C",
     help="Add the set of classes that cannot be ruled out: it holds the true class with probability C, class by class.",
 )
+@replace_option
 def command(
     model: Path,
     features: Path | None,
@@ -44,18 +46,20 @@ def command(
     min_probability: float,
     abstain_word: str,
     coverage: float | None,
+    replace: bool,
     **flags: Any,
 ) -> None:
     """Label samples with a saved head: from a feature file, or straight from images.
 
     Writes one line a sample, with the column names of the training labels. With --labels the samples are the rows of
     the CSV, in its order, and each needs its images; without, they are the images in the folder. Samples that are left
-    out are named on stderr. Features extracted from images are kept beside the predictions.
+    out are named on stderr. Features extracted from images are kept beside the predictions. A file of other samples'
+    predictions, or of anything else, is not replaced, unless --replace says so.
     """
     from cellfeat.evaluation.saved_heads.predict import predict
     from cellfeat.extraction.store import load_features
     from cellfeat.heads.bundle_files import load_bundle
-    from cellfeat.reporting.csv_table import save_predictions
+    from cellfeat.reporting.csv_table import check_predictions_file, save_predictions
 
     check_source(features, images)
     if features and flags["labels"]:
@@ -69,6 +73,8 @@ def command(
         folder = images or Path()
         kept = output.with_suffix(f".{mark_of(folder, flags['labels'])}.features.h5")
         samples = features_as_fitted(bundle, folder, kept, **flags)
+    if not replace:
+        check_predictions_file(output, bundle, samples.samples.ids, _files_read(bundle, samples, flags["labels"]))
     say_unlike_fitted(bundle, samples)
     predictions = predict(
         bundle, samples, min_probability=min_probability, abstain_word=abstain_word, coverage=coverage
@@ -77,6 +83,18 @@ def command(
     for line in (*_seen_remarks(bundle, samples), *_remarks(predictions, min_probability)):
         click.echo(line, err=True)
     click.echo(output)
+
+
+def _files_read(bundle: "Bundle", samples: "Features", labels: Path | None) -> "Iterator[Path]":
+    """Files that predictions must not be written over: tables of labels have the same columns."""
+    yield samples.path
+    tables = (settings.get("labels", {}).get("file") for settings in _recorded_settings(bundle, samples))
+    yield from (Path(table) for table in (labels, *tables) if table)
+
+
+def _recorded_settings(bundle: "Bundle", samples: "Features") -> "Iterator[Mapping[str, Any]]":
+    yield bundle.provenance["settings"]
+    yield samples.provenance.get("settings", {})
 
 
 def _seen_remarks(bundle: "Bundle", samples: "Features") -> "Iterator[str]":

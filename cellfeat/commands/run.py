@@ -4,13 +4,14 @@ from pathlib import Path
 
 import click
 
-from cellfeat.commands.options import config_options, resolve_settings, tune_option
+from cellfeat.commands.options import config_options, replace_option, resolve_settings, tune_option
 
 
 @click.command("run")
 @config_options
 @tune_option
-def command(config: Path | None, assignments: tuple[str, ...], tune: int | None) -> None:
+@replace_option
+def command(config: Path | None, assignments: tuple[str, ...], *, tune: int | None, replace: bool) -> None:
     """Extract, compare the heads, then fit and save the best one."""
     from cellfeat.commands.compare import compare_and_report, results_line
     from cellfeat.commands.console import ConsoleObserver
@@ -22,9 +23,9 @@ def command(config: Path | None, assignments: tuple[str, ...], tune: int | None)
     check_heads(settings.comparison.heads, settings.heads)
     with ConsoleObserver() as observer:
         extract(settings, observer=observer)
-    best = compare_and_report(settings).best.head
-    folder = settings.comparison.output / best
+    best = compare_and_report(settings, replaces=replace).best.head
+    folder = settings.results / best
     click.echo(f"\nthe best, {best}, fitted on all samples:\n")
-    print_head(fit_and_save(settings, best, folder))
+    print_head(fit_and_save(settings, best, folder, replaces=replace))
     click.echo(f"\n{results_line(settings)}")
     click.echo(f"saved head: {folder}")

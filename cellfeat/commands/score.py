@@ -12,6 +12,7 @@ from cellfeat.commands.inference_inputs import (
     sample_options,
     say_unlike_fitted,
 )
+from cellfeat.commands.options import replace_option
 
 if TYPE_CHECKING:
     import numpy as np
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
 )
 @click.option("--fitted-images", type=click.Path(path_type=Path), help="Folder of its images, if they have moved.")
 @click.option("--output", type=click.Path(path_type=Path), help="Folder of the results; default: MODEL_on_LABELS.")
+@replace_option
 def command(
     model: Path,
     features: Path | None,
@@ -48,6 +50,7 @@ def command(
     fitted_on: Path | None,
     fitted_images: Path | None,
     output: Path | None,
+    replace: bool,
     **flags: Any,
 ) -> None:
     """Score a saved head on labelled samples that were held out, from a feature file or straight from images.
@@ -55,12 +58,14 @@ def command(
     Exact duplicates of training samples are excluded; with --fitted-on so are near copies: overlapping crops of one
     field, and pictures that are another one turned or mirrored. The score is compared with the out-of-fold score.
 
-    Writes metrics.json, the predictions and figures; features extracted from images are kept with them.
+    Writes metrics.json, the predictions and figures; features extracted from images are kept with them. Scores on other
+    samples in the folder are not replaced, unless --replace says so.
     """
     from cellfeat.evaluation.saved_heads.held_out import score_held_out
     from cellfeat.extraction.store import load_features
     from cellfeat.heads.bundle_files import load_bundle
-    from cellfeat.reporting.files import check_held_out_folder, write_held_out
+    from cellfeat.reporting.files import SCORED_FILES, check_held_out_folder, write_held_out
+    from cellfeat.reporting.results_folder import ResultsFolder
 
     check_source(features, images)
     bundle = load_bundle(model)
@@ -68,9 +73,13 @@ def command(
     check_held_out_folder(folder)
     labels = _labels(bundle, flags["labels"], label_column)
     samples = load_features(features) if features else _extracted(bundle, images or Path(), folder, groups, **flags)
+    results = ResultsFolder.of(folder, samples, replaces=replace)
+    results.check(SCORED_FILES)
     say_unlike_fitted(bundle, samples)
     near = _near_copies(bundle, load_features(fitted_on), fitted_images, samples, images) if fitted_on else None
     found = score_held_out(bundle, samples, groups=groups, labels=labels, is_near_copy=near, say=_say)
+    results.check(SCORED_FILES)
+    results.record()
     write_held_out(found, folder)
     _print(found)
     click.echo(f"\nscores: {folder} (metrics.json: every figure; and pictures)")

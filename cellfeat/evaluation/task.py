@@ -188,7 +188,7 @@ def _check_chosen(features: Features, label: Strings, rows: Integers) -> None:
     if empty:
         raise SplitError(
             f"{features.path}: no sample of {first_ten(empty)} could be read, and a score over the other classes would "
-            f"not be one over all classes; repair the images, or remove these classes from the labels"
+            f"not be one over all classes; repair the images, or leave these classes out with --labels CSV"
         )
 
 

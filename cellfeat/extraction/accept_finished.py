@@ -56,7 +56,7 @@ def _check_images(request: ExtractionRequest, finished: Summary) -> None:
         raise FingerprintError(
             f"{finished.path}: {len(changed)} of its {finished.n_samples} samples have other pixels in "
             f"{request.settings.images.root} than when they were extracted: {first_ten(ids)}. The file is unchanged: "
-            f"extract only these with --update, choose another --output, or delete it to extract everything again"
+            f"extract only these with --update, or extract everything into another --output"
         )
 
 

@@ -5,8 +5,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cellfeat.config import LabelsSettings, Settings
+from cellfeat.config import LabelsSettings, Settings, settings_of_record
+from cellfeat.errors import FingerprintError
 from cellfeat.extraction.accept_finished import accept_finished, use_finished
+from cellfeat.extraction.first_samples import check_readable
 from cellfeat.extraction.observer import Observer, SilentObserver
 from cellfeat.extraction.request import Extraction, ExtractionRequest, request_record
 from cellfeat.extraction.store import Summary, held_output, read_summary, verify_features
@@ -63,6 +65,7 @@ def extract(
         manifest = build_manifest(settings.images, settings.labels)
         for line in manifest.remarks:
             observer.say(line)
+    settings = _with_folders(settings, manifest)
     if expected_recipe is None and (manifest.table["label"] != "").any():
         # Checked here, not in the comparison after hours of extraction.
         check_classes(manifest, settings.comparison.folds)
@@ -75,9 +78,18 @@ def extract(
         return _update(request, finished) if finished is not None and update else _extract(request, finished)
 
 
+def _with_folders(settings: Settings, manifest: Manifest) -> Settings:
+    """Record that class folders were taken: new images for a saved head may lie in one folder."""
+    if manifest.layout != "folders":
+        return settings
+    return settings.model_copy(update={"images": settings.images.model_copy(update={"layout": "folders"})})
+
+
 def _extract(request: ExtractionRequest, finished: Summary | None) -> Extraction:
     if finished is not None and finished.provenance["request"] == request.record:
         return accept_finished(request, finished)
+    if finished is None:
+        check_readable(request)
     # Imported here because it needs torch, which takes seconds; a finished file is accepted without.
     from cellfeat.extraction.run import run_extraction
 
@@ -92,6 +104,13 @@ def _update(request: ExtractionRequest, finished: Summary) -> Extraction:
     say(str(survey))
     if survey.is_unchanged and finished.provenance["request"] == request.record:
         return use_finished(request, finished)
+    # A saved head keeps its features of one folder, whose images may all be new.
+    if survey.shares_nothing and request.expected_recipe is None:
+        raise FingerprintError(
+            f"{finished.path}: holds {finished.n_samples} samples, and none of these "
+            f"{len(request.manifest)} has the id or the pixels of one: another data set needs another --output. The "
+            f"file is unchanged"
+        )
     from cellfeat.extraction.update import update_features
 
     return update_features(request, finished, survey)
@@ -134,7 +153,7 @@ def settings_like(
     # This machine may lack the device of the earlier extraction.
     record["extraction"] |= {"output": str(output), "precision": recipe["precision"], "device": "auto"}
     record["backbone"]["weights"] = weights or record["backbone"]["weights"]
-    return Settings.model_validate(record)
+    return settings_of_record(record)
 
 
 def _without_labels(earlier: Mapping[str, Any], file: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from cellfeat.backbones.base import LoadedBackbone
 from cellfeat.backbones.pooling import StagePooled
 from cellfeat.errors import FingerprintError
 from cellfeat.extraction.context import RunContext
-from cellfeat.extraction.store import Summary
+from cellfeat.extraction.store import Summary, read_table
 from cellfeat.provenance import differences
 
 
@@ -95,13 +95,17 @@ def check_same_features(context: RunContext, finished: Summary) -> None:
     FingerprintError
         If the recipe or the samples differ; the message lists the differences.
     """
-    recipe, manifest = recipe_like(context, finished), context.manifest
-    old = {"recipe": finished.recipe, "samples": finished.samples, "n_samples": finished.n_samples}
-    new = {"recipe": recipe, "samples": manifest.digest(), "n_samples": len(manifest)}
-    if old == new:
+    recipe = recipe_like(context, finished)
+    found = differences({"recipe": finished.recipe}, {"recipe": recipe})
+    ids, earlier_ids = set(context.manifest.table["sample_id"]), set(read_table(finished.path).sample_id)
+    if finished.samples != context.manifest.digest():
+        n_common = len(ids & earlier_ids)
+        found.append(f"samples: {finished.n_samples} -> {len(ids)}, other ids or files; {n_common} ids in common")
+    if not found:
         return
-    update = "extract only what differs with --update, " if recipe == finished.recipe else ""
+    can_update = recipe == finished.recipe and ids & earlier_ids
+    update = "extract only what differs with --update, or " if can_update else ""
     raise FingerprintError(
-        f"{context.request.output}: holds features of other settings or samples ({'; '.join(differences(old, new))}). "
-        f"The file is unchanged: {update}choose another --output, or delete it to extract everything again"
+        f"{context.request.output}: holds features of other settings or samples ({'; '.join(found)}). "
+        f"The file is unchanged: {update}choose another --output"
     )

@@ -152,7 +152,7 @@ class Run:
             raise BackboneError(
                 f"{parts_folder(context.request.output)}: holds an unfinished run that was started with precision and "
                 f"implementation '{method_of(header)}', which is not available on this machine now ({error}). Finish "
-                f"it on the machine where it was started, choose another --output, or delete that folder to start again"
+                f"it on the machine where it was started, or choose another --output"
             ) from error
 
     def _check_any_readable(self, failures: list[Decoded]) -> None:

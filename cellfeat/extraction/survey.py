@@ -76,6 +76,11 @@ class Survey:
         """Whether the file holds exactly these samples, in this order."""
         return not self.n_gone and np.array_equal(self.source, np.arange(len(self.source)))
 
+    @property
+    def shares_nothing(self) -> bool:
+        """Whether no sample has the pixels or the id of a row of the file: it holds another data set."""
+        return self.n_new == len(self.source)
+
     def __str__(self) -> str:
         n_carried = len(self.source) - self.n_new - self.n_changed
         return (

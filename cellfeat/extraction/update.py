@@ -14,7 +14,15 @@ from cellfeat.extraction.header_choice import make_header
 from cellfeat.extraction.recipe import check_expected_recipe, recipe_like
 from cellfeat.extraction.request import Extraction, ExtractionRequest
 from cellfeat.extraction.run import Run
-from cellfeat.extraction.store import NEW, Carried, RunHeader, Summary
+from cellfeat.extraction.store import (
+    NEW,
+    Carried,
+    RunHeader,
+    Summary,
+    read_pixel_digests,
+    read_table,
+    samples_digest,
+)
 from cellfeat.extraction.survey import Survey
 from cellfeat.provenance import differences
 from cellfeat.types import Integers
@@ -55,15 +63,22 @@ def update_features(request: ExtractionRequest, finished: Summary, survey: Surve
         carried = Carried(finished.path, survey.source, request.manifest.digest())
         run = Run(context, header=header, carried=carried)
         run.extract_missing()
-        provenance = run.provenance()
+        provenance = run.provenance() | {"earlier_samples": _earlier_samples(finished)}
         return run.publish(provenance | history.extended(provenance, survey.source))
+
+
+def _earlier_samples(finished: Summary) -> list[str]:
+    """Digests of the samples that the file has held so far: results of these may be replaced by later ones."""
+    ids = np.array(read_table(finished.path).sample_id, dtype=str)
+    digest = samples_digest(ids, read_pixel_digests(finished.path))
+    return [*finished.provenance.get("earlier_samples", ()), digest]
 
 
 def _check_same_recipe(context: RunContext, finished: Summary) -> None:
     recipe = recipe_like(context, finished)
     if recipe == finished.recipe:
         return
-    hint = "choose another --output, or delete it to extract everything again"
+    hint = "extract everything into another --output"
     if context.request.settings.images.intensity.over == "dataset":
         keep = f"{{range: {finished.recipe['intensity']['range']}, percentile: null, over: image}}"
         hint = (

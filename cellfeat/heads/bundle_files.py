@@ -27,6 +27,7 @@ from cellfeat.heads.training_digests import TrainingDigests
 from cellfeat.provenance import digest_bytes, publish_folder
 from cellfeat.records import check_fields, parse_json, seal, unseal
 from cellfeat.statistics.conformal import ClassScores
+from cellfeat.text import NO_URLS, is_url
 
 FORMAT = 1
 RECORD_FILE = "bundle.json"
@@ -39,7 +40,7 @@ _OPTIONAL_FILES = {CLASS_SCORES_FILE: "class_scores", DIGESTS_FILE: "training_di
 """Files of arrays that may be absent, and the attribute of `Bundle` that each one stores."""
 _ARRAYS_FILES = (ARRAYS_FILE, *_OPTIONAL_FILES)
 _TEXT_FILE = re.compile(r"[A-Za-z0-9_]+\.txt")
-_REPORT_FILES = {"metrics.json", "predictions.parquet", "confusion.png", "reliability.png"}
+_REPORT_FILES = {"metrics.json", "predictions.parquet", "confusion.png", "reliability.png", "samples.json"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -199,7 +200,8 @@ def restored_class_scores(arrays: dict[str, NDArray[Any]], n_classes: int) -> Cl
 
 def _read_record(path: Path) -> _Record:
     if not path.is_file():
-        raise MissingFileError(f"{path} does not exist: expected the folder of a saved head")
+        why = NO_URLS if is_url(str(path)) else "expected the folder of a saved head"
+        raise MissingFileError(f"{path} does not exist: {why}")
     content = _read_file(path, MAX_RECORD_BYTES)
     try:
         record = parse_json(content)

@@ -14,7 +14,7 @@ import numpy as np
 
 from cellfeat.errors import RecordError, SplitError
 from cellfeat.extraction.store import Features
-from cellfeat.provenance import digest_json, publish
+from cellfeat.provenance import publish
 from cellfeat.records import parse_record, seal
 from cellfeat.types import Strings
 
@@ -52,7 +52,7 @@ def save_audited(features: Features, group: Strings) -> Path:
         The record.
     """
     path = audited_path(features.path)
-    record = seal({"format": FORMAT, "samples": _samples_digest(features), "group": group.tolist()})
+    record = seal({"format": FORMAT, "samples": features.samples.digest, "group": group.tolist()})
     with publish(path) as temporary:
         temporary.write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
     return path
@@ -80,10 +80,6 @@ def audited_groups(features: Features) -> Strings | None:
         raise SplitError(f"{path}: cannot be read as the record of an audit: {error}; {_WAY_OUT}") from None
     if record.format != FORMAT:
         raise SplitError(f"{path}: the record of an audit in format {record.format}, expected {FORMAT}; {_WAY_OUT}")
-    if record.samples != _samples_digest(features) or len(record.group) != len(features):
+    if record.samples != features.samples.digest or len(record.group) != len(features):
         return None
     return np.array(record.group, dtype=str)
-
-
-def _samples_digest(features: Features) -> str:
-    return digest_json([features.samples.ids.tolist(), features.samples.digests.tolist()])

@@ -2,18 +2,22 @@
 
 import csv
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from cellfeat.errors import WriteError
 from cellfeat.evaluation.results import PROBABILITY_PREFIX
 from cellfeat.evaluation.saved_heads.predict import Predictions
 from cellfeat.heads.bundle import Bundle
 from cellfeat.provenance import publish
+from cellfeat.text import first_ten
 
 _FORMULA_START = ("=", "+", "-", "@", "\t", "\r", "\n")
+_REPLACED = "choose another --output, or replace it with --replace"
 _PLAIN_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
@@ -88,6 +92,8 @@ def _decimals(probabilities: NDArray[np.floating]) -> list[str]:
 def save_predictions(predictions: Predictions, bundle: Bundle, path: Path, *, with_probabilities: bool = False) -> None:
     """Write predictions as CSV, under the column names that the labels had when the head was fitted.
 
+    A head that was fitted on class folders has no such names: its columns are ``file`` and ``label``.
+
     Where there are sets, ``set`` holds their names (see `PredictionSets.names`) and ``set_size`` their number: 0 for an
     empty set, nothing for a sample that could not be read.
 
@@ -102,17 +108,70 @@ def save_predictions(predictions: Predictions, bundle: Bundle, path: Path, *, wi
     with_probabilities
         Whether each class gets a column.
     """
-    names = bundle.provenance["settings"]["labels"]
+    id_column, label_column = _headings(bundle.provenance["settings"])
     save_predictions_csv(
         path,
         predictions.sample_id.tolist(),
         predictions.predicted.tolist(),
-        id_column=names["id"],
-        label_column=names["label"] or "label",
+        id_column=id_column,
+        label_column=label_column,
         more=_set_columns(predictions),
         probabilities=predictions.probabilities if with_probabilities else None,
         classes=predictions.classes,
     )
+
+
+def check_predictions_file(path: Path, bundle: Bundle, sample_id: Iterable[str], inputs: Iterable[Path]) -> None:
+    """Refuse to write predictions over anything but predictions of some of the same samples.
+
+    Parameters
+    ----------
+    path
+        The CSV file to write.
+    bundle
+        The saved head that predicts.
+    sample_id
+        Ids of the samples.
+    inputs
+        Files that are read: tables of labels, feature files.
+
+    Raises
+    ------
+    WriteError
+        If there is another file of this name, or one of predictions of other samples.
+    """
+    if not path.is_file() or not path.stat().st_size:
+        return
+    if any(other.exists() and other.samefile(path) for other in inputs):
+        raise WriteError(f"{path}: is a file that is read here; choose another --output")
+    earlier = _ids_in(path, _headings(bundle.provenance["settings"]))
+    if earlier is None:
+        raise WriteError(f"{path}: is no table of predictions by this head; {_REPLACED}")
+    others = earlier - set(map(harmless_cell, sample_id))
+    if others:
+        raise WriteError(f"{path}: holds predictions of {len(others)} other samples ({first_ten(others)}); {_REPLACED}")
+
+
+def _ids_in(path: Path, headings: tuple[str, str]) -> set[str] | None:
+    """Ids in a table of predictions; None where it has other headings, or is no table."""
+    try:
+        with path.open(encoding="utf-8", newline="") as file:
+            rows = csv.reader(file)
+            if tuple(next(rows)[:2]) != tuple(map(harmless_cell, headings)):
+                return None
+            return {row[0] for row in rows if row}
+    except (csv.Error, UnicodeDecodeError, StopIteration):
+        return None
+
+
+def _headings(settings: Mapping[str, Any]) -> tuple[str, str]:
+    """Headings of the ids and the classes."""
+    names = settings["labels"]
+    # A saved head comes from a file, and may hold other settings.
+    has_folders = settings.get("images", {}).get("layout") == "folders"
+    if has_folders and names.get("file", "") is None:
+        return "file", "label"
+    return names["id"], names["label"] or "label"
 
 
 def _set_columns(predictions: Predictions) -> dict[str, list[str]]:

@@ -28,6 +28,12 @@ FORMAT = 1
 COMPARISON_FILE = "comparison.json"
 REPEATS_FILE = "repeats.json"
 CURVE_FILES = ("learning_curve.json", "learning_curve.csv", "learning_curve.png")
+METRICS_FILE = "metrics.json"
+SCORED_FILES = (METRICS_FILE, "predictions.parquet", "confusion.png", "reliability.png")
+"""What `write_head_report` and `write_held_out` write."""
+HEAD_FILES = (RECORD_FILE, *SCORED_FILES)
+"""What the folder of a saved head holds, beside the files of the head itself."""
+AUDIT_FILES = ("audit.csv", "groups.csv")
 
 PROBE_COLUMNS = ("seen", "balanced_accuracy", "low", "high", "chance", "tells_class", "detail")
 
@@ -99,11 +105,24 @@ def check_held_out_folder(folder: Path) -> None:
     WriteError
         If it holds a saved head or a comparison.
     """
-    for name, kind in ((RECORD_FILE, "a saved head"), (COMPARISON_FILE, "a comparison")):
+    _refuse_other_kinds(folder, "held-out scores", {RECORD_FILE: "a saved head", COMPARISON_FILE: "a comparison"})
+
+
+def check_comparison_folder(folder: Path) -> None:
+    """Refuse a folder in which `write_report` would replace files of the same names.
+
+    Raises
+    ------
+    WriteError
+        If it holds a saved head or the scores of one head.
+    """
+    _refuse_other_kinds(folder, "a comparison", {RECORD_FILE: "a saved head", METRICS_FILE: "the scores of one head"})
+
+
+def _refuse_other_kinds(folder: Path, new: str, kinds: Mapping[str, str]) -> None:
+    for name, kind in kinds.items():
         if (folder / name).exists():
-            raise WriteError(
-                f"{folder}: holds {kind}, and held-out scores would replace files of it; choose another --output"
-            )
+            raise WriteError(f"{folder}: holds {kind}, and {new} would replace files of it; choose another --output")
 
 
 def write_held_out(found: HeldOut, folder: Path) -> list[Path]:
@@ -184,7 +203,7 @@ def write_audit(found: Audit, folder: Path) -> list[Path]:
     list of Path
         The files written.
     """
-    findings, groups = folder / "audit.csv", folder / "groups.csv"
+    findings, groups = (folder / name for name in AUDIT_FILES)
     rows = [(f.sample_id, f.finding, f.partner, f.detail) for f in found.findings]
     _write_csv(findings, [("sample", "finding", "partner", "detail"), *(map(harmless_cell, row) for row in rows)])
     # Ids stay as they are: this file is read again, and an apostrophe would make another id.
@@ -218,7 +237,7 @@ def _heading() -> dict[str, Any]:
 
 def _result_writers(scored: ScoredHead, record: Mapping[str, Any]) -> Writers:
     return {
-        "metrics.json": lambda path: _write_json(path, record),
+        METRICS_FILE: lambda path: _write_json(path, record),
         "predictions.parquet": lambda path: scored.predictions.to_parquet(path, index=False),
         "confusion.png": lambda path: save_figure(draw_confusion(scored), path),
         "reliability.png": lambda path: save_figure(draw_reliability([scored]), path),
@@ -237,6 +256,11 @@ def _head_files(head: str) -> tuple[str, str]:
     # A plugin's head may have a name that is not a valid file name.
     name = re.sub(r"[^\w.-]", "_", head)
     return f"metrics_{name}.json", f"confusion_{name}.png"
+
+
+def comparison_files() -> list[str]:
+    """Names of the files that a comparison may write or remove."""
+    return [COMPARISON_FILE, "predictions.parquet", "recall_per_class.png", "reliability.png", *_possible_files()]
 
 
 def _possible_files() -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cellfeat.errors import ImageError
-from cellfeat.samples.decoded_image import Image
+from cellfeat.samples.decoded_image import Image, channels_hint
 from cellfeat.text import near_names
 
 # A file without named axes that holds more planes than MOST_PLANES, and more than TIMES as many as the settings use, is
@@ -91,7 +91,8 @@ def _numbered(image: Image, number: int) -> int:
     n_planes = len(image.pixels)
     if 0 <= number < n_planes:
         return number
-    raise ImageError(f"has no channel {number}; it holds {n_planes}, numbered 0 to {n_planes - 1}")
+    numbered = f"it holds {n_planes}, numbered 0 to {n_planes - 1}" if n_planes > 1 else "it holds one, 0"
+    raise ImageError(f"has no channel {number}; {numbered}: {channels_hint(range(min(n_planes, 3)))}")
 
 
 def _named(image: Image, name: str) -> int:
@@ -102,13 +103,11 @@ def _named(image: Image, name: str) -> int:
     if planes:
         raise ImageError(
             f"channel {name!r} stands for {len(planes)} planes, numbered {', '.join(map(str, planes))}; "
-            f"{_by_number([i for i in planes if i not in image.alpha])}"
+            f"pick them by number: {channels_hint([i for i in planes if i not in image.alpha])}"
         )
     if any(names):
         raise ImageError(f"has no channel {name!r}; {near_names(name, dict.fromkeys(names))}")
     usable = _opaque_planes(image)
-    raise ImageError(f"has no channel {name!r}: it holds {len(usable)} without names; {_by_number(usable[:3])}")
-
-
-def _by_number(planes: Sequence[int]) -> str:
-    return f"pick them by number, for example: --set 'images.channels=[{','.join(map(str, planes))}]'"
+    raise ImageError(
+        f"has no channel {name!r}: it holds {len(usable)} without names; pick them by number: {channels_hint(usable[:3])}"
+    )

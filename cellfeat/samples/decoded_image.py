@@ -1,6 +1,7 @@
 """A decoded image, and the checks that every format shares."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -94,3 +95,10 @@ def truncated(kind: str, why: str) -> str:
         What shows that it is damaged.
     """
     return f"a truncated or damaged {kind} ({why}); copy it again"
+
+
+def channels_hint(planes: Sequence[int]) -> str:
+    """Options that pick planes by their numbers; two of them are shown to the network separately."""
+    numbers = ",".join(map(str, planes))
+    separate = " --set preprocessing.channels_as=separate" if len(planes) == 2 else ""
+    return f"--set 'images.channels=[{numbers}]'{separate}"

@@ -10,7 +10,17 @@ from cellfeat.config import ImagesSettings, LabelsSettings
 from cellfeat.errors import ConfigError, MissingFileError
 from cellfeat.samples.file_kinds import FileKinds
 from cellfeat.samples.labels import file_columns
-from cellfeat.samples.layouts import FoldersLayout, Found, Layout, PatternLayout, TableLayout, table_file_name
+from cellfeat.samples.layouts import (
+    FoldersLayout,
+    Found,
+    Layout,
+    PatternLayout,
+    TableLayout,
+    scan,
+    table_file_name,
+)
+
+DEFAULT_PATTERN: str = ImagesSettings.model_fields["pattern"].default
 
 
 @dataclass(frozen=True)
@@ -20,7 +30,7 @@ class Search:
     Attributes
     ----------
     images, labels
-        The settings.
+        The settings; ``images.layout`` is settled.
     layout
         How file names and samples correspond.
     on_disk
@@ -90,6 +100,7 @@ def search_images(images: ImagesSettings, labels: LabelsSettings, cells: pd.Data
     ConfigError
         If the settings do not fit each other.
     """
+    images = with_layout(images, labels)
     layout = choose_layout(images, labels, cells)
     on_disk = layout.on_disk(images.root)
     kinds = FileKinds(images.root)
@@ -110,7 +121,7 @@ def check_settings(images: ImagesSettings, labels: LabelsSettings) -> None:
     Raises
     ------
     MissingFileError
-        If the folder of images does not exist.
+        If the folder of images does not exist, or the labels table, and there are class folders in its place.
     ConfigError
         If a channel is listed twice, or the number of file columns fits neither one file nor one per channel.
     """
@@ -125,6 +136,45 @@ def check_settings(images: ImagesSettings, labels: LabelsSettings) -> None:
         raise MissingFileError(
             f"the folder of images {images.root} does not exist; name it with --images FOLDER (images.root)"
         )
+    if labels.file is not None and not labels.file.exists() and _folders_fit(images, labels):
+        raise MissingFileError(
+            f"the labels {labels.file} do not exist; if the folders in {images.root} are the classes: --labels none; "
+            f"otherwise name the CSV with --labels FILE (labels.file)"
+        )
+
+
+def with_layout(images: ImagesSettings, labels: LabelsSettings) -> ImagesSettings:
+    """Settle ``images.layout: auto``: the table, the pattern, or class folders where no file fits the default pattern.
+
+    Parameters
+    ----------
+    images, labels
+        The settings.
+
+    Returns
+    -------
+    ImagesSettings
+        The same settings with the layout that is taken.
+    """
+    if images.layout != "auto":
+        return images
+    kind = "table" if labels.files else "pattern" if images.pattern else "folders"
+    if kind == "pattern" and labels.file is None and images.pattern == DEFAULT_PATTERN and _has_class_folders(images):
+        kind = "folders"
+    return images.model_copy(update={"layout": kind})
+
+
+def _folders_fit(images: ImagesSettings, labels: LabelsSettings) -> bool:
+    """Whether the folders would be taken as classes if there were no labels table."""
+    return with_layout(images, labels.model_copy(update={"file": None})).layout == "folders"
+
+
+def _has_class_folders(images: ImagesSettings) -> bool:
+    """Whether there are two or more folders of images, and no file fits the default pattern."""
+    pattern = PatternLayout(DEFAULT_PATTERN, tuple(images.channels))
+    names, kinds = scan(images.root), FileKinds(images.root)
+    folders = {name.partition("/")[0] for name in names if "/" in name and kinds.is_image(name)}
+    return len(folders) > 1 and not any(map(pattern.find, names))
 
 
 def choose_layout(images: ImagesSettings, labels: LabelsSettings, cells: pd.DataFrame | None) -> Layout:

@@ -7,7 +7,7 @@ import pandas as pd
 
 from cellfeat.config import LabelsSettings
 from cellfeat.errors import ManifestError, MissingFileError
-from cellfeat.text import first_ten, near_names
+from cellfeat.text import NO_URLS, first_ten, is_url, near_names
 
 SEPARATORS = ",;\t"
 
@@ -62,6 +62,8 @@ def _read_text(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8-sig")
     except FileNotFoundError:
+        if is_url(str(file)):
+            raise MissingFileError(f"{file}: {NO_URLS}") from None
         raise MissingFileError(
             f"the labels {file} do not exist; name the CSV with --labels FILE (labels.file); "
             "extract without one with --labels none"

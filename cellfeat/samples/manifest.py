@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
@@ -34,12 +34,15 @@ class Manifest:
         The channels of a sample, in order.
     remarks
         Messages for the user about what was found and left out.
+    layout
+        The value of ``images.layout`` that was taken.
     """
 
     table: pd.DataFrame
     root: Path
     channels: tuple[str | int, ...]
     remarks: tuple[str, ...] = ()
+    layout: str = "auto"
 
     def __len__(self) -> int:
         return len(self.table)
@@ -95,7 +98,12 @@ def build_manifest(images: ImagesSettings, labels: LabelsSettings) -> Manifest:
     cells = read_labels(labels, labels.file) if labels.file else None
     search = search_images(images, labels, cells)
     samples = table_of(search.found) if cells is None else _samples_listed(cells, search)
-    return _checked(samples, search)
+    manifest = _checked(samples, search)
+    if images.layout == "auto" and manifest.layout == "folders":
+        classes = first_ten(sorted({label for label in manifest.table["label"] if label}))
+        remark = f"the folders are taken as classes ({classes}), as with --set images.layout=folders"
+        return replace(manifest, remarks=(remark, *manifest.remarks))
+    return manifest
 
 
 def _samples_listed(cells: pd.DataFrame, search: Search) -> pd.DataFrame:
@@ -149,7 +157,9 @@ def _checked(samples: pd.DataFrame, search: Search) -> Manifest:
         raise ManifestError("\n".join([f"the samples do not fit the images in {search.images.root}:", *problems]))
     table = pd.concat([samples[list(OWN_COLUMNS)], files, samples.drop(columns=list(OWN_COLUMNS))], axis=1)
     kept = table[listing.exists.all(axis=1)].reset_index(drop=True)
-    return Manifest(kept, search.images.root, tuple(search.images.channels), find_remarks(listing))
+    return Manifest(
+        kept, search.images.root, tuple(search.images.channels), find_remarks(listing), search.images.layout
+    )
 
 
 def label_by_id(images: ImagesSettings, labels: LabelsSettings, file: Path) -> dict[str, str]:

@@ -10,7 +10,8 @@ from dataclasses import dataclass
 import pandas as pd
 
 from cellfeat.samples.file_search import Search, natural_key
-from cellfeat.samples.layouts import FoldersLayout, leads_outside
+from cellfeat.samples.layout_hints import layout_hint
+from cellfeat.samples.layouts import leads_outside
 from cellfeat.text import first_ten
 
 
@@ -174,25 +175,10 @@ def _without_labels(listing: Listing) -> list[str]:
 
 
 def _nothing_found(listing: Listing) -> str:
-    files = listing.files
+    files, search = listing.files, listing.search
     expected = f"expected files such as {files.iat[0, 0]!s}" if len(files) else "no file fits the layout"
-    return f"- no sample has an image: {expected}; {_what_exists(listing.search)}"
-
-
-def _what_exists(search: Search) -> str:
-    names = sorted(filter(search.kinds.is_image, search.on_disk))
-    if not names:
-        return "the folder contains no PNG, JPEG or TIFF files: name the right one with --images FOLDER (images.root)"
-    folders = sorted({name.partition("/")[0] for name in names if "/" in name})
-    if folders and not isinstance(search.layout, FoldersLayout):
-        return (
-            f"there are folders of images: {first_ten(folders)}; if they are the classes: --set images.layout=folders, "
-            "and --set labels.file=null if there is no labels table"
-        )
-    return (
-        f"there are {len(names)} images such as {names[0]}: say how they are named, for example: "
-        "--set images.layout=pattern --set 'images.pattern={sample_id:05d}_{channel}.png'"
-    )
+    ids = list(listing.samples["sample_id"]) if search.labels.file else []
+    return f"- no sample has an image: {expected}; {layout_hint(search, ids)}"
 
 
 def _no_images(listing: Listing) -> list[str]:

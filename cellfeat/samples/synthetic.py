@@ -5,6 +5,7 @@ reticulum. Every trait varies between cells by about as much as between lines, s
 """
 
 import csv
+import io
 from dataclasses import dataclass, fields
 from pathlib import Path
 
@@ -102,8 +103,9 @@ def write_synthetic_cells(folder: Path, n_samples: int, seed: int, size: int = 6
     ConfigError
         If there are fewer samples than lines.
     """
-    if n_samples < len(CELL_LINES):
-        raise ConfigError(f"n_samples: expected at least {len(CELL_LINES)}, one for each cell line, got {n_samples}")
+    # First, so that a folder that was left half way is known by its labels.
+    with publish(folder / "labels.csv") as temporary:
+        temporary.write_bytes(synthetic_labels(n_samples, seed).encode())
     lines = _lines(n_samples, seed)
     (folder / "images").mkdir(parents=True, exist_ok=True)
     for sample, source in enumerate(_sources(lines, seed)):
@@ -112,9 +114,27 @@ def write_synthetic_cells(folder: Path, n_samples: int, seed: int, size: int = 6
         planes = _draw_image(traits, size, np.random.default_rng([seed, 1, source]))
         for channel, plane in zip(CHANNELS, planes, strict=True):
             (folder / "images" / f"{sample + 1:05d}_{channel}.png").write_bytes(imagecodecs.png_encode(plane))
-    with publish(folder / "labels.csv") as temporary, temporary.open("w", newline="", encoding="utf-8") as file:
-        rows = [(sample + 1, CELL_LINES[line][0]) for sample, line in enumerate(lines)]
-        csv.writer(file, lineterminator="\n").writerows([("file_id", "cell_line"), *rows])
+
+
+def synthetic_labels(n_samples: int, seed: int) -> str:
+    """The text of ``labels.csv``.
+
+    Parameters
+    ----------
+    n_samples, seed
+        As for `write_synthetic_cells`.
+
+    Raises
+    ------
+    ConfigError
+        If there are fewer samples than lines.
+    """
+    if n_samples < len(CELL_LINES):
+        raise ConfigError(f"n_samples: expected at least {len(CELL_LINES)}, one for each cell line, got {n_samples}")
+    text = io.StringIO()
+    rows = [(sample + 1, CELL_LINES[line][0]) for sample, line in enumerate(_lines(n_samples, seed))]
+    csv.writer(text, lineterminator="\n").writerows([("file_id", "cell_line"), *rows])
+    return text.getvalue()
 
 
 def _lines(n_samples: int, seed: int) -> np.ndarray:

@@ -108,6 +108,16 @@ ASSIGNMENTS = {
     "images=" + "[" * 5000: "images: cannot be read as a value",
     "images.root=!!python/object/apply:os.system ['touch ran']": "images .*does not exist",
     "a" * 5000 + "=1": "unknown key",
+    "images.input_size=64": "did you mean 'preprocessing.input_size'",
+    "inptu_size=64": "did you mean 'preprocessing.input_size'",
+    "input_size=64": "did you mean 'preprocessing.input_size'",
+    "extractoin.views=8": "--set: .*did you mean 'extraction'",
+    "mlpp.hidden=64": "--set: .*did you mean 'mlp'",
+    "images.root=s3://bucket/cells": r"images\.root: addresses .*not supported yet",
+    "images.root=https://host/cells": r"images\.root: addresses .*not supported yet",
+    "labels.file=gs://bucket/y.csv": r"labels\.file: addresses .*not supported yet",
+    "extraction.output=s3://bucket/cells.h5": r"extraction\.output: addresses .*not supported yet",
+    "comparison.output=s3://bucket/results": r"comparison\.output: addresses .*not supported yet",
 }
 
 
@@ -115,6 +125,26 @@ ASSIGNMENTS = {
 def test_bad_setting_is_refused(assignment, inside, cli):
     cli("extract", "--set", assignment).is_refusal(ASSIGNMENTS[assignment])
     assert list(inside.iterdir()) == []
+
+
+def test_source_of_a_mistake_is_named(inside, cli):
+    """A wrong option or ``--set`` is not blamed on the file of settings, nor the reverse."""
+    (inside / "mine.yaml").write_text("extraction: {views: 4}\nimages: {max_pixels: 1000}\n")
+    mine = ("extract", "--config", "mine.yaml")
+    ending = cli(*mine, "--set", "extraction.veiws=8")
+    ending.is_refusal("--set: unknown key.*did you mean 'views'")
+    assert "mine.yaml" not in ending.err
+    ending = cli(*mine, "--set", "extraction.views=3")  # the file sets this key as well, and rightly
+    ending.is_refusal("--set: extraction.views: .*got 3")
+    assert "mine.yaml" not in ending.err
+    ending = cli(*mine, "--batch-size", "many")
+    ending.is_refusal("options: extraction.batch_size")
+    assert "mine.yaml" not in ending.err
+    (inside / "mine.yaml").write_text("extraction: {veiws: 4}\n")
+    ending = cli(*mine, "--set", "images.max_pixels=1000")
+    ending.is_refusal("mine.yaml: unknown key 'extraction.veiws'")
+    assert "--set" not in ending.err
+    cli(*mine, "--set", "images.max_pixels=0").is_refusal("--set: images.max_pixels: .*mine.yaml: unknown")
 
 
 @pytest.mark.parametrize("path", ["nowhere.yaml", ".", "/dev/zero", "/dev/null/x.yaml"])

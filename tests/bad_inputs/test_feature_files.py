@@ -163,19 +163,20 @@ class Refused(NamedTuple):
     message: str
 
 
-DAMAGED = "damaged, or not an HDF5 file"
+DAMAGED = "damaged, or still being copied"
 REFUSED = {
-    "empty": Refused(lambda path: path.write_bytes(b""), DAMAGED),
-    "text": Refused(lambda path: path.write_text("sample_id,embedding\n"), DAMAGED),
-    "a pickle": Refused(lambda path: path.write_bytes(pickle.dumps(Hacked())), DAMAGED),
-    "an npz of objects": Refused(npz_of_objects, DAMAGED),
+    "empty": Refused(lambda path: path.write_bytes(b""), "is empty"),
+    "zeros": Refused(lambda path: path.write_bytes(bytes(5000)), "starts with zeros"),
+    "text": Refused(lambda path: path.write_text("sample_id,embedding\n"), r"a table \(CSV\)"),
+    "a pickle": Refused(lambda path: path.write_bytes(pickle.dumps(Hacked())), "a Python pickle"),
+    "an npz of objects": Refused(npz_of_objects, "ZIP archive"),
     "half of it": Refused(lambda path: path.write_bytes(path.read_bytes()[:5000]), DAMAGED),
     "magic alone": Refused(lambda path: path.write_bytes(b"\x89HDF\r\n\x1a\n"), DAMAGED),
     "a pipe": Refused(lambda path: (path.unlink(), os.mkfifo(path)), "not a regular file"),
     "a link to itself": Refused(lambda path: (path.unlink(), path.symlink_to(path.name)), "does not exist|link"),
     "another tool's": Refused(
         lambda path: (path.unlink(), h5py.File(path, "w").create_dataset("features", data=np.zeros((3, 4)))),
-        "not a feature file of cellfeat",
+        "not a feature file of cellfeat: it holds features",
     ),
     "a newer format": Refused(attribute("format", 99), "format 99, expected 2; it was written by a newer version"),
     "a format of text": Refused(attribute("format", "1"), "not a feature file of cellfeat"),

@@ -100,6 +100,62 @@ def test_images_are_read_in_every_layout(folder, laid_out, layout) -> None:
     assert len(rows_of(folder / output)) == (11 if layout == "folders" else 21)
 
 
+def test_predictions_of_class_folders_are_headed_file_and_label(folder: Path, laid_out: dict[str, str]) -> None:
+    model = ("predict", "--model", laid_out["folders"], "--features", "features/folders.h5")
+    succeed(folder, *model, "--output", "of-folders.csv")
+    heading, first, *_ = rows_of(folder / "of-folders.csv")
+    assert heading == ["file", "label"]
+    assert first[0].startswith("A549/")
+
+
+def test_labels_given_at_fitting_name_the_columns(folder: Path, laid_out: dict[str, str]) -> None:
+    rows = [f"{label}/{i}.png,{label}" for i in range(20) for label in [("HeLa", "A549")[i % 2]]]
+    (folder / "paths.csv").write_text("\n".join(["path,phenotype", *rows]) + "\n")
+    named = ("--labels", "paths.csv", "--set", "labels.id=path", "--set", "labels.label=phenotype")
+    features = ("--features", "features/folders.h5")
+    succeed(folder, "fit", "--head", "dummy", "--folds", "2", *features, *named, "--output", "named-dummy")
+    succeed(folder, "predict", "--model", "named-dummy", *features, "--output", "named.csv")
+    assert rows_of(folder / "named.csv")[0] == ["path", "phenotype"]
+
+
+def test_predictions_of_other_samples_are_kept(folder: Path, saved_knn: str) -> None:
+    for number, images in enumerate(("first", "second")):
+        copy_images(folder, folder / images, {i + 10 * number: i for i in (1, 2)})
+    predict = ("predict", "--model", saved_knn, "--output", "kept.csv", "--images")
+    succeed(folder, *predict, "first")
+    before = (folder / "kept.csv").read_bytes()
+    succeed(folder, *predict, "first")
+    message = refused(folder, *predict, "second")
+    assert all(noun in message for noun in ("kept.csv", "2 other samples", "--replace"))
+    assert (folder / "kept.csv").read_bytes() == before
+    succeed(folder, *predict, "second", "--replace")
+    assert [row[0] for row in rows_of(folder / "kept.csv")] == ["file_id", "11", "12"]
+
+
+@pytest.mark.parametrize("name", ["labels.csv", "features/cells.h5", "notes.csv", "picture.csv"])
+def test_predictions_are_not_written_over_another_file(name: str, folder: Path, saved_knn: str) -> None:
+    (folder / "notes.csv").write_text("day,what\n1,years of work\n")
+    (folder / "picture.csv").write_bytes(b"\x89PNG\xff\xfe")
+    before = (folder / name).read_bytes()
+    predict = ("predict", "--model", saved_knn, "--features", "features/cells.h5", "--output", name)
+    assert name in refused(folder, *predict)
+    assert (folder / name).read_bytes() == before
+
+
+@pytest.mark.parametrize("output", ["s3://bucket/predictions.csv", "https://host/predictions.csv"])
+def test_address_as_output_is_not_supported_yet(output: str, folder: Path, saved_knn: str) -> None:
+    predict = ("predict", "--model", saved_knn, "--features", "features/cells.h5", "--output", output)
+    assert "not supported yet" in refused(folder, *predict)
+    assert not list(folder.glob("s3*"))
+
+
+@pytest.mark.parametrize("option", ["--features", "--images"])
+def test_address_as_input_is_not_supported_yet(option: str, folder: Path, saved_knn: str) -> None:
+    place = "s3://bucket/cells.h5"
+    assert "not supported yet" in refused(folder, "predict", "--model", saved_knn, option, place)
+    assert "not supported yet" in refused(folder, "fit", "--head", "dummy", "--labels", "s3://bucket/y.csv")
+
+
 @pytest.mark.parametrize("columns", [("file_id", "path"), ("path", "file_id")])
 def test_table_may_name_ids_and_files(folder, laid_out, columns) -> None:
     rows = [{"file_id": "new", "path": "A549/1.png"}, {"file_id": "old", "path": "HeLa/0.png"}]

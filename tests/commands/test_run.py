@@ -29,6 +29,15 @@ def test_misspelt_head_is_refused_before_extraction(folder: Path) -> None:
     assert not list((folder / "features").glob("never*"))
 
 
+@pytest.mark.parametrize("name", ["labels.csv", "images/00001_blue.png"])
+def test_demo_writes_over_nothing(name: str, tmp_path: Path) -> None:
+    file = tmp_path / "data" / name
+    file.parent.mkdir(parents=True)
+    file.write_text("years of work")
+    assert "another --output" in refused(tmp_path, "demo", "--samples", "200", "--output", "data")
+    assert [path.read_text() for path in tmp_path.rglob("*") if path.is_file()] == ["years of work"]
+
+
 @pytest.mark.slow
 def test_demo_goes_the_whole_way(tmp_path: Path) -> None:
     pytest.importorskip("timm")

@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pandas as pd
 import pytest
@@ -66,8 +67,26 @@ def test_other_samples_are_refused(settings_for: MakeSettings, images: Path, cel
         if int(path.name[:5]) > 20:
             path.unlink()
     pd.read_csv(cells / "labels.csv").head(20).to_csv(tmp_path / "fewer.csv", index=False)
-    with pytest.raises(FingerprintError, match=r"n_samples: 24 -> 20.*--update"):
+    with pytest.raises(FingerprintError, match=r"samples: 24 -> 20.*20 ids in common.*--update"):
         extract(settings_for(labels__file=tmp_path / "fewer.csv", images__root=images))
+
+
+@pytest.mark.usefixtures("copy_of_finished")
+@pytest.mark.parametrize("update", [False, True])
+def test_another_data_set_needs_another_output(
+    update: bool, settings_for: MakeSettings, images: Path, tmp_path: Path
+) -> None:
+    """An update would leave nothing of the file: its advice would cost the user all features."""
+    for path in images.iterdir():
+        number, _, channel = path.name.partition("_")
+        pixels = imagecodecs.png_decode(path.read_bytes())
+        (images / f"{int(number) + 100:05d}_{channel}").write_bytes(imagecodecs.png_encode(255 - pixels))
+        path.unlink()
+    before = (tmp_path / "features.h5").read_bytes()
+    with pytest.raises(FingerprintError, match="another --output") as raised:
+        extract(settings_for(labels__file=None, images__root=images), update=update)
+    assert "--update" not in str(raised.value)
+    assert (tmp_path / "features.h5").read_bytes() == before
 
 
 def test_changed_labels_and_groups_are_replaced_without_extracting(

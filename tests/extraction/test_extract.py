@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from cellfeat.config import Settings
-from cellfeat.errors import BackboneError, DeviceError, ManifestError
+from cellfeat.errors import BackboneError, DeviceError, ImageError, ManifestError
 from cellfeat.extraction.extract import extract, settings_like
 from cellfeat.extraction.store import load_features, parts_folder
 from cellfeat.samples.manifest import build_manifest
@@ -81,6 +81,44 @@ def test_a_class_with_fewer_samples_than_folds_is_refused_before_any_work(
     with pytest.raises(ManifestError, match=r"9 folds: A549 \(8\)"):
         extract(settings_for(comparison__folds=9))
     assert not parts_folder(tmp_path / "features.h5").exists()
+
+
+@pytest.fixture
+def no_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whatever is wrong must be found before a backbone is loaded, which may download its weights."""
+
+    def refuse(*_: object, **__: object) -> None:
+        pytest.fail("a backbone was loaded")
+
+    monkeypatch.setattr("cellfeat.extraction.context.load_backbone", refuse)
+
+
+@pytest.mark.usefixtures("no_backbone")
+@pytest.mark.parametrize("on_error", ["stop", "quarantine"])
+def test_channels_that_do_not_fit_are_found_before_the_backbone_is_loaded(
+    on_error: str, settings_for: MakeSettings, cells: Path
+) -> None:
+    settings = settings_for(
+        images__pattern="{sample_id:05d}_blue.png", images__channels=[0, 1, 2], extraction__on_error=on_error
+    )
+    with pytest.raises(ImageError, match=r"00001_blue\.png: .*images\.channels=\[0\]") as raised:
+        extract(settings)
+    assert "quarantine" not in str(raised.value)  # no sample would be left
+    assert not settings.extraction.output.exists()
+
+
+@pytest.mark.usefixtures("no_backbone")
+def test_unreadable_first_sample_is_found_before_the_backbone_is_loaded(
+    settings_for: MakeSettings, images: Path
+) -> None:
+    (images / "00001_red.png").write_bytes(b"")
+    with pytest.raises(ImageError, match=r"sample 1 \(row 0\): .*00001_red\.png: .*--on-error quarantine"):
+        extract(settings_for(images__root=images))
+
+
+def test_unreadable_first_sample_is_quarantined(settings_for: MakeSettings, images: Path) -> None:
+    (images / "00001_red.png").write_bytes(b"")
+    assert extract(settings_for(images__root=images, extraction__on_error="quarantine")).n_failed == 1
 
 
 @pytest.mark.skipif(torch.cuda.is_available(), reason="this machine has cuda")

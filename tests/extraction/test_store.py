@@ -1,5 +1,6 @@
 """The feature file: written as parts, read back whole, refused when damaged."""
 
+import errno
 import json
 import multiprocessing
 import os
@@ -12,7 +13,7 @@ import h5py
 import numpy as np
 import pytest
 
-from cellfeat.errors import BusyError, FeatureFileError, FingerprintError, MissingFileError
+from cellfeat.errors import BusyError, FeatureFileError, FingerprintError, MissingFileError, WriteError
 from cellfeat.extraction.store import (
     NEW,
     Carried,
@@ -187,6 +188,33 @@ def test_unfinished_run_with_other_settings_is_refused(tmp_path: Path) -> None:
     with pytest.raises(FingerprintError, match=r"recipe.precision: fp32 -> bf16"):
         PartStore(output, other)
     assert unfinished_run(output) == HEADER
+
+
+def test_output_that_is_a_link_stays_one(tmp_path: Path) -> None:
+    disk, link = tmp_path / "disk", tmp_path / "cells.h5"
+    disk.mkdir()
+    link.symlink_to(disk / "large.h5")
+    PartStore(link, HEADER).write(make_rows(range(0, 4)))
+    assert [path.name for path in tmp_path.iterdir() if not path.is_symlink()] == ["disk"]  # parts are on the disk, too
+    with held_output(link), pytest.raises(BusyError), held_output(disk / "large.h5"):
+        pass
+    assert run_to_end(disk / "large.h5") == 2
+    replace_table(link, TABLE, PROVENANCE)
+    assert update_to_end(link) == 2
+    assert link.is_symlink()
+    assert [path.name for path in disk.iterdir()] == ["large.h5"]
+    assert read_summary(link).samples == MORE
+
+
+def test_disk_without_locks_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Played, because few test machines have such a disk."""
+
+    def refuse(*_: object, **__: object) -> None:
+        raise OSError(errno.ENOLCK, os.strerror(errno.ENOLCK))
+
+    monkeypatch.setattr("filelock.FileLock.acquire", refuse)
+    with pytest.raises(WriteError, match=r"no locks.*--output"), held_output(tmp_path / "cells.h5"):
+        pass
 
 
 def test_second_run_is_told_who_writes_the_output(tmp_path: Path) -> None:

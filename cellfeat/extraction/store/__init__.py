@@ -33,6 +33,7 @@ from cellfeat.extraction.store.samples import (
     Status,
     no_intensities,
     no_properties,
+    samples_digest,
 )
 
 __all__ = [
@@ -68,6 +69,7 @@ __all__ = [
     "read_table",
     "remove_parts",
     "replace_table",
+    "samples_digest",
     "unfinished_run",
     "verify_features",
 ]

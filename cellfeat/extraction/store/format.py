@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from cellfeat.extraction.store.columns import read_strings, read_texts, write_texts
 from cellfeat.extraction.store.samples import INTENSITIES, PROPERTIES, Status
-from cellfeat.provenance import canonical_json, digest_bytes
+from cellfeat.provenance import canonical_json, digest_bytes, link_target
 from cellfeat.types import Float32s, Strings
 
 FORMAT = 2
@@ -30,8 +30,9 @@ DIGESTS = ("fingerprint", "samples")
 
 
 def parts_folder(output: Path) -> Path:
-    """Name the folder of the unfinished run of `output`."""
-    return output.with_name(f"{output.name}.parts")
+    """Name the folder of the unfinished run of `output`: beside the file, also where `output` is a link to it."""
+    target = link_target(output)
+    return target.with_name(f"{target.name}.parts")
 
 
 @dataclass(frozen=True)

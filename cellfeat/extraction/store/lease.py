@@ -26,7 +26,7 @@ from pathlib import Path
 from uuid import uuid4
 
 from cellfeat.errors import BusyError
-from cellfeat.provenance import explained_errors, utc_now
+from cellfeat.provenance import explained_errors, link_target, utc_now
 
 SECONDS_BETWEEN_SIGNS = 5.0
 SECONDS_OF_SILENCE = 30.0
@@ -108,7 +108,8 @@ def _let_go(path: Path, me: _Holder) -> None:
 
 
 def _path(output: Path) -> Path:
-    return output.with_name(f".{output.name}.holder")
+    target = link_target(output)
+    return target.with_name(f".{target.name}.holder")
 
 
 def _is_silent(output: Path, before: bytes | None) -> bool:

@@ -6,9 +6,10 @@ from pathlib import Path
 
 from filelock import FileLock, Timeout
 
-from cellfeat.errors import BusyError
+from cellfeat.errors import BusyError, WriteError
 from cellfeat.extraction.store.lease import describe_holder, recorded_holder
-from cellfeat.provenance import explained_errors
+from cellfeat.extraction.store.unreadable import NO_LOCKS
+from cellfeat.provenance import explained_errors, make_parent
 
 
 @contextmanager
@@ -30,19 +31,27 @@ def held_output(output: Path, say: Callable[[str], None] = lambda _: None) -> It
     BusyError
         If another process is writing the output; the message says which, and since when.
     WriteError
-        If the folder cannot be written to.
+        If the folder cannot be written to, or its file system offers no locks.
     """
-    lock_path = output.with_name(f".{output.name}.lock")
-    lock = FileLock(lock_path)
     try:
         with explained_errors(output):
-            output.parent.mkdir(parents=True, exist_ok=True)
+            # Beside the file itself: two links to one file must not be written at once.
+            target = make_parent(output)
+            lock_path = target.with_name(f".{target.name}.lock")
+            lock = FileLock(lock_path)
             lock.acquire(timeout=0)
     except Timeout:
         raise BusyError(
             f"{output}: another run is writing it ({describe_holder(output)}); wait for it, or stop it, "
             f"or choose another --output"
         ) from None
+    except OSError as error:
+        if error.errno not in NO_LOCKS:
+            raise
+        raise WriteError(
+            f"{output}: cannot be locked, its file system offers no locks: mount it with locks, or choose an --output "
+            f"on another disk and copy the file afterwards"
+        ) from error
     try:
         with recorded_holder(output, say):
             yield

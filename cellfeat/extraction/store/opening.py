@@ -4,6 +4,8 @@ The types, shapes and places of all datasets are checked before a number of them
 refused, too: HDF5 reads them without any checks.
 """
 
+import errno
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -13,14 +15,18 @@ from pathlib import Path
 import h5py
 import numpy as np
 
-from cellfeat.errors import FeatureFileError, MissingFileError
+from cellfeat.errors import CellfeatError, FeatureFileError, MissingFileError
 from cellfeat.extraction.store.columns import BYTES, OFFSETS
 from cellfeat.extraction.store.format import CHECKSUM, DIGEST_BYTES, DIGESTS, FORMAT, parts_folder
 from cellfeat.extraction.store.samples import INTENSITIES, PROPERTIES
+from cellfeat.extraction.store.unreadable import CHOOSE, foreign_hdf5, why_not_read
+from cellfeat.provenance import link_target
+from cellfeat.text import NO_URLS, is_url
 
 LONGEST_ATTRIBUTE = 4096
 HDF5_FAULTS = (OSError, ValueError, LookupError, ArithmeticError, RuntimeError, TypeError, AttributeError)
 """What reading a damaged file may raise, beside MemoryError."""
+_MISSING = {errno.ENOENT, errno.ENOTDIR, errno.ELOOP}
 _Shape = tuple[int | None, ...]
 
 
@@ -30,22 +36,21 @@ def opened(path: Path) -> Iterator[h5py.File]:
 
     Raises
     ------
-    MissingFileError, FeatureFileError
-        If there is no such file, or it is not a feature file of this format.
+    MissingFileError
+        If there is no such file.
+    ReadError
+        If the system does not let it be read: it is locked, not permitted, or its disk fails.
+    FeatureFileError
+        If it is not a feature file of this format, or damaged.
     """
-    if not path.exists():
-        unfinished = parts_folder(path)
-        hint = f"; {unfinished} holds an unfinished run: start the same extract again" if unfinished.exists() else ""
-        raise MissingFileError(f"the feature file {path} does not exist{hint or '; make it with: cellfeat extract'}")
-    if not path.is_file():  # opening a pipe would wait forever
-        raise FeatureFileError(f"{path}: is not a regular file; expected a feature file")
+    _refuse_all_but_files(path)
     try:
         with h5py.File(path, "r") as file:
             _refuse_other_formats(path, file)
             _check_layout(Layout(path, file))
             yield file
-    except FeatureFileError:
-        # It is a ValueError, which the last handler would wrap again.
+    except CellfeatError:
+        # It is also a ValueError or an OSError, which the last handler would wrap again.
         raise
     except MemoryError as error:
         raise FeatureFileError(
@@ -53,10 +58,32 @@ def opened(path: Path) -> Iterator[h5py.File]:
             f"it from a copy, or extract again into another --output"
         ) from error
     except HDF5_FAULTS as error:
-        raise FeatureFileError(
-            f"{path}: damaged, or not an HDF5 file ({error}); take it from a copy, or extract again into another "
-            f"--output"
-        ) from error
+        raise why_not_read(path, error) from error
+
+
+def _refuse_all_but_files(path: Path) -> None:
+    try:
+        mode = path.stat().st_mode
+    except OSError as error:
+        if error.errno not in _MISSING:
+            raise why_not_read(path, error) from error
+        raise MissingFileError(_why_missing(path)) from None
+    except ValueError:  # a NUL character in the name
+        raise MissingFileError(f"the feature file {path} does not exist") from None
+    if stat.S_ISDIR(mode):
+        raise FeatureFileError(f"{path}: is a folder; {CHOOSE}")
+    if not stat.S_ISREG(mode):  # opening a pipe would wait forever
+        raise FeatureFileError(f"{path}: is not a regular file; {CHOOSE}")
+
+
+def _why_missing(path: Path) -> str:
+    if is_url(str(path)):
+        return f"the feature file {path} cannot be read: {NO_URLS}"
+    if path.is_symlink():
+        return f"the feature file {path} is a link to {link_target(path)}, which does not exist: mount that disk"
+    unfinished = parts_folder(path)
+    hint = f"{unfinished} holds an unfinished run: start the same extract again" if unfinished.exists() else None
+    return f"the feature file {path} does not exist; {hint or 'make it with: cellfeat extract'}"
 
 
 @dataclass(frozen=True)
@@ -196,8 +223,9 @@ class Layout:
 
 def _refuse_other_formats(path: Path, file: h5py.File) -> None:
     found = Layout(path, file).number_attribute("format")
-    if found is None:
-        raise FeatureFileError(f"{path}: not a feature file of cellfeat (it has no integer attribute 'format')")
+    # Other programs number their formats, too.
+    if found is None or "fingerprint" not in file.attrs:
+        raise foreign_hdf5(path, file)
     if found == 1:
         raise FeatureFileError(
             f"{path}: a feature file of format 1, written by cellfeat 0.1; expected format {FORMAT}: extract again "

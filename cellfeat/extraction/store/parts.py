@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from glob import escape
 from pathlib import Path
 from typing import Any
@@ -25,8 +25,9 @@ from cellfeat.extraction.store.format import (
 from cellfeat.extraction.store.header import RECORD, RunHeader, publish_header, refuse_earlier_format, unfinished_run
 from cellfeat.extraction.store.merge import Carried
 from cellfeat.extraction.store.opening import HDF5_FAULTS, Layout, check_failures
+from cellfeat.extraction.store.unreadable import system_refusal
 from cellfeat.extraction.store.writing import Content, new_hdf5, write_features
-from cellfeat.provenance import differences, digest_json, explained_errors, flush_to_disk, publish
+from cellfeat.provenance import differences, digest_json, explained_errors, flush_to_disk, link_target, publish
 
 
 class PartStore:
@@ -146,7 +147,8 @@ class PartStore:
         # Left by a run that was killed while it wrote; whoever holds the lock is the only one that writes here.
         for orphan in self.folder.glob(".*.tmp"):
             orphan.unlink()
-        for orphan in self.output.parent.glob(f".{escape(self.output.name)}.*.tmp"):
+        target = link_target(self.output)
+        for orphan in target.parent.glob(f".{escape(target.name)}.*.tmp"):
             orphan.unlink()
         if earlier != self.header:
             publish_header(self.folder, self.header)
@@ -265,9 +267,28 @@ def _part_checksum(rows: Rows) -> str:
     return digest_json([rows.checksum(), sorted(rows.failures.items())])
 
 
+@contextmanager
+def _damage_ignored(path: Path) -> Iterator[None]:
+    """End the block where a part is missing or damaged.
+
+    Raises
+    ------
+    ReadError
+        If the system does not let it be read: a part that is locked, say, is not damaged, and must not be removed.
+    """
+    try:
+        yield
+    except FileNotFoundError:
+        return
+    except (*HDF5_FAULTS, MemoryError) as error:
+        refused = system_refusal(path, error)
+        if refused is not None:
+            raise refused from error
+
+
 def _read_part(path: Path, rows: range, header: RunHeader, run: str) -> Rows | None:
     """Read a part; None where it is damaged or belongs to another run."""
-    with suppress(*HDF5_FAULTS, MemoryError), h5py.File(path, "r") as file:
+    with _damage_ignored(path), h5py.File(path, "r") as file:
         layout = Layout(path, file)
         # A file of another run may be intact, but its rows belong to another recipe or other samples.
         if layout.text_attribute("run") != run or layout.number_attribute("start") != rows.start:
@@ -287,6 +308,6 @@ def _row_datasets(layout: Layout, n_rows: int, header: RunHeader) -> list[h5py.D
 
 def _n_rows(path: Path) -> int:
     """Count the rows that a part claims; 0 where it cannot be read."""
-    with suppress(*HDF5_FAULTS, MemoryError), h5py.File(path, "r") as file:
+    with _damage_ignored(path), h5py.File(path, "r") as file:
         return int(file["embeddings"].shape[0])
     return 0

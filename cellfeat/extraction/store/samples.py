@@ -8,6 +8,7 @@ from typing import Any, Self
 import numpy as np
 from numpy.typing import NDArray
 
+from cellfeat.provenance import digest_json
 from cellfeat.types import Bools, Float32s, Integers, Strings
 
 PROPERTIES = np.dtype(
@@ -200,6 +201,11 @@ class Samples:
         )
 
     @property
+    def digest(self) -> str:
+        """sha256 of their ids and pixels, in order. Labels, groups and columns are not included."""
+        return samples_digest(self.ids, self.digests)
+
+    @property
     def is_ok(self) -> Bools:
         """Whether each sample could be read, shape ``(n_samples,)``."""
         return self.status == Status.OK
@@ -213,6 +219,17 @@ class Samples:
 def _states_all_bits(dtype: str, bits: str) -> bool:
     # A type's name without its letters is its number of bits: uint16. A failed sample has no type.
     return not dtype or dtype.startswith("float") or bits == dtype.lstrip("uint")
+
+
+def samples_digest(ids: Strings, pixel_digests: Strings) -> str:
+    """Compute the sha256 of the ids and pixels of samples.
+
+    Parameters
+    ----------
+    ids, pixel_digests
+        Id of each sample and digest of its pixels in hex, shape ``(n_samples,)``.
+    """
+    return digest_json([ids.tolist(), pixel_digests.tolist()])
 
 
 def no_properties(n_samples: int) -> NDArray[Any]:

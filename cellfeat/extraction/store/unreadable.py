@@ -1,0 +1,167 @@
+"""Why a file is not read as a feature file: the system refuses it, it is another kind of file, or it is damaged."""
+
+import errno
+from collections.abc import Mapping
+from pathlib import Path
+
+import h5py
+
+from cellfeat.errors import CellfeatError, FeatureFileError, ReadError
+from cellfeat.text import first_line, first_ten, shown_names
+
+CHOOSE = "name a feature file that cellfeat extract wrote, or choose another --output"
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+# By number, too: macOS numbers these errors differently, and a file may come from another system's error.
+_LOCKED = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK, 11, 35}
+NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, 37, 77}
+_NOT_PERMITTED = {errno.EACCES, errno.EPERM}
+_OF_CONTENT = {errno.EINVAL, errno.EOVERFLOW, errno.EFBIG}
+"""A damaged file makes HDF5 seek to places that cannot be."""
+_UNLOCKED = "set the environment variable HDF5_USE_FILE_LOCKING=FALSE"
+_HEADS: Mapping[bytes, str] = {
+    b"\x89PNG": "a PNG image",
+    b"\xff\xd8\xff": "a JPEG image",
+    b"II*\0": "a TIFF image",
+    b"MM\0*": "a TIFF image",
+    b"II+\0": "a TIFF image",
+    b"PAR1": "a Parquet table",
+    b"\x93NUMPY": "a NumPy array (.npy)",
+    b"PK\x03\x04": "a ZIP archive, as .npz, .xlsx, .keras and .pt files are",
+    b"\x1f\x8b": "a gzip file: unpack it first",
+    b"\x80\x02": "a Python pickle",
+    b"\x80\x03": "a Python pickle",
+    b"\x80\x04": "a Python pickle",
+    b"\x80\x05": "a Python pickle",
+    b"%PDF": "a PDF document",
+    b"SQLite format 3": "an SQLite database",
+    b"CDF\x01": "a NetCDF 3 file",
+    b"CDF\x02": "a NetCDF 3 file",
+    b"version https://git-lfs": "a Git LFS pointer in place of the file: fetch the file with git lfs pull",
+    b"<": "a web page or XML: perhaps a download that failed",
+    b"{": "JSON text",
+}
+_OWNERS: Mapping[str, str] = {
+    "obs": "AnnData (.h5ad)",
+    "model_weights": "Keras",
+    "optimizer_weights": "Keras",
+    "col_attrs": "Loom",
+    "matrix": "10x Genomics",
+    "DataSetInfo": "Imaris",
+    "Measurements": "CellProfiler",
+    "exported_data": "ilastik",
+    "t00000": "BigDataViewer",
+    "#refs#": "MATLAB",
+}
+"""Programs by a name that their HDF5 files have at the top."""
+
+
+def why_not_read(path: Path, error: Exception) -> CellfeatError:
+    """Explain an error of HDF5 about a feature file. Only a file that must be damaged is called damaged.
+
+    Parameters
+    ----------
+    path
+        The file.
+    error
+        What HDF5 raised.
+
+    Returns
+    -------
+    CellfeatError
+        The error to raise.
+    """
+    refused = system_refusal(path, error)
+    if refused is not None:
+        return refused
+    try:
+        kind = _kind_of(path)
+    except OSError as unread:
+        return system_refusal(path, unread) or FeatureFileError(f"{path}: cannot be read ({unread})")
+    if kind is not None:
+        return FeatureFileError(f"{path}: {kind}; {CHOOSE}")
+    return FeatureFileError(
+        f"{path}: damaged, or still being copied ({first_line(error)}); take it from a copy, or extract again into "
+        f"another --output"
+    )
+
+
+def system_refusal(path: Path, error: Exception) -> ReadError | None:
+    """Explain an error of the system, which says nothing about the content of the file; None for any other error.
+
+    Parameters
+    ----------
+    path
+        The file.
+    error
+        What was raised.
+    """
+    if "already open for write" in str(error):
+        return ReadError(
+            f"{path}: is marked as open for writing: a program has it open, or was ended while it had. Close that "
+            f"program; if there is none: h5clear -s {path}"
+        )
+    number = error.errno if isinstance(error, OSError) else None
+    if number is None or number in _OF_CONTENT:
+        return None
+    is_lock = "lock" in str(error)
+    if number in _NOT_PERMITTED and not is_lock:
+        return ReadError(f"{path}: cannot be read, permission is denied: ask its owner for access")
+    if number in NO_LOCKS:
+        return ReadError(f"{path}: cannot be locked, its file system offers no locks: {_UNLOCKED}, and start again")
+    if number in _LOCKED or is_lock:
+        return ReadError(
+            f"{path}: is locked: another program has it open. Wait for that program, or close it; if there is none, "
+            f"as on some network disks, {_UNLOCKED}"
+        )
+    reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
+    return ReadError(f"{path}: cannot be read ({reason.splitlines()[0]}): check the disk or the connection to it")
+
+
+def foreign_hdf5(path: Path, file: h5py.File) -> FeatureFileError:
+    """Say whose an HDF5 file is that cellfeat did not write.
+
+    Parameters
+    ----------
+    path
+        The file.
+    file
+        The same file, opened.
+    """
+    names = [name for name, _ in zip(file, range(50), strict=False)]
+    owners = [owner for name, owner in _OWNERS.items() if name in names]
+    if "run" in file.attrs and "start" in file.attrs:
+        whose = "it is a part of an unfinished run: start the same extract again"
+    elif owners:
+        whose = f"it is a file of {owners[0]}"
+    else:
+        whose = f"it holds {first_ten(shown_names(names)) or 'nothing'}"
+    return FeatureFileError(
+        f"{path}: an HDF5 file, but not a feature file of cellfeat: {whose}; it has no integer attribute 'format' "
+        f"beside a 'fingerprint'; {CHOOSE}"
+    )
+
+
+def _kind_of(path: Path) -> str | None:
+    """Describe a file that is not HDF5; None for one that is, or that nothing is known of."""
+    with path.open("rb") as file:
+        head = file.read(4096)
+    if not head:
+        return "is empty (0 bytes), so it holds no features"
+    if head.startswith(_HDF5):
+        return None
+    for magic, kind in _HEADS.items():
+        if head.startswith(magic):
+            return f"is not HDF5, but {kind}"
+    if not head.strip(b"\0"):
+        return "starts with zeros in place of HDF5: an incomplete copy, or a damaged file; take it from a copy"
+    return f"is not HDF5, but {_kind_of_text(head)}"
+
+
+def _kind_of_text(head: bytes) -> str:
+    try:
+        line = head.decode("utf-8-sig", errors="strict" if len(head) < 4096 else "ignore").partition("\n")[0]
+    except UnicodeDecodeError:
+        return f"a file that starts with {head[:8]!r}"
+    if not line.rstrip("\r").isprintable():
+        return f"a file that starts with {head[:8]!r}"
+    return "a table (CSV)" if any(separator in line for separator in ",;\t") else "text"
