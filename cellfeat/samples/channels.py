@@ -47,7 +47,7 @@ def pick_channels(image: Image, channels: Sequence[str | int]) -> np.ndarray:
 
 def only_plane(image: Image) -> np.ndarray:
     """Take the plane of a file that holds one channel, shape ``(H, W)``; refuse several, and transparency."""
-    planes = _opaque_planes(image)
+    planes = opaque_planes(image)
     _refuse_transparency(image, planes)
     if len(planes) == 1:
         return np.asarray(image.pixels[planes[0]])
@@ -57,7 +57,8 @@ def only_plane(image: Image) -> np.ndarray:
     raise ImageError(f"holds {what}; expected one channel, since every channel has its own file: save it as grey")
 
 
-def _opaque_planes(image: Image) -> list[int]:
+def opaque_planes(image: Image) -> list[int]:
+    """Numbers of the planes of an image that do not hold transparency."""
     return [i for i in range(len(image.pixels)) if i not in image.alpha]
 
 
@@ -107,7 +108,8 @@ def _named(image: Image, name: str) -> int:
         )
     if any(names):
         raise ImageError(f"has no channel {name!r}; {near_names(name, dict.fromkeys(names))}")
-    usable = _opaque_planes(image)
+    usable = opaque_planes(image)
     raise ImageError(
-        f"has no channel {name!r}: it holds {len(usable)} without names; pick them by number: {channels_hint(usable[:3])}"
+        f"has no channel {name!r}: it holds {len(usable)} without names; "
+        f"pick them by number: {channels_hint(usable[:3])}"
     )

@@ -7,6 +7,7 @@ from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
 from cellfeat.errors import ImageError
+from cellfeat.samples.channels import opaque_planes
 from cellfeat.samples.decoded_image import channels_hint
 from cellfeat.samples.decoding import decode_image
 from cellfeat.samples.file_search import Search
@@ -46,12 +47,12 @@ def layout_hint(search: Search, ids: Sequence[str]) -> str:
     return f"there are {len(names)} images such as {names[0]}; for example: {_settings_for(search, names, ids)}"
 
 
-def _number_of_channels(path: Path, max_pixels: int) -> int | None:
-    """Number of channels of an image file; None where it cannot be read."""
+def _usable_planes(path: Path, max_pixels: int) -> list[int]:
+    """Up to three planes of an image file, without transparency; the first where it cannot be read."""
     try:
-        return len(decode_image(path.read_bytes(), max_pixels).pixels)
+        return opaque_planes(decode_image(path.read_bytes(), max_pixels))[:3]
     except (ImageError, OSError):
-        return None
+        return [0]
 
 
 class _Pattern(NamedTuple):
@@ -70,8 +71,7 @@ def _settings_for(search: Search, names: Sequence[str], ids: Collection[str]) ->
     if pattern.channels:
         channels = f"--set 'images.channels=[{', '.join(pattern.channels)}]'"
     else:
-        n_channels = _number_of_channels(search.images.root / names[0], search.images.max_pixels) or 1
-        channels = channels_hint(range(min(n_channels, 3)))
+        channels = channels_hint(_usable_planes(search.images.root / names[0], search.images.max_pixels))
     layout = "" if search.images.layout == "pattern" else "--set images.layout=pattern "
     return f"{layout}--set 'images.pattern={pattern.text}' {channels}"
 

@@ -15,6 +15,7 @@ from cellfeat.extraction.store import (
     SampleTable,
     describe_summary,
     held_output,
+    no_intensities,
     read_summary,
 )
 
@@ -59,7 +60,14 @@ def described(tmp_path: Path) -> Describe:
         embeddings = np.where(is_failed[:, np.newaxis, np.newaxis], np.nan, np.zeros((n, 1, 2))).astype(np.float32)
         recipe, provenance = recipe_and_provenance()
         header = RunHeader(
-            recipe=recipe, samples="sha256:s", execution={}, n_samples=n, n_views=1, embedding_dim=2, part_size=n
+            recipe=recipe,
+            samples="sha256:s",
+            execution={},
+            n_samples=n,
+            n_views=1,
+            embedding_dim=2,
+            part_size=n,
+            n_channels=2,
         )
         output = tmp_path / "features.h5"
         with held_output(output):
@@ -67,7 +75,8 @@ def described(tmp_path: Path) -> Describe:
             digests = np.full((n, 32), 7, np.uint8) * ~is_failed[:, np.newaxis]
             failures = dict.fromkeys(np.flatnonzero(is_failed).tolist(), "truncated")
             status = is_failed.astype(np.uint8)
-            parts.write(Rows(0, embeddings, status, digests, properties, failures=failures))
+            intensities = no_intensities(n, header.n_channels)
+            parts.write(Rows(0, embeddings, status, digests, properties, intensities, failures=failures))
             parts.consolidate(table, provenance)
         lines = describe_summary(read_summary(output)).split("\n")[1:]
         assert all(line.startswith("  ") for line in lines), "one line a row"

@@ -3,7 +3,8 @@ import re
 import numpy as np
 import pytest
 
-from cellfeat.config import ImagesSettings, IntensitySettings, LabelsSettings, parse_assignment
+from cellfeat.config import ImagesSettings, IntensitySettings, LabelsSettings
+from cellfeat.config_files import parse_assignment
 from cellfeat.samples.decoded_image import Image
 from cellfeat.samples.images import SampleImage, SampleReader
 from cellfeat.samples.intensity import IntensityPolicy

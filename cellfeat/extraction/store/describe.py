@@ -192,7 +192,8 @@ def _describe_brightness(intensities: Intensities, channels: Sequence[str | int]
     if not len(intensities):
         return "no sample could be read"
     medians = np.median(intensities.mean, axis=0)
-    return ", ".join(f"{channel} {median:.2g}" for channel, median in zip(channels, medians, strict=True))
+    names = [clean_text(str(channel)) for channel in channels]
+    return ", ".join(f"{name} {median:.2g}" for name, median in zip(names, medians, strict=True))
 
 
 def _describe_intensity(intensity: Mapping[str, Any]) -> str:

@@ -159,7 +159,7 @@ def test_a_sixteen_bit_image_is_neither_black_nor_saturated(
         path.write_bytes(imagecodecs.png_encode(imagecodecs.imread(path).astype(np.uint16) * 10))
     lines = Lines()
     extract(settings_for(images__root=images), observer=lines)
-    assert any(line.startswith("warning:") and "percentile" in line for line in lines.lines)
+    assert any(line.startswith("warning:") and "images.intensity={range: [0, 4095]}" in line for line in lines.lines)
     scaled = extracted(
         settings_for(images__root=images, images__intensity={"range": [0, 2550]}, extraction__output=tmp_path / "b.h5")
     )
