@@ -5,17 +5,15 @@ unknown key is an error that suggests the nearest valid one, so a misspelt setti
 """
 
 import copy
-import json
 import reprlib
-import stat
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-import yaml
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
-from cellfeat.errors import ConfigError, MissingFileError
+from cellfeat.config_files import parse_value, read_mapping
+from cellfeat.errors import ConfigError
 from cellfeat.text import near_names
 
 
@@ -30,7 +28,8 @@ Limits = tuple[FiniteFloat, FiniteFloat]
 Count = Annotated[int, Field(gt=0), BeforeValidator(_not_bool)]
 NotNegative = Annotated[int, Field(ge=0), BeforeValidator(_not_bool)]
 _PositiveFloat = Annotated[FiniteFloat, Field(gt=0)]
-MAX_CONFIG_BYTES = 1_000_000
+SPLIT_COLUMN = "split"
+"""Name of the column that holds the split where folders or file names say it."""
 
 
 class Section(BaseModel):
@@ -76,16 +75,30 @@ class ImagesSettings(Section):
     """Where the images are and how they are read.
 
     `layout` ``auto`` is ``table`` if `LabelsSettings.files` names columns, ``pattern`` if `pattern` is set, and
-    ``folders`` (one folder per class) otherwise. `allow_outside` allows file names that lead out of `root`.
+    ``folders`` (one folder per class) otherwise. ``split_folders`` has a folder for each part of a split (train, val,
+    test), with class folders inside. `allow_outside` allows file names that lead out of `root`.
     """
 
     root: Path = Path("data/images_train")
-    layout: Literal["auto", "pattern", "folders", "table"] = "auto"
+    layout: Literal["auto", "pattern", "folders", "split_folders", "table"] = "auto"
     pattern: str | None = "{sample_id:05d}_{channel}.png"
     channels: Annotated[list[str | int], Field(min_length=1)] = ["blue", "red", "yellow"]
     intensity: IntensitySettings = IntensitySettings()
     max_pixels: Count = 100_000_000
     allow_outside: bool = False
+
+    @property
+    def names_split(self) -> bool:
+        """Whether the names of folders or files say which part of a split a sample belongs to."""
+        is_pattern = self.layout in ("auto", "pattern") and "{split}" in (self.pattern or "")
+        return is_pattern or self.layout == "split_folders"
+
+
+MISSING_WORDS = [
+    "NA", "<NA>", "N/A", "n/a", "#N/A", "#N/A N/A", "#NA", "NaN", "nan", "-NaN", "-nan", "NaT", "None", "NULL", "null",
+    "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN", "#VALUE!", "#REF!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!",
+]  # fmt: skip
+"""What R, Python, SQL and spreadsheets write where a value is missing."""
 
 
 class LabelsSettings(Section):
@@ -95,14 +108,30 @@ class LabelsSettings(Section):
     column that is not named here is kept with the samples and can be used for ``--groups COLUMN``. `unmatched`
     ``ignore`` leaves out labels without images and keeps images without labels as unlabelled samples; ``listed`` uses
     the samples of the table only. A message names what is left out.
+
+    `split` names a column that says which samples are for training, validation and test. Cells that read like a word in
+    `missing`, in the same case, count as empty, except in ids and file names.
     """
 
     file: Path | None = Path("data/y_train.csv")
     id: str = "file_id"
     label: str | None = "cell_line"
     group: str | None = None
+    split: str | None = None
     files: str | list[str] | None = None
+    missing: list[str] = MISSING_WORDS
     unmatched: Literal["error", "ignore", "listed"] = "error"
+
+
+def split_column(images: ImagesSettings, labels: LabelsSettings) -> str | None:
+    """Name the column of the samples that says which part of a split each belongs to; None where there is no split.
+
+    Parameters
+    ----------
+    images, labels
+        The settings.
+    """
+    return labels.split or (SPLIT_COLUMN if images.names_split else None)
 
 
 class PreprocessingSettings(Section):
@@ -149,7 +178,11 @@ class ExtractionSettings(Section):
 
 
 class ComparisonSettings(Section):
-    """Which heads are compared, on which folds, and where the results are written."""
+    """Which heads are compared, on which folds, and where the results are written.
+
+    `parts` are the parts of a split (`LabelsSettings.split`) whose samples are used. Samples of the classes in
+    `leave_out` are excluded.
+    """
 
     heads: Annotated[list[str], Field(min_length=1)] = ["mlp", "logreg", "lightgbm"]
     folds: Annotated[int, Field(ge=2)] = 5
@@ -158,6 +191,8 @@ class ComparisonSettings(Section):
     draws: Annotated[int, Field(ge=100)] = 2000
     calibrate: Literal["temperature", "none"] = "temperature"
     tune: Annotated[int, Field(ge=0)] = 0
+    parts: Annotated[tuple[Literal["train", "val", "test"], ...], Field(min_length=1)] = ("train",)
+    leave_out: tuple[str, ...] = ()
     output: Path = Path("results/cells")
 
 
@@ -171,6 +206,11 @@ class Settings(Section):
     extraction: ExtractionSettings = ExtractionSettings()
     heads: dict[str, dict[str, Any]] = {}
     comparison: ComparisonSettings = ComparisonSettings()
+
+    @property
+    def split_column(self) -> str | None:
+        """The column of the samples that holds their split; None where there is no split."""
+        return split_column(self.images, self.labels)
 
     def record(self) -> dict[str, Any]:
         """The settings as plain JSON values."""
@@ -199,29 +239,35 @@ def load_settings(*files: Path | str, overrides: Mapping[str, Any] | None = None
         _merge(merged, read_mapping(file))
     for key, value in (overrides or {}).items():
         _merge(merged, _nested(key, value))
-    where = ", ".join(map(str, files)) or "settings"
+    return _validated(merged, ", ".join(map(str, files)) or "settings")
+
+
+def override_settings(settings: Settings, overrides: Mapping[str, Any]) -> Settings:
+    """Give settings with other values.
+
+    Parameters
+    ----------
+    settings
+        The settings.
+    overrides
+        Values by dotted key, such as ``{"images.layout": "folders"}``.
+
+    Raises
+    ------
+    ConfigError
+        If a setting is unknown, of the wrong type or out of range.
+    """
+    merged = settings.record()
+    for key, value in overrides.items():
+        _merge(merged, _nested(key, value))
+    return _validated(merged, "settings")
+
+
+def _validated(values: Mapping[str, Any], where: str) -> Settings:
     try:
-        return Settings.model_validate(merged)
+        return Settings.model_validate(values)
     except ValidationError as error:
         raise ConfigError(_explain(error, where)) from None
-
-
-# ValueError: errors of the JSON parser, and numbers with thousands of digits.
-_PARSE_FAULTS = (yaml.YAMLError, ValueError, RecursionError)
-
-
-def read_mapping(file: Path) -> dict[str, Any]:
-    """Read one YAML or JSON file that contains a mapping; nothing in it is executed."""
-    text = _read_text(file)
-    try:
-        value = _load_json(text) if file.suffix == ".json" else _load_yaml(text)
-    except _PARSE_FAULTS as error:
-        raise ConfigError(f"{file}: not valid {'JSON' if file.suffix == '.json' else 'YAML'}: {error}") from None
-    if value is None:
-        return {}
-    if not isinstance(value, dict):
-        raise ConfigError(f"{file}: expected a mapping of sections at the top, got {type(value).__name__}")
-    return value
 
 
 def parse_assignment(text: str) -> tuple[str, Any]:
@@ -238,62 +284,9 @@ def parse_assignment(text: str) -> tuple[str, Any]:
     if not equals or not key.strip():
         raise ConfigError(f"expected KEY=VALUE, got {text!r}; for example: extraction.views=8")
     try:
-        return key.strip(), _load_yaml(value)
-    except yaml.YAMLError:
-        return key.strip(), value
-    except (ValueError, RecursionError) as error:
-        raise ConfigError(f"{key}: cannot be read as a value: {error}") from None
-
-
-class _PlainLoader(yaml.SafeLoader):
-    """Safe YAML without duplicate keys and without aliases, which can expand a small file to gigabytes."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        mapping = super().construct_mapping(node, deep)
-        # YAML itself would keep the last of equal keys and say nothing.
-        if len(mapping) < len(node.value):
-            keys = [self.construct_object(key, deep=True) for key, _ in node.value]
-            raise yaml.constructor.ConstructorError(None, None, _defined_twice(keys), node.start_mark)
-        return mapping
-
-    def compose_node(self, parent: Any, index: Any) -> Any:
-        if self.check_event(yaml.AliasEvent):
-            event = self.peek_event()
-            raise yaml.composer.ComposerError(None, None, "aliases are not allowed", event.start_mark)
-        return super().compose_node(parent, index)
-
-
-def _defined_twice(keys: list[Any]) -> str:
-    return f"{next(key for key in keys if keys.count(key) > 1)!r} is defined twice; keep one"
-
-
-def _load_json(text: str) -> Any:
-    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-        mapping = dict(pairs)
-        if len(mapping) < len(pairs):
-            raise ValueError(_defined_twice([key for key, _ in pairs]))
-        return mapping
-
-    return json.loads(text, object_pairs_hook=unique)
-
-
-def _load_yaml(text: str) -> Any:
-    return yaml.load(text, Loader=_PlainLoader)  # noqa: S506, the loader is a SafeLoader
-
-
-def _read_text(file: Path) -> str:
-    try:
-        found = file.stat()
-        if not stat.S_ISREG(found.st_mode):
-            raise ConfigError(f"{file}: is not a file; expected a YAML or JSON file of settings")
-        if found.st_size > MAX_CONFIG_BYTES:
-            raise ConfigError(f"{file}: larger than {MAX_CONFIG_BYTES} bytes; this is not a configuration")
-        # Some editors begin a file with a byte order mark.
-        return file.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        raise MissingFileError(f"the configuration {file} does not exist") from None
-    except (OSError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file}: cannot be read as text: {error}") from None
+        return key.strip(), parse_value(value)
+    except ConfigError as error:
+        raise ConfigError(f"{key}: {error}") from None
 
 
 def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:

@@ -20,6 +20,7 @@ FLOORS = {
     "device": 1,
     "registry": 1,
     "provenance": 1,
+    "config_files": 1,
     "records": 2,
     "config": 2,
     "samples": 3,
@@ -37,7 +38,7 @@ FLOORS = {
 OWNERS = {
     "h5py": {"extraction/store/"},
     "filelock": {"extraction/store/lock.py"},
-    "yaml": {"config.py"},
+    "yaml": {"config_files.py"},
     "pydantic": {"config.py", "records.py"},
     "lightgbm": {"heads/boosting.py"},
     "timm": {"backbones/timm.py"},

@@ -135,7 +135,8 @@ def _leak_runs(
     for seed in range(design.random_state, design.random_state + LEAK_SETS):
         say(f"{heads} on random folds, with copies kept together, and with near copies too: seed {seed}")
         try:
-            yield leak_arms(features, grouped, Design(folds=design.folds, random_state=seed), cache)
+            # All parts of a split: a copy in another part is a leak, too.
+            yield leak_arms(features, grouped, Design(folds=design.folds, random_state=seed, parts=None), cache)
         except (SplitError, HeadError) as error:
             # The findings are valid without scores, and the sets of folds so far are worth reporting.
             say(f"no scores from seed {seed} on: {error}")

@@ -74,7 +74,7 @@ def fit_and_save(
     check_bundle_folder(folder)
     features = load_features(settings.extraction.output)
     with ProgressObserver() as observer:
-        arguments = evaluation_arguments(settings, labels, observer, fresh=fresh)
+        arguments = evaluation_arguments(features, settings, labels, observer, fresh=fresh)
         bundle, result = fit(features, head, settings=settings.heads.get(head, {}), **arguments)
     save_bundle(_with_label_column(bundle, settings) if labels else bundle, folder)
     write_head_report(result, folder)

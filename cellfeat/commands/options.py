@@ -9,6 +9,7 @@ import click
 if TYPE_CHECKING:
     from cellfeat.commands.progress import ProgressObserver
     from cellfeat.config import Settings
+    from cellfeat.extraction.store import Features
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -124,12 +125,14 @@ def fold_flags(
 
 
 def evaluation_arguments(
-    settings: "Settings", labels: Path | None, observer: "ProgressObserver", *, fresh: bool
+    features: "Features", settings: "Settings", labels: Path | None, observer: "ProgressObserver", *, fresh: bool
 ) -> dict[str, Any]:
     """Give the keyword arguments that `compare` and `fit` share.
 
     Parameters
     ----------
+    features
+        The samples.
     settings
         The resolved settings.
     labels
@@ -141,11 +144,11 @@ def evaluation_arguments(
     """
     from cellfeat.evaluation.cache import CACHE_FOLDER, FoldCache
     from cellfeat.evaluation.design import Design
-    from cellfeat.samples.manifest import label_by_id
+    from cellfeat.evaluation.new_labels import read_new_labels
 
     return {
         "design": Design.from_settings(settings),
-        "labels": label_by_id(settings.images, settings.labels, labels) if labels else None,
+        "labels": read_new_labels(features, settings, labels, say=observer.say_once) if labels else None,
         "cache": FoldCache(settings.comparison.output / CACHE_FOLDER, is_fresh=fresh),
         "hooks": observer.hooks(),
     }

@@ -5,7 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cellfeat.commands.inference_inputs import check_source, features_as_fitted, mark_of, sample_options
+from cellfeat.commands.inference_inputs import (
+    check_source,
+    features_as_fitted,
+    mark_of,
+    parsed_overrides,
+    sample_options,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,13 +44,15 @@ def command(
     min_probability: float,
     abstain_word: str,
     coverage: float | None,
+    assignments: tuple[str, ...],
     **flags: Any,
 ) -> None:
     """Label samples with a saved head: from a feature file, or straight from images.
 
     Writes one line a sample, with the column names of the training labels. With --labels the samples are the rows of
-    the CSV, in its order, and each needs its images; without, they are the images in the folder. Samples that are left
-    out are named on stderr. Features extracted from images are kept beside the predictions.
+    the CSV, in its order, and each needs its images (with --set labels.unmatched=ignore, rows without are left out);
+    without, they are the images in the folder. Samples that are left out are named on stderr. Features extracted from
+    images are kept beside the predictions.
     """
     from cellfeat.evaluation.saved_heads.predict import predict
     from cellfeat.extraction.store import load_features
@@ -54,6 +62,9 @@ def command(
     check_source(features, images)
     if features and flags["labels"]:
         raise click.UsageError("--labels is for --images: a feature file names its own samples")
+    if features and assignments:
+        raise click.UsageError("--set is for --images: a feature file is extracted already")
+    overrides = parsed_overrides(assignments)
     if output.is_dir():
         raise click.UsageError(f"--output {output} is a folder; expected the name of a CSV file")
     bundle = load_bundle(model)
@@ -62,7 +73,7 @@ def command(
     else:
         folder = images or Path()
         kept = output.with_suffix(f".{mark_of(folder, flags['labels'])}.features.h5")
-        samples = features_as_fitted(bundle, folder, kept, **flags)
+        samples = features_as_fitted(bundle, folder, kept, overrides=overrides, **flags)
     predictions = predict(
         bundle, samples, min_probability=min_probability, abstain_word=abstain_word, coverage=coverage
     )

@@ -24,7 +24,7 @@ def command(config: Path | None, assignments: tuple[str, ...], tune: int | None)
         extract(settings, observer=observer)
     best = compare_and_report(settings).best.head
     folder = settings.comparison.output / best
-    click.echo(f"\nthe best, {best}, fitted on all samples:\n")
+    click.echo(f"\nthe best, {best}, fitted on all samples of the comparison:\n")
     print_head(fit_and_save(settings, best, folder))
     click.echo(f"\n{results_line(settings)}")
     click.echo(f"saved head: {folder}")

@@ -12,7 +12,7 @@ from cellfeat.extraction.request import Extraction, ExtractionRequest, request_r
 from cellfeat.extraction.store import Summary, held_output, read_summary, verify_features
 from cellfeat.extraction.survey import survey_samples
 from cellfeat.samples.labels import read_labels
-from cellfeat.samples.manifest import Manifest, build_manifest, check_classes
+from cellfeat.samples.manifest import Manifest, build_manifest, check_classes, rare_class_remarks
 from cellfeat.samples.worker_pool import reading_processes
 
 
@@ -44,8 +44,8 @@ def extract(
     Raises
     ------
     ManifestError, ImageError, MissingFileError
-        If the samples are not as described, a class has fewer samples than there are folds, or a sample cannot be read
-        and ``extraction.on_error`` is ``stop``.
+        If the samples are not as described, all labels are one class, or a sample cannot be read and
+        ``extraction.on_error`` is ``stop``.
     BackboneError, WeightsError, DeviceError
         If the network, its weights or the device does not support the settings.
     FingerprintError
@@ -64,7 +64,9 @@ def extract(
             observer.say(line)
     if expected_recipe is None and (manifest.table["label"] != "").any():
         # Checked here, not in the comparison after hours of extraction.
-        check_classes(manifest, settings.comparison.folds)
+        check_classes(manifest)
+        for line in rare_class_remarks(manifest, settings.comparison.folds):
+            observer.say(line)
     output = settings.extraction.output
     with held_output(output, observer.say), reading_processes(settings.extraction) as workers:
         record = request_record(settings, manifest)
@@ -128,16 +130,20 @@ def settings_like(
     """
     record = json.loads(json.dumps(earlier))
     record["images"] |= {"root": str(images), "intensity": recipe["intensity"]}
-    record["labels"] |= _without_labels(earlier["labels"], labels) if labels else {"file": None, "unmatched": "ignore"}
+    record["labels"] |= _labels_of(labels, earlier["labels"]) if labels else _NO_LABELS
     # This machine may lack the device of the earlier extraction.
     record["extraction"] |= {"output": str(output), "precision": recipe["precision"], "device": "auto"}
     record["backbone"]["weights"] = weights or record["backbone"]["weights"]
     return Settings.model_validate(record)
 
 
-def _without_labels(earlier: Mapping[str, Any], file: Path) -> dict[str, Any]:
-    """Settings of a labels table that may lack the columns of labels and groups."""
-    unnamed = LabelsSettings.model_validate({**earlier, "label": None, "group": None})
-    columns = read_labels(unnamed, file).columns
-    kept = {key: earlier[key] if earlier[key] in columns else None for key in ("label", "group")}
+_NO_LABELS = {"file": None, "unmatched": "ignore", "split": None}
+
+
+def _labels_of(file: Path, earlier: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of a labels table that may lack the columns of labels, groups and the split."""
+    optional = ("label", "group", "split")
+    unnamed = LabelsSettings.model_validate({**earlier, **dict.fromkeys(optional)})
+    columns = read_labels(unnamed, file).cells.columns
+    kept = {key: earlier.get(key) if earlier.get(key) in columns else None for key in optional}
     return {"file": str(file), "unmatched": "listed"} | kept

@@ -34,11 +34,12 @@ def draw_confusion(scored: ScoredHead) -> Figure:
     counts = scored.scores.per_class.confusion
     shares = counts / counts.sum(axis=1, keepdims=True)
     names = shown_names(scored.scores.per_class.classes)
-    side = 2.2 + 0.62 * len(names)
+    absent = shown_names(scored.scores.per_class.absent)
+    side = 2.2 + 0.62 * len([*names, *absent])
     figure = Figure(figsize=(side + 1.2, side), dpi=DPI, layout="constrained")
     axes = figure.add_subplot()
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
-    _set_ticks(axes, names)
+    _set_ticks(axes, [*names, *absent], names)
     if len(names) <= MOST_ANNOTATED_CLASSES:
         _annotate(axes, counts, shares)
     axes.set(xlabel="predicted class", ylabel="true class")
@@ -47,9 +48,9 @@ def draw_confusion(scored: ScoredHead) -> Figure:
     return figure
 
 
-def _set_ticks(axes: Axes, names: list[str]) -> None:
-    axes.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor", parse_math=False)
-    axes.set_yticks(range(len(names)), names, parse_math=False)
+def _set_ticks(axes: Axes, columns: list[str], rows: list[str]) -> None:
+    axes.set_xticks(range(len(columns)), columns, rotation=45, ha="right", rotation_mode="anchor", parse_math=False)
+    axes.set_yticks(range(len(rows)), rows, parse_math=False)
 
 
 def _annotate(axes: Axes, counts: NDArray[np.integer], shares: NDArray[np.floating]) -> None:

@@ -3,6 +3,7 @@
 Each problem is one line of a message; a line names up to ten samples and counts the rest.
 """
 
+import re
 import unicodedata
 from collections import Counter, defaultdict
 from dataclasses import dataclass
@@ -11,7 +12,11 @@ import pandas as pd
 
 from cellfeat.samples.file_search import Search, natural_key
 from cellfeat.samples.layouts import FoldersLayout, is_image_name, leads_outside
+from cellfeat.samples.manifest_splits import split_problems
 from cellfeat.text import first_ten
+
+# Programs write the classes 0 and 1 as 0.0 and 1.0 where other cells of the column are empty.
+_WHOLE_NUMBER = re.compile(r"(-?\d+)\.0*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -56,7 +61,7 @@ def find_problems(listing: Listing) -> list[str]:
         # Without any image, the other checks would only say of every sample that its files are missing.
         return [*_outside(listing), *(_other_forms(listing) or [_nothing_found(listing)])]
     problems = [*_duplicates(listing), *_spellings(listing), *_outside(listing), *_incomplete(listing)]
-    problems += _other_forms(listing)
+    problems += [*_other_forms(listing), *split_problems(listing.samples, listing.search)]
     unmatched = listing.search.labels.unmatched
     if unmatched != "ignore":
         problems += _without_images(listing)
@@ -67,7 +72,7 @@ def find_problems(listing: Listing) -> list[str]:
 
 def find_remarks(listing: Listing) -> tuple[str, ...]:
     """Lines about samples and images that are left out, or kept without a label."""
-    return (*_no_images(listing), *_no_row(listing), *_unused_images(listing))
+    return (*_no_images(listing), *_no_row(listing), *_unused_images(listing), *_empty_folders(listing))
 
 
 def _duplicates(listing: Listing) -> list[str]:
@@ -92,14 +97,16 @@ def _spellings(listing: Listing) -> list[str]:
     if not alike:
         return []
     return [
-        f"- labels that differ only in case, spaces or invisible characters: {first_ten(alike)}; "
+        f"- labels that differ only in case, spaces, invisible characters or a decimal point: {first_ten(alike)}; "
         "if they are one class, write it one way"
     ]
 
 
 def _normal_form(label: str) -> str:
-    """A label without what a reader hardly sees: case, spaces, invisible characters, forms of one letter."""
+    """A label without what a reader hardly sees: case, spaces, invisible characters, forms of one letter or number."""
     normal = unicodedata.normalize("NFKC", label)
+    if whole := _WHOLE_NUMBER.fullmatch(normal):
+        return whole[1]
     return "".join(c for c in normal if not c.isspace() and unicodedata.category(c) != "Cf").casefold()
 
 
@@ -222,3 +229,12 @@ def _unused_images(listing: Listing) -> list[str]:
     n_images = sum(map(is_image_name, search.on_disk))
     which = f"{len(names)} of {n_images} images in {search.images.root} that belong to no sample"
     return [f"left out: {which} (expected names such as {files.iat[0, 0]!s}): {first_ten(names)}"]
+
+
+def _empty_folders(listing: Listing) -> list[str]:
+    """Class folders in which there is no sample: a copy that is not finished, or a class that has no images yet."""
+    search = listing.search
+    if not isinstance(search.layout, FoldersLayout):
+        return []
+    names = search.layout.folders_without(search.images.root, {sample.sample_id for sample in search.found})
+    return [f"class folders without images in {search.images.root}: {first_ten(names)}"] if names else []

@@ -10,7 +10,8 @@ from typing import Any, Self
 import h5py
 import numpy as np
 
-from cellfeat.errors import FeatureFileError
+from cellfeat.config import Settings
+from cellfeat.errors import ConfigError, FeatureFileError
 from cellfeat.extraction.store.columns import read_strings
 from cellfeat.extraction.store.format import (
     Rows,
@@ -30,6 +31,7 @@ from cellfeat.extraction.store.format import (
 from cellfeat.extraction.store.opening import opened
 from cellfeat.extraction.store.samples import Properties, Samples, Status
 from cellfeat.provenance import digest_json, publish
+from cellfeat.samples.splits import rows_of_parts
 from cellfeat.types import Float32s, Integers, Strings
 
 _WAY_OUT = "Take it from a copy, or extract again into another --output"
@@ -69,6 +71,40 @@ class Features:
     def take(self, rows: Integers) -> Self:
         """Give the features of some samples, in the order of `rows`, their row numbers, shape ``(n,)``."""
         return replace(self, samples=self.samples.take(rows), embeddings=self.embeddings[rows])
+
+    @property
+    def recorded_settings(self) -> Settings | None:
+        """The settings of the extraction; None where they are not on record."""
+        try:
+            return Settings.model_validate(self.provenance["settings"])
+        except (KeyError, ValueError):
+            return None
+
+    @property
+    def split_column(self) -> str | None:
+        """The column in `samples.columns` that holds the split of the extraction; None where there is none."""
+        settings = self.recorded_settings
+        column = None if settings is None else settings.split_column
+        return column if column in self.samples.columns else None
+
+    def part(self, *names: str) -> Self:
+        """Give the features of some parts of the split, of ``train``, ``val`` and ``test``: a later `compare` uses all.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such part, or the samples have no split.
+        """
+        column = self.split_column
+        if column is None:
+            raise ConfigError(
+                f"{self.path}: its samples have no split; extract again with labels.split=COLUMN: columns are updated "
+                "and embeddings kept"
+            )
+        chosen = self.take(rows_of_parts(self.samples.columns[column], column, names))
+        # Without the column there is no split any more, and nothing of these parts is left out later.
+        columns = {name: values for name, values in chosen.samples.columns.items() if name != column}
+        return replace(chosen, samples=replace(chosen.samples, columns=columns))
 
 
 @dataclass(frozen=True)
