@@ -12,7 +12,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
 
-from cellfeat.config_files import parse_value, read_mapping
+from cellfeat.config_files import read_mapping
 from cellfeat.errors import ConfigError
 from cellfeat.text import near_names
 
@@ -268,25 +268,6 @@ def _validated(values: Mapping[str, Any], where: str) -> Settings:
         return Settings.model_validate(values)
     except ValidationError as error:
         raise ConfigError(_explain(error, where)) from None
-
-
-def parse_assignment(text: str) -> tuple[str, Any]:
-    """Split ``"mlp.hidden=512"`` into a dotted key and a value, which is parsed as YAML.
-
-    A value that is not valid YAML is kept as text, so a file pattern such as ``{sample_id}.png`` needs no quotes.
-
-    Examples
-    --------
-    >>> parse_assignment("comparison.heads=[mlp, knn]")
-    ('comparison.heads', ['mlp', 'knn'])
-    """
-    key, equals, value = text.partition("=")
-    if not equals or not key.strip():
-        raise ConfigError(f"expected KEY=VALUE, got {text!r}; for example: extraction.views=8")
-    try:
-        return key.strip(), parse_value(value)
-    except ConfigError as error:
-        raise ConfigError(f"{key}: {error}") from None
 
 
 def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:

@@ -1,4 +1,4 @@
-"""Files of settings, in YAML or JSON, read as plain values; nothing in them is executed."""
+"""Values of settings as they are written: in a YAML or JSON file, or as ``KEY=VALUE``. Nothing in them is executed."""
 
 import json
 import stat
@@ -10,6 +10,7 @@ import yaml
 from cellfeat.errors import ConfigError, MissingFileError
 
 MAX_CONFIG_BYTES = 1_000_000
+
 # ValueError: errors of the JSON parser, and numbers with thousands of digits.
 _PARSE_FAULTS = (yaml.YAMLError, ValueError, RecursionError)
 
@@ -28,20 +29,25 @@ def read_mapping(file: Path) -> dict[str, Any]:
     return value
 
 
-def parse_value(text: str) -> Any:
-    """Parse a value as YAML. Text that is not valid YAML stays text, so ``{sample_id}.png`` needs no quotes.
+def parse_assignment(text: str) -> tuple[str, Any]:
+    """Split ``"mlp.hidden=512"`` into a dotted key and a value, which is parsed as YAML.
 
-    Raises
-    ------
-    ConfigError
-        If it is nested too deeply, or a number has thousands of digits.
+    A value that is not valid YAML is kept as text, so a file pattern such as ``{sample_id}.png`` needs no quotes.
+
+    Examples
+    --------
+    >>> parse_assignment("comparison.heads=[mlp, knn]")
+    ('comparison.heads', ['mlp', 'knn'])
     """
+    key, equals, value = text.partition("=")
+    if not equals or not key.strip():
+        raise ConfigError(f"expected KEY=VALUE, got {text!r}; for example: extraction.views=8")
     try:
-        return _load_yaml(text)
+        return key.strip(), _load_yaml(value)
     except yaml.YAMLError:
-        return text
+        return key.strip(), value
     except (ValueError, RecursionError) as error:
-        raise ConfigError(f"cannot be read as a value: {error}") from None
+        raise ConfigError(f"{key}: cannot be read as a value: {error}") from None
 
 
 class _PlainLoader(yaml.SafeLoader):

@@ -7,7 +7,8 @@ from typing import Any
 import pytest
 import yaml
 
-from cellfeat.config import Settings, load_settings, parse_assignment
+from cellfeat.config import Settings, load_settings
+from cellfeat.config_files import parse_assignment
 from cellfeat.errors import ConfigError, MissingFileError
 
 CONFIGS = Path(__file__).parent.parent / "configs"

@@ -60,7 +60,7 @@ def parsed_overrides(assignments: Sequence[str]) -> dict[str, Any]:
     click.UsageError
         If an option gives this setting, or the head decides it.
     """
-    from cellfeat.config import parse_assignment
+    from cellfeat.config_files import parse_assignment
 
     overrides = dict(map(parse_assignment, assignments))
     for key in overrides:

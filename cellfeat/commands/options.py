@@ -84,7 +84,8 @@ def resolve_settings(config: Path | None, assignments: Sequence[str], flags: dic
     flags
         Values by dotted key; None for a flag that was not given.
     """
-    from cellfeat.config import load_settings, parse_assignment
+    from cellfeat.config import load_settings
+    from cellfeat.config_files import parse_assignment
     from cellfeat.heads.registry import HEADS
 
     overrides: dict[str, Any] = {}

@@ -5,6 +5,7 @@ from pathlib import Path
 from cellfeat.config import Settings
 from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.extraction.store import Features
+from cellfeat.samples.id_matching import match_ids, matching_remark
 from cellfeat.samples.manifest import label_by_id
 from cellfeat.text import first_ten
 
@@ -36,7 +37,7 @@ def read_new_labels(features: Features, settings: Settings, file: Path, *, say: 
 def matched_labels(
     labels: dict[str, str], features: Features, settings: Settings, *, say: Say = ignore_line
 ) -> dict[str, str]:
-    """Leave out labels of samples that the features lack, where ``labels.unmatched`` is ``ignore``.
+    """Give labels the ids of the features, and leave out others where ``labels.unmatched`` is ``ignore``.
 
     Parameters
     ----------
@@ -45,7 +46,12 @@ def matched_labels(
     features, settings, say
         As for `read_new_labels`.
     """
-    unknown = sorted(labels.keys() - set(features.samples.ids.tolist()))
+    known = set(features.samples.ids.tolist())
+    matches = {written: one for written, one in match_ids(labels, known).items() if one not in labels}
+    for line in matching_remark(matches, "the table of labels"):
+        say(line)
+    labels = {matches.get(written, written): label for written, label in labels.items()}
+    unknown = sorted(labels.keys() - known)
     if settings.labels.unmatched != "ignore" or not unknown:
         return labels
     say(f"left out: {len(unknown)} labels of samples that are not in {features.path}: {first_ten(unknown)}")

@@ -1,5 +1,6 @@
 """Read the labels table; every cell stays text, as it was written, except for white space and missing values."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -112,7 +113,7 @@ def _check_columns(table: pd.DataFrame, settings: LabelsSettings, file: Path) ->
     named = [("id", settings.id), ("label", settings.label), ("group", settings.group), ("split", settings.split)]
     named += [("files", column) for column in file_columns(settings)]
     lines = [
-        f"no column {column!r} (labels.{key}); {near_names(column, table.columns)}"
+        f"no column {column!r} (labels.{key}); {_near_columns(column, table.columns)}"
         for key, column in named
         if column and column not in table.columns
     ]
@@ -121,3 +122,13 @@ def _check_columns(table: pd.DataFrame, settings: LabelsSettings, file: Path) ->
             f"{file}: {'; '.join(lines)}: rename the column in the file, "
             "or (extract, run) name the right one with --set labels.COLUMN=NAME"
         )
+
+
+def _near_columns(column: str, columns: Iterable[str]) -> str:
+    """Suggest a column: one that differs in case, spaces and punctuation alone, or one of a similar name."""
+    alike = [name for name in columns if _letters(name) == _letters(column)]
+    return f"did you mean {' or '.join(map(repr, alike))}?" if alike else near_names(column, columns)
+
+
+def _letters(name: str) -> str:
+    return "".join(filter(str.isalnum, name)).casefold()

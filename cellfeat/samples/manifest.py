@@ -1,7 +1,7 @@
 """The table of samples: id, label, group and files of each sample, checked before any image is read."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from cellfeat.config import SPLIT_COLUMN, ImagesSettings, LabelsSettings
 from cellfeat.errors import ManifestError
 from cellfeat.provenance import digest_json
 from cellfeat.samples.file_search import Search, check_settings, choose_layout, search_images, table_of
+from cellfeat.samples.id_matching import match_ids, matching_remark
 from cellfeat.samples.labels import LabelsTable, named_columns, read_labels
 from cellfeat.samples.layouts import Found
 from cellfeat.samples.manifest_checks import Listing, find_problems, find_remarks
@@ -97,8 +98,9 @@ def build_manifest(images: ImagesSettings, labels: LabelsSettings) -> Manifest:
     check_settings(images, labels)
     table = read_labels(labels, labels.file) if labels.file else None
     search = search_images(images, labels, table.cells if table else None)
-    samples = _samples_listed(table, search) if table else table_of(search.found, images)
-    remarks = table.remarks if table else ()
+    matches = match_ids(table.cells[labels.id], search.found_by_id) if table else {}
+    samples = _samples_listed(table, search, matches) if table else table_of(search.found, images)
+    remarks = (*table.remarks, *matching_remark(matches, str(labels.file))) if table else ()
     if table is None or labels.label is None:
         # Labels in names are words like those of a table: a program that names folders after labels writes ``nan``.
         missing = without_missing(samples["label"], labels.missing)
@@ -108,10 +110,10 @@ def build_manifest(images: ImagesSettings, labels: LabelsSettings) -> Manifest:
     return _checked(samples, search, remarks)
 
 
-def _samples_listed(table: LabelsTable, search: Search) -> pd.DataFrame:
-    """Samples of the labels table, indexed by their place in it."""
+def _samples_listed(table: LabelsTable, search: Search, matches: Mapping[str, str]) -> pd.DataFrame:
+    """Samples of the labels table, indexed by their place in it; `matches` has ids that are written in another way."""
     labels, cells = search.labels, table.cells
-    ids = _ids(cells, search)
+    ids = _ids(cells, search, matches)
     found = search.found_by_id
     known = [found.get(sample_id, Found(sample_id, "")) for sample_id in ids]
     columns = {
@@ -128,8 +130,8 @@ def _samples_listed(table: LabelsTable, search: Search) -> pd.DataFrame:
     return samples.join(cells[further]).set_axis(table.places)
 
 
-def _ids(cells: pd.DataFrame, search: Search) -> list[str]:
-    ids = {cell: search.layout.sample_id(cell) for cell in cells[search.labels.id]}
+def _ids(cells: pd.DataFrame, search: Search, matches: Mapping[str, str]) -> list[str]:
+    ids = {cell: matches.get(cell, search.layout.sample_id(cell)) for cell in cells[search.labels.id]}
     wrong = [repr(cell if len(cell) <= 40 else f"{cell[:40]}…") for cell, found in ids.items() if found is None]
     if wrong:
         raise ManifestError(

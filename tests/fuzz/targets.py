@@ -29,7 +29,8 @@ import tifffile
 import torch
 
 from cellfeat.backbones.weights import load_state, read_state
-from cellfeat.config import ImagesSettings, IntensitySettings, LabelsSettings, Settings, load_settings, parse_assignment
+from cellfeat.config import ImagesSettings, IntensitySettings, LabelsSettings, Settings, load_settings
+from cellfeat.config_files import parse_assignment
 from cellfeat.errors import CellfeatError, ImageError
 from cellfeat.evaluation.cache import FoldCache, FoldOutcome
 from cellfeat.evaluation.groups import sample_groups

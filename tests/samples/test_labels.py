@@ -122,3 +122,9 @@ def test_labels_that_white_space_keeps_apart_are_joined_and_named(labels_csv):
     assert table.cells["cell_line"].tolist() == ["HeLa", "HeLa", "RT4"]
     assert "'HeLa' and 'HeLa '" in table.remarks[0]
     assert "RT4" not in table.remarks[0]
+
+
+@pytest.mark.parametrize("written", ["File ID", "file-id", "FILE_ID", "fileid"])
+def test_column_that_differs_in_case_or_spaces_is_suggested(labels_csv, written):
+    with pytest.raises(ManifestError, match=f"'file_id' .*did you mean '{written}'"):
+        read_labels(LabelsSettings(), labels_csv(f"{written},cell_line,file\n1,HeLa,a\n"))
