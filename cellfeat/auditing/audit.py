@@ -86,7 +86,7 @@ def audit_images(settings: Settings, *, say: Say = ignore_line) -> Audit:
         If the images and labels cannot be found, or do not fit each other.
     """
     say(f"reading the images in {settings.images.root}")
-    samples, pictures = read_folder_pictures(settings)
+    samples, pictures = read_folder_pictures(settings, say)
     return _without_scores(samples, pictures, None, say)
 
 

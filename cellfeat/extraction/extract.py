@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cellfeat.config import LabelsSettings, Settings
+from cellfeat.errors import ConfigError
 from cellfeat.extraction.accept_finished import accept_finished, use_finished
 from cellfeat.extraction.observer import Observer, SilentObserver
 from cellfeat.extraction.request import Extraction, ExtractionRequest, request_record
@@ -46,6 +47,8 @@ def extract(
     ManifestError, ImageError, MissingFileError
         If the samples are not as described, all labels are one class, or a sample cannot be read and
         ``extraction.on_error`` is ``stop``.
+    ConfigError
+        If the settings name a split and no table that holds it.
     BackboneError, WeightsError, DeviceError
         If the network, its weights or the device does not support the settings.
     FingerprintError
@@ -62,6 +65,7 @@ def extract(
         manifest = build_manifest(settings.images, settings.labels)
         for line in manifest.remarks:
             observer.say(line)
+    _check_split(settings, manifest)
     if expected_recipe is None and (manifest.table["label"] != "").any():
         # Checked here, not in the comparison after hours of extraction.
         check_classes(manifest)
@@ -74,6 +78,16 @@ def extract(
         # Only now, under the lock: another run may have published it a moment ago.
         finished = read_summary(output) if output.exists() else None
         return _update(request, finished) if finished is not None and update else _extract(request, finished)
+
+
+def _check_split(settings: Settings, manifest: Manifest) -> None:
+    """Check that a split that is asked for exists, lest test samples are used for training."""
+    column = settings.labels.split
+    if column and column not in manifest.columns:
+        raise ConfigError(
+            f"labels.split: the samples have no column {column!r} without a labels table; name the table with "
+            "--labels FILE, or take the split from folders: --set images.layout=split_folders"
+        )
 
 
 def _extract(request: ExtractionRequest, finished: Summary | None) -> Extraction:

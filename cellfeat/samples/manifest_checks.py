@@ -164,7 +164,8 @@ def _without_images(listing: Listing) -> list[str]:
     if not named:
         return []
     if labels.unmatched == "listed":
-        whose, advice = f"rows of {labels.file}", "copy their images, or remove the rows"
+        whose = f"rows of {labels.file}"
+        advice = "copy their images, or leave the rows out with --set labels.unmatched=ignore"
     else:
         whose, advice = "labelled samples", "leave them out with --set labels.unmatched=ignore"
     return [f"- {len(named)} of {len(listing.samples)} {whose} have no image: {first_ten(named)}; {advice}"]

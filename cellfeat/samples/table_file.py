@@ -15,7 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from cellfeat.errors import ManifestError, MissingFileError
-from cellfeat.text import first_ten
+from cellfeat.text import first_line, first_ten
 
 SEPARATORS = ",;\t"
 MAX_TABLE_BYTES = 2_000_000_000
@@ -189,7 +189,9 @@ def _read_parquet(content: bytes, file: Path) -> RawTable:
         # Nullable types keep whole numbers whole where cells are missing.
         table = pd.read_parquet(io.BytesIO(content), engine="pyarrow", dtype_backend="numpy_nullable")
     except (OSError, ValueError, TypeError, KeyError, pa.ArrowException) as error:
-        raise ManifestError(f"{file}: cannot be read as Parquet: {error}; write it again, or {_SAVE_AS_CSV}") from None
+        raise ManifestError(
+            f"{file}: cannot be read as Parquet: {first_line(error)}; write it again, or {_SAVE_AS_CSV}"
+        ) from None
     if any(name is not None for name in table.index.names):
         table = table.reset_index()
     return _table_of_frame(table, [str(name) for name in table.columns], file)
@@ -215,9 +217,9 @@ def _first_sheet(content: bytes, file: Path) -> RawTable:
     try:
         with pd.ExcelFile(io.BytesIO(content), engine="openpyxl") as book:
             sheets = [str(name) for name in book.sheet_names]
-            table = book.parse(0, header=None, dtype=object, na_filter=False)
+            table = pd.read_excel(book, sheet_name=0, header=None, dtype=object, na_filter=False)
     except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
-        raise ManifestError(f"{file}: cannot be read as Excel: {error}; {_SAVE_AS_CSV}") from None
+        raise ManifestError(f"{file}: cannot be read as Excel: {first_line(error)}; {_SAVE_AS_CSV}") from None
     columns = [_texts(table[name]) for name in table.columns]
     rows = [(number, list(cells)) for number, cells in enumerate(zip(*columns, strict=True), start=1)]
     found = _table(rows, "row", file)

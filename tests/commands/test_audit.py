@@ -43,6 +43,7 @@ def test_images_are_audited_before_any_extraction(folder: Path) -> None:
     arguments = ("audit", "--output", "alone", "--images", "unextracted")
     done = succeed(folder, *arguments, "--labels", "labels.csv", "--set", "labels.unmatched=ignore")
     assert "--features" in done.stderr
+    assert "110 samples" in done.stderr, "labels without an image are named"
     assert "claimed" not in done.stdout
     assert len(rows_of(folder / "alone" / "groups.csv")) == 41
     assert not (folder / "features" / "cells.audit.json").exists()

@@ -79,6 +79,11 @@ def test_split_of_the_images_is_used_too(folder: Path, parts: dict[str, list[str
     assert f"{counted(parts, 'test')} samples are used" in done.stderr
 
 
+def test_split_without_a_table_is_refused(folder: Path) -> None:
+    extract = (*EXTRACT, "--labels", "none", "--output", "features/no.h5", "--set", "labels.split=part")
+    assert all(noun in refused(folder, *extract) for noun in ("labels.split", "'part'", "split_folders"))
+
+
 def test_any_column_can_be_the_split(folder: Path, split: str) -> None:
     compare = ("compare", "--heads", "dummy", "--folds", "2", "--features", split, "--output", "split-other")
     assert "'plate'" in refused(folder, *compare, "--set", "labels.split=plate")
