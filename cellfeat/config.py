@@ -24,9 +24,20 @@ def _not_bool(value: Any) -> Any:
     return value
 
 
+def _words(value: Any) -> Any:
+    """Take a single word as a list of one, none as an empty list, and numbers as text."""
+    values = [] if value is None else [value] if isinstance(value, str | int | float) else value
+    if not isinstance(values, list | tuple):
+        return value
+    if any(word is None for word in values):
+        raise ValueError('expected words; put quotes around null: ["null"]')
+    return tuple(str(word) if isinstance(word, int | float) else word for word in values)
+
+
 Limits = tuple[FiniteFloat, FiniteFloat]
 Count = Annotated[int, Field(gt=0), BeforeValidator(_not_bool)]
 NotNegative = Annotated[int, Field(ge=0), BeforeValidator(_not_bool)]
+Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 _PositiveFloat = Annotated[FiniteFloat, Field(gt=0)]
 SPLIT_COLUMN = "split"
 """Name of the column that holds the split where folders or file names say it."""
@@ -94,10 +105,10 @@ class ImagesSettings(Section):
         return is_pattern or self.layout == "split_folders"
 
 
-MISSING_WORDS = [
+MISSING_WORDS = (
     "NA", "<NA>", "N/A", "n/a", "#N/A", "#N/A N/A", "#NA", "NaN", "nan", "-NaN", "-nan", "NaT", "None", "NULL", "null",
     "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN", "#VALUE!", "#REF!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!",
-]  # fmt: skip
+)  # fmt: skip
 """What R, Python, SQL and spreadsheets write where a value is missing."""
 
 
@@ -119,7 +130,7 @@ class LabelsSettings(Section):
     group: str | None = None
     split: str | None = None
     files: str | list[str] | None = None
-    missing: list[str] = MISSING_WORDS
+    missing: Words = MISSING_WORDS
     unmatched: Literal["error", "ignore", "listed"] = "error"
 
 
@@ -191,8 +202,10 @@ class ComparisonSettings(Section):
     draws: Annotated[int, Field(ge=100)] = 2000
     calibrate: Literal["temperature", "none"] = "temperature"
     tune: Annotated[int, Field(ge=0)] = 0
-    parts: Annotated[tuple[Literal["train", "val", "test"], ...], Field(min_length=1)] = ("train",)
-    leave_out: tuple[str, ...] = ()
+    parts: Annotated[tuple[Literal["train", "val", "test"], ...], Field(min_length=1), BeforeValidator(_words)] = (
+        "train",
+    )
+    leave_out: Words = ()
     output: Path = Path("results/cells")
 
 

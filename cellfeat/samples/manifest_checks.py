@@ -72,7 +72,7 @@ def find_problems(listing: Listing) -> list[str]:
 
 def find_remarks(listing: Listing) -> tuple[str, ...]:
     """Lines about samples and images that are left out, or kept without a label."""
-    return (*_no_images(listing), *_no_row(listing), *_unused_images(listing), *_empty_folders(listing))
+    return (*_no_images(listing), *_no_row(listing), *_unused_images(listing), *_folder_remarks(listing))
 
 
 def _duplicates(listing: Listing) -> list[str]:
@@ -232,10 +232,21 @@ def _unused_images(listing: Listing) -> list[str]:
     return [f"left out: {which} (expected names such as {files.iat[0, 0]!s}): {first_ten(names)}"]
 
 
-def _empty_folders(listing: Listing) -> list[str]:
-    """Class folders in which there is no sample: a copy that is not finished, or a class that has no images yet."""
+def _folder_remarks(listing: Listing) -> list[str]:
+    """Class folders in which there is no sample, and a single folder that may hold the class folders."""
     search = listing.search
     if not isinstance(search.layout, FoldersLayout):
         return []
-    names = search.layout.folders_without(search.images.root, {sample.sample_id for sample in search.found})
-    return [f"class folders without images in {search.images.root}: {first_ten(names)}"] if names else []
+    root, remarks = search.images.root, []
+    empty = search.layout.folders_without(root, {sample.sample_id for sample in search.found})
+    if empty:
+        remarks.append(f"class folders without images in {root}: {first_ten(empty)}")
+    tops = {sample.sample_id.partition("/")[0] for sample in search.found}
+    has_folders_inside = all(sample.sample_id.count("/") > 1 for sample in search.found)
+    if len(tops) == 1 and has_folders_inside and tops == {sample.label for sample in search.found}:
+        (top,) = tops
+        remarks.append(
+            f"all images are in the folder {top}, which is taken as their class; if the class folders are inside it, "
+            f"say --images {root / top}"
+        )
+    return remarks

@@ -22,9 +22,11 @@ _SPELLINGS = {
     "test": "test",
     "testing": "test",
 }
+# Folders are often called train_set or test-images.
+_ENDING = re.compile(r"[ _-]?(set|data|images|imgs)$", re.IGNORECASE)
 _FOLD = re.compile(r"(k-?fold|fold|cv|split)[ _-]?\d+", re.IGNORECASE)
 
-EXPECTED_VALUES = f"expected {', '.join(_SPELLINGS)}, in any case, or nothing"
+EXPECTED_VALUES = f"expected {', '.join(_SPELLINGS)} (in any case, also as train_set), or nothing"
 """What a column of a split may contain, for messages."""
 
 GROUPS_ADVICE = "what is learned in one part then helps in the other, and scores there are too good"
@@ -41,11 +43,11 @@ def part_of(value: str) -> str | None:
 
     Examples
     --------
-    >>> part_of("Training"), part_of("dev"), part_of(""), part_of("fold1")
-    ('train', 'val', '', None)
+    >>> part_of("Training"), part_of("dev"), part_of("test_images"), part_of(""), part_of("fold1")
+    ('train', 'val', 'test', '', None)
     """
     word = value.strip()
-    return _SPELLINGS.get(word.casefold()) if word else ""
+    return _SPELLINGS.get(_ENDING.sub("", word).casefold()) if word else ""
 
 
 def parts_of(values: Iterable[str], column: str) -> Strings:

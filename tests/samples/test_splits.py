@@ -13,7 +13,14 @@ def names(*folders):
 
 
 @pytest.mark.parametrize(
-    "parts", [("train", "val", "test"), ("Training", "VALIDATION", "Testing"), ("train", "test"), ("valid", "dev")]
+    "parts",
+    [
+        ("train", "val", "test"),
+        ("Training", "VALIDATION", "Testing"),
+        ("train", "test"),
+        ("valid", "dev"),
+        ("train_set", "Test images"),
+    ],
 )
 def test_folders_of_a_split_are_no_classes(build, parts):
     images = names(*(f"{part}/{label}" for part in parts for label in "AB"))
@@ -116,6 +123,12 @@ def test_column_that_looks_like_a_split_is_named(build):
 def test_parts_inside_class_folders_are_named(build):
     remarks = build(names("A/train", "B/train", "A/test", "B/test"), images=FOLDERS).remarks
     assert any("test, train" in line and "{label}/{split}/{sample_id}" in line for line in remarks)
+
+
+def test_folder_above_the_class_folders_is_named(build, touch):
+    (line,) = build(names("data/A", "data/B"), images=FOLDERS).remarks
+    assert line.endswith("images/data")
+    assert "folder data" in line
 
 
 def test_column_and_folders_cannot_both_give_the_split(build):
