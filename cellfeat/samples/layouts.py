@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from cellfeat.errors import ManifestError
+from cellfeat.samples.splits import part_of
 
 # In a class folder, every file with one of these endings is a sample. BMP, GIF, WebP and JPEG 2000 are included, though
 # they cannot be read: an error with advice is better than a sample that is left out.
@@ -106,15 +107,19 @@ class FoldersLayout:
 
 @dataclass(frozen=True)
 class SplitFoldersLayout(FoldersLayout):
-    """One folder for each part of a split, with class folders inside."""
+    """Folders for the parts of a split with class folders inside, as ``train/A``, or the other way round."""
 
     def find(self, name: str) -> Found | None:
-        """The sample of this file; its part is the name of the first folder, its class that of the second."""
-        folder, slash, rest = name.partition("/")
+        """The sample of this file; the first two folders are its part and its class."""
+        first, slash, rest = name.partition("/")
         if not slash:
             return super().find(name)
         inside = super().find(rest)
-        return inside and Found(name, inside.label, folder)
+        if inside is None:
+            return None
+        if not part_of(first) and part_of(inside.label):
+            return Found(name, first, inside.label)
+        return Found(name, inside.label, first)
 
     @property
     def _depth(self) -> int:

@@ -129,6 +129,5 @@ def _unused_folders(search: Search) -> Iterator[str]:
     if len(words) > 1:
         yield (
             f"folders inside the class folders are named like the parts of a split, {first_ten(words)}, and are not "
-            "used as one; to keep the parts apart, say --set 'images.pattern={label}/{split}/{sample_id}.png' "
-            "with --set images.layout=pattern"
+            "used as one; to keep the parts apart: --set images.layout=split_folders"
         )

@@ -122,7 +122,14 @@ def test_column_that_looks_like_a_split_is_named(build):
 
 def test_parts_inside_class_folders_are_named(build):
     remarks = build(names("A/train", "B/train", "A/test", "B/test"), images=FOLDERS).remarks
-    assert any("test, train" in line and "{label}/{split}/{sample_id}" in line for line in remarks)
+    assert any("test, train" in line and "images.layout=split_folders" in line for line in remarks)
+
+
+def test_parts_may_be_inside_class_folders(build):
+    table = build(names("A/train", "B/train", "A/test", "test/test"), images=SPLIT_FOLDERS).table
+    assert set(zip(table["label"], table["split"], strict=True)) == {
+        ("A", "train"), ("B", "train"), ("A", "test"), ("test", "test"),
+    }  # fmt: skip
 
 
 def test_folder_above_the_class_folders_is_named(build, touch):
