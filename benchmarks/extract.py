@@ -26,7 +26,8 @@ from torchvision import models
 
 import cellfeat
 from cellfeat.backbones.registry import load_backbone
-from cellfeat.config import Settings, load_settings
+from cellfeat.config import Settings
+from cellfeat.config_sources import load_settings
 from cellfeat.device import choose_device, describe_device
 from cellfeat.extraction.forward import precision as choice_of_precision
 from cellfeat.extraction.forward.embedder import Inputs

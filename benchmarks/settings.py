@@ -20,7 +20,8 @@ from pathlib import Path
 import pandas as pd
 
 import cellfeat
-from cellfeat.config import Settings, load_settings
+from cellfeat.config import Settings
+from cellfeat.config_sources import load_settings
 from cellfeat.extraction.store import Features
 
 CHANNELS = ("blue", "red", "yellow")

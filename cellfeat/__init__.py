@@ -11,7 +11,7 @@ _HOMES = {
     "HEADS": "cellfeat.heads.registry",
     "CellfeatError": "cellfeat.errors",
     "Settings": "cellfeat.config",
-    "load_settings": "cellfeat.config",
+    "load_settings": "cellfeat.config_sources",
     "build_manifest": "cellfeat.samples.manifest",
     "extract": "cellfeat.extraction.extract",
     "load_features": "cellfeat.extraction.store",

@@ -4,18 +4,12 @@ Command-line flags override files, and files override the defaults. `Settings` h
 unknown key is an error that suggests the nearest valid one, so a misspelt setting is never silently ignored.
 """
 
-import copy
-import reprlib
-from collections.abc import Mapping, Sequence
-from difflib import get_close_matches
 from pathlib import Path
-from typing import Annotated, Any, Literal, NamedTuple, Self
+from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, ValidationError, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, model_validator
 
-from cellfeat.config_files import read_mapping
-from cellfeat.errors import ConfigError
-from cellfeat.text import NO_URLS, is_url, near_names
+from cellfeat.text import NO_URLS, is_url
 
 
 def _not_bool(value: Any) -> Any:
@@ -33,10 +27,25 @@ def _not_url(value: Any) -> Any:
 
 
 LocalPath = Annotated[Path, BeforeValidator(_not_url)]
+
+
+def _words(value: Any) -> Any:
+    """Take a single word as a list of one, none as an empty list, and numbers as text."""
+    values = [] if value is None else [value] if isinstance(value, str | int | float) else value
+    if not isinstance(values, list | tuple):
+        return value
+    if any(word is None for word in values):
+        raise ValueError('expected words; put quotes around null: ["null"]')
+    return tuple(str(word) if isinstance(word, int | float) else word for word in values)
+
+
 Limits = tuple[FiniteFloat, FiniteFloat]
 Count = Annotated[int, Field(gt=0), BeforeValidator(_not_bool)]
 NotNegative = Annotated[int, Field(ge=0), BeforeValidator(_not_bool)]
+Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
 _PositiveFloat = Annotated[FiniteFloat, Field(gt=0)]
+SPLIT_COLUMN = "split"
+"""Name of the column that holds the split where folders or file names say it."""
 
 
 class Section(BaseModel):
@@ -85,16 +94,30 @@ class ImagesSettings(Section):
     """Where the images are and how they are read.
 
     `layout` ``auto`` is ``table`` if `LabelsSettings.files` names columns, ``pattern`` if `pattern` is set, and
-    ``folders`` (one folder per class) otherwise. `allow_outside` allows file names that lead out of `root`.
+    ``folders`` (one folder per class) otherwise. ``split_folders`` has a folder for each part of a split (train, val,
+    test), with class folders inside. `allow_outside` allows file names that lead out of `root`.
     """
 
     root: LocalPath = Path("data/images_train")
-    layout: Literal["auto", "pattern", "folders", "table"] = "auto"
+    layout: Literal["auto", "pattern", "folders", "split_folders", "table"] = "auto"
     pattern: str | None = "{sample_id:05d}_{channel}.png"
     channels: Annotated[list[str | int], Field(min_length=1)] = ["blue", "red", "yellow"]
     intensity: IntensitySettings = IntensitySettings()
     max_pixels: Count = 100_000_000
     allow_outside: bool = False
+
+    @property
+    def names_split(self) -> bool:
+        """Whether the names of folders or files say which part of a split a sample belongs to."""
+        is_pattern = self.layout in ("auto", "pattern") and "{split}" in (self.pattern or "")
+        return is_pattern or self.layout == "split_folders"
+
+
+MISSING_WORDS = (
+    "NA", "<NA>", "N/A", "n/a", "#N/A", "#N/A N/A", "#NA", "NaN", "nan", "-NaN", "-nan", "NaT", "None", "NULL", "null",
+    "1.#IND", "-1.#IND", "1.#QNAN", "-1.#QNAN", "#VALUE!", "#REF!", "#DIV/0!", "#NAME?", "#NUM!", "#NULL!",
+)  # fmt: skip
+"""What R, Python, SQL and spreadsheets write where a value is missing."""
 
 
 class LabelsSettings(Section):
@@ -104,14 +127,30 @@ class LabelsSettings(Section):
     column that is not named here is kept with the samples and can be used for ``--groups COLUMN``. `unmatched`
     ``ignore`` leaves out labels without images and keeps images without labels as unlabelled samples; ``listed`` uses
     the samples of the table only. A message names what is left out.
+
+    `split` names a column that says which samples are for training, validation and test. Cells that read like a word in
+    `missing`, in the same case, count as empty, except in ids and file names.
     """
 
     file: LocalPath | None = Path("data/y_train.csv")
     id: str = "file_id"
     label: str | None = "cell_line"
     group: str | None = None
+    split: str | None = None
     files: str | list[str] | None = None
+    missing: Words = MISSING_WORDS
     unmatched: Literal["error", "ignore", "listed"] = "error"
+
+
+def split_column(images: ImagesSettings, labels: LabelsSettings) -> str | None:
+    """Name the column of the samples that says which part of a split each belongs to; None where there is no split.
+
+    Parameters
+    ----------
+    images, labels
+        The settings.
+    """
+    return labels.split or (SPLIT_COLUMN if images.names_split else None)
 
 
 class PreprocessingSettings(Section):
@@ -160,7 +199,9 @@ class ExtractionSettings(Section):
 class ComparisonSettings(Section):
     """Which heads are compared, on which folds, and where the results are written.
 
-    `output` None is a folder in ``results`` of the feature file's name: see `Settings.results`.
+    `parts` are the parts of a split (`LabelsSettings.split`) whose samples are used. Samples of the classes in
+    `leave_out` are excluded. `output` None is a folder in ``results`` of the feature file's name: see
+    `Settings.results`.
     """
 
     heads: Annotated[list[str], Field(min_length=1)] = ["mlp", "logreg", "lightgbm"]
@@ -170,6 +211,10 @@ class ComparisonSettings(Section):
     draws: Annotated[int, Field(ge=100)] = 2000
     calibrate: Literal["temperature", "none"] = "temperature"
     tune: Annotated[int, Field(ge=0)] = 0
+    parts: Annotated[tuple[Literal["train", "val", "test"], ...], Field(min_length=1), BeforeValidator(_words)] = (
+        "train",
+    )
+    leave_out: Words = ()
     output: LocalPath | None = None
 
 
@@ -189,158 +234,11 @@ class Settings(Section):
         """Folder of the results: by default ``results/cells`` for the feature file ``cells.h5``."""
         return self.comparison.output or Path("results") / self.extraction.output.stem
 
+    @property
+    def split_column(self) -> str | None:
+        """The column of the samples that holds their split; None where there is no split."""
+        return split_column(self.images, self.labels)
+
     def record(self) -> dict[str, Any]:
         """The settings as plain JSON values."""
         return self.model_dump(mode="json")
-
-
-class Source(NamedTuple):
-    """Values of some settings, and where they come from.
-
-    Attributes
-    ----------
-    name
-        For messages: a file, or ``--set``.
-    values
-        The values, in sections.
-    """
-
-    name: str
-    values: Mapping[str, Any]
-
-    @classmethod
-    def of_key(cls, name: str, key: str, value: Any) -> Self:
-        """Make the source of one value.
-
-        Parameters
-        ----------
-        name
-            As in `Source`.
-        key
-            Dotted key of the setting.
-        value
-            Its value.
-        """
-        for part in reversed(key.split(".")):
-            value = {part: value}
-        return cls(name, value)
-
-    def sets(self, location: Sequence[str]) -> bool:
-        """Whether it sets the value at `location`, the names of its sections and its key, or one above it."""
-        values: Any = self.values
-        for part in location:
-            if not isinstance(values, Mapping):
-                return True
-            if part not in values:
-                return False
-            values = values[part]
-        return True
-
-
-def load_settings(*files: Path | str, overrides: Mapping[str, Any] | None = None) -> Settings:
-    """Read settings from files. Later files override earlier ones, and `overrides` override all files.
-
-    Parameters
-    ----------
-    *files
-        YAML (``.yaml``, ``.yml``) or JSON (``.json``) files.
-    overrides
-        Values by dotted key, such as ``{"extraction.views": 8}``.
-
-    Raises
-    ------
-    MissingFileError
-        If a file does not exist.
-    ConfigError
-        If a file cannot be parsed, or a setting is unknown, of the wrong type or out of range.
-    """
-    given = [Source.of_key("overrides", key, value) for key, value in (overrides or {}).items()]
-    return combine([*(Source(str(file), read_mapping(Path(file))) for file in files), *given])
-
-
-def combine(sources: Sequence[Source]) -> Settings:
-    """Combine settings; later sources override earlier ones.
-
-    Raises
-    ------
-    ConfigError
-        If a setting is unknown, of the wrong type or out of range; the message names its source.
-    """
-    merged: dict[str, Any] = {}
-    for source in sources:
-        _merge(merged, source.values)
-    try:
-        return Settings.model_validate(merged)
-    except ValidationError as error:
-        raise ConfigError(_explain(error, sources)) from None
-
-
-def settings_of_record(record: Mapping[str, Any]) -> Settings:
-    """Make settings from what `Settings.record` gave, perhaps changed.
-
-    Raises
-    ------
-    ConfigError
-        If a setting is unknown, of the wrong type or out of range.
-    """
-    return combine([Source("settings", record)])
-
-
-def _merge(into: dict[str, Any], values: Mapping[str, Any]) -> None:
-    for key, value in values.items():
-        if isinstance(value, Mapping) and isinstance(into.get(key), dict):
-            _merge(into[key], value)
-        else:
-            # A copy at every level, because later files and overrides are merged into it.
-            into[key] = copy.deepcopy(dict(value)) if isinstance(value, Mapping) else value
-
-
-def _explain(error: ValidationError, sources: Sequence[Source]) -> str:
-    """Name what is wrong, each with the source that set it."""
-    lines: dict[str, list[str]] = {}
-    for problem in error.errors(include_url=False):
-        location = [str(part) for part in problem["loc"]]
-        source = next((source.name for source in reversed(sources) if source.sets(location)), "settings")
-        lines.setdefault(source, []).append(_explain_one(problem, location))
-    return "; ".join(f"{source}: {'; '.join(dict.fromkeys(found))}" for source, found in lines.items())
-
-
-def _explain_one(problem: Any, location: list[str]) -> str:
-    if problem["type"] == "extra_forbidden":
-        return f"unknown key {'.'.join(location)!r}; {_nearest(location)}"
-    message = problem["msg"].removeprefix("Value error, ")
-    # For a setting with several types, pydantic adds the type that it tried.
-    keys = [part for part in location if part not in ("int", "str", "float") and not set(part) & set("-[")]
-    return f"{'.'.join(keys)}: {message}, got {reprlib.repr(problem['input'])}"
-
-
-def _nearest(location: list[str]) -> str:
-    """Suggest keys for an unknown one: of its own section, or else of other sections."""
-    key, beside = location[-1], _keys_beside(location)
-    everywhere = {name for keys in _sections().values() for name in keys}
-    near = [] if get_close_matches(key, beside) else get_close_matches(key, everywhere, n=1, cutoff=0.75)
-    if near:
-        elsewhere = [f"{section}.{near[0]}" for section, keys in _sections().items() if near[0] in keys]
-        return f"did you mean {' or '.join(map(repr, elsewhere))}?"
-    return near_names(key, beside)
-
-
-def _sections() -> dict[str, list[str]]:
-    """The keys of each section."""
-    fields = {name: field.annotation for name, field in Settings.model_fields.items()}
-    return {
-        name: list(section.model_fields)
-        for name, section in fields.items()
-        if isinstance(section, type) and issubclass(section, BaseModel)
-    }
-
-
-def _keys_beside(location: list[str]) -> list[str]:
-    section: type[BaseModel] = Settings
-    for part in location[:-1]:
-        field = section.model_fields.get(part)
-        annotation = field.annotation if field else None
-        if not (isinstance(annotation, type) and issubclass(annotation, BaseModel)):
-            break
-        section = annotation
-    return list(section.model_fields)

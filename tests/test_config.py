@@ -7,8 +7,9 @@ from typing import Any
 import pytest
 import yaml
 
-from cellfeat.config import Settings, load_settings
+from cellfeat.config import Settings
 from cellfeat.config_files import parse_assignment
+from cellfeat.config_sources import load_settings
 from cellfeat.errors import ConfigError, MissingFileError
 
 CONFIGS = Path(__file__).parent.parent / "configs"
@@ -114,3 +115,25 @@ def test_assignments_are_read_as_yaml(text: str, expected: tuple[str, Any]) -> N
 def test_assignment_without_a_value_is_refused() -> None:
     with pytest.raises(ConfigError, match="expected KEY=VALUE"):
         parse_assignment("views")
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [("NA", ("NA",)), ("[NA, unknown]", ("NA", "unknown")), ("[]", ()), ("null", ()), ("[1, 2]", ("1", "2"))],
+)
+def test_lists_of_words_may_be_written_in_short(text, words):
+    key, value = parse_assignment(f"labels.missing={text}")
+    assert load_settings(overrides={key: value}).labels.missing == words
+
+
+def test_null_among_words_needs_quotes():
+    key, value = parse_assignment("labels.missing=[NA, null]")
+    with pytest.raises(ConfigError, match=r"labels\.missing.*quotes"):
+        load_settings(overrides={key: value})
+
+
+def test_one_part_needs_no_brackets():
+    key, value = parse_assignment("comparison.parts=val")
+    assert load_settings(overrides={key: value}).comparison.parts == ("val",)
+    with pytest.raises(ConfigError, match=r"comparison\.parts.*'tset'"):
+        load_settings(overrides={"comparison.parts": ["tset"]})

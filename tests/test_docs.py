@@ -21,8 +21,9 @@ from cellfeat.backbones.base import Backbone
 from cellfeat.backbones.registry import BACKBONES
 from cellfeat.commands import COMMANDS, demo
 from cellfeat.commands import cellfeat as command_line
-from cellfeat.config import Settings, load_settings
+from cellfeat.config import Settings
 from cellfeat.config_files import parse_assignment
+from cellfeat.config_sources import load_settings
 from cellfeat.heads.registry import HEADS, Head, make_head
 
 ROOT = Path(__file__).parent.parent

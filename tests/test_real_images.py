@@ -10,7 +10,7 @@ import pytest
 
 import cellfeat
 from cellfeat.auditing.audit import audit_images
-from cellfeat.config import load_settings
+from cellfeat.config_sources import load_settings
 from cellfeat.evaluation.design import Design
 
 pytestmark = pytest.mark.slow

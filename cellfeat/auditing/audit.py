@@ -67,7 +67,7 @@ def audit(
     if images is not None:
         say(f"reading the images in {images}")
         pictures = read_pictures(features, images)
-    design = design or Design()
+    design = replace(design or Design(), parts=None)
     grouping = _Grouping.of(features.samples, design.groups, features.path, say)
     seen = _without_scores(features.samples, pictures, grouping, say)
     grouped = replace(features, samples=replace(features.samples, groups=seen.group))
@@ -95,10 +95,12 @@ def audit_images(settings: Settings, *, say: Say = ignore_line) -> Audit:
         If the images and labels cannot be found, or do not fit each other.
     """
     say(f"reading the images in {settings.images.root}")
-    samples, pictures = read_folder_pictures(settings)
+    samples, pictures = read_folder_pictures(settings, say)
     grouping = _Grouping.of(samples, settings.comparison.groups, settings.images.root, say)
     seen = _without_scores(samples, pictures, grouping, say)
-    return _with_probes(seen, replace(samples, groups=seen.group), pictures, Design.from_settings(settings), say)
+    return _with_probes(
+        seen, replace(samples, groups=seen.group), pictures, replace(Design.from_settings(settings), parts=None), say
+    )
 
 
 @dataclass(frozen=True)
@@ -199,7 +201,8 @@ def _leak_runs(
     for seed in range(design.random_state, design.random_state + LEAK_SETS):
         say(f"{heads} on random folds, with copies kept together, and with near copies too: seed {seed}")
         try:
-            yield leak_arms(features, grouped, Design(folds=design.folds, random_state=seed), cache)
+            # All parts of a split: a copy in another part is a leak, too.
+            yield leak_arms(features, grouped, Design(folds=design.folds, random_state=seed, parts=None), cache)
         except (SplitError, HeadError) as error:
             # The findings are valid without scores, and the sets of folds so far are worth reporting.
             say(f"no scores from seed {seed} on: {error}")

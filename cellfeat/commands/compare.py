@@ -96,7 +96,7 @@ def compare_and_report(
     check_comparison_folder(folder)
     results.check(comparison_files())
     with ProgressObserver() as observer:
-        arguments = evaluation_arguments(settings, labels, observer, fresh=fresh)
+        arguments = evaluation_arguments(features, settings, labels, observer, fresh=fresh)
         comparison = compare(features, wanted.heads, settings=settings.heads, **arguments)
         if comparison.is_complete or not (folder / COMPARISON_FILE).exists():
             results.check(comparison_files())  # another run may have written there meanwhile
@@ -161,7 +161,7 @@ def _repeated(settings: "Settings", labels: Path | None, repeats: int, *, fresh:
         hooks = Hooks(say=observer.say_once, progress=observer.fold_begins)
         for number in range(repeats):
             # The comparison just made is the first repeat: its folds are fresh, and in the cache.
-            arguments = evaluation_arguments(settings, labels, observer, fresh=fresh and number > 0)
+            arguments = evaluation_arguments(features, settings, labels, observer, fresh=fresh and number > 0)
             design: Design = arguments["design"]
             repeat = dataclasses.replace(design, random_state=design.random_state + number)
             observer.say(f"folds with seed {repeat.random_state}, {number + 1} of {repeats}")
@@ -182,9 +182,10 @@ def _draw_curves(settings: "Settings", labels: Path | None, fractions: tuple[flo
 
     wanted = settings.comparison
     with ProgressObserver() as observer:
-        arguments = evaluation_arguments(settings, labels, observer, fresh=fresh)
+        features = load_features(settings.extraction.output)
+        arguments = evaluation_arguments(features, settings, labels, observer, fresh=fresh)
         design = dataclasses.replace(arguments["design"], tune=0)
-        task = prepare(load_features(settings.extraction.output), design, labels=arguments["labels"])
+        task = prepare(features, design, labels=arguments["labels"])
         curves = learning_curves(
             task, wanted.heads, settings.heads, fractions, cache=arguments["cache"], say=observer.say
         )

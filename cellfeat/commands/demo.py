@@ -24,7 +24,7 @@ def command(samples: int, seed: int, output: Path) -> None:
     from cellfeat.commands.compare import compare_and_report
     from cellfeat.commands.console import ConsoleObserver
     from cellfeat.commands.fit import fit_and_save, print_head
-    from cellfeat.config import load_settings
+    from cellfeat.config_sources import load_settings
     from cellfeat.extraction.extract import extract
     from cellfeat.samples.synthetic import synthetic_labels, write_synthetic_cells
 

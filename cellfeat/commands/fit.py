@@ -98,7 +98,7 @@ def fit_and_save(
     if folder.parent == settings.results:
         ResultsFolder.of(folder.parent, features, replaces=replaces).check(())
     with ProgressObserver() as observer:
-        arguments = evaluation_arguments(settings, labels, observer, fresh=fresh)
+        arguments = evaluation_arguments(features, settings, labels, observer, fresh=fresh)
         bundle, result = fit(features, head, settings=settings.heads.get(head, {}), **arguments)
     results.check(HEAD_FILES)  # another run may have written there meanwhile
     save_bundle(_with_label_columns(bundle, settings, labels) if labels else bundle, folder)

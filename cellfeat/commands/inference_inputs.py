@@ -1,8 +1,8 @@
 """Samples for a saved head: from a feature file, or extracted from images with the recipe it was fitted on."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -23,9 +23,18 @@ def sample_options(*, labels_help: str) -> Callable[[Command], Command]:
             click.option("--model", required=True, type=click.Path(path_type=Path), help="Folder of a saved head."),
             click.option("--features", type=click.Path(path_type=Path), help="Feature file of the samples."),
             click.option(
-                "--images", type=click.Path(path_type=Path), help="Folder of the images, named as in training."
+                "--images",
+                type=click.Path(path_type=Path),
+                help="Folder of the images, named as in training; --set images.layout=… if not.",
             ),
             click.option("--labels", type=click.Path(path_type=Path), help=labels_help),
+            click.option(
+                "--set",
+                "assignments",
+                multiple=True,
+                metavar="KEY=VALUE",
+                help="Override a setting of the training for these samples: --set images.layout=folders.",
+            ),
             click.option(
                 "--weights", metavar="NAME|FILE", help="Name or file of the backbone's weights, if they have moved."
             ),
@@ -36,6 +45,32 @@ def sample_options(*, labels_help: str) -> Callable[[Command], Command]:
         )
 
     return add
+
+
+# Settings that options of their own give, and those that the features of a head cannot do without.
+_OWN_OPTIONS = {"images.root": "--images", "labels.file": "--labels", "extraction.output": "--output"}
+_SECTIONS = ("images", "labels", "extraction", "comparison")
+
+
+def parsed_overrides(assignments: Sequence[str]) -> dict[str, Any]:
+    """Give the values of ``--set`` by dotted key.
+
+    Raises
+    ------
+    click.UsageError
+        If an option gives this setting, or the head decides it.
+    """
+    from cellfeat.config_files import parse_assignment
+
+    overrides = dict(map(parse_assignment, assignments))
+    for key in overrides:
+        if key in _OWN_OPTIONS:
+            raise click.UsageError(f"--set {key}: say {_OWN_OPTIONS[key]}")
+        if key.partition(".")[0] not in _SECTIONS:
+            raise click.UsageError(
+                f"--set {key}: expected a key of {', '.join(_SECTIONS)}; everything else is as when the head was fitted"
+            )
+    return overrides
 
 
 def check_source(features: Path | None, images: Path | None) -> None:
@@ -59,6 +94,7 @@ def features_as_fitted(
     weights: str | None,
     device: str,
     on_error: str,
+    overrides: Mapping[str, Any],
     check: Callable[["Manifest"], None] = lambda _manifest: None,
 ) -> "Features":
     """Extract images with the recipe that the head was fitted on.
@@ -75,25 +111,29 @@ def features_as_fitted(
         Table of the samples; None takes all images in the folder.
     weights, device, on_error
         As for ``cellfeat extract``.
+    overrides
+        Settings that differ for these images, by dotted key, such as ``images.layout``.
     check
         Receives the samples before any work begins, and may refuse them.
     """
     from cellfeat.commands.console import ConsoleObserver
+    from cellfeat.config_sources import override_settings
     from cellfeat.extraction.extract import extract, settings_like
     from cellfeat.extraction.store import load_features
     from cellfeat.heads.bundle import settings_of
     from cellfeat.samples.manifest import build_manifest
 
     settings = settings_like(
-        settings_of(bundle).record(),
+        override_settings(settings_of(bundle), overrides).record(),
         bundle.recipe,
         images=images,
         output=output,
         labels=labels,
         weights=weights,
     )
-    here = {"device": device, "on_error": on_error}
-    settings = settings.model_copy(update={"extraction": settings.extraction.model_copy(update=here)})
+    here = {"extraction.device": device, "extraction.on_error": on_error}
+    # Once more, because `settings_like` decides some of them itself.
+    settings = override_settings(settings, {**here, **overrides})
     manifest = build_manifest(settings.images, settings.labels)
     with ConsoleObserver() as observer:
         for line in manifest.remarks:

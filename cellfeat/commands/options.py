@@ -8,7 +8,9 @@ import click
 
 if TYPE_CHECKING:
     from cellfeat.commands.progress import ProgressObserver
-    from cellfeat.config import Settings, Source
+    from cellfeat.config import Settings
+    from cellfeat.config_sources import Source
+    from cellfeat.extraction.store import Features
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -88,8 +90,8 @@ def resolve_settings(config: Path | None, assignments: Sequence[str], flags: dic
     flags
         Values by dotted key; None for a flag that was not given.
     """
-    from cellfeat.config import Source, combine
     from cellfeat.config_files import read_mapping
+    from cellfeat.config_sources import Source, combine
 
     default = click.get_current_context().find_root().obj
     files = [Source(str(file), read_mapping(file)) for file in (default, config) if file is not None]
@@ -99,8 +101,9 @@ def resolve_settings(config: Path | None, assignments: Sequence[str], flags: dic
 
 def _assigned(text: str) -> "Source":
     """Read the ``KEY=VALUE`` of one ``--set``."""
-    from cellfeat.config import Settings, Source
+    from cellfeat.config import Settings
     from cellfeat.config_files import parse_assignment
+    from cellfeat.config_sources import Source
     from cellfeat.errors import ConfigError
     from cellfeat.heads.registry import HEADS
     from cellfeat.text import near_names
@@ -144,12 +147,14 @@ def fold_flags(
 
 
 def evaluation_arguments(
-    settings: "Settings", labels: Path | None, observer: "ProgressObserver", *, fresh: bool
+    features: "Features", settings: "Settings", labels: Path | None, observer: "ProgressObserver", *, fresh: bool
 ) -> dict[str, Any]:
     """Give the keyword arguments that `compare` and `fit` share.
 
     Parameters
     ----------
+    features
+        The samples.
     settings
         The resolved settings.
     labels
@@ -161,11 +166,11 @@ def evaluation_arguments(
     """
     from cellfeat.evaluation.cache import CACHE_FOLDER, FoldCache
     from cellfeat.evaluation.design import Design
-    from cellfeat.samples.manifest import label_by_id
+    from cellfeat.evaluation.new_labels import read_new_labels
 
     return {
         "design": Design.from_settings(settings),
-        "labels": label_by_id(settings.images, settings.labels, labels) if labels else None,
+        "labels": read_new_labels(features, settings, labels, say=observer.say_once) if labels else None,
         "cache": FoldCache(settings.results / CACHE_FOLDER, is_fresh=fresh),
         "hooks": observer.hooks(),
     }

@@ -9,6 +9,7 @@ from cellfeat.commands.inference_inputs import (
     check_source,
     features_as_fitted,
     mark_of,
+    parsed_overrides,
     sample_options,
     say_unlike_fitted,
 )
@@ -47,14 +48,16 @@ def command(
     abstain_word: str,
     coverage: float | None,
     replace: bool,
+    assignments: tuple[str, ...],
     **flags: Any,
 ) -> None:
     """Label samples with a saved head: from a feature file, or straight from images.
 
     Writes one line a sample, with the column names of the training labels. With --labels the samples are the rows of
-    the CSV, in its order, and each needs its images; without, they are the images in the folder. Samples that are left
-    out are named on stderr. Features extracted from images are kept beside the predictions. A file of other samples'
-    predictions, or of anything else, is not replaced, unless --replace says so.
+    the CSV, in its order, and each needs its images (with --set labels.unmatched=ignore, rows without are left out);
+    without, they are the images in the folder. Samples that are left out are named on stderr. Features extracted from
+    images are kept beside the predictions. A file of other samples' predictions, or of anything else, is not replaced,
+    unless --replace says so.
     """
     from cellfeat.evaluation.saved_heads.predict import predict
     from cellfeat.extraction.store import load_features
@@ -64,6 +67,9 @@ def command(
     check_source(features, images)
     if features and flags["labels"]:
         raise click.UsageError("--labels is for --images: a feature file names its own samples")
+    if features and assignments:
+        raise click.UsageError("--set is for --images: a feature file is extracted already")
+    overrides = parsed_overrides(assignments)
     if output.is_dir():
         raise click.UsageError(f"--output {output} is a folder; expected the name of a CSV file")
     bundle = load_bundle(model)
@@ -72,7 +78,7 @@ def command(
     else:
         folder = images or Path()
         kept = output.with_suffix(f".{mark_of(folder, flags['labels'])}.features.h5")
-        samples = features_as_fitted(bundle, folder, kept, **flags)
+        samples = features_as_fitted(bundle, folder, kept, overrides=overrides, **flags)
     if not replace:
         check_predictions_file(output, bundle, samples.samples.ids, _files_read(bundle, samples, flags["labels"]))
     say_unlike_fitted(bundle, samples)

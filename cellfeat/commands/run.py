@@ -25,7 +25,7 @@ def command(config: Path | None, assignments: tuple[str, ...], *, tune: int | No
         extract(settings, observer=observer)
     best = compare_and_report(settings, replaces=replace).best.head
     folder = settings.results / best
-    click.echo(f"\nthe best, {best}, fitted on all samples:\n")
+    click.echo(f"\nthe best, {best}, fitted on all samples of the comparison:\n")
     print_head(fit_and_save(settings, best, folder, replaces=replace))
     click.echo(f"\n{results_line(settings)}")
     click.echo(f"saved head: {folder}")

@@ -1,5 +1,7 @@
 """``cellfeat score``."""
 
+from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +11,7 @@ from cellfeat.commands.inference_inputs import (
     check_source,
     features_as_fitted,
     mark_of,
+    parsed_overrides,
     sample_options,
     say_unlike_fitted,
 )
@@ -18,6 +21,8 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from cellfeat.config import Settings
+    from cellfeat.evaluation.hooks import Say
     from cellfeat.evaluation.saved_heads.held_out import HeldOut
     from cellfeat.extraction.store import Features
     from cellfeat.heads.bundle import Bundle
@@ -27,6 +32,13 @@ if TYPE_CHECKING:
 @click.command("score")
 @sample_options(labels_help="CSV of the labels; for --features it replaces those of the file.")
 @click.option("--label-column", metavar="NAME", help="Column of the labels in that CSV; as at fitting by default.")
+@click.option(
+    "--part",
+    type=click.Choice(["train", "val", "test", "all"]),
+    default="test",
+    show_default=True,
+    help="Part of a split that is scored; no effect without a split.",
+)
 @click.option(
     "--groups",
     metavar="auto|copies|none|COLUMN|CSV",
@@ -46,6 +58,8 @@ def command(
     features: Path | None,
     images: Path | None,
     label_column: str | None,
+    part: str,
+    assignments: tuple[str, ...],
     groups: str | None,
     fitted_on: Path | None,
     fitted_images: Path | None,
@@ -56,11 +70,14 @@ def command(
     """Score a saved head on labelled samples that were held out, from a feature file or straight from images.
 
     Exact duplicates of training samples are excluded; with --fitted-on so are near copies: overlapping crops of one
-    field, and pictures that are another one turned or mirrored. The score is compared with the out-of-fold score.
+    field, and pictures that are another one turned or mirrored. The score is over the classes that the samples have,
+    and is compared with the out-of-fold score over the same classes. Where the samples have a split, the test part is
+    scored.
 
     Writes metrics.json, the predictions and figures; features extracted from images are kept with them. Scores on other
     samples in the folder are not replaced, unless --replace says so.
     """
+    from cellfeat.evaluation.hooks import ignore_line
     from cellfeat.evaluation.saved_heads.held_out import score_held_out
     from cellfeat.extraction.store import load_features
     from cellfeat.heads.bundle_files import load_bundle
@@ -68,16 +85,29 @@ def command(
     from cellfeat.reporting.results_folder import ResultsFolder
 
     check_source(features, images)
+    overrides = parsed_overrides(assignments)
     bundle = load_bundle(model)
     folder = output or _default_folder(model, flags["labels"] or images or features or Path())
     check_held_out_folder(folder)
-    labels = _labels(bundle, flags["labels"], label_column)
-    samples = load_features(features) if features else _extracted(bundle, images or Path(), folder, groups, **flags)
+    request = _Request(bundle, overrides, flags["labels"], label_column)
+    # With images, the extraction says how the table was read.
+    labels = request.read_labels(ignore_line if images else _say)
+    samples = load_features(features) if features else _extracted(request, images or Path(), folder, groups, **flags)
     results = ResultsFolder.of(folder, samples, replaces=replace)
     results.check(SCORED_FILES)
     say_unlike_fitted(bundle, samples)
     near = _near_copies(bundle, load_features(fitted_on), fitted_images, samples, images) if fitted_on else None
-    found = score_held_out(bundle, samples, groups=groups, labels=labels, is_near_copy=near, say=_say)
+    found = score_held_out(
+        bundle,
+        samples,
+        groups=groups,
+        labels=request.matched(labels, samples),
+        is_near_copy=near,
+        split=overrides.get("labels.split"),
+        parts=None if part == "all" else [part],
+        leave_out=request.leave_out,
+        say=_say,
+    )
     results.check(SCORED_FILES)
     results.record()
     write_held_out(found, folder)
@@ -102,37 +132,70 @@ def _print(found: "HeldOut") -> None:
     click.echo("\n".join(["", *held_out_details(found)]))
 
 
-def _labels(bundle: "Bundle", file: Path | None, column: str | None) -> dict[str, str] | None:
-    """Read labels by id, and check before any work that the head can be scored on them."""
-    import numpy as np
+@dataclass(frozen=True)
+class _Request:
+    """The saved head, the table of labels, and the settings that differ from those of the training."""
 
-    from cellfeat.evaluation.saved_heads.held_out_checks import check_labels
-    from cellfeat.heads.bundle import settings_of
-    from cellfeat.samples.manifest import label_by_id
+    bundle: "Bundle"
+    overrides: dict[str, Any]
+    file: Path | None
+    column: str | None
 
-    if file is None:
-        return None
-    settings = settings_of(bundle)
-    columns = settings.labels.model_copy(update={"label": column or settings.labels.label})
-    if columns.label is None:
-        raise click.UsageError("the head was fitted without a table of labels: say --label-column NAME")
-    labels = label_by_id(settings.images, columns, file)
-    check_labels(bundle, file, np.array(list(labels.values()), dtype=str))
-    return labels
+    @cached_property
+    def settings(self) -> "Settings":
+        from cellfeat.config_sources import override_settings
+        from cellfeat.heads.bundle import settings_of
+
+        named = {"labels.label": self.column} if self.column else {}
+        # Rows without a sample are an error unless these samples are said to differ.
+        return override_settings(settings_of(self.bundle), {"labels.unmatched": "error", **self.overrides, **named})
+
+    @property
+    def leave_out(self) -> tuple[str, ...] | None:
+        """Classes that are left out; None: those that were left out at fitting."""
+        return self.settings.comparison.leave_out if "comparison.leave_out" in self.overrides else None
+
+    def read_labels(self, say: "Say") -> dict[str, str] | None:
+        """Read labels by id, and check before any work that the head can be scored on them."""
+        import numpy as np
+
+        from cellfeat.samples.manifest import label_by_id
+
+        if self.file is None:
+            return None
+        if self.settings.labels.label is None:
+            raise click.UsageError("the head was fitted without a table of labels: say --label-column NAME")
+        labels = label_by_id(self.settings.images, self.settings.labels, self.file, say=say)
+        self.check(self.file, np.array(list(labels.values()), dtype=str))
+        return labels
+
+    def check(self, where: Path, label: "NDArray[np.str_]") -> None:
+        """Check the labels of all samples; where there is a split, only its part counts, and this comes later."""
+        import numpy as np
+
+        from cellfeat.evaluation.saved_heads.held_out_checks import check_labels
+
+        if self.settings.split_column is None:
+            check_labels(self.bundle, where, np.where(np.isin(label, self.leave_out or ()), "", label))
+
+    def matched(self, labels: dict[str, str] | None, samples: "Features") -> dict[str, str] | None:
+        """Leave out labels without a sample, where the settings allow it."""
+        from cellfeat.evaluation.new_labels import matched_labels
+
+        return None if labels is None else matched_labels(labels, samples, self.settings, say=_say)
 
 
-def _extracted(bundle: "Bundle", images: Path, folder: Path, groups: str | None, **flags: Any) -> "Features":
+def _extracted(request: _Request, images: Path, folder: Path, groups: str | None, **flags: Any) -> "Features":
     from cellfeat.evaluation.groups import check_groups
-    from cellfeat.evaluation.saved_heads.held_out_checks import check_labels
 
     def check(manifest: "Manifest") -> None:
         # Checked here, before the extraction, which takes long.
         check_groups(groups or "auto", manifest.columns)
         if flags["labels"] is None:
-            check_labels(bundle, images, manifest.table["label"].to_numpy(str))
+            request.check(images, manifest.table["label"].to_numpy(str))
 
     kept = folder / f"{mark_of(images, flags['labels'])}.features.h5"
-    return features_as_fitted(bundle, images, kept, check=check, **flags)
+    return features_as_fitted(request.bundle, images, kept, check=check, overrides=request.overrides, **flags)
 
 
 def _near_copies(

@@ -1,7 +1,7 @@
 """How heads are evaluated: the settings of an evaluation, spelled once."""
 
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Literal, Self
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any, Literal, Self
 
 if TYPE_CHECKING:
     from cellfeat.config import Settings
@@ -25,6 +25,12 @@ class Design:
         ``"temperature"`` scales the heads' probabilities, ``"none"`` leaves them as they are.
     tune
         Settings tried inside the training part of each fold, including the given ones; 0 keeps the given ones.
+    split
+        Column of the samples that says train, val or test. None: the split of the extraction, if there is one.
+    parts
+        Parts of the split that are used; no effect where there is no split. None: all samples, whatever their part.
+    leave_out
+        Classes whose samples are excluded.
     """
 
     folds: int = 5
@@ -33,9 +39,30 @@ class Design:
     draws: int = 2000
     calibrate: Literal["temperature", "none"] = "temperature"
     tune: int = 0
+    split: str | None = None
+    parts: tuple[str, ...] | None = ("train",)
+    leave_out: tuple[str, ...] = ()
 
     @classmethod
     def from_settings(cls, settings: "Settings") -> Self:
-        """Take the design from the section ``comparison`` of the configuration."""
+        """Take the design from the section ``comparison`` of the configuration, and the split from ``labels``."""
         wanted = settings.comparison
-        return cls(wanted.folds, wanted.groups, wanted.seed, wanted.draws, wanted.calibrate, wanted.tune)
+        return cls(
+            folds=wanted.folds,
+            groups=wanted.groups,
+            random_state=wanted.seed,
+            draws=wanted.draws,
+            calibrate=wanted.calibrate,
+            tune=wanted.tune,
+            split=settings.labels.split,
+            parts=wanted.parts,
+            leave_out=wanted.leave_out,
+        )
+
+    def record(self) -> dict[str, Any]:
+        """Plain JSON values; `split`, `parts` and `leave_out` only where they choose among the samples."""
+        record = asdict(self)
+        for name in ("split", "parts", "leave_out"):
+            if not record[name]:
+                del record[name]
+        return record

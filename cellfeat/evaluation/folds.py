@@ -7,6 +7,7 @@ from numpy.typing import ArrayLike, NDArray
 from sklearn.model_selection import StratifiedGroupKFold
 
 from cellfeat.errors import SplitError
+from cellfeat.evaluation.selection import leave_out_option
 from cellfeat.text import first_ten
 from cellfeat.types import Integers
 
@@ -155,10 +156,12 @@ def _check_splittable(y: NDArray, groups: NDArray, n_folds: int) -> None:
     few = np.array([name for name in classes if len(np.unique(groups[y == name])) < n_folds])
     if few.size:
         most = min(len(np.unique(groups[y == name])) for name in few)
+        ways = [f"ask for {most} folds at most (--folds {most})"] if most > 1 else []
+        if len(classes) - len(few) > 1:
+            ways.append(f"leave out what is rare ({leave_out_option(few.tolist())})")
         raise SplitError(
             f"{n_folds} folds need every class in {n_folds} or more groups, got {_class_counts(y, groups, few)}; "
-            + (f"ask for {most} folds at most, " if most > 1 else "")
-            + "leave the class out, or group by a finer column"
+            f"{', '.join([*ways, 'add samples'])}, or group by a finer column"
         )
 
 

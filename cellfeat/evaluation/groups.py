@@ -8,10 +8,12 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
+from cellfeat.config import MISSING_WORDS
 from cellfeat.errors import MissingFileError, SplitError, UnknownNameError
 from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.extraction.store import Features, Samples
 from cellfeat.near_copies.duplicate_record import audited_groups
+from cellfeat.samples.missing import without_missing
 from cellfeat.text import first_ten, near_names
 from cellfeat.types import Integers, Strings
 
@@ -209,7 +211,7 @@ def _group_values(samples: Samples, groups: str, where: Path, say: Say) -> Strin
 
 
 def _groups_in_file(samples: Samples, path: Path, where: Path, say: Say) -> Strings:
-    group_of = _group_of_sample(path)
+    group_of = _group_of_sample(path, say)
     ids = samples.ids.tolist()
     absent = [name for name in ids if name not in group_of]
     if absent:
@@ -226,10 +228,18 @@ def _groups_in_file(samples: Samples, path: Path, where: Path, say: Say) -> Stri
     return np.array([group_of[name] for name in ids], dtype=str)
 
 
-def _group_of_sample(path: Path) -> dict[str, str]:
+def _group_of_sample(path: Path, say: Say) -> dict[str, str]:
     """Read a table of groups: group by sample id."""
     table = _read_groups(path)
     id_column, group_column = GROUP_COLUMNS
+    # An audit names groups after samples, and a sample may have any name.
+    missing = without_missing(table[group_column], set(MISSING_WORDS) - set(table[id_column]))
+    if missing.words:
+        say(
+            f"{missing.words.total()} groups in {path} read {missing.spellings} and are taken as missing; give a group "
+            "that is really called so another name"
+        )
+    table = table.assign(**{group_column: missing.values})
     table = table[list(GROUP_COLUMNS)].drop_duplicates()
     several = table[table.duplicated(id_column, keep=False)]
     if len(several):

@@ -34,6 +34,8 @@ class Counts:
     near_copies_joined
         Whether near copies that an audit of these samples found are kept together; None where this was not asked for,
         or a table defines the groups.
+    n_other_parts, n_left_out
+        Samples excluded because they are in other parts of a split, or of a class that is left out.
     """
 
     n_samples: int
@@ -42,6 +44,16 @@ class Counts:
     n_unlabelled: int
     n_failed: int
     near_copies_joined: bool | None
+    n_other_parts: int = 0
+    n_left_out: int = 0
+
+    def record(self) -> dict[str, Any]:
+        """Plain JSON values; the last two only where samples were excluded for these reasons."""
+        record = asdict(self)
+        for name in ("n_other_parts", "n_left_out"):
+            if not record[name]:
+                del record[name]
+        return record
 
 
 @dataclass(frozen=True)
@@ -166,8 +178,8 @@ class HeadResult(ScoredHead):
             "head": self.head,
             **scores.record(),
             "per_fold": list(scores.overall.per_fold),
-            **asdict(self.counts),
-            **asdict(self.design),
+            **self.counts.record(),
+            **self.design.record(),
             "provenance": asdict(self.provenance),
             "prediction_sets": None if scores.sets is None else scores.sets.record(),
             "seconds": asdict(self.seconds),
@@ -250,8 +262,8 @@ class Comparison:
         return {
             "provenance": asdict(self.provenance),
             "classes": list(self.classes),
-            "counts": asdict(self.counts),
-            "design": asdict(self.design),
+            "counts": self.counts.record(),
+            "design": self.design.record(),
             "heads": [result.record() for result in self.results],
             "failures": [asdict(failure) for failure in self.failures],
             "differences": [pair.record() for pair in self.differences],

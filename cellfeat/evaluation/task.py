@@ -14,6 +14,7 @@ from cellfeat.evaluation.folds import Fold, grouped_folds
 from cellfeat.evaluation.groups import TABLE_SUFFIX, count_copies, keeps_near_copies, sample_groups
 from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.evaluation.results import Counts, Provenance
+from cellfeat.evaluation.selection import Selection, leave_out_option
 from cellfeat.extraction.store import Features
 from cellfeat.near_copies.duplicate_record import audited_groups, audited_path
 from cellfeat.provenance import canonical_json, digest_bytes, digest_file, digest_json, versions
@@ -38,6 +39,8 @@ class LabelledSamples:
         How many samples are in use, and how many are excluded.
     provenance
         Where they come from.
+    parts
+        Parts of a split that they are from; None where there is no split, or all parts are used.
     """
 
     rows: Integers
@@ -47,6 +50,7 @@ class LabelledSamples:
     classes: tuple[str, ...]
     counts: Counts
     provenance: Provenance
+    parts: tuple[str, ...] | None
 
     def bootstrap_of(self, design: Design) -> GroupBootstrap:
         """Draw the bootstrap over `y` and `groups`."""
@@ -114,8 +118,8 @@ def prepare(
     ------
     ManifestError
         If `labels` has an id that the features lack.
-    SplitError, UnknownNameError
-        If the samples cannot be grouped or split as asked.
+    SplitError, UnknownNameError, ConfigError
+        If the samples cannot be chosen, grouped or split as asked.
     """
     samples = labelled_samples(features, design, labels=labels, say=say)
     try:
@@ -127,6 +131,8 @@ def prepare(
             f"{error}; near copies are kept together, as recorded in {audited_path(features.path)}: use --groups "
             "copies to ignore that record"
         ) from None
+    # Without a split, the design of the results names no parts.
+    design = replace(design, parts=samples.parts)
     return Task(**vars(samples), embeddings=features.embeddings[samples.rows], folds=tuple(folds), design=design)
 
 
@@ -153,11 +159,14 @@ def labelled_samples(
         As `prepare`, except for errors of folds.
     """
     label = chosen_labels(features, labels)
-    is_ok, is_labelled = features.samples.is_ok, label != ""
+    chosen = Selection.of(features, design, label)
+    is_ok, is_labelled = features.samples.is_ok, (label != "") & chosen.is_allowed
     is_chosen = is_ok & is_labelled if is_excluded is None else is_ok & is_labelled & ~is_excluded
     rows = np.flatnonzero(is_chosen)
-    _check_chosen(features, label, rows)
+    _check_chosen(features, np.where(is_labelled, label, ""), rows, needs_all=is_excluded is None)
     y, groups = label[rows], sample_groups(features, design.groups, rows=rows, say=say)
+    for line in chosen.remarks(label, sample_groups(features, design.groups)):
+        say(line)
     near_copies_joined = audited_groups(features) is not None if keeps_near_copies(design.groups) else None
     return LabelledSamples(
         rows=rows,
@@ -169,26 +178,29 @@ def labelled_samples(
             n_samples=len(rows),
             n_groups=len(np.unique(groups)),
             n_copies=count_copies(features.samples.digests[rows]),
-            n_unlabelled=int(np.count_nonzero(is_ok & ~is_labelled)),
-            n_failed=int(np.count_nonzero(~is_ok)),
+            n_unlabelled=int(np.count_nonzero(is_ok & (label == "") & chosen.is_in_parts)),
+            n_failed=int(np.count_nonzero(~is_ok & chosen.is_allowed)),
             near_copies_joined=near_copies_joined,
+            n_other_parts=int(np.count_nonzero(~chosen.is_in_parts)),
+            n_left_out=int(np.count_nonzero(chosen.is_left_out & chosen.is_in_parts)),
         ),
         provenance=_provenance(features, design, rows, y, is_audited=bool(near_copies_joined)),
+        parts=chosen.wanted,
     )
 
 
-def _check_chosen(features: Features, label: Strings, rows: Integers) -> None:
-    """Check that there are samples, of every class that has a label."""
+def _check_chosen(features: Features, label: Strings, rows: Integers, *, needs_all: bool) -> None:
+    """Check that there are samples, and where all are needed, of every class that has a label."""
     if not rows.size:
         raise SplitError(
             f"{features.path}: no sample has both a label and an embedding ({np.count_nonzero(label != '')} of "
             f"{len(label)} have a label, {np.count_nonzero(features.samples.is_ok)} could be read); give labels"
         )
     empty = sorted(set(label.tolist()) - {""} - set(label[rows].tolist()))
-    if empty:
+    if empty and needs_all:
         raise SplitError(
             f"{features.path}: no sample of {first_ten(empty)} could be read, and a score over the other classes would "
-            f"not be one over all classes; repair the images, or leave these classes out with --labels CSV"
+            f"not be one over all classes; repair the images, or leave these classes out ({leave_out_option(empty)})"
         )
 
 
@@ -235,6 +247,6 @@ def chosen_labels(features: Features, labels: Mapping[str, str] | None) -> Strin
     if unknown:
         raise ManifestError(
             f"labels: expected ids of {features.path}, got {len(unknown)} that it lacks: {first_ten(unknown)}; "
-            "remove them, or extract features for them"
+            "remove them, extract features for them, or leave them out with --set labels.unmatched=ignore"
         )
     return np.array([labels.get(sample_id, "") for sample_id in ids], dtype=str)

@@ -5,8 +5,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cellfeat.config import LabelsSettings, Settings, settings_of_record
-from cellfeat.errors import FingerprintError
+from cellfeat.config import LabelsSettings, Settings
+from cellfeat.config_sources import settings_of_record
+from cellfeat.errors import ConfigError, FingerprintError
 from cellfeat.extraction.accept_finished import accept_finished, use_finished
 from cellfeat.extraction.first_samples import check_readable
 from cellfeat.extraction.observer import Observer, SilentObserver
@@ -15,7 +16,7 @@ from cellfeat.extraction.store import Summary, held_output, read_summary, verify
 from cellfeat.extraction.survey import survey_samples
 from cellfeat.samples.intensity import recorded_intensity
 from cellfeat.samples.labels import read_labels
-from cellfeat.samples.manifest import Manifest, build_manifest, check_classes
+from cellfeat.samples.manifest import Manifest, build_manifest, check_classes, rare_class_remarks
 from cellfeat.samples.worker_pool import reading_processes
 
 
@@ -47,8 +48,10 @@ def extract(
     Raises
     ------
     ManifestError, ImageError, MissingFileError
-        If the samples are not as described, a class has fewer samples than there are folds, or a sample cannot be read
-        and ``extraction.on_error`` is ``stop``.
+        If the samples are not as described, all labels are one class, or a sample cannot be read and
+        ``extraction.on_error`` is ``stop``.
+    ConfigError
+        If the settings name a split and no table that holds it.
     BackboneError, WeightsError, DeviceError
         If the network, its weights or the device does not support the settings.
     FingerprintError
@@ -65,10 +68,13 @@ def extract(
         manifest = build_manifest(settings.images, settings.labels)
         for line in manifest.remarks:
             observer.say(line)
+    _check_split(settings, manifest)
     settings = _with_folders(settings, manifest)
     if expected_recipe is None and (manifest.table["label"] != "").any():
         # Checked here, not in the comparison after hours of extraction.
-        check_classes(manifest, settings.comparison.folds)
+        check_classes(manifest)
+        for line in rare_class_remarks(manifest, settings.comparison.folds):
+            observer.say(line)
     output = settings.extraction.output
     with held_output(output, observer.say), reading_processes(settings.extraction) as workers:
         record = request_record(settings, manifest)
@@ -83,6 +89,16 @@ def _with_folders(settings: Settings, manifest: Manifest) -> Settings:
     if manifest.layout != "folders":
         return settings
     return settings.model_copy(update={"images": settings.images.model_copy(update={"layout": "folders"})})
+
+
+def _check_split(settings: Settings, manifest: Manifest) -> None:
+    """Check that a split that is asked for exists, lest test samples are used for training."""
+    column = settings.labels.split
+    if column and column not in manifest.columns:
+        raise ConfigError(
+            f"labels.split: the samples have no column {column!r} without a labels table; name the table with "
+            "--labels FILE, or take the split from folders: --set images.layout=split_folders"
+        )
 
 
 def _extract(request: ExtractionRequest, finished: Summary | None) -> Extraction:
@@ -149,16 +165,20 @@ def settings_like(
     record = json.loads(json.dumps(earlier))
     intensity = recorded_intensity(recipe["intensity"]).model_dump(mode="json")
     record["images"] |= {"root": str(images), "intensity": intensity}
-    record["labels"] |= _without_labels(earlier["labels"], labels) if labels else {"file": None, "unmatched": "ignore"}
+    record["labels"] |= _labels_of(labels, earlier["labels"]) if labels else _NO_LABELS
     # This machine may lack the device of the earlier extraction.
     record["extraction"] |= {"output": str(output), "precision": recipe["precision"], "device": "auto"}
     record["backbone"]["weights"] = weights or record["backbone"]["weights"]
     return settings_of_record(record)
 
 
-def _without_labels(earlier: Mapping[str, Any], file: Path) -> dict[str, Any]:
-    """Settings of a labels table that may lack the columns of labels and groups."""
-    unnamed = LabelsSettings.model_validate({**earlier, "label": None, "group": None})
-    columns = read_labels(unnamed, file).columns
-    kept = {key: earlier[key] if earlier[key] in columns else None for key in ("label", "group")}
+_NO_LABELS = {"file": None, "unmatched": "ignore", "split": None}
+
+
+def _labels_of(file: Path, earlier: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of a labels table that may lack the columns of labels, groups and the split."""
+    optional = ("label", "group", "split")
+    unnamed = LabelsSettings.model_validate({**earlier, **dict.fromkeys(optional)})
+    columns = read_labels(unnamed, file).cells.columns
+    kept = {key: earlier.get(key) if earlier.get(key) in columns else None for key in optional}
     return {"file": str(file), "unmatched": "listed"} | kept

@@ -149,8 +149,15 @@ def read_pictures(features: Features, images: Path, *, scale: PictureScale | Non
         return _read_all(np.flatnonzero(features.samples.is_ok), pixels_of.read, pixels_of.channels, scale)
 
 
-def read_folder_pictures(settings: Settings) -> tuple[Samples, SamplePictures]:
+def read_folder_pictures(settings: Settings, say: Callable[[str], None]) -> tuple[Samples, SamplePictures]:
     """Read the images that settings describe, before any features are extracted from them.
+
+    Parameters
+    ----------
+    settings
+        Where the images and labels are.
+    say
+        Receives remarks about the samples.
 
     Returns
     -------
@@ -165,6 +172,8 @@ def read_folder_pictures(settings: Settings) -> tuple[Samples, SamplePictures]:
         If the images cannot be found as described.
     """
     manifest = build_manifest(settings.images, settings.labels)
+    for line in manifest.remarks:
+        say(line)
     with reading_processes(settings.extraction) as workers:
         reader = sample_reader(manifest, workers, max_pixels=settings.images.max_pixels)
         folder = _FolderImages(reader, {}, {}, {})

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cellfeat.errors import ImageError
-from cellfeat.samples.decoded_image import Image, channels_hint
+from cellfeat.samples.formats.decoded_image import Image, channels_hint
 from cellfeat.text import near_names
 
 # A file without named axes that holds more planes than MOST_PLANES, and more than TIMES as many as the settings use, is

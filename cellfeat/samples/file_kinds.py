@@ -3,15 +3,15 @@
 import stat
 from pathlib import Path, PurePosixPath
 
-from cellfeat.samples.decoding import SIGNATURES
+from cellfeat.samples.formats.decoding import SIGNATURES
 
 # BMP, GIF, WebP and JPEG 2000 are included, though they cannot be read: an error with advice is better than a sample
 # that is left out.
-_IMAGES = frozenset({
+IMAGE_ENDINGS = frozenset({
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".tif", ".tiff", ".btf", ".tf2", ".tf8", ".lsm", ".stk",
     ".bmp", ".gif", ".webp", ".jp2",
 })  # fmt: skip
-_NO_IMAGES = frozenset({
+_NOIMAGE_ENDINGS = frozenset({
     ".csv", ".tsv", ".txt", ".md", ".rst", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".toml", ".ini", ".cfg",
     ".conf", ".log", ".properties", ".html", ".htm", ".css", ".js", ".h5", ".hdf5", ".npz", ".pkl", ".joblib",
     ".parquet", ".feather", ".sqlite", ".db", ".xls", ".xlsx", ".ods", ".pdf", ".doc", ".docx", ".ppt", ".pptx",
@@ -42,9 +42,9 @@ class FileKinds:
     def is_image(self, name: str) -> bool:
         """Whether a file is an image: by its ending, or else because it begins like a PNG, JPEG or TIFF."""
         ending = _ending(name)
-        if ending in _IMAGES:
+        if ending in IMAGE_ENDINGS:
             return not _is_hidden(name)
-        if ending in _NO_IMAGES or _is_leftover(name) or _is_hidden(name):
+        if ending in _NOIMAGE_ENDINGS or _is_leftover(name) or _is_hidden(name):
             return False
         if name not in self._by_content:
             self._by_content[name] = _begins_like_image(self._root / name)
@@ -52,7 +52,7 @@ class FileKinds:
 
     def may_be_missed(self, name: str) -> bool:
         """Whether a file is no image, but its owner may think so: not a table, a text or a hidden file."""
-        return not (_is_hidden(name) or _ending(name) in _NO_IMAGES or self.is_image(name))
+        return not (_is_hidden(name) or _ending(name) in _NOIMAGE_ENDINGS or self.is_image(name))
 
 
 def _ending(name: str) -> str:

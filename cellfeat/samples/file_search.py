@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from cellfeat.config import ImagesSettings, LabelsSettings
+from cellfeat.config import SPLIT_COLUMN, ImagesSettings, LabelsSettings
 from cellfeat.errors import ConfigError, MissingFileError
 from cellfeat.samples.file_kinds import FileKinds
 from cellfeat.samples.labels import file_columns
@@ -14,11 +14,12 @@ from cellfeat.samples.layouts import (
     FoldersLayout,
     Found,
     Layout,
-    PatternLayout,
+    SplitFoldersLayout,
     TableLayout,
     scan,
     table_file_name,
 )
+from cellfeat.samples.pattern_layout import PatternLayout
 
 DEFAULT_PATTERN: str = ImagesSettings.model_fields["pattern"].default
 
@@ -49,31 +50,42 @@ class Search:
     kinds: FileKinds
 
     @property
-    def found_labels(self) -> dict[str, str]:
-        """The label in the file names of each sample, by sample id."""
-        return {sample.sample_id: sample.label for sample in self.found}
+    def found_by_id(self) -> dict[str, Found]:
+        """The sample that was found on disk, by sample id."""
+        return {sample.sample_id: sample for sample in self.found}
 
     def file_names(self, samples: pd.DataFrame) -> pd.DataFrame:
         """File names of samples, with their index; a sample without a label takes the one found on disk."""
-        found_labels = self.found_labels
-        pairs = zip(samples["sample_id"], samples["label"], strict=True)
-        names = [self.layout.names(Found(i, label or found_labels.get(i, ""))) for i, label in pairs]
+        found = self.found_by_id
+        known = [found.get(sample_id, Found(sample_id, "")) for sample_id in samples["sample_id"]]
+        labels = zip(known, samples["label"], strict=True)
+        names = [self.layout.names(sample._replace(label=label or sample.label)) for sample, label in labels]
         return pd.DataFrame(names, index=samples.index, columns=list(self.layout.file_columns), dtype=str)
 
     def unlisted(self, samples: pd.DataFrame) -> pd.DataFrame:
         """The samples on disk that are not among `samples`."""
         listed = set(samples["sample_id"])
-        return table_of(sample for sample in self.found if sample.sample_id not in listed)
+        return table_of([sample for sample in self.found if sample.sample_id not in listed], self.images)
 
 
-def table_of(found: Iterable[Found]) -> pd.DataFrame:
-    """Samples as a table sorted by id, numbers by value; the index describes each sample in messages."""
+def table_of(found: Iterable[Found], images: ImagesSettings) -> pd.DataFrame:
+    """Make a table of samples, sorted by id, numbers by value; the index describes each sample in messages.
+
+    Parameters
+    ----------
+    found
+        The samples.
+    images
+        Settings, which say whether their names hold a split.
+    """
     ordered = sorted(found, key=lambda sample: (natural_key(sample.sample_id), sample))
-    columns = {
+    columns: dict[str, list[str] | str] = {
         "sample_id": [sample.sample_id for sample in ordered],
         "label": [sample.label for sample in ordered],
         "group": "",
     }
+    if images.names_split:
+        columns[SPLIT_COLUMN] = [sample.split for sample in ordered]
     return pd.DataFrame(columns, index=[f"label {sample.label!r}" for sample in ordered], dtype=str)
 
 
@@ -123,7 +135,8 @@ def check_settings(images: ImagesSettings, labels: LabelsSettings) -> None:
     MissingFileError
         If the folder of images does not exist, or the labels table, and there are class folders in its place.
     ConfigError
-        If a channel is listed twice, or the number of file columns fits neither one file nor one per channel.
+        If a channel is listed twice, the number of file columns fits neither one file nor one per channel, or both a
+        column and the names of folders give a split.
     """
     if len({str(channel) for channel in images.channels}) < len(images.channels):
         raise ConfigError(f"images.channels: {images.channels}: expected every channel once")
@@ -131,6 +144,11 @@ def check_settings(images: ImagesSettings, labels: LabelsSettings) -> None:
     if n_columns > 1 and n_columns != len(images.channels):
         raise ConfigError(
             f"labels.files names {n_columns} columns; expected one, or one for each of {len(images.channels)} channels"
+        )
+    if labels.split and images.names_split:
+        raise ConfigError(
+            f"labels.split: {labels.split!r} and images.{'layout' if images.layout == 'split_folders' else 'pattern'} "
+            "both say which part a sample belongs to; keep one of them"
         )
     if not images.root.is_dir():
         raise MissingFileError(
@@ -195,6 +213,8 @@ def choose_layout(images: ImagesSettings, labels: LabelsSettings, cells: pd.Data
         kind = "table" if labels.files else "pattern" if images.pattern else "folders"
     if kind == "folders":
         return FoldersLayout(keeps_unlabelled=labels.unmatched != "error")
+    if kind == "split_folders":
+        return SplitFoldersLayout(keeps_unlabelled=labels.unmatched != "error")
     if kind == "pattern":
         if images.pattern is None:
             raise ConfigError("images.layout: pattern needs images.pattern, such as '{sample_id:05d}_{channel}.png'")

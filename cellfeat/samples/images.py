@@ -12,8 +12,8 @@ import numpy as np
 from cellfeat.config import ImagesSettings
 from cellfeat.errors import ImageError, MissingFileError
 from cellfeat.samples.channels import only_plane, pick_channels
-from cellfeat.samples.decoded_image import Image
-from cellfeat.samples.decoding import decode_image
+from cellfeat.samples.formats.decoded_image import Image
+from cellfeat.samples.formats.decoding import decode_image
 from cellfeat.samples.properties import FileProperties, file_properties
 
 if TYPE_CHECKING:

@@ -1,35 +1,52 @@
-"""Read the labels table; every cell stays text, exactly as it was written."""
+"""Read the labels table; every cell stays text, as it was written, except for white space and missing values."""
 
-import csv
+from collections.abc import Iterable
+from dataclasses import dataclass
 from pathlib import Path
 
 import pandas as pd
 
 from cellfeat.config import LabelsSettings
-from cellfeat.errors import ManifestError, MissingFileError
-from cellfeat.text import NO_URLS, first_ten, is_url, near_names
+from cellfeat.errors import ManifestError
+from cellfeat.samples.missing import MissingValues, column_remarks, group_remarks, label_remarks, without_missing
+from cellfeat.samples.table_file import read_table_file
+from cellfeat.text import first_ten, near_names
 
-SEPARATORS = ",;\t"
+
+@dataclass(frozen=True)
+class LabelsTable:
+    """The labels table.
+
+    Attributes
+    ----------
+    cells
+        One row per sample with the file's own columns, all str, ``""`` where a cell is empty or means a missing value.
+        The index is the line or row in the file, for messages, and its name says which.
+    remarks
+        Messages for the user about how it was read, and which cells were taken as missing.
+    """
+
+    cells: pd.DataFrame
+    remarks: tuple[str, ...] = ()
+
+    @property
+    def places(self) -> list[str]:
+        """Where each row stands, for messages: ``line 2``."""
+        return [f"{self.cells.index.name} {number}" for number in self.cells.index]
 
 
-def read_labels(settings: LabelsSettings, file: Path) -> pd.DataFrame:
+def read_labels(settings: LabelsSettings, file: Path) -> LabelsTable:
     """Read a labels table.
 
-    Cells are separated by commas, semicolons or tabs, whichever is most frequent in the header. A byte-order mark,
-    white space around cells, blank lines and columns without a name are ignored.
+    A byte-order mark, white space around cells, blank lines and columns without a name are ignored. Words in
+    `LabelsSettings.missing` become empty cells, except in ids and file names.
 
     Parameters
     ----------
     settings
         The names of the columns that must exist.
     file
-        The CSV file, in UTF-8.
-
-    Returns
-    -------
-    DataFrame
-        One row per sample with the file's own columns, all str, ``""`` where a cell is empty. The index is the line in
-        the file, for messages.
+        The table: see `cellfeat.samples.table_file.read_table_file`.
 
     Raises
     ------
@@ -38,12 +55,17 @@ def read_labels(settings: LabelsSettings, file: Path) -> pd.DataFrame:
     ManifestError
         If it is not a table, lacks a column that the settings name, or has samples without an id.
     """
-    table = _parse(_read_text(file), file)
-    _check_columns(table, settings, file)
-    missing = table.index[table[settings.id] == ""]
+    raw = read_table_file(file)
+    _check_columns(raw.cells, settings, file)
+    cells = raw.cells.apply(lambda column: column.str.strip())
+    missing = cells.index[cells[settings.id] == ""]
     if len(missing):
-        raise ManifestError(f"{file}: no {settings.id} in line {first_ten(missing)}; every sample needs its own id")
-    return table
+        raise ManifestError(
+            f"{file}: no {settings.id} in {cells.index.name} {first_ten(missing)}; every sample needs its own id"
+        )
+    columns = _columns_without_missing(cells, settings)
+    remarks = (*raw.remarks, *_space_remarks(raw.cells, settings, file), *_missing_remarks(columns, settings, file))
+    return LabelsTable(cells.assign(**{name: column.values for name, column in columns.items()}), remarks)
 
 
 def named_columns(settings: LabelsSettings) -> list[str]:
@@ -58,63 +80,40 @@ def file_columns(settings: LabelsSettings) -> list[str]:
     return [settings.files] if isinstance(settings.files, str) else settings.files
 
 
-def _read_text(file: Path) -> str:
-    try:
-        return file.read_text(encoding="utf-8-sig")
-    except FileNotFoundError:
-        if is_url(str(file)):
-            raise MissingFileError(f"{file}: {NO_URLS}") from None
-        raise MissingFileError(
-            f"the labels {file} do not exist; name the CSV with --labels FILE (labels.file); "
-            "extract without one with --labels none"
-        ) from None
-    except UnicodeDecodeError as error:
-        raise ManifestError(f"{file}: not UTF-8 text ({error.reason}); save it as CSV UTF-8") from None
-    except OSError as error:
-        raise ManifestError(f"{file}: cannot be read: {error.strerror or error}") from None
+def _columns_without_missing(cells: pd.DataFrame, settings: LabelsSettings) -> dict[str, MissingValues]:
+    kept = {settings.id, *file_columns(settings)}
+    return {name: without_missing(cells[name], settings.missing) for name in cells.columns if name not in kept}
 
 
-def _parse(text: str, file: Path) -> pd.DataFrame:
-    if "\0" in text:
-        line = text[: text.index("\0")].count("\n") + 1
-        raise ManifestError(
-            f"{file}: line {line}: contains a NUL character, so this is not a text table; save it as CSV UTF-8"
-        )
-    separator = max(SEPARATORS, key=text.partition("\n")[0].count)
-    reader = csv.reader(text.splitlines(keepends=True), delimiter=separator, strict=True)
-    try:
-        rows = [(reader.line_num, [cell.strip() for cell in cells]) for cells in reader]
-    except csv.Error as error:
-        raise ManifestError(f"{file}: line {reader.line_num}: not a CSV table: {error}") from None
-    rows = [(line, cells) for line, cells in rows if any(cells)]
-    if not rows:
-        raise ManifestError(f"{file}: is empty; expected a header and one row per sample")
-    _, header = rows.pop(0)
-    _check_shape(header, rows, file)
-    # The index is the line of each row in the file, for messages.
-    table = pd.DataFrame([cells for _, cells in rows], index=[line for line, _ in rows], columns=header, dtype=str)
-    return table.loc[:, [column for column in header if column]]
+def _missing_remarks(columns: dict[str, MissingValues], settings: LabelsSettings, file: Path) -> list[str]:
+    remarks = []
+    if settings.label in columns:
+        remarks += label_remarks(columns[settings.label], settings.missing, str(file))
+    if settings.group in columns:
+        remarks += group_remarks(columns[settings.group], str(file))
+    further = [(name, column) for name, column in columns.items() if name not in (settings.label, settings.group)]
+    return remarks + column_remarks(further, str(file))
 
 
-def _check_shape(header: list[str], rows: list[tuple[int, list[str]]], file: Path) -> None:
-    twice = sorted({column for column in header if column and header.count(column) > 1})
-    if twice:
-        raise ManifestError(f"{file}: column {first_ten(twice)} occurs more than once; rename one")
-    ragged = [line for line, cells in rows if len(cells) != len(header)]
-    if ragged:
-        raise ManifestError(
-            f"{file}: line {first_ten(ragged)}: expected {len(header)} cells as in the header; "
-            "put quotes around cells that contain separators"
-        )
-    if not rows:
-        raise ManifestError(f"{file}: has a header but no samples")
+def _space_remarks(raw: pd.DataFrame, settings: LabelsSettings, file: Path) -> list[str]:
+    """Say which labels and groups became one because white space around them is ignored."""
+    remarks = []
+    for name in (settings.label, settings.group):
+        if name is None:
+            continue
+        written = raw[name].drop_duplicates()
+        spellings = written.groupby(written.str.strip()).agg(list)
+        joined = [" and ".join(map(repr, forms)) for stripped, forms in spellings.items() if stripped and forms[1:]]
+        if joined:
+            remarks.append(f"{file}: column {name}: white space around cells is ignored: {first_ten(joined)} are one")
+    return remarks
 
 
 def _check_columns(table: pd.DataFrame, settings: LabelsSettings, file: Path) -> None:
-    named = [("id", settings.id), ("label", settings.label), ("group", settings.group)]
+    named = [("id", settings.id), ("label", settings.label), ("group", settings.group), ("split", settings.split)]
     named += [("files", column) for column in file_columns(settings)]
     lines = [
-        f"no column {column!r} (labels.{key}); {near_names(column, table.columns)}"
+        f"no column {column!r} (labels.{key}); {_near_columns(column, table.columns)}"
         for key, column in named
         if column and column not in table.columns
     ]
@@ -123,3 +122,13 @@ def _check_columns(table: pd.DataFrame, settings: LabelsSettings, file: Path) ->
             f"{file}: {'; '.join(lines)}: rename the column in the file, "
             "or (extract, run) name the right one with --set labels.COLUMN=NAME"
         )
+
+
+def _near_columns(column: str, columns: Iterable[str]) -> str:
+    """Suggest a column: one that differs in case, spaces and punctuation alone, or one of a similar name."""
+    alike = [name for name in columns if _letters(name) == _letters(column)]
+    return f"did you mean {' or '.join(map(repr, alike))}?" if alike else near_names(column, columns)
+
+
+def _letters(name: str) -> str:
+    return "".join(filter(str.isalnum, name)).casefold()

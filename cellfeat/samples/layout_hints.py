@@ -8,9 +8,9 @@ from typing import NamedTuple
 
 from cellfeat.errors import ImageError
 from cellfeat.samples.channels import opaque_planes
-from cellfeat.samples.decoded_image import channels_hint
-from cellfeat.samples.decoding import decode_image
 from cellfeat.samples.file_search import Search
+from cellfeat.samples.formats.decoded_image import channels_hint
+from cellfeat.samples.formats.decoding import decode_image
 from cellfeat.samples.layouts import FoldersLayout
 from cellfeat.text import first_ten
 

@@ -1,31 +1,27 @@
-"""How file names and samples correspond: by a pattern, by class folders, or by a table."""
+"""How file names and samples correspond: by class folders or by a table; `pattern_layout` has patterns."""
 
 import errno
 import os
 import posixpath
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from pathlib import Path
-from string import Formatter
 from typing import NamedTuple, Protocol
 
-from cellfeat.errors import ConfigError, ManifestError
+from cellfeat.errors import ManifestError
+from cellfeat.samples.splits import part_of
 
-PATTERN_FIELDS = ("sample_id", "channel", "label")
 # An absolute path, a drive of Windows, or ``..`` as a whole part of the path.
 _OUTSIDE = re.compile(r"^/|^[A-Za-z]:/|(^|/)\.\.(/|$)")
-# At most 300 digits: file names are not longer, and int() refuses thousands.
-# Programs write whole numbers as ``1.0`` if other cells of the column are empty.
-_WHOLE_NUMBER = re.compile(r"0*(\d{1,300})(\.0*)?", re.ASCII)
 
 
 class Found(NamedTuple):
-    """The sample id and label in a file name; `label` is ``""`` where the name has none."""
+    """The sample id, label and part of a split in a file name; ``""`` where the name has none."""
 
     sample_id: str
     label: str
+    split: str = ""
 
 
 class Layout(Protocol):
@@ -51,113 +47,6 @@ class Layout(Protocol):
     def on_disk(self, root: Path) -> set[str]:
         """The names of the existing files."""
         ...
-
-
-@dataclass(frozen=True)
-class PatternLayout:
-    """Files named by a pattern such as ``{sample_id:05d}_{channel}.png``.
-
-    With a whole-number format the id of ``00001_blue.png`` is ``1``; the labels table may contain ``1``, ``1.0`` or
-    ``00001``.
-
-    Attributes
-    ----------
-    pattern
-        The file's path below the root, with the fields ``{sample_id}``, ``{channel}`` and ``{label}``.
-    channels
-        The channels of a sample, in order.
-    """
-
-    pattern: str
-    channels: tuple[str | int, ...]
-
-    def __post_init__(self) -> None:
-        fields = self._specs.keys()
-        if not {"sample_id"} <= fields <= set(PATTERN_FIELDS):
-            raise ConfigError(
-                f"images.pattern: {self.pattern!r}: expected {{sample_id}}, with {{channel}} and {{label}} if the "
-                f"names contain them, got {', '.join(fields) or 'no field'}"
-            )
-        if not re.fullmatch(r"(0?\d{0,2}d)?", self._specs["sample_id"]) or self._specs.get("label"):
-            raise ConfigError(f"images.pattern: {self.pattern!r}: expected {{sample_id}} or a format such as :05d")
-        try:
-            # Tried once, so that a format that does not fit fails here and not at the first file.
-            self.names(Found("0", ""))
-        except (ValueError, LookupError, AttributeError) as error:
-            raise ConfigError(
-                f"images.pattern: {self.pattern!r} does not fit the channels {list(self.channels)}: {error}"
-            ) from None
-
-    @property
-    def file_columns(self) -> tuple[str, ...]:
-        """One column per channel if the pattern contains ``{channel}``, otherwise one for all channels."""
-        if self._has_channel:
-            return tuple(f"file_{channel}" for channel in self.channels)
-        return ("file",)
-
-    def sample_id(self, text: str) -> str | None:
-        """The cell itself, or its number if the pattern has a number format."""
-        if not self._has_numbers:
-            return text
-        match = _WHOLE_NUMBER.fullmatch(text)
-        return match[1] if match else None
-
-    def names(self, sample: Found) -> tuple[str, ...]:
-        """The pattern with the sample and each channel filled in."""
-        number = int(sample.sample_id) if self._has_numbers else sample.sample_id
-        channels = self.channels if self._has_channel else ("",)
-        return tuple(self.pattern.format(sample_id=number, channel=c, label=sample.label) for c in channels)
-
-    def find(self, name: str) -> Found | None:
-        """The sample for which the pattern gives this file name."""
-        match = self._expression.fullmatch(name)
-        if match is None:
-            return None
-        parts = match.groupdict()
-        sample_id = self.sample_id(parts["sample_id"])
-        assert sample_id is not None, "the expression only matches valid ids"
-        # {sample_id:05d} does not match 1_blue.png, although 1 is a valid number.
-        if self._has_numbers and format(int(sample_id), self._specs["sample_id"]) != parts["sample_id"]:
-            return None
-        return Found(sample_id, parts.get("label", ""))
-
-    def on_disk(self, root: Path) -> set[str]:
-        """The paths of all files below the root."""
-        return scan(root)
-
-    @cached_property
-    def _specs(self) -> dict[str, str]:
-        """The pattern's fields and their formats."""
-        try:
-            return {field: spec or "" for _, field, spec, _ in Formatter().parse(self.pattern) if field is not None}
-        except ValueError as error:
-            raise ConfigError(f"images.pattern: {self.pattern!r}: {error}") from None
-
-    @property
-    def _has_channel(self) -> bool:
-        return "channel" in self._specs
-
-    @property
-    def _has_numbers(self) -> bool:
-        return self._specs["sample_id"].endswith("d")
-
-    @cached_property
-    def _expression(self) -> re.Pattern[str]:
-        # The longest first, so that a channel is not taken for the beginning of a longer one.
-        channels = sorted((format(c, self._specs.get("channel", "")) for c in self.channels), key=len, reverse=True)
-        parts = {
-            "sample_id": r"\d+" if self._has_numbers else "[^/]+",
-            "channel": "|".join(map(re.escape, channels)),
-            "label": "[^/]+",
-        }
-        expression = ""
-        for literal, field, _, _ in Formatter().parse(self.pattern):
-            expression += re.escape(literal)
-            if field is not None:
-                part = parts.pop(field, None)
-                # A field that occurs again must have the same text.
-                expression += f"(?P={field})" if part is None else f"(?P<{field}>{part})"
-        return re.compile(expression, re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -190,9 +79,48 @@ class FoldersLayout:
             return None
         return Found(name, folder if slash else "")
 
+    def folders_without(self, root: Path, names: Collection[str]) -> list[str]:
+        """Find the class folders that contain none of some files.
+
+        Parameters
+        ----------
+        root
+            The folder of images.
+        names
+            Paths below the root.
+        """
+        full = {posixpath.join(*name.split("/")[: self._depth]) for name in names if name.count("/") >= self._depth}
+        return sorted(set(_folders_at(root, self._depth)) - full)
+
+    @property
+    def _depth(self) -> int:
+        """How many folders deep the class folders lie."""
+        return 1
+
     def on_disk(self, root: Path) -> set[str]:
         """The paths of all files below the root."""
         return scan(root)
+
+
+@dataclass(frozen=True)
+class SplitFoldersLayout(FoldersLayout):
+    """Folders for the parts of a split with class folders inside, as ``train/A``, or the other way round."""
+
+    def find(self, name: str) -> Found | None:
+        """The sample of this file; the first two folders are its part and its class."""
+        first, slash, rest = name.partition("/")
+        if not slash:
+            return super().find(name)
+        inside = super().find(rest)
+        if inside is None:
+            return None
+        if not part_of(first) and part_of(inside.label):
+            return Found(name, first, inside.label)
+        return Found(name, inside.label, first)
+
+    @property
+    def _depth(self) -> int:
+        return 2
 
 
 @dataclass(frozen=True)
@@ -281,6 +209,12 @@ def _folders(tops: list[str], seen: set[str], links: list[str]) -> Iterator[tupl
             subfolders[:] = [name for name in subfolders if not name.startswith(".")]
             links.extend(str(path) for name in subfolders if (path := Path(folder, name)).is_symlink())
             yield folder, files
+
+
+def _folders_at(root: Path, depth: int) -> list[str]:
+    """The paths of the visible folders that lie `depth` folders deep."""
+    paths = root.glob("/".join(["[!.]*"] * depth))
+    return [path.relative_to(root).as_posix() for path in paths if path.is_dir()]
 
 
 def _refuse_listing(error: OSError) -> None:

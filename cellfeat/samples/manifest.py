@@ -1,18 +1,22 @@
 """The table of samples: id, label, group and files of each sample, checked before any image is read."""
 
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pandas as pd
 
-from cellfeat.config import ImagesSettings, LabelsSettings
+from cellfeat.config import SPLIT_COLUMN, ImagesSettings, LabelsSettings
 from cellfeat.errors import ManifestError
 from cellfeat.provenance import digest_json
 from cellfeat.samples.file_search import Search, check_settings, choose_layout, search_images, table_of
-from cellfeat.samples.labels import named_columns, read_labels
+from cellfeat.samples.id_matching import match_ids, matching_remark
+from cellfeat.samples.labels import LabelsTable, named_columns, read_labels
+from cellfeat.samples.layouts import Found
 from cellfeat.samples.manifest_checks import Listing, find_problems, find_remarks
+from cellfeat.samples.manifest_splits import split_remarks
+from cellfeat.samples.missing import label_remarks, without_missing
 from cellfeat.text import first_ten
 
 OWN_COLUMNS = ("sample_id", "label", "group")
@@ -95,36 +99,51 @@ def build_manifest(images: ImagesSettings, labels: LabelsSettings) -> Manifest:
         If the settings do not fit each other.
     """
     check_settings(images, labels)
-    cells = read_labels(labels, labels.file) if labels.file else None
-    search = search_images(images, labels, cells)
-    samples = table_of(search.found) if cells is None else _samples_listed(cells, search)
-    manifest = _checked(samples, search)
-    if images.layout == "auto" and manifest.layout == "folders":
-        classes = first_ten(sorted({label for label in manifest.table["label"] if label}))
-        remark = f"the folders are taken as classes ({classes}), as with --set images.layout=folders"
-        return replace(manifest, remarks=(remark, *manifest.remarks))
-    return manifest
+    table = read_labels(labels, labels.file) if labels.file else None
+    search = search_images(images, labels, table.cells if table else None)
+    matches = match_ids(table.cells[labels.id], search.found_by_id) if table else {}
+    samples = _samples_listed(table, search, matches) if table else table_of(search.found, search.images)
+    remarks = (*table.remarks, *matching_remark(matches, str(labels.file))) if table else ()
+    if table is None or labels.label is None:
+        # Labels in names are words like those of a table: a program that names folders after labels writes ``nan``.
+        missing = without_missing(samples["label"], labels.missing)
+        samples = samples.assign(label=missing.values)
+        # Names without labels are no news.
+        remarks += tuple(label_remarks(replace(missing, n_empty=0), labels.missing, f"the names in {images.root}"))
+    return _with_folders_named(_checked(samples, search, remarks), images)
 
 
-def _samples_listed(cells: pd.DataFrame, search: Search) -> pd.DataFrame:
-    """Samples of the labels table, indexed by their line in it."""
-    labels = search.labels
-    ids = _ids(cells, search)
-    found_labels = search.found_labels
+def _with_folders_named(manifest: Manifest, images: ImagesSettings) -> Manifest:
+    """Say that class folders were taken where no layout was asked for."""
+    if not (images.layout == "auto" and manifest.layout == "folders"):
+        return manifest
+    classes = first_ten(sorted({label for label in manifest.table["label"] if label}))
+    remark = f"the folders are taken as classes ({classes}), as with --set images.layout=folders"
+    return replace(manifest, remarks=(remark, *manifest.remarks))
+
+
+def _samples_listed(table: LabelsTable, search: Search, matches: Mapping[str, str]) -> pd.DataFrame:
+    """Samples of the labels table, indexed by their place in it; `matches` has ids that are written in another way."""
+    labels, cells = search.labels, table.cells
+    ids = _ids(cells, search, matches)
+    found = search.found_by_id
+    known = [found.get(sample_id, Found(sample_id, "")) for sample_id in ids]
     columns = {
         "sample_id": ids,
-        "label": list(cells[labels.label]) if labels.label else [found_labels.get(i, "") for i in ids],
+        "label": list(cells[labels.label]) if labels.label else [sample.label for sample in known],
         "group": list(cells[labels.group]) if labels.group else "",
     }
+    if search.images.names_split:
+        columns[SPLIT_COLUMN] = [sample.split for sample in known]
     samples = pd.DataFrame(columns, index=cells.index, dtype=str)
     further = [column for column in cells.columns if column not in named_columns(labels)]
     _check_names_free(further, search)
     # The rows are joined by line before the index becomes text for messages.
-    return samples.join(cells[further]).set_axis([f"line {line}" for line in cells.index])
+    return samples.join(cells[further]).set_axis(table.places)
 
 
-def _ids(cells: pd.DataFrame, search: Search) -> list[str]:
-    ids = {cell: search.layout.sample_id(cell) for cell in cells[search.labels.id]}
+def _ids(cells: pd.DataFrame, search: Search, matches: Mapping[str, str]) -> list[str]:
+    ids = {cell: matches.get(cell, search.layout.sample_id(cell)) for cell in cells[search.labels.id]}
     wrong = [repr(cell if len(cell) <= 40 else f"{cell[:40]}…") for cell, found in ids.items() if found is None]
     if wrong:
         raise ManifestError(
@@ -137,6 +156,8 @@ def _ids(cells: pd.DataFrame, search: Search) -> list[str]:
 
 def _check_names_free(columns: Iterable[str], search: Search) -> None:
     taken = {*OWN_COLUMNS, *search.layout.file_columns, "file"}
+    if search.images.names_split:
+        taken.add(SPLIT_COLUMN)
     clashes = [column for column in columns if column in taken]
     if clashes:
         raise ManifestError(
@@ -145,7 +166,7 @@ def _check_names_free(columns: Iterable[str], search: Search) -> None:
         )
 
 
-def _checked(samples: pd.DataFrame, search: Search) -> Manifest:
+def _checked(samples: pd.DataFrame, search: Search, remarks: tuple[str, ...]) -> Manifest:
     unlisted = search.unlisted(samples)
     if search.labels.unmatched == "ignore":
         # Samples that are not in the table lack its further columns.
@@ -157,12 +178,17 @@ def _checked(samples: pd.DataFrame, search: Search) -> Manifest:
         raise ManifestError("\n".join([f"the samples do not fit the images in {search.images.root}:", *problems]))
     table = pd.concat([samples[list(OWN_COLUMNS)], files, samples.drop(columns=list(OWN_COLUMNS))], axis=1)
     kept = table[listing.exists.all(axis=1)].reset_index(drop=True)
-    return Manifest(
-        kept, search.images.root, tuple(search.images.channels), find_remarks(listing), search.images.layout
-    )
+    remarks = (*remarks, *find_remarks(listing), *split_remarks(kept, search))
+    return Manifest(kept, search.images.root, tuple(search.images.channels), remarks, search.images.layout)
 
 
-def label_by_id(images: ImagesSettings, labels: LabelsSettings, file: Path) -> dict[str, str]:
+def _ignore(_line: str) -> None:
+    """Ignore a remark."""
+
+
+def label_by_id(
+    images: ImagesSettings, labels: LabelsSettings, file: Path, *, say: Callable[[str], None] = _ignore
+) -> dict[str, str]:
     """Read labels that replace those of a feature file, by sample id.
 
     Ids are converted as extraction converts them: with a whole-number pattern ``00001`` is ``1``.
@@ -173,6 +199,8 @@ def label_by_id(images: ImagesSettings, labels: LabelsSettings, file: Path) -> d
         Settings of the extraction.
     file
         The table of the new labels.
+    say
+        Receives how the table was read, and which labels were taken as missing.
 
     Raises
     ------
@@ -181,8 +209,11 @@ def label_by_id(images: ImagesSettings, labels: LabelsSettings, file: Path) -> d
     """
     if labels.label is None:
         raise ManifestError(f"{file}: labels.label names no column; say which with --set labels.label=COLUMN")
-    named = labels.model_copy(update={"files": None, "group": None})
-    cells = read_labels(named, file)
+    named = labels.model_copy(update={"files": None, "group": None, "split": None})
+    table = read_labels(named, file)
+    for line in table.remarks:
+        say(line)
+    cells = table.cells
     # The layout `table` would need columns of file names, which this table may lack.
     layout = choose_layout(images.model_copy(update={"layout": "auto"}), named, None)
     ids = [layout.sample_id(cell) or cell for cell in cells[labels.id]]
@@ -192,8 +223,24 @@ def label_by_id(images: ImagesSettings, labels: LabelsSettings, file: Path) -> d
     return dict(zip(ids, cells[labels.label], strict=True))
 
 
-def check_classes(manifest: Manifest, n_folds: int) -> None:
-    """Check that every class can have a sample in each fold.
+def check_classes(manifest: Manifest) -> None:
+    """Check that there are two classes or more.
+
+    Raises
+    ------
+    ManifestError
+        If there are fewer.
+    """
+    counts = _class_counts(manifest)
+    if len(counts) < 2:
+        raise ManifestError(
+            f"the samples have {len(counts)} classes ({first_ten(counts) or 'no sample has a label'}); "
+            "expected two or more: name the column of classes with --set labels.label=COLUMN"
+        )
+
+
+def rare_class_remarks(manifest: Manifest, n_folds: int) -> list[str]:
+    """Name the classes that cannot have a sample in each fold.
 
     Parameters
     ----------
@@ -201,22 +248,17 @@ def check_classes(manifest: Manifest, n_folds: int) -> None:
         The samples; those without a label are not counted.
     n_folds
         Number of folds.
-
-    Raises
-    ------
-    ManifestError
-        If a class has fewer samples than there are folds, or there are fewer than two classes.
     """
-    counts = Counter(label for label in manifest.table["label"] if label)
-    if len(counts) < 2:
-        raise ManifestError(
-            f"the samples have {len(counts)} classes ({first_ten(counts) or 'no sample has a label'}); "
-            "expected two or more: name the column of classes with --set labels.label=COLUMN"
-        )
+    counts = _class_counts(manifest)
     small = [f"{label} ({count})" for label, count in sorted(counts.items()) if count < n_folds]
-    if small:
-        raise ManifestError(
-            f"{len(small)} of {len(counts)} classes have fewer samples than {n_folds} folds: {first_ten(small)}; "
-            "add samples, merge or leave out the classes, ask for fewer folds with --set comparison.folds=N, "
-            "or extract without labels (--labels none) and give them later"
-        )
+    if not small:
+        return []
+    return [
+        f"{len(small)} of {len(counts)} classes have fewer samples than {n_folds} folds: {first_ten(small)}; they are "
+        "extracted, and compare and fit will need fewer folds (--folds N) or to leave the classes out "
+        "(--set 'comparison.leave_out=[CLASS]')"
+    ]
+
+
+def _class_counts(manifest: Manifest) -> Counter[str]:
+    return Counter(label for label in manifest.table["label"] if label)

@@ -3,6 +3,7 @@
 Each problem is one line of a message; a line names up to ten samples and counts the rest.
 """
 
+import re
 import unicodedata
 from collections import Counter, defaultdict
 from dataclasses import dataclass
@@ -11,8 +12,12 @@ import pandas as pd
 
 from cellfeat.samples.file_search import Search, natural_key
 from cellfeat.samples.layout_hints import layout_hint
-from cellfeat.samples.layouts import leads_outside
+from cellfeat.samples.layouts import FoldersLayout, leads_outside
+from cellfeat.samples.manifest_splits import split_problems
 from cellfeat.text import first_ten
+
+# Programs write the classes 0 and 1 as 0.0 and 1.0 where other cells of the column are empty.
+_WHOLE_NUMBER = re.compile(r"(-?\d+)\.0*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -57,7 +62,7 @@ def find_problems(listing: Listing) -> list[str]:
         # Without any image, the other checks would only say of every sample that its files are missing.
         return [*_outside(listing), *(_other_forms(listing) or [_nothing_found(listing)])]
     problems = [*_duplicates(listing), *_spellings(listing), *_outside(listing), *_incomplete(listing)]
-    problems += _other_forms(listing)
+    problems += [*_other_forms(listing), *split_problems(listing.samples, listing.search)]
     unmatched = listing.search.labels.unmatched
     if unmatched != "ignore":
         problems += _without_images(listing)
@@ -68,7 +73,7 @@ def find_problems(listing: Listing) -> list[str]:
 
 def find_remarks(listing: Listing) -> tuple[str, ...]:
     """Lines about samples and images that are left out, or kept without a label."""
-    return (*_no_images(listing), *_no_row(listing), *_unused_files(listing))
+    return (*_no_images(listing), *_no_row(listing), *_unused_files(listing), *_folder_remarks(listing))
 
 
 def _duplicates(listing: Listing) -> list[str]:
@@ -93,14 +98,16 @@ def _spellings(listing: Listing) -> list[str]:
     if not alike:
         return []
     return [
-        f"- labels that differ only in case, spaces or invisible characters: {first_ten(alike)}; "
+        f"- labels that differ only in case, spaces, invisible characters or a decimal point: {first_ten(alike)}; "
         "if they are one class, write it one way"
     ]
 
 
 def _normal_form(label: str) -> str:
-    """A label without what a reader hardly sees: case, spaces, invisible characters, forms of one letter."""
+    """A label without what a reader hardly sees: case, spaces, invisible characters, forms of one letter or number."""
     normal = unicodedata.normalize("NFKC", label)
+    if whole := _WHOLE_NUMBER.fullmatch(normal):
+        return whole[1]
     return "".join(c for c in normal if not c.isspace() and unicodedata.category(c) != "Cf").casefold()
 
 
@@ -158,7 +165,8 @@ def _without_images(listing: Listing) -> list[str]:
     if not named:
         return []
     if labels.unmatched == "listed":
-        whose, advice = f"rows of {labels.file}", "copy their images, or remove the rows"
+        whose = f"rows of {labels.file}"
+        advice = "copy their images, or leave the rows out with --set labels.unmatched=ignore"
     else:
         whose, advice = "labelled samples", "leave them out with --set labels.unmatched=ignore"
     return [f"- {len(named)} of {len(listing.samples)} {whose} have no image: {first_ten(named)}; {advice}"]
@@ -212,4 +220,24 @@ def _unused_files(listing: Listing) -> list[str]:
     if others:
         which = f"{len(others)} files in {search.images.root} that are no PNG, JPEG or TIFF, or are backups"
         remarks.append(f"left out: {which}: {first_ten(others)}")
+    return remarks
+
+
+def _folder_remarks(listing: Listing) -> list[str]:
+    """Class folders in which there is no sample, and a single folder that may hold the class folders."""
+    search = listing.search
+    if not isinstance(search.layout, FoldersLayout):
+        return []
+    root, remarks = search.images.root, []
+    empty = search.layout.folders_without(root, {sample.sample_id for sample in search.found})
+    if empty:
+        remarks.append(f"class folders without images in {root}: {first_ten(empty)}")
+    tops = {sample.sample_id.partition("/")[0] for sample in search.found}
+    has_folders_inside = all(sample.sample_id.count("/") > 1 for sample in search.found)
+    if len(tops) == 1 and has_folders_inside and tops == {sample.label for sample in search.found}:
+        (top,) = tops
+        remarks.append(
+            f"all images are in the folder {top}, which is taken as their class; if the class folders are inside it, "
+            f"say --images {root / top}"
+        )
     return remarks

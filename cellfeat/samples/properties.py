@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cellfeat.samples.decoded_image import Image
+from cellfeat.samples.formats.decoded_image import Image
 
 
 class FileProperties(NamedTuple):

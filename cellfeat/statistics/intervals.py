@@ -266,7 +266,7 @@ class GroupBootstrap:
         return np.divide(total, spread, out=np.full(len(total), np.inf), where=spread > 0)
 
     def _hits(self, predicted: ArrayLike) -> Floats:
-        return (encode(predicted, self._classes) == self._truth).astype(float)
+        return (np.asarray(predicted, dtype=str) == self._y).astype(float)
 
     def _per_group(self, values: Floats, group_of_sample: Integers) -> Floats:
         """Sum the values of samples by group and class, shape ``(n_groups, n_classes)``."""

@@ -44,7 +44,9 @@ def encode(labels: ArrayLike, classes: Sequence[str]) -> Integers:
     return places
 
 
-def confusion_matrix(y: ArrayLike, predicted: ArrayLike, classes: Sequence[str]) -> Integers:
+def confusion_matrix(
+    y: ArrayLike, predicted: ArrayLike, classes: Sequence[str], others: Sequence[str] = ()
+) -> Integers:
     """Count samples by true and predicted class.
 
     Parameters
@@ -52,27 +54,33 @@ def confusion_matrix(y: ArrayLike, predicted: ArrayLike, classes: Sequence[str])
     y, predicted
         True and predicted labels, both of shape ``(n_samples,)``.
     classes
-        Names of all classes, each once.
+        Names of the classes in `y`, each once.
+    others
+        Names of further classes that are predicted and have no sample.
 
     Returns
     -------
-    ndarray of shape (n_classes, n_classes)
-        Rows are the truth, columns the predictions, both in the order of `classes`.
+    ndarray of shape (n_classes, n_classes + n_others)
+        Rows are the truth, columns the predictions, both in the order of `classes`, then of `others`.
 
     Raises
     ------
     ValueError
         If a class does not occur in `y`: its recall is undefined, and a mean over the others would be misleading.
     """
-    n_classes = len(classes)
+    columns = (*classes, *others)
     truth = encode(y, classes)
-    absent = np.flatnonzero(np.bincount(truth, minlength=n_classes) == 0)
+    _check_all_occur(truth, classes)
+    cells = truth * len(columns) + encode(predicted, columns)
+    return np.bincount(cells, minlength=len(classes) * len(columns)).reshape(len(classes), len(columns))
+
+
+def _check_all_occur(truth: Integers, classes: Sequence[str]) -> None:
+    absent = np.flatnonzero(np.bincount(truth, minlength=len(classes)) == 0)
     if absent.size:
         raise ValueError(
             f"no sample has the class {first_ten(classes[int(i)] for i in absent)}: its recall is undefined"
         )
-    cells = truth * n_classes + encode(predicted, classes)
-    return np.bincount(cells, minlength=n_classes**2).reshape(n_classes, n_classes)
 
 
 def per_class_recall(y: ArrayLike, predicted: ArrayLike, classes: Sequence[str]) -> Floats:
@@ -80,15 +88,19 @@ def per_class_recall(y: ArrayLike, predicted: ArrayLike, classes: Sequence[str])
 
     Parameters
     ----------
-    y, predicted, classes
+    y, classes
         As for `confusion_matrix`.
+    predicted
+        Predicted labels, shape ``(n_samples,)``. A label that is not in `classes` is an error of the sample's class.
 
     Returns
     -------
     ndarray of shape (n_classes,)
     """
-    matrix = confusion_matrix(y, predicted, classes)
-    return np.diag(matrix) / matrix.sum(axis=1)
+    truth = encode(y, classes)
+    _check_all_occur(truth, classes)
+    hits = np.asarray(predicted, dtype=str) == np.asarray(y, dtype=str)
+    return np.bincount(truth, weights=hits, minlength=len(classes)) / np.bincount(truth, minlength=len(classes))
 
 
 def balanced_accuracy(y: ArrayLike, predicted: ArrayLike, classes: Sequence[str]) -> float:
@@ -99,22 +111,22 @@ def balanced_accuracy(y: ArrayLike, predicted: ArrayLike, classes: Sequence[str]
     Parameters
     ----------
     y, predicted, classes
-        As for `confusion_matrix`.
+        As for `per_class_recall`.
     """
     return float(per_class_recall(y, predicted, classes).mean())
 
 
-def macro_f1(y: ArrayLike, predicted: ArrayLike, classes: Sequence[str]) -> float:
+def macro_f1(y: ArrayLike, predicted: ArrayLike, classes: Sequence[str], others: Sequence[str] = ()) -> float:
     """Mean F1 score over all `classes`, in [0, 1]; a class that is never predicted counts 0.
 
     Parameters
     ----------
-    y, predicted, classes
+    y, predicted, classes, others
         As for `confusion_matrix`.
     """
-    matrix = confusion_matrix(y, predicted, classes)
+    matrix = confusion_matrix(y, predicted, classes, others)
     # F1 is 2 TP / (predicted + true). No denominator is 0, because every class occurs in `y`.
-    return float((2 * np.diag(matrix) / (matrix.sum(axis=0) + matrix.sum(axis=1))).mean())
+    return float((2 * np.diag(matrix) / (matrix.sum(axis=0)[: len(classes)] + matrix.sum(axis=1))).mean())
 
 
 def log_loss(y: ArrayLike, probabilities: Floats, classes: Sequence[str]) -> float:

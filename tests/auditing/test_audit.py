@@ -6,7 +6,7 @@ import pytest
 from scipy import ndimage
 
 from cellfeat.auditing.audit import audit, audit_images
-from cellfeat.config import load_settings
+from cellfeat.config_sources import load_settings
 from cellfeat.errors import FingerprintError
 from cellfeat.evaluation.compare import compare
 from cellfeat.evaluation.design import Design

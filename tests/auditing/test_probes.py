@@ -10,11 +10,11 @@ from scipy.ndimage import gaussian_filter
 
 from cellfeat.auditing.audit import audit, audit_images
 from cellfeat.auditing.probes import probe_shortcuts, split_samples
-from cellfeat.config import load_settings
+from cellfeat.config_sources import load_settings
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.task import prepare
 from cellfeat.extraction.store import PROPERTIES, Properties, Samples, Status
-from cellfeat.samples.decoding import decode_image
+from cellfeat.samples.formats.decoding import decode_image
 from cellfeat.samples.images import pixel_digest
 from cellfeat.samples.properties import file_properties
 from cellfeat.samples.synthetic import write_synthetic_cells

@@ -44,6 +44,7 @@ def test_images_are_audited_before_any_extraction(folder: Path) -> None:
     arguments = ("audit", "--output", "alone", "--images", "unextracted", "--folds", "2")
     done = succeed(folder, *arguments, "--labels", "labels.csv", "--set", "labels.unmatched=ignore")
     assert "--features" in done.stderr
+    assert "110 samples" in done.stderr, "labels without an image are named"
     assert "claimed" not in done.stdout
     assert "intensity statistics" in done.stdout
     assert {"border", "names and order"} <= {row[0] for row in rows_of(folder / "alone" / "probes.csv")}

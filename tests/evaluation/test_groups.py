@@ -127,6 +127,19 @@ def test_table_may_repeat_a_row(four, written):
     assert said == []
 
 
+@pytest.mark.parametrize("word", ["NA", "nan", "None", "NULL", "#N/A"])
+def test_words_for_missing_values_are_no_group(four, written, word):
+    groups, (words, missing) = groups_and_remarks(four, written("s0,d", f"s1,{word}", f"s2,{word}", "s3,d"))
+    assert groups.tolist() == [0, 1, 2, 0]
+    assert all(noun in words for noun in ("2 groups", "groups.csv", repr(word)))
+    assert "2 of 4 samples" in missing
+
+
+def test_group_named_after_a_sample_is_kept(four, written):
+    groups, _ = groups_and_remarks(four, written("s0,NA", "s1,NA", "s2,e", "s3,e", "NA,NA"))
+    assert groups.tolist() == [0, 0, 1, 1]
+
+
 def test_samples_of_a_table_that_the_features_lack_are_named(four, written):
     path = written("s0,d", "s1,d", "s2,e", "s3,", "s4,e", "s5,f")
     groups, (foreign, missing) = groups_and_remarks(four, path)

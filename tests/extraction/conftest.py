@@ -13,7 +13,8 @@ import torch
 from torchvision import models
 
 from cellfeat.backbones.registry import load_backbone
-from cellfeat.config import Settings, load_settings
+from cellfeat.config import Settings
+from cellfeat.config_sources import load_settings
 from cellfeat.extraction.extract import extract
 from cellfeat.samples.synthetic import write_synthetic_cells
 

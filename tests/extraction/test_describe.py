@@ -109,8 +109,8 @@ def test_long_lists_and_names_are_shortened(described: Describe) -> None:
     )
     rows = described(table, [KIND] * n)
     assert rows["classes"].startswith("60 (")
-    assert "50 more" in rows["classes"]
-    assert "20 more" in rows["columns"]
+    assert " more)" in rows["classes"]
+    assert rows["columns"].endswith(" more")
     assert max(map(len, rows.values())) < 700
 
 

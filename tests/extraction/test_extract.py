@@ -10,9 +10,9 @@ import pytest
 import torch
 
 from cellfeat.config import Settings
-from cellfeat.errors import BackboneError, DeviceError, ImageError, ManifestError
+from cellfeat.errors import BackboneError, DeviceError, ImageError
 from cellfeat.extraction.extract import extract, settings_like
-from cellfeat.extraction.store import load_features, parts_folder
+from cellfeat.extraction.store import load_features
 from cellfeat.samples.manifest import build_manifest
 from tests.extraction.observers import Lines, contents
 
@@ -75,12 +75,11 @@ def test_files_that_the_manifest_leaves_out_are_named(settings_for: MakeSettings
     assert any("1 of" in line and "overview.png" in line for line in observer.lines)
 
 
-def test_a_class_with_fewer_samples_than_folds_is_refused_before_any_work(
-    settings_for: MakeSettings, tmp_path: Path
-) -> None:
-    with pytest.raises(ManifestError, match=r"9 folds: A549 \(8\)"):
-        extract(settings_for(comparison__folds=9))
-    assert not parts_folder(tmp_path / "features.h5").exists()
+def test_class_with_fewer_samples_than_folds_is_extracted_with_a_remark(settings_for: MakeSettings) -> None:
+    said = Lines()
+    extraction = extract(settings_for(comparison__folds=9), observer=said)
+    assert extraction.n_failed == 0
+    assert any("9 folds" in line and "A549 (8)" in line for line in said.lines)
 
 
 @pytest.fixture

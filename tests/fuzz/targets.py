@@ -29,8 +29,9 @@ import tifffile
 import torch
 
 from cellfeat.backbones.weights import load_state, read_state
-from cellfeat.config import ImagesSettings, IntensitySettings, LabelsSettings, Settings, load_settings
+from cellfeat.config import ImagesSettings, IntensitySettings, LabelsSettings, Settings
 from cellfeat.config_files import parse_assignment
+from cellfeat.config_sources import load_settings
 from cellfeat.errors import CellfeatError, ImageError
 from cellfeat.evaluation.cache import FoldCache, FoldOutcome
 from cellfeat.evaluation.groups import sample_groups
@@ -58,7 +59,7 @@ from cellfeat.heads.registry import head_inputs, make_head
 from cellfeat.heads.training_digests import TrainingDigests
 from cellfeat.provenance import digest_bytes, digest_json
 from cellfeat.records import seal, unseal
-from cellfeat.samples.decoding import decode_image
+from cellfeat.samples.formats.decoding import decode_image
 from cellfeat.samples.images import SampleImage, pixel_digest
 from cellfeat.samples.intensity import IntensityPolicy
 from cellfeat.samples.intensity_advice import intensity_advice

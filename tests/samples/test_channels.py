@@ -6,8 +6,8 @@ import pytest
 
 from cellfeat.errors import ImageError
 from cellfeat.samples.channels import only_plane, pick_channels
-from cellfeat.samples.decoded_image import Image
-from cellfeat.samples.decoding import decode_image
+from cellfeat.samples.formats.decoded_image import Image
+from cellfeat.samples.formats.decoding import decode_image
 from tests.samples.image_files import noise, tiff
 
 FIVE = noise(6, 7, 5, dtype="uint16")

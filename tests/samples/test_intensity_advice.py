@@ -5,7 +5,7 @@ import pytest
 
 from cellfeat.config import ImagesSettings, IntensitySettings, LabelsSettings
 from cellfeat.config_files import parse_assignment
-from cellfeat.samples.decoded_image import Image
+from cellfeat.samples.formats.decoded_image import Image
 from cellfeat.samples.images import SampleImage, SampleReader
 from cellfeat.samples.intensity import IntensityPolicy
 from cellfeat.samples.intensity_advice import EXAMINED_SAMPLES, intensity_advice, spread_rows

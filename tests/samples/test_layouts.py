@@ -3,7 +3,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cellfeat.errors import ConfigError
-from cellfeat.samples.layouts import FoldersLayout, Found, PatternLayout, leads_outside, scan, table_file_name
+from cellfeat.samples.layouts import (
+    FoldersLayout,
+    Found,
+    SplitFoldersLayout,
+    leads_outside,
+    scan,
+    table_file_name,
+)
+from cellfeat.samples.pattern_layout import PatternLayout
 
 CHANNELS = ("blue", "red_2", 3)
 PATTERNS = [
@@ -136,3 +144,29 @@ def test_folder_is_listed_under_the_first_of_several_links(tmp_path):
     for link in "cab":
         (root / link).symlink_to(tmp_path / "elsewhere")
     assert scan(root) == {"a/1.png"}
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("train/A/1.png", Found("train/A/1.png", "A", "train")),
+        ("Test/A/x/1.png", Found("Test/A/x/1.png", "A", "Test")),
+        ("test/1.png", None),
+        ("1.png", None),
+    ],
+)
+def test_folders_above_class_folders_say_the_part(name, found):
+    assert SplitFoldersLayout().find(name) == found
+
+
+def test_images_above_class_folders_may_be_unlabelled():
+    layout = SplitFoldersLayout(keeps_unlabelled=True)
+    assert layout.find("test/1.png") == Found("test/1.png", "", "test")
+    assert layout.find("1.png") == Found("1.png", "", "")
+
+
+def test_pattern_may_name_the_part():
+    layout = PatternLayout("{split}/{label}/{sample_id}_{channel}.png", ("blue", "red"))
+    found = layout.find("Train/A/7_red.png")
+    assert found == Found("7", "A", "Train")
+    assert layout.names(found) == ("Train/A/7_blue.png", "Train/A/7_red.png")

@@ -4,7 +4,7 @@ import pytest
 
 from cellfeat.config import ImagesSettings, LabelsSettings
 from cellfeat.errors import ConfigError, ManifestError, MissingFileError
-from cellfeat.samples.manifest import build_manifest, check_classes, label_by_id
+from cellfeat.samples.manifest import build_manifest, check_classes, label_by_id, rare_class_remarks
 from tests.samples.image_files import files_of
 
 
@@ -164,18 +164,19 @@ def test_digest_depends_on_ids_files_and_channels_only(build):
     assert build(names, csv, {"channels": ["red", "blue", "yellow"]}).digest() != digest
 
 
-def test_class_with_fewer_samples_than_folds_is_refused(build):
+def test_class_with_fewer_samples_than_folds_is_remarked(build):
     rows = "".join(f"{i},{'RT4' if i < 4 else 'HeLa'}\n" for i in range(1, 10))
     manifest = build(files_of(*range(1, 11)), f"file_id,cell_line\n{rows}10,\n")
 
-    check_classes(manifest, 3)
-    with pytest.raises(ManifestError, match=r"1 of 2 classes .* 5 folds: RT4 \(3\)"):
-        check_classes(manifest, 5)
+    check_classes(manifest)
+    assert rare_class_remarks(manifest, 3) == []
+    (line,) = rare_class_remarks(manifest, 5)
+    assert all(part in line for part in ("1 of 2 classes", "5 folds", "RT4 (3)", "comparison.leave_out"))
 
 
 def test_fewer_than_two_classes_are_refused(build):
     with pytest.raises(ManifestError, match="0 classes"):
-        check_classes(build(files_of(1)), 2)
+        check_classes(build(files_of(1)))
 
 
 def test_thousands_of_samples_take_a_moment(build):
@@ -214,3 +215,27 @@ def test_replacing_labels_with_a_repeated_id_are_refused(tmp_path):
     (tmp_path / "new.csv").write_text("file_id,cell_line\n00001,HeLa\n1,A549\n")
     with pytest.raises(ManifestError, match="more than once: 1"):
         label_by_id(ImagesSettings(), LabelsSettings(), tmp_path / "new.csv")
+
+
+@pytest.mark.parametrize("word", ["NA", "nan", "None"])
+def test_folder_named_like_a_missing_value_is_no_class(build, word):
+    manifest = build(["A/1.png", f"{word}/2.png", "B/3.png"], images={"layout": "folders"})
+
+    assert manifest.table["label"].tolist() == ["A", "B", ""]
+    assert any("1 labels" in line and repr(word) in line for line in manifest.remarks)
+    kept = build([], images={"layout": "folders"}, labels={"missing": []})
+    assert kept.table["label"].tolist() == ["A", "B", word]
+
+
+def test_missing_label_in_a_pattern_still_finds_its_file(build):
+    manifest = build(["A/1.png", "NA/2.png"], images={"pattern": "{label}/{sample_id}.png"})
+    assert manifest.table[["label", "file"]].to_numpy().tolist() == [["A", "A/1.png"], ["", "NA/2.png"]]
+
+
+def test_missing_words_of_replacing_labels_are_said(tmp_path):
+    (tmp_path / "new.csv").write_text("file_id,cell_line\n1,HeLa\n2,NA\n")
+    said = []
+    labels = label_by_id(ImagesSettings(), LabelsSettings(), tmp_path / "new.csv", say=said.append)
+    assert labels == {"1": "HeLa", "2": ""}
+    assert "1 labels" in said[0]
+    assert "'NA'" in said[0]

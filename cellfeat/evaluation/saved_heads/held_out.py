@@ -1,6 +1,6 @@
 """A saved head scored on labelled samples that it was not fitted on, compared with its out-of-fold score."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -11,11 +11,13 @@ from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.evaluation.results import ScoredHead
 from cellfeat.evaluation.saved_heads.held_out_checks import check_groups_left, check_labels, check_samples_left
+from cellfeat.evaluation.saved_heads.out_of_fold_score import out_of_fold_score
 from cellfeat.evaluation.saved_heads.predict import check_recipe
 from cellfeat.evaluation.saved_heads.unlike_fitted import Unlike, unlike_fitted
 from cellfeat.evaluation.scoring.head_scores import Scores
 from cellfeat.evaluation.scoring.prediction_sets import REPORTED_COVERAGE, set_scores, sets_of
 from cellfeat.evaluation.scoring.score import calibration, class_scores, most_probable, overall_scores, prediction_table
+from cellfeat.evaluation.selection import Selection
 from cellfeat.evaluation.task import LabelledSamples, chosen_labels, labelled_samples
 from cellfeat.extraction.store import Features
 from cellfeat.heads.bundle import Bundle, settings_of
@@ -32,7 +34,8 @@ class HeldOut(ScoredHead):
     Attributes
     ----------
     out_of_fold, out_of_fold_interval
-        The balanced accuracy that the head had when it was fitted, and its interval at the same level.
+        The balanced accuracy that the head had when it was fitted, over the same classes, and its interval at the same
+        level.
     n_seen
         Samples excluded as exact duplicates of training samples; None where the saved head does not know its training
         samples.
@@ -55,6 +58,11 @@ class HeldOut(ScoredHead):
     unlike_fitted: tuple[Unlike, ...] | None
 
     @property
+    def absent(self) -> tuple[str, ...]:
+        """Classes of the head that no held-out sample has: the scores are over the others."""
+        return self.scores.per_class.absent
+
+    @property
     def difference(self) -> float:
         """By how much the balanced accuracy is higher here than out of fold."""
         return self.balanced_accuracy - self.out_of_fold
@@ -69,7 +77,8 @@ class HeldOut(ScoredHead):
         """Say whether the score agrees with the out-of-fold score, and what may explain a difference."""
         low, high = self.difference_interval
         fold_low, fold_high = self.out_of_fold_interval
-        earlier = f"out of fold it scored {self.out_of_fold:.3f} [{fold_low:.3f}, {fold_high:.3f}]"
+        over = " over these classes" if self.absent else ""
+        earlier = f"out of fold it scored {self.out_of_fold:.3f} [{fold_low:.3f}, {fold_high:.3f}]{over}"
         if low <= 0 <= high:
             change = with_interval(self.difference, low, high, plus=True)
             return f"{earlier}: no evidence of a difference on these samples, {change}"
@@ -95,7 +104,8 @@ class HeldOut(ScoredHead):
         return {
             "head": self.head,
             **scores.record(),
-            **asdict(self.counts),
+            **self.counts.record(),
+            **({"parts": list(design.parts)} if design.parts else {}),
             "groups": design.groups,
             "random_state": design.random_state,
             "draws": design.draws,
@@ -131,9 +141,14 @@ def score_held_out(
     draws: int = 2000,
     labels: Mapping[str, str] | None = None,
     is_near_copy: Bools | None = None,
+    split: str | None = None,
+    parts: Sequence[str] | None = ("test",),
+    leave_out: Sequence[str] | None = None,
     say: Say = ignore_line,
 ) -> HeldOut:
     """Score a saved head on labelled samples, excluding its training samples.
+
+    The score is over the classes of these samples, which may be fewer than the head knows.
 
     Exact duplicates of training samples are excluded, because the head may remember them. So are near copies
     (overlapping crops, turned pictures) where `is_near_copy` names them. Cells of the same plate or donor are not
@@ -157,39 +172,52 @@ def score_held_out(
     is_near_copy
         Whether each sample is a near copy of a training sample, as `near_copies_of_fitted` finds them, shape
         ``(n_samples,)``; None where this is unknown.
+    split, parts
+        As for `Design`.
+    leave_out
+        As for `Design`; None: the classes that were left out when the head was fitted.
     say
-        Receives remarks about the groups.
+        Receives remarks about the split and the groups.
 
     Raises
     ------
     FingerprintError
         If the features were extracted with another recipe than those the head was fitted on.
     ManifestError
-        If the samples have classes that the head does not know, or fewer than two groups of a class that it knows: a
-        single group does not show how far the class varies.
-    SplitError, UnknownNameError, MissingFileError
-        If the samples cannot be grouped as asked.
+        If the samples have classes that the head does not know, or a single group of a class: it does not show how far
+        the class varies.
+    SplitError, UnknownNameError, MissingFileError, ConfigError
+        If the samples cannot be chosen or grouped as asked.
     BundleError
         If the head's own scores are not as cellfeat writes them.
     """
     check_recipe(bundle, features)
-    _out_of_fold(bundle)  # a saved head without its own score is refused before any work
+    out_of_fold_score(bundle)  # a saved head without its own score is refused before any work
     label = chosen_labels(features, labels)
+    design = Design(
+        groups=_groups_as_fitted(bundle, features, say) if groups is None else groups,
+        random_state=random_state,
+        draws=draws,
+        calibrate=_calibrate(bundle),
+        split=split,
+        parts=None if parts is None else tuple(parts),
+        leave_out=_left_out_at_fitting(bundle, label) if leave_out is None else tuple(leave_out),
+    )
+    label = np.where(Selection.of(features, design, label).is_allowed, label, "")
     check_labels(bundle, features.path, label)
-    chosen = _Selection(features.samples.is_ok & (label != ""), bundle.has_seen(features.samples.digests), is_near_copy)
-    check_samples_left(bundle, features.path, label[chosen.is_scored], chosen.is_excluded[chosen.is_scored])
-    groups = _groups_as_fitted(bundle, features, say) if groups is None else groups
-    design = Design(groups=groups, random_state=random_state, draws=draws, calibrate=_calibrate(bundle))
+    chosen = _Chosen(features.samples.is_ok & (label != ""), bundle.has_seen(features.samples.digests), is_near_copy)
+    check_samples_left(features.path, chosen.is_excluded[chosen.is_scored])
     samples = labelled_samples(features, design, labels=labels, is_excluded=chosen.is_excluded, say=say)
     check_groups_left(samples, features.path)
-    # The same classes, in the order of the head's probabilities.
+    # All classes, in the order of the head's probabilities.
     samples = replace(samples, classes=tuple(bundle.classes))
     raw = bundle.uncalibrated_proba(features.embeddings[chosen.is_scored])
+    design = replace(design, parts=samples.parts)
     return _held_out(bundle, samples, design, raw, label, chosen, unlike_fitted(bundle, features))
 
 
 @dataclass(frozen=True)
-class _Selection:
+class _Chosen:
     """Which samples are scored, and which of these are excluded; arrays of shape ``(n_samples,)``."""
 
     is_scored: Bools
@@ -217,18 +245,20 @@ def _held_out(
     design: Design,
     raw: Floats,
     label: Strings,
-    chosen: _Selection,
+    chosen: _Chosen,
     unlike: tuple[Unlike, ...] | None,
 ) -> HeldOut:
     """Score the samples that are left; `raw` holds the head's probabilities for the excluded ones as well."""
     # `raw` has a row for each scored sample, so the mask of all samples is cut to these first.
     kept = raw[~chosen.is_excluded[chosen.is_scored]]
-    out_of_fold, out_of_fold_interval = _out_of_fold(bundle)
+    scores = _scores(bundle, samples, design, kept)
+    out_of_fold, out_of_fold_interval = out_of_fold_score(bundle, scores.per_class.absent)
+    is_scored_class = np.isin(label[chosen.is_scored], scores.per_class.classes)
     knows_training_samples = bundle.training_digests is not None
     return HeldOut(
         head=bundle.head_name,
         predictions=prediction_table(samples, bundle.head_name, bundle.calibrated(kept)),
-        scores=_scores(bundle, samples, design, kept),
+        scores=scores,
         counts=samples.counts,
         design=design,
         provenance=samples.provenance,
@@ -236,7 +266,9 @@ def _held_out(
         out_of_fold_interval=out_of_fold_interval,
         n_seen=chosen.n_seen if knows_training_samples else None,
         n_near_copies=chosen.n_near_copies,
-        with_all=_balanced_accuracy(bundle, label[chosen.is_scored], raw) if knows_training_samples else None,
+        with_all=_balanced_accuracy(bundle, label[chosen.is_scored][is_scored_class], raw[is_scored_class])
+        if knows_training_samples
+        else None,
         fitted=bundle.provenance.get("fitted"),
         unlike_fitted=unlike,
     )
@@ -247,19 +279,14 @@ def _calibrate(bundle: Bundle) -> Any:
 
 
 def _balanced_accuracy(bundle: Bundle, label: Strings, probabilities: Floats) -> float:
-    return balanced_accuracy(label, np.array(bundle.classes)[probabilities.argmax(axis=1)], bundle.classes)
+    predicted = np.array(bundle.classes)[probabilities.argmax(axis=1)]
+    return balanced_accuracy(label, predicted, np.unique(label).tolist())
 
 
-def _out_of_fold(bundle: Bundle) -> tuple[float, Interval]:
-    low, score, high = (bundle.scores.get(name, np.nan) for name in ("ci_low", "balanced_accuracy", "ci_high"))
-    # Not `isinstance`, by which True is an integer.
-    are_numbers = all(type(value) in (int, float) for value in (low, score, high))
-    if not (are_numbers and 0 <= low <= score <= high <= 1):
-        raise BundleError(
-            f"the saved head {bundle.head_name!r} lacks the out-of-fold score, with its interval, that this score is "
-            "compared with; fit it again"
-        )
-    return float(score), Interval(float(low), float(high))
+def _left_out_at_fitting(bundle: Bundle, label: Strings) -> tuple[str, ...]:
+    """Classes that were left out when the head was fitted, and that these samples have."""
+    left_out = bundle.scores.get("leave_out", ())
+    return tuple(name for name in left_out if name in set(label.tolist())) if isinstance(left_out, list | tuple) else ()
 
 
 def _groups_as_fitted(bundle: Bundle, features: Features, say: Say) -> str:
@@ -286,13 +313,17 @@ def _group_column(bundle: Bundle) -> str | None:
 
 
 def _scores(bundle: Bundle, samples: LabelledSamples, design: Design, raw: Floats) -> Scores:
-    """Score the head's uncalibrated probabilities, shape ``(n_samples, n_classes)``."""
+    """Score the head's uncalibrated probabilities, shape ``(n_samples, n_classes)``, over the samples' classes."""
     probabilities = bundle.calibrated(raw)
-    predicted, bootstrap = most_probable(samples, probabilities), samples.bootstrap_of(design)
+    predicted = most_probable(samples, probabilities)
+    occurring = set(samples.y.tolist())
+    absent = tuple(name for name in samples.classes if name not in occurring)
+    present = replace(samples, classes=tuple(name for name in samples.classes if name in occurring))
+    bootstrap = present.bootstrap_of(design)
     has_sets = bundle.class_scores is not None
     return Scores(
-        overall=overall_scores(samples, predicted, bootstrap),
-        per_class=class_scores(samples, predicted, bootstrap),
+        overall=overall_scores(present, predicted, bootstrap, absent=absent),
+        per_class=class_scores(present, predicted, bootstrap, absent),
         calibration=calibration(samples, raw, probabilities, design.calibrate, bundle.temperature),
         sets=set_scores(samples, sets_of(bundle, probabilities, REPORTED_COVERAGE)) if has_sets else None,
     )

@@ -46,13 +46,16 @@ class PerClass:
     recall_intervals
         Confidence intervals at `LEVEL`, shape ``(n_classes, 2)``.
     confusion
-        Samples by true class (rows) and predicted class (columns), shape ``(n_classes, n_classes)``.
+        Samples by true class (rows) and predicted class (columns), shape ``(n_classes, n_classes + n_absent)``.
+    absent
+        Classes without a sample, which may be predicted all the same: the last columns of `confusion`.
     """
 
     classes: tuple[str, ...]
     recall: Floats
     recall_intervals: Floats
     confusion: Integers
+    absent: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -145,7 +148,7 @@ class SetScores:
     sizes
         Sizes of the sets.
     per_class_coverage
-        Share of each class's groups whose sets hold the class.
+        Share of each class's groups whose sets hold the class, for the classes that the samples have.
     unlimited
         Classes that are always included because too few groups have them.
     per_class_coverage_per_fold
@@ -278,6 +281,7 @@ def _class_record(scores: Scores) -> dict[str, Any]:
         "per_class_recall_ci": per_class.recall_intervals.tolist(),
         "macro_f1": overall.macro_f1,
         "confusion_matrix": per_class.confusion.tolist(),
+        **({"absent_classes": list(per_class.absent)} if per_class.absent else {}),
     }
 
 

@@ -165,6 +165,6 @@ def _covered(samples: LabelledSamples, sets: PredictionSets, rows: Integers) -> 
     codes = encode(samples.y, samples.classes)
     weight = group_weights(codes, samples.groups)[rows]
     is_covered = sets.holds[rows, codes[rows]]
-    # Every fold holds every class, so both counts have an entry for each class.
-    hits = np.bincount(codes[rows], weights=weight * is_covered)
-    return tuple((hits / np.bincount(codes[rows], weights=weight)).tolist())
+    hits, totals = np.bincount(codes[rows], weights=weight * is_covered), np.bincount(codes[rows], weights=weight)
+    # Every fold holds every class; held-out samples may lack some.
+    return tuple((hits[totals > 0] / totals[totals > 0]).tolist())

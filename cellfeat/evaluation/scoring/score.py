@@ -229,9 +229,14 @@ def most_probable(samples: LabelledSamples, probabilities: Floats) -> Strings:
 
 
 def overall_scores(
-    samples: LabelledSamples, predicted: Strings, bootstrap: GroupBootstrap, per_fold: tuple[float, ...] = ()
+    samples: LabelledSamples,
+    predicted: Strings,
+    bootstrap: GroupBootstrap,
+    *,
+    per_fold: tuple[float, ...] = (),
+    absent: tuple[str, ...] = (),
 ) -> Overall:
-    """Score predicted classes over all classes.
+    """Score predicted classes over all classes of the samples.
 
     Parameters
     ----------
@@ -243,13 +248,18 @@ def overall_scores(
         Gives the interval.
     per_fold
         Balanced accuracy of each fold.
+    absent
+        Further classes that may be predicted, and that no sample has.
     """
     y, classes = samples.y, samples.classes
     interval = bootstrap.interval(predicted, level=LEVEL)
-    return Overall(balanced_accuracy(y, predicted, classes), interval, macro_f1(y, predicted, classes), per_fold)
+    f1 = macro_f1(y, predicted, classes, absent)
+    return Overall(balanced_accuracy(y, predicted, classes), interval, f1, per_fold)
 
 
-def class_scores(samples: LabelledSamples, predicted: Strings, bootstrap: GroupBootstrap) -> PerClass:
+def class_scores(
+    samples: LabelledSamples, predicted: Strings, bootstrap: GroupBootstrap, absent: tuple[str, ...] = ()
+) -> PerClass:
     """Score predicted classes class by class.
 
     Parameters
@@ -260,13 +270,16 @@ def class_scores(samples: LabelledSamples, predicted: Strings, bootstrap: GroupB
         Predicted classes, shape ``(n_samples,)``.
     bootstrap
         Gives the intervals.
+    absent
+        As for `overall_scores`.
     """
     y, classes = samples.y, samples.classes
     return PerClass(
         classes=classes,
         recall=per_class_recall(y, predicted, classes),
         recall_intervals=bootstrap.recall_intervals(predicted, level=LEVEL),
-        confusion=confusion_matrix(y, predicted, classes),
+        confusion=confusion_matrix(y, predicted, classes, absent),
+        absent=absent,
     )
 
 

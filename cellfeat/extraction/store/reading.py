@@ -2,7 +2,7 @@
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -10,17 +10,17 @@ from typing import Any, Self
 import h5py
 import numpy as np
 
-from cellfeat.errors import FeatureFileError
+from cellfeat.config import Settings
+from cellfeat.errors import ConfigError, FeatureFileError
+from cellfeat.extraction.store.checksums import WAY_OUT, verified_ranges, verify_table
 from cellfeat.extraction.store.columns import read_strings
 from cellfeat.extraction.store.format import (
     Rows,
     SampleTable,
     empty_rows,
     hex_digests,
-    read_checksums,
     read_columns,
     read_failures,
-    read_range,
     read_table_of,
     row_shape,
     table_checksum,
@@ -29,11 +29,10 @@ from cellfeat.extraction.store.format import (
     write_text_attribute,
 )
 from cellfeat.extraction.store.opening import opened
-from cellfeat.extraction.store.samples import Intensities, Properties, Samples, Status
+from cellfeat.extraction.store.samples import Intensities, Properties, Samples
 from cellfeat.provenance import digest_json, publish
+from cellfeat.samples.splits import rows_of_parts
 from cellfeat.types import Float32s, Integers, Strings
-
-_WAY_OUT = "Take it from a copy, or extract again into another --output"
 
 
 @dataclass(frozen=True)
@@ -70,6 +69,40 @@ class Features:
     def take(self, rows: Integers) -> Self:
         """Give the features of some samples, in the order of `rows`, their row numbers, shape ``(n,)``."""
         return replace(self, samples=self.samples.take(rows), embeddings=self.embeddings[rows])
+
+    @property
+    def recorded_settings(self) -> Settings | None:
+        """The settings of the extraction; None where they are not on record."""
+        try:
+            return Settings.model_validate(self.provenance["settings"])
+        except (KeyError, ValueError):
+            return None
+
+    @property
+    def split_column(self) -> str | None:
+        """The column in `samples.columns` that holds the split of the extraction; None where there is none."""
+        settings = self.recorded_settings
+        column = None if settings is None else settings.split_column
+        return column if column in self.samples.columns else None
+
+    def part(self, *names: str) -> Self:
+        """Give the features of some parts of the split, of ``train``, ``val`` and ``test``: a later `compare` uses all.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such part, or the samples have no split.
+        """
+        column = self.split_column
+        if column is None:
+            raise ConfigError(
+                f"{self.path}: its samples have no split; extract again with labels.split=COLUMN: columns are updated "
+                "and embeddings kept"
+            )
+        chosen = self.take(rows_of_parts(self.samples.columns[column], column, names))
+        # Without the column there is no split any more, and nothing of these parts is left out later.
+        columns = {name: values for name, values in chosen.samples.columns.items() if name != column}
+        return replace(chosen, samples=replace(chosen.samples, columns=columns))
 
 
 @dataclass(frozen=True)
@@ -172,7 +205,7 @@ def load_features(path: Path | str) -> Features:
     path = Path(path)
     with opened(path) as file:
         summary = _summary(path, file)
-        _verify_table(path, file)
+        verify_table(path, file)
         rows = _read_verified_rows(path, file)
         return Features(
             path=path,
@@ -200,9 +233,9 @@ def verify_features(path: Path | str) -> Summary:
     path = Path(path)
     with opened(path) as file:
         summary = _summary(path, file)
-        _verify_table(path, file)
+        verify_table(path, file)
         read_table_of(file)  # texts may be unreadable although the digest of their bytes is right
-        for _ in _verified_ranges(path, file):
+        for _ in verified_ranges(path, file):
             pass
         return summary
 
@@ -249,7 +282,7 @@ def _summary(path: Path, file: h5py.File) -> Summary:
     fingerprint = file.attrs["fingerprint"].decode()
     if digest_json(recipe) != fingerprint:
         raise FeatureFileError(
-            f"{path}: its fingerprint is not the digest of its recipe: damaged or altered. {_WAY_OUT}"
+            f"{path}: its fingerprint is not the digest of its recipe: damaged or altered. {WAY_OUT}"
         )
     return Summary(
         path=path,
@@ -268,52 +301,10 @@ def _read_json(file: h5py.File, name: str) -> Any:
     return json.loads(file[name][:].tobytes())
 
 
-def _verify_table(path: Path, file: h5py.File) -> None:
-    if table_checksum(file) != file.attrs["checksum"].decode():
-        raise FeatureFileError(
-            f"{path}: the checksum of its ids, labels or provenance does not match: damaged or altered. {_WAY_OUT}"
-        )
-
-
-def _verified_ranges(path: Path, file: h5py.File) -> Iterator[Rows]:
-    failures = read_failures(file)
-    expected_start = 0
-    for start, stop, expected in read_checksums(file):
-        if start != expected_start:
-            raise FeatureFileError(f"{path}: no checksum covers rows {expected_start} to {start - 1}")
-        rows = read_range(file, range(start, stop), failures)
-        if rows.checksum() != expected:
-            raise FeatureFileError(
-                f"{path}: rows {start} to {stop - 1} do not match their checksum: damaged. {_WAY_OUT}"
-            )
-        _refuse_unexplained(path, rows)
-        expected_start = stop
-        yield rows
-    if expected_start != file["embeddings"].shape[0]:
-        raise FeatureFileError(f"{path}: no checksum covers the rows from {expected_start} on")
-
-
-def _refuse_unexplained(path: Path, rows: Rows) -> None:
-    """Refuse samples with status 0 whose embeddings are not finite, and failed samples without a reason."""
-    is_ok = rows.status == Status.OK
-    is_finite = np.isfinite(rows.embeddings).all(axis=(1, 2))
-    has_reason = np.isin(np.arange(rows.start, rows.start + len(is_ok)), list(rows.failures))
-    for wrong, what in (
-        (is_ok & ~is_finite, "embeddings that are not finite"),
-        # Every sample either is fine or has a reason: both at once is as wrong as neither.
-        (is_ok == has_reason, "a status that the failures do not explain"),
-    ):
-        if wrong.any():
-            raise FeatureFileError(
-                f"{path}: {np.count_nonzero(wrong)} samples have {what}, the first in row "
-                f"{rows.start + int(wrong.argmax())}; cellfeat writes no such file: extract again into another --output"
-            )
-
-
 def _read_verified_rows(path: Path, file: h5py.File) -> Rows:
     # Filled range by range, so that the rows are never in memory twice.
     whole = empty_rows(0, len(file["status"]), row_shape(file))
-    for rows in _verified_ranges(path, file):
+    for rows in verified_ranges(path, file):
         here = slice(rows.start, rows.start + len(rows))
         for mine, read in zip(whole.arrays(), rows.arrays(), strict=True):
             mine[here] = read

@@ -21,8 +21,9 @@ MOST_WITH_COUNTS = 60
 def draw_confusion(scored: ScoredHead) -> Figure:
     """Draw a confusion matrix: rows are the truth; colour is the share of the row; cells show count and share."""
     per_class = scored.scores.per_class
-    with lettering([scored.head, *per_class.classes]) as shown:
-        return _draw(per_class.confusion, shown(per_class.classes), _title(scored, shown([scored.head])[0]))
+    predicted = [*per_class.classes, *per_class.absent]
+    with lettering([scored.head, *predicted]) as shown:
+        return _draw(per_class.confusion, shown(predicted), _title(scored, shown([scored.head])[0]))
 
 
 def _title(scored: ScoredHead, head: str) -> str:
@@ -32,6 +33,7 @@ def _title(scored: ScoredHead, head: str) -> str:
 
 
 def _draw(counts: NDArray[np.integer], names: Sequence[str], title: str) -> Figure:
+    """Draw counts of shape ``(n_classes, n_predicted)``; the names of the classes come first."""
     totals = counts.sum(axis=1)
     shares = counts / np.maximum(totals, 1)[:, np.newaxis]
     has_shares = len(names) <= MOST_WITH_SHARES
@@ -40,7 +42,7 @@ def _draw(counts: NDArray[np.integer], names: Sequence[str], title: str) -> Figu
     axes = figure.add_subplot()
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axes.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
-    axes.set_yticks(range(len(names)), [f"{name}\nn = {n:,}" for name, n in zip(names, totals, strict=True)])
+    axes.set_yticks(range(len(totals)), [f"{name}\nn = {n:,}" for name, n in zip(names, totals, strict=False)])
     if len(names) <= MOST_WITH_COUNTS:
         _annotate(axes, counts, shares, has_shares=has_shares)
     axes.set(xlabel="predicted class", ylabel="true class, n samples")

@@ -26,6 +26,8 @@ def headline(comparison: Comparison) -> str:
         _near_copies_phrase(counts.near_copies_joined),
         f"{counts.n_unlabelled} without a label excluded" if counts.n_unlabelled else "",
         f"{counts.n_failed} that could not be read excluded" if counts.n_failed else "",
+        f"{counts.n_other_parts} in other parts of the split excluded" if counts.n_other_parts else "",
+        f"{counts.n_left_out} of classes left out" if counts.n_left_out else "",
     ]
     return "; ".join(filter(None, parts))
 

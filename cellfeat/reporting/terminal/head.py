@@ -52,7 +52,7 @@ def _confused_with(per_class: PerClass, number: int) -> Text:
     counts[number] = 0
     if not counts.any():
         return Text("")
-    name = shorten(per_class.classes[int(counts.argmax())])
+    name = shorten([*per_class.classes, *per_class.absent][int(counts.argmax())])
     return Text(f"{name} {counts.max() / n_samples:.0%}")
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from cellfeat.evaluation.saved_heads.held_out import HeldOut
 from cellfeat.reporting.terminal.head import sizes_phrase
 from cellfeat.reporting.terminal.style import one_line
-from cellfeat.text import shorten
+from cellfeat.text import first_ten, shorten
 
 
 def held_out_lines(found: HeldOut) -> list[str]:
@@ -15,10 +15,20 @@ def held_out_lines(found: HeldOut) -> list[str]:
     counts = found.counts
     lines = [
         f"{found.line()} on {counts.n_samples:,} held-out samples in {counts.n_groups:,} groups",
+        *_class_lines(found),
         *_excluded_lines(found),
         found.verdict(),
     ]
     return [one_line(line) for line in lines]
+
+
+def _class_lines(found: HeldOut) -> Iterator[str]:
+    if found.absent:
+        classes = found.scores.per_class.classes
+        yield (
+            f"over the {len(classes)} of {len(classes) + len(found.absent)} classes that these samples have, "
+            f"{first_ten(classes)}; without a held-out sample: {first_ten(found.absent)}"
+        )
 
 
 def _excluded_lines(found: HeldOut) -> Iterator[str]:
@@ -36,6 +46,8 @@ def _excluded_lines(found: HeldOut) -> Iterator[str]:
         yield f"excluded: {found.counts.n_unlabelled:,} without a label"
     if found.counts.n_failed:
         yield f"excluded: {found.counts.n_failed:,} that could not be read"
+    if found.counts.n_left_out:
+        yield f"excluded: {found.counts.n_left_out:,} of classes that were left out"
 
 
 def held_out_details(found: HeldOut) -> list[str]:

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from sklearn.metrics import balanced_accuracy_score
 
-from cellfeat.config import load_settings
+from cellfeat.config_sources import load_settings
 from cellfeat.errors import BundleError, FingerprintError
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.fit import fit
@@ -181,3 +181,49 @@ def test_probabilities_and_sets_are_scored(bundle, held_out):
     assert calibration.calibrated.calibration_error != calibration.uncalibrated.calibration_error
     assert len(scores.sets.per_class_coverage) == 3
     assert 0.75 < np.mean(scores.sets.per_class_coverage) < 1
+
+
+@pytest.mark.parametrize("absent", [("b",), ("a",), ("a", "c")])
+def test_absent_classes_are_named_and_the_others_scored(bundle, held_out, absent):
+    rows = np.flatnonzero(~np.isin(held_out.samples.labels, absent))
+    few = held_out.take(rows)
+    found = score_held_out(bundle, few)
+    predicted = classes_of(bundle, few.embeddings)
+    assert found.absent == absent
+    kept = tuple(name for name in "abc" if name not in absent)
+    assert found.scores.per_class.classes == kept
+    recall = [np.mean(predicted[few.samples.labels == name] == name) for name in kept]
+    assert found.balanced_accuracy == pytest.approx(np.mean(recall))
+    low, high = found.scores.overall.interval
+    assert low <= found.balanced_accuracy <= high
+    assert found.scores.per_class.confusion.shape == (len(kept), 3)
+    assert found.scores.per_class.confusion.sum() == len(few)
+    out_of_fold = dict(zip(bundle.scores["classes"], bundle.scores["per_class_recall"], strict=True))
+    assert found.out_of_fold == pytest.approx(np.mean([out_of_fold[name] for name in kept]))
+    assert found.out_of_fold_interval.low < found.out_of_fold < found.out_of_fold_interval.high
+    assert "over these classes" in found.verdict()
+    assert found.record()["absent_classes"] == list(absent)
+    assert len(found.scores.sets.per_class_coverage) == len(kept)
+
+
+def test_class_of_training_samples_only_is_absent(bundle, samples):
+    late = part(samples, slice(180, None))
+    late.samples.labels[60:][late.samples.labels[60:] == "b"] = "a"
+    found = score_held_out(bundle, late)
+    assert found.absent == ("b",)
+    assert 0 <= found.with_all <= 1
+
+
+def test_test_part_is_scored(bundle, samples):
+    settings = load_settings(overrides={"labels.split": "part"}).record()
+    words = np.array(["train"] * N_FITTED + ["val"] * 60 + ["test"] * 120)
+    features = dataclasses.replace(with_samples(samples, columns={"part": words}), provenance={"settings": settings})
+    said = []
+    found = score_held_out(bundle, features, say=said.append)
+    assert (found.counts.n_samples, found.counts.n_other_parts, found.n_seen) == (120, 300, 0)
+    assert "120 test" in said[0]
+    assert found.record()["parts"] == ["test"]
+    assert score_held_out(bundle, features, parts=["val"]).counts.n_samples == 60
+    everything = score_held_out(bundle, features, parts=None)
+    assert (everything.counts.n_samples, everything.n_seen) == (180, N_FITTED)
+    assert score_held_out(bundle, features.part("test")).balanced_accuracy == found.balanced_accuracy

@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 import tifffile
 
-from cellfeat.samples.decoding import decode_image
+from cellfeat.samples.formats.decoding import decode_image
 from cellfeat.samples.images import SampleReader
 
 CELLS = np.random.default_rng(0).integers(0, 4096, (20, 30)).astype(np.uint16)

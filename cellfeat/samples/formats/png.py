@@ -5,8 +5,8 @@ import struct
 import imagecodecs
 
 from cellfeat.errors import ImageError
-from cellfeat.samples.decoded_image import CODEC_FAULTS, Image, check_size, planes_of_interleaved, truncated
-from cellfeat.samples.stated_bits import bits_of_scaled_values
+from cellfeat.samples.formats.decoded_image import CODEC_FAULTS, Image, check_size, planes_of_interleaved, truncated
+from cellfeat.samples.formats.stated_bits import bits_of_scaled_values
 
 _HEADER_BYTES = 33
 _PALETTE = 3
@@ -25,7 +25,7 @@ def decode_png(content: bytes, max_pixels: int) -> Image:
     Raises
     ------
     ImageError
-        As `cellfeat.samples.decoding.decode_image`.
+        As `cellfeat.samples.formats.decoding.decode_image`.
     """
     if len(content) < _HEADER_BYTES or b"IEND" not in content:
         raise ImageError(truncated("PNG", "its end marker is missing"))

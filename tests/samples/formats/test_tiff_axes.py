@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cellfeat.errors import ImageError
-from cellfeat.samples.decoding import decode_image
+from cellfeat.samples.formats.decoding import decode_image
 from tests.samples.image_files import noise, tiff
 
 WRITERS = {

@@ -11,11 +11,18 @@ import numpy as np
 import tifffile
 
 from cellfeat.errors import ImageError
-from cellfeat.samples.decoded_image import CODEC_FAULTS, Image, check_size, check_type, truncated
-from cellfeat.samples.stated_bits import bits_of_display_range, bits_of_highest_value
-from cellfeat.samples.tiff_axes import alpha_planes, channel_axis, check_shape, names_axis, plane_names, planes_of
-from cellfeat.samples.tiff_pages import check_links, whole_pages
-from cellfeat.samples.tiff_streams import check_raw, check_stream
+from cellfeat.samples.formats.decoded_image import CODEC_FAULTS, Image, check_size, check_type, truncated
+from cellfeat.samples.formats.stated_bits import bits_of_display_range, bits_of_highest_value
+from cellfeat.samples.formats.tiff_axes import (
+    alpha_planes,
+    channel_axis,
+    check_shape,
+    names_axis,
+    plane_names,
+    planes_of,
+)
+from cellfeat.samples.formats.tiff_pages import check_links, whole_pages
+from cellfeat.samples.formats.tiff_streams import check_raw, check_stream
 
 # tifffile raises whatever its parsing of a damaged file runs into.
 _TIFF_FAULTS = (
@@ -40,7 +47,7 @@ def decode_tiff(content: bytes, max_pixels: int) -> Image:
     Raises
     ------
     ImageError
-        As `cellfeat.samples.decoding.decode_image`.
+        As `cellfeat.samples.formats.decoding.decode_image`.
     """
     try:
         # Through memory, so that an OME-TIFF cannot make tifffile open other files.

@@ -12,8 +12,8 @@ import imagecodecs
 import numpy as np
 
 from cellfeat.errors import ImageError
-from cellfeat.samples.decoded_image import CODEC_FAULTS, check_size, truncated
-from cellfeat.samples.jpeg import jpeg_frame, strict_jpeg
+from cellfeat.samples.formats.decoded_image import CODEC_FAULTS, check_size, truncated
+from cellfeat.samples.formats.jpeg import jpeg_frame, strict_jpeg
 
 # TIFF's numbers for compression by JPEG: an old one, the usual one, that of scanners, and that of lossy DNG.
 _JPEG = (6, 7, 33007, 34892)

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import tifffile
 
 from cellfeat.errors import ImageError
-from cellfeat.samples.decoded_image import truncated
+from cellfeat.samples.formats.decoded_image import truncated
 
 _PIXELS_MISSING = "pixel data are missing"
 

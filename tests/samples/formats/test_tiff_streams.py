@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from scipy.ndimage import gaussian_filter
 
 from cellfeat.errors import ImageError
-from cellfeat.samples.decoding import decode_image
+from cellfeat.samples.formats.decoding import decode_image
 from tests.samples.image_files import noise, tiff
 
 MAX_PIXELS = 10**7

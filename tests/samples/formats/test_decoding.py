@@ -10,7 +10,7 @@ import pytest
 import tifffile
 
 from cellfeat.errors import ImageError
-from cellfeat.samples.decoding import decode_image
+from cellfeat.samples.formats.decoding import decode_image
 
 MAX_PIXELS = 100_000
 

@@ -7,10 +7,10 @@ import logging
 from collections.abc import Callable
 
 from cellfeat.errors import ImageError
-from cellfeat.samples.decoded_image import Image, check_finite
-from cellfeat.samples.jpeg import decode_jpeg
-from cellfeat.samples.png import decode_png
-from cellfeat.samples.tiff import decode_tiff
+from cellfeat.samples.formats.decoded_image import Image, check_finite
+from cellfeat.samples.formats.jpeg import decode_jpeg
+from cellfeat.samples.formats.png import decode_png
+from cellfeat.samples.formats.tiff import decode_tiff
 
 _PNG = b"\x89PNG\r\n\x1a\n"
 _JPEG = b"\xff\xd8\xff"

@@ -9,7 +9,7 @@ import pytest
 import tifffile
 
 from cellfeat.errors import ImageError
-from cellfeat.samples.decoding import decode_image
+from cellfeat.samples.formats.decoding import decode_image
 from tests.samples.image_files import noise, tiff
 
 MAX_PIXELS = 10**6

@@ -9,7 +9,7 @@ import numpy as np
 import simplejpeg
 
 from cellfeat.errors import ImageError
-from cellfeat.samples.decoded_image import CODEC_FAULTS, Image, check_size, planes_of_interleaved, truncated
+from cellfeat.samples.formats.decoded_image import CODEC_FAULTS, Image, check_size, planes_of_interleaved, truncated
 
 # Markers of frame headers. C4 (Huffman tables), C8 (reserved) and CC (arithmetic coding) in this range are not.
 _FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
@@ -28,7 +28,7 @@ def decode_jpeg(content: bytes, max_pixels: int) -> Image:
     Raises
     ------
     ImageError
-        As `cellfeat.samples.decoding.decode_image`.
+        As `cellfeat.samples.formats.decoding.decode_image`.
     """
     frame = jpeg_frame(content)
     check_size((frame.components, frame.height, frame.width), max_pixels)

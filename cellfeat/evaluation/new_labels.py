@@ -1,0 +1,58 @@
+"""Labels from a table, in place of those of a feature file."""
+
+from pathlib import Path
+
+from cellfeat.config import Settings
+from cellfeat.evaluation.hooks import Say, ignore_line
+from cellfeat.extraction.store import Features
+from cellfeat.samples.id_matching import match_ids, matching_remark
+from cellfeat.samples.manifest import label_by_id
+from cellfeat.text import first_ten
+
+
+def read_new_labels(features: Features, settings: Settings, file: Path, *, say: Say = ignore_line) -> dict[str, str]:
+    """Read labels that replace those of a feature file, by sample id.
+
+    Parameters
+    ----------
+    features
+        The samples. Ids are written as at their extraction.
+    settings
+        Name the columns of the table; with ``labels.unmatched=ignore``, labels of other samples are left out.
+    file
+        The table.
+    say
+        Receives how the table was read, and what was left out.
+
+    Raises
+    ------
+    MissingFileError, ManifestError
+        As for `label_by_id`.
+    """
+    recorded = features.recorded_settings
+    images = settings.images if recorded is None else recorded.images
+    return matched_labels(label_by_id(images, settings.labels, file, say=say), features, settings, say=say)
+
+
+def matched_labels(
+    labels: dict[str, str], features: Features, settings: Settings, *, say: Say = ignore_line
+) -> dict[str, str]:
+    """Give labels the ids of the features, and leave out others where ``labels.unmatched`` is ``ignore``.
+
+    Parameters
+    ----------
+    labels
+        Label by sample id.
+    features, settings, say
+        As for `read_new_labels`.
+    """
+    known = set(features.samples.ids.tolist())
+    matches = {written: one for written, one in match_ids(labels, known).items() if one not in labels}
+    for line in matching_remark(matches, "the table of labels"):
+        say(line)
+    labels = {matches.get(written, written): label for written, label in labels.items()}
+    unknown = sorted(labels.keys() - known)
+    if settings.labels.unmatched != "ignore" or not unknown:
+        return labels
+    say(f"left out: {len(unknown)} labels of samples that are not in {features.path}: {first_ten(unknown)}")
+    return {sample_id: label for sample_id, label in labels.items() if sample_id not in set(unknown)}

@@ -1,0 +1,66 @@
+"""Ids that a table writes in another way than the files: with a file ending, with or without leading zeros, as 1.0."""
+
+import re
+from collections.abc import Collection, Iterable
+
+from cellfeat.samples.file_kinds import IMAGE_ENDINGS
+from cellfeat.text import first_ten
+
+_ENDING = re.compile("|".join(map(re.escape, sorted(IMAGE_ENDINGS, key=len, reverse=True))) + "$", re.IGNORECASE)
+# At most 300 digits, as for the ids of a pattern.
+_NUMBER = re.compile(r"0*(\d{1,300})(\.0*)?", re.ASCII)
+
+
+def match_ids(ids: Iterable[str], known: Collection[str]) -> dict[str, str]:
+    """Find the samples that ids mean, where the ids themselves are unknown.
+
+    Parameters
+    ----------
+    ids
+        Ids of a table.
+    known
+        Ids of samples.
+
+    Returns
+    -------
+    dict
+        The known id, by the id in the table. Ids that are known, that mean no known sample, or that could mean several
+        are absent.
+
+    Examples
+    --------
+    >>> match_ids(["cell7.png", "1.0", "002", "A/8", "3"], ["cell7", "1", "2", "A/8.png", "03", "3"])
+    {'cell7.png': 'cell7', '1.0': '1', '002': '2', 'A/8': 'A/8.png'}
+    """
+    exact = set(known)
+    unknown = [one for one in dict.fromkeys(ids) if one not in exact]
+    if not unknown:
+        return {}
+    by_form: dict[str, list[str]] = {}
+    for one in exact:
+        by_form.setdefault(_plain_form(one), []).append(one)
+    candidates = ((one, by_form.get(_plain_form(one), [])) for one in unknown)
+    return {one: found[0] for one, found in candidates if len(found) == 1}
+
+
+def matching_remark(matches: dict[str, str], where: str) -> list[str]:
+    """Say how ids were read that a table writes in another way.
+
+    Parameters
+    ----------
+    matches
+        As `match_ids` returns them.
+    where
+        The table.
+    """
+    if not matches:
+        return []
+    told = first_ten(f"{written!r} as {known!r}" for written, known in matches.items())
+    return [f"{len(matches)} ids in {where} are written in another way than those of the samples, and read so: {told}"]
+
+
+def _plain_form(one: str) -> str:
+    """An id without the ending of an image, and a number without leading zeros and a decimal point."""
+    stem = _ENDING.sub("", one.replace("\\", "/"))
+    number = _NUMBER.fullmatch(stem)
+    return number[1] if number else stem

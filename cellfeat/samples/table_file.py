@@ -1,0 +1,250 @@
+"""Read a table from CSV, compressed CSV, Parquet or Excel as text; the content of the file decides what it is."""
+
+import csv
+import gzip
+import io
+import re
+import zipfile
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+
+from cellfeat.errors import ManifestError, MissingFileError
+from cellfeat.text import NO_URLS, first_line, first_ten, is_url
+
+SEPARATORS = ",;\t"
+MAX_TABLE_BYTES = 2_000_000_000
+# Longest first: UTF-32 begins like UTF-16.
+_UNICODE_MARKS = ((b"\xff\xfe\0\0", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+_SAVE_AS_CSV = "save it as CSV UTF-8"
+# Excel itself writes this first line for programs that guess the separator.
+_EXCEL_SEPARATOR = re.compile(r"\ufeff?sep=(.)\r?\n", re.IGNORECASE)
+# `write.table` of R separates with spaces by default, and puts quotes around all names.
+_QUOTED_WORDS = re.compile(r'"[^"]*"( "[^"]*")+')
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """A table as it stands in its file.
+
+    Attributes
+    ----------
+    cells
+        One row per row of the file, all str, with white space around cells. The index is the line or row in the file,
+        and its name says which. Columns without a name are left out.
+    remarks
+        Messages for the user about how the file was read.
+    """
+
+    cells: pd.DataFrame
+    remarks: tuple[str, ...] = ()
+
+
+def read_table_file(file: Path) -> RawTable:
+    """Read a table.
+
+    Text is UTF-8, or UTF-16 with a byte-order mark, as Excel writes it. Its cells are separated by commas, semicolons
+    or tabs, whichever is most frequent in the header.
+
+    Parameters
+    ----------
+    file
+        CSV, CSV compressed by gzip, Parquet, or Excel (``.xlsx``; its first sheet).
+
+    Raises
+    ------
+    MissingFileError
+        If the file does not exist.
+    ManifestError
+        If it is not a table with a header and at least one row.
+    """
+    content = _read_bytes(file)
+    if content.startswith(b"\x1f\x8b"):
+        content = _unpacked(content, file)
+    if content.startswith(b"PAR1"):
+        return _read_parquet(content, file)
+    if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        return _read_excel(content, file)
+    return _parse(_decoded(content, file), file)
+
+
+def _read_bytes(file: Path) -> bytes:
+    try:
+        return file.read_bytes()
+    except FileNotFoundError:
+        if is_url(str(file)):
+            raise MissingFileError(f"{file}: {NO_URLS}") from None
+        raise MissingFileError(
+            f"the labels {file} do not exist; name the CSV with --labels FILE (labels.file); "
+            "extract without one with --labels none"
+        ) from None
+    except OSError as error:
+        raise ManifestError(f"{file}: cannot be read: {error.strerror or error}") from None
+
+
+def _unpacked(content: bytes, file: Path) -> bytes:
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(content)) as stream:
+            unpacked = stream.read(MAX_TABLE_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ManifestError(f"{file}: a damaged gzip file: {error}; copy it again") from None
+    if len(unpacked) > MAX_TABLE_BYTES:
+        raise ManifestError(f"{file}: unpacks to more than {MAX_TABLE_BYTES:,} bytes; this is no table of samples")
+    return unpacked
+
+
+def _decoded(content: bytes, file: Path) -> str:
+    encoding = next((name for mark, name in _UNICODE_MARKS if content.startswith(mark)), "utf-8-sig")
+    try:
+        text = content.decode(encoding)
+    except UnicodeDecodeError as error:
+        kind = "UTF-8" if encoding == "utf-8-sig" else encoding.upper()
+        raise ManifestError(f"{file}: not {kind} text ({error.reason}); {_SAVE_AS_CSV}") from None
+    if "\0" in text:
+        line = text[: text.index("\0")].count("\n") + 1
+        raise ManifestError(
+            f"{file}: line {line}: contains a NUL character, so this is not a text table; {_SAVE_AS_CSV}"
+        )
+    return text
+
+
+def _parse(text: str, file: Path) -> RawTable:
+    marked = _EXCEL_SEPARATOR.match(text)
+    # The line is emptied and not removed, so that the numbers of the others stay right.
+    text = text[len(marked[0].rstrip("\r\n")) :] if marked else text
+    separator = marked[1] if marked else _separator(text)
+    # Only line ends separate lines here; `str.splitlines` would also split at characters inside cells.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    try:
+        rows = [(reader.line_num, cells) for cells in reader]
+    except csv.Error as error:
+        raise ManifestError(f"{file}: line {reader.line_num}: not a CSV table: {error}") from None
+    return _table(rows, "line", file)
+
+
+def _separator(text: str) -> str:
+    header = next((line for line in io.StringIO(text) if line.strip()), "").strip()
+    if _QUOTED_WORDS.fullmatch(header):
+        return " "
+    # Separators inside quotes belong to a name.
+    return max(SEPARATORS, key=re.sub(r'"[^"]*"', "", header).count)
+
+
+def _table(rows: Sequence[tuple[int, list[str]]], word: str, file: Path) -> RawTable:
+    """Make a table of numbered rows, the header first; `word` says what the numbers count."""
+    rows = [(number, cells) for number, cells in rows if any(cell.strip() for cell in cells)]
+    if not rows:
+        raise ManifestError(f"{file}: is empty; expected a header and one row per sample")
+    header = [name.strip() for name in rows[0][1]]
+    rows = rows[1:]
+    remarks = []
+    if _has_row_names(header, [cells for _, cells in rows]):
+        header = ["", *header]
+        remarks.append(
+            f"{file}: the header has one name fewer than each row has cells, as R writes a table with row names: "
+            f"the first column is ignored, and {header[1]!r} names the second"
+        )
+    rows = [(number, _without_empty_end(cells, len(header))) for number, cells in rows]
+    _check_shape(header, rows, word, file)
+    index = pd.Index([number for number, _ in rows], name=word)
+    table = pd.DataFrame([cells for _, cells in rows], index=index, columns=header, dtype=str)
+    return RawTable(table.loc[:, [name for name in header if name]], tuple(remarks))
+
+
+def _without_empty_end(cells: list[str], n_columns: int) -> list[str]:
+    """Cells without empty ones beyond the header, as spreadsheets write them."""
+    stop = len(cells)
+    while stop > n_columns and not cells[stop - 1].strip():
+        stop -= 1
+    return cells[:stop]
+
+
+def _has_row_names(header: list[str], rows: list[list[str]]) -> bool:
+    """Whether every row has one cell more than the header, and these cells are not an empty column at the end."""
+    n_cells = len(header) + 1
+    if "" in header or any(len(cells) != n_cells for cells in rows):
+        return False
+    return any(cells[-1].strip() for cells in rows) and len({cells[0] for cells in rows}) == len(rows)
+
+
+def _check_shape(header: list[str], rows: list[tuple[int, list[str]]], word: str, file: Path) -> None:
+    twice = sorted({column for column in header if column and header.count(column) > 1})
+    if twice:
+        raise ManifestError(f"{file}: column {first_ten(twice)} occurs more than once; rename one")
+    ragged = [number for number, cells in rows if len(cells) != len(header)]
+    if ragged:
+        raise ManifestError(
+            f"{file}: {word} {first_ten(ragged)}: expected {len(header)} cells as in the header; "
+            "put quotes around cells that contain separators"
+        )
+    if not rows:
+        raise ManifestError(f"{file}: has a header but no samples")
+
+
+def _read_parquet(content: bytes, file: Path) -> RawTable:
+    try:
+        # Nullable types keep whole numbers whole where cells are missing.
+        table = pd.read_parquet(io.BytesIO(content), engine="pyarrow", dtype_backend="numpy_nullable")
+    except (OSError, ValueError, TypeError, KeyError, pa.ArrowException) as error:
+        raise ManifestError(
+            f"{file}: cannot be read as Parquet: {first_line(error)}; write it again, or {_SAVE_AS_CSV}"
+        ) from None
+    if any(name is not None for name in table.index.names):
+        table = table.reset_index()
+    return _table_of_frame(table, [str(name) for name in table.columns], file)
+
+
+def _read_excel(content: bytes, file: Path) -> RawTable:
+    if content.startswith(b"\xd0\xcf"):
+        raise ManifestError(f"{file}: the Excel format before 2007 is not read; save it as .xlsx or CSV UTF-8")
+    try:
+        names = zipfile.ZipFile(io.BytesIO(content)).namelist()
+    except (zipfile.BadZipFile, OSError, ValueError) as error:
+        raise ManifestError(f"{file}: a damaged Excel or zip file: {error}; copy it again, or {_SAVE_AS_CSV}") from None
+    if "xl/workbook.xml" not in names:
+        raise ManifestError(f"{file}: a zip archive and no Excel table; unpack it, or {_SAVE_AS_CSV}")
+    if find_spec("openpyxl") is None:
+        raise ManifestError(
+            f"{file}: an Excel table, which needs the package openpyxl: pip install openpyxl, or {_SAVE_AS_CSV}"
+        )
+    return _first_sheet(content, file)
+
+
+def _first_sheet(content: bytes, file: Path) -> RawTable:
+    try:
+        with pd.ExcelFile(io.BytesIO(content), engine="openpyxl") as book:
+            sheets = [str(name) for name in book.sheet_names]
+            table = pd.read_excel(book, sheet_name=0, header=None, dtype=object, na_filter=False)
+    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
+        raise ManifestError(f"{file}: cannot be read as Excel: {first_line(error)}; {_SAVE_AS_CSV}") from None
+    columns = [_texts(table[name]) for name in table.columns]
+    rows = [(number, list(cells)) for number, cells in enumerate(zip(*columns, strict=True), start=1)]
+    found = _table(rows, "row", file)
+    if len(sheets) == 1:
+        return found
+    remark = f"{file}: the first of {len(sheets)} sheets is read, {sheets[0]!r}; left out: {first_ten(sheets[1:])}"
+    return RawTable(found.cells, (*found.remarks, remark))
+
+
+def _table_of_frame(table: pd.DataFrame, header: list[str], file: Path) -> RawTable:
+    columns = [_texts(table.iloc[:, place]) for place in range(table.shape[1])]
+    rows = [(number, list(cells)) for number, cells in enumerate(zip(*columns, strict=True), start=1)]
+    return _table([(0, header), *rows], "row", file)
+
+
+def _texts(column: pd.Series) -> list[str]:
+    """Write each value as text: nothing for a missing one, and whole numbers without a point."""
+    return ["" if is_missing else _text(value) for value, is_missing in zip(column, column.isna(), strict=True)]
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", errors="replace")
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)

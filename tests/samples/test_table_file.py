@@ -1,0 +1,161 @@
+import gzip
+import io
+import zipfile
+
+import pandas as pd
+import pytest
+
+from cellfeat.errors import ManifestError
+from cellfeat.samples.table_file import read_table_file
+
+TEXT = "file_id,cell_line,plate\n1,HeLa,p1\n2,Zürich,\n"
+CELLS = [["1", "HeLa", "p1"], ["2", "Zürich", ""]]
+
+
+def cells_of(file):
+    table = read_table_file(file).cells
+    assert list(table.columns) == ["file_id", "cell_line", "plate"]
+    return table.to_numpy().tolist()
+
+
+@pytest.mark.parametrize("name", ["labels.csv.gz", "labels.csv"])
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32"])
+@pytest.mark.parametrize("separator", [",", ";", "\t"])
+def test_text_is_read_in_the_encodings_of_spreadsheets(tmp_path, name, encoding, separator):
+    content = TEXT.replace(",", separator).replace("\n", "\r\n").encode(encoding)
+    (tmp_path / name).write_bytes(gzip.compress(content) if name.endswith("gz") else content)
+    assert cells_of(tmp_path / name) == CELLS
+
+
+def test_big_endian_utf_16_is_read(labels_csv):
+    file = labels_csv("")
+    file.write_bytes(b"\xfe\xff" + TEXT.encode("utf-16-be"))
+    assert cells_of(file) == CELLS
+
+
+def test_first_line_of_excel_names_the_separator(labels_csv):
+    assert cells_of(labels_csv("sep=;\n" + TEXT.replace(",", ";"))) == CELLS
+    with pytest.raises(ManifestError, match="line 4: expected 3 cells"):
+        read_table_file(labels_csv("sep=;\n" + TEXT.replace(",", ";").replace(";\n", "\n")))
+
+
+def test_separators_inside_quotes_of_the_header_do_not_count(labels_csv):
+    table = read_table_file(labels_csv('"a, b, c, d";file_id;x\n1;2;3\n')).cells
+    assert list(table.columns) == ["a, b, c, d", "file_id", "x"]
+
+
+def test_empty_columns_and_rows_of_spreadsheets_are_ignored(labels_csv):
+    assert cells_of(labels_csv("file_id,cell_line,plate,,\n1,HeLa,p1,,\n2,Zürich,,,\n,,,,\n,,,,\n")) == CELLS
+    assert cells_of(labels_csv("file_id,cell_line,plate\n1,HeLa,p1,,\n2,Zürich,,\n")) == CELLS
+
+
+@pytest.mark.parametrize("separator", [" ", "\t", ","])
+def test_row_names_of_r_are_ignored_and_named(labels_csv, separator):
+    lines = ['"file_id" "cell_line" "plate"', '"a" "1" "HeLa" "p1"', '"b" "2" "Zürich" ""']
+    file = labels_csv("\n".join(lines).replace(" ", separator))
+
+    assert cells_of(file) == CELLS
+    (line,) = read_table_file(file).remarks
+    assert "row names" in line
+    assert "'file_id'" in line
+
+
+def test_cells_may_hold_any_character_but_line_ends(labels_csv):
+    odd = "He\u2028La\x0bx\x85"
+    assert read_table_file(labels_csv(f"file_id,cell_line\n1,{odd}\n")).cells["cell_line"].tolist() == [odd]
+
+
+def parquet_cells(tmp_path, frame, **options):
+    frame.to_parquet(tmp_path / "labels.parquet", **options)
+    table = read_table_file(tmp_path / "labels.parquet").cells
+    return {str(name): table[name].tolist() for name in table}
+
+
+def test_parquet_values_become_text(tmp_path):
+    frame = pd.DataFrame(
+        {
+            "file_id": [1, 2, 3],
+            "number": pd.array([2**60 + 1, None, 0], dtype="Int64"),
+            "float": [1.0, None, 0.5],
+            "bool": [True, False, None],
+            "category": pd.Categorical(["HeLa", None, "RT4"]),
+            "text": ["007", "NA", ""],
+        }
+    )
+    assert parquet_cells(tmp_path, frame) == {
+        "file_id": ["1", "2", "3"],
+        "number": [str(2**60 + 1), "", "0"],
+        "float": ["1", "", "0.5"],
+        "bool": ["True", "False", ""],
+        "category": ["HeLa", "", "RT4"],
+        "text": ["007", "NA", ""],
+    }
+
+
+def test_named_index_of_parquet_is_a_column(tmp_path):
+    frame = pd.DataFrame({"cell_line": ["HeLa"]}, index=pd.Index(["a"], name="file_id"))
+    assert parquet_cells(tmp_path, frame) == {"file_id": ["a"], "cell_line": ["HeLa"]}
+
+
+def test_content_decides_and_not_the_ending(tmp_path):
+    frame = pd.DataFrame({"file_id": ["1", "2"], "cell_line": ["HeLa", "Zürich"], "plate": ["p1", None]})
+    frame.to_parquet(tmp_path / "labels.csv")
+    assert cells_of(tmp_path / "labels.csv") == CELLS
+
+
+def excel(tmp_path, sheets):
+    file = tmp_path / "labels.xlsx"
+    with pd.ExcelWriter(file) as book:
+        for name, frame in sheets.items():
+            frame.to_excel(book, sheet_name=name, index=False)
+    return file
+
+
+def test_excel_is_read_where_openpyxl_is_installed(tmp_path):
+    pytest.importorskip("openpyxl")
+    frame = pd.DataFrame({"file_id": [1.0, 2], "cell_line": ["NA", "Zürich"], "plate": ["p1", None]})
+    file = excel(tmp_path, {"cells": frame, "notes": frame})
+    assert cells_of(file) == [["1", "NA", "p1"], ["2", "Zürich", ""]]
+    (line,) = read_table_file(file).remarks
+    assert all(part in line for part in ("'cells'", "notes"))
+
+
+def test_excel_without_openpyxl_is_refused_with_advice(tmp_path, monkeypatch):
+    with zipfile.ZipFile(tmp_path / "labels.xlsx", "w") as archive:
+        archive.writestr("xl/workbook.xml", "")
+    monkeypatch.setattr("cellfeat.samples.table_file.find_spec", lambda _name: None)
+    with pytest.raises(ManifestError, match=r"labels.xlsx.*pip install openpyxl.*CSV UTF-8"):
+        read_table_file(tmp_path / "labels.xlsx")
+
+
+def zipped(name):
+    content = io.BytesIO()
+    with zipfile.ZipFile(content, "w") as archive:
+        archive.writestr(name, TEXT)
+    return content.getvalue()
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (gzip.compress(TEXT.encode())[:-9], "damaged gzip"),
+        (gzip.compress(zipped("labels.csv")), "a zip archive"),
+        (b"PAR1" + TEXT.encode(), "cannot be read as Parquet"),
+        (b"\xd0\xcf\x11\xe0\xa1\xb1", "before 2007"),
+        (zipped("labels.csv"), "a zip archive"),
+        (zipped("labels.csv")[:40], "damaged Excel or zip"),
+        (TEXT.encode("utf-16-le"), "NUL|not UTF-8"),
+        (TEXT.encode("utf-16")[:-1], "not UTF-16"),
+        (TEXT.encode("latin-1"), "not UTF-8"),
+    ],
+    # The bytes have the time in them, and each process of the tests would make other ids of them.
+    ids=[
+        "cut gzip", "zip in gzip", "Parquet", "old Excel", "zip", "cut zip", "UTF-16 no mark", "cut UTF-16", "Latin-1",
+    ],
+)  # fmt: skip
+def test_other_content_is_refused(labels_csv, content, message):
+    file = labels_csv("")
+    file.write_bytes(content)
+    with pytest.raises(ManifestError, match=message) as raised:
+        read_table_file(file)
+    assert str(file) in str(raised.value)
