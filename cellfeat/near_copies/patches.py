@@ -26,12 +26,12 @@ LEAST_CHANGES = 16
 MOST_SAMPLES = 64
 """A patch that more samples have is ignored: it is a burnt-in scale bar or another mark, or proves nothing new."""
 
-LEAST_MATCHES = 3
+LEAST_MATCHES = 6
 LEAST_MATCHED = 0.7
-"""Two samples share pixels if they share at least 3 patches at one shift, and 7 in 10 of those within the overlap.
+"""Two samples share pixels if they share at least 6 patches at one shift, and 7 in 10 of those within the overlap.
 
-Each shared patch is 64 equal pixels, so a single one seldom is chance. A burnt-in scale bar is not chance,
-but it covers a small part of an overlap.
+Dark backgrounds that were saved as JPEG have up to 5 in common by chance, true overlaps of a quarter 13 and more.
+A burnt-in scale bar is not chance, but it covers a small part of an overlap.
 """
 
 Words = NDArray[np.uint64]
