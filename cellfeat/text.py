@@ -23,7 +23,25 @@ def clean_text(text: str) -> str:
     >>> clean_text("HeLa" + chr(27) + "[2J")
     'HeLa\\x1b[2J'
     """
-    return "".join(c if c.isprintable() else c.encode("unicode_escape").decode() for c in text)
+    return "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":
+        # Python's sign for a byte of a file name that is no valid UTF-8: shown as that byte.
+        return f"\\x{ord(character) - 0xDC00:02x}"
+    return character.encode("unicode_escape").decode()
+
+
+def is_unicode(text: str) -> bool:
+    r"""Whether a text has only characters that UTF-8 can write; names of files may hold other bytes.
+
+    Examples
+    --------
+    >>> is_unicode("Zellen/\xb5"), is_unicode(b"cl\xff".decode(errors="surrogateescape"))
+    (True, False)
+    """
+    return not any("\ud800" <= c <= "\udfff" for c in text)
 
 
 def clean_lines(text: str) -> str:

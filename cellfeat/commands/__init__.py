@@ -9,8 +9,8 @@ from pathlib import Path
 
 import click
 
-from cellfeat.errors import CellfeatError
-from cellfeat.text import clean_lines
+from cellfeat.errors import CellfeatError, ConfigError
+from cellfeat.text import clean_lines, first_ten, is_unicode
 
 # Threads that spin while they wait make two programs on one machine several times slower. OpenMP reads this when the
 # first heavy library is loaded, so it is set before any of them.
@@ -90,6 +90,16 @@ def _answer_signals_with(handler: signal.Handlers) -> None:
         signal.signal(number, handler)
 
 
+def _check_names(names: list[str]) -> None:
+    """Refuse arguments and a working folder that are not valid UTF-8, before any work: no record can hold them."""
+    wrong = [name for name in names if not is_unicode(name)]
+    if wrong:
+        raise ConfigError(
+            f"{first_ten(wrong)}: the name is not valid UTF-8; rename the file or folder, or make a symbolic link with "
+            "another name to it"
+        )
+
+
 def exit_code(arguments: list[str], default_config: Path | None = None) -> int:
     """Run the command line and give its exit code.
 
@@ -104,6 +114,7 @@ def exit_code(arguments: list[str], default_config: Path | None = None) -> int:
         As for `main`.
     """
     try:
+        _check_names([*arguments, str(Path.cwd())])
         cellfeat.main(arguments, prog_name="cellfeat", standalone_mode=False, obj=default_config)
     except click.ClickException as error:
         error.show()

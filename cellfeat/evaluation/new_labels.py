@@ -1,8 +1,10 @@
 """Labels from a table, in place of those of a feature file."""
 
+from collections import Counter
 from pathlib import Path
 
 from cellfeat.config import Settings
+from cellfeat.errors import ManifestError
 from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.extraction.store import Features
 from cellfeat.samples.id_matching import match_ids, matching_remark
@@ -45,11 +47,21 @@ def matched_labels(
         Label by sample id.
     features, settings, say
         As for `read_new_labels`.
+
+    Raises
+    ------
+    ManifestError
+        If several ids mean one sample.
     """
     known = set(features.samples.ids.tolist())
     matches = {written: one for written, one in match_ids(labels, known).items() if one not in labels}
     for line in matching_remark(matches, "the table of labels"):
         say(line)
+    repeated = [f"{one} ({count} rows)" for one, count in Counter(matches.values()).items() if count > 1]
+    if repeated:
+        raise ManifestError(
+            f"the table of labels has several ids that mean one sample: {first_ten(repeated)}; keep one row of each"
+        )
     labels = {matches.get(written, written): label for written, label in labels.items()}
     unknown = sorted(labels.keys() - known)
     if settings.labels.unmatched != "ignore" or not unknown:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from cellfeat.config import SPLIT_COLUMN, ImagesSettings, LabelsSettings
-from cellfeat.errors import ConfigError, MissingFileError
+from cellfeat.errors import ConfigError, ManifestError, MissingFileError
 from cellfeat.samples.file_kinds import FileKinds
 from cellfeat.samples.labels import file_columns
 from cellfeat.samples.layouts import (
@@ -20,6 +20,7 @@ from cellfeat.samples.layouts import (
     table_file_name,
 )
 from cellfeat.samples.pattern_layout import PatternLayout
+from cellfeat.text import first_ten, is_unicode
 
 DEFAULT_PATTERN: str = ImagesSettings.model_fields["pattern"].default
 
@@ -108,7 +109,7 @@ def search_images(images: ImagesSettings, labels: LabelsSettings, cells: pd.Data
     Raises
     ------
     ManifestError
-        If a folder cannot be listed.
+        If a folder cannot be listed, or the names of samples are not valid UTF-8.
     ConfigError
         If the settings do not fit each other.
     """
@@ -119,7 +120,18 @@ def search_images(images: ImagesSettings, labels: LabelsSettings, cells: pd.Data
     # A pattern says itself what files are called; in class folders every image is a sample.
     names = filter(kinds.is_image, on_disk) if isinstance(layout, FoldersLayout) else on_disk
     found = {sample for sample in map(layout.find, names) if sample}
+    _check_names(found, layout)
     return Search(images, labels, layout, on_disk, found, kinds)
+
+
+def _check_names(found: Iterable[Found], layout: Layout) -> None:
+    """Refuse samples whose names are not UTF-8: neither a table nor a feature file can hold them."""
+    names = sorted(name for sample in found for name in layout.names(sample) if not is_unicode(name))
+    if names:
+        raise ManifestError(
+            f"the names of {len(names)} image files are not valid UTF-8: {first_ten(names)}; rename the files or their "
+            "folder (the program convmv converts names from older systems)"
+        )
 
 
 def check_settings(images: ImagesSettings, labels: LabelsSettings) -> None:

@@ -1,7 +1,7 @@
-"""Ids that a table writes in another way than the files: with a file ending, with or without leading zeros, as 1.0."""
+"""Ids that a table writes in another way than the files: with a file ending, leading zeros or folders, as 1.0."""
 
 import re
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Iterator
 
 from cellfeat.samples.file_kinds import IMAGE_ENDINGS
 from cellfeat.text import first_ten
@@ -29,8 +29,8 @@ def match_ids(ids: Iterable[str], known: Collection[str]) -> dict[str, str]:
 
     Examples
     --------
-    >>> match_ids(["cell7.png", "1.0", "002", "A/8", "3"], ["cell7", "1", "2", "A/8.png", "03", "3"])
-    {'cell7.png': 'cell7', '1.0': '1', '002': '2', 'A/8': 'A/8.png'}
+    >>> match_ids(["cell7.png", "1.0", "C:/data/002.tif", "A/8", "3"], ["cell7", "1", "2", "A/8.png", "03", "3"])
+    {'cell7.png': 'cell7', '1.0': '1', 'C:/data/002.tif': '2', 'A/8': 'A/8.png'}
     """
     exact = set(known)
     unknown = [one for one in dict.fromkeys(ids) if one not in exact]
@@ -39,8 +39,14 @@ def match_ids(ids: Iterable[str], known: Collection[str]) -> dict[str, str]:
     by_form: dict[str, list[str]] = {}
     for one in exact:
         by_form.setdefault(_plain_form(one), []).append(one)
-    candidates = ((one, by_form.get(_plain_form(one), [])) for one in unknown)
-    return {one: found[0] for one, found in candidates if len(found) == 1}
+    candidates = {one: next((by_form[form] for form in _forms(one) if form in by_form), []) for one in unknown}
+    return {one: found[0] for one, found in candidates.items() if len(found) == 1}
+
+
+def _forms(one: str) -> Iterator[str]:
+    """An id as `_plain_form` gives it, and without its first folder, its second, and so on."""
+    parts = one.replace("\\", "/").split("/")
+    return (_plain_form("/".join(parts[start:])) for start in range(len(parts)))
 
 
 def matching_remark(matches: dict[str, str], where: str) -> list[str]:

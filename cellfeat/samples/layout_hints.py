@@ -95,7 +95,7 @@ def fitting_pattern(names: Sequence[str], ids: Collection[str] = ()) -> _Pattern
     """
     (suffix, _), *_ = Counter(PurePosixPath(name).suffix for name in names).most_common(1)
     stems = [name.removesuffix(suffix) for name in names if name.endswith(suffix)]
-    heads, separator, channels = _split_channels(stems)
+    heads, separator, channels = split_channels(stems)
     tail = _escaped(separator) + ("{channel}" if channels else "") + _escaped(suffix)
     prefix = re.sub(r"\d+$", "", _common_start(heads))
     forms = [(start, form) for start in ("", prefix) for form in _forms([head[len(start) :] for head in heads])]
@@ -111,8 +111,19 @@ def _common_start(texts: Sequence[str]) -> str:
     return first[:n_equal]
 
 
-def _split_channels(stems: Sequence[str]) -> tuple[list[str], str, tuple[str, ...]]:
-    """Split names into samples and channels: the last parts are channels if each sample has all of a few."""
+def split_channels(stems: Sequence[str]) -> tuple[list[str], str, tuple[str, ...]]:
+    """Split names into samples and channels: the last parts are channels if each sample has all of a few.
+
+    Parameters
+    ----------
+    stems
+        Names of files without their endings.
+
+    Returns
+    -------
+    tuple
+        Names of the samples, the separator, and the channels; no channels where the names hold none.
+    """
     for separator in ("_", "-", ".", " "):
         parts = [stem.rpartition(separator) for stem in stems]
         channels = {channel for *_, channel in parts}

@@ -1,5 +1,6 @@
 """The table of samples: id, label, group and files of each sample, checked before any image is read."""
 
+import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -19,6 +20,9 @@ from cellfeat.samples.manifest_splits import split_remarks
 from cellfeat.samples.missing import label_remarks, without_missing
 from cellfeat.text import first_ten
 
+# Decimals with a point or a comma, or an exponent.
+_DECIMAL = re.compile(r"[+-]?(\d*[.,]\d+(e[+-]?\d+)?|\d+e[+-]?\d+)", re.ASCII | re.IGNORECASE)
+_MANY_NUMBERS = 10
 OWN_COLUMNS = ("sample_id", "label", "group")
 
 
@@ -253,11 +257,23 @@ def rare_class_remarks(manifest: Manifest, n_folds: int) -> list[str]:
     small = [f"{label} ({count})" for label, count in sorted(counts.items()) if count < n_folds]
     if not small:
         return []
+    if _are_measurements(counts):
+        return [
+            f"warning: the labels are {len(counts)} different numbers, such as {first_ten(list(counts)[:3])}, so each "
+            "number is a class; if they are measurements, make classes of them in another column (such as low and "
+            "high), and name it with --set labels.label=COLUMN"
+        ]
     return [
         f"{len(small)} of {len(counts)} classes have fewer samples than {n_folds} folds: {first_ten(small)}; they are "
         "extracted, and compare and fit will need fewer folds (--folds N) or to leave the classes out "
         "(--set 'comparison.leave_out=[CLASS]')"
     ]
+
+
+def _are_measurements(counts: Counter[str]) -> bool:
+    """Whether classes are many numbers, most of them with decimals and without a second sample."""
+    n_decimal = sum(1 for label in counts if _DECIMAL.fullmatch(label))
+    return len(counts) >= _MANY_NUMBERS and 2 * n_decimal > len(counts) and counts.total() < 2 * len(counts)
 
 
 def _class_counts(manifest: Manifest) -> Counter[str]:

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from cellfeat.samples.file_search import Search, natural_key
+from cellfeat.samples.file_sets import file_set_remarks, folder_problems
 from cellfeat.samples.layout_hints import layout_hint
 from cellfeat.samples.layouts import FoldersLayout, leads_outside
 from cellfeat.samples.manifest_splits import split_problems
@@ -63,6 +64,7 @@ def find_problems(listing: Listing) -> list[str]:
         return [*_outside(listing), *(_other_forms(listing) or [_nothing_found(listing)])]
     problems = [*_duplicates(listing), *_spellings(listing), *_outside(listing), *_incomplete(listing)]
     problems += [*_other_forms(listing), *split_problems(listing.samples, listing.search)]
+    problems += folder_problems(listing.search, {label for label in listing.samples["label"] if label})
     unmatched = listing.search.labels.unmatched
     if unmatched != "ignore":
         problems += _without_images(listing)
@@ -73,7 +75,8 @@ def find_problems(listing: Listing) -> list[str]:
 
 def find_remarks(listing: Listing) -> tuple[str, ...]:
     """Lines about samples and images that are left out, or kept without a label."""
-    return (*_no_images(listing), *_no_row(listing), *_unused_files(listing), *_folder_remarks(listing))
+    left_out = (*_no_images(listing), *_no_row(listing), *_unused_files(listing))
+    return (*left_out, *_folder_remarks(listing), *file_set_remarks(listing.search))
 
 
 def _duplicates(listing: Listing) -> list[str]:

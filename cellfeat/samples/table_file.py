@@ -15,9 +15,10 @@ import pandas as pd
 import pyarrow as pa
 
 from cellfeat.errors import ManifestError, MissingFileError
+from cellfeat.samples.text_marks import without_comments, without_text_marks
 from cellfeat.text import NO_URLS, first_line, first_ten, is_url
 
-SEPARATORS = ",;\t"
+SEPARATORS = ",;\t|"
 MAX_TABLE_BYTES = 2_000_000_000
 # Longest first: UTF-32 begins like UTF-16.
 _UNICODE_MARKS = ((b"\xff\xfe\0\0", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
@@ -48,8 +49,9 @@ class RawTable:
 def read_table_file(file: Path) -> RawTable:
     """Read a table.
 
-    Text is UTF-8, or UTF-16 with a byte-order mark, as Excel writes it. Its cells are separated by commas, semicolons
-    or tabs, whichever is most frequent in the header.
+    Text is UTF-8, or UTF-16 with a byte-order mark, as Excel writes it. Its cells are separated by commas, semicolons,
+    tabs or vertical bars, whichever is most frequent in the header. Lines above the header that begin with ``#`` are
+    ignored, and so are marks that keep a value text, as in ``="001"``.
 
     Parameters
     ----------
@@ -117,6 +119,8 @@ def _parse(text: str, file: Path) -> RawTable:
     marked = _EXCEL_SEPARATOR.match(text)
     # The line is emptied and not removed, so that the numbers of the others stay right.
     text = text[len(marked[0].rstrip("\r\n")) :] if marked else text
+    lines, n_comments = without_comments(list(io.StringIO(text, newline="")), SEPARATORS)
+    text = "".join(lines)
     separator = marked[1] if marked else _separator(text)
     # Only line ends separate lines here; `str.splitlines` would also split at characters inside cells.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
@@ -124,7 +128,19 @@ def _parse(text: str, file: Path) -> RawTable:
         rows = [(reader.line_num, cells) for cells in reader]
     except csv.Error as error:
         raise ManifestError(f"{file}: line {reader.line_num}: not a CSV table: {error}") from None
-    return _table(rows, "line", file)
+    return _without_marks(_table(rows, "line", file), n_comments, file)
+
+
+def _without_marks(table: RawTable, n_comments: int, file: Path) -> RawTable:
+    cells, changed = without_text_marks(table.cells)
+    remarks = list(table.remarks)
+    if n_comments:
+        remarks.append(f"{file}: {n_comments} lines above the header begin with # and are ignored")
+    if changed:
+        remarks.append(
+            f'{file}: column {first_ten(changed)}: marks that keep a value text, as in ="001" or \'001, are removed'
+        )
+    return RawTable(cells, tuple(remarks))
 
 
 def _separator(text: str) -> str:

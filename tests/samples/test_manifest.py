@@ -174,6 +174,22 @@ def test_class_with_fewer_samples_than_folds_is_remarked(build):
     assert all(part in line for part in ("1 of 2 classes", "5 folds", "RT4 (3)", "comparison.leave_out"))
 
 
+@pytest.mark.parametrize("form", ["{:.2f}", "-{:.1e}"])
+def test_measurements_in_place_of_classes_are_named(build, form):
+    ids = range(1, 31)
+    csv = "file_id,cell_line\n" + "".join(f"{i},{form.format(i * 1.37)}\n" for i in ids)
+    (line,) = rare_class_remarks(build(files_of(*ids), csv), 5)
+    assert all(part in line for part in ("warning", "30 different numbers", "measurements", "labels.label"))
+
+
+@pytest.mark.parametrize("label", ["{}", "cell {}.5"])
+def test_whole_numbers_and_names_are_classes(build, label):
+    ids = range(1, 31)
+    csv = "file_id,cell_line\n" + "".join(f"{i},{label.format(i)}\n" for i in ids)
+    (line,) = rare_class_remarks(build(files_of(*ids), csv), 5)
+    assert "30 of 30 classes" in line
+
+
 def test_fewer_than_two_classes_are_refused(build):
     with pytest.raises(ManifestError, match="0 classes"):
         check_classes(build(files_of(1)))

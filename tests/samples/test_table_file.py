@@ -65,6 +65,41 @@ def test_cells_may_hold_any_character_but_line_ends(labels_csv):
     assert read_table_file(labels_csv(f"file_id,cell_line\n1,{odd}\n")).cells["cell_line"].tolist() == [odd]
 
 
+@pytest.mark.parametrize("separator", [",", ";", "\t", "|"])
+@pytest.mark.parametrize("comments", ["# exported by a program\n", "#a, b; c\n# 2024\n\n", "\n# x\n"])
+def test_comments_above_the_header_are_ignored_and_named(labels_csv, separator, comments):
+    file = labels_csv(comments + TEXT.replace(",", separator))
+    assert cells_of(file) == CELLS
+    table = read_table_file(file)
+    assert list(table.cells.index) == [comments.count("\n") + 2, comments.count("\n") + 3]
+    (line,) = table.remarks
+    assert f"{comments.count('#')} lines" in line
+
+
+def test_header_that_begins_like_a_comment_is_a_header(labels_csv):
+    table = read_table_file(labels_csv("# exported\n#file_id,cell_line\n1,HeLa\n#2,RT4\n"))
+    assert list(table.cells) == ["#file_id", "cell_line"]
+    assert table.cells["#file_id"].tolist() == ["1", "#2"]
+
+
+@pytest.mark.parametrize("written", ['"=""{}"""', '="{}"', "'{}", "'{}'"])
+def test_marks_that_keep_a_value_text_are_removed_and_named(labels_csv, written):
+    rows = "".join(
+        f"{written.format(one)},{label}\n" for one, label in [("001", "HeLa"), ("", "=x"), ("02", "'t Hooft")]
+    )
+    table = read_table_file(labels_csv(f"file_id,cell_line\n{rows}"))
+    assert table.cells["file_id"].str.strip().tolist()[0::2] == ["001", "02"]
+    assert table.cells["cell_line"].tolist() == ["HeLa", "=x", "'t Hooft"]
+    (line,) = table.remarks
+    assert "file_id" in line
+
+
+def test_quotation_marks_of_some_values_stay(labels_csv):
+    table = read_table_file(labels_csv("file_id,cell_line\n'1,HeLa\n2,RT4\n"))
+    assert table.cells["file_id"].tolist() == ["'1", "2"]
+    assert table.remarks == ()
+
+
 def parquet_cells(tmp_path, frame, **options):
     frame.to_parquet(tmp_path / "labels.parquet", **options)
     table = read_table_file(tmp_path / "labels.parquet").cells
