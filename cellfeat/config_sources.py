@@ -162,8 +162,7 @@ def _nearest(location: list[str]) -> str:
     if near:
         elsewhere = [f"{section}.{near[0]}" for section, keys in _sections().items() if near[0] in keys]
         return f"did you mean {' or '.join(map(repr, elsewhere))}?"
-    # With its section, as it is written for --set.
-    return near_names(".".join(location), [".".join([*location[:-1], name]) for name in beside])
+    return near_names(key, beside, section=".".join(location[:-1]))
 
 
 def _sections() -> dict[str, list[str]]:

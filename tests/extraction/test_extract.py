@@ -131,7 +131,7 @@ def test_two_channels_need_separate_and_nothing_is_written(
 ) -> None:
     for path in images.glob("*_yellow.png"):
         path.unlink()
-    with pytest.raises(BackboneError, match="channels_as: separate"):
+    with pytest.raises(BackboneError, match="channels_as=separate"):
         extract(settings_for(images__root=images, images__channels=["blue", "red"]))
     assert not (tmp_path / "features.h5").exists()
 
