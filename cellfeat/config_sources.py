@@ -162,7 +162,7 @@ def _nearest(location: list[str]) -> str:
     if near:
         elsewhere = [f"{section}.{near[0]}" for section, keys in _sections().items() if near[0] in keys]
         return f"did you mean {' or '.join(map(repr, elsewhere))}?"
-    return near_names(key, beside)
+    return near_names(key, beside, section=".".join(location[:-1]))
 
 
 def _sections() -> dict[str, list[str]]:

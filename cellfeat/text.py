@@ -79,7 +79,7 @@ def shown_names(names: Iterable[str]) -> list[str]:
     ]
 
 
-def near_names(name: str, valid: Iterable[str]) -> str:
+def near_names(name: str, valid: Iterable[str], *, section: str = "") -> str:
     """Suggest valid names for an unknown one: first the similar names, then all, or the first ten of very many.
 
     Parameters
@@ -88,14 +88,18 @@ def near_names(name: str, valid: Iterable[str]) -> str:
         The unknown name.
     valid
         All valid names.
+    section
+        Section of a configuration that the names are keys of; similar names are given with it, as ``--set`` takes them.
 
     Examples
     --------
+    >>> near_names("patern", ["pattern", "root"], section="images")
+    "did you mean 'images.pattern'? Valid: pattern, root"
     >>> near_names("lihgtgbm", ["mlp", "lightgbm"])
     "did you mean 'lightgbm'? Valid: lightgbm, mlp"
     """
     valid = sorted(valid)
-    near = get_close_matches(name, valid, n=3, cutoff=0.6)
+    near = [f"{section}.{one}" if section else one for one in get_close_matches(name, valid, n=3, cutoff=0.6)]
     meant = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
     return f"{meant}Valid: {', '.join(valid) if len(valid) <= MOST_NAMES else first_ten(valid)}"
 

@@ -57,7 +57,7 @@ def test_overrides_of_the_caller_stay_as_they_are() -> None:
 
 
 MISTAKES: dict[str, tuple[dict[str, Any], str]] = {
-    "unknown key": ({"extraction.veiws": 8}, "unknown key 'extraction.veiws'; did you mean 'views'"),
+    "unknown key": ({"extraction.veiws": 8}, "unknown key 'extraction.veiws'; did you mean 'extraction.views'"),
     "unknown section": ({"extractoin.views": 8}, "unknown key 'extractoin'; did you mean 'extraction'"),
     "wrong type": ({"comparison.folds": "many"}, "comparison.folds: .*got 'many'"),
     "out of range": ({"comparison.folds": 1}, "comparison.folds: .*got 1"),

@@ -199,7 +199,8 @@ def _leak_runs(
     """Predict several sets of folds; stop at the first that cannot be made."""
     heads = " and ".join(LEAK_HEADS)
     for seed in range(design.random_state, design.random_state + LEAK_SETS):
-        say(f"{heads} on random folds, with copies kept together, and with near copies too: seed {seed}")
+        number = seed - design.random_state + 1
+        say(f"measuring the price of the leak with {heads}: set of folds {number} of {LEAK_SETS}")
         try:
             # All parts of a split: a copy in another part is a leak, too.
             yield leak_arms(features, grouped, Design(folds=design.folds, random_state=seed, parts=None), cache)

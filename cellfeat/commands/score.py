@@ -118,7 +118,8 @@ def command(
 
 
 def _default_folder(model: Path, samples: Path) -> Path:
-    folder = model.resolve()
+    # "." and ".." have no name of their own.
+    folder = model if model.name not in ("", "..") else model.resolve()
     return folder.with_name(f"{folder.name}_on_{samples.resolve().stem}")
 
 

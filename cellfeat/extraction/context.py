@@ -120,7 +120,10 @@ def _intensity_policy(request: ExtractionRequest, reader: ReadsSamples) -> Inten
     channels, rows = request.manifest.channels, range(len(request.manifest))
     policy = IntensityPolicy.from_settings(request.settings.images.intensity, n_channels=len(channels))
     policy = policy.resolved(reader, rows)
-    advice = intensity_advice(policy, _readable(reader, spread_rows(len(rows))), channels=channels)
+    examined = _readable(reader, spread_rows(len(rows)))
+    # A setting is no way out where the recipe is given, as by a saved head.
+    is_free = request.expected_recipe is None
+    advice = intensity_advice(policy, examined, channels=channels, names_setting=is_free)
     if advice:
         request.observer.say(f"warning: {advice}")
     return policy

@@ -79,8 +79,11 @@ class Timeline:
 
     def closing_line(self) -> str:
         """Describe the share of each step in one line."""
-        shares = ", ".join(f"{step} {self.share(step):.0%}" for step in STEPS)
-        return f"share of the time: {shares} ({' and '.join(CONCURRENT)} run beside the others)"
+        in_turn = [step for step in STEPS if step not in CONCURRENT]
+        rest = max(0.0, 1 - sum(map(self.share, in_turn)))
+        shares = [f"{step} {self.share(step):.0%}" for step in in_turn]
+        beside = [f"{step} {self.share(step):.0%}" for step in CONCURRENT]
+        return f"share of the time: {', '.join(shares)}, start and end {rest:.0%}; beside these {', '.join(beside)}"
 
     def table(self, n_samples: int) -> list[str]:
         """Lines of a table: seconds, share of the time and milliseconds per sample, by step."""

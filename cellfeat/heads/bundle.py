@@ -229,11 +229,12 @@ def describe_bundle(bundle: Bundle) -> str:
 
 def _describe(bundle: Bundle) -> str:
     scores, backbone = bundle.scores, bundle.recipe.get("backbone", {})
+    views = "1 view" if bundle.n_views == 1 else f"{bundle.n_views} views"
     rows = {
         "head": bundle.head_name,
         "parameters": ", ".join(f"{name} {value}" for name, value in bundle.params.items()),
         "classes": f"{len(bundle.classes)} ({first_ten(map(shorten, bundle.classes))})",
-        "takes": f"{bundle.n_views} views x {bundle.embedding_dim} numbers of {backbone.get('name', 'unknown')}",
+        "takes": f"{views} x {bundle.embedding_dim} numbers of {backbone.get('name', 'unknown')}",
         "fingerprint": bundle.fingerprint,
     }
     if "balanced_accuracy" in scores:

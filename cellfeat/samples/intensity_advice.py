@@ -20,6 +20,7 @@ SQUEEZED_SPAN = 0.25
 """Images whose values all lie within a quarter of the range leave two bits unused, as 14 or 12 bits in 16 do."""
 CAMERA_BITS = 9
 """Fewest bits of a camera that is recognised by its highest value, 2 to the power of its bits, less 1."""
+GIVEN = "the recipe is given: save these images as those that it was made for, with the same type, bits and range"
 PERCENTILES = "{{percentile: [0.1, 99.9], over: {over}}}"
 
 
@@ -73,7 +74,11 @@ def spread_rows(n_samples: int) -> list[int]:
 
 
 def intensity_advice(
-    policy: IntensityPolicy, samples: Iterable[SampleImage], *, channels: Sequence[str | int] | None = None
+    policy: IntensityPolicy,
+    samples: Iterable[SampleImage],
+    *,
+    channels: Sequence[str | int] | None = None,
+    names_setting: bool = True,
 ) -> str | None:
     """Say whether an intensity policy clips or squeezes images, and which one fits them better.
 
@@ -90,11 +95,13 @@ def intensity_advice(
         The samples to examine.
     channels
         The channels' names, for the message; their numbers where None.
+    names_setting
+        Whether the policy can be changed, so that the message ends in a setting that fits.
 
     Returns
     -------
     str or None
-        One message that ends in a setting for the command line; None where the policy fits.
+        One message that ends in what to do; None where the policy fits.
     """
     kinds: dict[Kind, list[list[_Plane]]] = defaultdict(list)
     for sample in samples:
@@ -111,7 +118,8 @@ def intensity_advice(
         for kind, of_kind in faults.items()
         for fault in of_kind
     ]
-    return f"the intensity policy does not fit the images: {'; '.join(texts)}; {_setting(kinds, faults)}"
+    way_out = _setting(kinds, faults) if names_setting else GIVEN
+    return f"the intensity policy does not fit the images: {'; '.join(texts)}; {way_out}"
 
 
 def _planes(policy: IntensityPolicy, sample: SampleImage) -> list[_Plane]:

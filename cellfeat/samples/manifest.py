@@ -14,6 +14,7 @@ from cellfeat.provenance import digest_json
 from cellfeat.samples.file_search import Search, check_settings, choose_layout, search_images, table_of
 from cellfeat.samples.id_matching import match_ids, matching_remark
 from cellfeat.samples.labels import LabelsTable, named_columns, read_labels
+from cellfeat.samples.layout_hints import layout_hint
 from cellfeat.samples.layouts import Found
 from cellfeat.samples.manifest_checks import Listing, find_problems, find_remarks
 from cellfeat.samples.manifest_splits import split_remarks
@@ -150,10 +151,11 @@ def _ids(cells: pd.DataFrame, search: Search, matches: Mapping[str, str]) -> lis
     ids = {cell: matches.get(cell, search.layout.sample_id(cell)) for cell in cells[search.labels.id]}
     wrong = [repr(cell if len(cell) <= 40 else f"{cell[:40]}…") for cell, found in ids.items() if found is None]
     if wrong:
+        fits = "the ids have to be whole numbers, as in the names of the images"
         raise ManifestError(
             f"{search.labels.file}: column {search.labels.id}: expected whole numbers, as images.pattern "
             f"{search.images.pattern!r} requires, got {first_ten(wrong)}; "
-            "change the ids, or write {sample_id} without a number format"
+            f"{fits if search.found else layout_hint(search, list(cells[search.labels.id]))}"
         )
     return [str(ids[cell]) for cell in cells[search.labels.id]]
 

@@ -181,7 +181,7 @@ def _without_labels(listing: Listing) -> list[str]:
         return []
     return [
         f"- {len(unlisted)} samples have images and no row in the labels: {first_ten(unlisted['sample_id'])}; "
-        "keep them unlabelled with --set labels.unmatched=ignore"
+        "leave them out with --set labels.unmatched=listed, or keep them unlabelled with --set labels.unmatched=ignore"
     ]
 
 
@@ -221,7 +221,8 @@ def _unused_files(listing: Listing) -> list[str]:
         which = f"{len(images)} of {len(used) + len(images)} images in {search.images.root} that belong to no sample"
         remarks.append(f"left out: {which} (expected names such as {files.iat[0, 0]!s}): {first_ten(images)}")
     if others:
-        which = f"{len(others)} files in {search.images.root} that are no PNG, JPEG or TIFF, or are backups"
+        number = "1 file" if len(others) == 1 else f"{len(others)} files"
+        which = f"{number} in {search.images.root}, backups or no PNG, JPEG or TIFF"
         remarks.append(f"left out: {which}: {first_ten(others)}")
     return remarks
 

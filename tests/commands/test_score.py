@@ -35,7 +35,7 @@ def test_training_samples_are_excluded(early: Path, scored: tuple[Ended, Path]) 
 
 def test_feature_file_gives_the_same_score(early: Path, scored: tuple[Ended, Path]) -> None:
     done, features = scored
-    assert f"features: {early / features}" in done.stdout
+    assert f"features: early_on_late/{features.name}" in done.stdout
     arguments = ("--features", str(features), "--labels", "late.csv", "--output", "again")
     assert succeed(early, *SCORE, *arguments).stdout.splitlines()[:4] == done.stdout.splitlines()[:4]
 

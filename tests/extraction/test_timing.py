@@ -50,6 +50,12 @@ def test_the_table_has_the_share_and_the_cost_of_every_step() -> None:
     assert lines[4].split() == ["forward", "8.00", "80.0%", "80.00"]
 
 
+def test_closing_line_accounts_for_the_whole_run() -> None:
+    line = timeline(wall=10, decode=12, waiting=1, transfer=1, forward=3, write=1).closing_line()
+    assert "waiting 10%, transfer 10%, forward 30%, start and end 50%" in line
+    assert line.endswith("decode 120%, write 10%")
+
+
 def test_a_backbone_that_does_not_wait_needs_no_advice() -> None:
     assert timeline(forward=9.5, waiting=0.4).advice(workers=1) is None
 

@@ -37,6 +37,13 @@ def advised(advice: str) -> IntensityPolicy:
     return IntensityPolicy.from_settings(IntensitySettings.model_validate(value), 2)
 
 
+def test_advice_names_no_setting_where_the_recipe_is_given() -> None:
+    advice = intensity_advice(policy(2), cells(4095, "uint16"), names_setting=False)
+    assert advice is not None
+    assert "the recipe is given" in advice
+    assert "--set" not in advice
+
+
 class TestBackground:
     @pytest.mark.parametrize("background", [0.0, 0.6, 0.95, 1.0])
     def test_black_background_is_ignored(self, background):

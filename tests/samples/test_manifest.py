@@ -126,6 +126,11 @@ def test_folder_that_is_a_link_to_itself_is_named(build, touch):
         build([], csv, {"channels": [0]}, {"files": "path"})
 
 
+def test_ids_that_do_not_fit_the_pattern_lead_to_one_that_fits(build):
+    with pytest.raises(ManifestError, match=r"expected whole numbers.*images.pattern=\{sample_id\}.png"):
+        build(["c1.png", "c2.png"], "file_id,cell_line\nc1,HeLa\nc2,RT4\n")
+
+
 def test_ids_that_do_not_fit_the_pattern_are_named(build):
     with pytest.raises(ManifestError, match=r"expected whole numbers.*'A1'"):
         build(files_of(1), "file_id,cell_line\nA1,HeLa\n")

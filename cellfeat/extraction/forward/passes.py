@@ -41,8 +41,8 @@ def make_passes(channels: Sequence[str | int], channels_as: str) -> list[Pass]:
     if len(channels) != 3:
         raise BackboneError(
             f"preprocessing.channels_as: {channels_as} makes one picture of 3 channels (or repeats 1), but there are "
-            f"{len(channels)} ({', '.join(map(str, channels))}); choose three of them in images.channels, or set "
-            f"preprocessing.channels_as: separate"
+            f"{len(channels)} ({', '.join(map(str, channels))}); choose three of them with "
+            f"--set images.channels=[...], or show each alone with --set preprocessing.channels_as=separate"
         )
     together = [Pass("planes", (0, 1, 2))]
     return together + alone if channels_as == "both" else together

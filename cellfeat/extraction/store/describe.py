@@ -47,13 +47,14 @@ def _describe(summary: Summary, properties: Properties, table: SampleTable, inte
     recipe, provenance = summary.recipe, summary.provenance
     backbone, transform = recipe["backbone"], recipe["transform"]
     seconds = provenance["times"]["seconds"]["wall"]
+    views = "1 view" if summary.n_views == 1 else f"{summary.n_views} views"
     rows = {
         "samples": f"{summary.n_samples:,}, of which {summary.n_failed} failed",
         "classes": _describe_classes(table.label),
         "groups": _describe_groups(table.group),
         **_describe_columns(table.columns),
         **_describe_properties(properties),
-        "embeddings": f"{summary.n_views} views x {summary.embedding_dim} numbers, float32",
+        "embeddings": f"{views} x {summary.embedding_dim} numbers, float32",
         "backbone": f"{backbone['name']}, weights {provenance['weights']}, pool {backbone['pool']}",
         "channels": f"{', '.join(clean_text(str(name)) for name in recipe['channels'])} as {recipe['channels_as']}",
         "transform": ", ".join(f"{key} {value}" for key, value in transform.items()),

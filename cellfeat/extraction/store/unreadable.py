@@ -9,7 +9,7 @@ import h5py
 from cellfeat.errors import CellfeatError, FeatureFileError, ReadError
 from cellfeat.text import first_line, first_ten, shown_names
 
-CHOOSE = "name a feature file that cellfeat extract wrote, or choose another --output"
+CHOOSE = "expected a feature file that cellfeat extract wrote; cellfeat extract itself needs another --output"
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 # By number, too: macOS numbers these errors differently, and a file may come from another system's error.
 _LOCKED = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK, 11, 35}

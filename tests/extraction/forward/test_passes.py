@@ -32,7 +32,7 @@ def test_one_channel_is_repeated_to_three(channels_as: str) -> None:
 def test_other_numbers_of_channels_need_separate(n_channels: int) -> None:
     channels = list(range(n_channels))
     assert len(make_passes(channels, "separate")) == n_channels
-    with pytest.raises(BackboneError, match=f"there are {n_channels} .*channels_as: separate"):
+    with pytest.raises(BackboneError, match=f"there are {n_channels} .*channels_as=separate"):
         make_passes(channels, "planes")
 
 
