@@ -10,12 +10,12 @@ from scipy.ndimage import gaussian_filter
 class Crops:
     """Square crops: pixels of shape (1, side, side), the field each was cut from, and its centre (row, column)."""
 
-    pixels: list
+    pixels: list[np.ndarray]
     field: np.ndarray
     centre: np.ndarray
     side: int
 
-    def shares(self):
+    def shares(self) -> dict[tuple[int, int], float]:
         """The share of the area that each pair of overlapping crops has in common."""
         found = {}
         for first in range(len(self.field)):
@@ -28,7 +28,7 @@ class Crops:
         return found
 
 
-def nuclei_on_black(rng, side, scale):
+def nuclei_on_black(rng: np.random.Generator, side: int, scale: float) -> tuple[np.ndarray, np.ndarray]:
     """Bright elliptic nuclei with some texture, on a dark noisy background."""
     rows, columns = np.mgrid[:side, :side]
     field, centres = np.full((side, side), 0.02), []
@@ -43,10 +43,10 @@ def nuclei_on_black(rng, side, scale):
         centres.append((row, column))
     texture = gaussian_filter(rng.normal(size=field.shape), scale)
     field = field * (1 + 0.12 * texture / texture.std()) + rng.normal(0, 0.004, field.shape)
-    return field, centres
+    return field, np.array(centres)
 
 
-def textured(rng, side, scale):
+def textured(rng: np.random.Generator, side: int, scale: float) -> tuple[np.ndarray, np.ndarray]:
     """A confluent layer: texture at three scales everywhere."""
     field = np.full((side, side), 0.4)
     for deviation, weight in ((0.8, 0.06), (2, 0.1), (6, 0.15)):
@@ -59,7 +59,7 @@ def textured(rng, side, scale):
 KINDS = {"nuclei on black": nuclei_on_black, "textured": textured}
 
 
-def crops(kind, side=64, n_fields=12, seed=0):
+def crops(kind: str, side: int = 64, n_fields: int = 12, seed: int = 0) -> Crops:
     """Crops around the cells of some fields, in 8 bits."""
     rng = np.random.default_rng(seed)
     pixels, fields, places = [], [], []

@@ -1,5 +1,7 @@
 """Pictures of samples whose pixels are at hand."""
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from cellfeat.near_copies.patches import keep_one_in, patches
@@ -8,7 +10,7 @@ from cellfeat.near_copies.shrink import grey_picture, shrink_factor
 from cellfeat.statistics.picture_summary import summarise
 
 
-def pictured(pixels, like=None):
+def pictured(pixels: Sequence[np.ndarray], like: SamplePictures | None = None) -> SamplePictures:
     """Make the pictures of samples of shape (C, H, W) as an audit does."""
     shapes = [one.shape[1:] for one in pixels]
     scale = PictureScale(
