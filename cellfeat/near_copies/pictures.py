@@ -101,11 +101,12 @@ class SamplePictures:
     def take(self, places: Integers) -> Self:
         """Some of the samples that could be read, by their places among them, shape ``(n,)``."""
         rows = self.rows[places]
+        taken = set(rows.tolist())
         return replace(
             self,
             rows=rows,
             pictures=[self.pictures[place] for place in places],
-            ranges=[one for one in self.ranges if one.row in set(rows.tolist())],
+            ranges=[one for one in self.ranges if one.row in taken],
             patches=[self.patches[place] for place in places],
             shapes=[self.shapes[place] for place in places],
             summaries=[self.summaries[place] for place in places],
