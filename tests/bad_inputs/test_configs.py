@@ -52,7 +52,7 @@ FILES = [
     Refused("null-section.yaml", "images: null", "images: .*got None"),
     Refused("text-section.yaml", "extraction: fast", "extraction: .*got 'fast'"),
     Refused("unknown.yaml", "imagse: {root: x}", "unknown key 'imagse'; did you mean 'images'"),
-    Refused("unknown-inner.yaml", "images: {rot: x}", r"unknown key 'images\.rot'; did you mean 'root'"),
+    Refused("unknown-inner.yaml", "images: {rot: x}", r"unknown key 'images\.rot'; did you mean 'images\.root'"),
     Refused("twice.yaml", "images: {root: x}\nimages: {root: y}", "'images' is defined twice"),
     Refused("twice.json", '{"images": {"root": "x"}, "images": {"root": "y"}}', "'images' is defined twice"),
     Refused("escape.yaml", 'images: {"\\e[31m": x}', r"unknown key 'images\.\\x1b\[31m'"),
@@ -79,7 +79,7 @@ ASSIGNMENTS = {
     "extraction.output=[a]": r"extraction\.output: .*got \['a'\]",
     "extraction.output=null": r"extraction\.output: .*got None",
     "extraction=null": "extraction: .*got None",
-    "extraction.veiws=8": "did you mean 'views'",
+    "extraction.veiws=8": "did you mean 'extraction.views'",
     "images.channels=[]": r"images\.channels: ",
     "images.channels=blue": r"images\.channels: .*got 'blue'",
     "images.channels=[blue,blue]": "expected every channel once",
@@ -132,7 +132,7 @@ def test_source_of_a_mistake_is_named(inside, cli):
     (inside / "mine.yaml").write_text("extraction: {views: 4}\nimages: {max_pixels: 1000}\n")
     mine = ("extract", "--config", "mine.yaml")
     ending = cli(*mine, "--set", "extraction.veiws=8")
-    ending.is_refusal("--set: unknown key.*did you mean 'views'")
+    ending.is_refusal("--set: unknown key.*did you mean 'extraction.views'")
     assert "mine.yaml" not in ending.err
     ending = cli(*mine, "--set", "extraction.views=3")  # the file sets this key as well, and rightly
     ending.is_refusal("--set: extraction.views: .*got 3")

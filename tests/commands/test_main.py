@@ -16,7 +16,7 @@ ENDINGS = {
     "an unknown option": (("extract", "--imags", "x"), 2, "--imags"),
     "both sources of predict": (("predict", "--model", "m", "--features", "a", "--images", "b"), 2, "--features"),
     "a missing folder": (("extract", "--images", "nowhere"), 1, "nowhere"),
-    "a misspelt setting": (("extract", "--set", "extraction.veiws=4"), 1, "'views'"),
+    "a misspelt setting": (("extract", "--set", "extraction.veiws=4"), 1, "'extraction.views'"),
     "a misspelt head": (("fit", "--head", "lihgtgbm"), 1, "'lightgbm'"),
     "a misspelt backbone": (("inspect", "convnext_bass"), 1, "'convnext_base'"),
     "fractions that are none": (("compare", "--fractions", "a half"), 1, "'a half'"),

@@ -107,8 +107,8 @@ def test_scores_on_other_samples_are_kept(user: Path) -> None:
 def test_updated_file_replaces_its_own_results(user: Path) -> None:
     growing = ("--set", "labels.unmatched=listed", "--output", "growing.h5")
     for n_samples in (60, 80):
-        write_labels(user / "growing.csv", range(1, n_samples + 1))
-        succeed(user, *EXTRACT, "--labels", "growing.csv", *growing, "--update")
+        write_labels(user / "growing_labels.csv", range(1, n_samples + 1))
+        succeed(user, *EXTRACT, "--labels", "growing_labels.csv", *growing, "--update")
         for name in ("compare", "fit", "audit"):
             succeed(user, *command_of(name), "--features", "growing.h5")
     record = json.loads((user / "results" / "growing" / "samples.json").read_text())

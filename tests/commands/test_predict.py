@@ -114,8 +114,8 @@ def test_labels_given_at_fitting_name_the_columns(folder: Path, laid_out: dict[s
     named = ("--labels", "paths.csv", "--set", "labels.id=path", "--set", "labels.label=phenotype")
     features = ("--features", "features/folders.h5")
     succeed(folder, "fit", "--head", "dummy", "--folds", "2", *features, *named, "--output", "named-dummy")
-    succeed(folder, "predict", "--model", "named-dummy", *features, "--output", "named.csv")
-    assert rows_of(folder / "named.csv")[0] == ["path", "phenotype"]
+    succeed(folder, "predict", "--model", "named-dummy", *features, "--output", "named_predictions.csv")
+    assert rows_of(folder / "named_predictions.csv")[0] == ["path", "phenotype"]
 
 
 def test_predictions_of_other_samples_are_kept(folder: Path, saved_knn: str) -> None:
