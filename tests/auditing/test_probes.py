@@ -232,6 +232,7 @@ def test_brightness_of_the_cells_is_no_finding(folder):
     assert shortcuts(found) == []
 
 
+@pytest.mark.slow
 def test_random_labels_are_not_told():
     """Each audit is wrong with a probability of about 0.05."""
     rng = np.random.default_rng(0)
@@ -256,6 +257,7 @@ def test_plates_of_differing_brightness_with_balanced_classes_are_not_told(folde
     assert folder.audit(**{"labels.group": None}).probes.telling == ()
 
 
+@pytest.mark.slow
 def test_cells_that_touch_the_border_make_no_shortcut(tmp_path):
     write_synthetic_cells(tmp_path, 250, 0, size=32)
     overrides = {"images.root": str(tmp_path / "images"), "labels.file": str(tmp_path / "labels.csv")}

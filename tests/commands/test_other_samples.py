@@ -104,6 +104,7 @@ def test_scores_on_other_samples_are_kept(user: Path) -> None:
     succeed(user, *score, "--replace")
 
 
+@pytest.mark.slow
 def test_updated_file_replaces_its_own_results(user: Path) -> None:
     growing = ("--set", "labels.unmatched=listed", "--output", "growing.h5")
     for n_samples in (60, 80):
@@ -118,6 +119,7 @@ def test_updated_file_replaces_its_own_results(user: Path) -> None:
     )
 
 
+@pytest.mark.slow
 def test_run_keeps_results_of_other_samples(user: Path) -> None:
     succeed(user, *command_of("compare"), "--features", "b.h5", "--output", "of-run")
     config = {
@@ -134,6 +136,7 @@ def test_run_keeps_results_of_other_samples(user: Path) -> None:
     assert json.loads((user / "of-run" / "samples.json").read_text())["source"] == "a.h5"
 
 
+@pytest.mark.slow
 def test_images_alone_are_audited_into_a_folder_of_their_name(user: Path) -> None:
     listed = ("--set", "labels.unmatched=listed")
     succeed(user, "audit", "--images", "images", "--labels", "a.csv", *listed)

@@ -286,6 +286,7 @@ def test_inspect_says_how_many_rows_were_carried_over(lab: Lab, capsys: pytest.C
     assert "20 rows" in capsys.readouterr().out
 
 
+@pytest.mark.slow
 def test_a_killed_update_leaves_the_old_file_and_the_next_one_goes_on(lab: Lab) -> None:
     lab.add(*range(21, 61))
     path = lab.folder / "cells.h5"

@@ -66,7 +66,7 @@ def found_shares(searched, shares, low, high):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("side", [64, 200])
+@pytest.mark.parametrize("side", [64, pytest.param(200, marks=pytest.mark.slow)])
 def test_crops_of_one_field_are_found_and_no_others(kind, side):
     cut = crops(kind, side)
     searched, shares = near_copies(pictured(cut.pixels), ()), cut.shares()
@@ -75,6 +75,7 @@ def test_crops_of_one_field_are_found_and_no_others(kind, side):
     assert found_shares(searched, shares, 0.25, 0.4) >= 0.6
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_crops_whose_pixels_differ_are_found_by_their_detail(kind):
     """Each crop is scaled to its own range and noise is added, so that no pixel is equal."""
@@ -92,6 +93,7 @@ def test_crops_whose_pixels_differ_are_found_by_their_detail(kind):
     assert 0 <= searched.expected_false <= 0.2
 
 
+@pytest.mark.slow
 def test_crops_that_were_shrunk_one_by_one_are_found():
     cut = crops("textured", 256, n_fields=10)
     shrunk = [one.reshape(1, 64, 4, 64, 4).mean(axis=(2, 4)).round().astype(np.uint8) for one in cut.pixels]
@@ -100,6 +102,7 @@ def test_crops_that_were_shrunk_one_by_one_are_found():
     assert found_shares(searched, shares, 0.4, 1.01) >= 0.95
 
 
+@pytest.mark.slow
 def test_cells_of_one_class_are_not_near_copies():
     """Round cells, one a crop: alike as a whole, each with its own detail."""
     rng = np.random.default_rng(3)
@@ -112,6 +115,7 @@ def test_cells_of_one_class_are_not_near_copies():
     assert near_copies(pictured(cells), ()).found == {}
 
 
+@pytest.mark.slow
 def test_random_turns_of_round_cells_on_black_are_not_turned_copies():
     """On a background of zeros nothing but the outline agrees."""
     cut = crops("nuclei on black", n_fields=30)
@@ -201,7 +205,7 @@ def test_tiny_and_constant_pictures_are_not_near_copies(side):
     assert not any({*pair} & {20, 21, 22} for pair in found)
 
 
-@pytest.mark.parametrize(("seed", "quality"), [(0, 75), (1, 50), (2, 75)])
+@pytest.mark.parametrize(("seed", "quality"), [(0, 75), pytest.param(1, 50, marks=pytest.mark.slow)])
 def test_equal_blocks_of_jpeg_backgrounds_are_no_overlap(seed, quality):
     """A dark background has few coefficients, so that blocks of unrelated pictures are equal by chance."""
     cut = crops("nuclei on black", n_fields=20, seed=seed)
