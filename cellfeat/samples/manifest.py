@@ -19,6 +19,7 @@ from cellfeat.samples.layouts import Found
 from cellfeat.samples.manifest_checks import Listing, find_problems, find_remarks
 from cellfeat.samples.manifest_splits import split_remarks
 from cellfeat.samples.missing import label_remarks, without_missing
+from cellfeat.samples.regions import Regions
 from cellfeat.text import first_ten
 
 # Decimals with a point or a comma, or an exponent.
@@ -45,6 +46,8 @@ class Manifest:
         Messages for the user about what was found and left out.
     layout
         The value of ``images.layout`` that was taken.
+    regions
+        Where each sample lies on its field; None where each sample is a whole image.
     """
 
     table: pd.DataFrame
@@ -52,6 +55,7 @@ class Manifest:
     channels: tuple[str | int, ...]
     remarks: tuple[str, ...] = ()
     layout: str = "auto"
+    regions: Regions | None = None
 
     def __len__(self) -> int:
         return len(self.table)
