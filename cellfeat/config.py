@@ -90,6 +90,18 @@ class IntensitySettings(Section):
         return self
 
 
+class PlaneSettings(Section):
+    """Which plane of a stack is read: ``{z: 3}``, ``{z: max}``, ``{z: mean}``, ``{t: 0}``, ``{series: 1}``, or several.
+
+    `z` is a depth, or a projection of all depths; `t` a time; `series` an image of a file that holds several, such as a
+    position or a scene. All are counted from 0. A stack of which nothing is chosen is refused.
+    """
+
+    z: NotNegative | Literal["max", "mean"] | None = None
+    t: NotNegative | None = None
+    series: NotNegative | None = None
+
+
 class ImagesSettings(Section):
     """Where the images are and how they are read.
 
@@ -103,6 +115,7 @@ class ImagesSettings(Section):
     pattern: str | None = "{sample_id:05d}_{channel}.png"
     channels: Annotated[list[str | int], Field(min_length=1)] = ["blue", "red", "yellow"]
     intensity: IntensitySettings = IntensitySettings()
+    plane: PlaneSettings = PlaneSettings()
     max_pixels: Count = 100_000_000
     allow_outside: bool = False
 

@@ -37,6 +37,7 @@ def make_recipe(context: RunContext, precision: str) -> dict[str, Any]:
         "intensity": context.decoder.policy.record(),
         "views": settings.extraction.views,
         "precision": precision,
+        **context.manifest.plane.record(),
     }
     # As it is read back from a file: tuples become lists.
     return dict(json.loads(json.dumps(recipe)))

@@ -111,6 +111,7 @@ def request_record(settings: Settings, manifest: Manifest) -> dict[str, Any]:
         "views": settings.extraction.views,
         "precision": settings.extraction.precision,
         "samples": manifest.digest(),
+        **manifest.plane.record(),
     }
     if weights.is_file():
         # The digest identifies the file, wherever it lies.

@@ -1,7 +1,6 @@
 """Read the files of a sample into one array of their own type."""
 
 import hashlib
-import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +12,8 @@ from cellfeat.config import ImagesSettings
 from cellfeat.errors import ImageError, MissingFileError
 from cellfeat.samples.channels import only_plane, pick_channels
 from cellfeat.samples.formats.decoded_image import Image
-from cellfeat.samples.formats.decoding import decode_image
+from cellfeat.samples.formats.planes import NO_CHOICE, PlaneChoice
+from cellfeat.samples.formats.reading import read_image
 from cellfeat.samples.properties import FileProperties, file_properties
 
 if TYPE_CHECKING:
@@ -21,34 +21,17 @@ if TYPE_CHECKING:
     from cellfeat.samples.manifest import Manifest
 
 MAX_PIXELS: int = ImagesSettings.model_fields["max_pixels"].default
-LARGEST_PIXEL = 8
-"""Bytes of a pixel of the widest type that is read."""
-LARGEST_HEADER = 2**26
-"""Bytes that a file may hold beside its pixels: previews, metadata, thumbnails."""
-_KINDS = {stat.S_IFDIR: "folder", stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket"}
 
 
-def _read(path: Path, max_pixels: int) -> Image:
+def _read(path: Path, max_pixels: int, plane: PlaneChoice) -> Image:
     try:
-        _check_file(path, max_pixels)
-        return decode_image(path.read_bytes(), max_pixels)
+        return read_image(path, max_pixels, plane)
     except FileNotFoundError:
         raise MissingFileError(f"{path}: the file does not exist") from None
     except OSError as error:
         raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from None
     except ImageError as error:
         raise ImageError(f"{path}: {error}") from None
-
-
-def _check_file(path: Path, max_pixels: int) -> None:
-    """Refuse what reading would never finish: pipes and devices, and files far larger than their pixels can be."""
-    found = path.stat()
-    if not stat.S_ISREG(found.st_mode):
-        raise ImageError(f"is a {_KINDS.get(stat.S_IFMT(found.st_mode), 'device')}; expected a file: move it elsewhere")
-    if found.st_size > LARGEST_HEADER + LARGEST_PIXEL * max_pixels:
-        raise ImageError(
-            f"has {found.st_size} bytes, more than images.max_pixels = {max_pixels} can need: raise it if this is meant"
-        )
 
 
 def pixel_digest(pixels: np.ndarray) -> str:
@@ -118,6 +101,8 @@ class SampleReader:
         Whether every channel has its own file.
     max_pixels
         The most pixels that one file may hold, channels counted.
+    plane
+        Which plane of a stack is read.
     """
 
     root: Path
@@ -125,6 +110,7 @@ class SampleReader:
     channels: tuple[str | int, ...]
     one_file_per_channel: bool
     max_pixels: int = MAX_PIXELS
+    plane: PlaneChoice = NO_CHOICE
 
     @classmethod
     def for_manifest(cls, manifest: "Manifest", *, max_pixels: int = MAX_PIXELS) -> "SampleReader":
@@ -139,7 +125,7 @@ class SampleReader:
         """
         files = tuple(zip(*(manifest.table[column] for column in manifest.file_columns), strict=True))
         per_channel = manifest.file_columns != ("file",)
-        return cls(manifest.root, files, manifest.channels, per_channel, max_pixels)
+        return cls(manifest.root, files, manifest.channels, per_channel, max_pixels, manifest.plane)
 
     def __len__(self) -> int:
         return len(self.files)
@@ -184,7 +170,7 @@ class SampleReader:
     def _read_file(self, path: Path, on_file: Callable[[Path], None]) -> tuple[Image, np.ndarray]:
         """Read one file: all of it, and what the sample takes of it, a plane or all channels."""
         on_file(path)
-        image = _read(path, self.max_pixels)
+        image = _read(path, self.max_pixels, self.plane)
         try:
             return image, only_plane(image) if self.one_file_per_channel else pick_channels(image, self.channels)
         except ImageError as error:

@@ -6,11 +6,13 @@ from collections.abc import Collection, Sequence
 from pathlib import Path, PurePosixPath
 from typing import NamedTuple
 
+from cellfeat.config import ImagesSettings
 from cellfeat.errors import ImageError
 from cellfeat.samples.channels import opaque_planes
 from cellfeat.samples.file_search import Search
 from cellfeat.samples.formats.decoded_image import channels_hint
-from cellfeat.samples.formats.decoding import decode_image
+from cellfeat.samples.formats.planes import PlaneChoice
+from cellfeat.samples.formats.reading import read_image
 from cellfeat.samples.layouts import FoldersLayout
 from cellfeat.text import first_ten
 
@@ -47,10 +49,10 @@ def layout_hint(search: Search, ids: Sequence[str]) -> str:
     return f"there are {len(names)} images such as {names[0]}; for example: {_settings_for(search, names, ids)}"
 
 
-def _usable_planes(path: Path, max_pixels: int) -> list[int]:
+def _usable_planes(path: Path, images: ImagesSettings) -> list[int]:
     """Up to three planes of an image file, without transparency; the first where it cannot be read."""
     try:
-        return opaque_planes(decode_image(path.read_bytes(), max_pixels))[:3]
+        return opaque_planes(read_image(path, images.max_pixels, PlaneChoice.from_settings(images.plane)))[:3]
     except (ImageError, OSError):
         return [0]
 
@@ -71,7 +73,7 @@ def _settings_for(search: Search, names: Sequence[str], ids: Collection[str]) ->
     if pattern.channels:
         channels = f"--set 'images.channels=[{', '.join(pattern.channels)}]'"
     else:
-        channels = channels_hint(_usable_planes(search.images.root / names[0], search.images.max_pixels))
+        channels = channels_hint(_usable_planes(search.images.root / names[0], search.images))
     layout = "" if search.images.layout == "pattern" else "--set images.layout=pattern "
     return f"{layout}--set 'images.pattern={pattern.text}' {channels}"
 

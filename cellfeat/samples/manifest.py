@@ -12,6 +12,7 @@ from cellfeat.config import SPLIT_COLUMN, ImagesSettings, LabelsSettings
 from cellfeat.errors import ManifestError
 from cellfeat.provenance import digest_json
 from cellfeat.samples.file_search import Search, check_settings, choose_layout, search_images, table_of
+from cellfeat.samples.formats.planes import NO_CHOICE, PlaneChoice
 from cellfeat.samples.id_matching import match_ids, matching_remark
 from cellfeat.samples.labels import LabelsTable, named_columns, read_labels
 from cellfeat.samples.layout_hints import layout_hint
@@ -48,6 +49,8 @@ class Manifest:
         The value of ``images.layout`` that was taken.
     regions
         Where each sample lies on its field; None where each sample is a whole image.
+    plane
+        Which plane of a stack is read.
     """
 
     table: pd.DataFrame
@@ -56,6 +59,7 @@ class Manifest:
     remarks: tuple[str, ...] = ()
     layout: str = "auto"
     regions: Regions | None = None
+    plane: PlaneChoice = NO_CHOICE
 
     def __len__(self) -> int:
         return len(self.table)
@@ -189,7 +193,9 @@ def _checked(samples: pd.DataFrame, search: Search, remarks: tuple[str, ...]) ->
     table = pd.concat([samples[list(OWN_COLUMNS)], files, samples.drop(columns=list(OWN_COLUMNS))], axis=1)
     kept = table[listing.exists.all(axis=1)].reset_index(drop=True)
     remarks = (*remarks, *find_remarks(listing), *split_remarks(kept, search))
-    return Manifest(kept, search.images.root, tuple(search.images.channels), remarks, search.images.layout)
+    images = search.images
+    plane = PlaneChoice.from_settings(images.plane)
+    return Manifest(kept, images.root, tuple(images.channels), remarks, images.layout, plane=plane)
 
 
 def _ignore(_line: str) -> None:

@@ -22,6 +22,7 @@ from typing import Any, NamedTuple, cast
 import numpy as np
 
 from cellfeat.errors import CellfeatError, ImageError, MissingFileError, WorkerError
+from cellfeat.samples.formats.planes import PlaneChoice
 from cellfeat.samples.images import SampleImage, SampleReader
 from cellfeat.samples.properties import FileProperties
 
@@ -225,7 +226,13 @@ def serve() -> None:
 def _answer(request: dict[str, Any], notes: mmap.mmap) -> tuple[dict[str, Any], np.ndarray]:
     """Read a sample, and note the number of each file before reading it, because reading may crash this process."""
     files, channels = request["files"], tuple(request["channels"])
-    reader = SampleReader(**{**request, "root": Path(request["root"]), "files": files, "channels": channels})
+    values = {
+        "root": Path(request["root"]),
+        "files": files,
+        "channels": channels,
+        "plane": PlaneChoice(*request["plane"]),
+    }
+    reader = SampleReader(**{**request, **values})
     numbers = iter(range(len(files[0])))
 
     def note(_: Path) -> None:
@@ -239,5 +246,5 @@ def _answer(request: dict[str, Any], notes: mmap.mmap) -> tuple[dict[str, Any], 
     finally:
         notes[0] = 0  # otherwise an early crash on the next sample would be blamed on its last file
     pixels = np.ascontiguousarray(sample.pixels)
-    told = {"properties": sample.properties._asdict(), "bits": sample.bits}
-    return {"dtype": pixels.dtype.str, "shape": pixels.shape, **told}, pixels
+    reply = {"properties": sample.properties._asdict(), "bits": sample.bits}
+    return {"dtype": pixels.dtype.str, "shape": pixels.shape, **reply}, pixels

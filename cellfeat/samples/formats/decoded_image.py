@@ -1,6 +1,8 @@
 """A decoded image, and the checks that every format shares."""
 
 import math
+import struct
+import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,6 +12,11 @@ from cellfeat.errors import ImageError
 
 # imagecodecs and simplejpeg raise these on damaged files.
 CODEC_FAULTS = (RuntimeError, ValueError)
+# The libraries that parse microscope formats raise whatever their parsing of a damaged file runs into.
+PARSER_FAULTS = (
+    *CODEC_FAULTS, ArithmeticError, AssertionError, AttributeError, EOFError, LookupError, MemoryError, OSError,
+    SyntaxError, TypeError, struct.error, zlib.error,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -21,7 +28,7 @@ class Image:
     pixels
         ``(C, H, W)``, of the file's own type, with every plane that the file holds.
     file_format
-        ``png``, ``jpeg`` or ``tiff``.
+        ``png``, ``jpeg``, ``tiff``, or the short name of another format, such as ``nd2``.
     bits_stated
         Bits of a value as the file states them, for example 12 in a TIFF whose values take 16 in memory: white is
         2 to their power, less 1.
@@ -32,6 +39,8 @@ class Image:
     names_axes
         Whether the file says that its planes are channels. The pages of a TIFF without such a note may also be depths
         or times.
+    pixel_size
+        Width of a pixel in the specimen, in micrometres, where the file states it and pixels are square; else None.
     """
 
     pixels: np.ndarray
@@ -40,6 +49,7 @@ class Image:
     channel_names: tuple[str, ...] = ()
     alpha: tuple[int, ...] = ()
     names_axes: bool = True
+    pixel_size: float | None = None
 
 
 def planes_of_interleaved(pixels: np.ndarray) -> np.ndarray:

@@ -9,6 +9,7 @@ from collections.abc import Callable
 from cellfeat.errors import ImageError
 from cellfeat.samples.formats.decoded_image import Image, check_finite
 from cellfeat.samples.formats.jpeg import decode_jpeg
+from cellfeat.samples.formats.planes import NO_CHOICE, PlaneChoice, check_flat
 from cellfeat.samples.formats.png import decode_png
 from cellfeat.samples.formats.tiff import decode_tiff
 
@@ -31,7 +32,7 @@ _NOT_READ = {
 logging.getLogger("imagecodecs").addHandler(logging.NullHandler())
 
 
-def decode_image(content: bytes, max_pixels: int) -> Image:
+def decode_image(content: bytes, max_pixels: int, choice: PlaneChoice = NO_CHOICE) -> Image:
     """Decode the bytes of a PNG, JPEG or TIFF file.
 
     Parameters
@@ -40,26 +41,41 @@ def decode_image(content: bytes, max_pixels: int) -> Image:
         All bytes of the file.
     max_pixels
         The most pixels that the image may have, channels counted.
+    choice
+        Which plane of a stack is read.
 
     Raises
     ------
     ImageError
         If the bytes are none of these, damaged, larger than `max_pixels` (looked up in the header, before decoding), or
-        hold pixels whose meaning is unclear: masks, complex numbers, NaN, time or depth.
+        hold pixels whose meaning is unclear: masks, complex numbers, NaN, or times or depths of which none is chosen.
     """
-    image = _decoder(content)(content, max_pixels)
+    image = _decoder(content)(content, max_pixels, choice)
     check_finite(image.pixels)
     return image
 
 
-def _decoder(content: bytes) -> Callable[[bytes, int], Image]:
+_Decoder = Callable[[bytes, int, PlaneChoice], Image]
+
+
+def _decoder(content: bytes) -> _Decoder:
     if content.startswith(_PNG):
-        return decode_png
+        return _flat(decode_png)
     if content.startswith(_JPEG):
-        return decode_jpeg
+        return _flat(decode_jpeg)
     if content.startswith(_TIFF):
         return decode_tiff
     raise ImageError(_why_not_read(content))
+
+
+def _flat(decode: Callable[[bytes, int], Image]) -> _Decoder:
+    """Make a decoder of a format that holds one plane of each channel."""
+
+    def decode_flat(content: bytes, max_pixels: int, choice: PlaneChoice) -> Image:
+        check_flat(choice)
+        return decode(content, max_pixels)
+
+    return decode_flat
 
 
 def _why_not_read(content: bytes) -> str:

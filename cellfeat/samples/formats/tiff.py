@@ -1,17 +1,17 @@
 """Decode TIFF files, OME-TIFF and ImageJ's among them."""
 
 import logging
-import struct
 from contextlib import suppress
 from io import BytesIO
-from typing import Any
+from typing import Any, NamedTuple
 from xml.etree import ElementTree
 
 import numpy as np
 import tifffile
 
 from cellfeat.errors import ImageError
-from cellfeat.samples.formats.decoded_image import CODEC_FAULTS, Image, check_size, check_type, truncated
+from cellfeat.samples.formats.decoded_image import PARSER_FAULTS, Image, check_size, check_type, truncated
+from cellfeat.samples.formats.planes import NO_CHOICE, PlaneChoice, indices, named_axes, pick_series, read_plane
 from cellfeat.samples.formats.stated_bits import bits_of_display_range, bits_of_highest_value
 from cellfeat.samples.formats.tiff_axes import (
     alpha_planes,
@@ -22,19 +22,16 @@ from cellfeat.samples.formats.tiff_axes import (
     planes_of,
 )
 from cellfeat.samples.formats.tiff_pages import check_links, whole_pages
+from cellfeat.samples.formats.tiff_pixel_size import tiff_pixel_size
+from cellfeat.samples.formats.tiff_stacks import has_depths_or_times, tiff_stack
 from cellfeat.samples.formats.tiff_streams import check_raw, check_stream
-
-# tifffile raises whatever its parsing of a damaged file runs into.
-_TIFF_FAULTS = (
-    *CODEC_FAULTS, ArithmeticError, AssertionError, AttributeError, LookupError, MemoryError, OSError, TypeError,
-    struct.error,
-)  # fmt: skip
+from cellfeat.text import first_ten
 
 # Its log lines about damaged files would reach the terminal beside our own message, without the file's name.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
 
-def decode_tiff(content: bytes, max_pixels: int) -> Image:
+def decode_tiff(content: bytes, max_pixels: int, choice: PlaneChoice = NO_CHOICE) -> Image:
     """Decode the bytes of a TIFF file.
 
     Parameters
@@ -43,6 +40,8 @@ def decode_tiff(content: bytes, max_pixels: int) -> Image:
         All bytes of the file.
     max_pixels
         The most pixels that the image may have, channels counted.
+    choice
+        Which plane of a stack is read.
 
     Raises
     ------
@@ -53,32 +52,69 @@ def decode_tiff(content: bytes, max_pixels: int) -> Image:
         # Through memory, so that an OME-TIFF cannot make tifffile open other files.
         with tifffile.TiffFile(BytesIO(content)) as file:
             check_links(content, file.tiff)
-            series = _only_series(file)
-            check_size(series.shape, max_pixels)
-            check_type(series.dtype)
-            _check_photometric(series.keyframe)
-            axis = channel_axis(series.shape, series.axes)
-            _check_streams(file, series, content, max_pixels)
-            return _image(file, series, axis)
+            number = pick_series(len(file.series), choice, _described(file))
+            check_type(file.series[number].dtype)
+            _check_photometric(file.series[number].keyframe)
+            return _image(file, number, _Reading(content, max_pixels, choice))
     except ImageError:
         raise
-    except _TIFF_FAULTS as error:
+    except PARSER_FAULTS as error:
         raise ImageError(truncated("TIFF", str(error))) from None
 
 
-def _image(file: tifffile.TiffFile, series: tifffile.TiffPageSeries, axis: str) -> Image:
-    page, ome = series.keyframe, _ome_pixels(file)
-    pixels = series.asarray()
-    if page.compression == tifffile.COMPRESSION.NONE and not page.is_tiled:
-        samples = page.samplesperpixel if page.planarconfig == tifffile.PLANARCONFIG.CONTIG else 1
-        check_raw(pixels, page.imagewidth * samples)
-    planes = planes_of(pixels, series.axes, axis)
+class _Reading(NamedTuple):
+    """The bytes of a file, and what may be read of them."""
+
+    content: bytes
+    max_pixels: int
+    choice: PlaneChoice
+
+
+def _image(file: tifffile.TiffFile, number: int, reading: _Reading) -> Image:
+    series = file.series[number]
+    page, ome = series.keyframe, _ome_pixels(file, number)
+    pixels, axes = _pixels(file, series, reading)
+    axis = channel_axis(pixels.shape, axes)
+    planes = planes_of(pixels, axes, axis)
     names = plane_names(ome, page.samplesperpixel)
     check_shape(planes, axis, has_names=any(names))
     alpha = alpha_planes(page, axis)
     # An opaque alpha has the highest value of the type, whatever the bits of the colours.
     bits = _stated_bits(page, np.delete(planes, alpha, axis=0), ome, file.imagej_metadata or {})
-    return Image(planes, "tiff", bits, names, alpha=alpha, names_axes=names_axis(axis))
+    return Image(
+        planes,
+        "tiff",
+        bits,
+        names,
+        alpha=alpha,
+        names_axes=names_axis(axis),
+        pixel_size=tiff_pixel_size(file, page, ome),
+    )
+
+
+def _pixels(file: tifffile.TiffFile, series: tifffile.TiffPageSeries, reading: _Reading) -> tuple[np.ndarray, str]:
+    """Read all pixels of an image, or the plane of a stack, and name their axes."""
+    content, max_pixels, choice = reading
+    axes = named_axes(series.axes, series.shape, choice)
+    page = series.keyframe
+    samples = page.samplesperpixel if page.planarconfig == tifffile.PLANARCONFIG.CONTIG else 1
+    is_raw = page.compression == tifffile.COMPRESSION.NONE and not page.is_tiled
+    if has_depths_or_times(axes, series.shape):
+        stack = tiff_stack(series, axes, content, check=lambda: _check_streams(file, series, content, max_pixels))
+        pixels, axes = read_plane(stack, choice, max_pixels)
+    else:
+        indices(axes, series.shape, choice)
+        check_size(series.shape, max_pixels)
+        channel_axis(series.shape, axes)
+        _check_streams(file, series, content, max_pixels)
+        pixels = series.asarray()
+    if is_raw:
+        check_raw(pixels, page.imagewidth * samples)
+    return pixels, axes
+
+
+def _described(file: tifffile.TiffFile) -> str:
+    return first_ten(f"{series.axes} {series.shape}" for series in file.series)
 
 
 def _stated_bits(
@@ -102,13 +138,6 @@ def _highest_stated(page: tifffile.TiffPage) -> float:
     return float(values.max()) if values.dtype.kind in "ui" and values.size else 0.0
 
 
-def _only_series(file: tifffile.TiffFile) -> tifffile.TiffPageSeries:
-    if len(file.series) != 1:
-        shapes = ", ".join(f"{series.axes} {series.shape}" for series in file.series)
-        raise ImageError(f"holds {len(file.series)} images ({shapes}); expected one: save that one alone")
-    return file.series[0]
-
-
 def _check_streams(file: tifffile.TiffFile, series: tifffile.TiffPageSeries, content: bytes, max_pixels: int) -> None:
     """Refuse missing data, and compressed data that tifffile would decode to grey or to other pixels."""
     page = series.keyframe
@@ -126,8 +155,11 @@ def _check_photometric(page: tifffile.TiffPage) -> None:
         raise ImageError(f"a TIFF of photometric interpretation {name}; expected grey (MINISBLACK) or RGB: convert it")
 
 
-def _ome_pixels(file: tifffile.TiffFile) -> ElementTree.Element | None:
-    """The element of the OME metadata that describes the first image."""
+def _ome_pixels(file: tifffile.TiffFile, number: int) -> ElementTree.Element | None:
+    """The element of the OME metadata that describes an image, by its number in the file."""
+    if not file.ome_metadata:
+        return None
     with suppress(ElementTree.ParseError):
-        return ElementTree.fromstring(file.ome_metadata).find(".//{*}Pixels") if file.ome_metadata else None
+        described = ElementTree.fromstring(file.ome_metadata).findall(".//{*}Pixels")
+        return described[min(number, len(described) - 1)] if described else None
     return None

@@ -104,5 +104,5 @@ def test_channels_last_with_named_axes_are_read(axes):
 def test_depths_and_times_are_refused(axes, options):
     content = tiff(noise(3, 20, 21), photometric="minisblack", metadata={"axes": axes}, **options)
 
-    with pytest.raises(ImageError, match=rf"axes {axes} \(3, 20, 21\).*project"):
+    with pytest.raises(ImageError, match=rf"axes {axes} \(3, 20, 21\).*images.plane"):
         decode_image(content, 10**7)

@@ -1,0 +1,49 @@
+"""Read an image file, whatever its format."""
+
+import stat
+from pathlib import Path
+
+from cellfeat.errors import ImageError
+from cellfeat.samples.formats.decoded_image import Image
+from cellfeat.samples.formats.decoding import decode_image
+from cellfeat.samples.formats.planes import NO_CHOICE, PlaneChoice
+
+LARGEST_PIXEL = 8
+"""Bytes of a pixel of the widest type that is read."""
+LARGEST_HEADER = 2**26
+"""Bytes that a file may hold beside its pixels: previews, metadata, thumbnails."""
+_KINDS = {stat.S_IFDIR: "folder", stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket"}
+
+
+def read_image(path: Path, max_pixels: int, choice: PlaneChoice = NO_CHOICE) -> Image:
+    """Read an image file. Messages name no file: `cellfeat.samples.images` does.
+
+    Parameters
+    ----------
+    path
+        The file.
+    max_pixels
+        The most pixels that the image may have, channels counted.
+    choice
+        Which plane of a stack is read.
+
+    Raises
+    ------
+    OSError
+        If the file cannot be read.
+    ImageError
+        As `cellfeat.samples.formats.decoding.decode_image`.
+    """
+    _check_file(path, max_pixels)
+    return decode_image(path.read_bytes(), max_pixels, choice)
+
+
+def _check_file(path: Path, max_pixels: int) -> None:
+    """Refuse what reading would never finish: pipes and devices, and files far larger than their pixels can be."""
+    found = path.stat()
+    if not stat.S_ISREG(found.st_mode):
+        raise ImageError(f"is a {_KINDS.get(stat.S_IFMT(found.st_mode), 'device')}; expected a file: move it elsewhere")
+    if found.st_size > LARGEST_HEADER + LARGEST_PIXEL * max_pixels:
+        raise ImageError(
+            f"has {found.st_size} bytes, more than images.max_pixels = {max_pixels} can need: raise it if this is meant"
+        )
