@@ -81,7 +81,7 @@ class RunContext:
             Their rows, shape ``(n,)``. The index of the manifest's table keeps these row numbers.
         """
         # The table keeps its index, from which messages take the row in the whole manifest.
-        manifest = replace(self.manifest, table=self.manifest.table.iloc[rows])
+        manifest = self.manifest.take(rows)
         decoder = replace(self.decoder, reader=self.request.reader(manifest))
         return replace(self, manifest=manifest, decoder=decoder)
 

@@ -80,7 +80,8 @@ def recorded_manifest(path: Path, images: Path | None = None) -> Manifest:
             f"{path}: {len(lost)} of its {len(ids)} samples have no image in {settings.images.root}: "
             f"{first_ten(lost)}; say where the images are now with --root DIR"
         )
-    return replace(found, table=found.table.iloc[[row_of[i] for i in ids]].reset_index(drop=True))
+    taken = found.take(np.array([row_of[i] for i in ids], np.intp))
+    return replace(taken, table=taken.table.reset_index(drop=True))
 
 
 def check_pixels(path: Path, manifest: Manifest) -> None:
@@ -138,7 +139,8 @@ def check_sample(
     """
     summary = read_summary(path)
     rows = _draw(summary, n_samples)
-    drawn = replace(manifest, table=manifest.table.iloc[rows].reset_index(drop=True))
+    drawn = manifest.take(rows)
+    drawn = replace(drawn, table=drawn.table.reset_index(drop=True))
     again = _extract_again(summary, drawn, observer, weights)
     before = read_embeddings(path, rows)
     differences = _lengths(again - before) / np.maximum(_lengths(before), np.finfo(np.float32).tiny)

@@ -4,7 +4,7 @@ import hashlib
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -13,7 +13,7 @@ from cellfeat.errors import ImageError, MissingFileError
 from cellfeat.samples.channels import only_plane, pick_channels
 from cellfeat.samples.formats.decoded_image import Image
 from cellfeat.samples.formats.planes import NO_CHOICE, PlaneChoice
-from cellfeat.samples.formats.reading import read_image
+from cellfeat.samples.formats.reading import decode_file
 from cellfeat.samples.properties import FileProperties, file_properties
 
 if TYPE_CHECKING:
@@ -23,9 +23,27 @@ if TYPE_CHECKING:
 MAX_PIXELS: int = ImagesSettings.model_fields["max_pixels"].default
 
 
-def _read(path: Path, max_pixels: int, plane: PlaneChoice) -> Image:
+def read_image(path: Path, max_pixels: int, plane: PlaneChoice = NO_CHOICE) -> Image:
+    """Read one image file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    max_pixels
+        The most pixels that it may hold, channels counted.
+    plane
+        Which plane of a stack is read.
+
+    Raises
+    ------
+    MissingFileError
+        If it does not exist.
+    ImageError
+        If it cannot be read.
+    """
     try:
-        return read_image(path, max_pixels, plane)
+        return decode_file(path, max_pixels, plane)
     except FileNotFoundError:
         raise MissingFileError(f"{path}: the file does not exist") from None
     except OSError as error:
@@ -64,8 +82,12 @@ class SampleImage(NamedTuple):
     bits: tuple[int, ...]
 
 
+Outcome = SampleImage | ImageError | MissingFileError
+"""One sample as it was read, or the error that says why not."""
+
+
 class ReadsSamples(Protocol):
-    """Reads samples by their row: a `SampleReader`, or a `WorkersReader`, which reads in other processes."""
+    """Reads samples by their row: a `SampleReader`, a `FieldsReader`, or a `WorkersReader`, which uses processes."""
 
     def read(self, row: int) -> np.ndarray:
         """Read the pixels of one sample, as `SampleReader.read` does: shape ``(C, H, W)``."""
@@ -79,8 +101,12 @@ class ReadsSamples(Protocol):
         """The files of a sample, for messages."""
         ...
 
+    def block(self, row: int) -> int:
+        """The number of the samples that are read at once with that in `row`; they follow each other."""
+        ...
 
-def _ignore(path: Path) -> None:
+
+def no_note(path: Path) -> None:
     """Drop the path."""
 
 
@@ -138,11 +164,45 @@ class SampleReader:
         """The reader of one sample alone, as its row 0."""
         return replace(self, files=(self.files[row],))
 
+    def block(self, row: int) -> int:
+        """The row itself: each sample has files of its own."""
+        return row
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files of the first sample, in the order in which they are opened."""
+        names = self.files[0] if self.one_file_per_channel else self.files[0][:1]
+        return [self.root / name for name in names]
+
+    def request(self) -> dict[str, Any]:
+        """The reader as JSON values, from which `from_request` makes it again."""
+        return {**vars(self), "root": str(self.root)}
+
+    @classmethod
+    def from_request(cls, request: dict[str, Any]) -> "SampleReader":
+        """Make a reader of what `request` gave."""
+        files, channels = tuple(map(tuple, request["files"])), tuple(request["channels"])
+        values = {"root": Path(request["root"]), "files": files, "channels": channels}
+        return cls(**{**request, **values, "plane": PlaneChoice(*request["plane"])})
+
+    def read_all(self, *, on_file: Callable[[Path], None] = no_note) -> list[Outcome]:
+        """Read the first sample; an error becomes the outcome.
+
+        Parameters
+        ----------
+        on_file
+            Called with each file before it is opened.
+        """
+        try:
+            return [self.read_sample(0, on_file=on_file)]
+        except (ImageError, MissingFileError) as error:
+            return [error]
+
     def read(self, row: int) -> np.ndarray:
         """Read the pixels of one sample, shape ``(C, H, W)``; see `read_sample`."""
         return self.read_sample(row).pixels
 
-    def read_sample(self, row: int, *, on_file: Callable[[Path], None] = _ignore) -> SampleImage:
+    def read_sample(self, row: int, *, on_file: Callable[[Path], None] = no_note) -> SampleImage:
         """Read one sample, its channels in the order of `channels`.
 
         Parameters
@@ -170,7 +230,7 @@ class SampleReader:
     def _read_file(self, path: Path, on_file: Callable[[Path], None]) -> tuple[Image, np.ndarray]:
         """Read one file: all of it, and what the sample takes of it, a plane or all channels."""
         on_file(path)
-        image = _read(path, self.max_pixels, self.plane)
+        image = read_image(path, self.max_pixels, self.plane)
         try:
             return image, only_plane(image) if self.one_file_per_channel else pick_channels(image, self.channels)
         except ImageError as error:

@@ -12,7 +12,7 @@ from cellfeat.samples.channels import opaque_planes
 from cellfeat.samples.file_search import Search
 from cellfeat.samples.formats.decoded_image import channels_hint
 from cellfeat.samples.formats.planes import PlaneChoice
-from cellfeat.samples.formats.reading import read_image
+from cellfeat.samples.formats.reading import decode_file
 from cellfeat.samples.layouts import FoldersLayout
 from cellfeat.text import first_ten
 
@@ -52,7 +52,7 @@ def layout_hint(search: Search, ids: Sequence[str]) -> str:
 def _usable_planes(path: Path, images: ImagesSettings) -> list[int]:
     """Up to three planes of an image file, without transparency; the first where it cannot be read."""
     try:
-        return opaque_planes(read_image(path, images.max_pixels, PlaneChoice.from_settings(images.plane)))[:3]
+        return opaque_planes(decode_file(path, images.max_pixels, PlaneChoice.from_settings(images.plane)))[:3]
     except (ImageError, OSError):
         return [0]
 

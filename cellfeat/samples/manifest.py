@@ -5,12 +5,15 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Self
 
+import numpy as np
 import pandas as pd
 
 from cellfeat.config import SPLIT_COLUMN, ImagesSettings, LabelsSettings
 from cellfeat.errors import ManifestError
 from cellfeat.provenance import digest_json
+from cellfeat.samples.fields.crops import Crops
 from cellfeat.samples.file_search import Search, check_settings, choose_layout, search_images, table_of
 from cellfeat.samples.formats.planes import NO_CHOICE, PlaneChoice
 from cellfeat.samples.id_matching import match_ids, matching_remark
@@ -22,6 +25,7 @@ from cellfeat.samples.manifest_splits import split_remarks
 from cellfeat.samples.missing import label_remarks, without_missing
 from cellfeat.samples.regions import Regions
 from cellfeat.text import first_ten
+from cellfeat.types import Integers
 
 # Decimals with a point or a comma, or an exponent.
 _DECIMAL = re.compile(r"[+-]?(\d*[.,]\d+(e[+-]?\d+)?|\d+e[+-]?\d+)", re.ASCII | re.IGNORECASE)
@@ -51,6 +55,8 @@ class Manifest:
         Where each sample lies on its field; None where each sample is a whole image.
     plane
         Which plane of a stack is read.
+    crops
+        How samples are cut out of their fields; None where each sample is a whole image.
     """
 
     table: pd.DataFrame
@@ -60,6 +66,7 @@ class Manifest:
     layout: str = "auto"
     regions: Regions | None = None
     plane: PlaneChoice = NO_CHOICE
+    crops: Crops | None = None
 
     def __len__(self) -> int:
         return len(self.table)
@@ -82,10 +89,33 @@ class Manifest:
         return tuple(self.root / str(self.table[column].iat[row]) for column in self.file_columns)
 
     def digest(self) -> str:
-        """sha256 of the ids, file names and channels. Labels and groups are not included."""
+        """sha256 of the ids, file names, channels and crops. Labels and groups are not included."""
         columns = ("sample_id", *self.file_columns)
         samples = {column: self.table[column].tolist() for column in columns}
-        return digest_json({"channels": list(self.channels), "samples": samples})
+        crops = {} if self.regions is None or self.crops is None else {"crops": _crops_record(self.regions, self.crops)}
+        return digest_json({"channels": list(self.channels), "samples": samples} | crops)
+
+    def take(self, rows: Integers) -> Self:
+        """Give the manifest of some samples, in the order of `rows`, their row numbers, shape ``(n,)``.
+
+        The index of the new table keeps the row numbers.
+        """
+        rows = np.asarray(rows, np.intp)
+        return replace(
+            self,
+            table=self.table.iloc[rows],
+            regions=None if self.regions is None else self.regions.take(rows),
+            crops=None if self.crops is None else self.crops.take(rows),
+        )
+
+
+def _crops_record(regions: Regions, crops: Crops) -> dict[str, Any]:
+    return {
+        "field": regions.field.tolist(),
+        "box": regions.box.tolist(),
+        "mask_value": regions.mask_value.tolist(),
+        "mask": crops.masks.tolist(),
+    }
 
 
 def build_manifest(images: ImagesSettings, labels: LabelsSettings) -> Manifest:

@@ -15,7 +15,7 @@ LARGEST_HEADER = 2**26
 _KINDS = {stat.S_IFDIR: "folder", stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket"}
 
 
-def read_image(path: Path, max_pixels: int, choice: PlaneChoice = NO_CHOICE) -> Image:
+def decode_file(path: Path, max_pixels: int, choice: PlaneChoice = NO_CHOICE) -> Image:
     """Read an image file. Messages name no file: `cellfeat.samples.images` does.
 
     Parameters
