@@ -51,8 +51,13 @@ OWNERS = {
         "samples/formats/jpeg.py",
         "samples/synthetic.py",
         "samples/formats/tiff_streams.py",
+        "samples/formats/microscopes/czi.py",
     },
     "simplejpeg": {"samples/formats/"},
+    "zarr": {"samples/formats/microscopes/zarr.py"},
+    "nd2": {"samples/formats/microscopes/nd2.py"},
+    "czifile": {"samples/formats/microscopes/czi.py"},
+    "liffile": {"samples/formats/microscopes/lif.py"},
     "click": {"commands/"},
 }
 

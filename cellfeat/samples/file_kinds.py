@@ -9,7 +9,7 @@ from cellfeat.samples.formats.decoding import SIGNATURES
 # that is left out.
 IMAGE_ENDINGS = frozenset({
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".tif", ".tiff", ".btf", ".tf2", ".tf8", ".lsm", ".stk",
-    ".bmp", ".gif", ".webp", ".jp2",
+    ".bmp", ".gif", ".webp", ".jp2", ".nd2", ".czi", ".lif", ".zarr",
 })  # fmt: skip
 _NOIMAGE_ENDINGS = frozenset({
     ".csv", ".tsv", ".txt", ".md", ".rst", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".toml", ".ini", ".cfg",

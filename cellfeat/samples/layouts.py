@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import NamedTuple, Protocol
 
 from cellfeat.errors import ManifestError
+from cellfeat.samples.formats.microscopes.zarr_folders import is_zarr, is_zarr_name
 from cellfeat.samples.splits import part_of
 
 # An absolute path, a drive of Windows, or ``..`` as a whole part of the path.
@@ -174,6 +175,8 @@ def leads_outside(name: str) -> bool:
 def scan(root: Path) -> set[str]:
     """The paths of all files below `root`; links are followed, hidden files and folders are ignored.
 
+    A folder of Zarr (``*.zarr``) is an image, so its name is listed, and what is in it is not.
+
     A folder that can be reached by several paths is listed once: under its own name if it is inside `root`, and
     otherwise under the first link to it.
 
@@ -206,7 +209,8 @@ def _folders(tops: list[str], seen: set[str], links: list[str]) -> Iterator[tupl
                 subfolders.clear()
                 continue
             seen.add(real)
-            subfolders[:] = [name for name in subfolders if not name.startswith(".")]
+            files = [*files, *filter(is_zarr_name, subfolders)]
+            subfolders[:] = [name for name in subfolders if not (name.startswith(".") or is_zarr_name(name))]
             links.extend(str(path) for name in subfolders if (path := Path(folder, name)).is_symlink())
             yield folder, files
 
@@ -237,9 +241,9 @@ def _file_names(folder: Path) -> list[str]:
 
 
 def _may_be_file(entry: os.DirEntry[str]) -> bool:
-    """Whether a name is a file, or a link to itself: reading that link gives an error that names the sample."""
+    """Whether a name is a file, a folder that is an image, or a link to itself: reading that names the sample."""
     try:
-        return entry.is_file()
+        return entry.is_file() or (entry.is_dir() and is_zarr(Path(entry.path)))
     except OSError as error:
         if error.errno != errno.ELOOP:
             raise

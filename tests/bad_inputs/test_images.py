@@ -165,7 +165,7 @@ NOT_IMAGES = [
     Bad("web.webp", padded(b"RIFF\0\0\0\0WEBP"), "WebP"),
     Bad("wavelets.jp2", padded(b"\0\0\0\x0cjP  "), "JPEG 2000"),
     Bad("hdf5.tif", padded(b"\x89HDF\r\n\x1a\n"), "a HDF5 file"),
-    Bad("zeiss.tif", padded(b"ZISRAWFILE"), "a CZI file"),
+    Bad("zeiss.tif", padded(b"ZISRAWFILE"), "CZI file"),
     Bad("paper.png", padded(b"%PDF-1.7"), "a PDF file"),
 ]
 

@@ -21,12 +21,12 @@ TIFF = tiff(GREY)
 READABLE = {
     "a.png": PNG, "b.PNG": PNG, "c.jpg": JPEG, "d.JPEG": JPEG, "e.tif": TIFF, "f.TIFF": TIFF,
     "g.jfif": JPEG, "h.jpe": JPEG, "i.lsm": TIFF, "j.btf": tiff(GREY, bigtiff=True), "k.tf8": tiff(GREY, bigtiff=True),
-    "l.tf2": TIFF, "m.stk": tiff(GREY, metadata=None), "n.czi": TIFF, "o.qptiff": TIFF, "p.svs": TIFF, "q.pjpeg": JPEG,
+    "l.tf2": TIFF, "m.stk": tiff(GREY, metadata=None), "n.scn": TIFF, "o.qptiff": TIFF, "p.svs": TIFF, "q.pjpeg": JPEG,
     "r": PNG, "s.17": PNG, "t.ome.btf": TIFF, "u.JFIF": JPEG,
 }  # fmt: skip
 OTHERS = {
-    "v.czi": b"ZISRAWFILE" + bytes(60),
-    "w.nd2": b"\xda\xce\xbe\x0a",
+    "v.vsi": b"MM" + bytes(60),
+    "w.oib": b"\xd0\xcf\x11\xe0",
     "x.dat": b"",
     "y.png.bak": PNG,
     "z.tif~": TIFF,
@@ -118,7 +118,7 @@ def test_files_of_known_endings_are_not_opened(fill, monkeypatch):
 
     folders(root)
 
-    unknown = {"n.czi", "o.qptiff", "p.svs", "q.pjpeg", "r", "s.17", "v.czi", "w.nd2", "x.dat"}
+    unknown = {"n.scn", "o.qptiff", "p.svs", "q.pjpeg", "r", "s.17", "v.vsi", "w.oib", "x.dat"}
     assert sorted(opened) == sorted(unknown)
 
 

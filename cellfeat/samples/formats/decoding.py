@@ -24,7 +24,6 @@ _NOT_READ = {
     b"RIFF": "WebP or another RIFF file",
     b"\0\0\0\x0cjP": "JPEG 2000",
     b"\x89HDF": "HDF5",
-    b"ZISRAW": "CZI",
     b"%PDF": "PDF",
 }
 

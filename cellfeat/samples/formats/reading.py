@@ -6,6 +6,8 @@ from pathlib import Path
 from cellfeat.errors import ImageError
 from cellfeat.samples.formats.decoded_image import Image
 from cellfeat.samples.formats.decoding import decode_image
+from cellfeat.samples.formats.microscopes.formats import stack_format
+from cellfeat.samples.formats.microscopes.stack_file import read_stack_file
 from cellfeat.samples.formats.planes import NO_CHOICE, PlaneChoice
 
 LARGEST_PIXEL = 8
@@ -32,8 +34,11 @@ def decode_file(path: Path, max_pixels: int, choice: PlaneChoice = NO_CHOICE) ->
     OSError
         If the file cannot be read.
     ImageError
-        As `cellfeat.samples.formats.decoding.decode_image`.
+        As `cellfeat.samples.formats.decoding.decode_image`; also if a library that reads the format is missing.
     """
+    kind = stack_format(path)
+    if kind is not None:
+        return read_stack_file(kind, path, max_pixels, choice)
     _check_file(path, max_pixels)
     return decode_image(path.read_bytes(), max_pixels, choice)
 
