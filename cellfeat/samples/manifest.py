@@ -25,6 +25,7 @@ from cellfeat.samples.manifest_checks import Listing, find_problems, find_remark
 from cellfeat.samples.manifest_splits import split_problems, split_remarks
 from cellfeat.samples.missing import label_remarks, without_missing
 from cellfeat.samples.regions import Regions
+from cellfeat.samples.shared_files import shared_file_problems, shared_file_remarks
 from cellfeat.text import first_ten
 from cellfeat.types import Integers
 
@@ -230,12 +231,12 @@ def _checked(samples: pd.DataFrame, search: Search, remarks: tuple[str, ...]) ->
         samples = pd.concat([samples, unlisted.assign(label="")]).fillna("")
     files = search.file_names(samples)
     listing = Listing(samples, files, files.map(search.on_disk.__contains__), unlisted, search)
-    problems = find_problems(listing)
+    problems = find_problems(listing) or shared_file_problems(listing)
     if problems:
         raise ManifestError("\n".join([f"the samples do not fit the images in {search.images.root}:", *problems]))
     table = pd.concat([samples[list(OWN_COLUMNS)], files, samples.drop(columns=list(OWN_COLUMNS))], axis=1)
     kept = table[listing.exists.all(axis=1)].reset_index(drop=True)
-    remarks = (*remarks, *find_remarks(listing), *split_remarks(kept, search))
+    remarks = (*remarks, *find_remarks(listing), *shared_file_remarks(listing), *split_remarks(kept, search))
     return Manifest(kept, search.images.root, tuple(search.images.channels), remarks, search.images.layout)
 
 
