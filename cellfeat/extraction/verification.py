@@ -21,6 +21,7 @@ from cellfeat.extraction.store import (
     read_table,
 )
 from cellfeat.extraction.survey import changed_rows, decoder_of
+from cellfeat.samples.fields.other_images import fields_beside
 from cellfeat.samples.manifest import Manifest, build_manifest
 from cellfeat.samples.worker_pool import reading_processes, sample_reader
 from cellfeat.text import first_line, first_ten
@@ -170,6 +171,7 @@ def _current_settings(summary: Summary, images: Path | None) -> Settings:
         record = json.loads(json.dumps(summary.provenance["settings"]))
         record["labels"]["unmatched"] = "ignore"
         if images is not None:
+            record["images"]["fields"] = fields_beside(record["images"], images, are_moved=True)
             record["images"]["root"] = str(images)
         return Settings.model_validate(record)
     except (KeyError, TypeError, ValueError) as error:

@@ -13,17 +13,20 @@ import pandas as pd
 from cellfeat.config import SPLIT_COLUMN, ImagesSettings, LabelsSettings
 from cellfeat.errors import ManifestError
 from cellfeat.provenance import digest_json
+from cellfeat.samples.fields.build import find_field_samples
 from cellfeat.samples.fields.crops import Crops
+from cellfeat.samples.file_kinds import FileKinds
 from cellfeat.samples.file_search import Search, check_settings, choose_layout, search_images, table_of
 from cellfeat.samples.formats.planes import NO_CHOICE, PlaneChoice
 from cellfeat.samples.id_matching import match_ids, matching_remark
 from cellfeat.samples.labels import LabelsTable, named_columns, read_labels
 from cellfeat.samples.layout_hints import layout_hint
-from cellfeat.samples.layouts import Found
-from cellfeat.samples.manifest_checks import Listing, find_problems, find_remarks
-from cellfeat.samples.manifest_splits import split_remarks
+from cellfeat.samples.layouts import Found, TableLayout
+from cellfeat.samples.manifest_checks import Listing, find_problems, find_remarks, spelling_problems
+from cellfeat.samples.manifest_splits import split_problems, split_remarks
 from cellfeat.samples.missing import label_remarks, without_missing
 from cellfeat.samples.regions import Regions
+from cellfeat.samples.shared_files import shared_file_problems, shared_file_remarks
 from cellfeat.text import first_ten
 from cellfeat.types import Integers
 
@@ -53,10 +56,10 @@ class Manifest:
         The value of ``images.layout`` that was taken.
     regions
         Where each sample lies on its field; None where each sample is a whole image.
-    plane
-        Which plane of a stack is read.
     crops
         How samples are cut out of their fields; None where each sample is a whole image.
+    plane
+        Which plane of a stack is read.
     """
 
     table: pd.DataFrame
@@ -65,8 +68,8 @@ class Manifest:
     remarks: tuple[str, ...] = ()
     layout: str = "auto"
     regions: Regions | None = None
-    plane: PlaneChoice = NO_CHOICE
     crops: Crops | None = None
+    plane: PlaneChoice = NO_CHOICE
 
     def __len__(self) -> int:
         return len(self.table)
@@ -142,6 +145,8 @@ def build_manifest(images: ImagesSettings, labels: LabelsSettings) -> Manifest:
         If the settings do not fit each other.
     """
     check_settings(images, labels)
+    if images.layout == "fields":
+        return _fields_manifest(images, labels)
     table = read_labels(labels, labels.file) if labels.file else None
     search = search_images(images, labels, table.cells if table else None)
     matches = match_ids(table.cells[labels.id], search.found_by_id) if table else {}
@@ -154,6 +159,19 @@ def build_manifest(images: ImagesSettings, labels: LabelsSettings) -> Manifest:
         # Names without labels are no news.
         remarks += tuple(label_remarks(replace(missing, n_empty=0), labels.missing, f"the names in {images.root}"))
     return _with_folders_named(_checked(samples, search, remarks), images)
+
+
+def _fields_manifest(images: ImagesSettings, labels: LabelsSettings) -> Manifest:
+    """Find the cells of whole fields, and check their labels and their split."""
+    found = find_field_samples(images, labels)
+    # The checks of a split see a layout that follows a table: names of files tell neither class nor part here.
+    search = Search(images, labels, TableLayout((), {}), set(), set(), FileKinds(images.root))
+    problems = [*spelling_problems(found.table["label"]), *split_problems(found.table, search)]
+    if problems:
+        raise ManifestError("\n".join([f"the cells in {images.root} cannot be used:", *problems]))
+    remarks = (*found.remarks, *split_remarks(found.table, search))
+    channels, plane = tuple(images.channels), PlaneChoice.from_settings(images.plane)
+    return Manifest(found.table, images.root, channels, remarks, images.layout, found.regions, found.crops, plane)
 
 
 def _with_folders_named(manifest: Manifest, images: ImagesSettings) -> Manifest:
@@ -217,12 +235,12 @@ def _checked(samples: pd.DataFrame, search: Search, remarks: tuple[str, ...]) ->
         samples = pd.concat([samples, unlisted.assign(label="")]).fillna("")
     files = search.file_names(samples)
     listing = Listing(samples, files, files.map(search.on_disk.__contains__), unlisted, search)
-    problems = find_problems(listing)
+    problems = find_problems(listing) or shared_file_problems(listing)
     if problems:
         raise ManifestError("\n".join([f"the samples do not fit the images in {search.images.root}:", *problems]))
     table = pd.concat([samples[list(OWN_COLUMNS)], files, samples.drop(columns=list(OWN_COLUMNS))], axis=1)
     kept = table[listing.exists.all(axis=1)].reset_index(drop=True)
-    remarks = (*remarks, *find_remarks(listing), *split_remarks(kept, search))
+    remarks = (*remarks, *find_remarks(listing), *shared_file_remarks(listing), *split_remarks(kept, search))
     images = search.images
     plane = PlaneChoice.from_settings(images.plane)
     return Manifest(kept, images.root, tuple(images.channels), remarks, images.layout, plane=plane)
@@ -260,13 +278,19 @@ def label_by_id(
     for line in table.remarks:
         say(line)
     cells = table.cells
-    # The layout `table` would need columns of file names, which this table may lack.
-    layout = choose_layout(images.model_copy(update={"layout": "auto"}), named, None)
-    ids = [layout.sample_id(cell) or cell for cell in cells[labels.id]]
+    ids = _ids_of_samples(cells[labels.id], images, named)
     repeated = [sample_id for sample_id, count in Counter(ids).items() if count > 1]
     if repeated:
         raise ManifestError(f"{file}: ids that occur more than once: {first_ten(repeated)}; keep one row of each")
     return dict(zip(ids, cells[labels.label], strict=True))
+
+
+def _ids_of_samples(cells: Iterable[str], images: ImagesSettings, labels: LabelsSettings) -> list[str]:
+    if images.layout == "fields":
+        return list(cells)
+    # The layout `table` would need columns of file names, which this table may lack.
+    layout = choose_layout(images.model_copy(update={"layout": "auto"}), labels, None)
+    return [layout.sample_id(cell) or cell for cell in cells]
 
 
 def check_classes(manifest: Manifest) -> None:

@@ -1,7 +1,6 @@
 """Decode TIFF files, OME-TIFF and ImageJ's among them."""
 
 import logging
-from contextlib import suppress
 from io import BytesIO
 from typing import Any, NamedTuple
 from xml.etree import ElementTree
@@ -22,7 +21,7 @@ from cellfeat.samples.formats.tiff_axes import (
     planes_of,
 )
 from cellfeat.samples.formats.tiff_pages import check_links, whole_pages
-from cellfeat.samples.formats.tiff_pixel_size import tiff_pixel_size
+from cellfeat.samples.formats.tiff_pixel_size import ome_pixels, tiff_pixel_size
 from cellfeat.samples.formats.tiff_stacks import has_depths_or_times, tiff_stack
 from cellfeat.samples.formats.tiff_streams import check_raw, check_stream
 from cellfeat.text import first_ten
@@ -72,7 +71,7 @@ class _Reading(NamedTuple):
 
 def _image(file: tifffile.TiffFile, number: int, reading: _Reading) -> Image:
     series = file.series[number]
-    page, ome = series.keyframe, _ome_pixels(file, number)
+    page, ome = series.keyframe, ome_pixels(file, number)
     pixels, axes = _pixels(file, series, reading)
     axis = channel_axis(pixels.shape, axes)
     planes = planes_of(pixels, axes, axis)
@@ -153,13 +152,3 @@ def _check_photometric(page: tifffile.TiffPage) -> None:
     if page.photometric not in (kinds.MINISBLACK, kinds.RGB) and not is_decoded_to_rgb:
         name = kinds(page.photometric).name
         raise ImageError(f"a TIFF of photometric interpretation {name}; expected grey (MINISBLACK) or RGB: convert it")
-
-
-def _ome_pixels(file: tifffile.TiffFile, number: int) -> ElementTree.Element | None:
-    """The element of the OME metadata that describes an image, by its number in the file."""
-    if not file.ome_metadata:
-        return None
-    with suppress(ElementTree.ParseError):
-        described = ElementTree.fromstring(file.ome_metadata).findall(".//{*}Pixels")
-        return described[min(number, len(described) - 1)] if described else None
-    return None

@@ -1,5 +1,6 @@
 """Width of a pixel in the specimen, as OME's, ImageJ's or TIFF's own notes state it."""
 
+from contextlib import suppress
 from xml.etree import ElementTree
 
 import tifffile
@@ -48,3 +49,21 @@ def _size_by_tag(page: tifffile.TiffPage, name: str) -> float | None:
         return None
     count, units = value
     return units / count if count > 0 and units > 0 else None
+
+
+def ome_pixels(file: tifffile.TiffFile, number: int) -> ElementTree.Element | None:
+    """Give the element of the OME metadata that describes an image; None where there is none.
+
+    Parameters
+    ----------
+    file
+        The open file.
+    number
+        The number of the image in the file.
+    """
+    if not file.ome_metadata:
+        return None
+    with suppress(ElementTree.ParseError):
+        described = ElementTree.fromstring(file.ome_metadata).findall(".//{*}Pixels")
+        return described[min(number, len(described) - 1)] if described else None
+    return None

@@ -1,7 +1,7 @@
 """An open file of a microscope: its images, of which no pixel is read yet."""
 
-from collections.abc import Callable, Sequence
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
@@ -90,21 +90,44 @@ def read_stack_file(kind: StackFormat, path: Path, max_pixels: int, choice: Plan
     ImageError
         If the library is missing, the file is damaged, or the choice does not fit it.
     """
+    with _opened_image(kind, path, choice) as (stack, notes):
+        pixels, axes = read_plane(stack, choice, max_pixels)
+    planes = _channels_first(pixels, axes)
+    check_finite(planes)
+    names = notes.channel_names if len(notes.channel_names) == len(planes) else ()
+    return Image(planes, kind.name, notes.bits, names, pixel_size=notes.pixel_size)
+
+
+def read_stack_header(kind: StackFormat, path: Path, choice: PlaneChoice) -> tuple[int, int, float | None]:
+    """Give the height and width of an image, and the width of a pixel in micrometres, None where it is not stated.
+
+    Parameters
+    ----------
+    kind, path, choice
+        As for `read_stack_file`.
+
+    Raises
+    ------
+    ImageError
+        If the library is missing, or the file is damaged.
+    """
+    with _opened_image(kind, path, choice) as (stack, notes):
+        return stack.sizes["Y"], stack.sizes["X"], notes.pixel_size
+
+
+@contextmanager
+def _opened_image(kind: StackFormat, path: Path, choice: PlaneChoice) -> Iterator[tuple[Stack, Notes]]:
+    """Open one image of a file; whatever the library raises is the error of a damaged file."""
     _check_library(kind)
     try:
         with kind.open(path) as file:
             number = pick_series(len(file.descriptions), choice, first_ten(file.descriptions))
-            stack, notes = file.open_image(number)
-            pixels, axes = read_plane(stack, choice, max_pixels)
+            yield file.open_image(number)
     except ImageError:
         raise
     except PARSER_FAULTS as error:
         reason = f"{type(error).__name__}: {error}".replace("\n", " ")[:200]
         raise ImageError(truncated(f"{kind.title} file", reason)) from None
-    planes = _channels_first(pixels, axes)
-    check_finite(planes)
-    names = notes.channel_names if len(notes.channel_names) == len(planes) else ()
-    return Image(planes, kind.name, notes.bits, names, pixel_size=notes.pixel_size)
 
 
 def _check_library(kind: StackFormat) -> None:
