@@ -148,7 +148,7 @@ class ImagesSettings(Section):
     """
 
     root: LocalPath = Path("data/images_train")
-    layout: Literal["auto", "pattern", "folders", "split_folders", "table", "fields"] = "auto"
+    layout: Literal["auto", "pattern", "folders", "split_folders", "table", "fields", "h5sc"] = "auto"
     pattern: str | None = "{sample_id:05d}_{channel}.png"
     channels: Annotated[list[str | int], Field(min_length=1)] = ["blue", "red", "yellow"]
     intensity: IntensitySettings = IntensitySettings()

@@ -37,7 +37,7 @@ FLOORS = {
 }
 
 OWNERS = {
-    "h5py": {"extraction/store/"},
+    "h5py": {"extraction/store/", "samples/formats/h5sc.py"},
     "filelock": {"extraction/store/lock.py"},
     "yaml": {"config_files.py"},
     "pydantic": {"config.py", "config_sources.py", "records.py"},

@@ -14,10 +14,11 @@ from cellfeat.extraction.observer import Observer, SilentObserver
 from cellfeat.extraction.request import Extraction, ExtractionRequest, request_record
 from cellfeat.extraction.store import Summary, held_output, read_summary, verify_features
 from cellfeat.extraction.survey import survey_samples
+from cellfeat.samples.class_checks import check_classes, rare_class_remarks
 from cellfeat.samples.fields.other_images import fields_beside
 from cellfeat.samples.intensity import recorded_intensity
 from cellfeat.samples.labels import read_labels
-from cellfeat.samples.manifest import Manifest, build_manifest, check_classes, rare_class_remarks
+from cellfeat.samples.manifest import Manifest, build_manifest
 from cellfeat.samples.table_file import read_table_file
 from cellfeat.samples.worker_pool import reading_processes
 

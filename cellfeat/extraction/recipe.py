@@ -39,6 +39,7 @@ def make_recipe(context: RunContext, precision: str) -> dict[str, Any]:
         "precision": precision,
         **context.manifest.plane.record(),
         **_crop_rules(context),
+        **_single_cells(context),
     }
     # As it is read back from a file: tuples become lists.
     return dict(json.loads(json.dumps(recipe)))
@@ -53,6 +54,12 @@ def _crop_rules(context: RunContext) -> dict[str, Any]:
     """The rules by which samples are cut out of fields. For whole images the key is absent."""
     crops = context.manifest.crops
     return {} if crops is None else {"fields": crops.rules.record()}
+
+
+def _single_cells(context: RunContext) -> dict[str, Any]:
+    """Say that another program has masked and normalised the crops. For all other images the key is absent."""
+    is_done = context.manifest.layout == "h5sc"
+    return {"single_cells": {"masked": True, "normalised": True}} if is_done else {}
 
 
 def recipe_like(context: RunContext, finished: Summary) -> dict[str, Any]:

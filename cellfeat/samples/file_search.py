@@ -9,6 +9,7 @@ import pandas as pd
 from cellfeat.config import SPLIT_COLUMN, ImagesSettings, LabelsSettings
 from cellfeat.errors import ConfigError, ManifestError, MissingFileError
 from cellfeat.samples.file_kinds import FileKinds
+from cellfeat.samples.formats.h5sc import is_h5sc_name
 from cellfeat.samples.labels import file_columns
 from cellfeat.samples.layouts import (
     FoldersLayout,
@@ -162,7 +163,8 @@ def check_settings(images: ImagesSettings, labels: LabelsSettings) -> None:
             f"labels.split: {labels.split!r} and images.{'layout' if images.layout == 'split_folders' else 'pattern'} "
             "both say which part a sample belongs to; keep one of them"
         )
-    if not images.root.is_dir():
+    is_file_of_cells = is_h5sc_name(images.root.name) and images.root.is_file()
+    if not (images.root.is_dir() or is_file_of_cells):
         raise MissingFileError(
             f"the folder of images {images.root} does not exist; name it with --images FOLDER (images.root)"
         )

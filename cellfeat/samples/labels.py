@@ -9,7 +9,7 @@ import pandas as pd
 from cellfeat.config import LabelsSettings
 from cellfeat.errors import ManifestError
 from cellfeat.samples.missing import MissingValues, column_remarks, group_remarks, label_remarks, without_missing
-from cellfeat.samples.table_file import read_table_file
+from cellfeat.samples.table_file import RawTable, read_table_file
 from cellfeat.text import first_ten, near_names
 
 
@@ -55,7 +55,24 @@ def read_labels(settings: LabelsSettings, file: Path) -> LabelsTable:
     ManifestError
         If it is not a table, lacks a column that the settings name, or has samples without an id.
     """
-    raw = read_table_file(file)
+    return checked_labels(read_table_file(file), settings, file)
+
+
+def checked_labels(raw: RawTable, settings: LabelsSettings, file: Path) -> LabelsTable:
+    """Check the columns of a table, and take what means a missing value for an empty cell.
+
+    Parameters
+    ----------
+    raw
+        The table as it stands in its file.
+    settings, file
+        As for `read_labels`.
+
+    Raises
+    ------
+    ManifestError
+        As for `read_labels`.
+    """
     _check_columns(raw.cells, settings, file)
     cells = raw.cells.apply(lambda column: column.str.strip())
     missing = cells.index[cells[settings.id] == ""]

@@ -1,6 +1,5 @@
 """The table of samples: id, label, group and files of each sample, checked before any image is read."""
 
-import re
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -27,12 +26,10 @@ from cellfeat.samples.manifest_splits import split_problems, split_remarks
 from cellfeat.samples.missing import label_remarks, without_missing
 from cellfeat.samples.regions import Regions
 from cellfeat.samples.shared_files import shared_file_problems, shared_file_remarks
+from cellfeat.samples.single_cells.layout import H5scLayout, is_single_cells
 from cellfeat.text import first_ten
 from cellfeat.types import Integers
 
-# Decimals with a point or a comma, or an exponent.
-_DECIMAL = re.compile(r"[+-]?(\d*[.,]\d+(e[+-]?\d+)?|\d+e[+-]?\d+)", re.ASCII | re.IGNORECASE)
-_MANY_NUMBERS = 10
 OWN_COLUMNS = ("sample_id", "label", "group")
 
 
@@ -147,6 +144,8 @@ def build_manifest(images: ImagesSettings, labels: LabelsSettings) -> Manifest:
     check_settings(images, labels)
     if images.layout == "fields":
         return _fields_manifest(images, labels)
+    if is_single_cells(images, labels):
+        return _single_cells_manifest(images, labels)
     table = read_labels(labels, labels.file) if labels.file else None
     search = search_images(images, labels, table.cells if table else None)
     matches = match_ids(table.cells[labels.id], search.found_by_id) if table else {}
@@ -172,6 +171,21 @@ def _fields_manifest(images: ImagesSettings, labels: LabelsSettings) -> Manifest
     remarks = (*found.remarks, *split_remarks(found.table, search))
     channels, plane = tuple(images.channels), PlaneChoice.from_settings(images.plane)
     return Manifest(found.table, images.root, channels, remarks, images.layout, found.regions, found.crops, plane)
+
+
+def _single_cells_manifest(images: ImagesSettings, labels: LabelsSettings) -> Manifest:
+    """List the cells of scPortrait's files, with the labels of a table, or else with those of the files."""
+    layout = H5scLayout.below(images.root)
+    images = images.model_copy(update={"root": layout.root, "layout": "h5sc"})
+    named, table = (labels, read_labels(labels, labels.file)) if labels.file else layout.labels(labels)
+    on_disk = layout.on_disk(images.root)
+    found = {sample for sample in map(layout.find, on_disk) if sample}
+    search = Search(images, named, layout, on_disk, found, FileKinds(images.root))
+    matches = match_ids(table.cells[named.id], search.found_by_id)
+    samples = _samples_listed(table, search, matches)
+    samples = samples.join(layout.further(samples.columns), on="sample_id").fillna("")
+    remarks = (*table.remarks, *matching_remark(matches, str(labels.file or images.root)), *layout.remarks(images))
+    return _checked(samples, search, remarks)
 
 
 def _with_folders_named(manifest: Manifest, images: ImagesSettings) -> Manifest:
@@ -291,56 +305,3 @@ def _ids_of_samples(cells: Iterable[str], images: ImagesSettings, labels: Labels
     # The layout `table` would need columns of file names, which this table may lack.
     layout = choose_layout(images.model_copy(update={"layout": "auto"}), labels, None)
     return [layout.sample_id(cell) or cell for cell in cells]
-
-
-def check_classes(manifest: Manifest) -> None:
-    """Check that there are two classes or more.
-
-    Raises
-    ------
-    ManifestError
-        If there are fewer.
-    """
-    counts = _class_counts(manifest)
-    if len(counts) < 2:
-        raise ManifestError(
-            f"the samples have {len(counts)} classes ({first_ten(counts) or 'no sample has a label'}); "
-            "expected two or more: name the column of classes with --set labels.label=COLUMN"
-        )
-
-
-def rare_class_remarks(manifest: Manifest, n_folds: int) -> list[str]:
-    """Name the classes that cannot have a sample in each fold.
-
-    Parameters
-    ----------
-    manifest
-        The samples; those without a label are not counted.
-    n_folds
-        Number of folds.
-    """
-    counts = _class_counts(manifest)
-    small = [f"{label} ({count})" for label, count in sorted(counts.items()) if count < n_folds]
-    if not small:
-        return []
-    if _are_measurements(counts):
-        return [
-            f"warning: the labels are {len(counts)} different numbers, such as {first_ten(list(counts)[:3])}, so each "
-            "number is a class; if they are measurements, make classes of them in another column (such as low and "
-            "high), and name it with --set labels.label=COLUMN"
-        ]
-    return [
-        f"{len(small)} of {len(counts)} classes have fewer samples than {n_folds} folds: {first_ten(small)}; they are "
-        "extracted, and compare and fit will need fewer folds (--folds N) or to leave the classes out "
-        "(--set 'comparison.leave_out=[CLASS]')"
-    ]
-
-
-def _are_measurements(counts: Counter[str]) -> bool:
-    """Whether classes are many numbers, most of them with decimals and without a second sample."""
-    n_decimal = sum(1 for label in counts if _DECIMAL.fullmatch(label))
-    return len(counts) >= _MANY_NUMBERS and 2 * n_decimal > len(counts) and counts.total() < 2 * len(counts)
-
-
-def _class_counts(manifest: Manifest) -> Counter[str]:
-    return Counter(label for label in manifest.table["label"] if label)

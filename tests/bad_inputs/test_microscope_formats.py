@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pytest
 import yaml
@@ -13,6 +14,7 @@ import yaml
 from cellfeat.errors import ImageError
 from cellfeat.samples.formats.planes import PlaneChoice
 from cellfeat.samples.images import read_image
+from tests.samples.formats.h5sc_files import write_h5sc
 from tests.samples.formats.microscope_files import fill_zarr, write_czi, write_lif, write_nd2, write_zarr
 
 PIXELS = np.random.default_rng(0).integers(1, 4096, (2, 3, 20, 24), dtype=np.uint16)
@@ -204,6 +206,55 @@ def test_choice_stands_in_the_recipe_and_another_is_refused(inside, cli, network
     summary = read_summary(Path("f.h5"))
     assert (summary.n_samples, summary.recipe["plane"]) == (4, {"z": "max"})
     cli(*arguments, "images.plane={z: 0}").is_refusal("f.h5.*plane")
+
+
+def h5sc_with(change: Callable[[h5py.File], None]) -> Callable[[Path], Path]:
+    def write(folder: Path) -> Path:
+        path = write_h5sc(folder / "cells.h5sc")
+        with h5py.File(path, "a") as file:
+            change(file)
+        return path
+
+    return write
+
+
+def shorter_table(file: h5py.File) -> None:
+    del file["obs/scportrait_cell_id"]
+    file["obs/scportrait_cell_id"] = np.arange(3)
+
+
+def flat_images(file: h5py.File) -> None:
+    del file["obsm/single_cell_images"]
+    file["obsm/single_cell_images"] = np.zeros((12, 5))
+
+
+def endless_table(file: h5py.File) -> None:
+    del file["obs/scportrait_cell_id"]
+    file.create_dataset("obs/scportrait_cell_id", (10**12,), "u8", chunks=(1000,))
+
+
+BAD_CELLS = {
+    "without crops": (h5sc_with(lambda file: file.pop("obsm/single_cell_images")), "holds no crops"),
+    "without a table": (h5sc_with(lambda file: file.pop("obs")), "obs/scportrait_cell_id"),
+    "without ids": (h5sc_with(lambda file: file.pop("obs/scportrait_cell_id")), "obs/scportrait_cell_id"),
+    "with a shorter table": (h5sc_with(shorter_table), "12 rows"),
+    "with an endless table": (h5sc_with(endless_table), "12 rows"),
+    "with features for crops": (h5sc_with(flat_images), r"got shape \(12, 5\)"),
+    "torn": (lambda folder: torn(write_h5sc(folder / "cells.h5sc"), 0.5), "damaged h5sc"),
+    "of text": (other_bytes("cells.h5sc", b"no HDF5 at all"), "damaged h5sc"),
+    "empty": (other_bytes("cells.h5sc", b""), "damaged h5sc"),
+}
+
+
+@pytest.mark.parametrize("name", BAD_CELLS)
+def test_bad_file_of_cells_is_refused_before_any_work(name, inside, cli, network):
+    write, reason = BAD_CELLS[name]
+    path = write(inside)
+
+    ending = cli("extract", "--images", path, "--labels", "none", "--output", "f.h5", *network)
+
+    ending.is_refusal(f"cells.h5sc: .*{reason}")
+    assert not Path("f.h5").exists()
 
 
 @pytest.mark.parametrize("value", ["{z: middle}", "{z: -1}", "{y: 0}", "3", "{series: true}"])

@@ -6,9 +6,10 @@ from pathlib import Path
 from cellfeat.errors import ImageError
 from cellfeat.samples.formats.decoded_image import Image
 from cellfeat.samples.formats.decoding import decode_image
+from cellfeat.samples.formats.h5sc import cell_of, read_cell
 from cellfeat.samples.formats.microscopes.formats import stack_format
 from cellfeat.samples.formats.microscopes.stack_file import read_stack_file
-from cellfeat.samples.formats.planes import NO_CHOICE, PlaneChoice
+from cellfeat.samples.formats.planes import NO_CHOICE, PlaneChoice, check_flat
 
 LARGEST_PIXEL = 8
 """Bytes of a pixel of the widest type that is read."""
@@ -23,7 +24,7 @@ def decode_file(path: Path, max_pixels: int, choice: PlaneChoice = NO_CHOICE) ->
     Parameters
     ----------
     path
-        The file.
+        The file; a folder of OME-Zarr; or the address of a cell in a file of scPortrait.
     max_pixels
         The most pixels that the image may have, channels counted.
     choice
@@ -36,6 +37,10 @@ def decode_file(path: Path, max_pixels: int, choice: PlaneChoice = NO_CHOICE) ->
     ImageError
         As `cellfeat.samples.formats.decoding.decode_image`; also if a library that reads the format is missing.
     """
+    cell = cell_of(path)
+    if cell is not None:
+        check_flat(choice)
+        return read_cell(*cell, max_pixels)
     kind = stack_format(path)
     if kind is not None:
         return read_stack_file(kind, path, max_pixels, choice)

@@ -1,0 +1,1 @@
+"""Layout ``h5sc``: each cell of scPortrait's files is a sample."""
