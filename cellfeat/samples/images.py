@@ -13,7 +13,7 @@ from cellfeat.errors import ImageError, MissingFileError
 from cellfeat.samples.channels import only_plane, pick_channels
 from cellfeat.samples.formats.decoded_image import Image
 from cellfeat.samples.formats.planes import NO_CHOICE, PlaneChoice
-from cellfeat.samples.formats.reading import decode_file
+from cellfeat.samples.image_file import read_image
 from cellfeat.samples.properties import FileProperties, file_properties
 
 if TYPE_CHECKING:
@@ -21,35 +21,6 @@ if TYPE_CHECKING:
     from cellfeat.samples.manifest import Manifest
 
 MAX_PIXELS: int = ImagesSettings.model_fields["max_pixels"].default
-
-
-def read_image(path: Path, max_pixels: int, plane: PlaneChoice = NO_CHOICE) -> Image:
-    """Read one image file.
-
-    Parameters
-    ----------
-    path
-        The file.
-    max_pixels
-        The most pixels that it may hold, channels counted.
-    plane
-        Which plane of a stack is read.
-
-    Raises
-    ------
-    MissingFileError
-        If it does not exist.
-    ImageError
-        If it cannot be read.
-    """
-    try:
-        return decode_file(path, max_pixels, plane)
-    except FileNotFoundError:
-        raise MissingFileError(f"{path}: the file does not exist") from None
-    except OSError as error:
-        raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except ImageError as error:
-        raise ImageError(f"{path}: {error}") from None
 
 
 def pixel_digest(pixels: np.ndarray) -> str:

@@ -8,7 +8,8 @@ import pytest
 
 from cellfeat.errors import ImageError
 from cellfeat.samples.formats.planes import PlaneChoice
-from cellfeat.samples.images import SampleReader, read_image
+from cellfeat.samples.image_file import read_image
+from cellfeat.samples.images import SampleReader
 from cellfeat.samples.worker_pool import Workers
 from tests.samples.formats.microscope_files import (
     NAMES,
