@@ -76,7 +76,7 @@ def regions_at(field: Sequence[str], corners: Sequence[tuple[int, int]], side: i
     corner = np.array(corners, dtype=np.int64).reshape(-1, 2)
     box = np.column_stack([corner, np.full_like(corner, side)])
     centre = corner[:, ::-1] + (side - 1) / 2
-    return Regions(np.array(field, dtype=str), centre, box, np.arange(1, len(corner) + 1))
+    return Regions(np.array(list(field), dtype=str), centre, box, np.arange(1, len(corner) + 1))
 
 
 def build_clusters(

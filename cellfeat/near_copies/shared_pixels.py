@@ -48,8 +48,8 @@ class BoxOverlaps:
     def __len__(self) -> int:
         return len(self.pairs)
 
-    def take(self, chosen: Bools | Integers) -> Self:
-        """Give some of the pairs, in the order of `chosen`, their places or whether each is chosen."""
+    def take(self, chosen: Integers) -> Self:
+        """Give some of the pairs, in the order of `chosen`, their places, shape ``(n,)``."""
         return type(self)(self.pairs[chosen], self.pixels[chosen], self.share[chosen])
 
 
@@ -75,6 +75,26 @@ def overlap_blocks(regions: Regions) -> Iterator[BoxOverlaps]:
         Where the samples lie on their fields.
     """
     yield from _blocks(_Boxes.of(regions))
+
+
+def boxes_overlap(regions: Regions, pairs: Integers) -> Bools:
+    """Whether the boxes of given pairs overlap on one field.
+
+    Parameters
+    ----------
+    regions
+        Where the samples lie on their fields.
+    pairs
+        Row numbers of the two samples, shape ``(n_pairs, 2)``.
+
+    Returns
+    -------
+    ndarray of shape (n_pairs,)
+    """
+    one, other = pairs.T
+    begin, side = regions.box[:, :2].astype(np.int64), regions.box[:, 2:].astype(np.int64)
+    common = np.minimum((begin + side)[one], (begin + side)[other]) - np.maximum(begin[one], begin[other])
+    return (regions.field[one] == regions.field[other]) & (common > 0).all(axis=1)
 
 
 @dataclass(frozen=True)

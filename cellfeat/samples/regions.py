@@ -75,7 +75,7 @@ class Regions:
         return (self.field, self.centre, self.box, self.mask_value, self.field_size)
 
     def _check_shapes(self) -> None:
-        n = len(self.field)
+        n = self.field.size
         expected = {"field": (n,), "centre": (n, 2), "box": (n, 4), "mask_value": (n,), "field_size": (n, 2)}
         for name, shape in expected.items():
             values = getattr(self, name)
