@@ -68,6 +68,7 @@ class ExtractionRequest:
             label=table["label"].tolist(),
             group=table["group"].tolist(),
             columns={name: table[name].tolist() for name in self.manifest.columns},
+            regions=self.manifest.regions,
         )
 
 
