@@ -36,6 +36,7 @@ PURPOSES = {
     "simplejpeg": "JPEG, strictly: what libjpeg only warns about is an error",
     "threadpoolctl": "threads of BLAS",
     "tifffile": "TIFF, OME-TIFF",
+    "skops": "saved heads of scikit-learn, without pickle",
     "timm": "backbones called `timm:<name>`, and `efficientnet_lite0`",
     "torch": "the frozen networks, and the heads `mlp` and `linear_relu`",
     "torchvision": "networks, their weights' records, resizing",
@@ -112,7 +113,7 @@ def is_installed(name: str) -> bool:
 def page() -> str:
     """The page as Markdown."""
     groups = requirements()
-    extras = {name: extra for extra in ("dev", "timm", "lite", "") for name in groups[extra]}
+    extras = {name: extra for extra in ("dev", "skops", "timm", "lite", "") for name in groups[extra]}
     direct = {name: extras[name] for name in sorted(extras)}
     lines = [
         "# Dependencies",

@@ -9,7 +9,7 @@ from importlib import import_module
 from importlib.metadata import entry_points
 from typing import Any, Protocol, TypeVar
 
-from cellfeat.errors import DuplicateNameError, MissingExtraError, UnknownNameError
+from cellfeat.errors import CellfeatError, DuplicateNameError, MissingExtraError, UnknownNameError
 from cellfeat.text import near_names
 
 
@@ -40,6 +40,7 @@ class Registry(Mapping[str, Entry]):
         self._kind = kind
         self._group = group
         self._entries: dict[str, Entry] = {}
+        self._families: dict[str, str] = {}
         self._plugins_loaded = False
 
     def add(self, entry: Entry) -> Entry:
@@ -57,8 +58,25 @@ class Registry(Mapping[str, Entry]):
         self._entries[entry.name] = entry
         return entry
 
+    def add_family(self, prefix: str, resolve: str) -> None:
+        """Resolve all names of a prefix by a function; such names are not listed.
+
+        Parameters
+        ----------
+        prefix
+            Beginning of the names, such as ``"sklearn:"``.
+        resolve
+            Function that makes the entry of the rest of a name, as ``"module:function"``; it raises
+            `UnknownNameError` for a name that does not exist.
+        """
+        self._families[prefix] = resolve
+
     def __getitem__(self, name: str) -> Entry:
         self._load_plugins()
+        for prefix, resolve in self._families.items():
+            if isinstance(name, str) and name.startswith(prefix):
+                entry: Entry = import_attribute(resolve)(name.removeprefix(prefix))
+                return entry
         try:
             return self._entries[name]
         except KeyError:
@@ -67,6 +85,12 @@ class Registry(Mapping[str, Entry]):
     def __contains__(self, name: object) -> bool:
         # Mapping.__contains__ expects a KeyError, which `__getitem__` does not raise.
         self._load_plugins()
+        if isinstance(name, str) and name.startswith(tuple(self._families)):
+            try:
+                self[name]
+            except CellfeatError:
+                return False
+            return True
         return name in self._entries
 
     def __iter__(self) -> Iterator[str]:

@@ -61,6 +61,17 @@ def shorten(name: str) -> str:
     return text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - _SHOWN_END - 1]}…{text[-_SHOWN_END:]}"
 
 
+def file_name(name: str) -> str:
+    """Make a name of a head fit for a file or folder.
+
+    Examples
+    --------
+    >>> file_name("sklearn:SVC")
+    'sklearn_SVC'
+    """
+    return re.sub(r"[^\w.-]", "_", name)
+
+
 def shown_names(names: Iterable[str]) -> list[str]:
     """Clean and shorten each name; names that differ stay different.
 

@@ -42,6 +42,7 @@ OWNERS = {
     "yaml": {"config_files.py"},
     "pydantic": {"config.py", "config_sources.py", "records.py"},
     "lightgbm": {"heads/boosting.py"},
+    "skops": {"heads/scikit_learn/saved.py"},
     "timm": {"backbones/timm.py"},
     "matplotlib": {"reporting/figures/"},
     "rich": {"reporting/terminal/", "commands/"},

@@ -19,6 +19,10 @@ if TYPE_CHECKING:
     from cellfeat.config import Settings
     from cellfeat.evaluation.results import HeadResult
     from cellfeat.heads.bundle import Bundle
+    from cellfeat.reporting.results_folder import ResultsFolder
+
+NOT_SAVED = "_not_saved"
+"""Ending of the folder with the scores of a head that cannot be saved."""
 
 
 @click.command("fit")
@@ -48,9 +52,10 @@ def command(
     are not computed again. A head that was fitted on other samples is not replaced, unless --replace says so.
     """
     from cellfeat.reporting.terminal.head import score_line
+    from cellfeat.text import file_name
 
     settings = resolve_settings(config, assignments, fold_flags(**flags))
-    folder = output or settings.results / head
+    folder = output or settings.results / file_name(head)
     result = fit_and_save(settings, head, folder, labels=labels, fresh=fresh, replaces=replace)
     click.echo(f"{score_line(result)}\n")
     print_head(result)
@@ -86,7 +91,7 @@ def fit_and_save(
     from cellfeat.commands.progress import ProgressObserver
     from cellfeat.evaluation.fit import fit
     from cellfeat.extraction.store import load_features
-    from cellfeat.heads.bundle_files import check_bundle_folder, save_bundle
+    from cellfeat.heads.bundle_files import check_bundle_folder
     from cellfeat.reporting.files import HEAD_FILES, write_head_report
     from cellfeat.reporting.results_folder import ResultsFolder
 
@@ -101,10 +106,28 @@ def fit_and_save(
         arguments = evaluation_arguments(features, settings, labels, observer, fresh=fresh)
         bundle, result = fit(features, head, settings=settings.heads.get(head, {}), **arguments)
     results.check(HEAD_FILES)  # another run may have written there meanwhile
-    save_bundle(_with_label_columns(bundle, settings, labels) if labels else bundle, folder)
+    _save(_with_label_columns(bundle, settings, labels) if labels else bundle, result, results)
     results.record()
     write_head_report(result, folder)
     return result
+
+
+def _save(bundle: "Bundle", result: "HeadResult", results: "ResultsFolder") -> None:
+    """Save the head; where that is impossible, save its scores in a folder of their own and say so."""
+    from cellfeat.errors import HeadError, MissingExtraError
+    from cellfeat.heads.bundle_files import save_bundle
+    from cellfeat.reporting.files import write_head_report
+
+    try:
+        save_bundle(bundle, results.path)
+    except (HeadError, MissingExtraError) as error:
+        # Not into the folder of the saved head: an earlier head there has scores of its own.
+        beside = dataclasses.replace(results, path=results.path.with_name(f"{results.path.name}{NOT_SAVED}"))
+        write_head_report(result, beside.path)
+        beside.record()
+        raise type(error)(
+            f"{result.line()}; the scores and predictions are in {beside.path}, but the head is not saved: {error}"
+        ) from error
 
 
 def _with_label_columns(bundle: "Bundle", settings: "Settings", labels: Path) -> "Bundle":

@@ -4,17 +4,32 @@ import click
 
 
 @click.command("list")
-@click.argument("what", type=click.Choice(["heads", "backbones"]))
+@click.argument("what", type=click.Choice(["heads", "backbones", "sklearn"]))
 def command(what: str) -> None:
-    """List the heads or the backbones that are available."""
-    if what == "heads":
-        from cellfeat.heads.registry import HEADS
+    """List the heads, the backbones, or the classifiers of scikit-learn that are heads too."""
+    {"heads": _heads, "backbones": _backbones, "sklearn": _classifiers}[what]()
 
-        for head in HEADS.values():
-            click.echo(f"{head.name:<14}{head.summary}")
-    else:
-        from cellfeat.backbones.registry import BACKBONES
 
-        for backbone in BACKBONES.values():
-            click.echo(f"{backbone.name:<24}{backbone.embedding_dim:>5} numbers, weights {backbone.default_weights}")
-        click.echo("timm:<name>             any model of timm (pip install 'cellfeat[timm]')")
+def _heads() -> None:
+    from cellfeat.heads.registry import HEADS
+
+    for head in HEADS.values():
+        click.echo(f"{head.name:<14}{head.summary}")
+    click.echo("sklearn:NAME  any classifier of scikit-learn, as sklearn:SVC; all of them: cellfeat list sklearn")
+
+
+def _backbones() -> None:
+    from cellfeat.backbones.registry import BACKBONES
+
+    for backbone in BACKBONES.values():
+        click.echo(f"{backbone.name:<24}{backbone.embedding_dim:>5} numbers, weights {backbone.default_weights}")
+    click.echo("timm:<name>             any model of timm (pip install 'cellfeat[timm]')")
+
+
+def _classifiers() -> None:
+    from cellfeat.heads.scikit_learn.entries import classifiers, needed_parameters
+
+    for name, kind in classifiers().items():
+        needed = needed_parameters(kind)
+        note = f"  from Python only: needs {', '.join(needed)}" if needed else ""
+        click.echo(f"sklearn:{name}{note}")

@@ -22,7 +22,8 @@ def config_options(command: Command) -> Command:
         "assignments",
         multiple=True,
         metavar="KEY=VALUE",
-        help="Override one setting by its dotted key: --set images.layout=folders, --set mlp.hidden=512.",
+        help="Override one setting by its dotted key: --set images.layout=folders, --set mlp.hidden=512, "
+        "--set sklearn:SVC.C=10.",
     )(command)
     return click.option("--config", type=click.Path(path_type=Path), help="YAML or JSON file of settings.")(command)
 
@@ -105,12 +106,14 @@ def _assigned(text: str) -> "Source":
     from cellfeat.config_files import parse_assignment
     from cellfeat.config_sources import Source
     from cellfeat.errors import ConfigError
-    from cellfeat.heads.registry import HEADS
+    from cellfeat.heads.registry import HEADS, SKLEARN_PREFIX
     from cellfeat.text import near_names
 
     key, value = parse_assignment(text)
     first = key.partition(".")[0]
     # mlp.hidden is short for heads.mlp.hidden, as people write it.
+    if first.startswith(SKLEARN_PREFIX):
+        HEADS[first]  # raises, with the nearest name, where scikit-learn has no such classifier
     if first in HEADS:
         key = f"heads.{key}"
     elif "." in key and first not in Settings.model_fields:

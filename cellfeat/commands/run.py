@@ -18,13 +18,14 @@ def command(config: Path | None, assignments: tuple[str, ...], *, tune: int | No
     from cellfeat.commands.fit import fit_and_save, print_head
     from cellfeat.evaluation.compare import check_heads
     from cellfeat.extraction.extract import extract
+    from cellfeat.text import file_name
 
     settings = resolve_settings(config, assignments, {"comparison.tune": tune})
     check_heads(settings.comparison.heads, settings.heads)
     with ConsoleObserver() as observer:
         extract(settings, observer=observer)
     best = compare_and_report(settings, replaces=replace).best.head
-    folder = settings.results / best
+    folder = settings.results / file_name(best)
     click.echo(f"\nthe best, {best}, fitted on all samples of the comparison:\n")
     print_head(fit_and_save(settings, best, folder, replaces=replace))
     click.echo(f"\n{results_line(settings)}")

@@ -23,7 +23,7 @@ import cellfeat.statistics
 from cellfeat.errors import RecordError
 from cellfeat.evaluation.folds import Fold
 from cellfeat.evaluation.task import Task
-from cellfeat.heads.state import plain_params
+from cellfeat.heads.state import recorded_params
 from cellfeat.provenance import digest_bytes, digest_file, digest_json, publish, versions
 from cellfeat.records import parse_json, seal, unseal
 
@@ -174,8 +174,11 @@ class HeadKeys:
 
     @property
     def can_be_cached(self) -> bool:
-        """Whether the source of the head is known; without it, an edited head would get its old results."""
-        return self._source is not None
+        """Whether the source of the head is known; without it, an edited head would get its old results.
+
+        An estimator object may contain code of the user, which no parameter describes.
+        """
+        return getattr(self.classifier, "can_be_cached", True) and self._source is not None
 
     def key(self, fold: Fold) -> str:
         """Digest of everything that decides what this head predicts for a fold."""
@@ -191,7 +194,7 @@ class HeadKeys:
             "format": FORMAT,
             "samples": self.task.digest,
             "head": self.name,
-            "params": plain_params(self.classifier.get_params(deep=False)),
+            "params": recorded_params(self.classifier),
             "source": self._source,
             "versions": versions(),
         }
@@ -201,7 +204,7 @@ class HeadKeys:
         """Digest of the module of the head, and of the code of our own heads and of the statistics that they use."""
         try:
             own = Path(inspect.getfile(type(self.classifier)))
-            files = {own, *(file for folder in _CODE for file in Path(folder).glob("*.py"))}
+            files = {own, *(file for folder in _CODE for file in Path(folder).rglob("*.py"))}
             return digest_json(sorted(digest_file(file) for file in files))
         except (OSError, TypeError):
             return None

@@ -1,6 +1,7 @@
 """Compare heads on the same samples, folds and bootstrap draws."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from cellfeat.errors import ConfigError
 from cellfeat.evaluation.cache import FoldCache
@@ -15,13 +16,14 @@ from cellfeat.evaluation.scoring.score import evaluate
 from cellfeat.evaluation.task import Task, prepare
 from cellfeat.evaluation.tuning.tuner import Tuner
 from cellfeat.extraction.store import Features
-from cellfeat.heads.registry import HEADS, make_head
+from cellfeat.heads.registry import HEADS, Head, head_of, make_head
+from cellfeat.heads.scikit_learn.given import GivenEstimator, Headlike, chosen_heads
 from cellfeat.statistics.interval_types import LEVEL
 
 
 def compare(
     features: Features,
-    heads: Sequence[str],
+    heads: Sequence[Headlike] | Mapping[str, Any],
     *,
     design: Design | None = None,
     settings: Mapping[str, HeadSettings] | None = None,
@@ -38,7 +40,9 @@ def compare(
     features
         Embeddings, labels and groups.
     heads
-        Names from `HEADS`.
+        Names from `HEADS`, such as ``"logreg"`` and ``"sklearn:SVC"``, and classifiers with scikit-learn's interface,
+        such as ``SVC(C=10)``, which get the name of their class; or a dict of classifiers by name. A classifier is
+        copied for each fold. Its columns are standardised first, except those of a pipeline.
     design
         How the heads are evaluated; None for the defaults.
     settings
@@ -63,7 +67,7 @@ def compare(
     ConfigError
         If `heads` is empty or names a head twice.
     HeadError
-        If a head has no such setting, or all heads fail.
+        If a head has no such setting, an object is not a classifier, or all heads fail.
     ManifestError
         If `labels` has an id that is not in the features.
     SplitError
@@ -71,15 +75,17 @@ def compare(
     KeyboardInterrupt
         If Ctrl-C comes before any head is finished.
     """
-    settings = settings or {}
-    check_heads(heads, settings)
+    entries, settings = chosen_heads(heads), settings or {}
+    check_heads(entries, settings)
     task = prepare(features, design or Design(), labels=labels, say=hooks.say)
-    return compare_on(task, heads, settings, cache=cache, hooks=hooks)
+    for line in weight_remarks(entries):
+        hooks.say(line)
+    return compare_on(task, entries, settings, cache=cache, hooks=hooks)
 
 
 def compare_on(
     task: Task,
-    heads: Sequence[str],
+    heads: Sequence[str | Head],
     settings: Mapping[str, HeadSettings],
     *,
     cache: FoldCache | None = None,
@@ -91,7 +97,9 @@ def compare_on(
     ----------
     task
         Samples and folds.
-    heads, settings, cache, hooks
+    heads
+        Names from `HEADS`, or entries.
+    settings, cache, hooks
         As for `compare`.
 
     Raises
@@ -101,16 +109,18 @@ def compare_on(
     KeyboardInterrupt
         If Ctrl-C comes before any head is finished.
     """
+    entries = {entry.name: entry for entry in map(head_of, heads)}
+    names = list(entries)
     if task.design.tune:
-        for head in heads:
-            hooks.say(Tuner(HeadRun(task, head, None), settings.get(head, {})).cost())
-    n_folds, n_total = len(task.folds), len(heads) * len(task.folds)
+        for name in names:
+            hooks.say(Tuner(HeadRun(task, entries[name], None), settings.get(name, {})).cost())
+    n_folds, n_total = len(task.folds), len(names) * len(task.folds)
 
-    def result_of(head: str) -> HeadResult:
-        on_fold = fold_observer(head, heads.index(head) * n_folds, n_total, hooks)
-        return evaluate(task, head, settings.get(head), cache=cache, hooks=hooks, on_fold=on_fold)
+    def result_of(name: str) -> HeadResult:
+        on_fold = fold_observer(name, names.index(name) * n_folds, n_total, hooks)
+        return evaluate(task, entries[name], settings.get(name), cache=cache, hooks=hooks, on_fold=on_fold)
 
-    finished = each_head(heads, result_of, hooks.outcome)
+    finished = each_head(names, result_of, hooks.outcome)
     results = tuple(sorted(finished.results, key=lambda result: -result.balanced_accuracy))
     return Comparison(
         classes=task.classes,
@@ -129,13 +139,23 @@ def _differences(task: Task, results: Sequence[HeadResult]) -> tuple[HeadDiffere
     return head_differences([result.head for result in results], task.bootstrap.differences(predicted, level=LEVEL))
 
 
-def check_heads(heads: Sequence[str], settings: Mapping[str, HeadSettings]) -> None:
+def weight_remarks(heads: Sequence[Head]) -> Iterator[str]:
+    """Name the estimator objects that weigh samples, where all other heads weigh classes equally."""
+    for head in heads:
+        if isinstance(head, GivenEstimator) and head.estimator.get_params(deep=False).get("class_weight", 0) is None:
+            yield (
+                f"{head.name}: every sample weighs the same, while the heads of the table give each class the same "
+                "weight, as balanced accuracy does; for a fair comparison build it with class_weight='balanced'"
+            )
+
+
+def check_heads(heads: Sequence[str | Head], settings: Mapping[str, HeadSettings]) -> None:
     """Refuse an empty list of heads, a head named twice, and unknown heads or settings, before any fold is fitted.
 
     Parameters
     ----------
     heads
-        Names from `HEADS`.
+        Names from `HEADS`, or entries.
     settings
         Parameters by head.
 
@@ -150,9 +170,10 @@ def check_heads(heads: Sequence[str], settings: Mapping[str, HeadSettings]) -> N
     """
     if not heads:
         raise ConfigError("heads: expected one or more names, got none")
-    if len(set(heads)) < len(heads):
-        raise ConfigError(f"heads: expected each name once, got {', '.join(heads)}")
-    for head in {*heads, *settings}:
-        HEADS[head]  # raises for an unknown name
-    for head in heads:
-        make_head(head, settings.get(head, {}), n_views=1, random_state=0)
+    names = [head if isinstance(head, str) else head.name for head in heads]
+    if len(set(names)) < len(names):
+        raise ConfigError(f"heads: expected each name once, got {', '.join(names)}")
+    for name in set(settings).difference(names):
+        HEADS[name]  # raises for an unknown name
+    for name, head in zip(names, heads, strict=True):
+        make_head(head, settings.get(name, {}), n_views=1, random_state=0)

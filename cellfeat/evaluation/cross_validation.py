@@ -19,6 +19,7 @@ from cellfeat.evaluation.results import Seconds
 from cellfeat.evaluation.scoring.head_scores import ChosenSettings, Tuning
 from cellfeat.evaluation.task import Task
 from cellfeat.evaluation.tuning.tuner import Tuner, tuning_of
+from cellfeat.heads.registry import Head
 from cellfeat.types import Floats
 
 FoldObserver = Callable[[int, float], None]
@@ -59,7 +60,7 @@ class OutOfFold:
 
 def out_of_fold(
     task: Task,
-    head: str,
+    head: str | Head,
     settings: HeadSettings | None = None,
     *,
     cache: FoldCache | None = None,
@@ -75,7 +76,7 @@ def out_of_fold(
     task
         Samples and folds.
     head
-        Name from `HEADS`.
+        Name from `HEADS`, or an entry.
     settings
         Parameters of the head; the others keep their defaults.
     cache
@@ -116,7 +117,7 @@ def out_of_fold_of(run: HeadRun, tuner: Tuner, on_fold: FoldObserver) -> OutOfFo
     return OutOfFold(
         head=run.head,
         probabilities=_pooled(run.task, outcomes),
-        settings=resolved_settings(run.task, run.head, tuner.given),
+        settings=resolved_settings(run.task, run.entry, tuner.given),
         seconds=_seconds(outcomes, choices),
         tuning=tuning_of(choices),
         n_cached=run.n_cached,
@@ -137,9 +138,9 @@ def _fold_outcome(
     except WriteError:  # the cache cannot be written: not a fault of the head
         raise
     except HEAD_FAILURES as error:
-        raise HeadError(
-            f"{run.head} failed in fold {number} of {len(run.task.folds)}: {type(error).__name__}: {error}"
-        ) from error
+        # A head's own refusal says all; the name of another library's exception may help.
+        reason = str(error) if isinstance(error, HeadError) else f"{type(error).__name__}: {error}"
+        raise HeadError(f"{run.head} failed in fold {number} of {len(run.task.folds)}: {reason}") from error
 
 
 def _pooled(task: Task, outcomes: Sequence[FoldOutcome]) -> Floats:

@@ -7,7 +7,7 @@ from functools import partial
 import numpy as np
 
 from cellfeat.evaluation.cache import FoldCache
-from cellfeat.evaluation.compare import check_heads
+from cellfeat.evaluation.compare import check_heads, weight_remarks
 from cellfeat.evaluation.cross_validation import FoldObserver, fold_observer, out_of_fold_of
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.head_run import HeadRun, HeadSettings, new_head, resolved_settings
@@ -15,18 +15,19 @@ from cellfeat.evaluation.hooks import SILENT, Hooks
 from cellfeat.evaluation.results import HeadResult
 from cellfeat.evaluation.saved_heads.unlike_fitted import summarise
 from cellfeat.evaluation.scoring.score import score
-from cellfeat.evaluation.task import Task, prepare
+from cellfeat.evaluation.task import prepare
 from cellfeat.evaluation.tuning.tuner import Tuner
 from cellfeat.extraction.store import Features
 from cellfeat.heads.bundle import Bundle
 from cellfeat.heads.registry import head_inputs
+from cellfeat.heads.scikit_learn.given import Headlike, chosen_heads
 from cellfeat.heads.training_digests import TrainingDigests
 from cellfeat.provenance import utc_now, versions
 
 
 def fit(
     features: Features,
-    head: str,
+    head: Headlike,
     *,
     design: Design | None = None,
     settings: HeadSettings | None = None,
@@ -41,7 +42,7 @@ def fit(
     features
         Embeddings, labels and groups.
     head
-        Name from `HEADS`.
+        Name from `HEADS`, or a classifier with scikit-learn's interface: see `cellfeat.compare`.
     design
         How the head is evaluated; None for the defaults.
     settings
@@ -64,35 +65,39 @@ def fit(
         As `cellfeat.compare`; also HeadError if the head fails in any fold.
     """
     design, settings = design or Design(), settings or {}
-    check_heads([head], {head: settings})
+    (entry,) = chosen_heads(head)
+    check_heads([entry], {entry.name: settings})
     task = prepare(features, design, labels=labels, say=hooks.say)
-    run = HeadRun(task, head, cache)
+    for line in weight_remarks([entry]):
+        hooks.say(line)
+    run = HeadRun(task, entry, cache)
     tuner = Tuner(run, settings, hooks.say, on_all=True)
     if design.tune:
         hooks.say(tuner.cost())
-    on_fold = fold_observer(head, 0, design.folds + 1, hooks)
+    on_fold = fold_observer(entry.name, 0, len(task.folds) + 1, hooks)
     result = score(task, out_of_fold_of(run, tuner, on_fold))
     on_fold(0, 0)
     if tuner.has_choice:
-        result, settings = _tuned_on_all(result, tuner, task, on_fold)
-    return _fit_all(task, features, result, settings), result
+        result, settings = _tuned_on_all(result, tuner, run, on_fold)
+    return _fit_all(run, features, result, settings), result
 
 
 def _tuned_on_all(
-    result: HeadResult, tuner: Tuner, task: Task, on_fold: FoldObserver
+    result: HeadResult, tuner: Tuner, run: HeadRun, on_fold: FoldObserver
 ) -> tuple[HeadResult, HeadSettings]:
     """Find the settings for all samples, and record them in the result."""
-    choice = tuner.choose(np.arange(len(task.y)), partial(on_fold, 0))
+    choice = tuner.choose(np.arange(len(run.task.y)), partial(on_fold, 0))
     settings = {**tuner.given, **choice.settings}
     assert result.scores.tuning is not None
     tuning = replace(result.scores.tuning, final=choice.settings)
     scores = replace(result.scores, tuning=tuning)
-    return replace(result, scores=scores, settings=resolved_settings(task, result.head, settings)), settings
+    return replace(result, scores=scores, settings=resolved_settings(run.task, run.entry, settings)), settings
 
 
-def _fit_all(task: Task, features: Features, result: HeadResult, settings: HeadSettings) -> Bundle:
-    classifier = new_head(task, result.head, settings)
-    classifier.fit(head_inputs(result.head, task.embeddings), task.y)
+def _fit_all(run: HeadRun, features: Features, result: HeadResult, settings: HeadSettings) -> Bundle:
+    task = run.task
+    classifier = new_head(task, run.entry, settings)
+    classifier.fit(head_inputs(run.entry, task.embeddings), task.y)
     fitted = {"on": features.path.name, "n_samples": len(task.y), "at": utc_now(), "versions": versions()}
     return Bundle(
         head=classifier,

@@ -11,8 +11,8 @@ from cellfeat.errors import CellfeatError, HeadError
 from cellfeat.evaluation.cache import FoldCache, FoldOutcome, HeadKeys
 from cellfeat.evaluation.folds import Fold
 from cellfeat.evaluation.task import Task
-from cellfeat.heads.registry import head_inputs, make_head
-from cellfeat.heads.state import plain_params
+from cellfeat.heads.registry import Head, head_inputs, head_of, make_head
+from cellfeat.heads.state import recorded_params
 from cellfeat.text import first_ten
 from cellfeat.types import Floats
 
@@ -33,18 +33,23 @@ class HeadRun:
     task
         The samples.
     head
-        Name of the head.
+        Name in `HEADS`, or an entry.
     cache
         Where predictions are kept; None computes all of them.
 
     Attributes
     ----------
+    entry
+        The entry of the head.
+    head
+        Name of the head.
     n_cached
         Folds that were found in the cache.
     """
 
-    def __init__(self, task: Task, head: str, cache: FoldCache | None) -> None:
-        self.task, self.head, self.cache = task, head, cache
+    def __init__(self, task: Task, head: str | Head, cache: FoldCache | None) -> None:
+        self.task, self.entry, self.cache = task, head_of(head), cache
+        self.head = self.entry.name
         self.n_cached = 0
 
     def outcome(self, settings: HeadSettings, fold: Fold) -> FoldOutcome:
@@ -89,7 +94,7 @@ class HeadRun:
         HeadError
             If the head knows other classes than the task, or gives probabilities that are not numbers.
         """
-        classifier = new_head(self.task, self.head, settings)
+        classifier = new_head(self.task, self.entry, settings)
         start = perf_counter()
         classifier.fit(self._inputs[fold.train], self.task.y[fold.train])
         fitted = perf_counter()
@@ -100,15 +105,15 @@ class HeadRun:
 
     def keys(self, settings: HeadSettings) -> HeadKeys:
         """Keys under which the cache holds predictions with these settings."""
-        return HeadKeys(self.task, self.head, new_head(self.task, self.head, settings))
+        return HeadKeys(self.task, self.head, new_head(self.task, self.entry, settings))
 
     @cached_property
     def _inputs(self) -> Floats:
         # The mean over views takes seconds, and a run that finds every fold in the cache never needs it.
-        return head_inputs(self.head, self.task.embeddings)
+        return head_inputs(self.entry, self.task.embeddings)
 
 
-def new_head(task: Task, head: str, settings: HeadSettings) -> Any:
+def new_head(task: Task, head: str | Head, settings: HeadSettings) -> Any:
     """Build an unfitted head for the views and the seed of a task.
 
     Parameters
@@ -116,14 +121,14 @@ def new_head(task: Task, head: str, settings: HeadSettings) -> Any:
     task
         The samples.
     head
-        Name of the head.
+        Name in `HEADS`, or an entry.
     settings
         Its parameters.
     """
     return make_head(head, settings, n_views=task.embeddings.shape[1], random_state=task.design.random_state)
 
 
-def resolved_settings(task: Task, head: str, settings: HeadSettings) -> dict[str, Any]:
+def resolved_settings(task: Task, head: str | Head, settings: HeadSettings) -> dict[str, Any]:
     """Give every parameter of a head, including defaults, so that a record stays true when a default changes.
 
     Parameters
@@ -131,7 +136,7 @@ def resolved_settings(task: Task, head: str, settings: HeadSettings) -> dict[str
     task, head, settings
         As for `new_head`.
     """
-    return plain_params(new_head(task, head, settings).get_params(deep=False))
+    return recorded_params(new_head(task, head, settings))
 
 
 def _check_probabilities(classifier: Any, probabilities: Floats, classes: Sequence[str]) -> None:

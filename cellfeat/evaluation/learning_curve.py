@@ -16,6 +16,7 @@ from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.evaluation.results import HeadFailure, HeadResult, Provenance
 from cellfeat.evaluation.scoring.score import evaluate
 from cellfeat.evaluation.task import Task
+from cellfeat.heads.registry import Head, head_of
 from cellfeat.statistics.interval_types import LEVEL, Difference
 from cellfeat.text import with_interval
 
@@ -110,7 +111,7 @@ class LearningCurves:
 
 def learning_curves(
     task: Task,
-    heads: Sequence[str],
+    heads: Sequence[str | Head],
     settings: Mapping[str, HeadSettings],
     fractions: Sequence[float],
     *,
@@ -124,7 +125,7 @@ def learning_curves(
     task
         Samples and folds.
     heads
-        Names from `HEADS`.
+        Names from `HEADS`, or entries.
     settings
         Parameters by head.
     fractions, cache
@@ -145,21 +146,23 @@ def learning_curves(
         If no head has a curve.
     """
 
-    def curve_of(head: str) -> LearningCurve:
-        say(f"learning curve of {head}")
-        return learning_curve(task, head, settings.get(head, {}), fractions, cache=cache)
+    entries = {entry.name: entry for entry in map(head_of, heads)}
+
+    def curve_of(name: str) -> LearningCurve:
+        say(f"learning curve of {name}")
+        return learning_curve(task, entries[name], settings.get(name, {}), fractions, cache=cache)
 
     def report(outcome: LearningCurve | HeadFailure) -> None:
         if isinstance(outcome, HeadFailure):
             say(outcome.reason)
 
-    finished = each_head(heads, curve_of, report)
+    finished = each_head(list(entries), curve_of, report)
     return LearningCurves(task.provenance, finished.results, finished.failures, finished.is_complete)
 
 
 def learning_curve(
     task: Task,
-    head: str,
+    head: str | Head,
     settings: HeadSettings,
     fractions: Sequence[float],
     *,
@@ -174,7 +177,7 @@ def learning_curve(
     task
         Samples and folds.
     head
-        Name from `HEADS`.
+        Name from `HEADS`, or an entry.
     settings
         Its parameters.
     fractions
@@ -199,7 +202,7 @@ def learning_curve(
             raise HeadError(f"at {fraction:g} of the training samples, {error}") from error
     predicted = [result.predictions["predicted"] for result in results]
     return LearningCurve(
-        head=head,
+        head=head_of(head).name,
         fractions=ascending,
         n_train=tuple(round(np.mean([len(fold.train) for fold in part.folds])) for part in parts),
         results=tuple(results),

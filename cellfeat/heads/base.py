@@ -86,6 +86,7 @@ class HeadClassifier(ClassifierMixin, BaseEstimator, ABC):
         return HeadState(
             {**fitted.arrays, "n_features": np.array([self.n_features_in_])},
             {**fitted.texts, "classes": classes_to_text(self.classes_)},
+            fitted.estimator,
         )
 
     def set_state(self, state: HeadState) -> Self:

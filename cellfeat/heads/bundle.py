@@ -10,9 +10,9 @@ from numpy.typing import NDArray
 from cellfeat.config import Settings
 from cellfeat.errors import BundleError, HeadError
 from cellfeat.heads.base import HeadClassifier
-from cellfeat.heads.registry import HEADS, head_inputs
+from cellfeat.heads.registry import mean_over_views
 from cellfeat.heads.samples_summary import SamplesSummary
-from cellfeat.heads.state import plain_params
+from cellfeat.heads.state import recorded_params
 from cellfeat.heads.training_digests import TrainingDigests
 from cellfeat.statistics.conformal import ClassScores
 from cellfeat.statistics.temperature import COLDEST, HOTTEST, tempered
@@ -33,7 +33,7 @@ class Bundle:
     head
         The fitted head.
     head_name
-        Its name in `HEADS`.
+        Its name in `HEADS`, or that of an estimator object.
     classes
         Class names in the order of the probability columns. They include the head's own classes, as text.
     fingerprint
@@ -85,7 +85,7 @@ class Bundle:
         self._check_classes()
         if not COLDEST <= self.temperature <= HOTTEST:
             raise BundleError(f"temperature: expected {COLDEST} to {HOTTEST}, got {self.temperature}")
-        n_views = self.n_views if HEADS[self.head_name].views == "own" else 1
+        n_views = self.n_views if self._has_own_views else 1
         if self.head.n_features_in_ != n_views * self.embedding_dim:
             raise BundleError(
                 f"the head {self.head_name!r} expects {self.head.n_features_in_} columns, but {n_views} views of "
@@ -101,8 +101,13 @@ class Bundle:
 
     @property
     def params(self) -> dict[str, Any]:
-        """The head's constructor parameters as plain JSON values."""
-        return plain_params(self.head.get_params(deep=False))
+        """The head's parameters as plain JSON values."""
+        return recorded_params(self.head)
+
+    @property
+    def _has_own_views(self) -> bool:
+        """Whether the head makes its own use of views; the head of an estimator object is in no table."""
+        return "n_views" in self.head.get_params(deep=False)
 
     def predict_proba(self, embeddings: Float32s) -> NDArray[np.float64]:
         """Predict class probabilities from any number of views.
@@ -181,8 +186,10 @@ class Bundle:
         return self.training_digests.contains(pixel_digest)
 
     def _inputs(self, embeddings: Float32s) -> Iterable[Float32s]:
-        if HEADS[self.head_name].views == "mean" or embeddings.shape[1] == self.n_views:
-            return [head_inputs(self.head_name, embeddings)]
+        if not self._has_own_views:
+            return [mean_over_views(embeddings)]
+        if embeddings.shape[1] == self.n_views:
+            return [embeddings.reshape(len(embeddings), -1)]
         return (np.tile(view, (1, self.n_views)) for view in embeddings.swapaxes(0, 1))
 
     def _check_embeddings(self, embeddings: Float32s) -> None:

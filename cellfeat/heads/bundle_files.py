@@ -2,8 +2,8 @@
 
 ``bundle.json`` describes the head and contains the digest of every other file and of itself. ``arrays.safetensors``
 contains the arrays of the head and one ``.txt`` file each of its texts, ``scores.safetensors`` the out-of-fold scores
-for prediction sets, and ``samples.safetensors`` the digests of the training samples. Formats that can run code (pickle,
-joblib) are never read.
+for prediction sets, and ``samples.safetensors`` the digests of the training samples. ``estimator.skops`` contains the
+fitted estimator of a head of scikit-learn. Formats that can run code (pickle, joblib) are never read.
 """
 
 import json
@@ -20,7 +20,7 @@ from safetensors import SafetensorError
 
 from cellfeat.errors import BundleError, HeadError, MissingFileError, RecordError
 from cellfeat.heads.bundle import SAVE_AGAIN, Bundle
-from cellfeat.heads.registry import head_class
+from cellfeat.heads.registry import restore_head
 from cellfeat.heads.samples_summary import SamplesSummary
 from cellfeat.heads.state import HeadState
 from cellfeat.heads.training_digests import TrainingDigests
@@ -34,6 +34,7 @@ RECORD_FILE = "bundle.json"
 ARRAYS_FILE = "arrays.safetensors"
 CLASS_SCORES_FILE = "scores.safetensors"
 DIGESTS_FILE = "samples.safetensors"
+ESTIMATOR_FILE = "estimator.skops"
 MAX_RECORD_BYTES = 16_000_000
 MAX_FILE_BYTES = 4_000_000_000
 _OPTIONAL_FILES = {CLASS_SCORES_FILE: "class_scores", DIGESTS_FILE: "training_digests"}
@@ -98,6 +99,8 @@ def _contents(bundle: Bundle) -> dict[str, bytes]:
     state = bundle.head.get_state()
     files = {f"{name}.txt": text.encode() for name, text in state.texts.items()}
     files[ARRAYS_FILE] = _arrays_content(state.arrays)
+    if state.estimator is not None:
+        files[ESTIMATOR_FILE] = state.estimator
     parts = {name: getattr(bundle, attribute) for name, attribute in _OPTIONAL_FILES.items()}
     return files | {name: _arrays_content(part.arrays()) for name, part in parts.items() if part is not None}
 
@@ -129,7 +132,7 @@ def check_bundle_folder(folder: Path | str) -> None:
         raise BundleError(f"{folder}: is a file; expected a folder to save a head in: choose another --output")
     present = {path.name for path in folder.iterdir()}
     texts = {name for name in present if _TEXT_FILE.fullmatch(name)}
-    own = {RECORD_FILE, *_ARRAYS_FILES, *_REPORT_FILES, *texts}
+    own = {RECORD_FILE, ESTIMATOR_FILE, *_ARRAYS_FILES, *_REPORT_FILES, *texts}
     # Without a record, even files of these names are somebody else's.
     foreign = present - own if RECORD_FILE in present else present
     if foreign:
@@ -155,11 +158,12 @@ def load_bundle(folder: Path | str) -> Bundle:
     record = _read_record(folder / RECORD_FILE)
     contents = _read_files(folder, record.files)
     arrays = {name: _parse_arrays(folder / name, contents.pop(name)) for name in _ARRAYS_FILES if name in contents}
-    # What is left after the arrays are texts: `_read_files` admits no other names.
+    estimator = contents.pop(ESTIMATOR_FILE, None)
+    # What is left after these are texts: `_read_files` admits no other names.
     texts = {name.removesuffix(".txt"): _decode(folder / name, content) for name, content in contents.items()}
     try:
-        state = HeadState(arrays.pop(ARRAYS_FILE, {}), texts)
-        head = head_class(record.head_name)(**record.params).set_state(state)
+        state = HeadState(arrays.pop(ARRAYS_FILE, {}), texts, estimator)
+        head = restore_head(record.head_name, record.params, state)
     except (HeadError, TypeError) as error:
         raise BundleError(f"{folder}: not a saved head {record.head_name!r}: {error}") from None
     parts = {_OPTIONAL_FILES[name]: _part(folder / name, arrays[name], len(record.classes)) for name in arrays}
@@ -224,7 +228,7 @@ def _check_format(path: Path, record: Any) -> None:
 def _read_files(folder: Path, digests: Mapping[str, str]) -> dict[str, bytes]:
     # The record is not trusted: a name could lead out of the folder.
     for name in digests:
-        if name not in _ARRAYS_FILES and not _TEXT_FILE.fullmatch(name):
+        if name not in (ESTIMATOR_FILE, *_ARRAYS_FILES) and not _TEXT_FILE.fullmatch(name):
             raise BundleError(
                 f"{folder / RECORD_FILE}: files: expected {ARRAYS_FILE} and NAME.txt, got {name!r}; "
                 "do not use this bundle"

@@ -13,9 +13,14 @@ from cellfeat.text import near_names
 
 if TYPE_CHECKING:
     from cellfeat.heads.base import HeadClassifier
+    from cellfeat.heads.state import HeadState
 
 SET_BY_THE_RUN = ("n_views", "random_state")
 """Constructor parameters that follow from the features and the seed of the run; users do not set them."""
+
+
+SKLEARN_PREFIX = "sklearn:"
+"""Beginning of the names of scikit-learn's classifiers."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +45,52 @@ class Head:
     views: Literal["own", "mean"]
     summary: str
 
+    def settings(self) -> set[str]:
+        """Names of its settings: constructor parameters, except those in `SET_BY_THE_RUN`."""
+        # scikit-learn's public `get_params` needs an instance.
+        return set(head_class(self.name)._get_param_names()).difference(SET_BY_THE_RUN)
+
+    def search_space(self) -> Mapping[str, Sequence[Any]]:
+        """Values to try for each setting; empty for a head without a search space."""
+        space: Mapping[str, Sequence[Any]] = getattr(head_class(self.name), "search_space", {})
+        return space
+
+    def check_settings(self, settings: Mapping[str, Any]) -> None:
+        """Refuse settings that the head does not have.
+
+        Raises
+        ------
+        HeadError
+            If there are any.
+        """
+        valid = self.settings()
+        for key in settings:
+            if key not in valid:
+                raise HeadError(f"the head {self.name!r} has no setting {key!r}; {near_names(key, valid)}")
+
+    def make(
+        self, settings: Mapping[str, Any], *, n_views: int = 1, random_state: int | None = None
+    ) -> "HeadClassifier":
+        """Build an unfitted head: see `make_head`.
+
+        Parameters
+        ----------
+        settings
+            Constructor parameters of the head.
+        n_views, random_state
+            As for `make_head`.
+
+        Raises
+        ------
+        HeadError
+            If the head has no such setting.
+        """
+        self.check_settings(settings)
+        build = head_class(self.name)
+        by_the_run = {"n_views": n_views, "random_state": random_state}
+        taken = build._get_param_names()
+        return build(**settings, **{key: value for key, value in by_the_run.items() if key in taken})
+
 
 HEADS = Registry[Head]("head", "cellfeat.heads")
 HEADS.add(
@@ -59,13 +110,48 @@ HEADS.add(Head("knn", "cellfeat.heads.knn:KNNHead", "mean", "votes of the 15 nea
 HEADS.add(Head("dummy", "cellfeat.heads.dummy:DummyHead", "mean", "class frequencies only: the baseline of all scores"))
 
 
+HEADS.add_family(SKLEARN_PREFIX, "cellfeat.heads.scikit_learn.entries:named_estimator")
+
+
+def head_of(head: str | Head) -> Head:
+    """Give the entry of a name in `HEADS`; an entry is returned as it is."""
+    return HEADS[head] if isinstance(head, str) else head
+
+
 def head_class(name: str) -> "type[HeadClassifier]":
     """Import the class of the head `name`."""
     return import_attribute(HEADS[name].build)
 
 
-def search_space(name: str) -> Mapping[str, Sequence[Any]]:
-    """Values to try for each setting of the head `name`; empty for a head without a search space.
+def restore_head(name: str, params: Mapping[str, Any], state: "HeadState") -> "HeadClassifier":
+    """Restore a fitted head from what was saved.
+
+    Parameters
+    ----------
+    name
+        Its name: in `HEADS`, or that of an estimator object.
+    params
+        Its recorded parameters.
+    state
+        Its learned part; it holds an estimator for heads of scikit-learn.
+
+    Raises
+    ------
+    UnknownNameError
+        If no head has this name.
+    HeadError
+        If the state does not belong to such a head.
+    """
+    if state.estimator is not None:
+        restored: HeadClassifier = import_attribute("cellfeat.heads.scikit_learn.restored:restored_head")(
+            name, params, state
+        )
+        return restored
+    return head_class(name)(**params).set_state(state)
+
+
+def search_space(head: str | Head) -> Mapping[str, Sequence[Any]]:
+    """Values to try for each setting of a head; empty for a head without a search space.
 
     Raises
     ------
@@ -74,21 +160,21 @@ def search_space(name: str) -> Mapping[str, Sequence[Any]]:
     HeadError
         If the search space contains a name that is not a setting of the head.
     """
-    build = head_class(name)
-    space: Mapping[str, Sequence[Any]] = getattr(build, "search_space", {})
-    _check_settings(name, space, _settings_of(build))
+    entry = head_of(head)
+    space = entry.search_space()
+    entry.check_settings(space)
     return space
 
 
 def make_head(
-    name: str, settings: Mapping[str, Any], *, n_views: int = 1, random_state: int | None = None
+    head: str | Head, settings: Mapping[str, Any], *, n_views: int = 1, random_state: int | None = None
 ) -> "HeadClassifier":
     """Build an unfitted head.
 
     Parameters
     ----------
-    name
-        A name in `HEADS`.
+    head
+        A name in `HEADS`, or an entry.
     settings
         Constructor parameters of the head, except those in `SET_BY_THE_RUN`.
     n_views
@@ -103,31 +189,16 @@ def make_head(
     HeadError
         If the head has no such setting.
     """
-    build = head_class(name)
-    _check_settings(name, settings, _settings_of(build))
-    by_the_run = {"n_views": n_views, "random_state": random_state}
-    taken = build._get_param_names()
-    return build(**settings, **{key: value for key, value in by_the_run.items() if key in taken})
+    return head_of(head).make(settings, n_views=n_views, random_state=random_state)
 
 
-def _settings_of(build: "type[HeadClassifier]") -> set[str]:
-    # scikit-learn's public `get_params` needs an instance.
-    return set(build._get_param_names()).difference(SET_BY_THE_RUN)
-
-
-def _check_settings(name: str, settings: Mapping[str, Any], valid: set[str]) -> None:
-    for key in settings:
-        if key not in valid:
-            raise HeadError(f"the head {name!r} has no setting {key!r}; {near_names(key, valid)}")
-
-
-def head_inputs(name: str, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Convert embeddings to the `X` that the head `name` takes.
+def head_inputs(head: str | Head, embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Convert embeddings to the `X` that a head takes.
 
     Parameters
     ----------
-    name
-        A name in `HEADS`.
+    head
+        A name in `HEADS`, or an entry.
     embeddings
         Array of shape (n_samples, n_views, embedding_dim).
 
@@ -147,7 +218,22 @@ def head_inputs(name: str, embeddings: NDArray[np.float32]) -> NDArray[np.float3
             f"expected embeddings of shape (n_samples, n_views, embedding_dim), got {embeddings.shape}; "
             "for a single view pass embeddings[:, None, :]"
         )
-    if HEADS[name].views == "own":
+    if head_of(head).views == "own":
         return embeddings.reshape(len(embeddings), -1)
+    return mean_over_views(embeddings)
+
+
+def mean_over_views(embeddings: NDArray[np.float32]) -> NDArray[np.float32]:
+    """Average over views.
+
+    Parameters
+    ----------
+    embeddings
+        Array of shape (n_samples, n_views, embedding_dim).
+
+    Returns
+    -------
+    ndarray of shape (n_samples, embedding_dim)
+    """
     # A single view needs neither a mean nor a copy of the whole matrix.
     return embeddings[:, 0] if embeddings.shape[1] == 1 else embeddings.mean(axis=1)

@@ -24,10 +24,13 @@ class HeadState:
         Numeric arrays by name.
     texts
         Texts by name.
+    estimator
+        A fitted estimator of scikit-learn in the format of skops; None for heads that need none.
     """
 
     arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
     texts: dict[str, str] = field(default_factory=dict)
+    estimator: bytes | None = None
 
     def array(self, name: str, *shape: int) -> NDArray[Any]:
         """Return a finite array of the given shape, in which -1 means any length.
@@ -98,6 +101,18 @@ def classes_from_text(text: str) -> NDArray[Any]:
         return np.array(values, dtype=name)
     except (ValueError, TypeError, KeyError, RecursionError, OverflowError) as error:
         raise HeadError(f"the head's classes cannot be read: {error}; fit and save the head again") from None
+
+
+def recorded_params(head: Any) -> dict[str, Any]:
+    """Give the parameters of a head as plain JSON values: its own account of them, or its constructor parameters.
+
+    Raises
+    ------
+    HeadError
+        As `plain_params`.
+    """
+    own = getattr(head, "recorded_params", None)
+    return plain_params(head.get_params(deep=False) if own is None else own())
 
 
 def plain_params(params: dict[str, Any]) -> dict[str, Any]:

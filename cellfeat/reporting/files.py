@@ -2,7 +2,6 @@
 
 import csv
 import json
-import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
@@ -22,6 +21,7 @@ from cellfeat.heads.registry import HEADS
 from cellfeat.provenance import publish, utc_now, versions
 from cellfeat.reporting.csv_table import harmless_cell
 from cellfeat.reporting.figures import draw_confusion, draw_curves, draw_recalls, draw_reliability, save_figure
+from cellfeat.text import file_name
 
 FORMAT = 1
 
@@ -72,7 +72,8 @@ def write_report(comparison: Comparison, folder: Path, *, say: Say = ignore_line
     }
     for result in comparison.results:
         writers |= _head_writers(result)
-    earlier = [folder / name for name in _possible_files() if name not in writers and (folder / name).is_file()]
+    possible = [*_possible_files(), *_files_of_earlier_heads(folder)]
+    earlier = [folder / name for name in possible if name not in writers and (folder / name).is_file()]
     files = _publish_all(writers, folder, stale=earlier)
     if earlier:
         say(f"{folder}: removed files of an earlier comparison: {', '.join(path.name for path in earlier)}")
@@ -252,9 +253,19 @@ def _head_writers(result: HeadResult) -> Writers:
     }
 
 
+def _files_of_earlier_heads(folder: Path) -> list[str]:
+    """Files of the heads of an earlier comparison that no table lists, such as classifiers of scikit-learn."""
+    try:
+        heads = json.loads((folder / COMPARISON_FILE).read_bytes())["heads"]
+        names = [str(one["head"]) for one in heads]
+    except (OSError, ValueError, KeyError, TypeError):
+        return []
+    listed = set(_possible_files())
+    return [file for name in names for file in _head_files(name) if file not in listed]
+
+
 def _head_files(head: str) -> tuple[str, str]:
-    # A plugin's head may have a name that is not a valid file name.
-    name = re.sub(r"[^\w.-]", "_", head)
+    name = file_name(head)
     return f"metrics_{name}.json", f"confusion_{name}.png"
 
 

@@ -1,5 +1,6 @@
 """What every head in the table must do: scikit-learn's own checks, and further ones for the same heads."""
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,8 +13,9 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from cellfeat.errors import HeadError
 from cellfeat.evaluation.tuning.halving import candidates
-from cellfeat.heads.registry import HEADS, head_inputs, make_head, search_space
-from cellfeat.heads.state import plain_params
+from cellfeat.heads.registry import HEADS, SKLEARN_PREFIX, head_inputs, make_head, restore_head, search_space
+from cellfeat.heads.scikit_learn.entries import IN_THREADS, SEARCH_SPACES, classifiers, needed_parameters
+from cellfeat.heads.state import recorded_params
 from cellfeat.heads.transforms import ROW_STEPS
 
 TREES = {"colsample_bytree": 0.5, "reg_lambda": 1.0, "n_jobs": 1}
@@ -30,6 +32,30 @@ QUICK: dict[str, dict[str, Any]] = {
     "lightgbm": {"n_estimators": 2, **TREES},
 }
 """Settings for tests that do not depend on what a head has learned."""
+
+CLASSIFIERS = [f"{SKLEARN_PREFIX}{name}" for name, kind in classifiers().items() if not needed_parameters(kind)]
+NOT_FOR_EMBEDDINGS = {
+    "CategoricalNB": "Negative values",
+    "ComplementNB": "Negative values",
+    "LabelPropagation": "no probability",
+    "LabelSpreading": "no probability",
+    "MultinomialNB": "Negative values",
+    "QuadraticDiscriminantAnalysis": "not full rank",
+    "RadiusNeighborsClassifier": "No neighbors",
+}
+"""Classifiers of scikit-learn that cannot predict standardised embeddings with their defaults, and why."""
+
+QUICK |= {
+    f"{SKLEARN_PREFIX}{name}": {"n_estimators": 3}
+    for name in ("AdaBoostClassifier", "BaggingClassifier", "GradientBoostingClassifier")
+}
+QUICK |= {f"{SKLEARN_PREFIX}{name}": {"n_estimators": 5, "n_jobs": 1} for name in sorted(IN_THREADS)}
+QUICK[f"{SKLEARN_PREFIX}HistGradientBoostingClassifier"] = {"max_iter": 3, "min_samples_leaf": 2}
+QUICK[f"{SKLEARN_PREFIX}MLPClassifier"] = {"hidden_layer_sizes": [8], "max_iter": 20}
+QUICK[f"{SKLEARN_PREFIX}LogisticRegressionCV"] = {"Cs": 2, "cv": 2}
+
+FITTING = [name for name in CLASSIFIERS if name.removeprefix(SKLEARN_PREFIX) not in NOT_FOR_EMBEDDINGS]
+EVERY_HEAD = [*HEADS, *FITTING]
 
 LEARNING_HEADS = [name for name in HEADS if name != "dummy"]
 BALANCED_HEADS = [name for name in LEARNING_HEADS if name != "linear_relu"]
@@ -73,7 +99,7 @@ def test_passes_the_checks_of_scikit_learn(estimator: Any, check: Any) -> None:
     check(estimator)
 
 
-SEARCHED = sorted(name for name in HEADS if search_space(name))
+SEARCHED = sorted([*(name for name in HEADS if search_space(name)), *(SKLEARN_PREFIX + name for name in SEARCH_SPACES)])
 
 
 def test_default_heads_can_be_tuned() -> None:
@@ -87,14 +113,15 @@ def test_every_value_of_the_search_space_is_accepted_and_recorded(name: str) -> 
         for value in values:
             head = make_head(name, {setting: value}, random_state=0)
             head._check_parameters()
-            assert plain_params(head.get_params())[setting] == value
+            assert recorded_params(head)[setting] == value
 
 
 @pytest.mark.parametrize("name", SEARCHED)
 def test_drawn_settings_can_be_fitted(name: str) -> None:
     X, y = clusters(n_samples=60)
-    quick = {key: value for key, value in QUICK.get(name, {}).items() if key in ("epochs", "device", "n_jobs")}
-    given = make_head(name, quick, random_state=0).get_params()
+    kept = ("epochs", "device", "n_jobs", "n_estimators", "max_iter")
+    quick = {key: value for key, value in QUICK.get(name, {}).items() if key in kept}
+    given = recorded_params(make_head(name, quick, random_state=0))
     for settings in candidates(search_space(name), given, 3, random_state=0):
         probabilities = make_head(name, quick | settings, random_state=0).fit(X, y).predict_proba(X)
         assert np.isfinite(probabilities).all()
@@ -116,7 +143,7 @@ def test_predicts_the_given_labels(name: str, labels: list[Any]) -> None:
     assert np.mean(predicted == y) > (0.6 if name == "linear_relu" else 0.95)
 
 
-@pytest.mark.parametrize("name", HEADS)
+@pytest.mark.parametrize("name", EVERY_HEAD)
 def test_probabilities_are_float64_and_sum_to_one(name: str) -> None:
     X, y = clusters()
     probabilities = quick_head(name).fit(X, y).predict_proba(X[:50])
@@ -126,7 +153,7 @@ def test_probabilities_are_float64_and_sum_to_one(name: str) -> None:
     np.testing.assert_allclose(probabilities.sum(axis=1), 1, rtol=1e-12)
 
 
-@pytest.mark.parametrize("name", HEADS)
+@pytest.mark.parametrize("name", EVERY_HEAD)
 def test_memory_layout_and_precision_of_X_do_not_matter(name: str) -> None:
     X, y = clusters()
     expected = quick_head(name).fit(X, y).predict_proba(X)
@@ -134,7 +161,7 @@ def test_memory_layout_and_precision_of_X_do_not_matter(name: str) -> None:
         assert np.array_equal(quick_head(name).fit(same, y).predict_proba(same), expected)
 
 
-@pytest.mark.parametrize("name", HEADS)
+@pytest.mark.parametrize("name", EVERY_HEAD)
 def test_same_seed_gives_the_same_probabilities(name: str) -> None:
     X, y = clusters(distance=2.0)
     head = quick_head(name, random_state=3)
@@ -150,7 +177,7 @@ def test_another_seed_gives_another_network(name: str) -> None:
     assert not np.array_equal(first, second)
 
 
-@pytest.mark.parametrize("name", HEADS)
+@pytest.mark.parametrize("name", EVERY_HEAD)
 def test_global_random_state_and_threads_are_neither_used_nor_changed(name: str) -> None:
     X, y = clusters(n_samples=60)
     expected = quick_head(name).fit(X, y).predict_proba(X)
@@ -164,7 +191,7 @@ def test_global_random_state_and_threads_are_neither_used_nor_changed(name: str)
     assert before[2:] == after[2:]
 
 
-@pytest.mark.parametrize("name", HEADS)
+@pytest.mark.parametrize("name", EVERY_HEAD)
 def test_probabilities_of_a_sample_do_not_depend_on_other_samples(name: str) -> None:
     X, y = clusters(distance=2.0)
     head = quick_head(name).fit(X, y)
@@ -221,7 +248,7 @@ def test_rare_class_keeps_its_recall(name: str) -> None:
     assert balanced >= max(0.4, plain)
 
 
-@pytest.mark.parametrize("name", HEADS)
+@pytest.mark.parametrize("name", EVERY_HEAD)
 def test_numbers_that_are_not_finite_are_refused_with_their_rows(name: str) -> None:
     X, y = clusters(n_samples=60)
     head = quick_head(name).fit(X, y)
@@ -234,7 +261,7 @@ def test_numbers_that_are_not_finite_are_refused_with_their_rows(name: str) -> N
             head.predict(broken)
 
 
-@pytest.mark.parametrize("name", HEADS)
+@pytest.mark.parametrize("name", EVERY_HEAD)
 def test_single_class_is_refused(name: str) -> None:
     X, _ = clusters(n_samples=30)
     with pytest.raises(HeadError, match=r"at least 2 classes.*'A549'"):
@@ -247,7 +274,7 @@ def test_few_samples_and_columns_are_enough(name: str) -> None:
     assert quick_head(name).fit(X, y).predict_proba(X).shape == (5, 2)
 
 
-@pytest.mark.parametrize("name", HEADS)
+@pytest.mark.parametrize("name", EVERY_HEAD)
 def test_order_of_the_views_does_not_matter(name: str) -> None:
     X, y = clusters(distance=2.5)
     rng = np.random.default_rng(1)
@@ -302,3 +329,34 @@ def test_state_contains_only_arrays_of_numbers_and_text_and_needs_them_all(name:
         incomplete.texts.pop(part, None)
         with pytest.raises(HeadError, match=f"(array|text) '{part}'"):
             clone(head).set_state(incomplete)
+
+
+@pytest.mark.parametrize("name", sorted(NOT_FOR_EMBEDDINGS))
+def test_classifier_that_cannot_take_embeddings_says_why(name: str) -> None:
+    X, y = clusters(n_samples=60)
+    with pytest.raises(HeadError, match=rf"{name}.*{NOT_FOR_EMBEDDINGS[name]}"):
+        quick_head(f"{SKLEARN_PREFIX}{name}").fit(X[:40], y[:40]).predict_proba(X[40:])
+
+
+@pytest.mark.parametrize("name", FITTING)
+def test_classifier_of_scikit_learn_is_restored_exactly(name: str) -> None:
+    pytest.importorskip("skops")
+    X, y = clusters(n_samples=60)
+    head = quick_head(name).fit(X, np.array(["HeLa", "A549", "U-2 OS"])[y])
+    restored = restore_head(name, recorded_params(head), head.get_state())
+    assert np.array_equal(restored.predict_proba(X), head.predict_proba(X))
+    assert restored.classes_.tolist() == ["A549", "HeLa", "U-2 OS"]
+    assert recorded_params(restored) == recorded_params(head)
+
+
+@pytest.mark.parametrize("name", FITTING)
+def test_classifier_of_scikit_learn_learns(name: str) -> None:
+    X, y = clusters(n_samples=120)
+    head = quick_head(name).fit(X[:80], y[:80])
+    assert np.mean(head.predict(X[80:]) == y[80:]) > (0.2 if name.endswith("DummyClassifier") else 0.6)
+
+
+def test_docs_list_the_classifiers_that_are_no_heads() -> None:
+    text = (Path(__file__).parents[2] / "docs/guide/heads-and-tuning.md").read_text()
+    unusable = [*NOT_FOR_EMBEDDINGS, *(name for name, kind in classifiers().items() if needed_parameters(kind))]
+    assert [name for name in unusable if f"`{name}`" not in text] == []

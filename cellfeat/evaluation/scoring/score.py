@@ -21,6 +21,7 @@ from cellfeat.evaluation.scoring.head_scores import (
 )
 from cellfeat.evaluation.scoring.prediction_sets import REPORTED_COVERAGE, out_of_fold_set_scores
 from cellfeat.evaluation.task import LabelledSamples, Task
+from cellfeat.heads.registry import Head
 from cellfeat.statistics.conformal import ClassScores
 from cellfeat.statistics.interval_types import LEVEL
 from cellfeat.statistics.intervals import GroupBootstrap
@@ -44,7 +45,7 @@ THRESHOLDS = (0.5, 0.7, 0.8, 0.9, 0.95)
 
 def evaluate(
     task: Task,
-    head: str,
+    head: str | Head,
     settings: HeadSettings | None = None,
     *,
     cache: FoldCache | None = None,

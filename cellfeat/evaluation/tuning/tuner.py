@@ -85,8 +85,8 @@ class Tuner:
     ) -> None:
         design = run.task.design
         # A setting that the user gives is not searched.
-        space = {name: values for name, values in search_space(run.head).items() if name not in given}
-        resolved = resolved_settings(run.task, run.head, given)
+        space = {name: values for name, values in search_space(run.entry).items() if name not in given}
+        resolved = resolved_settings(run.task, run.entry, given)
         drawn = candidates(space, resolved, design.tune, design.random_state)
         self.candidates = [plain_params(settings) for settings in drawn]
         self._run, self.given, self._say = run, given, say

@@ -1,0 +1,1 @@
+"""Classifiers of scikit-learn as heads: by name (``sklearn:SVC``), or as estimator objects from Python."""
