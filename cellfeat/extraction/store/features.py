@@ -8,8 +8,8 @@ from typing import Any, Self
 
 from cellfeat.config import Settings
 from cellfeat.errors import ConfigError
-from cellfeat.extraction.store.imported import is_imported
-from cellfeat.extraction.store.in_memory import parts_of_arrays
+from cellfeat.extraction.store.imported import ImportedColumns, ImportedSamples, imported_parts, is_imported
+from cellfeat.extraction.store.in_memory import IN_MEMORY, parts_of_arrays
 from cellfeat.extraction.store.samples import Samples
 from cellfeat.extraction.store.saving import Content, save_content
 from cellfeat.samples.splits import rows_of_parts
@@ -110,6 +110,21 @@ class Features:
         (2, ['HeLa', ''])
         """
         return cls(**vars(parts_of_arrays(X, ids, labels, groups, columns, names, scaling=scaling)))
+
+    @classmethod
+    def of_numbers(
+        cls, numbers: Float32s, columns: ImportedColumns, samples: ImportedSamples, notes: Mapping[str, Any]
+    ) -> "Features":
+        """Make features of numbers in their final form: see `cellfeat.extraction.store.imported.imported_parts`.
+
+        Parameters
+        ----------
+        numbers
+            Shape ``(n_samples, n_views, n_features)``, float32.
+        columns, samples, notes
+            As there.
+        """
+        return cls(**vars(imported_parts(IN_MEMORY, numbers, columns, samples, notes)))
 
     def save(self, path: Path | str, *, replace: bool = False) -> "Features":
         """Write a feature file that `load_features` reads back equal.

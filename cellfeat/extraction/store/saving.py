@@ -9,10 +9,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellfeat.errors import WriteError
-from cellfeat.extraction.store import writing
 from cellfeat.extraction.store.format import DIGEST_BYTES, Rows, RowShape, SampleTable
 from cellfeat.extraction.store.lock import held_output
 from cellfeat.extraction.store.samples import Samples, no_intensities, no_properties
+from cellfeat.extraction.store.writing import Content as FileContent
+from cellfeat.extraction.store.writing import write_features
 from cellfeat.types import Float32s, Strings
 
 _ROWS_AT_ONCE = 1024
@@ -83,10 +84,8 @@ def save_content(content: Content, path: Path, *, replaces: bool = False) -> Non
     with held_output(path, _ignore):
         if path.exists() and not replaces:
             raise WriteError(f"{path}: exists already; choose another name, or replace it (--replace)")
-        written = writing.Content(
-            content.rows(), content.table, content.recipe, content.samples.digest, content.provenance
-        )
-        writing.write_features(path, len(content.samples), content.shape, written)
+        written = FileContent(content.rows(), content.table, content.recipe, content.samples.digest, content.provenance)
+        write_features(path, len(content.samples), content.shape, written)
 
 
 def _ignore(_line: str) -> None:
