@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+import numpy as np
 import pyarrow as pa
 
 from cellfeat.errors import ManifestError
@@ -10,6 +11,7 @@ from cellfeat.interop.tables.naming import choose_ids, find
 from cellfeat.interop.tables.source import Source
 from cellfeat.samples.id_matching import match_ids, matching_remark
 from cellfeat.text import first_ten
+from cellfeat.types import Strings
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,8 @@ def _by_keys(source: Source, labels: Source, names: Sequence[str]) -> Joined:
 
 
 def _by_ids(source: Source, labels: Source, id_column: str | None) -> Joined:
-    theirs = choose_ids(labels, find(labels, id_column, "--id") if id_column else None)
     mine = choose_ids(source, None)
+    theirs = choose_ids(labels, find(labels, id_column, "--id") if id_column else _with_most(labels, mine.values))
     if not theirs.columns or not mine.columns:
         raise ManifestError(
             f"{labels.path}: shares no column with {source.path}, and has none of ids: name the column of ids with --id"
@@ -83,6 +85,13 @@ def _by_ids(source: Source, labels: Source, id_column: str | None) -> Joined:
     rows = [row_of.get((matches.get(one, one),)) for one in mine.values.tolist()]
     joined = _joined(source, labels, rows, f"by {mine.name} and {theirs.name}", [])
     return replace(joined, remarks=(*joined.remarks, *matching_remark(matches, str(source.path))))
+
+
+def _with_most(labels: Source, ids: Strings) -> str | None:
+    """The column that holds the most of some ids; None where none holds any."""
+    shares = {name: int(np.isin(ids, labels.texts(name)).sum()) for name in labels.columns}
+    best = max(shares, key=shares.__getitem__, default=None)
+    return best if best is not None and shares[best] else None
 
 
 def _row_by_row(source: Source, labels: Source, id_column: str | None) -> Joined:

@@ -14,8 +14,8 @@ from cellfeat.types import Strings
 NONE = "none"
 """Said in place of a column that a table does not have."""
 
-_ID_NAMES = ("sampleid", "id", "cellid", "fileid", "objectid", "imageid", "uuid", "barcode", "name", "index",
-             "uniqueid", "filename", "file", "firstcolumn", "unnamed0")  # fmt: skip
+_ID_NAMES = ("sampleid", "id", "sample", "cell", "cellid", "fileid", "objectid", "imageid", "uuid", "barcode", "name",
+             "index", "uniqueid", "filename", "file", "firstcolumn", "unnamed0")  # fmt: skip
 _LABEL_NAMES = ("label", "labels", "class", "classname", "celltype", "cellline", "target", "y", "category", "phenotype",
                 "moa", "treatment", "compound", "perturbation", "pertiname", "pertid", "condition", "genotype",
                 "gene")  # fmt: skip

@@ -197,7 +197,7 @@ def _check_patterns(source: Source, wanted: Wanted, names: Sequence[str]) -> Non
 def _check_not_asked_for(source: Source, name: str, strange: Sequence[int], wanted: Wanted) -> None:
     if not (name in wanted.features or (strange and _is_kept(name, wanted))):
         return
-    where = f", such as {source.texts(name)[strange[0]]!r} in {source.row(strange[0])}" if strange else ""
+    where = f", such as {str(source.texts(name)[strange[0]])!r} in {source.row(strange[0])}" if strange else ""
     raise ManifestError(
         f"{source.path}: column {name!r} was named as a feature and holds cells that are not numbers{where}"
     )

@@ -86,7 +86,7 @@ def _column_remarks(source: Source, features: FeatureTable, wanted: Wanted) -> I
             keep = f"; --max-missing SHARE allows more than {wanted.max_missing:g}"
         yield f"left out, {reason}: {len(names)} columns: {first_ten(names)}{keep}"
     for name, places in features.strange.items():
-        told = f"{source.texts(name)[places[0]]!r} in {source.row(places[0])}"
+        told = f"{str(source.texts(name)[places[0]])!r} in {source.row(places[0])}"
         yield f"warning: column {name} is no feature: {len(places)} cells are not numbers, such as {told}"
 
 
