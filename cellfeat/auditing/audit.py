@@ -65,7 +65,9 @@ def audit(
         If the images cannot be found as the features' settings describe, or read.
     """
     pictures = None
-    if images is not None:
+    if images is not None and features.is_imported:
+        say("the features were imported from a table: no images are read")
+    elif images is not None:
         say(f"reading the images in {images}")
         pictures = read_pictures(features, images)
     design = replace(design or Design(), parts=None)

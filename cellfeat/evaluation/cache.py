@@ -193,6 +193,7 @@ class HeadKeys:
         return {
             "format": FORMAT,
             "samples": self.task.digest,
+            "scaling": self.task.scaling,
             "head": self.name,
             "params": recorded_params(self.classifier),
             "source": self._source,

@@ -66,6 +66,7 @@ from cellfeat.samples.intensity_advice import intensity_advice
 from cellfeat.samples.manifest import build_manifest
 from cellfeat.samples.properties import file_properties
 from cellfeat.statistics.conformal import ClassScores
+from tests.fuzz.table_targets import hdf5_seeds, import_content, numpy_seeds, table_seeds
 
 MAX_PIXELS = 2**20
 IMAGE_FORMATS = (b"png", b"jpeg", b"tiff")
@@ -538,6 +539,9 @@ TARGETS = {
     "bundle": Target(_read_bundle, _bundle_seeds),
     "weights": Target(_read_weights, _weights_seeds),
     "cache-entry": Target(_read_cache_entry, _cache_entry_seeds),
+    "hdf5-table": Target(import_content, hdf5_seeds),
+    "numpy-table": Target(import_content, numpy_seeds),
+    "table": Target(import_content, table_seeds),
 }
 
 

@@ -6,13 +6,14 @@ temporary file, which is flushed to disk and renamed in one step. So the output 
 """
 
 from cellfeat.extraction.store.describe import describe_mixture, describe_summary
+from cellfeat.extraction.store.features import Features
 from cellfeat.extraction.store.format import DIGEST_BYTES, Rows, hex_digests, parts_folder
 from cellfeat.extraction.store.header import RunHeader, unfinished_run
+from cellfeat.extraction.store.imported import IMPORTED, is_imported
 from cellfeat.extraction.store.lock import held_output
 from cellfeat.extraction.store.merge import NEW, Carried
 from cellfeat.extraction.store.parts import PartStore, has_parts, remove_parts
 from cellfeat.extraction.store.reading import (
-    Features,
     Summary,
     load_features,
     read_embeddings,
@@ -39,6 +40,7 @@ from cellfeat.extraction.store.samples import (
 
 __all__ = [
     "DIGEST_BYTES",
+    "IMPORTED",
     "INTENSITIES",
     "NEW",
     "PROPERTIES",
@@ -58,6 +60,7 @@ __all__ = [
     "has_parts",
     "held_output",
     "hex_digests",
+    "is_imported",
     "load_features",
     "no_intensities",
     "no_properties",

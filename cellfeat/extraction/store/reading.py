@@ -3,17 +3,17 @@
 import json
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import h5py
 import numpy as np
 
-from cellfeat.config import Settings
-from cellfeat.errors import ConfigError, FeatureFileError
+from cellfeat.errors import FeatureFileError
 from cellfeat.extraction.store.checksums import WAY_OUT, verified_ranges, verify_table
 from cellfeat.extraction.store.columns import read_strings
+from cellfeat.extraction.store.features import Features
 from cellfeat.extraction.store.format import (
     Rows,
     empty_rows,
@@ -29,78 +29,7 @@ from cellfeat.extraction.store.opening import opened
 from cellfeat.extraction.store.sample_table import SampleTable, read_columns, read_table_of, write_table
 from cellfeat.extraction.store.samples import Intensities, Properties, Samples
 from cellfeat.provenance import digest_json, publish
-from cellfeat.samples.splits import rows_of_parts
 from cellfeat.types import Float32s, Integers, Strings
-
-
-@dataclass(frozen=True)
-class Features:
-    """A feature file in memory.
-
-    Attributes
-    ----------
-    path
-        Where it was read from.
-    samples
-        Their ids, labels, groups, file properties and pixel digests.
-    embeddings
-        Shape ``(n_samples, n_views, embedding_dim)``, float32; view 0 is the untouched image; NaN where the sample
-        could not be read.
-    fingerprint
-        Digest of `recipe`.
-    recipe
-        Everything that can change an embedding.
-    provenance
-        How the file was made: settings, versions, device, times.
-    """
-
-    path: Path
-    samples: Samples
-    embeddings: Float32s
-    fingerprint: str
-    recipe: Mapping[str, Any]
-    provenance: Mapping[str, Any]
-
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def take(self, rows: Integers) -> Self:
-        """Give the features of some samples, in the order of `rows`, their row numbers, shape ``(n,)``."""
-        return replace(self, samples=self.samples.take(rows), embeddings=self.embeddings[rows])
-
-    @property
-    def recorded_settings(self) -> Settings | None:
-        """The settings of the extraction; None where they are not on record."""
-        try:
-            return Settings.model_validate(self.provenance["settings"])
-        except (KeyError, ValueError):
-            return None
-
-    @property
-    def split_column(self) -> str | None:
-        """The column in `samples.columns` that holds the split of the extraction; None where there is none."""
-        settings = self.recorded_settings
-        column = None if settings is None else settings.split_column
-        return column if column in self.samples.columns else None
-
-    def part(self, *names: str) -> Self:
-        """Give the features of some parts of the split, of ``train``, ``val`` and ``test``: a later `compare` uses all.
-
-        Raises
-        ------
-        ConfigError
-            If there is no such part, or the samples have no split.
-        """
-        column = self.split_column
-        if column is None:
-            raise ConfigError(
-                f"{self.path}: its samples have no split; extract again with labels.split=COLUMN: columns are updated "
-                "and embeddings kept"
-            )
-        chosen = self.take(rows_of_parts(self.samples.columns[column], column, names))
-        # Without the column there is no split any more, and nothing of these parts is left out later.
-        columns = {name: values for name, values in chosen.samples.columns.items() if name != column}
-        return replace(chosen, samples=replace(chosen.samples, columns=columns))
 
 
 @dataclass(frozen=True)
@@ -262,6 +191,7 @@ def replace_table(path: Path, table: SampleTable, provenance: Mapping[str, Any])
 
 def _samples(file: h5py.File, rows: Rows) -> Samples:
     manifest = file["manifest"]
+    has_images = rows.intensities.shape[1] > 0
     return Samples(
         ids=read_strings(file, "sample_id"),
         labels=read_strings(manifest, "label"),
@@ -270,8 +200,8 @@ def _samples(file: h5py.File, rows: Rows) -> Samples:
         digests=hex_digests(rows.pixel_digest, rows.status),
         columns=read_columns(file),
         failures=rows.failures,
-        properties=Properties(rows.properties),
-        intensities=Intensities(rows.intensities),
+        properties=Properties(rows.properties) if has_images else None,
+        intensities=Intensities(rows.intensities) if has_images else None,
         regions=read_geometry(file),
     )
 
