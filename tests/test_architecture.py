@@ -32,12 +32,15 @@ FLOORS = {
     "near_copies": 5,
     "evaluation": 6,
     "auditing": 7,
+    "interop": 7,
     "reporting": 8,
     "commands": 9,
 }
 
 OWNERS = {
-    "h5py": {"extraction/store/"},
+    "h5py": {"extraction/store/", "interop/exports/h5ad_encoding.py"},
+    "onnx": {"interop/exports/"},
+    "pyarrow": {"interop/", "samples/table_file.py"},
     "filelock": {"extraction/store/lock.py"},
     "yaml": {"config_files.py"},
     "pydantic": {"config.py", "config_sources.py", "records.py"},

@@ -16,7 +16,20 @@ from cellfeat.text import clean_lines, first_ten, is_unicode
 # first heavy library is loaded, so it is set before any of them.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-COMMANDS = ("extract", "audit", "compare", "fit", "predict", "score", "run", "demo", "inspect", "verify", "list")
+COMMANDS = (
+    "extract",
+    "audit",
+    "compare",
+    "fit",
+    "predict",
+    "score",
+    "export",
+    "run",
+    "demo",
+    "inspect",
+    "verify",
+    "list",
+)
 EXIT_ERROR, EXIT_BUG, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 3, 130, 143
 
 
@@ -60,6 +73,7 @@ def cellfeat() -> None:
     cellfeat fit --head mlp           that head, evaluated and saved
     cellfeat predict --model DIR --images DIR
     cellfeat score --model DIR --images DIR --labels CSV
+    cellfeat export FEATURES --to h5ad  for other programs: scanpy, pycytominer, ONNX Runtime
     """  # noqa: D301, click reads the backspace as: keep these lines
 
 
