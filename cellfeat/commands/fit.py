@@ -44,8 +44,9 @@ def command(
     With --tune, the saved head has the settings found on all samples; its scores are those of the settings found inside
     the training part of each fold.
 
-    The folder also gets metrics.json, the out-of-fold predictions and figures. Folds that compare has evaluated already
-    are not computed again. A head that was fitted on other samples is not replaced, unless --replace says so.
+    The folder also gets metrics.json, the out-of-fold predictions, figures and README.md, a model card. Folds that
+    compare has evaluated already are not computed again. A head that was fitted on other samples is not replaced,
+    unless --replace says so.
     """
     from cellfeat.reporting.terminal.head import score_line
 
@@ -88,6 +89,7 @@ def fit_and_save(
     from cellfeat.extraction.store import load_features
     from cellfeat.heads.bundle_files import check_bundle_folder, save_bundle
     from cellfeat.reporting.files import HEAD_FILES, write_head_report
+    from cellfeat.reporting.model_card import write_model_card
     from cellfeat.reporting.results_folder import ResultsFolder
 
     # Before anything is computed.
@@ -101,9 +103,11 @@ def fit_and_save(
         arguments = evaluation_arguments(features, settings, labels, observer, fresh=fresh)
         bundle, result = fit(features, head, settings=settings.heads.get(head, {}), **arguments)
     results.check(HEAD_FILES)  # another run may have written there meanwhile
-    save_bundle(_with_label_columns(bundle, settings, labels) if labels else bundle, folder)
+    bundle = _with_label_columns(bundle, settings, labels) if labels else bundle
+    save_bundle(bundle, folder)
     results.record()
     write_head_report(result, folder)
+    write_model_card(bundle, folder)
     return result
 
 

@@ -1,5 +1,6 @@
 """Environments of their own, for packages that do not go with those of cellfeat."""
 
+import os
 import subprocess
 import sys
 import venv
@@ -23,8 +24,7 @@ def run_in(python: Path, code: str, *arguments: object) -> str:
     """Run code in an environment and give what it printed last."""
     command = [str(python), "-c", code, *map(str, arguments)]
     # Without the path of this project, which the environment must not see.
-    done = subprocess.run(
-        command, capture_output=True, text=True, check=False, env={"PATH": "", "HOME": str(python.parent)}
-    )
+    variables = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=variables)
     assert done.returncode == 0, done.stderr
     return done.stdout.strip().splitlines()[-1]
