@@ -2,7 +2,7 @@
 
 import sys
 import types
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -20,6 +20,7 @@ from cellfeat.extraction.store import Features, Samples
 from cellfeat.heads.bundle import Bundle
 from cellfeat.heads.registry import HEADS, Head
 from cellfeat.samples.images import pixel_digest
+from cellfeat.samples.regions import Regions
 
 SMALL = Design(folds=3, draws=100)
 """Few folds and draws, for tests that are not about their number."""
@@ -68,6 +69,14 @@ def build_features(
 def with_samples(features: Features, **changes: object) -> Features:
     """Features with other values in some columns of their samples."""
     return replace(features, samples=replace(features.samples, **changes))
+
+
+def regions_at(field: Sequence[str], corners: Sequence[tuple[int, int]], side: int = 64) -> Regions:
+    """Square boxes of one size on fields; `corners` are their upper left ones, as row and column."""
+    corner = np.array(corners, dtype=np.int64).reshape(-1, 2)
+    box = np.column_stack([corner, np.full_like(corner, side)])
+    centre = corner[:, ::-1] + (side - 1) / 2
+    return Regions(np.array(list(field), dtype=str), centre, box, np.arange(1, len(corner) + 1))
 
 
 def build_clusters(

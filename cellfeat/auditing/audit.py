@@ -13,6 +13,7 @@ from cellfeat.auditing.findings import Audit, ChanceOfNearCopies, Finding
 from cellfeat.auditing.labels import label_conflicts, pair_finding, rare_classes, suspicious_labels
 from cellfeat.auditing.large_groups import large_groups
 from cellfeat.auditing.leak import LEAK_HEADS, LEAK_SETS, Arms, leak_arms, leaks
+from cellfeat.auditing.overlapping_crops import OverlappingCrops, overlapping_crops
 from cellfeat.auditing.probe_results import Probes
 from cellfeat.auditing.probes import probe_shortcuts, split_samples
 from cellfeat.config import Settings
@@ -117,12 +118,13 @@ class _Grouping:
 
 def _without_scores(samples: Samples, pictures: SamplePictures | None, grouping: _Grouping, say: Say) -> Audit:
     """Collect the findings that need no head."""
-    copies = _copies(samples)
+    copies, crops = _copies(samples), overlapping_crops(samples)
     near = Joining({}, {}, {})
     if pictures is not None:
         say("comparing the pictures pixel by pixel")
         shapes = dict(zip(pictures.rows.tolist(), pictures.shapes, strict=True))
-        near = join(near_copies(pictures, copies), declared(samples.groups, samples.columns), shapes)
+        found = near_copies(pictures, copies, samples.regions)
+        near = join(found, declared(samples.groups, samples.columns, samples.regions), shapes)
         for remark in near.remarks:
             say(remark)
     group = _group_names(samples, grouping.keys, near.joined if grouping.keeps_near_copies else ())
@@ -131,7 +133,12 @@ def _without_scores(samples: Samples, pictures: SamplePictures | None, grouping:
         group=group,
         copies=_group_names(samples, [samples.digests], near.joined),
         findings=tuple(
-            chain(_sample_findings(samples, copies, near, pictures), _class_findings(samples), large_groups(group))
+            chain(
+                _sample_findings(samples, copies, near, crops),
+                _bad_channels(samples, pictures),
+                _class_findings(samples),
+                large_groups(group),
+            )
         ),
         leaks=(),
         saw_pixels=pictures is not None,
@@ -170,7 +177,7 @@ def _first_head(runs: Sequence[Arms]) -> OutOfFold | None:
 
 
 def _sample_findings(
-    samples: Samples, copies: Sequence[Pair], near: Joining, pictures: SamplePictures | None
+    samples: Samples, copies: Sequence[Pair], near: Joining, crops: OverlappingCrops
 ) -> Iterator[Finding]:
     for row, why in sorted(samples.failures.items()):
         yield Finding(str(samples.ids[row]), "unreadable", "", why)
@@ -182,7 +189,12 @@ def _sample_findings(
         yield pair_finding(samples, "crossing copy", pair, f"equal pixels, but {where}")
     for pair, why in near.apart.items():
         yield pair_finding(samples, "look-alike", pair, f"{why}: not kept together")
-    yield from label_conflicts(samples, [*copies, *(pair for pair, how in near.joined.items() if how.shows_same_cell)])
+    yield from crops.findings
+    same_cell = [pair for pair, how in near.joined.items() if how.shows_same_cell]
+    yield from label_conflicts(samples, [*copies, *same_cell, *crops.of_same_cell])
+
+
+def _bad_channels(samples: Samples, pictures: SamplePictures | None) -> Iterator[Finding]:
     for bad in bad_channels(pictures.ranges if pictures else ()):
         yield Finding(str(samples.ids[bad.row]), bad.finding, "", bad.detail)
 

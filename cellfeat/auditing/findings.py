@@ -17,10 +17,10 @@ class Finding:
     sample_id
         The sample; ``""`` where the finding is about a class.
     finding
-        ``unreadable``, ``copy``, ``near copy``, ``crossing copy`` (a near copy whose declared groups differ),
-        ``look-alike`` (not kept together, since positions or declared groups exclude a common place), ``label
-        conflict``, ``constant channel``, ``saturated channel``, ``confounded``, ``shortcut``, ``large group``,
-        ``suspicious label`` or ``rare class``.
+        ``unreadable``, ``copy``, ``overlapping crop`` (it shares pixels of its field with others), ``near copy``,
+        ``crossing copy`` (a near copy whose declared groups differ), ``look-alike`` (not kept together, since positions
+        or declared groups exclude a common place), ``label conflict``, ``constant channel``, ``saturated channel``,
+        ``confounded``, ``shortcut``, ``large group``, ``suspicious label`` or ``rare class``.
     partner
         The other sample of a pair; ``""`` where there is none.
     detail

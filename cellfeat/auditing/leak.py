@@ -1,7 +1,8 @@
 """The price of a leak: how much higher heads score if copies may be in both the training and the test part.
 
-The same heads are compared on three kinds of folds, called arms: random folds; folds that keep exact copies and the
-manifest's groups together; and folds that keep near copies together as well.
+The same heads are compared on several kinds of folds, called arms: random folds; folds that keep exact copies and the
+manifest's groups together; and folds that keep near copies together as well. Where samples are crops of fields, the
+arms between are folds that keep overlapping crops together, and folds that keep whole fields together.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,8 +18,13 @@ from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.scoring.score import pooled_balanced_accuracy
 from cellfeat.evaluation.task import Task, prepare
 from cellfeat.extraction.store import Features
+from cellfeat.types import Strings
 
 LEAK_HEADS = ("logreg", "knn")
+
+NOTHING, COPIES, NEAR_COPIES = "nothing", "copies", "near copies too"
+OVERLAPS, FIELDS, EVERYTHING = "overlapping crops", "whole fields", "groups and near copies too"
+"""What the arms keep together."""
 
 LEAK_SETS = 5
 """Sets of folds in the mean price. With one set, chance alone changes the price as much as a small leak does."""
@@ -33,18 +39,20 @@ class Leak:
     head
         Name of the head.
     scores
-        Balanced accuracies, a row for each set of folds: on random folds; with exact copies and the manifest's groups
-        kept together; with near copies kept together as well.
+        Balanced accuracies, a row for each set of folds and a number for each arm: on random folds first, and with
+        everything kept together last.
+    arms
+        What the folds of each arm keep together.
     """
 
     head: str
-    scores: tuple[tuple[float, float, float], ...]
+    scores: tuple[tuple[float, ...], ...]
+    arms: tuple[str, ...] = (NOTHING, COPIES, NEAR_COPIES)
 
     @property
-    def means(self) -> tuple[float, float, float]:
-        """The three scores, averaged over the sets of folds."""
-        random, copies, near_copies = np.mean(self.scores, axis=0).tolist()
-        return random, copies, near_copies
+    def means(self) -> tuple[float, ...]:
+        """The score of each arm, averaged over the sets of folds."""
+        return tuple(np.mean(self.scores, axis=0).tolist())
 
     @property
     def claimed(self) -> float:
@@ -70,21 +78,24 @@ class Leak:
 
     @property
     def _claims(self) -> list[float]:
-        return [random - near_copies for random, _, near_copies in self.scores]
+        return [random - everything for random, *_, everything in self.scores]
 
 
 @dataclass(frozen=True)
 class Arm:
-    """Predictions on one of the three kinds of folds, for one seed.
+    """Predictions on one kind of folds, for one seed.
 
     Attributes
     ----------
+    kept
+        What the folds keep together.
     task
         Samples and folds.
     predicted
         Out-of-fold predictions, by head; heads that failed are absent.
     """
 
+    kept: str
     task: Task
     predicted: Mapping[str, OutOfFold]
 
@@ -93,12 +104,12 @@ class Arm:
         return pooled_balanced_accuracy(self.task, self.predicted[head]) if head in self.predicted else np.nan
 
 
-Arms = tuple[Arm, Arm, Arm]
-"""Random folds; exact copies and the manifest's groups kept together; near copies kept together as well."""
+Arms = tuple[Arm, ...]
+"""The kinds of folds of one seed: random folds first, everything kept together last."""
 
 
 def leak_arms(features: Features, grouped: Features, design: Design, cache: FoldCache | None) -> Arms:
-    """Make the three kinds of folds with one seed, and predict each.
+    """Make each kind of folds with one seed, and predict it.
 
     Parameters
     ----------
@@ -118,15 +129,33 @@ def leak_arms(features: Features, grouped: Features, design: Design, cache: Fold
     HeadError
         If every head failed.
     """
-    # The third is ``copies`` too, so that the record of an earlier audit does not add to the groups found now.
-    random, copies, near_copies = (
-        _arm(prepare(data, replace(design, groups=groups)), cache)
-        for data, groups in ((features, "none"), (features, "copies"), (grouped, "copies"))
+    # Not ``auto``, so that the record of an earlier audit does not add to the groups found now.
+    kinds = {kept: (data, "copies") for kept, data in _kept_together(features, grouped).items()}
+    return tuple(
+        _arm(kept, prepare(data, replace(design, groups=groups)), cache)
+        for kept, (data, groups) in {NOTHING: (features, "none"), **kinds}.items()
     )
-    return random, copies, near_copies
 
 
-def _arm(task: Task, cache: FoldCache | None) -> Arm:
+def _kept_together(features: Features, grouped: Features) -> dict[str, Features]:
+    """The features of each arm but the first, with the groups that its folds keep together."""
+    regions = features.samples.regions
+    if regions is None:
+        return {COPIES: features, NEAR_COPIES: grouped}
+    alone = np.full(len(features), "")
+    # Crops that share pixels are joined by their boxes, without a group.
+    return {
+        OVERLAPS: _with_groups(features, alone),
+        FIELDS: _with_groups(features, regions.field),
+        EVERYTHING: grouped,
+    }
+
+
+def _with_groups(features: Features, groups: Strings) -> Features:
+    return replace(features, samples=replace(features.samples, groups=groups))
+
+
+def _arm(kept: str, task: Task, cache: FoldCache | None) -> Arm:
     predicted, reasons = {}, []
     for head in LEAK_HEADS:
         try:
@@ -135,7 +164,7 @@ def _arm(task: Task, cache: FoldCache | None) -> Arm:
             reasons.append(str(error))
     if not predicted:
         raise HeadError("no head could be evaluated: " + "; ".join(reasons))
-    return Arm(task, predicted)
+    return Arm(kept, task, predicted)
 
 
 def leaks(runs: Sequence[Arms]) -> Iterator[Leak]:
@@ -144,8 +173,8 @@ def leaks(runs: Sequence[Arms]) -> Iterator[Leak]:
     Sets of folds on which a head failed are left out, and heads without any set.
     """
     for head in LEAK_HEADS:
-        scores = [(random.score(head), copies.score(head), near.score(head)) for random, copies, near in runs]
+        scores = [tuple(arm.score(head) for arm in arms) for arms in runs]
         # A head that failed in one arm scores NaN there, and the sum is NaN.
         whole = tuple(row for row in scores if not np.isnan(sum(row)))
         if whole:
-            yield Leak(head, whole)
+            yield Leak(head, whole, tuple(arm.kept for arm in runs[0]))

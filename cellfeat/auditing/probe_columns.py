@@ -9,6 +9,8 @@ from numpy.typing import NDArray
 from cellfeat.auditing.name_parts import name_parts
 from cellfeat.extraction.store import Samples
 from cellfeat.near_copies.pictures import SamplePictures
+from cellfeat.samples.position_names import is_position
+from cellfeat.samples.regions import Regions
 from cellfeat.types import Floats, Integers, Strings
 
 Columns = dict[str, Floats]
@@ -24,33 +26,8 @@ in the channel of their nuclei.
 KNOWN_SHARE = 0.9
 """A column of the labels table is a position where this share of the samples has a number in it."""
 
-_AXIS = re.compile(
-    r"[cp]?[xyz](pos|position|min|max|coord|cent(er|re)|loc|start|end)?|(pos|coord|min|max|cent(er|re))[xyz]"
-    r"|rows?|cols?|columns?|left|top|right|bottom"
-)
-_NUMBERED_AXIS = re.compile(r"(centroid|bbox)[-_ ]?\d", re.I)
-_ABOUT_AXES = (
-    *(
-        "pos",
-        "position",
-        "loc",
-        "location",
-        "coord",
-        "coords",
-        "coordinate",
-        "coordinates",
-        "place",
-        "offset",
-        "origin",
-    ),
-    *("centre", "center", "centroid", "mid", "middle", "min", "max", "start", "end", "stop", "index", "number", "no"),
-    *("px", "pixel", "pixels", "um", "µm", "μm", "micron", "microns", "mm", "nm", "weighted", "area", "shape"),
-    *("cell", "cells", "nucleus", "nuclei", "nuc", "cytoplasm", "object", "objects", "crop", "box", "bbox", "roi"),
-    *("stage", "global", "local", "field", "image", "fov", "well", "plate"),
-)
 _WELL_COLUMN = re.compile(r"well([ _-]?(id|name|position))?", re.I)
 _WELL = re.compile(r"([A-Z]{1,2})[ _-]?0*(\d{1,3})", re.I | re.ASCII)
-_WORD = re.compile(r"[A-Z]?[^\W\d_A-Z]+|[A-Z]+(?![^\W\d_A-Z])")
 
 
 def file_columns(samples: Samples, pictures: SamplePictures | None, rows: Integers) -> Columns:
@@ -144,7 +121,7 @@ def name_columns(samples: Samples, rows: Integers) -> Columns:
 
 
 def position_columns(samples: Samples, rows: Integers) -> Columns:
-    """Give the columns of the labels table that say where in the field, or on the plate, some samples lie.
+    """Give where in the field, or on the plate, some samples lie: by their boxes, and by columns of the labels table.
 
     Parameters
     ----------
@@ -159,22 +136,20 @@ def position_columns(samples: Samples, rows: Integers) -> Columns:
             columns[name] = _column([_coordinate(value) for value in values[rows].tolist()])
         elif _WELL_COLUMN.fullmatch(name):
             columns[name] = np.array([_well_place(value) for value in values[rows].tolist()])
-    return {name: known for name, known in columns.items() if np.isfinite(known[:, 0]).mean() >= KNOWN_SHARE}
+    known = {name: values for name, values in columns.items() if np.isfinite(values[:, 0]).mean() >= KNOWN_SHARE}
+    return known | (_place_columns(samples.regions.take(rows)) if samples.regions is not None else {})
 
 
-def is_position(name: str) -> bool:
-    """Whether the name of a column is that of a position.
-
-    Examples
-    --------
-    >>> [is_position(name) for name in ("x", "Nuclei_Location_Center_X", "centroid-1", "PosY", "texture_x", "area")]
-    [True, True, True, True, False, False]
-    """
-    words = [word.lower() for word in _WORD.findall(name)]
-    if _AXIS.fullmatch("".join(words)) or _NUMBERED_AXIS.fullmatch(name):
-        return True
-    others = [word for word in words if not _AXIS.fullmatch(word)]
-    return len(others) < len(words) and set(others) <= set(_ABOUT_AXES)
+def _place_columns(regions: Regions) -> Columns:
+    """Give where samples lie on their fields, and how large box and field are."""
+    columns = {"x on the field": _column(regions.centre[:, 0]), "y on the field": _column(regions.centre[:, 1])}
+    columns["size of the box"] = regions.box[:, 2:].astype(np.float64)
+    if regions.field_size is not None:
+        # Height and width become width and height, to be compared with x and y.
+        beyond = regions.field_size[:, ::-1] - 1 - regions.centre
+        columns["distance to the border"] = _column(np.minimum(regions.centre, beyond).min(axis=1))
+        columns["size of the field"] = regions.field_size.astype(np.float64)
+    return columns
 
 
 def _order_says_more(names: Sequence[str], labels: Strings) -> bool:

@@ -13,6 +13,7 @@ from cellfeat.errors import MissingFileError, SplitError, UnknownNameError
 from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.extraction.store import Features, Samples
 from cellfeat.near_copies.duplicate_record import audited_groups
+from cellfeat.near_copies.shared_pixels import shared_pixels
 from cellfeat.samples.missing import without_missing
 from cellfeat.text import first_ten, near_names
 from cellfeat.types import Integers, Strings
@@ -43,9 +44,9 @@ def sample_groups(
 ) -> Integers:
     """Number the groups of samples that must stay together in one fold.
 
-    Exact duplicates are always one group, even where their labels differ, unless `groups` is ``"none"``. Near copies
-    that an audit of these samples found are one group if `groups` is ``"auto"`` or names ``near-copies``. Groups that
-    share a sample, or pixels, are joined.
+    Exact duplicates are always one group, even where their labels differ, unless `groups` is ``"none"``; so are samples
+    whose boxes on one field overlap. Near copies that an audit of these samples found are one group if `groups` is
+    ``"auto"`` or names ``near-copies``. Groups that share a sample, or pixels, are joined.
 
     Parameters
     ----------
@@ -62,7 +63,8 @@ def sample_groups(
         Row numbers of the samples whose groups are returned, shape ``(n_rows,)``; None returns all. The other samples
         still join groups.
     say
-        Receives how many samples have no group, and how many samples of a table the features lack.
+        Receives how many samples have no group, how many samples of a table the features lack, and where groups would
+        separate samples that share pixels.
 
     Returns
     -------
@@ -102,7 +104,9 @@ def sample_groups(
 def group_keys(
     samples: Samples, groups: str, where: Path, *, rows: Integers | None = None, say: Say = ignore_line
 ) -> list[Strings]:
-    """Give the keys whose equal values form groups: those of exact duplicates, and those that `groups` names.
+    """Give the keys whose equal values form groups.
+
+    They are those of exact duplicates, of samples that share pixels of their field, and those that `groups` names.
 
     Parameters
     ----------
@@ -123,7 +127,8 @@ def group_keys(
         As `sample_groups`.
     """
     check_groups(groups, samples.columns)
-    keys = [samples.digests]
+    shared = _shared_keys(samples)
+    keys = [samples.digests, *shared]
     if groups == "none":
         return keys
     rows = np.arange(len(samples)) if rows is None else rows
@@ -139,7 +144,25 @@ def group_keys(
                 "each forms its own group, with its copies"
             )
         keys.append(values)
+        for key in shared:
+            _say_where_separated(term, values[rows], key[rows], say)
     return keys
+
+
+def _shared_keys(samples: Samples) -> list[Strings]:
+    """A key of samples that share pixels of their field; none where samples are whole images."""
+    return [] if samples.regions is None else [shared_pixels(samples.regions).keys]
+
+
+def _say_where_separated(term: str, values: Strings, shared: Strings, say: Say) -> None:
+    """Say how many samples a group column would separate from others that share pixels with them."""
+    table = pd.DataFrame({"shared": shared, "value": values})[(shared != "") & (values != "")]
+    n_values = table.groupby("shared")["value"].transform("nunique")
+    if n_samples := int(np.count_nonzero(n_values > 1)):
+        say(
+            f"groups: {n_samples} samples share pixels of their field with samples of another {_group_word(term)}: "
+            "they are kept together all the same"
+        )
 
 
 def keeps_near_copies(groups: str) -> bool:
@@ -160,7 +183,9 @@ def count_copies(pixel_digest: Strings) -> int:
 
 def _group_word(groups: str) -> str:
     """What a sample without a group lacks, in words."""
-    return f"group in {groups}" if groups.endswith(TABLE_SUFFIX) else "group" if groups == "auto" else groups
+    if groups.endswith(TABLE_SUFFIX):
+        return f"group in {groups}"
+    return "group" if groups in GROUP_WORDS else groups
 
 
 def check_groups(groups: str, columns: Iterable[str]) -> None:

@@ -36,6 +36,9 @@ class Counts:
         or a table defines the groups.
     n_other_parts, n_left_out
         Samples excluded because they are in other parts of a split, or of a class that is left out.
+    n_sharing_pixels
+        Samples in use whose boxes on their field overlap with that of another one in use; None where samples are whole
+        images.
     """
 
     n_samples: int
@@ -46,10 +49,13 @@ class Counts:
     near_copies_joined: bool | None
     n_other_parts: int = 0
     n_left_out: int = 0
+    n_sharing_pixels: int | None = None
 
     def record(self) -> dict[str, Any]:
-        """Plain JSON values; the last two only where samples were excluded for these reasons."""
+        """Plain JSON values; the last three only where they apply."""
         record = asdict(self)
+        if self.n_sharing_pixels is None:
+            del record["n_sharing_pixels"]
         for name in ("n_other_parts", "n_left_out"):
             if not record[name]:
                 del record[name]

@@ -17,6 +17,7 @@ from cellfeat.evaluation.results import Counts, Provenance
 from cellfeat.evaluation.selection import Selection, leave_out_option
 from cellfeat.extraction.store import Features
 from cellfeat.near_copies.duplicate_record import audited_groups, audited_path
+from cellfeat.near_copies.shared_pixels import shared_pixels
 from cellfeat.provenance import canonical_json, digest_bytes, digest_file, digest_json, versions
 from cellfeat.statistics.intervals import GroupBootstrap
 from cellfeat.text import first_ten
@@ -183,10 +184,16 @@ def labelled_samples(
             near_copies_joined=near_copies_joined,
             n_other_parts=int(np.count_nonzero(~chosen.is_in_parts)),
             n_left_out=int(np.count_nonzero(chosen.is_left_out & chosen.is_in_parts)),
+            n_sharing_pixels=_n_sharing_pixels(features, rows),
         ),
         provenance=_provenance(features, design, rows, y, is_audited=bool(near_copies_joined)),
         parts=chosen.wanted,
     )
+
+
+def _n_sharing_pixels(features: Features, rows: Integers) -> int | None:
+    regions = features.samples.regions
+    return None if regions is None else shared_pixels(regions.take(rows)).n_samples
 
 
 def _check_chosen(features: Features, label: Strings, rows: Integers, *, needs_all: bool) -> None:

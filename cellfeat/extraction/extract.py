@@ -14,9 +14,11 @@ from cellfeat.extraction.observer import Observer, SilentObserver
 from cellfeat.extraction.request import Extraction, ExtractionRequest, request_record
 from cellfeat.extraction.store import Summary, held_output, read_summary, verify_features
 from cellfeat.extraction.survey import survey_samples
+from cellfeat.samples.fields.other_images import fields_beside
 from cellfeat.samples.intensity import recorded_intensity
 from cellfeat.samples.labels import read_labels
 from cellfeat.samples.manifest import Manifest, build_manifest, check_classes, rare_class_remarks
+from cellfeat.samples.table_file import read_table_file
 from cellfeat.samples.worker_pool import reading_processes
 
 
@@ -164,8 +166,9 @@ def settings_like(
     """
     record = json.loads(json.dumps(earlier))
     intensity = recorded_intensity(recipe["intensity"]).model_dump(mode="json")
-    record["images"] |= {"root": str(images), "intensity": intensity}
-    record["labels"] |= _labels_of(labels, earlier["labels"]) if labels else _NO_LABELS
+    fields = fields_beside(record["images"], images, are_moved=False)
+    record["images"] |= {"root": str(images), "intensity": intensity, "fields": fields}
+    record["labels"] |= _labels_of(labels, earlier) if labels else _NO_LABELS
     # This machine may lack the device of the earlier extraction.
     record["extraction"] |= {"output": str(output), "precision": recipe["precision"], "device": "auto"}
     record["backbone"]["weights"] = weights or record["backbone"]["weights"]
@@ -177,8 +180,10 @@ _NO_LABELS = {"file": None, "unmatched": "ignore", "split": None}
 
 def _labels_of(file: Path, earlier: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of a labels table that may lack the columns of labels, groups and the split."""
-    optional = ("label", "group", "split")
-    unnamed = LabelsSettings.model_validate({**earlier, **dict.fromkeys(optional)})
-    columns = read_labels(unnamed, file).cells.columns
-    kept = {key: earlier.get(key) if earlier.get(key) in columns else None for key in optional}
+    optional, before = ("label", "group", "split"), earlier["labels"]
+    unnamed = LabelsSettings.model_validate({**before, **dict.fromkeys(optional)})
+    # A table of cells or of fields needs no column of ids.
+    needs_id = earlier["images"]["layout"] != "fields"
+    columns = (read_labels(unnamed, file) if needs_id else read_table_file(file)).cells.columns
+    kept = {key: before.get(key) if before.get(key) in columns else None for key in optional}
     return {"file": str(file), "unmatched": "listed"} | kept

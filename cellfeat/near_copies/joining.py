@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from cellfeat.near_copies.overlap import Overlap, Pair, Shape
 from cellfeat.near_copies.positions import CONFIRMED, LEAST_SHARE, TOLERANCE, Positions, positions
 from cellfeat.near_copies.search import NearCopies, Relation
+from cellfeat.samples.regions import Regions
 from cellfeat.types import Strings
 
 
@@ -52,7 +53,7 @@ class Declared:
     columns: Mapping[str, Strings]
 
 
-def declared(group: Strings, columns: Mapping[str, Strings]) -> Declared:
+def declared(group: Strings, columns: Mapping[str, Strings], regions: Regions | None = None) -> Declared:
     """Collect what is known of samples: their groups, and columns of plates.
 
     Parameters
@@ -61,10 +62,23 @@ def declared(group: Strings, columns: Mapping[str, Strings]) -> Declared:
         The declared group of each sample, ``""`` where there is none; shape ``(n_samples,)``.
     columns
         Further columns, shape ``(n_samples,)`` each.
+    regions
+        Where the samples lie on their fields; None where they are whole images.
     """
     plates = {name: values for name, values in columns.items() if re.search("plate", name, re.IGNORECASE)}
+    if regions is not None:
+        # Positions tell nothing new: the boxes have decided on crops of one field. Groups that are the fields do not
+        # exclude a common place: two images may show one place, as neighbours of a scan or at two times.
+        named = {} if _is_one_to_one(group, regions.field) else {"group": group}
+        return Declared(named | plates, {})
     # The group may be the field of view; a column that says so by its name is preferred.
     return Declared({"group": group, **plates}, columns if positions(columns) else {**columns, "field group": group})
+
+
+def _is_one_to_one(one: Strings, other: Strings) -> bool:
+    """Whether two columns group the samples alike."""
+    pairs = set(zip(one.tolist(), other.tolist(), strict=True))
+    return len(pairs) == len(set(one.tolist())) == len(set(other.tolist()))
 
 
 def join(found: NearCopies, known: Declared, shapes: Mapping[int, Shape]) -> Joining:

@@ -60,12 +60,16 @@ class Spots:
         Whether each spot is brighter than its surroundings, shape ``(n_spots,)``.
     descriptions
         Rows of mean 0 and length 1, shape ``(n_spots, 49)``.
+    field
+        Number of the field that the sample of each spot was cut out of, shape ``(n_spots,)``; of whole images, the
+        number of the sample.
     """
 
     sample: Integers
     places: Integers
     is_bright: Bools
     descriptions: Float32s
+    field: Integers
 
     def flipped(self, widths: Integers) -> "Spots":
         """The spots of the same samples, mirrored left to right.
@@ -82,11 +86,18 @@ class Spots:
             np.column_stack([rows, widths[self.sample] - 1 - columns]),
             self.is_bright,
             self.descriptions.reshape(-1, side, side)[:, :, ::-1].reshape(-1, side**2),
+            self.field,
         )
 
     def take(self, chosen: Bools) -> "Spots":
         """Some of the spots: those that are chosen, shape ``(n_spots,)``."""
-        return Spots(self.sample[chosen], self.places[chosen], self.is_bright[chosen], self.descriptions[chosen])
+        return Spots(
+            self.sample[chosen],
+            self.places[chosen],
+            self.is_bright[chosen],
+            self.descriptions[chosen],
+            self.field[chosen],
+        )
 
 
 @dataclass(frozen=True)
@@ -105,13 +116,15 @@ class Proposals:
     shifts: Integers
 
 
-def spots(detail: Detail) -> Spots:
+def spots(detail: Detail, field: Integers) -> Spots:
     """Find and describe the spots of samples.
 
     Parameters
     ----------
     detail
         The middle band of their detail.
+    field
+        Number of the field that each sample was cut out of, or of the sample itself; shape ``(n_samples,)``.
     """
     places, is_bright, descriptions = [], [], []
     for picture in blurred(detail.values, BLUR):
@@ -121,11 +134,13 @@ def spots(detail: Detail) -> Spots:
             is_bright.append(np.full(len(of_sign), sign > 0))
             descriptions.append(_described(picture, of_sign))
     counts = [len(one) for one in places]
+    sample = np.repeat(np.arange(len(counts)) // 2, counts)
     return Spots(
-        np.repeat(np.arange(len(counts)) // 2, counts),
+        sample,
         np.concatenate(places) if places else np.empty((0, 2), np.intp),
         np.concatenate(is_bright) if places else np.empty(0, bool),
         np.concatenate(descriptions) if places else np.empty((0, 49), np.float32),
+        field[sample],
     )
 
 
@@ -153,7 +168,8 @@ def propose(first: Spots, second: Spots, n_samples: int) -> Proposals:
     Parameters
     ----------
     first, second
-        Spots of samples. Spots of samples with the same number are not compared.
+        Spots of samples. Spots of one sample, or of one field, are not compared: their boxes say where crops of one
+        field overlap.
     n_samples
         Number of samples, which limits the number of proposals.
     """
@@ -239,7 +255,7 @@ def _nearest_cells(descriptions: Float32s, centres: Float32s, n_cells: int) -> I
 
 def _best_matches(first: Spots, second: Spots, asked: Integers, held: Integers) -> Integers:
     similarity = first.descriptions[asked] @ second.descriptions[held].T
-    similarity[first.sample[asked][:, np.newaxis] == second.sample[held]] = -1
+    similarity[first.field[asked][:, np.newaxis] == second.field[held]] = -1
     has_match = similarity.max(axis=1) >= LEAST_ALIKE  # few have: the rest need not be partitioned
     asked, similarity = asked[has_match], similarity[has_match]
     n_best = min(MATCHES_OF_SPOT, len(held))

@@ -62,7 +62,10 @@ class Overlap(NamedTuple):
 
     def describe(self) -> str:
         """Describe the overlap in a few words."""
-        agreement = "equal pixels" if self.is_exact else f"detail correlates by {self.correlation:.2f}"
+        if math.isnan(self.correlation):
+            agreement = "the same place by their positions"
+        else:
+            agreement = "equal pixels" if self.is_exact else f"detail correlates by {self.correlation:.2f}"
         shift = f" when shifted by {abs(self.rows)} rows and {abs(self.columns)} columns"
         return f"{agreement} over {self.share:.0%} of the area" + (shift if self.rows or self.columns else "")
 

@@ -196,6 +196,7 @@ def _samples(manifest: Manifest, folder: "_FolderImages") -> Samples:
         columns={name: text(name) for name in manifest.columns},
         failures=folder.failures,
         properties=folder.all_properties(len(manifest)),
+        regions=manifest.regions,
     )
 
 

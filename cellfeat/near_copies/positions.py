@@ -1,6 +1,5 @@
 """Overlaps that are known from where samples lie in their field of view."""
 
-import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -8,27 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from cellfeat.near_copies.overlap import Overlap, Pair, Shape
+from cellfeat.samples.position_names import FIELD_WORDS, TIME_WORDS, centre_columns, words_of
 from cellfeat.types import Floats, Strings
 
 LEAST_SHARE = 0.25
 """Samples whose positions overlap over this share of the smaller one are near copies."""
-
-FIELD_WORDS = frozenset(
-    ("plate", "well", "field", "fov", "site", "image", "slide", "scene", "tile", "file", "position", "series", "donor")
-)
-"""Words in the name of a column that tells which picture a sample was cut from."""
-
-TIME_WORDS = frozenset(("frame", "time", "timepoint", "z"))
-"""Words in the name of a column that tells apart pictures of one place."""
-
-X_NAMES, Y_NAMES = (
-    (letter, f"center{letter}", f"centre{letter}", f"centroid{letter}", f"location{letter}", f"position{letter}", extra)
-    for letter, extra in (("x", "column"), ("y", "row"))
-)
-"""Names of the columns of positions, without case and punctuation: these, or longer ones that end in them.
-
-Of CellProfiler ``Location_Center_X``, of DeepProfiler ``Nuclei_Location_Center_X``.
-"""
 
 CONFIRMED = 0.5
 """Positions are trusted if the pixels confirm this share of the overlaps that they predict."""
@@ -125,10 +108,14 @@ def positions(columns: Mapping[str, Strings]) -> Positions | None:
     Positions or None
         None unless there are columns of positions in both directions, and one that names the field of view.
     """
-    x, y = _column(columns, X_NAMES), _column(columns, Y_NAMES)
-    of_field = [name for name in columns if _words(name) & FIELD_WORDS and name not in (x, y)]
-    of_frame = [name for name in columns if _words(name) & TIME_WORDS and name not in (x, y, *of_field)]
-    if x is None or y is None or not of_field:
+    centres = centre_columns(columns)
+    if centres is None:
+        return None
+    x, y = centres
+    others = {name: set(words_of(name)) for name in columns if name not in centres}
+    of_field = [name for name, words in others.items() if words & FIELD_WORDS]
+    of_frame = [name for name, words in others.items() if words & TIME_WORDS and name not in of_field]
+    if not of_field:
         return None
     return Positions(
         (*of_field, *of_frame, x, y),
@@ -136,20 +123,6 @@ def positions(columns: Mapping[str, Strings]) -> Positions | None:
         _joined([columns[name] for name in of_frame]) if of_frame else np.full(len(columns[x]), ""),
         np.column_stack([_numbers(columns[y]), _numbers(columns[x])]),
     )
-
-
-def _column(columns: Mapping[str, Strings], names: tuple[str, ...]) -> str | None:
-    plain = {name: re.sub(r"[^a-z0-9]", "", name.lower()) for name in columns}
-    exact = [name for name, one in plain.items() if one in names]
-    # A single letter or a word such as "row" ends too many names.
-    longer = [name for name, one in plain.items() if one.endswith(names[1:-1])]
-    found = exact or longer
-    return min(found, key=len) if found else None
-
-
-def _words(name: str) -> set[str]:
-    """Words of a column's name: ``Metadata_Plate``, ``ImageNumber`` and ``field1`` contain plate, image and field."""
-    return {word.lower() for word in re.findall(r"[A-Z]?[a-z]+|[A-Z]+(?![a-z])", name)}
 
 
 def _joined(values: list[Strings]) -> Strings:

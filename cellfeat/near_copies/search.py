@@ -14,8 +14,10 @@ from cellfeat.near_copies.keypoints import Proposals, Spots, propose, spots
 from cellfeat.near_copies.overlap import Overlap, Pair
 from cellfeat.near_copies.patches import exact_overlaps
 from cellfeat.near_copies.pictures import SamplePictures
+from cellfeat.near_copies.shared_pixels import boxes_overlap
 from cellfeat.near_copies.turned import TurnedCopy, turned_agreements, turned_alike
-from cellfeat.types import Bools
+from cellfeat.samples.regions import Regions
+from cellfeat.types import Bools, Integers
 
 LEAST_SHARE = 0.15
 """Similar detail counts as an overlap only over this share of the smaller sample; equal pixels count over any share."""
@@ -62,8 +64,10 @@ class NearCopies:
     n_controls: int = 0
 
 
-def near_copies(pictures: SamplePictures, copies: Iterable[Pair]) -> NearCopies:
+def near_copies(pictures: SamplePictures, copies: Iterable[Pair], regions: Regions | None = None) -> NearCopies:
     """Find samples that overlap, or are each other turned or mirrored.
+
+    Crops of one field are not compared by their detail: their boxes say whether they share pixels.
 
     Parameters
     ----------
@@ -71,6 +75,9 @@ def near_copies(pictures: SamplePictures, copies: Iterable[Pair]) -> NearCopies:
         Pictures of the samples.
     copies
         Pairs (first, later) of exact duplicates: only the first of each is compared.
+    regions
+        Where all samples lie on their fields; None where they are whole images. Pairs whose boxes overlap are left out:
+        see `cellfeat.near_copies.shared_pixels`.
 
     Returns
     -------
@@ -80,7 +87,8 @@ def near_copies(pictures: SamplePictures, copies: Iterable[Pair]) -> NearCopies:
     # One of several exact duplicates is enough: its near copies are near copies of all of them.
     is_later = np.isin(pictures.rows, [later for _, later in copies])
     compared = pictures.take(np.flatnonzero(~is_later))
-    searched = _search(compared, None)
+    placed = None if regions is None else regions.take(compared.rows)
+    searched = _search(compared, None, placed)
     rows = compared.rows.tolist()
     found = {(rows[first], rows[second]): how for (first, second), how in sorted(searched.found.items())}
     return NearCopies(found, searched.expected_false, searched.n_controls)
@@ -112,15 +120,30 @@ def near_copies_between(known: SamplePictures, asked: SamplePictures) -> NearCop
     return NearCopies(found, searched.expected_false, searched.n_controls)
 
 
-def _search(pictures: SamplePictures, is_asked: Bools | None) -> NearCopies:
+def _search(pictures: SamplePictures, is_asked: Bools | None, placed: Regions | None = None) -> NearCopies:
     """Compare all samples with each other, or those asked about with the others, by their place in `pictures`."""
-    exact = exact_overlaps(pictures.patches, pictures.shapes)
-    similar = _similar(pictures, is_asked)
+    exact = _unexplained(exact_overlaps(pictures.patches, pictures.shapes), placed)
+    similar = _similar(pictures, is_asked, _field_numbers(pictures, placed))
     overlaps = _consistent({**similar.overlaps, **exact}, pictures, similar.middle)
     found: dict[Pair, Relation] = {**similar.turned, **overlaps}
     if is_asked is not None:
         found = {pair: how for pair, how in found.items() if is_asked[pair[0]] != is_asked[pair[1]]}
     return NearCopies(found, similar.expected_false, similar.n_controls)
+
+
+def _field_numbers(pictures: SamplePictures, placed: Regions | None) -> Integers:
+    """Number of the field of each sample; without fields, each sample is one of its own."""
+    if placed is None:
+        return np.arange(len(pictures.rows))
+    return np.unique(placed.field, return_inverse=True)[1]
+
+
+def _unexplained(exact: dict[Pair, Overlap], placed: Regions | None) -> dict[Pair, Overlap]:
+    """Equal pixels that the boxes do not explain: of two fields, or of two places on one."""
+    if placed is None or not exact:
+        return exact
+    is_known = boxes_overlap(placed, np.array(list(exact)))
+    return {pair: how for (pair, how), known in zip(exact.items(), is_known, strict=True) if not known}
 
 
 @dataclass(frozen=True)
@@ -134,11 +157,11 @@ class _Similar:
     n_controls: int
 
 
-def _similar(pictures: SamplePictures, is_asked: Bools | None) -> _Similar:
+def _similar(pictures: SamplePictures, is_asked: Bools | None, field: Integers) -> _Similar:
     """Find overlaps and turned copies by their detail, where it agrees more than that of unrelated pairs does."""
     bands = tuple(detail_of(pictures.pictures, band) for band in (MIDDLE, FINE))
-    turned = _turned(pictures, bands, is_asked)
-    described = spots(bands[0])
+    turned = _turned(pictures, bands, is_asked, field)
+    described = spots(bands[0], field)
     first, second = _sides(described, is_asked)
     widths = np.array([picture.shape[1] for picture in pictures.pictures], dtype=np.intp)
     mirrored = _without(propose(first, second.flipped(widths), len(pictures.rows)), turned.certain)
@@ -189,8 +212,9 @@ class _Turned:
         return {pair: copy for (pair, copy), above in zip(self.alike.items(), is_above, strict=True) if above}
 
 
-def _turned(pictures: SamplePictures, bands: tuple[Detail, ...], is_asked: Bools | None) -> _Turned:
+def _turned(pictures: SamplePictures, bands: tuple[Detail, ...], is_asked: Bools | None, field: Integers) -> _Turned:
     pairs = turned_pairs(pictures.pictures) if is_asked is None else turned_pairs_between(pictures.pictures, is_asked)
+    pairs = pairs[field[pairs[:, 0]] != field[pairs[:, 1]]]
     alike = turned_alike(pictures.pictures, pairs)
     return _Turned(alike, tuple(turned_agreements(band, alike) for band in bands))
 

@@ -1,8 +1,9 @@
-import numpy as np
-import pytest
+from dataclasses import replace
 
-from cellfeat.auditing.probe_columns import is_position, name_columns, position_columns
-from tests.feature_fixtures import build_features, with_samples
+import numpy as np
+
+from cellfeat.auditing.probe_columns import name_columns, position_columns
+from tests.feature_fixtures import build_features, regions_at, with_samples
 
 ALL = np.arange(6)
 
@@ -10,39 +11,6 @@ ALL = np.arange(6)
 def samples_with(ids=None, **columns):
     features = build_features(np.array(list("abbaab")), np.zeros((6, 1, 2)), columns=columns)
     return features.samples if ids is None else with_samples(features, ids=np.array(ids)).samples
-
-
-@pytest.mark.parametrize(
-    "name",
-    [
-        *(
-            "x",
-            "Y",
-            "pos_x",
-            "posX",
-            "xpos",
-            "cx",
-            "xmin",
-            "X_px",
-            "row",
-            "Col",
-            "column",
-            "centroid-0",
-            "bbox-1",
-            "left",
-        ),
-        *("Nuclei_Location_Center_X", "AreaShape_Center_Y", "stage_x", "PositionX", "well_row", "center_row"),
-    ],
-)
-def test_names_of_positions(name):
-    assert is_position(name)
-
-
-@pytest.mark.parametrize(
-    "name", ["area", "texture_x", "max", "growth", "plate", "site", "bbox_area", "x_intensity", "µm"]
-)
-def test_names_of_no_positions(name):
-    assert not is_position(name)
 
 
 def test_position_columns_hold_numbers_letters_and_wells():
@@ -71,3 +39,17 @@ def test_order_of_the_rows_counts_only_where_names_and_classes_do_not_give_it():
     assert "order of the rows" not in name_columns(by_name, ALL)
     assert "order of the rows" in name_columns(unordered, ALL)
     assert "order of the rows" not in name_columns(sorted_by_class, ALL)
+
+
+def test_boxes_give_positions_and_sizes():
+    features = build_features(np.array(list("abbaab")), np.zeros((6, 1, 2)))
+    corners = [(0, 0), (0, 40), (100, 100), (936, 10), (10, 936), (500, 500)]
+    regions = regions_at("ffffff", corners)
+    found = position_columns(with_samples(features, regions=regions).samples, ALL)
+    assert found["x on the field"][:, 0].tolist() == [31.5, 71.5, 131.5, 41.5, 967.5, 531.5]
+    assert found["y on the field"][3, 0] == 967.5
+    assert "distance to the border" not in found
+    sized = replace(regions, field_size=np.full((6, 2), 1000))
+    found = position_columns(with_samples(features, regions=sized).samples, ALL)
+    assert found["distance to the border"][:, 0].tolist() == [31.5, 31.5, 131.5, 31.5, 31.5, 467.5]
+    assert found["size of the field"].shape == found["size of the box"].shape == (6, 2)

@@ -6,7 +6,7 @@ temporary file, which is flushed to disk and renamed in one step. So the output 
 """
 
 from cellfeat.extraction.store.describe import describe_mixture, describe_summary
-from cellfeat.extraction.store.format import DIGEST_BYTES, Rows, SampleTable, hex_digests, parts_folder
+from cellfeat.extraction.store.format import DIGEST_BYTES, Rows, hex_digests, parts_folder
 from cellfeat.extraction.store.header import RunHeader, unfinished_run
 from cellfeat.extraction.store.lock import held_output
 from cellfeat.extraction.store.merge import NEW, Carried
@@ -24,6 +24,7 @@ from cellfeat.extraction.store.reading import (
     replace_table,
     verify_features,
 )
+from cellfeat.extraction.store.sample_table import SampleTable
 from cellfeat.extraction.store.samples import (
     INTENSITIES,
     PROPERTIES,

@@ -9,9 +9,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellfeat.errors import FeatureFileError
-from cellfeat.extraction.store.format import SampleTable
 from cellfeat.extraction.store.reading import Summary, read_intensities, read_properties, read_table
+from cellfeat.extraction.store.sample_table import SampleTable
 from cellfeat.extraction.store.samples import Intensities, Properties
+from cellfeat.samples.regions import Regions
 from cellfeat.text import clean_text, first_ten, shorten
 from cellfeat.types import Integers, Strings
 
@@ -52,6 +53,7 @@ def _describe(summary: Summary, properties: Properties, table: SampleTable, inte
         "samples": f"{summary.n_samples:,}, of which {summary.n_failed} failed",
         "classes": _describe_classes(table.label),
         "groups": _describe_groups(table.group),
+        **_describe_geometry(table.regions),
         **_describe_columns(table.columns),
         **_describe_properties(properties),
         "embeddings": f"{views} x {summary.embedding_dim} numbers, float32",
@@ -87,6 +89,16 @@ def _describe_groups(groups: Sequence[str]) -> str:
         return "none given"
     largest, n = max(counts.items(), key=lambda item: item[1])
     return f"{len(counts):,}, the largest {shorten(largest)} with {n:,} samples{_without(n_ungrouped)}"
+
+
+def _describe_geometry(regions: Regions | None) -> dict[str, str]:
+    """Count the fields that samples were cut out of: ``25, of 8 to 31 samples each; boxes 64 x 64``."""
+    if regions is None:
+        return {}
+    counts = np.unique(regions.field, return_counts=True)[1]
+    low, high = int(counts.min()), int(counts.max())
+    each = f"{low:,}" if low == high else f"{low:,} to {high:,}"
+    return {"fields": f"{len(counts):,}, of {each} samples each; boxes {_describe_sizes(*regions.box[:, 2:].T)}"}
 
 
 def _without(n: int) -> str:

@@ -1,9 +1,9 @@
-"""The content of a feature file and of its parts: rows, the table of samples, checksums, and their form in HDF5."""
+"""The content of a feature file and of its parts: rows, failures and checksums, and their form in HDF5."""
 
 import hashlib
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,7 +11,8 @@ import h5py
 import numpy as np
 from numpy.typing import NDArray
 
-from cellfeat.extraction.store.columns import read_strings, read_texts, write_texts
+from cellfeat.extraction.store.columns import read_texts, write_texts
+from cellfeat.extraction.store.geometry import GEOMETRY
 from cellfeat.extraction.store.samples import INTENSITIES, PROPERTIES, Status
 from cellfeat.provenance import canonical_json, digest_bytes, link_target
 from cellfeat.types import Float32s, Strings
@@ -162,66 +163,6 @@ def joined(pieces: Sequence[Rows]) -> Rows:
     return Rows.from_arrays(pieces[0].start, arrays, failures)
 
 
-@dataclass(frozen=True)
-class SampleTable:
-    """The columns of the manifest that a feature file keeps.
-
-    Attributes
-    ----------
-    sample_id, label, group
-        Text by row; ``""`` where a sample has none.
-    columns
-        Every further column of the labels table.
-    """
-
-    sample_id: list[str]
-    label: list[str]
-    group: list[str]
-    columns: Mapping[str, list[str]] = field(default_factory=dict)
-
-
-def write_table(file: h5py.File, table: SampleTable) -> None:
-    """Write the ids, labels, groups and further columns.
-
-    Parameters
-    ----------
-    file
-        A file that has none of them.
-    table
-        What to write.
-    """
-    write_texts(file, "sample_id", table.sample_id)
-    manifest = file.create_group("manifest")
-    write_texts(manifest, "label", table.label)
-    write_texts(manifest, "group", table.group)
-    # A column may have any name, "." and "a/b" included; a dataset may not.
-    write_texts(manifest, "column_names", list(table.columns))
-    columns = manifest.create_group("columns")
-    for number, values in enumerate(table.columns.values()):
-        write_texts(columns, f"{number:03d}", values)
-
-
-def read_table_of(file: h5py.File) -> SampleTable:
-    """Read the ids, labels, groups and further columns."""
-    manifest = file["manifest"]
-    return SampleTable(
-        sample_id=read_texts(file, "sample_id"),
-        label=read_texts(manifest, "label"),
-        group=read_texts(manifest, "group"),
-        columns={name: read_texts(manifest["columns"], number) for name, number in _column_numbers(file)},
-    )
-
-
-def read_columns(file: h5py.File) -> dict[str, Strings]:
-    """Read the further columns of the labels table by name; shape ``(n_samples,)`` each."""
-    return {name: read_strings(file["manifest/columns"], number) for name, number in _column_numbers(file)}
-
-
-def _column_numbers(file: h5py.File) -> Iterator[tuple[str, str]]:
-    names = read_texts(file["manifest"], "column_names")
-    return ((name, f"{number:03d}") for number, name in enumerate(names))
-
-
 def write_json(file: h5py.File, name: str, value: Any) -> None:
     """Write a value as the bytes of its canonical JSON: an attribute may be too small for it.
 
@@ -257,7 +198,8 @@ def table_checksum(file: h5py.File) -> str:
     sha = hashlib.sha256()
     for name in DIGESTS:
         sha.update(f"{name} {file.attrs[name].decode()}\n".encode())
-    for name in ("checksums", "failures", "manifest", "provenance", "recipe", "sample_id"):
+    optional = [GEOMETRY] if GEOMETRY in file else []
+    for name in sorted(["checksums", "failures", *optional, "manifest", "provenance", "recipe", "sample_id"]):
         for dataset in _datasets(file[name]):
             # Without names, types and shapes, a byte could move from one dataset to the next unnoticed.
             sha.update(f"{dataset.name} {dataset.dtype.str} {dataset.shape}\n".encode())

@@ -18,6 +18,7 @@ import numpy as np
 from cellfeat.errors import CellfeatError, FeatureFileError, MissingFileError
 from cellfeat.extraction.store.columns import BYTES, OFFSETS
 from cellfeat.extraction.store.format import CHECKSUM, DIGEST_BYTES, DIGESTS, FORMAT, parts_folder
+from cellfeat.extraction.store.geometry import FIELD, GEOMETRY, NUMBERS, OPTIONAL
 from cellfeat.extraction.store.samples import INTENSITIES, PROPERTIES
 from cellfeat.extraction.store.unreadable import CHOOSE, foreign_hdf5, why_not_read
 from cellfeat.provenance import link_target
@@ -251,6 +252,7 @@ def _check_layout(layout: Layout) -> None:
         layout.dataset(name, np.uint8, (None,))
     check_failures(layout)
     _check_table(layout, n_samples)
+    _check_geometry(layout, n_samples)
     for name in (*DIGESTS, "checksum"):
         layout.text_attribute(name)
 
@@ -274,3 +276,16 @@ def _check_table(layout: Layout, n_samples: int) -> None:
     layout.texts("manifest/column_names", len(numbers))
     for number in numbers:
         layout.texts(f"manifest/columns/{number}", n_samples)
+
+
+def _check_geometry(layout: Layout, n_samples: int) -> None:
+    """Refuse places on fields that are not a row for each sample; a file of whole images has none."""
+    # As a name, which a link to elsewhere has too.
+    if GEOMETRY not in set(layout.file):
+        return
+    layout.group(GEOMETRY, {FIELD, *NUMBERS})
+    layout.texts(f"{GEOMETRY}/{FIELD}", n_samples)
+    present = set(layout.file[GEOMETRY])
+    for name, (dtype, n_numbers) in NUMBERS.items():
+        if name in present or name not in OPTIONAL:
+            layout.dataset(f"{GEOMETRY}/{name}", dtype, (n_samples, *([n_numbers] if n_numbers else [])))

@@ -15,7 +15,6 @@ from cellfeat.extraction.store.format import (
     ROW_DATASETS,
     TABLE_BYTES,
     Rows,
-    SampleTable,
     joined,
     parts_folder,
     read_failures,
@@ -25,6 +24,7 @@ from cellfeat.extraction.store.format import (
 from cellfeat.extraction.store.header import RECORD, RunHeader, publish_header, refuse_earlier_format, unfinished_run
 from cellfeat.extraction.store.merge import Carried
 from cellfeat.extraction.store.opening import HDF5_FAULTS, Layout, check_failures
+from cellfeat.extraction.store.sample_table import SampleTable
 from cellfeat.extraction.store.unreadable import system_refusal
 from cellfeat.extraction.store.writing import Content, new_hdf5, write_features
 from cellfeat.provenance import differences, digest_json, explained_errors, flush_to_disk, link_target, publish

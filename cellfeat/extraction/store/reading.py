@@ -16,19 +16,17 @@ from cellfeat.extraction.store.checksums import WAY_OUT, verified_ranges, verify
 from cellfeat.extraction.store.columns import read_strings
 from cellfeat.extraction.store.format import (
     Rows,
-    SampleTable,
     empty_rows,
     hex_digests,
-    read_columns,
     read_failures,
-    read_table_of,
     row_shape,
     table_checksum,
     write_json,
-    write_table,
     write_text_attribute,
 )
+from cellfeat.extraction.store.geometry import GEOMETRY, read_geometry
 from cellfeat.extraction.store.opening import opened
+from cellfeat.extraction.store.sample_table import SampleTable, read_columns, read_table_of, write_table
 from cellfeat.extraction.store.samples import Intensities, Properties, Samples
 from cellfeat.provenance import digest_json, publish
 from cellfeat.samples.splits import rows_of_parts
@@ -241,7 +239,7 @@ def verify_features(path: Path | str) -> Summary:
 
 
 def replace_table(path: Path, table: SampleTable, provenance: Mapping[str, Any]) -> None:
-    """Give a feature file other labels, groups and columns; its rows stay, and it is published anew.
+    """Give a feature file other labels, groups, columns and places; its rows stay, and it is published anew.
 
     Parameters
     ----------
@@ -255,7 +253,8 @@ def replace_table(path: Path, table: SampleTable, provenance: Mapping[str, Any])
     with publish(path) as temporary:
         shutil.copyfile(path, temporary)
         with temporary.open("r+b") as raw, h5py.File(raw, "r+") as file:
-            del file["sample_id"], file["manifest"], file["provenance"]
+            for name in {"sample_id", "manifest", "provenance", GEOMETRY} & set(file):
+                del file[name]
             write_table(file, table)
             write_json(file, "provenance", provenance)
             write_text_attribute(file, "checksum", table_checksum(file))
@@ -273,6 +272,7 @@ def _samples(file: h5py.File, rows: Rows) -> Samples:
         failures=rows.failures,
         properties=Properties(rows.properties),
         intensities=Intensities(rows.intensities),
+        regions=read_geometry(file),
     )
 
 

@@ -9,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellfeat.provenance import digest_json
+from cellfeat.samples.regions import Regions
 from cellfeat.types import Bools, Float32s, Integers, Strings
 
 PROPERTIES = np.dtype(
@@ -170,6 +171,8 @@ class Samples:
         What the files of each sample are; None where that is unknown.
     intensities
         Intensities of each channel; None where they are unknown.
+    regions
+        Where each sample lies on its field; None where each sample is a whole image, or that is unknown.
     """
 
     ids: Strings
@@ -181,6 +184,7 @@ class Samples:
     failures: Mapping[int, str] = field(default_factory=dict)
     properties: Properties | None = None
     intensities: Intensities | None = None
+    regions: Regions | None = None
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -198,6 +202,7 @@ class Samples:
             failures={place_of[row]: reason for row, reason in self.failures.items() if row in place_of},
             properties=None if self.properties is None else self.properties.take(rows),
             intensities=None if self.intensities is None else self.intensities.take(rows),
+            regions=None if self.regions is None else self.regions.take(rows),
         )
 
     @property

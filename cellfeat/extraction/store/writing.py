@@ -13,15 +13,14 @@ from cellfeat.extraction.store.format import (
     FORMAT,
     Rows,
     RowShape,
-    SampleTable,
     checksum_table,
     chunks,
     table_checksum,
     write_failures,
     write_json,
-    write_table,
     write_text_attribute,
 )
+from cellfeat.extraction.store.sample_table import SampleTable, write_table
 from cellfeat.provenance import digest_json, publish
 
 

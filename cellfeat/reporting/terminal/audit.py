@@ -24,6 +24,9 @@ LISTED_KINDS = (
 
 MOST_OF_A_KIND = 5
 
+SHORT_ARMS = 3
+"""Kinds of folds whose headings fit on one line of a terminal."""
+
 
 def render_counts(found: Audit) -> Table:
     """Make the table of the number of findings of each kind."""
@@ -39,8 +42,9 @@ def render_leaks(found: Audit) -> Table:
     """Make the table of leaks: scores for each kind of folds, and the gain that random folds would have claimed."""
     table = plain_table()
     table.add_column("head", no_wrap=True)
-    for heading in ("nothing", "copies", "near copies too", "random folds would have claimed"):
-        table.add_column(heading, justify="right", no_wrap=True)
+    arms = found.leaks[0].arms if found.leaks else ()
+    for heading in (*arms, "random folds would have claimed"):
+        table.add_column(heading, justify="right", no_wrap=len(arms) == SHORT_ARMS)
     for leak in found.leaks:
         scatter = f" ± {leak.deviation:.3f}" if len(leak.scores) > 1 else ""
         claim = f"{leak.claimed:+.3f}{scatter}"

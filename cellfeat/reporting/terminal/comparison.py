@@ -23,6 +23,7 @@ def headline(comparison: Comparison) -> str:
         f"{counts.n_samples} samples in {counts.n_groups} groups, {len(comparison.classes)} classes, "
         f"{design.folds} folds",
         _copies_phrase(counts.n_copies, design.groups),
+        _shared_pixels_phrase(counts.n_sharing_pixels, design.groups),
         _near_copies_phrase(counts.near_copies_joined),
         f"{counts.n_unlabelled} without a label excluded" if counts.n_unlabelled else "",
         f"{counts.n_failed} that could not be read excluded" if counts.n_failed else "",
@@ -39,6 +40,17 @@ def _copies_phrase(n_copies: int, groups: str) -> str:
     if groups == "none":
         return f"{copies} of images NOT kept together: they inflate these scores"
     return f"{copies} of images kept with their originals"
+
+
+def _shared_pixels_phrase(n_samples: int | None, groups: str) -> str:
+    """Say how many crops overlap on their field; nothing where samples are whole images."""
+    if n_samples is None:
+        return ""
+    if not n_samples:
+        return "no crops that share pixels"
+    if groups == "none":
+        return f"{n_samples} crops share pixels with others and are NOT kept together: they inflate these scores"
+    return f"{n_samples} crops that share pixels with others kept together"
 
 
 def _near_copies_phrase(joined: bool | None) -> str:
