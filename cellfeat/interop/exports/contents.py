@@ -15,6 +15,9 @@ from cellfeat.interop.exports.names import feature_names
 from cellfeat.interop.exports.results import HeadPredictions, Results
 from cellfeat.types import Float32s, Floats, Integers, Strings
 
+Column = Strings | Integers | Floats
+"""A column of a table."""
+
 
 @dataclass(frozen=True)
 class Contents:
@@ -64,22 +67,28 @@ class Contents:
         return len(self.samples)
 
     @cached_property
-    def further_columns(self) -> dict[str, Strings | Integers]:
-        """Columns of the labels table, then type, bits, size and format of the files; shape ``(n_samples,)`` each."""
-        columns: dict[str, Strings | Integers] = dict(self.samples.columns)
+    def further_columns(self) -> dict[str, Column]:
+        """Positions, properties of the files, and columns of the labels table; shape ``(n_samples,)`` each."""
         found = self.samples.properties
-        if found is None:
-            return columns
-        properties: dict[str, Strings | Integers] = {
+        properties: dict[str, Column] = {} if found is None else {
             "file_type": found.dtype,
             "file_bits_stated": found.bits_stated,
             "file_bits_used": found.bits_used,
             "file_height": found.height,
             "file_width": found.width,
             "file_format": found.file_format,
-        }
-        # A column of the table keeps its name.
-        return columns | {name: values for name, values in properties.items() if name not in columns}
+        }  # fmt: skip
+        # A column of the table wins over one of cellfeat with its name.
+        return self.positions | properties | dict(self.samples.columns)
+
+    @property
+    def positions(self) -> dict[str, Column]:
+        """Where the samples lie on their fields; empty where they are not cut out of fields; ``(n_samples,)`` each."""
+        regions = self.samples.regions
+        if regions is None:
+            return {}
+        x, y = regions.centre.T
+        return {"field": regions.field, "centre_x": x, "centre_y": y, "mask_value": regions.mask_value}
 
     def blocks(self) -> Iterator[tuple[slice, Float32s]]:
         """Give the mean over views a block of rows at a time: the rows, and an array of ``(n_rows, embedding_dim)``."""

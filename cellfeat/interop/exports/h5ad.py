@@ -104,6 +104,8 @@ def _obsm(contents: Contents) -> Iterator[tuple[str, Any]]:
     """Arrays with a row for each sample, by name."""
     yield "X_pca", principal_components(contents)
     yield from contents.maps.items()
+    if contents.samples.regions is not None:
+        yield "spatial", contents.samples.regions.centre
     for name, found in zip(head_names(contents), contents.heads.values(), strict=True):
         yield f"{name}_proba", found.probabilities.astype(np.float32)
 

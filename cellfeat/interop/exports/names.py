@@ -8,9 +8,13 @@ from cellfeat.extraction.store import Features
 def feature_names(features: Features) -> list[str]:
     """Name each column of the embeddings: the pass that it comes from, and its number there.
 
-    Features whose recipe has no passes, such as imported ones, get ``feature_0000`` and so on.
+    Imported features keep the names of their table. Others whose recipe has no passes get ``feature_0000`` and so on.
     """
     n_columns = features.embeddings.shape[2]
+    imported = features.provenance.get("imported")
+    columns = imported.get("columns") if isinstance(imported, dict) else None
+    if isinstance(columns, list) and len(columns) == n_columns:
+        return unique_names(map(str, columns))
     passes = [str(name) for name in features.recipe.get("passes", ())]
     if not passes or n_columns % len(passes):
         passes = ["feature"]

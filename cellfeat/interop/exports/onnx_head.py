@@ -83,6 +83,11 @@ def head_model(bundle: Bundle, metadata: dict[str, str]) -> ModelProto:
             f"{bundle.head_name} is not (trees, neighbours and heads of other packages have no such form); fit one of "
             "these"
         )
+    if bundle.recipe.get("scaling", "none") != "none":
+        raise HeadError(
+            f"{bundle.head_name}: was fitted on imported columns that are scaled before the head, and ONNX is written "
+            "without such a scaling; import them with the scaling none, or export a head on embeddings of images"
+        )
     graph = Graph()
     dim, has_views = bundle.embedding_dim, bundle.n_views > 1
     shape: Shape = ["n_samples", "n_views", dim] if has_views else ["n_samples", dim]

@@ -4,17 +4,19 @@ Columns that begin with ``Metadata_`` are metadata, those that begin with ``Cell
 """
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from gzip import GzipFile
 from pathlib import Path
 
 import pyarrow as pa
 
-from cellfeat.interop.exports.contents import Contents
+from cellfeat.interop.exports.contents import Column, Contents
 from cellfeat.interop.exports.names import unique_names
-from cellfeat.interop.exports.tables import Column, table_blocks, write_as_csv, write_as_parquet
+from cellfeat.interop.exports.tables import table_blocks, write_as_csv, write_as_parquet
 
 PREFIX = "Metadata_"
+COMPARTMENTS = ("Cells_", "Nuclei_", "Cytoplasm_")
+_NUMBERED = re.compile(r".+_\d{4,}")
 STANDARD_NAMES = {
     "Plate": ("plate", "plateid", "platename", "platebarcode", "assayplatebarcode", "barcode"),
     "Well": ("well", "wellid", "wellname", "wellposition"),
@@ -67,9 +69,15 @@ def profile_names(feature_names: list[str]) -> list[str]:
     >>> profile_names(["planes_0000", "ER mito_0001"])
     ['Cells_CellFeat_planes_0000', 'Cells_CellFeat_ER-mito_0001']
     """
-    parts = (name.rpartition("_") for name in feature_names)
+    return unique_names(map(_profile_name, feature_names))
+
+
+def _profile_name(name: str) -> str:
+    if name.startswith(COMPARTMENTS):  # of an imported table
+        return name
+    channel, underscore, number = name.rpartition("_") if _NUMBERED.fullmatch(name) else (name, "", "")
     # Underscores separate the parts of a name: compartment, measurement, channel.
-    return [f"Cells_CellFeat_{re.sub(r'[^A-Za-z0-9.]+', '-', channel)}_{number}" for channel, _, number in parts]
+    return f"Cells_CellFeat_{re.sub(r'[^A-Za-z0-9.]+', '-', channel)}{underscore}{number}"
 
 
 def metadata_columns(contents: Contents) -> dict[str, Column]:
@@ -86,9 +94,23 @@ def metadata_columns(contents: Contents) -> dict[str, Column]:
     if contents.folds is not None:
         columns[f"{PREFIX}fold"] = contents.folds
     columns |= {f"{PREFIX}{head}_predicted": found.predicted for head, found in contents.heads.items()}
+    columns |= _positions(contents, standard)
     further = {name: values for name, values in contents.samples.columns.items() if name not in standard.values()}
     names = [f"{PREFIX}{re.sub(f'^{PREFIX}', '', name, flags=re.IGNORECASE)}" for name in further]
     return columns | dict(zip(unique_names(names, columns), further.values(), strict=True))
+
+
+def _positions(contents: Contents, standard: Mapping[str, str]) -> dict[str, Column]:
+    """Positions as CellProfiler calls them, and the object number where no column of the table has it."""
+    regions = contents.samples.regions
+    if regions is None:
+        return {}
+    x, y = regions.centre.T
+    columns: dict[str, Column] = {f"{PREFIX}Field": regions.field}
+    columns |= {f"{PREFIX}Location_Center_X": x, f"{PREFIX}Location_Center_Y": y}
+    if "ObjectNumber" not in standard and (regions.mask_value > 0).all():
+        columns[f"{PREFIX}ObjectNumber"] = regions.mask_value
+    return columns
 
 
 def standard_columns(names: list[str]) -> dict[str, str]:

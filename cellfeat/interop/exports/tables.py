@@ -14,12 +14,9 @@ import pyarrow.csv
 import pyarrow.parquet
 
 from cellfeat.evaluation.results import PROBABILITY_PREFIX
-from cellfeat.interop.exports.contents import Contents
+from cellfeat.interop.exports.contents import Column, Contents
 from cellfeat.interop.exports.names import plain_text, unique_names
 from cellfeat.text import harmless_cell
-from cellfeat.types import Floats, Integers, Strings
-
-Column = Strings | Integers | Floats
 
 
 def write_parquet(contents: Contents, path: Path) -> None:

@@ -1,5 +1,6 @@
 """Features of 60 samples in memory, one of which could not be read, and a comparison of two heads on them."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,7 @@ from cellfeat.evaluation.results import Comparison
 from cellfeat.extraction.store import Features, Samples
 from cellfeat.heads.bundle import Bundle
 from cellfeat.provenance import digest_json
+from cellfeat.samples.regions import Regions
 
 N_SAMPLES, FAILED, DIM = 60, 7, 8
 
@@ -73,3 +75,16 @@ def fitted(features: Features) -> Bundle:
 def readable(features: Features) -> np.ndarray:
     """The embeddings of the samples that could be read."""
     return features.embeddings[features.samples.is_ok][:, 0]
+
+
+@pytest.fixture(scope="session")
+def on_fields(features: Features) -> Features:
+    """The same, cut out of two fields."""
+    numbers = np.arange(N_SAMPLES)
+    regions = Regions(
+        field=np.array([f"field {i // 30}" for i in numbers]),
+        centre=np.stack([1.5 * numbers, 20.0 * numbers], axis=1),
+        box=np.stack([numbers, numbers, np.full(N_SAMPLES, 8), np.full(N_SAMPLES, 8)], axis=1),
+        mask_value=numbers + 1,
+    )
+    return replace(features, samples=replace(features.samples, regions=regions))

@@ -93,6 +93,12 @@ def test_record_says_where_the_samples_come_from(written: Path, viewed: Features
     assert record["recipe"]["passes"] == ["planes", "ER mito"]
 
 
+def test_positions_on_fields_are_spatial(on_fields: Features, tmp_path: Path) -> None:
+    with h5py.File(cellfeat.export(on_fields, "h5ad", tmp_path)) as file:
+        assert file["obsm/spatial"][1].tolist() == [1.5, 20.0]
+        assert {"field", "centre_x", "centre_y", "mask_value"} <= set(file["obs"])
+
+
 def test_many_classes_have_colours_of_their_own() -> None:
     assert len(set(colours(60))) == 60
     assert colours(0) == []

@@ -95,3 +95,10 @@ def test_other_heads_are_refused(name: str, tmp_path: Path) -> None:
     with pytest.raises(HeadError, match=f"{name}.*mlp, linear_relu, logreg"):
         cellfeat.export_model(bundle, "onnx", tmp_path / "head.onnx")
     assert not list(tmp_path.iterdir())
+
+
+def test_scaling_before_the_head_is_refused(tmp_path: Path) -> None:
+    bundle, _ = bundle_of("logreg", {}, 1)
+    bundle.recipe["scaling"] = "robust"
+    with pytest.raises(HeadError, match="scaled"):
+        cellfeat.export_model(bundle, "onnx", tmp_path / "head.onnx")

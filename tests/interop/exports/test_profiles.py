@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -67,3 +68,20 @@ def test_pycytominer_normalizes_and_selects(features: Features, tmp_path: Path) 
     profiles = pd.read_parquet(path)
     assert found["features"] == [name for name in profiles if name.startswith("Cells_")]
     assert found["normalized"] == list(profiles.shape)
+
+
+def test_positions_on_fields_are_metadata(on_fields: Features, tmp_path: Path) -> None:
+    profiles = pd.read_parquet(cellfeat.export(on_fields, "profiles", tmp_path))
+    assert profiles["Metadata_Location_Center_X"].iloc[1] == 1.5
+    assert profiles["Metadata_Location_Center_Y"].iloc[1] == 20
+    assert profiles["Metadata_ObjectNumber"].iloc[0] == 1
+    assert profiles["Metadata_Field"].iloc[-1] == "field 1"
+
+
+def test_names_of_imported_features_stay(features: Features, tmp_path: Path) -> None:
+    names = ["Cells_AreaShape_Area", "Nuclei_Texture_3_00_256", *(f"umap {i}" for i in range(6))]
+    imported = replace(features, provenance={"imported": {"columns": names}})
+    profiles = pd.read_parquet(cellfeat.export(imported, "profiles", tmp_path))
+    assert [name for name in profiles if not name.startswith("Metadata_")][:3] == [*names[:2], "Cells_CellFeat_umap-0"]
+    table = pd.read_parquet(cellfeat.export(imported, "parquet", tmp_path))
+    assert list(table)[-len(names) :] == names
