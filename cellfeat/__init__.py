@@ -9,6 +9,7 @@ from typing import Any
 _HOMES = {
     "BACKBONES": "cellfeat.backbones.registry",
     "HEADS": "cellfeat.heads.registry",
+    "EXPORTS": "cellfeat.interop.exports.registry",
     "CellfeatError": "cellfeat.errors",
     "Settings": "cellfeat.config",
     "load_settings": "cellfeat.config_sources",
@@ -24,6 +25,8 @@ _HOMES = {
     "score_held_out": "cellfeat.evaluation.saved_heads.held_out",
     "near_copies_of_fitted": "cellfeat.evaluation.saved_heads.fitted_copies",
     "load_bundle": "cellfeat.heads.bundle_files",
+    "export": "cellfeat.interop.exports.export",
+    "export_model": "cellfeat.interop.exports.export",
 }
 
 __all__ = sorted(_HOMES)

@@ -10,9 +10,10 @@ from dataclasses import fields, is_dataclass
 from typing import Any, TypeVar
 
 from cellfeat.errors import RecordError
-from cellfeat.provenance import canonical_json, digest_json
+from cellfeat.provenance import canonical_json, digest_bytes, digest_json
 
 DIGEST = "digest"
+_SEAL = "<!-- written by cellfeat, unchanged: "
 Model = TypeVar("Model")
 
 
@@ -54,6 +55,24 @@ def unseal(record: Any) -> dict[str, Any]:
     if got != expected:
         raise RecordError(f"damaged or changed: expected digest {expected}, got {got}")
     return content
+
+
+def seal_text(text: str) -> str:
+    """Add a line to a Markdown text that tells whether it was changed since: see `is_sealed_text`.
+
+    Examples
+    --------
+    >>> is_sealed_text(seal_text("# Card")), is_sealed_text(seal_text("# Card") + "my own notes")
+    (True, False)
+    """
+    body = f"{text.rstrip()}\n\n"
+    return f"{body}{_SEAL}{digest_bytes(body.encode())} -->\n"
+
+
+def is_sealed_text(text: str) -> bool:
+    """Whether a text is as `seal_text` made it."""
+    body, seal_start, _ = text.rpartition(_SEAL)
+    return bool(seal_start) and seal_text(body) == text
 
 
 def check_fields(content: Mapping[str, Any], model: type[Model]) -> Model:

@@ -10,6 +10,8 @@ LONGEST_ITEM = 80
 MOST_NAMES = 30
 NO_URLS = "addresses (https://, s3://) are not supported yet: copy the data to this machine, and name it there"
 _SHOWN_END = 8
+_FORMULA_START = ("=", "+", "-", "@", "\t", "\r", "\n")
+_PLAIN_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+:/")
 
 
@@ -178,3 +180,14 @@ def without_middle(text: str) -> str:
 def first_line(error: Exception) -> str:
     """The first line of another library's error message, without its further advice."""
     return str(error).strip().split("\n")[0] or type(error).__name__
+
+
+def harmless_cell(text: str) -> str:
+    """Put an apostrophe in front of a text that a spreadsheet would run as a formula.
+
+    Examples
+    --------
+    >>> harmless_cell("=1+1"), harmless_cell("-12"), harmless_cell("-donor")
+    ("'=1+1", '-12', "'-donor")
+    """
+    return f"'{text}" if text.startswith(_FORMULA_START) and not _PLAIN_NUMBER.fullmatch(text) else text

@@ -38,7 +38,14 @@ FLOORS = {
 }
 
 OWNERS = {
-    "h5py": {"extraction/store/", "interop/tables/hdf5.py", "samples/formats/h5sc.py"},
+    "h5py": {
+        "extraction/store/",
+        "interop/exports/h5ad_encoding.py",
+        "interop/tables/hdf5.py",
+        "samples/formats/h5sc.py",
+    },
+    "onnx": {"interop/exports/"},
+    "pyarrow": {"interop/", "samples/table_file.py"},
     "filelock": {"extraction/store/lock.py"},
     "yaml": {"config_files.py"},
     "pydantic": {"config.py", "config_sources.py", "records.py"},

@@ -24,6 +24,7 @@ COMMANDS = (
     "fit",
     "predict",
     "score",
+    "export",
     "run",
     "demo",
     "inspect",
@@ -76,6 +77,7 @@ def cellfeat() -> None:
     cellfeat fit --head mlp           that head, evaluated and saved
     cellfeat predict --model DIR --images DIR
     cellfeat score --model DIR --images DIR --labels CSV
+    cellfeat export FEATURES --to h5ad  for other programs: scanpy, pycytominer, ONNX Runtime
     """  # noqa: D301, click reads the backspace as: keep these lines
 
 

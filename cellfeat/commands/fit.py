@@ -48,8 +48,9 @@ def command(
     With --tune, the saved head has the settings found on all samples; its scores are those of the settings found inside
     the training part of each fold.
 
-    The folder also gets metrics.json, the out-of-fold predictions and figures. Folds that compare has evaluated already
-    are not computed again. A head that was fitted on other samples is not replaced, unless --replace says so.
+    The folder also gets metrics.json, the out-of-fold predictions, figures and README.md, a model card. Folds that
+    compare has evaluated already are not computed again. A head that was fitted on other samples is not replaced,
+    unless --replace says so.
     """
     from cellfeat.reporting.terminal.head import score_line
     from cellfeat.text import file_name
@@ -93,6 +94,7 @@ def fit_and_save(
     from cellfeat.extraction.store import load_features
     from cellfeat.heads.bundle_files import check_bundle_folder
     from cellfeat.reporting.files import HEAD_FILES, write_head_report
+    from cellfeat.reporting.model_card import write_model_card
     from cellfeat.reporting.results_folder import ResultsFolder
 
     # Before anything is computed.
@@ -109,6 +111,7 @@ def fit_and_save(
     _save(_with_label_columns(bundle, settings, labels) if labels else bundle, result, results)
     results.record()
     write_head_report(result, folder)
+    write_model_card(bundle, folder)
     return result
 
 

@@ -2,12 +2,21 @@
 
 import click
 
+SOURCES = {"features": "features", "model": "a saved head"}
+
 
 @click.command("list")
-@click.argument("what", type=click.Choice(["heads", "backbones", "sklearn"]))
+@click.argument("what", type=click.Choice(["heads", "backbones", "sklearn", "exports"]))
 def command(what: str) -> None:
-    """List the heads, the backbones, or the classifiers of scikit-learn that are heads too."""
-    {"heads": _heads, "backbones": _backbones, "sklearn": _classifiers}[what]()
+    """List the heads, the backbones, the classifiers of scikit-learn that are heads too, or the formats of export."""
+    {"heads": _heads, "backbones": _backbones, "sklearn": _classifiers, "exports": _exports}[what]()
+
+
+def _exports() -> None:
+    from cellfeat.interop.exports.registry import EXPORTS
+
+    for entry in EXPORTS.values():
+        click.echo(f"{entry.name:<14}{entry.summary} (of {SOURCES[entry.source]})")
 
 
 def _heads() -> None:

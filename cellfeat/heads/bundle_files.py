@@ -27,7 +27,7 @@ from cellfeat.heads.scaling import RobustScaling
 from cellfeat.heads.state import HeadState
 from cellfeat.heads.training_digests import TrainingDigests
 from cellfeat.provenance import digest_bytes, publish_folder
-from cellfeat.records import check_fields, parse_json, seal, unseal
+from cellfeat.records import check_fields, is_sealed_text, parse_json, seal, unseal
 from cellfeat.statistics.conformal import ClassScores
 from cellfeat.text import NO_URLS, is_url
 
@@ -38,6 +38,7 @@ CLASS_SCORES_FILE = "scores.safetensors"
 DIGESTS_FILE = "samples.safetensors"
 ESTIMATOR_FILE = "estimator.skops"
 SCALING_FILE = "scaling.safetensors"
+CARD_FILE = "README.md"
 MAX_RECORD_BYTES = 16_000_000
 MAX_FILE_BYTES = 4_000_000_000
 _OPTIONAL_FILES = {CLASS_SCORES_FILE: "class_scores", DIGESTS_FILE: "training_digests", SCALING_FILE: "scaling"}
@@ -135,13 +136,23 @@ def check_bundle_folder(folder: Path | str) -> None:
         raise BundleError(f"{folder}: is a file; expected a folder to save a head in: choose another --output")
     present = {path.name for path in folder.iterdir()}
     texts = {name for name in present if _TEXT_FILE.fullmatch(name)}
-    own = {RECORD_FILE, ESTIMATOR_FILE, *_ARRAYS_FILES, *_REPORT_FILES, *texts}
+    own = {RECORD_FILE, ESTIMATOR_FILE, CARD_FILE, *_ARRAYS_FILES, *_REPORT_FILES, *texts}
     # Without a record, even files of these names are somebody else's.
     foreign = present - own if RECORD_FILE in present else present
     if foreign:
         raise BundleError(
             f"{folder}: contains files that do not belong to a saved head ({', '.join(sorted(foreign)[:5])}), and "
             f"saving would replace them; choose another --output"
+        )
+    _check_card(folder / CARD_FILE)
+
+
+def _check_card(path: Path) -> None:
+    """Refuse to replace a model card that its user has changed."""
+    if path.is_file() and not is_sealed_text(path.read_bytes().decode(errors="replace")):
+        raise BundleError(
+            f"{path}: was changed since fit wrote it, and saving would replace it: move it to another folder, or "
+            f"choose another --output"
         )
 
 

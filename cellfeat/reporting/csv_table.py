@@ -1,7 +1,6 @@
 """Predictions as a table for other programs, spreadsheets among them."""
 
 import csv
-import re
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -14,11 +13,9 @@ from cellfeat.evaluation.results import PROBABILITY_PREFIX
 from cellfeat.evaluation.saved_heads.predict import Predictions
 from cellfeat.heads.bundle import Bundle
 from cellfeat.provenance import publish
-from cellfeat.text import first_ten
+from cellfeat.text import first_ten, harmless_cell
 
-_FORMULA_START = ("=", "+", "-", "@", "\t", "\r", "\n")
 _REPLACED = "choose another --output, or replace it with --replace"
-_PLAIN_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 
 
 def save_predictions_csv(
@@ -72,17 +69,6 @@ def _apart_from(others: Sequence[str], classes: Sequence[str]) -> list[str]:
     while set(others) & set(names):
         names = [f"{PROBABILITY_PREFIX}{name}" for name in names]
     return names
-
-
-def harmless_cell(text: str) -> str:
-    """Put an apostrophe in front of a text that a spreadsheet would run as a formula.
-
-    Examples
-    --------
-    >>> harmless_cell("=1+1"), harmless_cell("-12"), harmless_cell("-donor")
-    ("'=1+1", '-12', "'-donor")
-    """
-    return f"'{text}" if text.startswith(_FORMULA_START) and not _PLAIN_NUMBER.fullmatch(text) else text
 
 
 def _decimals(probabilities: NDArray[np.floating]) -> list[str]:

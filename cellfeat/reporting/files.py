@@ -19,9 +19,8 @@ from cellfeat.evaluation.saved_heads.held_out import HeldOut
 from cellfeat.heads.bundle_files import RECORD_FILE
 from cellfeat.heads.registry import HEADS
 from cellfeat.provenance import publish, utc_now, versions
-from cellfeat.reporting.csv_table import harmless_cell
 from cellfeat.reporting.figures import draw_confusion, draw_curves, draw_recalls, draw_reliability, save_figure
-from cellfeat.text import file_name
+from cellfeat.text import file_name, harmless_cell
 
 FORMAT = 1
 

@@ -3,7 +3,8 @@ import csv
 import numpy as np
 import pytest
 
-from cellfeat.reporting.csv_table import harmless_cell, save_predictions_csv
+from cellfeat.reporting.csv_table import save_predictions_csv
+from cellfeat.text import harmless_cell
 
 
 def read_csv(path):

@@ -1,0 +1,75 @@
+"""``cellfeat export``."""
+
+from pathlib import Path
+
+import click
+
+from cellfeat.commands.options import replace_option
+
+
+@click.command("export")
+@click.argument("features", required=False, type=click.Path(path_type=Path))
+@click.option("--to", "name", required=True, metavar="FORMAT", help="See: cellfeat list exports.")
+@click.option(
+    "--results",
+    type=click.Path(path_type=Path),
+    help="Add predictions: folder of results of compare, fit or score of the same samples.",
+)
+@click.option("--model", type=click.Path(path_type=Path), help="Saved head to export, in place of FEATURES.")
+@click.option("--with-backbone", is_flag=True, help="onnx: include the network, so that the model takes images.")
+@click.option("--weights", metavar="NAME|FILE", help="onnx: weights of the network, if they are elsewhere now.")
+@click.option("--tsne", is_flag=True, help="h5ad: add X_tsne; takes about a second for 1,000 samples.")
+@click.option(
+    "--output", type=click.Path(path_type=Path), help="The file, or a folder for it; default: beside FEATURES or DIR."
+)
+@replace_option
+def command(
+    features: Path | None,
+    name: str,
+    results: Path | None,
+    model: Path | None,
+    with_backbone: bool,
+    weights: str | None,
+    tsne: bool,
+    output: Path | None,
+    replace: bool,
+) -> None:
+    """Write the features of the file FEATURES, or a saved head, for other programs.
+
+    \b
+    cellfeat export features/cells.h5 --to h5ad --results results/cells
+    cellfeat export features/cells.h5 --to profiles
+    cellfeat export --model results/cells/mlp --to onnx
+
+    Formats of features are h5ad (scanpy), profiles (pycytominer), parquet, csv, npz, and the descriptions croissant and
+    ro-crate; of a saved head, onnx. Samples that could not be read are left out and named. An existing file is replaced
+    only with --replace.
+    """  # noqa: D301, click reads the backspace as: keep these lines
+    _check_use(features, model, results=results, tsne=tsne, with_backbone=with_backbone, weights=weights)
+    from cellfeat.interop.exports.export import export, export_model
+    from cellfeat.text import clean_lines
+
+    if model is not None:
+        path = export_model(model, name, output, with_backbone=with_backbone, weights=weights, replace=replace)
+    else:
+        assert features is not None
+        path = export(
+            features, name, output, results=results, with_tsne=tsne, replace=replace,
+            say=lambda line: click.echo(clean_lines(line), err=True),
+        )  # fmt: skip
+    click.echo(clean_lines(f"{path} ({_size(path.stat().st_size)})"))
+
+
+def _size(n_bytes: int) -> str:
+    return f"{n_bytes / 1e6:,.1f} MB" if n_bytes >= 1e6 else f"{n_bytes / 1e3:,.1f} kB"
+
+
+def _check_use(features: Path | None, model: Path | None, **options: object) -> None:
+    if (features is None) == (model is None):
+        raise click.UsageError("expected either a feature file, or --model with the folder of a saved head")
+    only = ("results", "tsne") if model else ("with_backbone", "weights")
+    given = [f"--{name.replace('_', '-')}" for name in only if options[name]]
+    if given:
+        raise click.UsageError(f"{given[0]} does not go with {'--model' if model else 'a feature file'}")
+    if options["weights"] and not options["with_backbone"]:
+        raise click.UsageError("--weights goes with --with-backbone: a head alone has no network")

@@ -1,0 +1,1 @@
+"""Features, predictions and saved heads as files of other programs: one file a format, listed in `registry`."""

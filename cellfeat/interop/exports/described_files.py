@@ -1,0 +1,99 @@
+"""The files of a data set, with their digests, as `croissant` and `ro-crate` describe them."""
+
+import os
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+
+from cellfeat.errors import MissingFileError
+from cellfeat.interop.exports.contents import Contents
+from cellfeat.interop.exports.results import PREDICTIONS_FILE
+from cellfeat.provenance import digest_file
+from cellfeat.text import first_ten
+
+HDF5, PARQUET, JSON = "application/x-hdf5", "application/x-parquet", "application/json"
+
+
+@dataclass(frozen=True)
+class DescribedFile:
+    """A file of the data set.
+
+    Attributes
+    ----------
+    path
+        The file.
+    url
+        Where it is, relative to the folder of the description.
+    media_type
+        Its type.
+    sha256
+        Digest of its bytes in hex.
+    description
+        What it holds.
+    """
+
+    path: Path
+    url: str
+    media_type: str
+    sha256: str
+    description: str
+
+
+def described_files(contents: Contents, folder: Path) -> list[DescribedFile]:
+    """Describe the feature file and, with results, their files.
+
+    Parameters
+    ----------
+    contents
+        What is exported.
+    folder
+        Folder of the description.
+
+    Raises
+    ------
+    MissingFileError
+        If the features are not in a file.
+    """
+    if not contents.path.is_file():
+        raise MissingFileError(
+            f"{contents.path} does not exist: a description is made of a feature file with its digest"
+        )
+    found = [(contents.path, HDF5, "Embeddings of cell images, labels, groups and file properties (cellfeat, HDF5)")]
+    if contents.results is not None and contents.results.folder is not None:
+        results = contents.results.folder
+        found.append((results / PREDICTIONS_FILE, PARQUET, "Predictions of each head"))
+        records = [results / name for name in ("comparison.json", "metrics.json") if (results / name).is_file()]
+        found += [(path, JSON, "Scores with intervals, and how they were made") for path in records]
+    return [
+        DescribedFile(path, _relative(path, folder), kind, digest_file(path).removeprefix("sha256:"), text)
+        for path, kind, text in found
+    ]
+
+
+def _relative(path: Path, folder: Path) -> str:
+    try:
+        return Path(os.path.relpath(path.resolve(), folder.resolve())).as_posix()
+    except ValueError:  # on another drive, on Windows
+        return path.resolve().as_uri()
+
+
+def class_counts(contents: Contents) -> dict[str, int]:
+    """Number of readable samples of each class, largest first."""
+    return dict(Counter(label for label in contents.labels.tolist() if label).most_common())
+
+
+def description_of(contents: Contents) -> str:
+    """Describe the data set in a few sentences."""
+    backbone = contents.recipe.get("backbone")
+    name = backbone.get("name", "unknown") if isinstance(backbone, dict) else "unknown"
+    counts = class_counts(contents)
+    n_groups = len({*contents.samples.groups.tolist()} - {""})
+    classes = first_ten(f"{label} ({count})" for label, count in counts.items())
+    return " ".join(
+        [
+            f"Embeddings of {len(contents):,} cell images, {contents.embeddings.shape[2]} numbers each, by {name}.",
+            f"{len(counts)} classes: {classes}." if counts else "The samples have no labels.",
+            f"{n_groups:,} groups." if n_groups else "",
+            f"{len(contents.failed)} further samples could not be read." if contents.failed else "",
+        ]
+    ).strip()
