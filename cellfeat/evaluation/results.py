@@ -73,7 +73,7 @@ class Provenance:
     groups
         ``"auto"``, ``"copies"``, ``"none"``, the column of groups, or the file name of their table.
     groups_digest
-        sha256 of that table, or of the audit record in use; None where there is neither.
+        sha256 of that table, of the audit record in use, or of groups given in Python; None where there are none.
     random_state
         Seed of the folds, the heads and the bootstrap.
     cellfeat

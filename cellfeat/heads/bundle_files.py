@@ -7,6 +7,7 @@ joblib) are never read.
 """
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -18,7 +19,7 @@ import safetensors.numpy
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
-from cellfeat.errors import BundleError, HeadError, MissingFileError, RecordError
+from cellfeat.errors import BundleError, ConfigError, HeadError, MissingFileError, RecordError
 from cellfeat.heads.bundle import SAVE_AGAIN, Bundle
 from cellfeat.heads.registry import head_class
 from cellfeat.heads.samples_summary import SamplesSummary
@@ -164,6 +165,26 @@ def load_bundle(folder: Path | str) -> Bundle:
         raise BundleError(f"{folder}: not a saved head {record.head_name!r}: {error}") from None
     parts = {_OPTIONAL_FILES[name]: _part(folder / name, arrays[name], len(record.classes)) for name in arrays}
     return Bundle(head=head, **{name: getattr(record, name) for name in _BUNDLE_FIELDS if name != "params"}, **parts)
+
+
+def as_bundle(bundle: Bundle | Path | str) -> Bundle:
+    """Give a bundle that may be named by its folder: the form in which public functions take them.
+
+    Raises
+    ------
+    ConfigError
+        If this is neither.
+    MissingFileError, BundleError, UnknownNameError
+        As `load_bundle`.
+    """
+    if isinstance(bundle, Bundle):
+        return bundle
+    if isinstance(bundle, str | os.PathLike):
+        return load_bundle(Path(bundle))
+    raise ConfigError(
+        f"bundle: expected a Bundle or the folder of a saved head, got {type(bundle).__name__}; cellfeat.fit returns "
+        "the bundle first, and its result second"
+    )
 
 
 def _part(path: Path, arrays: dict[str, NDArray[Any]], n_classes: int) -> Any:

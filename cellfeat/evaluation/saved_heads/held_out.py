@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -19,8 +20,9 @@ from cellfeat.evaluation.scoring.prediction_sets import REPORTED_COVERAGE, set_s
 from cellfeat.evaluation.scoring.score import calibration, class_scores, most_probable, overall_scores, prediction_table
 from cellfeat.evaluation.selection import Selection
 from cellfeat.evaluation.task import LabelledSamples, chosen_labels, labelled_samples
-from cellfeat.extraction.store import Features
+from cellfeat.extraction.store import GIVEN_GROUPS, Features, Given, as_features
 from cellfeat.heads.bundle import Bundle, settings_of
+from cellfeat.heads.bundle_files import as_bundle
 from cellfeat.statistics.interval_types import Interval, independent_difference
 from cellfeat.statistics.scores import balanced_accuracy
 from cellfeat.text import with_interval
@@ -133,13 +135,13 @@ class HeldOut(ScoredHead):
 
 
 def score_held_out(
-    bundle: Bundle,
-    features: Features,
+    bundle: Bundle | Path | str,
+    features: Features | Path | str,
     *,
-    groups: str | None = None,
+    groups: Given | None = None,
     random_state: int = 0,
     draws: int = 2000,
-    labels: Mapping[str, str] | None = None,
+    labels: Given | None = None,
     is_near_copy: Bools | None = None,
     split: str | None = None,
     parts: Sequence[str] | None = ("test",),
@@ -157,9 +159,9 @@ def score_held_out(
     Parameters
     ----------
     bundle
-        The saved head.
+        The saved head, or its folder.
     features
-        The samples, extracted with the recipe that the head was fitted on.
+        The samples, or the path of their feature file, extracted with the recipe that the head was fitted on.
     groups
         Which samples are statistically dependent, for the interval: as for `Design`. None: grouped as when the head
         was fitted, where possible.
@@ -191,6 +193,9 @@ def score_held_out(
     BundleError
         If the head's own scores are not as cellfeat writes them.
     """
+    bundle, features = as_bundle(bundle), as_features(features)
+    if groups is not None and not isinstance(groups, str):
+        features, groups = features.with_groups(groups), "auto"
     check_recipe(bundle, features)
     out_of_fold_score(bundle)  # a saved head without its own score is refused before any work
     label = chosen_labels(features, labels)
@@ -305,7 +310,9 @@ def _groups_as_fitted(bundle: Bundle, features: Features, say: Say) -> str:
 
 
 def _group_column(bundle: Bundle) -> str | None:
-    """The column of the labels that held the groups at extraction; None where there was none, or it is unknown."""
+    """Where the groups at fitting came from: a column of the labels, or values given in Python; None if unknown."""
+    if GIVEN_GROUPS in bundle.provenance:
+        return "values given in Python"
     try:
         return settings_of(bundle).labels.group
     except BundleError:

@@ -1,6 +1,7 @@
 """A saved head on other features: predicted classes for samples without labels."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -8,8 +9,9 @@ from numpy.typing import NDArray
 from cellfeat.errors import ConfigError, FingerprintError
 from cellfeat.evaluation.saved_heads.unlike_fitted import Unlike, unlike_fitted
 from cellfeat.evaluation.scoring.prediction_sets import PredictionSets, sets_of
-from cellfeat.extraction.store import Features
+from cellfeat.extraction.store import Features, as_features
 from cellfeat.heads.bundle import Bundle
+from cellfeat.heads.bundle_files import as_bundle
 from cellfeat.provenance import differences
 
 
@@ -61,8 +63,8 @@ class Predictions:
 
 
 def predict(
-    bundle: Bundle,
-    features: Features,
+    bundle: Bundle | Path | str,
+    features: Features | Path | str,
     *,
     min_probability: float = 0.0,
     abstain_word: str = "",
@@ -73,9 +75,9 @@ def predict(
     Parameters
     ----------
     bundle
-        The saved head.
+        The saved head, or its folder.
     features
-        The samples, extracted with the recipe that it was fitted on.
+        The samples, or the path of their feature file, extracted with the recipe that it was fitted on.
     min_probability
         The head abstains where the most probable class has a lower probability, in [0, 1].
     abstain_word
@@ -94,6 +96,7 @@ def predict(
         If the features were extracted with another recipe than those the head was fitted on; the message lists the
         differences.
     """
+    bundle, features = as_bundle(bundle), as_features(features)
     _check_abstention(bundle, min_probability, abstain_word)
     check_recipe(bundle, features)
     is_ok = features.samples.is_ok

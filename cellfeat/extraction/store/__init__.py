@@ -6,14 +6,16 @@ temporary file, which is flushed to disk and renamed in one step. So the output 
 """
 
 from cellfeat.extraction.store.describe import describe_mixture, describe_summary
+from cellfeat.extraction.store.features import GIVEN_GROUPS, Features
 from cellfeat.extraction.store.format import DIGEST_BYTES, Rows, SampleTable, hex_digests, parts_folder
+from cellfeat.extraction.store.given import Given
 from cellfeat.extraction.store.header import RunHeader, unfinished_run
 from cellfeat.extraction.store.lock import held_output
 from cellfeat.extraction.store.merge import NEW, Carried
 from cellfeat.extraction.store.parts import PartStore, has_parts, remove_parts
 from cellfeat.extraction.store.reading import (
-    Features,
     Summary,
+    as_features,
     load_features,
     read_embeddings,
     read_intensities,
@@ -38,11 +40,13 @@ from cellfeat.extraction.store.samples import (
 
 __all__ = [
     "DIGEST_BYTES",
+    "GIVEN_GROUPS",
     "INTENSITIES",
     "NEW",
     "PROPERTIES",
     "Carried",
     "Features",
+    "Given",
     "Intensities",
     "PartStore",
     "Properties",
@@ -52,6 +56,7 @@ __all__ = [
     "Samples",
     "Status",
     "Summary",
+    "as_features",
     "describe_mixture",
     "describe_summary",
     "has_parts",

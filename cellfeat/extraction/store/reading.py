@@ -1,19 +1,20 @@
 """Read a finished file: its summary, its rows, and whether every checksum holds."""
 
 import json
+import os
 import shutil
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import h5py
 import numpy as np
 
-from cellfeat.config import Settings
 from cellfeat.errors import ConfigError, FeatureFileError
 from cellfeat.extraction.store.checksums import WAY_OUT, verified_ranges, verify_table
 from cellfeat.extraction.store.columns import read_strings
+from cellfeat.extraction.store.features import Features
 from cellfeat.extraction.store.format import (
     Rows,
     SampleTable,
@@ -31,78 +32,7 @@ from cellfeat.extraction.store.format import (
 from cellfeat.extraction.store.opening import opened
 from cellfeat.extraction.store.samples import Intensities, Properties, Samples
 from cellfeat.provenance import digest_json, publish
-from cellfeat.samples.splits import rows_of_parts
 from cellfeat.types import Float32s, Integers, Strings
-
-
-@dataclass(frozen=True)
-class Features:
-    """A feature file in memory.
-
-    Attributes
-    ----------
-    path
-        Where it was read from.
-    samples
-        Their ids, labels, groups, file properties and pixel digests.
-    embeddings
-        Shape ``(n_samples, n_views, embedding_dim)``, float32; view 0 is the untouched image; NaN where the sample
-        could not be read.
-    fingerprint
-        Digest of `recipe`.
-    recipe
-        Everything that can change an embedding.
-    provenance
-        How the file was made: settings, versions, device, times.
-    """
-
-    path: Path
-    samples: Samples
-    embeddings: Float32s
-    fingerprint: str
-    recipe: Mapping[str, Any]
-    provenance: Mapping[str, Any]
-
-    def __len__(self) -> int:
-        return len(self.samples)
-
-    def take(self, rows: Integers) -> Self:
-        """Give the features of some samples, in the order of `rows`, their row numbers, shape ``(n,)``."""
-        return replace(self, samples=self.samples.take(rows), embeddings=self.embeddings[rows])
-
-    @property
-    def recorded_settings(self) -> Settings | None:
-        """The settings of the extraction; None where they are not on record."""
-        try:
-            return Settings.model_validate(self.provenance["settings"])
-        except (KeyError, ValueError):
-            return None
-
-    @property
-    def split_column(self) -> str | None:
-        """The column in `samples.columns` that holds the split of the extraction; None where there is none."""
-        settings = self.recorded_settings
-        column = None if settings is None else settings.split_column
-        return column if column in self.samples.columns else None
-
-    def part(self, *names: str) -> Self:
-        """Give the features of some parts of the split, of ``train``, ``val`` and ``test``: a later `compare` uses all.
-
-        Raises
-        ------
-        ConfigError
-            If there is no such part, or the samples have no split.
-        """
-        column = self.split_column
-        if column is None:
-            raise ConfigError(
-                f"{self.path}: its samples have no split; extract again with labels.split=COLUMN: columns are updated "
-                "and embeddings kept"
-            )
-        chosen = self.take(rows_of_parts(self.samples.columns[column], column, names))
-        # Without the column there is no split any more, and nothing of these parts is left out later.
-        columns = {name: values for name, values in chosen.samples.columns.items() if name != column}
-        return replace(chosen, samples=replace(chosen.samples, columns=columns))
 
 
 @dataclass(frozen=True)
@@ -215,6 +145,26 @@ def load_features(path: Path | str) -> Features:
             recipe=summary.recipe,
             provenance=summary.provenance,
         )
+
+
+def as_features(features: Features | Path | str) -> Features:
+    """Give features that may be named by the path of their file: the form in which public functions take them.
+
+    Raises
+    ------
+    ConfigError
+        If this is neither.
+    MissingFileError, FeatureFileError
+        As `load_features`.
+    """
+    if isinstance(features, Features):
+        return features
+    if isinstance(features, str | os.PathLike):
+        return load_features(Path(features))
+    raise ConfigError(
+        f"features: expected Features or the path of a feature file, got {type(features).__name__}; "
+        "cellfeat.load_features(PATH) gives Features"
+    )
 
 
 def verify_features(path: Path | str) -> Summary:
