@@ -4,6 +4,7 @@ Command-line flags override files, and files override the defaults. `Settings` h
 unknown key is an error that suggests the nearest valid one, so a misspelt setting is never silently ignored.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -52,6 +53,12 @@ class Section(BaseModel):
     """A section of the configuration: immutable, without unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """The settings that are not the defaults: all of them would fill a screen."""
+        for name, setting in type(self).model_fields.items():
+            if getattr(self, name) != setting.get_default(call_default_factory=True):
+                yield name, getattr(self, name)
 
 
 class IntensitySettings(Section):

@@ -23,7 +23,7 @@ from cellfeat.text import first_ten
 from cellfeat.types import Bools, Floats, Integers, Strings
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LabelledSamples:
     """Samples that could be read and have a label, with their groups.
 
@@ -52,12 +52,16 @@ class LabelledSamples:
     provenance: Provenance
     parts: tuple[str, ...] | None
 
+    def __repr__(self) -> str:
+        samples = f"{self.counts.n_samples:,} samples in {self.counts.n_groups:,} groups"
+        return f"<{type(self).__name__} {self.provenance.features}: {samples}, {len(self.classes)} classes>"
+
     def bootstrap_of(self, design: Design) -> GroupBootstrap:
         """Draw the bootstrap over `y` and `groups`."""
         return GroupBootstrap(self.y, self.groups, self.classes, n_draws=design.draws, random_state=design.random_state)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Task(LabelledSamples):
     """Samples with embeddings, folds and bootstrap draws.
 

@@ -11,6 +11,7 @@ from typing import Any
 from cellfeat.auditing.findings import Audit
 from cellfeat.auditing.probe_results import Probe, Probes
 from cellfeat.errors import WriteError
+from cellfeat.evaluation.figures import draw_confusion, draw_curves, draw_recalls, draw_reliability, save_figure
 from cellfeat.evaluation.groups import GROUP_COLUMNS
 from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.evaluation.learning_curve import LearningCurves, curve_table
@@ -21,7 +22,6 @@ from cellfeat.heads.bundle_files import RECORD_FILE
 from cellfeat.heads.registry import HEADS
 from cellfeat.provenance import publish, utc_now, versions
 from cellfeat.reporting.csv_table import harmless_cell
-from cellfeat.reporting.figures import draw_confusion, draw_curves, draw_recalls, draw_reliability, save_figure
 
 FORMAT = 1
 

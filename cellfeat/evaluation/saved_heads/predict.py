@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from cellfeat.errors import ConfigError, FingerprintError
+from cellfeat.evaluation.results import PROBABILITY_PREFIX
 from cellfeat.evaluation.saved_heads.unlike_fitted import Unlike, unlike_fitted
 from cellfeat.evaluation.scoring.prediction_sets import PredictionSets, sets_of
 from cellfeat.extraction.store import Features, as_features
@@ -15,7 +17,7 @@ from cellfeat.heads.bundle_files import as_bundle
 from cellfeat.provenance import differences
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Predictions:
     """Predictions for samples, in their order.
 
@@ -45,6 +47,18 @@ class Predictions:
     abstained: NDArray[np.bool_]
     sets: PredictionSets | None = None
     unlike_fitted: tuple[Unlike, ...] | None = None
+
+    def table(self) -> pd.DataFrame:
+        """Table of the samples: index ``sample_id``; ``predicted``, ``abstained``, ``probability_<class>`` each."""
+        index = pd.Index(self.sample_id, name="sample_id")
+        first = pd.DataFrame({"predicted": self.predicted, "abstained": self.abstained}, index=index)
+        columns = [f"{PROBABILITY_PREFIX}{name}" for name in self.classes]
+        return first.join(pd.DataFrame(self.probabilities, index=index, columns=columns))
+
+    def __repr__(self) -> str:
+        abstained = f", {self.n_abstained:,} abstained" if self.n_abstained else ""
+        failed = f", {self.n_failed:,} could not be read" if self.n_failed else ""
+        return f"<Predictions of {len(self.sample_id):,} samples, {len(self.classes)} classes{abstained}{failed}>"
 
     @property
     def is_read(self) -> NDArray[np.bool_]:

@@ -1,5 +1,6 @@
 """Features in memory: embeddings, samples, and how they were made."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,15 +10,17 @@ from cellfeat.config import Settings
 from cellfeat.errors import ConfigError
 from cellfeat.extraction.store.given import Given, given_texts
 from cellfeat.extraction.store.samples import Samples
+from cellfeat.html_text import html_block
 from cellfeat.provenance import digest_json
 from cellfeat.samples.splits import rows_of_parts
+from cellfeat.text import shorten
 from cellfeat.types import Float32s, Integers
 
 GIVEN_GROUPS = "groups_given"
 """Key of the provenance that holds the digest of groups given in Python."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Features:
     """A feature file in memory.
 
@@ -47,6 +50,22 @@ class Features:
 
     def __len__(self) -> int:
         return len(self.samples)
+
+    def __repr__(self) -> str:
+        return f"<Features {self.path.name}: {self._shape()}; {self.samples.describe()}>"
+
+    def _repr_html_(self) -> str:
+        classes = Counter(self.samples.labels.tolist())
+        rows = [(shorten(name) or "(no label)", count) for name, count in sorted(classes.items())]
+        return html_block(
+            [f"{self.path.name}: {self._shape()}", self.samples.describe(), f"fingerprint {self.fingerprint[:23]}"],
+            ["class", "samples"],
+            rows,
+        )
+
+    def _shape(self) -> str:
+        n_samples, n_views, dim = self.embeddings.shape
+        return f"{n_samples:,} samples x {n_views} {'view' if n_views == 1 else 'views'} x {dim:,} numbers"
 
     def take(self, rows: Integers) -> Self:
         """Give the features of some samples, in the order of `rows`, their row numbers, shape ``(n,)``."""
