@@ -207,8 +207,8 @@ class ComparisonSettings(Section):
     """Which heads are compared, on which folds, and where the results are written.
 
     `parts` are the parts of a split (`LabelsSettings.split`) whose samples are used. Samples of the classes in
-    `leave_out` are excluded. `output` None is a folder in ``results`` of the feature file's name: see
-    `Settings.results`.
+    `leave_out` are excluded. `figures` are the file formats of figures. `output` None is a folder in ``results`` of the
+    feature file's name: see `Settings.results`.
     """
 
     heads: Annotated[list[str], Field(min_length=1)] = ["mlp", "logreg", "lightgbm"]
@@ -222,6 +222,7 @@ class ComparisonSettings(Section):
         "train",
     )
     leave_out: Words = ()
+    figures: Annotated[tuple[Literal["png", "svg", "pdf"], ...], BeforeValidator(_words)] = ("png",)
     output: LocalPath | None = None
 
 

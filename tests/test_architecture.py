@@ -44,7 +44,12 @@ OWNERS = {
     "pydantic": {"config.py", "config_sources.py", "records.py"},
     "lightgbm": {"heads/boosting.py"},
     "timm": {"backbones/timm.py"},
-    "matplotlib": {"evaluation/figures/", "evaluation/showing.py", "evaluation/learning_curve.py"},  # types alone
+    "matplotlib": {  # outside figures/ types alone
+        "evaluation/figures/",
+        "evaluation/showing.py",
+        "evaluation/learning_curve.py",
+        "reporting/figure_files.py",
+    },
     "rich": {"reporting/terminal/", "commands/"},
     "tifffile": {"samples/formats/"},
     "imagecodecs": {

@@ -9,6 +9,8 @@ import click
 from cellfeat.commands.options import (
     config_options,
     evaluation_arguments,
+    figures_flag,
+    figures_option,
     fold_flags,
     fold_options,
     replace_option,
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 @click.option(
     "--output", type=click.Path(path_type=Path), help="Folder of the saved head; default: results/FEATURES/HEAD."
 )
+@figures_option
 @replace_option
 def command(
     config: Path | None,
@@ -36,6 +39,7 @@ def command(
     output: Path | None,
     labels: Path | None,
     fresh: bool,
+    figures: str | None,
     replace: bool,
     **flags: Any,
 ) -> None:
@@ -49,7 +53,7 @@ def command(
     """
     from cellfeat.reporting.terminal.head import score_line
 
-    settings = resolve_settings(config, assignments, fold_flags(**flags))
+    settings = resolve_settings(config, assignments, fold_flags(**flags) | figures_flag(figures))
     folder = output or settings.results / head
     result = fit_and_save(settings, head, folder, labels=labels, fresh=fresh, replaces=replace)
     click.echo(f"{score_line(result)}\n")
@@ -103,7 +107,7 @@ def fit_and_save(
     results.check(HEAD_FILES)  # another run may have written there meanwhile
     save_bundle(_with_label_columns(bundle, settings, labels) if labels else bundle, folder)
     results.record()
-    write_head_report(result, folder)
+    write_head_report(result, folder, figures=settings.comparison.figures)
     return result
 
 

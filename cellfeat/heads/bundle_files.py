@@ -41,7 +41,9 @@ _OPTIONAL_FILES = {CLASS_SCORES_FILE: "class_scores", DIGESTS_FILE: "training_di
 """Files of arrays that may be absent, and the attribute of `Bundle` that each one stores."""
 _ARRAYS_FILES = (ARRAYS_FILE, *_OPTIONAL_FILES)
 _TEXT_FILE = re.compile(r"[A-Za-z0-9_]+\.txt")
-_REPORT_FILES = {"metrics.json", "predictions.parquet", "confusion.png", "reliability.png", "samples.json"}
+_REPORT_FILES = {"metrics.json", "predictions.parquet", "samples.json"} | {
+    f"{figure}.{kind}" for figure in ("confusion", "reliability") for kind in ("png", "svg", "pdf")
+}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,6 +9,7 @@ import pytest
 import cellfeat
 from cellfeat.errors import CellfeatError
 from cellfeat.extraction.store import Features
+from tests.bad_inputs.conftest import Cli
 from tests.feature_fixtures import SMALL, build_clusters
 
 N = 60
@@ -80,6 +81,18 @@ def test_result_of_fit_is_no_bundle(features: Features) -> None:
     fitted = cellfeat.fit(features, "dummy", design=SMALL)
     with pytest.raises(CellfeatError, match=r"bundle: expected a Bundle.*got tuple.*returns the bundle first"):
         cellfeat.predict(fitted, features)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("command", [("compare",), ("fit", "--head", "knn"), ("run",)])
+def test_unknown_file_format_of_figures_is_refused(cli: Cli, inside: Path, command: tuple[str, ...]) -> None:
+    cli(*command, "--figures", "svg,gif").is_refusal("comparison.figures.*png.*gif")
+    assert list(inside.iterdir()) == []
+
+
+def test_unknown_head_cannot_be_drawn(features: Features) -> None:
+    found = cellfeat.compare(features, ["dummy"], design=SMALL)
+    with pytest.raises(CellfeatError, match=r"'mlp'.*Valid: dummy"):
+        found.plot_confusion("mlp")
 
 
 def test_folder_without_a_saved_head_is_refused(features: Features, tmp_path: Path) -> None:
