@@ -33,12 +33,13 @@ FLOORS = {
     "near_copies": 5,
     "evaluation": 6,
     "auditing": 7,
+    "interop": 7,
     "reporting": 8,
     "commands": 9,
 }
 
 OWNERS = {
-    "h5py": {"extraction/store/"},
+    "h5py": {"extraction/store/", "interop/tables/hdf5.py"},
     "filelock": {"extraction/store/lock.py"},
     "yaml": {"config_files.py"},
     "pydantic": {"config.py", "config_sources.py", "records.py"},

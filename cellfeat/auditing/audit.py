@@ -66,7 +66,9 @@ def audit(
     """
     features, design = resolved(features, design)
     pictures = None
-    if images is not None:
+    if images is not None and features.is_imported:
+        say("the features were imported from a table: no images are read")
+    elif images is not None:
         say(f"reading the images in {images}")
         pictures = read_pictures(features, Path(images))
     design = replace(design, parts=None)

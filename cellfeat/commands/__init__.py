@@ -16,7 +16,22 @@ from cellfeat.text import clean_lines, first_ten, is_unicode
 # first heavy library is loaded, so it is set before any of them.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-COMMANDS = ("extract", "audit", "compare", "fit", "predict", "score", "run", "demo", "inspect", "verify", "list")
+COMMANDS = (
+    "extract",
+    "import",
+    "audit",
+    "compare",
+    "fit",
+    "predict",
+    "score",
+    "run",
+    "demo",
+    "inspect",
+    "verify",
+    "list",
+)
+_MODULES = {"import": "import_table"}
+"""Modules whose name is not that of their command, which is a word of Python."""
 EXIT_ERROR, EXIT_BUG, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 3, 130, 143
 
 
@@ -44,7 +59,7 @@ class CommandTable(click.Group):
         """
         if cmd_name not in COMMANDS:
             return None
-        module = import_module(f"cellfeat.commands.{cmd_name}")
+        module = import_module(f"cellfeat.commands.{_MODULES.get(cmd_name, cmd_name)}")
         return module.command
 
 
@@ -56,6 +71,7 @@ def cellfeat() -> None:
     \b
     cellfeat demo                     every step on generated cells, in minutes
     cellfeat extract                  images -> features/cells.h5
+    cellfeat import TABLE             numbers that you have -> features/TABLE.h5
     cellfeat compare                  which head is best, with intervals
     cellfeat fit --head mlp           that head, evaluated and saved
     cellfeat predict --model DIR --images DIR

@@ -124,7 +124,7 @@ def _of_features(settings: "Settings", loaded: "Features", images: Path | None, 
     with ConsoleObserver() as observer:
         return audit(
             loaded,
-            images=images or _recorded_images(loaded, observer),
+            images=_recorded_images(loaded, observer) if images is None or loaded.is_imported else images,
             design=Design.from_settings(settings),
             cache=FoldCache(folder / CACHE_FOLDER),
             say=observer.say,
@@ -132,6 +132,9 @@ def _of_features(settings: "Settings", loaded: "Features", images: Path | None, 
 
 
 def _recorded_images(features: "Features", observer: Any) -> Path | None:
+    if features.is_imported:
+        observer.say("the features are a table's: what needs images is left out, such as near copies and channels")
+        return None
     root = Path(features.provenance["settings"]["images"]["root"])
     if root.is_dir():
         return root

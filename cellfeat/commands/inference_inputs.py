@@ -27,6 +27,12 @@ def sample_options(*, labels_help: str) -> Callable[[Command], Command]:
                 type=click.Path(path_type=Path),
                 help="Folder of the images, named as in training; --set images.layout=… if not.",
             ),
+            click.option(
+                "--table",
+                type=click.Path(path_type=Path),
+                help="Table with the columns that the head was fitted on: see cellfeat import.",
+            ),
+            click.option("--id", "id_column", metavar="COLUMN", help="With --table: its column of ids."),
             click.option("--labels", type=click.Path(path_type=Path), help=labels_help),
             click.option(
                 "--set",
@@ -73,16 +79,50 @@ def parsed_overrides(assignments: Sequence[str]) -> dict[str, Any]:
     return overrides
 
 
-def check_source(features: Path | None, images: Path | None) -> None:
+def check_source(features: Path | None, images: Path | None, table: Path | None, id_column: str | None) -> None:
     """Raise `click.UsageError` unless the samples come from one place.
 
     Parameters
     ----------
-    features, images
-        The two places; None where one is not given.
+    features, images, table
+        The places; None where one is not given.
+    id_column
+        The option ``--id``, which is for a table alone.
     """
-    if (features is None) == (images is None):
-        raise click.UsageError("give one of --features FILE and --images DIR")
+    if sum(place is not None for place in (features, images, table)) != 1:
+        raise click.UsageError("give one of --features FILE, --images DIR and --table TABLE")
+    if id_column is not None and table is None:
+        raise click.UsageError("--id is for --table; in a labels table: --set labels.id=COLUMN")
+
+
+def features_of_table(
+    bundle: "Bundle", table: Path, *, id_column: str | None, labels: Path | None = None, label: str | None = None
+) -> "Features":
+    """Take the columns that the head was fitted on from a table.
+
+    Parameters
+    ----------
+    bundle
+        The saved head.
+    table
+        The table.
+    id_column
+        Its column of ids; None: as at fitting, or guessed.
+    labels
+        Second table, with labels.
+    label
+        Column of labels; None: as at fitting.
+    """
+    from dataclasses import replace
+
+    from cellfeat.commands.import_table import say
+    from cellfeat.interop.tables.importing import ImportOptions, Like, import_table
+
+    options = ImportOptions(labels=labels, id=id_column, label=label)
+    like = Like.of(bundle.recipe, bundle.provenance, f"the saved head {bundle.head_name!r}")
+    imported = import_table(table, options, like=like)
+    say(imported)
+    return replace(imported.features, path=table)
 
 
 def features_as_fitted(
@@ -118,11 +158,16 @@ def features_as_fitted(
     """
     from cellfeat.commands.console import ConsoleObserver
     from cellfeat.config_sources import override_settings
+    from cellfeat.errors import FingerprintError
     from cellfeat.extraction.extract import extract, settings_like
-    from cellfeat.extraction.store import load_features
+    from cellfeat.extraction.store import is_imported, load_features
     from cellfeat.heads.bundle import settings_of
     from cellfeat.samples.manifest import build_manifest
 
+    if is_imported(bundle.recipe):
+        raise FingerprintError(
+            f"the head {bundle.head_name!r} was fitted on a table, whose numbers images do not give: use --table TABLE"
+        )
     settings = settings_like(
         override_settings(settings_of(bundle), overrides).record(),
         bundle.recipe,
@@ -158,7 +203,9 @@ def say_unlike_fitted(bundle: "Bundle", features: "Features") -> None:
     from cellfeat.text import clean_lines
 
     found = unlike_fitted(bundle, features)
-    if found is None:
+    if features.is_imported:
+        lines = []
+    elif found is None:
         lines = ["this saved head does not know type, size and brightness of its training samples: not compared"]
     else:
         lines = [f"warning: unlike the training samples: {one}" for one in found]

@@ -8,6 +8,7 @@ import click
 from cellfeat.commands.inference_inputs import (
     check_source,
     features_as_fitted,
+    features_of_table,
     mark_of,
     parsed_overrides,
     sample_options,
@@ -42,6 +43,8 @@ def command(
     model: Path,
     features: Path | None,
     images: Path | None,
+    table: Path | None,
+    id_column: str | None,
     output: Path,
     probabilities: bool,
     min_probability: float,
@@ -51,7 +54,7 @@ def command(
     assignments: tuple[str, ...],
     **flags: Any,
 ) -> None:
-    """Label samples with a saved head: from a feature file, or straight from images.
+    """Label samples with a saved head: from a feature file, a table of the same columns, or straight from images.
 
     Writes one line a sample, with the column names of the training labels. With --labels the samples are the rows of
     the CSV, in its order, and each needs its images (with --set labels.unmatched=ignore, rows without are left out);
@@ -64,17 +67,19 @@ def command(
     from cellfeat.heads.bundle_files import load_bundle
     from cellfeat.reporting.csv_table import check_predictions_file, save_predictions
 
-    check_source(features, images)
-    if features and flags["labels"]:
-        raise click.UsageError("--labels is for --images: a feature file names its own samples")
-    if features and assignments:
-        raise click.UsageError("--set is for --images: a feature file is extracted already")
+    check_source(features, images, table, id_column)
+    if not images and flags["labels"]:
+        raise click.UsageError("--labels is for --images: a feature file or table names its own samples")
+    if not images and assignments:
+        raise click.UsageError("--set is for --images: the features are there already")
     overrides = parsed_overrides(assignments)
     if output.is_dir():
         raise click.UsageError(f"--output {output} is a folder; expected the name of a CSV file")
     bundle = load_bundle(model)
     if features:
         samples = load_features(features)
+    elif table:
+        samples = features_of_table(bundle, table, id_column=id_column)
     else:
         folder = images or Path()
         kept = output.with_suffix(f".{mark_of(folder, flags['labels'])}.features.h5")

@@ -10,6 +10,7 @@ import click
 from cellfeat.commands.inference_inputs import (
     check_source,
     features_as_fitted,
+    features_of_table,
     mark_of,
     parsed_overrides,
     sample_options,
@@ -61,6 +62,8 @@ def command(
     model: Path,
     features: Path | None,
     images: Path | None,
+    table: Path | None,
+    id_column: str | None,
     label_column: str | None,
     part: str,
     assignments: tuple[str, ...],
@@ -73,6 +76,8 @@ def command(
     **flags: Any,
 ) -> None:
     """Score a saved head on labelled samples that were held out, from a feature file or straight from images.
+
+    With --table, a table of the columns that the head was fitted on is scored; --labels then names a second table.
 
     Exact duplicates of training samples are excluded; with --fitted-on so are near copies: overlapping crops of one
     field, and pictures that are another one turned or mirrored. The score is over the classes that the samples have,
@@ -89,16 +94,21 @@ def command(
     from cellfeat.reporting.files import SCORED_FILES, check_held_out_folder, write_held_out
     from cellfeat.reporting.results_folder import ResultsFolder
 
-    check_source(features, images)
+    check_source(features, images, table, id_column)
     overrides = parsed_overrides(assignments)
     kinds = _figure_kinds(overrides, figures)
     bundle = load_bundle(model)
-    folder = output or _default_folder(model, flags["labels"] or images or features or Path())
+    folder = output or _default_folder(model, flags["labels"] or images or table or features or Path())
     check_held_out_folder(folder)
-    request = _Request(bundle, overrides, flags["labels"], label_column)
+    request = _Request(bundle, overrides, None if table else flags["labels"], label_column)
     # With images, the extraction says how the table was read.
     labels = request.read_labels(ignore_line if images else _say)
-    samples = load_features(features) if features else _extracted(request, images or Path(), folder, groups, **flags)
+    if features:
+        samples = load_features(features)
+    elif table:
+        samples = features_of_table(bundle, table, id_column=id_column, labels=flags["labels"], label=label_column)
+    else:
+        samples = _extracted(request, images or Path(), folder, groups, **flags)
     results = ResultsFolder.of(folder, samples, replaces=replace)
     results.check(SCORED_FILES)
     say_unlike_fitted(bundle, samples)
@@ -217,8 +227,12 @@ def _extracted(request: _Request, images: Path, folder: Path, groups: str | None
 
 def _near_copies(
     bundle: "Bundle", fitted: "Features", fitted_images: Path | None, samples: "Features", images: Path | None
-) -> "NDArray[np.bool_]":
+) -> "NDArray[np.bool_] | None":
     from cellfeat.evaluation.saved_heads.fitted_copies import near_copies_of_fitted
+
+    if samples.is_imported:
+        _say("the samples are rows of a table: near copies, which images show, are not searched for")
+        return None
 
     return near_copies_of_fitted(
         bundle,

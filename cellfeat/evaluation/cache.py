@@ -190,6 +190,7 @@ class HeadKeys:
         return {
             "format": FORMAT,
             "samples": self.task.digest,
+            "scaling": self.task.scaling,
             "head": self.name,
             "params": plain_params(self.classifier.get_params(deep=False)),
             "source": self._source,

@@ -21,6 +21,7 @@ from cellfeat.evaluation.tuning.tuner import Tuner
 from cellfeat.extraction.store import Features, Given
 from cellfeat.heads.bundle import Bundle
 from cellfeat.heads.registry import head_inputs
+from cellfeat.heads.scaling import fitted_scaling, scaled
 from cellfeat.heads.training_digests import TrainingDigests
 from cellfeat.provenance import utc_now, versions
 
@@ -94,7 +95,8 @@ def _tuned_on_all(
 
 def _fit_all(task: Task, features: Features, result: HeadResult, settings: HeadSettings) -> Bundle:
     classifier = new_head(task, result.head, settings)
-    classifier.fit(head_inputs(result.head, task.embeddings), task.y)
+    scaling = fitted_scaling(task.scaling, task.embeddings)
+    classifier.fit(head_inputs(result.head, scaled(scaling, task.embeddings)), task.y)
     fitted = {"on": features.path.name, "n_samples": len(task.y), "at": utc_now(), "versions": versions()}
     return Bundle(
         head=classifier,
@@ -109,6 +111,7 @@ def _fit_all(task: Task, features: Features, result: HeadResult, settings: HeadS
         class_scores=result.class_scores,
         training_digests=TrainingDigests.of(features.samples.digests[task.rows]),
         fitted_on=summarise(features.samples.take(task.rows), features.recipe.get("channels", [])),
+        scaling=scaling,
         n_views=task.embeddings.shape[1],
         embedding_dim=task.embeddings.shape[2],
     )

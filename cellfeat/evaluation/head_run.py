@@ -12,6 +12,7 @@ from cellfeat.evaluation.cache import FoldCache, FoldOutcome, HeadKeys
 from cellfeat.evaluation.folds import Fold
 from cellfeat.evaluation.task import Task
 from cellfeat.heads.registry import head_inputs, make_head
+from cellfeat.heads.scaling import fitted_scaling, scaled
 from cellfeat.heads.state import plain_params
 from cellfeat.text import first_ten
 from cellfeat.types import Floats
@@ -90,10 +91,11 @@ class HeadRun:
             If the head knows other classes than the task, or gives probabilities that are not numbers.
         """
         classifier = new_head(self.task, self.head, settings)
+        train, test = self._inputs_of(fold)
         start = perf_counter()
-        classifier.fit(self._inputs[fold.train], self.task.y[fold.train])
+        classifier.fit(train, self.task.y[fold.train])
         fitted = perf_counter()
-        probabilities = classifier.predict_proba(self._inputs[fold.test])
+        probabilities = classifier.predict_proba(test)
         predicted = perf_counter()
         _check_probabilities(classifier, probabilities, self.task.classes)
         return FoldOutcome(probabilities, fitted - start, predicted - fitted)
@@ -101,6 +103,14 @@ class HeadRun:
     def keys(self, settings: HeadSettings) -> HeadKeys:
         """Keys under which the cache holds predictions with these settings."""
         return HeadKeys(self.task, self.head, new_head(self.task, self.head, settings))
+
+    def _inputs_of(self, fold: Fold) -> tuple[Floats, Floats]:
+        """What the head gets of the training part and of the test part, scaled by the training part."""
+        if self.task.scaling == "none":
+            return self._inputs[fold.train], self._inputs[fold.test]
+        train, test = self.task.embeddings[fold.train], self.task.embeddings[fold.test]
+        scaling = fitted_scaling(self.task.scaling, train)
+        return head_inputs(self.head, scaled(scaling, train)), head_inputs(self.head, scaled(scaling, test))
 
     @cached_property
     def _inputs(self) -> Floats:

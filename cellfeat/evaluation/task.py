@@ -73,11 +73,14 @@ class Task(LabelledSamples):
         One split a fold.
     design
         How heads are evaluated on them.
+    scaling
+        How the embeddings are scaled before any head, inside the training part: the ``scaling`` of the recipe.
     """
 
     embeddings: Floats
     folds: tuple[Fold, ...]
     design: Design
+    scaling: str = "none"
 
     @cached_property
     def bootstrap(self) -> GroupBootstrap:
@@ -138,7 +141,13 @@ def prepare(
         ) from None
     # Without a split, the design of the results names no parts.
     design = replace(design, parts=samples.parts)
-    return Task(**vars(samples), embeddings=features.embeddings[samples.rows], folds=tuple(folds), design=design)
+    return Task(
+        **vars(samples),
+        embeddings=features.embeddings[samples.rows],
+        folds=tuple(folds),
+        design=design,
+        scaling=features.scaling,
+    )
 
 
 def labelled_samples(

@@ -12,7 +12,7 @@ from cellfeat.extraction.accept_finished import accept_finished, use_finished
 from cellfeat.extraction.first_samples import check_readable
 from cellfeat.extraction.observer import Observer, SilentObserver
 from cellfeat.extraction.request import Extraction, ExtractionRequest, request_record
-from cellfeat.extraction.store import Summary, held_output, read_summary, verify_features
+from cellfeat.extraction.store import Summary, held_output, is_imported, read_summary, verify_features
 from cellfeat.extraction.survey import survey_samples
 from cellfeat.samples.intensity import recorded_intensity
 from cellfeat.samples.labels import read_labels
@@ -81,7 +81,17 @@ def extract(
         request = ExtractionRequest(settings, manifest, record, workers, observer, expected_recipe)
         # Only now, under the lock: another run may have published it a moment ago.
         finished = read_summary(output) if output.exists() else None
+        _check_extracted(finished)
         return _update(request, finished) if finished is not None and update else _extract(request, finished)
+
+
+def _check_extracted(finished: Summary | None) -> None:
+    """Refuse a file of imported numbers: no image can be added to it."""
+    if finished is not None and is_imported(finished.recipe):
+        raise FingerprintError(
+            f"{finished.path}: holds numbers that were imported from a table, and no image can be extracted into it: "
+            "choose another --output. The file is unchanged"
+        )
 
 
 def _with_folders(settings: Settings, manifest: Manifest) -> Settings:

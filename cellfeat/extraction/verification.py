@@ -14,6 +14,7 @@ from cellfeat.extraction.forward.tolerances import largest_difference
 from cellfeat.extraction.observer import Observer
 from cellfeat.extraction.store import (
     Summary,
+    is_imported,
     load_features,
     read_embeddings,
     read_pixel_digests,
@@ -163,6 +164,11 @@ def _draw(summary: Summary, n_samples: int) -> np.ndarray:
 
 def _current_settings(summary: Summary, images: Path | None) -> Settings:
     """Read the settings of a file. Labels that were added or removed since do not matter to its pixels."""
+    if is_imported(summary.recipe):
+        raise FeatureFileError(
+            f"{summary.path}: was imported from a table, so there are no images to compare with; verify it without "
+            "--images and --sample"
+        )
     try:
         # A deep copy: the caller's record must not change.
         record = json.loads(json.dumps(summary.provenance["settings"]))

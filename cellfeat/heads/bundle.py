@@ -12,6 +12,7 @@ from cellfeat.errors import BundleError, HeadError
 from cellfeat.heads.base import HeadClassifier
 from cellfeat.heads.registry import HEADS, head_inputs
 from cellfeat.heads.samples_summary import SamplesSummary
+from cellfeat.heads.scaling import RobustScaling, scaled
 from cellfeat.heads.state import plain_params
 from cellfeat.heads.training_digests import TrainingDigests
 from cellfeat.html_text import html_block
@@ -60,6 +61,8 @@ class Bundle:
         Digests of the training samples. None in heads that were saved without them.
     fitted_on
         What the files of the training samples are, and how bright. None in heads that were saved without it.
+    scaling
+        Scaling of the embeddings before the head, fitted on the training samples. None for embeddings of networks.
 
     Raises
     ------
@@ -81,6 +84,7 @@ class Bundle:
     class_scores: ClassScores | None = None
     training_digests: TrainingDigests | None = None
     fitted_on: SamplesSummary | None = None
+    scaling: RobustScaling | None = None
 
     def __repr__(self) -> str:
         shape = f"{self.n_views} x {self.embedding_dim}"
@@ -114,6 +118,14 @@ class Bundle:
             raise BundleError(
                 f"the head {self.head_name!r} expects {self.head.n_features_in_} columns, but {n_views} views of "
                 f"{self.embedding_dim} are {n_views * self.embedding_dim}"
+            )
+
+        needs_scaling = self.recipe.get("scaling", "none") != "none"
+        if needs_scaling != (self.scaling is not None) or (self.scaling and len(self.scaling) != self.embedding_dim):
+            raise BundleError(
+                f"the scaling of the features does not fit the head {self.head_name!r}: expected "
+                f"{self.embedding_dim if needs_scaling else 'no'} columns, got "
+                f"{'none' if self.scaling is None else len(self.scaling)}; {SAVE_AGAIN}"
             )
 
     def _check_classes(self) -> None:
@@ -157,7 +169,8 @@ class Bundle:
         """Predict class probabilities without the temperature; arrays and errors as for `predict_proba`."""
         self._check_embeddings(embeddings)
         probabilities = np.zeros((len(embeddings), len(self.classes)))
-        raw = np.mean([self.head.predict_proba(X) for X in self._inputs(embeddings)], axis=0)
+        inputs = self._inputs(scaled(self.scaling, embeddings))
+        raw = np.mean([self.head.predict_proba(X) for X in inputs], axis=0)
         # Classes that the head was not fitted on keep the probability 0.
         probabilities[:, self._fitted_columns] = raw
         if not np.allclose(probabilities.sum(axis=1), 1, atol=SUM_TOLERANCE):  # NaN is not close to anything

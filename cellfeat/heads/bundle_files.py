@@ -2,8 +2,8 @@
 
 ``bundle.json`` describes the head and contains the digest of every other file and of itself. ``arrays.safetensors``
 contains the arrays of the head and one ``.txt`` file each of its texts, ``scores.safetensors`` the out-of-fold scores
-for prediction sets, and ``samples.safetensors`` the digests of the training samples. Formats that can run code (pickle,
-joblib) are never read.
+for prediction sets, ``samples.safetensors`` the digests of the training samples, and ``scaling.safetensors`` the
+scaling of the columns of an imported table. Formats that can run code (pickle, joblib) are never read.
 """
 
 import json
@@ -23,6 +23,7 @@ from cellfeat.errors import BundleError, ConfigError, HeadError, MissingFileErro
 from cellfeat.heads.bundle import SAVE_AGAIN, Bundle
 from cellfeat.heads.registry import head_class
 from cellfeat.heads.samples_summary import SamplesSummary
+from cellfeat.heads.scaling import RobustScaling
 from cellfeat.heads.state import HeadState
 from cellfeat.heads.training_digests import TrainingDigests
 from cellfeat.provenance import digest_bytes, publish_folder
@@ -35,9 +36,10 @@ RECORD_FILE = "bundle.json"
 ARRAYS_FILE = "arrays.safetensors"
 CLASS_SCORES_FILE = "scores.safetensors"
 DIGESTS_FILE = "samples.safetensors"
+SCALING_FILE = "scaling.safetensors"
 MAX_RECORD_BYTES = 16_000_000
 MAX_FILE_BYTES = 4_000_000_000
-_OPTIONAL_FILES = {CLASS_SCORES_FILE: "class_scores", DIGESTS_FILE: "training_digests"}
+_OPTIONAL_FILES = {CLASS_SCORES_FILE: "class_scores", DIGESTS_FILE: "training_digests", SCALING_FILE: "scaling"}
 """Files of arrays that may be absent, and the attribute of `Bundle` that each one stores."""
 _ARRAYS_FILES = (ARRAYS_FILE, *_OPTIONAL_FILES)
 _TEXT_FILE = re.compile(r"[A-Za-z0-9_]+\.txt")
@@ -190,10 +192,12 @@ def as_bundle(bundle: Bundle | Path | str) -> Bundle:
 
 
 def _part(path: Path, arrays: dict[str, NDArray[Any]], n_classes: int) -> Any:
-    """What an optional file stores: `ClassScores` or `TrainingDigests`."""
+    """What an optional file stores: `ClassScores`, `TrainingDigests` or `RobustScaling`."""
     try:
         if path.name == DIGESTS_FILE:
             return TrainingDigests.restored(arrays)
+        if path.name == SCALING_FILE:
+            return RobustScaling.restored(arrays)
         return restored_class_scores(arrays, n_classes)
     except HeadError as error:
         raise BundleError(f"{path}: not a file of a saved head: {error}") from None

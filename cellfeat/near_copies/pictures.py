@@ -144,6 +144,8 @@ def read_pictures(features: Features, images: Path, *, scale: PictureScale | Non
     ManifestError, MissingFileError, ImageError
         If the images cannot be found as the features' settings describe, or read.
     """
+    if features.is_imported:
+        raise MissingFileError(f"{features.path}: was imported from a table: its samples have no images to read")
     settings = Settings.model_validate(features.provenance["settings"])
     with reading_processes(settings.extraction) as workers:
         pixels_of = _SampleImages.of(features, images, settings, workers)

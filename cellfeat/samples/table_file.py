@@ -65,7 +65,7 @@ def read_table_file(file: Path) -> RawTable:
     ManifestError
         If it is not a table with a header and at least one row.
     """
-    content = _read_bytes(file)
+    content = read_table_bytes(file)
     if content.startswith(b"\x1f\x8b"):
         content = _unpacked(content, file)
     if content.startswith(b"PAR1"):
@@ -75,7 +75,26 @@ def read_table_file(file: Path) -> RawTable:
     return _parse(_decoded(content, file), file)
 
 
-def _read_bytes(file: Path) -> bytes:
+def text_of(file: Path) -> str:
+    """Read a file of text, also one compressed by gzip.
+
+    Raises
+    ------
+    MissingFileError, ManifestError
+        As `read_table_file`.
+    """
+    content = read_table_bytes(file)
+    return _decoded(_unpacked(content, file) if content.startswith(b"\x1f\x8b") else content, file)
+
+
+def read_table_bytes(file: Path) -> bytes:
+    """Read the bytes of a file.
+
+    Raises
+    ------
+    MissingFileError, ManifestError
+        As `read_table_file`.
+    """
     try:
         return file.read_bytes()
     except FileNotFoundError:
@@ -121,7 +140,7 @@ def _parse(text: str, file: Path) -> RawTable:
     text = text[len(marked[0].rstrip("\r\n")) :] if marked else text
     lines, n_comments = without_comments(list(io.StringIO(text, newline="")), SEPARATORS)
     text = "".join(lines)
-    separator = marked[1] if marked else _separator(text)
+    separator = marked[1] if marked else separator_of(text)
     # Only line ends separate lines here; `str.splitlines` would also split at characters inside cells.
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
     try:
@@ -143,7 +162,8 @@ def _without_marks(table: RawTable, n_comments: int, file: Path) -> RawTable:
     return RawTable(cells, tuple(remarks))
 
 
-def _separator(text: str) -> str:
+def separator_of(text: str) -> str:
+    """Find what separates the cells of a table of text: the separator that is most frequent in its header."""
     header = next((line for line in io.StringIO(text) if line.strip()), "").strip()
     if _QUOTED_WORDS.fullmatch(header):
         return " "

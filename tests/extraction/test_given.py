@@ -6,6 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from cellfeat.errors import ManifestError
 from cellfeat.extraction.store import GIVEN_GROUPS, Features
 from tests.feature_fixtures import build_features
 
@@ -86,3 +87,12 @@ def test_given_groups_are_on_record_and_the_features_stay(four: Features) -> Non
     assert grouped.provenance != four.with_groups([1, 1, 2, 3]).provenance
     assert set(four.samples.groups.tolist()) == {""}
     assert four.provenance == {}
+
+
+def test_row_numbers_that_are_ids_are_read_as_ids() -> None:
+    features = build_features(np.array(["a", "b"]), np.zeros((2, 1, 2)))
+    features.samples.ids[:] = ["1", "0"]
+    by_id = pd.Series(["x", "y"], index=pd.Index(np.array([0, 1])))
+    assert features.with_labels(by_id).samples.labels.tolist() == ["y", "x"]
+    with pytest.raises(ManifestError, match=r"numbers its rows.*to_numpy"):
+        features.with_labels(pd.Series(["x", "y"]))

@@ -11,7 +11,7 @@ from cellfeat.errors import ConfigError, FingerprintError
 from cellfeat.evaluation.results import PROBABILITY_PREFIX
 from cellfeat.evaluation.saved_heads.unlike_fitted import Unlike, unlike_fitted
 from cellfeat.evaluation.scoring.prediction_sets import PredictionSets, sets_of
-from cellfeat.extraction.store import Features, as_features
+from cellfeat.extraction.store import Features, as_features, is_imported
 from cellfeat.heads.bundle import Bundle
 from cellfeat.heads.bundle_files import as_bundle
 from cellfeat.provenance import differences
@@ -153,11 +153,18 @@ def check_recipe(bundle: Bundle, features: Features) -> None:
     FingerprintError
         If the recipes differ; the message lists the differences.
     """
-    if features.fingerprint != bundle.fingerprint and not _differs_in_white_alone(bundle, features):
+    if features.fingerprint == bundle.fingerprint or _differs_in_white_alone(bundle, features):
+        return
+    if is_imported(bundle.recipe):
         raise FingerprintError(
-            f"{features.path}: extracted with another recipe than the features that this head was fitted on "
-            f"({'; '.join(differences(bundle.recipe, features.recipe))}); extract with the settings of the head"
+            f"{features.path}: does not hold the {bundle.embedding_dim} columns that this head was fitted on, in their "
+            f"order ({'; '.join(differences(bundle.recipe, features.recipe))}); import the table with --like the saved "
+            "head, or the feature file that it was fitted on"
         )
+    raise FingerprintError(
+        f"{features.path}: extracted with another recipe than the features that this head was fitted on "
+        f"({'; '.join(differences(bundle.recipe, features.recipe))}); extract with the settings of the head"
+    )
 
 
 def _differs_in_white_alone(bundle: Bundle, features: Features) -> bool:

@@ -10,6 +10,7 @@ from cellfeat.extraction.store.features import GIVEN_GROUPS, Features
 from cellfeat.extraction.store.format import DIGEST_BYTES, Rows, SampleTable, hex_digests, parts_folder
 from cellfeat.extraction.store.given import Given
 from cellfeat.extraction.store.header import RunHeader, unfinished_run
+from cellfeat.extraction.store.imported import IMPORTED, is_imported
 from cellfeat.extraction.store.lock import held_output
 from cellfeat.extraction.store.merge import NEW, Carried
 from cellfeat.extraction.store.parts import PartStore, has_parts, remove_parts
@@ -41,6 +42,7 @@ from cellfeat.extraction.store.samples import (
 __all__ = [
     "DIGEST_BYTES",
     "GIVEN_GROUPS",
+    "IMPORTED",
     "INTENSITIES",
     "NEW",
     "PROPERTIES",
@@ -62,6 +64,7 @@ __all__ = [
     "has_parts",
     "held_output",
     "hex_digests",
+    "is_imported",
     "load_features",
     "no_intensities",
     "no_properties",

@@ -1,5 +1,6 @@
 """Whether the checksums of a feature file match its contents."""
 
+import json
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -49,7 +50,7 @@ def verified_ranges(path: Path, file: h5py.File) -> Iterator[Rows]:
     FeatureFileError
         If a checksum does not match, or none covers some of the rows.
     """
-    failures = read_failures(file)
+    failures, allows_missing = read_failures(file), _allows_missing(file)
     expected_start = 0
     for start, stop, expected in read_checksums(file):
         if start != expected_start:
@@ -59,17 +60,27 @@ def verified_ranges(path: Path, file: h5py.File) -> Iterator[Rows]:
             raise FeatureFileError(
                 f"{path}: rows {start} to {stop - 1} do not match their checksum: damaged. {WAY_OUT}"
             )
-        _refuse_unexplained(path, rows)
+        _refuse_unexplained(path, rows, allows_missing=allows_missing)
         expected_start = stop
         yield rows
     if expected_start != file["embeddings"].shape[0]:
         raise FeatureFileError(f"{path}: no checksum covers the rows from {expected_start} on")
 
 
-def _refuse_unexplained(path: Path, rows: Rows) -> None:
+def _allows_missing(file: h5py.File) -> bool:
+    """Whether single numbers may be missing: heads fill them in where the recipe has a scaling."""
+    recipe = json.loads(file["recipe"][:].tobytes())
+    return isinstance(recipe, dict) and recipe.get("scaling", "none") != "none"
+
+
+def _refuse_unexplained(path: Path, rows: Rows, *, allows_missing: bool) -> None:
     """Refuse samples with status 0 whose embeddings are not finite, and failed samples without a reason."""
     is_ok = rows.status == Status.OK
-    is_finite = np.isfinite(rows.embeddings).all(axis=(1, 2))
+    if allows_missing:
+        is_missing = np.isnan(rows.embeddings)
+        is_finite = (np.isfinite(rows.embeddings) | is_missing).all(axis=(1, 2)) & ~is_missing.all(axis=(1, 2))
+    else:
+        is_finite = np.isfinite(rows.embeddings).all(axis=(1, 2))
     has_reason = np.isin(np.arange(rows.start, rows.start + len(is_ok)), list(rows.failures))
     for wrong, what in (
         (is_ok & ~is_finite, "embeddings that are not finite"),

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cellfeat.errors import FeatureFileError
 from cellfeat.extraction.store.format import SampleTable
+from cellfeat.extraction.store.imported import is_imported
 from cellfeat.extraction.store.reading import Summary, read_intensities, read_properties, read_table
 from cellfeat.extraction.store.samples import Intensities, Properties
 from cellfeat.text import clean_text, first_ten, shorten
@@ -33,6 +34,8 @@ def describe_summary(summary: Summary) -> str:
         If its recipe or provenance lacks what every extraction writes.
     """
     properties, table = read_properties(summary.path), read_table(summary.path)
+    if is_imported(summary.recipe):
+        return _lines(summary, _describe_imported(summary, table))
     intensities = read_intensities(summary.path)
     try:
         return _describe(summary, properties, table, intensities.take(np.flatnonzero(properties.height > 0)))
@@ -66,7 +69,27 @@ def _describe(summary: Summary, properties: Properties, table: SampleTable, inte
         "versions": ", ".join(f"{name} {version}" for name, version in provenance["versions"].items()),
         "fingerprint": summary.fingerprint,
     }
+    return _lines(summary, rows)
+
+
+def _lines(summary: Summary, rows: Mapping[str, str]) -> str:
     return "\n".join([str(summary.path), *(f"  {name:<12} {value}" for name, value in rows.items())])
+
+
+def _describe_imported(summary: Summary, table: SampleTable) -> dict[str, str]:
+    """Describe numbers that were imported from a table or an array."""
+    notes = summary.provenance.get("imported", {})
+    names = [shorten(str(name)) for name in notes.get("columns", [])]
+    return {
+        "samples": f"{summary.n_samples:,}, of which {summary.n_failed} failed",
+        "classes": _describe_classes(table.label),
+        "groups": _describe_groups(table.group),
+        **_describe_columns(table.columns),
+        "features": f"{summary.embedding_dim:,}: {first_ten(names)}",
+        "imported": f"from {notes.get('file', 'memory')} ({notes.get('read', 'arrays')})",
+        "scaling": f"{summary.recipe.get('scaling', 'none')}, inside the training part of each fold",
+        "fingerprint": summary.fingerprint,
+    }
 
 
 def _describe_classes(labels: Sequence[str]) -> str:

@@ -1,20 +1,30 @@
-"""Features in memory: embeddings, samples, and how they were made."""
+"""Features in memory: embeddings with their samples, from a feature file or from arrays."""
 
+import dataclasses
 from collections import Counter
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
+
+import pandas as pd
 
 from cellfeat.config import Settings
 from cellfeat.errors import ConfigError
+from cellfeat.extraction.store.frames import as_anndata, as_dataframe
 from cellfeat.extraction.store.given import Given, given_texts
+from cellfeat.extraction.store.imported import ImportedColumns, ImportedSamples, imported_parts, is_imported
+from cellfeat.extraction.store.in_memory import IN_MEMORY, parts_of_arrays
 from cellfeat.extraction.store.samples import Samples
+from cellfeat.extraction.store.saving import Content, save_content
 from cellfeat.html_text import html_block
 from cellfeat.provenance import digest_json
 from cellfeat.samples.splits import rows_of_parts
 from cellfeat.text import shorten
 from cellfeat.types import Float32s, Integers
+
+if TYPE_CHECKING:
+    from anndata import AnnData
 
 GIVEN_GROUPS = "groups_given"
 """Key of the provenance that holds the digest of groups given in Python."""
@@ -27,7 +37,7 @@ class Features:
     Attributes
     ----------
     path
-        Where it was read from.
+        Where it was read from; ``<in memory>`` of features in no file yet.
     samples
         Their ids, labels, groups, file properties and pixel digests.
     embeddings
@@ -69,7 +79,103 @@ class Features:
 
     def take(self, rows: Integers) -> Self:
         """Give the features of some samples, in the order of `rows`, their row numbers, shape ``(n,)``."""
-        return replace(self, samples=self.samples.take(rows), embeddings=self.embeddings[rows])
+        return dataclasses.replace(self, samples=self.samples.take(rows), embeddings=self.embeddings[rows])
+
+    @classmethod
+    def from_arrays(
+        cls,
+        X: Any,
+        ids: Any = None,
+        labels: Any = None,
+        groups: Any = None,
+        columns: Any = None,
+        names: Sequence[str] | None = None,
+        *,
+        scaling: str = "robust",
+    ) -> "Features":
+        """Make features of numbers that are in memory already.
+
+        Rows that are equal in every number count as copies of one sample and stay in one fold. A row without any number
+        counts as failed.
+
+        Parameters
+        ----------
+        X
+            Numbers of shape ``(n_samples, n_features)`` or ``(n_samples, n_views, n_features)``: an array, a DataFrame,
+            or a sparse matrix. NaN and infinity count as missing.
+        ids
+            Id of each row. None: the index of a DataFrame unless it counts the rows, otherwise ``row1``, ``row2``
+            and so on.
+        labels, groups
+            Class and group of each sample: values in the order of the rows, a Series with the ids as index, or a dict
+            by id; None, NaN and the words for missing values mean that a sample has none.
+        columns
+            Further columns by name, or a DataFrame, given as labels are; ``groups="plate"`` then names one.
+        names
+            Names of the features; None: those of a DataFrame, or numbers. A saved head accepts features of equal names
+            in the same order.
+        scaling
+            ``robust`` scales by median and quartiles inside the training part of each fold and fills in missing
+            numbers; ``none`` uses the numbers as they are.
+
+        Returns
+        -------
+        Features
+            With the path ``<in memory>``; `save` writes them to a file.
+
+        Raises
+        ------
+        ManifestError
+            If numbers, ids, labels, groups or names do not fit each other.
+        ConfigError
+            If there is no such scaling.
+
+        Examples
+        --------
+        >>> features = Features.from_arrays([[0.5, 1.0], [0.7, 2.0]], ids=["a", "b"], labels={"a": "HeLa"})
+        >>> len(features), features.samples.labels.tolist()
+        (2, ['HeLa', ''])
+        """
+        return cls(**vars(parts_of_arrays(X, ids, labels, groups, columns, names, scaling=scaling)))
+
+    @classmethod
+    def of_numbers(
+        cls, numbers: Float32s, columns: ImportedColumns, samples: ImportedSamples, notes: Mapping[str, Any]
+    ) -> "Features":
+        """Make features of numbers in their final form: see `cellfeat.extraction.store.imported.imported_parts`.
+
+        Parameters
+        ----------
+        numbers
+            Shape ``(n_samples, n_views, n_features)``, float32.
+        columns, samples, notes
+            As there.
+        """
+        return cls(**vars(imported_parts(IN_MEMORY, numbers, columns, samples, notes)))
+
+    def save(self, path: Path | str, *, replace: bool = False) -> "Features":
+        """Write a feature file that `load_features` reads back equal.
+
+        Parameters
+        ----------
+        path
+            The feature file.
+        replace
+            Whether an existing file is replaced.
+
+        Returns
+        -------
+        Features
+            The same features under the new path.
+
+        Raises
+        ------
+        WriteError
+            If there is a file of this name, or it cannot be written.
+        """
+        content = Content(self.samples, self.embeddings, self.recipe, self.provenance)
+        save_content(content, Path(path), replaces=replace)
+        return dataclasses.replace(self, path=Path(path))
 
     def with_labels(self, labels: Given) -> Self:
         """Give the features other labels.
@@ -92,9 +198,8 @@ class Features:
         --------
         >>> features.with_labels({"cell_1": "HeLa", "cell_2": "A549"})  # doctest: +SKIP
         """
-        return replace(
-            self, samples=replace(self.samples, labels=given_texts("labels", labels, self.samples, self.path))
-        )
+        texts = given_texts("labels", labels, self.samples, self.path)
+        return dataclasses.replace(self, samples=dataclasses.replace(self.samples, labels=texts))
 
     def with_groups(self, groups: Given) -> Self:
         """Give the features other groups: samples of one group stay together in one fold.
@@ -112,7 +217,50 @@ class Features:
         """
         texts = given_texts("groups", groups, self.samples, self.path)
         provenance = {**self.provenance, GIVEN_GROUPS: digest_json(texts.tolist())}
-        return replace(self, samples=replace(self.samples, groups=texts), provenance=provenance)
+        return dataclasses.replace(self, samples=dataclasses.replace(self.samples, groups=texts), provenance=provenance)
+
+    def to_pandas(self, view: int | None = None) -> pd.DataFrame:
+        """Give a table of the samples, with ``sample_id`` as index.
+
+        The columns are ``label``, ``group``, the further columns of the labels table, then the numbers: those of
+        imported features under their names, others as ``<pass>_0000``. A missing text is None. A sample that could not
+        be read has a row of NaN, so that the rows stay those of the features. A further column that has the name of
+        another column gets a number.
+
+        Parameters
+        ----------
+        view
+            Number of a view, 0 for the untouched images. None: the mean over the views, as most heads take it.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such view.
+        """
+        return as_dataframe(self, view)
+
+    def to_anndata(self) -> "AnnData":
+        """Give an AnnData object of the samples that could be read; the package anndata has to be installed.
+
+        ``X`` is the mean over the views, ``layers["view_0"]`` the untouched images where there are several views,
+        ``obs`` holds the columns of the samples as categories, ``uns["cellfeat"]`` the recipe as JSON text.
+
+        Raises
+        ------
+        MissingExtraError
+            If anndata is not installed.
+        """
+        return as_anndata(self)
+
+    @property
+    def is_imported(self) -> bool:
+        """Whether the numbers come from a table or an array: there are no images behind them."""
+        return is_imported(self.recipe)
+
+    @property
+    def scaling(self) -> str:
+        """How heads scale the numbers inside the training part of each fold; ``none`` for embeddings of networks."""
+        return str(self.recipe.get("scaling", "none"))
 
     @property
     def recorded_settings(self) -> Settings | None:
@@ -146,4 +294,4 @@ class Features:
         chosen = self.take(rows_of_parts(self.samples.columns[column], column, names))
         # Without the column there is no split any more, and nothing of these parts is left out later.
         columns = {name: values for name, values in chosen.samples.columns.items() if name != column}
-        return replace(chosen, samples=replace(chosen.samples, columns=columns))
+        return dataclasses.replace(chosen, samples=dataclasses.replace(chosen.samples, columns=columns))

@@ -51,7 +51,7 @@ def given_texts(what: What, given: Given, samples: Samples, where: Path) -> Stri
     if isinstance(given, str):
         return _column(what, given, samples)
     ids = samples.ids.tolist()
-    by_id = _by_id(what, given)
+    by_id = _by_id(what, given, ids)
     if by_id is None:
         return np.array(_texts(what, _in_order(what, given, ids, where), ids), dtype=str)
     names = _known_ids(what, list(by_id), ids, where)
@@ -70,11 +70,11 @@ def _column(what: What, name: str, samples: Samples) -> Strings:
     return samples.columns[name]
 
 
-def _by_id(what: What, given: Any) -> dict[Any, Any] | None:
+def _by_id(what: What, given: Any, ids: Sequence[str]) -> dict[Any, Any] | None:
     """Values by id; None where they are given one for each sample."""
     if isinstance(given, Mapping):
         return dict(given)
-    if not isinstance(given, pd.Series) or _has_row_numbers(given.index):
+    if not isinstance(given, pd.Series) or _has_row_numbers(what, given.index, ids):
         return None
     if isinstance(given.index, pd.MultiIndex):
         raise ManifestError(
@@ -90,9 +90,19 @@ def _by_id(what: What, given: Any) -> dict[Any, Any] | None:
     return dict(zip(given.index.tolist(), given.tolist(), strict=True))
 
 
-def _has_row_numbers(index: pd.Index) -> bool:
-    """Whether an index holds pandas' own row numbers, also sorted or filtered: whole numbers, and no name."""
-    return index.name is None and pd.api.types.is_integer_dtype(index.dtype)
+def _has_row_numbers(what: What, index: pd.Index, ids: Sequence[str]) -> bool:
+    """Whether an index holds pandas' own row numbers, also sorted or filtered: whole numbers, no name, and no ids."""
+    if index.name is not None or not pd.api.types.is_integer_dtype(index.dtype):
+        return False
+    texts = index.astype(str).tolist()
+    if set(texts) != set(ids) or texts == list(ids):
+        return True
+    if isinstance(index, pd.RangeIndex):
+        raise ManifestError(
+            f"{what}: the index of the Series numbers its rows, and the samples have these numbers as ids, in another "
+            "order; give the values in the order of the samples with .to_numpy(), or name the index 'sample_id'"
+        )
+    return False
 
 
 def _in_order(what: What, given: Any, ids: Sequence[str], where: Path) -> list[Any]:

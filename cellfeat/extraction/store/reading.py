@@ -213,6 +213,7 @@ def replace_table(path: Path, table: SampleTable, provenance: Mapping[str, Any])
 
 def _samples(file: h5py.File, rows: Rows) -> Samples:
     manifest = file["manifest"]
+    has_images = rows.intensities.shape[1] > 0
     return Samples(
         ids=read_strings(file, "sample_id"),
         labels=read_strings(manifest, "label"),
@@ -221,8 +222,8 @@ def _samples(file: h5py.File, rows: Rows) -> Samples:
         digests=hex_digests(rows.pixel_digest, rows.status),
         columns=read_columns(file),
         failures=rows.failures,
-        properties=Properties(rows.properties),
-        intensities=Intensities(rows.intensities),
+        properties=Properties(rows.properties) if has_images else None,
+        intensities=Intensities(rows.intensities) if has_images else None,
     )
 
 

@@ -1,7 +1,9 @@
 """Why a file is not read as a feature file: the system refuses it, it is another kind of file, or it is damaged."""
 
 import errno
+import shlex
 from collections.abc import Mapping
+from itertools import islice
 from pathlib import Path
 
 import h5py
@@ -17,6 +19,7 @@ NO_LOCKS = {errno.ENOLCK, errno.ENOSYS, errno.EOPNOTSUPP, 37, 77}
 _NOT_PERMITTED = {errno.EACCES, errno.EPERM}
 _OF_CONTENT = {errno.EINVAL, errno.EOVERFLOW, errno.EFBIG}
 """A damaged file makes HDF5 seek to places that cannot be."""
+_MOST_LOOKED_AT = 50
 _UNLOCKED = "set the environment variable HDF5_USE_FILE_LOCKING=FALSE"
 _HEADS: Mapping[bytes, str] = {
     b"\x89PNG": "a PNG image",
@@ -27,7 +30,7 @@ _HEADS: Mapping[bytes, str] = {
     b"PAR1": "a Parquet table",
     b"\x93NUMPY": "a NumPy array (.npy)",
     b"PK\x03\x04": "a ZIP archive, as .npz, .xlsx, .keras and .pt files are",
-    b"\x1f\x8b": "a gzip file: unpack it first",
+    b"\x1f\x8b": "a gzip file",
     b"\x80\x02": "a Python pickle",
     b"\x80\x03": "a Python pickle",
     b"\x80\x04": "a Python pickle",
@@ -40,6 +43,8 @@ _HEADS: Mapping[bytes, str] = {
     b"<": "a web page or XML: perhaps a download that failed",
     b"{": "JSON text",
 }
+_TABLES = ("a Parquet table", "(.npy)", ".npz", "a table (CSV)", "a gzip file")
+"""Kinds that ``cellfeat import`` reads, by words of `_HEADS`."""
 _OWNERS: Mapping[str, str] = {
     "obs": "AnnData (.h5ad)",
     "model_weights": "Keras",
@@ -78,11 +83,27 @@ def why_not_read(path: Path, error: Exception) -> CellfeatError:
     except OSError as unread:
         return system_refusal(path, unread) or FeatureFileError(f"{path}: cannot be read ({unread})")
     if kind is not None:
-        return FeatureFileError(f"{path}: {kind}; {CHOOSE}")
+        return FeatureFileError(f"{path}: {kind}; {import_command(path, kind) or CHOOSE}")
     return FeatureFileError(
         f"{path}: damaged, or still being copied ({first_line(error)}); take it from a copy, or extract again into "
         f"another --output"
     )
+
+
+def import_command(path: Path, kind: str) -> str:
+    """Give the command that makes a feature file of a table, as advice; "" for what is no table.
+
+    Parameters
+    ----------
+    path
+        The file.
+    kind
+        What it is, in words.
+    """
+    if not any(word in kind for word in _TABLES):
+        return ""
+    more = " --labels TABLE" if "(.npy)" in kind else ""
+    return f"make a feature file of it with: cellfeat import {shlex.quote(str(path))}{more}"
 
 
 def system_refusal(path: Path, error: Exception) -> ReadError | None:
@@ -135,10 +156,30 @@ def foreign_hdf5(path: Path, file: h5py.File) -> FeatureFileError:
         whose = f"it is a file of {owners[0]}"
     else:
         whose = f"it holds {first_ten(shown_names(names)) or 'nothing'}"
+    advice, command = CHOOSE, f"make a feature file of it with: cellfeat import {shlex.quote(str(path))}"
+    if owners[:1] == ["AnnData (.h5ad)"]:
+        advice = command
+    elif matrix := _first_matrix(file):
+        advice = f"{command} --dataset {shlex.quote(matrix)}"
     return FeatureFileError(
         f"{path}: an HDF5 file, but not a feature file of cellfeat: {whose}; it has no integer attribute 'format' "
-        f"beside a 'fingerprint'; {CHOOSE}"
+        f"beside a 'fingerprint'; {advice}"
     )
+
+
+def _first_matrix(file: h5py.File) -> str:
+    """The first dataset of numbers with two dimensions, near the top; "" where there is none."""
+    for name in islice(file, _MOST_LOOKED_AT):
+        if not isinstance(file.get(name, getlink=True), h5py.HardLink):
+            continue
+        group = file[name]
+        inner = islice(group, _MOST_LOOKED_AT) if isinstance(group, h5py.Group) else [None]
+        for place in (name if one is None else f"{name}/{one}" for one in inner):
+            is_here = isinstance(file.get(place, getlink=True), h5py.HardLink)
+            item = file[place] if is_here else None
+            if isinstance(item, h5py.Dataset) and item.ndim == 2 and item.dtype.kind in "iuf":
+                return f"/{place}"
+    return ""
 
 
 def _kind_of(path: Path) -> str | None:

@@ -1,0 +1,173 @@
+"""Features from arrays: numbers that are in memory already, such as a DataFrame of measurements."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import scipy.sparse
+
+from cellfeat.config import MISSING_WORDS
+from cellfeat.errors import ConfigError, ManifestError
+from cellfeat.extraction.store.imported import ImportedColumns, ImportedParts, ImportedSamples, Kind, imported_parts
+from cellfeat.text import first_ten
+from cellfeat.types import Float32s, Strings
+
+IN_MEMORY = Path("<in memory>")
+"""The path of features that are in no file yet: a name that no file has, shown in messages and results."""
+
+LARGEST = float(np.finfo(np.float32).max)
+SCALINGS = ("robust", "none")
+
+
+def parts_of_arrays(
+    X: Any,
+    ids: Any = None,
+    labels: Any = None,
+    groups: Any = None,
+    columns: Any = None,
+    names: Sequence[str] | None = None,
+    *,
+    scaling: str = "robust",
+) -> ImportedParts:
+    """Make the parts of features of arrays: see `cellfeat.extraction.store.features.Features.from_arrays`.
+
+    Parameters
+    ----------
+    X, ids, labels, groups, columns, names, scaling
+        As there.
+
+    Raises
+    ------
+    ManifestError, ConfigError
+        As there.
+    """
+    if scaling not in SCALINGS:
+        raise ConfigError(f"scaling: expected {' or '.join(SCALINGS)}, got {scaling!r}")
+    kind: Kind = "table" if names is not None or isinstance(X, pd.DataFrame) else "array"
+    numbers = as_numbers(X)
+    index = X.index if isinstance(X, pd.DataFrame) else None
+    sample_ids = _ids(ids, index, labels, len(numbers))
+    further = {} if columns is None else dict(columns)
+    samples = ImportedSamples(
+        ids=sample_ids,
+        labels=_texts(labels, sample_ids, "labels"),
+        groups=_texts(groups, sample_ids, "groups"),
+        columns={str(name): _texts(values, sample_ids, f"columns[{name!r}]") for name, values in further.items()},
+        settings={"id": "id", "label": None if labels is None else "label"},
+    )
+    wanted = _names(names, X, numbers.shape[2])
+    return imported_parts(IN_MEMORY, numbers, ImportedColumns(wanted, kind, scaling), samples, {"source": "arrays"})
+
+
+def as_numbers(X: Any) -> Float32s:
+    """Give numbers as float32, shape ``(n_samples, n_views, embedding_dim)``; NaN where one is missing or infinite.
+
+    Raises
+    ------
+    ManifestError
+        If they are not numbers, of another shape, or beyond the range of float32.
+    """
+    if scipy.sparse.issparse(X):
+        X = X.toarray()
+    if isinstance(X, pd.DataFrame):
+        _check_numeric(X)
+        X = X.to_numpy(dtype=np.float64, na_value=np.nan)
+    values = np.asarray(X)
+    if values.dtype.kind not in "buif":
+        raise ManifestError(f"X: expected numbers, got the type {values.dtype}; convert them with X.astype(float)")
+    if values.ndim not in (2, 3) or 0 in values.shape:
+        raise ManifestError(
+            f"X: expected the shape (n_samples, n_features) or (n_samples, n_views, n_features), got {values.shape}"
+        )
+    values = values.reshape(len(values), -1, values.shape[-1])
+    with np.errstate(over="ignore"):
+        numbers = values.astype(np.float32)
+    # In the original type: a finite float64 beyond float32 would silently become infinite.
+    beyond = np.isinf(numbers) & np.isfinite(values)
+    if beyond.any():
+        raise ManifestError(
+            f"X: {np.count_nonzero(beyond)} numbers are beyond ±{LARGEST:.2g}, the range of float32, the first in row "
+            f"{int(np.argwhere(beyond)[0][0]) + 1}; divide that column, or take its logarithm"
+        )
+    numbers[np.isinf(numbers)] = np.nan
+    return numbers
+
+
+def _check_numeric(X: pd.DataFrame) -> None:
+    wrong = [str(name) for name, dtype in X.dtypes.items() if not pd.api.types.is_numeric_dtype(dtype)]
+    if wrong:
+        raise ManifestError(
+            f"X: {len(wrong)} of {X.shape[1]} columns are not numbers: {first_ten(wrong)}; pass them as labels, groups "
+            "or columns, or leave them out"
+        )
+
+
+def _names(names: Sequence[str] | None, X: Any, n_columns: int) -> list[str]:
+    if names is None:
+        return list(map(str, X.columns)) if isinstance(X, pd.DataFrame) else numbered(n_columns)
+    found = list(map(str, names))
+    if len(found) != n_columns or len(set(found)) < n_columns:
+        raise ManifestError(f"names: expected {n_columns} different names, one for each column of X, got {len(found)}")
+    return found
+
+
+def numbered(n_columns: int) -> list[str]:
+    """Name the columns of an array without names: ``0``, ``1`` and so on."""
+    return list(map(str, range(n_columns)))
+
+
+def _ids(ids: Any, index: Any, labels: Any, n: int) -> Strings:
+    if ids is None and index is not None and not isinstance(index, pd.RangeIndex):
+        ids = index
+    if ids is None and isinstance(labels, pd.Series) and not isinstance(labels.index, pd.RangeIndex):
+        raise ManifestError("labels: a Series with an index needs ids; give them, or X as a DataFrame with this index")
+    if ids is None:
+        return np.array([f"row{number}" for number in range(1, n + 1)], dtype=str)
+    found = _as_text(ids)
+    if len(found) != n:
+        raise ManifestError(f"ids: expected {n}, one for each row of X, got {len(found)}")
+    return found
+
+
+def _texts(values: Any, ids: Strings, what: str) -> Strings:
+    """Give one text for each id: of a mapping or a Series with these ids by id, of anything else in order."""
+    if values is None:
+        return np.full(len(ids), "")
+    if isinstance(values, pd.Series) and not isinstance(values.index, pd.RangeIndex):
+        _check_once(values.index, what)
+        values = dict(zip(_as_text(values.index).tolist(), _as_text(values).tolist(), strict=True))
+    if isinstance(values, Mapping):
+        by_id = dict(zip(_as_text(list(values)).tolist(), _as_text(list(values.values())).tolist(), strict=True))
+        unknown = sorted(by_id.keys() - set(ids.tolist()))
+        if unknown:
+            raise ManifestError(
+                f"{what}: {len(unknown)} ids are not among those of X: {first_ten(unknown)}; remove them"
+            )
+        return np.array([by_id.get(one, "") for one in ids.tolist()], dtype=str)
+    found = _as_text(values)
+    if len(found) != len(ids):
+        raise ManifestError(f"{what}: expected {len(ids)}, one for each row of X, got {len(found)}")
+    return found
+
+
+def _check_once(index: pd.Index, what: str) -> None:
+    repeated = index[index.duplicated()].unique().tolist()
+    if repeated:
+        raise ManifestError(f"{what}: the index has ids that occur more than once: {first_ten(repeated)}")
+
+
+def _as_text(values: Any) -> Strings:
+    """Give values as text, shape ``(n,)``: ``""`` where one is missing, and whole numbers without a point."""
+    column = pd.Series(list(values), dtype=object)
+    texts = ["" if missing else _text(value) for value, missing in zip(column, column.isna(), strict=True)]
+    return np.array(["" if text in MISSING_WORDS else text for text in texts], dtype=str)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", errors="replace")
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return str(value).strip()

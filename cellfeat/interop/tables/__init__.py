@@ -1,0 +1,1 @@
+"""Feature tables that exist already: CSV, Parquet, NumPy, AnnData and other HDF5 become feature files."""

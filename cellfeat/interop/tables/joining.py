@@ -1,0 +1,136 @@
+"""Join a table of labels to a table of features: by ids, by shared columns such as the well, or row by row."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import pyarrow as pa
+
+from cellfeat.errors import ManifestError
+from cellfeat.interop.tables.naming import choose_ids, find
+from cellfeat.interop.tables.source import Source
+from cellfeat.samples.id_matching import match_ids, matching_remark
+from cellfeat.text import first_ten
+
+
+@dataclass(frozen=True)
+class Joined:
+    """A table with the columns of another.
+
+    Attributes
+    ----------
+    source
+        The table.
+    remarks
+        How it was joined, and what found no partner.
+    """
+
+    source: Source
+    remarks: tuple[str, ...]
+
+
+def with_table(source: Source, labels: Source, *, id_column: str | None) -> Joined:
+    """Give a table the columns of another.
+
+    They are joined by the column of ids that both have, otherwise by the columns that both have, such as plate and
+    well, otherwise by their ids. An array without ids takes the rows of the other table in order.
+
+    Parameters
+    ----------
+    source
+        The features.
+    labels
+        The table with labels.
+    id_column
+        The column of ids; None: guessed.
+
+    Raises
+    ------
+    ManifestError, UnknownNameError
+        If the two do not fit each other.
+    """
+    if labels.array is not None:
+        raise ManifestError(f"{labels.path}: holds an array; expected a table with columns of ids and labels")
+    shared = [name for name in labels.columns if name in source.columns]
+    own = id_column.split(",")[0] if id_column else None
+    if own in shared:
+        return _by_keys(source, labels, [str(own)])
+    for keys in ([shared] if shared else []) + [[name] for name in shared]:
+        if len(set(_keys(labels, keys))) == len(labels) and set(_keys(labels, keys)) & set(_keys(source, keys)):
+            return _by_keys(source, labels, keys)
+    if not source.columns:
+        return _row_by_row(source, labels, id_column)
+    return _by_ids(source, labels, id_column)
+
+
+def _keys(source: Source, names: Sequence[str]) -> list[tuple[str, ...]]:
+    return list(zip(*(source.texts(name).tolist() for name in names), strict=True))
+
+
+def _by_keys(source: Source, labels: Source, names: Sequence[str]) -> Joined:
+    row_of = _rows(labels, _keys(labels, names), "+".join(names))
+    return _joined(source, labels, [row_of.get(key) for key in _keys(source, names)], f"by {'+'.join(names)}", names)
+
+
+def _by_ids(source: Source, labels: Source, id_column: str | None) -> Joined:
+    theirs = choose_ids(labels, find(labels, id_column, "--id") if id_column else None)
+    mine = choose_ids(source, None)
+    if not theirs.columns or not mine.columns:
+        raise ManifestError(
+            f"{labels.path}: shares no column with {source.path}, and has none of ids: name the column of ids with --id"
+        )
+    row_of = _rows(labels, [(value,) for value in theirs.values.tolist()], theirs.name)
+    matches = match_ids(mine.values.tolist(), {key[0] for key in row_of})
+    rows = [row_of.get((matches.get(one, one),)) for one in mine.values.tolist()]
+    joined = _joined(source, labels, rows, f"by {mine.name} and {theirs.name}", [])
+    return replace(joined, remarks=(*joined.remarks, *matching_remark(matches, str(source.path))))
+
+
+def _row_by_row(source: Source, labels: Source, id_column: str | None) -> Joined:
+    if len(labels) != len(source):
+        raise ManifestError(
+            f"{source.path}: holds {len(source)} rows and no ids, and {labels.path} {len(labels)} rows; expected "
+            "one row for each, in the same order"
+        )
+    names = choose_ids(labels, id_column)
+    own = names.name if len(names.columns) == 1 else ""
+    remark = f"{source.path} has no ids: its rows are taken to be in the order of {labels.path}"
+    return Joined(replace(source, table=labels.table, own_id=own), (remark,))
+
+
+def _rows(labels: Source, keys: Sequence[tuple[str, ...]], name: str) -> dict[tuple[str, ...], int]:
+    rows: dict[tuple[str, ...], int] = {}
+    for row, key in enumerate(keys):
+        if not all(key):
+            continue
+        if key in rows:
+            raise ManifestError(
+                f"{labels.path}: column {name}: {'+'.join(key)!r} occurs more than once: {labels.row(rows[key])} and "
+                f"{labels.row(row)}; keep one row of each"
+            )
+        rows[key] = row
+    return rows
+
+
+def _joined(source: Source, labels: Source, rows: Sequence[int | None], how: str, shared: Sequence[str]) -> Joined:
+    n_found = sum(row is not None for row in rows)
+    if not n_found:
+        raise ManifestError(
+            f"{labels.path}: none of its rows fits a row of {source.path} {how}; name the column of ids with --id"
+        )
+    table, places = source.table, pa.array(rows, pa.int64())
+    for name in labels.columns:
+        if name in shared:
+            continue
+        column = labels.table.column(name).take(places)
+        if name in source.columns:
+            # The table of labels says what holds: it was named for that.
+            table = table.set_column(source.columns.index(name), name, column)
+        else:
+            table = table.append_column(name, column)
+    n_unused = len(labels) - len({row for row in rows if row is not None})
+    remarks = [f"{labels.path} is joined {how}: {n_found} of {len(source)} rows have an entry there"]
+    if n_unused:
+        used = {row for row in rows if row is not None}
+        told = first_ten(labels.row(row) for row in range(len(labels)) if row not in used)
+        remarks.append(f"{labels.path}: {n_unused} rows fit no row of {source.path}: {told}")
+    return Joined(replace(source, table=table), tuple(remarks))

@@ -1,0 +1,86 @@
+"""Read a table of any kind; the content of the file decides what it is."""
+
+import zipfile
+from pathlib import Path
+
+from cellfeat.errors import FeatureFileError, ManifestError, MissingFileError, ReadError
+from cellfeat.interop.tables.hdf5 import is_anndata, is_feature_file, read_anndata, read_hdf5
+from cellfeat.interop.tables.numpy_files import read_npy, read_npz
+from cellfeat.interop.tables.source import Source
+from cellfeat.interop.tables.text_tables import read_csv, read_excel, read_parquet
+from cellfeat.text import NO_URLS, is_url
+
+_PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+_HDF5 = b"\x89HDF\r\n\x1a\n"
+_KINDS = "CSV, Parquet, Excel, .npy, .npz, .h5ad and HDF5"
+
+
+def read_source(path: Path, dataset: str | None = None) -> Source:
+    """Read a table.
+
+    Parameters
+    ----------
+    path
+        CSV (also compressed by gzip), Parquet, Excel, ``.npy``, ``.npz``, ``.h5ad`` or another HDF5 file.
+    dataset
+        Dataset of an HDF5 file, or matrix of an AnnData file.
+
+    Raises
+    ------
+    MissingFileError
+        If there is no such file.
+    ManifestError, UnknownNameError
+        If it is no such table, or damaged.
+    FeatureFileError
+        If it is a feature file already.
+    """
+    head = _head(path)
+    is_hdf5 = head.startswith(_HDF5)
+    if dataset is not None and not is_hdf5:
+        raise ManifestError(f"{path}: --dataset names a part of an HDF5 or .h5ad file, and this is none")
+    if is_hdf5:
+        return _read_hdf5(path, dataset)
+    if head.startswith(b"PAR1"):
+        return read_parquet(path)
+    if head.startswith(b"\x93NUMPY"):
+        return read_npy(path)
+    if head.startswith(b"PK\x03\x04"):
+        return read_excel(path) if _is_excel(path) else read_npz(path)
+    if head.startswith(_PICKLES):
+        raise ManifestError(
+            f"{path}: is a Python pickle, which can run code and is never read; save the table as Parquet or CSV"
+        )
+    return read_csv(path)
+
+
+def _read_hdf5(path: Path, dataset: str | None) -> Source:
+    if is_feature_file(path):
+        raise FeatureFileError(f"{path}: is a feature file already: name it with --features")
+    return read_anndata(path, dataset) if is_anndata(path) else read_hdf5(path, dataset)
+
+
+def _head(path: Path) -> bytes:
+    if is_url(str(path)):
+        raise MissingFileError(f"{path}: {NO_URLS}")
+    if not path.exists():
+        raise MissingFileError(f"the table {path} does not exist")
+    if not path.is_file():
+        raise ManifestError(
+            f"{path}: is a folder; expected one file ({_KINDS})" if path.is_dir() else f"{path}: no file"
+        )
+    try:
+        with path.open("rb") as file:
+            head = file.read(16)
+    except OSError as error:
+        raise ReadError(f"{path}: cannot be read: {error.strerror or error}") from None
+    if not head:
+        raise ManifestError(f"{path}: is empty (0 bytes); expected {_KINDS}")
+    return head
+
+
+def _is_excel(path: Path) -> bool:
+    try:
+        with zipfile.ZipFile(path) as archive:
+            return "xl/workbook.xml" in archive.namelist()
+    except (zipfile.BadZipFile, OSError, ValueError):
+        return False

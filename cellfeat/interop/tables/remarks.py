@@ -1,0 +1,152 @@
+"""What is said of an imported table: what was taken, what was guessed, what was left out and why."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from cellfeat.evaluation.groups import count_copies
+from cellfeat.extraction.store import Features
+from cellfeat.interop.tables.naming import Named, group_candidates
+from cellfeat.interop.tables.numbers import NOT_CELLPROFILER, FeatureTable, Wanted
+from cellfeat.interop.tables.source import Source
+from cellfeat.text import first_ten, shorten
+
+_MANY_COPIES = 0.2
+"""With more equal rows than this, the numbers are too coarse to tell copies."""
+_FIRST_ROWS = 2000
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The columns of ids, labels and groups."""
+
+    ids: Named
+    labels: Named | None
+    groups: Named | None
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """Their names."""
+        return tuple(name for one in (self.ids, self.labels, self.groups) if one for name in one.columns)
+
+
+def import_remarks(
+    source: Source, chosen: Chosen, features: FeatureTable, made: Features, wanted: Wanted
+) -> Iterator[str]:
+    """Say what was taken, guessed and left out.
+
+    Parameters
+    ----------
+    source, chosen, features, made, wanted
+        The table and what it became.
+    """
+    yield f"{source.path}: {source.what}, {len(source):,} rows; {len(features.names):,} columns are features"
+    yield from _choice_remarks(source, chosen)
+    yield from _column_remarks(source, features, wanted)
+    yield from _value_remarks(features, made)
+    yield from _suspicions(features, chosen)
+
+
+def _choice_remarks(source: Source, chosen: Chosen) -> Iterator[str]:
+    guessed = " (a guess: --id COLUMN says another)" if chosen.ids.is_guess else ""
+    if chosen.ids.columns:
+        yield f"ids: {chosen.ids.name}{guessed}"
+    else:
+        yield "ids: the numbers of the rows, for no column holds them; name one with --id COLUMN"
+    if chosen.labels is None:
+        yield "labels: none; name their column with --label COLUMN, or a table of them with --labels TABLE"
+    else:
+        values = chosen.labels.values
+        classes, counts = np.unique(values[values != ""], return_counts=True)
+        told = first_ten(f"{shorten(one)} {n:,}" for one, n in zip(classes.tolist(), counts.tolist(), strict=True))
+        n_none = int(np.count_nonzero(values == ""))
+        without = f"; {n_none:,} rows without" if n_none else ""
+        guessed = " (a guess: --label COLUMN says another)" if chosen.labels.is_guess else ""
+        yield f"labels: {chosen.labels.name}{guessed}, {len(classes)} classes: {told}{without}"
+    yield from _group_remarks(source, chosen)
+
+
+def _group_remarks(source: Source, chosen: Chosen) -> Iterator[str]:
+    others = group_candidates(source, chosen.columns)
+    hint = f"; --group {others[0]} keeps its samples together" if others else ""
+    if chosen.groups is None:
+        yield f"groups: none{hint}"
+        return
+    n_groups = len(np.unique(chosen.groups.values[chosen.groups.values != ""]))
+    guessed = f" (a guess: the cells of one image{hint})" if chosen.groups.is_guess else ""
+    yield f"groups: {chosen.groups.name}{guessed}, {n_groups:,} of them"
+
+
+def _column_remarks(source: Source, features: FeatureTable, wanted: Wanted) -> Iterator[str]:
+    for reason, names in sorted(features.left_out.items()):
+        traps = ("coordinates", "numbers of objects and images", "files and processing", NOT_CELLPROFILER)
+        keep = "; --keep PATTERN takes them as features" if reason in traps else ""
+        if reason.startswith("more than"):
+            keep = f"; --max-missing SHARE allows more than {wanted.max_missing:g}"
+        yield f"left out, {reason}: {len(names)} columns: {first_ten(names)}{keep}"
+    for name, places in features.strange.items():
+        told = f"{source.texts(name)[places[0]]!r} in {source.row(places[0])}"
+        yield f"warning: column {name} is no feature: {len(places)} cells are not numbers, such as {told}"
+
+
+def _value_remarks(features: FeatureTable, made: Features) -> Iterator[str]:
+    if features.n_infinite:
+        yield f"{features.n_infinite:,} infinite numbers, or numbers beyond float32, count as missing"
+    n_missing = features.n_missing
+    if n_missing:
+        yield (
+            f"{n_missing:,} numbers are missing ({n_missing / features.numbers.size:.2%}); heads see the median of the "
+            "training part in their place"
+        )
+    failed = [made.samples.ids[row] for row in made.samples.failures]
+    if failed:
+        yield f"{len(failed)} rows have no number at all, and count as failed: {first_ten(failed)}"
+    n_copies = count_copies(made.samples.digests)
+    if n_copies:
+        yield f"{n_copies:,} rows equal an earlier one in every feature: they count as its copies and stay in one fold"
+    if n_copies > _MANY_COPIES * len(made):
+        yield (
+            "warning: so many equal rows suggest that the features are too few or too coarse to tell samples apart, or "
+            "that the table was joined twice; --groups none of compare separates them"
+        )
+
+
+def _suspicions(features: FeatureTable, chosen: Chosen) -> Iterator[str]:
+    """Warn of columns that count the rows, or stand for the label."""
+    numbers = features.numbers[:, 0]
+    counting = [name for name, values in zip(features.names, numbers.T, strict=True) if _counts(values)]
+    if counting:
+        yield (
+            f"warning: {first_ten(counting)} counts the rows, and says nothing of a sample but its place: leave it out "
+            "with --drop COLUMN"
+        )
+    if chosen.labels is None:
+        return
+    telling = [
+        name for name, values in zip(features.names, numbers.T, strict=True) if _tells(values, chosen.labels.values)
+    ]
+    if telling:
+        yield (
+            f"warning: {first_ten(telling)} has one value for each class, so that it is the label under another name: "
+            "leave it out with --drop COLUMN"
+        )
+
+
+def _counts(values: np.ndarray) -> bool:
+    first = values[:3]
+    if len(values) < 5 or np.isnan(first).any() or np.ptp(first) != 2:
+        return False
+    steps = np.diff(values)
+    return bool((steps == steps[0]).all() and abs(steps[0]) == 1)
+
+
+def _tells(values: np.ndarray, labels: np.ndarray) -> bool:
+    """Whether a column has exactly one value for each class; the first rows rule out almost every column."""
+    for stop in (_FIRST_ROWS, len(values)):
+        is_known = (labels[:stop] != "") & ~np.isnan(values[:stop])
+        found, classes = values[:stop][is_known], labels[:stop][is_known]
+        n_classes = len(np.unique(classes))
+        if n_classes < 2 or len(np.unique(found)) != n_classes:
+            return False
+    return len(set(zip(found.tolist(), classes.tolist(), strict=True))) == n_classes

@@ -1,0 +1,217 @@
+"""What a reader of tables gives: named columns, or one array with columns beside it."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+from numpy.typing import NDArray
+
+from cellfeat.config import MISSING_WORDS
+from cellfeat.errors import ManifestError
+from cellfeat.text import first_ten
+from cellfeat.types import Floats, Strings
+
+
+@dataclass(frozen=True)
+class Source:
+    """A table as it stands in its file.
+
+    Attributes
+    ----------
+    path
+        The file, for messages.
+    table
+        Named columns of any type, one row a sample.
+    array
+        Numbers beside the table, shape ``(n_samples, n_features)`` or ``(n_samples, n_views, n_features)``; None where
+        the features are columns of the table.
+    names
+        Names of the columns of `array`; None where they have none.
+    what
+        What was read, in words: ``a Parquet table``, ``X of an AnnData file``.
+    own_id, own_label, own_group
+        The column that the file itself says holds the ids, labels or groups; "" where it says none.
+    first_row
+        The number of the first row in the file, as its users count: 2 in a CSV with a header.
+    remarks
+        Messages for the user about how the file was read.
+    """
+
+    path: Path
+    table: pa.Table
+    array: NDArray[Any] | None = None
+    names: Sequence[str] | None = None
+    what: str = "a table"
+    own_id: str = ""
+    own_label: str = ""
+    own_group: str = ""
+    first_row: int = 1
+    remarks: tuple[str, ...] = field(default=())
+
+    def __len__(self) -> int:
+        return len(self.table) if self.array is None else len(self.array)
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns of the table."""
+        return list(self.table.column_names)
+
+    def texts(self, name: str) -> Strings:
+        """Give a column as text, shape ``(n_samples,)``: ``""`` where a value is missing."""
+        return texts_of(self.table.column(name))
+
+    def row(self, place: int) -> str:
+        """Name a row as the users of the file count: ``row 12``."""
+        return f"row {place + self.first_row}"
+
+
+def texts_of(column: pa.ChunkedArray) -> Strings:
+    """Give a column as text, shape ``(n,)``: whole numbers without a point, ``""`` where a value is missing."""
+    if pa.types.is_dictionary(column.type):
+        column = column.cast(column.type.value_type)
+    if pa.types.is_floating(column.type):
+        return np.array(["" if value is None else _number(value) for value in column.to_pylist()], dtype=str)
+    if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
+        values = pc.utf8_trim_whitespace(column).to_pylist()
+    else:
+        values = [None if value is None else _plain(value) for value in column.to_pylist()]
+    return np.array(["" if value is None or value in MISSING_WORDS else value for value in values], dtype=str)
+
+
+def _number(value: float) -> str:
+    if np.isnan(value):
+        return ""
+    return str(int(value)) if value.is_integer() else repr(value)
+
+
+def _plain(value: object) -> str:
+    return value.decode("utf-8", errors="replace") if isinstance(value, bytes) else str(value)
+
+
+@dataclass(frozen=True)
+class Numbers:
+    """A column as numbers, or why it is none.
+
+    Attributes
+    ----------
+    values
+        float64, shape ``(n_samples,)``, NaN where a value is missing; None where the column is not numeric.
+    strange
+        Places of cells that are not numbers in a column that mostly has some.
+    """
+
+    values: Floats | None
+    strange: tuple[int, ...] = ()
+
+
+MOSTLY = 0.9
+"""A text column is meant as numbers where this share of its cells are some."""
+
+
+def numbers_of(column: pa.ChunkedArray) -> Numbers:
+    """Read a column as numbers."""
+    kind = column.type
+    if pa.types.is_boolean(kind):
+        column = column.cast(pa.uint8())
+    elif pa.types.is_decimal(kind):
+        column = column.cast(pa.float64())
+    elif pa.types.is_null(kind):
+        return Numbers(np.full(len(column), np.nan))
+    elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
+        return _parsed(column)
+    elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
+        return Numbers(None)
+    if pa.types.is_float16(column.type):
+        column = column.cast(pa.float32())
+    return Numbers(np.asarray(column.to_numpy(), dtype=np.float64))
+
+
+def _parsed(column: pa.ChunkedArray) -> Numbers:
+    """Read numbers from text; a decimal comma counts as a point where all cells of the column can be read so."""
+    try:
+        # The quick way, for columns without missing cells.
+        return Numbers(np.asarray(pc.cast(column, pa.float64()).to_numpy(), dtype=np.float64))
+    except pa.ArrowInvalid:
+        pass
+    # A part tells what most of a long column is, before all of it is looked at.
+    if not _looks_numeric(column.slice(0, 1000)) and not _looks_numeric(column.slice(len(column) // 2, 1000)):
+        return Numbers(None)
+    cells = pc.utf8_trim_whitespace(column)
+    cells = pc.if_else(pc.is_in(cells, value_set=_MISSING), pa.scalar(None, cells.type), cells)
+    try:
+        return Numbers(np.asarray(pc.cast(cells, pa.float64()).to_numpy(), dtype=np.float64))
+    except pa.ArrowInvalid:
+        pass
+    texts = cells.to_pylist()
+    values = np.array([np.nan if text is None else _float(text) for text in texts])
+    is_strange = np.isnan(values) & np.array([text is not None and text.lower() != "nan" for text in texts])
+    n_known = len(texts) - texts.count(None)
+    if not n_known or np.count_nonzero(is_strange) > (1 - MOSTLY) * n_known:
+        return Numbers(None)
+    strange = tuple(np.flatnonzero(is_strange).tolist())
+    return Numbers(None if strange else values, strange)
+
+
+_MISSING = pa.array([*MISSING_WORDS, ""], pa.string())
+
+
+def _looks_numeric(column: pa.ChunkedArray) -> bool:
+    cells = [text.strip() for text in column.to_pylist() if text is not None]
+    known = [text for text in cells if text and text not in MISSING_WORDS]
+    n_numbers = sum(not np.isnan(_float(text)) for text in known)
+    return n_numbers >= MOSTLY * len(known)
+
+
+def _float(text: str) -> float:
+    # `float` takes underscores between digits, which no table means.
+    text = text.strip().replace(",", ".") if text.count(",") == 1 and "." not in text else text.strip()
+    try:
+        return np.nan if "_" in text else float(text)
+    except ValueError:
+        return np.nan
+
+
+def check_same_length(source: Source, n_rows: int, where: str) -> None:
+    """Refuse columns that do not have one value for each row of an array.
+
+    Parameters
+    ----------
+    source
+        The array.
+    n_rows
+        Number of values.
+    where
+        What they are from, for messages.
+
+    Raises
+    ------
+    ManifestError
+        If the numbers differ.
+    """
+    if n_rows != len(source):
+        raise ManifestError(f"{source.path}: holds {len(source)} rows, and {where} {n_rows}; expected one for each row")
+
+
+def check_unique_names(path: Path, names: Sequence[str]) -> None:
+    """Refuse columns of equal names.
+
+    Parameters
+    ----------
+    path
+        The file, for messages.
+    names
+        The names.
+
+    Raises
+    ------
+    ManifestError
+        If a name occurs more than once.
+    """
+    seen: set[str] = set()
+    twice = sorted({name for name in names if name in seen or seen.add(name)})  # type: ignore[func-returns-value]
+    if twice:
+        raise ManifestError(f"{path}: column {first_ten(twice)} occurs more than once; rename one")

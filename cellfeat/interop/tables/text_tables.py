@@ -1,0 +1,146 @@
+"""Wide tables of text, read fast; what pyarrow refuses goes through the reader of labels tables, which explains it."""
+
+import io
+import re
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.csv
+import pyarrow.parquet
+
+from cellfeat.errors import ManifestError
+from cellfeat.interop.tables.source import Source, check_unique_names
+from cellfeat.samples.table_file import RawTable, read_table_bytes, read_table_file, separator_of, text_of
+from cellfeat.text import first_line, first_ten
+
+_COMPARTMENT = re.compile(r"(Image|Cells?|Nuclei|Nucleus|Cytoplasm|Metadata|Experiment)", re.IGNORECASE)
+_BLOCK_BYTES = 1 << 24
+
+
+def read_csv(path: Path) -> Source:
+    """Read a table of text: CSV, semicolons, tabs or bars, also compressed by gzip.
+
+    Raises
+    ------
+    MissingFileError, ManifestError
+        As `cellfeat.samples.table_file.read_table_file`.
+    """
+    content = text_of(path)
+    remarks: list[str] = []
+    # The first two lines tell the separator and a header of two lines.
+    lines = content[:1_000_000].split("\n", 2)
+    n_skipped, header = 0, None
+    if lines[0].startswith("#") or lines[0].lower().lstrip("\ufeff").startswith("sep=") or not lines[0].strip():
+        return _slowly(path)
+    separator = separator_of(content[: len(lines[0]) + 1])
+    if len(lines) > 1 and _is_double_header(lines[0], lines[1], separator):
+        header = _joined_header(lines[0], lines[1], separator)
+        n_skipped = 2
+        remarks.append(f"{path}: the header has two lines, as CellProfiler writes it: names are joined, {header[-1]}")
+    if separator == " ":
+        return _slowly(path)
+    try:
+        table = pa.csv.read_csv(
+            io.BytesIO(content.encode()),
+            read_options=pa.csv.ReadOptions(block_size=_BLOCK_BYTES, skip_rows=n_skipped, column_names=header),
+            parse_options=pa.csv.ParseOptions(delimiter=separator, newlines_in_values=True),
+            # Everything as text: ids keep their zeros, and a type guessed from the first rows may not fit the rest.
+            convert_options=pa.csv.ConvertOptions(
+                column_types=dict.fromkeys(header or _header(content, separator), pa.string()),
+                strings_can_be_null=False,
+            ),
+        )
+    except (pa.ArrowException, ValueError):
+        return _slowly(path)
+    names = [name.strip() for name in table.column_names]
+    if not len(table) or any('"' in name for name in names):
+        return _slowly(path)
+    check_unique_names(path, [name for name in names if name])
+    table = table.rename_columns([name or "(first column)" for name in names]) if names.count("") < 2 else table
+    own = "(first column)" if "" in names else ""
+    return Source(path, table, what="a table of text", own_id=own, first_row=2 + bool(header), remarks=tuple(remarks))
+
+
+def _header(content: str, separator: str) -> list[str]:
+    import csv
+
+    return next(csv.reader(io.StringIO(content), delimiter=separator), [])
+
+
+def _is_double_header(first: str, second: str, separator: str) -> bool:
+    """Whether the first line names the compartment of each column, and the second its measurement."""
+    above = [cell.strip().strip('"') for cell in first.split(separator)]
+    below = [cell.strip().strip('"') for cell in second.split(separator)]
+    return len(above) > 2 and len(above) == len(below) and all(_COMPARTMENT.fullmatch(cell) for cell in above)
+
+
+def _joined_header(first: str, second: str, separator: str) -> list[str]:
+    above = [cell.strip().strip('"') for cell in first.split(separator)]
+    below = [cell.strip().strip('"') for cell in second.split(separator)]
+    names = [f"{compartment}_{name}" for compartment, name in zip(above, below, strict=True)]
+    return [name.removeprefix("Image_") if name.startswith("Image_Metadata_") else name for name in names]
+
+
+def _slowly(path: Path) -> Source:
+    raw = read_table_file(path)
+    return _of_cells(path, raw)
+
+
+def _of_cells(path: Path, raw: RawTable) -> Source:
+    cells = raw.cells.apply(lambda column: column.str.strip())
+    table = pa.table({str(name): pa.array(cells[name].tolist(), pa.string()) for name in cells.columns})
+    return Source(path, table, what="a table", first_row=int(cells.index[0]), remarks=raw.remarks)
+
+
+def read_excel(path: Path) -> Source:
+    """Read the first sheet of an Excel file; errors as for `read_csv`."""
+    return _slowly(path)
+
+
+def read_parquet(path: Path) -> Source:
+    """Read a Parquet file; a column of lists of one length becomes one column for each place.
+
+    Raises
+    ------
+    ManifestError
+        If it is damaged, empty, or has two columns of one name.
+    """
+    content = read_table_bytes(path)
+    try:
+        table = pa.parquet.read_table(io.BytesIO(content))
+        table = _without_lists(table)
+        table.validate(full=True)
+    except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, MemoryError) as error:
+        raise ManifestError(f"{path}: cannot be read as Parquet: {first_line(error)}; copy or write it again") from None
+    if not len(table):
+        raise ManifestError(f"{path}: has columns but no rows: {first_ten(table.column_names)}")
+    check_unique_names(path, table.column_names)
+    # How pandas names an index that has no name.
+    own = next((name for name in table.column_names if name.startswith("__index_level_0")), "")
+    return Source(path, table, what="a Parquet table", own_id=own)
+
+
+def _without_lists(table: pa.Table) -> pa.Table:
+    """Spread columns of lists, as embeddings are often kept, where all lists have one length."""
+    columns: dict[str, pa.ChunkedArray] = {}
+    for place, name in enumerate(table.column_names):
+        column = table.column(place)
+        kind = column.type
+        is_list = pa.types.is_list(kind) or pa.types.is_large_list(kind) or pa.types.is_fixed_size_list(kind)
+        spread = _spread(column) if is_list and len(column) else None
+        if spread is None:
+            if name in columns:
+                raise ValueError(f"column {name} occurs more than once")
+            columns[name] = column
+        else:
+            columns |= {f"{name}_{number}": values for number, values in enumerate(spread)}
+    return pa.table(columns)
+
+
+def _spread(column: pa.ChunkedArray) -> list[pa.ChunkedArray] | None:
+    lengths = pa.compute.unique(pa.compute.list_value_length(column)).to_pylist()
+    values = column.combine_chunks().flatten() if len(lengths) == 1 and lengths[0] else None
+    if values is None or not (pa.types.is_floating(values.type) or pa.types.is_integer(values.type)):
+        return None
+    grid = values.to_numpy(zero_copy_only=False).reshape(len(column), lengths[0])
+    return [pa.chunked_array([pa.array(grid[:, number])]) for number in range(lengths[0])]
