@@ -211,7 +211,7 @@ def _check_none_missing(numbers: NDArray[np.float32], ids: Strings, path: Path) 
     rows = np.flatnonzero(~np.isfinite(numbers).all(axis=(1, 2)))
     if len(rows):
         raise ManifestError(
-            f"{path}: {len(rows)} samples have missing or infinite numbers, the first {ids[rows[0]]!r} (row "
+            f"{path}: {len(rows)} samples have missing or infinite numbers, the first {str(ids[rows[0]])!r} (row "
             f"{rows[0] + 1}), and scaling 'none' uses numbers as they are; fill them in, or use the scaling 'robust'"
         )
 

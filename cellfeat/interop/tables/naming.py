@@ -7,7 +7,7 @@ import numpy as np
 
 from cellfeat.errors import ManifestError, UnknownNameError
 from cellfeat.interop.tables.cellprofiler import is_metadata, plain_name
-from cellfeat.interop.tables.source import Source
+from cellfeat.interop.tables.source import Source, looks_numeric
 from cellfeat.text import first_ten, near_names, shorten
 from cellfeat.types import Strings
 
@@ -41,6 +41,7 @@ _COMBINATIONS = (
 """Columns that together name a cell, a field or a well, the shortest first."""
 _MOST_CLASSES = 0.5
 """A column with a different value for more than this share of the samples holds no classes."""
+_FIRST = 50
 _MOST_NUMBERS = 50
 """More whole numbers than this are measurements or numbers of objects, and not classes."""
 
@@ -113,10 +114,9 @@ def choose_ids(source: Source, wanted: str | None) -> Named:
     if wanted is not None:
         parts = [wanted] if wanted in source.columns else [part.strip() for part in wanted.split(",")]
         return _joined(source, [find(source, part, "--id") for part in parts], is_guess=False)
-    if source.own_id:
-        own = _joined(source, [source.own_id], is_guess=False)
-        if _is_unique(own.values):
-            return own
+    own = _joined(source, [source.own_id], is_guess=False) if source.own_id else None
+    if own is not None and _is_unique(own.values) and not _counts_rows(own.values):
+        return own
     for word in _ID_NAMES:
         for name in source.columns:
             if plain_name(name) == word and _is_unique(values := source.texts(name)):
@@ -125,7 +125,15 @@ def choose_ids(source: Source, wanted: str | None) -> Named:
         names = [_first(source, words) for words in combination]
         if all(names) and _is_unique((one := _joined(source, names, is_guess=True)).values):
             return one
+    if own is not None and _is_unique(own.values):
+        return own
     return Named(np.array([f"row{number}" for number in range(1, len(source) + 1)]), is_guess=True)
+
+
+def _counts_rows(values: Strings) -> bool:
+    """Whether ids are the numbers of the rows, as an index without a meaning is."""
+    first = values[0] if len(values) else ""
+    return first in ("0", "1") and values.tolist() == list(map(str, range(int(first), int(first) + len(values))))
 
 
 def _first(source: Source, words: Sequence[str]) -> str:
@@ -189,7 +197,11 @@ def _n_classes(source: Source, name: str) -> int:
     is_named = plain_name(name) in _LABEL_NAMES
     if kind in ("float", "double", "halffloat") and not is_named:
         return 0
-    if not (is_named or is_metadata(name) or kind.startswith(("string", "large_string", "dictionary", "bool"))):
+    is_text = kind.startswith(("string", "large_string"))
+    if not (is_named or is_metadata(name) or is_text or kind.startswith(("dictionary", "bool"))):
+        return 0
+    # Of a table of text, every column of numbers comes here.
+    if is_text and not is_named and looks_numeric(source.table.column(name).slice(0, _FIRST)):
         return 0
     values = source.texts(name)
     classes = np.unique(values[values != ""])

@@ -140,7 +140,7 @@ def _candidates(
         return
     has_measures = is_cellprofiler(source.columns)
     for name in source.columns:
-        if name in taken:
+        if name in taken or name == source.own_id:
             continue
         if (is_metadata(name) and not _is_kept(name, wanted)) or matches(name, wanted.drop):
             found.texts.append(name)

@@ -14,7 +14,7 @@ from cellfeat.text import first_ten, shorten
 
 _MANY_COPIES = 0.2
 """With more equal rows than this, the numbers are too coarse to tell copies."""
-_FIRST_ROWS = 2000
+_FIRST_ROWS = 200
 
 
 @dataclass(frozen=True)
@@ -123,9 +123,9 @@ def _suspicions(features: FeatureTable, chosen: Chosen) -> Iterator[str]:
         )
     if chosen.labels is None:
         return
-    telling = [
-        name for name, values in zip(features.names, numbers.T, strict=True) if _tells(values, chosen.labels.values)
-    ]
+    classes, codes = np.unique(chosen.labels.values, return_inverse=True)
+    codes = np.where(classes[codes] == "", -1, codes)
+    telling = [name for name, values in zip(features.names, numbers.T, strict=True) if _tells(values, codes)]
     if telling:
         yield (
             f"warning: {first_ten(telling)} has one value for each class, so that it is the label under another name: "
@@ -141,11 +141,14 @@ def _counts(values: np.ndarray) -> bool:
     return bool((steps == steps[0]).all() and abs(steps[0]) == 1)
 
 
-def _tells(values: np.ndarray, labels: np.ndarray) -> bool:
-    """Whether a column has exactly one value for each class; the first rows rule out almost every column."""
+def _tells(values: np.ndarray, codes: np.ndarray) -> bool:
+    """Whether a column has exactly one value for each class; the first rows rule out almost every column.
+
+    Class numbers are -1 where a sample has no label.
+    """
     for stop in (_FIRST_ROWS, len(values)):
-        is_known = (labels[:stop] != "") & ~np.isnan(values[:stop])
-        found, classes = values[:stop][is_known], labels[:stop][is_known]
+        is_known = (codes[:stop] >= 0) & ~np.isnan(values[:stop])
+        found, classes = values[:stop][is_known], codes[:stop][is_known]
         n_classes = len(np.unique(classes))
         if n_classes < 2 or len(np.unique(found)) != n_classes:
             return False

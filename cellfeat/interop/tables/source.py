@@ -137,15 +137,15 @@ def _parsed(column: pa.ChunkedArray) -> Numbers:
         return Numbers(np.asarray(pc.cast(column, pa.float64()).to_numpy(), dtype=np.float64))
     except pa.ArrowInvalid:
         pass
-    # A part tells what most of a long column is, before all of it is looked at.
-    if not _looks_numeric(column.slice(0, 1000)) and not _looks_numeric(column.slice(len(column) // 2, 1000)):
-        return Numbers(None)
     cells = pc.utf8_trim_whitespace(column)
     cells = pc.if_else(pc.is_in(cells, value_set=_MISSING), pa.scalar(None, cells.type), cells)
     try:
         return Numbers(np.asarray(pc.cast(cells, pa.float64()).to_numpy(), dtype=np.float64))
     except pa.ArrowInvalid:
         pass
+    # A part tells what most of a long column is, before all of it is looked at.
+    if not looks_numeric(column.slice(0, 1000)) and not looks_numeric(column.slice(len(column) // 2, 1000)):
+        return Numbers(None)
     texts = cells.to_pylist()
     values = np.array([np.nan if text is None else _float(text) for text in texts])
     is_strange = np.isnan(values) & np.array([text is not None and text.lower() != "nan" for text in texts])
@@ -159,7 +159,8 @@ def _parsed(column: pa.ChunkedArray) -> Numbers:
 _MISSING = pa.array([*MISSING_WORDS, ""], pa.string())
 
 
-def _looks_numeric(column: pa.ChunkedArray) -> bool:
+def looks_numeric(column: pa.ChunkedArray) -> bool:
+    """Whether most cells of a column of text that are not missing are numbers; also where all are missing."""
     cells = [text.strip() for text in column.to_pylist() if text is not None]
     known = [text for text in cells if text and text not in MISSING_WORDS]
     n_numbers = sum(not np.isnan(_float(text)) for text in known)

@@ -1,0 +1,116 @@
+"""Features of arrays, DataFrames and sparse matrices, and their file."""
+
+import numpy as np
+import pandas as pd
+import pytest
+import scipy.sparse
+
+from cellfeat.errors import CellfeatError, ConfigError, ManifestError, WriteError
+from cellfeat.extraction.store import Features, load_features
+
+X = np.arange(12.0).reshape(4, 3) ** 2
+
+
+def table() -> pd.DataFrame:
+    return pd.DataFrame(X, columns=["area", "mean", "texture"], index=["a", "b", "c", "d"])
+
+
+@pytest.mark.parametrize("given", [X, X.tolist(), X.astype(np.float16), scipy.sparse.csr_matrix(X), table()])
+def test_arrays_of_each_kind_give_the_same_numbers(given):
+    features = Features.from_arrays(given)
+    assert features.embeddings.dtype == np.float32
+    assert np.array_equal(features.embeddings[:, 0], X.astype(np.float32))
+
+
+def test_views_are_kept():
+    assert Features.from_arrays(np.ones((4, 8, 3))).embeddings.shape == (4, 8, 3)
+
+
+def test_dataframe_gives_ids_and_names():
+    features = Features.from_arrays(table())
+    assert features.samples.ids.tolist() == ["a", "b", "c", "d"]
+    assert features.provenance["imported"]["columns"] == ["area", "mean", "texture"]
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        ["x", "y", None, "x"],
+        np.array(["x", "y", "", "x"]),
+        {"a": "x", "b": "y", "d": "x"},
+        pd.Series(["x", "x", "y"], index=["d", "a", "b"]),
+        pd.Series(["x", "y", np.nan, "x"]),
+        pd.Categorical(["x", "y", None, "x"]),
+    ],
+)
+def test_labels_are_taken_in_order_or_by_id(labels):
+    assert Features.from_arrays(table(), labels=labels).samples.labels.tolist() == ["x", "y", "", "x"]
+
+
+def test_groups_and_further_columns_are_kept():
+    features = Features.from_arrays(table(), groups=[1.0, 1.0, 2.0, 2.0], columns={"plate": ["P1", "P1", "P2", "P2"]})
+    assert features.samples.groups.tolist() == ["1", "1", "2", "2"]
+    assert features.samples.columns["plate"].tolist() == ["P1", "P1", "P2", "P2"]
+
+
+def test_equal_rows_have_equal_digests_whatever_the_sign_of_zero():
+    digests = Features.from_arrays(np.array([[0.0, 1.0, np.nan], [-0.0, 1.0, np.nan], [0.0, 2.0, 1.0]])).samples.digests
+    assert digests[0] == digests[1] != digests[2]
+
+
+def test_infinity_is_missing():
+    assert np.isnan(Features.from_arrays(np.array([[np.inf, 1.0], [2.0, 3.0]])).embeddings[0, 0, 0])
+
+
+def test_saved_features_are_read_back_equal(tmp_path):
+    rows = X.copy()
+    rows[1, 1], rows[2] = np.nan, np.nan
+    made = Features.from_arrays(rows, list("abcd"), ["x", "y", "x", ""], columns={"plate": list("PPQQ")})
+    saved = made.save(tmp_path / "new" / "a.h5")
+    loaded = load_features(saved.path)
+    assert saved.path == tmp_path / "new" / "a.h5"
+    assert np.array_equal(loaded.embeddings, made.embeddings, equal_nan=True)
+    for name in ("ids", "labels", "groups", "digests", "status"):
+        assert np.array_equal(getattr(loaded.samples, name), getattr(made.samples, name)), name
+    assert (loaded.recipe, loaded.provenance, loaded.fingerprint) == (made.recipe, made.provenance, made.fingerprint)
+    assert loaded.samples.failures == made.samples.failures
+
+
+def test_save_keeps_an_existing_file(tmp_path):
+    features = Features.from_arrays(X)
+    features.save(tmp_path / "a.h5")
+    before = (tmp_path / "a.h5").read_bytes()
+    with pytest.raises(WriteError, match="exists"):
+        Features.from_arrays(X + 1).save(tmp_path / "a.h5")
+    assert (tmp_path / "a.h5").read_bytes() == before
+    features.save(tmp_path / "a.h5", replace=True)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        ({"X": np.ones(3)}, "shape"),
+        ({"X": np.ones((0, 3))}, "shape"),
+        ({"X": [["a", "b"]]}, "numbers"),
+        ({"X": table().assign(name="text")}, "name"),
+        ({"X": [[1e300, 1.0], [1.0, 2.0]]}, "float32.*row 1"),
+        ({"ids": ["a", "a", "b", "c"]}, "'a' .rows 1, 2"),
+        ({"ids": ["a", "b"]}, "ids: expected 4"),
+        ({"ids": ["a", None, "b", "c"]}, "no id in row 2"),
+        ({"labels": ["x"]}, "labels: expected 4"),
+        ({"labels": {"elsewhere": "x"}}, "elsewhere"),
+        ({"labels": pd.Series(["x", "y"], index=["row1", "row1"]), "ids": list("abcd")}, "more than once.*row1"),
+        ({"groups": ["x"]}, "groups: expected 4"),
+        ({"names": ["one", "two"]}, "names: expected 3"),
+        ({"X": [[np.nan, 1.0], [1.0, 2.0]], "scaling": "none"}, "'row1' .row 1"),
+    ],
+)
+def test_arrays_that_do_not_fit_are_refused(arguments, message):
+    with pytest.raises(ManifestError, match=message):
+        Features.from_arrays(**{"X": X, **arguments})
+
+
+def test_unknown_scaling_is_refused():
+    with pytest.raises(ConfigError, match="'zscore'"):
+        Features.from_arrays(X, scaling="zscore")
+    assert issubclass(ConfigError, CellfeatError)
