@@ -119,7 +119,9 @@ class Audit:
         found = ", ".join(f"{count:,} {kind}" for kind, count in counts.items())
         lines = [f"findings: {found}" if counts else "no findings", samples]
         lines += [] if self.saw_pixels else ["without the images: near copies and channels were not searched for"]
-        lines += [f"{leak.head}: random folds would have claimed {leak.claimed:+.3f}" for leak in self.leaks]
+        for leak in self.leaks:
+            scatter = " (the choice of folds alone explains this difference)" if leak.is_scatter else ""
+            lines.append(f"{leak.head}: random folds would have claimed {leak.claimed:+.3f}{scatter}")
         return lines + ([self.probes.sentence(one) for one in self.probes.telling] if self.probes else [])
 
     def __repr__(self) -> str:

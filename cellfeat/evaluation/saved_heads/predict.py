@@ -49,9 +49,15 @@ class Predictions:
     unlike_fitted: tuple[Unlike, ...] | None = None
 
     def table(self) -> pd.DataFrame:
-        """Table of the samples: index ``sample_id``; ``predicted``, ``abstained``, ``probability_<class>`` each."""
+        """Table of the samples, with ``sample_id`` as index.
+
+        The columns are ``predicted`` and ``abstained``; ``set`` and ``set_size`` where a coverage was asked for; and
+        ``probability_<class>`` for each class.
+        """
         index = pd.Index(self.sample_id, name="sample_id")
         first = pd.DataFrame({"predicted": self.predicted, "abstained": self.abstained}, index=index)
+        if self.sets is not None:
+            first = first.assign(set=self.sets.names(), set_size=self.sets.sizes)
         columns = [f"{PROBABILITY_PREFIX}{name}" for name in self.classes]
         return first.join(pd.DataFrame(self.probabilities, index=index, columns=columns))
 

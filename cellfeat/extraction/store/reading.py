@@ -163,7 +163,7 @@ def as_features(features: Features | Path | str) -> Features:
         return load_features(Path(features))
     raise ConfigError(
         f"features: expected Features or the path of a feature file, got {type(features).__name__}; "
-        "cellfeat.load_features(PATH) gives Features"
+        "Features.from_arrays makes them of a table or an array, load_features of a file"
     )
 
 
