@@ -64,7 +64,8 @@ def main() -> None:
     loaded = cellfeat.load_features(arguments.features)
     groups = sample_groups(loaded, arguments.groups)
     # The groups are written into the samples: a record of an audit is one of all of them, and not of a part.
-    features = usable(replace(loaded, group=np.char.mod("%d", groups)))
+    grouped = replace(loaded.samples, groups=np.char.mod("%d", groups))
+    features = usable(replace(loaded, samples=grouped))
     print("| set aside | head | out of fold | set aside | with all that was left out | difference | holds 0 |")
     print("|---|---|---|---|---|---|---|")
     for kind, apart in (("whole groups", features.samples.groups), ("random samples", features.samples.ids)):

@@ -4,32 +4,70 @@ The names below are the public API; each is imported when it is first used, so t
 """
 
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:  # for type checkers and editors; `_HOMES` says the same, and a test compares the two
+    from cellfeat.auditing.audit import audit as audit
+    from cellfeat.auditing.findings import Audit as Audit
+    from cellfeat.backbones.registry import BACKBONES as BACKBONES
+    from cellfeat.config import Settings as Settings
+    from cellfeat.config_sources import load_settings as load_settings
+    from cellfeat.errors import CellfeatError as CellfeatError
+    from cellfeat.evaluation.compare import compare as compare
+    from cellfeat.evaluation.design import Design as Design
+    from cellfeat.evaluation.fit import fit as fit
+    from cellfeat.evaluation.hooks import Hooks as Hooks
+    from cellfeat.evaluation.results import Comparison as Comparison
+    from cellfeat.evaluation.saved_heads.fitted_copies import near_copies_of_fitted as near_copies_of_fitted
+    from cellfeat.evaluation.saved_heads.held_out import HeldOut as HeldOut
+    from cellfeat.evaluation.saved_heads.held_out import score_held_out as score_held_out
+    from cellfeat.evaluation.saved_heads.predict import predict as predict
+    from cellfeat.extraction.extract import extract as extract
+    from cellfeat.extraction.store import Features as Features
+    from cellfeat.extraction.store import load_features as load_features
+    from cellfeat.heads.bundle import Bundle as Bundle
+    from cellfeat.heads.bundle_files import load_bundle as load_bundle
+    from cellfeat.heads.bundle_files import save_bundle as save_bundle
+    from cellfeat.heads.registry import HEADS as HEADS
+    from cellfeat.interop.exports.export import export as export
+    from cellfeat.interop.exports.export import export_model as export_model
+    from cellfeat.interop.exports.registry import EXPORTS as EXPORTS
+    from cellfeat.samples.manifest import build_manifest as build_manifest
 
 _HOMES = {
     "BACKBONES": "cellfeat.backbones.registry",
     "HEADS": "cellfeat.heads.registry",
     "EXPORTS": "cellfeat.interop.exports.registry",
+    "Audit": "cellfeat.auditing.findings",
+    "Bundle": "cellfeat.heads.bundle",
     "CellfeatError": "cellfeat.errors",
-    "Settings": "cellfeat.config",
-    "load_settings": "cellfeat.config_sources",
-    "build_manifest": "cellfeat.samples.manifest",
-    "extract": "cellfeat.extraction.extract",
-    "load_features": "cellfeat.extraction.store",
-    "audit": "cellfeat.auditing.audit",
-    "compare": "cellfeat.evaluation.compare",
+    "Comparison": "cellfeat.evaluation.results",
     "Design": "cellfeat.evaluation.design",
+    "Features": "cellfeat.extraction.store",
+    "HeldOut": "cellfeat.evaluation.saved_heads.held_out",
     "Hooks": "cellfeat.evaluation.hooks",
+    "Settings": "cellfeat.config",
+    "audit": "cellfeat.auditing.audit",
+    "build_manifest": "cellfeat.samples.manifest",
+    "compare": "cellfeat.evaluation.compare",
+    "extract": "cellfeat.extraction.extract",
     "fit": "cellfeat.evaluation.fit",
-    "predict": "cellfeat.evaluation.saved_heads.predict",
-    "score_held_out": "cellfeat.evaluation.saved_heads.held_out",
-    "near_copies_of_fitted": "cellfeat.evaluation.saved_heads.fitted_copies",
     "load_bundle": "cellfeat.heads.bundle_files",
     "export": "cellfeat.interop.exports.export",
     "export_model": "cellfeat.interop.exports.export",
+    "load_features": "cellfeat.extraction.store",
+    "load_settings": "cellfeat.config_sources",
+    "near_copies_of_fitted": "cellfeat.evaluation.saved_heads.fitted_copies",
+    "predict": "cellfeat.evaluation.saved_heads.predict",
+    "save_bundle": "cellfeat.heads.bundle_files",
+    "score_held_out": "cellfeat.evaluation.saved_heads.held_out",
 }
 
 __all__ = sorted(_HOMES)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *_HOMES})
 
 
 def __getattr__(name: str) -> Any:

@@ -4,6 +4,7 @@ Command-line flags override files, and files override the defaults. `Settings` h
 unknown key is an error that suggests the nearest valid one, so a misspelt setting is never silently ignored.
 """
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -52,6 +53,12 @@ class Section(BaseModel):
     """A section of the configuration: immutable, without unknown keys."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """The settings that are not the defaults: all of them would fill a screen."""
+        for name, setting in type(self).model_fields.items():
+            if getattr(self, name) != setting.get_default(call_default_factory=True):
+                yield name, getattr(self, name)
 
 
 class IntensitySettings(Section):
@@ -251,8 +258,8 @@ class ComparisonSettings(Section):
     """Which heads are compared, on which folds, and where the results are written.
 
     `parts` are the parts of a split (`LabelsSettings.split`) whose samples are used. Samples of the classes in
-    `leave_out` are excluded. `output` None is a folder in ``results`` of the feature file's name: see
-    `Settings.results`.
+    `leave_out` are excluded. `figures` are the file formats of figures. `output` None is a folder in ``results`` of the
+    feature file's name: see `Settings.results`.
     """
 
     heads: Annotated[list[str], Field(min_length=1)] = ["mlp", "logreg", "lightgbm"]
@@ -266,6 +273,7 @@ class ComparisonSettings(Section):
         "train",
     )
     leave_out: Words = ()
+    figures: Annotated[tuple[Literal["png", "svg", "pdf"], ...], BeforeValidator(_words)] = ("png",)
     output: LocalPath | None = None
 
 

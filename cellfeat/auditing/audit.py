@@ -23,6 +23,7 @@ from cellfeat.evaluation.cross_validation import OutOfFold
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.groups import group_keys, join_groups, keeps_near_copies
 from cellfeat.evaluation.hooks import Say, ignore_line
+from cellfeat.evaluation.inputs import resolved
 from cellfeat.evaluation.scoring.score import calibrated
 from cellfeat.extraction.store import Features, Samples
 from cellfeat.near_copies.joining import Joining, declared, join
@@ -33,9 +34,9 @@ from cellfeat.types import Strings
 
 
 def audit(
-    features: Features,
+    features: Features | Path | str,
     *,
-    images: Path | None = None,
+    images: Path | str | None = None,
     design: Design | None = None,
     cache: FoldCache | None = None,
     say: Say = ignore_line,
@@ -45,7 +46,7 @@ def audit(
     Parameters
     ----------
     features
-        Embeddings, labels and groups.
+        Embeddings, labels and groups, or the path of a feature file. Other labels: `Features.with_labels`.
     images
         Folder of the images that the features were extracted from; None leaves out what needs pixels: near copies,
         constant and saturated channels.
@@ -64,13 +65,14 @@ def audit(
     ManifestError, MissingFileError, ImageError
         If the images cannot be found as the features' settings describe, or read.
     """
+    features, design = resolved(features, design)
     pictures = None
     if images is not None and features.is_imported:
         say("the features were imported from a table: no images are read")
     elif images is not None:
         say(f"reading the images in {images}")
-        pictures = read_pictures(features, images)
-    design = replace(design or Design(), parts=None)
+        pictures = read_pictures(features, Path(images))
+    design = replace(design, parts=None)
     grouping = _Grouping.of(features.samples, design.groups, features.path, say)
     seen = _without_scores(features.samples, pictures, grouping, say)
     grouped = replace(features, samples=replace(features.samples, groups=seen.group))

@@ -3,8 +3,12 @@
 from collections import Counter
 from dataclasses import dataclass
 
+import pandas as pd
+
 from cellfeat.auditing.leak import Leak
 from cellfeat.auditing.probe_results import Probes
+from cellfeat.html_text import html_block
+from cellfeat.text import clean_lines
 from cellfeat.types import Strings
 
 
@@ -49,7 +53,7 @@ class ChanceOfNearCopies:
     n_controls: int
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Audit:
     """Everything that an audit finds.
 
@@ -86,6 +90,48 @@ class Audit:
     chance: ChanceOfNearCopies | None = None
     probes: Probes | None = None
     samples_digest: str = ""
+
+    def table(self) -> pd.DataFrame:
+        """Table of the findings, one a row: ``finding, sample_id, partner, detail``."""
+        columns = ["finding", "sample_id", "partner", "detail"]
+        return pd.DataFrame([[getattr(one, name) for name in columns] for one in self.findings], columns=columns)
+
+    def leaks_table(self) -> pd.DataFrame:
+        """Table of the leaks: a head a row, its scores by what the folds keep together, and what random folds claim."""
+        columns = ["head", "random", "copies", "near_copies", "claimed", "deviation", "is_scatter"]
+        rows = [(leak.head, *leak.means, leak.claimed, leak.deviation, leak.is_scatter) for leak in self.leaks]
+        return pd.DataFrame(rows, columns=columns)
+
+    def probes_table(self) -> pd.DataFrame:
+        """Table of the shortcut probes: ``seen, balanced_accuracy, low, high, chance, tells_class``."""
+        columns = ["seen", "balanced_accuracy", "low", "high", "chance", "tells_class"]
+        found = self.probes
+        if found is None:
+            return pd.DataFrame(columns=columns)
+        rows = [
+            (one.name, one.balanced_accuracy, *one.interval, found.chance, one in found.telling) for one in found.scores
+        ]
+        return pd.DataFrame(rows, columns=columns)
+
+    def summary_lines(self) -> list[str]:
+        """Say how many findings there are, what random folds would have claimed, and what tells the class."""
+        counts, samples = self.counts(), f"{len(self.sample_id):,} samples in {len(set(self.group.tolist())):,} groups"
+        found = ", ".join(f"{count:,} {kind}" for kind, count in counts.items())
+        lines = [f"findings: {found}" if counts else "no findings", samples]
+        lines += [] if self.saw_pixels else ["without the images: near copies and channels were not searched for"]
+        for leak in self.leaks:
+            scatter = " (the choice of folds alone explains this difference)" if leak.is_scatter else ""
+            lines.append(f"{leak.head}: random folds would have claimed {leak.claimed:+.3f}{scatter}")
+        return lines + ([self.probes.sentence(one) for one in self.probes.telling] if self.probes else [])
+
+    def __repr__(self) -> str:
+        return f"<Audit of {len(self.sample_id):,} samples: {len(self.findings):,} findings>"
+
+    def __str__(self) -> str:
+        return clean_lines("\n".join(self.summary_lines()))
+
+    def _repr_html_(self) -> str:
+        return html_block(self.summary_lines(), list(self.table().columns), self.table().to_numpy(object).tolist())
 
     def counts(self) -> dict[str, int]:
         """Number of findings of each kind."""

@@ -9,6 +9,8 @@ import click
 from cellfeat.commands.options import (
     config_options,
     evaluation_arguments,
+    figures_flag,
+    figures_option,
     fold_flags,
     fold_options,
     replace_option,
@@ -30,6 +32,7 @@ if TYPE_CHECKING:
 @click.option("--fractions", metavar="F,F,…", help="Learning curve over parts of the training samples: 0.1,0.25,0.5,1.")
 @click.option("--repeats", type=click.IntRange(min=2), help="Repeat on that many sets of folds, and test over all.")
 @click.option("--output", type=click.Path(path_type=Path), help="Folder of the results; default: results/FEATURES.")
+@figures_option
 @replace_option
 def command(
     config: Path | None,
@@ -40,6 +43,7 @@ def command(
     fresh: bool,
     fractions: str | None,
     repeats: int | None,
+    figures: str | None,
     replace: bool,
     **flags: Any,
 ) -> None:
@@ -56,7 +60,7 @@ def command(
         "comparison.heads": [name.strip() for name in heads.split(",")] if heads else None,
         "comparison.output": output,
     }
-    settings = resolve_settings(config, assignments, fold_flags(**flags) | chosen)
+    settings = resolve_settings(config, assignments, fold_flags(**flags) | figures_flag(figures) | chosen)
     # Now, before hours of work.
     parts = _parsed_fractions(fractions) if fractions else None
     compare_and_report(settings, labels=labels, fresh=fresh, replaces=replace)
@@ -101,7 +105,7 @@ def compare_and_report(
         if comparison.is_complete or not (folder / COMPARISON_FILE).exists():
             results.check(comparison_files())  # another run may have written there meanwhile
             results.record()
-            write_report(comparison, folder, say=observer.say)
+            write_report(comparison, folder, figures=wanted.figures, say=observer.say)
         else:
             observer.say(f"{folder}: still holds the earlier comparison; repeat the command to finish this one")
     _print(comparison)
@@ -189,7 +193,7 @@ def _draw_curves(settings: "Settings", labels: Path | None, fractions: tuple[flo
         curves = learning_curves(
             task, wanted.heads, settings.heads, fractions, cache=arguments["cache"], say=observer.say
         )
-    write_curves(curves, settings.results)
+    write_curves(curves, settings.results, figures=wanted.figures)
     click.echo("\n".join(["", "would more images help?", *curve_lines(curves)]))
     if not curves.is_complete:
         raise KeyboardInterrupt

@@ -9,6 +9,8 @@ import click
 from cellfeat.commands.options import (
     config_options,
     evaluation_arguments,
+    figures_flag,
+    figures_option,
     fold_flags,
     fold_options,
     replace_option,
@@ -32,6 +34,7 @@ NOT_SAVED = "_not_saved"
 @click.option(
     "--output", type=click.Path(path_type=Path), help="Folder of the saved head; default: results/FEATURES/HEAD."
 )
+@figures_option
 @replace_option
 def command(
     config: Path | None,
@@ -40,6 +43,7 @@ def command(
     output: Path | None,
     labels: Path | None,
     fresh: bool,
+    figures: str | None,
     replace: bool,
     **flags: Any,
 ) -> None:
@@ -55,7 +59,7 @@ def command(
     from cellfeat.reporting.terminal.head import score_line
     from cellfeat.text import file_name
 
-    settings = resolve_settings(config, assignments, fold_flags(**flags))
+    settings = resolve_settings(config, assignments, fold_flags(**flags) | figures_flag(figures))
     folder = output or settings.results / file_name(head)
     result = fit_and_save(settings, head, folder, labels=labels, fresh=fresh, replaces=replace)
     click.echo(f"{score_line(result)}\n")
@@ -110,7 +114,7 @@ def fit_and_save(
     results.check(HEAD_FILES)  # another run may have written there meanwhile
     _save(_with_label_columns(bundle, settings, labels) if labels else bundle, result, results)
     results.record()
-    write_head_report(result, folder)
+    write_head_report(result, folder, figures=settings.comparison.figures)
     write_model_card(bundle, folder)
     return result
 

@@ -38,6 +38,17 @@ def tune_option(command: Command) -> Command:
     )(command)
 
 
+def figures_option(command: Command) -> Command:
+    """Add ``--figures``."""
+    return click.option("--figures", metavar="png,svg,pdf", help="File formats of figures; default png.")(command)
+
+
+def figures_flag(figures: str | None) -> dict[str, Any]:
+    """Give the setting of ``--figures`` by dotted key; None where it was not given."""
+    kinds = None if figures is None else [kind.strip().lower().lstrip(".") for kind in figures.split(",")]
+    return {"comparison.figures": kinds}
+
+
 def replace_option(command: Command) -> Command:
     """Add ``--replace``."""
     return click.option("--replace", is_flag=True, help="Replace earlier results, also of other samples.")(command)

@@ -4,14 +4,24 @@ from pathlib import Path
 
 import click
 
-from cellfeat.commands.options import config_options, replace_option, resolve_settings, tune_option
+from cellfeat.commands.options import (
+    config_options,
+    figures_flag,
+    figures_option,
+    replace_option,
+    resolve_settings,
+    tune_option,
+)
 
 
 @click.command("run")
 @config_options
 @tune_option
+@figures_option
 @replace_option
-def command(config: Path | None, assignments: tuple[str, ...], *, tune: int | None, replace: bool) -> None:
+def command(
+    config: Path | None, assignments: tuple[str, ...], *, tune: int | None, figures: str | None, replace: bool
+) -> None:
     """Extract, compare the heads, then fit and save the best one."""
     from cellfeat.commands.compare import compare_and_report, results_line
     from cellfeat.commands.console import ConsoleObserver
@@ -20,7 +30,7 @@ def command(config: Path | None, assignments: tuple[str, ...], *, tune: int | No
     from cellfeat.extraction.extract import extract
     from cellfeat.text import file_name
 
-    settings = resolve_settings(config, assignments, {"comparison.tune": tune})
+    settings = resolve_settings(config, assignments, {"comparison.tune": tune} | figures_flag(figures))
     check_heads(settings.comparison.heads, settings.heads)
     with ConsoleObserver() as observer:
         extract(settings, observer=observer)

@@ -16,13 +16,16 @@ from cellfeat.commands.inference_inputs import (
     sample_options,
     say_unlike_fitted,
 )
-from cellfeat.commands.options import replace_option
+from cellfeat.commands.options import figures_flag, figures_option, replace_option
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
+
     import numpy as np
     from numpy.typing import NDArray
 
     from cellfeat.config import Settings
+    from cellfeat.evaluation.figures import FigureKind
     from cellfeat.evaluation.hooks import Say
     from cellfeat.evaluation.saved_heads.held_out import HeldOut
     from cellfeat.extraction.store import Features
@@ -53,6 +56,7 @@ if TYPE_CHECKING:
 )
 @click.option("--fitted-images", type=click.Path(path_type=Path), help="Folder of its images, if they have moved.")
 @click.option("--output", type=click.Path(path_type=Path), help="Folder of the results; default: MODEL_on_LABELS.")
+@figures_option
 @replace_option
 def command(
     model: Path,
@@ -67,6 +71,7 @@ def command(
     fitted_on: Path | None,
     fitted_images: Path | None,
     output: Path | None,
+    figures: str | None,
     replace: bool,
     **flags: Any,
 ) -> None:
@@ -91,6 +96,7 @@ def command(
 
     check_source(features, images, table, id_column)
     overrides = parsed_overrides(assignments)
+    kinds = _figure_kinds(overrides, figures)
     bundle = load_bundle(model)
     folder = output or _default_folder(model, flags["labels"] or images or table or features or Path())
     check_held_out_folder(folder)
@@ -120,11 +126,21 @@ def command(
     )
     results.check(SCORED_FILES)
     results.record()
-    write_held_out(found, folder)
+    write_held_out(found, folder, figures=kinds)
     _print(found)
     click.echo(f"\nscores: {folder} (metrics.json: every figure; and pictures)")
     if images:
         click.echo(f"features: {samples.path} (score other heads on them with --features)")
+
+
+def _figure_kinds(overrides: dict[str, Any], figures: str | None) -> "Sequence[FigureKind]":
+    """File formats of the figures, checked before any work."""
+    from cellfeat.config import Settings
+    from cellfeat.config_sources import override_settings
+
+    key = "comparison.figures"
+    given = figures_flag(figures) if figures else {key: overrides[key]} if key in overrides else {}
+    return override_settings(Settings(), given).comparison.figures
 
 
 def _default_folder(model: Path, samples: Path) -> Path:

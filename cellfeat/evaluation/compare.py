@@ -1,6 +1,7 @@
 """Compare heads on the same samples, folds and bootstrap draws."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from cellfeat.errors import ConfigError
@@ -11,23 +12,24 @@ from cellfeat.evaluation.differences import HeadDifference, head_differences
 from cellfeat.evaluation.each_head import each_head
 from cellfeat.evaluation.head_run import HeadRun, HeadSettings
 from cellfeat.evaluation.hooks import SILENT, Hooks
+from cellfeat.evaluation.inputs import resolved
 from cellfeat.evaluation.results import Comparison, HeadResult
 from cellfeat.evaluation.scoring.score import evaluate
 from cellfeat.evaluation.task import Task, prepare
 from cellfeat.evaluation.tuning.tuner import Tuner
-from cellfeat.extraction.store import Features
+from cellfeat.extraction.store import Features, Given
 from cellfeat.heads.registry import HEADS, Head, head_of, make_head
 from cellfeat.heads.scikit_learn.given import GivenEstimator, Headlike, chosen_heads
 from cellfeat.statistics.interval_types import LEVEL
 
 
 def compare(
-    features: Features,
+    features: Features | Path | str,
     heads: Sequence[Headlike] | Mapping[str, Any],
     *,
     design: Design | None = None,
     settings: Mapping[str, HeadSettings] | None = None,
-    labels: Mapping[str, str] | None = None,
+    labels: Given | None = None,
     cache: FoldCache | None = None,
     hooks: Hooks = SILENT,
 ) -> Comparison:
@@ -38,7 +40,7 @@ def compare(
     Parameters
     ----------
     features
-        Embeddings, labels and groups.
+        Embeddings, labels and groups, or the path of a feature file.
     heads
         Names from `HEADS`, such as ``"logreg"`` and ``"sklearn:SVC"``, and classifiers with scikit-learn's interface,
         such as ``SVC(C=10)``, which get the name of their class; or a dict of classifiers by name. A classifier is
@@ -48,8 +50,7 @@ def compare(
     settings
         Parameters by head; those not given keep their defaults.
     labels
-        Label by sample id, replacing those of the feature file; samples that are not in this mapping count as
-        unlabelled.
+        In place of those of the features: by sample id, or one for each sample, see `Features.with_labels`.
     cache
         Stores the predictions of each fold and reuses them. None computes all of them.
     hooks
@@ -69,7 +70,7 @@ def compare(
     HeadError
         If a head has no such setting, an object is not a classifier, or all heads fail.
     ManifestError
-        If `labels` has an id that is not in the features.
+        If `labels`, or groups given in the design, do not fit the samples.
     SplitError
         If the samples cannot be split as the design asks.
     KeyboardInterrupt
@@ -77,7 +78,8 @@ def compare(
     """
     entries, settings = chosen_heads(heads), settings or {}
     check_heads(entries, settings)
-    task = prepare(features, design or Design(), labels=labels, say=hooks.say)
+    features, design = resolved(features, design)
+    task = prepare(features, design, labels=labels, say=hooks.say)
     for line in weight_remarks(entries):
         hooks.say(line)
     return compare_on(task, entries, settings, cache=cache, hooks=hooks)

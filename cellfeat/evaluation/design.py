@@ -1,6 +1,6 @@
 """How heads are evaluated: the settings of an evaluation, spelled once."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, Self
 
 if TYPE_CHECKING:
@@ -16,7 +16,9 @@ class Design:
     folds
         Number of folds, at least 2.
     groups
-        Which samples stay together in one fold: see `cellfeat.evaluation.groups.sample_groups`.
+        Which samples stay together in one fold: a word, a column or a table, see
+        `cellfeat.evaluation.groups.sample_groups`; or the groups themselves, as `Features.with_groups` takes them:
+        copies and near copies are kept together as well.
     random_state
         Seed of the folds, the heads and the bootstrap.
     draws
@@ -34,7 +36,7 @@ class Design:
     """
 
     folds: int = 5
-    groups: str = "auto"
+    groups: str | Any = "auto"  # Any: `Given`, which `cellfeat.evaluation.inputs.resolved` makes groups of the samples
     random_state: int = 0
     draws: int = 2000
     calibrate: Literal["temperature", "none"] = "temperature"
@@ -58,6 +60,15 @@ class Design:
             parts=wanted.parts,
             leave_out=wanted.leave_out,
         )
+
+    def __repr__(self) -> str:
+        """Give the values that are not the defaults."""
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        if not isinstance(self.groups, str):
+            values["groups"] = f"<{len(self.groups)} values>" if hasattr(self.groups, "__len__") else "<values>"
+        defaults = {each.name: each.default for each in fields(self)}
+        changed = (f"{name}={value!r}" for name, value in values.items() if value != defaults[name])
+        return f"Design({', '.join(changed)})"
 
     def record(self) -> dict[str, Any]:
         """Plain JSON values; `split`, `parts` and `leave_out` only where they choose among the samples."""

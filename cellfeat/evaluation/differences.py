@@ -81,6 +81,30 @@ def head_differences(heads: Sequence[str], found: Sequence[Adjusted]) -> tuple[H
     return tuple(HeadDifference.of(first, second, one) for (first, second), one in pairs)
 
 
+def to_best_lines(best: str, pairs: Sequence[HeadDifference], n_pairs: int) -> list[str]:
+    """Say which heads the best one is better than, for which there is no evidence, and by which rule.
+
+    Parameters
+    ----------
+    best
+        Name of the best head.
+    pairs
+        Its difference to each other head.
+    n_pairs
+        Number of all pairs that were compared.
+    """
+    beaten = [pair.worse for pair in pairs if pair.is_evidence]
+    others = [pair.worse for pair in pairs if not pair.is_evidence]
+    lines = [f"{best} is better than {_listed(beaten, 'and')}"] if beaten else []
+    lines += [f"no evidence of a difference between {best} and {_listed(others, 'or')}"] if others else []
+    return [*lines, rule_line(n_pairs)] if pairs else lines
+
+
+def _listed(names: Sequence[str], word: str) -> str:
+    *first, last = names
+    return f"{', '.join(first)} {word} {last}" if first else last
+
+
 def rule_line(n_pairs: int) -> str:
     """Say by which rule a head is called better or worse, given the number of pairs that were compared."""
     if n_pairs == 1:

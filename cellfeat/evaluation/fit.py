@@ -1,8 +1,8 @@
 """Fit a head to keep: evaluate it out of fold, then fit it on all samples."""
 
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
+from pathlib import Path
 
 import numpy as np
 
@@ -12,12 +12,13 @@ from cellfeat.evaluation.cross_validation import FoldObserver, fold_observer, ou
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.head_run import HeadRun, HeadSettings, new_head, resolved_settings
 from cellfeat.evaluation.hooks import SILENT, Hooks
+from cellfeat.evaluation.inputs import resolved
 from cellfeat.evaluation.results import HeadResult
 from cellfeat.evaluation.saved_heads.unlike_fitted import summarise
 from cellfeat.evaluation.scoring.score import score
 from cellfeat.evaluation.task import prepare
 from cellfeat.evaluation.tuning.tuner import Tuner
-from cellfeat.extraction.store import Features
+from cellfeat.extraction.store import Features, Given
 from cellfeat.heads.bundle import Bundle
 from cellfeat.heads.registry import head_inputs
 from cellfeat.heads.scaling import fitted_scaling, scaled
@@ -27,12 +28,12 @@ from cellfeat.provenance import utc_now, versions
 
 
 def fit(
-    features: Features,
+    features: Features | Path | str,
     head: Headlike,
     *,
     design: Design | None = None,
     settings: HeadSettings | None = None,
-    labels: Mapping[str, str] | None = None,
+    labels: Given | None = None,
     cache: FoldCache | None = None,
     hooks: Hooks = SILENT,
 ) -> tuple[Bundle, HeadResult]:
@@ -41,7 +42,7 @@ def fit(
     Parameters
     ----------
     features
-        Embeddings, labels and groups.
+        Embeddings, labels and groups, or the path of a feature file.
     head
         Name from `HEADS`, or a classifier with scikit-learn's interface: see `cellfeat.compare`.
     design
@@ -65,9 +66,10 @@ def fit(
     UnknownNameError, HeadError, ManifestError, SplitError
         As `cellfeat.compare`; also HeadError if the head fails in any fold.
     """
-    design, settings = design or Design(), settings or {}
+    settings = settings or {}
     (entry,) = chosen_heads(head)
     check_heads([entry], {entry.name: settings})
+    features, design = resolved(features, design)
     task = prepare(features, design, labels=labels, say=hooks.say)
     for line in weight_remarks([entry]):
         hooks.say(line)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -19,6 +19,10 @@ from cellfeat.evaluation.task import Task
 from cellfeat.heads.registry import Head, head_of
 from cellfeat.statistics.interval_types import LEVEL, Difference
 from cellfeat.text import with_interval
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 
 @dataclass(frozen=True)
@@ -99,6 +103,19 @@ class LearningCurves:
     curves: tuple[LearningCurve, ...]
     failures: tuple[HeadFailure, ...] = ()
     is_complete: bool = True
+
+    def table(self) -> pd.DataFrame:
+        """Table of the curves: see `curve_table`."""
+        return curve_table(self.curves)
+
+    def plot(self, ax: "Axes | None" = None) -> "Figure":
+        """Draw all curves, into the axes that are given or into a figure of its own."""
+        from cellfeat.evaluation.figures.curves import draw_curves
+
+        return draw_curves(self.curves, ax)
+
+    def __repr__(self) -> str:
+        return f"<LearningCurves of {', '.join(curve.head for curve in self.curves)}>"
 
     def record(self) -> dict[str, Any]:
         """Plain JSON values."""

@@ -10,9 +10,12 @@ from typing import Any
 import pandas as pd
 
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.differences import HeadDifference
+from cellfeat.evaluation.differences import HeadDifference, to_best_lines
 from cellfeat.evaluation.scoring.head_scores import Scores
+from cellfeat.evaluation.showing import ShowsHead, ShowsHeads, heads_table
+from cellfeat.html_text import html_block
 from cellfeat.statistics.conformal import ClassScores
+from cellfeat.text import clean_lines, shorten
 
 PROBABILITY_PREFIX = "probability_"
 
@@ -79,7 +82,7 @@ class Provenance:
     groups
         ``"auto"``, ``"copies"``, ``"none"``, the column of groups, or the file name of their table.
     groups_digest
-        sha256 of that table, or of the audit record in use; None where there is neither.
+        sha256 of that table, of the audit record in use, or of groups given in Python; None where there are none.
     random_state
         Seed of the folds, the heads and the bootstrap.
     cellfeat
@@ -96,8 +99,8 @@ class Provenance:
     cellfeat: str
 
 
-@dataclass(frozen=True)
-class ScoredHead:
+@dataclass(frozen=True, repr=False)
+class ScoredHead(ShowsHead):
     """One head's predictions and their scores.
 
     Attributes
@@ -129,11 +132,6 @@ class ScoredHead:
         """Mean recall over all classes, over all predictions together."""
         return self.scores.overall.balanced_accuracy
 
-    def line(self) -> str:
-        """Give the balanced accuracy and its interval in a line."""
-        low, high = self.scores.overall.interval
-        return f"{self.head}: balanced accuracy {self.balanced_accuracy:.3f} [{low:.3f}, {high:.3f}]"
-
 
 @dataclass(frozen=True)
 class Seconds:
@@ -155,7 +153,7 @@ class Seconds:
         return self.fit + self.predict + self.tune
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class HeadResult(ScoredHead):
     """One head's out-of-fold predictions and their scores.
 
@@ -213,8 +211,8 @@ class HeadFailure:
 Outcome = HeadResult | HeadFailure
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(ShowsHeads[HeadResult]):
     """Heads in order of balanced accuracy, best first, and the difference of each pair.
 
     Attributes
@@ -250,6 +248,54 @@ class Comparison:
     def best(self) -> HeadResult:
         """The head with the highest balanced accuracy."""
         return self.results[0]
+
+    def summary_lines(self) -> list[str]:
+        """Say which heads the best one is better than, by which rule, and which heads failed."""
+        lines = to_best_lines(self.best.head, self.differences_to_best(), len(self.differences))
+        return [*lines, *(failure.reason for failure in self.failures)]
+
+    def table(self) -> pd.DataFrame:
+        """Table of the heads, best first, one a row.
+
+        The columns are ``head, balanced_accuracy, low, high, worst_class, worst_recall, seconds``, the
+        ``difference`` by which the best head exceeds this one, ``difference_low``, ``difference_high`` (NaN for the
+        best), and ``verdict``: ``best``, ``worse`` or ``no evidence``.
+        """
+        return heads_table([(result, result.seconds.total) for result in self.results], self.differences_to_best())
+
+    def __repr__(self) -> str:
+        partial = "" if self.is_complete else ", incomplete"
+        failed = f", {len(self.failures)} failed" if self.failures else ""
+        heads = ", ".join(f"{result.head} {result.balanced_accuracy:.3f}" for result in self.results)
+        return f"<Comparison of {self._samples()}: {heads}{failed}{partial}>"
+
+    def __str__(self) -> str:
+        lines = [self._samples(), self._short_table().to_string(index=False), *self.summary_lines()]
+        return clean_lines("\n".join(lines))
+
+    def _repr_html_(self) -> str:
+        summary = self.summary_lines() or [self.best.line()]
+        table = self._short_table()
+        return html_block([*summary, self._samples()], list(table.columns), table.to_numpy(object).tolist())
+
+    def _short_table(self) -> pd.DataFrame:
+        """The table as it is shown: rounded, with each interval in the cell of its number."""
+        table, numbers_of = self.table(), {pair.worse: pair.numbers() for pair in self.differences_to_best()}
+        return pd.DataFrame(
+            {
+                "head": table["head"],
+                "balanced accuracy": [result.score() for result in self.results],
+                "worst class": table["worst_class"].map(shorten),
+                "recall": table["worst_recall"].round(3),
+                "seconds": table["seconds"].round(1),
+                "behind the best": [numbers_of.get(result.head, "") for result in self.results],
+                "verdict": table["verdict"],
+            }
+        )
+
+    def _samples(self) -> str:
+        samples = f"{self.counts.n_samples:,} samples in {self.counts.n_groups:,} groups"
+        return f"{samples}, {len(self.classes)} classes, {self.design.folds} folds"
 
     def verdicts(self) -> list[str]:
         """Say for each pair whether there is evidence that one head is better."""

@@ -1,6 +1,5 @@
 """The samples, folds and bootstrap draws that all heads share."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
@@ -8,14 +7,15 @@ from typing import Self
 
 import numpy as np
 
-from cellfeat.errors import ManifestError, SplitError
+from cellfeat.errors import SplitError
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.folds import Fold, grouped_folds
 from cellfeat.evaluation.groups import TABLE_SUFFIX, count_copies, keeps_near_copies, sample_groups
 from cellfeat.evaluation.hooks import Say, ignore_line
+from cellfeat.evaluation.inputs import resolved
 from cellfeat.evaluation.results import Counts, Provenance
 from cellfeat.evaluation.selection import Selection, leave_out_option
-from cellfeat.extraction.store import Features
+from cellfeat.extraction.store import GIVEN_GROUPS, Features, Given
 from cellfeat.near_copies.duplicate_record import audited_groups, audited_path
 from cellfeat.near_copies.shared_pixels import shared_pixels
 from cellfeat.provenance import canonical_json, digest_bytes, digest_file, digest_json, versions
@@ -24,7 +24,7 @@ from cellfeat.text import first_ten
 from cellfeat.types import Bools, Floats, Integers, Strings
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LabelledSamples:
     """Samples that could be read and have a label, with their groups.
 
@@ -53,12 +53,16 @@ class LabelledSamples:
     provenance: Provenance
     parts: tuple[str, ...] | None
 
+    def __repr__(self) -> str:
+        samples = f"{self.counts.n_samples:,} samples in {self.counts.n_groups:,} groups"
+        return f"<{type(self).__name__} {self.provenance.features}: {samples}, {len(self.classes)} classes>"
+
     def bootstrap_of(self, design: Design) -> GroupBootstrap:
         """Draw the bootstrap over `y` and `groups`."""
         return GroupBootstrap(self.y, self.groups, self.classes, n_draws=design.draws, random_state=design.random_state)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Task(LabelledSamples):
     """Samples with embeddings, folds and bootstrap draws.
 
@@ -102,7 +106,7 @@ def prepare(
     features: Features,
     design: Design,
     *,
-    labels: Mapping[str, str] | None = None,
+    labels: Given | None = None,
     say: Say = ignore_line,
 ) -> Task:
     """Choose the samples and split them, once for all heads.
@@ -121,10 +125,11 @@ def prepare(
     Raises
     ------
     ManifestError
-        If `labels` has an id that the features lack.
+        If `labels` or the groups of the design do not fit the samples.
     SplitError, UnknownNameError, ConfigError
         If the samples cannot be chosen, grouped or split as asked.
     """
+    features, design = resolved(features, design)
     samples = labelled_samples(features, design, labels=labels, say=say)
     try:
         folds = grouped_folds(samples.y, samples.groups, design.folds, random_state=design.random_state)
@@ -150,7 +155,7 @@ def labelled_samples(
     features: Features,
     design: Design,
     *,
-    labels: Mapping[str, str] | None = None,
+    labels: Given | None = None,
     is_excluded: Bools | None = None,
     say: Say = ignore_line,
 ) -> LabelledSamples:
@@ -222,7 +227,6 @@ def _check_chosen(features: Features, label: Strings, rows: Integers, *, needs_a
 
 def _provenance(features: Features, design: Design, rows: Integers, y: Strings, *, is_audited: bool) -> Provenance:
     table = Path(design.groups) if design.groups.endswith(TABLE_SUFFIX) else None
-    source = table or (audited_path(features.path) if is_audited else None)
     samples = features.samples
     return Provenance(
         features=features.path.name,
@@ -230,13 +234,20 @@ def _provenance(features: Features, design: Design, rows: Integers, y: Strings, 
         n_samples=len(rows),
         samples_digest=digest_json([samples.ids[rows].tolist(), samples.digests[rows].tolist(), y.tolist()]),
         groups=table.name if table else design.groups,
-        groups_digest=digest_file(source) if source else None,
+        groups_digest=_groups_digest(features, table or (audited_path(features.path) if is_audited else None)),
         random_state=design.random_state,
         cellfeat=versions().get("cellfeat", "unknown"),
     )
 
 
-def chosen_labels(features: Features, labels: Mapping[str, str] | None) -> Strings:
+def _groups_digest(features: Features, source: Path | None) -> str | None:
+    """Digest of the file of groups and of groups given in Python, as far as there are any."""
+    parts = [digest_file(source)] if source else []
+    parts += [features.provenance[GIVEN_GROUPS]] if GIVEN_GROUPS in features.provenance else []
+    return digest_json(parts) if len(parts) > 1 else next(iter(parts), None)
+
+
+def chosen_labels(features: Features, labels: Given | None) -> Strings:
     """Give each sample's label: that of `labels` where they are given, the extracted one otherwise.
 
     Parameters
@@ -244,7 +255,7 @@ def chosen_labels(features: Features, labels: Mapping[str, str] | None) -> Strin
     features
         The samples.
     labels
-        Label by sample id; None takes the labels of the feature file.
+        As for `Features.with_labels`; None takes the labels of the features.
 
     Returns
     -------
@@ -253,16 +264,7 @@ def chosen_labels(features: Features, labels: Mapping[str, str] | None) -> Strin
 
     Raises
     ------
-    ManifestError
-        If `labels` has an id that the features lack.
+    ManifestError, UnknownNameError
+        As `Features.with_labels`.
     """
-    if labels is None:
-        return features.samples.labels
-    ids = features.samples.ids.tolist()
-    unknown = sorted(labels.keys() - set(ids))
-    if unknown:
-        raise ManifestError(
-            f"labels: expected ids of {features.path}, got {len(unknown)} that it lacks: {first_ten(unknown)}; "
-            "remove them, extract features for them, or leave them out with --set labels.unmatched=ignore"
-        )
-    return np.array([labels.get(sample_id, "") for sample_id in ids], dtype=str)
+    return features.samples.labels if labels is None else features.with_labels(labels).samples.labels

@@ -15,9 +15,10 @@ from cellfeat.heads.samples_summary import SamplesSummary
 from cellfeat.heads.scaling import RobustScaling, scaled
 from cellfeat.heads.state import recorded_params
 from cellfeat.heads.training_digests import TrainingDigests
+from cellfeat.html_text import html_block
 from cellfeat.statistics.conformal import ClassScores
 from cellfeat.statistics.temperature import COLDEST, HOTTEST, tempered
-from cellfeat.text import first_line, first_ten, shorten
+from cellfeat.text import clean_lines, first_line, first_ten, shorten
 from cellfeat.types import Bools, Float32s, Floats, Strings
 
 SUM_TOLERANCE = 1e-3
@@ -25,7 +26,7 @@ SUM_TOLERANCE = 1e-3
 SAVE_AGAIN = "fit and save the head again, or copy the whole folder again"
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class Bundle:
     """A fitted head, and all that is needed to use it and to judge it.
 
@@ -84,6 +85,29 @@ class Bundle:
     training_digests: TrainingDigests | None = None
     fitted_on: SamplesSummary | None = None
     scaling: RobustScaling | None = None
+
+    def __repr__(self) -> str:
+        shape = f"{self.n_views} x {self.embedding_dim}"
+        return f"<Bundle {self.head_name}: {len(self.classes)} classes, takes {shape} numbers{self._score(', ')}>"
+
+    def __str__(self) -> str:
+        try:
+            return clean_lines(describe_bundle(self))
+        except BundleError:  # scores or recipe of a form that only a reader of the file would name
+            return repr(self)
+
+    def _repr_html_(self) -> str:
+        verdict = self._score() or "no score on record"
+        lines = [line.split(maxsplit=1) for line in str(self).splitlines()[1:]]
+        rows = [line for line in lines if len(line) == 2]
+        return html_block([f"{self.head_name}: {verdict}"], ["saved head", self.head_name], rows)
+
+    def _score(self, before: str = "") -> str:
+        """The balanced accuracy out of fold; nothing where it is not on record."""
+        score, low, high = (self.scores.get(name) for name in ("balanced_accuracy", "ci_low", "ci_high"))
+        if not (isinstance(score, float) and isinstance(low, float) and isinstance(high, float)):
+            return ""
+        return f"{before}balanced accuracy {score:.3f} [{low:.3f}, {high:.3f}] out of fold"
 
     def __post_init__(self) -> None:
         self._check_classes()

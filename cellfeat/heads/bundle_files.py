@@ -8,6 +8,7 @@ scikit-learn. Formats that can run code (pickle, joblib) are never read.
 """
 
 import json
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, fields
@@ -19,7 +20,7 @@ import safetensors.numpy
 from numpy.typing import NDArray
 from safetensors import SafetensorError
 
-from cellfeat.errors import BundleError, HeadError, MissingFileError, RecordError
+from cellfeat.errors import BundleError, ConfigError, HeadError, MissingFileError, RecordError
 from cellfeat.heads.bundle import SAVE_AGAIN, Bundle
 from cellfeat.heads.registry import restore_head
 from cellfeat.heads.samples_summary import SamplesSummary
@@ -45,7 +46,9 @@ _OPTIONAL_FILES = {CLASS_SCORES_FILE: "class_scores", DIGESTS_FILE: "training_di
 """Files of arrays that may be absent, and the attribute of `Bundle` that each one stores."""
 _ARRAYS_FILES = (ARRAYS_FILE, *_OPTIONAL_FILES)
 _TEXT_FILE = re.compile(r"[A-Za-z0-9_]+\.txt")
-_REPORT_FILES = {"metrics.json", "predictions.parquet", "confusion.png", "reliability.png", "samples.json"}
+_REPORT_FILES = {"metrics.json", "predictions.parquet", "samples.json"} | {
+    f"{figure}.{kind}" for figure in ("confusion", "reliability") for kind in ("png", "svg", "pdf")
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -182,6 +185,26 @@ def load_bundle(folder: Path | str) -> Bundle:
         raise BundleError(f"{folder}: not a saved head {record.head_name!r}: {error}") from None
     parts = {_OPTIONAL_FILES[name]: _part(folder / name, arrays[name], len(record.classes)) for name in arrays}
     return Bundle(head=head, **{name: getattr(record, name) for name in _BUNDLE_FIELDS if name != "params"}, **parts)
+
+
+def as_bundle(bundle: Bundle | Path | str) -> Bundle:
+    """Give a bundle that may be named by its folder: the form in which public functions take them.
+
+    Raises
+    ------
+    ConfigError
+        If this is neither.
+    MissingFileError, BundleError, UnknownNameError
+        As `load_bundle`.
+    """
+    if isinstance(bundle, Bundle):
+        return bundle
+    if isinstance(bundle, str | os.PathLike):
+        return load_bundle(Path(bundle))
+    raise ConfigError(
+        f"bundle: expected a Bundle or the folder of a saved head, got {type(bundle).__name__}; cellfeat.fit returns "
+        "the bundle first, and its result second"
+    )
 
 
 def _part(path: Path, arrays: dict[str, NDArray[Any]], n_classes: int) -> Any:

@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -10,6 +10,7 @@ from typing import Any
 from cellfeat.auditing.findings import Audit
 from cellfeat.auditing.probe_results import Probe, Probes
 from cellfeat.errors import WriteError
+from cellfeat.evaluation.figures import FigureKind, draw_confusion, draw_curves, draw_recalls, draw_reliability
 from cellfeat.evaluation.groups import GROUP_COLUMNS
 from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.evaluation.learning_curve import LearningCurves, curve_table
@@ -19,16 +20,20 @@ from cellfeat.evaluation.saved_heads.held_out import HeldOut
 from cellfeat.heads.bundle_files import RECORD_FILE
 from cellfeat.heads.registry import HEADS
 from cellfeat.provenance import publish, utc_now, versions
-from cellfeat.reporting.figures import draw_confusion, draw_curves, draw_recalls, draw_reliability, save_figure
+from cellfeat.reporting.figure_files import DEFAULT_KINDS, figure_files, figure_writers
 from cellfeat.text import file_name, harmless_cell
 
 FORMAT = 1
 
 COMPARISON_FILE = "comparison.json"
 REPEATS_FILE = "repeats.json"
-CURVE_FILES = ("learning_curve.json", "learning_curve.csv", "learning_curve.png")
+CURVE_FILES = ("learning_curve.json", "learning_curve.csv")
+CURVE_FIGURE = "learning_curve"
+HEADS_FIGURES = ("recall_per_class", "reliability")
+"""Figures of all heads of a comparison."""
 METRICS_FILE = "metrics.json"
-SCORED_FILES = (METRICS_FILE, "predictions.parquet", "confusion.png", "reliability.png")
+SCORED_FIGURES = ("confusion", "reliability")
+SCORED_FILES = (METRICS_FILE, "predictions.parquet", *figure_files(*SCORED_FIGURES))
 """What `write_head_report` and `write_held_out` write."""
 HEAD_FILES = (RECORD_FILE, *SCORED_FILES)
 """What the folder of a saved head holds, beside the files of the head itself."""
@@ -40,7 +45,9 @@ Writers = Mapping[str, Callable[[Path], None]]
 """What writes each file, by its name."""
 
 
-def write_report(comparison: Comparison, folder: Path, *, say: Say = ignore_line) -> list[Path]:
+def write_report(
+    comparison: Comparison, folder: Path, *, figures: Sequence[FigureKind] = DEFAULT_KINDS, say: Say = ignore_line
+) -> list[Path]:
     """Write a comparison, in place of an earlier comparison in the folder.
 
     ``comparison.json`` holds everything but the predictions, ``predictions.parquet`` every out-of-fold prediction,
@@ -55,6 +62,8 @@ def write_report(comparison: Comparison, folder: Path, *, say: Say = ignore_line
         The comparison.
     folder
         Folder of the results.
+    figures
+        File formats of the figures, of ``png``, ``svg`` and ``pdf``.
     say
         Receives what was removed.
 
@@ -66,11 +75,11 @@ def write_report(comparison: Comparison, folder: Path, *, say: Say = ignore_line
     writers = {
         COMPARISON_FILE: lambda path: _write_json(path, comparison_record(comparison)),
         "predictions.parquet": lambda path: comparison.predictions().to_parquet(path, index=False),
-        "recall_per_class.png": lambda path: save_figure(draw_recalls(comparison.results), path),
-        "reliability.png": lambda path: save_figure(draw_reliability(comparison.results), path),
+        **figure_writers(HEADS_FIGURES[0], lambda: draw_recalls(comparison.results), figures),
+        **figure_writers(HEADS_FIGURES[1], lambda: draw_reliability(comparison.results), figures),
     }
     for result in comparison.results:
-        writers |= _head_writers(result)
+        writers |= _head_writers(result, figures)
     possible = [*_possible_files(), *_files_of_earlier_heads(folder)]
     earlier = [folder / name for name in possible if name not in writers and (folder / name).is_file()]
     files = _publish_all(writers, folder, stale=earlier)
@@ -79,7 +88,7 @@ def write_report(comparison: Comparison, folder: Path, *, say: Say = ignore_line
     return files
 
 
-def write_head_report(result: HeadResult, folder: Path) -> list[Path]:
+def write_head_report(result: HeadResult, folder: Path, *, figures: Sequence[FigureKind] = DEFAULT_KINDS) -> list[Path]:
     """Write the results of one head: metrics, out-of-fold predictions, confusion matrix and reliability.
 
     Parameters
@@ -88,13 +97,15 @@ def write_head_report(result: HeadResult, folder: Path) -> list[Path]:
         The results.
     folder
         Folder of the saved head.
+    figures
+        As for `write_report`.
 
     Returns
     -------
     list of Path
         The files written.
     """
-    return _publish_all(_result_writers(result, result.record()), folder)
+    return _publish_scored(result, result.record(), folder, figures)
 
 
 def check_held_out_folder(folder: Path) -> None:
@@ -125,7 +136,7 @@ def _refuse_other_kinds(folder: Path, new: str, kinds: Mapping[str, str]) -> Non
             raise WriteError(f"{folder}: holds {kind}, and {new} would replace files of it; choose another --output")
 
 
-def write_held_out(found: HeldOut, folder: Path) -> list[Path]:
+def write_held_out(found: HeldOut, folder: Path, *, figures: Sequence[FigureKind] = DEFAULT_KINDS) -> list[Path]:
     """Write held-out scores, in files of the names that `write_head_report` gives.
 
     Parameters
@@ -134,17 +145,19 @@ def write_held_out(found: HeldOut, folder: Path) -> list[Path]:
         The scores.
     folder
         Folder of the results.
+    figures
+        As for `write_report`.
 
     Returns
     -------
     list of Path
         The files written.
     """
-    return _publish_all(_result_writers(found, _heading() | found.record()), folder)
+    return _publish_scored(found, _heading() | found.record(), folder, figures)
 
 
-def write_curves(found: LearningCurves, folder: Path) -> list[Path]:
-    """Write ``learning_curve.json``, the table ``learning_curve.csv`` and the figure ``learning_curve.png``.
+def write_curves(found: LearningCurves, folder: Path, *, figures: Sequence[FigureKind] = DEFAULT_KINDS) -> list[Path]:
+    """Write ``learning_curve.json``, the table ``learning_curve.csv`` and the figure ``learning_curve``.
 
     Parameters
     ----------
@@ -152,19 +165,21 @@ def write_curves(found: LearningCurves, folder: Path) -> list[Path]:
         The learning curves.
     folder
         Folder of the results.
+    figures
+        As for `write_report`.
 
     Returns
     -------
     list of Path
         The files written.
     """
-    record, table, figure = CURVE_FILES
-    writers = {
+    record, table = CURVE_FILES
+    writers: Writers = {
         record: lambda path: _write_json(path, _heading() | found.record()),
         table: lambda path: curve_table(found.curves).to_csv(path, index=False),
-        figure: lambda path: save_figure(draw_curves(found.curves), path),
+        **figure_writers(CURVE_FIGURE, lambda: draw_curves(found.curves), figures),
     }
-    return _publish_all(writers, folder)
+    return _publish_all(writers, folder, stale=_stale([CURVE_FIGURE], writers, folder))
 
 
 def write_repeats(repeats: Repeats, folder: Path) -> list[Path]:
@@ -235,20 +250,29 @@ def _heading() -> dict[str, Any]:
     return {"format": FORMAT, "created": utc_now(), "versions": versions()}
 
 
-def _result_writers(scored: ScoredHead, record: Mapping[str, Any]) -> Writers:
-    return {
+def _publish_scored(
+    scored: ScoredHead, record: Mapping[str, Any], folder: Path, figures: Sequence[FigureKind]
+) -> list[Path]:
+    confusion, reliability = SCORED_FIGURES
+    writers: Writers = {
         METRICS_FILE: lambda path: _write_json(path, record),
         "predictions.parquet": lambda path: scored.predictions.to_parquet(path, index=False),
-        "confusion.png": lambda path: save_figure(draw_confusion(scored), path),
-        "reliability.png": lambda path: save_figure(draw_reliability([scored]), path),
+        **figure_writers(confusion, lambda: draw_confusion(scored), figures),
+        **figure_writers(reliability, lambda: draw_reliability([scored]), figures),
     }
+    return _publish_all(writers, folder, stale=_stale(SCORED_FIGURES, writers, folder))
 
 
-def _head_writers(result: HeadResult) -> Writers:
+def _stale(stems: Iterable[str], writers: Writers, folder: Path) -> list[Path]:
+    """Files of earlier figures in formats that are not written now: they would show other results."""
+    return [folder / name for name in figure_files(*stems) if name not in writers and (folder / name).is_file()]
+
+
+def _head_writers(result: HeadResult, figures: Sequence[FigureKind]) -> Writers:
     metrics, confusion = _head_files(result.head)
     return {
         metrics: lambda path: _write_json(path, result.record()),
-        confusion: lambda path: save_figure(draw_confusion(result), path),
+        **figure_writers(confusion, lambda: draw_confusion(result), figures),
     }
 
 
@@ -260,22 +284,25 @@ def _files_of_earlier_heads(folder: Path) -> list[str]:
     except (OSError, ValueError, KeyError, TypeError):
         return []
     listed = set(_possible_files())
-    return [file for name in names for file in _head_files(name) if file not in listed]
+    metrics, confusions = zip(*map(_head_files, names), strict=True) if names else ((), ())
+    return [file for file in (*metrics, *figure_files(*confusions)) if file not in listed]
 
 
 def _head_files(head: str) -> tuple[str, str]:
+    """Name of the file of a head's scores, and of the figure of its confusion matrix, which has no ending."""
     name = file_name(head)
-    return f"metrics_{name}.json", f"confusion_{name}.png"
+    return f"metrics_{name}.json", f"confusion_{name}"
 
 
 def comparison_files() -> list[str]:
     """Names of the files that a comparison may write or remove."""
-    return [COMPARISON_FILE, "predictions.parquet", "recall_per_class.png", "reliability.png", *_possible_files()]
+    return [COMPARISON_FILE, "predictions.parquet", *_possible_files()]
 
 
 def _possible_files() -> list[str]:
     """Files that one comparison writes and another may not; only existing heads name any."""
-    return [*(name for head in HEADS for name in _head_files(head)), REPEATS_FILE, *CURVE_FILES]
+    metrics, confusions = zip(*map(_head_files, HEADS), strict=True)
+    return [*metrics, REPEATS_FILE, *CURVE_FILES, *figure_files(*confusions, *HEADS_FIGURES, CURVE_FIGURE)]
 
 
 def _publish_all(writers: Writers, folder: Path, *, stale: Iterable[Path] = ()) -> list[Path]:

@@ -33,7 +33,7 @@ from cellfeat.types import Integers
 OWN_COLUMNS = ("sample_id", "label", "group")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Manifest:
     """The samples, in order.
 
@@ -70,6 +70,11 @@ class Manifest:
 
     def __len__(self) -> int:
         return len(self.table)
+
+    def __repr__(self) -> str:
+        channels = ", ".join(map(str, self.channels))
+        n_classes = len(set(self.table["label"]) - {""})
+        return f"<Manifest of {len(self):,} samples in {self.root}: {n_classes} classes, channels {channels}>"
 
     @property
     def file_columns(self) -> tuple[str, ...]:

@@ -7,20 +7,21 @@ import numpy as np
 from cellfeat.errors import BundleError, FingerprintError
 from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.evaluation.saved_heads.predict import check_recipe
-from cellfeat.extraction.store import Features
+from cellfeat.extraction.store import Features, as_features
 from cellfeat.heads.bundle import Bundle
+from cellfeat.heads.bundle_files import as_bundle
 from cellfeat.near_copies.pictures import read_pictures
 from cellfeat.near_copies.search import near_copies_between
 from cellfeat.types import Bools
 
 
 def near_copies_of_fitted(
-    bundle: Bundle,
-    fitted: Features,
-    features: Features,
+    bundle: Bundle | Path | str,
+    fitted: Features | Path | str,
+    features: Features | Path | str,
     *,
-    fitted_images: Path,
-    images: Path,
+    fitted_images: Path | str,
+    images: Path | str,
     say: Say = ignore_line,
 ) -> Bools:
     """Find samples that overlap with a training sample of a saved head, or are one of them turned or mirrored.
@@ -30,11 +31,11 @@ def near_copies_of_fitted(
     Parameters
     ----------
     bundle
-        The saved head.
+        The saved head, or its folder.
     fitted
-        The features that it was fitted on; those of its samples that it was not fitted on are ignored.
+        The features that it was fitted on, or the path of their file; samples that it was not fitted on are ignored.
     features
-        The samples in question.
+        The samples in question, or the path of their feature file.
     fitted_images, images
         Folders of the images that the two were extracted from.
     say
@@ -55,13 +56,14 @@ def near_copies_of_fitted(
     ManifestError, MissingFileError, ImageError
         If the images cannot be found as the features' settings describe, or read.
     """
+    bundle, fitted, features = as_bundle(bundle), as_features(fitted), as_features(features)
     for either in (fitted, features):
         check_recipe(bundle, either)
     _check_holds_training_samples(bundle, fitted)
     is_fitted = bundle.has_seen(fitted.samples.digests)
     say(f"reading the images in {fitted_images} and {images}")
-    known = read_pictures(fitted, fitted_images)
-    asked = read_pictures(features, images, scale=known.scale)
+    known = read_pictures(fitted, Path(fitted_images))
+    asked = read_pictures(features, Path(images), scale=known.scale)
     say("comparing the pictures pixel by pixel")
     found = near_copies_between(known, asked).found
     is_near_copy = np.zeros(len(features), dtype=bool)

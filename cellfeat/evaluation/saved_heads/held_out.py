@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
-from cellfeat.errors import BundleError
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.evaluation.results import ScoredHead
+from cellfeat.evaluation.saved_heads.groups_as_fitted import groups_as_fitted
 from cellfeat.evaluation.saved_heads.held_out_checks import check_groups_left, check_labels, check_samples_left
 from cellfeat.evaluation.saved_heads.out_of_fold_score import out_of_fold_score
 from cellfeat.evaluation.saved_heads.predict import check_recipe
@@ -19,15 +21,16 @@ from cellfeat.evaluation.scoring.prediction_sets import REPORTED_COVERAGE, set_s
 from cellfeat.evaluation.scoring.score import calibration, class_scores, most_probable, overall_scores, prediction_table
 from cellfeat.evaluation.selection import Selection
 from cellfeat.evaluation.task import LabelledSamples, chosen_labels, labelled_samples
-from cellfeat.extraction.store import Features
-from cellfeat.heads.bundle import Bundle, settings_of
+from cellfeat.extraction.store import Features, Given, as_features
+from cellfeat.heads.bundle import Bundle
+from cellfeat.heads.bundle_files import as_bundle
 from cellfeat.statistics.interval_types import Interval, independent_difference
 from cellfeat.statistics.scores import balanced_accuracy
-from cellfeat.text import with_interval
+from cellfeat.text import clean_lines, with_interval
 from cellfeat.types import Bools, Floats, Strings
 
 
-@dataclass(frozen=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True, repr=False)
 class HeldOut(ScoredHead):
     """A saved head's predictions for samples that it was not fitted on, and their scores.
 
@@ -98,6 +101,28 @@ class HeldOut(ScoredHead):
             causes.append("some of them are training samples")
         return f"possible reasons: {', '.join(causes[:-1])}, or {causes[-1]}"
 
+    def table(self) -> pd.DataFrame:
+        """Table of one row: the score here and out of fold, the difference and its interval, and what was excluded."""
+        columns = {
+            "head": self.head,
+            "balanced_accuracy": self.balanced_accuracy,
+            **dict(zip(("low", "high"), self.scores.overall.interval, strict=True)),
+            "out_of_fold": self.out_of_fold,
+            **dict(zip(("out_of_fold_low", "out_of_fold_high"), self.out_of_fold_interval, strict=True)),
+            "difference": self.difference,
+            **dict(zip(("difference_low", "difference_high"), self.difference_interval, strict=True)),
+            "n_samples": self.counts.n_samples,
+            "n_seen": self.n_seen,
+            "n_near_copies": self.n_near_copies,
+        }
+        return pd.DataFrame([columns])
+
+    def __str__(self) -> str:
+        return clean_lines(f"{self.line()} on {self.counts.n_samples:,} held-out samples\n{self.verdict()}")
+
+    def _repr_html_(self) -> str:
+        return self._html([self.verdict(), f"{self.line()} on {self.counts.n_samples:,} held-out samples"])
+
     def record(self) -> dict[str, Any]:
         """Everything but the predictions, as plain JSON values."""
         scores, design = self.scores, self.design
@@ -133,13 +158,13 @@ class HeldOut(ScoredHead):
 
 
 def score_held_out(
-    bundle: Bundle,
-    features: Features,
+    bundle: Bundle | Path | str,
+    features: Features | Path | str,
     *,
-    groups: str | None = None,
+    groups: Given | None = None,
     random_state: int = 0,
     draws: int = 2000,
-    labels: Mapping[str, str] | None = None,
+    labels: Given | None = None,
     is_near_copy: Bools | None = None,
     split: str | None = None,
     parts: Sequence[str] | None = ("test",),
@@ -157,9 +182,9 @@ def score_held_out(
     Parameters
     ----------
     bundle
-        The saved head.
+        The saved head, or its folder.
     features
-        The samples, extracted with the recipe that the head was fitted on.
+        The samples, or the path of their feature file, extracted with the recipe that the head was fitted on.
     groups
         Which samples are statistically dependent, for the interval: as for `Design`. None: grouped as when the head
         was fitted, where possible.
@@ -191,11 +216,14 @@ def score_held_out(
     BundleError
         If the head's own scores are not as cellfeat writes them.
     """
+    bundle, features = as_bundle(bundle), as_features(features)
+    if groups is not None and not isinstance(groups, str):
+        features, groups = features.with_groups(groups), "auto"
     check_recipe(bundle, features)
     out_of_fold_score(bundle)  # a saved head without its own score is refused before any work
     label = chosen_labels(features, labels)
     design = Design(
-        groups=_groups_as_fitted(bundle, features, say) if groups is None else groups,
+        groups=groups_as_fitted(bundle, features, say) if groups is None else groups,
         random_state=random_state,
         draws=draws,
         calibrate=_calibrate(bundle),
@@ -287,29 +315,6 @@ def _left_out_at_fitting(bundle: Bundle, label: Strings) -> tuple[str, ...]:
     """Classes that were left out when the head was fitted, and that these samples have."""
     left_out = bundle.scores.get("leave_out", ())
     return tuple(name for name in left_out if name in set(label.tolist())) if isinstance(left_out, list | tuple) else ()
-
-
-def _groups_as_fitted(bundle: Bundle, features: Features, say: Say) -> str:
-    """Choose the groups that the head was fitted with; ``"auto"``, with a remark, where these samples lack them."""
-    fitted = bundle.scores.get("groups", "auto")
-    if isinstance(fitted, str) and fitted in features.samples.columns:
-        return fitted
-    column = _group_column(bundle) if fitted in ("auto", "group") else fitted
-    has_groups = (features.samples.groups != "").any()
-    if column and fitted not in ("copies", "none") and not has_groups:
-        say(
-            f"the head was fitted with the groups of {column}, which these samples lack: each sample forms its own "
-            "group, with its copies. If samples depend on each other, the interval is too narrow (--groups)"
-        )
-    return "auto"
-
-
-def _group_column(bundle: Bundle) -> str | None:
-    """The column of the labels that held the groups at extraction; None where there was none, or it is unknown."""
-    try:
-        return settings_of(bundle).labels.group
-    except BundleError:
-        return None
 
 
 def _scores(bundle: Bundle, samples: LabelledSamples, design: Design, raw: Floats) -> Scores:

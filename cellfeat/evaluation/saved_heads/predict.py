@@ -1,19 +1,23 @@
 """A saved head on other features: predicted classes for samples without labels."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from numpy.typing import NDArray
 
 from cellfeat.errors import ConfigError, FingerprintError
+from cellfeat.evaluation.results import PROBABILITY_PREFIX
 from cellfeat.evaluation.saved_heads.unlike_fitted import Unlike, unlike_fitted
 from cellfeat.evaluation.scoring.prediction_sets import PredictionSets, sets_of
-from cellfeat.extraction.store import Features, is_imported
+from cellfeat.extraction.store import Features, as_features, is_imported
 from cellfeat.heads.bundle import Bundle
+from cellfeat.heads.bundle_files import as_bundle
 from cellfeat.provenance import differences
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Predictions:
     """Predictions for samples, in their order.
 
@@ -44,6 +48,24 @@ class Predictions:
     sets: PredictionSets | None = None
     unlike_fitted: tuple[Unlike, ...] | None = None
 
+    def table(self) -> pd.DataFrame:
+        """Table of the samples, with ``sample_id`` as index.
+
+        The columns are ``predicted`` and ``abstained``; ``set`` and ``set_size`` where a coverage was asked for; and
+        ``probability_<class>`` for each class.
+        """
+        index = pd.Index(self.sample_id, name="sample_id")
+        first = pd.DataFrame({"predicted": self.predicted, "abstained": self.abstained}, index=index)
+        if self.sets is not None:
+            first = first.assign(set=self.sets.names(), set_size=self.sets.sizes)
+        columns = [f"{PROBABILITY_PREFIX}{name}" for name in self.classes]
+        return first.join(pd.DataFrame(self.probabilities, index=index, columns=columns))
+
+    def __repr__(self) -> str:
+        abstained = f", {self.n_abstained:,} abstained" if self.n_abstained else ""
+        failed = f", {self.n_failed:,} could not be read" if self.n_failed else ""
+        return f"<Predictions of {len(self.sample_id):,} samples, {len(self.classes)} classes{abstained}{failed}>"
+
     @property
     def is_read(self) -> NDArray[np.bool_]:
         """Whether each sample could be read, shape ``(n_samples,)``."""
@@ -61,8 +83,8 @@ class Predictions:
 
 
 def predict(
-    bundle: Bundle,
-    features: Features,
+    bundle: Bundle | Path | str,
+    features: Features | Path | str,
     *,
     min_probability: float = 0.0,
     abstain_word: str = "",
@@ -73,9 +95,9 @@ def predict(
     Parameters
     ----------
     bundle
-        The saved head.
+        The saved head, or its folder.
     features
-        The samples, extracted with the recipe that it was fitted on.
+        The samples, or the path of their feature file, extracted with the recipe that it was fitted on.
     min_probability
         The head abstains where the most probable class has a lower probability, in [0, 1].
     abstain_word
@@ -94,6 +116,7 @@ def predict(
         If the features were extracted with another recipe than those the head was fitted on; the message lists the
         differences.
     """
+    bundle, features = as_bundle(bundle), as_features(features)
     _check_abstention(bundle, min_probability, abstain_word)
     check_recipe(bundle, features)
     is_ok = features.samples.is_ok

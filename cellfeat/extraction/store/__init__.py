@@ -6,8 +6,9 @@ temporary file, which is flushed to disk and renamed in one step. So the output 
 """
 
 from cellfeat.extraction.store.describe import describe_mixture, describe_summary
-from cellfeat.extraction.store.features import Features
+from cellfeat.extraction.store.features import GIVEN_GROUPS, Features
 from cellfeat.extraction.store.format import DIGEST_BYTES, Rows, hex_digests, parts_folder
+from cellfeat.extraction.store.given import Given
 from cellfeat.extraction.store.header import RunHeader, unfinished_run
 from cellfeat.extraction.store.imported import IMPORTED, is_imported
 from cellfeat.extraction.store.lock import held_output
@@ -15,6 +16,7 @@ from cellfeat.extraction.store.merge import NEW, Carried
 from cellfeat.extraction.store.parts import PartStore, has_parts, remove_parts
 from cellfeat.extraction.store.reading import (
     Summary,
+    as_features,
     load_features,
     read_embeddings,
     read_intensities,
@@ -40,12 +42,14 @@ from cellfeat.extraction.store.samples import (
 
 __all__ = [
     "DIGEST_BYTES",
+    "GIVEN_GROUPS",
     "IMPORTED",
     "INTENSITIES",
     "NEW",
     "PROPERTIES",
     "Carried",
     "Features",
+    "Given",
     "Intensities",
     "PartStore",
     "Properties",
@@ -55,6 +59,7 @@ __all__ = [
     "Samples",
     "Status",
     "Summary",
+    "as_features",
     "describe_mixture",
     "describe_summary",
     "has_parts",

@@ -1,25 +1,36 @@
 """Features in memory: embeddings with their samples, from a feature file or from arrays."""
 
 import dataclasses
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
+
+import pandas as pd
 
 from cellfeat.config import Settings
 from cellfeat.errors import ConfigError
+from cellfeat.extraction.store.frames import as_anndata, as_dataframe
+from cellfeat.extraction.store.given import Given, given_texts
 from cellfeat.extraction.store.imported import ImportedColumns, ImportedSamples, imported_parts, is_imported
 from cellfeat.extraction.store.in_memory import IN_MEMORY, parts_of_arrays
 from cellfeat.extraction.store.samples import Samples
 from cellfeat.extraction.store.saving import Content, save_content
+from cellfeat.html_text import html_block
+from cellfeat.provenance import digest_json
 from cellfeat.samples.splits import rows_of_parts
+from cellfeat.text import shorten
 from cellfeat.types import Float32s, Integers
 
-IMPORTED = "imported"
-"""The name of the backbone of features that cellfeat has not computed."""
+if TYPE_CHECKING:
+    from anndata import AnnData
+
+GIVEN_GROUPS = "groups_given"
+"""Key of the provenance that holds the digest of groups given in Python."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Features:
     """A feature file in memory.
 
@@ -49,6 +60,22 @@ class Features:
 
     def __len__(self) -> int:
         return len(self.samples)
+
+    def __repr__(self) -> str:
+        return f"<Features {self.path.name}: {self._shape()}; {self.samples.describe()}>"
+
+    def _repr_html_(self) -> str:
+        classes = Counter(self.samples.labels.tolist())
+        rows = [(shorten(name) or "(no label)", count) for name, count in sorted(classes.items())]
+        return html_block(
+            [f"{self.path.name}: {self._shape()}", self.samples.describe(), f"fingerprint {self.fingerprint[:23]}"],
+            ["class", "samples"],
+            rows,
+        )
+
+    def _shape(self) -> str:
+        n_samples, n_views, dim = self.embeddings.shape
+        return f"{n_samples:,} samples x {n_views} {'view' if n_views == 1 else 'views'} x {dim:,} numbers"
 
     def take(self, rows: Integers) -> Self:
         """Give the features of some samples, in the order of `rows`, their row numbers, shape ``(n,)``."""
@@ -149,6 +176,81 @@ class Features:
         content = Content(self.samples, self.embeddings, self.recipe, self.provenance)
         save_content(content, Path(path), replaces=replace)
         return dataclasses.replace(self, path=Path(path))
+
+    def with_labels(self, labels: Given) -> Self:
+        """Give the features other labels.
+
+        Parameters
+        ----------
+        labels
+            By sample id (a mapping, or a pandas Series whose index holds ids): samples without an entry have no label.
+            Or one for each sample, in order (an array, a list, or a Series with row numbers as index). Or the name of
+            one of `samples.columns`. None, ``pd.NA``, NaN among text and ``""`` mean: no label.
+
+        Raises
+        ------
+        ManifestError
+            If there are not as many as samples, ids are unknown or occur twice, or values are no names.
+        UnknownNameError
+            If there is no such column.
+
+        Examples
+        --------
+        >>> features.with_labels({"cell_1": "HeLa", "cell_2": "A549"})  # doctest: +SKIP
+        """
+        texts = given_texts("labels", labels, self.samples, self.path)
+        return dataclasses.replace(self, samples=dataclasses.replace(self.samples, labels=texts))
+
+    def with_groups(self, groups: Given) -> Self:
+        """Give the features other groups: samples of one group stay together in one fold.
+
+        Parameters
+        ----------
+        groups
+            As for `with_labels`, but given by id they must name every sample: a missing group could separate what
+            belongs together. ``""`` and None mean: a group of its own.
+
+        Raises
+        ------
+        ManifestError, UnknownNameError
+            As `with_labels`; also ManifestError if a sample has no entry.
+        """
+        texts = given_texts("groups", groups, self.samples, self.path)
+        provenance = {**self.provenance, GIVEN_GROUPS: digest_json(texts.tolist())}
+        return dataclasses.replace(self, samples=dataclasses.replace(self.samples, groups=texts), provenance=provenance)
+
+    def to_pandas(self, view: int | None = None) -> pd.DataFrame:
+        """Give a table of the samples, with ``sample_id`` as index.
+
+        The columns are ``label``, ``group``, the further columns of the labels table, then the numbers: those of
+        imported features under their names, others as ``<pass>_0000``. A missing text is None. A sample that could not
+        be read has a row of NaN, so that the rows stay those of the features. A further column that has the name of
+        another column gets a number.
+
+        Parameters
+        ----------
+        view
+            Number of a view, 0 for the untouched images. None: the mean over the views, as most heads take it.
+
+        Raises
+        ------
+        ConfigError
+            If there is no such view.
+        """
+        return as_dataframe(self, view)
+
+    def to_anndata(self) -> "AnnData":
+        """Give an AnnData object of the samples that could be read; the package anndata has to be installed.
+
+        ``X`` is the mean over the views, ``layers["view_0"]`` the untouched images where there are several views,
+        ``obs`` holds the columns of the samples as categories, ``uns["cellfeat"]`` the recipe as JSON text.
+
+        Raises
+        ------
+        MissingExtraError
+            If anndata is not installed.
+        """
+        return as_anndata(self)
 
     @property
     def is_imported(self) -> bool:

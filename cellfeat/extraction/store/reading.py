@@ -1,6 +1,7 @@
 """Read a finished file: its summary, its rows, and whether every checksum holds."""
 
 import json
+import os
 import shutil
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from typing import Any
 import h5py
 import numpy as np
 
-from cellfeat.errors import FeatureFileError
+from cellfeat.errors import ConfigError, FeatureFileError
 from cellfeat.extraction.store.checksums import WAY_OUT, verified_ranges, verify_table
 from cellfeat.extraction.store.columns import read_strings
 from cellfeat.extraction.store.features import Features
@@ -142,6 +143,26 @@ def load_features(path: Path | str) -> Features:
             recipe=summary.recipe,
             provenance=summary.provenance,
         )
+
+
+def as_features(features: Features | Path | str) -> Features:
+    """Give features that may be named by the path of their file: the form in which public functions take them.
+
+    Raises
+    ------
+    ConfigError
+        If this is neither.
+    MissingFileError, FeatureFileError
+        As `load_features`.
+    """
+    if isinstance(features, Features):
+        return features
+    if isinstance(features, str | os.PathLike):
+        return load_features(Path(features))
+    raise ConfigError(
+        f"features: expected Features or the path of a feature file, got {type(features).__name__}; "
+        "Features.from_arrays makes them of a table or an array, load_features of a file"
+    )
 
 
 def verify_features(path: Path | str) -> Summary:

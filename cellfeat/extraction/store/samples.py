@@ -151,7 +151,7 @@ class Intensities:
         return self.records["highest"]
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Samples:
     """Samples in the order of their rows.
 
@@ -188,6 +188,18 @@ class Samples:
 
     def __len__(self) -> int:
         return len(self.ids)
+
+    def __repr__(self) -> str:
+        return f"<Samples {len(self):,}: {self.describe()}>"
+
+    def describe(self) -> str:
+        """Give the number of classes, of groups, of samples without a label and of those that failed."""
+        n_unlabelled, n_failed = np.count_nonzero(self.labels == ""), np.count_nonzero(~self.is_ok)
+        classes, groups = (set(values.tolist()) - {""} for values in (self.labels, self.groups))
+        parts = [f"{len(classes):,} classes", f"{len(groups):,} groups"]
+        parts += [f"{n_unlabelled:,} without a label"] if n_unlabelled else []
+        parts += [f"{n_failed:,} could not be read"] if n_failed else []
+        return ", ".join(parts)
 
     def take(self, rows: Integers) -> Self:
         """Give some of the samples, in the order of `rows`, their row numbers, shape ``(n,)``."""

@@ -119,18 +119,7 @@ def _against_best(comparison: Comparison, result: HeadResult, between: str) -> s
 
 def verdict_lines(comparison: Comparison) -> list[str]:
     """Say which heads the best one is better than, for which there is no evidence, by which rule, and what failed."""
-    best, pairs = comparison.best.head, comparison.differences_to_best()
-    beaten = [pair.worse for pair in pairs if pair.is_evidence]
-    others = [pair.worse for pair in pairs if not pair.is_evidence]
-    lines = [f"{best} is better than {_listed(beaten, 'and')}"] if beaten else []
-    lines += [f"no evidence of a difference between {best} and {_listed(others, 'or')}"] if others else []
-    lines += [rule_line(len(comparison.differences))] if pairs else []
-    return [one_line(line) for line in (*lines, *(failure.reason for failure in comparison.failures))]
-
-
-def _listed(names: Sequence[str], word: str) -> str:
-    *first, last = names
-    return f"{', '.join(first)} {word} {last}" if first else last
+    return [one_line(line) for line in comparison.summary_lines()]
 
 
 def repeats_lines(repeats: Repeats) -> list[str]:

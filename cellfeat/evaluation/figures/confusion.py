@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from cellfeat.evaluation.results import ScoredHead
-from cellfeat.reporting.figures.names import lettering
-from cellfeat.reporting.figures.style import new_figure
+from cellfeat.evaluation.figures.drawn import Scored
+from cellfeat.evaluation.figures.names import lettering
+from cellfeat.evaluation.figures.style import figure_of, new_figure
 
 MOST_WITH_SHARES = 15
 """Classes up to which cells show count and share; with more they show the count, and the colour the share."""
@@ -18,28 +18,36 @@ MOST_WITH_COUNTS = 60
 """Classes up to which cells show the count."""
 
 
-def draw_confusion(scored: ScoredHead) -> Figure:
-    """Draw a confusion matrix: rows are the truth; colour is the share of the row; cells show count and share."""
+def draw_confusion(scored: Scored, axes: Axes | None = None) -> Figure:
+    """Draw a confusion matrix: rows are the truth; colour is the share of the row; cells show count and share.
+
+    Parameters
+    ----------
+    scored
+        The head.
+    axes
+        Where to draw; None makes a figure.
+    """
     per_class = scored.scores.per_class
     predicted = [*per_class.classes, *per_class.absent]
     with lettering([scored.head, *predicted]) as shown:
-        return _draw(per_class.confusion, shown(predicted), _title(scored, shown([scored.head])[0]))
+        return _draw(axes, per_class.confusion, shown(predicted), _title(scored, shown([scored.head])[0]))
 
 
-def _title(scored: ScoredHead, head: str) -> str:
-    low, high = scored.scores.overall.interval
+def _title(scored: Scored, head: str) -> str:
+    overall = scored.scores.overall
     n_samples = scored.scores.per_class.confusion.sum()
-    return f"{head}, {n_samples:,} samples\nbalanced accuracy {scored.balanced_accuracy:.3f} [{low:.3f}, {high:.3f}]"
+    score = f"{overall.balanced_accuracy:.3f} [{overall.interval.low:.3f}, {overall.interval.high:.3f}]"
+    return f"{head}, {n_samples:,} samples\nbalanced accuracy {score}"
 
 
-def _draw(counts: NDArray[np.integer], names: Sequence[str], title: str) -> Figure:
+def _draw(axes: Axes | None, counts: NDArray[np.integer], names: Sequence[str], title: str) -> Figure:
     """Draw counts of shape ``(n_classes, n_predicted)``; the names of the classes come first."""
     totals = counts.sum(axis=1)
     shares = counts / np.maximum(totals, 1)[:, np.newaxis]
     has_shares = len(names) <= MOST_WITH_SHARES
     side = 2.2 + (0.62 if has_shares else 0.42) * len(names)
-    figure = new_figure(side + 1.2, side, layout="compressed")
-    axes = figure.add_subplot()
+    axes = axes or new_figure(side + 1.2, side, layout="compressed").add_subplot()
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axes.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(totals)), [f"{name}\nn = {n:,}" for name, n in zip(names, totals, strict=False)])
@@ -47,6 +55,7 @@ def _draw(counts: NDArray[np.integer], names: Sequence[str], title: str) -> Figu
         _annotate(axes, counts, shares, has_shares=has_shares)
     axes.set(xlabel="predicted class", ylabel="true class, n samples")
     axes.set_title(title, loc="left", fontsize=10)
+    figure = figure_of(axes)
     figure.colorbar(image, ax=axes, label="share of the true class", fraction=0.046, pad=0.02)
     return figure
 

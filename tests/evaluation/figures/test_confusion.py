@@ -3,7 +3,7 @@ import pytest
 from matplotlib.text import Text
 
 from cellfeat.evaluation.compare import compare
-from cellfeat.reporting.figures import draw_confusion
+from cellfeat.evaluation.figures import draw_confusion
 from tests.feature_fixtures import SMALL, build_clusters
 
 

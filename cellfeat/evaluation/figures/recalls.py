@@ -6,33 +6,40 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cellfeat.evaluation.results import ScoredHead
+from cellfeat.evaluation.figures.drawn import Scored
+from cellfeat.evaluation.figures.names import lettering
+from cellfeat.evaluation.figures.style import add_legend, deciding, figure_of, head_colour, head_marker, new_figure
 from cellfeat.evaluation.scoring.head_scores import PerClass
-from cellfeat.reporting.figures.names import lettering
-from cellfeat.reporting.figures.style import deciding, head_colour, head_marker, new_figure
 from cellfeat.statistics.interval_types import LEVEL
 
 MARGIN = 0.02
 
 
-def draw_recalls(results: Sequence[ScoredHead]) -> Figure:
+def draw_recalls(results: Sequence[Scored], axes: Axes | None = None) -> Figure:
     """Draw each class's recall with its interval, all heads side by side.
 
     The axis shows the heads that are better than chance; a recall of another head that lies outside has an arrow and
     its value at the edge.
+
+    Parameters
+    ----------
+    results
+        The heads, of the same classes.
+    axes
+        Where to draw; None makes a figure.
     """
     classes = results[0].scores.per_class.classes
     with lettering([*classes, *(result.head for result in results)]) as shown:
-        return _draw(results, shown(classes), shown(result.head for result in results))
+        return _draw(axes, results, shown(classes), shown(result.head for result in results))
 
 
-def _draw(results: Sequence[ScoredHead], names: Sequence[str], heads: Sequence[str]) -> Figure:
-    figure = new_figure(8, 1.6 + len(names) * max(0.45, 0.25 + 0.13 * len(results)))
-    axes = figure.add_subplot()
+def _draw(given: Axes | None, results: Sequence[Scored], names: Sequence[str], heads: Sequence[str]) -> Figure:
+    height = 1.6 + len(names) * max(0.45, 0.25 + 0.13 * len(results))
+    axes = given or new_figure(8, height).add_subplot()
     start, stop = _limits([results[place].scores.per_class for place in deciding(results)])
     for number, (result, head) in enumerate(zip(results, heads, strict=True)):
         rows = np.arange(len(names)) + 0.7 * ((number + 0.5) / len(results) - 0.5)
-        _draw_head(axes, result, rows, number, f"{head} {result.balanced_accuracy:.3f}")
+        _draw_head(axes, result, rows, number, f"{head} {result.scores.overall.balanced_accuracy:.3f}")
         _draw_outside(axes, result.scores.per_class, rows, head_colour(number), (start, stop))
     for row in range(1, len(names)):
         axes.axhline(row - 0.5, color="0.9", linewidth=0.8, zorder=0)
@@ -45,10 +52,8 @@ def _draw(results: Sequence[ScoredHead], names: Sequence[str], heads: Sequence[s
     )
     axes.grid(axis="x", color="0.9")
     axes.set_axisbelow(True)
-    figure.legend(
-        loc="outside upper left", ncols=min(len(results), 4), frameon=False, title="balanced accuracy", alignment="left"
-    )
-    return figure
+    add_legend(axes, len(results), is_own=given is None, title="balanced accuracy", alignment="left")
+    return figure_of(axes)
 
 
 def _limits(scores: Sequence[PerClass]) -> tuple[float, float]:
@@ -57,7 +62,7 @@ def _limits(scores: Sequence[PerClass]) -> tuple[float, float]:
     return float(np.floor(10 * min(low)) / 10), float(np.ceil(10 * max(high)) / 10)
 
 
-def _draw_head(axes: Axes, result: ScoredHead, rows: np.ndarray, number: int, label: str) -> None:
+def _draw_head(axes: Axes, result: Scored, rows: np.ndarray, number: int, label: str) -> None:
     recall = result.scores.per_class.recall
     low, high = result.scores.per_class.recall_intervals.T
     # matplotlib refuses negative lengths, which rounding may give where a recall is an end of its interval.

@@ -2,27 +2,34 @@
 
 from collections.abc import Sequence
 
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cellfeat.evaluation.learning_curve import LearningCurve, curve_table
-from cellfeat.reporting.figures.names import lettering
-from cellfeat.reporting.figures.style import deciding, head_colour, head_marker, new_figure
+from cellfeat.evaluation.figures.drawn import Curve
+from cellfeat.evaluation.figures.names import lettering
+from cellfeat.evaluation.figures.style import add_legend, deciding, figure_of, head_colour, head_marker, new_figure
 from cellfeat.statistics.interval_types import LEVEL
 
 
-def draw_curves(curves: Sequence[LearningCurve]) -> Figure:
+def draw_curves(curves: Sequence[Curve], axes: Axes | None = None) -> Figure:
     """Draw each head's balanced accuracy, with its interval, against the number of training samples.
 
     The axis shows the heads that are better than chance; the legend names heads that lie below it.
+
+    Parameters
+    ----------
+    curves
+        Of the same samples.
+    axes
+        Where to draw; None makes a figure.
     """
     with lettering(curve.head for curve in curves) as shown:
-        return _draw(curves, shown(curve.head for curve in curves))
+        return _draw(axes, curves, shown(curve.head for curve in curves))
 
 
-def _draw(curves: Sequence[LearningCurve], heads: Sequence[str]) -> Figure:
-    figure = new_figure(7, 4.6)
-    axes = figure.add_subplot()
+def _draw(given: Axes | None, curves: Sequence[Curve], heads: Sequence[str]) -> Figure:
+    axes = given or new_figure(7, 4.6).add_subplot()
     start, stop = _limits([curves[place] for place in deciding([curve.results[-1] for curve in curves])])
     for number, (curve, head) in enumerate(zip(curves, heads, strict=True)):
         highest = max(point["balanced_accuracy"] for point in curve.points())
@@ -39,11 +46,11 @@ def _draw(curves: Sequence[LearningCurve], heads: Sequence[str]) -> Figure:
     )
     axes.grid(color="0.9")
     axes.set_axisbelow(True)
-    figure.legend(loc="outside upper left", ncols=min(len(curves), 4), frameon=False)
-    return figure
+    add_legend(axes, len(curves), is_own=given is None)
+    return figure_of(axes)
 
 
-def _limits(curves: Sequence[LearningCurve]) -> tuple[float, float]:
+def _limits(curves: Sequence[Curve]) -> tuple[float, float]:
     """Where all intervals lie, with a twentieth of their range around them."""
     points = [point for curve in curves for point in curve.points()]
     low, high = min(point["ci_low"] for point in points), max(point["ci_high"] for point in points)
@@ -51,8 +58,8 @@ def _limits(curves: Sequence[LearningCurve]) -> tuple[float, float]:
     return low - margin, high + margin
 
 
-def _draw_curve(axes: Axes, curve: LearningCurve, number: int, label: str) -> None:
-    rows, colour = curve_table([curve]), head_colour(number)
+def _draw_curve(axes: Axes, curve: Curve, number: int, label: str) -> None:
+    rows, colour = pd.DataFrame(curve.points()), head_colour(number)
     axes.plot(rows["n_train"], rows["balanced_accuracy"], marker=head_marker(number), color=colour, label=label)
     # Edges in the colour of the head: where bands overlap, their fillings mix to grey.
     axes.fill_between(

@@ -3,7 +3,7 @@ import pytest
 
 from cellfeat.evaluation.compare import compare
 from cellfeat.evaluation.design import Design
-from cellfeat.reporting.figures import draw_reliability
+from cellfeat.evaluation.figures import draw_reliability
 from tests.feature_fixtures import SMALL
 
 

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from cellfeat.evaluation.compare import compare
-from cellfeat.reporting.figures import draw_curves, draw_recalls
+from cellfeat.evaluation.figures import draw_curves, draw_recalls
+from tests.evaluation.figures.conftest import curves_of
 from tests.feature_fixtures import SMALL, build_clusters
-from tests.reporting.figures.conftest import curves_of
 
 
 @pytest.fixture(scope="module")

@@ -6,10 +6,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cellfeat.evaluation.results import ScoredHead
+from cellfeat.evaluation.figures.drawn import Scored
+from cellfeat.evaluation.figures.names import lettering
+from cellfeat.evaluation.figures.style import HEAD_COLOURS, new_figure
 from cellfeat.evaluation.scoring.head_scores import ProbabilityScores
-from cellfeat.reporting.figures.names import lettering
-from cellfeat.reporting.figures.style import HEAD_COLOURS, new_figure
 from cellfeat.statistics.scores import CALIBRATION_BINS
 
 LEAST_IN_BIN = 10
@@ -18,7 +18,7 @@ LEAST_IN_BIN = 10
 BEFORE, AFTER = HEAD_COLOURS[1], HEAD_COLOURS[0]
 
 
-def draw_reliability(results: Sequence[ScoredHead]) -> Figure:
+def draw_reliability(results: Sequence[Scored]) -> Figure:
     """Draw accuracy against confidence, and the samples of each bin below, before and after calibration.
 
     One panel a head.
@@ -27,7 +27,7 @@ def draw_reliability(results: Sequence[ScoredHead]) -> Figure:
         return _draw(results, shown(result.head for result in results))
 
 
-def _draw(results: Sequence[ScoredHead], heads: Sequence[str]) -> Figure:
+def _draw(results: Sequence[Scored], heads: Sequence[str]) -> Figure:
     n_columns = min(len(results), 3)
     n_rows = -(-len(results) // n_columns)
     figure = new_figure(0.8 + 2.9 * n_columns, 0.9 + 4.1 * n_rows)
@@ -45,7 +45,7 @@ def _draw(results: Sequence[ScoredHead], heads: Sequence[str]) -> Figure:
     return figure
 
 
-def _draw_panel(axes: Axes, result: ScoredHead, head: str) -> None:
+def _draw_panel(axes: Axes, result: Scored, head: str) -> None:
     calibration = result.scores.calibration
     axes.plot([0, 1], [0, 1], color="0.7", linewidth=1, zorder=0)
     _draw_points(axes, calibration.uncalibrated, "before calibration", BEFORE, "o--", "none")
@@ -66,7 +66,7 @@ def _draw_points(axes: Axes, scores: ProbabilityScores, label: str, colour: str,
     axes.plot(confidence, accuracy, style, color=colour, markerfacecolor=face, markersize=4, linewidth=1.2, label=label)
 
 
-def _draw_counts(axes: Axes, result: ScoredHead) -> None:
+def _draw_counts(axes: Axes, result: Scored) -> None:
     """Draw the number of samples in each bin; with calibration, that of the calibrated probabilities is filled."""
     calibration = result.scores.calibration
     before = _counts(calibration.uncalibrated)

@@ -7,10 +7,10 @@ from matplotlib import pyplot
 from matplotlib.text import Text
 
 from cellfeat.evaluation.compare import compare
-from cellfeat.reporting.figures import draw_confusion, draw_curves, draw_recalls, draw_reliability, names
-from cellfeat.reporting.figures.names import lettering
+from cellfeat.evaluation.figures import draw_confusion, draw_curves, draw_recalls, draw_reliability, names
+from cellfeat.evaluation.figures.names import lettering
+from tests.evaluation.figures.conftest import curves_of
 from tests.feature_fixtures import SMALL, build_clusters
-from tests.reporting.figures.conftest import curves_of
 
 SCRIPTS = (
     "细胞系", "خلية سرطانية", "תא", "😀🧬", "αβγ δ", "клетка", "नि", "세포", "e\u0301te\u0301", "x\u0336y", "日\ufe0f",

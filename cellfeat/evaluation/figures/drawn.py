@@ -1,0 +1,48 @@
+"""What figures read of results: these protocols, so that the results themselves can draw."""
+
+from collections.abc import Sequence
+from typing import Any, Protocol
+
+from cellfeat.evaluation.scoring.head_scores import Scores
+
+
+class Scored(Protocol):
+    """A head with its scores, as `cellfeat.evaluation.results.ScoredHead`."""
+
+    @property
+    def head(self) -> str:
+        """Name of the head."""
+        ...
+
+    @property
+    def scores(self) -> Scores:
+        """Its scores."""
+        ...
+
+
+class Curve(Protocol):
+    """The learning curve of a head, as `cellfeat.evaluation.learning_curve.LearningCurve`."""
+
+    @property
+    def head(self) -> str:
+        """Name of the head."""
+        ...
+
+    @property
+    def fractions(self) -> tuple[float, ...]:
+        """Parts of the training samples, ascending."""
+        ...
+
+    @property
+    def n_train(self) -> tuple[int, ...]:
+        """Training samples at each fraction."""
+        ...
+
+    @property
+    def results(self) -> Sequence[Scored]:
+        """The result at each fraction."""
+        ...
+
+    def points(self) -> list[dict[str, Any]]:
+        """Training samples, balanced accuracy and its interval of each point."""
+        ...

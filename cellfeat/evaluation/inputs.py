@@ -1,0 +1,37 @@
+"""What public functions take, in any of its forms: features or their path, a design or none, groups given in Python."""
+
+from dataclasses import replace
+from pathlib import Path
+
+from cellfeat.evaluation.design import Design
+from cellfeat.extraction.store import Features, as_features
+
+
+def resolved(features: Features | Path | str, design: Design | None) -> tuple[Features, Design]:
+    """Load features that are named by their path, and move groups that the design holds as values into them.
+
+    Parameters
+    ----------
+    features
+        Features, or the path of their file.
+    design
+        How heads are evaluated; None for the defaults.
+
+    Returns
+    -------
+    features
+        The features, with the design's groups where it holds any.
+    design
+        The design, whose `groups` are a word.
+
+    Raises
+    ------
+    ConfigError, MissingFileError, FeatureFileError
+        If there are no such features.
+    ManifestError
+        If the groups do not fit the samples.
+    """
+    features, design = as_features(features), design or Design()
+    if isinstance(design.groups, str):
+        return features, design
+    return features.with_groups(design.groups), replace(design, groups="auto")

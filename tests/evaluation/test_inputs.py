@@ -1,0 +1,88 @@
+"""Features by path, labels and groups in any form: the same results as features in memory."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cellfeat.auditing.audit import audit
+from cellfeat.evaluation.compare import compare
+from cellfeat.evaluation.design import Design
+from cellfeat.evaluation.fit import fit
+from cellfeat.evaluation.inputs import resolved
+from cellfeat.evaluation.saved_heads.held_out import score_held_out
+from cellfeat.evaluation.saved_heads.predict import predict
+from cellfeat.extraction.store import Features
+from cellfeat.heads.bundle import Bundle
+from cellfeat.heads.bundle_files import save_bundle
+from tests.feature_fixtures import SMALL, build_clusters
+
+
+@pytest.fixture
+def stored(monkeypatch: pytest.MonkeyPatch) -> Features:
+    """Features that are found under a path, as if they had been saved there."""
+    features = build_clusters(n=90)
+    monkeypatch.setattr(
+        "cellfeat.extraction.store.reading.load_features",
+        {Path("cells.h5"): features}.__getitem__,
+    )
+    return features
+
+
+def test_path_stands_for_features(stored: Features) -> None:
+    assert resolved("cells.h5", None)[0] is stored
+    assert resolved(stored, None)[0] is stored
+    assert resolved(Path("cells.h5"), SMALL) == (stored, SMALL)
+    by_path = compare("cells.h5", ["dummy"], design=SMALL)
+    assert by_path.record()["heads"][0]["balanced_accuracy"] == pytest.approx(1 / 3)
+
+
+def test_paths_stand_for_a_bundle_and_its_samples(
+    bundle: Bundle, held_out: Features, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    save_bundle(bundle, tmp_path / "head")
+    monkeypatch.setattr("cellfeat.extraction.store.reading.load_features", {Path("new.h5"): held_out}.__getitem__)
+    in_memory, by_path = predict(bundle, held_out), predict(tmp_path / "head", "new.h5")
+    assert np.array_equal(in_memory.probabilities, by_path.probabilities)
+    scored = score_held_out(str(tmp_path / "head"), Path("new.h5"), draws=100)
+    assert scored.balanced_accuracy == score_held_out(bundle, held_out, draws=100).balanced_accuracy
+
+
+def test_labels_in_any_form_give_the_same_comparison() -> None:
+    features = build_clusters(n=90)
+    labels = features.samples.labels.tolist()
+    unlabelled = features.with_labels([""] * 90)
+    forms = [labels, dict(zip(features.samples.ids.tolist(), labels, strict=True)), pd.Series(labels)]
+    records = [compare(unlabelled, ["knn"], design=SMALL, labels=form).record() for form in forms]
+    scores = {record["heads"][0]["balanced_accuracy"] for record in records}
+    assert scores == {compare(features, ["knn"], design=SMALL).best.balanced_accuracy}
+
+
+def test_groups_in_a_design_are_the_groups_of_the_samples() -> None:
+    features = build_clusters(n=90)
+    donors = np.arange(90) // 3 // 2
+    by_design = compare(features, ["knn"], design=Design(folds=3, draws=100, groups=donors))
+    by_features = compare(features.with_groups(donors), ["knn"], design=SMALL)
+    assert by_design.counts.n_groups == 15
+    assert by_design.provenance == by_features.provenance
+    assert by_design.provenance.groups_digest is not None
+    assert by_design.design.record()["groups"] == "auto"
+
+
+def test_audit_and_fit_keep_given_groups_together() -> None:
+    both = build_clusters(n=150)
+    features, new = both.take(np.arange(90)), both.take(np.arange(90, 150))
+    design = Design(folds=3, draws=100, groups=(np.arange(90) // 6).tolist())
+    assert len(set(audit(features, design=design).group.tolist())) == 15
+    bundle, result = fit(features, "knn", design=design)
+    assert result.counts.n_groups == 15
+    told: list[str] = []
+    score_held_out(bundle, new, draws=100, say=told.append)
+    assert any("given in Python" in line for line in told)
+    assert score_held_out(bundle, new, draws=100, groups=np.arange(60) // 6).counts.n_groups == 10
+
+
+def test_design_is_short_whatever_its_groups() -> None:
+    design = Design(folds=3, groups=["donor"] * 100_000)
+    assert repr(design) == "Design(folds=3, groups='<100000 values>')"
