@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cellfeat.config import LabelsSettings, Settings
+from cellfeat.config import ImagesSettings, LabelsSettings, Settings
 from cellfeat.config_sources import settings_of_record
 from cellfeat.errors import ConfigError, FingerprintError
 from cellfeat.extraction.accept_finished import accept_finished, use_finished
@@ -15,8 +15,9 @@ from cellfeat.extraction.request import Extraction, ExtractionRequest, request_r
 from cellfeat.extraction.store import Summary, held_output, read_summary, verify_features
 from cellfeat.extraction.survey import survey_samples
 from cellfeat.samples.intensity import recorded_intensity
-from cellfeat.samples.labels import read_labels
+from cellfeat.samples.labels import group_columns, read_labels
 from cellfeat.samples.manifest import Manifest, build_manifest, check_classes, rare_class_remarks
+from cellfeat.samples.pattern_fields import further_fields
 from cellfeat.samples.worker_pool import reading_processes
 
 
@@ -165,7 +166,7 @@ def settings_like(
     record = json.loads(json.dumps(earlier))
     intensity = recorded_intensity(recipe["intensity"]).model_dump(mode="json")
     record["images"] |= {"root": str(images), "intensity": intensity}
-    record["labels"] |= _labels_of(labels, earlier["labels"]) if labels else _NO_LABELS
+    record["labels"] |= _labels_of(labels, earlier) if labels else _NO_LABELS
     # This machine may lack the device of the earlier extraction.
     record["extraction"] |= {"output": str(output), "precision": recipe["precision"], "device": "auto"}
     record["backbone"]["weights"] = weights or record["backbone"]["weights"]
@@ -177,8 +178,12 @@ _NO_LABELS = {"file": None, "unmatched": "ignore", "split": None}
 
 def _labels_of(file: Path, earlier: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of a labels table that may lack the columns of labels, groups and the split."""
+    labels = earlier["labels"]
     optional = ("label", "group", "split")
-    unnamed = LabelsSettings.model_validate({**earlier, **dict.fromkeys(optional)})
-    columns = read_labels(unnamed, file).cells.columns
-    kept = {key: earlier.get(key) if earlier.get(key) in columns else None for key in optional}
+    unnamed = LabelsSettings.model_validate({**labels, **dict.fromkeys(optional)})
+    columns = set(read_labels(unnamed, file).cells.columns)
+    kept = {key: labels.get(key) if labels.get(key) in columns else None for key in ("label", "split")}
+    named = group_columns(LabelsSettings.model_validate(labels))
+    in_names = further_fields(ImagesSettings.model_validate(earlier["images"]))
+    kept["group"] = labels.get("group") if columns.union(in_names).issuperset(named) else None
     return {"file": str(file), "unmatched": "listed"} | kept

@@ -9,6 +9,7 @@ from cellfeat.text import first_ten
 _ENDING = re.compile("|".join(map(re.escape, sorted(IMAGE_ENDINGS, key=len, reverse=True))) + "$", re.IGNORECASE)
 # At most 300 digits, as for the ids of a pattern.
 _NUMBER = re.compile(r"0*(\d{1,300})(\.0*)?", re.ASCII)
+_FOLDER = re.compile(r"[/\\]").search
 
 
 def match_ids(ids: Iterable[str], known: Collection[str]) -> dict[str, str]:
@@ -31,15 +32,23 @@ def match_ids(ids: Iterable[str], known: Collection[str]) -> dict[str, str]:
     --------
     >>> match_ids(["cell7.png", "1.0", "C:/data/002.tif", "A/8", "3"], ["cell7", "1", "2", "A/8.png", "03", "3"])
     {'cell7.png': 'cell7', '1.0': '1', 'C:/data/002.tif': '2', 'A/8': 'A/8.png'}
+    >>> match_ids(["cell9"], ["A/cell9.tif", "B/cell10.tif"])
+    {'cell9': 'A/cell9.tif'}
     """
     exact = set(known)
     unknown = [one for one in dict.fromkeys(ids) if one not in exact]
     if not unknown:
         return {}
     by_form: dict[str, list[str]] = {}
+    by_name: dict[str, list[str]] = {}
     for one in exact:
         by_form.setdefault(_plain_form(one), []).append(one)
+        by_name.setdefault(_plain_form(one.rpartition("/")[2]), []).append(one)
     candidates = {one: next((by_form[form] for form in _forms(one) if form in by_form), []) for one in unknown}
+    # An id without folders may mean a file in any folder, if there is one of this name.
+    candidates |= {
+        one: by_name.get(_plain_form(one), []) for one, found in candidates.items() if not found and not _FOLDER(one)
+    }
     return {one: found[0] for one, found in candidates.items() if len(found) == 1}
 
 

@@ -21,6 +21,7 @@ from cellfeat.evaluation.selection import Selection
 from cellfeat.evaluation.task import LabelledSamples, chosen_labels, labelled_samples
 from cellfeat.extraction.store import Features
 from cellfeat.heads.bundle import Bundle, settings_of
+from cellfeat.samples.labels import group_columns
 from cellfeat.statistics.interval_types import Interval, independent_difference
 from cellfeat.statistics.scores import balanced_accuracy
 from cellfeat.text import with_interval
@@ -307,7 +308,7 @@ def _groups_as_fitted(bundle: Bundle, features: Features, say: Say) -> str:
 def _group_column(bundle: Bundle) -> str | None:
     """The column of the labels that held the groups at extraction; None where there was none, or it is unknown."""
     try:
-        return settings_of(bundle).labels.group
+        return " and ".join(group_columns(settings_of(bundle).labels)) or None
     except BundleError:
         return None
 
