@@ -16,7 +16,20 @@ from cellfeat.text import clean_lines, first_ten, is_unicode
 # first heavy library is loaded, so it is set before any of them.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
-COMMANDS = ("extract", "audit", "compare", "fit", "predict", "score", "run", "demo", "inspect", "verify", "list")
+COMMANDS = (
+    "init",
+    "extract",
+    "audit",
+    "compare",
+    "fit",
+    "predict",
+    "score",
+    "run",
+    "demo",
+    "inspect",
+    "verify",
+    "list",
+)
 EXIT_ERROR, EXIT_BUG, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 3, 130, 143
 
 
@@ -55,6 +68,7 @@ def cellfeat() -> None:
 
     \b
     cellfeat demo                     every step on generated cells, in minutes
+    cellfeat init DIR                 look at your images, write cellfeat.yaml
     cellfeat extract                  images -> features/cells.h5
     cellfeat compare                  which head is best, with intervals
     cellfeat fit --head mlp           that head, evaluated and saved

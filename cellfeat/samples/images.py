@@ -28,7 +28,23 @@ LARGEST_HEADER = 2**26
 _KINDS = {stat.S_IFDIR: "folder", stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket"}
 
 
-def _read(path: Path, max_pixels: int) -> Image:
+def read_image(path: Path, max_pixels: int) -> Image:
+    """Read and decode one image file.
+
+    Parameters
+    ----------
+    path
+        The file.
+    max_pixels
+        The most pixels that it may hold, channels counted.
+
+    Raises
+    ------
+    MissingFileError
+        If the file does not exist.
+    ImageError
+        If it cannot be read; the message names the file.
+    """
     try:
         _check_file(path, max_pixels)
         return decode_image(path.read_bytes(), max_pixels)
@@ -184,7 +200,7 @@ class SampleReader:
     def _read_file(self, path: Path, on_file: Callable[[Path], None]) -> tuple[Image, np.ndarray]:
         """Read one file: all of it, and what the sample takes of it, a plane or all channels."""
         on_file(path)
-        image = _read(path, self.max_pixels)
+        image = read_image(path, self.max_pixels)
         try:
             return image, only_plane(image) if self.one_file_per_channel else pick_channels(image, self.channels)
         except ImageError as error:

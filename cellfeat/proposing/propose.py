@@ -1,0 +1,223 @@
+"""The proposal itself: candidates are tried by really finding the samples, and their pixels by reading some."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+from cellfeat.config import Settings
+from cellfeat.config_sources import Source, combine
+from cellfeat.errors import ConfigError, ManifestError, MissingFileError
+from cellfeat.proposing.candidates import Candidate, candidates
+from cellfeat.proposing.grouping import best_grouping, groupings
+from cellfeat.proposing.intensities import KEY as INTENSITY
+from cellfeat.proposing.intensities import choose_intensity, sample_images
+from cellfeat.proposing.labelling import Listed, label_choices, listed_in_table
+from cellfeat.proposing.pixels import channel_choices, separate_choice
+from cellfeat.proposing.proposal import NONE, Answers, Choice, Proposal, Question, by_key
+from cellfeat.proposing.reading import Reading
+from cellfeat.proposing.seeing import layout_reason, pixel_problems, seen_lines
+from cellfeat.proposing.survey import MOST_TABLES, Survey
+from cellfeat.proposing.tables import Table, best_id_match, read_tables
+from cellfeat.proposing.words import COARSE
+from cellfeat.samples.images import SampleReader
+from cellfeat.samples.manifest import Manifest, build_manifest
+from cellfeat.text import first_ten
+
+NO_LABELS: tuple[tuple[str, Any], ...] = (("labels.file", None), ("labels.label", None), ("labels.group", None))
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """A candidate with its settings, and the samples that they give."""
+
+    candidate: Candidate
+    listed: Listed | None
+    choices: tuple[Choice, ...]
+    manifest: Manifest
+
+
+def propose(survey: Survey, labels: Path | str | None, answers: Answers) -> Proposal:
+    """Propose settings for the images of a folder.
+
+    Parameters
+    ----------
+    survey
+        What the folder holds.
+    labels
+        The table of labels, ``"none"`` where there is none, or None to look for one.
+    answers
+        What the user knows already, and how to ask.
+
+    Raises
+    ------
+    MissingFileError, ManifestError
+        If the table cannot be read or does not belong to the images, or no layout fits.
+    ConfigError
+        If an answer is no valid setting.
+    """
+    tables, problems = _tables(survey, labels)
+    tried = _first_that_fits(survey, tables, answers, is_given=labels not in (None, NONE))
+    tried = _with_group(tried, answers)
+    settings = _settings(tried.choices, answers)
+    n_channels = len(settings.images.channels)
+    reader = SampleReader.for_manifest(tried.manifest, max_pixels=settings.images.max_pixels)
+    samples, unread = sample_images(reader, len(tried.manifest))
+    choices = list(tried.choices)
+    if not answers.given(INTENSITY) and samples:
+        choices.append(choose_intensity(list(samples.values()), n_channels))
+    choices += separate_choice(n_channels)
+    if unread and not answers.given("extraction.on_error"):
+        reason = f"{len(unread)} of {len(unread) + len(samples)} images that were tried cannot be read"
+        choices.append(Choice("extraction.on_error", "quarantine", f"{reason}: they are listed and left out", True))
+    settings = _settings(choices, answers)
+    return Proposal(
+        seen=tuple(seen_lines(survey, tried.manifest, tables)),
+        choices=tuple(_with_given(choices, answers)),
+        remarks=(*problems, *pixel_problems(survey, unread), *tried.manifest.remarks),
+        settings=settings,
+        manifest=tried.manifest,
+    )
+
+
+def _tables(survey: Survey, labels: Path | str | None) -> tuple[list[Table], list[str]]:
+    if labels == NONE:
+        return [], []
+    if labels is not None:
+        return read_tables([Path(labels)], is_given=True)
+    found, problems = read_tables(survey.tables[:MOST_TABLES], is_given=False)
+    if len(survey.tables) > MOST_TABLES:
+        problems.append(
+            f"{len(survey.tables)} tables: only the first {MOST_TABLES} were tried; name yours: --labels FILE"
+        )
+    return found, problems
+
+
+def _first_that_fits(survey: Survey, tables: Sequence[Table], answers: Answers, *, is_given: bool) -> _Tried:
+    """Try candidates until one gives samples; labels of a table come before those of names."""
+    offered = candidates(survey)
+    listed = listed_in_table(survey, tables, answers)
+    reasons: list[str] = []
+    if listed is None and offered:
+        matches = best_id_match(tables, [one.ids for one in offered])
+        if not matches and is_given:
+            raise ManifestError(_no_match(tables[0], offered[0]))
+        match = _chosen_table(matches, answers)
+        if match:
+            offered = [offered[match.form], *(one for one in offered if one is not offered[match.form])]
+            listed = Listed(match.table, match.column, match.columns, match.share)
+    if listed and listed.files:
+        offered = [Candidate("table", None, (), survey.names, Reading(""))]
+    for candidate in offered or [_no_candidate(survey)]:
+        try:
+            return _try(survey, candidate, listed, answers)
+        except (ManifestError, MissingFileError, ConfigError) as error:
+            reasons.append(str(error))
+    raise ManifestError(
+        f"{survey.root}: found {len(survey.names)} images, such as {first_ten(survey.names[:3])}, but no settings that "
+        f"fit them. The likeliest failed: {reasons[0]}"
+    )
+
+
+def _no_match(table: Table, candidate: Candidate) -> str:
+    ids = sorted(candidate.ids.exact)[:3]
+    columns = first_ten(table.cells.columns)
+    return (
+        f"{table.file}: no column holds the ids of the images: they are called {', '.join(ids)} …, and the columns are "
+        f"{columns}; name the table of these images with --labels FILE, or --labels none"
+    )
+
+
+def _no_candidate(survey: Survey) -> Candidate:
+    raise ManifestError(
+        f"{survey.root}: the names of its {len(survey.names)} images, such as {first_ten(survey.names[:3])}, give no "
+        "sample an id of its own; list the files in a table, and name it with --labels FILE"
+    )
+
+
+def _chosen_table(matches: Sequence[Any], answers: Answers) -> Any:
+    """The table that describes the images; where two do, the user is asked."""
+    if len(matches) < 2:
+        return matches[0] if matches else None
+    names = tuple(str(match.table.file) for match in matches)
+    answer = answers.ask(Question("labels.file", "Which table describes the samples?", (*names, NONE), names[0]))
+    return None if answer == NONE else matches[names.index(answer)]
+
+
+def _try(survey: Survey, candidate: Candidate, listed: Listed | None, answers: Answers) -> _Tried:
+    choices: list[Choice] = []
+    if listed is None:
+        choices += label_choices(None, candidate, answers)
+    else:
+        keeps_label = not (listed.label(answers))
+        candidate = candidate.renamed(list(listed.table.cells.columns), keeps_label=keeps_label)
+        choices += label_choices(listed, candidate, answers)
+    layout, reason, is_guess = layout_reason(candidate, listed)
+    images = [
+        Choice("images.root", str(listed.root if listed and listed.root else survey.root), "where the images are")
+    ]
+    images.append(Choice("images.layout", layout, reason, is_guess))
+    if layout == "pattern":
+        images.append(Choice("images.pattern", candidate.pattern, _pattern_reason(candidate), is_guess=True))
+    channels, remark = channel_choices(survey, candidate, listed)
+    images += channels
+    choices = [*images, *choices]
+    settings = _settings(choices, answers)
+    manifest = build_manifest(settings.images, settings.labels)
+    if not len(manifest):
+        raise ManifestError("no samples")
+    manifest = replace(manifest, remarks=(*remark, *manifest.remarks))
+    return _Tried(candidate, listed, tuple(choices), manifest)
+
+
+def _pattern_reason(candidate: Candidate) -> str:
+    n_files = candidate.n_files
+    fits = (
+        f"all {n_files:,} images fit"
+        if n_files == len(candidate.names)
+        else (f"{n_files:,} of {len(candidate.names):,} images fit")
+    )
+    words = [name for name in candidate.reading.columns if f"{{{name}}}" in (candidate.pattern or "")]
+    return f"{fits}; what {', '.join(words)} stand for is read from the names" if words else fits
+
+
+def _with_group(tried: _Tried, answers: Answers) -> _Tried:
+    """Choose the group, out of columns of the table first, and find the samples again with it."""
+    if answers.given("labels.group"):
+        return tried
+    table = tried.manifest.table
+    from_table = tried.listed.columns.groups if tried.listed else {}
+    in_names = {role: name for role in COARSE for name in (role, f"{role}_in_name") if name in table.columns}
+    columns = {role: name for role, name in {**in_names, **from_table}.items() if name in table.columns}
+    found = groupings(table, columns)
+    best = best_grouping(found)
+    if best is None and not found:
+        return tried
+    options = tuple("+".join(one.columns) for one in found)
+    default = "+".join(best.columns) if best else NONE
+    question = "Which samples belong together (never split between training and test)?"
+    answer = answers.ask(Question("labels.group", question, (*options, NONE), default))
+    if answer == NONE:
+        told = ", ".join(options)
+        reason = f"none: some class is in one {found[0].role} alone, so {told} cannot be kept together in folds"
+        return replace(tried, choices=(*tried.choices, Choice("labels.group", None, reason, is_guess=True)))
+    chosen = found[options.index(answer)]
+    value: Any = chosen.columns[0] if len(chosen.columns) == 1 else list(chosen.columns)
+    reason = f"{chosen.n_groups} groups, the coarsest that leave each class in at least {chosen.least} of them"
+    choices = (*tried.choices, Choice("labels.group", value, reason, is_guess=True))
+    settings = _settings(choices, answers)
+    return replace(tried, choices=choices, manifest=build_manifest(settings.images, settings.labels))
+
+
+def _settings(choices: Sequence[Choice], answers: Answers) -> Settings:
+    proposed = [
+        Source.of_key("the proposal", key, value) for key, value in {**dict(NO_LABELS), **by_key(choices)}.items()
+    ]
+    given = [Source.of_key("options", key, value) for key, value in answers.settings.items()]
+    return combine([*proposed, *given])
+
+
+def _with_given(choices: Sequence[Choice], answers: Answers) -> list[Choice]:
+    """The choices without those that the user made, and the user's at the end."""
+    kept = [choice for choice in choices if not answers.given(choice.key)]
+    return kept + [Choice(key, value, "as you said") for key, value in answers.settings.items()]
