@@ -56,7 +56,7 @@ def command(
     """
     from cellfeat.proposing.config_text import config_text
     from cellfeat.proposing.proposal import Answers
-    from cellfeat.proposing.propose import propose
+    from cellfeat.proposing.propose import FilesTarget, propose
     from cellfeat.proposing.survey import survey_folder
     from cellfeat.provenance import publish
 
@@ -65,7 +65,7 @@ def command(
     picture = output.with_suffix(".png")
     answers = Answers(_given(assignments, flags), *([_ask] if asks else []))
     survey = survey_folder(folder, ignored=[picture])
-    proposal = propose(survey, labels, answers)
+    proposal = propose(survey, labels, answers, FilesTarget(output.with_name(f"{output.stem}_files.csv"), force))
     text = config_text(proposal)
     _tell(proposal)
     with publish(output) as path:

@@ -1,8 +1,8 @@
 """Layouts that may fit the names of images, the likeliest first."""
 
 import re
-from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from cellfeat.errors import ConfigError
@@ -15,6 +15,7 @@ from cellfeat.samples.pattern_fields import further_names
 from cellfeat.samples.pattern_layout import PatternLayout
 from cellfeat.samples.splits import part_of
 
+_RANDOM_ID = re.compile(r"[ _-]?[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}(?=[._]|$)", re.IGNORECASE)
 MAIN_SHARE = 0.98
 """Share of the names of one form, where it is taken for the form of all."""
 
@@ -35,6 +36,8 @@ class Candidate:
         The images.
     reading
         What the names say.
+    files
+        The real name of each file in `names`, where these were written without random ids.
     """
 
     layout: str
@@ -42,6 +45,16 @@ class Candidate:
     channels: tuple[str, ...]
     names: tuple[str, ...]
     reading: Reading
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def needs_table(self) -> bool:
+        """Whether only a table can say which files a sample has."""
+        return bool(self.files)
+
+    def names_of(self, sample: Found) -> tuple[str, ...]:
+        """The files of a sample."""
+        return self._rule.names(sample)
 
     @cached_property
     def found(self) -> set[Found]:
@@ -90,6 +103,11 @@ class Candidate:
 
 def candidates(survey: Survey) -> list[Candidate]:
     """Give the layouts that may fit, the likeliest first; each finds samples with ids of their own."""
+    files = without_random_ids(survey.names)
+    if files:
+        # Patterns cannot name such files: they are read without their ids, and written into a table.
+        plain = replace(survey, names=tuple(files))
+        return [replace(one, files=files) for one in candidates(plain) if one.pattern]
     found = fall_apart(survey.names)[0]
     if len(found.names) < MAIN_SHARE * len(survey.names):
         whole = with_whole_names(survey.names)
@@ -99,6 +117,21 @@ def candidates(survey: Survey) -> list[Candidate]:
     # Names that no pattern reads still lie in folders.
     offered += [_candidate("folders", None, survey, reading)] if any("/" in name for name in survey.names) else []
     return [one for one in _valid(offered) if one.has_own_ids]
+
+
+def without_random_ids(names: Sequence[str]) -> dict[str, str]:
+    """Give names without the random ids that MetaXpress writes behind a channel, and the real name of each.
+
+    Returns
+    -------
+    dict
+        Empty where names have no such ids, or are not different without them.
+    """
+    if not names or not _RANDOM_ID.search(names[0]) or not _RANDOM_ID.search(names[-1]):
+        return {}
+    plain = {_RANDOM_ID.sub("", name): name for name in names}
+    has_stems = all(name.rpartition("/")[2].partition(".")[0] for name in plain)
+    return plain if len(plain) == len(names) and has_stems else {}
 
 
 def _valid(offered: Sequence[Candidate]) -> list[Candidate]:

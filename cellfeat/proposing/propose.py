@@ -3,12 +3,14 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from cellfeat.config import Settings
 from cellfeat.config_sources import Source, combine
 from cellfeat.errors import ConfigError, ManifestError, MissingFileError
 from cellfeat.proposing.candidates import Candidate, candidates
+from cellfeat.proposing.columns import look_at_columns
+from cellfeat.proposing.files_table import ID_COLUMN, joined, match_by_well, write_files_table
 from cellfeat.proposing.grouping import best_grouping, groupings
 from cellfeat.proposing.intensities import KEY as INTENSITY
 from cellfeat.proposing.intensities import choose_intensity, sample_images
@@ -37,7 +39,14 @@ class _Tried:
     manifest: Manifest
 
 
-def propose(survey: Survey, labels: Path | str | None, answers: Answers) -> Proposal:
+class FilesTarget(NamedTuple):
+    """Where a table of files is written, if one is needed, and whether it replaces an earlier one."""
+
+    file: Path
+    replaces: bool = False
+
+
+def propose(survey: Survey, labels: Path | str | None, answers: Answers, target: FilesTarget) -> Proposal:
     """Propose settings for the images of a folder.
 
     Parameters
@@ -48,6 +57,8 @@ def propose(survey: Survey, labels: Path | str | None, answers: Answers) -> Prop
         The table of labels, ``"none"`` where there is none, or None to look for one.
     answers
         What the user knows already, and how to ask.
+    target
+        Where a table of files goes: one is written if no pattern fits the names, or labels are by well.
 
     Raises
     ------
@@ -57,7 +68,7 @@ def propose(survey: Survey, labels: Path | str | None, answers: Answers) -> Prop
         If an answer is no valid setting.
     """
     tables, problems = _tables(survey, labels)
-    tried = _first_that_fits(survey, tables, answers, is_given=labels not in (None, NONE))
+    tried = _first_that_fits(survey, tables, answers, target, is_given=labels not in (None, NONE))
     tried = _with_group(tried, answers)
     settings = _settings(tried.choices, answers)
     n_channels = len(settings.images.channels)
@@ -93,21 +104,17 @@ def _tables(survey: Survey, labels: Path | str | None) -> tuple[list[Table], lis
     return found, problems
 
 
-def _first_that_fits(survey: Survey, tables: Sequence[Table], answers: Answers, *, is_given: bool) -> _Tried:
+def _first_that_fits(
+    survey: Survey, tables: Sequence[Table], answers: Answers, target: FilesTarget, *, is_given: bool
+) -> _Tried:
     """Try candidates until one gives samples; labels of a table come before those of names."""
-    offered = candidates(survey)
     listed = listed_in_table(survey, tables, answers)
-    reasons: list[str] = []
+    offered = candidates(survey) if listed is None else []
     if listed is None and offered:
-        matches = best_id_match(tables, [one.ids for one in offered])
-        if not matches and is_given:
-            raise ManifestError(_no_match(tables[0], offered[0]))
-        match = _chosen_table(matches, answers)
-        if match:
-            offered = [offered[match.form], *(one for one in offered if one is not offered[match.form])]
-            listed = Listed(match.table, match.column, match.columns, match.share)
+        offered, listed = _with_table(survey, offered, tables, answers, target, is_given=is_given)
     if listed and listed.files:
         offered = [Candidate("table", None, (), survey.names, Reading(""))]
+    reasons: list[str] = []
     for candidate in offered or [_no_candidate(survey)]:
         try:
             return _try(survey, candidate, listed, answers)
@@ -117,6 +124,36 @@ def _first_that_fits(survey: Survey, tables: Sequence[Table], answers: Answers, 
         f"{survey.root}: found {len(survey.names)} images, such as {first_ten(survey.names[:3])}, but no settings that "
         f"fit them. The likeliest failed: {reasons[0]}"
     )
+
+
+def _with_table(
+    survey: Survey,
+    offered: list[Candidate],
+    tables: Sequence[Table],
+    answers: Answers,
+    target: FilesTarget,
+    *,
+    is_given: bool,
+) -> tuple[list[Candidate], Listed | None]:
+    """Find the table that describes the samples: by their ids, or by wells in their names."""
+    matches = best_id_match(tables, [one.ids for one in offered])
+    match = _chosen_table(matches, answers)
+    if match:
+        offered = [offered[match.form], *(one for one in offered if one is not offered[match.form])]
+    by_well = match_by_well(tables, offered[0]) if not matches and offered[0].reading.groups else None
+    if not matches and by_well is None and is_given:
+        raise ManifestError(_no_match(tables[0], offered[0]))
+    if by_well is not None or offered[0].needs_table:
+        table = write_files_table(joined(offered[0], by_well, match), target.file, replaces=target.replaces)
+        return offered, _of_files(survey, table)
+    return offered, Listed(match.table, match.column, match.columns, match.share) if match else None
+
+
+def _of_files(survey: Survey, table: Table) -> Listed:
+    """The table of files as the table that describes the samples."""
+    columns = look_at_columns(table.cells, ID_COLUMN)
+    files = tuple(name for name in table.cells if name in columns.files and str(name).endswith("_file"))
+    return Listed(table, ID_COLUMN, columns, 1.0, files, survey.root)
 
 
 def _no_match(table: Table, candidate: Candidate) -> str:

@@ -60,7 +60,11 @@ def channel_share(values: Iterable[str]) -> float:
 def are_wells(values: Iterable[str]) -> bool:
     """Whether all values are wells of a plate, such as ``B03``; ``P1``, ``P2`` and so on are rather plates."""
     values = list(values)
-    return all(map(_WELL.fullmatch, values)) and (len(values) == 1 or any(value[0] not in "Pp" for value in values))
+    if not all(map(_WELL.fullmatch, values)):
+        return False
+    letters = {value[0] for value in values}
+    # s1 and f2 are fields, and P3 is a plate.
+    return len(letters) > 1 or not (letters <= {"P"} or next(iter(letters)).islower()) or len(values) == 1
 
 
 def are_days(values: Iterable[str]) -> bool:

@@ -74,7 +74,7 @@ def channel_before(folder: Path) -> Expected:
     """Channels before the id, in upper case, no padding."""
     for i, channel in product(range(1, 13), ("DAPI", "TRITC")):
         save(folder, f"{channel}-img{i}.tif", pixels(12, 12, dtype="uint16"))
-    write_csv(folder / "labels.csv", "file;class".replace(";", ","), [(f"img{i}", CLASSES[i % 2]) for i in range(1, 13)])
+    write_csv(folder / "labels.csv", "file,class", [(f"img{i}", CLASSES[i % 2]) for i in range(1, 13)])
     return Expected(12, channels=("DAPI", "TRITC"))
 
 

@@ -11,7 +11,9 @@ from tests.proposing.layout_folders import CLASSES, Expected, Layout, pixels, sa
 
 def donor_folders(folder: Path) -> Expected:
     """Folders of donors, with folders of conditions inside."""
-    for donor, name, i in product(("donor_01", "donor_02", "donor_07", "donor_10", "donor_11"), ("ctrl", "IFN"), (1, 2)):
+    for donor, name, i in product(
+        ("donor_01", "donor_02", "donor_07", "donor_10", "donor_11"), ("ctrl", "IFN"), (1, 2)
+    ):
         save(folder, f"{donor}/{name}/cell_{i:04d}.tif", pixels(12, 12, dtype="uint16"))
     return Expected(20, ("IFN", "ctrl"), n_groups=5, channels=(0,))
 
@@ -133,7 +135,11 @@ def well_table(folder: Path) -> Expected:
     """A table with a row for each well, and several images of a well."""
     for well, site, channel in product(("A01", "A02", "B01", "B02"), (1, 2, 3), ("DAPI", "GFP")):
         save(folder, f"{well}_f{site}_{channel}.tif")
-    write_csv(folder / "platemap.csv", "Well,Treatment", [("A01", "DMSO"), ("A02", "Taxol"), ("B01", "DMSO"), ("B02", "Taxol")])
+    write_csv(
+        folder / "platemap.csv",
+        "Well,Treatment",
+        [("A01", "DMSO"), ("A02", "Taxol"), ("B01", "DMSO"), ("B02", "Taxol")],
+    )
     return Expected(12, ("DMSO", "Taxol"), n_groups=4, channels=("DAPI", "GFP"))
 
 
