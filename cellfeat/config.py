@@ -90,21 +90,59 @@ class IntensitySettings(Section):
         return self
 
 
+class FieldsSettings(Section):
+    """Crops around the cells of whole fields of view: layout ``fields``.
+
+    Cells come from label images (`masks`), from tables of positions (`positions`), or from the labels table. `masks`
+    and `positions` are names in which ``{field}`` and other names of `ImagesSettings.pattern` may stand: one file a
+    field. `masks` is relative to `masks_root`, by default the folder of images; `positions` without such names is one
+    table of all fields. `table` has a row for each field, as ``load_data.csv`` and the Image table of CellProfiler.
+
+    `x`, `y` and `object` name columns where their names do not tell; x is counted to the right, y downwards, both in
+    pixels. Crops have `crop_size` pixels on each side. With `resolution`, in micrometres per pixel, they are brought to
+    it; `pixel_size` is that of files that do not state theirs.
+    """
+
+    crop_size: Count | None = None
+    border: Literal["pad", "drop"] = "pad"
+    mask: Literal["none", "zero_outside"] = "none"
+    dilate: NotNegative = 0
+    masks: str | None = None
+    masks_root: LocalPath | None = None
+    positions: str | None = None
+    table: LocalPath | None = None
+    x: str | None = None
+    y: str | None = None
+    object: str | None = None
+    resolution: _PositiveFloat | None = None
+    pixel_size: _PositiveFloat | None = None
+
+    @model_validator(mode="after")
+    def _sensible(self) -> "FieldsSettings":
+        if self.dilate and self.mask == "none":
+            raise ValueError("dilate makes masks larger, and mask is none; set mask: zero_outside, or dilate: 0")
+        if self.pixel_size and not self.resolution:
+            raise ValueError("pixel_size has no effect without resolution, the micrometres per pixel of crops")
+        return self
+
+
 class ImagesSettings(Section):
     """Where the images are and how they are read.
 
     `layout` ``auto`` is ``table`` if `LabelsSettings.files` names columns, ``pattern`` if `pattern` is set, and
     ``folders`` (one folder per class) otherwise. ``split_folders`` has a folder for each part of a split (train, val,
-    test), with class folders inside. `allow_outside` allows file names that lead out of `root`.
+    test), with class folders inside. ``fields`` cuts crops around cells out of whole fields of view, as `fields` says.
+    `allow_outside` allows file names that lead out of `root`.
     """
 
     root: LocalPath = Path("data/images_train")
-    layout: Literal["auto", "pattern", "folders", "split_folders", "table"] = "auto"
+    layout: Literal["auto", "pattern", "folders", "split_folders", "table", "fields"] = "auto"
     pattern: str | None = "{sample_id:05d}_{channel}.png"
     channels: Annotated[list[str | int], Field(min_length=1)] = ["blue", "red", "yellow"]
     intensity: IntensitySettings = IntensitySettings()
     max_pixels: Count = 100_000_000
     allow_outside: bool = False
+    fields: FieldsSettings = FieldsSettings()
 
     @property
     def follows_pattern(self) -> bool:
@@ -114,7 +152,7 @@ class ImagesSettings(Section):
     @property
     def names_split(self) -> bool:
         """Whether the names of folders or files say which part of a split a sample belongs to."""
-        is_pattern = self.layout in ("auto", "pattern") and "{split}" in (self.pattern or "")
+        is_pattern = self.layout in ("auto", "pattern", "fields") and "{split}" in (self.pattern or "")
         return is_pattern or self.layout == "split_folders"
 
 

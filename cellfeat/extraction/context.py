@@ -21,7 +21,7 @@ from cellfeat.extraction.timing import Timeline
 from cellfeat.provenance import utc_now
 from cellfeat.samples.images import ReadsSamples, SampleImage
 from cellfeat.samples.intensity import IntensityPolicy
-from cellfeat.samples.intensity_advice import intensity_advice, spread_rows
+from cellfeat.samples.intensity_advice import intensity_advice, spread_blocks, spread_rows
 from cellfeat.samples.manifest import Manifest
 
 
@@ -81,7 +81,7 @@ class RunContext:
             Their rows, shape ``(n,)``. The index of the manifest's table keeps these row numbers.
         """
         # The table keeps its index, from which messages take the row in the whole manifest.
-        manifest = replace(self.manifest, table=self.manifest.table.iloc[rows])
+        manifest = self.manifest.take(rows)
         decoder = replace(self.decoder, reader=self.request.reader(manifest))
         return replace(self, manifest=manifest, decoder=decoder)
 
@@ -120,7 +120,7 @@ def _intensity_policy(request: ExtractionRequest, reader: ReadsSamples) -> Inten
     channels, rows = request.manifest.channels, range(len(request.manifest))
     policy = IntensityPolicy.from_settings(request.settings.images.intensity, n_channels=len(channels))
     policy = policy.resolved(reader, rows)
-    examined = _readable(reader, spread_rows(len(rows)))
+    examined = _readable(reader, spread_blocks(spread_rows(len(rows)), reader.block))
     # A setting is no way out where the recipe is given, as by a saved head.
     is_free = request.expected_recipe is None
     advice = intensity_advice(policy, examined, channels=channels, names_setting=is_free)

@@ -14,10 +14,12 @@ from cellfeat.extraction.observer import Observer, SilentObserver
 from cellfeat.extraction.request import Extraction, ExtractionRequest, request_record
 from cellfeat.extraction.store import Summary, held_output, read_summary, verify_features
 from cellfeat.extraction.survey import survey_samples
+from cellfeat.samples.fields.other_images import fields_beside
 from cellfeat.samples.intensity import recorded_intensity
 from cellfeat.samples.labels import group_columns, read_labels
 from cellfeat.samples.manifest import Manifest, build_manifest, check_classes, rare_class_remarks
 from cellfeat.samples.pattern_fields import further_fields
+from cellfeat.samples.table_file import read_table_file
 from cellfeat.samples.worker_pool import reading_processes
 
 
@@ -165,7 +167,8 @@ def settings_like(
     """
     record = json.loads(json.dumps(earlier))
     intensity = recorded_intensity(recipe["intensity"]).model_dump(mode="json")
-    record["images"] |= {"root": str(images), "intensity": intensity}
+    fields = fields_beside(record["images"], images, are_moved=False)
+    record["images"] |= {"root": str(images), "intensity": intensity, "fields": fields}
     record["labels"] |= _labels_of(labels, earlier) if labels else _NO_LABELS
     # This machine may lack the device of the earlier extraction.
     record["extraction"] |= {"output": str(output), "precision": recipe["precision"], "device": "auto"}
@@ -178,12 +181,13 @@ _NO_LABELS = {"file": None, "unmatched": "ignore", "split": None}
 
 def _labels_of(file: Path, earlier: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of a labels table that may lack the columns of labels, groups and the split."""
-    labels = earlier["labels"]
-    optional = ("label", "group", "split")
-    unnamed = LabelsSettings.model_validate({**labels, **dict.fromkeys(optional)})
-    columns = set(read_labels(unnamed, file).cells.columns)
-    kept = {key: labels.get(key) if labels.get(key) in columns else None for key in ("label", "split")}
-    named = group_columns(LabelsSettings.model_validate(labels))
+    optional, before = ("label", "group", "split"), earlier["labels"]
+    unnamed = LabelsSettings.model_validate({**before, **dict.fromkeys(optional)})
+    # A table of cells or of fields needs no column of ids.
+    needs_id = earlier["images"]["layout"] != "fields"
+    columns = set((read_labels(unnamed, file) if needs_id else read_table_file(file)).cells.columns)
+    kept = {key: before.get(key) if before.get(key) in columns else None for key in ("label", "split")}
+    named = group_columns(LabelsSettings.model_validate(before))
     in_names = further_fields(ImagesSettings.model_validate(earlier["images"]))
-    kept["group"] = labels.get("group") if columns.union(in_names).issuperset(named) else None
+    kept["group"] = before.get("group") if columns.union(in_names).issuperset(named) else None
     return {"file": str(file), "unmatched": "listed"} | kept

@@ -88,7 +88,14 @@ def extract_parts(
     # One stream over all parts: images of the next part are read while the last batches of a part are embedded.
     rows = (row for part in missing.parts for row in missing.rest_of(part))
     ahead = BATCHES_AHEAD * batch_size
-    samples = read_ahead(decoder, rows, n_threads=n_threads, ahead=ahead, timeline=decoder.timeline)
+    samples = read_ahead(
+        decoder,
+        rows,
+        n_threads=n_threads,
+        ahead=ahead,
+        timeline=decoder.timeline,
+        block_of=decoder.reader.block,
+    )
     for part in missing.parts:
         collected = _PartRows(part, decoder.policy.n_channels, missing.begun.get(part.start))
         try:

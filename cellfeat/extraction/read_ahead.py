@@ -1,10 +1,10 @@
 """Read samples ahead of their use, in threads that wait for the reading processes."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
-from itertools import islice
+from itertools import groupby
 
 import numpy as np
 
@@ -90,8 +90,18 @@ class Decoder:
             raise ImageError(f"{self.reader.where(row)}: {error}") from None
 
 
+def _own_block(row: int) -> int:
+    return row
+
+
 def read_ahead(
-    decode: Callable[[int], Decoded], rows: Iterable[int], *, n_threads: int, ahead: int, timeline: Timeline
+    decode: Callable[[int], Decoded],
+    rows: Iterable[int],
+    *,
+    n_threads: int,
+    ahead: int,
+    timeline: Timeline,
+    block_of: Callable[[int], int] = _own_block,
 ) -> Iterator[Decoded]:
     """Decode rows in threads, and yield the results in order.
 
@@ -102,22 +112,34 @@ def read_ahead(
     rows
         Rows to read.
     n_threads
-        Number of samples that are read at once.
+        Number of blocks that are read at once.
     ahead
-        Largest number of samples that are read before they are asked for, so that memory does not grow with `rows`.
+        Number of samples that are read before they are asked for, so that memory does not grow with `rows`; the last
+        block may exceed it.
     timeline
         Records how long the caller waits.
+    block_of
+        Gives the number of a row's block. Samples of one block, such as the cells of one field, are read by one thread.
     """
-    pending: deque[Future[Decoded]] = deque()
-    remaining = iter(rows)
+    blocks = (list(block) for _, block in groupby(rows, block_of))
     pool = ThreadPoolExecutor(n_threads, thread_name_prefix="decode")
+    pending: deque[Future[list[Decoded]]] = deque()
+    n_ahead = 0
     try:
-        pending.extend(pool.submit(decode, row) for row in islice(remaining, ahead))
-        while pending:
+        while True:
+            while n_ahead < ahead and (block := next(blocks, None)) is not None:
+                pending.append(pool.submit(_decode_block, decode, block))
+                n_ahead += len(block)
+            if not pending:
+                return
             with timeline.step("waiting"):
                 decoded = pending.popleft().result()
-            pending.extend(pool.submit(decode, row) for row in islice(remaining, 1))
-            yield decoded
+            n_ahead -= len(decoded)
+            yield from decoded
     finally:
         # Without waiting: a run that ends early must not wait for an image that never arrives.
         pool.shutdown(wait=False, cancel_futures=True)
+
+
+def _decode_block(decode: Callable[[int], Decoded], rows: Sequence[int]) -> list[Decoded]:
+    return [decode(row) for row in rows]

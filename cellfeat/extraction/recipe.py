@@ -37,6 +37,7 @@ def make_recipe(context: RunContext, precision: str) -> dict[str, Any]:
         "intensity": context.decoder.policy.record(),
         "views": settings.extraction.views,
         "precision": precision,
+        **_crop_rules(context),
     }
     # As it is read back from a file: tuples become lists.
     return dict(json.loads(json.dumps(recipe)))
@@ -45,6 +46,12 @@ def make_recipe(context: RunContext, precision: str) -> dict[str, Any]:
 def _pooled_stages(backbone: LoadedBackbone) -> dict[str, list[str]]:
     """Name the stages that are pooled. Without any the key is absent, as in the recipes of earlier files."""
     return {"stages": list(backbone.module.stages)} if isinstance(backbone.module, StagePooled) else {}
+
+
+def _crop_rules(context: RunContext) -> dict[str, Any]:
+    """The rules by which samples are cut out of fields. For whole images the key is absent."""
+    crops = context.manifest.crops
+    return {} if crops is None else {"fields": crops.rules.record()}
 
 
 def recipe_like(context: RunContext, finished: Summary) -> dict[str, Any]:

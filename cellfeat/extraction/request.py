@@ -112,6 +112,8 @@ def request_record(settings: Settings, manifest: Manifest) -> dict[str, Any]:
         "precision": settings.extraction.precision,
         "samples": manifest.digest(),
     }
+    if manifest.crops is not None:
+        request["fields"] = manifest.crops.rules.record()
     if weights.is_file():
         # The digest identifies the file, wherever it lies.
         request["backbone"]["weights"] = weights.name

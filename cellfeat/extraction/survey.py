@@ -39,7 +39,14 @@ def changed_rows(decoder: Decoder, rows: Sequence[int], digests: Sequence[str]) 
 
 def _read_digests(decoder: Decoder, rows: Sequence[int]) -> list[str]:
     n_threads = min(READING_THREADS, os.cpu_count() or 1)
-    samples = read_ahead(decoder, rows, n_threads=n_threads, ahead=SAMPLES_AHEAD, timeline=Timeline())
+    samples = read_ahead(
+        decoder,
+        rows,
+        n_threads=n_threads,
+        ahead=SAMPLES_AHEAD,
+        timeline=Timeline(),
+        block_of=decoder.reader.block,
+    )
     return [sample.digest for sample in samples]
 
 

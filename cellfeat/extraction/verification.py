@@ -21,6 +21,7 @@ from cellfeat.extraction.store import (
     read_table,
 )
 from cellfeat.extraction.survey import changed_rows, decoder_of
+from cellfeat.samples.fields.other_images import fields_beside
 from cellfeat.samples.manifest import Manifest, build_manifest
 from cellfeat.samples.worker_pool import reading_processes, sample_reader
 from cellfeat.text import first_line, first_ten
@@ -80,7 +81,8 @@ def recorded_manifest(path: Path, images: Path | None = None) -> Manifest:
             f"{path}: {len(lost)} of its {len(ids)} samples have no image in {settings.images.root}: "
             f"{first_ten(lost)}; say where the images are now with --root DIR"
         )
-    return replace(found, table=found.table.iloc[[row_of[i] for i in ids]].reset_index(drop=True))
+    taken = found.take(np.array([row_of[i] for i in ids], np.intp))
+    return replace(taken, table=taken.table.reset_index(drop=True))
 
 
 def check_pixels(path: Path, manifest: Manifest) -> None:
@@ -138,7 +140,8 @@ def check_sample(
     """
     summary = read_summary(path)
     rows = _draw(summary, n_samples)
-    drawn = replace(manifest, table=manifest.table.iloc[rows].reset_index(drop=True))
+    drawn = manifest.take(rows)
+    drawn = replace(drawn, table=drawn.table.reset_index(drop=True))
     again = _extract_again(summary, drawn, observer, weights)
     before = read_embeddings(path, rows)
     differences = _lengths(again - before) / np.maximum(_lengths(before), np.finfo(np.float32).tiny)
@@ -168,6 +171,7 @@ def _current_settings(summary: Summary, images: Path | None) -> Settings:
         record = json.loads(json.dumps(summary.provenance["settings"]))
         record["labels"]["unmatched"] = "ignore"
         if images is not None:
+            record["images"]["fields"] = fields_beside(record["images"], images, are_moved=True)
             record["images"]["root"] = str(images)
         return Settings.model_validate(record)
     except (KeyError, TypeError, ValueError) as error:

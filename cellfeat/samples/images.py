@@ -5,7 +5,7 @@ import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, NamedTuple, Protocol
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import numpy as np
 
@@ -97,8 +97,12 @@ class SampleImage(NamedTuple):
     bits: tuple[int, ...]
 
 
+Outcome = SampleImage | ImageError | MissingFileError
+"""One sample as it was read, or the error that says why not."""
+
+
 class ReadsSamples(Protocol):
-    """Reads samples by their row: a `SampleReader`, or a `WorkersReader`, which reads in other processes."""
+    """Reads samples by their row: a `SampleReader`, a `FieldsReader`, or a `WorkersReader`, which uses processes."""
 
     def read(self, row: int) -> np.ndarray:
         """Read the pixels of one sample, as `SampleReader.read` does: shape ``(C, H, W)``."""
@@ -112,8 +116,12 @@ class ReadsSamples(Protocol):
         """The files of a sample, for messages."""
         ...
 
+    def block(self, row: int) -> int:
+        """The number of the samples that are read at once with that in `row`; they follow each other."""
+        ...
 
-def _ignore(path: Path) -> None:
+
+def no_note(path: Path) -> None:
     """Drop the path."""
 
 
@@ -168,11 +176,44 @@ class SampleReader:
         """The reader of one sample alone, as its row 0."""
         return replace(self, files=(self.files[row],))
 
+    def block(self, row: int) -> int:
+        """The row itself: each sample has files of its own."""
+        return row
+
+    @property
+    def paths(self) -> list[Path]:
+        """The files of the first sample, in the order in which they are opened."""
+        names = self.files[0] if self.one_file_per_channel else self.files[0][:1]
+        return [self.root / name for name in names]
+
+    def request(self) -> dict[str, Any]:
+        """The reader as JSON values, from which `from_request` makes it again."""
+        return {**vars(self), "root": str(self.root)}
+
+    @classmethod
+    def from_request(cls, request: dict[str, Any]) -> "SampleReader":
+        """Make a reader of what `request` gave."""
+        files, channels = tuple(map(tuple, request["files"])), tuple(request["channels"])
+        return cls(**{**request, "root": Path(request["root"]), "files": files, "channels": channels})
+
+    def read_all(self, *, on_file: Callable[[Path], None] = no_note) -> list[Outcome]:
+        """Read the first sample; an error becomes the outcome.
+
+        Parameters
+        ----------
+        on_file
+            Called with each file before it is opened.
+        """
+        try:
+            return [self.read_sample(0, on_file=on_file)]
+        except (ImageError, MissingFileError) as error:
+            return [error]
+
     def read(self, row: int) -> np.ndarray:
         """Read the pixels of one sample, shape ``(C, H, W)``; see `read_sample`."""
         return self.read_sample(row).pixels
 
-    def read_sample(self, row: int, *, on_file: Callable[[Path], None] = _ignore) -> SampleImage:
+    def read_sample(self, row: int, *, on_file: Callable[[Path], None] = no_note) -> SampleImage:
         """Read one sample, its channels in the order of `channels`.
 
         Parameters

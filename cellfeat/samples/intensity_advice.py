@@ -1,7 +1,7 @@
 """Whether an intensity policy fits the images, and which setting fits better."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, NamedTuple
@@ -14,6 +14,8 @@ from cellfeat.samples.images import SampleImage
 from cellfeat.samples.intensity import IntensityPolicy, selected_values
 
 EXAMINED_SAMPLES = 200
+FEWEST_BLOCKS = 8
+BLOCKS_SHARE = 0.04
 VALUES_PER_SAMPLE = 4_096
 CLIPPED_SHARE = 0.5
 SQUEEZED_SPAN = 0.25
@@ -71,6 +73,27 @@ def spread_rows(n_samples: int) -> list[int]:
     edges = np.linspace(0, n_samples, min(n_samples, EXAMINED_SAMPLES) + 1).astype(np.intp)
     drawn = np.random.default_rng(0).random(len(edges) - 1)
     return (edges[:-1] + (drawn * np.diff(edges)).astype(np.intp)).tolist()
+
+
+def spread_blocks(rows: Sequence[int], block_of: Callable[[int], int]) -> list[int]:
+    """Of samples that are read in blocks, such as the cells of a field, take those of a few blocks: each is decoded.
+
+    Parameters
+    ----------
+    rows
+        Rows in ascending order.
+    block_of
+        Gives the number of a row's block.
+    """
+    blocks = [block_of(row) for row in rows]
+    n_all = blocks[-1] + 1 if blocks else 0
+    if n_all > rows[-1]:
+        # Each row is a block of its own.
+        return list(rows)
+    distinct = sorted(set(blocks))
+    most = max(FEWEST_BLOCKS, int(BLOCKS_SHARE * n_all))
+    kept = {distinct[place] for place in np.linspace(0, len(distinct) - 1, min(most, len(distinct))).astype(np.intp)}
+    return [row for row, block in zip(rows, blocks, strict=True) if block in kept]
 
 
 def intensity_advice(

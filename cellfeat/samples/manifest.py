@@ -5,12 +5,17 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any, Self
 
+import numpy as np
 import pandas as pd
 
 from cellfeat.config import SPLIT_COLUMN, ImagesSettings, LabelsSettings
 from cellfeat.errors import ManifestError
 from cellfeat.provenance import digest_json
+from cellfeat.samples.fields.build import find_field_samples
+from cellfeat.samples.fields.crops import Crops
+from cellfeat.samples.file_kinds import FileKinds
 from cellfeat.samples.file_search import (
     Search,
     check_settings,
@@ -23,12 +28,14 @@ from cellfeat.samples.group_columns import groups_of, without_pattern_groups
 from cellfeat.samples.id_matching import match_ids, matching_remark
 from cellfeat.samples.labels import LabelsTable, named_columns, read_labels
 from cellfeat.samples.layout_hints import layout_hint
-from cellfeat.samples.layouts import Found
-from cellfeat.samples.manifest_checks import Listing, find_problems, find_remarks
-from cellfeat.samples.manifest_splits import split_remarks
+from cellfeat.samples.layouts import Found, TableLayout
+from cellfeat.samples.manifest_checks import Listing, find_problems, find_remarks, spelling_problems
+from cellfeat.samples.manifest_splits import split_problems, split_remarks
 from cellfeat.samples.missing import label_remarks, without_missing
 from cellfeat.samples.regions import Regions
+from cellfeat.samples.shared_files import shared_file_problems, shared_file_remarks
 from cellfeat.text import first_ten
+from cellfeat.types import Integers
 
 # Decimals with a point or a comma, or an exponent.
 _DECIMAL = re.compile(r"[+-]?(\d*[.,]\d+(e[+-]?\d+)?|\d+e[+-]?\d+)", re.ASCII | re.IGNORECASE)
@@ -56,6 +63,8 @@ class Manifest:
         The value of ``images.layout`` that was taken.
     regions
         Where each sample lies on its field; None where each sample is a whole image.
+    crops
+        How samples are cut out of their fields; None where each sample is a whole image.
     """
 
     table: pd.DataFrame
@@ -64,6 +73,7 @@ class Manifest:
     remarks: tuple[str, ...] = ()
     layout: str = "auto"
     regions: Regions | None = None
+    crops: Crops | None = None
 
     def __len__(self) -> int:
         return len(self.table)
@@ -86,10 +96,33 @@ class Manifest:
         return tuple(self.root / str(self.table[column].iat[row]) for column in self.file_columns)
 
     def digest(self) -> str:
-        """sha256 of the ids, file names and channels. Labels and groups are not included."""
+        """sha256 of the ids, file names, channels and crops. Labels and groups are not included."""
         columns = ("sample_id", *self.file_columns)
         samples = {column: self.table[column].tolist() for column in columns}
-        return digest_json({"channels": list(self.channels), "samples": samples})
+        crops = {} if self.regions is None or self.crops is None else {"crops": _crops_record(self.regions, self.crops)}
+        return digest_json({"channels": list(self.channels), "samples": samples} | crops)
+
+    def take(self, rows: Integers) -> Self:
+        """Give the manifest of some samples, in the order of `rows`, their row numbers, shape ``(n,)``.
+
+        The index of the new table keeps the row numbers.
+        """
+        rows = np.asarray(rows, np.intp)
+        return replace(
+            self,
+            table=self.table.iloc[rows],
+            regions=None if self.regions is None else self.regions.take(rows),
+            crops=None if self.crops is None else self.crops.take(rows),
+        )
+
+
+def _crops_record(regions: Regions, crops: Crops) -> dict[str, Any]:
+    return {
+        "field": regions.field.tolist(),
+        "box": regions.box.tolist(),
+        "mask_value": regions.mask_value.tolist(),
+        "mask": crops.masks.tolist(),
+    }
 
 
 def build_manifest(images: ImagesSettings, labels: LabelsSettings) -> Manifest:
@@ -116,6 +149,8 @@ def build_manifest(images: ImagesSettings, labels: LabelsSettings) -> Manifest:
         If the settings do not fit each other.
     """
     check_settings(images, labels)
+    if images.layout == "fields":
+        return _fields_manifest(images, labels)
     table = read_labels(without_pattern_groups(labels, images), labels.file) if labels.file else None
     search = search_images(images, labels, table.cells if table else None)
     matches = match_ids(table.cells[labels.id], search.found_by_id) if table else {}
@@ -128,6 +163,19 @@ def build_manifest(images: ImagesSettings, labels: LabelsSettings) -> Manifest:
         # Names without labels are no news.
         remarks += tuple(label_remarks(replace(missing, n_empty=0), labels.missing, f"the names in {images.root}"))
     return _with_folders_named(_checked(samples, search, remarks), images)
+
+
+def _fields_manifest(images: ImagesSettings, labels: LabelsSettings) -> Manifest:
+    """Find the cells of whole fields, and check their labels and their split."""
+    found = find_field_samples(images, labels)
+    # The checks of a split see a layout that follows a table: names of files tell neither class nor part here.
+    search = Search(images, labels, TableLayout((), {}), set(), set(), FileKinds(images.root))
+    problems = [*spelling_problems(found.table["label"]), *split_problems(found.table, search)]
+    if problems:
+        raise ManifestError("\n".join([f"the cells in {images.root} cannot be used:", *problems]))
+    remarks = (*found.remarks, *split_remarks(found.table, search))
+    channels = tuple(images.channels)
+    return Manifest(found.table, images.root, channels, remarks, images.layout, found.regions, found.crops)
 
 
 def _with_folders_named(manifest: Manifest, images: ImagesSettings) -> Manifest:
@@ -200,12 +248,12 @@ def _checked(samples: pd.DataFrame, search: Search, remarks: tuple[str, ...]) ->
         samples = pd.concat([samples, unlisted.assign(label="")]).fillna("")
     files = search.file_names(samples)
     listing = Listing(samples, files, files.map(search.on_disk.__contains__), unlisted, search)
-    problems = find_problems(listing)
+    problems = find_problems(listing) or shared_file_problems(listing)
     if problems:
         raise ManifestError("\n".join([f"the samples do not fit the images in {search.images.root}:", *problems]))
     table = pd.concat([samples[list(OWN_COLUMNS)], files, samples.drop(columns=list(OWN_COLUMNS))], axis=1)
     kept = table[listing.exists.all(axis=1)].reset_index(drop=True)
-    remarks = (*remarks, *find_remarks(listing), *split_remarks(kept, search))
+    remarks = (*remarks, *find_remarks(listing), *shared_file_remarks(listing), *split_remarks(kept, search))
     return Manifest(kept, search.images.root, tuple(search.images.channels), remarks, search.images.layout)
 
 
@@ -241,13 +289,19 @@ def label_by_id(
     for line in table.remarks:
         say(line)
     cells = table.cells
-    # The layout `table` would need columns of file names, which this table may lack.
-    layout = choose_layout(images.model_copy(update={"layout": "auto"}), named, None)
-    ids = [layout.sample_id(cell) or cell for cell in cells[labels.id]]
+    ids = _ids_of_samples(cells[labels.id], images, named)
     repeated = [sample_id for sample_id, count in Counter(ids).items() if count > 1]
     if repeated:
         raise ManifestError(f"{file}: ids that occur more than once: {first_ten(repeated)}; keep one row of each")
     return dict(zip(ids, cells[labels.label], strict=True))
+
+
+def _ids_of_samples(cells: Iterable[str], images: ImagesSettings, labels: LabelsSettings) -> list[str]:
+    if images.layout == "fields":
+        return list(cells)
+    # The layout `table` would need columns of file names, which this table may lack.
+    layout = choose_layout(images.model_copy(update={"layout": "auto"}), labels, None)
+    return [layout.sample_id(cell) or cell for cell in cells]
 
 
 def check_classes(manifest: Manifest) -> None:

@@ -6,6 +6,7 @@ Each problem is one line of a message; a line names up to ten samples and counts
 import re
 import unicodedata
 from collections import Counter, defaultdict
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
@@ -62,7 +63,12 @@ def find_problems(listing: Listing) -> list[str]:
     if not listing.exists.to_numpy().any():
         # Without any image, the other checks would only say of every sample that its files are missing.
         return [*_outside(listing), *(_other_forms(listing) or [_nothing_found(listing)])]
-    problems = [*_duplicates(listing), *_spellings(listing), *_outside(listing), *_incomplete(listing)]
+    problems = [
+        *_duplicates(listing),
+        *spelling_problems(listing.samples["label"]),
+        *_outside(listing),
+        *_incomplete(listing),
+    ]
     problems += [*_other_forms(listing), *split_problems(listing.samples, listing.search)]
     problems += folder_problems(listing.search, {label for label in listing.samples["label"] if label})
     unmatched = listing.search.labels.unmatched
@@ -86,17 +92,24 @@ def _duplicates(listing: Listing) -> list[str]:
     return [f"- ids of more than one sample: {first_ten(groups)}; keep one row of each"] if groups else []
 
 
-def _spellings(listing: Listing) -> list[str]:
-    counts = Counter(listing.samples["label"])
+def spelling_problems(labels: Iterable[str]) -> list[str]:
+    """A line of an error message about classes that differ only in what a reader hardly sees.
+
+    Parameters
+    ----------
+    labels
+        The label of each sample.
+    """
+    counts = Counter(labels)
     spellings: dict[str, list[str]] = defaultdict(list)
     for label in counts:
         spellings[_normal_form(label)].append(label)
     alike = [
         " and ".join(
-            f"{written} ({counts[label]} samples)" for label, written in zip(labels, _quoted(labels), strict=True)
+            f"{written} ({counts[label]} samples)" for label, written in zip(forms, _quoted(forms), strict=True)
         )
-        for labels in spellings.values()
-        if len(labels) > 1
+        for forms in spellings.values()
+        if len(forms) > 1
     ]
     if not alike:
         return []

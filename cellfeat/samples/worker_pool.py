@@ -6,7 +6,7 @@ sample. If the system killed the process (often: out of memory), the sample is t
 """
 
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
@@ -14,9 +14,10 @@ import numpy as np
 
 from cellfeat.config import ExtractionSettings
 from cellfeat.errors import ImageError, WorkerError
-from cellfeat.samples.images import ReadsSamples, SampleImage, SampleReader
+from cellfeat.samples.fields.reading import FieldJob, FieldsReader, read_here
+from cellfeat.samples.images import Outcome, ReadsSamples, SampleImage, SampleReader
 from cellfeat.samples.manifest import Manifest
-from cellfeat.samples.worker_process import KilledError, Worker
+from cellfeat.samples.worker_process import Job, KilledError, Worker
 
 SECONDS_TO_READ = 60.0
 
@@ -87,29 +88,39 @@ class Workers:
         WorkerError
             If no process can be started.
         """
-        sample = reader.only(row)
+        (outcome,) = self.read_all(reader.only(row))
+        if isinstance(outcome, SampleImage):
+            return outcome
+        raise outcome
+
+    def read_all(self, job: Job) -> list[Outcome]:
+        """Read all samples of a job in one process: each as it was read, or the error that says why not.
+
+        Raises
+        ------
+        ImageError
+            If a file crashes the process, or takes too long.
+        WorkerError
+            If no process can be started.
+        """
         try:
             with self._reading.shared():
-                return self._read(sample)
+                return self._read(job)
         except KilledError:
             # Memory may have run out because other samples were being read at the same time.
             with self._reading.exclusive():
-                return self._read(sample)
+                return self._read(job)
 
-    def _read(self, sample: SampleReader) -> SampleImage:
+    def _read(self, job: Job) -> list[Outcome]:
         worker = self._taken()
         try:
-            reply = worker.read(sample, self._seconds)
+            outcomes = worker.read(job, self._seconds)
         except (ImageError, WorkerError):
             # Half a reply may be left in its pipe, so no other sample may use this process.
             self._drop(worker)
             raise
         self._give_back(worker)
-        if reply.sample is None:
-            raise reply.error or ImageError(
-                f"{sample.where(0)}: the process that reads images returned neither a sample nor an error"
-            )
-        return reply.sample
+        return outcomes
 
     def _taken(self) -> Worker:
         with self._lock:
@@ -166,6 +177,10 @@ class WorkersReader:
     def where(self, row: int) -> str:
         """The files of a sample, for messages."""
         return self.reader.where(row)
+
+    def block(self, row: int) -> int:
+        """The row itself: each sample has files of its own."""
+        return row
 
 
 class _SharedOrExclusive:
@@ -227,5 +242,20 @@ def sample_reader(manifest: Manifest, workers: Workers | None, *, max_pixels: in
     max_pixels
         Largest number of pixels of a file, over all channels.
     """
+    if manifest.crops is not None:
+        read = read_here if workers is None else _reading_field(workers)
+        return FieldsReader(manifest, max_pixels=max_pixels, read=read)
     reader = SampleReader.for_manifest(manifest, max_pixels=max_pixels)
     return reader if workers is None else WorkersReader(reader, workers)
+
+
+def _reading_field(workers: Workers) -> Callable[[FieldJob], list[Outcome]]:
+    """Read the samples of a field in a process; one that crashes or hangs loses the samples of this field only."""
+
+    def read(job: FieldJob) -> list[Outcome]:
+        try:
+            return workers.read_all(job)
+        except ImageError as error:
+            return [error] * len(job.boxes)
+
+    return read

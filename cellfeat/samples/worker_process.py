@@ -12,17 +12,19 @@ import signal
 import subprocess
 import sys
 import threading
+from collections.abc import Callable
 from contextlib import suppress
 from io import BufferedReader, BufferedWriter
 from pathlib import Path
 from queue import Empty, SimpleQueue
 from tempfile import TemporaryFile
-from typing import Any, NamedTuple, cast
+from typing import Any, Protocol, cast
 
 import numpy as np
 
-from cellfeat.errors import CellfeatError, ImageError, MissingFileError, WorkerError
-from cellfeat.samples.images import SampleImage, SampleReader
+from cellfeat.errors import ImageError, MissingFileError, WorkerError
+from cellfeat.samples.fields.reading import FieldJob
+from cellfeat.samples.images import Outcome, SampleImage, SampleReader
 from cellfeat.samples.properties import FileProperties
 
 SECONDS_TO_START = 120.0
@@ -34,7 +36,10 @@ REPLY_BYTES = 2**16
 NOTE_BYTES = 4096
 """Size of the notes of a process: the number of the file it is reading. They precede its stderr in the same file."""
 READY = b"ready\n"
-_ERRORS: dict[str, type[CellfeatError]] = {"ImageError": ImageError, "MissingFileError": MissingFileError}
+_ERRORS: dict[str, type[ImageError | MissingFileError]] = {
+    "ImageError": ImageError,
+    "MissingFileError": MissingFileError,
+}
 # Signals that a user or the system sends. A crash in a decoder has others, such as SIGSEGV and SIGABRT.
 _FROM_OUTSIDE = frozenset(
     getattr(signal, name) for name in ("SIGKILL", "SIGTERM", "SIGINT", "SIGHUP") if hasattr(signal, name)
@@ -45,11 +50,21 @@ class KilledError(ImageError):
     """The system or a user killed the process while it read a sample (often: out of memory)."""
 
 
-class Reply(NamedTuple):
-    """The sample, or the error raised while reading it."""
+class Job(Protocol):
+    """What a process is asked to read: one sample (`SampleReader.only`), or samples of one field (`FieldJob`)."""
 
-    sample: SampleImage | None
-    error: CellfeatError | None = None
+    @property
+    def paths(self) -> list[Path]:
+        """The files, in the order in which they are opened."""
+        ...
+
+    def request(self) -> dict[str, Any]:
+        """The job as JSON values."""
+        ...
+
+    def read_all(self, *, on_file: Callable[[Path], None] = ...) -> list[Outcome]:
+        """Read every sample."""
+        ...
 
 
 class Worker:
@@ -75,7 +90,7 @@ class Worker:
             process_group=None if os.name == "nt" else 0,
             creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
         )
-        self._replies: SimpleQueue[Reply | None] = SimpleQueue()
+        self._replies: SimpleQueue[list[Outcome] | None] = SimpleQueue()
         self._is_ready = threading.Event()
         threading.Thread(target=self._listen, name="listen", daemon=True).start()
 
@@ -84,13 +99,13 @@ class Worker:
         """Whether the process has ended."""
         return self._process.poll() is not None
 
-    def read(self, sample: SampleReader, seconds: float) -> Reply:
-        """Read a sample in the process.
+    def read(self, job: Job, seconds: float) -> list[Outcome]:
+        """Read the samples of a job in the process.
 
         Parameters
         ----------
-        sample
-            A reader of one sample.
+        job
+            What to read.
         seconds
             How long the process may take.
 
@@ -106,17 +121,17 @@ class Worker:
         self._wait_until_ready()
         pipe = cast(BufferedWriter, self._process.stdin)
         with suppress(OSError):  # a dead process is reported below
-            pipe.write(_request(sample))
+            pipe.write(_request(job))
             pipe.flush()
         try:
             reply = _next(self._replies, seconds)
         except Empty:
             raise ImageError(
-                f"{self._file_in_hand(sample)}: was not read within {seconds:g} s: its disk does not answer, or it "
+                f"{self._file_in_hand(job)}: was not read within {seconds:g} s: its disk does not answer, or it "
                 f"takes longer; if so, allow more with --image-timeout"
             ) from None
         if reply is None:
-            raise self._death(sample)
+            raise self._death(job)
         return reply
 
     def kill(self) -> None:
@@ -145,10 +160,8 @@ class Worker:
                     self._replies.put(reply)
         self._replies.put(None)
 
-    def _death(self, sample: SampleReader) -> ImageError:
-        message = (
-            f"{self._file_in_hand(sample)}: the process that read it {self._end()}; repair the file, or leave it out"
-        )
+    def _death(self, job: Job) -> ImageError:
+        message = f"{self._file_in_hand(job)}: the process that read it {self._end()}; repair the file, or leave it out"
         is_from_outside = -(self._process.returncode or 0) in _FROM_OUTSIDE
         return KilledError(message) if is_from_outside else ImageError(message)
 
@@ -162,9 +175,8 @@ class Worker:
         last_words = next((f": {line[:200]}" for line in reversed(said) if line.strip()), "")
         return (f"died of {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}") + last_words
 
-    def _file_in_hand(self, sample: SampleReader) -> Path:
-        names = sample.files[0]
-        return sample.root / names[min(self._noted()[0], len(names) - 1)]
+    def _file_in_hand(self, job: Job) -> Path:
+        return job.paths[min(self._noted()[0], len(job.paths) - 1)]
 
     def _noted(self) -> bytes:
         # The process shares this file position: reading to the end leaves it where stderr continues.
@@ -172,25 +184,34 @@ class Worker:
         return self._notes.read()
 
 
-def _request(sample: SampleReader) -> bytes:
-    return json.dumps({**vars(sample), "root": str(sample.root)}).encode() + b"\n"
+def _request(job: Job) -> bytes:
+    return json.dumps({"kind": type(job).__name__, "job": job.request()}).encode() + b"\n"
 
 
-def _received(pipe: BufferedReader) -> Reply | None:
+def _received(pipe: BufferedReader) -> list[Outcome] | None:
     """Read the next reply; None if the process ended before or while sending it."""
     line = pipe.readline()
     if not line.endswith(b"\n"):
         return None
-    told = json.loads(line)
+    outcomes = []
+    for told in json.loads(line):
+        outcome = _received_outcome(told, pipe)
+        if outcome is None:
+            return None
+        outcomes.append(outcome)
+    return outcomes
+
+
+def _received_outcome(told: dict[str, Any], pipe: BufferedReader) -> Outcome | None:
     if "error" in told:
-        return Reply(None, _ERRORS[told["error"]](told["reason"]))
+        return _ERRORS[told["error"]](told["reason"])
     pixels = np.empty(told["shape"], told["dtype"])
     if pipe.readinto(pixels.data.cast("B")) != pixels.nbytes:
         return None
-    return Reply(SampleImage(pixels, FileProperties(**told["properties"]), tuple(told["bits"])))
+    return SampleImage(pixels, FileProperties(**told["properties"]), tuple(told["bits"]))
 
 
-def _next(replies: "SimpleQueue[Reply | None]", seconds: float) -> Reply | None:
+def _next(replies: "SimpleQueue[list[Outcome] | None]", seconds: float) -> list[Outcome] | None:
     whole, rest = divmod(seconds, TICK)
     for _ in range(int(whole)):
         with suppress(Empty):
@@ -216,28 +237,38 @@ def serve() -> None:
     replies.write(READY)
     replies.flush()
     for line in sys.stdin.buffer:
-        told, pixels = _answer(json.loads(line), notes)
-        replies.write(json.dumps(told).encode() + b"\n")
-        replies.write(pixels.data.cast("B"))
+        outcomes = _answer(json.loads(line), notes)
+        replies.write(json.dumps(list(map(_told, outcomes))).encode() + b"\n")
+        for outcome in outcomes:
+            if isinstance(outcome, SampleImage):
+                replies.write(np.ascontiguousarray(outcome.pixels).data.cast("B"))
         replies.flush()
 
 
-def _answer(request: dict[str, Any], notes: mmap.mmap) -> tuple[dict[str, Any], np.ndarray]:
-    """Read a sample, and note the number of each file before reading it, because reading may crash this process."""
-    files, channels = request["files"], tuple(request["channels"])
-    reader = SampleReader(**{**request, "root": Path(request["root"]), "files": files, "channels": channels})
-    numbers = iter(range(len(files[0])))
+_JOBS: dict[str, Callable[[dict[str, Any]], Job]] = {
+    "SampleReader": SampleReader.from_request,
+    "FieldJob": FieldJob.from_request,
+}
+
+
+def _answer(request: dict[str, Any], notes: mmap.mmap) -> list[Outcome]:
+    """Read samples, and note the number of each file before reading it, because reading may crash this process."""
+    job = _JOBS[request["kind"]](request["job"])
+    numbers = iter(range(len(job.paths)))
 
     def note(_: Path) -> None:
         # A note is one byte.
         notes[0] = min(next(numbers), 255)
 
     try:
-        sample = reader.read_sample(0, on_file=note)
-    except (ImageError, MissingFileError) as error:
-        return {"error": type(error).__name__, "reason": str(error)}, np.empty(0)
+        return job.read_all(on_file=note)
     finally:
         notes[0] = 0  # otherwise an early crash on the next sample would be blamed on its last file
-    pixels = np.ascontiguousarray(sample.pixels)
-    told = {"properties": sample.properties._asdict(), "bits": sample.bits}
-    return {"dtype": pixels.dtype.str, "shape": pixels.shape, **told}, pixels
+
+
+def _told(outcome: Outcome) -> dict[str, Any]:
+    """An outcome as JSON values, without its pixels."""
+    if not isinstance(outcome, SampleImage):
+        return {"error": type(outcome).__name__, "reason": str(outcome)}
+    told = {"properties": outcome.properties._asdict(), "bits": outcome.bits}
+    return {"dtype": outcome.pixels.dtype.str, "shape": outcome.pixels.shape, **told}

@@ -1,0 +1,1 @@
+"""Samples that are crops around the cells of whole fields of view."""

@@ -1,0 +1,85 @@
+"""Cells of tables of positions: one table of all fields, or one for each field."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from cellfeat.errors import ManifestError
+from cellfeat.samples.fields.cells import Cell, LeftOut, cells_of_table, match_rows
+from cellfeat.samples.fields.field import FieldOfView, plain_column
+from cellfeat.samples.fields.listing import Rows
+from cellfeat.samples.fields.names import NamePattern
+from cellfeat.samples.fields.sources import Sources, as_rows
+from cellfeat.samples.fields.tables import file_columns_of
+from cellfeat.samples.labels import file_columns
+from cellfeat.samples.table_file import read_table_file
+from cellfeat.text import first_ten
+
+
+def find_positions(sources: Sources, fields: Sequence[FieldOfView], left_out: LeftOut) -> list[Cell]:
+    """Find the cells that tables of positions list.
+
+    Parameters
+    ----------
+    sources
+        The tables.
+    fields
+        The fields.
+    left_out
+        Receives the rows that are left out.
+
+    Raises
+    ------
+    ManifestError
+        If a table has no positions, or no row is of a known field.
+    """
+    if isinstance(sources.positions, NamePattern):
+        return _of_each_field(sources, sources.positions, fields, left_out)
+    assert sources.positions is not None, "without positions the cells are those of label images"
+    return _of_one_table(sources, sources.positions, fields, left_out)
+
+
+def _of_one_table(sources: Sources, rows: Rows, fields: Sequence[FieldOfView], left_out: LeftOut) -> list[Cell]:
+    named = file_columns(sources.labels)
+    columns = file_columns_of(rows.columns, sources.images.channels, named, str(rows.file))
+    matched, by = match_rows(rows, fields, columns, sources.finder)
+    lost = [str(place) for place, one in zip(rows.cells.index, matched, strict=True) if one is None]
+    if lost and sources.labels.unmatched == "error":
+        raise ManifestError(
+            f"{rows.file}: {len(lost)} of {len(matched)} rows are of fields that have no images (by {by}): "
+            f"{first_ten(lost)}; copy the images, or leave the rows out with --set labels.unmatched=ignore"
+        )
+    for place in lost:
+        left_out.add("rows of fields that have no images", f"{rows.file} {place}")
+    return cells_of_table(rows, matched, sources.images.fields, columns, left_out)
+
+
+def _of_each_field(
+    sources: Sources, pattern: NamePattern, fields: Sequence[FieldOfView], left_out: LeftOut
+) -> list[Cell]:
+    cells: list[Cell] = []
+    tried = []
+    for one in fields:
+        values = {**{plain_column(name): value for name, value in one.values.items()}, **one.values}
+        name = pattern.filled({"field": one.name, **values})
+        if name is None:
+            raise ManifestError(
+                f"{pattern.setting}: {pattern.text!r}: the fields have no {_missing(pattern, values)}; they have "
+                f"{first_ten(['field', *values])}"
+            )
+        tried.append(name)
+        if Path(name).is_file():
+            raw = read_table_file(Path(name))
+            rows = as_rows(raw.cells, Path(name))
+            cells += cells_of_table(rows, [one] * len(raw.cells), sources.images.fields, None, left_out)
+        else:
+            left_out.add("fields without a table of positions", f"{one.name} ({name})")
+    if not cells:
+        raise ManifestError(
+            f"no field has a table of positions: expected files such as {first_ten(tried[:2])}; say how they are named "
+            "with --set 'images.fields.positions=FOLDER/{plate}/{well}-{site}-Nuclei.csv'"
+        )
+    return cells
+
+
+def _missing(pattern: NamePattern, values: dict[str, str]) -> str:
+    return ", ".join(f"{{{name}}}" for name in pattern.names if name not in {"field", *values})
