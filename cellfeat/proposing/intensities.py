@@ -8,7 +8,7 @@ from cellfeat.config import IntensitySettings
 from cellfeat.errors import ImageError, MissingFileError
 from cellfeat.proposing.proposal import Choice
 from cellfeat.proposing.survey import MOST_EXAMPLE_PIXELS
-from cellfeat.samples.images import SampleImage, SampleReader
+from cellfeat.samples.images import ReadsSamples, SampleImage
 from cellfeat.samples.intensity import IntensityPolicy
 from cellfeat.samples.intensity_advice import fitting_intensity, spread_rows
 
@@ -16,7 +16,7 @@ KEY = "images.intensity"
 FEWEST = 3
 
 
-def sample_images(reader: SampleReader, n_samples: int) -> tuple[dict[int, SampleImage], list[str]]:
+def sample_images(reader: ReadsSamples, n_samples: int) -> tuple[dict[int, SampleImage], list[str]]:
     """Read samples spread over all, and say which could not be read.
 
     Parameters

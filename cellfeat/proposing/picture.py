@@ -7,8 +7,8 @@ import numpy as np
 from cellfeat.errors import ImageError, MissingFileError
 from cellfeat.proposing.proposal import Proposal
 from cellfeat.proposing.survey import spread
-from cellfeat.samples.images import SampleReader
 from cellfeat.samples.intensity import IntensityPolicy
+from cellfeat.samples.worker_pool import sample_reader
 
 N_PICTURED = 3
 _TRIED = 12
@@ -33,7 +33,7 @@ class Pictured(NamedTuple):
 def pictured_samples(proposal: Proposal) -> list[Pictured]:
     """Read the samples of the picture; fewer where images cannot be read."""
     manifest, images = proposal.manifest, proposal.settings.images
-    reader = SampleReader.for_manifest(manifest, max_pixels=images.max_pixels)
+    reader = sample_reader(manifest, None, max_pixels=images.max_pixels)
     policy = IntensityPolicy.from_settings(images.intensity, len(images.channels))
     try:
         policy = policy.resolved(reader, spread(len(manifest), _MEASURED))

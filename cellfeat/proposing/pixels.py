@@ -38,10 +38,10 @@ def channel_choices(
         sure = candidate.reading.is_channel_known
         why = "words for channels in the names" if sure else "the ends of the names, of which each sample has all"
         return [Choice(KEY, list(candidate.channels), why, is_guess=not sure)], ()
-    return _of_files(survey.examples)
+    return channels_of_files(survey.examples)
 
 
-def _of_files(examples: Sequence[Example]) -> tuple[list[Choice], tuple[str, ...]]:
+def channels_of_files(examples: Sequence[Example]) -> tuple[list[Choice], tuple[str, ...]]:
     """Channels inside of the files: by their names if all files give the same ones, otherwise by number."""
     if not examples:
         return [Choice(KEY, [0], "no image could be read: a guess of one channel", is_guess=True)], ()

@@ -21,9 +21,11 @@ from cellfeat.proposing.reading import Reading
 from cellfeat.proposing.seeing import layout_reason, pixel_problems, seen_lines
 from cellfeat.proposing.survey import MOST_TABLES, Survey
 from cellfeat.proposing.tables import Table, best_id_match, read_tables
-from cellfeat.proposing.words import COARSE
-from cellfeat.samples.images import SampleReader
+from cellfeat.proposing.whole_fields import field_choices
+from cellfeat.proposing.words import COARSE, role_of_word
+from cellfeat.samples.fields.boxes import NoCropSizeError
 from cellfeat.samples.manifest import Manifest, build_manifest
+from cellfeat.samples.worker_pool import sample_reader
 from cellfeat.text import first_ten
 
 NO_LABELS: tuple[tuple[str, Any], ...] = (("labels.file", None), ("labels.label", None), ("labels.group", None))
@@ -31,9 +33,8 @@ NO_LABELS: tuple[tuple[str, Any], ...] = (("labels.file", None), ("labels.label"
 
 @dataclass(frozen=True)
 class _Tried:
-    """A candidate with its settings, and the samples that they give."""
+    """Settings, and the samples that they give; `listed` is the table that describes them."""
 
-    candidate: Candidate
     listed: Listed | None
     choices: tuple[Choice, ...]
     manifest: Manifest
@@ -68,11 +69,13 @@ def propose(survey: Survey, labels: Path | str | None, answers: Answers, target:
         If an answer is no valid setting.
     """
     tables, problems = _tables(survey, labels)
-    tried = _first_that_fits(survey, tables, answers, target, is_given=labels not in (None, NONE))
+    tried = _as_fields(survey, tables, answers) or _first_that_fits(
+        survey, tables, answers, target, is_given=labels not in (None, NONE)
+    )
     tried = _with_group(tried, answers)
     settings = _settings(tried.choices, answers)
     n_channels = len(settings.images.channels)
-    reader = SampleReader.for_manifest(tried.manifest, max_pixels=settings.images.max_pixels)
+    reader = sample_reader(tried.manifest, None, max_pixels=settings.images.max_pixels)
     samples, unread = sample_images(reader, len(tried.manifest))
     choices = list(tried.choices)
     if not answers.given(INTENSITY) and samples:
@@ -102,6 +105,33 @@ def _tables(survey: Survey, labels: Path | str | None) -> tuple[list[Table], lis
             f"{len(survey.tables)} tables: only the first {MOST_TABLES} were tried; name yours: --labels FILE"
         )
     return found, problems
+
+
+def _as_fields(survey: Survey, tables: Sequence[Table], answers: Answers) -> _Tried | None:
+    """Take the images as whole fields, where there are masks or positions of their cells; None where there are none."""
+    if answers.given("images.layout") and answers.settings["images.layout"] != "fields":
+        return None
+    for offered in field_choices(survey, tables):
+        choices = offered
+        try:
+            if not answers.given("images.fields.crop_size"):
+                choices = [*offered, _crop_size(offered, answers)]
+            settings = _settings(choices, answers)
+            manifest = build_manifest(settings.images, settings.labels)
+        except (ManifestError, MissingFileError, ConfigError):
+            continue
+        return _Tried(None, tuple(choices), manifest)
+    return None
+
+
+def _crop_size(choices: Sequence[Choice], answers: Answers) -> Choice:
+    """The crop size that fits the cells: building the samples without one says which."""
+    settings = _settings(choices, answers)
+    try:
+        build_manifest(settings.images, settings.labels)
+    except NoCropSizeError as error:
+        return Choice("images.fields.crop_size", error.fitting, error.found, is_guess=True)
+    raise ManifestError("no cells")
 
 
 def _first_that_fits(
@@ -204,7 +234,7 @@ def _try(survey: Survey, candidate: Candidate, listed: Listed | None, answers: A
     if not len(manifest):
         raise ManifestError("no samples")
     manifest = replace(manifest, remarks=(*remark, *manifest.remarks))
-    return _Tried(candidate, listed, tuple(choices), manifest)
+    return _Tried(listed, tuple(choices), manifest)
 
 
 def _pattern_reason(candidate: Candidate) -> str:
@@ -222,16 +252,14 @@ def _with_group(tried: _Tried, answers: Answers) -> _Tried:
     """Choose the group, out of columns of the table first, and find the samples again with it."""
     if answers.given("labels.group"):
         return tried
-    table = tried.manifest.table
-    from_table = tried.listed.columns.groups if tried.listed else {}
-    in_names = {role: name for role in COARSE for name in (role, f"{role}_in_name") if name in table.columns}
-    columns = {role: name for role, name in {**in_names, **from_table}.items() if name in table.columns}
-    found = groupings(table, columns)
+    found = groupings(tried.manifest.table, _group_columns(tried))
     best = best_grouping(found)
     if best is None and not found:
         return tried
     options = tuple("+".join(one.columns) for one in found)
-    default = "+".join(best.columns) if best else NONE
+    # Cells of one field are never apart: they may share pixels.
+    fallback = options[-1] if tried.manifest.crops is not None else NONE
+    default = "+".join(best.columns) if best else fallback
     question = "Which samples belong together (never split between training and test)?"
     answer = answers.ask(Question("labels.group", question, (*options, NONE), default))
     if answer == NONE:
@@ -246,6 +274,17 @@ def _with_group(tried: _Tried, answers: Answers) -> _Tried:
     return replace(tried, choices=choices, manifest=build_manifest(settings.images, settings.labels))
 
 
+def _group_columns(tried: _Tried) -> dict[str, str]:
+    """The column of each role that a group may have."""
+    columns = tried.manifest.table.columns
+    in_names = {role: name for role in COARSE for name in (role, f"{role}_in_name") if name in columns}
+    if tried.manifest.crops is not None:
+        in_tables = {role: name for name in tried.manifest.columns if (role := role_of_word(name)) in COARSE and role}
+        return {**in_tables, "site": "field"}
+    from_table = tried.listed.columns.groups if tried.listed else {}
+    return {role: name for role, name in {**in_names, **from_table}.items() if name in columns}
+
+
 def _settings(choices: Sequence[Choice], answers: Answers) -> Settings:
     proposed = [
         Source.of_key("the proposal", key, value) for key, value in {**dict(NO_LABELS), **by_key(choices)}.items()
@@ -257,4 +296,7 @@ def _settings(choices: Sequence[Choice], answers: Answers) -> Settings:
 def _with_given(choices: Sequence[Choice], answers: Answers) -> list[Choice]:
     """The choices without those that the user made, and the user's at the end."""
     kept = [choice for choice in choices if not answers.given(choice.key)]
+    known = {*by_key(kept), *answers.settings}
+    # Written out, because the defaults of these settings name a table.
+    kept += [Choice(key, value, "none was found") for key, value in NO_LABELS if key not in known]
     return kept + [Choice(key, value, "as you said") for key, value in answers.settings.items()]

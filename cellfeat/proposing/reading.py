@@ -14,6 +14,8 @@ from cellfeat.samples.splits import part_of
 MOST_CLASSES = 60
 COMPLETE = 0.95
 """Share of the samples that have all channels, where a piece of the names is the channel."""
+_NAMED = ("donor", "day", "batch", "plate", "slide")
+"""What people call by a letter and a number: plate P1, donor D2."""
 _WORD = re.compile(r"[^\W\d_].*")
 _CHANNEL_LIKE_WELL = re.compile(r"[CD][0-9]", re.IGNORECASE)
 """C1 and C2 are channels that ImageJ split, or wells of row C."""
@@ -70,7 +72,9 @@ def read_names(found: Pieces, *, one_plane: bool) -> Reading:
     roles = _roles(found, channel)
     tail = _tail_place(found, roles, channel)
     by_place = {place: role for role, place in roles.items()}
-    pieces = _with_channel_mark(names, channel)
+    pieces = _with_mark(names, channel)
+    for role in _NAMED:
+        pieces = _with_mark(pieces, roles.get(role))
     pattern = _pattern(pieces, by_place, channel, tail)
     columns = {role: names[place] for role, place in roles.items()}
     label = columns.get("label")
@@ -181,16 +185,16 @@ def _tail_place(found: Pieces, roles: dict[str, int], channel: int | None) -> li
     return [place for place in found.varying if place not in known]
 
 
-def _with_channel_mark(pieces: Sequence[Piece], channel: int | None) -> list[Piece]:
-    """Pieces in which the letters right before a channel's number belong to it: ``w1``."""
+def _with_mark(pieces: Sequence[Piece], place: int | None) -> list[Piece]:
+    """Pieces in which the letters right before a number belong to it, as in the channel ``w1`` or the plate ``P1``."""
     found = list(pieces)
-    if channel is None or channel == 0 or not found[channel].is_numeric:
+    if not place or not found[place].is_numeric:
         return found
-    before = found[channel - 1]
+    before = found[place - 1]
     if before.is_separator and before.is_constant and before.values[0].isalpha():
         mark = before.values[0]
-        found[channel] = replace(found[channel], values=tuple(mark + value for value in found[channel].values))
-        found[channel - 1] = replace(before, values=("",) * len(before.values))
+        found[place] = replace(found[place], values=tuple(mark + value for value in found[place].values))
+        found[place - 1] = replace(before, values=("",) * len(before.values))
     return found
 
 

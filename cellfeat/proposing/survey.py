@@ -1,6 +1,7 @@
 """What a folder holds: images, masks, tables, and what a few of the images are."""
 
 import re
+from bisect import bisect_left
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,6 +11,7 @@ import numpy as np
 
 from cellfeat.errors import ImageError, ManifestError, MissingFileError
 from cellfeat.samples.channels import opaque_planes
+from cellfeat.samples.fields.mask_files import MASK_ENDING
 from cellfeat.samples.file_kinds import FileKinds
 from cellfeat.samples.file_sets import is_mask
 from cellfeat.samples.formats.decoded_image import Image
@@ -125,14 +127,14 @@ def _nothing(folder: Path, on_disk: Sequence[str]) -> str:
 
 def _sorted_out(folder: Path, images: Sequence[str], tables: Sequence[str], n_files: int) -> Survey:
     stems = {name.rpartition(".")[0] for name in images}
-    masks = [name for name in images if is_mask(name, stems)]
+    masks = _masks(images, stems)
     previews = [name for name in images if _PREVIEW.search(name.rpartition("/")[2])]
     left_out = {*masks, *previews}
     kept = [name for name in images if name not in left_out]
     if not kept:
         # Everything is named like masks, so these are the images.
         kept, masks, previews = list(images), [], []
-    below = _common_folder(kept)
+    below = common_folder(kept)
     names = tuple(name[len(below) :] for name in kept)
     root = folder / below if below else folder
     examples, unreadable = _examples(root, names)
@@ -149,7 +151,22 @@ def _sorted_out(folder: Path, images: Sequence[str], tables: Sequence[str], n_fi
     )
 
 
-def _common_folder(names: Sequence[str]) -> str:
+def _masks(images: Sequence[str], stems: set[str]) -> list[str]:
+    """Images named like masks of others: of an image, or of a field that has a file for each channel."""
+    masks = [name for name in images if is_mask(name, stems)]
+    others = sorted(stems - {name.rpartition(".")[0] for name in masks})
+    for name in set(images) - set(masks):
+        ending = MASK_ENDING.fullmatch(name.rpartition(".")[0].rpartition("/")[2])
+        if ending:
+            base = name[: name.rindex("/") + 1] + ending[1] if "/" in name else ending[1]
+            place = bisect_left(others, f"{base} ")
+            following = [stem for stem in others[place : place + 3] if stem != name.rpartition(".")[0]]
+            if any(stem.startswith(base) for stem in following):
+                masks.append(name)
+    return sorted(masks)
+
+
+def common_folder(names: Sequence[str]) -> str:
     """The folder that holds all files, with ``/`` at its end; ``""`` where they share none."""
     first, last = min(names), max(names)
     common = ""

@@ -138,10 +138,74 @@ def yokogawa(folder: Path) -> Expected:
     return Expected(6, (), n_groups=3, channels=("C01", "C02", "C03"))
 
 
+def draw_field(n_cells: int, size: int = 96) -> tuple[np.ndarray, np.ndarray, list[tuple[int, int]]]:
+    """A field with bright discs on a grid: pixels, label image, and centres as (x, y)."""
+    image, labels = pixels(size, size, dtype="uint16", top=800), np.zeros((size, size), np.uint16)
+    rows, columns = np.mgrid[:size, :size]
+    centres = []
+    for cell in range(n_cells):
+        x, y = (
+            14 + 24 * (cell % 3) + int(_counter.integers(-3, 4)),
+            14 + 24 * (cell // 3) + int(_counter.integers(-3, 4)),
+        )
+        inside = (columns - x) ** 2 + (rows - y) ** 2 <= 64
+        labels[inside] = cell + 1
+        image[inside] += 30_000
+        centres.append((x, y))
+    return image, labels, centres
+
+
+def fields_with_masks(folder: Path) -> Expected:
+    """Fields of wells on plates, a file for each channel, masks of Cellpose in a folder, labels by well."""
+    rows = []
+    for plate, well in product(("P1", "P2", "P3", "P4", "P5"), ("A01", "B02")):
+        image, labels, _ = draw_field(6)
+        for channel in ("DAPI", "GFP"):
+            save(folder, f"images/{plate}_{well}_s1_{channel}.tif", image)
+        save(folder, f"masks/{plate}_{well}_s1_cp_masks.tif", labels)
+    rows = [
+        (plate, well, CLASSES[well == "B02"]) for plate, well in product(("P1", "P2", "P3", "P4", "P5"), ("A01", "B02"))
+    ]
+    write_csv(folder / "platemap.csv", "plate,well,cell_line", rows)
+    return Expected(60, n_groups=5, channels=("DAPI", "GFP"))
+
+
+def fields_with_centres(folder: Path) -> Expected:
+    """Fields of two channels in one file, and a table of centres with file names and labels."""
+    rows = []
+    for number in range(1, 11):
+        image, _, centres = draw_field(5)
+        save(folder, f"fields/field_{number:02d}.tif", np.stack([image, image]), metadata={"axes": "CYX"})
+        label = CLASSES[number % 2]
+        rows += [(f"field_{number:02d}.tif", i, x, y, label) for i, (x, y) in enumerate(centres, start=1)]
+    write_csv(folder / "cells.csv", "FileName,ObjectNumber,Location_Center_X,Location_Center_Y,Phenotype", rows)
+    return Expected(50, n_groups=10, channels=(0, 1))
+
+
+def load_data(folder: Path) -> Expected:
+    """CellProfiler: load_data.csv with labels, and Nuclei.csv with the centres, by ImageNumber."""
+    listed, cells = [], []
+    fields = product(("PlateA", "PlateB", "PlateC", "PlateD", "PlateE"), ("A01", "B02"), (1, 2))
+    for number, (plate, well, site) in enumerate(fields, start=1):
+        image, _, centres = draw_field(4)
+        names = [f"{plate}_{well}_{site}_{channel}.tif" for channel in ("dna", "er")]
+        for name in names:
+            save(folder, f"raw/{name}", image)
+        path = "C:\\data\\raw"
+        listed.append((number, names[0], path, names[1], path, plate, well, site, CLASSES[well == "B02"]))
+        cells += [(number, i, x, y) for i, (x, y) in enumerate(centres, start=1)]
+    header = "ImageNumber,FileName_OrigDNA,PathName_OrigDNA,FileName_OrigER,PathName_OrigER,"
+    write_csv(
+        folder / "load_data.csv", header + "Metadata_Plate,Metadata_Well,Metadata_Site,Metadata_Cell_Line", listed
+    )
+    write_csv(folder / "Nuclei.csv", "ImageNumber,ObjectNumber,Location_Center_X,Location_Center_Y", cells)
+    return Expected(80, n_groups=5, channels=("DNA", "ER"))
+
+
 LAYOUTS: dict[str, Layout] = {
     made.__name__: made
     for made in (
         plate_well_field, channel_after, channel_before, classes_in_plates, train_val_test, ome_tiffs, csv_of_paths,
-        mixed_bits, opera_phenix, yokogawa,
+        mixed_bits, opera_phenix, yokogawa, fields_with_masks, fields_with_centres, load_data,
     )
 }  # fmt: skip
