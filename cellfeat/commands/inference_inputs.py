@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cellfeat.commands.options import Command, with_options
+from cellfeat.commands.options import Command, found_features, with_options
 
 if TYPE_CHECKING:
     from cellfeat.extraction.store import Features
@@ -21,7 +21,11 @@ def sample_options(*, labels_help: str) -> Callable[[Command], Command]:
         return with_options(
             command,
             click.option("--model", required=True, type=click.Path(path_type=Path), help="Folder of a saved head."),
-            click.option("--features", type=click.Path(path_type=Path), help="Feature file of the samples."),
+            click.option(
+                "--features",
+                type=click.Path(path_type=Path),
+                help="Feature file of the samples; default: that of cellfeat.yaml in this folder.",
+            ),
             click.option(
                 "--images",
                 type=click.Path(path_type=Path),
@@ -73,16 +77,29 @@ def parsed_overrides(assignments: Sequence[str]) -> dict[str, Any]:
     return overrides
 
 
-def check_source(features: Path | None, images: Path | None) -> None:
-    """Raise `click.UsageError` unless the samples come from one place.
+def chosen_features(features: Path | None, images: Path | None) -> Path | None:
+    """Give the feature file that the samples come from: without any option, that of ``cellfeat.yaml`` in this folder.
 
     Parameters
     ----------
     features, images
-        The two places; None where one is not given.
+        The options; None where one is not given.
+
+    Returns
+    -------
+    Path or None
+        None where the samples come from images.
+
+    Raises
+    ------
+    click.UsageError
+        If both options are given, or none and there are no settings.
     """
+    if features is None and images is None:
+        features = found_features()
     if (features is None) == (images is None):
         raise click.UsageError("give one of --features FILE and --images DIR")
+    return features
 
 
 def features_as_fitted(

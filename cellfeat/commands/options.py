@@ -115,8 +115,22 @@ def found_config() -> Path | None:
 
 
 def found_features() -> Path | None:
-    """The feature file of the settings in the current folder; None where there are none."""
+    """The feature file that the settings in the current folder name; None where there are no settings."""
     return resolve_settings(None, (), {}).extraction.output if OWN_CONFIG.is_file() else None
+
+
+def needed_features(argument: str) -> Path:
+    """The feature file that the settings in the current folder name.
+
+    Raises
+    ------
+    click.UsageError
+        If there are no settings; the message asks for `argument`.
+    """
+    found = found_features()
+    if found is None:
+        raise click.UsageError(f"Missing argument '{argument}', and there is no {OWN_CONFIG} in this folder.")
+    return found
 
 
 def _assigned(text: str) -> "Source":

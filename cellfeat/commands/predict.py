@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cellfeat.commands.inference_inputs import (
-    check_source,
+    chosen_features,
     features_as_fitted,
     mark_of,
     parsed_overrides,
@@ -64,7 +64,7 @@ def command(
     from cellfeat.heads.bundle_files import load_bundle
     from cellfeat.reporting.csv_table import check_predictions_file, save_predictions
 
-    check_source(features, images)
+    features = chosen_features(features, images)
     if features and flags["labels"]:
         raise click.UsageError("--labels is for --images: a feature file names its own samples")
     if features and assignments:

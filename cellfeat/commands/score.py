@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cellfeat.commands.inference_inputs import (
-    check_source,
+    chosen_features,
     features_as_fitted,
     mark_of,
     parsed_overrides,
@@ -84,7 +84,7 @@ def command(
     from cellfeat.reporting.files import SCORED_FILES, check_held_out_folder, write_held_out
     from cellfeat.reporting.results_folder import ResultsFolder
 
-    check_source(features, images)
+    features = chosen_features(features, images)
     overrides = parsed_overrides(assignments)
     bundle = load_bundle(model)
     folder = output or _default_folder(model, flags["labels"] or images or features or Path())

@@ -71,12 +71,12 @@ class Candidate:
         """Whether each sample has an id of its own."""
         return len(self.ids.exact) == len(self.found) > 0
 
-    @property
+    @cached_property
     def n_files(self) -> int:
         """Number of files that belong to samples."""
         return sum(self._rule.find(name) is not None for name in self.names)
 
-    @property
+    @cached_property
     def _rule(self) -> PatternLayout | FoldersLayout:
         if self.layout == "pattern" and self.pattern:
             return PatternLayout(self.pattern, self.channels or (0,))

@@ -106,7 +106,8 @@ def _with_wells(table: pd.DataFrame) -> pd.DataFrame:
 
 
 def _keys(table: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
-    return table[list(columns)].map(_plain).agg("/".join, axis=1)
+    rows = zip(*(table[column].map(_plain) for column in columns), strict=True)
+    return pd.Series(["/".join(values) for values in rows], index=table.index, dtype=object)
 
 
 def _plain(value: str) -> str:

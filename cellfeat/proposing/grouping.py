@@ -68,7 +68,8 @@ def _starts_again(table: pd.DataFrame, grouping: Grouping) -> bool:
 
 
 def _grouping(table: pd.DataFrame, names: tuple[str, ...], role: str) -> Grouping:
-    keys = table[list(names)].agg("/".join, axis=1) if len(names) > 1 else table[names[0]]
+    rows = zip(*(table[name] for name in names), strict=True)
+    keys = pd.Series(["/".join(values) if all(values) else "" for values in rows], index=table.index, dtype=object)
     known = pd.DataFrame({"group": keys, "label": table["label"]})[(keys != "") & (table["label"] != "")]
     per_class = known.groupby("label")["group"].nunique()
     least = int(per_class.min()) if len(per_class) else keys.nunique()

@@ -24,6 +24,7 @@ from cellfeat.proposing.tables import Table, best_id_match, read_tables
 from cellfeat.proposing.whole_fields import field_choices
 from cellfeat.proposing.words import COARSE, role_of_word
 from cellfeat.samples.fields.boxes import NoCropSizeError
+from cellfeat.samples.group_columns import groups_of
 from cellfeat.samples.manifest import Manifest, build_manifest
 from cellfeat.samples.worker_pool import sample_reader
 from cellfeat.text import first_ten
@@ -271,7 +272,11 @@ def _with_group(tried: _Tried, answers: Answers) -> _Tried:
     reason = f"{chosen.n_groups} groups, the coarsest that leave each class in at least {chosen.least} of them"
     choices = (*tried.choices, Choice("labels.group", value, reason, is_guess=True))
     settings = _settings(choices, answers)
-    return replace(tried, choices=choices, manifest=build_manifest(settings.images, settings.labels))
+    if tried.manifest.crops is not None:
+        return replace(tried, choices=choices, manifest=build_manifest(settings.images, settings.labels))
+    # Finding all samples again would double the time of a large folder.
+    grouped = tried.manifest.table.assign(group=groups_of(tried.manifest.table, settings.labels))
+    return replace(tried, choices=choices, manifest=replace(tried.manifest, table=grouped))
 
 
 def _group_columns(tried: _Tried) -> dict[str, str]:

@@ -3,7 +3,7 @@
 import re
 from bisect import bisect_left
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
@@ -103,15 +103,21 @@ def survey_folder(folder: Path, *, ignored: Sequence[Path] = ()) -> Survey:
         hint = "it is a file; name the folder that holds it" if folder.exists() else "name the folder of your images"
         raise MissingFileError(f"{folder}: no such folder: {hint}")
     kinds = FileKinds(folder)
-    hidden = {path.resolve() for path in ignored}
-    on_disk = sorted(name for name in scan(folder) if not hidden or (folder / name).resolve() not in hidden)
+    hidden = {path.name: path.resolve() for path in ignored}
+    on_disk = sorted(name for name in scan(folder) if not _is_hidden(folder, name, hidden))
     images = [name for name in on_disk if kinds.is_image(name)]
     own = [name for name in images if name.split("/")[0].lower() in _OWN_FOLDERS and "/" in name]
-    images = [name for name in images if name not in set(own)] or images
+    others = set(own)
+    images = [name for name in images if name not in others] or images
     tables = [name for name in on_disk if name.lower().endswith(TABLE_ENDINGS) and not name.startswith("results/")]
     if not images:
         raise ManifestError(_nothing(folder, on_disk))
     return _sorted_out(folder, images, tables, len(on_disk))
+
+
+def _is_hidden(folder: Path, name: str, hidden: Mapping[str, Path]) -> bool:
+    own = name.rpartition("/")[2]
+    return own in hidden and (folder / name).resolve() == hidden[own]
 
 
 def _nothing(folder: Path, on_disk: Sequence[str]) -> str:
@@ -203,7 +209,7 @@ def _in_turns(names: Sequence[str]) -> list[int]:
     """Places of files to read: some of each ending, spread over all."""
     by_ending: dict[str, list[int]] = {}
     for place, name in enumerate(names):
-        by_ending.setdefault(PurePosixPath(name).suffix.lower(), []).append(place)
+        by_ending.setdefault(name.rpartition(".")[2].lower(), []).append(place)
     n_each = max(3, MOST_EXAMPLES // len(by_ending))
     return [places[one] for places in list(by_ending.values())[:8] for one in spread(len(places), n_each)]
 
