@@ -15,7 +15,8 @@ from cellfeat.samples.fields.mask_files import MASK_ENDING
 from cellfeat.samples.file_kinds import FileKinds
 from cellfeat.samples.file_sets import is_mask
 from cellfeat.samples.formats.decoded_image import Image
-from cellfeat.samples.images import MAX_PIXELS, read_image
+from cellfeat.samples.image_file import read_image
+from cellfeat.samples.images import MAX_PIXELS
 from cellfeat.samples.layouts import scan
 
 TABLE_ENDINGS = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet", ".xlsx", ".txt")

@@ -1,7 +1,6 @@
 """Read the files of a sample into one array of their own type."""
 
 import hashlib
-import stat
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +12,7 @@ from cellfeat.config import ImagesSettings
 from cellfeat.errors import ImageError, MissingFileError
 from cellfeat.samples.channels import only_plane, pick_channels
 from cellfeat.samples.formats.decoded_image import Image
-from cellfeat.samples.formats.decoding import decode_image
+from cellfeat.samples.image_file import read_image
 from cellfeat.samples.properties import FileProperties, file_properties
 
 if TYPE_CHECKING:
@@ -21,50 +20,6 @@ if TYPE_CHECKING:
     from cellfeat.samples.manifest import Manifest
 
 MAX_PIXELS: int = ImagesSettings.model_fields["max_pixels"].default
-LARGEST_PIXEL = 8
-"""Bytes of a pixel of the widest type that is read."""
-LARGEST_HEADER = 2**26
-"""Bytes that a file may hold beside its pixels: previews, metadata, thumbnails."""
-_KINDS = {stat.S_IFDIR: "folder", stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket"}
-
-
-def read_image(path: Path, max_pixels: int) -> Image:
-    """Read and decode one image file.
-
-    Parameters
-    ----------
-    path
-        The file.
-    max_pixels
-        The most pixels that it may hold, channels counted.
-
-    Raises
-    ------
-    MissingFileError
-        If the file does not exist.
-    ImageError
-        If it cannot be read; the message names the file.
-    """
-    try:
-        _check_file(path, max_pixels)
-        return decode_image(path.read_bytes(), max_pixels)
-    except FileNotFoundError:
-        raise MissingFileError(f"{path}: the file does not exist") from None
-    except OSError as error:
-        raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from None
-    except ImageError as error:
-        raise ImageError(f"{path}: {error}") from None
-
-
-def _check_file(path: Path, max_pixels: int) -> None:
-    """Refuse what reading would never finish: pipes and devices, and files far larger than their pixels can be."""
-    found = path.stat()
-    if not stat.S_ISREG(found.st_mode):
-        raise ImageError(f"is a {_KINDS.get(stat.S_IFMT(found.st_mode), 'device')}; expected a file: move it elsewhere")
-    if found.st_size > LARGEST_HEADER + LARGEST_PIXEL * max_pixels:
-        raise ImageError(
-            f"has {found.st_size} bytes, more than images.max_pixels = {max_pixels} can need: raise it if this is meant"
-        )
 
 
 def pixel_digest(pixels: np.ndarray) -> str:
@@ -230,13 +185,22 @@ class SampleReader:
         ImageError
             If a file cannot be read, or the files of the channels do not fit each other.
         """
-        paths = [self.root / name for name in self.files[row]]
-        if not self.one_file_per_channel:
-            paths = paths[:1]
+        pixels, images = self.read_files(row, on_file=on_file)
+        return sample_image(pixels, images)
+
+    def read_files(
+        self, row: int, *, on_file: Callable[[Path], None] = no_note
+    ) -> tuple[np.ndarray, tuple[Image, ...]]:
+        """Read the pixels of one sample, shape ``(C, H, W)``, and the decoded files that they come from.
+
+        Parameters
+        ----------
+        row, on_file
+            As for `read_sample`.
+        """
+        paths = self.only(row).paths
         images, parts = zip(*(self._read_file(path, on_file) for path in paths), strict=True)
-        pixels = _stack(parts, paths) if self.one_file_per_channel else parts[0]
-        bits = tuple(image.bits_stated for image in images)
-        return SampleImage(pixels, file_properties(pixels, images), bits * (len(pixels) // len(bits)))
+        return _stack(parts, paths) if self.one_file_per_channel else parts[0], images
 
     def _read_file(self, path: Path, on_file: Callable[[Path], None]) -> tuple[Image, np.ndarray]:
         """Read one file: all of it, and what the sample takes of it, a plane or all channels."""
@@ -246,6 +210,20 @@ class SampleReader:
             return image, only_plane(image) if self.one_file_per_channel else pick_channels(image, self.channels)
         except ImageError as error:
             raise ImageError(f"{path}: {error}") from None
+
+
+def sample_image(pixels: np.ndarray, images: Sequence[Image]) -> SampleImage:
+    """Make a sample of pixels and the decoded files that they come from.
+
+    Parameters
+    ----------
+    pixels
+        Shape ``(C, H, W)``: all of the files, or a crop.
+    images
+        The files.
+    """
+    bits = tuple(image.bits_stated for image in images)
+    return SampleImage(pixels, file_properties(pixels, images), bits * (len(pixels) // len(bits)))
 
 
 def _stack(planes: Sequence[np.ndarray], paths: Sequence[Path]) -> np.ndarray:

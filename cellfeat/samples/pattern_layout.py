@@ -1,6 +1,7 @@
 """Files named by a pattern, such as ``{sample_id:05d}_{channel}.png``."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,11 @@ from cellfeat.samples.pattern_fields import check_further, further_names, id_pat
 # At most 300 digits: file names are not longer, and int() refuses thousands.
 # Programs write whole numbers as ``1.0`` if other cells of the column are empty.
 _WHOLE_NUMBER = re.compile(r"0*(\d{1,300})(\.0*)?", re.ASCII)
+
+
+def _fields_advice(names: Iterable[str]) -> str:
+    """Where names stand for whole fields, name the layout that cuts crops out of them."""
+    return "; for crops out of whole fields: --set images.layout=fields" if "field" in names else ""
 
 
 @dataclass(frozen=True)
@@ -36,11 +42,12 @@ class PatternLayout:
 
     def __post_init__(self) -> None:
         fields = self._specs.keys()
-        if not fields & {"sample_id", *self._further}:
+        # A word for a field of view without an id of a cell: the files are whole fields.
+        if "field" in fields or not fields & {"sample_id", *self._further}:
             raise ConfigError(
                 f"images.pattern: {self.pattern!r}: expected {{sample_id}}, or words such as {{plate}} and {{well}} "
                 "that together tell the samples apart, with {channel}, {label} and {split} if the names contain them, "
-                f"got {', '.join(fields) or 'no field'}"
+                f"got {', '.join(fields) or 'no field'}{_fields_advice(fields)}"
             )
         check_further(self.pattern)
         has_text_format = any(self._specs.get(field) for field in ("label", "split", *self._further))

@@ -84,6 +84,8 @@ def make_boxes(cells: Sequence[Cell], images: ImagesSettings, masks: MaskFiles |
     if images.fields.crop_size is None:
         raise _no_size(cells, masks)
     headers = _headers(cells, images)
+    if masks:
+        _check_sizes(masks, headers)
     sides = _sides(cells, images, headers)
     boxes = boxes_around(np.array([(cell.x, cell.y) for cell in cells], np.float64).reshape(-1, 2), sides)
     kept, n_beyond = [], 0
@@ -121,6 +123,19 @@ def _headers(cells: Sequence[Cell], images: ImagesSettings) -> dict[str, Header]
             except (ImageError, MissingFileError):
                 continue
     return headers
+
+
+def _check_sizes(masks: MaskFiles, headers: dict[str, Header]) -> None:
+    wrong = [
+        f"{found.file} is {found.shape[1]} x {found.shape[0]}, and {name} is {header.width} x {header.height}"
+        for name, header in headers.items()
+        if (found := masks.objects.get(name)) and found.shape != (header.height, header.width)
+    ]
+    if wrong:
+        raise ManifestError(
+            f"{len(wrong)} label images in {masks.root} have another size than their fields: {first_ten(wrong)}; "
+            "segment the images as they are, or scale the label images without interpolation"
+        )
 
 
 def _sides(cells: Sequence[Cell], images: ImagesSettings, headers: dict[str, Header]) -> Integers:
