@@ -165,6 +165,11 @@ class ImagesSettings(Section):
     fields: FieldsSettings = FieldsSettings()
 
     @property
+    def follows_pattern(self) -> bool:
+        """Whether `pattern` says what files are called."""
+        return self.layout in ("auto", "pattern") and bool(self.pattern)
+
+    @property
     def names_split(self) -> bool:
         """Whether the names of folders or files say which part of a split a sample belongs to."""
         is_pattern = self.layout in ("auto", "pattern", "fields") and "{split}" in (self.pattern or "")
@@ -182,9 +187,11 @@ class LabelsSettings(Section):
     """The table of labels and the names of its columns.
 
     `files` names the columns with file names: one column, or one per channel in the order of `images.channels`. Every
-    column that is not named here is kept with the samples and can be used for ``--groups COLUMN``. `unmatched`
-    ``ignore`` leaves out labels without images and keeps images without labels as unlabelled samples; ``listed`` uses
-    the samples of the table only. A message names what is left out.
+    column that is not named here is kept with the samples and can be used for ``--groups COLUMN``. `group` names a
+    column of the table or a field of the pattern; of a list, samples are one group where all values are equal.
+
+    `unmatched` ``ignore`` leaves out labels without images and keeps images without labels as unlabelled samples;
+    ``listed`` uses the samples of the table only. A message names what is left out.
 
     `split` names a column that says which samples are for training, validation and test. Cells that read like a word in
     `missing`, in the same case, count as empty, except in ids and file names.
@@ -193,7 +200,7 @@ class LabelsSettings(Section):
     file: LocalPath | None = Path("data/y_train.csv")
     id: str = "file_id"
     label: str | None = "cell_line"
-    group: str | None = None
+    group: str | Annotated[list[str], Field(min_length=1)] | None = None
     split: str | None = None
     files: str | list[str] | None = None
     missing: Words = MISSING_WORDS

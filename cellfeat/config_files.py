@@ -50,6 +50,18 @@ def parse_assignment(text: str) -> tuple[str, Any]:
         raise ConfigError(f"{key}: cannot be read as a value: {error}") from None
 
 
+def flow_text(value: Any) -> str:
+    """Write a value as YAML in one line, so that `parse_assignment` gives it again.
+
+    Examples
+    --------
+    >>> flow_text({"percentile": [0.1, 99.9]}), flow_text("1"), flow_text(["blue", 2])
+    ('{percentile: [0.1, 99.9]}', "'1'", '[blue, 2]')
+    """
+    text = yaml.safe_dump(value, default_flow_style=True, width=float("inf"), allow_unicode=True, sort_keys=False)
+    return text.removesuffix("...\n").strip()
+
+
 class _PlainLoader(yaml.SafeLoader):
     """Safe YAML without duplicate keys and without aliases, which can expand a small file to gigabytes."""
 

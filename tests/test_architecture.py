@@ -29,6 +29,7 @@ FLOORS = {
     "backbones": 3,
     "statistics": 3,
     "extraction": 4,
+    "proposing": 4,
     "heads": 4,
     "near_copies": 5,
     "evaluation": 6,

@@ -17,6 +17,7 @@ from cellfeat.text import clean_lines, first_ten, is_unicode
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 COMMANDS = (
+    "init",
     "extract",
     "import",
     "audit",
@@ -71,6 +72,7 @@ def cellfeat() -> None:
 
     \b
     cellfeat demo                     every step on generated cells, in minutes
+    cellfeat init DIR                 look at your images, write cellfeat.yaml
     cellfeat extract                  images -> features/cells.h5
     cellfeat import TABLE             numbers that you have -> features/TABLE.h5
     cellfeat compare                  which head is best, with intervals

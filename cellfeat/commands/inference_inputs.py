@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cellfeat.commands.options import Command, with_options
+from cellfeat.commands.options import Command, found_features, with_options
 
 if TYPE_CHECKING:
     from cellfeat.extraction.store import Features
@@ -21,7 +21,11 @@ def sample_options(*, labels_help: str) -> Callable[[Command], Command]:
         return with_options(
             command,
             click.option("--model", required=True, type=click.Path(path_type=Path), help="Folder of a saved head."),
-            click.option("--features", type=click.Path(path_type=Path), help="Feature file of the samples."),
+            click.option(
+                "--features",
+                type=click.Path(path_type=Path),
+                help="Feature file of the samples; default: that of cellfeat.yaml in this folder.",
+            ),
             click.option(
                 "--images",
                 type=click.Path(path_type=Path),
@@ -79,20 +83,35 @@ def parsed_overrides(assignments: Sequence[str]) -> dict[str, Any]:
     return overrides
 
 
-def check_source(features: Path | None, images: Path | None, table: Path | None, id_column: str | None) -> None:
-    """Raise `click.UsageError` unless the samples come from one place.
+def chosen_features(
+    features: Path | None, images: Path | None, table: Path | None, id_column: str | None
+) -> Path | None:
+    """Give the feature file that the samples come from: without any option, that of ``cellfeat.yaml`` in this folder.
 
     Parameters
     ----------
     features, images, table
-        The places; None where one is not given.
+        The options; None where one is not given.
     id_column
         The option ``--id``, which is for a table alone.
+
+    Returns
+    -------
+    Path or None
+        None where the samples come from images or from a table.
+
+    Raises
+    ------
+    click.UsageError
+        If several options are given, or none and there are no settings.
     """
+    if features is None and images is None and table is None:
+        features = found_features()
     if sum(place is not None for place in (features, images, table)) != 1:
         raise click.UsageError("give one of --features FILE, --images DIR and --table TABLE")
     if id_column is not None and table is None:
         raise click.UsageError("--id is for --table; in a labels table: --set labels.id=COLUMN")
+    return features
 
 
 def features_of_table(

@@ -4,18 +4,22 @@ from pathlib import Path
 
 import click
 
+from cellfeat.commands.options import needed_features
 from cellfeat.errors import MissingFileError
 from cellfeat.text import clean_lines
 
 
 @click.command("inspect")
-@click.argument("target")
-def command(target: str) -> None:
+@click.argument("target", required=False)
+def command(target: str | None) -> None:
     """Say what TARGET holds: a feature file, a saved head, or a backbone by name.
+
+    Without TARGET, it is the feature file of cellfeat.yaml in this folder.
 
     Of a feature file it shows the classes and groups with their sizes, further columns of the labels table, types,
     bits, sizes and formats of the images, and the recipe.
     """
+    target = target or str(needed_features("TARGET"))
     path = Path(target)
     if path.is_dir():
         from cellfeat.heads.bundle import describe_bundle

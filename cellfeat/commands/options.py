@@ -12,6 +12,9 @@ if TYPE_CHECKING:
     from cellfeat.config_sources import Source
     from cellfeat.extraction.store import Features
 
+OWN_CONFIG = Path("cellfeat.yaml")
+"""The file of settings that ``cellfeat init`` writes, and that commands find in the current folder."""
+
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
@@ -25,7 +28,11 @@ def config_options(command: Command) -> Command:
         help="Override one setting by its dotted key: --set images.layout=folders, --set mlp.hidden=512, "
         "--set sklearn:SVC.C=10.",
     )(command)
-    return click.option("--config", type=click.Path(path_type=Path), help="YAML or JSON file of settings.")(command)
+    return click.option(
+        "--config",
+        type=click.Path(path_type=Path),
+        help="YAML or JSON file of settings; default: cellfeat.yaml in this folder, if it is there.",
+    )(command)
 
 
 def tune_option(command: Command) -> Command:
@@ -96,7 +103,7 @@ def resolve_settings(config: Path | None, assignments: Sequence[str], flags: dic
     Parameters
     ----------
     config
-        File of settings.
+        File of settings; None: ``cellfeat.yaml`` in the current folder, if it is there.
     assignments
         ``KEY=VALUE`` of each ``--set``.
     flags
@@ -106,31 +113,70 @@ def resolve_settings(config: Path | None, assignments: Sequence[str], flags: dic
     from cellfeat.config_sources import Source, combine
 
     default = click.get_current_context().find_root().obj
-    files = [Source(str(file), read_mapping(file)) for file in (default, config) if file is not None]
+    files = [Source(str(file), read_mapping(file)) for file in (default, config or found_config()) if file is not None]
     options = [Source.of_key("options", key, value) for key, value in flags.items() if value is not None]
     return combine([*files, *map(_assigned, assignments), *options])
 
 
+def found_config() -> Path | None:
+    """The file of settings in the current folder, which is then named on stderr; None where there is none."""
+    if not OWN_CONFIG.is_file():
+        return None
+    click.echo(f"settings: {OWN_CONFIG} in this folder (--config FILE takes another)", err=True)
+    return OWN_CONFIG
+
+
+def found_features() -> Path | None:
+    """The feature file that the settings in the current folder name; None where there are no settings."""
+    return resolve_settings(None, (), {}).extraction.output if OWN_CONFIG.is_file() else None
+
+
+def needed_features(argument: str) -> Path:
+    """The feature file that the settings in the current folder name.
+
+    Raises
+    ------
+    click.UsageError
+        If there are no settings; the message asks for `argument`.
+    """
+    found = found_features()
+    if found is None:
+        raise click.UsageError(f"Missing argument '{argument}', and there is no {OWN_CONFIG} in this folder.")
+    return found
+
+
 def _assigned(text: str) -> "Source":
     """Read the ``KEY=VALUE`` of one ``--set``."""
-    from cellfeat.config import Settings
     from cellfeat.config_files import parse_assignment
     from cellfeat.config_sources import Source
+
+    key, value = parse_assignment(text)
+    return Source.of_key("--set", assigned_key(key), value)
+
+
+def assigned_key(key: str) -> str:
+    """Give the whole key of a setting, as ``heads.mlp.hidden`` for ``mlp.hidden``.
+
+    Raises
+    ------
+    ConfigError
+        If no section and no head has this name.
+    """
+    from cellfeat.config import Settings
     from cellfeat.errors import ConfigError
     from cellfeat.heads.registry import HEADS, SKLEARN_PREFIX
     from cellfeat.text import near_names
 
-    key, value = parse_assignment(text)
     first = key.partition(".")[0]
     # mlp.hidden is short for heads.mlp.hidden, as people write it.
     if first.startswith(SKLEARN_PREFIX):
         HEADS[first]  # raises, with the nearest name, where scikit-learn has no such classifier
     if first in HEADS:
-        key = f"heads.{key}"
-    elif "." in key and first not in Settings.model_fields:
+        return f"heads.{key}"
+    if "." in key and first not in Settings.model_fields:
         near = near_names(first, [*Settings.model_fields, *HEADS])
         raise ConfigError(f"--set: unknown key {key!r}: no section or head is called {first!r}; {near}")
-    return Source.of_key("--set", key, value)
+    return key
 
 
 def labels_flag(labels: str | None) -> dict[str, Any]:

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cellfeat.commands.inference_inputs import (
-    check_source,
+    chosen_features,
     features_as_fitted,
     features_of_table,
     mark_of,
@@ -67,7 +67,7 @@ def command(
     from cellfeat.heads.bundle_files import load_bundle
     from cellfeat.reporting.csv_table import check_predictions_file, save_predictions
 
-    check_source(features, images, table, id_column)
+    features = chosen_features(features, images, table, id_column)
     if not images and flags["labels"]:
         raise click.UsageError("--labels is for --images: a feature file or table names its own samples")
     if not images and assignments:

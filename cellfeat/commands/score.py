@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cellfeat.commands.inference_inputs import (
-    check_source,
+    chosen_features,
     features_as_fitted,
     features_of_table,
     mark_of,
@@ -94,7 +94,7 @@ def command(
     from cellfeat.reporting.files import SCORED_FILES, check_held_out_folder, write_held_out
     from cellfeat.reporting.results_folder import ResultsFolder
 
-    check_source(features, images, table, id_column)
+    features = chosen_features(features, images, table, id_column)
     overrides = parsed_overrides(assignments)
     kinds = _figure_kinds(overrides, figures)
     bundle = load_bundle(model)

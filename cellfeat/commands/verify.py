@@ -4,9 +4,11 @@ from pathlib import Path
 
 import click
 
+from cellfeat.commands.options import needed_features
+
 
 @click.command("verify")
-@click.argument("file", type=click.Path(path_type=Path))
+@click.argument("file", type=click.Path(path_type=Path), required=False)
 @click.option(
     "--images", is_flag=True, help="Also read every image again, and compare its pixels with those extracted."
 )
@@ -18,14 +20,15 @@ import click
 )
 @click.option("--root", type=click.Path(path_type=Path), help="Folder of images, if it has moved.")
 @click.option("--weights", metavar="NAME|FILE", help="Where the backbone's weights are now, if they have moved.")
-def command(file: Path, *, images: bool, sample: int | None, root: Path | None, weights: str | None) -> None:
+def command(file: Path | None, *, images: bool, sample: int | None, root: Path | None, weights: str | None) -> None:
     """Verify a feature file, or the folder of a saved head: its structure, its numbers and every checksum.
 
-    With --images, also check that its images have not changed; with --sample K, that extracting K of its samples again
-    gives the same embeddings.
+    Without FILE, the feature file of cellfeat.yaml in this folder is verified. With --images, also check that its
+    images have not changed; with --sample K, that extracting K of its samples again gives the same embeddings.
     """
     from cellfeat.extraction.store import verify_features
 
+    file = file or needed_features("FILE")
     if root and not (images or sample):
         raise click.UsageError("--root says where the images are: give --images or --sample K too")
     if file.is_dir():

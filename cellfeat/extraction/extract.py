@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from cellfeat.config import LabelsSettings, Settings
+from cellfeat.config import ImagesSettings, LabelsSettings, Settings
 from cellfeat.config_sources import settings_of_record
 from cellfeat.errors import ConfigError, FingerprintError
 from cellfeat.extraction.accept_finished import accept_finished, use_finished
@@ -17,8 +17,9 @@ from cellfeat.extraction.survey import survey_samples
 from cellfeat.samples.class_checks import check_classes, rare_class_remarks
 from cellfeat.samples.fields.other_images import fields_beside
 from cellfeat.samples.intensity import recorded_intensity
-from cellfeat.samples.labels import read_labels
+from cellfeat.samples.labels import group_columns, read_labels
 from cellfeat.samples.manifest import Manifest, build_manifest
+from cellfeat.samples.pattern_fields import further_fields
 from cellfeat.samples.table_file import read_table_file
 from cellfeat.samples.worker_pool import reading_processes
 
@@ -195,6 +196,9 @@ def _labels_of(file: Path, earlier: Mapping[str, Any]) -> dict[str, Any]:
     unnamed = LabelsSettings.model_validate({**before, **dict.fromkeys(optional)})
     # A table of cells or of fields needs no column of ids.
     needs_id = earlier["images"]["layout"] != "fields"
-    columns = (read_labels(unnamed, file) if needs_id else read_table_file(file)).cells.columns
-    kept = {key: before.get(key) if before.get(key) in columns else None for key in optional}
+    columns = set((read_labels(unnamed, file) if needs_id else read_table_file(file)).cells.columns)
+    kept = {key: before.get(key) if before.get(key) in columns else None for key in ("label", "split")}
+    named = group_columns(LabelsSettings.model_validate(before))
+    in_names = further_fields(ImagesSettings.model_validate(earlier["images"]))
+    kept["group"] = before.get("group") if columns.union(in_names).issuperset(named) else None
     return {"file": str(file), "unmatched": "listed"} | kept

@@ -1,7 +1,7 @@
 """Which files of a folder are images: known endings say so, and the content of a file with any other ending."""
 
 import stat
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 
 from cellfeat.samples.formats.decoding import SIGNATURES
 
@@ -56,11 +56,12 @@ class FileKinds:
 
 
 def _ending(name: str) -> str:
-    return PurePosixPath(name).suffix.lower()
+    stem, _, ending = name.rpartition("/")[2].rpartition(".")
+    return f".{ending.lower()}" if stem and ending else ""
 
 
 def _is_hidden(name: str) -> bool:
-    return PurePosixPath(name).name.startswith(".")
+    return name.rpartition("/")[2].startswith(".")
 
 
 def _is_leftover(name: str) -> bool:

@@ -88,7 +88,15 @@ def table_of(found: Iterable[Found], images: ImagesSettings) -> pd.DataFrame:
     }
     if images.names_split:
         columns[SPLIT_COLUMN] = [sample.split for sample in ordered]
+    columns |= further_columns(ordered)
     return pd.DataFrame(columns, index=[f"label {sample.label!r}" for sample in ordered], dtype=str)
+
+
+def further_columns(samples: Sequence[Found]) -> dict[str, list[str]]:
+    """Columns that the names of samples give beside id, label and split; ``""`` where a sample has no such name."""
+    known = [dict(sample.further) for sample in samples]
+    names = dict.fromkeys(name for sample in known for name in sample)
+    return {name: [sample.get(name, "") for sample in known] for name in names}
 
 
 def natural_key(text: str) -> list[str | int]:

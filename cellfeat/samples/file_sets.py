@@ -53,6 +53,24 @@ def file_set_remarks(search: Search) -> list[str]:
     return [*_mask_remarks(names), *_channel_remarks(names)]
 
 
+def is_mask(name: str, stems: Collection[str]) -> bool:
+    """Whether an image is named like the mask of another one, or lies in a folder of masks.
+
+    Parameters
+    ----------
+    name
+        Its path.
+    stems
+        Paths of all images, without their endings.
+    """
+    stem = name.rpartition(".")[0]
+    folder, _, own = stem.rpartition("/")
+    if any(map(_MASK_FOLDER.fullmatch, folder.split("/"))):
+        return True
+    end = _MASK_ENDING.fullmatch(own)
+    return end is not None and f"{folder}/{end[1]}".lstrip("/") in stems
+
+
 def _folders_are_classes(search: Search) -> bool:
     has_column = search.labels.file and search.labels.label
     return isinstance(search.layout, FoldersLayout) and not has_column

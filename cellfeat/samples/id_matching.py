@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable, Iterator
+from functools import cached_property
 
 from cellfeat.samples.file_kinds import IMAGE_ENDINGS
 from cellfeat.text import first_ten
@@ -9,6 +10,7 @@ from cellfeat.text import first_ten
 _ENDING = re.compile("|".join(map(re.escape, sorted(IMAGE_ENDINGS, key=len, reverse=True))) + "$", re.IGNORECASE)
 # At most 300 digits, as for the ids of a pattern.
 _NUMBER = re.compile(r"0*(\d{1,300})(\.0*)?", re.ASCII)
+_FOLDER = re.compile(r"[/\\]").search
 
 
 def match_ids(ids: Iterable[str], known: Collection[str]) -> dict[str, str]:
@@ -31,16 +33,53 @@ def match_ids(ids: Iterable[str], known: Collection[str]) -> dict[str, str]:
     --------
     >>> match_ids(["cell7.png", "1.0", "C:/data/002.tif", "A/8", "3"], ["cell7", "1", "2", "A/8.png", "03", "3"])
     {'cell7.png': 'cell7', '1.0': '1', 'C:/data/002.tif': '2', 'A/8': 'A/8.png'}
+    >>> match_ids(["cell9"], ["A/cell9.tif", "B/cell10.tif"])
+    {'cell9': 'A/cell9.tif'}
     """
-    exact = set(known)
-    unknown = [one for one in dict.fromkeys(ids) if one not in exact]
-    if not unknown:
-        return {}
-    by_form: dict[str, list[str]] = {}
-    for one in exact:
-        by_form.setdefault(_plain_form(one), []).append(one)
-    candidates = {one: next((by_form[form] for form in _forms(one) if form in by_form), []) for one in unknown}
-    return {one: found[0] for one, found in candidates.items() if len(found) == 1}
+    return KnownIds(known).match(ids)
+
+
+class KnownIds:
+    """Ids of samples, prepared for `match`.
+
+    Parameters
+    ----------
+    known
+        The ids.
+    """
+
+    def __init__(self, known: Iterable[str]) -> None:
+        self.exact = frozenset(known)
+
+    def match(self, ids: Iterable[str]) -> dict[str, str]:
+        """Find the samples that ids mean, as `match_ids` does."""
+        unknown = [one for one in dict.fromkeys(ids) if one not in self.exact]
+        if not unknown:
+            return {}
+        by_form, by_name = self._by_form, self._by_name
+        candidates = {one: next((by_form[form] for form in _forms(one) if form in by_form), []) for one in unknown}
+        # An id without folders may mean a file in any folder, if there is one of this name.
+        candidates |= {
+            one: by_name.get(_plain_form(one), [])
+            for one, found in candidates.items()
+            if not found and not _FOLDER(one)
+        }
+        return {one: found[0] for one, found in candidates.items() if len(found) == 1}
+
+    @cached_property
+    def _by_form(self) -> dict[str, list[str]]:
+        return _collected((_plain_form(one), one) for one in self.exact)
+
+    @cached_property
+    def _by_name(self) -> dict[str, list[str]]:
+        return _collected((_plain_form(one.rpartition("/")[2]), one) for one in self.exact)
+
+
+def _collected(pairs: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
+    by_key: dict[str, list[str]] = {}
+    for key, one in pairs:
+        by_key.setdefault(key, []).append(one)
+    return by_key
 
 
 def _forms(one: str) -> Iterator[str]:

@@ -4,7 +4,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -126,6 +126,36 @@ def intensity_advice(
     str or None
         One message that ends in what to do; None where the policy fits.
     """
+    kinds, faults = _examined(policy, samples, channels)
+    if not any(faults.values()):
+        return None
+    way_out = _way_out(kinds, faults) if names_setting else GIVEN
+    return f"the intensity policy does not fit the images: {_told(kinds, faults)}; {way_out}"
+
+
+def fitting_intensity(policy: IntensityPolicy, samples: Iterable[SampleImage]) -> tuple[dict[str, Any] | None, str]:
+    """Give the setting that fits images where a policy does not, and why.
+
+    Parameters
+    ----------
+    policy, samples
+        As for `intensity_advice`.
+
+    Returns
+    -------
+    tuple
+        The value of ``images.intensity``, None where the policy fits, and what is wrong with the policy.
+    """
+    kinds, faults = _examined(policy, samples, None)
+    if not any(faults.values()):
+        return None, ""
+    return _setting(kinds, faults), _told(kinds, faults)
+
+
+def _examined(
+    policy: IntensityPolicy, samples: Iterable[SampleImage], channels: Sequence[str | int] | None
+) -> tuple[dict[Kind, list[list[_Plane]]], dict[Kind, list[_Fault]]]:
+    """The samples of each kind, and what is wrong with each kind."""
     kinds: dict[Kind, list[list[_Plane]]] = defaultdict(list)
     for sample in samples:
         # Pixels that no limits fit are refused where the sample is extracted.
@@ -133,16 +163,16 @@ def intensity_advice(
             planes = _planes(policy, sample)
             kinds[Kind(sample.pixels.dtype, sample.bits)].append(planes)
     names = list(range(policy.n_channels) if channels is None else channels)
-    faults = {kind: list(_faults(kind, of_kind, names)) for kind, of_kind in kinds.items()}
-    if not any(faults.values()):
-        return None
+    return kinds, {kind: list(_faults(kind, of_kind, names)) for kind, of_kind in kinds.items()}
+
+
+def _told(kinds: dict[Kind, list[list[_Plane]]], faults: dict[Kind, list[_Fault]]) -> str:
     texts = [
         f"{f'{len(kinds[kind])} samples of {kind}: ' if len(kinds) > 1 else ''}{fault.text}"
         for kind, of_kind in faults.items()
         for fault in of_kind
     ]
-    way_out = _setting(kinds, faults) if names_setting else GIVEN
-    return f"the intensity policy does not fit the images: {'; '.join(texts)}; {way_out}"
+    return "; ".join(texts)
 
 
 def _planes(policy: IntensityPolicy, sample: SampleImage) -> list[_Plane]:
@@ -202,13 +232,24 @@ def _camera_range(kind: Kind, lowest: float, highest: float) -> Limits:
     return black, black + 2 ** int(highest - black).bit_length() - 1
 
 
-def _setting(kinds: dict[Kind, list[list[_Plane]]], faults: dict[Kind, list[_Fault]]) -> str:
+def _way_out(kinds: dict[Kind, list[list[_Plane]]], faults: dict[Kind, list[_Fault]]) -> str:
+    setting = _setting(kinds, faults)
+    if "range" in setting:
+        lo, hi = setting["range"]
+        return f"this one does: --set 'images.intensity={{range: [{lo}, {hi}]}}'"
+    option = f"--set 'images.intensity={PERCENTILES.format(over=setting['over'])}'"
     if len(kinds) > 1:
-        setting = PERCENTILES.format(over="image")
-        return f"no range fits all of them, so scale each image by itself: --set 'images.intensity={setting}'"
+        return f"no range fits all of them, so scale each image by itself: {option}"
+    return f"this one does: {option}"
+
+
+def _setting(kinds: dict[Kind, list[list[_Plane]]], faults: dict[Kind, list[_Fault]]) -> dict[str, Any]:
+    """The value of ``images.intensity`` that fits."""
+    if len(kinds) > 1:
+        return {"percentile": [0.1, 99.9], "over": "image"}
     ((kind, samples),), (of_kind,) = kinds.items(), faults.values()
     n_channels, (limits, *others) = len(samples[0]), {fault.limits for fault in of_kind}
     # One range serves where all channels need the same one.
     if limits is None or others or len(of_kind) < n_channels or kind.dtype.kind not in "ui":
-        return f"this one does: --set 'images.intensity={PERCENTILES.format(over='dataset')}'"
-    return f"this one does: --set 'images.intensity={{range: [{limits[0]}, {limits[1]}]}}'"
+        return {"percentile": [0.1, 99.9], "over": "dataset"}
+    return {"range": [int(limits[0]), int(limits[1])]}

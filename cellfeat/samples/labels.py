@@ -87,7 +87,9 @@ def checked_labels(raw: RawTable, settings: LabelsSettings, file: Path) -> Label
 
 def named_columns(settings: LabelsSettings) -> list[str]:
     """The columns of the labels table that the settings name."""
-    return [column for column in (settings.id, settings.label, settings.group) if column] + file_columns(settings)
+    # Of several columns of groups each says something of its own, so they are kept.
+    group = settings.group if isinstance(settings.group, str) else None
+    return [column for column in (settings.id, settings.label, group) if column] + file_columns(settings)
 
 
 def file_columns(settings: LabelsSettings) -> list[str]:
@@ -95,6 +97,12 @@ def file_columns(settings: LabelsSettings) -> list[str]:
     if settings.files is None:
         return []
     return [settings.files] if isinstance(settings.files, str) else settings.files
+
+
+def group_columns(settings: LabelsSettings) -> list[str]:
+    """The columns that ``labels.group`` names."""
+    group = settings.group or []
+    return [group] if isinstance(group, str) else list(group)
 
 
 def _columns_without_missing(cells: pd.DataFrame, settings: LabelsSettings) -> dict[str, MissingValues]:
@@ -106,16 +114,18 @@ def _missing_remarks(columns: dict[str, MissingValues], settings: LabelsSettings
     remarks = []
     if settings.label in columns:
         remarks += label_remarks(columns[settings.label], settings.missing, str(file))
-    if settings.group in columns:
-        remarks += group_remarks(columns[settings.group], str(file))
-    further = [(name, column) for name, column in columns.items() if name not in (settings.label, settings.group)]
+    groups = group_columns(settings)
+    for name in groups:
+        if name in columns:
+            remarks += group_remarks(columns[name], str(file))
+    further = [(name, column) for name, column in columns.items() if name not in (settings.label, *groups)]
     return remarks + column_remarks(further, str(file))
 
 
 def _space_remarks(raw: pd.DataFrame, settings: LabelsSettings, file: Path) -> list[str]:
     """Say which labels and groups became one because white space around them is ignored."""
     remarks = []
-    for name in (settings.label, settings.group):
+    for name in (settings.label, *group_columns(settings)):
         if name is None:
             continue
         written = raw[name].drop_duplicates()
@@ -127,7 +137,8 @@ def _space_remarks(raw: pd.DataFrame, settings: LabelsSettings, file: Path) -> l
 
 
 def _check_columns(table: pd.DataFrame, settings: LabelsSettings, file: Path) -> None:
-    named = [("id", settings.id), ("label", settings.label), ("group", settings.group), ("split", settings.split)]
+    named = [("id", settings.id), ("label", settings.label), ("split", settings.split)]
+    named += [("group", column) for column in group_columns(settings)]
     named += [("files", column) for column in file_columns(settings)]
     lines = [
         f"no column {column!r} (labels.{key}); {_near_columns(column, table.columns)}"

@@ -18,11 +18,20 @@ _OUTSIDE = re.compile(r"^/|^[A-Za-z]:/|(^|/)\.\.(/|$)")
 
 
 class Found(NamedTuple):
-    """The sample id, label and part of a split in a file name; ``""`` where the name has none."""
+    """What a file name says of its sample.
+
+    Attributes
+    ----------
+    sample_id, label, split
+        Sample id, label and part of a split; ``""`` where the name has none.
+    further
+        Further columns with their values, such as ``("plate", "P1")``.
+    """
 
     sample_id: str
     label: str
     split: str = ""
+    further: tuple[tuple[str, str], ...] = ()
 
 
 class Layout(Protocol):

@@ -15,8 +15,16 @@ from cellfeat.provenance import digest_json
 from cellfeat.samples.fields.build import find_field_samples
 from cellfeat.samples.fields.crops import Crops
 from cellfeat.samples.file_kinds import FileKinds
-from cellfeat.samples.file_search import Search, check_settings, choose_layout, search_images, table_of
+from cellfeat.samples.file_search import (
+    Search,
+    check_settings,
+    choose_layout,
+    further_columns,
+    search_images,
+    table_of,
+)
 from cellfeat.samples.formats.planes import NO_CHOICE, PlaneChoice
+from cellfeat.samples.group_columns import groups_of, without_pattern_groups
 from cellfeat.samples.id_matching import match_ids, matching_remark
 from cellfeat.samples.labels import LabelsTable, named_columns, read_labels
 from cellfeat.samples.layout_hints import layout_hint
@@ -42,7 +50,7 @@ class Manifest:
     table
         One row per sample, all columns str: ``sample_id``, ``label`` and ``group`` (``""`` where there is none), the
         file names relative to `root` (``file``, or ``file_<channel>`` for each channel), and the further columns of
-        the labels table.
+        the labels table and of the names.
     root
         The folder that file names are relative to.
     channels
@@ -85,7 +93,7 @@ class Manifest:
 
     @property
     def columns(self) -> tuple[str, ...]:
-        """The further columns of the labels table."""
+        """The further columns of the labels table and of the names."""
         own = {*OWN_COLUMNS, *self.file_columns}
         return tuple(column for column in self.table.columns if column not in own)
 
@@ -151,10 +159,10 @@ def build_manifest(images: ImagesSettings, labels: LabelsSettings) -> Manifest:
         return _fields_manifest(images, labels)
     if is_single_cells(images, labels):
         return _single_cells_manifest(images, labels)
-    table = read_labels(labels, labels.file) if labels.file else None
+    table = read_labels(without_pattern_groups(labels, images), labels.file) if labels.file else None
     search = search_images(images, labels, table.cells if table else None)
     matches = match_ids(table.cells[labels.id], search.found_by_id) if table else {}
-    samples = _samples_listed(table, search, matches) if table else table_of(search.found, search.images)
+    samples = _samples_listed(table, search, matches) if table else _samples_found(search)
     remarks = (*table.remarks, *matching_remark(matches, str(labels.file))) if table else ()
     if table is None or labels.label is None:
         # Labels in names are words like those of a table: a program that names folders after labels writes ``nan``.
@@ -211,15 +219,23 @@ def _samples_listed(table: LabelsTable, search: Search, matches: Mapping[str, st
     columns = {
         "sample_id": ids,
         "label": list(cells[labels.label]) if labels.label else [sample.label for sample in known],
-        "group": list(cells[labels.group]) if labels.group else "",
+        "group": "",
     }
     if search.images.names_split:
         columns[SPLIT_COLUMN] = [sample.split for sample in known]
-    samples = pd.DataFrame(columns, index=cells.index, dtype=str)
+    from_names = further_columns(known)
+    samples = pd.DataFrame(columns | from_names, index=cells.index, dtype=str)
+    samples["group"] = groups_of(pd.concat([cells, samples[list(from_names)]], axis=1), labels)
     further = [column for column in cells.columns if column not in named_columns(labels)]
-    _check_names_free(further, search)
+    _check_names_free(further, search, from_names)
     # The rows are joined by line before the index becomes text for messages.
     return samples.join(cells[further]).set_axis(table.places)
+
+
+def _samples_found(search: Search) -> pd.DataFrame:
+    """Samples on disk, where there is no labels table."""
+    samples = table_of(search.found, search.images)
+    return samples.assign(group=groups_of(samples, search.labels))
 
 
 def _ids(cells: pd.DataFrame, search: Search, matches: Mapping[str, str]) -> list[str]:
@@ -235,8 +251,8 @@ def _ids(cells: pd.DataFrame, search: Search, matches: Mapping[str, str]) -> lis
     return [str(ids[cell]) for cell in cells[search.labels.id]]
 
 
-def _check_names_free(columns: Iterable[str], search: Search) -> None:
-    taken = {*OWN_COLUMNS, *search.layout.file_columns, "file"}
+def _check_names_free(columns: Iterable[str], search: Search, from_names: Iterable[str]) -> None:
+    taken = {*OWN_COLUMNS, *search.layout.file_columns, "file", *from_names}
     if search.images.names_split:
         taken.add(SPLIT_COLUMN)
     clashes = [column for column in columns if column in taken]
@@ -244,6 +260,7 @@ def _check_names_free(columns: Iterable[str], search: Search) -> None:
         raise ManifestError(
             f"{search.labels.file}: column {', '.join(clashes)} has a reserved name; "
             "rename it, or name it in the labels settings (labels.id, labels.label, labels.group, labels.files)"
+            f"{', or call it otherwise in images.pattern' if set(clashes) & set(from_names) else ''}"
         )
 
 

@@ -9,8 +9,8 @@ from string import Formatter
 
 from cellfeat.errors import ConfigError
 from cellfeat.samples.layouts import Found, scan
+from cellfeat.samples.pattern_fields import check_further, further_names, id_pattern, pattern_specs
 
-PATTERN_FIELDS = ("sample_id", "channel", "label", "split")
 # At most 300 digits: file names are not longer, and int() refuses thousands.
 # Programs write whole numbers as ``1.0`` if other cells of the column are empty.
 _WHOLE_NUMBER = re.compile(r"0*(\d{1,300})(\.0*)?", re.ASCII)
@@ -26,12 +26,13 @@ class PatternLayout:
     """Files named by a pattern such as ``{sample_id:05d}_{channel}.png``.
 
     With a whole-number format the id of ``00001_blue.png`` is ``1``; the labels table may contain ``1``, ``1.0`` or
-    ``00001``.
+    ``00001``. Without ``{sample_id}`` the id is the path without its channel, as `id_pattern` gives it.
 
     Attributes
     ----------
     pattern
-        The file's path below the root, with the fields ``{sample_id}``, ``{channel}``, ``{label}`` and ``{split}``.
+        The file's path below the root, with the fields ``{sample_id}``, ``{channel}``, ``{label}`` and ``{split}``;
+        any other word, such as ``{plate}``, becomes a further column of the samples.
     channels
         The channels of a sample, in order.
     """
@@ -41,13 +42,16 @@ class PatternLayout:
 
     def __post_init__(self) -> None:
         fields = self._specs.keys()
-        if not {"sample_id"} <= fields <= set(PATTERN_FIELDS):
+        # A word for a field of view without an id of a cell: the files are whole fields.
+        if "field" in fields or not fields & {"sample_id", *self._further}:
             raise ConfigError(
-                f"images.pattern: {self.pattern!r}: expected {{sample_id}}, with {{channel}}, {{label}} and {{split}} "
-                f"if the names contain them, got {', '.join(fields) or 'no field'}{_fields_advice(fields)}"
+                f"images.pattern: {self.pattern!r}: expected {{sample_id}}, or words such as {{plate}} and {{well}} "
+                "that together tell the samples apart, with {channel}, {label} and {split} if the names contain them, "
+                f"got {', '.join(fields) or 'no field'}{_fields_advice(fields)}"
             )
-        has_text_format = self._specs.get("label") or self._specs.get("split")
-        if not re.fullmatch(r"(0?\d{0,2}d)?", self._specs["sample_id"]) or has_text_format:
+        check_further(self.pattern)
+        has_text_format = any(self._specs.get(field) for field in ("label", "split", *self._further))
+        if not re.fullmatch(r"(0?\d{0,2}d)?", self._specs.get("sample_id", "")) or has_text_format:
             raise ConfigError(f"images.pattern: {self.pattern!r}: expected {{sample_id}} or a format such as :05d")
         try:
             # Tried once, so that a format that does not fit fails here and not at the first file.
@@ -75,7 +79,8 @@ class PatternLayout:
         """The pattern with the sample and each channel filled in."""
         number = int(sample.sample_id) if self._has_numbers else sample.sample_id
         channels = self.channels if self._has_channel else ("",)
-        fields = {"sample_id": number, "label": sample.label, "split": sample.split}
+        further: dict[str, str | int] = {**dict.fromkeys(self._further, ""), **dict(sample.further)}
+        fields = further | {"sample_id": number, "label": sample.label, "split": sample.split}
         return tuple(self.pattern.format(**fields, channel=channel) for channel in channels)
 
     def find(self, name: str) -> Found | None:
@@ -84,12 +89,15 @@ class PatternLayout:
         if match is None:
             return None
         parts = match.groupdict()
+        further = tuple((name, parts[name]) for name in self._further)
+        if "sample_id" not in parts:
+            return Found(self._id_pattern.format(**parts), parts.get("label", ""), parts.get("split", ""), further)
         sample_id = self.sample_id(parts["sample_id"])
         assert sample_id is not None, "the expression only matches valid ids"
         # {sample_id:05d} does not match 1_blue.png, although 1 is a valid number.
         if self._has_numbers and format(int(sample_id), self._specs["sample_id"]) != parts["sample_id"]:
             return None
-        return Found(sample_id, parts.get("label", ""), parts.get("split", ""))
+        return Found(sample_id, parts.get("label", ""), parts.get("split", ""), further)
 
     def on_disk(self, root: Path) -> set[str]:
         """The paths of all files below the root."""
@@ -98,10 +106,16 @@ class PatternLayout:
     @cached_property
     def _specs(self) -> dict[str, str]:
         """The pattern's fields and their formats."""
-        try:
-            return {field: spec or "" for _, field, spec, _ in Formatter().parse(self.pattern) if field is not None}
-        except ValueError as error:
-            raise ConfigError(f"images.pattern: {self.pattern!r}: {error}") from None
+        return pattern_specs(self.pattern)
+
+    @cached_property
+    def _further(self) -> tuple[str, ...]:
+        """The fields that become further columns."""
+        return further_names(self.pattern)
+
+    @cached_property
+    def _id_pattern(self) -> str:
+        return id_pattern(self.pattern)
 
     @property
     def _has_channel(self) -> bool:
@@ -109,7 +123,7 @@ class PatternLayout:
 
     @property
     def _has_numbers(self) -> bool:
-        return self._specs["sample_id"].endswith("d")
+        return self._specs.get("sample_id", "").endswith("d")
 
     @cached_property
     def _expression(self) -> re.Pattern[str]:
@@ -120,6 +134,7 @@ class PatternLayout:
             "channel": "|".join(map(re.escape, channels)),
             "label": "[^/]+",
             "split": "[^/]+",
+            **dict.fromkeys(self._further, "[^/]+"),
         }
         expression = ""
         for literal, field, _, _ in Formatter().parse(self.pattern):

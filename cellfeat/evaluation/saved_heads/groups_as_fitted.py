@@ -4,6 +4,7 @@ from cellfeat.errors import BundleError
 from cellfeat.evaluation.hooks import Say
 from cellfeat.extraction.store import GIVEN_GROUPS, Features
 from cellfeat.heads.bundle import Bundle, settings_of
+from cellfeat.samples.labels import group_columns
 
 
 def groups_as_fitted(bundle: Bundle, features: Features, say: Say) -> str:
@@ -36,6 +37,6 @@ def _group_column(bundle: Bundle) -> str | None:
     if GIVEN_GROUPS in bundle.provenance:
         return "values given in Python"
     try:
-        return settings_of(bundle).labels.group
+        return " and ".join(group_columns(settings_of(bundle).labels)) or None
     except BundleError:
         return None

@@ -20,6 +20,25 @@ _STEP = 8
 _MARGIN = 1.25
 
 
+class NoCropSizeError(ConfigError):
+    """No crop size is set.
+
+    Parameters
+    ----------
+    message
+        The message.
+    fitting
+        A size that fits the cells.
+    found
+        What this size was made of.
+    """
+
+    def __init__(self, message: str, fitting: int, found: str) -> None:
+        super().__init__(message)
+        self.fitting = fitting
+        self.found = found
+
+
 @dataclass(frozen=True)
 class Boxes:
     """Cells with their boxes.
@@ -61,13 +80,13 @@ def make_boxes(cells: Sequence[Cell], images: ImagesSettings, masks: MaskFiles |
 
     Raises
     ------
-    ConfigError
+    NoCropSizeError
         If no crop size is set; the message names one that fits.
     ManifestError
         If a field does not state its pixel size, and the settings do not.
     """
     if images.fields.crop_size is None:
-        raise ConfigError(_no_size(cells, masks))
+        raise _no_size(cells, masks)
     headers = _headers(cells, images)
     if masks:
         _check_sizes(masks, headers)
@@ -161,20 +180,22 @@ def _reaches_beyond(box: Sequence[int], header: Header) -> bool:
     return top < 0 or left < 0 or top + height > header.height or left + width > header.width
 
 
-def _no_size(cells: Sequence[Cell], masks: MaskFiles | None) -> str:
+def _no_size(cells: Sequence[Cell], masks: MaskFiles | None) -> NoCropSizeError:
     """Ask for the crop size, and name one that fits the cells."""
     what = "images.fields.crop_size is not set: the height and width of a crop in pixels"
     if masks and (sides := np.concatenate([found.sides for found in masks.objects.values()])).size:
         low, most = np.percentile(sides, (50, 95))
         fitting = int(np.ceil(most * _MARGIN / _STEP)) * _STEP
-        return (
-            f"{what}. Of the cells in the label images, half are at most {low:.0f} pixels long, and 19 of 20 at most "
-            f"{most:.0f}; this would fit: --set images.fields.crop_size={fitting}"
+        found = (
+            f"half of the cells in the label images are at most {low:.0f} pixels long, and 19 of 20 at most {most:.0f}"
+        )
+        return NoCropSizeError(
+            f"{what}; {found}: this would fit: --set images.fields.crop_size={fitting}", fitting, found
         )
     distance = _typical_distance(cells)
     fitting = max(_STEP, int(np.ceil(distance * _MARGIN / _STEP)) * _STEP) if distance else 64
-    told = f" The next cell is typically {distance:.0f} pixels away." if distance else ""
-    return f"{what}.{told} For example: --set images.fields.crop_size={fitting}"
+    found = f"the next cell is typically {distance:.0f} pixels away" if distance else "nothing says how large cells are"
+    return NoCropSizeError(f"{what}; {found}: for example, --set images.fields.crop_size={fitting}", fitting, found)
 
 
 def _typical_distance(cells: Sequence[Cell]) -> float:

@@ -12,7 +12,8 @@ from cellfeat.samples.fields.labelling import Joined, join_labels
 from cellfeat.samples.fields.listing import Rows
 from cellfeat.samples.fields.sources import Sources
 from cellfeat.samples.fields.tables import further_columns
-from cellfeat.samples.labels import file_columns
+from cellfeat.samples.group_columns import groups_of
+from cellfeat.samples.labels import file_columns, group_columns
 from cellfeat.samples.missing import label_remarks, without_missing
 from cellfeat.text import first_ten, near_names
 
@@ -66,9 +67,8 @@ def _labelled(cells: Sequence[Cell], sources: Sources) -> tuple[list[int], list[
     remarks += _unmatched(rows, joined, [_id(cells[number]) for number in without], sources)
     chosen = [n for n in range(len(cells)) if n in joined.row_of_cell or sources.labels.unmatched == "ignore"]
     names = [*further_columns(rows.cells, file_columns(sources.labels))]
-    named = [
-        name for name in (sources.labels.label, sources.labels.group, sources.labels.split) if name in rows.columns
-    ]
+    wanted = (sources.labels.label, *group_columns(sources.labels), sources.labels.split)
+    named = [name for name in wanted if name in rows.columns]
     kept = list(dict.fromkeys([*names, *[name for name in named if name]]))
     records = rows.cells[kept].to_dict("records")
     empty = dict.fromkeys(kept, "")
@@ -143,16 +143,19 @@ def _groups(
     """The group that the settings name; of other cells, and where they name none, the field."""
     if sources.labels.group == "field":
         return [cell.field.name for cell in cells], []
-    name = _column(sources.labels.group, values, "labels.group", sources, is_needed=True)
-    if name is None:
+    names = [_column(name, values, "labels.group", sources, is_needed=True) for name in group_columns(sources.labels)]
+    known = [name for name in names if name is not None]
+    if not known:
         told = (
             "cells of one field are one group, and stay together in a fold; another column: --set labels.group=COLUMN"
         )
         return [cell.field.name for cell in cells], [told]
-    named = without_missing(pd.Series([one.get(name, "") for one in values], dtype=str), sources.labels.missing)
-    groups = [group or cell.field.name for group, cell in zip(named.values.tolist(), cells, strict=True)]
-    n_empty = int((named.values == "").sum())
-    remarks = [f"{n_empty} cells have no {name}: their group is their field"] if n_empty else []
+    columns = {name: pd.Series([one.get(name, "") for one in values], dtype=str) for name in known}
+    without = {name: without_missing(column, sources.labels.missing).values for name, column in columns.items()}
+    named = groups_of(pd.DataFrame(without), sources.labels.model_copy(update={"group": known}))
+    groups = [group or cell.field.name for group, cell in zip(named, cells, strict=True)]
+    n_empty = named.count("")
+    remarks = [f"{n_empty} cells have no {' and '.join(known)}: their group is their field"] if n_empty else []
     return groups, remarks
 
 
@@ -161,7 +164,8 @@ def _further(
 ) -> tuple[dict[str, list[str]], list[str]]:
     """Further columns, without those that became the label and the group; and names that are reserved."""
     names = dict.fromkeys(name for one in values for name in one)
-    used = {sources.labels.label, sources.labels.group, sources.labels.id if sources.label_rows else None, "label"}
+    group = sources.labels.group if isinstance(sources.labels.group, str) else None
+    used = {sources.labels.label, group, sources.labels.id if sources.label_rows else None, "label"}
     reserved = [name for name in names if name in {*own, "file"} and name not in used and name not in ("field",)]
     kept = [name for name in names if name not in {*own, "file"} and name not in used]
     kept = [name for name in kept if name != SPLIT_COLUMN or sources.images.names_split or sources.labels.file]

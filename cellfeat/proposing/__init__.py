@@ -1,0 +1,1 @@
+"""Proposes the settings for a folder of images: ``cellfeat init``."""

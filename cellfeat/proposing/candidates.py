@@ -1,0 +1,173 @@
+"""Layouts that may fit the names of images, the likeliest first."""
+
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+
+from cellfeat.errors import ConfigError
+from cellfeat.proposing.pieces import fall_apart, with_whole_names
+from cellfeat.proposing.reading import Reading, read_names
+from cellfeat.proposing.survey import Survey
+from cellfeat.samples.id_matching import KnownIds
+from cellfeat.samples.layouts import FoldersLayout, Found, SplitFoldersLayout
+from cellfeat.samples.pattern_fields import further_names
+from cellfeat.samples.pattern_layout import PatternLayout
+from cellfeat.samples.splits import part_of
+
+_RANDOM_ID = re.compile(r"[ _-]?[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}(?=[._]|$)", re.IGNORECASE)
+MAIN_SHARE = 0.98
+"""Share of the names of one form, where it is taken for the form of all."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """A layout, and what it finds in the names.
+
+    Attributes
+    ----------
+    layout
+        For ``images.layout``.
+    pattern
+        For ``images.pattern``; None where the layout has none.
+    channels
+        Channels in the names; empty where a file holds all channels.
+    names
+        The images.
+    reading
+        What the names say.
+    files
+        The real name of each file in `names`, where these were written without random ids.
+    """
+
+    layout: str
+    pattern: str | None
+    channels: tuple[str, ...]
+    names: tuple[str, ...]
+    reading: Reading
+    files: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def needs_table(self) -> bool:
+        """Whether only a table can say which files a sample has."""
+        return bool(self.files)
+
+    def names_of(self, sample: Found) -> tuple[str, ...]:
+        """The files of a sample."""
+        return self._rule.names(sample)
+
+    @cached_property
+    def found(self) -> set[Found]:
+        """The samples in the names."""
+        return {sample for sample in map(self._rule.find, self.names) if sample}
+
+    @cached_property
+    def ids(self) -> KnownIds:
+        """Ids of the samples."""
+        return KnownIds(sample.sample_id for sample in self.found)
+
+    @property
+    def has_own_ids(self) -> bool:
+        """Whether each sample has an id of its own."""
+        return len(self.ids.exact) == len(self.found) > 0
+
+    @cached_property
+    def n_files(self) -> int:
+        """Number of files that belong to samples."""
+        return sum(self._rule.find(name) is not None for name in self.names)
+
+    @cached_property
+    def _rule(self) -> PatternLayout | FoldersLayout:
+        if self.layout == "pattern" and self.pattern:
+            return PatternLayout(self.pattern, self.channels or (0,))
+        return SplitFoldersLayout() if self.layout == "split_folders" else FoldersLayout()
+
+    def renamed(self, taken: Sequence[str], *, keeps_label: bool) -> "Candidate":
+        """Give words of the pattern other names.
+
+        Parameters
+        ----------
+        taken
+            Names that columns of the table have.
+        keeps_label
+            Whether ``{label}`` stays; a table with labels of its own makes it a column.
+        """
+        if self.pattern is None:
+            return self
+        pattern = self.pattern if keeps_label else self.pattern.replace("{label}", "{folder}")
+        for name in further_names(pattern):
+            if name in taken:
+                pattern = re.sub(rf"\{{{name}\}}", f"{{{name}_in_name}}", pattern)
+        return replace(self, pattern=pattern)
+
+
+def candidates(survey: Survey) -> list[Candidate]:
+    """Give the layouts that may fit, the likeliest first; each finds samples with ids of their own."""
+    files = without_random_ids(survey.names)
+    if files:
+        # Patterns cannot name such files: they are read without their ids, and written into a table.
+        plain = replace(survey, names=tuple(files))
+        return [replace(one, files=files) for one in candidates(plain) if one.pattern]
+    found = fall_apart(survey.names)[0]
+    if len(found.names) < MAIN_SHARE * len(survey.names):
+        whole = with_whole_names(survey.names)
+        found = whole if whole and len(whole.names) >= len(found.names) else found
+    reading = read_names(found, one_plane=survey.one_plane)
+    offered = [*_folders(survey, reading), *_patterns(survey, reading)]
+    # Names that no pattern reads still lie in folders.
+    offered += [_candidate("folders", None, survey, reading)] if any("/" in name for name in survey.names) else []
+    return [one for one in _valid(offered) if one.has_own_ids]
+
+
+def without_random_ids(names: Sequence[str]) -> dict[str, str]:
+    """Give names without the random ids that MetaXpress writes behind a channel, and the real name of each.
+
+    Returns
+    -------
+    dict
+        Empty where names have no such ids, or are not different without them.
+    """
+    if not names or not _RANDOM_ID.search(names[0]) or not _RANDOM_ID.search(names[-1]):
+        return {}
+    plain = {_RANDOM_ID.sub("", name): name for name in names}
+    has_stems = all(name.rpartition("/")[2].partition(".")[0] for name in plain)
+    return plain if len(plain) == len(names) and has_stems else {}
+
+
+def _valid(offered: Sequence[Candidate]) -> list[Candidate]:
+    valid = []
+    for one in offered:
+        try:
+            _ = one.found
+        except ConfigError:
+            # A literal text that no pattern can hold.
+            continue
+        valid.append(one)
+    return valid
+
+
+def _candidate(layout: str, pattern: str | None, survey: Survey, reading: Reading) -> Candidate:
+    channels = reading.channels if pattern and "{channel}" in pattern else ()
+    return Candidate(layout, pattern, channels, survey.names, reading)
+
+
+def _folders(survey: Survey, reading: Reading) -> list[Candidate]:
+    """Class folders, perhaps below those of a split, where files need no pattern."""
+    if reading.channels or reading.groups or not all("/" in name for name in survey.names):
+        return []
+    if "label" in reading.columns and reading.label_from == "name":
+        return []
+    tops = {name.split("/")[0] for name in survey.names}
+    seconds = {name.split("/")[1] for name in survey.names if name.count("/") > 1}
+    has_two = all(name.count("/") > 1 for name in survey.names)
+    if has_two and (all(map(part_of, tops)) or all(map(part_of, seconds))):
+        return [_candidate("split_folders", None, survey, reading)]
+    if all(map(part_of, tops)):
+        return []
+    return [_candidate("folders", None, survey, reading)]
+
+
+def _patterns(survey: Survey, reading: Reading) -> list[Candidate]:
+    composite = reading.pattern.replace("{sample_id}", "{cell}")
+    order = [reading.pattern, *reading.forms] if reading.has_words_in_name else [*reading.forms, reading.pattern]
+    return [_candidate("pattern", pattern, survey, reading) for pattern in dict.fromkeys([*order, composite])]

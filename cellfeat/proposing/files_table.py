@@ -1,0 +1,171 @@
+"""A table of files, written where no pattern says which file belongs to which sample, or where labels are by well."""
+
+import re
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import pandas as pd
+
+from cellfeat.errors import ManifestError
+from cellfeat.proposing.candidates import Candidate
+from cellfeat.proposing.columns import look_at_columns
+from cellfeat.proposing.tables import LEAST_SHARE, IdMatch, Table
+from cellfeat.provenance import publish
+from cellfeat.samples.file_search import natural_key
+
+_KEYS = ("donor", "batch", "day", "plate", "slide", "well", "site")
+ID_COLUMN = "sample_id"
+
+
+class WellMatch:
+    """A table with a row for each well, donor or other group, and the columns that join it to the samples.
+
+    Parameters
+    ----------
+    table
+        The table.
+    columns
+        Its column of each role that the names hold as well.
+    share
+        Share of its rows that belong to images.
+    """
+
+    def __init__(self, table: Table, columns: Mapping[str, str], share: float) -> None:
+        self.table = table
+        self.columns = dict(columns)
+        self.share = share
+
+
+def samples_in_names(candidate: Candidate) -> pd.DataFrame:
+    """Give the samples of a layout with the columns in their names, and their files.
+
+    Parameters
+    ----------
+    candidate
+        The layout; each sample has all channels.
+
+    Returns
+    -------
+    DataFrame
+        One row per sample: its id, columns of the names, and one column of files, or one for each channel.
+    """
+    ordered = sorted(candidate.found, key=lambda sample: natural_key(sample.sample_id))
+    rows = []
+    for sample in ordered:
+        own = {"label": sample.label, "split": sample.split, **dict(sample.further)}
+        names = [candidate.files.get(name, name) for name in candidate.names_of(sample)]
+        files = zip(_file_columns(candidate), names, strict=True)
+        rows.append(
+            {ID_COLUMN: sample.sample_id, **{name: value for name, value in own.items() if value}, **dict(files)}
+        )
+    return pd.DataFrame(rows, dtype=str).fillna("")
+
+
+def _file_columns(candidate: Candidate) -> list[str]:
+    return [f"{channel}_file" for channel in candidate.channels] or ["image_file"]
+
+
+def match_by_well(tables: Sequence[Table], candidate: Candidate) -> WellMatch | None:
+    """Find a table with a row for each well, or for each donor, plate or field, in the names.
+
+    Parameters
+    ----------
+    tables
+        The tables.
+    candidate
+        The layout whose names hold the wells.
+    """
+    samples = samples_in_names(candidate)
+    with_wells = _with_wells(samples)
+    found = [match for table in tables if (match := _match(table, with_wells))]
+    return max(found, key=lambda match: match.share, default=None)
+
+
+def _match(table: Table, samples: pd.DataFrame) -> WellMatch | None:
+    groups = look_at_columns(table.cells, None).groups
+    cells = _with_wells(
+        table.cells.rename(columns={groups[role]: role for role in ("row", "column") if role in groups})
+    )
+    columns = {role: groups.get(role, role) for role in _KEYS if role in samples and (role in groups or role in cells)}
+    if not columns:
+        return None
+    keys = _keys(cells, list(columns.values()))
+    known = set(_keys(samples, list(columns)))
+    share = sum(key in known for key in keys) / len(keys)
+    return WellMatch(table, columns, share) if keys.is_unique and share >= LEAST_SHARE else None
+
+
+def _with_wells(table: pd.DataFrame) -> pd.DataFrame:
+    """Make wells of rows and columns, as Opera Phenix numbers them: row 2 and column 3 are ``B03``."""
+    if "well" in table or not {"row", "column"} <= set(table.columns):
+        return table
+    if not all(value.isdecimal() and 1 <= int(value) <= 26 for value in table["row"]):
+        return table
+    letters = table["row"].map(lambda value: chr(64 + int(value)))
+    return table.assign(well=letters + table["column"].str.zfill(2))
+
+
+def _keys(table: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
+    rows = zip(*(table[column].map(_plain) for column in columns), strict=True)
+    return pd.Series(["/".join(values) for values in rows], index=table.index, dtype=object)
+
+
+def _plain(value: str) -> str:
+    """A value without case, leading zeros and a word such as Plate before its number."""
+    text = re.sub(r"0*(\d+)", r"\1", value.strip().lower())
+    return re.sub(r"^(plate|pl|p|well|donor|site|field|f|s)[ _-]*(?=\d+$)", "", text)
+
+
+def joined(candidate: Candidate, by_well: WellMatch | None, by_id: IdMatch | None) -> pd.DataFrame:
+    """Give the samples in names with the columns of a table.
+
+    Parameters
+    ----------
+    candidate
+        The layout.
+    by_well, by_id
+        The table, by wells or by ids; None for both where there is none.
+    """
+    samples = samples_in_names(candidate)
+    if by_well is not None:
+        samples = _with_wells(samples)
+        table = by_well.table.cells
+        names = list(by_well.columns.values())
+        cells = _with_wells(table) if "well" in names and "well" not in table else table
+        left, right = _keys(samples, list(by_well.columns)), _keys(cells, names)
+        further = table.drop(columns=[name for name in names if name in table]).set_axis(right)
+    elif by_id is not None:
+        table = by_id.table.cells
+        matches = candidate.ids.match(table[by_id.column])
+        left = samples[ID_COLUMN]
+        right = table[by_id.column].map(lambda value: matches.get(value, value))
+        further = table.drop(columns=by_id.column).set_axis(right)
+        further = further[~further.index.duplicated()]
+    else:
+        return samples
+    further = further.rename(columns={name: f"{name}_in_table" for name in further.columns if name in samples})
+    return pd.concat([samples, further.reindex(left).fillna("").set_axis(samples.index)], axis=1)
+
+
+def write_files_table(table: pd.DataFrame, file: Path, *, replaces: bool) -> Table:
+    """Write the table of files.
+
+    Parameters
+    ----------
+    table
+        The table.
+    file
+        Where it goes.
+    replaces
+        Whether an existing file is replaced.
+
+    Raises
+    ------
+    ManifestError
+        If the file exists and is not to be replaced.
+    """
+    if file.exists() and not replaces:
+        raise ManifestError(f"{file} exists, and a table of the files would be written there; replace it with --force")
+    with publish(file) as path:
+        table.to_csv(path, index=False)
+    return Table(file, table)

@@ -1,0 +1,89 @@
+"""Which samples belong together: donor, plate, well or field, out of columns or names."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import pandas as pd
+
+from cellfeat.proposing.words import COARSE
+
+N_FOLDS = 5
+_WITHIN = {
+    "well": ("plate", "well"),
+    "row": ("plate", "row", "column"),
+    "column": ("plate", "row", "column"),
+    "site": ("plate", "well", "row", "column", "site"),
+    "replicate": ("day", "batch", "plate", "replicate"),
+}
+"""Numbers of wells and fields start again on each plate, so a group is named by the plate as well."""
+
+
+@dataclass(frozen=True)
+class Grouping:
+    """Columns whose values together name a group.
+
+    Attributes
+    ----------
+    columns
+        The columns.
+    role
+        What the group is, in words.
+    n_groups
+        Number of groups.
+    least
+        Number of groups of the class that has fewest.
+    """
+
+    columns: tuple[str, ...]
+    role: str
+    n_groups: int
+    least: int
+
+
+def groupings(table: pd.DataFrame, columns: Mapping[str, str]) -> list[Grouping]:
+    """Give the groups that there may be, from the coarsest to the finest.
+
+    Parameters
+    ----------
+    table
+        The samples, with ``label`` and the columns of groups.
+    columns
+        Name of the column of each role, such as ``plate``.
+    """
+    found: list[Grouping] = []
+    for role in COARSE:
+        if role not in columns:
+            continue
+        names = tuple(columns[one] for one in _WITHIN.get(role, (role,)) if one in columns)
+        if all(names != other.columns for other in found):
+            found.append(_grouping(table, names, role))
+    return [one for one in found if 1 < one.n_groups < len(table) and not _starts_again(table, one)]
+
+
+def _starts_again(table: pd.DataFrame, grouping: Grouping) -> bool:
+    """Whether numbers alone name the groups, and start again in each class: the same number means nothing then."""
+    if grouping.role not in ("site", "replicate") or len(grouping.columns) > 1:
+        return False
+    return not table[["label", *grouping.columns]].duplicated().any()
+
+
+def _grouping(table: pd.DataFrame, names: tuple[str, ...], role: str) -> Grouping:
+    rows = zip(*(table[name] for name in names), strict=True)
+    keys = pd.Series(["/".join(values) if all(values) else "" for values in rows], index=table.index, dtype=object)
+    known = pd.DataFrame({"group": keys, "label": table["label"]})[(keys != "") & (table["label"] != "")]
+    per_class = known.groupby("label")["group"].nunique()
+    least = int(per_class.min()) if len(per_class) else keys.nunique()
+    return Grouping(names, role, int(keys[keys != ""].nunique()), least)
+
+
+def best_grouping(found: Sequence[Grouping]) -> Grouping | None:
+    """Take the coarsest groups of which each class has enough for the folds; else those of which it has most.
+
+    Samples of one plate or donor resemble each other, so coarse groups give the honest score; but each class needs
+    several groups, because one group is never split between training and test.
+    """
+    enough = [one for one in found if one.least >= N_FOLDS]
+    if enough:
+        return enough[0]
+    several = [one for one in found if one.least > 1]
+    return max(several, key=lambda one: one.least, default=None)

@@ -1,0 +1,85 @@
+"""Which values become black and white: the policy that fits the images that were looked at."""
+
+from collections import Counter
+from collections.abc import Sequence
+from typing import Any
+
+from cellfeat.config import IntensitySettings
+from cellfeat.errors import ImageError, MissingFileError
+from cellfeat.proposing.proposal import Choice
+from cellfeat.proposing.survey import MOST_EXAMPLE_PIXELS
+from cellfeat.samples.images import ReadsSamples, SampleImage
+from cellfeat.samples.intensity import IntensityPolicy
+from cellfeat.samples.intensity_advice import fitting_intensity, spread_rows
+
+KEY = "images.intensity"
+FEWEST = 3
+
+
+def sample_images(reader: ReadsSamples, n_samples: int) -> tuple[dict[int, SampleImage], list[str]]:
+    """Read samples spread over all, and say which could not be read.
+
+    Parameters
+    ----------
+    reader
+        Reads the samples.
+    n_samples
+        Number of all samples.
+
+    Returns
+    -------
+    tuple
+        Samples by their row, and messages.
+    """
+    samples: dict[int, SampleImage] = {}
+    problems: list[str] = []
+    n_pixels = 0
+    for row in _shuffled(spread_rows(n_samples)):
+        if n_pixels > MOST_EXAMPLE_PIXELS and len(samples) >= FEWEST:
+            break
+        try:
+            samples[row] = reader.read_sample(row)
+        except (ImageError, MissingFileError) as error:
+            problems.append(str(error))
+            continue
+        n_pixels += samples[row].pixels.size
+    return samples, problems
+
+
+def _shuffled(rows: Sequence[int]) -> list[int]:
+    """Rows in an order that is spread over all however early one stops."""
+    step = next(step for step in (89, 97, 101, 103) if len(rows) % step) if len(rows) > 1 else 1
+    return [rows[(place * step) % len(rows)] for place in range(len(rows))]
+
+
+def choose_intensity(samples: Sequence[SampleImage], n_channels: int) -> Choice:
+    """Choose the policy that fits.
+
+    Parameters
+    ----------
+    samples
+        Some of the samples.
+    n_channels
+        Channels of each.
+    """
+    kinds = Counter(sample.properties.dtype for sample in samples)
+    told = " and ".join(kinds)
+    plain = IntensityPolicy.from_settings(IntensitySettings(), n_channels)
+    if any(_is_refused(plain, sample) for sample in samples):
+        value: Any = {"percentile": [0.1, 99.9], "over": "dataset"}
+        return Choice(KEY, value, f"{told} values leave the range of their type or of the bits stated", is_guess=True)
+    value, why = fitting_intensity(plain, samples)
+    if value is not None:
+        return Choice(KEY, value, why, is_guess=True)
+    bits = sorted({bits for sample in samples for bits in sample.bits})
+    used = max((sample.properties.bits_used for sample in samples), default=0)
+    stated = " or ".join(map(str, bits))
+    return Choice(KEY, "dtype", f"{told}, {stated} bits stated, {used} used: the full range is black to white")
+
+
+def _is_refused(policy: IntensityPolicy, sample: SampleImage) -> bool:
+    try:
+        policy.limits(sample.pixels, sample.bits)
+    except ImageError:
+        return True
+    return False

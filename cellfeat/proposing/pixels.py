@@ -1,0 +1,82 @@
+"""Channels: out of names, or out of the files that were read."""
+
+from collections import Counter
+from collections.abc import Sequence
+
+from cellfeat.proposing.candidates import Candidate
+from cellfeat.proposing.labelling import Listed
+from cellfeat.proposing.proposal import Choice
+from cellfeat.proposing.survey import Example, Survey
+from cellfeat.text import first_ten
+
+KEY = "images.channels"
+MANY_PLANES = 8
+
+
+def channel_choices(
+    survey: Survey, candidate: Candidate, listed: Listed | None
+) -> tuple[list[Choice], tuple[str, ...]]:
+    """Choose the channels.
+
+    Parameters
+    ----------
+    survey
+        The images that were read.
+    candidate
+        The layout.
+    listed
+        The table that describes the samples.
+
+    Returns
+    -------
+    tuple
+        The choice, and remarks on files that have other channels.
+    """
+    if listed and len(listed.files) > 1:
+        return [Choice(KEY, listed.channels, f"columns of files: {first_ten(listed.files)}")], ()
+    if candidate.channels and not (listed and listed.files):
+        sure = candidate.reading.is_channel_known
+        why = "words for channels in the names" if sure else "the ends of the names, of which each sample has all"
+        return [Choice(KEY, list(candidate.channels), why, is_guess=not sure)], ()
+    return channels_of_files(survey.examples)
+
+
+def channels_of_files(examples: Sequence[Example]) -> tuple[list[Choice], tuple[str, ...]]:
+    """Channels inside of the files: by their names if all files give the same ones, otherwise by number."""
+    if not examples:
+        return [Choice(KEY, [0], "no image could be read: a guess of one channel", is_guess=True)], ()
+    kinds = Counter((1,) if example.is_grey_rgb else (len(example.planes),) for example in examples)
+    ((n_planes,), n_examples), *others = kinds.most_common()
+    chosen = [example for example in examples if example.is_grey_rgb or len(example.planes) == n_planes]
+    remarks = _mixed_remark(kinds.total(), n_planes, n_examples) if others else ()
+    names = {
+        tuple(example.channel_names[plane] for plane in example.planes) for example in chosen if example.channel_names
+    }
+    all_named = len(names) == 1 and all(example.channel_names for example in chosen)
+    first = names.copy().pop() if all_named else ()
+    if n_planes > 1 and len(set(first)) == n_planes and all(first):
+        return [Choice(KEY, list(first), f"each file holds {n_planes} channels, and names them")], remarks
+    if n_planes > MANY_PLANES:
+        reason = f"each file holds {n_planes} planes, which may also be depths or times"
+        return [Choice(KEY, list(range(n_planes)), reason, is_guess=True)], remarks
+    planes = list(chosen[0].planes)[:n_planes]
+    why = "all files that were read are grey" if n_planes == 1 else f"each file holds {n_planes} channels without names"
+    if any(example.is_grey_rgb for example in chosen):
+        why = "grey images saved as RGB: one of three equal channels"
+    return [Choice(KEY, planes, why, is_guess=bool(others))], remarks
+
+
+def _mixed_remark(n_all: int, n_planes: int, n_examples: int) -> tuple[str, ...]:
+    channels = "one channel" if n_planes == 1 else f"{n_planes} channels"
+    return (
+        f"images of different kinds are mixed: {n_examples} of {n_all} that were read hold {channels}, the others do "
+        "not; keep one kind in this folder, or check images.channels",
+    )
+
+
+def separate_choice(n_channels: int) -> list[Choice]:
+    """Show channels one by one to the network where they do not make one picture."""
+    if n_channels in (1, 3):
+        return []
+    reason = f"{n_channels} channels are not one picture of three, so each is shown to the network alone"
+    return [Choice("preprocessing.channels_as", "separate", reason)]

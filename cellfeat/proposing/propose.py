@@ -1,0 +1,307 @@
+"""The proposal itself: candidates are tried by really finding the samples, and their pixels by reading some."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from cellfeat.config import Settings
+from cellfeat.config_sources import Source, combine
+from cellfeat.errors import ConfigError, ManifestError, MissingFileError
+from cellfeat.proposing.candidates import Candidate, candidates
+from cellfeat.proposing.columns import look_at_columns
+from cellfeat.proposing.files_table import ID_COLUMN, joined, match_by_well, write_files_table
+from cellfeat.proposing.grouping import best_grouping, groupings
+from cellfeat.proposing.intensities import KEY as INTENSITY
+from cellfeat.proposing.intensities import choose_intensity, sample_images
+from cellfeat.proposing.labelling import Listed, label_choices, listed_in_table
+from cellfeat.proposing.pixels import channel_choices, separate_choice
+from cellfeat.proposing.proposal import NONE, Answers, Choice, Proposal, Question, by_key
+from cellfeat.proposing.reading import Reading
+from cellfeat.proposing.seeing import layout_reason, pixel_problems, seen_lines
+from cellfeat.proposing.survey import MOST_TABLES, Survey
+from cellfeat.proposing.tables import Table, best_id_match, read_tables
+from cellfeat.proposing.whole_fields import field_choices
+from cellfeat.proposing.words import COARSE, role_of_word
+from cellfeat.samples.fields.boxes import NoCropSizeError
+from cellfeat.samples.group_columns import groups_of
+from cellfeat.samples.manifest import Manifest, build_manifest
+from cellfeat.samples.worker_pool import sample_reader
+from cellfeat.text import first_ten
+
+NO_LABELS: tuple[tuple[str, Any], ...] = (("labels.file", None), ("labels.label", None), ("labels.group", None))
+
+
+@dataclass(frozen=True)
+class _Tried:
+    """Settings, and the samples that they give; `listed` is the table that describes them."""
+
+    listed: Listed | None
+    choices: tuple[Choice, ...]
+    manifest: Manifest
+
+
+class FilesTarget(NamedTuple):
+    """Where a table of files is written, if one is needed, and whether it replaces an earlier one."""
+
+    file: Path
+    replaces: bool = False
+
+
+def propose(survey: Survey, labels: Path | str | None, answers: Answers, target: FilesTarget) -> Proposal:
+    """Propose settings for the images of a folder.
+
+    Parameters
+    ----------
+    survey
+        What the folder holds.
+    labels
+        The table of labels, ``"none"`` where there is none, or None to look for one.
+    answers
+        What the user knows already, and how to ask.
+    target
+        Where a table of files goes: one is written if no pattern fits the names, or labels are by well.
+
+    Raises
+    ------
+    MissingFileError, ManifestError
+        If the table cannot be read or does not belong to the images, or no layout fits.
+    ConfigError
+        If an answer is no valid setting.
+    """
+    tables, problems = _tables(survey, labels)
+    tried = _as_fields(survey, tables, answers) or _first_that_fits(
+        survey, tables, answers, target, is_given=labels not in (None, NONE)
+    )
+    tried = _with_group(tried, answers)
+    settings = _settings(tried.choices, answers)
+    n_channels = len(settings.images.channels)
+    reader = sample_reader(tried.manifest, None, max_pixels=settings.images.max_pixels)
+    samples, unread = sample_images(reader, len(tried.manifest))
+    choices = list(tried.choices)
+    if not answers.given(INTENSITY) and samples:
+        choices.append(choose_intensity(list(samples.values()), n_channels))
+    choices += separate_choice(n_channels)
+    if unread and not answers.given("extraction.on_error"):
+        reason = f"{len(unread)} of {len(unread) + len(samples)} images that were tried cannot be read"
+        choices.append(Choice("extraction.on_error", "quarantine", f"{reason}: they are listed and left out", True))
+    settings = _settings(choices, answers)
+    return Proposal(
+        seen=tuple(seen_lines(survey, tried.manifest, tables)),
+        choices=tuple(_with_given(choices, answers)),
+        remarks=(*problems, *pixel_problems(survey, unread), *tried.manifest.remarks),
+        settings=settings,
+        manifest=tried.manifest,
+    )
+
+
+def _tables(survey: Survey, labels: Path | str | None) -> tuple[list[Table], list[str]]:
+    if labels == NONE:
+        return [], []
+    if labels is not None:
+        return read_tables([Path(labels)], is_given=True)
+    found, problems = read_tables(survey.tables[:MOST_TABLES], is_given=False)
+    if len(survey.tables) > MOST_TABLES:
+        problems.append(
+            f"{len(survey.tables)} tables: only the first {MOST_TABLES} were tried; name yours: --labels FILE"
+        )
+    return found, problems
+
+
+def _as_fields(survey: Survey, tables: Sequence[Table], answers: Answers) -> _Tried | None:
+    """Take the images as whole fields, where there are masks or positions of their cells; None where there are none."""
+    if answers.given("images.layout") and answers.settings["images.layout"] != "fields":
+        return None
+    for offered in field_choices(survey, tables):
+        choices = offered
+        try:
+            if not answers.given("images.fields.crop_size"):
+                choices = [*offered, _crop_size(offered, answers)]
+            settings = _settings(choices, answers)
+            manifest = build_manifest(settings.images, settings.labels)
+        except (ManifestError, MissingFileError, ConfigError):
+            continue
+        return _Tried(None, tuple(choices), manifest)
+    return None
+
+
+def _crop_size(choices: Sequence[Choice], answers: Answers) -> Choice:
+    """The crop size that fits the cells: building the samples without one says which."""
+    settings = _settings(choices, answers)
+    try:
+        build_manifest(settings.images, settings.labels)
+    except NoCropSizeError as error:
+        return Choice("images.fields.crop_size", error.fitting, error.found, is_guess=True)
+    raise ManifestError("no cells")
+
+
+def _first_that_fits(
+    survey: Survey, tables: Sequence[Table], answers: Answers, target: FilesTarget, *, is_given: bool
+) -> _Tried:
+    """Try candidates until one gives samples; labels of a table come before those of names."""
+    listed = listed_in_table(survey, tables, answers)
+    offered = candidates(survey) if listed is None else []
+    if listed is None and offered:
+        offered, listed = _with_table(survey, offered, tables, answers, target, is_given=is_given)
+    if listed and listed.files:
+        offered = [Candidate("table", None, (), survey.names, Reading(""))]
+    reasons: list[str] = []
+    for candidate in offered or [_no_candidate(survey)]:
+        try:
+            return _try(survey, candidate, listed, answers)
+        except (ManifestError, MissingFileError, ConfigError) as error:
+            reasons.append(str(error))
+    raise ManifestError(
+        f"{survey.root}: found {len(survey.names)} images, such as {first_ten(survey.names[:3])}, but no settings that "
+        f"fit them. The likeliest failed: {reasons[0]}"
+    )
+
+
+def _with_table(
+    survey: Survey,
+    offered: list[Candidate],
+    tables: Sequence[Table],
+    answers: Answers,
+    target: FilesTarget,
+    *,
+    is_given: bool,
+) -> tuple[list[Candidate], Listed | None]:
+    """Find the table that describes the samples: by their ids, or by wells in their names."""
+    matches = best_id_match(tables, [one.ids for one in offered])
+    match = _chosen_table(matches, answers)
+    if match:
+        offered = [offered[match.form], *(one for one in offered if one is not offered[match.form])]
+    by_well = match_by_well(tables, offered[0]) if not matches and offered[0].reading.groups else None
+    if not matches and by_well is None and is_given:
+        raise ManifestError(_no_match(tables[0], offered[0]))
+    if by_well is not None or offered[0].needs_table:
+        table = write_files_table(joined(offered[0], by_well, match), target.file, replaces=target.replaces)
+        return offered, _of_files(survey, table)
+    return offered, Listed(match.table, match.column, match.columns, match.share) if match else None
+
+
+def _of_files(survey: Survey, table: Table) -> Listed:
+    """The table of files as the table that describes the samples."""
+    columns = look_at_columns(table.cells, ID_COLUMN)
+    files = tuple(name for name in table.cells if name in columns.files and str(name).endswith("_file"))
+    return Listed(table, ID_COLUMN, columns, 1.0, files, survey.root)
+
+
+def _no_match(table: Table, candidate: Candidate) -> str:
+    ids = sorted(candidate.ids.exact)[:3]
+    columns = first_ten(table.cells.columns)
+    return (
+        f"{table.file}: no column holds the ids of the images: they are called {', '.join(ids)} …, and the columns are "
+        f"{columns}; name the table of these images with --labels FILE, or --labels none"
+    )
+
+
+def _no_candidate(survey: Survey) -> Candidate:
+    raise ManifestError(
+        f"{survey.root}: the names of its {len(survey.names)} images, such as {first_ten(survey.names[:3])}, give no "
+        "sample an id of its own; list the files in a table, and name it with --labels FILE"
+    )
+
+
+def _chosen_table(matches: Sequence[Any], answers: Answers) -> Any:
+    """The table that describes the images; where two do, the user is asked."""
+    if len(matches) < 2:
+        return matches[0] if matches else None
+    names = tuple(str(match.table.file) for match in matches)
+    answer = answers.ask(Question("labels.file", "Which table describes the samples?", (*names, NONE), names[0]))
+    return None if answer == NONE else matches[names.index(answer)]
+
+
+def _try(survey: Survey, candidate: Candidate, listed: Listed | None, answers: Answers) -> _Tried:
+    choices: list[Choice] = []
+    if listed is None:
+        choices += label_choices(None, candidate, answers)
+    else:
+        keeps_label = not (listed.label(answers))
+        candidate = candidate.renamed(list(listed.table.cells.columns), keeps_label=keeps_label)
+        choices += label_choices(listed, candidate, answers)
+    layout, reason, is_guess = layout_reason(candidate, listed)
+    images = [
+        Choice("images.root", str(listed.root if listed and listed.root else survey.root), "where the images are")
+    ]
+    images.append(Choice("images.layout", layout, reason, is_guess))
+    if layout == "pattern":
+        images.append(Choice("images.pattern", candidate.pattern, _pattern_reason(candidate), is_guess=True))
+    channels, remark = channel_choices(survey, candidate, listed)
+    images += channels
+    choices = [*images, *choices]
+    settings = _settings(choices, answers)
+    manifest = build_manifest(settings.images, settings.labels)
+    if not len(manifest):
+        raise ManifestError("no samples")
+    manifest = replace(manifest, remarks=(*remark, *manifest.remarks))
+    return _Tried(listed, tuple(choices), manifest)
+
+
+def _pattern_reason(candidate: Candidate) -> str:
+    n_files = candidate.n_files
+    fits = (
+        f"all {n_files:,} images fit"
+        if n_files == len(candidate.names)
+        else (f"{n_files:,} of {len(candidate.names):,} images fit")
+    )
+    words = [name for name in candidate.reading.columns if f"{{{name}}}" in (candidate.pattern or "")]
+    return f"{fits}; what {', '.join(words)} stand for is read from the names" if words else fits
+
+
+def _with_group(tried: _Tried, answers: Answers) -> _Tried:
+    """Choose the group, out of columns of the table first, and find the samples again with it."""
+    if answers.given("labels.group"):
+        return tried
+    found = groupings(tried.manifest.table, _group_columns(tried))
+    best = best_grouping(found)
+    if best is None and not found:
+        return tried
+    options = tuple("+".join(one.columns) for one in found)
+    # Cells of one field are never apart: they may share pixels.
+    fallback = options[-1] if tried.manifest.crops is not None else NONE
+    default = "+".join(best.columns) if best else fallback
+    question = "Which samples belong together (never split between training and test)?"
+    answer = answers.ask(Question("labels.group", question, (*options, NONE), default))
+    if answer == NONE:
+        told = ", ".join(options)
+        reason = f"none: some class is in one {found[0].role} alone, so {told} cannot be kept together in folds"
+        return replace(tried, choices=(*tried.choices, Choice("labels.group", None, reason, is_guess=True)))
+    chosen = found[options.index(answer)]
+    value: Any = chosen.columns[0] if len(chosen.columns) == 1 else list(chosen.columns)
+    reason = f"{chosen.n_groups} groups, the coarsest that leave each class in at least {chosen.least} of them"
+    choices = (*tried.choices, Choice("labels.group", value, reason, is_guess=True))
+    settings = _settings(choices, answers)
+    if tried.manifest.crops is not None:
+        return replace(tried, choices=choices, manifest=build_manifest(settings.images, settings.labels))
+    # Finding all samples again would double the time of a large folder.
+    grouped = tried.manifest.table.assign(group=groups_of(tried.manifest.table, settings.labels))
+    return replace(tried, choices=choices, manifest=replace(tried.manifest, table=grouped))
+
+
+def _group_columns(tried: _Tried) -> dict[str, str]:
+    """The column of each role that a group may have."""
+    columns = tried.manifest.table.columns
+    in_names = {role: name for role in COARSE for name in (role, f"{role}_in_name") if name in columns}
+    if tried.manifest.crops is not None:
+        in_tables = {role: name for name in tried.manifest.columns if (role := role_of_word(name)) in COARSE and role}
+        return {**in_tables, "site": "field"}
+    from_table = tried.listed.columns.groups if tried.listed else {}
+    return {role: name for role, name in {**in_names, **from_table}.items() if name in columns}
+
+
+def _settings(choices: Sequence[Choice], answers: Answers) -> Settings:
+    proposed = [
+        Source.of_key("the proposal", key, value) for key, value in {**dict(NO_LABELS), **by_key(choices)}.items()
+    ]
+    given = [Source.of_key("options", key, value) for key, value in answers.settings.items()]
+    return combine([*proposed, *given])
+
+
+def _with_given(choices: Sequence[Choice], answers: Answers) -> list[Choice]:
+    """The choices without those that the user made, and the user's at the end."""
+    kept = [choice for choice in choices if not answers.given(choice.key)]
+    known = {*by_key(kept), *answers.settings}
+    # Written out, because the defaults of these settings name a table.
+    kept += [Choice(key, value, "none was found") for key, value in NO_LABELS if key not in known]
+    return kept + [Choice(key, value, "as you said") for key, value in answers.settings.items()]

@@ -1,0 +1,98 @@
+"""What `cellfeat init` says that it sees."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+
+from cellfeat.proposing.candidates import Candidate
+from cellfeat.proposing.labelling import Listed
+from cellfeat.proposing.survey import Survey
+from cellfeat.proposing.tables import Table
+from cellfeat.samples.manifest import Manifest
+from cellfeat.text import first_ten
+
+
+def seen_lines(survey: Survey, manifest: Manifest, tables: Sequence[Table]) -> Iterator[str]:
+    """Say what a folder holds: images, their sizes and types, other files, samples.
+
+    Parameters
+    ----------
+    survey
+        What the folder holds.
+    manifest
+        The samples.
+    tables
+        The tables that were read.
+    """
+    endings = Counter(name.rpartition(".")[2].lower() for name in survey.names)
+    kinds = ", ".join(f"{count:,} {ending}" for ending, count in endings.most_common(4))
+    yield f"images: {len(survey.names):,} in {survey.root} ({kinds})"
+    if survey.examples:
+        yield f"pixels: {_pixels(survey)} ({len(survey.examples)} images were read)"
+    left_out = [(survey.masks, "named like masks"), (survey.previews, "named like previews")]
+    for names, what in left_out:
+        if names:
+            yield f"left out: {len(names):,} images {what}, such as {names[0]}"
+    if tables:
+        told = first_ten(f"{table.file} ({len(table.cells):,} rows)" for table in tables)
+        yield f"tables: {told}"
+    yield f"samples: {_samples(manifest)}"
+
+
+def _pixels(survey: Survey) -> str:
+    sizes = Counter(example.size for example in survey.examples)
+    heights, widths = zip(*sizes, strict=True)
+    size = (
+        f"{widths[0]} x {heights[0]}"
+        if len(sizes) == 1
+        else (f"{min(widths)} to {max(widths)} x {min(heights)} to {max(heights)}")
+    )
+    types = sorted({(example.dtype, example.bits) for example in survey.examples})
+    planes = sorted({len(example.planes) for example in survey.examples})
+    told = " and ".join(f"{dtype} ({bits} bits stated)" for dtype, bits in types)
+    channels = " or ".join(map(str, planes))
+    return f"{size}, {told}, {channels} channel{'s' if planes != [1] else ''} a file"
+
+
+def _samples(manifest: Manifest) -> str:
+    counts = Counter(label for label in manifest.table["label"] if label)
+    if not counts:
+        return f"{len(manifest):,}, without labels"
+    told = first_ten(f"{label} ({count:,})" for label, count in counts.most_common())
+    return f"{len(manifest):,} of {len(counts)} classes: {told}"
+
+
+def layout_reason(candidate: Candidate, listed: Listed | None) -> tuple[str, str, bool]:
+    """Give the layout, why, and whether it is a guess.
+
+    Parameters
+    ----------
+    candidate
+        The layout that fits the names.
+    listed
+        The table that describes the samples.
+    """
+    if listed and listed.files:
+        return "table", "the table names the file of each sample", False
+    reasons = {
+        "folders": "one image for each sample, in folders",
+        "split_folders": "folders for the parts of a split, with class folders",
+        "pattern": "the names of the files say which sample and channel each is",
+    }
+    is_class = candidate.layout == "folders" and not listed
+    return candidate.layout, reasons[candidate.layout] + (" that are the classes" if is_class else ""), is_class
+
+
+def pixel_problems(survey: Survey, unread: Sequence[str]) -> list[str]:
+    """Say which images cannot be read.
+
+    Parameters
+    ----------
+    survey
+        The images that were looked at.
+    unread
+        Messages about samples that could not be read.
+    """
+    problems = list(dict.fromkeys([*unread, *survey.unreadable]))
+    return [f"cannot be read: {problem}" for problem in problems[:3]] + (
+        [f"… and {len(problems) - 3} more that cannot be read"] if len(problems) > 3 else []
+    )

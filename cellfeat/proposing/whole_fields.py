@@ -1,0 +1,214 @@
+"""Whole fields of view: the settings of layout ``fields`` where masks, positions or tables of fields say so."""
+
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from cellfeat.config import FieldsSettings
+from cellfeat.errors import ImageError, ManifestError, MissingFileError
+from cellfeat.proposing.columns import look_at_columns
+from cellfeat.proposing.pieces import fall_apart
+from cellfeat.proposing.pixels import channels_of_files
+from cellfeat.proposing.proposal import Choice
+from cellfeat.proposing.reading import Reading, read_names
+from cellfeat.proposing.survey import Survey, common_folder, spread
+from cellfeat.proposing.tables import Table
+from cellfeat.samples.fields.label_image import read_label_image
+from cellfeat.samples.fields.tables import object_column, position_columns
+from cellfeat.samples.images import MAX_PIXELS
+from cellfeat.text import first_ten
+
+_CHANNEL_FILE = re.compile(r"(?:image_)?filename_(?:orig)?(.+)", re.IGNORECASE)
+_TRIED_MASKS = 5
+_FEWEST_TABLES = 3
+
+
+@dataclass(frozen=True)
+class FieldTables:
+    """Tables by what their rows are.
+
+    Attributes
+    ----------
+    fields
+        The table of fields; None where there is none.
+    positions
+        The table of cells and their positions; None where there is none.
+    pattern
+        Names of tables of positions, one for each field; None where there are none.
+    others
+        All other tables.
+    """
+
+    fields: Table | None
+    positions: Table | None
+    pattern: str | None
+    others: tuple[Table, ...]
+
+
+def field_choices(survey: Survey, tables: Sequence[Table]) -> Iterator[list[Choice]]:
+    """Give the settings that there may be if the images are whole fields, the likeliest first.
+
+    Parameters
+    ----------
+    survey
+        What the folder holds.
+    tables
+        The tables.
+    """
+    sorted_out = _sorted_out(survey, tables)
+    has_masks = _are_label_images(survey)
+    if not has_masks and sorted_out.positions is None and sorted_out.pattern is None:
+        return
+    images = [Choice("images.root", str(survey.root), "where the fields are"), _layout(has_masks, sorted_out)]
+    if sorted_out.fields is not None:
+        files = _by_table(sorted_out.fields)
+        yield from _with_labels([*images, *files, *_cells(survey, sorted_out, has_masks)], sorted_out)
+    files = _by_names(survey)
+    yield from _with_labels([*images, *files, *_cells(survey, sorted_out, has_masks)], sorted_out)
+
+
+def _layout(has_masks: bool, tables: FieldTables) -> Choice:
+    what = "label images beside the images" if has_masks else "a table has several cells, with positions, on an image"
+    if has_masks and (tables.positions or tables.pattern):
+        what = "label images and tables of positions"
+    return Choice("images.layout", "fields", f"{what}: crops are cut out around the cells", is_guess=True)
+
+
+def _are_label_images(survey: Survey) -> bool:
+    """Whether images named like masks hold several cells each; the mask of a single cell has one value."""
+    if not survey.masks:
+        return False
+    n_several = n_read = 0
+    for place in spread(len(survey.masks), _TRIED_MASKS):
+        try:
+            values = read_label_image(survey.folder / survey.masks[place], MAX_PIXELS)
+        except (ImageError, MissingFileError):
+            continue
+        n_read += 1
+        n_several += len(np.unique(values)) > 2
+    return 2 * n_several > n_read
+
+
+def _sorted_out(survey: Survey, tables: Sequence[Table]) -> FieldTables:
+    fields = positions = None
+    others = []
+    for table in tables:
+        names = list(map(str, table.cells.columns))
+        if _is_of_cells(table, names):
+            positions = positions or table
+        elif any(map(_CHANNEL_FILE.fullmatch, names)):
+            fields = fields or table
+        else:
+            others.append(table)
+    pattern = _tables_pattern(survey) if positions is not None and len(survey.tables) >= _FEWEST_TABLES else None
+    if pattern:
+        cells = [table for table in tables if not _is_of_cells(table, list(map(str, table.cells.columns)))]
+        return FieldTables(fields, None, pattern, tuple(table for table in cells if table is not fields))
+    return FieldTables(fields, positions, None, tuple(others))
+
+
+def _is_of_cells(table: Table, names: Sequence[str]) -> bool:
+    """Whether a table has a position in each row, and several rows on one image."""
+    try:
+        if position_columns(names, FieldsSettings(), str(table.file)) is None:
+            return False
+    except ManifestError:
+        return False
+    columns = look_at_columns(table.cells, None)
+    files = [
+        *columns.files,
+        *(name for name in names if re.fullmatch(r"(image_?number|file_?name)", name, re.IGNORECASE)),
+    ]
+    if files:
+        return not table.cells[files[0]].is_unique
+    return object_column(names, FieldsSettings(), str(table.file)) is not None
+
+
+def _tables_pattern(survey: Survey) -> str | None:
+    """Names of tables of positions, one for each field, by the words of their names: ``{plate}/{well}-{site}.csv``."""
+    names = [table.relative_to(survey.folder).as_posix() for table in survey.tables]
+    found = fall_apart(names)[0]
+    if len(found.names) < _FEWEST_TABLES:
+        return None
+    reading = read_names(found, one_plane=False)
+    pattern = _field_words(reading).pattern
+    return f"{survey.folder.as_posix()}/{pattern}" if "{" in pattern else None
+
+
+def _field_words(reading: Reading) -> Reading:
+    pattern = re.sub(r"\{(sample_id|cell)(:\w+)?\}", "{field}", reading.pattern)
+    return Reading(pattern, reading.channels, reading.columns, reading.is_channel_known)
+
+
+def _by_table(table: Table) -> list[Choice]:
+    channels = [match[1] for name in table.cells.columns if (match := _CHANNEL_FILE.fullmatch(str(name)))]
+    return [
+        Choice("images.pattern", None, "the table of fields names the files"),
+        Choice("images.channels", channels, "columns of file names"),
+        Choice("images.fields.table", str(table.file), f"{len(table.cells):,} fields, with a file for each channel"),
+    ]
+
+
+def _by_names(survey: Survey) -> list[Choice]:
+    found = fall_apart(survey.names)[0]
+    reading = _field_words(read_names(found, one_plane=survey.one_plane))
+    is_one_form = len(found.names) == len(survey.names)
+    if is_one_form and (reading.channels or set(reading.columns) - {"cell"}):
+        words = first_ten(name for name in reading.columns if f"{{{name}}}" in reading.pattern)
+        told = f"; what {words} stand for is read from the names" if words else ""
+        choices = [Choice("images.pattern", reading.pattern, f"all images fit{told}", is_guess=True)]
+        if reading.channels:
+            sure = reading.is_channel_known
+            why = "words for channels in the names" if sure else "the ends of the names"
+            return [*choices, Choice("images.channels", list(reading.channels), why, is_guess=not sure)]
+    else:
+        choices = [Choice("images.pattern", None, "each image is a field")]
+    return [*choices, *channels_of_files(survey.examples)[0]]
+
+
+def _cells(survey: Survey, tables: FieldTables, has_masks: bool) -> list[Choice]:
+    """Where the cells are: in label images, or in tables of positions."""
+    choices: list[Choice] = []
+    if has_masks:
+        below = common_folder(survey.masks)
+        folder = survey.folder / below if below else survey.folder
+        if folder.resolve() != survey.root.resolve() and not folder.resolve().is_relative_to(survey.root.resolve()):
+            choices.append(Choice("images.fields.masks_root", str(folder), f"{len(survey.masks):,} label images"))
+    if tables.pattern:
+        choices.append(Choice("images.fields.positions", tables.pattern, "a table of positions for each field", True))
+    return choices
+
+
+def _with_labels(images: list[Choice], tables: FieldTables) -> Iterator[list[Choice]]:
+    """The settings with each table that may hold labels, and without any."""
+    own = tables.positions
+    beside = [Choice("images.fields.positions", str(own.file), f"{len(own.cells):,} cells")] if own else []
+    own_labels = look_at_columns(own.cells, None).labels if own else ()
+    for table in tables.others:
+        for label in look_at_columns(table.cells, None).labels[:1]:
+            yield [*images, *beside, *_labels(table, label)]
+            yield [*images, *beside, *_labels(table, label), _left_out()]
+    of_fields = look_at_columns(tables.fields.cells, None).labels if tables.fields else ()
+    if of_fields:
+        no_table = Choice("labels.file", None, "the labels are in the table of fields")
+        yield [*images, *beside, no_table, _label(of_fields[0])]
+    if own and own_labels:
+        yield [*images, *_labels(own, own_labels[0])]
+        yield [*images, *_labels(own, own_labels[0]), _left_out()]
+    if own and not own_labels:
+        yield [*images, Choice("labels.file", str(own.file), f"{len(own.cells):,} cells with positions")]
+    yield [*images, *beside, Choice("labels.file", None, "no table of labels fits these fields")]
+
+
+def _left_out() -> Choice:
+    return Choice("labels.unmatched", "ignore", "rows and cells that do not fit each other are left out", True)
+
+
+def _labels(table: Table, label: str) -> list[Choice]:
+    return [Choice("labels.file", str(table.file), f"{len(table.cells):,} rows"), _label(label)]
+
+
+def _label(column: str) -> Choice:
+    return Choice("labels.label", column, "the column that looks like the class", is_guess=True)

@@ -1,0 +1,154 @@
+"""More folders of images, as other people keep them: none of them was at hand when the reading of names was written."""
+
+import uuid
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+
+from tests.proposing.layout_folders import CLASSES, Expected, Layout, pixels, save, write_csv
+
+
+def donor_folders(folder: Path) -> Expected:
+    """Folders of donors, with folders of conditions inside."""
+    for donor, name, i in product(
+        ("donor_01", "donor_02", "donor_07", "donor_10", "donor_11"), ("ctrl", "IFN"), (1, 2)
+    ):
+        save(folder, f"{donor}/{name}/cell_{i:04d}.tif", pixels(12, 12, dtype="uint16"))
+    return Expected(20, ("IFN", "ctrl"), n_groups=5, channels=(0,))
+
+
+def days_and_names(folder: Path) -> Expected:
+    """Folders of days, and names of cell line, replicate and number."""
+    for day, name, rep, i in product(("2023-05-01", "2023-05-08"), CLASSES, (1, 2, 3), (1, 2)):
+        save(folder, f"{day}/{name}_rep{rep}_{i:03d}.png", pixels(12, 12, 3))
+    return Expected(24, n_groups=None, channels=(0, 1, 2))
+
+
+def folder_a_cell(folder: Path) -> Expected:
+    """A folder for each cell, with a file for each channel, and a table by folder."""
+    for i, channel in product(range(1, 13), ("bf", "dapi", "gfp", "cy5")):
+        save(folder, f"crops/cell_{i:04d}/{channel}.tif", pixels(12, 12, dtype="uint16"))
+    write_csv(folder / "crops.tsv", "cell\tcelltype", [(f"cell_{i:04d}\t{CLASSES[i % 2]}",) for i in range(1, 13)])
+    return Expected(12, channels=("bf", "cy5", "dapi", "gfp"))
+
+
+def channel_folders(folder: Path) -> Expected:
+    """A folder for each channel, with equal names inside, and a semicolon table."""
+    for i, channel in product(range(1, 13), ("DAPI", "GFP", "mCherry")):
+        save(folder, f"{channel}/img_{i:03d}.png")
+    rows = [(f"img_{i:03d}.png;{CLASSES[i % 2]};{i % 6}",) for i in range(1, 13)]
+    write_csv(folder / "Labels.CSV", "Image;Class;Slide", rows)
+    return Expected(12, n_groups=6, channels=("DAPI", "GFP", "mCherry"))
+
+
+def windows_copies(folder: Path) -> Expected:
+    """Class in the names, numbers in brackets."""
+    for name, i in product(CLASSES, range(1, 7)):
+        save(folder, f"{name} ({i}).jpg", pixels(12, 12, 3))
+    return Expected(12, channels=(0, 1, 2))
+
+
+def incucyte(folder: Path) -> Expected:
+    """Names with experiment, well, field and time."""
+    for well, site, hour in product(("A1", "A2", "B11"), (1, 2), (0, 6)):
+        save(folder, f"Exp7_{well}_{site}_00d{hour:02d}h00m.tif")
+    return Expected(12, (), n_groups=3, channels=(0,))
+
+
+def jump_plates(folder: Path) -> Expected:
+    """Plates of Cell Painting with a folder Images in each, names of Opera Phenix."""
+    for plate, row, column, channel in product(("BR00117035", "BR00117036"), (1, 2), (1, 2, 12), range(1, 6)):
+        name = f"r{row:02d}c{column:02d}f01p01-ch{channel}sk1fk1fl1.tiff"
+        save(folder, f"{plate}__2021-03-05/Images/{name}", pixels(12, 12, dtype="uint16"))
+    return Expected(12, (), channels=tuple(f"ch{i}" for i in range(1, 6)))
+
+
+def irregular_names(folder: Path) -> Expected:
+    """Class folders with separators in their names, and files called in any way."""
+    names = ("a.png", "IMG 0001.png", "snap-2023-04-05.png", "x_y_z.png", "2.png", "Untitled (3).png")
+    for name, file in product(("U-2 OS", "HEK 293", "CACO-2"), names):
+        save(folder, f"{name}/{file}", pixels(12, 12, 3))
+    return Expected(18, ("CACO-2", "HEK 293", "U-2 OS"), channels=(0, 1, 2))
+
+
+def imagej_splits(folder: Path) -> Expected:
+    """Channels split by ImageJ, in folders of classes."""
+    for name, i, channel in product(("WT", "KO"), range(1, 7), ("C1", "C2", "C3")):
+        save(folder, f"{name}/{channel}-MAX_image_{i:02d}.tif", pixels(12, 12, dtype="uint16"))
+    return Expected(12, ("KO", "WT"), channels=("C1", "C2", "C3"))
+
+
+def leica_export(folder: Path) -> Expected:
+    """Exports of Leica with series and channels, in folders of classes."""
+    for name, i, channel in product(("treated", "untreated"), range(1, 7), ("ch00", "ch01")):
+        save(folder, f"{name}/Project_Series{i:03d}_{channel}.tif")
+    return Expected(12, ("treated", "untreated"), channels=("ch00", "ch01"))
+
+
+def hpa(folder: Path) -> Expected:
+    """Names of the Human Protein Atlas, and a table without endings."""
+    rows = []
+    for i in range(12):
+        one = uuid.UUID(int=i * 7919 + 2**100)
+        for channel in ("red", "green", "blue", "yellow"):
+            save(folder, f"train/{one}_{channel}.png")
+        rows.append((one, CLASSES[i % 2]))
+    write_csv(folder / "train.csv", "Id,Target", rows)
+    return Expected(12, channels=("blue", "green", "red", "yellow"))
+
+
+def kaggle_halves(folder: Path) -> Expected:
+    """Labels of some images; the others have none."""
+    for i in range(12):
+        save(folder, f"all/{i + 1}.png", pixels(12, 12, 3))
+    write_csv(folder / "train_labels.csv", "image_id,label", [(i + 1, CLASSES[i % 2]) for i in range(8)])
+    return Expected(8, channels=(0, 1, 2))
+
+
+def upper_case(folder: Path) -> Expected:
+    """Endings in upper case, ids without zeros, other words for columns, missing labels."""
+    for i in range(1, 13):
+        save(folder, f"DATA/Zelle_{i:03d}.TIF", pixels(12, 12, dtype="uint16"))
+    rows = [(f"Zelle_{i:03d}", ("HeLa", "A549", "NA")[i % 3], f"pat{i % 6}") for i in range(1, 13)]
+    write_csv(folder / "DATA" / "liste.csv", "Name,Linie,Patient", rows)
+    return Expected(12, n_groups=6, channels=(0,))
+
+
+def grey_as_rgb(folder: Path) -> Expected:
+    """Grey images saved as RGB, in class folders with replicates in the names."""
+    for name, plate, i in product(CLASSES, ("p1", "p2", "p3", "p4", "p5"), (1, 2)):
+        save(folder, f"{name}/{plate}_{i}.png", np.repeat(pixels(12, 12, 1), 3, axis=2))
+    return Expected(20, n_groups=5, channels=(0,))
+
+
+def metaxpress_guids(folder: Path) -> Expected:
+    """Names of MetaXpress as it exports them: a random id behind the channel, and thumbnails."""
+    for well, site, wave in product(("B03", "C04", "D11"), (1, 2), (1, 2)):
+        one = str(uuid.UUID(int=int(_random.integers(2**60)) + 2**100)).upper()
+        save(folder, f"Week1_22123/Week1_150607_{well}_s{site}_w{wave}{one}.tif", pixels(12, 12, dtype="uint16"))
+        save(folder, f"Week1_22123/Week1_150607_{well}_s{site}_thumb_w{wave}{one}.tif", pixels(4, 4, dtype="uint16"))
+    return Expected(6, (), n_groups=3, channels=("w1", "w2"))
+
+
+def well_table(folder: Path) -> Expected:
+    """A table with a row for each well, and several images of a well."""
+    for well, site, channel in product(("A01", "A02", "B01", "B02"), (1, 2, 3), ("DAPI", "GFP")):
+        save(folder, f"{well}_f{site}_{channel}.tif")
+    write_csv(
+        folder / "platemap.csv",
+        "Well,Treatment",
+        [("A01", "DMSO"), ("A02", "Taxol"), ("B01", "DMSO"), ("B02", "Taxol")],
+    )
+    return Expected(12, ("DMSO", "Taxol"), n_groups=4, channels=("DAPI", "GFP"))
+
+
+_random = np.random.default_rng(1)
+LAYOUTS: dict[str, Layout] = {
+    made.__name__: made
+    for made in (
+        donor_folders, days_and_names, folder_a_cell, channel_folders, windows_copies, incucyte, jump_plates,
+        irregular_names, imagej_splits, leica_export, hpa, kaggle_halves, upper_case, grey_as_rgb, metaxpress_guids,
+        well_table,
+    )
+}  # fmt: skip

@@ -1,0 +1,110 @@
+"""Settings proposed for folders of images as laboratories keep them."""
+
+from pathlib import Path
+
+import pytest
+
+from cellfeat.config_sources import load_settings
+from cellfeat.proposing.config_text import config_text
+from cellfeat.proposing.proposal import Answers, Proposal, Question
+from cellfeat.proposing.propose import FilesTarget, propose
+from cellfeat.proposing.survey import survey_folder
+from tests.proposing import layout_folders, other_folders
+from tests.proposing.layout_folders import CLASSES, Expected, save, write_csv
+
+LAYOUTS = layout_folders.LAYOUTS | other_folders.LAYOUTS
+
+
+def proposal_for(folder: Path, answers: Answers | None = None, labels: str | None = None) -> Proposal:
+    return propose(survey_folder(folder), labels, answers or Answers({}), FilesTarget(folder / "cellfeat_files.csv"))
+
+
+def check(found: Proposal, expected: Expected) -> None:
+    table = found.manifest.table
+    assert len(table) == expected.n_samples
+    assert {label for label in table["label"] if label} == set(expected.labels)
+    assert tuple(found.settings.images.channels) == expected.channels
+    if expected.n_groups is not None:
+        assert table.loc[table["group"] != "", "group"].nunique() == expected.n_groups
+
+
+@pytest.mark.parametrize("name", LAYOUTS)
+def test_samples_labels_groups_and_channels_are_found(name: str, tmp_path: Path) -> None:
+    expected = LAYOUTS[name](tmp_path / "data")
+    check(proposal_for(tmp_path / "data"), expected)
+
+
+@pytest.mark.parametrize("name", ["plate_well_field", "mixed_bits", "fields_with_masks", "windows_copies"])
+def test_file_of_settings_gives_the_settings_again(name: str, tmp_path: Path) -> None:
+    LAYOUTS[name](tmp_path)
+    found = proposal_for(tmp_path)
+    file = tmp_path / "cellfeat.yaml"
+    file.write_text(config_text(found), encoding="utf-8")
+    assert load_settings(file) == found.settings
+
+
+def test_what_may_be_wrong_is_called_a_guess(tmp_path: Path) -> None:
+    LAYOUTS["plate_well_field"](tmp_path)
+    found = proposal_for(tmp_path)
+    guessed = {choice.key for choice in found.guesses}
+    assert {"labels.label", "labels.group", "images.pattern"} <= guessed
+    assert not {"images.root", "images.channels", "labels.file"} & guessed
+
+
+def test_mixed_bits_get_a_rule_that_fits_both(tmp_path: Path) -> None:
+    LAYOUTS["mixed_bits"](tmp_path)
+    found = proposal_for(tmp_path)
+    assert found.settings.images.intensity.percentile == (0.1, 99.9)
+    assert found.settings.images.intensity.over == "image"
+
+
+def two_label_columns(folder: Path) -> None:
+    for i in range(12):
+        save(folder, f"{i}.png")
+    rows = [(i, CLASSES[i % 2], "ctrl" if i < 6 else "drug") for i in range(12)]
+    write_csv(folder / "labels.csv", "id,cell_line,treatment", rows)
+
+
+def test_question_is_asked_where_two_columns_may_be_the_label(tmp_path: Path) -> None:
+    two_label_columns(tmp_path)
+    asked: list[Question] = []
+
+    def ask(question: Question) -> str:
+        asked.append(question)
+        return "treatment"
+
+    found = proposal_for(tmp_path, Answers({}, ask))
+    assert [question.key for question in asked] == ["labels.label"]
+    assert set(found.manifest.table["label"]) == {"ctrl", "drug"}
+
+
+def test_given_answers_are_kept_and_not_asked_for(tmp_path: Path) -> None:
+    two_label_columns(tmp_path)
+
+    def ask(question: Question) -> str:
+        raise AssertionError(question)
+
+    found = proposal_for(tmp_path, Answers({"labels.label": "treatment", "images.channels": [0]}, ask))
+    assert found.settings.labels.label == "treatment"
+    assert set(found.manifest.table["label"]) == {"ctrl", "drug"}
+
+
+def test_labels_none_ignores_tables(tmp_path: Path) -> None:
+    two_label_columns(tmp_path)
+    found = proposal_for(tmp_path, labels="none")
+    assert found.settings.labels.file is None
+    assert len(found.manifest) == 12
+
+
+def test_wells_are_groups_where_each_class_has_its_own_plate(tmp_path: Path) -> None:
+    for name, plate in (("HeLa", "P1"), ("A549", "P2")):
+        for i in range(12):
+            save(tmp_path, f"{name}/{plate}_B0{i // 2 + 1}_c{i}.png")
+    found = proposal_for(tmp_path)
+    assert found.settings.labels.group == ["plate", "well"]
+
+
+def test_float_images_beyond_one_get_percentiles(tmp_path: Path) -> None:
+    for i in range(6):
+        save(tmp_path, f"{CLASSES[i % 2]}/{i}.tif", layout_folders.pixels(12, 12).astype("float32"))
+    assert proposal_for(tmp_path).settings.images.intensity.over == "dataset"
