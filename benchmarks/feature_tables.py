@@ -69,8 +69,8 @@ def cell_table(n_cells: int, n_columns: int, seed: int = 0, *, effect: float = 0
     return pd.DataFrame({**first, **dict(zip(names, values.T, strict=True))})
 
 
-def measured(arguments: list[str], folder: Path) -> tuple[float, float, str]:
-    """Run a command; wall-clock seconds, the largest memory of any command so far in GB, and what it said."""
+def measured(arguments: list[str], folder: Path) -> tuple[str, str]:
+    """Run a command; a row of its wall-clock seconds, seconds of the processor and GB of memory, and what it said."""
     start = time.perf_counter()
     done = subprocess.run(
         [sys.executable, "-c", _MEASURE, *arguments], cwd=folder, capture_output=True, text=True, check=False
@@ -78,15 +78,16 @@ def measured(arguments: list[str], folder: Path) -> tuple[float, float, str]:
     seconds = time.perf_counter() - start
     if done.returncode:
         raise SystemExit(f"{' '.join(arguments)}\n{done.stdout}\n{done.stderr}")
-    *_, memory = done.stderr.strip().split("\n")
-    return seconds, float(memory) / (1 << 20), done.stdout
+    processor, memory = map(float, done.stderr.strip().split("\n")[-1].split())
+    return f"{seconds:.0f} | {processor:.0f} | {memory / (1 << 20):.1f} |", done.stdout
 
 
 _MEASURE = """
 import resource, sys
 from cellfeat.commands import exit_code
 code = exit_code(sys.argv[1:])
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, file=sys.stderr)
+used = resource.getrusage(resource.RUSAGE_SELF)
+print(used.ru_utime + used.ru_stime, used.ru_maxrss, file=sys.stderr)
 sys.exit(code)
 """
 
@@ -107,15 +108,15 @@ def main() -> None:
         pa.csv.write_csv(table, folder / "cells.csv")
         del table
         print(f"{arguments.cells:,} cells x {arguments.columns:,} columns, {os.cpu_count()} cores\n")
-        print("| step | seconds | memory, GB |\n|---|---|---|")
+        print("| step | seconds | of the processor | memory, GB |\n|---|---|---|---|")
         for ending in ("parquet", "csv"):
             size = (folder / f"cells.{ending}").stat().st_size / 1e6
             step = ["import", f"cells.{ending}", "--output", f"{ending}.h5", "--replace"]
-            seconds, memory, _ = measured(step, folder)
-            print(f"| import {ending}, {size:.0f} MB | {seconds:.1f} | {memory:.2f} |", flush=True)
+            row, _ = measured(step, folder)
+            print(f"| import {ending}, {size:.0f} MB | {row}", flush=True)
         step = ["compare", "--features", "parquet.h5", "--heads", arguments.heads, "--fresh", "--replace"]
-        seconds, memory, said = measured(step, folder)
-        print(f"| compare {arguments.heads} | {seconds:.1f} | {memory:.2f} |\n\n{said}")
+        row, said = measured(step, folder)
+        print(f"| compare {arguments.heads} | {row}\n\n{said}")
 
 
 if __name__ == "__main__":

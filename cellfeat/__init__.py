@@ -32,6 +32,7 @@ if TYPE_CHECKING:  # for type checkers and editors; `_HOMES` says the same, and 
     from cellfeat.interop.exports.export import export as export
     from cellfeat.interop.exports.export import export_model as export_model
     from cellfeat.interop.exports.registry import EXPORTS as EXPORTS
+    from cellfeat.interop.tables.importing import import_table as import_table
     from cellfeat.samples.manifest import build_manifest as build_manifest
 
 _HOMES = {
@@ -52,6 +53,7 @@ _HOMES = {
     "compare": "cellfeat.evaluation.compare",
     "extract": "cellfeat.extraction.extract",
     "fit": "cellfeat.evaluation.fit",
+    "import_table": "cellfeat.interop.tables.importing",
     "load_bundle": "cellfeat.heads.bundle_files",
     "export": "cellfeat.interop.exports.export",
     "export_model": "cellfeat.interop.exports.export",

@@ -75,8 +75,8 @@ def read_table_file(file: Path) -> RawTable:
     return _parse(_decoded(content, file), file)
 
 
-def text_of(file: Path) -> str:
-    """Read a file of text, also one compressed by gzip.
+def unpacked_bytes(file: Path) -> bytes:
+    """Read the bytes of a file, also of one compressed by gzip.
 
     Raises
     ------
@@ -84,7 +84,7 @@ def text_of(file: Path) -> str:
         As `read_table_file`.
     """
     content = read_table_bytes(file)
-    return _decoded(_unpacked(content, file) if content.startswith(b"\x1f\x8b") else content, file)
+    return _unpacked(content, file) if content.startswith(b"\x1f\x8b") else content
 
 
 def read_table_bytes(file: Path) -> bytes:

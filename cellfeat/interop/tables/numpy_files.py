@@ -1,5 +1,6 @@
 """NumPy's ``.npy`` and ``.npz``; objects, which NumPy keeps as pickles, are never read."""
 
+import tokenize
 import zipfile
 import zlib
 from pathlib import Path
@@ -21,7 +22,8 @@ _GROUPS = ("groups", "group", "plates", "plate", "donors", "donor")
 _NAMES = ("feature_names", "columns", "feature_columns", "var_names")
 _MOST_BYTES = 16_000_000_000
 _FAULTS = (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError, SyntaxError, RecursionError,
-           zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OverflowError)  # fmt: skip
+           zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OverflowError, MemoryError,
+           tokenize.TokenError)  # fmt: skip
 _PICKLE = "holds Python objects (a pickle), which can run code and are never read; save plain numbers and text"
 
 

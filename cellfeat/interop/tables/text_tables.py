@@ -1,5 +1,6 @@
 """Wide tables of text, read fast; what pyarrow refuses goes through the reader of labels tables, which explains it."""
 
+import csv
 import io
 import re
 from pathlib import Path
@@ -10,11 +11,12 @@ import pyarrow.parquet
 
 from cellfeat.errors import ManifestError
 from cellfeat.interop.tables.source import Source, check_unique_names
-from cellfeat.samples.table_file import RawTable, read_table_bytes, read_table_file, separator_of, text_of
+from cellfeat.samples.table_file import RawTable, read_table_bytes, read_table_file, separator_of, unpacked_bytes
 from cellfeat.text import first_line, first_ten
 
 _COMPARTMENT = re.compile(r"(Image|Cells?|Nuclei|Nucleus|Cytoplasm|Metadata|Experiment)", re.IGNORECASE)
 _BLOCK_BYTES = 1 << 24
+_HEAD_BYTES = 4_000_000
 
 
 def read_csv(path: Path) -> Source:
@@ -25,29 +27,30 @@ def read_csv(path: Path) -> Source:
     MissingFileError, ManifestError
         As `cellfeat.samples.table_file.read_table_file`.
     """
-    content = text_of(path)
-    remarks: list[str] = []
-    # The first two lines tell the separator and a header of two lines.
-    lines = content[:1_000_000].split("\n", 2)
-    n_skipped, header = 0, None
-    if lines[0].startswith("#") or lines[0].lower().lstrip("\ufeff").startswith("sep=") or not lines[0].strip():
+    content = unpacked_bytes(path)
+    # Bytes, and not text: a large table would be in memory twice. UTF-16 and whatever is no text is left to the reader
+    # of labels tables, which explains it.
+    if b"\0" in content:
         return _slowly(path)
-    separator = separator_of(content[: len(lines[0]) + 1])
-    if len(lines) > 1 and _is_double_header(lines[0], lines[1], separator):
-        header = _joined_header(lines[0], lines[1], separator)
-        n_skipped = 2
-        remarks.append(f"{path}: the header has two lines, as CellProfiler writes it: names are joined, {header[-1]}")
+    first, _, rest = content[:_HEAD_BYTES].decode("utf-8-sig", errors="replace").partition("\n")
+    if not first.strip() or first.startswith("#") or first.lower().startswith("sep="):
+        return _slowly(path)
+    separator = separator_of(f"{first}\n")
     if separator == " ":
         return _slowly(path)
+    second = rest.partition("\n")[0]
+    header = _joined_header(first, second, separator) if _is_double_header(first, second, separator) else None
+    remarks = () if header is None else (f"{path}: the header has two lines: their names are joined, {header[-1]}",)
     try:
         table = pa.csv.read_csv(
-            io.BytesIO(content.encode()),
-            read_options=pa.csv.ReadOptions(block_size=_BLOCK_BYTES, skip_rows=n_skipped, column_names=header),
+            pa.BufferReader(content),
+            read_options=pa.csv.ReadOptions(
+                block_size=_BLOCK_BYTES, skip_rows=2 if header else 0, column_names=header, use_threads=True
+            ),
             parse_options=pa.csv.ParseOptions(delimiter=separator, newlines_in_values=True),
             # Everything as text: ids keep their zeros, and a type guessed from the first rows may not fit the rest.
             convert_options=pa.csv.ConvertOptions(
-                column_types=dict.fromkeys(header or _header(content, separator), pa.string()),
-                strings_can_be_null=False,
+                column_types=dict.fromkeys(header or _header(first, separator), pa.string()), strings_can_be_null=False
             ),
         )
     except (pa.ArrowException, ValueError):
@@ -58,13 +61,11 @@ def read_csv(path: Path) -> Source:
     check_unique_names(path, [name for name in names if name])
     table = table.rename_columns([name or "(first column)" for name in names]) if names.count("") < 2 else table
     own = "(first column)" if "" in names else ""
-    return Source(path, table, what="a table of text", own_id=own, first_row=2 + bool(header), remarks=tuple(remarks))
+    return Source(path, table, what="a table of text", own_id=own, first_row=2 + bool(header), remarks=remarks)
 
 
-def _header(content: str, separator: str) -> list[str]:
-    import csv
-
-    return next(csv.reader(io.StringIO(content), delimiter=separator), [])
+def _header(line: str, separator: str) -> list[str]:
+    return next(csv.reader([line], delimiter=separator), [])
 
 
 def _is_double_header(first: str, second: str, separator: str) -> bool:
