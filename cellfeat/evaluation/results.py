@@ -36,6 +36,10 @@ class Counts:
         or a table defines the groups.
     n_other_parts, n_left_out
         Samples excluded because they are in other parts of a split, or of a class that is left out.
+    n_in_no_fold
+        Samples excluded because a column of folds, or of groups to leave out, says nothing of them.
+    n_only_fitted
+        Further samples that heads are fitted on and that are never tested: the training part of a single split.
     """
 
     n_samples: int
@@ -46,11 +50,13 @@ class Counts:
     near_copies_joined: bool | None
     n_other_parts: int = 0
     n_left_out: int = 0
+    n_in_no_fold: int = 0
+    n_only_fitted: int = 0
 
     def record(self) -> dict[str, Any]:
-        """Plain JSON values; the last two only where samples were excluded for these reasons."""
+        """Plain JSON values; the last four only where there are such samples."""
         record = asdict(self)
-        for name in ("n_other_parts", "n_left_out"):
+        for name in ("n_other_parts", "n_left_out", "n_in_no_fold", "n_only_fitted"):
             if not record[name]:
                 del record[name]
         return record
@@ -100,7 +106,7 @@ class ScoredHead:
         Name of the head.
     predictions
         One row a sample: ``sample_id``, ``head``, ``label``, ``predicted``, and a column ``probability_<class>`` for
-        each class; ``fold`` (from 1) where there are folds.
+        each class; ``fold`` (from 1) where there are folds, and ``fold_name`` where they have names.
     scores
         Their scores.
     counts
@@ -178,6 +184,7 @@ class HeadResult(ScoredHead):
             "head": self.head,
             **scores.record(),
             "per_fold": list(scores.overall.per_fold),
+            **scores.overall.given_record(),
             **self.counts.record(),
             **self.design.record(),
             "provenance": asdict(self.provenance),
