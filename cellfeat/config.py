@@ -40,6 +40,41 @@ def _words(value: Any) -> Any:
     return tuple(str(word) if isinstance(word, int | float) else word for word in values)
 
 
+LEAVE_ONE_OUT = "leave-one-out"
+FOLD_COLUMN = "column:"
+"""What ``comparison.folds`` may be besides a number: one fold for each group, or for each value of a column."""
+
+
+def parsed_folds(value: Any) -> int | str:
+    """Check what says how samples are split into folds.
+
+    Parameters
+    ----------
+    value
+        A number, also as text; ``leave-one-out``; or ``column:NAME``.
+
+    Raises
+    ------
+    ValueError
+        If it is anything else.
+    """
+    expected = f"expected a number of 2 or more, {LEAVE_ONE_OUT}, or {FOLD_COLUMN}NAME"
+    if isinstance(value, bool):
+        raise ValueError(expected)
+    if isinstance(value, str):
+        text = value.strip()
+        if text.casefold().replace("_", "-") == LEAVE_ONE_OUT:
+            return LEAVE_ONE_OUT
+        if text.startswith(FOLD_COLUMN) and text.removeprefix(FOLD_COLUMN).strip():
+            return f"{FOLD_COLUMN}{text.removeprefix(FOLD_COLUMN).strip()}"
+        if not text.isascii() or not text.isdigit():
+            raise ValueError(expected)
+        value = int(text)
+    if not isinstance(value, int) or value < 2:
+        raise ValueError(expected)
+    return value
+
+
 Limits = tuple[FiniteFloat, FiniteFloat]
 Count = Annotated[int, Field(gt=0), BeforeValidator(_not_bool)]
 NotNegative = Annotated[int, Field(ge=0), BeforeValidator(_not_bool)]
@@ -264,13 +299,14 @@ class ExtractionSettings(Section):
 class ComparisonSettings(Section):
     """Which heads are compared, on which folds, and where the results are written.
 
+    `folds` is a number, ``leave-one-out`` for one fold a group, or ``column:NAME`` for one fold a value of a column.
     `parts` are the parts of a split (`LabelsSettings.split`) whose samples are used. Samples of the classes in
     `leave_out` are excluded. `figures` are the file formats of figures. `output` None is a folder in ``results`` of the
     feature file's name: see `Settings.results`.
     """
 
     heads: Annotated[list[str], Field(min_length=1)] = ["mlp", "logreg", "lightgbm"]
-    folds: Annotated[int, Field(ge=2)] = 5
+    folds: Annotated[int | str, BeforeValidator(parsed_folds)] = 5
     groups: str = "auto"
     seed: Annotated[int, Field(ge=0, lt=2**32)] = 0
     draws: Annotated[int, Field(ge=100)] = 2000
@@ -282,6 +318,11 @@ class ComparisonSettings(Section):
     leave_out: Words = ()
     figures: Annotated[tuple[Literal["png", "svg", "pdf"], ...], BeforeValidator(_words)] = ("png",)
     output: LocalPath | None = None
+
+    @property
+    def n_folds(self) -> int:
+        """Number of folds in which every class needs a sample: 2 where the folds are given."""
+        return self.folds if isinstance(self.folds, int) else 2
 
 
 class Settings(Section):

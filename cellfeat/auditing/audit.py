@@ -219,7 +219,7 @@ def _leak_runs(
         say(f"measuring the price of the leak with {heads}: set of folds {number} of {LEAK_SETS}")
         try:
             # All parts of a split: a copy in another part is a leak, too.
-            yield leak_arms(features, grouped, Design(folds=design.folds, random_state=seed, parts=None), cache)
+            yield leak_arms(features, grouped, Design(folds=design.n_folds, random_state=seed, parts=None), cache)
         except (SplitError, HeadError) as error:
             # The findings are valid without scores, and the sets of folds so far are worth reporting.
             say(f"no scores from seed {seed} on: {error}")

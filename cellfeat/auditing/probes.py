@@ -108,7 +108,7 @@ def split_samples(samples: Samples, design: Design) -> Split:
         raise SplitError(f"no sample that could be read has a label: {n_labelled} of {len(samples)} have one")
     y, numbers = samples.labels[rows], join_groups([samples.digests, samples.groups])[rows]
     seed = design.random_state
-    folds = tuple(grouped_folds(y, numbers, design.folds, random_state=seed))
+    folds = tuple(grouped_folds(y, numbers, design.n_folds, random_state=seed))
     classes = tuple(np.unique(y).tolist())
     bootstrap = GroupBootstrap(y, numbers, classes, n_draws=design.draws, random_state=seed)
     return Split(rows, y, classes, folds, bootstrap, seed)

@@ -61,6 +61,8 @@ def command(
         "comparison.output": output,
     }
     settings = resolve_settings(config, assignments, fold_flags(**flags) | figures_flag(figures) | chosen)
+    if repeats and not isinstance(settings.comparison.folds, int):
+        raise click.UsageError(f"--repeats draws other folds, and --folds {settings.comparison.folds} gives them")
     # Now, before hours of work.
     parts = _parsed_fractions(fractions) if fractions else None
     compare_and_report(settings, labels=labels, fresh=fresh, replaces=replace)
@@ -123,11 +125,16 @@ def results_line(settings: "Settings") -> str:
 def _print(comparison: "Comparison") -> None:
     from cellfeat.commands.console import print_table, table_width
     from cellfeat.reporting.terminal.comparison import headline, render_table, verdict_lines
+    from cellfeat.reporting.terminal.folds import given_lines, render_folds
     from cellfeat.reporting.terminal.head import tuning_lines
 
     click.echo(f"{headline(comparison)}\n")
     print_table(render_table(comparison, table_width()))
-    lines = [*verdict_lines(comparison), *tuning_lines(comparison.results)]
+    if len(comparison.best.scores.overall.given) > 1:
+        click.echo()
+        print_table(render_folds(comparison.results))
+    given = given_lines(comparison.results)
+    lines = [*given, *verdict_lines(comparison), *tuning_lines(comparison.results)]
     if lines:
         click.echo("\n".join(["", *lines]))
 

@@ -152,7 +152,11 @@ def _with_label_columns(bundle: "Bundle", settings: "Settings", labels: Path) ->
 def print_head(result: "HeadResult") -> None:
     """Print a head's classes, what tuning chose, and what `predict` would give."""
     from cellfeat.commands.console import print_table
+    from cellfeat.reporting.terminal.folds import given_lines, render_folds
     from cellfeat.reporting.terminal.head import predict_lines, render_classes, tuning_lines
 
     print_table(render_classes(result))
-    click.echo("\n".join(["", *predict_lines(result), *tuning_lines([result])]))
+    if len(result.scores.overall.given) > 1:
+        click.echo()
+        print_table(render_folds([result]))
+    click.echo("\n".join(["", *given_lines([result]), *predict_lines(result), *tuning_lines([result])]))

@@ -85,7 +85,11 @@ def fold_options(command: Command) -> Command:
         click.option(
             "--labels", type=click.Path(path_type=Path), help="CSV of labels that replace those in the feature file."
         ),
-        click.option("--folds", type=click.IntRange(min=2), help="Number of folds."),
+        click.option(
+            "--folds",
+            metavar="N|leave-one-out|column:NAME",
+            help="Number of folds; one fold for each group (--groups plate); or one for each value of a column.",
+        ),
         click.option(
             "--groups",
             metavar="auto|copies|none|CSV|COLUMN[+near-copies]",
@@ -188,7 +192,7 @@ def labels_flag(labels: str | None) -> dict[str, Any]:
 
 
 def fold_flags(
-    features: Path | None, folds: int | None, groups: str | None, seed: int | None, tune: int | None
+    features: Path | None, folds: str | None, groups: str | None, seed: int | None, tune: int | None
 ) -> dict[str, Any]:
     """Give the flags of `fold_options` by dotted key.
 

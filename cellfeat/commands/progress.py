@@ -85,5 +85,9 @@ class ProgressObserver:
 
 
 def _line(result: "HeadResult") -> str:
-    folds = f"; {result.n_cached} of {result.design.folds} folds from an earlier run" if result.n_cached else ""
+    folds = (
+        f"; {result.n_cached} of {len(result.scores.overall.per_fold)} folds from an earlier run"
+        if result.n_cached
+        else ""
+    )
     return f"{result.line()}{folds}"

@@ -126,7 +126,7 @@ def compare_on(
     results = tuple(sorted(finished.results, key=lambda result: -result.balanced_accuracy))
     return Comparison(
         classes=task.classes,
-        counts=task.counts,
+        counts=task.tested.counts,
         design=task.design,
         provenance=task.provenance,
         results=results,
@@ -138,7 +138,9 @@ def compare_on(
 
 def _differences(task: Task, results: Sequence[HeadResult]) -> tuple[HeadDifference, ...]:
     predicted = [result.predictions["predicted"] for result in results]
-    return head_differences([result.head for result in results], task.bootstrap.differences(predicted, level=LEVEL))
+    return head_differences(
+        [result.head for result in results], task.tested.bootstrap.differences(predicted, level=LEVEL)
+    )
 
 
 def weight_remarks(heads: Sequence[Head]) -> Iterator[str]:

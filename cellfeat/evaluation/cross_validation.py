@@ -39,7 +39,7 @@ class OutOfFold:
     head
         Name of the head.
     probabilities
-        As the head gives them, in the order of the samples, shape ``(n_samples, n_classes)``.
+        As the head gives them, in the order of the samples that are tested, shape ``(n_samples, n_classes)``.
     settings
         Every parameter of the head, including defaults, as given before any tuning.
     seconds
@@ -145,8 +145,9 @@ def _fold_outcome(
 
 def _pooled(task: Task, outcomes: Sequence[FoldOutcome]) -> Floats:
     """The predictions of all folds, in the order of the samples."""
-    raw = np.empty((len(task.y), len(task.classes)))
-    for fold, outcome in zip(task.folds, outcomes, strict=True):
+    tested = task.tested
+    raw = np.empty((len(tested.y), len(tested.classes)))
+    for fold, outcome in zip(tested.folds, outcomes, strict=True):
         raw[fold.test] = outcome.probabilities
     return raw
 

@@ -14,7 +14,9 @@ class Design:
     Attributes
     ----------
     folds
-        Number of folds, at least 2.
+        Number of folds, at least 2; ``"leave-one-out"`` for one fold for each group; or ``"column:NAME"`` for one fold
+        for each value of a column, where train, val and test are a single split: see
+        `cellfeat.evaluation.given_folds`.
     groups
         Which samples stay together in one fold: a word, a column or a table, see
         `cellfeat.evaluation.groups.sample_groups`; or the groups themselves, as `Features.with_groups` takes them:
@@ -35,7 +37,7 @@ class Design:
         Classes whose samples are excluded.
     """
 
-    folds: int = 5
+    folds: int | str = 5
     groups: str | Any = "auto"  # Any: `Given`, which `cellfeat.evaluation.inputs.resolved` makes groups of the samples
     random_state: int = 0
     draws: int = 2000
@@ -44,6 +46,11 @@ class Design:
     split: str | None = None
     parts: tuple[str, ...] | None = ("train",)
     leave_out: tuple[str, ...] = ()
+
+    @property
+    def n_folds(self) -> int:
+        """Number of folds for a study that makes its own; the default where the folds are given."""
+        return self.folds if isinstance(self.folds, int) else 5
 
     @classmethod
     def from_settings(cls, settings: "Settings") -> Self:

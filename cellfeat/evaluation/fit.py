@@ -4,8 +4,6 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
-import numpy as np
-
 from cellfeat.evaluation.cache import FoldCache
 from cellfeat.evaluation.compare import check_heads, weight_remarks
 from cellfeat.evaluation.cross_validation import FoldObserver, fold_observer, out_of_fold_of
@@ -37,7 +35,7 @@ def fit(
     cache: FoldCache | None = None,
     hooks: Hooks = SILENT,
 ) -> tuple[Bundle, HeadResult]:
-    """Evaluate one head out of fold, then fit it on all labelled samples.
+    """Evaluate one head out of fold, then fit it on all labelled samples; of a single split, on its training part.
 
     Parameters
     ----------
@@ -89,7 +87,7 @@ def _tuned_on_all(
     result: HeadResult, tuner: Tuner, run: HeadRun, on_fold: FoldObserver
 ) -> tuple[HeadResult, HeadSettings]:
     """Find the settings for all samples, and record them in the result."""
-    choice = tuner.choose(np.arange(len(run.task.y)), partial(on_fold, 0))
+    choice = tuner.choose(run.task.rows_to_fit, partial(on_fold, 0))
     settings = {**tuner.given, **choice.settings}
     assert result.scores.tuning is not None
     tuning = replace(result.scores.tuning, final=choice.settings)
@@ -98,11 +96,12 @@ def _tuned_on_all(
 
 
 def _fit_all(run: HeadRun, features: Features, result: HeadResult, settings: HeadSettings) -> Bundle:
-    task = run.task
+    task, kept = run.task, run.task.rows_to_fit
     classifier = new_head(task, run.entry, settings)
-    scaling = fitted_scaling(task.scaling, task.embeddings)
-    classifier.fit(head_inputs(run.entry, scaled(scaling, task.embeddings)), task.y)
-    fitted = {"on": features.path.name, "n_samples": len(task.y), "at": utc_now(), "versions": versions()}
+    embeddings = task.embeddings[kept]
+    scaling = fitted_scaling(task.scaling, embeddings)
+    classifier.fit(head_inputs(run.entry, scaled(scaling, embeddings)), task.y[kept])
+    fitted = {"on": features.path.name, "n_samples": len(kept), "at": utc_now(), "versions": versions()}
     return Bundle(
         head=classifier,
         head_name=result.head,
@@ -114,8 +113,8 @@ def _fit_all(run: HeadRun, features: Features, result: HeadResult, settings: Hea
         provenance=dict(features.provenance) | {"fitted": fitted},
         temperature=result.scores.calibration.temperature,
         class_scores=result.class_scores,
-        training_digests=TrainingDigests.of(features.samples.digests[task.rows]),
-        fitted_on=summarise(features.samples.take(task.rows), features.recipe.get("channels", [])),
+        training_digests=TrainingDigests.of(features.samples.digests[task.rows[kept]]),
+        fitted_on=summarise(features.samples.take(task.rows[kept]), features.recipe.get("channels", [])),
         scaling=scaling,
         n_views=task.embeddings.shape[1],
         embedding_dim=task.embeddings.shape[2],

@@ -23,10 +23,13 @@ class Fold:
     ----------
     train, test
         Shape ``(n_train,)`` and ``(n_test,)``.
+    name
+        What its test part is, such as the name of a plate; empty for folds that are drawn.
     """
 
     train: Integers
     test: Integers
+    name: str = ""
 
 
 def grouped_folds(y: ArrayLike, groups: ArrayLike, n_folds: int, *, random_state: int = 0) -> list[Fold]:

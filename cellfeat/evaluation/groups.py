@@ -81,18 +81,44 @@ def sample_groups(
     UnknownNameError
         If `groups` names no column.
     """
-    rows = np.arange(len(features.samples.digests)) if rows is None else rows
+    numbers = all_sample_groups(features, groups, rows=rows, say=say)
+    return numbers if rows is None else numbers[rows]
+
+
+def all_sample_groups(
+    features: Features, groups: str = "auto", *, rows: Integers | None = None, say: Say = ignore_line
+) -> Integers:
+    """Number the groups of all samples, as `sample_groups` does, with remarks about some of them.
+
+    Parameters
+    ----------
+    features, groups, say
+        As for `sample_groups`.
+    rows
+        Row numbers of the samples that remarks are about, shape ``(n_rows,)``; None for all.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+
+    Raises
+    ------
+    SplitError, MissingFileError, UnknownNameError
+        As `sample_groups`.
+    """
+    everything = np.arange(len(features.samples.digests))
+    rows = everything if rows is None else rows
     if groups == "none":
-        return rows
+        return everything
     keys = group_keys(features.samples, groups, features.path, rows=rows, say=say)
     audited = None if groups.endswith(TABLE_SUFFIX) else audited_groups(features)
     if audited is None:
-        return join_groups(keys)[rows]
-    joined = join_groups([*keys, audited])[rows]
+        return join_groups(keys)
+    joined = join_groups([*keys, audited])
     if keeps_near_copies(groups):
         return joined
-    apart = join_groups(keys)[rows]
-    n_split = len(np.unique(apart)) - len(np.unique(joined))
+    apart = join_groups(keys)
+    n_split = len(np.unique(apart[rows])) - len(np.unique(joined[rows]))
     if n_split and groups != COPIES:
         say(
             f"groups: {groups} leaves out the near copies that the audit found, which would join {n_split} more of "

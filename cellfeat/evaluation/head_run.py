@@ -6,6 +6,7 @@ from time import perf_counter
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cellfeat.errors import CellfeatError, HeadError
 from cellfeat.evaluation.cache import FoldCache, FoldOutcome, HeadKeys
@@ -102,8 +103,17 @@ class HeadRun:
         fitted = perf_counter()
         probabilities = classifier.predict_proba(test)
         predicted = perf_counter()
-        _check_probabilities(classifier, probabilities, self.task.classes)
-        return FoldOutcome(probabilities, fitted - start, predicted - fitted)
+        _check_probabilities(classifier, probabilities, np.unique(self.task.y[fold.train]).tolist())
+        return FoldOutcome(self._over_all_classes(probabilities, fold), fitted - start, predicted - fitted)
+
+    def _over_all_classes(self, probabilities: NDArray[np.float64], fold: Fold) -> NDArray[np.float64]:
+        """Give classes that the training part lacks, which only given folds allow, the probability 0."""
+        is_fitted = np.isin(self.task.classes, self.task.y[fold.train])
+        if is_fitted.all():
+            return probabilities
+        out = np.zeros((len(probabilities), len(self.task.classes)))
+        out[:, is_fitted] = probabilities
+        return out
 
     def keys(self, settings: HeadSettings) -> HeadKeys:
         """Keys under which the cache holds predictions with these settings."""

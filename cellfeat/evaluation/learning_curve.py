@@ -1,7 +1,7 @@
 """Learning curves: heads fitted on growing parts of the training samples, each scored on the same test parts."""
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -223,7 +223,7 @@ def learning_curve(
         fractions=ascending,
         n_train=tuple(round(np.mean([len(fold.train) for fold in part.folds])) for part in parts),
         results=tuple(results),
-        gain=task.bootstrap.difference(predicted[-1], predicted[-2], level=LEVEL),
+        gain=task.tested.bootstrap.difference(predicted[-1], predicted[-2], level=LEVEL),
     )
 
 
@@ -253,4 +253,4 @@ def _thinned(task: Task, fraction: float) -> Iterator[Fold]:
     for number, fold in enumerate(task.folds):
         # The same generator at every fraction, so that each takes the first groups of one order.
         rng = np.random.default_rng([task.design.random_state, number])
-        yield Fold(thinned_rows(fold.train, task.y, task.groups, fraction, rng), fold.test)
+        yield replace(fold, train=thinned_rows(fold.train, task.y, task.groups, fraction, rng))

@@ -129,7 +129,7 @@ def summarise(comparisons: Sequence[Comparison]) -> Repeats:
     scores = sorted((_score(head, [by_head[head] for by_head in overall]) for head in heads), key=lambda s: -s.mean)
     ranked = [score.head for score in scores]
     per_fold = np.array([np.concatenate([by_head[head].per_fold for by_head in overall]) for head in ranked])
-    n_folds = comparisons[0].design.folds
+    n_folds = comparisons[0].design.n_folds
     return Repeats(
         provenance=comparisons[0].provenance,
         folds=n_folds,

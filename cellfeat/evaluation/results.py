@@ -42,6 +42,10 @@ class Counts:
     n_sharing_pixels
         Samples in use whose boxes on their field overlap with that of another one in use; None where samples are whole
         images.
+    n_in_no_fold
+        Samples excluded because a column of folds, or of groups to leave out, says nothing of them.
+    n_only_fitted
+        Further samples that heads are fitted on and that are never tested: the training part of a single split.
     """
 
     n_samples: int
@@ -53,13 +57,15 @@ class Counts:
     n_other_parts: int = 0
     n_left_out: int = 0
     n_sharing_pixels: int | None = None
+    n_in_no_fold: int = 0
+    n_only_fitted: int = 0
 
     def record(self) -> dict[str, Any]:
-        """Plain JSON values; the last three only where they apply."""
+        """Plain JSON values; the last five only where they apply."""
         record = asdict(self)
         if self.n_sharing_pixels is None:
             del record["n_sharing_pixels"]
-        for name in ("n_other_parts", "n_left_out"):
+        for name in ("n_other_parts", "n_left_out", "n_in_no_fold", "n_only_fitted"):
             if not record[name]:
                 del record[name]
         return record
@@ -109,7 +115,7 @@ class ScoredHead(ShowsHead):
         Name of the head.
     predictions
         One row a sample: ``sample_id``, ``head``, ``label``, ``predicted``, and a column ``probability_<class>`` for
-        each class; ``fold`` (from 1) where there are folds.
+        each class; ``fold`` (from 1) where there are folds, and ``fold_name`` where they have names.
     scores
         Their scores.
     counts
@@ -182,6 +188,7 @@ class HeadResult(ScoredHead):
             "head": self.head,
             **scores.record(),
             "per_fold": list(scores.overall.per_fold),
+            **scores.overall.given_record(),
             **self.counts.record(),
             **self.design.record(),
             "provenance": asdict(self.provenance),

@@ -7,10 +7,19 @@ from typing import Self
 
 import numpy as np
 
-from cellfeat.errors import SplitError
+from cellfeat.config import parsed_folds
+from cellfeat.errors import ConfigError, SplitError
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.folds import Fold, grouped_folds
-from cellfeat.evaluation.groups import TABLE_SUFFIX, count_copies, keeps_near_copies, sample_groups
+from cellfeat.evaluation.given_folds import Places, fold_remarks, given_folds
+from cellfeat.evaluation.groups import (
+    TABLE_SUFFIX,
+    all_sample_groups,
+    count_copies,
+    join_groups,
+    keeps_near_copies,
+    sample_groups,
+)
 from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.evaluation.inputs import resolved
 from cellfeat.evaluation.results import Counts, Provenance
@@ -76,12 +85,16 @@ class Task(LabelledSamples):
         How heads are evaluated on them.
     scaling
         How the embeddings are scaled before any head, inside the training part: the ``scaling`` of the recipe.
+    units
+        Number of the unit of each sample that counts as independent within a given fold, shape ``(n_samples,)``; None:
+        its group.
     """
 
     embeddings: Floats
     folds: tuple[Fold, ...]
     design: Design
     scaling: str = "none"
+    units: Integers | None = None
 
     @cached_property
     def bootstrap(self) -> GroupBootstrap:
@@ -98,8 +111,44 @@ class Task(LabelledSamples):
         """Give the same samples other folds. The bootstrap does not depend on the folds and is drawn once for both."""
         other = replace(self, folds=folds)
         # Into the dict, where `cached_property` looks: a frozen dataclass refuses an assignment.
-        vars(other)["bootstrap"] = self.bootstrap
+        vars(other.tested)["bootstrap"] = self.tested.bootstrap
         return other
+
+    @cached_property
+    def tested(self) -> "Task":
+        """The samples that a fold tests, which are all of them unless the folds are a single split.
+
+        Its folds have no training parts where it differs from the task.
+        """
+        rows = np.sort(np.concatenate([fold.test for fold in self.folds]))
+        if len(rows) == len(self.y):
+            return self
+        place = np.full(len(self.y), -1)
+        place[rows] = np.arange(len(rows))
+        nothing = np.empty(0, dtype=np.intp)
+        groups = self.groups[rows]
+        counts = replace(
+            self.counts,
+            n_samples=len(rows),
+            n_groups=len(np.unique(groups)),
+            n_only_fitted=len(self.rows_to_fit),
+        )
+        return replace(
+            self,
+            rows=self.rows[rows],
+            sample_id=self.sample_id[rows],
+            y=self.y[rows],
+            groups=groups,
+            counts=counts,
+            embeddings=self.embeddings[rows],
+            folds=tuple(replace(fold, train=nothing, test=place[fold.test]) for fold in self.folds),
+            units=None if self.units is None else self.units[rows],
+        )
+
+    @property
+    def rows_to_fit(self) -> Integers:
+        """Samples that a head to keep is fitted on: all, or those of a single split's training part, shape ``(n,)``."""
+        return self.folds[0].train if len(self.folds) == 1 else np.arange(len(self.y))
 
 
 def prepare(
@@ -130,9 +179,13 @@ def prepare(
         If the samples cannot be chosen, grouped or split as asked.
     """
     features, design = resolved(features, design)
+    design = replace(design, folds=_checked_folds(design.folds))
+    places = Places.of(features, design)
+    if places is not None:
+        return _prepare_given(features, design, places, labels, say)
     samples = labelled_samples(features, design, labels=labels, say=say)
     try:
-        folds = grouped_folds(samples.y, samples.groups, design.folds, random_state=design.random_state)
+        folds = grouped_folds(samples.y, samples.groups, design.n_folds, random_state=design.random_state)
     except SplitError as error:
         if not samples.counts.near_copies_joined:
             raise
@@ -151,12 +204,49 @@ def prepare(
     )
 
 
+def _checked_folds(folds: int | str) -> int | str:
+    if isinstance(folds, int):
+        return folds  # `grouped_folds` checks a number
+    try:
+        return parsed_folds(folds)
+    except ValueError as error:
+        raise ConfigError(f"folds: {error}, got {folds!r}") from None
+
+
+def _prepare_given(features: Features, design: Design, places: Places, labels: Given | None, say: Say) -> Task:
+    """Prepare a task whose folds are given."""
+    chosen = places.design_of_samples(design)
+    samples = labelled_samples(features, chosen, labels=labels, say=say, places=places)
+    folds = given_folds(places, samples.rows, samples.y, samples.groups, design)
+    for line in fold_remarks(places, folds, samples.y, samples.groups, design):
+        say(line)
+    if not places.is_split:
+        design = replace(design, parts=samples.parts)
+    return Task(
+        **vars(samples),
+        embeddings=features.embeddings[samples.rows],
+        folds=folds,
+        design=design,
+        scaling=features.scaling,
+        units=_units(features, samples),
+    )
+
+
+def _units(features: Features, samples: LabelledSamples) -> Integers:
+    """Units within a fold: the groups of the manifest where they are finer than the groups in use, else copies."""
+    finer = sample_groups(features, rows=samples.rows)
+    if len(np.unique(finer)) > len(np.unique(samples.groups)):
+        return finer
+    return join_groups([features.samples.digests])[samples.rows]
+
+
 def labelled_samples(
     features: Features,
     design: Design,
     *,
     labels: Given | None = None,
     is_excluded: Bools | None = None,
+    places: Places | None = None,
     say: Say = ignore_line,
 ) -> LabelledSamples:
     """Choose the samples that have both a label and an embedding, and group them.
@@ -167,6 +257,8 @@ def labelled_samples(
         As for `prepare`.
     is_excluded
         Whether each sample is excluded although it has both, shape ``(len(features),)``.
+    places
+        Where each sample belongs; samples without a place are excluded. None for folds that are drawn.
 
     Raises
     ------
@@ -175,13 +267,19 @@ def labelled_samples(
     """
     label = chosen_labels(features, labels)
     chosen = Selection.of(features, design, label)
-    is_ok, is_labelled = features.samples.is_ok, (label != "") & chosen.is_allowed
+    is_placed = np.ones(len(label), dtype=bool) if places is None else places.value != ""
+    is_ok, is_labelled = features.samples.is_ok, (label != "") & chosen.is_allowed & is_placed
     is_chosen = is_ok & is_labelled if is_excluded is None else is_ok & is_labelled & ~is_excluded
     rows = np.flatnonzero(is_chosen)
     _check_chosen(features, np.where(is_labelled, label, ""), rows, needs_all=is_excluded is None)
-    y, groups = label[rows], sample_groups(features, design.groups, rows=rows, say=say)
-    for line in chosen.remarks(label, sample_groups(features, design.groups)):
+    # All samples, because others may join groups, and because a split may cut them.
+    all_groups = all_sample_groups(features, design.groups, rows=rows, say=say)
+    y, groups = label[rows], all_groups[rows]
+    for line in chosen.remarks(label, all_groups):
         say(line)
+    n_in_no_fold = int(np.count_nonzero(is_ok & (label != "") & chosen.is_allowed & ~is_placed))
+    if n_in_no_fold and places is not None:
+        say(f"folds: {n_in_no_fold} samples have no value in {places.what} and are left out")
     near_copies_joined = audited_groups(features) is not None if keeps_near_copies(design.groups) else None
     return LabelledSamples(
         rows=rows,
@@ -199,6 +297,7 @@ def labelled_samples(
             n_other_parts=int(np.count_nonzero(~chosen.is_in_parts)),
             n_left_out=int(np.count_nonzero(chosen.is_left_out & chosen.is_in_parts)),
             n_sharing_pixels=_n_sharing_pixels(features, rows),
+            n_in_no_fold=n_in_no_fold,
         ),
         provenance=_provenance(features, design, rows, y, is_audited=bool(near_copies_joined)),
         parts=chosen.wanted,

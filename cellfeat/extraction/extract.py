@@ -77,7 +77,7 @@ def extract(
     if expected_recipe is None and (manifest.table["label"] != "").any():
         # Checked here, not in the comparison after hours of extraction.
         check_classes(manifest)
-        for line in rare_class_remarks(manifest, settings.comparison.folds):
+        for line in rare_class_remarks(manifest, settings.comparison.n_folds):
             observer.say(line)
     output = settings.extraction.output
     with held_output(output, observer.say), reading_processes(settings.extraction) as workers:

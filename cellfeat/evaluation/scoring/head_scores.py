@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
+from cellfeat.evaluation.scoring.given_scores import Apart, FoldScore
 from cellfeat.statistics.interval_types import LEVEL, Interval
 from cellfeat.types import Floats, Integers
 
@@ -24,13 +25,24 @@ class Overall:
     macro_f1
         Mean F1 over all classes.
     per_fold
-        Balanced accuracy of each fold; empty for held-out samples, which have no folds.
+        Balanced accuracy of each fold, over the classes that its test part has; empty for held-out samples.
+    given
+        The folds by name, where they were given and not drawn.
+    apart
+        What remains of the score where given folds cut groups; None where they cut none.
     """
 
     balanced_accuracy: float
     interval: Interval
     macro_f1: float
     per_fold: tuple[float, ...] = ()
+    given: tuple[FoldScore, ...] = ()
+    apart: Apart | None = None
+
+    def given_record(self) -> dict[str, Any]:
+        """Plain JSON values of given folds; empty for folds that are drawn."""
+        named = {"given_folds": [fold.record() for fold in self.given]} if self.given else {}
+        return named if self.apart is None else {**named, "without_shared_groups": asdict(self.apart)}
 
 
 @dataclass(frozen=True)

@@ -124,8 +124,8 @@ def out_of_fold_sets(task: Task, raw: Floats, temperatures: Sequence[float], cov
     return PredictionSets(coverage, holds, task.classes, unlimited)
 
 
-def out_of_fold_set_scores(task: Task, raw: Floats, temperatures: Sequence[float], coverage: float) -> SetScores:
-    """Score out-of-fold prediction sets: class by class, over all folds and in each.
+def out_of_fold_set_scores(task: Task, raw: Floats, temperatures: Sequence[float], coverage: float) -> SetScores | None:
+    """Score out-of-fold prediction sets: class by class, over all folds and in each; None for a single fold.
 
     Each group of a class counts once, as in the guarantee of the sets. Over all folds together the share is near
     the coverage whatever the samples are, because each fold's samples set the thresholds of the others: where one fold
@@ -137,8 +137,12 @@ def out_of_fold_set_scores(task: Task, raw: Floats, temperatures: Sequence[float
     task, raw, temperatures, coverage
         As for `out_of_fold_sets`.
     """
+    if len(task.folds) == 1:
+        return None
     sets = out_of_fold_sets(task, raw, temperatures, coverage)
     per_fold = tuple(_covered(task, sets, fold.test) for fold in task.folds)
+    if any(len(fold) < len(task.classes) for fold in per_fold):
+        per_fold = ()  # a fold that was given may lack a class
     return replace(set_scores(task, sets), per_class_coverage_per_fold=per_fold)
 
 

@@ -11,6 +11,7 @@ from cellfeat.evaluation.cross_validation import FoldObserver, OutOfFold, ignore
 from cellfeat.evaluation.head_run import HeadSettings
 from cellfeat.evaluation.hooks import SILENT, Hooks
 from cellfeat.evaluation.results import PROBABILITY_PREFIX, HeadResult
+from cellfeat.evaluation.scoring.fold_scores import fold_accuracies, with_given_folds
 from cellfeat.evaluation.scoring.head_scores import (
     Abstaining,
     Calibration,
@@ -77,6 +78,7 @@ def score(task: Task, predicted: OutOfFold) -> HeadResult:
     predicted
         What a head predicts for them.
     """
+    fitted, task = task, task.tested
     raw, codes = predicted.probabilities, encode(task.y, task.classes)
     temperatures = fold_temperatures(task, raw)
     probabilities = tempered_folds(task, raw, temperatures)
@@ -84,7 +86,11 @@ def score(task: Task, predicted: OutOfFold) -> HeadResult:
     temperature = fit_temperature(raw, codes) if task.design.calibrate == "temperature" else 1.0
     most_likely = most_probable(task, probabilities)
     scores = Scores(
-        overall=overall_scores(task, most_likely, task.bootstrap, per_fold=_per_fold(task, most_likely)),
+        overall=with_given_folds(
+            overall_scores(task, most_likely, task.bootstrap, per_fold=fold_accuracies(task, most_likely)),
+            fitted,
+            most_likely,
+        ),
         per_class=class_scores(task, most_likely, task.bootstrap),
         calibration=calibration(task, raw, probabilities, task.design.calibrate, temperature),
         sets=out_of_fold_set_scores(task, raw, temperatures, REPORTED_COVERAGE),
@@ -92,6 +98,8 @@ def score(task: Task, predicted: OutOfFold) -> HeadResult:
     )
     table = prediction_table(task, predicted.head, probabilities)
     table.insert(1, "fold", _fold_of_sample(task))
+    if any(fold.name for fold in task.folds):
+        table.insert(2, "fold_name", np.array([fold.name for fold in task.folds])[table["fold"] - 1])
     return HeadResult(
         head=predicted.head,
         predictions=table,
@@ -121,7 +129,8 @@ def calibrated(task: Task, predicted: OutOfFold) -> Floats:
     -------
     ndarray of shape (n_samples, n_classes)
     """
-    return tempered_folds(task, predicted.probabilities, fold_temperatures(task, predicted.probabilities))
+    tested = task.tested
+    return tempered_folds(tested, predicted.probabilities, fold_temperatures(tested, predicted.probabilities))
 
 
 def pooled_balanced_accuracy(task: Task, predicted: OutOfFold) -> float:
@@ -134,11 +143,12 @@ def pooled_balanced_accuracy(task: Task, predicted: OutOfFold) -> float:
     predicted
         What a head predicts for them.
     """
-    return balanced_accuracy(task.y, most_probable(task, predicted.probabilities), task.classes)
+    tested = task.tested
+    return balanced_accuracy(tested.y, most_probable(tested, predicted.probabilities), tested.classes)
 
 
 def fold_temperatures(task: Task, probabilities: Floats) -> list[float]:
-    """For each fold, fit a temperature to the predictions of the other folds; 1 without calibration.
+    """For each fold, fit a temperature to the predictions of the other folds; 1 without calibration or other folds.
 
     A fold's labels never influence its own temperature.
 
@@ -149,7 +159,7 @@ def fold_temperatures(task: Task, probabilities: Floats) -> list[float]:
     probabilities
         As the head gives them, shape ``(n_samples, n_classes)``.
     """
-    if task.design.calibrate == "none":
+    if task.design.calibrate == "none" or len(task.folds) == 1:
         return [1.0] * len(task.folds)
     codes = encode(task.y, task.classes)
     others = [np.setdiff1d(np.arange(len(codes)), fold.test) for fold in task.folds]
@@ -184,10 +194,6 @@ def _fold_of_sample(task: Task) -> NDArray[np.integer]:
     for number, fold in enumerate(task.folds, start=1):
         number_of[fold.test] = number
     return number_of
-
-
-def _per_fold(task: Task, predicted: Strings) -> tuple[float, ...]:
-    return tuple(balanced_accuracy(task.y[fold.test], predicted[fold.test], task.classes) for fold in task.folds)
 
 
 def prediction_table(samples: LabelledSamples, head: str, probabilities: Floats) -> pd.DataFrame:

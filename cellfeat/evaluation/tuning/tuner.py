@@ -90,7 +90,7 @@ class Tuner:
         drawn = candidates(space, resolved, design.tune, design.random_state)
         self.candidates = [plain_params(settings) for settings in drawn]
         self._run, self.given, self._say = run, given, say
-        self._parts = [fold.train for fold in run.task.folds] + ([np.arange(len(run.task.y))] if on_all else [])
+        self._parts = [fold.train for fold in run.task.folds] + ([run.task.rows_to_fit] if on_all else [])
         self._was_estimated = False
 
     @property

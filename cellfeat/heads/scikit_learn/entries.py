@@ -4,6 +4,7 @@ Names come from scikit-learn's own list of classifiers. Nothing else can be name
 """
 
 import inspect
+import re
 import warnings
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -29,6 +30,8 @@ IN_THREADS = {"RandomForestClassifier", "ExtraTreesClassifier"}
 
 OF_THE_HEAD = ("feature_transform", "feature_components")
 """Settings of the head around the estimator."""
+
+_NUMBER = re.compile(r"[+-]?[0-9.]+[eE][+-]?[0-9]+")
 
 SEARCH_SPACES: Mapping[str, Mapping[str, Sequence[Any]]] = {
     "SVC": {"C": [0.1, 0.3, 1.0, 3.0, 10.0, 30.0], "kernel": ["rbf", "linear"]},
@@ -172,7 +175,12 @@ def _other_estimators() -> tuple[tuple[str, type], ...]:
 
 
 def _as_python(value: Any) -> Any:
-    """A list of numbers of a YAML file becomes a tuple where scikit-learn expects one, as in `hidden_layer_sizes`."""
+    """Give a value of a YAML file the type that scikit-learn expects.
+
+    A list becomes a tuple, as in `hidden_layer_sizes`. YAML reads ``1e-3`` as text, and no parameter is such a text.
+    """
+    if isinstance(value, str) and _NUMBER.fullmatch(value.strip()):
+        return float(value)
     return tuple(value) if isinstance(value, list) else value
 
 

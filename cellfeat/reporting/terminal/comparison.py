@@ -6,6 +6,7 @@ import numpy as np
 from rich.table import Table
 from rich.text import Text
 
+from cellfeat.config import FOLD_COLUMN, LEAVE_ONE_OUT
 from cellfeat.evaluation.differences import rule_line
 from cellfeat.evaluation.learning_curve import LearningCurves
 from cellfeat.evaluation.repeats import Repeats
@@ -21,7 +22,7 @@ def headline(comparison: Comparison) -> str:
     counts, design = comparison.counts, comparison.design
     parts = [
         f"{counts.n_samples} samples in {counts.n_groups} groups, {len(comparison.classes)} classes, "
-        f"{design.folds} folds",
+        f"{folds_phrase(comparison)}",
         _copies_phrase(counts.n_copies, design.groups),
         _shared_pixels_phrase(counts.n_sharing_pixels, design.groups),
         _near_copies_phrase(counts.near_copies_joined),
@@ -29,8 +30,21 @@ def headline(comparison: Comparison) -> str:
         f"{counts.n_failed} that could not be read excluded" if counts.n_failed else "",
         f"{counts.n_other_parts} in other parts of the split excluded" if counts.n_other_parts else "",
         f"{counts.n_left_out} of classes left out" if counts.n_left_out else "",
+        f"{counts.n_in_no_fold} in no fold left out" if counts.n_in_no_fold else "",
     ]
     return "; ".join(filter(None, parts))
+
+
+def folds_phrase(comparison: Comparison) -> str:
+    """Say which folds: drawn, one for each group, or given by a column."""
+    design = comparison.design
+    if isinstance(design.folds, int):
+        return f"{design.folds} folds"
+    if comparison.counts.n_only_fitted:
+        return f"heads fitted on {comparison.counts.n_only_fitted} others, as {design.folds} says"
+    n_folds = len(comparison.best.scores.overall.per_fold)
+    what = design.groups if design.folds == LEAVE_ONE_OUT else design.folds.removeprefix(FOLD_COLUMN)
+    return f"{n_folds} folds, one for each {what}"
 
 
 def _copies_phrase(n_copies: int, groups: str) -> str:

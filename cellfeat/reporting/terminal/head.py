@@ -24,7 +24,8 @@ USUAL_THRESHOLD = 0.8
 def score_line(result: HeadResult) -> str:
     """Give one head's balanced accuracy, and the range of the folds."""
     folds = result.scores.overall.per_fold
-    return clean_text(f"{result.line()}; folds {min(folds):.3f} to {max(folds):.3f}")
+    spread = f"; folds {min(folds):.3f} to {max(folds):.3f}" if len(folds) > 1 else ""
+    return clean_text(f"{result.line()}{spread}")
 
 
 def render_classes(scored: ScoredHead) -> Table:

@@ -91,3 +91,7 @@ def test_settings_are_tuned():
     tuned = {result.head: result.scores.tuning for result in comparison.results}
     assert tuned["sklearn:SVC"].n_candidates == 2
     assert tuned["sklearn:LinearDiscriminantAnalysis"] is None
+
+
+def test_numbers_that_yaml_reads_as_text_are_numbers():
+    assert recorded_params(make_head("sklearn:SVC", {"C": "1e-3", "kernel": "linear"}))["C"] == 0.001
