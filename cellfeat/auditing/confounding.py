@@ -24,13 +24,19 @@ LEAST_PER_VALUE = 10
 def confounded(samples: Samples) -> Iterator[str]:
     """Describe classes that coincide with one group, column or property of the files, and what predicts the class."""
     found = [_confounded_with(name, samples, values) for name, values in property_columns(samples)]
-    for name, values in {"group": samples.groups, **samples.columns}.items():
+    for name, values in _group_columns(samples).items():
         yield from _confounded_with(name, samples, values)
     for details in found:
         yield from details
     # The last property is the size: what is said of a few sizes need not be said of their ranks.
     if not found or not found[-1]:
         yield from predicting_sizes(samples)
+
+
+def _group_columns(samples: Samples) -> dict[str, Strings]:
+    """The groups and further columns; groups that a column holds as well, as those of fields do, are left out."""
+    is_a_column = any(np.array_equal(values, samples.groups) for values in samples.columns.values())
+    return {**({} if is_a_column else {"group": samples.groups}), **samples.columns}
 
 
 def _confounded_with(name: str, samples: Samples, values: Strings) -> list[str]:

@@ -160,8 +160,8 @@ def _say_where_separated(term: str, values: Strings, shared: Strings, say: Say) 
     n_values = table.groupby("shared")["value"].transform("nunique")
     if n_samples := int(np.count_nonzero(n_values > 1)):
         say(
-            f"groups: {n_samples} samples share pixels of their field with samples of another {_group_word(term)}: "
-            "they are kept together all the same"
+            f"groups: {n_samples} samples are linked to samples of another {_group_word(term)} by pixels that they "
+            "share on their field: they are kept together all the same"
         )
 
 

@@ -67,4 +67,4 @@ def _replace_table_if_changed(request: ExtractionRequest, finished: Summary) -> 
     # The settings on record name the labels table, so they are replaced with it.
     provenance = {**finished.provenance, "settings": request.settings.record(), "relabelled": utc_now()}
     replace_table(finished.path, table, provenance)
-    request.observer.say("labels, groups and columns were replaced by those of the labels table; embeddings unchanged")
+    request.observer.say("labels, groups and columns were replaced by those given now; embeddings unchanged")

@@ -286,6 +286,14 @@ class _FolderImages:
         return Properties(records)
 
 
+def _needs_table(settings: Settings) -> bool:
+    """Whether the labels table says where samples are: by names of files, or by positions on fields."""
+    if settings.images.layout != "fields":
+        return settings.labels.files is not None
+    named = settings.images.fields.positions
+    return named is None and settings.labels.file is not None and settings.labels.file.is_file()
+
+
 @dataclass(frozen=True)
 class _SampleImages:
     """The images of a feature file's samples, checked against its digests."""
@@ -299,7 +307,7 @@ class _SampleImages:
     @classmethod
     def of(cls, features: Features, images: Path, settings: Settings, workers: Workers | None) -> "_SampleImages":
         labels = settings.labels
-        if not labels.files:
+        if not _needs_table(settings):
             # File names find the images without the table of labels, which may have moved.
             labels = labels.model_copy(update={"file": None, "group": None})
         # Samples that were added or removed since are ignored here; `read` reports one that is missing.

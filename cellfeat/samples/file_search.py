@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from cellfeat.config import SPLIT_COLUMN, ImagesSettings, LabelsSettings
+from cellfeat.config import SPLIT_COLUMN, FieldsSettings, ImagesSettings, LabelsSettings
 from cellfeat.errors import ConfigError, ManifestError, MissingFileError
 from cellfeat.samples.file_kinds import FileKinds
 from cellfeat.samples.labels import file_columns
@@ -147,8 +147,8 @@ def check_settings(images: ImagesSettings, labels: LabelsSettings) -> None:
     MissingFileError
         If the folder of images does not exist, or the labels table, and there are class folders in its place.
     ConfigError
-        If a channel is listed twice, the number of file columns fits neither one file nor one per channel, or both a
-        column and the names of folders give a split.
+        If settings of fields are set for another layout, a channel is listed twice, the number of file columns fits
+        neither one file nor one per channel, or both a column and the names of folders give a split.
     """
     if len({str(channel) for channel in images.channels}) < len(images.channels):
         raise ConfigError(f"images.channels: {images.channels}: expected every channel once")
@@ -161,6 +161,11 @@ def check_settings(images: ImagesSettings, labels: LabelsSettings) -> None:
         raise ConfigError(
             f"labels.split: {labels.split!r} and images.{'layout' if images.layout == 'split_folders' else 'pattern'} "
             "both say which part a sample belongs to; keep one of them"
+        )
+    if images.fields != FieldsSettings() and images.layout != "fields":
+        raise ConfigError(
+            f"images.fields is set, and images.layout is {images.layout}; for crops out of whole fields: "
+            "--set images.layout=fields"
         )
     if not images.root.is_dir():
         raise MissingFileError(

@@ -1,6 +1,7 @@
 """Files named by a pattern, such as ``{sample_id:05d}_{channel}.png``."""
 
 import re
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -13,6 +14,11 @@ PATTERN_FIELDS = ("sample_id", "channel", "label", "split")
 # At most 300 digits: file names are not longer, and int() refuses thousands.
 # Programs write whole numbers as ``1.0`` if other cells of the column are empty.
 _WHOLE_NUMBER = re.compile(r"0*(\d{1,300})(\.0*)?", re.ASCII)
+
+
+def _fields_advice(names: Iterable[str]) -> str:
+    """Where names stand for whole fields, name the layout that cuts crops out of them."""
+    return "; for crops out of whole fields: --set images.layout=fields" if "field" in names else ""
 
 
 @dataclass(frozen=True)
@@ -38,7 +44,7 @@ class PatternLayout:
         if not {"sample_id"} <= fields <= set(PATTERN_FIELDS):
             raise ConfigError(
                 f"images.pattern: {self.pattern!r}: expected {{sample_id}}, with {{channel}}, {{label}} and {{split}} "
-                f"if the names contain them, got {', '.join(fields) or 'no field'}"
+                f"if the names contain them, got {', '.join(fields) or 'no field'}{_fields_advice(fields)}"
             )
         has_text_format = self._specs.get("label") or self._specs.get("split")
         if not re.fullmatch(r"(0?\d{0,2}d)?", self._specs["sample_id"]) or has_text_format:

@@ -29,13 +29,14 @@ class Regions:
     mask_value
         Value of the cell's pixels in the label image of the field, shape ``(n_samples,)``; 0 where there is none.
     field_size
-        Height and width of the field, shape ``(n_samples, 2)``; None where they are unknown.
+        Height and width of the field, shape ``(n_samples, 2)``; 0 for a field that could not be read, and None where
+        no size is known.
 
     Raises
     ------
     ManifestError
         If the columns differ in length, a field has no name, a centre is not finite, a box has no pixels or numbers
-        that no image has, a mask value is negative, or a field has no pixels.
+        that no image has, or a mask value or the size of a field is negative.
     """
 
     field: Strings
@@ -95,4 +96,4 @@ class Regions:
         yield is_large.any(axis=1), f"a box with numbers beyond {LARGEST_COORDINATE}"
         yield self.mask_value < 0, "a negative mask value"
         if self.field_size is not None:
-            yield (self.field_size < 1).any(axis=1), "a field without pixels"
+            yield (self.field_size < 0).any(axis=1), "a field of negative size"

@@ -78,9 +78,9 @@ FORGED: dict[str, tuple[Forge, str]] = {
         lambda file: file.create_dataset("geometry/outline", data=np.zeros(3)),
         "group 'geometry' holds 'outline'",
     ),
-    "no field size in it": (
-        lambda file: file.create_dataset("geometry/field_size", data=np.zeros((N_SAMPLES, 2), "<i8")),
-        "field without pixels.*row 0",
+    "a negative field size": (
+        lambda file: file.create_dataset("geometry/field_size", data=np.full((N_SAMPLES, 2), -540, "<i8")),
+        "field of negative size.*row 0",
     ),
     "a link to elsewhere": (as_link, "group 'geometry' is missing or a link"),
     "a dataset for the group": (as_dataset, "group 'geometry' is missing"),

@@ -182,7 +182,7 @@ def test_tables_of_other_regions_differ() -> None:
         ({"box": np.full((10, 4), np.iinfo(np.int64).min)}, "box"),
         ({"box": REGIONS.box + np.array([2**40, 0, 0, 0])}, "numbers beyond"),
         ({"mask_value": np.full(10, -1)}, "negative mask value"),
-        ({"field_size": np.zeros((10, 2), int)}, "field without pixels"),
+        ({"field_size": np.full((10, 2), -1)}, "field of negative size"),
     ],
 )
 def test_impossible_regions_are_refused(changes: dict[str, np.ndarray], message: str) -> None:

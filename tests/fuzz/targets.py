@@ -14,13 +14,14 @@ import tempfile
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
+import h5py
 import imagecodecs
 import numpy as np
 import PIL.Image
@@ -53,6 +54,9 @@ from cellfeat.extraction.store import (
     unfinished_run,
     verify_features,
 )
+from cellfeat.extraction.store.columns import write_texts
+from cellfeat.extraction.store.format import table_checksum, write_text_attribute
+from cellfeat.extraction.store.geometry import FIELD, GEOMETRY, NUMBERS
 from cellfeat.heads.bundle import SUM_TOLERANCE, Bundle, describe_bundle
 from cellfeat.heads.bundle_files import load_bundle, save_bundle
 from cellfeat.heads.registry import head_inputs, make_head
@@ -65,6 +69,7 @@ from cellfeat.samples.intensity import IntensityPolicy
 from cellfeat.samples.intensity_advice import intensity_advice
 from cellfeat.samples.manifest import build_manifest
 from cellfeat.samples.properties import file_properties
+from cellfeat.samples.regions import Regions
 from cellfeat.statistics.conformal import ClassScores
 
 MAX_PIXELS = 2**20
@@ -260,7 +265,7 @@ def _read_groups(content: bytes) -> None:
         file = folder / "groups.csv"
         file.write_bytes(content)
         digests = np.array(["a", "b", "a"])
-        samples = SimpleNamespace(ids=np.array(IDS), digests=digests, columns={})
+        samples = SimpleNamespace(ids=np.array(IDS), digests=digests, columns={}, regions=None)
         features = SimpleNamespace(path=file, samples=samples)
         assert sample_groups(features, str(file)).shape == (3,)  # type: ignore[arg-type]
 
@@ -308,13 +313,17 @@ def _rows(part: range) -> Rows:
     return Rows(part.start, embeddings, status, digests, properties, intensities, failures)
 
 
-@cache
-def _feature_file() -> bytes:
+REGIONS = Regions(
+    np.array(["f", "f", "ü"]), np.array([[3.5, 4.0], [2, 2], [-1, 9]]), np.tile([-1, 0, 7, 9], (3, 1)), np.arange(3)
+)
+
+
+def _feature_file(regions: Regions | None = None) -> bytes:
     with _folder() as folder:
         store = PartStore(folder / "cells.h5", HEADER)
         for part in HEADER.part_rows():
             store.write(_rows(part))
-        store.consolidate(TABLE, PROVENANCE)
+        store.consolidate(replace(TABLE, regions=regions), PROVENANCE)
         return (folder / "cells.h5").read_bytes()
 
 
@@ -334,7 +343,7 @@ def _read_features(content: bytes) -> None:
 
 
 def _features_seeds() -> dict[str, bytes]:
-    return {"whole": _feature_file()}
+    return {"whole": _feature_file(), "cut out of fields": _feature_file(REGIONS)}
 
 
 def _read_forged_features(content: bytes) -> None:
@@ -365,9 +374,21 @@ def _write_forged(content: bytes, path: Path) -> bool:
         store = PartStore(path, header)
         store.write(rows)
         store.consolidate(table, said["provenance"])
+        if "geometry" in said:
+            _forge_geometry(path, said["geometry"])
     except (CellfeatError, ValueError, TypeError, KeyError, AttributeError, OSError, ArithmeticError, RecursionError):
         return False
     return True
+
+
+def _forge_geometry(path: Path, said: dict[str, Any]) -> None:
+    with h5py.File(path, "r+") as file:
+        group = file.create_group(GEOMETRY)
+        write_texts(group, FIELD, said[FIELD])
+        for name, (dtype, _) in NUMBERS.items():
+            if name in said:
+                group[name] = np.array(said[name], dtype)
+        write_text_attribute(file, "checksum", table_checksum(file))
 
 
 def _forged_features_seeds() -> dict[str, bytes]:
@@ -388,7 +409,9 @@ def _forged_features_seeds() -> dict[str, bytes]:
         "intensities": [[[0.25, 0.125, 1]], [[0, float("nan"), -5]], [[float("nan")] * 3]],
         "embeddings": [[[1, 0.5]], [[-1, 0]], [[float("nan"), float("nan")]]],
     }
-    return {"said": json.dumps(said).encode()}
+    geometry = {"field": ["f", "f", "g"], "centre": [[1.5, 2]] * 3, "box": [[0, -3, 8, 9]] * 3, "mask_value": [1, 2, 0]}
+    cut_out = said | {"geometry": geometry | {"field_size": [[40, 50]] * 3}}
+    return {"said": json.dumps(said).encode(), "cut out": json.dumps(cut_out).encode()}
 
 
 def _read_part(content: bytes) -> None:

@@ -49,8 +49,8 @@ def _shared_pixels_phrase(n_samples: int | None, groups: str) -> str:
     if not n_samples:
         return "no crops that share pixels"
     if groups == "none":
-        return f"{n_samples} crops share pixels with others and are NOT kept together: they inflate these scores"
-    return f"{n_samples} crops that share pixels with others kept together"
+        return f"{n_samples} crops share pixels with others and are NOT kept together: they may inflate these scores"
+    return f"{n_samples} crops share pixels with others and are kept together"
 
 
 def _near_copies_phrase(joined: bool | None) -> str:

@@ -1,6 +1,6 @@
 """The box of each cell on its field: its size, border rule and resolution."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +31,8 @@ class Boxes:
         Their boxes, shape ``(n, 4)``.
     size
         Height and width of a crop in pixels.
+    field_size
+        Height and width of their fields, shape ``(n, 2)``; 0 where a field cannot be read.
     remarks
         Messages for the user.
     """
@@ -38,6 +40,7 @@ class Boxes:
     cells: Sequence[Cell]
     boxes: Integers
     size: int
+    field_size: Integers
     remarks: tuple[str, ...] = ()
 
 
@@ -65,6 +68,8 @@ def make_boxes(cells: Sequence[Cell], images: ImagesSettings, masks: MaskFiles |
     if images.fields.crop_size is None:
         raise ConfigError(_no_size(cells, masks))
     headers = _headers(cells, images)
+    if masks:
+        _check_sizes(masks, headers)
     sides = _sides(cells, images, headers)
     boxes = boxes_around(np.array([(cell.x, cell.y) for cell in cells], np.float64).reshape(-1, 2), sides)
     kept, n_beyond = [], 0
@@ -88,7 +93,14 @@ def make_boxes(cells: Sequence[Cell], images: ImagesSettings, masks: MaskFiles |
             f"{n_beyond} of {len(cells)} crops reach beyond the border of their field, and repeat its edge there; "
             "leave them out with --set images.fields.border=drop"
         )
-    return Boxes([cells[number] for number in kept], boxes[kept], images.fields.crop_size, tuple(remarks))
+    kept_cells = [cells[number] for number in kept]
+    return Boxes(kept_cells, boxes[kept], images.fields.crop_size, _field_sizes(kept_cells, headers), tuple(remarks))
+
+
+def _field_sizes(cells: Sequence[Cell], headers: Mapping[str, Header]) -> Integers:
+    """Height and width of the field of each cell; 0 where the field cannot be read."""
+    known = (headers.get(cell.field.name) for cell in cells)
+    return np.array([(one.height, one.width) if one else (0, 0) for one in known], np.int64).reshape(-1, 2)
 
 
 def _headers(cells: Sequence[Cell], images: ImagesSettings) -> dict[str, Header]:
@@ -102,6 +114,19 @@ def _headers(cells: Sequence[Cell], images: ImagesSettings) -> dict[str, Header]
             except (ImageError, MissingFileError):
                 continue
     return headers
+
+
+def _check_sizes(masks: MaskFiles, headers: dict[str, Header]) -> None:
+    wrong = [
+        f"{found.file} is {found.shape[1]} x {found.shape[0]}, and {name} is {header.width} x {header.height}"
+        for name, header in headers.items()
+        if (found := masks.objects.get(name)) and found.shape != (header.height, header.width)
+    ]
+    if wrong:
+        raise ManifestError(
+            f"{len(wrong)} label images in {masks.root} have another size than their fields: {first_ten(wrong)}; "
+            "segment the images as they are, or scale the label images without interpolation"
+        )
 
 
 def _sides(cells: Sequence[Cell], images: ImagesSettings, headers: dict[str, Header]) -> Integers:

@@ -109,6 +109,7 @@ def _regions(boxes: Boxes, chosen: Sequence[int]) -> Regions:
         np.array([(cell.x, cell.y) for cell in cells], np.float64).reshape(-1, 2),
         boxes.boxes[list(chosen)],
         np.array([cell.mask_value for cell in cells], np.int64),
+        boxes.field_size[list(chosen)],
     )
 
 

@@ -70,7 +70,9 @@ def cell_mask(labels: np.ndarray, box: Box, value: int, dilate: int) -> Bools:
     from scipy.ndimage import distance_transform_edt
 
     near: Bools = distance_transform_edt(~inside) <= dilate if inside.any() else inside
-    return near[dilate : dilate + height, dilate : dilate + width]
+    on_field = np.zeros_like(inside)
+    on_field[first : first + part.shape[0], second : second + part.shape[1]] = True
+    return (near & on_field)[dilate : dilate + height, dilate : dilate + width]
 
 
 def make_crop(pixels: np.ndarray, box: Box, rules: CropRules, mask: Bools | None = None) -> np.ndarray:
@@ -107,6 +109,11 @@ def resampled(crop: np.ndarray, size: int) -> np.ndarray:
         Shape ``(C, H, W)``.
     size
         Height and width of the result.
+
+    Returns
+    -------
+    ndarray of shape (C, size, size)
+        Of the same type.
     """
     if crop.shape[1:] == (size, size):
         return crop

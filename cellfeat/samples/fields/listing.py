@@ -95,7 +95,7 @@ def _metadata(rows: Rows) -> list[str]:
 def _check_one_a_row(field: FieldOfView, place: str, file: Path, *, is_one_a_row: bool) -> None:
     if is_one_a_row:
         raise ManifestError(
-            f"{file}: {field.place} and {place} name the same files {first_ten(field.files)}; expected one row a field: "
+            f"{file}: {field.place} and {place} name the same files {first_ten(field.files)}; expected one row each: "
             "remove one; if the rows are cells, name the file in images.fields.positions, not in images.fields.table"
         )
 

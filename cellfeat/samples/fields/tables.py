@@ -16,7 +16,7 @@ from cellfeat.text import first_ten, near_names
 _X_NAMES = (
     r"location_center_x",
     r"areashape_center_x",
-    r"(.+_)?(cent(er|re|roid|er_of_mass)|position|pos|coords?|coordinates?)_?x",
+    r"(.+_)?(cent(er|re|roid|er_of_mass)|position|pos|coords?|coordinates?)_?x(_px|_pixels?)?",
     r"x_?(cent(er|re|roid)|pos(ition)?|coords?|px|pixels?)?",
     r"centroid_1",
 )
@@ -130,6 +130,10 @@ def _other_axis(plain: str) -> str:
     """The name of y for a name of x."""
     if plain.endswith("centroid_1"):
         return plain[:-1] + "0"
+    words = plain.split("_")
+    if "x" in words:
+        place = len(words) - 1 - words[::-1].index("x")
+        return "_".join([*words[:place], "y", *words[place + 1 :]])
     return "y" + plain[1:] if plain.startswith("x") else plain[:-1] + "y"
 
 

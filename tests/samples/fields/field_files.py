@@ -1,0 +1,81 @@
+"""Small fields of view whose cells are known: images of random pixels, label images and tables."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import tifffile
+
+from cellfeat.config_sources import load_settings
+from cellfeat.samples.manifest import Manifest, build_manifest
+
+CHANNELS = ("DNA", "ER")
+SIDE = 48
+CENTRES = ((8, 9), (30, 10), (12, 33), (36, 37))
+"""``(x, y)`` of the cells of every field; a cell is a square of 7 pixels."""
+
+
+@dataclass
+class Fields:
+    """A folder of fields.
+
+    Attributes
+    ----------
+    root
+        The folder; images are in ``images``, label images in ``masks``.
+    pixels
+        The image of each field, shape ``(2, SIDE, SIDE)``, by its plate, well and site.
+    labels
+        The label image of each field.
+    """
+
+    root: Path
+    pixels: dict[tuple[str, str, int], np.ndarray] = field(default_factory=dict)
+    labels: dict[tuple[str, str, int], np.ndarray] = field(default_factory=dict)
+
+
+def write_fields(root: Path, *, wells: tuple[str, ...] = ("A01", "B02"), n_sites: int = 1) -> Fields:
+    """Write fields of two plates, one file a channel, and their label images."""
+    fields = Fields(root)
+    for plate in ("P1", "P2"):
+        for well in wells:
+            for site in range(1, n_sites + 1):
+                write_field(fields, plate, well, site)
+    return fields
+
+
+def write_field(fields: Fields, plate: str, well: str, site: int) -> None:
+    seed = int.from_bytes(f"{plate}{well}{site}".encode()[:8].ljust(8, b"0"), "big") % 2**32
+    pixels = np.random.default_rng(seed).integers(0, 60_000, (2, SIDE, SIDE), np.uint16)
+    labels = np.zeros((SIDE, SIDE), np.uint16)
+    for value, (x, y) in enumerate(CENTRES, start=1):
+        labels[y - 3 : y + 4, x - 3 : x + 4] = value
+    fields.pixels[plate, well, site], fields.labels[plate, well, site] = pixels, labels
+    (fields.root / "images" / plate).mkdir(parents=True, exist_ok=True)
+    (fields.root / "masks" / plate).mkdir(parents=True, exist_ok=True)
+    for channel, plane in zip(CHANNELS, pixels, strict=True):
+        path = fields.root / "images" / plate / f"{well}_s{site}_{channel}.png"
+        path.write_bytes(imagecodecs.png_encode(plane))
+    tifffile.imwrite(fields.root / "masks" / plate / f"{well}_s{site}_cp_masks.tif", labels)
+
+
+def write_csv(path: Path, header: str, rows: list[str]) -> Path:
+    path.write_text("\n".join([header, *rows]) + "\n")
+    return path
+
+
+def manifest(root: Path, **overrides: Any) -> Manifest:
+    """The manifest of fields as `write_fields` writes them; further settings by key, ``__`` in place of the dot."""
+    settings = {
+        "images.root": root / "images",
+        "images.layout": "fields",
+        "images.pattern": "{plate}/{well}_s{site}_{channel}.png",
+        "images.channels": list(CHANNELS),
+        "images.fields.crop_size": 9,
+        "labels.file": None,
+        "labels.label": "treatment",
+    } | {key.replace("__", "."): value for key, value in overrides.items()}
+    loaded = load_settings(overrides=settings)
+    return build_manifest(loaded.images, loaded.labels)
