@@ -2,6 +2,7 @@
 
 import json
 import shutil
+import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -152,6 +153,13 @@ def test_head_that_has_no_such_form(place: Place) -> None:
     pytest.importorskip("onnx")
     place.export("--model", place.folder / "model", to="onnx").is_refusal(r"knn.*mlp")
     assert place.holds_nothing_new()
+
+
+def test_package_of_an_extra_that_is_missing(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in [name for name in sys.modules if name.startswith("cellfeat.interop.exports.onnx_")]:
+        monkeypatch.delitem(sys.modules, name)
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    place.export("--model", place.folder / "model", to="onnx").is_refusal(r"onnx.*pip install 'cellfeat\[onnx\]'")
 
 
 def test_folder_that_is_no_saved_head(place: Place) -> None:

@@ -7,7 +7,7 @@ import pytest
 
 from cellfeat.extraction.store import load_features
 from cellfeat.interop.exports.registry import EXPORTS
-from tests.commands.command_line import refused, run_cli, succeed
+from tests.commands.command_line import Ended, refused, run_cli, succeed
 
 
 @pytest.fixture(scope="module")
@@ -42,6 +42,15 @@ def test_saved_head_is_exported_beside_its_folder(folder: Path) -> None:
 def test_predictions_of_a_saved_head_are_exported(folder: Path, saved_knn: str) -> None:
     succeed(folder, "export", "features/cells.h5", "--to", "csv", "--results", saved_knn, "--output", "knn.csv")
     assert "knn_predicted" in (folder / "knn.csv").read_text().partition("\n")[0]
+
+
+def test_held_out_predictions_are_exported(early: Path, scored: tuple[Ended, Path]) -> None:
+    features = str(scored[1])
+    folder = str(scored[1].parent)
+    succeed(early, "export", features, "--to", "csv", "--results", folder, "--output", "held-out.csv")
+    heading = (early / "held-out.csv").read_text().partition("\n")[0].replace('"', "").split(",")
+    assert "logreg_predicted" in heading
+    assert "fold" not in heading
 
 
 def test_record_holds_the_scores(folder: Path, compared: str) -> None:

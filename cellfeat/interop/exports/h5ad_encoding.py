@@ -1,7 +1,7 @@
 """The on-disk encodings of AnnData: arrays, texts, categories, tables.
 
-They are those that anndata has written since 0.8: every group and dataset names its encoding in two attributes. Texts
-are ``string-array`` and ``categorical``, which every version reads, and never ``nullable-string-array``.
+They are those that anndata documents since 0.8: every group and dataset names its encoding in two attributes. Texts
+are ``string-array`` and ``categorical``, and never ``nullable-string-array``.
 """
 
 import json

@@ -1,7 +1,7 @@
 """A saved head as an ONNX graph: scaling, layers, softmax, mean over views, temperature.
 
-Computed in float64 as by the head itself: with a scale fitted on columns far from 0, and a temperature far below 1,
-float32 would differ in the fourth digit.
+Computed in float64, as by the head itself: in float32, a mean that is much larger than the deviation of its column would
+be rounded to a shift.
 """
 
 from collections.abc import Callable

@@ -6,10 +6,14 @@ from pathlib import Path
 
 import onnx
 
+from cellfeat.errors import BackboneError
 from cellfeat.heads.bundle import Bundle
 from cellfeat.interop.exports.export import ModelExport
 from cellfeat.interop.exports.onnx_head import head_model
 from cellfeat.registry import import_attribute
+
+MOST_BYTES = 2**31 - 1
+"""Largest message of Protobuf."""
 
 
 def write_onnx(export: ModelExport, path: Path) -> None:
@@ -27,6 +31,11 @@ def write_onnx(export: ModelExport, path: Path) -> None:
         # Imported by name: it needs torch's exporter, and a head alone does not.
         with_network = import_attribute("cellfeat.interop.exports.onnx_network:with_network", "onnx")
         model = with_network(export, model)
+    if model.ByteSize() > MOST_BYTES:
+        raise BackboneError(
+            f"the network is too large for one ONNX file ({model.ByteSize() / 1e9:.1f} GB, the limit is 2 GB); export "
+            "the head alone"
+        )
     onnx.checker.check_model(model)
     onnx.save_model(model, str(path))
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 
 import onnx
 import onnx.compose
+import onnxscript  # noqa: F401, needed by PyTorch, which says so only after minutes of work
 import torch
 from onnx import ModelProto, helper
 
@@ -59,12 +60,14 @@ class Network(torch.nn.Module):
 
     def forward(self, squares: torch.Tensor) -> torch.Tensor:
         """Map ``(N, C, S, S)`` to ``(N, dim)``, or to ``(N, n_views, dim)``."""
-        views = [self._embed(make_view(squares, view)) for view in range(self._n_views)]
-        return torch.stack(views, dim=1) if len(views) > 1 else views[0]
-
-    def _embed(self, squares: torch.Tensor) -> torch.Tensor:
-        # One pass after another, as at extraction: all at once would take the memory of all.
-        return torch.cat([self.module(self._planes(squares, one)) for one in self._passes], dim=1)
+        views = [make_view(squares, view) for view in range(self._n_views)]
+        pictures = [self._planes(view, one) for view in views for one in self._passes]
+        # One forward of all pictures: with one for each, the model would hold the network as often.
+        embedded = self.module(torch.cat(pictures))
+        by_picture = embedded.reshape(len(pictures), squares.shape[0], embedded.shape[1]).transpose(0, 1)
+        if self._n_views == 1:
+            return by_picture.reshape(squares.shape[0], -1)
+        return by_picture.reshape(squares.shape[0], self._n_views, len(self._passes) * embedded.shape[1])
 
     def _planes(self, squares: torch.Tensor, one: Pass) -> torch.Tensor:
         planes = torch.stack([squares[:, plane] for plane in one.planes], dim=1)

@@ -29,11 +29,11 @@ pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 N_SAMPLES, SIZE = 24, 48
 NETWORKS: dict[str, dict[str, Any]] = {
     "planes": {"backbone.name": "resnet18"},
-    "stages, both, two views": {
+    "stages, both, four views": {
         "backbone.name": "convnext_tiny",
         "backbone.pool": "stages",
         "preprocessing.channels_as": "both",
-        "extraction.views": 2,
+        "extraction.views": 4,
     },
 }
 
