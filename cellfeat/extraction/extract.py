@@ -17,7 +17,8 @@ from cellfeat.extraction.survey import survey_samples
 from cellfeat.samples.fields.other_images import fields_beside
 from cellfeat.samples.intensity import recorded_intensity
 from cellfeat.samples.labels import group_columns, read_labels
-from cellfeat.samples.manifest import Manifest, build_manifest, check_classes, rare_class_remarks
+from cellfeat.samples.manifest import Manifest, build_manifest
+from cellfeat.samples.manifest_classes import check_classes, rare_class_remarks
 from cellfeat.samples.pattern_fields import further_fields
 from cellfeat.samples.table_file import read_table_file
 from cellfeat.samples.worker_pool import reading_processes

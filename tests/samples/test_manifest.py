@@ -4,7 +4,8 @@ import pytest
 
 from cellfeat.config import ImagesSettings, LabelsSettings
 from cellfeat.errors import ConfigError, ManifestError, MissingFileError
-from cellfeat.samples.manifest import build_manifest, check_classes, label_by_id, rare_class_remarks
+from cellfeat.samples.manifest import build_manifest, label_by_id
+from cellfeat.samples.manifest_classes import check_classes, rare_class_remarks
 from tests.samples.image_files import files_of
 
 
