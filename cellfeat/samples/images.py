@@ -218,7 +218,7 @@ def sample_image(pixels: np.ndarray, images: Sequence[Image]) -> SampleImage:
     Parameters
     ----------
     pixels
-        Shape ``(C, H, W)``: all of the files, or a crop.
+        All of the files or a crop, shape ``(C, H, W)``.
     images
         The files.
     """
