@@ -38,6 +38,8 @@ class Candidate:
         What the names say.
     files
         The real name of each file in `names`, where these were written without random ids.
+    left_out
+        Masks and previews, which are no samples.
     """
 
     layout: str
@@ -46,11 +48,12 @@ class Candidate:
     names: tuple[str, ...]
     reading: Reading
     files: Mapping[str, str] = field(default_factory=dict)
+    left_out: tuple[str, ...] = ()
 
-    @property
+    @cached_property
     def needs_table(self) -> bool:
-        """Whether only a table can say which files a sample has."""
-        return bool(self.files)
+        """Whether only a table can say which files a sample has: masks and previews would be samples, too."""
+        return bool(self.files) or any(self._rule.find(name) for name in self.left_out)
 
     def names_of(self, sample: Found) -> tuple[str, ...]:
         """The files of a sample."""
@@ -148,7 +151,7 @@ def _valid(offered: Sequence[Candidate]) -> list[Candidate]:
 
 def _candidate(layout: str, pattern: str | None, survey: Survey, reading: Reading) -> Candidate:
     channels = reading.channels if pattern and "{channel}" in pattern else ()
-    return Candidate(layout, pattern, channels, survey.names, reading)
+    return Candidate(layout, pattern, channels, survey.names, reading, left_out=tuple(survey.left_out))
 
 
 def _folders(survey: Survey, reading: Reading) -> list[Candidate]:

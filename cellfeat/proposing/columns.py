@@ -16,10 +16,14 @@ _LABEL_WORDS = (
     "label", "labels", "class", "class name", "classname", "target", "y", "cell line", "cellline", "cell type",
     "celltype", "phenotype", "diagnosis", "genotype", "treatment", "condition", "stage", "phase", "category",
     "annotation", "moa", "compound", "drug", "perturbation", "gene", "line", "type", "state", "disease", "response",
-    "truth", "ground truth",
+    "truth", "ground truth", "tissue", "strain", "population", "marker", "outcome",
 )  # fmt: skip
 _ID_WORD = re.compile(
     r"(.*[ _])?(id|ids|index|key|name|file|filename|image|img|cell|sample|path|no|nr|number)s?", re.IGNORECASE
+)
+_MEASURE_WORD = re.compile(
+    r"(.*[ _])?([xyzt]|row|col|column|left|top|right|bottom|width|height|area|time|size|score|count|center [xy])",
+    re.IGNORECASE,
 )
 _SPLIT_WORD = re.compile(r"(.*[ _])?(split|set|subset|partition|part|fold|usage|dataset)", re.IGNORECASE)
 _FILE_WORDS = re.compile(
@@ -73,11 +77,15 @@ def look_at_columns(cells: pd.DataFrame, id_column: str | None) -> Columns:
     split = _split_column(cells, rest)
     groups = _group_columns(cells, [name for name in rest if name != split])
     others = [name for name in rest if name != split and name not in groups.values()]
+    # y is the label beside X, and a coordinate beside x.
+    words = [word for word in _LABEL_WORDS if word != "y" or "x" not in map(plain, others)]
     named = sorted(
-        (name for name in others if plain(name) in _LABEL_WORDS and _n_values(cells[name]) > 1),
+        (name for name in others if plain(name) in words and _n_values(cells[name]) > 1),
         key=lambda name: _LABEL_WORDS.index(plain(name)),
     )
     unnamed = [name for name in others if name not in named and _may_be_label(name, cells[name])]
+    are_numbers = {name: _are_numbers(cells[name]) for name in unnamed}
+    unnamed.sort(key=are_numbers.__getitem__)
     return Columns((*named, *unnamed), len(named), groups, split, files)
 
 
@@ -110,8 +118,13 @@ def _may_be_label(name: str, column: pd.Series) -> bool:
     n_values, n_rows = _n_values(column), int((column != "").sum())
     if not 2 <= n_values <= min(MOST_CLASSES, max(2, n_rows // 2)) or _ID_WORD.fullmatch(plain(name)):
         return False
-    is_number = all(re.fullmatch(r"-?\d+([.,]\d+)?", value) for value in set(column) - {""})
-    return n_values <= 10 if is_number else True
+    if _MEASURE_WORD.fullmatch(plain(name)):
+        return False
+    return n_values <= 10 if _are_numbers(column) else True
+
+
+def _are_numbers(column: pd.Series) -> bool:
+    return all(re.fullmatch(r"-?\d+([.,]\d+)?", value) for value in set(column) - {""})
 
 
 def channel_of_column(name: str) -> str:

@@ -13,6 +13,7 @@ from cellfeat.proposing.words import are_days, are_wells, is_channel, role_of_wo
 _SEPARATORS = re.compile(r"([ _.\-=+#,;()\[\]@~&']+)")
 _ELAPSED = re.compile(r"\d+d\d+h(\d+m)?")
 """The time of IncuCyte: 00d06h00m."""
+_WORD_AND_NUMBER = re.compile(r"([^\W\d_].*?)([ _.-]+)(\d+)")
 _UNITS = re.compile(r"\d+|[^\W\d_]+|[^\w\s]|\s|_")
 MOST_CHANNELS = 12
 _LETTERS = re.compile(r"[^\W\d_]+")
@@ -151,10 +152,20 @@ def _around_channel(names: Sequence[str], stems: Sequence[str], depth: int) -> l
                 continue
             n_samples = len(set(zip(heads, rest, strict=True)))
             if n_samples * len(set(channels)) == len(stems):
-                found = [Piece(tuple(rest), depth=depth), _literal(separator, len(stems), depth)]
+                found, between = _around_number(rest, depth), _literal(separator, len(stems), depth)
                 channel = Piece(tuple(channels), depth=depth)
-                return [*found, channel] if is_last else [channel, found[1], found[0]]
-    return [Piece(tuple(stems), depth=depth)]
+                return [*found, between, channel] if is_last else [channel, between, *found]
+    return _around_number(stems, depth)
+
+
+def _around_number(stems: Sequence[str], depth: int) -> list[Piece]:
+    """A word, perhaps with separators in it, and a number, as in ``U-2 OS_12``; else the name as it is."""
+    parts = [_WORD_AND_NUMBER.fullmatch(stem) for stem in stems]
+    separators = {part[2] for part in parts if part}
+    if not all(parts) or len(separators) > 1:
+        return [Piece(tuple(stems), depth=depth)]
+    words, numbers = (tuple(part[place] for part in parts if part) for place in (1, 3))
+    return [Piece(words, depth=depth), _literal(separators.pop(), len(stems), depth), Piece(numbers, depth=depth)]
 
 
 def _pieces(form: tuple[str, ...], rows: list[tuple[str, list[str]]]) -> Pieces:
@@ -205,7 +216,8 @@ def _folder_pieces(values: tuple[str, ...], depth: int) -> list[Piece]:
     known = [piece for piece in pieces if not piece.is_constant and piece.role]
     varying = [piece for piece in pieces if not piece.is_constant]
     # One number after a word is a name as a whole: plate1, Day 3. Parts of class names are no pieces.
-    return pieces if len(known) == len(varying) > 1 else [_marked(whole[0], known, varying)]
+    is_clear = all(piece.role or _LETTERS.match(piece.distinct[0]) for piece in varying)
+    return pieces if known and len(varying) > 1 and is_clear else [_marked(whole[0], known, varying)]
 
 
 def _marked(whole: Piece, known: Sequence[Piece], varying: Sequence[Piece]) -> Piece:

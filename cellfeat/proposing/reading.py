@@ -165,7 +165,7 @@ def _label_place(found: Pieces, places: Sequence[int], n: int) -> int | None:
     words = [
         place
         for place in places
-        if _is_word(found.pieces[place]) and 2 <= len(found.pieces[place].distinct) <= min(MOST_CLASSES, n // 4)
+        if _is_word(found.pieces[place]) and 2 <= len(found.pieces[place].distinct) <= min(MOST_CLASSES, max(2, n // 4))
     ]
     return words[0] if words else None
 
@@ -271,7 +271,8 @@ def _id_forms(pieces: Sequence[Piece], by_place: dict[int, str], channel: int | 
         forms.insert(0, f"{head}{{sample_id}}{after}")
     only = pieces[varying[0]]
     widths = {len(value) for value in only.distinct}
-    if len(varying) == 1 and only.is_numeric and len(widths) == 1 and any(v.startswith("0") for v in only.distinct):
+    is_padded = len(widths) == 1 and widths != {1}
+    if len(varying) == 1 and only.is_numeric and is_padded and any(v.startswith("0") for v in only.distinct):
         forms.insert(0, f"{head}{before}{{sample_id:0{widths.pop()}d}}{after}")
     return tuple(forms)
 

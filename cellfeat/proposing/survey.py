@@ -77,6 +77,13 @@ class Survey:
     unreadable: tuple[str, ...]
 
     @property
+    def left_out(self) -> list[str]:
+        """Masks and previews below `root`, as seen from there."""
+        below = self.root.relative_to(self.folder).as_posix()
+        prefix = "" if below == "." else f"{below}/"
+        return [name[len(prefix) :] for name in (*self.masks, *self.previews) if name.startswith(prefix)]
+
+    @property
     def one_plane(self) -> bool:
         """Whether most images hold one channel, grey images saved as RGB included."""
         n_single = sum(len(example.planes) == 1 or example.is_grey_rgb for example in self.examples)
@@ -111,6 +118,8 @@ def survey_folder(folder: Path, *, ignored: Sequence[Path] = ()) -> Survey:
     others = set(own)
     images = [name for name in images if name not in others] or images
     tables = [name for name in on_disk if name.lower().endswith(TABLE_ENDINGS) and not name.startswith("results/")]
+    # Tables of all images lie above those of one.
+    tables.sort(key=lambda name: (name.count("/"), name))
     if not images:
         raise ManifestError(_nothing(folder, on_disk))
     return _sorted_out(folder, images, tables, len(on_disk))

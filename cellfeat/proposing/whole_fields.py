@@ -94,27 +94,41 @@ def _are_label_images(survey: Survey) -> bool:
 def _sorted_out(survey: Survey, tables: Sequence[Table]) -> FieldTables:
     fields = positions = None
     others = []
+    of_each = _of_each_field(tables)
+    pattern = _tables_pattern(survey) if of_each else None
     for table in tables:
         names = list(map(str, table.cells.columns))
+        if pattern and table in of_each:
+            continue
         if _is_of_cells(table, names):
             positions = positions or table
         elif any(map(_CHANNEL_FILE.fullmatch, names)):
             fields = fields or table
         else:
             others.append(table)
-    pattern = _tables_pattern(survey) if positions is not None and len(survey.tables) >= _FEWEST_TABLES else None
-    if pattern:
-        cells = [table for table in tables if not _is_of_cells(table, list(map(str, table.cells.columns)))]
-        return FieldTables(fields, None, pattern, tuple(table for table in cells if table is not fields))
-    return FieldTables(fields, positions, None, tuple(others))
+    return FieldTables(fields, None if pattern else positions, pattern, tuple(others))
+
+
+def _of_each_field(tables: Sequence[Table]) -> list[Table]:
+    """Tables of positions with the same columns, where there are several: one for each field."""
+    by_columns: dict[tuple[str, ...], list[Table]] = {}
+    for table in tables:
+        if _has_positions(table):
+            by_columns.setdefault(tuple(map(str, table.cells.columns)), []).append(table)
+    most = max(by_columns.values(), key=len, default=[])
+    return most if len(most) >= _FEWEST_TABLES else []
+
+
+def _has_positions(table: Table) -> bool:
+    try:
+        return position_columns(list(map(str, table.cells.columns)), FieldsSettings(), str(table.file)) is not None
+    except ManifestError:
+        return False
 
 
 def _is_of_cells(table: Table, names: Sequence[str]) -> bool:
     """Whether a table has a position in each row, and several rows on one image."""
-    try:
-        if position_columns(names, FieldsSettings(), str(table.file)) is None:
-            return False
-    except ManifestError:
+    if not _has_positions(table):
         return False
     columns = look_at_columns(table.cells, None)
     files = [

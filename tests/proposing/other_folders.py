@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 
-from tests.proposing.layout_folders import CLASSES, Expected, Layout, pixels, save, write_csv
+from tests.proposing.layout_folders import CLASSES, Expected, Layout, draw_field, pixels, save, write_csv
 
 
 def donor_folders(folder: Path) -> Expected:
@@ -143,12 +143,87 @@ def well_table(folder: Path) -> Expected:
     return Expected(12, ("DMSO", "Taxol"), n_groups=4, channels=("DAPI", "GFP"))
 
 
+def wells_with_treatment(folder: Path) -> Expected:
+    """Folders of a well and its treatment."""
+    for well, treatment, i in product(("A01", "A02", "A03", "A04", "A05"), ("DMSO", "Taxol"), (1, 2)):
+        save(folder, f"{well}_{treatment}/crop_{i}.png", pixels(12, 12, 3))
+    return Expected(20, ("DMSO", "Taxol"), n_groups=5, channels=(0, 1, 2))
+
+
+def mice(folder: Path) -> Expected:
+    """Mouse, genotype, slice and stain in the names."""
+    for mouse, genotype, place, stain in product((1, 2, 5, 7, 9, 11), ("WT", "KO"), (1, 2), ("DAPI", "NeuN")):
+        save(folder, f"mouse{mouse}_{genotype}_slice{place}_{stain}.tif")
+    return Expected(24, ("KO", "WT"), n_groups=6, channels=("DAPI", "NeuN"))
+
+
+def masks_beside_crops(folder: Path) -> Expected:
+    """A mask of each cell beside it, in folders of classes."""
+    for name, i in product(CLASSES, range(6)):
+        save(folder, f"{name}/cell{i}.tif", pixels(12, 12, dtype="uint16"))
+        mask = np.zeros((12, 12), np.uint8)
+        mask[3:9, 3:9] = 255
+        save(folder, f"{name}/cell{i}_mask.tif", mask)
+    return Expected(12, channels=(0,))
+
+
+def two_tables(folder: Path) -> Expected:
+    """Folders and tables of training and test, the test without true labels."""
+    for i in range(14):
+        save(folder, f"{'train' if i < 10 else 'test'}_images/{i}.png", pixels(12, 12, 3))
+    write_csv(folder / "train.csv", "id,label", [(i, CLASSES[i % 2]) for i in range(10)])
+    write_csv(folder / "sample_submission.csv", "id,label", [(i, CLASSES[0]) for i in range(10, 14)])
+    return Expected(10, channels=(0, 1, 2))
+
+
+def cellpose_beside(folder: Path) -> Expected:
+    """Fields with the masks of Cellpose beside them, the condition in the names."""
+    for name, i in product(("condA", "condB"), range(3)):
+        image, labels, _ = draw_field(5)
+        save(folder, f"{name}_{i}.tif", image)
+        save(folder, f"{name}_{i}_cp_masks.png", labels)
+    return Expected(30, ("condA", "condB"), n_groups=6, channels=(0,))
+
+
+def deep_profiler(folder: Path) -> Expected:
+    """DeepProfiler: a table of centres for each field, and labels by well."""
+    wells = list(product(("SQ01", "SQ02"), ("a01", "b02")))
+    for (plate, well), site in product(wells, (1, 2)):
+        image, _, centres = draw_field(4)
+        for channel in ("DNA", "ER"):
+            save(folder, f"images/{plate}/{well}_{site}_{channel}.tif", image)
+        header = "Nuclei_Location_Center_X,Nuclei_Location_Center_Y"
+        write_csv(folder / f"locations/{plate}/{well}-{site}-Nuclei.csv", header, centres)
+    rows = [(plate, well, "DMSO" if well == "a01" else "drug") for plate, well in wells]
+    write_csv(folder / "metadata.csv", "Metadata_Plate,Metadata_Well,Treatment", rows)
+    return Expected(32, ("DMSO", "drug"), channels=("DNA", "ER"))
+
+
+def tiles_of_slides(folder: Path) -> Expected:
+    """A table of tiles with slides and positions."""
+    rows = []
+    for slide, i in product(range(1, 7), range(1, 5)):
+        name = f"tiles/S{slide:02d}_x{i * 100}_y{i * 37}.png"
+        save(folder, name, pixels(12, 12, 3))
+        rows.append((name, f"S{slide:02d}", ("tumor", "normal")[i % 2], i * 100, i * 37))
+    write_csv(folder / "tiles.csv", "path,slide_id,tissue,x,y", rows)
+    return Expected(24, ("normal", "tumor"), n_groups=6, channels=(0, 1, 2))
+
+
+def separators_in_classes(folder: Path) -> Expected:
+    """Class names with separators at the beginning of the file names."""
+    for name, i, channel in product(("A549", "U-2 OS"), range(1, 5), ("blue", "green")):
+        save(folder, f"{name}_{i}_{channel}.png")
+    return Expected(8, ("A549", "U-2 OS"), channels=("blue", "green"))
+
+
 _random = np.random.default_rng(1)
 LAYOUTS: dict[str, Layout] = {
     made.__name__: made
     for made in (
         donor_folders, days_and_names, folder_a_cell, channel_folders, windows_copies, incucyte, jump_plates,
         irregular_names, imagej_splits, leica_export, hpa, kaggle_halves, upper_case, grey_as_rgb, metaxpress_guids,
-        well_table,
+        well_table, wells_with_treatment, mice, masks_beside_crops, two_tables, cellpose_beside, deep_profiler,
+        tiles_of_slides, separators_in_classes,
     )
 }  # fmt: skip
