@@ -8,11 +8,10 @@ from typing import Self
 
 import numpy as np
 
-from cellfeat.config import parsed_folds
-from cellfeat.errors import ConfigError, ManifestError, SplitError
+from cellfeat.errors import ManifestError, SplitError
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.folds import Fold, grouped_folds
-from cellfeat.evaluation.given_folds import Places, fold_remarks, given_folds
+from cellfeat.evaluation.given_folds import Places, checked_folds, few_groups_remarks, fold_remarks, given_folds
 from cellfeat.evaluation.groups import (
     TABLE_SUFFIX,
     all_sample_groups,
@@ -170,7 +169,7 @@ def prepare(
     SplitError, UnknownNameError, ConfigError
         If the samples cannot be chosen, grouped or split as asked.
     """
-    design = replace(design, folds=_checked_folds(design.folds))
+    design = replace(design, folds=checked_folds(design.folds))
     places = Places.of(features, design)
     if places is not None:
         return _prepare_given(features, design, places, labels, say)
@@ -184,18 +183,11 @@ def prepare(
             f"{error}; near copies are kept together, as recorded in {audited_path(features.path)}: use --groups "
             "copies to ignore that record"
         ) from None
+    for line in few_groups_remarks(samples.groups):
+        say(line)
     # Without a split, the design of the results names no parts.
     design = replace(design, parts=samples.parts)
     return Task(**vars(samples), embeddings=features.embeddings[samples.rows], folds=tuple(folds), design=design)
-
-
-def _checked_folds(folds: int | str) -> int | str:
-    if isinstance(folds, int):
-        return folds  # `grouped_folds` checks a number
-    try:
-        return parsed_folds(folds)
-    except ValueError as error:
-        raise ConfigError(f"folds: {error}, got {folds!r}") from None
 
 
 def _prepare_given(
