@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cellfeat.config import FOLD_COLUMN, LEAVE_ONE_OUT
-from cellfeat.errors import SplitError, UnknownNameError
+from cellfeat.config import FOLD_COLUMN, LEAVE_ONE_OUT, parsed_folds
+from cellfeat.errors import ConfigError, SplitError, UnknownNameError
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.folds import Fold
 from cellfeat.evaluation.groups import group_keys
@@ -89,6 +89,22 @@ class Places:
     def fitted_parts(self, design: Design) -> tuple[str, ...]:
         """The parts of a single split that heads are fitted on: those of the design, without the tested one."""
         return tuple(part for part in design.parts or ("train", "val") if part != self.tested_part)
+
+
+def checked_folds(folds: int | str) -> int | str:
+    """Check what a design says about folds; a number is checked where folds are drawn.
+
+    Raises
+    ------
+    ConfigError
+        If it is neither a number nor a word for given folds.
+    """
+    if isinstance(folds, int):
+        return folds
+    try:
+        return parsed_folds(folds)
+    except ValueError as error:
+        raise ConfigError(f"folds: {error}, got {folds!r}") from None
 
 
 def _group_names(features: Features, groups: str) -> Strings:
@@ -229,11 +245,16 @@ def fold_remarks(
     yield from _joined_remarks(folds, design)
     yield from _class_remarks(folds, y)
     yield from _cut_remarks(folds, groups)
+    yield from few_groups_remarks(groups[np.concatenate([fold.test for fold in folds])])
+
+
+def few_groups_remarks(groups: Integers) -> Iterator[str]:
+    """Say that an interval over few groups is rough, given the group number of each tested sample, ``(n_samples,)``."""
     n_groups = len(np.unique(groups))
     if n_groups < FEW_GROUPS:
         yield (
             f"{n_groups} groups only: the interval of the score says how it would vary over other groups like these, "
-            f"and is rough with fewer than {FEW_GROUPS}; read the scores of the single folds beside it"
+            f"and is rough with fewer than {FEW_GROUPS}; scores of single groups: --folds leave-one-out"
         )
 
 

@@ -7,11 +7,10 @@ from typing import Self
 
 import numpy as np
 
-from cellfeat.config import parsed_folds
-from cellfeat.errors import ConfigError, SplitError
+from cellfeat.errors import SplitError
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.folds import Fold, grouped_folds
-from cellfeat.evaluation.given_folds import Places, fold_remarks, given_folds
+from cellfeat.evaluation.given_folds import Places, checked_folds, few_groups_remarks, fold_remarks, given_folds
 from cellfeat.evaluation.groups import (
     TABLE_SUFFIX,
     all_sample_groups,
@@ -179,7 +178,7 @@ def prepare(
         If the samples cannot be chosen, grouped or split as asked.
     """
     features, design = resolved(features, design)
-    design = replace(design, folds=_checked_folds(design.folds))
+    design = replace(design, folds=checked_folds(design.folds))
     places = Places.of(features, design)
     if places is not None:
         return _prepare_given(features, design, places, labels, say)
@@ -193,6 +192,8 @@ def prepare(
             f"{error}; near copies are kept together, as recorded in {audited_path(features.path)}: use --groups "
             "copies to ignore that record"
         ) from None
+    for line in few_groups_remarks(samples.groups):
+        say(line)
     # Without a split, the design of the results names no parts.
     design = replace(design, parts=samples.parts)
     return Task(
@@ -202,15 +203,6 @@ def prepare(
         design=design,
         scaling=features.scaling,
     )
-
-
-def _checked_folds(folds: int | str) -> int | str:
-    if isinstance(folds, int):
-        return folds  # `grouped_folds` checks a number
-    try:
-        return parsed_folds(folds)
-    except ValueError as error:
-        raise ConfigError(f"folds: {error}, got {folds!r}") from None
 
 
 def _prepare_given(features: Features, design: Design, places: Places, labels: Given | None, say: Say) -> Task:
