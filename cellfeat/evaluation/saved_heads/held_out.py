@@ -10,6 +10,7 @@ import pandas as pd
 
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.hooks import Say, ignore_line
+from cellfeat.evaluation.labelled_samples import LabelledSamples, chosen_labels, labelled_samples
 from cellfeat.evaluation.results import ScoredHead
 from cellfeat.evaluation.saved_heads.groups_as_fitted import groups_as_fitted
 from cellfeat.evaluation.saved_heads.held_out_checks import check_groups_left, check_labels, check_samples_left
@@ -20,7 +21,6 @@ from cellfeat.evaluation.scoring.head_scores import Scores
 from cellfeat.evaluation.scoring.prediction_sets import REPORTED_COVERAGE, set_scores, sets_of
 from cellfeat.evaluation.scoring.score import calibration, class_scores, most_probable, overall_scores, prediction_table
 from cellfeat.evaluation.selection import Selection
-from cellfeat.evaluation.task import LabelledSamples, chosen_labels, labelled_samples
 from cellfeat.extraction.store import Features, Given, as_features
 from cellfeat.heads.bundle import Bundle
 from cellfeat.heads.bundle_files import as_bundle

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from cellfeat.errors import ManifestError
+from cellfeat.evaluation.labelled_samples import LabelledSamples
 from cellfeat.evaluation.selection import leave_out_option
-from cellfeat.evaluation.task import LabelledSamples
 from cellfeat.heads.bundle import Bundle
 from cellfeat.text import first_ten, near_names
 from cellfeat.types import Bools, Strings

@@ -8,8 +8,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellfeat.errors import BundleError
+from cellfeat.evaluation.labelled_samples import LabelledSamples
 from cellfeat.evaluation.scoring.head_scores import SetScores, SetSizes
-from cellfeat.evaluation.task import LabelledSamples, Task
+from cellfeat.evaluation.task import Task
 from cellfeat.heads.bundle import Bundle
 from cellfeat.statistics.conformal import ClassScores, check_coverage, group_weights
 from cellfeat.statistics.scores import encode

@@ -10,6 +10,7 @@ from cellfeat.evaluation.cache import FoldCache
 from cellfeat.evaluation.cross_validation import FoldObserver, OutOfFold, ignore_fold, out_of_fold
 from cellfeat.evaluation.head_run import HeadSettings
 from cellfeat.evaluation.hooks import SILENT, Hooks
+from cellfeat.evaluation.labelled_samples import LabelledSamples
 from cellfeat.evaluation.results import PROBABILITY_PREFIX, HeadResult
 from cellfeat.evaluation.scoring.fold_scores import fold_accuracies, with_given_folds
 from cellfeat.evaluation.scoring.head_scores import (
@@ -21,7 +22,7 @@ from cellfeat.evaluation.scoring.head_scores import (
     Scores,
 )
 from cellfeat.evaluation.scoring.prediction_sets import REPORTED_COVERAGE, out_of_fold_set_scores
-from cellfeat.evaluation.task import LabelledSamples, Task
+from cellfeat.evaluation.task import Task
 from cellfeat.heads.registry import Head
 from cellfeat.statistics.conformal import ClassScores
 from cellfeat.statistics.interval_types import LEVEL
