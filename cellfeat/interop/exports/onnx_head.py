@@ -1,7 +1,7 @@
 """A saved head as an ONNX graph: scaling, layers, softmax, mean over views, temperature.
 
-Computed in float64, as by the head itself: in float32, a mean that is much larger than the deviation of its column would
-be rounded to a shift.
+Computed in float64, as by the head itself: in float32, a mean that is much larger than the deviation of its column
+would be rounded to a shift.
 """
 
 from collections.abc import Callable

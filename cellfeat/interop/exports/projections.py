@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from cellfeat.heads.moments import row_blocks
 from cellfeat.heads.transforms import FeatureTransform
 from cellfeat.interop.exports.contents import Contents
 from cellfeat.types import Float32s
@@ -26,9 +27,20 @@ def principal_components(contents: Contents, n_components: int = N_COMPONENTS) -
     -------
     ndarray of shape (n_samples, n_components)
     """
-    X = contents.mean_over_views()
+    X = _filled(contents.mean_over_views())
     pca = FeatureTransform.fitted("pca", X, n_components)
-    return np.concatenate([pca(block).astype(np.float32) for _, block in contents.blocks()])
+    return np.concatenate([pca(X[rows]).astype(np.float32) for rows in row_blocks(X)])
+
+
+def _filled(X: Float32s) -> Float32s:
+    """Replace missing numbers, which imported tables may hold, by the mean of their column."""
+    is_known = np.isfinite(X)
+    if is_known.all():
+        return X
+    sums = X.sum(axis=0, dtype=np.float64, where=is_known)
+    # At least 1: a column without any number has no mean.
+    means = sums / np.maximum(np.count_nonzero(is_known, axis=0), 1)
+    return np.where(is_known, X, means.astype(np.float32))
 
 
 def tsne_of(contents: Contents) -> Float32s:

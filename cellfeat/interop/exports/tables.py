@@ -94,7 +94,7 @@ def table_blocks(contents: Contents, columns: dict[str, Column], feature_names: 
     for rows, block in contents.blocks():
         first = [_arrow(values[rows]) for values in columns.values()]
         yield pa.Table.from_arrays(
-            [*first, *(pa.array(column) for column in block.T)], names=[*columns, *feature_names]
+            [*first, *(pa.array(column, from_pandas=True) for column in block.T)], names=[*columns, *feature_names]
         )
 
 

@@ -2,8 +2,10 @@
 
 import gzip
 import json
+from dataclasses import replace
 from pathlib import Path
 
+import h5py
 import numpy as np
 import pandas as pd
 import pytest
@@ -22,8 +24,6 @@ TABLES = {"parquet": pd.read_parquet, "csv": lambda path: pd.read_csv(path, dtyp
 
 def source_of(entry: ExportFormat, features: Features, fitted: Bundle, folder: Path) -> Features | Bundle:
     """Features with a file behind them, which descriptions name; or the saved head."""
-    from dataclasses import replace
-
     (folder / "cells.h5").write_bytes(b"features")
     return replace(features, path=folder / "cells.h5") if entry.source == "features" else fitted
 
@@ -137,3 +137,17 @@ def test_model_format_of_features_is_refused(features: Features, fitted: Bundle,
         cellfeat.export_model(fitted, "h5ad", tmp_path)
     with pytest.raises(ConfigError, match="h5ad"):
         cellfeat.export(features, "csv", tmp_path, with_tsne=True)
+
+
+@pytest.mark.filterwarnings("error")
+def test_missing_numbers_of_imported_features_stay_missing(features: Features, tmp_path: Path) -> None:
+    embeddings = features.embeddings.copy()
+    embeddings[0, 0, 1] = embeddings[:, 0, 2] = np.nan
+    gaps = replace(features, embeddings=embeddings)
+    for name in ("parquet", "csv"):
+        table = TABLES[name](cellfeat.export(gaps, name, tmp_path))
+        assert table["planes_0001"].isna().tolist() == [True] + [False] * (N_SAMPLES - 2)
+        assert table["planes_0002"].isna().all()
+    with h5py.File(cellfeat.export(gaps, "h5ad", tmp_path)) as file:
+        assert np.isnan(file["X"][0, 1])
+        assert np.isfinite(file["obsm/X_pca"][:]).all()
