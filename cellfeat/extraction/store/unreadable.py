@@ -11,7 +11,8 @@ import h5py
 from cellfeat.errors import CellfeatError, FeatureFileError, ReadError
 from cellfeat.text import first_line, first_ten, shown_names
 
-CHOOSE = "expected a feature file that cellfeat extract wrote; cellfeat extract itself needs another --output"
+_ANOTHER = "cellfeat extract itself needs another --output"
+CHOOSE = f"expected a feature file that cellfeat extract wrote; {_ANOTHER}"
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 # By number, too: macOS numbers these errors differently, and a file may come from another system's error.
 _LOCKED = {errno.EAGAIN, errno.EWOULDBLOCK, errno.EDEADLK, 11, 35}
@@ -30,7 +31,7 @@ _HEADS: Mapping[bytes, str] = {
     b"PAR1": "a Parquet table",
     b"\x93NUMPY": "a NumPy array (.npy)",
     b"PK\x03\x04": "a ZIP archive, as .npz, .xlsx, .keras and .pt files are",
-    b"\x1f\x8b": "a gzip file",
+    b"\x1f\x8b": "a gzip file, to unpack first unless it is a table",
     b"\x80\x02": "a Python pickle",
     b"\x80\x03": "a Python pickle",
     b"\x80\x04": "a Python pickle",
@@ -103,7 +104,11 @@ def import_command(path: Path, kind: str) -> str:
     if not any(word in kind for word in _TABLES):
         return ""
     more = " --labels TABLE" if "(.npy)" in kind else ""
-    return f"make a feature file of it with: cellfeat import {shlex.quote(str(path))}{more}"
+    return f"make a feature file of it with: {_command(path)}{more}; {_ANOTHER}"
+
+
+def _command(path: Path) -> str:
+    return f"cellfeat import {shlex.quote(str(path))}"
 
 
 def system_refusal(path: Path, error: Exception) -> ReadError | None:
@@ -156,11 +161,11 @@ def foreign_hdf5(path: Path, file: h5py.File) -> FeatureFileError:
         whose = f"it is a file of {owners[0]}"
     else:
         whose = f"it holds {first_ten(shown_names(names)) or 'nothing'}"
-    advice, command = CHOOSE, f"make a feature file of it with: cellfeat import {shlex.quote(str(path))}"
-    if owners[:1] == ["AnnData (.h5ad)"]:
-        advice = command
-    elif matrix := _first_matrix(file):
-        advice = f"{command} --dataset {shlex.quote(matrix)}"
+    matrix = _first_matrix(file)
+    advice = CHOOSE
+    if owners[:1] == ["AnnData (.h5ad)"] or matrix:
+        more = "" if owners[:1] == ["AnnData (.h5ad)"] else f" --dataset {shlex.quote(matrix)}"
+        advice = f"make a feature file of it with: {_command(path)}{more}; {_ANOTHER}"
     return FeatureFileError(
         f"{path}: an HDF5 file, but not a feature file of cellfeat: {whose}; it has no integer attribute 'format' "
         f"beside a 'fingerprint'; {advice}"
