@@ -16,6 +16,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from functools import cache
+from importlib.util import find_spec
 from io import BytesIO
 from pathlib import Path
 from types import SimpleNamespace
@@ -64,6 +65,7 @@ from cellfeat.heads.training_digests import TrainingDigests
 from cellfeat.provenance import digest_bytes, digest_json
 from cellfeat.records import seal, unseal
 from cellfeat.samples.formats.decoding import decode_image
+from cellfeat.samples.formats.planes import PlaneChoice
 from cellfeat.samples.images import SampleImage, pixel_digest
 from cellfeat.samples.intensity import IntensityPolicy
 from cellfeat.samples.intensity_advice import intensity_advice
@@ -71,6 +73,7 @@ from cellfeat.samples.manifest import build_manifest
 from cellfeat.samples.properties import file_properties
 from cellfeat.samples.regions import Regions
 from cellfeat.statistics.conformal import ClassScores
+from tests.fuzz import microscope_targets as microscopes
 from tests.fuzz.table_targets import hdf5_seeds, import_content, numpy_seeds, table_seeds
 
 MAX_PIXELS = 2**20
@@ -118,6 +121,8 @@ def _read_image(content: bytes) -> None:
 
 
 def _use_image(content: bytes) -> None:
+    with suppress(ImageError):
+        decode_image(content, MAX_PIXELS, PlaneChoice(z="max", t=0, series=0))
     with suppress(ImageError):
         image = decode_image(content, MAX_PIXELS)
         pixels = image.pixels
@@ -190,6 +195,8 @@ def _image_seeds() -> dict[str, bytes]:
         "half.tif": _tiff(_noise(9, 7, dtype="f2")),
         "pages.tif": _tiff(_noise(3, 9, 7), photometric="minisblack", metadata=None),
         "imagej.tif": _tiff(_noise(3, 9, 7, dtype="uint16"), imagej=True, metadata={"axes": "CYX"}),
+        "stack.tif": _tiff(_noise(2, 3, 2, 9, 7), ome=True, metadata={"axes": "TZCYX"}),
+        "imagej-stack.tif": _tiff(_noise(3, 2, 9, 7), imagej=True, metadata={"axes": "ZCYX", "unit": "um"}),
         "ome.tif": _tiff(_noise(2, 9, 7), ome=True, metadata={"axes": "CYX", "Channel": {"Name": ["a", "b"]}}),
     }
 
@@ -562,10 +569,19 @@ TARGETS = {
     "bundle": Target(_read_bundle, _bundle_seeds),
     "weights": Target(_read_weights, _weights_seeds),
     "cache-entry": Target(_read_cache_entry, _cache_entry_seeds),
+    "h5sc": Target(microscopes.read_h5sc, microscopes.h5sc_seeds),
     "hdf5-table": Target(import_content, hdf5_seeds),
     "numpy-table": Target(import_content, numpy_seeds),
     "table": Target(import_content, table_seeds),
 }
+# Readers of extras are fuzzed where the extra is installed.
+_EXTRAS = {
+    "nd2": ("nd2", Target(microscopes.read_file("a.nd2"), microscopes.nd2_seeds)),
+    "czi": ("czifile", Target(microscopes.read_file("a.czi"), microscopes.czi_seeds)),
+    "lif": ("liffile", Target(microscopes.read_file("a.lif"), microscopes.lif_seeds)),
+    "zarr-metadata": ("zarr", Target(microscopes.read_zarr_metadata, microscopes.zarr_seeds)),
+}
+TARGETS |= {name: target for name, (library, target) in _EXTRAS.items() if find_spec(library) is not None}
 
 
 def finding(target: Target, content: bytes) -> BaseException | None:

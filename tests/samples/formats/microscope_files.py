@@ -126,11 +126,12 @@ def _lv(name: str, value: object) -> bytes:
 def _nd2_bytes(chunks: Mapping[str, bytes]) -> bytes:
     signature = b"ND2 FILE SIGNATURE CHUNK NAME01!" + b"Ver3.0".ljust(64, b"\0")
     content = bytearray(struct.pack("<IIQ", _MAGIC, 32, 64) + signature)
-    content += bytes(4096 - len(content))
     entries = b""
     for name, data in chunks.items():
         entries += name.encode() + struct.pack("<QQ", len(content), len(data))
-        content += struct.pack("<IIQ", _MAGIC, 4072, len(data)) + name.encode().ljust(4072, b"\0") + data
+        # Pixels begin at a fixed distance from the chunk that holds them.
+        reserve = 4072 if name.startswith("ImageDataSeq") else len(name)
+        content += struct.pack("<IIQ", _MAGIC, reserve, len(data)) + name.encode().ljust(reserve, b"\0") + data
     start = len(content)
     end = b"ND2 CHUNK MAP SIGNATURE 0000001!" + struct.pack("<Q", start)
     head = b"ND2 FILEMAP SIGNATURE NAME 0001!"
