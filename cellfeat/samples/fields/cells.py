@@ -223,8 +223,14 @@ def match_rows(
     raise ManifestError(
         f"{rows.file}: no column says which field a cell is of; expected a column of file names, ImageNumber, or "
         f"columns of {first_ten(sorted(known))} whose values fit the fields, such as {_example(fields)}; columns: "
-        f"{first_ten(rows.columns)}"
+        f"{first_ten(rows.columns)}{_number_advice(plain, known)}"
     )
+
+
+def _number_advice(plain: Mapping[str, str], known: set[str]) -> str:
+    if "imagenumber" not in plain or "imagenumber" in known:
+        return ""
+    return "; for its ImageNumber, name the Image table or load_data.csv with --set images.fields.table=FILE"
 
 
 def _example(fields: Sequence[FieldOfView]) -> str:
