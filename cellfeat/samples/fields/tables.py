@@ -27,11 +27,12 @@ _OBJECT_NAMES = (
     r"cell", r"object", r"nucleus",
 )  # fmt: skip
 _FILE_NAMES = ("filename", "file_name", "file", "image_file", "imagefile", "image_name", "imagename", "image", "path")
+# With the name of any object before them only what CellProfiler measures: ``cell_type`` and ``cell_line`` are labels.
 _MEASURED = re.compile(
-    r"(image_)?((nuclei|nucleus|cells?|cytoplasm|[a-z0-9]+objects?)_.+|(areashape|intensity|texture|location|correlation|"
-    r"neighbors|radialdistribution|granularity|objectskeleton|children|parent|number|math|count|executiontime|filename|"
-    r"pathname|url|frame|series|md5digest|height|width|scaling|moduleerror|group|imagequality|threshold|channel|"
-    r"processingstatus)_.+)",
+    r"(image_)?(([a-z0-9]+_)?(areashape|intensity|texture|location|correlation|neighbors|radialdistribution|"
+    r"granularity|objectskeleton|children|parent|number_object)|number|math|count|executiontime|filename|pathname|url|"
+    r"frame|series|md5digest|height|width|scaling|moduleerror|group|imagequality|threshold|channel|"
+    r"processingstatus)_.+",
     re.IGNORECASE,
 )
 _MICROMETRES = re.compile(r"(µm|μm|_um|micron|micromet)", re.IGNORECASE)

@@ -1,10 +1,11 @@
 """Columns of positions, numbers and files, as several programs call them."""
 
+import pandas as pd
 import pytest
 
 from cellfeat.config import FieldsSettings
 from cellfeat.errors import ManifestError
-from cellfeat.samples.fields.tables import file_columns_of, object_column, position_columns
+from cellfeat.samples.fields.tables import file_columns_of, further_columns, object_column, position_columns
 
 NONE = FieldsSettings()
 
@@ -57,3 +58,15 @@ def test_files_of_channels_are_known() -> None:
     assert file_columns_of(["file", "x"], ["a", "b"], [], "t.csv").names == ("file",)
     with pytest.raises(ManifestError, match=r"images.channels=\[DNA, ER\]"):
         file_columns_of(columns, ["blue", "red"], [], "t.csv")
+
+
+def test_labels_of_cells_are_kept_beside_measurements() -> None:
+    names = [
+        "cell_type",
+        "Cell_Line",
+        "nucleus_class",
+        "Cells_AreaShape_Area",
+        "Nuclei_Intensity_Mean_DNA",
+        "Texture_1_2",
+    ]
+    assert further_columns(pd.DataFrame(columns=[*names, "Filtered_Parent_Nuclei"]), []) == names[:3]
