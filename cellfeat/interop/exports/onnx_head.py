@@ -16,6 +16,7 @@ from cellfeat.heads.linear_relu import NORM_EPSILON, LinearReLUHead
 from cellfeat.heads.logreg import LogisticRegressionHead
 from cellfeat.heads.mlp import MLPHead
 from cellfeat.heads.registry import HEADS
+from cellfeat.heads.scaling import CLIP, RobustScaling
 from cellfeat.heads.transforms import FeatureTransform
 from cellfeat.interop.exports.onnx_graph import Graph, Shape, integer_values, single_values
 from cellfeat.statistics.temperature import VOTELESS
@@ -83,16 +84,11 @@ def head_model(bundle: Bundle, metadata: dict[str, str]) -> ModelProto:
             f"{bundle.head_name} is not (trees, neighbours and heads of other packages have no such form); fit one of "
             "these"
         )
-    if bundle.recipe.get("scaling", "none") != "none":
-        raise HeadError(
-            f"{bundle.head_name}: was fitted on imported columns that are scaled before the head, and ONNX is written "
-            "without such a scaling; import them with the scaling none, or export a head on embeddings of images"
-        )
     graph = Graph()
     dim, has_views = bundle.embedding_dim, bundle.n_views > 1
     shape: Shape = ["n_samples", "n_views", dim] if has_views else ["n_samples", dim]
     is_own = HEADS[bundle.head_name].views == "own"
-    X = INPUT
+    X = INPUT if bundle.scaling is None else _scaled(graph, bundle.scaling, INPUT)
     if has_views and is_own:
         X = graph.add("Reshape", X, graph.constant([-1, dim]))
     elif has_views:
@@ -113,6 +109,17 @@ def head_model(bundle: Bundle, metadata: dict[str, str]) -> ModelProto:
 
 def _class_name(build: str) -> str:
     return build.rpartition(":")[2]
+
+
+def _scaled(graph: Graph, scaling: RobustScaling, X: str) -> str:
+    """The steps of `RobustScaling.__call__`."""
+    centred = graph.add("Sub", graph.double(X), graph.constant(scaling.median))
+    z = graph.add("Mul", centred, graph.constant(1 / scaling.scale))
+    shrunk = graph.add("Div", z, graph.constant(np.float64(CLIP)))
+    length = graph.add("Sqrt", graph.add("Add", graph.constant(np.float64(1)), graph.add("Mul", shrunk, shrunk)))
+    clipped = graph.add("Div", z, length)
+    known = graph.add("Where", graph.add("IsNaN", clipped), graph.constant(np.float64(0)), clipped)
+    return graph.single(known)
 
 
 def _transformed(graph: Graph, transform: FeatureTransform, X: str) -> str:

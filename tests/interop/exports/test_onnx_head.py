@@ -8,6 +8,7 @@ import cellfeat
 from cellfeat.errors import HeadError
 from cellfeat.heads.bundle import Bundle
 from cellfeat.heads.registry import HEADS, head_inputs, make_head
+from cellfeat.heads.scaling import RobustScaling
 
 pytest.importorskip("onnx")
 runtime = pytest.importorskip("onnxruntime")
@@ -36,12 +37,17 @@ def embeddings_of(n_views: int) -> np.ndarray:
     return values.astype(np.float32)
 
 
-def bundle_of(name: str, settings: dict[str, Any], n_views: int, **more: Any) -> tuple[Bundle, np.ndarray]:
+def bundle_of(
+    name: str, settings: dict[str, Any], n_views: int, inputs: np.ndarray | None = None, **more: Any
+) -> tuple[Bundle, np.ndarray]:
     embeddings = embeddings_of(n_views)
+    inputs = embeddings if inputs is None else inputs
     labels = np.array(["a", "b", "c"])[np.arange(N_SAMPLES) % 3]
-    head = make_head(name, settings, n_views=n_views, random_state=0).fit(head_inputs(name, embeddings), labels)
+    head = make_head(name, settings, n_views=n_views, random_state=0).fit(head_inputs(name, inputs), labels)
     empty: dict[str, Any] = {"recipe": {}, "settings": {}, "scores": {}, "provenance": {}}
     given = {"classes": ["a", "b", "c"]} | more
+    if "scaling" in more:
+        empty["recipe"] = {"scaling": "robust"}
     bundle = Bundle(
         head=head, head_name=name, fingerprint="sha256:0", n_views=n_views, embedding_dim=DIM, **empty, **given
     )
@@ -97,8 +103,12 @@ def test_other_heads_are_refused(name: str, tmp_path: Path) -> None:
     assert not list(tmp_path.iterdir())
 
 
-def test_scaling_before_the_head_is_refused(tmp_path: Path) -> None:
-    bundle, _ = bundle_of("logreg", {}, 1)
-    bundle.recipe["scaling"] = "robust"
-    with pytest.raises(HeadError, match="scaled"):
-        cellfeat.export_model(bundle, "onnx", tmp_path / "head.onnx")
+@pytest.mark.parametrize("n_views", [1, 4])
+def test_scaling_of_imported_columns_is_part_of_the_model(n_views: int, tmp_path: Path) -> None:
+    embeddings = embeddings_of(n_views)
+    embeddings[::7, :, 3] = np.nan
+    embeddings[:, :, 5] = 2.5
+    scaling = RobustScaling.fitted(embeddings)
+    bundle, _ = bundle_of("logreg", {}, n_views, scaling=scaling, inputs=scaling(embeddings))
+    probabilities, _ = run(cellfeat.export_model(bundle, "onnx", tmp_path / "head.onnx"), embeddings.squeeze())
+    assert np.abs(probabilities - bundle.predict_proba(embeddings)).max() < 1e-5
