@@ -56,7 +56,17 @@ class Listed:
 
 
 def listed_in_table(survey: Survey, tables: Sequence[Table], answers: Answers) -> Listed | None:
-    """Find a table whose columns name the files of the samples."""
+    """Find a table whose columns name the files of the samples.
+
+    Parameters
+    ----------
+    survey
+        What the folder holds.
+    tables
+        The tables.
+    answers
+        What the user knows.
+    """
     if answers.given("images.layout") and answers.settings["images.layout"] != "table":
         return None
     names = set(survey.names)
