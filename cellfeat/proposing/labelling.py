@@ -33,6 +33,8 @@ class Listed:
         Its columns of file names, where these say which file a sample has.
     root
         The folder that these names start from.
+    remarks
+        Lines about what is left out.
     """
 
     table: Table
@@ -41,6 +43,7 @@ class Listed:
     share: float
     files: tuple[str, ...] = ()
     root: Path | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def channels(self) -> list[str]:
