@@ -7,7 +7,7 @@ from functools import cached_property
 
 from cellfeat.errors import ConfigError
 from cellfeat.proposing.pieces import fall_apart, with_whole_names
-from cellfeat.proposing.reading import Reading, read_names
+from cellfeat.proposing.reading import Reading, channel_place, numbered_channel_place, read_names
 from cellfeat.proposing.survey import Survey
 from cellfeat.samples.id_matching import KnownIds
 from cellfeat.samples.layouts import FoldersLayout, Found, SplitFoldersLayout
@@ -52,8 +52,16 @@ class Candidate:
 
     @cached_property
     def needs_table(self) -> bool:
-        """Whether only a table can say which files a sample has: masks and previews would be samples, too."""
-        return bool(self.files) or any(self._rule.find(name) for name in self.left_out)
+        """Whether only a table can say which files a sample has: others would be samples, too, or lack a channel."""
+        return bool(self.files or self.incomplete) or any(self._rule.find(name) for name in self.left_out)
+
+    @cached_property
+    def incomplete(self) -> list[str]:
+        """Ids of samples that lack the file of a channel."""
+        if len(self.channels) * len(self.found) == self.n_files or not self.channels:
+            return []
+        known = set(self.names)
+        return sorted(sample.sample_id for sample in self.found if not known.issuperset(self.names_of(sample)))
 
     def names_of(self, sample: Found) -> tuple[str, ...]:
         """The files of a sample."""
@@ -115,10 +123,13 @@ def candidates(survey: Survey) -> list[Candidate]:
     if len(found.names) < MAIN_SHARE * len(survey.names):
         whole = with_whole_names(survey.names)
         found = whole if whole and len(whole.names) >= len(found.names) else found
-    reading = read_names(found, one_plane=survey.one_plane)
+    reading = read_names(found, channel_place(found) if survey.one_plane else None)
     offered = [*_folders(survey, reading), *_patterns(survey, reading)]
     # Names that no pattern reads still lie in folders.
     offered += [_candidate("folders", None, survey, reading)] if any("/" in name for name in survey.names) else []
+    numbered = numbered_channel_place(found) if survey.one_plane and not reading.channels else None
+    if numbered is not None:
+        offered += _patterns(survey, read_names(found, numbered))
     return [one for one in _valid(offered) if one.has_own_ids]
 
 

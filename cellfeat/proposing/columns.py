@@ -13,7 +13,7 @@ from cellfeat.samples.splits import looks_like_split
 MOST_CLASSES = 200
 IMAGE_SHARE = 0.9
 _LABEL_WORDS = (
-    "label", "labels", "class", "class name", "classname", "target", "y", "cell line", "cellline", "cell type",
+    "label", "labels", "class", "classname", "target", "y", "cell line", "cellline", "cell type",
     "celltype", "phenotype", "diagnosis", "genotype", "treatment", "condition", "stage", "phase", "category",
     "annotation", "moa", "compound", "drug", "perturbation", "gene", "line", "type", "state", "disease", "response",
     "truth", "ground truth", "tissue", "strain", "population", "marker", "outcome",
@@ -34,7 +34,12 @@ _FILE_WORDS = re.compile(
 def plain(name: str) -> str:
     """A column's name in lower case, with single spaces, without ``Metadata_``."""
     spaced = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", name.strip())
-    return re.sub(r"^metadata ", "", re.sub(r"[ _.\-]+", " ", spaced).lower())
+    return re.sub(r"^((metadata|image metadata|meta) )+(?=.)", "", re.sub(r"[ _.\-]+", " ", spaced).lower())
+
+
+def _label_word(name: str) -> str:
+    """A column's name without what follows a word for a class, as in ``class_id``."""
+    return re.sub(r" (id|name|code|index)$", "", plain(name))
 
 
 @dataclass(frozen=True)
@@ -80,8 +85,8 @@ def look_at_columns(cells: pd.DataFrame, id_column: str | None) -> Columns:
     # y is the label beside X, and a coordinate beside x.
     words = [word for word in _LABEL_WORDS if word != "y" or "x" not in map(plain, others)]
     named = sorted(
-        (name for name in others if plain(name) in words and _n_values(cells[name]) > 1),
-        key=lambda name: _LABEL_WORDS.index(plain(name)),
+        (name for name in others if _label_word(name) in words and _n_values(cells[name]) > 1),
+        key=lambda name: _LABEL_WORDS.index(_label_word(name)),
     )
     unnamed = [name for name in others if name not in named and _may_be_label(name, cells[name])]
     are_numbers = {name: _are_numbers(cells[name]) for name in unnamed}

@@ -8,13 +8,16 @@ import pandas as pd
 
 from cellfeat.errors import ManifestError
 from cellfeat.proposing.candidates import Candidate
-from cellfeat.proposing.columns import look_at_columns
+from cellfeat.proposing.columns import channel_of_column, look_at_columns
+from cellfeat.proposing.survey import Survey
 from cellfeat.proposing.tables import LEAST_SHARE, IdMatch, Table
 from cellfeat.provenance import publish
+from cellfeat.samples.fields.paths import FileFinder
 from cellfeat.samples.file_search import natural_key
 
 _KEYS = ("donor", "batch", "day", "plate", "slide", "well", "site")
 ID_COLUMN = "sample_id"
+RESOLVED_SHARE = 0.9
 
 
 class WellMatch:
@@ -42,14 +45,16 @@ def samples_in_names(candidate: Candidate) -> pd.DataFrame:
     Parameters
     ----------
     candidate
-        The layout; each sample has all channels.
+        The layout; samples that lack a channel are left out.
 
     Returns
     -------
     DataFrame
         One row per sample: its id, columns of the names, and one column of files, or one for each channel.
     """
-    ordered = sorted(candidate.found, key=lambda sample: natural_key(sample.sample_id))
+    incomplete = set(candidate.incomplete)
+    whole = (sample for sample in candidate.found if sample.sample_id not in incomplete)
+    ordered = sorted(whole, key=lambda sample: natural_key(sample.sample_id))
     rows = []
     for sample in ordered:
         own = {"label": sample.label, "split": sample.split, **dict(sample.further)}
@@ -145,6 +150,55 @@ def joined(candidate: Candidate, by_well: WellMatch | None, by_id: IdMatch | Non
         return samples
     further = further.rename(columns={name: f"{name}_in_table" for name in further.columns if name in samples})
     return pd.concat([samples, further.reindex(left).fillna("").set_axis(samples.index)], axis=1)
+
+
+def resolved_files(survey: Survey, tables: Sequence[Table]) -> pd.DataFrame | None:
+    """Find files that a table names without their folders, or with folders of another machine.
+
+    Parameters
+    ----------
+    survey
+        The images.
+    tables
+        The tables; each row of the one that is sought names other files.
+
+    Returns
+    -------
+    DataFrame or None
+        The rows whose files exist, with one column of files, or one for each channel, in place of the names.
+    """
+    finder = FileFinder(survey.root, survey.names)
+    for table in tables:
+        columns = [str(name) for name in look_at_columns(table.cells, None).files]
+        folders = [_folder_column(name, list(map(str, table.cells.columns))) for name in columns]
+        if len(columns) == 1 and not any(folders):
+            # Such names are ids: folders of classes and words in the names then keep their meaning.
+            continue
+        found = {
+            name: [finder.find(*pair).name or "" for pair in zip(_cells(table, beside), table.cells[name], strict=True)]
+            for name, beside in zip(columns, folders, strict=True)
+        }
+        files = pd.DataFrame(found, index=table.cells.index, dtype=str)
+        whole = (files != "").all(axis=1) if columns else pd.Series(dtype=bool)
+        if not len(whole) or whole.mean() < RESOLVED_SHARE or files[whole].duplicated().any():
+            continue
+        channels = [channel_of_column(name) for name in columns]
+        named = [f"{channel}_file" for channel in channels] if len(columns) > 1 else ["image_file"]
+        further = table.cells.drop(columns=[*columns, *filter(None, folders)])
+        ids = pd.Series([str(number) for number in range(1, len(files) + 1)], index=files.index, name=ID_COLUMN)
+        kept = pd.concat([ids, further.drop(columns=ID_COLUMN, errors="ignore"), files.set_axis(named, axis=1)], axis=1)
+        return kept[whole]
+    return None
+
+
+def _folder_column(name: str, columns: Sequence[str]) -> str | None:
+    """The column of folders beside one of file names, as CellProfiler names it."""
+    wanted = re.sub("file ?_?name", "pathname", name, flags=re.IGNORECASE).lower()
+    return next((str(one) for one in columns if str(one).lower() == wanted and str(one) != name), None)
+
+
+def _cells(table: Table, column: str | None) -> list[str]:
+    return table.cells[column].tolist() if column else [""] * len(table.cells)
 
 
 def write_files_table(table: pd.DataFrame, file: Path, *, replaces: bool) -> Table:

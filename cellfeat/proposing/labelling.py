@@ -33,6 +33,8 @@ class Listed:
         Its columns of file names, where these say which file a sample has.
     root
         The folder that these names start from.
+    remarks
+        Lines about what is left out.
     """
 
     table: Table
@@ -41,6 +43,7 @@ class Listed:
     share: float
     files: tuple[str, ...] = ()
     root: Path | None = None
+    remarks: tuple[str, ...] = ()
 
     @property
     def channels(self) -> list[str]:
@@ -56,7 +59,17 @@ class Listed:
 
 
 def listed_in_table(survey: Survey, tables: Sequence[Table], answers: Answers) -> Listed | None:
-    """Find a table whose columns name the files of the samples."""
+    """Find a table whose columns name the files of the samples.
+
+    Parameters
+    ----------
+    survey
+        What the folder holds.
+    tables
+        The tables.
+    answers
+        What the user knows.
+    """
     if answers.given("images.layout") and answers.settings["images.layout"] != "table":
         return None
     names = set(survey.names)

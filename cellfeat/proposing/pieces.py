@@ -1,7 +1,6 @@
 """How the names of files fall apart: into literal text, and pieces that differ from file to file."""
 
 import re
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -257,8 +256,3 @@ def _numbered_pieces(columns: Sequence[tuple[str, ...]], depth: int, mark: str) 
         words = iter(("row", "column", "site", "depth"))
         pieces = [p if p.is_separator else Piece(p.values, next(words, p.mark), depth) for p in pieces]
     return pieces
-
-
-def most_common_values(piece: Piece, n: int) -> list[str]:
-    """The most frequent values of a piece, for messages."""
-    return [value for value, _ in Counter(piece.values).most_common(n)]

@@ -10,7 +10,7 @@ from cellfeat.config_sources import Source, combine
 from cellfeat.errors import ConfigError, ManifestError, MissingFileError
 from cellfeat.proposing.candidates import Candidate, candidates
 from cellfeat.proposing.columns import look_at_columns
-from cellfeat.proposing.files_table import ID_COLUMN, joined, match_by_well, write_files_table
+from cellfeat.proposing.files_table import ID_COLUMN, joined, match_by_well, resolved_files, write_files_table
 from cellfeat.proposing.grouping import best_grouping, groupings
 from cellfeat.proposing.intensities import KEY as INTENSITY
 from cellfeat.proposing.intensities import choose_intensity, sample_images
@@ -140,6 +140,9 @@ def _first_that_fits(
 ) -> _Tried:
     """Try candidates until one gives samples; labels of a table come before those of names."""
     listed = listed_in_table(survey, tables, answers)
+    resolved = resolved_files(survey, tables) if listed is None else None
+    if resolved is not None:
+        listed = _of_files(survey, write_files_table(resolved, target.file, replaces=target.replaces), ())
     offered = candidates(survey) if listed is None else []
     if listed is None and offered:
         offered, listed = _with_table(survey, offered, tables, answers, target, is_given=is_given)
@@ -176,15 +179,16 @@ def _with_table(
         raise ManifestError(_no_match(tables[0], offered[0]))
     if by_well is not None or offered[0].needs_table:
         table = write_files_table(joined(offered[0], by_well, match), target.file, replaces=target.replaces)
-        return offered, _of_files(survey, table)
+        return offered, _of_files(survey, table, offered[0].incomplete)
     return offered, Listed(match.table, match.column, match.columns, match.share) if match else None
 
 
-def _of_files(survey: Survey, table: Table) -> Listed:
+def _of_files(survey: Survey, table: Table, incomplete: Sequence[str]) -> Listed:
     """The table of files as the table that describes the samples."""
     columns = look_at_columns(table.cells, ID_COLUMN)
     files = tuple(name for name in table.cells if name in columns.files and str(name).endswith("_file"))
-    return Listed(table, ID_COLUMN, columns, 1.0, files, survey.root)
+    told = f"left out: {len(incomplete)} samples that lack the file of a channel: {first_ten(incomplete)}"
+    return Listed(table, ID_COLUMN, columns, 1.0, files, survey.root, (told,) if incomplete else ())
 
 
 def _no_match(table: Table, candidate: Candidate) -> str:
@@ -234,7 +238,8 @@ def _try(survey: Survey, candidate: Candidate, listed: Listed | None, answers: A
     manifest = build_manifest(settings.images, settings.labels)
     if not len(manifest):
         raise ManifestError("no samples")
-    manifest = replace(manifest, remarks=(*remark, *manifest.remarks))
+    told = listed.remarks if listed else ()
+    manifest = replace(manifest, remarks=(*told, *remark, *manifest.remarks))
     return _Tried(listed, tuple(choices), manifest)
 
 

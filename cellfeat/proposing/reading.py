@@ -14,6 +14,8 @@ from cellfeat.samples.splits import part_of
 MOST_CLASSES = 60
 COMPLETE = 0.95
 """Share of the samples that have all channels, where a piece of the names is the channel."""
+_MOST_NUMBERED = 6
+_CLASS_LIKE_WELL = re.compile(r"[A-P][1-9]")
 _NAMED = ("donor", "day", "batch", "plate", "slide")
 """What people call by a letter and a number: plate P1, donor D2."""
 _WORD = re.compile(r"[^\W\d_].*")
@@ -57,18 +59,17 @@ class Reading:
         return [role for role in COARSE if role in self.columns]
 
 
-def read_names(found: Pieces, *, one_plane: bool) -> Reading:
+def read_names(found: Pieces, channel: int | None) -> Reading:
     """Read names of one form.
 
     Parameters
     ----------
     found
         The names as pieces.
-    one_plane
-        Whether each file holds one channel, so that the names may say which.
+    channel
+        The place of the channel, as `channel_place` finds it; None where a file holds all channels.
     """
     names = list(found.pieces)
-    channel = _channel_place(found) if one_plane else None
     roles = _roles(found, channel)
     tail = _tail_place(found, roles, channel)
     by_place = {place: role for role, place in roles.items()}
@@ -91,13 +92,24 @@ def _natural(text: str) -> list[tuple[int, str]]:
     return [(int(part), "") if part.isdecimal() else (0, part) for part in re.findall(r"\d+|\D+", text)]
 
 
-def _channel_place(found: Pieces) -> int | None:
-    """The place of the channel: each sample has all of its values, and its values or its place speak for it."""
+def channel_place(found: Pieces) -> int | None:
+    """Find the place of the channel: each sample has all of its values, and its values or its place speak for it."""
     places = found.varying
     scores = {place: _channel_score(found, place, places) for place in places}
     likely = [place for place in places if scores[place] >= 1]
     complete = [place for place in likely if _is_complete(found, place, places)]
     return max(complete, key=lambda place: (scores[place], place), default=None)
+
+
+def numbered_channel_place(found: Pieces) -> int | None:
+    """Find a number that may be the channel, because each sample has all of its values; only a table can confirm it."""
+    places = found.varying
+    last = places[-1] if len(places) > 1 else None
+    if last is None or not found.pieces[last].is_numeric or found.pieces[last].depth < found.depth:
+        return None
+    return (
+        last if 2 <= len(found.pieces[last].distinct) <= _MOST_NUMBERED and _is_complete(found, last, places) else None
+    )
 
 
 def _channel_score(found: Pieces, place: int, places: Sequence[int]) -> float:
@@ -143,7 +155,16 @@ def _roles(found: Pieces, channel: int | None) -> dict[str, int]:
     if barcodes is not None and "plate" not in roles:
         roles["plate"] = barcodes
     label = _label_place(found, [place for place in free if place != barcodes], len(found.names) // n_channels)
+    if label is None and "well" in roles and _is_class_folder(found, roles["well"]):
+        return {**{role: place for role, place in roles.items() if role != "well"}, "label": roles["well"]}
     return roles | ({} if label is None else {"label": label})
+
+
+def _is_class_folder(found: Pieces, place: int) -> bool:
+    """Whether a folder that reads like a few wells may rather be a class: G1 and G2, phases of the cell cycle."""
+    piece = found.pieces[place]
+    is_short = all(map(_CLASS_LIKE_WELL.fullmatch, piece.distinct))
+    return piece.depth < found.depth and len(piece.distinct) <= _MOST_NUMBERED and is_short
 
 
 def _barcode_place(found: Pieces, places: Sequence[int]) -> int | None:

@@ -194,7 +194,15 @@ def common_folder(names: Sequence[str]) -> str:
 
 
 def spread(n_items: int, n_wanted: int) -> list[int]:
-    """Places spread over a list, its first and last included."""
+    """Give places spread over a list, its first and last included.
+
+    Parameters
+    ----------
+    n_items
+        Length of the list.
+    n_wanted
+        How many places, at most.
+    """
     return sorted({int(place) for place in np.linspace(0, n_items - 1, min(n_items, n_wanted))})
 
 

@@ -12,7 +12,7 @@ from cellfeat.proposing.columns import look_at_columns
 from cellfeat.proposing.pieces import fall_apart
 from cellfeat.proposing.pixels import channels_of_files
 from cellfeat.proposing.proposal import Choice
-from cellfeat.proposing.reading import Reading, read_names
+from cellfeat.proposing.reading import Reading, channel_place, read_names
 from cellfeat.proposing.survey import Survey, common_folder, spread
 from cellfeat.proposing.tables import Table
 from cellfeat.samples.fields.label_image import read_label_image
@@ -146,7 +146,7 @@ def _tables_pattern(survey: Survey) -> str | None:
     found = fall_apart(names)[0]
     if len(found.names) < _FEWEST_TABLES:
         return None
-    reading = read_names(found, one_plane=False)
+    reading = read_names(found, None)
     pattern = _field_words(reading).pattern
     return f"{survey.folder.as_posix()}/{pattern}" if "{" in pattern else None
 
@@ -167,7 +167,7 @@ def _by_table(table: Table) -> list[Choice]:
 
 def _by_names(survey: Survey) -> list[Choice]:
     found = fall_apart(survey.names)[0]
-    reading = _field_words(read_names(found, one_plane=survey.one_plane))
+    reading = _field_words(read_names(found, channel_place(found) if survey.one_plane else None))
     is_one_form = len(found.names) == len(survey.names)
     if is_one_form and (reading.channels or set(reading.columns) - {"cell"}):
         words = first_ten(name for name in reading.columns if f"{{{name}}}" in reading.pattern)

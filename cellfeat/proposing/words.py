@@ -80,7 +80,7 @@ def role_of_word(word: str) -> str | None:
     >>> role_of_word("Metadata_Plate"), role_of_word("fov"), role_of_word("Donor_ID"), role_of_word("HeLa")
     ('plate', 'site', 'donor', None)
     """
-    plain = re.sub(r"^(metadata|image|meta)[ _]+", "", word.strip(), flags=re.IGNORECASE)
+    plain = re.sub(r"^((metadata|image|meta)[ _]+)+", "", word.strip(), flags=re.IGNORECASE)
     # plateID and PlateNumber are written like two words.
     plain = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", plain)
     plain = re.sub(r"[ _.=-]+", " ", plain).strip()

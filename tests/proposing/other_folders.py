@@ -217,6 +217,45 @@ def separators_in_classes(folder: Path) -> Expected:
     return Expected(8, ("A549", "U-2 OS"), channels=("blue", "green"))
 
 
+def tables_of_bbbc(folder: Path) -> Expected:
+    """An image table with file names and folders for each channel, as BBBC021 has it; plates are folders."""
+    rows = []
+    for plate, well, site in product(("22123", "22141"), ("B02", "C03", "D04"), (1, 2)):
+        names = [f"Week1_150607_{well}_s{site}_w{wave}_{plate}.tif" for wave in (1, 2)]
+        for name in names:
+            save(folder, f"Week1_{plate}/{name}", pixels(12, 12, dtype="uint16"))
+        below = f"Week1/Week1_{plate}"
+        treatment = {"B02": "taxol", "C03": "DMSO", "D04": "emetine"}[well]
+        rows.append((names[0], below, names[1], below, well, treatment))
+    names = "Image_FileName_DAPI,Image_PathName_DAPI,Image_FileName_Actin,Image_PathName_Actin"
+    write_csv(folder / "image.csv", f"{names},Image_Metadata_Well,Image_Metadata_Compound", rows)
+    return Expected(12, ("DMSO", "emetine", "taxol"), channels=("DAPI", "Actin"))
+
+
+def numbered_channels(folder: Path) -> Expected:
+    """Channels by a number alone: only the ids of the table tell them from fields."""
+    for i, channel in product(range(1, 9), (0, 1, 2)):
+        save(folder, f"cell{i:03d}_{channel}.png")
+    write_csv(folder / "labels.csv", "cell,label", [(f"cell{i:03d}", CLASSES[i % 2]) for i in range(1, 9)])
+    return Expected(8, channels=("0", "1", "2"))
+
+
+def a_missing_channel(folder: Path) -> Expected:
+    """One sample lacks the file of a channel."""
+    for i, channel in product(range(1, 41), ("DAPI", "GFP")):
+        if (i, channel) != (7, "GFP"):
+            save(folder, f"{i:03d}_{channel}.png")
+    write_csv(folder / "labels.csv", "id,label", [(i, CLASSES[i % 2]) for i in range(1, 41)])
+    return Expected(39, channels=("DAPI", "GFP"))
+
+
+def cell_cycle(folder: Path) -> Expected:
+    """Class folders that read like wells."""
+    for name, i in product(("G1", "G2"), range(6)):
+        save(folder, f"{name}/{i}.tif", pixels(12, 12, dtype="uint16"))
+    return Expected(12, ("G1", "G2"), channels=(0,))
+
+
 _random = np.random.default_rng(1)
 LAYOUTS: dict[str, Layout] = {
     made.__name__: made
@@ -224,6 +263,6 @@ LAYOUTS: dict[str, Layout] = {
         donor_folders, days_and_names, folder_a_cell, channel_folders, windows_copies, incucyte, jump_plates,
         irregular_names, imagej_splits, leica_export, hpa, kaggle_halves, upper_case, grey_as_rgb, metaxpress_guids,
         well_table, wells_with_treatment, mice, masks_beside_crops, two_tables, cellpose_beside, deep_profiler,
-        tiles_of_slides, separators_in_classes,
+        tiles_of_slides, separators_in_classes, tables_of_bbbc, numbered_channels, a_missing_channel, cell_cycle,
     )
 }  # fmt: skip
