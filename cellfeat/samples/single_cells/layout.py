@@ -1,24 +1,23 @@
 """Layout of scPortrait's files: each cell is a sample, and the file's own table tells its labels."""
 
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
 import pandas as pd
 
 from cellfeat.config import ImagesSettings, LabelsSettings
-from cellfeat.errors import ImageError, ManifestError, MissingFileError
-from cellfeat.samples.formats.h5sc import CELL_ID, Channels, address, is_h5sc_name, read_cells, read_channels
+from cellfeat.errors import ImageError, ManifestError
+from cellfeat.samples.formats.h5sc import CELL_ID, Channels, address, is_h5sc_name
 from cellfeat.samples.labels import LabelsTable, checked_labels
 from cellfeat.samples.layouts import Found, scan
+from cellfeat.samples.single_cells.apart import read_apart
 from cellfeat.samples.table_file import RawTable
 from cellfeat.text import first_ten
 
 ID_COLUMN = "sample_id"
 _RESERVED = ("sample_id", "label", "group", "file", "split")
-Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
@@ -58,10 +57,13 @@ class H5scLayout:
         files = sorted(filter(is_h5sc_name, scan(root))) if root.is_dir() else [root.name]
         if not files:
             raise ManifestError(f"{root}: holds no file of scPortrait (*.h5sc), as images.layout: h5sc expects")
-        tables = [_table(folder, name, has_prefix=len(files) > 1) for name in files]
+        read = [_read(folder / name) for name in files]
+        tables = [
+            _table(columns, name, has_prefix=len(files) > 1) for (columns, _), name in zip(read, files, strict=True)
+        ]
         cells = pd.concat(tables, ignore_index=True).fillna("")
         _check_ids(cells, files)
-        channels = tuple(_read(folder / name, read_channels) for name in files)
+        channels = tuple(channels for _, channels in read)
         by_id = dict(zip(cells[ID_COLUMN], cells["address"], strict=True))
         return cls(
             folder, tuple(files), cells, channels, _by_id=by_id, _by_address={at: one for one, at in by_id.items()}
@@ -162,8 +164,7 @@ def _own_name(name: str, labels: LabelsSettings) -> str:
     return f"obs_{name}" if name in _RESERVED and name not in named else name
 
 
-def _table(folder: Path, name: str, *, has_prefix: bool) -> pd.DataFrame:
-    columns = _read(folder / name, read_cells)
+def _table(columns: dict[str, list[str]], name: str, *, has_prefix: bool) -> pd.DataFrame:
     prefix = f"{name[: -len('.h5sc')]}/" if has_prefix else ""
     table = pd.DataFrame(
         {key: values for key, values in columns.items() if key not in ("address", ID_COLUMN)}, dtype=str
@@ -175,13 +176,9 @@ def _table(folder: Path, name: str, *, has_prefix: bool) -> pd.DataFrame:
     return pd.concat([own, table], axis=1)
 
 
-def _read(path: Path, read: Callable[[Path], Result]) -> Result:
+def _read(path: Path) -> tuple[dict[str, list[str]], Channels]:
     try:
-        return read(path)
-    except FileNotFoundError:
-        raise MissingFileError(f"{path}: the file does not exist") from None
-    except OSError as error:
-        raise ManifestError(f"{path}: cannot be read: {error.strerror or error}") from None
+        return read_apart(path)
     except ImageError as error:
         raise ManifestError(f"{path}: {error}") from None
 
