@@ -10,76 +10,18 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, model_validator
 
-from cellfeat.text import NO_URLS, is_url
+from cellfeat.config_values import (
+    Count,
+    Limits,
+    LocalPath,
+    NotNegative,
+    PositiveFloat,
+    Words,
+    as_words,
+    not_bool,
+    parsed_folds,
+)
 
-
-def _not_bool(value: Any) -> Any:
-    """Refuse yes and no for a number; Python would convert true to 1."""
-    if isinstance(value, bool):
-        raise ValueError("expected a number")
-    return value
-
-
-def _not_url(value: Any) -> Any:
-    """Refuse an address for a path; it would become a folder of that name."""
-    if isinstance(value, str | Path) and is_url(str(value)):
-        raise ValueError(NO_URLS)
-    return value
-
-
-LocalPath = Annotated[Path, BeforeValidator(_not_url)]
-
-
-def _words(value: Any) -> Any:
-    """Take a single word as a list of one, none as an empty list, and numbers as text."""
-    values = [] if value is None else [value] if isinstance(value, str | int | float) else value
-    if not isinstance(values, list | tuple):
-        return value
-    if any(word is None for word in values):
-        raise ValueError('expected words; put quotes around null: ["null"]')
-    return tuple(str(word) if isinstance(word, int | float) else word for word in values)
-
-
-LEAVE_ONE_OUT = "leave-one-out"
-FOLD_COLUMN = "column:"
-"""What ``comparison.folds`` may be besides a number: one fold for each group, or for each value of a column."""
-
-
-def parsed_folds(value: Any) -> int | str:
-    """Check what says how samples are split into folds.
-
-    Parameters
-    ----------
-    value
-        A number, also as text; ``leave-one-out``; or ``column:NAME``.
-
-    Raises
-    ------
-    ValueError
-        If it is anything else.
-    """
-    expected = f"expected a number of 2 or more, {LEAVE_ONE_OUT}, or {FOLD_COLUMN}NAME"
-    if isinstance(value, bool):
-        raise ValueError(expected)
-    if isinstance(value, str):
-        text = value.strip()
-        if text.casefold().replace("_", "-") == LEAVE_ONE_OUT:
-            return LEAVE_ONE_OUT
-        if text.startswith(FOLD_COLUMN) and text.removeprefix(FOLD_COLUMN).strip():
-            return f"{FOLD_COLUMN}{text.removeprefix(FOLD_COLUMN).strip()}"
-        if not text.isascii() or not text.isdigit():
-            raise ValueError(expected)
-        value = int(text)
-    if not isinstance(value, int) or value < 2:
-        raise ValueError(expected)
-    return value
-
-
-Limits = tuple[FiniteFloat, FiniteFloat]
-Count = Annotated[int, Field(gt=0), BeforeValidator(_not_bool)]
-NotNegative = Annotated[int, Field(ge=0), BeforeValidator(_not_bool)]
-Words = Annotated[tuple[str, ...], BeforeValidator(_words)]
-_PositiveFloat = Annotated[FiniteFloat, Field(gt=0)]
 SPLIT_COLUMN = "split"
 """Name of the column that holds the split where folders or file names say it."""
 
@@ -168,8 +110,8 @@ class FieldsSettings(Section):
     x: str | None = None
     y: str | None = None
     object: str | None = None
-    resolution: _PositiveFloat | None = None
-    pixel_size: _PositiveFloat | None = None
+    resolution: PositiveFloat | None = None
+    pixel_size: PositiveFloat | None = None
 
     @model_validator(mode="after")
     def _sensible(self) -> "FieldsSettings":
@@ -260,7 +202,7 @@ class PreprocessingSettings(Section):
     crop: Literal["center", "none"] | None = None
     interpolation: Literal["nearest", "bilinear", "bicubic"] | None = None
     mean: tuple[FiniteFloat, FiniteFloat, FiniteFloat] | None = None
-    std: tuple[_PositiveFloat, _PositiveFloat, _PositiveFloat] | None = None
+    std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = None
     channels_as: Literal["planes", "separate", "both"] = "planes"
 
 
@@ -284,12 +226,12 @@ class ExtractionSettings(Section):
     """
 
     output: LocalPath = Path("features/cells.h5")
-    views: Annotated[Literal[1, 4, 8], BeforeValidator(_not_bool)] = 1
+    views: Annotated[Literal[1, 4, 8], BeforeValidator(not_bool)] = 1
     precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "auto"
     device: str = "auto"
     batch_size: Count | Literal["auto"] = "auto"
     workers: NotNegative | Literal["auto"] = "auto"
-    image_timeout: _PositiveFloat = 60
+    image_timeout: PositiveFloat = 60
     part_size: Count = 1024
     on_error: Literal["stop", "quarantine"] = "stop"
     profile: bool = False
@@ -312,11 +254,11 @@ class ComparisonSettings(Section):
     draws: Annotated[int, Field(ge=100)] = 2000
     calibrate: Literal["temperature", "none"] = "temperature"
     tune: Annotated[int, Field(ge=0)] = 0
-    parts: Annotated[tuple[Literal["train", "val", "test"], ...], Field(min_length=1), BeforeValidator(_words)] = (
+    parts: Annotated[tuple[Literal["train", "val", "test"], ...], Field(min_length=1), BeforeValidator(as_words)] = (
         "train",
     )
     leave_out: Words = ()
-    figures: Annotated[tuple[Literal["png", "svg", "pdf"], ...], BeforeValidator(_words)] = ("png",)
+    figures: Annotated[tuple[Literal["png", "svg", "pdf"], ...], BeforeValidator(as_words)] = ("png",)
     output: LocalPath | None = None
 
     @property

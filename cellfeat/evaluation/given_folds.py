@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cellfeat.config import FOLD_COLUMN, LEAVE_ONE_OUT, parsed_folds
+from cellfeat.config_values import FOLD_COLUMN, LEAVE_ONE_OUT, parsed_folds
 from cellfeat.errors import ConfigError, SplitError, UnknownNameError
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.folds import Fold

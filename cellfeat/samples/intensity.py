@@ -6,7 +6,8 @@ from typing import Any, Literal
 
 import numpy as np
 
-from cellfeat.config import IntensitySettings, Limits
+from cellfeat.config import IntensitySettings
+from cellfeat.config_values import Limits
 from cellfeat.errors import ConfigError, ImageError, MissingFileError
 from cellfeat.samples.images import ReadsSamples
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cellfeat.config import Limits
+from cellfeat.config_values import Limits
 from cellfeat.errors import ImageError
 from cellfeat.samples.images import SampleImage
 from cellfeat.samples.intensity import IntensityPolicy, selected_values

@@ -6,7 +6,7 @@ import numpy as np
 from rich.table import Table
 from rich.text import Text
 
-from cellfeat.config import FOLD_COLUMN, LEAVE_ONE_OUT
+from cellfeat.config_values import FOLD_COLUMN, LEAVE_ONE_OUT
 from cellfeat.evaluation.differences import rule_line
 from cellfeat.evaluation.learning_curve import LearningCurves
 from cellfeat.evaluation.repeats import Repeats
