@@ -38,10 +38,15 @@ class Content:
 
     @property
     def table(self) -> SampleTable:
-        """Ids, labels, groups and further columns."""
+        """Ids, labels, groups, further columns and geometry."""
         samples = self.samples
-        columns = {name: values.tolist() for name, values in samples.columns.items()}
-        return SampleTable(samples.ids.tolist(), samples.labels.tolist(), samples.groups.tolist(), columns)
+        return SampleTable(
+            sample_id=samples.ids.tolist(),
+            label=samples.labels.tolist(),
+            group=samples.groups.tolist(),
+            columns={name: values.tolist() for name, values in samples.columns.items()},
+            regions=samples.regions,
+        )
 
     def rows(self) -> Iterator[Rows]:
         """The rows, some at a time."""
