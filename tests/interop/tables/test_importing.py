@@ -233,6 +233,15 @@ def test_decimal_commas_are_read(folder):
     assert np.allclose(import_table(folder / "a.csv").features.embeddings[:, 0], numbers())
 
 
+def test_commas_that_may_be_thousands_are_not_guessed(folder):
+    table = pd.DataFrame(numbers(), columns=list("abcdef")).assign(
+        count=[f"{i + 1},234" for i in range(90)], y=labels()
+    )
+    made = import_table(save(table, folder / "a.csv"))
+    assert "count" not in made.features.provenance["imported"]["columns"]
+    assert "column count is no feature: 90 cells are not numbers, such as '1,234' in row 2" in said(made)
+
+
 def test_ids_keep_their_zeros(folder):
     table = pd.DataFrame(numbers(), columns=list("abcdef")).assign(id=[f"{i:04d}" for i in range(90)], label=labels())
     assert import_table(save(table, folder / "a.csv")).features.samples.ids[1] == "0001"
