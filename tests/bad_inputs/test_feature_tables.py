@@ -83,9 +83,9 @@ REFUSED = {
     "no numbers": Refused(write(b"id,label\nx,one\ny,two\nz,one\nw,two\n"), "no column of numbers"),
     "constant numbers": Refused(write(b"id,a\nx,1\ny,1\n"), "no column of numbers.*constant: a"),
     "ids twice": Refused(
-        write(csv(table(id=["x"] * 2 + [str(i) for i in range(88)]))), r"'x' .rows 1, 2", ("--id", "id")
+        write(csv(table(id=["x"] * 2 + [str(i) for i in range(88)]))), r"'x' .rows 2, 3", ("--id", "id")
     ),
-    "id missing": Refused(write(csv(table(id=["", *map(str, range(89))]))), "no id in row 1", ("--id", "id")),
+    "id missing": Refused(write(csv(table(id=["", *map(str, range(89))]))), "no id in row 2", ("--id", "id")),
     "no such id": Refused(write(csv(table())), "--id: no column is called 'cell'", ("--id", "cell")),
     "no such label": Refused(
         write(csv(table())), "--label: no column is called 'lable'.*'label'", ("--label", "lable")

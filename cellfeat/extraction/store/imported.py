@@ -175,7 +175,7 @@ def row_digests(numbers: Float32s) -> Strings:
     return digests
 
 
-def check_ids(ids: Strings, where: str, place: str = "row") -> None:
+def check_ids(ids: Strings, where: str, *, first_row: int = 1) -> None:
     """Refuse ids that are missing or occur more than once.
 
     Parameters
@@ -184,23 +184,23 @@ def check_ids(ids: Strings, where: str, place: str = "row") -> None:
         Shape ``(n_samples,)``.
     where
         What they are from, for messages.
-    place
-        What a row is called there; rows count from 1.
+    first_row
+        The number of the first row there.
 
     Raises
     ------
     ManifestError
         If there are such ids.
     """
-    empty = np.flatnonzero(ids == "") + 1
+    empty = np.flatnonzero(ids == "") + first_row
     if len(empty):
-        raise ManifestError(f"{where}: no id in {place} {first_ten(empty)}; every sample needs its own id")
+        raise ManifestError(f"{where}: no id in row {first_ten(empty)}; every sample needs its own id")
     _, inverse, counts = np.unique(ids, return_inverse=True, return_counts=True)
     if (counts > 1).any():
         rows: dict[str, list[int]] = {}
         for row in np.flatnonzero(counts[inverse] > 1):
-            rows.setdefault(str(ids[row]), []).append(int(row) + 1)
-        told = first_ten(f"{name!r} ({place}s {first_ten(places)})" for name, places in rows.items())
+            rows.setdefault(str(ids[row]), []).append(int(row) + first_row)
+        told = first_ten(f"{name!r} (rows {first_ten(places)})" for name, places in rows.items())
         raise ManifestError(
             f"{where}: {len(rows)} ids occur more than once: {told}; keep one row of each, or name another column of "
             "ids"

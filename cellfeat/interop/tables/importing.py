@@ -12,7 +12,7 @@ from cellfeat.extraction.store import Features, is_imported
 from cellfeat.extraction.store.imported import ImportedColumns, ImportedSamples, check_ids
 from cellfeat.interop.tables.cellprofiler import is_metadata, is_place
 from cellfeat.interop.tables.joining import with_table
-from cellfeat.interop.tables.naming import NONE, choose_groups, choose_ids, choose_labels
+from cellfeat.interop.tables.naming import NONE, choose_groups, choose_ids, choose_labels, is_group_name
 from cellfeat.interop.tables.numbers import FeatureTable, Wanted, choose_features, features_like
 from cellfeat.interop.tables.reading import read_source
 from cellfeat.interop.tables.remarks import Chosen, import_remarks
@@ -136,7 +136,7 @@ def import_table(table: Path | str, options: ImportOptions | None = None, *, lik
         joined = with_table(source, read_source(options.labels), id_column=options.id)
         source, remarks = joined.source, [*remarks, *joined.remarks]
     chosen = _chosen(source, options, like)
-    check_ids(chosen.ids.values, str(path)) if chosen.ids.columns else None
+    check_ids(chosen.ids.values, str(path), first_row=source.first_row)
     features = _features(source, options, chosen, like)
     made = Features.of_numbers(
         features.numbers,
@@ -165,6 +165,8 @@ def _chosen(source: Source, options: ImportOptions, like: Like | None) -> Chosen
 
 def _if_there(source: Source, name: Any) -> str | None:
     """The name of an earlier column; None where it is absent here. Several names are joined by a plus on record."""
+    if name in source.columns:
+        return str(name)
     names = str(name).split("+") if name else []
     return ",".join(names) if names and set(names) <= set(source.columns) else None
 
@@ -199,9 +201,11 @@ def _further(source: Source, chosen: Chosen, features: FeatureTable) -> dict[str
     """Columns that are kept beside the features: metadata, text, and where a cell lies."""
     own = {one.columns[0] for one in (chosen.ids, chosen.labels, chosen.groups) if one and len(one.columns) == 1}
     names = [name for name in source.columns if name not in own and name not in set(features.names)]
-    kept = [name for name in names if is_metadata(name) or is_place(name) or _is_text(source, name)]
+    kept = [name for name in names if _is_kept(source, name)]
     return {name: source.texts(name) for name in kept}
 
 
-def _is_text(source: Source, name: str) -> bool:
+def _is_kept(source: Source, name: str) -> bool:
+    if is_metadata(name) or is_place(name) or is_group_name(name):
+        return True
     return numbers_of(source.table.column(name)).values is None or source.array is not None

@@ -117,17 +117,26 @@ def choose_ids(source: Source, wanted: str | None) -> Named:
     own = _joined(source, [source.own_id], is_guess=False) if source.own_id else None
     if own is not None and _is_unique(own.values) and not _counts_rows(own.values):
         return own
-    for word in _ID_NAMES:
-        for name in source.columns:
-            if plain_name(name) == word and _is_unique(values := source.texts(name)):
-                return Named(values, (name,), is_guess=True)
+    named = _named_ids(source)
+    if named is not None and not _counts_rows(named.values):
+        return named
     for combination in _COMBINATIONS:
         names = [_first(source, words) for words in combination]
         if all(names) and _is_unique((one := _joined(source, names, is_guess=True)).values):
             return one
-    if own is not None and _is_unique(own.values):
-        return own
+    for counting in (own, named):
+        if counting is not None and _is_unique(counting.values):
+            return counting
     return Named(np.array([f"row{number}" for number in range(1, len(source) + 1)]), is_guess=True)
+
+
+def _named_ids(source: Source) -> Named | None:
+    """The first column that is named as one of ids, and has a value of its own in each row."""
+    for word in _ID_NAMES:
+        for name in source.columns:
+            if plain_name(name) == word and _is_unique(values := source.texts(name)):
+                return Named(values, (name,), is_guess=True)
+    return None
 
 
 def _counts_rows(values: Strings) -> bool:
@@ -248,6 +257,11 @@ def choose_groups(source: Source, wanted: str | None, others: Sequence[str]) -> 
         return None
     found = _joined(source, image, is_guess=True)
     return found if 2 <= len(np.unique(found.values)) < len(found.values) else None
+
+
+def is_group_name(name: str) -> bool:
+    """Whether a column is named as one of plates, wells, donors or fields."""
+    return plain_name(name) in _GROUP_NAMES
 
 
 def group_candidates(source: Source, others: Sequence[str]) -> list[str]:

@@ -8,6 +8,7 @@ import numpy as np
 
 from cellfeat.errors import ManifestError, UnknownNameError
 from cellfeat.interop.tables.cellprofiler import is_cellprofiler, is_measure, is_metadata, trap
+from cellfeat.interop.tables.naming import is_group_name
 from cellfeat.interop.tables.source import Source, numbers_of
 from cellfeat.text import first_ten, near_names
 from cellfeat.types import Bools, Float32s, Floats
@@ -19,6 +20,7 @@ _FLOAT32 = float(np.finfo(np.float32).max)
 CONSTANT, EMPTY, MISSING = "constant", "empty", "more than {share:.0%} missing"
 BEYOND, UNRESOLVED = "beyond the range of float32", "varies by less than float32 tells apart"
 NOT_CELLPROFILER = "not named as a measurement"
+GROUPS = "named as groups"
 
 
 @dataclass(frozen=True)
@@ -180,6 +182,8 @@ def _is_asked_for(name: str, wanted: Wanted) -> bool:
 
 def _no_feature(name: str, has_measures: bool) -> str:
     """Why a column is no feature by its name; "" where it may be one."""
+    if is_group_name(name):
+        return GROUPS
     if not has_measures:
         return trap(name) if name.casefold() in ("imagenumber", "objectnumber", "tablenumber") else ""
     return trap(name) or ("" if is_measure(name) else NOT_CELLPROFILER)

@@ -1,5 +1,6 @@
 """What is said of an imported table: what was taken, what was guessed, what was left out and why."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -8,13 +9,18 @@ import numpy as np
 from cellfeat.evaluation.groups import count_copies
 from cellfeat.extraction.store import Features
 from cellfeat.interop.tables.naming import Named, group_candidates
-from cellfeat.interop.tables.numbers import NOT_CELLPROFILER, FeatureTable, Wanted
+from cellfeat.interop.tables.numbers import GROUPS, NOT_CELLPROFILER, FeatureTable, Wanted
 from cellfeat.interop.tables.source import Source
 from cellfeat.text import first_ten, shorten
 
 _MANY_COPIES = 0.2
 """With more equal rows than this, the numbers are too coarse to tell copies."""
 _FIRST_ROWS = 200
+_POSITION = re.compile(
+    r"(.+[-_ ])?((centroid|bbox|center|centre|position|pos|location|coord)[-_ ]?[xyz\d]|[xyz][-_ ]?(position|pos|"
+    r"centroid|center|centre|coord))|[xyz]|row|col|column",
+    re.IGNORECASE,
+)
 
 
 @dataclass(frozen=True)
@@ -68,7 +74,8 @@ def _choice_remarks(source: Source, chosen: Chosen) -> Iterator[str]:
 
 
 def _group_remarks(source: Source, chosen: Chosen) -> Iterator[str]:
-    others = group_candidates(source, chosen.columns)
+    taken = [name for one in (chosen.labels, chosen.groups) if one for name in one.columns]
+    others = group_candidates(source, taken)
     hint = f"; --group {others[0]} keeps its samples together" if others else ""
     if chosen.groups is None:
         yield f"groups: none{hint}"
@@ -80,7 +87,7 @@ def _group_remarks(source: Source, chosen: Chosen) -> Iterator[str]:
 
 def _column_remarks(source: Source, features: FeatureTable, wanted: Wanted) -> Iterator[str]:
     for reason, names in sorted(features.left_out.items()):
-        traps = ("coordinates", "numbers of objects and images", "files and processing", NOT_CELLPROFILER)
+        traps = ("coordinates", "numbers of objects and images", "files and processing", NOT_CELLPROFILER, GROUPS)
         keep = "; --keep PATTERN takes them as features" if reason in traps else ""
         if reason.startswith("more than"):
             keep = f"; --max-missing SHARE allows more than {wanted.max_missing:g}"
@@ -120,6 +127,12 @@ def _suspicions(features: FeatureTable, chosen: Chosen) -> Iterator[str]:
         yield (
             f"warning: {first_ten(counting)} counts the rows, and says nothing of a sample but its place: leave it out "
             "with --drop COLUMN"
+        )
+    places = [name for name in features.names if _POSITION.fullmatch(name)]
+    if places:
+        yield (
+            f"warning: {first_ten(places)} may be positions, which tell the place and not the cell: leave "
+            "them out with --drop PATTERN"
         )
     if chosen.labels is None:
         return

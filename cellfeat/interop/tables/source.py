@@ -1,5 +1,6 @@
 """What a reader of tables gives: named columns, or one array with columns beside it."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -147,6 +148,10 @@ def _parsed(column: pa.ChunkedArray) -> Numbers:
     if not looks_numeric(column.slice(0, 1000)) and not looks_numeric(column.slice(len(column) // 2, 1000)):
         return Numbers(None)
     texts = cells.to_pylist()
+    commas = [place for place, text in enumerate(texts) if text and "," in text]
+    if commas and all(_THOUSANDS.fullmatch(texts[place]) for place in commas):
+        # 1,234 may be a thousand or little more than one: no guess is safe.
+        return Numbers(None, tuple(commas))
     values = np.array([np.nan if text is None else _float(text) for text in texts])
     is_strange = np.isnan(values) & np.array([text is not None and text.lower() != "nan" for text in texts])
     n_known = len(texts) - texts.count(None)
@@ -156,6 +161,7 @@ def _parsed(column: pa.ChunkedArray) -> Numbers:
     return Numbers(None if strange else values, strange)
 
 
+_THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+")
 _MISSING = pa.array([*MISSING_WORDS, ""], pa.string())
 
 

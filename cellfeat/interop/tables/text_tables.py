@@ -53,9 +53,9 @@ def read_csv(path: Path) -> Source:
                 column_types=dict.fromkeys(header or _header(first, separator), pa.string()), strings_can_be_null=False
             ),
         )
-    except (pa.ArrowException, ValueError):
+        names = [name.strip() for name in table.column_names]
+    except (pa.ArrowException, ValueError, csv.Error):
         return _slowly(path)
-    names = [name.strip() for name in table.column_names]
     if not len(table) or any('"' in name for name in names):
         return _slowly(path)
     check_unique_names(path, [name for name in names if name])
@@ -111,13 +111,14 @@ def read_parquet(path: Path) -> Source:
         table = pa.parquet.read_table(io.BytesIO(content))
         table = _without_lists(table)
         table.validate(full=True)
+        names = list(table.column_names)
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, MemoryError) as error:
         raise ManifestError(f"{path}: cannot be read as Parquet: {first_line(error)}; copy or write it again") from None
     if not len(table):
-        raise ManifestError(f"{path}: has columns but no rows: {first_ten(table.column_names)}")
-    check_unique_names(path, table.column_names)
+        raise ManifestError(f"{path}: has columns but no rows: {first_ten(names)}")
+    check_unique_names(path, names)
     # How pandas names an index that has no name.
-    own = next((name for name in table.column_names if name.startswith("__index_level_0")), "")
+    own = next((name for name in names if name.startswith("__index_level_0")), "")
     return Source(path, table, what="a Parquet table", own_id=own)
 
 

@@ -135,6 +135,23 @@ def test_columns_that_count_or_tell_the_label_are_warned_of(folder):
     assert "code has one value for each class" in said(made)
 
 
+def test_groups_are_no_features_and_positions_are_warned_of(folder):
+    table = pd.DataFrame(numbers(), columns=["area", "centroid-0", "centroid-1", "mean", "texture", "solidity"])
+    table = table.assign(donor=np.arange(90) // 10, label=labels())
+    made = import_table(save(table, folder / "a.csv"))
+    assert "donor" not in made.features.provenance["imported"]["columns"]
+    assert made.features.samples.columns["donor"][-1] == "8"
+    assert "centroid-0, centroid-1 may be positions" in said(made)
+    assert "--group donor" in said(made)
+
+
+def test_index_that_counts_rows_is_no_id_where_cellprofiler_has_one(folder):
+    cellprofiler().to_csv(folder / "a.csv")
+    made = import_table(folder / "a.csv")
+    assert made.features.samples.ids[0] == "1_1"
+    assert made.features.embeddings.shape[2] == 6
+
+
 def test_like_takes_the_same_columns_in_any_order(folder):
     first = import_table(save(cellprofiler(), folder / "a.csv"))
     second = cellprofiler(seed=5).iloc[:, ::-1].assign(Cells_AreaShape_Area=1.0, Cells_Texture_New_1=2.0)
@@ -214,6 +231,15 @@ def test_labels_are_joined_by_the_well(folder):
 def test_decimal_commas_are_read(folder):
     pd.DataFrame(numbers()).assign(label=labels()).to_csv(folder / "a.csv", sep=";", decimal=",", index=False)
     assert np.allclose(import_table(folder / "a.csv").features.embeddings[:, 0], numbers())
+
+
+def test_commas_that_may_be_thousands_are_not_guessed(folder):
+    table = pd.DataFrame(numbers(), columns=list("abcdef")).assign(
+        count=[f"{i + 1},234" for i in range(90)], y=labels()
+    )
+    made = import_table(save(table, folder / "a.csv"))
+    assert "count" not in made.features.provenance["imported"]["columns"]
+    assert "column count is no feature: 90 cells are not numbers, such as '1,234' in row 2" in said(made)
 
 
 def test_ids_keep_their_zeros(folder):
