@@ -57,6 +57,7 @@ def _describe(summary: Summary, properties: Properties, table: SampleTable, inte
         "embeddings": f"{views} x {summary.embedding_dim} numbers, float32",
         "backbone": f"{backbone['name']}, weights {provenance['weights']}, pool {backbone['pool']}",
         "channels": f"{', '.join(clean_text(str(name)) for name in recipe['channels'])} as {recipe['channels_as']}",
+        **_describe_plane(recipe),
         "transform": ", ".join(f"{key} {value}" for key, value in transform.items()),
         "intensity": _describe_intensity(recipe["intensity"]),
         "brightness": _describe_brightness(intensities, recipe["channels"]),
@@ -67,6 +68,12 @@ def _describe(summary: Summary, properties: Properties, table: SampleTable, inte
         "fingerprint": summary.fingerprint,
     }
     return "\n".join([str(summary.path), *(f"  {name:<12} {value}" for name, value in rows.items())])
+
+
+def _describe_plane(recipe: Mapping[str, Any]) -> dict[str, str]:
+    """Say which plane of stacks was read, where one was chosen: ``z max, t 0``."""
+    chosen = recipe.get("plane", {})
+    return {"plane": ", ".join(clean_text(f"{name} {value}") for name, value in chosen.items())} if chosen else {}
 
 
 def _describe_classes(labels: Sequence[str]) -> str:
