@@ -20,6 +20,7 @@ from cellfeat.text import NO_URLS, is_url
 
 RECORDED_PACKAGES = (
     "cellfeat", "torch", "torchvision", "timm", "numpy", "h5py", "scikit-learn", "lightgbm", "imagecodecs", "tifffile",
+    "zarr", "nd2", "czifile", "liffile",
 )  # fmt: skip
 
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")

@@ -1,5 +1,7 @@
 """Features of arrays, DataFrames and sparse matrices, and their file."""
 
+from dataclasses import replace
+
 import numpy as np
 import pandas as pd
 import pytest
@@ -7,6 +9,7 @@ import scipy.sparse
 
 from cellfeat.errors import CellfeatError, ConfigError, ManifestError, WriteError
 from cellfeat.extraction.store import Features, load_features
+from cellfeat.samples.regions import Regions
 
 X = np.arange(12.0).reshape(4, 3) ** 2
 
@@ -74,6 +77,18 @@ def test_saved_features_are_read_back_equal(tmp_path):
         assert np.array_equal(getattr(loaded.samples, name), getattr(made.samples, name)), name
     assert (loaded.recipe, loaded.provenance, loaded.fingerprint) == (made.recipe, made.provenance, made.fingerprint)
     assert loaded.samples.failures == made.samples.failures
+
+
+def test_saved_features_keep_their_geometry(tmp_path):
+    regions = Regions(
+        field=np.array(["f1", "f1", "f2", "f2"]),
+        centre=np.arange(8.0).reshape(4, 2) + 10,
+        box=np.tile([2, 3, 16, 16], (4, 1)),
+        mask_value=np.array([1, 2, 1, 2]),
+    )
+    made = Features.from_arrays(X)
+    made = replace(made, samples=replace(made.samples, regions=regions))
+    assert load_features(made.save(tmp_path / "a.h5").path).samples.regions == regions
 
 
 def test_save_keeps_an_existing_file(tmp_path):

@@ -62,6 +62,7 @@ def _describe(summary: Summary, properties: Properties, table: SampleTable, inte
         "embeddings": f"{views} x {summary.embedding_dim} numbers, float32",
         "backbone": f"{backbone['name']}, weights {provenance['weights']}, pool {backbone['pool']}",
         "channels": f"{', '.join(clean_text(str(name)) for name in recipe['channels'])} as {recipe['channels_as']}",
+        **_describe_plane(recipe),
         "transform": ", ".join(f"{key} {value}" for key, value in transform.items()),
         "intensity": _describe_intensity(recipe["intensity"]),
         "brightness": _describe_brightness(intensities, recipe["channels"]),
@@ -92,6 +93,12 @@ def _describe_imported(summary: Summary, table: SampleTable) -> dict[str, str]:
         "scaling": f"{summary.recipe.get('scaling', 'none')}, inside the training part of each fold",
         "fingerprint": summary.fingerprint,
     }
+
+
+def _describe_plane(recipe: Mapping[str, Any]) -> dict[str, str]:
+    """Say which plane of stacks was read, where one was chosen: ``z max, t 0``."""
+    chosen = recipe.get("plane", {})
+    return {"plane": ", ".join(clean_text(f"{name} {value}") for name, value in chosen.items())} if chosen else {}
 
 
 def _describe_classes(labels: Sequence[str]) -> str:

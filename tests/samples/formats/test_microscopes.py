@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 
 from cellfeat.errors import ImageError
+from cellfeat.samples.formats.headers import read_header
 from cellfeat.samples.formats.planes import PlaneChoice
 from cellfeat.samples.image_file import read_image
 from cellfeat.samples.images import SampleReader
@@ -191,3 +192,11 @@ def test_label_image_inside_zarr_is_read_by_its_path(tmp_path):
     fill_zarr(labels, PIXELS[0, 0, 0], "yx", version="0.5")
 
     np.testing.assert_array_equal(read(path / "labels" / "nuclei"), PIXELS[0, 0, :1])
+
+
+@pytest.mark.parametrize("write", [write for _, write in KINDS.values()], ids=list(KINDS))
+def test_headers_tell_size_and_pixel_size(write, tmp_path):
+    for library in ("zarr", "nd2", "czifile", "liffile"):
+        pytest.importorskip(library)
+
+    assert read_header(write(tmp_path)) == (20, 24, pytest.approx(PIXEL_SIZE))
