@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from cellfeat.config import Settings
 from cellfeat.config_sources import Source, combine
 from cellfeat.errors import ConfigError, ManifestError, MissingFileError
-from cellfeat.proposing.candidates import Candidate, candidates
+from cellfeat.proposing.candidates import Candidate, asked_candidates
 from cellfeat.proposing.columns import look_at_columns
 from cellfeat.proposing.files_table import ID_COLUMN, joined, match_by_well, resolved_files, write_files_table
 from cellfeat.proposing.grouping import best_grouping, groupings
@@ -143,7 +143,9 @@ def _first_that_fits(
     resolved = resolved_files(survey, tables) if listed is None else None
     if resolved is not None:
         listed = _of_files(survey, write_files_table(resolved, target.file, replaces=target.replaces), ())
-    offered = candidates(survey) if listed is None else []
+    settings = answers.settings
+    named = settings.get("images.layout"), settings.get("images.pattern")
+    offered = asked_candidates(survey, *named) if listed is None else []
     if listed is None and offered:
         offered, listed = _with_table(survey, offered, tables, answers, target, is_given=is_given)
     if listed and listed.files:
