@@ -18,7 +18,7 @@ from cellfeat.proposing.labelling import Listed, label_choices, listed_in_table
 from cellfeat.proposing.pixels import channel_choices, separate_choice
 from cellfeat.proposing.proposal import NONE, Answers, Choice, Proposal, Question, by_key
 from cellfeat.proposing.reading import Reading
-from cellfeat.proposing.seeing import layout_reason, pixel_problems, seen_lines
+from cellfeat.proposing.seeing import layout_reason, pixel_problems, sample_lines
 from cellfeat.proposing.survey import MOST_TABLES, Survey
 from cellfeat.proposing.tables import Table, best_id_match, read_tables
 from cellfeat.proposing.whole_fields import field_choices
@@ -87,7 +87,7 @@ def propose(survey: Survey, labels: Path | str | None, answers: Answers, target:
         choices.append(Choice("extraction.on_error", "quarantine", f"{reason}: they are listed and left out", True))
     settings = _settings(choices, answers)
     return Proposal(
-        seen=tuple(seen_lines(survey, tried.manifest, tables)),
+        seen=tuple(sample_lines(tried.manifest, tables)),
         choices=tuple(_with_given(choices, answers)),
         remarks=(*problems, *pixel_problems(survey, unread), *tried.manifest.remarks),
         settings=settings,
@@ -277,7 +277,7 @@ def _with_group(tried: _Tried, answers: Answers) -> _Tried:
     chosen = found[options.index(answer)]
     value: Any = chosen.columns[0] if len(chosen.columns) == 1 else list(chosen.columns)
     reason = f"{chosen.n_groups} groups, the coarsest that leave each class in at least {chosen.least} of them"
-    choices = (*tried.choices, Choice("labels.group", value, reason, is_guess=True))
+    choices = (*tried.choices, Choice("labels.group", value, reason, is_guess=not answers.asks))
     settings = _settings(choices, answers)
     if tried.manifest.crops is not None:
         return replace(tried, choices=choices, manifest=build_manifest(settings.images, settings.labels))
