@@ -18,7 +18,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
-from cellfeat.evaluation.figures import HEAD_COLOURS, HEAD_MARKERS
+from cellfeat.figures import HEAD_COLOURS, HEAD_MARKERS
 from cellfeat.samples.synthetic import CHANNELS
 from cellfeat.statistics.scores import CALIBRATION_BINS
 

@@ -29,6 +29,7 @@ FLOORS = {
     "samples": 3,
     "backbones": 3,
     "statistics": 3,
+    "figures": 3,
     "extraction": 4,
     "proposing": 4,
     "heads": 4,
@@ -57,6 +58,7 @@ OWNERS = {
     "timm": {"backbones/timm.py"},
     "matplotlib": {  # outside figures/ types alone
         "evaluation/figures/",
+        "figures/",
         "evaluation/showing.py",
         "evaluation/learning_curve.py",
         "reporting/figure_files.py",

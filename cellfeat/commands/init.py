@@ -57,6 +57,7 @@ def command(
     from cellfeat.proposing.config_text import config_text
     from cellfeat.proposing.proposal import Answers
     from cellfeat.proposing.propose import FilesTarget, propose
+    from cellfeat.proposing.seeing import survey_lines
     from cellfeat.proposing.survey import survey_folder
     from cellfeat.provenance import publish
 
@@ -65,9 +66,13 @@ def command(
     picture = output.with_suffix(".png")
     answers = Answers(_given(assignments, flags), *([_ask] if asks else []))
     survey = survey_folder(folder, ignored=[picture])
+    seen = [clean_lines(line) for line in survey_lines(survey)]
+    if asks:
+        # Before the questions, which are about what is seen.
+        click.echo("\n".join(seen), err=True)
     proposal = propose(survey, labels, answers, FilesTarget(output.with_name(f"{output.stem}_files.csv"), force))
     text = config_text(proposal)
-    _tell(proposal)
+    _tell(proposal, [] if asks else seen)
     with publish(output) as path:
         path.write_text(text, encoding="utf-8")
     drawn = _draw(proposal, picture)
@@ -127,11 +132,11 @@ def _ask(question: "Question") -> str:
         click.echo(f"expected a number from 1 to {len(question.options)}", err=True)
 
 
-def _tell(proposal: "Proposal") -> None:
+def _tell(proposal: "Proposal", seen: Sequence[str]) -> None:
     from cellfeat.config_files import flow_text
 
-    for line in proposal.seen:
-        click.echo(clean_lines(line))
+    for line in (*seen, *map(clean_lines, proposal.seen)):
+        click.echo(line)
     click.echo("\nproposed:")
     for choice in proposal.choices:
         mark = "guess  " if choice.is_guess else "certain"
@@ -143,8 +148,8 @@ def _tell(proposal: "Proposal") -> None:
 
 def _draw(proposal: "Proposal", picture: Path) -> int:
     """Draw the picture, and give the number of samples in it."""
-    from cellfeat.evaluation.figures import save_figure
-    from cellfeat.evaluation.figures.samples import PicturedSample, draw_samples
+    from cellfeat.figures import save_figure
+    from cellfeat.figures.samples import PicturedSample, draw_samples
     from cellfeat.proposing.picture import pictured_samples
     from cellfeat.provenance import publish
 

@@ -25,10 +25,10 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cellfeat.config import Settings
-    from cellfeat.evaluation.figures import FigureKind
     from cellfeat.evaluation.hooks import Say
     from cellfeat.evaluation.saved_heads.held_out import HeldOut
     from cellfeat.extraction.store import Features
+    from cellfeat.figures import FigureKind
     from cellfeat.heads.bundle import Bundle
     from cellfeat.samples.manifest import Manifest
 

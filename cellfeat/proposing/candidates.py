@@ -133,6 +133,41 @@ def candidates(survey: Survey) -> list[Candidate]:
     return [one for one in _valid(offered) if one.has_own_ids]
 
 
+def asked_candidates(survey: Survey, layout: str | None, pattern: str | None) -> list[Candidate]:
+    """Give the layouts that may fit where the user named the layout or the pattern.
+
+    Parameters
+    ----------
+    survey
+        The images.
+    layout
+        The layout; None where the user named none.
+    pattern
+        The pattern; None where the user named none.
+
+    Raises
+    ------
+    ConfigError
+        If the pattern is invalid.
+    """
+    offered = candidates(survey)
+    if pattern is not None:
+        channels = _channels_of_pattern(survey, pattern) if "{channel}" in pattern else ()
+        return [
+            Candidate("pattern", pattern, channels, survey.names, Reading(pattern, channels, is_channel_known=True))
+        ]
+    if layout in ("folders", "split_folders"):
+        return [Candidate(layout, None, (), survey.names, Reading(""), left_out=tuple(survey.left_out))]
+    return [one for one in offered if layout is None or one.layout == layout]
+
+
+def _channels_of_pattern(survey: Survey, pattern: str) -> tuple[str, ...]:
+    """The channels that images have at the place of ``{channel}``."""
+    rule = PatternLayout(pattern.replace("{channel}", "{cellfeat_channel}"), (0,))
+    found = {dict(sample.further)["cellfeat_channel"] for sample in map(rule.find, survey.names) if sample}
+    return tuple(sorted(found)) or ("",)
+
+
 def without_random_ids(names: Sequence[str]) -> dict[str, str]:
     """Give names without the random ids that MetaXpress writes behind a channel, and the real name of each.
 

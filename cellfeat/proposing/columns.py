@@ -27,7 +27,7 @@ _MEASURE_WORD = re.compile(
 )
 _SPLIT_WORD = re.compile(r"(.*[ _])?(split|set|subset|partition|part|fold|usage|dataset)", re.IGNORECASE)
 _FILE_WORDS = re.compile(
-    r"(^|[ _.-])(file ?names?|files?|paths?|path ?names?|images?|img|url|tiff?|png)(?=$|[ _.-])", re.IGNORECASE
+    r"(^|[ _.-])(file[ _]?names?|files?|path[ _]?names?|paths?|images?|img|url|tiff?|png)(?=$|[ _.-])", re.IGNORECASE
 )
 
 

@@ -151,16 +151,19 @@ def _label_choice(listed: Listed, candidate: Candidate, answers: Answers) -> Cho
     in_names = candidate.reading.label_from and not listed.files
     options = (*columns.labels, NONE)
     default = columns.labels[0] if columns.labels and not (in_names and not columns.n_named) else NONE
+    is_answered = False
     is_clear = columns.n_named == 1 or (len(columns.labels) == 1 and not in_names)
     if not is_clear and columns.labels and not answers.given("labels.label"):
         default = answers.ask(Question("labels.label", "Which column is the label (the class)?", options, default))
+        is_answered = answers.asks
     if default == NONE:
         why = "the names of the folders or files are the labels" if in_names else "no column looks like a label"
         return Choice("labels.label", None, why, is_guess=True)
     classes = sorted(set(listed.table.cells[default]) - {""})
     others = [name for name in columns.labels if name != default]
     beside = f"; other columns that might be: {first_ten(others)}" if others else ""
-    return Choice("labels.label", default, f"{len(classes)} classes: {first_ten(classes)}{beside}", is_guess=True)
+    reason = f"{len(classes)} classes: {first_ten(classes)}"
+    return Choice("labels.label", default, reason if is_answered else reason + beside, is_guess=not is_answered)
 
 
 def _choices_of_names(candidate: Candidate) -> list[Choice]:

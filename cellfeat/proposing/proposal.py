@@ -75,6 +75,11 @@ class Answers:
     settings: Mapping[str, Any]
     ask: Ask = take_default
 
+    @property
+    def asks(self) -> bool:
+        """Whether somebody answers questions."""
+        return self.ask is not take_default
+
     def given(self, key: str) -> bool:
         """Whether the user gave a setting."""
         return key in self.settings
@@ -87,7 +92,7 @@ class Proposal:
     Attributes
     ----------
     seen
-        Lines on what the folder holds.
+        Lines on tables and samples.
     choices
         The settings, in the order of the file.
     remarks

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 from cellfeat.config import Settings
 from cellfeat.config_sources import Source, combine
 from cellfeat.errors import ConfigError, ManifestError, MissingFileError
-from cellfeat.proposing.candidates import Candidate, candidates
+from cellfeat.proposing.candidates import Candidate, asked_candidates
 from cellfeat.proposing.columns import look_at_columns
 from cellfeat.proposing.files_table import ID_COLUMN, joined, match_by_well, resolved_files, write_files_table
 from cellfeat.proposing.grouping import best_grouping, groupings
@@ -18,7 +18,7 @@ from cellfeat.proposing.labelling import Listed, label_choices, listed_in_table
 from cellfeat.proposing.pixels import channel_choices, separate_choice
 from cellfeat.proposing.proposal import NONE, Answers, Choice, Proposal, Question, by_key
 from cellfeat.proposing.reading import Reading
-from cellfeat.proposing.seeing import layout_reason, pixel_problems, seen_lines
+from cellfeat.proposing.seeing import layout_reason, pixel_problems, sample_lines
 from cellfeat.proposing.survey import MOST_TABLES, Survey
 from cellfeat.proposing.tables import Table, best_id_match, read_tables
 from cellfeat.proposing.whole_fields import field_choices
@@ -87,7 +87,7 @@ def propose(survey: Survey, labels: Path | str | None, answers: Answers, target:
         choices.append(Choice("extraction.on_error", "quarantine", f"{reason}: they are listed and left out", True))
     settings = _settings(choices, answers)
     return Proposal(
-        seen=tuple(seen_lines(survey, tried.manifest, tables)),
+        seen=tuple(sample_lines(tried.manifest, tables)),
         choices=tuple(_with_given(choices, answers)),
         remarks=(*problems, *pixel_problems(survey, unread), *tried.manifest.remarks),
         settings=settings,
@@ -143,7 +143,9 @@ def _first_that_fits(
     resolved = resolved_files(survey, tables) if listed is None else None
     if resolved is not None:
         listed = _of_files(survey, write_files_table(resolved, target.file, replaces=target.replaces), ())
-    offered = candidates(survey) if listed is None else []
+    settings = answers.settings
+    named = settings.get("images.layout"), settings.get("images.pattern")
+    offered = asked_candidates(survey, *named) if listed is None else []
     if listed is None and offered:
         offered, listed = _with_table(survey, offered, tables, answers, target, is_given=is_given)
     if listed and listed.files:
@@ -275,7 +277,7 @@ def _with_group(tried: _Tried, answers: Answers) -> _Tried:
     chosen = found[options.index(answer)]
     value: Any = chosen.columns[0] if len(chosen.columns) == 1 else list(chosen.columns)
     reason = f"{chosen.n_groups} groups, the coarsest that leave each class in at least {chosen.least} of them"
-    choices = (*tried.choices, Choice("labels.group", value, reason, is_guess=True))
+    choices = (*tried.choices, Choice("labels.group", value, reason, is_guess=not answers.asks))
     settings = _settings(choices, answers)
     if tried.manifest.crops is not None:
         return replace(tried, choices=choices, manifest=build_manifest(settings.images, settings.labels))

@@ -11,27 +11,29 @@ from cellfeat.samples.manifest import Manifest
 from cellfeat.text import first_ten
 
 
-def seen_lines(survey: Survey, manifest: Manifest, tables: Sequence[Table]) -> Iterator[str]:
-    """Say what a folder holds: images, their sizes and types, other files, samples.
-
-    Parameters
-    ----------
-    survey
-        What the folder holds.
-    manifest
-        The samples.
-    tables
-        The tables that were read.
-    """
+def survey_lines(survey: Survey) -> Iterator[str]:
+    """Say what a folder holds: images, their sizes and types, and what is left out."""
     endings = Counter(name.rpartition(".")[2].lower() for name in survey.names)
     kinds = ", ".join(f"{count:,} {ending}" for ending, count in endings.most_common(4))
-    yield f"images: {len(survey.names):,} in {survey.root} ({kinds})"
+    yield f"images: {len(survey.names):,} in {survey.root} ({kinds}), such as {first_ten(survey.names[:2])}"
     if survey.examples:
         yield f"pixels: {_pixels(survey)} ({len(survey.examples)} images were read)"
     left_out = [(survey.masks, "named like masks"), (survey.previews, "named like previews")]
     for names, what in left_out:
         if names:
             yield f"left out: {len(names):,} images {what}, such as {names[0]}"
+
+
+def sample_lines(manifest: Manifest, tables: Sequence[Table]) -> Iterator[str]:
+    """Say which tables and samples there are.
+
+    Parameters
+    ----------
+    manifest
+        The samples.
+    tables
+        The tables that were read.
+    """
     if tables:
         told = first_ten(f"{table.file} ({len(table.cells):,} rows)" for table in tables)
         yield f"tables: {told}"

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from cellfeat.evaluation.figures import KINDS, FigureKind, save_figure
+from cellfeat.figures import KINDS, FigureKind, save_figure
 
 DEFAULT_KINDS: tuple[FigureKind, ...] = ("png",)
 

@@ -108,3 +108,18 @@ def test_float_images_beyond_one_get_percentiles(tmp_path: Path) -> None:
     for i in range(6):
         save(tmp_path, f"{CLASSES[i % 2]}/{i}.tif", layout_folders.pixels(12, 12).astype("float32"))
     assert proposal_for(tmp_path).settings.images.intensity.over == "dataset"
+
+
+def test_given_pattern_says_how_names_are_read(tmp_path: Path) -> None:
+    LAYOUTS["plate_well_field"](tmp_path)
+    pattern = "{barcode}_{position}_{wave}_{channel}.tif"
+    found = proposal_for(tmp_path, Answers({"images.pattern": pattern}))
+    assert found.settings.images.pattern == pattern
+    assert found.settings.images.channels == ["w1", "w2", "w3"]
+    assert set(found.manifest.table["barcode"]) == {"P1", "P2", "P3", "P4", "P5", "P6"}
+
+
+def test_given_layout_is_taken(tmp_path: Path) -> None:
+    LAYOUTS["classes_in_plates"](tmp_path)
+    found = proposal_for(tmp_path, Answers({"images.layout": "folders"}))
+    assert set(found.manifest.table["label"]) == {f"Plate{number}" for number in range(1, 7)}

@@ -7,10 +7,10 @@ from matplotlib.figure import Figure
 
 from cellfeat.errors import ConfigError
 from cellfeat.evaluation.compare import compare
-from cellfeat.evaluation.figures import KINDS, FigureKind, save_figure
 from cellfeat.evaluation.results import Comparison
 from cellfeat.evaluation.saved_heads.held_out import score_held_out
 from cellfeat.extraction.store import Features
+from cellfeat.figures import KINDS, FigureKind, save_figure
 from cellfeat.heads.bundle import Bundle
 from cellfeat.heads.bundle_files import check_bundle_folder, save_bundle
 from cellfeat.reporting.figure_files import figure_writers

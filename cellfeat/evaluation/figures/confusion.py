@@ -8,8 +8,8 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
 from cellfeat.evaluation.figures.drawn import Scored
-from cellfeat.evaluation.figures.names import lettering
-from cellfeat.evaluation.figures.style import figure_of, new_figure
+from cellfeat.figures.names import lettering
+from cellfeat.figures.style import figure_of, new_figure
 
 MOST_WITH_SHARES = 15
 """Classes up to which cells show count and share; with more they show the count, and the colour the share."""

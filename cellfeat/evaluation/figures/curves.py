@@ -6,9 +6,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cellfeat.evaluation.figures.drawn import Curve
-from cellfeat.evaluation.figures.names import lettering
-from cellfeat.evaluation.figures.style import add_legend, deciding, figure_of, head_colour, head_marker, new_figure
+from cellfeat.evaluation.figures.drawn import Curve, deciding
+from cellfeat.figures.names import lettering
+from cellfeat.figures.style import add_legend, figure_of, head_colour, head_marker, new_figure
 from cellfeat.statistics.interval_types import LEVEL
 
 

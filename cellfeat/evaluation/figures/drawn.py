@@ -5,6 +5,8 @@ from typing import Any, Protocol
 
 from cellfeat.evaluation.scoring.head_scores import Scores
 
+ROUNDING = 1e-6
+
 
 class Scored(Protocol):
     """A head with its scores, as `cellfeat.evaluation.results.ScoredHead`."""
@@ -46,3 +48,16 @@ class Curve(Protocol):
     def points(self) -> list[dict[str, Any]]:
         """Training samples, balanced accuracy and its interval of each point."""
         ...
+
+
+def deciding(results: Sequence[Scored]) -> list[int]:
+    """Places of the heads that an axis has to show: those better than chance, or all where none is.
+
+    A head at the level of chance would squeeze all others into a corner.
+    """
+    better = [
+        place
+        for place, result in enumerate(results)
+        if result.scores.overall.interval.low > 1 / len(result.scores.per_class.classes) + ROUNDING
+    ]
+    return better or list(range(len(results)))

@@ -6,10 +6,10 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cellfeat.evaluation.figures.drawn import Scored
-from cellfeat.evaluation.figures.names import lettering
-from cellfeat.evaluation.figures.style import add_legend, deciding, figure_of, head_colour, head_marker, new_figure
+from cellfeat.evaluation.figures.drawn import Scored, deciding
 from cellfeat.evaluation.scoring.head_scores import PerClass
+from cellfeat.figures.names import lettering
+from cellfeat.figures.style import add_legend, figure_of, head_colour, head_marker, new_figure
 from cellfeat.statistics.interval_types import LEVEL
 
 MARGIN = 0.02

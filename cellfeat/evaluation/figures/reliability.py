@@ -7,9 +7,9 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cellfeat.evaluation.figures.drawn import Scored
-from cellfeat.evaluation.figures.names import lettering
-from cellfeat.evaluation.figures.style import HEAD_COLOURS, new_figure
 from cellfeat.evaluation.scoring.head_scores import ProbabilityScores
+from cellfeat.figures.names import lettering
+from cellfeat.figures.style import HEAD_COLOURS, new_figure
 from cellfeat.statistics.scores import CALIBRATION_BINS
 
 LEAST_IN_BIN = 10

@@ -7,8 +7,9 @@ from matplotlib import pyplot
 from matplotlib.text import Text
 
 from cellfeat.evaluation.compare import compare
-from cellfeat.evaluation.figures import draw_confusion, draw_curves, draw_recalls, draw_reliability, names
-from cellfeat.evaluation.figures.names import lettering
+from cellfeat.evaluation.figures import draw_confusion, draw_curves, draw_recalls, draw_reliability
+from cellfeat.figures import names
+from cellfeat.figures.names import lettering
 from tests.evaluation.figures.conftest import curves_of
 from tests.feature_fixtures import SMALL, build_clusters
 

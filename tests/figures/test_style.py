@@ -1,6 +1,6 @@
 import pytest
 
-from cellfeat.evaluation.figures.style import DPI, LARGEST_AREA, LONGEST_SIDE, new_figure
+from cellfeat.figures.style import DPI, LARGEST_AREA, LONGEST_SIDE, new_figure
 
 
 @pytest.mark.parametrize(("width", "height"), [(8, 2), (8, 1000), (450, 450)], ids=["usual", "tall", "large"])

@@ -7,13 +7,15 @@ import numpy as np
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 
-from cellfeat.evaluation.figures.names import lettering
-from cellfeat.evaluation.figures.style import new_figure
+from cellfeat.figures.names import lettering
+from cellfeat.figures.style import new_figure
 
 MOST_CHANNELS = 8
 LARGEST_SIDE = 400
 """Pixels of a side at most: larger images are thinned out."""
 _SIDE = 1.7
+_DIMMED = 0.6
+"""Share of the sum of all channels that is white."""
 _COLOURS = {
     "blue": (0.25, 0.35, 1.0), "red": (1.0, 0.1, 0.1), "green": (0.1, 0.9, 0.1), "yellow": (0.9, 0.85, 0.0),
     "cyan": (0.0, 0.8, 0.9), "magenta": (0.9, 0.0, 0.9), "orange": (1.0, 0.55, 0.0), "grey": (0.75, 0.75, 0.75),
@@ -103,8 +105,10 @@ def compose(planes: NDArray[np.float32], colours: Sequence[tuple[float, float, f
     -------
     ndarray of shape (H, W, 3)
     """
-    mixed = np.einsum("chw,ck->hwk", planes, np.array(colours, np.float32))
-    return np.clip(mixed, 0, 1)
+    weights = np.array(colours, np.float32)
+    # Many channels in one place would be white.
+    weights /= np.maximum(1, _DIMMED * weights.sum(axis=0))
+    return np.clip(np.einsum("chw,ck->hwk", planes, weights), 0, 1)
 
 
 def _thinned(planes: NDArray[np.float32]) -> NDArray[np.float32]:

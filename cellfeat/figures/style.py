@@ -1,7 +1,6 @@
 """What all figures share: colours, markers, resolution, and how they are saved."""
 
 import io
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -9,8 +8,6 @@ from matplotlib import rc_context
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
-
-from cellfeat.evaluation.figures.drawn import Scored
 
 FigureKind = Literal["png", "svg", "pdf"]
 KINDS: tuple[FigureKind, ...] = get_args(FigureKind)
@@ -25,8 +22,6 @@ LARGEST_AREA = 50e6
 
 LONGEST_SIDE = 60_000
 """Pixels of a side at most; matplotlib refuses 65,536."""
-
-ROUNDING = 1e-6
 
 HEAD_COLOURS = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#000000")
 """Distinct with any colour vision: M. Okabe and K. Ito, "Color universal design" (2008), without its yellow."""
@@ -93,19 +88,6 @@ def head_colour(number: int) -> str:
 def head_marker(number: int) -> str:
     """Marker of a head, given its place among all."""
     return HEAD_MARKERS[number % len(HEAD_MARKERS)]
-
-
-def deciding(results: Sequence[Scored]) -> list[int]:
-    """Places of the heads that an axis has to show: those better than chance, or all where none is.
-
-    A head at the level of chance would squeeze all others into a corner.
-    """
-    better = [
-        place
-        for place, result in enumerate(results)
-        if result.scores.overall.interval.low > 1 / len(result.scores.per_class.classes) + ROUNDING
-    ]
-    return better or list(range(len(results)))
 
 
 def save_figure(figure: Figure, path: Path, kind: FigureKind = "png") -> None:
