@@ -91,7 +91,8 @@ def command(
     check_held_out_folder(folder)
     request = _Request(bundle, overrides, flags["labels"], label_column)
     # With images, the extraction says how the table was read.
-    labels = request.read_labels(ignore_line if images else _say)
+    joined = images is not None and request.is_of_fields
+    labels = None if joined else request.read_labels(ignore_line if images else _say)
     samples = load_features(features) if features else _extracted(request, images or Path(), folder, groups, **flags)
     results = ResultsFolder.of(folder, samples, replaces=replace)
     results.check(SCORED_FILES)
@@ -152,6 +153,17 @@ class _Request:
         return override_settings(settings_of(self.bundle), {"labels.unmatched": "error", **self.overrides, **named})
 
     @property
+    def is_of_fields(self) -> bool:
+        """Whether samples are cells of whole fields, whose labels the extraction joins by cell, field or well."""
+        return self.settings.images.layout == "fields"
+
+    @property
+    def for_extraction(self) -> dict[str, Any]:
+        """The overrides of the extraction, which joins the labels of fields itself."""
+        named = {"labels.label": self.column} if self.column and self.is_of_fields else {}
+        return {**self.overrides, **named}
+
+    @property
     def leave_out(self) -> tuple[str, ...] | None:
         """Classes that are left out; None: those that were left out at fitting."""
         return self.settings.comparison.leave_out if "comparison.leave_out" in self.overrides else None
@@ -192,11 +204,11 @@ def _extracted(request: _Request, images: Path, folder: Path, groups: str | None
     def check(manifest: "Manifest") -> None:
         # Checked here, before the extraction, which takes long.
         check_groups(groups or "auto", manifest.columns)
-        if flags["labels"] is None:
+        if flags["labels"] is None or request.is_of_fields:
             request.check(images, manifest.table["label"].to_numpy(str))
 
     kept = folder / f"{mark_of(images, flags['labels'])}.features.h5"
-    return features_as_fitted(request.bundle, images, kept, check=check, overrides=request.overrides, **flags)
+    return features_as_fitted(request.bundle, images, kept, check=check, overrides=request.for_extraction, **flags)
 
 
 def _near_copies(

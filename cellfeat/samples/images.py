@@ -190,13 +190,22 @@ class SampleReader:
         ImageError
             If a file cannot be read, or the files of the channels do not fit each other.
         """
-        paths = [self.root / name for name in self.files[row]]
-        if not self.one_file_per_channel:
-            paths = paths[:1]
+        pixels, images = self.read_files(row, on_file=on_file)
+        return sample_image(pixels, images)
+
+    def read_files(
+        self, row: int, *, on_file: Callable[[Path], None] = no_note
+    ) -> tuple[np.ndarray, tuple[Image, ...]]:
+        """Read the pixels of one sample, shape ``(C, H, W)``, and the decoded files that they come from.
+
+        Parameters
+        ----------
+        row, on_file
+            As for `read_sample`.
+        """
+        paths = self.only(row).paths
         images, parts = zip(*(self._read_file(path, on_file) for path in paths), strict=True)
-        pixels = _stack(parts, paths) if self.one_file_per_channel else parts[0]
-        bits = tuple(image.bits_stated for image in images)
-        return SampleImage(pixels, file_properties(pixels, images), bits * (len(pixels) // len(bits)))
+        return _stack(parts, paths) if self.one_file_per_channel else parts[0], images
 
     def _read_file(self, path: Path, on_file: Callable[[Path], None]) -> tuple[Image, np.ndarray]:
         """Read one file: all of it, and what the sample takes of it, a plane or all channels."""
@@ -206,6 +215,20 @@ class SampleReader:
             return image, only_plane(image) if self.one_file_per_channel else pick_channels(image, self.channels)
         except ImageError as error:
             raise ImageError(f"{path}: {error}") from None
+
+
+def sample_image(pixels: np.ndarray, images: Sequence[Image]) -> SampleImage:
+    """Make a sample of pixels and the decoded files that they come from.
+
+    Parameters
+    ----------
+    pixels
+        All of the files or a crop, shape ``(C, H, W)``.
+    images
+        The files.
+    """
+    bits = tuple(image.bits_stated for image in images)
+    return SampleImage(pixels, file_properties(pixels, images), bits * (len(pixels) // len(bits)))
 
 
 def _stack(planes: Sequence[np.ndarray], paths: Sequence[Path]) -> np.ndarray:

@@ -1,5 +1,6 @@
 """Decoding of samples: in order, and with the files in every error."""
 
+import threading
 from pathlib import Path
 
 import numpy as np
@@ -48,3 +49,15 @@ def test_no_process_is_started_for_reading_in_place() -> None:
 def test_a_negative_number_of_processes_is_refused() -> None:
     with pytest.raises(ValueError, match="workers"):
         ExtractionSettings(workers=-1)
+
+
+def test_samples_of_one_block_are_read_by_one_thread() -> None:
+    threads: dict[int, set[int]] = {}
+
+    def decode(row: int) -> Decoded:
+        threads.setdefault(row // 4, set()).add(threading.get_ident())
+        return Decoded(row, None)
+
+    found = read_ahead(decode, range(40), n_threads=3, ahead=6, timeline=Timeline(), block_of=lambda row: row // 4)
+    assert [sample.row for sample in found] == list(range(40))
+    assert all(len(own) == 1 for own in threads.values())

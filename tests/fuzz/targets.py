@@ -69,6 +69,7 @@ from cellfeat.samples.manifest import build_manifest
 from cellfeat.samples.properties import file_properties
 from cellfeat.statistics.conformal import ClassScores
 from tests.fuzz import microscope_targets as microscopes
+from tests.fuzz.field_targets import label_image_seeds, position_seeds, read_label_image, read_positions
 
 MAX_PIXELS = 2**20
 IMAGE_FORMATS = (b"png", b"jpeg", b"tiff")
@@ -538,6 +539,8 @@ TARGETS = {
     "image": Target(_read_image, _image_seeds),
     "config": Target(_read_config, _config_seeds),
     "labels": Target(_read_labels, _labels_seeds),
+    "label-image": Target(read_label_image, label_image_seeds),
+    "positions": Target(read_positions, position_seeds),
     "groups": Target(_read_groups, _groups_seeds),
     "features": Target(_read_features, _features_seeds),
     "forged-features": Target(_read_forged_features, _forged_features_seeds),

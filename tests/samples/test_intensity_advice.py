@@ -8,7 +8,7 @@ from cellfeat.config_files import parse_assignment
 from cellfeat.samples.formats.decoded_image import Image
 from cellfeat.samples.images import SampleImage, SampleReader
 from cellfeat.samples.intensity import IntensityPolicy
-from cellfeat.samples.intensity_advice import EXAMINED_SAMPLES, intensity_advice, spread_rows
+from cellfeat.samples.intensity_advice import EXAMINED_SAMPLES, intensity_advice, spread_blocks, spread_rows
 from cellfeat.samples.manifest import build_manifest
 from cellfeat.samples.properties import file_properties
 
@@ -183,3 +183,10 @@ class TestRealImages:
             assert f"channel {channel}: its values" in intensity_advice(policy(3), samples)
         resolved = policy(3, percentile=(0.1, 99.9), over="dataset").resolved(reader, range(len(reader)))
         assert intensity_advice(resolved, samples) is None
+
+
+def test_few_blocks_are_examined() -> None:
+    rows = spread_rows(2400)
+    kept = spread_blocks(rows, lambda row: row // 24)
+    assert len({row // 24 for row in kept}) == 8
+    assert spread_blocks(rows, lambda row: row) == rows

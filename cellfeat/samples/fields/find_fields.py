@@ -42,7 +42,7 @@ def _found(sources: Sources) -> tuple[list[FieldOfView], list[str]]:
         if found[0]:
             return found
     kinds = FileKinds(sources.images.root)
-    names = [name for name in sources.names if kinds.is_image(name) and not is_mask_name(name)]
+    names = [name for name in _outside_masks(sources) if kinds.is_image(name) and not is_mask_name(name)]
     return fields_of_files(names), []
 
 
@@ -72,7 +72,7 @@ def _by_pattern(sources: Sources, pattern: NamePattern) -> tuple[list[FieldOfVie
 
 def _without_masks(sources: Sources, pattern: NamePattern) -> list[str]:
     """Names that fit the pattern and are no label image of another file that does."""
-    names = [name for name in sources.names if pattern.values(name) is not None]
+    names = [name for name in _outside_masks(sources) if pattern.values(name) is not None]
     settings = sources.images.fields
     if settings.masks_root is not None or not sources.needs_masks:
         return names
@@ -82,6 +82,15 @@ def _without_masks(sources: Sources, pattern: NamePattern) -> list[str]:
     known = {pattern.filled(values) for name in names if (values := masks.values(name))}
     of_masks = {name for name in names if (values := masks.values(name)) and pattern.filled(values) in names}
     return [name for name in names if name not in of_masks] if known else names
+
+
+def _outside_masks(sources: Sources) -> list[str]:
+    """Names that are not in the folder of label images, where it lies inside the folder of images."""
+    masks, root = sources.images.fields.masks_root, sources.images.root.resolve()
+    if masks is None or not masks.resolve().is_relative_to(root) or masks.resolve() == root:
+        return list(sources.names)
+    folder = f"{masks.resolve().relative_to(root).as_posix()}/"
+    return [name for name in sources.names if not name.startswith(folder)]
 
 
 def _none(sources: Sources) -> str:

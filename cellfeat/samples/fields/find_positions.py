@@ -67,7 +67,9 @@ def _of_each_field(
                 f"{first_ten(['field', *values])}"
             )
         tried.append(name)
-        if Path(name).is_file():
+        if Path(name).is_file() and _is_empty(Path(name)):
+            left_out.add("fields whose table of positions is empty", f"{one.name} ({name})")
+        elif Path(name).is_file():
             raw = read_table_file(Path(name))
             rows = as_rows(raw.cells, Path(name))
             cells += cells_of_table(rows, [one] * len(raw.cells), sources.images.fields, None, left_out)
@@ -79,6 +81,13 @@ def _of_each_field(
             "with --set 'images.fields.positions=FOLDER/{plate}/{well}-{site}-Nuclei.csv'"
         )
     return cells
+
+
+def _is_empty(file: Path) -> bool:
+    """Whether a table holds a header alone, as of a field without cells."""
+    content = file.read_bytes()
+    is_text = not content.startswith((b"\x1f\x8b", b"PAR1", b"PK"))
+    return is_text and sum(1 for line in content.splitlines() if line.strip()) <= 1
 
 
 def _missing(pattern: NamePattern, values: dict[str, str]) -> str:

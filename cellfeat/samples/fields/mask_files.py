@@ -90,7 +90,7 @@ def find_masks(images: ImagesSettings, fields: Sequence[FieldOfView]) -> MaskFil
     by_field = _by_pattern(images, fields, names) if images.fields.masks else _by_ending(images, fields, names)
     if not by_field:
         raise ManifestError(_none_found(images, root, names, fields))
-    remarks = [f"label images are taken by their names, such as {next(iter(by_field.values()))}"]
+    remarks = [f"label images in {root} are taken by their names, such as {next(iter(by_field.values()))}"]
     without = [one.name for one in fields if one.name not in by_field]
     if without:
         remarks.append(f"left out: {len(without)} of {len(fields)} fields without a label image: {first_ten(without)}")
@@ -184,5 +184,6 @@ def _none_found(images: ImagesSettings, root: Path, names: set[str], fields: Seq
     return (
         f"no field has a label image in {root}: expected names such as {wanted}; say how they are named with "
         "--set 'images.fields.masks={field}_cp_masks.png', and where they are with "
-        "--set images.fields.masks_root=FOLDER; there are files such as " + (first_ten(sorted(names)[:3]) or "none")
+        "--set images.fields.masks_root=FOLDER; with positions in a table in place of label images: "
+        "--set images.fields.positions=FILE; there are files such as " + (first_ten(sorted(names)[:3]) or "none")
     )

@@ -13,8 +13,7 @@ from cellfeat.errors import ImageError, MissingFileError
 from cellfeat.samples.fields.crops import CropRules
 from cellfeat.samples.fields.cutting import Box, cell_mask, make_crop
 from cellfeat.samples.fields.label_image import read_label_image
-from cellfeat.samples.images import Outcome, SampleImage, SampleReader, no_note
-from cellfeat.samples.properties import bits_used
+from cellfeat.samples.images import Outcome, SampleImage, SampleReader, no_note, sample_image
 from cellfeat.types import Integers
 
 if TYPE_CHECKING:
@@ -77,34 +76,32 @@ class FieldJob:
             Called with each file before it is opened.
         """
         try:
-            field = self.source.read_sample(0, on_file=on_file)
-            labels = self._labels(field, on_file)
+            pixels, files = self.source.read_files(0, on_file=on_file)
+            labels = self._labels(pixels, on_file)
         except (ImageError, MissingFileError) as error:
             return [error] * len(self.boxes)
-        return [self._cut(field, labels, *one) for one in zip(self.boxes, self.mask_values, strict=True)]
+        crops = [self._cut(pixels, labels, *one) for one in zip(self.boxes, self.mask_values, strict=True)]
+        return [crop if isinstance(crop, ImageError) else sample_image(crop, files) for crop in crops]
 
-    def _labels(self, field: SampleImage, on_file: Callable[[Path], None]) -> np.ndarray | None:
+    def _labels(self, pixels: np.ndarray, on_file: Callable[[Path], None]) -> np.ndarray | None:
         if not self.mask:
             return None
         path = Path(self.mask)
         on_file(path)
         labels = read_label_image(path, self.source.max_pixels)
-        if labels.shape != field.pixels.shape[1:]:
+        if labels.shape != pixels.shape[1:]:
             raise ImageError(
-                f"{path}: is {_size(labels)}, but its field {self.source.where(0)} is {_size(field.pixels)}; expected "
+                f"{path}: is {_size(labels)}, but its field {self.source.where(0)} is {_size(pixels)}; expected "
                 "a label image of the size of its field"
             )
         return labels
 
-    def _cut(self, field: SampleImage, labels: np.ndarray | None, box: Box, value: int) -> Outcome:
+    def _cut(self, pixels: np.ndarray, labels: np.ndarray | None, box: Box, value: int) -> np.ndarray | ImageError:
         try:
             mask = None if labels is None else cell_mask(labels, box, value, self.rules.dilate)
-            crop = make_crop(field.pixels, box, self.rules, mask)
+            return make_crop(pixels, box, self.rules, mask)
         except ImageError as error:
             return ImageError(f"{self.source.where(0)}: {error}")
-        _, height, width = crop.shape
-        of_crop = field.properties._replace(height=height, width=width, bits_used=bits_used(crop))
-        return SampleImage(crop, of_crop, field.bits)
 
 
 def _size(pixels: np.ndarray) -> str:

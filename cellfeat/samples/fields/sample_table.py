@@ -57,7 +57,7 @@ def sample_table(cells: Sequence[Cell], sources: Sources) -> tuple[pd.DataFrame,
 def _labelled(cells: Sequence[Cell], sources: Sources) -> tuple[list[int], list[dict[str, str]], list[str]]:
     """Number, values and remarks of the cells that the labels table leaves."""
     rows = sources.table
-    of_cells = [{**cell.field.values, **cell.values} for cell in cells]
+    of_cells = [{**cell.field.values, **_own_values(cell, sources)} for cell in cells]
     if rows is None:
         return list(range(len(cells))), of_cells, []
     joined = join_labels(rows, cells, sources.labels)
@@ -75,6 +75,11 @@ def _labelled(cells: Sequence[Cell], sources: Sources) -> tuple[list[int], list[
     own = [records[joined.row_of_cell[n]] if n in joined.row_of_cell else empty for n in chosen]
     told = [{**of_cells[n], **{str(k): str(v) for k, v in row.items()}} for n, row in zip(chosen, own, strict=True)]
     return chosen, told, remarks
+
+
+def _own_values(cell: Cell, sources: Sources) -> dict[str, str]:
+    """Further columns of a cell; a column ``label`` is a class only where the settings say so."""
+    return {name: value for name, value in cell.values.items() if name != "label" or sources.labels.label == "label"}
 
 
 def _id(cell: Cell) -> str:
@@ -161,7 +166,7 @@ def _further(
 ) -> tuple[dict[str, list[str]], list[str]]:
     """Further columns, without those that became the label and the group; and names that are reserved."""
     names = dict.fromkeys(name for one in values for name in one)
-    used = {sources.labels.label, sources.labels.group, sources.labels.id if sources.label_rows else None, "label"}
+    used = {sources.labels.label, sources.labels.group, sources.labels.id, "label"}
     reserved = [name for name in names if name in {*own, "file"} and name not in used and name not in ("field",)]
     kept = [name for name in names if name not in {*own, "file"} and name not in used]
     kept = [name for name in kept if name != SPLIT_COLUMN or sources.images.names_split or sources.labels.file]

@@ -152,9 +152,9 @@ def object_column(columns: Sequence[str], settings: FieldsSettings, where: str) 
             )
         return settings.object
     by_plain = {_plain(name): name for name in columns}
-    return next(
-        (name for pattern in _OBJECT_NAMES for plain, name in by_plain.items() if re.fullmatch(pattern, plain)), None
-    )
+    named = (name for pattern in _OBJECT_NAMES for plain, name in by_plain.items() if re.fullmatch(pattern, plain))
+    # The table of regionprops of scikit-image calls the number label.
+    return next(named, by_plain.get("label") if "centroid_1" in by_plain else None)
 
 
 def file_columns_of(

@@ -1,5 +1,6 @@
 """Small fields of view whose cells are known: images of random pixels, label images and tables."""
 
+import zlib
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -47,7 +48,7 @@ def write_fields(root: Path, *, wells: tuple[str, ...] = ("A01", "B02"), n_sites
 
 
 def write_field(fields: Fields, plate: str, well: str, site: int) -> None:
-    seed = int.from_bytes(f"{plate}{well}{site}".encode()[:8].ljust(8, b"0"), "big") % 2**32
+    seed = zlib.crc32(f"{fields.root.name} {plate} {well} {site}".encode())
     pixels = np.random.default_rng(seed).integers(0, 60_000, (2, SIDE, SIDE), np.uint16)
     labels = np.zeros((SIDE, SIDE), np.uint16)
     for value, (x, y) in enumerate(CENTRES, start=1):

@@ -1,8 +1,12 @@
 """Fields are decoded once, whatever threads and processes read, and a bad one fails its own cells only."""
 
+import os
+import signal
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pytest
 
@@ -83,10 +87,21 @@ def test_bad_field_fails_its_own_cells(crops: Manifest) -> None:
                         reader.read(cell)
 
 
-def test_crash_of_a_process_loses_one_field(crops: Manifest) -> None:
-    with Workers() as workers:
-        reader = sample_reader(crops, workers, max_pixels=10**6)
+@pytest.mark.skipif(os.name == "nt", reason="the crash is a signal")
+def test_crash_of_the_decoder_loses_one_field(crops: Manifest) -> None:
+    large = np.random.default_rng(0).integers(0, 60_000, (3000, 3000), np.uint16)
+    for path in crops.files(4):
+        path.write_bytes(imagecodecs.png_encode(large))
+    with Workers() as workers, ThreadPoolExecutor(1) as pool:
+        reader = sample_reader(crops, workers, max_pixels=10**8)
         assert reader.read(0).shape == (2, 9, 9)
-        workers._idle[0]._process.kill()
-        workers._idle[0]._process.wait()
-        assert reader.read(4).shape == (2, 9, 9)
+        future = pool.submit(reader.read, 4)
+        (worker,) = workers._all
+        while worker._noted()[0] != 1 and not future.done():
+            time.sleep(0.001)
+        os.kill(worker._process.pid, signal.SIGSEGV)
+        assert isinstance(future.exception(100), ImageError)
+        for row in (4, 5, 7):
+            with pytest.raises(ImageError, match=r"B02_s1_ER\.png.*SIGSEGV"):
+                reader.read(row)
+        assert reader.read(8).shape == (2, 9, 9)

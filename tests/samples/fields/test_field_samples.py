@@ -247,3 +247,43 @@ def test_taken_rows_keep_their_crops(fields: Fields) -> None:
     taken = sample_reader(found.take([7, 2]), None, max_pixels=10**6)
     np.testing.assert_array_equal(taken.read(0), whole.read(7))
     np.testing.assert_array_equal(taken.read(1), whole.read(2))
+
+
+def test_numbers_of_scikit_image_are_no_classes(fields: Fields) -> None:
+    rows = [f"P1/A01_s1_DNA.png,{n},{y},{x}" for n, (x, y) in enumerate(CENTRES, start=1)]
+    table = write_csv(fields.root / "regions.csv", "file,label,centroid-0,centroid-1", rows)
+    found = manifest(fields.root, images__fields__positions=str(table))
+    assert found.table["label"].tolist() == [""] * 4
+    assert found.table["sample_id"].tolist()[3] == "P1/A01/1:4"
+    assert found.regions.centre[1].tolist() == [30, 10]
+
+
+def test_field_with_an_empty_table_is_left_out(fields: Fields) -> None:
+    (fields.root / "locations").mkdir()
+    for plate, well, site in fields.pixels:
+        rows = [] if (plate, well) == ("P1", "B02") else ["8,9"]
+        write_csv(fields.root / "locations" / f"{plate}-{well}-{site}.csv", "x,y", rows)
+    positions = f"{fields.root}/locations/{{plate}}-{{well}}-{{site}}.csv"
+    found = manifest(fields.root, images__fields__positions=positions)
+    assert len(found) == 3
+    assert any("1 fields whose table of positions is empty: P1/B02/1" in line for line in found.remarks)
+
+
+def test_label_images_in_a_folder_inside_are_no_fields(fields: Fields) -> None:
+    for path in sorted((fields.root / "images").rglob("*_ER.png")):
+        path.unlink()
+    (fields.root / "masks").rename(fields.root / "images" / "objects")
+    found = manifest(
+        fields.root,
+        images__pattern="{plate}/{name}_DNA.png",
+        images__channels=[0],
+        images__fields__masks_root=fields.root / "images" / "objects",
+        images__fields__masks="{plate}/{name}_cp_masks.tif",
+    )
+    assert len(found) == 16
+    assert set(found.columns) == {"field", "plate", "name"}
+
+
+def test_image_numbers_ask_for_their_table(fields: Fields) -> None:
+    with pytest.raises(ManifestError, match=r"images\.fields\.table=FILE"):
+        manifest(fields.root, images__fields__positions=str(objects_csv(fields)))

@@ -1,0 +1,47 @@
+"""Size and pixel size from the header of a file."""
+
+from pathlib import Path
+from typing import Any
+
+import imagecodecs
+import numpy as np
+import pytest
+import tifffile
+
+from cellfeat.errors import ImageError, MissingFileError
+from cellfeat.samples.formats.headers import read_header
+
+PIXELS = np.zeros((5, 7), np.uint8)
+
+
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif"])
+def test_size_is_read(name: str, tmp_path: Path) -> None:
+    encode = {"a.png": imagecodecs.png_encode, "a.jpg": imagecodecs.jpeg_encode, "a.tif": imagecodecs.tiff_encode}[name]
+    (tmp_path / name).write_bytes(encode(PIXELS))
+    assert read_header(tmp_path / name) == (5, 7, None)
+
+
+@pytest.mark.parametrize(
+    ("options", "expected"),
+    [
+        ({"ome": True, "metadata": {"axes": "YX", "PhysicalSizeX": 0.325, "PhysicalSizeXUnit": "µm"}}, 0.325),
+        ({"ome": True, "metadata": {"axes": "YX", "PhysicalSizeX": 650, "PhysicalSizeXUnit": "nm"}}, 0.65),
+        ({"ome": True, "metadata": {"axes": "YX"}}, None),
+        ({"imagej": True, "resolution": (5, 5), "metadata": {"unit": "um"}}, 0.2),
+        ({"imagej": True, "resolution": (5, 5), "metadata": {"unit": "pixel"}}, None),
+        ({"resolution": (20_000, 20_000), "resolutionunit": "CENTIMETER"}, 0.5),
+        ({"resolution": (72, 72), "resolutionunit": "INCH"}, None),
+    ],
+)
+def test_pixel_size_is_read_where_it_is_stated(options: dict[str, Any], expected: float | None, tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", PIXELS, **options)
+    found = read_header(tmp_path / "a.tif").pixel_size
+    assert found == (expected if expected is None else pytest.approx(expected))
+
+
+def test_damaged_and_missing_files_are_told(tmp_path: Path) -> None:
+    (tmp_path / "a.tif").write_bytes(b"II*\0abc")
+    with pytest.raises(ImageError, match=r"a\.tif"):
+        read_header(tmp_path / "a.tif")
+    with pytest.raises(MissingFileError):
+        read_header(tmp_path / "b.tif")
