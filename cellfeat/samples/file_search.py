@@ -9,7 +9,7 @@ import pandas as pd
 from cellfeat.config import SPLIT_COLUMN, FieldsSettings, ImagesSettings, LabelsSettings
 from cellfeat.errors import ConfigError, ManifestError, MissingFileError
 from cellfeat.samples.file_kinds import FileKinds
-from cellfeat.samples.formats.h5sc import is_h5sc_name
+from cellfeat.samples.formats.h5sc_names import is_h5sc_name
 from cellfeat.samples.labels import file_columns
 from cellfeat.samples.layouts import (
     FoldersLayout,

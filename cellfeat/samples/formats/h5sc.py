@@ -4,7 +4,6 @@ A file is an AnnData file of its own: ``obsm/single_cell_images`` holds the crop
 each cell. One cell is named by the file and its row, as in ``single_cells.h5sc#12``.
 """
 
-import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -17,41 +16,15 @@ import numpy as np
 from cellfeat.errors import ImageError
 from cellfeat.samples.formats.decoded_image import PARSER_FAULTS, Image, check_finite, check_size, check_type, truncated
 
-ENDING = ".h5sc"
 CELL_ID = "scportrait_cell_id"
 IMAGES = "obsm/single_cell_images"
 _CHANNELS = "uns/single_cell_images/channel_names"
 _MAPPING = "uns/single_cell_images/channel_mapping"
 _MASK = "mask"
-_ADDRESS = re.compile(r"(.+\.h5sc)#(\d+)", re.IGNORECASE | re.DOTALL)
 _MOST_CELLS = 10**7
 _LARGEST_NOTE = 10_000
 _LARGEST_CHUNK = 2**28
 """Bytes. A larger piece of a compressed file is none that holds crops."""
-
-
-def is_h5sc_name(name: str) -> bool:
-    """Whether a file is called as one of scPortrait."""
-    return name.lower().endswith(ENDING)
-
-
-def address(file: str, row: int) -> str:
-    """Make the name of one cell.
-
-    Parameters
-    ----------
-    file
-        The name of the file.
-    row
-        Row of the cell in it.
-    """
-    return f"{file}#{row}"
-
-
-def cell_of(path: Path) -> tuple[Path, int] | None:
-    """Give the file and the row of a cell that is named by both; None for the name of any other file."""
-    found = _ADDRESS.fullmatch(str(path))
-    return (Path(found[1]), int(found[2])) if found else None
 
 
 @dataclass(frozen=True)

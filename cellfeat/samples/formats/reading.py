@@ -6,7 +6,7 @@ from pathlib import Path
 from cellfeat.errors import ImageError
 from cellfeat.samples.formats.decoded_image import Image
 from cellfeat.samples.formats.decoding import decode_image
-from cellfeat.samples.formats.h5sc import cell_of, read_cell
+from cellfeat.samples.formats.h5sc_names import cell_of
 from cellfeat.samples.formats.microscopes.formats import stack_format
 from cellfeat.samples.formats.microscopes.stack_file import read_stack_file
 from cellfeat.samples.formats.planes import NO_CHOICE, PlaneChoice, check_flat
@@ -39,6 +39,9 @@ def decode_file(path: Path, max_pixels: int, choice: PlaneChoice = NO_CHOICE) ->
     """
     cell = cell_of(path)
     if cell is not None:
+        # Imported here: most reading processes do without HDF5, and start faster.
+        from cellfeat.samples.formats.h5sc import read_cell
+
         check_flat(choice)
         return read_cell(*cell, max_pixels)
     kind = stack_format(path)

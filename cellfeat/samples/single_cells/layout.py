@@ -9,7 +9,8 @@ import pandas as pd
 
 from cellfeat.config import ImagesSettings, LabelsSettings
 from cellfeat.errors import ImageError, ManifestError
-from cellfeat.samples.formats.h5sc import CELL_ID, Channels, address, is_h5sc_name
+from cellfeat.samples.formats.h5sc import CELL_ID, Channels
+from cellfeat.samples.formats.h5sc_names import address, is_h5sc_name
 from cellfeat.samples.labels import LabelsTable, checked_labels
 from cellfeat.samples.layouts import Found, scan
 from cellfeat.samples.single_cells.apart import read_apart
