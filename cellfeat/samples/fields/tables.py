@@ -27,8 +27,11 @@ _OBJECT_NAMES = (
     r"cell", r"object", r"nucleus",
 )  # fmt: skip
 _FILE_NAMES = ("filename", "file_name", "file", "image_file", "imagefile", "image_name", "imagename", "image", "path")
+# Labels and not measurements: cell_line, cell_type and others like them.
+_NO_MEASURE = r"(?!cells?_(lines?|types?|class|label|state|stage|phase|cycle|name|phenotype|treatment)$)"
 _MEASURED = re.compile(
-    r"(image_)?((nuclei|nucleus|cells?|cytoplasm|[a-z0-9]+objects?)_.+|(areashape|intensity|texture|location|correlation|"
+    _NO_MEASURE + r"(image_)?((nuclei|nucleus|cells?|cytoplasm|[a-z0-9]+objects?)_.+|"
+    r"(areashape|intensity|texture|location|correlation|"
     r"neighbors|radialdistribution|granularity|objectskeleton|children|parent|number|math|count|executiontime|filename|"
     r"pathname|url|frame|series|md5digest|height|width|scaling|moduleerror|group|imagequality|threshold|channel|"
     r"processingstatus)_.+)",
