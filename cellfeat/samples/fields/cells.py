@@ -5,8 +5,6 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from dataclasses import field as attribute
 
-import pandas as pd
-
 from cellfeat.config import FieldsSettings
 from cellfeat.errors import ManifestError
 from cellfeat.samples.fields.field import FieldOfView, plain_column, plain_value
@@ -126,7 +124,8 @@ def cells_of_table(
     kept = [name for name in further_columns(rows.cells, used) if plain_column(name) not in ("imagenumber", "field")]
     numbered: dict[str, int] = {}
     cells = []
-    for (place, row), one in zip(rows.cells.iterrows(), field_of_row, strict=True):
+    wanted = [*position, *([number] if number else []), *kept]
+    for (place, row), one in zip(rows.records(wanted), field_of_row, strict=True):
         if one is None:
             continue
         numbered[one.name] = numbered.get(one.name, 0) + 1
@@ -210,7 +209,7 @@ def match_rows(
         by_file = {name: one for one in fields for name in one.files}
         found = [
             next((by_file[n] for n in _found_names(row, files, finder) if n in by_file), None)
-            for _, row in rows.cells.iterrows()
+            for _, row in rows.records(name for name in files.names + files.folders if name)
         ]
         if any(found):
             return found, f"column {', '.join(files.names)}"
@@ -237,7 +236,7 @@ def _example(fields: Sequence[FieldOfView]) -> str:
     return ", ".join(f"{name} {value!r}" for name, value in fields[0].keys.items()) if fields else "none"
 
 
-def _found_names(row: pd.Series, files: FileColumns, finder: FileFinder) -> list[str]:
+def _found_names(row: Mapping[str, str], files: FileColumns, finder: FileFinder) -> list[str]:
     pairs = zip(files.names, files.folders, strict=True)
     found = [finder.find(str(row[folder]) if folder else "", str(row[name])).name for name, folder in pairs]
     return [name for name in found if name]
@@ -256,7 +255,7 @@ def _ways(plain: Mapping[str, str], known: set[str]) -> list[list[str]]:
 def _by_values(rows: Rows, fields: Sequence[FieldOfView], columns: Mapping[str, str]) -> list[FieldOfView | None]:
     by_key = fields_by_key(fields, list(columns))
     found: list[FieldOfView | None] = []
-    for _, row in rows.cells.iterrows():
+    for _, row in rows.records(columns.values()):
         key = tuple(plain_value(str(row[column])) for column in columns.values())
         candidates = by_key.get(key, [])
         if len(candidates) > 1:

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 _PREFIX = re.compile(r"^(image_)?(metadata_)?", re.IGNORECASE)
 _SYNONYMS = {
@@ -44,7 +45,7 @@ class FieldOfView:
     number: str = ""
     place: str = ""
 
-    @property
+    @cached_property
     def keys(self) -> dict[str, str]:
         """Values by the plain form of their names, themselves in plain form: what rows of tables are matched by."""
         keys = {plain_column(name): plain_value(value) for name, value in self.values.items() if value}

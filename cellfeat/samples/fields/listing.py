@@ -1,7 +1,7 @@
 """Fields that a table lists: CellProfiler's load_data.csv and Image table, or any table with columns of file names."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -36,6 +36,12 @@ class Rows:
     def columns(self) -> list[str]:
         """Names of the columns."""
         return [str(name) for name in self.cells.columns]
+
+    def records(self, names: Iterable[str]) -> Iterator[tuple[str, dict[str, str]]]:
+        """Give the place and some cells of each row; much faster than rows of pandas."""
+        records = self.cells[list(dict.fromkeys(names))].to_dict("records")
+        for place, record in zip(self.cells.index, records, strict=True):
+            yield str(place), {str(name): str(cell) for name, cell in record.items()}
 
 
 def listed_fields(
@@ -72,8 +78,9 @@ def listed_fields(
     moved: list[str] = []
     missing: list[str] = []
     names = [*columns.names, *(folder for folder in columns.folders if folder)]
-    for order, (place, cells) in enumerate(rows.cells.iterrows(), start=1):
-        written = tuple(cells[names])
+    wanted = [*names, *kept, *([number] if number else [])]
+    for order, (place, cells) in enumerate(rows.records(wanted), start=1):
+        written = tuple(cells[name] for name in names)
         if written in by_written:
             _check_one_a_row(by_written[written], str(place), rows.file, is_one_a_row=is_one_a_row)
             continue
@@ -101,7 +108,7 @@ def _check_one_a_row(field: FieldOfView, place: str, file: Path, *, is_one_a_row
 
 
 def _files(
-    cells: pd.Series, columns: FileColumns, finder: FileFinder, place: str, moved: list[str], missing: list[str]
+    cells: Mapping[str, str], columns: FileColumns, finder: FileFinder, place: str, moved: list[str], missing: list[str]
 ) -> tuple[str, ...]:
     files = []
     for name, folder in zip(columns.names, columns.folders, strict=True):

@@ -41,6 +41,7 @@ class FileFinder:
         self._root = root.resolve().as_posix()
         self._names = set(names)
         self._by_base: dict[str, list[str]] = {}
+        self._known: dict[tuple[str, str], Resolved] = {}
         for name in sorted(self._names):
             for base in {posixpath.basename(name), without_ending(posixpath.basename(name))}:
                 self._by_base.setdefault(base.casefold(), []).append(name)
@@ -55,6 +56,12 @@ class FileFinder:
         file
             The cell of the file name; it may hold folders, too.
         """
+        # A table names a file once for each of its cells.
+        if (folder, file) not in self._known:
+            self._known[folder, file] = self._find(folder, file)
+        return self._known[folder, file]
+
+    def _find(self, folder: str, file: str) -> Resolved:
         parts = [part for part in f"{folder}/{file}".replace("\\", "/").split("/") if part not in ("", ".")]
         if not parts or not file:
             return Resolved(None)
