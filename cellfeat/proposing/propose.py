@@ -18,7 +18,7 @@ from cellfeat.proposing.labelling import Listed, label_choices, listed_in_table
 from cellfeat.proposing.pixels import channel_choices, separate_choice
 from cellfeat.proposing.proposal import NONE, Answers, Choice, Proposal, Question, by_key
 from cellfeat.proposing.reading import Reading
-from cellfeat.proposing.seeing import layout_reason, pixel_problems, sample_lines
+from cellfeat.proposing.seeing import label_remarks, layout_reason, pixel_problems, sample_lines
 from cellfeat.proposing.survey import MOST_TABLES, Survey
 from cellfeat.proposing.tables import Table, best_id_match, read_tables
 from cellfeat.proposing.whole_fields import field_choices
@@ -89,7 +89,7 @@ def propose(survey: Survey, labels: Path | str | None, answers: Answers, target:
     return Proposal(
         seen=tuple(sample_lines(tried.manifest, tables)),
         choices=tuple(_with_given(choices, answers)),
-        remarks=(*problems, *pixel_problems(survey, unread), *tried.manifest.remarks),
+        remarks=(*problems, *pixel_problems(survey, unread), *tried.manifest.remarks, *label_remarks(tried.manifest)),
         settings=settings,
         manifest=tried.manifest,
     )

@@ -123,3 +123,8 @@ def test_given_layout_is_taken(tmp_path: Path) -> None:
     LAYOUTS["classes_in_plates"](tmp_path)
     found = proposal_for(tmp_path, Answers({"images.layout": "folders"}))
     assert set(found.manifest.table["label"]) == {f"Plate{number}" for number in range(1, 7)}
+
+
+def test_samples_without_labels_are_said(tmp_path: Path) -> None:
+    LAYOUTS["yokogawa"](tmp_path)
+    assert any("--labels TABLE" in line for line in proposal_for(tmp_path).remarks)
