@@ -15,7 +15,14 @@ from cellfeat.samples.pattern_fields import further_names
 from cellfeat.samples.pattern_layout import PatternLayout
 from cellfeat.samples.splits import part_of
 
-_RANDOM_ID = re.compile(r"[ _-]?[0-9A-F]{8}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{4}-[0-9A-F]{12}(?=[._]|$)", re.IGNORECASE)
+_HEX = "[0-9A-F]"
+_REWRITTEN = (
+    # MetaXpress writes a random id behind the channel.
+    (re.compile(rf"[ _-]?{_HEX}{{8}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{4}}-{_HEX}{{12}}(?=[._]|$)", re.IGNORECASE), ""),
+    # IN Cell: A - 01(fld 1 wv UV - DAPI).tif, where the filters of a channel go together.
+    (re.compile(r"\b([A-P]) - (\d{1,2})(?=\()"), r"\1\2"),
+    (re.compile(r"\(fld (\d+) wv (?:[^)]* - )?([^) ]+)[^)]*\)"), r"_f\1_\2"),
+)
 MAIN_SHARE = 0.98
 """Share of the names of one form, where it is taken for the form of all."""
 
@@ -114,7 +121,7 @@ class Candidate:
 
 def candidates(survey: Survey) -> list[Candidate]:
     """Give the layouts that may fit, the likeliest first; each finds samples with ids of their own."""
-    files = without_random_ids(survey.names)
+    files = plain_names(survey.names)
     if files:
         # Patterns cannot name such files: they are read without their ids, and written into a table.
         plain = replace(survey, names=tuple(files))
@@ -168,19 +175,25 @@ def _channels_of_pattern(survey: Survey, pattern: str) -> tuple[str, ...]:
     return tuple(sorted(found)) or ("",)
 
 
-def without_random_ids(names: Sequence[str]) -> dict[str, str]:
-    """Give names without the random ids that MetaXpress writes behind a channel, and the real name of each.
+def plain_names(names: Sequence[str]) -> dict[str, str]:
+    """Give names as patterns can read them, and the real name of each: without random ids, those of IN Cell in short.
 
     Returns
     -------
     dict
-        Empty where names have no such ids, or are not different without them.
+        Empty where names need no change, or are not different after it.
     """
-    if not names or not _RANDOM_ID.search(names[0]) or not _RANDOM_ID.search(names[-1]):
+    if not names or not any(expression.search(names[0]) for expression, _ in _REWRITTEN):
         return {}
-    plain = {_RANDOM_ID.sub("", name): name for name in names}
+    plain = {_rewritten(name): name for name in names}
     has_stems = all(name.rpartition("/")[2].partition(".")[0] for name in plain)
     return plain if len(plain) == len(names) and has_stems else {}
+
+
+def _rewritten(name: str) -> str:
+    for expression, text in _REWRITTEN:
+        name = expression.sub(text, name)
+    return name
 
 
 def _valid(offered: Sequence[Candidate]) -> list[Candidate]:

@@ -8,6 +8,8 @@ import pandas as pd
 from cellfeat.proposing.words import COARSE
 
 N_FOLDS = 5
+FIELD = "field"
+"""The column of the field of each crop, whose values are different on all plates."""
 _WITHIN = {
     "well": ("plate", "well"),
     "row": ("plate", "row", "column"),
@@ -54,7 +56,8 @@ def groupings(table: pd.DataFrame, columns: Mapping[str, str]) -> list[Grouping]
     for role in COARSE:
         if role not in columns:
             continue
-        names = tuple(columns[one] for one in _WITHIN.get(role, (role,)) if one in columns)
+        within = _WITHIN.get(role, (role,)) if columns[role] != FIELD else (role,)
+        names = tuple(columns[one] for one in within if one in columns)
         if all(names != other.columns for other in found):
             found.append(_grouping(table, names, role))
     return [one for one in found if 1 < one.n_groups < len(table) and not _starts_again(table, one)]

@@ -18,8 +18,8 @@ from cellfeat.proposing.labelling import Listed, label_choices, listed_in_table
 from cellfeat.proposing.pixels import channel_choices, separate_choice
 from cellfeat.proposing.proposal import NONE, Answers, Choice, Proposal, Question, by_key
 from cellfeat.proposing.reading import Reading
-from cellfeat.proposing.seeing import layout_reason, pixel_problems, sample_lines
-from cellfeat.proposing.survey import MOST_TABLES, Survey
+from cellfeat.proposing.seeing import label_remarks, layout_reason, pixel_problems, sample_lines
+from cellfeat.proposing.survey import MOST_TABLES, Survey, tables_beside
 from cellfeat.proposing.tables import Table, best_id_match, read_tables
 from cellfeat.proposing.whole_fields import field_choices
 from cellfeat.proposing.words import COARSE, role_of_word
@@ -69,7 +69,7 @@ def propose(survey: Survey, labels: Path | str | None, answers: Answers, target:
     ConfigError
         If an answer is no valid setting.
     """
-    tables, problems = _tables(survey, labels)
+    tables, problems = _tables(survey, labels, target)
     tried = _as_fields(survey, tables, answers) or _first_that_fits(
         survey, tables, answers, target, is_given=labels not in (None, NONE)
     )
@@ -78,7 +78,7 @@ def propose(survey: Survey, labels: Path | str | None, answers: Answers, target:
     n_channels = len(settings.images.channels)
     reader = sample_reader(tried.manifest, None, max_pixels=settings.images.max_pixels)
     samples, unread = sample_images(reader, len(tried.manifest))
-    choices = list(tried.choices)
+    choices = [_doubted(choice, survey) if labels is None else choice for choice in tried.choices]
     if not answers.given(INTENSITY) and samples:
         choices.append(choose_intensity(list(samples.values()), n_channels))
     choices += separate_choice(n_channels)
@@ -87,25 +87,45 @@ def propose(survey: Survey, labels: Path | str | None, answers: Answers, target:
         choices.append(Choice("extraction.on_error", "quarantine", f"{reason}: they are listed and left out", True))
     settings = _settings(choices, answers)
     return Proposal(
-        seen=tuple(sample_lines(tried.manifest, tables)),
+        seen=tuple(sample_lines(tried.manifest, _used(tables, survey, settings, is_given=labels is not None))),
         choices=tuple(_with_given(choices, answers)),
-        remarks=(*problems, *pixel_problems(survey, unread), *tried.manifest.remarks),
+        remarks=(*problems, *pixel_problems(survey, unread), *tried.manifest.remarks, *label_remarks(tried.manifest)),
         settings=settings,
         manifest=tried.manifest,
     )
 
 
-def _tables(survey: Survey, labels: Path | str | None) -> tuple[list[Table], list[str]]:
+def _tables(survey: Survey, labels: Path | str | None, target: FilesTarget) -> tuple[list[Table], list[str]]:
     if labels == NONE:
         return [], []
     if labels is not None:
         return read_tables([Path(labels)], is_given=True)
-    found, problems = read_tables(survey.tables[:MOST_TABLES], is_given=False)
-    if len(survey.tables) > MOST_TABLES:
-        problems.append(
-            f"{len(survey.tables)} tables: only the first {MOST_TABLES} were tried; name yours: --labels FILE"
-        )
+    if not survey.tables:
+        # Tables beside the folder may be about anything: those that fit no image are passed over in silence.
+        beside = _without(tables_beside(survey.folder), target.file)
+        return read_tables(beside[:MOST_TABLES], is_given=False)[0], []
+    inside = _without(survey.tables, target.file)
+    found, problems = read_tables(inside[:MOST_TABLES], is_given=False)
+    if len(inside) > MOST_TABLES:
+        problems.append(f"{len(inside)} tables: only the first {MOST_TABLES} were tried; name yours: --labels FILE")
     return found, problems
+
+
+def _without(files: Sequence[Path], written: Path) -> list[Path]:
+    """Tables without the one that an earlier call wrote."""
+    return [file for file in files if file.resolve() != written.resolve()]
+
+
+def _used(tables: Sequence[Table], survey: Survey, settings: Settings, *, is_given: bool) -> list[Table]:
+    """The tables to speak of: those in the folder, and one beside it only if it is used."""
+    chosen = settings.labels.file
+    return [table for table in tables if is_given or table.file in survey.tables or table.file == chosen]
+
+
+def _doubted(choice: Choice, survey: Survey) -> Choice:
+    """A table beside the folder is a guess."""
+    is_beside = choice.key == "labels.file" and choice.value and Path(choice.value) in tables_beside(survey.folder)
+    return choice._replace(is_guess=True, reason=f"{choice.reason}; it lies beside the folder") if is_beside else choice
 
 
 def _as_fields(survey: Survey, tables: Sequence[Table], answers: Answers) -> _Tried | None:
@@ -176,7 +196,9 @@ def _with_table(
     match = _chosen_table(matches, answers)
     if match:
         offered = [offered[match.form], *(one for one in offered if one is not offered[match.form])]
-    by_well = match_by_well(tables, offered[0]) if not matches and offered[0].reading.groups else None
+    # Wells have the same names on all plates, so a table by well must lie with its images, or be named.
+    near = [table for table in tables if is_given or table.file in survey.tables]
+    by_well = match_by_well(near, offered[0]) if not matches and offered[0].reading.groups else None
     if not matches and by_well is None and is_given:
         raise ManifestError(_no_match(tables[0], offered[0]))
     if by_well is not None or offered[0].needs_table:

@@ -63,6 +63,15 @@ def _samples(manifest: Manifest) -> str:
     return f"{len(manifest):,} of {len(counts)} classes: {told}"
 
 
+def label_remarks(manifest: Manifest) -> list[str]:
+    """Say what to do where there are no labels, or only one class."""
+    n_classes = len(set(manifest.table["label"]) - {""})
+    if n_classes > 1:
+        return []
+    found = "only one class was found" if n_classes else "no labels were found"
+    return [f"{found}: extract works without, and compare needs two classes; name a table with --labels TABLE"]
+
+
 def layout_reason(candidate: Candidate, listed: Listed | None) -> tuple[str, str, bool]:
     """Give the layout, why, and whether it is a guess.
 

@@ -24,6 +24,7 @@ MOST_TABLES = 20
 MOST_EXAMPLES = 24
 MOST_EXAMPLE_PIXELS = 60_000_000
 _PREVIEW = re.compile(r"(^|[ _.-])(thumb|thumbnail|preview|overview|montage)s?([ _.-]|\d|$)", re.IGNORECASE)
+_PREDICTIONS = re.compile(r"(predictions?|(sample_)?submission)", re.IGNORECASE)
 # Figures and caches that cellfeat and others write.
 _OWN_FOLDERS = ("results", "features", "__macosx")
 
@@ -128,6 +129,16 @@ def survey_folder(folder: Path, *, ignored: Sequence[Path] = ()) -> Survey:
 def _is_hidden(folder: Path, name: str, hidden: Mapping[str, Path]) -> bool:
     own = name.rpartition("/")[2]
     return own in hidden and (folder / name).resolve() == hidden[own]
+
+
+def tables_beside(folder: Path) -> list[Path]:
+    """Files beside a folder that may be tables of labels."""
+    above = folder / ".." if folder.name in ("", "..") else folder.parent
+    try:
+        names = sorted(path.name for path in above.iterdir() if path.name.lower().endswith(TABLE_ENDINGS))
+    except OSError:
+        return []
+    return [above / name for name in names if (above / name).is_file() and not _PREDICTIONS.match(name)]
 
 
 def _nothing(folder: Path, on_disk: Sequence[str]) -> str:

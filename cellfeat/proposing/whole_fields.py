@@ -8,7 +8,7 @@ import numpy as np
 
 from cellfeat.config import FieldsSettings
 from cellfeat.errors import ImageError, ManifestError, MissingFileError
-from cellfeat.proposing.columns import look_at_columns
+from cellfeat.proposing.columns import look_at_columns, plain
 from cellfeat.proposing.pieces import fall_apart
 from cellfeat.proposing.pixels import channels_of_files
 from cellfeat.proposing.proposal import Choice
@@ -65,8 +65,12 @@ def field_choices(survey: Survey, tables: Sequence[Table]) -> Iterator[list[Choi
     if sorted_out.fields is not None:
         files = _by_table(sorted_out.fields)
         yield from _with_labels([*images, *files, *_cells(survey, sorted_out, has_masks)], sorted_out)
-    files = _by_names(survey)
-    yield from _with_labels([*images, *files, *_cells(survey, sorted_out, has_masks)], sorted_out)
+    files = [*_by_names(survey), *_cells(survey, sorted_out, has_masks)]
+    yield from _with_labels([*images, *files], sorted_out)
+    masks = _masks_pattern(survey) if has_masks else None
+    if masks:
+        named = Choice("images.fields.masks", masks, "names of the label images, by the words of the names", True)
+        yield from _with_labels([*images, *files, named], sorted_out)
 
 
 def _layout(has_masks: bool, tables: FieldTables) -> Choice:
@@ -182,6 +186,15 @@ def _by_names(survey: Survey) -> list[Choice]:
     return [*choices, *channels_of_files(survey.examples)[0]]
 
 
+def _masks_pattern(survey: Survey) -> str | None:
+    """Names of the label images by the words of their names, where they lie below the folder of images."""
+    left_out = survey.left_out
+    if not left_out:
+        return None
+    pattern = _field_words(read_names(fall_apart(left_out)[0], None)).pattern
+    return pattern if "{" in pattern else None
+
+
 def _cells(survey: Survey, tables: FieldTables, has_masks: bool) -> list[Choice]:
     """Where the cells are: in label images, or in tables of positions."""
     choices: list[Choice] = []
@@ -199,7 +212,7 @@ def _with_labels(images: list[Choice], tables: FieldTables) -> Iterator[list[Cho
     """The settings with each table that may hold labels, and without any."""
     own = tables.positions
     beside = [Choice("images.fields.positions", str(own.file), f"{len(own.cells):,} cells")] if own else []
-    own_labels = look_at_columns(own.cells, None).labels if own else ()
+    own_labels = _own_labels(own) if own else []
     for table in tables.others:
         for label in look_at_columns(table.cells, None).labels[:1]:
             yield [*images, *beside, *_labels(table, label)]
@@ -214,6 +227,15 @@ def _with_labels(images: list[Choice], tables: FieldTables) -> Iterator[list[Cho
     if own and not own_labels:
         yield [*images, Choice("labels.file", str(own.file), f"{len(own.cells):,} cells with positions")]
     yield [*images, *beside, Choice("labels.file", None, "no table of labels fits these fields")]
+
+
+def _own_labels(table: Table) -> list[str]:
+    """Columns of a table of cells that may be the label; the number of a cell is none."""
+    number = object_column(list(map(str, table.cells.columns)), FieldsSettings(), str(table.file))
+    found = look_at_columns(table.cells, None).labels
+    return [name for name in found if name != number and plain(name) not in ("label", "label id", "cell id")] or [
+        name for name in found if name != number
+    ]
 
 
 def _left_out() -> Choice:

@@ -256,6 +256,33 @@ def cell_cycle(folder: Path) -> Expected:
     return Expected(12, ("G1", "G2"), channels=(0,))
 
 
+def in_cell(folder: Path) -> Expected:
+    """Names of IN Cell: wells with spaces, fields and filters in brackets."""
+    for well, site, channel in product(("A - 01", "A - 02", "B - 11"), (1, 2), ("UV - DAPI", "Blue - FITC")):
+        save(folder, f"{well}(fld {site} wv {channel}).tif", pixels(12, 12, dtype="uint16"))
+    return Expected(6, (), n_groups=3, channels=("DAPI", "FITC"))
+
+
+def masks_in_plates(folder: Path) -> Expected:
+    """Folders of images and of masks in the folder of each plate."""
+    for plate, i in product(("plate1", "plate2"), range(3)):
+        image, labels, _ = draw_field(6)
+        save(folder, f"{plate}/images/f{i}.tif", image)
+        save(folder, f"{plate}/masks/f{i}.tif", labels)
+    return Expected(36, (), channels=(0,))
+
+
+def centroids(folder: Path) -> Expected:
+    """A table of scikit-image, rows before columns, with labels of the fields."""
+    rows = []
+    for i in range(6):
+        image, _, centres = draw_field(5)
+        save(folder, f"f{i}.png", (image // 256).astype(np.uint8))
+        rows += [(f"f{i}.png", number, y, x, CLASSES[i % 2]) for number, (x, y) in enumerate(centres)]
+    write_csv(folder / "regionprops.csv", "filename,label_id,centroid-0,centroid-1,cell_line", rows)
+    return Expected(30, n_groups=6, channels=(0,))
+
+
 _random = np.random.default_rng(1)
 LAYOUTS: dict[str, Layout] = {
     made.__name__: made
@@ -264,5 +291,6 @@ LAYOUTS: dict[str, Layout] = {
         irregular_names, imagej_splits, leica_export, hpa, kaggle_halves, upper_case, grey_as_rgb, metaxpress_guids,
         well_table, wells_with_treatment, mice, masks_beside_crops, two_tables, cellpose_beside, deep_profiler,
         tiles_of_slides, separators_in_classes, tables_of_bbbc, numbered_channels, a_missing_channel, cell_cycle,
+        in_cell, masks_in_plates, centroids,
     )
 }  # fmt: skip

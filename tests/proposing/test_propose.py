@@ -123,3 +123,28 @@ def test_given_layout_is_taken(tmp_path: Path) -> None:
     LAYOUTS["classes_in_plates"](tmp_path)
     found = proposal_for(tmp_path, Answers({"images.layout": "folders"}))
     assert set(found.manifest.table["label"]) == {f"Plate{number}" for number in range(1, 7)}
+
+
+def test_samples_without_labels_are_said(tmp_path: Path) -> None:
+    LAYOUTS["yokogawa"](tmp_path)
+    assert any("--labels TABLE" in line for line in proposal_for(tmp_path).remarks)
+
+
+def test_table_beside_the_folder_is_found_and_called_a_guess(tmp_path: Path) -> None:
+    two_label_columns(tmp_path / "data")
+    (tmp_path / "data" / "labels.csv").rename(tmp_path / "labels.csv")
+    write_csv(tmp_path / "other.csv", "a,b", [("x", "y")])
+    found = proposal_for(tmp_path / "data")
+    assert found.settings.labels.file == tmp_path / "labels.csv"
+    assert "labels.file" in {choice.key for choice in found.guesses}
+    assert not any("other.csv" in line for line in (*found.seen, *found.remarks))
+
+
+def test_table_of_an_earlier_call_is_made_anew(tmp_path: Path) -> None:
+    LAYOUTS["metaxpress_guids"](tmp_path / "data")
+    target = FilesTarget(tmp_path / "cellfeat_files.csv", replaces=True)
+    survey = survey_folder(tmp_path / "data")
+    first = propose(survey, None, Answers({}), target)
+    again = propose(survey, None, Answers({}), target)
+    assert first.settings == again.settings
+    assert not again.guesses or "labels.file" not in {choice.key for choice in again.guesses}
