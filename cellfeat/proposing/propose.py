@@ -78,7 +78,7 @@ def propose(survey: Survey, labels: Path | str | None, answers: Answers, target:
     n_channels = len(settings.images.channels)
     reader = sample_reader(tried.manifest, None, max_pixels=settings.images.max_pixels)
     samples, unread = sample_images(reader, len(tried.manifest))
-    choices = [_doubted(choice, survey) if labels is None else choice for choice in tried.choices]
+    choices = [_doubted(choice, survey, target) if labels is None else choice for choice in tried.choices]
     if not answers.given(INTENSITY) and samples:
         choices.append(choose_intensity(list(samples.values()), n_channels))
     choices += separate_choice(n_channels)
@@ -122,9 +122,10 @@ def _used(tables: Sequence[Table], survey: Survey, settings: Settings, *, is_giv
     return [table for table in tables if is_given or table.file in survey.tables or table.file == chosen]
 
 
-def _doubted(choice: Choice, survey: Survey) -> Choice:
+def _doubted(choice: Choice, survey: Survey, target: FilesTarget) -> Choice:
     """A table beside the folder is a guess."""
-    is_beside = choice.key == "labels.file" and choice.value and Path(choice.value) in tables_beside(survey.folder)
+    beside = _without(tables_beside(survey.folder), target.file)
+    is_beside = choice.key == "labels.file" and choice.value and Path(choice.value) in beside
     return choice._replace(is_guess=True, reason=f"{choice.reason}; it lies beside the folder") if is_beside else choice
 
 
