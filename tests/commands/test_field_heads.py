@@ -28,15 +28,24 @@ def user(folder: Path) -> Path:
 
 
 def test_labels_of_wells_score_a_head(user: Path) -> None:
-    new = ("--images", "new/images", "--labels", "new/layout.csv", "--output", "scores", "--weights", "weights.pth")
+    new = (
+        "--images",
+        "new/images",
+        "--labels",
+        "new/layout.csv",
+        "--output",
+        "field-scores",
+        "--weights",
+        "weights.pth",
+    )
     ended = succeed(user, "score", "--model", "field-head", *new)
     assert "32 held-out samples in 8 groups" in ended.stdout
 
 
 def test_cells_of_new_fields_are_predicted(user: Path) -> None:
-    new = ("--images", "new/images", "--output", "cells.csv", "--weights", "weights.pth")
+    new = ("--images", "new/images", "--output", "field-cells.csv", "--weights", "weights.pth")
     succeed(user, "predict", "--model", "field-head", *new)
-    lines = (user / "cells.csv").read_text().splitlines()
+    lines = (user / "field-cells.csv").read_text().splitlines()
     assert len(lines) == 33
     assert lines[1].startswith("P1/A01/1:1,")
 

@@ -20,7 +20,7 @@ def result(head, score, *, n_cached=0):
         head=head,
         predictions=pd.DataFrame(),
         scores=Scores(
-            overall=Overall(score, Interval(score - 0.1, score + 0.1), score),
+            overall=Overall(score, Interval(score - 0.1, score + 0.1), score, per_fold=(score,) * 5),
             per_class=PerClass(("HeLa", "RT4"), recall, np.column_stack([recall, recall]), np.eye(2, dtype=int)),
             calibration=Calibration("none", 1.0, PROBABILITIES, PROBABILITIES, ()),
         ),

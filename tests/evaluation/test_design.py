@@ -6,7 +6,7 @@ from cellfeat.config import ComparisonSettings
 from cellfeat.config_sources import load_settings
 from cellfeat.evaluation.design import Design
 
-NOT_OF_THE_DESIGN = {"heads", "output"}
+NOT_OF_THE_DESIGN = {"figures", "heads", "output"}
 RENAMED = {"seed": "random_state"}
 OTHERS = {
     "folds": 7,
