@@ -39,6 +39,7 @@ def test_table_contains_every_classifier_of_torchvision():
     assert sorted(TORCHVISION) == models.list_models(module=models)
 
 
+@pytest.mark.slow
 @pytest.mark.filterwarnings("ignore:The default weight initialization")
 def test_embedding_dims_are_those_of_the_last_layers(weightless):
     held = {name: BACKBONES[name].embedding_dim for name in TORCHVISION}

@@ -38,7 +38,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
-@pytest.mark.parametrize("name", ["compare", "fit", "audit"])
+@pytest.mark.parametrize("name", ["compare", "fit", pytest.param("audit", marks=pytest.mark.slow)])
 def test_default_folder_is_named_after_the_feature_file(name: str, user: Path) -> None:
     below = {"compare": "", "fit": "dummy", "audit": "audit"}[name]
     for features in ("a.h5", "b.h5"):
@@ -48,7 +48,7 @@ def test_default_folder_is_named_after_the_feature_file(name: str, user: Path) -
     assert kept[0]["samples"] != kept[1]["samples"]
 
 
-@pytest.mark.parametrize("name", ["compare", "fit", "audit"])
+@pytest.mark.parametrize("name", ["compare", "fit", pytest.param("audit", marks=pytest.mark.slow)])
 def test_results_of_other_samples_are_kept(name: str, user: Path) -> None:
     into = ("--output", f"of-{name}")
     succeed(user, *command_of(name), "--features", "a/cells.h5", *into)

@@ -128,11 +128,13 @@ def check_kills(
         k += step
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_killed_run_is_finished_with_the_same_bytes(tmp_path: Path) -> None:
     assert check_kills(tmp_path, step=101) > 20
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 def test_killed_update_leaves_old_or_new_file(tmp_path: Path) -> None:
     assert check_kills(tmp_path, step=173, run=update_to_end, prepare=finished_before) > 10

@@ -49,7 +49,15 @@ def few_images(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("name", ["mobilenet_v3_small", "resnet18", "convnext_tiny", "swin_t"])
+@pytest.mark.parametrize(
+    "name",
+    [
+        "mobilenet_v3_small",
+        "resnet18",
+        pytest.param("convnext_tiny", marks=pytest.mark.slow),
+        pytest.param("swin_t", marks=pytest.mark.slow),
+    ],
+)
 def test_the_networks_own_logits_are_its_last_linear_layer_of_our_embeddings(
     name: str, settings_for: MakeSettings, few_images: Path, checkpoint: Callable[[str], Path]
 ) -> None:
@@ -88,6 +96,7 @@ def test_a_separate_pass_is_the_channel_alone_repeated(
     np.testing.assert_array_equal(separate.embeddings[:, :, 1024:2048], alone.embeddings)
 
 
+@pytest.mark.slow
 def test_view_zero_is_the_sample_and_view_six_that_of_the_turned_files(
     finished: Finished, settings_for: MakeSettings, cells: Path, tmp_path: Path
 ) -> None:
@@ -104,7 +113,13 @@ def test_view_zero_is_the_sample_and_view_six_that_of_the_turned_files(
 
 @pytest.mark.parametrize(
     ("name", "precision"),
-    [*itertools.product(["mobilenet_v3_small", "convnext_tiny"], ["fp32", "bf16"]), ("convnext_tiny", "int8")],
+    [
+        ("mobilenet_v3_small", "fp32"),
+        pytest.param("mobilenet_v3_small", "bf16", marks=pytest.mark.slow),
+        pytest.param("convnext_tiny", "fp32", marks=pytest.mark.slow),
+        pytest.param("convnext_tiny", "bf16", marks=pytest.mark.slow),
+        ("convnext_tiny", "int8"),
+    ],
 )
 def test_an_embedding_has_the_same_bits_at_any_place_in_any_batch(
     name: str,
