@@ -46,14 +46,15 @@ def parts_of_arrays(
     if scaling not in SCALINGS:
         raise ConfigError(f"scaling: expected {' or '.join(SCALINGS)}, got {scaling!r}")
     kind: Kind = "table" if names is not None or isinstance(X, pd.DataFrame) else "array"
+    further = {} if columns is None else dict(columns)
+    X, (ids, labels, groups) = without_columns(X, {"ids": ids, "labels": labels, "groups": groups}, further)
     numbers = as_numbers(X)
     index = X.index if isinstance(X, pd.DataFrame) else None
     sample_ids = _ids(ids, index, labels, len(numbers))
-    further = {} if columns is None else dict(columns)
     samples = ImportedSamples(
         ids=sample_ids,
-        labels=_texts(labels, sample_ids, "labels"),
-        groups=_texts(groups, sample_ids, "groups"),
+        labels=_names_of("labels", labels, sample_ids),
+        groups=_names_of("groups", groups, sample_ids),
         columns={str(name): _texts(values, sample_ids, f"columns[{name!r}]") for name, values in further.items()},
         settings={"id": "id", "label": None if labels is None else "label"},
     )
@@ -72,7 +73,8 @@ def as_numbers(X: Any) -> Float32s:
     if scipy.sparse.issparse(X):
         X = X.toarray()
     if isinstance(X, pd.DataFrame):
-        _check_numeric(X)
+        X = X.infer_objects()  # numbers among objects, as some readers and `DataFrame.T` give them
+        _check_columns(X)
         X = X.to_numpy(dtype=np.float64, na_value=np.nan)
     values = np.asarray(X)
     if values.dtype.kind not in "buif":
@@ -95,12 +97,18 @@ def as_numbers(X: Any) -> Float32s:
     return numbers
 
 
-def _check_numeric(X: pd.DataFrame) -> None:
+def _check_columns(X: pd.DataFrame) -> None:
+    repeated = X.columns[X.columns.duplicated()].unique()
+    if len(repeated):
+        raise ManifestError(
+            f"X: {len(repeated)} names of columns occur more than once: {first_ten(map(str, repeated))}; rename them, "
+            "or keep one of each"
+        )
     wrong = [str(name) for name, dtype in X.dtypes.items() if not pd.api.types.is_numeric_dtype(dtype)]
     if wrong:
         raise ManifestError(
-            f"X: {len(wrong)} of {X.shape[1]} columns are not numbers: {first_ten(wrong)}; pass them as labels, groups "
-            "or columns, or leave them out"
+            f"X: {len(wrong)} of {X.shape[1]} columns are not numbers: {first_ten(wrong)}; name one as labels=, "
+            "groups= or ids=, give others as columns=, or leave them out (X.select_dtypes('number'))"
         )
 
 
@@ -128,7 +136,82 @@ def _ids(ids: Any, index: Any, labels: Any, n: int) -> Strings:
     found = _as_text(ids)
     if len(found) != n:
         raise ManifestError(f"ids: expected {n}, one for each row of X, got {len(found)}")
+    if len(set(found.tolist())) <= n // 2:
+        raise ManifestError(
+            f"ids: {n} rows have {len(set(found.tolist()))} different ids: {first_ten(sorted(set(found.tolist())))}; "
+            "every sample needs its own id; classes and donors are given by name: labels=..., groups=..."
+        )
     return found
+
+
+def without_columns(X: Any, given: Mapping[str, Any], further: Mapping[str, Any]) -> tuple[Any, list[Any]]:
+    """Take columns of a DataFrame that are named as ids, labels or groups out of it.
+
+    Parameters
+    ----------
+    X
+        The numbers; only of a DataFrame can columns be named.
+    given
+        Ids, labels and groups, by these words; a text is the name of a column.
+    further
+        Further columns, whose names serve as well.
+
+    Returns
+    -------
+    X
+        Without these columns.
+    values
+        Those of `given`, in its order, with values in the place of names.
+
+    Raises
+    ------
+    ManifestError
+        If there is no such column.
+    """
+    table = X if isinstance(X, pd.DataFrame) else pd.DataFrame()
+    found: list[Any] = []
+    named: list[str] = []
+    for what, value in given.items():
+        if not isinstance(value, str):
+            found.append(value)
+        elif value in table.columns:
+            named.append(value)
+            found.append(table[value].tolist())
+        elif value in further:
+            found.append(further[value])
+        else:
+            raise ManifestError(
+                f"{what}: X has no column {value!r}; give values, or the name of a column of a DataFrame"
+            )
+    return (table.drop(columns=named) if named else X), found
+
+
+def _names_of(what: str, values: Any, ids: Strings) -> Strings:
+    """Labels or groups as text: whole numbers name classes and groups, other numbers do not."""
+    given = values.values() if isinstance(values, Mapping) else () if values is None else values
+    for value in given:
+        if isinstance(value, float | np.floating) and np.isfinite(value) and not float(value).is_integer():
+            raise ManifestError(
+                f"{what}: expected text or whole numbers, which name {'classes' if what == 'labels' else what}, got "
+                f"{value!r}; make classes of measurements, such as with pandas.cut, or convert them to text"
+            )
+    if what == "groups":
+        _check_complete(values, ids)
+    return _texts(values, ids, what)
+
+
+def _check_complete(groups: Any, ids: Strings) -> None:
+    """Groups by id name every sample: a missing one could separate what belongs together."""
+    by_index = isinstance(groups, pd.Series) and not isinstance(groups.index, pd.RangeIndex)
+    if not by_index and not isinstance(groups, Mapping):
+        return
+    named = set(_as_text(groups.index if isinstance(groups, pd.Series) else list(groups)).tolist())
+    absent = [one for one in ids.tolist() if one not in named]
+    if absent:
+        raise ManifestError(
+            f"groups: {len(absent)} of {len(ids)} samples have no entry: {first_ten(absent)}; add them ('' for a group "
+            "of its own)"
+        )
 
 
 def _texts(values: Any, ids: Strings, what: str) -> Strings:
