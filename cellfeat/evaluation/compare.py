@@ -12,7 +12,7 @@ from cellfeat.evaluation.differences import HeadDifference, head_differences
 from cellfeat.evaluation.each_head import each_head
 from cellfeat.evaluation.head_run import HeadRun, HeadSettings
 from cellfeat.evaluation.hooks import SILENT, Hooks
-from cellfeat.evaluation.inputs import resolved
+from cellfeat.evaluation.inputs import check_forms, resolved
 from cellfeat.evaluation.results import Comparison, HeadResult
 from cellfeat.evaluation.scoring.score import evaluate
 from cellfeat.evaluation.task import Task, prepare
@@ -76,6 +76,8 @@ def compare(
     KeyboardInterrupt
         If Ctrl-C comes before any head is finished.
     """
+    # First: a table in the place of features is often followed by labels in the place of heads.
+    check_forms(features, design)
     entries, settings = chosen_heads(heads), settings or {}
     check_heads(entries, settings)
     features, design = resolved(features, design)
