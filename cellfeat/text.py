@@ -175,11 +175,13 @@ def counted(number: int, word: str) -> str:
 
     Examples
     --------
-    >>> counted(1, "class"), counted(1500, "class"), counted(0, "group")
-    ('1 class', '1,500 classes', '0 groups')
+    >>> counted(1, "class"), counted(1500, "class"), counted(2, "near copy")
+    ('1 class', '1,500 classes', '2 near copies')
     """
-    plural = "" if number == 1 else "es" if word.endswith("s") else "s"
-    return f"{number:,} {word}{plural}"
+    if number == 1:
+        return f"1 {word}"
+    plural = f"{word[:-1]}ies" if word.endswith("py") else f"{word}{'es' if word.endswith('s') else 's'}"
+    return f"{number:,} {plural}"
 
 
 def first_ten(items: Iterable[object]) -> str:

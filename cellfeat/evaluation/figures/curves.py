@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from cellfeat.evaluation.figures.drawn import Curve, deciding
 from cellfeat.figures.names import lettering
-from cellfeat.figures.style import add_legend, figure_of, head_colour, head_marker, new_figure
+from cellfeat.figures.style import add_legend, axes_for, figure_of, head_colour, head_marker
 from cellfeat.statistics.interval_types import LEVEL
 
 
@@ -29,7 +29,7 @@ def draw_curves(curves: Sequence[Curve], axes: Axes | None = None) -> Figure:
 
 
 def _draw(given: Axes | None, curves: Sequence[Curve], heads: Sequence[str]) -> Figure:
-    axes = given or new_figure(7, 4.6).add_subplot()
+    axes = axes_for(given, 7, 4.6)
     start, stop = _limits([curves[place] for place in deciding([curve.results[-1] for curve in curves])])
     for number, (curve, head) in enumerate(zip(curves, heads, strict=True)):
         highest = max(point["balanced_accuracy"] for point in curve.points())

@@ -26,7 +26,7 @@ from cellfeat.heads.bundle import Bundle
 from cellfeat.heads.bundle_files import as_bundle
 from cellfeat.statistics.interval_types import Interval, independent_difference
 from cellfeat.statistics.scores import balanced_accuracy
-from cellfeat.text import clean_lines, with_interval
+from cellfeat.text import clean_lines, counted, with_interval
 from cellfeat.types import Bools, Floats, Strings
 
 
@@ -118,10 +118,15 @@ class HeldOut(ScoredHead):
         return pd.DataFrame([columns])
 
     def __str__(self) -> str:
-        return clean_lines(f"{self.line()} on {self.counts.n_samples:,} held-out samples\n{self.verdict()}")
+        return clean_lines("\n".join([self._on_samples(), self.verdict()]))
 
     def _repr_html_(self) -> str:
-        return self._html([self.verdict(), f"{self.line()} on {self.counts.n_samples:,} held-out samples"])
+        return self._html([self.verdict(), self._on_samples()])
+
+    def _on_samples(self) -> str:
+        near = f", {counted(self.n_near_copies, 'near copy')}" if self.n_near_copies else ""
+        seen = f"{counted(self.n_seen, 'exact duplicate')}{near} of training samples excluded" if self.n_seen else ""
+        return f"{self.line()} on {counted(self.counts.n_samples, 'held-out sample')}{f'; {seen}' if seen else ''}"
 
     def record(self) -> dict[str, Any]:
         """Everything but the predictions, as plain JSON values."""

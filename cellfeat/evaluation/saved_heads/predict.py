@@ -1,5 +1,6 @@
 """A saved head on other features: predicted classes for samples without labels."""
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,9 @@ from cellfeat.evaluation.scoring.prediction_sets import PredictionSets, sets_of
 from cellfeat.extraction.store import Features, as_features, is_imported
 from cellfeat.heads.bundle import Bundle
 from cellfeat.heads.bundle_files import as_bundle
+from cellfeat.html_text import html_block
 from cellfeat.provenance import differences
+from cellfeat.text import clean_lines, shorten
 
 
 @dataclass(frozen=True, repr=False)
@@ -65,6 +68,18 @@ class Predictions:
         abstained = f", {self.n_abstained:,} abstained" if self.n_abstained else ""
         failed = f", {self.n_failed:,} could not be read" if self.n_failed else ""
         return f"<Predictions of {len(self.sample_id):,} samples, {len(self.classes)} classes{abstained}{failed}>"
+
+    def _repr_html_(self) -> str:
+        return html_block([repr(self)[1:-1]], ["predicted", "samples"], self._counts())
+
+    def __str__(self) -> str:
+        return clean_lines("\n".join([repr(self)[1:-1], *(f"{shorten(name)}: {n:,}" for name, n in self._counts())]))
+
+    def _counts(self) -> list[tuple[str, int]]:
+        """Number of samples by predicted class; those without a prediction last."""
+        found = Counter(self.predicted[self.is_read & ~self.abstained].tolist())
+        without = [("(abstained)", self.n_abstained), ("(could not be read)", self.n_failed)]
+        return [*((name, found[name]) for name in self.classes), *(one for one in without if one[1])]
 
     @property
     def is_read(self) -> NDArray[np.bool_]:
