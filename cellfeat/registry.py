@@ -88,11 +88,11 @@ class Registry(Mapping[str, Entry]):
 
     def _advice(self, name: Any) -> str:
         """Names that may be meant. A class of another library is written with a capital: ``SVC``."""
-        of_families = [f"{prefix}{name}" for prefix in self._families if isinstance(name, str) and name[:1].isupper()]
-        for meant in of_families:
-            if meant in self:
-                return f"did you mean {meant!r}?"
-        return near_names(str(name), [*self._entries, *(f"{prefix}NAME" for prefix in self._families)])
+        advice = near_names(str(name), [*self._entries, *(f"{prefix}NAME" for prefix in self._families)])
+        # Not looked up: that would import the library, which takes seconds. The next message says what it lacks.
+        classes = [f"{prefix}{name}" for prefix in self._families if isinstance(name, str) and name[:1].isupper()]
+        is_near = advice.startswith("did you mean")
+        return advice if is_near or not classes else f"did you mean {' or '.join(map(repr, classes))}? {advice}"
 
     def __contains__(self, name: object) -> bool:
         # Mapping.__contains__ expects a KeyError, which `__getitem__` does not raise.

@@ -80,14 +80,14 @@ class LearningCurve:
         }
 
     def verdict(self) -> str:
-        """Say in words whether more images are likely to help."""
+        """Say in words whether more samples are likely to help."""
         before, after = self.n_train[-2:]
         gain = self.gain
         change = with_interval(gain.estimate, gain.low, gain.high, plus=True)
         step = f"{change} from {before} to {after} samples"
         if gain.low > 0:
-            return f"{self.head}: {step}: still rising, more images are likely to help"
-        return f"{self.head}: {step}: no evidence that more images would help"
+            return f"{self.head}: {step}: still rising, more samples are likely to help"
+        return f"{self.head}: {step}: no evidence that more samples would help"
 
 
 @dataclass(frozen=True, repr=False)

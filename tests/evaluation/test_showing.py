@@ -152,7 +152,9 @@ def test_figures_are_drawn_into_given_axes(comparison: Comparison) -> None:
 def test_learning_curves_are_drawn() -> None:
     found = learning_curves_on(prepare(build_clusters(n=90), SMALL), ["dummy"], {}, [0.5, 1])
     assert len(found.table()) == 2
-    assert found.plot().axes[0].get_xlabel().startswith("training samples")
+    axes = found.plot().axes[0]
+    assert axes.get_xlabel() == "training samples"
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == [str(n) for n in found.curves[0].n_train]
     assert repr(found).startswith("<LearningCurves of dummy on ")
     assert found.verdicts()[0] in str(found)
     assert found.verdicts()[0] in parsed(found._repr_html_()).text

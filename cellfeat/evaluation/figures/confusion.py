@@ -71,4 +71,5 @@ def _annotate(axes: Axes, counts: NDArray[np.integer], shares: NDArray[np.floati
 
 
 def _percent(share: float) -> str:
-    return f"{share:.0%}" if share >= 0.005 else "<1%"
+    rounded = f"{share:.0%}"
+    return "<1%" if rounded == "0%" else rounded

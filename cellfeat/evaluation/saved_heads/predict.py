@@ -20,7 +20,7 @@ from cellfeat.provenance import differences
 from cellfeat.text import clean_lines, shorten
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Predictions:
     """Predictions for samples, in their order.
 
@@ -99,7 +99,7 @@ class Predictions:
 
 def predict(
     bundle: Bundle | Path | str,
-    features: Features | Path | str,
+    features: Features | pd.DataFrame | Path | str,
     *,
     min_probability: float = 0.0,
     abstain_word: str = "",
@@ -112,7 +112,8 @@ def predict(
     bundle
         The saved head, or its folder.
     features
-        The samples, or the path of their feature file, extracted with the recipe that it was fitted on.
+        The samples, or the path of their feature file, extracted with the recipe that it was fitted on. For a head that
+        was fitted on a table, also a DataFrame with its columns, among others and in any order.
     min_probability
         The head abstains where the most probable class has a lower probability, in [0, 1].
     abstain_word
@@ -125,13 +126,16 @@ def predict(
     ------
     ConfigError
         If `min_probability` or `coverage` is out of range, or `abstain_word` is a class.
+    ManifestError
+        If a DataFrame lacks columns.
     BundleError
         If sets are asked for and the saved head lacks what they need.
     FingerprintError
         If the features were extracted with another recipe than those the head was fitted on; the message lists the
         differences.
     """
-    bundle, features = as_bundle(bundle), as_features(features)
+    bundle = as_bundle(bundle)
+    features = features_for(bundle, features)
     _check_abstention(bundle, min_probability, abstain_word)
     check_recipe(bundle, features)
     is_ok = features.samples.is_ok
@@ -159,6 +163,21 @@ def predict(
     )
 
 
+def features_for(bundle: Bundle, features: Features | pd.DataFrame | Path | str) -> Features:
+    """Give features; of a DataFrame, the columns that a head was fitted on.
+
+    Parameters
+    ----------
+    bundle
+        The saved head.
+    features
+        As for `predict`.
+    """
+    if isinstance(features, pd.DataFrame):
+        return Features.from_arrays(features, like=bundle)
+    return as_features(features)
+
+
 def check_recipe(bundle: Bundle, features: Features) -> None:
     """Check that features were extracted with the recipe that a head was fitted on.
 
@@ -180,7 +199,7 @@ def check_recipe(bundle: Bundle, features: Features) -> None:
         raise FingerprintError(
             f"{features.path}: does not hold the {bundle.embedding_dim} columns that this head was fitted on, in their "
             f"order ({'; '.join(differences(bundle.recipe, features.recipe))}); import the table with --like the saved "
-            "head, or the feature file that it was fitted on"
+            "head, or the feature file that it was fitted on; in Python: Features.from_arrays(X, like=bundle)"
         )
     raise FingerprintError(
         f"{features.path}: extracted with another recipe than the features that this head was fitted on "

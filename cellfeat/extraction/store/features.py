@@ -15,7 +15,7 @@ from cellfeat.extraction.store.chosen_rows import chosen_rows
 from cellfeat.extraction.store.frames import as_anndata, as_dataframe
 from cellfeat.extraction.store.given import Given, given_texts
 from cellfeat.extraction.store.imported import ImportedColumns, ImportedSamples, imported_parts, is_imported
-from cellfeat.extraction.store.in_memory import IN_MEMORY, parts_of_arrays
+from cellfeat.extraction.store.in_memory import IN_MEMORY, HasColumns, parts_of_arrays
 from cellfeat.extraction.store.samples import Samples
 from cellfeat.extraction.store.saving import Content, save_content
 from cellfeat.html_text import html_block
@@ -31,7 +31,7 @@ GIVEN_GROUPS = "groups_given"
 """Key of the provenance that holds the digest of groups given in Python."""
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)  # arrays have no single answer to ==
 class Features:
     """A feature file in memory.
 
@@ -110,6 +110,7 @@ class Features:
         names: Sequence[str] | None = None,
         *,
         scaling: str = "robust",
+        like: HasColumns | None = None,
     ) -> "Features":
         """Make features of numbers that are in memory already.
 
@@ -136,6 +137,9 @@ class Features:
         scaling
             ``robust`` scales by median and quartiles inside the training part of each fold and fills in missing
             numbers; ``none`` uses the numbers as they are.
+        like
+            Earlier features, or a saved head: exactly their columns are taken, whatever others X has and in whatever
+            order, with their scaling.
 
         Returns
         -------
@@ -148,6 +152,8 @@ class Features:
             If numbers, ids, labels, groups or names do not fit each other.
         ConfigError
             If there is no such scaling.
+        FingerprintError
+            If `like` was made of images.
 
         Examples
         --------
@@ -157,7 +163,7 @@ class Features:
         >>> Features.from_arrays(pd.DataFrame({"area": [3.0, 4.0], "line": ["HeLa", "A549"]}), labels="line")
         <Features <in memory>: 2 samples x 1 view x 1 number; 2 classes, 0 groups>
         """
-        return cls(**vars(parts_of_arrays(X, ids, labels, groups, columns, names, scaling=scaling)))
+        return cls(**vars(parts_of_arrays(X, ids, labels, groups, columns, names, scaling=scaling, like=like)))
 
     @classmethod
     def of_numbers(

@@ -2,20 +2,42 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 import scipy.sparse
 
 from cellfeat.config import MISSING_WORDS
-from cellfeat.errors import ConfigError, ManifestError
-from cellfeat.extraction.store.imported import ImportedColumns, ImportedParts, ImportedSamples, Kind, imported_parts
+from cellfeat.errors import ConfigError, FingerprintError, ManifestError
+from cellfeat.extraction.store.imported import (
+    ImportedColumns,
+    ImportedParts,
+    ImportedSamples,
+    Kind,
+    imported_parts,
+    is_imported,
+)
 from cellfeat.text import first_ten
 from cellfeat.types import Float32s, Strings
 
 IN_MEMORY = Path("<in memory>")
 """The path of features that are in no file yet: a name that no file has, shown in messages and results."""
+
+
+class HasColumns(Protocol):
+    """Features, or a saved head: both say which columns they have."""
+
+    @property
+    def recipe(self) -> Mapping[str, Any]:
+        """How the numbers were made."""
+        ...
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """Where they come from."""
+        ...
+
 
 LARGEST = float(np.finfo(np.float32).max)
 SCALINGS = ("robust", "none")
@@ -30,12 +52,13 @@ def parts_of_arrays(
     names: Sequence[str] | None = None,
     *,
     scaling: str = "robust",
+    like: HasColumns | None = None,
 ) -> ImportedParts:
     """Make the parts of features of arrays: see `cellfeat.extraction.store.features.Features.from_arrays`.
 
     Parameters
     ----------
-    X, ids, labels, groups, columns, names, scaling
+    X, ids, labels, groups, columns, names, scaling, like
         As there.
 
     Raises
@@ -48,6 +71,9 @@ def parts_of_arrays(
     kind: Kind = "table" if names is not None or isinstance(X, pd.DataFrame) else "array"
     further = {} if columns is None else dict(columns)
     X, (ids, labels, groups) = without_columns(X, {"ids": ids, "labels": labels, "groups": groups}, further)
+    if like is not None:
+        X, names, scaling = columns_like(X, names, like), None, str(like.recipe["scaling"])
+        kind = like.recipe["source"]
     numbers = as_numbers(X)
     index = X.index if isinstance(X, pd.DataFrame) else None
     sample_ids = _ids(ids, index, labels, len(numbers))
@@ -60,6 +86,46 @@ def parts_of_arrays(
     )
     wanted = _names(names, X, numbers.shape[2])
     return imported_parts(IN_MEMORY, numbers, ImportedColumns(wanted, kind, scaling), samples, {"source": "arrays"})
+
+
+def columns_like(X: Any, names: Sequence[str] | None, like: HasColumns) -> Any:
+    """Choose the columns of earlier features, in their order.
+
+    Parameters
+    ----------
+    X
+        A DataFrame; or an array, where the earlier columns had no names.
+    names
+        Names of the columns of an array.
+    like
+        The features, or the saved head.
+
+    Raises
+    ------
+    ManifestError
+        If X lacks columns or names.
+    FingerprintError
+        If the earlier features do not come from a table or an array.
+    """
+    wanted = like.provenance.get("imported", {}).get("columns")
+    if not is_imported(like.recipe) or not isinstance(wanted, list):
+        raise FingerprintError("like: these features were extracted from images, so a table cannot have the same")
+    if like.recipe["source"] == "array":
+        if np.shape(X)[-1] != len(wanted):
+            raise ManifestError(f"X: expected the {len(wanted)} columns of the earlier features, got {np.shape(X)[-1]}")
+        return X.to_numpy() if isinstance(X, pd.DataFrame) else X
+    if names is not None:
+        X = pd.DataFrame(np.asarray(X), columns=list(names))
+    if not isinstance(X, pd.DataFrame):
+        raise ManifestError(
+            f"X: the {len(wanted)} columns of the earlier features have names: expected a DataFrame with these "
+            f"columns, got {type(X).__name__}"
+        )
+    table = X.set_axis(list(map(str, X.columns)), axis=1)
+    missing = [name for name in wanted if name not in table.columns]
+    if missing:
+        raise ManifestError(f"X: lacks {len(missing)} of {len(wanted)} columns: {first_ten(missing)}")
+    return table.loc[:, wanted]
 
 
 def as_numbers(X: Any) -> Float32s:
@@ -193,7 +259,7 @@ def _names_of(what: str, values: Any, ids: Strings) -> Strings:
         if isinstance(value, float | np.floating) and np.isfinite(value) and not float(value).is_integer():
             raise ManifestError(
                 f"{what}: expected text or whole numbers, which name {'classes' if what == 'labels' else what}, got "
-                f"{value!r}; make classes of measurements, such as with pandas.cut, or convert them to text"
+                f"{value:g}; make classes of measurements, such as with pandas.cut, or convert them to text"
             )
     if what == "groups":
         _check_complete(values, ids)
