@@ -37,7 +37,7 @@ def _draw(given: Axes | None, curves: Sequence[Curve], heads: Sequence[str]) -> 
         _draw_curve(axes, curve, number, f"{head}{below}")
     axes.set_xscale("log", base=2)
     ticks = curves[0].n_train
-    # Without the parts that were asked for: whole groups are taken, so that a tenth of them can be a sixth of the samples.
+    # Not the parts that were asked for: whole groups are taken, so that a tenth can be a sixth of the samples.
     axes.set_xticks(ticks, [f"{n:,}" for n in ticks])
     axes.minorticks_off()
     axes.set(
