@@ -17,6 +17,7 @@ if TYPE_CHECKING:  # for type checkers and editors; `_HOMES` says the same, and 
     from cellfeat.evaluation.design import Design as Design
     from cellfeat.evaluation.fit import fit as fit
     from cellfeat.evaluation.hooks import Hooks as Hooks
+    from cellfeat.evaluation.learning_curve import learning_curves as learning_curves
     from cellfeat.evaluation.results import Comparison as Comparison
     from cellfeat.evaluation.saved_heads.fitted_copies import near_copies_of_fitted as near_copies_of_fitted
     from cellfeat.evaluation.saved_heads.held_out import HeldOut as HeldOut
@@ -54,6 +55,7 @@ _HOMES = {
     "extract": "cellfeat.extraction.extract",
     "fit": "cellfeat.evaluation.fit",
     "import_table": "cellfeat.interop.tables.importing",
+    "learning_curves": "cellfeat.evaluation.learning_curve",
     "load_bundle": "cellfeat.heads.bundle_files",
     "export": "cellfeat.interop.exports.export",
     "export_model": "cellfeat.interop.exports.export",
@@ -69,7 +71,8 @@ __all__ = sorted(_HOMES)
 
 
 def __dir__() -> list[str]:
-    return sorted({*globals(), *_HOMES})
+    # What users may call, for completion: the names that this module imports for itself are none of these.
+    return sorted({*(name for name in globals() if name.startswith("__")), *_HOMES})
 
 
 def __getattr__(name: str) -> Any:

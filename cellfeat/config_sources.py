@@ -75,6 +75,12 @@ def load_settings(*files: Path | str, overrides: Mapping[str, Any] | None = None
     ConfigError
         If a file cannot be parsed, or a setting is unknown, of the wrong type or out of range.
     """
+    for file in files:
+        if not isinstance(file, str | Path):
+            raise ConfigError(
+                f"settings: expected paths of files, got {type(file).__name__}; values are given as overrides="
+                "{'extraction.views': 8}"
+            )
     given = [Source.of_key("overrides", key, value) for key, value in (overrides or {}).items()]
     return combine([*(Source(str(file), read_mapping(Path(file))) for file in files), *given])
 

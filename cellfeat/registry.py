@@ -80,7 +80,19 @@ class Registry(Mapping[str, Entry]):
         try:
             return self._entries[name]
         except KeyError:
-            raise UnknownNameError(f"no {self._kind} is named {name!r}; {near_names(name, self._entries)}") from None
+            raise UnknownNameError(f"no {self._kind} is named {name!r}; {self._advice(name)}") from None
+
+    def __repr__(self) -> str:
+        names = [*self, *(f"{prefix}NAME" for prefix in self._families)]
+        return f"<Registry of {len(self)} entries ({self._kind}): {', '.join(names)}>"
+
+    def _advice(self, name: Any) -> str:
+        """Names that may be meant. A class of another library is written with a capital: ``SVC``."""
+        advice = near_names(str(name), [*self._entries, *(f"{prefix}NAME" for prefix in self._families)])
+        # Not looked up: that would import the library, which takes seconds. The next message says what it lacks.
+        classes = [f"{prefix}{name}" for prefix in self._families if isinstance(name, str) and name[:1].isupper()]
+        is_near = advice.startswith("did you mean")
+        return advice if is_near or not classes else f"did you mean {' or '.join(map(repr, classes))}? {advice}"
 
     def __contains__(self, name: object) -> bool:
         # Mapping.__contains__ expects a KeyError, which `__getitem__` does not raise.

@@ -110,9 +110,17 @@ def near_names(name: str, valid: Iterable[str], *, section: str = "") -> str:
     "did you mean 'images.pattern'? Valid: pattern, root"
     >>> near_names("lihgtgbm", ["mlp", "lightgbm"])
     "did you mean 'lightgbm'? Valid: lightgbm, mlp"
+    >>> near_names("H5AD", ["csv", "h5ad"])
+    "did you mean 'h5ad'? Valid: csv, h5ad"
     """
     valid = sorted(valid)
-    near = [f"{section}.{one}" if section else one for one in get_close_matches(name, valid, n=3, cutoff=0.6)]
+    if not valid:
+        return "there are none"
+    lower = {one.lower(): one for one in reversed(valid)}
+    close = get_close_matches(name, valid, n=3, cutoff=0.6) or [
+        lower[one] for one in get_close_matches(name.lower(), lower, n=3, cutoff=0.6)
+    ]
+    near = [f"{section}.{one}" if section else one for one in close]
     meant = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
     return f"{meant}Valid: {', '.join(valid) if len(valid) <= MOST_NAMES else first_ten(valid)}"
 
@@ -153,6 +161,27 @@ def _decimals(value: float, sign: str) -> str:
     value += 0.0  # makes -0.0 an unsigned zero
     text = f"{value:{sign}.3f}"
     return f"{value:{sign}.1g}" if value and not float(text) else text
+
+
+def counted(number: int, word: str) -> str:
+    """Give a number with its word, in the plural unless it is one.
+
+    Parameters
+    ----------
+    number
+        How many there are.
+    word
+        What they are, in the singular.
+
+    Examples
+    --------
+    >>> counted(1, "class"), counted(1500, "class"), counted(2, "near copy")
+    ('1 class', '1,500 classes', '2 near copies')
+    """
+    if number == 1:
+        return f"1 {word}"
+    plural = f"{word[:-1]}ies" if word.endswith("py") else f"{word}{'es' if word.endswith('s') else 's'}"
+    return f"{number:,} {plural}"
 
 
 def first_ten(items: Iterable[object]) -> str:

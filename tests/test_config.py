@@ -137,3 +137,8 @@ def test_one_part_needs_no_brackets():
     assert load_settings(overrides={key: value}).comparison.parts == ("val",)
     with pytest.raises(ConfigError, match=r"comparison\.parts.*'tset'"):
         load_settings(overrides={"comparison.parts": ["tset"]})
+
+
+def test_values_in_the_place_of_a_file_are_refused():
+    with pytest.raises(ConfigError, match=r"dict.*overrides="):
+        load_settings({"extraction.views": 8})

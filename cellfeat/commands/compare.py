@@ -185,7 +185,7 @@ def _repeated(settings: "Settings", labels: Path | None, repeats: int, *, fresh:
 
 def _draw_curves(settings: "Settings", labels: Path | None, fractions: tuple[float, ...], *, fresh: bool) -> None:
     from cellfeat.commands.progress import ProgressObserver
-    from cellfeat.evaluation.learning_curve import learning_curves
+    from cellfeat.evaluation.learning_curve import learning_curves_on
     from cellfeat.evaluation.task import prepare
     from cellfeat.extraction.store import load_features
     from cellfeat.reporting.files import write_curves
@@ -197,7 +197,7 @@ def _draw_curves(settings: "Settings", labels: Path | None, fractions: tuple[flo
         arguments = evaluation_arguments(features, settings, labels, observer, fresh=fresh)
         design = dataclasses.replace(arguments["design"], tune=0)
         task = prepare(features, design, labels=arguments["labels"])
-        curves = learning_curves(
+        curves = learning_curves_on(
             task, wanted.heads, settings.heads, fractions, cache=arguments["cache"], say=observer.say
         )
     write_curves(curves, settings.results, figures=wanted.figures)

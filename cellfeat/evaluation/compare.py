@@ -12,7 +12,7 @@ from cellfeat.evaluation.differences import HeadDifference, head_differences
 from cellfeat.evaluation.each_head import each_head
 from cellfeat.evaluation.head_run import HeadRun, HeadSettings
 from cellfeat.evaluation.hooks import SILENT, Hooks
-from cellfeat.evaluation.inputs import resolved
+from cellfeat.evaluation.inputs import check_forms, resolved
 from cellfeat.evaluation.results import Comparison, HeadResult
 from cellfeat.evaluation.scoring.score import evaluate
 from cellfeat.evaluation.task import Task, prepare
@@ -43,8 +43,9 @@ def compare(
         Embeddings, labels and groups, or the path of a feature file.
     heads
         Names from `HEADS`, such as ``"logreg"`` and ``"sklearn:SVC"``, and classifiers with scikit-learn's interface,
-        such as ``SVC(C=10)``, which get the name of their class; or a dict of classifiers by name. A classifier is
-        copied for each fold. Its columns are standardised first, except those of a pipeline.
+        such as ``SVC(C=10)``, which get the name of their class; a dict of classifiers by name stands for several, also
+        in the list. A classifier is copied for each fold. Its columns are standardised first, except those of a
+        pipeline.
     design
         How the heads are evaluated; None for the defaults.
     settings
@@ -75,7 +76,15 @@ def compare(
         If the samples cannot be split as the design asks.
     KeyboardInterrupt
         If Ctrl-C comes before any head is finished.
+
+    Examples
+    --------
+    >>> features = cellfeat.Features.from_arrays(table, labels="cell_line", groups="plate")  # doctest: +SKIP
+    >>> comparison = cellfeat.compare(features, ["logreg", SVC(C=10), {"forest": forest}])  # doctest: +SKIP
+    >>> print(comparison)  # doctest: +SKIP
     """
+    # First: a table in the place of features is often followed by labels in the place of heads.
+    check_forms(features, design)
     entries, settings = chosen_heads(heads), settings or {}
     check_heads(entries, settings)
     features, design = resolved(features, design)

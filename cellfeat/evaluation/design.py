@@ -1,10 +1,15 @@
 """How heads are evaluated: the settings of an evaluation, spelled once."""
 
 from dataclasses import asdict, dataclass, fields
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Literal, Self, get_args
+
+from cellfeat.errors import ConfigError
 
 if TYPE_CHECKING:
     from cellfeat.config import Settings
+
+Calibration = Literal["temperature", "none"]
+CALIBRATIONS = get_args(Calibration)
 
 
 @dataclass(frozen=True)
@@ -34,18 +39,41 @@ class Design:
     parts
         Parts of the split that are used; no effect where there is no split. None: all samples, whatever their part.
     leave_out
-        Classes whose samples are excluded.
+        Classes whose samples are excluded; one may be given as text, as for `parts`.
+
+    Raises
+    ------
+    ConfigError
+        If a value is out of range.
+
+    Examples
+    --------
+    >>> Design(folds=10, leave_out="HeLa")
+    Design(folds=10, leave_out=('HeLa',))
     """
 
     folds: int | str = 5
     groups: str | Any = "auto"  # Any: `Given`, which `cellfeat.evaluation.inputs.resolved` makes groups of the samples
     random_state: int = 0
     draws: int = 2000
-    calibrate: Literal["temperature", "none"] = "temperature"
+    calibrate: Calibration = "temperature"
     tune: int = 0
     split: str | None = None
     parts: tuple[str, ...] | None = ("train",)
     leave_out: tuple[str, ...] = ()
+
+    def __post_init__(self) -> None:
+        """Refuse what no evaluation knows, and take a single name for a tuple of one."""
+        for name in ("parts", "leave_out"):
+            value = getattr(self, name)
+            if value is not None:
+                object.__setattr__(self, name, (value,) if isinstance(value, str) else tuple(value))
+        if self.calibrate not in CALIBRATIONS:
+            raise ConfigError(f"calibrate: expected {' or '.join(CALIBRATIONS)}, got {self.calibrate!r}")
+        for name, least in (("draws", 1), ("tune", 0)):
+            value = getattr(self, name)
+            if not isinstance(value, int) or value < least:
+                raise ConfigError(f"{name}: expected a whole number of {least} or more, got {value!r}")
 
     @property
     def n_folds(self) -> int:

@@ -4,13 +4,14 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+from cellfeat.errors import HeadError
 from cellfeat.evaluation.cache import FoldCache
 from cellfeat.evaluation.compare import check_heads, weight_remarks
 from cellfeat.evaluation.cross_validation import FoldObserver, fold_observer, out_of_fold_of
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.head_run import HeadRun, HeadSettings, new_head, resolved_settings
 from cellfeat.evaluation.hooks import SILENT, Hooks
-from cellfeat.evaluation.inputs import resolved
+from cellfeat.evaluation.inputs import check_forms, resolved
 from cellfeat.evaluation.results import HeadResult
 from cellfeat.evaluation.saved_heads.unlike_fitted import summarise
 from cellfeat.evaluation.scoring.score import score
@@ -64,8 +65,12 @@ def fit(
     UnknownNameError, HeadError, ManifestError, SplitError
         As `cellfeat.compare`; also HeadError if the head fails in any fold.
     """
-    settings = settings or {}
-    (entry,) = chosen_heads(head)
+    check_forms(features, design)
+    settings, entries = settings or {}, chosen_heads(head)
+    if len(entries) != 1:
+        names = ", ".join(one.name for one in entries) or "none"
+        raise HeadError(f"head: expected one head, got {names}; cellfeat.compare takes several")
+    entry = entries[0]
     check_heads([entry], {entry.name: settings})
     features, design = resolved(features, design)
     task = prepare(features, design, labels=labels, say=hooks.say)

@@ -1,7 +1,7 @@
 """What an evaluation reports while it runs."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
@@ -40,7 +40,7 @@ def ignore_outcome(_outcome: "Outcome") -> None:
     """Drop an outcome."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Hooks:
     """Functions that an evaluation calls while it runs. Every one is optional.
 
@@ -57,6 +57,11 @@ class Hooks:
     say: Say = ignore_line
     progress: Progress = ignore_progress
     outcome: Callable[["Outcome"], None] = ignore_outcome
+
+    def __repr__(self) -> str:
+        """Give the functions that do something; the signatures of functions that take hooks show this."""
+        given = [one.name for one in fields(self) if getattr(self, one.name) is not one.default]
+        return f"Hooks({', '.join(f'{name}=...' for name in given)})"
 
 
 SILENT = Hooks()

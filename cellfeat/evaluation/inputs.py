@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from cellfeat.errors import ConfigError
 from cellfeat.evaluation.design import Design
 from cellfeat.extraction.store import Features, as_features
 
@@ -31,7 +32,29 @@ def resolved(features: Features | Path | str, design: Design | None) -> tuple[Fe
     ManifestError
         If the groups do not fit the samples.
     """
+    check_forms(features, design)
     features, design = as_features(features), design or Design()
     if isinstance(design.groups, str):
         return features, design
     return features.with_groups(design.groups), replace(design, groups="auto")
+
+
+def check_forms(features: Features | Path | str, design: Design | None) -> None:
+    """Refuse what is neither features nor a path, and no design, before anything is loaded.
+
+    Parameters
+    ----------
+    features, design
+        As for `resolved`.
+
+    Raises
+    ------
+    ConfigError
+        If they are something else.
+    """
+    if not isinstance(features, str | Path):
+        as_features(features)
+    if design is not None and not isinstance(design, Design):
+        raise ConfigError(
+            f"design: expected a Design, got {type(design).__name__}; write cellfeat.Design(folds=5, groups=...)"
+        )

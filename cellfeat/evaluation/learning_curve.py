@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -9,16 +10,22 @@ import pandas as pd
 
 from cellfeat.errors import ConfigError, HeadError
 from cellfeat.evaluation.cache import FoldCache
+from cellfeat.evaluation.compare import check_heads
+from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.each_head import each_head
 from cellfeat.evaluation.folds import Fold, thinned_rows
 from cellfeat.evaluation.head_run import HeadSettings
-from cellfeat.evaluation.hooks import Say, ignore_line
+from cellfeat.evaluation.hooks import SILENT, Hooks, Say, ignore_line
+from cellfeat.evaluation.inputs import check_forms, resolved
 from cellfeat.evaluation.results import HeadFailure, HeadResult, Provenance
 from cellfeat.evaluation.scoring.score import evaluate
-from cellfeat.evaluation.task import Task
+from cellfeat.evaluation.task import Task, prepare
+from cellfeat.extraction.store import Features, Given
 from cellfeat.heads.registry import Head, head_of
+from cellfeat.heads.scikit_learn.given import Headlike, chosen_heads
+from cellfeat.html_text import html_block
 from cellfeat.statistics.interval_types import LEVEL, Difference
-from cellfeat.text import with_interval
+from cellfeat.text import clean_lines, with_interval
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -73,17 +80,17 @@ class LearningCurve:
         }
 
     def verdict(self) -> str:
-        """Say in words whether more images are likely to help."""
+        """Say in words whether more samples are likely to help."""
         before, after = self.n_train[-2:]
         gain = self.gain
         change = with_interval(gain.estimate, gain.low, gain.high, plus=True)
         step = f"{change} from {before} to {after} samples"
         if gain.low > 0:
-            return f"{self.head}: {step}: still rising, more images are likely to help"
-        return f"{self.head}: {step}: no evidence that more images would help"
+            return f"{self.head}: {step}: still rising, more samples are likely to help"
+        return f"{self.head}: {step}: no evidence that more samples would help"
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class LearningCurves:
     """Learning curves of several heads.
 
@@ -114,8 +121,35 @@ class LearningCurves:
 
         return draw_curves(self.curves, ax)
 
+    def verdicts(self) -> list[str]:
+        """Say of each head whether more samples are likely to help it."""
+        return [curve.verdict() for curve in self.curves]
+
     def __repr__(self) -> str:
-        return f"<LearningCurves of {', '.join(curve.head for curve in self.curves)}>"
+        heads = ", ".join(curve.head for curve in self.curves)
+        sizes = ", ".join(map(str, self.curves[0].n_train)) if self.curves else "no"
+        return f"<LearningCurves of {heads} on {sizes} training samples>"
+
+    def __str__(self) -> str:
+        lines = [self._short_table().to_string(index=False), *self.verdicts()]
+        return clean_lines("\n".join([*lines, *(failure.reason for failure in self.failures)]))
+
+    def _repr_html_(self) -> str:
+        table = self._short_table()
+        return html_block(self.verdicts(), list(table.columns), table.to_numpy(object).tolist())
+
+    def _short_table(self) -> pd.DataFrame:
+        """A row for each head and a column for each number of training samples."""
+        return pd.DataFrame(
+            [
+                {"head": curve.head}
+                | {
+                    f"{n_train} samples": result.score()
+                    for n_train, result in zip(curve.n_train, curve.results, strict=True)
+                }
+                for curve in self.curves
+            ]
+        )
 
     def record(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -127,6 +161,53 @@ class LearningCurves:
 
 
 def learning_curves(
+    features: Features | Path | str,
+    heads: Sequence[Headlike] | Mapping[str, Any],
+    fractions: Sequence[float] = (0.1, 0.25, 0.5, 1.0),
+    *,
+    design: Design | None = None,
+    settings: Mapping[str, HeadSettings] | None = None,
+    labels: Given | None = None,
+    cache: FoldCache | None = None,
+    hooks: Hooks = SILENT,
+) -> LearningCurves:
+    """Fit heads on growing parts of the training samples, to see whether more samples would help.
+
+    The test parts stay whole, and whole groups are taken. Settings are used as given: nothing is tuned.
+
+    Parameters
+    ----------
+    features, heads
+        As for `cellfeat.compare`.
+    fractions
+        Parts of the training samples: two or more numbers above 0 and at most 1.
+    design, settings, labels, cache
+        As for `cellfeat.compare`.
+    hooks
+        `say` receives which head is evaluated, and remarks.
+
+    Raises
+    ------
+    ConfigError
+        If the fractions are not as described.
+    UnknownNameError, HeadError, ManifestError, SplitError
+        As `cellfeat.compare`.
+
+    Examples
+    --------
+    >>> curves = cellfeat.learning_curves(features, ["logreg"])  # doctest: +SKIP
+    >>> curves.plot().savefig("curves.pdf")  # doctest: +SKIP
+    """
+    check_forms(features, design)
+    check_fractions(fractions)
+    entries, settings = chosen_heads(heads), settings or {}
+    check_heads(entries, settings)
+    features, design = resolved(features, design)
+    task = prepare(features, replace(design, tune=0), labels=labels, say=hooks.say)
+    return learning_curves_on(task, entries, settings, fractions, cache=cache, say=hooks.say)
+
+
+def learning_curves_on(
     task: Task,
     heads: Sequence[str | Head],
     settings: Mapping[str, HeadSettings],
@@ -135,7 +216,7 @@ def learning_curves(
     cache: FoldCache | None = None,
     say: Say = ignore_line,
 ) -> LearningCurves:
-    """Make the learning curves of several heads; a head that fails does not stop the others.
+    """Make the learning curves of heads on a prepared task; a head that fails does not stop the others.
 
     Parameters
     ----------

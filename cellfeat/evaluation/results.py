@@ -105,7 +105,7 @@ class Provenance:
     cellfeat: str
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)  # tables have no single answer to ==
 class ScoredHead(ShowsHead):
     """One head's predictions and their scores.
 
@@ -159,7 +159,7 @@ class Seconds:
         return self.fit + self.predict + self.tune
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class HeadResult(ScoredHead):
     """One head's out-of-fold predictions and their scores.
 
@@ -218,7 +218,7 @@ class HeadFailure:
 Outcome = HeadResult | HeadFailure
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Comparison(ShowsHeads[HeadResult]):
     """Heads in order of balanced accuracy, best first, and the difference of each pair.
 

@@ -14,7 +14,7 @@ from cellfeat.evaluation.differences import HeadDifference
 from cellfeat.evaluation.scoring.head_scores import Scores
 from cellfeat.html_text import html_block
 from cellfeat.statistics.interval_types import Difference
-from cellfeat.text import near_names, shorten
+from cellfeat.text import clean_lines, near_names, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -57,11 +57,11 @@ class ShowsHead:
 
         return draw_recalls([self], ax)
 
-    def plot_reliability(self) -> "Figure":
-        """Draw how often the head is right when it is how sure, before and after calibration."""
+    def plot_reliability(self, ax: "Axes | None" = None) -> "Figure":
+        """Draw how often the head is right when it is how sure, into the axes given or into a figure of its own."""
         from cellfeat.evaluation.figures.reliability import draw_reliability
 
-        return draw_reliability([self])
+        return draw_reliability([self], ax)
 
     def line(self) -> str:
         """Give the balanced accuracy and its interval in a line."""
@@ -75,6 +75,11 @@ class ShowsHead:
     def __repr__(self) -> str:
         n_samples, n_classes = self.scores.per_class.confusion.sum(), len(self.scores.per_class.classes)
         return f"<{type(self).__name__} {self.line()}; {n_samples:,} samples, {n_classes} classes>"
+
+    def __str__(self) -> str:
+        table = self.per_class_table().drop(columns="head").round(3)
+        table["class"], table["confused_with"] = table["class"].map(shorten), table["confused_with"].map(shorten)
+        return clean_lines(f"{self.line()}\n{table.to_string(index=False)}")
 
     def _repr_html_(self) -> str:
         return self._html([self.line()])
@@ -113,6 +118,14 @@ class ShowsHeads(Generic[Head]):
 
     results: tuple[Head, ...]
 
+    def __contains__(self, head: object) -> bool:
+        """Whether there is a result of this name."""
+        return any(result.head == head for result in self.results)
+
+    def _ipython_key_completions_(self) -> list[str]:
+        """Names that a notebook completes."""
+        return [result.head for result in self.results]
+
     def __getitem__(self, head: str) -> Head:
         """Give the result of one head by its name.
 
@@ -125,6 +138,14 @@ class ShowsHeads(Generic[Head]):
         if head not in by_name:
             raise UnknownNameError(f"no result of a head {head!r}; {near_names(str(head), by_name)}")
         return by_name[head]
+
+    def __iter__(self) -> Iterator[Head]:
+        """Give each result, the best head first."""
+        return iter(self.results)
+
+    def __len__(self) -> int:
+        """Give the number of results."""
+        return len(self.results)
 
     def per_class_table(self) -> pd.DataFrame:
         """Table of every class of every head: the rows of `ShowsHead.per_class_table`, one head after the other."""
@@ -157,13 +178,15 @@ class ShowsHeads(Generic[Head]):
 
         return draw_recalls(self.results, ax)
 
-    def plot_reliability(self, head: str | None = None) -> "Figure":
+    def plot_reliability(self, head: str | None = None, ax: "Axes | None" = None) -> "Figure":
         """Draw how often heads are right when they are how sure, before and after calibration.
 
         Parameters
         ----------
         head
-            Its name; None draws a panel for each head.
+            Its name; None draws a panel for each head, and the best head alone into axes that are given.
+        ax
+            Axes to draw into, without the samples of each bin; None makes a figure.
 
         Raises
         ------
@@ -172,7 +195,7 @@ class ShowsHeads(Generic[Head]):
         """
         from cellfeat.evaluation.figures.reliability import draw_reliability
 
-        return draw_reliability(self.results if head is None else [self[head]])
+        return draw_reliability(self.results if head is None else [self[head]], ax)
 
     def _one(self, head: str | None) -> Head:
         return self.results[0] if head is None else self[head]

@@ -55,7 +55,7 @@ def extract(
         If the samples are not as described, all labels are one class, or a sample cannot be read and
         ``extraction.on_error`` is ``stop``.
     ConfigError
-        If the settings name a split and no table that holds it.
+        If these are no settings, or they name a split and no table that holds it.
     BackboneError, WeightsError, DeviceError
         If the network, its weights or the device does not support the settings.
     FingerprintError
@@ -67,6 +67,11 @@ def extract(
     WorkerError
         If the processes that read images cannot be started.
     """
+    if not isinstance(settings, Settings):
+        raise ConfigError(
+            f"settings: expected Settings, got {type(settings).__name__}; cellfeat.load_settings makes them of files "
+            "and values"
+        )
     observer = observer or SilentObserver()
     if manifest is None:
         manifest = build_manifest(settings.images, settings.labels)

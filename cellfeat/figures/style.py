@@ -9,6 +9,10 @@ from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
+from cellfeat.errors import ConfigError
+
+Layout = Literal["constrained", "compressed"]
+
 FigureKind = Literal["png", "svg", "pdf"]
 KINDS: tuple[FigureKind, ...] = get_args(FigureKind)
 """File formats that figures are written in."""
@@ -38,7 +42,7 @@ class Drawing(Figure):
         return content.getvalue()
 
 
-def new_figure(width: float, height: float, *, layout: Literal["constrained", "compressed"] = "constrained") -> Figure:
+def new_figure(width: float, height: float, *, layout: Layout = "constrained") -> Figure:
     """Make an empty figure.
 
     Parameters
@@ -50,6 +54,32 @@ def new_figure(width: float, height: float, *, layout: Literal["constrained", "c
     """
     dpi = min(DPI, (LARGEST_AREA / (width * height)) ** 0.5, LONGEST_SIDE / max(width, height))
     return Drawing(figsize=(width, height), dpi=dpi, layout=layout)
+
+
+def axes_for(given: Any, width: float, height: float, *, layout: Layout = "constrained") -> Axes:
+    """Axes to draw into: those that are given, or those of a new figure.
+
+    Parameters
+    ----------
+    given
+        Axes of matplotlib; None makes a figure.
+    width, height
+        Size of the new figure in inches.
+    layout
+        As for `new_figure`.
+
+    Raises
+    ------
+    ConfigError
+        If something else is given, such as the array that ``pyplot.subplots`` returns.
+    """
+    if given is None:
+        return new_figure(width, height, layout=layout).add_subplot()
+    if not isinstance(given, Axes):
+        raise ConfigError(
+            f"ax: expected Axes of matplotlib, got {type(given).__name__}; of several choose one: axes[0]"
+        )
+    return given
 
 
 def figure_of(axes: Axes) -> Figure:

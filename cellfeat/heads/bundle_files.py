@@ -30,7 +30,7 @@ from cellfeat.heads.training_digests import TrainingDigests
 from cellfeat.provenance import digest_bytes, publish_folder
 from cellfeat.records import check_fields, is_sealed_text, parse_json, seal, unseal
 from cellfeat.statistics.conformal import ClassScores
-from cellfeat.text import NO_URLS, is_url
+from cellfeat.text import NO_URLS, first_ten, is_url
 
 FORMAT = 1
 RECORD_FILE = "bundle.json"
@@ -88,11 +88,18 @@ def save_bundle(bundle: Bundle, folder: Path | str) -> None:
 
     Raises
     ------
+    ConfigError
+        If this is no bundle.
     HeadError
         If a constructor parameter of the head cannot be written as JSON.
     BundleError
         If `folder` contains anything but an earlier bundle.
     """
+    if not isinstance(bundle, Bundle):
+        raise ConfigError(
+            f"bundle: expected a Bundle, got {type(bundle).__name__}; cellfeat.fit returns the bundle first, and its "
+            "result second"
+        )
     check_bundle_folder(folder)
     files = _contents(bundle)
     files[RECORD_FILE] = _record_content(bundle, files)
@@ -244,7 +251,9 @@ def restored_class_scores(arrays: dict[str, NDArray[Any]], n_classes: int) -> Cl
 def _read_record(path: Path) -> _Record:
     if not path.is_file():
         why = NO_URLS if is_url(str(path)) else "expected the folder of a saved head"
-        raise MissingFileError(f"{path} does not exist: {why}")
+        inside = sorted(one.parent for one in path.parent.glob(f"*/{RECORD_FILE}"))
+        near = f"; saved heads in {path.parent}: {first_ten(inside)}" if inside else ""
+        raise MissingFileError(f"{path} does not exist: {why}{near}")
     content = _read_file(path, MAX_RECORD_BYTES)
     try:
         record = parse_json(content)

@@ -4,6 +4,7 @@ import pytest
 
 from cellfeat.config import ComparisonSettings
 from cellfeat.config_sources import load_settings
+from cellfeat.errors import ConfigError
 from cellfeat.evaluation.design import Design
 
 NOT_OF_THE_DESIGN = {"figures", "heads", "output"}
@@ -35,3 +36,17 @@ def test_design_takes_the_column_of_the_split():
 
 def test_defaults_are_those_of_the_settings():
     assert Design.from_settings(load_settings()) == Design()
+
+
+@pytest.mark.parametrize("name", ["parts", "leave_out"])
+def test_one_name_is_a_tuple_of_one(name):
+    assert getattr(Design(**{name: "micro"}), name) == getattr(Design(**{name: ["micro"]}), name) == ("micro",)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [({"calibrate": "platt"}, "'platt'"), ({"draws": 0}, "draws.*0"), ({"tune": 2.5}, "tune.*2.5")],
+)
+def test_values_that_no_evaluation_knows_are_refused(values, message):
+    with pytest.raises(ConfigError, match=message):
+        Design(**values)

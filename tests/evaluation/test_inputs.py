@@ -7,6 +7,7 @@ import pandas as pd
 import pytest
 
 from cellfeat.auditing.audit import audit
+from cellfeat.errors import ConfigError, HeadError
 from cellfeat.evaluation.compare import compare
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.fit import fit
@@ -86,3 +87,19 @@ def test_audit_and_fit_keep_given_groups_together() -> None:
 def test_design_is_short_whatever_its_groups() -> None:
     design = Design(folds=3, groups=["donor"] * 100_000)
     assert repr(design) == "Design(folds=3, groups='<100000 values>')"
+
+
+@pytest.mark.parametrize("run", [compare, fit])
+def test_table_in_the_place_of_features_is_named_before_anything_else(run) -> None:
+    with pytest.raises(ConfigError, match=r"features: .*DataFrame.*from_arrays"):
+        run(pd.DataFrame({"area": [1.0, 2.0]}), ["HeLa", "A549"])
+
+
+def test_design_that_is_a_dict_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"design: .*dict.*Design\("):
+        compare("no_such_file.h5", ["knn"], design={"folds": 3})
+
+
+def test_fit_takes_one_head() -> None:
+    with pytest.raises(HeadError, match="knn, logreg"):
+        fit(build_clusters(n=90), ["knn", "logreg"])

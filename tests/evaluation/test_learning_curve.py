@@ -1,9 +1,17 @@
 import numpy as np
 import pytest
+from sklearn.naive_bayes import GaussianNB
 
+import cellfeat
 from cellfeat.errors import ConfigError, HeadError
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.learning_curve import _thinned, check_fractions, curve_table, learning_curve, learning_curves
+from cellfeat.evaluation.learning_curve import (
+    _thinned,
+    check_fractions,
+    curve_table,
+    learning_curve,
+    learning_curves_on,
+)
 from cellfeat.evaluation.task import prepare
 
 
@@ -48,7 +56,7 @@ def test_rising_curve_is_told_from_a_flat_one(task):
 
 
 def test_table_has_a_row_for_each_head_and_fraction(task):
-    curves = learning_curves(task, ["knn", "dummy"], {}, [0.5, 1]).curves
+    curves = learning_curves_on(task, ["knn", "dummy"], {}, [0.5, 1]).curves
     table = curve_table(curves)
     assert table.columns.tolist() == ["head", "fraction", "n_train", "balanced_accuracy", "ci_low", "ci_high"]
     assert table["head"].tolist() == ["knn", "knn", "dummy", "dummy"]
@@ -65,7 +73,7 @@ def test_wrong_fractions_are_refused(fractions):
 def test_failed_head_names_its_fraction_and_the_others_have_curves(task, failing_head):
     failing_head(ValueError)
     said = []
-    found = learning_curves(task, ["failing", "dummy"], {}, [0.5, 1], say=said.append)
+    found = learning_curves_on(task, ["failing", "dummy"], {}, [0.5, 1], say=said.append)
     assert [curve.head for curve in found.curves] == ["dummy"]
     (failure,) = found.failures
     assert failure.head == "failing"
@@ -77,12 +85,21 @@ def test_failed_head_names_its_fraction_and_the_others_have_curves(task, failing
 def test_error_where_every_head_failed(task, failing_head):
     failing_head(ValueError)
     with pytest.raises(HeadError, match=r"at 0\.5 .*failing.*singular matrix"):
-        learning_curves(task, ["failing"], {}, [0.5, 1])
+        learning_curves_on(task, ["failing"], {}, [0.5, 1])
 
 
 def test_ctrl_c_keeps_finished_curves(task, failing_head):
     failing_head(KeyboardInterrupt)
-    found = learning_curves(task, ["dummy", "failing", "knn"], {}, [0.5, 1])
+    found = learning_curves_on(task, ["dummy", "failing", "knn"], {}, [0.5, 1])
     assert not found.is_complete
     assert [curve.head for curve in found.curves] == ["dummy"]
     assert [failure.head for failure in found.failures] == ["failing", "knn"]
+
+
+def test_curves_of_features_and_objects(make_clusters):
+    features = make_clusters()
+    found = cellfeat.learning_curves(features, ["knn", GaussianNB()], [0.5, 1], design=Design(folds=3, draws=50))
+    assert [curve.head for curve in found.curves] == ["knn", "GaussianNB"]
+    assert found.table()["fraction"].tolist() == [0.5, 1, 0.5, 1]
+    with pytest.raises(ConfigError, match="fractions"):
+        cellfeat.learning_curves("no_such_file.h5", ["knn"], [1])

@@ -10,10 +10,10 @@ import pytest
 
 import cellfeat
 from cellfeat.auditing.audit import audit
-from cellfeat.errors import UnknownNameError
+from cellfeat.errors import ConfigError, UnknownNameError
 from cellfeat.evaluation.compare import compare
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.learning_curve import learning_curves
+from cellfeat.evaluation.learning_curve import learning_curves_on
 from cellfeat.evaluation.results import Comparison
 from cellfeat.evaluation.saved_heads.held_out import score_held_out
 from cellfeat.evaluation.saved_heads.predict import predict
@@ -150,10 +150,48 @@ def test_figures_are_drawn_into_given_axes(comparison: Comparison) -> None:
 
 
 def test_learning_curves_are_drawn() -> None:
-    found = learning_curves(prepare(build_clusters(n=90), SMALL), ["dummy"], {}, [0.5, 1])
+    found = learning_curves_on(prepare(build_clusters(n=90), SMALL), ["dummy"], {}, [0.5, 1])
     assert len(found.table()) == 2
-    assert found.plot().axes[0].get_xlabel().startswith("training samples")
-    assert repr(found) == "<LearningCurves of dummy>"
+    axes = found.plot().axes[0]
+    assert axes.get_xlabel() == "training samples"
+    assert [tick.get_text() for tick in axes.get_xticklabels()] == [str(n) for n in found.curves[0].n_train]
+    assert repr(found).startswith("<LearningCurves of dummy on ")
+    assert found.verdicts()[0] in str(found)
+    assert found.verdicts()[0] in parsed(found._repr_html_()).text
+
+
+def test_results_are_counted_and_iterated(comparison: Comparison) -> None:
+    assert [result.head for result in comparison] == [result.head for result in comparison.results]
+    assert len(comparison) == len(comparison.results)
+    assert "dummy" in comparison
+    assert "nearest" not in comparison
+    assert "dummy" in comparison._ipython_key_completions_()
+
+
+def test_reliability_is_drawn_into_given_axes(comparison: Comparison) -> None:
+    from matplotlib.figure import Figure
+
+    figure = Figure()
+    left, right = figure.subplots(1, 2)
+    assert comparison.plot_reliability("dummy", ax=left) is figure
+    assert comparison.best.plot_reliability(ax=right) is figure
+    assert left.get_title(loc="left").startswith("dummy")
+    assert right.get_title(loc="left").startswith(comparison.best.head)
+
+
+def test_array_of_axes_is_refused(comparison: Comparison) -> None:
+    from matplotlib.figure import Figure
+
+    axes = Figure().subplots(1, 2)
+    for draw in (comparison.plot_recalls, comparison.best.plot_confusion, comparison.best.plot_reliability):
+        with pytest.raises(ConfigError, match=r"ax: .*ndarray.*axes\[0\]"):
+            draw(ax=axes)
+
+
+def test_text_of_a_head_lists_its_classes(comparison: Comparison) -> None:
+    lines = str(comparison.best).splitlines()
+    assert comparison.best.score() in lines[0]
+    assert len(lines) == 2 + len(comparison.classes)
 
 
 def test_unknown_head_is_named(comparison: Comparison) -> None:
@@ -189,6 +227,8 @@ def test_everything_is_short(comparison: Comparison, bundle: Bundle, held_out: F
         "Bundle": bundle,
         "Task": prepare(samples, SMALL),
         "Predictions": predict(bundle, held_out),
+        "Scores": comparison.best.scores,
+        "Hooks": cellfeat.Hooks(say=print),
         "Settings": cellfeat.load_settings(overrides={"comparison.folds": 3}),
     }
     for kind, value in shown.items():
@@ -202,6 +242,7 @@ def test_everything_is_short(comparison: Comparison, bundle: Bundle, held_out: F
 def test_html_escapes_names(evil: Comparison, comparison: Comparison, bundle: Bundle, held_out: Features) -> None:
     features = build_clusters(classes=EVIL)
     others = [bundle, score_held_out(bundle, held_out, draws=100), audit(features, design=Design(folds=3))]
+    others += [predict(bundle, held_out)]
     for value in (evil, evil.best, comparison, features, *others):
         page = parsed(value._repr_html_())
         assert page.tags <= {"div", "p", "b", "br", "table", "tr", "th", "td"}
@@ -221,3 +262,17 @@ def test_hostile_names_cannot_control_a_terminal(hostile: Comparison) -> None:
         assert "\x1b" not in text
         assert "\u202e" not in text
     assert HOSTILE[0] in hostile.per_class_table()["class"].tolist()
+
+
+def test_text_of_held_out_samples_names_what_was_excluded(bundle: Bundle, samples: Features) -> None:
+    scored = score_held_out(bundle, samples, draws=100)
+    assert f"{scored.n_seen:,} exact duplicates of training samples excluded" in str(scored)
+    assert "excluded" in parsed(scored._repr_html_()).text
+
+
+def test_predictions_are_counted_by_class(bundle: Bundle, held_out: Features) -> None:
+    found = predict(bundle, held_out, min_probability=0.6)
+    counts = dict(found._counts())
+    assert sum(counts.values()) == len(held_out)
+    assert counts.get("(abstained)", 0) == found.n_abstained
+    assert str(found).count("\n") == len(counts)

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from cellfeat.config import Settings
-from cellfeat.errors import BackboneError, DeviceError, ImageError
+from cellfeat.errors import BackboneError, ConfigError, DeviceError, ImageError
 from cellfeat.extraction.extract import extract, settings_like
 from cellfeat.extraction.store import load_features
 from cellfeat.samples.manifest import build_manifest
@@ -169,3 +169,8 @@ def test_settings_like_take_the_samples_of_a_table_that_needs_no_labels(
     assert manifest.table["sample_id"].tolist() == ["3", "1"]
     assert set(manifest.table["label"]) == {label}
     assert set(manifest.table["group"]) == {""}
+
+
+def test_path_in_the_place_of_settings_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"got str.*load_settings"):
+        extract("cellfeat.yaml")  # type: ignore[arg-type]

@@ -118,11 +118,37 @@ def test_save_keeps_an_existing_file(tmp_path):
         ({"groups": ["x"]}, "groups: expected 4"),
         ({"names": ["one", "two"]}, "names: expected 3"),
         ({"X": [[np.nan, 1.0], [1.0, 2.0]], "scaling": "none"}, "'row1' .row 1"),
+        ({"X": pd.concat([table(), table()], axis=1)}, "more than once: area, mean, texture"),
+        ({"X": table(), "groups": {"a": "1", "c": "2"}}, "groups: 2 of 4.* b, d"),
+        ({"X": table(), "groups": pd.Series(["1", "2"], index=["a", "c"])}, "groups: 2 of 4.* b, d"),
+        ({"labels": [0.5, 1.0, 2.0, 3.0]}, "labels: .*0.5"),
+        ({"groups": pd.Series([0.25, 1.0, 2.0, 3.0])}, "groups: .*0.25"),
+        ({"X": table(), "labels": "line"}, "labels: .*no column 'line'"),
+        ({"ids": "name"}, "ids: .*no column 'name'"),
+        ({"ids": ["x", "y", "x", "y"], "labels": ["1", "1", "2", "2"]}, "2 different ids: x, y.*labels="),
     ],
 )
 def test_arrays_that_do_not_fit_are_refused(arguments, message):
     with pytest.raises(ManifestError, match=message):
         Features.from_arrays(**{"X": X, **arguments})
+
+
+def test_columns_of_the_table_are_named_as_ids_labels_and_groups():
+    mixed = table().assign(line=list("xyxy"), donor=[1, 1, 2, 2]).reset_index(names="cell")
+    features = Features.from_arrays(mixed, ids="cell", labels="line", groups="donor")
+    assert features.provenance["imported"]["columns"] == ["area", "mean", "texture"]
+    assert features.samples.ids.tolist() == list("abcd")
+    assert features.samples.labels.tolist() == list("xyxy")
+    assert features.samples.groups.tolist() == ["1", "1", "2", "2"]
+
+
+def test_a_further_column_is_named_as_groups():
+    features = Features.from_arrays(X, groups="plate", columns={"plate": list("PPQQ")})
+    assert features.samples.groups.tolist() == features.samples.columns["plate"].tolist() == list("PPQQ")
+
+
+def test_numbers_in_columns_of_objects_are_numbers():
+    assert np.array_equal(Features.from_arrays(table().astype(object)).embeddings[:, 0], X.astype(np.float32))
 
 
 def test_unknown_scaling_is_refused():

@@ -238,3 +238,15 @@ def test_arrays_that_are_not_class_scores_are_refused(changes: dict[str, np.ndar
     restored_class_scores(valid, 3)
     with pytest.raises(HeadError):
         restored_class_scores(valid | changes, 3)
+
+
+def test_folder_of_saved_heads_names_them(tmp_path: Path) -> None:
+    save_bundle(fitted_bundle("knn"), tmp_path / "knn")
+    with pytest.raises(CellfeatError, match=r"saved heads in .*knn"):
+        load_bundle(tmp_path)
+
+
+def test_result_in_the_place_of_a_bundle_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(CellfeatError, match=r"got tuple.*bundle first"):
+        save_bundle((fitted_bundle("knn"), None), tmp_path / "knn")  # type: ignore[arg-type]
+    assert not list(tmp_path.iterdir())

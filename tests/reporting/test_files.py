@@ -10,7 +10,7 @@ import pytest
 from cellfeat.auditing.findings import Audit, Finding
 from cellfeat.auditing.probe_results import Probe, Probes, ProbeScore
 from cellfeat.errors import WriteError
-from cellfeat.evaluation.learning_curve import curve_table, learning_curves
+from cellfeat.evaluation.learning_curve import curve_table, learning_curves_on
 from cellfeat.evaluation.saved_heads.held_out import score_held_out
 from cellfeat.evaluation.task import prepare
 from cellfeat.reporting.files import check_held_out_folder, write_audit, write_curves, write_held_out, write_report
@@ -88,7 +88,7 @@ def test_report_that_cannot_be_written_leaves_the_earlier_one(single, tmp_path):
 
 
 def test_curves_are_written_as_record_table_and_figure(make_clusters, tmp_path):
-    found = learning_curves(prepare(make_clusters(), SMALL), ["knn"], {}, [0.5, 1])
+    found = learning_curves_on(prepare(make_clusters(), SMALL), ["knn"], {}, [0.5, 1])
     record, table, figure = write_curves(found, tmp_path)
     assert table.read_text().splitlines()[0] == "head,fraction,n_train,balanced_accuracy,ci_low,ci_high"
     assert figure.read_bytes().startswith(b"\x89PNG")

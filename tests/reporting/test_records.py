@@ -8,7 +8,7 @@ import pytest
 from cellfeat.evaluation.compare import compare
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.fit import fit
-from cellfeat.evaluation.learning_curve import learning_curves
+from cellfeat.evaluation.learning_curve import learning_curves_on
 from cellfeat.evaluation.repeats import summarise
 from cellfeat.evaluation.results import HeadFailure
 from cellfeat.evaluation.saved_heads.held_out import score_held_out
@@ -110,7 +110,7 @@ def records(features, groups, tmp_path_factory):
     found = [replace(compare(features, heads, design=design), failures=(FAILURE,)) for design in designs]
     write_report(found[0], folder)
     write_repeats(summarise(found), folder)
-    curves = learning_curves(prepare(features, designs[0]), ["dummy"], {}, [0.5, 1])
+    curves = learning_curves_on(prepare(features, designs[0]), ["dummy"], {}, [0.5, 1])
     write_curves(replace(curves, failures=(FAILURE,)), folder)
     _, fitted = fit(features, "knn", design=replace(designs[0], tune=3))
     write_head_report(fitted, folder / "fitted")

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cellfeat.evaluation.figures.drawn import Scored
 from cellfeat.figures.names import lettering
-from cellfeat.figures.style import figure_of, new_figure
+from cellfeat.figures.style import axes_for, figure_of
 
 MOST_WITH_SHARES = 15
 """Classes up to which cells show count and share; with more they show the count, and the colour the share."""
@@ -47,7 +47,7 @@ def _draw(axes: Axes | None, counts: NDArray[np.integer], names: Sequence[str], 
     shares = counts / np.maximum(totals, 1)[:, np.newaxis]
     has_shares = len(names) <= MOST_WITH_SHARES
     side = 2.2 + (0.62 if has_shares else 0.42) * len(names)
-    axes = axes or new_figure(side + 1.2, side, layout="compressed").add_subplot()
+    axes = axes_for(axes, side + 1.2, side, layout="compressed")
     image = axes.imshow(shares, cmap="Blues", vmin=0, vmax=1)
     axes.set_xticks(range(len(names)), names, rotation=45, ha="right", rotation_mode="anchor")
     axes.set_yticks(range(len(totals)), [f"{name}\nn = {n:,}" for name, n in zip(names, totals, strict=False)])
@@ -71,4 +71,5 @@ def _annotate(axes: Axes, counts: NDArray[np.integer], shares: NDArray[np.floati
 
 
 def _percent(share: float) -> str:
-    return f"{share:.0%}" if share >= 0.005 else "<1%"
+    rounded = f"{share:.0%}"
+    return "<1%" if rounded == "0%" else rounded

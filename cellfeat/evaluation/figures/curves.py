@@ -8,7 +8,7 @@ from matplotlib.figure import Figure
 
 from cellfeat.evaluation.figures.drawn import Curve, deciding
 from cellfeat.figures.names import lettering
-from cellfeat.figures.style import add_legend, figure_of, head_colour, head_marker, new_figure
+from cellfeat.figures.style import add_legend, axes_for, figure_of, head_colour, head_marker
 from cellfeat.statistics.interval_types import LEVEL
 
 
@@ -29,7 +29,7 @@ def draw_curves(curves: Sequence[Curve], axes: Axes | None = None) -> Figure:
 
 
 def _draw(given: Axes | None, curves: Sequence[Curve], heads: Sequence[str]) -> Figure:
-    axes = given or new_figure(7, 4.6).add_subplot()
+    axes = axes_for(given, 7, 4.6)
     start, stop = _limits([curves[place] for place in deciding([curve.results[-1] for curve in curves])])
     for number, (curve, head) in enumerate(zip(curves, heads, strict=True)):
         highest = max(point["balanced_accuracy"] for point in curve.points())
@@ -37,11 +37,12 @@ def _draw(given: Axes | None, curves: Sequence[Curve], heads: Sequence[str]) -> 
         _draw_curve(axes, curve, number, f"{head}{below}")
     axes.set_xscale("log", base=2)
     ticks = curves[0].n_train
-    axes.set_xticks(ticks, [f"{n} ({fraction:.0%})" for n, fraction in zip(ticks, curves[0].fractions, strict=True)])
+    # Not the parts that were asked for: whole groups are taken, so that a tenth can be a sixth of the samples.
+    axes.set_xticks(ticks, [f"{n:,}" for n in ticks])
     axes.minorticks_off()
     axes.set(
         ylim=(start, stop),
-        xlabel="training samples (part of all)",
+        xlabel="training samples",
         ylabel=f"balanced accuracy, {100 * LEVEL:.0f} % interval",
     )
     axes.grid(color="0.9")

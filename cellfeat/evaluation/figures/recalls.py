@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from cellfeat.evaluation.figures.drawn import Scored, deciding
 from cellfeat.evaluation.scoring.head_scores import PerClass
 from cellfeat.figures.names import lettering
-from cellfeat.figures.style import add_legend, figure_of, head_colour, head_marker, new_figure
+from cellfeat.figures.style import add_legend, axes_for, figure_of, head_colour, head_marker
 from cellfeat.statistics.interval_types import LEVEL
 
 MARGIN = 0.02
@@ -35,7 +35,7 @@ def draw_recalls(results: Sequence[Scored], axes: Axes | None = None) -> Figure:
 
 def _draw(given: Axes | None, results: Sequence[Scored], names: Sequence[str], heads: Sequence[str]) -> Figure:
     height = 1.6 + len(names) * max(0.45, 0.25 + 0.13 * len(results))
-    axes = given or new_figure(8, height).add_subplot()
+    axes = axes_for(given, 8, height)
     start, stop = _limits([results[place].scores.per_class for place in deciding(results)])
     for number, (result, head) in enumerate(zip(results, heads, strict=True)):
         rows = np.arange(len(names)) + 0.7 * ((number + 0.5) / len(results) - 0.5)

@@ -9,7 +9,7 @@ from matplotlib.figure import Figure
 from cellfeat.evaluation.figures.drawn import Scored
 from cellfeat.evaluation.scoring.head_scores import ProbabilityScores
 from cellfeat.figures.names import lettering
-from cellfeat.figures.style import HEAD_COLOURS, new_figure
+from cellfeat.figures.style import HEAD_COLOURS, axes_for, figure_of, new_figure
 from cellfeat.statistics.scores import CALIBRATION_BINS
 
 LEAST_IN_BIN = 10
@@ -18,13 +18,27 @@ LEAST_IN_BIN = 10
 BEFORE, AFTER = HEAD_COLOURS[1], HEAD_COLOURS[0]
 
 
-def draw_reliability(results: Sequence[Scored]) -> Figure:
+def draw_reliability(results: Sequence[Scored], axes: Axes | None = None) -> Figure:
     """Draw accuracy against confidence, and the samples of each bin below, before and after calibration.
 
-    One panel a head.
+    Parameters
+    ----------
+    results
+        The heads, a panel each.
+    axes
+        Where to draw the first head, without the samples of each bin; None makes a figure.
     """
     with lettering(result.head for result in results) as shown:
-        return _draw(results, shown(result.head for result in results))
+        heads = shown(result.head for result in results)
+        return _draw(results, heads) if axes is None else _draw_into(axes_for(axes, 4, 4), results[0], heads[0])
+
+
+def _draw_into(axes: Axes, result: Scored, head: str) -> Figure:
+    _draw_panel(axes, result, head)
+    axes.tick_params(labelbottom=True)
+    axes.set(xlabel="highest probability", ylabel="share of these predictions that are correct")
+    axes.legend(loc="upper left", fontsize="small", frameon=False)
+    return figure_of(axes)
 
 
 def _draw(results: Sequence[Scored], heads: Sequence[str]) -> Figure:

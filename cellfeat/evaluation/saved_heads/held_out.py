@@ -15,22 +15,22 @@ from cellfeat.evaluation.results import ScoredHead
 from cellfeat.evaluation.saved_heads.groups_as_fitted import groups_as_fitted
 from cellfeat.evaluation.saved_heads.held_out_checks import check_groups_left, check_labels, check_samples_left
 from cellfeat.evaluation.saved_heads.out_of_fold_score import out_of_fold_score
-from cellfeat.evaluation.saved_heads.predict import check_recipe
+from cellfeat.evaluation.saved_heads.predict import check_recipe, features_for
 from cellfeat.evaluation.saved_heads.unlike_fitted import Unlike, unlike_fitted
 from cellfeat.evaluation.scoring.head_scores import Scores
 from cellfeat.evaluation.scoring.prediction_sets import REPORTED_COVERAGE, set_scores, sets_of
 from cellfeat.evaluation.scoring.score import calibration, class_scores, most_probable, overall_scores, prediction_table
 from cellfeat.evaluation.selection import Selection
-from cellfeat.extraction.store import Features, Given, as_features
+from cellfeat.extraction.store import Features, Given
 from cellfeat.heads.bundle import Bundle
 from cellfeat.heads.bundle_files import as_bundle
 from cellfeat.statistics.interval_types import Interval, independent_difference
 from cellfeat.statistics.scores import balanced_accuracy
-from cellfeat.text import clean_lines, with_interval
+from cellfeat.text import clean_lines, counted, with_interval
 from cellfeat.types import Bools, Floats, Strings
 
 
-@dataclass(frozen=True, kw_only=True, repr=False)
+@dataclass(frozen=True, kw_only=True, repr=False, eq=False)
 class HeldOut(ScoredHead):
     """A saved head's predictions for samples that it was not fitted on, and their scores.
 
@@ -118,10 +118,15 @@ class HeldOut(ScoredHead):
         return pd.DataFrame([columns])
 
     def __str__(self) -> str:
-        return clean_lines(f"{self.line()} on {self.counts.n_samples:,} held-out samples\n{self.verdict()}")
+        return clean_lines("\n".join([self._on_samples(), self.verdict()]))
 
     def _repr_html_(self) -> str:
-        return self._html([self.verdict(), f"{self.line()} on {self.counts.n_samples:,} held-out samples"])
+        return self._html([self.verdict(), self._on_samples()])
+
+    def _on_samples(self) -> str:
+        near = f", {counted(self.n_near_copies, 'near copy')}" if self.n_near_copies else ""
+        seen = f"{counted(self.n_seen, 'exact duplicate')}{near} of training samples excluded" if self.n_seen else ""
+        return f"{self.line()} on {counted(self.counts.n_samples, 'held-out sample')}{f'; {seen}' if seen else ''}"
 
     def record(self) -> dict[str, Any]:
         """Everything but the predictions, as plain JSON values."""
@@ -159,7 +164,7 @@ class HeldOut(ScoredHead):
 
 def score_held_out(
     bundle: Bundle | Path | str,
-    features: Features | Path | str,
+    features: Features | pd.DataFrame | Path | str,
     *,
     groups: Given | None = None,
     random_state: int = 0,
@@ -184,7 +189,8 @@ def score_held_out(
     bundle
         The saved head, or its folder.
     features
-        The samples, or the path of their feature file, extracted with the recipe that the head was fitted on.
+        The samples, or the path of their feature file, extracted with the recipe that the head was fitted on; or a
+        DataFrame, as for `cellfeat.predict`, with `labels`.
     groups
         Which samples are statistically dependent, for the interval: as for `Design`. None: grouped as when the head
         was fitted, where possible.
@@ -216,7 +222,8 @@ def score_held_out(
     BundleError
         If the head's own scores are not as cellfeat writes them.
     """
-    bundle, features = as_bundle(bundle), as_features(features)
+    bundle = as_bundle(bundle)
+    features = features_for(bundle, features)
     if groups is not None and not isinstance(groups, str):
         features, groups = features.with_groups(groups), "auto"
     check_recipe(bundle, features)

@@ -1,5 +1,6 @@
 """A saved head on other features: predicted classes for samples without labels."""
 
+from collections import Counter
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,10 +15,12 @@ from cellfeat.evaluation.scoring.prediction_sets import PredictionSets, sets_of
 from cellfeat.extraction.store import Features, as_features, is_imported
 from cellfeat.heads.bundle import Bundle
 from cellfeat.heads.bundle_files import as_bundle
+from cellfeat.html_text import html_block
 from cellfeat.provenance import differences
+from cellfeat.text import clean_lines, shorten
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)
 class Predictions:
     """Predictions for samples, in their order.
 
@@ -66,6 +69,18 @@ class Predictions:
         failed = f", {self.n_failed:,} could not be read" if self.n_failed else ""
         return f"<Predictions of {len(self.sample_id):,} samples, {len(self.classes)} classes{abstained}{failed}>"
 
+    def _repr_html_(self) -> str:
+        return html_block([repr(self)[1:-1]], ["predicted", "samples"], self._counts())
+
+    def __str__(self) -> str:
+        return clean_lines("\n".join([repr(self)[1:-1], *(f"{shorten(name)}: {n:,}" for name, n in self._counts())]))
+
+    def _counts(self) -> list[tuple[str, int]]:
+        """Number of samples by predicted class; those without a prediction last."""
+        found = Counter(self.predicted[self.is_read & ~self.abstained].tolist())
+        without = [("(abstained)", self.n_abstained), ("(could not be read)", self.n_failed)]
+        return [*((name, found[name]) for name in self.classes), *(one for one in without if one[1])]
+
     @property
     def is_read(self) -> NDArray[np.bool_]:
         """Whether each sample could be read, shape ``(n_samples,)``."""
@@ -84,7 +99,7 @@ class Predictions:
 
 def predict(
     bundle: Bundle | Path | str,
-    features: Features | Path | str,
+    features: Features | pd.DataFrame | Path | str,
     *,
     min_probability: float = 0.0,
     abstain_word: str = "",
@@ -97,7 +112,8 @@ def predict(
     bundle
         The saved head, or its folder.
     features
-        The samples, or the path of their feature file, extracted with the recipe that it was fitted on.
+        The samples, or the path of their feature file, extracted with the recipe that it was fitted on. For a head that
+        was fitted on a table, also a DataFrame with its columns, among others and in any order.
     min_probability
         The head abstains where the most probable class has a lower probability, in [0, 1].
     abstain_word
@@ -110,13 +126,16 @@ def predict(
     ------
     ConfigError
         If `min_probability` or `coverage` is out of range, or `abstain_word` is a class.
+    ManifestError
+        If a DataFrame lacks columns.
     BundleError
         If sets are asked for and the saved head lacks what they need.
     FingerprintError
         If the features were extracted with another recipe than those the head was fitted on; the message lists the
         differences.
     """
-    bundle, features = as_bundle(bundle), as_features(features)
+    bundle = as_bundle(bundle)
+    features = features_for(bundle, features)
     _check_abstention(bundle, min_probability, abstain_word)
     check_recipe(bundle, features)
     is_ok = features.samples.is_ok
@@ -144,6 +163,21 @@ def predict(
     )
 
 
+def features_for(bundle: Bundle, features: Features | pd.DataFrame | Path | str) -> Features:
+    """Give features; of a DataFrame, the columns that a head was fitted on.
+
+    Parameters
+    ----------
+    bundle
+        The saved head.
+    features
+        As for `predict`.
+    """
+    if isinstance(features, pd.DataFrame):
+        return Features.from_arrays(features, like=bundle)
+    return as_features(features)
+
+
 def check_recipe(bundle: Bundle, features: Features) -> None:
     """Check that features were extracted with the recipe that a head was fitted on.
 
@@ -165,7 +199,7 @@ def check_recipe(bundle: Bundle, features: Features) -> None:
         raise FingerprintError(
             f"{features.path}: does not hold the {bundle.embedding_dim} columns that this head was fitted on, in their "
             f"order ({'; '.join(differences(bundle.recipe, features.recipe))}); import the table with --like the saved "
-            "head, or the feature file that it was fitted on"
+            "head, or the feature file that it was fitted on; in Python: Features.from_arrays(X, like=bundle)"
         )
     raise FingerprintError(
         f"{features.path}: extracted with another recipe than the features that this head was fitted on "

@@ -4,7 +4,7 @@
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from cellfeat.evaluation.scoring.given_scores import Apart, FoldScore
@@ -252,7 +252,7 @@ class Tuning:
         }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Scores:
     """All scores of one head on one set of samples.
 
@@ -275,6 +275,12 @@ class Scores:
     calibration: Calibration
     sets: SetScores | None = None
     tuning: Tuning | None = None
+
+    def __repr__(self) -> str:
+        low, high = self.overall.interval
+        present = [one.name for one in fields(self) if getattr(self, one.name) is not None]
+        score = f"balanced accuracy {self.overall.balanced_accuracy:.3f} [{low:.3f}, {high:.3f}]"
+        return f"<Scores: {score}; {', '.join(present)}>"
 
     def record(self) -> dict[str, Any]:
         """Plain JSON values. Recalls, intervals and rows of the confusion matrix are in the order of ``classes``."""

@@ -11,17 +11,18 @@ import pandas as pd
 
 from cellfeat.config import Settings
 from cellfeat.errors import ConfigError
+from cellfeat.extraction.store.chosen_rows import chosen_rows
 from cellfeat.extraction.store.frames import as_anndata, as_dataframe
 from cellfeat.extraction.store.given import Given, given_texts
 from cellfeat.extraction.store.imported import ImportedColumns, ImportedSamples, imported_parts, is_imported
-from cellfeat.extraction.store.in_memory import IN_MEMORY, parts_of_arrays
+from cellfeat.extraction.store.in_memory import IN_MEMORY, HasColumns, parts_of_arrays
 from cellfeat.extraction.store.samples import Samples
 from cellfeat.extraction.store.saving import Content, save_content
 from cellfeat.html_text import html_block
 from cellfeat.provenance import digest_json
 from cellfeat.samples.splits import rows_of_parts
-from cellfeat.text import shorten
-from cellfeat.types import Float32s, Integers
+from cellfeat.text import counted, shorten
+from cellfeat.types import Bools, Float32s, Integers
 
 if TYPE_CHECKING:
     from anndata import AnnData
@@ -30,7 +31,7 @@ GIVEN_GROUPS = "groups_given"
 """Key of the provenance that holds the digest of groups given in Python."""
 
 
-@dataclass(frozen=True, repr=False)
+@dataclass(frozen=True, repr=False, eq=False)  # arrays have no single answer to ==
 class Features:
     """A feature file in memory.
 
@@ -75,11 +76,28 @@ class Features:
 
     def _shape(self) -> str:
         n_samples, n_views, dim = self.embeddings.shape
-        return f"{n_samples:,} samples x {n_views} {'view' if n_views == 1 else 'views'} x {dim:,} numbers"
+        return f"{counted(n_samples, 'sample')} x {counted(n_views, 'view')} x {counted(dim, 'number')}"
 
-    def take(self, rows: Integers) -> Self:
-        """Give the features of some samples, in the order of `rows`, their row numbers, shape ``(n,)``."""
-        return dataclasses.replace(self, samples=self.samples.take(rows), embeddings=self.embeddings[rows])
+    def take(self, rows: Integers | Bools | Sequence[Any] | pd.Series | slice) -> Self:
+        """Give the features of some samples.
+
+        Parameters
+        ----------
+        rows
+            Row numbers or sample ids, shape ``(n_rows,)``, in the order that is wanted; a mask of True and False, shape
+            ``(n_samples,)``; or a mask as a Series whose index holds sample ids, in any order.
+
+        Raises
+        ------
+        ManifestError
+            If there are no such rows.
+
+        Examples
+        --------
+        >>> train = features.take(table["donor"] != "donor_7")  # doctest: +SKIP
+        """
+        numbers = chosen_rows(rows, self.samples.ids)
+        return dataclasses.replace(self, samples=self.samples.take(numbers), embeddings=self.embeddings[numbers])
 
     @classmethod
     def from_arrays(
@@ -92,6 +110,7 @@ class Features:
         names: Sequence[str] | None = None,
         *,
         scaling: str = "robust",
+        like: HasColumns | None = None,
     ) -> "Features":
         """Make features of numbers that are in memory already.
 
@@ -104,11 +123,12 @@ class Features:
             Numbers of shape ``(n_samples, n_features)`` or ``(n_samples, n_views, n_features)``: an array, a DataFrame,
             or a sparse matrix. NaN and infinity count as missing.
         ids
-            Id of each row. None: the index of a DataFrame unless it counts the rows, otherwise ``row1``, ``row2``
-            and so on.
+            Id of each row, or the name of a column of the DataFrame. None: the index of a DataFrame unless it counts
+            the rows, otherwise ``row1``, ``row2`` and so on.
         labels, groups
-            Class and group of each sample: values in the order of the rows, a Series with the ids as index, or a dict
-            by id; None, NaN and the words for missing values mean that a sample has none.
+            Class and group of each sample: values in the order of the rows, a Series with the ids as index, a dict
+            by id, or the name of a column of the DataFrame, which is no feature then. None, NaN and the words for
+            missing values mean that a sample has none. Groups by id must name every sample.
         columns
             Further columns by name, or a DataFrame, given as labels are; ``groups="plate"`` then names one.
         names
@@ -117,6 +137,9 @@ class Features:
         scaling
             ``robust`` scales by median and quartiles inside the training part of each fold and fills in missing
             numbers; ``none`` uses the numbers as they are.
+        like
+            Earlier features, or a saved head: exactly their columns are taken, whatever others X has and in whatever
+            order, with their scaling.
 
         Returns
         -------
@@ -129,14 +152,18 @@ class Features:
             If numbers, ids, labels, groups or names do not fit each other.
         ConfigError
             If there is no such scaling.
+        FingerprintError
+            If `like` was made of images.
 
         Examples
         --------
         >>> features = Features.from_arrays([[0.5, 1.0], [0.7, 2.0]], ids=["a", "b"], labels={"a": "HeLa"})
         >>> len(features), features.samples.labels.tolist()
         (2, ['HeLa', ''])
+        >>> Features.from_arrays(pd.DataFrame({"area": [3.0, 4.0], "line": ["HeLa", "A549"]}), labels="line")
+        <Features <in memory>: 2 samples x 1 view x 1 number; 2 classes, 0 groups>
         """
-        return cls(**vars(parts_of_arrays(X, ids, labels, groups, columns, names, scaling=scaling)))
+        return cls(**vars(parts_of_arrays(X, ids, labels, groups, columns, names, scaling=scaling, like=like)))
 
     @classmethod
     def of_numbers(

@@ -2,20 +2,42 @@
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import pandas as pd
 import scipy.sparse
 
 from cellfeat.config import MISSING_WORDS
-from cellfeat.errors import ConfigError, ManifestError
-from cellfeat.extraction.store.imported import ImportedColumns, ImportedParts, ImportedSamples, Kind, imported_parts
+from cellfeat.errors import ConfigError, FingerprintError, ManifestError
+from cellfeat.extraction.store.imported import (
+    ImportedColumns,
+    ImportedParts,
+    ImportedSamples,
+    Kind,
+    imported_parts,
+    is_imported,
+)
 from cellfeat.text import first_ten
 from cellfeat.types import Float32s, Strings
 
 IN_MEMORY = Path("<in memory>")
 """The path of features that are in no file yet: a name that no file has, shown in messages and results."""
+
+
+class HasColumns(Protocol):
+    """Features, or a saved head: both say which columns they have."""
+
+    @property
+    def recipe(self) -> Mapping[str, Any]:
+        """How the numbers were made."""
+        ...
+
+    @property
+    def provenance(self) -> Mapping[str, Any]:
+        """Where they come from."""
+        ...
+
 
 LARGEST = float(np.finfo(np.float32).max)
 SCALINGS = ("robust", "none")
@@ -30,12 +52,13 @@ def parts_of_arrays(
     names: Sequence[str] | None = None,
     *,
     scaling: str = "robust",
+    like: HasColumns | None = None,
 ) -> ImportedParts:
     """Make the parts of features of arrays: see `cellfeat.extraction.store.features.Features.from_arrays`.
 
     Parameters
     ----------
-    X, ids, labels, groups, columns, names, scaling
+    X, ids, labels, groups, columns, names, scaling, like
         As there.
 
     Raises
@@ -46,19 +69,63 @@ def parts_of_arrays(
     if scaling not in SCALINGS:
         raise ConfigError(f"scaling: expected {' or '.join(SCALINGS)}, got {scaling!r}")
     kind: Kind = "table" if names is not None or isinstance(X, pd.DataFrame) else "array"
+    further = {} if columns is None else dict(columns)
+    X, (ids, labels, groups) = without_columns(X, {"ids": ids, "labels": labels, "groups": groups}, further)
+    if like is not None:
+        X, names, scaling = columns_like(X, names, like), None, str(like.recipe["scaling"])
+        kind = like.recipe["source"]
     numbers = as_numbers(X)
     index = X.index if isinstance(X, pd.DataFrame) else None
     sample_ids = _ids(ids, index, labels, len(numbers))
-    further = {} if columns is None else dict(columns)
     samples = ImportedSamples(
         ids=sample_ids,
-        labels=_texts(labels, sample_ids, "labels"),
-        groups=_texts(groups, sample_ids, "groups"),
+        labels=_names_of("labels", labels, sample_ids),
+        groups=_names_of("groups", groups, sample_ids),
         columns={str(name): _texts(values, sample_ids, f"columns[{name!r}]") for name, values in further.items()},
         settings={"id": "id", "label": None if labels is None else "label"},
     )
     wanted = _names(names, X, numbers.shape[2])
     return imported_parts(IN_MEMORY, numbers, ImportedColumns(wanted, kind, scaling), samples, {"source": "arrays"})
+
+
+def columns_like(X: Any, names: Sequence[str] | None, like: HasColumns) -> Any:
+    """Choose the columns of earlier features, in their order.
+
+    Parameters
+    ----------
+    X
+        A DataFrame; or an array, where the earlier columns had no names.
+    names
+        Names of the columns of an array.
+    like
+        The features, or the saved head.
+
+    Raises
+    ------
+    ManifestError
+        If X lacks columns or names.
+    FingerprintError
+        If the earlier features do not come from a table or an array.
+    """
+    wanted = like.provenance.get("imported", {}).get("columns")
+    if not is_imported(like.recipe) or not isinstance(wanted, list):
+        raise FingerprintError("like: these features were extracted from images, so a table cannot have the same")
+    if like.recipe["source"] == "array":
+        if np.shape(X)[-1] != len(wanted):
+            raise ManifestError(f"X: expected the {len(wanted)} columns of the earlier features, got {np.shape(X)[-1]}")
+        return X.to_numpy() if isinstance(X, pd.DataFrame) else X
+    if names is not None:
+        X = pd.DataFrame(np.asarray(X), columns=list(names))
+    if not isinstance(X, pd.DataFrame):
+        raise ManifestError(
+            f"X: the {len(wanted)} columns of the earlier features have names: expected a DataFrame with these "
+            f"columns, got {type(X).__name__}"
+        )
+    table = X.set_axis(list(map(str, X.columns)), axis=1)
+    missing = [name for name in wanted if name not in table.columns]
+    if missing:
+        raise ManifestError(f"X: lacks {len(missing)} of {len(wanted)} columns: {first_ten(missing)}")
+    return table.loc[:, wanted]
 
 
 def as_numbers(X: Any) -> Float32s:
@@ -72,7 +139,8 @@ def as_numbers(X: Any) -> Float32s:
     if scipy.sparse.issparse(X):
         X = X.toarray()
     if isinstance(X, pd.DataFrame):
-        _check_numeric(X)
+        X = X.infer_objects()  # numbers among objects, as some readers and `DataFrame.T` give them
+        _check_columns(X)
         X = X.to_numpy(dtype=np.float64, na_value=np.nan)
     values = np.asarray(X)
     if values.dtype.kind not in "buif":
@@ -95,12 +163,18 @@ def as_numbers(X: Any) -> Float32s:
     return numbers
 
 
-def _check_numeric(X: pd.DataFrame) -> None:
+def _check_columns(X: pd.DataFrame) -> None:
+    repeated = X.columns[X.columns.duplicated()].unique()
+    if len(repeated):
+        raise ManifestError(
+            f"X: {len(repeated)} names of columns occur more than once: {first_ten(map(str, repeated))}; rename them, "
+            "or keep one of each"
+        )
     wrong = [str(name) for name, dtype in X.dtypes.items() if not pd.api.types.is_numeric_dtype(dtype)]
     if wrong:
         raise ManifestError(
-            f"X: {len(wrong)} of {X.shape[1]} columns are not numbers: {first_ten(wrong)}; pass them as labels, groups "
-            "or columns, or leave them out"
+            f"X: {len(wrong)} of {X.shape[1]} columns are not numbers: {first_ten(wrong)}; name one as labels=, "
+            "groups= or ids=, give others as columns=, or leave them out (X.select_dtypes('number'))"
         )
 
 
@@ -128,7 +202,82 @@ def _ids(ids: Any, index: Any, labels: Any, n: int) -> Strings:
     found = _as_text(ids)
     if len(found) != n:
         raise ManifestError(f"ids: expected {n}, one for each row of X, got {len(found)}")
+    if len(set(found.tolist())) <= n // 2:
+        raise ManifestError(
+            f"ids: {n} rows have {len(set(found.tolist()))} different ids: {first_ten(sorted(set(found.tolist())))}; "
+            "every sample needs its own id; classes and donors are given by name: labels=..., groups=..."
+        )
     return found
+
+
+def without_columns(X: Any, given: Mapping[str, Any], further: Mapping[str, Any]) -> tuple[Any, list[Any]]:
+    """Take columns of a DataFrame that are named as ids, labels or groups out of it.
+
+    Parameters
+    ----------
+    X
+        The numbers; only of a DataFrame can columns be named.
+    given
+        Ids, labels and groups, by these words; a text is the name of a column.
+    further
+        Further columns, whose names serve as well.
+
+    Returns
+    -------
+    X
+        Without these columns.
+    values
+        Those of `given`, in its order, with values in the place of names.
+
+    Raises
+    ------
+    ManifestError
+        If there is no such column.
+    """
+    table = X if isinstance(X, pd.DataFrame) else pd.DataFrame()
+    found: list[Any] = []
+    named: list[str] = []
+    for what, value in given.items():
+        if not isinstance(value, str):
+            found.append(value)
+        elif value in table.columns:
+            named.append(value)
+            found.append(table[value].tolist())
+        elif value in further:
+            found.append(further[value])
+        else:
+            raise ManifestError(
+                f"{what}: X has no column {value!r}; give values, or the name of a column of a DataFrame"
+            )
+    return (table.drop(columns=named) if named else X), found
+
+
+def _names_of(what: str, values: Any, ids: Strings) -> Strings:
+    """Labels or groups as text: whole numbers name classes and groups, other numbers do not."""
+    given = values.values() if isinstance(values, Mapping) else () if values is None else values
+    for value in given:
+        if isinstance(value, float | np.floating) and np.isfinite(value) and not float(value).is_integer():
+            raise ManifestError(
+                f"{what}: expected text or whole numbers, which name {'classes' if what == 'labels' else what}, got "
+                f"{value:g}; make classes of measurements, such as with pandas.cut, or convert them to text"
+            )
+    if what == "groups":
+        _check_complete(values, ids)
+    return _texts(values, ids, what)
+
+
+def _check_complete(groups: Any, ids: Strings) -> None:
+    """Groups by id name every sample: a missing one could separate what belongs together."""
+    by_index = isinstance(groups, pd.Series) and not isinstance(groups.index, pd.RangeIndex)
+    if not by_index and not isinstance(groups, Mapping):
+        return
+    named = set(_as_text(groups.index if isinstance(groups, pd.Series) else list(groups)).tolist())
+    absent = [one for one in ids.tolist() if one not in named]
+    if absent:
+        raise ManifestError(
+            f"groups: {len(absent)} of {len(ids)} samples have no entry: {first_ten(absent)}; add them ('' for a group "
+            "of its own)"
+        )
 
 
 def _texts(values: Any, ids: Strings, what: str) -> Strings:

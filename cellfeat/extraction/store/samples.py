@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cellfeat.provenance import digest_json
 from cellfeat.samples.regions import Regions
+from cellfeat.text import counted
 from cellfeat.types import Bools, Float32s, Integers, Strings
 
 PROPERTIES = np.dtype(
@@ -196,7 +197,7 @@ class Samples:
         """Give the number of classes, of groups, of samples without a label and of those that failed."""
         n_unlabelled, n_failed = np.count_nonzero(self.labels == ""), np.count_nonzero(~self.is_ok)
         classes, groups = (set(values.tolist()) - {""} for values in (self.labels, self.groups))
-        parts = [f"{len(classes):,} classes", f"{len(groups):,} groups"]
+        parts = [counted(len(classes), "class"), counted(len(groups), "group")]
         parts += [f"{n_unlabelled:,} without a label"] if n_unlabelled else []
         parts += [f"{n_failed:,} could not be read"] if n_failed else []
         return ", ".join(parts)

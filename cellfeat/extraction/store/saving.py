@@ -89,7 +89,9 @@ def save_content(content: Content, path: Path, *, replaces: bool = False) -> Non
     """
     with held_output(path, _ignore):
         if path.exists() and not replaces:
-            raise WriteError(f"{path}: exists already; choose another name, or replace it (--replace)")
+            raise WriteError(
+                f"{path}: exists already; choose another name, or replace it with replace=True (--replace)"
+            )
         written = FileContent(content.rows(), content.table, content.recipe, content.samples.digest, content.provenance)
         write_features(path, len(content.samples), content.shape, written)
 

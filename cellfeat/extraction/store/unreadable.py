@@ -11,7 +11,7 @@ import h5py
 from cellfeat.errors import CellfeatError, FeatureFileError, ReadError
 from cellfeat.text import first_line, first_ten, shown_names
 
-_ANOTHER = "cellfeat extract itself needs another --output"
+_ANOTHER = "for the output of cellfeat extract choose another --output"
 CHOOSE = f"expected a feature file that cellfeat extract wrote; {_ANOTHER}"
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 # By number, too: macOS numbers these errors differently, and a file may come from another system's error.

@@ -85,7 +85,7 @@ def chosen_heads(heads: Headlike | Iterable[Headlike] | Mapping[str, Any]) -> tu
     Parameters
     ----------
     heads
-        Names in `HEADS` and estimator objects, or estimator objects by name.
+        Names in `HEADS`, estimator objects, and dicts of estimator objects by name; or one of these.
 
     Raises
     ------
@@ -94,14 +94,19 @@ def chosen_heads(heads: Headlike | Iterable[Headlike] | Mapping[str, Any]) -> tu
     HeadError
         If an object is not a classifier that can be copied, or has the name of a head in `HEADS`.
     """
-    if isinstance(heads, Mapping):
-        return tuple(_named_object(name, one) for name, one in heads.items())
-    return tuple(_entries([heads] if isinstance(heads, str | Head | BaseEstimator) else heads))
+    if isinstance(heads, str | Head | BaseEstimator | Mapping | type):
+        return tuple(_entries([heads]))
+    return tuple(_entries(heads))
 
 
 def _named_object(name: Any, value: Any) -> Head:
     if isinstance(value, str) and value == name:
         return HEADS[value]
+    if isinstance(value, str):
+        raise HeadError(
+            f"heads: {name!r}: expected a classifier, got the name {value!r}; a head of the table keeps its name: give "
+            f"{{{value!r}: {value!r}}}, or a list: [{value!r}, {{...}}]"
+        )
     if not isinstance(name, str) or not name.strip():
         raise HeadError(f"heads: expected names that are text, got {name!r}")
     if name in HEADS:
@@ -112,6 +117,11 @@ def _named_object(name: Any, value: Any) -> Head:
 def _entries(heads: Iterable[Any]) -> Iterator[Head]:
     used: set[str] = set()
     for one in heads:
+        if isinstance(one, Mapping):
+            named = [_named_object(name, value) for name, value in one.items()]
+            used.update(entry.name for entry in named)
+            yield from named
+            continue
         entry = HEADS[one] if isinstance(one, str) else one
         if not isinstance(entry, Head):
             entry = _entry(_free_name(type(one).__name__, used), one)
@@ -130,7 +140,7 @@ def _free_name(name: str, used: set[str]) -> str:
 def _entry(name: str, estimator: Any) -> GivenEstimator:
     if isinstance(estimator, type):
         kind = estimator.__name__
-        raise HeadError(f"heads: {name}: expected an object, got the class {kind}; write {kind}()")
+        raise HeadError(f"heads: expected objects, got the class {kind}; write {kind}()")
     if not all(hasattr(estimator, method) for method in ("fit", "get_params", "set_params")):
         raise HeadError(
             f"heads: {name}: expected a classifier with scikit-learn's interface (fit, get_params, set_params), got "

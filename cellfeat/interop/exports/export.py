@@ -11,6 +11,7 @@ from cellfeat.errors import ConfigError, FeatureFileError, WriteError
 from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.evaluation.results import Comparison
 from cellfeat.extraction.store import Features, load_features
+from cellfeat.extraction.store.in_memory import IN_MEMORY
 from cellfeat.heads.bundle import Bundle
 from cellfeat.heads.bundle_files import load_bundle
 from cellfeat.interop.exports.contents import Contents, contents_of
@@ -62,7 +63,8 @@ def export(
     to
         A name in `EXPORTS`: ``h5ad``, ``profiles``, ``parquet``, ``csv``, ``npz``, ``croissant`` or ``ro-crate``.
     path
-        The file, or an existing folder to write it in; None for a file beside the features, named like them.
+        The file, or an existing folder to write it in; None for a file beside the features, named like them. Features
+        in memory that are in no file need one.
     results
         Predictions to add: the folder of a comparison, of a saved head or of held-out scores; or a comparison.
     with_tsne
@@ -80,7 +82,7 @@ def export(
     Raises
     ------
     UnknownNameError, ConfigError
-        If there is no such format, or it does not hold what is asked for.
+        If there is no such format, it does not hold what is asked for, or features in memory are given no path.
     WriteError
         If the file exists and `replace` is False, or cannot be written.
     FeatureFileError
@@ -97,7 +99,11 @@ def export(
     if with_tsne and to != "h5ad":
         raise ConfigError(f"t-SNE is written to h5ad only, not to {to}; leave it out, or choose h5ad")
     source = Path(features) if not isinstance(features, Features) else features.path
-    target = _target(entry, source, path, replace=replace)
+    beside = Path("features.h5") if source == IN_MEMORY else source
+    if source == IN_MEMORY and path is None:
+        name = entry.default_name(beside.stem)
+        raise ConfigError(f"these features are in no file yet: expected a path to write to, such as path={name!r}")
+    target = _target(entry, beside, path, replace=replace)
     write = import_attribute(entry.writer_of(target), entry.extra)
     if not isinstance(features, Features):
         features = load_features(source)
@@ -185,7 +191,9 @@ def _target(entry: ExportFormat, source: Path, path: Path | str | None, *, repla
         target = target / name
     entry.writer_of(target)
     if target.exists() and not replace:
-        raise WriteError(f"{target}: exists already; choose another --output, or replace it with --replace")
+        raise WriteError(
+            f"{target}: exists already; choose another --output, or replace it with --replace (replace=True)"
+        )
     return target
 
 

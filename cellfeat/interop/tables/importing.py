@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cellfeat.errors import FingerprintError
+from cellfeat.errors import FingerprintError, ManifestError
 from cellfeat.extraction.store import Features, is_imported
 from cellfeat.extraction.store.imported import ImportedColumns, ImportedSamples, check_ids
 from cellfeat.interop.tables.cellprofiler import is_metadata, is_place
@@ -129,6 +129,11 @@ def import_table(table: Path | str, options: ImportOptions | None = None, *, lik
     MissingFileError, ManifestError, UnknownNameError
         If the table cannot be read as asked.
     """
+    if not isinstance(table, str | Path):
+        raise ManifestError(
+            f"table: expected the path of a table, got {type(table).__name__}; Features.from_arrays takes tables and "
+            "arrays in memory"
+        )
     path, options = Path(table), options or ImportOptions()
     source = read_source(path, options.dataset)
     remarks = list(source.remarks)

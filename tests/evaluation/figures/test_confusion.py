@@ -4,6 +4,7 @@ from matplotlib.text import Text
 
 from cellfeat.evaluation.compare import compare
 from cellfeat.evaluation.figures import draw_confusion
+from cellfeat.evaluation.figures.confusion import _percent
 from tests.feature_fixtures import SMALL, build_clusters
 
 
@@ -56,3 +57,10 @@ def test_counts_do_not_overlap(best):
     assert max(text.get_window_extent().width for text in axes.texts) < cell
     heights = [label.get_window_extent().height for label in axes.get_yticklabels()]
     assert max(heights) < cell
+
+
+@pytest.mark.parametrize(
+    ("share", "shown"), [(0.001, "<1%"), (0.005, "<1%"), (0.0051, "1%"), (0.9, "90%"), (1.0, "100%")]
+)
+def test_a_few_samples_are_not_shown_as_none(share: float, shown: str) -> None:
+    assert _percent(share) == shown

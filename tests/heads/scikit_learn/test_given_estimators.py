@@ -53,6 +53,11 @@ def test_dict_gives_the_names():
     assert {result.head for result in comparison.results} == {"mine", "ridge"}
 
 
+def test_names_and_dicts_are_mixed():
+    assert names(["logreg", {"mine": SVC()}, SVC()]) == ["logreg", "mine", "SVC"]
+    assert names({"logreg": "logreg", "mine": SVC()}) == ["logreg", "mine"]
+
+
 def test_object_stays_unfitted():
     estimator = SVC()
     compare(build_clusters(), [estimator], design=SMALL)
@@ -88,6 +93,7 @@ def test_pipeline_prepares_the_columns_itself():
         ({"logreg": SVC()}, "'logreg'.*another name"),
         ({3: SVC()}, "names that are text"),
         ([None], "NoneType"),
+        ({"mine": "logreg"}, "'mine'.*keeps its name"),
     ],
 )
 def test_what_is_no_classifier_is_refused(heads, message):

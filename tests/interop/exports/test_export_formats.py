@@ -151,3 +151,13 @@ def test_missing_numbers_of_imported_features_stay_missing(features: Features, t
     with h5py.File(cellfeat.export(gaps, "h5ad", tmp_path)) as file:
         assert np.isnan(file["X"][0, 1])
         assert np.isfinite(file["obsm/X_pca"][:]).all()
+
+
+def test_features_in_no_file_need_a_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    made = Features.from_arrays(np.arange(20.0).reshape(5, 4) ** 2, labels=list("xyxyx"))
+    with pytest.raises(ConfigError, match=r"path='features\.parquet'"):
+        cellfeat.export(made, "parquet")
+    assert not list(tmp_path.iterdir())
+    (tmp_path / "out").mkdir()
+    assert cellfeat.export(made, "parquet", "out").name == "features.parquet"

@@ -261,3 +261,8 @@ def test_compressed_table_is_read_whatever_its_name(folder):
     content = cellprofiler().to_csv(index=False).encode()
     (folder / "table").write_bytes(gzip.compress(content))
     assert len(import_table(folder / "table").features) == 90
+
+
+def test_table_in_memory_is_refused() -> None:
+    with pytest.raises(ManifestError, match=r"DataFrame.*from_arrays"):
+        import_table(pd.DataFrame({"area": [1.0]}))

@@ -6,7 +6,7 @@ from rich.cells import cell_len
 
 from cellfeat.evaluation.compare import compare
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.learning_curve import learning_curves
+from cellfeat.evaluation.learning_curve import learning_curves_on
 from cellfeat.evaluation.repeats import RepeatedFailure, summarise
 from cellfeat.evaluation.results import HeadFailure
 from cellfeat.evaluation.task import prepare
@@ -168,5 +168,5 @@ def test_repeats_of_one_head_have_no_test(repeats):
 
 
 def test_curves_have_a_verdict_a_head_and_the_failures(make_clusters):
-    found = learning_curves(prepare(make_clusters(), SMALL), ["dummy"], {}, [0.5, 1])
+    found = learning_curves_on(prepare(make_clusters(), SMALL), ["dummy"], {}, [0.5, 1])
     assert curve_lines(replace(found, failures=(BROKEN,))) == [found.curves[0].verdict(), BROKEN_LINE]
