@@ -47,6 +47,19 @@ def test_second_table_is_predicted_in_one_command(user):
     assert len(lines) == 91
 
 
+def test_columns_in_other_units_are_named_and_counted(user):
+    table = cellprofiler(90, seed=4)
+    measured = list(table.columns[-6:])
+    table[measured] *= 1e4
+    table.to_csv(user / "units.csv", index=False)
+    done = succeed(user, "predict", "--model", FITTED, "--table", "units.csv", "--output", "units.pred.csv")
+    told = [line for line in done.stderr.splitlines() if line.startswith("warning: ")]
+    assert len(told) == 4
+    assert "6 of 6 columns" in told[-1]
+    same = succeed(user, "predict", "--model", FITTED, "--table", "second.parquet", "--output", "same.pred.csv")
+    assert "warning" not in same.stderr
+
+
 def test_second_table_is_scored_in_one_command(user):
     done = succeed(user, "score", "--model", FITTED, "--table", "second.parquet", "--output", "scored")
     assert "90 held-out samples" in done.stdout
