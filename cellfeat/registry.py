@@ -80,7 +80,15 @@ class Registry(Mapping[str, Entry]):
         try:
             return self._entries[name]
         except KeyError:
-            raise UnknownNameError(f"no {self._kind} is named {name!r}; {near_names(name, self._entries)}") from None
+            known = ", ".join([near_names(name, self._entries), *(f"{prefix}NAME" for prefix in self._families)])
+            raise UnknownNameError(f"no {self._kind} is named {name!r}; {self._in_families(name) or known}") from None
+
+    def _in_families(self, name: str) -> str:
+        """Suggest the name with a prefix: ``sklearn:SVC`` for ``SVC``."""
+        for prefix in self._families:
+            if isinstance(name, str) and (full := f"{prefix}{name}") in self:
+                return f"did you mean {full!r}?"
+        return ""
 
     def __contains__(self, name: object) -> bool:
         # Mapping.__contains__ expects a KeyError, which `__getitem__` does not raise.

@@ -110,9 +110,14 @@ def near_names(name: str, valid: Iterable[str], *, section: str = "") -> str:
     "did you mean 'images.pattern'? Valid: pattern, root"
     >>> near_names("lihgtgbm", ["mlp", "lightgbm"])
     "did you mean 'lightgbm'? Valid: lightgbm, mlp"
+    >>> near_names("plate", ["Metadata_Plate", "Metadata_Well", "auto"])
+    "did you mean 'Metadata_Plate'? Valid: Metadata_Plate, Metadata_Well, auto"
     """
     valid = sorted(valid)
-    near = [f"{section}.{one}" if section else one for one in get_close_matches(name, valid, n=3, cutoff=0.6)]
+    # Longer names that end alike come first: `plate` is meant for `Metadata_Plate` rather than for another short word.
+    longer = [one for one in valid if len(name) > 2 and one.casefold().endswith(name.casefold())]
+    alike = list(dict.fromkeys([*longer, *get_close_matches(name, valid, n=3, cutoff=0.6)]))[:3]
+    near = [f"{section}.{one}" if section else one for one in alike]
     meant = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
     return f"{meant}Valid: {', '.join(valid) if len(valid) <= MOST_NAMES else first_ten(valid)}"
 

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 import pytest
 
 from cellfeat.errors import DuplicateNameError, MissingExtraError, UnknownNameError
+from cellfeat.heads.registry import HEADS
 from cellfeat.registry import Registry, import_attribute
 
 
@@ -50,3 +51,10 @@ def test_entry_points_add_entries(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_missing_extra_gives_its_install_command() -> None:
     with pytest.raises(MissingExtraError, match=r"pip install 'cellfeat\[ray\]'"):
         import_attribute("no_such_package:thing", extra="ray")
+
+
+def test_name_of_a_family_is_suggested_with_its_prefix() -> None:
+    with pytest.raises(UnknownNameError, match="did you mean 'sklearn:SVC'"):
+        HEADS["SVC"]
+    with pytest.raises(UnknownNameError, match="mlp, sklearn:NAME"):
+        HEADS["svm"]

@@ -236,7 +236,7 @@ def say_unlike_fitted(bundle: "Bundle", features: "Features") -> None:
     if found and features.is_imported:
         lines.append(
             f"warning: {len(found):,} of {features.embeddings.shape[-1]:,} columns are unlike those of the training "
-            "samples: the predictions may be wrong; give both tables the same units and the same normalisation of plates"
+            "samples: the predictions may be wrong; give both tables the same units and normalisation of plates"
         )
     for line in lines:
         click.echo(clean_lines(line), err=True)

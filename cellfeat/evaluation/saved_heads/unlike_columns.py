@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from cellfeat.heads.scaling import RobustScaling
-from cellfeat.types import Float32s
+from cellfeat.types import Bools, Float32s
 
 LEAST_SAMPLES = 20
 """The quartiles of fewer samples differ by chance."""
@@ -41,7 +41,7 @@ def unlike_columns(fitted: RobustScaling, embeddings: Float32s, names: Sequence[
     if len(embeddings) < LEAST_SAMPLES:
         return []
     here = RobustScaling.fitted(embeddings)
-    is_missing = np.isnan(embeddings).all(axis=(0, 1))
+    is_missing: Bools = np.asarray(np.isnan(embeddings.reshape(-1, embeddings.shape[-1])).all(axis=0), dtype=bool)
     is_constant = (here.scale >= _CONSTANT) & ~is_missing
     distance = np.abs(here.median - fitted.median) / fitted.scale / FARTHEST_MEDIAN
     # A count that is 0 everywhere here may have been 0 nearly everywhere: only its median is compared.

@@ -12,11 +12,11 @@ from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.evaluation.results import Comparison
 from cellfeat.extraction.store import Features, load_features
 from cellfeat.heads.bundle import Bundle
-from cellfeat.heads.bundle_files import load_bundle
+from cellfeat.heads.bundle_files import as_bundle, load_bundle
 from cellfeat.interop.exports.contents import Contents, contents_of
 from cellfeat.interop.exports.projections import tsne_of
 from cellfeat.interop.exports.registry import EXPORTS, ExportFormat
-from cellfeat.interop.exports.results import Results, results_of
+from cellfeat.interop.exports.results import Results, predicted_by, results_of
 from cellfeat.provenance import publish
 from cellfeat.registry import import_attribute
 from cellfeat.text import first_ten
@@ -47,6 +47,7 @@ def export(
     path: Path | str | None = None,
     *,
     results: Path | str | Comparison | None = None,
+    model: Bundle | Path | str | None = None,
     with_tsne: bool = False,
     replace: bool = False,
     say: Say = ignore_line,
@@ -65,6 +66,8 @@ def export(
         The file, or an existing folder to write it in; None for a file beside the features, named like them.
     results
         Predictions to add: the folder of a comparison, of a saved head or of held-out scores; or a comparison.
+    model
+        A saved head, or its folder, whose predictions are added, in place of `results`.
     with_tsne
         Whether ``X_tsne`` is added to an ``h5ad``.
     replace
@@ -86,7 +89,7 @@ def export(
     FeatureFileError
         If no sample could be read.
     MissingFileError, RecordError, FingerprintError, ManifestError
-        If the results cannot be read, or are not of these samples.
+        If the results cannot be read, or are not of these samples; or the saved head takes other features.
 
     Examples
     --------
@@ -96,12 +99,18 @@ def export(
     entry = _entry(to, "features")
     if with_tsne and to != "h5ad":
         raise ConfigError(f"t-SNE is written to h5ad only, not to {to}; leave it out, or choose h5ad")
+    if results is not None and model is not None:
+        raise ConfigError("results and model: expected one of them")
     source = Path(features) if not isinstance(features, Features) else features.path
     target = _target(entry, source, path, replace=replace)
     write = import_attribute(entry.writer_of(target), entry.extra)
     if not isinstance(features, Features):
         features = load_features(source)
     found = None if results is None else results_of(results, features)
+    if model is not None:
+        found, remarks = predicted_by(as_bundle(model), features)
+        for line in remarks:
+            say(line)
     _check_not_read(target, [source, *([] if found is None or found.folder is None else found.folder.iterdir())])
     contents = _contents(features, found, say)
     if with_tsne:
