@@ -2,7 +2,7 @@
 
 import re
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from difflib import get_close_matches
 
 LONGEST_NAME = 40
@@ -112,17 +112,26 @@ def near_names(name: str, valid: Iterable[str], *, section: str = "") -> str:
     "did you mean 'lightgbm'? Valid: lightgbm, mlp"
     >>> near_names("H5AD", ["csv", "h5ad"])
     "did you mean 'h5ad'? Valid: csv, h5ad"
+    >>> near_names("plate", ["Metadata_Plate", "Metadata_Well", "auto"])
+    "did you mean 'Metadata_Plate'? Valid: Metadata_Plate, Metadata_Well, auto"
     """
     valid = sorted(valid)
     if not valid:
         return "there are none"
-    lower = {one.lower(): one for one in reversed(valid)}
-    close = get_close_matches(name, valid, n=3, cutoff=0.6) or [
-        lower[one] for one in get_close_matches(name.lower(), lower, n=3, cutoff=0.6)
-    ]
-    near = [f"{section}.{one}" if section else one for one in close]
+    near = [f"{section}.{one}" if section else one for one in _close(name, valid)[:3]]
     meant = f"did you mean {' or '.join(map(repr, near))}? " if near else ""
     return f"{meant}Valid: {', '.join(valid) if len(valid) <= MOST_NAMES else first_ten(valid)}"
+
+
+def _close(name: str, valid: Sequence[str]) -> list[str]:
+    """Names that are like `name`, the likeliest first; upper and lower case count where they decide."""
+    lower = {one.casefold(): one for one in reversed(valid)}
+    close = get_close_matches(name, valid, n=3, cutoff=0.6) or [
+        lower[one] for one in get_close_matches(name.casefold(), lower, n=3, cutoff=0.6)
+    ]
+    # Longer names that end alike come first: `plate` is meant for `Metadata_Plate` rather than for another short word.
+    longer = [one for one in valid if len(name) > 2 and one.casefold().endswith(name.casefold())]
+    return list(dict.fromkeys([*longer, *close]))
 
 
 def is_url(text: str) -> bool:

@@ -17,6 +17,11 @@ ELSEWHERE = 0.5
 LEAST_OF_CLASS = 5
 """In a class of fewer samples, a common value means little."""
 
+GROUP = "group"
+
+LEAST_GROUPS = 5
+"""Classes of so many groups each can be told from the groups."""
+
 LEAST_PER_VALUE = 10
 """A column with fewer samples a value is too fine to say anything about a class."""
 
@@ -36,7 +41,7 @@ def confounded(samples: Samples) -> Iterator[str]:
 def _group_columns(samples: Samples) -> dict[str, Strings]:
     """The groups and further columns; groups that a column holds as well, as those of fields do, are left out."""
     is_a_column = any(np.array_equal(values, samples.groups) for values in samples.columns.values())
-    return {**({} if is_a_column else {"group": samples.groups}), **samples.columns}
+    return {**({} if is_a_column else {GROUP: samples.groups}), **samples.columns}
 
 
 def _confounded_with(name: str, samples: Samples, values: Strings) -> list[str]:
@@ -45,7 +50,20 @@ def _confounded_with(name: str, samples: Samples, values: Strings) -> list[str]:
     # A column with a single value, or a different value for almost every sample, forms no groups.
     if not 2 <= len(np.unique(value)) <= len(value) // 2:
         return []
-    return [*_tied_classes(name, label, value), *_association(name, label, value)]
+    tied = list(_tied_classes(name, label, value))
+    return tied if _is_replicated(name, samples, label, value) else [*tied, *_association(name, label, value)]
+
+
+def _is_replicated(name: str, samples: Samples, label: Strings, value: Strings) -> bool:
+    """Whether each class has several groups, as treatments given by well have: then groups tell it by design.
+
+    Folds keep groups together, so that no head sees a group of the test part. This holds for the groups alone, and not
+    for other columns.
+    """
+    if name != GROUP or not np.array_equal(samples.columns.get(name, samples.groups), samples.groups):
+        return False
+    _, n_groups = np.unique(np.unique(np.stack([label, value]), axis=1)[0], return_counts=True)
+    return bool(n_groups.min() >= LEAST_GROUPS)
 
 
 def _tied_classes(name: str, label: Strings, value: Strings) -> Iterator[str]:

@@ -15,7 +15,11 @@ from cellfeat.commands.options import replace_option
     type=click.Path(path_type=Path),
     help="Add predictions: folder of results of compare, fit or score of the same samples.",
 )
-@click.option("--model", type=click.Path(path_type=Path), help="Saved head to export, in place of FEATURES.")
+@click.option(
+    "--model",
+    type=click.Path(path_type=Path),
+    help="With FEATURES: add the predictions of this saved head. Alone: the saved head to export.",
+)
 @click.option("--with-backbone", is_flag=True, help="onnx: include the network, so that the model takes images.")
 @click.option("--weights", metavar="NAME|FILE", help="onnx: weights of the network, if they are elsewhere now.")
 @click.option("--tsne", is_flag=True, help="h5ad: add X_tsne; takes about a second for 1,000 samples.")
@@ -38,7 +42,7 @@ def command(
 
     \b
     cellfeat export features/cells.h5 --to h5ad --results results/cells
-    cellfeat export features/cells.h5 --to profiles
+    cellfeat export features/new.h5 --to profiles --model results/cells/mlp
     cellfeat export --model results/cells/mlp --to onnx
 
     Formats of features are h5ad (scanpy), profiles (pycytominer), parquet, csv, npz, and the descriptions croissant and
@@ -49,12 +53,12 @@ def command(
     from cellfeat.interop.exports.export import export, export_model
     from cellfeat.text import clean_lines
 
-    if model is not None:
+    if features is None:
+        assert model is not None
         path = export_model(model, name, output, with_backbone=with_backbone, weights=weights, replace=replace)
     else:
-        assert features is not None
         path = export(
-            features, name, output, results=results, with_tsne=tsne, replace=replace,
+            features, name, output, results=results, model=model, with_tsne=tsne, replace=replace,
             say=lambda line: click.echo(clean_lines(line), err=True),
         )  # fmt: skip
     click.echo(clean_lines(f"{path} ({_size(path.stat().st_size)})"))
@@ -65,11 +69,13 @@ def _size(n_bytes: int) -> str:
 
 
 def _check_use(features: Path | None, model: Path | None, **options: object) -> None:
-    if (features is None) == (model is None):
-        raise click.UsageError("expected either a feature file, or --model with the folder of a saved head")
-    only = ("results", "tsne") if model else ("with_backbone", "weights")
+    if features is None and model is None:
+        raise click.UsageError("expected a feature file, or --model with the folder of a saved head")
+    if features and model and options["results"]:
+        raise click.UsageError("expected one of --results and --model: predictions out of fold, or of a saved head")
+    only = ("results", "tsne") if features is None else ("with_backbone", "weights")
     given = [f"--{name.replace('_', '-')}" for name in only if options[name]]
     if given:
-        raise click.UsageError(f"{given[0]} does not go with {'--model' if model else 'a feature file'}")
+        raise click.UsageError(f"{given[0]} goes with {'a feature file' if features is None else '--model alone'}")
     if options["weights"] and not options["with_backbone"]:
         raise click.UsageError("--weights goes with --with-backbone: a head alone has no network")

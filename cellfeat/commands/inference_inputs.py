@@ -60,6 +60,8 @@ def sample_options(*, labels_help: str) -> Callable[[Command], Command]:
 # Settings that options of their own give, and those that the features of a head cannot do without.
 _OWN_OPTIONS = {"images.root": "--images", "labels.file": "--labels", "extraction.output": "--output"}
 _SECTIONS = ("images", "labels", "extraction", "comparison")
+_MOST_COLUMNS = 3
+"""Of the columns of a table that differ, the most different ones are named, and all are counted."""
 
 
 def parsed_overrides(assignments: Sequence[str]) -> dict[str, Any]:
@@ -222,12 +224,20 @@ def say_unlike_fitted(bundle: "Bundle", features: "Features") -> None:
     from cellfeat.text import clean_lines
 
     found = unlike_fitted(bundle, features)
-    if features.is_imported:
+    if found is not None:
+        lines = [
+            f"warning: unlike the training samples: {one}"
+            for one in found[: _MOST_COLUMNS if features.is_imported else None]
+        ]
+    elif features.is_imported:
         lines = []
-    elif found is None:
-        lines = ["this saved head does not know type, size and brightness of its training samples: not compared"]
     else:
-        lines = [f"warning: unlike the training samples: {one}" for one in found]
+        lines = ["this saved head does not know type, size and brightness of its training samples: not compared"]
+    if found and features.is_imported:
+        lines.append(
+            f"warning: {len(found):,} of {features.embeddings.shape[-1]:,} columns are unlike those of the training "
+            "samples: the predictions may be wrong; give both tables the same units and normalisation of plates"
+        )
     for line in lines:
         click.echo(clean_lines(line), err=True)
 

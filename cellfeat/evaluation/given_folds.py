@@ -245,16 +245,26 @@ def fold_remarks(
     yield from _joined_remarks(folds, design)
     yield from _class_remarks(folds, y)
     yield from _cut_remarks(folds, groups)
-    yield from few_groups_remarks(groups[np.concatenate([fold.test for fold in folds])])
+    # With one fold for each group, their scores are printed in any case.
+    hints = design.folds != LEAVE_ONE_OUT
+    yield from few_groups_remarks(groups[np.concatenate([fold.test for fold in folds])], hints=hints)
 
 
-def few_groups_remarks(groups: Integers) -> Iterator[str]:
-    """Say that an interval over few groups is rough, given the group number of each tested sample, ``(n_samples,)``."""
+def few_groups_remarks(groups: Integers, *, hints: bool = True) -> Iterator[str]:
+    """Say that an interval over few groups is rough.
+
+    Parameters
+    ----------
+    groups
+        Group number of each tested sample, shape ``(n_samples,)``.
+    hints
+        Whether to say how scores of single groups are had.
+    """
     n_groups = len(np.unique(groups))
     if n_groups < FEW_GROUPS:
         yield (
             f"{n_groups} groups only: the interval of the score says how it would vary over other groups like these, "
-            f"and is rough with fewer than {FEW_GROUPS}; scores of single groups: --folds leave-one-out"
+            f"and is rough with fewer than {FEW_GROUPS}{'; scores of single groups: --folds leave-one-out' * hints}"
         )
 
 

@@ -104,7 +104,8 @@ def labelled_samples(
     n_in_no_fold = int(np.count_nonzero(is_ok & (label != "") & chosen.is_allowed & ~is_placed))
     if n_in_no_fold and places is not None:
         say(f"folds: {n_in_no_fold} samples have no value in {places.what} and are left out")
-    near_copies_joined = audited_groups(features) is not None if keeps_near_copies(design.groups) else None
+    searches = keeps_near_copies(design.groups) and not features.is_imported
+    near_copies_joined = audited_groups(features) is not None if searches else None
     return LabelledSamples(
         rows=rows,
         sample_id=features.samples.ids[rows],

@@ -36,7 +36,7 @@ class Counts:
         Samples excluded because they have no label, or could not be read.
     near_copies_joined
         Whether near copies that an audit of these samples found are kept together; None where this was not asked for,
-        or a table defines the groups.
+        a table defines the groups, or there are no images.
     n_other_parts, n_left_out
         Samples excluded because they are in other parts of a split, or of a class that is left out.
     n_sharing_pixels

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from cellfeat.extraction.store import is_imported
 from cellfeat.heads.bundle import Bundle
 from cellfeat.heads.bundle_files import CARD_FILE
 from cellfeat.provenance import publish
@@ -18,7 +19,7 @@ from cellfeat.records import seal_text
 from cellfeat.text import clean_text, shorten
 
 _MARKUP = re.compile(r"([\\`*_{}\[\]()#|~$!@]|:(?=//))")
-_TAGS = ("image-classification", "microscopy", "cell-images", "cellfeat")
+_TAGS = ("microscopy", "cell-images", "cellfeat")
 
 
 def write_model_card(bundle: Bundle, folder: Path) -> Path:
@@ -66,14 +67,14 @@ def _front_matter(bundle: Bundle) -> Iterator[str]:
     yield "---"
     yield "library_name: cellfeat"
     yield "license: unknown"
-    yield "pipeline_tag: image-classification"
+    yield f"pipeline_tag: {_task(bundle)}"
     yield "tags:"
-    yield from (f"- {tag}" for tag in _TAGS)
+    yield from (f"- {tag}" for tag in (_task(bundle), *_TAGS))
     yield "metrics:\n- balanced_accuracy\n- f1"
     yield "model-index:"
     yield f"- name: {_quoted(bundle.head_name)}"
     yield "  results:"
-    yield "  - task:\n      type: image-classification"
+    yield f"  - task:\n      type: {_task(bundle)}"
     features = _quoted(scores["provenance"]["features"])
     yield f"    dataset:\n      type: {features}\n      name: {features}"
     yield "    metrics:"
@@ -82,15 +83,22 @@ def _front_matter(bundle: Bundle) -> Iterator[str]:
     yield "---"
 
 
+def _task(bundle: Bundle) -> str:
+    return "tabular-classification" if is_imported(bundle.recipe) else "image-classification"
+
+
 def _quoted(text: str) -> str:
     return json.dumps(clean_text(text), ensure_ascii=False)
 
 
 def _introduction(bundle: Bundle) -> Iterator[str]:
-    yield f"# {escaped(bundle.head_name)}: {len(bundle.classes)} classes of cell images\n"
+    is_table = is_imported(bundle.recipe)
+    kind = "cells" if is_table else "cell images"
+    yield f"# {escaped(bundle.head_name)}: {len(bundle.classes)} classes of {kind}\n"
     network = bundle.recipe.get("backbone", {}).get("name", "imported features")
+    what = "the columns of a table" if is_table else f"embeddings of `{_code(network)}`, a frozen network"
     yield (
-        f"The head `{_code(bundle.head_name)}` of cellfeat on embeddings of `{_code(network)}`, a frozen network. "
+        f"The head `{_code(bundle.head_name)}` of cellfeat on {what}. "
         f"Fitted {_code(bundle.provenance.get('fitted', {}).get('at', ''))[:10]} on all labelled samples; the scores "
         "are those of heads that had not seen the samples that they predicted."
     )
@@ -108,7 +116,8 @@ def _data(bundle: Bundle) -> Iterator[str]:
         yield f"- files: {_counted(found.kinds)}; {_counted(found.file_formats)}"
         for name, span in (found.numbers | found.intensities).items():
             yield f"- {escaped(name)}: {span.low:.4g} to {span.high:.4g}, median {span.median:.4g}"
-    yield "- origin and licence of the images: to be added by whoever publishes this model"
+    what = "table" if is_imported(bundle.recipe) else "images"
+    yield f"- origin and licence of the {what}: to be added by whoever publishes this model"
 
 
 def _counted(counts: Mapping[str, int]) -> str:
@@ -118,6 +127,9 @@ def _counted(counts: Mapping[str, int]) -> str:
 def _recipe(bundle: Bundle) -> Iterator[str]:
     yield "## Recipe\n"
     yield from _table(("step", "setting"), ((name, _setting(value)) for name, value in bundle.recipe.items()))
+    columns = bundle.provenance.get("imported", {}).get("columns", [])
+    if columns:
+        yield f"\nColumns, in order: {', '.join(f'`{_code(name)}`' for name in columns)}."
     parameters = ", ".join(f"{name} {value}" for name, value in bundle.params.items())
     yield f"\nParameters of the head: `{_code(parameters)}`; temperature {bundle.temperature:.3f}; fingerprint of"
     yield f"the recipe `{_code(bundle.fingerprint)}`. Features of another recipe are refused."
@@ -158,7 +170,7 @@ def _limits(bundle: Bundle) -> Iterator[str]:
     yield "- Scores hold for samples like those above. Other microscopes, stains and labs have not been tried."
     if bundle.scores["n_groups"] >= bundle.scores["n_samples"] - bundle.scores["n_copies"]:
         yield "- No groups were known: samples of one field, plate or donor may be in training and test folds alike."
-    if not bundle.scores.get("near_copies_joined"):
+    if not bundle.scores.get("near_copies_joined") and not is_imported(bundle.recipe):
         yield "- Near copies, such as overlapping crops, were not searched for or not kept together."
     if bundle.scores.get("tuning") is not None:
         yield "- Settings were tuned inside the training part of each fold, and those of this head on all samples."
@@ -167,8 +179,9 @@ def _limits(bundle: Bundle) -> Iterator[str]:
 
 def _use(bundle: Bundle) -> Iterator[str]:
     yield "## Use\n"
-    yield "```sh\ncellfeat predict --model DIR --images IMAGES --output predictions.csv"
-    yield "cellfeat score --model DIR --images IMAGES --labels LABELS.csv\n```\n"
+    samples = "--table TABLE" if is_imported(bundle.recipe) else "--images IMAGES"
+    yield f"```sh\ncellfeat predict --model DIR {samples} --output predictions.csv"
+    yield f"cellfeat score --model DIR {samples} --labels LABELS.csv\n```\n"
     yield "```python\nimport cellfeat\n"
     yield 'bundle = cellfeat.load_bundle("DIR")'
     yield 'predictions = cellfeat.predict(bundle, cellfeat.load_features("features/cells.h5"))\n```\n'

@@ -33,6 +33,15 @@ def test_class_is_confounded_only_with_what_the_others_mostly_lack(make_features
     assert all(noun in detail for detail, nouns in zip(tied, told, strict=True) for noun in nouns)
 
 
+@pytest.mark.parametrize(("n_groups", "told"), [(12, 0), (4, 1)])
+def test_groups_that_predict_the_class_are_told_of_few_groups_only(make_features, n_groups, told):
+    group = np.arange(120) % n_groups
+    label = np.array(["a", "b"])[group % 2]
+    features = make_features(label, np.zeros((120, 1, 1)))
+    found = list(confounded(with_samples(features, groups=group.astype(str)).samples))
+    assert sum("Cramér" in detail for detail in found) == told
+
+
 def test_column_that_predicts_the_class_is_named(make_features):
     label, plate = np.repeat(["a", "b"], 60), np.array([f"p{i % 4}" for i in range(120)])
     plate[:60] = "p9"

@@ -63,7 +63,7 @@ def test_record_holds_the_scores(folder: Path, compared: str) -> None:
     "arguments",
     [
         ("--to", "h5ad"),
-        ("features/cells.h5", "--model", "heads/linear", "--to", "onnx"),
+        ("features/cells.h5", "--model", "heads/linear", "--to", "csv", "--results", "results"),
         ("--model", "heads/linear", "--to", "onnx", "--results", "results"),
         ("features/cells.h5", "--to", "csv", "--with-backbone"),
         ("--model", "heads/linear", "--to", "onnx", "--weights", "w.pth"),

@@ -5,6 +5,7 @@ from pathlib import Path
 import h5py
 import imagecodecs
 import numpy as np
+import pandas as pd
 import pytest
 
 from tests.commands.command_line import refused, run_cli, succeed
@@ -33,7 +34,8 @@ def test_import_says_guesses_and_the_next_command(user):
 
 
 def test_imported_file_is_compared_verified_and_inspected(user):
-    succeed(user, "compare", "--features", "features/first.h5", "--heads", "logreg,dummy", *FAST)
+    done = succeed(user, "compare", "--features", "features/first.h5", "--heads", "logreg,dummy", *FAST)
+    assert "near copies" not in done.stdout
     succeed(user, "verify", "features/first.h5")
     shown = succeed(user, "inspect", "features/first.h5").stdout
     assert "Cells_AreaShape_Area" in shown
@@ -47,10 +49,59 @@ def test_second_table_is_predicted_in_one_command(user):
     assert len(lines) == 91
 
 
+def test_columns_in_other_units_are_named_and_counted(user):
+    table = cellprofiler(90, seed=4)
+    measured = list(table.columns[-6:])
+    table[measured] *= 1e4
+    table.to_csv(user / "units.csv", index=False)
+    done = succeed(user, "predict", "--model", FITTED, "--table", "units.csv", "--output", "units.pred.csv")
+    told = [line for line in done.stderr.splitlines() if line.startswith("warning: ")]
+    assert len(told) == 4
+    assert "6 of 6 columns" in told[-1]
+    same = succeed(user, "predict", "--model", FITTED, "--table", "second.parquet", "--output", "same.pred.csv")
+    assert "warning" not in same.stderr
+
+
 def test_second_table_is_scored_in_one_command(user):
     done = succeed(user, "score", "--model", FITTED, "--table", "second.parquet", "--output", "scored")
     assert "90 held-out samples" in done.stdout
+    assert "near copies" not in done.stdout
     assert (user / "scored" / "metrics.json").is_file()
+
+
+def test_predictions_without_labels_are_exported(user):
+    cellprofiler(90, seed=6).drop(columns="Metadata_Compound").to_csv(user / "new.csv", index=False)
+    succeed(user, "import", "new.csv", "--like", FITTED, "--output", "new.h5")
+    succeed(user, "predict", "--model", FITTED, "--features", "new.h5", "--output", "new.pred.csv")
+    done = succeed(user, "export", "new.h5", "--to", "profiles", "--model", FITTED, "--output", "new.parquet")
+    assert "training samples" not in done.stderr
+    profiles = pd.read_parquet(user / "new.parquet")
+    predicted = pd.read_csv(user / "new.pred.csv")["Metadata_Compound"]
+    assert profiles["Metadata_logreg_predicted"].tolist() == predicted.tolist()
+    seen = succeed(user, "export", "features/first.h5", "--to", "csv", "--model", FITTED, "--output", "seen.csv")
+    assert "180 of 180 samples" in seen.stderr
+
+
+def test_plates_are_left_out_one_after_the_other(user):
+    plates = ("--features", "features/first.h5", "--folds", "leave-one-out")
+    assert "did you mean 'Metadata_Plate'" in refused(user, "compare", *plates, "--groups", "plate")
+    heads = "logreg,dummy,knn,sklearn:GaussianNB"
+    done = succeed(
+        user, "compare", *plates, "--groups", "Metadata_Plate", "--heads", heads, "--output", "plates", *FAST[2:]
+    )
+    assert "rough with fewer than 10" in done.stderr
+    assert "--folds leave-one-out" not in done.stderr
+    assert "scores of each fold for dummy: comparison.json" in done.stdout
+
+
+def test_column_of_labels_of_another_name_is_asked_for(user):
+    cellprofiler(30, seed=5).rename(columns={"Metadata_Compound": "Metadata_Drug"}).to_csv(user / "drug.csv")
+    done = refused(user, "score", "--model", FITTED, "--table", "drug.csv")
+    assert "--label-column COLUMN" in done
+    assert "Metadata_Compound" in done
+    succeed(
+        user, "score", "--model", FITTED, "--table", "drug.csv", "--label-column", "Metadata_Drug", "--output", "drug"
+    )
 
 
 @pytest.mark.parametrize("like", [FITTED, "features/first.h5"])

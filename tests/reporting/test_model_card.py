@@ -3,6 +3,7 @@ import re
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import yaml
 
@@ -37,6 +38,19 @@ def test_fields_for_hugging_face(bundle: Bundle) -> None:
     assert result["dataset"]["name"] == "cells.h5"
     metrics = {metric["type"]: metric["value"] for metric in result["metrics"]}
     assert metrics["balanced_accuracy"] == pytest.approx(bundle.scores["balanced_accuracy"], abs=1e-4)
+
+
+def test_card_of_a_table_speaks_of_columns() -> None:
+    rng = np.random.default_rng(0)
+    label = np.array(["a", "b"])[np.arange(40) % 2]
+    X = rng.normal(size=(40, 2)) + (label == "b")[:, None]
+    features = cellfeat.Features.from_arrays(X, names=["Cells_AreaShape_Area", "Nuclei_Texture_1"], labels=label)
+    card = model_card(cellfeat.fit(features, "dummy", design=cellfeat.Design(folds=2))[0])
+    assert front_matter(card)["pipeline_tag"] == "tabular-classification"
+    assert "`Cells_AreaShape_Area`, `Nuclei_Texture_1`" in card
+    assert "--table" in card
+    assert "--images" not in card
+    assert "ear copies" not in card
 
 
 def test_card_says_what_a_user_should_know(bundle: Bundle) -> None:

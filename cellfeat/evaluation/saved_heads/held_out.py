@@ -50,6 +50,8 @@ class HeldOut(ScoredHead):
         When, where and on what the head was fitted; None where it does not say.
     unlike_fitted
         How the samples differ from those that the head was fitted on; None where the head does not know.
+    has_images
+        Whether there are images behind the samples, and not a table: only images have near copies.
     """
 
     out_of_fold: float
@@ -59,6 +61,7 @@ class HeldOut(ScoredHead):
     with_all: float | None
     fitted: Mapping[str, Any] | None
     unlike_fitted: tuple[Unlike, ...] | None
+    has_images: bool = True
 
     @property
     def absent(self) -> tuple[str, ...]:
@@ -86,16 +89,17 @@ class HeldOut(ScoredHead):
             change = with_interval(self.difference, low, high, plus=True)
             return f"{earlier}: no evidence of a difference on these samples, {change}"
         if high < 0:
+            is_told = bool(self.unlike_fitted)
+            kind = "are unlike those of the training" if is_told else "differ in kind (plate, stain, laboratory)"
             return (
                 f"{earlier}: it is worse here by {with_interval(-self.difference, -high, -low)}; possible reasons: "
-                "these samples differ in kind (plate, stain, laboratory), or the folds separated samples that belong "
-                "together (see audit)"
+                f"these samples {kind}, or the folds separated samples that belong together (see audit)"
             )
         return f"{earlier}: it is better here by {with_interval(self.difference, low, high)}; {self._why_better()}"
 
     def _why_better(self) -> str:
         causes = ["it was fitted on more samples than in the folds", "these samples are easier"]
-        if self.n_near_copies is None:
+        if self.n_near_copies is None and self.has_images:
             causes.append("they are near copies of training samples")
         if self.n_seen is None:
             causes.append("some of them are training samples")
@@ -248,7 +252,8 @@ def score_held_out(
     samples = replace(samples, classes=tuple(bundle.classes))
     raw = bundle.uncalibrated_proba(features.embeddings[chosen.is_scored])
     design = replace(design, parts=samples.parts)
-    return _held_out(bundle, samples, design, raw, label, chosen, unlike_fitted(bundle, features))
+    unlike, has_images = unlike_fitted(bundle, features), not features.is_imported
+    return _held_out(bundle, samples, design, raw, label, chosen, unlike, has_images=has_images)
 
 
 @dataclass(frozen=True)
@@ -282,6 +287,8 @@ def _held_out(
     label: Strings,
     chosen: _Chosen,
     unlike: tuple[Unlike, ...] | None,
+    *,
+    has_images: bool,
 ) -> HeldOut:
     """Score the samples that are left; `raw` holds the head's probabilities for the excluded ones as well."""
     # `raw` has a row for each scored sample, so the mask of all samples is cut to these first.
@@ -306,6 +313,7 @@ def _held_out(
         else None,
         fitted=bundle.provenance.get("fitted"),
         unlike_fitted=unlike,
+        has_images=has_images,
     )
 
 

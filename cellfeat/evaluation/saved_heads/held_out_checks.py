@@ -31,7 +31,9 @@ def check_labels(bundle: Bundle, where: Path, label: Strings) -> None:
     """
     found = set(label.tolist()) - {""}
     if not found:
-        raise ManifestError(f"{where}: no sample has a label, and a score needs labels; give --labels CSV")
+        raise ManifestError(
+            f"{where}: no sample has a label, and a score needs labels; give --labels CSV{_other_column(bundle)}"
+        )
     unknown = sorted(found - set(bundle.classes))
     if unknown:
         raise ManifestError(
@@ -39,6 +41,11 @@ def check_labels(bundle: Bundle, where: Path, label: Strings) -> None:
             f"{near_names(unknown[0], bundle.classes)}: rename them in the CSV of --labels, or leave them out "
             f"({leave_out_option(unknown)})"
         )
+
+
+def _other_column(bundle: Bundle) -> str:
+    name = bundle.provenance.get("settings", {}).get("labels", {}).get("label")
+    return f", and --label-column COLUMN where their column is not called {name!r}" if name else ""
 
 
 def check_samples_left(where: Path, is_excluded: Bools) -> None:

@@ -1,4 +1,4 @@
-"""How samples differ from those that a head was fitted on: type, bits, format and size of files, and intensities."""
+"""How samples differ from those that a head was fitted on: files, intensities, or the columns of a table."""
 
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy.stats import binom
 
+from cellfeat.evaluation.saved_heads.unlike_columns import unlike_columns
 from cellfeat.extraction.store import Features, Properties, Samples
 from cellfeat.heads.bundle import Bundle
 from cellfeat.heads.samples_summary import SamplesSummary, Span
@@ -29,7 +30,8 @@ class Unlike:
     Attributes
     ----------
     what
-        What differs: ``type``, ``file format``, ``bits used``, ``height``, ``width``, or an intensity of a channel.
+        What differs: ``type``, ``file format``, ``bits used``, ``height``, ``width``, an intensity of a channel, or a
+        column of a table.
     here, fitted
         What it is in the samples that differ, and in the training samples.
     n_samples, n_differing
@@ -73,7 +75,8 @@ def unlike_fitted(bundle: Bundle, features: Features) -> tuple[Unlike, ...] | No
     """Find how samples differ from those that a head was fitted on.
 
     A type, number of bits or file format differs where no training sample has it. Sizes and intensities differ where
-    more than half of the samples lie beyond the training samples; a channel is told once.
+    more than half of the samples lie beyond the training samples; a channel is told once. A column of a table differs
+    where its median or its spread does (`unlike_columns`).
 
     Parameters
     ----------
@@ -87,10 +90,22 @@ def unlike_fitted(bundle: Bundle, features: Features) -> tuple[Unlike, ...] | No
     tuple of Unlike, or None
         None where the head was saved without a summary of its samples, as by cellfeat 0.1.
     """
+    if bundle.scaling is not None:
+        return tuple(_other_columns(bundle, features))
     if bundle.fitted_on is None:
         return None
     readable = features.samples.take(np.flatnonzero(features.samples.is_ok))
     return tuple(_differences(bundle.fitted_on, readable, bundle.recipe.get("channels", [])))
+
+
+def _other_columns(bundle: Bundle, features: Features) -> Iterator[Unlike]:
+    assert bundle.scaling is not None
+    embeddings = features.embeddings[features.samples.is_ok]
+    if embeddings.shape[-1] != len(bundle.scaling):
+        return  # features of another recipe, which are refused later
+    names = bundle.provenance.get("imported", {}).get("columns", [])
+    for what, here, fitted in unlike_columns(bundle.scaling, embeddings, names):
+        yield Unlike(what, here, fitted, len(embeddings), len(embeddings))
 
 
 def _differences(fitted: SamplesSummary, samples: Samples, channels: Sequence[str | int]) -> Iterator[Unlike]:

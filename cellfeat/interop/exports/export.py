@@ -13,11 +13,11 @@ from cellfeat.evaluation.results import Comparison
 from cellfeat.extraction.store import Features, load_features
 from cellfeat.extraction.store.in_memory import IN_MEMORY
 from cellfeat.heads.bundle import Bundle
-from cellfeat.heads.bundle_files import load_bundle
+from cellfeat.heads.bundle_files import as_bundle, load_bundle
 from cellfeat.interop.exports.contents import Contents, contents_of
 from cellfeat.interop.exports.projections import tsne_of
 from cellfeat.interop.exports.registry import EXPORTS, ExportFormat
-from cellfeat.interop.exports.results import Results, results_of
+from cellfeat.interop.exports.results import Results, predicted_by, results_of
 from cellfeat.provenance import publish
 from cellfeat.registry import import_attribute
 from cellfeat.text import first_ten
@@ -48,6 +48,7 @@ def export(
     path: Path | str | None = None,
     *,
     results: Path | str | Comparison | None = None,
+    model: Bundle | Path | str | None = None,
     with_tsne: bool = False,
     replace: bool = False,
     say: Say = ignore_line,
@@ -67,6 +68,8 @@ def export(
         in memory that are in no file need one.
     results
         Predictions to add: the folder of a comparison, of a saved head or of held-out scores; or a comparison.
+    model
+        A saved head, or its folder, whose predictions are added, in place of `results`.
     with_tsne
         Whether ``X_tsne`` is added to an ``h5ad``.
     replace
@@ -88,7 +91,7 @@ def export(
     FeatureFileError
         If no sample could be read.
     MissingFileError, RecordError, FingerprintError, ManifestError
-        If the results cannot be read, or are not of these samples.
+        If the results cannot be read, or are not of these samples; or the saved head takes other features.
 
     Examples
     --------
@@ -98,6 +101,8 @@ def export(
     entry = _entry(to, "features")
     if with_tsne and to != "h5ad":
         raise ConfigError(f"t-SNE is written to h5ad only, not to {to}; leave it out, or choose h5ad")
+    if results is not None and model is not None:
+        raise ConfigError("results and model: expected one of them")
     source = Path(features) if not isinstance(features, Features) else features.path
     beside = Path("features.h5") if source == IN_MEMORY else source
     if source == IN_MEMORY and path is None:
@@ -108,6 +113,10 @@ def export(
     if not isinstance(features, Features):
         features = load_features(source)
     found = None if results is None else results_of(results, features)
+    if model is not None:
+        found, remarks = predicted_by(as_bundle(model), features)
+        for line in remarks:
+            say(line)
     _check_not_read(target, [source, *([] if found is None or found.folder is None else found.folder.iterdir())])
     contents = _contents(features, found, say)
     if with_tsne:

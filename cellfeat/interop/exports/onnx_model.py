@@ -42,6 +42,7 @@ def write_onnx(export: ModelExport, path: Path) -> None:
 
 def metadata_of(bundle: Bundle) -> dict[str, str]:
     """Texts that the model keeps, so that it can be used without this package: classes, recipe, scores."""
+    columns = bundle.provenance.get("imported", {}).get("columns")
     scores = {key: bundle.scores[key] for key in ("balanced_accuracy", "ci_low", "ci_high") if key in bundle.scores}
     return {
         "cellfeat": version("cellfeat"),
@@ -51,5 +52,6 @@ def metadata_of(bundle: Bundle) -> dict[str, str]:
         "n_views": str(bundle.n_views),
         "fingerprint": bundle.fingerprint,
         "recipe": json.dumps(bundle.recipe),
+        **({"columns": json.dumps(columns)} if columns else {}),
         "out_of_fold_scores": json.dumps(scores),
     }

@@ -12,7 +12,14 @@ from cellfeat.extraction.store import Features, is_imported
 from cellfeat.extraction.store.imported import ImportedColumns, ImportedSamples, check_ids
 from cellfeat.interop.tables.cellprofiler import is_metadata, is_place
 from cellfeat.interop.tables.joining import with_table
-from cellfeat.interop.tables.naming import NONE, choose_groups, choose_ids, choose_labels, is_group_name
+from cellfeat.interop.tables.naming import (
+    NONE,
+    choose_groups,
+    choose_ids,
+    choose_labels,
+    groups_of_treatments,
+    is_group_name,
+)
 from cellfeat.interop.tables.numbers import FeatureTable, Wanted, choose_features, features_like
 from cellfeat.interop.tables.reading import read_source
 from cellfeat.interop.tables.remarks import Chosen, import_remarks
@@ -165,6 +172,8 @@ def _chosen(source: Source, options: ImportOptions, like: Like | None) -> Chosen
     features = set(like.names if like else ())
     groups = choose_groups(source, wanted["group"], [])
     labels = choose_labels(source, wanted["label"], [*ids.columns, *(groups.columns if groups else ()), *features])
+    if wanted["group"] is None and not source.own_group:
+        groups = groups_of_treatments(source, labels, groups)
     return Chosen(ids, labels, groups)
 
 

@@ -7,7 +7,8 @@ import numpy as np
 import pyarrow as pa
 
 from cellfeat.errors import ManifestError
-from cellfeat.interop.tables.naming import choose_ids, find
+from cellfeat.interop.tables.cellprofiler import plain_name
+from cellfeat.interop.tables.naming import choose_ids, find, is_group_name
 from cellfeat.interop.tables.source import Source
 from cellfeat.samples.id_matching import match_ids, matching_remark
 from cellfeat.text import first_ten
@@ -52,6 +53,7 @@ def with_table(source: Source, labels: Source, *, id_column: str | None) -> Join
     """
     if labels.array is not None:
         raise ManifestError(f"{labels.path}: holds an array; expected a table with columns of ids and labels")
+    labels = _with_names_of(source, labels)
     shared = [name for name in labels.columns if name in source.columns]
     own = id_column.split(",")[0] if id_column else None
     if own in shared:
@@ -62,6 +64,16 @@ def with_table(source: Source, labels: Source, *, id_column: str | None) -> Join
     if not source.columns:
         return _row_by_row(source, labels, id_column)
     return _by_ids(source, labels, id_column)
+
+
+def _with_names_of(source: Source, labels: Source) -> Source:
+    """Give columns of plates, wells and sites the names of the other table: ``well`` becomes ``Metadata_Well``."""
+    names = list(labels.columns)
+    for place, name in enumerate(names):
+        alike = [one for one in source.columns if plain_name(one) == plain_name(name)]
+        if is_group_name(name) and name not in source.columns and len(alike) == 1 and alike[0] not in names:
+            names[place] = alike[0]
+    return replace(labels, table=labels.table.rename_columns(names))
 
 
 def _keys(source: Source, names: Sequence[str]) -> list[tuple[str, ...]]:

@@ -1,12 +1,12 @@
 """Which columns of a table are ids, labels and groups: named by the user, by the file, or guessed and said."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from cellfeat.errors import ManifestError, UnknownNameError
-from cellfeat.interop.tables.cellprofiler import is_metadata, plain_name
+from cellfeat.interop.tables.cellprofiler import is_metadata, plain_name, trap
 from cellfeat.interop.tables.source import Source, looks_numeric
 from cellfeat.text import first_ten, near_names, shorten
 from cellfeat.types import Strings
@@ -41,6 +41,8 @@ _COMBINATIONS = (
 """Columns that together name a cell, a field or a well, the shortest first."""
 _MOST_CLASSES = 0.5
 """A column with a different value for more than this share of the samples holds no classes."""
+_LEAST_WELLS = 2
+"""A class in fewer wells cannot be in training and test parts while wells stay together."""
 _FIRST = 50
 _MOST_NUMBERS = 50
 """More whole numbers than this are measurements or numbers of objects, and not classes."""
@@ -58,11 +60,17 @@ class Named:
         The names of the columns that it was made of; none where the rows were counted.
     is_guess
         Whether neither the user nor the file named it.
+    why
+        Of guessed groups: what they are.
+    warning
+        Of guessed groups: why scores on them may be too good.
     """
 
     values: Strings
     columns: tuple[str, ...] = ()
     is_guess: bool = False
+    why: str = ""
+    warning: str = ""
 
     @property
     def name(self) -> str:
@@ -190,6 +198,8 @@ def choose_labels(source: Source, wanted: str | None, others: Sequence[str]) -> 
     }
     named = [name for name in candidates if plain_name(name) in _LABEL_NAMES]
     found = named or [name for name in candidates if plain_name(name) not in (*_GROUP_NAMES, *_ID_NAMES)]
+    # Names of files are text with few values, too.
+    found = [name for name in found if not trap(name)] or found
     if len(found) == 1:
         return Named(source.texts(found[0]), (found[0],), is_guess=True)
     if not found:
@@ -255,8 +265,49 @@ def choose_groups(source: Source, wanted: str | None, others: Sequence[str]) -> 
     image = [name for words in (_TABLE, _IMAGE) if (name := _first(source, words)) and name not in others]
     if not image or not _first(source, _OBJECT) or not _first(source, _IMAGE):
         return None
-    found = _joined(source, image, is_guess=True)
+    found = replace(_joined(source, image, is_guess=True), why="the cells of one image")
     return found if 2 <= len(np.unique(found.values)) < len(found.values) else None
+
+
+def groups_of_treatments(source: Source, labels: Named | None, groups: Named | None) -> Named | None:
+    """Choose wells in place of guessed groups where each well has one label, because treatments were given by well.
+
+    Cells of a well resemble each other whatever was done to them, so images of one well in training and test parts
+    make scores too good.
+
+    Parameters
+    ----------
+    source
+        The table.
+    labels, groups
+        The labels, and the groups as guessed; None where there are none.
+
+    Returns
+    -------
+    Named or None
+        `groups` where wells do not serve; with a warning where a class has too few of them.
+    """
+    names = [name for words in (_PLATE, _WELL) if (name := _first(source, words))]
+    if labels is None or not _first(source, _WELL) or set(names) & set(labels.columns):
+        return groups
+    is_labelled = labels.values != ""
+    wells = _joined(source, names, is_guess=True)
+    well, label = wells.values[is_labelled], labels.values[is_labelled]
+    n_before = len(np.unique(groups.values)) if groups else len(well)
+    if not 2 <= len(np.unique(well)) < n_before or (well == "").any():
+        return groups
+    pairs = np.unique(np.stack([well, label]), axis=1)
+    if pairs.shape[1] > len(np.unique(well)):
+        return groups
+    classes, n_wells = np.unique(pairs[1], return_counts=True)
+    if (n_wells < _LEAST_WELLS).any():
+        alone = first_ten(shorten(one) for one in classes[n_wells < _LEAST_WELLS].tolist())
+        warning = (
+            f"classes in a single well: {alone}; each well has one label, so cells of one well will be in training and "
+            "test parts alike, and scores may tell the well and not the class: add wells"
+        )
+        return replace(groups, warning=warning) if groups else None
+    return replace(wells, why="each well has one label, and cells of a well resemble each other")
 
 
 def is_group_name(name: str) -> bool:

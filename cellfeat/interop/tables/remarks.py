@@ -1,7 +1,7 @@
 """What is said of an imported table: what was taken, what was guessed, what was left out and why."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -74,15 +74,21 @@ def _choice_remarks(source: Source, chosen: Chosen) -> Iterator[str]:
 
 
 def _group_remarks(source: Source, chosen: Chosen) -> Iterator[str]:
-    taken = [name for one in (chosen.labels, chosen.groups) if one for name in one.columns]
-    others = group_candidates(source, taken)
-    hint = f"; --group {others[0]} keeps its samples together" if others else ""
+    others = group_candidates(source, chosen.labels.columns if chosen.labels else ())
     if chosen.groups is None:
-        yield f"groups: none{hint}"
+        yield f"groups: none{_hint(others)}"
         return
     n_groups = len(np.unique(chosen.groups.values[chosen.groups.values != ""]))
-    guessed = f" (a guess: the cells of one image{hint})" if chosen.groups.is_guess else ""
+    coarser = [name for name in others if len(np.unique(source.texts(name))) < n_groups]
+    hint = _hint([name for name in coarser if (name,) != chosen.groups.columns])
+    guessed = f" (a guess: {chosen.groups.why}{hint})" if chosen.groups.is_guess else ""
     yield f"groups: {chosen.groups.name}{guessed}, {n_groups:,} of them"
+    if chosen.groups.warning:
+        yield f"warning: {chosen.groups.warning}"
+
+
+def _hint(names: Sequence[str]) -> str:
+    return f"; --group {names[0]} keeps its samples together" if names else ""
 
 
 def _column_remarks(source: Source, features: FeatureTable, wanted: Wanted) -> Iterator[str]:

@@ -8,6 +8,7 @@ from rich.text import Text
 from cellfeat.evaluation.results import HeadResult
 from cellfeat.evaluation.scoring.given_scores import FoldScore
 from cellfeat.reporting.terminal.style import name_cell, one_line, plain_table
+from cellfeat.text import first_ten
 
 MOST_HEADS = 3
 """Heads in the table of folds: the best ones. The others are in ``comparison.json``."""
@@ -62,6 +63,9 @@ def given_lines(results: Sequence[HeadResult]) -> list[str]:
             "the interval of a fold is over its own samples: how well this fold is measured, and not how another would "
             "score"
         )
+    if len(results) > MOST_HEADS:
+        others = first_ten(result.head for result in results[MOST_HEADS:])
+        lines.append(f"scores of each fold for {others}: comparison.json, given_folds")
     for result in results:
         apart = result.scores.overall.apart
         if apart is None:

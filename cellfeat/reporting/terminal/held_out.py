@@ -40,7 +40,7 @@ def _excluded_lines(found: HeldOut) -> Iterator[str]:
             f"excluded: {found.n_seen:,} exact duplicates of training samples{near}; with these the balanced accuracy "
             f"would be {found.with_all:.3f}"
         )
-    if found.n_near_copies is None:
+    if found.n_near_copies is None and found.has_images:
         yield "near copies of training samples were not searched for (--fitted-on FEATURES)"
     if found.counts.n_unlabelled:
         yield f"excluded: {found.counts.n_unlabelled:,} without a label"

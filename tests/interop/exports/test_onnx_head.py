@@ -95,6 +95,15 @@ def test_metadata_say_what_the_outputs_are(fitted: Bundle, tmp_path: Path) -> No
     assert "balanced_accuracy" in texts["out_of_fold_scores"]
 
 
+def test_metadata_name_the_columns_of_a_table(tmp_path: Path) -> None:
+    label = np.array(["a", "b"])[np.arange(40) % 2]
+    X = np.random.default_rng(0).normal(size=(40, 2))
+    features = cellfeat.Features.from_arrays(X, names=["area", "texture"], labels=label)
+    bundle, _ = cellfeat.fit(features, "logreg", design=cellfeat.Design(folds=2))
+    path = cellfeat.export_model(bundle, "onnx", tmp_path / "head.onnx")
+    assert runtime.InferenceSession(str(path)).get_modelmeta().custom_metadata_map["columns"] == '["area", "texture"]'
+
+
 @pytest.mark.parametrize("name", sorted(set(HEADS) - {name for name, _ in HEAD_SETTINGS.values()}))
 def test_other_heads_are_refused(name: str, tmp_path: Path) -> None:
     bundle, _ = bundle_of(name, {}, 1)

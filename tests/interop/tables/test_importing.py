@@ -228,6 +228,58 @@ def test_labels_are_joined_by_the_well(folder):
     assert "row 5" in said(made)  # the well without a cell
 
 
+def test_labels_are_joined_by_a_well_of_another_spelling(folder):
+    table = (
+        cellprofiler().drop(columns="Metadata_Compound").assign(Image_Metadata_Well=[f"A{i % 3}" for i in range(90)])
+    )
+    save(pd.DataFrame({"well": ["A0", "A1", "A2"], "compound": CLASSES}), folder / "map.csv")
+    made = import_table(save(table, folder / "a.csv"), ImportOptions(labels=folder / "map.csv"))
+    assert made.features.samples.labels.tolist() == labels().tolist()
+    assert "Image_Metadata_Well" in said(made)
+
+
+def treated(wells_of_class: int = 5) -> pd.DataFrame:
+    """Cells of two images a well, one treatment a well."""
+    n = 3 * wells_of_class * 6
+    well = np.arange(n) // 6
+    return cellprofiler(n).assign(
+        ImageNumber=np.arange(n) // 3,
+        ObjectNumber=np.arange(n) % 3,
+        Metadata_Plate="P1",
+        Metadata_Well=[f"A{i:02d}" for i in well],
+        Metadata_Compound=np.array(CLASSES)[well % 3],
+    )
+
+
+def test_wells_are_groups_where_treatments_differ_by_well(folder):
+    made = import_table(save(treated(), folder / "a.csv"))
+    assert len(np.unique(made.features.samples.groups)) == 15
+    assert "Metadata_Plate+Metadata_Well" in said(made)
+
+
+def test_images_stay_groups_where_a_well_has_several_labels(folder):
+    table = treated().assign(Metadata_Compound=labels(90))
+    assert len(np.unique(import_table(save(table, folder / "a.csv")).features.samples.groups)) == 30
+
+
+def test_class_in_a_single_well_is_warned_of(folder):
+    made = import_table(save(treated(1), folder / "a.csv"))
+    assert len(np.unique(made.features.samples.groups)) == 6
+    assert "warning: classes in a single well: DMSO, nocodazole, taxol" in said(made)
+
+
+def test_named_groups_win_over_wells(folder):
+    made = import_table(save(treated(), folder / "a.csv"), ImportOptions(group="ImageNumber"))
+    assert len(np.unique(made.features.samples.groups)) == 30
+
+
+def test_names_of_files_are_no_candidates_for_labels(folder):
+    table = cellprofiler().rename(columns={"Metadata_Compound": "Metadata_broad_sample"})
+    table["Image_FileName_DNA"] = [f"a{i % 4}.tif" for i in range(90)]
+    made = import_table(save(table, folder / "a.csv"))
+    assert made.features.samples.labels.tolist() == labels().tolist()
+
+
 def test_decimal_commas_are_read(folder):
     pd.DataFrame(numbers()).assign(label=labels()).to_csv(folder / "a.csv", sep=";", decimal=",", index=False)
     assert np.allclose(import_table(folder / "a.csv").features.embeddings[:, 0], numbers())
