@@ -5,14 +5,13 @@ Columns that begin with ``Metadata_`` are metadata, those that begin with ``Cell
 
 import re
 from collections.abc import Iterator, Mapping
-from gzip import GzipFile
 from pathlib import Path
 
 import pyarrow as pa
 
 from cellfeat.interop.exports.contents import Column, Contents
 from cellfeat.interop.exports.names import unique_names
-from cellfeat.interop.exports.tables import table_blocks, write_as_csv, write_as_parquet
+from cellfeat.interop.exports.tables import table_blocks, write_as_csv_gz, write_as_parquet
 
 PREFIX = "Metadata_"
 COMPARTMENTS = ("Cells_", "Nuclei_", "Cytoplasm_")
@@ -53,8 +52,7 @@ def write_profiles_csv_gz(contents: Contents, path: Path) -> None:
     path
         The file.
     """
-    with path.open("wb") as raw, GzipFile("", "wb", fileobj=raw, mtime=0) as file:
-        write_as_csv(_blocks(contents), file)
+    write_as_csv_gz(_blocks(contents), path)
 
 
 def _blocks(contents: Contents) -> Iterator[pa.Table]:
