@@ -11,6 +11,7 @@ from cellfeat.config import FieldsSettings
 from cellfeat.errors import ManifestError
 from cellfeat.samples.fields.field import plain_column
 from cellfeat.samples.position_names import axis_of, centre_columns
+from cellfeat.samples.profile_names import is_certain_measure
 from cellfeat.text import first_ten, near_names
 
 _OBJECT_NAMES = (
@@ -19,14 +20,6 @@ _OBJECT_NAMES = (
     r"cell", r"object", r"nucleus",
 )  # fmt: skip
 _FILE_NAMES = ("filename", "file_name", "file", "image_file", "imagefile", "image_name", "imagename", "image", "path")
-# With the name of any object before them only what CellProfiler measures: ``cell_type`` and ``cell_line`` are labels.
-_MEASURED = re.compile(
-    r"(image_)?(([a-z0-9]+_)?(areashape|intensity|texture|location|correlation|neighbors|radialdistribution|"
-    r"granularity|objectskeleton|children|parent|number_object)|number|math|count|executiontime|filename|pathname|url|"
-    r"frame|series|md5digest|height|width|scaling|moduleerror|group|imagequality|threshold|channel|"
-    r"processingstatus)_.+",
-    re.IGNORECASE,
-)
 
 
 class Position(NamedTuple):
@@ -187,4 +180,4 @@ def further_columns(cells: pd.DataFrame, used: Sequence[str | None]) -> list[str
         Columns that are used already.
     """
     taken = {name for name in used if name}
-    return [name for name in cells.columns if name not in taken and not _MEASURED.fullmatch(name)]
+    return [name for name in cells.columns if name not in taken and not is_certain_measure(name)]
