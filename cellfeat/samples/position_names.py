@@ -34,20 +34,27 @@ _CENTRE_WORDS = frozenset(
     (
         *("pos", "position", "loc", "location", "coord", "coords", "coordinate", "coordinates", "place"),
         *("centre", "center", "centroid", "mid", "middle", "index", "number", "no"),
-        *("px", "pixel", "pixels", "weighted", "area", "shape", "metadata"),
+        *("px", "pixel", "pixels", "weighted", "area", "shape", "metadata", "of", "mass"),
         *("cell", "cells", "nucleus", "nuclei", "nuc", "cytoplasm", "object", "objects", "crop", "local"),
         *("field", "image", "fov"),
     )
 )
 """Words that may stand beside the axis in the name of a centre on the field."""
 
-_OTHER_WORDS = frozenset(
+_MICROMETRES = frozenset(
+    ("um", "µm", "μm", "micron", "microns", "micrometer", "micrometers", "micrometre", "micrometres")
+)
+
+_OTHER_WORDS = _MICROMETRES | frozenset(
     (
         *("offset", "origin", "min", "max", "minimum", "maximum", "start", "end", "stop", "bounding", "box", "bbox"),
-        *("um", "µm", "μm", "micron", "microns", "mm", "nm", "roi", "stage", "global", "well", "plate"),
+        *("mm", "nm", "roi", "stage", "global", "well", "plate"),
     )
 )
 """Words beside the axis in the names of other positions: of corners, of the stage, on the plate, or not in pixels."""
+
+_OBJECTS = ("nuclei", "nucleus", "cells", "cell", "cytoplasm")
+"""Objects whose centres are taken where a table has several, the first one first."""
 
 _GRID = "grid"
 _CORNERS = frozenset(("min", "max", "start", "end", "left", "top", "right", "bottom"))
@@ -70,6 +77,22 @@ class Axis(NamedTuple):
     axis: str
     words: tuple[str, ...]
     is_centre: bool
+
+    @property
+    def is_grid(self) -> bool:
+        """Whether it counts rows or columns, which may be those of a plate."""
+        return _GRID in self.words
+
+    @property
+    def is_in_micrometres(self) -> bool:
+        """Whether it is not in pixels."""
+        return bool(_MICROMETRES & set(self.words))
+
+    @property
+    def rank(self) -> tuple[int, int]:
+        """Order in which centres are preferred: bare names first, then the order of `_OBJECTS`."""
+        place = next((i for i, name in enumerate(_OBJECTS) if name in self.words), len(_OBJECTS))
+        return len(self.words), place
 
 
 def words_of(name: str) -> list[str]:
@@ -103,7 +126,10 @@ def axis_of(name: str) -> Axis | None:
     if whole := _AXIS.fullmatch("".join(words)):
         return _axis(whole, ())
     axes = [match for word in words if (match := _AXIS.fullmatch(word))]
-    others = tuple(word for word in words if not _AXIS.fullmatch(word))
+    if len(axes) > 1:
+        # Beside another axis, px means pixels.
+        axes = [match for match in axes if match[0] != "px"]
+    others = tuple(word for word in words if not _AXIS.fullmatch(word) or (word == "px" and len(words) > 1))
     if not axes or not set(others) <= _CENTRE_WORDS | _OTHER_WORDS:
         return _axis_of_any_object(name)
     # Of several, such as ``row_y``, the last one: words of objects come before the axis.
@@ -127,15 +153,17 @@ def _axis(match: re.Match[str], others: tuple[str, ...]) -> Axis:
     return Axis(axis, (*others, *about), not is_corner and set(others) <= _CENTRE_WORDS)
 
 
-def centre_columns(names: Iterable[str]) -> tuple[str, str] | None:
+def centre_columns(names: Iterable[str], *, in_micrometres: bool = False) -> tuple[str, str] | None:
     """Find the columns of x and y of the centres of cells on their field.
 
-    Bare names come first, and then the shortest; x and y are of one kind, such as of the nuclei.
+    Bare names come first, then nuclei before cells; x and y are of one kind, such as of the nuclei.
 
     Parameters
     ----------
     names
         Names of columns.
+    in_micrometres
+        Whether to look for centres in micrometres in place of pixels.
 
     Returns
     -------
@@ -146,10 +174,21 @@ def centre_columns(names: Iterable[str]) -> tuple[str, str] | None:
     --------
     >>> centre_columns(["Cells_Location_Center_Y", "Nuclei_Location_Center_X", "Nuclei_Location_Center_Y", "area"])
     ('Nuclei_Location_Center_X', 'Nuclei_Location_Center_Y')
+    >>> centre_columns(["Centroid X µm", "Centroid Y µm"], in_micrometres=True)
+    ('Centroid X µm', 'Centroid Y µm')
     """
-    centres = {name: axis for name in names if (axis := axis_of(name)) and axis.is_centre}
+    axes = {name: axis for name in names if (axis := axis_of(name))}
+    centres = {
+        name: axis
+        for name, axis in axes.items()
+        if (_is_centre_in_micrometres(axis) if in_micrometres else axis.is_centre)
+    }
     y_of = {axis.words: name for name, axis in reversed(centres.items()) if axis.axis == "y"}
     pairs = [(name, y_of[axis.words]) for name, axis in centres.items() if axis.axis == "x" and axis.words in y_of]
     # A name such as ``row`` ends too many others: only bare ones are of the field.
-    fitting = [(x, y) for x, y in pairs if centres[x].words == (_GRID,) or _GRID not in centres[x].words]
-    return min(fitting, key=lambda pair: (len(centres[pair[0]].words), len(pair[0])), default=None)
+    fitting = [(x, y) for x, y in pairs if centres[x].words == (_GRID,) or not centres[x].is_grid]
+    return min(fitting, key=lambda pair: (*centres[pair[0]].rank, len(pair[0])), default=None)
+
+
+def _is_centre_in_micrometres(axis: Axis) -> bool:
+    return axis.is_in_micrometres and set(axis.words) <= _CENTRE_WORDS | _MICROMETRES

@@ -32,7 +32,6 @@ BAD_LABELS = {
     "a table": (pd.DataFrame({"a": ["x"] * N, "b": ["y"] * N}), "expected one column.*DataFrame of 2"),
     "a matrix": (np.zeros((N, 2), dtype=int), r"shape \(60, 2\)"),
     "a number": (3, "expected a dict.*got int"),
-    "bytes": ([b"a"] * N, "expected text.*b'a' for 's0'"),
     "nan as text": (np.array(["a", np.nan] * 30), "30 values read 'nan'"),
     "no such column": ("cell_line", "no column 'cell_line'"),
     "keys that are no ids": ({("s", 0): "a"}, "expected sample ids"),

@@ -56,6 +56,24 @@ def test_groups_and_further_columns_are_kept():
     assert features.samples.columns["plate"].tolist() == ["P1", "P1", "P2", "P2"]
 
 
+def test_labels_may_be_the_name_of_a_column():
+    features = Features.from_arrays(table(), labels="line", columns={"line": list("xyxy"), "dose": [0.5, 1, 2, None]})
+    assert features.samples.labels.tolist() == ["x", "y", "x", "y"]
+    assert features.samples.columns["dose"].tolist() == ["0.5", "1", "2", ""]
+
+
+def test_words_are_names_of_classes():
+    labels = ["None", "NA", None, "x"]
+    features = Features.from_arrays(table(), labels=labels)
+    assert features.samples.labels.tolist() == ["None", "NA", "", "x"]
+    assert Features.from_arrays(table()).with_labels(labels).samples.labels.tolist() == ["None", "NA", "", "x"]
+
+
+def test_labels_of_filtered_rows_are_taken_in_order():
+    labels = pd.Series(list("vwxyz"))[[0, 1, 3, 4]]
+    assert Features.from_arrays(X, labels=labels).samples.labels.tolist() == ["v", "w", "y", "z"]
+
+
 def test_equal_rows_have_equal_digests_whatever_the_sign_of_zero():
     digests = Features.from_arrays(np.array([[0.0, 1.0, np.nan], [-0.0, 1.0, np.nan], [0.0, 2.0, 1.0]])).samples.digests
     assert digests[0] == digests[1] != digests[2]
@@ -116,6 +134,9 @@ def test_save_keeps_an_existing_file(tmp_path):
         ({"labels": {"elsewhere": "x"}}, "elsewhere"),
         ({"labels": pd.Series(["x", "y"], index=["row1", "row1"]), "ids": list("abcd")}, "more than once.*row1"),
         ({"groups": ["x"]}, "groups: expected 4"),
+        ({"groups": {"row1": "x"}}, "groups: 3 of 4 samples"),
+        ({"labels": ["x", "y", str(np.nan), "x"]}, "labels: 1.*'nan'"),
+        ({"labels": [0.5, 1, 2, 3]}, "labels: expected text or whole numbers"),
         ({"names": ["one", "two"]}, "names: expected 3"),
         ({"X": [[np.nan, 1.0], [1.0, 2.0]], "scaling": "none"}, "'row1' .row 1"),
         ({"X": pd.concat([table(), table()], axis=1)}, "more than once: area, mean, texture"),

@@ -46,6 +46,10 @@ def test_names_of_no_positions(name):
         ("pos_x pos_y area", "pos_x", "pos_y"),
         ("PositionX PositionY", "PositionX", "PositionY"),
         ("xmin ymin cx cy", "cx", "cy"),
+        ("y_px x_px", "x_px", "y_px"),
+        ("x_local_px y_local_px x_global_px y_global_px", "x_local_px", "y_local_px"),
+        ("Center_of_mass_X Center_of_mass_Y", "Center_of_mass_X", "Center_of_mass_Y"),
+        ("x_um y_um x y", "x", "y"),
         (
             "FilteredCells2_AreaShape_Center_X FilteredCells2_AreaShape_Center_Y",
             *(f"FilteredCells2_AreaShape_Center_{a}" for a in "XY"),

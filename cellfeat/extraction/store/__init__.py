@@ -8,6 +8,7 @@ temporary file, which is flushed to disk and renamed in one step. So the output 
 from cellfeat.extraction.store.describe import describe_mixture, describe_summary
 from cellfeat.extraction.store.features import GIVEN_GROUPS, Features
 from cellfeat.extraction.store.format import DIGEST_BYTES, Rows, hex_digests, parts_folder
+from cellfeat.extraction.store.frames import column_names
 from cellfeat.extraction.store.given import Given
 from cellfeat.extraction.store.header import RunHeader, unfinished_run
 from cellfeat.extraction.store.imported import IMPORTED, is_imported
@@ -60,6 +61,7 @@ __all__ = [
     "Status",
     "Summary",
     "as_features",
+    "column_names",
     "describe_mixture",
     "describe_summary",
     "has_parts",

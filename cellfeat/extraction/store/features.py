@@ -126,11 +126,11 @@ class Features:
             Id of each row, or the name of a column of the DataFrame. None: the index of a DataFrame unless it counts
             the rows, otherwise ``row1``, ``row2`` and so on.
         labels, groups
-            Class and group of each sample: values in the order of the rows, a Series with the ids as index, a dict
-            by id, or the name of a column of the DataFrame, which is no feature then. None, NaN and the words for
-            missing values mean that a sample has none. Groups by id must name every sample.
+            Class and group of each sample, as for `with_labels` and `with_groups`: values in the order of the rows, a
+            Series with the ids as index, a dict by id, or the name of a column of the DataFrame, which is no feature
+            then, or of one of `columns`.
         columns
-            Further columns by name, or a DataFrame, given as labels are; ``groups="plate"`` then names one.
+            Further columns by name, or a DataFrame, given in order or by id; the values may be numbers.
         names
             Names of the features; None: those of a DataFrame, or numbers. A saved head accepts features of equal names
             in the same order.
@@ -212,7 +212,8 @@ class Features:
         labels
             By sample id (a mapping, or a pandas Series whose index holds ids): samples without an entry have no label.
             Or one for each sample, in order (an array, a list, or a Series with row numbers as index). Or the name of
-            one of `samples.columns`. None, ``pd.NA``, NaN among text and ``""`` mean: no label.
+            one of `samples.columns`. None, ``pd.NA``, NaN among text and ``""`` mean: no label. Words such
+            as ``"None"`` are names here; in the files of tables they mean a missing value.
 
         Raises
         ------

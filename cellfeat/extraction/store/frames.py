@@ -44,11 +44,15 @@ class Embedded(Protocol):
 
 
 def column_names(features: Embedded) -> list[str]:
-    """Name each column of the embeddings: an imported one as in its table, another by its pass and number there."""
+    """Name each column of the embeddings: the pass that it comes from, and its number there.
+
+    Imported features keep the names of their table. Others whose recipe has no passes get ``feature_0000`` and so on.
+    """
     n_columns = features.embeddings.shape[2]
-    imported = features.provenance.get("imported", {}).get("columns", ())
-    if len(imported) == n_columns:
-        return list(imported)
+    imported = features.provenance.get("imported")
+    columns = imported.get("columns") if isinstance(imported, dict) else None
+    if isinstance(columns, list) and len(columns) == n_columns:
+        return list(map(str, columns))
     passes = [str(name) for name in features.recipe.get("passes", ())]
     if not passes or n_columns % len(passes):
         passes = ["feature"]

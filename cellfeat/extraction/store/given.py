@@ -1,17 +1,16 @@
-"""Labels and groups that are given in Python: by sample id, by the index of a pandas Series, or one for each sample."""
+"""Labels, groups and further columns that are given in Python: by sample id, by a Series' index, or in order."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, Protocol
 
 import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
 from cellfeat.errors import ManifestError, UnknownNameError
-from cellfeat.extraction.store.samples import Samples
 from cellfeat.samples.id_matching import match_ids
 from cellfeat.text import first_ten, near_names
 from cellfeat.types import Strings
@@ -21,8 +20,25 @@ Given = str | Mapping[Any, Any] | Sequence[Any] | NDArray[Any] | pd.Series
 
 What = Literal["labels", "groups"]
 
+_WRITTEN_AS_TEXT = ("nan", "<NA>")
+"""What NumPy and pandas make of a missing value when they convert values to text."""
 
-def given_texts(what: What, given: Given, samples: Samples, where: Path) -> Strings:
+
+class WithColumns(Protocol):
+    """Samples, as far as values are given for them."""
+
+    @property
+    def ids(self) -> Strings:
+        """Shape ``(n_samples,)``."""
+        ...
+
+    @property
+    def columns(self) -> Mapping[str, Strings]:
+        """Further columns, shape ``(n_samples,)`` each."""
+        ...
+
+
+def given_texts(what: What, given: Given, samples: WithColumns, where: Path) -> Strings:
     """Give labels or groups as text, in the order of the samples.
 
     Parameters
@@ -39,7 +55,7 @@ def given_texts(what: What, given: Given, samples: Samples, where: Path) -> Stri
     Returns
     -------
     ndarray of shape (n_samples,)
-        ``""`` where a value is missing.
+        ``""`` where a value is missing: None, NaN, ``pd.NA`` or ``""``. A word such as ``"None"`` is a name.
 
     Raises
     ------
@@ -51,17 +67,58 @@ def given_texts(what: What, given: Given, samples: Samples, where: Path) -> Stri
     if isinstance(given, str):
         return _column(what, given, samples)
     ids = samples.ids.tolist()
-    by_id = _by_id(what, given, ids)
-    if by_id is None:
-        return np.array(_texts(what, _in_order(what, given, ids, where), ids), dtype=str)
-    names = _known_ids(what, list(by_id), ids, where)
+    value_of = _value_by_id(what, given, ids, where)
     if what == "groups":
-        _check_complete(set(names.values()), ids, where)
-    text_of = dict(zip(names.values(), _texts(what, list(by_id.values()), list(names.values())), strict=True))
+        _check_complete(set(value_of), ids, where)
+    text_of = dict(zip(value_of, _texts(what, list(value_of.values()), list(value_of)), strict=True))
     return np.array([text_of.get(one, "") for one in ids], dtype=str)
 
 
-def _column(what: What, name: str, samples: Samples) -> Strings:
+def further_texts(name: str, given: Given, ids: Strings, where: Path) -> Strings:
+    """Give a further column as text, in the order of the samples; its values may be numbers.
+
+    Parameters
+    ----------
+    name
+        Name of the column.
+    given
+        Values by sample id, or one for each sample.
+    ids
+        Shape ``(n_samples,)``.
+    where
+        What the samples are from, for messages.
+
+    Returns
+    -------
+    ndarray of shape (n_samples,)
+        ``""`` where a value is missing.
+
+    Raises
+    ------
+    ManifestError
+        As `given_texts`.
+    """
+    what = f"columns[{name!r}]"
+    value_of = _value_by_id(what, given, ids.tolist(), where)
+    text_of = dict(zip(value_of, plain_texts(value_of.values()).tolist(), strict=True))
+    _check_no_text_of_missing(what, list(text_of.values()))
+    return np.array([text_of.get(one, "") for one in ids.tolist()], dtype=str)
+
+
+def plain_texts(values: Iterable[Any]) -> Strings:
+    """Give any values as text, ``""`` where one is missing; shape ``(n,)``."""
+    return np.array(["" if _is_missing(value) else _plain_text(value) for value in values], dtype=str)
+
+
+def _value_by_id(what: str, given: Any, ids: Sequence[str], where: Path) -> dict[str, Any]:
+    """The value of each sample that has one."""
+    by_id = _by_id(what, given, ids)
+    if by_id is None:
+        return dict(zip(ids, _in_order(what, given, ids, where), strict=True))
+    return {one: by_id[key] for key, one in _known_ids(what, list(by_id), ids, where).items()}
+
+
+def _column(what: What, name: str, samples: WithColumns) -> Strings:
     if name not in samples.columns:
         raise UnknownNameError(
             f"{what}: the samples have no column {name!r}; {near_names(name, samples.columns)}. For other {what} "
@@ -70,7 +127,7 @@ def _column(what: What, name: str, samples: Samples) -> Strings:
     return samples.columns[name]
 
 
-def _by_id(what: What, given: Any, ids: Sequence[str]) -> dict[Any, Any] | None:
+def _by_id(what: str, given: Any, ids: Sequence[str]) -> dict[Any, Any] | None:
     """Values by id; None where they are given one for each sample."""
     if isinstance(given, Mapping):
         return dict(given)
@@ -90,7 +147,7 @@ def _by_id(what: What, given: Any, ids: Sequence[str]) -> dict[Any, Any] | None:
     return dict(zip(given.index.tolist(), given.tolist(), strict=True))
 
 
-def _has_row_numbers(what: What, index: pd.Index, ids: Sequence[str]) -> bool:
+def _has_row_numbers(what: str, index: pd.Index, ids: Sequence[str]) -> bool:
     """Whether an index holds pandas' own row numbers, also sorted or filtered: whole numbers, no name, and no ids."""
     if index.name is not None or not pd.api.types.is_integer_dtype(index.dtype):
         return False
@@ -105,7 +162,7 @@ def _has_row_numbers(what: What, index: pd.Index, ids: Sequence[str]) -> bool:
     return False
 
 
-def _in_order(what: What, given: Any, ids: Sequence[str], where: Path) -> list[Any]:
+def _in_order(what: str, given: Any, ids: Sequence[str], where: Path) -> list[Any]:
     if isinstance(given, pd.DataFrame):
         raise ManifestError(f"{what}: expected one column, got a DataFrame of {given.shape[1]}; choose one by its name")
     if isinstance(given, np.ndarray) and given.ndim != 1:
@@ -121,15 +178,10 @@ def _in_order(what: What, given: Any, ids: Sequence[str], where: Path) -> list[A
         raise ManifestError(
             f"{what}: expected {len(ids)} values, one for each sample of {where}, got {len(values)}{some}"
         )
-    if isinstance(given, np.ndarray) and given.dtype.kind == "U" and "nan" in values:
-        raise ManifestError(
-            f"{what}: {values.count('nan')} values read 'nan', which is how NumPy writes a missing value into an array "
-            "of text; give None or '' where a value is missing"
-        )
     return values
 
 
-def _known_ids(what: What, keys: Sequence[Any], ids: Sequence[str], where: Path) -> dict[Any, str]:
+def _known_ids(what: str, keys: Sequence[Any], ids: Sequence[str], where: Path) -> dict[Any, str]:
     """The sample that each key means: 1 may be written for 00001, as in a table of labels."""
     written = {key: str(key) for key in keys if isinstance(key, str | Integral) and not isinstance(key, bool)}
     no_ids = [key for key in keys if key not in written]
@@ -147,7 +199,7 @@ def _known_ids(what: What, keys: Sequence[Any], ids: Sequence[str], where: Path)
     return meant
 
 
-def _unknown_message(what: What, unknown: Sequence[str], n_given: int, where: Path) -> str:
+def _unknown_message(what: str, unknown: Sequence[str], n_given: int, where: Path) -> str:
     if len(unknown) == n_given:
         return (
             f"{what}: none of the {n_given} ids is one of {where}: {first_ten(unknown)}; give ids of "
@@ -171,6 +223,7 @@ def _check_complete(named: set[str], ids: Sequence[str], where: Path) -> None:
 def _texts(what: What, values: Sequence[Any], ids: Sequence[str]) -> list[str]:
     """Write values as text, ``""`` where one is missing."""
     texts = [_text(what, value, one) for value, one in zip(values, ids, strict=True)]
+    _check_no_text_of_missing(what, texts)
     is_number = [isinstance(value, float | np.floating) for value in values]
     missing = [place for place, text in enumerate(texts) if is_number[place] and not text]
     if missing and any(text and number for text, number in zip(texts, is_number, strict=True)):
@@ -182,19 +235,36 @@ def _texts(what: What, values: Sequence[Any], ids: Sequence[str]) -> list[str]:
     return texts
 
 
+def _check_no_text_of_missing(what: str, texts: Sequence[str]) -> None:
+    for word in _WRITTEN_AS_TEXT:
+        if word in texts:
+            raise ManifestError(
+                f"{what}: {texts.count(word)} values read {word!r}, which is how NumPy and pandas write a missing "
+                "value as text; give None or '' where a value is missing, and convert nothing to text yourself"
+            )
+
+
 def _text(what: What, value: Any, sample_id: str) -> str:
-    if isinstance(value, str):
-        return str(value)
-    if value is None or value is pd.NA or value is pd.NaT:
+    is_float = isinstance(value, float | np.floating)
+    if _is_missing(value):
         return ""
-    if isinstance(value, Integral | np.bool_):
-        return str(value)
-    if isinstance(value, float | np.floating):
-        if np.isnan(value):
-            return ""
-        if float(value).is_integer():
-            return str(int(value))
+    if isinstance(value, str | bytes | Integral | np.bool_) or (is_float and float(value).is_integer()):
+        return _plain_text(value)
     raise ManifestError(
         f"{what}: expected text or whole numbers, which name {'classes' if what == 'labels' else 'groups'}, got "
         f"{value!r} for {sample_id!r}; convert it to text"
     )
+
+
+def _is_missing(value: Any) -> bool:
+    is_nan = isinstance(value, float | np.floating) and np.isnan(value)
+    return bool(is_nan or value is None or value is pd.NA or value is pd.NaT)
+
+
+def _plain_text(value: Any) -> str:
+    """Write a value as text, a whole number without a point."""
+    if isinstance(value, bytes):
+        return value.decode("utf-8", errors="replace").strip()
+    if isinstance(value, float | np.floating) and float(value).is_integer():
+        return str(int(value))
+    return str(value).strip()

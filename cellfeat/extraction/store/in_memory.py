@@ -1,6 +1,7 @@
 """Features from arrays: numbers that are in memory already, such as a DataFrame of measurements."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -8,8 +9,8 @@ import numpy as np
 import pandas as pd
 import scipy.sparse
 
-from cellfeat.config import MISSING_WORDS
 from cellfeat.errors import ConfigError, FingerprintError, ManifestError
+from cellfeat.extraction.store.given import further_texts, given_texts, plain_texts
 from cellfeat.extraction.store.imported import (
     ImportedColumns,
     ImportedParts,
@@ -77,13 +78,18 @@ def parts_of_arrays(
     numbers = as_numbers(X)
     index = X.index if isinstance(X, pd.DataFrame) else None
     sample_ids = _ids(ids, index, labels, len(numbers))
+    none = np.full(len(sample_ids), "")
     samples = ImportedSamples(
         ids=sample_ids,
-        labels=_names_of("labels", labels, sample_ids),
-        groups=_names_of("groups", groups, sample_ids),
-        columns={str(name): _texts(values, sample_ids, f"columns[{name!r}]") for name, values in further.items()},
+        labels=none,
+        groups=none,
+        columns={str(name): further_texts(str(name), one, sample_ids, IN_MEMORY) for name, one in further.items()},
         settings={"id": "id", "label": None if labels is None else "label"},
     )
+    if labels is not None:
+        samples = replace(samples, labels=given_texts("labels", labels, samples, IN_MEMORY))
+    if groups is not None:
+        samples = replace(samples, groups=given_texts("groups", groups, samples, IN_MEMORY))
     wanted = _names(names, X, numbers.shape[2])
     return imported_parts(IN_MEMORY, numbers, ImportedColumns(wanted, kind, scaling), samples, {"source": "arrays"})
 
@@ -195,11 +201,11 @@ def numbered(n_columns: int) -> list[str]:
 def _ids(ids: Any, index: Any, labels: Any, n: int) -> Strings:
     if ids is None and index is not None and not isinstance(index, pd.RangeIndex):
         ids = index
-    if ids is None and isinstance(labels, pd.Series) and not isinstance(labels.index, pd.RangeIndex):
+    if ids is None and isinstance(labels, pd.Series) and not pd.api.types.is_integer_dtype(labels.index.dtype):
         raise ManifestError("labels: a Series with an index needs ids; give them, or X as a DataFrame with this index")
     if ids is None:
         return np.array([f"row{number}" for number in range(1, n + 1)], dtype=str)
-    found = _as_text(ids)
+    found = plain_texts(ids)
     if len(found) != n:
         raise ManifestError(f"ids: expected {n}, one for each row of X, got {len(found)}")
     if len(set(found.tolist())) <= n // 2:
@@ -250,73 +256,3 @@ def without_columns(X: Any, given: Mapping[str, Any], further: Mapping[str, Any]
                 f"{what}: X has no column {value!r}; give values, or the name of a column of a DataFrame"
             )
     return (table.drop(columns=named) if named else X), found
-
-
-def _names_of(what: str, values: Any, ids: Strings) -> Strings:
-    """Labels or groups as text: whole numbers name classes and groups, other numbers do not."""
-    given = values.values() if isinstance(values, Mapping) else () if values is None else values
-    for value in given:
-        if isinstance(value, float | np.floating) and np.isfinite(value) and not float(value).is_integer():
-            raise ManifestError(
-                f"{what}: expected text or whole numbers, which name {'classes' if what == 'labels' else what}, got "
-                f"{value:g}; make classes of measurements, such as with pandas.cut, or convert them to text"
-            )
-    if what == "groups":
-        _check_complete(values, ids)
-    return _texts(values, ids, what)
-
-
-def _check_complete(groups: Any, ids: Strings) -> None:
-    """Groups by id name every sample: a missing one could separate what belongs together."""
-    by_index = isinstance(groups, pd.Series) and not isinstance(groups.index, pd.RangeIndex)
-    if not by_index and not isinstance(groups, Mapping):
-        return
-    named = set(_as_text(groups.index if isinstance(groups, pd.Series) else list(groups)).tolist())
-    absent = [one for one in ids.tolist() if one not in named]
-    if absent:
-        raise ManifestError(
-            f"groups: {len(absent)} of {len(ids)} samples have no entry: {first_ten(absent)}; add them ('' for a group "
-            "of its own)"
-        )
-
-
-def _texts(values: Any, ids: Strings, what: str) -> Strings:
-    """Give one text for each id: of a mapping or a Series with these ids by id, of anything else in order."""
-    if values is None:
-        return np.full(len(ids), "")
-    if isinstance(values, pd.Series) and not isinstance(values.index, pd.RangeIndex):
-        _check_once(values.index, what)
-        values = dict(zip(_as_text(values.index).tolist(), _as_text(values).tolist(), strict=True))
-    if isinstance(values, Mapping):
-        by_id = dict(zip(_as_text(list(values)).tolist(), _as_text(list(values.values())).tolist(), strict=True))
-        unknown = sorted(by_id.keys() - set(ids.tolist()))
-        if unknown:
-            raise ManifestError(
-                f"{what}: {len(unknown)} ids are not among those of X: {first_ten(unknown)}; remove them"
-            )
-        return np.array([by_id.get(one, "") for one in ids.tolist()], dtype=str)
-    found = _as_text(values)
-    if len(found) != len(ids):
-        raise ManifestError(f"{what}: expected {len(ids)}, one for each row of X, got {len(found)}")
-    return found
-
-
-def _check_once(index: pd.Index, what: str) -> None:
-    repeated = index[index.duplicated()].unique().tolist()
-    if repeated:
-        raise ManifestError(f"{what}: the index has ids that occur more than once: {first_ten(repeated)}")
-
-
-def _as_text(values: Any) -> Strings:
-    """Give values as text, shape ``(n,)``: ``""`` where one is missing, and whole numbers without a point."""
-    column = pd.Series(list(values), dtype=object)
-    texts = ["" if missing else _text(value) for value, missing in zip(column, column.isna(), strict=True)]
-    return np.array(["" if text in MISSING_WORDS else text for text in texts], dtype=str)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, bytes):
-        return value.decode("utf-8", errors="replace")
-    if isinstance(value, float | np.floating) and float(value).is_integer():
-        return str(int(value))
-    return str(value).strip()

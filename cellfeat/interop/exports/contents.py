@@ -9,9 +9,9 @@ from typing import Any
 
 import numpy as np
 
-from cellfeat.extraction.store import Features, Samples
+from cellfeat.extraction.store import Features, Samples, column_names
 from cellfeat.heads.moments import row_blocks
-from cellfeat.interop.exports.names import feature_names
+from cellfeat.interop.exports.names import unique_names
 from cellfeat.interop.exports.results import HeadPredictions, Results
 from cellfeat.types import Float32s, Floats, Integers, Strings
 
@@ -139,7 +139,7 @@ def contents_of(features: Features, results: Results | None = None) -> Contents:
         samples=read.samples,
         labels=labels,
         embeddings=read.embeddings,
-        feature_names=feature_names(features),
+        feature_names=unique_names(column_names(features)),
         failed={str(features.samples.ids[row]): features.samples.failures.get(row, "") for row in failed},
         fingerprint=features.fingerprint,
         recipe=features.recipe,

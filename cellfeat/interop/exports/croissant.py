@@ -4,7 +4,6 @@ Record sets of the predictions and the classes can be read by Croissant's own li
 set of the samples says where each dataset is in the feature file.
 """
 
-import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
@@ -18,6 +17,7 @@ from cellfeat.interop.exports.described_files import (
     class_counts,
     described_files,
     description_of,
+    write_description,
 )
 from cellfeat.interop.exports.names import unique_names
 
@@ -52,8 +52,7 @@ def write_croissant(contents: Contents, path: Path) -> None:
     path
         The file; files are named relative to its folder.
     """
-    record = croissant_of(contents, described_files(contents, path.parent))
-    path.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_description(croissant_of(contents, described_files(contents, path.parent)), path)
 
 
 def croissant_of(contents: Contents, files: list[DescribedFile]) -> dict[str, Any]:

@@ -1,9 +1,12 @@
 """The files of a data set, with their digests, as `croissant` and `ro-crate` describe them."""
 
+import json
 import os
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from cellfeat.errors import MissingFileError
 from cellfeat.interop.exports.contents import Contents
@@ -97,3 +100,16 @@ def description_of(contents: Contents) -> str:
             f"{len(contents.failed)} further samples could not be read." if contents.failed else "",
         ]
     ).strip()
+
+
+def write_description(record: Mapping[str, Any], path: Path) -> None:
+    """Write a description as JSON.
+
+    Parameters
+    ----------
+    record
+        The description.
+    path
+        The file.
+    """
+    path.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")

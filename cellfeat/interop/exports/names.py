@@ -1,25 +1,6 @@
-"""Names of the columns of an embedding, and names that are unique and valid in other programs' files."""
+"""Names that are unique and valid in the files of other programs."""
 
 from collections.abc import Collection, Iterable
-
-from cellfeat.extraction.store import Features
-
-
-def feature_names(features: Features) -> list[str]:
-    """Name each column of the embeddings: the pass that it comes from, and its number there.
-
-    Imported features keep the names of their table. Others whose recipe has no passes get ``feature_0000`` and so on.
-    """
-    n_columns = features.embeddings.shape[2]
-    imported = features.provenance.get("imported")
-    columns = imported.get("columns") if isinstance(imported, dict) else None
-    if isinstance(columns, list) and len(columns) == n_columns:
-        return unique_names(map(str, columns))
-    passes = [str(name) for name in features.recipe.get("passes", ())]
-    if not passes or n_columns % len(passes):
-        passes = ["feature"]
-    names = unique_names(passes)
-    return [f"{name}_{number:04d}" for name in names for number in range(n_columns // len(names))]
 
 
 def unique_names(names: Iterable[str], taken: Collection[str] = ()) -> list[str]:

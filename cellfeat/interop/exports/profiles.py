@@ -5,29 +5,27 @@ Columns that begin with ``Metadata_`` are metadata, those that begin with ``Cell
 
 import re
 from collections.abc import Iterator, Mapping
-from gzip import GzipFile
 from pathlib import Path
 
 import pyarrow as pa
 
 from cellfeat.interop.exports.contents import Column, Contents
 from cellfeat.interop.exports.names import unique_names
-from cellfeat.interop.exports.tables import table_blocks, write_as_csv, write_as_parquet
+from cellfeat.interop.exports.tables import table_blocks, write_as_csv_gz, write_as_parquet
+from cellfeat.samples.profile_names import OBJECT_NAMES, PLATE_NAMES, SITE_NAMES, WELL_NAMES, plain_name
 
 PREFIX = "Metadata_"
 COMPARTMENTS = ("Cells_", "Nuclei_", "Cytoplasm_")
 _NUMBERED = re.compile(r".+_\d{4,}")
 STANDARD_NAMES = {
-    "Plate": ("plate", "plateid", "platename", "platebarcode", "assayplatebarcode", "barcode"),
-    "Well": ("well", "wellid", "wellname", "wellposition"),
-    "Site": ("site", "siteid", "field", "fieldid", "fieldofview", "fov", "fovid"),
+    "Plate": (*PLATE_NAMES, "barcode"),
+    "Well": WELL_NAMES,
+    "Site": SITE_NAMES,
     "ObjectNumber": (
-        "objectnumber", "object", "objectid", "cellid", "cell", "cellnumber", "nucleus", "nucleusid",
-        "numberobjectnumber", "objectlabel", "maskvalue",
+        *OBJECT_NAMES, "object", "cellid", "cell", "cellnumber", "nucleus", "nucleusid", "objectlabel", "maskvalue",
     ),
 }  # fmt: skip
-"""Names of columns, in lower case without underscores, that become ``Metadata_Plate`` and so on."""
-_PARTS = re.compile(r"^((metadata|image|cells|nuclei|cytoplasm)[^a-z])+", re.IGNORECASE)
+"""Names of columns, as `plain_name` gives them, that become ``Metadata_Plate`` and so on."""
 
 
 def write_profiles(contents: Contents, path: Path) -> None:
@@ -53,8 +51,7 @@ def write_profiles_csv_gz(contents: Contents, path: Path) -> None:
     path
         The file.
     """
-    with path.open("wb") as raw, GzipFile("", "wb", fileobj=raw, mtime=0) as file:
-        write_as_csv(_blocks(contents), file)
+    write_as_csv_gz(_blocks(contents), path)
 
 
 def _blocks(contents: Contents) -> Iterator[pa.Table]:
@@ -121,7 +118,7 @@ def standard_columns(names: list[str]) -> dict[str, str]:
     >>> standard_columns(["Metadata_Plate", "WELL", "field_id", "Nuclei_ObjectNumber", "donor"])
     {'Plate': 'Metadata_Plate', 'Well': 'WELL', 'Site': 'field_id', 'ObjectNumber': 'Nuclei_ObjectNumber'}
     """
-    plain = {name: re.sub(r"[^a-z0-9]", "", _PARTS.sub("", name).lower()) for name in names}
+    plain = {name: plain_name(name) for name in names}
     found = {}
     for standard, known in STANDARD_NAMES.items():
         matches = [name for word in known for name in names if plain[name] == word]

@@ -1,13 +1,12 @@
 """Format `ro-crate`: a description of the files as a Research Object Crate 1.1."""
 
-import json
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
 from cellfeat.interop.exports.contents import Contents
-from cellfeat.interop.exports.described_files import DescribedFile, described_files, description_of
+from cellfeat.interop.exports.described_files import DescribedFile, described_files, description_of, write_description
 
 NAME = "ro-crate-metadata.json"
 _SPECIFICATION = "https://w3id.org/ro/crate/1.1"
@@ -24,8 +23,7 @@ def write_ro_crate(contents: Contents, path: Path) -> None:
     path
         The file; files are named relative to its folder.
     """
-    record = ro_crate_of(contents, described_files(contents, path.parent))
-    path.write_text(json.dumps(record, indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
+    write_description(ro_crate_of(contents, described_files(contents, path.parent)), path)
 
 
 def ro_crate_of(contents: Contents, files: list[DescribedFile]) -> dict[str, Any]:

@@ -56,9 +56,7 @@ def write_csv_gz(contents: Contents, path: Path) -> None:
     path
         The file.
     """
-    # Without the name and the time, equal tables are equal files.
-    with path.open("wb") as raw, GzipFile("", "wb", fileobj=raw, mtime=0) as file:
-        write_as_csv(table_blocks(contents, sample_columns(contents), contents.feature_names), file)
+    write_as_csv_gz(table_blocks(contents, sample_columns(contents), contents.feature_names), path)
 
 
 def sample_columns(contents: Contents) -> dict[str, Column]:
@@ -133,6 +131,21 @@ def write_as_csv(blocks: Iterator[pa.Table], file: IO[bytes] | GzipFile) -> None
         writer.write_table(first)
         for block in blocks:
             writer.write_table(_harmless(block))
+
+
+def write_as_csv_gz(blocks: Iterator[pa.Table], path: Path) -> None:
+    """Write blocks of a table as compressed CSV.
+
+    Parameters
+    ----------
+    blocks
+        Blocks of equal columns.
+    path
+        The file.
+    """
+    # Without the name and the time, equal tables are equal files.
+    with path.open("wb") as raw, GzipFile("", "wb", fileobj=raw, mtime=0) as file:
+        write_as_csv(blocks, file)
 
 
 def _arrow(values: Column) -> pa.Array:

@@ -10,7 +10,6 @@ import numpy as np
 from cellfeat.errors import FingerprintError, ManifestError
 from cellfeat.extraction.store import Features, is_imported
 from cellfeat.extraction.store.imported import ImportedColumns, ImportedSamples, check_ids
-from cellfeat.interop.tables.cellprofiler import is_metadata, is_place
 from cellfeat.interop.tables.joining import with_table
 from cellfeat.interop.tables.naming import (
     NONE,
@@ -25,6 +24,7 @@ from cellfeat.interop.tables.reading import read_source
 from cellfeat.interop.tables.remarks import Chosen, import_remarks
 from cellfeat.interop.tables.source import Source, numbers_of
 from cellfeat.provenance import digest_file
+from cellfeat.samples.profile_names import is_metadata, is_place
 from cellfeat.types import Strings
 
 

@@ -6,8 +6,16 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cellfeat.errors import ManifestError, UnknownNameError
-from cellfeat.interop.tables.cellprofiler import is_metadata, plain_name, trap
 from cellfeat.interop.tables.source import Source, looks_numeric
+from cellfeat.samples.profile_names import (
+    OBJECT_NAMES,
+    PLATE_NAMES,
+    SITE_NAMES,
+    WELL_NAMES,
+    is_metadata,
+    plain_name,
+    trap,
+)
 from cellfeat.text import first_ten, near_names, shorten
 from cellfeat.types import Strings
 
@@ -19,24 +27,21 @@ _ID_NAMES = ("sampleid", "id", "sample", "cell", "cellid", "fileid", "objectid",
 _LABEL_NAMES = ("label", "labels", "class", "classname", "celltype", "cellline", "target", "y", "category", "phenotype",
                 "moa", "treatment", "compound", "perturbation", "pertiname", "pertid", "condition", "genotype",
                 "gene")  # fmt: skip
-_GROUP_NAMES = ("plate", "plateid", "platename", "platebarcode", "batch", "donor", "patient", "well", "wellid",
-                "wellposition", "position", "site", "field", "fov", "image", "imagenumber", "replicate")  # fmt: skip
-_PLATE = ("plate", "plateid", "platename", "platebarcode", "assayplatebarcode")
-_WELL = ("well", "wellid", "wellposition", "wellname")
-_SITE = ("site", "field", "fov", "siteid", "fieldid")
-_TABLE, _IMAGE, _OBJECT = ("tablenumber",), ("imagenumber",), ("objectnumber", "objectid")
+_GROUP_NAMES = (*PLATE_NAMES, "batch", "donor", "patient", *WELL_NAMES, "position", *SITE_NAMES, "image", "imagenumber",
+                "replicate")  # fmt: skip
+_TABLE, _IMAGE = ("tablenumber",), ("imagenumber",)
 _COMBINATIONS = (
-    (_IMAGE, _OBJECT),
-    (_TABLE, _IMAGE, _OBJECT),
-    (_PLATE, _WELL, _SITE, _OBJECT),
-    (_PLATE, _IMAGE, _OBJECT),
-    (_PLATE, _WELL, _SITE, _IMAGE, _OBJECT),
-    (_PLATE, _TABLE, _IMAGE, _OBJECT),
-    (_WELL, _SITE, _OBJECT),
-    (_WELL, _OBJECT),
-    (_PLATE, _WELL, _SITE),
-    (_PLATE, _WELL),
-    (_WELL,),
+    (_IMAGE, OBJECT_NAMES),
+    (_TABLE, _IMAGE, OBJECT_NAMES),
+    (PLATE_NAMES, WELL_NAMES, SITE_NAMES, OBJECT_NAMES),
+    (PLATE_NAMES, _IMAGE, OBJECT_NAMES),
+    (PLATE_NAMES, WELL_NAMES, SITE_NAMES, _IMAGE, OBJECT_NAMES),
+    (PLATE_NAMES, _TABLE, _IMAGE, OBJECT_NAMES),
+    (WELL_NAMES, SITE_NAMES, OBJECT_NAMES),
+    (WELL_NAMES, OBJECT_NAMES),
+    (PLATE_NAMES, WELL_NAMES, SITE_NAMES),
+    (PLATE_NAMES, WELL_NAMES),
+    (WELL_NAMES,),
 )
 """Columns that together name a cell, a field or a well, the shortest first."""
 _MOST_CLASSES = 0.5
@@ -263,7 +268,7 @@ def choose_groups(source: Source, wanted: str | None, others: Sequence[str]) -> 
     if source.own_group:
         return Named(source.texts(source.own_group), (source.own_group,))
     image = [name for words in (_TABLE, _IMAGE) if (name := _first(source, words)) and name not in others]
-    if not image or not _first(source, _OBJECT) or not _first(source, _IMAGE):
+    if not image or not _first(source, OBJECT_NAMES) or not _first(source, _IMAGE):
         return None
     found = replace(_joined(source, image, is_guess=True), why="the cells of one image")
     return found if 2 <= len(np.unique(found.values)) < len(found.values) else None
@@ -287,8 +292,8 @@ def groups_of_treatments(source: Source, labels: Named | None, groups: Named | N
     Named or None
         `groups` where wells do not serve; with a warning where a class has too few of them.
     """
-    names = [name for words in (_PLATE, _WELL) if (name := _first(source, words))]
-    if labels is None or not _first(source, _WELL) or set(names) & set(labels.columns):
+    names = [name for words in (PLATE_NAMES, WELL_NAMES) if (name := _first(source, words))]
+    if labels is None or not _first(source, WELL_NAMES) or set(names) & set(labels.columns):
         return groups
     is_labelled = labels.values != ""
     wells = _joined(source, names, is_guess=True)

@@ -7,9 +7,9 @@ from fnmatch import fnmatchcase
 import numpy as np
 
 from cellfeat.errors import ManifestError, UnknownNameError
-from cellfeat.interop.tables.cellprofiler import is_cellprofiler, is_measure, is_metadata, trap
 from cellfeat.interop.tables.naming import is_group_name
 from cellfeat.interop.tables.source import Source, numbers_of
+from cellfeat.samples.profile_names import is_cellprofiler, is_measure, is_metadata, trap
 from cellfeat.text import first_ten, near_names
 from cellfeat.types import Bools, Float32s, Floats
 

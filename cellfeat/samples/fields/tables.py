@@ -10,32 +10,16 @@ import pandas as pd
 from cellfeat.config import FieldsSettings
 from cellfeat.errors import ManifestError
 from cellfeat.samples.fields.field import plain_column
+from cellfeat.samples.position_names import axis_of, centre_columns
+from cellfeat.samples.profile_names import is_certain_measure
 from cellfeat.text import first_ten, near_names
 
-# Of several positions, that of an earlier line is taken: the centre of an object before the centre of its intensities.
-_X_NAMES = (
-    r"location_center_x",
-    r"areashape_center_x",
-    r"(.+_)?(cent(er|re|roid|er_of_mass)|position|pos|coords?|coordinates?)_?x(_px|_pixels?)?",
-    r"x_?(cent(er|re|roid)|pos(ition)?|coords?|px|pixels?)?",
-    r"centroid_1",
-)
-_OBJECT_PREFIX = r"(nuclei|nucleus|cells?|cytoplasm|objects?|primary_?objects?|[a-z0-9]+)_"
 _OBJECT_NAMES = (
     r"objectnumber", r"object_number", r"(.+_)?number_object_number",
     r"(cell|nucleus|object|mask|label|roi)_?(id|no|number|value)",
     r"cell", r"object", r"nucleus",
 )  # fmt: skip
 _FILE_NAMES = ("filename", "file_name", "file", "image_file", "imagefile", "image_name", "imagename", "image", "path")
-# With the name of any object before them only what CellProfiler measures: ``cell_type`` and ``cell_line`` are labels.
-_MEASURED = re.compile(
-    r"(image_)?(([a-z0-9]+_)?(areashape|intensity|texture|location|correlation|neighbors|radialdistribution|"
-    r"granularity|objectskeleton|children|parent|number_object)|number|math|count|executiontime|filename|pathname|url|"
-    r"frame|series|md5digest|height|width|scaling|moduleerror|group|imagequality|threshold|channel|"
-    r"processingstatus)_.+",
-    re.IGNORECASE,
-)
-_MICROMETRES = re.compile(r"(µm|μm|_um|micron|micromet)", re.IGNORECASE)
 
 
 class Position(NamedTuple):
@@ -89,14 +73,16 @@ def position_columns(columns: Sequence[str], settings: FieldsSettings, where: st
     """
     if settings.x or settings.y:
         return _named_position(columns, settings, where)
-    pairs = _pairs(columns)
-    in_pixels = [pair for pair in pairs if not _MICROMETRES.search(pair.x)]
-    if pairs and not in_pixels:
+    # Rows and columns may be those of the plate.
+    names = [name for name in columns if not ((axis := axis_of(name)) and axis.is_grid)]
+    if found := centre_columns(names):
+        return Position(*found)
+    if found := centre_columns(names, in_micrometres=True):
         raise ManifestError(
-            f"{where}: the position {pairs[0].x!r} is in micrometres; expected pixels: export pixels, or add columns "
+            f"{where}: the position {found[0]!r} is in micrometres; expected pixels: export pixels, or add columns "
             "of pixels and name them with --set images.fields.x=COLUMN --set images.fields.y=COLUMN"
         )
-    return in_pixels[0] if in_pixels else None
+    return None
 
 
 def _named_position(columns: Sequence[str], settings: FieldsSettings, where: str) -> Position:
@@ -106,36 +92,6 @@ def _named_position(columns: Sequence[str], settings: FieldsSettings, where: str
         if name not in columns:
             raise ManifestError(f"{where}: no column {name!r} (images.fields.{key}); {near_names(name, columns)}")
     return Position(str(settings.x), str(settings.y))
-
-
-def _pairs(columns: Sequence[str]) -> list[Position]:
-    """Pairs of columns that may be positions, the best first."""
-    by_plain = {_plain(_MICROMETRES.sub("", name)): name for name in columns}
-    found = []
-    for rank, pattern in enumerate(_X_NAMES):
-        expression = re.compile(rf"({_OBJECT_PREFIX})?{pattern}" if rank < 2 else pattern)
-        for plain, name in by_plain.items():
-            other = by_plain.get(_other_axis(plain))
-            if expression.fullmatch(plain) and other:
-                found.append((rank, _prefix_rank(plain), Position(name, other)))
-    found.sort(key=lambda one: one[:2])
-    return list(dict.fromkeys(pair for *_, pair in found))
-
-
-def _prefix_rank(plain: str) -> int:
-    prefixes = ("nuclei_", "cells_", "cytoplasm_")
-    return next((i for i, prefix in enumerate(prefixes) if plain.startswith(prefix)), len(prefixes))
-
-
-def _other_axis(plain: str) -> str:
-    """The name of y for a name of x."""
-    if plain.endswith("centroid_1"):
-        return plain[:-1] + "0"
-    words = plain.split("_")
-    if "x" in words:
-        place = len(words) - 1 - words[::-1].index("x")
-        return "_".join([*words[:place], "y", *words[place + 1 :]])
-    return "y" + plain[1:] if plain.startswith("x") else plain[:-1] + "y"
 
 
 def object_column(columns: Sequence[str], settings: FieldsSettings, where: str) -> str | None:
@@ -224,4 +180,4 @@ def further_columns(cells: pd.DataFrame, used: Sequence[str | None]) -> list[str
         Columns that are used already.
     """
     taken = {name for name in used if name}
-    return [name for name in cells.columns if name not in taken and not _MEASURED.fullmatch(name)]
+    return [name for name in cells.columns if name not in taken and not is_certain_measure(name)]

@@ -26,6 +26,8 @@ LOCATION = ["Location_Center_X", "Location_Center_Y"]
         (["centroid-0", "centroid-1"], ("centroid-1", "centroid-0")),
         (["Centroid X px", "Centroid Y px"], ("Centroid X px", "Centroid Y px")),
         (["center_x", "center_y"], ("center_x", "center_y")),
+        (["nucleus_x", "nucleus_y"], ("nucleus_x", "nucleus_y")),
+        (["Metadata_Row", "Metadata_Column", "row", "col"], None),
         (["label", "area"], None),
     ],
 )
@@ -33,9 +35,10 @@ def test_positions_are_known_by_their_names(columns: list[str], expected: tuple[
     assert position_columns(columns, NONE, "t.csv") == expected
 
 
-def test_micrometres_are_refused() -> None:
+@pytest.mark.parametrize("name", ["Centroid {} µm", "{}_um", "Nuclei - Position {} [µm]"])
+def test_micrometres_are_refused(name: str) -> None:
     with pytest.raises(ManifestError, match="micrometres"):
-        position_columns(["Centroid X µm", "Centroid Y µm"], NONE, "t.csv")
+        position_columns([name.format("X"), name.format("Y")], NONE, "t.csv")
 
 
 def test_named_columns_are_taken() -> None:

@@ -1,4 +1,4 @@
-"""What the columns of CellProfiler and pycytominer mean, by their names."""
+"""What the columns of CellProfiler, pycytominer and others mean, by their names: one table for all that reads them."""
 
 import re
 from collections.abc import Iterable
@@ -7,7 +7,8 @@ _MEASURES = (
     "AreaShape|Intensity|Texture|Correlation|Colocalization|Granularity|Neighbors|RadialDistribution|ObjectSkeleton|"
     "ImageQuality|Count|Threshold|Math|Overlap"
 )
-_MEASURE = re.compile(rf"((Cells?|Nuclei|Nucleus|Cytoplasm|Image)_.+)|((.+_)?({_MEASURES})_.+)", re.IGNORECASE)
+_OF_COMPARTMENT = re.compile(r"(Cells?|Nuclei|Nucleus|Cytoplasm|Image)_.+", re.IGNORECASE)
+_MEASURE = re.compile(rf"(.+_)?({_MEASURES})_.+", re.IGNORECASE)
 _METADATA = re.compile(r"((Image|Cells?|Nuclei|Cytoplasm)_)?Metadata_.+", re.IGNORECASE)
 _TRAPS = {
     "coordinates": re.compile(r"(.+_)?(Location|AreaShape_Center|(AreaShape_)?BoundingBox\w*)_.+", re.IGNORECASE),
@@ -28,6 +29,12 @@ _PLACE = re.compile(
 )
 _LEAST_SHARE = 0.3
 
+PLATE_NAMES = ("plate", "plateid", "platename", "platebarcode", "assayplatebarcode")
+WELL_NAMES = ("well", "wellid", "wellname", "wellposition")
+SITE_NAMES = ("site", "siteid", "field", "fieldid", "fieldofview", "fov", "fovid")
+OBJECT_NAMES = ("objectnumber", "objectid")
+"""What columns of plates, wells, fields and numbers of objects are called, as `plain_name` gives it."""
+
 
 def is_cellprofiler(names: Iterable[str]) -> bool:
     """Whether the columns of a table are CellProfiler's or pycytominer's.
@@ -46,7 +53,21 @@ def is_cellprofiler(names: Iterable[str]) -> bool:
 
 def is_measure(name: str) -> bool:
     """Whether a column is named as a measurement; columns that `trap` names are named so, too."""
-    return _MEASURE.fullmatch(name) is not None and not is_metadata(name)
+    is_named_so = _MEASURE.fullmatch(name) or _OF_COMPARTMENT.fullmatch(name)
+    return is_named_so is not None and not is_metadata(name)
+
+
+def is_certain_measure(name: str) -> bool:
+    """Whether a column is a measurement, a place, a number or a file of CellProfiler, whatever its values are.
+
+    The name of a compartment alone does not say so: ``Cell_Line`` is a label.
+
+    Examples
+    --------
+    >>> [is_certain_measure(name) for name in ("Cells_AreaShape_Area", "Parent_Nuclei", "Cell_Line", "frame")]
+    [True, True, False, False]
+    """
+    return _MEASURE.fullmatch(name) is not None or ("_" in name and trap(name) != "")
 
 
 def is_metadata(name: str) -> bool:
