@@ -1,12 +1,13 @@
 """Layouts that may fit the names of images, the likeliest first."""
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from cellfeat.errors import ConfigError
-from cellfeat.proposing.pieces import fall_apart, with_whole_names
+from cellfeat.proposing.pieces import ending_of, fall_apart, with_whole_names
 from cellfeat.proposing.reading import Reading, channel_place, numbered_channel_place, read_names
 from cellfeat.proposing.survey import Survey
 from cellfeat.samples.id_matching import KnownIds
@@ -137,7 +138,24 @@ def candidates(survey: Survey) -> list[Candidate]:
     numbered = numbered_channel_place(found) if survey.one_plane and not reading.channels else None
     if numbered is not None:
         offered += _patterns(survey, read_names(found, numbered))
-    return [one for one in _valid(offered) if one.has_own_ids]
+    valid = [one for one in _valid(offered) if one.has_own_ids]
+    with_one_ending = _with_one_ending(survey.names)
+    if with_one_ending and (not valid or valid[0].n_files < MAIN_SHARE * len(survey.names)):
+        # A pattern names one ending: images of several are written into a table.
+        same = replace(survey, names=tuple(with_one_ending))
+        more = [replace(one, files=with_one_ending) for one in candidates(same) if one.pattern]
+        valid = more if more and more[0].n_files > (valid[0].n_files if valid else 0) else valid
+    return valid
+
+
+def _with_one_ending(names: Sequence[str]) -> dict[str, str]:
+    """Give names of several endings the one of the first, and the real name of each; empty where that is unclear."""
+    counts = Counter(map(ending_of, names))
+    if len(counts) < 2 or min(counts.values()) < (1 - MAIN_SHARE) * len(names):
+        return {}
+    ending = max(counts)
+    alike = {name.removesuffix(ending_of(name)) + ending: name for name in names}
+    return alike if len(alike) == len(names) else {}
 
 
 def asked_candidates(survey: Survey, layout: str | None, pattern: str | None) -> list[Candidate]:

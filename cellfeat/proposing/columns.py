@@ -17,6 +17,7 @@ _LABEL_WORDS = (
     "celltype", "phenotype", "diagnosis", "genotype", "treatment", "condition", "stage", "phase", "category",
     "annotation", "moa", "compound", "drug", "perturbation", "gene", "line", "type", "state", "disease", "response",
     "truth", "ground truth", "tissue", "strain", "population", "marker", "outcome",
+    "klasse", "zelllinie", "zelltyp", "behandlung", "diagnose", "kategorie",
 )  # fmt: skip
 _ID_WORD = re.compile(
     r"(.*[ _])?(id|ids|index|key|name|file|filename|image|img|cell|sample|path|no|nr|number)s?", re.IGNORECASE

@@ -1,7 +1,7 @@
 """Labels: of a table, of folders, or of names."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cellfeat.proposing.candidates import Candidate
@@ -35,6 +35,8 @@ class Listed:
         The folder that these names start from.
     remarks
         Lines about what is left out.
+    rivals
+        Other tables that describe images of the folder; the user chose among them, or nobody was asked.
     """
 
     table: Table
@@ -44,6 +46,7 @@ class Listed:
     files: tuple[str, ...] = ()
     root: Path | None = None
     remarks: tuple[str, ...] = ()
+    rivals: tuple[str, ...] = ()
 
     @property
     def channels(self) -> list[str]:
@@ -73,6 +76,7 @@ def listed_in_table(survey: Survey, tables: Sequence[Table], answers: Answers) -
     if answers.given("images.layout") and answers.settings["images.layout"] != "table":
         return None
     names = set(survey.names)
+    found: list[Listed] = []
     for table in tables:
         columns = look_at_columns(table.cells, None)
         bases = {column: file_base(table, column, names, _folders(survey, table)) for column in columns.files}
@@ -81,8 +85,29 @@ def listed_in_table(survey: Survey, tables: Sequence[Table], answers: Answers) -
         if files and len(roots) == 1 and all(table.cells[column].is_unique for column in files):
             id_column = _id_column(table, columns, files)
             kept = look_at_columns(table.cells, id_column)
-            return Listed(table, id_column, kept, 1.0, files, roots.pop())
-    return None
+            found.append(Listed(table, id_column, kept, 1.0, files, roots.pop()))
+    # Where one table lists the training images and another those of the test, the larger is rather the first.
+    found.sort(key=lambda listed: -len(listed.table.cells))
+    chosen = chosen_table([one.table for one in found], answers)
+    rest = tuple(str(one.table.file) for one in found if one.table is not chosen)
+    return next((replace(one, rivals=rest) for one in found if one.table is chosen), None)
+
+
+def chosen_table(tables: Sequence[Table], answers: Answers) -> Table | None:
+    """Choose the table that describes the samples: where several do, the user is asked.
+
+    Parameters
+    ----------
+    tables
+        The tables that do, the likeliest first.
+    answers
+        What the user knows, and how to ask.
+    """
+    if len(tables) < 2:
+        return tables[0] if tables else None
+    names = tuple(str(table.file) for table in tables)
+    answer = answers.ask(Question("labels.file", "Which table describes the samples?", (*names, NONE), names[0]))
+    return None if answer == NONE else tables[names.index(answer)]
 
 
 def _folders(survey: Survey, table: Table) -> list[tuple[Path, str]]:
@@ -125,7 +150,7 @@ def label_choices(listed: Listed | None, candidate: Candidate, answers: Answers)
     if listed is None:
         return _choices_of_names(candidate)
     choices = [
-        Choice("labels.file", str(listed.table.file), f"{len(listed.table.cells):,} rows"),
+        _file_choice(listed, answers),
         _id_choice(listed),
     ]
     if listed.files:
@@ -137,6 +162,14 @@ def label_choices(listed: Listed | None, candidate: Candidate, answers: Answers)
         reason = f"its values are parts of a split: {first_ten(values)}"
         choices.append(Choice("labels.split", listed.columns.split, reason, is_guess=True))
     return [*choices, *_unmatched(listed, candidate)]
+
+
+def _file_choice(listed: Listed, answers: Answers) -> Choice:
+    rows = f"{len(listed.table.cells):,} rows"
+    if not listed.rivals or answers.asks:
+        return Choice("labels.file", str(listed.table.file), rows)
+    told = f"{rows}; other tables that fit: {first_ten(listed.rivals)}"
+    return Choice("labels.file", str(listed.table.file), told, is_guess=True)
 
 
 def _id_choice(listed: Listed) -> Choice:

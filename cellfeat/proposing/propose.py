@@ -8,17 +8,18 @@ from typing import Any, NamedTuple
 from cellfeat.config import Settings
 from cellfeat.config_sources import Source, combine
 from cellfeat.errors import ConfigError, ManifestError, MissingFileError
-from cellfeat.proposing.candidates import Candidate, asked_candidates
+from cellfeat.proposing.candidates import Candidate, asked_candidates, candidates
 from cellfeat.proposing.columns import look_at_columns
 from cellfeat.proposing.files_table import ID_COLUMN, joined, match_by_well, resolved_files, write_files_table
 from cellfeat.proposing.grouping import best_grouping, groupings
 from cellfeat.proposing.intensities import KEY as INTENSITY
 from cellfeat.proposing.intensities import choose_intensity, sample_images
-from cellfeat.proposing.labelling import Listed, label_choices, listed_in_table
+from cellfeat.proposing.labelled_part import labelled_part
+from cellfeat.proposing.labelling import Listed, chosen_table, label_choices, listed_in_table
 from cellfeat.proposing.pixels import channel_choices, separate_choice
 from cellfeat.proposing.proposal import NONE, Answers, Choice, Proposal, Question, by_key
 from cellfeat.proposing.reading import Reading
-from cellfeat.proposing.seeing import label_remarks, layout_reason, pixel_problems, sample_lines
+from cellfeat.proposing.seeing import label_remarks, layout_reason, pixel_problems, sample_lines, unused_tables
 from cellfeat.proposing.survey import MOST_TABLES, Survey, tables_beside
 from cellfeat.proposing.tables import Table, best_id_match, read_tables
 from cellfeat.proposing.whole_fields import field_choices
@@ -78,6 +79,8 @@ def propose(survey: Survey, labels: Path | str | None, answers: Answers, target:
     n_channels = len(settings.images.channels)
     reader = sample_reader(tried.manifest, None, max_pixels=settings.images.max_pixels)
     samples, unread = sample_images(reader, len(tried.manifest))
+    if unread and not samples:
+        raise ManifestError(f"none of {len(unread)} samples that were tried can be read. The first: {unread[0]}")
     choices = [_doubted(choice, survey, target) if labels is None else choice for choice in tried.choices]
     if not answers.given(INTENSITY) and samples:
         choices.append(choose_intensity(list(samples.values()), n_channels))
@@ -86,6 +89,8 @@ def propose(survey: Survey, labels: Path | str | None, answers: Answers, target:
         reason = f"{len(unread)} of {len(unread) + len(samples)} images that were tried cannot be read"
         choices.append(Choice("extraction.on_error", "quarantine", f"{reason}: they are listed and left out", True))
     settings = _settings(choices, answers)
+    if tried.listed is None and tried.manifest.crops is None:
+        problems += unused_tables(tables, settings, tried.manifest)
     return Proposal(
         seen=tuple(sample_lines(tried.manifest, _used(tables, survey, settings, is_given=labels is not None))),
         choices=tuple(_with_given(choices, answers)),
@@ -169,6 +174,12 @@ def _first_that_fits(
     offered = asked_candidates(survey, *named) if listed is None else []
     if listed is None and offered:
         offered, listed = _with_table(survey, offered, tables, answers, target, is_given=is_given)
+        part = labelled_part(survey, offered[0], listed) if listed and not any(named) else None
+        if part and listed:
+            survey, remark = part
+            own = [listed.table]
+            offered, found = _with_table(survey, candidates(survey), own, answers, target, is_given=is_given)
+            listed = replace(found, remarks=(remark, *found.remarks), rivals=listed.rivals) if found else None
     if listed and listed.files:
         offered = [Candidate("table", None, (), survey.names, Reading(""))]
     reasons: list[str] = []
@@ -194,7 +205,9 @@ def _with_table(
 ) -> tuple[list[Candidate], Listed | None]:
     """Find the table that describes the samples: by their ids, or by wells in their names."""
     matches = best_id_match(tables, [one.ids for one in offered])
-    match = _chosen_table(matches, answers)
+    chosen = chosen_table([match.table for match in matches], answers)
+    match = next((one for one in matches if one.table is chosen), None)
+    rivals = tuple(str(one.table.file) for one in matches if one is not match)
     if match:
         offered = [offered[match.form], *(one for one in offered if one is not offered[match.form])]
     # Wells have the same names on all plates, so a table by well must lie with its images, or be named.
@@ -205,7 +218,9 @@ def _with_table(
     if by_well is not None or offered[0].needs_table:
         table = write_files_table(joined(offered[0], by_well, match), target.file, replaces=target.replaces)
         return offered, _of_files(survey, table, offered[0].incomplete)
-    return offered, Listed(match.table, match.column, match.columns, match.share) if match else None
+    if match is None:
+        return offered, None
+    return offered, Listed(match.table, match.column, match.columns, match.share, rivals=rivals)
 
 
 def _of_files(survey: Survey, table: Table, incomplete: Sequence[str]) -> Listed:
@@ -230,15 +245,6 @@ def _no_candidate(survey: Survey) -> Candidate:
         f"{survey.root}: the names of its {len(survey.names)} images, such as {first_ten(survey.names[:3])}, give no "
         "sample an id of its own; list the files in a table, and name it with --labels FILE"
     )
-
-
-def _chosen_table(matches: Sequence[Any], answers: Answers) -> Any:
-    """The table that describes the images; where two do, the user is asked."""
-    if len(matches) < 2:
-        return matches[0] if matches else None
-    names = tuple(str(match.table.file) for match in matches)
-    answer = answers.ask(Question("labels.file", "Which table describes the samples?", (*names, NONE), names[0]))
-    return None if answer == NONE else matches[names.index(answer)]
 
 
 def _try(survey: Survey, candidate: Candidate, listed: Listed | None, answers: Answers) -> _Tried:
@@ -333,5 +339,11 @@ def _with_given(choices: Sequence[Choice], answers: Answers) -> list[Choice]:
     kept = [choice for choice in choices if not answers.given(choice.key)]
     known = {*by_key(kept), *answers.settings}
     # Written out, because the defaults of these settings name a table.
-    kept += [Choice(key, value, "none was found") for key, value in NO_LABELS if key not in known]
+    kept += [
+        Choice(key, value, "no name and no column says which samples belong together", is_guess=True)
+        if key == "labels.group"
+        else Choice(key, value, "none was found")
+        for key, value in NO_LABELS
+        if key not in known
+    ]
     return kept + [Choice(key, value, "as you said") for key, value in answers.settings.items()]

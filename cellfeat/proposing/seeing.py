@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
+from cellfeat.config import Settings
 from cellfeat.proposing.candidates import Candidate
 from cellfeat.proposing.labelling import Listed
 from cellfeat.proposing.survey import Survey
@@ -70,6 +71,28 @@ def label_remarks(manifest: Manifest) -> list[str]:
         return []
     found = "only one class was found" if n_classes else "no labels were found"
     return [f"{found}: extract works without, and compare needs two classes; name a table with --labels TABLE"]
+
+
+def unused_tables(tables: Sequence[Table], settings: Settings, manifest: Manifest) -> list[str]:
+    """Say why tables in the folder are not used.
+
+    Parameters
+    ----------
+    tables
+        The tables that were read.
+    settings
+        The proposal.
+    manifest
+        The samples.
+    """
+    if settings.labels.file is not None:
+        return []
+    ids = first_ten(manifest.table["sample_id"].tolist()[:2])
+    return [
+        f"{table.file} is not used: none of its columns ({first_ten(map(str, table.cells.columns))}) holds the ids of "
+        f"the images, such as {ids}, names of files, or wells; upper and lower case must agree"
+        for table in tables
+    ]
 
 
 def layout_reason(candidate: Candidate, listed: Listed | None) -> tuple[str, str, bool]:

@@ -4,7 +4,7 @@ import re
 from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
 import numpy as np
@@ -176,6 +176,23 @@ def _sorted_out(folder: Path, images: Sequence[str], tables: Sequence[str], n_fi
         examples=examples,
         unreadable=unreadable,
     )
+
+
+def narrowed(survey: Survey, folder: str) -> Survey:
+    """Keep the images of one folder; the tables stay.
+
+    Parameters
+    ----------
+    survey
+        What there is.
+    folder
+        A folder below its root.
+    """
+    inside = [name for name in survey.names if name.startswith(f"{folder}/")]
+    below = common_folder(inside)
+    names = tuple(name[len(below) :] for name in inside)
+    examples, unreadable = _examples(survey.root / below, names)
+    return replace(survey, root=survey.root / below, names=names, examples=examples, unreadable=unreadable)
 
 
 def _masks(images: Sequence[str], stems: set[str]) -> list[str]:

@@ -22,10 +22,11 @@ COARSE = ("donor", "day", "batch", "plate", "slide", "well", "row", "column", "s
 """Roles that may be groups, from the coarsest to the finest."""
 
 _ROLES = {
-    "donor": "donor|don|patient|pat|pt|subject|subj|individual|animal|mouse|mice|rat|person|case",
-    "batch": "batch|exp|experiment|run|session|experiment ?id|experiment ?name|lot|project|study",
-    "day": "day|date|acquisition ?date",
-    "plate": "plate|pl|p|plt|plate ?id|barcode|assay ?plate|plate ?barcode|plate ?name|plate ?map ?name",
+    "donor": "donor|don|patient|pat|pt|subject|subj|individual|animal|mouse|mice|rat|person|case|"
+    "spender|proband|tier|maus",
+    "batch": "batch|exp|experiment|run|session|experiment ?id|experiment ?name|lot|project|study|versuch|charge",
+    "day": "day|date|datum|tag|acquisition ?date",
+    "plate": "plate|pl|p|plt|platte|plate ?id|barcode|assay ?plate|plate ?barcode|plate ?name|plate ?map ?name",
     "slide": "slide|sl|section|coverslip|tma|chip|dish|flask",
     "well": "well|wl|well ?id|well ?name|well ?position|position ?in ?plate",
     "row": "row",

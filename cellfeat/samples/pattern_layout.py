@@ -79,7 +79,9 @@ class PatternLayout:
         """The pattern with the sample and each channel filled in."""
         number = int(sample.sample_id) if self._has_numbers else sample.sample_id
         channels = self.channels if self._has_channel else ("",)
-        further: dict[str, str | int] = {**dict.fromkeys(self._further, ""), **dict(sample.further)}
+        # Words of samples without files are unknown, and messages name them so; empty ones would make absolute paths.
+        unknown = {name: f"{{{name}}}" for name in self._further}
+        further: dict[str, str | int] = {**unknown, **dict(sample.further)}
         fields = further | {"sample_id": number, "label": sample.label, "split": sample.split}
         return tuple(self.pattern.format(**fields, channel=channel) for channel in channels)
 

@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 
 from cellfeat.config_sources import load_settings
+from cellfeat.errors import ManifestError
 from cellfeat.proposing.config_text import config_text
 from cellfeat.proposing.proposal import Answers, Proposal, Question
 from cellfeat.proposing.propose import FilesTarget, propose
@@ -148,3 +149,73 @@ def test_table_of_an_earlier_call_is_made_anew(tmp_path: Path) -> None:
     again = propose(survey, None, Answers({}), target)
     assert first.settings == again.settings
     assert "labels.file" not in {choice.key for choice in again.guesses}
+
+
+def train_and_test(folder: Path) -> None:
+    for i in range(1, 19):
+        for channel in ("DAPI", "GFP"):
+            save(folder, f"images_{'train' if i <= 12 else 'test'}/{i:03d}_{channel}.png")
+    write_csv(folder / "labels.csv", "id,class", [(i, CLASSES[i % 2]) for i in range(1, 13)])
+
+
+def test_folder_that_the_table_labels_is_the_root(tmp_path: Path) -> None:
+    train_and_test(tmp_path)
+    found = proposal_for(tmp_path)
+    assert found.settings.images.root == tmp_path / "images_train"
+    assert found.settings.images.pattern == "{sample_id:03d}_{channel}.png"
+    assert len(found.manifest) == 12
+    assert any("12 images" in line and "images_test" in line for line in found.remarks)
+
+
+def test_folders_stay_together_where_the_table_labels_several(tmp_path: Path) -> None:
+    train_and_test(tmp_path)
+    write_csv(tmp_path / "labels.csv", "id,class", [(i, CLASSES[i % 2]) for i in range(3, 17)])
+    found = proposal_for(tmp_path)
+    assert found.settings.images.root == tmp_path
+    assert len(found.manifest) == 14
+
+
+@pytest.mark.parametrize("column", ["file", "id"])
+def test_largest_of_several_tables_is_a_guess(column: str, tmp_path: Path) -> None:
+    for i in range(20):
+        save(tmp_path, f"images/cell{i}.png")
+    for name, numbers in (("a_test.csv", range(14, 20)), ("b_train.csv", range(14))):
+        ending = ".png" if column == "file" else ""
+        write_csv(tmp_path / name, f"{column},class", [(f"cell{i}{ending}", CLASSES[i % 2]) for i in numbers])
+    found = proposal_for(tmp_path)
+    assert found.settings.labels.file == tmp_path / "b_train.csv"
+    guess = next(choice for choice in found.guesses if choice.key == "labels.file")
+    assert "a_test.csv" in guess.reason
+
+
+def test_table_that_is_not_used_is_named(tmp_path: Path) -> None:
+    for i in range(12):
+        save(tmp_path, f"crop{i}.png")
+    write_csv(tmp_path / "labels.csv", "id,class", [(f"other{i}", CLASSES[i % 2]) for i in range(12)])
+    assert any("labels.csv is not used" in line and "class" in line for line in proposal_for(tmp_path).remarks)
+
+
+def test_samples_of_which_none_can_be_read_are_refused(tmp_path: Path) -> None:
+    for i in range(12):
+        save(tmp_path, f"{i}_DAPI.tif")
+        save(tmp_path, f"{i}_GFP.tif", layout_folders.pixels(12, 12, dtype="uint16"))
+    with pytest.raises(ManifestError, match=r"none of 12 samples .* uint16"):
+        proposal_for(tmp_path)
+
+
+def test_images_of_two_endings_are_written_into_a_table(tmp_path: Path) -> None:
+    for i in range(24):
+        save(tmp_path, f"{CLASSES[i % 2]} ({i}).{'png' if i % 3 else 'jpg'}", layout_folders.pixels(12, 12))
+    check(proposal_for(tmp_path), Expected(24, channels=(0,)))
+
+
+def test_german_names_of_columns_and_folders_are_known(tmp_path: Path) -> None:
+    for donor in range(1, 7):
+        for i in range(4):
+            save(tmp_path, f"{CLASSES[i % 2]}/Spender {donor}/Zelle {i}.png")
+    check(proposal_for(tmp_path), Expected(24, n_groups=6, channels=(0,)))
+
+
+def test_no_group_is_a_guess(tmp_path: Path) -> None:
+    two_label_columns(tmp_path)
+    assert "labels.group" in {choice.key for choice in proposal_for(tmp_path).guesses}

@@ -2,7 +2,7 @@
 
 import pytest
 
-from cellfeat.errors import ConfigError
+from cellfeat.errors import ConfigError, ManifestError
 from cellfeat.samples.layouts import Found
 from cellfeat.samples.pattern_fields import id_pattern
 from cellfeat.samples.pattern_layout import PatternLayout
@@ -81,3 +81,11 @@ def test_id_without_folders_finds_its_file_in_a_folder(build):
         ["a/cell_1", "HeLa", "a"],
         ["b/cell_2", "RT4", "b"],
     ]
+
+
+def test_unknown_word_of_a_sample_without_files_is_named(build):
+    images = {"layout": "pattern", "pattern": "{folder}/{sample_id}.png", "channels": [0]}
+    with pytest.raises(ManifestError) as raised:
+        build(["cell_1.png"], "file_id,cell_line\ncell_1,HeLa\n", images)
+    assert "{folder}/cell_1.png" in str(raised.value)
+    assert "images.root" not in str(raised.value)
