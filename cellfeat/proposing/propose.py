@@ -21,7 +21,7 @@ from cellfeat.proposing.proposal import NONE, Answers, Choice, Proposal, Questio
 from cellfeat.proposing.reading import Reading
 from cellfeat.proposing.seeing import label_remarks, layout_reason, pixel_problems, sample_lines, unused_tables
 from cellfeat.proposing.survey import MOST_TABLES, Survey, tables_beside
-from cellfeat.proposing.tables import Table, best_id_match, read_tables
+from cellfeat.proposing.tables import Table, best_id_match, check_named_columns, read_tables
 from cellfeat.proposing.whole_fields import field_choices
 from cellfeat.proposing.words import COARSE, role_of_word
 from cellfeat.samples.fields.boxes import NoCropSizeError
@@ -71,6 +71,7 @@ def propose(survey: Survey, labels: Path | str | None, answers: Answers, target:
         If an answer is no valid setting.
     """
     tables, problems = _tables(survey, labels, target)
+    check_named_columns(tables, {f"--{key}": answers.settings.get(f"labels.{key}") for key in ("id", "label", "split")})
     tried = _as_fields(survey, tables, answers) or _first_that_fits(
         survey, tables, answers, target, is_given=labels not in (None, NONE)
     )

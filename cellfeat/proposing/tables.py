@@ -1,6 +1,6 @@
 """Tables that lie with the images: which of them describes the samples, and by which column."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from cellfeat.proposing.columns import Columns, is_id_word, look_at_columns
 from cellfeat.samples.id_matching import KnownIds
 from cellfeat.samples.layouts import table_file_name
 from cellfeat.samples.table_file import read_table_file
+from cellfeat.text import first_ten
 
 MOST_TRIED = 3_000
 """Ids of a table that are compared with those of the images."""
@@ -91,6 +92,30 @@ def read_tables(files: Iterable[Path], *, is_given: bool) -> tuple[list[Table], 
         if is_given or cells.shape[1] > 1:
             tables.append(Table(file, cells))
     return tables, problems
+
+
+def check_named_columns(tables: Sequence[Table], named: Mapping[str, str | None]) -> None:
+    """Refuse columns that no table has, before any layout is tried with them.
+
+    Parameters
+    ----------
+    tables
+        The tables.
+    named
+        Columns that the user named, by the option.
+
+    Raises
+    ------
+    ManifestError
+        If no table has such a column.
+    """
+    known = list(dict.fromkeys(str(column) for table in tables for column in table.cells.columns))
+    for option, column in named.items():
+        if tables and column is not None and column not in known:
+            like = next((one for one in known if one.casefold() == column.casefold()), None)
+            hint = f"did you mean {like!r}?" if like else f"its columns are {first_ten(known)}"
+            files = ", ".join(str(table.file) for table in tables[:3])
+            raise ManifestError(f"{option}: no column {column!r} in {files}; {hint}")
 
 
 def best_id_match(tables: Sequence[Table], forms: Sequence[KnownIds]) -> list[IdMatch]:

@@ -219,3 +219,10 @@ def test_german_names_of_columns_and_folders_are_known(tmp_path: Path) -> None:
 def test_no_group_is_a_guess(tmp_path: Path) -> None:
     two_label_columns(tmp_path)
     assert "labels.group" in {choice.key for choice in proposal_for(tmp_path).guesses}
+
+
+@pytest.mark.parametrize("key", ["id", "label", "split"])
+def test_named_column_that_no_table_has_is_refused(key: str, tmp_path: Path) -> None:
+    two_label_columns(tmp_path)
+    with pytest.raises(ManifestError, match=rf"--{key}.*'Treatment'.*'treatment'"):
+        proposal_for(tmp_path, Answers({f"labels.{key}": "Treatment"}))
