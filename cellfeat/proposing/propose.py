@@ -49,10 +49,13 @@ def propose(survey: Survey, labels: Path | str | None, answers: Answers, target:
     Raises
     ------
     MissingFileError, ManifestError
-        If the table cannot be read or does not belong to the images, or no layout fits.
+        If no image can be read, the table cannot be read or does not belong to the images, or no layout fits.
     ConfigError
         If an answer is no valid setting.
     """
+    if survey.unreadable and not survey.examples:
+        told = f"none of {len(survey.unreadable)} images that were tried can be read"
+        raise ManifestError(f"{told}, such as {survey.unreadable[0]}")
     tables, problems = _tables(survey, labels, target)
     tried = _as_fields(survey, tables, answers) or _first_that_fits(
         survey, tables, answers, target, is_given=labels not in (None, NONE)

@@ -69,6 +69,13 @@ def test_folder_of_zarr_itself(data, cli):
     cli("init", "data/a.zarr", "--yes").is_refusal("one image of Zarr")
 
 
+def test_plate_of_zarr_says_how_its_images_are_named(data, cli):
+    zarr = pytest.importorskip("zarr")
+    plate = zarr.open_group(data / "plate.zarr", mode="w", zarr_format=2)
+    plate.attrs["plate"] = {"wells": []}
+    cli("init", "data", "--yes").is_refusal("plate.zarr.*plate of several images.*labels.files=COLUMN")
+
+
 def test_binary_file_called_like_a_table(data, cli):
     (data / "a.csv").write_bytes(bytes(range(256)))
     cli("init", "data", "--yes").is_refusal("none of its 1 files")

@@ -31,11 +31,6 @@ class Extent(NamedTuple):
     depths: int = 1
     times: int = 1
 
-    @property
-    def is_stack(self) -> bool:
-        """Whether a plane has to be chosen."""
-        return self != ONE_PLANE
-
 
 ONE_PLANE = Extent()
 """What a file without depths, times and further images holds."""
