@@ -34,6 +34,8 @@ if TYPE_CHECKING:  # for type checkers and editors; `_HOMES` says the same, and 
     from cellfeat.interop.exports.export import export_model as export_model
     from cellfeat.interop.exports.registry import EXPORTS as EXPORTS
     from cellfeat.interop.tables.importing import import_table as import_table
+    from cellfeat.proposing.looking import propose as propose
+    from cellfeat.proposing.proposal import Proposal as Proposal
     from cellfeat.samples.manifest import build_manifest as build_manifest
 
 _HOMES = {
@@ -49,6 +51,7 @@ _HOMES = {
     "HeldOut": "cellfeat.evaluation.saved_heads.held_out",
     "Hooks": "cellfeat.evaluation.hooks",
     "Settings": "cellfeat.config",
+    "Proposal": "cellfeat.proposing.proposal",
     "audit": "cellfeat.auditing.audit",
     "build_manifest": "cellfeat.samples.manifest",
     "compare": "cellfeat.evaluation.compare",
@@ -63,6 +66,7 @@ _HOMES = {
     "load_settings": "cellfeat.config_sources",
     "near_copies_of_fitted": "cellfeat.evaluation.saved_heads.fitted_copies",
     "predict": "cellfeat.evaluation.saved_heads.predict",
+    "propose": "cellfeat.proposing.looking",
     "save_bundle": "cellfeat.heads.bundle_files",
     "score_held_out": "cellfeat.evaluation.saved_heads.held_out",
 }

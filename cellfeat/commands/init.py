@@ -25,7 +25,7 @@ if TYPE_CHECKING:
 @click.option("--split", metavar="COLUMN|none", help="Column that says train, val or test.")
 @click.option(
     "--layout",
-    type=click.Choice(["pattern", "folders", "split_folders", "table", "fields"]),
+    type=click.Choice(["pattern", "folders", "split_folders", "table", "fields", "h5sc"]),
     help="How files and samples correspond.",
 )
 @click.option("--pattern", help="How files are called, such as '{plate}_{well}_{channel}.tif'.")
@@ -47,6 +47,8 @@ def command(
 ) -> None:
     """Look at the images in DIR, and write settings that fit them.
 
+    DIR is a folder of images, or of files of scPortrait, or one such file (.h5sc).
+
     Says what is there: images, channels, sizes, types, tables, and what the names say of plates, wells and fields.
     Writes cellfeat.yaml with a comment above each setting, and a picture of three samples beside it. What may be wrong
     is called a guess. On a terminal, it asks what files cannot tell, such as which column is the label; each answer can
@@ -55,22 +57,21 @@ def command(
     Commands that run in the same folder find cellfeat.yaml by themselves.
     """
     from cellfeat.proposing.config_text import config_text
+    from cellfeat.proposing.looking import look_at
     from cellfeat.proposing.proposal import Answers
-    from cellfeat.proposing.propose import FilesTarget, propose
-    from cellfeat.proposing.seeing import survey_lines
-    from cellfeat.proposing.survey import survey_folder
+    from cellfeat.proposing.propose import FilesTarget
     from cellfeat.provenance import publish
 
     asks = not yes and sys.stdin.isatty()
     _check_output(output, asks=asks, force=force)
     picture = output.with_suffix(".png")
     answers = Answers(_given(assignments, flags), *([_ask] if asks else []))
-    survey = survey_folder(folder, ignored=[picture])
-    seen = [clean_lines(line) for line in survey_lines(survey)]
+    look = look_at(folder, answers, ignored=[picture])
+    seen = [clean_lines(line) for line in look.lines]
     if asks:
         # Before the questions, which are about what is seen.
         click.echo("\n".join(seen), err=True)
-    proposal = propose(survey, labels, answers, FilesTarget(output.with_name(f"{output.stem}_files.csv"), force))
+    proposal = look.propose(labels, FilesTarget(output.with_name(f"{output.stem}_files.csv"), force))
     text = config_text(proposal)
     _tell(proposal, [] if asks else seen)
     with publish(output) as path:

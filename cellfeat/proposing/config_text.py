@@ -2,11 +2,11 @@
 
 import textwrap
 from collections.abc import Iterator, Sequence
-from typing import Any
+from typing import Any, Protocol
 
 from cellfeat.config import Settings
 from cellfeat.config_files import flow_text
-from cellfeat.proposing.proposal import Choice, Proposal
+from cellfeat.proposing.choice import Choice
 from cellfeat.text import clean_text
 
 WIDTH = 110
@@ -22,15 +22,41 @@ _ALWAYS = (
 )
 
 
-def config_text(proposal: Proposal) -> str:
+class Proposed(Protocol):
+    """What a file of settings is made of; see `cellfeat.proposing.proposal.Proposal`."""
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """The settings."""
+        ...
+
+    @property
+    def offers(self) -> tuple[Choice, ...]:
+        """Settings that the user may want."""
+        ...
+
+    @property
+    def settings(self) -> Settings:
+        """All settings together."""
+        ...
+
+
+def config_text(proposal: Proposed) -> str:
     """Write a proposal as YAML."""
     choices = [*proposal.choices, *_others(proposal)]
     head = _HEAD.format(root=clean_text(str(proposal.settings.images.root)))
     sections = ["\n".join([f"{name}:", *_section(choices, name, 1), ""]) for name in _sections(choices)]
-    return "\n".join([head, *sections])
+    offers = [line for offer in proposal.offers for line in _offered(offer)]
+    return "\n".join([head, *sections, *offers])
 
 
-def _others(proposal: Proposal) -> Iterator[Choice]:
+def _offered(offer: Choice) -> Iterator[str]:
+    """A setting that the user may want, as a comment."""
+    yield from _comment(offer.reason, "")
+    yield f"#   --set {offer.key}={flow_text(offer.value)}"
+
+
+def _others(proposal: Proposed) -> Iterator[Choice]:
     """Settings that users change most, where the proposal leaves them as they are."""
     given = {choice.key for choice in proposal.choices}
     for key, meaning in _ALWAYS:
@@ -69,6 +95,10 @@ def _section(choices: Sequence[Choice], section: str, depth: int) -> Iterator[st
 def _lines(choice: Choice, name: str, indent: str) -> Iterator[str]:
     reason = clean_text(choice.reason)
     comment = f"guess: {reason}" if choice.is_guess else reason
-    for line in textwrap.wrap(comment, WIDTH, break_long_words=False, break_on_hyphens=False):
-        yield f"{indent}# {line}"
+    yield from _comment(comment, indent)
     yield f"{indent}{flow_text(name)}: {flow_text(choice.value)}"
+
+
+def _comment(text: str, indent: str) -> Iterator[str]:
+    for line in textwrap.wrap(text, WIDTH, break_long_words=False, break_on_hyphens=False):
+        yield f"{indent}# {line}"

@@ -16,7 +16,7 @@ KEY = "images.intensity"
 FEWEST = 3
 
 
-def sample_images(reader: ReadsSamples, n_samples: int) -> tuple[dict[int, SampleImage], list[str]]:
+def sample_images(reader: ReadsSamples, n_samples: int, n_depths: int = 1) -> tuple[dict[int, SampleImage], list[str]]:
     """Read samples spread over all, and say which could not be read.
 
     Parameters
@@ -25,6 +25,8 @@ def sample_images(reader: ReadsSamples, n_samples: int) -> tuple[dict[int, Sampl
         Reads the samples.
     n_samples
         Number of all samples.
+    n_depths
+        Planes that are read for each channel of a sample.
 
     Returns
     -------
@@ -42,7 +44,7 @@ def sample_images(reader: ReadsSamples, n_samples: int) -> tuple[dict[int, Sampl
         except (ImageError, MissingFileError) as error:
             problems.append(str(error))
             continue
-        n_pixels += samples[row].pixels.size
+        n_pixels += samples[row].pixels.size * n_depths
     return samples, problems
 
 

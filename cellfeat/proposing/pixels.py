@@ -56,8 +56,11 @@ def channels_of_files(examples: Sequence[Example]) -> tuple[list[Choice], tuple[
     first = names.copy().pop() if all_named else ()
     if n_planes > 1 and len(set(first)) == n_planes and all(first):
         return [Choice(KEY, list(first), f"each file holds {n_planes} channels, and names them")], remarks
-    if n_planes > MANY_PLANES:
-        reason = f"each file holds {n_planes} planes, which may also be depths or times"
+    if n_planes > MANY_PLANES or (n_planes > 1 and not all(example.names_axes for example in chosen)):
+        reason = (
+            f"each file holds {n_planes} planes and does not say what they are; if they are depths, "
+            "--set 'images.plane={z: max}', and if they are times, {t: 0}"
+        )
         return [Choice(KEY, list(range(n_planes)), reason, is_guess=True)], remarks
     planes = list(chosen[0].planes)[:n_planes]
     why = "all files that were read are grey" if n_planes == 1 else f"each file holds {n_planes} channels without names"

@@ -1,45 +1,29 @@
 """The proposal itself: candidates are tried by really finding the samples, and their pixels by reading some."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from cellfeat.config import Settings
-from cellfeat.config_sources import Source, combine
 from cellfeat.errors import ConfigError, ManifestError, MissingFileError
 from cellfeat.proposing.candidates import Candidate, asked_candidates, candidates
 from cellfeat.proposing.columns import look_at_columns
+from cellfeat.proposing.completing import Tried, completed, settings_of
 from cellfeat.proposing.files_table import ID_COLUMN, joined, match_by_well, resolved_files, write_files_table
-from cellfeat.proposing.grouping import best_grouping, groupings
-from cellfeat.proposing.intensities import KEY as INTENSITY
-from cellfeat.proposing.intensities import choose_intensity, sample_images
 from cellfeat.proposing.labelled_part import labelled_part
 from cellfeat.proposing.labelling import Listed, chosen_table, label_choices, listed_in_table
-from cellfeat.proposing.pixels import channel_choices, separate_choice
-from cellfeat.proposing.proposal import NONE, Answers, Choice, Proposal, Question, by_key
+from cellfeat.proposing.pixels import channel_choices
+from cellfeat.proposing.proposal import NONE, Answers, Choice, Proposal
 from cellfeat.proposing.reading import Reading
-from cellfeat.proposing.seeing import label_remarks, layout_reason, pixel_problems, sample_lines, unused_tables
+from cellfeat.proposing.seeing import layout_reason, sample_lines, unused_tables
+from cellfeat.proposing.stacks import plane_choices
 from cellfeat.proposing.survey import MOST_TABLES, Survey, tables_beside
 from cellfeat.proposing.tables import Table, best_id_match, check_named_columns, read_tables
 from cellfeat.proposing.whole_fields import field_choices
-from cellfeat.proposing.words import COARSE, role_of_word
 from cellfeat.samples.fields.boxes import NoCropSizeError
-from cellfeat.samples.group_columns import groups_of
-from cellfeat.samples.manifest import Manifest, build_manifest
-from cellfeat.samples.worker_pool import sample_reader
+from cellfeat.samples.manifest import build_manifest
 from cellfeat.text import first_ten
-
-NO_LABELS: tuple[tuple[str, Any], ...] = (("labels.file", None), ("labels.label", None), ("labels.group", None))
-
-
-@dataclass(frozen=True)
-class _Tried:
-    """Settings, and the samples that they give; `listed` is the table that describes them."""
-
-    listed: Listed | None
-    choices: tuple[Choice, ...]
-    manifest: Manifest
 
 
 class FilesTarget(NamedTuple):
@@ -66,39 +50,24 @@ def propose(survey: Survey, labels: Path | str | None, answers: Answers, target:
     Raises
     ------
     MissingFileError, ManifestError
-        If the table cannot be read or does not belong to the images, or no layout fits.
+        If no image can be read, the table cannot be read or does not belong to the images, or no layout fits.
     ConfigError
         If an answer is no valid setting.
     """
+    if survey.unreadable and not survey.examples:
+        told = f"none of {len(survey.unreadable)} images that were tried can be read"
+        raise ManifestError(f"{told}, such as {survey.unreadable[0]}")
     tables, problems = _tables(survey, labels, target)
     check_named_columns(tables, {f"--{key}": answers.settings.get(f"labels.{key}") for key in ("id", "label", "split")})
     tried = _as_fields(survey, tables, answers) or _first_that_fits(
         survey, tables, answers, target, is_given=labels not in (None, NONE)
     )
-    tried = _with_group(tried, answers)
-    settings = _settings(tried.choices, answers)
-    n_channels = len(settings.images.channels)
-    reader = sample_reader(tried.manifest, None, max_pixels=settings.images.max_pixels)
-    samples, unread = sample_images(reader, len(tried.manifest))
-    if unread and not samples:
-        raise ManifestError(f"none of {len(unread)} samples that were tried can be read. The first: {unread[0]}")
     choices = [_doubted(choice, survey, target) if labels is None else choice for choice in tried.choices]
-    if not answers.given(INTENSITY) and samples:
-        choices.append(choose_intensity(list(samples.values()), n_channels))
-    choices += separate_choice(n_channels)
-    if unread and not answers.given("extraction.on_error"):
-        reason = f"{len(unread)} of {len(unread) + len(samples)} images that were tried cannot be read"
-        choices.append(Choice("extraction.on_error", "quarantine", f"{reason}: they are listed and left out", True))
-    settings = _settings(choices, answers)
+    found = completed(choices, answers, listed=tried.listed, manifest=tried.manifest, survey=survey)
     if tried.listed is None and tried.manifest.crops is None:
-        problems += unused_tables(tables, settings, tried.manifest)
-    return Proposal(
-        seen=tuple(sample_lines(tried.manifest, _used(tables, survey, settings, is_given=labels is not None))),
-        choices=tuple(_with_given(choices, answers)),
-        remarks=(*problems, *pixel_problems(survey, unread), *tried.manifest.remarks, *label_remarks(tried.manifest)),
-        settings=settings,
-        manifest=tried.manifest,
-    )
+        problems += unused_tables(tables, found.settings, found.manifest)
+    used = _used(tables, survey, found.settings, is_given=labels is not None)
+    return replace(found, seen=tuple(sample_lines(found.manifest, used)), remarks=(*problems, *found.remarks))
 
 
 def _tables(survey: Survey, labels: Path | str | None, target: FilesTarget) -> tuple[list[Table], list[str]]:
@@ -135,7 +104,7 @@ def _doubted(choice: Choice, survey: Survey, target: FilesTarget) -> Choice:
     return choice._replace(is_guess=True, reason=f"{choice.reason}; it lies beside the folder") if is_beside else choice
 
 
-def _as_fields(survey: Survey, tables: Sequence[Table], answers: Answers) -> _Tried | None:
+def _as_fields(survey: Survey, tables: Sequence[Table], answers: Answers) -> Tried | None:
     """Take the images as whole fields, where there are masks or positions of their cells; None where there are none."""
     if answers.given("images.layout") and answers.settings["images.layout"] != "fields":
         return None
@@ -144,17 +113,17 @@ def _as_fields(survey: Survey, tables: Sequence[Table], answers: Answers) -> _Tr
         try:
             if not answers.given("images.fields.crop_size"):
                 choices = [*offered, _crop_size(offered, answers)]
-            settings = _settings(choices, answers)
+            settings = settings_of(choices, answers)
             manifest = build_manifest(settings.images, settings.labels)
         except (ManifestError, MissingFileError, ConfigError):
             continue
-        return _Tried(None, tuple(choices), manifest)
+        return Tried(None, tuple(choices), manifest)
     return None
 
 
 def _crop_size(choices: Sequence[Choice], answers: Answers) -> Choice:
     """The crop size that fits the cells: building the samples without one says which."""
-    settings = _settings(choices, answers)
+    settings = settings_of(choices, answers)
     try:
         build_manifest(settings.images, settings.labels)
     except NoCropSizeError as error:
@@ -164,7 +133,7 @@ def _crop_size(choices: Sequence[Choice], answers: Answers) -> Choice:
 
 def _first_that_fits(
     survey: Survey, tables: Sequence[Table], answers: Answers, target: FilesTarget, *, is_given: bool
-) -> _Tried:
+) -> Tried:
     """Try candidates until one gives samples; labels of a table come before those of names."""
     listed = listed_in_table(survey, tables, answers)
     resolved = resolved_files(survey, tables) if listed is None else None
@@ -248,7 +217,7 @@ def _no_candidate(survey: Survey) -> Candidate:
     )
 
 
-def _try(survey: Survey, candidate: Candidate, listed: Listed | None, answers: Answers) -> _Tried:
+def _try(survey: Survey, candidate: Candidate, listed: Listed | None, answers: Answers) -> Tried:
     choices: list[Choice] = []
     if listed is None:
         choices += label_choices(None, candidate, answers)
@@ -263,16 +232,17 @@ def _try(survey: Survey, candidate: Candidate, listed: Listed | None, answers: A
     images.append(Choice("images.layout", layout, reason, is_guess))
     if layout == "pattern":
         images.append(Choice("images.pattern", candidate.pattern, _pattern_reason(candidate), is_guess=True))
+    images += plane_choices(survey.examples)
     channels, remark = channel_choices(survey, candidate, listed)
     images += channels
     choices = [*images, *choices]
-    settings = _settings(choices, answers)
+    settings = settings_of(choices, answers)
     manifest = build_manifest(settings.images, settings.labels)
     if not len(manifest):
         raise ManifestError("no samples")
     told = listed.remarks if listed else ()
     manifest = replace(manifest, remarks=(*told, *remark, *manifest.remarks))
-    return _Tried(listed, tuple(choices), manifest)
+    return Tried(listed, tuple(choices), manifest)
 
 
 def _pattern_reason(candidate: Candidate) -> str:
@@ -284,67 +254,3 @@ def _pattern_reason(candidate: Candidate) -> str:
     )
     words = [name for name in candidate.reading.columns if f"{{{name}}}" in (candidate.pattern or "")]
     return f"{fits}; what {', '.join(words)} stand for is read from the names" if words else fits
-
-
-def _with_group(tried: _Tried, answers: Answers) -> _Tried:
-    """Choose the group, out of columns of the table first, and find the samples again with it."""
-    if answers.given("labels.group"):
-        return tried
-    found = groupings(tried.manifest.table, _group_columns(tried))
-    best = best_grouping(found)
-    if best is None and not found:
-        return tried
-    options = tuple("+".join(one.columns) for one in found)
-    # Cells of one field are never apart: they may share pixels.
-    fallback = options[-1] if tried.manifest.crops is not None else NONE
-    default = "+".join(best.columns) if best else fallback
-    question = "Which samples belong together (never split between training and test)?"
-    answer = answers.ask(Question("labels.group", question, (*options, NONE), default))
-    if answer == NONE:
-        told = ", ".join(options)
-        reason = f"none: some class is in one {found[0].role} alone, so {told} cannot be kept together in folds"
-        return replace(tried, choices=(*tried.choices, Choice("labels.group", None, reason, is_guess=True)))
-    chosen = found[options.index(answer)]
-    value: Any = chosen.columns[0] if len(chosen.columns) == 1 else list(chosen.columns)
-    reason = f"{chosen.n_groups} groups, the coarsest that leave each class in at least {chosen.least} of them"
-    choices = (*tried.choices, Choice("labels.group", value, reason, is_guess=not answers.asks))
-    settings = _settings(choices, answers)
-    if tried.manifest.crops is not None:
-        return replace(tried, choices=choices, manifest=build_manifest(settings.images, settings.labels))
-    # Finding all samples again would double the time of a large folder.
-    grouped = tried.manifest.table.assign(group=groups_of(tried.manifest.table, settings.labels))
-    return replace(tried, choices=choices, manifest=replace(tried.manifest, table=grouped))
-
-
-def _group_columns(tried: _Tried) -> dict[str, str]:
-    """The column of each role that a group may have."""
-    columns = tried.manifest.table.columns
-    in_names = {role: name for role in COARSE for name in (role, f"{role}_in_name") if name in columns}
-    if tried.manifest.crops is not None:
-        in_tables = {role: name for name in tried.manifest.columns if (role := role_of_word(name)) in COARSE and role}
-        return {**in_tables, "site": "field"}
-    from_table = tried.listed.columns.groups if tried.listed else {}
-    return {role: name for role, name in {**in_names, **from_table}.items() if name in columns}
-
-
-def _settings(choices: Sequence[Choice], answers: Answers) -> Settings:
-    proposed = [
-        Source.of_key("the proposal", key, value) for key, value in {**dict(NO_LABELS), **by_key(choices)}.items()
-    ]
-    given = [Source.of_key("options", key, value) for key, value in answers.settings.items()]
-    return combine([*proposed, *given])
-
-
-def _with_given(choices: Sequence[Choice], answers: Answers) -> list[Choice]:
-    """The choices without those that the user made, and the user's at the end."""
-    kept = [choice for choice in choices if not answers.given(choice.key)]
-    known = {*by_key(kept), *answers.settings}
-    # Written out, because the defaults of these settings name a table.
-    kept += [
-        Choice(key, value, "no name and no column says which samples belong together", is_guess=True)
-        if key == "labels.group"
-        else Choice(key, value, "none was found")
-        for key, value in NO_LABELS
-        if key not in known
-    ]
-    return kept + [Choice(key, value, "as you said") for key, value in answers.settings.items()]

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from cellfeat.config import Settings
 from cellfeat.proposing.candidates import Candidate
 from cellfeat.proposing.labelling import Listed
+from cellfeat.proposing.stacks import stack_lines
 from cellfeat.proposing.survey import Survey
 from cellfeat.proposing.tables import Table
 from cellfeat.samples.manifest import Manifest
@@ -19,6 +20,7 @@ def survey_lines(survey: Survey) -> Iterator[str]:
     yield f"images: {len(survey.names):,} in {survey.root} ({kinds}), such as {first_ten(survey.names[:2])}"
     if survey.examples:
         yield f"pixels: {_pixels(survey)} ({len(survey.examples)} images were read)"
+        yield from stack_lines(survey.examples)
     left_out = [(survey.masks, "named like masks"), (survey.previews, "named like previews")]
     for names, what in left_out:
         if names:
@@ -116,17 +118,17 @@ def layout_reason(candidate: Candidate, listed: Listed | None) -> tuple[str, str
     return candidate.layout, reasons[candidate.layout] + (" that are the classes" if is_class else ""), is_class
 
 
-def pixel_problems(survey: Survey, unread: Sequence[str]) -> list[str]:
+def pixel_problems(survey: Survey | None, unread: Sequence[str]) -> list[str]:
     """Say which images cannot be read.
 
     Parameters
     ----------
     survey
-        The images that were looked at.
+        The images that were looked at; None where there are no image files.
     unread
         Messages about samples that could not be read.
     """
-    problems = list(dict.fromkeys([*unread, *survey.unreadable]))
+    problems = list(dict.fromkeys([*unread, *(survey.unreadable if survey else ())]))
     return [f"cannot be read: {problem}" for problem in problems[:3]] + (
         [f"… and {len(problems) - 3} more that cannot be read"] if len(problems) > 3 else []
     )

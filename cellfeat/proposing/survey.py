@@ -10,11 +10,15 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from cellfeat.errors import ImageError, ManifestError, MissingFileError
+from cellfeat.proposing.number_tables import first_with_numbers, import_advice, is_table_name
 from cellfeat.samples.channels import opaque_planes
 from cellfeat.samples.fields.mask_files import MASK_ENDING
 from cellfeat.samples.file_kinds import FileKinds
 from cellfeat.samples.file_sets import is_mask
 from cellfeat.samples.formats.decoded_image import Image
+from cellfeat.samples.formats.extents import ONE_PLANE, Extent, missing_reader, read_extent
+from cellfeat.samples.formats.microscopes.zarr_folders import is_zarr
+from cellfeat.samples.formats.planes import NO_CHOICE, PlaneChoice
 from cellfeat.samples.image_file import read_image
 from cellfeat.samples.images import MAX_PIXELS
 from cellfeat.samples.layouts import scan
@@ -41,6 +45,9 @@ class Example:
     size: tuple[int, int]
     file_format: str
     is_grey_rgb: bool
+    extent: Extent = ONE_PLANE
+    pixel_size: float | None = None
+    names_axes: bool = True
 
 
 @dataclass(frozen=True)
@@ -65,6 +72,8 @@ class Survey:
         Some of the images, read.
     unreadable
         Messages about images that could not be read.
+    plane
+        What the user chose of stacks.
     """
 
     folder: Path
@@ -76,6 +85,7 @@ class Survey:
     n_others: int
     examples: tuple[Example, ...]
     unreadable: tuple[str, ...]
+    plane: PlaneChoice = NO_CHOICE
 
     @property
     def left_out(self) -> list[str]:
@@ -91,7 +101,7 @@ class Survey:
         return 2 * n_single > len(self.examples)
 
 
-def survey_folder(folder: Path, *, ignored: Sequence[Path] = ()) -> Survey:
+def survey_folder(folder: Path, *, ignored: Sequence[Path] = (), plane: PlaneChoice = NO_CHOICE) -> Survey:
     """Look at a folder.
 
     Parameters
@@ -100,17 +110,21 @@ def survey_folder(folder: Path, *, ignored: Sequence[Path] = ()) -> Survey:
         The folder.
     ignored
         Files that are not images of cells, such as the picture of an earlier call.
+    plane
+        What the user chose of stacks.
 
     Raises
     ------
     MissingFileError
         If the folder does not exist.
     ManifestError
-        If a folder cannot be listed, or there are no images.
+        If a folder cannot be listed, there are no images, or the package that reads them is not installed.
     """
     if not folder.is_dir():
         hint = "it is a file; name the folder that holds it" if folder.exists() else "name the folder of your images"
         raise MissingFileError(f"{folder}: no such folder: {hint}")
+    if is_zarr(folder):
+        raise ManifestError(f"{folder}: is one image of Zarr; name the folder that holds your images")
     kinds = FileKinds(folder)
     hidden = {path.name: path.resolve() for path in ignored}
     on_disk = sorted(name for name in scan(folder) if not _is_hidden(folder, name, hidden))
@@ -123,7 +137,7 @@ def survey_folder(folder: Path, *, ignored: Sequence[Path] = ()) -> Survey:
     tables.sort(key=lambda name: (name.count("/"), name))
     if not images:
         raise ManifestError(_nothing(folder, on_disk))
-    return _sorted_out(folder, images, tables, len(on_disk))
+    return _sorted_out(folder, images, tables, len(on_disk), plane)
 
 
 def _is_hidden(folder: Path, name: str, hidden: Mapping[str, Path]) -> bool:
@@ -146,13 +160,16 @@ def _nothing(folder: Path, on_disk: Sequence[str]) -> str:
         return f"{folder}: the folder is empty; name the folder of your images"
     endings = Counter(PurePosixPath(name).suffix.lower() or "no ending" for name in on_disk)
     told = ", ".join(f"{count} {ending}" for ending, count in endings.most_common(5))
+    numbers = first_with_numbers(folder / name for name in on_disk if is_table_name(name))
+    if numbers is not None:
+        return f"{folder}: holds no images, but {numbers} is {import_advice(numbers)}"
     return (
-        f"{folder}: none of its {len(on_disk)} files is a PNG, JPEG or TIFF ({told}); name the folder of your images, "
-        "or save them as TIFF or PNG"
+        f"{folder}: none of its {len(on_disk)} files is a PNG, JPEG or TIFF, or of a microscope's format ({told}); "
+        "name the folder of your images, or save them as TIFF or PNG"
     )
 
 
-def _sorted_out(folder: Path, images: Sequence[str], tables: Sequence[str], n_files: int) -> Survey:
+def _sorted_out(folder: Path, images: Sequence[str], tables: Sequence[str], n_files: int, plane: PlaneChoice) -> Survey:
     stems = {name.rpartition(".")[0] for name in images}
     masks = _masks(images, stems)
     previews = [name for name in images if _PREVIEW.search(name.rpartition("/")[2])]
@@ -164,7 +181,7 @@ def _sorted_out(folder: Path, images: Sequence[str], tables: Sequence[str], n_fi
     below = common_folder(kept)
     names = tuple(name[len(below) :] for name in kept)
     root = folder / below if below else folder
-    examples, unreadable = _examples(root, names)
+    examples, unreadable = _examples(root, names, plane)
     return Survey(
         folder=folder,
         root=root,
@@ -175,6 +192,7 @@ def _sorted_out(folder: Path, images: Sequence[str], tables: Sequence[str], n_fi
         n_others=n_files - len(images) - len(tables),
         examples=examples,
         unreadable=unreadable,
+        plane=plane,
     )
 
 
@@ -191,7 +209,7 @@ def narrowed(survey: Survey, folder: str) -> Survey:
     inside = [name for name in survey.names if name.startswith(f"{folder}/")]
     below = common_folder(inside)
     names = tuple(name[len(below) :] for name in inside)
-    examples, unreadable = _examples(survey.root / below, names)
+    examples, unreadable = _examples(survey.root / below, names, survey.plane)
     return replace(survey, root=survey.root / below, names=names, examples=examples, unreadable=unreadable)
 
 
@@ -234,21 +252,37 @@ def spread(n_items: int, n_wanted: int) -> list[int]:
     return sorted({int(place) for place in np.linspace(0, n_items - 1, min(n_items, n_wanted))})
 
 
-def _examples(root: Path, names: Sequence[str]) -> tuple[tuple[Example, ...], tuple[str, ...]]:
+def _examples(root: Path, names: Sequence[str], plane: PlaneChoice) -> tuple[tuple[Example, ...], tuple[str, ...]]:
     examples: list[Example] = []
     unreadable: list[str] = []
     n_pixels = 0
     for place in _in_turns(names):
         if n_pixels > MOST_EXAMPLE_PIXELS:
             break
+        path = root / names[place]
+        missing = missing_reader(path)
+        if missing is not None:
+            raise ManifestError(f"{path}: {missing}")
         try:
-            image = read_image(root / names[place], MAX_PIXELS)
+            extent = read_extent(path, plane.series or 0)
+            image = read_image(path, MAX_PIXELS, _one_plane(extent, plane))
         except (ImageError, MissingFileError) as error:
-            unreadable.append(str(error))
+            told = str(error)
+            unreadable.append(told if str(path) in told else f"{path}: {told}")
             continue
         n_pixels += image.pixels.size
-        examples.append(_example(names[place], image))
+        examples.append(_example(names[place], image, extent))
     return tuple(examples), tuple(unreadable)
+
+
+def _one_plane(extent: Extent, plane: PlaneChoice) -> PlaneChoice:
+    """A plane to look at: the one that the user chose, else the middle depth, first time and first image."""
+    middle = extent.depths // 2 if extent.depths > 1 else None
+    return PlaneChoice(
+        z=middle if plane.z is None else plane.z,
+        t=0 if plane.t is None and extent.times > 1 else plane.t,
+        series=0 if plane.series is None and extent.series > 1 else plane.series,
+    )
 
 
 def _in_turns(names: Sequence[str]) -> list[int]:
@@ -260,7 +294,7 @@ def _in_turns(names: Sequence[str]) -> list[int]:
     return [places[one] for places in list(by_ending.values())[:8] for one in spread(len(places), n_each)]
 
 
-def _example(name: str, image: Image) -> Example:
+def _example(name: str, image: Image, extent: Extent) -> Example:
     planes = opaque_planes(image)
     first = image.pixels[planes[0]] if planes else image.pixels[0]
     is_grey = len(planes) == 3 and all(np.array_equal(first, image.pixels[plane]) for plane in planes[1:])
@@ -274,4 +308,7 @@ def _example(name: str, image: Image) -> Example:
         (int(height), int(width)),
         image.file_format,
         is_grey,
+        extent,
+        image.pixel_size,
+        image.names_axes,
     )

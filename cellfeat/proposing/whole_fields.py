@@ -13,6 +13,7 @@ from cellfeat.proposing.pieces import fall_apart
 from cellfeat.proposing.pixels import channels_of_files
 from cellfeat.proposing.proposal import Choice
 from cellfeat.proposing.reading import Reading, channel_place, read_names
+from cellfeat.proposing.stacks import plane_choices
 from cellfeat.proposing.survey import Survey, common_folder, spread
 from cellfeat.proposing.tables import Table
 from cellfeat.samples.fields.label_image import read_label_image
@@ -62,6 +63,7 @@ def field_choices(survey: Survey, tables: Sequence[Table]) -> Iterator[list[Choi
     if not has_masks and sorted_out.positions is None and sorted_out.pattern is None:
         return
     images = [Choice("images.root", str(survey.root), "where the fields are"), _layout(has_masks, sorted_out)]
+    images += plane_choices(survey.examples)
     if sorted_out.fields is not None:
         files = _by_table(sorted_out.fields)
         yield from _with_labels([*images, *files, *_cells(survey, sorted_out, has_masks)], sorted_out)

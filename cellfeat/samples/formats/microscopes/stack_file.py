@@ -115,14 +115,42 @@ def read_stack_header(kind: StackFormat, path: Path, choice: PlaneChoice) -> tup
         return stack.sizes["Y"], stack.sizes["X"], notes.pixel_size
 
 
+def read_stack_sizes(kind: StackFormat, path: Path, number: int) -> tuple[int, dict[str, int]]:
+    """Give the number of images in a file, and the sizes of the axes of one of them.
+
+    Parameters
+    ----------
+    kind, path
+        As for `read_stack_file`.
+    number
+        The number of the image; the last one where there are fewer.
+
+    Raises
+    ------
+    ImageError
+        If the library is missing, or the file is damaged.
+    """
+    with _opened(kind, path) as file:
+        n_images = len(file.descriptions)
+        stack, _ = file.open_image(pick_series(n_images, PlaneChoice(series=min(number, max(n_images - 1, 0))), ""))
+        return n_images, stack.sizes
+
+
 @contextmanager
 def _opened_image(kind: StackFormat, path: Path, choice: PlaneChoice) -> Iterator[tuple[Stack, Notes]]:
-    """Open one image of a file; whatever the library raises is the error of a damaged file."""
+    """Open one image of a file."""
+    with _opened(kind, path) as file:
+        number = pick_series(len(file.descriptions), choice, first_ten(file.descriptions))
+        yield file.open_image(number)
+
+
+@contextmanager
+def _opened(kind: StackFormat, path: Path) -> Iterator[StackFile]:
+    """Open a file; whatever the library raises is the error of a damaged file."""
     _check_library(kind)
     try:
         with kind.open(path) as file:
-            number = pick_series(len(file.descriptions), choice, first_ten(file.descriptions))
-            yield file.open_image(number)
+            yield file
     except ImageError:
         raise
     except PARSER_FAULTS as error:
@@ -131,13 +159,21 @@ def _opened_image(kind: StackFormat, path: Path, choice: PlaneChoice) -> Iterato
 
 
 def _check_library(kind: StackFormat) -> None:
+    missing = why_not_installed(kind)
+    if missing is not None:
+        raise ImageError(missing)
+
+
+def why_not_installed(kind: StackFormat) -> str | None:
+    """Say how to install the library of a format; None where it is installed."""
     try:
         import_module(kind.library)
     except ImportError as error:
-        raise ImageError(
+        return (
             f"a file of {kind.title}, which the package {kind.library} reads: pip install 'cellfeat[{kind.name}]' "
             f"({error})"
-        ) from None
+        )
+    return None
 
 
 def _channels_first(pixels: np.ndarray, axes: str) -> np.ndarray:
