@@ -1,4 +1,4 @@
-"""What the columns of CellProfiler, pycytominer and others mean, by their names: one table for all that reads them."""
+"""What the columns of CellProfiler, pycytominer and others mean, by their names: for import, export and layout `fields`."""
 
 import re
 from collections.abc import Iterable
