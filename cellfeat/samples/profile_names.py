@@ -1,4 +1,4 @@
-"""What the columns of CellProfiler, pycytominer and others mean, by their names: for import, export and layout `fields`."""
+"""Names of columns of CellProfiler, pycytominer and plates: what they mean, for import, export and layout `fields`."""
 
 import re
 from collections.abc import Iterable
