@@ -1,1 +1,1 @@
-"""Doors to other tools: numbers and tables that others made, and files that others read."""
+"""Exchange with other programs: their feature tables are imported, features and results are exported."""

@@ -1,4 +1,4 @@
-"""Names of columns that hold positions, as microscopy tools write them: one table for all that looks for positions.
+"""Names of columns that hold positions, as microscopy tools write them: for layout `fields` and for near copies.
 
 Of CellProfiler these are ``Location_Center_X``, ``Nuclei_Location_Center_X`` and ``AreaShape_Center_X``, where objects
 have any name; of DeepProfiler ``Nuclei_Location_Center_X``, of scikit-image and napari ``centroid-0`` (the row) and

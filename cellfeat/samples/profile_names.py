@@ -1,4 +1,4 @@
-"""What the columns of CellProfiler, pycytominer and others mean, by their names: one table for all that reads them."""
+"""Names of columns of CellProfiler, pycytominer and plates: what they mean, for import, export and layout `fields`."""
 
 import re
 from collections.abc import Iterable

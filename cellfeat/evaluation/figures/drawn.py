@@ -1,4 +1,4 @@
-"""What figures read of results: these protocols, so that the results themselves can draw."""
+"""Protocols of the results that figures draw: results import the figures, so figures do not import results."""
 
 from collections.abc import Sequence
 from typing import Any, Protocol

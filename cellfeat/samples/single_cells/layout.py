@@ -13,7 +13,7 @@ from cellfeat.samples.formats.h5sc import CELL_ID, Channels
 from cellfeat.samples.formats.h5sc_names import address, is_h5sc_name
 from cellfeat.samples.labels import LabelsTable, checked_labels
 from cellfeat.samples.layouts import Found, scan
-from cellfeat.samples.single_cells.apart import read_apart
+from cellfeat.samples.single_cells.table_process import read_in_process
 from cellfeat.samples.table_file import RawTable
 from cellfeat.text import first_ten
 
@@ -179,7 +179,7 @@ def _table(columns: dict[str, list[str]], name: str, *, has_prefix: bool) -> pd.
 
 def _read(path: Path) -> tuple[dict[str, list[str]], Channels]:
     try:
-        return read_apart(path)
+        return read_in_process(path)
     except ImageError as error:
         raise ManifestError(f"{path}: {error}") from None
 

@@ -15,7 +15,7 @@ SECONDS = 120.0
 """Longest time of reading a table: a million cells take seconds."""
 
 
-def read_apart(path: Path, seconds: float = SECONDS) -> tuple[dict[str, list[str]], Channels]:
+def read_in_process(path: Path, seconds: float = SECONDS) -> tuple[dict[str, list[str]], Channels]:
     """Read the table of cells and the channels of a file.
 
     Parameters
