@@ -26,7 +26,7 @@ def stacks(folder: Path) -> None:
 def test_plane_that_no_file_has(plane, data, cli):
     stacks(data)
     given = () if "z" in plane else ("--set", "images.plane.z=0")
-    cli("init", "data", "--yes", "--set", f"images.plane={plane}", *given).is_refusal("none of 4 samples.*has no")
+    cli("init", "data", "--yes", "--set", f"images.plane={plane}", *given).is_refusal("none of 4 images.*has no")
     assert not (data.parent / "cellfeat.yaml").exists()
 
 
