@@ -70,8 +70,9 @@ results             {output}/results (comparison.json, predictions.parquet, conf
 saved head          {output}/results/{best}
 
 Now with your own images:
-  python cli.py extract --images DIR --labels CSV      (what your files are called: configs/default.yaml)
-  python cli.py audit                                  (copies and near copies, kept together from then on)
-  python cli.py compare --heads mlp,logreg,lightgbm
-  python cli.py fit --head {best}
-  python cli.py predict --model results/cells/{best} --images DIR"""
+  cellfeat init DIR                    (looks at the images and tables in DIR, and writes cellfeat.yaml)
+  cellfeat extract                     (or, without a download: cellfeat extract --backbone efficientnet_lite0)
+  cellfeat audit                       (copies and near copies, kept together from then on)
+  cellfeat compare
+  cellfeat fit --head {best}
+  cellfeat predict --model results/cells/{best} --images OTHER_DIR"""
