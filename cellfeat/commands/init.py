@@ -57,6 +57,7 @@ def command(
     from cellfeat.proposing.config_text import config_text
     from cellfeat.proposing.proposal import Answers
     from cellfeat.proposing.propose import FilesTarget, propose
+    from cellfeat.proposing.proposed_settings import chosen_plane
     from cellfeat.proposing.seeing import survey_lines
     from cellfeat.proposing.survey import survey_folder
     from cellfeat.provenance import publish
@@ -65,7 +66,7 @@ def command(
     _check_output(output, asks=asks, force=force)
     picture = output.with_suffix(".png")
     answers = Answers(_given(assignments, flags), *([_ask] if asks else []))
-    survey = survey_folder(folder, ignored=[picture])
+    survey = survey_folder(folder, ignored=[picture], plane=chosen_plane(answers))
     seen = [clean_lines(line) for line in survey_lines(survey)]
     if asks:
         # Before the questions, which are about what is seen.

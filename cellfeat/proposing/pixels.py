@@ -80,3 +80,11 @@ def separate_choice(n_channels: int) -> list[Choice]:
         return []
     reason = f"{n_channels} channels are not one picture of three, so each is shown to the network alone"
     return [Choice("preprocessing.channels_as", "separate", reason)]
+
+
+def plane_choice(survey: Survey) -> list[Choice]:
+    """Project the depths of stacks, of which the user chose none."""
+    if survey.projection is None:
+        return []
+    reason = "each file holds several depths: the highest value over all; mean, or the number of one, is possible, too"
+    return [Choice("images.plane", dict(survey.projection), reason, is_guess=True)]

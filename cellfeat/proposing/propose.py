@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from cellfeat.config import Settings
-from cellfeat.config_sources import Source, combine
 from cellfeat.errors import ConfigError, ManifestError, MissingFileError
 from cellfeat.proposing.candidates import Candidate, asked_candidates
 from cellfeat.proposing.columns import look_at_columns
@@ -15,8 +14,10 @@ from cellfeat.proposing.grouping import best_grouping, groupings
 from cellfeat.proposing.intensities import KEY as INTENSITY
 from cellfeat.proposing.intensities import choose_intensity, sample_images
 from cellfeat.proposing.labelling import Listed, label_choices, listed_in_table
-from cellfeat.proposing.pixels import channel_choices, separate_choice
-from cellfeat.proposing.proposal import NONE, Answers, Choice, Proposal, Question, by_key
+from cellfeat.proposing.no_cells import Refused, why_no_cells, why_no_labels
+from cellfeat.proposing.pixels import channel_choices, plane_choice, separate_choice
+from cellfeat.proposing.proposal import NONE, Answers, Choice, Proposal, Question
+from cellfeat.proposing.proposed_settings import proposed_settings, with_given
 from cellfeat.proposing.reading import Reading
 from cellfeat.proposing.seeing import label_remarks, layout_reason, pixel_problems, sample_lines
 from cellfeat.proposing.survey import MOST_TABLES, Survey, tables_beside
@@ -28,8 +29,6 @@ from cellfeat.samples.group_columns import groups_of
 from cellfeat.samples.manifest import Manifest, build_manifest
 from cellfeat.samples.worker_pool import sample_reader
 from cellfeat.text import first_ten
-
-NO_LABELS: tuple[tuple[str, Any], ...] = (("labels.file", None), ("labels.label", None), ("labels.group", None))
 
 
 @dataclass(frozen=True)
@@ -70,11 +69,11 @@ def propose(survey: Survey, labels: Path | str | None, answers: Answers, target:
         If an answer is no valid setting.
     """
     tables, problems = _tables(survey, labels, target)
-    tried = _as_fields(survey, tables, answers) or _first_that_fits(
-        survey, tables, answers, target, is_given=labels not in (None, NONE)
-    )
+    tried, without_cells = _as_fields(survey, tables, answers)
+    if tried is None:
+        tried = _first_that_fits(survey, tables, answers, target, is_given=labels not in (None, NONE))
     tried = _with_group(tried, answers)
-    settings = _settings(tried.choices, answers)
+    settings = proposed_settings(tried.choices, answers)
     n_channels = len(settings.images.channels)
     reader = sample_reader(tried.manifest, None, max_pixels=settings.images.max_pixels)
     samples, unread = sample_images(reader, len(tried.manifest))
@@ -82,14 +81,21 @@ def propose(survey: Survey, labels: Path | str | None, answers: Answers, target:
     if not answers.given(INTENSITY) and samples:
         choices.append(choose_intensity(list(samples.values()), n_channels))
     choices += separate_choice(n_channels)
-    if unread and not answers.given("extraction.on_error"):
-        reason = f"{len(unread)} of {len(unread) + len(samples)} images that were tried cannot be read"
+    # Where none can be read, extract says why and stops.
+    if unread and samples and not answers.given("extraction.on_error"):
+        reason = f"{len(unread)} of {len(unread) + len(samples)} samples that were tried cannot be read"
         choices.append(Choice("extraction.on_error", "quarantine", f"{reason}: they are listed and left out", True))
-    settings = _settings(choices, answers)
+    settings = proposed_settings(choices, answers)
     return Proposal(
         seen=tuple(sample_lines(tried.manifest, _used(tables, survey, settings, is_given=labels is not None))),
-        choices=tuple(_with_given(choices, answers)),
-        remarks=(*problems, *pixel_problems(survey, unread), *tried.manifest.remarks, *label_remarks(tried.manifest)),
+        choices=tuple(with_given(choices, answers)),
+        remarks=(
+            *without_cells,
+            *problems,
+            *pixel_problems(survey, unread),
+            *tried.manifest.remarks,
+            *label_remarks(tried.manifest),
+        ),
         settings=settings,
         manifest=tried.manifest,
     )
@@ -129,26 +135,29 @@ def _doubted(choice: Choice, survey: Survey, target: FilesTarget) -> Choice:
     return choice._replace(is_guess=True, reason=f"{choice.reason}; it lies beside the folder") if is_beside else choice
 
 
-def _as_fields(survey: Survey, tables: Sequence[Table], answers: Answers) -> _Tried | None:
-    """Take the images as whole fields, where there are masks or positions of their cells; None where there are none."""
+def _as_fields(survey: Survey, tables: Sequence[Table], answers: Answers) -> tuple[_Tried | None, list[str]]:
+    """Take the images as whole fields, where there are masks or positions of their cells; otherwise None, and why."""
     if answers.given("images.layout") and answers.settings["images.layout"] != "fields":
-        return None
+        return None, []
+    refused: list[Refused] = []
     for offered in field_choices(survey, tables):
         choices = offered
         try:
             if not answers.given("images.fields.crop_size"):
                 choices = [*offered, _crop_size(offered, answers)]
-            settings = _settings(choices, answers)
+            settings = proposed_settings(choices, answers)
             manifest = build_manifest(settings.images, settings.labels)
-        except (ManifestError, MissingFileError, ConfigError):
+        except (ManifestError, MissingFileError, ConfigError) as error:
+            refused.append((offered, str(error)))
             continue
-        return _Tried(None, tuple(choices), manifest)
-    return None
+        return _Tried(None, tuple(choices), manifest), why_no_labels(choices, refused)
+    why = why_no_cells(survey, refused)
+    return None, [why] if why else []
 
 
 def _crop_size(choices: Sequence[Choice], answers: Answers) -> Choice:
     """The crop size that fits the cells: building the samples without one says which."""
-    settings = _settings(choices, answers)
+    settings = proposed_settings(choices, answers)
     try:
         build_manifest(settings.images, settings.labels)
     except NoCropSizeError as error:
@@ -257,9 +266,9 @@ def _try(survey: Survey, candidate: Candidate, listed: Listed | None, answers: A
     if layout == "pattern":
         images.append(Choice("images.pattern", candidate.pattern, _pattern_reason(candidate), is_guess=True))
     channels, remark = channel_choices(survey, candidate, listed)
-    images += channels
+    images += [*channels, *plane_choice(survey)]
     choices = [*images, *choices]
-    settings = _settings(choices, answers)
+    settings = proposed_settings(choices, answers)
     manifest = build_manifest(settings.images, settings.labels)
     if not len(manifest):
         raise ManifestError("no samples")
@@ -301,7 +310,7 @@ def _with_group(tried: _Tried, answers: Answers) -> _Tried:
     value: Any = chosen.columns[0] if len(chosen.columns) == 1 else list(chosen.columns)
     reason = f"{chosen.n_groups} groups, the coarsest that leave each class in at least {chosen.least} of them"
     choices = (*tried.choices, Choice("labels.group", value, reason, is_guess=not answers.asks))
-    settings = _settings(choices, answers)
+    settings = proposed_settings(choices, answers)
     if tried.manifest.crops is not None:
         return replace(tried, choices=choices, manifest=build_manifest(settings.images, settings.labels))
     # Finding all samples again would double the time of a large folder.
@@ -318,20 +327,3 @@ def _group_columns(tried: _Tried) -> dict[str, str]:
         return {**in_tables, "site": "field"}
     from_table = tried.listed.columns.groups if tried.listed else {}
     return {role: name for role, name in {**in_names, **from_table}.items() if name in columns}
-
-
-def _settings(choices: Sequence[Choice], answers: Answers) -> Settings:
-    proposed = [
-        Source.of_key("the proposal", key, value) for key, value in {**dict(NO_LABELS), **by_key(choices)}.items()
-    ]
-    given = [Source.of_key("options", key, value) for key, value in answers.settings.items()]
-    return combine([*proposed, *given])
-
-
-def _with_given(choices: Sequence[Choice], answers: Answers) -> list[Choice]:
-    """The choices without those that the user made, and the user's at the end."""
-    kept = [choice for choice in choices if not answers.given(choice.key)]
-    known = {*by_key(kept), *answers.settings}
-    # Written out, because the defaults of these settings name a table.
-    kept += [Choice(key, value, "none was found") for key, value in NO_LABELS if key not in known]
-    return kept + [Choice(key, value, "as you said") for key, value in answers.settings.items()]

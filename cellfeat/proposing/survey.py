@@ -15,6 +15,7 @@ from cellfeat.samples.fields.mask_files import MASK_ENDING
 from cellfeat.samples.file_kinds import FileKinds
 from cellfeat.samples.file_sets import is_mask
 from cellfeat.samples.formats.decoded_image import Image
+from cellfeat.samples.formats.planes import NO_CHOICE, PlaneChoice
 from cellfeat.samples.image_file import read_image
 from cellfeat.samples.images import MAX_PIXELS
 from cellfeat.samples.layouts import scan
@@ -25,6 +26,8 @@ MOST_EXAMPLES = 24
 MOST_EXAMPLE_PIXELS = 60_000_000
 _PREVIEW = re.compile(r"(^|[ _.-])(thumb|thumbnail|preview|overview|montage)s?([ _.-]|\d|$)", re.IGNORECASE)
 _PREDICTIONS = re.compile(r"(predictions?|(sample_)?submission)", re.IGNORECASE)
+_HIGHEST = PlaneChoice(z="max")
+_WANTS_DEPTH = "images.plane={z: 0}"
 # Figures and caches that cellfeat and others write.
 _OWN_FOLDERS = ("results", "features", "__macosx")
 
@@ -65,6 +68,8 @@ class Survey:
         Some of the images, read.
     unreadable
         Messages about images that could not be read.
+    projection
+        For ``images.plane``, where every image has several depths and the user chose none; None otherwise.
     """
 
     folder: Path
@@ -76,6 +81,7 @@ class Survey:
     n_others: int
     examples: tuple[Example, ...]
     unreadable: tuple[str, ...]
+    projection: Mapping[str, str] | None = None
 
     @property
     def left_out(self) -> list[str]:
@@ -91,7 +97,7 @@ class Survey:
         return 2 * n_single > len(self.examples)
 
 
-def survey_folder(folder: Path, *, ignored: Sequence[Path] = ()) -> Survey:
+def survey_folder(folder: Path, *, ignored: Sequence[Path] = (), plane: PlaneChoice = NO_CHOICE) -> Survey:
     """Look at a folder.
 
     Parameters
@@ -100,6 +106,8 @@ def survey_folder(folder: Path, *, ignored: Sequence[Path] = ()) -> Survey:
         The folder.
     ignored
         Files that are not images of cells, such as the picture of an earlier call.
+    plane
+        Which plane of stacks the user chose.
 
     Raises
     ------
@@ -123,7 +131,7 @@ def survey_folder(folder: Path, *, ignored: Sequence[Path] = ()) -> Survey:
     tables.sort(key=lambda name: (name.count("/"), name))
     if not images:
         raise ManifestError(_nothing(folder, on_disk))
-    return _sorted_out(folder, images, tables, len(on_disk))
+    return _sorted_out(folder, images, tables, len(on_disk), plane)
 
 
 def _is_hidden(folder: Path, name: str, hidden: Mapping[str, Path]) -> bool:
@@ -152,7 +160,7 @@ def _nothing(folder: Path, on_disk: Sequence[str]) -> str:
     )
 
 
-def _sorted_out(folder: Path, images: Sequence[str], tables: Sequence[str], n_files: int) -> Survey:
+def _sorted_out(folder: Path, images: Sequence[str], tables: Sequence[str], n_files: int, plane: PlaneChoice) -> Survey:
     stems = {name.rpartition(".")[0] for name in images}
     masks = _masks(images, stems)
     previews = [name for name in images if _PREVIEW.search(name.rpartition("/")[2])]
@@ -164,7 +172,10 @@ def _sorted_out(folder: Path, images: Sequence[str], tables: Sequence[str], n_fi
     below = common_folder(kept)
     names = tuple(name[len(below) :] for name in kept)
     root = folder / below if below else folder
-    examples, unreadable = _examples(root, names)
+    examples, unreadable = _examples(root, names, plane)
+    projected = _examples(root, names, _HIGHEST) if plane == NO_CHOICE and _are_depths(examples, unreadable) else None
+    is_stack = projected is not None and not projected[1]
+    examples, unreadable = projected if projected and is_stack else (examples, unreadable)
     return Survey(
         folder=folder,
         root=root,
@@ -175,7 +186,13 @@ def _sorted_out(folder: Path, images: Sequence[str], tables: Sequence[str], n_fi
         n_others=n_files - len(images) - len(tables),
         examples=examples,
         unreadable=unreadable,
+        projection={"z": "max"} if is_stack else None,
     )
+
+
+def _are_depths(examples: Sequence[Example], unreadable: Sequence[str]) -> bool:
+    """Whether no image can be read, for want of a depth to choose."""
+    return not examples and all(_WANTS_DEPTH in message for message in unreadable)
 
 
 def _masks(images: Sequence[str], stems: set[str]) -> list[str]:
@@ -217,7 +234,7 @@ def spread(n_items: int, n_wanted: int) -> list[int]:
     return sorted({int(place) for place in np.linspace(0, n_items - 1, min(n_items, n_wanted))})
 
 
-def _examples(root: Path, names: Sequence[str]) -> tuple[tuple[Example, ...], tuple[str, ...]]:
+def _examples(root: Path, names: Sequence[str], plane: PlaneChoice) -> tuple[tuple[Example, ...], tuple[str, ...]]:
     examples: list[Example] = []
     unreadable: list[str] = []
     n_pixels = 0
@@ -225,7 +242,7 @@ def _examples(root: Path, names: Sequence[str]) -> tuple[tuple[Example, ...], tu
         if n_pixels > MOST_EXAMPLE_PIXELS:
             break
         try:
-            image = read_image(root / names[place], MAX_PIXELS)
+            image = read_image(root / names[place], MAX_PIXELS, plane)
         except (ImageError, MissingFileError) as error:
             unreadable.append(str(error))
             continue

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from cellfeat.config import FieldsSettings
 from cellfeat.errors import ImageError, ManifestError, MissingFileError
 from cellfeat.proposing.columns import look_at_columns, plain
 from cellfeat.proposing.pieces import fall_apart
-from cellfeat.proposing.pixels import channels_of_files
+from cellfeat.proposing.pixels import channels_of_files, plane_choice
 from cellfeat.proposing.proposal import Choice
 from cellfeat.proposing.reading import Reading, channel_place, read_names
 from cellfeat.proposing.survey import Survey, common_folder, spread
@@ -58,10 +58,19 @@ def field_choices(survey: Survey, tables: Sequence[Table]) -> Iterator[list[Choi
         The tables.
     """
     sorted_out = _sorted_out(survey, tables)
+    yield from _of_tables(survey, sorted_out)
+    if sorted_out.pattern and "{well}" in sorted_out.pattern and "{site}" not in sorted_out.pattern:
+        # DeepProfiler writes B02-1, and the images may say s1.
+        site = sorted_out.pattern.replace("{field}", "{site}")
+        yield from _of_tables(survey, replace(sorted_out, pattern=site))
+
+
+def _of_tables(survey: Survey, sorted_out: FieldTables) -> Iterator[list[Choice]]:
     has_masks = _are_label_images(survey)
     if not has_masks and sorted_out.positions is None and sorted_out.pattern is None:
         return
     images = [Choice("images.root", str(survey.root), "where the fields are"), _layout(has_masks, sorted_out)]
+    images += plane_choice(survey)
     if sorted_out.fields is not None:
         files = _by_table(sorted_out.fields)
         yield from _with_labels([*images, *files, *_cells(survey, sorted_out, has_masks)], sorted_out)
