@@ -102,8 +102,7 @@ def _given(assignments: Sequence[str], flags: dict[str, str | None]) -> dict[str
         if flags[flag] is not None:
             given[key] = None if flags[flag] == "none" and flag in ("label", "split") else flags[flag]
     if flags["group"] is not None:
-        names = [name.strip() for name in flags["group"].split(",")]
-        given["labels.group"] = None if names == ["none"] else names[0] if len(names) == 1 else names
+        given["labels.group"] = _group(flags["group"])
     if flags["channels"] is not None:
         given["images.channels"] = [_channel(name.strip()) for name in flags["channels"].split(",")]
     if flags["backbone"] is not None:
@@ -111,7 +110,16 @@ def _given(assignments: Sequence[str], flags: dict[str, str | None]) -> dict[str
     for text in assignments:
         key, value = parse_assignment(text)
         given[assigned_key(key)] = value
+    if isinstance(given.get("labels.group"), str):
+        # --set labels.group=plate,well is meant as --group plate,well.
+        given["labels.group"] = _group(given["labels.group"])
     return given
+
+
+def _group(text: str) -> str | list[str] | None:
+    """The column or columns of groups, separated by commas; None where there are none."""
+    names = [name.strip() for name in text.split(",")]
+    return None if names == ["none"] else names[0] if len(names) == 1 else names
 
 
 def _channel(name: str) -> str | int:

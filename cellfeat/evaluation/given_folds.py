@@ -108,8 +108,9 @@ def checked_folds(folds: int | str) -> int | str:
 
 
 def _group_names(features: Features, groups: str) -> Strings:
-    # The first key is that of exact duplicates, which give a group no name.
-    keys = group_keys(features.samples, groups, features.path)[1:]
+    # Exact duplicates and pixels shared on a field join groups, and give none a name: their keys come first.
+    n_unnamed = 1 if features.samples.regions is None else 2
+    keys = group_keys(features.samples, groups, features.path)[n_unnamed:]
     names = np.array(["+".join(filter(None, values)) for values in zip(*(key.tolist() for key in keys), strict=True)])
     if not keys or not (names != "").any():
         raise SplitError(
@@ -275,7 +276,7 @@ def _size(fold: Fold) -> str:
 def _joined_remarks(folds: tuple[Fold, ...], design: Design) -> Iterator[str]:
     joined = [fold.name for fold in folds if " + " in fold.name]
     if design.folds == LEAVE_ONE_OUT and joined:
-        yield f"folds: groups that share copies of images are left out together: {first_ten(joined)}"
+        yield f"folds: groups that share copies of images, or pixels, are left out together: {first_ten(joined)}"
 
 
 def _class_remarks(folds: tuple[Fold, ...], y: Strings) -> Iterator[str]:

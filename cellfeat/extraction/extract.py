@@ -15,7 +15,8 @@ from cellfeat.extraction.request import Extraction, ExtractionRequest, request_r
 from cellfeat.extraction.store import Summary, held_output, is_imported, read_summary, verify_features
 from cellfeat.extraction.survey import survey_samples
 from cellfeat.samples.class_checks import check_classes, rare_class_remarks
-from cellfeat.samples.fields.other_images import fields_beside
+from cellfeat.samples.fields.field import plain_column
+from cellfeat.samples.fields.other_images import fields_beside, group_of_other_fields
 from cellfeat.samples.intensity import recorded_intensity
 from cellfeat.samples.labels import group_columns, read_labels
 from cellfeat.samples.manifest import Manifest, build_manifest
@@ -185,25 +186,37 @@ def settings_like(
     intensity = recorded_intensity(recipe["intensity"]).model_dump(mode="json")
     fields = fields_beside(record["images"], images, are_moved=False)
     record["images"] |= {"root": str(images), "intensity": intensity, "fields": fields}
-    record["labels"] |= _labels_of(labels, earlier) if labels else _NO_LABELS
+    record["labels"] |= _labels_of(labels, earlier, fields) if labels else _no_labels(earlier, fields)
     # This machine may lack the device of the earlier extraction.
     record["extraction"] |= {"output": str(output), "precision": recipe["precision"], "device": "auto"}
     record["backbone"]["weights"] = weights or record["backbone"]["weights"]
     return settings_of_record(record)
 
 
-_NO_LABELS = {"file": None, "unmatched": "ignore", "split": None}
+def _no_labels(earlier: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of labels where there is no table."""
+    none = {"file": None, "unmatched": "ignore", "split": None}
+    return none | (
+        {"group": group_of_other_fields(earlier, fields, ())} if earlier["images"]["layout"] == "fields" else {}
+    )
 
 
-def _labels_of(file: Path, earlier: Mapping[str, Any]) -> dict[str, Any]:
+def _labels_of(file: Path, earlier: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of a labels table that may lack the columns of labels, groups and the split."""
     optional, before = ("label", "group", "split"), earlier["labels"]
+    settings = {"file": str(file), "unmatched": "listed"}
+    if earlier["images"]["layout"] == "fields":
+        # A table of cells or of fields needs no column of ids, and its columns go by their plain names.
+        own = list(map(str, read_table_file(file).cells.columns))
+        plain = set(map(plain_column, own))
+        known = {key: before.get(key) for key in ("label", "split") if plain_column(before.get(key) or "") in plain}
+        return (
+            settings | {"label": None, "split": None} | known | {"group": group_of_other_fields(earlier, fields, own)}
+        )
     unnamed = LabelsSettings.model_validate({**before, **dict.fromkeys(optional)})
-    # A table of cells or of fields needs no column of ids.
-    needs_id = earlier["images"]["layout"] != "fields"
-    columns = set((read_labels(unnamed, file) if needs_id else read_table_file(file)).cells.columns)
+    columns = set(read_labels(unnamed, file).cells.columns)
     kept = {key: before.get(key) if before.get(key) in columns else None for key in ("label", "split")}
     named = group_columns(LabelsSettings.model_validate(before))
     in_names = further_fields(ImagesSettings.model_validate(earlier["images"]))
     kept["group"] = before.get("group") if columns.union(in_names).issuperset(named) else None
-    return {"file": str(file), "unmatched": "listed"} | kept
+    return settings | kept

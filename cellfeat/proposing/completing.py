@@ -157,12 +157,15 @@ def _with_given(choices: Sequence[Choice], answers: Answers) -> list[Choice]:
     """The choices without those that the user made, and the user's at the end."""
     kept = [choice for choice in choices if not answers.given(choice.key)]
     known = {*by_key(kept), *answers.settings}
+    pattern = {**by_key(kept), **answers.settings}.get("images.pattern") or ""
     # Written out, because the defaults of these settings name a table.
-    kept += [
-        Choice(key, value, "no name and no column says which samples belong together", is_guess=True)
-        if key == "labels.group"
-        else Choice(key, value, "none was found")
-        for key, value in NO_LABELS
-        if key not in known
-    ]
+    kept += [_none_found(key, value, pattern) for key, value in NO_LABELS if key not in known]
     return kept + [Choice(key, value, "as you said") for key, value in answers.settings.items()]
+
+
+def _none_found(key: str, value: Any, pattern: str) -> Choice:
+    if key == "labels.group":
+        return Choice(key, value, "no name and no column says which samples belong together", is_guess=True)
+    if key == "labels.label" and "{label}" in pattern:
+        return Choice(key, value, "{label} of images.pattern is the class")
+    return Choice(key, value, "none was found")

@@ -13,6 +13,7 @@ from cellfeat.proposing.completing import Tried, completed, settings_of
 from cellfeat.proposing.files_table import ID_COLUMN, joined, match_by_well, resolved_files, write_files_table
 from cellfeat.proposing.labelled_part import labelled_part
 from cellfeat.proposing.labelling import Listed, chosen_table, label_choices, listed_in_table
+from cellfeat.proposing.no_cells import Refused, why_no_cells, why_no_labels
 from cellfeat.proposing.pixels import channel_choices
 from cellfeat.proposing.proposal import NONE, Answers, Choice, Proposal
 from cellfeat.proposing.reading import Reading
@@ -59,15 +60,16 @@ def propose(survey: Survey, labels: Path | str | None, answers: Answers, target:
         raise ManifestError(f"{told}, such as {survey.unreadable[0]}")
     tables, problems = _tables(survey, labels, target)
     check_named_columns(tables, {f"--{key}": answers.settings.get(f"labels.{key}") for key in ("id", "label", "split")})
-    tried = _as_fields(survey, tables, answers) or _first_that_fits(
-        survey, tables, answers, target, is_given=labels not in (None, NONE)
-    )
+    tried, without_cells = _as_fields(survey, tables, answers)
+    if tried is None:
+        tried = _first_that_fits(survey, tables, answers, target, is_given=labels not in (None, NONE))
     choices = [_doubted(choice, survey, target) if labels is None else choice for choice in tried.choices]
     found = completed(choices, answers, listed=tried.listed, manifest=tried.manifest, survey=survey)
     if tried.listed is None and tried.manifest.crops is None:
         problems += unused_tables(tables, found.settings, found.manifest)
     used = _used(tables, survey, found.settings, is_given=labels is not None)
-    return replace(found, seen=tuple(sample_lines(found.manifest, used)), remarks=(*problems, *found.remarks))
+    remarks = (*without_cells, *problems, *found.remarks)
+    return replace(found, seen=tuple(sample_lines(found.manifest, used)), remarks=remarks)
 
 
 def _tables(survey: Survey, labels: Path | str | None, target: FilesTarget) -> tuple[list[Table], list[str]]:
@@ -104,10 +106,11 @@ def _doubted(choice: Choice, survey: Survey, target: FilesTarget) -> Choice:
     return choice._replace(is_guess=True, reason=f"{choice.reason}; it lies beside the folder") if is_beside else choice
 
 
-def _as_fields(survey: Survey, tables: Sequence[Table], answers: Answers) -> Tried | None:
-    """Take the images as whole fields, where there are masks or positions of their cells; None where there are none."""
+def _as_fields(survey: Survey, tables: Sequence[Table], answers: Answers) -> tuple[Tried | None, list[str]]:
+    """Take the images as whole fields, where there are masks or positions of their cells; otherwise None, and why."""
     if answers.given("images.layout") and answers.settings["images.layout"] != "fields":
-        return None
+        return None, []
+    refused: list[Refused] = []
     for offered in field_choices(survey, tables):
         choices = offered
         try:
@@ -115,10 +118,12 @@ def _as_fields(survey: Survey, tables: Sequence[Table], answers: Answers) -> Tri
                 choices = [*offered, _crop_size(offered, answers)]
             settings = settings_of(choices, answers)
             manifest = build_manifest(settings.images, settings.labels)
-        except (ManifestError, MissingFileError, ConfigError):
+        except (ManifestError, MissingFileError, ConfigError) as error:
+            refused.append((offered, str(error)))
             continue
-        return Tried(None, tuple(choices), manifest)
-    return None
+        return Tried(None, tuple(choices), manifest), why_no_labels(choices, refused)
+    why = why_no_cells(survey, refused)
+    return None, [why] if why else []
 
 
 def _crop_size(choices: Sequence[Choice], answers: Answers) -> Choice:

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -59,6 +59,14 @@ def field_choices(survey: Survey, tables: Sequence[Table]) -> Iterator[list[Choi
         The tables.
     """
     sorted_out = _sorted_out(survey, tables)
+    yield from _of_tables(survey, sorted_out)
+    if sorted_out.pattern and "{well}" in sorted_out.pattern and "{site}" not in sorted_out.pattern:
+        # DeepProfiler writes B02-1, and the images may say s1.
+        site = sorted_out.pattern.replace("{field}", "{site}")
+        yield from _of_tables(survey, replace(sorted_out, pattern=site))
+
+
+def _of_tables(survey: Survey, sorted_out: FieldTables) -> Iterator[list[Choice]]:
     has_masks = _are_label_images(survey)
     if not has_masks and sorted_out.positions is None and sorted_out.pattern is None:
         return

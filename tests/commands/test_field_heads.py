@@ -42,6 +42,28 @@ def test_labels_of_wells_score_a_head(user: Path) -> None:
     assert "32 held-out samples in 8 groups" in ended.stdout
 
 
+def fit_grouped(user: Path, group: str) -> tuple[str, ...]:
+    """Fit a head on fields with another group; returns the options that apply it to new fields."""
+    rows = ["P1,A1,x,b1", "P1,B2,y,b1", "P2,A1,x,b2", "P2,B2,y,b2"]
+    write_csv(user / "batches.csv", "Plate,Well,treatment,batch", rows)
+    images = ("--images", "train/images", "--labels", "batches.csv", "--output", f"{group}.h5")
+    succeed(user, *EXTRACT, *FIELDS, *images, "--set", f"labels.group={group}")
+    fitting = ("--features", f"{group}.h5", "--head", "dummy", "--folds", "2", "--output", f"head-{group}")
+    succeed(user, "fit", *fitting)
+    return "--model", f"head-{group}", "--images", "new/images", "--weights", "weights.pth"
+
+
+@pytest.mark.parametrize(("group", "n_groups"), [("[plate,well]", 4), ("Plate", 2)])
+def test_new_fields_are_grouped_as_those_of_the_head(user: Path, group: str, n_groups: int) -> None:
+    new = fit_grouped(user, group)
+    ended = succeed(user, "score", *new, "--labels", "new/layout.csv", "--output", f"scores-{n_groups}")
+    assert f"32 held-out samples in {n_groups} groups" in ended.stdout
+
+
+def test_new_fields_need_no_group_to_be_predicted(user: Path) -> None:
+    succeed(user, "predict", *fit_grouped(user, "batch"), "--output", "batch.csv")
+
+
 def test_cells_of_new_fields_are_predicted(user: Path) -> None:
     new = ("--images", "new/images", "--output", "field-cells.csv", "--weights", "weights.pth")
     succeed(user, "predict", "--model", "field-head", *new)

@@ -121,3 +121,9 @@ def test_folder_itself_can_be_looked_at_again(tmp_path: Path) -> None:
     succeed(tmp_path, "init", ".", "--yes")
     done = succeed(tmp_path, "init", ".", "--yes", "--force")
     assert "images: 12 " in done.stdout
+
+
+def test_groups_of_set_are_separated_by_commas(tmp_path: Path, weights: Path) -> None:
+    LAYOUTS["fields_with_masks"](tmp_path / "data")
+    init(tmp_path, weights, "--set", "labels.group=plate,well")
+    assert load_settings(tmp_path / "cellfeat.yaml").labels.group == ["plate", "well"]

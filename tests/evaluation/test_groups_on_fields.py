@@ -79,3 +79,13 @@ def test_comparison_says_how_many_crops_share_pixels(groups, words):
 def test_whole_images_have_no_count(comparison):
     assert "n_sharing_pixels" not in comparison.record()["counts"]
     assert "crops" not in headline(comparison)
+
+
+def test_left_out_groups_keep_their_names_where_crops_overlap():
+    features = spread()
+    plates = np.where(np.arange(90) < 45, "P1", "P2")
+    said = []
+    on_plates = with_samples(features, columns={"plate": plates})
+    task = prepare(on_plates, Design("leave-one-out", groups="plate"), say=said.append)
+    assert [fold.name for fold in task.folds] == ["P1", "P2"]
+    assert not [line for line in said if "left out together" in line]

@@ -12,7 +12,8 @@ from cellfeat.evaluation.results import HeadResult, ScoredHead
 from cellfeat.evaluation.scoring.head_scores import Abstaining, PerClass, SetSizes, Tuning
 from cellfeat.evaluation.tuning.tuner import describe_settings
 from cellfeat.reporting.terminal.style import name_cell, plain_table
-from cellfeat.text import clean_text, shorten
+from cellfeat.statistics.conformal import groups_needed
+from cellfeat.text import clean_text, first_ten, shorten
 
 MOST_CLASSES = 15
 """Classes whose recall is printed, the lowest first."""
@@ -61,7 +62,10 @@ def predict_lines(result: HeadResult) -> list[str]:
     """Describe the predictions with `--min-probability` and with `--coverage`."""
     lines = _abstaining_lines(result.scores.calibration.abstaining)
     sets = result.scores.sets
-    return [*lines, f"predict --coverage {sets.coverage:g}: {sizes_phrase(sets.sizes)}"] if sets else lines
+    if sets is None:
+        return lines
+    always = always_included(sets.coverage, sets.unlimited)
+    return [*lines, f"predict --coverage {sets.coverage:g}: {sizes_phrase(sets.sizes)}{always}"]
 
 
 def _abstaining_lines(abstaining: Sequence[Abstaining]) -> list[str]:
@@ -80,6 +84,21 @@ def sizes_phrase(sizes: SetSizes) -> str:
         f"{sizes.mean_size:.2f} classes a set; {sizes.one:.0%} hold one, {sizes.several:.0%} several, "
         f"{sizes.none:.0%} none"
     )
+
+
+def always_included(coverage: float, classes: Sequence[str]) -> str:
+    """Name the classes that every prediction set holds, as the end of a line; empty where there are none.
+
+    Parameters
+    ----------
+    coverage
+        The coverage asked for.
+    classes
+        Classes that have too few groups for it.
+    """
+    if not classes:
+        return ""
+    return f"; always included: {first_ten(classes)}, with too few groups ({groups_needed(coverage)} are needed)"
 
 
 def tuning_lines(results: Sequence[HeadResult]) -> list[str]:

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 
 from cellfeat.evaluation.saved_heads.held_out import HeldOut
-from cellfeat.reporting.terminal.head import sizes_phrase
+from cellfeat.reporting.terminal.head import always_included, sizes_phrase
 from cellfeat.reporting.terminal.style import one_line
 from cellfeat.text import first_ten, shorten
 
@@ -62,5 +62,6 @@ def held_out_details(found: HeldOut) -> list[str]:
         lines.append(
             f"predict --coverage {sets.coverage:g}: the true class was in the set {np.mean(covered):.1%} of the "
             f"time (mean over classes), {min(covered):.1%} for {lowest}, the lowest; {sizes_phrase(sets.sizes)}"
+            f"{always_included(sets.coverage, sets.unlimited)}"
         )
     return lines

@@ -85,9 +85,9 @@ def _ways(rows: Rows, cells: Sequence[Cell], labels: LabelsSettings) -> list[tup
     shared = [name for name in plain if all(name in one for one in keys) and name != "label"]
     if len(set(shared) - {"object"}):
         # A table by well may count replicates in a column of the same name as one of the fields': fewer columns then.
-        for names in (shared, [name for name in shared if name in ("plate", "well", "object")]):
-            if names:
-                ways.append(_by_columns(rows, {name: plain[name] for name in names}, keys))
+        fewer = [name for name in shared if name in ("plate", "well", "object")]
+        for names in (shared, fewer) if fewer not in ([], shared) else (shared,):
+            ways.append(_by_columns(rows, {name: plain[name] for name in names}, keys))
     file = next((plain[name] for name in _FILE_COLUMNS if name in plain), None)
     if file:
         ways.append(_by_file(rows, file, plain.get("object"), cells))

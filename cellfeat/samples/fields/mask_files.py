@@ -181,9 +181,18 @@ def _none_found(images: ImagesSettings, root: Path, names: set[str], fields: Seq
         )
     example = fields[0].stems[0] if fields and fields[0].stems else "{field}"
     wanted = images.fields.masks or f"{example}_masks.tif, or masks/{example}.tif"
+    there = first_ten(sorted(names)[:3]) or "none"
     return (
         f"no field has a label image in {root}: expected names such as {wanted}; say how they are named with "
         "--set 'images.fields.masks={field}_cp_masks.png', and where they are with "
         "--set images.fields.masks_root=FOLDER; with positions in a table in place of label images: "
-        "--set images.fields.positions=FILE; there are files such as " + (first_ten(sorted(names)[:3]) or "none")
+        f"--set images.fields.positions=FILE; {_beside(images)}there are files such as {there}"
     )
+
+
+def _beside(images: ImagesSettings) -> str:
+    """Name a folder of label images that lies beside the folder of images."""
+    if images.fields.masks_root is not None:
+        return ""
+    found = [one for one in images.root.parent.glob("*") if one.is_dir() and _MASK_FOLDER.fullmatch(one.name)]
+    return f"{found[0]} lies beside it: --set images.fields.masks_root={found[0]}; " if found else ""

@@ -1,9 +1,13 @@
 """Settings of fields for other images: label images and tables that lie beside them in the same way."""
 
 import os
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+from cellfeat.samples.fields.field import plain_column
+from cellfeat.samples.pattern_fields import further_names
+from cellfeat.samples.table_file import read_table_file
 
 _BESIDE = ("masks_root", "positions", "table")
 
@@ -44,3 +48,28 @@ def _beside(place: str, earlier: Path, root: Path, *, are_moved: bool) -> str | 
     if Path(found).exists() and (is_other or are_moved):
         return moved
     return place if are_moved else None
+
+
+def group_of_other_fields(
+    earlier: Mapping[str, Any], fields: Mapping[str, Any], columns: Sequence[str]
+) -> str | list[str] | None:
+    """Give the groups that other fields have as well, None where they lack a column of them.
+
+    Parameters
+    ----------
+    earlier
+        The earlier settings, as JSON values.
+    fields
+        The section ``images.fields`` for the other fields.
+    columns
+        Columns of their labels table.
+    """
+    group: str | list[str] | None = earlier["labels"].get("group")
+    named = [group] if isinstance(group, str) else group or []
+    known = {"field", *columns, *further_names(earlier["images"].get("pattern") or "")}
+    for key in ("table", "positions"):
+        place = fields.get(key)
+        if place and "{" not in place and Path(place).is_file():
+            known.update(map(str, read_table_file(Path(place)).cells.columns))
+    plain = set(map(plain_column, known))
+    return group if all(plain_column(name) in plain for name in named) else None

@@ -7,6 +7,7 @@ from cellfeat.evaluation.compare import compare
 from cellfeat.evaluation.scoring.head_scores import Abstaining, ChosenSettings, Tuning
 from cellfeat.reporting.terminal.head import (
     MOST_CLASSES,
+    always_included,
     describe_choices,
     predict_lines,
     render_classes,
@@ -103,3 +104,10 @@ def test_tuning_shows_choices_failures_and_final_settings(comparison):
 
 def test_untuned_head_has_no_line(comparison):
     assert tuning_lines(comparison.results) == []
+
+
+def test_classes_with_too_few_groups_for_a_coverage_are_named():
+    assert always_included(0.9, ()) == ""
+    line = always_included(0.9, ("DMSO", "taxol"))
+    assert "DMSO, taxol" in line
+    assert "9" in line

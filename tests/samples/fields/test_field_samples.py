@@ -287,3 +287,8 @@ def test_label_images_in_a_folder_inside_are_no_fields(fields: Fields) -> None:
 def test_image_numbers_ask_for_their_table(fields: Fields) -> None:
     with pytest.raises(ManifestError, match=r"images\.fields\.table=FILE"):
         manifest(fields.root, images__fields__positions=str(objects_csv(fields)))
+
+
+def test_folder_of_masks_beside_the_images_is_named(fields: Fields) -> None:
+    with pytest.raises(ManifestError, match=r"no field has a label image.*masks_root=.*masks;"):
+        manifest(fields.root)

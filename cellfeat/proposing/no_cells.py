@@ -1,0 +1,68 @@
+"""Why images with masks, or with tables of positions, are not taken as whole fields with many cells."""
+
+from collections.abc import Sequence
+
+from cellfeat.errors import ImageError, MissingFileError
+from cellfeat.proposing.proposal import Choice, by_key
+from cellfeat.proposing.survey import Survey, spread
+from cellfeat.samples.fields.label_image import HOW_TO_SAVE
+from cellfeat.samples.fields.objects import find_objects
+from cellfeat.samples.images import MAX_PIXELS
+from cellfeat.samples.layouts import scan
+from cellfeat.text import first_ten
+
+Refused = tuple[Sequence[Choice], str]
+"""Settings that were tried, and why they do not fit."""
+
+_TRIED_MASKS = 5
+
+
+def why_no_cells(survey: Survey, refused: Sequence[Refused]) -> str | None:
+    """Say why no cells can be cut out; None where nothing says that there are several on an image.
+
+    Parameters
+    ----------
+    survey
+        What the folder holds.
+    refused
+        Settings of whole fields that do not fit.
+    """
+    # Without a table of labels, nothing but the cells can be wrong.
+    bare = [error for choices, error in refused if by_key(choices).get("labels.file") is None]
+    found = next((error for error in (*bare, *(error for _, error in refused))), None) or _unusable_masks(survey)
+    if found is None:
+        return None
+    told = found.replace("\n- ", " ").replace("\n", " ")
+    return f"each image is one sample here, and no cells are cut out of it: {told}"
+
+
+def _unusable_masks(survey: Survey) -> str | None:
+    """Say what is wrong with files that are named like masks of many cells."""
+    for place in spread(len(survey.masks), _TRIED_MASKS) if survey.masks else ():
+        try:
+            find_objects(survey.folder / survey.masks[place], survey.masks[place], MAX_PIXELS)
+        except (ImageError, MissingFileError) as error:
+            return str(error)
+    pickles = sorted(name for name in scan(survey.folder) if name.endswith("_seg.npy"))
+    if pickles and not survey.masks:
+        return f"the masks of Cellpose are pickles, which are not read: {first_ten(pickles[:3])}; {HOW_TO_SAVE}"
+    return None
+
+
+def why_no_labels(chosen: Sequence[Choice], refused: Sequence[Refused]) -> list[str]:
+    """Say why a table gives whole fields no labels.
+
+    Parameters
+    ----------
+    chosen
+        The settings that fit.
+    refused
+        Settings that were tried before.
+    """
+    values = by_key(chosen)
+    if any(values.get(key) for key in ("labels.file", "labels.label")) or "{label}" in str(
+        values.get("images.pattern")
+    ):
+        return []
+    tried = [error for choices, error in refused if by_key(choices).get("labels.file")]
+    return [f"a table was not taken for labels: {tried[0]}"] if tried else []
