@@ -198,6 +198,7 @@ def test_equal_pixels_join_plates_and_are_counted(with_images, kind, one_set):
     assert found.group[0] == found.group[1]
 
 
+@pytest.mark.slow
 def test_near_copies_can_be_left_out_of_the_groups(with_images, one_set):
     features, folder = with_images
     plates = np.array([f"P{row // 15}" for row in range(60)])

@@ -51,6 +51,7 @@ def test_tuning_says_its_cost_first_and_the_choices_last(folder: Path) -> None:
     assert "final" in json.loads((folder / "results" / "tuned" / "knn" / "metrics.json").read_text())["tuning"]
 
 
+@pytest.mark.slow
 def test_repeats_and_learning_curves_survive_a_failed_head(folder: Path) -> None:
     done = succeed(
         folder, "compare", "--heads", "mlp,knn,dummy", "--set", "mlp.learning_rate=0", *THREE_FOLDS,
@@ -107,6 +108,7 @@ def test_column_of_the_labels_serves_as_groups(folder: Path) -> None:
     assert done.stderr.count("1 of 150 samples have no plate") == 2
 
 
+@pytest.mark.slow
 def test_interrupted_comparison_leaves_an_earlier_one(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     results = folder / "results" / "kept"
     arguments = ("compare", *THREE_FOLDS, "--output", "results/kept", "--heads", "dummy,knn")

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from tests.commands.command_line import ROOT, refused, succeed
 
@@ -37,6 +38,7 @@ def test_folder_with_other_files_is_refused(folder: Path) -> None:
     assert notes.read_text() == "years of work"
 
 
+@pytest.mark.slow
 def test_name_that_the_pipe_cannot_encode_is_escaped(folder: Path) -> None:
     labels = pd.read_csv(folder / "labels.csv")
     labels["cell_line"] = labels["cell_line"].replace("HeLa", "細胞")

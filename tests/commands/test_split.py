@@ -90,6 +90,7 @@ def test_any_column_can_be_the_split(folder: Path, split: str) -> None:
     assert "'nope'" in refused(folder, *compare, "--set", "labels.split=nope")
 
 
+@pytest.mark.slow
 def test_labels_of_other_samples_can_be_left_out(folder: Path, split: str, head: str) -> None:
     heading, *rows = rows_of(folder / "labels.csv")
     write(folder / "more.csv", [heading, *rows, ["999", "HeLa", ""]])

@@ -136,6 +136,7 @@ FATES = {"SIGSEGV": "SIGSEGV", "SIGABRT": "SIGABRT", None: "within 4 s"}
 
 
 @pytest.mark.parametrize("name", FATES)
+@pytest.mark.slow
 def test_a_sample_that_ends_or_hangs_its_reader_is_quarantined_by_name(
     name: str | None, finished: Finished, settings_for: MakeSettings, live_workers: list[Workers]
 ) -> None:
@@ -161,6 +162,7 @@ def test_a_sample_that_ends_its_reader_stops_the_run_and_the_next_goes_on(
     assert contents(extract(settings).path) == contents(finished())
 
 
+@pytest.mark.slow
 def test_a_reader_killed_for_lack_of_memory_costs_no_sample(
     finished: Finished, settings_for: MakeSettings, live_workers: list[Workers]
 ) -> None:

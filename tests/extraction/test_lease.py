@@ -75,6 +75,7 @@ def test_live_run_of_another_host_is_named_and_left_alone(output: Path) -> None:
     assert not output.with_name(f".{output.name}.lock").exists()
 
 
+@pytest.mark.slow
 def test_stalled_disk_does_not_make_a_live_run_seem_dead(output: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path, stall, looks = leave(output, FAR), 2.5, count(1)
     seen = lease._seen
@@ -90,6 +91,7 @@ def test_stalled_disk_does_not_make_a_live_run_seem_dead(output: Path, monkeypat
         pass
 
 
+@pytest.mark.slow
 def test_dead_run_of_another_host_is_taken_over(output: Path) -> None:
     path = leave(output, FAR)
     with held_output(output):
@@ -134,6 +136,7 @@ def test_run_gives_signs_of_life_until_it_ends(output: Path) -> None:
 
 
 @pytest.mark.parametrize("before", [None, FAR], ids=["nobody before", "a dead run before"])
+@pytest.mark.slow
 def test_one_of_many_hosts_that_begin_at_once_writes(
     before: dict[str, object] | None, output: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -167,6 +167,7 @@ def test_killed_at_lines_of_the_store(first: int, tmp_path: Path, record_propert
     assert n_killed > 300 / (SHARES * EVERY)
 
 
+@pytest.mark.slow
 def test_flipped_byte_of_a_file_is_found_or_changes_nothing(tmp_path: Path, record_property: RecordProperty) -> None:
     finished = tmp_path / "cells.h5"
     run_to_end(finished)
@@ -258,6 +259,7 @@ def test_full_disk_says_what_is_needed_and_next_run_continues(n_parts: int, smal
 
 
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
+@pytest.mark.slow
 def test_disk_full_at_any_byte_of_a_file_is_an_error(small_disk: Path, record_property: RecordProperty) -> None:
     lefts = range(0, 110_000, 8_192)
     record_property("faults", len(lefts))

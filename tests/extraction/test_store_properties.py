@@ -4,6 +4,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 import numpy as np
+import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -42,6 +43,7 @@ def runs(draw: st.DrawFn) -> tuple[RunHeader, Rows, SampleTable]:
 
 @settings(max_examples=30, deadline=None)
 @given(runs(), st.data())
+@pytest.mark.slow
 def test_whatever_is_written_in_parts_is_read_back_whole_and_by_any_rows(
     run: tuple[RunHeader, Rows, SampleTable], data: st.DataObject
 ) -> None:

@@ -44,6 +44,7 @@ for name in names:
 """
 
 
+@pytest.mark.slow
 def test_loaded_heads_predict_the_same_bits_in_a_new_process(tmp_path: Path) -> None:
     bundles = {name: fitted_bundle(name, n_views=2) for name in HEADS}
     for name, bundle in bundles.items():

@@ -206,6 +206,7 @@ def test_tiny_and_constant_pictures_are_not_near_copies(side):
 
 
 @pytest.mark.parametrize(("seed", "quality"), [(0, 75), pytest.param(1, 50, marks=pytest.mark.slow)])
+@pytest.mark.slow
 def test_equal_blocks_of_jpeg_backgrounds_are_no_overlap(seed, quality):
     """A dark background has few coefficients, so that blocks of unrelated pictures are equal by chance."""
     cut = crops("nuclei on black", n_fields=20, seed=seed)

@@ -31,6 +31,7 @@ def written(comparison: Comparison, folder: Path, *kinds: str) -> set[str]:
     return {path.name for path in files if path.suffix.lstrip(".") in KINDS}
 
 
+@pytest.mark.slow
 def test_each_figure_is_written_in_each_format(comparison: Comparison, tmp_path: Path) -> None:
     names = written(comparison, tmp_path, *KINDS)
     assert len(names) == 3 * (2 + len(comparison.results))

@@ -155,6 +155,7 @@ def test_last_words_of_a_crashed_codec_are_quoted(reader: SampleReader, monkeypa
                 future.result(100)
 
 
+@pytest.mark.slow
 def test_sample_of_a_killed_process_is_read_again(large_green: SampleReader) -> None:
     with Workers() as workers, ThreadPoolExecutor(1) as pool:
         workers.start(1)
@@ -176,6 +177,7 @@ def test_sample_killed_twice_is_named(large_green: SampleReader) -> None:
             future.result(100)
 
 
+@pytest.mark.slow
 def test_second_read_after_a_kill_runs_alone(large_green: SampleReader) -> None:
     with Workers() as workers:
         began, release = threading.Event(), threading.Event()
@@ -218,6 +220,7 @@ def test_process_killed_while_idle_costs_no_sample(reader: SampleReader) -> None
         np.testing.assert_array_equal(workers.read(reader, 1), reader.read(1))
 
 
+@pytest.mark.slow
 def test_silent_process_is_replaced_and_its_file_named(large_green: SampleReader) -> None:
     with Workers(seconds=3) as workers:
         for row in range(N_SAMPLES):
@@ -227,6 +230,7 @@ def test_silent_process_is_replaced_and_its_file_named(large_green: SampleReader
         np.testing.assert_array_equal(workers.read(large_green, 0), large_green.read(0))
 
 
+@pytest.mark.slow
 def test_process_that_cannot_be_killed_is_not_waited_for(reader: SampleReader, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(subprocess.Popen, "kill", lambda self: None)  # as one that waits inside the kernel
     monkeypatch.setattr(worker_module, "SECONDS_TO_END", 0.2)
@@ -265,6 +269,7 @@ def test_closing_ends_all_processes(large_green: SampleReader) -> None:
         workers.read(large_green, 0)
 
 
+@pytest.mark.slow
 def test_processes_end_with_their_parent(reader: SampleReader) -> None:
     code = """
 import os, sys

@@ -98,7 +98,8 @@ def always_included(coverage: float, classes: Sequence[str]) -> str:
     """
     if not classes:
         return ""
-    return f"; always included: {first_ten(classes)}, with too few groups ({groups_needed(coverage)} are needed)"
+    named = first_ten(map(clean_text, classes))
+    return f"; always included: {named}, with too few groups ({groups_needed(coverage)} are needed)"
 
 
 def tuning_lines(results: Sequence[HeadResult]) -> list[str]:

@@ -88,6 +88,7 @@ def test_bad_field_fails_its_own_cells(crops: Manifest) -> None:
 
 
 @pytest.mark.skipif(os.name == "nt", reason="the crash is a signal")
+@pytest.mark.slow
 def test_crash_of_the_decoder_loses_one_field(crops: Manifest) -> None:
     large = np.random.default_rng(0).integers(0, 60_000, (3000, 3000), np.uint16)
     for path in crops.files(4):
