@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 
 from cellfeat.config import ImagesSettings, LabelsSettings
+from cellfeat.errors import ManifestError
 from cellfeat.extraction.store import load_features
 from cellfeat.samples.manifest import build_manifest
 
@@ -191,18 +192,34 @@ def test_names_in_another_normal_form_are_explained(on_disk, in_table, images, c
     cli(*ARGUMENTS, "--set", "labels.files=path").is_refusal(r"exists as .*one normal form")
 
 
-@pytest.mark.slow
-def test_million_rows_take_seconds(tmp_path):
-    n = 1_000_000
-    (tmp_path / "images").mkdir()
-    (tmp_path / "images" / "0.png").touch()
-    rows = (f"{i},{'HeLa' if i % 2 else 'A549'},p{i % 96},0.png" for i in range(n))
-    (tmp_path / "labels.csv").write_text("\n".join(["file_id,cell_line,plate,path", *rows]))
-    began = time.process_time()  # others may keep the machine busy
-    manifest = build_manifest(
-        ImagesSettings(root=tmp_path / "images", channels=[0]),
-        LabelsSettings(file=tmp_path / "labels.csv", files="path", group="plate"),
+def write_rows(folder, n_rows, n_files):
+    """A table of many rows, and its image files, which are empty."""
+    (folder / "images").mkdir()
+    for i in range(n_files):
+        (folder / "images" / f"{i}.png").touch()
+    rows = (f"{i},{'HeLa' if i % 2 else 'A549'},p{i % 96},{i % n_files}.png" for i in range(n_rows))
+    (folder / "labels.csv").write_text("\n".join(["file_id,cell_line,plate,path", *rows]))
+    return (
+        ImagesSettings(root=folder / "images", channels=[0]),
+        LabelsSettings(file=folder / "labels.csv", files="path", group="plate"),
     )
+
+
+@pytest.mark.slow
+def test_many_files_are_listed_in_seconds(tmp_path):
+    settings = write_rows(tmp_path, 200_000, 200_000)
+    began = time.process_time()  # others may keep the machine busy
+    manifest = build_manifest(*settings)
     seconds = time.process_time() - began
-    assert len(manifest) == n
+    assert len(manifest) == 200_000
+    assert seconds < 30, f"{seconds:.1f} s"
+
+
+@pytest.mark.slow
+def test_million_rows_on_one_file_are_refused_in_seconds(tmp_path):
+    settings = write_rows(tmp_path, 1_000_000, 1)
+    began = time.process_time()
+    with pytest.raises(ManifestError, match=r"1000000 of 1000000 rows.*images\.layout=fields"):
+        build_manifest(*settings)
+    seconds = time.process_time() - began
     assert seconds < 120, f"{seconds:.1f} s"
