@@ -27,15 +27,6 @@ _FAULTS = (
 )  # fmt: skip
 
 
-def has_skops() -> bool:
-    """Whether estimators can be saved and loaded here."""
-    try:
-        _skops()
-    except MissingExtraError:
-        return False
-    return True
-
-
 def _skops() -> ModuleType:
     try:
         return import_module("skops.io")

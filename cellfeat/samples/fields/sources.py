@@ -37,8 +37,6 @@ class Sources:
         The table of positions, or the pattern of a table for each field; None: cells are those of the label images.
     table
         The labels table; None where there is none, or where it is the table of positions.
-    has_label_column
-        Whether the table of positions is the labels table.
     remarks
         How the tables were read.
     """
@@ -58,11 +56,6 @@ class Sources:
         """Whether label images are needed: for the positions, for masks, or because they are named."""
         settings = self.images.fields
         return self.positions is None or settings.mask == "zero_outside" or bool(settings.masks or settings.masks_root)
-
-    @property
-    def label_rows(self) -> bool:
-        """Whether the labels stand in the table of positions itself."""
-        return isinstance(self.positions, Rows) and self.positions.file == self.labels.file
 
 
 def read_sources(images: ImagesSettings, labels: LabelsSettings) -> Sources:

@@ -13,10 +13,10 @@ from cellfeat.samples.formats.planes import NO_CHOICE, PlaneChoice, check_flat
 from cellfeat.samples.formats.png import decode_png
 from cellfeat.samples.formats.tiff import decode_tiff
 
-_PNG = b"\x89PNG\r\n\x1a\n"
-_JPEG = b"\xff\xd8\xff"
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
-SIGNATURES = (_PNG, _JPEG, *_TIFF)
+PNG = b"\x89PNG\r\n\x1a\n"
+JPEG = b"\xff\xd8\xff"
+TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+SIGNATURES = (PNG, JPEG, *TIFF)
 """The first bytes of the files that can be decoded."""
 _NOT_READ = {
     b"BM": "BMP",
@@ -58,11 +58,11 @@ _Decoder = Callable[[bytes, int, PlaneChoice], Image]
 
 
 def _decoder(content: bytes) -> _Decoder:
-    if content.startswith(_PNG):
+    if content.startswith(PNG):
         return _flat(decode_png)
-    if content.startswith(_JPEG):
+    if content.startswith(JPEG):
         return _flat(decode_jpeg)
-    if content.startswith(_TIFF):
+    if content.startswith(TIFF):
         return decode_tiff
     raise ImageError(_why_not_read(content))
 

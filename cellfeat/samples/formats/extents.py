@@ -8,10 +8,9 @@ from typing import NamedTuple
 import tifffile
 
 from cellfeat.samples.formats.decoded_image import PARSER_FAULTS
+from cellfeat.samples.formats.decoding import TIFF
 from cellfeat.samples.formats.microscopes.formats import stack_format
 from cellfeat.samples.formats.microscopes.stack_file import read_stack_sizes, why_not_installed
-
-_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
@@ -56,7 +55,7 @@ def read_extent(path: Path, series: int = 0) -> Extent:
         if kind is not None:
             return _extent(*read_stack_sizes(kind, path, series))
         with path.open("rb") as file:
-            is_tiff = file.read(4) in _TIFF
+            is_tiff = file.read(4) in TIFF
         return _of_tiff(path, series) if is_tiff else ONE_PLANE
     except PARSER_FAULTS:
         # Reading the pixels says what is wrong with the file.

@@ -9,6 +9,7 @@ import tifffile
 
 from cellfeat.errors import ImageError, MissingFileError
 from cellfeat.samples.formats.decoded_image import PARSER_FAULTS
+from cellfeat.samples.formats.decoding import JPEG, PNG
 from cellfeat.samples.formats.microscopes.formats import stack_format
 from cellfeat.samples.formats.microscopes.stack_file import read_stack_header
 from cellfeat.samples.formats.planes import NO_CHOICE, PlaneChoice
@@ -54,10 +55,10 @@ def read_header(path: Path, choice: PlaneChoice = NO_CHOICE) -> Header:
             return Header(*read_stack_header(kind, path, choice))
         with path.open("rb") as file:
             start = file.read(32)
-        if start.startswith(b"\x89PNG"):
+        if start.startswith(PNG):
             width, height = struct.unpack(">II", start[16:24])
             return Header(height, width)
-        if start.startswith(b"\xff\xd8\xff"):
+        if start.startswith(JPEG):
             height, width, *_ = simplejpeg.decode_jpeg_header(path.read_bytes())
             return Header(int(height), int(width))
         return _of_tiff(path, choice)
