@@ -1,0 +1,115 @@
+"""A folder of this machine, or of a network disk that several machines share."""
+
+import errno
+import os
+import shutil
+import socket
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from uuid import uuid4
+
+from cellfeat.provenance import explained_errors, flush_to_disk
+
+_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
+"""What a file system answers that has no hard links."""
+
+
+@dataclass(frozen=True)
+class LocalStorage:
+    """A `Storage` in a folder, which must exist when a file is written.
+
+    A new file is written beside its place under a name that no other process of any machine takes, flushed to disk, and
+    then linked into place, which fails where a file of this name is there already.
+
+    Attributes
+    ----------
+    location
+        The folder.
+    """
+
+    location: Path
+
+    def create(self, name: str, content: bytes) -> bool:
+        """Write a file unless there is one of this name; see `Storage.create`."""
+        target = self.location / name
+        with explained_errors(target), self._written(target, content) as temporary:
+            try:
+                _link(temporary, target)
+            except FileExistsError:
+                return False
+            flush_to_disk(target.parent)
+        return True
+
+    def replace(self, name: str, content: bytes) -> None:
+        """Write a file, in place of one of this name."""
+        target = self.location / name
+        with explained_errors(target), self._written(target, content) as temporary:
+            temporary.replace(target)
+            flush_to_disk(target.parent)
+
+    def read(self, name: str) -> bytes | None:
+        """Read a file; None where there is none."""
+        try:
+            return (self.location / name).read_bytes()
+        except FileNotFoundError:
+            return None
+
+    def sizes(self, prefix: str = "") -> Iterator[tuple[str, int]]:
+        """Yield name and bytes of each file whose name begins with `prefix`, temporary ones left out."""
+        folder, _, start = prefix.rpartition("/")
+        with suppress(FileNotFoundError), os.scandir(self.location / folder) as entries:
+            for entry in entries:
+                if entry.name.startswith(start) and not is_temporary(entry.name):
+                    with suppress(FileNotFoundError):  # removed by another process meanwhile
+                        yield f"{folder}/{entry.name}".lstrip("/"), entry.stat().st_size
+
+    def remove(self, name: str) -> None:
+        """Remove a file; one that is not there is no error."""
+        (self.location / name).unlink(missing_ok=True)
+
+    def remove_all(self) -> None:
+        """Remove the folder with everything in it."""
+        shutil.rmtree(self.location, ignore_errors=True)
+
+    @contextmanager
+    def _written(self, target: Path, content: bytes) -> Iterator[Path]:
+        """Write content under a temporary name, which is gone after the block."""
+        temporary = temporary_beside(target)
+        try:
+            temporary.write_bytes(content)
+            # Before it gets its name: otherwise a loss of power may leave the name with an empty file.
+            flush_to_disk(temporary)
+            yield temporary
+        finally:
+            with suppress(OSError):  # renamed, or on a disk that has become read-only
+                temporary.unlink()
+
+
+def temporary_beside(target: Path) -> Path:
+    """Name a temporary file beside another one: no other process, of this or of another machine, takes the same name.
+
+    Examples
+    --------
+    >>> is_temporary(temporary_beside(Path("cells.h5")).name)
+    True
+    """
+    host = socket.gethostname().replace(".", "-")
+    return target.with_name(f".{target.name}.{host}.{os.getpid()}.{uuid4().hex[:8]}.tmp")
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file is one that is being written, or was left by a process that was killed."""
+    return name.startswith(".") and name.endswith(".tmp")
+
+
+def _link(temporary: Path, target: Path) -> None:
+    try:
+        os.link(temporary, target)
+    except OSError as error:
+        if error.errno not in _NO_LINKS:
+            raise
+        # Without hard links: the empty file claims the name, so that only one writer puts its content there.
+        os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
+        temporary.replace(target)
