@@ -3,14 +3,19 @@
 import errno
 import os
 import shutil
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
-from cellfeat.provenance import explained_errors, flush_to_disk
+from cellfeat.provenance import (
+    explained_errors,
+    flush_to_disk,
+    is_temporary,
+    make_folder,
+    remove_left,
+    temporary_beside,
+)
 
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
 """What a file system answers that has no hard links."""
@@ -31,8 +36,22 @@ class LocalStorage:
 
     location: Path
 
+    def prepare(self) -> None:
+        """Make the folder, and remove what killed processes of this machine left in it."""
+        with explained_errors(self.location):
+            if not self.location.is_dir():
+                make_folder(self.location)
+                flush_to_disk(self.location.parent)
+            remove_left(self.location)
+
     def create(self, name: str, content: bytes) -> bool:
-        """Write a file unless there is one of this name; see `Storage.create`."""
+        """Write a file unless there is one of this name: of several writers exactly one gets True.
+
+        Parameters
+        ----------
+        name, content
+            The file's name and bytes.
+        """
         target = self.location / name
         with explained_errors(target), self._written(target, content) as temporary:
             try:
@@ -43,7 +62,13 @@ class LocalStorage:
         return True
 
     def replace(self, name: str, content: bytes) -> None:
-        """Write a file, in place of one of this name."""
+        """Write a file, in place of one of this name.
+
+        Parameters
+        ----------
+        name, content
+            The file's name and bytes.
+        """
         target = self.location / name
         with explained_errors(target), self._written(target, content) as temporary:
             temporary.replace(target)
@@ -85,23 +110,6 @@ class LocalStorage:
         finally:
             with suppress(OSError):  # renamed, or on a disk that has become read-only
                 temporary.unlink()
-
-
-def temporary_beside(target: Path) -> Path:
-    """Name a temporary file beside another one: no other process, of this or of another machine, takes the same name.
-
-    Examples
-    --------
-    >>> is_temporary(temporary_beside(Path("cells.h5")).name)
-    True
-    """
-    host = socket.gethostname().replace(".", "-")
-    return target.with_name(f".{target.name}.{host}.{os.getpid()}.{uuid4().hex[:8]}.tmp")
-
-
-def is_temporary(name: str) -> bool:
-    """Whether a file is one that is being written, or was left by a process that was killed."""
-    return name.startswith(".") and name.endswith(".tmp")
 
 
 def _link(temporary: Path, target: Path) -> None:
