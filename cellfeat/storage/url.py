@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import unquote
 
 from cellfeat.errors import ConfigError
 
@@ -97,8 +98,25 @@ Location = Path | Url
 """A path of this machine, or an address."""
 
 
+def local_path(location: Location) -> Path | None:
+    """The path of a location on this machine; None for an address elsewhere.
+
+    Examples
+    --------
+    >>> local_path(Url.parse("file:///data/cells.h5")).as_posix()
+    '/data/cells.h5'
+    """
+    if isinstance(location, Path):
+        return location
+    if location.scheme != "file":
+        return None
+    # As in file:///C:/cells of Windows.
+    has_drive = re.match("[A-Za-z]:", location.path) is not None
+    return Path(unquote(location.path if has_drive else f"/{location.path}"))
+
+
 def as_location(value: Any) -> Any:
-    """Take text that is an address as a `Url`, other text as a path, and anything else as it is.
+    """Take text that is an address as a `Url`, other text and ``file://`` as a path, and anything else as it is.
 
     Raises
     ------
@@ -106,7 +124,10 @@ def as_location(value: Any) -> Any:
         As `Url.parse`.
     """
     if isinstance(value, str | Path):
-        return Url.parse(str(value)) if _URL.match(str(value)) else Path(value)
+        if not _URL.match(str(value)):
+            return Path(value)
+        url = Url.parse(str(value))
+        return local_path(url) or url
     return value
 
 
