@@ -10,7 +10,7 @@ import pytest
 from cellfeat.errors import ReadError, WriteError
 from cellfeat.storage import downloads
 from cellfeat.storage.objects import ObjectStorage
-from cellfeat.storage.open import open_storage
+from cellfeat.storage.opening import open_storage
 from cellfeat.storage.retries import RetryPolicy
 from cellfeat.storage.url import Url
 from tests.object_stores import ACCESS_KEY, SECRET_KEY, Fault, FaultyServer
