@@ -70,6 +70,10 @@ class FingerprintError(CellfeatError, ValueError):
     """Features were made with another recipe than the current one."""
 
 
+class BitsError(CellfeatError, RuntimeError):
+    """Two machines compute different numbers from the same images."""
+
+
 class ReadError(CellfeatError, OSError):
     """A file cannot be read now, whatever it holds: it is locked, not permitted, or its disk fails."""
 

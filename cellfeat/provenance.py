@@ -7,13 +7,17 @@ import os
 import platform
 import re
 import shutil
+import socket
 import tempfile
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
+from glob import escape
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
+from uuid import uuid4
 
 from cellfeat.errors import DiskFullError, WriteError
 from cellfeat.text import NO_URLS, is_url
@@ -23,6 +27,7 @@ RECORDED_PACKAGES = (
     "zarr", "nd2", "czifile", "liffile",
 )  # fmt: skip
 
+_SECONDS_OF_A_DAY = 86_400
 _DIGEST = re.compile(r"sha256:[0-9a-f]{64}")
 _NO_ROOM = {errno.ENOSPC: "the disk is full", errno.EDQUOT: "the disk quota is used up"}
 _NOT_ALLOWED = {
@@ -201,6 +206,61 @@ def make_parent(path: Path) -> Path:
     return target
 
 
+def temporary_beside(target: Path) -> Path:
+    """Name a temporary file beside another one; no process of this or of another machine takes the same name.
+
+    Examples
+    --------
+    >>> is_temporary(temporary_beside(Path("cells.h5")).name)
+    True
+    """
+    return target.with_name(f".{target.name}.{_host()}.{os.getpid()}.{uuid4().hex[:8]}.tmp")
+
+
+def is_temporary(name: str) -> bool:
+    """Whether a file is being written, or was left by a process that was killed while it wrote."""
+    return name.startswith(".") and name.endswith(".tmp")
+
+
+def remove_left(folder: Path, name: str = "") -> None:
+    """Remove the temporary files that killed processes of this machine left in a folder.
+
+    Those of live processes stay, and those of other machines until they are a day old.
+
+    Parameters
+    ----------
+    folder
+        The folder.
+    name
+        The name of the file that they were to become; by default any.
+    """
+    for path in folder.glob(f".{escape(name)}{'.' if name else ''}*.tmp"):
+        with suppress(OSError):  # removed by another process, or a folder
+            if _is_left(path):
+                path.unlink()
+
+
+def _is_left(path: Path) -> bool:
+    *_, host, pid, _, _ = ["", "", "", *path.name.split(".")]
+    if host == _host() and pid.isdigit() and os.name == "posix":
+        return not _is_alive(int(pid))
+    return time.time() - path.stat().st_mtime > _SECONDS_OF_A_DAY
+
+
+def _host() -> str:
+    return socket.gethostname().replace(".", "-")
+
+
+def _is_alive(pid: int) -> bool:
+    try:
+        os.kill(pid, 0)
+    except ProcessLookupError:
+        return False
+    except PermissionError:  # of another user
+        return True
+    return True
+
+
 @contextmanager
 def publish(path: Path) -> Iterator[Path]:
     """Write a file so that it appears whole or not at all.
@@ -216,8 +276,8 @@ def publish(path: Path) -> Iterator[Path]:
     """
     with explained_errors(path):
         target = make_parent(path)
-        # In the same folder, since a rename is one step only within a file system; the pid keeps processes apart.
-        temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+        # In the same folder, since a rename is one step only within a file system.
+        temporary = temporary_beside(target)
         try:
             yield temporary
             # Before the rename: otherwise a loss of power may leave the new name with an empty file.

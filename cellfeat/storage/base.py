@@ -36,12 +36,28 @@ class Storage(Protocol):
         """Where it is, for messages and for opening it on another machine."""
         ...
 
+    def prepare(self) -> None:
+        """Make the folder where it is missing, and remove what killed processes left in it."""
+        ...
+
     def create(self, name: str, content: bytes) -> bool:
-        """Write a file unless there is one of this name: of several writers exactly one gets True."""
+        """Write a file unless there is one of this name: of several writers exactly one gets True.
+
+        Parameters
+        ----------
+        name, content
+            The file's name and bytes.
+        """
         ...
 
     def replace(self, name: str, content: bytes) -> None:
-        """Write a file, in place of one of this name."""
+        """Write a file, in place of one of this name.
+
+        Parameters
+        ----------
+        name, content
+            The file's name and bytes.
+        """
         ...
 
     def read(self, name: str) -> bytes | None:

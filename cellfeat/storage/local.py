@@ -3,14 +3,19 @@
 import errno
 import os
 import shutil
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
-from uuid import uuid4
 
-from cellfeat.provenance import explained_errors, flush_to_disk
+from cellfeat.provenance import (
+    explained_errors,
+    flush_to_disk,
+    is_temporary,
+    make_folder,
+    remove_left,
+    temporary_beside,
+)
 from cellfeat.storage.base import FileState
 
 _NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
@@ -32,8 +37,22 @@ class LocalStorage:
 
     location: Path
 
+    def prepare(self) -> None:
+        """Make the folder, and remove what killed processes of this machine left in it."""
+        with explained_errors(self.location):
+            if not self.location.is_dir():
+                make_folder(self.location)
+                flush_to_disk(self.location.parent)
+            remove_left(self.location)
+
     def create(self, name: str, content: bytes) -> bool:
-        """Write a file unless there is one of this name; see `Storage.create`."""
+        """Write a file unless there is one of this name: of several writers exactly one gets True.
+
+        Parameters
+        ----------
+        name, content
+            The file's name and bytes.
+        """
         target = self.location / name
         with explained_errors(target), self._written(target, content) as temporary:
             try:
@@ -44,7 +63,13 @@ class LocalStorage:
         return True
 
     def replace(self, name: str, content: bytes) -> None:
-        """Write a file, in place of one of this name."""
+        """Write a file, in place of one of this name.
+
+        Parameters
+        ----------
+        name, content
+            The file's name and bytes.
+        """
         target = self.location / name
         with explained_errors(target), self._written(target, content) as temporary:
             temporary.replace(target)
@@ -66,7 +91,15 @@ class LocalStorage:
         return FileState(found.st_size, str(found.st_mtime_ns))
 
     def download(self, name: str, target: Path) -> FileState | None:
-        """Copy a file to a new one; see `Storage.download`."""
+        """Copy a file to a new one of this machine; None where there is none.
+
+        Parameters
+        ----------
+        name
+            The file.
+        target
+            Where to write; an existing file is replaced.
+        """
         state = self.state(name)
         if state is not None:
             with explained_errors(target):
@@ -74,7 +107,15 @@ class LocalStorage:
         return state
 
     def upload(self, name: str, source: Path) -> FileState:
-        """Write a file from another one, in place of one of this name; see `Storage.upload`."""
+        """Write a file from another one, in place of one of this name.
+
+        Parameters
+        ----------
+        name
+            The file to write.
+        source
+            The file to copy.
+        """
         target = self.location / name
         temporary = temporary_beside(target)
         with explained_errors(target):
@@ -116,23 +157,6 @@ class LocalStorage:
         finally:
             with suppress(OSError):  # renamed, or on a disk that has become read-only
                 temporary.unlink()
-
-
-def temporary_beside(target: Path) -> Path:
-    """Name a temporary file beside another one: no other process, of this or of another machine, takes the same name.
-
-    Examples
-    --------
-    >>> is_temporary(temporary_beside(Path("cells.h5")).name)
-    True
-    """
-    host = socket.gethostname().replace(".", "-")
-    return target.with_name(f".{target.name}.{host}.{os.getpid()}.{uuid4().hex[:8]}.tmp")
-
-
-def is_temporary(name: str) -> bool:
-    """Whether a file is one that is being written, or was left by a process that was killed."""
-    return name.startswith(".") and name.endswith(".tmp")
 
 
 def _link(temporary: Path, target: Path) -> None:

@@ -63,8 +63,17 @@ class ObjectStorage:
     def __repr__(self) -> str:
         return f"ObjectStorage({str(self.location)!r})"
 
+    def prepare(self) -> None:
+        """Do nothing: an object store has no folders, and keeps no unfinished files under their names."""
+
     def create(self, name: str, content: bytes) -> bool:
-        """Write a file unless there is one of this name; see `Storage.create`."""
+        """Write a file unless there is one of this name: of several writers exactly one gets True.
+
+        Parameters
+        ----------
+        name, content
+            The file's name and bytes.
+        """
         writer, lost_answers = uuid4().hex, 0
 
         def request() -> bool:
@@ -86,7 +95,13 @@ class ObjectStorage:
         return is_created
 
     def replace(self, name: str, content: bytes) -> None:
-        """Write a file, in place of one of this name."""
+        """Write a file, in place of one of this name.
+
+        Parameters
+        ----------
+        name, content
+            The file's name and bytes.
+        """
         self._write(name, lambda: self._put(name, content, mode="overwrite"))
 
     def read(self, name: str) -> bytes | None:

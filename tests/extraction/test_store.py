@@ -13,7 +13,13 @@ import h5py
 import numpy as np
 import pytest
 
-from cellfeat.errors import BusyError, FeatureFileError, FingerprintError, MissingFileError, WriteError
+from cellfeat.errors import (
+    BusyError,
+    FeatureFileError,
+    FingerprintError,
+    MissingFileError,
+    WriteError,
+)
 from cellfeat.extraction.store import (
     NEW,
     Carried,
@@ -78,7 +84,7 @@ def test_written_content_is_read_back(finished: Path) -> None:
     assert few is not None
     assert few.width.tolist() == [69, 60]
     assert features.fingerprint == HEADER.fingerprint
-    assert features.provenance == PROVENANCE
+    assert features.provenance == {**PROVENANCE, "machines": [{"rows": [[0, N_SAMPLES]]}]}
 
 
 def test_replaced_table_leaves_rows_unchanged(finished: Path) -> None:
@@ -344,7 +350,11 @@ def test_missing_file_names_the_unfinished_run(tmp_path: Path) -> None:
 
 def test_orphans_of_an_output_with_brackets_are_removed(tmp_path: Path) -> None:
     output = tmp_path / "cells[1].h5"
-    orphan = tmp_path / f".{output.name}.4242.tmp"
+    orphan, fresh = tmp_path / f".{output.name}.node7.4242.0a.tmp", tmp_path / f".{output.name}.node7.4243.0b.tmp"
     orphan.touch()
+    fresh.touch()
+    two_days_ago = time.time() - 2 * 86_400
+    os.utime(orphan, (two_days_ago, two_days_ago))
     PartStore(output, HEADER)
     assert not orphan.exists()
+    assert fresh.exists(), "another machine may be writing it"

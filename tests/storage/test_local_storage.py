@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from cellfeat.errors import WriteError
+from cellfeat.provenance import temporary_beside
 from cellfeat.storage import local
 from cellfeat.storage.local import LocalStorage
 
@@ -51,5 +52,5 @@ def test_sizes_lists_by_prefix_and_leaves_out_temporary_files(tmp_path: Path) ->
     storage = LocalStorage(tmp_path)
     for name in ("rows-1.h5", "rows-2.h5", "run.json"):
         storage.create(name, b"abc")
-    local.temporary_beside(tmp_path / "rows-3.h5").write_bytes(b"")
+    temporary_beside(tmp_path / "rows-3.h5").write_bytes(b"")
     assert sorted(storage.sizes("rows-")) == [("rows-1.h5", 3), ("rows-2.h5", 3)]

@@ -5,7 +5,7 @@ import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, overload
 
 import h5py
 import numpy as np
@@ -15,6 +15,7 @@ from cellfeat.extraction.store.columns import read_texts, write_texts
 from cellfeat.extraction.store.geometry import GEOMETRY
 from cellfeat.extraction.store.samples import INTENSITIES, PROPERTIES, Status
 from cellfeat.provenance import canonical_json, digest_bytes, link_target
+from cellfeat.storage.url import Location, Url
 from cellfeat.types import Float32s, Strings
 
 FORMAT = 2
@@ -30,9 +31,13 @@ DIGESTS = ("fingerprint", "samples")
 """Attributes that hold digests of JSON values; a third one, ``checksum``, covers everything else."""
 
 
-def parts_folder(output: Path) -> Path:
+@overload
+def parts_folder(output: Path) -> Path: ...
+@overload
+def parts_folder(output: Url) -> Url: ...
+def parts_folder(output: Location) -> Location:
     """Name the folder of the unfinished run of `output`: beside the file, also where `output` is a link to it."""
-    target = link_target(output)
+    target = link_target(output) if isinstance(output, Path) else output
     return target.with_name(f"{target.name}.parts")
 
 

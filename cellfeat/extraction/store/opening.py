@@ -22,6 +22,7 @@ from cellfeat.extraction.store.geometry import FIELD, GEOMETRY, NUMBERS, OPTIONA
 from cellfeat.extraction.store.samples import INTENSITIES, PROPERTIES
 from cellfeat.extraction.store.unreadable import CHOOSE, foreign_hdf5, why_not_read
 from cellfeat.provenance import link_target
+from cellfeat.storage.url import Location
 from cellfeat.text import NO_URLS, is_url
 
 LONGEST_ATTRIBUTE = 4096
@@ -99,12 +100,12 @@ class Layout:
         The open file.
     """
 
-    path: Path
+    path: Location
     file: h5py.File
 
     @cached_property
     def _n_bytes(self) -> int:
-        return self.path.stat().st_size
+        return int(self.file.id.get_filesize())
 
     def dataset(self, name: str, dtype: np.dtype | type, shape: _Shape) -> h5py.Dataset:
         """Find a dataset; one of another type or shape, or whose data lie elsewhere, is refused.

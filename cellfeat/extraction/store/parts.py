@@ -1,39 +1,34 @@
-"""The unfinished run: rows are kept in parts that are published whole, and consolidated when all are present."""
+"""The unfinished run: rows are kept in parts that are published whole, and consolidated when all are present.
 
-import shutil
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
-from glob import escape
+Parts may be made by many processes of many machines, and twice: the first one stays, and each further one is compared
+with it.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import h5py
-
-from cellfeat.errors import DiskFullError, FeatureFileError, FingerprintError, WriteError
-from cellfeat.extraction.store.format import (
-    HDF5_OVERHEAD,
-    ROW_DATASETS,
-    TABLE_BYTES,
-    Rows,
-    joined,
-    parts_folder,
-    read_failures,
-    write_failures,
-    write_text_attribute,
-)
-from cellfeat.extraction.store.header import RECORD, RunHeader, publish_header, refuse_earlier_format, unfinished_run
+from cellfeat.errors import FeatureFileError, FingerprintError, ImageError, WriteError
+from cellfeat.extraction.store.format import HDF5_OVERHEAD, Rows, joined, parts_folder
+from cellfeat.extraction.store.header import RECORD, RunHeader, header_bytes, read_header, refuse_other_versions
+from cellfeat.extraction.store.makers import Makers
 from cellfeat.extraction.store.merge import Carried
-from cellfeat.extraction.store.opening import HDF5_FAULTS, Layout, check_failures
+from cellfeat.extraction.store.part_comparison import check_equal
+from cellfeat.extraction.store.part_file import PARTS, Part, parse_part, part_bytes
+from cellfeat.extraction.store.room import Room
 from cellfeat.extraction.store.sample_table import SampleTable
 from cellfeat.extraction.store.unreadable import system_refusal
-from cellfeat.extraction.store.writing import Content, new_hdf5, write_features
-from cellfeat.provenance import differences, digest_json, explained_errors, flush_to_disk, link_target, publish
+from cellfeat.extraction.store.writing import Content, write_features
+from cellfeat.provenance import differences, explained_errors, link_target, remove_left
+from cellfeat.storage.base import Storage
+from cellfeat.storage.opening import open_storage
+
+_BEGUN = "begun-"
+_TRIES = 5
 
 
 class PartStore:
     """The unfinished run beside `output`: knows which rows are finished, keeps new ones, and consolidates.
-
-    Use it inside `held_output`, so that no other process writes there.
 
     Parameters
     ----------
@@ -43,6 +38,8 @@ class PartStore:
         The run.
     carried
         Rows of the finished file at `output` that stay; the run extracts the others. None: it extracts all rows.
+    made_by
+        This machine, as every part that is written here records it.
 
     Raises
     ------
@@ -54,32 +51,67 @@ class PartStore:
         If nothing can be written there.
     """
 
-    def __init__(self, output: Path, header: RunHeader, carried: Carried | None = None) -> None:
+    def __init__(
+        self,
+        output: Path,
+        header: RunHeader,
+        carried: Carried | None = None,
+        made_by: Mapping[str, Any] | None = None,
+    ) -> None:
         self.output = output
-        self.header = header
+        self.folder = parts_folder(output)
+        self.storage: Storage = open_storage(self.folder)
         self._carried = carried
+        self._made_by = made_by or {}
         self._n_rows = header.n_samples if carried is None else len(carried.source)
         self._samples = header.samples if carried is None else carried.samples
-        self.folder = parts_folder(output)
+        self.header = header
         self._digest = header.digest()
-        with self._with_need(), explained_errors(output):
-            self._adopt_or_begin()
+        self._room = Room(output, self.storage, header, self._n_rows)
+        with self._room.needed(), explained_errors(output):
+            self.header = self._adopt_or_begin()
         # At the start, rather than after hours of work.
-        self._check_room(self._bytes_to_come())
+        self._room.check(self._room.bytes_to_come())
 
-    def write(self, rows: Rows) -> None:
-        """Publish one part.
+    def write(self, rows: Rows) -> bool:
+        """Publish one part, unless it is there already; then compare it with the one that is there.
+
+        Returns
+        -------
+        bool
+            Whether it was there already.
 
         Raises
         ------
+        BitsError
+            If another machine has made the same part with other numbers.
+        ImageError
+            If the images of the two differ.
         DiskFullError
             If there is no room; the parts that were written stay.
         WriteError
             If the run's folder was removed, or can no longer be written to.
         """
-        self._publish(self._path(rows.start), rows)
+        was_there = not self._create(rows)
         # Only now: until the whole part is published, its first rows are all that a killed run leaves.
-        self._begun_path(rows.start).unlink(missing_ok=True)
+        self.storage.remove(_name(_BEGUN, rows.start))
+        return was_there
+
+    def _create(self, rows: Rows) -> bool:
+        mine, part = Part(rows, self._made_by), range(rows.start, rows.start + len(rows))
+        content = part_bytes(mine, self._digest)
+        for _ in range(_TRIES):
+            # A folder that was removed would leave the file without its first parts.
+            self._check_stands()
+            self._room.check(HDF5_OVERHEAD + rows.nbytes)
+            with self._room.needed():
+                if self.storage.create(_name(PARTS, rows.start), content):
+                    return True
+            there = self.read_part(part)  # removes it where it is damaged
+            if there is not None:
+                check_equal(mine, there, self.header)
+                return False
+        raise WriteError(f"{self.folder}: the part of row {rows.start} cannot be written: another process removes it")
 
     def write_begun(self, rows: Rows) -> None:
         """Publish the first rows of a part whose other rows are missing yet.
@@ -91,19 +123,11 @@ class PartStore:
         WriteError
             If the run's folder was removed, or can no longer be written to.
         """
-        self._publish(self._begun_path(rows.start), rows)
-
-    def _publish(self, path: Path, rows: Rows) -> None:
-        # `publish` makes a missing folder, so a removed one would not be noticed by itself.
+        content = part_bytes(Part(rows, self._made_by), self._digest)
         self._check_stands()
-        self._check_room(HDF5_OVERHEAD + rows.nbytes)
-        with self._with_need(), publish(path) as temporary, new_hdf5(temporary) as (file, _):
-            file.attrs["start"] = rows.start
-            write_text_attribute(file, "run", self._digest)
-            write_text_attribute(file, "checksum", _part_checksum(rows))
-            for name, array in zip(ROW_DATASETS, rows.arrays(), strict=True):
-                file[name] = array
-            write_failures(file, rows.failures)
+        self._room.check(HDF5_OVERHEAD + rows.nbytes)
+        with self._room.needed():
+            self.storage.replace(_name(_BEGUN, rows.start), content)
 
     def consolidate(self, table: SampleTable, provenance: Mapping[str, Any]) -> int:
         """Copy all parts into the feature file, publish it, then remove the parts; returns the number of failures.
@@ -113,132 +137,150 @@ class PartStore:
         table
             The ids, labels, groups and further columns of all samples.
         provenance
-            How the file was made: settings, versions, device, times.
+            How the file was made: settings, versions, device, times. The machines that made its rows are added.
 
         Raises
         ------
         FeatureFileError
             If a part is missing or damaged: run the extraction again.
+        ImageError
+            If no sample could be read.
         DiskFullError
             If there is no room for the file; all parts stay.
         WriteError
             If the run's folder was removed, or the file cannot be written there.
         """
         self._check_stands()
-        self._check_room(self._bytes_to_come())
-        content = Content(self._rows(), table, self.header.recipe, self._samples, provenance)
-        with self._with_need():
+        self._room.check(self._room.bytes_to_come())
+        makers = Makers()
+        record = {**provenance, "machines": makers.machines}  # which are known, like the rows, while they are read
+        content = Content(self._readable(makers), table, self.header.recipe, self._samples, record)
+        with self._room.needed():
             n_failed = write_features(self.output, self._n_rows, self.header.row_shape, content)
-        with explained_errors(self.folder):
+        with explained_errors(self.output):
             remove_parts(self.output)
         return n_failed
 
-    def _adopt_or_begin(self) -> None:
-        earlier = unfinished_run(self.output)
-        if earlier is not None and earlier != self.header and has_parts(self.output):
+    def missing_parts(self) -> list[range]:
+        """List the rows of each part that is not there; parts that are damaged count as there."""
+        listed = {name for name, _ in self.storage.sizes(PARTS)}
+        return [part for part in self.header.part_rows() if not self._is_there(_name(PARTS, part.start), listed)]
+
+    def _is_there(self, name: str, listed: set[str]) -> bool:
+        # An object store may list a file late, so one that is not listed is asked for.
+        return name in listed or self.storage.read(name) is not None
+
+    def read(self, rows: range) -> Rows | None:
+        """Read the rows of one part; None where it is missing or damaged. A damaged part is removed."""
+        part = self.read_part(rows)
+        return None if part is None else part.rows
+
+    def read_part(self, rows: range) -> Part | None:
+        """Read one part with who made it; None where it is missing or damaged. A damaged part is removed."""
+        name = _name(PARTS, rows.start)
+        content = self._content(name)
+        if content is None:
+            return None
+        part = self._parsed(name, content)
+        if part is None or _range_of(part.rows) != rows:
+            self.storage.remove(name)
+            return None
+        return part
+
+    def read_begun(self, part: range) -> Rows | None:
+        """Read the first rows of a part; None where they are missing or damaged, or another machine made them.
+
+        How another machine rounds is known only of whole parts, which are compared.
+        """
+        name = _name(_BEGUN, part.start)
+        content = self._content(name)
+        begun = None if content is None else self._parsed(name, content)
+        if begun is None or _range_of(begun.rows) != part[: len(begun.rows)] or begun.made_by != self._made_by:
+            return None
+        return begun.rows
+
+    def discard(self, part: range) -> None:
+        """Remove a part whose images have changed since it was made."""
+        self.storage.remove(_name(PARTS, part.start))
+
+    def _content(self, name: str) -> bytes | None:
+        try:
+            return self.storage.read(name)
+        except OSError as error:
+            # What the system does not let be read is not damaged, and must not be removed.
+            raise system_refusal(self.folder / name, error) or error from error
+
+    def _parsed(self, name: str, content: bytes) -> Part | None:
+        return parse_part(content, self.folder / name, self.header.row_shape, self._digest)
+
+    def _adopt_or_begin(self) -> RunHeader:
+        """Begin the run, or continue one that is there, whose notes and plan are kept."""
+        refuse_other_versions(self.storage)
+        earlier = read_header(self.storage)
+        if earlier is not None and earlier != self.header and any(self.storage.sizes(PARTS)):
             differing = differences(earlier.identity(), self.header.identity())
             raise FingerprintError(
                 f"{self.folder}: holds an unfinished run with other settings or samples "
                 f"({'; '.join(differing)}). Repeat the settings it was started with to finish it, or choose another "
                 f"--output"
             )
-        refuse_earlier_format(self.folder)
-        self.folder.mkdir(parents=True, exist_ok=True)
-        # Left by a run that was killed while it wrote; whoever holds the lock is the only one that writes here.
-        for orphan in self.folder.glob(".*.tmp"):
-            orphan.unlink()
+        self.storage.prepare()
         target = link_target(self.output)
-        for orphan in target.parent.glob(f".{escape(target.name)}.*.tmp"):
-            orphan.unlink()
-        if earlier != self.header:
-            publish_header(self.folder, self.header)
-            # `publish` flushes the entries of the folder, not the entry of the new folder in its parent.
-            flush_to_disk(self.folder.parent)
+        remove_left(target.parent, target.name)
+        return earlier if earlier == self.header and earlier is not None else self._begin()
+
+    def _begin(self) -> RunHeader:
+        """Write the header, unless another process has just begun the same run."""
+        content = header_bytes(self.header)
+        if not self.storage.create(RECORD, content):
+            there = read_header(self.storage)
+            if there == self.header and there is not None:
+                return there
+            self.storage.replace(RECORD, content)
+        return self.header
 
     def _check_stands(self) -> None:
         """Refuse to continue in a folder that was removed: the file would lack its first parts."""
-        if not (self.folder / RECORD).exists():
+        if self.storage.read(RECORD) is None:
             raise WriteError(
                 f"{self.folder}: was removed while the extraction was running, with the parts that were finished: put "
                 f"it back, or start from the beginning; either way, start the same command again"
             )
 
-    @contextmanager
-    def _with_need(self) -> Iterator[None]:
-        """Add to the error how much room is needed: how much a quota leaves shows only when it is used up."""
-        try:
-            yield
-        except DiskFullError as error:
-            raise DiskFullError(
-                f"{error}. About {_megabytes(self._bytes_to_come())} are still needed for {self.output}; what is "
-                f"finished is kept"
-            ) from error
-
-    def _check_room(self, n_bytes: int) -> None:
-        """Refuse to begin what the disk cannot hold: HDF5 would notice half way, and print tracebacks."""
-        disk = shutil.disk_usage(self.folder)
-        if disk.total and disk.free < n_bytes:  # some network disks report 0
-            raise DiskFullError(
-                f"{self.output}: the disk is full: about {_megabytes(self._bytes_to_come())} are still needed there, "
-                f"and {_megabytes(disk.free)} are free. What is finished is kept: make room, or start with another "
-                f"--output"
+    def _readable(self, makers: Makers) -> Iterator[Rows]:
+        """Yield all rows of the new feature file, in order, unless all of them have failed."""
+        n_failed, reason = 0, ""
+        for rows in self._rows(makers):
+            reason = reason or next(iter(rows.failures.values()), "")
+            n_failed += len(rows.failures)
+            yield rows
+        if n_failed == self._n_rows:
+            raise ImageError(
+                f"none of {n_failed} samples could be read, so {self.output} was not written; the first: {reason}"
             )
 
-    def _bytes_to_come(self) -> int:
-        """Estimate the room for the missing parts and for the file that all parts are copied into.
+    def _rows(self, makers: Makers) -> Iterator[Rows]:
+        if self._carried is not None:
+            yield from self._carried.woven(self._read_across, self.header.part_size)
+            return
+        for part in self.header.part_rows():
+            whole = self._whole(part)
+            makers.add(whole)
+            yield whole.rows
 
-        Both are needed: parts are removed only when the file is whole and published.
-        """
-        header = self.header
-        of_row = header.row_shape.row_bytes
-        finished = [part.stat().st_size for part in self.folder.glob("rows-*.h5")]
-        # The missing parts, and the feature file.
-        n_files = len(header.part_rows()) - len(finished) + 1
-        to_copy = self._n_rows * (of_row + TABLE_BYTES) + n_files * HDF5_OVERHEAD
-        # Finished parts hold more than their rows, and may exceed the estimate of all rows.
-        return to_copy + max(header.n_samples * of_row - sum(finished), 0)
-
-    def _rows(self) -> Iterator[Rows]:
-        """Yield all rows of the new feature file, in order."""
-        if self._carried is None:
-            return map(self._read_whole, self.header.part_rows())
-        return self._carried.woven(self._read_across, self.header.part_size)
-
-    def _path(self, start: int) -> Path:
-        return self.folder / f"rows-{start:09d}.h5"
-
-    def _begun_path(self, start: int) -> Path:
-        return self.folder / f"begun-{start:09d}.h5"
-
-    def read(self, rows: range) -> Rows | None:
-        """Read one part; None where it is missing or damaged. A damaged part is removed."""
-        path = self._path(rows.start)
-        if not path.exists():
-            return None
-        part = _read_part(path, rows, self.header, self._digest)
+    def _whole(self, rows: range) -> Part:
+        part = self.read_part(rows)
         if part is None:
-            path.unlink()
-        return part
-
-    def read_begun(self, part: range) -> Rows | None:
-        """Read the first rows of a part; None where they are missing or damaged."""
-        path = self._begun_path(part.start)
-        # Only the file itself says how many rows it holds; `_read_part` checks the claim with the rest.
-        return _read_part(path, part[: _n_rows(path)], self.header, self._digest)
-
-    def _read_whole(self, rows: range) -> Rows:
-        part = self.read(rows)
-        if part is None:
-            raise FeatureFileError(f"{self._path(rows.start)}: missing or damaged; run the same extraction again")
+            name = self.folder / _name(PARTS, rows.start)
+            raise FeatureFileError(f"{name}: missing or damaged; run the same extraction again")
         return part
 
     def _read_across(self, rows: range) -> Rows:
         """Read rows that may lie in several parts."""
-        size = self.header.part_size
-        parts = self.header.part_rows()[rows.start // size : (rows.stop - 1) // size + 1]
+        parts = _parts_across(self.header, rows)
         return joined(
             [
-                self._read_whole(part).cut(range(max(part.start, rows.start), min(part.stop, rows.stop)))
+                self._whole(part).rows.cut(range(max(part.start, rows.start), min(part.stop, rows.stop)))
                 for part in parts
             ]
         )
@@ -246,68 +288,27 @@ class PartStore:
 
 def remove_parts(output: Path) -> None:
     """Remove the parts of a run whose file is finished; the next call completes a removal that was killed."""
-    folder = parts_folder(output)
-    # run.json is removed last: while it is there, the rest cannot be mistaken for somebody else's folder.
-    for part in folder.glob("rows-*.h5"):
-        part.unlink()
-    if (folder / RECORD).exists():
-        shutil.rmtree(folder)
+    parts = open_storage(parts_folder(output))
+    # The header is removed last: while it is there, the rest cannot be mistaken for somebody else's folder.
+    for name, _ in list(parts.sizes(PARTS)):
+        parts.remove(name)
+    if parts.read(RECORD) is not None:
+        parts.remove_all()
 
 
 def has_parts(output: Path) -> bool:
     """Whether an unfinished run of `output` has finished parts, damaged or not."""
-    return any(parts_folder(output).glob("rows-*.h5"))
+    return any(open_storage(parts_folder(output)).sizes(PARTS))
 
 
-def _megabytes(n_bytes: int) -> str:
-    return f"{n_bytes / 1e6:,.1f} MB"
+def _name(kind: str, start: int) -> str:
+    return f"{kind}{start:09d}.h5"
 
 
-def _part_checksum(rows: Rows) -> str:
-    return digest_json([rows.checksum(), sorted(rows.failures.items())])
+def _range_of(rows: Rows) -> range:
+    return range(rows.start, rows.start + len(rows))
 
 
-@contextmanager
-def _damage_ignored(path: Path) -> Iterator[None]:
-    """End the block where a part is missing or damaged.
-
-    Raises
-    ------
-    ReadError
-        If the system does not let it be read: a part that is locked, say, is not damaged, and must not be removed.
-    """
-    try:
-        yield
-    except FileNotFoundError:
-        return
-    except (*HDF5_FAULTS, MemoryError) as error:
-        refused = system_refusal(path, error)
-        if refused is not None:
-            raise refused from error
-
-
-def _read_part(path: Path, rows: range, header: RunHeader, run: str) -> Rows | None:
-    """Read a part; None where it is damaged or belongs to another run."""
-    with _damage_ignored(path), h5py.File(path, "r") as file:
-        layout = Layout(path, file)
-        # A file of another run may be intact, but its rows belong to another recipe or other samples.
-        if layout.text_attribute("run") != run or layout.number_attribute("start") != rows.start:
-            return None
-        datasets = _row_datasets(layout, len(rows), header)
-        check_failures(layout)
-        part = Rows.from_arrays(rows.start, (dataset[:] for dataset in datasets), read_failures(file))
-        return part if _part_checksum(part) == layout.text_attribute("checksum") else None
-    return None
-
-
-def _row_datasets(layout: Layout, n_rows: int, header: RunHeader) -> list[h5py.Dataset]:
-    """Find the datasets of `ROW_DATASETS`, in this order."""
-    wanted = header.row_shape.datasets(n_rows)
-    return [layout.dataset(name, dtype, shape) for name, (shape, dtype) in wanted.items()]
-
-
-def _n_rows(path: Path) -> int:
-    """Count the rows that a part claims; 0 where it cannot be read."""
-    with _damage_ignored(path), h5py.File(path, "r") as file:
-        return int(file["embeddings"].shape[0])
-    return 0
+def _parts_across(header: RunHeader, rows: range) -> Sequence[range]:
+    size = header.part_size
+    return header.part_rows()[rows.start // size : (rows.stop - 1) // size + 1]
