@@ -227,7 +227,7 @@ def _unused_files(listing: Listing) -> list[str]:
     owned = [files] if unlisted.empty else [files, search.file_names(unlisted)]
     used = search.on_disk.intersection(name for names in owned for name in names.to_numpy().flat)
     rest = sorted(search.on_disk - used, key=natural_key)
-    images = [name for name in rest if search.kinds.is_image(name)]
+    images = search.kinds.images(rest)
     others = [name for name in rest if search.kinds.may_be_missed(name)]
     remarks = []
     if images:
@@ -246,7 +246,7 @@ def _folder_remarks(listing: Listing) -> list[str]:
     if not isinstance(search.layout, FoldersLayout):
         return []
     root, remarks = search.images.root, []
-    empty = search.layout.folders_without(root, {sample.sample_id for sample in search.found})
+    empty = search.layout.folders_without(search.folder, {sample.sample_id for sample in search.found})
     if empty:
         remarks.append(f"class folders without images in {root}: {first_ten(empty)}")
     tops = {sample.sample_id.partition("/")[0] for sample in search.found}
