@@ -157,8 +157,8 @@ class ImagesSettings(Section):
         if isinstance(self.root, Path):
             return self.root
         raise ConfigError(
-            f"{self.root}: such files can be read from a disk alone: copy the folder to this machine (for example with "
-            "aws s3 sync, gsutil rsync or azcopy copy), and name the copy with --images"
+            f"{self.root}: crops out of whole fields and files of scPortrait (*.h5sc) can be read from a disk alone: "
+            "copy the folder to this machine (aws s3 sync, gsutil rsync, azcopy copy), and name the copy with --images"
         )
 
     @property

@@ -62,7 +62,7 @@ def find_problems(listing: Listing) -> list[str]:
     """Lines of an error message, one for each problem; none where samples and images fit each other."""
     if not listing.exists.to_numpy().any():
         # Without any image, the other checks would only say of every sample that its files are missing.
-        return [*_outside(listing), *(_other_forms(listing) or [_nothing_found(listing)])]
+        return [*_outside(listing), *(_other_forms(listing) or _other_case(listing) or [_nothing_found(listing)])]
     problems = [
         *_duplicates(listing),
         *spelling_problems(listing.samples["label"]),
@@ -158,6 +158,16 @@ def _other_forms(listing: Listing) -> list[str]:
         f"- file names that look the same but differ in Unicode: {first_ten(alike)}; "
         "write both in one normal form (NFC)"
     ]
+
+
+def _other_case(listing: Listing) -> list[str]:
+    """Missing files that exist under a name with other upper and lower case."""
+    by_case = {name.casefold(): name for name in listing.search.folder.names()}
+    pairs = [(name, by_case.get(name.casefold())) for _, name in listing.located_names]
+    alike = [f"{name!r} exists as {other!r}" for name, other in pairs if other]
+    if not alike:
+        return []
+    return [f"- file names that differ in upper and lower case: {first_ten(alike)}; write both alike"]
 
 
 def _incomplete(listing: Listing) -> list[str]:

@@ -11,10 +11,6 @@ from cellfeat.samples.formats.h5sc_names import is_h5sc_name
 from cellfeat.storage.url import Location, Url
 
 WAY_OUT = "copy it to this machine (aws s3 sync, gsutil rsync, azcopy copy), and name the copy"
-_BY_DISK_ALONE = {
-    "fields": "crops out of whole fields (images.layout: fields)",
-    "h5sc": "files of scPortrait (*.h5sc)",
-}
 
 
 def open_folder(location: Location) -> ImageFolder:
@@ -38,9 +34,8 @@ def check_location(images: ImagesSettings) -> None:
     root = images.root
     if isinstance(root, Path):
         return
-    layout = "h5sc" if is_h5sc_name(root.name) else images.layout
-    if layout in _BY_DISK_ALONE:
-        raise ConfigError(f"{root}: {_BY_DISK_ALONE[layout]} cannot be read from an address: {WAY_OUT}")
+    if is_h5sc_name(root.name) or images.layout in ("fields", "h5sc"):
+        _ = images.local_root  # raises
     if images.allow_outside:
         raise ConfigError(
             f"images.allow_outside: file names cannot lead out of an address, here {root}: name an address that all "
