@@ -15,8 +15,10 @@ if TYPE_CHECKING:
 
 @click.command("extract")
 @config_options
-@click.option("--images", type=click.Path(), help="Folder of images.")
-@click.option("--labels", metavar="CSV|none", help="Table of labels; none: extract without labels.")
+@click.option("--images", type=click.Path(), help="Folder of images, or its address: s3://lab/images.")
+@click.option(
+    "--labels", metavar="CSV|none", help="Table of labels, also by its address; none: extract without labels."
+)
 @click.option("--backbone", metavar="NAME", help="Name of the backbone; see: cellfeat list backbones.")
 @click.option("--weights", metavar="NAME|FILE", help="Name of a weights record, or a checkpoint file.")
 @click.option("--device", metavar="auto|cpu|cuda|mps", help="Where the backbone runs.")

@@ -11,11 +11,29 @@ if TYPE_CHECKING:
     from cellfeat.config import Settings
     from cellfeat.config_sources import Source
     from cellfeat.extraction.store import Features
+    from cellfeat.storage.url import Location
 
 OWN_CONFIG = Path("cellfeat.yaml")
 """The file of settings that ``cellfeat init`` writes, and that commands find in the current folder."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class _LocationType(click.ParamType):
+    """A path of this machine, or an address such as ``s3://lab/images``."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> "Location":
+        from cellfeat.config_values import parsed_location
+
+        try:
+            return parsed_location(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+LOCATION = _LocationType()
 
 
 def config_options(command: Command) -> Command:
@@ -82,9 +100,7 @@ def fold_options(command: Command) -> Command:
     return with_options(
         command,
         click.option("--features", type=click.Path(path_type=Path), help="Feature file that extract wrote."),
-        click.option(
-            "--labels", type=click.Path(path_type=Path), help="CSV of labels that replace those in the feature file."
-        ),
+        click.option("--labels", type=LOCATION, help="CSV of labels that replace those in the feature file."),
         click.option(
             "--folds",
             metavar="N|leave-one-out|column:NAME",
@@ -211,7 +227,7 @@ def fold_flags(
 
 
 def evaluation_arguments(
-    features: "Features", settings: "Settings", labels: Path | None, observer: "ProgressObserver", *, fresh: bool
+    features: "Features", settings: "Settings", labels: "Location | None", observer: "ProgressObserver", *, fresh: bool
 ) -> dict[str, Any]:
     """Give the keyword arguments that `compare` and `fit` share.
 

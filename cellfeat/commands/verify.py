@@ -1,10 +1,14 @@
 """``cellfeat verify``."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from cellfeat.commands.options import needed_features
+from cellfeat.commands.options import LOCATION, needed_features
+
+if TYPE_CHECKING:
+    from cellfeat.storage.url import Location
 
 
 @click.command("verify")
@@ -18,9 +22,11 @@ from cellfeat.commands.options import needed_features
     metavar="K",
     help="Also extract K random samples again, and compare their embeddings.",
 )
-@click.option("--root", type=click.Path(path_type=Path), help="Folder of images, if it has moved.")
+@click.option("--root", type=LOCATION, help="Folder or address of the images, if they have moved.")
 @click.option("--weights", metavar="NAME|FILE", help="Where the backbone's weights are now, if they have moved.")
-def command(file: Path | None, *, images: bool, sample: int | None, root: Path | None, weights: str | None) -> None:
+def command(
+    file: Path | None, *, images: bool, sample: int | None, root: "Location | None", weights: str | None
+) -> None:
     """Verify a feature file, or the folder of a saved head: its structure, its numbers and every checksum.
 
     Without FILE, the feature file of cellfeat.yaml in this folder is verified. With --images, also check that its
@@ -49,7 +55,9 @@ def _verify_head(folder: Path, *, wants_images: bool) -> None:
     click.echo(f"{folder}: whole; {bundle.head_name}, {len(bundle.classes)} classes, {bundle.fingerprint}")
 
 
-def _verify_images(file: Path, *, images: bool, sample: int | None, root: Path | None, weights: str | None) -> None:
+def _verify_images(
+    file: Path, *, images: bool, sample: int | None, root: "Location | None", weights: str | None
+) -> None:
     from cellfeat.commands.console import ConsoleObserver
     from cellfeat.extraction.verification import check_pixels, check_sample, recorded_manifest
 

@@ -25,6 +25,7 @@ from cellfeat.extraction.survey import changed_rows, decoder_of
 from cellfeat.samples.fields.other_images import fields_beside
 from cellfeat.samples.manifest import Manifest, build_manifest
 from cellfeat.samples.worker_pool import reading_processes, sample_reader
+from cellfeat.storage.url import Location
 from cellfeat.text import first_line, first_ten
 from cellfeat.types import Floats
 
@@ -55,7 +56,7 @@ class SampleCheck:
         )
 
 
-def recorded_manifest(path: Path, images: Path | None = None) -> Manifest:
+def recorded_manifest(path: Path, images: Location | None = None) -> Manifest:
     """Find the samples of a feature file again, in the order of its rows, as its settings describe them.
 
     Parameters
@@ -165,7 +166,7 @@ def _draw(summary: Summary, n_samples: int) -> np.ndarray:
     return np.sort(np.random.default_rng().choice(readable, min(n_samples, len(readable)), replace=False))
 
 
-def _current_settings(summary: Summary, images: Path | None) -> Settings:
+def _current_settings(summary: Summary, images: Location | None) -> Settings:
     """Read the settings of a file. Labels that were added or removed since do not matter to its pixels."""
     if is_imported(summary.recipe):
         raise FeatureFileError(

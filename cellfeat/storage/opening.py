@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-from cellfeat.errors import ConfigError
 from cellfeat.storage.base import Storage
 from cellfeat.storage.local import LocalStorage
-from cellfeat.storage.url import Location
-from cellfeat.text import NO_URLS
+from cellfeat.storage.objects import ObjectStorage
+from cellfeat.storage.url import Location, local_path
 
 
 def open_storage(location: Location) -> Storage:
@@ -17,11 +16,13 @@ def open_storage(location: Location) -> Storage:
     location
         The folder.
 
-    Raises
-    ------
-    ConfigError
-        If it is an address.
+    Examples
+    --------
+    >>> open_storage(Path("features"))
+    LocalStorage(location=PosixPath('features'))
     """
-    if isinstance(location, Path):
-        return LocalStorage(location)
-    raise ConfigError(f"{location}: {NO_URLS}")
+    path = local_path(location)
+    if path is not None:
+        return LocalStorage(path)
+    assert not isinstance(location, Path)
+    return ObjectStorage(location)
