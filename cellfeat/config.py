@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, model_validator
 
 from cellfeat.config_values import (
+    AnyLocation,
     Count,
     Limits,
     LocalPath,
@@ -223,9 +224,11 @@ class ExtractionSettings(Section):
 
     `workers` is the number of processes that read images. With 0, this process reads them: it starts faster, but an
     image that crashes its codec ends the run, and `image_timeout` has no effect.
+
+    `output` may be an address such as ``s3://lab/cells.h5``, which also names a feature file to read.
     """
 
-    output: LocalPath = Path("features/cells.h5")
+    output: AnyLocation = Path("features/cells.h5")
     views: Annotated[Literal[1, 4, 8], BeforeValidator(not_bool)] = 1
     precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "auto"
     device: str = "auto"

@@ -30,6 +30,7 @@ from cellfeat.near_copies.joining import Joining, declared, join
 from cellfeat.near_copies.overlap import Pair
 from cellfeat.near_copies.pictures import SamplePictures, read_folder_pictures, read_pictures
 from cellfeat.near_copies.search import near_copies
+from cellfeat.storage.url import Location
 from cellfeat.types import Strings
 
 
@@ -116,7 +117,7 @@ class _Grouping:
     keeps_near_copies: bool
 
     @classmethod
-    def of(cls, samples: Samples, groups: str, where: Path, say: Say) -> "_Grouping":
+    def of(cls, samples: Samples, groups: str, where: Location, say: Say) -> "_Grouping":
         return cls(group_keys(samples, groups, where, say=say), keeps_near_copies(groups))
 
 

@@ -5,17 +5,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cellfeat.commands.options import config_options, labels_flag, replace_option, resolve_settings
+from cellfeat.commands.options import PATH_OR_URL, config_options, labels_flag, replace_option, resolve_settings
 
 if TYPE_CHECKING:
     from cellfeat.auditing.findings import Audit
     from cellfeat.config import Settings
     from cellfeat.extraction.store import Features
+    from cellfeat.storage.url import Location
 
 
 @click.command("audit")
 @config_options
-@click.option("--features", type=click.Path(path_type=Path), help="Feature file that extract wrote.")
+@click.option("--features", type=PATH_OR_URL, help="Feature file that extract wrote, or its address.")
 @click.option("--images", type=click.Path(path_type=Path), help="Folder of the images; alone: before any extraction.")
 @click.option("--labels", metavar="CSV|none", help="Table of labels, with --images alone; none: there are none.")
 @click.option("--folds", type=click.IntRange(min=2), help="Number of folds.")
@@ -34,7 +35,7 @@ if TYPE_CHECKING:
 def command(
     config: Path | None,
     assignments: tuple[str, ...],
-    features: Path | None,
+    features: "Location | None",
     images: Path | None,
     labels: str | None,
     output: Path | None,

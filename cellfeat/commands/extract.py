@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from cellfeat.commands.options import config_options, labels_flag, resolve_settings
+from cellfeat.commands.options import PATH_OR_URL, config_options, labels_flag, resolve_settings
 
 
 @click.command("extract")
@@ -30,7 +30,7 @@ from cellfeat.commands.options import config_options, labels_flag, resolve_setti
 @click.option(
     "--image-timeout", type=float, metavar="SECONDS", help="Longest time that a process may take to read a sample."
 )
-@click.option("--output", type=click.Path(path_type=Path), help="Feature file to write.")
+@click.option("--output", type=PATH_OR_URL, help="Feature file to write, or its address: s3://lab/cells.h5.")
 @click.option("--on-error", type=click.Choice(["stop", "quarantine"]), help="What to do when an image cannot be read.")
 @click.option("--update", is_flag=True, help="Update a finished file: extract only samples that are new or changed.")
 @click.option("--profile", is_flag=True, default=None, help="Print a table of the time that each step took.")

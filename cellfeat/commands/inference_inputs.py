@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cellfeat.commands.options import Command, found_features, with_options
+from cellfeat.commands.options import PATH_OR_URL, Command, found_features, with_options
 
 if TYPE_CHECKING:
     from cellfeat.extraction.store import Features
     from cellfeat.heads.bundle import Bundle
     from cellfeat.samples.manifest import Manifest
+    from cellfeat.storage.url import Location
 
 
 def sample_options(*, labels_help: str) -> Callable[[Command], Command]:
@@ -23,8 +24,8 @@ def sample_options(*, labels_help: str) -> Callable[[Command], Command]:
             click.option("--model", required=True, type=click.Path(path_type=Path), help="Folder of a saved head."),
             click.option(
                 "--features",
-                type=click.Path(path_type=Path),
-                help="Feature file of the samples; default: that of cellfeat.yaml in this folder.",
+                type=PATH_OR_URL,
+                help="Feature file of the samples, or its address; default: that of cellfeat.yaml in this folder.",
             ),
             click.option(
                 "--images",
@@ -86,8 +87,8 @@ def parsed_overrides(assignments: Sequence[str]) -> dict[str, Any]:
 
 
 def chosen_features(
-    features: Path | None, images: Path | None, table: Path | None, id_column: str | None
-) -> Path | None:
+    features: "Location | None", images: Path | None, table: Path | None, id_column: str | None
+) -> "Location | None":
     """Give the feature file that the samples come from: without any option, that of ``cellfeat.yaml`` in this folder.
 
     Parameters
@@ -99,7 +100,7 @@ def chosen_features(
 
     Returns
     -------
-    Path or None
+    Path, Url or None
         None where the samples come from images or from a table.
 
     Raises

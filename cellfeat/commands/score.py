@@ -16,7 +16,7 @@ from cellfeat.commands.inference_inputs import (
     sample_options,
     say_unlike_fitted,
 )
-from cellfeat.commands.options import figures_flag, figures_option, replace_option
+from cellfeat.commands.options import PATH_OR_URL, figures_flag, figures_option, replace_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from cellfeat.figures import FigureKind
     from cellfeat.heads.bundle import Bundle
     from cellfeat.samples.manifest import Manifest
+    from cellfeat.storage.url import Location
 
 
 @click.command("score")
@@ -50,7 +51,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--fitted-on",
-    type=click.Path(path_type=Path),
+    type=PATH_OR_URL,
     metavar="FEATURES",
     help="Feature file that the head was fitted on: near copies of its samples are excluded too.",
 )
@@ -60,7 +61,7 @@ if TYPE_CHECKING:
 @replace_option
 def command(
     model: Path,
-    features: Path | None,
+    features: "Location | None",
     images: Path | None,
     table: Path | None,
     id_column: str | None,
@@ -68,7 +69,7 @@ def command(
     part: str,
     assignments: tuple[str, ...],
     groups: str | None,
-    fitted_on: Path | None,
+    fitted_on: "Location | None",
     fitted_images: Path | None,
     output: Path | None,
     figures: str | None,
@@ -144,10 +145,11 @@ def _figure_kinds(overrides: dict[str, Any], figures: str | None) -> "Sequence[F
     return override_settings(Settings(), given).comparison.figures
 
 
-def _default_folder(model: Path, samples: Path) -> Path:
+def _default_folder(model: Path, samples: "Location") -> Path:
     # "." and ".." have no name of their own.
     folder = model if model.name not in ("", "..") else model.resolve()
-    return folder.with_name(f"{folder.name}_on_{samples.resolve().stem}")
+    stem = samples.resolve().stem if isinstance(samples, Path) else samples.stem
+    return folder.with_name(f"{folder.name}_on_{stem}")
 
 
 def _print(found: "HeldOut") -> None:

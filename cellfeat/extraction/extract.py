@@ -23,6 +23,7 @@ from cellfeat.samples.manifest import Manifest, build_manifest
 from cellfeat.samples.pattern_fields import further_fields
 from cellfeat.samples.table_file import read_table_file
 from cellfeat.samples.worker_pool import reading_processes
+from cellfeat.storage.opening import is_there
 
 
 def extract(
@@ -90,7 +91,7 @@ def extract(
         record = request_record(settings, manifest)
         request = ExtractionRequest(settings, manifest, record, workers, observer, expected_recipe)
         # Only now, under the lock: another run may have published it a moment ago.
-        finished = read_summary(output) if output.exists() else None
+        finished = read_summary(output) if is_there(output) else None
         _check_extracted(finished)
         return _update(request, finished) if finished is not None and update else _extract(request, finished)
 

@@ -25,6 +25,7 @@ from cellfeat.extraction.survey import changed_rows, decoder_of
 from cellfeat.samples.fields.other_images import fields_beside
 from cellfeat.samples.manifest import Manifest, build_manifest
 from cellfeat.samples.worker_pool import reading_processes, sample_reader
+from cellfeat.storage.url import Location
 from cellfeat.text import first_line, first_ten
 from cellfeat.types import Floats
 
@@ -55,7 +56,7 @@ class SampleCheck:
         )
 
 
-def recorded_manifest(path: Path, images: Path | None = None) -> Manifest:
+def recorded_manifest(path: Location, images: Path | None = None) -> Manifest:
     """Find the samples of a feature file again, in the order of its rows, as its settings describe them.
 
     Parameters
@@ -86,7 +87,7 @@ def recorded_manifest(path: Path, images: Path | None = None) -> Manifest:
     return replace(taken, table=taken.table.reset_index(drop=True))
 
 
-def check_pixels(path: Path, manifest: Manifest) -> None:
+def check_pixels(path: Location, manifest: Manifest) -> None:
     """Read every image again, and compare its pixels with those that were extracted.
 
     Parameters
@@ -115,7 +116,7 @@ def check_pixels(path: Path, manifest: Manifest) -> None:
 
 
 def check_sample(
-    path: Path, manifest: Manifest, n_samples: int, *, observer: Observer | None = None, weights: str | None = None
+    path: Location, manifest: Manifest, n_samples: int, *, observer: Observer | None = None, weights: str | None = None
 ) -> SampleCheck:
     """Extract a random sample of the rows again by the file's own recipe, and compare.
 
