@@ -64,7 +64,14 @@ class ObjectStorage:
         return f"ObjectStorage({str(self.location)!r})"
 
     def prepare(self) -> None:
-        """Do nothing: an object store has no folders, and keeps no unfinished files under their names."""
+        """Refuse a web server. There is nothing to make: an object store has no folders.
+
+        Raises
+        ------
+        WriteError
+            If files cannot be written there.
+        """
+        self._check_writable(self.location)
 
     def create(self, name: str, content: bytes) -> bool:
         """Write a file unless there is one of this name: of several writers exactly one gets True.
@@ -179,21 +186,23 @@ class ObjectStorage:
         """
         size = source.stat().st_size
 
-        def request() -> None:
+        def request() -> str | None:
             import obstore
 
             piece = max(_PIECE, -(-size // _MOST_PIECES))
-            obstore.put(self._patient_store, self._key(name), source, chunk_size=piece, max_concurrency=4)
+            written = obstore.put(self._patient_store, self._key(name), source, chunk_size=piece, max_concurrency=4)
+            return written["e_tag"]
 
-        self._write(name, request)
+        version = self._write(name, request)
         state = self.state(name)
-        if state is None or state.size != size:
+        # Of another version, it is the file that another process has put there since.
+        if state is None or (state.size != size and state.version == (version or state.version)):
             found = "nothing" if state is None else f"{state.size:,} bytes"
             raise WriteError(
                 f"{self.location / name}: {size:,} bytes were written, and {found} arrived: "
                 "start the same command again"
             )
-        return state
+        return FileState(size, version or state.version)
 
     def sizes(self, prefix: str = "") -> Iterator[tuple[str, int]]:
         """Yield name and bytes of each file whose name begins with `prefix`, page by page, folders inside included."""
@@ -218,10 +227,10 @@ class ObjectStorage:
         """Remove a file; one that is not there is no error."""
         self._remove([self._key(name)], name)
 
-    def remove_all(self) -> None:
-        """Remove the files under the address."""
+    def remove_all(self, prefix: str = "") -> None:
+        """Remove the files whose name begins with `prefix`, many at a time; without one, all files."""
         keys: list[str] = []
-        for name, _ in self.sizes():
+        for name, _ in self.sizes(prefix):
             keys.append(self._key(name))
             if len(keys) == _PAGE:
                 self._remove(keys, "")
@@ -300,17 +309,20 @@ class ObjectStorage:
             raise ReadError(self._message(name, "cannot be read", error)) from None
 
     def _write(self, name: str, request: Callable[[], Result]) -> Result:
-        if self.location.scheme in ("http", "https"):
-            raise WriteError(
-                f"{self.location / name}: a web server can only be read from: write to a folder of this machine, or to "
-                "an address that begins with s3://, gs:// or az://"
-            )
+        self._check_writable(self.location / name)
         try:
             return self._retries.run(str(self.location / name), request)
         except FailedRequestError as error:
             if error.failure.kind == "unsupported":
                 raise WriteError(f"{self.location / name}: {_NO_CREATE}") from None
             raise WriteError(self._message(name, "cannot be written", error)) from None
+
+    def _check_writable(self, place: Url) -> None:
+        if self.location.scheme in ("http", "https"):
+            raise WriteError(
+                f"{place}: a web server can only be read from: write to a folder of this machine, or to an "
+                "address that begins with s3://, gs:// or az://"
+            )
 
     def _message(self, name: str, what: str, error: FailedRequestError) -> str:
         failure = error.failure

@@ -10,6 +10,7 @@ from cellfeat.errors import BusyError, WriteError
 from cellfeat.extraction.store.lease import describe_holder, recorded_holder
 from cellfeat.extraction.store.unreadable import NO_LOCKS
 from cellfeat.provenance import explained_errors, make_parent
+from cellfeat.storage.opening import open_storage
 from cellfeat.storage.url import Location
 
 
@@ -38,6 +39,7 @@ def held_output(output: Location, say: Callable[[str], None] = lambda _: None) -
         If the folder cannot be written to, or its file system offers no locks.
     """
     if not isinstance(output, Path):
+        open_storage(output.parent).prepare()
         yield
         return
     try:

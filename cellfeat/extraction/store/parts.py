@@ -5,6 +5,8 @@ with it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +24,7 @@ from cellfeat.extraction.store.writing import Content, write_features
 from cellfeat.provenance import differences, explained_errors, link_target, remove_left
 from cellfeat.storage.base import Storage
 from cellfeat.storage.opening import open_storage
+from cellfeat.storage.url import Location
 
 _BEGUN = "begun-"
 _TRIES = 5
@@ -53,7 +56,7 @@ class PartStore:
 
     def __init__(
         self,
-        output: Path,
+        output: Location,
         header: RunHeader,
         carried: Carried | None = None,
         made_by: Mapping[str, Any] | None = None,
@@ -62,13 +65,13 @@ class PartStore:
         self.folder = parts_folder(output)
         self.storage: Storage = open_storage(self.folder)
         self._carried = carried
-        self._made_by = made_by or {}
+        self.made_by = made_by or {}
         self._n_rows = header.n_samples if carried is None else len(carried.source)
         self._samples = header.samples if carried is None else carried.samples
         self.header = header
         self._digest = header.digest()
         self._room = Room(output, self.storage, header, self._n_rows)
-        with self._room.needed(), explained_errors(output):
+        with self._room.needed(), _explained(output):
             self.header = self._adopt_or_begin()
         # At the start, rather than after hours of work.
         self._room.check(self._room.bytes_to_come())
@@ -98,7 +101,7 @@ class PartStore:
         return was_there
 
     def _create(self, rows: Rows) -> bool:
-        mine, part = Part(rows, self._made_by), range(rows.start, rows.start + len(rows))
+        mine, part = Part(rows, self.made_by), range(rows.start, rows.start + len(rows))
         content = part_bytes(mine, self._digest)
         for _ in range(_TRIES):
             # A folder that was removed would leave the file without its first parts.
@@ -123,7 +126,7 @@ class PartStore:
         WriteError
             If the run's folder was removed, or can no longer be written to.
         """
-        content = part_bytes(Part(rows, self._made_by), self._digest)
+        content = part_bytes(Part(rows, self.made_by), self._digest)
         self._check_stands()
         self._room.check(HDF5_OVERHEAD + rows.nbytes)
         with self._room.needed():
@@ -157,7 +160,7 @@ class PartStore:
         content = Content(self._readable(makers), table, self.header.recipe, self._samples, record)
         with self._room.needed():
             n_failed = write_features(self.output, self._n_rows, self.header.row_shape, content)
-        with explained_errors(self.output):
+        with _explained(self.output):
             remove_parts(self.output)
         return n_failed
 
@@ -188,20 +191,31 @@ class PartStore:
         return part
 
     def read_begun(self, part: range) -> Rows | None:
-        """Read the first rows of a part; None where they are missing or damaged, or another machine made them.
-
-        How another machine rounds is known only of whole parts, which are compared.
-        """
+        """Read the first rows of a part; None where they are missing or damaged, or made by an unproven machine."""
         name = _name(_BEGUN, part.start)
         content = self._content(name)
         begun = None if content is None else self._parsed(name, content)
-        if begun is None or _range_of(begun.rows) != part[: len(begun.rows)] or begun.made_by != self._made_by:
+        if (
+            begun is None
+            or _range_of(begun.rows) != part[: len(begun.rows)]
+            or begun.made_by.get("host") != self.made_by.get("host")
+        ):
             return None
         return begun.rows
+
+    def _computes_alike(self, begun: Part) -> bool:
+        """Whether the rest of a part may be added here: its bits shall be those of one machine."""
+        # With a canary each process has proven its bits before it wrote anything.
+        return self.header.plan.get("canary") is not None or begun.made_by == self.made_by
 
     def discard(self, part: range) -> None:
         """Remove a part whose images have changed since it was made."""
         self.storage.remove(_name(PARTS, part.start))
+
+    def replace_plan(self, plan: Mapping[str, Any]) -> None:
+        """Write another plan of the same run."""
+        self.header = replace(self.header, plan=plan)
+        self.storage.replace(RECORD, header_bytes(self.header))
 
     def _content(self, name: str) -> bytes | None:
         try:
@@ -225,8 +239,9 @@ class PartStore:
                 f"--output"
             )
         self.storage.prepare()
-        target = link_target(self.output)
-        remove_left(target.parent, target.name)
+        if isinstance(self.output, Path):
+            target = link_target(self.output)
+            remove_left(target.parent, target.name)
         return earlier if earlier == self.header and earlier is not None else self._begin()
 
     def _begin(self) -> RunHeader:
@@ -286,19 +301,23 @@ class PartStore:
         )
 
 
-def remove_parts(output: Path) -> None:
+def remove_parts(output: Location) -> None:
     """Remove the parts of a run whose file is finished; the next call completes a removal that was killed."""
     parts = open_storage(parts_folder(output))
     # The header is removed last: while it is there, the rest cannot be mistaken for somebody else's folder.
-    for name, _ in list(parts.sizes(PARTS)):
-        parts.remove(name)
+    parts.remove_all(PARTS)
     if parts.read(RECORD) is not None:
         parts.remove_all()
 
 
-def has_parts(output: Path) -> bool:
+def has_parts(output: Location) -> bool:
     """Whether an unfinished run of `output` has finished parts, damaged or not."""
     return any(open_storage(parts_folder(output)).sizes(PARTS))
+
+
+def _explained(output: Location) -> AbstractContextManager[None]:
+    """Explain errors of a disk; those of an object store are explained already."""
+    return explained_errors(output) if isinstance(output, Path) else nullcontext()
 
 
 def _name(kind: str, start: int) -> str:
