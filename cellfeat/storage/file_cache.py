@@ -140,7 +140,7 @@ def _first(found: Iterator[tuple[str, int]], number: int) -> Iterator[tuple[str,
 
 
 def _fetch(storage: Storage, url: Url, copy: Path, state: FileState, check: Callable[[Path], object]) -> None:
-    _LOG.info("%s: fetching %s MB to %s", url, f"{state.size / 1e6:,.1f}", cache_folder())
+    _LOG.info("%s: fetching %s MB to %s", url, f"{max(state.size / 1e6, 0.1):,.1f}", cache_folder())
     with _explained(copy):
         make_folder(copy.parent)
         temporary = temporary_beside(copy)

@@ -13,6 +13,7 @@ import torch
 from torchvision import models
 
 from cellfeat.commands import exit_code
+from tests.object_stores import bucket, faulty, s3_server  # noqa: F401, pytest finds fixtures by name
 
 
 @dataclass(frozen=True)

@@ -149,10 +149,9 @@ def test_address_as_output_is_not_supported_yet(output: str, folder: Path, saved
     assert not list(folder.glob("s3*"))
 
 
-@pytest.mark.parametrize("option", ["--features", "--images"])
-def test_address_as_input_is_not_supported_yet(option: str, folder: Path, saved_knn: str) -> None:
+def test_address_as_input_is_not_supported_yet(folder: Path, saved_knn: str) -> None:
     place = "s3://bucket/cells.h5"
-    assert "not supported yet" in refused(folder, "predict", "--model", saved_knn, option, place)
+    assert "not supported yet" in refused(folder, "predict", "--model", saved_knn, "--images", place)
     assert "not supported yet" in refused(folder, "fit", "--head", "dummy", "--labels", "s3://bucket/y.csv")
 
 

@@ -39,7 +39,7 @@ def held_output(output: Location, say: Callable[[str], None] = lambda _: None) -
         If the folder cannot be written to, or its file system offers no locks.
     """
     if not isinstance(output, Path):
-        open_storage(output.parent).prepare()
+        open_storage(output).prepare()
         yield
         return
     try:
