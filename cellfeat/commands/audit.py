@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 @click.command("audit")
 @config_options
-@click.option("--features", type=click.Path(path_type=Path), help="Feature file that extract wrote.")
+@click.option("--features", type=LOCATION, help="Feature file that extract wrote, or its address.")
 @click.option("--images", type=LOCATION, help="Folder or address of the images; alone: before any extraction.")
 @click.option("--labels", metavar="CSV|none", help="Table of labels, with --images alone; none: there are none.")
 @click.option("--folds", type=click.IntRange(min=2), help="Number of folds.")
@@ -35,7 +35,7 @@ if TYPE_CHECKING:
 def command(
     config: Path | None,
     assignments: tuple[str, ...],
-    features: Path | None,
+    features: "Location | None",
     images: "Location | None",
     labels: str | None,
     output: Path | None,

@@ -24,8 +24,8 @@ def sample_options(*, labels_help: str) -> Callable[[Command], Command]:
             click.option("--model", required=True, type=click.Path(path_type=Path), help="Folder of a saved head."),
             click.option(
                 "--features",
-                type=click.Path(path_type=Path),
-                help="Feature file of the samples; default: that of cellfeat.yaml in this folder.",
+                type=LOCATION,
+                help="Feature file of the samples, or its address; default: that of cellfeat.yaml in this folder.",
             ),
             click.option(
                 "--images",
@@ -87,8 +87,8 @@ def parsed_overrides(assignments: Sequence[str]) -> dict[str, Any]:
 
 
 def chosen_features(
-    features: Path | None, images: "Location | None", table: Path | None, id_column: str | None
-) -> Path | None:
+    features: "Location | None", images: "Location | None", table: Path | None, id_column: str | None
+) -> "Location | None":
     """Give the feature file that the samples come from: without any option, that of ``cellfeat.yaml`` in this folder.
 
     Parameters
@@ -100,7 +100,7 @@ def chosen_features(
 
     Returns
     -------
-    Path or None
+    Path, Url or None
         None where the samples come from images or from a table.
 
     Raises

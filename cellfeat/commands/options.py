@@ -99,7 +99,7 @@ def fold_options(command: Command) -> Command:
     """Add the options of an evaluation, from ``--features`` to ``--fresh``."""
     return with_options(
         command,
-        click.option("--features", type=click.Path(path_type=Path), help="Feature file that extract wrote."),
+        click.option("--features", type=LOCATION, help="Feature file that extract wrote, or its address."),
         click.option("--labels", type=LOCATION, help="CSV of labels that replace those in the feature file."),
         click.option(
             "--folds",
@@ -146,12 +146,12 @@ def found_config() -> Path | None:
     return OWN_CONFIG
 
 
-def found_features() -> Path | None:
+def found_features() -> "Location | None":
     """The feature file that the settings in the current folder name; None where there are no settings."""
     return resolve_settings(None, (), {}).extraction.output if OWN_CONFIG.is_file() else None
 
 
-def needed_features(argument: str) -> Path:
+def needed_features(argument: str) -> "Location":
     """The feature file that the settings in the current folder name.
 
     Raises
@@ -208,7 +208,7 @@ def labels_flag(labels: str | None) -> dict[str, Any]:
 
 
 def fold_flags(
-    features: Path | None, folds: str | None, groups: str | None, seed: int | None, tune: int | None
+    features: "Location | None", folds: str | None, groups: str | None, seed: int | None, tune: int | None
 ) -> dict[str, Any]:
     """Give the flags of `fold_options` by dotted key.
 

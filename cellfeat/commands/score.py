@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--fitted-on",
-    type=click.Path(path_type=Path),
+    type=LOCATION,
     metavar="FEATURES",
     help="Feature file that the head was fitted on: near copies of its samples are excluded too.",
 )
@@ -61,7 +61,7 @@ if TYPE_CHECKING:
 @replace_option
 def command(
     model: Path,
-    features: Path | None,
+    features: "Location | None",
     images: "Location | None",
     table: Path | None,
     id_column: str | None,
@@ -69,7 +69,7 @@ def command(
     part: str,
     assignments: tuple[str, ...],
     groups: str | None,
-    fitted_on: Path | None,
+    fitted_on: "Location | None",
     fitted_images: "Location | None",
     output: Path | None,
     figures: str | None,
