@@ -222,7 +222,8 @@ class ExtractionSettings(Section):
     """How images are extracted, and where the feature file goes.
 
     `workers` is the number of processes that read images. With 0, this process reads them: it starts faster, but an
-    image that crashes its codec ends the run, and `image_timeout` has no effect.
+    image that crashes its codec ends the run, and `image_timeout` has no effect. `bits` says whether all processes that
+    make an extraction together must compute the same bits, or numbers that are equal within the precision's tolerance.
     """
 
     output: LocalPath = Path("features/cells.h5")
@@ -233,6 +234,7 @@ class ExtractionSettings(Section):
     workers: NotNegative | Literal["auto"] = "auto"
     image_timeout: PositiveFloat = 60
     part_size: Count = 1024
+    bits: Literal["exact", "close"] = "exact"
     on_error: Literal["stop", "quarantine"] = "stop"
     profile: bool = False
     trace: LocalPath | None = None

@@ -1,11 +1,16 @@
 """``cellfeat extract``."""
 
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from cellfeat.commands.options import config_options, labels_flag, resolve_settings
+from cellfeat.errors import ConfigError
+
+if TYPE_CHECKING:
+    from cellfeat.config import Settings
+    from cellfeat.extraction.observer import Observer
 
 
 @click.command("extract")
@@ -33,21 +38,88 @@ from cellfeat.commands.options import config_options, labels_flag, resolve_setti
 @click.option("--output", type=click.Path(path_type=Path), help="Feature file to write.")
 @click.option("--on-error", type=click.Choice(["stop", "quarantine"]), help="What to do when an image cannot be read.")
 @click.option("--update", is_flag=True, help="Update a finished file: extract only samples that are new or changed.")
+@click.option("--plan", "makes_plan", is_flag=True, help="Many processes: make the plan only.")
+@click.option("--share", metavar="I/N", help="Many processes: make share I of N, the first of which is 0/N.")
+@click.option("--consolidate", "joins", is_flag=True, help="Many processes: join all parts into the feature file.")
+@click.option(
+    "--bits",
+    type=click.Choice(["exact", "close"]),
+    help="Many processes: whether all must compute the same bits, or numbers within the tolerance.",
+)
 @click.option("--profile", is_flag=True, default=None, help="Print a table of the time that each step took.")
 @click.option("--trace", type=click.Path(path_type=Path), help="Write a Chrome trace of the steps.")
-def command(config: Path | None, assignments: tuple[str, ...], *, update: bool, **flags: Any) -> None:
+def command(
+    config: Path | None,
+    assignments: tuple[str, ...],
+    *,
+    update: bool,
+    makes_plan: bool,
+    share: str | None,
+    joins: bool,
+    **flags: Any,
+) -> None:
     """Embed every image once, and write the feature file.
 
     After an interruption, the same command continues where it stopped. On a finished file it does nothing. If samples
     or their pixels have changed since, --update reads all images and extracts only those that differ.
+
+    Many processes, also of many machines, can make one file, with the bytes that one process gives: start each with the
+    same settings and --share 0/N to N-1/N, and then one with --consolidate.
     """
     from cellfeat.commands.console import ConsoleObserver
-    from cellfeat.extraction.extract import extract
 
+    step = _chosen_step({"--update": update, "--plan": makes_plan, "--share": share, "--consolidate": joins})
     settings = resolve_settings(config, assignments, extraction_flags(**flags))
     with ConsoleObserver() as observer:
-        extraction = extract(settings, observer=observer, update=update)
-    click.echo(extraction.path)
+        result = _STEPS[step](settings, observer, share)
+    click.echo(result)
+
+
+def _chosen_step(options: dict[str, str | bool | None]) -> str:
+    """Find the only step that is asked for; without any, the whole extraction."""
+    chosen = [name for name, value in options.items() if value]
+    if len(chosen) > 1:
+        raise ConfigError(f"{' and '.join(chosen)}: expected one of them in a command")
+    return chosen[0] if chosen else ""
+
+
+def _extract(settings: "Settings", observer: "Observer", _: str | None) -> Path:
+    from cellfeat.extraction.extract import extract
+
+    return extract(settings, observer=observer).path
+
+
+def _update(settings: "Settings", observer: "Observer", _: str | None) -> Path:
+    from cellfeat.extraction.extract import extract
+
+    return extract(settings, observer=observer, update=True).path
+
+
+def _plan(settings: "Settings", observer: "Observer", _: str | None) -> str:
+    from cellfeat.extraction.shares.planning import plan_extraction
+
+    header = plan_extraction(settings, observer=observer)
+    if header is None:
+        return f"{settings.extraction.output} is finished already"
+    n_parts = len(header.part_rows())
+    return f"{n_parts:,} parts of {header.part_size:,} samples, to be made by at most {n_parts:,} shares"
+
+
+def _share(settings: "Settings", observer: "Observer", share: str | None) -> str:
+    from cellfeat.extraction.shares.share import Share
+    from cellfeat.extraction.shares.worker import extract_share
+
+    result = extract_share(settings, Share.parse(share or ""), observer=observer)
+    return f"{settings.extraction.output} is finished already" if result is None else str(result)
+
+
+def _consolidate(settings: "Settings", observer: "Observer", _: str | None) -> Path:
+    from cellfeat.extraction.shares.consolidation import consolidate
+
+    return consolidate(settings, observer=observer).path
+
+
+_STEPS = {"": _extract, "--update": _update, "--plan": _plan, "--share": _share, "--consolidate": _consolidate}
 
 
 def extraction_flags(images: str | None, labels: str | None, **flags: Any) -> dict[str, Any]:

@@ -7,22 +7,21 @@ from typing import Any
 
 from cellfeat.config import ImagesSettings, LabelsSettings, Settings
 from cellfeat.config_sources import settings_of_record
-from cellfeat.errors import ConfigError, FingerprintError
+from cellfeat.errors import FingerprintError
 from cellfeat.extraction.accept_finished import accept_finished, use_finished
 from cellfeat.extraction.first_samples import check_readable
-from cellfeat.extraction.observer import Observer, SilentObserver
-from cellfeat.extraction.request import Extraction, ExtractionRequest, request_record
+from cellfeat.extraction.observer import Observer
+from cellfeat.extraction.prepare import prepared_request
+from cellfeat.extraction.request import Extraction, ExtractionRequest
 from cellfeat.extraction.store import Summary, held_output, is_imported, read_summary, verify_features
 from cellfeat.extraction.survey import survey_samples
-from cellfeat.samples.class_checks import check_classes, rare_class_remarks
 from cellfeat.samples.fields.field import plain_column
 from cellfeat.samples.fields.other_images import fields_beside, group_of_other_fields
 from cellfeat.samples.intensity import recorded_intensity
 from cellfeat.samples.labels import group_columns, read_labels
-from cellfeat.samples.manifest import Manifest, build_manifest
+from cellfeat.samples.manifest import Manifest
 from cellfeat.samples.pattern_fields import further_fields
 from cellfeat.samples.table_file import read_table_file
-from cellfeat.samples.worker_pool import reading_processes
 
 
 def extract(
@@ -68,56 +67,21 @@ def extract(
     WorkerError
         If the processes that read images cannot be started.
     """
-    if not isinstance(settings, Settings):
-        raise ConfigError(
-            f"settings: expected Settings, got {type(settings).__name__}; cellfeat.load_settings makes them of files "
-            "and values"
-        )
-    observer = observer or SilentObserver()
-    if manifest is None:
-        manifest = build_manifest(settings.images, settings.labels)
-        for line in manifest.remarks:
-            observer.say(line)
-    _check_split(settings, manifest)
-    settings = _with_folders(settings, manifest)
-    if expected_recipe is None and (manifest.table["label"] != "").any():
-        # Checked here, not in the comparison after hours of extraction.
-        check_classes(manifest)
-        for line in rare_class_remarks(manifest, settings.comparison.n_folds):
-            observer.say(line)
-    output = settings.extraction.output
-    with held_output(output, observer.say), reading_processes(settings.extraction) as workers:
-        record = request_record(settings, manifest)
-        request = ExtractionRequest(settings, manifest, record, workers, observer, expected_recipe)
-        # Only now, under the lock: another run may have published it a moment ago.
-        finished = read_summary(output) if output.exists() else None
-        _check_extracted(finished)
-        return _update(request, finished) if finished is not None and update else _extract(request, finished)
+    with prepared_request(settings, observer, manifest, expected_recipe) as request:
+        output = request.output
+        with held_output(output, request.observer.say):
+            # Only now, under the lock: another run may have published it a moment ago.
+            finished = read_summary(output) if output.exists() else None
+            check_extracted(finished)
+            return _update(request, finished) if finished is not None and update else _extract(request, finished)
 
 
-def _check_extracted(finished: Summary | None) -> None:
+def check_extracted(finished: Summary | None) -> None:
     """Refuse a file of imported numbers: no image can be added to it."""
     if finished is not None and is_imported(finished.recipe):
         raise FingerprintError(
             f"{finished.path}: holds numbers that were imported from a table, and no image can be extracted into it: "
             "choose another --output. The file is unchanged"
-        )
-
-
-def _with_folders(settings: Settings, manifest: Manifest) -> Settings:
-    """Record that class folders were taken: new images for a saved head may lie in one folder."""
-    if manifest.layout != "folders":
-        return settings
-    return settings.model_copy(update={"images": settings.images.model_copy(update={"layout": "folders"})})
-
-
-def _check_split(settings: Settings, manifest: Manifest) -> None:
-    """Check that a split that is asked for exists, lest test samples are used for training."""
-    column = settings.labels.split
-    if column and column not in manifest.columns:
-        raise ConfigError(
-            f"labels.split: the samples have no column {column!r} without a labels table; name the table with "
-            "--labels FILE, or take the split from folders: --set images.layout=split_folders"
         )
 
 

@@ -1,6 +1,7 @@
 """The header of a run: everything that its parts have in common, so that they fit together."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from itertools import islice
 from typing import Any
 
@@ -13,7 +14,7 @@ from cellfeat.extraction.forward.implementations import ComputeMethod
 from cellfeat.extraction.forward.precision import choose_method
 from cellfeat.extraction.forward.probe import Probe
 from cellfeat.extraction.recipe import make_recipe
-from cellfeat.extraction.store import RunHeader, has_parts, unfinished_run
+from cellfeat.extraction.store import CLOSE, RunHeader, has_parts, unfinished_run
 
 
 def make_header(
@@ -49,7 +50,8 @@ def adopt_header(context: RunContext) -> RunHeader | None:
     earlier = unfinished_run(output)
     if earlier is None or not _allows(context, earlier):
         return None
-    header = make_header(context, earlier.recipe["precision"], earlier.execution, earlier.notes)
+    made = make_header(context, earlier.recipe["precision"], earlier.execution, earlier.notes)
+    header = replace(made, plan=earlier.plan)
     # The store refuses a different header while there are parts that would be lost; without parts, choose again.
     return header if header == earlier or has_parts(output) else None
 
@@ -59,8 +61,12 @@ def _allows(context: RunContext, earlier: RunHeader) -> bool:
     return (
         context.request.precision in ("auto", earlier.recipe["precision"])
         and context.request.settings.extraction.batch_size in ("auto", earlier.execution["batch_size"])
-        and earlier.execution["device"] == device_model(context.device)
+        and (earlier.execution["device"] == device_model(context.device) or _are_close_enough(context, earlier))
     )
+
+
+def _are_close_enough(context: RunContext, earlier: RunHeader) -> bool:
+    return CLOSE in (context.request.settings.extraction.bits, earlier.plan.get("bits"))
 
 
 def choose_header(context: RunContext) -> tuple[RunHeader, torch.nn.Module | None]:

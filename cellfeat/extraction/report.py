@@ -1,33 +1,64 @@
 """The provenance of a run, and the lines that it prints at its end."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from importlib.metadata import version
 from typing import Any, NamedTuple
 
 from cellfeat.device import describe_device
 from cellfeat.extraction.context import RunContext
 from cellfeat.extraction.header_choice import method_of
-from cellfeat.extraction.read_ahead import Decoded
-from cellfeat.extraction.request import Extraction
+from cellfeat.extraction.request import Extraction, ExtractionRequest
 from cellfeat.extraction.store import RunHeader, describe_mixture, read_properties
 from cellfeat.provenance import utc_now, versions
 
 
 class Extracted(NamedTuple):
-    """What a run extracted, not counting rows copied from an earlier file.
+    """What a process extracted, not counting rows copied from an earlier file.
 
     Attributes
     ----------
     n_samples
         Number of samples.
-    failures
-        Samples that could not be read.
     smallest_batch
-        Smallest batch size that memory allowed.
+        Smallest batch size that memory allowed; 0: nothing was extracted.
     """
 
     n_samples: int
-    failures: list[Decoded]
     smallest_batch: int
+
+    def plus(self, n_samples: int, batch_size: int) -> "Extracted":
+        """Add samples.
+
+        Parameters
+        ----------
+        n_samples, batch_size
+            How many, and the batch size that memory allowed in the end.
+        """
+        return Extracted(self.n_samples + n_samples, min(self.smallest_batch or batch_size, batch_size))
+
+
+def make_plan(context: RunContext, machine: Mapping[str, Any], canary: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Record how, where and with which versions a run is planned.
+
+    Parameters
+    ----------
+    context
+        The context of the run.
+    machine
+        This machine, as `describe_machine` gives it.
+    canary
+        What proves that another machine computes alike, as `make_canary` gives it; None for a run of a single part.
+    """
+    return {
+        "cellfeat": version("cellfeat"),
+        "request": context.request.record,
+        "weights": context.backbone.weights_name,
+        "device": describe_device(context.device),
+        "machine": machine,
+        "started": context.started,
+        "bits": context.request.settings.extraction.bits,
+        "canary": canary,
+    }
 
 
 def make_provenance(context: RunContext, header: RunHeader, extracted: Extracted) -> dict[str, Any]:
@@ -36,24 +67,42 @@ def make_provenance(context: RunContext, header: RunHeader, extracted: Extracted
     Parameters
     ----------
     context, header, extracted
-        Context and header of the run, and the samples that it extracted.
+        Context and header of the run, and what this process extracted.
     """
     context.timeline.end()
     seconds = {step: round(seconds, 3) for step, seconds in context.timeline.seconds().items()}
+    times = {
+        "started": context.started,
+        "finished": utc_now(),
+        "n_extracted": extracted.n_samples,
+        "smallest_batch": extracted.smallest_batch or header.execution["batch_size"],
+        "seconds": seconds,
+    }
+    origin = provenance_of_plan(context.request, header, times)
+    return {**origin, "device": describe_device(context.device), "versions": versions()}
+
+
+def provenance_of_plan(request: ExtractionRequest, header: RunHeader, times: Mapping[str, Any]) -> dict[str, Any]:
+    """Record how a feature file was made, as far as its plan knows.
+
+    Parameters
+    ----------
+    request, header
+        What was asked for, and the header of the run.
+    times
+        When it was made, and how long that took.
+    """
+    plan = header.plan
     return {
-        "request": context.request.record,
-        "settings": context.request.settings.record(),
-        "weights": context.backbone.weights_name,
+        "request": request.record,
+        "settings": request.settings.record(),
+        "weights": plan["weights"],
         "execution": {**header.execution, **header.notes},
-        "device": describe_device(context.device),
-        "versions": versions(),
-        "times": {
-            "started": context.started,
-            "finished": utc_now(),
-            "n_extracted": extracted.n_samples,
-            "smallest_batch": extracted.smallest_batch,
-            "seconds": seconds,
-        },
+        "device": plan["device"],
+        "versions": plan["machine"]["versions"],
+        "bits": plan["bits"],
+        "canary": None if plan["canary"] is None else plan["canary"]["sha256"],
+        "times": dict(times),
     }
 
 

@@ -1,31 +1,34 @@
 """Extract what is not done yet, part by part (a part is a block of rows), then join the parts into the feature file."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import closing
+from dataclasses import replace
 from typing import Any
 
 import torch
 
-from cellfeat.errors import BackboneError, ImageError
+from cellfeat.errors import BackboneError
 from cellfeat.extraction.accept_finished import accept_finished
 from cellfeat.extraction.context import RunContext
 from cellfeat.extraction.forward.capabilities import exact_float32
 from cellfeat.extraction.forward.embedder import Embedder
-from cellfeat.extraction.forward.implementations import Target, build_module
+from cellfeat.extraction.forward.implementations import Target, build_module, methods_for
 from cellfeat.extraction.header_choice import adopt_header, choose_header, method_of
 from cellfeat.extraction.pipeline import extract_parts
-from cellfeat.extraction.read_ahead import Decoded
 from cellfeat.extraction.recipe import check_expected_recipe, check_same_features
-from cellfeat.extraction.report import Extracted, make_provenance, report_end
+from cellfeat.extraction.report import Extracted, make_plan, make_provenance, report_end
 from cellfeat.extraction.request import Extraction, ExtractionRequest
 from cellfeat.extraction.run_events import RunEvents
-from cellfeat.extraction.store import Carried, PartStore, RunHeader, Summary, parts_folder
+from cellfeat.extraction.shares.canary import check_canary, make_canary
+from cellfeat.extraction.shares.machine import describe_machine
+from cellfeat.extraction.shares.plan import check_version
+from cellfeat.extraction.store import CLOSE, Carried, PartStore, RunHeader, Summary, parts_folder, unfinished_run
 from cellfeat.extraction.unfinished_parts import MissingParts
-from cellfeat.extraction.writer import PartWriter
+from cellfeat.extraction.writer import PartDone, PartWriter
 
 
 class Run:
-    """One run of an extraction: call `extract_missing`, then `publish`.
+    """One process of an extraction: call `extract_missing`, and `publish` once all parts are there.
 
     Parameters
     ----------
@@ -36,15 +39,28 @@ class Run:
         by measuring.
     carried
         In an update, the rows copied from the old file. None: compute every row.
+    shares_parts
+        Whether other processes make parts, too: then the batch size is never halved.
     """
 
-    def __init__(self, context: RunContext, *, header: RunHeader | None = None, carried: Carried | None = None) -> None:
+    def __init__(
+        self,
+        context: RunContext,
+        *,
+        header: RunHeader | None = None,
+        carried: Carried | None = None,
+        shares_parts: bool = False,
+    ) -> None:
         self.context = context
         self._header = header
-        self._module: torch.nn.Module | None = None
         self._carried = carried
+        self._shares_parts = shares_parts
+        self._machine = describe_machine(context.device)
+        self._module: torch.nn.Module | None = None
+        self._embedder: Embedder | None = None
         self._store: PartStore | None = None
-        self._extracted = Extracted(0, [], 0)
+        self._is_proven = False
+        self._extracted = Extracted(0, 0)
 
     def header(self) -> RunHeader:
         """Recipe, device and batch size shared by all parts.
@@ -59,26 +75,68 @@ class Run:
             self._header, self._module = choose_header(self.context)
         return self._header
 
-    def extract_missing(self) -> None:
+    @property
+    def host(self) -> str:
+        """The name of this machine."""
+        return str(self._machine["host"])
+
+    def plan(self) -> PartStore:
+        """Begin the run, or continue the one that is there, and open its parts.
+
+        Raises
+        ------
+        FingerprintError
+            If the output has an unfinished run that was started with other settings, or by another version.
+        DiskFullError
+            If the disk has no room for the rest of the run.
+        """
+        if self._store is None:
+            header = self._planned(self.header())
+            self._store = PartStore(self.context.request.output, header, self._carried, self._machine)
+            self._header = self._store.header
+            # Another process may have begun the same run meanwhile.
+            self._is_proven = self._is_proven and self._header is header
+            self._allow_close(self._store)
+        return self._store
+
+    def extract_missing(self, parts: Sequence[range] | None = None) -> None:
         """Extract the parts that are missing, damaged, or out of date because their images have changed.
+
+        Parameters
+        ----------
+        parts
+            The rows of the parts to look at; by default all.
 
         Raises
         ------
         ImageError
-            If a sample cannot be read and ``extraction.on_error`` is ``stop``, or no sample can be read at all.
-        FingerprintError
-            If the output has an unfinished run that was started with other settings.
-        DiskFullError
-            If the disk has no room for the rest of the run.
+            If a sample cannot be read and ``extraction.on_error`` is ``stop``.
+        BitsError
+            If this machine computes other numbers than the one that planned the run.
+        FingerprintError, DiskFullError
+            As for `plan`.
         """
-        store = self._open_store()
-        missing = MissingParts.find(store, self.context.untimed_decoder)
-        n_samples = self.header().n_samples
+        for _ in self.parts_done(parts):
+            pass
+
+    def parts_done(self, parts: Sequence[range] | None = None) -> Iterator[PartDone]:
+        """Extract as `extract_missing`, and yield each part when it is written, first those that were there.
+
+        Parameters
+        ----------
+        parts
+            As for `extract_missing`.
+        """
+        store = self.plan()
+        wanted = self.header().part_rows() if parts is None else parts
+        missing = MissingParts.find(store, self.context.untimed_decoder, wanted)
+        n_samples = sum(map(len, wanted))
         if n_done := n_samples - missing.n_samples:
             say = self.context.request.observer.say
             say(f"continuing an unfinished run: {n_done} of {n_samples} samples are done")
-        self._extracted = self._extract(missing, store) if missing.parts else self._nothing_to_extract()
-        self._check_any_readable(self._extracted.failures)
+        yield from missing.there
+        if missing.parts:
+            yield from self._extract(missing, store, n_samples)
 
     def provenance(self) -> dict[str, Any]:
         """Record how the feature file was made: settings, versions, machine and times."""
@@ -91,28 +149,45 @@ class Run:
         ----------
         provenance
             Record to store in the file. None: the result of `provenance`.
+
+        Raises
+        ------
+        ImageError
+            If no sample could be read.
         """
         request, timeline = self.context.request, self.context.timeline
         origin = self.provenance() if provenance is None else provenance
-        n_failed = self._open_store().consolidate(request.sample_table(), origin)
+        n_failed = self.plan().consolidate(request.sample_table(), origin)
         timeline.end()
         n_samples, n_extracted = len(request.manifest), self._extracted.n_samples
         extraction = Extraction(request.output, n_samples, n_failed, n_extracted, timeline.wall)
         report_end(self.context, self.header(), extraction)
         return extraction
 
-    def _open_store(self) -> PartStore:
-        if self._store is None:
-            self._store = PartStore(self.context.request.output, self.header(), self._carried)
-        return self._store
+    def _planned(self, header: RunHeader) -> RunHeader:
+        """Give the header with its plan: that of the unfinished run, or a new one that this machine makes."""
+        if not header.plan:
+            earlier = unfinished_run(self.context.request.output)
+            header = earlier if earlier is not None and earlier == header else header
+        if header.plan:
+            check_version(self.context.request, header)
+            return header
+        self._header, self._is_proven = header, True
+        # With a single part no machine can disagree with another one, and small runs do without the extra batch.
+        canary = make_canary(self._built_embedder()) if len(header.part_rows()) > 1 else None
+        return replace(header, plan=make_plan(self.context, self._machine, canary))
 
-    def _nothing_to_extract(self) -> Extracted:
-        return Extracted(0, [], self.header().execution["batch_size"])
+    def _allow_close(self, store: PartStore) -> None:
+        """Let the plan that is there allow close numbers, if these settings do."""
+        wanted = self.context.request.settings.extraction.bits
+        if wanted == CLOSE and store.header.plan["bits"] != CLOSE:
+            store.replace_plan({**store.header.plan, "bits": CLOSE})
+            self._header = store.header
 
-    def _extract(self, missing: MissingParts, store: PartStore) -> Extracted:
-        embedder = self._embedder()
+    def _extract(self, missing: MissingParts, store: PartStore, n_samples: int) -> Iterator[PartDone]:
+        embedder = self._proven_embedder(store)
         writer = PartWriter(store, self.context.timeline)
-        events = RunEvents(self.context, store, writer, self.header().n_samples - missing.n_samples)
+        events = RunEvents(self.context, store, writer, n_samples - missing.n_samples, n_samples)
         finished = extract_parts(
             missing,
             self.context.decoder,
@@ -124,23 +199,41 @@ class Run:
         # Closed at once and not by the garbage collector, so that an interrupted run stops reading images.
         with writer, closing(finished):
             for rows in finished:
+                yield from writer.done()
                 # Returns at once: `RunEvents.on_batch` waits for the part before it counts a batch of the next one.
                 writer.start(rows)
-            writer.wait()
-        return Extracted(missing.n_samples, events.failures, embedder.batch_size)
+            yield from writer.done()
+        self._extracted = self._extracted.plus(missing.n_samples, embedder.batch_size)
 
-    def _embedder(self) -> Embedder:
-        context, header = self.context, self.header()
-        return Embedder(
-            # `is None`, not `or`: bool() of a compiled module raises.
-            self._build_module() if self._module is None else self._module,
-            context.inputs,
-            device=context.device,
-            precision=header.recipe["precision"],
-            batch_size=header.execution["batch_size"],
-            timeline=context.timeline,
-            say=context.request.observer.say,
-        )
+    def _proven_embedder(self, store: PartStore) -> Embedder:
+        """Build the embedder, and prove that it computes as the machine that planned the run."""
+        embedder, plan = self._built_embedder(), store.header.plan
+        if not self._is_proven and plan["canary"] is not None:
+            difference = check_canary(plan, embedder, self._machine)
+            if difference:
+                store.made_by = {**self._machine, "difference": difference}
+                self.context.request.observer.say(
+                    f"this machine's numbers differ from the plan's by up to {difference:.1e} of an embedding's "
+                    f"length, which --bits close allows; the feature file records it"
+                )
+        self._is_proven = True
+        return embedder
+
+    def _built_embedder(self) -> Embedder:
+        if self._embedder is None:
+            context, header = self.context, self.header()
+            self._embedder = Embedder(
+                # `is None`, not `or`: bool() of a compiled module raises.
+                self._build_module() if self._module is None else self._module,
+                context.inputs,
+                device=context.device,
+                precision=header.recipe["precision"],
+                batch_size=header.execution["batch_size"],
+                timeline=context.timeline,
+                say=context.request.observer.say,
+                halves=not self._shares_parts,
+            )
+        return self._embedder
 
     def _build_module(self) -> torch.nn.Module:
         context, header = self.context, self.header()
@@ -149,19 +242,15 @@ class Run:
         try:
             return build_module(context.backbone, method_of(header), target)
         except BackboneError as error:
+            if header.plan.get("bits") == CLOSE:
+                precision = header.recipe["precision"]
+                (another, *_) = methods_for(context.backbone, context.device, (precision,))
+                return build_module(context.backbone, another, target)
             raise BackboneError(
                 f"{parts_folder(context.request.output)}: holds an unfinished run that was started with precision and "
                 f"implementation '{method_of(header)}', which is not available on this machine now ({error}). Finish "
                 f"it on the machine where it was started, or choose another --output"
             ) from error
-
-    def _check_any_readable(self, failures: list[Decoded]) -> None:
-        n_samples = len(self.context.request.manifest)
-        if failures and len(failures) == n_samples:
-            raise ImageError(
-                f"none of {n_samples} samples could be read, so {self.context.request.output} was not written; the "
-                f"first: {failures[0].reason}"
-            )
 
 
 def run_extraction(request: ExtractionRequest, finished: Summary | None) -> Extraction:

@@ -18,25 +18,18 @@ class RunEvents:
         Where parts are kept, and what writes them.
     n_done
         Number of samples that earlier runs have done.
-
-    Attributes
-    ----------
-    failures
-        Samples that could not be read.
+    n_samples
+        Number of samples of this process, with these.
     """
 
-    def __init__(self, context: RunContext, store: PartStore, writer: PartWriter, n_done: int) -> None:
-        self.failures: list[Decoded] = []
+    def __init__(self, context: RunContext, store: PartStore, writer: PartWriter, n_done: int, n_samples: int) -> None:
         self._context = context
         self._observer = context.request.observer
         self._store = store
         self._writer = writer
         self._n_done = n_done
+        self._n_samples = n_samples
         self._observer.advance(n_done, self._n_samples)
-
-    @property
-    def _n_samples(self) -> int:
-        return self._store.header.n_samples
 
     def on_failure(self, sample: Decoded) -> None:
         """Quarantine a sample that could not be read, or end the run, as ``extraction.on_error`` says.
@@ -53,7 +46,6 @@ class RunEvents:
                 f"or continue without the sample: --on-error quarantine"
             )
         self._observer.say(f"quarantined: {where}: {sample.reason}")
-        self.failures.append(sample)
 
     def _describe(self, sample: Decoded) -> str:
         table = self._context.manifest.table

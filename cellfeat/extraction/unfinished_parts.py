@@ -7,6 +7,7 @@ from typing import Self
 from cellfeat.extraction.read_ahead import Decoder
 from cellfeat.extraction.store import PartStore, Rows, hex_digests
 from cellfeat.extraction.survey import changed_rows
+from cellfeat.extraction.writer import PartDone
 
 
 @dataclass(frozen=True)
@@ -19,14 +20,17 @@ class MissingParts:
         Rows of each missing part.
     begun
         The finished first rows of a part, by the row where the part starts.
+    there
+        The other parts, which need not be made.
     """
 
     parts: Sequence[range]
     begun: Mapping[int, Rows] = field(default_factory=dict)
+    there: Sequence[PartDone] = ()
 
     @classmethod
-    def find(cls, store: PartStore, decoder: Decoder) -> Self:
-        """Find the parts that are absent or damaged, or whose images have changed.
+    def find(cls, store: PartStore, decoder: Decoder, wanted: Sequence[range]) -> Self:
+        """Find the parts that are absent or damaged, or whose images have changed; the latter are removed.
 
         Parameters
         ----------
@@ -34,10 +38,14 @@ class MissingParts:
             The unfinished run.
         decoder
             Reads the images, to compare them with the finished rows.
+        wanted
+            The rows of the parts to look at.
         """
-        parts = [part for part in store.header.part_rows() if not _is_current(decoder, store.read(part))]
+        there = {part: done for part in wanted if (done := _finished(store, decoder, part)) is not None}
+        parts = [part for part in wanted if part not in there]
         begun = {part.start: rows for part in parts if (rows := store.read_begun(part)) is not None}
-        return cls(parts, {start: rows for start, rows in begun.items() if _is_current(decoder, rows)})
+        current = {start: rows for start, rows in begun.items() if _is_current(decoder, rows)}
+        return cls(parts, current, tuple(there.values()))
 
     @property
     def n_samples(self) -> int:
@@ -49,9 +57,18 @@ class MissingParts:
         return part[len(self.begun[part.start]) :] if part.start in self.begun else part
 
 
-def _is_current(decoder: Decoder, rows: Rows | None) -> bool:
-    """Whether there are rows, and their images have not changed."""
+def _finished(store: PartStore, decoder: Decoder, part: range) -> PartDone | None:
+    """Find a part that need not be made; one whose images have changed since is removed."""
+    rows = store.read(part)
     if rows is None:
-        return False
+        return None
+    if _is_current(decoder, rows):
+        return PartDone.of(rows, was_there=True)
+    store.discard(part)
+    return None
+
+
+def _is_current(decoder: Decoder, rows: Rows) -> bool:
+    """Whether the images of rows have not changed."""
     numbers = range(rows.start, rows.start + len(rows))
     return not changed_rows(decoder, numbers, hex_digests(rows.pixel_digest, rows.status).tolist())

@@ -9,15 +9,14 @@ import pytest
 
 from cellfeat.extraction.store import (
     PROPERTIES,
-    PartStore,
     Rows,
-    RunHeader,
     SampleTable,
     describe_summary,
-    held_output,
     no_intensities,
     read_summary,
 )
+from cellfeat.extraction.store.format import RowShape
+from cellfeat.extraction.store.writing import Content, write_features
 
 Describe = Callable[..., dict[str, str]]
 
@@ -59,25 +58,12 @@ def described(tmp_path: Path) -> Describe:
         is_failed = properties["height"] == 0
         embeddings = np.where(is_failed[:, np.newaxis, np.newaxis], np.nan, np.zeros((n, 1, 2))).astype(np.float32)
         recipe, provenance = recipe_and_provenance()
-        header = RunHeader(
-            recipe=recipe,
-            samples="sha256:s",
-            execution={},
-            n_samples=n,
-            n_views=1,
-            embedding_dim=2,
-            part_size=n,
-            n_channels=2,
-        )
-        output = tmp_path / "features.h5"
-        with held_output(output):
-            parts = PartStore(output, header)
-            digests = np.full((n, 32), 7, np.uint8) * ~is_failed[:, np.newaxis]
-            failures = dict.fromkeys(np.flatnonzero(is_failed).tolist(), "truncated")
-            status = is_failed.astype(np.uint8)
-            intensities = no_intensities(n, header.n_channels)
-            parts.write(Rows(0, embeddings, status, digests, properties, intensities, failures=failures))
-            parts.consolidate(table, provenance)
+        output, shape = tmp_path / "features.h5", RowShape(n_views=1, embedding_dim=2, n_channels=2)
+        digests = np.full((n, 32), 7, np.uint8) * ~is_failed[:, np.newaxis]
+        failures = dict.fromkeys(np.flatnonzero(is_failed).tolist(), "truncated")
+        status, intensities = is_failed.astype(np.uint8), no_intensities(n, shape.n_channels)
+        rows = Rows(0, embeddings, status, digests, properties, intensities, failures=failures)
+        write_features(output, n, shape, Content([rows], table, recipe, "sha256:s", provenance))
         lines = describe_summary(read_summary(output)).split("\n")[1:]
         assert all(line.startswith("  ") for line in lines), "one line a row"
         return {line[2:14].strip(): line[15:] for line in lines}

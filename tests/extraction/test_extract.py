@@ -36,7 +36,9 @@ def test_provenance_and_recipe_have_their_keys(finished: Callable[..., Path]) ->
         "backbone", "transform", "channels", "channels_as", "passes", "intensity", "views", "precision",
     }  # fmt: skip
     origin = features.provenance
-    assert set(origin) == {"request", "settings", "weights", "execution", "device", "versions", "times"}
+    assert set(origin) == {
+        "request", "settings", "weights", "execution", "device", "versions", "machines", "bits", "canary", "times",
+    }  # fmt: skip
     assert set(origin["request"]) == {
         "intensity", "max_pixels", "preprocessing", "backbone", "weights_file", "views", "precision", "samples",
     }  # fmt: skip

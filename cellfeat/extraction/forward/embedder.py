@@ -1,7 +1,7 @@
 """A batch of decoded samples becomes embeddings, on the device."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -68,6 +68,9 @@ class Embedder:
         Records the time of each step.
     say
         Receives a line when the batch size is halved.
+    halves
+        Whether the batch size is halved where memory is short. Halving changes the last bits, so a process that shares
+        an extraction with others ends with an error instead.
     """
 
     def __init__(
@@ -80,8 +83,11 @@ class Embedder:
         batch_size: int,
         timeline: Timeline | None = None,
         say: Callable[[str], None] = lambda _: None,
+        halves: bool = True,
     ) -> None:
         self.module = module
+        self.precision = precision
+        self._halves = halves
         self.batch_size = batch_size
         self._inputs = inputs
         self._device = device
@@ -90,6 +96,28 @@ class Embedder:
         self._say = say
         self._mean, self._std = inputs.transform.moments(device)
         self._copies = torch.cuda.Stream(device) if device.type == "cuda" else None
+
+    @property
+    def n_channels(self) -> int:
+        """Channels of a sample."""
+        return self._inputs.n_channels
+
+    @property
+    def input_size(self) -> int:
+        """Side of the network's input."""
+        return self._inputs.transform.input_size
+
+    def of_one_forward(self) -> "Embedder":
+        """Make the embedder of the first view and pass alone, with the same module and batch size."""
+        return Embedder(
+            self.module,
+            replace(self._inputs, n_views=1, passes=self._inputs.passes[:1]),
+            device=self._device,
+            precision=self.precision,
+            batch_size=self.batch_size,
+            say=self._say,
+            halves=self._halves,
+        )
 
     @property
     def n_in_work(self) -> int:
@@ -118,6 +146,12 @@ class Embedder:
             self._halve()
 
     def _halve(self) -> None:
+        if not self._halves:
+            raise DeviceError(
+                f"{self._device}: out of memory with the {self.batch_size} samples a batch of the plan. Smaller "
+                f"batches would change the last bits: give this process more memory, or plan again with --batch-size "
+                f"{max(1, self.batch_size // 2)} and another --output"
+            )
         if self.batch_size == 1:
             raise DeviceError(
                 f"{self._device}: out of memory with a single sample; choose a smaller backbone, a smaller "

@@ -14,6 +14,8 @@ from cellfeat.extraction.store.header import RunHeader, unfinished_run
 from cellfeat.extraction.store.imported import IMPORTED, is_imported
 from cellfeat.extraction.store.lock import held_output
 from cellfeat.extraction.store.merge import NEW, Carried
+from cellfeat.extraction.store.part_comparison import CLOSE, EXACT, relative_difference
+from cellfeat.extraction.store.part_file import part_checksum
 from cellfeat.extraction.store.parts import PartStore, has_parts, remove_parts
 from cellfeat.extraction.store.reading import (
     Summary,
@@ -42,7 +44,9 @@ from cellfeat.extraction.store.samples import (
 )
 
 __all__ = [
+    "CLOSE",
     "DIGEST_BYTES",
+    "EXACT",
     "GIVEN_GROUPS",
     "IMPORTED",
     "INTENSITIES",
@@ -71,6 +75,7 @@ __all__ = [
     "load_features",
     "no_intensities",
     "no_properties",
+    "part_checksum",
     "parts_folder",
     "read_embeddings",
     "read_intensities",
@@ -78,6 +83,7 @@ __all__ = [
     "read_properties",
     "read_summary",
     "read_table",
+    "relative_difference",
     "remove_parts",
     "replace_table",
     "samples_digest",

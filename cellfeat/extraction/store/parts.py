@@ -5,6 +5,7 @@ with it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -62,7 +63,7 @@ class PartStore:
         self.folder = parts_folder(output)
         self.storage: Storage = open_storage(self.folder)
         self._carried = carried
-        self._made_by = made_by or {}
+        self.made_by = made_by or {}
         self._n_rows = header.n_samples if carried is None else len(carried.source)
         self._samples = header.samples if carried is None else carried.samples
         self.header = header
@@ -98,7 +99,7 @@ class PartStore:
         return was_there
 
     def _create(self, rows: Rows) -> bool:
-        mine, part = Part(rows, self._made_by), range(rows.start, rows.start + len(rows))
+        mine, part = Part(rows, self.made_by), range(rows.start, rows.start + len(rows))
         content = part_bytes(mine, self._digest)
         for _ in range(_TRIES):
             # A folder that was removed would leave the file without its first parts.
@@ -123,7 +124,7 @@ class PartStore:
         WriteError
             If the run's folder was removed, or can no longer be written to.
         """
-        content = part_bytes(Part(rows, self._made_by), self._digest)
+        content = part_bytes(Part(rows, self.made_by), self._digest)
         self._check_stands()
         self._room.check(HDF5_OVERHEAD + rows.nbytes)
         with self._room.needed():
@@ -188,20 +189,31 @@ class PartStore:
         return part
 
     def read_begun(self, part: range) -> Rows | None:
-        """Read the first rows of a part; None where they are missing or damaged, or another machine made them.
-
-        How another machine rounds is known only of whole parts, which are compared.
-        """
+        """Read the first rows of a part; None where they are missing or damaged, or made by an unproven machine."""
         name = _name(_BEGUN, part.start)
         content = self._content(name)
         begun = None if content is None else self._parsed(name, content)
-        if begun is None or _range_of(begun.rows) != part[: len(begun.rows)] or begun.made_by != self._made_by:
+        if (
+            begun is None
+            or _range_of(begun.rows) != part[: len(begun.rows)]
+            or begun.made_by.get("host") != self.made_by.get("host")
+        ):
             return None
         return begun.rows
+
+    def _computes_alike(self, begun: Part) -> bool:
+        """Whether the rest of a part may be added here: its bits shall be those of one machine."""
+        # With a canary each process has proven its bits before it wrote anything.
+        return self.header.plan.get("canary") is not None or begun.made_by == self.made_by
 
     def discard(self, part: range) -> None:
         """Remove a part whose images have changed since it was made."""
         self.storage.remove(_name(PARTS, part.start))
+
+    def replace_plan(self, plan: Mapping[str, Any]) -> None:
+        """Write another plan of the same run."""
+        self.header = replace(self.header, plan=plan)
+        self.storage.replace(RECORD, header_bytes(self.header))
 
     def _content(self, name: str) -> bytes | None:
         try:
