@@ -224,11 +224,14 @@ class ExtractionSettings(Section):
     `workers` is the number of processes that read images. With 0, this process reads them: it starts faster, but an
     image that crashes its codec ends the run, and `image_timeout` has no effect. `bits` says whether all processes that
     make an extraction together must compute the same bits, or numbers that are equal within the precision's tolerance.
+    `storage` is the type of the embeddings in the file: float16 takes half the space, and ends the run where an
+    embedding does not fit into it.
     """
 
     output: LocalPath = Path("features/cells.h5")
     views: Annotated[Literal[1, 4, 8], BeforeValidator(not_bool)] = 1
     precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "auto"
+    storage: Literal["float32", "float16"] = "float32"
     device: str = "auto"
     batch_size: Count | Literal["auto"] = "auto"
     workers: NotNegative | Literal["auto"] = "auto"
