@@ -4,6 +4,7 @@
     python benchmarks/memory_of_heads.py --samples 1000000 --folds 2       the whole of it: 4.1 GB a view
     python benchmarks/memory_of_heads.py --heads logreg,lightgbm --set heads.lightgbm.n_estimators=20
     python benchmarks/memory_of_heads.py --views 4 --heads logreg          heads that take the mean over views
+    python benchmarks/memory_of_heads.py --samples 28896 --times 3         seconds with and without copies, in turn
 
 A feature file is generated and written block by block, with the project's own writer. Then the command runs once for
 each head, in a process of its own, with no cached predictions. Memory is read from /proc/self/status every 20 ms, so
@@ -12,6 +13,9 @@ this needs Linux:
 - `peak` is the largest resident set: all pages of the process that are in memory;
 - `own` is the largest anonymous part of it: what the system can only take away by ending the process. The difference
   is mostly pages of the feature file and of libraries, which are read again where memory is short.
+
+`--times` fits each head in turn on a copy of the training rows that it leaves alone (`fit`, as before) and on one that
+it standardises in place (`fit_overwriting`), in one process, and compares the probabilities bit by bit.
 
 Both are given in gigabytes, and as a multiple of the bytes of the matrix, after the libraries' own memory is deducted.
 """
@@ -131,6 +135,43 @@ def compare_here(features: Path, head: str, folds: int, draws: int, assignments:
     }
 
 
+def times(arguments: argparse.Namespace) -> str:
+    """Compare the CPU seconds of fitting with and without a second array, and the numbers."""
+    from cellfeat.heads.registry import make_head
+
+    rng = np.random.default_rng(0)
+    y = np.arange(arguments.samples) % N_CLASSES
+    rows = generated_rows(y, RowShape(1, arguments.columns, 1), rng)
+    X = np.concatenate([block.embeddings[:, 0] for block in rows])
+    settings = {name: _settings_of(name, arguments.set) for name in arguments.heads.split(",")}
+    lines = [f"{X.shape[0]:,} x {X.shape[1]:,}", "", "| head | CPU s before | after | after / before | same numbers |"]
+    lines.append("|---|---|---|---|---|")
+    train, test = np.flatnonzero(np.arange(len(X)) % 5), np.arange(0, len(X), 5)
+    for name, given in settings.items():
+        ratios, spent, is_same = [], [], []
+        for _ in range(arguments.times):
+            pair = []
+            for method in ("fit", "fit_overwriting"):
+                began = time.process_time()
+                part = X[train]
+                head = make_head(name, given, random_state=0)
+                getattr(head, method)(part, y[train])
+                pair.append((time.process_time() - began, head.predict_proba(X[test])))
+            ratios.append(pair[1][0] / pair[0][0])
+            spent.append([pair[0][0], pair[1][0]])
+            is_same.append(np.array_equal(pair[0][1], pair[1][1]))
+        before, after = np.median(spent, axis=0)
+        spread = f"{np.median(ratios):.2f} ({min(ratios):.2f} to {max(ratios):.2f})"
+        lines.append(f"| `{name}` | {before:.1f} | {after:.1f} | {spread} | {'yes' if all(is_same) else 'no'} |")
+    return "\n".join(lines)
+
+
+def _settings_of(head: str, assignments: list[str]) -> dict[str, float]:
+    """Settings of one head among assignments such as ``heads.mlp.epochs=2``."""
+    pairs = (one.split("=") for one in assignments if one.startswith(f"heads.{head}."))
+    return {key.rsplit(".", 1)[1]: json.loads(value) for key, value in pairs}
+
+
 def measured(arguments: argparse.Namespace, features: Path, head: str) -> dict[str, float]:
     command = [sys.executable, __file__, "--child", head, "--features", str(features)]
     command += ["--folds", str(arguments.folds), "--draws", str(arguments.draws)]
@@ -168,8 +209,12 @@ def main() -> None:
     parser.add_argument("--heads", default="mlp,logreg,lightgbm")
     parser.add_argument("--features", type=Path, help="where the file is written, or lies already")
     parser.add_argument("--set", action="append", default=[], help="a setting, such as heads.lightgbm.n_estimators=20")
+    parser.add_argument("--times", type=int, help="measure seconds instead, that often")
     parser.add_argument("--child", help=argparse.SUPPRESS)
     arguments = parser.parse_args()
+    if arguments.times:
+        print(times(arguments))
+        return
     if arguments.child:
         taken = compare_here(arguments.features, arguments.child, arguments.folds, arguments.draws, arguments.set)
         print("\n" + json.dumps(taken))
