@@ -115,7 +115,7 @@ def compare_here(features: Path, head: str, folds: int, draws: int, assignments:
     from cellfeat.commands import main
 
     resident, own = memory()
-    watch, began = Watch(), time.perf_counter()
+    watch, began, cpu_began = Watch(), time.perf_counter(), time.process_time()
     with tempfile.TemporaryDirectory() as folder:
         options = [f"comparison.folds={folds}", f"comparison.draws={draws}", f"extraction.output={features}"]
         sets = [word for one in (*options, *assignments) for word in ("--set", one)]
@@ -130,6 +130,7 @@ def compare_here(features: Path, head: str, folds: int, draws: int, assignments:
     watch.is_over.set()
     return {
         "seconds": time.perf_counter() - began,
+        "cpu_seconds": time.process_time() - cpu_began,
         "peak": watch.peak - resident,
         "own": watch.own - own,
     }
@@ -179,7 +180,7 @@ def measured(arguments: argparse.Namespace, features: Path, head: str) -> dict[s
     done = subprocess.run(command, stdout=subprocess.PIPE, check=False, text=True)
     if done.returncode:
         print(f"{head}: ended with {done.returncode}\n{done.stdout}", file=sys.stderr)
-        return dict.fromkeys(("seconds", "peak", "own"), float("nan"))
+        return dict.fromkeys(("seconds", "cpu_seconds", "peak", "own"), float("nan"))
     return dict(json.loads(done.stdout.splitlines()[-1]))
 
 
@@ -189,13 +190,13 @@ def table(arguments: argparse.Namespace, n_bytes: int, found: dict[str, dict[str
         f"{arguments.folds} folds, {arguments.draws} draws; one view of the matrix: {n_bytes / 1e9:.2f} GB; "
         f"{' '.join(arguments.set)}",
         "",
-        "| head | peak, GB | own, GB | peak / matrix | own / matrix | s |",
-        "|---|---|---|---|---|---|",
+        "| head | peak, GB | own, GB | peak / matrix | own / matrix | s | CPU s |",
+        "|---|---|---|---|---|---|---|",
     ]
     for head, one in found.items():
         gigabytes = f"{one['peak'] / 1e9:.2f} | {one['own'] / 1e9:.2f}"
         multiples = f"{one['peak'] / n_bytes:.2f} | {one['own'] / n_bytes:.2f}"
-        lines.append(f"| `{head}` | {gigabytes} | {multiples} | {one['seconds']:.0f} |")
+        lines.append(f"| `{head}` | {gigabytes} | {multiples} | {one['seconds']:.0f} | {one['cpu_seconds']:.0f} |")
     return "\n".join(lines)
 
 
