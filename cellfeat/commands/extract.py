@@ -73,7 +73,8 @@ def command(
     or their pixels have changed since, --update reads all images and extracts only those that differ.
 
     Many processes, also of many machines, can make one file, with the bytes that one process gives: start each with the
-    same settings and --share 0/N to N-1/N, and then one with --consolidate.
+    same settings and --share 0/N to N-1/N, and then one with --consolidate. --engine ray does all of this on a Ray
+    cluster, or on all GPUs of this machine.
     """
     from cellfeat.commands.console import ConsoleObserver
 
@@ -85,7 +86,7 @@ def command(
         run_on_slurm(settings, engine)
         return
     with ConsoleObserver() as observer:
-        result = _STEPS[step](settings, observer, share)
+        result = _ray(settings, observer, engine) if engine.engine == "ray" else _STEPS[step](settings, observer, share)
     click.echo(result)
 
 
@@ -135,6 +136,13 @@ def _consolidate(settings: "Settings", observer: "Observer", _: str | None) -> P
     from cellfeat.extraction.shares.consolidation import consolidate
 
     return consolidate(settings, observer=observer).path
+
+
+def _ray(settings: "Settings", observer: "Observer", engine: EngineOptions) -> Path:
+    from cellfeat.extraction.shares.ray.engine import RayOptions, extract_on_ray
+
+    options = RayOptions(engine.address, engine.engine_workers, engine.gpus_per_worker)
+    return extract_on_ray(settings, options, observer=observer).path
 
 
 _STEPS = {"": _extract, "--update": _update, "--plan": _plan, "--share": _share, "--consolidate": _consolidate}

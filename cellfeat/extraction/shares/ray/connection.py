@@ -76,7 +76,7 @@ def connected(address: str | None) -> Iterator[list[Node]]:
     if ray.is_initialized():
         yield alive_nodes()
         return
-    wanted = address or os.environ.get("RAY_ADDRESS") or "local"
+    wanted = (os.environ.get("RAY_ADDRESS") or "local") if address is None else address
     if wanted != "local":
         _check_answers(wanted)
     with _signals_kept():

@@ -10,6 +10,7 @@ from cellfeat.extraction.request import Extraction, ExtractionRequest
 from cellfeat.extraction.shares.consolidation import consolidate, is_finished
 from cellfeat.extraction.shares.ray.connection import connected, import_ray
 from cellfeat.extraction.shares.ray.layout import Layout, Node, Wanted, choose_layout
+from cellfeat.extraction.shares.ray.says_once import SaysOnce
 from cellfeat.extraction.store import unfinished_run
 from cellfeat.samples.manifest import Manifest
 
@@ -76,31 +77,7 @@ def extract_on_ray(
         return consolidate(settings, observer=once, manifest=request.manifest)
 
 
-class SaysOnce:
-    """Passes on each line once, because many workers say the same; progress is passed on as it comes."""
-
-    def __init__(self, observer: Observer) -> None:
-        self._observer = observer
-        self._said: set[str] = set()
-
-    def say(self, line: str) -> None:
-        """Pass on a line that is new."""
-        if line not in self._said:
-            self._said.add(line)
-            self._observer.say(line)
-
-    def advance(self, n_done: int, n_samples: int) -> None:
-        """Pass on the progress.
-
-        Parameters
-        ----------
-        n_done, n_samples
-            As for `Observer.advance`.
-        """
-        self._observer.advance(n_done, n_samples)
-
-
-def _make_parts(request: ExtractionRequest, settings: Settings, layout: Layout, observer: Observer) -> None:
+def _make_parts(request: ExtractionRequest, settings: Settings, layout: Layout, observer: SaysOnce) -> None:
     # Imported here because they need ray, which is an extra.
     from cellfeat.extraction.shares.ray.actor import Job
     from cellfeat.extraction.shares.ray.foreman import Foreman

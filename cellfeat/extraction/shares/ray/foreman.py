@@ -5,7 +5,6 @@ from importlib.metadata import version
 from typing import Any
 
 from cellfeat.errors import BitsError, CellfeatError, MissingFileError, WorkerError
-from cellfeat.extraction.observer import Observer
 from cellfeat.extraction.request import ExtractionRequest
 from cellfeat.extraction.shares.plan import check_planned
 from cellfeat.extraction.shares.ray.actor import Job, Made, News, Opened, SharedError
@@ -13,6 +12,7 @@ from cellfeat.extraction.shares.ray.crew import Crew, Member
 from cellfeat.extraction.shares.ray.layout import Layout
 from cellfeat.extraction.shares.ray.losses import Loss
 from cellfeat.extraction.shares.ray.queue import PartQueue
+from cellfeat.extraction.shares.ray.says_once import SaysOnce
 from cellfeat.extraction.store import PartStore, RunHeader, parts_folder, unfinished_run
 
 TICK = 0.25
@@ -42,7 +42,7 @@ class Foreman:
         Receives messages and progress; each message once, however many workers send it.
     """
 
-    def __init__(self, request: ExtractionRequest, job: Job, layout: Layout, observer: Observer) -> None:
+    def __init__(self, request: ExtractionRequest, job: Job, layout: Layout, observer: SaysOnce) -> None:
         self._request = request
         self._layout = layout
         self._observer = observer
@@ -56,6 +56,7 @@ class Foreman:
         self._alive = self._began
         self._is_told = False
         self._n_failed_starts = 0
+        self._n_shown = 0
 
     def make_parts(self) -> None:
         """Make every part that is missing, and check those that are there.
@@ -239,6 +240,10 @@ class Foreman:
     def _show(self) -> None:
         if self._queue is None:
             return
+        n_alive = len(self._crew.of_state(*_ALIVE))
+        if n_alive != self._n_shown:
+            self._n_shown = n_alive
+            self._observer.show_workers(n_alive)
         n_now = sum(map(self._n_in_work, self._crew.of_state("making")))
         self._observer.advance(self._queue.n_samples_done + n_now, self._queue.n_samples)
 
