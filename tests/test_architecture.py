@@ -84,7 +84,22 @@ OWNERS = {
     "click": {"commands/"},
 }
 
-HEAVY = ("torch", "torchvision", "sklearn", "pandas", "lightgbm", "scipy", "h5py", "numpy", "pydantic", "yaml", "rich")
+HEAVY = (
+    "torch",
+    "torchvision",
+    "sklearn",
+    "pandas",
+    "lightgbm",
+    "scipy",
+    "h5py",
+    "numpy",
+    "pydantic",
+    "yaml",
+    "rich",
+    "ray",
+    "obstore",
+    "joblib",
+)
 
 
 MOST_LINES = 350
