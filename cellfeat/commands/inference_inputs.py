@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cellfeat.commands.options import PATH_OR_URL, Command, found_features, with_options
+from cellfeat.commands.options import LOCATION, Command, found_features, with_options
 
 if TYPE_CHECKING:
     from cellfeat.extraction.store import Features
@@ -24,7 +24,7 @@ def sample_options(*, labels_help: str) -> Callable[[Command], Command]:
             click.option("--model", required=True, type=click.Path(path_type=Path), help="Folder of a saved head."),
             click.option(
                 "--features",
-                type=PATH_OR_URL,
+                type=LOCATION,
                 help="Feature file of the samples, or its address; default: that of cellfeat.yaml in this folder.",
             ),
             click.option(

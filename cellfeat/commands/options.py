@@ -19,7 +19,7 @@ OWN_CONFIG = Path("cellfeat.yaml")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class LocationType(click.ParamType):
+class _LocationType(click.ParamType):
     """A path, or an address such as ``s3://lab/cells.h5``."""
 
     name = "path"
@@ -39,7 +39,7 @@ class LocationType(click.ParamType):
         return as_location(value)
 
 
-PATH_OR_URL = LocationType()
+LOCATION = _LocationType()
 
 
 def config_options(command: Command) -> Command:
@@ -105,7 +105,7 @@ def fold_options(command: Command) -> Command:
     """Add the options of an evaluation, from ``--features`` to ``--fresh``."""
     return with_options(
         command,
-        click.option("--features", type=PATH_OR_URL, help="Feature file that extract wrote, or its address."),
+        click.option("--features", type=LOCATION, help="Feature file that extract wrote, or its address."),
         click.option(
             "--labels", type=click.Path(path_type=Path), help="CSV of labels that replace those in the feature file."
         ),

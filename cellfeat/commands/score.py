@@ -16,7 +16,7 @@ from cellfeat.commands.inference_inputs import (
     sample_options,
     say_unlike_fitted,
 )
-from cellfeat.commands.options import PATH_OR_URL, figures_flag, figures_option, replace_option
+from cellfeat.commands.options import LOCATION, figures_flag, figures_option, replace_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,7 +51,7 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--fitted-on",
-    type=PATH_OR_URL,
+    type=LOCATION,
     metavar="FEATURES",
     help="Feature file that the head was fitted on: near copies of its samples are excluded too.",
 )

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cellfeat.commands.options import PATH_OR_URL, needed_features
+from cellfeat.commands.options import LOCATION, needed_features
 
 if TYPE_CHECKING:
     from cellfeat.storage.url import Location
 
 
 @click.command("verify")
-@click.argument("file", type=PATH_OR_URL, required=False)
+@click.argument("file", type=LOCATION, required=False)
 @click.option(
     "--images", is_flag=True, help="Also read every image again, and compare its pixels with those extracted."
 )

@@ -54,6 +54,7 @@ def test_file_in_a_bucket_has_the_rows_of_a_local_one(
     assert_same_rows(extraction.path, finished())
     assert extract(to_bucket).n_extracted == 0
     assert verify_features(str(extraction.path)).n_samples == 24
+    assert read_summary(Path(str(extraction.path))).n_samples == 24
 
 
 def test_shares_and_two_consolidators_give_the_rows_of_a_local_run(
