@@ -92,6 +92,8 @@ def _kind(error: BaseException, text: str, status: int | None, code: str | None)
         "NotSupportedError": "unsupported",
         "CutShortError": "broken",
     }
+    if name == "NotSupportedError" and "range" in text.casefold():
+        return "no ranges"
     if name in by_type:
         return by_type[name]
     return _kind_by_code(status, code) or _kind_by_text(text)
