@@ -68,7 +68,8 @@ CASES = {
         r"images\.allow_outside: .*cannot lead out of an address", (*FOLDERS, "--set", "images.allow_outside=true")
     ),
     "whole fields": Case(
-        r"crops out of whole fields.*copy the folder to this machine.*aws s3 sync", (*FOLDERS, "--set", "images.layout=fields")
+        r"crops out of whole fields.*copy the folder to this machine.*aws s3 sync",
+        (*FOLDERS, "--set", "images.layout=fields"),
     ),
     "scPortrait": Case(r"scPortrait.*copy", objects={"images/cells.h5sc": b"\x89HDF"}),
     "ND2": Case(
