@@ -244,9 +244,11 @@ class ExtractionSettings(Section):
     `workers` is the number of processes that read images. With 0, this process reads them: it starts faster, but an
     image that crashes its codec ends the run, and `image_timeout` has no effect. `bits` says whether all processes that
     make an extraction together must compute the same bits, or numbers that are equal within the precision's tolerance.
+
+    `output` may be an address such as ``s3://lab/cells.h5``, which also names a feature file to read.
     """
 
-    output: LocalPath = Path("features/cells.h5")
+    output: AnyLocation = Path("features/cells.h5")
     views: Annotated[Literal[1, 4, 8], BeforeValidator(not_bool)] = 1
     precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "auto"
     device: str = "auto"

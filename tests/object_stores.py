@@ -94,12 +94,15 @@ class FaultyServer:
         The faults; by default none.
     requests
         Method and path of each request.
+    drops
+        Headers of requests that are not passed on, in lower case.
     """
 
     url: str
     target: str
     plan: Plan = lambda _method, _path, _number: None
     requests: list[tuple[str, str]] = field(default_factory=list)
+    drops: tuple[str, ...] = ()
     lock: threading.Lock = field(default_factory=threading.Lock)
 
     def fail_first(self, n_times: int, fault: Fault, *, method: str = "", path: str = "") -> None:
@@ -150,7 +153,7 @@ def _handler(server: FaultyServer) -> type[BaseHTTPRequestHandler]:
 
         def _passed_on(self, body: bytes) -> tuple[int, list[tuple[str, str]], bytes]:
             connection = http.client.HTTPConnection(server.target.removeprefix("http://"), timeout=60)
-            names = {"transfer-encoding", "connection"}
+            names = {"transfer-encoding", "connection", *server.drops}
             headers = {name: value for name, value in self.headers.items() if name.lower() not in names}
             connection.request(self.command, self.path, body=body, headers=headers)
             answer = connection.getresponse()

@@ -5,12 +5,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cellfeat.commands.options import config_options, labels_flag, resolve_settings
+from cellfeat.commands.options import PATH_OR_URL, config_options, labels_flag, resolve_settings
 from cellfeat.errors import ConfigError
 
 if TYPE_CHECKING:
     from cellfeat.config import Settings
     from cellfeat.extraction.observer import Observer
+    from cellfeat.storage.url import Location
 
 
 @click.command("extract")
@@ -37,7 +38,7 @@ if TYPE_CHECKING:
 @click.option(
     "--image-timeout", type=float, metavar="SECONDS", help="Longest time that a process may take to read a sample."
 )
-@click.option("--output", type=click.Path(path_type=Path), help="Feature file to write.")
+@click.option("--output", type=PATH_OR_URL, help="Feature file to write, or its address: s3://lab/cells.h5.")
 @click.option("--on-error", type=click.Choice(["stop", "quarantine"]), help="What to do when an image cannot be read.")
 @click.option("--update", is_flag=True, help="Update a finished file: extract only samples that are new or changed.")
 @click.option("--plan", "makes_plan", is_flag=True, help="Many processes: make the plan only.")
@@ -85,13 +86,13 @@ def _chosen_step(options: dict[str, str | bool | None]) -> str:
     return chosen[0] if chosen else ""
 
 
-def _extract(settings: "Settings", observer: "Observer", _: str | None) -> Path:
+def _extract(settings: "Settings", observer: "Observer", _: str | None) -> "Location":
     from cellfeat.extraction.extract import extract
 
     return extract(settings, observer=observer).path
 
 
-def _update(settings: "Settings", observer: "Observer", _: str | None) -> Path:
+def _update(settings: "Settings", observer: "Observer", _: str | None) -> "Location":
     from cellfeat.extraction.extract import extract
 
     return extract(settings, observer=observer, update=True).path
@@ -115,7 +116,7 @@ def _share(settings: "Settings", observer: "Observer", share: str | None) -> str
     return f"{settings.extraction.output} is finished already" if result is None else str(result)
 
 
-def _consolidate(settings: "Settings", observer: "Observer", _: str | None) -> Path:
+def _consolidate(settings: "Settings", observer: "Observer", _: str | None) -> "Location":
     from cellfeat.extraction.shares.consolidation import consolidate
 
     return consolidate(settings, observer=observer).path

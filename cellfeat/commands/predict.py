@@ -42,7 +42,7 @@ if TYPE_CHECKING:
 @replace_option
 def command(
     model: Path,
-    features: Path | None,
+    features: "Location | None",
     images: "Location | None",
     table: Path | None,
     id_column: str | None,
@@ -99,7 +99,8 @@ def command(
 
 def _files_read(bundle: "Bundle", samples: "Features", labels: "Location | None") -> "Iterator[Path]":
     """Files that predictions must not be written over: tables of labels have the same columns."""
-    yield samples.path
+    if isinstance(samples.path, Path):
+        yield samples.path
     tables = (settings.get("labels", {}).get("file") for settings in _recorded_settings(bundle, samples))
     yield from (Path(str(table)) for table in (labels, *tables) if table)
 

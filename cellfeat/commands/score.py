@@ -16,7 +16,7 @@ from cellfeat.commands.inference_inputs import (
     sample_options,
     say_unlike_fitted,
 )
-from cellfeat.commands.options import LOCATION, figures_flag, figures_option, replace_option
+from cellfeat.commands.options import PATH_OR_URL, figures_flag, figures_option, replace_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,17 +51,17 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--fitted-on",
-    type=click.Path(path_type=Path),
+    type=PATH_OR_URL,
     metavar="FEATURES",
     help="Feature file that the head was fitted on: near copies of its samples are excluded too.",
 )
-@click.option("--fitted-images", type=LOCATION, help="Folder of its images, if they have moved.")
+@click.option("--fitted-images", type=PATH_OR_URL, help="Folder of its images, if they have moved.")
 @click.option("--output", type=click.Path(path_type=Path), help="Folder of the results; default: MODEL_on_LABELS.")
 @figures_option
 @replace_option
 def command(
     model: Path,
-    features: Path | None,
+    features: "Location | None",
     images: "Location | None",
     table: Path | None,
     id_column: str | None,
@@ -69,7 +69,7 @@ def command(
     part: str,
     assignments: tuple[str, ...],
     groups: str | None,
-    fitted_on: Path | None,
+    fitted_on: "Location | None",
     fitted_images: "Location | None",
     output: Path | None,
     figures: str | None,

@@ -26,7 +26,6 @@ TABLE_SUFFIX = ".csv"
 """Ending that distinguishes the name of a table of groups from a column."""
 
 COPIES, NEAR_COPIES = "copies", "near-copies"
-
 GROUP_WORDS = ("auto", COPIES, NEAR_COPIES, "none", "group")
 """Values of `groups` that are not a column."""
 

@@ -22,6 +22,7 @@ from cellfeat.samples.labels import group_columns, read_labels
 from cellfeat.samples.manifest import Manifest
 from cellfeat.samples.pattern_fields import further_fields
 from cellfeat.samples.table_file import read_table_file
+from cellfeat.storage.opening import is_there
 from cellfeat.storage.url import Location
 
 
@@ -72,7 +73,7 @@ def extract(
         output = request.output
         with held_output(output, request.observer.say):
             # Only now, under the lock: another run may have published it a moment ago.
-            finished = read_summary(output) if output.exists() else None
+            finished = read_summary(output) if is_there(output) else None
             check_extracted(finished)
             return _update(request, finished) if finished is not None and update else _extract(request, finished)
 

@@ -56,7 +56,7 @@ class SampleCheck:
         )
 
 
-def recorded_manifest(path: Path, images: Location | None = None) -> Manifest:
+def recorded_manifest(path: Location, images: Location | None = None) -> Manifest:
     """Find the samples of a feature file again, in the order of its rows, as its settings describe them.
 
     Parameters
@@ -87,7 +87,7 @@ def recorded_manifest(path: Path, images: Location | None = None) -> Manifest:
     return replace(taken, table=taken.table.reset_index(drop=True))
 
 
-def check_pixels(path: Path, manifest: Manifest) -> None:
+def check_pixels(path: Location, manifest: Manifest) -> None:
     """Read every image again, and compare its pixels with those that were extracted.
 
     Parameters
@@ -116,7 +116,7 @@ def check_pixels(path: Path, manifest: Manifest) -> None:
 
 
 def check_sample(
-    path: Path, manifest: Manifest, n_samples: int, *, observer: Observer | None = None, weights: str | None = None
+    path: Location, manifest: Manifest, n_samples: int, *, observer: Observer | None = None, weights: str | None = None
 ) -> SampleCheck:
     """Extract a random sample of the rows again by the file's own recipe, and compare.
 

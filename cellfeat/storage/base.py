@@ -100,6 +100,6 @@ class Storage(Protocol):
         """Remove a file; one that is not there is no error."""
         ...
 
-    def remove_all(self) -> None:
-        """Remove the folder with everything in it."""
+    def remove_all(self, prefix: str = "") -> None:
+        """Remove the files whose name begins with `prefix`; without one, the folder with everything in it."""
         ...

@@ -5,6 +5,7 @@ from datetime import timedelta
 from typing import TYPE_CHECKING, Any
 
 from cellfeat.errors import ConfigError, MissingExtraError
+from cellfeat.storage.failures import CREDENTIALS
 from cellfeat.storage.retries import request_timeout
 from cellfeat.storage.url import Url
 
@@ -59,10 +60,10 @@ def connect(url: Url, *, retries_of_pieces: bool = False) -> "ObjectStore":
         return store.HTTPStore.from_url(f"{url.scheme}://{url.host}", **options)
     except (store_errors(), ValueError, OSError):
         # The library's message may quote a variable's value.
-        variables = {"s3": "AWS_*", "gs": "GOOGLE_*", "az": "AZURE_*"}.get(url.scheme, "HTTP*_PROXY")
+        prefix = {"s3": "AWS", "gs": "GOOGLE", "az": "AZURE"}.get(url.scheme, "HTTP")
         raise ConfigError(
-            f"{url}: cannot be opened with the variables {variables} of this environment: a name, key or file in them "
-            "is missing or malformed (docs/guide/scale-cloud.md lists them)"
+            f"{url}: cannot be opened with this environment: a name, key or file in a variable {prefix}_… is missing "
+            f"or malformed; expected {CREDENTIALS.get(url.scheme, 'HTTP_PROXY and HTTPS_PROXY with addresses')}"
         ) from None
 
 

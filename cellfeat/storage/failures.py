@@ -59,6 +59,9 @@ class Failure:
     def of(cls, error: BaseException) -> "Failure":
         """Take the error that the library raised apart."""
         text = str(error)
+        if any(sign in text.partition("Debug source")[0] for sign in _OF_CREDENTIALS):
+            # The status is that of the server which gives credentials, and not of the store.
+            return cls("credentials")
         status, code = _STATUS.search(text), _CODE.search(text)
         number, word = int(status[1]) if status else None, code[1] if code else None
         return cls(_kind(error, text, number, word), number, word)
@@ -72,6 +75,7 @@ class Failure:
         if self.status is not None:
             return f"the server answered {self.status}{f' ({self.code})' if self.code else ''}"
         return {
+            "credentials": "no credentials were found",
             "unreachable": "no connection to the server",
             "timeout": "the server did not answer in time",
             "broken": "the connection was cut off",
@@ -90,9 +94,6 @@ def _kind(error: BaseException, text: str, status: int | None, code: str | None)
     }
     if name in by_type:
         return by_type[name]
-    # Before the status: it is that of the server which gives credentials, and not of the store.
-    if any(sign in text.partition("Debug source")[0] for sign in _OF_CREDENTIALS):
-        return "credentials"
     return _kind_by_code(status, code) or _kind_by_text(text)
 
 
@@ -127,12 +128,14 @@ def _kind_by_text(text: str) -> Kind:
     return next((kind for sign, kind in signs if sign.casefold() in text.casefold()), "other")
 
 
-_VARIABLES = {
+CREDENTIALS = {
     "s3": "AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_SKIP_SIGNATURE=true for a public bucket",
     "gs": "GOOGLE_APPLICATION_CREDENTIALS, or GOOGLE_SKIP_SIGNATURE=true for a public bucket",
     "az": "AZURE_STORAGE_ACCOUNT_NAME and AZURE_STORAGE_ACCOUNT_KEY, or for a public container "
     "AZURE_SKIP_SIGNATURE=true",
 }
+"""Environment variables that give credentials, by scheme."""
+_NO_LOGIN = "files of web servers are read without a login: download the file, and name the copy"
 _ENDPOINT = {"s3": "AWS_ENDPOINT_URL", "gs": "GOOGLE_BASE_URL", "az": "AZURE_STORAGE_ENDPOINT"}
 _BUCKET = {"s3": "bucket", "gs": "bucket", "az": "container"}
 
@@ -148,14 +151,16 @@ def advice(failure: Failure, url: Url) -> str:
         The address that was asked for.
     """
     scheme, kind = url.scheme, failure.kind
-    variables = _VARIABLES.get(scheme, "an address that needs none")
+    variables = CREDENTIALS.get(scheme)
     bucket, endpoint = _BUCKET.get(scheme, "server"), _ENDPOINT.get(scheme)
     where = f", and the endpoint ({endpoint})" if endpoint else ""
     texts: dict[Kind, str] = {
         "missing": "check the address",
         "no bucket": f"there is no {bucket} {url.host!r} at this endpoint; check its name{where}",
-        "credentials": f"no valid credentials: set {variables}",
-        "denied": f"permission is denied, or there is no such file: check the rights of these credentials; {variables}",
+        "credentials": f"set valid credentials: {variables}" if variables else _NO_LOGIN,
+        "denied": "permission is denied, or there is no such file: check what these credentials may do"
+        if variables
+        else _NO_LOGIN,
         "region": f"the {bucket} {url.host!r} is in another region: set AWS_REGION",
         "certificate": "the server's certificate is not trusted: set SSL_CERT_FILE to that of your site",
         "unsupported": "the server cannot do this",

@@ -141,8 +141,12 @@ class LocalStorage:
         """Remove a file; one that is not there is no error."""
         (self.location / name).unlink(missing_ok=True)
 
-    def remove_all(self) -> None:
-        """Remove the folder with everything in it."""
+    def remove_all(self, prefix: str = "") -> None:
+        """Remove the files whose name begins with `prefix`; without one, the folder with everything in it."""
+        if prefix:
+            for name, _ in list(self.sizes(prefix)):
+                self.remove(name)
+            return
         shutil.rmtree(self.location, ignore_errors=True)
 
     @contextmanager

@@ -1,33 +1,29 @@
 """The objects under an address, as a folder of files: S3, Google Cloud Storage, Azure, and web servers to read from."""
 
-from collections.abc import Callable, Iterator
-from functools import cached_property, partial
+from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
-from urllib.parse import unquote
+from typing import Any
 from uuid import uuid4
 
 from cellfeat.errors import ReadError, WriteError
 from cellfeat.provenance import explained_errors
 from cellfeat.storage.base import FileState
-from cellfeat.storage.connection import connect
+from cellfeat.storage.connection import endpoint_of
 from cellfeat.storage.downloads import Download
 from cellfeat.storage.failures import CutShortError, Failure, advice
-from cellfeat.storage.retries import FailedRequestError, Retries, RetryPolicy, library_errors
+from cellfeat.storage.requests import NO_CREATE, Requests
+from cellfeat.storage.retries import RetryPolicy, library_errors
 from cellfeat.storage.url import Url
 
-if TYPE_CHECKING:
-    from obstore.store import ObjectStore
-
-MIB = 1024 * 1024
-_PIECE = 8 * MIB
+_PIECE = 8 * 1024 * 1024
 _MOST_PIECES = 9000
 """Bytes and number of the pieces of a large upload."""
 _PAGE = 1000
+_PROBE = "probe-"
+_UNEXPLAINED = {400, 403, 405, 501}
 _WRITER = "cellfeat-writer"
 """Metadata of an object: the writer that created it, to know one's own file again after a lost answer."""
-
-Result = TypeVar("Result")
 
 
 class ObjectStorage:
@@ -53,7 +49,7 @@ class ObjectStorage:
     def __init__(self, location: Url, policy: RetryPolicy = RetryPolicy()) -> None:  # noqa: B008  frozen
         self.location = location
         self.policy = policy
-        self._retries = Retries(policy)
+        self._requests = Requests(location, policy)
         self._knows_create = False
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -64,7 +60,14 @@ class ObjectStorage:
         return f"ObjectStorage({str(self.location)!r})"
 
     def prepare(self) -> None:
-        """Do nothing: an object store has no folders, and keeps no unfinished files under their names."""
+        """Refuse a web server. There is nothing to make: an object store has no folders.
+
+        Raises
+        ------
+        WriteError
+            If files cannot be written there.
+        """
+        self._requests.check_writable(self.location)
 
     def create(self, name: str, content: bytes) -> bool:
         """Write a file unless there is one of this name: of several writers exactly one gets True.
@@ -88,11 +91,8 @@ class ObjectStorage:
                 return bool(lost_answers or failure.status == 409) and self._is_written_by(name, writer)
             return True
 
-        is_created = self._write(name, request)
-        if is_created and not self._knows_create:
-            self._check_that_creating_is_refused(name, content, writer)
-        self._knows_create = True
-        return is_created
+        self._check_that_creating_is_refused()
+        return self._requests.write(name, request)
 
     def replace(self, name: str, content: bytes) -> None:
         """Write a file, in place of one of this name.
@@ -102,7 +102,7 @@ class ObjectStorage:
         name, content
             The file's name and bytes.
         """
-        self._write(name, lambda: self._put(name, content, mode="overwrite"))
+        self._requests.write(name, lambda: self._put(name, content, mode="overwrite"))
 
     def read(self, name: str, most: int | None = None) -> bytes | None:
         """Read a file; None where there is none.
@@ -123,7 +123,7 @@ class ObjectStorage:
         def request() -> bytes:
             import obstore
 
-            found = obstore.get(self._store, self._key(name))
+            found = obstore.get(self._requests.store, self._requests.key(name))
             if most is not None and found.meta["size"] > most:
                 raise ReadError(f"{self.location / name}: has {found.meta['size']:,} bytes; expected at most {most:,}")
             content = found.bytes()
@@ -131,7 +131,7 @@ class ObjectStorage:
                 raise CutShortError
             return bytes(content)
 
-        return self._read(name, request)
+        return self._requests.read(name, request)
 
     def read_start(self, name: str, n_bytes: int) -> bytes | None:
         """Read the first bytes of a file, of some servers more; None where there is none.
@@ -148,15 +148,15 @@ class ObjectStorage:
             import obstore
 
             try:
-                found = obstore.get(self._store, self._key(name), options={"range": (0, n_bytes)})
+                found = obstore.get(self._requests.store, self._requests.key(name), options={"range": (0, n_bytes)})
             except library_errors() as error:
                 # A server without ranges sends the whole file; an empty file has no range.
                 if Failure.of(error).kind != "no ranges":
                     raise
-                found = obstore.get(self._store, self._key(name))
+                found = obstore.get(self._requests.store, self._requests.key(name))
             return bytes(found.bytes())
 
-        return self._read(name, request)
+        return self._requests.read(name, request)
 
     def state(self, name: str) -> FileState | None:
         """Ask for size and version of a file; None where there is none."""
@@ -164,10 +164,16 @@ class ObjectStorage:
         def request() -> FileState:
             import obstore
 
-            found = obstore.head(self._store, self._key(name))
+            try:
+                found = obstore.head(self._requests.store, self._requests.key(name))
+            except library_errors() as error:
+                if Failure.of(error).status not in _UNEXPLAINED:
+                    raise
+                # An answer to HEAD has no body, which would say why; and some servers do not know it.
+                found = obstore.get(self._requests.store, self._requests.key(name)).meta
             return FileState(found["size"], found["e_tag"] or found["last_modified"].isoformat())
 
-        return self._read(name, request)
+        return self._requests.read(name, request)
 
     def download(self, name: str, target: Path) -> FileState | None:
         """Read a file into a new one of this machine; None where there is none, and then `target` is not made.
@@ -193,9 +199,9 @@ class ObjectStorage:
             return None
         try:
             with explained_errors(target), target.open("wb") as file:
-                download = Download(self._store, self._key(name), state, file)
+                download = Download(self._requests.store, self._requests.key(name), state, file)
                 while not download.is_whole:
-                    if self._read(name, download.read_piece) is None:
+                    if self._requests.read(name, download.read_piece) is None:
                         raise ReadError(f"{self.location / name}: was removed while it was read")
         except BaseException:
             target.unlink(missing_ok=True)
@@ -219,21 +225,25 @@ class ObjectStorage:
         """
         size = source.stat().st_size
 
-        def request() -> None:
+        def request() -> str | None:
             import obstore
 
             piece = max(_PIECE, -(-size // _MOST_PIECES))
-            obstore.put(self._patient_store, self._key(name), source, chunk_size=piece, max_concurrency=4)
+            written = obstore.put(
+                self._requests.patient_store, self._requests.key(name), source, chunk_size=piece, max_concurrency=4
+            )
+            return written["e_tag"]
 
-        self._write(name, request)
+        version = self._requests.write(name, request)
         state = self.state(name)
-        if state is None or state.size != size:
+        # Of another version, it is the file that another process has put there since.
+        if state is None or (state.size != size and state.version == (version or state.version)):
             found = "nothing" if state is None else f"{state.size:,} bytes"
             raise WriteError(
                 f"{self.location / name}: {size:,} bytes were written, and {found} arrived: "
                 "start the same command again"
             )
-        return state
+        return FileState(size, version or state.version)
 
     def sizes(self, prefix: str = "") -> Iterator[tuple[str, int]]:
         """Yield name and bytes of each file whose name begins with `prefix`, page by page, folders inside included."""
@@ -242,10 +252,12 @@ class ObjectStorage:
                 f"{self.location}: a web server does not list its files: name the files in a table, or give an address "
                 "that begins with s3://, gs:// or az://"
             )
-        start = len(self._key("")) + 1 if self.location.path else 0
+        start = len(self._requests.key("")) + 1 if self.location.path else 0
         last: str | None = None
         while True:
-            page = self._read(prefix, partial(self._page, prefix, last)) or []
+            page = self._requests.read(prefix, partial(self._page, prefix, last))
+            if page is None:
+                raise ReadError(f"{self.location}: cannot be listed: {advice(Failure('no bucket'), self.location)}")
             for found in page:
                 name = found["path"][start:]
                 if name.startswith(prefix):
@@ -256,109 +268,74 @@ class ObjectStorage:
 
     def remove(self, name: str) -> None:
         """Remove a file; one that is not there is no error."""
-        self._remove([self._key(name)], name)
+        self._remove([self._requests.key(name)], name)
 
-    def remove_all(self) -> None:
-        """Remove the files under the address."""
+    def remove_all(self, prefix: str = "") -> None:
+        """Remove the files whose name begins with `prefix`, many at a time; without one, all files."""
         keys: list[str] = []
-        for name, _ in self.sizes():
-            keys.append(self._key(name))
+        for name, _ in self.sizes(prefix):
+            keys.append(self._requests.key(name))
             if len(keys) == _PAGE:
                 self._remove(keys, "")
                 keys = []
         if keys:
             self._remove(keys, "")
 
-    @cached_property
-    def _store(self) -> "ObjectStore":
-        return connect(self.location)
-
-    @cached_property
-    def _patient_store(self) -> "ObjectStore":
-        return connect(self.location, retries_of_pieces=True)
-
-    def _key(self, name: str) -> str:
-        key = "/".join(part for part in (self.location.path, name) if part)
-        # The library writes %20 for a space: a web address has it already.
-        return unquote(key) if self.location.scheme in ("http", "https") else key
-
     def _put(self, name: str, content: bytes, **options: Any) -> None:
         import obstore
 
-        obstore.put(self._store, self._key(name), content, use_multipart=False, **options)
+        obstore.put(self._requests.store, self._requests.key(name), content, use_multipart=False, **options)
 
     def _page(self, prefix: str, after: str | None) -> list[Any]:
         """List one page of objects, in the order of their names, from the one after `after`."""
         import obstore
 
-        folder = self._key(prefix.rpartition("/")[0])
-        return list(next(iter(obstore.list(self._store, folder or None, offset=after, chunk_size=_PAGE)), []))
+        folder = self._requests.key(prefix.rpartition("/")[0])
+        return list(next(iter(obstore.list(self._requests.store, folder or None, offset=after, chunk_size=_PAGE)), []))
 
     def _is_written_by(self, name: str, writer: str) -> bool:
         """Whether this writer wrote the file that is there; if there is none, that is a failure that may pass."""
         import obstore
 
         try:
-            found = obstore.get(self._store, self._key(name), options={"head": True})
+            found = obstore.get(self._requests.store, self._requests.key(name), options={"head": True})
         except FileNotFoundError:
             raise CutShortError from None
         return found.attributes.get(_WRITER) == writer
 
-    def _check_that_creating_is_refused(self, name: str, content: bytes, writer: str) -> None:
-        """Once for each storage: older servers ignore the condition, and would let two machines replace each other."""
+    def _check_that_creating_is_refused(self) -> None:
+        """Once for each storage: some servers ignore the condition, and would let two machines replace each other.
+
+        The services themselves do not; other servers have an endpoint of their own.
+        """
+        if self._knows_create or endpoint_of(self.location) is None:
+            return
+        name = f"{_PROBE}{uuid4().hex}"
 
         def request() -> bool:
+            self._put(name, b"", mode="overwrite")
             try:
-                self._put(name, content, mode="create", attributes={_WRITER: writer})
+                self._put(name, b"", mode="create")
             except library_errors() as error:
                 if Failure.of(error).kind != "exists":
                     raise
                 return True
             return False
 
-        if not self._write(name, request):
-            raise WriteError(f"{self.location / name}: {_NO_CREATE}")
+        is_refused = self._requests.write(name, request)
+        self.remove(name)
+        if not is_refused:
+            raise WriteError(f"{self.location}: {NO_CREATE}")
+        self._knows_create = True
 
     def _remove(self, keys: list[str], name: str) -> None:
         def request() -> None:
             import obstore
 
             try:
-                obstore.delete(self._store, keys)
+                obstore.delete(self._requests.store, keys)
             except FileNotFoundError as error:
                 if Failure.of(error).kind != "missing":
                     raise
 
-        self._write(name, request)
-
-    def _read(self, name: str, request: Callable[[], Result]) -> Result | None:
-        try:
-            return self._retries.run(str(self.location / name), request)
-        except FailedRequestError as error:
-            if error.failure.kind == "missing":
-                return None
-            raise ReadError(self._message(name, "cannot be read", error)) from None
-
-    def _write(self, name: str, request: Callable[[], Result]) -> Result:
-        if self.location.scheme in ("http", "https"):
-            raise WriteError(
-                f"{self.location / name}: a web server can only be read from: write to a folder of this machine, or to "
-                "an address that begins with s3://, gs:// or az://"
-            )
-        try:
-            return self._retries.run(str(self.location / name), request)
-        except FailedRequestError as error:
-            if error.failure.kind == "unsupported":
-                raise WriteError(f"{self.location / name}: {_NO_CREATE}") from None
-            raise WriteError(self._message(name, "cannot be written", error)) from None
-
-    def _message(self, name: str, what: str, error: FailedRequestError) -> str:
-        failure = error.failure
-        often = f", {error.tries} times" if error.tries > 1 else ""
-        return f"{self.location / name}: {what}: {failure}{often}; {advice(failure, self.location)}"
-
-
-_NO_CREATE = (
-    "this server cannot write a file only where there is none (If-None-Match), which keeps two machines from replacing "
-    "each other's files: use a store that can, such as AWS S3, Google Cloud Storage, Azure or a recent MinIO"
-)
+        self._requests.write(name, request)

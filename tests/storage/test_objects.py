@@ -169,15 +169,24 @@ def test_file_that_is_replaced_while_it_is_read_is_an_error(
 
 
 def test_failure_that_stays_names_address_status_and_advice(bucket: str, faulty: FaultyServer) -> None:
+    storage = storage_of(bucket)
+    storage.create("run.json", b"1")
     faulty.plan = lambda *_: Fault(503, code="SlowDown")
     with pytest.raises(WriteError, match=rf"{bucket}/cells.h5.parts/part.h5: .*503 \(SlowDown\), 6 times; .*later"):
-        storage_of(bucket).create("part.h5", b"1")
+        storage.create("part.h5", b"1")
 
 
 def test_server_without_conditional_writing_is_refused(bucket: str, faulty: FaultyServer) -> None:
     faulty.fail_first(9, Fault(501, code="NotImplemented"), method="PUT")
     with pytest.raises(WriteError, match="If-None-Match"):
         storage_of(bucket).create("part.h5", b"1")
+
+
+def test_server_that_ignores_the_condition_is_refused(bucket: str, faulty: FaultyServer) -> None:
+    faulty.drops = ("if-none-match",)
+    with pytest.raises(WriteError, match="If-None-Match"):
+        storage_of(bucket).create("part.h5", b"1")
+    assert dict(storage_of(bucket).sizes()) == {}
 
 
 def test_refusals_name_what_is_wrong(bucket: str, faulty: FaultyServer) -> None:

@@ -21,7 +21,9 @@ from cellfeat.extraction.store.format import (
     write_text_attribute,
 )
 from cellfeat.extraction.store.sample_table import SampleTable, write_table
-from cellfeat.provenance import digest_json, publish
+from cellfeat.provenance import digest_json
+from cellfeat.storage.publishing import publish_at
+from cellfeat.storage.url import Location
 
 
 @dataclass(frozen=True)
@@ -147,7 +149,7 @@ def new_hdf5(path: Path, libver: str | None = None) -> Iterator[NewFile]:
             deferred.check()
 
 
-def write_features(output: Path, n_samples: int, shape: RowShape, content: Content) -> int:
+def write_features(output: Location, n_samples: int, shape: RowShape, content: Content) -> int:
     """Write a feature file and publish it, replacing an earlier one; returns the number of failures.
 
     Parameters
@@ -159,7 +161,7 @@ def write_features(output: Path, n_samples: int, shape: RowShape, content: Conte
     content
         What to write.
     """
-    with publish(output) as temporary, new_hdf5(temporary, libver="v110") as (file, check):
+    with publish_at(output) as temporary, new_hdf5(temporary, libver="v110") as (file, check):
         n_failed = _write_rows(file, n_samples, shape, _checked(content.rows, check))
         write_table(file, content.table)
         write_json(file, "recipe", content.recipe)
