@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cellfeat.commands.options import LOCATION, config_options, labels_flag, resolve_settings
+from cellfeat.commands.options import PATH_OR_URL, config_options, labels_flag, resolve_settings
 from cellfeat.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -16,8 +16,10 @@ if TYPE_CHECKING:
 
 @click.command("extract")
 @config_options
-@click.option("--images", type=click.Path(), help="Folder of images.")
-@click.option("--labels", metavar="CSV|none", help="Table of labels; none: extract without labels.")
+@click.option("--images", type=click.Path(), help="Folder of images, or its address: s3://lab/images.")
+@click.option(
+    "--labels", metavar="CSV|none", help="Table of labels, also by its address; none: extract without labels."
+)
 @click.option("--backbone", metavar="NAME", help="Name of the backbone; see: cellfeat list backbones.")
 @click.option("--weights", metavar="NAME|FILE", help="Name of a weights record, or a checkpoint file.")
 @click.option("--device", metavar="auto|cpu|cuda|mps", help="Where the backbone runs.")
@@ -36,7 +38,7 @@ if TYPE_CHECKING:
 @click.option(
     "--image-timeout", type=float, metavar="SECONDS", help="Longest time that a process may take to read a sample."
 )
-@click.option("--output", type=LOCATION, help="Feature file to write, or its address: s3://lab/cells.h5.")
+@click.option("--output", type=PATH_OR_URL, help="Feature file to write, or its address: s3://lab/cells.h5.")
 @click.option("--on-error", type=click.Choice(["stop", "quarantine"]), help="What to do when an image cannot be read.")
 @click.option("--update", is_flag=True, help="Update a finished file: extract only samples that are new or changed.")
 @click.option("--plan", "makes_plan", is_flag=True, help="Many processes: make the plan only.")

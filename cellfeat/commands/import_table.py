@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cellfeat.commands.options import LOCATION, Command, with_options
+from cellfeat.commands.options import PATH_OR_URL, Command, with_options
 
 if TYPE_CHECKING:
     from cellfeat.interop.tables.importing import Imported, ImportOptions, Like
@@ -48,8 +48,8 @@ def table_options(command: Command) -> Command:
     show_default=True,
     help="robust: by median and quartiles of the training part of each fold, before any head.",
 )
-@click.option("--like", type=LOCATION, help="Feature file, or saved head: take exactly its columns.")
-@click.option("--output", type=LOCATION, help="Feature file to write, or its address; default: features/TABLE.h5.")
+@click.option("--like", type=PATH_OR_URL, help="Feature file, or saved head: take exactly its columns.")
+@click.option("--output", type=PATH_OR_URL, help="Feature file to write, or its address; default: features/TABLE.h5.")
 @click.option("--replace", is_flag=True, help="Replace an existing feature file.")
 def command(
     table: Path,

@@ -19,7 +19,7 @@ OWN_CONFIG = Path("cellfeat.yaml")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class _LocationType(click.ParamType):
+class LocationType(click.ParamType):
     """A path, or an address such as ``s3://lab/cells.h5``."""
 
     name = "path"
@@ -34,12 +34,12 @@ class _LocationType(click.ParamType):
         param, ctx
             The option and click's context, for errors of usage.
         """
-        from cellfeat.storage.url import as_location
+        from cellfeat.config_values import parsed_location
 
-        return as_location(value)
+        return parsed_location(value)
 
 
-LOCATION = _LocationType()
+PATH_OR_URL = LocationType()
 
 
 def config_options(command: Command) -> Command:
@@ -105,10 +105,8 @@ def fold_options(command: Command) -> Command:
     """Add the options of an evaluation, from ``--features`` to ``--fresh``."""
     return with_options(
         command,
-        click.option("--features", type=LOCATION, help="Feature file that extract wrote, or its address."),
-        click.option(
-            "--labels", type=click.Path(path_type=Path), help="CSV of labels that replace those in the feature file."
-        ),
+        click.option("--features", type=PATH_OR_URL, help="Feature file that extract wrote, or its address."),
+        click.option("--labels", type=PATH_OR_URL, help="CSV of labels that replace those in the feature file."),
         click.option(
             "--folds",
             metavar="N|leave-one-out|column:NAME",
@@ -235,7 +233,7 @@ def fold_flags(
 
 
 def evaluation_arguments(
-    features: "Features", settings: "Settings", labels: Path | None, observer: "ProgressObserver", *, fresh: bool
+    features: "Features", settings: "Settings", labels: "Location | None", observer: "ProgressObserver", *, fresh: bool
 ) -> dict[str, Any]:
     """Give the keyword arguments that `compare` and `fit` share.
 

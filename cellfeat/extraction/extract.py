@@ -23,6 +23,7 @@ from cellfeat.samples.manifest import Manifest
 from cellfeat.samples.pattern_fields import further_fields
 from cellfeat.samples.table_file import read_table_file
 from cellfeat.storage.opening import is_there
+from cellfeat.storage.url import Location
 
 
 def extract(
@@ -121,9 +122,9 @@ def settings_like(
     earlier: Mapping[str, Any],
     recipe: Mapping[str, Any],
     *,
-    images: Path,
+    images: Location,
     output: Path,
-    labels: Path | None = None,
+    labels: Location | None = None,
     weights: str | None = None,
 ) -> Settings:
     """Make the settings that extract other images as earlier ones were extracted.
@@ -166,7 +167,7 @@ def _no_labels(earlier: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[st
     )
 
 
-def _labels_of(file: Path, earlier: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+def _labels_of(file: Location, earlier: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of a labels table that may lack the columns of labels, groups and the split."""
     optional, before = ("label", "group", "split"), earlier["labels"]
     settings = {"file": str(file), "unmatched": "listed"}

@@ -87,7 +87,7 @@ def extract_parts(
     """
     # One stream over all parts: images of the next part are read while the last batches of a part are embedded.
     rows = (row for part in missing.parts for row in missing.rest_of(part))
-    ahead = BATCHES_AHEAD * batch_size
+    ahead = max(BATCHES_AHEAD * batch_size, n_threads)
     samples = read_ahead(
         decoder,
         rows,

@@ -56,7 +56,7 @@ class SampleCheck:
         )
 
 
-def recorded_manifest(path: Location, images: Path | None = None) -> Manifest:
+def recorded_manifest(path: Location, images: Location | None = None) -> Manifest:
     """Find the samples of a feature file again, in the order of its rows, as its settings describe them.
 
     Parameters
@@ -166,7 +166,7 @@ def _draw(summary: Summary, n_samples: int) -> np.ndarray:
     return np.sort(np.random.default_rng().choice(readable, min(n_samples, len(readable)), replace=False))
 
 
-def _current_settings(summary: Summary, images: Path | None) -> Settings:
+def _current_settings(summary: Summary, images: Location | None) -> Settings:
     """Read the settings of a file. Labels that were added or removed since do not matter to its pixels."""
     if is_imported(summary.recipe):
         raise FeatureFileError(

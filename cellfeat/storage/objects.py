@@ -104,17 +104,57 @@ class ObjectStorage:
         """
         self._requests.write(name, lambda: self._put(name, content, mode="overwrite"))
 
-    def read(self, name: str) -> bytes | None:
-        """Read a file; None where there is none."""
+    def read(self, name: str, most: int | None = None) -> bytes | None:
+        """Read a file; None where there is none.
+
+        Parameters
+        ----------
+        name
+            The file.
+        most
+            The most bytes that it may have; None: any number.
+
+        Raises
+        ------
+        ReadError
+            If it cannot be read, or has more bytes.
+        """
 
         def request() -> bytes:
             import obstore
 
             found = obstore.get(self._requests.store, self._requests.key(name))
+            if most is not None and found.meta["size"] > most:
+                raise ReadError(f"{self.location / name}: has {found.meta['size']:,} bytes; expected at most {most:,}")
             content = found.bytes()
             if len(content) != found.meta["size"]:
                 raise CutShortError
             return bytes(content)
+
+        return self._requests.read(name, request)
+
+    def read_start(self, name: str, n_bytes: int) -> bytes | None:
+        """Read the first bytes of a file, of some servers more; None where there is none.
+
+        Parameters
+        ----------
+        name
+            The file.
+        n_bytes
+            How many bytes.
+        """
+
+        def request() -> bytes:
+            import obstore
+
+            try:
+                found = obstore.get(self._requests.store, self._requests.key(name), options={"range": (0, n_bytes)})
+            except library_errors() as error:
+                # A server without ranges sends the whole file; an empty file has no range.
+                if Failure.of(error).kind != "no ranges":
+                    raise
+                found = obstore.get(self._requests.store, self._requests.key(name))
+            return bytes(found.bytes())
 
         return self._requests.read(name, request)
 

@@ -49,13 +49,13 @@ class Url:
         scheme = found["scheme"].lower() if found else ""
         if found is None or scheme not in SCHEMES:
             raise ConfigError(
-                f"{_without_credentials(text)}: expected an address that begins with "
+                f"{without_credentials(text)}: expected an address that begins with "
                 f"{', '.join(f'{name}://' for name in SCHEMES)}"
             )
         host, _, path = ("", "", found["rest"]) if scheme == "file" else found["rest"].partition("/")
         if "@" in host or "?" in found["rest"]:
             raise ConfigError(
-                f"{_without_credentials(text)}: holds a user, a password or a key, which would stand in every record; "
+                f"{without_credentials(text)}: holds a user, a password or a key, which would stand in every record; "
                 "credentials are taken from the environment, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
             )
         if scheme != "file" and not host:
@@ -131,5 +131,23 @@ def as_location(value: Any) -> Any:
     return value
 
 
-def _without_credentials(text: str) -> str:
+def resolved(location: Location) -> Location:
+    """Give the full form of a location: an absolute path, or the address as it is."""
+    return location.resolve() if isinstance(location, Path) else location
+
+
+def own_name(location: Location) -> str:
+    """Give the name of a folder or file; of a whole bucket or server, its own name.
+
+    Examples
+    --------
+    >>> own_name(Url.parse("s3://lab/screen/images")), own_name(Url.parse("s3://lab"))
+    ('images', 'lab')
+    """
+    full = resolved(location)
+    return full.name or (full.host if isinstance(full, Url) else "")
+
+
+def without_credentials(text: str) -> str:
+    """An address as text, without user, password and query."""
     return re.sub(r"//?[^/@]*@", "//…@", text).partition("?")[0]
