@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cellfeat.commands.options import LOCATION, config_options, labels_flag, replace_option, resolve_settings
+from cellfeat.commands.options import PATH_OR_URL, config_options, labels_flag, replace_option, resolve_settings
 
 if TYPE_CHECKING:
     from cellfeat.auditing.findings import Audit
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
 @click.command("audit")
 @config_options
-@click.option("--features", type=LOCATION, help="Feature file that extract wrote, or its address.")
-@click.option("--images", type=LOCATION, help="Folder or address of the images; alone: before any extraction.")
+@click.option("--features", type=PATH_OR_URL, help="Feature file that extract wrote, or its address.")
+@click.option("--images", type=PATH_OR_URL, help="Folder or address of the images; alone: before any extraction.")
 @click.option("--labels", metavar="CSV|none", help="Table of labels, with --images alone; none: there are none.")
 @click.option("--folds", type=click.IntRange(min=2), help="Number of folds.")
 @click.option(

@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cellfeat.commands.options import LOCATION, replace_option
+from cellfeat.commands.options import PATH_OR_URL, replace_option
 
 if TYPE_CHECKING:
     from cellfeat.storage.url import Location
 
 
 @click.command("export")
-@click.argument("features", required=False, type=LOCATION)
+@click.argument("features", required=False, type=PATH_OR_URL)
 @click.option("--to", "name", required=True, metavar="FORMAT", help="See: cellfeat list exports.")
 @click.option(
     "--results",

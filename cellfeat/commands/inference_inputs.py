@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cellfeat.commands.options import LOCATION, Command, found_features, with_options
+from cellfeat.commands.options import PATH_OR_URL, Command, found_features, with_options
 
 if TYPE_CHECKING:
     from cellfeat.extraction.store import Features
@@ -24,12 +24,12 @@ def sample_options(*, labels_help: str) -> Callable[[Command], Command]:
             click.option("--model", required=True, type=click.Path(path_type=Path), help="Folder of a saved head."),
             click.option(
                 "--features",
-                type=LOCATION,
+                type=PATH_OR_URL,
                 help="Feature file of the samples, or its address; default: that of cellfeat.yaml in this folder.",
             ),
             click.option(
                 "--images",
-                type=LOCATION,
+                type=PATH_OR_URL,
                 help="Folder or address of the images, named as in training; --set images.layout=… if not.",
             ),
             click.option(
@@ -38,7 +38,7 @@ def sample_options(*, labels_help: str) -> Callable[[Command], Command]:
                 help="Table with the columns that the head was fitted on: see cellfeat import.",
             ),
             click.option("--id", "id_column", metavar="COLUMN", help="With --table: its column of ids."),
-            click.option("--labels", type=LOCATION, help=labels_help),
+            click.option("--labels", type=PATH_OR_URL, help=labels_help),
             click.option(
                 "--set",
                 "assignments",

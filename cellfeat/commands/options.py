@@ -19,21 +19,27 @@ OWN_CONFIG = Path("cellfeat.yaml")
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-class _LocationType(click.ParamType):
-    """A path of this machine, or an address such as ``s3://lab/images``."""
+class LocationType(click.ParamType):
+    """A path, or an address such as ``s3://lab/cells.h5``."""
 
     name = "path"
 
-    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> "Location":
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ARG002
+        """Take the text of an option as a path or an address.
+
+        Parameters
+        ----------
+        value
+            The text.
+        param, ctx
+            The option and click's context, for errors of usage.
+        """
         from cellfeat.config_values import parsed_location
 
-        try:
-            return parsed_location(value)
-        except ValueError as error:
-            self.fail(str(error), param, ctx)
+        return parsed_location(value)
 
 
-LOCATION = _LocationType()
+PATH_OR_URL = LocationType()
 
 
 def config_options(command: Command) -> Command:
@@ -99,8 +105,8 @@ def fold_options(command: Command) -> Command:
     """Add the options of an evaluation, from ``--features`` to ``--fresh``."""
     return with_options(
         command,
-        click.option("--features", type=LOCATION, help="Feature file that extract wrote, or its address."),
-        click.option("--labels", type=LOCATION, help="CSV of labels that replace those in the feature file."),
+        click.option("--features", type=PATH_OR_URL, help="Feature file that extract wrote, or its address."),
+        click.option("--labels", type=PATH_OR_URL, help="CSV of labels that replace those in the feature file."),
         click.option(
             "--folds",
             metavar="N|leave-one-out|column:NAME",

@@ -16,7 +16,7 @@ from cellfeat.commands.inference_inputs import (
     sample_options,
     say_unlike_fitted,
 )
-from cellfeat.commands.options import LOCATION, figures_flag, figures_option, replace_option
+from cellfeat.commands.options import PATH_OR_URL, figures_flag, figures_option, replace_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -51,11 +51,11 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--fitted-on",
-    type=LOCATION,
+    type=PATH_OR_URL,
     metavar="FEATURES",
     help="Feature file that the head was fitted on: near copies of its samples are excluded too.",
 )
-@click.option("--fitted-images", type=LOCATION, help="Folder of its images, if they have moved.")
+@click.option("--fitted-images", type=PATH_OR_URL, help="Folder of its images, if they have moved.")
 @click.option("--output", type=click.Path(path_type=Path), help="Folder of the results; default: MODEL_on_LABELS.")
 @figures_option
 @replace_option

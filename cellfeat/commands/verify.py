@@ -5,14 +5,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cellfeat.commands.options import LOCATION, needed_features
+from cellfeat.commands.options import PATH_OR_URL, needed_features
 
 if TYPE_CHECKING:
     from cellfeat.storage.url import Location
 
 
 @click.command("verify")
-@click.argument("file", type=LOCATION, required=False)
+@click.argument("file", type=PATH_OR_URL, required=False)
 @click.option(
     "--images", is_flag=True, help="Also read every image again, and compare its pixels with those extracted."
 )
@@ -22,15 +22,10 @@ if TYPE_CHECKING:
     metavar="K",
     help="Also extract K random samples again, and compare their embeddings.",
 )
-@click.option("--root", type=LOCATION, help="Folder or address of the images, if they have moved.")
+@click.option("--root", type=PATH_OR_URL, help="Folder or address of the images, if they have moved.")
 @click.option("--weights", metavar="NAME|FILE", help="Where the backbone's weights are now, if they have moved.")
 def command(
-    file: "Location | None",
-    *,
-    images: bool,
-    sample: int | None,
-    root: "Location | None",
-    weights: str | None,
+    file: "Location | None", *, images: bool, sample: int | None, root: "Location | None", weights: str | None
 ) -> None:
     """Verify a feature file, or the folder of a saved head: its structure, its numbers and every checksum.
 

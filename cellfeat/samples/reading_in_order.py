@@ -2,10 +2,11 @@
 
 from collections import deque
 from collections.abc import Iterable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from itertools import islice
 
 from cellfeat.errors import ImageError, MissingFileError
+from cellfeat.samples.daemon_pool import DaemonPool
 from cellfeat.samples.images import Outcome, ReadsSamples
 
 
@@ -29,7 +30,7 @@ def read_in_order(reader: ReadsSamples, rows: Iterable[int]) -> Iterator[Outcome
         yield from (_outcome(reader, row) for row in rows)
         return
     left = iter(rows)
-    pool = ThreadPoolExecutor(n_threads, thread_name_prefix="fetch")
+    pool = DaemonPool(n_threads, "fetch")
     try:
         pending: deque[Future[Outcome]] = deque()
         pending.extend(pool.submit(_outcome, reader, row) for row in islice(left, n_threads))
@@ -37,7 +38,7 @@ def read_in_order(reader: ReadsSamples, rows: Iterable[int]) -> Iterator[Outcome
             yield pending.popleft().result()
             pending.extend(pool.submit(_outcome, reader, row) for row in islice(left, 1))
     finally:
-        pool.shutdown(wait=False, cancel_futures=True)
+        pool.close()
 
 
 def _outcome(reader: ReadsSamples, row: int) -> Outcome:

@@ -92,6 +92,8 @@ def _kind(error: BaseException, text: str, status: int | None, code: str | None)
         "NotSupportedError": "unsupported",
         "CutShortError": "broken",
     }
+    if name == "NotSupportedError" and "range" in text.casefold():
+        return "no ranges"
     if name in by_type:
         return by_type[name]
     return _kind_by_code(status, code) or _kind_by_text(text)
@@ -112,7 +114,7 @@ def _kind_by_code(status: int | None, code: str | None) -> Kind | None:
 
 def _kind_by_text(text: str) -> Kind:
     signs: tuple[tuple[str, Kind], ...] = (
-        ("redirect without LOCATION", "region"),
+        ("redirect without PATH_OR_URL", "region"),
         ("certificate", "certificate"),
         ("NotPartial", "no ranges"),
         ("non-partial", "no ranges"),

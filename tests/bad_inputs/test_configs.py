@@ -117,7 +117,8 @@ ASSIGNMENTS = {
     "images.fields.table=gs://bucket/fields.csv": r"images\.fields\.table: addresses .*not supported yet",
     "images.root=ftp://host/cells": r"images\.root: ftp://host/cells: expected an address that begins with s3://",
     "labels.file=s3:///": r"labels\.file: .*names no bucket",
-    "extraction.output=s3://bucket/cells.h5": r"extraction\.output: addresses .*not supported yet",
+    "extraction.output=s4://bucket/cells.h5": r"extraction\.output: s4://bucket/cells\.h5: expected .*s3://",
+    "extraction.output=s3://me:word@bucket/cells.h5": r"extraction\.output: s3://…@bucket.*environment",
     "comparison.output=s3://bucket/results": r"comparison\.output: addresses .*not supported yet",
 }
 

@@ -69,7 +69,7 @@ CASES = {
     ),
     "whole fields": Case(
         r"crops out of whole fields.*copy the folder to this machine.*aws s3 sync",
-        (*FOLDERS, "--set", "images.layout=fields")
+        (*FOLDERS, "--set", "images.layout=fields"),
     ),
     "scPortrait": Case(r"scPortrait.*copy", objects={"images/cells.h5sc": b"\x89HDF"}),
     "ND2": Case(
@@ -114,8 +114,8 @@ def test_images_at_an_address_are_refused(name: str, extract, inside: Path) -> N
 
 
 FAULTS = {
-    "wrong key": (Fault(403, code="InvalidAccessKeyId"), r"no valid credentials: set AWS_ACCESS_KEY_ID"),
-    "expired": (Fault(400, code="ExpiredToken"), r"no valid credentials"),
+    "wrong key": (Fault(403, code="InvalidAccessKeyId"), r"InvalidAccessKeyId\).*valid credentials.*AWS_ACCESS_KEY_ID"),
+    "expired": (Fault(400, code="ExpiredToken"), r"ExpiredToken\).*valid credentials"),
     "denied": (Fault(403, code="AccessDenied"), r"permission is denied"),
     "busy": (Fault(503, code="SlowDown"), r"503 \(SlowDown\), 2 times; start the same command again later"),
     "other region": (Fault(301, code="PermanentRedirect"), r"AWS_REGION"),

@@ -54,6 +54,7 @@ def test_file_in_a_bucket_has_the_rows_of_a_local_one(
     assert_same_rows(extraction.path, finished())
     assert extract(to_bucket).n_extracted == 0
     assert verify_features(str(extraction.path)).n_samples == 24
+    assert read_summary(Path(str(extraction.path))).n_samples == 24
 
 
 def test_shares_and_two_consolidators_give_the_rows_of_a_local_run(
@@ -167,3 +168,30 @@ def test_audit_record_lies_beside_the_file(bucket: str, to_bucket: Settings) -> 
     groups = audited_groups(features)
     assert groups is not None
     assert np.array_equal(groups, features.samples.ids)
+
+
+def test_features_in_memory_are_saved_to_an_address(
+    bucket: str, to_bucket: Settings, finished: Callable[..., Path]
+) -> None:
+    features = load_features(finished())
+    place = f"{bucket}/saved.h5"
+    assert str(features.save(place).path) == place
+    assert_same_rows(place, finished())
+    with pytest.raises(WriteError, match="exists already"):
+        features.save(place)
+
+
+def test_update_and_new_labels_change_a_file_in_a_bucket(
+    to_bucket: Settings, finished: Callable[..., Path], tmp_path: Path
+) -> None:
+    table = Path(str(to_bucket.labels.file)).read_text().splitlines()
+    (tmp_path / "first.csv").write_text("\n".join(table[:13]) + "\n")
+    first = {"file": tmp_path / "first.csv", "unmatched": "listed"}
+    some = to_bucket.model_copy(update={"labels": to_bucket.labels.model_copy(update=first)})
+    assert extract(some).n_samples == 12
+    assert extract(to_bucket, update=True).n_extracted == 12
+    assert_same_rows(to_bucket.extraction.output, finished())
+    (tmp_path / "other.csv").write_text("\n".join(table).replace("HeLa", "MCF7") + "\n")
+    other = to_bucket.labels.model_copy(update={"file": tmp_path / "other.csv"})
+    assert extract(to_bucket.model_copy(update={"labels": other})).n_extracted == 0
+    assert "MCF7" in load_features(to_bucket.extraction.output).samples.labels

@@ -25,7 +25,7 @@ from cellfeat.extraction.store.stored_type import STORED_TYPES
 from cellfeat.extraction.store.unreadable import CHOOSE, foreign_hdf5, why_not_read
 from cellfeat.provenance import link_target
 from cellfeat.storage.file_cache import fetched
-from cellfeat.storage.url import Location, Url
+from cellfeat.storage.url import Location, Url, as_location
 
 LONGEST_ATTRIBUTE = 4096
 HDF5_FAULTS = (OSError, ValueError, LookupError, ArithmeticError, RuntimeError, TypeError, AttributeError)
@@ -49,6 +49,7 @@ def opened(location: Location) -> Iterator[h5py.File]:
     FeatureFileError
         If it is not a feature file of this format, or damaged.
     """
+    location = as_location(location)  # a path may be an address whose // was shortened
     if isinstance(location, Path):
         _refuse_all_but_files(location)
         path = location

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -16,6 +15,8 @@ from cellfeat.extraction.store.samples import Samples, no_intensities, no_proper
 from cellfeat.extraction.store.stored_type import exactly, stored_type
 from cellfeat.extraction.store.writing import Content as FileContent
 from cellfeat.extraction.store.writing import write_features
+from cellfeat.storage.opening import is_there
+from cellfeat.storage.url import Location
 from cellfeat.types import Float32s, Strings
 
 _ROWS_AT_ONCE = 1024
@@ -70,7 +71,7 @@ class Content:
             )
 
 
-def save_content(content: Content, path: Path, *, replaces: bool = False) -> None:
+def save_content(content: Content, path: Location, *, replaces: bool = False) -> None:
     """Write a feature file, so that it appears whole or not at all.
 
     Parameters
@@ -78,7 +79,7 @@ def save_content(content: Content, path: Path, *, replaces: bool = False) -> Non
     content
         What to write.
     path
-        The feature file.
+        The feature file, or its address.
     replaces
         Whether an existing file is replaced.
 
@@ -90,7 +91,7 @@ def save_content(content: Content, path: Path, *, replaces: bool = False) -> Non
         If an extraction is writing it.
     """
     with held_output(path, _ignore):
-        if path.exists() and not replaces:
+        if is_there(path) and not replaces:
             raise WriteError(
                 f"{path}: exists already; choose another name, or replace it with replace=True (--replace)"
             )
