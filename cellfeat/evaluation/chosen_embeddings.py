@@ -46,7 +46,7 @@ class ChosenEmbeddings:
         return ChosenEmbeddings(self._source, self._rows[which])
 
     def blocks(self) -> Iterator[Float32s]:
-        """Copy the rows in their order, some at a time."""
+        """Copy the rows in their order, some at a time, shape ``(n, n_views, embedding_dim)`` each."""
         _, n_views, embedding_dim = self.shape
         size = max(1, BLOCK_ELEMENTS // max(1, n_views * embedding_dim))
         for start in range(0, len(self), size):

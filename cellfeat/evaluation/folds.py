@@ -38,9 +38,13 @@ def rows_outside(test: Integers, n_samples: int) -> Integers:
     Parameters
     ----------
     test
-        Rows of the test part.
+        Rows of the test part, shape ``(n_test,)``.
     n_samples
         Number of all rows.
+
+    Returns
+    -------
+    ndarray of shape (n_samples - n_test,)
     """
     is_outside = np.ones(n_samples, dtype=bool)
     is_outside[test] = False

@@ -148,6 +148,6 @@ def test_missing_numbers_are_stored() -> None:
     assert np.array_equal(exactly(numbers, "float16", "x"), numbers.astype(np.float16), equal_nan=True)
 
 
-def test_tolerance_is_that_of_half_precision() -> None:
+def test_tolerance_allows_for_rounding() -> None:
     assert allowed_difference({"precision": "fp32"}) < 1e-3
-    assert allowed_difference({"precision": "fp32", "storage": "float16"}) == allowed_difference({"precision": "fp16"})
+    assert 1e-3 < allowed_difference({"precision": "fp32", "storage": "float16"}) < 2e-3

@@ -12,6 +12,8 @@ from cellfeat.types import Float32s
 FLOAT32, FLOAT16 = "float32", "float16"
 STORED_TYPES = (np.dtype(np.float32), np.dtype(np.float16))
 LARGEST_FLOAT16 = float(np.finfo(np.float16).max)
+FLOAT16_ROUNDING = 2**-11
+"""Largest difference between a number and its rounding, relative to the number."""
 FLOAT32_INSTEAD = "store them as float32 (--set extraction.storage=float32), into another --output"
 
 
@@ -23,10 +25,11 @@ def stored_type(recipe: Mapping[str, Any]) -> str:
 def allowed_difference(recipe: Mapping[str, Any]) -> float:
     """Give the largest allowed distance between two embeddings by one recipe, relative to their length.
 
-    It is that of the precision, or that of half precision where embeddings are stored so and it is larger.
+    It is that of the precision, and where embeddings are stored as float16 that of rounding both.
     """
-    steps = [str(recipe["precision"]), *(["fp16"] if stored_type(recipe) == FLOAT16 else [])]
-    return max(map(largest_difference, steps))
+    return largest_difference(str(recipe["precision"])) + (
+        2 * FLOAT16_ROUNDING if stored_type(recipe) == FLOAT16 else 0
+    )
 
 
 def rounded(embeddings: Float32s, stored: str, first_row: int) -> np.ndarray:
