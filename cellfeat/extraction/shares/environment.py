@@ -119,9 +119,9 @@ def _slurm_array(environ: Mapping[str, str], count: int | None) -> Share | None:
     expected = range(first, first + n_tasks * step, step)
     if task not in expected or (last is not None and last != expected[-1]):
         raise ConfigError(
-            f"{SLURM_ID}={task}: the tasks of this array are not numbered evenly: {n_tasks} from {first} to {last} in "
-            f"steps of {step} (--array=3,7). To make some shares of an earlier array of N tasks again: --share auto/N. "
-            f"Otherwise submit an even array: --array=0-{max(n_tasks, 1) - 1}"
+            f"{SLURM_ID}={task}: this array has {n_tasks} tasks from {first} to {last}, which are not numbered evenly "
+            f"in steps of {step}. To make some shares of an earlier array of N tasks again: --share auto/N. Otherwise "
+            f"submit an even array: --array=0-{max(n_tasks, 1) - 1}"
         )
     return Share(expected.index(task), n_tasks)
 
