@@ -154,7 +154,7 @@ def test_terminated_and_requeued_tasks_go_on(user: User, plan: bytes, expected: 
     assert user.cluster.wait(last) == {"0": "FAILED"}
     assert user.cluster.wait(shares) == {"0": "FAILED", "1": "COMPLETED", "2": "COMPLETED"}
     assert user.cluster.fields(f"{shares}_0")["ExitCode"] == "143:0"
-    assert "are done, and kept" in user.cluster.log(shares, 0, user.folder)
+    assert "terminated" in user.cluster.log(shares, 0, user.folder)
     assert user.cluster.fields(f"{shares}_1")["Restarts"] == "1"
 
     again = user.cluster.run("bash", "cellfeat-requeued.slurm.sh", cwd=user.folder).split()[-1]
