@@ -22,24 +22,24 @@ FLOORS = {
     "registry": 1,
     "provenance": 1,
     "config_files": 1,
-    "config_values": 1,
     "storage": 2,
     "records": 2,
-    "config": 2,
-    "config_sources": 3,
-    "samples": 3,
-    "backbones": 3,
-    "statistics": 3,
-    "figures": 3,
-    "extraction": 4,
-    "proposing": 4,
-    "heads": 4,
-    "near_copies": 5,
-    "evaluation": 6,
-    "auditing": 7,
-    "interop": 7,
-    "reporting": 8,
-    "commands": 9,
+    "config_values": 3,
+    "config": 4,
+    "config_sources": 5,
+    "samples": 5,
+    "backbones": 5,
+    "statistics": 5,
+    "figures": 5,
+    "extraction": 6,
+    "proposing": 6,
+    "heads": 6,
+    "near_copies": 7,
+    "evaluation": 8,
+    "auditing": 9,
+    "interop": 9,
+    "reporting": 10,
+    "commands": 11,
 }
 
 OWNERS = {
@@ -54,7 +54,7 @@ OWNERS = {
     "filelock": {"extraction/store/lock.py"},
     "joblib": {"evaluation/"},
     "obstore": {"storage/"},
-    "ray": {"extraction/shares/ray.py", "evaluation/jobs.py"},
+    "ray": {"extraction/shares/ray/", "evaluation/jobs.py"},
     "yaml": {"config_files.py"},
     "pydantic": {"config.py", "config_values.py", "config_sources.py", "records.py"},
     "lightgbm": {"heads/boosting.py"},
@@ -84,7 +84,22 @@ OWNERS = {
     "click": {"commands/"},
 }
 
-HEAVY = ("torch", "torchvision", "sklearn", "pandas", "lightgbm", "scipy", "h5py", "numpy", "pydantic", "yaml", "rich")
+HEAVY = (
+    "torch",
+    "torchvision",
+    "sklearn",
+    "pandas",
+    "lightgbm",
+    "scipy",
+    "h5py",
+    "numpy",
+    "pydantic",
+    "yaml",
+    "rich",
+    "ray",
+    "obstore",
+    "joblib",
+)
 
 
 MOST_LINES = 350

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cellfeat.config import Settings
     from cellfeat.evaluation.design import Design
     from cellfeat.evaluation.results import Comparison
+    from cellfeat.storage.url import Location
 
 
 @click.command("compare")
@@ -39,7 +40,7 @@ def command(
     assignments: tuple[str, ...],
     heads: str | None,
     output: Path | None,
-    labels: Path | None,
+    labels: "Location | None",
     fresh: bool,
     fractions: str | None,
     repeats: int | None,
@@ -74,7 +75,7 @@ def command(
 
 
 def compare_and_report(
-    settings: "Settings", *, labels: Path | None = None, fresh: bool = False, replaces: bool = False
+    settings: "Settings", *, labels: "Location | None" = None, fresh: bool = False, replaces: bool = False
 ) -> "Comparison":
     """Compare the heads of the settings, write the report, and print the table and the verdicts.
 
@@ -150,7 +151,7 @@ def _parsed_fractions(text: str) -> tuple[float, ...]:
     return check_fractions(fractions)
 
 
-def _repeat(settings: "Settings", labels: Path | None, repeats: int, *, fresh: bool) -> None:
+def _repeat(settings: "Settings", labels: "Location | None", repeats: int, *, fresh: bool) -> None:
     """Compare on further sets of folds; the first set is the comparison just made and comes from the cache."""
     from cellfeat.evaluation.repeats import summarise
     from cellfeat.reporting.files import write_repeats
@@ -161,7 +162,7 @@ def _repeat(settings: "Settings", labels: Path | None, repeats: int, *, fresh: b
     click.echo("\n".join(["", *repeats_lines(summary)]))
 
 
-def _repeated(settings: "Settings", labels: Path | None, repeats: int, *, fresh: bool) -> "Iterator[Comparison]":
+def _repeated(settings: "Settings", labels: "Location | None", repeats: int, *, fresh: bool) -> "Iterator[Comparison]":
     from cellfeat.commands.progress import ProgressObserver
     from cellfeat.evaluation.compare import compare
     from cellfeat.evaluation.hooks import Hooks
@@ -183,7 +184,7 @@ def _repeated(settings: "Settings", labels: Path | None, repeats: int, *, fresh:
             yield comparison
 
 
-def _draw_curves(settings: "Settings", labels: Path | None, fractions: tuple[float, ...], *, fresh: bool) -> None:
+def _draw_curves(settings: "Settings", labels: "Location | None", fractions: tuple[float, ...], *, fresh: bool) -> None:
     from cellfeat.commands.progress import ProgressObserver
     from cellfeat.evaluation.learning_curve import learning_curves_on
     from cellfeat.evaluation.task import prepare

@@ -12,7 +12,7 @@ from cellfeat.errors import ConfigError
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 LOCAL = "local"
-ENGINES = (LOCAL, "slurm")
+ENGINES = (LOCAL, "ray", "slurm")
 
 
 @dataclass(frozen=True)
@@ -26,14 +26,17 @@ class EngineOptions:
     engine_workers
         Number of processes, or tasks of an array, that make shares.
     gpus_per_worker
-        GPUs of each.
+        GPUs of each; with Ray also a fraction.
+    address
+        Of Ray: the cluster; None: this machine alone.
     submit, at_once, sbatch
         Of Slurm: whether the script is submitted, how many tasks run at once, and further options of sbatch.
     """
 
     engine: str
     engine_workers: int | None
-    gpus_per_worker: int | None
+    gpus_per_worker: float | None
+    address: str | None
     submit: bool
     at_once: int | None
     sbatch: str | None
@@ -57,10 +60,12 @@ class EngineOptions:
         for option, value in of_slurm.items():
             if value is not None and self.engine != "slurm":
                 raise ConfigError(f"{option}: needs --engine slurm, which is not chosen")
-        for option, value in of_any.items():
-            if value is not None and self.engine == LOCAL:
+        if self.address is not None and self.engine != "ray":
+            raise ConfigError("--address: needs --engine ray, which is not chosen")
+        for option, number in of_any.items():
+            if number is not None and self.engine == LOCAL:
                 raise ConfigError(
-                    f"{option}: needs an engine, such as --engine slurm; this process makes everything itself"
+                    f"{option}: needs --engine ray or --engine slurm; this process makes everything itself"
                 )
 
 
@@ -73,16 +78,27 @@ def engine_options(command: Command) -> Command:
             type=click.Choice(ENGINES),
             default=LOCAL,
             show_default=True,
-            help="What makes the shares. slurm: print the script of a job array, or submit it.",
+            help="What makes the parts. ray: workers on a Ray cluster, or on all CPUs or GPUs of this machine. slurm: "
+            "print the script of a job array, or submit it.",
         ),
         click.option(
             "--engine-workers",
             type=click.IntRange(min=1),
             metavar="N",
-            help="With --engine: number of shares that are made in parallel; on Slurm, tasks of the array.",
+            help="With --engine: number of workers on Ray (default: one a GPU, or one for 4 CPUs); on Slurm, tasks of "
+            "the array.",
         ),
         click.option(
-            "--gpus-per-worker", type=click.IntRange(min=0), metavar="N", help="With --engine: GPUs of each; default 0."
+            "--gpus-per-worker",
+            type=click.FloatRange(min=0),
+            metavar="N",
+            help="With --engine: GPUs of each; default on Ray: 1 where there are GPUs, on Slurm: 0.",
+        ),
+        click.option(
+            "--address",
+            metavar="auto|HOST:PORT",
+            help="With --engine ray: the cluster; auto: the one that runs on this machine. Default: $RAY_ADDRESS, or a "
+            "cluster of this machine alone, for the time of the command.",
         ),
         click.option("--submit", is_flag=True, help="With --engine slurm: submit the script instead of printing it."),
         click.option(

@@ -7,19 +7,22 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cellfeat.commands.engines import LOCAL, EngineOptions, engine_options
-from cellfeat.commands.options import config_options, labels_flag, resolve_settings
+from cellfeat.commands.options import LOCATION, config_options, labels_flag, resolve_settings
 from cellfeat.commands.slurm_engine import run_on_slurm
 from cellfeat.errors import ConfigError
 
 if TYPE_CHECKING:
     from cellfeat.config import Settings
     from cellfeat.extraction.observer import Observer
+    from cellfeat.storage.url import Location
 
 
 @click.command("extract")
 @config_options
-@click.option("--images", type=click.Path(), help="Folder of images.")
-@click.option("--labels", metavar="CSV|none", help="Table of labels; none: extract without labels.")
+@click.option("--images", type=click.Path(), help="Folder of images, or its address: s3://lab/images.")
+@click.option(
+    "--labels", metavar="CSV|none", help="Table of labels, also by its address; none: extract without labels."
+)
 @click.option("--backbone", metavar="NAME", help="Name of the backbone; see: cellfeat list backbones.")
 @click.option("--weights", metavar="NAME|FILE", help="Name of a weights record, or a checkpoint file.")
 @click.option("--device", metavar="auto|cpu|cuda|mps", help="Where the backbone runs.")
@@ -38,7 +41,7 @@ if TYPE_CHECKING:
 @click.option(
     "--image-timeout", type=float, metavar="SECONDS", help="Longest time that a process may take to read a sample."
 )
-@click.option("--output", type=click.Path(path_type=Path), help="Feature file to write.")
+@click.option("--output", type=LOCATION, help="Feature file to write, or its address: s3://lab/cells.h5.")
 @click.option("--on-error", type=click.Choice(["stop", "quarantine"]), help="What to do when an image cannot be read.")
 @click.option("--update", is_flag=True, help="Update a finished file: extract only samples that are new or changed.")
 @click.option("--plan", "makes_plan", is_flag=True, help="Many processes: make the plan only.")
@@ -73,7 +76,8 @@ def command(
     or their pixels have changed since, --update reads all images and extracts only those that differ.
 
     Many processes, also of many machines, can make one file, with the bytes that one process gives: start each with the
-    same settings and --share 0/N to N-1/N, and then one with --consolidate.
+    same settings and --share 0/N to N-1/N, and then one with --consolidate. --engine ray does all of this on a Ray
+    cluster, or on all GPUs of this machine.
     """
     from cellfeat.commands.console import ConsoleObserver
 
@@ -85,7 +89,7 @@ def command(
         run_on_slurm(settings, engine)
         return
     with ConsoleObserver() as observer:
-        result = _STEPS[step](settings, observer, share)
+        result = _ray(settings, observer, engine) if engine.engine == "ray" else _STEPS[step](settings, observer, share)
     click.echo(result)
 
 
@@ -97,13 +101,13 @@ def _chosen_step(options: dict[str, str | bool | None]) -> str:
     return chosen[0] if chosen else ""
 
 
-def _extract(settings: "Settings", observer: "Observer", _: str | None) -> Path:
+def _extract(settings: "Settings", observer: "Observer", _: str | None) -> "Location":
     from cellfeat.extraction.extract import extract
 
     return extract(settings, observer=observer).path
 
 
-def _update(settings: "Settings", observer: "Observer", _: str | None) -> Path:
+def _update(settings: "Settings", observer: "Observer", _: str | None) -> "Location":
     from cellfeat.extraction.extract import extract
 
     return extract(settings, observer=observer, update=True).path
@@ -131,10 +135,17 @@ def _share(settings: "Settings", observer: "Observer", share: str | None) -> str
     return f"{settings.extraction.output} is finished already" if result is None else str(result)
 
 
-def _consolidate(settings: "Settings", observer: "Observer", _: str | None) -> Path:
+def _consolidate(settings: "Settings", observer: "Observer", _: str | None) -> "Location":
     from cellfeat.extraction.shares.consolidation import consolidate
 
     return consolidate(settings, observer=observer).path
+
+
+def _ray(settings: "Settings", observer: "Observer", engine: EngineOptions) -> "Location":
+    from cellfeat.extraction.shares.ray.engine import RayOptions, extract_on_ray
+
+    options = RayOptions(engine.address, engine.engine_workers, engine.gpus_per_worker)
+    return extract_on_ray(settings, options, observer=observer).path
 
 
 _STEPS = {"": _extract, "--update": _update, "--plan": _plan, "--share": _share, "--consolidate": _consolidate}

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cellfeat.evaluation.results import HeadResult
     from cellfeat.heads.bundle import Bundle
     from cellfeat.reporting.results_folder import ResultsFolder
+    from cellfeat.storage.url import Location
 
 NOT_SAVED = "_not_saved"
 """Ending of the folder with the scores of a head that cannot be saved."""
@@ -41,7 +42,7 @@ def command(
     assignments: tuple[str, ...],
     head: str,
     output: Path | None,
-    labels: Path | None,
+    labels: "Location | None",
     fresh: bool,
     figures: str | None,
     replace: bool,
@@ -72,7 +73,7 @@ def fit_and_save(
     head: str,
     folder: Path,
     *,
-    labels: Path | None = None,
+    labels: "Location | None" = None,
     fresh: bool = False,
     replaces: bool = False,
 ) -> "HeadResult":
@@ -137,7 +138,7 @@ def _save(bundle: "Bundle", result: "HeadResult", results: "ResultsFolder") -> N
         ) from error
 
 
-def _with_label_columns(bundle: "Bundle", settings: "Settings", labels: Path) -> "Bundle":
+def _with_label_columns(bundle: "Bundle", settings: "Settings", labels: "Location") -> "Bundle":
     """Record the columns of the table: predictions get their names, and held-out labels are read from them."""
     from cellfeat.heads.bundle import settings_of
 

@@ -11,11 +11,29 @@ if TYPE_CHECKING:
     from cellfeat.config import Settings
     from cellfeat.config_sources import Source
     from cellfeat.extraction.store import Features
+    from cellfeat.storage.url import Location
 
 OWN_CONFIG = Path("cellfeat.yaml")
 """The file of settings that ``cellfeat init`` writes, and that commands find in the current folder."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class _LocationType(click.ParamType):
+    """A path of this machine, or an address such as ``s3://lab/images``."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> "Location":
+        from cellfeat.config_values import parsed_location
+
+        try:
+            return parsed_location(value)
+        except ValueError as error:
+            self.fail(str(error), param, ctx)
+
+
+LOCATION = _LocationType()
 
 
 def config_options(command: Command) -> Command:
@@ -81,10 +99,8 @@ def fold_options(command: Command) -> Command:
     """Add the options of an evaluation, from ``--features`` to ``--fresh``."""
     return with_options(
         command,
-        click.option("--features", type=click.Path(path_type=Path), help="Feature file that extract wrote."),
-        click.option(
-            "--labels", type=click.Path(path_type=Path), help="CSV of labels that replace those in the feature file."
-        ),
+        click.option("--features", type=LOCATION, help="Feature file that extract wrote, or its address."),
+        click.option("--labels", type=LOCATION, help="CSV of labels that replace those in the feature file."),
         click.option(
             "--folds",
             metavar="N|leave-one-out|column:NAME",
@@ -130,12 +146,12 @@ def found_config() -> Path | None:
     return OWN_CONFIG
 
 
-def found_features() -> Path | None:
+def found_features() -> "Location | None":
     """The feature file that the settings in the current folder name; None where there are no settings."""
     return resolve_settings(None, (), {}).extraction.output if OWN_CONFIG.is_file() else None
 
 
-def needed_features(argument: str) -> Path:
+def needed_features(argument: str) -> "Location":
     """The feature file that the settings in the current folder name.
 
     Raises
@@ -192,7 +208,7 @@ def labels_flag(labels: str | None) -> dict[str, Any]:
 
 
 def fold_flags(
-    features: Path | None, folds: str | None, groups: str | None, seed: int | None, tune: int | None
+    features: "Location | None", folds: str | None, groups: str | None, seed: int | None, tune: int | None
 ) -> dict[str, Any]:
     """Give the flags of `fold_options` by dotted key.
 
@@ -211,7 +227,7 @@ def fold_flags(
 
 
 def evaluation_arguments(
-    features: "Features", settings: "Settings", labels: Path | None, observer: "ProgressObserver", *, fresh: bool
+    features: "Features", settings: "Settings", labels: "Location | None", observer: "ProgressObserver", *, fresh: bool
 ) -> dict[str, Any]:
     """Give the keyword arguments that `compare` and `fit` share.
 

@@ -60,7 +60,7 @@ def run_on_slurm(settings: "Settings", engine: EngineOptions) -> None:
         name=settings.extraction.output.stem,
         n_tasks=n_tasks,
         at_once=engine.at_once,
-        n_gpus=engine.gpus_per_worker or 0,
+        n_gpus=_whole_gpus(engine),
         options=options,
     )
     script = array_script(array)
@@ -80,6 +80,13 @@ def _say_what_next(array: "SlurmArray") -> None:
         f"sbatch is: bash {array.script_name}",
         err=True,
     )
+
+
+def _whole_gpus(engine: EngineOptions) -> int:
+    n_gpus = engine.gpus_per_worker or 0.0
+    if not n_gpus.is_integer():
+        raise ConfigError(f"--gpus-per-worker: expected a whole number on Slurm, got {n_gpus:g}")
+    return int(n_gpus)
 
 
 def _program() -> Iterator[str]:

@@ -21,6 +21,7 @@ from cellfeat.extraction.store.reading import (
     Summary,
     as_features,
     load_features,
+    local_file,
     read_embeddings,
     read_intensities,
     read_pixel_digests,
@@ -42,11 +43,13 @@ from cellfeat.extraction.store.samples import (
     no_properties,
     samples_digest,
 )
+from cellfeat.extraction.store.stored_type import FLOAT32, allowed_difference, rounded, stored_type
 
 __all__ = [
     "CLOSE",
     "DIGEST_BYTES",
     "EXACT",
+    "FLOAT32",
     "GIVEN_GROUPS",
     "IMPORTED",
     "INTENSITIES",
@@ -64,6 +67,7 @@ __all__ = [
     "Samples",
     "Status",
     "Summary",
+    "allowed_difference",
     "as_features",
     "column_names",
     "describe_mixture",
@@ -73,6 +77,7 @@ __all__ = [
     "hex_digests",
     "is_imported",
     "load_features",
+    "local_file",
     "no_intensities",
     "no_properties",
     "part_checksum",
@@ -86,7 +91,9 @@ __all__ = [
     "relative_difference",
     "remove_parts",
     "replace_table",
+    "rounded",
     "samples_digest",
+    "stored_type",
     "unfinished_run",
     "verify_features",
 ]

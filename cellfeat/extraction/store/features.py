@@ -21,6 +21,7 @@ from cellfeat.extraction.store.saving import Content, save_content
 from cellfeat.html_text import html_block
 from cellfeat.provenance import digest_json
 from cellfeat.samples.splits import rows_of_parts
+from cellfeat.storage.url import Location
 from cellfeat.text import counted, shorten
 from cellfeat.types import Bools, Float32s, Integers
 
@@ -52,7 +53,7 @@ class Features:
         How the file was made: settings, versions, device, times.
     """
 
-    path: Path
+    path: Location
     samples: Samples
     embeddings: Float32s
     fingerprint: str

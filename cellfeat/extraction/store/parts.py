@@ -5,6 +5,7 @@ with it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -23,6 +24,7 @@ from cellfeat.extraction.store.writing import Content, write_features
 from cellfeat.provenance import differences, explained_errors, link_target, remove_left
 from cellfeat.storage.base import Storage
 from cellfeat.storage.opening import open_storage
+from cellfeat.storage.url import Location
 
 _BEGUN = "begun-"
 _TRIES = 5
@@ -54,7 +56,7 @@ class PartStore:
 
     def __init__(
         self,
-        output: Path,
+        output: Location,
         header: RunHeader,
         carried: Carried | None = None,
         made_by: Mapping[str, Any] | None = None,
@@ -69,7 +71,7 @@ class PartStore:
         self.header = header
         self._digest = header.digest()
         self._room = Room(output, self.storage, header, self._n_rows)
-        with self._room.needed(), explained_errors(output):
+        with self._room.needed(), _explained(output):
             self.header = self._adopt_or_begin()
         # At the start, rather than after hours of work.
         self._room.check(self._room.bytes_to_come())
@@ -158,7 +160,7 @@ class PartStore:
         content = Content(self._readable(makers), table, self.header.recipe, self._samples, record)
         with self._room.needed():
             n_failed = write_features(self.output, self._n_rows, self.header.row_shape, content)
-        with explained_errors(self.output):
+        with _explained(self.output):
             remove_parts(self.output)
         return n_failed
 
@@ -237,8 +239,9 @@ class PartStore:
                 f"--output"
             )
         self.storage.prepare()
-        target = link_target(self.output)
-        remove_left(target.parent, target.name)
+        if isinstance(self.output, Path):
+            target = link_target(self.output)
+            remove_left(target.parent, target.name)
         return earlier if earlier == self.header and earlier is not None else self._begin()
 
     def _begin(self) -> RunHeader:
@@ -298,19 +301,23 @@ class PartStore:
         )
 
 
-def remove_parts(output: Path) -> None:
+def remove_parts(output: Location) -> None:
     """Remove the parts of a run whose file is finished; the next call completes a removal that was killed."""
     parts = open_storage(parts_folder(output))
     # The header is removed last: while it is there, the rest cannot be mistaken for somebody else's folder.
-    for name, _ in list(parts.sizes(PARTS)):
-        parts.remove(name)
+    parts.remove_all(PARTS)
     if parts.read(RECORD) is not None:
         parts.remove_all()
 
 
-def has_parts(output: Path) -> bool:
+def has_parts(output: Location) -> bool:
     """Whether an unfinished run of `output` has finished parts, damaged or not."""
     return any(open_storage(parts_folder(output)).sizes(PARTS))
+
+
+def _explained(output: Location) -> AbstractContextManager[None]:
+    """Explain errors of a disk; those of an object store are explained already."""
+    return explained_errors(output) if isinstance(output, Path) else nullcontext()
 
 
 def _name(kind: str, start: int) -> str:
