@@ -20,7 +20,7 @@ from cellfeat.extraction.store.room import Room
 from cellfeat.extraction.store.sample_table import SampleTable
 from cellfeat.extraction.store.unreadable import system_refusal
 from cellfeat.extraction.store.writing import Content, write_features
-from cellfeat.provenance import differences, explained_errors, link_target, remove_left
+from cellfeat.provenance import differences, explained_errors, make_parent, remove_left
 from cellfeat.storage.base import Storage
 from cellfeat.storage.opening import open_storage
 
@@ -235,8 +235,8 @@ class PartStore:
         earlier = read_header(self.storage)
         if earlier is not None and earlier != self.header and any(self.storage.sizes(PARTS)):
             raise self._other_run(earlier)
+        target = make_parent(self.output)  # refuses a link to a disk that is not mounted
         self.storage.prepare()
-        target = link_target(self.output)
         remove_left(target.parent, target.name)
         return earlier if earlier == self.header and earlier is not None else self._begin(earlier)
 
