@@ -95,7 +95,8 @@ def command(
 
 def _chosen_step(options: dict[str, str | bool | None]) -> str:
     """Find the only step that is asked for; without any, the whole extraction."""
-    chosen = [name for name, value in options.items() if value]
+    # An empty --share is of a variable that is not set, and must not begin the whole extraction.
+    chosen = [name for name, value in options.items() if value not in (None, False)]
     if len(chosen) > 1:
         raise ConfigError(f"{' and '.join(chosen)}: expected one of them in a command")
     return chosen[0] if chosen else ""

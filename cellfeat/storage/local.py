@@ -1,13 +1,15 @@
 """A folder of this machine, or of a network disk that several machines share."""
 
-import errno
 import os
 import shutil
+import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from cellfeat.errors import ReadError
 from cellfeat.provenance import (
     explained_errors,
     flush_to_disk,
@@ -18,8 +20,10 @@ from cellfeat.provenance import (
 )
 from cellfeat.storage.base import FileState
 
-_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
-"""What a file system answers that has no hard links."""
+_SECONDS_OF_A_CLAIM = 1.0
+"""Longest time between the claim of a name and the file under it, where there are no hard links."""
+_REMOVALS = 50
+_SECONDS_BETWEEN_LOOKS = 0.02
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,7 @@ class LocalStorage:
             try:
                 _link(temporary, target)
             except FileExistsError:
+                _wait_for_claim(target)
                 return False
             flush_to_disk(target.parent)
         return True
@@ -77,10 +82,14 @@ class LocalStorage:
 
     def read(self, name: str) -> bytes | None:
         """Read a file; None where there is none."""
+        path = self.location / name
         try:
-            return (self.location / name).read_bytes()
-        except FileNotFoundError:
-            return None
+            if stat.S_ISREG(path.stat().st_mode):  # reading a pipe would never end
+                return path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            if not path.is_symlink():
+                return None
+        raise ReadError(f"{path}: is not a file: move it elsewhere, and start the same command again")
 
     def state(self, name: str) -> FileState | None:
         """Ask for size and version of a file; None where there is none."""
@@ -139,7 +148,8 @@ class LocalStorage:
 
     def remove(self, name: str) -> None:
         """Remove a file; one that is not there is no error."""
-        (self.location / name).unlink(missing_ok=True)
+        with suppress(IsADirectoryError):
+            (self.location / name).unlink(missing_ok=True)
 
     def remove_all(self, prefix: str = "") -> None:
         """Remove the files whose name begins with `prefix`; without one, the folder with everything in it."""
@@ -147,7 +157,12 @@ class LocalStorage:
             for name, _ in list(self.sizes(prefix)):
                 self.remove(name)
             return
-        shutil.rmtree(self.location, ignore_errors=True)
+        for _ in range(_REMOVALS):
+            shutil.rmtree(self.location, ignore_errors=True)
+            if not self.location.exists():
+                return
+            # Another process has written a file meanwhile.
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
 
     @contextmanager
     def _written(self, target: Path, content: bytes) -> Iterator[Path]:
@@ -166,9 +181,22 @@ class LocalStorage:
 def _link(temporary: Path, target: Path) -> None:
     try:
         os.link(temporary, target)
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        # Without hard links: the empty file claims the name, so that only one writer puts its content there.
+    except FileExistsError:
+        raise
+    except OSError:
+        # Mostly a file system without hard links, which all say so in their own ways; other errors come again here.
+        # The empty file claims the name, so that only one writer puts its content there.
         os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
         temporary.replace(target)
+
+
+def _wait_for_claim(target: Path) -> None:
+    """Wait until another writer has filled a name that it claimed; an empty file that stays is of a killed process."""
+    end = time.monotonic() + _SECONDS_OF_A_CLAIM
+    while time.monotonic() < end:
+        try:
+            if target.stat().st_size:
+                return
+        except FileNotFoundError:
+            return
+        time.sleep(_SECONDS_BETWEEN_LOOKS)

@@ -16,7 +16,8 @@ from cellfeat.extraction.store.lock import held_output
 from cellfeat.extraction.store.merge import NEW, Carried
 from cellfeat.extraction.store.part_comparison import CLOSE, EXACT, relative_difference
 from cellfeat.extraction.store.part_file import part_checksum
-from cellfeat.extraction.store.parts import PartStore, has_parts, remove_parts
+from cellfeat.extraction.store.part_removal import has_parts, remove_parts
+from cellfeat.extraction.store.parts import PartStore
 from cellfeat.extraction.store.reading import (
     Summary,
     as_features,
