@@ -1,16 +1,19 @@
 """One head on one fold: fit it and predict, or take the predictions from the cache."""
 
+import copy
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from time import perf_counter
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cellfeat.errors import CellfeatError, HeadError
+from cellfeat.errors import HeadError
 from cellfeat.evaluation.cache import FoldCache, FoldOutcome, HeadKeys
 from cellfeat.evaluation.folds import Fold
+from cellfeat.evaluation.parallel.pieces import Failure, Flow, Piece
+from cellfeat.evaluation.parallel.schedule import completed
 from cellfeat.evaluation.task import Task
 from cellfeat.heads.registry import Head, head_inputs, head_of, make_head
 from cellfeat.heads.scaling import RobustScaling, fitted_scaling, scaled
@@ -19,12 +22,6 @@ from cellfeat.text import first_ten
 from cellfeat.types import Floats, Integers
 
 HeadSettings = Mapping[str, Any]
-
-HEAD_FAILURES = (CellfeatError, ValueError, ArithmeticError, RuntimeError, MemoryError)
-"""Exceptions of a head on data that it cannot fit: scikit-learn's refusals, torch's errors, no convergence, no memory.
-
-Anything else, such as a TypeError, is a bug in the head and is not hidden.
-"""
 
 
 class FittedHead(NamedTuple):
@@ -85,19 +82,40 @@ class HeadRun:
         Raises
         ------
         HeadError
-            As `compute`.
+            If the head fails.
+        """
+        outcome = completed(self.predicting(settings, fold))
+        if isinstance(outcome, Failure):
+            raise HeadError(outcome.reason)
+        return outcome
+
+    def predicting(self, settings: HeadSettings, fold: Fold) -> Flow[FoldOutcome | Failure]:
+        """Predict a fold as `outcome` does, as a flow.
+
+        Parameters
+        ----------
+        settings
+            Parameters of the head.
+        fold
+            The fold.
         """
         keys = self.keys(settings)
         if self.cache is None or not keys.can_be_cached:
-            return self.compute(settings, fold)
+            return (yield [Piece(self, settings, fold)])[0]
         key = keys.key(fold)
         found = self.cache.load(key, (len(fold.test), len(self.task.classes)))
         if found is not None:
             self.n_cached += 1
             return found
-        outcome = self.compute(settings, fold)
-        self.cache.save(key, outcome)
-        return outcome
+        return (yield [Piece(self, settings, fold, on_done=partial(self.cache.save, key))])[0]
+
+    def portable(self) -> "HeadRun":
+        """Give what another process needs: no cache, and the mean over views, which is computed only once."""
+        other = copy.copy(self)
+        other.cache = None
+        if self._takes_mean and self.task.scaling == "none":
+            vars(other)["_means"] = self._means
+        return other
 
     def compute(self, settings: HeadSettings, fold: Fold) -> FoldOutcome:
         """Fit on the training part of a fold and predict its test part.

@@ -1,9 +1,9 @@
 """The samples, folds and bootstrap draws that all heads share."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
 from itertools import chain
-from typing import Self
+from typing import Any, Self
 
 import numpy as np
 
@@ -51,10 +51,20 @@ class Task(LabelledSamples):
     scaling: str = "none"
     units: Integers | None = None
 
+    def __getstate__(self) -> dict[str, Any]:
+        # Not what is computed when it is first used: draws of the bootstrap would be sent with every piece of work.
+        return {one.name: getattr(self, one.name) for one in fields(self)}
+
     @cached_property
     def bootstrap(self) -> GroupBootstrap:
         """Intervals over `y` and `groups`. Drawn when first used, because some studies need no interval."""
         return self.bootstrap_of(self.design)
+
+    @property
+    def shared_bytes(self) -> int:
+        """Size of the arrays that other processes need: the embeddings, and their mean over several views."""
+        n_samples, n_views, embedding_dim = self.embeddings.shape
+        return 4 * n_samples * embedding_dim * (n_views + (1 if n_views > 1 else 0))
 
     @cached_property
     def digest(self) -> str:

@@ -23,8 +23,3 @@ def remove_parts(output: Location) -> None:
 def has_parts(output: Location) -> bool:
     """Whether an unfinished run of `output` has finished parts, damaged or not."""
     return any(open_storage(parts_folder(output)).sizes(PARTS))
-
-
-def _explained(output: Location) -> AbstractContextManager[None]:
-    """Explain errors of a disk; those of an object store are explained already."""
-    return explained_errors(output) if isinstance(output, Path) else nullcontext()

@@ -5,6 +5,7 @@ with it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,7 +22,7 @@ from cellfeat.extraction.store.room import Room
 from cellfeat.extraction.store.sample_table import SampleTable
 from cellfeat.extraction.store.unreadable import system_refusal
 from cellfeat.extraction.store.writing import Content, write_features
-from cellfeat.provenance import differences, make_parent, remove_left
+from cellfeat.provenance import differences, explained_errors, make_parent, remove_left
 from cellfeat.storage.base import Storage
 from cellfeat.storage.opening import open_storage
 from cellfeat.storage.url import Location
@@ -328,3 +329,8 @@ def _range_of(rows: Rows) -> range:
 def _parts_across(header: RunHeader, rows: range) -> Sequence[range]:
     size = header.part_size
     return header.part_rows()[rows.start // size : (rows.stop - 1) // size + 1]
+
+
+def _explained(output: Location) -> AbstractContextManager[None]:
+    """Explain errors of a disk; those of an object store are explained already."""
+    return explained_errors(output) if isinstance(output, Path) else nullcontext()
