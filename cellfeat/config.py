@@ -245,12 +245,15 @@ class ExtractionSettings(Section):
     image that crashes its codec ends the run, and `image_timeout` has no effect. `bits` says whether all processes that
     make an extraction together must compute the same bits, or numbers that are equal within the precision's tolerance.
 
-    `output` may be an address such as ``s3://lab/cells.h5``, which also names a feature file to read.
+    `output` may be an address such as ``s3://lab/cells.h5``, which also names a feature file to read. `storage` is the
+    type of the embeddings in the file: float16 takes half the space, and ends the run where an embedding does not fit
+    into it.
     """
 
     output: AnyLocation = Path("features/cells.h5")
     views: Annotated[Literal[1, 4, 8], BeforeValidator(not_bool)] = 1
     precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "auto"
+    storage: Literal["float32", "float16"] = "float32"
     device: str = "auto"
     batch_size: Count | Literal["auto"] = "auto"
     workers: NotNegative | Literal["auto"] = "auto"

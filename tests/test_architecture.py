@@ -54,7 +54,7 @@ OWNERS = {
     "filelock": {"extraction/store/lock.py"},
     "joblib": {"evaluation/"},
     "obstore": {"storage/"},
-    "ray": {"extraction/shares/ray.py", "evaluation/jobs.py"},
+    "ray": {"extraction/shares/ray/", "evaluation/jobs.py"},
     "yaml": {"config_files.py"},
     "pydantic": {"config.py", "config_values.py", "config_sources.py", "records.py"},
     "lightgbm": {"heads/boosting.py"},
@@ -84,7 +84,22 @@ OWNERS = {
     "click": {"commands/"},
 }
 
-HEAVY = ("torch", "torchvision", "sklearn", "pandas", "lightgbm", "scipy", "h5py", "numpy", "pydantic", "yaml", "rich")
+HEAVY = (
+    "torch",
+    "torchvision",
+    "sklearn",
+    "pandas",
+    "lightgbm",
+    "scipy",
+    "h5py",
+    "numpy",
+    "pydantic",
+    "yaml",
+    "rich",
+    "ray",
+    "obstore",
+    "joblib",
+)
 
 
 MOST_LINES = 350

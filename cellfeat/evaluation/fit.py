@@ -9,7 +9,7 @@ from cellfeat.evaluation.cache import FoldCache
 from cellfeat.evaluation.compare import check_heads, weight_remarks
 from cellfeat.evaluation.cross_validation import FoldObserver, fold_observer, out_of_fold_of
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.head_run import HeadRun, HeadSettings, new_head, resolved_settings
+from cellfeat.evaluation.head_run import HeadRun, HeadSettings, resolved_settings
 from cellfeat.evaluation.hooks import SILENT, Hooks
 from cellfeat.evaluation.inputs import check_forms, resolved
 from cellfeat.evaluation.results import HeadResult
@@ -19,8 +19,6 @@ from cellfeat.evaluation.task import prepare
 from cellfeat.evaluation.tuning.tuner import Tuner
 from cellfeat.extraction.store import Features, Given
 from cellfeat.heads.bundle import Bundle
-from cellfeat.heads.registry import head_inputs
-from cellfeat.heads.scaling import fitted_scaling, scaled
 from cellfeat.heads.scikit_learn.given import Headlike, chosen_heads
 from cellfeat.heads.training_digests import TrainingDigests
 from cellfeat.provenance import utc_now, versions
@@ -102,10 +100,7 @@ def _tuned_on_all(
 
 def _fit_all(run: HeadRun, features: Features, result: HeadResult, settings: HeadSettings) -> Bundle:
     task, kept = run.task, run.task.rows_to_fit
-    classifier = new_head(task, run.entry, settings)
-    embeddings = task.embeddings[kept]
-    scaling = fitted_scaling(task.scaling, embeddings)
-    classifier.fit(head_inputs(run.entry, scaled(scaling, embeddings)), task.y[kept])
+    classifier, scaling, _ = run.fitted(settings, kept)
     fitted = {"on": features.path.name, "n_samples": len(kept), "at": utc_now(), "versions": versions()}
     return Bundle(
         head=classifier,

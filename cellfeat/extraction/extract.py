@@ -13,7 +13,7 @@ from cellfeat.extraction.first_samples import check_readable
 from cellfeat.extraction.observer import Observer
 from cellfeat.extraction.prepare import prepared_request
 from cellfeat.extraction.request import Extraction, ExtractionRequest
-from cellfeat.extraction.store import Summary, held_output, is_imported, read_summary, verify_features
+from cellfeat.extraction.store import Summary, held_output, is_imported, read_summary, stored_type, verify_features
 from cellfeat.extraction.survey import survey_samples
 from cellfeat.samples.fields.field import plain_column
 from cellfeat.samples.fields.other_images import fields_beside, group_of_other_fields
@@ -154,7 +154,12 @@ def settings_like(
     record["images"] |= {"root": str(images), "intensity": intensity, "fields": fields}
     record["labels"] |= _labels_of(labels, earlier, fields) if labels else _no_labels(earlier, fields)
     # This machine may lack the device of the earlier extraction.
-    record["extraction"] |= {"output": str(output), "precision": recipe["precision"], "device": "auto"}
+    record["extraction"] |= {
+        "output": str(output),
+        "precision": recipe["precision"],
+        "storage": stored_type(recipe),
+        "device": "auto",
+    }
     record["backbone"]["weights"] = weights or record["backbone"]["weights"]
     return settings_of_record(record)
 

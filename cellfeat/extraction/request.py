@@ -7,7 +7,7 @@ from typing import Any
 
 from cellfeat.config import Settings
 from cellfeat.extraction.observer import Observer
-from cellfeat.extraction.store import SampleTable
+from cellfeat.extraction.store import FLOAT32, SampleTable
 from cellfeat.provenance import digest_file
 from cellfeat.samples.images import ReadsSamples
 from cellfeat.samples.manifest import Manifest
@@ -115,6 +115,8 @@ def request_record(settings: Settings, manifest: Manifest) -> dict[str, Any]:
         "samples": manifest.digest(),
         **manifest.plane.record(),
     }
+    if settings.extraction.storage != FLOAT32:
+        request["storage"] = settings.extraction.storage
     if manifest.crops is not None:
         request["fields"] = manifest.crops.rules.record()
     if weights.is_file():

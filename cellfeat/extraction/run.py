@@ -195,6 +195,7 @@ class Run:
             events,
             batch_size=self.header().execution["batch_size"],
             n_threads=self.context.decoder.reader.n_threads(max(1, self.context.n_workers)),
+            stored=self.header().row_shape.stored,
         )
         # Closed at once and not by the garbage collector, so that an interrupted run stops reading images.
         with writer, closing(finished):

@@ -10,10 +10,10 @@ import numpy as np
 from cellfeat.config import Settings
 from cellfeat.errors import FeatureFileError, FingerprintError
 from cellfeat.extraction.extract import extract, settings_like
-from cellfeat.extraction.forward.tolerances import largest_difference
 from cellfeat.extraction.observer import Observer
 from cellfeat.extraction.store import (
     Summary,
+    allowed_difference,
     is_imported,
     load_features,
     read_embeddings,
@@ -147,7 +147,7 @@ def check_sample(
     again = _extract_again(summary, drawn, observer, weights)
     before = read_embeddings(path, rows)
     differences = _lengths(again - before) / np.maximum(_lengths(before), np.finfo(np.float32).tiny)
-    check = SampleCheck(drawn.table["sample_id"].tolist(), differences, largest_difference(summary.recipe["precision"]))
+    check = SampleCheck(drawn.table["sample_id"].tolist(), differences, allowed_difference(summary.recipe))
     # Not `differences > allowed`, which NaN would pass.
     if not (differences <= check.allowed).all():
         raise FeatureFileError(

@@ -43,11 +43,13 @@ from cellfeat.extraction.store.samples import (
     no_properties,
     samples_digest,
 )
+from cellfeat.extraction.store.stored_type import FLOAT32, allowed_difference, rounded, stored_type
 
 __all__ = [
     "CLOSE",
     "DIGEST_BYTES",
     "EXACT",
+    "FLOAT32",
     "GIVEN_GROUPS",
     "IMPORTED",
     "INTENSITIES",
@@ -65,6 +67,7 @@ __all__ = [
     "Samples",
     "Status",
     "Summary",
+    "allowed_difference",
     "as_features",
     "column_names",
     "describe_mixture",
@@ -88,7 +91,9 @@ __all__ = [
     "relative_difference",
     "remove_parts",
     "replace_table",
+    "rounded",
     "samples_digest",
+    "stored_type",
     "unfinished_run",
     "verify_features",
 ]

@@ -21,6 +21,7 @@ from cellfeat.extraction.store.columns import BYTES, OFFSETS
 from cellfeat.extraction.store.format import CHECKSUM, DIGEST_BYTES, DIGESTS, FORMAT, parts_folder
 from cellfeat.extraction.store.geometry import FIELD, GEOMETRY, NUMBERS, OPTIONAL
 from cellfeat.extraction.store.samples import INTENSITIES, PROPERTIES
+from cellfeat.extraction.store.stored_type import STORED_TYPES
 from cellfeat.extraction.store.unreadable import CHOOSE, foreign_hdf5, why_not_read
 from cellfeat.provenance import link_target
 from cellfeat.storage.file_cache import fetched
@@ -128,7 +129,7 @@ class Layout:
     def _n_bytes(self) -> int:
         return int(self.file.id.get_filesize())
 
-    def dataset(self, name: str, dtype: np.dtype | type, shape: _Shape) -> h5py.Dataset:
+    def dataset(self, name: str, dtype: np.dtype | type | tuple[np.dtype, ...], shape: _Shape) -> h5py.Dataset:
         """Find a dataset; one of another type or shape, or whose data lie elsewhere, is refused.
 
         Parameters
@@ -136,13 +137,15 @@ class Layout:
         name
             Its path in the file.
         dtype
-            Its only type.
+            Its type, or its possible types.
         shape
             Its shape; None stands for any number.
         """
         found = self._plain_dataset(name)
-        if found.dtype != np.dtype(dtype):
-            raise FeatureFileError(f"{self.path}: dataset {name!r} has type {found.dtype}, expected {np.dtype(dtype)}")
+        allowed = dtype if isinstance(dtype, tuple) else (np.dtype(dtype),)
+        if found.dtype not in allowed:
+            wanted = " or ".join(map(str, allowed))
+            raise FeatureFileError(f"{self.path}: dataset {name!r} has type {found.dtype}, expected {wanted}")
         self._shape(name, found, shape)
         return found
 
@@ -262,7 +265,7 @@ def _refuse_other_formats(path: Location, file: h5py.File) -> None:
 
 
 def _check_layout(layout: Layout) -> None:
-    n_samples = layout.dataset("embeddings", np.float32, (None, None, None)).shape[0]
+    n_samples = layout.dataset("embeddings", STORED_TYPES, (None, None, None)).shape[0]
     if n_samples == 0:
         raise FeatureFileError(f"{layout.path}: holds no samples; extract again into another --output")
     layout.dataset("status", np.uint8, (n_samples,))

@@ -17,6 +17,7 @@ from cellfeat.extraction.store.columns import read_strings
 from cellfeat.extraction.store.features import Features
 from cellfeat.extraction.store.format import (
     Rows,
+    RowShape,
     empty_rows,
     hex_digests,
     read_failures,
@@ -26,9 +27,11 @@ from cellfeat.extraction.store.format import (
     write_text_attribute,
 )
 from cellfeat.extraction.store.geometry import GEOMETRY, read_geometry
+from cellfeat.extraction.store.mapping import mapped_embeddings
 from cellfeat.extraction.store.opening import opened
 from cellfeat.extraction.store.sample_table import SampleTable, read_columns, read_table_of, write_table
 from cellfeat.extraction.store.samples import Intensities, Properties, Samples
+from cellfeat.extraction.store.stored_type import FLOAT32, stored_type
 from cellfeat.provenance import digest_json
 from cellfeat.storage.publishing import publish_at
 from cellfeat.storage.url import Location, Url, as_location
@@ -121,14 +124,17 @@ def read_embeddings(path: Location, rows: Sequence[int] | Integers) -> Float32s:
     Returns
     -------
     ndarray of shape (n, n_views, embedding_dim)
-        float32.
+        float32, in whichever type they are stored.
     """
     with opened(path) as file:
-        return np.asarray(file["embeddings"][np.asarray(rows)])
+        return np.asarray(file["embeddings"][np.asarray(rows)], np.float32)
 
 
 def load_features(path: Location | str) -> Features:
-    """Read a feature file into memory and verify every checksum.
+    """Read a feature file and verify every checksum.
+
+    Embeddings of a gigabyte or more stay in the file and are mapped into memory, on systems other than Windows: pages
+    are read when a row is needed. Changes of the array never reach the file.
 
     Parameters
     ----------
@@ -242,6 +248,12 @@ def _summary(path: Location, file: h5py.File) -> Summary:
     n_samples, n_views, embedding_dim = file["embeddings"].shape
     recipe = _read_json(file, "recipe")
     fingerprint = file.attrs["fingerprint"].decode()
+    stored = file["embeddings"].dtype
+    if stored != np.dtype(stored_type(recipe)):
+        raise FeatureFileError(
+            f"{path}: its embeddings are {stored}, and its recipe says {stored_type(recipe)}: damaged or altered. "
+            f"{WAY_OUT}"
+        )
     if digest_json(recipe) != fingerprint:
         raise FeatureFileError(
             f"{path}: its fingerprint is not the digest of its recipe: damaged or altered. {WAY_OUT}"
@@ -264,10 +276,20 @@ def _read_json(file: h5py.File, name: str) -> Any:
 
 
 def _read_verified_rows(path: Location, file: h5py.File) -> Rows:
+    """Read the rows and verify them; embeddings of a large file stay there, and are mapped into memory."""
+    mapped = mapped_embeddings(file)
+    shape = row_shape(file)._replace(stored=FLOAT32)
     # Filled range by range, so that the rows are never in memory twice.
-    whole = empty_rows(0, len(file["status"]), row_shape(file))
+    embeddings, *others = empty_rows(0, len(file["status"]), shape if mapped is None else _without(shape)).arrays()
     for rows in verified_ranges(path, file):
         here = slice(rows.start, rows.start + len(rows))
-        for mine, read in zip(whole.arrays(), rows.arrays(), strict=True):
-            mine[here] = read
-    return Rows.from_arrays(0, whole.arrays(), read_failures(file))
+        read, *read_others = rows.arrays()
+        if mapped is None:
+            embeddings[here] = read
+        for array, some in zip(others, read_others, strict=True):
+            array[here] = some
+    return Rows.from_arrays(0, (embeddings if mapped is None else mapped, *others), read_failures(file))
+
+
+def _without(shape: RowShape) -> RowShape:
+    return shape._replace(embedding_dim=0)

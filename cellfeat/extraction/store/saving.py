@@ -12,6 +12,7 @@ from cellfeat.extraction.store.format import DIGEST_BYTES, Rows, RowShape
 from cellfeat.extraction.store.lock import held_output
 from cellfeat.extraction.store.sample_table import SampleTable
 from cellfeat.extraction.store.samples import Samples, no_intensities, no_properties
+from cellfeat.extraction.store.stored_type import exactly, stored_type
 from cellfeat.extraction.store.writing import Content as FileContent
 from cellfeat.extraction.store.writing import write_features
 from cellfeat.storage.opening import is_there
@@ -35,7 +36,8 @@ class Content:
         """The shape of a row."""
         _, n_views, embedding_dim = self.embeddings.shape
         known = self.samples.intensities
-        return RowShape(n_views, embedding_dim, 0 if known is None else known.records.shape[1])
+        n_channels = 0 if known is None else known.records.shape[1]
+        return RowShape(n_views, embedding_dim, n_channels, stored_type(self.recipe))
 
     @property
     def table(self) -> SampleTable:
@@ -60,7 +62,7 @@ class Content:
             here = slice(start, min(start + _ROWS_AT_ONCE, n))
             yield Rows(
                 start=start,
-                embeddings=self.embeddings[here],
+                embeddings=exactly(self.embeddings[here], self.shape.stored, "features"),
                 status=samples.status[here],
                 pixel_digest=digests[here],
                 properties=properties[here],

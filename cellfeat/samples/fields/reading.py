@@ -63,8 +63,16 @@ class FieldJob:
         return ()
 
     @classmethod
-    def from_request(cls, request: dict[str, Any], _contents: tuple[bytes, ...] = ()) -> "FieldJob":
-        """Make a job of what `request` gave."""
+    def from_request(cls, request: dict[str, Any], contents: tuple[bytes, ...] = ()) -> "FieldJob":  # noqa: ARG003
+        """Make a job of what `request` gave.
+
+        Parameters
+        ----------
+        request
+            The values.
+        contents
+            Always empty: the files are read from the disk.
+        """
         return cls(
             SampleReader.from_request(request["source"]),
             request["mask"],
