@@ -8,7 +8,7 @@ from difflib import get_close_matches
 LONGEST_NAME = 40
 LONGEST_ITEM = 80
 MOST_NAMES = 30
-NO_URLS = "here, addresses (https://, s3://) are not supported yet: copy the data to this machine, and name it there"
+NO_URLS = "addresses (https://, s3://) are not supported yet here: copy the data to this machine, and name it there"
 _SHOWN_END = 8
 _FORMULA_START = ("=", "+", "-", "@", "\t", "\r", "\n")
 _PLAIN_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
