@@ -12,8 +12,7 @@ from pydantic import BaseModel, ValidationError
 from cellfeat.config import Settings
 from cellfeat.config_files import read_mapping
 from cellfeat.errors import ConfigError
-from cellfeat.storage.url import without_credentials
-from cellfeat.text import is_url, near_names
+from cellfeat.text import is_url, near_names, without_credentials
 
 
 class Source(NamedTuple):
@@ -163,7 +162,8 @@ def _explain_one(problem: Any, location: list[str]) -> str:
 
 def _shown(value: Any) -> str:
     """A value as it was given, without a password that an address may hold."""
-    return reprlib.repr(without_credentials(value) if isinstance(value, str) and is_url(value) else value)
+    is_address = isinstance(value, str | Path) and is_url(str(value))
+    return reprlib.repr(without_credentials(str(value)) if is_address else value)
 
 
 def _nearest(location: list[str]) -> str:

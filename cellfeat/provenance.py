@@ -20,7 +20,7 @@ from typing import Any
 from uuid import uuid4
 
 from cellfeat.errors import DiskFullError, WriteError
-from cellfeat.text import NO_URLS, is_url
+from cellfeat.text import NO_URLS, is_url, without_credentials
 
 RECORDED_PACKAGES = (
     "cellfeat", "torch", "torchvision", "timm", "numpy", "h5py", "scikit-learn", "lightgbm", "imagecodecs", "tifffile",
@@ -198,7 +198,7 @@ def make_parent(path: Path) -> Path:
         If the folder cannot be created.
     """
     if is_url(str(path)):
-        raise WriteError(f"{path}: {NO_URLS}")
+        raise WriteError(f"{without_credentials(str(path))}: {NO_URLS}")
     target = link_target(path)
     if target.is_symlink():
         raise WriteError(f"{path}: is a link that leads back to itself: repair it, or choose another --output")

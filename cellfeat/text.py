@@ -8,7 +8,7 @@ from difflib import get_close_matches
 LONGEST_NAME = 40
 LONGEST_ITEM = 80
 MOST_NAMES = 30
-NO_URLS = "addresses (https://, s3://) are not supported yet: copy the data to this machine, and name it there"
+NO_URLS = "addresses (https://, s3://) are not supported yet here: copy the data to this machine, and name it there"
 _SHOWN_END = 8
 _FORMULA_START = ("=", "+", "-", "@", "\t", "\r", "\n")
 _PLAIN_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
@@ -143,6 +143,17 @@ def is_url(text: str) -> bool:
     (True, False)
     """
     return _URL.match(text) is not None
+
+
+def without_credentials(text: str) -> str:
+    """Give an address as text, without user, password and query; other text as it is.
+
+    Examples
+    --------
+    >>> without_credentials("s3://me:word@lab/cells?key=1"), without_credentials("/home/me@lab/cells")
+    ('s3://…@lab/cells', '/home/me@lab/cells')
+    """
+    return re.sub(r"//?[^/@]*@", "//…@", text).partition("?")[0] if is_url(text) else text
 
 
 def with_interval(estimate: float, low: float, high: float, *, plus: bool = False) -> str:

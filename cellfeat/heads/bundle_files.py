@@ -30,7 +30,7 @@ from cellfeat.heads.training_digests import TrainingDigests
 from cellfeat.provenance import digest_bytes, publish_folder
 from cellfeat.records import check_fields, is_sealed_text, parse_json, seal, unseal
 from cellfeat.statistics.conformal import ClassScores
-from cellfeat.text import NO_URLS, first_ten, is_url
+from cellfeat.text import NO_URLS, first_ten, is_url, without_credentials
 
 FORMAT = 1
 RECORD_FILE = "bundle.json"
@@ -253,7 +253,7 @@ def _read_record(path: Path) -> _Record:
         why = NO_URLS if is_url(str(path)) else "expected the folder of a saved head"
         inside = sorted(one.parent for one in path.parent.glob(f"*/{RECORD_FILE}"))
         near = f"; saved heads in {path.parent}: {first_ten(inside)}" if inside else ""
-        raise MissingFileError(f"{path} does not exist: {why}{near}")
+        raise MissingFileError(f"{without_credentials(str(path))} does not exist: {why}{near}")
     content = _read_file(path, MAX_RECORD_BYTES)
     try:
         record = parse_json(content)

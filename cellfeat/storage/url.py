@@ -7,6 +7,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from cellfeat.errors import ConfigError
+from cellfeat.text import without_credentials
 
 SCHEMES = ("s3", "gs", "az", "https", "http", "file")
 """Schemes of the addresses that can be opened."""
@@ -146,8 +147,3 @@ def own_name(location: Location) -> str:
     """
     full = resolved(location)
     return full.name or (full.host if isinstance(full, Url) else "")
-
-
-def without_credentials(text: str) -> str:
-    """An address as text, without user, password and query."""
-    return re.sub(r"//?[^/@]*@", "//…@", text).partition("?")[0]

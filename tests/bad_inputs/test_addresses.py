@@ -147,3 +147,23 @@ def test_results_go_to_a_local_folder(lab: Url, inside: Path, cli: Cli) -> None:
     shutil.rmtree(inside / "cache")
     ending = cli("compare", "--features", lab / "run/cells.h5", "--heads", "dummy", "--set", f"comparison.output={lab}")
     ending.is_refusal("comparison.output")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("compare", "--output", "{}"),
+        ("extract", "--output", "{}"),
+        ("extract", "--images", "{}"),
+        ("score", "--features", "cells.h5", "--model", "{}"),
+        ("predict", "--model", "{}", "--features", "{}"),
+        ("import", "{}"),
+        ("export", "cells.h5", "--to", "csv", "--results", "{}"),
+    ],
+    ids=lambda arguments: " ".join(arguments[:2]),
+)
+def test_password_in_an_address_is_never_repeated(arguments: tuple[str, ...], inside: Path, cli: Cli) -> None:
+    write_features(inside / "cells.h5")
+    ending = cli(*(text.format("s3://me:secret-word@lab/cells") for text in arguments))
+    ending.is_refusal("s3:/")
+    assert "secret-word" not in ending.err

@@ -14,7 +14,7 @@ from cellfeat.evaluation.saved_heads.predict import predict
 from cellfeat.extraction.store import Features
 from cellfeat.heads.bundle import Bundle
 from cellfeat.records import parse_json, unseal
-from cellfeat.text import NO_URLS, first_line, is_url
+from cellfeat.text import NO_URLS, first_line, is_url, without_credentials
 from cellfeat.types import Floats, Integers, Strings
 
 PREDICTIONS_FILE = "predictions.parquet"
@@ -165,7 +165,7 @@ def _read(folder: Path, features: Features) -> Results:
         why = NO_URLS if is_url(str(folder)) else (
             "expected the folder of results of compare, fit or score; make it first: cellfeat compare"
         )  # fmt: skip
-        raise MissingFileError(f"{path} does not exist: {why}")
+        raise MissingFileError(f"{without_credentials(str(path))} does not exist: {why}")
     _check_samples(folder, features)
     record: dict[str, Any] = {}
     for name in _RECORDS:

@@ -8,7 +8,7 @@ from cellfeat.interop.tables.hdf5 import is_anndata, is_feature_file, read_annda
 from cellfeat.interop.tables.numpy_files import read_npy, read_npz
 from cellfeat.interop.tables.source import Source
 from cellfeat.interop.tables.text_tables import read_csv, read_excel, read_parquet
-from cellfeat.text import NO_URLS, is_url
+from cellfeat.text import NO_URLS, is_url, without_credentials
 
 _PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
 _HDF5 = b"\x89HDF\r\n\x1a\n"
@@ -61,7 +61,7 @@ def _read_hdf5(path: Path, dataset: str | None) -> Source:
 
 def _head(path: Path) -> bytes:
     if is_url(str(path)):
-        raise MissingFileError(f"{path}: {NO_URLS}")
+        raise MissingFileError(f"{without_credentials(str(path))}: {NO_URLS}")
     if not path.exists():
         raise MissingFileError(f"the table {path} does not exist")
     if not path.is_file():
