@@ -7,19 +7,22 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cellfeat.commands.engines import LOCAL, EngineOptions, engine_options
-from cellfeat.commands.options import config_options, labels_flag, resolve_settings
+from cellfeat.commands.options import PATH_OR_URL, config_options, labels_flag, resolve_settings
 from cellfeat.commands.slurm_engine import run_on_slurm
 from cellfeat.errors import ConfigError
 
 if TYPE_CHECKING:
     from cellfeat.config import Settings
     from cellfeat.extraction.observer import Observer
+    from cellfeat.storage.url import Location
 
 
 @click.command("extract")
 @config_options
-@click.option("--images", type=click.Path(), help="Folder of images.")
-@click.option("--labels", metavar="CSV|none", help="Table of labels; none: extract without labels.")
+@click.option("--images", type=click.Path(), help="Folder of images, or its address: s3://lab/images.")
+@click.option(
+    "--labels", metavar="CSV|none", help="Table of labels, also by its address; none: extract without labels."
+)
 @click.option("--backbone", metavar="NAME", help="Name of the backbone; see: cellfeat list backbones.")
 @click.option("--weights", metavar="NAME|FILE", help="Name of a weights record, or a checkpoint file.")
 @click.option("--device", metavar="auto|cpu|cuda|mps", help="Where the backbone runs.")
@@ -38,7 +41,7 @@ if TYPE_CHECKING:
 @click.option(
     "--image-timeout", type=float, metavar="SECONDS", help="Longest time that a process may take to read a sample."
 )
-@click.option("--output", type=click.Path(path_type=Path), help="Feature file to write.")
+@click.option("--output", type=PATH_OR_URL, help="Feature file to write, or its address: s3://lab/cells.h5.")
 @click.option("--on-error", type=click.Choice(["stop", "quarantine"]), help="What to do when an image cannot be read.")
 @click.option("--update", is_flag=True, help="Update a finished file: extract only samples that are new or changed.")
 @click.option("--plan", "makes_plan", is_flag=True, help="Many processes: make the plan only.")
@@ -92,19 +95,20 @@ def command(
 
 def _chosen_step(options: dict[str, str | bool | None]) -> str:
     """Find the only step that is asked for; without any, the whole extraction."""
-    chosen = [name for name, value in options.items() if value]
+    # An empty --share is of a variable that is not set, and must not begin the whole extraction.
+    chosen = [name for name, value in options.items() if value not in (None, False)]
     if len(chosen) > 1:
         raise ConfigError(f"{' and '.join(chosen)}: expected one of them in a command")
     return chosen[0] if chosen else ""
 
 
-def _extract(settings: "Settings", observer: "Observer", _: str | None) -> Path:
+def _extract(settings: "Settings", observer: "Observer", _: str | None) -> "Location":
     from cellfeat.extraction.extract import extract
 
     return extract(settings, observer=observer).path
 
 
-def _update(settings: "Settings", observer: "Observer", _: str | None) -> Path:
+def _update(settings: "Settings", observer: "Observer", _: str | None) -> "Location":
     from cellfeat.extraction.extract import extract
 
     return extract(settings, observer=observer, update=True).path
@@ -132,13 +136,13 @@ def _share(settings: "Settings", observer: "Observer", share: str | None) -> str
     return f"{settings.extraction.output} is finished already" if result is None else str(result)
 
 
-def _consolidate(settings: "Settings", observer: "Observer", _: str | None) -> Path:
+def _consolidate(settings: "Settings", observer: "Observer", _: str | None) -> "Location":
     from cellfeat.extraction.shares.consolidation import consolidate
 
     return consolidate(settings, observer=observer).path
 
 
-def _ray(settings: "Settings", observer: "Observer", engine: EngineOptions) -> Path:
+def _ray(settings: "Settings", observer: "Observer", engine: EngineOptions) -> "Location":
     from cellfeat.extraction.shares.ray.engine import RayOptions, extract_on_ray
 
     options = RayOptions(engine.address, engine.engine_workers, engine.gpus_per_worker)

@@ -8,13 +8,15 @@ from typing import Any
 import torch
 
 from cellfeat.device import device_model
+from cellfeat.errors import FingerprintError
 from cellfeat.extraction.context import RunContext
 from cellfeat.extraction.forward.capabilities import DEFAULT_BATCH
 from cellfeat.extraction.forward.implementations import ComputeMethod
 from cellfeat.extraction.forward.precision import choose_method
 from cellfeat.extraction.forward.probe import Probe
 from cellfeat.extraction.recipe import make_recipe
-from cellfeat.extraction.store import CLOSE, RunHeader, has_parts, unfinished_run
+from cellfeat.extraction.store import CLOSE, RunHeader, has_parts, parts_folder, unfinished_run
+from cellfeat.provenance import differences
 
 
 def make_header(
@@ -54,6 +56,30 @@ def adopt_header(context: RunContext) -> RunHeader | None:
     header = replace(made, plan=earlier.plan)
     # The store refuses a different header while there are parts that would be lost; without parts, choose again.
     return header if header == earlier or has_parts(output) else None
+
+
+def check_choices(context: RunContext) -> None:
+    """Refuse settings or a device that exclude the choices of the plan, which other processes may follow already.
+
+    Raises
+    ------
+    FingerprintError
+        If they do; the message lists the differences.
+    """
+    planned = unfinished_run(context.request.output)
+    if planned is None or adopt_header(context) is not None:
+        return
+    batch_size = context.request.settings.extraction.batch_size
+    execution = {**planned.execution, "device": device_model(context.device)}
+    if batch_size != "auto":
+        execution["batch_size"] = batch_size
+    precision = context.request.precision
+    here = make_header(context, planned.recipe["precision"] if precision == "auto" else precision, execution, {})
+    raise FingerprintError(
+        f"{parts_folder(context.request.output)}: was planned with other choices "
+        f"({'; '.join(differences(planned.identity(), here.identity()))}): give every share the settings and the kind "
+        f"of device of the plan, or make the plan again with --plan"
+    )
 
 
 def _allows(context: RunContext, earlier: RunHeader) -> bool:

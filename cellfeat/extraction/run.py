@@ -7,7 +7,7 @@ from typing import Any
 
 import torch
 
-from cellfeat.errors import BackboneError
+from cellfeat.errors import BackboneError, FingerprintError
 from cellfeat.extraction.accept_finished import accept_finished
 from cellfeat.extraction.context import RunContext
 from cellfeat.extraction.forward.capabilities import exact_float32
@@ -59,6 +59,7 @@ class Run:
         self._module: torch.nn.Module | None = None
         self._embedder: Embedder | None = None
         self._store: PartStore | None = None
+        self._made_plan = False
         self._is_proven = False
         self._extracted = Extracted(0, 0)
 
@@ -80,6 +81,11 @@ class Run:
         """The name of this machine."""
         return str(self._machine["host"])
 
+    @property
+    def made_plan(self) -> bool:
+        """Whether this process has made the plan that it follows."""
+        return self._made_plan
+
     def plan(self) -> PartStore:
         """Begin the run, or continue the one that is there, and open its parts.
 
@@ -91,11 +97,10 @@ class Run:
             If the disk has no room for the rest of the run.
         """
         if self._store is None:
-            header = self._planned(self.header())
-            self._store = PartStore(self.context.request.output, header, self._carried, self._machine)
+            header, self._store = self._opened()
             self._header = self._store.header
             # Another process may have begun the same run meanwhile.
-            self._is_proven = self._is_proven and self._header is header
+            self._made_plan = self._is_proven = self._is_proven and self._header is header
             self._allow_close(self._store)
         return self._store
 
@@ -129,7 +134,8 @@ class Run:
         """
         store = self.plan()
         wanted = self.header().part_rows() if parts is None else parts
-        missing = MissingParts.find(store, self.context.untimed_decoder, wanted)
+        mine_only = self.host if self._shares_parts else None
+        missing = MissingParts.find(store, self.context.untimed_decoder, wanted, made_on=mine_only)
         n_samples = sum(map(len, wanted))
         if n_done := n_samples - missing.n_samples:
             say = self.context.request.observer.say
@@ -164,6 +170,26 @@ class Run:
         report_end(self.context, self.header(), extraction)
         return extraction
 
+    def _opened(self) -> tuple[RunHeader, PartStore]:
+        """Open the parts; gives the header that this process proposed, too, which may not be that of the run."""
+        header = self._planned(self.header())
+        other = self._other_choice(header) if self._shares_parts else None
+        if other is None:
+            try:
+                return header, PartStore(self.context.request.output, header, self._carried, self._machine)
+            except FingerprintError:
+                other = self._other_choice(header)
+                if other is None:
+                    raise
+        self._header, self._module, self._embedder, self._is_proven = other, None, None, False
+        header = self._planned(other)
+        return header, PartStore(self.context.request.output, header, made_by=self._machine)
+
+    def _other_choice(self, header: RunHeader) -> RunHeader | None:
+        """Find the plan of another process that chose at the same time, on its own measurements, and was faster."""
+        chosen = adopt_header(self.context) if self._carried is None else None
+        return None if chosen is None or chosen == header or not chosen.plan else chosen
+
     def _planned(self, header: RunHeader) -> RunHeader:
         """Give the header with its plan: that of the unfinished run, or a new one that this machine makes."""
         if not header.plan:
@@ -194,7 +220,8 @@ class Run:
             embedder,
             events,
             batch_size=self.header().execution["batch_size"],
-            n_threads=max(1, self.context.n_workers),
+            n_threads=self.context.decoder.reader.n_threads(max(1, self.context.n_workers)),
+            stored=self.header().row_shape.stored,
         )
         # Closed at once and not by the garbage collector, so that an interrupted run stops reading images.
         with writer, closing(finished):

@@ -1,13 +1,15 @@
 """A folder of this machine, or of a network disk that several machines share."""
 
-import errno
 import os
 import shutil
+import stat
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from cellfeat.errors import ReadError
 from cellfeat.provenance import (
     explained_errors,
     flush_to_disk,
@@ -16,9 +18,12 @@ from cellfeat.provenance import (
     remove_left,
     temporary_beside,
 )
+from cellfeat.storage.base import FileState
 
-_NO_LINKS = {errno.EPERM, errno.EOPNOTSUPP, errno.ENOSYS, errno.EMLINK}
-"""What a file system answers that has no hard links."""
+_SECONDS_OF_A_CLAIM = 1.0
+"""Longest time between the claim of a name and the file under it, where there are no hard links."""
+_REMOVALS = 50
+_SECONDS_BETWEEN_LOOKS = 0.02
 
 
 @dataclass(frozen=True)
@@ -57,6 +62,7 @@ class LocalStorage:
             try:
                 _link(temporary, target)
             except FileExistsError:
+                _wait_for_claim(target)
                 return False
             flush_to_disk(target.parent)
         return True
@@ -76,10 +82,60 @@ class LocalStorage:
 
     def read(self, name: str) -> bytes | None:
         """Read a file; None where there is none."""
+        path = self.location / name
         try:
-            return (self.location / name).read_bytes()
+            if stat.S_ISREG(path.stat().st_mode):  # reading a pipe would never end
+                return path.read_bytes()
+        except (FileNotFoundError, NotADirectoryError):
+            if not path.is_symlink():
+                return None
+        raise ReadError(f"{path}: is not a file: move it elsewhere, and start the same command again")
+
+    def state(self, name: str) -> FileState | None:
+        """Ask for size and version of a file; None where there is none."""
+        try:
+            found = (self.location / name).stat()
         except FileNotFoundError:
             return None
+        return FileState(found.st_size, str(found.st_mtime_ns))
+
+    def download(self, name: str, target: Path) -> FileState | None:
+        """Copy a file to a new one of this machine; None where there is none.
+
+        Parameters
+        ----------
+        name
+            The file.
+        target
+            Where to write; an existing file is replaced.
+        """
+        state = self.state(name)
+        if state is not None:
+            with explained_errors(target):
+                shutil.copyfile(self.location / name, target)
+        return state
+
+    def upload(self, name: str, source: Path) -> FileState:
+        """Write a file from another one, in place of one of this name.
+
+        Parameters
+        ----------
+        name
+            The file to write.
+        source
+            The file to copy.
+        """
+        target = self.location / name
+        temporary = temporary_beside(target)
+        with explained_errors(target):
+            try:
+                shutil.copyfile(source, temporary)
+                flush_to_disk(temporary)
+                temporary.replace(target)
+                flush_to_disk(target.parent)
+            finally:
+                temporary.unlink(missing_ok=True)
+        return FileState(target.stat().st_size, str(target.stat().st_mtime_ns))
 
     def sizes(self, prefix: str = "") -> Iterator[tuple[str, int]]:
         """Yield name and bytes of each file whose name begins with `prefix`, temporary ones left out."""
@@ -92,11 +148,21 @@ class LocalStorage:
 
     def remove(self, name: str) -> None:
         """Remove a file; one that is not there is no error."""
-        (self.location / name).unlink(missing_ok=True)
+        with suppress(IsADirectoryError):
+            (self.location / name).unlink(missing_ok=True)
 
-    def remove_all(self) -> None:
-        """Remove the folder with everything in it."""
-        shutil.rmtree(self.location, ignore_errors=True)
+    def remove_all(self, prefix: str = "") -> None:
+        """Remove the files whose name begins with `prefix`; without one, the folder with everything in it."""
+        if prefix:
+            for name, _ in list(self.sizes(prefix)):
+                self.remove(name)
+            return
+        for _ in range(_REMOVALS):
+            shutil.rmtree(self.location, ignore_errors=True)
+            if not self.location.exists():
+                return
+            # Another process has written a file meanwhile.
+            time.sleep(_SECONDS_BETWEEN_LOOKS)
 
     @contextmanager
     def _written(self, target: Path, content: bytes) -> Iterator[Path]:
@@ -115,9 +181,22 @@ class LocalStorage:
 def _link(temporary: Path, target: Path) -> None:
     try:
         os.link(temporary, target)
-    except OSError as error:
-        if error.errno not in _NO_LINKS:
-            raise
-        # Without hard links: the empty file claims the name, so that only one writer puts its content there.
+    except FileExistsError:
+        raise
+    except OSError:
+        # Mostly a file system without hard links, which all say so in their own ways; other errors come again here.
+        # The empty file claims the name, so that only one writer puts its content there.
         os.close(os.open(target, os.O_CREAT | os.O_EXCL | os.O_WRONLY))
         temporary.replace(target)
+
+
+def _wait_for_claim(target: Path) -> None:
+    """Wait until another writer has filled a name that it claimed; an empty file that stays is of a killed process."""
+    end = time.monotonic() + _SECONDS_OF_A_CLAIM
+    while time.monotonic() < end:
+        try:
+            if target.stat().st_size:
+                return
+        except FileNotFoundError:
+            return
+        time.sleep(_SECONDS_BETWEEN_LOOKS)

@@ -1,5 +1,6 @@
 """The store on a disk that forgets whatever was not flushed when the power goes."""
 
+import errno
 import os
 from collections.abc import Callable
 from pathlib import Path
@@ -20,6 +21,7 @@ from cellfeat.extraction.store import (
     remove_parts,
     verify_features,
 )
+from cellfeat.storage import local
 
 HEADER = RunHeader({"passes": ["planes"], "views": 1}, "sha256:samples", {}, 6, 1, 3, part_size=3)
 TABLE = SampleTable([f"s{i}" for i in range(6)], ["HeLa", "RT4"] * 3, [""] * 6)
@@ -117,6 +119,19 @@ def n_flushes_of_a_run(folder: Path) -> int:
     return disk.n_flushes
 
 
+@pytest.fixture(params=["links", "no links"])
+def _links(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts get their names by hard links, or, where the file system has none, by a claim and a rename."""
+
+    def no_links(*_: object) -> None:
+        raise OSError(errno.EPERM, "this file system has no hard links")
+
+    if request.param == "no links":
+        monkeypatch.setattr(os, "link", no_links)
+        monkeypatch.setattr(local, "_SECONDS_OF_A_CLAIM", 0.01)
+
+
+@pytest.mark.usefixtures("_links")
 @pytest.mark.parametrize("names_are_ahead", [False, True], ids=["nothing unflushed is left", "names without bytes"])
 def test_next_run_completes_after_a_loss_of_power(
     names_are_ahead: bool, tmp_path: Path, record_property: Callable[[str, object], None]

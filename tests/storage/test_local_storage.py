@@ -1,11 +1,16 @@
 """A folder as a `Storage`: files appear whole, and one writer of a name wins."""
 
+import errno
+import os
+import threading
+import time
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 
-from cellfeat.errors import WriteError
+from cellfeat.errors import ReadError, WriteError
 from cellfeat.provenance import temporary_beside
 from cellfeat.storage import local
 from cellfeat.storage.local import LocalStorage
@@ -54,3 +59,69 @@ def test_sizes_lists_by_prefix_and_leaves_out_temporary_files(tmp_path: Path) ->
         storage.create(name, b"abc")
     temporary_beside(tmp_path / "rows-3.h5").write_bytes(b"")
     assert sorted(storage.sizes("rows-")) == [("rows-1.h5", 3), ("rows-2.h5", 3)]
+
+
+@pytest.fixture
+def no_links(monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object) -> None:
+        raise OSError(errno.EPERM, "Operation not permitted")
+
+    monkeypatch.setattr(local.os, "link", refused)
+
+
+@pytest.mark.usefixtures("no_links")
+def test_one_of_many_writers_wins_without_hard_links(tmp_path: Path) -> None:
+    storage = LocalStorage(tmp_path)
+    with ThreadPoolExecutor(8) as pool:
+        won = list(pool.map(lambda i: storage.create("part.h5", bytes([i]) * 100_000), range(16)))
+    assert won.count(True) == 1
+    assert storage.read("part.h5") == bytes([won.index(True)]) * 100_000
+
+
+@pytest.mark.usefixtures("no_links")
+def test_writer_waits_for_another_that_has_claimed_the_name(tmp_path: Path) -> None:
+    storage = LocalStorage(tmp_path)
+    (tmp_path / "part.h5").touch()
+    with ThreadPoolExecutor(1) as pool:
+        second = pool.submit(storage.create, "part.h5", b"second")
+        time.sleep(0.1)
+        assert not second.done()
+        storage.replace("part.h5", b"first")
+        assert second.result() is False
+    assert storage.read("part.h5") == b"first"
+
+
+@pytest.mark.usefixtures("no_links")
+def test_claim_of_a_killed_process_is_not_waited_for_long(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(local, "_SECONDS_OF_A_CLAIM", 0.1)
+    storage = LocalStorage(tmp_path)
+    (tmp_path / "part.h5").touch()
+    assert not storage.create("part.h5", b"second")
+    assert storage.read("part.h5") == b""
+
+
+def test_folder_is_removed_while_another_process_writes_into_it(tmp_path: Path) -> None:
+    storage = LocalStorage(tmp_path / "parts")
+    for _ in range(20):
+        storage.prepare()
+        stop = threading.Event()
+
+        def write(stop: threading.Event = stop) -> None:
+            number = 0
+            while not stop.is_set() and storage.location.exists():
+                with suppress(WriteError):
+                    storage.create(f"rows-{(number := number + 1)}.h5", b"abc")
+
+        with ThreadPoolExecutor(1) as pool:
+            writer = pool.submit(write)
+            time.sleep(0.01)
+            storage.remove_all()
+            stop.set()
+            writer.result()
+        assert not storage.location.exists()
+
+
+def test_pipe_is_not_read(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "part.h5")
+    with pytest.raises(ReadError, match=r"part\.h5: is not a file"):
+        LocalStorage(tmp_path).read("part.h5")

@@ -11,7 +11,7 @@ from cellfeat.errors import ConfigError
 from cellfeat.extraction.shares.share import Share
 
 AUTO = "auto"
-SLURM_ID = "SLURM_ARRAY_TASK_ID"
+SLURM_ID, SLURM_COUNT, SLURM_LAST = "SLURM_ARRAY_TASK_ID", "SLURM_ARRAY_TASK_COUNT", "SLURM_ARRAY_TASK_MAX"
 KUBERNETES_INDEX = "JOB_COMPLETION_INDEX"
 AWS_INDEX = "AWS_BATCH_JOB_ARRAY_INDEX"
 AWS_SIZE = "AWS_BATCH_JOB_ARRAY_SIZE"
@@ -104,26 +104,32 @@ def _slurm_array(environ: Mapping[str, str], count: int | None) -> Share | None:
     task = _number(environ, SLURM_ID)
     if task is None:
         return None
-    n_tasks, last = _number(environ, "SLURM_ARRAY_TASK_COUNT"), _number(environ, "SLURM_ARRAY_TASK_MAX")
     if count is not None:
-        return _share_of_id(task, max(task, last or 0), count)
+        return _share_of_id(task, max(task, _number(environ, SLURM_LAST) or 0), count)
+    tasks = _slurm_tasks(environ, task)
+    if task not in tasks:
+        raise ConfigError(
+            f"{SLURM_ID}={task}: the tasks of this array are not numbered evenly, or not as its other variables say "
+            f"({SLURM_COUNT}={environ.get(SLURM_COUNT)}, {SLURM_LAST}={environ.get(SLURM_LAST)}). To make some shares "
+            "of an earlier array of N tasks again: --share auto/N. Otherwise submit an even array: --array=0-7"
+        )
+    return Share(tasks.index(task), len(tasks))
+
+
+def _slurm_tasks(environ: Mapping[str, str], task: int) -> range:
+    """The numbers of all tasks of an array; none where they are not numbered evenly."""
+    n_tasks, last = _number(environ, SLURM_COUNT), _number(environ, SLURM_LAST)
     first, step = _number(environ, "SLURM_ARRAY_TASK_MIN") or 0, _number(environ, "SLURM_ARRAY_TASK_STEP")
-    step = 1 if step is None else step
-    if step < 1:
+    if step == 0:
         raise ConfigError(f"SLURM_ARRAY_TASK_STEP={step}: expected a number of 1 or more")
     if n_tasks is None and last is None:
-        raise ConfigError(
-            f"{SLURM_ID}={task}, and SLURM_ARRAY_TASK_COUNT is not set: give the number of shares, --share auto/N"
-        )
-    n_tasks = (last - first) // step + 1 if n_tasks is None and last is not None else n_tasks or 0
-    expected = range(first, first + n_tasks * step, step)
-    if task not in expected or (last is not None and last != expected[-1]):
-        raise ConfigError(
-            f"{SLURM_ID}={task}: the tasks of this array are not numbered evenly: {n_tasks} from {first} to {last} in "
-            f"steps of {step} (--array=3,7). To make some shares of an earlier array of N tasks again: --share auto/N. "
-            f"Otherwise submit an even array: --array=0-{max(n_tasks, 1) - 1}"
-        )
-    return Share(expected.index(task), n_tasks)
+        raise ConfigError(f"{SLURM_ID}={task}, and {SLURM_COUNT} is not set: give the number of shares, --share auto/N")
+    by_last = None if last is None else range(first, last + 1, step or 1)
+    by_count = None if n_tasks is None else range(first, first + n_tasks * (step or 1), step or 1)
+    if by_last is not None and by_count is not None:
+        # Of --array=3,7 the count is 2, and there are 5 numbers from the first to the last.
+        return by_count if by_last == by_count else range(0)
+    return by_last or by_count or range(0)
 
 
 def _share_of_id(task: int, last: int, count: int) -> Share:

@@ -3,7 +3,7 @@
 import json
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
@@ -69,7 +69,9 @@ def recorded_share(storage: Storage, share: Share, host: str) -> Iterator[None]:
         yield
     # Ctrl-C and SIGTERM are not subclasses of Exception.
     except BaseException as error:
-        _write(storage, replace(record, ended=utc_now(), error=str(error) or type(error).__name__))
+        # A disk that is full, or a folder that was removed, is what the error says already.
+        with suppress(OSError):
+            _write(storage, replace(record, ended=utc_now(), error=str(error) or type(error).__name__))
         raise
     _write(storage, replace(record, ended=utc_now()))
 

@@ -102,13 +102,14 @@ def _directive(option: str) -> str:
 def _body(array: SlurmArray) -> str:
     # Joining parts needs no GPU, and would wait for one.
     no_gpu = " --gres=none" if array.n_gpus else ""
+    last = array.n_tasks - 1
     program = "\n".join(f"    {shlex.quote(word)}" for word in array.program)
     return f"""\
 #
 {MARK}
-#   bash FILE                            submits the plan, the array and the consolidation
-#   sbatch --array=3,7 FILE              makes shares 3 and 7 of {array.n_tasks} again
-#   sbatch --array=0 FILE consolidate    joins the parts again
+# bash FILE submits the plan, the array and the consolidation.
+# sbatch --array={last} FILE makes share {last} of {array.n_tasks} again; --array=0,{last} makes two shares.
+# sbatch --array=0 FILE consolidate joins the parts again.
 # Parts that are there already are not made again, so each may be run at any time.
 set -eu
 self=$(realpath -- "$0")
@@ -132,7 +133,7 @@ shares=$(sbatch --parsable --dependency="afterok:$plan" --kill-on-invalid-dep=ye
 shares=${{shares%%;*}}
 last=$(sbatch --parsable --array=0{no_gpu} --dependency="afterany:$shares" \\
     --job-name={array.job_name}-consolidate "$self" consolidate)
-echo "submitted: plan $plan, shares $shares (0-{array.n_tasks - 1}), consolidation ${{last%%;*}}"
+echo "submitted: plan $plan, shares $shares (0-{last}), consolidation ${{last%%;*}}"
 """
 
 

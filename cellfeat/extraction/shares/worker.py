@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from typing import Self
 
 from cellfeat.config import Settings
-from cellfeat.errors import CellfeatError
+from cellfeat.errors import CellfeatError, WriteError
 from cellfeat.extraction.context import RunContext
 from cellfeat.extraction.forward.capabilities import exact_float32
+from cellfeat.extraction.header_choice import check_choices
 from cellfeat.extraction.observer import Observer
 from cellfeat.extraction.prepare import prepared_request
 from cellfeat.extraction.recipe import check_expected_recipe
@@ -19,7 +20,7 @@ from cellfeat.extraction.shares.consolidation import is_finished
 from cellfeat.extraction.shares.plan import check_planned
 from cellfeat.extraction.shares.records import recorded_share
 from cellfeat.extraction.shares.share import Share
-from cellfeat.extraction.store import RunHeader, parts_folder, unfinished_run
+from cellfeat.extraction.store import RunHeader, parts_folder, remove_parts, unfinished_run
 from cellfeat.extraction.writer import PartDone
 from cellfeat.samples.manifest import Manifest
 from cellfeat.storage.opening import open_storage
@@ -96,6 +97,8 @@ class ShareWorker:
         ------
         FingerprintError
             If the plan has other settings or samples, or is of another version.
+        WriteError
+            If another process has finished the feature file meanwhile.
         """
         with prepared_request(settings, observer, manifest) as request, cls.for_request(request) as worker:
             yield worker
@@ -113,8 +116,10 @@ class ShareWorker:
             if request.workers is not None:
                 request.workers.start(context.n_workers)
             check_expected_recipe(context)
+            check_choices(context)
             run = Run(context, shares_parts=True)
             run.plan()
+            _check_unfinished(request, run)
             yield cls(run)
 
     @property
@@ -179,12 +184,28 @@ def extract_share(
     with prepared_request(settings, observer, manifest) as request:
         if is_finished(request):
             return None
-        with ShareWorker.for_request(request) as worker:
-            folder = parts_folder(request.output)
-            parts = share.parts(worker.header)
-            with recorded_share(open_storage(folder), share, worker.host), _named(share, worker.host):
-                done = tuple(worker.make(parts))
-            return ShareResult(share, folder, done, time.perf_counter() - began)
+        try:
+            return _made(request, share, began)
+        except WriteError:
+            if not is_finished(request):
+                raise
+            return None
+
+
+def _made(request: ExtractionRequest, share: Share, began: float) -> ShareResult:
+    with ShareWorker.for_request(request) as worker:
+        folder = parts_folder(request.output)
+        with recorded_share(open_storage(folder), share, worker.host), _named(share, worker.host):
+            done = tuple(worker.make(share.parts(worker.header)))
+        return ShareResult(share, folder, done, time.perf_counter() - began)
+
+
+def _check_unfinished(request: ExtractionRequest, run: Run) -> None:
+    """End where others have finished the feature file, and removed the parts, while this process was loading."""
+    if is_finished(request):
+        if run.made_plan:
+            remove_parts(request.output)
+        raise WriteError(f"{request.output}: was finished by another process meanwhile")
 
 
 @contextmanager

@@ -5,24 +5,27 @@ with it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from cellfeat.errors import FeatureFileError, FingerprintError, ImageError, WriteError
+from cellfeat.errors import FeatureFileError, FingerprintError, ImageError, ReadError, WriteError
 from cellfeat.extraction.store.format import HDF5_OVERHEAD, Rows, joined, parts_folder
 from cellfeat.extraction.store.header import RECORD, RunHeader, header_bytes, read_header, refuse_other_versions
 from cellfeat.extraction.store.makers import Makers
 from cellfeat.extraction.store.merge import Carried
 from cellfeat.extraction.store.part_comparison import check_equal
 from cellfeat.extraction.store.part_file import PARTS, Part, parse_part, part_bytes
+from cellfeat.extraction.store.part_removal import remove_parts
 from cellfeat.extraction.store.room import Room
 from cellfeat.extraction.store.sample_table import SampleTable
 from cellfeat.extraction.store.unreadable import system_refusal
 from cellfeat.extraction.store.writing import Content, write_features
-from cellfeat.provenance import differences, explained_errors, link_target, remove_left
+from cellfeat.provenance import differences, explained_errors, make_parent, remove_left
 from cellfeat.storage.base import Storage
 from cellfeat.storage.opening import open_storage
+from cellfeat.storage.url import Location
 
 _BEGUN = "begun-"
 _TRIES = 5
@@ -54,7 +57,7 @@ class PartStore:
 
     def __init__(
         self,
-        output: Path,
+        output: Location,
         header: RunHeader,
         carried: Carried | None = None,
         made_by: Mapping[str, Any] | None = None,
@@ -69,7 +72,7 @@ class PartStore:
         self.header = header
         self._digest = header.digest()
         self._room = Room(output, self.storage, header, self._n_rows)
-        with self._room.needed(), explained_errors(output):
+        with self._room.needed(), _explained(output):
             self.header = self._adopt_or_begin()
         # At the start, rather than after hours of work.
         self._room.check(self._room.bytes_to_come())
@@ -99,20 +102,27 @@ class PartStore:
         return was_there
 
     def _create(self, rows: Rows) -> bool:
-        mine, part = Part(rows, self.made_by), range(rows.start, rows.start + len(rows))
+        mine, part, name = Part(rows, self.made_by), _range_of(rows), _name(PARTS, rows.start)
         content = part_bytes(mine, self._digest)
         for _ in range(_TRIES):
             # A folder that was removed would leave the file without its first parts.
             self._check_stands()
             self._room.check(HDF5_OVERHEAD + rows.nbytes)
             with self._room.needed():
-                if self.storage.create(_name(PARTS, rows.start), content):
+                if self.storage.create(name, content):
                     return True
-            there = self.read_part(part)  # removes it where it is damaged
-            if there is not None:
-                check_equal(mine, there, self.header)
+            there = self._content(name)
+            if there is None:  # another process has removed it meanwhile
+                continue
+            other = self._parsed_part(name, there, part)
+            if other is not None:
+                check_equal(mine, other, self.header)
                 return False
-        raise WriteError(f"{self.folder}: the part of row {rows.start} cannot be written: another process removes it")
+            # Damaged. It is never removed before: the whole part of another process could lie there by then.
+            with self._room.needed():
+                self.storage.replace(name, content)
+            return True
+        raise WriteError(f"{self.folder / name}: cannot be written: another process removes it again and again")
 
     def write_begun(self, rows: Rows) -> None:
         """Publish the first rows of a part whose other rows are missing yet.
@@ -158,53 +168,44 @@ class PartStore:
         content = Content(self._readable(makers), table, self.header.recipe, self._samples, record)
         with self._room.needed():
             n_failed = write_features(self.output, self._n_rows, self.header.row_shape, content)
-        with explained_errors(self.output):
+        with _explained(self.output):
             remove_parts(self.output)
         return n_failed
 
     def missing_parts(self) -> list[range]:
-        """List the rows of each part that is not there; parts that are damaged count as there."""
-        listed = {name for name, _ in self.storage.sizes(PARTS)}
+        """List the rows of each part that is not there or empty; parts that are damaged count as there."""
+        listed = {name for name, size in self.storage.sizes(PARTS) if size}
         return [part for part in self.header.part_rows() if not self._is_there(_name(PARTS, part.start), listed)]
 
     def _is_there(self, name: str, listed: set[str]) -> bool:
         # An object store may list a file late, so one that is not listed is asked for.
-        return name in listed or self.storage.read(name) is not None
+        return name in listed or bool(self.storage.read(name))
 
     def read(self, rows: range) -> Rows | None:
-        """Read the rows of one part; None where it is missing or damaged. A damaged part is removed."""
+        """Read the rows of one part; None where it is missing or damaged."""
         part = self.read_part(rows)
         return None if part is None else part.rows
 
     def read_part(self, rows: range) -> Part | None:
-        """Read one part with who made it; None where it is missing or damaged. A damaged part is removed."""
+        """Read one part with who made it; None where it is missing or damaged."""
         name = _name(PARTS, rows.start)
         content = self._content(name)
-        if content is None:
-            return None
-        part = self._parsed(name, content)
-        if part is None or _range_of(part.rows) != rows:
-            self.storage.remove(name)
-            return None
-        return part
+        return None if content is None else self._parsed_part(name, content, rows)
 
     def read_begun(self, part: range) -> Rows | None:
         """Read the first rows of a part; None where they are missing or damaged, or made by an unproven machine."""
         name = _name(_BEGUN, part.start)
         content = self._content(name)
         begun = None if content is None else self._parsed(name, content)
-        if (
-            begun is None
-            or _range_of(begun.rows) != part[: len(begun.rows)]
-            or begun.made_by.get("host") != self.made_by.get("host")
-        ):
+        if begun is None or _range_of(begun.rows) != part[: len(begun.rows)] or not self._computes_alike(begun):
             return None
         return begun.rows
 
     def _computes_alike(self, begun: Part) -> bool:
         """Whether the rest of a part may be added here: its bits shall be those of one machine."""
         # With a canary each process has proven its bits before it wrote anything.
-        return self.header.plan.get("canary") is not None or begun.made_by == self.made_by
+        is_proven = self.header.plan.get("canary") is not None
+        return begun.host == self.made_by.get("host") if is_proven else begun.made_by == self.made_by
 
     def discard(self, part: range) -> None:
         """Remove a part whose images have changed since it was made."""
@@ -218,6 +219,8 @@ class PartStore:
     def _content(self, name: str) -> bytes | None:
         try:
             return self.storage.read(name)
+        except ReadError:
+            raise
         except OSError as error:
             # What the system does not let be read is not damaged, and must not be removed.
             raise system_refusal(self.folder / name, error) or error from error
@@ -225,35 +228,49 @@ class PartStore:
     def _parsed(self, name: str, content: bytes) -> Part | None:
         return parse_part(content, self.folder / name, self.header.row_shape, self._digest)
 
+    def _parsed_part(self, name: str, content: bytes, rows: range) -> Part | None:
+        part = self._parsed(name, content)
+        return part if part is not None and _range_of(part.rows) == rows else None
+
     def _adopt_or_begin(self) -> RunHeader:
         """Begin the run, or continue one that is there, whose notes and plan are kept."""
         refuse_other_versions(self.storage)
         earlier = read_header(self.storage)
         if earlier is not None and earlier != self.header and any(self.storage.sizes(PARTS)):
-            differing = differences(earlier.identity(), self.header.identity())
-            raise FingerprintError(
-                f"{self.folder}: holds an unfinished run with other settings or samples "
-                f"({'; '.join(differing)}). Repeat the settings it was started with to finish it, or choose another "
-                f"--output"
-            )
+            raise self._other_run(earlier)
+        # Refuses a link to a disk that is not mounted.
+        target = make_parent(self.output) if isinstance(self.output, Path) else None
         self.storage.prepare()
-        target = link_target(self.output)
-        remove_left(target.parent, target.name)
-        return earlier if earlier == self.header and earlier is not None else self._begin()
+        if target is not None:
+            remove_left(target.parent, target.name)
+        return earlier if earlier == self.header and earlier is not None else self._begin(earlier)
 
-    def _begin(self) -> RunHeader:
-        """Write the header, unless another process has just begun the same run."""
+    def _begin(self, earlier: RunHeader | None) -> RunHeader:
+        """Write the header, in place of an earlier one that has no parts, unless another process has just begun."""
         content = header_bytes(self.header)
-        if not self.storage.create(RECORD, content):
-            there = read_header(self.storage)
-            if there == self.header and there is not None:
-                return there
-            self.storage.replace(RECORD, content)
+        if self.storage.create(RECORD, content):
+            return self.header
+        there = read_header(self.storage)
+        if there == self.header and there is not None:
+            return there
+        if there is not None and there != earlier:
+            raise self._other_run(there)
+        self.storage.replace(RECORD, content)
         return self.header
+
+    def _other_run(self, there: RunHeader) -> FingerprintError:
+        differing = differences(there.identity(), self.header.identity())
+        return FingerprintError(
+            f"{self.folder}: holds an unfinished run with other settings or samples ({'; '.join(differing)}). Repeat "
+            f"the settings it was started with to finish it, or choose another --output"
+        )
 
     def _check_stands(self) -> None:
         """Refuse to continue in a folder that was removed: the file would lack its first parts."""
-        if self.storage.read(RECORD) is None:
+        there = read_header(self.storage)
+        if there is not None and there != self.header:  # planned anew by another process, before any part was there
+            raise self._other_run(there)
+        if there is None and self.storage.read(RECORD) is None:
             raise WriteError(
                 f"{self.folder}: was removed while the extraction was running, with the parts that were finished: put "
                 f"it back, or start from the beginning; either way, start the same command again"
@@ -284,7 +301,10 @@ class PartStore:
         part = self.read_part(rows)
         if part is None:
             name = self.folder / _name(PARTS, rows.start)
-            raise FeatureFileError(f"{name}: missing or damaged; run the same extraction again")
+            raise FeatureFileError(
+                f"{name}: rows {rows.start} to {rows.stop - 1} are missing or damaged: start their share again, or "
+                f"cellfeat extract, which makes what is missing"
+            )
         return part
 
     def _read_across(self, rows: range) -> Rows:
@@ -298,21 +318,6 @@ class PartStore:
         )
 
 
-def remove_parts(output: Path) -> None:
-    """Remove the parts of a run whose file is finished; the next call completes a removal that was killed."""
-    parts = open_storage(parts_folder(output))
-    # The header is removed last: while it is there, the rest cannot be mistaken for somebody else's folder.
-    for name, _ in list(parts.sizes(PARTS)):
-        parts.remove(name)
-    if parts.read(RECORD) is not None:
-        parts.remove_all()
-
-
-def has_parts(output: Path) -> bool:
-    """Whether an unfinished run of `output` has finished parts, damaged or not."""
-    return any(open_storage(parts_folder(output)).sizes(PARTS))
-
-
 def _name(kind: str, start: int) -> str:
     return f"{kind}{start:09d}.h5"
 
@@ -324,3 +329,8 @@ def _range_of(rows: Rows) -> range:
 def _parts_across(header: RunHeader, rows: range) -> Sequence[range]:
     size = header.part_size
     return header.part_rows()[rows.start // size : (rows.stop - 1) // size + 1]
+
+
+def _explained(output: Location) -> AbstractContextManager[None]:
+    """Explain errors of a disk; those of an object store are explained already."""
+    return explained_errors(output) if isinstance(output, Path) else nullcontext()

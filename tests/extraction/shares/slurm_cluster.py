@@ -13,7 +13,7 @@ from tempfile import TemporaryDirectory
 
 PROGRAMS = ("munged", "slurmctld", "slurmd", "sbatch", "scontrol", "squeue", "scancel")
 SYSTEM = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/usr/local/sbin"])
-N_CPUS = 4
+N_CPUS, MAX_ARRAY = 4, 12
 ENDED = {"COMPLETED", "FAILED", "CANCELLED", "TIMEOUT", "OUT_OF_MEMORY", "NODE_FAIL"}
 
 CONFIG = """\
@@ -42,6 +42,7 @@ MpiDefault=none
 ReturnToService=2
 KillWait=5
 MinJobAge=600
+MaxArraySize={max_array}
 NodeName={host} NodeAddr=127.0.0.1 CPUs={n_cpus} RealMemory=2000 State=UNKNOWN
 PartitionName=main Nodes=ALL Default=YES MaxTime=60 State=UP
 """
@@ -65,11 +66,14 @@ class Cluster:
         self.folder = folder
         self.environ = {**os.environ, "PATH": SYSTEM, "SLURM_CONF": str(folder / "slurm.conf")}
 
+    def ended(self, *arguments: str, cwd: Path, environ: Mapping[str, str] = {}) -> subprocess.CompletedProcess[str]:
+        """Run a command."""
+        environ = self.environ | environ
+        return subprocess.run(arguments, cwd=cwd, env=environ, capture_output=True, text=True, check=False)
+
     def run(self, *arguments: str, cwd: Path, environ: Mapping[str, str] = {}) -> str:
         """Run a command that must succeed, and give what it prints."""
-        ended = subprocess.run(
-            arguments, cwd=cwd, env=self.environ | environ, capture_output=True, text=True, check=False
-        )
+        ended = self.ended(*arguments, cwd=cwd, environ=environ)
         assert ended.returncode == 0, ended.stderr
         return ended.stdout.strip()
 
@@ -133,7 +137,7 @@ def running_cluster() -> Iterator[Cluster]:
 def _config(folder: Path) -> str:
     ports = {f"{name}_port": _free_port() for name in ("ctld", "slurmd")}
     host = socket.gethostname().partition(".")[0]
-    return CONFIG.format(folder=folder, host=host, user=getpass.getuser(), n_cpus=N_CPUS, **ports)
+    return CONFIG.format(folder=folder, host=host, user=getpass.getuser(), n_cpus=N_CPUS, max_array=MAX_ARRAY, **ports)
 
 
 def _munged(folder: Path) -> list[str]:

@@ -13,7 +13,7 @@ from torchvision import models
 
 from cellfeat.samples.synthetic import write_synthetic_cells
 from tests.extraction.observers import contents
-from tests.extraction.shares.slurm_cluster import Cluster, missing_programs, running_cluster, wait_until
+from tests.extraction.shares.slurm_cluster import MAX_ARRAY, Cluster, missing_programs, running_cluster, wait_until
 
 ROOT = Path(__file__).parent.parent.parent.parent
 N_SAMPLES, PART, N_TASKS = 120, 4, 3
@@ -154,12 +154,22 @@ def test_terminated_and_requeued_tasks_go_on(user: User, plan: bytes, expected: 
     assert user.cluster.wait(last) == {"0": "FAILED"}
     assert user.cluster.wait(shares) == {"0": "FAILED", "1": "COMPLETED", "2": "COMPLETED"}
     assert user.cluster.fields(f"{shares}_0")["ExitCode"] == "143:0"
-    assert "are done, and kept" in user.cluster.log(shares, 0, user.folder)
+    assert "terminated" in user.cluster.log(shares, 0, user.folder)
     assert user.cluster.fields(f"{shares}_1")["Restarts"] == "1"
 
     again = user.cluster.run("bash", "cellfeat-requeued.slurm.sh", cwd=user.folder).split()[-1]
     assert user.cluster.wait(again) == {"0": "COMPLETED"}, user.cluster.log(again, 0, user.folder)
     assert contents(user.folder / "requeued.h5") == expected
+
+
+def test_array_is_no_larger_than_the_cluster_takes(user: User) -> None:
+    ended = user.extract("--output", "wide.h5", "--engine", "slurm", "--engine-workers", "20")
+    assert f"#SBATCH --array=0-{MAX_ARRAY - 1}\n" in ended.stdout
+    assert "MaxArraySize" in ended.stderr
+    (user.folder / "wide.sh").write_text(ended.stdout)
+    user.cluster.run("sbatch", "--test-only", "wide.sh", cwd=user.folder)
+    refused = user.cluster.ended("sbatch", "--test-only", f"--array=0-{MAX_ARRAY}", "wide.sh", cwd=user.folder)
+    assert "Invalid job array" in refused.stderr
 
 
 def test_refused_jobs_are_told(user: User) -> None:
