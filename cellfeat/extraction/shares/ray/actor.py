@@ -174,6 +174,7 @@ class PartsMaker:
             os.chdir(job.folder)
         torch.set_num_threads(job.n_threads)
         _check_plan_visible(job, plan)
+        _check_images_visible(job.manifest)
         from cellfeat.extraction.shares.worker import ShareWorker
 
         opened = ShareWorker.opened(job.settings, observer=self._mailbox, manifest=job.manifest)
@@ -207,6 +208,19 @@ def _check_plan_visible(job: Job, plan: Mapping[str, Any] | None) -> None:
         raise MissingFileError(
             f"{parts_folder(output)}: this machine does not see the plan that lies there; the output must be in a "
             f"folder that all machines of the cluster see under the same name"
+        )
+
+
+def _check_images_visible(manifest: Manifest) -> None:
+    """Refuse to work where the disk of the images is absent: all samples would be quarantined."""
+    root, column = manifest.root, manifest.table[manifest.file_columns[0]]
+    if not isinstance(root, Path):  # an address
+        return
+    n_samples = len(manifest)
+    if not any((root / column.iloc[row]).exists() for row in {0, n_samples // 2, n_samples - 1}):
+        raise MissingFileError(
+            f"{root / column.iloc[0]}: this machine does not see the images; they must be in a folder that all "
+            f"machines of the cluster see under the same name"
         )
 
 

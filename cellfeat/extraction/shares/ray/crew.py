@@ -29,7 +29,7 @@ class Member:
     host
         The name of its machine; ``""`` until it has started.
     state
-        ``starting``, ``opening``, ``idle``, ``making`` or ``refused``.
+        ``starting``, ``waiting`` (for the plan), ``opening``, ``idle``, ``making`` or ``refused``.
     parts
         The run of parts that it makes.
     n_done
@@ -91,12 +91,32 @@ class Crew:
         handle.warm.remote()
 
     def open(self, member: Member, plan: Mapping[str, Any] | None, on_opened: Callable[[Member, Opened], None]) -> None:
-        """Let a worker load what it needs."""
+        """Let a worker load what it needs.
+
+        Parameters
+        ----------
+        member
+            The worker.
+        plan
+            The plan that it follows; None: it makes the plan.
+        on_opened
+            Called when it is ready, or cannot be used.
+        """
         member.state = "opening"
         self._expect(member, member.handle.open.remote(self._job, plan), on_opened)
 
     def make(self, member: Member, parts: list[range], on_made: Callable[[Member, Made], None]) -> None:
-        """Let a worker make a run of parts."""
+        """Let a worker make a run of parts.
+
+        Parameters
+        ----------
+        member
+            The worker.
+        parts
+            The rows of each part.
+        on_made
+            Called when it has ended.
+        """
         member.state, member.parts, member.n_done = "making", parts, 0
         self._expect(member, member.handle.make.remote(parts), on_made)
 

@@ -24,7 +24,7 @@ SECONDS_UNTIL_TOLD = 15.0
 """How long workers may take to start before the user is told that they are waited for."""
 MOST_DEATHS = 5
 """Workers that may end while they make the same part, or before they make any."""
-_ALIVE = ("opening", "idle", "making")
+_ALIVE = ("waiting", "opening", "idle", "making")
 
 
 class Foreman:
@@ -227,8 +227,8 @@ class Foreman:
         if now - self._alive > limit:
             raise WorkerError(
                 f"no worker {'is left' if has_begun else 'has started'} since {limit:.0f} s: the cluster has no free "
-                f"machine for a worker ({_needs(self._layout)}). Finished parts are kept: see ray status, and start "
-                f"the same command again"
+                f"machine for a worker ({_needs(self._layout)}){self._last_refusal()}. Finished parts are kept: see "
+                f"ray status, and start the same command again"
             )
         n_starting = len(self._crew.of_state("starting"))
         if n_starting and not self._is_told and now - self._began > SECONDS_UNTIL_TOLD:
@@ -236,6 +236,9 @@ class Foreman:
             self._observer.say(
                 f"{n_starting} of {self._layout.n_workers} workers wait for a free machine ({_needs(self._layout)})"
             )
+
+    def _last_refusal(self) -> str:
+        return f", or was refused: {self._refusals[-1]}" if self._refusals else ""
 
     def _show(self) -> None:
         if self._queue is None:
@@ -283,7 +286,7 @@ def _rows(part: range | None) -> str:
 
 def _needs(layout: Layout) -> str:
     gpus = f" and {layout.n_gpus:g} GPU" if layout.n_gpus else ""
-    return f"each needs {layout.n_cpus} CPUs{gpus}"
+    return f"each needs {_plural(layout.n_cpus, 'CPU')}{gpus}"
 
 
 def _named(error: SharedError, where: str) -> CellfeatError:

@@ -120,7 +120,7 @@ class TestOnLocalCluster:
         monkeypatch.setattr("cellfeat.extraction.shares.ray.foreman.SECONDS_TO_START", 3)
         monkeypatch.setattr("cellfeat.extraction.shares.ray.foreman.SECONDS_UNTIL_TOLD", 1)
         observer = Lines()
-        with pytest.raises(WorkerError, match=r"no worker has started .*1 CPUs.*ray status"):
+        with pytest.raises(WorkerError, match=r"no worker has started .*1 CPU.*ray status"):
             extract_on_ray(small, RayOptions(n_workers=2), observer=observer)
         assert any("2 of 2 workers wait" in line for line in observer.lines)
         ray.kill(busy)

@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -20,6 +19,7 @@ import pytest
 
 from cellfeat.config import Settings
 from cellfeat.extraction.extract import extract
+from cellfeat.extraction.shares.planning import plan_extraction
 from cellfeat.extraction.shares.ray.engine import RayOptions, extract_on_ray
 from cellfeat.extraction.store import parts_folder, read_summary, verify_features
 from tests.extraction.observers import Disturbed, Lines, contents
@@ -42,9 +42,12 @@ LONG = {
 }
 DRIVER = """
 import sys
+from cellfeat.commands.console import ConsoleObserver
 from cellfeat.config import Settings
 from cellfeat.extraction.shares.ray.engine import RayOptions, extract_on_ray
-extract_on_ray(Settings.model_validate_json(sys.argv[1]), RayOptions(address=sys.argv[2] or None))
+settings, options = Settings.model_validate_json(sys.argv[1]), RayOptions(address=sys.argv[2] or None)
+with ConsoleObserver() as observer:
+    extract_on_ray(settings, options, observer=observer)
 """
 
 
@@ -86,13 +89,26 @@ def machines() -> Iterator[Machines]:
 
 
 @pytest.fixture
-def long(settings_for: MakeSettings, tmp_path: Path) -> Settings:
-    return settings_for(**LONG, extraction__output=tmp_path / "killed" / "features.h5")
+def expected(settings_for: MakeSettings, tmp_path: Path) -> dict[str, Any]:
+    """What one process makes of a plan that is kept, because another one may choose another implementation."""
+    settings = settings_for(**LONG, extraction__output=tmp_path / "one.h5")
+    plan_extraction(settings)
+    shutil.copytree(parts_folder(settings.extraction.output), tmp_path / "plan")
+    return contents(extract(settings).path)
 
 
 @pytest.fixture
-def expected(settings_for: MakeSettings, tmp_path: Path) -> dict[str, Any]:
-    return contents(extract(settings_for(**LONG, extraction__output=tmp_path / "one.h5")).path)
+def long(expected: dict[str, Any], settings_for: MakeSettings, tmp_path: Path) -> Settings:
+    settings = settings_for(**LONG, extraction__output=tmp_path / "killed" / "features.h5")
+    begin(settings)
+    return settings
+
+
+def begin(settings: Settings) -> None:
+    """Begin the run with the plan of `expected`, and nothing else."""
+    folder = settings.extraction.output.parent
+    shutil.rmtree(folder, ignore_errors=True)
+    shutil.copytree(folder.parent / "plan", parts_folder(settings.extraction.output))
 
 
 def driver(settings: Settings, address: str) -> "subprocess.Popen[str]":
@@ -133,29 +149,24 @@ def test_three_machines_give_the_bytes_of_one(machines: Machines, long: Settings
 def test_machines_killed_at_random_moments_change_no_byte(
     machines: Machines, long: Settings, expected: dict[str, Any], record_property: RecordProperty
 ) -> None:
-    rng, n_killed, lines = np.random.default_rng(0), 0, []
-
-    def kill_one(stop: threading.Event) -> None:
-        nonlocal n_killed
-        while n_killed < N_KILLS and not stop.wait(rng.uniform(0, 8)):
+    rng, n_killed, output, said = np.random.default_rng(0), 0, long.extraction.output, ""
+    while n_killed < N_KILLS:
+        process = driver(long, machines.address)
+        while process.poll() is None and n_killed < N_KILLS:
+            with suppress(subprocess.TimeoutExpired):
+                process.wait(rng.uniform(0, 12))
+                break
             number = int(rng.integers(N_MACHINES))
             machines.kill(number)
             n_killed += 1
             machines.replace(number)
-
-    while n_killed < N_KILLS:
-        stop, observer = threading.Event(), Lines()
-        killer = threading.Thread(target=kill_one, args=(stop,))
-        killer.start()
-        extract_on_ray(long, RayOptions(address=machines.address), observer=observer)
-        stop.set()
-        killer.join()
-        lines += observer.lines
-        assert contents(long.extraction.output) == expected
-        assert [path.name for path in long.extraction.output.parent.iterdir()] == ["features.h5"]
-        shutil.rmtree(long.extraction.output.parent)
+        said += process.communicate()[1]
+        assert process.returncode == 0, said
+        assert contents(output) == expected
+        assert [path.name for path in output.parent.iterdir()] == ["features.h5"]
+        begin(long)
     record_property("faults", n_killed)
-    assert any("was lost" in line for line in lines)
+    assert "was lost" in said
 
 
 @pytest.mark.timeout(300 + 60 * N_DRIVER_KILLS)
@@ -166,7 +177,7 @@ def test_driver_killed_at_random_moments_is_continued(
     began = time.monotonic()
     assert driver(long, machines.address).wait() == 0
     duration = time.monotonic() - began
-    shutil.rmtree(output.parent)
+    begin(long)
     while n_killed < N_DRIVER_KILLS:
         before = kept_parts(long)
         process = driver(long, machines.address)
@@ -179,7 +190,7 @@ def test_driver_killed_at_random_moments_is_continued(
         if output.exists():
             verify_features(output)
             assert contents(output) == expected
-            shutil.rmtree(output.parent)
+            begin(long)
         else:
             assert before <= kept_parts(long), "what was finished stays"
     assert driver(long, machines.address).wait() == 0
@@ -229,7 +240,6 @@ def test_machine_that_does_not_see_the_output_is_refused_and_others_go_on(
 ) -> None:
     """One machine more, on which another disk lies over the folder of the test."""
     hidden = tmp_path / "killed"
-    hidden.mkdir()
     start = f"{Path(sys.executable).with_name('ray')} start --block --num-cpus=1 --address={machines.address}"
     options = f"--object-store-memory={STORE_BYTES} --disable-usage-stats"
     blind = subprocess.Popen(
