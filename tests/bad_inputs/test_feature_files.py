@@ -25,6 +25,8 @@ from cellfeat.extraction.store import (
     read_summary,
 )
 from cellfeat.extraction.store.format import table_checksum, write_json, write_text_attribute
+from cellfeat.extraction.store.writing import Content
+from cellfeat.extraction.store.writing import write_features as write_content
 from cellfeat.provenance import digest_json
 
 N_SAMPLES, DIM = 20, 4
@@ -36,18 +38,21 @@ LABELS = ["HeLa", "A549"] * (N_SAMPLES // 2)
 def write_features(path: Path, *, header: RunHeader = HEADER, labels: list[str] = LABELS, failed: bool = False) -> Path:
     """A feature file as extraction writes it, with random embeddings."""
     n = header.n_samples
-    with held_output(path):
-        parts = PartStore(path, header)
-        for part in header.part_rows():
-            rng = np.random.default_rng(part.start)
-            shape = (len(part), header.n_views, header.embedding_dim)
-            embeddings = np.full(shape, np.nan, np.float32) if failed else rng.normal(size=shape).astype(np.float32)
-            digests = rng.integers(0, 256, (len(part), 32), np.uint8)
-            status = np.full(len(part), failed, np.uint8)
-            arrays = (embeddings, status, digests, no_properties(len(part)), no_intensities(len(part)))
-            parts.write(Rows.from_arrays(part.start, arrays, dict.fromkeys(part, "gone") if failed else {}))
-        parts.consolidate(SampleTable([f"s{i}" for i in range(n)], labels, [""] * n), {"settings": {}})
+    rows = [_rows(header, part, failed) for part in header.part_rows()]
+    table = SampleTable([f"s{i}" for i in range(n)], labels, [""] * n)
+    # Not through the parts of a run, which refuses to publish samples that have all failed.
+    write_content(path, n, header.row_shape, Content(rows, table, header.recipe, header.samples, {"settings": {}}))
     return path
+
+
+def _rows(header: RunHeader, part: range, failed: bool) -> Rows:
+    rng = np.random.default_rng(part.start)
+    shape = (len(part), header.n_views, header.embedding_dim)
+    embeddings = np.full(shape, np.nan, np.float32) if failed else rng.normal(size=shape).astype(np.float32)
+    digests = rng.integers(0, 256, (len(part), 32), np.uint8)
+    status = np.full(len(part), failed, np.uint8)
+    arrays = (embeddings, status, digests, no_properties(len(part)), no_intensities(len(part)))
+    return Rows.from_arrays(part.start, arrays, dict.fromkeys(part, "gone") if failed else {})
 
 
 Change = Callable[[Path], object]
