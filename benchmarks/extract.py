@@ -110,7 +110,7 @@ class Clock:
 def ours(settings: Settings) -> Contender:
     def run() -> tuple[float, np.ndarray]:
         clock = Clock()
-        settings.extraction.output.unlink(missing_ok=True)
+        Path(str(settings.extraction.output)).unlink(missing_ok=True)
         path = cellfeat.extract(settings, observer=clock).path
         return clock.rate(), cellfeat.load_features(path).embeddings[:, 0]
 

@@ -97,7 +97,8 @@ def main() -> None:
         labels = first_samples(arguments, folder)
         arguments.images = folder / "images"
         for size in arguments.sizes:
-            path = cellfeat.extract(settings_for(arguments, labels, size, folder / "features.h5")).path
+            path = folder / "features.h5"
+            cellfeat.extract(settings_for(arguments, labels, size, path))
             features = cellfeat.load_features(path)
             plan = f"{features.recipe['precision']} {features.provenance['execution']['implementation']}"
             print(f"{size} px: {plan}", file=sys.stderr)

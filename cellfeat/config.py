@@ -11,6 +11,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat, model_validator
 
 from cellfeat.config_values import (
+    AnyLocation,
     Count,
     Limits,
     LocalPath,
@@ -21,6 +22,7 @@ from cellfeat.config_values import (
     not_bool,
     parsed_folds,
 )
+from cellfeat.errors import ConfigError
 
 SPLIT_COLUMN = "split"
 """Name of the column that holds the split where folders or file names say it."""
@@ -129,9 +131,11 @@ class ImagesSettings(Section):
     ``folders`` (one folder per class) otherwise. ``split_folders`` has a folder for each part of a split (train, val,
     test), with class folders inside. ``fields`` cuts crops around cells out of whole fields of view, as `fields` says.
     `allow_outside` allows file names that lead out of `root`.
+
+    `root` may be an address such as ``s3://lab/images``, for images that are files of their own.
     """
 
-    root: LocalPath = Path("data/images_train")
+    root: AnyLocation = Path("data/images_train")
     layout: Literal["auto", "pattern", "folders", "split_folders", "table", "fields", "h5sc"] = "auto"
     pattern: str | None = "{sample_id:05d}_{channel}.png"
     channels: Annotated[list[str | int], Field(min_length=1)] = ["blue", "red", "yellow"]
@@ -140,6 +144,22 @@ class ImagesSettings(Section):
     max_pixels: Count = 100_000_000
     allow_outside: bool = False
     fields: FieldsSettings = FieldsSettings()
+
+    @property
+    def local_root(self) -> Path:
+        """The folder of images, where only one of this machine will do.
+
+        Raises
+        ------
+        ConfigError
+            If it is an address.
+        """
+        if isinstance(self.root, Path):
+            return self.root
+        raise ConfigError(
+            f"{self.root}: crops out of whole fields and files of scPortrait (*.h5sc) can be read from a disk alone: "
+            "copy the folder to this machine (aws s3 sync, gsutil rsync, azcopy copy), and name the copy with --images"
+        )
 
     @property
     def follows_pattern(self) -> bool:
@@ -161,7 +181,7 @@ MISSING_WORDS = (
 
 
 class LabelsSettings(Section):
-    """The table of labels and the names of its columns.
+    """The table of labels, which may lie at an address such as ``s3://lab/labels.csv``, and the names of its columns.
 
     `files` names the columns with file names: one column, or one per channel in the order of `images.channels`. Every
     column that is not named here is kept with the samples and can be used for ``--groups COLUMN``. `group` names a
@@ -174,7 +194,7 @@ class LabelsSettings(Section):
     `missing`, in the same case, count as empty, except in ids and file names.
     """
 
-    file: LocalPath | None = Path("data/y_train.csv")
+    file: AnyLocation | None = Path("data/y_train.csv")
     id: str = "file_id"
     label: str | None = "cell_line"
     group: str | Annotated[list[str], Field(min_length=1)] | None = None
@@ -224,11 +244,16 @@ class ExtractionSettings(Section):
     `workers` is the number of processes that read images. With 0, this process reads them: it starts faster, but an
     image that crashes its codec ends the run, and `image_timeout` has no effect. `bits` says whether all processes that
     make an extraction together must compute the same bits, or numbers that are equal within the precision's tolerance.
+
+    `output` may be an address such as ``s3://lab/cells.h5``, which also names a feature file to read. `storage` is the
+    type of the embeddings in the file: float16 takes half the space, and ends the run where an embedding does not fit
+    into it.
     """
 
-    output: LocalPath = Path("features/cells.h5")
+    output: AnyLocation = Path("features/cells.h5")
     views: Annotated[Literal[1, 4, 8], BeforeValidator(not_bool)] = 1
     precision: Literal["auto", "fp32", "bf16", "fp16", "int8"] = "auto"
+    storage: Literal["float32", "float16"] = "float32"
     device: str = "auto"
     batch_size: Count | Literal["auto"] = "auto"
     workers: NotNegative | Literal["auto"] = "auto"

@@ -12,7 +12,8 @@ from pydantic import BaseModel, ValidationError
 from cellfeat.config import Settings
 from cellfeat.config_files import read_mapping
 from cellfeat.errors import ConfigError
-from cellfeat.text import near_names
+from cellfeat.storage.url import without_credentials
+from cellfeat.text import is_url, near_names
 
 
 class Source(NamedTuple):
@@ -157,7 +158,12 @@ def _explain_one(problem: Any, location: list[str]) -> str:
     message = problem["msg"].removeprefix("Value error, ")
     # For a setting with several types, pydantic adds the type that it tried.
     keys = [part for part in location if part not in ("int", "str", "float") and not set(part) & set("-[")]
-    return f"{'.'.join(keys)}: {message}, got {reprlib.repr(problem['input'])}"
+    return f"{'.'.join(keys)}: {message}, got {_shown(problem['input'])}"
+
+
+def _shown(value: Any) -> str:
+    """A value as it was given, without a password that an address may hold."""
+    return reprlib.repr(without_credentials(value) if isinstance(value, str) and is_url(value) else value)
 
 
 def _nearest(location: list[str]) -> str:

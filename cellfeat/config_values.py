@@ -3,8 +3,9 @@
 from pathlib import Path
 from typing import Annotated, Any
 
-from pydantic import BeforeValidator, Field, FiniteFloat
+from pydantic import BeforeValidator, Field, FiniteFloat, PlainSerializer, PlainValidator
 
+from cellfeat.storage.url import Location, Url, as_location, local_path
 from cellfeat.text import NO_URLS, is_url
 
 
@@ -22,7 +23,23 @@ def not_url(value: Any) -> Any:
     return value
 
 
+def parsed_location(value: Any) -> Location:
+    """Take text for a path, or for an address such as ``s3://lab/images``; ``file://`` is a path.
+
+    Raises
+    ------
+    ValueError
+        If it is neither, or an address holds a password.
+    """
+    if not isinstance(value, str | Path | Url):
+        raise ValueError("expected a path, or an address such as s3://lab/images")
+    location: Location = as_location(value)
+    path = local_path(location)
+    return location if path is None else path
+
+
 LocalPath = Annotated[Path, BeforeValidator(not_url)]
+AnyLocation = Annotated[Path | Url, PlainValidator(parsed_location), PlainSerializer(str, when_used="json")]
 
 
 def as_words(value: Any) -> Any:

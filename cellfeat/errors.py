@@ -90,6 +90,10 @@ class BusyError(CellfeatError, RuntimeError):
     """Another run is using the output."""
 
 
+class SchedulerError(CellfeatError, RuntimeError):
+    """A scheduler such as Slurm is not there, or refuses a job."""
+
+
 class SplitError(CellfeatError, ValueError):
     """Samples cannot be split into folds as requested."""
 

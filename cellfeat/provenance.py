@@ -10,7 +10,7 @@ import shutil
 import socket
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from glob import escape
@@ -45,6 +45,11 @@ _IN_THE_WAY = {
 
 def digest_bytes(*chunks: bytes | memoryview) -> str:
     """Compute the sha256 of the chunks one after another, as ``"sha256:…"``."""
+    return digest_chunks(chunks)
+
+
+def digest_chunks(chunks: Iterable[bytes | memoryview]) -> str:
+    """Compute the same digest as `digest_bytes` of chunks that are made one at a time."""
     sha = hashlib.sha256()
     for chunk in chunks:
         sha.update(chunk)

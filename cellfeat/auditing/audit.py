@@ -30,13 +30,14 @@ from cellfeat.near_copies.joining import Joining, declared, join
 from cellfeat.near_copies.overlap import Pair
 from cellfeat.near_copies.pictures import SamplePictures, read_folder_pictures, read_pictures
 from cellfeat.near_copies.search import near_copies
+from cellfeat.storage.url import Location, as_location
 from cellfeat.types import Strings
 
 
 def audit(
     features: Features | Path | str,
     *,
-    images: Path | str | None = None,
+    images: Location | str | None = None,
     design: Design | None = None,
     cache: FoldCache | None = None,
     say: Say = ignore_line,
@@ -71,7 +72,7 @@ def audit(
         say("the features were imported from a table: no images are read")
     elif images is not None:
         say(f"reading the images in {images}")
-        pictures = read_pictures(features, Path(images))
+        pictures = read_pictures(features, as_location(images))
     design = replace(design, parts=None)
     grouping = _Grouping.of(features.samples, design.groups, features.path, say)
     seen = _without_scores(features.samples, pictures, grouping, say)
@@ -116,7 +117,7 @@ class _Grouping:
     keeps_near_copies: bool
 
     @classmethod
-    def of(cls, samples: Samples, groups: str, where: Path, say: Say) -> "_Grouping":
+    def of(cls, samples: Samples, groups: str, where: Location, say: Say) -> "_Grouping":
         return cls(group_keys(samples, groups, where, say=say), keeps_near_copies(groups))
 
 

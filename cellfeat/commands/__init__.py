@@ -1,6 +1,7 @@
 """The command line: one command a file, each a thin layer over the function of the same name."""
 
 import io
+import logging
 import os
 import signal
 import sys
@@ -39,6 +40,13 @@ EXIT_ERROR, EXIT_BUG, EXIT_INTERRUPTED, EXIT_TERMINATED = 1, 3, 130, 143
 
 class Terminated(KeyboardInterrupt):
     """SIGTERM, which schedulers send before they kill a job: handled like Ctrl-C, with its own exit code."""
+
+
+class _OnStderr(logging.Handler):
+    """Prints lines of the log on stderr, also while a progress bar is drawn there."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        click.echo(clean_lines(record.getMessage()), err=True)
 
 
 class CommandTable(click.Group):
@@ -101,6 +109,14 @@ def main(default_config: Path | None = None) -> None:
     sys.exit(code)
 
 
+def _show_log() -> None:
+    """Show what the package logs, such as a request to an object store that is tried again."""
+    log = logging.getLogger("cellfeat")
+    if not any(isinstance(handler, _OnStderr) for handler in log.handlers):
+        log.addHandler(_OnStderr())
+        log.setLevel(logging.INFO)
+
+
 def _terminate(*_: object) -> None:
     raise Terminated
 
@@ -133,6 +149,7 @@ def exit_code(arguments: list[str], default_config: Path | None = None) -> int:
     default_config
         As for `main`.
     """
+    _show_log()
     try:
         _check_names([*arguments, str(Path.cwd())])
         cellfeat.main(arguments, prog_name="cellfeat", standalone_mode=False, obj=default_config)

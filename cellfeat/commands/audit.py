@@ -5,18 +5,19 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cellfeat.commands.options import config_options, labels_flag, replace_option, resolve_settings
+from cellfeat.commands.options import PATH_OR_URL, config_options, labels_flag, replace_option, resolve_settings
 
 if TYPE_CHECKING:
     from cellfeat.auditing.findings import Audit
     from cellfeat.config import Settings
     from cellfeat.extraction.store import Features
+    from cellfeat.storage.url import Location
 
 
 @click.command("audit")
 @config_options
-@click.option("--features", type=click.Path(path_type=Path), help="Feature file that extract wrote.")
-@click.option("--images", type=click.Path(path_type=Path), help="Folder of the images; alone: before any extraction.")
+@click.option("--features", type=PATH_OR_URL, help="Feature file that extract wrote, or its address.")
+@click.option("--images", type=PATH_OR_URL, help="Folder or address of the images; alone: before any extraction.")
 @click.option("--labels", metavar="CSV|none", help="Table of labels, with --images alone; none: there are none.")
 @click.option("--folds", type=click.IntRange(min=2), help="Number of folds.")
 @click.option(
@@ -34,8 +35,8 @@ if TYPE_CHECKING:
 def command(
     config: Path | None,
     assignments: tuple[str, ...],
-    features: Path | None,
-    images: Path | None,
+    features: "Location | None",
+    images: "Location | None",
     labels: str | None,
     output: Path | None,
     replace: bool,
@@ -87,8 +88,10 @@ def command(
 
 def _default_folder(settings: "Settings", *, is_of_images: bool) -> Path:
     """Name the folder after the feature file, or after the folder of images where there is no feature file yet."""
+    from cellfeat.storage.url import own_name
+
     if is_of_images and settings.comparison.output is None:
-        return Path("results") / settings.images.root.resolve().name / "audit"
+        return Path("results") / own_name(settings.images.root) / "audit"
     return settings.results / "audit"
 
 
@@ -115,7 +118,7 @@ def _of_images(settings: "Settings") -> "Audit":
         return audit_images(settings, say=observer.say)
 
 
-def _of_features(settings: "Settings", loaded: "Features", images: Path | None, folder: Path) -> "Audit":
+def _of_features(settings: "Settings", loaded: "Features", images: "Location | None", folder: Path) -> "Audit":
     from cellfeat.auditing.audit import audit
     from cellfeat.commands.console import ConsoleObserver
     from cellfeat.evaluation.cache import CACHE_FOLDER, FoldCache
@@ -131,12 +134,15 @@ def _of_features(settings: "Settings", loaded: "Features", images: Path | None, 
         )
 
 
-def _recorded_images(features: "Features", observer: Any) -> Path | None:
+def _recorded_images(features: "Features", observer: Any) -> "Location | None":
+    from cellfeat.samples.folders.opening import open_folder
+    from cellfeat.storage.url import as_location
+
     if features.is_imported:
         observer.say("the features are a table's: what needs images is left out, such as near copies and channels")
         return None
-    root = Path(features.provenance["settings"]["images"]["root"])
-    if root.is_dir():
+    root: Location = as_location(features.provenance["settings"]["images"]["root"])
+    if open_folder(root).exists():
         return root
     observer.say(
         f"the images in {root} are not available: near copies and channels are not checked; say where they are with "

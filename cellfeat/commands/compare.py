@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cellfeat.commands.jobs_options import jobs_options, taken_jobs
 from cellfeat.commands.options import (
     config_options,
     evaluation_arguments,
@@ -22,13 +23,16 @@ if TYPE_CHECKING:
 
     from cellfeat.config import Settings
     from cellfeat.evaluation.design import Design
+    from cellfeat.evaluation.parallel.choice import Jobs
     from cellfeat.evaluation.results import Comparison
+    from cellfeat.storage.url import Location
 
 
 @click.command("compare")
 @config_options
 @click.option("--heads", metavar="NAME,NAME,…", help="See: cellfeat list heads.")
 @fold_options
+@jobs_options
 @click.option("--fractions", metavar="F,F,…", help="Learning curve over parts of the training samples: 0.1,0.25,0.5,1.")
 @click.option("--repeats", type=click.IntRange(min=2), help="Repeat on that many sets of folds, and test over all.")
 @click.option("--output", type=click.Path(path_type=Path), help="Folder of the results; default: results/FEATURES.")
@@ -39,7 +43,7 @@ def command(
     assignments: tuple[str, ...],
     heads: str | None,
     output: Path | None,
-    labels: Path | None,
+    labels: "Location | None",
     fresh: bool,
     fractions: str | None,
     repeats: int | None,
@@ -60,21 +64,27 @@ def command(
         "comparison.heads": [name.strip() for name in heads.split(",")] if heads else None,
         "comparison.output": output,
     }
+    jobs = taken_jobs(flags)
     settings = resolve_settings(config, assignments, fold_flags(**flags) | figures_flag(figures) | chosen)
     if repeats and not isinstance(settings.comparison.folds, int):
         raise click.UsageError(f"--repeats draws other folds, and --folds {settings.comparison.folds} gives them")
     # Now, before hours of work.
     parts = _parsed_fractions(fractions) if fractions else None
-    compare_and_report(settings, labels=labels, fresh=fresh, replaces=replace)
+    compare_and_report(settings, labels=labels, fresh=fresh, replaces=replace, jobs=jobs)
     if repeats:
-        _repeat(settings, labels, repeats, fresh=fresh)
+        _repeat(settings, labels, repeats, fresh=fresh, jobs=jobs)
     if parts:
-        _draw_curves(settings, labels, parts, fresh=fresh)
+        _draw_curves(settings, labels, parts, fresh=fresh, jobs=jobs)
     click.echo(f"\n{results_line(settings)}")
 
 
 def compare_and_report(
-    settings: "Settings", *, labels: Path | None = None, fresh: bool = False, replaces: bool = False
+    settings: "Settings",
+    *,
+    labels: "Location | None" = None,
+    fresh: bool = False,
+    replaces: bool = False,
+    jobs: "Jobs" = 1,
 ) -> "Comparison":
     """Compare the heads of the settings, write the report, and print the table and the verdicts.
 
@@ -88,6 +98,8 @@ def compare_and_report(
         Whether predictions in the cache are ignored and replaced.
     replaces
         Whether results of other samples are replaced.
+    jobs
+        As for `cellfeat.compare`.
     """
     from cellfeat.commands.progress import ProgressObserver
     from cellfeat.evaluation.compare import compare
@@ -103,7 +115,7 @@ def compare_and_report(
     results.check(comparison_files())
     with ProgressObserver() as observer:
         arguments = evaluation_arguments(features, settings, labels, observer, fresh=fresh)
-        comparison = compare(features, wanted.heads, settings=settings.heads, **arguments)
+        comparison = compare(features, wanted.heads, settings=settings.heads, jobs=jobs, **arguments)
         if comparison.is_complete or not (folder / COMPARISON_FILE).exists():
             results.check(comparison_files())  # another run may have written there meanwhile
             results.record()
@@ -141,7 +153,7 @@ def _print(comparison: "Comparison") -> None:
 
 def _parsed_fractions(text: str) -> tuple[float, ...]:
     from cellfeat.errors import ConfigError
-    from cellfeat.evaluation.learning_curve import check_fractions
+    from cellfeat.evaluation.fractions import check_fractions
 
     try:
         fractions = [float(part) for part in text.split(",")]
@@ -150,18 +162,20 @@ def _parsed_fractions(text: str) -> tuple[float, ...]:
     return check_fractions(fractions)
 
 
-def _repeat(settings: "Settings", labels: Path | None, repeats: int, *, fresh: bool) -> None:
+def _repeat(settings: "Settings", labels: "Location | None", repeats: int, *, fresh: bool, jobs: "Jobs") -> None:
     """Compare on further sets of folds; the first set is the comparison just made and comes from the cache."""
     from cellfeat.evaluation.repeats import summarise
     from cellfeat.reporting.files import write_repeats
     from cellfeat.reporting.terminal.comparison import repeats_lines
 
-    summary = summarise(list(_repeated(settings, labels, repeats, fresh=fresh)))
+    summary = summarise(list(_repeated(settings, labels, repeats, fresh=fresh, jobs=jobs)))
     write_repeats(summary, settings.results)
     click.echo("\n".join(["", *repeats_lines(summary)]))
 
 
-def _repeated(settings: "Settings", labels: Path | None, repeats: int, *, fresh: bool) -> "Iterator[Comparison]":
+def _repeated(
+    settings: "Settings", labels: "Location | None", repeats: int, *, fresh: bool, jobs: "Jobs"
+) -> "Iterator[Comparison]":
     from cellfeat.commands.progress import ProgressObserver
     from cellfeat.evaluation.compare import compare
     from cellfeat.evaluation.hooks import Hooks
@@ -177,13 +191,15 @@ def _repeated(settings: "Settings", labels: Path | None, repeats: int, *, fresh:
             repeat = dataclasses.replace(design, random_state=design.random_state + number)
             observer.say(f"folds with seed {repeat.random_state}, {number + 1} of {repeats}")
             arguments |= {"design": repeat, "hooks": hooks}
-            comparison = compare(features, wanted.heads, settings=settings.heads, **arguments)
+            comparison = compare(features, wanted.heads, settings=settings.heads, jobs=jobs, **arguments)
             if not comparison.is_complete:
                 raise KeyboardInterrupt
             yield comparison
 
 
-def _draw_curves(settings: "Settings", labels: Path | None, fractions: tuple[float, ...], *, fresh: bool) -> None:
+def _draw_curves(
+    settings: "Settings", labels: "Location | None", fractions: tuple[float, ...], *, fresh: bool, jobs: "Jobs"
+) -> None:
     from cellfeat.commands.progress import ProgressObserver
     from cellfeat.evaluation.learning_curve import learning_curves_on
     from cellfeat.evaluation.task import prepare
@@ -198,7 +214,7 @@ def _draw_curves(settings: "Settings", labels: Path | None, fractions: tuple[flo
         design = dataclasses.replace(arguments["design"], tune=0)
         task = prepare(features, design, labels=arguments["labels"])
         curves = learning_curves_on(
-            task, wanted.heads, settings.heads, fractions, cache=arguments["cache"], say=observer.say
+            task, wanted.heads, settings.heads, fractions, cache=arguments["cache"], say=observer.say, jobs=jobs
         )
     write_curves(curves, settings.results, figures=wanted.figures)
     click.echo("\n".join(["", "would more images help?", *curve_lines(curves)]))

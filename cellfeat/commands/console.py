@@ -43,6 +43,7 @@ class ConsoleObserver:
         )
         self._task: TaskID | None = None
         self._n_before = 0
+        self._name = "extract"
 
     def __enter__(self) -> "ConsoleObserver":
         return self
@@ -56,6 +57,12 @@ class ConsoleObserver:
         """Print a line above the progress bar."""
         self._console.print(clean_lines(line), markup=False)
 
+    def show_workers(self, n_workers: int) -> None:
+        """Show how many workers there are, beside the progress bar."""
+        self._name = f"extract, {n_workers} worker{'' if n_workers == 1 else 's'}"
+        if self._task is not None:
+            self._progress.update(self._task, description=self._name)
+
     def advance(self, n_done: int, n_samples: int) -> None:
         """Show how many samples are done.
 
@@ -66,7 +73,7 @@ class ConsoleObserver:
         """
         if self._task is None:
             self._progress.start()
-            self._task = self._progress.add_task("extract", total=n_samples, completed=n_done, rate="")
+            self._task = self._progress.add_task(self._name, total=n_samples, completed=n_done, rate="")
             self._n_before = n_done
             return
         seconds = self._progress.tasks[self._task].elapsed or 0.0

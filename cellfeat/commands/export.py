@@ -1,14 +1,18 @@
 """``cellfeat export``."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from cellfeat.commands.options import replace_option
+from cellfeat.commands.options import PATH_OR_URL, replace_option
+
+if TYPE_CHECKING:
+    from cellfeat.storage.url import Location
 
 
 @click.command("export")
-@click.argument("features", required=False, type=click.Path(path_type=Path))
+@click.argument("features", required=False, type=PATH_OR_URL)
 @click.option("--to", "name", required=True, metavar="FORMAT", help="See: cellfeat list exports.")
 @click.option(
     "--results",
@@ -28,7 +32,7 @@ from cellfeat.commands.options import replace_option
 )
 @replace_option
 def command(
-    features: Path | None,
+    features: "Location | None",
     name: str,
     results: Path | None,
     model: Path | None,
@@ -68,7 +72,7 @@ def _size(n_bytes: int) -> str:
     return f"{n_bytes / 1e6:,.1f} MB" if n_bytes >= 1e6 else f"{n_bytes / 1e3:,.1f} kB"
 
 
-def _check_use(features: Path | None, model: Path | None, **options: object) -> None:
+def _check_use(features: "Location | None", model: Path | None, **options: object) -> None:
     if features is None and model is None:
         raise click.UsageError("expected a feature file, or --model with the folder of a saved head")
     if features and model and options["results"]:

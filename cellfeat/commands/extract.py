@@ -1,22 +1,28 @@
 """``cellfeat extract``."""
 
+import os
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from cellfeat.commands.options import config_options, labels_flag, resolve_settings
+from cellfeat.commands.engines import LOCAL, EngineOptions, engine_options
+from cellfeat.commands.options import PATH_OR_URL, config_options, labels_flag, resolve_settings
+from cellfeat.commands.slurm_engine import run_on_slurm
 from cellfeat.errors import ConfigError
 
 if TYPE_CHECKING:
     from cellfeat.config import Settings
     from cellfeat.extraction.observer import Observer
+    from cellfeat.storage.url import Location
 
 
 @click.command("extract")
 @config_options
-@click.option("--images", type=click.Path(), help="Folder of images.")
-@click.option("--labels", metavar="CSV|none", help="Table of labels; none: extract without labels.")
+@click.option("--images", type=click.Path(), help="Folder of images, or its address: s3://lab/images.")
+@click.option(
+    "--labels", metavar="CSV|none", help="Table of labels, also by its address; none: extract without labels."
+)
 @click.option("--backbone", metavar="NAME", help="Name of the backbone; see: cellfeat list backbones.")
 @click.option("--weights", metavar="NAME|FILE", help="Name of a weights record, or a checkpoint file.")
 @click.option("--device", metavar="auto|cpu|cuda|mps", help="Where the backbone runs.")
@@ -35,17 +41,23 @@ if TYPE_CHECKING:
 @click.option(
     "--image-timeout", type=float, metavar="SECONDS", help="Longest time that a process may take to read a sample."
 )
-@click.option("--output", type=click.Path(path_type=Path), help="Feature file to write.")
+@click.option("--output", type=PATH_OR_URL, help="Feature file to write, or its address: s3://lab/cells.h5.")
 @click.option("--on-error", type=click.Choice(["stop", "quarantine"]), help="What to do when an image cannot be read.")
 @click.option("--update", is_flag=True, help="Update a finished file: extract only samples that are new or changed.")
 @click.option("--plan", "makes_plan", is_flag=True, help="Many processes: make the plan only.")
-@click.option("--share", metavar="I/N", help="Many processes: make share I of N, the first of which is 0/N.")
+@click.option(
+    "--share",
+    metavar="I/N|auto|auto/N",
+    help="Many processes: make share I of N, the first of which is 0/N. auto: as Slurm, Kubernetes, AWS Batch or "
+    "torchrun says in the environment; auto/N where it does not say how many there are.",
+)
 @click.option("--consolidate", "joins", is_flag=True, help="Many processes: join all parts into the feature file.")
 @click.option(
     "--bits",
     type=click.Choice(["exact", "close"]),
     help="Many processes: whether all must compute the same bits, or numbers within the tolerance.",
 )
+@engine_options
 @click.option("--profile", is_flag=True, default=None, help="Print a table of the time that each step took.")
 @click.option("--trace", type=click.Path(path_type=Path), help="Write a Chrome trace of the steps.")
 def command(
@@ -64,14 +76,20 @@ def command(
     or their pixels have changed since, --update reads all images and extracts only those that differ.
 
     Many processes, also of many machines, can make one file, with the bytes that one process gives: start each with the
-    same settings and --share 0/N to N-1/N, and then one with --consolidate.
+    same settings and --share 0/N to N-1/N, and then one with --consolidate. --engine ray does all of this on a Ray
+    cluster, or on all GPUs of this machine.
     """
     from cellfeat.commands.console import ConsoleObserver
 
-    step = _chosen_step({"--update": update, "--plan": makes_plan, "--share": share, "--consolidate": joins})
+    engine = EngineOptions.taken_from(flags)
+    steps = {"--update": update, "--plan": makes_plan, "--share": share, "--consolidate": joins}
+    step = _chosen_step({**steps, f"--engine {engine.engine}": engine.engine != LOCAL})
     settings = resolve_settings(config, assignments, extraction_flags(**flags))
+    if engine.engine == "slurm":
+        run_on_slurm(settings, engine)
+        return
     with ConsoleObserver() as observer:
-        result = _STEPS[step](settings, observer, share)
+        result = _ray(settings, observer, engine) if engine.engine == "ray" else _STEPS[step](settings, observer, share)
     click.echo(result)
 
 
@@ -84,13 +102,13 @@ def _chosen_step(options: dict[str, str | bool | None]) -> str:
     return chosen[0] if chosen else ""
 
 
-def _extract(settings: "Settings", observer: "Observer", _: str | None) -> Path:
+def _extract(settings: "Settings", observer: "Observer", _: str | None) -> "Location":
     from cellfeat.extraction.extract import extract
 
     return extract(settings, observer=observer).path
 
 
-def _update(settings: "Settings", observer: "Observer", _: str | None) -> Path:
+def _update(settings: "Settings", observer: "Observer", _: str | None) -> "Location":
     from cellfeat.extraction.extract import extract
 
     return extract(settings, observer=observer, update=True).path
@@ -107,17 +125,28 @@ def _plan(settings: "Settings", observer: "Observer", _: str | None) -> str:
 
 
 def _share(settings: "Settings", observer: "Observer", share: str | None) -> str:
-    from cellfeat.extraction.shares.share import Share
+    from cellfeat.extraction.shares.environment import choose_share
+
+    chosen = choose_share(share or "", os.environ)
+    # Imported here because they need torch, and a share that does not exist is told without.
+    from cellfeat.extraction.shares.local_gpu import on_local_gpu
     from cellfeat.extraction.shares.worker import extract_share
 
-    result = extract_share(settings, Share.parse(share or ""), observer=observer)
+    result = extract_share(on_local_gpu(settings, os.environ), chosen, observer=observer)
     return f"{settings.extraction.output} is finished already" if result is None else str(result)
 
 
-def _consolidate(settings: "Settings", observer: "Observer", _: str | None) -> Path:
+def _consolidate(settings: "Settings", observer: "Observer", _: str | None) -> "Location":
     from cellfeat.extraction.shares.consolidation import consolidate
 
     return consolidate(settings, observer=observer).path
+
+
+def _ray(settings: "Settings", observer: "Observer", engine: EngineOptions) -> "Location":
+    from cellfeat.extraction.shares.ray.engine import RayOptions, extract_on_ray
+
+    options = RayOptions(engine.address, engine.engine_workers, engine.gpus_per_worker)
+    return extract_on_ray(settings, options, observer=observer).path
 
 
 _STEPS = {"": _extract, "--update": _update, "--plan": _plan, "--share": _share, "--consolidate": _consolidate}

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cellfeat.commands.jobs_options import jobs_options, taken_jobs
 from cellfeat.commands.options import (
     config_options,
     evaluation_arguments,
@@ -19,9 +20,11 @@ from cellfeat.commands.options import (
 
 if TYPE_CHECKING:
     from cellfeat.config import Settings
+    from cellfeat.evaluation.parallel.choice import Jobs
     from cellfeat.evaluation.results import HeadResult
     from cellfeat.heads.bundle import Bundle
     from cellfeat.reporting.results_folder import ResultsFolder
+    from cellfeat.storage.url import Location
 
 NOT_SAVED = "_not_saved"
 """Ending of the folder with the scores of a head that cannot be saved."""
@@ -31,6 +34,7 @@ NOT_SAVED = "_not_saved"
 @config_options
 @click.option("--head", required=True, metavar="NAME", help="See: cellfeat list heads.")
 @fold_options
+@jobs_options
 @click.option(
     "--output", type=click.Path(path_type=Path), help="Folder of the saved head; default: results/FEATURES/HEAD."
 )
@@ -41,7 +45,7 @@ def command(
     assignments: tuple[str, ...],
     head: str,
     output: Path | None,
-    labels: Path | None,
+    labels: "Location | None",
     fresh: bool,
     figures: str | None,
     replace: bool,
@@ -59,9 +63,10 @@ def command(
     from cellfeat.reporting.terminal.head import score_line
     from cellfeat.text import file_name
 
+    jobs = taken_jobs(flags)
     settings = resolve_settings(config, assignments, fold_flags(**flags) | figures_flag(figures))
     folder = output or settings.results / file_name(head)
-    result = fit_and_save(settings, head, folder, labels=labels, fresh=fresh, replaces=replace)
+    result = fit_and_save(settings, head, folder, labels=labels, fresh=fresh, replaces=replace, jobs=jobs)
     click.echo(f"{score_line(result)}\n")
     print_head(result)
     click.echo(f"\nsaved head: {folder} (metrics.json: every figure; and pictures)")
@@ -72,9 +77,10 @@ def fit_and_save(
     head: str,
     folder: Path,
     *,
-    labels: Path | None = None,
+    labels: "Location | None" = None,
     fresh: bool = False,
     replaces: bool = False,
+    jobs: "Jobs" = 1,
 ) -> "HeadResult":
     """Evaluate, fit and save one head with its report.
 
@@ -92,6 +98,8 @@ def fit_and_save(
         Whether predictions in the cache are ignored and replaced.
     replaces
         Whether a head that was fitted on other samples is replaced.
+    jobs
+        As for `cellfeat.fit`.
     """
     from cellfeat.commands.progress import ProgressObserver
     from cellfeat.evaluation.fit import fit
@@ -110,7 +118,7 @@ def fit_and_save(
         ResultsFolder.of(folder.parent, features, replaces=replaces).check(())
     with ProgressObserver() as observer:
         arguments = evaluation_arguments(features, settings, labels, observer, fresh=fresh)
-        bundle, result = fit(features, head, settings=settings.heads.get(head, {}), **arguments)
+        bundle, result = fit(features, head, settings=settings.heads.get(head, {}), jobs=jobs, **arguments)
     results.check(HEAD_FILES)  # another run may have written there meanwhile
     _save(_with_label_columns(bundle, settings, labels) if labels else bundle, result, results)
     results.record()
@@ -137,7 +145,7 @@ def _save(bundle: "Bundle", result: "HeadResult", results: "ResultsFolder") -> N
         ) from error
 
 
-def _with_label_columns(bundle: "Bundle", settings: "Settings", labels: Path) -> "Bundle":
+def _with_label_columns(bundle: "Bundle", settings: "Settings", labels: "Location") -> "Bundle":
     """Record the columns of the table: predictions get their names, and held-out labels are read from them."""
     from cellfeat.heads.bundle import settings_of
 

@@ -6,10 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cellfeat.commands.options import Command, with_options
+from cellfeat.commands.options import PATH_OR_URL, Command, with_options
 
 if TYPE_CHECKING:
     from cellfeat.interop.tables.importing import Imported, ImportOptions, Like
+    from cellfeat.storage.url import Location
 
 
 def table_options(command: Command) -> Command:
@@ -47,8 +48,8 @@ def table_options(command: Command) -> Command:
     show_default=True,
     help="robust: by median and quartiles of the training part of each fold, before any head.",
 )
-@click.option("--like", type=click.Path(path_type=Path), help="Feature file, or saved head: take exactly its columns.")
-@click.option("--output", type=click.Path(path_type=Path), help="Feature file to write; default: features/TABLE.h5.")
+@click.option("--like", type=PATH_OR_URL, help="Feature file, or saved head: take exactly its columns.")
+@click.option("--output", type=PATH_OR_URL, help="Feature file to write, or its address; default: features/TABLE.h5.")
 @click.option("--replace", is_flag=True, help="Replace an existing feature file.")
 def command(
     table: Path,
@@ -58,8 +59,8 @@ def command(
     drop: tuple[str, ...],
     max_missing: float,
     scaling: str,
-    like: Path | None,
-    output: Path | None,
+    like: "Location | None",
+    output: "Location | None",
     replace: bool,
     **named: Any,
 ) -> None:
@@ -114,13 +115,13 @@ def table_import_options(
     return ImportOptions(labels=labels, id=id_column, label=label, group=group, dataset=dataset, **more)
 
 
-def like_of(path: Path) -> "Like":
+def like_of(path: "Location") -> "Like":
     """Read the columns of a feature file or of a saved head."""
     from cellfeat.extraction.store import read_summary
     from cellfeat.heads.bundle_files import load_bundle
     from cellfeat.interop.tables.importing import Like
 
-    found = load_bundle(path) if path.is_dir() else read_summary(path)
+    found = load_bundle(path) if isinstance(path, Path) and path.is_dir() else read_summary(path)
     return Like.of(found.recipe, found.provenance, str(path))
 
 
@@ -136,13 +137,19 @@ def _split(patterns: tuple[str, ...]) -> tuple[str, ...]:
     return tuple(part.strip() for pattern in patterns for part in pattern.split(",") if part.strip())
 
 
-def _check_output(output: Path, inputs: list[Path | None], *, replaces: bool) -> None:
+def _check_output(output: "Location", inputs: list["Location | None"], *, replaces: bool) -> None:
     """Refuse, before a large table is read, to write over anything."""
     from cellfeat.errors import WriteError
+    from cellfeat.storage.opening import is_there
 
+    if not isinstance(output, Path):
+        if is_there(output) and not replaces:
+            raise WriteError(f"{output}: exists already; choose another --output, or replace it with --replace")
+        return
     if output.is_dir():
         raise click.UsageError(f"--output {output} is a folder; expected the name of a feature file")
-    if output.exists() and any(one is not None and one.exists() and one.samefile(output) for one in inputs):
+    read = [one for one in inputs if isinstance(one, Path)]
+    if output.exists() and any(one.exists() and one.samefile(output) for one in read):
         raise WriteError(f"{output}: is a file that is read here; choose another --output")
     if output.exists() and not replaces:
         raise WriteError(f"{output}: exists already; choose another --output, or replace it with --replace")

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cellfeat.commands.options import Command, found_features, with_options
+from cellfeat.commands.options import PATH_OR_URL, Command, found_features, with_options
 
 if TYPE_CHECKING:
     from cellfeat.extraction.store import Features
     from cellfeat.heads.bundle import Bundle
     from cellfeat.samples.manifest import Manifest
+    from cellfeat.storage.url import Location
 
 
 def sample_options(*, labels_help: str) -> Callable[[Command], Command]:
@@ -23,13 +24,13 @@ def sample_options(*, labels_help: str) -> Callable[[Command], Command]:
             click.option("--model", required=True, type=click.Path(path_type=Path), help="Folder of a saved head."),
             click.option(
                 "--features",
-                type=click.Path(path_type=Path),
-                help="Feature file of the samples; default: that of cellfeat.yaml in this folder.",
+                type=PATH_OR_URL,
+                help="Feature file of the samples, or its address; default: that of cellfeat.yaml in this folder.",
             ),
             click.option(
                 "--images",
-                type=click.Path(path_type=Path),
-                help="Folder of the images, named as in training; --set images.layout=… if not.",
+                type=PATH_OR_URL,
+                help="Folder or address of the images, named as in training; --set images.layout=… if not.",
             ),
             click.option(
                 "--table",
@@ -37,7 +38,7 @@ def sample_options(*, labels_help: str) -> Callable[[Command], Command]:
                 help="Table with the columns that the head was fitted on: see cellfeat import.",
             ),
             click.option("--id", "id_column", metavar="COLUMN", help="With --table: its column of ids."),
-            click.option("--labels", type=click.Path(path_type=Path), help=labels_help),
+            click.option("--labels", type=PATH_OR_URL, help=labels_help),
             click.option(
                 "--set",
                 "assignments",
@@ -86,8 +87,8 @@ def parsed_overrides(assignments: Sequence[str]) -> dict[str, Any]:
 
 
 def chosen_features(
-    features: Path | None, images: Path | None, table: Path | None, id_column: str | None
-) -> Path | None:
+    features: "Location | None", images: "Location | None", table: Path | None, id_column: str | None
+) -> "Location | None":
     """Give the feature file that the samples come from: without any option, that of ``cellfeat.yaml`` in this folder.
 
     Parameters
@@ -99,7 +100,7 @@ def chosen_features(
 
     Returns
     -------
-    Path or None
+    Path, Url or None
         None where the samples come from images or from a table.
 
     Raises
@@ -148,10 +149,10 @@ def features_of_table(
 
 def features_as_fitted(
     bundle: "Bundle",
-    images: Path,
+    images: "Location",
     output: Path,
     *,
-    labels: Path | None,
+    labels: "Location | None",
     weights: str | None,
     device: str,
     on_error: str,
@@ -242,7 +243,7 @@ def say_unlike_fitted(bundle: "Bundle", features: "Features") -> None:
         click.echo(clean_lines(line), err=True)
 
 
-def mark_of(images: Path, labels: Path | None) -> str:
+def mark_of(images: "Location", labels: "Location | None") -> str:
     """Make a short mark of a folder and a table for the name of a file, so that other samples get another file.
 
     Parameters
@@ -253,6 +254,7 @@ def mark_of(images: Path, labels: Path | None) -> str:
         Table of the samples; None where there is none.
     """
     from cellfeat.provenance import digest_json
+    from cellfeat.storage.url import resolved
 
-    places = [str(place.resolve()) for place in (images, labels) if place]
+    places = [str(resolved(place)) for place in (images, labels) if place]
     return digest_json(places).removeprefix("sha256:")[:8]

@@ -6,6 +6,7 @@ import click
 
 from cellfeat.commands.options import needed_features
 from cellfeat.errors import MissingFileError
+from cellfeat.storage.url import Location, Url, as_location
 from cellfeat.text import clean_lines
 
 
@@ -20,13 +21,13 @@ def command(target: str | None) -> None:
     bits, sizes and formats of the images, and the recipe.
     """
     target = target or str(needed_features("TARGET"))
-    path = Path(target)
-    if path.is_dir():
+    path: Location = as_location(target)
+    if isinstance(path, Path) and path.is_dir():
         from cellfeat.heads.bundle import describe_bundle
         from cellfeat.heads.bundle_files import load_bundle
 
         click.echo(clean_lines(describe_bundle(load_bundle(path))))
-    elif path.is_file():
+    elif isinstance(path, Url) or path.is_file():
         from cellfeat.extraction.store import describe_summary, read_summary
 
         click.echo(clean_lines(describe_summary(read_summary(path))))

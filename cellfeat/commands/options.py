@@ -11,11 +11,35 @@ if TYPE_CHECKING:
     from cellfeat.config import Settings
     from cellfeat.config_sources import Source
     from cellfeat.extraction.store import Features
+    from cellfeat.storage.url import Location
 
 OWN_CONFIG = Path("cellfeat.yaml")
 """The file of settings that ``cellfeat init`` writes, and that commands find in the current folder."""
 
 Command = TypeVar("Command", bound=Callable[..., Any])
+
+
+class LocationType(click.ParamType):
+    """A path, or an address such as ``s3://lab/cells.h5``."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ARG002
+        """Take the text of an option as a path or an address.
+
+        Parameters
+        ----------
+        value
+            The text.
+        param, ctx
+            The option and click's context, for errors of usage.
+        """
+        from cellfeat.config_values import parsed_location
+
+        return parsed_location(value)
+
+
+PATH_OR_URL = LocationType()
 
 
 def config_options(command: Command) -> Command:
@@ -81,10 +105,8 @@ def fold_options(command: Command) -> Command:
     """Add the options of an evaluation, from ``--features`` to ``--fresh``."""
     return with_options(
         command,
-        click.option("--features", type=click.Path(path_type=Path), help="Feature file that extract wrote."),
-        click.option(
-            "--labels", type=click.Path(path_type=Path), help="CSV of labels that replace those in the feature file."
-        ),
+        click.option("--features", type=PATH_OR_URL, help="Feature file that extract wrote, or its address."),
+        click.option("--labels", type=PATH_OR_URL, help="CSV of labels that replace those in the feature file."),
         click.option(
             "--folds",
             metavar="N|leave-one-out|column:NAME",
@@ -130,12 +152,12 @@ def found_config() -> Path | None:
     return OWN_CONFIG
 
 
-def found_features() -> Path | None:
+def found_features() -> "Location | None":
     """The feature file that the settings in the current folder name; None where there are no settings."""
     return resolve_settings(None, (), {}).extraction.output if OWN_CONFIG.is_file() else None
 
 
-def needed_features(argument: str) -> Path:
+def needed_features(argument: str) -> "Location":
     """The feature file that the settings in the current folder name.
 
     Raises
@@ -192,7 +214,7 @@ def labels_flag(labels: str | None) -> dict[str, Any]:
 
 
 def fold_flags(
-    features: Path | None, folds: str | None, groups: str | None, seed: int | None, tune: int | None
+    features: "Location | None", folds: str | None, groups: str | None, seed: int | None, tune: int | None
 ) -> dict[str, Any]:
     """Give the flags of `fold_options` by dotted key.
 
@@ -211,7 +233,7 @@ def fold_flags(
 
 
 def evaluation_arguments(
-    features: "Features", settings: "Settings", labels: Path | None, observer: "ProgressObserver", *, fresh: bool
+    features: "Features", settings: "Settings", labels: "Location | None", observer: "ProgressObserver", *, fresh: bool
 ) -> dict[str, Any]:
     """Give the keyword arguments that `compare` and `fit` share.
 

@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cellfeat.evaluation.saved_heads.predict import Predictions
     from cellfeat.extraction.store import Features
     from cellfeat.heads.bundle import Bundle
+    from cellfeat.storage.url import Location
 
 
 @click.command("predict")
@@ -41,8 +42,8 @@ if TYPE_CHECKING:
 @replace_option
 def command(
     model: Path,
-    features: Path | None,
-    images: Path | None,
+    features: "Location | None",
+    images: "Location | None",
     table: Path | None,
     id_column: str | None,
     output: Path,
@@ -96,11 +97,12 @@ def command(
     click.echo(output)
 
 
-def _files_read(bundle: "Bundle", samples: "Features", labels: Path | None) -> "Iterator[Path]":
+def _files_read(bundle: "Bundle", samples: "Features", labels: "Location | None") -> "Iterator[Path]":
     """Files that predictions must not be written over: tables of labels have the same columns."""
-    yield samples.path
+    if isinstance(samples.path, Path):
+        yield samples.path
     tables = (settings.get("labels", {}).get("file") for settings in _recorded_settings(bundle, samples))
-    yield from (Path(table) for table in (labels, *tables) if table)
+    yield from (Path(str(table)) for table in (labels, *tables) if table)
 
 
 def _recorded_settings(bundle: "Bundle", samples: "Features") -> "Iterator[Mapping[str, Any]]":

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
+from pathlib import Path, PurePath
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -16,7 +16,7 @@ from cellfeat.commands.inference_inputs import (
     sample_options,
     say_unlike_fitted,
 )
-from cellfeat.commands.options import figures_flag, figures_option, replace_option
+from cellfeat.commands.options import PATH_OR_URL, figures_flag, figures_option, replace_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     from cellfeat.figures import FigureKind
     from cellfeat.heads.bundle import Bundle
     from cellfeat.samples.manifest import Manifest
+    from cellfeat.storage.url import Location
 
 
 @click.command("score")
@@ -50,26 +51,26 @@ if TYPE_CHECKING:
 )
 @click.option(
     "--fitted-on",
-    type=click.Path(path_type=Path),
+    type=PATH_OR_URL,
     metavar="FEATURES",
     help="Feature file that the head was fitted on: near copies of its samples are excluded too.",
 )
-@click.option("--fitted-images", type=click.Path(path_type=Path), help="Folder of its images, if they have moved.")
+@click.option("--fitted-images", type=PATH_OR_URL, help="Folder of its images, if they have moved.")
 @click.option("--output", type=click.Path(path_type=Path), help="Folder of the results; default: MODEL_on_LABELS.")
 @figures_option
 @replace_option
 def command(
     model: Path,
-    features: Path | None,
-    images: Path | None,
+    features: "Location | None",
+    images: "Location | None",
     table: Path | None,
     id_column: str | None,
     label_column: str | None,
     part: str,
     assignments: tuple[str, ...],
     groups: str | None,
-    fitted_on: Path | None,
-    fitted_images: Path | None,
+    fitted_on: "Location | None",
+    fitted_images: "Location | None",
     output: Path | None,
     figures: str | None,
     replace: bool,
@@ -144,10 +145,12 @@ def _figure_kinds(overrides: dict[str, Any], figures: str | None) -> "Sequence[F
     return override_settings(Settings(), given).comparison.figures
 
 
-def _default_folder(model: Path, samples: Path) -> Path:
+def _default_folder(model: Path, samples: "Location") -> Path:
+    from cellfeat.storage.url import own_name
+
     # "." and ".." have no name of their own.
     folder = model if model.name not in ("", "..") else model.resolve()
-    return folder.with_name(f"{folder.name}_on_{samples.resolve().stem}")
+    return folder.with_name(f"{folder.name}_on_{PurePath(own_name(samples)).stem}")
 
 
 def _print(found: "HeldOut") -> None:
@@ -166,7 +169,7 @@ class _Request:
 
     bundle: "Bundle"
     overrides: dict[str, Any]
-    file: Path | None
+    file: "Location | None"
     column: str | None
 
     @cached_property
@@ -208,7 +211,7 @@ class _Request:
         self.check(self.file, np.array(list(labels.values()), dtype=str))
         return labels
 
-    def check(self, where: Path, label: "NDArray[np.str_]") -> None:
+    def check(self, where: "Location", label: "NDArray[np.str_]") -> None:
         """Check the labels of all samples; where there is a split, only its part counts, and this comes later."""
         import numpy as np
 
@@ -224,7 +227,7 @@ class _Request:
         return None if labels is None else matched_labels(labels, samples, self.settings, say=_say)
 
 
-def _extracted(request: _Request, images: Path, folder: Path, groups: str | None, **flags: Any) -> "Features":
+def _extracted(request: _Request, images: "Location", folder: Path, groups: str | None, **flags: Any) -> "Features":
     from cellfeat.evaluation.groups import check_groups
 
     def check(manifest: "Manifest") -> None:
@@ -238,7 +241,11 @@ def _extracted(request: _Request, images: Path, folder: Path, groups: str | None
 
 
 def _near_copies(
-    bundle: "Bundle", fitted: "Features", fitted_images: Path | None, samples: "Features", images: Path | None
+    bundle: "Bundle",
+    fitted: "Features",
+    fitted_images: "Location | None",
+    samples: "Features",
+    images: "Location | None",
 ) -> "NDArray[np.bool_] | None":
     from cellfeat.evaluation.saved_heads.fitted_copies import near_copies_of_fitted
 
@@ -256,11 +263,13 @@ def _near_copies(
     )
 
 
-def _recorded_images(features: "Features", option: str) -> Path:
+def _recorded_images(features: "Features", option: str) -> "Location":
     from cellfeat.errors import MissingFileError
+    from cellfeat.samples.folders.opening import open_folder
+    from cellfeat.storage.url import as_location
 
-    root = Path(features.provenance["settings"]["images"]["root"])
-    if not root.is_dir():
+    root = as_location(features.provenance["settings"]["images"]["root"])
+    if not open_folder(root).exists():
         raise MissingFileError(
             f"the images that {features.path} was made from are not in {root} any more, and the search for "
             f"near copies reads them; say with {option} where they are"

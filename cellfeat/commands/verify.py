@@ -1,14 +1,18 @@
 """``cellfeat verify``."""
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
-from cellfeat.commands.options import needed_features
+from cellfeat.commands.options import PATH_OR_URL, needed_features
+
+if TYPE_CHECKING:
+    from cellfeat.storage.url import Location
 
 
 @click.command("verify")
-@click.argument("file", type=click.Path(path_type=Path), required=False)
+@click.argument("file", type=PATH_OR_URL, required=False)
 @click.option(
     "--images", is_flag=True, help="Also read every image again, and compare its pixels with those extracted."
 )
@@ -18,9 +22,11 @@ from cellfeat.commands.options import needed_features
     metavar="K",
     help="Also extract K random samples again, and compare their embeddings.",
 )
-@click.option("--root", type=click.Path(path_type=Path), help="Folder of images, if it has moved.")
+@click.option("--root", type=PATH_OR_URL, help="Folder or address of the images, if they have moved.")
 @click.option("--weights", metavar="NAME|FILE", help="Where the backbone's weights are now, if they have moved.")
-def command(file: Path | None, *, images: bool, sample: int | None, root: Path | None, weights: str | None) -> None:
+def command(
+    file: "Location | None", *, images: bool, sample: int | None, root: "Location | None", weights: str | None
+) -> None:
     """Verify a feature file, or the folder of a saved head: its structure, its numbers and every checksum.
 
     Without FILE, the feature file of cellfeat.yaml in this folder is verified. With --images, also check that its
@@ -28,10 +34,10 @@ def command(file: Path | None, *, images: bool, sample: int | None, root: Path |
     """
     from cellfeat.extraction.store import verify_features
 
-    file = file or needed_features("FILE")
+    file = needed_features("FILE") if file is None else file
     if root and not (images or sample):
         raise click.UsageError("--root says where the images are: give --images or --sample K too")
-    if file.is_dir():
+    if isinstance(file, Path) and file.is_dir():
         _verify_head(file, wants_images=images or bool(sample))
         return
     summary = verify_features(file)
@@ -49,7 +55,9 @@ def _verify_head(folder: Path, *, wants_images: bool) -> None:
     click.echo(f"{folder}: whole; {bundle.head_name}, {len(bundle.classes)} classes, {bundle.fingerprint}")
 
 
-def _verify_images(file: Path, *, images: bool, sample: int | None, root: Path | None, weights: str | None) -> None:
+def _verify_images(
+    file: "Location", *, images: bool, sample: int | None, root: "Location | None", weights: str | None
+) -> None:
     from cellfeat.commands.console import ConsoleObserver
     from cellfeat.extraction.verification import check_pixels, check_sample, recorded_manifest
 

@@ -1,20 +1,22 @@
 """Compare heads on the same samples, folds and bootstrap draws."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from cellfeat.errors import ConfigError
 from cellfeat.evaluation.cache import FoldCache
-from cellfeat.evaluation.cross_validation import fold_observer
+from cellfeat.evaluation.cross_validation import FoldProgress, HeadFolds
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.differences import HeadDifference, head_differences
 from cellfeat.evaluation.each_head import each_head
 from cellfeat.evaluation.head_run import HeadRun, HeadSettings
 from cellfeat.evaluation.hooks import SILENT, Hooks
 from cellfeat.evaluation.inputs import check_forms, resolved
+from cellfeat.evaluation.parallel.choice import Jobs, check_jobs, parallel_schedule
 from cellfeat.evaluation.results import Comparison, HeadResult
-from cellfeat.evaluation.scoring.score import evaluate
+from cellfeat.evaluation.scoring.score import score
 from cellfeat.evaluation.task import Task, prepare
 from cellfeat.evaluation.tuning.tuner import Tuner
 from cellfeat.extraction.store import Features, Given
@@ -32,6 +34,7 @@ def compare(
     labels: Given | None = None,
     cache: FoldCache | None = None,
     hooks: Hooks = SILENT,
+    jobs: Jobs = 1,
 ) -> Comparison:
     """Evaluate heads on the same grouped, stratified folds and compare them pair by pair.
 
@@ -56,6 +59,9 @@ def compare(
         Stores the predictions of each fold and reuses them. None computes all of them.
     hooks
         Receive messages, progress and each finished head.
+    jobs
+        How many processes compute folds and settings side by side, or a `RayCluster` on which they are computed. The
+        results are the same.
 
     Returns
     -------
@@ -67,7 +73,7 @@ def compare(
     UnknownNameError
         If no head has one of these names. If the feature file lacks the column that the design's `groups` names.
     ConfigError
-        If `heads` is empty or names a head twice.
+        If `heads` is empty or names a head twice, or `jobs` is neither a number nor a cluster.
     HeadError
         If a head has no such setting, an object is not a classifier, or all heads fail.
     ManifestError
@@ -76,6 +82,10 @@ def compare(
         If the samples cannot be split as the design asks.
     KeyboardInterrupt
         If Ctrl-C comes before any head is finished.
+    WorkerError
+        If a process of `jobs` ends before its work is done, or no Ray cluster answers.
+    MissingExtraError
+        If `jobs` is a cluster and Ray is not installed.
 
     Examples
     --------
@@ -85,13 +95,14 @@ def compare(
     """
     # First: a table in the place of features is often followed by labels in the place of heads.
     check_forms(features, design)
+    check_jobs(jobs)
     entries, settings = chosen_heads(heads), settings or {}
     check_heads(entries, settings)
     features, design = resolved(features, design)
     task = prepare(features, design, labels=labels, say=hooks.say)
     for line in weight_remarks(entries):
         hooks.say(line)
-    return compare_on(task, entries, settings, cache=cache, hooks=hooks)
+    return compare_on(task, entries, settings, cache=cache, hooks=hooks, jobs=jobs)
 
 
 def compare_on(
@@ -101,6 +112,7 @@ def compare_on(
     *,
     cache: FoldCache | None = None,
     hooks: Hooks = SILENT,
+    jobs: Jobs = 1,
 ) -> Comparison:
     """Compare heads on a prepared task; see `cellfeat.evaluation.task.prepare`.
 
@@ -110,7 +122,7 @@ def compare_on(
         Samples and folds.
     heads
         Names from `HEADS`, or entries.
-    settings, cache, hooks
+    settings, cache, hooks, jobs
         As for `compare`.
 
     Raises
@@ -125,13 +137,17 @@ def compare_on(
     if task.design.tune:
         for name in names:
             hooks.say(Tuner(HeadRun(task, entries[name], None), settings.get(name, {})).cost())
-    n_folds, n_total = len(task.folds), len(names) * len(task.folds)
+    progress = FoldProgress(len(names) * len(task.folds), hooks.progress)
+    folds = {name: _folds_of(HeadRun(task, entries[name], cache), settings, progress, hooks) for name in names}
+    with parallel_schedule([one.flows() for one in folds.values()], jobs, task.shared_bytes) as schedule:
 
-    def result_of(name: str) -> HeadResult:
-        on_fold = fold_observer(name, names.index(name) * n_folds, n_total, hooks)
-        return evaluate(task, entries[name], settings.get(name), cache=cache, hooks=hooks, on_fold=on_fold)
+        def result_of(name: str) -> HeadResult:
+            try:
+                return score(task, folds[name].collected(schedule.results(names.index(name))))
+            finally:
+                progress.head_ended(name, len(task.folds))
 
-    finished = each_head(names, result_of, hooks.outcome)
+        finished = each_head(names, result_of, hooks.outcome)
     results = tuple(sorted(finished.results, key=lambda result: -result.balanced_accuracy))
     return Comparison(
         classes=task.classes,
@@ -142,6 +158,16 @@ def compare_on(
         failures=finished.failures,
         differences=_differences(task, results),
         is_complete=finished.is_complete,
+    )
+
+
+def _folds_of(run: HeadRun, settings: Mapping[str, HeadSettings], progress: FoldProgress, hooks: Hooks) -> HeadFolds:
+    return HeadFolds(
+        run,
+        settings.get(run.head) or {},
+        hooks.say,
+        on_fold=partial(progress.fold, run.head),
+        on_end=partial(progress.fold_ended, run.head),
     )
 
 

@@ -6,15 +6,18 @@ Predicting and scoring are two steps: `out_of_fold` gives the probabilities, `sc
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from functools import partial
-from typing import Any
+from functools import cached_property, partial
+from typing import Any, NamedTuple
 
 import numpy as np
 
 from cellfeat.errors import HeadError, WriteError
 from cellfeat.evaluation.cache import FoldCache, FoldOutcome
-from cellfeat.evaluation.head_run import HEAD_FAILURES, HeadRun, HeadSettings, resolved_settings
-from cellfeat.evaluation.hooks import SILENT, Hooks
+from cellfeat.evaluation.head_run import HeadRun, HeadSettings, resolved_settings
+from cellfeat.evaluation.hooks import SILENT, Hooks, Progress, Say, ignore_line
+from cellfeat.evaluation.parallel.pieces import HEAD_FAILURES, Failure, Flow
+from cellfeat.evaluation.parallel.schedule import Schedule
+from cellfeat.evaluation.parallel.workers import IN_THIS_PROCESS
 from cellfeat.evaluation.results import Seconds
 from cellfeat.evaluation.scoring.head_scores import ChosenSettings, Tuning
 from cellfeat.evaluation.task import Task
@@ -28,6 +31,10 @@ FoldObserver = Callable[[int, float], None]
 
 def ignore_fold(_fold: int, _share: float) -> None:
     """Drop the report of a fold."""
+
+
+def ignore_end(_fold: int) -> None:
+    """Drop the end of a fold."""
 
 
 @dataclass(frozen=True)
@@ -91,56 +98,100 @@ def out_of_fold(
     HeadError
         If the head fails in a fold; the message names the fold and the reason.
     """
-    run = HeadRun(task, head, cache)
-    return out_of_fold_of(run, Tuner(run, settings or {}, hooks.say), on_fold)
+    folds = HeadFolds(HeadRun(task, head, cache), settings or {}, hooks.say, on_fold)
+    return folds.collected(Schedule([folds.flows()], IN_THIS_PROCESS).results(0))
 
 
-def out_of_fold_of(run: HeadRun, tuner: Tuner, on_fold: FoldObserver) -> OutOfFold:
-    """Predict as `out_of_fold` does, for callers that use the run and its tuner afterwards.
+class FoldResult(NamedTuple):
+    """What came out of one fold.
 
-    Parameters
+    Attributes
+    ----------
+    outcome
+        The predictions.
+    choice
+        The settings that were chosen; None where nothing was tuned.
+    """
+
+    outcome: FoldOutcome
+    choice: ChosenSettings | None
+
+
+@dataclass(frozen=True)
+class HeadFolds:
+    """The folds of one head, as flows that can advance side by side.
+
+    Attributes
     ----------
     run
         The head on its task.
-    tuner
-        Chooses its settings.
+    given
+        Settings from the user.
+    say
+        Receives what tuning will cost.
     on_fold
-        As for `out_of_fold`.
-
-    Raises
-    ------
-    HeadError
-        As `out_of_fold`.
+        Receives each fold that begins, and its progress.
+    on_end
+        Receives the number of each fold that is finished, from 1.
+    tunes_all
+        Whether settings for all samples are chosen too, after those of the folds.
     """
-    choices: list[ChosenSettings] = []
-    outcomes = [_fold_outcome(run, tuner, number, choices, on_fold) for number in range(1, len(run.task.folds) + 1)]
-    return OutOfFold(
-        head=run.head,
-        probabilities=_pooled(run.task, outcomes),
-        settings=resolved_settings(run.task, run.entry, tuner.given),
-        seconds=_seconds(outcomes, choices),
-        tuning=tuning_of(choices),
-        n_cached=run.n_cached,
-    )
 
+    run: HeadRun
+    given: HeadSettings
+    say: Say = ignore_line
+    on_fold: FoldObserver = ignore_fold
+    on_end: Callable[[int], None] = ignore_end
+    tunes_all: bool = False
 
-def _fold_outcome(
-    run: HeadRun, tuner: Tuner, number: int, choices: list[ChosenSettings], on_fold: FoldObserver
-) -> FoldOutcome:
-    """Predict fold `number`; a choice of settings is added to `choices`."""
-    fold, settings = run.task.folds[number - 1], tuner.given
-    on_fold(number, 0)
-    try:
-        if tuner.has_choice:
-            choices.append(tuner.choose(fold.train, partial(on_fold, number)))
-            settings = {**settings, **choices[-1].settings}
-        return run.outcome(settings, fold)
-    except WriteError:  # the cache cannot be written: not a fault of the head
-        raise
-    except HEAD_FAILURES as error:
-        # A head's own refusal says all; the name of another library's exception may help.
-        reason = str(error) if isinstance(error, HeadError) else f"{type(error).__name__}: {error}"
-        raise HeadError(f"{run.head} failed in fold {number} of {len(run.task.folds)}: {reason}") from error
+    @cached_property
+    def tuner(self) -> Tuner:
+        """Chooses settings."""
+        return Tuner(self.run, self.given, self.say, on_all=self.tunes_all)
+
+    def flows(self) -> list[Flow[FoldResult]]:
+        """A flow for each fold."""
+        return [self._predicting(number) for number in range(1, len(self.run.task.folds) + 1)]
+
+    def collected(self, results: Sequence[FoldResult]) -> OutOfFold:
+        """Put the results of all folds together.
+
+        Parameters
+        ----------
+        results
+            Those of the flows, in order.
+        """
+        outcomes = [result.outcome for result in results]
+        choices = [result.choice for result in results if result.choice is not None]
+        return OutOfFold(
+            head=self.run.head,
+            probabilities=_pooled(self.run.task, outcomes),
+            settings=resolved_settings(self.run.task, self.run.entry, self.given),
+            seconds=_seconds(outcomes, choices),
+            tuning=tuning_of(choices),
+            n_cached=self.run.n_cached,
+        )
+
+    def _predicting(self, number: int) -> Flow[FoldResult]:
+        """Predict fold `number`, with settings that are chosen in its training part."""
+        fold, settings, tuner, choice = self.run.task.folds[number - 1], self.given, self.tuner, None
+        self.on_fold(number, 0)
+        try:
+            if tuner.has_choice:
+                choice = yield from tuner.choosing(fold.train, partial(self.on_fold, number))
+                settings = {**settings, **choice.settings}
+            outcome = yield from self.run.predicting(settings, fold)
+        except WriteError:  # the cache cannot be written: not a fault of the head
+            raise
+        except HEAD_FAILURES as error:
+            raise self._failed(number, Failure.of(error)) from error
+        if isinstance(outcome, Failure):
+            raise self._failed(number, outcome)
+        self.on_end(number)
+        return FoldResult(outcome, choice)
+
+    def _failed(self, number: int, failure: Failure) -> HeadError:
+        return HeadError(f"{self.run.head} failed in fold {number} of {len(self.run.task.folds)}: {failure.reason}")
 
 
 def _pooled(task: Task, outcomes: Sequence[FoldOutcome]) -> Floats:
@@ -160,22 +211,65 @@ def _seconds(outcomes: Sequence[FoldOutcome], choices: Sequence[ChosenSettings])
     )
 
 
-def fold_observer(head: str, n_before: int, n_total: int, hooks: Hooks) -> FoldObserver:
-    """Report the progress of one head, counted over the folds of all heads.
+class FoldProgress:
+    """Counts the folds of all heads that are done, in whatever order.
 
     Parameters
     ----------
-    head
-        Name of the head.
-    n_before
-        Folds of the heads before this one.
     n_total
-        Folds of all heads; a fit on all samples is the last of them.
-    hooks
+        Folds of all heads; a fit on all samples is one of them.
+    report
         Receives the progress.
     """
 
-    def report(fold: int, share: float) -> None:
-        hooks.progress(head, fold, n_before + (fold or n_total) - 1 + share, n_total)
+    def __init__(self, n_total: int, report: Progress) -> None:
+        self._n_total, self._report = n_total, report
+        self._shares: dict[tuple[str, int], float] = {}
+        self._ended: set[tuple[str, int]] = set()
 
-    return report
+    def fold(self, head: str, fold: int, share: float) -> None:
+        """Report how far a fold is.
+
+        Parameters
+        ----------
+        head
+            Name of the head.
+        fold
+            Number of the fold, from 1; 0 for the fit on all samples.
+        share
+            The part of it that is done.
+        """
+        self._shares[head, fold] = share
+        self._report(head, fold, self._n_done, self._n_total)
+
+    def fold_ended(self, head: str, fold: int) -> None:
+        """Report the folds that still run beside one that has ended.
+
+        Parameters
+        ----------
+        head, fold
+            As for `fold`.
+        """
+        self._shares[head, fold] = 1
+        self._ended.add((head, fold))
+        still_open = next((one for one in self._shares if one not in self._ended), None)
+        if still_open is not None:
+            self._report(*still_open, self._n_done, self._n_total)
+
+    def head_ended(self, head: str, n_folds: int) -> None:
+        """Count all folds of a head as done, also those that a failure has made useless.
+
+        Parameters
+        ----------
+        head
+            Name of the head.
+        n_folds
+            Its folds.
+        """
+        ended = [(head, fold) for fold in range(1, n_folds + 1)]
+        self._shares |= dict.fromkeys(ended, 1.0)
+        self._ended.update(ended)
+
+    @property
+    def _n_done(self) -> float:
+        return sum(self._shares.values())

@@ -3,24 +3,25 @@
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from cellfeat.errors import HeadError
 from cellfeat.evaluation.cache import FoldCache
 from cellfeat.evaluation.compare import check_heads, weight_remarks
-from cellfeat.evaluation.cross_validation import FoldObserver, fold_observer, out_of_fold_of
+from cellfeat.evaluation.cross_validation import FoldProgress, HeadFolds
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.head_run import HeadRun, HeadSettings, new_head, resolved_settings
+from cellfeat.evaluation.head_run import HeadRun, HeadSettings, resolved_settings
 from cellfeat.evaluation.hooks import SILENT, Hooks
 from cellfeat.evaluation.inputs import check_forms, resolved
+from cellfeat.evaluation.parallel.choice import Jobs, check_jobs, parallel_schedule
+from cellfeat.evaluation.parallel.pieces import Flow
 from cellfeat.evaluation.results import HeadResult
 from cellfeat.evaluation.saved_heads.unlike_fitted import summarise
+from cellfeat.evaluation.scoring.head_scores import ChosenSettings
 from cellfeat.evaluation.scoring.score import score
 from cellfeat.evaluation.task import prepare
-from cellfeat.evaluation.tuning.tuner import Tuner
 from cellfeat.extraction.store import Features, Given
 from cellfeat.heads.bundle import Bundle
-from cellfeat.heads.registry import head_inputs
-from cellfeat.heads.scaling import fitted_scaling, scaled
 from cellfeat.heads.scikit_learn.given import Headlike, chosen_heads
 from cellfeat.heads.training_digests import TrainingDigests
 from cellfeat.provenance import utc_now, versions
@@ -35,6 +36,7 @@ def fit(
     labels: Given | None = None,
     cache: FoldCache | None = None,
     hooks: Hooks = SILENT,
+    jobs: Jobs = 1,
 ) -> tuple[Bundle, HeadResult]:
     """Evaluate one head out of fold, then fit it on all labelled samples; of a single split, on its training part.
 
@@ -48,7 +50,7 @@ def fit(
         How the head is evaluated; None for the defaults.
     settings
         Its parameters; the others keep their defaults.
-    labels, cache, hooks
+    labels, cache, hooks, jobs
         As for `cellfeat.compare`.
 
     Returns
@@ -66,6 +68,7 @@ def fit(
         As `cellfeat.compare`; also HeadError if the head fails in any fold.
     """
     check_forms(features, design)
+    check_jobs(jobs)
     settings, entries = settings or {}, chosen_heads(head)
     if len(entries) != 1:
         names = ", ".join(one.name for one in entries) or "none"
@@ -76,24 +79,36 @@ def fit(
     task = prepare(features, design, labels=labels, say=hooks.say)
     for line in weight_remarks([entry]):
         hooks.say(line)
-    run = HeadRun(task, entry, cache)
-    tuner = Tuner(run, settings, hooks.say, on_all=True)
+    folds = _folds_to_fit(HeadRun(task, entry, cache), settings, hooks)
     if design.tune:
-        hooks.say(tuner.cost())
-    on_fold = fold_observer(entry.name, 0, len(task.folds) + 1, hooks)
-    result = score(task, out_of_fold_of(run, tuner, on_fold))
-    on_fold(0, 0)
-    if tuner.has_choice:
-        result, settings = _tuned_on_all(result, tuner, run, on_fold)
-    return _fit_all(run, features, result, settings), result
+        hooks.say(folds.tuner.cost())
+    of_folds: list[Flow[Any]] = [*folds.flows()]
+    of_all: list[Flow[Any]] = []
+    if folds.tuner.has_choice:
+        of_all.append(folds.tuner.choosing(task.rows_to_fit, partial(folds.on_fold, 0)))
+    with parallel_schedule([of_folds, of_all], jobs, task.shared_bytes) as schedule:
+        result = score(task, folds.collected(schedule.results(0)))
+        folds.on_fold(0, 0)
+        for choice in schedule.results(1):
+            result, settings = _tuned_on_all(result, folds, choice)
+    return _fit_all(folds.run, features, result, settings), result
 
 
-def _tuned_on_all(
-    result: HeadResult, tuner: Tuner, run: HeadRun, on_fold: FoldObserver
-) -> tuple[HeadResult, HeadSettings]:
-    """Find the settings for all samples, and record them in the result."""
-    choice = tuner.choose(run.task.rows_to_fit, partial(on_fold, 0))
-    settings = {**tuner.given, **choice.settings}
+def _folds_to_fit(run: HeadRun, settings: HeadSettings, hooks: Hooks) -> HeadFolds:
+    progress = FoldProgress(len(run.task.folds) + 1, hooks.progress)
+    return HeadFolds(
+        run,
+        settings,
+        hooks.say,
+        on_fold=partial(progress.fold, run.head),
+        on_end=partial(progress.fold_ended, run.head),
+        tunes_all=True,
+    )
+
+
+def _tuned_on_all(result: HeadResult, folds: HeadFolds, choice: ChosenSettings) -> tuple[HeadResult, HeadSettings]:
+    """Record the settings for all samples in the result."""
+    settings, run = {**folds.given, **choice.settings}, folds.run
     assert result.scores.tuning is not None
     tuning = replace(result.scores.tuning, final=choice.settings)
     scores = replace(result.scores, tuning=tuning)
@@ -102,10 +117,7 @@ def _tuned_on_all(
 
 def _fit_all(run: HeadRun, features: Features, result: HeadResult, settings: HeadSettings) -> Bundle:
     task, kept = run.task, run.task.rows_to_fit
-    classifier = new_head(task, run.entry, settings)
-    embeddings = task.embeddings[kept]
-    scaling = fitted_scaling(task.scaling, embeddings)
-    classifier.fit(head_inputs(run.entry, scaled(scaling, embeddings)), task.y[kept])
+    classifier, scaling, _ = run.fitted(settings, kept)
     fitted = {"on": features.path.name, "n_samples": len(kept), "at": utc_now(), "versions": versions()}
     return Bundle(
         head=classifier,

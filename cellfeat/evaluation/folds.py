@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.model_selection import StratifiedGroupKFold
 
 from cellfeat.errors import SplitError
+from cellfeat.evaluation.many_groups import ManyGroupsKFold
 from cellfeat.evaluation.selection import leave_out_option
 from cellfeat.text import first_ten
 from cellfeat.types import Integers
@@ -30,6 +30,25 @@ class Fold:
     train: Integers
     test: Integers
     name: str = ""
+
+
+def rows_outside(test: Integers, n_samples: int) -> Integers:
+    """List the rows that are not in the test part of a fold, ascending.
+
+    Parameters
+    ----------
+    test
+        Rows of the test part, shape ``(n_test,)``.
+    n_samples
+        Number of all rows.
+
+    Returns
+    -------
+    ndarray of shape (n_samples - n_test,)
+    """
+    is_outside = np.ones(n_samples, dtype=bool)
+    is_outside[test] = False
+    return np.flatnonzero(is_outside)
 
 
 def grouped_folds(y: ArrayLike, groups: ArrayLike, n_folds: int, *, random_state: int = 0) -> list[Fold]:
@@ -116,7 +135,7 @@ def thinned_rows(rows: Integers, y: NDArray, groups: NDArray, fraction: float, r
 
 
 def _even_folds(y: NDArray, groups: NDArray, n_folds: int, seed: int) -> list[Fold]:
-    splitter = StratifiedGroupKFold(n_folds, shuffle=True, random_state=seed)
+    splitter = ManyGroupsKFold(n_folds, shuffle=True, random_state=seed)
     return [Fold(train, test) for train, test in splitter.split(y, y, groups)]
 
 

@@ -15,6 +15,7 @@ from cellfeat.extraction.store import Features, Samples
 from cellfeat.near_copies.duplicate_record import audited_groups
 from cellfeat.near_copies.shared_pixels import shared_pixels
 from cellfeat.samples.missing import without_missing
+from cellfeat.storage.url import Location
 from cellfeat.text import first_ten, near_names
 from cellfeat.types import Integers, Strings
 
@@ -25,7 +26,6 @@ TABLE_SUFFIX = ".csv"
 """Ending that distinguishes the name of a table of groups from a column."""
 
 COPIES, NEAR_COPIES = "copies", "near-copies"
-
 GROUP_WORDS = ("auto", COPIES, NEAR_COPIES, "none", "group")
 """Values of `groups` that are not a column."""
 
@@ -128,7 +128,7 @@ def all_sample_groups(
 
 
 def group_keys(
-    samples: Samples, groups: str, where: Path, *, rows: Integers | None = None, say: Say = ignore_line
+    samples: Samples, groups: str, where: Location, *, rows: Integers | None = None, say: Say = ignore_line
 ) -> list[Strings]:
     """Give the keys whose equal values form groups.
 
@@ -250,7 +250,7 @@ def check_groups(groups: str, columns: Iterable[str]) -> None:
             raise UnknownNameError(f"groups: no column is named {term!r}; {near_names(term, valid)}")
 
 
-def _group_values(samples: Samples, groups: str, where: Path, say: Say) -> Strings:
+def _group_values(samples: Samples, groups: str, where: Location, say: Say) -> Strings:
     if groups == "group" and not (samples.groups != "").any():
         raise SplitError(
             "groups: 'group' was asked for, but the manifest names no groups; set labels.group to the column that "
@@ -261,7 +261,7 @@ def _group_values(samples: Samples, groups: str, where: Path, say: Say) -> Strin
     return samples.groups if groups in GROUP_WORDS else samples.columns[groups]
 
 
-def _groups_in_file(samples: Samples, path: Path, where: Path, say: Say) -> Strings:
+def _groups_in_file(samples: Samples, path: Path, where: Location, say: Say) -> Strings:
     group_of = _group_of_sample(path, say)
     ids = samples.ids.tolist()
     absent = [name for name in ids if name not in group_of]

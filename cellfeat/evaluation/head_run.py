@@ -1,30 +1,45 @@
 """One head on one fold: fit it and predict, or take the predictions from the cache."""
 
+import copy
 from collections.abc import Mapping, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from time import perf_counter
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cellfeat.errors import CellfeatError, HeadError
+from cellfeat.errors import HeadError
 from cellfeat.evaluation.cache import FoldCache, FoldOutcome, HeadKeys
 from cellfeat.evaluation.folds import Fold
+from cellfeat.evaluation.parallel.pieces import Failure, Flow, Piece
+from cellfeat.evaluation.parallel.schedule import completed
 from cellfeat.evaluation.task import Task
 from cellfeat.heads.registry import Head, head_inputs, head_of, make_head
-from cellfeat.heads.scaling import fitted_scaling, scaled
+from cellfeat.heads.scaling import RobustScaling, fitted_scaling, scaled
 from cellfeat.heads.state import recorded_params
 from cellfeat.text import first_ten
-from cellfeat.types import Floats
+from cellfeat.types import Floats, Integers
 
 HeadSettings = Mapping[str, Any]
 
-HEAD_FAILURES = (CellfeatError, ValueError, ArithmeticError, RuntimeError, MemoryError)
-"""Exceptions of a head on data that it cannot fit: scikit-learn's refusals, torch's errors, no convergence, no memory.
 
-Anything else, such as a TypeError, is a bug in the head and is not hidden.
-"""
+class FittedHead(NamedTuple):
+    """A head that was fitted on some samples of a task.
+
+    Attributes
+    ----------
+    classifier
+        The head.
+    scaling
+        How its inputs were scaled before; None where they were not.
+    seconds
+        What fitting took.
+    """
+
+    classifier: Any
+    scaling: RobustScaling | None
+    seconds: float
 
 
 class HeadRun:
@@ -67,19 +82,40 @@ class HeadRun:
         Raises
         ------
         HeadError
-            As `compute`.
+            If the head fails.
+        """
+        outcome = completed(self.predicting(settings, fold))
+        if isinstance(outcome, Failure):
+            raise HeadError(outcome.reason)
+        return outcome
+
+    def predicting(self, settings: HeadSettings, fold: Fold) -> Flow[FoldOutcome | Failure]:
+        """Predict a fold as `outcome` does, as a flow.
+
+        Parameters
+        ----------
+        settings
+            Parameters of the head.
+        fold
+            The fold.
         """
         keys = self.keys(settings)
         if self.cache is None or not keys.can_be_cached:
-            return self.compute(settings, fold)
+            return (yield [Piece(self, settings, fold)])[0]
         key = keys.key(fold)
         found = self.cache.load(key, (len(fold.test), len(self.task.classes)))
         if found is not None:
             self.n_cached += 1
             return found
-        outcome = self.compute(settings, fold)
-        self.cache.save(key, outcome)
-        return outcome
+        return (yield [Piece(self, settings, fold, on_done=partial(self.cache.save, key))])[0]
+
+    def portable(self) -> "HeadRun":
+        """Give what another process needs: no cache, and the mean over views, which is computed only once."""
+        other = copy.copy(self)
+        other.cache = None
+        if self._takes_mean and self.task.scaling == "none":
+            vars(other)["_means"] = self._means
+        return other
 
     def compute(self, settings: HeadSettings, fold: Fold) -> FoldOutcome:
         """Fit on the training part of a fold and predict its test part.
@@ -96,15 +132,38 @@ class HeadRun:
         HeadError
             If the head knows other classes than the task, or gives probabilities that are not numbers.
         """
-        classifier = new_head(self.task, self.entry, settings)
-        train, test = self._inputs_of(fold)
+        classifier, scaling, fit_seconds = self.fitted(settings, fold.train)
+        # Only now: the training part is no longer in memory.
+        test = self._inputs(fold.test, scaling)
         start = perf_counter()
-        classifier.fit(train, self.task.y[fold.train])
-        fitted = perf_counter()
         probabilities = classifier.predict_proba(test)
-        predicted = perf_counter()
+        predict_seconds = perf_counter() - start
         _check_probabilities(classifier, probabilities, np.unique(self.task.y[fold.train]).tolist())
-        return FoldOutcome(self._over_all_classes(probabilities, fold), fitted - start, predicted - fitted)
+        return FoldOutcome(self._over_all_classes(probabilities, fold), fit_seconds, predict_seconds)
+
+    def fitted(self, settings: HeadSettings, rows: Integers) -> FittedHead:
+        """Fit on some samples.
+
+        Parameters
+        ----------
+        settings
+            Parameters of the head.
+        rows
+            Numbers of the samples, shape ``(n,)``.
+
+        Raises
+        ------
+        HeadError
+            If the head cannot be fitted on them.
+        """
+        classifier = new_head(self.task, self.entry, settings)
+        scaling = self._fitted_scaling(rows)
+        inputs = self._inputs(rows, scaling)
+        start = perf_counter()
+        # The rows are a copy that nothing else needs: a head of cellfeat standardises them where they are.
+        fit = getattr(classifier, "fit_overwriting", classifier.fit)
+        fit(inputs, self.task.y[rows])
+        return FittedHead(classifier, scaling, perf_counter() - start)
 
     def _over_all_classes(self, probabilities: NDArray[np.float64], fold: Fold) -> NDArray[np.float64]:
         """Give classes that the training part lacks, which only given folds allow, the probability 0."""
@@ -119,18 +178,26 @@ class HeadRun:
         """Keys under which the cache holds predictions with these settings."""
         return HeadKeys(self.task, self.head, new_head(self.task, self.entry, settings))
 
-    def _inputs_of(self, fold: Fold) -> tuple[Floats, Floats]:
-        """What the head gets of the training part and of the test part, scaled by the training part."""
-        if self.task.scaling == "none":
-            return self._inputs[fold.train], self._inputs[fold.test]
-        train, test = self.task.embeddings[fold.train], self.task.embeddings[fold.test]
-        scaling = fitted_scaling(self.task.scaling, train)
-        return head_inputs(self.entry, scaled(scaling, train)), head_inputs(self.entry, scaled(scaling, test))
+    def _fitted_scaling(self, rows: Integers) -> RobustScaling | None:
+        """Fit the scaling of the task on some samples; None where the numbers are used as they are."""
+        name = self.task.scaling
+        return None if name == "none" else fitted_scaling(name, self.task.embeddings[rows])
+
+    def _inputs(self, rows: Integers, scaling: RobustScaling | None) -> Floats:
+        """Copy what the head gets of some samples."""
+        if scaling is None and self._takes_mean:
+            return self._means[rows]
+        return head_inputs(self.entry, scaled(scaling, self.task.embeddings[rows]))
+
+    @property
+    def _takes_mean(self) -> bool:
+        """Whether the head gets a mean over several views."""
+        return self.entry.views == "mean" and self.task.embeddings.shape[1] > 1
 
     @cached_property
-    def _inputs(self) -> Floats:
+    def _means(self) -> Floats:
         # The mean over views takes seconds, and a run that finds every fold in the cache never needs it.
-        return head_inputs(self.entry, self.task.embeddings)
+        return self.task.embeddings.mean_over_views()
 
 
 def new_head(task: Task, head: str | Head, settings: HeadSettings) -> Any:

@@ -20,8 +20,10 @@ from cellfeat.evaluation.selection import Selection, leave_out_option
 from cellfeat.extraction.store import GIVEN_GROUPS, Features, Given
 from cellfeat.near_copies.duplicate_record import audited_groups, audited_path
 from cellfeat.near_copies.shared_pixels import shared_pixels
-from cellfeat.provenance import digest_file, digest_json, versions
+from cellfeat.provenance import digest_json, versions
 from cellfeat.statistics.intervals import GroupBootstrap
+from cellfeat.storage.opening import digest_at
+from cellfeat.storage.url import Location
 from cellfeat.text import first_ten
 from cellfeat.types import Bools, Integers, Strings
 
@@ -164,9 +166,9 @@ def _provenance(features: Features, design: Design, rows: Integers, y: Strings, 
     )
 
 
-def _groups_digest(features: Features, source: Path | None) -> str | None:
+def _groups_digest(features: Features, source: Location | None) -> str | None:
     """Digest of the file of groups and of groups given in Python, as far as there are any."""
-    parts = [digest_file(source)] if source else []
+    parts = [digest_at(source)] if source else []
     parts += [features.provenance[GIVEN_GROUPS]] if GIVEN_GROUPS in features.provenance else []
     return digest_json(parts) if len(parts) > 1 else next(iter(parts), None)
 

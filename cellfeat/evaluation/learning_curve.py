@@ -1,6 +1,6 @@
 """Learning curves: heads fitted on growing parts of the training samples, each scored on the same test parts."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -8,17 +8,20 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
-from cellfeat.errors import ConfigError, HeadError
+from cellfeat.errors import HeadError
 from cellfeat.evaluation.cache import FoldCache
 from cellfeat.evaluation.compare import check_heads
+from cellfeat.evaluation.cross_validation import FoldResult, HeadFolds
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.each_head import each_head
-from cellfeat.evaluation.folds import Fold, thinned_rows
+from cellfeat.evaluation.fractions import check_fractions, parts_of, points_of
 from cellfeat.evaluation.head_run import HeadSettings
 from cellfeat.evaluation.hooks import SILENT, Hooks, Say, ignore_line
 from cellfeat.evaluation.inputs import check_forms, resolved
+from cellfeat.evaluation.parallel.choice import Jobs, check_jobs, parallel_schedule
+from cellfeat.evaluation.parallel.schedule import completed
 from cellfeat.evaluation.results import HeadFailure, HeadResult, Provenance
-from cellfeat.evaluation.scoring.score import evaluate
+from cellfeat.evaluation.scoring.score import score
 from cellfeat.evaluation.task import Task, prepare
 from cellfeat.extraction.store import Features, Given
 from cellfeat.heads.registry import Head, head_of
@@ -170,6 +173,7 @@ def learning_curves(
     labels: Given | None = None,
     cache: FoldCache | None = None,
     hooks: Hooks = SILENT,
+    jobs: Jobs = 1,
 ) -> LearningCurves:
     """Fit heads on growing parts of the training samples, to see whether more samples would help.
 
@@ -185,6 +189,8 @@ def learning_curves(
         As for `cellfeat.compare`.
     hooks
         `say` receives which head is evaluated, and remarks.
+    jobs
+        As for `cellfeat.compare`.
 
     Raises
     ------
@@ -200,11 +206,12 @@ def learning_curves(
     """
     check_forms(features, design)
     check_fractions(fractions)
+    check_jobs(jobs)
     entries, settings = chosen_heads(heads), settings or {}
     check_heads(entries, settings)
     features, design = resolved(features, design)
     task = prepare(features, replace(design, tune=0), labels=labels, say=hooks.say)
-    return learning_curves_on(task, entries, settings, fractions, cache=cache, say=hooks.say)
+    return learning_curves_on(task, entries, settings, fractions, cache=cache, say=hooks.say, jobs=jobs)
 
 
 def learning_curves_on(
@@ -215,6 +222,7 @@ def learning_curves_on(
     *,
     cache: FoldCache | None = None,
     say: Say = ignore_line,
+    jobs: Jobs = 1,
 ) -> LearningCurves:
     """Make the learning curves of heads on a prepared task; a head that fails does not stop the others.
 
@@ -230,6 +238,8 @@ def learning_curves_on(
         As for `learning_curve`.
     say
         Receives which head is evaluated, and which failed.
+    jobs
+        As for `cellfeat.compare`.
 
     Returns
     -------
@@ -244,17 +254,24 @@ def learning_curves_on(
         If no head has a curve.
     """
 
+    ascending = check_fractions(fractions)
     entries = {entry.name: entry for entry in map(head_of, heads)}
+    parts = parts_of(task, ascending)
+    points = {name: points_of(parts, entries[name], settings.get(name, {}), cache) for name in entries}
+    flows = [point.flows() for of_head in points.values() for point in of_head]
 
-    def curve_of(name: str) -> LearningCurve:
-        say(f"learning curve of {name}")
-        return learning_curve(task, entries[name], settings.get(name, {}), fractions, cache=cache)
+    with parallel_schedule(flows, jobs, task.shared_bytes) as schedule:
 
-    def report(outcome: LearningCurve | HeadFailure) -> None:
-        if isinstance(outcome, HeadFailure):
-            say(outcome.reason)
+        def curve_of(name: str) -> LearningCurve:
+            say(f"learning curve of {name}")
+            first = list(points).index(name) * len(ascending)
+            return _curve(task, points[name], ascending, lambda number: schedule.results(first + number))
 
-    finished = each_head(list(entries), curve_of, report)
+        def report(outcome: LearningCurve | HeadFailure) -> None:
+            if isinstance(outcome, HeadFailure):
+                say(outcome.reason)
+
+        finished = each_head(list(entries), curve_of, report)
     return LearningCurves(task.provenance, finished.results, finished.failures, finished.is_complete)
 
 
@@ -291,47 +308,33 @@ def learning_curve(
         If the head fails in a fold; the message names the fraction.
     """
     ascending = check_fractions(fractions)
-    parts = [task.with_folds(tuple(_thinned(task, fraction))) for fraction in ascending]
+    points = points_of(parts_of(task, ascending), head, settings, cache)
+    return _curve(task, points, ascending, lambda number: [completed(flow) for flow in points[number].flows()])
+
+
+def _curve(
+    task: Task,
+    points: Sequence[HeadFolds],
+    ascending: tuple[float, ...],
+    results_of: Callable[[int], Sequence[FoldResult]],
+) -> LearningCurve:
+    """Score a head at each fraction; `results_of` computes the folds of one of them."""
     results: list[HeadResult] = []
-    for fraction, part in zip(ascending, parts, strict=True):
+    for number, (fraction, point) in enumerate(zip(ascending, points, strict=True)):
         try:
-            results.append(evaluate(part, head, settings, cache=cache))
+            results.append(score(point.run.task, point.collected(results_of(number))))
         except HeadError as error:
             raise HeadError(f"at {fraction:g} of the training samples, {error}") from error
     predicted = [result.predictions["predicted"] for result in results]
     return LearningCurve(
-        head=head_of(head).name,
+        head=points[0].run.head,
         fractions=ascending,
-        n_train=tuple(round(np.mean([len(fold.train) for fold in part.folds])) for part in parts),
+        n_train=tuple(round(np.mean([len(fold.train) for fold in point.run.task.folds])) for point in points),
         results=tuple(results),
         gain=task.tested.bootstrap.difference(predicted[-1], predicted[-2], level=LEVEL),
     )
 
 
-def check_fractions(fractions: Sequence[float]) -> tuple[float, ...]:
-    """Sort fractions, and refuse invalid ones.
-
-    Raises
-    ------
-    ConfigError
-        If there are fewer than two different ones, or one is not above 0 and at most 1.
-    """
-    ascending = tuple(sorted(set(fractions)))
-    if len(ascending) < 2 or not all(0 < fraction <= 1 for fraction in ascending):
-        raise ConfigError(
-            f"fractions: expected two or more numbers above 0 and at most 1, got {list(fractions)}; "
-            "for example: 0.1,0.25,0.5,1"
-        )
-    return ascending
-
-
 def curve_table(curves: Sequence[LearningCurve]) -> pd.DataFrame:
     """Table of curves, one row a head and fraction: ``head, fraction, n_train, balanced_accuracy, ci_low, ci_high``."""
     return pd.DataFrame([{"head": curve.head} | point for curve in curves for point in curve.points()])
-
-
-def _thinned(task: Task, fraction: float) -> Iterator[Fold]:
-    for number, fold in enumerate(task.folds):
-        # The same generator at every fraction, so that each takes the first groups of one order.
-        rng = np.random.default_rng([task.design.random_state, number])
-        yield replace(fold, train=thinned_rows(fold.train, task.y, task.groups, fraction, rng))

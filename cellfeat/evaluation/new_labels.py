@@ -1,7 +1,6 @@
 """Labels from a table, in place of those of a feature file."""
 
 from collections import Counter
-from pathlib import Path
 
 from cellfeat.config import Settings
 from cellfeat.errors import ManifestError
@@ -9,10 +8,13 @@ from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.extraction.store import Features
 from cellfeat.samples.id_matching import match_ids, matching_remark
 from cellfeat.samples.manifest import label_by_id
+from cellfeat.storage.url import Location
 from cellfeat.text import first_ten
 
 
-def read_new_labels(features: Features, settings: Settings, file: Path, *, say: Say = ignore_line) -> dict[str, str]:
+def read_new_labels(
+    features: Features, settings: Settings, file: Location, *, say: Say = ignore_line
+) -> dict[str, str]:
     """Read labels that replace those of a feature file, by sample id.
 
     Parameters

@@ -1,12 +1,14 @@
 """The samples, folds and bootstrap draws that all heads share."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from functools import cached_property
-from typing import Self
+from itertools import chain
+from typing import Any, Self
 
 import numpy as np
 
 from cellfeat.errors import SplitError
+from cellfeat.evaluation.chosen_embeddings import ChosenEmbeddings
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.folds import Fold, grouped_folds
 from cellfeat.evaluation.given_folds import Places, checked_folds, few_groups_remarks, fold_remarks, given_folds
@@ -19,9 +21,9 @@ from cellfeat.evaluation.inputs import resolved
 from cellfeat.evaluation.labelled_samples import LabelledSamples, labelled_samples
 from cellfeat.extraction.store import Features, Given
 from cellfeat.near_copies.duplicate_record import audited_path
-from cellfeat.provenance import canonical_json, digest_bytes
+from cellfeat.provenance import canonical_json, digest_chunks
 from cellfeat.statistics.intervals import GroupBootstrap
-from cellfeat.types import Floats, Integers
+from cellfeat.types import Integers
 
 
 @dataclass(frozen=True, repr=False)
@@ -31,7 +33,7 @@ class Task(LabelledSamples):
     Attributes
     ----------
     embeddings
-        Shape ``(n_samples, n_views, embedding_dim)``.
+        Shape ``(n_samples, n_views, embedding_dim)``; rows are copied out of the features when they are needed.
     folds
         One split a fold.
     design
@@ -43,22 +45,32 @@ class Task(LabelledSamples):
         its group.
     """
 
-    embeddings: Floats
+    embeddings: ChosenEmbeddings
     folds: tuple[Fold, ...]
     design: Design
     scaling: str = "none"
     units: Integers | None = None
+
+    def __getstate__(self) -> dict[str, Any]:
+        # Not what is computed when it is first used: draws of the bootstrap would be sent with every piece of work.
+        return {one.name: getattr(self, one.name) for one in fields(self)}
 
     @cached_property
     def bootstrap(self) -> GroupBootstrap:
         """Intervals over `y` and `groups`. Drawn when first used, because some studies need no interval."""
         return self.bootstrap_of(self.design)
 
+    @property
+    def shared_bytes(self) -> int:
+        """Size of the arrays that other processes need: the embeddings, and their mean over several views."""
+        n_samples, n_views, embedding_dim = self.embeddings.shape
+        return 4 * n_samples * embedding_dim * (n_views + (1 if n_views > 1 else 0))
+
     @cached_property
     def digest(self) -> str:
         """Digest of the samples' embeddings and labels."""
-        embeddings, y = np.ascontiguousarray(self.embeddings), self.y.tolist()
-        return digest_bytes(canonical_json([embeddings.shape, self.classes, y]).encode(), embeddings.data)
+        known = canonical_json([self.embeddings.shape, self.classes, self.y.tolist()]).encode()
+        return digest_chunks(chain([known], (np.ascontiguousarray(one).data for one in self.embeddings.blocks())))
 
     def with_folds(self, folds: tuple[Fold, ...]) -> Self:
         """Give the same samples other folds. The bootstrap does not depend on the folds and is drawn once for both."""
@@ -93,7 +105,7 @@ class Task(LabelledSamples):
             y=self.y[rows],
             groups=groups,
             counts=counts,
-            embeddings=self.embeddings[rows],
+            embeddings=self.embeddings.take(rows),
             folds=tuple(replace(fold, train=nothing, test=place[fold.test]) for fold in self.folds),
             units=None if self.units is None else self.units[rows],
         )
@@ -152,7 +164,7 @@ def prepare(
     design = replace(design, parts=samples.parts)
     return Task(
         **vars(samples),
-        embeddings=features.embeddings[samples.rows],
+        embeddings=ChosenEmbeddings(features.embeddings, samples.rows),
         folds=tuple(folds),
         design=design,
         scaling=features.scaling,
@@ -170,7 +182,7 @@ def _prepare_given(features: Features, design: Design, places: Places, labels: G
         design = replace(design, parts=samples.parts)
     return Task(
         **vars(samples),
-        embeddings=features.embeddings[samples.rows],
+        embeddings=ChosenEmbeddings(features.embeddings, samples.rows),
         folds=folds,
         design=design,
         scaling=features.scaling,

@@ -2,7 +2,6 @@
 
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -12,7 +11,6 @@ import torch
 from cellfeat.backbones.base import LoadedBackbone
 from cellfeat.backbones.registry import load_backbone
 from cellfeat.device import choose_device, describe_device
-from cellfeat.errors import ImageError, MissingFileError
 from cellfeat.extraction.forward.embedder import Inputs
 from cellfeat.extraction.forward.passes import make_passes
 from cellfeat.extraction.read_ahead import Decoder
@@ -23,6 +21,7 @@ from cellfeat.samples.images import ReadsSamples, SampleImage
 from cellfeat.samples.intensity import IntensityPolicy
 from cellfeat.samples.intensity_advice import intensity_advice, spread_blocks, spread_rows
 from cellfeat.samples.manifest import Manifest
+from cellfeat.samples.reading_in_order import read_in_order
 
 
 @dataclass(frozen=True)
@@ -131,6 +130,4 @@ def _intensity_policy(request: ExtractionRequest, reader: ReadsSamples) -> Inten
 
 def _readable(reader: ReadsSamples, rows: Iterable[int]) -> Iterator[SampleImage]:
     """Read samples without those that cannot be read: the extraction handles failures as its settings say."""
-    for row in rows:
-        with suppress(ImageError, MissingFileError):
-            yield reader.read_sample(row)
+    return (outcome for outcome in read_in_order(reader, rows) if isinstance(outcome, SampleImage))

@@ -13,7 +13,7 @@ from cellfeat.extraction.first_samples import check_readable
 from cellfeat.extraction.observer import Observer
 from cellfeat.extraction.prepare import prepared_request
 from cellfeat.extraction.request import Extraction, ExtractionRequest
-from cellfeat.extraction.store import Summary, held_output, is_imported, read_summary, verify_features
+from cellfeat.extraction.store import Summary, held_output, is_imported, read_summary, stored_type, verify_features
 from cellfeat.extraction.survey import survey_samples
 from cellfeat.samples.fields.field import plain_column
 from cellfeat.samples.fields.other_images import fields_beside, group_of_other_fields
@@ -22,6 +22,8 @@ from cellfeat.samples.labels import group_columns, read_labels
 from cellfeat.samples.manifest import Manifest
 from cellfeat.samples.pattern_fields import further_fields
 from cellfeat.samples.table_file import read_table_file
+from cellfeat.storage.opening import is_there
+from cellfeat.storage.url import Location
 
 
 def extract(
@@ -71,7 +73,7 @@ def extract(
         output = request.output
         with held_output(output, request.observer.say):
             # Only now, under the lock: another run may have published it a moment ago.
-            finished = read_summary(output) if output.exists() else None
+            finished = read_summary(output) if is_there(output) else None
             check_extracted(finished)
             return _update(request, finished) if finished is not None and update else _extract(request, finished)
 
@@ -120,9 +122,9 @@ def settings_like(
     earlier: Mapping[str, Any],
     recipe: Mapping[str, Any],
     *,
-    images: Path,
+    images: Location,
     output: Path,
-    labels: Path | None = None,
+    labels: Location | None = None,
     weights: str | None = None,
 ) -> Settings:
     """Make the settings that extract other images as earlier ones were extracted.
@@ -152,7 +154,12 @@ def settings_like(
     record["images"] |= {"root": str(images), "intensity": intensity, "fields": fields}
     record["labels"] |= _labels_of(labels, earlier, fields) if labels else _no_labels(earlier, fields)
     # This machine may lack the device of the earlier extraction.
-    record["extraction"] |= {"output": str(output), "precision": recipe["precision"], "device": "auto"}
+    record["extraction"] |= {
+        "output": str(output),
+        "precision": recipe["precision"],
+        "storage": stored_type(recipe),
+        "device": "auto",
+    }
     record["backbone"]["weights"] = weights or record["backbone"]["weights"]
     return settings_of_record(record)
 
@@ -165,7 +172,7 @@ def _no_labels(earlier: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[st
     )
 
 
-def _labels_of(file: Path, earlier: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
+def _labels_of(file: Location, earlier: Mapping[str, Any], fields: Mapping[str, Any]) -> dict[str, Any]:
     """Settings of a labels table that may lack the columns of labels, groups and the split."""
     optional, before = ("label", "group", "split"), earlier["labels"]
     settings = {"file": str(file), "unmatched": "listed"}

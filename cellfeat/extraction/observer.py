@@ -1,6 +1,6 @@
 """Observers: they receive the messages and the progress of an extraction."""
 
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 
 class Observer(Protocol):
@@ -17,6 +17,14 @@ class Observer(Protocol):
         n_done, n_samples
             Number of samples that are done, and of all.
         """
+
+
+@runtime_checkable
+class ShowsWorkers(Protocol):
+    """An observer that also shows how many workers there are."""
+
+    def show_workers(self, n_workers: int) -> None:
+        """Receive the number of workers, when it changes."""
 
 
 class SilentObserver:

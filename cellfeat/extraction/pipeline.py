@@ -13,7 +13,7 @@ import numpy as np
 
 from cellfeat.errors import BackboneError, ImageError
 from cellfeat.extraction.read_ahead import Decoded, Decoder, read_ahead
-from cellfeat.extraction.store import DIGEST_BYTES, Rows, Status, no_intensities, no_properties
+from cellfeat.extraction.store import DIGEST_BYTES, FLOAT32, Rows, Status, no_intensities, no_properties, rounded
 from cellfeat.extraction.timing import Timeline
 from cellfeat.extraction.unfinished_parts import MissingParts
 from cellfeat.types import Float32s
@@ -66,6 +66,7 @@ def extract_parts(
     *,
     batch_size: int,
     n_threads: int,
+    stored: str = FLOAT32,
 ) -> Generator[Rows, None, None]:
     """Yield the rows of each missing part, in order.
 
@@ -84,10 +85,12 @@ def extract_parts(
         Number of samples that are read before they are submitted; those that failed are left out.
     n_threads
         Number of samples that are read at once.
+    stored
+        The type in which embeddings are stored.
     """
     # One stream over all parts: images of the next part are read while the last batches of a part are embedded.
     rows = (row for part in missing.parts for row in missing.rest_of(part))
-    ahead = BATCHES_AHEAD * batch_size
+    ahead = max(BATCHES_AHEAD * batch_size, n_threads)
     samples = read_ahead(
         decoder,
         rows,
@@ -97,7 +100,7 @@ def extract_parts(
         block_of=decoder.reader.block,
     )
     for part in missing.parts:
-        collected = _PartRows(part, decoder.policy.n_channels, missing.begun.get(part.start))
+        collected = _PartRows(part, decoder.policy.n_channels, stored, missing.begun.get(part.start))
         try:
             for batch in _embedded(samples, len(missing.rest_of(part)), batch_size, embedder, listener):
                 listener.on_batch(collected.add(batch, decoder.timeline))
@@ -139,9 +142,10 @@ class _PartRows:
         Number of rows in finished batches.
     """
 
-    def __init__(self, part: range, n_channels: int, begun: Rows | None) -> None:
+    def __init__(self, part: range, n_channels: int, stored: str, begun: Rows | None) -> None:
         self.n_done = 0
         self._start = part.start
+        self._stored = stored
         self._embeddings: np.ndarray | None = None
         self._n = len(part)
         # A row counts as failed until its embedding is there.
@@ -164,7 +168,7 @@ class _PartRows:
     def _allocate(self, shape: tuple[int, ...]) -> np.ndarray:
         # The shape of an embedding is known with the first batch. NaN stays where a sample fails.
         if self._embeddings is None:
-            self._embeddings = np.full((self._n, *shape), np.nan, np.float32)
+            self._embeddings = np.full((self._n, *shape), np.nan, self._stored)
         return self._embeddings
 
     def add(self, batch: _Batch, timeline: Timeline) -> int:
@@ -178,7 +182,7 @@ class _PartRows:
         for sample, embedding in zip(readable, embedded, strict=True):
             _check_finite(sample, embedding)
             here = sample.row - self._start
-            embeddings[here] = embedding
+            (embeddings[here],) = rounded(embedding[np.newaxis], self._stored, sample.row)
             self._status[here] = Status.OK
             self._digests[here] = np.frombuffer(bytes.fromhex(sample.digest), np.uint8)
             if sample.properties is not None:

@@ -2,7 +2,7 @@
 
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import groupby
 
@@ -11,6 +11,7 @@ import numpy as np
 from cellfeat.errors import ImageError, MissingFileError
 from cellfeat.extraction.timing import Timeline
 from cellfeat.samples.channel_statistics import channel_statistics
+from cellfeat.samples.daemon_pool import DaemonPool
 from cellfeat.samples.images import ReadsSamples, SampleImage, pixel_digest
 from cellfeat.samples.intensity import IntensityPolicy
 from cellfeat.samples.properties import FileProperties
@@ -122,7 +123,7 @@ def read_ahead(
         Gives the number of a row's block. Samples of one block, such as the cells of one field, are read by one thread.
     """
     blocks = (list(block) for _, block in groupby(rows, block_of))
-    pool = ThreadPoolExecutor(n_threads, thread_name_prefix="decode")
+    pool = DaemonPool(n_threads, "decode")
     pending: deque[Future[list[Decoded]]] = deque()
     n_ahead = 0
     try:
@@ -138,7 +139,7 @@ def read_ahead(
             yield from decoded
     finally:
         # Without waiting: a run that ends early must not wait for an image that never arrives.
-        pool.shutdown(wait=False, cancel_futures=True)
+        pool.close()
 
 
 def _decode_block(decode: Callable[[int], Decoded], rows: Sequence[int]) -> list[Decoded]:

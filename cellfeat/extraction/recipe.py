@@ -7,7 +7,7 @@ from cellfeat.backbones.base import LoadedBackbone
 from cellfeat.backbones.pooling import StagePooled
 from cellfeat.errors import FingerprintError
 from cellfeat.extraction.context import RunContext
-from cellfeat.extraction.store import Summary, read_table
+from cellfeat.extraction.store import FLOAT32, Summary, read_table
 from cellfeat.provenance import differences
 
 
@@ -37,6 +37,7 @@ def make_recipe(context: RunContext, precision: str) -> dict[str, Any]:
         "intensity": context.decoder.policy.record(),
         "views": settings.extraction.views,
         "precision": precision,
+        **_storage(context),
         **context.manifest.plane.record(),
         **_crop_rules(context),
         **_single_cells(context),
@@ -48,6 +49,12 @@ def make_recipe(context: RunContext, precision: str) -> dict[str, Any]:
 def _pooled_stages(backbone: LoadedBackbone) -> dict[str, list[str]]:
     """Name the stages that are pooled. Without any the key is absent, as in the recipes of earlier files."""
     return {"stages": list(backbone.module.stages)} if isinstance(backbone.module, StagePooled) else {}
+
+
+def _storage(context: RunContext) -> dict[str, str]:
+    """Name the type that embeddings are rounded to. For float32 the key is absent, as in earlier recipes."""
+    stored = context.request.settings.extraction.storage
+    return {} if stored == FLOAT32 else {"storage": stored}
 
 
 def _crop_rules(context: RunContext) -> dict[str, Any]:

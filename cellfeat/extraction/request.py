@@ -7,11 +7,12 @@ from typing import Any
 
 from cellfeat.config import Settings
 from cellfeat.extraction.observer import Observer
-from cellfeat.extraction.store import SampleTable
+from cellfeat.extraction.store import FLOAT32, SampleTable
 from cellfeat.provenance import digest_file
 from cellfeat.samples.images import ReadsSamples
 from cellfeat.samples.manifest import Manifest
 from cellfeat.samples.worker_pool import Workers, sample_reader
+from cellfeat.storage.url import Location
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class ExtractionRequest:
     expected_recipe: Mapping[str, Any] | None = None
 
     @property
-    def output(self) -> Path:
+    def output(self) -> Location:
         """The feature file to write."""
         return self.settings.extraction.output
 
@@ -86,7 +87,7 @@ class Extraction:
         Duration of this run.
     """
 
-    path: Path
+    path: Location
     n_samples: int
     n_failed: int
     n_extracted: int
@@ -114,6 +115,8 @@ def request_record(settings: Settings, manifest: Manifest) -> dict[str, Any]:
         "samples": manifest.digest(),
         **manifest.plane.record(),
     }
+    if settings.extraction.storage != FLOAT32:
+        request["storage"] = settings.extraction.storage
     if manifest.crops is not None:
         request["fields"] = manifest.crops.rules.record()
     if weights.is_file():

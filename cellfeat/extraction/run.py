@@ -220,7 +220,8 @@ class Run:
             embedder,
             events,
             batch_size=self.header().execution["batch_size"],
-            n_threads=max(1, self.context.n_workers),
+            n_threads=self.context.decoder.reader.n_threads(max(1, self.context.n_workers)),
+            stored=self.header().row_shape.stored,
         )
         # Closed at once and not by the garbage collector, so that an interrupted run stops reading images.
         with writer, closing(finished):

@@ -38,12 +38,12 @@ def changed_rows(decoder: Decoder, rows: Sequence[int], digests: Sequence[str]) 
 
 
 def _read_digests(decoder: Decoder, rows: Sequence[int]) -> list[str]:
-    n_threads = min(READING_THREADS, os.cpu_count() or 1)
+    n_threads = decoder.reader.n_threads(min(READING_THREADS, os.cpu_count() or 1))
     samples = read_ahead(
         decoder,
         rows,
         n_threads=n_threads,
-        ahead=SAMPLES_AHEAD,
+        ahead=max(SAMPLES_AHEAD, n_threads),
         timeline=Timeline(),
         block_of=decoder.reader.block,
     )

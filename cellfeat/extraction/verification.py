@@ -10,10 +10,10 @@ import numpy as np
 from cellfeat.config import Settings
 from cellfeat.errors import FeatureFileError, FingerprintError
 from cellfeat.extraction.extract import extract, settings_like
-from cellfeat.extraction.forward.tolerances import largest_difference
 from cellfeat.extraction.observer import Observer
 from cellfeat.extraction.store import (
     Summary,
+    allowed_difference,
     is_imported,
     load_features,
     read_embeddings,
@@ -25,6 +25,7 @@ from cellfeat.extraction.survey import changed_rows, decoder_of
 from cellfeat.samples.fields.other_images import fields_beside
 from cellfeat.samples.manifest import Manifest, build_manifest
 from cellfeat.samples.worker_pool import reading_processes, sample_reader
+from cellfeat.storage.url import Location
 from cellfeat.text import first_line, first_ten
 from cellfeat.types import Floats
 
@@ -55,7 +56,7 @@ class SampleCheck:
         )
 
 
-def recorded_manifest(path: Path, images: Path | None = None) -> Manifest:
+def recorded_manifest(path: Location, images: Location | None = None) -> Manifest:
     """Find the samples of a feature file again, in the order of its rows, as its settings describe them.
 
     Parameters
@@ -86,7 +87,7 @@ def recorded_manifest(path: Path, images: Path | None = None) -> Manifest:
     return replace(taken, table=taken.table.reset_index(drop=True))
 
 
-def check_pixels(path: Path, manifest: Manifest) -> None:
+def check_pixels(path: Location, manifest: Manifest) -> None:
     """Read every image again, and compare its pixels with those that were extracted.
 
     Parameters
@@ -115,7 +116,7 @@ def check_pixels(path: Path, manifest: Manifest) -> None:
 
 
 def check_sample(
-    path: Path, manifest: Manifest, n_samples: int, *, observer: Observer | None = None, weights: str | None = None
+    path: Location, manifest: Manifest, n_samples: int, *, observer: Observer | None = None, weights: str | None = None
 ) -> SampleCheck:
     """Extract a random sample of the rows again by the file's own recipe, and compare.
 
@@ -146,7 +147,7 @@ def check_sample(
     again = _extract_again(summary, drawn, observer, weights)
     before = read_embeddings(path, rows)
     differences = _lengths(again - before) / np.maximum(_lengths(before), np.finfo(np.float32).tiny)
-    check = SampleCheck(drawn.table["sample_id"].tolist(), differences, largest_difference(summary.recipe["precision"]))
+    check = SampleCheck(drawn.table["sample_id"].tolist(), differences, allowed_difference(summary.recipe))
     # Not `differences > allowed`, which NaN would pass.
     if not (differences <= check.allowed).all():
         raise FeatureFileError(
@@ -165,7 +166,7 @@ def _draw(summary: Summary, n_samples: int) -> np.ndarray:
     return np.sort(np.random.default_rng().choice(readable, min(n_samples, len(readable)), replace=False))
 
 
-def _current_settings(summary: Summary, images: Path | None) -> Settings:
+def _current_settings(summary: Summary, images: Location | None) -> Settings:
     """Read the settings of a file. Labels that were added or removed since do not matter to its pixels."""
     if is_imported(summary.recipe):
         raise FeatureFileError(

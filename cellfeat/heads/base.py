@@ -55,6 +55,33 @@ class HeadClassifier(ClassifierMixin, BaseEstimator, ABC):
         HeadError
             If `X` contains NaN or infinity, `y` contains a single class, or a parameter is out of range.
         """
+        rows, codes = self._checked(X, y)
+        self._fit(rows, codes)
+        return self
+
+    def fit_overwriting(self, X: ArrayLike, y: ArrayLike) -> Self:
+        """Train the head as `fit` does, on an `X` that is not needed afterwards: it may hold other numbers then.
+
+        A large `X` is standardised where it is, instead of in a second array of its size.
+
+        Parameters
+        ----------
+        X
+            Array of shape (n_samples, n_features).
+        y
+            Labels of shape (n_samples,).
+
+        Raises
+        ------
+        HeadError
+            As `fit`.
+        """
+        rows, codes = self._checked(X, y)
+        self._fit_overwriting(rows, codes)
+        return self
+
+    def _checked(self, X: ArrayLike, y: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
+        """Check rows, labels and parameters, and number the classes."""
         with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinity, which is refused below
             rows, labels = validate_data(self, X, y, dtype=np.float32, order="C", ensure_all_finite=False)
         check_classification_targets(labels)
@@ -63,8 +90,7 @@ class HeadClassifier(ClassifierMixin, BaseEstimator, ABC):
         self.classes_, codes = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
             raise HeadError(f"expected labels of at least 2 classes, got one class only: {self.classes_.tolist()[0]!r}")
-        self._fit(rows, codes)
-        return self
+        return rows, codes
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Predict class probabilities of shape (n_samples, n_classes), columns in the order of `classes_`."""
@@ -107,6 +133,10 @@ class HeadClassifier(ClassifierMixin, BaseEstimator, ABC):
     @property
     def _n_classes(self) -> int:
         return len(self.classes_)
+
+    def _fit_overwriting(self, X: NDArray[np.float32], codes: NDArray[np.int64]) -> None:
+        """Learn as `_fit` does; may write into `X`. A head that copies `X` overrides it."""
+        self._fit(X, codes)
 
     def _check_parameters(self) -> None:
         """Raise `HeadError` for a constructor parameter out of range."""

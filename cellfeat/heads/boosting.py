@@ -130,8 +130,14 @@ class BoostingHead(HeadClassifier):
         check_integer("n_jobs", self.n_jobs, low=-1)
 
     def _fit(self, X: NDArray[np.float32], codes: NDArray[np.int64]) -> None:
+        self._fit_views(X, codes, overwrites=False)
+
+    def _fit_overwriting(self, X: NDArray[np.float32], codes: NDArray[np.int64]) -> None:
+        self._fit_views(X, codes, overwrites=True)
+
+    def _fit_views(self, X: NDArray[np.float32], codes: NDArray[np.int64], *, overwrites: bool) -> None:
         rows = self._training_rows(X)
-        self._fit_rows(rows, np.repeat(codes, len(rows) // len(X)))
+        self._fit_rows(rows, np.repeat(codes, len(rows) // len(X)), overwrites=overwrites)
 
     def _training_rows(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
         # Evenly spaced, because the first half of eight views lacks the mirrored ones.
@@ -139,10 +145,10 @@ class BoostingHead(HeadClassifier):
         views = views_as_rows(X, self.n_views).reshape(len(X), self.n_views, -1)[:, ::step]
         return views.reshape(-1, views.shape[2])
 
-    def _fit_rows(self, X: NDArray[np.float32], codes: NDArray[np.int64]) -> None:
+    def _fit_rows(self, X: NDArray[np.float32], codes: NDArray[np.int64], *, overwrites: bool) -> None:
         # Trees do not depend on the scale, but LightGBM treats values within 1e-35 of zero as zero.
         self.transform_ = FeatureTransform.fitted(self.feature_transform, X, self.feature_components)
-        columns = self.transform_.in_float32(X)
+        columns = self.transform_.in_float32(X, overwrites=overwrites)
         weights = class_weights(self.class_weight, self.classes_, codes)[codes]
         params = self._lightgbm_params(len(X))
         trained = lightgbm.train(params, lightgbm.Dataset(columns, codes, weight=weights, params=params))

@@ -56,7 +56,9 @@ class KNNHead(HeadClassifier):
 
     def _fit(self, X: Float32s, codes: NDArray[np.int64]) -> None:
         self.transform_ = FeatureTransform.fitted(self.feature_transform, X, self.feature_components)
-        self.directions_ = np.concatenate([self._directions(X[rows]).astype(np.float32) for rows in row_blocks(X)])
+        self.directions_ = np.empty((len(X), self.transform_.n_outputs), np.float32)
+        for rows in row_blocks(X):
+            self.directions_[rows] = self._directions(X[rows])
         self.codes_ = codes
         self.class_weights_ = class_weights(self.class_weight, self.classes_, codes)
 

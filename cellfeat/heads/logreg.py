@@ -68,10 +68,16 @@ class LogisticRegressionHead(HeadClassifier):
         check_integer("max_iter", self.max_iter, low=1)
 
     def _fit(self, X: NDArray[np.float32], codes: NDArray[np.int64]) -> None:
+        self._fit_rows(X, codes, overwrites=False)
+
+    def _fit_overwriting(self, X: NDArray[np.float32], codes: NDArray[np.int64]) -> None:
+        self._fit_rows(X, codes, overwrites=True)
+
+    def _fit_rows(self, X: NDArray[np.float32], codes: NDArray[np.int64], *, overwrites: bool) -> None:
         self.transform_ = FeatureTransform.fitted(self.feature_transform, X, self.feature_components)
         weights = class_weights(self.class_weight, self.classes_, codes)[codes]
         problem = Problem(
-            self.transform_.in_float32(X),
+            self.transform_.in_float32(X, overwrites=overwrites),
             codes,
             weights.astype(np.float32),
             n_classes=self._n_classes,
@@ -84,7 +90,7 @@ class LogisticRegressionHead(HeadClassifier):
             warnings.warn(
                 f"logreg was still improving after max_iter = {self.max_iter} steps; raise max_iter, or lower C",
                 ConvergenceWarning,
-                stacklevel=3,
+                stacklevel=4,
             )
         self.coef_, self.intercept_, self.n_iter_ = solution.coef, solution.intercept, solution.n_iter
 

@@ -152,19 +152,32 @@ class MLPHead(HeadClassifier):
         return list(self.hidden) if isinstance(self.hidden, list | tuple) else [self.hidden]
 
     def _fit(self, X: NDArray[np.float32], codes: NDArray[np.int64]) -> None:
-        rows = views_as_rows(X, self.n_views)
+        self._fit_rows(views_as_rows(X, self.n_views), codes, overwrites=False)
+
+    def _fit_overwriting(self, X: NDArray[np.float32], codes: NDArray[np.int64]) -> None:
+        self._fit_rows(views_as_rows(X, self.n_views), codes, overwrites=True)
+
+    def _fit_rows(self, rows: NDArray[np.float32], codes: NDArray[np.int64], *, overwrites: bool) -> None:
         self.transform_ = FeatureTransform.fitted(self.feature_transform, rows, self.feature_components)
         device = training_device(self.device)
         randomness = Randomness(self.random_state, device)
         # Weights are drawn on the CPU, so that training starts from the same ones on every device.
         network = nn.Sequential(*self._layers(randomness)).to(device)
-        inputs = _network_inputs(rows, self.transform_, fastest_dtype(device)).to(device)
+        inputs = self._network_inputs(rows, fastest_dtype(device), overwrites=overwrites).to(device)
         examples = Examples.of(inputs, codes, class_weights(self.class_weight, self.classes_, codes))
-        schedule = TrainingSchedule(self._n_epochs(len(X)), self.batch_size, self.label_smoothing, one_cycle)
+        schedule = TrainingSchedule(self._n_epochs(len(codes)), self.batch_size, self.label_smoothing, one_cycle)
         train(network, examples, self._optimizer(network), schedule, randomness)
         self.layers_ = [
             (to_numpy(layer.weight), to_numpy(layer.bias)) for layer in network if isinstance(layer, nn.Linear)
         ]
+
+    def _network_inputs(self, rows: NDArray[np.float32], dtype: torch.dtype, *, overwrites: bool) -> torch.Tensor:
+        if dtype == torch.float32:
+            return torch.from_numpy(self.transform_.in_float32(rows, overwrites=overwrites))
+        inputs = torch.empty(len(rows), self.transform_.n_outputs, dtype=dtype)
+        for block in row_blocks(rows):
+            inputs[block] = torch.from_numpy(self.transform_.in_float32(rows[block]))
+        return inputs
 
     def _n_epochs(self, n_samples: int) -> int:
         if self.epochs is not None:
@@ -213,10 +226,3 @@ class MLPHead(HeadClassifier):
             (state.array(f"weight_{number}", n_outputs, n_inputs), state.array(f"bias_{number}", n_outputs))
             for number, (n_inputs, n_outputs) in enumerate(pairwise(self._widths()))
         ]
-
-
-def _network_inputs(rows: NDArray[np.float32], transform: FeatureTransform, dtype: torch.dtype) -> torch.Tensor:
-    inputs = torch.empty(len(rows), transform.n_outputs, dtype=dtype)
-    for block in row_blocks(rows):
-        inputs[block] = torch.from_numpy(transform.in_float32(rows[block]))
-    return inputs

@@ -118,6 +118,19 @@ def head_of(head: str | Head) -> Head:
     return HEADS[head] if isinstance(head, str) else head
 
 
+def known_here(entry: Head) -> None:
+    """Add the entry of another process to the table, where a program added it there, and import its class.
+
+    Raises
+    ------
+    ImportError, AttributeError
+        If this process cannot import the class.
+    """
+    if type(entry) is Head and entry.name not in HEADS:
+        HEADS.add(entry)
+    import_attribute(entry.build)
+
+
 def head_class(name: str) -> "type[HeadClassifier]":
     """Import the class of the head `name`."""
     return import_attribute(HEADS[name].build)

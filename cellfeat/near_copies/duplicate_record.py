@@ -8,14 +8,15 @@ changed, it no longer applies, and counts as missing.
 
 import json
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from cellfeat.errors import RecordError, SplitError
 from cellfeat.extraction.store import Features
-from cellfeat.provenance import publish
 from cellfeat.records import parse_record, seal
+from cellfeat.storage.opening import open_storage
+from cellfeat.storage.publishing import publish_at
+from cellfeat.storage.url import Location
 from cellfeat.types import Strings
 
 FORMAT = 3
@@ -31,12 +32,12 @@ class _Record:
     group: list[str]
 
 
-def audited_path(features: Path) -> Path:
+def audited_path(features: Location) -> Location:
     """Name the record of a feature file's audit: ``cells.audit.json`` beside ``cells.h5``."""
-    return features.with_suffix(".audit.json")
+    return features.with_name(f"{features.stem}.audit.json")
 
 
-def save_audited(features: Features, group: Strings) -> Path:
+def save_audited(features: Features, group: Strings) -> Location:
     """Keep the groups of copies and near copies that an audit found.
 
     Parameters
@@ -48,12 +49,12 @@ def save_audited(features: Features, group: Strings) -> Path:
 
     Returns
     -------
-    Path
+    Path or Url
         The record.
     """
     path = audited_path(features.path)
     record = seal({"format": FORMAT, "samples": features.samples.digest, "group": group.tolist()})
-    with publish(path) as temporary:
+    with publish_at(path) as temporary:
         temporary.write_text(json.dumps(record, ensure_ascii=False), encoding="utf-8")
     return path
 
@@ -73,9 +74,10 @@ def audited_groups(features: Features) -> Strings | None:
     """
     path = audited_path(features.path)
     try:
-        record = parse_record(path.read_bytes(), _Record)
-    except FileNotFoundError:
-        return None
+        content = open_storage(path.parent).read(path.name)
+        if content is None:
+            return None
+        record = parse_record(content, _Record)
     except (OSError, RecordError) as error:
         raise SplitError(f"{path}: cannot be read as the record of an audit: {error}; {_WAY_OUT}") from None
     if record.format != FORMAT:

@@ -4,7 +4,6 @@ import os
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import NamedTuple, Self
 
 import numpy as np
@@ -19,8 +18,10 @@ from cellfeat.near_copies.shrink import grey_picture, shrink_factor
 from cellfeat.samples.images import ReadsSamples, pixel_digest
 from cellfeat.samples.manifest import Manifest, build_manifest
 from cellfeat.samples.properties import FileProperties
+from cellfeat.samples.table_file import table_exists
 from cellfeat.samples.worker_pool import Workers, reading_processes, sample_reader
 from cellfeat.statistics.picture_summary import PictureSummary, summarise
+from cellfeat.storage.url import Location
 from cellfeat.types import Float32s, Integers
 
 ReadsRow = Callable[[int], NDArray | None]
@@ -125,7 +126,7 @@ class SamplePictures:
         )
 
 
-def read_pictures(features: Features, images: Path, *, scale: PictureScale | None = None) -> SamplePictures:
+def read_pictures(features: Features, images: Location, *, scale: PictureScale | None = None) -> SamplePictures:
     """Read the images that features were extracted from.
 
     Parameters
@@ -293,7 +294,7 @@ def _needs_table(settings: Settings) -> bool:
     if settings.images.layout != "fields":
         return settings.labels.files is not None
     named = settings.images.fields.positions
-    return named is None and settings.labels.file is not None and settings.labels.file.is_file()
+    return named is None and settings.labels.file is not None and table_exists(settings.labels.file)
 
 
 @dataclass(frozen=True)
@@ -301,13 +302,13 @@ class _SampleImages:
     """The images of a feature file's samples, checked against its digests."""
 
     features: Features
-    images: Path
+    images: Location
     reader: ReadsSamples
     file_row: dict[str, int]
     channels: tuple[str | int, ...]
 
     @classmethod
-    def of(cls, features: Features, images: Path, settings: Settings, workers: Workers | None) -> "_SampleImages":
+    def of(cls, features: Features, images: Location, settings: Settings, workers: Workers | None) -> "_SampleImages":
         labels = settings.labels
         if not _needs_table(settings):
             # File names find the images without the table of labels, which may have moved.

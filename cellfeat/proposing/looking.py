@@ -5,13 +5,15 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from cellfeat.errors import ManifestError
+from cellfeat.errors import ConfigError, ManifestError
 from cellfeat.proposing import propose as of_images
 from cellfeat.proposing.number_tables import holds_numbers, import_advice, is_table_name
 from cellfeat.proposing.proposal import Answers, Proposal
 from cellfeat.proposing.seeing import survey_lines
 from cellfeat.proposing.single_cells import SingleCells, is_of_single_cells, propose_single_cells
 from cellfeat.proposing.survey import survey_folder
+from cellfeat.storage.url import as_location
+from cellfeat.text import is_url
 
 
 @dataclass(frozen=True)
@@ -52,6 +54,12 @@ def look_at(path: Path, answers: Answers, *, ignored: Sequence[Path] = ()) -> Lo
     ConfigError
         If an answer is no valid setting.
     """
+    if is_url(str(path)):
+        raise ConfigError(
+            f"{as_location(path)}: init looks at folders of this machine alone: copy some of the images of each class "
+            "there (a hundred will do) with their table, run init on the copy, and then name the address: "
+            f"cellfeat extract --images {as_location(path)}"
+        )
     if is_of_single_cells(path, answers):
         cells = SingleCells.at(path)
         return Look(tuple(cells.lines()), lambda labels, _: propose_single_cells(cells, labels, answers))

@@ -17,12 +17,13 @@ from cellfeat.proposing.reading import Reading
 from cellfeat.proposing.survey import TABLE_ENDINGS, tables_beside
 from cellfeat.proposing.tables import IdMatch, Table, best_id_match, read_tables
 from cellfeat.samples.file_kinds import FileKinds
+from cellfeat.samples.folders.local import LocalFolder, scan
 from cellfeat.samples.formats.h5sc import CELL_ID
 from cellfeat.samples.formats.h5sc_names import is_h5sc_name
 from cellfeat.samples.formats.microscopes.zarr_folders import is_zarr_name
 from cellfeat.samples.image_file import read_image
 from cellfeat.samples.images import MAX_PIXELS
-from cellfeat.samples.layouts import Found, scan
+from cellfeat.samples.layouts import Found
 from cellfeat.samples.single_cells.layout import ID_COLUMN, H5scLayout
 from cellfeat.text import first_ten
 
@@ -103,7 +104,7 @@ def _are_main(folder: Path) -> bool:
     """Whether a folder's samples are in files of scPortrait: these lie at its top, or there are no images."""
     names = scan(folder)
     files = [name for name in names if is_h5sc_name(name)]
-    kinds = FileKinds(folder)
+    kinds = FileKinds(LocalFolder(folder))
     return any("/" not in name for name in files) or (
         bool(files) and not any(kinds.is_image(name) for name in names if not is_zarr_name(name))
     )

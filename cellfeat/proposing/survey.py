@@ -15,13 +15,13 @@ from cellfeat.samples.channels import opaque_planes
 from cellfeat.samples.fields.mask_files import MASK_ENDING
 from cellfeat.samples.file_kinds import FileKinds
 from cellfeat.samples.file_sets import is_mask
+from cellfeat.samples.folders.local import LocalFolder, scan
 from cellfeat.samples.formats.decoded_image import Image
 from cellfeat.samples.formats.extents import ONE_PLANE, Extent, missing_reader, read_extent
 from cellfeat.samples.formats.microscopes.zarr_folders import is_zarr
 from cellfeat.samples.formats.planes import NO_CHOICE, PlaneChoice
 from cellfeat.samples.image_file import read_image
 from cellfeat.samples.images import MAX_PIXELS
-from cellfeat.samples.layouts import scan
 
 TABLE_ENDINGS = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet", ".xlsx", ".txt")
 MOST_TABLES = 20
@@ -125,7 +125,7 @@ def survey_folder(folder: Path, *, ignored: Sequence[Path] = (), plane: PlaneCho
         raise MissingFileError(f"{folder}: no such folder: {hint}")
     if is_zarr(folder):
         raise ManifestError(f"{folder}: is one image of Zarr; name the folder that holds your images")
-    kinds = FileKinds(folder)
+    kinds = FileKinds(LocalFolder(folder))
     hidden = {path.name: path.resolve() for path in ignored}
     on_disk = sorted(name for name in scan(folder) if not _is_hidden(folder, name, hidden))
     images = [name for name in on_disk if kinds.is_image(name)]

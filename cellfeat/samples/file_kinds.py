@@ -1,8 +1,8 @@
 """Which files of a folder are images: known endings say so, and the content of a file with any other ending."""
 
-import stat
-from pathlib import Path
+from collections.abc import Iterable
 
+from cellfeat.samples.folders.base import ImageFolder
 from cellfeat.samples.formats.decoding import SIGNATURES
 
 # BMP, GIF, WebP and JPEG 2000 are included, though they cannot be read: an error with advice is better than a sample
@@ -31,28 +31,43 @@ class FileKinds:
 
     Parameters
     ----------
-    root
+    folder
         The folder that names are relative to.
     """
 
-    def __init__(self, root: Path) -> None:
-        self._root = root
+    def __init__(self, folder: ImageFolder) -> None:
+        self._folder = folder
         self._by_content: dict[str, bool] = {}
+
+    def images(self, names: Iterable[str]) -> list[str]:
+        """Give those of some files that are images; those that must be opened for it are opened at once."""
+        names = list(names)
+        self._open([name for name in names if self._by_name(name) is None])
+        return [name for name in names if self.is_image(name)]
 
     def is_image(self, name: str) -> bool:
         """Whether a file is an image: by its ending, or else because it begins like a PNG, JPEG or TIFF."""
-        ending = _ending(name)
-        if ending in IMAGE_ENDINGS:
-            return not _is_hidden(name)
-        if ending in _NOIMAGE_ENDINGS or _is_leftover(name) or _is_hidden(name):
-            return False
-        if name not in self._by_content:
-            self._by_content[name] = _begins_like_image(self._root / name)
+        known = self._by_name(name)
+        if known is not None:
+            return known
+        self._open([name])
         return self._by_content[name]
 
     def may_be_missed(self, name: str) -> bool:
         """Whether a file is no image, but its owner may think so: not a table, a text or a hidden file."""
         return not (_is_hidden(name) or _ending(name) in _NOIMAGE_ENDINGS or self.is_image(name))
+
+    def _by_name(self, name: str) -> bool | None:
+        """What the name of a file says; None where its content decides."""
+        ending = _ending(name)
+        if ending in IMAGE_ENDINGS:
+            return not _is_hidden(name)
+        return False if ending in _NOIMAGE_ENDINGS or _is_leftover(name) or _is_hidden(name) else None
+
+    def _open(self, names: Iterable[str]) -> None:
+        new = [name for name in names if name not in self._by_content]
+        starts = self._folder.starts(new, max(map(len, SIGNATURES)))
+        self._by_content.update((name, starts[name].startswith(SIGNATURES)) for name in new)
 
 
 def _ending(name: str) -> str:
@@ -66,14 +81,3 @@ def _is_hidden(name: str) -> bool:
 
 def _is_leftover(name: str) -> bool:
     return _ending(name) in _LEFTOVERS or name.endswith("~")
-
-
-def _begins_like_image(path: Path) -> bool:
-    try:
-        # Opening a pipe would wait for somebody to write into it.
-        if not stat.S_ISREG(path.stat().st_mode):
-            return False
-        with path.open("rb") as file:
-            return file.read(max(map(len, SIGNATURES))).startswith(SIGNATURES)
-    except OSError:
-        return False

@@ -3,12 +3,15 @@
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 import pandas as pd
 
 from cellfeat.config import SPLIT_COLUMN, FieldsSettings, ImagesSettings, LabelsSettings
 from cellfeat.errors import ConfigError, ManifestError, MissingFileError
 from cellfeat.samples.file_kinds import FileKinds
+from cellfeat.samples.folders.base import ImageFolder
+from cellfeat.samples.folders.opening import check_location, name_below
 from cellfeat.samples.formats.h5sc_names import is_h5sc_name
 from cellfeat.samples.labels import file_columns
 from cellfeat.samples.layouts import (
@@ -17,10 +20,10 @@ from cellfeat.samples.layouts import (
     Layout,
     SplitFoldersLayout,
     TableLayout,
-    scan,
     table_file_name,
 )
 from cellfeat.samples.pattern_layout import PatternLayout
+from cellfeat.samples.table_file import table_exists
 from cellfeat.text import first_ten, is_unicode
 
 DEFAULT_PATTERN: str = ImagesSettings.model_fields["pattern"].default
@@ -28,7 +31,7 @@ DEFAULT_PATTERN: str = ImagesSettings.model_fields["pattern"].default
 
 @dataclass(frozen=True)
 class Search:
-    """The settings of the images and labels, and what was found on disk.
+    """The settings of the images and labels, and what was found in the folder of images.
 
     Attributes
     ----------
@@ -36,6 +39,8 @@ class Search:
         The settings; ``images.layout`` is settled.
     layout
         How file names and samples correspond.
+    folder
+        The folder of images.
     on_disk
         Names of the existing files, relative to the root.
     found
@@ -47,6 +52,7 @@ class Search:
     images: ImagesSettings
     labels: LabelsSettings
     layout: Layout
+    folder: ImageFolder
     on_disk: set[str]
     found: set[Found]
     kinds: FileKinds
@@ -105,13 +111,17 @@ def natural_key(text: str) -> list[str | int]:
     return [int(part) if i % 2 else part for i, part in enumerate(re.split(r"(\d+)", text))]
 
 
-def search_images(images: ImagesSettings, labels: LabelsSettings, cells: pd.DataFrame | None) -> Search:
+def search_images(
+    images: ImagesSettings, labels: LabelsSettings, folder: ImageFolder, cells: pd.DataFrame | None
+) -> Search:
     """Look for the images that the settings describe.
 
     Parameters
     ----------
     images, labels
         The settings.
+    folder
+        The folder of images.
     cells
         The labels table, as `read_labels` returns it; None where there is none.
 
@@ -122,15 +132,15 @@ def search_images(images: ImagesSettings, labels: LabelsSettings, cells: pd.Data
     ConfigError
         If the settings do not fit each other.
     """
-    images = with_layout(images, labels)
+    images = with_layout(images, labels, folder)
     layout = choose_layout(images, labels, cells)
-    on_disk = layout.on_disk(images.root)
-    kinds = FileKinds(images.root)
+    on_disk = layout.on_disk(folder)
+    kinds = FileKinds(folder)
     # A pattern says itself what files are called; in class folders every image is a sample.
-    names = filter(kinds.is_image, on_disk) if isinstance(layout, FoldersLayout) else on_disk
+    names = kinds.images(on_disk) if isinstance(layout, FoldersLayout) else on_disk
     found = {sample for sample in map(layout.find, names) if sample}
     _check_names(found, layout)
-    return Search(images, labels, layout, on_disk, found, kinds)
+    return Search(images, labels, layout, folder, on_disk, found, kinds)
 
 
 def _check_names(found: Iterable[Found], layout: Layout) -> None:
@@ -143,13 +153,15 @@ def _check_names(found: Iterable[Found], layout: Layout) -> None:
         )
 
 
-def check_settings(images: ImagesSettings, labels: LabelsSettings) -> None:
+def check_settings(images: ImagesSettings, labels: LabelsSettings, folder: ImageFolder) -> None:
     """Check that the settings fit each other and that the folder of images exists.
 
     Parameters
     ----------
     images, labels
         The settings.
+    folder
+        The folder of images.
 
     Raises
     ------
@@ -157,7 +169,8 @@ def check_settings(images: ImagesSettings, labels: LabelsSettings) -> None:
         If the folder of images does not exist, or the labels table, and there are class folders in its place.
     ConfigError
         If settings of fields are set for another layout, a channel is listed twice, the number of file columns fits
-        neither one file nor one per channel, or both a column and the names of folders give a split.
+        neither one file nor one per channel, both a column and the names of folders give a split, or the images are at
+        an address and the settings need a disk.
     """
     if len({str(channel) for channel in images.channels}) < len(images.channels):
         raise ConfigError(f"images.channels: {images.channels}: expected every channel once")
@@ -176,25 +189,28 @@ def check_settings(images: ImagesSettings, labels: LabelsSettings) -> None:
             f"images.fields is set, and images.layout is {images.layout}; for crops out of whole fields: "
             "--set images.layout=fields"
         )
-    is_file_of_cells = is_h5sc_name(images.root.name) and images.root.is_file()
-    if not (images.root.is_dir() or is_file_of_cells):
+    check_location(images)
+    is_file_of_cells = isinstance(images.root, Path) and is_h5sc_name(images.root.name) and images.root.is_file()
+    if not (folder.exists() or is_file_of_cells):
         raise MissingFileError(
             f"the folder of images {images.root} does not exist; name it with --images FOLDER (images.root)"
         )
-    if labels.file is not None and not labels.file.exists() and _folders_fit(images, labels):
+    if labels.file is not None and not table_exists(labels.file) and _folders_fit(images, labels, folder):
         raise MissingFileError(
             f"the labels {labels.file} do not exist; if the folders in {images.root} are the classes: --labels none; "
             f"otherwise name the CSV with --labels FILE (labels.file)"
         )
 
 
-def with_layout(images: ImagesSettings, labels: LabelsSettings) -> ImagesSettings:
+def with_layout(images: ImagesSettings, labels: LabelsSettings, folder: ImageFolder) -> ImagesSettings:
     """Settle ``images.layout: auto``: the table, the pattern, or class folders where no file fits the default pattern.
 
     Parameters
     ----------
     images, labels
         The settings.
+    folder
+        The folder of images.
 
     Returns
     -------
@@ -204,21 +220,22 @@ def with_layout(images: ImagesSettings, labels: LabelsSettings) -> ImagesSetting
     if images.layout != "auto":
         return images
     kind = "table" if labels.files else "pattern" if images.pattern else "folders"
-    if kind == "pattern" and labels.file is None and images.pattern == DEFAULT_PATTERN and _has_class_folders(images):
+    is_open = labels.file is None and images.pattern == DEFAULT_PATTERN
+    if kind == "pattern" and is_open and _has_class_folders(images, folder):
         kind = "folders"
     return images.model_copy(update={"layout": kind})
 
 
-def _folders_fit(images: ImagesSettings, labels: LabelsSettings) -> bool:
+def _folders_fit(images: ImagesSettings, labels: LabelsSettings, folder: ImageFolder) -> bool:
     """Whether the folders would be taken as classes if there were no labels table."""
-    return with_layout(images, labels.model_copy(update={"file": None})).layout == "folders"
+    return with_layout(images, labels.model_copy(update={"file": None}), folder).layout == "folders"
 
 
-def _has_class_folders(images: ImagesSettings) -> bool:
+def _has_class_folders(images: ImagesSettings, folder: ImageFolder) -> bool:
     """Whether there are two or more folders of images, and no file fits the default pattern."""
     pattern = PatternLayout(DEFAULT_PATTERN, tuple(images.channels))
-    names, kinds = scan(images.root), FileKinds(images.root)
-    folders = {name.partition("/")[0] for name in names if "/" in name and kinds.is_image(name)}
+    names, kinds = folder.names(), FileKinds(folder)
+    folders = {name.partition("/")[0] for name in kinds.images(name for name in names if "/" in name)}
     return len(folders) > 1 and not any(map(pattern.find, names))
 
 
@@ -251,11 +268,15 @@ def choose_layout(images: ImagesSettings, labels: LabelsSettings, cells: pd.Data
             "images.layout: table needs a CSV that names the files (--labels FILE), "
             "and labels.files to name its columns of file names"
         )
-    return _table_layout(cells, labels, images.channels)
+    return _table_layout(cells, labels, images)
 
 
-def _table_layout(cells: pd.DataFrame, labels: LabelsSettings, channels: Sequence[str | int]) -> TableLayout:
+def _table_layout(cells: pd.DataFrame, labels: LabelsSettings, images: ImagesSettings) -> TableLayout:
     columns = file_columns(labels)
-    names = zip(*(map(table_file_name, cells[column]) for column in columns), strict=True)
-    own = ("file",) if len(columns) == 1 else tuple(f"file_{channel}" for channel in channels)
+    names = zip(*([_file_name(cell, images) for cell in cells[column]] for column in columns), strict=True)
+    own = ("file",) if len(columns) == 1 else tuple(f"file_{channel}" for channel in images.channels)
     return TableLayout(own, dict(zip(cells[labels.id], names, strict=True)))
+
+
+def _file_name(cell: str, images: ImagesSettings) -> str:
+    return table_file_name(name_below(images.root, cell))

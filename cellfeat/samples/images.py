@@ -13,8 +13,9 @@ from cellfeat.errors import ImageError, MissingFileError
 from cellfeat.samples.channels import only_plane, pick_channels
 from cellfeat.samples.formats.decoded_image import Image
 from cellfeat.samples.formats.planes import NO_CHOICE, PlaneChoice
-from cellfeat.samples.image_file import read_image
+from cellfeat.samples.image_file import read_content, read_image
 from cellfeat.samples.properties import FileProperties, file_properties
+from cellfeat.storage.url import Location, as_location
 
 if TYPE_CHECKING:
     # Loads pandas, which the processes that read images (worker_pool.py) do without.
@@ -58,7 +59,7 @@ Outcome = SampleImage | ImageError | MissingFileError
 
 
 class ReadsSamples(Protocol):
-    """Reads samples by their row: a `SampleReader`, a `FieldsReader`, or a `WorkersReader`, which uses processes."""
+    """Reads samples by their row: a `SampleReader`, a `FieldsReader`, or one that uses processes or an object store."""
 
     def read(self, row: int) -> np.ndarray:
         """Read the pixels of one sample, as `SampleReader.read` does: shape ``(C, H, W)``."""
@@ -76,8 +77,12 @@ class ReadsSamples(Protocol):
         """The number of the samples that are read at once with that in `row`; they follow each other."""
         ...
 
+    def n_threads(self, n_workers: int) -> int:
+        """How many threads should read at once, to keep `n_workers` processes busy."""
+        ...
 
-def no_note(path: Path) -> None:
+
+def no_note(path: Location) -> None:
     """Drop the path."""
 
 
@@ -100,14 +105,17 @@ class SampleReader:
         The most pixels that one file may hold, channels counted.
     plane
         Which plane of a stack is read.
+    contents
+        The bytes of the files of the first sample, in the order of `paths`; empty where they are read from the disk.
     """
 
-    root: Path
+    root: Location
     files: tuple[tuple[str, ...], ...]
     channels: tuple[str | int, ...]
     one_file_per_channel: bool
     max_pixels: int = MAX_PIXELS
     plane: PlaneChoice = NO_CHOICE
+    contents: tuple[bytes, ...] = ()
 
     @classmethod
     def for_manifest(cls, manifest: "Manifest", *, max_pixels: int = MAX_PIXELS) -> "SampleReader":
@@ -139,24 +147,41 @@ class SampleReader:
         """The row itself: each sample has files of its own."""
         return row
 
+    def n_threads(self, n_workers: int) -> int:
+        """One for each process."""
+        return n_workers
+
     @property
-    def paths(self) -> list[Path]:
+    def names(self) -> tuple[str, ...]:
+        """The names of the files of the first sample, in the order in which they are opened."""
+        return self.files[0] if self.one_file_per_channel else self.files[0][:1]
+
+    @property
+    def paths(self) -> list[Location]:
         """The files of the first sample, in the order in which they are opened."""
-        names = self.files[0] if self.one_file_per_channel else self.files[0][:1]
-        return [self.root / name for name in names]
+        return [self.root / name for name in self.names]
 
     def request(self) -> dict[str, Any]:
-        """The reader as JSON values, from which `from_request` makes it again."""
-        return {**vars(self), "root": str(self.root)}
+        """The reader as JSON values without `contents`, from which `from_request` makes it again."""
+        values = {name: value for name, value in vars(self).items() if name != "contents"}
+        return {**values, "root": str(self.root)}
 
     @classmethod
-    def from_request(cls, request: dict[str, Any]) -> "SampleReader":
-        """Make a reader of what `request` gave."""
-        files, channels = tuple(map(tuple, request["files"])), tuple(request["channels"])
-        values = {"root": Path(request["root"]), "files": files, "channels": channels}
-        return cls(**{**request, **values, "plane": PlaneChoice(*request["plane"])})
+    def from_request(cls, request: dict[str, Any], contents: tuple[bytes, ...] = ()) -> "SampleReader":
+        """Make a reader of what `request` gave.
 
-    def read_all(self, *, on_file: Callable[[Path], None] = no_note) -> list[Outcome]:
+        Parameters
+        ----------
+        request
+            The values.
+        contents
+            As in `SampleReader`.
+        """
+        files, channels = tuple(map(tuple, request["files"])), tuple(request["channels"])
+        values = {"root": as_location(request["root"]), "files": files, "channels": channels}
+        return cls(**{**request, **values, "plane": PlaneChoice(*request["plane"])}, contents=contents)
+
+    def read_all(self, *, on_file: Callable[[Location], None] = no_note) -> list[Outcome]:
         """Read the first sample; an error becomes the outcome.
 
         Parameters
@@ -173,7 +198,7 @@ class SampleReader:
         """Read the pixels of one sample, shape ``(C, H, W)``; see `read_sample`."""
         return self.read_sample(row).pixels
 
-    def read_sample(self, row: int, *, on_file: Callable[[Path], None] = no_note) -> SampleImage:
+    def read_sample(self, row: int, *, on_file: Callable[[Location], None] = no_note) -> SampleImage:
         """Read one sample, its channels in the order of `channels`.
 
         Parameters
@@ -194,7 +219,7 @@ class SampleReader:
         return sample_image(pixels, images)
 
     def read_files(
-        self, row: int, *, on_file: Callable[[Path], None] = no_note
+        self, row: int, *, on_file: Callable[[Location], None] = no_note
     ) -> tuple[np.ndarray, tuple[Image, ...]]:
         """Read the pixels of one sample, shape ``(C, H, W)``, and the decoded files that they come from.
 
@@ -204,17 +229,26 @@ class SampleReader:
             As for `read_sample`.
         """
         paths = self.only(row).paths
-        images, parts = zip(*(self._read_file(path, on_file) for path in paths), strict=True)
+        contents = self.contents or (None,) * len(paths)
+        images, parts = zip(*(self._read_file(*one, on_file) for one in zip(paths, contents, strict=True)), strict=True)
         return _stack(parts, paths) if self.one_file_per_channel else parts[0], images
 
-    def _read_file(self, path: Path, on_file: Callable[[Path], None]) -> tuple[Image, np.ndarray]:
+    def _read_file(
+        self, path: Location, content: bytes | None, on_file: Callable[[Location], None]
+    ) -> tuple[Image, np.ndarray]:
         """Read one file: all of it, and what the sample takes of it, a plane or all channels."""
         on_file(path)
-        image = read_image(path, self.max_pixels, self.plane)
+        image = self._decoded(path, content)
         try:
             return image, only_plane(image) if self.one_file_per_channel else pick_channels(image, self.channels)
         except ImageError as error:
             raise ImageError(f"{path}: {error}") from None
+
+    def _decoded(self, path: Location, content: bytes | None) -> Image:
+        if content is not None:
+            return read_content(content, path, self.max_pixels, self.plane)
+        assert isinstance(path, Path), "objects of an address come with their bytes"
+        return read_image(path, self.max_pixels, self.plane)
 
 
 def sample_image(pixels: np.ndarray, images: Sequence[Image]) -> SampleImage:
@@ -231,7 +265,7 @@ def sample_image(pixels: np.ndarray, images: Sequence[Image]) -> SampleImage:
     return SampleImage(pixels, file_properties(pixels, images), bits * (len(pixels) // len(bits)))
 
 
-def _stack(planes: Sequence[np.ndarray], paths: Sequence[Path]) -> np.ndarray:
+def _stack(planes: Sequence[np.ndarray], paths: Sequence[Location]) -> np.ndarray:
     for plane, path in zip(planes, paths, strict=True):
         if (plane.shape, plane.dtype) != (planes[0].shape, planes[0].dtype):
             raise ImageError(

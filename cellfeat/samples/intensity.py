@@ -8,8 +8,9 @@ import numpy as np
 
 from cellfeat.config import IntensitySettings
 from cellfeat.config_values import Limits
-from cellfeat.errors import ConfigError, ImageError, MissingFileError
-from cellfeat.samples.images import ReadsSamples
+from cellfeat.errors import ConfigError, ImageError
+from cellfeat.samples.images import ReadsSamples, SampleImage
+from cellfeat.samples.reading_in_order import read_in_order
 
 MEASURED_IMAGES = 2_000
 VALUES_PER_CHANNEL = 2**23
@@ -196,11 +197,11 @@ def _measure(reader: ReadsSamples, rows: Sequence[int]) -> list[np.ndarray]:
     # As many from each image, so that large images do not count more than small ones.
     per_image = VALUES_PER_CHANNEL // max(len(measured), 1)
     selections, reasons = [], []
-    for row in measured:
-        try:
-            selections.append(selected_values(reader.read(row), per_image))
-        except (ImageError, MissingFileError) as error:
-            reasons.append(str(error))
+    for outcome in read_in_order(reader, measured):
+        if isinstance(outcome, SampleImage):
+            selections.append(selected_values(outcome.pixels, per_image))
+        else:
+            reasons.append(str(outcome))
     if not selections:
         raise ImageError(f"no image could be read to measure percentiles on: {reasons[0] if reasons else 'no samples'}")
     return [np.concatenate(values) for values in zip(*selections, strict=True)]

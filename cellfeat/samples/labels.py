@@ -2,7 +2,6 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass
-from pathlib import Path
 
 import pandas as pd
 
@@ -10,6 +9,7 @@ from cellfeat.config import LabelsSettings
 from cellfeat.errors import ManifestError
 from cellfeat.samples.missing import MissingValues, column_remarks, group_remarks, label_remarks, without_missing
 from cellfeat.samples.table_file import RawTable, read_table_file
+from cellfeat.storage.url import Location
 from cellfeat.text import first_ten, near_names
 
 
@@ -35,7 +35,7 @@ class LabelsTable:
         return [f"{self.cells.index.name} {number}" for number in self.cells.index]
 
 
-def read_labels(settings: LabelsSettings, file: Path) -> LabelsTable:
+def read_labels(settings: LabelsSettings, file: Location) -> LabelsTable:
     """Read a labels table.
 
     A byte-order mark, white space around cells, blank lines and columns without a name are ignored. Words in
@@ -58,7 +58,7 @@ def read_labels(settings: LabelsSettings, file: Path) -> LabelsTable:
     return checked_labels(read_table_file(file), settings, file)
 
 
-def checked_labels(raw: RawTable, settings: LabelsSettings, file: Path) -> LabelsTable:
+def checked_labels(raw: RawTable, settings: LabelsSettings, file: Location) -> LabelsTable:
     """Check the columns of a table, and take what means a missing value for an empty cell.
 
     Parameters
@@ -110,7 +110,7 @@ def _columns_without_missing(cells: pd.DataFrame, settings: LabelsSettings) -> d
     return {name: without_missing(cells[name], settings.missing) for name in cells.columns if name not in kept}
 
 
-def _missing_remarks(columns: dict[str, MissingValues], settings: LabelsSettings, file: Path) -> list[str]:
+def _missing_remarks(columns: dict[str, MissingValues], settings: LabelsSettings, file: Location) -> list[str]:
     remarks = []
     if settings.label in columns:
         remarks += label_remarks(columns[settings.label], settings.missing, str(file))
@@ -122,7 +122,7 @@ def _missing_remarks(columns: dict[str, MissingValues], settings: LabelsSettings
     return remarks + column_remarks(further, str(file))
 
 
-def _space_remarks(raw: pd.DataFrame, settings: LabelsSettings, file: Path) -> list[str]:
+def _space_remarks(raw: pd.DataFrame, settings: LabelsSettings, file: Location) -> list[str]:
     """Say which labels and groups became one because white space around them is ignored."""
     remarks = []
     for name in (settings.label, *group_columns(settings)):
@@ -136,7 +136,7 @@ def _space_remarks(raw: pd.DataFrame, settings: LabelsSettings, file: Path) -> l
     return remarks
 
 
-def _check_columns(table: pd.DataFrame, settings: LabelsSettings, file: Path) -> None:
+def _check_columns(table: pd.DataFrame, settings: LabelsSettings, file: Location) -> None:
     named = [("id", settings.id), ("label", settings.label), ("split", settings.split)]
     named += [("group", column) for column in group_columns(settings)]
     named += [("files", column) for column in file_columns(settings)]

@@ -3,16 +3,18 @@
 import re
 from collections import Counter
 from collections.abc import Collection, Sequence
-from pathlib import Path, PurePosixPath
+from pathlib import PurePosixPath
 from typing import NamedTuple
 
 from cellfeat.config import ImagesSettings
 from cellfeat.errors import ImageError
 from cellfeat.samples.channels import opaque_planes
 from cellfeat.samples.file_search import Search
-from cellfeat.samples.formats.decoded_image import channels_hint
+from cellfeat.samples.folders.opening import remote_files
+from cellfeat.samples.formats.decoded_image import Image, channels_hint
+from cellfeat.samples.formats.decoding import decode_image
 from cellfeat.samples.formats.planes import PlaneChoice
-from cellfeat.samples.formats.reading import decode_file
+from cellfeat.samples.formats.reading import LARGEST_HEADER, decode_file
 from cellfeat.samples.layouts import FoldersLayout
 from cellfeat.text import first_ten
 
@@ -29,7 +31,7 @@ def layout_hint(search: Search, ids: Sequence[str]) -> str:
     ids
         Ids of the samples in the labels table; empty where there is none.
     """
-    names = sorted(filter(search.kinds.is_image, search.on_disk))
+    names = sorted(search.kinds.images(search.on_disk))
     if not names:
         return "the folder contains no PNG, JPEG or TIFF files: name the right one with --images FOLDER (images.root)"
     if search.found and ids:
@@ -49,12 +51,20 @@ def layout_hint(search: Search, ids: Sequence[str]) -> str:
     return f"there are {len(names)} images such as {names[0]}; for example: {_settings_for(search, names, ids)}"
 
 
-def _usable_planes(path: Path, images: ImagesSettings) -> list[int]:
+def _usable_planes(name: str, images: ImagesSettings) -> list[int]:
     """Up to three planes of an image file, without transparency; the first where it cannot be read."""
     try:
-        return opaque_planes(decode_file(path, images.max_pixels, PlaneChoice.from_settings(images.plane)))[:3]
+        return opaque_planes(_decoded(name, images))[:3]
     except (ImageError, OSError):
         return [0]
+
+
+def _decoded(name: str, images: ImagesSettings) -> Image:
+    plane, files = PlaneChoice.from_settings(images.plane), remote_files(images.root)
+    if files is None:
+        return decode_file(images.local_root / name, images.max_pixels, plane)
+    with files.opened((name,), LARGEST_HEADER) as (content,):
+        return decode_image(content, images.max_pixels, plane)
 
 
 class _Pattern(NamedTuple):
@@ -73,7 +83,7 @@ def _settings_for(search: Search, names: Sequence[str], ids: Collection[str]) ->
     if pattern.channels:
         channels = f"--set 'images.channels=[{', '.join(pattern.channels)}]'"
     else:
-        channels = channels_hint(_usable_planes(search.images.root / names[0], search.images))
+        channels = channels_hint(_usable_planes(names[0], search.images))
     layout = "" if search.images.layout == "pattern" else "--set images.layout=pattern "
     return f"{layout}--set 'images.pattern={pattern.text}' {channels}"
 

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
@@ -23,6 +22,8 @@ from cellfeat.samples.file_search import (
     search_images,
     table_of,
 )
+from cellfeat.samples.folders.base import ImageFolder
+from cellfeat.samples.folders.opening import open_folder
 from cellfeat.samples.formats.planes import NO_CHOICE, PlaneChoice
 from cellfeat.samples.group_columns import groups_of, without_pattern_groups
 from cellfeat.samples.id_matching import match_ids, matching_remark
@@ -35,6 +36,7 @@ from cellfeat.samples.missing import label_remarks, without_missing
 from cellfeat.samples.regions import Regions
 from cellfeat.samples.shared_files import shared_file_problems, shared_file_remarks
 from cellfeat.samples.single_cells.layout import H5scLayout, is_single_cells
+from cellfeat.storage.url import Location
 from cellfeat.text import first_ten
 from cellfeat.types import Integers
 
@@ -68,7 +70,7 @@ class Manifest:
     """
 
     table: pd.DataFrame
-    root: Path
+    root: Location
     channels: tuple[str | int, ...]
     remarks: tuple[str, ...] = ()
     layout: str = "auto"
@@ -97,7 +99,7 @@ class Manifest:
         own = {*OWN_COLUMNS, *self.file_columns}
         return tuple(column for column in self.table.columns if column not in own)
 
-    def files(self, row: int) -> tuple[Path, ...]:
+    def files(self, row: int) -> tuple[Location, ...]:
         """The files of one sample: one that contains all channels, or one per channel."""
         return tuple(self.root / str(self.table[column].iat[row]) for column in self.file_columns)
 
@@ -154,13 +156,14 @@ def build_manifest(images: ImagesSettings, labels: LabelsSettings) -> Manifest:
     ConfigError
         If the settings do not fit each other.
     """
-    check_settings(images, labels)
+    folder = open_folder(images.root)
+    check_settings(images, labels, folder)
     if images.layout == "fields":
-        return _fields_manifest(images, labels)
-    if is_single_cells(images, labels):
+        return _fields_manifest(images, labels, folder)
+    if is_single_cells(images, labels, folder):
         return _single_cells_manifest(images, labels)
     table = read_labels(without_pattern_groups(labels, images), labels.file) if labels.file else None
-    search = search_images(images, labels, table.cells if table else None)
+    search = search_images(images, labels, folder, table.cells if table else None)
     matches = match_ids(table.cells[labels.id], search.found_by_id) if table else {}
     samples = _samples_listed(table, search, matches) if table else _samples_found(search)
     remarks = (*table.remarks, *matching_remark(matches, str(labels.file))) if table else ()
@@ -173,11 +176,11 @@ def build_manifest(images: ImagesSettings, labels: LabelsSettings) -> Manifest:
     return _with_folders_named(_checked(samples, search, remarks), images)
 
 
-def _fields_manifest(images: ImagesSettings, labels: LabelsSettings) -> Manifest:
+def _fields_manifest(images: ImagesSettings, labels: LabelsSettings, folder: ImageFolder) -> Manifest:
     """Find the cells of whole fields, and check their labels and their split."""
     found = find_field_samples(images, labels)
     # The checks of a split see a layout that follows a table: names of files tell neither class nor part here.
-    search = Search(images, labels, TableLayout((), {}), set(), set(), FileKinds(images.root))
+    search = Search(images, labels, TableLayout((), {}), folder, set(), set(), FileKinds(folder))
     problems = [*spelling_problems(found.table["label"]), *split_problems(found.table, search)]
     if problems:
         raise ManifestError("\n".join([f"the cells in {images.root} cannot be used:", *problems]))
@@ -188,12 +191,13 @@ def _fields_manifest(images: ImagesSettings, labels: LabelsSettings) -> Manifest
 
 def _single_cells_manifest(images: ImagesSettings, labels: LabelsSettings) -> Manifest:
     """List the cells of scPortrait's files, with the labels of a table, or else with those of the files."""
-    layout = H5scLayout.below(images.root)
+    layout = H5scLayout.below(images.local_root)
     images = images.model_copy(update={"root": layout.root, "layout": "h5sc"})
     named, table = (labels, read_labels(labels, labels.file)) if labels.file else layout.labels(labels)
-    on_disk = layout.on_disk(images.root)
+    folder = open_folder(layout.root)
+    on_disk = layout.on_disk(folder)
     found = {sample for sample in map(layout.find, on_disk) if sample}
-    search = Search(images, named, layout, on_disk, found, FileKinds(images.root))
+    search = Search(images, named, layout, folder, on_disk, found, FileKinds(folder))
     matches = match_ids(table.cells[named.id], search.found_by_id)
     samples = _samples_listed(table, search, matches)
     samples = samples.join(layout.further(samples.columns), on="sample_id").fillna("")
@@ -287,7 +291,7 @@ def _ignore(_line: str) -> None:
 
 
 def label_by_id(
-    images: ImagesSettings, labels: LabelsSettings, file: Path, *, say: Callable[[str], None] = _ignore
+    images: ImagesSettings, labels: LabelsSettings, file: Location, *, say: Callable[[str], None] = _ignore
 ) -> dict[str, str]:
     """Read labels that replace those of a feature file, by sample id.
 

@@ -62,7 +62,7 @@ def find_problems(listing: Listing) -> list[str]:
     """Lines of an error message, one for each problem; none where samples and images fit each other."""
     if not listing.exists.to_numpy().any():
         # Without any image, the other checks would only say of every sample that its files are missing.
-        return [*_outside(listing), *(_other_forms(listing) or [_nothing_found(listing)])]
+        return [*_outside(listing), *(_other_forms(listing) or _other_case(listing) or [_nothing_found(listing)])]
     problems = [
         *_duplicates(listing),
         *spelling_problems(listing.samples["label"]),
@@ -160,6 +160,16 @@ def _other_forms(listing: Listing) -> list[str]:
     ]
 
 
+def _other_case(listing: Listing) -> list[str]:
+    """Missing files that exist under a name with other upper and lower case."""
+    by_case = {name.casefold(): name for name in listing.search.folder.names()}
+    pairs = [(name, by_case.get(name.casefold())) for _, name in listing.located_names]
+    alike = [f"{name!r} exists as {other!r}" for name, other in pairs if other]
+    if not alike:
+        return []
+    return [f"- file names that differ in upper and lower case: {first_ten(alike)}; write both alike"]
+
+
 def _incomplete(listing: Listing) -> list[str]:
     """Files that are missing while other files of the same sample exist."""
     files, exists = listing.files, listing.exists
@@ -227,7 +237,7 @@ def _unused_files(listing: Listing) -> list[str]:
     owned = [files] if unlisted.empty else [files, search.file_names(unlisted)]
     used = search.on_disk.intersection(name for names in owned for name in names.to_numpy().flat)
     rest = sorted(search.on_disk - used, key=natural_key)
-    images = [name for name in rest if search.kinds.is_image(name)]
+    images = search.kinds.images(rest)
     others = [name for name in rest if search.kinds.may_be_missed(name)]
     remarks = []
     if images:
@@ -246,7 +256,7 @@ def _folder_remarks(listing: Listing) -> list[str]:
     if not isinstance(search.layout, FoldersLayout):
         return []
     root, remarks = search.images.root, []
-    empty = search.layout.folders_without(root, {sample.sample_id for sample in search.found})
+    empty = search.layout.folders_without(search.folder, {sample.sample_id for sample in search.found})
     if empty:
         remarks.append(f"class folders without images in {root}: {first_ten(empty)}")
     tops = {sample.sample_id.partition("/")[0] for sample in search.found}

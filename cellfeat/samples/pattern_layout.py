@@ -4,11 +4,11 @@ import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from string import Formatter
 
 from cellfeat.errors import ConfigError
-from cellfeat.samples.layouts import Found, scan
+from cellfeat.samples.folders.base import ImageFolder
+from cellfeat.samples.layouts import Found
 from cellfeat.samples.pattern_fields import check_further, further_names, id_pattern, pattern_specs
 
 # At most 300 digits: file names are not longer, and int() refuses thousands.
@@ -101,9 +101,9 @@ class PatternLayout:
             return None
         return Found(sample_id, parts.get("label", ""), parts.get("split", ""), further)
 
-    def on_disk(self, root: Path) -> set[str]:
+    def on_disk(self, folder: ImageFolder) -> set[str]:
         """The paths of all files below the root."""
-        return scan(root)
+        return folder.names()
 
     @cached_property
     def _specs(self) -> dict[str, str]:

@@ -14,9 +14,11 @@ from pathlib import Path
 import pandas as pd
 import pyarrow as pa
 
-from cellfeat.errors import ManifestError, MissingFileError
+from cellfeat.errors import ManifestError, MissingFileError, ReadError
 from cellfeat.samples.text_marks import without_comments, without_text_marks
-from cellfeat.text import NO_URLS, first_line, first_ten, is_url
+from cellfeat.storage.opening import open_storage
+from cellfeat.storage.url import Location
+from cellfeat.text import first_line, first_ten
 
 SEPARATORS = ",;\t|"
 MAX_TABLE_BYTES = 2_000_000_000
@@ -46,7 +48,7 @@ class RawTable:
     remarks: tuple[str, ...] = ()
 
 
-def read_table_file(file: Path) -> RawTable:
+def read_table_file(file: Location) -> RawTable:
     """Read a table.
 
     Text is UTF-8, or UTF-16 with a byte-order mark, as Excel writes it. Its cells are separated by commas, semicolons,
@@ -75,7 +77,7 @@ def read_table_file(file: Path) -> RawTable:
     return _parse(_decoded(content, file), file)
 
 
-def unpacked_bytes(file: Path) -> bytes:
+def unpacked_bytes(file: Location) -> bytes:
     """Read the bytes of a file, also of one compressed by gzip.
 
     Raises
@@ -87,7 +89,7 @@ def unpacked_bytes(file: Path) -> bytes:
     return _unpacked(content, file) if content.startswith(b"\x1f\x8b") else content
 
 
-def read_table_bytes(file: Path) -> bytes:
+def read_table_bytes(file: Location) -> bytes:
     """Read the bytes of a file.
 
     Raises
@@ -96,19 +98,27 @@ def read_table_bytes(file: Path) -> bytes:
         As `read_table_file`.
     """
     try:
-        return file.read_bytes()
+        content = file.read_bytes() if isinstance(file, Path) else open_storage(file.parent).read(file.name)
     except FileNotFoundError:
-        if is_url(str(file)):
-            raise MissingFileError(f"{file}: {NO_URLS}") from None
+        content = None
+    except ReadError as error:  # names the address
+        raise ManifestError(str(error)) from None
+    except OSError as error:
+        raise ManifestError(f"{file}: cannot be read: {error.strerror or error}") from None
+    if content is None:
         raise MissingFileError(
             f"the labels {file} do not exist; name the CSV with --labels FILE (labels.file); "
             "extract without one with --labels none"
-        ) from None
-    except OSError as error:
-        raise ManifestError(f"{file}: cannot be read: {error.strerror or error}") from None
+        )
+    return content
 
 
-def _unpacked(content: bytes, file: Path) -> bytes:
+def table_exists(file: Location) -> bool:
+    """Whether there is such a file. One at an address is taken to exist: reading it says so if it does not."""
+    return not isinstance(file, Path) or file.exists()
+
+
+def _unpacked(content: bytes, file: Location) -> bytes:
     try:
         with gzip.GzipFile(fileobj=io.BytesIO(content)) as stream:
             unpacked = stream.read(MAX_TABLE_BYTES + 1)
@@ -119,7 +129,7 @@ def _unpacked(content: bytes, file: Path) -> bytes:
     return unpacked
 
 
-def _decoded(content: bytes, file: Path) -> str:
+def _decoded(content: bytes, file: Location) -> str:
     encoding = next((name for mark, name in _UNICODE_MARKS if content.startswith(mark)), "utf-8-sig")
     try:
         text = content.decode(encoding)
@@ -134,7 +144,7 @@ def _decoded(content: bytes, file: Path) -> str:
     return text
 
 
-def _parse(text: str, file: Path) -> RawTable:
+def _parse(text: str, file: Location) -> RawTable:
     marked = _EXCEL_SEPARATOR.match(text)
     # The line is emptied and not removed, so that the numbers of the others stay right.
     text = text[len(marked[0].rstrip("\r\n")) :] if marked else text
@@ -150,7 +160,7 @@ def _parse(text: str, file: Path) -> RawTable:
     return _without_marks(_table(rows, "line", file), n_comments, file)
 
 
-def _without_marks(table: RawTable, n_comments: int, file: Path) -> RawTable:
+def _without_marks(table: RawTable, n_comments: int, file: Location) -> RawTable:
     cells, changed = without_text_marks(table.cells)
     remarks = list(table.remarks)
     if n_comments:
@@ -171,7 +181,7 @@ def separator_of(text: str) -> str:
     return max(SEPARATORS, key=re.sub(r'"[^"]*"', "", header).count)
 
 
-def _table(rows: Sequence[tuple[int, list[str]]], word: str, file: Path) -> RawTable:
+def _table(rows: Sequence[tuple[int, list[str]]], word: str, file: Location) -> RawTable:
     """Make a table of numbered rows, the header first; `word` says what the numbers count."""
     rows = [(number, cells) for number, cells in rows if any(cell.strip() for cell in cells)]
     if not rows:
@@ -208,7 +218,7 @@ def _has_row_names(header: list[str], rows: list[list[str]]) -> bool:
     return any(cells[-1].strip() for cells in rows) and len({cells[0] for cells in rows}) == len(rows)
 
 
-def _check_shape(header: list[str], rows: list[tuple[int, list[str]]], word: str, file: Path) -> None:
+def _check_shape(header: list[str], rows: list[tuple[int, list[str]]], word: str, file: Location) -> None:
     twice = sorted({column for column in header if column and header.count(column) > 1})
     if twice:
         raise ManifestError(f"{file}: column {first_ten(twice)} occurs more than once; rename one")
@@ -222,7 +232,7 @@ def _check_shape(header: list[str], rows: list[tuple[int, list[str]]], word: str
         raise ManifestError(f"{file}: has a header but no samples")
 
 
-def _read_parquet(content: bytes, file: Path) -> RawTable:
+def _read_parquet(content: bytes, file: Location) -> RawTable:
     try:
         # Nullable types keep whole numbers whole where cells are missing.
         table = pd.read_parquet(io.BytesIO(content), engine="pyarrow", dtype_backend="numpy_nullable")
@@ -235,7 +245,7 @@ def _read_parquet(content: bytes, file: Path) -> RawTable:
     return _table_of_frame(table, [str(name) for name in table.columns], file)
 
 
-def _read_excel(content: bytes, file: Path) -> RawTable:
+def _read_excel(content: bytes, file: Location) -> RawTable:
     if content.startswith(b"\xd0\xcf"):
         raise ManifestError(f"{file}: the Excel format before 2007 is not read; save it as .xlsx or CSV UTF-8")
     try:
@@ -251,7 +261,7 @@ def _read_excel(content: bytes, file: Path) -> RawTable:
     return _first_sheet(content, file)
 
 
-def _first_sheet(content: bytes, file: Path) -> RawTable:
+def _first_sheet(content: bytes, file: Location) -> RawTable:
     try:
         with pd.ExcelFile(io.BytesIO(content), engine="openpyxl") as book:
             sheets = [str(name) for name in book.sheet_names]
@@ -267,7 +277,7 @@ def _first_sheet(content: bytes, file: Path) -> RawTable:
     return RawTable(found.cells, (*found.remarks, remark))
 
 
-def _table_of_frame(table: pd.DataFrame, header: list[str], file: Path) -> RawTable:
+def _table_of_frame(table: pd.DataFrame, header: list[str], file: Location) -> RawTable:
     columns = [_texts(table.iloc[:, place]) for place in range(table.shape[1])]
     rows = [(number, list(cells)) for number, cells in enumerate(zip(*columns, strict=True), start=1)]
     return _table([(0, header), *rows], "row", file)

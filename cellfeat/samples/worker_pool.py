@@ -1,10 +1,12 @@
 """Read samples in other processes.
 
 A file that crashes the decoder, or a disk that never answers, loses only that sample. Each calling thread borrows one
-reading process: an idle one, or a new one. A process that dies or does not answer is replaced, and the error names its
-sample. If the system killed the process (often: out of memory), the sample is tried once more, alone.
+reading process: an idle one, or a new one; it waits where there are as many as there may be. A process that dies or
+does not answer is replaced, and the error names its sample. If the system killed the process (often: out of memory),
+the sample is tried once more, alone.
 """
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,8 +17,10 @@ import numpy as np
 from cellfeat.config import ExtractionSettings
 from cellfeat.errors import ImageError, WorkerError
 from cellfeat.samples.fields.reading import FieldJob, FieldsReader, read_here
+from cellfeat.samples.folders.opening import remote_files
 from cellfeat.samples.images import Outcome, ReadsSamples, SampleImage, SampleReader
 from cellfeat.samples.manifest import Manifest
+from cellfeat.samples.objects_reader import ObjectsReader
 from cellfeat.samples.worker_process import Job, KilledError, Worker
 
 SECONDS_TO_READ = 60.0
@@ -36,7 +40,9 @@ class Workers:
     def __init__(self, seconds: float = SECONDS_TO_READ) -> None:
         self._seconds = seconds
         self._reading = _SharedOrExclusive()
-        self._lock = threading.Lock()
+        # Notified when a process becomes idle, or there may be another one.
+        self._lock = threading.Condition()
+        self._most = os.cpu_count() or 1
         self._all: set[Worker] = set()
         self._idle: list[Worker] = []
         self._is_closed = False
@@ -49,6 +55,8 @@ class Workers:
 
     def start(self, n: int) -> None:
         """Start processes until there are `n`. They import their modules in the background."""
+        with self._lock:
+            self._most = max(self._most, n)
         while len(self._all) < n:
             self._give_back(self._started())
 
@@ -57,6 +65,7 @@ class Workers:
         with self._lock:
             self._is_closed = True
             workers = list(self._all)
+            self._lock.notify_all()
         # Outside the lock, which the threads that read need to drop their processes.
         for worker in workers:
             worker.kill()
@@ -124,6 +133,7 @@ class Workers:
 
     def _taken(self) -> Worker:
         with self._lock:
+            self._lock.wait_for(lambda: self._idle or len(self._all) < self._most or self._is_closed)
             worker = self._idle.pop() if self._idle else None
         if worker is None:
             return self._started()
@@ -144,11 +154,13 @@ class Workers:
     def _give_back(self, worker: Worker) -> None:
         with self._lock:
             self._idle.append(worker)
+            self._lock.notify()
 
     def _drop(self, worker: Worker) -> None:
         worker.kill()
         with self._lock:
             self._all.discard(worker)
+            self._lock.notify()
 
 
 @dataclass(frozen=True)
@@ -181,6 +193,10 @@ class WorkersReader:
     def block(self, row: int) -> int:
         """The row itself: each sample has files of its own."""
         return row
+
+    def n_threads(self, n_workers: int) -> int:
+        """One for each process."""
+        return n_workers
 
 
 class _SharedOrExclusive:
@@ -246,6 +262,9 @@ def sample_reader(manifest: Manifest, workers: Workers | None, *, max_pixels: in
         read = read_here if workers is None else _reading_field(workers)
         return FieldsReader(manifest, max_pixels=max_pixels, read=read)
     reader = SampleReader.for_manifest(manifest, max_pixels=max_pixels)
+    files = remote_files(manifest.root)
+    if files is not None:
+        return ObjectsReader(reader, files, SampleReader.read_all if workers is None else workers.read_all)
     return reader if workers is None else WorkersReader(reader, workers)
 
 

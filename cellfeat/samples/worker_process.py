@@ -1,6 +1,7 @@
 """A process that reads samples: `Worker` in the calling process, `serve` in the reading process.
 
-A request is a line of JSON; the reply is a line of JSON, then the raw bytes of the pixels. The process is started with
+A request is a line of JSON, then the bytes of files that were fetched from an object store. The reply is a line of
+JSON, then the raw bytes of the pixels. The process is started with
 ``python -c``. It is not forked, because the calling process has threads and torch. It is not started by
 multiprocessing, which would run the caller's script again.
 """
@@ -12,10 +13,9 @@ import signal
 import subprocess
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from io import BufferedReader, BufferedWriter
-from pathlib import Path
 from queue import Empty, SimpleQueue
 from tempfile import TemporaryFile
 from typing import Any, Protocol, cast
@@ -26,6 +26,7 @@ from cellfeat.errors import ImageError, MissingFileError, WorkerError
 from cellfeat.samples.fields.reading import FieldJob
 from cellfeat.samples.images import Outcome, SampleImage, SampleReader
 from cellfeat.samples.properties import FileProperties
+from cellfeat.storage.url import Location
 
 SECONDS_TO_START = 120.0
 SECONDS_TO_END = 2.0
@@ -54,15 +55,20 @@ class Job(Protocol):
     """What a process is asked to read: one sample (`SampleReader.only`), or samples of one field (`FieldJob`)."""
 
     @property
-    def paths(self) -> list[Path]:
+    def paths(self) -> list[Location]:
         """The files, in the order in which they are opened."""
+        ...
+
+    @property
+    def contents(self) -> tuple[bytes, ...]:
+        """The bytes of these files; empty where they are read from the disk."""
         ...
 
     def request(self) -> dict[str, Any]:
         """The job as JSON values."""
         ...
 
-    def read_all(self, *, on_file: Callable[[Path], None] = ...) -> list[Outcome]:
+    def read_all(self, *, on_file: Callable[[Location], None] = ...) -> list[Outcome]:
         """Read every sample."""
         ...
 
@@ -121,7 +127,8 @@ class Worker:
         self._wait_until_ready()
         pipe = cast(BufferedWriter, self._process.stdin)
         with suppress(OSError):  # a dead process is reported below
-            pipe.write(_request(job))
+            for piece in _request(job):
+                pipe.write(piece)
             pipe.flush()
         try:
             reply = _next(self._replies, seconds)
@@ -175,7 +182,7 @@ class Worker:
         last_words = next((f": {line[:200]}" for line in reversed(said) if line.strip()), "")
         return (f"died of {signal.Signals(-code).name}" if code < 0 else f"ended with exit code {code}") + last_words
 
-    def _file_in_hand(self, job: Job) -> Path:
+    def _file_in_hand(self, job: Job) -> Location:
         return job.paths[min(self._noted()[0], len(job.paths) - 1)]
 
     def _noted(self) -> bytes:
@@ -184,8 +191,10 @@ class Worker:
         return self._notes.read()
 
 
-def _request(job: Job) -> bytes:
-    return json.dumps({"kind": type(job).__name__, "job": job.request()}).encode() + b"\n"
+def _request(job: Job) -> Iterator[bytes]:
+    told = {"kind": type(job).__name__, "job": job.request(), "sizes": [len(content) for content in job.contents]}
+    yield json.dumps(told).encode() + b"\n"
+    yield from job.contents
 
 
 def _received(pipe: BufferedReader) -> list[Outcome] | None:
@@ -237,7 +246,8 @@ def serve() -> None:
     replies.write(READY)
     replies.flush()
     for line in sys.stdin.buffer:
-        outcomes = _answer(json.loads(line), notes)
+        request = json.loads(line)
+        outcomes = _answer(request, tuple(sys.stdin.buffer.read(size) for size in request["sizes"]), notes)
         replies.write(json.dumps(list(map(_told, outcomes))).encode() + b"\n")
         for outcome in outcomes:
             if isinstance(outcome, SampleImage):
@@ -245,18 +255,18 @@ def serve() -> None:
         replies.flush()
 
 
-_JOBS: dict[str, Callable[[dict[str, Any]], Job]] = {
+_JOBS: dict[str, Callable[[dict[str, Any], tuple[bytes, ...]], Job]] = {
     "SampleReader": SampleReader.from_request,
     "FieldJob": FieldJob.from_request,
 }
 
 
-def _answer(request: dict[str, Any], notes: mmap.mmap) -> list[Outcome]:
+def _answer(request: dict[str, Any], contents: tuple[bytes, ...], notes: mmap.mmap) -> list[Outcome]:
     """Read samples, and note the number of each file before reading it, because reading may crash this process."""
-    job = _JOBS[request["kind"]](request["job"])
+    job = _JOBS[request["kind"]](request["job"], contents)
     numbers = iter(range(len(job.paths)))
 
-    def note(_: Path) -> None:
+    def note(_: Location) -> None:
         # A note is one byte.
         notes[0] = min(next(numbers), 255)
 

@@ -11,6 +11,9 @@ from cellfeat.types import Float32s, Floats, Integers
 DRAWS_PER_BLOCK = 64
 """Bootstrap draws computed at once: with 28,896 groups a block stays below 20 MB."""
 
+PICKS_AT_ONCE = 1 << 22
+"""Groups picked at once: 100 MB in all steps, also with a million groups."""
+
 
 @dataclass(frozen=True)
 class Strata:
@@ -83,11 +86,23 @@ def draw_counts(sizes: Integers, n_draws: int, rng: np.random.Generator) -> NDAr
     for row in range(0, n_draws, DRAWS_PER_BLOCK):
         block = counts[row : row + DRAWS_PER_BLOCK]
         for start, stop in zip(stops - sizes, stops, strict=True):
-            block[:, start:stop] = _draw_stratum(int(stop - start), len(block), rng)
+            _draw_stratum(block[:, start:stop], rng)
     return counts
 
 
-def _draw_stratum(size: int, n_draws: int, rng: np.random.Generator) -> Integers:
+def _draw_stratum(counts: NDArray[np.uint8], rng: np.random.Generator) -> None:
+    """Fill in the counts of a stratum, shape ``(n_draws, n_groups)``, a few draws at a time.
+
+    The random numbers come one after another: how many draws are made at a time does not change them.
+    """
+    n_draws, size = counts.shape
+    at_once = max(1, PICKS_AT_ONCE // size)
+    for row in range(0, n_draws, at_once):
+        block = counts[row : row + at_once]
+        block[...] = _drawn(size, len(block), rng)
+
+
+def _drawn(size: int, n_draws: int, rng: np.random.Generator) -> Integers:
     picks = rng.integers(size, size=(n_draws, size - 1), dtype=np.int32)
     # Each draw gets its own range of numbers, so that one bincount counts all draws of the block.
     picks += np.arange(n_draws, dtype=np.int32)[:, np.newaxis] * np.int32(size)

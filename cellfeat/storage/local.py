@@ -18,6 +18,7 @@ from cellfeat.provenance import (
     remove_left,
     temporary_beside,
 )
+from cellfeat.storage.base import FileState
 
 _SECONDS_OF_A_CLAIM = 1.0
 """Longest time between the claim of a name and the file under it, where there are no hard links."""
@@ -90,6 +91,52 @@ class LocalStorage:
                 return None
         raise ReadError(f"{path}: is not a file: move it elsewhere, and start the same command again")
 
+    def state(self, name: str) -> FileState | None:
+        """Ask for size and version of a file; None where there is none."""
+        try:
+            found = (self.location / name).stat()
+        except FileNotFoundError:
+            return None
+        return FileState(found.st_size, str(found.st_mtime_ns))
+
+    def download(self, name: str, target: Path) -> FileState | None:
+        """Copy a file to a new one of this machine; None where there is none.
+
+        Parameters
+        ----------
+        name
+            The file.
+        target
+            Where to write; an existing file is replaced.
+        """
+        state = self.state(name)
+        if state is not None:
+            with explained_errors(target):
+                shutil.copyfile(self.location / name, target)
+        return state
+
+    def upload(self, name: str, source: Path) -> FileState:
+        """Write a file from another one, in place of one of this name.
+
+        Parameters
+        ----------
+        name
+            The file to write.
+        source
+            The file to copy.
+        """
+        target = self.location / name
+        temporary = temporary_beside(target)
+        with explained_errors(target):
+            try:
+                shutil.copyfile(source, temporary)
+                flush_to_disk(temporary)
+                temporary.replace(target)
+                flush_to_disk(target.parent)
+            finally:
+                temporary.unlink(missing_ok=True)
+        return FileState(target.stat().st_size, str(target.stat().st_mtime_ns))
+
     def sizes(self, prefix: str = "") -> Iterator[tuple[str, int]]:
         """Yield name and bytes of each file whose name begins with `prefix`, temporary ones left out."""
         folder, _, start = prefix.rpartition("/")
@@ -104,8 +151,12 @@ class LocalStorage:
         with suppress(IsADirectoryError):
             (self.location / name).unlink(missing_ok=True)
 
-    def remove_all(self) -> None:
-        """Remove the folder with everything in it."""
+    def remove_all(self, prefix: str = "") -> None:
+        """Remove the files whose name begins with `prefix`; without one, the folder with everything in it."""
+        if prefix:
+            for name, _ in list(self.sizes(prefix)):
+                self.remove(name)
+            return
         for _ in range(_REMOVALS):
             shutil.rmtree(self.location, ignore_errors=True)
             if not self.location.exists():

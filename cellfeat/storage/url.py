@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Any
+from urllib.parse import unquote
 
 from cellfeat.errors import ConfigError
 
@@ -48,13 +49,13 @@ class Url:
         scheme = found["scheme"].lower() if found else ""
         if found is None or scheme not in SCHEMES:
             raise ConfigError(
-                f"{_without_credentials(text)}: expected an address that begins with "
+                f"{without_credentials(text)}: expected an address that begins with "
                 f"{', '.join(f'{name}://' for name in SCHEMES)}"
             )
         host, _, path = ("", "", found["rest"]) if scheme == "file" else found["rest"].partition("/")
         if "@" in host or "?" in found["rest"]:
             raise ConfigError(
-                f"{_without_credentials(text)}: holds a user, a password or a key, which would stand in every record; "
+                f"{without_credentials(text)}: holds a user, a password or a key, which would stand in every record; "
                 "credentials are taken from the environment, such as AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY"
             )
         if scheme != "file" and not host:
@@ -97,8 +98,25 @@ Location = Path | Url
 """A path of this machine, or an address."""
 
 
+def local_path(location: Location) -> Path | None:
+    """The path of a location on this machine; None for an address elsewhere.
+
+    Examples
+    --------
+    >>> local_path(Url.parse("file:///data/cells.h5")).as_posix()
+    '/data/cells.h5'
+    """
+    if isinstance(location, Path):
+        return location
+    if location.scheme != "file":
+        return None
+    # As in file:///C:/cells of Windows.
+    has_drive = re.match("[A-Za-z]:", location.path) is not None
+    return Path(unquote(location.path if has_drive else f"/{location.path}"))
+
+
 def as_location(value: Any) -> Any:
-    """Take text that is an address as a `Url`, other text as a path, and anything else as it is.
+    """Take text that is an address as a `Url`, other text and ``file://`` as a path, and anything else as it is.
 
     Raises
     ------
@@ -106,9 +124,30 @@ def as_location(value: Any) -> Any:
         As `Url.parse`.
     """
     if isinstance(value, str | Path):
-        return Url.parse(str(value)) if _URL.match(str(value)) else Path(value)
+        if not _URL.match(str(value)):
+            return Path(value)
+        url = Url.parse(str(value))
+        return local_path(url) or url
     return value
 
 
-def _without_credentials(text: str) -> str:
+def resolved(location: Location) -> Location:
+    """Give the full form of a location: an absolute path, or the address as it is."""
+    return location.resolve() if isinstance(location, Path) else location
+
+
+def own_name(location: Location) -> str:
+    """Give the name of a folder or file; of a whole bucket or server, its own name.
+
+    Examples
+    --------
+    >>> own_name(Url.parse("s3://lab/screen/images")), own_name(Url.parse("s3://lab"))
+    ('images', 'lab')
+    """
+    full = resolved(location)
+    return full.name or (full.host if isinstance(full, Url) else "")
+
+
+def without_credentials(text: str) -> str:
+    """An address as text, without user, password and query."""
     return re.sub(r"//?[^/@]*@", "//…@", text).partition("?")[0]

@@ -113,10 +113,12 @@ ASSIGNMENTS = {
     "input_size=64": "did you mean 'preprocessing.input_size'",
     "extractoin.views=8": "--set: .*did you mean 'extraction'",
     "mlpp.hidden=64": "--set: .*did you mean 'mlp'",
-    "images.root=s3://bucket/cells": r"images\.root: addresses .*not supported yet",
-    "images.root=https://host/cells": r"images\.root: addresses .*not supported yet",
-    "labels.file=gs://bucket/y.csv": r"labels\.file: addresses .*not supported yet",
-    "extraction.output=s3://bucket/cells.h5": r"extraction\.output: addresses .*not supported yet",
+    "images.fields.masks_root=s3://bucket/masks": r"images\.fields\.masks_root: addresses .*not supported yet",
+    "images.fields.table=gs://bucket/fields.csv": r"images\.fields\.table: addresses .*not supported yet",
+    "images.root=ftp://host/cells": r"images\.root: ftp://host/cells: expected an address that begins with s3://",
+    "labels.file=s3:///": r"labels\.file: .*names no bucket",
+    "extraction.output=s4://bucket/cells.h5": r"extraction\.output: s4://bucket/cells\.h5: expected .*s3://",
+    "extraction.output=s3://me:word@bucket/cells.h5": r"extraction\.output: s3://…@bucket.*environment",
     "comparison.output=s3://bucket/results": r"comparison\.output: addresses .*not supported yet",
 }
 

@@ -149,13 +149,6 @@ def test_address_as_output_is_not_supported_yet(output: str, folder: Path, saved
     assert not list(folder.glob("s3*"))
 
 
-@pytest.mark.parametrize("option", ["--features", "--images"])
-def test_address_as_input_is_not_supported_yet(option: str, folder: Path, saved_knn: str) -> None:
-    place = "s3://bucket/cells.h5"
-    assert "not supported yet" in refused(folder, "predict", "--model", saved_knn, option, place)
-    assert "not supported yet" in refused(folder, "fit", "--head", "dummy", "--labels", "s3://bucket/y.csv")
-
-
 @pytest.mark.parametrize("columns", [("file_id", "path"), ("path", "file_id")])
 def test_table_may_name_ids_and_files(folder, laid_out, columns) -> None:
     rows = [{"file_id": "new", "path": "A549/1.png"}, {"file_id": "old", "path": "HeLa/0.png"}]

@@ -21,13 +21,13 @@ from tests.feature_fixtures import SMALL, with_samples
 def fits(monkeypatch):
     """Names of the heads that are really fitted, in order."""
     fitted = []
-    fit_head = HeadClassifier.fit
+    fit_head = HeadClassifier.fit_overwriting
 
     def noted(self, X, y):
         fitted.append(type(self).__name__)
         return fit_head(self, X, y)
 
-    monkeypatch.setattr(HeadClassifier, "fit", noted)
+    monkeypatch.setattr(HeadClassifier, "fit_overwriting", noted)
     return fitted
 
 

@@ -7,6 +7,7 @@ import pytest
 
 from cellfeat.errors import BundleError, FingerprintError
 from cellfeat.evaluation.cache import FoldCache
+from cellfeat.evaluation.chosen_embeddings import ChosenEmbeddings
 from cellfeat.evaluation.compare import compare
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.fit import fit
@@ -41,9 +42,9 @@ def test_test_samples_do_not_move_the_scaling():
     task = prepare(measured(), FAST)
     fold = task.folds[0]
     first, rest = fold.test[:5], fold.test[5:]
-    embeddings = task.embeddings.copy()
+    embeddings = task.embeddings[:]
     embeddings[rest] *= 1e3
-    changed = replace(task, embeddings=embeddings)
+    changed = replace(task, embeddings=ChosenEmbeddings(embeddings, np.arange(len(embeddings))))
     plain, beside = (HeadRun(one, "logreg", None).compute({}, fold).probabilities[:5] for one in (task, changed))
     alone = HeadRun(task, "logreg", None).compute({}, Fold(fold.train, first)).probabilities
     assert np.array_equal(plain, beside)

@@ -24,7 +24,7 @@ def test_unlabelled_and_unreadable_samples_are_excluded_and_counted(make_cluster
     counts = task.counts
     assert (counts.n_samples, counts.n_unlabelled, counts.n_failed) == (173, 4, 3)
     assert not {"s0", "s11"} & set(task.sample_id)
-    assert (task.embeddings == features.embeddings[task.rows]).all()
+    assert (task.embeddings[:] == features.embeddings[task.rows]).all()
 
 
 def test_given_labels_replace_those_of_the_file(make_clusters):

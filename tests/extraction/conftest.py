@@ -17,6 +17,8 @@ from cellfeat.config import Settings
 from cellfeat.config_sources import load_settings
 from cellfeat.extraction.extract import extract
 from cellfeat.samples.synthetic import write_synthetic_cells
+from tests.object_stores import bucket, faulty, s3_server  # noqa: F401, pytest finds fixtures by name
+from tests.samples.remote_folders import impatient  # noqa: F401
 
 
 @pytest.fixture(scope="session")

@@ -161,12 +161,6 @@ def test_name_that_no_file_can_have_is_refused() -> None:
         read_summary(Path("cells\0.h5"))
 
 
-@pytest.mark.parametrize("name", ["s3://bucket/cells.h5", "https://host/cells.h5"])
-def test_address_is_not_supported_yet(name: str) -> None:
-    with pytest.raises(MissingFileError, match="not supported yet"):
-        read_summary(Path(name))
-
-
 def test_link_to_a_missing_disk_is_named(tmp_path: Path) -> None:
     (tmp_path / "cells.h5").symlink_to(tmp_path / "disk" / "cells.h5")
     with pytest.raises(MissingFileError, match=r"link to .*disk"):

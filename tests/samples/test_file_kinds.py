@@ -10,6 +10,7 @@ import pytest
 
 from cellfeat.config import ImagesSettings, LabelsSettings
 from cellfeat.samples.file_kinds import FileKinds
+from cellfeat.samples.folders.local import LocalFolder
 from cellfeat.samples.images import SampleReader
 from cellfeat.samples.manifest import Manifest, build_manifest
 from tests.samples.image_files import noise, tiff
@@ -127,6 +128,6 @@ def test_pipe_and_dangling_link_are_no_images(fill):
     root = fill({"a.png": PNG})
     os.mkfifo(root / "pipe")
     (root / "link").symlink_to("nowhere")
-    kinds = FileKinds(root)
+    kinds = FileKinds(LocalFolder(root))
 
     assert [name for name in ("a.png", "pipe", "link") if kinds.is_image(name)] == ["a.png"]

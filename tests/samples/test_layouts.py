@@ -3,12 +3,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cellfeat.errors import ConfigError
+from cellfeat.samples.folders.local import scan
 from cellfeat.samples.layouts import (
     FoldersLayout,
     Found,
     SplitFoldersLayout,
     leads_outside,
-    scan,
     table_file_name,
 )
 from cellfeat.samples.pattern_layout import PatternLayout

@@ -12,6 +12,7 @@ from cellfeat.heads.bundle import Bundle
 from cellfeat.heads.bundle_files import as_bundle
 from cellfeat.near_copies.pictures import read_pictures
 from cellfeat.near_copies.search import near_copies_between
+from cellfeat.storage.url import Location, as_location
 from cellfeat.types import Bools
 
 
@@ -20,8 +21,8 @@ def near_copies_of_fitted(
     fitted: Features | Path | str,
     features: Features | Path | str,
     *,
-    fitted_images: Path | str,
-    images: Path | str,
+    fitted_images: Location | str,
+    images: Location | str,
     say: Say = ignore_line,
 ) -> Bools:
     """Find samples that overlap with a training sample of a saved head, or are one of them turned or mirrored.
@@ -62,8 +63,8 @@ def near_copies_of_fitted(
     _check_holds_training_samples(bundle, fitted)
     is_fitted = bundle.has_seen(fitted.samples.digests)
     say(f"reading the images in {fitted_images} and {images}")
-    known = read_pictures(fitted, Path(fitted_images))
-    asked = read_pictures(features, Path(images), scale=known.scale)
+    known = read_pictures(fitted, as_location(fitted_images))
+    asked = read_pictures(features, as_location(images), scale=known.scale)
     say("comparing the pictures pixel by pixel")
     found = near_copies_between(known, asked).found
     is_near_copy = np.zeros(len(features), dtype=bool)

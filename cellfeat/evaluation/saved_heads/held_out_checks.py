@@ -1,18 +1,17 @@
 """What held-out samples must be before a saved head is scored on them."""
 
-from pathlib import Path
-
 import numpy as np
 
 from cellfeat.errors import ManifestError
 from cellfeat.evaluation.labelled_samples import LabelledSamples
 from cellfeat.evaluation.selection import leave_out_option
 from cellfeat.heads.bundle import Bundle
+from cellfeat.storage.url import Location
 from cellfeat.text import first_ten, near_names
 from cellfeat.types import Bools, Strings
 
 
-def check_labels(bundle: Bundle, where: Path, label: Strings) -> None:
+def check_labels(bundle: Bundle, where: Location, label: Strings) -> None:
     """Check that there are labels, and that the head knows their classes.
 
     Parameters
@@ -48,7 +47,7 @@ def _other_column(bundle: Bundle) -> str:
     return f", and --label-column COLUMN where their column is not called {name!r}" if name else ""
 
 
-def check_samples_left(where: Path, is_excluded: Bools) -> None:
+def check_samples_left(where: Location, is_excluded: Bools) -> None:
     """Check that samples are left.
 
     Parameters
@@ -72,7 +71,7 @@ def check_samples_left(where: Path, is_excluded: Bools) -> None:
         )
 
 
-def check_groups_left(samples: LabelledSamples, where: Path) -> None:
+def check_groups_left(samples: LabelledSamples, where: Location) -> None:
     """Check that each class has two groups or more, so that its recall has an interval.
 
     Parameters

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellfeat.errors import BundleError
+from cellfeat.evaluation.folds import rows_outside
 from cellfeat.evaluation.labelled_samples import LabelledSamples
 from cellfeat.evaluation.scoring.head_scores import SetScores, SetSizes
 from cellfeat.evaluation.task import Task
@@ -117,7 +118,7 @@ def out_of_fold_sets(task: Task, raw: Floats, temperatures: Sequence[float], cov
     too_few = np.zeros(len(task.classes), dtype=bool)
     for fold, temperature in zip(task.folds, temperatures, strict=True):
         probabilities = tempered(raw, temperature)
-        others = np.setdiff1d(np.arange(len(codes)), fold.test)
+        others = rows_outside(fold.test, len(codes))
         scores = ClassScores.of(probabilities[others], codes[others], task.groups[others])
         holds[fold.test] = probabilities[fold.test] >= scores.thresholds(coverage)
         too_few |= scores.has_too_few_groups(coverage)

@@ -8,6 +8,7 @@ from numpy.typing import NDArray
 
 from cellfeat.evaluation.cache import FoldCache
 from cellfeat.evaluation.cross_validation import FoldObserver, OutOfFold, ignore_fold, out_of_fold
+from cellfeat.evaluation.folds import rows_outside
 from cellfeat.evaluation.head_run import HeadSettings
 from cellfeat.evaluation.hooks import SILENT, Hooks
 from cellfeat.evaluation.labelled_samples import LabelledSamples
@@ -163,7 +164,7 @@ def fold_temperatures(task: Task, probabilities: Floats) -> list[float]:
     if task.design.calibrate == "none" or len(task.folds) == 1:
         return [1.0] * len(task.folds)
     codes = encode(task.y, task.classes)
-    others = [np.setdiff1d(np.arange(len(codes)), fold.test) for fold in task.folds]
+    others = (rows_outside(fold.test, len(codes)) for fold in task.folds)
     return [fit_temperature(probabilities[rows], codes[rows]) for rows in others]
 
 

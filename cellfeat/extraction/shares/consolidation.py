@@ -3,9 +3,10 @@
 import time
 from collections.abc import Iterable
 from datetime import datetime
+from pathlib import Path
 
 from cellfeat.config import Settings
-from cellfeat.errors import FeatureFileError, FingerprintError, MissingFileError
+from cellfeat.errors import FeatureFileError, FingerprintError, MissingFileError, WriteError
 from cellfeat.extraction.observer import Observer
 from cellfeat.extraction.prepare import prepared_request
 from cellfeat.extraction.report import provenance_of_plan
@@ -24,6 +25,7 @@ from cellfeat.extraction.store import (
 )
 from cellfeat.provenance import differences, utc_now
 from cellfeat.samples.manifest import Manifest
+from cellfeat.storage.opening import is_there
 
 _MOST_LISTED = 10
 
@@ -54,19 +56,29 @@ def consolidate(
         if is_finished(request):
             remove_parts(request.output)
             return _finished(request)
-        header = _plan_of(request)
-        store = PartStore(request.output, header)
-        missing = store.missing_parts()
-        if missing:
-            raise FeatureFileError(_why_not(header, missing, share_records(store.storage), str(store.folder)))
-        n_failed = store.consolidate(request.sample_table(), provenance_of_plan(request, header, _times(header)))
-        n_samples = len(request.manifest)
-        extraction = Extraction(request.output, n_samples, n_failed, n_samples, time.perf_counter() - began)
-        request.observer.say(
-            f"{n_samples:,} samples of {len(header.part_rows())} parts, {n_failed} failed, joined in "
-            f"{extraction.seconds:.1f} s"
-        )
-        return extraction
+        try:
+            return _joined(request, began)
+        except (FeatureFileError, MissingFileError, WriteError):
+            # Nothing locks an object store: another process may have joined the parts and removed them meanwhile.
+            if isinstance(request.output, Path) or not is_finished(request):
+                raise
+            return _finished(request)
+
+
+def _joined(request: ExtractionRequest, began: float) -> Extraction:
+    header = _plan_of(request)
+    store = PartStore(request.output, header)
+    missing = store.missing_parts()
+    if missing:
+        raise FeatureFileError(_why_not(header, missing, share_records(store.storage), str(store.folder)))
+    n_failed = store.consolidate(request.sample_table(), provenance_of_plan(request, header, _times(header)))
+    n_samples = len(request.manifest)
+    extraction = Extraction(request.output, n_samples, n_failed, n_samples, time.perf_counter() - began)
+    request.observer.say(
+        f"{n_samples:,} samples of {len(header.part_rows())} parts, {n_failed} failed, joined in "
+        f"{extraction.seconds:.1f} s"
+    )
+    return extraction
 
 
 def is_finished(request: ExtractionRequest) -> bool:
@@ -77,7 +89,7 @@ def is_finished(request: ExtractionRequest) -> bool:
     FingerprintError
         If it holds other features.
     """
-    if not request.output.exists():
+    if not is_there(request.output):
         return False
     finished = read_summary(request.output)
     if is_imported(finished.recipe):

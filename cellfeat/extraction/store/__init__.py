@@ -16,11 +16,13 @@ from cellfeat.extraction.store.lock import held_output
 from cellfeat.extraction.store.merge import NEW, Carried
 from cellfeat.extraction.store.part_comparison import CLOSE, EXACT, relative_difference
 from cellfeat.extraction.store.part_file import part_checksum
-from cellfeat.extraction.store.parts import PartStore, has_parts, remove_parts
+from cellfeat.extraction.store.part_removal import has_parts, remove_parts
+from cellfeat.extraction.store.parts import PartStore
 from cellfeat.extraction.store.reading import (
     Summary,
     as_features,
     load_features,
+    local_file,
     read_embeddings,
     read_intensities,
     read_pixel_digests,
@@ -42,11 +44,13 @@ from cellfeat.extraction.store.samples import (
     no_properties,
     samples_digest,
 )
+from cellfeat.extraction.store.stored_type import FLOAT32, allowed_difference, rounded, stored_type
 
 __all__ = [
     "CLOSE",
     "DIGEST_BYTES",
     "EXACT",
+    "FLOAT32",
     "GIVEN_GROUPS",
     "IMPORTED",
     "INTENSITIES",
@@ -64,6 +68,7 @@ __all__ = [
     "Samples",
     "Status",
     "Summary",
+    "allowed_difference",
     "as_features",
     "column_names",
     "describe_mixture",
@@ -73,6 +78,7 @@ __all__ = [
     "hex_digests",
     "is_imported",
     "load_features",
+    "local_file",
     "no_intensities",
     "no_properties",
     "part_checksum",
@@ -86,7 +92,9 @@ __all__ = [
     "relative_difference",
     "remove_parts",
     "replace_table",
+    "rounded",
     "samples_digest",
+    "stored_type",
     "unfinished_run",
     "verify_features",
 ]

@@ -2,7 +2,6 @@
 
 import json
 from collections.abc import Iterator
-from pathlib import Path
 
 import h5py
 import numpy as np
@@ -10,11 +9,12 @@ import numpy as np
 from cellfeat.errors import FeatureFileError
 from cellfeat.extraction.store.format import Rows, read_checksums, read_failures, read_range, table_checksum
 from cellfeat.extraction.store.samples import Status
+from cellfeat.storage.url import Location
 
 WAY_OUT = "Take it from a copy, or extract again into another --output"
 
 
-def verify_table(path: Path, file: h5py.File) -> None:
+def verify_table(path: Location, file: h5py.File) -> None:
     """Verify the checksum of the ids, labels and provenance.
 
     Parameters
@@ -35,7 +35,7 @@ def verify_table(path: Path, file: h5py.File) -> None:
         )
 
 
-def verified_ranges(path: Path, file: h5py.File) -> Iterator[Rows]:
+def verified_ranges(path: Location, file: h5py.File) -> Iterator[Rows]:
     """Read the rows, one range at a time, and verify the checksum of each.
 
     Parameters
@@ -73,7 +73,7 @@ def _allows_missing(file: h5py.File) -> bool:
     return isinstance(recipe, dict) and recipe.get("scaling", "none") != "none"
 
 
-def _refuse_unexplained(path: Path, rows: Rows, *, allows_missing: bool) -> None:
+def _refuse_unexplained(path: Location, rows: Rows, *, allows_missing: bool) -> None:
     """Refuse samples with status 0 whose embeddings are not finite, and failed samples without a reason."""
     is_ok = rows.status == Status.OK
     if allows_missing:

@@ -13,6 +13,7 @@ from cellfeat.extraction.store.imported import is_imported
 from cellfeat.extraction.store.reading import Summary, read_intensities, read_properties, read_table
 from cellfeat.extraction.store.sample_table import SampleTable
 from cellfeat.extraction.store.samples import Intensities, Properties
+from cellfeat.extraction.store.stored_type import stored_type
 from cellfeat.samples.regions import Regions
 from cellfeat.text import clean_text, first_ten, shorten
 from cellfeat.types import Integers, Strings
@@ -59,7 +60,7 @@ def _describe(summary: Summary, properties: Properties, table: SampleTable, inte
         **_describe_geometry(table.regions),
         **_describe_columns(table.columns),
         **_describe_properties(properties),
-        "embeddings": f"{views} x {summary.embedding_dim} numbers, float32",
+        "embeddings": f"{views} x {summary.embedding_dim} numbers, {stored_type(recipe)}",
         "backbone": f"{backbone['name']}, weights {provenance['weights']}, pool {backbone['pool']}",
         "channels": f"{', '.join(clean_text(str(name)) for name in recipe['channels'])} as {recipe['channels_as']}",
         **_describe_plane(recipe),

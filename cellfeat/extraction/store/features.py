@@ -4,7 +4,6 @@ import dataclasses
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 import pandas as pd
@@ -21,6 +20,7 @@ from cellfeat.extraction.store.saving import Content, save_content
 from cellfeat.html_text import html_block
 from cellfeat.provenance import digest_json
 from cellfeat.samples.splits import rows_of_parts
+from cellfeat.storage.url import Location, as_location
 from cellfeat.text import counted, shorten
 from cellfeat.types import Bools, Float32s, Integers
 
@@ -52,7 +52,7 @@ class Features:
         How the file was made: settings, versions, device, times.
     """
 
-    path: Path
+    path: Location
     samples: Samples
     embeddings: Float32s
     fingerprint: str
@@ -180,13 +180,13 @@ class Features:
         """
         return cls(**vars(imported_parts(IN_MEMORY, numbers, columns, samples, notes)))
 
-    def save(self, path: Path | str, *, replace: bool = False) -> "Features":
+    def save(self, path: Location | str, *, replace: bool = False) -> "Features":
         """Write a feature file that `load_features` reads back equal.
 
         Parameters
         ----------
         path
-            The feature file.
+            The feature file, or its address, such as ``s3://lab/cells.h5``.
         replace
             Whether an existing file is replaced.
 
@@ -201,8 +201,9 @@ class Features:
             If there is a file of this name, or it cannot be written.
         """
         content = Content(self.samples, self.embeddings, self.recipe, self.provenance)
-        save_content(content, Path(path), replaces=replace)
-        return dataclasses.replace(self, path=Path(path))
+        location: Location = as_location(path)
+        save_content(content, location, replaces=replace)
+        return dataclasses.replace(self, path=location)
 
     def with_labels(self, labels: Given) -> Self:
         """Give the features other labels.

@@ -14,12 +14,12 @@ from numpy.typing import NDArray
 from cellfeat.extraction.store.columns import read_texts, write_texts
 from cellfeat.extraction.store.geometry import GEOMETRY
 from cellfeat.extraction.store.samples import INTENSITIES, PROPERTIES, Status
+from cellfeat.extraction.store.stored_type import FLOAT32
 from cellfeat.provenance import canonical_json, digest_bytes, link_target
 from cellfeat.storage.url import Location, Url
-from cellfeat.types import Float32s, Strings
+from cellfeat.types import Strings
 
 FORMAT = 2
-CHUNK_BYTES = 1 << 20
 DIGEST_BYTES = 32
 TABLE_BYTES = 100
 """Estimated bytes of the id, label, group and further columns of a sample in a feature file."""
@@ -50,7 +50,8 @@ class Rows:
     start
         First row.
     embeddings
-        ``(n, n_views, embedding_dim)`` float32; NaN where the sample failed.
+        ``(n, n_views, embedding_dim)`` in the type in which they are stored: float32 or float16; NaN where the sample
+        failed.
     status
         ``(n,)`` uint8, a `Status`.
     pixel_digest
@@ -64,7 +65,7 @@ class Rows:
     """
 
     start: int
-    embeddings: Float32s
+    embeddings: NDArray[np.floating]
     status: NDArray[np.uint8]
     pixel_digest: NDArray[np.uint8]
     properties: NDArray[np.void]
@@ -115,16 +116,17 @@ def _columns(array: NDArray[Any]) -> Iterator[NDArray[Any]]:
 
 
 class RowShape(NamedTuple):
-    """The shape of one row: of its embedding, and the number of channels."""
+    """The shape of one row: of its embedding, the number of channels, and the type in which embeddings are stored."""
 
     n_views: int
     embedding_dim: int
     n_channels: int
+    stored: str = FLOAT32
 
     def datasets(self, n: int) -> dict[str, tuple[tuple[int, ...], np.dtype]]:
         """Shape and type of each array of `n` rows by the name of its dataset, in the order of `Rows.arrays`."""
         return {
-            "embeddings": ((n, self.n_views, self.embedding_dim), np.dtype(np.float32)),
+            "embeddings": ((n, self.n_views, self.embedding_dim), np.dtype(self.stored)),
             "status": ((n,), np.dtype(np.uint8)),
             "pixel_digest": ((n, DIGEST_BYTES), np.dtype(np.uint8)),
             "properties": ((n,), PROPERTIES),
@@ -158,7 +160,7 @@ def empty_rows(start: int, n: int, shape: RowShape) -> Rows:
 def row_shape(file: h5py.File) -> RowShape:
     """Find the shape of a row of a feature file."""
     _, n_views, embedding_dim = file["embeddings"].shape
-    return RowShape(n_views, embedding_dim, file["intensities"].shape[1])
+    return RowShape(n_views, embedding_dim, file["intensities"].shape[1], file["embeddings"].dtype.name)
 
 
 def joined(pieces: Sequence[Rows]) -> Rows:
@@ -288,9 +290,3 @@ def hex_digests(digests: NDArray[np.uint8], status: NDArray[np.uint8]) -> String
     text = np.frombuffer(digests.tobytes().hex().encode(), f"S{2 * DIGEST_BYTES}").astype(str)
     text[status != Status.OK] = ""
     return text
-
-
-def chunks(shape: tuple[int, int, int]) -> tuple[int, int, int]:
-    """Choose chunks of whole rows of about a mebibyte: ranges are read fast, and one row reads little more."""
-    bytes_of_row = 4 * shape[1] * shape[2]
-    return (max(1, min(shape[0], CHUNK_BYTES // bytes_of_row)), *shape[1:])

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from numbers import Integral
-from pathlib import Path
 from typing import Any, Literal, Protocol
 
 import numpy as np
@@ -12,6 +11,7 @@ from numpy.typing import NDArray
 
 from cellfeat.errors import ManifestError, UnknownNameError
 from cellfeat.samples.id_matching import match_ids
+from cellfeat.storage.url import Location
 from cellfeat.text import first_ten, near_names
 from cellfeat.types import Strings
 
@@ -38,7 +38,7 @@ class WithColumns(Protocol):
         ...
 
 
-def given_texts(what: What, given: Given, samples: WithColumns, where: Path) -> Strings:
+def given_texts(what: What, given: Given, samples: WithColumns, where: Location) -> Strings:
     """Give labels or groups as text, in the order of the samples.
 
     Parameters
@@ -74,7 +74,7 @@ def given_texts(what: What, given: Given, samples: WithColumns, where: Path) -> 
     return np.array([text_of.get(one, "") for one in ids], dtype=str)
 
 
-def further_texts(name: str, given: Given, ids: Strings, where: Path) -> Strings:
+def further_texts(name: str, given: Given, ids: Strings, where: Location) -> Strings:
     """Give a further column as text, in the order of the samples; its values may be numbers.
 
     Parameters
@@ -110,7 +110,7 @@ def plain_texts(values: Iterable[Any]) -> Strings:
     return np.array(["" if _is_missing(value) else _plain_text(value) for value in values], dtype=str)
 
 
-def _value_by_id(what: str, given: Any, ids: Sequence[str], where: Path) -> dict[str, Any]:
+def _value_by_id(what: str, given: Any, ids: Sequence[str], where: Location) -> dict[str, Any]:
     """The value of each sample that has one."""
     by_id = _by_id(what, given, ids)
     if by_id is None:
@@ -162,7 +162,7 @@ def _has_row_numbers(what: str, index: pd.Index, ids: Sequence[str]) -> bool:
     return False
 
 
-def _in_order(what: str, given: Any, ids: Sequence[str], where: Path) -> list[Any]:
+def _in_order(what: str, given: Any, ids: Sequence[str], where: Location) -> list[Any]:
     if isinstance(given, pd.DataFrame):
         raise ManifestError(f"{what}: expected one column, got a DataFrame of {given.shape[1]}; choose one by its name")
     if isinstance(given, np.ndarray) and given.ndim != 1:
@@ -181,7 +181,7 @@ def _in_order(what: str, given: Any, ids: Sequence[str], where: Path) -> list[An
     return values
 
 
-def _known_ids(what: str, keys: Sequence[Any], ids: Sequence[str], where: Path) -> dict[Any, str]:
+def _known_ids(what: str, keys: Sequence[Any], ids: Sequence[str], where: Location) -> dict[Any, str]:
     """The sample that each key means: 1 may be written for 00001, as in a table of labels."""
     written = {key: str(key) for key in keys if isinstance(key, str | Integral) and not isinstance(key, bool)}
     no_ids = [key for key in keys if key not in written]
@@ -199,7 +199,7 @@ def _known_ids(what: str, keys: Sequence[Any], ids: Sequence[str], where: Path) 
     return meant
 
 
-def _unknown_message(what: str, unknown: Sequence[str], n_given: int, where: Path) -> str:
+def _unknown_message(what: str, unknown: Sequence[str], n_given: int, where: Location) -> str:
     if len(unknown) == n_given:
         return (
             f"{what}: none of the {n_given} ids is one of {where}: {first_ten(unknown)}; give ids of "
@@ -211,7 +211,7 @@ def _unknown_message(what: str, unknown: Sequence[str], n_given: int, where: Pat
     )
 
 
-def _check_complete(named: set[str], ids: Sequence[str], where: Path) -> None:
+def _check_complete(named: set[str], ids: Sequence[str], where: Location) -> None:
     absent = [one for one in ids if one not in named]
     if absent:
         raise ManifestError(

@@ -7,6 +7,7 @@ from typing import Any
 
 from cellfeat.errors import FingerprintError, RecordError
 from cellfeat.extraction.store.format import FORMAT, RowShape, parts_folder
+from cellfeat.extraction.store.stored_type import stored_type
 from cellfeat.provenance import digest_json
 from cellfeat.records import check_fields, parse_json, parse_record, seal, unseal
 from cellfeat.storage.base import Storage
@@ -63,7 +64,7 @@ class RunHeader:
     @property
     def row_shape(self) -> RowShape:
         """Shape of one row."""
-        return RowShape(self.n_views, self.embedding_dim, self.n_channels)
+        return RowShape(self.n_views, self.embedding_dim, self.n_channels, stored_type(self.recipe))
 
     def digest(self) -> str:
         """Digest the identity, as every part of this run records it."""

@@ -10,11 +10,16 @@ from cellfeat.errors import BusyError, WriteError
 from cellfeat.extraction.store.lease import describe_holder, recorded_holder
 from cellfeat.extraction.store.unreadable import NO_LOCKS
 from cellfeat.provenance import explained_errors, make_parent
+from cellfeat.storage.opening import open_storage
+from cellfeat.storage.url import Location
 
 
 @contextmanager
-def held_output(output: Path, say: Callable[[str], None] = lambda _: None) -> Iterator[None]:
+def held_output(output: Location, say: Callable[[str], None] = lambda _: None) -> Iterator[None]:
     """Lock `output` against every other process while the block runs.
+
+    Nothing locks an object store: there, files that are created only where there is none, and checksums of all parts,
+    keep processes apart.
 
     The operating system releases the lock when the process dies, so a dead run never blocks. For hosts that cannot see
     each other's locks, see `cellfeat.extraction.store.lease`.
@@ -33,6 +38,10 @@ def held_output(output: Path, say: Callable[[str], None] = lambda _: None) -> It
     WriteError
         If the folder cannot be written to, or its file system offers no locks.
     """
+    if not isinstance(output, Path):
+        open_storage(output).prepare()
+        yield
+        return
     try:
         with explained_errors(output):
             # Beside the file itself: two links to one file must not be written at once.

@@ -2,12 +2,12 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import numpy as np
 
 from cellfeat.extraction.store.format import Rows, RowShape, empty_rows, read_failures, read_range, row_shape
 from cellfeat.extraction.store.opening import opened
+from cellfeat.storage.url import Location
 from cellfeat.types import Integers
 
 NEW = -1
@@ -27,7 +27,7 @@ class Carried:
         Digest of the new file's ids and file names.
     """
 
-    path: Path
+    path: Location
     source: Integers
     samples: str
 

@@ -9,21 +9,23 @@ import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 
 import h5py
 import numpy as np
 
 from cellfeat.errors import CellfeatError, FeatureFileError, MissingFileError
+from cellfeat.extraction.store.checksums import verified_ranges, verify_table
 from cellfeat.extraction.store.columns import BYTES, OFFSETS
 from cellfeat.extraction.store.format import CHECKSUM, DIGEST_BYTES, DIGESTS, FORMAT, parts_folder
 from cellfeat.extraction.store.geometry import FIELD, GEOMETRY, NUMBERS, OPTIONAL
 from cellfeat.extraction.store.samples import INTENSITIES, PROPERTIES
+from cellfeat.extraction.store.stored_type import STORED_TYPES
 from cellfeat.extraction.store.unreadable import CHOOSE, foreign_hdf5, why_not_read
 from cellfeat.provenance import link_target
-from cellfeat.storage.url import Location
-from cellfeat.text import NO_URLS, is_url
+from cellfeat.storage.file_cache import fetched
+from cellfeat.storage.url import Location, Url, as_location
 
 LONGEST_ATTRIBUTE = 4096
 HDF5_FAULTS = (OSError, ValueError, LookupError, ArithmeticError, RuntimeError, TypeError, AttributeError)
@@ -33,8 +35,10 @@ _Shape = tuple[int | None, ...]
 
 
 @contextmanager
-def opened(path: Path) -> Iterator[h5py.File]:
+def opened(location: Location) -> Iterator[h5py.File]:
     """Open a feature file for reading; any error of HDF5 in the block becomes a `FeatureFileError`.
+
+    A file of an object store is fetched to the cache, and verified there once: see `cellfeat.storage.file_cache`.
 
     Raises
     ------
@@ -45,22 +49,42 @@ def opened(path: Path) -> Iterator[h5py.File]:
     FeatureFileError
         If it is not a feature file of this format, or damaged.
     """
-    _refuse_all_but_files(path)
+    location = as_location(location)  # a path may be an address whose // was shortened
+    if isinstance(location, Path):
+        _refuse_all_but_files(location)
+        path = location
+    else:
+        path = fetched(location, partial(_verify, location))
+    with _opened_as(location, path) as file:
+        yield file
+
+
+def _verify(url: Url, path: Path) -> None:
+    """Verify every checksum of a file that was just fetched."""
+    with _opened_as(url, path) as file:
+        verify_table(url, file)
+        for _ in verified_ranges(url, file):
+            pass
+
+
+@contextmanager
+def _opened_as(shown: Location, path: Path) -> Iterator[h5py.File]:
+    """Open the file at `path`; errors name it as `shown`."""
     try:
         with h5py.File(path, "r") as file:
-            _refuse_other_formats(path, file)
-            _check_layout(Layout(path, file))
+            _refuse_other_formats(shown, file)
+            _check_layout(Layout(shown, file))
             yield file
     except CellfeatError:
         # It is also a ValueError or an OSError, which the last handler would wrap again.
         raise
     except MemoryError as error:
         raise FeatureFileError(
-            f"{path}: does not fit into memory ({error}), or is damaged; read it on a machine with more memory, take "
+            f"{shown}: does not fit into memory ({error}), or is damaged; read it on a machine with more memory, take "
             f"it from a copy, or extract again into another --output"
         ) from error
     except HDF5_FAULTS as error:
-        raise why_not_read(path, error) from error
+        raise why_not_read(path, error, shown) from error
 
 
 def _refuse_all_but_files(path: Path) -> None:
@@ -79,8 +103,6 @@ def _refuse_all_but_files(path: Path) -> None:
 
 
 def _why_missing(path: Path) -> str:
-    if is_url(str(path)):
-        return f"the feature file {path} cannot be read: {NO_URLS}"
     if path.is_symlink():
         return f"the feature file {path} is a link to {link_target(path)}, which does not exist: mount that disk"
     unfinished = parts_folder(path)
@@ -107,7 +129,7 @@ class Layout:
     def _n_bytes(self) -> int:
         return int(self.file.id.get_filesize())
 
-    def dataset(self, name: str, dtype: np.dtype | type, shape: _Shape) -> h5py.Dataset:
+    def dataset(self, name: str, dtype: np.dtype | type | tuple[np.dtype, ...], shape: _Shape) -> h5py.Dataset:
         """Find a dataset; one of another type or shape, or whose data lie elsewhere, is refused.
 
         Parameters
@@ -115,13 +137,15 @@ class Layout:
         name
             Its path in the file.
         dtype
-            Its only type.
+            Its type, or its possible types.
         shape
             Its shape; None stands for any number.
         """
         found = self._plain_dataset(name)
-        if found.dtype != np.dtype(dtype):
-            raise FeatureFileError(f"{self.path}: dataset {name!r} has type {found.dtype}, expected {np.dtype(dtype)}")
+        allowed = dtype if isinstance(dtype, tuple) else (np.dtype(dtype),)
+        if found.dtype not in allowed:
+            wanted = " or ".join(map(str, allowed))
+            raise FeatureFileError(f"{self.path}: dataset {name!r} has type {found.dtype}, expected {wanted}")
         self._shape(name, found, shape)
         return found
 
@@ -223,7 +247,7 @@ class Layout:
             raise FeatureFileError(f"{self.path}: dataset {name!r} has shape {found}, expected ({wanted})")
 
 
-def _refuse_other_formats(path: Path, file: h5py.File) -> None:
+def _refuse_other_formats(path: Location, file: h5py.File) -> None:
     found = Layout(path, file).number_attribute("format")
     # Other programs number their formats, too.
     if found is None or "fingerprint" not in file.attrs:
@@ -241,7 +265,7 @@ def _refuse_other_formats(path: Path, file: h5py.File) -> None:
 
 
 def _check_layout(layout: Layout) -> None:
-    n_samples = layout.dataset("embeddings", np.float32, (None, None, None)).shape[0]
+    n_samples = layout.dataset("embeddings", STORED_TYPES, (None, None, None)).shape[0]
     if n_samples == 0:
         raise FeatureFileError(f"{layout.path}: holds no samples; extract again into another --output")
     layout.dataset("status", np.uint8, (n_samples,))

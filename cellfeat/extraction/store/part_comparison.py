@@ -3,10 +3,10 @@
 import numpy as np
 
 from cellfeat.errors import BitsError, ImageError
-from cellfeat.extraction.forward.tolerances import largest_difference
 from cellfeat.extraction.store.header import RunHeader
 from cellfeat.extraction.store.part_file import Part
 from cellfeat.extraction.store.samples import Status
+from cellfeat.extraction.store.stored_type import allowed_difference
 
 EXACT, CLOSE = "exact", "close"
 """Whether all machines must make the same bits, or numbers that are equal within the tolerance of the precision."""
@@ -37,7 +37,7 @@ def check_equal(mine: Part, there: Part, header: RunHeader) -> None:
     if mine.rows.checksum() == there.rows.checksum():
         return
     difference = relative_difference(a, b)
-    if header.plan.get("bits") == CLOSE and difference <= largest_difference(str(header.recipe["precision"])):
+    if header.plan.get("bits") == CLOSE and difference <= allowed_difference(header.recipe):
         return
     n_other = int(np.count_nonzero((a != b).any(axis=(1, 2))))
     raise BitsError(

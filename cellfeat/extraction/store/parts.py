@@ -5,6 +5,7 @@ with it.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from cellfeat.extraction.store.makers import Makers
 from cellfeat.extraction.store.merge import Carried
 from cellfeat.extraction.store.part_comparison import check_equal
 from cellfeat.extraction.store.part_file import PARTS, Part, parse_part, part_bytes
+from cellfeat.extraction.store.part_removal import remove_parts
 from cellfeat.extraction.store.room import Room
 from cellfeat.extraction.store.sample_table import SampleTable
 from cellfeat.extraction.store.unreadable import system_refusal
@@ -23,6 +25,7 @@ from cellfeat.extraction.store.writing import Content, write_features
 from cellfeat.provenance import differences, explained_errors, make_parent, remove_left
 from cellfeat.storage.base import Storage
 from cellfeat.storage.opening import open_storage
+from cellfeat.storage.url import Location
 
 _BEGUN = "begun-"
 _TRIES = 5
@@ -54,7 +57,7 @@ class PartStore:
 
     def __init__(
         self,
-        output: Path,
+        output: Location,
         header: RunHeader,
         carried: Carried | None = None,
         made_by: Mapping[str, Any] | None = None,
@@ -69,7 +72,7 @@ class PartStore:
         self.header = header
         self._digest = header.digest()
         self._room = Room(output, self.storage, header, self._n_rows)
-        with self._room.needed(), explained_errors(output):
+        with self._room.needed(), _explained(output):
             self.header = self._adopt_or_begin()
         # At the start, rather than after hours of work.
         self._room.check(self._room.bytes_to_come())
@@ -165,7 +168,7 @@ class PartStore:
         content = Content(self._readable(makers), table, self.header.recipe, self._samples, record)
         with self._room.needed():
             n_failed = write_features(self.output, self._n_rows, self.header.row_shape, content)
-        with explained_errors(self.output):
+        with _explained(self.output):
             remove_parts(self.output)
         return n_failed
 
@@ -235,9 +238,11 @@ class PartStore:
         earlier = read_header(self.storage)
         if earlier is not None and earlier != self.header and any(self.storage.sizes(PARTS)):
             raise self._other_run(earlier)
-        target = make_parent(self.output)  # refuses a link to a disk that is not mounted
+        # Refuses a link to a disk that is not mounted.
+        target = make_parent(self.output) if isinstance(self.output, Path) else None
         self.storage.prepare()
-        remove_left(target.parent, target.name)
+        if target is not None:
+            remove_left(target.parent, target.name)
         return earlier if earlier == self.header and earlier is not None else self._begin(earlier)
 
     def _begin(self, earlier: RunHeader | None) -> RunHeader:
@@ -313,25 +318,6 @@ class PartStore:
         )
 
 
-def remove_parts(output: Path) -> None:
-    """Remove the parts of a run whose file is finished; the next call completes a removal that was killed."""
-    parts = open_storage(parts_folder(output))
-    # The header is removed last: while it is there, the rest cannot be mistaken for somebody else's folder.
-    for name, _ in list(parts.sizes(PARTS)):
-        parts.remove(name)
-    is_ours = parts.read(RECORD) is not None
-    for name, _ in list(parts.sizes()) if is_ours else ():
-        if name != RECORD:
-            parts.remove(name)
-    if is_ours or not any(parts.sizes()):
-        parts.remove_all()
-
-
-def has_parts(output: Path) -> bool:
-    """Whether an unfinished run of `output` has finished parts, damaged or not."""
-    return any(open_storage(parts_folder(output)).sizes(PARTS))
-
-
 def _name(kind: str, start: int) -> str:
     return f"{kind}{start:09d}.h5"
 
@@ -343,3 +329,8 @@ def _range_of(rows: Rows) -> range:
 def _parts_across(header: RunHeader, rows: range) -> Sequence[range]:
     size = header.part_size
     return header.part_rows()[rows.start // size : (rows.stop - 1) // size + 1]
+
+
+def _explained(output: Location) -> AbstractContextManager[None]:
+    """Explain errors of a disk; those of an object store are explained already."""
+    return explained_errors(output) if isinstance(output, Path) else nullcontext()

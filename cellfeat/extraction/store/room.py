@@ -11,6 +11,7 @@ from cellfeat.extraction.store.format import HDF5_OVERHEAD, TABLE_BYTES
 from cellfeat.extraction.store.header import RunHeader
 from cellfeat.extraction.store.part_file import PARTS
 from cellfeat.storage.base import Storage
+from cellfeat.storage.url import Location
 
 
 @dataclass(frozen=True)
@@ -29,7 +30,7 @@ class Room:
         Rows of the feature file; in an update more than those of the run.
     """
 
-    output: Path
+    output: Location
     storage: Storage
     header: RunHeader
     n_rows: int

@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,8 +12,11 @@ from cellfeat.extraction.store.format import DIGEST_BYTES, Rows, RowShape
 from cellfeat.extraction.store.lock import held_output
 from cellfeat.extraction.store.sample_table import SampleTable
 from cellfeat.extraction.store.samples import Samples, no_intensities, no_properties
+from cellfeat.extraction.store.stored_type import exactly, stored_type
 from cellfeat.extraction.store.writing import Content as FileContent
 from cellfeat.extraction.store.writing import write_features
+from cellfeat.storage.opening import is_there
+from cellfeat.storage.url import Location
 from cellfeat.types import Float32s, Strings
 
 _ROWS_AT_ONCE = 1024
@@ -34,7 +36,8 @@ class Content:
         """The shape of a row."""
         _, n_views, embedding_dim = self.embeddings.shape
         known = self.samples.intensities
-        return RowShape(n_views, embedding_dim, 0 if known is None else known.records.shape[1])
+        n_channels = 0 if known is None else known.records.shape[1]
+        return RowShape(n_views, embedding_dim, n_channels, stored_type(self.recipe))
 
     @property
     def table(self) -> SampleTable:
@@ -59,7 +62,7 @@ class Content:
             here = slice(start, min(start + _ROWS_AT_ONCE, n))
             yield Rows(
                 start=start,
-                embeddings=self.embeddings[here],
+                embeddings=exactly(self.embeddings[here], self.shape.stored, "features"),
                 status=samples.status[here],
                 pixel_digest=digests[here],
                 properties=properties[here],
@@ -68,7 +71,7 @@ class Content:
             )
 
 
-def save_content(content: Content, path: Path, *, replaces: bool = False) -> None:
+def save_content(content: Content, path: Location, *, replaces: bool = False) -> None:
     """Write a feature file, so that it appears whole or not at all.
 
     Parameters
@@ -76,7 +79,7 @@ def save_content(content: Content, path: Path, *, replaces: bool = False) -> Non
     content
         What to write.
     path
-        The feature file.
+        The feature file, or its address.
     replaces
         Whether an existing file is replaced.
 
@@ -88,7 +91,7 @@ def save_content(content: Content, path: Path, *, replaces: bool = False) -> Non
         If an extraction is writing it.
     """
     with held_output(path, _ignore):
-        if path.exists() and not replaces:
+        if is_there(path) and not replaces:
             raise WriteError(
                 f"{path}: exists already; choose another name, or replace it with replace=True (--replace)"
             )

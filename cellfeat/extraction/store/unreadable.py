@@ -9,6 +9,7 @@ from pathlib import Path
 import h5py
 
 from cellfeat.errors import CellfeatError, FeatureFileError, ReadError
+from cellfeat.storage.url import Location
 from cellfeat.text import first_line, first_ten, shown_names
 
 _ANOTHER = "for the output of cellfeat extract choose another --output"
@@ -61,7 +62,7 @@ _OWNERS: Mapping[str, str] = {
 """Programs by a name that their HDF5 files have at the top."""
 
 
-def why_not_read(path: Path, error: Exception) -> CellfeatError:
+def why_not_read(path: Path, error: Exception, shown: Location | None = None) -> CellfeatError:
     """Explain an error of HDF5 about a feature file. Only a file that must be damaged is called damaged.
 
     Parameters
@@ -70,6 +71,8 @@ def why_not_read(path: Path, error: Exception) -> CellfeatError:
         The file.
     error
         What HDF5 raised.
+    shown
+        The address that it was fetched from, for messages. None: `path`.
 
     Returns
     -------
@@ -79,14 +82,16 @@ def why_not_read(path: Path, error: Exception) -> CellfeatError:
     refused = system_refusal(path, error)
     if refused is not None:
         return refused
+    shown = shown or path
     try:
         kind = _kind_of(path)
     except OSError as unread:
-        return system_refusal(path, unread) or FeatureFileError(f"{path}: cannot be read ({unread})")
+        return system_refusal(path, unread) or FeatureFileError(f"{shown}: cannot be read ({unread})")
     if kind is not None:
-        return FeatureFileError(f"{path}: {kind}; {import_command(path, kind) or CHOOSE}")
+        advice = import_command(path, kind) if isinstance(shown, Path) else ""
+        return FeatureFileError(f"{shown}: {kind}; {advice or CHOOSE}")
     return FeatureFileError(
-        f"{path}: damaged, or still being copied ({first_line(error)}); take it from a copy, or extract again into "
+        f"{shown}: damaged, or still being copied ({first_line(error)}); take it from a copy, or extract again into "
         f"another --output"
     )
 
@@ -107,11 +112,11 @@ def import_command(path: Path, kind: str) -> str:
     return f"make a feature file of it with: {_command(path)}{more}; {_ANOTHER}"
 
 
-def _command(path: Path) -> str:
+def _command(path: Location) -> str:
     return f"cellfeat import {shlex.quote(str(path))}"
 
 
-def system_refusal(path: Path, error: Exception) -> ReadError | None:
+def system_refusal(path: Location, error: Exception) -> ReadError | None:
     """Explain an error of the system, which says nothing about the content of the file; None for any other error.
 
     Parameters
@@ -143,7 +148,7 @@ def system_refusal(path: Path, error: Exception) -> ReadError | None:
     return ReadError(f"{path}: cannot be read ({reason.splitlines()[0]}): check the disk or the connection to it")
 
 
-def foreign_hdf5(path: Path, file: h5py.File) -> FeatureFileError:
+def foreign_hdf5(path: Location, file: h5py.File) -> FeatureFileError:
     """Say whose an HDF5 file is that cellfeat did not write.
 
     Parameters

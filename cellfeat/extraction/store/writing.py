@@ -14,14 +14,15 @@ from cellfeat.extraction.store.format import (
     Rows,
     RowShape,
     checksum_table,
-    chunks,
     table_checksum,
     write_failures,
     write_json,
     write_text_attribute,
 )
 from cellfeat.extraction.store.sample_table import SampleTable, write_table
-from cellfeat.provenance import digest_json, publish
+from cellfeat.provenance import digest_json
+from cellfeat.storage.publishing import publish_at
+from cellfeat.storage.url import Location
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,10 @@ class Content:
     recipe: Mapping[str, Any]
     samples: str
     provenance: Mapping[str, Any]
+
+
+_ALIGNED: Mapping[str, Any] = {"alignment_threshold": 1 << 16, "alignment_interval": 1 << 12}
+"""Large datasets begin at a whole page, so that readers can map them into memory."""
 
 
 class _DeferredErrors:
@@ -140,14 +145,14 @@ def new_hdf5(path: Path, libver: str | None = None) -> Iterator[NewFile]:
     with path.open("w+b") as raw:
         deferred = _DeferredErrors(raw)
         try:
-            with h5py.File(deferred, "w", libver=libver) as file:
+            with h5py.File(deferred, "w", libver=libver, **_ALIGNED) as file:
                 yield NewFile(file, deferred.check)
         finally:
             # After HDF5 has closed the file, which writes the last of it, and before the caller publishes it.
             deferred.check()
 
 
-def write_features(output: Path, n_samples: int, shape: RowShape, content: Content) -> int:
+def write_features(output: Location, n_samples: int, shape: RowShape, content: Content) -> int:
     """Write a feature file and publish it, replacing an earlier one; returns the number of failures.
 
     Parameters
@@ -159,7 +164,7 @@ def write_features(output: Path, n_samples: int, shape: RowShape, content: Conte
     content
         What to write.
     """
-    with publish(output) as temporary, new_hdf5(temporary, libver="v110") as (file, check):
+    with publish_at(output) as temporary, new_hdf5(temporary, libver="v110") as (file, check):
         n_failed = _write_rows(file, n_samples, shape, _checked(content.rows, check))
         write_table(file, content.table)
         write_json(file, "recipe", content.recipe)
@@ -196,8 +201,5 @@ def _write_rows(file: h5py.File, n_samples: int, shape: RowShape, ranges: Iterab
 
 def _create_row_datasets(file: h5py.File, n_samples: int, shape: RowShape) -> list[h5py.Dataset]:
     """Create the datasets of `ROW_DATASETS`, in this order."""
-    whole_rows = chunks((n_samples, shape.n_views, shape.embedding_dim))
-    return [
-        file.create_dataset(name, of_all, dtype, chunks=whole_rows if name == "embeddings" else None)
-        for name, (of_all, dtype) in shape.datasets(n_samples).items()
-    ]
+    # In one piece each, so that a reader can map the embeddings into memory.
+    return [file.create_dataset(name, of_all, dtype) for name, (of_all, dtype) in shape.datasets(n_samples).items()]

@@ -88,11 +88,17 @@ class ScikitLearnHead(HeadClassifier):
             raise HeadError("feature_components: expected a feature_transform of pca or whiten, got none")
 
     def _fit(self, X: NDArray[np.float32], codes: NDArray[np.int64]) -> None:
+        self._fit_rows(X, codes, overwrites=False)
+
+    def _fit_overwriting(self, X: NDArray[np.float32], codes: NDArray[np.int64]) -> None:
+        self._fit_rows(X, codes, overwrites=True)
+
+    def _fit_rows(self, X: NDArray[np.float32], codes: NDArray[np.int64], *, overwrites: bool) -> None:
         self._check_rows(len(X))
         self.transform_ = self._fitted_transform(X)
         estimator = with_seed(self.estimator, self.random_state)
         self._number_class_weights(estimator)
-        _fit_estimator(estimator, self._transformed(X), codes)
+        _fit_estimator(estimator, self._transformed(X, overwrites=overwrites), codes)
         _check_fitted(estimator, self._n_classes)
         self.estimator_ = estimator
 
@@ -109,8 +115,8 @@ class ScikitLearnHead(HeadClassifier):
             return None
         return FeatureTransform.fitted(cast(TransformName, self.feature_transform), X, self.feature_components)
 
-    def _transformed(self, X: NDArray[np.float32]) -> NDArray[np.float32]:
-        return X if self.transform_ is None else self.transform_.in_float32(X)
+    def _transformed(self, X: NDArray[np.float32], *, overwrites: bool = False) -> NDArray[np.float32]:
+        return X if self.transform_ is None else self.transform_.in_float32(X, overwrites=overwrites)
 
     def _number_class_weights(self, estimator: Any) -> None:
         """Weights by class name become weights by class number, which is what the estimator sees."""
@@ -180,7 +186,7 @@ def _fit_estimator(estimator: Any, X: NDArray[np.float32], codes: NDArray[np.int
     for one in caught:
         if issubclass(one.category, ConvergenceWarning):
             text = f"{_name(estimator)}: {str(one.message).strip().splitlines()[0]}"
-            warnings.warn(text, ConvergenceWarning, stacklevel=4)
+            warnings.warn(text, ConvergenceWarning, stacklevel=5)
             break
 
 

@@ -4,7 +4,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from importlib.metadata import version
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +12,7 @@ from cellfeat.extraction.store import Features, Samples, column_names
 from cellfeat.heads.moments import row_blocks
 from cellfeat.interop.exports.names import unique_names
 from cellfeat.interop.exports.results import HeadPredictions, Results
+from cellfeat.storage.url import Location
 from cellfeat.types import Float32s, Floats, Integers, Strings
 
 Column = Strings | Integers | Floats
@@ -49,7 +49,7 @@ class Contents:
         Further coordinates of the samples by name, such as ``X_tsne``, shape ``(n_samples, n_dimensions)`` each.
     """
 
-    path: Path
+    path: Location
     samples: Samples
     labels: Strings
     embeddings: Float32s

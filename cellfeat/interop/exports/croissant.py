@@ -86,10 +86,10 @@ def _file(file: DescribedFile) -> dict[str, Any]:
     return {
         "@type": "cr:FileObject",
         "@id": file.url,
-        "name": file.path.name,
+        "name": file.name,
         "description": file.description,
         "contentUrl": file.url,
-        "contentSize": f"{file.path.stat().st_size} B",
+        "contentSize": f"{file.size} B",
         "encodingFormat": file.media_type,
         "sha256": file.sha256,
     }

@@ -4,14 +4,16 @@ import json
 import os
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from cellfeat.errors import MissingFileError
+from cellfeat.extraction.store import local_file
 from cellfeat.interop.exports.contents import Contents
 from cellfeat.interop.exports.results import PREDICTIONS_FILE
 from cellfeat.provenance import digest_file
+from cellfeat.storage.url import Url
 from cellfeat.text import first_ten
 
 HDF5, PARQUET, JSON = "application/x-hdf5", "application/x-parquet", "application/json"
@@ -23,10 +25,12 @@ class DescribedFile:
 
     Attributes
     ----------
-    path
-        The file.
+    name
+        Its name.
+    size
+        Its bytes.
     url
-        Where it is, relative to the folder of the description.
+        Its address, or where it is relative to the folder of the description.
     media_type
         Its type.
     sha256
@@ -35,7 +39,8 @@ class DescribedFile:
         What it holds.
     """
 
-    path: Path
+    name: str
+    size: int
     url: str
     media_type: str
     sha256: str
@@ -57,20 +62,28 @@ def described_files(contents: Contents, folder: Path) -> list[DescribedFile]:
     MissingFileError
         If the features are not in a file.
     """
-    if not contents.path.is_file():
+    features = contents.path
+    if isinstance(features, Path) and not features.is_file():
         raise MissingFileError(
             f"{contents.path} does not exist: a description is made of a feature file with its digest"
         )
-    found = [(contents.path, HDF5, "Embeddings of cell images, labels, groups and file properties (cellfeat, HDF5)")]
+    found = [
+        (local_file(features), HDF5, "Embeddings of cell images, labels, groups and file properties (cellfeat, HDF5)")
+    ]
     if contents.results is not None and contents.results.folder is not None:
         results = contents.results.folder
         found.append((results / PREDICTIONS_FILE, PARQUET, "Predictions of each head"))
         records = [results / name for name in ("comparison.json", "metrics.json") if (results / name).is_file()]
         found += [(path, JSON, "Scores with intervals, and how they were made") for path in records]
-    return [
-        DescribedFile(path, _relative(path, folder), kind, digest_file(path).removeprefix("sha256:"), text)
-        for path, kind, text in found
-    ]
+    files = [_described(path, folder, kind, text) for path, kind, text in found]
+    if isinstance(features, Url):
+        files[0] = replace(files[0], name=features.name, url=str(features))
+    return files
+
+
+def _described(path: Path, folder: Path, kind: str, text: str) -> DescribedFile:
+    digest = digest_file(path).removeprefix("sha256:")
+    return DescribedFile(path.name, path.stat().st_size, _relative(path, folder), kind, digest, text)
 
 
 def _relative(path: Path, folder: Path) -> str:

@@ -20,6 +20,7 @@ from cellfeat.interop.exports.registry import EXPORTS, ExportFormat
 from cellfeat.interop.exports.results import Results, predicted_by, results_of
 from cellfeat.provenance import publish
 from cellfeat.registry import import_attribute
+from cellfeat.storage.url import Location, as_location
 from cellfeat.text import first_ten
 
 
@@ -43,7 +44,7 @@ class ModelExport:
 
 
 def export(
-    features: Features | Path | str,
+    features: Features | Location | str,
     to: str,
     path: Path | str | None = None,
     *,
@@ -103,8 +104,8 @@ def export(
         raise ConfigError(f"t-SNE is written to h5ad only, not to {to}; leave it out, or choose h5ad")
     if results is not None and model is not None:
         raise ConfigError("results and model: expected one of them")
-    source = Path(features) if not isinstance(features, Features) else features.path
-    beside = Path("features.h5") if source == IN_MEMORY else source
+    source: Location = features.path if isinstance(features, Features) else as_location(features)
+    beside = Path("features.h5") if source == IN_MEMORY else source if isinstance(source, Path) else Path(source.name)
     if source == IN_MEMORY and path is None:
         name = entry.default_name(beside.stem)
         raise ConfigError(f"these features are in no file yet: expected a path to write to, such as path={name!r}")
@@ -206,8 +207,8 @@ def _target(entry: ExportFormat, source: Path, path: Path | str | None, *, repla
     return target
 
 
-def _check_not_read(target: Path, inputs: Iterable[Path]) -> None:
-    if any(one.exists() and target.exists() and one.samefile(target) for one in inputs):
+def _check_not_read(target: Path, inputs: Iterable[Location]) -> None:
+    if any(isinstance(one, Path) and one.exists() and target.exists() and one.samefile(target) for one in inputs):
         raise WriteError(f"{target}: is a file that is read here, or of these results; choose another --output")
 
 

@@ -62,9 +62,9 @@ def _file(file: DescribedFile) -> dict[str, Any]:
     return {
         "@id": file.url,
         "@type": "File",
-        "name": file.path.name,
+        "name": file.name,
         "description": file.description,
-        "contentSize": str(file.path.stat().st_size),
+        "contentSize": str(file.size),
         "encodingFormat": file.media_type,
         "sha256": file.sha256,
         "creator": {"@id": _SOFTWARE},

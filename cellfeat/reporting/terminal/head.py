@@ -10,7 +10,7 @@ from rich.text import Text
 
 from cellfeat.evaluation.results import HeadResult, ScoredHead
 from cellfeat.evaluation.scoring.head_scores import Abstaining, PerClass, SetSizes, Tuning
-from cellfeat.evaluation.tuning.tuner import describe_settings
+from cellfeat.evaluation.tuning.search import describe_settings
 from cellfeat.reporting.terminal.style import name_cell, plain_table
 from cellfeat.statistics.conformal import groups_needed
 from cellfeat.text import clean_text, first_ten, shorten

@@ -131,7 +131,7 @@ def _headers(cells: Sequence[Cell], images: ImagesSettings) -> dict[str, Header]
         name = cell.field.name
         if name not in headers:
             try:
-                headers[name] = read_header(images.root / cell.field.files[0], choice)
+                headers[name] = read_header(images.local_root / cell.field.files[0], choice)
             except (ImageError, MissingFileError):
                 continue
     return headers

@@ -9,6 +9,7 @@ from cellfeat.samples.fields.sources import Sources
 from cellfeat.samples.fields.tables import file_columns_of
 from cellfeat.samples.file_kinds import FileKinds
 from cellfeat.samples.file_search import natural_key
+from cellfeat.samples.folders.local import LocalFolder
 from cellfeat.samples.labels import file_columns
 from cellfeat.text import first_ten
 
@@ -41,7 +42,7 @@ def _found(sources: Sources) -> tuple[list[FieldOfView], list[str]]:
         found = _listed(sources, sources.table, is_one_a_row=False)
         if found[0]:
             return found
-    kinds = FileKinds(sources.images.root)
+    kinds = FileKinds(LocalFolder(sources.images.local_root))
     names = [name for name in _outside_masks(sources) if kinds.is_image(name) and not is_mask_name(name)]
     return fields_of_files(names), []
 
@@ -86,7 +87,7 @@ def _without_masks(sources: Sources, pattern: NamePattern) -> list[str]:
 
 def _outside_masks(sources: Sources) -> list[str]:
     """Names that are not in the folder of label images, where it lies inside the folder of images."""
-    masks, root = sources.images.fields.masks_root, sources.images.root.resolve()
+    masks, root = sources.images.fields.masks_root, sources.images.local_root.resolve()
     if masks is None or not masks.resolve().is_relative_to(root) or masks.resolve() == root:
         return list(sources.names)
     folder = f"{masks.resolve().relative_to(root).as_posix()}/"
@@ -94,8 +95,8 @@ def _outside_masks(sources: Sources) -> list[str]:
 
 
 def _none(sources: Sources) -> str:
-    root = sources.images.root
-    kinds = FileKinds(root)
+    root = sources.images.local_root
+    kinds = FileKinds(LocalFolder(root))
     names = [name for name in sources.names if kinds.is_image(name)]
     if not names:
         return f"{root}: contains no PNG, JPEG or TIFF files: name the right folder with --images FOLDER (images.root)"

@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 
 import pandas as pd
 
@@ -12,6 +11,7 @@ from cellfeat.errors import ManifestError
 from cellfeat.samples.fields.field import FieldOfView, plain_column, without_ending
 from cellfeat.samples.fields.paths import FileFinder
 from cellfeat.samples.fields.tables import FileColumns, further_columns
+from cellfeat.storage.url import Location
 from cellfeat.text import first_ten
 
 _ID_PARTS = ("plate", "well", "site")
@@ -30,7 +30,7 @@ class Rows:
     """
 
     cells: pd.DataFrame
-    file: Path
+    file: Location
 
     @property
     def columns(self) -> list[str]:
@@ -99,7 +99,7 @@ def _metadata(rows: Rows) -> list[str]:
     return [name for name in rows.columns if name.lower().startswith(("metadata_", "image_metadata_"))]
 
 
-def _check_one_a_row(field: FieldOfView, place: str, file: Path, *, is_one_a_row: bool) -> None:
+def _check_one_a_row(field: FieldOfView, place: str, file: Location, *, is_one_a_row: bool) -> None:
     if is_one_a_row:
         raise ManifestError(
             f"{file}: {field.place} and {place} name the same files {first_ten(field.files)}; expected one row each: "
@@ -123,7 +123,7 @@ def _files(
     return tuple(files)
 
 
-def _named(fields: Sequence[FieldOfView], file: Path) -> list[FieldOfView]:
+def _named(fields: Sequence[FieldOfView], file: Location) -> list[FieldOfView]:
     """Give each field an id: its plate, well and site, the name of its first file, or its number."""
     ways = [[_metadata_name(one) for one in fields], [one.stems[0] for one in fields], [one.number for one in fields]]
     for names in ways:

@@ -12,7 +12,7 @@ from cellfeat.samples.fields.field import FieldOfView, without_ending
 from cellfeat.samples.fields.label_image import HOW_TO_SAVE
 from cellfeat.samples.fields.names import NamePattern
 from cellfeat.samples.fields.objects import LabelObjects, find_objects
-from cellfeat.samples.layouts import scan
+from cellfeat.samples.folders.local import scan
 from cellfeat.text import first_ten
 
 _MASK = (
@@ -54,7 +54,7 @@ def masks_folder(images: ImagesSettings) -> Path:
     MissingFileError
         If it does not exist.
     """
-    root = images.fields.masks_root or images.root
+    root = images.fields.masks_root or images.local_root
     if not root.is_dir():
         raise MissingFileError(
             f"the folder of label images {root} does not exist; name it with --set images.fields.masks_root=FOLDER"
@@ -194,5 +194,5 @@ def _beside(images: ImagesSettings) -> str:
     """Name a folder of label images that lies beside the folder of images."""
     if images.fields.masks_root is not None:
         return ""
-    found = [one for one in images.root.parent.glob("*") if one.is_dir() and _MASK_FOLDER.fullmatch(one.name)]
+    found = [one for one in images.local_root.parent.glob("*") if one.is_dir() and _MASK_FOLDER.fullmatch(one.name)]
     return f"{found[0]} lies beside it: --set images.fields.masks_root={found[0]}; " if found else ""

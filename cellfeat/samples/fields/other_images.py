@@ -8,11 +8,12 @@ from typing import Any
 from cellfeat.samples.fields.field import plain_column
 from cellfeat.samples.pattern_fields import further_names
 from cellfeat.samples.table_file import read_table_file
+from cellfeat.storage.url import Location, as_location
 
 _BESIDE = ("masks_root", "positions", "table")
 
 
-def fields_beside(images: Mapping[str, Any], root: Path, *, are_moved: bool) -> dict[str, Any]:
+def fields_beside(images: Mapping[str, Any], root: Location, *, are_moved: bool) -> dict[str, Any]:
     """Make the section ``images.fields`` for images in another folder.
 
     A folder of label images that lay beside the images is looked for beside the new ones, and so are tables.
@@ -30,11 +31,13 @@ def fields_beside(images: Mapping[str, Any], root: Path, *, are_moved: bool) -> 
     settings = dict(images.get("fields") or {})
     for key in _BESIDE:
         if settings.get(key):
-            settings[key] = _beside(settings[key], Path(images["root"]), root, are_moved=are_moved)
+            settings[key] = _beside(settings[key], as_location(images["root"]), root, are_moved=are_moved)
     return settings
 
 
-def _beside(place: str, earlier: Path, root: Path, *, are_moved: bool) -> str | None:
+def _beside(place: str, earlier: Location, root: Location, *, are_moved: bool) -> str | None:
+    if not (isinstance(earlier, Path) and isinstance(root, Path)):
+        return place if are_moved else None
     if earlier.resolve() == root.resolve():
         return place
     # Only the folders before a name in braces exist.

@@ -14,6 +14,7 @@ from cellfeat.samples.fields.crops import CropRules
 from cellfeat.samples.fields.cutting import Box, cell_mask, make_crop
 from cellfeat.samples.fields.label_image import read_label_image
 from cellfeat.samples.images import Outcome, SampleImage, SampleReader, no_note, sample_image
+from cellfeat.storage.url import Location
 from cellfeat.types import Integers
 
 if TYPE_CHECKING:
@@ -47,7 +48,7 @@ class FieldJob:
     rules: CropRules
 
     @property
-    def paths(self) -> list[Path]:
+    def paths(self) -> list[Location]:
         """The files of the job, in the order in which they are opened."""
         return [*self.source.paths, *([Path(self.mask)] if self.mask else [])]
 
@@ -56,9 +57,22 @@ class FieldJob:
         crops = {"mask": self.mask, "boxes": self.boxes, "mask_values": self.mask_values}
         return {"source": self.source.request(), **crops, "rules": vars(self.rules)}
 
+    @property
+    def contents(self) -> tuple[bytes, ...]:
+        """None: the files are read from the disk."""
+        return ()
+
     @classmethod
-    def from_request(cls, request: dict[str, Any]) -> "FieldJob":
-        """Make a job of what `request` gave."""
+    def from_request(cls, request: dict[str, Any], contents: tuple[bytes, ...] = ()) -> "FieldJob":  # noqa: ARG003
+        """Make a job of what `request` gave.
+
+        Parameters
+        ----------
+        request
+            The values.
+        contents
+            Always empty: the files are read from the disk.
+        """
         return cls(
             SampleReader.from_request(request["source"]),
             request["mask"],
@@ -67,7 +81,7 @@ class FieldJob:
             CropRules(**request["rules"]),
         )
 
-    def read_all(self, *, on_file: Callable[[Path], None] = no_note) -> list[Outcome]:
+    def read_all(self, *, on_file: Callable[[Location], None] = no_note) -> list[Outcome]:
         """Read all samples of the job: each as it was read, or the error that says why not.
 
         Parameters
@@ -83,7 +97,7 @@ class FieldJob:
         crops = [self._cut(pixels, labels, *one) for one in zip(self.boxes, self.mask_values, strict=True)]
         return [crop if isinstance(crop, ImageError) else sample_image(crop, files) for crop in crops]
 
-    def _labels(self, pixels: np.ndarray, on_file: Callable[[Path], None]) -> np.ndarray | None:
+    def _labels(self, pixels: np.ndarray, on_file: Callable[[Location], None]) -> np.ndarray | None:
         if not self.mask:
             return None
         path = Path(self.mask)
@@ -146,6 +160,10 @@ class FieldsReader:
     def block(self, row: int) -> int:
         """The number of the samples that are read at once with that in `row`."""
         return int(np.searchsorted(self._starts, row, side="right")) - 1
+
+    def n_threads(self, n_workers: int) -> int:
+        """One for each process."""
+        return n_workers
 
     def where(self, row: int) -> str:
         """The files of a sample and its place in them, for messages."""

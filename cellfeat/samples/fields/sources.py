@@ -12,9 +12,9 @@ from cellfeat.samples.fields.names import NamePattern
 from cellfeat.samples.fields.paths import FileFinder
 from cellfeat.samples.fields.tables import position_columns
 from cellfeat.samples.file_search import DEFAULT_PATTERN
-from cellfeat.samples.layouts import scan
+from cellfeat.samples.folders.local import scan
 from cellfeat.samples.table_file import read_table_file
-from cellfeat.text import is_url
+from cellfeat.storage.url import Location
 
 
 @dataclass(frozen=True)
@@ -79,14 +79,14 @@ def read_sources(images: ImagesSettings, labels: LabelsSettings) -> Sources:
         raise ConfigError("images.pattern and images.fields.table both say which files a field has; keep one of them")
     pattern = NamePattern(text, "images.pattern", tuple(images.channels)) if text else None
     _check_pattern(pattern)
-    names = scan(images.root)
+    names = scan(images.local_root)
     fields = _read(settings.table, "images.fields.table", remarks) if settings.table else None
     table = _read(labels.file, "labels.file", remarks) if labels.file else None
     positions = _positions(images, table, remarks)
     if isinstance(positions, Rows) and table is not None and positions.file == table.file:
         table = None
     return Sources(
-        images, labels, pattern, FileFinder(images.root, names), tuple(sorted(names)), fields, positions, table,
+        images, labels, pattern, FileFinder(images.local_root, names), tuple(sorted(names)), fields, positions, table,
         tuple(remarks),
     )  # fmt: skip
 
@@ -118,19 +118,17 @@ def _positions(images: ImagesSettings, table: Rows | None, remarks: list[str]) -
     return None
 
 
-def _read(file: Path, setting: str, remarks: list[str]) -> Rows:
+def _read(file: Location, setting: str, remarks: list[str]) -> Rows:
     try:
         raw = read_table_file(file)
     except MissingFileError:
-        if is_url(str(file)):
-            raise
         advice = "; extract without one with --labels none" if setting == "labels.file" else ""
         raise MissingFileError(f"the table {file} ({setting}) does not exist{advice}") from None
     remarks.extend(raw.remarks)
     return as_rows(raw.cells, file)
 
 
-def as_rows(cells: pd.DataFrame, file: Path) -> Rows:
+def as_rows(cells: pd.DataFrame, file: Location) -> Rows:
     """Make rows of a table as it was read, white space around cells removed.
 
     Parameters

@@ -9,10 +9,12 @@ import pandas as pd
 
 from cellfeat.config import ImagesSettings, LabelsSettings
 from cellfeat.errors import ImageError, ManifestError
+from cellfeat.samples.folders.base import ImageFolder
+from cellfeat.samples.folders.local import scan
 from cellfeat.samples.formats.h5sc import CELL_ID, Channels
 from cellfeat.samples.formats.h5sc_names import address, is_h5sc_name
 from cellfeat.samples.labels import LabelsTable, checked_labels
-from cellfeat.samples.layouts import Found, scan
+from cellfeat.samples.layouts import Found
 from cellfeat.samples.single_cells.table_process import read_in_process
 from cellfeat.samples.table_file import RawTable
 from cellfeat.text import first_ten
@@ -83,7 +85,7 @@ class H5scLayout:
         sample_id = self._by_address.get(name)
         return None if sample_id is None else Found(sample_id, "")
 
-    def on_disk(self, root: Path) -> set[str]:  # noqa: ARG002, required by the protocol
+    def on_disk(self, folder: ImageFolder) -> set[str]:  # noqa: ARG002, required by the protocol
         """The addresses of all cells."""
         return set(self._by_address)
 
@@ -138,20 +140,22 @@ class H5scLayout:
         return lines
 
 
-def is_single_cells(images: ImagesSettings, labels: LabelsSettings) -> bool:
+def is_single_cells(images: ImagesSettings, labels: LabelsSettings, folder: ImageFolder) -> bool:
     """Whether the samples are cells of scPortrait's files: as the layout says, or the file that is named.
 
     Parameters
     ----------
     images, labels
         The settings. A folder is one of such files if it holds any, and no setting says how images are named.
+    folder
+        The folder of images.
     """
     if images.layout != "auto" or labels.files is not None:
         return images.layout == "h5sc"
-    if images.root.is_file():
+    if isinstance(images.root, Path) and images.root.is_file():
         return is_h5sc_name(images.root.name)
     is_named = images.pattern != ImagesSettings.model_fields["pattern"].default
-    return not is_named and any(is_h5sc_name(path.name) for path in images.root.iterdir())
+    return not is_named and any(map(is_h5sc_name, folder.names_beside([""])))
 
 
 def _is_mask(channels: Channels, name: str | int) -> bool:

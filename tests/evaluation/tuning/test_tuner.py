@@ -199,8 +199,8 @@ def test_same_seed_gives_the_same_choices(make_clusters):
 def searches(monkeypatch):
     """Counts the searches that are really made."""
     made = []
-    choose = tuner_module._Search.choice
-    monkeypatch.setattr(tuner_module._Search, "choice", lambda search: made.append(1) or choose(search))
+    choose = tuner_module.Search.choice
+    monkeypatch.setattr(tuner_module.Search, "choice", lambda search: made.append(1) or choose(search))
     return made
 
 

@@ -1,0 +1,68 @@
+"""Parts of the training samples of each fold, on which learning curves are made."""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+
+import numpy as np
+
+from cellfeat.errors import ConfigError
+from cellfeat.evaluation.cache import FoldCache
+from cellfeat.evaluation.cross_validation import HeadFolds
+from cellfeat.evaluation.folds import Fold, thinned_rows
+from cellfeat.evaluation.head_run import HeadRun, HeadSettings
+from cellfeat.evaluation.task import Task
+from cellfeat.heads.registry import Head
+
+
+def check_fractions(fractions: Sequence[float]) -> tuple[float, ...]:
+    """Sort fractions, and refuse invalid ones.
+
+    Raises
+    ------
+    ConfigError
+        If there are fewer than two different ones, or one is not above 0 and at most 1.
+    """
+    ascending = tuple(sorted(set(fractions)))
+    if len(ascending) < 2 or not all(0 < fraction <= 1 for fraction in ascending):
+        raise ConfigError(
+            f"fractions: expected two or more numbers above 0 and at most 1, got {list(fractions)}; "
+            "for example: 0.1,0.25,0.5,1"
+        )
+    return ascending
+
+
+def parts_of(task: Task, fractions: Sequence[float]) -> list[Task]:
+    """Give the task with a part of each fold's training samples, for each fraction.
+
+    Parameters
+    ----------
+    task
+        Samples and folds.
+    fractions
+        Parts of the training samples.
+    """
+    return [task.with_folds(tuple(_thinned(task, fraction))) for fraction in fractions]
+
+
+def points_of(
+    parts: Sequence[Task], head: str | Head, settings: HeadSettings, cache: FoldCache | None
+) -> list[HeadFolds]:
+    """Give the folds of a head for each fraction.
+
+    Parameters
+    ----------
+    parts
+        The task for each fraction.
+    head, settings
+        The head.
+    cache
+        Stores predictions.
+    """
+    return [HeadFolds(HeadRun(part, head, cache), settings) for part in parts]
+
+
+def _thinned(task: Task, fraction: float) -> Iterator[Fold]:
+    for number, fold in enumerate(task.folds):
+        # The same generator at every fraction, so that each takes the first groups of one order.
+        rng = np.random.default_rng([task.design.random_state, number])
+        yield replace(fold, train=thinned_rows(fold.train, task.y, task.groups, fraction, rng))

@@ -1,0 +1,1 @@
+"""Make the parts of an extraction on a Ray cluster; the only home of ray in extraction."""

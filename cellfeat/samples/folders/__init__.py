@@ -1,0 +1,1 @@
+"""The folder of images, on a disk or on an object store, behind one interface."""
