@@ -53,6 +53,12 @@ FAULTS = [
     ("results on a full disk", "bad_inputs.test_unwritable", "results_on_a_full_disk"),
     ("downloads cut off, damaged, silent or lied about", "backbones.test_weights_download", "."),
     ("what fuzzing found, and seeds damaged anew", "fuzz.test_readers", "found|damaged"),
+    ("planners, shares, consolidators and plain runs killed at random moments", "extraction.shares.test_share_kills",
+     "killed_in_all_roles"),
+    ("many planners, shares and consolidators at once", "extraction.shares.test_share_kills", "sixteen|at_once"),
+    ("one of two writers of a run killed, with and without hard links", "extraction.test_two_writers", "."),
+    ("late, contradicting and spoilt shares, plans and parts", "extraction.shares.test_share_races", "."),
+    ("wrong order, settings and folders of shares, from the command line", "bad_inputs.test_bad_shares", "."),
     ("feature files whose images or numbers are others now", "extraction.test_verification", "."),
 ]  # fmt: skip
 # What grows must not: a title, and the benchmark that shows it.

@@ -66,10 +66,10 @@ def extract(images: Path, weights: Path, output: Path, watch: Watch | None = Non
     seconds = read_summary(output).provenance["times"]["seconds"]
     output.unlink()
     # Without start-up, which does not depend on the number of samples.
-    return seconds["waiting"] + seconds["transfer"] + seconds["forward"], _bytes(usage)
+    return seconds["waiting"] + seconds["transfer"] + seconds["forward"], peak_bytes(usage)
 
 
-def _bytes(usage: resource.struct_rusage) -> int:
+def peak_bytes(usage: resource.struct_rusage) -> int:
     return usage.ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 

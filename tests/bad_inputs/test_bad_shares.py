@@ -3,6 +3,9 @@
 import json
 import os
 import shutil
+import subprocess
+import threading
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -11,6 +14,7 @@ import imagecodecs
 import numpy as np
 import pytest
 
+from cellfeat.extraction.store import load_features
 from cellfeat.records import seal, unseal
 
 N_SAMPLES = 12
@@ -213,3 +217,90 @@ def test_output_that_is_missing_its_disk(cells, extract, tmp_path):
     for step in (("--plan",), ("--share", "0/2"), ("--consolidate",)):
         extract(folder, *step).is_refusal(r"features\.h5: is a link to .*not_mounted")
     assert not (tmp_path / "not_mounted").exists()
+
+
+def test_labels_that_change_between_shares_and_consolidation(begun, extract):
+    assert extract(begun, "--share", "1/2").code == 0
+    table = (begun / "labels.csv").read_text().replace("RT4", "A549")
+    (begun / "labels.csv").write_text(table)
+    ending = extract(begun, "--consolidate")
+    assert ending.code == 0, ending.err
+    assert set(load_features(begun / "features.h5").samples.labels) == {"HeLa", "A549"}
+
+
+def test_folder_that_is_moved_between_shares(begun, extract, tmp_path):
+    begun.rename(tmp_path / "moved")
+    goes_on(extract, tmp_path / "moved")
+
+
+def test_shares_of_other_counts_and_folders(begun, extract, tmp_path, monkeypatch):
+    (tmp_path / "link").symlink_to(begun)
+    ending = extract(tmp_path / "link", "--share", "1/3")
+    assert ending.code == 0, ending.err
+    monkeypatch.chdir(begun / "images")
+    ending = extract(Path(".."), "--share", "2/3")
+    assert ending.code == 0, ending.err
+    assert "1 of them were there" in ending.out
+    ending = extract(begun, "--consolidate")
+    assert ending.code == 0, ending.err
+
+
+def test_output_that_is_a_link(cells, extract, tmp_path):
+    folder = shutil.copytree(cells, tmp_path / "cells")
+    (tmp_path / "disk").mkdir()
+    (folder / "features.h5").symlink_to(tmp_path / "disk" / "cells.h5")
+    for words in (("--share", "0/2"), ("--share", "1/2"), ("--consolidate",)):
+        ending = extract(folder, *words)
+        assert ending.code == 0, ending.err
+    assert (folder / "features.h5").is_symlink()
+    assert [path.name for path in (tmp_path / "disk").iterdir()] == ["cells.h5"]
+
+
+def after_the_first_part(folder: Path, disturb: Callable[[], None]) -> threading.Thread:
+    def wait_and_disturb() -> None:
+        deadline = time.monotonic() + 60
+        while not list(parts(folder).glob("rows-*")) and time.monotonic() < deadline:
+            time.sleep(0.001)
+        disturb()
+
+    thread = threading.Thread(target=wait_and_disturb)
+    thread.start()
+    return thread
+
+
+def test_disk_that_fills_up_during_a_share(small_disk, cells, extract):
+    folder = small_disk / "cells"
+    shutil.copytree(cells, folder)
+    (small_disk / "filler").write_bytes(bytes(shutil.disk_usage(small_disk).free))
+    extract(folder, "--share", "0/1").is_refusal("the disk is full|disk is full")
+    (small_disk / "filler").unlink()
+    assert extract(folder, "--share", "0/2").code == 0
+    (small_disk / "filler").write_bytes(bytes(shutil.disk_usage(small_disk).free))
+    before = kept(folder)
+    for step in (("--share", "1/2"), ("--plan",)):
+        extract(folder, *step).is_refusal("the disk is full.*kept")
+    assert kept(folder) == before
+    (small_disk / "filler").unlink()
+    goes_on(extract, folder)
+
+
+def test_read_only_disk(small_disk, cells, extract):
+    folder = small_disk / "cells"
+    shutil.copytree(cells, folder)
+    assert extract(folder, "--share", "0/2").code == 0
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    for step in (("--share", "1/2"), ("--consolidate",)):
+        extract(folder, *step).is_refusal("features.h5.*read-only.*--output")
+    subprocess.run(["mount", "-o", "remount,rw", small_disk], check=True)
+    goes_on(extract, folder)
+
+
+def test_folder_of_parts_removed_during_a_share(cells, extract, tmp_path):
+    folder = shutil.copytree(cells, tmp_path / "cells")
+    removing = after_the_first_part(folder, lambda: shutil.rmtree(parts(folder), ignore_errors=True))
+    ending = extract(folder, "--share", "0/1")
+    removing.join()
+    ending.is_refusal(r"share 0/1 on .*features\.h5\S*: .*removed.*start the same command again")
+    shutil.rmtree(parts(folder), ignore_errors=True)
+    assert extract(folder, "--share", "0/2").code == 0
+    goes_on(extract, folder)

@@ -6,9 +6,10 @@ from cellfeat.extraction.forward.capabilities import exact_float32
 from cellfeat.extraction.observer import Observer
 from cellfeat.extraction.prepare import prepared_request
 from cellfeat.extraction.recipe import check_expected_recipe
+from cellfeat.extraction.request import ExtractionRequest
 from cellfeat.extraction.run import Run
 from cellfeat.extraction.shares.consolidation import is_finished
-from cellfeat.extraction.store import RunHeader
+from cellfeat.extraction.store import RunHeader, remove_parts
 from cellfeat.samples.manifest import Manifest
 
 
@@ -37,4 +38,23 @@ def plan_extraction(
             return None
         context = RunContext.from_request(request)
         check_expected_recipe(context)
-        return Run(context, shares_parts=True).plan().header
+        run = Run(context, shares_parts=True)
+        header = run.plan().header
+        return None if is_finished_meanwhile(request, run) else header
+
+
+def is_finished_meanwhile(request: ExtractionRequest, run: Run) -> bool:
+    """Whether others have finished the feature file, and removed the parts, while this process was loading.
+
+    Parameters
+    ----------
+    request
+        What is asked for.
+    run
+        The run that this process has opened. If it has made a plan, that is removed.
+    """
+    if not is_finished(request):
+        return False
+    if run.made_plan:
+        remove_parts(request.output)
+    return True

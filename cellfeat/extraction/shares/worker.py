@@ -18,9 +18,10 @@ from cellfeat.extraction.request import ExtractionRequest
 from cellfeat.extraction.run import Run
 from cellfeat.extraction.shares.consolidation import is_finished
 from cellfeat.extraction.shares.plan import check_planned
+from cellfeat.extraction.shares.planning import is_finished_meanwhile
 from cellfeat.extraction.shares.records import recorded_share
 from cellfeat.extraction.shares.share import Share
-from cellfeat.extraction.store import RunHeader, parts_folder, remove_parts, unfinished_run
+from cellfeat.extraction.store import RunHeader, parts_folder, unfinished_run
 from cellfeat.extraction.writer import PartDone
 from cellfeat.samples.manifest import Manifest
 from cellfeat.storage.opening import open_storage
@@ -119,7 +120,8 @@ class ShareWorker:
             check_choices(context)
             run = Run(context, shares_parts=True)
             run.plan()
-            _check_unfinished(request, run)
+            if is_finished_meanwhile(request, run):
+                raise WriteError(f"{request.output}: was finished by another process meanwhile")
             yield cls(run)
 
     @property
@@ -198,14 +200,6 @@ def _made(request: ExtractionRequest, share: Share, began: float) -> ShareResult
         with recorded_share(open_storage(folder), share, worker.host), _named(share, worker.host):
             done = tuple(worker.make(share.parts(worker.header)))
         return ShareResult(share, folder, done, time.perf_counter() - began)
-
-
-def _check_unfinished(request: ExtractionRequest, run: Run) -> None:
-    """End where others have finished the feature file, and removed the parts, while this process was loading."""
-    if is_finished(request):
-        if run.made_plan:
-            remove_parts(request.output)
-        raise WriteError(f"{request.output}: was finished by another process meanwhile")
 
 
 @contextmanager

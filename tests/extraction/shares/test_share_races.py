@@ -108,6 +108,12 @@ def test_share_that_is_late_leaves_the_finished_file_alone(
     assert contents(settings.extraction.output) == undisturbed
 
 
+def test_planner_that_is_late_leaves_the_finished_file_alone(settings: Settings, before: Callable[..., None]) -> None:
+    before(run, "PartStore", lambda: extract(settings))
+    assert plan_extraction(settings) is None
+    assert left_beside(settings) == ["features.h5"]
+
+
 def test_planner_that_is_late_is_refused(
     settings: Settings, settings_for: MakeSettings, before: Callable[..., None]
 ) -> None:
