@@ -127,7 +127,8 @@ def _connect(address: str | None) -> None:
     import ray
 
     if address is None:
-        ray.init(log_to_driver=False, include_dashboard=False, logging_level=logging.ERROR)
+        # "local" starts one, also where this machine belongs to the cluster of somebody else.
+        ray.init("local", log_to_driver=False, include_dashboard=False, logging_level=logging.ERROR)
         return
     if address != "auto":
         _check_answers(address)
