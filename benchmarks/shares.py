@@ -109,10 +109,12 @@ def memory(folder: Path, samples: list[int]) -> None:
     torch.manual_seed(0)
     torch.save(models.mobilenet_v3_small().state_dict(), folder / "weights.pth")
     print("| samples | share 0/2, MB | share 1/2, MB | consolidation, MB | over the smallest |\n|--:|--:|--:|--:|---|")
-    work = Work(folder, LIGHT)
     smallest: list[int] = []
     for n_samples in sorted(samples):
-        write_images(folder / "images", n_samples)
+        place = folder / str(n_samples)
+        write_images(place / "images", n_samples)
+        (place / "weights.pth").symlink_to(folder / "weights.pth")
+        work = Work(place, LIGHT)
         peaks = [work.peak(*words) for words in (("--share", "0/2"), ("--share", "1/2"), ("--consolidate",))]
         work.output.unlink()
         smallest = smallest or peaks
