@@ -242,7 +242,7 @@ def remove_left(folder: Path, name: str = "") -> None:
     for path in folder.glob(f".{escape(name)}{'.' if name else ''}*.tmp"):
         with suppress(OSError):  # removed by another process, or a folder
             if _is_left(path):
-                path.unlink()
+                shutil.rmtree(path) if path.is_dir() else path.unlink()
 
 
 def _is_left(path: Path) -> bool:

@@ -114,7 +114,7 @@ def _kind_by_code(status: int | None, code: str | None) -> Kind | None:
 
 def _kind_by_text(text: str) -> Kind:
     signs: tuple[tuple[str, Kind], ...] = (
-        ("redirect without PATH_OR_URL", "region"),
+        ("redirect without LOCATION", "region"),
         ("certificate", "certificate"),
         ("NotPartial", "no ranges"),
         ("non-partial", "no ranges"),

@@ -22,7 +22,6 @@ from cellfeat.storage.base import FileState
 
 _SECONDS_OF_A_CLAIM = 1.0
 """Longest time between the claim of a name and the file under it, where there are no hard links."""
-_REMOVALS = 50
 _SECONDS_BETWEEN_LOOKS = 0.02
 
 
@@ -157,12 +156,12 @@ class LocalStorage:
             for name, _ in list(self.sizes(prefix)):
                 self.remove(name)
             return
-        for _ in range(_REMOVALS):
-            shutil.rmtree(self.location, ignore_errors=True)
-            if not self.location.exists():
-                return
-            # Another process has written a file meanwhile.
-            time.sleep(_SECONDS_BETWEEN_LOOKS)
+        remove_left(self.location.parent, self.location.name)
+        # Under another name first, so that a process that still writes into it cannot keep it from being emptied.
+        renamed = temporary_beside(self.location)
+        with suppress(FileNotFoundError):
+            self.location.rename(renamed)
+        shutil.rmtree(renamed, ignore_errors=True)
 
     @contextmanager
     def _written(self, target: Path, content: bytes) -> Iterator[Path]:

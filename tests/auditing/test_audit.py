@@ -125,7 +125,7 @@ def test_failed_heads_lose_no_pixel_finding(shared_images, monkeypatch, one_set,
         raise MemoryError("no room")
 
     for name in failing:
-        monkeypatch.setattr(head_class(name), "_fit", no_room)
+        monkeypatch.setattr(head_class(name), "_fit_overwriting", no_room)
     features, folder = shared_images
     found = audit(features, design=SMALL, images=folder)
     assert found.counts()["near copy"] == 1

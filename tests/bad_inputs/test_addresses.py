@@ -2,8 +2,10 @@
 
 import shutil
 import sys
+from io import BytesIO
 from pathlib import Path
 
+import h5py
 import pytest
 
 from cellfeat.storage.opening import open_storage
@@ -11,6 +13,13 @@ from cellfeat.storage.url import Url
 from tests.bad_inputs.conftest import Cli
 from tests.bad_inputs.test_feature_files import write_features
 from tests.object_stores import ACCESS_KEY, SECRET_KEY, Fault, FaultyServer
+
+
+def _damaged(content: bytes) -> bytes:
+    """Change a byte of the first embedding."""
+    with h5py.File(BytesIO(content), "r") as file:
+        place = file["embeddings"].id.get_offset()
+    return content[:place] + bytes([content[place] ^ 0xFF]) + content[place + 1 :]
 
 
 @pytest.fixture
@@ -22,7 +31,7 @@ def lab(bucket: str, inside: Path, monkeypatch: pytest.MonkeyPatch) -> Url:
     content = write_features(inside / "cells.h5").read_bytes()
     (inside / "cells.h5").unlink()
     storage.replace("run/cells.h5", content)
-    storage.replace("run/damaged.h5", content[:5000] + b"\xff" + content[5001:])
+    storage.replace("run/damaged.h5", _damaged(content))
     storage.replace("run/half.h5", content[: len(content) // 2])
     storage.replace("run/empty.h5", b"")
     storage.replace("run/labels.csv", b"file_id,label\n1,HeLa\n")

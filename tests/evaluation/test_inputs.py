@@ -26,7 +26,7 @@ def stored(monkeypatch: pytest.MonkeyPatch) -> Features:
     features = build_clusters(n=90)
     monkeypatch.setattr(
         "cellfeat.extraction.store.reading.load_features",
-        {Path("cells.h5"): features}.__getitem__,
+        {"cells.h5": features, Path("cells.h5"): features}.__getitem__,
     )
     return features
 
@@ -43,7 +43,9 @@ def test_paths_stand_for_a_bundle_and_its_samples(
     bundle: Bundle, held_out: Features, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     save_bundle(bundle, tmp_path / "head")
-    monkeypatch.setattr("cellfeat.extraction.store.reading.load_features", {Path("new.h5"): held_out}.__getitem__)
+    monkeypatch.setattr(
+        "cellfeat.extraction.store.reading.load_features", {"new.h5": held_out, Path("new.h5"): held_out}.__getitem__
+    )
     in_memory, by_path = predict(bundle, held_out), predict(tmp_path / "head", "new.h5")
     assert np.array_equal(in_memory.probabilities, by_path.probabilities)
     scored = score_held_out(str(tmp_path / "head"), Path("new.h5"), draws=100)

@@ -5,9 +5,8 @@ from sklearn.naive_bayes import GaussianNB
 import cellfeat
 from cellfeat.errors import ConfigError, HeadError
 from cellfeat.evaluation.design import Design
+from cellfeat.evaluation.fractions import _thinned, check_fractions
 from cellfeat.evaluation.learning_curve import (
-    _thinned,
-    check_fractions,
     curve_table,
     learning_curve,
     learning_curves_on,

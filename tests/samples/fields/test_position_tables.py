@@ -11,15 +11,15 @@ NONE = FieldsSettings()
 
 
 AREA = ["AreaShape_Center_X", "AreaShape_Center_Y"]
-PATH_OR_URL = ["Location_Center_X", "Location_Center_Y"]
+LOCATION = ["Location_Center_X", "Location_Center_Y"]
 
 
 @pytest.mark.parametrize(
     ("columns", "expected"),
     [
-        (PATH_OR_URL, tuple(PATH_OR_URL)),
-        ([f"Nuclei_{name}" for name in PATH_OR_URL[::-1]], tuple(f"Nuclei_{name}" for name in PATH_OR_URL)),
-        (AREA + PATH_OR_URL, tuple(PATH_OR_URL)),
+        (LOCATION, tuple(LOCATION)),
+        ([f"Nuclei_{name}" for name in LOCATION[::-1]], tuple(f"Nuclei_{name}" for name in LOCATION)),
+        (AREA + LOCATION, tuple(LOCATION)),
         ([f"Cells_{name}" for name in AREA], tuple(f"Cells_{name}" for name in AREA)),
         (["X", "Y", "Z"], ("X", "Y")),
         (["x_px", "y_px"], ("x_px", "y_px")),
