@@ -112,6 +112,7 @@ def test_numbers_that_make_no_sense(option: str, capsys: pytest.CaptureFixture[s
     assert option.partition("=")[0] in capsys.readouterr().err
 
 
+@pytest.mark.slow
 def test_ray_that_is_not_installed(images: Path, tmp_path: Path) -> None:
     blocked = "import sys; sys.modules['ray'] = None; from cellfeat.commands import main; main()"
     command = [sys.executable, "-c", blocked, "extract", "--engine=ray", f"--images={images}", "--labels=none"]

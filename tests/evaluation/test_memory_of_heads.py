@@ -68,11 +68,13 @@ def times_the_matrix(path: Path, head: str, mapped_from: int) -> float:
     return int(done.stdout.split()[-1]) / (4 * SHAPE[0] * SHAPE[2])
 
 
+@pytest.mark.slow
 def test_logreg_takes_one_copy_of_a_fold(path: Path) -> None:
     # All rows, and the training part of a fold: one and a half, and something for all else. Three and more before.
     assert times_the_matrix(path, "logreg", IN_MEMORY) < 2.4
 
 
+@pytest.mark.slow
 def test_mapped_file_takes_no_memory_of_its_own(path: Path) -> None:
     assert times_the_matrix(path, "logreg", MAPPED) < 1.4
 

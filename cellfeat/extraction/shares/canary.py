@@ -94,9 +94,15 @@ def check_canary(planned: Mapping[str, Any], embedder: Embedder, here: Mapping[s
     raise BitsError(
         f"this machine ({here['host']}) computes other numbers than {planned['machine']['host']}, which made the plan "
         f"(largest difference {difference:.1e} of an embedding's length): {allowed}. The machines differ in: "
-        f"{machine_differences(planned['machine'], here)}. Nothing was written: use machines and environments that "
-        f"are alike"
+        f"{machine_differences(planned['machine'], here)}. Nothing was written: {_way_out(planned['machine'], here)}"
     )
+
+
+def _way_out(planned: Mapping[str, Any], here: Mapping[str, Any]) -> str:
+    """Say how the bits may become equal: mostly the number of threads alone differs."""
+    if here["device"] == "cpu" and planned["threads"] != here["threads"]:
+        return f"try the number of threads of the plan, OMP_NUM_THREADS={planned['threads']}"
+    return "use machines and environments that are alike"
 
 
 def _embeddings_of(canary: Mapping[str, Any]) -> Float32s:

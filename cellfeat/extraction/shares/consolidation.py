@@ -1,7 +1,7 @@
 """The last step of an extraction by many processes: one of them joins all parts into the feature file."""
 
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from cellfeat.provenance import differences, utc_now
 from cellfeat.samples.manifest import Manifest
 from cellfeat.storage.opening import is_there
 
-_MOST_LISTED = 10
+_MOST_LISTED = 5
 
 
 def consolidate(
@@ -138,17 +138,20 @@ def _times(header: RunHeader) -> dict[str, object]:
 
 def _why_not(header: RunHeader, missing: list[range], records: list[ShareRecord], folder: str) -> str:
     """Say which parts are missing, and who was to make them."""
-    numbers = [part.start // header.part_size for part in missing]
-    lines = [
-        f"part {number} (rows {part.start} to {part.stop - 1}): {_owners(number, records)}"
-        for number, part in list(zip(numbers, missing, strict=True))[:_MOST_LISTED]
-    ]
-    more = len(missing) - len(lines)
-    listed = "\n".join([*lines, *([f"and {more} more"] if more else [])])
+    parts_of: dict[str, list[str]] = {}
+    for part in missing:
+        number = part.start // header.part_size
+        parts_of.setdefault(_owners(number, records), []).append(f"{number} (rows {part.start} to {part.stop - 1})")
+    listed = "\n".join(f"part {_listed(parts)}: {owners}" for owners, parts in parts_of.items())
     return (
         f"{folder}: {len(missing)} of {len(header.part_rows())} parts are missing:\n{listed}\n"
         f"Run these shares again, or cellfeat extract, which makes all that are missing"
     )
+
+
+def _listed(parts: Sequence[str]) -> str:
+    more = len(parts) - _MOST_LISTED
+    return ", ".join(parts[:_MOST_LISTED]) + (f" and {more} more" if more > 0 else "")
 
 
 def _owners(number: int, records: Iterable[ShareRecord]) -> str:

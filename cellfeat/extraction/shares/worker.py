@@ -197,7 +197,7 @@ def extract_share(
 def _made(request: ExtractionRequest, share: Share, began: float) -> ShareResult:
     with ShareWorker.for_request(request) as worker:
         folder = parts_folder(request.output)
-        with recorded_share(open_storage(folder), share, worker.host), _named(share, worker.host):
+        with _named(share, worker.host), recorded_share(open_storage(folder), share, worker.host):
             done = tuple(worker.make(share.parts(worker.header)))
         return ShareResult(share, folder, done, time.perf_counter() - began)
 

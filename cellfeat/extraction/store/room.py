@@ -46,7 +46,10 @@ class Room:
         location = self.storage.location
         if not isinstance(location, Path):  # an object store has no end
             return
-        disk = shutil.disk_usage(location)
+        try:
+            disk = shutil.disk_usage(location)
+        except FileNotFoundError:  # removed meanwhile: writing says so
+            return
         if disk.total and disk.free < n_bytes:  # some network disks report 0
             raise DiskFullError(
                 f"{self.output}: the disk is full: about {_megabytes(self.bytes_to_come())} are still needed there, "

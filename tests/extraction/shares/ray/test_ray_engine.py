@@ -22,6 +22,7 @@ MakeSettings = Callable[..., Settings]
 SMALL = {"extraction__part_size": 4, "extraction__batch_size": 2, "preprocessing__input_size": 32}
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("local_cluster")
 class TestOnLocalCluster:
     """Each starts workers anew, which takes seconds: the quick ones are few."""
