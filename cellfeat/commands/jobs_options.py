@@ -50,14 +50,15 @@ def chosen_jobs(jobs: str | None, engine: str, address: str | None) -> "Jobs":
         If Ray is asked for and not installed.
     """
     from cellfeat.errors import ConfigError
-    from cellfeat.evaluation.parallel.ray_cluster import RayCluster, check_ray
+    from cellfeat.evaluation.parallel.ray_cluster import RayCluster
+    from cellfeat.ray_connection import import_ray
 
     if engine == "ray":
         if jobs is not None:
             raise ConfigError(
                 f"--jobs {jobs}: expected no --jobs with --engine ray, which uses all processors of the cluster"
             )
-        check_ray()
+        import_ray()
         return RayCluster(address)
     if address is not None:
         raise ConfigError(f"--address {address}: expected --engine ray with it, got --engine {engine}")

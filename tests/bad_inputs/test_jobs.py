@@ -18,10 +18,10 @@ BAD = {
 }
 
 OF_RAY = {
-    "address of nothing": ("127.0.0.1:9", "no Ray cluster answers at 127.0.0.1:9"),
-    "address of a web page": ("https://ray.example.org", "HOST:PORT.*ray.example.org"),
+    "address of nothing": ("127.0.0.1:9", "127.0.0.1:9: nothing answers there"),
+    "address of a web page": ("https://ray.example.org", "ray.example.org.*HOST:PORT"),
     "port too large": ("127.0.0.1:99999", "127.0.0.1:99999"),
-    "no port": ("headnode", "HOST:PORT.*'headnode'"),
+    "no port": ("head", "--address head: .*HOST:PORT"),
 }
 
 

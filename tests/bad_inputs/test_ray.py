@@ -73,7 +73,7 @@ def test_wrong_address(address: str, told: str, refuse: Refuse) -> None:
 
 @pytest.mark.timeout(60)
 def test_address_of_something_else(silent_port: int, refuse: Refuse, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cellfeat.extraction.shares.ray.connection.SECONDS_TO_CONNECT", 3.0)
+    monkeypatch.setattr("cellfeat.ray_connection.SECONDS_TO_CONNECT", 3.0)
     assert "is it the address of a Ray cluster" in refuse("--address", f"127.0.0.1:{silent_port}")
 
 

@@ -1,20 +1,15 @@
 """A Ray cluster as a place where pieces are computed, through joblib's interface to Ray."""
 
-import logging
 import os
-import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from cellfeat.errors import ConfigError, WorkerError
+from cellfeat.errors import WorkerError
 from cellfeat.evaluation.parallel.pieces import Computes
 from cellfeat.evaluation.parallel.workers import JoblibWorkers
-from cellfeat.registry import import_attribute
-
-CONNECT_SECONDS = 5
-"""How long to wait for the head of a cluster to answer."""
+from cellfeat.ray_connection import connected, import_ray
 
 
 @dataclass(frozen=True)
@@ -24,8 +19,8 @@ class RayCluster:
     Attributes
     ----------
     address
-        ``HOST:PORT`` of its head node, or ``auto`` for the cluster that this machine belongs to. None starts one on
-        this machine, and ends it afterwards.
+        ``HOST:PORT`` of its head node, or ``auto`` for the cluster that this machine belongs to. None: that of the
+        environment variable ``RAY_ADDRESS``, and without it a cluster of this machine alone, which is ended afterwards.
     """
 
     address: str | None = None
@@ -45,20 +40,6 @@ class Stored:
         return run
 
 
-def check_ray() -> None:
-    """Refuse to go on without Ray.
-
-    Raises
-    ------
-    MissingExtraError
-        If it is not installed.
-    """
-    # Ray reads these when it is imported: no report of usage, and no remark about its next version.
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    import_attribute("ray:init", extra="ray")
-
-
 @contextmanager
 def ray_workers(cluster: RayCluster) -> Iterator[JoblibWorkers]:
     """Use all processors of a cluster.
@@ -73,28 +54,27 @@ def ray_workers(cluster: RayCluster) -> Iterator[JoblibWorkers]:
     MissingExtraError
         If Ray is not installed.
     ConfigError
-        If the address is not one.
+        If there is no cluster at the address.
     WorkerError
-        If no cluster answers there, or it is lost.
+        If the cluster is lost.
     """
-    check_ray()
-    import ray
+    ray = import_ray()
     from ray.exceptions import RayError
 
-    was_connected = ray.is_initialized()
-    if not was_connected:
-        _connect(cluster.address)
     try:
-        with _parallel(int(ray.cluster_resources().get("CPU", 0))) as (parallel, n_workers):
+        with connected(cluster.address), _parallel(_n_processors()) as (parallel, n_workers):
             yield JoblibWorkers(parallel, n_workers, lambda run: Stored(ray.put(run)))
     except RayError as error:
         raise WorkerError(
             f"the Ray cluster lost a worker: {str(error).splitlines()[0]}; finished folds are kept, so start the same "
             "command again to continue"
         ) from None
-    finally:
-        if not was_connected:
-            ray.shutdown()
+
+
+def _n_processors() -> int:
+    import ray
+
+    return int(ray.cluster_resources().get("CPU", 0))
 
 
 @contextmanager
@@ -121,35 +101,3 @@ def _parallel(n_workers: int) -> Iterator[tuple[Any, int]]:
         Parallel(n_workers, return_as="generator_unordered", batch_size=1, pre_dispatch="2*n_jobs") as parallel,
     ):
         yield parallel, n_workers
-
-
-def _connect(address: str | None) -> None:
-    import ray
-
-    if address is None:
-        # "local" starts one, also where this machine belongs to the cluster of somebody else.
-        ray.init("local", log_to_driver=False, include_dashboard=False, logging_level=logging.ERROR)
-        return
-    if address != "auto":
-        _check_answers(address)
-    try:
-        ray.init(address=address, log_to_driver=False, logging_level=logging.ERROR)
-    except (ConnectionError, RuntimeError, ValueError) as error:
-        raise WorkerError(
-            f"no Ray cluster answers at {address}: {str(error).splitlines()[0]}; start one with: ray start --head"
-        ) from None
-
-
-def _check_answers(address: str) -> None:
-    """Try to connect, because Ray itself waits for minutes."""
-    host, _, port = address.rpartition(":")
-    if not host or not port.isdigit() or "/" in host:
-        raise ConfigError(
-            f"address: expected auto or HOST:PORT of a Ray cluster, such as 10.0.0.1:6379, got {address!r}"
-        )
-    try:
-        socket.create_connection((host, int(port)), timeout=CONNECT_SECONDS).close()
-    except (OSError, OverflowError) as error:
-        raise WorkerError(
-            f"no Ray cluster answers at {address}: {error}; start one there with: ray start --head --port={port}"
-        ) from None

@@ -90,7 +90,7 @@ def test_lack_of_room_for_shared_features_is_said_before_any_fold(tmp_path, monk
 
 def test_address_of_nothing_is_refused_at_once():
     pytest.importorskip("ray")
-    with pytest.raises(WorkerError, match=r"127\.0\.0\.1:9"):
+    with pytest.raises(ConfigError, match=r"127\.0\.0\.1:9"):
         compare(build_clusters(), ["dummy"], design=SMALL, jobs=RayCluster("127.0.0.1:9"))
 
 

@@ -8,11 +8,14 @@ from cellfeat.extraction.observer import Observer, SilentObserver
 from cellfeat.extraction.prepare import prepared_request
 from cellfeat.extraction.request import Extraction, ExtractionRequest
 from cellfeat.extraction.shares.consolidation import consolidate, is_finished
-from cellfeat.extraction.shares.ray.connection import connected, import_ray
-from cellfeat.extraction.shares.ray.layout import Layout, Node, Wanted, choose_layout
+from cellfeat.extraction.shares.ray.layout import Layout, Node, Wanted, alive_nodes, choose_layout
 from cellfeat.extraction.shares.ray.says_once import SaysOnce
 from cellfeat.extraction.store import unfinished_run
+from cellfeat.ray_connection import connected, import_ray
 from cellfeat.samples.manifest import Manifest
+
+STORE_BYTES = 100 * 2**20
+"""Memory of the object store of a local cluster: only the settings and the table of samples go there."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +73,8 @@ def extract_on_ray(
     once = SaysOnce(observer or SilentObserver())
     with prepared_request(_without_readers(settings), once, manifest) as request:
         if not is_finished(request):
-            with connected(options.address) as nodes:
+            with connected(options.address, store_bytes=STORE_BYTES):
+                nodes = alive_nodes()
                 layout = choose_layout(nodes, _wanted(settings, options))
                 once.say(f"ray: {layout}, on {_hosts(nodes)}")
                 _make_parts(request, settings, layout, once)

@@ -18,6 +18,17 @@ class Node:
     n_gpus: float
 
 
+def alive_nodes() -> list[Node]:
+    """List the machines of the cluster."""
+    import ray
+
+    alive = (node for node in ray.nodes() if node["Alive"])
+    return [
+        Node(node["NodeManagerHostname"], node["Resources"].get("CPU", 0.0), node["Resources"].get("GPU", 0.0))
+        for node in alive
+    ]
+
+
 @dataclass(frozen=True)
 class Wanted:
     """What the user asks for.

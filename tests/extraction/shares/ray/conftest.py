@@ -17,7 +17,7 @@ STORE_BYTES = 80 * 2**20
 def local_cluster() -> Iterator[None]:
     """Connect this process to a cluster of two CPUs, which its extractions use."""
     pytest.importorskip("ray")
-    from cellfeat.extraction.shares.ray.connection import import_ray
+    from cellfeat.ray_connection import import_ray
 
     ray = import_ray()
     ray.init(address="local", num_cpus=2, include_dashboard=False, log_to_driver=False, object_store_memory=STORE_BYTES)
@@ -29,7 +29,7 @@ def local_cluster() -> Iterator[None]:
 def cluster_with(tmp_path: Path) -> Iterator[Callable[[Callable[[], None]], None]]:
     """Connect to a cluster of two CPUs, in whose processes a function runs before anything else."""
     pytest.importorskip("ray")
-    from cellfeat.extraction.shares.ray.connection import import_ray
+    from cellfeat.ray_connection import import_ray
 
     ray = import_ray()
 

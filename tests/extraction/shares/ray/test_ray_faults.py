@@ -55,7 +55,7 @@ class Machines:
     """A cluster of machines with one CPU each, and a head without."""
 
     def __init__(self) -> None:
-        from cellfeat.extraction.shares.ray.connection import import_ray
+        from cellfeat.ray_connection import import_ray
 
         import_ray()
         from ray.cluster_utils import Cluster

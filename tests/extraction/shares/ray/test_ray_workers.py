@@ -133,7 +133,7 @@ def test_machine_without_cellfeat_is_told(cluster_with: Connect, small: Settings
 
 
 def test_worker_without_the_gpu_that_ray_promises_is_refused(settings_for: MakeSettings) -> None:
-    from cellfeat.extraction.shares.ray.connection import import_ray
+    from cellfeat.ray_connection import import_ray
 
     ray = import_ray()
     ray.init(address="local", num_cpus=1, num_gpus=1, include_dashboard=False, log_to_driver=False)

@@ -12,7 +12,6 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from cellfeat.errors import ConfigError, MissingExtraError, WorkerError
-from cellfeat.extraction.shares.ray.layout import Node
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -22,8 +21,6 @@ SECONDS_TO_ANSWER = 5.0
 SECONDS_TO_CONNECT = 20.0
 """How long a cluster may take to let a process join."""
 MOST_PORTS = 65535
-STORE_BYTES = 100 * 2**20
-"""Memory of the object store of a local cluster: only the settings and the table of samples go there."""
 _QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
     "RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO": "0",
@@ -54,8 +51,8 @@ def import_ray() -> "ModuleType":
 
 
 @contextmanager
-def connected(address: str | None) -> Iterator[list[Node]]:
-    """Join a cluster, and give its machines; leave it after the block.
+def connected(address: str | None, *, store_bytes: int | None = None) -> Iterator[None]:
+    """Join a cluster, and leave it after the block.
 
     A connection that this process has already is used, and kept.
 
@@ -64,6 +61,8 @@ def connected(address: str | None) -> Iterator[list[Node]]:
     address
         ``auto`` for a cluster that runs on this machine, ``HOST:PORT``, or ``ray://HOST:PORT``; None: the environment
         variable ``RAY_ADDRESS``, and without it a cluster of this machine alone, which is ended after the block.
+    store_bytes
+        Memory of the object store of a cluster of this machine alone; None: as much as Ray takes.
 
     Raises
     ------
@@ -74,31 +73,20 @@ def connected(address: str | None) -> Iterator[list[Node]]:
     """
     ray = import_ray()
     if ray.is_initialized():
-        yield alive_nodes()
+        yield
         return
     wanted = (os.environ.get("RAY_ADDRESS") or "local") if address is None else address
     if wanted != "local":
         _check_answers(wanted)
     with _signals_kept():
-        _join(wanted)
+        _join(wanted, store_bytes)
     try:
-        yield alive_nodes()
+        yield
     finally:
         ray.shutdown()
 
 
-def alive_nodes() -> list[Node]:
-    """List the machines of the cluster."""
-    import ray
-
-    alive = (node for node in ray.nodes() if node["Alive"])
-    return [
-        Node(node["NodeManagerHostname"], node["Resources"].get("CPU", 0.0), node["Resources"].get("GPU", 0.0))
-        for node in alive
-    ]
-
-
-def _join(address: str) -> None:
+def _join(address: str, store_bytes: int | None) -> None:
     import ray
 
     if address != "local":
@@ -111,7 +99,7 @@ def _join(address: str) -> None:
             include_dashboard=False,
             log_to_driver=False,
             logging_level=logging.ERROR,
-            object_store_memory=STORE_BYTES,
+            object_store_memory=store_bytes,
         )
     except (RuntimeError, OSError, ray.exceptions.RayError) as error:
         raise WorkerError(f"--engine ray: Ray cannot start on this machine: {error}") from error
