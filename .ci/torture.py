@@ -15,6 +15,7 @@ from cellfeat.provenance import versions
 
 ROOT = Path(__file__).parent.parent
 KILLS = 200
+RAY_KILLS = {"CELLFEAT_RAY_KILLS": "30", "CELLFEAT_RAY_DRIVER_KILLS": "10"}
 """How often a real extraction is killed."""
 # What was broken, and the tests that did: a module, and a regular expression for their names.
 FAULTS = [
@@ -97,7 +98,7 @@ def outcomes() -> list[tuple[str, str, int, str]]:
             [*command, f"--junit-xml={report}", *modules],
             cwd=ROOT,
             check=False,
-            env={**os.environ, "CELLFEAT_KILLS": str(KILLS)},
+            env={**os.environ, "CELLFEAT_KILLS": str(KILLS), **RAY_KILLS},
         )
         return [outcome(case) for case in ElementTree.parse(report).iter("testcase")]
 

@@ -1,6 +1,7 @@
 """Extractions on a Ray cluster of three machines, of which some, or the driver, are killed at random moments.
 
-CELLFEAT_RAY_KILLS says how many machines are killed, 30 by default, and CELLFEAT_RAY_DRIVER_KILLS how many drivers, 10.
+CELLFEAT_RAY_KILLS says how many machines are killed, 4 by default, and CELLFEAT_RAY_DRIVER_KILLS how many drivers, 2.
+`make torture` kills 30 and 10.
 """
 
 import os
@@ -30,8 +31,8 @@ pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reas
 MakeSettings = Callable[..., Settings]
 RecordProperty = Callable[[str, object], None]
 N_MACHINES = 3
-N_KILLS = int(os.environ.get("CELLFEAT_RAY_KILLS", "30"))
-N_DRIVER_KILLS = int(os.environ.get("CELLFEAT_RAY_DRIVER_KILLS", "10"))
+N_KILLS = int(os.environ.get("CELLFEAT_RAY_KILLS", "4"))
+N_DRIVER_KILLS = int(os.environ.get("CELLFEAT_RAY_DRIVER_KILLS", "2"))
 STORE_BYTES = 80 * 2**20
 # Eight views of each sample, so that a run lasts longer than its start.
 LONG = {
