@@ -151,7 +151,14 @@ def test_folder_that_cannot_be_written(images: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-c", "from cellfeat.commands import main; main()", "extract", "--engine=ray"]
     output = tmp_path / "features" / "cells.h5"
     done = subprocess.run(
-        [*command, f"--images={images}", "--labels=none", f"--output={output}", "--engine-workers=1"],
+        [
+            *command,
+            f"--images={images}",
+            "--labels=none",
+            "--backbone=efficientnet_lite0",
+            f"--output={output}",
+            "--engine-workers=1",
+        ],
         capture_output=True,
         text=True,
         cwd=ROOT,
