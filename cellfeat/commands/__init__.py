@@ -5,6 +5,7 @@ import logging
 import os
 import signal
 import sys
+import threading
 from importlib import import_module
 from pathlib import Path
 
@@ -117,7 +118,12 @@ def _show_log() -> None:
         log.setLevel(logging.INFO)
 
 
+_TERMINATED = threading.Event()
+"""Set by SIGTERM: a library may replace the exception, as Ray does by a plain KeyboardInterrupt."""
+
+
 def _terminate(*_: object) -> None:
+    _TERMINATED.set()
     raise Terminated
 
 
@@ -165,7 +171,8 @@ def exit_code(arguments: list[str], default_config: Path | None = None) -> int:
     except (click.Abort, KeyboardInterrupt) as error:
         # Cleaning up is done. Another signal now would only print an ignored exception.
         _answer_signals_with(signal.SIG_DFL)
-        is_terminated = isinstance(error.__cause__ or error, Terminated)  # click makes an Abort of it
+        # click makes an Abort of it
+        is_terminated = _TERMINATED.is_set() or isinstance(error.__cause__ or error, Terminated)
         click.echo(
             f"{'terminated' if is_terminated else 'interrupted'}; finished batches (extract) and finished folds "
             f"(compare, fit, audit) are kept: start the same command again to continue",
