@@ -30,7 +30,8 @@ def runs(draw: st.DrawFn) -> tuple[RunHeader, Rows, SampleTable]:
     """A run, all its rows and their table."""
     n, n_views, dim = draw(st.integers(1, 12)), draw(st.integers(1, 3)), draw(st.integers(1, 5))
     header = RunHeader({"passes": ["planes"]}, "sha256:samples", {}, n, n_views, dim, part_size=draw(st.integers(1, 5)))
-    reasons = draw(st.dictionaries(st.integers(0, n - 1), TEXT))
+    # A run whose samples have all failed is not published.
+    reasons = draw(st.dictionaries(st.integers(0, n - 1), TEXT, max_size=n - 1))
     rng = np.random.default_rng(draw(st.integers(0, 2**32)))
     embeddings = rng.normal(size=(n, n_views, dim)).astype(np.float32)
     status = np.isin(np.arange(n), list(reasons)).astype(np.uint8)
