@@ -150,11 +150,11 @@ def _why_not(path: Path, error: OSError) -> WriteError | None:
         )
     if error.errno in _IN_THE_WAY:
         return WriteError(f"{path}: cannot be written, {_IN_THE_WAY[error.errno]}: choose another --output")
-    # Only files beside the target: another file that is missing has another cause.
+    # Only its folder, and files beside the target: another file that is missing has another cause.
     if (
         error.errno == errno.ENOENT
         and error.filename is not None
-        and Path(error.filename).parent == link_target(path).parent
+        and link_target(path).parent in (Path(error.filename), Path(error.filename).parent)
     ):
         return WriteError(
             f"{path}: its folder, or the unfinished file, was removed meanwhile: start the same command again"
