@@ -23,6 +23,7 @@ from cellfeat.config import Settings
 from cellfeat.extraction.extract import extract
 from cellfeat.extraction.store import parts_folder, read_summary, verify_features
 from tests.extraction.observers import contents
+from tests.extraction.processes import processes_of
 
 MakeSettings = Callable[..., Settings]
 RecordProperty = Callable[[str, object], None]
@@ -132,17 +133,6 @@ def launcher_of(settings: Settings, progress: Path) -> Iterator[Launcher]:
 
 def n_rows_kept(output: Path) -> int:
     return PART_SIZE * len(list(parts_folder(output).glob("rows-*.h5")))
-
-
-def processes_of(session: int) -> list[int]:
-    """Processes of a session that still run; [] if the system does not list them."""
-    left = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            fields = stat.read_text().rpartition(")")[2].split()
-            if int(fields[3]) == session and fields[0] != "Z":
-                left.append(int(stat.parent.name))
-    return left
 
 
 def wait_for_end_of(session: int) -> None:

@@ -63,7 +63,3 @@ class Share:
     def owns(self, part: int) -> bool:
         """Whether the part of this number, from 0, belongs to the share."""
         return part % self.count == self.index
-
-
-WHOLE = Share(0, 1)
-"""All parts."""

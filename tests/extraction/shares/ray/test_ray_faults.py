@@ -24,6 +24,7 @@ from cellfeat.extraction.shares.planning import plan_extraction
 from cellfeat.extraction.shares.ray.engine import RayOptions, extract_on_ray
 from cellfeat.extraction.store import parts_folder, read_summary, verify_features
 from tests.extraction.observers import Disturbed, Lines, contents
+from tests.extraction.processes import processes_of
 
 pytest.importorskip("ray")
 pytestmark = [pytest.mark.slow, pytest.mark.skipif(sys.platform != "linux", reason="kills processes by /proc")]
@@ -128,16 +129,6 @@ def begin(settings: Settings) -> None:
 def driver(settings: Settings, address: str) -> "subprocess.Popen[str]":
     command = [sys.executable, "-c", DRIVER, settings.model_dump_json(), address]
     return subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
-
-
-def processes_of(session: int) -> list[int]:
-    left = []
-    for stat in Path("/proc").glob("[0-9]*/stat"):
-        with suppress(OSError):
-            fields = stat.read_text().rpartition(")")[2].split()
-            if int(fields[3]) == session and fields[0] != "Z":
-                left.append(int(stat.parent.name))
-    return left
 
 
 def _command_of(pid: int) -> str:
