@@ -35,12 +35,15 @@ FLOORS = {
     "extraction": 6,
     "proposing": 6,
     "heads": 6,
+    "thumbnails": 7,
+    "maps": 7,
     "near_copies": 7,
     "evaluation": 8,
     "auditing": 9,
     "interop": 9,
     "reporting": 10,
-    "commands": 11,
+    "page": 11,
+    "commands": 12,
 }
 
 OWNERS = {
@@ -68,6 +71,7 @@ OWNERS = {
         "evaluation/learning_curve.py",
         "reporting/figure_files.py",
     },
+    "openTSNE": {"maps/"},
     "rich": {"reporting/terminal/", "commands/"},
     "tifffile": {"samples/formats/"},
     "imagecodecs": {

@@ -1,0 +1,1 @@
+"""The page: one HTML file or a folder in which a person looks at the cells behind the numbers."""
