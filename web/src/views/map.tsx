@@ -95,7 +95,7 @@ function PlacedMap({ page, places }: { page: Page; places: Places }): JSX.Elemen
     <div class="map">
       <div class="map-main">
         <Explained page={page} places={places} />
-        {!hasPlot ? <p>This browser cannot draw the map: it has no WebGL. Filters and the gallery work without it.</p>
+        {!hasWebGl() ? <p>This browser cannot draw the map: it has no WebGL. Filters and the gallery work without it.</p>
           : places.points.length === 0 ? <p>No sample has a place on the map.</p>
           : isReady && <Plot page={page} places={places} looks={looks} />}
         <Counts page={page} mask={mask} places={places} />
@@ -108,8 +108,6 @@ function PlacedMap({ page, places }: { page: Page; places: Places }): JSX.Elemen
     </div>
   );
 }
-
-const hasPlot = hasWebGl();
 
 export function MapView({ page }: { page: Page }): JSX.Element {
   const { value: places, problem } = useLoaded(() => placesOf(page), [page]);

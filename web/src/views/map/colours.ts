@@ -45,9 +45,10 @@ export function placesInPalette(categories: string[], classes: string[]): number
   return categories.map((name, code) => (areClasses ? places.get(name)! : code));
 }
 
-/** The colour of a part of a scale of numbers, 0 to 1. */
-export function scaleColour(part: number): string {
-  const place = Math.min(Math.max(part, 0), 1) * (VIRIDIS.length - 1);
+/** The colour of a part of a scale of numbers, 0 to 1; the end that is close to the background is left out. */
+export function scaleColour(part: number, isDark: boolean): string {
+  const shown = isDark ? 0.25 + 0.75 * part : 0.9 * part;
+  const place = Math.min(Math.max(shown, 0), 1) * (VIRIDIS.length - 1);
   const [before, after] = [Math.floor(place), Math.ceil(place)];
   return mixed(VIRIDIS[before], VIRIDIS[after], place - before);
 }
@@ -70,7 +71,7 @@ export function colouringOf(values: Values | null, classes: string[], theme: The
   if (values?.kind === "number") {
     const { numbers, low, high } = values;
     const scale = (STEPS - 1) / (high - low || 1);
-    const colours = Array.from({ length: STEPS }, (_, step) => scaleColour(step / (STEPS - 1)));
+    const colours = Array.from({ length: STEPS }, (_, step) => scaleColour(step / (STEPS - 1), theme.isDark));
     return {
       colours: [...first, ...colours],
       numberOf: (row) => (Number.isNaN(numbers[row]) ? NO_VALUE : FIRST + Math.round((numbers[row] - low) * scale)),

@@ -23,7 +23,7 @@ export function shownNumber(value: number): string {
 
 function NumberLegend({ values, isDark }: { values: Extract<Values, { kind: "number" }>; isDark: boolean }): JSX.Element {
   if (values.low > values.high) return <p>No sample has a value.</p>;
-  const stops = Array.from({ length: 10 }, (_, step) => scaleColour(step / 9)).join(", ");
+  const stops = Array.from({ length: 10 }, (_, step) => scaleColour(step / 9, isDark)).join(", ");
   return (
     <div>
       <div class="scale" role="img" aria-label={`from ${shownNumber(values.low)}, dark, to ${shownNumber(values.high)}, light`}

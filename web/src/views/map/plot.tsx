@@ -9,12 +9,15 @@ import { hasPictures } from "../../parts/pictures/sheets";
 import { Thumbnail } from "../../parts/thumbnail";
 import { choose, head, isBlind, sample } from "../../state";
 import type { Places } from "./places";
-import { Scatter, type Looks } from "./scatter";
+import { Scatter, type Found, type Looks } from "./scatter";
 
 interface Hovered {
   row: number;
   x: number;
   y: number;
+  /** In which half of the frame it is. */
+  isRight: boolean;
+  isLow: boolean;
 }
 
 interface PlotProps {
@@ -24,11 +27,13 @@ interface PlotProps {
 }
 
 /** What is under the pointer. */
-function Caption({ page, hovered: { row, x, y } }: { page: Page; hovered: Hovered }): JSX.Element {
+function Caption({ page, hovered: { row, x, y, isRight, isLow } }: { page: Page; hovered: Hovered }): JSX.Element {
   const id = useLoaded(() => idOf(page, row), [page, row]).value ?? "";
   const facts = useLoaded(() => factsOf(page, head.value), [page, head.value]).value;
+  // It opens towards the middle, so that the frame does not cut it.
+  const towards = `${isRight ? "calc(-100% - 12px)" : "12px"} ${isLow ? "calc(-100% - 12px)" : "12px"}`;
   return (
-    <div class="map-caption" style={{ left: `${x}px`, top: `${y}px` }}>
+    <div class="map-caption" style={{ left: `${x}px`, top: `${y}px`, translate: towards }}>
       {hasPictures(page) && <Thumbnail page={page} row={row} side={96} label="" />}
       <span>{id}</span>
       <span>{facts && described(facts, row, isBlind.value)}</span>
@@ -60,6 +65,10 @@ function openLasso(found: number[], { rows }: Places, mask: Uint8Array | null): 
   if (chosen.length > 0) choose("Chosen on the map", chosen.sort((a, b) => a - b));
 }
 
+function hoveredAt({ place, x, y }: Found, { rows }: Places, { clientWidth, clientHeight }: HTMLElement): Hovered {
+  return { row: rows[place], x, y, isRight: x > clientWidth / 2, isLow: y > clientHeight / 2 };
+}
+
 export function Plot({ page, places, looks }: PlotProps): JSX.Element {
   const frame = useRef<HTMLDivElement>(null);
   const canvas = useRef<HTMLCanvasElement>(null);
@@ -72,7 +81,7 @@ export function Plot({ page, places, looks }: PlotProps): JSX.Element {
     const made = new Scatter(frame.current!, canvas.current!, places, {
       onLasso: (found) => openLasso(found, places, shown.current.mask),
       onClick: (place) => (sample.value = places.rows[place]),
-      onHover: (found) => setHovered(found && { row: places.rows[found.place], x: found.x, y: found.y }),
+      onHover: (found) => setHovered(found && hoveredAt(found, places, frame.current!)),
     });
     scatter.current = made;
     return () => made.destroy();

@@ -5,12 +5,19 @@ import { UNSELECTED, type Colouring, type Theme } from "./colours";
 import type { Places } from "./places";
 import { linearScale } from "./scale";
 
+/** A point with its position in the canvas. */
+export interface Found {
+  place: number;
+  x: number;
+  y: number;
+}
+
 export interface ScatterEvents {
   /** Points inside a lasso. */
   onLasso: (places: number[]) => void;
   onClick: (place: number) => void;
-  /** The point under the pointer with its position in the canvas; null: none. */
-  onHover: (found: { place: number; x: number; y: number } | null) => void;
+  /** The point under the pointer; null: none. */
+  onHover: (found: Found | null) => void;
 }
 
 export interface Looks {
@@ -25,7 +32,14 @@ type Plot = ReturnType<typeof createScatterplot>;
 /** Looks of a point, the last number of its data. */
 const [GREY, NORMAL, HELD_OUT] = [0, 1, 2];
 
+let isAble: boolean | undefined;
+
+/** Whether this browser can draw the map. */
 export function hasWebGl(): boolean {
+  return (isAble ??= tryWebGl());
+}
+
+function tryWebGl(): boolean {
   const context = document.createElement("canvas").getContext("webgl");
   // A page may hold few contexts: this one is given back.
   context?.getExtension("WEBGL_lose_context")?.loseContext();
@@ -45,6 +59,7 @@ export class Scatter {
   private isDrawing = false;
   private isLasso = false;
   private isGone = false;
+  private isOrdered = false;
   private index: ArrayBuffer | undefined;
 
   constructor(private readonly frame: HTMLElement, canvas: HTMLCanvasElement, private readonly places: Places, events: ScatterEvents) {
@@ -119,18 +134,34 @@ export class Scatter {
       points[place][3] = !isLeft ? GREY : isHeldOut?.[row] ? HELD_OUT : NORMAL;
     }
     this.plot.deselect({ preventEvent: true });
-    void this.plot.set({ pointColor: colouring.colours, backgroundColor: theme.back, lassoColor: theme.isDark ? "#ffd166" : "#0063a3" });
-    void this.plot.set({ pointOrder: mask || isHeldOut ? this.greyFirst() : null });
-    await this.plot.draw(points, { zDataType: "categorical", wDataType: "categorical", spatialIndex: this.index });
+    void this.plot.set({
+      pointColor: colouring.colours,
+      backgroundColor: theme.back,
+      lassoColor: theme.isDark ? "#ffd166" : "#0063a3",
+      ...this.orderOf(mask !== null || isHeldOut !== null),
+    });
+    await this.plot.draw(points, {
+      zDataType: "categorical",
+      wDataType: "categorical",
+      // Neither places nor order change: a million points are not sorted again.
+      spatialIndex: this.index,
+      preventFilterReset: this.index !== undefined,
+    });
     if (!this.isGone) this.index ??= this.plot.get("spatialIndex");
   }
 
-  private greyFirst(): number[] {
+  /** Grey points are drawn first, held-out samples last; nothing where the order stays as it is. */
+  private orderOf(isMixed: boolean): { pointOrder?: number[] | null } {
+    if (!isMixed && !this.isOrdered) return {};
+    this.isOrdered = isMixed;
+    if (!isMixed) return { pointOrder: null };
     const order: number[] = [];
     for (const look of [GREY, NORMAL, HELD_OUT]) {
-      this.places.points.forEach((point, place) => point[3] === look && order.push(place));
+      for (let place = 0; place < this.places.points.length; place++) {
+        if (this.places.points[place][3] === look) order.push(place);
+      }
     }
-    return order;
+    return { pointOrder: order };
   }
 
   setLasso(isOn: boolean): void {
