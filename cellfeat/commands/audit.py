@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cellfeat.commands.options import PATH_OR_URL, config_options, labels_flag, replace_option, resolve_settings
+from cellfeat.commands.page_writing import page_flag, page_option, refresh_page
 
 if TYPE_CHECKING:
     from cellfeat.auditing.findings import Audit
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Folder of the findings; default: results/FEATURES/audit, or results/IMAGES/audit.",
 )
+@page_option
 @replace_option
 def command(
     config: Path | None,
@@ -43,6 +45,7 @@ def command(
     images: "Location | None",
     labels: str | None,
     output: Path | None,
+    no_page: bool,
     replace: bool,
     **flags: Any,
 ) -> None:
@@ -56,8 +59,9 @@ def command(
     With --images and without --features it audits the images alone, before any extraction, and leaves out what needs
     heads. With both, the images of the feature file are read from that folder.
 
-    Writes audit.csv, groups.csv and probes.csv; those of other samples are not replaced, unless --replace says so. A
-    record beside the feature file makes compare and fit keep copies and near copies together from then on.
+    Writes audit.csv, groups.csv, probes.csv and leak.csv; those of other samples are not replaced, unless
+    --replace says so. A record beside the feature file makes compare and fit keep copies and near copies together from
+    then on.
     """
     from cellfeat.extraction.store import load_features
     from cellfeat.reporting.files import AUDIT_FILES, write_audit
@@ -68,7 +72,9 @@ def command(
         raise click.UsageError("--labels none is for --images without --features")
     given = {f"comparison.{name}": value for name, value in flags.items()} | {"extraction.output": features}
     settings = resolve_settings(
-        config, assignments, given | {"images.root": images} | labels_flag(labels if is_of_images else None)
+        config,
+        assignments,
+        given | {"images.root": images} | labels_flag(labels if is_of_images else None) | page_flag(no_page),
     )
     folder = output or _default_folder(settings, is_of_images=is_of_images)
     if is_of_images:
@@ -90,6 +96,17 @@ def command(
     if audited and found.saw_pixels:
         _keep(audited, found, groups)
     click.echo(f"findings: {findings}")
+    if settings.comparison.page:
+        _refresh_pages(folder, audited)
+
+
+def _refresh_pages(folder: Path, audited: "Features | None") -> None:
+    """Write the page of the audit, and that of the comparison beside it, which shows the audit as well."""
+    from cellfeat.page.writing import has_page
+
+    refresh_page(folder, audited)
+    if audited is not None and has_page(folder.parent):
+        refresh_page(folder.parent, audited)
 
 
 def _default_folder(settings: "Settings", *, is_of_images: bool) -> Path:

@@ -17,6 +17,7 @@ from cellfeat.commands.options import (
     replace_option,
     resolve_settings,
 )
+from cellfeat.commands.page_writing import page_flag, page_option, refresh_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -38,6 +39,7 @@ if TYPE_CHECKING:
 @click.option("--repeats", type=click.IntRange(min=2), help="Repeat on that many sets of folds, and test over all.")
 @click.option("--output", type=click.Path(path_type=Path), help="Folder of the results; default: results/FEATURES.")
 @figures_option
+@page_option
 @replace_option
 def command(
     config: Path | None,
@@ -49,6 +51,7 @@ def command(
     fractions: str | None,
     repeats: int | None,
     figures: str | None,
+    no_page: bool,
     replace: bool,
     **flags: Any,
 ) -> None:
@@ -68,8 +71,12 @@ def command(
         "comparison.heads": [name.strip() for name in heads.split(",")] if heads else None,
         "comparison.output": output,
     }
+    from cellfeat.extraction.store import load_features
+
     jobs = taken_jobs(flags)
-    settings = resolve_settings(config, assignments, fold_flags(**flags) | figures_flag(figures) | chosen)
+    settings = resolve_settings(
+        config, assignments, fold_flags(**flags) | figures_flag(figures) | page_flag(no_page) | chosen
+    )
     if repeats and not isinstance(settings.comparison.folds, int):
         raise click.UsageError(f"--repeats draws other folds, and --folds {settings.comparison.folds} gives them")
     # Now, before hours of work.
@@ -80,6 +87,8 @@ def command(
     if parts:
         _draw_curves(settings, labels, parts, fresh=fresh, jobs=jobs)
     click.echo(f"\n{results_line(settings)}")
+    if settings.comparison.page:
+        refresh_page(settings.results, load_features(settings.extraction.output))
 
 
 def compare_and_report(

@@ -5,7 +5,12 @@ header of the run) and one file for each `part_size` rows; when all parts are pr
 temporary file, which is flushed to disk and renamed in one step. So the output is either absent or whole.
 """
 
-from cellfeat.extraction.store.describe import describe_mixture, describe_summary
+from cellfeat.extraction.store.describe import (
+    describe_intensity,
+    describe_mixture,
+    describe_properties,
+    describe_summary,
+)
 from cellfeat.extraction.store.features import GIVEN_GROUPS, Features
 from cellfeat.extraction.store.format import DIGEST_BYTES, Rows, hex_digests, parts_folder
 from cellfeat.extraction.store.frames import column_names
@@ -45,6 +50,7 @@ from cellfeat.extraction.store.samples import (
     samples_digest,
 )
 from cellfeat.extraction.store.stored_type import FLOAT32, allowed_difference, rounded, stored_type
+from cellfeat.extraction.store.view_folder import make_view_folder, view_folder
 
 __all__ = [
     "CLOSE",
@@ -71,7 +77,9 @@ __all__ = [
     "allowed_difference",
     "as_features",
     "column_names",
+    "describe_intensity",
     "describe_mixture",
+    "describe_properties",
     "describe_summary",
     "has_parts",
     "held_output",
@@ -79,6 +87,7 @@ __all__ = [
     "is_imported",
     "load_features",
     "local_file",
+    "make_view_folder",
     "no_intensities",
     "no_properties",
     "part_checksum",
@@ -97,4 +106,5 @@ __all__ = [
     "stored_type",
     "unfinished_run",
     "verify_features",
+    "view_folder",
 ]
