@@ -28,9 +28,15 @@ def print_table(table: Table) -> None:
 
 
 class ConsoleObserver:
-    """Prints lines, and shows a progress bar with samples per second and the remaining time."""
+    """Prints lines, and shows a progress bar with samples per second and the remaining time.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    name
+        What the progress bar is of.
+    """
+
+    def __init__(self, name: str = "extract") -> None:
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -43,7 +49,7 @@ class ConsoleObserver:
         )
         self._task: TaskID | None = None
         self._n_before = 0
-        self._name = "extract"
+        self._name = name
 
     def __enter__(self) -> "ConsoleObserver":
         return self

@@ -69,6 +69,17 @@ def page_of_results(folder: Path | str | None, features: Features | Location | s
     return page_of(found, _Subject.of(loaded_or_none))
 
 
+def features_of_results(folder: Path) -> Features | None:
+    """Load the feature file that a folder of results names; None for the audit of a folder of images.
+
+    Raises
+    ------
+    MissingFileError
+        If it is not where it was.
+    """
+    return _features_of(folder, recorded_samples(folder))
+
+
 @dataclass(frozen=True)
 class _Subject:
     """The samples of a page."""

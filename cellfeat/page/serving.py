@@ -86,7 +86,9 @@ class ServedPage:
     @cached_property
     def _fixed(self) -> dict[str, Answer]:
         bundle = {f"/{name}": Answer(static(name), _TYPES[name.rpartition(".")[2]]) for name in STATIC}
-        return {"/": Answer(index_page(self._content), "text/html; charset=utf-8"), **bundle}
+        index = Answer(index_page(self._content), "text/html; charset=utf-8")
+        # Browsers ask for an icon, and show an error where there is none.
+        return {"/": index, "/favicon.ico": Answer(b"", "image/x-icon"), **bundle}
 
     def find(self, path: str) -> Answer:
         """Give what a path names.
