@@ -123,7 +123,18 @@ export interface Pair {
    * Where b lies on a: pixel (x, y) of b is pixel (x + dx, y + dy) of a, after b was turned by `quarters` quarter turns
    * anticlockwise and mirrored (left to right, first) where `mirrored`. null: not known.
    */
-  overlap: { dx: number; dy: number; quarters: number; mirrored: boolean; width: number; height: number } | null;
+  overlap: {
+    dx: number;
+    dy: number;
+    quarters: number;
+    mirrored: boolean;
+    /** Size of b after it was turned. */
+    width: number;
+    height: number;
+    /** Size of a; left out: that of b before it was turned. */
+    widthOfA?: number;
+    heightOfA?: number;
+  } | null;
 }
 
 export interface Suspect {
