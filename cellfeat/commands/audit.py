@@ -52,8 +52,9 @@ def command(
     With --images and without --features it audits the images alone, before any extraction, and leaves out what needs
     heads. With both, the images of the feature file are read from that folder.
 
-    Writes audit.csv, groups.csv and probes.csv; those of other samples are not replaced, unless --replace says so. A
-    record beside the feature file makes compare and fit keep copies and near copies together from then on.
+    Writes audit.csv, groups.csv, probes.csv and leak.csv; those of other samples are not replaced, unless
+    --replace says so. A record beside the feature file makes compare and fit keep copies and near copies together from
+    then on.
     """
     from cellfeat.extraction.store import load_features
     from cellfeat.reporting.files import AUDIT_FILES, write_audit

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellfeat.config import Settings
-from cellfeat.errors import FingerprintError, ImageError, MissingFileError, WorkerError
+from cellfeat.errors import ImageError, MissingFileError, WorkerError
+from cellfeat.extraction.sample_images import opened_images
 from cellfeat.extraction.store import Features, Properties, Samples, Status, no_properties
 from cellfeat.near_copies.overlap import Shape
 from cellfeat.near_copies.patches import Patches, keep_one_in, patches
@@ -18,8 +19,7 @@ from cellfeat.near_copies.shrink import grey_picture, shrink_factor
 from cellfeat.samples.images import ReadsSamples, pixel_digest
 from cellfeat.samples.manifest import Manifest, build_manifest
 from cellfeat.samples.properties import FileProperties
-from cellfeat.samples.table_file import table_exists
-from cellfeat.samples.worker_pool import Workers, reading_processes, sample_reader
+from cellfeat.samples.worker_pool import reading_processes, sample_reader
 from cellfeat.statistics.picture_summary import PictureSummary, summarise
 from cellfeat.storage.url import Location
 from cellfeat.types import Float32s, Integers
@@ -145,12 +145,8 @@ def read_pictures(features: Features, images: Location, *, scale: PictureScale |
     ManifestError, MissingFileError, ImageError
         If the images cannot be found as the features' settings describe, or read.
     """
-    if features.is_imported:
-        raise MissingFileError(f"{features.path}: was imported from a table: its samples have no images to read")
-    settings = Settings.model_validate(features.provenance["settings"])
-    with reading_processes(settings.extraction) as workers:
-        pixels_of = _SampleImages.of(features, images, settings, workers)
-        return _read_all(np.flatnonzero(features.samples.is_ok), pixels_of.read, pixels_of.channels, scale)
+    with opened_images(features, images) as found:
+        return _read_all(np.flatnonzero(features.samples.is_ok), found.read, found.channels, scale)
 
 
 def read_folder_pictures(settings: Settings, say: Callable[[str], None]) -> tuple[Samples, SamplePictures]:
@@ -287,48 +283,3 @@ class _FolderImages:
         for row, properties in self.properties.items():
             records[row] = tuple(properties)
         return Properties(records)
-
-
-def _needs_table(settings: Settings) -> bool:
-    """Whether the labels table says where samples are: by names of files, or by positions on fields."""
-    if settings.images.layout != "fields":
-        return settings.labels.files is not None
-    named = settings.images.fields.positions
-    return named is None and settings.labels.file is not None and table_exists(settings.labels.file)
-
-
-@dataclass(frozen=True)
-class _SampleImages:
-    """The images of a feature file's samples, checked against its digests."""
-
-    features: Features
-    images: Location
-    reader: ReadsSamples
-    file_row: dict[str, int]
-    channels: tuple[str | int, ...]
-
-    @classmethod
-    def of(cls, features: Features, images: Location, settings: Settings, workers: Workers | None) -> "_SampleImages":
-        labels = settings.labels
-        if not _needs_table(settings):
-            # File names find the images without the table of labels, which may have moved.
-            labels = labels.model_copy(update={"file": None, "group": None})
-        # Samples that were added or removed since are ignored here; `read` reports one that is missing.
-        manifest = build_manifest(
-            settings.images.model_copy(update={"root": images}), labels.model_copy(update={"unmatched": "ignore"})
-        )
-        reader = sample_reader(manifest, workers, max_pixels=settings.images.max_pixels)
-        places = {sample_id: row for row, sample_id in enumerate(manifest.table["sample_id"])}
-        return cls(features, images, reader, places, manifest.channels)
-
-    def read(self, row: int) -> NDArray:
-        sample_id = str(self.features.samples.ids[row])
-        if sample_id not in self.file_row:
-            raise FingerprintError(f"{self.images}: no image of the sample {sample_id!r} of {self.features.path}")
-        pixels = self.reader.read(self.file_row[sample_id])
-        if pixel_digest(pixels) != self.features.samples.digests[row]:
-            raise FingerprintError(
-                f"{self.images}: the image of sample {sample_id!r} has changed since {self.features.path} was "
-                "extracted from it; give the folder of the original images, or extract again"
-            )
-        return pixels

@@ -1,9 +1,9 @@
 """Small grey pictures of samples, in which near copies are searched for."""
 
-from functools import cache
-
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
+
+from cellfeat.samples.shrinking import average_to
 
 LONGEST_SIDE = 64
 """Pictures whose longer side has more pixels are shrunk until it has at most this many."""
@@ -53,16 +53,4 @@ def shrunk(picture: NDArray[np.float32], shape: tuple[int, int]) -> NDArray[np.f
     """
     if shape == picture.shape or min(shape) < 2:
         return picture
-    rows, columns = (_averaging(side, fewer) for side, fewer in zip(picture.shape, shape, strict=True))
-    return np.matmul(np.matmul(rows, picture), columns.T)
-
-
-@cache
-def _averaging(side: int, fewer: int) -> NDArray[np.float32]:
-    """The matrix that averages `side` pixels to `fewer`; a pixel on a boundary is shared between its neighbours."""
-    edges = np.arange(fewer + 1) * (side / fewer)
-    starts = np.arange(side)
-    # Length that old pixel j shares with new pixel i; negative where they are apart.
-    shared = np.minimum(edges[1:, np.newaxis], starts + 1) - np.maximum(edges[:-1, np.newaxis], starts)
-    # The factor makes each row of the matrix sum to 1.
-    return (shared.clip(min=0) * (fewer / side)).astype(np.float32)
+    return average_to(picture, shape)

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from cellfeat.auditing.findings import Audit
+from cellfeat.auditing.leak import Leak
 from cellfeat.auditing.probe_results import Probe, Probes
 from cellfeat.errors import WriteError
 from cellfeat.evaluation.figures import draw_confusion, draw_curves, draw_heads, draw_recalls, draw_reliability
@@ -40,6 +41,9 @@ HEAD_FILES = (RECORD_FILE, *SCORED_FILES)
 """What the folder of a saved head holds, beside the files of the head itself."""
 AUDIT_FILES = ("audit.csv", "groups.csv")
 
+LEAK_FILE = "leak.csv"
+FINDING_COLUMNS = ("sample", "finding", "partner", "detail", "overlap")
+LEAK_COLUMNS = ("head", "set_of_folds", "folds_keep_together", "balanced_accuracy")
 PROBE_COLUMNS = ("seen", "balanced_accuracy", "low", "high", "chance", "tells_class", "detail")
 
 Writers = Mapping[str, Callable[[Path], None]]
@@ -207,8 +211,8 @@ def write_repeats(repeats: Repeats, folder: Path) -> list[Path]:
 def write_audit(found: Audit, folder: Path) -> list[Path]:
     """Write the files of an audit.
 
-    ``audit.csv`` holds a finding a row, ``groups.csv`` the groups that ``--groups`` of `compare` and `fit` takes, and
-    ``probes.csv`` the score of each shortcut probe.
+    ``audit.csv`` holds a finding a row, ``groups.csv`` the groups that ``--groups`` of `compare` and `fit` takes,
+    ``probes.csv`` the score of each shortcut probe, and ``leak.csv`` the score on each kind of folds.
 
     Parameters
     ----------
@@ -223,13 +227,23 @@ def write_audit(found: Audit, folder: Path) -> list[Path]:
         The files written.
     """
     findings, groups = (folder / name for name in AUDIT_FILES)
-    rows = [(f.sample_id, f.finding, f.partner, f.detail) for f in found.findings]
-    _write_csv(findings, [("sample", "finding", "partner", "detail"), *(map(harmless_cell, row) for row in rows)])
+    rows = [(f.sample_id, f.finding, f.partner, f.detail, str(f.placement or "")) for f in found.findings]
+    _write_csv(findings, [FINDING_COLUMNS, *(map(harmless_cell, row) for row in rows)])
     # Ids stay as they are: this file is read again, and an apostrophe would make another id.
     _write_csv(groups, [GROUP_COLUMNS, *zip(found.sample_id.tolist(), found.group.tolist(), strict=True)])
     probes = folder / "probes.csv"
     _write_csv(probes, [PROBE_COLUMNS, *_probe_rows(found.probes)] if found.probes else [PROBE_COLUMNS])
-    return [findings, groups, probes]
+    leaks = folder / LEAK_FILE
+    _write_csv(leaks, [LEAK_COLUMNS, *_leak_rows(found.leaks)])
+    return [findings, groups, probes, leaks]
+
+
+def _leak_rows(leaks: Iterable[Leak]) -> Iterator[tuple[str, ...]]:
+    """A row for each head, set of folds and kind of folds."""
+    for leak in leaks:
+        for number, scores in enumerate(leak.scores, start=1):
+            for kept, score in zip(leak.arms, scores, strict=True):
+                yield leak.head, str(number), kept, f"{score:.6f}"
 
 
 def _probe_rows(probes: Probes) -> Iterator[tuple[str, ...]]:

@@ -45,6 +45,7 @@ from cellfeat.extraction.store.samples import (
     samples_digest,
 )
 from cellfeat.extraction.store.stored_type import FLOAT32, allowed_difference, rounded, stored_type
+from cellfeat.extraction.store.view_folder import make_view_folder, view_folder
 
 __all__ = [
     "CLOSE",
@@ -79,6 +80,7 @@ __all__ = [
     "is_imported",
     "load_features",
     "local_file",
+    "make_view_folder",
     "no_intensities",
     "no_properties",
     "part_checksum",
@@ -97,4 +99,5 @@ __all__ = [
     "stored_type",
     "unfinished_run",
     "verify_features",
+    "view_folder",
 ]

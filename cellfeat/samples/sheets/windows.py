@@ -1,0 +1,54 @@
+"""Windows: which values become black and white in the thumbnails of a channel, the same for all samples."""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cellfeat.config_values import Limits
+from cellfeat.samples.images import SampleImage
+from cellfeat.samples.intensity import selected_values
+
+PERCENTILES: Limits = (0.1, 99.8)
+"""Percent of the pixels of all examined samples that lie below a window, and below its upper end."""
+
+VALUES_PER_SAMPLE = 4_096
+
+
+class ChannelValues:
+    """Collects values of each channel of some samples, as many of each sample, from which windows are measured."""
+
+    def __init__(self) -> None:
+        self._of_samples: list[NDArray] = []
+
+    @property
+    def n_samples(self) -> int:
+        """Number of samples whose values were collected."""
+        return len(self._of_samples)
+
+    def add(self, pixels: NDArray) -> None:
+        """Collect values of a sample, shape ``(C, H, W)``."""
+        self._of_samples.append(selected_values(pixels, VALUES_PER_SAMPLE))
+
+    def passing(self, samples: Iterable[SampleImage]) -> Iterator[SampleImage]:
+        """Yield samples, and collect values of each."""
+        for sample in samples:
+            self.add(sample.pixels)
+            yield sample
+
+    def windows(self) -> list[Limits]:
+        """Measure the window of each channel: robust percentiles, so that single bright pixels do not darken the rest.
+
+        Without any sample there are none.
+        """
+        return [_window(channel) for channel in zip(*self._of_samples, strict=True)]
+
+
+def _window(of_samples: Sequence[NDArray]) -> Limits:
+    values = np.concatenate([np.ravel(one) for one in of_samples]).astype(np.float64)
+    values = values[np.isfinite(values)]
+    if not values.size:
+        return 0.0, 1.0
+    start, end = (float(limit) for limit in np.percentile(values, PERCENTILES))
+    # A constant channel becomes black.
+    return start, end if end > start else max(start + 1.0, float(np.nextafter(start, np.inf)))
