@@ -80,7 +80,8 @@ class _Subject:
 
     @classmethod
     def of(cls, features: Features) -> "_Subject":
-        return cls(features.samples, features.samples.digest, own_name(features.path), features)
+        name = own_name(features.path).removesuffix(".h5")
+        return cls(features.samples, features.samples.digest, name, features)
 
     @classmethod
     def of_audit(cls, found: ResultsFiles, recorded: Mapping[str, Any]) -> "_Subject":
