@@ -247,7 +247,7 @@ class ExtractionSettings(Section):
 
     `output` may be an address such as ``s3://lab/cells.h5``, which also names a feature file to read. `storage` is the
     type of the embeddings in the file: float16 takes half the space, and ends the run where an embedding does not fit
-    into it.
+    into it. `thumbnails` says whether an extraction by one process also makes thumbnails beside the feature file.
     """
 
     output: AnyLocation = Path("features/cells.h5")
@@ -261,6 +261,7 @@ class ExtractionSettings(Section):
     part_size: Count = 1024
     bits: Literal["exact", "close"] = "exact"
     on_error: Literal["stop", "quarantine"] = "stop"
+    thumbnails: bool = True
     profile: bool = False
     trace: LocalPath | None = None
 

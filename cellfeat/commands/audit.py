@@ -19,7 +19,11 @@ if TYPE_CHECKING:
 @config_options
 @click.option("--features", type=PATH_OR_URL, help="Feature file that extract wrote, or its address.")
 @click.option("--images", type=PATH_OR_URL, help="Folder or address of the images; alone: before any extraction.")
-@click.option("--labels", metavar="CSV|none", help="Table of labels, with --images alone; none: there are none.")
+@click.option(
+    "--labels",
+    metavar="CSV|none",
+    help="Table of labels, or of changes that the page exports; with --images alone, none: there are none.",
+)
 @click.option("--folds", type=click.IntRange(min=2), help="Number of folds.")
 @click.option(
     "--groups",
@@ -64,13 +68,13 @@ def command(
     from cellfeat.reporting.results_folder import ResultsFolder
 
     is_of_images = images is not None and features is None
-    if labels and not is_of_images:
-        raise click.UsageError(
-            "--labels is for --images without --features: a feature file holds the labels of its samples"
-        )
+    if labels == "none" and not is_of_images:
+        raise click.UsageError("--labels none is for --images without --features")
     given = {f"comparison.{name}": value for name, value in flags.items()} | {"extraction.output": features}
     settings = resolve_settings(
-        config, assignments, given | {"images.root": images} | labels_flag(labels) | page_flag(no_page)
+        config,
+        assignments,
+        given | {"images.root": images} | labels_flag(labels if is_of_images else None) | page_flag(no_page),
     )
     folder = output or _default_folder(settings, is_of_images=is_of_images)
     if is_of_images:
@@ -81,6 +85,8 @@ def command(
         audited = load_features(settings.extraction.output)
         results = ResultsFolder.of(folder, audited, replaces=replace)
         results.check(AUDIT_FILES)  # before anything is computed
+        if labels:
+            audited = _with_labels(audited, settings, labels)
         found = _of_features(settings, audited, images, folder)
     results.check(AUDIT_FILES)
     results.record()
@@ -133,6 +139,18 @@ def _of_images(settings: "Settings") -> "Audit":
     with ConsoleObserver() as observer:
         observer.say("only the images are audited: add --features FILE to audit the features extracted from them")
         return audit_images(settings, say=observer.say)
+
+
+def _with_labels(features: "Features", settings: "Settings", labels: str) -> "Features":
+    """Give the features the labels of a table, which may be one of changes."""
+    from cellfeat.evaluation.new_labels import read_new_labels
+    from cellfeat.evaluation.relabelling.changes import Relabelling
+    from cellfeat.storage.url import as_location
+
+    read = read_new_labels(features, settings, as_location(labels), say=lambda line: click.echo(line, err=True))
+    if isinstance(read, Relabelling):
+        click.echo("\n".join(read.judged.sentences()))
+    return features.with_labels(read)
 
 
 def _of_features(settings: "Settings", loaded: "Features", images: "Location | None", folder: Path) -> "Audit":

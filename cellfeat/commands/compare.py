@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from cellfeat.config import Settings
     from cellfeat.evaluation.design import Design
     from cellfeat.evaluation.parallel.choice import Jobs
+    from cellfeat.evaluation.relabelling.effect import RelabellingEffect
     from cellfeat.evaluation.results import Comparison
     from cellfeat.storage.url import Location
 
@@ -59,6 +60,9 @@ def command(
     Predictions are kept in the results folder: with one more head, the same command computes only that head. Files of
     an earlier comparison in this folder that are not written again are removed. Results of other samples are not
     replaced, unless --replace says so.
+
+    With --labels and a table of changes that the page exports, the heads are also evaluated on the old labels, and the
+    scores without changes made after seeing a prediction are given, too.
 
     With --tune, the settings of each head are chosen inside the training part of each fold, so that its score stays
     honest. Learning curves use the settings as given.
@@ -158,6 +162,17 @@ def _print(comparison: "Comparison") -> None:
     lines = [*given, *verdict_lines(comparison), *tuning_lines(comparison.results)]
     if lines:
         click.echo("\n".join(["", *lines]))
+    if comparison.relabelling is not None:
+        _print_relabelling(comparison.relabelling)
+
+
+def _print_relabelling(effect: "RelabellingEffect") -> None:
+    from cellfeat.commands.console import print_table
+    from cellfeat.reporting.terminal.relabelling import relabelling_lines, render_relabelling
+
+    click.echo("\nbalanced accuracy by the old and the new labels, on the same folds:\n")
+    print_table(render_relabelling(effect))
+    click.echo("\n".join(["", *relabelling_lines(effect)]))
 
 
 def _parsed_fractions(text: str) -> tuple[float, ...]:
@@ -200,6 +215,9 @@ def _repeated(
             repeat = dataclasses.replace(design, random_state=design.random_state + number)
             observer.say(f"folds with seed {repeat.random_state}, {number + 1} of {repeats}")
             arguments |= {"design": repeat, "hooks": hooks}
+            if arguments["labels"] is not None:
+                # Plain labels: what changes do to the scores is measured once, in the comparison itself.
+                arguments["labels"] = dict(arguments["labels"])
             comparison = compare(features, wanted.heads, settings=settings.heads, jobs=jobs, **arguments)
             if not comparison.is_complete:
                 raise KeyboardInterrupt

@@ -155,6 +155,8 @@ def _with_label_columns(bundle: "Bundle", settings: "Settings", labels: "Locatio
     """Record the columns of the table: predictions get their names, and held-out labels are read from them."""
     from cellfeat.heads.bundle import settings_of
 
+    if bundle.scores["provenance"].get("relabelled"):
+        return bundle  # a table of changes has columns of its own, which are not those of labels to come
     earlier = settings_of(bundle)
     columns: dict[str, Any] = {"label": settings.labels.label}
     if earlier.labels.file is None:

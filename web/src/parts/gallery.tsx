@@ -1,7 +1,7 @@
 // The chosen samples, in their order; pages through them, and opens one.
 
 import type { JSX } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
 import type { Page } from "../data";
 import { head, isBlind, sample, selection as chosen, type Selection } from "../state";
 import { ChannelBar } from "./channel_bar";
@@ -75,18 +75,27 @@ function moveFocus(event: JSX.TargetedKeyboardEvent<HTMLElement>): void {
   next.focus();
 }
 
+/** On a narrow screen the gallery opens below the view. */
+function showTop(gallery: HTMLElement): void {
+  gallery.scrollTop = 0;
+  const { top } = gallery.getBoundingClientRect();
+  if (top > window.innerHeight * 0.8) gallery.scrollIntoView({ block: "start" });
+}
+
 export function Gallery({ page, selection }: { page: Page; selection: Selection }): JSX.Element {
   const [start, setStart] = useState(0);
   const [size, setSize] = useState<Size>("M");
   const facts = useLoaded(() => factsOf(page, head.value), [page, head.value]).value;
+  const frame = useRef<HTMLElement>(null);
   useEffect(() => {
     setStart(0);
     void sortAs(page, "given");
+    showTop(frame.current!);
   }, [selection]);
   const rows = ordered.value;
   const last = Math.min(start + A_PAGE, rows.length);
   return (
-    <aside class="gallery" aria-label="Chosen samples">
+    <aside ref={frame} class="gallery" aria-label="Chosen samples">
       <header>
         <h2>{selection.title}</h2>
         <button type="button" onClick={() => (chosen.value = null)}>Close</button>
