@@ -5,7 +5,7 @@ import { useEffect, useRef, useState } from "preact/hooks";
 import type { Page } from "../data";
 import { head, isBlind, sample, selection as chosen, type Selection } from "../state";
 import { ChannelBar } from "./channel_bar";
-import { described, factsOf, type Facts } from "./facts";
+import { factsOf, type Facts } from "./facts";
 import { GalleryTools } from "./gallery_tools";
 import { useLoaded } from "./loaded";
 import { ordered, sortAs } from "./ordering";
@@ -27,13 +27,17 @@ interface ItemProps {
 function Caption({ row, facts }: { row: number; facts: Facts }): JSX.Element {
   const predicted = isBlind.value ? "" : facts.predicted(row);
   const confidence = facts.confidence(row);
+  const isWrong = facts.isWrong(row);
+  const label = facts.label(row);
   return (
     <span class="caption">
-      <span>{facts.label(row) || "no label"}</span>
+      <span>{label || "no label"}</span>
       {predicted && (
         <span class="quiet">
-          {facts.isWrong(row) ? `✗ ${predicted}` : "✓"}
-          {!Number.isNaN(confidence) && ` ${confidence.toFixed(2)}`}
+          <span aria-hidden="true">{isWrong ? "✗ " : label && "✓ "}</span>
+          <span class="hidden">{isWrong ? "wrong, predicted " : "predicted "}</span>
+          {isWrong || !label ? `${predicted} ` : <span class="hidden">correctly </span>}
+          {!Number.isNaN(confidence) && confidence.toFixed(2)}
         </span>
       )}
     </span>
@@ -48,12 +52,11 @@ function Item({ page, row, side, facts }: ItemProps): JSX.Element {
         type="button"
         class={isWrong ? "item wrong" : "item"}
         style={{ width: `${side + 14}px` }}
-        aria-label={facts ? described(facts, row, isBlind.value) : `sample ${row}`}
         data-row={row}
         onClick={() => (sample.value = row)}
       >
         <Thumbnail page={page} row={row} side={side} label="" />
-        {facts && <Caption row={row} facts={facts} />}
+        {facts ? <Caption row={row} facts={facts} /> : <span class="hidden">sample {row}</span>}
       </button>
     </li>
   );
