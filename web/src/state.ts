@@ -67,12 +67,8 @@ export function firstChannels(page: Page): ChannelView[] {
 
 export function begin(page: Page): void {
   head.value = page.heads[0]?.name ?? "";
-<<<<<<< HEAD
   other.value = page.heads[1]?.name ?? "";
-  channels.value = page.channels.map(({ colour }) => ({ isActive: true, colour, low: 0, high: 255, gamma: 1 }));
-=======
   channels.value = firstChannels(page);
->>>>>>> webb
 }
 
 export function choose(title: string, rows: ArrayLike<number>): void {
