@@ -150,7 +150,18 @@ export interface Pair {
    * anticlockwise and mirrored (left to right, first) where `mirrored`. `width` and `height` are those of b after that,
    * in pixels of the images, not of thumbnails. null: not known.
    */
-  overlap: { dx: number; dy: number; quarters: number; mirrored: boolean; width: number; height: number } | null;
+  overlap: {
+    dx: number;
+    dy: number;
+    quarters: number;
+    mirrored: boolean;
+    /** Size of b after it was turned. */
+    width: number;
+    height: number;
+    /** Size of a; left out: that of b before it was turned. */
+    widthOfA?: number;
+    heightOfA?: number;
+  } | null;
 }
 
 export interface Suspect {
