@@ -4,20 +4,16 @@ from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
 
 from cellfeat.errors import CellfeatError
 from cellfeat.extraction.observer import Observer
 from cellfeat.extraction.sample_images import SampleImages, opened_images
 from cellfeat.extraction.store import Features
 from cellfeat.page.content import PageContent
-from cellfeat.page.pictures import MOST_IN_SHARDS
+from cellfeat.page.pictures import MOST_IN_SHARDS, SHEET, shown
 from cellfeat.page.serving import Crop
 from cellfeat.storage.url import Location
 from cellfeat.thumbnails import BlockMaker, Thumbnails, find_thumbnails, make_thumbnails
-
-COLOURS = ("#4d7cff", "#ff4d4d", "#3ddc5a", "#ffd23d", "#d45bff", "#35d6e6", "#ff9f3d", "#e6e6e6")
-"""Colours of channels, in order; then again from the first."""
 
 
 @dataclass(frozen=True)
@@ -39,11 +35,13 @@ class LivePictures:
     block: Callable[[int], bytes] | None = None
 
     def added_to(self, content: PageContent) -> PageContent:
-        """Give a page its thumbnails; one that has pictures already stays as it is."""
-        if self.thumbnails is None or self.block is None or content.page["thumbnails"] is not None:
+        """Give a page its thumbnails, and all blocks of them."""
+        if self.thumbnails is None or self.block is None:
             return content
-        shards = {f"thumbnails-{number}": partial(self.block, number) for number in range(self.thumbnails.n_blocks)}
-        return PageContent({**content.page, **_entries(self.thumbnails)}, {**content.shards, **shards})
+        found = shown(self.thumbnails)
+        page = {**content.page, "channels": found.channels, "thumbnails": found.thumbnails, "picturesNote": ""}
+        shards = {f"{SHEET}{number}": partial(self.block, number) for number in range(self.thumbnails.n_blocks)}
+        return PageContent(page, {**content.shards, **shards})
 
 
 NO_PICTURES = LivePictures()
@@ -111,19 +109,3 @@ def _kept(features: Features) -> LivePictures:
 def _block(maker: BlockMaker, number: int) -> bytes:
     found = maker.thumbnails.find(number)
     return (maker.make(number) if found is None else found).shard
-
-
-def _entries(thumbnails: Thumbnails) -> dict[str, Any]:
-    channels = [
-        {"name": one.name, "colour": COLOURS[place % len(COLOURS)], "start": one.start, "end": one.end}
-        for place, one in enumerate(thumbnails.channels)
-    ]
-    is_live = thumbnails.record.n_samples > MOST_IN_SHARDS
-    return {
-        "channels": channels,
-        "picturesNote": "",
-        "thumbnails": {
-            "side": thumbnails.side, "perBlock": thumbnails.per_block, "across": thumbnails.across,
-            "from": "server" if is_live else "shards",
-        },
-    }  # fmt: skip

@@ -7,6 +7,7 @@ import pytest
 
 from cellfeat.extraction.observer import SilentObserver
 from cellfeat.page import live_pictures as module
+from cellfeat.page import pictures as pictures_module
 from cellfeat.page.content import PageContent
 from cellfeat.page.live_pictures import live_pictures
 from tests.feature_fixtures import build_clusters, save_pictures
@@ -48,6 +49,7 @@ def test_thumbnails_are_made_at_the_start_and_crops_are_exact(features) -> None:
 def test_blocks_of_very_many_samples_are_made_when_looked_at(features, monkeypatch) -> None:
     given, _ = features
     monkeypatch.setattr(module, "MOST_IN_SHARDS", 10)
+    monkeypatch.setattr(pictures_module, "MOST_IN_SHARDS", 10)
     with live_pictures(given, None, SilentObserver()) as pictures:
         assert not list((given.path.parent / "cells.view").rglob("*.sheets"))
         content = pictures.added_to(page())
