@@ -172,7 +172,7 @@ class LearningCurves:
     def record(self) -> dict[str, Any]:
         """Plain JSON values."""
         return {
-            "provenance": asdict(self.provenance),
+            "provenance": self.provenance.record(),
             "curves": [curve.record() for curve in self.curves],
             "failures": [asdict(failure) for failure in self.failures],
         }
