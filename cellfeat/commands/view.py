@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cellfeat.page.access import Access
     from cellfeat.page.content import PageContent
     from cellfeat.page.serving import ServedPage
-    from cellfeat.page.viewing import Viewed
+    from cellfeat.page.viewing import MapChoice, Viewed
     from cellfeat.storage.url import Location
 
 
@@ -25,6 +25,13 @@ if TYPE_CHECKING:
 @click.option("--features", type=PATH_OR_URL, help="Feature file of the results, where it is not where it was.")
 @click.option("--images", type=PATH_OR_URL, help="Folder or address of the images, where they are not where they were.")
 @click.option("--no-images", is_flag=True, help="Read no image: show thumbnails that are kept, and no exact pixels.")
+@click.option(
+    "--map",
+    "map_",
+    type=click.Choice(["tsne", "pca", "none"]),
+    default="tsne",
+    help="Map to make where none is kept: tsne takes a while, once.",
+)
 @click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port of this machine; default: any free one.")
 @click.option("--no-browser", is_flag=True, help="Open no browser, and only print the address.")
 @click.option(
@@ -38,6 +45,7 @@ def command(
     images: "Location | None",
     *,
     no_images: bool,
+    map_: "MapChoice",
     port: int,
     no_browser: bool,
     output: Path | None,
@@ -47,21 +55,23 @@ def command(
     RESULTS is a folder that compare, fit, score or audit wrote, a feature file, or a page that was written (an HTML
     file, or its folder). Without it, the newest results of cellfeat.yaml in this folder are shown, or its feature file.
 
-    Thumbnails are made once, from the images, and kept beside the feature file; of more than 100,000 samples each is
-    made when it is looked at. A sample that is shown large has the exact pixels of its image.
+    Thumbnails and a map are made once, and kept beside the feature file; of more than 100,000 samples thumbnails are
+    made when they are looked at. A sample that is shown large has the exact pixels of its image.
 
     Only this machine can reach the page, and only with the token in the address that is printed.
     """
     from cellfeat.commands.console import ConsoleObserver
     from cellfeat.page.live_pictures import live_pictures
     from cellfeat.page.serving import ServedPage
-    from cellfeat.page.viewing import write_viewed
+    from cellfeat.page.viewing import make_missing_map, write_viewed
 
     viewed = _found(results, features)
     with (
         ConsoleObserver("thumbnails") as observer,
         live_pictures(viewed.features, images, observer, reads_images=not no_images) as pictures,
     ):
+        with ConsoleObserver("t-SNE", unit="steps") as steps:
+            make_missing_map(viewed.features, map_, steps.advance, steps.say)
         content = pictures.added_to(viewed.content())
         if output is None:
             _serve(viewed, content, ServedPage(content, pictures.crop), port, opens=not no_browser)

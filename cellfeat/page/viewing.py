@@ -1,10 +1,16 @@
 """What `cellfeat view` shows: results, the samples of a feature file alone, or a page that was written."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Literal
 
-from cellfeat.errors import MissingFileError
+import numpy as np
+
+from cellfeat.errors import CellfeatError, MissingFileError
 from cellfeat.extraction.store import Features, load_features
+from cellfeat.maps import find_map, make_map
+from cellfeat.maps.sample_map import FEWEST, MOST
 from cellfeat.page.build import features_of_results, page_of_results
 from cellfeat.page.content import PageContent
 from cellfeat.page.forms import write_file
@@ -12,6 +18,8 @@ from cellfeat.page.results_files import kind_of
 from cellfeat.page.writing import write_page
 from cellfeat.page.written import is_written_page, read_written_page
 from cellfeat.storage.url import Location
+
+MapChoice = Literal["tsne", "pca", "none"]
 
 _RECORDS = ("comparison.json", "metrics.json", "audit.csv")
 
@@ -93,6 +101,35 @@ def _written_at(folder: Path) -> float:
     """When results were written into a folder; 0 where it holds none."""
     times = [(folder / name).stat().st_mtime for name in _RECORDS if (folder / name).is_file()]
     return max(times, default=0)
+
+
+def make_missing_map(
+    features: Features | None, choice: MapChoice, progress: Callable[[int, int], None], say: Callable[[str], None]
+) -> None:
+    """Make the map of samples that is not kept yet; one that cannot be made costs the map, and nothing else.
+
+    Parameters
+    ----------
+    features
+        The samples; None: nothing is made.
+    choice
+        ``tsne``: t-SNE, or principal components of very few or very many samples; ``pca``: principal components,
+        unless t-SNE is kept; ``none``: nothing is made.
+    progress
+        Receives the steps that are done, and their number.
+    say
+        Receives what is being done.
+    """
+    if features is None or choice == "none" or not len(features):
+        return
+    takes_tsne = choice == "tsne" and FEWEST <= np.count_nonzero(features.samples.is_ok) <= MOST
+    if find_map(features, "t-SNE") or (not takes_tsne and find_map(features, "PCA")):
+        return
+    say(f"arranging {len(features):,} samples by {'t-SNE' if takes_tsne else 'principal components'}, once")
+    try:
+        make_map(features, "t-SNE" if takes_tsne else "PCA", progress=progress, say=say)
+    except CellfeatError as error:
+        say(f"no map: {error}")
 
 
 def write_viewed(content: PageContent, output: Path) -> Path:
