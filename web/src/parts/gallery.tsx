@@ -2,10 +2,11 @@
 
 import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
+import { columnOf } from "../columns";
 import type { Page } from "../data";
 import { head, isBlind, sample, selection as chosen, type Selection } from "../state";
 import { ChannelBar } from "./channel_bar";
-import { described, factsOf, type Facts } from "./facts";
+import { factsOf, idOf, type Facts } from "./facts";
 import { GalleryTools } from "./gallery_tools";
 import { useLoaded } from "./loaded";
 import { ordered, sortAs } from "./ordering";
@@ -24,16 +25,27 @@ interface ItemProps {
   facts: Facts | null;
 }
 
-function Caption({ row, facts }: { row: number; facts: Facts }): JSX.Element {
+/** The label of a sample, or its identifier where the page has no labels. */
+function Name({ page, row, label }: { page: Page; row: number; label: string }): JSX.Element {
+  const hasLabels = columnOf(page, "label") !== undefined;
+  const id = useLoaded(async () => (hasLabels ? "" : idOf(page, row)), [page, row]).value;
+  return <span>{hasLabels ? label || "no label" : id}</span>;
+}
+
+function Caption({ page, row, facts }: { page: Page; row: number; facts: Facts }): JSX.Element {
   const predicted = isBlind.value ? "" : facts.predicted(row);
   const confidence = facts.confidence(row);
+  const isWrong = facts.isWrong(row);
+  const label = facts.label(row);
   return (
     <span class="caption">
-      <span>{facts.label(row) || "no label"}</span>
+      <Name page={page} row={row} label={label} />
       {predicted && (
         <span class="quiet">
-          {facts.isWrong(row) ? `✗ ${predicted}` : "✓"}
-          {!Number.isNaN(confidence) && ` ${confidence.toFixed(2)}`}
+          <span aria-hidden="true">{isWrong ? "✗ " : label && "✓ "}</span>
+          <span class="hidden">{isWrong ? "wrong, predicted " : "predicted "}</span>
+          {isWrong || !label ? `${predicted} ` : <span class="hidden">correctly </span>}
+          {!Number.isNaN(confidence) && confidence.toFixed(2)}
         </span>
       )}
     </span>
@@ -48,12 +60,11 @@ function Item({ page, row, side, facts }: ItemProps): JSX.Element {
         type="button"
         class={isWrong ? "item wrong" : "item"}
         style={{ width: `${side + 14}px` }}
-        aria-label={facts ? described(facts, row, isBlind.value) : `sample ${row}`}
         data-row={row}
         onClick={() => (sample.value = row)}
       >
         <Thumbnail page={page} row={row} side={side} label="" />
-        {facts && <Caption row={row} facts={facts} />}
+        {facts ? <Caption page={page} row={row} facts={facts} /> : <span class="hidden">sample {row}</span>}
       </button>
     </li>
   );
@@ -75,13 +86,6 @@ function moveFocus(event: JSX.TargetedKeyboardEvent<HTMLElement>): void {
   next.focus();
 }
 
-/** On a narrow screen the gallery opens below the view. */
-function showTop(gallery: HTMLElement): void {
-  gallery.scrollTop = 0;
-  const { top } = gallery.getBoundingClientRect();
-  if (top > window.innerHeight * 0.8) gallery.scrollIntoView({ block: "start" });
-}
-
 export function Gallery({ page, selection }: { page: Page; selection: Selection }): JSX.Element {
   const [start, setStart] = useState(0);
   const [size, setSize] = useState<Size>("M");
@@ -90,7 +94,7 @@ export function Gallery({ page, selection }: { page: Page; selection: Selection 
   useEffect(() => {
     setStart(0);
     void sortAs(page, "given");
-    showTop(frame.current!);
+    frame.current!.scrollTop = 0;
   }, [selection]);
   const rows = ordered.value;
   const last = Math.min(start + A_PAGE, rows.length);

@@ -2,10 +2,11 @@
 
 import type { JSX } from "preact";
 import { useEffect, useMemo, useState } from "preact/hooks";
+import { columnOf } from "../columns";
 import type { Page } from "../data";
 import { useLoaded } from "../parts/loaded";
 import { choose, isBlind } from "../state";
-import { colouringOf, themeOf } from "./map/colours";
+import { colouringOf, N_COLOURS, themeOf } from "./map/colours";
 import { fieldsOf, type Field, type Values } from "./map/fields";
 import { FilterList } from "./map/filter_list";
 import { colouredBy, filters, isActive, maskOf, rowsOf } from "./map/filters";
@@ -72,10 +73,11 @@ function ColourChoice({ fields, field }: { fields: Field[]; field: Field | undef
   );
 }
 
-/** What is coloured at first: the label, or else the first column that can be. */
+/** What is coloured at first: the label, or else the first column with few categories. */
 function chosenField(page: Page, fields: Field[]): Field | undefined {
-  const label = page.columns.find(({ role }) => role === "label");
-  return fields.find(({ key }) => key === colouredBy.value) ?? fields.find(({ key }) => key === `column ${label?.name}`) ?? fields[0];
+  const find = (key: string): Field | undefined => fields.find((field) => field.key === key);
+  const first = columnOf(page, "label") ?? page.columns.find(({ categories }) => categories && categories.length <= N_COLOURS);
+  return find(colouredBy.value) ?? find(`column ${first?.name}`) ?? fields[0];
 }
 
 function PlacedMap({ page, places }: { page: Page; places: Places }): JSX.Element {
