@@ -69,8 +69,7 @@ def page_of_results(
     if folder is None:
         if features is None:
             raise MissingFileError("no results and no feature file: name one of them")
-        loaded = _loaded(features)
-        return page_of(ResultsFiles("features", {}), Subject.of(loaded), pictures)
+        return page_of(ResultsFiles("features", {}), Subject.of(_loaded(features)), pictures)
     folder = Path(folder)
     recorded = recorded_samples(folder) if folder.is_dir() else {}
     loaded_or_none = _features_of(folder, recorded) if features is None else _loaded(features)
