@@ -96,6 +96,28 @@ export interface Question {
   answer: string | null;
 }
 
+/** Scores of a head by the old and the new labels, on the same samples and folds. */
+export interface OldAndNewLabels {
+  nSamples: number;
+  old: Interval;
+  new: Interval;
+  /** Score by the new labels minus score by the old ones, paired. */
+  gain: Interval;
+}
+
+/** What a table of changed labels does to the scores. */
+export interface Relabelling {
+  sentences: string[];
+  heads: {
+    head: string;
+    all: OldAndNewLabels | null;
+    /** Without the samples whose label was changed after seeing a prediction. */
+    unseen: OldAndNewLabels | null;
+    /** Why one of both is null. */
+    whyNot: string;
+  }[];
+}
+
 export interface Overview {
   /** What the page shows, in a sentence. */
   headline: string;
@@ -107,6 +129,8 @@ export interface Overview {
   leak: { sentences: string[]; rows: (Interval & { name: string; head: string })[] } | null;
   curves: { head: string; points: (Interval & { nTrain: number })[] }[];
   limits: string[];
+  /** Where labels were changed (`compare --labels`). */
+  relabelling?: Relabelling | null;
   /** REFORMS: questions that a report of machine learning answers. */
   questions: Question[];
 }

@@ -3,7 +3,6 @@
 import { categoriesOf, codesOf, columnOf, noValue, numbersOf } from "./columns";
 import type { Column, Head, Page } from "./data";
 import { NONE, OUTCOMES, type Choice, type ClassPlace, type Outcome } from "./state";
-import { counted } from "./words";
 
 /** Places in `names` by sample; NONE where a sample has no class. */
 export interface Predictions {
@@ -105,10 +104,10 @@ function cellRows(page: Page, head: Head, predictions: Predictions, choice: Choi
   );
 }
 
-function cellTitle(page: Page, head: Head, { truth, predicted }: Choice, n: number): string {
+function cellTitle(page: Page, head: Head, { truth, predicted }: Choice): string {
   const label = truth === null ? "" : truth === NONE ? "no label" : page.classes[truth];
   const answer = predicted === null ? "" : predicted === NONE ? "no prediction" : `predicted ${head.predictedClasses[predicted]}`;
-  return `${[label, answer].filter(Boolean).join(", ")}: ${counted(n, "sample")} of ${head.name}`;
+  return `${[label, answer].filter(Boolean).join(", ")} (${head.name})`;
 }
 
 export function outcomeWords(outcome: Outcome, a: string, b: string): string {
@@ -127,7 +126,7 @@ export async function samplesOf(page: Page, head: Head, choice: Choice, other: s
   if (!predictions) return null;
   if (choice.outcome === null) {
     const rows = cellRows(page, head, predictions, choice);
-    return { title: cellTitle(page, head, choice, rows.length), rows: byInterest(predictions, rows) };
+    return { title: cellTitle(page, head, choice), rows: byInterest(predictions, rows) };
   }
   const others = await predictionsOf(page, other);
   if (!others) return null;
@@ -138,7 +137,7 @@ export async function samplesOf(page: Page, head: Head, choice: Choice, other: s
     (row) => outcomes[row] === wanted && (choice.truth === null || predictions.truth[row] === choice.truth),
   );
   const label = choice.truth === null ? "" : `${page.classes[choice.truth]}: `;
-  const title = `${label}${outcomeWords(choice.outcome, head.name, other)}: ${counted(rows.length, "sample")}`;
+  const title = `${label}${outcomeWords(choice.outcome, head.name, other)}`;
   // Where the head that is shown is right, the other's confidence in its mistake is of interest.
   return { title, rows: byInterest(choice.outcome === "a-right" ? others : predictions, rows) };
 }
