@@ -1,7 +1,6 @@
 """The confusion matrix: its numbers, its keys, and the samples behind its cells."""
 
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
