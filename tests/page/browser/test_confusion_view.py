@@ -41,21 +41,10 @@ def partly_labelled(n_classes: int = 3) -> PageContent:
     both = (label >= 0) & (predicted >= 0)
     np.add.at(confusion, (label[both], predicted[both]), 1)
     head = next(one for one in generated_content(50).page["heads"] if one["name"] == "mlp")
-    head = {
-        **head,
-        "confusion": confusion.tolist(),
-        "predictedClasses": classes[:-1],
-        "perClass": [],
-        "probabilities": None,
-    }
-    page = {
-        **generated_content(50, with_pictures=False).page,
-        "nSamples": len(label),
-        "classes": classes,
-        "heads": [head],
-    }
-    page = {**page, "columns": columns.entries, "map": None, "audit": None}
-    return replace(generated_content(0), page=page, shards=columns.shards)
+    head |= {"confusion": confusion.tolist(), "predictedClasses": classes[:-1], "perClass": [], "probabilities": None}
+    page = {**generated_content(50, with_pictures=False).page, "nSamples": len(label), "classes": classes}
+    page |= {"heads": [head], "columns": columns.entries, "map": None, "audit": None}
+    return PageContent(page, columns.shards)
 
 
 def test_cell_to_image_takes_two_clicks(open_page: Opener, generated_page: Maker) -> None:
