@@ -91,6 +91,8 @@ export interface Fact {
 }
 
 export interface Question {
+  /** Section of REFORMS. */
+  section?: string;
   question: string;
   /** null: the run does not know; a person has to answer. */
   answer: string | null;
@@ -145,9 +147,21 @@ export interface Pair {
   detail: string;
   /**
    * Where b lies on a: pixel (x, y) of b is pixel (x + dx, y + dy) of a, after b was turned by `quarters` quarter turns
-   * anticlockwise and mirrored (left to right, first) where `mirrored`. null: not known.
+   * anticlockwise and mirrored (left to right, first) where `mirrored`. `width` and `height` are those of b after that,
+   * in pixels of the images, not of thumbnails. null: not known.
    */
-  overlap: { dx: number; dy: number; quarters: number; mirrored: boolean; width: number; height: number } | null;
+  overlap: {
+    dx: number;
+    dy: number;
+    quarters: number;
+    mirrored: boolean;
+    /** Size of b after it was turned. */
+    width: number;
+    height: number;
+    /** Size of a; left out: that of b before it was turned. */
+    widthOfA?: number;
+    heightOfA?: number;
+  } | null;
 }
 
 export interface Suspect {

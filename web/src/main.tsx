@@ -5,6 +5,7 @@ import type { Page } from "./data";
 import { followGallery } from "./frame/gallery_place";
 import { listenToKeys } from "./frame/keys";
 import { loadJson } from "./loader";
+import { restore } from "./relabel";
 import { begin, problem } from "./state";
 import { sentenceOf } from "./words";
 import "./page.css";
@@ -20,6 +21,7 @@ async function main(): Promise<void> {
     const page = await loadJson<Page>("page");
     document.title = page.title;
     begin(page);
+    restore(page);
     followAddress(page);
     root.textContent = "";
     render(<App page={page} />, root);

@@ -57,10 +57,18 @@ export interface ChannelView {
 }
 export const channels = signal<ChannelView[]>([]);
 
+/** Channels that are drawn at first: the colours of more add up to white. */
+const FIRST_CHANNELS = 4;
+
+/** How channels are drawn at first. */
+export function firstChannels(page: Page): ChannelView[] {
+  return page.channels.map(({ colour }, place) => ({ isActive: place < FIRST_CHANNELS, colour, low: 0, high: 255, gamma: 1 }));
+}
+
 export function begin(page: Page): void {
   head.value = page.heads[0]?.name ?? "";
   other.value = page.heads[1]?.name ?? "";
-  channels.value = page.channels.map(({ colour }) => ({ isActive: true, colour, low: 0, high: 255, gamma: 1 }));
+  channels.value = firstChannels(page);
 }
 
 export function choose(title: string, rows: ArrayLike<number>): void {
