@@ -36,13 +36,23 @@ def refresh_page(folder: Path, features: "Features | None" = None) -> None:
     features
         Their samples; None: those that the folder names.
     """
-    from cellfeat.page.build import page_of_results
-    from cellfeat.page.writing import write_page
     from cellfeat.text import clean_text
 
     try:
-        path = write_page(page_of_results(folder, features), folder)
+        path = _written(folder, features)
     except Exception as error:  # noqa: BLE001, whatever happens here, the results are on disk
         click.echo(clean_text(f"no page was written: {error or type(error).__name__}"), err=True)
     else:
         click.echo(f"page: {path}")
+
+
+def _written(folder: Path, features: "Features | None") -> Path:
+    from cellfeat.errors import ReadError
+    from cellfeat.page.build import page_of_results
+    from cellfeat.page.pictures import Pictures
+    from cellfeat.page.writing import write_page
+
+    try:
+        return write_page(page_of_results(folder, features), folder)
+    except ReadError as error:  # a sheet of thumbnails is damaged: the rest is worth showing
+        return write_page(page_of_results(folder, features, pictures=Pictures(note=f"{error}.")), folder)

@@ -20,6 +20,7 @@ from cellfeat.page.pictures import Pictures, pictures_of
 from cellfeat.page.predicted_columns import add_folds, add_predictions
 from cellfeat.page.questions import questions
 from cellfeat.page.recorded import read_as_written, to_best
+from cellfeat.page.relabelling import relabelling_of_record
 from cellfeat.page.results_files import ResultsFiles, read_results, recorded_samples
 from cellfeat.page.sample_columns import add_intensities, add_labels, add_sample_columns
 from cellfeat.provenance import utc_now
@@ -30,7 +31,12 @@ from cellfeat.types import Strings
 FORMAT = 1
 
 
-def page_of_results(folder: Path | str | None, features: Features | Location | str | None = None) -> PageContent:
+def page_of_results(
+    folder: Path | str | None,
+    features: Features | Location | str | None = None,
+    *,
+    pictures: Pictures | None = None,
+) -> PageContent:
     """Make the page of a folder of results, or of a feature file without any.
 
     Parameters
@@ -39,6 +45,8 @@ def page_of_results(folder: Path | str | None, features: Features | Location | s
         The folder that compare, fit, score or audit wrote; None for the samples alone.
     features
         The samples, or their feature file; None: the file that the folder names.
+    pictures
+        The pictures of the samples; None: the thumbnails that are kept beside the feature file.
 
     Returns
     -------
@@ -58,20 +66,32 @@ def page_of_results(folder: Path | str | None, features: Features | Location | s
         if features is None:
             raise MissingFileError("no results and no feature file: name one of them")
         loaded = _loaded(features)
-        return page_of(ResultsFiles("features", {}), _Subject.of(loaded))
+        return page_of(ResultsFiles("features", {}), Subject.of(loaded), pictures)
     folder = Path(folder)
     recorded = recorded_samples(folder) if folder.is_dir() else {}
     loaded_or_none = _features_of(folder, recorded) if features is None else _loaded(features)
     found = read_results(folder, loaded_or_none)
     if loaded_or_none is None:
-        return page_of(found, _Subject.of_audit(found, recorded))
+        return page_of(found, Subject.of_audit(found, recorded), pictures)
     _check_audited(found, recorded, loaded_or_none)
-    return page_of(found, _Subject.of(loaded_or_none))
+    return page_of(found, Subject.of(loaded_or_none), pictures)
 
 
 @dataclass(frozen=True)
-class _Subject:
-    """The samples of a page."""
+class Subject:
+    """The samples of a page.
+
+    Attributes
+    ----------
+    samples
+        The samples.
+    digest
+        Digest of their ids and pixels.
+    name
+        What to call them.
+    features
+        Their features; None for an audit before any extraction.
+    """
 
     samples: Samples
     digest: str
@@ -79,12 +99,22 @@ class _Subject:
     features: Features | None
 
     @classmethod
-    def of(cls, features: Features) -> "_Subject":
-        return cls(features.samples, features.samples.digest, own_name(features.path), features)
+    def of(cls, features: Features) -> "Subject":
+        """The samples of a feature file."""
+        name = own_name(features.path).removesuffix(".h5")
+        return cls(features.samples, features.samples.digest, name, features)
 
     @classmethod
-    def of_audit(cls, found: ResultsFiles, recorded: Mapping[str, Any]) -> "_Subject":
-        """The samples of an audit of images before any extraction: their ids and groups are all that is known."""
+    def of_audit(cls, found: ResultsFiles, recorded: Mapping[str, Any]) -> "Subject":
+        """Give the samples of an audit before any extraction: their ids and groups are all that is known.
+
+        Parameters
+        ----------
+        found
+            The audit.
+        recorded
+            What the folder records of the samples.
+        """
         group = {} if found.audit is None else found.audit.group
         ids, groups = (np.array(list(values), dtype=np.str_) for values in (group.keys(), group.values()))
         empty = np.full(len(ids), "", dtype=np.str_)
@@ -92,7 +122,7 @@ class _Subject:
         return cls(samples, str(recorded.get("samples", "")), str(recorded.get("source", "")), None)
 
 
-def page_of(found: ResultsFiles, subject: "_Subject") -> PageContent:
+def page_of(found: ResultsFiles, subject: Subject, pictures: Pictures | None = None) -> PageContent:
     """Make a page of results that were read.
 
     Parameters
@@ -101,21 +131,23 @@ def page_of(found: ResultsFiles, subject: "_Subject") -> PageContent:
         The results.
     subject
         The samples.
+    pictures
+        As for `page_of_results`.
     """
     with read_as_written(found.name):
-        return _Page(found, subject).content()
+        return _Page(found, subject, pictures or pictures_of(subject.features, _view_command(found, subject))).content()
 
 
 class _Page:
     """Collects the parts of one page."""
 
-    def __init__(self, found: ResultsFiles, subject: _Subject) -> None:
+    def __init__(self, found: ResultsFiles, subject: Subject, pictures: Pictures) -> None:
         self.found, self.subject, self.samples = found, subject, subject.samples
         self.labels = _scored_labels(found, self.samples)
         known = found.record.get("classes") or sorted(set(self.labels.tolist()) - {""})
         self.classes = page_classes(found.heads, known)
         self.group = _groups(found, self.samples)
-        self.pictures: Pictures = pictures_of(subject.features, _view_command(found, subject))
+        self.pictures = pictures
         self.columns = Columns()
 
     def content(self) -> PageContent:
@@ -146,6 +178,7 @@ class _Page:
                 "leak": leak_entry(found.audit),
                 "curves": curve_entries(found.curves),
                 "limits": lines,
+                "relabelling": relabelling_of_record(found.record),
                 "questions": questions(found, self.samples, features, lines),
             },
             "audit": audit_entry(found.audit, self.samples),
@@ -202,7 +235,7 @@ def _groups(found: ResultsFiles, samples: Samples) -> Strings:
     return np.array([group.get(name, "") for name in samples.ids.tolist()], dtype=np.str_)
 
 
-def _view_command(found: ResultsFiles, subject: _Subject) -> str:
+def _view_command(found: ResultsFiles, subject: Subject) -> str:
     what = found.folder if found.folder is not None else subject.features.path if subject.features else ""
     return f"`cellfeat view {what}`"
 

@@ -4,6 +4,7 @@ from pathlib import Path
 
 from cellfeat.page.content import PageContent
 from cellfeat.page.forms import INDEX, MOST_IN_ONE_FILE, SHARDS, STATIC, write_file, write_folder
+from cellfeat.page.pictures import SHEET
 
 FILE = "page.html"
 FOLDER = "page"
@@ -11,7 +12,6 @@ FOLDER = "page"
 MOST_PICTURE_BYTES = 80_000_000
 """Bytes of pictures up to which a page is one file: a browser reads all of it before it shows anything."""
 
-_PICTURES = "thumbnails-"
 _TRIED = 3
 
 
@@ -57,7 +57,7 @@ def fits_one_file(content: PageContent) -> bool:
 
 def _picture_bytes(content: PageContent) -> float:
     """Estimate the size of all pictures by the first few sheets."""
-    sheets = [make for name, make in content.shards.items() if name.startswith(_PICTURES)]
+    sheets = [make for name, make in content.shards.items() if name.startswith(SHEET)]
     if not sheets:
         return 0
     tried = [len(make()) for make in sheets[:_TRIED]]

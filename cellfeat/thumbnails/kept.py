@@ -1,6 +1,6 @@
 """Thumbnails that were made, beside their feature file."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Self
 
@@ -27,7 +27,7 @@ class Thumbnails:
 
     folder: Path
     record: SheetsRecord
-    digests: Strings
+    digests: Strings = field(compare=False)  # `record` has the digest of all
 
     @classmethod
     def begun(cls, features: Features, folder: Path) -> Self | None:

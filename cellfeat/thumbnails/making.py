@@ -132,8 +132,8 @@ class BlockMaker:
         """
         n_readers = workers or min(MOST_READERS, os.cpu_count() or 1)
         folder = make_view_folder(images.features)
-        begun = Thumbnails.begun(images.features, folder) or _begin(images, folder, n_readers)
-        return cls(images, begun, n_readers)
+        begun = Thumbnails.begun(images.features, folder)
+        return cls(images, _begin(images, folder, n_readers) if begun is None else begun, n_readers)
 
     def make_all(self, numbers: Sequence[int], observer: Observer) -> None:
         """Make blocks, and keep them.
