@@ -18,6 +18,7 @@ if TYPE_CHECKING:  # for type checkers and editors; `_HOMES` says the same, and 
     from cellfeat.evaluation.fit import fit as fit
     from cellfeat.evaluation.hooks import Hooks as Hooks
     from cellfeat.evaluation.learning_curve import learning_curves as learning_curves
+    from cellfeat.evaluation.relabelling.changes import read_relabelling as read_relabelling
     from cellfeat.evaluation.results import Comparison as Comparison
     from cellfeat.evaluation.saved_heads.fitted_copies import near_copies_of_fitted as near_copies_of_fitted
     from cellfeat.evaluation.saved_heads.held_out import HeldOut as HeldOut
@@ -36,6 +37,7 @@ if TYPE_CHECKING:  # for type checkers and editors; `_HOMES` says the same, and 
     from cellfeat.interop.tables.importing import import_table as import_table
     from cellfeat.proposing.looking import propose as propose
     from cellfeat.proposing.proposal import Proposal as Proposal
+    from cellfeat.reporting.read_results import read_results as read_results
     from cellfeat.samples.manifest import build_manifest as build_manifest
 
 _HOMES = {
@@ -67,6 +69,8 @@ _HOMES = {
     "near_copies_of_fitted": "cellfeat.evaluation.saved_heads.fitted_copies",
     "predict": "cellfeat.evaluation.saved_heads.predict",
     "propose": "cellfeat.proposing.looking",
+    "read_results": "cellfeat.reporting.read_results",
+    "read_relabelling": "cellfeat.evaluation.relabelling.changes",
     "save_bundle": "cellfeat.heads.bundle_files",
     "score_held_out": "cellfeat.evaluation.saved_heads.held_out",
 }

@@ -43,6 +43,11 @@ if TYPE_CHECKING:
 )
 @click.option("--output", type=PATH_OR_URL, help="Feature file to write, or its address: s3://lab/cells.h5.")
 @click.option("--on-error", type=click.Choice(["stop", "quarantine"]), help="What to do when an image cannot be read.")
+@click.option(
+    "--thumbnails/--no-thumbnails",
+    default=None,
+    help="Make thumbnails for cellfeat view while images are read; up to 100,000 samples, on a local disk.",
+)
 @click.option("--update", is_flag=True, help="Update a finished file: extract only samples that are new or changed.")
 @click.option("--plan", "makes_plan", is_flag=True, help="Many processes: make the plan only.")
 @click.option(

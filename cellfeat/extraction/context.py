@@ -1,7 +1,7 @@
 """The context of a run: its request, and the device, backbone and decoder that the settings name."""
 
 import os
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Self
 
@@ -13,7 +13,7 @@ from cellfeat.backbones.registry import load_backbone
 from cellfeat.device import choose_device, describe_device
 from cellfeat.extraction.forward.embedder import Inputs
 from cellfeat.extraction.forward.passes import make_passes
-from cellfeat.extraction.read_ahead import Decoder
+from cellfeat.extraction.read_ahead import Decoded, Decoder
 from cellfeat.extraction.request import ExtractionRequest
 from cellfeat.extraction.timing import Timeline
 from cellfeat.provenance import utc_now
@@ -22,6 +22,7 @@ from cellfeat.samples.intensity import IntensityPolicy
 from cellfeat.samples.intensity_advice import intensity_advice, spread_blocks, spread_rows
 from cellfeat.samples.manifest import Manifest
 from cellfeat.samples.reading_in_order import read_in_order
+from cellfeat.samples.sheets.windows import ChannelValues
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,8 @@ class RunContext:
         Reads the samples of `manifest`.
     started
         When the run started, in UTC.
+    values
+        Values of some samples of the request, from which the windows of thumbnails are measured.
     """
 
     request: ExtractionRequest
@@ -53,6 +56,7 @@ class RunContext:
     inputs: Inputs
     decoder: Decoder
     started: str
+    values: ChannelValues
 
     @classmethod
     def from_request(cls, request: ExtractionRequest) -> Self:
@@ -64,12 +68,13 @@ class RunContext:
         # Before the backbone is loaded: channels that do not fit are found at once.
         passes = make_passes(request.manifest.channels, settings.preprocessing.channels_as)
         reader = request.reader()
-        policy = _intensity_policy(request, reader)
+        values = ChannelValues()
+        policy = _intensity_policy(request, reader, values)
         backbone = _load_backbone(request)
         transform = backbone.transform.adapted(settings.preprocessing)
         inputs = Inputs(transform, tuple(passes), len(request.manifest.channels), settings.extraction.views)
         decoder = Decoder(reader, policy, timeline)
-        return cls(request, request.manifest, device, backbone, inputs, decoder, started)
+        return cls(request, request.manifest, device, backbone, inputs, decoder, started, values)
 
     def restricted_to(self, rows: np.ndarray) -> Self:
         """Make the context of a run that extracts only some samples.
@@ -83,6 +88,10 @@ class RunContext:
         manifest = self.manifest.take(rows)
         decoder = replace(self.decoder, reader=self.request.reader(manifest))
         return replace(self, manifest=manifest, decoder=decoder)
+
+    def showing_samples(self, on_sample: Callable[[Decoded], None]) -> Self:
+        """Make the context of a run that hands each sample that it reads to `on_sample`, in threads."""
+        return replace(self, decoder=replace(self.decoder, on_sample=on_sample))
 
     @property
     def timeline(self) -> Timeline:
@@ -114,15 +123,15 @@ def _load_backbone(request: ExtractionRequest) -> LoadedBackbone:
     )
 
 
-def _intensity_policy(request: ExtractionRequest, reader: ReadsSamples) -> IntensityPolicy:
-    """Make the intensity policy, and warn if it does not fit the images."""
+def _intensity_policy(request: ExtractionRequest, reader: ReadsSamples, values: ChannelValues) -> IntensityPolicy:
+    """Make the intensity policy, and warn if it does not fit the images; collects values of those that it examines."""
     channels, rows = request.manifest.channels, range(len(request.manifest))
     policy = IntensityPolicy.from_settings(request.settings.images.intensity, n_channels=len(channels))
     policy = policy.resolved(reader, rows)
     examined = _readable(reader, spread_blocks(spread_rows(len(rows)), reader.block))
     # A setting is no way out where the recipe is given, as by a saved head.
     is_free = request.expected_recipe is None
-    advice = intensity_advice(policy, examined, channels=channels, names_setting=is_free)
+    advice = intensity_advice(policy, values.passing(examined), channels=channels, names_setting=is_free)
     if advice:
         request.observer.say(f"warning: {advice}")
     return policy

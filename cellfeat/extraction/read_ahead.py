@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from itertools import groupby
+from typing import TypeVar
 
 import numpy as np
 
@@ -61,28 +62,37 @@ class Decoder:
         How pixel values are scaled.
     timeline
         Records the time of each sample.
+    on_sample
+        Receives each sample in the thread that read it; None: nothing does.
     """
 
     reader: ReadsSamples
     policy: IntensityPolicy
     timeline: Timeline = field(default_factory=Timeline)
+    on_sample: Callable[[Decoded], None] | None = None
 
     def __call__(self, row: int) -> Decoded:
         """Read the sample in `row` of the manifest."""
         with self.timeline.step("decode"):
-            try:
-                sample = self.reader.read_sample(row)
-                limits = self._limits(row, sample)
-                return Decoded(
-                    row,
-                    sample.pixels,
-                    limits,
-                    pixel_digest(sample.pixels),
-                    properties=sample.properties,
-                    intensities=channel_statistics(sample.pixels, limits),
-                )
-            except (ImageError, MissingFileError) as error:
-                return Decoded(row, None, reason=str(error))
+            decoded = self._decoded(row)
+            if self.on_sample is not None:
+                self.on_sample(decoded)
+            return decoded
+
+    def _decoded(self, row: int) -> Decoded:
+        try:
+            sample = self.reader.read_sample(row)
+            limits = self._limits(row, sample)
+            return Decoded(
+                row,
+                sample.pixels,
+                limits,
+                pixel_digest(sample.pixels),
+                properties=sample.properties,
+                intensities=channel_statistics(sample.pixels, limits),
+            )
+        except (ImageError, MissingFileError) as error:
+            return Decoded(row, None, reason=str(error))
 
     def _limits(self, row: int, sample: SampleImage) -> np.ndarray:
         try:
@@ -91,19 +101,22 @@ class Decoder:
             raise ImageError(f"{self.reader.where(row)}: {error}") from None
 
 
+Read = TypeVar("Read")
+
+
 def _own_block(row: int) -> int:
     return row
 
 
 def read_ahead(
-    decode: Callable[[int], Decoded],
+    decode: Callable[[int], Read],
     rows: Iterable[int],
     *,
     n_threads: int,
     ahead: int,
     timeline: Timeline,
     block_of: Callable[[int], int] = _own_block,
-) -> Iterator[Decoded]:
+) -> Iterator[Read]:
     """Decode rows in threads, and yield the results in order.
 
     Parameters
@@ -124,7 +137,7 @@ def read_ahead(
     """
     blocks = (list(block) for _, block in groupby(rows, block_of))
     pool = DaemonPool(n_threads, "decode")
-    pending: deque[Future[list[Decoded]]] = deque()
+    pending: deque[Future[list[Read]]] = deque()
     n_ahead = 0
     try:
         while True:
@@ -142,5 +155,5 @@ def read_ahead(
         pool.close()
 
 
-def _decode_block(decode: Callable[[int], Decoded], rows: Sequence[int]) -> list[Decoded]:
+def _decode_block(decode: Callable[[int], Read], rows: Sequence[int]) -> list[Read]:
     return [decode(row) for row in rows]

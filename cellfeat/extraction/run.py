@@ -23,6 +23,7 @@ from cellfeat.extraction.shares.canary import check_canary, make_canary
 from cellfeat.extraction.shares.machine import describe_machine
 from cellfeat.extraction.shares.plan import check_version
 from cellfeat.extraction.store import CLOSE, Carried, PartStore, RunHeader, Summary, parts_folder, unfinished_run
+from cellfeat.extraction.thumbnails import pass_thumbnails
 from cellfeat.extraction.unfinished_parts import MissingParts
 from cellfeat.extraction.writer import PartDone, PartWriter
 
@@ -299,6 +300,10 @@ def run_extraction(request: ExtractionRequest, finished: Summary | None) -> Extr
             check_same_features(context, finished)
             return accept_finished(request, finished)
         check_expected_recipe(context)
-        run = Run(context)
+        thumbnails = pass_thumbnails(context)
+        run = Run(context if thumbnails is None else context.showing_samples(thumbnails.add))
         run.extract_missing()
-        return run.publish()
+        extraction = run.publish()
+        if thumbnails is not None:
+            thumbnails.finish(extraction.path, request.manifest.table["sample_id"].to_numpy(dtype=str))
+        return extraction

@@ -7,7 +7,7 @@ import json
 from importlib import resources
 from pathlib import Path
 
-from cellfeat.page.content import PageContent
+from cellfeat.page.content import PageContent, ShardMaker
 from cellfeat.provenance import publish
 
 MOST_IN_ONE_FILE = 10_000
@@ -23,6 +23,10 @@ _POLICY = (
     "default-src 'none'; script-src {script} 'unsafe-eval'; style-src {style}; img-src {images} data: blob:; "
     "connect-src {connect}; base-uri 'none'; form-action 'none'"
 )
+
+
+FOLDER_POLICY = _POLICY.format(script="'self'", style="'self'", images="'self'", connect="'self'")
+"""Content-Security-Policy of a page in a folder, and of one that is served."""
 
 
 def static(name: str) -> bytes:
@@ -63,11 +67,20 @@ def write_folder(content: PageContent, folder: Path) -> None:
     """
     for name in STATIC:
         _publish(folder / name, static(name))
-    for name, make in {"page": lambda: _page_json(content), **content.shards}.items():
+    for name, make in all_shards(content).items():
         _publish(folder / SHARDS / f"{name}.js", shard_script(name, make()))
-    policy = _POLICY.format(script="'self'", style="'self'", images="'self'", connect="'self'")
+    _publish(folder / INDEX, index_page(content))
+
+
+def all_shards(content: PageContent) -> dict[str, ShardMaker]:
+    """What makes each shard of a page in a folder: its JSON is one of them, ``page``."""
+    return {"page": lambda: _page_json(content), **content.shards}
+
+
+def index_page(content: PageContent) -> bytes:
+    """Give the ``index.html`` of a page in a folder."""
     head = '<link rel="stylesheet" href="page.css">'
-    _publish(folder / INDEX, _document(content, policy, head, ['<script src="page.js"></script>']).encode())
+    return _document(content, FOLDER_POLICY, head, ['<script src="page.js"></script>']).encode()
 
 
 def shard_script(name: str, content: bytes) -> bytes:

@@ -11,7 +11,7 @@ from cellfeat.auditing.findings import Audit
 from cellfeat.auditing.leak import Leak
 from cellfeat.auditing.probe_results import Probe, Probes
 from cellfeat.errors import WriteError
-from cellfeat.evaluation.figures import draw_confusion, draw_curves, draw_recalls, draw_reliability
+from cellfeat.evaluation.figures import draw_confusion, draw_curves, draw_heads, draw_recalls, draw_reliability
 from cellfeat.evaluation.groups import GROUP_COLUMNS
 from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.evaluation.learning_curve import LearningCurves, curve_table
@@ -31,7 +31,7 @@ COMPARISON_FILE = "comparison.json"
 REPEATS_FILE = "repeats.json"
 CURVE_FILES = ("learning_curve.json", "learning_curve.csv")
 CURVE_FIGURE = "learning_curve"
-HEADS_FIGURES = ("recall_per_class", "reliability")
+HEADS_FIGURES = ("recall_per_class", "reliability", "heads")
 """Figures of all heads of a comparison."""
 METRICS_FILE = "metrics.json"
 SCORED_FIGURES = ("confusion", "reliability")
@@ -56,10 +56,10 @@ def write_report(
     """Write a comparison, in place of an earlier comparison in the folder.
 
     ``comparison.json`` holds everything but the predictions, ``predictions.parquet`` every out-of-fold prediction,
-    ``metrics_<head>.json`` one head's scores, ``confusion_<head>.png`` its confusion matrix,
-    ``recall_per_class.png`` all heads side by side, and ``reliability.png`` how well their probabilities match what
-    happens. Files of an earlier comparison that this one does not write (other heads, repeats, learning curves) are
-    removed, so that the folder holds one comparison; nothing else in it is touched.
+    ``metrics_<head>.json`` one head's scores, ``confusion_<head>.png`` its confusion matrix, ``heads.png`` all heads
+    with their verdicts, ``recall_per_class.png`` their recalls, and ``reliability.png`` how well their probabilities
+    match what happens. Files of an earlier comparison that this one does not write (other heads, repeats, learning
+    curves) are removed, so that the folder holds one comparison; nothing else in it is touched.
 
     Parameters
     ----------
@@ -82,6 +82,9 @@ def write_report(
         "predictions.parquet": lambda path: comparison.predictions().to_parquet(path, index=False),
         **figure_writers(HEADS_FIGURES[0], lambda: draw_recalls(comparison.results), figures),
         **figure_writers(HEADS_FIGURES[1], lambda: draw_reliability(comparison.results), figures),
+        **figure_writers(
+            HEADS_FIGURES[2], lambda: draw_heads(comparison.results, comparison.differences_to_best()), figures
+        ),
     }
     for result in comparison.results:
         writers |= _head_writers(result, figures)

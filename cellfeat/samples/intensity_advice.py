@@ -87,7 +87,7 @@ def spread_blocks(rows: Sequence[int], block_of: Callable[[int], int]) -> list[i
     """
     blocks = [block_of(row) for row in rows]
     n_all = blocks[-1] + 1 if blocks else 0
-    if n_all > rows[-1]:
+    if not rows or n_all > rows[-1]:
         # Each row is a block of its own.
         return list(rows)
     distinct = sorted(set(blocks))

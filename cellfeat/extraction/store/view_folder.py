@@ -53,22 +53,38 @@ def folder_of_samples(path: Location, digest: str) -> Path:
 
 
 def make_view_folder(features: Features) -> Path:
-    """Make the folder that `view_folder` names.
-
-    Folders of earlier contents of the feature file are removed, and those in the cache that nobody used for 30 days.
+    """Make the folder that `view_folder` names; see `make_folder_of_samples`.
 
     Raises
     ------
     DiskFullError, WriteError
         If it cannot be made.
     """
-    folder = view_folder(features)
+    return make_folder_of_samples(features.path, features.samples.digest)
+
+
+def make_folder_of_samples(path: Location, digest: str) -> Path:
+    """Make the folder that `folder_of_samples` names.
+
+    Folders of earlier contents of the feature file are removed, and those in the cache that nobody used for 30 days.
+
+    Parameters
+    ----------
+    path, digest
+        As for `folder_of_samples`.
+
+    Raises
+    ------
+    DiskFullError, WriteError
+        If it cannot be made.
+    """
+    folder = folder_of_samples(path, digest)
     with explained_errors(folder):
         make_folder(folder)
     if folder.parent == _cached_views():
         _remove_unused(folder)
     else:
-        _remove_outdated(folder, features)
+        _remove_outdated(folder, path, digest)
     return folder
 
 
@@ -100,10 +116,10 @@ def _can_be_made(views: Path) -> bool:
     return os.access(views if views.exists() else views.parent, os.W_OK)
 
 
-def _remove_outdated(newest: Path, features: Features) -> None:
+def _remove_outdated(newest: Path, path: Location, digest: str) -> None:
     others = _folders_beside(newest)
     # Features of some samples of a file leave what belongs to the whole file.
-    if others and _holds(features.path, features.samples.digest):
+    if others and _holds(path, digest):
         for folder in others:
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -120,6 +120,19 @@ class _Header:
     unread: dict[str, str]
 
 
+def named_channels(names: Sequence[str | int], windows: Sequence[Limits]) -> list[Channel]:
+    """Give channels their windows.
+
+    Parameters
+    ----------
+    names
+        Names of the channels, or their numbers in the files.
+    windows
+        The window of each.
+    """
+    return [Channel(_whole(str(name)), *window) for name, window in zip(names, windows, strict=True)]
+
+
 def write_record(folder: Path, record: SheetsRecord) -> None:
     """Write ``thumbnails.json``.
 
@@ -164,7 +177,8 @@ def write_block(folder: Path, number: int, key: str, block: Block) -> None:
     block
         Its thumbnails.
     """
-    header = _Header(number, key, digest_bytes(block.shard), {str(row): why for row, why in block.unread.items()})
+    unread = {str(row): _whole(reason) for row, reason in block.unread.items()}
+    header = _Header(number, key, digest_bytes(block.shard), unread)
     with publish(block_path(folder, number)) as temporary:
         temporary.write_bytes(_line(asdict(header)) + block.shard)
 
@@ -188,6 +202,10 @@ def read_block(folder: Path, number: int, key: str) -> Block | None:
     return Block(shard, unread)
 
 
+def _whole(text: str) -> str:
+    """The text without half characters, which names of files may hold, and JSON in UTF-8 cannot."""
+    return text.encode("utf-8", "replace").decode()
+
+
 def _line(content: Mapping[str, Any]) -> bytes:
-    # A name of a channel may hold half a character, which UTF-8 cannot: `json` escapes it.
     return json.dumps(seal(content)).encode() + b"\n"

@@ -15,6 +15,8 @@ PER_BLOCK = 64
 ACROSS = 8
 """Thumbnails in a row of a sheet."""
 QUALITY = 85
+MOST_AT_ONCE = 100_000
+"""Samples up to which all thumbnails are made at once; those of more are made when they are looked at."""
 _LENGTH = struct.Struct("<I")
 
 

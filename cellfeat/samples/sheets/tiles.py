@@ -8,16 +8,13 @@ from numpy.typing import NDArray
 
 from cellfeat.config_values import Limits
 from cellfeat.samples.shrinking import average_to
-from cellfeat.types import Bytes, Float32s
+from cellfeat.types import Bytes
 
 SIDE = 64
 """Pixels of a side of a thumbnail."""
 
 LARGEST_FACTOR = 4
-"""Small images are enlarged by a whole number up to this one.
-
-A pixel becomes a square, so that nothing is invented, and larger squares than these would show no more.
-"""
+"""Small images are enlarged at most so many times: more would show squares and no more of the cell."""
 
 
 class Place(NamedTuple):
@@ -41,22 +38,20 @@ def place_of(height: int, width: int) -> Place:
     --------
     >>> place_of(128, 64)
     Place(top=0, left=16, height=64, width=32)
-    >>> place_of(20, 20)
-    Place(top=2, left=2, height=60, width=60)
+    >>> place_of(40, 40)
+    Place(top=0, left=0, height=64, width=64)
+    >>> place_of(10, 10)
+    Place(top=12, left=12, height=40, width=40)
     """
-    longest = max(height, width)
-    if longest > SIDE:
-        high, wide = (max(1, round(side * SIDE / longest)) for side in (height, width))
-    else:
-        factor = min(SIDE // longest, LARGEST_FACTOR)
-        high, wide = height * factor, width * factor
+    factor = min(SIDE / max(height, width), LARGEST_FACTOR)
+    high, wide = (max(1, round(side * factor)) for side in (height, width))
     return Place((SIDE - high) // 2, (SIDE - wide) // 2, high, wide)
 
 
 def make_tile(pixels: NDArray, windows: Sequence[Limits]) -> Bytes:
     """Make the thumbnail of a sample.
 
-    Large images are averaged over the area of each new pixel; values outside a window are clipped.
+    Each new pixel is the mean over the area that it covers, in small images, too; values outside a window are clipped.
 
     Parameters
     ----------
@@ -71,17 +66,9 @@ def make_tile(pixels: NDArray, windows: Sequence[Limits]) -> Bytes:
     """
     place = place_of(*pixels.shape[1:])
     starts, ends = (np.array(limits, np.float32)[:, np.newaxis, np.newaxis] for limits in zip(*windows, strict=True))
-    fitted = _fitted(pixels.astype(np.float32), place)
+    fitted = average_to(pixels.astype(np.float32), (place.height, place.width))
     grey = np.nan_to_num((fitted - starts) * (255 / (ends - starts)))
     tile = np.zeros((len(pixels), SIDE, SIDE), np.uint8)
     rows, columns = slice(place.top, place.top + place.height), slice(place.left, place.left + place.width)
     tile[:, rows, columns] = np.rint(grey.clip(0, 255))
     return tile
-
-
-def _fitted(pixels: Float32s, place: Place) -> Float32s:
-    height, width = pixels.shape[1:]
-    if max(height, width) > SIDE:
-        return average_to(pixels, (place.height, place.width))
-    factor = place.height // height
-    return pixels.repeat(factor, axis=1).repeat(factor, axis=2) if factor > 1 else pixels

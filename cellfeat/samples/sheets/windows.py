@@ -15,6 +15,11 @@ PERCENTILES: Limits = (0.1, 99.8)
 VALUES_PER_SAMPLE = 4_096
 
 
+def values_of(pixels: NDArray) -> NDArray:
+    """Select some values of each channel of a sample, shape ``(C, H, W)``, evenly spaced: shape ``(C, n)``."""
+    return selected_values(pixels, VALUES_PER_SAMPLE)
+
+
 class ChannelValues:
     """Collects values of each channel of some samples, as many of each sample, from which windows are measured."""
 
@@ -26,14 +31,14 @@ class ChannelValues:
         """Number of samples whose values were collected."""
         return len(self._of_samples)
 
-    def add(self, pixels: NDArray) -> None:
-        """Collect values of a sample, shape ``(C, H, W)``."""
-        self._of_samples.append(selected_values(pixels, VALUES_PER_SAMPLE))
+    def add(self, values: NDArray) -> None:
+        """Collect the `values_of` a sample."""
+        self._of_samples.append(values)
 
     def passing(self, samples: Iterable[SampleImage]) -> Iterator[SampleImage]:
         """Yield samples, and collect values of each."""
         for sample in samples:
-            self.add(sample.pixels)
+            self.add(values_of(sample.pixels))
             yield sample
 
     def windows(self) -> list[Limits]:

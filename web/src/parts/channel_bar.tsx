@@ -2,7 +2,7 @@
 
 import type { JSX } from "preact";
 import type { Channel, Page } from "../data";
-import { channels, type ChannelView } from "../state";
+import { channels, firstChannels, type ChannelView } from "../state";
 import { hasPictures } from "./pictures/sheets";
 
 /** Colours that remain apart for most readers with a colour vision deficiency; the first is for one channel alone. */
@@ -25,10 +25,6 @@ function alone(place: number): void {
   channels.value = channels.value.map((view, other) => {
     return other === place ? { ...view, isActive: true, colour: "#ffffff" } : { ...view, isActive: false };
   });
-}
-
-function reset(page: Page): void {
-  channels.value = page.channels.map(({ colour }) => ({ isActive: true, colour, low: 0, high: 255, gamma: 1 }));
 }
 
 /** The value of the image that a value of the thumbnail stands for. */
@@ -103,7 +99,7 @@ export function ChannelBar({ page }: { page: Page }): JSX.Element | null {
           ))}
         </div>
       </details>
-      <button type="button" onClick={() => reset(page)}>Reset</button>
+      <button type="button" onClick={() => (channels.value = firstChannels(page))}>Reset</button>
     </div>
   );
 }

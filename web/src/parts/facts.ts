@@ -54,10 +54,11 @@ export async function idsOf(page: Page, rows: ArrayLike<number>): Promise<string
 
 /** What a screen reader says of a sample, and a caption shows. */
 export function described(facts: Facts, row: number, hidesPrediction: boolean): string {
-  const label = facts.label(row) || "no label";
+  const label = facts.label(row);
   const predicted = facts.predicted(row);
-  if (hidesPrediction || !predicted) return label;
+  if (hidesPrediction || !predicted) return label || "no label";
   const confidence = facts.confidence(row);
   const sure = Number.isNaN(confidence) ? "" : ` (${confidence.toFixed(2)})`;
+  if (!label) return `no label, predicted ${predicted}${sure}`;
   return facts.isWrong(row) ? `${label}, predicted ${predicted}${sure}` : `${label}, predicted correctly${sure}`;
 }

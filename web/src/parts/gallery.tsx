@@ -1,11 +1,12 @@
 // The chosen samples, in their order; pages through them, and opens one.
 
 import type { JSX } from "preact";
-import { useEffect, useState } from "preact/hooks";
+import { useEffect, useRef, useState } from "preact/hooks";
+import { columnOf } from "../columns";
 import type { Page } from "../data";
 import { head, isBlind, sample, selection as chosen, type Selection } from "../state";
 import { ChannelBar } from "./channel_bar";
-import { described, factsOf, type Facts } from "./facts";
+import { factsOf, idOf, type Facts } from "./facts";
 import { GalleryTools } from "./gallery_tools";
 import { useLoaded } from "./loaded";
 import { ordered, sortAs } from "./ordering";
@@ -24,16 +25,27 @@ interface ItemProps {
   facts: Facts | null;
 }
 
-function Caption({ row, facts }: { row: number; facts: Facts }): JSX.Element {
+/** The label of a sample, or its identifier where the page has no labels. */
+function Name({ page, row, label }: { page: Page; row: number; label: string }): JSX.Element {
+  const hasLabels = columnOf(page, "label") !== undefined;
+  const id = useLoaded(async () => (hasLabels ? "" : idOf(page, row)), [page, row]).value;
+  return <span>{hasLabels ? label || "no label" : id}</span>;
+}
+
+function Caption({ page, row, facts }: { page: Page; row: number; facts: Facts }): JSX.Element {
   const predicted = isBlind.value ? "" : facts.predicted(row);
   const confidence = facts.confidence(row);
+  const isWrong = facts.isWrong(row);
+  const label = facts.label(row);
   return (
     <span class="caption">
-      <span>{facts.label(row) || "no label"}</span>
+      <Name page={page} row={row} label={label} />
       {predicted && (
         <span class="quiet">
-          {facts.isWrong(row) ? `✗ ${predicted}` : "✓"}
-          {!Number.isNaN(confidence) && ` ${confidence.toFixed(2)}`}
+          <span aria-hidden="true">{isWrong ? "✗ " : label && "✓ "}</span>
+          <span class="hidden">{isWrong ? "wrong, predicted " : "predicted "}</span>
+          {isWrong || !label ? `${predicted} ` : <span class="hidden">correctly </span>}
+          {!Number.isNaN(confidence) && confidence.toFixed(2)}
         </span>
       )}
     </span>
@@ -48,12 +60,11 @@ function Item({ page, row, side, facts }: ItemProps): JSX.Element {
         type="button"
         class={isWrong ? "item wrong" : "item"}
         style={{ width: `${side + 14}px` }}
-        aria-label={facts ? described(facts, row, isBlind.value) : `sample ${row}`}
         data-row={row}
         onClick={() => (sample.value = row)}
       >
         <Thumbnail page={page} row={row} side={side} label="" />
-        {facts && <Caption row={row} facts={facts} />}
+        {facts ? <Caption page={page} row={row} facts={facts} /> : <span class="hidden">sample {row}</span>}
       </button>
     </li>
   );
@@ -79,14 +90,16 @@ export function Gallery({ page, selection }: { page: Page; selection: Selection 
   const [start, setStart] = useState(0);
   const [size, setSize] = useState<Size>("M");
   const facts = useLoaded(() => factsOf(page, head.value), [page, head.value]).value;
+  const frame = useRef<HTMLElement>(null);
   useEffect(() => {
     setStart(0);
     void sortAs(page, "given");
+    frame.current!.scrollTop = 0;
   }, [selection]);
   const rows = ordered.value;
   const last = Math.min(start + A_PAGE, rows.length);
   return (
-    <aside class="gallery" aria-label="Chosen samples">
+    <aside ref={frame} class="gallery" aria-label="Chosen samples">
       <header>
         <h2>{selection.title}</h2>
         <button type="button" onClick={() => (chosen.value = null)}>Close</button>
