@@ -33,7 +33,7 @@ def end_blind(page: Any) -> None:
 
 def exported(page: Any, folder: Path) -> list[dict[str, str]]:
     with page.expect_download() as download:
-        page.get_by_role("button", name="Export labels.csv").click()
+        page.get_by_role("button", name="Export changes.csv").click()
     return read_table(download.value, folder)
 
 
@@ -110,7 +110,7 @@ def test_export_is_read_again_with_hostile_names(open_page: Opener, tmp_path: Pa
     assert len(exported(page, tmp_path / "undone")) == 3
     other = open_page(content)
     go_to_view(other, "Relabel")
-    other.get_by_label("Go on from an earlier export").set_input_files(tmp_path / "labels.csv")
+    other.get_by_label("Go on from an earlier export").set_input_files(tmp_path / "changes.csv")
     other.get_by_text("4 judgements were read.").wait_for()
     assert exported(other, tmp_path / "again") == rows
 
