@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 import type { JSX } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import type { Page } from "../data";
 import { VIEWS, viewsOf } from "../views/list";
 
@@ -35,7 +35,7 @@ function KeyList({ page }: { page: Page }): JSX.Element {
 export function Help({ page }: { page: Page }): JSX.Element | null {
   const dialog = useRef<HTMLDialogElement>(null);
   const isOpen = isHelpOpen.value;
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (isOpen) dialog.current?.showModal();
   }, [isOpen]);
   if (!isOpen) return null;
