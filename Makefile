@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
+NODE_STAMP := web/node_modules/.installed
 
-.PHONY: install lock demo test test-slow torture fuzz lint format types wheel docs-pages docs-pictures clean
+.PHONY: install lock demo test test-slow torture fuzz lint format types wheel page docs-pages docs-pictures clean
 
 install: $(STAMP)
 
@@ -25,7 +26,8 @@ demo: $(STAMP)
 test: $(STAMP)
 	$(RUN) -m pytest -n auto -m "not slow"
 
-test-slow: $(STAMP)
+# Tests of the page need axe-core, which npm installs; without npm they are skipped.
+test-slow: $(STAMP) $(if $(shell command -v npm),$(NODE_STAMP))
 	$(RUN) -m pytest -n auto -m slow
 
 torture: $(STAMP)
@@ -52,6 +54,16 @@ wheel: $(STAMP)
 	rm -rf dist
 	$(RUN) -m pip wheel --quiet --no-deps --wheel-dir dist .
 
+# The bundle of the page, cellfeat/page/static, from its sources in web/; needs npm.
+page: $(NODE_STAMP)
+	cd web && npx tsc --noEmit
+	cd web && node build.mjs
+
+$(NODE_STAMP): web/package.json web/package-lock.json
+	@command -v npm >/dev/null || { echo "npm is needed: install Node.js 20 or newer"; exit 1; }
+	cd web && npm ci --no-fund --no-audit
+	@touch $@
+
 # The pages and pictures that are made from the program itself.
 docs-pages: $(STAMP)
 	$(RUN) docs/cli_page.py
@@ -61,4 +73,4 @@ docs-pictures: $(STAMP)
 	$(RUN) docs/pictures.py demo
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache demo
+	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache demo web/node_modules

@@ -51,8 +51,15 @@ def clean_lines(text: str) -> str:
     return "\n".join(map(clean_text, text.split("\n")))
 
 
-def shorten(name: str) -> str:
-    """Clean a name and shorten it to `LONGEST_NAME` characters for a table or figure: its beginning and its end stay.
+def shorten(name: str, longest: int = LONGEST_NAME) -> str:
+    """Clean a name and shorten it for a table or figure: its beginning and its end stay.
+
+    Parameters
+    ----------
+    name
+        The name.
+    longest
+        Characters at most.
 
     Examples
     --------
@@ -60,7 +67,7 @@ def shorten(name: str) -> str:
     'MCF-7 treated with 10 nM of the…24 hours'
     """
     text = clean_text(name)
-    return text if len(text) <= LONGEST_NAME else f"{text[: LONGEST_NAME - _SHOWN_END - 1]}…{text[-_SHOWN_END:]}"
+    return text if len(text) <= longest else f"{text[: longest - _SHOWN_END - 1]}…{text[-_SHOWN_END:]}"
 
 
 def file_name(name: str) -> str:
@@ -74,8 +81,15 @@ def file_name(name: str) -> str:
     return re.sub(r"[^\w.-]", "_", name)
 
 
-def shown_names(names: Iterable[str]) -> list[str]:
+def shown_names(names: Iterable[str], longest: int = LONGEST_NAME) -> list[str]:
     """Clean and shorten each name; names that differ stay different.
+
+    Parameters
+    ----------
+    names
+        The names.
+    longest
+        Characters of each at most.
 
     Examples
     --------
@@ -83,7 +97,7 @@ def shown_names(names: Iterable[str]) -> list[str]:
     ['xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…xxxx (1)', 'HeLa', 'xxxxxxxxxxxxxxxxxxxxxxxxxxxxxxx…xxxx (2)']
     """
     names = list(names)
-    short = [shorten(name) for name in names]
+    short = [shorten(name, longest) for name in names]
     number_of = {name: short[:place].count(short[place]) + 1 for place, name in enumerate(names)}
     counts = Counter(short)
     return [

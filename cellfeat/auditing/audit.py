@@ -1,6 +1,6 @@
 """Audit a data set: find what would make its scores wrong."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import chain
 from pathlib import Path
@@ -27,8 +27,9 @@ from cellfeat.evaluation.inputs import resolved
 from cellfeat.evaluation.scoring.score import calibrated
 from cellfeat.extraction.store import Features, Samples
 from cellfeat.near_copies.joining import Joining, declared, join
-from cellfeat.near_copies.overlap import Pair
+from cellfeat.near_copies.overlap import Pair, Shape
 from cellfeat.near_copies.pictures import SamplePictures, read_folder_pictures, read_pictures
+from cellfeat.near_copies.placement import Placement
 from cellfeat.near_copies.search import near_copies
 from cellfeat.storage.url import Location, as_location
 from cellfeat.types import Strings
@@ -124,7 +125,7 @@ class _Grouping:
 def _without_scores(samples: Samples, pictures: SamplePictures | None, grouping: _Grouping, say: Say) -> Audit:
     """Collect the findings that need no head."""
     copies, crops = _copies(samples), overlapping_crops(samples)
-    near = Joining({}, {}, {})
+    near, shapes = Joining({}, {}, {}), {}
     if pictures is not None:
         say("comparing the pictures pixel by pixel")
         shapes = dict(zip(pictures.rows.tolist(), pictures.shapes, strict=True))
@@ -139,7 +140,7 @@ def _without_scores(samples: Samples, pictures: SamplePictures | None, grouping:
         copies=_group_names(samples, [samples.digests], near.joined),
         findings=tuple(
             chain(
-                _sample_findings(samples, copies, near, crops),
+                _sample_findings(samples, copies, near, crops, shapes),
                 _bad_channels(samples, pictures),
                 _class_findings(samples),
                 large_groups(group),
@@ -182,21 +183,47 @@ def _first_head(runs: Sequence[Arms]) -> OutOfFold | None:
 
 
 def _sample_findings(
-    samples: Samples, copies: Sequence[Pair], near: Joining, crops: OverlappingCrops
+    samples: Samples, copies: Sequence[Pair], near: Joining, crops: OverlappingCrops, shapes: Mapping[int, Shape]
 ) -> Iterator[Finding]:
     for row, why in sorted(samples.failures.items()):
         yield Finding(str(samples.ids[row]), "unreadable", "", why)
+    placed = _placements(samples, copies, near, shapes) | _crop_placements(samples, crops)
     for pair in copies:
-        yield pair_finding(samples, "copy", pair, "the same pixels")
+        yield pair_finding(samples, "copy", pair, "the same pixels", placed[pair])
     for pair, how in near.joined.items():
-        yield pair_finding(samples, "near copy", pair, how.describe())
+        yield pair_finding(samples, "near copy", pair, how.describe(), placed[pair])
     for pair, where in near.crossing.items():
-        yield pair_finding(samples, "crossing copy", pair, f"equal pixels, but {where}")
+        yield pair_finding(samples, "crossing copy", pair, f"equal pixels, but {where}", placed[pair])
     for pair, why in near.apart.items():
-        yield pair_finding(samples, "look-alike", pair, f"{why}: not kept together")
+        yield pair_finding(samples, "look-alike", pair, f"{why}: not kept together", placed[pair])
     yield from crops.findings
     same_cell = [pair for pair, how in near.joined.items() if how.shows_same_cell]
-    yield from label_conflicts(samples, [*copies, *same_cell, *crops.of_same_cell])
+    alike = dict.fromkeys([*copies, *same_cell, *crops.of_same_cell])
+    yield from label_conflicts(samples, {pair: placed[pair] for pair in alike})
+
+
+def _placements(
+    samples: Samples, copies: Sequence[Pair], near: Joining, shapes: Mapping[int, Shape]
+) -> dict[Pair, Placement | None]:
+    """Where the later sample of each pair lies on the first."""
+    found: dict[Pair, Placement | None] = {pair: _copy_placement(samples, pair[0]) for pair in copies}
+    for pair, how in near.related.items():
+        first, later = (shapes.get(row) for row in pair)
+        found[pair] = Placement.of(how, (first, later)) if first and later else None
+    return found
+
+
+def _copy_placement(samples: Samples, row: int) -> Placement | None:
+    """An exact duplicate lies on all of its original."""
+    if samples.properties is None or not samples.properties.records["height"][row]:
+        return None
+    width, height = (int(samples.properties.records[name][row]) for name in ("width", "height"))
+    return Placement(0, 0, 0, False, width, height)
+
+
+def _crop_placements(samples: Samples, crops: OverlappingCrops) -> dict[Pair, Placement | None]:
+    regions = samples.regions
+    return {} if regions is None else {pair: Placement.of_boxes(regions, *pair) for pair in crops.of_same_cell}
 
 
 def _bad_channels(samples: Samples, pictures: SamplePictures | None) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ import pandas as pd
 from cellfeat.auditing.leak import Leak
 from cellfeat.auditing.probe_results import Probes
 from cellfeat.html_text import html_block
+from cellfeat.near_copies.placement import Placement
 from cellfeat.text import clean_lines
 from cellfeat.types import Strings
 
@@ -29,12 +30,15 @@ class Finding:
         The other sample of a pair; ``""`` where there is none.
     detail
         What was measured.
+    placement
+        Where the sample lies on its partner; None where that is not known, or there is no partner.
     """
 
     sample_id: str
     finding: str
     partner: str
     detail: str
+    placement: Placement | None = None
 
 
 @dataclass(frozen=True)

@@ -1,6 +1,6 @@
 """Labels that need a second look: conflicts between copies, labels that a head contradicts, rare classes."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping
 
 import numpy as np
 
@@ -8,6 +8,7 @@ from cellfeat.auditing.findings import Finding
 from cellfeat.evaluation.task import Task
 from cellfeat.extraction.store import Samples
 from cellfeat.near_copies.overlap import Pair
+from cellfeat.near_copies.placement import Placement
 from cellfeat.types import Floats, Strings
 
 SURE, IMPOSSIBLE = 0.9, 0.01
@@ -17,7 +18,9 @@ RARE = 0.1
 """A class with fewer samples than this share of the largest class is rare."""
 
 
-def pair_finding(samples: Samples, finding: str, pair: Pair, detail: str) -> Finding:
+def pair_finding(
+    samples: Samples, finding: str, pair: Pair, detail: str, placement: Placement | None = None
+) -> Finding:
     """Make a finding about two samples.
 
     Parameters
@@ -30,12 +33,14 @@ def pair_finding(samples: Samples, finding: str, pair: Pair, detail: str) -> Fin
         Rows of the first and the later sample; the finding is about the later one.
     detail
         What was measured.
+    placement
+        Where the later sample lies on the first; None where that is not known.
     """
     first, later = pair
-    return Finding(str(samples.ids[later]), finding, str(samples.ids[first]), detail)
+    return Finding(str(samples.ids[later]), finding, str(samples.ids[first]), detail, placement)
 
 
-def label_conflicts(samples: Samples, pairs: Sequence[Pair]) -> Iterator[Finding]:
+def label_conflicts(samples: Samples, pairs: Mapping[Pair, Placement | None]) -> Iterator[Finding]:
     """Find pairs of copies or near copies with different labels.
 
     Parameters
@@ -43,12 +48,14 @@ def label_conflicts(samples: Samples, pairs: Sequence[Pair]) -> Iterator[Finding
     samples
         All samples.
     pairs
-        Rows of the copies and near copies.
+        Where the later one lies on the first, by the rows of the copies and near copies.
     """
-    for first, later in pairs:
+    for (first, later), placement in pairs.items():
         labels = samples.labels[first], samples.labels[later]
         if "" not in labels and labels[0] != labels[1]:
-            yield pair_finding(samples, "label conflict", (first, later), f"{labels[1]} here, {labels[0]} there")
+            yield pair_finding(
+                samples, "label conflict", (first, later), f"{labels[1]} here, {labels[0]} there", placement
+            )
 
 
 def suspicious_labels(task: Task, probabilities: Floats) -> Iterator[Finding]:

@@ -7,6 +7,7 @@ import numpy as np
 from cellfeat.auditing.findings import Finding
 from cellfeat.extraction.store import Samples
 from cellfeat.near_copies.overlap import SAME_CELL, Pair
+from cellfeat.near_copies.placement import Placement
 from cellfeat.near_copies.shared_pixels import BoxOverlaps, overlap_blocks
 from cellfeat.samples.regions import Regions
 from cellfeat.types import Integers
@@ -81,4 +82,7 @@ def _finding(samples: Samples, partners: _Partners, row: int) -> Finding:
     others = int(partners.number[row]) - 1
     more = f", and some with {others} more" if others else ""
     detail = f"shares {partners.pixels[row]:,} pixels of its field, {partners.share[row]:.0%} of the smaller crop{more}"
-    return Finding(str(samples.ids[row]), "overlapping crop", str(samples.ids[partners.most[row]]), detail)
+    partner = int(partners.most[row])
+    assert samples.regions is not None
+    placement = Placement.of_boxes(samples.regions, partner, row)
+    return Finding(str(samples.ids[row]), "overlapping crop", str(samples.ids[partner]), detail, placement)

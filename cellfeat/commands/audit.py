@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cellfeat.commands.options import PATH_OR_URL, config_options, labels_flag, replace_option, resolve_settings
+from cellfeat.commands.page_writing import page_flag, page_option, refresh_page
 
 if TYPE_CHECKING:
     from cellfeat.auditing.findings import Audit
@@ -18,7 +19,11 @@ if TYPE_CHECKING:
 @config_options
 @click.option("--features", type=PATH_OR_URL, help="Feature file that extract wrote, or its address.")
 @click.option("--images", type=PATH_OR_URL, help="Folder or address of the images; alone: before any extraction.")
-@click.option("--labels", metavar="CSV|none", help="Table of labels, with --images alone; none: there are none.")
+@click.option(
+    "--labels",
+    metavar="CSV|none",
+    help="Table of labels, or of changes that the page exports; with --images alone, none: there are none.",
+)
 @click.option("--folds", type=click.IntRange(min=2), help="Number of folds.")
 @click.option(
     "--groups",
@@ -31,6 +36,7 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     help="Folder of the findings; default: results/FEATURES/audit, or results/IMAGES/audit.",
 )
+@page_option
 @replace_option
 def command(
     config: Path | None,
@@ -39,6 +45,7 @@ def command(
     images: "Location | None",
     labels: str | None,
     output: Path | None,
+    no_page: bool,
     replace: bool,
     **flags: Any,
 ) -> None:
@@ -52,20 +59,23 @@ def command(
     With --images and without --features it audits the images alone, before any extraction, and leaves out what needs
     heads. With both, the images of the feature file are read from that folder.
 
-    Writes audit.csv, groups.csv and probes.csv; those of other samples are not replaced, unless --replace says so. A
-    record beside the feature file makes compare and fit keep copies and near copies together from then on.
+    Writes audit.csv, groups.csv, probes.csv and leak.csv; those of other samples are not replaced, unless
+    --replace says so. A record beside the feature file makes compare and fit keep copies and near copies together from
+    then on.
     """
     from cellfeat.extraction.store import load_features
     from cellfeat.reporting.files import AUDIT_FILES, write_audit
     from cellfeat.reporting.results_folder import ResultsFolder
 
     is_of_images = images is not None and features is None
-    if labels and not is_of_images:
-        raise click.UsageError(
-            "--labels is for --images without --features: a feature file holds the labels of its samples"
-        )
+    if labels == "none" and not is_of_images:
+        raise click.UsageError("--labels none is for --images without --features")
     given = {f"comparison.{name}": value for name, value in flags.items()} | {"extraction.output": features}
-    settings = resolve_settings(config, assignments, given | {"images.root": images} | labels_flag(labels))
+    settings = resolve_settings(
+        config,
+        assignments,
+        given | {"images.root": images} | labels_flag(labels if is_of_images else None) | page_flag(no_page),
+    )
     folder = output or _default_folder(settings, is_of_images=is_of_images)
     if is_of_images:
         found, audited = _of_images(settings), None
@@ -75,6 +85,8 @@ def command(
         audited = load_features(settings.extraction.output)
         results = ResultsFolder.of(folder, audited, replaces=replace)
         results.check(AUDIT_FILES)  # before anything is computed
+        if labels:
+            audited = _with_labels(audited, settings, labels)
         found = _of_features(settings, audited, images, folder)
     results.check(AUDIT_FILES)
     results.record()
@@ -84,6 +96,17 @@ def command(
     if audited and found.saw_pixels:
         _keep(audited, found, groups)
     click.echo(f"findings: {findings}")
+    if settings.comparison.page:
+        _refresh_pages(folder, audited)
+
+
+def _refresh_pages(folder: Path, audited: "Features | None") -> None:
+    """Write the page of the audit, and that of the comparison beside it, which shows the audit as well."""
+    from cellfeat.page.writing import has_page
+
+    refresh_page(folder, audited)
+    if audited is not None and has_page(folder.parent):
+        refresh_page(folder.parent, audited)
 
 
 def _default_folder(settings: "Settings", *, is_of_images: bool) -> Path:
@@ -116,6 +139,18 @@ def _of_images(settings: "Settings") -> "Audit":
     with ConsoleObserver() as observer:
         observer.say("only the images are audited: add --features FILE to audit the features extracted from them")
         return audit_images(settings, say=observer.say)
+
+
+def _with_labels(features: "Features", settings: "Settings", labels: str) -> "Features":
+    """Give the features the labels of a table, which may be one of changes."""
+    from cellfeat.evaluation.new_labels import read_new_labels
+    from cellfeat.evaluation.relabelling.changes import Relabelling
+    from cellfeat.storage.url import as_location
+
+    read = read_new_labels(features, settings, as_location(labels), say=lambda line: click.echo(line, err=True))
+    if isinstance(read, Relabelling):
+        click.echo("\n".join(read.judged.sentences()))
+    return features.with_labels(read)
 
 
 def _of_features(settings: "Settings", loaded: "Features", images: "Location | None", folder: Path) -> "Audit":

@@ -17,6 +17,7 @@ from cellfeat.commands.options import (
     replace_option,
     resolve_settings,
 )
+from cellfeat.commands.page_writing import page_flag, page_option, refresh_page
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
     from cellfeat.config import Settings
     from cellfeat.evaluation.design import Design
     from cellfeat.evaluation.parallel.choice import Jobs
+    from cellfeat.evaluation.relabelling.effect import RelabellingEffect
     from cellfeat.evaluation.results import Comparison
     from cellfeat.storage.url import Location
 
@@ -37,6 +39,7 @@ if TYPE_CHECKING:
 @click.option("--repeats", type=click.IntRange(min=2), help="Repeat on that many sets of folds, and test over all.")
 @click.option("--output", type=click.Path(path_type=Path), help="Folder of the results; default: results/FEATURES.")
 @figures_option
+@page_option
 @replace_option
 def command(
     config: Path | None,
@@ -48,6 +51,7 @@ def command(
     fractions: str | None,
     repeats: int | None,
     figures: str | None,
+    no_page: bool,
     replace: bool,
     **flags: Any,
 ) -> None:
@@ -57,6 +61,9 @@ def command(
     an earlier comparison in this folder that are not written again are removed. Results of other samples are not
     replaced, unless --replace says so.
 
+    With --labels and a table of changes that the page exports, the heads are also evaluated on the old labels, and the
+    scores without changes made after seeing a prediction are given, too.
+
     With --tune, the settings of each head are chosen inside the training part of each fold, so that its score stays
     honest. Learning curves use the settings as given.
     """
@@ -64,8 +71,12 @@ def command(
         "comparison.heads": [name.strip() for name in heads.split(",")] if heads else None,
         "comparison.output": output,
     }
+    from cellfeat.extraction.store import load_features
+
     jobs = taken_jobs(flags)
-    settings = resolve_settings(config, assignments, fold_flags(**flags) | figures_flag(figures) | chosen)
+    settings = resolve_settings(
+        config, assignments, fold_flags(**flags) | figures_flag(figures) | page_flag(no_page) | chosen
+    )
     if repeats and not isinstance(settings.comparison.folds, int):
         raise click.UsageError(f"--repeats draws other folds, and --folds {settings.comparison.folds} gives them")
     # Now, before hours of work.
@@ -76,6 +87,8 @@ def command(
     if parts:
         _draw_curves(settings, labels, parts, fresh=fresh, jobs=jobs)
     click.echo(f"\n{results_line(settings)}")
+    if settings.comparison.page:
+        refresh_page(settings.results, load_features(settings.extraction.output))
 
 
 def compare_and_report(
@@ -149,6 +162,17 @@ def _print(comparison: "Comparison") -> None:
     lines = [*given, *verdict_lines(comparison), *tuning_lines(comparison.results)]
     if lines:
         click.echo("\n".join(["", *lines]))
+    if comparison.relabelling is not None:
+        _print_relabelling(comparison.relabelling)
+
+
+def _print_relabelling(effect: "RelabellingEffect") -> None:
+    from cellfeat.commands.console import print_table
+    from cellfeat.reporting.terminal.relabelling import relabelling_lines, render_relabelling
+
+    click.echo("\nbalanced accuracy by the old and the new labels, on the same folds:\n")
+    print_table(render_relabelling(effect))
+    click.echo("\n".join(["", *relabelling_lines(effect)]))
 
 
 def _parsed_fractions(text: str) -> tuple[float, ...]:
@@ -191,6 +215,9 @@ def _repeated(
             repeat = dataclasses.replace(design, random_state=design.random_state + number)
             observer.say(f"folds with seed {repeat.random_state}, {number + 1} of {repeats}")
             arguments |= {"design": repeat, "hooks": hooks}
+            if arguments["labels"] is not None:
+                # Plain labels: what changes do to the scores is measured once, in the comparison itself.
+                arguments["labels"] = dict(arguments["labels"])
             comparison = compare(features, wanted.heads, settings=settings.heads, jobs=jobs, **arguments)
             if not comparison.is_complete:
                 raise KeyboardInterrupt

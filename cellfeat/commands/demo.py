@@ -4,6 +4,8 @@ from pathlib import Path
 
 import click
 
+from cellfeat.commands.page_writing import refresh_page
+
 SETTINGS = {
     "backbone.name": "efficientnet_lite0",
     "preprocessing.input_size": 128,
@@ -26,6 +28,7 @@ def command(samples: int, seed: int, output: Path) -> None:
     from cellfeat.commands.fit import fit_and_save, print_head
     from cellfeat.config_sources import load_settings
     from cellfeat.extraction.extract import extract
+    from cellfeat.extraction.store import load_features
     from cellfeat.samples.synthetic import synthetic_labels, write_synthetic_cells
 
     _check_folder(output, synthetic_labels(samples, seed))
@@ -37,6 +40,10 @@ def command(samples: int, seed: int, output: Path) -> None:
     best = compare_and_report(settings).best.head
     click.echo(f"\nthe best, {best}, fitted on all samples:\n")
     print_head(fit_and_save(settings, best, output / "results" / best))
+    click.echo()
+    features = load_features(settings.extraction.output)
+    refresh_page(output / "results", features)
+    refresh_page(output / "results" / best, features)
     click.echo(_what_next(output, best))
 
 
@@ -67,6 +74,7 @@ def _what_next(output: Path, best: str) -> str:
 images and labels   {output}/images, {output}/labels.csv
 embeddings          {output}/features.h5
 results             {output}/results (comparison.json, predictions.parquet, confusion_*.png)
+page                {output}/results/page.html (open it in a browser)
 saved head          {output}/results/{best}
 
 Now with your own images:

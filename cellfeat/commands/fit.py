@@ -17,6 +17,7 @@ from cellfeat.commands.options import (
     replace_option,
     resolve_settings,
 )
+from cellfeat.commands.page_writing import page_flag, page_option, refresh_page
 
 if TYPE_CHECKING:
     from cellfeat.config import Settings
@@ -39,6 +40,7 @@ NOT_SAVED = "_not_saved"
     "--output", type=click.Path(path_type=Path), help="Folder of the saved head; default: results/FEATURES/HEAD."
 )
 @figures_option
+@page_option
 @replace_option
 def command(
     config: Path | None,
@@ -48,6 +50,7 @@ def command(
     labels: "Location | None",
     fresh: bool,
     figures: str | None,
+    no_page: bool,
     replace: bool,
     **flags: Any,
 ) -> None:
@@ -60,16 +63,19 @@ def command(
     compare has evaluated already are not computed again. A head that was fitted on other samples is not replaced,
     unless --replace says so.
     """
+    from cellfeat.extraction.store import load_features
     from cellfeat.reporting.terminal.head import score_line
     from cellfeat.text import file_name
 
     jobs = taken_jobs(flags)
-    settings = resolve_settings(config, assignments, fold_flags(**flags) | figures_flag(figures))
+    settings = resolve_settings(config, assignments, fold_flags(**flags) | figures_flag(figures) | page_flag(no_page))
     folder = output or settings.results / file_name(head)
     result = fit_and_save(settings, head, folder, labels=labels, fresh=fresh, replaces=replace, jobs=jobs)
     click.echo(f"{score_line(result)}\n")
     print_head(result)
     click.echo(f"\nsaved head: {folder} (metrics.json: every figure; and pictures)")
+    if settings.comparison.page:
+        refresh_page(folder, load_features(settings.extraction.output))
 
 
 def fit_and_save(
@@ -149,6 +155,8 @@ def _with_label_columns(bundle: "Bundle", settings: "Settings", labels: "Locatio
     """Record the columns of the table: predictions get their names, and held-out labels are read from them."""
     from cellfeat.heads.bundle import settings_of
 
+    if bundle.scores["provenance"].get("relabelled"):
+        return bundle  # a table of changes has columns of its own, which are not those of labels to come
     earlier = settings_of(bundle)
     columns: dict[str, Any] = {"label": settings.labels.label}
     if earlier.labels.file is None:

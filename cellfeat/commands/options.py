@@ -106,7 +106,11 @@ def fold_options(command: Command) -> Command:
     return with_options(
         command,
         click.option("--features", type=PATH_OR_URL, help="Feature file that extract wrote, or its address."),
-        click.option("--labels", type=PATH_OR_URL, help="CSV of labels that replace those in the feature file."),
+        click.option(
+            "--labels",
+            type=PATH_OR_URL,
+            help="CSV of labels that replace those in the feature file, or of changes that the page exports.",
+        ),
         click.option(
             "--folds",
             metavar="N|leave-one-out|column:NAME",

@@ -12,15 +12,23 @@ from cellfeat.commands.options import (
     resolve_settings,
     tune_option,
 )
+from cellfeat.commands.page_writing import page_flag, page_option, refresh_page
 
 
 @click.command("run")
 @config_options
 @tune_option
 @figures_option
+@page_option
 @replace_option
 def command(
-    config: Path | None, assignments: tuple[str, ...], *, tune: int | None, figures: str | None, replace: bool
+    config: Path | None,
+    assignments: tuple[str, ...],
+    *,
+    tune: int | None,
+    figures: str | None,
+    no_page: bool,
+    replace: bool,
 ) -> None:
     """Extract, compare the heads, then fit and save the best one."""
     from cellfeat.commands.compare import compare_and_report, results_line
@@ -28,9 +36,11 @@ def command(
     from cellfeat.commands.fit import fit_and_save, print_head
     from cellfeat.evaluation.compare import check_heads
     from cellfeat.extraction.extract import extract
+    from cellfeat.extraction.store import load_features
     from cellfeat.text import file_name
 
-    settings = resolve_settings(config, assignments, {"comparison.tune": tune} | figures_flag(figures))
+    flags = {"comparison.tune": tune} | figures_flag(figures) | page_flag(no_page)
+    settings = resolve_settings(config, assignments, flags)
     check_heads(settings.comparison.heads, settings.heads)
     with ConsoleObserver() as observer:
         extract(settings, observer=observer)
@@ -40,3 +50,7 @@ def command(
     print_head(fit_and_save(settings, best, folder, replaces=replace))
     click.echo(f"\n{results_line(settings)}")
     click.echo(f"saved head: {folder}")
+    if settings.comparison.page:
+        features = load_features(settings.extraction.output)
+        refresh_page(settings.results, features)
+        refresh_page(folder, features)

@@ -17,6 +17,7 @@ from cellfeat.commands.inference_inputs import (
     say_unlike_fitted,
 )
 from cellfeat.commands.options import PATH_OR_URL, figures_flag, figures_option, replace_option
+from cellfeat.commands.page_writing import page_option, refresh_page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -58,6 +59,7 @@ if TYPE_CHECKING:
 @click.option("--fitted-images", type=PATH_OR_URL, help="Folder of its images, if they have moved.")
 @click.option("--output", type=click.Path(path_type=Path), help="Folder of the results; default: MODEL_on_LABELS.")
 @figures_option
+@page_option
 @replace_option
 def command(
     model: Path,
@@ -73,6 +75,7 @@ def command(
     fitted_images: "Location | None",
     output: Path | None,
     figures: str | None,
+    no_page: bool,
     replace: bool,
     **flags: Any,
 ) -> None:
@@ -133,6 +136,8 @@ def command(
     click.echo(f"\nscores: {folder} (metrics.json: every figure; and pictures)")
     if images:
         click.echo(f"features: {samples.path} (score other heads on them with --features)")
+    if not no_page and overrides.get("comparison.page", True):
+        refresh_page(folder, samples, fitted_on)
 
 
 def _figure_kinds(overrides: dict[str, Any], figures: str | None) -> "Sequence[FigureKind]":

@@ -1,9 +1,12 @@
 """Compare heads on the same samples, folds and bootstrap draws."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
+
+import numpy as np
 
 from cellfeat.errors import ConfigError
 from cellfeat.evaluation.cache import FoldCache
@@ -15,6 +18,8 @@ from cellfeat.evaluation.head_run import HeadRun, HeadSettings
 from cellfeat.evaluation.hooks import SILENT, Hooks
 from cellfeat.evaluation.inputs import check_forms, resolved
 from cellfeat.evaluation.parallel.choice import Jobs, check_jobs, parallel_schedule
+from cellfeat.evaluation.relabelling.changes import Relabelling
+from cellfeat.evaluation.relabelling.pairing import OldScores, relabelling_effect, with_old_labels
 from cellfeat.evaluation.results import Comparison, HeadResult
 from cellfeat.evaluation.scoring.score import score
 from cellfeat.evaluation.task import Task, prepare
@@ -54,7 +59,9 @@ def compare(
     settings
         Parameters by head; those not given keep their defaults.
     labels
-        In place of those of the features: by sample id, or one for each sample, see `Features.with_labels`.
+        In place of those of the features: by sample id, or one for each sample, see `Features.with_labels`. With what
+        `read_relabelling` gives, the heads are evaluated on the old labels, too, and `Comparison.relabelling` says
+        what the changes do to their scores.
     cache
         Stores the predictions of each fold and reuses them. None computes all of them.
     hooks
@@ -102,7 +109,18 @@ def compare(
     task = prepare(features, design, labels=labels, say=hooks.say)
     for line in weight_remarks(entries):
         hooks.say(line)
-    return compare_on(task, entries, settings, cache=cache, hooks=hooks, jobs=jobs)
+    comparison = compare_on(task, entries, settings, cache=cache, hooks=hooks, jobs=jobs)
+    if not isinstance(labels, Relabelling) or not comparison.is_complete:
+        return comparison
+    hooks.say("the same heads and folds with the old labels")
+    quiet = Hooks(say=hooks.say, progress=hooks.progress)
+    old_labels = np.array([labels.before[one] for one in features.samples.ids.tolist()], dtype=str)
+    old = OldScores.of(
+        with_old_labels(task, old_labels),
+        partial(compare_on, heads=entries, settings=settings, cache=cache, hooks=quiet, jobs=jobs),
+    )
+    effect = relabelling_effect(labels, task, comparison, old)
+    return replace(comparison, relabelling=effect, is_complete=old.is_complete)
 
 
 def compare_on(

@@ -1,6 +1,6 @@
 """The samples that have a label and an embedding, with their groups."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,6 +15,7 @@ from cellfeat.evaluation.groups import (
     keeps_near_copies,
 )
 from cellfeat.evaluation.hooks import Say, ignore_line
+from cellfeat.evaluation.relabelling.changes import Relabelling
 from cellfeat.evaluation.results import Counts, Provenance
 from cellfeat.evaluation.selection import Selection, leave_out_option
 from cellfeat.extraction.store import GIVEN_GROUPS, Features, Given
@@ -108,6 +109,9 @@ def labelled_samples(
         say(f"folds: {n_in_no_fold} samples have no value in {places.what} and are left out")
     searches = keeps_near_copies(design.groups) and not features.is_imported
     near_copies_joined = audited_groups(features) is not None if searches else None
+    provenance = _provenance(features, design, rows, y, is_audited=bool(near_copies_joined))
+    if isinstance(labels, Relabelling):
+        provenance = replace(provenance, relabelled=labels.judged.record())
     return LabelledSamples(
         rows=rows,
         sample_id=features.samples.ids[rows],
@@ -126,7 +130,7 @@ def labelled_samples(
             n_sharing_pixels=_n_sharing_pixels(features, rows),
             n_in_no_fold=n_in_no_fold,
         ),
-        provenance=_provenance(features, design, rows, y, is_audited=bool(near_copies_joined)),
+        provenance=provenance,
         parts=chosen.wanted,
     )
 

@@ -34,6 +34,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from cellfeat.figures import FigureWidth
+
 
 @dataclass(frozen=True)
 class LearningCurve:
@@ -58,6 +60,11 @@ class LearningCurve:
     n_train: tuple[int, ...]
     results: tuple[HeadResult, ...]
     gain: Difference
+
+    @property
+    def n_classes(self) -> int:
+        """Number of classes."""
+        return len(self.results[-1].scores.per_class.classes)
 
     def points(self) -> list[dict[str, Any]]:
         """Fraction, training samples, balanced accuracy and its interval of each point."""
@@ -118,11 +125,19 @@ class LearningCurves:
         """Table of the curves: see `curve_table`."""
         return curve_table(self.curves)
 
-    def plot(self, ax: "Axes | None" = None) -> "Figure":
-        """Draw all curves, into the axes that are given or into a figure of its own."""
+    def plot(self, ax: "Axes | None" = None, *, width: "FigureWidth | None" = None) -> "Figure":
+        """Draw all curves.
+
+        Parameters
+        ----------
+        ax
+            Axes to draw into; None makes a figure.
+        width
+            Width in print, ``one`` or ``two`` columns of a journal; None draws for a screen.
+        """
         from cellfeat.evaluation.figures.curves import draw_curves
 
-        return draw_curves(self.curves, ax)
+        return draw_curves(self.curves, ax, width=width)
 
     def verdicts(self) -> list[str]:
         """Say of each head whether more samples are likely to help it."""
@@ -157,7 +172,7 @@ class LearningCurves:
     def record(self) -> dict[str, Any]:
         """Plain JSON values."""
         return {
-            "provenance": asdict(self.provenance),
+            "provenance": self.provenance.record(),
             "curves": [curve.record() for curve in self.curves],
             "failures": [asdict(failure) for failure in self.failures],
         }

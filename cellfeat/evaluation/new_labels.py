@@ -1,21 +1,26 @@
 """Labels from a table, in place of those of a feature file."""
 
 from collections import Counter
+from collections.abc import Mapping
 
 from cellfeat.config import Settings
 from cellfeat.errors import ManifestError
 from cellfeat.evaluation.hooks import Say, ignore_line
+from cellfeat.evaluation.relabelling.changes import is_changes, relabelling_of
 from cellfeat.extraction.store import Features
 from cellfeat.samples.id_matching import match_ids, matching_remark
 from cellfeat.samples.manifest import label_by_id
+from cellfeat.samples.table_file import read_table_file
 from cellfeat.storage.url import Location
 from cellfeat.text import first_ten
 
 
 def read_new_labels(
     features: Features, settings: Settings, file: Location, *, say: Say = ignore_line
-) -> dict[str, str]:
+) -> Mapping[str, str]:
     """Read labels that replace those of a feature file, by sample id.
+
+    A table of changes that the page exports, see `cellfeat.evaluation.relabelling.changes`, gives a `Relabelling`.
 
     Parameters
     ----------
@@ -33,9 +38,14 @@ def read_new_labels(
     MissingFileError, ManifestError
         As for `label_by_id`.
     """
+    raw = read_table_file(file)
+    if is_changes(raw):
+        ignores = settings.labels.unmatched == "ignore"
+        return relabelling_of(features, raw, file, ignores_unknown=ignores, say=say)
     recorded = features.recorded_settings
     images = settings.images if recorded is None else recorded.images
-    return matched_labels(label_by_id(images, settings.labels, file, say=say), features, settings, say=say)
+    labels = label_by_id(images, settings.labels, file, raw=raw, say=say)
+    return matched_labels(labels, features, settings, say=say)
 
 
 def matched_labels(

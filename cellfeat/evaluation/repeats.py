@@ -100,7 +100,7 @@ class Repeats:
     def record(self) -> dict[str, Any]:
         """Plain JSON values."""
         return {
-            "provenance": asdict(self.provenance),
+            "provenance": self.provenance.record(),
             "folds": self.folds,
             "seeds": list(self.seeds),
             "scores": [asdict(score) for score in self.scores],

@@ -11,6 +11,7 @@ import pandas as pd
 
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.differences import HeadDifference, to_best_lines
+from cellfeat.evaluation.relabelling.effect import RelabellingEffect
 from cellfeat.evaluation.scoring.head_scores import Scores
 from cellfeat.evaluation.showing import ShowsHead, ShowsHeads, heads_table
 from cellfeat.html_text import html_block
@@ -93,6 +94,8 @@ class Provenance:
         Seed of the folds, the heads and the bootstrap.
     cellfeat
         Version that computed the result.
+    relabelled
+        How many labels a table of changes has changed, and how; None where there was none.
     """
 
     features: str
@@ -103,6 +106,14 @@ class Provenance:
     groups_digest: str | None
     random_state: int
     cellfeat: str
+    relabelled: Mapping[str, Any] | None = None
+
+    def record(self) -> dict[str, Any]:
+        """Plain JSON values; `relabelled` only where labels were changed."""
+        record = asdict(self)
+        if self.relabelled is None:
+            del record["relabelled"]
+        return record
 
 
 @dataclass(frozen=True, repr=False, eq=False)  # tables have no single answer to ==
@@ -191,7 +202,7 @@ class HeadResult(ScoredHead):
             **scores.overall.given_record(),
             **self.counts.record(),
             **self.design.record(),
-            "provenance": asdict(self.provenance),
+            "provenance": self.provenance.record(),
             "prediction_sets": None if scores.sets is None else scores.sets.record(),
             "seconds": asdict(self.seconds),
             "settings": dict(self.settings),
@@ -240,6 +251,8 @@ class Comparison(ShowsHeads[HeadResult]):
         Every pair of results, the better head first.
     is_complete
         Whether every head was evaluated; False after Ctrl-C.
+    relabelling
+        What a table of changed labels does to the scores; None where there was none.
     """
 
     classes: tuple[str, ...]
@@ -250,6 +263,7 @@ class Comparison(ShowsHeads[HeadResult]):
     failures: tuple[HeadFailure, ...]
     differences: tuple[HeadDifference, ...]
     is_complete: bool = True
+    relabelling: RelabellingEffect | None = None
 
     @property
     def best(self) -> HeadResult:
@@ -317,9 +331,9 @@ class Comparison(ShowsHeads[HeadResult]):
         return pd.concat([result.predictions for result in self.results], ignore_index=True)
 
     def record(self) -> dict[str, Any]:
-        """Everything but the predictions, as plain JSON values."""
-        return {
-            "provenance": asdict(self.provenance),
+        """Everything but the predictions, as plain JSON values; ``relabelling`` only where labels were changed."""
+        record = {
+            "provenance": self.provenance.record(),
             "classes": list(self.classes),
             "counts": self.counts.record(),
             "design": self.design.record(),
@@ -327,3 +341,4 @@ class Comparison(ShowsHeads[HeadResult]):
             "failures": [asdict(failure) for failure in self.failures],
             "differences": [pair.record() for pair in self.differences],
         }
+        return record if self.relabelling is None else record | {"relabelling": self.relabelling.record()}

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from cellfeat.figures import FigureWidth
+
 
 class ShowsHead:
     """Tables and figures of one head's scores."""
@@ -45,23 +47,47 @@ class ShowsHead:
             ]
         )
 
-    def plot_confusion(self, ax: "Axes | None" = None) -> "Figure":
-        """Draw the confusion matrix, into the axes that are given or into a figure of its own."""
+    def plot_confusion(self, ax: "Axes | None" = None, *, width: "FigureWidth | None" = None) -> "Figure":
+        """Draw the confusion matrix.
+
+        Parameters
+        ----------
+        ax
+            Axes to draw into; None makes a figure.
+        width
+            Width in print, ``one`` or ``two`` columns of a journal; None draws for a screen.
+        """
         from cellfeat.evaluation.figures.confusion import draw_confusion
 
-        return draw_confusion(self, ax)
+        return draw_confusion(self, ax, width=width)
 
-    def plot_recalls(self, ax: "Axes | None" = None) -> "Figure":
-        """Draw the recall of each class, into the axes that are given or into a figure of its own."""
+    def plot_recalls(self, ax: "Axes | None" = None, *, width: "FigureWidth | None" = None) -> "Figure":
+        """Draw the recall of each class.
+
+        Parameters
+        ----------
+        ax
+            Axes to draw into; None makes a figure.
+        width
+            Width in print, ``one`` or ``two`` columns of a journal; None draws for a screen.
+        """
         from cellfeat.evaluation.figures.recalls import draw_recalls
 
-        return draw_recalls([self], ax)
+        return draw_recalls([self], ax, width=width)
 
-    def plot_reliability(self, ax: "Axes | None" = None) -> "Figure":
-        """Draw how often the head is right when it is how sure, into the axes given or into a figure of its own."""
+    def plot_reliability(self, ax: "Axes | None" = None, *, width: "FigureWidth | None" = None) -> "Figure":
+        """Draw how often the head is right when it is how sure.
+
+        Parameters
+        ----------
+        ax
+            Axes to draw into; None makes a figure.
+        width
+            Width in print, ``one`` or ``two`` columns of a journal; None draws for a screen.
+        """
         from cellfeat.evaluation.figures.reliability import draw_reliability
 
-        return draw_reliability([self], ax)
+        return draw_reliability([self], ax, width=width)
 
     def line(self) -> str:
         """Give the balanced accuracy and its interval in a line."""
@@ -155,7 +181,9 @@ class ShowsHeads(Generic[Head]):
         """Table of what tuning chose for each head and fold; empty where nothing was tuned."""
         return pd.concat([result.tuning_table() for result in self.results], ignore_index=True)
 
-    def plot_confusion(self, head: str | None = None, ax: "Axes | None" = None) -> "Figure":
+    def plot_confusion(
+        self, head: str | None = None, ax: "Axes | None" = None, *, width: "FigureWidth | None" = None
+    ) -> "Figure":
         """Draw the confusion matrix of one head.
 
         Parameters
@@ -164,21 +192,51 @@ class ShowsHeads(Generic[Head]):
             Its name; None takes the best head.
         ax
             Axes to draw into; None makes a figure.
+        width
+            Width in print, ``one`` or ``two`` columns of a journal; None draws for a screen.
 
         Raises
         ------
         UnknownNameError
             If there is no result of this name.
         """
-        return self._one(head).plot_confusion(ax)
+        return self._one(head).plot_confusion(ax, width=width)
 
-    def plot_recalls(self, ax: "Axes | None" = None) -> "Figure":
-        """Draw each class's recall, all heads side by side, into the axes given or into a figure of its own."""
+    def differences_to_best(self) -> list[HeadDifference]:
+        """The pairs of the best head with each other head, where heads were compared with each other."""
+        return []
+
+    def plot_heads(self, ax: "Axes | None" = None, *, width: "FigureWidth | None" = None) -> "Figure":
+        """Draw the balanced accuracy of each head with its interval, and the verdict beside it.
+
+        Parameters
+        ----------
+        ax
+            Axes to draw into; None makes a figure.
+        width
+            Width in print, ``one`` or ``two`` columns of a journal; None draws for a screen.
+        """
+        from cellfeat.evaluation.figures.heads import draw_heads
+
+        return draw_heads(self.results, self.differences_to_best(), ax, width=width)
+
+    def plot_recalls(self, ax: "Axes | None" = None, *, width: "FigureWidth | None" = None) -> "Figure":
+        """Draw each class's recall, all heads side by side.
+
+        Parameters
+        ----------
+        ax
+            Axes to draw into; None makes a figure.
+        width
+            Width in print, ``one`` or ``two`` columns of a journal; None draws for a screen.
+        """
         from cellfeat.evaluation.figures.recalls import draw_recalls
 
-        return draw_recalls(self.results, ax)
+        return draw_recalls(self.results, ax, width=width)
 
-    def plot_reliability(self, head: str | None = None, ax: "Axes | None" = None) -> "Figure":
+    def plot_reliability(
+        self, head: str | None = None, ax: "Axes | None" = None, *, width: "FigureWidth | None" = None
+    ) -> "Figure":
         """Draw how often heads are right when they are how sure, before and after calibration.
 
         Parameters
@@ -187,6 +245,8 @@ class ShowsHeads(Generic[Head]):
             Its name; None draws a panel for each head, and the best head alone into axes that are given.
         ax
             Axes to draw into, without the samples of each bin; None makes a figure.
+        width
+            Width in print, ``one`` or ``two`` columns of a journal; None draws for a screen.
 
         Raises
         ------
@@ -195,7 +255,7 @@ class ShowsHeads(Generic[Head]):
         """
         from cellfeat.evaluation.figures.reliability import draw_reliability
 
-        return draw_reliability(self.results if head is None else [self[head]], ax)
+        return draw_reliability(self.results if head is None else [self[head]], ax, width=width)
 
     def _one(self, head: str | None) -> Head:
         return self.results[0] if head is None else self[head]

@@ -11,10 +11,14 @@ from pathlib import Path
 
 from matplotlib import font_manager, rc_context
 
-from cellfeat.text import clean_text, shown_names
+from cellfeat.figures.style import FigureWidth, print_settings
+from cellfeat.text import LONGEST_NAME, clean_text, shown_names
 
 FAMILY = "DejaVu Sans"
 """The font of every figure: it comes with matplotlib, and has Latin, Greek, Cyrillic and Arabic letters."""
+
+LONGEST_IN_COLUMN = 24
+"""Characters of a name in a figure of one column: a longer one would take half of its width."""
 
 USUAL_WEIGHTS = (400, "normal", "regular", "book")
 
@@ -23,13 +27,20 @@ Shown = Callable[[Iterable[str]], list[str]]
 
 
 @contextmanager
-def lettering(texts: Iterable[str]) -> Iterator[Shown]:
+def lettering(texts: Iterable[str], width: FigureWidth | None = None) -> Iterator[Shown]:
     """Draw with fonts that have the letters of these texts, as far as they are installed.
 
     Parameters
     ----------
     texts
         Every text from a file that the figure contains.
+    width
+        The width that the figure has in print, which decides the sizes of letters; None: as on a screen.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such width.
 
     Yields
     ------
@@ -40,9 +51,10 @@ def lettering(texts: Iterable[str]) -> Iterator[Shown]:
     families, missing = _families_for(frozenset(missing))
 
     def shown(names: Iterable[str]) -> list[str]:
-        return shown_names("".join(_escaped(c) if c in missing else c for c in name) for name in names)
+        longest = LONGEST_IN_COLUMN if width == "one" else LONGEST_NAME
+        return shown_names(("".join(_escaped(c) if c in missing else c for c in name) for name in names), longest)
 
-    with rc_context({"font.family": [FAMILY, *families], "text.parse_math": False}):
+    with rc_context({"font.family": [FAMILY, *families], "text.parse_math": False, **print_settings(width)}):
         yield shown
 
 

@@ -1,17 +1,30 @@
 """What all figures share: colours, markers, resolution, and how they are saved."""
 
 import io
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal, get_args
 
-from matplotlib import rc_context
+from matplotlib import font_manager, rc_context, rcParams
 from matplotlib.axes import Axes
 from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from cellfeat.errors import ConfigError
+from cellfeat.text import near_names
 
 Layout = Literal["constrained", "compressed"]
+
+FigureWidth = Literal["one", "two"]
+
+WIDTHS: dict[FigureWidth, float] = {"one": 88 / 25.4, "two": 180 / 25.4}
+"""Widths of a figure in print, in inches: one column and two columns of most journals."""
+
+TALLEST = 235 / 25.4
+"""Height of a printed page in inches, which figures for print keep to where they can."""
+
+SMALLEST_LETTERS = 5.0
+"""Points: letters that are smaller cannot be read in print."""
 
 FigureKind = Literal["png", "svg", "pdf"]
 KINDS: tuple[FigureKind, ...] = get_args(FigureKind)
@@ -21,6 +34,9 @@ TEXT_STAYS_TEXT: dict[Any, Any] = {"svg.fonttype": "none", "pdf.fonttype": 42, "
 """SVG with text that can be searched and edited, PDF with TrueType fonts; the same figure gives the same bytes."""
 
 DPI = 150
+PRINT_DPI = 300
+"""Pixels of an inch of figures that were drawn for print: of PNG, and of what is no line in PDF and SVG."""
+_SCREEN_LETTERS = 10.0
 LARGEST_AREA = 50e6
 """Pixels of a figure at most: 200 MB of memory. Hundreds of classes are drawn smaller instead of failing."""
 
@@ -42,6 +58,92 @@ class Drawing(Figure):
         return content.getvalue()
 
 
+def print_settings(width: FigureWidth | None) -> dict[Any, Any]:
+    """Settings of matplotlib for figures in print: letters of 5 to 8 points, thin lines.
+
+    Parameters
+    ----------
+    width
+        The width in print; None gives no settings, for a figure on a screen.
+
+    Raises
+    ------
+    ConfigError
+        If there is no such width.
+    """
+    if width is None:
+        return {}
+    if width not in WIDTHS:
+        raise ConfigError(f"width: got {width!r}; {near_names(str(width), WIDTHS)}")
+    return {
+        "font.size": 7.0,
+        "axes.titlesize": 7.5,
+        "axes.labelsize": 7.0,
+        "xtick.labelsize": 6.5,
+        "ytick.labelsize": 6.5,
+        "legend.fontsize": 6.5,
+        "legend.title_fontsize": 6.5,
+        "figure.labelsize": 7.0,
+        "figure.titlesize": 8.0,
+        "axes.linewidth": 0.6,
+        "lines.linewidth": 1.0,
+        "lines.markersize": 3.5,
+        "xtick.major.width": 0.6,
+        "ytick.major.width": 0.6,
+        "xtick.major.size": 2.5,
+        "ytick.major.size": 2.5,
+    }
+
+
+def letters(screen: float) -> float:
+    """Size of letters that are smaller than the usual ones, in points.
+
+    Parameters
+    ----------
+    screen
+        Their size on a screen, where the usual letters have 10 points; smaller in print, but readable.
+    """
+    usual = float(rcParams["font.size"])
+    return screen if usual >= _SCREEN_LETTERS else max(SMALLEST_LETTERS, screen * usual / _SCREEN_LETTERS)
+
+
+def line_sizes(marker: float, line: float) -> dict[str, Any]:
+    """Sizes of markers and lines, as arguments of matplotlib; smaller in print.
+
+    Parameters
+    ----------
+    marker, line
+        Their sizes on a screen, in points.
+    """
+    share = min(1.0, float(rcParams["font.size"]) / _SCREEN_LETTERS)
+    return {"markersize": marker * share, "linewidth": line * share}
+
+
+def fit_height(figure: Figure) -> None:
+    """Make a figure as high as what it holds: the sides of some panels have a fixed ratio."""
+    # Twice, since the height decides the width of labels a little.
+    for _ in range(2):
+        figure.draw_without_rendering()
+        box = figure.get_tightbbox()
+        figure.set_figheight(box.height + 0.08)
+
+
+def legend_columns(names: Sequence[str], width: float) -> int:
+    """Number of columns of a legend that fit beside each other, at most four.
+
+    Parameters
+    ----------
+    names
+        The entries.
+    width
+        Width in inches.
+    """
+    size = float(font_manager.FontProperties(size=rcParams["legend.fontsize"]).get_size_in_points())
+    longest = max(map(len, names), default=1)
+    # Letters are about six tenths as wide as high; the line and marker of an entry take four.
+    return max(1, min(len(names), 4, int(72 * width / (size * (0.6 * longest + 4)))))
+
+
 def new_figure(width: float, height: float, *, layout: Layout = "constrained") -> Figure:
     """Make an empty figure.
 
@@ -52,7 +154,9 @@ def new_figure(width: float, height: float, *, layout: Layout = "constrained") -
     layout
         How matplotlib makes room for labels: ``"compressed"`` where the sides of a panel have a fixed ratio.
     """
-    dpi = min(DPI, (LARGEST_AREA / (width * height)) ** 0.5, LONGEST_SIDE / max(width, height))
+    # The size of letters says whether the figure is for print: see `print_settings`.
+    wanted = DPI if rcParams["font.size"] >= _SCREEN_LETTERS else PRINT_DPI
+    dpi = min(wanted, (LARGEST_AREA / (width * height)) ** 0.5, LONGEST_SIDE / max(width, height))
     return Drawing(figsize=(width, height), dpi=dpi, layout=layout)
 
 
@@ -89,24 +193,24 @@ def figure_of(axes: Axes) -> Figure:
     return figure
 
 
-def add_legend(axes: Axes, n_entries: int, *, is_own: bool, **options: Any) -> None:
+def add_legend(axes: Axes, names: Sequence[str], *, is_own: bool, **options: Any) -> None:
     """Put the legend above a figure of its own, and inside axes that were given.
 
     Parameters
     ----------
     axes
         The axes.
-    n_entries
-        Number of heads.
+    names
+        The entries.
     is_own
         Whether the figure has no other axes.
     **options
         Further arguments of matplotlib's legend.
     """
-    place: dict[str, Any] = (
-        {"loc": "outside upper left", "ncols": min(n_entries, 4)} if is_own else {"fontsize": "small"}
-    )
-    target: Any = figure_of(axes) if is_own else axes
+    figure = figure_of(axes)
+    columns = legend_columns(names, figure.get_figwidth())
+    place: dict[str, Any] = {"loc": "outside upper left", "ncols": columns} if is_own else {"fontsize": "small"}
+    target: Any = figure if is_own else axes
     target.legend(**place, frameon=False, **options)
 
 

@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from cellfeat.near_copies.overlap import Overlap, Pair, Shape
 from cellfeat.near_copies.positions import CONFIRMED, LEAST_SHARE, TOLERANCE, Positions, positions
@@ -27,6 +27,8 @@ class Joining:
         As in `cellfeat.near_copies.search.NearCopies`.
     remarks
         What was found about the positions.
+    related
+        How the two samples are related, of all pairs: of those that are joined, and of those that are not.
     """
 
     joined: Mapping[Pair, Relation]
@@ -35,6 +37,7 @@ class Joining:
     expected_false: float = 0.0
     n_controls: int = 0
     remarks: tuple[str, ...] = ()
+    related: Mapping[Pair, Relation] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -114,7 +117,7 @@ def join(found: NearCopies, known: Declared, shapes: Mapping[int, Shape]) -> Joi
     apart = {pair: why for pair, how in pairs.items() if (why := _why_apart(pair, how, known, placed, predicted))}
     joined = {pair: how for pair, how in sorted(pairs.items()) if pair not in apart}
     crossing = {pair: where for pair in joined if (where := _difference(pair, known))}
-    return Joining(joined, crossing, apart, found.expected_false, found.n_controls, remarks)
+    return Joining(joined, crossing, apart, found.expected_false, found.n_controls, remarks, pairs)
 
 
 def _confirmed(found: Mapping[Pair, Relation], predicted: Mapping[Pair, Overlap], shapes: Mapping[int, Shape]) -> float:

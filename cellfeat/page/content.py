@@ -7,6 +7,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from itertools import chain, count
 from typing import Any
 
 import numpy as np
@@ -95,6 +96,9 @@ class Columns:
             self.shards[f"{entry['shard']}-{block}"] = partial(_text_bytes, texts, rows)
 
     def _entry(self, name: str, kind: str, role: str, type_: str, more: Mapping[str, Any]) -> dict[str, Any]:
+        taken = {entry["name"] for entry in self.entries}
+        # A table of a user may have a column of any name.
+        name = next(one for one in chain([name], (f"{name} ({n})" for n in count(2))) if one not in taken)
         entry = {
             "name": name, "title": name, "kind": kind, "role": role, "type": type_,
             "shard": f"column-{len(self.entries)}", **more,

@@ -7,7 +7,7 @@ import json
 from importlib import resources
 from pathlib import Path
 
-from cellfeat.page.content import PageContent
+from cellfeat.page.content import PageContent, ShardMaker
 from cellfeat.provenance import publish
 
 MOST_IN_ONE_FILE = 10_000
@@ -25,6 +25,10 @@ _POLICY = (
 )
 
 
+FOLDER_POLICY = _POLICY.format(script="'self'", style="'self'", images="'self'", connect="'self'")
+"""Content-Security-Policy of a page in a folder, and of one that is served."""
+
+
 def static(name: str) -> bytes:
     """Give a file of the bundle: ``page.js``, ``page.css`` or ``licences.txt``."""
     return resources.files("cellfeat.page").joinpath("static", name).read_bytes()
@@ -40,6 +44,13 @@ def write_file(content: PageContent, path: Path) -> None:
     path
         The HTML file.
     """
+    text = one_file(content)
+    with publish(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def one_file(content: PageContent) -> str:
+    """Give a page as the text of one HTML file that holds everything."""
     script, style = static("page.js").decode(), static("page.css").decode()
     policy = _POLICY.format(script=_digest(script), style=_digest(style), images="", connect="'none'")
     shards = [
@@ -47,8 +58,7 @@ def write_file(content: PageContent, path: Path) -> None:
         *(_embedded(name, make()) for name, make in content.shards.items()),
     ]
     body = [*shards, f"<script>{script}</script>"]
-    with publish(path) as temporary:
-        temporary.write_text(_document(content, policy, f"<style>{style}</style>", body), encoding="utf-8")
+    return _document(content, policy, f"<style>{style}</style>", body)
 
 
 def write_folder(content: PageContent, folder: Path) -> None:
@@ -63,11 +73,20 @@ def write_folder(content: PageContent, folder: Path) -> None:
     """
     for name in STATIC:
         _publish(folder / name, static(name))
-    for name, make in {"page": lambda: _page_json(content), **content.shards}.items():
+    for name, make in all_shards(content).items():
         _publish(folder / SHARDS / f"{name}.js", shard_script(name, make()))
-    policy = _POLICY.format(script="'self'", style="'self'", images="'self'", connect="'self'")
+    _publish(folder / INDEX, index_page(content))
+
+
+def all_shards(content: PageContent) -> dict[str, ShardMaker]:
+    """What makes each shard of a page in a folder: its JSON is one of them, ``page``."""
+    return {"page": lambda: _page_json(content), **content.shards}
+
+
+def index_page(content: PageContent) -> bytes:
+    """Give the ``index.html`` of a page in a folder."""
     head = '<link rel="stylesheet" href="page.css">'
-    _publish(folder / INDEX, _document(content, policy, head, ['<script src="page.js"></script>']).encode())
+    return _document(content, FOLDER_POLICY, head, ['<script src="page.js"></script>']).encode()
 
 
 def shard_script(name: str, content: bytes) -> bytes:

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import Any
 
 from cellfeat.auditing.findings import Audit
+from cellfeat.auditing.leak import Leak
 from cellfeat.auditing.probe_results import Probe, Probes
 from cellfeat.errors import WriteError
-from cellfeat.evaluation.figures import draw_confusion, draw_curves, draw_recalls, draw_reliability
+from cellfeat.evaluation.figures import draw_confusion, draw_curves, draw_heads, draw_recalls, draw_reliability
 from cellfeat.evaluation.groups import GROUP_COLUMNS
 from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.evaluation.learning_curve import LearningCurves, curve_table
@@ -30,7 +31,7 @@ COMPARISON_FILE = "comparison.json"
 REPEATS_FILE = "repeats.json"
 CURVE_FILES = ("learning_curve.json", "learning_curve.csv")
 CURVE_FIGURE = "learning_curve"
-HEADS_FIGURES = ("recall_per_class", "reliability")
+HEADS_FIGURES = ("recall_per_class", "reliability", "heads")
 """Figures of all heads of a comparison."""
 METRICS_FILE = "metrics.json"
 SCORED_FIGURES = ("confusion", "reliability")
@@ -40,6 +41,9 @@ HEAD_FILES = (RECORD_FILE, *SCORED_FILES)
 """What the folder of a saved head holds, beside the files of the head itself."""
 AUDIT_FILES = ("audit.csv", "groups.csv")
 
+LEAK_FILE = "leak.csv"
+FINDING_COLUMNS = ("sample", "finding", "partner", "detail", "overlap")
+LEAK_COLUMNS = ("head", "set_of_folds", "folds_keep_together", "balanced_accuracy")
 PROBE_COLUMNS = ("seen", "balanced_accuracy", "low", "high", "chance", "tells_class", "detail")
 
 Writers = Mapping[str, Callable[[Path], None]]
@@ -52,10 +56,10 @@ def write_report(
     """Write a comparison, in place of an earlier comparison in the folder.
 
     ``comparison.json`` holds everything but the predictions, ``predictions.parquet`` every out-of-fold prediction,
-    ``metrics_<head>.json`` one head's scores, ``confusion_<head>.png`` its confusion matrix,
-    ``recall_per_class.png`` all heads side by side, and ``reliability.png`` how well their probabilities match what
-    happens. Files of an earlier comparison that this one does not write (other heads, repeats, learning curves) are
-    removed, so that the folder holds one comparison; nothing else in it is touched.
+    ``metrics_<head>.json`` one head's scores, ``confusion_<head>.png`` its confusion matrix, ``heads.png`` all heads
+    with their verdicts, ``recall_per_class.png`` their recalls, and ``reliability.png`` how well their probabilities
+    match what happens. Files of an earlier comparison that this one does not write (other heads, repeats, learning
+    curves) are removed, so that the folder holds one comparison; nothing else in it is touched.
 
     Parameters
     ----------
@@ -78,6 +82,9 @@ def write_report(
         "predictions.parquet": lambda path: comparison.predictions().to_parquet(path, index=False),
         **figure_writers(HEADS_FIGURES[0], lambda: draw_recalls(comparison.results), figures),
         **figure_writers(HEADS_FIGURES[1], lambda: draw_reliability(comparison.results), figures),
+        **figure_writers(
+            HEADS_FIGURES[2], lambda: draw_heads(comparison.results, comparison.differences_to_best()), figures
+        ),
     }
     for result in comparison.results:
         writers |= _head_writers(result, figures)
@@ -204,8 +211,8 @@ def write_repeats(repeats: Repeats, folder: Path) -> list[Path]:
 def write_audit(found: Audit, folder: Path) -> list[Path]:
     """Write the files of an audit.
 
-    ``audit.csv`` holds a finding a row, ``groups.csv`` the groups that ``--groups`` of `compare` and `fit` takes, and
-    ``probes.csv`` the score of each shortcut probe.
+    ``audit.csv`` holds a finding a row, ``groups.csv`` the groups that ``--groups`` of `compare` and `fit` takes,
+    ``probes.csv`` the score of each shortcut probe, and ``leak.csv`` the score on each kind of folds.
 
     Parameters
     ----------
@@ -220,13 +227,23 @@ def write_audit(found: Audit, folder: Path) -> list[Path]:
         The files written.
     """
     findings, groups = (folder / name for name in AUDIT_FILES)
-    rows = [(f.sample_id, f.finding, f.partner, f.detail) for f in found.findings]
-    _write_csv(findings, [("sample", "finding", "partner", "detail"), *(map(harmless_cell, row) for row in rows)])
+    rows = [(f.sample_id, f.finding, f.partner, f.detail, str(f.placement or "")) for f in found.findings]
+    _write_csv(findings, [FINDING_COLUMNS, *(map(harmless_cell, row) for row in rows)])
     # Ids stay as they are: this file is read again, and an apostrophe would make another id.
     _write_csv(groups, [GROUP_COLUMNS, *zip(found.sample_id.tolist(), found.group.tolist(), strict=True)])
     probes = folder / "probes.csv"
     _write_csv(probes, [PROBE_COLUMNS, *_probe_rows(found.probes)] if found.probes else [PROBE_COLUMNS])
-    return [findings, groups, probes]
+    leaks = folder / LEAK_FILE
+    _write_csv(leaks, [LEAK_COLUMNS, *_leak_rows(found.leaks)])
+    return [findings, groups, probes, leaks]
+
+
+def _leak_rows(leaks: Iterable[Leak]) -> Iterator[tuple[str, ...]]:
+    """A row for each head, set of folds and kind of folds."""
+    for leak in leaks:
+        for number, scores in enumerate(leak.scores, start=1):
+            for kept, score in zip(leak.arms, scores, strict=True):
+                yield leak.head, str(number), kept, f"{score:.6f}"
 
 
 def _probe_rows(probes: Probes) -> Iterator[tuple[str, ...]]:

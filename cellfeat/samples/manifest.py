@@ -27,7 +27,7 @@ from cellfeat.samples.folders.opening import open_folder
 from cellfeat.samples.formats.planes import NO_CHOICE, PlaneChoice
 from cellfeat.samples.group_columns import groups_of, without_pattern_groups
 from cellfeat.samples.id_matching import match_ids, matching_remark
-from cellfeat.samples.labels import LabelsTable, named_columns, read_labels
+from cellfeat.samples.labels import LabelsTable, checked_labels, named_columns, read_labels
 from cellfeat.samples.layout_hints import layout_hint
 from cellfeat.samples.layouts import Found, TableLayout
 from cellfeat.samples.manifest_checks import Listing, find_problems, find_remarks, spelling_problems
@@ -36,6 +36,7 @@ from cellfeat.samples.missing import label_remarks, without_missing
 from cellfeat.samples.regions import Regions
 from cellfeat.samples.shared_files import shared_file_problems, shared_file_remarks
 from cellfeat.samples.single_cells.layout import H5scLayout, is_single_cells
+from cellfeat.samples.table_file import RawTable
 from cellfeat.storage.url import Location
 from cellfeat.text import first_ten
 from cellfeat.types import Integers
@@ -291,7 +292,12 @@ def _ignore(_line: str) -> None:
 
 
 def label_by_id(
-    images: ImagesSettings, labels: LabelsSettings, file: Location, *, say: Callable[[str], None] = _ignore
+    images: ImagesSettings,
+    labels: LabelsSettings,
+    file: Location,
+    *,
+    raw: RawTable | None = None,
+    say: Callable[[str], None] = _ignore,
 ) -> dict[str, str]:
     """Read labels that replace those of a feature file, by sample id.
 
@@ -303,6 +309,8 @@ def label_by_id(
         Settings of the extraction.
     file
         The table of the new labels.
+    raw
+        The table as it stands in its file, where it was read already.
     say
         Receives how the table was read, and which labels were taken as missing.
 
@@ -314,7 +322,7 @@ def label_by_id(
     if labels.label is None:
         raise ManifestError(f"{file}: labels.label names no column; say which with --set labels.label=COLUMN")
     named = labels.model_copy(update={"files": None, "group": None, "split": None})
-    table = read_labels(named, file)
+    table = read_labels(named, file) if raw is None else checked_labels(raw, named, file)
     for line in table.remarks:
         say(line)
     cells = table.cells

@@ -45,6 +45,8 @@ def test_every_kind_of_pixel_finding_is_made(found, kind):
     assert all(noun in near.detail for noun in ("equal pixels", "12 rows", "20 columns"))
     assert [(f.sample_id, f.partner) for f in kind(found, "copy")] == [("s5", "s4")]
     assert {(f.sample_id, f.partner) for f in kind(found, "label conflict")} == {("s5", "s4")}
+    assert (near.placement.dx, near.placement.dy) in {(20, 12), (-20, -12), (20, -12), (-20, 12)}
+    assert [str(f.placement) for f in kind(found, "copy")] == [str(f.placement) for f in kind(found, "label conflict")]
     assert [f.sample_id for f in kind(found, "constant channel")] == ["s2"]
     assert [f.sample_id for f in kind(found, "saturated channel")] == ["s3"]
     assert len(set(found.group)) == 58
@@ -53,7 +55,7 @@ def test_every_kind_of_pixel_finding_is_made(found, kind):
 
 def test_written_groups_keep_near_copies_together(shared_images, found, tmp_path):
     features, _ = shared_images
-    _, groups, _ = write_audit(found, tmp_path / "audit")
+    _, groups, *_ = write_audit(found, tmp_path / "audit")
     numbers = sample_groups(features, str(groups))
     assert numbers[0] == numbers[1]
     assert numbers[4] == numbers[5]

@@ -7,7 +7,7 @@ from cellfeat.auditing.labels import label_conflicts, rare_classes, suspicious_l
 
 def test_conflicts_name_both_labels_and_ignore_unlabelled_samples(make_features):
     samples = make_features(np.array(["a", "b", "a", ""]), np.zeros((4, 1, 1))).samples
-    (conflict,) = label_conflicts(samples, [(0, 1), (0, 2), (0, 3)])
+    (conflict,) = label_conflicts(samples, dict.fromkeys([(0, 1), (0, 2), (0, 3)]))
     assert (conflict.sample_id, conflict.partner, conflict.finding) == ("s1", "s0", "label conflict")
     assert all(noun in conflict.detail for noun in ("b here", "a there"))
 

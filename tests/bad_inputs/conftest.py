@@ -8,6 +8,8 @@ from contextlib import redirect_stderr, redirect_stdout
 from dataclasses import dataclass
 from pathlib import Path
 
+import imagecodecs
+import numpy as np
 import pytest
 import torch
 from torchvision import models
@@ -33,6 +35,18 @@ class Ending:
         assert re.search(message, self.err, re.DOTALL), self.err
         assert "\x1b" not in self.err
         assert self.out == ""
+
+
+def write_cells(folder: Path, n_samples: int) -> Path:
+    """Write images of two classes in turn, and their labels."""
+    (folder / "images").mkdir()
+    rng = np.random.default_rng(0)
+    for number in range(n_samples):
+        picture = rng.integers(0, 255, (12, 12), np.uint8)
+        (folder / "images" / f"{number:02d}.png").write_bytes(imagecodecs.png_encode(picture))
+    rows = [f"{number:02d}.png,{('HeLa', 'RT4')[number % 2]}" for number in range(n_samples)]
+    (folder / "labels.csv").write_text("\n".join(["file,label", *rows]) + "\n")
+    return folder
 
 
 Cli = Callable[..., Ending]

@@ -11,11 +11,10 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import imagecodecs
-import numpy as np
 import pytest
 
 from cellfeat.extraction.store import Features, load_features
+from tests.bad_inputs.conftest import write_cells
 
 N_SAMPLES = 24
 READ_ONLY = r"(?m)^error: [^:]*: .*read-only.*--output"
@@ -33,15 +32,7 @@ def fill(disk: Path) -> None:
 @pytest.fixture(scope="module")
 def cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Images of two classes, and their labels."""
-    folder = tmp_path_factory.mktemp("cells")
-    (folder / "images").mkdir()
-    rng = np.random.default_rng(0)
-    for i in range(N_SAMPLES):
-        picture = rng.integers(0, 255, (12, 12), np.uint8)
-        (folder / "images" / f"{i:02d}.png").write_bytes(imagecodecs.png_encode(picture))
-    rows = [f"{i:02d}.png,{('HeLa', 'RT4')[i % 2]}" for i in range(N_SAMPLES)]
-    (folder / "labels.csv").write_text("\n".join(["file,label", *rows]) + "\n")
-    return folder
+    return write_cells(tmp_path_factory.mktemp("cells"), N_SAMPLES)
 
 
 @pytest.fixture(scope="module")

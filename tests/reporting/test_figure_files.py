@@ -34,7 +34,7 @@ def written(comparison: Comparison, folder: Path, *kinds: str) -> set[str]:
 @pytest.mark.slow
 def test_each_figure_is_written_in_each_format(comparison: Comparison, tmp_path: Path) -> None:
     names = written(comparison, tmp_path, *KINDS)
-    assert len(names) == 3 * (2 + len(comparison.results))
+    assert len(names) == 3 * (3 + len(comparison.results))
     for name in names:
         assert (tmp_path / name).read_bytes().startswith(STARTS[name.rpartition(".")[2]])
 

@@ -8,11 +8,13 @@ import pyarrow
 import pytest
 
 from cellfeat.auditing.findings import Audit, Finding
+from cellfeat.auditing.leak import Leak
 from cellfeat.auditing.probe_results import Probe, Probes, ProbeScore
 from cellfeat.errors import WriteError
 from cellfeat.evaluation.learning_curve import curve_table, learning_curves_on
 from cellfeat.evaluation.saved_heads.held_out import score_held_out
 from cellfeat.evaluation.task import prepare
+from cellfeat.near_copies.placement import Placement
 from cellfeat.reporting.files import check_held_out_folder, write_audit, write_curves, write_held_out, write_report
 from cellfeat.statistics.interval_types import Interval
 from tests.feature_fixtures import SMALL
@@ -117,15 +119,24 @@ def test_held_out_scores_do_not_replace_other_results(tmp_path, name):
 
 def test_findings_are_safe_in_a_spreadsheet_and_groups_keep_their_ids(tmp_path):
     names = np.array(["=1", "s9"])
-    copy = Finding("s9", "copy", "=1", "the same pixels")
+    copy = Finding("s9", "copy", "=1", "the same pixels", Placement(0, 0, 0, False, 64, 48))
     audit = Audit(names, names[[0, 0]], names[[0, 0]], (copy,), (), saw_pixels=False)
-    findings, groups, probes = write_audit(audit, tmp_path)
+    findings, groups, probes, _ = write_audit(audit, tmp_path)
     assert list(csv.reader(findings.open())) == [
-        ["sample", "finding", "partner", "detail"],
-        ["s9", "copy", "'=1", "the same pixels"],
+        ["sample", "finding", "partner", "detail", "overlap"],
+        ["s9", "copy", "'=1", "the same pixels", "dx=0 dy=0 quarters=0 mirrored=0 width=64 height=48"],
     ]
     assert list(csv.reader(groups.open())) == [["sample_id", "group"], ["=1", "=1"], ["s9", "=1"]]
     assert len(list(csv.reader(probes.open()))) == 1
+
+
+def test_leak_has_a_row_for_each_set_and_kind_of_folds(tmp_path):
+    names = np.array(["s1"])
+    leak = Leak("knn", ((0.7, 0.6, 0.5), (0.8, 0.7, 0.6)))
+    *_, path = write_audit(Audit(names, names, names, (), (leak,), saw_pixels=False), tmp_path)
+    rows = list(csv.DictReader(path.open()))
+    assert [row["set_of_folds"] for row in rows] == list("111222")
+    assert [float(row["balanced_accuracy"]) for row in rows if row["folds_keep_together"] == "nothing"] == [0.7, 0.8]
 
 
 def test_each_probe_has_a_row(tmp_path):

@@ -2,55 +2,55 @@
 
 import type { JSX } from "preact";
 import type { Page } from "./data";
+import { Boundary } from "./frame/boundary";
+import { Header } from "./frame/header";
+import { Help } from "./frame/help";
 import { Gallery } from "./parts/gallery";
 import { SamplePanel } from "./parts/sample";
-import { sample, selection, view, type View } from "./state";
-import { ConfusionView } from "./views/confusion";
-import { CopiesView } from "./views/copies";
-import { HeadsView } from "./views/heads";
-import { MapView } from "./views/map";
-import { OverviewView } from "./views/overview";
-import { RelabelView } from "./views/relabel";
+import { isBlind, problem, sample, selection, view } from "./state";
+import { VIEWS, shownView } from "./views/list";
 
-/** A view: its title, when there is something to show, and what shows it. */
-interface ViewEntry {
-  title: string;
-  has: (page: Page) => boolean;
-  show: (props: { page: Page }) => JSX.Element;
+function focusView(event: Event): void {
+  // The address after "#" holds what is shown: the link must not replace it.
+  event.preventDefault();
+  document.getElementById("view")?.focus();
 }
 
-const VIEWS: Record<View, ViewEntry> = {
-  overview: { title: "Report", has: () => true, show: OverviewView },
-  confusion: { title: "Confusion", has: (page) => page.heads.length > 0, show: ConfusionView },
-  map: { title: "Map", has: (page) => page.map !== null, show: MapView },
-  copies: { title: "Copies and labels", has: (page) => page.audit !== null, show: CopiesView },
-  heads: { title: "Head against head", has: (page) => page.heads.length > 1, show: HeadsView },
-  relabel: { title: "Relabel", has: (page) => page.nSamples > 0, show: RelabelView },
-};
+function Problem(): JSX.Element | null {
+  if (!problem.value) return null;
+  return (
+    <p role="alert" class="problem">
+      {problem.value}{" "}
+      <button type="button" onClick={() => (problem.value = "")}>Dismiss</button>
+    </p>
+  );
+}
+
+function Hidden(): JSX.Element {
+  return (
+    <p>
+      Predictions are hidden while labels are judged blind. <button type="button" onClick={() => (view.value = "relabel")}>Go to Relabel</button>
+    </p>
+  );
+}
 
 export function App({ page }: { page: Page }): JSX.Element {
-  const shown = (Object.keys(VIEWS) as View[]).filter((name) => VIEWS[name].has(page));
-  const current = shown.includes(view.value) ? view.value : "overview";
-  const Shown = VIEWS[current].show;
+  const current = shownView(page, view.value);
+  const { title, tells, show: Shown } = VIEWS[current];
+  const gallery = current === "overview" ? null : selection.value;
   return (
     <>
-      <header class="top">
-        <h1>{page.title}</h1>
-        <nav aria-label="Views">
-          {shown.map((name) => (
-            <button key={name} type="button" aria-current={name === current ? "page" : undefined} onClick={() => (view.value = name)}>
-              {VIEWS[name].title}
-            </button>
-          ))}
-        </nav>
-      </header>
-      <main class={selection.value && current !== "overview" ? "with-gallery" : ""}>
-        <section class="view" aria-label={VIEWS[current].title}>
-          <Shown page={page} />
+      <a class="skip" href="#view" onClick={focusView}>Skip to content</a>
+      <Header page={page} current={current} />
+      <Problem />
+      <main class={gallery ? "with-gallery" : ""}>
+        <section id="view" class="view" tabIndex={-1} aria-label={title}>
+          <Boundary key={current} title={title}>{tells && isBlind.value ? <Hidden /> : <Shown page={page} />}</Boundary>
         </section>
-        {selection.value && current !== "overview" && <Gallery page={page} selection={selection.value} />}
+        {gallery && <Boundary key="gallery" title="The gallery"><Gallery page={page} selection={gallery} /></Boundary>}
       </main>
-      {sample.value !== null && <SamplePanel page={page} row={sample.value} />}
+      {sample.value !== null && <Boundary key="sample" title="The sample"><SamplePanel page={page} row={sample.value} /></Boundary>}
+      <Help page={page} />
     </>
   );
 }

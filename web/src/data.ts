@@ -91,9 +91,33 @@ export interface Fact {
 }
 
 export interface Question {
+  /** Section of REFORMS. */
+  section?: string;
   question: string;
   /** null: the run does not know; a person has to answer. */
   answer: string | null;
+}
+
+/** Scores of a head by the old and the new labels, on the same samples and folds. */
+export interface OldAndNewLabels {
+  nSamples: number;
+  old: Interval;
+  new: Interval;
+  /** Score by the new labels minus score by the old ones, paired. */
+  gain: Interval;
+}
+
+/** What a table of changed labels does to the scores. */
+export interface Relabelling {
+  sentences: string[];
+  heads: {
+    head: string;
+    all: OldAndNewLabels | null;
+    /** Without the samples whose label was changed after seeing a prediction. */
+    unseen: OldAndNewLabels | null;
+    /** Why one of both is null. */
+    whyNot: string;
+  }[];
 }
 
 export interface Overview {
@@ -107,6 +131,8 @@ export interface Overview {
   leak: { sentences: string[]; rows: (Interval & { name: string; head: string })[] } | null;
   curves: { head: string; points: (Interval & { nTrain: number })[] }[];
   limits: string[];
+  /** Where labels were changed (`compare --labels`). */
+  relabelling?: Relabelling | null;
   /** REFORMS: questions that a report of machine learning answers. */
   questions: Question[];
 }
@@ -121,9 +147,21 @@ export interface Pair {
   detail: string;
   /**
    * Where b lies on a: pixel (x, y) of b is pixel (x + dx, y + dy) of a, after b was turned by `quarters` quarter turns
-   * anticlockwise and mirrored (left to right, first) where `mirrored`. null: not known.
+   * anticlockwise and mirrored (left to right, first) where `mirrored`. `width` and `height` are those of b after that,
+   * in pixels of the images, not of thumbnails. null: not known.
    */
-  overlap: { dx: number; dy: number; quarters: number; mirrored: boolean; width: number; height: number } | null;
+  overlap: {
+    dx: number;
+    dy: number;
+    quarters: number;
+    mirrored: boolean;
+    /** Size of b after it was turned. */
+    width: number;
+    height: number;
+    /** Size of a; left out: that of b before it was turned. */
+    widthOfA?: number;
+    heightOfA?: number;
+  } | null;
 }
 
 export interface Suspect {

@@ -1,9 +1,10 @@
 // What is shown now. Views read and set these signals; they do not call each other.
 
-import { signal } from "@preact/signals";
+import { batch, signal } from "@preact/signals";
 import type { Page } from "./data";
 
-export type View = "overview" | "confusion" | "map" | "copies" | "heads" | "relabel";
+export const VIEW_NAMES = ["overview", "confusion", "map", "copies", "heads", "relabel"] as const;
+export type View = (typeof VIEW_NAMES)[number];
 
 /** Samples that were chosen, in the order in which a gallery shows them. */
 export interface Selection {
@@ -11,15 +12,39 @@ export interface Selection {
   rows: Uint32Array;
 }
 
+/** What two heads made of a sample. "a" is the head that is shown, "b" the other one. */
+export const OUTCOMES = ["a-right", "b-right", "same-mistake", "other-mistakes", "both-right"] as const;
+export type Outcome = (typeof OUTCOMES)[number];
+
+/** Place of a class, NONE (samples without one), or null (any). */
+export type ClassPlace = number | null;
+export const NONE = -1;
+
+/** Samples that a link can name: a cell of the confusion matrix, or an outcome of two heads. */
+export interface Choice {
+  /** Place in `page.classes`. */
+  truth: ClassPlace;
+  /** Place in the head's `predictedClasses`. */
+  predicted: ClassPlace;
+  /** null: a cell of the confusion matrix. */
+  outcome: Outcome | null;
+}
+
 export const view = signal<View>("overview");
 /** Name of the head whose predictions are shown. */
 export const head = signal<string>("");
+/** Name of the head that it is held against. */
+export const other = signal<string>("");
+/** What the gallery shows, where a link can name it; it fills `selection`. */
+export const choice = signal<Choice | null>(null);
 /** The gallery beside the view; null: none. */
 export const selection = signal<Selection | null>(null);
 /** The sample that is shown large; null: none. */
 export const sample = signal<number | null>(null);
 /** Whether predictions and confidences are hidden everywhere while labels are judged. */
 export const isBlind = signal(false);
+/** What could not be loaded, as a sentence; "" where all is well. */
+export const problem = signal("");
 
 /** How a channel is drawn, in the order of `page.channels`. */
 export interface ChannelView {
@@ -32,11 +57,32 @@ export interface ChannelView {
 }
 export const channels = signal<ChannelView[]>([]);
 
+/** Channels that are drawn at first: the colours of more add up to white. */
+const FIRST_CHANNELS = 4;
+
+/** How channels are drawn at first. */
+export function firstChannels(page: Page): ChannelView[] {
+  return page.channels.map(({ colour }, place) => ({ isActive: place < FIRST_CHANNELS, colour, low: 0, high: 255, gamma: 1 }));
+}
+
 export function begin(page: Page): void {
   head.value = page.heads[0]?.name ?? "";
-  channels.value = page.channels.map(({ colour }) => ({ isActive: true, colour, low: 0, high: 255, gamma: 1 }));
+  other.value = page.heads[1]?.name ?? "";
+  channels.value = firstChannels(page);
 }
 
 export function choose(title: string, rows: ArrayLike<number>): void {
-  selection.value = { title, rows: Uint32Array.from(rows) };
+  batch(() => {
+    choice.value = null;
+    selection.value = { title, rows: Uint32Array.from(rows) };
+  });
+}
+
+/** Show another head. Places of predicted classes differ between heads: a cell of one means another in the next. */
+export function showHead(name: string): void {
+  batch(() => {
+    if (choice.value) selection.value = null;
+    choice.value = null;
+    head.value = name;
+  });
 }

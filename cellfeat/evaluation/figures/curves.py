@@ -8,11 +8,14 @@ from matplotlib.figure import Figure
 
 from cellfeat.evaluation.figures.drawn import Curve, deciding
 from cellfeat.figures.names import lettering
-from cellfeat.figures.style import add_legend, axes_for, figure_of, head_colour, head_marker
+from cellfeat.figures.style import WIDTHS, FigureWidth, add_legend, axes_for, figure_of, head_colour, head_marker
 from cellfeat.statistics.interval_types import LEVEL
 
+SIDES = 0.7
+"""Height by width in print."""
 
-def draw_curves(curves: Sequence[Curve], axes: Axes | None = None) -> Figure:
+
+def draw_curves(curves: Sequence[Curve], axes: Axes | None = None, *, width: FigureWidth | None = None) -> Figure:
     """Draw each head's balanced accuracy, with its interval, against the number of training samples.
 
     The axis shows the heads that are better than chance; the legend names heads that lie below it.
@@ -23,18 +26,23 @@ def draw_curves(curves: Sequence[Curve], axes: Axes | None = None) -> Figure:
         Of the same samples.
     axes
         Where to draw; None makes a figure.
+    width
+        Width in print, in columns of a journal; None draws for a screen.
     """
-    with lettering(curve.head for curve in curves) as shown:
-        return _draw(axes, curves, shown(curve.head for curve in curves))
+    with lettering((curve.head for curve in curves), width) as shown:
+        size = (WIDTHS[width], SIDES * WIDTHS[width]) if width else (7, 4.6)
+        return _draw(axes, size, curves, shown(curve.head for curve in curves))
 
 
-def _draw(given: Axes | None, curves: Sequence[Curve], heads: Sequence[str]) -> Figure:
-    axes = axes_for(given, 7, 4.6)
-    start, stop = _limits([curves[place] for place in deciding([curve.results[-1] for curve in curves])])
+def _draw(given: Axes | None, size: tuple[float, float], curves: Sequence[Curve], heads: Sequence[str]) -> Figure:
+    axes = axes_for(given, *size)
+    start, stop = _limits([curves[place] for place in _deciding(curves)])
+    labels = []
     for number, (curve, head) in enumerate(zip(curves, heads, strict=True)):
         highest = max(point["balanced_accuracy"] for point in curve.points())
         below = f": {highest:.3f}, below the axis" if highest < start else ""
-        _draw_curve(axes, curve, number, f"{head}{below}")
+        labels.append(f"{head}{below}")
+        _draw_curve(axes, curve, number, labels[-1])
     axes.set_xscale("log", base=2)
     ticks = curves[0].n_train
     # Not the parts that were asked for: whole groups are taken, so that a tenth can be a sixth of the samples.
@@ -47,8 +55,12 @@ def _draw(given: Axes | None, curves: Sequence[Curve], heads: Sequence[str]) -> 
     )
     axes.grid(color="0.9")
     axes.set_axisbelow(True)
-    add_legend(axes, len(curves), is_own=given is None)
+    add_legend(axes, labels, is_own=given is None)
     return figure_of(axes)
+
+
+def _deciding(curves: Sequence[Curve]) -> list[int]:
+    return deciding([curve.points()[-1]["ci_low"] for curve in curves], curves[0].n_classes)
 
 
 def _limits(curves: Sequence[Curve]) -> tuple[float, float]:

@@ -31,18 +31,13 @@ class Curve(Protocol):
         ...
 
     @property
-    def fractions(self) -> tuple[float, ...]:
-        """Parts of the training samples, ascending."""
-        ...
-
-    @property
     def n_train(self) -> tuple[int, ...]:
-        """Training samples at each fraction."""
+        """Training samples of each point."""
         ...
 
     @property
-    def results(self) -> Sequence[Scored]:
-        """The result at each fraction."""
+    def n_classes(self) -> int:
+        """Number of classes."""
         ...
 
     def points(self) -> list[dict[str, Any]]:
@@ -50,14 +45,17 @@ class Curve(Protocol):
         ...
 
 
-def deciding(results: Sequence[Scored]) -> list[int]:
+def deciding(lows: Sequence[float], n_classes: int) -> list[int]:
     """Places of the heads that an axis has to show: those better than chance, or all where none is.
 
     A head at the level of chance would squeeze all others into a corner.
+
+    Parameters
+    ----------
+    lows
+        Lower end of the interval of each head's balanced accuracy.
+    n_classes
+        Number of classes.
     """
-    better = [
-        place
-        for place, result in enumerate(results)
-        if result.scores.overall.interval.low > 1 / len(result.scores.per_class.classes) + ROUNDING
-    ]
-    return better or list(range(len(results)))
+    better = [place for place, low in enumerate(lows) if low > 1 / n_classes + ROUNDING]
+    return better or list(range(len(lows)))

@@ -143,7 +143,7 @@ class HeldOut(ScoredHead):
             "groups": design.groups,
             "random_state": design.random_state,
             "draws": design.draws,
-            "provenance": asdict(self.provenance),
+            "provenance": self.provenance.record(),
             "fitted": self.fitted,
             **({} if scores.sets is None else {"prediction_sets": scores.sets.record()}),
             "unlike_fitted": None if self.unlike_fitted is None else [asdict(one) for one in self.unlike_fitted],

@@ -5,7 +5,12 @@ header of the run) and one file for each `part_size` rows; when all parts are pr
 temporary file, which is flushed to disk and renamed in one step. So the output is either absent or whole.
 """
 
-from cellfeat.extraction.store.describe import describe_mixture, describe_summary
+from cellfeat.extraction.store.describe import (
+    describe_intensity,
+    describe_mixture,
+    describe_properties,
+    describe_summary,
+)
 from cellfeat.extraction.store.features import GIVEN_GROUPS, Features
 from cellfeat.extraction.store.format import DIGEST_BYTES, Rows, hex_digests, parts_folder
 from cellfeat.extraction.store.frames import column_names
@@ -72,7 +77,9 @@ __all__ = [
     "allowed_difference",
     "as_features",
     "column_names",
+    "describe_intensity",
     "describe_mixture",
+    "describe_properties",
     "describe_summary",
     "has_parts",
     "held_output",

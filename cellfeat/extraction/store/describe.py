@@ -59,13 +59,13 @@ def _describe(summary: Summary, properties: Properties, table: SampleTable, inte
         "groups": _describe_groups(table.group),
         **_describe_geometry(table.regions),
         **_describe_columns(table.columns),
-        **_describe_properties(properties),
+        **describe_properties(properties),
         "embeddings": f"{views} x {summary.embedding_dim} numbers, {stored_type(recipe)}",
         "backbone": f"{backbone['name']}, weights {provenance['weights']}, pool {backbone['pool']}",
         "channels": f"{', '.join(clean_text(str(name)) for name in recipe['channels'])} as {recipe['channels_as']}",
         **_describe_plane(recipe),
         "transform": ", ".join(f"{key} {value}" for key, value in transform.items()),
-        "intensity": _describe_intensity(recipe["intensity"]),
+        "intensity": describe_intensity(recipe["intensity"]),
         "brightness": _describe_brightness(intensities, recipe["channels"]),
         "precision": f"{recipe['precision']} ({provenance['execution']['implementation']})",
         "made": f"{provenance['times']['finished']} on {provenance['device']}, {seconds:.1f} s",
@@ -143,7 +143,7 @@ def _describe_columns(columns: Mapping[str, Sequence[str]]) -> dict[str, str]:
     return {"columns": first_ten(f"{shorten(name)} ({len(set(values)):,} values)" for name, values in columns.items())}
 
 
-def _describe_properties(properties: Properties) -> dict[str, str]:
+def describe_properties(properties: Properties) -> dict[str, str]:
     """Describe what the files are: each kind where there are few, otherwise each property by itself."""
     records = properties.records
     records = records[records["height"] > 0]  # failed samples have none
@@ -240,7 +240,8 @@ def _describe_brightness(intensities: Intensities, channels: Sequence[str | int]
     return ", ".join(f"{name} {median:.2g}" for name, median in zip(names, medians, strict=True))
 
 
-def _describe_intensity(intensity: Mapping[str, Any]) -> str:
+def describe_intensity(intensity: Mapping[str, Any]) -> str:
+    """Say which values of an image become black and white, from the recipe."""
     if intensity["range"]:
         return f"range {intensity['range']}"
     if intensity["percentile"]:

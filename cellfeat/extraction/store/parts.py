@@ -75,7 +75,7 @@ class PartStore:
         with self._room.needed(), _explained(output):
             self.header = self._adopt_or_begin()
         # At the start, rather than after hours of work.
-        self._room.check(self._room.bytes_to_come())
+        self._room.check_rest()
 
     def bytes_to_come(self) -> int:
         """Estimate the room for the missing parts and for the feature file."""
@@ -166,7 +166,7 @@ class PartStore:
             If the run's folder was removed, or the file cannot be written there.
         """
         self._check_stands()
-        self._room.check(self._room.bytes_to_come())
+        self._room.check_rest()
         makers = Makers()
         record = {**provenance, "machines": makers.machines}  # which are known, like the rows, while they are read
         content = Content(self._readable(makers), table, self.header.recipe, self._samples, record)

@@ -57,6 +57,11 @@ class Room:
                 f"--output"
             )
 
+    def check_rest(self) -> None:
+        """Refuse to begin what the disk cannot hold to the end of the run: raises as `check`."""
+        if isinstance(self.storage.location, Path):  # listing the parts of an object store costs requests
+            self.check(self.bytes_to_come())
+
     @contextmanager
     def needed(self) -> Iterator[None]:
         """Add to the error how much room is needed: how much a quota leaves shows only when it is used up."""

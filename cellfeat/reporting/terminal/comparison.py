@@ -7,10 +7,11 @@ from rich.table import Table
 from rich.text import Text
 
 from cellfeat.config_values import FOLD_COLUMN, LEAVE_ONE_OUT
+from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.differences import rule_line
 from cellfeat.evaluation.learning_curve import LearningCurves
 from cellfeat.evaluation.repeats import Repeats
-from cellfeat.evaluation.results import Comparison, HeadResult
+from cellfeat.evaluation.results import Comparison, Counts, HeadResult
 from cellfeat.reporting.terminal.style import name_cell, one_line, plain_table
 
 WIDE = 100
@@ -19,10 +20,25 @@ WIDE = 100
 
 def headline(comparison: Comparison) -> str:
     """Describe what was compared: samples, groups, classes and folds, and what was excluded."""
-    counts, design = comparison.counts, comparison.design
+    n_folds = len(comparison.best.scores.overall.per_fold)
+    return samples_line(comparison.counts, comparison.design, len(comparison.classes), n_folds)
+
+
+def samples_line(counts: Counts, design: Design, n_classes: int, n_folds: int) -> str:
+    """Describe evaluated samples: their number, groups, classes and folds, and what was excluded.
+
+    Parameters
+    ----------
+    counts
+        The samples.
+    design
+        How they were evaluated.
+    n_classes, n_folds
+        Number of classes, and of folds.
+    """
     parts = [
-        f"{counts.n_samples} samples in {counts.n_groups} groups, {len(comparison.classes)} classes, "
-        f"{folds_phrase(comparison)}",
+        f"{counts.n_samples} samples in {counts.n_groups} groups, {n_classes} classes, "
+        f"{_folds_phrase(counts, design, n_folds)}",
         _copies_phrase(counts.n_copies, design.groups),
         _shared_pixels_phrase(counts.n_sharing_pixels, design.groups),
         _near_copies_phrase(counts.near_copies_joined),
@@ -35,14 +51,12 @@ def headline(comparison: Comparison) -> str:
     return "; ".join(filter(None, parts))
 
 
-def folds_phrase(comparison: Comparison) -> str:
+def _folds_phrase(counts: Counts, design: Design, n_folds: int) -> str:
     """Say which folds: drawn, one for each group, or given by a column."""
-    design = comparison.design
     if isinstance(design.folds, int):
         return f"{design.folds} folds"
-    if comparison.counts.n_only_fitted:
-        return f"heads fitted on {comparison.counts.n_only_fitted} others, as {design.folds} says"
-    n_folds = len(comparison.best.scores.overall.per_fold)
+    if counts.n_only_fitted:
+        return f"heads fitted on {counts.n_only_fitted} others, as {design.folds} says"
     what = design.groups if design.folds == LEAVE_ONE_OUT else design.folds.removeprefix(FOLD_COLUMN)
     return f"{n_folds} folds, one for each {what}"
 

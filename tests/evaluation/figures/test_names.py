@@ -7,7 +7,7 @@ from matplotlib import pyplot
 from matplotlib.text import Text
 
 from cellfeat.evaluation.compare import compare
-from cellfeat.evaluation.figures import draw_confusion, draw_curves, draw_recalls, draw_reliability
+from cellfeat.evaluation.figures import draw_confusion, draw_curves, draw_heads, draw_recalls, draw_reliability
 from cellfeat.figures import names
 from cellfeat.figures.names import lettering
 from tests.evaluation.figures.conftest import curves_of
@@ -35,11 +35,12 @@ def scripts():
     "draw",
     [
         lambda found: draw_confusion(found.best),
+        lambda found: draw_heads(found.results, found.differences_to_best()),
         lambda found: draw_recalls(found.results),
         lambda found: draw_reliability(found.results),
         lambda found: draw_curves(curves_of(found)),
     ],
-    ids=["confusion", "recalls", "reliability", "curves"],
+    ids=["confusion", "heads", "recalls", "reliability", "curves"],
 )
 def test_names_in_any_script_are_drawn_without_warnings(scripts, draw):
     with warnings.catch_warnings():

@@ -1,0 +1,93 @@
+"""Records of results as the types that they were written from, so that the page says what the terminal says."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import fields
+from typing import Any
+
+from cellfeat.errors import RecordError
+from cellfeat.evaluation.design import Design
+from cellfeat.evaluation.differences import HeadDifference, to_best_lines
+from cellfeat.evaluation.results import Counts
+from cellfeat.reporting.terminal.comparison import samples_line
+from cellfeat.statistics.interval_types import Difference
+from cellfeat.text import clean_text
+
+
+@contextmanager
+def read_as_written(name: str) -> Iterator[None]:
+    """Turn errors on a record of another form into one that names its file.
+
+    Parameters
+    ----------
+    name
+        The file, or what else the record comes from.
+
+    Raises
+    ------
+    RecordError
+        If the record lacks something, or holds something else.
+    """
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, IndexError) as error:
+        what = f"no {error}" if isinstance(error, KeyError) else str(error)
+        raise RecordError(
+            f"{name}: not as this version of cellfeat writes it ({what}); write it again: cellfeat compare, fit, score "
+            "or audit"
+        ) from None
+
+
+def counts_of(record: Mapping[str, Any]) -> Counts:
+    """Read the counts of samples from a record."""
+    return Counts(**{each.name: record[each.name] for each in fields(Counts) if each.name in record})
+
+
+def design_of(record: Mapping[str, Any]) -> Design:
+    """Read how heads were evaluated from a record."""
+    return Design(**{each.name: record[each.name] for each in fields(Design) if each.name in record})
+
+
+def pairs_of(comparison: Mapping[str, Any]) -> list[HeadDifference]:
+    """Read the difference of each pair of heads from the record of a comparison."""
+    return [
+        HeadDifference(
+            pair["better"],
+            pair["worse"],
+            Difference(**{name: pair["difference"][name] for name in ("estimate", "low", "high", "p_value")}),
+            pair["adjusted_p"],
+        )
+        for pair in comparison["differences"]
+    ]
+
+
+def to_best(comparison: Mapping[str, Any]) -> list[HeadDifference]:
+    """The pairs of the best head with each other head."""
+    best = comparison["heads"][0]["head"]
+    return [pair for pair in pairs_of(comparison) if pair.better == best]
+
+
+def comparison_headline(comparison: Mapping[str, Any]) -> str:
+    """Say what was compared, as `compare` prints it."""
+    folds = len(comparison["heads"][0]["per_fold"])
+    counts, design = counts_of(comparison["counts"]), design_of(comparison["design"])
+    return clean_text(samples_line(counts, design, len(comparison["classes"]), folds))
+
+
+def head_headline(head: Mapping[str, Any]) -> str:
+    """Say on which samples one head was evaluated, as `compare` prints it."""
+    folds = len(head["per_fold"])
+    return clean_text(samples_line(counts_of(head), design_of(head), len(head["classes"]), folds))
+
+
+def verdict_sentences(comparison: Mapping[str, Any]) -> list[str]:
+    """Say which heads the best is better than, by which rule, and which heads failed, as `compare` prints it."""
+    best, pairs = comparison["heads"][0]["head"], to_best(comparison)
+    failures: Sequence[Mapping[str, Any]] = comparison.get("failures", ())
+    lines = to_best_lines(best, pairs, len(comparison["differences"]))
+    return [clean_text(line) for line in (*lines, *(failure["reason"] for failure in failures))]
+
+
+def score_text(head: Mapping[str, Any]) -> str:
+    """Give the balanced accuracy of a head with its interval."""
+    return f"{head['balanced_accuracy']:.3f} [{head['ci_low']:.3f}, {head['ci_high']:.3f}]"

@@ -1,0 +1,78 @@
+"""Opens pages in a browser, and records what must not happen there."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlsplit
+
+import pytest
+
+ROOT = Path(__file__).parents[3]
+AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
+LOOPBACK = {"127.0.0.1", "localhost", "::1"}
+HARMFUL = {"serious", "critical"}
+READY = "#page .top"
+"""What stands in a page once it is shown."""
+
+
+@dataclass
+class Trouble:
+    """Console errors, errors of scripts, and requests that leave the machine."""
+
+    seen: list[str] = field(default_factory=list)
+
+    def watch(self, page: Any) -> None:
+        page.on("console", lambda message: message.type == "error" and self.seen.append(f"console: {message.text}"))
+        page.on("pageerror", lambda error: self.seen.append(f"error: {error}"))
+        page.on("request", lambda request: stays_here(request.url) or self.seen.append(f"request: {request.url}"))
+
+
+def stays_here(url: str) -> bool:
+    """Whether a request for an address stays on this machine."""
+    parts = urlsplit(url)
+    return parts.scheme in {"file", "data", "blob", "about"} or parts.hostname in LOOPBACK
+
+
+def address_of(place: Path | str) -> str:
+    """Give the address of a page: an HTML file, a folder with ``index.html``, or an address already."""
+    if isinstance(place, str):
+        return place
+    return (place / "index.html" if place.is_dir() else place).resolve().as_uri()
+
+
+def go_to_view(page: Any, title: str) -> None:
+    """Open a view of the page by the button with its title."""
+    page.get_by_role("navigation", name="Views").get_by_role("button", name=title, exact=True).click()
+
+
+def assert_accessible(page: Any, where: str = "page") -> None:
+    """Fail where axe-core has a serious or critical finding, and say which elements it means.
+
+    Parameters
+    ----------
+    page
+        The page of the browser.
+    where
+        What is shown, for the message.
+    """
+    page.evaluate(_axe())
+    # Without preload: it reads style sheets again, which a page on a disk may not.
+    found = page.evaluate(
+        "axe.run(document, {resultTypes: ['violations'], preload: false}).then(({violations}) => violations)"
+    )
+    texts = [_sentence(one) for one in found if one["impact"] in HARMFUL]
+    assert not texts, f"{where}:\n" + "\n".join(texts)
+
+
+def _sentence(violation: Mapping[str, Any]) -> str:
+    elements = "; ".join(f"{node['html'][:160]} ({node['failureSummary'][:200]})" for node in violation["nodes"][:4])
+    return f"{violation['impact']}: {violation['id']}: {violation['help']}: {elements}"
+
+
+@cache
+def _axe() -> str:
+    if not AXE.is_file():
+        pytest.skip("axe-core is not installed: run `npm ci` in web/, or `make page`")
+    return AXE.read_text(encoding="utf-8")

@@ -1,0 +1,130 @@
+// Samples that belong to one: near copies, its group, its neighbours on the map.
+
+import type { JSX } from "preact";
+import { categoriesOf, codesOf, columnOf, noValue, numbersOf } from "../../columns";
+import type { Page, Pair } from "../../data";
+import { choose, sample } from "../../state";
+import { place, type Box } from "../../views/copies/overlap";
+import { idOf } from "../facts";
+import { useLoaded } from "../loaded";
+import { Thumbnail } from "../thumbnail";
+
+const NEIGHBOURS = 12;
+
+function Relative({ page, row }: { page: Page; row: number }): JSX.Element {
+  const id = useLoaded(() => idOf(page, row), [page, row]).value ?? "";
+  return (
+    <button type="button" class="relative" onClick={() => (sample.value = row)}>
+      <Thumbnail page={page} row={row} side={72} label="" />
+      <span class="caption">{id}</span>
+    </button>
+  );
+}
+
+/** One of the two, with the place that both show marked. */
+function Marked({ page, row, box }: { page: Page; row: number; box: Box | null }): JSX.Element {
+  return (
+    <span class="overlap">
+      <Thumbnail page={page} row={row} side={144} label={box ? "the place that both show is marked" : "one of the two"} />
+      {box && (
+        <svg viewBox="0 0 1 1" aria-hidden="true">
+          <rect {...box} vector-effect="non-scaling-stroke" />
+        </svg>
+      )}
+    </span>
+  );
+}
+
+/** The pair as the sample that is shown sees it: itself first. */
+function PairOf({ page, pair, row }: { page: Page; pair: Pair; row: number }): JSX.Element {
+  const isA = pair.a === row;
+  const other = isA ? pair.b : pair.a;
+  const placed = pair.overlap && place(pair.overlap, 144);
+  const id = useLoaded(() => idOf(page, other), [page, other]).value ?? "";
+  return (
+    <li class="pair">
+      <p><strong>{pair.finding}</strong> {pair.detail}</p>
+      <Marked page={page} row={row} box={placed && (isA ? placed.onA : placed.onB)} />
+      <button type="button" class="relative wide" onClick={() => (sample.value = other)}>
+        <Marked page={page} row={other} box={placed && (isA ? placed.onB : placed.onA)} />
+        <span class="caption">{id}</span>
+      </button>
+    </li>
+  );
+}
+
+export function NearCopies({ page, row }: { page: Page; row: number }): JSX.Element | null {
+  const pairs = page.audit?.pairs.filter(({ a, b }) => a === row || b === row) ?? [];
+  if (pairs.length === 0) return null;
+  return (
+    <section>
+      <h3>Found by the audit</h3>
+      <ul class="relatives">
+        {pairs.map((pair, number) => <PairOf key={number} page={page} pair={pair} row={row} />)}
+      </ul>
+    </section>
+  );
+}
+
+async function groupOf(page: Page, row: number): Promise<{ name: string; rows: number[] } | null> {
+  const column = columnOf(page, "group");
+  if (!column) return null;
+  const [codes, names] = await Promise.all([codesOf(column), categoriesOf(column)]);
+  const code = codes[row];
+  if (code === noValue(column)) return null;
+  const rows: number[] = [];
+  codes.forEach((other, place) => other === code && rows.push(place));
+  return { name: names[code], rows };
+}
+
+function openGallery(title: string, rows: number[]): void {
+  choose(title, rows);
+  sample.value = null;
+}
+
+export function SameGroup({ page, row }: { page: Page; row: number }): JSX.Element | null {
+  const group = useLoaded(() => groupOf(page, row), [page, row]).value;
+  if (!group) return null;
+  const others = group.rows.length - 1;
+  return (
+    <section>
+      <h3>Group {group.name}</h3>
+      {others === 0 ? <p>No other sample is in this group.</p> : (
+        <button type="button" onClick={() => openGallery(`Group ${group.name}`, group.rows)}>
+          Show all {group.rows.length.toLocaleString("en")} samples of this group
+        </button>
+      )}
+    </section>
+  );
+}
+
+/** The nearest samples on the map, nearest first. */
+async function nearest(page: Page, row: number): Promise<number[]> {
+  const [x, y] = [columnOf(page, "x"), columnOf(page, "y")];
+  if (!x || !y || !page.map) return [];
+  const [left, top] = await Promise.all([numbersOf(x), numbersOf(y)]);
+  const best: { row: number; distance: number }[] = [];
+  for (let other = 0; other < left.length; other++) {
+    const distance = (left[other] - left[row]) ** 2 + (top[other] - top[row]) ** 2;
+    const isNear = distance < (best[NEIGHBOURS - 1]?.distance ?? Infinity);
+    if (other === row || !isNear) continue;
+    best.push({ row: other, distance });
+    best.sort((a, b) => a.distance - b.distance);
+    best.length = Math.min(best.length, NEIGHBOURS);
+  }
+  return best.map((one) => one.row);
+}
+
+export function Neighbours({ page, row }: { page: Page; row: number }): JSX.Element | null {
+  const rows = useLoaded(() => nearest(page, row), [page, row]).value;
+  if (!rows || rows.length === 0) return null;
+  return (
+    <section>
+      <h3>Nearest on the map</h3>
+      <div class="relatives">
+        {rows.map((other) => <Relative key={other} page={page} row={other} />)}
+      </div>
+      <button type="button" onClick={() => openGallery("Nearest on the map", [row, ...rows])}>Show these in the gallery</button>
+    </section>
+  );
+}

@@ -1,0 +1,48 @@
+// The order in which the chosen samples are shown: the gallery and the sample shown large go through them in it.
+
+import { computed, signal } from "@preact/signals";
+import type { Page } from "../data";
+import { head, isBlind, selection } from "../state";
+import { factsOf, idsOf } from "./facts";
+
+export type Order = "given" | "surest" | "least sure" | "id";
+
+/** Samples up to which they can be sorted by their identifiers. */
+export const MOST_BY_ID = 50_000;
+
+const sorted = signal<{ of: Uint32Array; rows: Uint32Array } | null>(null);
+export const order = signal<Order>("given");
+
+/** The chosen samples as they are shown. */
+export const ordered = computed<Uint32Array>(() => {
+  const given = selection.value?.rows ?? new Uint32Array();
+  return sorted.value?.of === given ? sorted.value.rows : given;
+});
+
+/** Sort the chosen samples; those without a confidence come last. */
+export async function sortAs(page: Page, wanted: Order): Promise<void> {
+  const given = selection.value?.rows;
+  if (!given) return;
+  order.value = wanted;
+  const rows = wanted === "given" ? given : wanted === "id" ? await byId(page, given) : await bySureness(page, given, wanted);
+  if (selection.value?.rows === given && order.value === wanted) sorted.value = { of: given, rows };
+}
+
+async function byId(page: Page, rows: Uint32Array): Promise<Uint32Array> {
+  const ids = await idsOf(page, rows);
+  const collator = new Intl.Collator("en", { numeric: true });
+  return Uint32Array.from([...rows.keys()].sort((a, b) => collator.compare(ids[a], ids[b])), (place) => rows[place]);
+}
+
+async function bySureness(page: Page, rows: Uint32Array, wanted: Order): Promise<Uint32Array> {
+  if (isBlind.value) return rows;
+  const { confidence } = await factsOf(page, head.value);
+  const sign = wanted === "surest" ? -1 : 1;
+  const key = (row: number): number => (Number.isNaN(confidence(row)) ? Infinity : sign * confidence(row));
+  return Uint32Array.from(rows).sort((a, b) => compare(key(a), key(b)) || a - b);
+}
+
+/** Infinity minus Infinity is not a number, so that keys are not subtracted. */
+function compare(a: number, b: number): number {
+  return a < b ? -1 : a > b ? 1 : 0;
+}

@@ -1,0 +1,41 @@
+// Identifiers of samples taken out of the page.
+
+import type { Page } from "../data";
+import { columnOf } from "../columns";
+import { idsOf } from "./facts";
+
+function quoted(text: string): string {
+  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
+}
+
+/** Names stay as they are, so that cellfeat finds the samples again. */
+export async function downloadIds(page: Page, rows: ArrayLike<number>): Promise<void> {
+  const lines = [columnOf(page, "id")?.name ?? "sample_id", ...(await idsOf(page, rows))];
+  const address = URL.createObjectURL(new Blob([lines.map(quoted).join("\n") + "\n"], { type: "text/csv" }));
+  const link = document.createElement("a");
+  link.href = address;
+  link.download = "samples.csv";
+  link.click();
+  setTimeout(() => URL.revokeObjectURL(address), 10_000);
+}
+
+/** Copy identifiers, one a line. */
+export async function copyIds(page: Page, rows: ArrayLike<number>): Promise<void> {
+  const text = (await idsOf(page, rows)).join("\n");
+  try {
+    await navigator.clipboard.writeText(text);
+  } catch {
+    copyByHand(text);
+  }
+}
+
+/** Some browsers give no clipboard to files. */
+function copyByHand(text: string): void {
+  const field = document.createElement("textarea");
+  field.value = text;
+  document.body.append(field);
+  field.select();
+  const isCopied = document.execCommand("copy");
+  field.remove();
+  if (!isCopied) throw new Error("this browser does not let a page copy");
+}
