@@ -81,6 +81,17 @@ def page_of_results(
     return page_of(found, Subject.of(loaded_or_none, beside), pictures)
 
 
+def features_of_results(folder: Path) -> Features | None:
+    """Load the feature file that a folder of results names; None for the audit of a folder of images.
+
+    Raises
+    ------
+    MissingFileError
+        If it is not where it was.
+    """
+    return _features_of(folder, recorded_samples(folder))
+
+
 @dataclass(frozen=True)
 class Subject:
     """The samples of a page.
