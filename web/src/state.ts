@@ -77,3 +77,12 @@ export function choose(title: string, rows: ArrayLike<number>): void {
     selection.value = { title, rows: Uint32Array.from(rows) };
   });
 }
+
+/** Show another head. Places of predicted classes differ between heads: a cell of one means another in the next. */
+export function showHead(name: string): void {
+  batch(() => {
+    if (choice.value) selection.value = null;
+    choice.value = null;
+    head.value = name;
+  });
+}

@@ -1,18 +1,19 @@
 // Pairs of samples that show the same place or look alike, a page at a time.
 
 import type { JSX } from "preact";
-import { useEffect, useMemo } from "preact/hooks";
+import { useLayoutEffect, useMemo } from "preact/hooks";
 import type { Page, Pair } from "../../data";
+import { ChannelBar } from "../../parts/channel_bar";
 import { factsOf, idsOf } from "../../parts/facts";
 import { isTyping } from "../../parts/keys";
 import { useLoaded } from "../../parts/loaded";
 import { Pages } from "../../parts/pages";
-import { usePairSide } from "./side";
 import { judgePair, pairVerdicts, verdictOf, type PairVerdict } from "../../relabel";
 import { head } from "../../state";
 import { exportPairs } from "../relabelling/files";
 import { PairCard, type Member } from "./pair_card";
 import { current, kind, kindsOf, laying, shownPairs, type Laying } from "./shown";
+import { usePairSide } from "./side";
 
 const A_PAGE = 12;
 const LAYINGS: Record<Laying, { title: string; key: string }> = {
@@ -56,7 +57,7 @@ function Tools({ pairs }: { pairs: Pair[] }): JSX.Element {
 
 /** Keys of the whole part: along the pairs, judge the current one, lay it over. */
 function usePairKeys(n: number, onVerdict: (verdict: PairVerdict["verdict"]) => void): void {
-  useEffect(() => {
+  useLayoutEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
       if (isTyping(event) || document.querySelector("dialog[open]")) return;
       const actions: Record<string, () => void> = {
@@ -107,9 +108,10 @@ export function Pairs({ page, pairs }: { page: Page; pairs: Pair[] }): JSX.Eleme
         <kbd>↑</kbd> <kbd>↓</kbd> move between pairs, <kbd>m</kbd> marks the current one as really copies, <kbd>n</kbd> as not
         copies. The outline marks the place that both samples show.
       </p>
-      <ol class="pairs" start={start + 1}>
+      <ChannelBar page={page} />
+      <ol class="pair-cards" start={start + 1}>
         {onPage.map((pair, place) => (
-          <PairCard key={`${pair.finding}-${pair.a}-${pair.b}`} {...{ page, pair, side }} laying={laying.value}
+          <PairCard key={start + place} {...{ page, pair, side }} laying={laying.value}
             members={(members?.onPage === onPage && members.all[place]) || UNKNOWN}
             isCurrent={current.value === start + place}
             onEnter={() => (current.value = start + place)}

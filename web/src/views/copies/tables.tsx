@@ -13,7 +13,7 @@ export function Quarantined({ files }: { files: Audit["quarantined"] }): JSX.Ele
   return (
     <>
       <p>These files could not be read. Their samples have no features and take part in nothing.</p>
-      <div class="wide" role="region" aria-label="Unreadable files" tabIndex={0}>
+      <div class="scrolled" role="region" aria-label="Unreadable files" tabIndex={0}>
         <table>
           <thead><tr><th scope="col">sample</th><th scope="col">reason</th></tr></thead>
           <tbody>
@@ -32,7 +32,7 @@ export function Findings({ findings }: { findings: Audit["findings"] }): JSX.Ele
   const [start, setStart] = useState(0);
   return (
     <>
-      <div class="wide" role="region" aria-label="Other findings" tabIndex={0}>
+      <div class="scrolled" role="region" aria-label="Other findings" tabIndex={0}>
         <table>
           <thead>
             <tr><th scope="col">finding</th><th scope="col">sample</th><th scope="col">other sample</th><th scope="col">detail</th></tr>
