@@ -35,6 +35,9 @@ if TYPE_CHECKING:  # for type checkers and editors; `_HOMES` says the same, and 
     from cellfeat.interop.exports.export import export_model as export_model
     from cellfeat.interop.exports.registry import EXPORTS as EXPORTS
     from cellfeat.interop.tables.importing import import_table as import_table
+    from cellfeat.maps.sample_map import find_map as find_map
+    from cellfeat.maps.sample_map import make_map as make_map
+    from cellfeat.page.notebook import show_page as show_page
     from cellfeat.proposing.looking import propose as propose
     from cellfeat.proposing.proposal import Proposal as Proposal
     from cellfeat.reporting.read_results import read_results as read_results
@@ -66,12 +69,15 @@ _HOMES = {
     "export_model": "cellfeat.interop.exports.export",
     "load_features": "cellfeat.extraction.store",
     "load_settings": "cellfeat.config_sources",
+    "find_map": "cellfeat.maps.sample_map",
+    "make_map": "cellfeat.maps.sample_map",
     "near_copies_of_fitted": "cellfeat.evaluation.saved_heads.fitted_copies",
     "predict": "cellfeat.evaluation.saved_heads.predict",
     "propose": "cellfeat.proposing.looking",
     "read_results": "cellfeat.reporting.read_results",
     "read_relabelling": "cellfeat.evaluation.relabelling.changes",
     "save_bundle": "cellfeat.heads.bundle_files",
+    "show_page": "cellfeat.page.notebook",
     "score_held_out": "cellfeat.evaluation.saved_heads.held_out",
 }
 

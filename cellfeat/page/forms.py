@@ -44,6 +44,13 @@ def write_file(content: PageContent, path: Path) -> None:
     path
         The HTML file.
     """
+    text = one_file(content)
+    with publish(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def one_file(content: PageContent) -> str:
+    """Give a page as the text of one HTML file that holds everything."""
     script, style = static("page.js").decode(), static("page.css").decode()
     policy = _POLICY.format(script=_digest(script), style=_digest(style), images="", connect="'none'")
     shards = [
@@ -51,8 +58,7 @@ def write_file(content: PageContent, path: Path) -> None:
         *(_embedded(name, make()) for name, make in content.shards.items()),
     ]
     body = [*shards, f"<script>{script}</script>"]
-    with publish(path) as temporary:
-        temporary.write_text(_document(content, policy, f"<style>{style}</style>", body), encoding="utf-8")
+    return _document(content, policy, f"<style>{style}</style>", body)
 
 
 def write_folder(content: PageContent, folder: Path) -> None:

@@ -57,10 +57,11 @@ def pictures_of(features: Features | None, view: str) -> Pictures:
     found = find_thumbnails(features)
     if found is None:
         return Pictures(note=f"No thumbnails were made yet: {view} makes them from the images.")
-    return _shown(found)
+    return shown(found)
 
 
-def _shown(found: Thumbnails) -> Pictures:
+def shown(found: Thumbnails) -> Pictures:
+    """Give thumbnails as a page shows them; those of very many samples only with `cellfeat view`, which adds shards."""
     channels = [clean_text(channel.name) for channel in found.channels]
     is_large = len(found) > MOST_IN_SHARDS
     blocks = () if is_large else range(found.n_blocks)

@@ -13,8 +13,12 @@ const KEYS: [string, string][] = [
   ["Home, End", "go to the first or last cell of a row"],
   ["Enter", "opens: the samples of a cell, a sample large"],
   ["Esc", "closes the large sample, then the gallery"],
+  ["← →", "in a large sample: the one before, the one after"],
   ["G", "goes to the gallery, and back"],
   ["C", "shows one channel after the other, then all"],
+  ["+ − 0", "on the map: nearer, farther, all"],
+  ["M, N", "in Copies and labels: the pair is a copy, is none"],
+  ["1 to 9, 0, U, X", "while labels are judged: give a label, cannot tell, undo, skip"],
   ["?", "opens this list"],
 ];
 

@@ -13,7 +13,7 @@ type HeadLabels = Relabelling["heads"][number];
 
 function pair(head: string, samples: string, value: OldAndNewLabels | null): IntervalRow[] {
   if (!value) return [];
-  const words = `${head}, ${samples}`;
+  const words = [`${head}, ${samples}`];
   return [{ ...value.old, name: "old labels", words }, { ...value.new, name: "new labels", words }];
 }
 
