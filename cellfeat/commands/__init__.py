@@ -28,6 +28,7 @@ COMMANDS = (
     "predict",
     "score",
     "export",
+    "figure",
     "run",
     "demo",
     "inspect",
@@ -88,6 +89,7 @@ def cellfeat() -> None:
     cellfeat fit --head mlp           that head, evaluated and saved
     cellfeat predict --model DIR --images DIR
     cellfeat score --model DIR --images DIR --labels CSV
+    cellfeat figure heads             figures for print: heads, confusion, map, contact sheets
     cellfeat export FEATURES --to h5ad  for other programs: scanpy, pycytominer, ONNX Runtime
     """  # noqa: D301, click reads the backspace as: keep these lines
 
