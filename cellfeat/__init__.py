@@ -37,6 +37,7 @@ if TYPE_CHECKING:  # for type checkers and editors; `_HOMES` says the same, and 
     from cellfeat.interop.tables.importing import import_table as import_table
     from cellfeat.maps.sample_map import find_map as find_map
     from cellfeat.maps.sample_map import make_map as make_map
+    from cellfeat.page.notebook import show_page as show_page
     from cellfeat.proposing.looking import propose as propose
     from cellfeat.proposing.proposal import Proposal as Proposal
     from cellfeat.reporting.map_figure import draw_map as draw_map
@@ -84,6 +85,7 @@ _HOMES = {
     "read_results": "cellfeat.reporting.read_results",
     "read_relabelling": "cellfeat.evaluation.relabelling.changes",
     "save_bundle": "cellfeat.heads.bundle_files",
+    "show_page": "cellfeat.page.notebook",
     "score_held_out": "cellfeat.evaluation.saved_heads.held_out",
 }
 

@@ -27,6 +27,7 @@ COMMANDS = (
     "fit",
     "predict",
     "score",
+    "view",
     "export",
     "figure",
     "run",
@@ -87,6 +88,7 @@ def cellfeat() -> None:
     cellfeat import TABLE             numbers that you have -> features/TABLE.h5
     cellfeat compare                  which head is best, with intervals
     cellfeat fit --head mlp           that head, evaluated and saved
+    cellfeat view                     the cells behind the numbers, in a browser
     cellfeat predict --model DIR --images DIR
     cellfeat score --model DIR --images DIR --labels CSV
     cellfeat figure heads             figures for print: heads, confusion, map, contact sheets

@@ -28,9 +28,17 @@ def print_table(table: Table) -> None:
 
 
 class ConsoleObserver:
-    """Prints lines, and shows a progress bar with samples per second and the remaining time."""
+    """Prints lines, and shows a progress bar with its speed and the remaining time.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    name
+        What the progress bar is of.
+    unit
+        What it counts.
+    """
+
+    def __init__(self, name: str = "extract", *, unit: str = "samples") -> None:
         self._console = Console(stderr=True, highlight=False, soft_wrap=True)
         self._progress = Progress(
             TextColumn("{task.description}"),
@@ -43,7 +51,7 @@ class ConsoleObserver:
         )
         self._task: TaskID | None = None
         self._n_before = 0
-        self._name = "extract"
+        self._name, self._unit = name, unit
 
     def __enter__(self) -> "ConsoleObserver":
         return self
@@ -77,7 +85,7 @@ class ConsoleObserver:
             self._n_before = n_done
             return
         seconds = self._progress.tasks[self._task].elapsed or 0.0
-        rate = f"{(n_done - self._n_before) / seconds:.1f} samples/s" if seconds else ""
+        rate = f"{(n_done - self._n_before) / seconds:.1f} {self._unit}/s" if seconds else ""
         self._progress.update(self._task, completed=n_done, rate=rate)
         if n_done == n_samples:
             self._stop()

@@ -8,6 +8,7 @@ import click
 
 if TYPE_CHECKING:
     from cellfeat.extraction.store import Features
+    from cellfeat.storage.url import Location
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -24,7 +25,7 @@ def page_flag(no_page: bool) -> dict[str, Any]:
     return {"comparison.page": False if no_page else None}
 
 
-def refresh_page(folder: Path, features: "Features | None" = None) -> None:
+def refresh_page(folder: Path, features: "Features | None" = None, fitted: "Features | Location | None" = None) -> None:
     """Write the page of the results in a folder, and say where it is.
 
     A page that cannot be written costs a line, and not the work that is finished.
@@ -35,24 +36,27 @@ def refresh_page(folder: Path, features: "Features | None" = None) -> None:
         The folder of the results.
     features
         Their samples; None: those that the folder names.
+    fitted
+        Features that a head was fitted on, to place held-out samples among them.
     """
     from cellfeat.text import clean_text
 
     try:
-        path = _written(folder, features)
+        path = _written(folder, features, fitted)
     except Exception as error:  # noqa: BLE001, whatever happens here, the results are on disk
         click.echo(clean_text(f"no page was written: {error or type(error).__name__}"), err=True)
     else:
         click.echo(f"page: {path}")
 
 
-def _written(folder: Path, features: "Features | None") -> Path:
+def _written(folder: Path, features: "Features | None", fitted: "Features | Location | None") -> Path:
     from cellfeat.errors import ReadError
     from cellfeat.page.build import page_of_results
     from cellfeat.page.pictures import Pictures
     from cellfeat.page.writing import write_page
 
     try:
-        return write_page(page_of_results(folder, features), folder)
+        return write_page(page_of_results(folder, features, fitted=fitted), folder)
     except ReadError as error:  # a sheet of thumbnails is damaged: the rest is worth showing
-        return write_page(page_of_results(folder, features, pictures=Pictures(note=f"{error}.")), folder)
+        without = Pictures(note=f"{error}.")
+        return write_page(page_of_results(folder, features, fitted=fitted, pictures=without), folder)

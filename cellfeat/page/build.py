@@ -14,6 +14,7 @@ from cellfeat.page.audit_content import audit_entry
 from cellfeat.page.content import TEXT_BLOCK, Columns, PageContent
 from cellfeat.page.facts import channel_names, data_facts, recipe_facts
 from cellfeat.page.heads import head_entry, page_classes
+from cellfeat.page.held_out import Beside, beside_fitted, held_out_sentences, own_places
 from cellfeat.page.limits import limits
 from cellfeat.page.overview import curve_entries, headline, leak_entry, verdicts
 from cellfeat.page.pictures import Pictures, pictures_of
@@ -35,6 +36,7 @@ def page_of_results(
     folder: Path | str | None,
     features: Features | Location | str | None = None,
     *,
+    fitted: Features | Location | str | None = None,
     pictures: Pictures | None = None,
 ) -> PageContent:
     """Make the page of a folder of results, or of a feature file without any.
@@ -45,13 +47,15 @@ def page_of_results(
         The folder that compare, fit, score or audit wrote; None for the samples alone.
     features
         The samples, or their feature file; None: the file that the folder names.
+    fitted
+        The features that a head was fitted on, to place held-out samples among them; of no effect on other results.
     pictures
         The pictures of the samples; None: the thumbnails that are kept beside the feature file.
 
     Returns
     -------
     PageContent
-        Its samples are those of the feature file, in order.
+        Its samples are those of the feature file, in order; the fitted ones follow held-out ones.
 
     Raises
     ------
@@ -65,8 +69,7 @@ def page_of_results(
     if folder is None:
         if features is None:
             raise MissingFileError("no results and no feature file: name one of them")
-        loaded = _loaded(features)
-        return page_of(ResultsFiles("features", {}), Subject.of(loaded), pictures)
+        return page_of(ResultsFiles("features", {}), Subject.of(_loaded(features)), pictures)
     folder = Path(folder)
     recorded = recorded_samples(folder) if folder.is_dir() else {}
     loaded_or_none = _features_of(folder, recorded) if features is None else _loaded(features)
@@ -74,7 +77,19 @@ def page_of_results(
     if loaded_or_none is None:
         return page_of(found, Subject.of_audit(found, recorded), pictures)
     _check_audited(found, recorded, loaded_or_none)
-    return page_of(found, Subject.of(loaded_or_none), pictures)
+    beside = beside_fitted(loaded_or_none, _loaded(fitted)) if fitted is not None and found.kind == "held-out" else None
+    return page_of(found, Subject.of(loaded_or_none, beside), pictures)
+
+
+def features_of_results(folder: Path) -> Features | None:
+    """Load the feature file that a folder of results names; None for the audit of a folder of images.
+
+    Raises
+    ------
+    MissingFileError
+        If it is not where it was.
+    """
+    return _features_of(folder, recorded_samples(folder))
 
 
 @dataclass(frozen=True)
@@ -91,18 +106,34 @@ class Subject:
         What to call them.
     features
         Their features; None for an audit before any extraction.
+    beside
+        The fitted samples beside held-out ones; None without.
     """
 
     samples: Samples
     digest: str
     name: str
     features: Features | None
+    beside: Beside | None = None
 
     @classmethod
-    def of(cls, features: Features) -> "Subject":
-        """The samples of a feature file."""
+    def of(cls, features: Features, beside: Beside | None = None) -> "Subject":
+        """Give the samples of a feature file.
+
+        Parameters
+        ----------
+        features
+            The features.
+        beside
+            The fitted samples beside them; None without.
+        """
         name = own_name(features.path).removesuffix(".h5")
-        return cls(features.samples, features.samples.digest, name, features)
+        return cls(features.samples, features.samples.digest, name, features, beside)
+
+    @property
+    def shown(self) -> Samples:
+        """The samples that the page shows: its own, then the fitted ones beside them."""
+        return self.samples if self.beside is None else self.beside.samples
 
     @classmethod
     def of_audit(cls, found: ResultsFiles, recorded: Mapping[str, Any]) -> "Subject":
@@ -135,15 +166,17 @@ def page_of(found: ResultsFiles, subject: Subject, pictures: Pictures | None = N
         As for `page_of_results`.
     """
     with read_as_written(found.name):
-        return _Page(found, subject, pictures or pictures_of(subject.features, _view_command(found, subject))).content()
+        return _Page(found, subject, pictures or _pictures(found, subject)).content()
 
 
 class _Page:
     """Collects the parts of one page."""
 
     def __init__(self, found: ResultsFiles, subject: Subject, pictures: Pictures) -> None:
-        self.found, self.subject, self.samples = found, subject, subject.samples
-        self.labels = _scored_labels(found, self.samples)
+        self.found, self.subject, self.samples = found, subject, subject.shown
+        # No prediction is of the fitted samples beside held-out ones, whatever their ids.
+        self.ids = np.concatenate([subject.samples.ids, np.full(len(self.samples) - len(subject.samples), "")])
+        self.labels = _scored_labels(found, self.samples, self.ids)
         known = found.record.get("classes") or sorted(set(self.labels.tolist()) - {""})
         self.classes = page_classes(found.heads, known)
         self.group = _groups(found, self.samples)
@@ -151,9 +184,11 @@ class _Page:
         self.columns = Columns()
 
     def content(self) -> PageContent:
-        features, found = self.subject.features, self.found
+        features, found, own = self.subject.features, self.found, self.subject.samples
+        places = own_places(features, len(self.samples), self.subject.beside)
         probabilities = self._add_columns()
-        lines = limits(found, self.samples, self.group, has_images=features is None or not features.is_imported)
+        places.add_to(self.columns)
+        lines = limits(found, own, self.group[: len(own)], has_images=features is None or not features.is_imported)
         page = {
             "format": FORMAT,
             "kind": found.kind,
@@ -167,22 +202,22 @@ class _Page:
             "channels": self.pictures.channels,
             "thumbnails": self.pictures.thumbnails,
             "picturesNote": self.pictures.note,
-            "map": None,
+            "map": places.entry,
             "columns": self.columns.entries,
             "heads": self._heads(probabilities),
             "overview": {
-                "headline": headline(found, len(self.samples)),
-                "data": data_facts(self.samples, features),
+                "headline": headline(found, len(own)),
+                "data": data_facts(own, features),
                 "recipe": [] if features is None else recipe_facts(features),
                 "verdicts": verdicts(found),
                 "leak": leak_entry(found.audit),
                 "curves": curve_entries(found.curves),
                 "limits": lines,
                 "relabelling": relabelling_of_record(found.record),
-                "questions": questions(found, self.samples, features, lines),
+                "questions": questions(found, own, features, lines),
             },
             "audit": audit_entry(found.audit, self.samples),
-            "heldOut": [],
+            "heldOut": held_out_sentences(found.record, self.subject.beside) if found.kind == "held-out" else [],
         }
         return PageContent(page, {**self.columns.shards, **self.pictures.shards})
 
@@ -200,8 +235,10 @@ class _Page:
         add_labels(columns, self.labels, self.classes)
         probabilities: dict[str, str] = {}
         if results is not None:
-            probabilities = add_predictions(columns, results, samples.ids, self.classes)
-            add_folds(columns, results, samples.ids)
+            probabilities = add_predictions(columns, results, self.ids, self.classes)
+            add_folds(columns, results, self.ids)
+        if self.subject.beside is not None:
+            self.subject.beside.add_to(columns)
         features = self.subject.features
         add_sample_columns(columns, samples, self.group, None if features is None else features.split_column)
         if features is not None:
@@ -216,11 +253,11 @@ class _Page:
         ]
 
 
-def _scored_labels(found: ResultsFiles, samples: Samples) -> Strings:
+def _scored_labels(found: ResultsFiles, samples: Samples, ids: Strings) -> Strings:
     """Labels that the heads were scored with; of samples that were not scored, those of the feature file."""
     if found.results is None:
         return samples.labels
-    scored = found.results.labels(samples.ids)
+    scored = found.results.labels(ids)
     is_scored = scored != ""
     if (scored[is_scored] != samples.labels[is_scored]).any():
         return scored  # another table of labels was given, and what it says of the other samples is not on record
@@ -233,6 +270,11 @@ def _groups(found: ResultsFiles, samples: Samples) -> Strings:
         return samples.groups
     group = found.audit.group
     return np.array([group.get(name, "") for name in samples.ids.tolist()], dtype=np.str_)
+
+
+def _pictures(found: ResultsFiles, subject: Subject) -> Pictures:
+    fitted = None if subject.beside is None else subject.beside.fitted
+    return pictures_of(subject.features, _view_command(found, subject), fitted)
 
 
 def _view_command(found: ResultsFiles, subject: Subject) -> str:

@@ -8,6 +8,7 @@ from importlib import resources
 from pathlib import Path
 
 from cellfeat.page.content import PageContent, ShardMaker
+from cellfeat.page.kept_shards import KeptShard
 from cellfeat.provenance import publish
 
 MOST_IN_ONE_FILE = 10_000
@@ -44,6 +45,13 @@ def write_file(content: PageContent, path: Path) -> None:
     path
         The HTML file.
     """
+    text = one_file(content)
+    with publish(path) as temporary:
+        temporary.write_text(text, encoding="utf-8")
+
+
+def one_file(content: PageContent) -> str:
+    """Give a page as the text of one HTML file that holds everything."""
     script, style = static("page.js").decode(), static("page.css").decode()
     policy = _POLICY.format(script=_digest(script), style=_digest(style), images="", connect="'none'")
     shards = [
@@ -51,8 +59,7 @@ def write_file(content: PageContent, path: Path) -> None:
         *(_embedded(name, make()) for name, make in content.shards.items()),
     ]
     body = [*shards, f"<script>{script}</script>"]
-    with publish(path) as temporary:
-        temporary.write_text(_document(content, policy, f"<style>{style}</style>", body), encoding="utf-8")
+    return _document(content, policy, f"<style>{style}</style>", body)
 
 
 def write_folder(content: PageContent, folder: Path) -> None:
@@ -68,7 +75,11 @@ def write_folder(content: PageContent, folder: Path) -> None:
     for name in STATIC:
         _publish(folder / name, static(name))
     for name, make in all_shards(content).items():
-        _publish(folder / SHARDS / f"{name}.js", shard_script(name, make()))
+        path = folder / SHARDS / f"{name}.js"
+        if isinstance(make, KeptShard):
+            make.put(path, name, shard_script)
+        else:
+            _publish(path, shard_script(name, make()))
     _publish(folder / INDEX, index_page(content))
 
 

@@ -86,7 +86,9 @@ class ServedPage:
     @cached_property
     def _fixed(self) -> dict[str, Answer]:
         bundle = {f"/{name}": Answer(static(name), _TYPES[name.rpartition(".")[2]]) for name in STATIC}
-        return {"/": Answer(index_page(self._content), "text/html; charset=utf-8"), **bundle}
+        index = Answer(index_page(self._content), "text/html; charset=utf-8")
+        # Browsers ask for an icon, and show an error where there is none.
+        return {"/": index, "/favicon.ico": Answer(b"", "image/x-icon"), **bundle}
 
     def find(self, path: str) -> Answer:
         """Give what a path names.
@@ -161,7 +163,13 @@ class PageServer(ThreadingHTTPServer):
         self.access = Access(self.server_address[1])
 
     def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002, the signature of socketserver
-        """Drop a reader that went away; print anything else."""
+        """Drop a reader that went away; print anything else. The server goes on.
+
+        Parameters
+        ----------
+        request, client_address
+            The connection.
+        """
         error = sys.exception()
         if not isinstance(error, ConnectionError | TimeoutError):
             print(f"view: {clean_lines(repr(error))}", file=sys.stderr)  # noqa: T201
@@ -210,12 +218,9 @@ class _Handler(BaseHTTPRequestHandler):
     def _found(self, path: str) -> Answer:
         try:
             return self.server.page.find(path)
-        except CellfeatError as error:
+        except (CellfeatError, OSError) as error:
             # An image that was moved, say: the reader is told, and the server goes on.
             return _not_found(str(error))
-        except Exception as error:  # noqa: BLE001, a fault in one shard must not end the server
-            print(f"view: {path}: {clean_lines(repr(error))}", file=sys.stderr)  # noqa: T201
-            return Answer(b"500: this cannot be made; see the terminal\n", status=HTTPStatus.INTERNAL_SERVER_ERROR)
 
     def _send(self, answer: Answer, headers: dict[str, str] | None = None, *, has_body: bool = True) -> None:
         self.send_response(answer.status)

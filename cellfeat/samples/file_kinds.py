@@ -16,7 +16,7 @@ _NOIMAGE_ENDINGS = frozenset({
     ".conf", ".log", ".properties", ".html", ".htm", ".css", ".js", ".h5", ".hdf5", ".npz", ".pkl", ".joblib",
     ".parquet", ".feather", ".sqlite", ".db", ".xls", ".xlsx", ".ods", ".pdf", ".doc", ".docx", ".ppt", ".pptx",
     ".odt", ".py", ".ipynb", ".m", ".r", ".rdata", ".sh", ".bat", ".ijm", ".roi", ".groovy", ".zip", ".gz",
-    ".bz2", ".xz", ".tar", ".7z", ".rar", ".sha256", ".md5", ".lock", ".url", ".lnk",
+    ".bz2", ".xz", ".tar", ".7z", ".rar", ".sha256", ".md5", ".lock", ".url", ".lnk", ".sheets",
 })  # fmt: skip
 # A copy of an image, or a part of one, under these endings is no sample of its own.
 _LEFTOVERS = frozenset({

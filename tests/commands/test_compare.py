@@ -17,7 +17,8 @@ def test_compare_prints_the_table_and_writes_the_report(folder: Path) -> None:
     assert heading.split("  ")[0] == "head"
     assert [line.split("  ")[0] for line in lines[:2]] == ["logreg", "dummy"]
     assert "logreg is better than dummy" in lines
-    assert lines[-1].startswith("results: results/two ")
+    assert lines[-2].startswith("results: results/two ")
+    assert lines[-1] == "page: results/two/page.html"
     assert "\x1b" not in done.stdout
     results = folder / "results" / "two"
     names = {path.name for path in results.iterdir()}

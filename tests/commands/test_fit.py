@@ -12,7 +12,7 @@ from tests.commands.command_line import ROOT, refused, succeed
 
 def test_fit_saves_the_head_with_its_scores(folder: Path) -> None:
     done = succeed(folder, "fit", "--head", "logreg", "--folds", "3")
-    first, *_, last = done.stdout.splitlines()
+    first, *_, last, _ = done.stdout.splitlines()
     assert first.startswith("logreg: balanced accuracy 0.")
     assert last.startswith("saved head: results/cells/logreg ")
     assert len(done.stdout.splitlines()) < 20

@@ -76,7 +76,8 @@ def load_backbones_once() -> Iterator[None]:
 def settings_into(cells: Path, checkpoint: Callable[[str], Path]) -> Callable[..., Settings]:
     """Settings that extract `cells` with a small network into a folder; further settings by dotted key.
 
-    Images are read in place: starting processes takes longer than the rest of such an extraction.
+    Images are read in place: starting processes takes longer than the rest of such an extraction. Thumbnails have
+    tests of their own.
     """
 
     def make(folder: Path, backbone: str = "mobilenet_v3_small", **overrides: Any) -> Settings:
@@ -93,6 +94,7 @@ def settings_into(cells: Path, checkpoint: Callable[[str], Path]) -> Callable[..
             "extraction.part_size": 8,
             "extraction.batch_size": 4,
             "extraction.workers": 0,
+            "extraction.thumbnails": False,
         }
         return load_settings(overrides=defaults | {key.replace("__", "."): value for key, value in overrides.items()})
 

@@ -18,6 +18,14 @@ from tests.feature_fixtures import HOSTILE, build_clusters, bundle, held_out, sa
 QUICK = Design(folds=3, draws=100)
 
 
+@pytest.fixture
+def own_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Run a test in a folder of its own: maps are kept beside feature files, or in the cache."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("CELLFEAT_CACHE", str(tmp_path / "cache"))
+    return tmp_path
+
+
 @pytest.fixture(scope="session")
 def cells() -> Features:
     """Samples of three classes with groups and columns; one has no label and one could not be read."""

@@ -12,6 +12,8 @@ from tests.feature_fixtures import build_clusters, with_samples
 
 TURNED = Placement(0, 0, 1, True, 64, 48)
 
+pytestmark = pytest.mark.usefixtures("own_folder")
+
 
 def found_things(ids):
     return (

@@ -15,6 +15,8 @@ from tests.feature_fixtures import HOSTILE, build_clusters, with_samples
 from tests.page.conftest import QUICK
 from tests.page.page_reading import column, values
 
+pytestmark = pytest.mark.usefixtures("own_folder")
+
 
 def roles(content):
     return {one["name"]: one["role"] for one in content.page["columns"]}

@@ -1,10 +1,14 @@
 from dataclasses import replace
 
+import pytest
+
 from cellfeat.page.build import page_of_results
 from cellfeat.page.content import PageContent
 from cellfeat.page.writing import write_page
 from tests.page.generated_content import generated_content
 from tests.page.page_reading import embedded
+
+pytestmark = pytest.mark.usefixtures("own_folder")
 
 
 def test_small_page_is_one_file_that_holds_everything(results, cells):

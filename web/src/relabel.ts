@@ -1,7 +1,8 @@
 // Judgements of a person: labels of samples, and whether pairs are copies. The browser keeps them for this page.
 
-import { computed, signal } from "@preact/signals";
+import { computed, effect, signal, untracked } from "@preact/signals";
 import type { Page } from "./data";
+import { isBlind, sample } from "./state";
 
 export interface Judgement {
   row: number;
@@ -128,6 +129,11 @@ function parsed(text: string | null): Kept {
 
 /** Take up what was judged on this page before. */
 export function restore(page: Page): void {
+  // A sample that is shown large stands beside its prediction.
+  effect(() => {
+    const row = sample.value;
+    if (row !== null && !isBlind.value && page.heads.length > 0) untracked(() => noteSeen([row]));
+  });
   if (!page.digest) {
     lostBecause.value = "this page has no digest of its samples";
     return;

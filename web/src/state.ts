@@ -67,17 +67,22 @@ export function firstChannels(page: Page): ChannelView[] {
 
 export function begin(page: Page): void {
   head.value = page.heads[0]?.name ?? "";
-<<<<<<< HEAD
   other.value = page.heads[1]?.name ?? "";
-  channels.value = page.channels.map(({ colour }) => ({ isActive: true, colour, low: 0, high: 255, gamma: 1 }));
-=======
   channels.value = firstChannels(page);
->>>>>>> webb
 }
 
 export function choose(title: string, rows: ArrayLike<number>): void {
   batch(() => {
     choice.value = null;
     selection.value = { title, rows: Uint32Array.from(rows) };
+  });
+}
+
+/** Show another head. Places of predicted classes differ between heads: a cell of one means another in the next. */
+export function showHead(name: string): void {
+  batch(() => {
+    if (choice.value) selection.value = null;
+    choice.value = null;
+    head.value = name;
   });
 }

@@ -2,11 +2,15 @@
 
 from collections.abc import Callable
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import numpy as np
 import pytest
 
+from cellfeat.page.content import PageContent
+from cellfeat.page.neighbours import neighbours_among
+from cellfeat.page.serving import PageServer, ServedPage
 from tests.page.browser.opening import assert_accessible, go_to_view
 from tests.page.generated_content import generated_content
 
@@ -128,7 +132,7 @@ def test_sample_shows_its_values_and_relatives(open_page: Opener, generated_page
     assert dialog.get_by_text("(label)").count() == 2
     # Rows 2 and 3 are five pairs of the audit, two of them with an overlap; rows 3 to 5 are a group.
     assert dialog.locator(".pair").count() == 5
-    assert dialog.locator(".overlap rect").count() == 2
+    assert dialog.locator(".overlap rect").count() == 2 * 2
     assert dialog.get_by_role("cell", name="group_1", exact=True).count() == 1
     assert_accessible(page)
     dialog.get_by_role("button", name="Show all 3 samples of this group").click()
@@ -162,3 +166,46 @@ def test_gallery_is_accessible(dark: bool, open_page: Opener, generated_page: Ma
     open_gallery(page)
     page.get_by_text("Colours and windows").click()
     assert_accessible(page)
+
+
+def test_exact_pixels_are_shown_where_the_page_is_served(open_page: Opener) -> None:
+    content = generated_content(130)
+    crop = np.random.default_rng(3).integers(0, 4096, (3, 90, 80)).astype(np.uint16)
+    with PageServer(ServedPage(content, lambda row: crop)) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        page = open_page(server.access.address)
+        open_gallery(page)
+        page.locator(".gallery .item").first.click()
+        page.get_by_text("80 × 90 pixels of the image").wait_for()
+        page.wait_for_timeout(100)
+        # The last channel is drawn alone, in grey, from 0 to 4095.
+        drawn = page.locator(".each-channel canvas").last.evaluate(
+            "canvas => Array.from(canvas.getContext('2d').getImageData(0, 0, 80, 90).data)"
+        )
+        server.shutdown()
+    assert np.reshape(drawn, (90, 80, 4))[..., 0] == pytest.approx(crop[2] / 4095 * 255, abs=1)
+
+
+def test_neighbours_are_those_of_the_embeddings_where_the_page_has_them(open_page: Opener) -> None:
+    content = generated_content(130)
+    points = np.arange(130, dtype=np.float32)[:, np.newaxis]
+    found = neighbours_among(points, np.arange(130), 130)
+    page = open_page(PageContent({**content.page, "neighbours": found.entry}, {**content.shards, **found.shards}))
+    open_gallery(page)
+    page.locator(".gallery .item").first.click()
+    page.get_by_role("heading", name="Most similar embeddings").wait_for()
+    page.get_by_role("dialog").get_by_role("button", name="Show these in the gallery").click()
+    page.locator(".gallery").get_by_text("13 samples").wait_for()
+    rows = [item.get_attribute("data-row") for item in page.locator(".gallery .item").all()]
+    assert rows == [str(row) for row in range(13)]
+
+
+def test_samples_without_a_picture_are_tiles(open_page: Opener) -> None:
+    content = generated_content(130)
+    page = open_page(
+        PageContent({**content.page, "thumbnails": {**content.page["thumbnails"], "count": 2}}, content.shards)
+    )
+    open_gallery(page)
+    page.locator(".gallery .tile").first.wait_for()
+    page.locator(".gallery canvas").nth(1).wait_for()
+    assert page.locator(".gallery canvas").count() == 2

@@ -2,7 +2,7 @@
 
 import type { JSX } from "preact";
 import type { Page } from "../data";
-import { choice, head, view, type View } from "../state";
+import { head, showHead, view, type View } from "../state";
 import { VIEWS, viewsOf } from "../views/list";
 import { score } from "../words";
 import { isHelpOpen } from "./help";
@@ -30,14 +30,7 @@ function HeadChooser({ page }: { page: Page }): JSX.Element {
   return (
     <label class="control">
       Head{" "}
-      <select
-        value={head.value}
-        onChange={(event) => {
-          // Places of predicted classes differ between heads: a cell of one head means another in the next.
-          choice.value = null;
-          head.value = event.currentTarget.value;
-        }}
-      >
+      <select value={head.value} onChange={(event) => showHead(event.currentTarget.value)}>
         {page.heads.map((one) => (
           <option key={one.name} value={one.name}>
             {one.name} ({score(one.score)})

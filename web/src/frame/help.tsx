@@ -2,7 +2,7 @@
 
 import { signal } from "@preact/signals";
 import type { JSX } from "preact";
-import { useEffect, useRef } from "preact/hooks";
+import { useLayoutEffect, useRef } from "preact/hooks";
 import type { Page } from "../data";
 import { VIEWS, viewsOf } from "../views/list";
 
@@ -13,8 +13,12 @@ const KEYS: [string, string][] = [
   ["Home, End", "go to the first or last cell of a row"],
   ["Enter", "opens: the samples of a cell, a sample large"],
   ["Esc", "closes the large sample, then the gallery"],
+  ["← →", "in a large sample: the one before, the one after"],
   ["G", "goes to the gallery, and back"],
   ["C", "shows one channel after the other, then all"],
+  ["+ − 0", "on the map: nearer, farther, all"],
+  ["M, N", "in Copies and labels: the pair is a copy, is none"],
+  ["1 to 9, 0, U, X", "while labels are judged: give a label, cannot tell, undo, skip"],
   ["?", "opens this list"],
 ];
 
@@ -35,7 +39,7 @@ function KeyList({ page }: { page: Page }): JSX.Element {
 export function Help({ page }: { page: Page }): JSX.Element | null {
   const dialog = useRef<HTMLDialogElement>(null);
   const isOpen = isHelpOpen.value;
-  useEffect(() => {
+  useLayoutEffect(() => {
     if (isOpen) dialog.current?.showModal();
   }, [isOpen]);
   if (!isOpen) return null;

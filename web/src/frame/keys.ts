@@ -1,7 +1,7 @@
 // Keys that work everywhere, unless a field is being filled in.
 
 import type { Page } from "../data";
-import { channels, sample, selection, view } from "../state";
+import { channels, selection, view } from "../state";
 import { viewsOf } from "../views/list";
 import { isHelpOpen } from "./help";
 
@@ -32,11 +32,6 @@ export function nextChannels(): void {
   channels.value = shown.map((channel, place) => ({ ...channel, isActive: isAll || place === next }));
 }
 
-function close(): void {
-  if (sample.value !== null) sample.value = null;
-  else selection.value = null;
-}
-
 function showView(page: Page, place: number): void {
   const name = viewsOf(page)[place];
   if (!name) return;
@@ -45,12 +40,16 @@ function showView(page: Page, place: number): void {
   requestAnimationFrame(() => document.getElementById("view")?.focus());
 }
 
+/** Whether the key was for us. */
 function press(page: Page, key: string): boolean {
-  if (/^[1-9]$/.test(key)) showView(page, Number(key) - 1);
+  // What lies behind an open dialog stays as it is; Esc closes the dialog without us.
+  const isBehind = document.querySelector("dialog[open]") !== null;
+  if (key === "c") nextChannels();
   else if (key === "?") isHelpOpen.value = true;
-  else if (key === "Escape") close();
+  else if (isBehind) return false;
+  else if (/^[1-9]$/.test(key)) showView(page, Number(key) - 1);
+  else if (key === "Escape") selection.value = null;
   else if (key === "g") goToGallery();
-  else if (key === "c") nextChannels();
   else return false;
   return true;
 }

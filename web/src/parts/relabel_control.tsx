@@ -1,7 +1,7 @@
 // Gives a sample a label: by a button, a list, or number keys.
 
 import type { JSX } from "preact";
-import { useEffect, useId, useRef } from "preact/hooks";
+import { useId, useLayoutEffect, useRef } from "preact/hooks";
 import type { Page } from "../data";
 import { judge, judgementOf, withdraw } from "../relabel";
 import { head } from "../state";
@@ -36,16 +36,18 @@ export function RelabelControl({ page, row, onJudged }: Props): JSX.Element {
   const facts = useLoaded(() => factsOf(page, head.value), [page, head.value]).value;
   const choices = useLoaded(() => labelChoices(page), [page]).value ?? [];
   const now = judgementOf(row)?.label;
+  const before = facts?.label(row) ?? "";
   const give = async (label: string): Promise<void> => {
     if (!facts) return;
     judge(await judgementFor(page, facts, row, label));
     onJudged?.();
   };
   const withKeys = choices.slice(0, WITH_KEYS);
-  useEffect(() => {
+  // Before the next key can be pressed.
+  useLayoutEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
       if (isTyping(event) || isCovered(group.current)) return;
-      const label = event.key === "0" ? CANNOT_TELL : /^[1-9]$/.test(event.key) ? withKeys[Number(event.key) - 1] : undefined;
+      const label = labelOfKey(event.key, withKeys, before);
       if (label === undefined) return;
       event.preventDefault();
       void give(label);
@@ -57,6 +59,11 @@ export function RelabelControl({ page, row, onJudged }: Props): JSX.Element {
     <div ref={group} class="relabel" role="group" aria-label="Label of this sample">
       <p class="standing" role="status">{standing(facts, row)}</p>
       <div class="choices">
+        {before && (
+          <button type="button" aria-pressed={now === before} aria-keyshortcuts="k" onClick={() => give(before)}>
+            <kbd aria-hidden="true">k</kbd> keep {before}
+          </button>
+        )}
         {withKeys.map((name, place) => (
           <button key={name} type="button" aria-pressed={now === name} aria-keyshortcuts={`${place + 1}`} onClick={() => give(name)}>
             <kbd aria-hidden="true">{place + 1}</kbd> {name}
@@ -78,6 +85,12 @@ export function RelabelControl({ page, row, onJudged }: Props): JSX.Element {
       </div>
     </div>
   );
+}
+
+function labelOfKey(key: string, withKeys: string[], before: string): string | undefined {
+  if (key === "0") return CANNOT_TELL;
+  if (key === "k" && before) return before;
+  return /^[1-9]$/.test(key) ? withKeys[Number(key) - 1] : undefined;
 }
 
 /** Whether a dialog lies over the control, which then has no keys. */

@@ -28,11 +28,11 @@ function AmountSwitch({ amount, onChange }: { amount: Amount; onChange: (amount:
 
 function Legend(): JSX.Element {
   return (
-    <p class="legend quiet">
+    <p class="tints quiet">
       Tint: share of the row.{" "}
       {[1, 10, 50, 100].map((share) => (
         <Fragment key={share}>
-          <span class="legend-entry">
+          <span class="tints-entry">
             <i class="correct" style={{ "--tint": `${Math.sqrt(share / 100) * 100}%` }} />
             <i class="mistake" style={{ "--tint": `${Math.sqrt(share / 100) * 100}%` }} /> {share} %
           </span>{" "}

@@ -5,7 +5,7 @@ import { useMemo } from "preact/hooks";
 import type { Head, Page } from "../data";
 import { useLoaded } from "../parts/loaded";
 import { outcomeWords, outcomesOf, predictionsOf, type Predictions } from "../predictions";
-import { NONE, OUTCOMES, choice, head as shownHead, other, type ClassPlace, type Outcome } from "../state";
+import { NONE, OUTCOMES, choice, head as shownHead, other, showHead, type ClassPlace, type Outcome } from "../state";
 import { count, interval, percent } from "../words";
 
 /** Numbers of samples by outcome: of each class, and of all. */
@@ -49,7 +49,7 @@ function Verdicts({ heads }: { heads: Head[] }): JSX.Element {
   );
 }
 
-function Number({ truth, outcome, n, label }: { truth: ClassPlace; outcome: Outcome; n: number; label: string }): JSX.Element {
+function OpenOutcome({ truth, outcome, n, label }: { truth: ClassPlace; outcome: Outcome; n: number; label: string }): JSX.Element {
   const shown = choice.value;
   if (n === 0) return <span class="quiet">0</span>;
   return (
@@ -79,7 +79,7 @@ function OutcomeTable({ page, counts, titles }: { page: Page; counts: OutcomeCou
               <th scope="row">{name}</th>
               {OUTCOMES.map((outcome, place) => (
                 <td key={outcome}>
-                  <Number truth={truth} outcome={outcome} n={numbers[place]} label={`${name}, ${titles[place]}: ${count(numbers[place])}`} />
+                  <OpenOutcome truth={truth} outcome={outcome} n={numbers[place]} label={`${name}, ${titles[place]}: ${count(numbers[place])}`} />
                   {truth === null && all > 0 && <small class="quiet"> {percent(numbers[place] / all)}</small>}
                 </td>
               ))}
@@ -98,7 +98,7 @@ function Outcomes({ page, a, b }: { page: Page; a: Head; b: Head }): JSX.Element
   if (problem) return <p role="alert">{problem}</p>;
   if (!value) return <p role="status">Loading …</p>;
   if (!counts) return <p>This page has no predictions of single samples.</p>;
-  return <OutcomeTable page={page} counts={counts} titles={OUTCOMES.map((outcome) => outcomeWords(outcome, a.name, b.name))} />;
+  return <OutcomeTable page={page} counts={counts} titles={OUTCOMES.map((outcome) => outcomeWords(outcome, "A", "B"))} />;
 }
 
 export function HeadsView({ page }: { page: Page }): JSX.Element {
@@ -109,7 +109,7 @@ export function HeadsView({ page }: { page: Page }): JSX.Element {
     <>
       <div class="view-head">
         <h2>Head against head</h2>
-        <HeadChoice label="A" page={page} value={a.name} onChange={(name) => (shownHead.value = name)} />
+        <HeadChoice label="A" page={page} value={a.name} onChange={showHead} />
         <HeadChoice label="B" page={page} value={b.name} onChange={(name) => (other.value = name)} />
       </div>
       <Verdicts heads={a === b ? [a] : [a, b]} />

@@ -1,12 +1,13 @@
 // The map: each sample a point, near those with similar embeddings.
 
 import type { JSX } from "preact";
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useMemo } from "preact/hooks";
 import { columnOf } from "../columns";
 import type { Page } from "../data";
 import { useLoaded } from "../parts/loaded";
 import { choose, isBlind } from "../state";
 import { colouringOf, N_COLOURS, themeOf } from "./map/colours";
+import { useDark } from "./map/dark";
 import { fieldsOf, type Field, type Values } from "./map/fields";
 import { FilterList } from "./map/filter_list";
 import { colouredBy, filters, isActive, maskOf, rowsOf } from "./map/filters";
@@ -14,17 +15,6 @@ import { Legend } from "./map/legend";
 import { placesOf, type Places } from "./map/places";
 import { Plot } from "./map/plot";
 import { hasWebGl } from "./map/scatter";
-
-function useDark(): boolean {
-  const query = useMemo(() => matchMedia("(prefers-color-scheme: dark)"), []);
-  const [isDark, setDark] = useState(query.matches);
-  useEffect(() => {
-    const change = (): void => setDark(query.matches);
-    query.addEventListener("change", change);
-    return () => query.removeEventListener("change", change);
-  }, [query]);
-  return isDark;
-}
 
 /** The samples that the filters leave; null where no filter is active. */
 function useMask(page: Page, fields: Field[]): Uint8Array | null {

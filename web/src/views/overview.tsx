@@ -9,6 +9,7 @@ import { Classes } from "./report/classes";
 import { Comparison } from "./report/comparison";
 import { Learning } from "./report/learning";
 import { LeakPrice } from "./report/leak";
+import { ChangedLabels } from "./report/relabelling";
 import { Questions } from "./report/questions";
 import { Facts, Section, Sentences } from "./report/section";
 
@@ -46,6 +47,7 @@ export function OverviewView({ page }: { page: Page }): JSX.Element {
       {page.heldOut.length > 0 && <Section title="Held-out samples"><Sentences texts={page.heldOut} /></Section>}
       <Basis page={page} />
       {head && <Classes head={head} />}
+      <ChangedLabels relabelling={overview.relabelling} />
       <LeakPrice leak={overview.leak} />
       <Learning curves={overview.curves} />
       {head && <Calibration head={head} />}

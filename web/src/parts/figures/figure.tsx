@@ -32,7 +32,7 @@ export function Figure({ caption, widest = WIDEST, height, draw }: FigureProps):
 
 /** Text that ends where its place ends. */
 export function Cut({ text, width, ...place }: { text: string; width: number; x: number; y: number; class?: string }): JSX.Element {
-  const longest = Math.max(Math.floor(width / 7), 3);
+  const longest = Math.max(Math.floor(width / (place.class === "name" ? 8 : 7)), 3);
   const letters = [...text];
   return <text {...place}>{letters.length > longest ? `${letters.slice(0, longest - 1).join("")}…` : text}</text>;
 }

@@ -6,12 +6,12 @@ import { interval } from "../../words";
 import { BottomAxis } from "./axis";
 import { Cut, Figure } from "./figure";
 import { IntervalBar } from "./interval_bar";
-import { fittedRange, linearScale } from "./scale";
+import { fittedRange, linearScale, type Scale } from "./scale";
 
 export interface IntervalRow extends Interval {
   name: string;
-  /** Under the score, such as the verdict. */
-  words: string;
+  /** Under the score, such as the verdict: a line each where there is room. */
+  words: string[];
 }
 
 interface Layout {
@@ -22,44 +22,56 @@ interface Layout {
   bar: number;
   name: { width: number; y: number };
   score: { x: number; y: number };
-  words: { x: number; y: number; width: number };
+  words: { x: number; y: number; width: number; isOneLine: boolean };
 }
 
 const WIDE = 560;
 const AXIS = 46;
+const LINE = 16;
 
 /** Side by side where there is room; else the name and the score above the bar, and the words below. */
-function layoutOf(width: number): Layout {
+function layoutOf(width: number, mostLines: number): Layout {
   if (width < WIDE) {
     return {
-      row: 74, bars: [12, width - 12], bar: 36,
-      name: { width: width - 170, y: 18 }, score: { x: width - 156, y: 18 }, words: { x: 4, y: 60, width },
+      row: 74, bars: [20, width - 20], bar: 36,
+      name: { width: width - 170, y: 18 }, score: { x: width - 156, y: 18 }, words: { x: 4, y: 60, width, isOneLine: true },
     };
   }
   const texts = width - 280;
   return {
-    row: 46, bars: [172, texts - 20], bar: 23,
-    name: { width: 160, y: 28 }, score: { x: texts, y: 19 }, words: { x: texts, y: 36, width: 280 },
+    row: 30 + mostLines * LINE, bars: [172, texts - 20], bar: 15 + (mostLines * LINE) / 2,
+    name: { width: 160, y: 20 + (mostLines * LINE) / 2 },
+    score: { x: texts, y: 20 }, words: { x: texts, y: 20 + LINE, width: 280, isOneLine: false },
   };
 }
 
-function Row({ row, layout, scale, top }: { row: IntervalRow; layout: Layout; scale: ReturnType<typeof linearScale>; top: number }) {
+interface RowProps {
+  row: IntervalRow;
+  layout: Layout;
+  scale: Scale;
+  top: number;
+}
+
+function Row({ row, layout, scale, top }: RowProps): JSX.Element {
+  const { x, y, width, isOneLine } = layout.words;
+  const lines = isOneLine ? [row.words.join(": ")] : row.words;
   return (
     <g transform={`translate(0 ${top})`}>
       <Cut class="name" text={row.name} width={layout.name.width} x={4} y={layout.name.y} />
       <IntervalBar value={row} scale={scale} y={layout.bar} />
       <text x={layout.score.x} y={layout.score.y}>{interval(row)}</text>
-      <Cut class="words" text={row.words} width={layout.words.width} x={layout.words.x} y={layout.words.y} />
+      {lines.map((line, place) => <Cut key={place} class="words" text={line} width={width} x={x} y={y + place * LINE} />)}
     </g>
   );
 }
 
 export function IntervalFigure({ rows, axis, caption }: { rows: IntervalRow[]; axis: string; caption: ComponentChildren }): JSX.Element {
   const range = fittedRange(rows.flatMap(({ score, low, high }) => [score, low, high]));
-  const heightOf = (width: number): number => rows.length * layoutOf(width).row + AXIS;
+  const mostLines = Math.max(...rows.map(({ words }) => words.length), 1);
+  const heightOf = (width: number): number => rows.length * layoutOf(width, mostLines).row + AXIS;
   const draw = (width: number): ComponentChildren => {
-    const layout = layoutOf(width);
-    const scale = linearScale(range, layout.bars);
+    const layout = layoutOf(width, mostLines);
+    const scale = linearScale(range, layout.bars, 7);
     const bottom = rows.length * layout.row;
     return (
       <>

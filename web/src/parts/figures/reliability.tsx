@@ -12,11 +12,14 @@ const TOP = 28;
 const COUNTS = 56;
 const WIDEST = 380;
 
+/** Points of few samples are small: they say little. */
 function Points({ bins, x, y }: { bins: ReliabilityBin[]; x: Scale; y: Scale }): JSX.Element {
+  const most = Math.max(...bins.map(({ n }) => n), 1);
+  const radius = (n: number): number => 1.8 + 4 * Math.sqrt(n / most);
   return (
     <g class="series series-0">
       <polyline points={bins.map((bin) => `${x.place(bin.confidence)},${y.place(bin.correct)}`).join(" ")} />
-      {bins.map((bin) => <circle key={bin.confidence} cx={x.place(bin.confidence)} cy={y.place(bin.correct)} r={4.5} />)}
+      {bins.map((bin) => <circle key={bin.confidence} cx={x.place(bin.confidence)} cy={y.place(bin.correct)} r={radius(bin.n)} />)}
     </g>
   );
 }

@@ -3,42 +3,55 @@
 import type { JSX } from "preact";
 import { categoriesOf, codesOf, columnOf, noValue, numbersOf } from "../../columns";
 import type { Page, Pair } from "../../data";
+import { loadBytes } from "../../loader";
 import { choose, sample } from "../../state";
+import { place, type Box } from "../../views/copies/overlap";
 import { idOf } from "../facts";
 import { useLoaded } from "../loaded";
 import { Thumbnail } from "../thumbnail";
 
 const NEIGHBOURS = 12;
 
-function Relative({ page, row, text }: { page: Page; row: number; text: string }): JSX.Element {
+function Relative({ page, row }: { page: Page; row: number }): JSX.Element {
   const id = useLoaded(() => idOf(page, row), [page, row]).value ?? "";
   return (
     <button type="button" class="relative" onClick={() => (sample.value = row)}>
       <Thumbnail page={page} row={row} side={72} label="" />
-      <span class="caption">{id}{text && <span class="quiet">{text}</span>}</span>
+      <span class="caption">{id}</span>
     </button>
   );
 }
 
-/** Where b lies on a, drawn over the picture of a. */
-function Overlap({ page, pair }: { page: Page; pair: Pair }): JSX.Element {
-  const { overlap } = pair;
+/** One of the two, with the place that both show marked. */
+function Marked({ page, row, box }: { page: Page; row: number; box: Box | null }): JSX.Element {
   return (
     <span class="overlap">
-      <Thumbnail page={page} row={pair.a} side={144} label="the first of the two" />
-      {overlap && (
-        <svg viewBox={`0 0 ${overlap.width} ${overlap.height}`} preserveAspectRatio="none" role="img" aria-label="where the second lies on the first">
-          <rect x={overlap.dx} y={overlap.dy} width={overlap.width} height={overlap.height} vector-effect="non-scaling-stroke" />
+      <Thumbnail page={page} row={row} side={144} label={box ? "the place that both show is marked" : "one of the two"} />
+      {box && (
+        <svg viewBox="0 0 1 1" aria-hidden="true">
+          <rect {...box} vector-effect="non-scaling-stroke" />
         </svg>
       )}
     </span>
   );
 }
 
-function turnedBy({ overlap }: Pair): string {
-  if (!overlap) return "";
-  const turns = [overlap.mirrored ? "mirrored" : "", overlap.quarters ? `turned by ${overlap.quarters * 90}°` : ""].filter(Boolean);
-  return turns.length ? `, the second ${turns.join(" and ")}` : "";
+/** The pair as the sample that is shown sees it: itself first. */
+function PairOf({ page, pair, row }: { page: Page; pair: Pair; row: number }): JSX.Element {
+  const isA = pair.a === row;
+  const other = isA ? pair.b : pair.a;
+  const placed = pair.overlap && place(pair.overlap, 144);
+  const id = useLoaded(() => idOf(page, other), [page, other]).value ?? "";
+  return (
+    <li class="pair">
+      <p><strong>{pair.finding}</strong> {pair.detail}</p>
+      <Marked page={page} row={row} box={placed && (isA ? placed.onA : placed.onB)} />
+      <button type="button" class="relative wide" onClick={() => (sample.value = other)}>
+        <Marked page={page} row={other} box={placed && (isA ? placed.onB : placed.onA)} />
+        <span class="caption">{id}</span>
+      </button>
+    </li>
+  );
 }
 
 export function NearCopies({ page, row }: { page: Page; row: number }): JSX.Element | null {
@@ -48,13 +61,7 @@ export function NearCopies({ page, row }: { page: Page; row: number }): JSX.Elem
     <section>
       <h3>Found by the audit</h3>
       <ul class="relatives">
-        {pairs.map((pair, place) => (
-          <li key={place} class="pair">
-            <p><strong>{pair.finding}</strong> {pair.detail}{turnedBy(pair)}</p>
-            <Overlap page={page} pair={pair} />
-            <Relative page={page} row={pair.a === row ? pair.b : pair.a} text="the other sample" />
-          </li>
-        ))}
+        {pairs.map((pair, number) => <PairOf key={number} page={page} pair={pair} row={row} />)}
       </ul>
     </section>
   );
@@ -92,8 +99,17 @@ export function SameGroup({ page, row }: { page: Page; row: number }): JSX.Eleme
   );
 }
 
-/** The nearest samples on the map, nearest first. */
+/** The nearest samples, nearest first: by their embeddings where the page has these, otherwise on the map. */
 async function nearest(page: Page, row: number): Promise<number[]> {
+  if (!page.neighbours) return nearestOnMap(page, row);
+  const { k, shard } = page.neighbours;
+  const bytes = await loadBytes(`${shard}-${Math.floor(row / page.textBlock)}`);
+  const rows = new Uint32Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength / 4);
+  const start = (row % page.textBlock) * k;
+  return Array.from(rows.subarray(start, start + k)).filter((other) => other < page.nSamples);
+}
+
+async function nearestOnMap(page: Page, row: number): Promise<number[]> {
   const [x, y] = [columnOf(page, "x"), columnOf(page, "y")];
   if (!x || !y || !page.map) return [];
   const [left, top] = await Promise.all([numbersOf(x), numbersOf(y)]);
@@ -112,13 +128,15 @@ async function nearest(page: Page, row: number): Promise<number[]> {
 export function Neighbours({ page, row }: { page: Page; row: number }): JSX.Element | null {
   const rows = useLoaded(() => nearest(page, row), [page, row]).value;
   if (!rows || rows.length === 0) return null;
+  const title = page.neighbours ? "Most similar embeddings" : "Nearest on the map";
   return (
     <section>
-      <h3>Nearest on the map</h3>
+      <h3>{title}</h3>
+      {page.neighbours?.note && <p class="quiet">{page.neighbours.note}</p>}
       <div class="relatives">
-        {rows.map((other) => <Relative key={other} page={page} row={other} text="" />)}
+        {rows.map((other) => <Relative key={other} page={page} row={other} />)}
       </div>
-      <button type="button" onClick={() => openGallery("Nearest on the map", [row, ...rows])}>Show these in the gallery</button>
+      <button type="button" onClick={() => openGallery(title, [row, ...rows])}>Show these in the gallery</button>
     </section>
   );
 }

@@ -16,13 +16,23 @@ export interface Plane {
 
 const LEVELS = 1024;
 
-/** Red, green and blue of each level of a layer. */
+const TABLES_KEPT = 32;
+const tables = new Map<string, Float32Array>();
+
+/** Red, green and blue of each level; many pictures are drawn with the same few tables. */
 function tableOf({ colour, gamma }: Layer): Float32Array {
-  const [red, green, blue] = [1, 3, 5].map((place) => parseInt(colour.slice(place, place + 2), 16));
+  const key = `${colour} ${gamma}`;
+  const table = tables.get(key) ?? madeTable(colour, gamma);
+  if (tables.size >= TABLES_KEPT) tables.clear();
+  tables.set(key, table);
+  return table;
+}
+
+function madeTable(colour: string, gamma: number): Float32Array {
+  const parts = [1, 3, 5].map((place) => parseInt(colour.slice(place, place + 2), 16));
   const table = new Float32Array(LEVELS * 3);
-  for (let level = 0; level < LEVELS; level++) {
-    const light = (level / (LEVELS - 1)) ** gamma;
-    table.set([red * light, green * light, blue * light], level * 3);
+  for (let entry = 0; entry < table.length; entry++) {
+    table[entry] = parts[entry % 3] * (Math.floor(entry / 3) / (LEVELS - 1)) ** gamma;
   }
   return table;
 }
@@ -39,10 +49,18 @@ function add(sums: Float32Array, plane: Plane, layer: Layer): void {
   }
 }
 
+/** Sums of the last size, used again for the next picture. */
+let kept = new Float32Array();
+
+function zeros(length: number): Float32Array {
+  if (kept.length !== length) kept = new Float32Array(length);
+  return kept.fill(0);
+}
+
 /** Draw planes of one size into a canvas; a layer that is null leaves its plane out. */
 export function compose(canvas: HTMLCanvasElement, planes: Plane[], layers: (Layer | null)[]): void {
   const { width, height } = planes[0];
-  const sums = new Float32Array(width * height * 3);
+  const sums = zeros(width * height * 3);
   planes.forEach((plane, channel) => {
     const layer = layers[channel];
     if (layer) add(sums, plane, layer);
@@ -55,7 +73,8 @@ export function compose(canvas: HTMLCanvasElement, planes: Plane[], layers: (Lay
     image.data[pixel + 2] = sums[sum + 2];
     image.data[pixel + 3] = 255;
   }
-  canvas.width = width;
-  canvas.height = height;
+  // A canvas is made anew whenever its size is set.
+  if (canvas.width !== width) canvas.width = width;
+  if (canvas.height !== height) canvas.height = height;
   canvas.getContext("2d")!.putImageData(image, 0, 0);
 }

@@ -1,7 +1,7 @@
 // Two samples side by side, with the place that both show outlined, and one laid over the other.
 
 import type { JSX } from "preact";
-import { useEffect, useMemo, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useMemo, useRef, useState } from "preact/hooks";
 import type { Page, Pair } from "../../data";
 import { Thumbnail } from "../../parts/thumbnail";
 import { verdictOf, type PairVerdict } from "../../relabel";
@@ -28,7 +28,7 @@ interface Props {
 function Outline({ box }: { box: Box }): JSX.Element {
   const percent = (share: number): string => `${100 * share}%`;
   const style = { left: percent(box.x), top: percent(box.y), width: percent(box.width), height: percent(box.height) };
-  return <span class="outline" style={style} />;
+  return <span class="place" style={style} />;
 }
 
 interface OneProps {
@@ -89,13 +89,15 @@ function Verdict({ pair, onVerdict }: Pick<Props, "pair" | "onVerdict">): JSX.El
 export function PairCard({ page, pair, members, side, isCurrent, laying, onVerdict, onEnter }: Props): JSX.Element {
   const card = useRef<HTMLLIElement>(null);
   const placed = useMemo(() => pair.overlap && place(pair.overlap, side), [pair, side]);
-  useEffect(() => {
+  // At once: a later focus could meet another card that has become the current one.
+  useLayoutEffect(() => {
     if (!isCurrent || card.current!.contains(document.activeElement)) return;
     card.current!.focus({ preventScroll: true });
     card.current!.scrollIntoView({ block: "nearest" });
   }, [isCurrent]);
   return (
-    <li ref={card} class="pair" tabIndex={-1} aria-current={isCurrent ? "true" : undefined} onFocusCapture={onEnter} onMouseDown={onEnter}>
+    <li ref={card} class="pair-card" tabIndex={-1} aria-current={isCurrent ? "true" : undefined} 
+      onFocusIn={(event) => event.target !== card.current && onEnter()} onMouseDown={onEnter}>
       <p><strong>{pair.finding}</strong>{pair.detail && <>: {pair.detail}</>}</p>
       <div class="both">
         <One page={page} row={pair.a} member={members[0]} side={side} box={placed?.onA} />

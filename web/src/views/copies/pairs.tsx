@@ -1,18 +1,20 @@
 // Pairs of samples that show the same place or look alike, a page at a time.
 
 import type { JSX } from "preact";
-import { useEffect, useMemo } from "preact/hooks";
+import { useLayoutEffect, useMemo } from "preact/hooks";
 import type { Page, Pair } from "../../data";
+import { ChannelBar } from "../../parts/channel_bar";
 import { factsOf, idsOf } from "../../parts/facts";
 import { isTyping } from "../../parts/keys";
 import { useLoaded } from "../../parts/loaded";
 import { Pages } from "../../parts/pages";
-import { usePairSide } from "./side";
 import { judgePair, pairVerdicts, verdictOf, type PairVerdict } from "../../relabel";
 import { head } from "../../state";
 import { exportPairs } from "../relabelling/files";
+import { Kinds } from "./kinds";
 import { PairCard, type Member } from "./pair_card";
-import { current, kind, kindsOf, laying, shownPairs, type Laying } from "./shown";
+import { current, kind, laying, shownPairs, type Laying } from "./shown";
+import { usePairSide } from "./side";
 
 const A_PAGE = 12;
 const LAYINGS: Record<Laying, { title: string; key: string }> = {
@@ -20,22 +22,6 @@ const LAYINGS: Record<Laying, { title: string; key: string }> = {
   over: { title: "Laid over", key: "o" },
   flicker: { title: "Flicker", key: "f" },
 };
-
-function Kinds({ pairs }: { pairs: Pair[] }): JSX.Element {
-  const show = (name: string | null): void => {
-    kind.value = name;
-    current.value = 0;
-  };
-  const count = (n: number): string => n.toLocaleString("en");
-  return (
-    <div class="tools" role="group" aria-label="Kinds of pairs">
-      <button type="button" aria-pressed={kind.value === null} onClick={() => show(null)}>all {count(pairs.length)}</button>
-      {kindsOf(pairs).map(([name, n]) => (
-        <button key={name} type="button" aria-pressed={kind.value === name} onClick={() => show(name)}>{name} {count(n)}</button>
-      ))}
-    </div>
-  );
-}
 
 function Tools({ pairs }: { pairs: Pair[] }): JSX.Element {
   const judged = pairs.filter(verdictOf).length;
@@ -54,9 +40,14 @@ function Tools({ pairs }: { pairs: Pair[] }): JSX.Element {
   );
 }
 
+function showKind(name: string | null): void {
+  kind.value = name;
+  current.value = 0;
+}
+
 /** Keys of the whole part: along the pairs, judge the current one, lay it over. */
 function usePairKeys(n: number, onVerdict: (verdict: PairVerdict["verdict"]) => void): void {
-  useEffect(() => {
+  useLayoutEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
       if (isTyping(event) || document.querySelector("dialog[open]")) return;
       const actions: Record<string, () => void> = {
@@ -101,15 +92,16 @@ export function Pairs({ page, pairs }: { page: Page; pairs: Pair[] }): JSX.Eleme
   usePairKeys(shown.length, (verdict) => judgeAt(current.value, verdict));
   return (
     <>
-      <Kinds pairs={pairs} />
+      <Kinds label="Kinds of pairs" found={pairs} shown={kind.value} onShow={showKind} />
       <Tools pairs={shown} />
       <p class="quiet">
         <kbd>↑</kbd> <kbd>↓</kbd> move between pairs, <kbd>m</kbd> marks the current one as really copies, <kbd>n</kbd> as not
         copies. The outline marks the place that both samples show.
       </p>
-      <ol class="pairs" start={start + 1}>
+      <ChannelBar page={page} />
+      <ol class="pair-cards" start={start + 1}>
         {onPage.map((pair, place) => (
-          <PairCard key={`${pair.finding}-${pair.a}-${pair.b}`} {...{ page, pair, side }} laying={laying.value}
+          <PairCard key={start + place} {...{ page, pair, side }} laying={laying.value}
             members={(members?.onPage === onPage && members.all[place]) || UNKNOWN}
             isCurrent={current.value === start + place}
             onEnter={() => (current.value = start + place)}

@@ -2,7 +2,8 @@
 
 import { useEffect, useState } from "preact/hooks";
 
-const LARGEST = 240;
+/** Three times a thumbnail of 64 pixels; three of them fit into a card. */
+const LARGEST = 192;
 /** Margins of the view, of a card, and between its pictures. */
 const MARGINS = 86;
 

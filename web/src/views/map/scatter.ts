@@ -41,9 +41,10 @@ export function hasWebGl(): boolean {
 
 function tryWebGl(): boolean {
   const context = document.createElement("canvas").getContext("webgl");
+  const isFit = Boolean(context?.getExtension("OES_texture_float"));
   // A page may hold few contexts: this one is given back.
   context?.getExtension("WEBGL_lose_context")?.loseContext();
-  return context !== null;
+  return isFit;
 }
 
 /** The more points, the smaller and fainter each. */

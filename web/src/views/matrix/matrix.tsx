@@ -40,14 +40,19 @@ function Open({ truth, predicted, n, label, opens, isFirst = false, children }: 
     <button
       type="button"
       tabIndex={isFirst ? 0 : -1}
-      aria-label={label}
       aria-pressed={isIdle ? undefined : isShown(truth, predicted)}
       aria-disabled={isIdle || undefined}
       onClick={() => !isIdle && (choice.value = { truth, predicted, outcome: null })}
     >
+      <span class="hidden">{label}: </span>
       {children}
     </button>
   );
+}
+
+/** A dot: zeros in most cells would hide the others. */
+function Nothing(): JSX.Element {
+  return <><span class="hidden">0</span><span aria-hidden="true">·</span></>;
 }
 
 function MatrixCell({ matrix, amount, opens, truth, predicted }: MatrixProps & { truth: number; predicted: number }): JSX.Element {
@@ -64,9 +69,9 @@ function MatrixCell({ matrix, amount, opens, truth, predicted }: MatrixProps & {
         {...{ truth, predicted, opens }}
         n={cell.n}
         isFirst={truth === 0 && predicted === 0}
-        label={`${label}, predicted ${answer}: ${count(cell.n)}, ${percent(shareOfRow(matrix, cell))} of the row`}
+        label={`${label}, predicted ${answer}`}
       >
-        {cell.n === 0 ? "·" : <>{main}{isRoomy && <small>{small}</small>}</>}
+        {cell.n === 0 ? <Nothing /> : <>{main}{isRoomy && <small> {small}</small>}</>}
       </Open>
     </td>
   );
@@ -80,7 +85,7 @@ function MatrixRow(props: MatrixProps & { truth: number }): JSX.Element {
       <th scope="row" title={name}><span>{name}</span></th>
       {matrix.predictedClasses.map((_, predicted) => <MatrixCell key={predicted} {...props} predicted={predicted} />)}
       <td class="total">
-        <Open truth={truth} predicted={null} n={n} opens={opens} label={`${name}: ${count(n)}, all predictions`}>{count(n)}</Open>
+        <Open truth={truth} predicted={null} n={n} opens={opens} label={`${name}, all predictions`}>{count(n)}</Open>
       </td>
       <td class="recall-cell">{score && <Recall value={score} />}</td>
     </tr>
@@ -94,7 +99,7 @@ function Totals({ matrix, opens }: MatrixProps): JSX.Element {
       <th scope="row">predicted, all</th>
       {matrix.columnTotals.map((n, predicted) => (
         <td key={predicted} class="total">
-          <Open truth={null} predicted={predicted} n={n} opens={opens} label={`predicted ${matrix.predictedClasses[predicted]}: ${count(n)}`}>
+          <Open truth={null} predicted={predicted} n={n} opens={opens} label={`predicted ${matrix.predictedClasses[predicted]}`}>
             {count(n)}
           </Open>
         </td>

@@ -1,17 +1,16 @@
 // Samples one after the other, their predictions hidden.
 
 import type { JSX } from "preact";
-import { useEffect, useMemo, useState } from "preact/hooks";
+import { useLayoutEffect, useMemo, useState } from "preact/hooks";
 import type { Page } from "../../data";
+import { ChannelBar } from "../../parts/channel_bar";
 import type { Facts } from "../../parts/facts";
 import { isTyping } from "../../parts/keys";
+import { LargePicture } from "../../parts/large/picture";
 import { RelabelControl } from "../../parts/relabel_control";
-import { Thumbnail } from "../../parts/thumbnail";
 import { canUndo, judgementOf, judgements, seenRows, undo } from "../../relabel";
 import { head, isBlind, sample, selection } from "../../state";
 import { blindQueue } from "./queue";
-
-const SIDE = 320;
 
 /** What is hidden must not stand beside it. */
 function setBlind(is: boolean): void {
@@ -52,7 +51,7 @@ function OneByOne({ page, queue }: { page: Page; queue: number[] }): JSX.Element
   const open = queue.filter((row) => !judgementOf(row));
   const row = open.find((one) => !skipped.has(one)) ?? open[0];
   const skip = (): void => setSkipped(new Set([...skipped, row]));
-  useEffect(() => {
+  useLayoutEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
       if (isTyping(event) || document.querySelector("dialog[open]")) return;
       if (event.key === "u") undo();
@@ -71,8 +70,9 @@ function OneByOne({ page, queue }: { page: Page; queue: number[] }): JSX.Element
       </p>
       {row === undefined ? <p role="status">All samples are judged.</p> : (
         <>
-          <Thumbnail page={page} row={row} side={SIDE} label="the sample to judge" />
-          <RelabelControl key={row} page={page} row={row} />
+          <RelabelControl page={page} row={row} />
+          <ChannelBar page={page} />
+          <LargePicture page={page} row={row} />
         </>
       )}
       <div class="tools">
@@ -88,7 +88,6 @@ export function Blind({ page, facts }: { page: Page; facts: Facts }): JSX.Elemen
   const everyone = useMemo(() => blindQueue(page, facts, head.value), [page, facts]);
   // What is seen after the start is seen blind: the queue stays as it is.
   const queue = useMemo(() => everyone.filter((row) => judgementOf(row)?.seen === "blind" || !(seenRows.value.has(row) || judgementOf(row))), [everyone, isBlind.value, seenRows.value]);
-  useEffect(() => () => setBlind(false), []);
   if (isBlind.value) return <OneByOne page={page} queue={queue} />;
   const nJudged = queue.filter((row) => judgementOf(row)).length;
   return <Introduction n={queue.length} nSeen={everyone.length - queue.length} nJudged={nJudged} />;

@@ -49,7 +49,7 @@ export function Exchange({ page, facts }: { page: Page; facts: Facts }): JSX.Ele
   return (
     <>
       <div class="tools">
-        <button type="button" disabled={judgements.value.length === 0} onClick={exportLabels}>Export labels.csv</button>
+        <button type="button" disabled={judgements.value.length === 0} onClick={exportLabels}>Export changes.csv</button>
         {pairVerdicts.value.length > 0 && <button type="button" onClick={exportPairs}>Export pairs.csv</button>}
         <label for={file}>Go on from an earlier export</label>
         <input id={file} type="file" accept=".csv,text/csv" onChange={read} />

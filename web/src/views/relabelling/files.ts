@@ -22,7 +22,7 @@ export function exportLabels(): void {
     one.seen,
     one.at,
   ]);
-  download("labels.csv", writeCsv(COLUMNS, rows));
+  download("changes.csv", writeCsv(COLUMNS, rows));
 }
 
 export function exportPairs(): void {

@@ -42,7 +42,7 @@ export function Judged({ page }: { page: Page }): JSX.Element {
       <div class="tools">
         <button type="button" disabled={!canUndo.value} onClick={undo}>Undo the last</button>
       </div>
-      <div class="wide" role="region" aria-label="Judged samples" tabIndex={0}>
+      <div class="scrolled" role="region" aria-label="Judged samples" tabIndex={0}>
         <table>
           <thead>
             <tr>

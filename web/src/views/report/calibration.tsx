@@ -41,7 +41,7 @@ export function Calibration({ head }: { head: Head }): JSX.Element | null {
       <p>
         Calibration error {score(errorBefore)}
         {isAdjusted && `; ${score(errorAfter)} after temperature scaling`}. On the dashed line, confidences are as often right
-        as they claim; points below it are overconfident.
+        as they claim; points below it are overconfident. Larger points stand for more samples.
       </p>
       <div class="side-by-side">
         <ReliabilityFigure bins={before} caption={isAdjusted ? "As the head gives them." : ""} />

@@ -6,10 +6,13 @@ import { IntervalFigure } from "../../parts/figures/intervals";
 import { interval } from "../../words";
 import { Section, Sentences, TableBox } from "./section";
 
+function settingText(value: unknown): string {
+  if (value === null) return "none";
+  return typeof value === "string" ? value : JSON.stringify(value);
+}
+
 function settingsText(settings: Head["settings"]): string {
-  return Object.entries(settings)
-    .map(([name, value]) => `${name} = ${typeof value === "string" ? value : JSON.stringify(value)}`)
-    .join(", ");
+  return Object.entries(settings).map(([name, value]) => `${name} ${settingText(value)}`).join(", ");
 }
 
 function secondsText(seconds: number | null): string {
@@ -17,13 +20,12 @@ function secondsText(seconds: number | null): string {
   return seconds < 100 ? `${seconds.toFixed(1)} s` : `${(seconds / 60).toFixed(0)} min`;
 }
 
-/** Under a score: "worse: behind by 0.031 [0.022, 0.040]". */
-function verdictWords({ verdict, behind }: Head): string {
-  return [verdict, behind].filter(Boolean).join(": ");
+/** Under a score: "worse", "behind by 0.031 [0.022, 0.040]". */
+function verdictWords({ verdict, behind }: Head): string[] {
+  return [verdict, behind].filter(Boolean);
 }
 
 function HeadsTable({ heads }: { heads: Head[] }): JSX.Element {
-  const hasSettings = heads.some(({ settings }) => Object.keys(settings).length > 0);
   const hasSeconds = heads.some(({ seconds }) => seconds !== null);
   return (
     <TableBox label="Scores of the heads">
@@ -34,7 +36,6 @@ function HeadsTable({ heads }: { heads: Head[] }): JSX.Element {
             <th scope="col">Balanced accuracy</th>
             <th scope="col">Verdict</th>
             {hasSeconds && <th scope="col">Time</th>}
-            {hasSettings && <th scope="col">Settings</th>}
           </tr>
         </thead>
         <tbody>
@@ -42,14 +43,26 @@ function HeadsTable({ heads }: { heads: Head[] }): JSX.Element {
             <tr key={head.name}>
               <th scope="row">{head.name}</th>
               <td class="figures">{interval(head)}</td>
-              <td>{verdictWords(head)}</td>
+              <td class="words-cell">{verdictWords(head).join(": ")}</td>
               {hasSeconds && <td class="figures">{secondsText(head.seconds)}</td>}
-              {hasSettings && <td>{settingsText(head.settings)}</td>}
             </tr>
           ))}
         </tbody>
       </table>
     </TableBox>
+  );
+}
+
+function Settings({ heads }: { heads: Head[] }): JSX.Element | null {
+  const set = heads.filter(({ settings }) => Object.keys(settings).length > 0);
+  if (set.length === 0) return null;
+  return (
+    <>
+      <h3>Settings</h3>
+      <dl class="settings">
+        {set.map(({ name, settings }) => <div key={name}><dt>{name}</dt><dd>{settingsText(settings)}</dd></div>)}
+      </dl>
+    </>
   );
 }
 
@@ -65,6 +78,7 @@ export function Comparison({ page }: { page: Page }): JSX.Element | null {
       />
       <HeadsTable heads={page.heads} />
       {page.overview.verdicts.length > 0 && <Sentences texts={page.overview.verdicts} />}
+      <Settings heads={page.heads} />
     </Section>
   );
 }

@@ -31,7 +31,7 @@ export function LeakPrice({ leak }: { leak: Overview["leak"] }): JSX.Element | n
       {leak.rows.length > 0 && (
         <>
           <IntervalFigure
-            rows={leak.rows.map((row) => ({ ...row, words: row.head }))}
+            rows={leak.rows.map((row) => ({ ...row, words: [row.head] }))}
             axis="Balanced accuracy"
             caption="The same head scored with folds that keep more and more of the related samples together."
           />

@@ -1,0 +1,147 @@
+"""``cellfeat view``."""
+
+import getpass
+import os
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from cellfeat.commands.options import OWN_CONFIG, PATH_OR_URL, resolve_settings
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from cellfeat.page.access import Access
+    from cellfeat.page.content import PageContent
+    from cellfeat.page.serving import ServedPage
+    from cellfeat.page.viewing import MapChoice, Viewed
+    from cellfeat.storage.url import Location
+
+
+@click.command("view")
+@click.argument("results", required=False, type=PATH_OR_URL)
+@click.option("--features", type=PATH_OR_URL, help="Feature file of the results, where it is not where it was.")
+@click.option("--images", type=PATH_OR_URL, help="Folder or address of the images, where they are not where they were.")
+@click.option("--no-images", is_flag=True, help="Read no image: show thumbnails that are kept, and no exact pixels.")
+@click.option(
+    "--map",
+    "map_",
+    type=click.Choice(["tsne", "pca", "none"]),
+    default="tsne",
+    help="Map to make where none is kept: tsne takes a while, once.",
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port of this machine; default: any free one.")
+@click.option("--no-browser", is_flag=True, help="Open no browser, and only print the address.")
+@click.option(
+    "--output",
+    type=click.Path(path_type=Path),
+    help="Write the page with its pictures, to give it away, and serve nothing: FILE.html, or a folder.",
+)
+def command(
+    results: "Location | None",
+    features: "Location | None",
+    images: "Location | None",
+    *,
+    no_images: bool,
+    map_: "MapChoice",
+    port: int,
+    no_browser: bool,
+    output: Path | None,
+) -> None:
+    """Look at the samples behind RESULTS in a browser, until Ctrl-C.
+
+    RESULTS is a folder that compare, fit, score or audit wrote, a feature file, or a page that was written (an HTML
+    file, or its folder). Without it, the newest results of cellfeat.yaml in this folder are shown, or its feature file.
+
+    Thumbnails and a map are made once, and kept beside the feature file; of more than 100,000 samples thumbnails are
+    made when they are looked at. A sample that is shown large has the exact pixels of its image.
+
+    Only this machine can reach the page, and only with the token in the address that is printed.
+    """
+    from cellfeat.commands.console import ConsoleObserver
+    from cellfeat.page.live_pictures import live_pictures
+    from cellfeat.page.serving import ServedPage
+    from cellfeat.page.viewing import make_missing_map, write_viewed
+
+    viewed = _found(results, features)
+    with (
+        ConsoleObserver("thumbnails") as observer,
+        live_pictures(viewed.features, images, observer, reads_images=not no_images) as pictures,
+    ):
+        with ConsoleObserver("t-SNE", unit="steps") as steps:
+            make_missing_map(viewed.features, map_, steps.advance, steps.say)
+        content = pictures.added_to(viewed.content())
+        if output is None:
+            _serve(viewed, content, ServedPage(content, pictures.crop), port, opens=not no_browser)
+        else:
+            click.echo(f"page: {write_viewed(content, output)}")
+
+
+def _found(results: "Location | None", features: "Location | None") -> "Viewed":
+    from cellfeat.page.viewing import Viewed, newest_results
+
+    if results is not None:
+        return Viewed.of(results, features)
+    settings = resolve_settings(None, (), {"extraction.output": features})
+    newest = newest_results(settings.results)
+    if newest is None and features is None and not _exists(settings.extraction.output):
+        raise click.UsageError(
+            f"Missing argument 'RESULTS': there are no results in {settings.results}, and no {OWN_CONFIG} in this "
+            "folder that names others."
+        )
+    return Viewed.of(settings.extraction.output if newest is None else newest, features)
+
+
+def _exists(location: "Location") -> bool:
+    return not isinstance(location, Path) or location.exists()
+
+
+def _serve(viewed: "Viewed", content: "PageContent", page: "ServedPage", port: int, *, opens: bool) -> None:
+    from cellfeat.commands import Terminated
+    from cellfeat.page.serving import PageServer
+    from cellfeat.text import clean_text, counted
+
+    with PageServer(page, port) as server:
+        click.echo(clean_text(f"{viewed.name}: {counted(content.page['nSamples'], 'sample')}"))
+        click.echo(f"open {server.access.address}")
+        for line in _ssh_lines(server.access):
+            click.echo(line)
+        click.echo("only this machine can reach it, and only with this address; Ctrl-C ends it")
+        sys.stdout.flush()  # a pipe would keep the address until the end
+        if opens and _has_browser():
+            _open(server.access)
+        try:
+            server.serve_forever()
+        except Terminated:
+            raise
+        except KeyboardInterrupt:
+            click.echo("ended")
+
+
+def _ssh_lines(access: "Access") -> "Iterator[str]":
+    """How to reach the page from the machine that one sits at, where this one is reached by ssh."""
+    connection = os.environ.get("SSH_CONNECTION", "").split()
+    if len(connection) == 4:
+        _, _, host, port = connection
+        option = "" if port == "22" else f"-p {port} "
+        yield (
+            f"over ssh: run this on your own machine, then open the address there:\n"
+            f"ssh {option}-N -L {access.port}:127.0.0.1:{access.port} {getpass.getuser()}@{host}"
+        )
+
+
+def _has_browser() -> bool:
+    """Whether a window can open here: over ssh, or without a screen, a browser of text would take the terminal."""
+    if "SSH_CONNECTION" in os.environ:
+        return False
+    return sys.platform in ("win32", "darwin") or bool(os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY"))
+
+
+def _open(access: "Access") -> None:
+    import webbrowser
+
+    # Other users can see the arguments of a browser that starts: they get an address that opens once.
+    if not webbrowser.open(access.ticket_address()):
+        click.echo("no browser was found: open the address yourself", err=True)

@@ -1,0 +1,172 @@
+"""The frame of the page: views, keys, the address, colours, and what is shown where something is missing."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.page.browser.opening import Trouble, assert_accessible, go_to_view
+from tests.page.generated_content import generated_content
+
+pytestmark = pytest.mark.slow
+Opener = Callable[..., Any]
+Maker = Callable[..., Path]
+
+SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
+
+
+def shown_view(page: Any) -> str:
+    return str(page.locator(".top nav [aria-current=page]").inner_text())
+
+
+def hash_of(page: Any) -> str:
+    return str(page.evaluate("location.hash"))
+
+
+def test_address_keeps_what_is_shown(open_page: Opener, generated_page: Maker) -> None:
+    path = generated_page(130)
+    page = open_page(f"{path.as_uri()}#view=confusion&head=logreg&true=3&predicted=3&sample=17")
+    page.wait_for_selector("dialog.sample")
+    assert shown_view(page) == "Confusion"
+    assert "logreg" in page.locator("#view h2").first.inner_text()
+    assert page.locator(".gallery h2").inner_text() == "A549, predicted A549 (logreg)"
+    assert hash_of(page) == "#view=confusion&head=logreg&true=3&predicted=3&sample=17"
+
+
+def test_address_of_something_else_is_mended(open_page: Opener, generated_page: Maker) -> None:
+    page = open_page(f"{generated_page(130).as_uri()}#view=nothing&head=<b>&true=99&predicted=-3&sample=130")
+    assert hash_of(page) == "#view=overview&head=mlp"
+
+
+def test_back_button_goes_back(open_page: Opener, generated_page: Maker) -> None:
+    page = open_page(generated_page(130))
+    go_to_view(page, "Confusion")
+    page.locator(".matrix td.correct button").first.click()
+    page.wait_for_selector(".gallery")
+    page.go_back()
+    page.wait_for_selector(".gallery", state="detached")
+    assert shown_view(page) == "Confusion"
+    page.go_back()
+    assert shown_view(page) == "Report"
+    page.go_forward()
+    assert shown_view(page) == "Confusion"
+
+
+def test_keys_choose_views_and_open_help(open_page: Opener, generated_page: Maker) -> None:
+    page = open_page(generated_page(130))
+    page.keyboard.press("2")
+    page.wait_for_function("document.activeElement.id === 'view'")
+    assert shown_view(page) == "Confusion"
+    page.keyboard.press("?")
+    page.get_by_role("dialog", name="Keys").wait_for()
+    page.keyboard.press("1")
+    page.keyboard.press("Escape")
+    assert page.get_by_role("dialog", name="Keys").count() == 0
+    assert shown_view(page) == "Confusion"
+
+
+def test_escape_closes_sample_then_gallery_and_focus_returns(open_page: Opener, generated_page: Maker) -> None:
+    page = open_page(f"{generated_page(130).as_uri()}#view=confusion")
+    cell = page.locator(".matrix td.correct button").nth(2)
+    cell.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector(".gallery .item")
+    page.keyboard.press("g")
+    page.locator(".gallery .item").first.focus()
+    page.keyboard.press("Enter")
+    page.wait_for_selector("dialog.sample[open]")
+    page.keyboard.press("Escape")
+    page.wait_for_selector("dialog.sample", state="detached")
+    assert page.locator(".gallery").count() == 1
+    page.keyboard.press("Escape")
+    page.wait_for_selector(".gallery", state="detached")
+    page.wait_for_function("document.activeElement.closest('.matrix') !== null")
+    assert cell.evaluate("button => button === document.activeElement")
+
+
+def test_skip_link_leads_past_the_header(open_page: Opener, generated_page: Maker) -> None:
+    page = open_page(generated_page(130))
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.textContent") == "Skip to content"
+    page.keyboard.press("Enter")
+    assert page.evaluate("document.activeElement.id") == "view"
+    assert hash_of(page) == "#view=overview&head=mlp"
+
+
+def test_keys_do_nothing_in_fields(open_page: Opener, generated_page: Maker) -> None:
+    page = open_page(generated_page(130))
+    page.locator("textarea").first.fill("")
+    page.locator("textarea").first.type("2 classes?")
+    assert shown_view(page) == "Report"
+    assert page.locator("textarea").first.input_value() == "2 classes?"
+
+
+def test_colours_are_kept(open_page: Opener, generated_page: Maker) -> None:
+    page = open_page(generated_page(130))
+    back = "getComputedStyle(document.body).backgroundColor"
+    light = page.evaluate(back)
+    page.get_by_label("Colours").select_option("dark")
+    dark = page.evaluate(back)
+    assert dark != light
+    page.reload()
+    page.wait_for_selector("#page .top")
+    assert page.evaluate(back) == dark
+
+
+def test_page_works_where_nothing_can_be_kept(browser: Any, generated_page: Maker) -> None:
+    page, trouble = browser.new_page(), Trouble()
+    trouble.watch(page)
+    page.add_init_script("Object.defineProperty(window, 'localStorage', {get() { throw new Error('forbidden') }})")
+    page.goto(generated_page(130).as_uri())
+    page.wait_for_selector("#page .top")
+    page.get_by_label("Colours").select_option("dark")
+    page.close()
+    assert not trouble.seen
+
+
+def test_missing_shard_is_a_sentence(browser: Any, tmp_path: Path) -> None:
+    from tests.page.browser.conftest import write_page
+
+    content = generated_content(130)
+    write_page(content, tmp_path, "folder")
+    for column in content.page["columns"]:
+        if column["role"] == "predicted":
+            (tmp_path / "shards" / f"{column['shard']}.js").unlink()
+    page = browser.new_page()
+    page.goto((tmp_path / "index.html").as_uri() + "#view=confusion")
+    page.locator(".matrix td.correct button").first.click()
+    page.wait_for_selector("[role=alert]")
+    assert "the folder of this page is incomplete" in page.locator("[role=alert]").first.inner_text()
+    assert page.locator(".matrix").is_visible()
+    page.close()
+
+
+@pytest.mark.parametrize("n_samples", [0, 1, 130])
+def test_nothing_scrolls_sideways_on_a_phone(n_samples: int, open_page: Opener, generated_page: Maker) -> None:
+    page = open_page(generated_page(n_samples, hostile=n_samples > 1), width=390)
+    for title in page.locator(".top nav button").all_inner_texts():
+        go_to_view(page, title)
+        assert page.evaluate(SIDEWAYS) <= 0, title
+
+
+@pytest.mark.parametrize("dark", [False, True])
+def test_report_confusion_and_heads_are_accessible(dark: bool, open_page: Opener, generated_page: Maker) -> None:
+    page = open_page(generated_page(130, hostile=True), dark=dark)
+    for title in ("Report", "Confusion", "Head against head"):
+        go_to_view(page, title)
+        assert_accessible(page, title)
+    page.keyboard.press("?")
+    assert_accessible(page, "keys")
+
+
+def test_judging_blind_closes_what_names_predictions(open_page: Opener, generated_page: Maker) -> None:
+    page = open_page(f"{generated_page(130).as_uri()}#view=confusion&true=3&predicted=3")
+    page.wait_for_selector(".gallery")
+    go_to_view(page, "Relabel")
+    page.get_by_role("button", name="Judge blind").click()
+    assert page.locator(".gallery").count() == 0
+    assert hash_of(page) == "#view=relabel&head=mlp"
+    page.evaluate("location.hash = 'view=relabel&true=3&predicted=3'")
+    page.wait_for_timeout(100)
+    assert page.locator(".gallery").count() == 0

@@ -1,0 +1,152 @@
+"""Relabelling: blind and open judgements, undo, what is kept, and files that go out and come back."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.page.browser.opening import assert_accessible, go_to_view
+from tests.page.browser.test_copies_view import choose_part, read_table
+from tests.page.generated_content import generated_content
+
+pytestmark = pytest.mark.slow
+Opener = Callable[..., Any]
+Maker = Callable[..., Path]
+COLUMNS = ["sample_id", "label", "label_before", "head", "predicted", "confidence", "seen", "changed_at"]
+
+
+def judge_blind(page: Any, keys: str) -> None:
+    go_to_view(page, "Relabel")
+    page.get_by_role("button", name="judging blind").or_(page.get_by_role("button", name="Judge blind")).click()
+    page.locator(".standing").get_by_text("Not judged yet").wait_for()
+    start = int(page.locator("progress").get_attribute("value"))
+    for n_judged, key in enumerate(keys, start=start + 1):
+        page.keyboard.press(key)
+        page.locator(f"progress[value='{n_judged}']").wait_for()
+
+
+def end_blind(page: Any) -> None:
+    page.get_by_role("button", name="End, and show predictions").click()
+
+
+def exported(page: Any, folder: Path) -> list[dict[str, str]]:
+    with page.expect_download() as download:
+        page.get_by_role("button", name="Export changes.csv").click()
+    return read_table(download.value, folder)
+
+
+def test_blind_judgements_hide_predictions_and_are_exported(
+    open_page: Opener, generated_page: Maker, tmp_path: Path
+) -> None:
+    page = open_page(generated_page(1200))
+    judge_blind(page, "k10")
+    assert "predict" not in page.locator(".one-by-one").inner_text().replace("End, and show predictions", "")
+    end_blind(page)
+    rows = exported(page, tmp_path)
+    assert list(rows[0]) == COLUMNS
+    assert [row["seen"] for row in rows] == ["blind"] * 3
+    assert rows[0]["label"] == rows[0]["label_before"] != ""
+    assert [rows[1]["label"], rows[2]["label"]] == ["PC-3", ""]
+    assert {row["head"] for row in rows} == {"mlp"}
+    assert all(0 < float(row["confidence"]) <= 1 and row["predicted"] for row in rows)
+    assert all(row["changed_at"].endswith("Z") for row in rows)
+
+
+def test_queue_mixes_as_many_agreements(open_page: Opener, generated_page: Maker, tmp_path: Path) -> None:
+    page = open_page(generated_page(130))
+    judge_blind(page, "k")
+    total = int(page.locator("progress").get_attribute("max"))
+    end_blind(page)
+    judge_blind(page, "k" * (total - 1))
+    assert page.get_by_text("All samples are judged.").is_visible()
+    end_blind(page)
+    rows = exported(page, tmp_path)
+    agreed = [row["predicted"] == row["label_before"] for row in rows]
+    assert sum(agreed) * 2 == len(rows) == total
+    # Neither kind comes first.
+    assert 0 < sum(agreed[: total // 2]) < total // 2
+
+
+def test_undo_goes_back_to_the_sample(open_page: Opener, generated_page: Maker) -> None:
+    page = open_page(generated_page(1200))
+    judge_blind(page, "1")
+    assert page.locator("progress").get_attribute("value") == "1"
+    page.keyboard.press("u")
+    page.locator("progress[value='0']").wait_for()
+
+
+def test_judgements_are_kept_for_the_page(open_page: Opener, generated_page: Maker) -> None:
+    page = open_page(generated_page(1200))
+    judge_blind(page, "12")
+    page.reload()
+    go_to_view(page, "Relabel")
+    assert page.get_by_role("region", name="Judged samples").get_by_role("rowheader").count() == 2
+    assert page.get_by_text("378 samples, 2 of them judged").is_visible()
+
+
+def test_seen_predictions_are_not_judged_blind(open_page: Opener, generated_page: Maker, tmp_path: Path) -> None:
+    page = open_page(generated_page(1200))
+    go_to_view(page, "Copies and labels")
+    choose_part(page, "Suspicious labels 20")
+    page.locator(".suspect").first.get_by_role("button", name="Take").click()
+    go_to_view(page, "Relabel")
+    assert page.get_by_text("more are left out: you have seen their predictions").is_visible()
+    (row,) = exported(page, tmp_path)
+    assert row["seen"] == "prediction"
+    assert row["sample_id"] == "cell_0000050"
+
+
+def test_export_is_read_again_with_hostile_names(open_page: Opener, tmp_path: Path) -> None:
+    content = generated_content(130, hostile=True)
+    page = open_page(content)
+    judge_blind(page, "9870")
+    end_blind(page)
+    rows = exported(page, tmp_path)
+    assert [row["label"] for row in rows] == [*reversed(content.page["classes"][6:9]), ""]
+    assert all(row["sample_id"].startswith("<b>&cell_") for row in rows)
+    page.get_by_role("button", name="Undo the last").click()
+    assert len(exported(page, tmp_path / "undone")) == 3
+    other = open_page(content)
+    go_to_view(other, "Relabel")
+    other.get_by_label("Go on from an earlier export").set_input_files(tmp_path / "changes.csv")
+    other.get_by_text("4 judgements were read.").wait_for()
+    assert exported(other, tmp_path / "again") == rows
+
+
+def test_import_says_which_rows_it_leaves_out(open_page: Opener, generated_page: Maker, tmp_path: Path) -> None:
+    page = open_page(generated_page(1200))
+    go_to_view(page, "Relabel")
+    header = ",".join(COLUMNS)
+    (tmp_path / "bad.csv").write_text("sample_id,label\ncell_0000001,HeLa\n")
+    upload = page.get_by_label("Go on from an earlier export")
+    upload.set_input_files(tmp_path / "bad.csv")
+    page.get_by_text("it lacks label_before, head").wait_for()
+    (tmp_path / "other.csv").write_text(
+        f"{header}\r\n<i>nobody</i>,HeLa,RT4,,,,blind,2026\r\ncell_0000001,HeLa,never,,,,blind,2026\r\n"
+        "cell_0000002,RT4,HEK 293,,,,looked,2026\r\n"
+    )
+    upload.set_input_files(tmp_path / "other.csv")
+    page.get_by_text("other.csv, line 2: no sample of this page is called <i>nobody</i>").wait_for()
+    assert page.get_by_text("other.csv, line 3: the label was never").is_visible()
+    assert page.get_by_text("other.csv, line 4: seen is looked").is_visible()
+    assert page.get_by_text("0 judgements were read.").is_visible()
+
+
+def test_says_what_is_lost_on_closing(open_page: Opener) -> None:
+    content = generated_content(130)
+    page = open_page(replace(content, page={**content.page, "digest": ""}))
+    go_to_view(page, "Relabel")
+    assert "lost when this page is closed" in page.get_by_role("alert").inner_text()
+
+
+@pytest.mark.parametrize(("width", "dark"), [(1280, False), (1280, True), (390, False), (390, True)])
+def test_relabel_view_is_accessible(width: int, dark: bool, open_page: Opener, generated_page: Maker) -> None:
+    page = open_page(generated_page(1200), width=width, dark=dark)
+    judge_blind(page, "12k0")
+    assert_accessible(page, "blind")
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+    end_blind(page)
+    assert_accessible(page, "judged")
+    assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")

@@ -1,0 +1,66 @@
+"""The report: what it says, and how it prints."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.page.generated_content import generated_content
+
+pytestmark = pytest.mark.slow
+Opener = Callable[..., Any]
+Maker = Callable[..., Path]
+
+INTERVAL = {"score": 0.8, "low": 0.78, "high": 0.82}
+LABELS = {"nSamples": 100, "old": INTERVAL, "new": {"score": 0.9, "low": 0.88, "high": 0.92}, "gain": INTERVAL}
+
+
+def test_scores_stand_in_figure_and_table(open_page: Opener, generated_page: Maker) -> None:
+    page = open_page(generated_page(130))
+    head = next(one for one in generated_content(130).page["heads"] if one["verdict"] == "best")
+    text = f"{head['score']:.3f} [{head['low']:.3f}, {head['high']:.3f}]"
+    section = page.locator(".part").filter(has_text="Comparison of heads")
+    assert text in section.locator("svg text").all_text_contents()
+    assert section.get_by_role("cell", name=text).count() == 1
+    assert section.locator("svg .interval").count() == 2
+
+
+def test_open_questions_are_answered_by_hand(open_page: Opener, generated_page: Maker) -> None:
+    page = open_page(generated_page(130))
+    page.get_by_label("Which population do the samples stand for?").fill("cells of three donors")
+    page.locator("h1").click()
+    page.reload()
+    page.wait_for_selector("#page .top")
+    assert page.get_by_label("Which population do the samples stand for?").input_value() == "cells of three donors"
+
+
+@pytest.mark.parametrize("n_samples", [0, 1])
+def test_few_samples_make_a_report(n_samples: int, open_page: Opener, generated_page: Maker) -> None:
+    page = open_page(generated_page(n_samples))
+    assert page.locator(".report").is_visible()
+    assert ("There are no samples" in page.locator(".report").inner_text()) == (n_samples == 0)
+
+
+def test_changed_labels_are_compared_on_the_same_samples(open_page: Opener) -> None:
+    content = generated_content(130)
+    heads = [
+        {"head": "mlp", "all": LABELS, "unseen": LABELS, "whyNot": ""},
+        {"head": "logreg", "all": LABELS, "unseen": None, "whyNot": "one class remains"},
+    ]
+    overview = {**content.page["overview"], "relabelling": {"sentences": ["20 labels changed"], "heads": heads}}
+    page = open_page(replace(content, page={**content.page, "overview": overview}))
+    section = page.locator(".part").filter(has_text="Changed labels")
+    assert section.locator("svg .interval").count() == 6
+    assert section.locator("tbody tr").count() == 3
+    assert "logreg: one class remains" in section.inner_text()
+
+
+def test_report_prints_in_light_colours_on_a4(open_page: Opener, generated_page: Maker) -> None:
+    page = open_page(generated_page(130), dark=True)
+    page.emulate_media(media="print", color_scheme="dark")
+    assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
+    assert not page.get_by_role("button", name="Print or save as PDF").is_visible()
+    printed = page.pdf(prefer_css_page_size=True)
+    assert printed.count(b"/Type /Page\n") in {2, 3, 4}
