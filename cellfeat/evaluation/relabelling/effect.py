@@ -11,7 +11,7 @@ from typing import Any
 
 from cellfeat.evaluation.relabelling.judged import Judged
 from cellfeat.statistics.interval_types import Difference, Interval
-from cellfeat.text import with_interval
+from cellfeat.text import counted, with_interval
 
 
 @dataclass(frozen=True)
@@ -159,9 +159,15 @@ class RelabellingEffect:
                 "blind changes stay in both columns: the person did not know the prediction, but samples that were "
                 "chosen because a head disagreed are still a selection, and wrong labels that a head repeats are missed"
             )
-        for number, what in ((self.n_without_old, "had no label before"), (self.n_without_new, "have no label now")):
-            if number:
-                lines.append(f"{number} samples {what}: they are in none of these scores")
+        if self.n_without_old:
+            lines.append(
+                f"{counted(self.n_without_old, 'sample')} had no label before, and are in none of these scores"
+            )
+        if self.n_without_new:
+            lines.append(
+                f"{counted(self.n_without_new, 'sample')} have no label now, and are in none of these scores; to leave "
+                "out what is hard to tell raises the score of every head by itself"
+            )
         return lines
 
     def record(self) -> dict[str, Any]:
