@@ -156,16 +156,17 @@ class RelabellingEffect:
             )
         if self.judged.n_changed_blind:
             lines.append(
-                "blind changes stay in both columns: the person did not know the prediction, but samples that were "
-                "chosen because a head disagreed are still a selection, and wrong labels that a head repeats are missed"
+                "blind changes stay in all of these scores: the person did not know the prediction, but samples "
+                "that were chosen because a head disagreed are still a selection, and wrong labels that a head repeats "
+                "are missed"
             )
         if self.n_without_old:
             lines.append(
-                f"{counted(self.n_without_old, 'sample')} had no label before, and are in none of these scores"
+                f"without a label before, and in none of these scores: {counted(self.n_without_old, 'sample')}"
             )
         if self.n_without_new:
             lines.append(
-                f"{counted(self.n_without_new, 'sample')} have no label now, and are in none of these scores; to leave "
+                f"without a label now, and in none of these scores: {counted(self.n_without_new, 'sample')}; to leave "
                 "out what is hard to tell raises the score of every head by itself"
             )
         return lines
