@@ -3,6 +3,7 @@
 import type { JSX } from "preact";
 import { categoriesOf, codesOf, columnOf, noValue, numbersOf } from "../../columns";
 import type { Page, Pair } from "../../data";
+import { loadBytes } from "../../loader";
 import { choose, sample } from "../../state";
 import { place, type Box } from "../../views/copies/overlap";
 import { idOf } from "../facts";
@@ -98,8 +99,17 @@ export function SameGroup({ page, row }: { page: Page; row: number }): JSX.Eleme
   );
 }
 
-/** The nearest samples on the map, nearest first. */
+/** The nearest samples, nearest first: by their embeddings where the page has these, otherwise on the map. */
 async function nearest(page: Page, row: number): Promise<number[]> {
+  if (!page.neighbours) return nearestOnMap(page, row);
+  const { k, shard } = page.neighbours;
+  const bytes = await loadBytes(`${shard}-${Math.floor(row / page.textBlock)}`);
+  const rows = new Uint32Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength / 4);
+  const start = (row % page.textBlock) * k;
+  return Array.from(rows.subarray(start, start + k)).filter((other) => other < page.nSamples);
+}
+
+async function nearestOnMap(page: Page, row: number): Promise<number[]> {
   const [x, y] = [columnOf(page, "x"), columnOf(page, "y")];
   if (!x || !y || !page.map) return [];
   const [left, top] = await Promise.all([numbersOf(x), numbersOf(y)]);
@@ -118,13 +128,15 @@ async function nearest(page: Page, row: number): Promise<number[]> {
 export function Neighbours({ page, row }: { page: Page; row: number }): JSX.Element | null {
   const rows = useLoaded(() => nearest(page, row), [page, row]).value;
   if (!rows || rows.length === 0) return null;
+  const title = page.neighbours ? "Most similar embeddings" : "Nearest on the map";
   return (
     <section>
-      <h3>Nearest on the map</h3>
+      <h3>{title}</h3>
+      {page.neighbours?.note && <p class="quiet">{page.neighbours.note}</p>}
       <div class="relatives">
         {rows.map((other) => <Relative key={other} page={page} row={other} />)}
       </div>
-      <button type="button" onClick={() => openGallery("Nearest on the map", [row, ...rows])}>Show these in the gallery</button>
+      <button type="button" onClick={() => openGallery(title, [row, ...rows])}>Show these in the gallery</button>
     </section>
   );
 }
