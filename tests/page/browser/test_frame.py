@@ -157,6 +157,10 @@ def test_report_confusion_and_heads_are_accessible(dark: bool, open_page: Opener
     for title in ("Report", "Confusion", "Head against head"):
         go_to_view(page, title)
         assert_accessible(page, title)
+    go_to_view(page, "Confusion")
+    page.locator(".matrix .total button").first.click()
+    page.wait_for_selector(".gallery .item")
+    assert_accessible(page, "matrix and gallery")
     page.keyboard.press("?")
     assert_accessible(page, "keys")
 
