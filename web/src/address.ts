@@ -96,6 +96,8 @@ const SAMPLE = /&sample=\d+$/;
 
 /** Steps from sample to sample, and completing an address, are nothing to go back to. */
 function write(text: string, isFirst: boolean): void {
+  // In the frame of a notebook, "#…" would be an address of the notebook, and replace the page by it.
+  if (location.protocol === "about:") return;
   const before = location.hash;
   if (text === before) return;
   const isStep = SAMPLE.test(text) && SAMPLE.test(before) && text.replace(SAMPLE, "") === before.replace(SAMPLE, "");

@@ -1,6 +1,5 @@
 """A real browser for tests of the page. Tests that ask for it are skipped where there is none."""
 
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -9,12 +8,8 @@ import pytest
 
 from cellfeat.page.content import PageContent
 from cellfeat.page.forms import write_file, write_folder
-from tests.page.browser.opening import READY, Trouble, address_of
+from tests.page.browser.opening import BROWSERS, FLAGS, READY, Trouble, address_of, browser_program
 from tests.page.generated_content import generated_content
-
-NAMES = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
-# WebGL by the processor: no graphics card is needed, and pictures are the same everywhere.
-FLAGS = ("--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 
 GeneratedPage = Callable[..., Path]
 OpenPage = Callable[..., Any]
@@ -26,9 +21,9 @@ def browser() -> Iterator[Any]:
     playwright = pytest.importorskip(
         "playwright.sync_api", reason="playwright is not installed: it is in the extra dev"
     )
-    program = next(filter(None, map(shutil.which, NAMES)), None)
+    program = browser_program()
     if program is None:
-        pytest.skip(f"no browser: none of {', '.join(NAMES)} is installed")
+        pytest.skip(f"no browser: none of {', '.join(BROWSERS)} is installed")
     with playwright.sync_playwright() as running:
         browser = running.chromium.launch(executable_path=program, args=list(FLAGS))
         yield browser

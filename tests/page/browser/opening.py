@@ -1,5 +1,6 @@
 """Opens pages in a browser, and records what must not happen there."""
 
+import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cache
@@ -11,6 +12,9 @@ import pytest
 
 ROOT = Path(__file__).parents[3]
 AXE = ROOT / "web" / "node_modules" / "axe-core" / "axe.min.js"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable", "chrome")
+# WebGL by the processor: no graphics card is needed, and pictures are the same everywhere.
+FLAGS = ("--no-sandbox", "--use-gl=angle", "--use-angle=swiftshader", "--enable-unsafe-swiftshader")
 LOOPBACK = {"127.0.0.1", "localhost", "::1"}
 HARMFUL = {"serious", "critical"}
 READY = "#page .top"
@@ -27,6 +31,11 @@ class Trouble:
         page.on("console", lambda message: message.type == "error" and self.seen.append(f"console: {message.text}"))
         page.on("pageerror", lambda error: self.seen.append(f"error: {error}"))
         page.on("request", lambda request: stays_here(request.url) or self.seen.append(f"request: {request.url}"))
+
+
+def browser_program() -> str | None:
+    """Find a browser of this machine; None without."""
+    return next(filter(None, map(shutil.which, BROWSERS)), None)
 
 
 def stays_here(url: str) -> bool:

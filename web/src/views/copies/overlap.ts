@@ -44,9 +44,14 @@ function asInB(box: Box, overlap: Overlap): Box {
   return overlap.mirrored ? { ...found, x: frame.width - found.x - found.width } : found;
 }
 
+/** Pixels of the image that a side of its thumbnail stands for: it is enlarged four times at most. */
+function extentOf({ width, height }: Size): number {
+  return Math.max(width, height, 16);
+}
+
 /** A thumbnail holds the whole image in the middle of a square. */
 function inThumbnail(box: Box, image: Size): Box {
-  const side = Math.max(image.width, image.height);
+  const side = extentOf(image);
   return {
     x: (box.x + (side - image.width) / 2) / side,
     y: (box.y + (side - image.height) / 2) / side,
@@ -56,7 +61,7 @@ function inThumbnail(box: Box, image: Size): Box {
 }
 
 function wordsOf({ quarters, mirrored }: Overlap): string {
-  const how = [mirrored ? "mirrored" : "", quarters ? `turned by ${quarters * 90}° anticlockwise` : ""].filter(Boolean);
+  const how = [mirrored ? "mirrored" : "", ["", "turned by 90° anticlockwise", "turned by 180°", "turned by 90° clockwise"][quarters]].filter(Boolean);
   return how.length ? `To lie on the left sample, the right one is ${how.join(" and ")}.` : "";
 }
 
@@ -72,10 +77,10 @@ export function place(overlap: Overlap, side: number): Placed {
     width: Math.max(Math.min(a.width, dx + width) - left, 0),
     height: Math.max(Math.min(a.height, dy + height) - top, 0),
   };
-  const scale = side / Math.max(a.width, a.height);
+  const scale = side / extentOf(a);
   const right = (dx + width / 2 - a.width / 2) * scale;
   const down = (dy + height / 2 - a.height / 2) * scale;
-  const growth = Math.max(b.width, b.height) / Math.max(a.width, a.height);
+  const growth = extentOf(b) / extentOf(a);
   return {
     onA: inThumbnail(common, a),
     onB: inThumbnail(asInB({ ...common, x: common.x - dx, y: common.y - dy }, overlap), b),

@@ -11,8 +11,9 @@ import { Pages } from "../../parts/pages";
 import { judgePair, pairVerdicts, verdictOf, type PairVerdict } from "../../relabel";
 import { head } from "../../state";
 import { exportPairs } from "../relabelling/files";
+import { Kinds } from "./kinds";
 import { PairCard, type Member } from "./pair_card";
-import { current, kind, kindsOf, laying, shownPairs, type Laying } from "./shown";
+import { current, kind, laying, shownPairs, type Laying } from "./shown";
 import { usePairSide } from "./side";
 
 const A_PAGE = 12;
@@ -21,22 +22,6 @@ const LAYINGS: Record<Laying, { title: string; key: string }> = {
   over: { title: "Laid over", key: "o" },
   flicker: { title: "Flicker", key: "f" },
 };
-
-function Kinds({ pairs }: { pairs: Pair[] }): JSX.Element {
-  const show = (name: string | null): void => {
-    kind.value = name;
-    current.value = 0;
-  };
-  const count = (n: number): string => n.toLocaleString("en");
-  return (
-    <div class="tools" role="group" aria-label="Kinds of pairs">
-      <button type="button" aria-pressed={kind.value === null} onClick={() => show(null)}>all {count(pairs.length)}</button>
-      {kindsOf(pairs).map(([name, n]) => (
-        <button key={name} type="button" aria-pressed={kind.value === name} onClick={() => show(name)}>{name} {count(n)}</button>
-      ))}
-    </div>
-  );
-}
 
 function Tools({ pairs }: { pairs: Pair[] }): JSX.Element {
   const judged = pairs.filter(verdictOf).length;
@@ -53,6 +38,11 @@ function Tools({ pairs }: { pairs: Pair[] }): JSX.Element {
       <button type="button" disabled={pairVerdicts.value.length === 0} onClick={exportPairs}>Export judged pairs</button>
     </div>
   );
+}
+
+function showKind(name: string | null): void {
+  kind.value = name;
+  current.value = 0;
 }
 
 /** Keys of the whole part: along the pairs, judge the current one, lay it over. */
@@ -102,7 +92,7 @@ export function Pairs({ page, pairs }: { page: Page; pairs: Pair[] }): JSX.Eleme
   usePairKeys(shown.length, (verdict) => judgeAt(current.value, verdict));
   return (
     <>
-      <Kinds pairs={pairs} />
+      <Kinds label="Kinds of pairs" found={pairs} shown={kind.value} onShow={showKind} />
       <Tools pairs={shown} />
       <p class="quiet">
         <kbd>↑</kbd> <kbd>↓</kbd> move between pairs, <kbd>m</kbd> marks the current one as really copies, <kbd>n</kbd> as not

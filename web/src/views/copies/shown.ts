@@ -21,10 +21,10 @@ function rank(finding: string): number {
   return place < 0 ? ORDER.length : place;
 }
 
-/** How many pairs there are of each kind, in the order in which they are shown. */
-export function kindsOf(pairs: Pair[]): [string, number][] {
+/** How many there are of each kind, in the order in which they are shown. */
+export function kindsOf(found: { finding: string }[]): [string, number][] {
   const counts = new Map<string, number>();
-  for (const { finding } of pairs) counts.set(finding, (counts.get(finding) ?? 0) + 1);
+  for (const { finding } of found) counts.set(finding, (counts.get(finding) ?? 0) + 1);
   return [...counts].sort(([a], [b]) => rank(a) - rank(b) || a.localeCompare(b));
 }
 
