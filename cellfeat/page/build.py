@@ -188,6 +188,7 @@ class _Page:
         places = own_places(features, len(self.samples), self.subject.beside)
         probabilities = self._add_columns()
         places.add_to(self.columns)
+        facts = data_facts(own, features)
         lines = limits(found, own, self.group[: len(own)], has_images=features is None or not features.is_imported)
         page = {
             "format": FORMAT,
@@ -207,14 +208,14 @@ class _Page:
             "heads": self._heads(probabilities),
             "overview": {
                 "headline": headline(found, len(own)),
-                "data": data_facts(own, features),
+                "data": facts,
                 "recipe": [] if features is None else recipe_facts(features),
                 "verdicts": verdicts(found),
                 "leak": leak_entry(found.audit),
                 "curves": curve_entries(found.curves),
                 "limits": lines,
                 "relabelling": relabelling_of_record(found.record),
-                "questions": questions(found, own, features, lines),
+                "questions": questions(found, own, features, facts),
             },
             "audit": audit_entry(found.audit, self.samples),
             "heldOut": held_out_sentences(found.record, self.subject.beside) if found.kind == "held-out" else [],
