@@ -204,6 +204,7 @@ class _Page:
             "thumbnails": self.pictures.thumbnails,
             "picturesNote": self.pictures.note,
             "map": places.entry,
+            "neighbours": places.neighbours.entry,
             "columns": self.columns.entries,
             "heads": self._heads(probabilities),
             "overview": {
@@ -220,7 +221,7 @@ class _Page:
             "audit": audit_entry(found.audit, self.samples),
             "heldOut": held_out_sentences(found.record, self.subject.beside) if found.kind == "held-out" else [],
         }
-        return PageContent(page, {**self.columns.shards, **self.pictures.shards})
+        return PageContent(page, {**self.columns.shards, **self.pictures.shards, **places.neighbours.shards})
 
     def _title(self) -> str:
         name, found = clean_text(self.subject.name) or "samples", self.found

@@ -13,7 +13,7 @@ from cellfeat.types import Float32s, Integers
 N_NEIGHBOURS = 12
 """Neighbours of a sample."""
 
-MOST_SAMPLES = 50_000
+MOST_SAMPLES = 20_000
 """Samples up to which neighbours are found: the time grows with the square of their number."""
 
 NONE = 0xFFFFFFFF

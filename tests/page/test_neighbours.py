@@ -1,11 +1,16 @@
 """Neighbours of samples for the page."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 
+from cellfeat.maps import make_map
 from cellfeat.page import neighbours
+from cellfeat.page.build import page_of_results
 from cellfeat.page.neighbours import NONE, neighbours_among
 from cellfeat.types import Integers
+from tests.feature_fixtures import build_clusters
 
 
 def _read(points: np.ndarray, rows: Integers, n_samples: int) -> np.ndarray:
@@ -35,6 +40,18 @@ def test_equal_samples_are_each_others_neighbours() -> None:
     assert not (found == np.arange(30)[:, None]).any()
 
 
-@pytest.mark.parametrize("n", [0, 1, 50_001])
+@pytest.mark.parametrize("n", [0, 1, 20_001])
 def test_too_few_or_too_many_samples_have_none(n: int) -> None:
     assert neighbours_among(np.zeros((n, 1), np.float32), np.arange(n), n).entry is None
+
+
+def test_page_has_neighbours_where_a_t_sne_is_kept(tmp_path: Path) -> None:
+    features = build_clusters(n=40).save(tmp_path / "cells.h5")
+    make_map(features, "PCA")
+    assert page_of_results(None, features).page["neighbours"] is None
+    make_map(features, "t-SNE")
+    content = page_of_results(None, features)
+    assert content.page["neighbours"]["k"] == 12
+    found = np.frombuffer(content.shards["neighbours-0"](), "<u4").reshape(40, 12)
+    labels = features.samples.labels
+    assert (labels[found] == labels[:, None]).mean() > 0.6

@@ -1,7 +1,7 @@
 // Samples that belong to one: near copies, its group, its neighbours on the map.
 
 import type { JSX } from "preact";
-import { categoriesOf, codesOf, columnOf, noValue, numbersOf } from "../../columns";
+import { categoriesOf, codesOf, columnOf, noValue, numbersOf, textOf } from "../../columns";
 import type { Page, Pair } from "../../data";
 import { loadBytes } from "../../loader";
 import { choose, sample } from "../../state";
@@ -14,10 +14,12 @@ const NEIGHBOURS = 12;
 
 function Relative({ page, row }: { page: Page; row: number }): JSX.Element {
   const id = useLoaded(() => idOf(page, row), [page, row]).value ?? "";
+  const column = columnOf(page, "label");
+  const label = useLoaded(async () => (column ? textOf(page, column, row) : ""), [page, row]).value ?? "";
   return (
     <button type="button" class="relative" onClick={() => (sample.value = row)}>
       <Thumbnail page={page} row={row} side={72} label="" />
-      <span class="caption">{id}</span>
+      <span class="caption"><span>{id}</span><span class="quiet">{label}</span></span>
     </button>
   );
 }
