@@ -75,7 +75,7 @@ def command(
         live_pictures(viewed.features, images, observer, reads_images=not no_images) as pictures,
     ):
         with ConsoleObserver("t-SNE", unit="steps") as steps:
-            make_missing_map(viewed.features, map_, steps.advance, steps.say)
+            make_missing_map(viewed.mapped, map_, steps.advance, steps.say)
         content = pictures.added_to(viewed.content())
         if output is None:
             _serve(viewed, content, ServedPage(content, pictures.crop), port, opens=not no_browser)

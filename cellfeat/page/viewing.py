@@ -39,14 +39,14 @@ class Viewed:
     written
         A page that was written; None for one that is made now.
     fitted
-        Feature file that a head was fitted on, whose samples are shown beside held-out ones; None: they are not.
+        Samples that a head was fitted on, which are shown beside held-out ones; None: they are not.
     """
 
     name: str
     folder: Path | None = None
     features: Features | None = None
     written: Path | None = None
-    fitted: Location | None = None
+    fitted: Features | None = None
 
     @classmethod
     def of(cls, target: Location, features: Location | None = None, fitted: Location | None = None) -> "Viewed":
@@ -59,7 +59,7 @@ class Viewed:
         features
             The feature file of the results, where it is not where it was.
         fitted
-            As the attribute.
+            Feature file that a head was fitted on.
 
         Raises
         ------
@@ -71,12 +71,17 @@ class Viewed:
         if isinstance(target, Path) and target.is_dir():
             kind_of(target)  # raises where it holds no results
             loaded = features_of_results(target) if features is None else load_features(features)
-            return cls(str(target), target, loaded, fitted=fitted)
+            return cls(str(target), target, loaded, fitted=None if fitted is None else load_features(fitted))
         if isinstance(target, Path) and not target.exists():
             raise MissingFileError(
                 f"{target} does not exist; expected a folder of results, a feature file, or a page that was written"
             )
         return cls(str(target), features=load_features(target))
+
+    @property
+    def mapped(self) -> Features | None:
+        """The samples whose map is shown: held-out samples are placed on that of the fitted ones."""
+        return self.features if self.fitted is None else self.fitted
 
     def content(self) -> PageContent:
         """Make the page, or read the one that was written."""
