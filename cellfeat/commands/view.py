@@ -23,6 +23,9 @@ if TYPE_CHECKING:
 @click.command("view")
 @click.argument("results", required=False, type=PATH_OR_URL)
 @click.option("--features", type=PATH_OR_URL, help="Feature file of the results, where it is not where it was.")
+@click.option(
+    "--fitted-on", type=PATH_OR_URL, help="Feature file that a scored head was fitted on: its samples are shown, too."
+)
 @click.option("--images", type=PATH_OR_URL, help="Folder or address of the images, where they are not where they were.")
 @click.option("--no-images", is_flag=True, help="Read no image: show thumbnails that are kept, and no exact pixels.")
 @click.option(
@@ -42,6 +45,7 @@ if TYPE_CHECKING:
 def command(
     results: "Location | None",
     features: "Location | None",
+    fitted_on: "Location | None",
     images: "Location | None",
     *,
     no_images: bool,
@@ -65,13 +69,13 @@ def command(
     from cellfeat.page.serving import ServedPage
     from cellfeat.page.viewing import make_missing_map, write_viewed
 
-    viewed = _found(results, features)
+    viewed = _found(results, features, fitted_on)
     with (
         ConsoleObserver("thumbnails") as observer,
         live_pictures(viewed.features, images, observer, reads_images=not no_images) as pictures,
     ):
         with ConsoleObserver("t-SNE", unit="steps") as steps:
-            make_missing_map(viewed.features, map_, steps.advance, steps.say)
+            make_missing_map(viewed.mapped, map_, steps.advance, steps.say)
         content = pictures.added_to(viewed.content())
         if output is None:
             _serve(viewed, content, ServedPage(content, pictures.crop), port, opens=not no_browser)
@@ -79,11 +83,11 @@ def command(
             click.echo(f"page: {write_viewed(content, output)}")
 
 
-def _found(results: "Location | None", features: "Location | None") -> "Viewed":
+def _found(results: "Location | None", features: "Location | None", fitted: "Location | None") -> "Viewed":
     from cellfeat.page.viewing import Viewed, newest_results
 
     if results is not None:
-        return Viewed.of(results, features)
+        return Viewed.of(results, features, fitted)
     settings = resolve_settings(None, (), {"extraction.output": features})
     newest = newest_results(settings.results)
     if newest is None and features is None and not _exists(settings.extraction.output):
@@ -91,7 +95,7 @@ def _found(results: "Location | None", features: "Location | None") -> "Viewed":
             f"Missing argument 'RESULTS': there are no results in {settings.results}, and no {OWN_CONFIG} in this "
             "folder that names others."
         )
-    return Viewed.of(settings.extraction.output if newest is None else newest, features)
+    return Viewed.of(settings.extraction.output if newest is None else newest, features, fitted)
 
 
 def _exists(location: "Location") -> bool:

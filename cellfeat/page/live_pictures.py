@@ -5,7 +5,9 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 
-from cellfeat.errors import CellfeatError
+from numpy.typing import NDArray
+
+from cellfeat.errors import CellfeatError, MissingFileError
 from cellfeat.extraction.observer import Observer
 from cellfeat.extraction.sample_images import SampleImages, opened_images
 from cellfeat.extraction.store import Features
@@ -94,10 +96,18 @@ def _made_now(features: Features, images: Location | None, observer: Observer) -
 
 
 def _opened(images: SampleImages, made: Thumbnails | None) -> LivePictures:
+    crop = partial(_crop, images)
     if made is not None:
-        return LivePictures(images.read, made, made.block)
+        return LivePictures(crop, made, made.block)
     maker = BlockMaker.of(images)
-    return LivePictures(images.read, maker.thumbnails, partial(_block, maker))
+    return LivePictures(crop, maker.thumbnails, partial(_block, maker))
+
+
+def _crop(images: SampleImages, row: int) -> NDArray:
+    if row >= len(images.features):
+        # A page of held-out samples also has those that a head was fitted on, after its own.
+        raise MissingFileError("the images of the samples that the head was fitted on are not open")
+    return images.read(row)
 
 
 def _kept(features: Features) -> LivePictures:

@@ -15,13 +15,15 @@ def relabelling_of_record(record: Mapping[str, Any]) -> dict[str, Any] | None:
     found = record.get("relabelling")
     if not found:
         return None
+    # Otherwise both scores are of the same samples.
+    has_seen = found["judged"]["n_changed_seen"] > 0
     return {
         "sentences": list(found["summary"]),
         "heads": [
             {
                 "head": one["head"],
                 "all": _old_and_new(one["all_samples"]),
-                "unseen": _old_and_new(one["without_changes_after_seeing"]),
+                "unseen": _old_and_new(one["without_changes_after_seeing"]) if has_seen else None,
                 "whyNot": one["why_not"],
             }
             for one in found["heads"]

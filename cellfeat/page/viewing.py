@@ -38,15 +38,18 @@ class Viewed:
         The samples; None where they are not at hand.
     written
         A page that was written; None for one that is made now.
+    fitted
+        Samples that a head was fitted on, which are shown beside held-out ones; None: they are not.
     """
 
     name: str
     folder: Path | None = None
     features: Features | None = None
     written: Path | None = None
+    fitted: Features | None = None
 
     @classmethod
-    def of(cls, target: Location, features: Location | None = None) -> "Viewed":
+    def of(cls, target: Location, features: Location | None = None, fitted: Location | None = None) -> "Viewed":
         """Find out what a path or an address holds.
 
         Parameters
@@ -55,6 +58,8 @@ class Viewed:
             A folder of results, a feature file, or a page that was written.
         features
             The feature file of the results, where it is not where it was.
+        fitted
+            Feature file that a head was fitted on.
 
         Raises
         ------
@@ -66,18 +71,23 @@ class Viewed:
         if isinstance(target, Path) and target.is_dir():
             kind_of(target)  # raises where it holds no results
             loaded = features_of_results(target) if features is None else load_features(features)
-            return cls(str(target), target, loaded)
+            return cls(str(target), target, loaded, fitted=None if fitted is None else load_features(fitted))
         if isinstance(target, Path) and not target.exists():
             raise MissingFileError(
                 f"{target} does not exist; expected a folder of results, a feature file, or a page that was written"
             )
         return cls(str(target), features=load_features(target))
 
+    @property
+    def mapped(self) -> Features | None:
+        """The samples whose map is shown: held-out samples are placed on that of the fitted ones."""
+        return self.features if self.fitted is None else self.fitted
+
     def content(self) -> PageContent:
         """Make the page, or read the one that was written."""
         if self.written is not None:
             return read_written_page(self.written)
-        return page_of_results(self.folder, self.features)
+        return page_of_results(self.folder, self.features, fitted=self.fitted)
 
 
 def newest_results(folder: Path) -> Path | None:

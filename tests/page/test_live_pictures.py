@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cellfeat.errors import MissingFileError
 from cellfeat.extraction.observer import SilentObserver
 from cellfeat.page import live_pictures as module
 from cellfeat.page import pictures as pictures_module
@@ -39,6 +40,8 @@ def test_thumbnails_are_made_at_the_start_and_crops_are_exact(features) -> None:
     with live_pictures(given, None, SilentObserver()) as pictures:
         content = pictures.added_to(page())
         assert (pictures.crop(3) == pixels[3]).all()
+        with pytest.raises(MissingFileError):  # a row of a fitted sample beside held-out ones
+            pictures.crop(N)
     assert content.page["thumbnails"] == {"side": 64, "perBlock": 64, "across": 8, "from": "shards"}
     assert [channel["name"] for channel in content.page["channels"]] == ["dapi"]
     assert list(content.shards) == ["thumbnails-0", "thumbnails-1"]
