@@ -95,7 +95,13 @@ def index_page(content: PageContent) -> bytes:
 
 
 def shard_script(name: str, content: bytes) -> bytes:
-    """Give a shard as the script that a page in a folder loads."""
+    """Give a shard as the script that a page in a folder loads.
+
+    Parameters
+    ----------
+    name, content
+        Its name and its bytes.
+    """
     return f'cellfeatShard({json.dumps(name)},"{base64.b64encode(content).decode()}");\n'.encode()
 
 

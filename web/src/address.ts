@@ -101,7 +101,8 @@ function write(text: string, isFirst: boolean): void {
   const before = location.hash;
   if (text === before) return;
   const isStep = SAMPLE.test(text) && SAMPLE.test(before) && text.replace(SAMPLE, "") === before.replace(SAMPLE, "");
-  if (isFirst || isStep) location.replace(text);
+  // In a notebook the page is the text of a frame, where "#…" alone would mean the notebook's address.
+  if (isFirst || isStep) location.replace(location.href.split("#")[0] + text);
   else location.hash = text;
 }
 

@@ -3,6 +3,7 @@
 import type { JSX } from "preact";
 import { useId, useState } from "preact/hooks";
 import type { Page } from "../../data";
+import { isServed } from "../../loader";
 import type { Facts } from "../../parts/facts";
 import { judgements, lostBecause, pairVerdicts, withdraw } from "../../relabel";
 import { exportLabels, exportPairs, importLabels, type Import } from "./files";
@@ -11,7 +12,14 @@ function Kept(): JSX.Element | null {
   if (lostBecause.value) {
     return <p class="warning" role="alert">What you judge is lost when this page is closed: {lostBecause.value}. Export it before.</p>;
   }
-  return <p class="quiet">This browser keeps what you judge, for this page, on this machine.</p>;
+  if (!isServed) return <p class="quiet">This browser keeps what you judge, for this page, on this machine.</p>;
+  // Browsers keep data by address, and the port is part of it.
+  return (
+    <p class="quiet">
+      This browser keeps what you judge under this address. To find it again, start <code>cellfeat view --port {location.port}</code>,
+      or export it.
+    </p>
+  );
 }
 
 /** Judgements of labels that the page no longer has: cellfeat would refuse them. */
