@@ -40,7 +40,11 @@ if TYPE_CHECKING:  # for type checkers and editors; `_HOMES` says the same, and 
     from cellfeat.page.notebook import show_page as show_page
     from cellfeat.proposing.looking import propose as propose
     from cellfeat.proposing.proposal import Proposal as Proposal
+    from cellfeat.reporting.map_figure import draw_map as draw_map
     from cellfeat.reporting.read_results import read_results as read_results
+    from cellfeat.reporting.sheets import SheetOptions as SheetOptions
+    from cellfeat.reporting.sheets import draw_examples as draw_examples
+    from cellfeat.reporting.sheets import draw_mistakes as draw_mistakes
     from cellfeat.samples.manifest import build_manifest as build_manifest
 
 _HOMES = {
@@ -57,9 +61,13 @@ _HOMES = {
     "Hooks": "cellfeat.evaluation.hooks",
     "Settings": "cellfeat.config",
     "Proposal": "cellfeat.proposing.proposal",
+    "SheetOptions": "cellfeat.reporting.sheets",
     "audit": "cellfeat.auditing.audit",
     "build_manifest": "cellfeat.samples.manifest",
     "compare": "cellfeat.evaluation.compare",
+    "draw_examples": "cellfeat.reporting.sheets",
+    "draw_map": "cellfeat.reporting.map_figure",
+    "draw_mistakes": "cellfeat.reporting.sheets",
     "extract": "cellfeat.extraction.extract",
     "fit": "cellfeat.evaluation.fit",
     "import_table": "cellfeat.interop.tables.importing",

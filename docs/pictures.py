@@ -1,6 +1,6 @@
-"""Draw the README's two pictures from a finished demo: ``python docs/pictures.py demo`` after ``cellfeat demo``.
+"""Draw the pictures of the README and of the guide: ``python docs/pictures.py demo`` after ``cellfeat demo``.
 
-Only the demo's files are read (its images, its labels and ``comparison.json``), so the pictures show what a user gets.
+Only the demo's files are read (its images, labels, features and results), so the pictures show what a user gets.
 """
 
 import csv
@@ -18,6 +18,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from PIL import Image
 
+from cellfeat import SheetOptions, draw_map, draw_mistakes, load_features, read_results
 from cellfeat.figures import HEAD_COLOURS, HEAD_MARKERS
 from cellfeat.samples.synthetic import CHANNELS
 from cellfeat.statistics.scores import CALIBRATION_BINS
@@ -25,6 +26,7 @@ from cellfeat.statistics.scores import CALIBRATION_BINS
 IMAGES = Path(__file__).parent / "images"
 TINTS = {"blue": (0.35, 0.55, 1.0), "red": (1.0, 0.35, 0.25), "yellow": (1.0, 0.85, 0.2)}
 DPI = 100
+GUIDE_DPI = 170
 # Shares of the first picture's width and height: a channel is a square, 54 pixels wide.
 CELLS_LEFT, MATRIX_LEFT, BOTTOM, TOP = 0.09, 0.282, 0.13, 0.9
 MAX_BYTES = 60_000
@@ -32,11 +34,27 @@ LEAST_IN_BIN = 10
 
 
 def main(demo: Path) -> None:
-    """Draw both pictures of the demo in the folder `demo`."""
+    """Draw all pictures of the demo in the folder `demo`."""
     comparison = json.loads((demo / "results" / "comparison.json").read_text(encoding="utf-8"))
     heads = comparison["heads"]
     save(draw_cells_and_confusion(heads[0], demo), IMAGES / "cells-and-confusion.png")
     save(draw_recall_and_reliability(heads), IMAGES / "recall-and-reliability.png")
+    draw_guide(demo)
+
+
+def draw_guide(demo: Path) -> None:
+    """Draw the pictures of docs/guide/figures.md, as ``cellfeat figure`` draws them for one column."""
+    features, results = load_features(demo / "features.h5"), demo / "results"
+    best = read_results(results).results[0].head
+    sheet = SheetOptions(rows=2, width="one", images=demo / "images")
+    figures = {
+        "figure-heads": read_results(results).plot_heads(width="one"),
+        "figure-map": draw_map(features, width="one"),
+        "figure-mistakes": draw_mistakes(features, results, best, true="HeLa", options=sheet),
+    }
+    for name, figure in figures.items():
+        figure.set_dpi(GUIDE_DPI)
+        save(figure, IMAGES / f"{name}.png")
 
 
 def draw_cells_and_confusion(head: dict[str, Any], demo: Path) -> Figure:

@@ -29,6 +29,7 @@ COMMANDS = (
     "score",
     "view",
     "export",
+    "figure",
     "run",
     "demo",
     "inspect",
@@ -90,6 +91,7 @@ def cellfeat() -> None:
     cellfeat view                     the cells behind the numbers, in a browser
     cellfeat predict --model DIR --images DIR
     cellfeat score --model DIR --images DIR --labels CSV
+    cellfeat figure heads             figures for print: heads, confusion, map, contact sheets
     cellfeat export FEATURES --to h5ad  for other programs: scanpy, pycytominer, ONNX Runtime
     """  # noqa: D301, click reads the backspace as: keep these lines
 

@@ -6,9 +6,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from cellfeat.errors import CellfeatError
+
 if TYPE_CHECKING:
     from cellfeat.extraction.store import Features
     from cellfeat.storage.url import Location
+
+# Whatever an unforeseen file or a fault of ours may raise: the results are on disk already.
+_FAILURES = (ArithmeticError, AttributeError, ImportError, LookupError, MemoryError, OSError, RuntimeError, TypeError,
+             ValueError, CellfeatError)  # fmt: skip
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -43,7 +49,7 @@ def refresh_page(folder: Path, features: "Features | None" = None, fitted: "Feat
 
     try:
         path = _written(folder, features, fitted)
-    except Exception as error:  # noqa: BLE001, whatever happens here, the results are on disk
+    except _FAILURES as error:
         click.echo(clean_text(f"no page was written: {error or type(error).__name__}"), err=True)
     else:
         click.echo(f"page: {path}")

@@ -22,6 +22,7 @@ from cellfeat.evaluation.parallel.choice import Jobs, check_jobs, parallel_sched
 from cellfeat.evaluation.parallel.schedule import completed
 from cellfeat.evaluation.results import HeadFailure, HeadResult, Provenance
 from cellfeat.evaluation.scoring.score import score
+from cellfeat.evaluation.showing import curve_table
 from cellfeat.evaluation.task import Task, prepare
 from cellfeat.extraction.store import Features, Given
 from cellfeat.heads.registry import Head, head_of
@@ -122,7 +123,7 @@ class LearningCurves:
     is_complete: bool = True
 
     def table(self) -> pd.DataFrame:
-        """Table of the curves: see `curve_table`."""
+        """Table of the curves: see `cellfeat.evaluation.showing.curve_table`."""
         return curve_table(self.curves)
 
     def plot(self, ax: "Axes | None" = None, *, width: "FigureWidth | None" = None) -> "Figure":
@@ -216,8 +217,7 @@ def learning_curves(
 
     Examples
     --------
-    >>> curves = cellfeat.learning_curves(features, ["logreg"])  # doctest: +SKIP
-    >>> curves.plot().savefig("curves.pdf")  # doctest: +SKIP
+    >>> cellfeat.learning_curves(features, ["logreg"]).plot().savefig("curves.pdf")  # doctest: +SKIP
     """
     check_forms(features, design)
     check_fractions(fractions)
@@ -348,8 +348,3 @@ def _curve(
         results=tuple(results),
         gain=task.tested.bootstrap.difference(predicted[-1], predicted[-2], level=LEVEL),
     )
-
-
-def curve_table(curves: Sequence[LearningCurve]) -> pd.DataFrame:
-    """Table of curves, one row a head and fraction: ``head, fraction, n_train, balanced_accuracy, ci_low, ci_high``."""
-    return pd.DataFrame([{"head": curve.head} | point for curve in curves for point in curve.points()])

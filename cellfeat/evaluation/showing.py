@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+    from cellfeat.evaluation.figures.drawn import Curve
     from cellfeat.figures import FigureWidth
 
 
@@ -134,6 +135,11 @@ def _class_rows(head: str, scores: Scores) -> Iterator[dict[str, Any]]:
             "confused_with": predicted[int(counts.argmax())] if counts.any() else "",
             "share": float(counts.max() / n_samples) if n_samples else 0.0,
         }
+
+
+def curve_table(curves: "Sequence[Curve]") -> pd.DataFrame:
+    """Table of curves, one row a head and fraction: ``head, fraction, n_train, balanced_accuracy, ci_low, ci_high``."""
+    return pd.DataFrame([{"head": curve.head} | point for curve in curves for point in curve.points()])
 
 
 Head = TypeVar("Head", bound=ShowsHead)

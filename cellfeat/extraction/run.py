@@ -301,9 +301,15 @@ def run_extraction(request: ExtractionRequest, finished: Summary | None) -> Extr
             return accept_finished(request, finished)
         check_expected_recipe(context)
         thumbnails = pass_thumbnails(context)
-        run = Run(context if thumbnails is None else context.showing_samples(thumbnails.add))
-        run.extract_missing()
-        extraction = run.publish()
-        if thumbnails is not None:
-            thumbnails.finish(extraction.path, request.manifest.table["sample_id"].to_numpy(dtype=str))
+        if thumbnails is None:
+            return _extract_all(Run(context))
+        run = Run(context.showing_samples(thumbnails.add))
+        thumbnails.leave_room_for(run.plan().bytes_to_come)
+        extraction = _extract_all(run)
+        thumbnails.finish(extraction.path, request.manifest.table["sample_id"].to_numpy(dtype=str))
         return extraction
+
+
+def _extract_all(run: Run) -> Extraction:
+    run.extract_missing()
+    return run.publish()

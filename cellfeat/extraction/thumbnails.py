@@ -7,14 +7,13 @@ to write them never ends an extraction.
 import shutil
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Self
 
 import numpy as np
 
-from cellfeat.errors import WriteError
+from cellfeat.errors import DiskFullError, WriteError
 from cellfeat.extraction.context import RunContext
 from cellfeat.extraction.read_ahead import Decoded
 from cellfeat.extraction.store import read_pixel_digests, samples_digest
@@ -27,6 +26,8 @@ from cellfeat.storage.url import Location
 from cellfeat.types import Bytes, Strings
 
 UNFINISHED = "unfinished"
+SPARE_BYTES = 10_000_000
+"""Room that thumbnails leave beside that of the features."""
 Say = Callable[[str], None]
 
 
@@ -41,7 +42,7 @@ def pass_thumbnails(context: RunContext) -> "PassThumbnails | None":
         samples="", n_samples=n_samples, channels=named_channels(context.manifest.channels, windows), failed=[],
         n_measured=context.values.n_samples,
     )  # fmt: skip
-    return PassThumbnails.begin(views / UNFINISHED, record, context.request.observer.say)
+    return PassThumbnails(views / UNFINISHED, record, context.request.observer.say)
 
 
 @dataclass
@@ -73,22 +74,9 @@ class PassThumbnails:
         self._open: dict[int, _OpenBlock] = {}
         self._written: set[int] = set()
         self._is_given_up = False
-
-    @classmethod
-    def begin(cls, folder: Path, record: SheetsRecord, say: Say) -> Self:
-        """Make an empty folder for the blocks.
-
-        Parameters
-        ----------
-        folder, record, say
-            As for the class.
-        """
-        begun = cls(folder, record, say)
-        with begun._or_give_up():
-            # What an interrupted run left was measured on it, and its rows are read again to compare them.
-            shutil.rmtree(folder, ignore_errors=True)
-            make_folder(folder)
-        return begun
+        self._bytes_of_features: Callable[[], int] = lambda: 0
+        # What an interrupted run left: its rows are read again to compare them.
+        shutil.rmtree(folder, ignore_errors=True)
 
     def add(self, sample: Decoded) -> None:
         """Receive a sample that was read, or failed; it may come twice."""
@@ -117,9 +105,17 @@ class PassThumbnails:
             self._written.add(number)
             return self._open.pop(number)
 
+    def leave_room_for(self, n_bytes: Callable[[], int]) -> None:
+        """Receive what says how much room the features still need: they come first."""
+        self._bytes_of_features = n_bytes
+
     def _write(self, number: int, block: _OpenBlock) -> None:
         key = self._record.key([block.digests[row] for row in self._record.rows(number)])
         with self._or_give_up():
+            make_folder(self._folder)
+            disk = shutil.disk_usage(self._folder)
+            if disk.total and disk.free < self._bytes_of_features() + SPARE_BYTES:  # some network disks report 0
+                raise DiskFullError(f"{self._folder.parent}: the disk has room for the features alone")
             write_block(self._folder, number, key, Block(make_shard(block.tiles)))
 
     def finish(self, output: Location, ids: Strings) -> None:
@@ -154,5 +150,7 @@ class PassThumbnails:
                 is_first, self._is_given_up = not self._is_given_up, True
                 self._open.clear()
             shutil.rmtree(self._folder, ignore_errors=True)
+            with suppress(OSError):  # where thumbnails of other samples are in it
+                self._folder.parent.rmdir()
             if is_first:
                 self._say(f"no thumbnails are made: {error}. The features are not affected")

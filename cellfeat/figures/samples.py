@@ -59,7 +59,7 @@ def draw_samples(samples: Sequence[PicturedSample], channels: Sequence[str]) -> 
         grid = figure.subplots(len(samples), n_columns, squeeze=False)
         names, titles = shown(sample.name for sample in samples), shown(shown_channels)
         for row, sample, name in zip(grid, samples, names, strict=True):
-            planes = _thinned(sample.planes[: len(shown_channels)])
+            planes, _ = thinned(sample.planes[: len(shown_channels)])
             pictures = [compose(planes, colours), *planes] if has_more else list(planes)
             for axes, picture in zip(row, pictures, strict=True):
                 axes.imshow(picture, cmap="gray", vmin=0, vmax=1, interpolation="nearest")
@@ -111,6 +111,7 @@ def compose(planes: NDArray[np.float32], colours: Sequence[tuple[float, float, f
     return np.clip(np.einsum("chw,ck->hwk", planes, weights), 0, 1)
 
 
-def _thinned(planes: NDArray[np.float32]) -> NDArray[np.float32]:
+def thinned(planes: NDArray[np.float32]) -> tuple[NDArray[np.float32], int]:
+    """Leave pixels out of a large image, of shape ``(C, H, W)``, and say how many become one along a side."""
     step = max(1, -(-max(planes.shape[1:]) // LARGEST_SIDE))
-    return planes[:, ::step, ::step]
+    return planes[:, ::step, ::step], step

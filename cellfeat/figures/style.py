@@ -13,7 +13,7 @@ from matplotlib.figure import Figure
 from cellfeat.errors import ConfigError
 from cellfeat.text import near_names
 
-Layout = Literal["constrained", "compressed"]
+Layout = Literal["constrained", "compressed", "none"]
 
 FigureWidth = Literal["one", "two"]
 
@@ -125,7 +125,7 @@ def fit_height(figure: Figure) -> None:
     for _ in range(2):
         figure.draw_without_rendering()
         box = figure.get_tightbbox()
-        figure.set_figheight(box.height + 0.08)
+        figure.set_figheight(box.height + 0.1)
 
 
 def legend_columns(names: Sequence[str], width: float) -> int:
@@ -152,12 +152,14 @@ def new_figure(width: float, height: float, *, layout: Layout = "constrained") -
     width, height
         Size in inches.
     layout
-        How matplotlib makes room for labels: ``"compressed"`` where the sides of a panel have a fixed ratio.
+        How matplotlib makes room for labels: ``"compressed"`` where the sides of a panel have a fixed ratio, and
+        ``"none"`` where places are computed.
     """
     # The size of letters says whether the figure is for print: see `print_settings`.
     wanted = DPI if rcParams["font.size"] >= _SCREEN_LETTERS else PRINT_DPI
     dpi = min(wanted, (LARGEST_AREA / (width * height)) ** 0.5, LONGEST_SIDE / max(width, height))
-    return Drawing(figsize=(width, height), dpi=dpi, layout=layout)
+    engine: Any = layout  # matplotlib also takes "none", which its types lack
+    return Drawing(figsize=(width, height), dpi=dpi, layout=engine)
 
 
 def axes_for(given: Any, width: float, height: float, *, layout: Layout = "constrained") -> Axes:

@@ -74,13 +74,13 @@ class Components:
 
     @classmethod
     def restored(cls, arrays: Mapping[str, NDArray[Any]]) -> Self:
-        """Restore from the result of `arrays`, shapes as described there."""
+        """Restore from the result of `arrays`, each of the shape that the attributes name."""
         names = {name.removeprefix("scaling_"): arrays[name] for name in arrays if name.startswith("scaling_")}
         scaling = RobustScaling.restored(names) if names else None
         return cls(scaling, arrays["mean"], arrays["scale"], arrays["axes"], arrays["shares"])
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """The arrays to save, each of the shape that the attributes name."""
+        """The arrays to save, each of the shape that the attributes name, such as ``(embedding_dim,)``."""
         scaling = {} if self.scaling is None else self.scaling.arrays()
         return {
             "mean": self.mean,

@@ -53,7 +53,7 @@ def map_file(folder: Path, method: str) -> Path:
     return folder / f"map_{method}.npz"
 
 
-def keep(features: Features, method: str, content: Content) -> Path:
+def keep_map(features: Features, method: str, content: Content) -> Path:
     """Write a map, in place of an earlier one.
 
     Parameters
@@ -84,7 +84,7 @@ def keep(features: Features, method: str, content: Content) -> Path:
     return path
 
 
-def find(features: Features, method: str) -> Content | None:
+def kept_map(features: Features, method: str) -> Content | None:
     """Read a map of exactly these embeddings; None where there is none, or it is damaged: it is made again.
 
     Parameters

@@ -9,8 +9,8 @@ import numpy as np
 
 from cellfeat.errors import ConfigError, FingerprintError, WriteError
 from cellfeat.extraction.store import Features
-from cellfeat.maps import kept
 from cellfeat.maps.components import Components
+from cellfeat.maps.kept import Content, keep_map, kept_map
 from cellfeat.maps.tsne import Progress, embedded, placed
 from cellfeat.text import first_line, near_names
 from cellfeat.types import Bools, Float32s
@@ -153,7 +153,7 @@ def make_map(
     say = say or _ignore
     found = _made(features, method, threads or _all_threads(), progress or _ignore, say)
     try:
-        kept.keep(features, found.method, _content(found))
+        keep_map(features, found.method, _content(found))
     except WriteError as error:
         say(f"the map is not kept: {error}")
     return found
@@ -170,7 +170,7 @@ def find_map(features: Features, method: MapMethod | None = None) -> SampleMap |
         ``t-SNE`` or ``PCA``; None: t-SNE where it is there, otherwise PCA.
     """
     for name in (method,) if method else get_args(MapMethod):
-        content = kept.find(features, name)
+        content = kept_map(features, name)
         if content is not None:
             return SampleMap(
                 content.coordinates[:, 0],
@@ -183,9 +183,9 @@ def find_map(features: Features, method: MapMethod | None = None) -> SampleMap |
     return None
 
 
-def _content(found: SampleMap) -> kept.Content:
+def _content(found: SampleMap) -> Content:
     components = {} if found.components is None else found.components.arrays()
-    return kept.Content(np.column_stack([found.x, found.y]), found.note, components, found.reference)
+    return Content(np.column_stack([found.x, found.y]), found.note, components, found.reference)
 
 
 def _made(features: Features, method: MapMethod | None, threads: int, progress: Progress, say: Say) -> SampleMap:

@@ -166,7 +166,7 @@ def page_of(found: ResultsFiles, subject: Subject, pictures: Pictures | None = N
         As for `page_of_results`.
     """
     with read_as_written(found.name):
-        return _Page(found, subject, pictures or pictures_of(subject.features, _view_command(found, subject))).content()
+        return _Page(found, subject, pictures or _pictures(found, subject)).content()
 
 
 class _Page:
@@ -203,6 +203,7 @@ class _Page:
             "thumbnails": self.pictures.thumbnails,
             "picturesNote": self.pictures.note,
             "map": places.entry,
+            "neighbours": places.neighbours.entry,
             "columns": self.columns.entries,
             "heads": self._heads(probabilities),
             "overview": {
@@ -219,7 +220,7 @@ class _Page:
             "audit": audit_entry(found.audit, self.samples),
             "heldOut": held_out_sentences(found.record, self.subject.beside) if found.kind == "held-out" else [],
         }
-        return PageContent(page, {**self.columns.shards, **self.pictures.shards})
+        return PageContent(page, {**self.columns.shards, **self.pictures.shards, **places.neighbours.shards})
 
     def _title(self) -> str:
         name = clean_text(self.subject.name) or "samples"
@@ -270,6 +271,11 @@ def _groups(found: ResultsFiles, samples: Samples) -> Strings:
         return samples.groups
     group = found.audit.group
     return np.array([group.get(name, "") for name in samples.ids.tolist()], dtype=np.str_)
+
+
+def _pictures(found: ResultsFiles, subject: Subject) -> Pictures:
+    fitted = None if subject.beside is None else subject.beside.fitted
+    return pictures_of(subject.features, _view_command(found, subject), fitted)
 
 
 def _view_command(found: ResultsFiles, subject: Subject) -> str:

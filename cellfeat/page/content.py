@@ -84,12 +84,28 @@ class Columns:
         self.shards[entry["shard"]] = lambda: codes.astype(dtype).tobytes()
 
     def add_number(self, name: str, numbers: NDArray[Any], *, role: str = "other", **more: Any) -> None:
-        """Add a column of numbers: NaN where a sample has none, shape ``(n_samples,)``; the rest as `add_category`."""
+        """Add a column of numbers.
+
+        Parameters
+        ----------
+        name, role, **more
+            As for `add_category`.
+        numbers
+            NaN where a sample has none, shape ``(n_samples,)``.
+        """
         entry = self._entry(name, "number", role, "f32", more)
         self.shards[entry["shard"]] = lambda: numbers.astype("<f4").tobytes()
 
     def add_text(self, name: str, texts: Sequence[str] | NDArray[np.str_], *, role: str = "other", **more: Any) -> None:
-        """Add a column of texts, shape ``(n_samples,)``; the rest as `add_category`."""
+        """Add a column of texts.
+
+        Parameters
+        ----------
+        name, role, **more
+            As for `add_category`.
+        texts
+            Shape ``(n_samples,)``.
+        """
         entry = self._entry(name, "text", role, "json", more)
         for block, start in enumerate(range(0, len(texts), TEXT_BLOCK)):
             rows = slice(start, start + TEXT_BLOCK)

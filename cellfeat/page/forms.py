@@ -8,6 +8,7 @@ from importlib import resources
 from pathlib import Path
 
 from cellfeat.page.content import PageContent, ShardMaker
+from cellfeat.page.kept_shards import KeptShard
 from cellfeat.provenance import publish
 
 MOST_IN_ONE_FILE = 10_000
@@ -74,7 +75,11 @@ def write_folder(content: PageContent, folder: Path) -> None:
     for name in STATIC:
         _publish(folder / name, static(name))
     for name, make in all_shards(content).items():
-        _publish(folder / SHARDS / f"{name}.js", shard_script(name, make()))
+        path = folder / SHARDS / f"{name}.js"
+        if isinstance(make, KeptShard):
+            make.put(path, name, shard_script)
+        else:
+            _publish(path, shard_script(name, make()))
     _publish(folder / INDEX, index_page(content))
 
 
@@ -90,7 +95,13 @@ def index_page(content: PageContent) -> bytes:
 
 
 def shard_script(name: str, content: bytes) -> bytes:
-    """Give a shard as the script that a page in a folder loads."""
+    """Give a shard as the script that a page in a folder loads.
+
+    Parameters
+    ----------
+    name, content
+        Its name and its bytes.
+    """
     return f'cellfeatShard({json.dumps(name)},"{base64.b64encode(content).decode()}");\n'.encode()
 
 

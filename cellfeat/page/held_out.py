@@ -34,12 +34,15 @@ class Beside:
         Where all of them lie on the map.
     apart
         Which held-out samples lie apart from all fitted ones.
+    fitted
+        The fitted samples.
     """
 
     samples: Samples
     n_held_out: int
     places: Places
     apart: Apart
+    fitted: Features
 
     def add_to(self, columns: Columns) -> None:
         """Add the columns ``origin`` and ``apart``."""
@@ -69,7 +72,8 @@ def beside_fitted(held_out: Features, fitted: Features) -> Beside | None:
         places = place_among(found, held_out)
     except CellfeatError:
         return None
-    return Beside(joined(held_out.samples, fitted.samples), len(held_out), places, _apart(found, held_out, fitted))
+    both = joined(held_out.samples, fitted.samples)
+    return Beside(both, len(held_out), places, _apart(found, held_out, fitted), fitted)
 
 
 def _apart(found: SampleMap, held_out: Features, fitted: Features) -> Apart:

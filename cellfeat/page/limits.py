@@ -108,7 +108,7 @@ def _of_evaluation(found: ResultsFiles, heads: Sequence[Mapping[str, Any]]) -> I
     design = design_of(first)
     if design.groups == "none":
         yield "Folds are random and keep no groups or copies together: the scores are too high where samples are alike."
-    if found.audit is not None and counts.near_copies_joined is False:
+    if found.audit is not None and found.audit.count("near copy") and counts.near_copies_joined is False:
         yield "The audit found near copies after, or without, this evaluation: evaluate again to keep them together."
     cut = first.get("without_shared_groups")
     if cut:

@@ -1,18 +1,24 @@
 """Pictures and map of the samples of a page, as they are kept beside the feature file."""
 
+import hashlib
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
 from cellfeat.extraction.store import Features
 from cellfeat.figures.samples import channel_colours
 from cellfeat.page.content import ShardMaker
+from cellfeat.page.joined_pictures import JoinedSheets, can_join
+from cellfeat.page.kept_shards import KeptShard
 from cellfeat.text import clean_text
 from cellfeat.thumbnails import Thumbnails, find_thumbnails
 
 SHEET = "thumbnails-"
 """What the names of the shards of thumbnails begin with."""
+
+SCRIPTS = "scripts"
+"""Folder beside the thumbnails that holds them as the scripts of pages in folders."""
 
 MOST_IN_SHARDS = 100_000
 """Samples up to which a page holds thumbnails itself; of more, only `cellfeat view` shows pictures."""
@@ -40,7 +46,7 @@ class Pictures:
     shards: Mapping[str, ShardMaker] = field(default_factory=dict)
 
 
-def pictures_of(features: Features | None, view: str) -> Pictures:
+def pictures_of(features: Features | None, view: str, fitted: Features | None = None) -> Pictures:
     """Find the thumbnails of samples; none are made here, since that reads every image.
 
     Parameters
@@ -49,6 +55,8 @@ def pictures_of(features: Features | None, view: str) -> Pictures:
         The samples; None for an audit before any extraction.
     view
         The command that makes thumbnails and shows the page.
+    fitted
+        The fitted samples that follow held-out ones; None without.
     """
     if features is None:
         return Pictures(note="There are no pictures before an extraction: run cellfeat extract.")
@@ -57,7 +65,20 @@ def pictures_of(features: Features | None, view: str) -> Pictures:
     found = find_thumbnails(features)
     if found is None:
         return Pictures(note=f"No thumbnails were made yet: {view} makes them from the images.")
-    return shown(found)
+    return shown(found) if fitted is None else _beside(found, fitted)
+
+
+def _beside(found: Thumbnails, fitted: Features) -> Pictures:
+    """Pictures of held-out samples and of the fitted ones after them."""
+    of_fitted = find_thumbnails(fitted)
+    if of_fitted is None or not can_join(found, of_fitted):
+        return Pictures(note=f"The fitted samples have no such thumbnails: `cellfeat view {fitted.path}` makes them.")
+    both = JoinedSheets(found, of_fitted)
+    if len(both) > MOST_IN_SHARDS:
+        return Pictures(note=f"Pictures of more than {MOST_IN_SHARDS:,} samples are too many for this page.")
+    return replace(
+        shown(found), shards={f"{SHEET}{number}": partial(both.block, number) for number in range(both.n_blocks)}
+    )
 
 
 def shown(found: Thumbnails) -> Pictures:
@@ -76,8 +97,13 @@ def shown(found: Thumbnails) -> Pictures:
             "across": found.across,
             "from": "server" if is_large else "shards",
         },
-        shards={f"{SHEET}{number}": partial(found.block, number) for number in blocks},
+        shards={f"{SHEET}{number}": _kept(found, number) for number in blocks},
     )
+
+
+def _kept(found: Thumbnails, number: int) -> KeptShard:
+    shows = hashlib.sha256(found.key(number).encode()).hexdigest()[:16]
+    return KeptShard(partial(found.block, number), found.folder / SCRIPTS / f"{number}-{shows}.js")
 
 
 def _hex(colour: tuple[float, float, float]) -> str:

@@ -1,6 +1,6 @@
 """Places on the map: of the samples of a feature file, and of held-out samples among those that were fitted."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -8,6 +8,7 @@ from cellfeat.extraction.store import Features
 from cellfeat.maps import SampleMap, find_map, make_map
 from cellfeat.maps.components import Components
 from cellfeat.page.content import Columns
+from cellfeat.page.neighbours import Neighbours, neighbours_among
 from cellfeat.types import Floats
 
 MOST_FITTED = 5_000
@@ -27,10 +28,13 @@ class Places:
         The entry ``map`` of the page's JSON; None without a map.
     coordinates
         Shape ``(n_samples, 2)``; NaN where a sample has no place.
+    neighbours
+        The samples with the most similar embeddings; none unless a t-SNE is kept.
     """
 
     entry: dict[str, str] | None
     coordinates: Floats
+    neighbours: Neighbours = field(default_factory=Neighbours)
 
     def add_to(self, columns: Columns) -> None:
         """Add the columns ``x`` and ``y``; nothing without a map."""
@@ -52,7 +56,13 @@ def places_of(features: Features | None, n_samples: int) -> Places:
     found = None if features is None else map_at_hand(features)
     if found is None:
         return Places(None, np.full((n_samples, 2), np.nan))
-    return Places(_entry(found), np.column_stack([found.x, found.y]))
+    return Places(_entry(found), np.column_stack([found.x, found.y]), _neighbours(found))
+
+
+def _neighbours(found: SampleMap) -> Neighbours:
+    if found.reference is None:
+        return Neighbours()
+    return neighbours_among(found.reference, np.flatnonzero(np.isfinite(found.x)), len(found))
 
 
 def map_at_hand(features: Features) -> SampleMap | None:

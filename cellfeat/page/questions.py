@@ -260,8 +260,8 @@ def _dependencies(known: _Known) -> str | None:
         return f"{known.first.get('n_seen') or 0:,} exact duplicates of training samples are excluded; {searched}"
     near_copies = {
         True: "near copies found by the audit are kept together",
-        False: "near copies are not kept together",
-        None: "near copies were not asked for",
+        False: "near copies were not searched for before",
+        None: "near copies were not searched for",
     }[counts.near_copies_joined]
     together = "NOT kept together" if design_of(known.first).groups == "none" else "kept in one fold"
     return f"{copies}, {together}; {near_copies}; {counts.n_groups:,} groups"

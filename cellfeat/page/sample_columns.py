@@ -113,7 +113,7 @@ def coded(values: Strings, first: Sequence[str] = ()) -> tuple[Integers, list[st
 
 
 def numbers_of(names: Sequence[str]) -> Floats | None:
-    """Read values as numbers; None unless every one is a number, and there are several."""
+    """Read values as numbers, shape ``(n_names,)``; None unless every one is a number, and there are several."""
     if len(names) < 2 or not all(NUMBER.fullmatch(name.strip()) for name in names):
         return None
     return np.array([float(name) for name in names])

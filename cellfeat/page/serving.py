@@ -6,11 +6,13 @@ it is not found, whatever it looks like, so that nothing outside can be reached.
 
 import re
 import sys
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from numpy.typing import NDArray
@@ -26,6 +28,9 @@ from cellfeat.text import clean_lines
 HOST = "127.0.0.1"
 IDLE_SECONDS = 60
 """After that long without a byte read or written, a connection is closed."""
+MOST_CONNECTIONS = 1000
+"""Open connections: each has a thread, and any user of the machine can open some."""
+
 PIECE = 2**18
 """Bytes that are written at once."""
 
@@ -153,6 +158,7 @@ class PageServer(ThreadingHTTPServer):
 
     def __init__(self, page: ServedPage, port: int = 0) -> None:
         self.page = page
+        self._free = threading.BoundedSemaphore(MOST_CONNECTIONS)
         try:
             super().__init__((HOST, port), _Handler)
         except OSError as error:
@@ -161,6 +167,32 @@ class PageServer(ThreadingHTTPServer):
                 "or leave it out"
             ) from None
         self.access = Access(self.server_address[1])
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Give a reader a thread, or end the connection where too many are open.
+
+        Parameters
+        ----------
+        request, client_address
+            The connection.
+        """
+        if self._free.acquire(blocking=False):
+            super().process_request(request, client_address)
+        else:
+            self.shutdown_request(request)
+
+    def process_request_thread(self, request: Any, client_address: Any) -> None:
+        """Answer a reader in a thread of its own.
+
+        Parameters
+        ----------
+        request, client_address
+            The connection.
+        """
+        try:
+            super().process_request_thread(request, client_address)
+        finally:
+            self._free.release()
 
     def handle_error(self, request: object, client_address: object) -> None:  # noqa: ARG002, the signature of socketserver
         """Drop a reader that went away; print anything else. The server goes on.

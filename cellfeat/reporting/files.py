@@ -14,10 +14,11 @@ from cellfeat.errors import WriteError
 from cellfeat.evaluation.figures import draw_confusion, draw_curves, draw_heads, draw_recalls, draw_reliability
 from cellfeat.evaluation.groups import GROUP_COLUMNS
 from cellfeat.evaluation.hooks import Say, ignore_line
-from cellfeat.evaluation.learning_curve import LearningCurves, curve_table
+from cellfeat.evaluation.learning_curve import LearningCurves
 from cellfeat.evaluation.repeats import Repeats
 from cellfeat.evaluation.results import Comparison, HeadResult, ScoredHead
 from cellfeat.evaluation.saved_heads.held_out import HeldOut
+from cellfeat.evaluation.showing import curve_table
 from cellfeat.figures import FigureKind
 from cellfeat.heads.bundle_files import RECORD_FILE
 from cellfeat.heads.registry import HEADS

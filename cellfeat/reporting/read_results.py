@@ -4,7 +4,7 @@ Nothing is computed again. The scores have the tables and figures of results in 
 """
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -15,7 +15,6 @@ from cellfeat.errors import MissingFileError, RecordError
 from cellfeat.evaluation.differences import HeadDifference
 from cellfeat.evaluation.figures import draw_curves
 from cellfeat.evaluation.scoring.head_scores import (
-    Abstaining,
     Calibration,
     Overall,
     PerClass,
@@ -25,7 +24,8 @@ from cellfeat.evaluation.scoring.head_scores import (
 from cellfeat.evaluation.showing import ShowsHead, ShowsHeads, heads_table
 from cellfeat.records import check_fields, parse_json
 from cellfeat.reporting.files import COMPARISON_FILE, CURVE_FILES, METRICS_FILE
-from cellfeat.statistics.interval_types import Difference, Interval
+from cellfeat.reporting.result_fields import CurveFields, HeadFields, PairFields
+from cellfeat.statistics.interval_types import Interval
 from cellfeat.text import NO_URLS, is_url, without_credentials
 
 if TYPE_CHECKING:
@@ -35,56 +35,6 @@ if TYPE_CHECKING:
     from cellfeat.figures import FigureWidth
 
 Model = TypeVar("Model")
-
-
-@dataclass(frozen=True)
-class _Head:
-    """The record of a head's scores, as far as it is read."""
-
-    head: str
-    classes: list[str]
-    balanced_accuracy: float
-    ci_low: float
-    ci_high: float
-    macro_f1: float
-    per_class_recall: list[float]
-    per_class_recall_ci: list[tuple[float, float]]
-    confusion_matrix: list[list[int]]
-    calibrate: str
-    temperature: float
-    log_loss: float
-    calibration_error: float
-    reliability: list[tuple[float, float, float]]
-    log_loss_uncalibrated: float
-    calibration_error_uncalibrated: float
-    reliability_uncalibrated: list[tuple[float, float, float]]
-    abstaining: list[Abstaining]
-    absent_classes: list[str] = field(default_factory=list)
-    per_fold: list[float] = field(default_factory=list)
-    seconds: dict[str, float] = field(default_factory=dict)
-
-
-@dataclass(frozen=True)
-class _Pair:
-    better: str
-    worse: str
-    difference: Difference
-    adjusted_p: float
-
-
-@dataclass(frozen=True)
-class _Point:
-    fraction: float
-    n_train: int
-    balanced_accuracy: float
-    ci_low: float
-    ci_high: float
-
-
-@dataclass(frozen=True)
-class _Curve:
-    head: str
-    points: list[_Point]
 
 
 @dataclass(frozen=True, repr=False, eq=False)  # arrays have no single answer to ==
@@ -231,11 +181,24 @@ def read_results(folder: Path | str) -> ReadResults:
     results = tuple(_head(path, number, one) for number, one in enumerate(_listed(path, "heads", heads)))
     if not results:
         raise RecordError(f"{path}: heads: expected at least one head; compare again")
-    pairs = [_checked(path, "differences", one, _Pair) for one in _listed(path, "differences", record, optional=True)]
+    pairs = [
+        _checked(path, "differences", one, PairFields) for one in _listed(path, "differences", record, optional=True)
+    ]
     differences = tuple(HeadDifference(one.better, one.worse, one.difference, one.adjusted_p) for one in pairs)
     _check_pairs(path, results, differences)
     curves = _curves(folder, len(results[0].scores.per_class.classes)) if path.name == COMPARISON_FILE else ()
     return ReadResults(folder, results, differences, curves, record)
+
+
+def check_results_folder(folder: Path) -> None:
+    """Refuse a folder without results.
+
+    Raises
+    ------
+    MissingFileError
+        If the folder holds no results.
+    """
+    _file_of(folder)
 
 
 def _file_of(folder: Path) -> Path:
@@ -283,7 +246,7 @@ def _checked(path: Path, where: str, content: Any, model: type[Model]) -> Model:
 
 def _head(path: Path, number: int, content: Any) -> ReadHead:
     where = f"heads[{number}]"
-    one = _checked(path, where, content, _Head)
+    one = _checked(path, where, content, HeadFields)
     n_classes, n_predicted = len(one.classes), len(one.classes) + len(one.absent_classes)
     lengths = {
         "per_class_recall": (len(one.per_class_recall), n_classes),
@@ -299,7 +262,7 @@ def _head(path: Path, number: int, content: Any) -> ReadHead:
     return ReadHead(one.head, _scores(one), content)
 
 
-def _scores(one: _Head) -> Scores:
+def _scores(one: HeadFields) -> Scores:
     per_class = PerClass(
         tuple(one.classes),
         np.array(one.per_class_recall, dtype=np.float64),
@@ -336,7 +299,7 @@ def _curves(folder: Path, n_classes: int) -> tuple[ReadCurve, ...]:
     path = folder / CURVE_FILES[0]
     if not path.is_file():
         return ()
-    curves = [_checked(path, "curves", one, _Curve) for one in _listed(path, "curves", _object_in(path))]
+    curves = [_checked(path, "curves", one, CurveFields) for one in _listed(path, "curves", _object_in(path))]
     for curve in curves:
         if not curve.points:
             raise RecordError(f"{path}: curves: {curve.head!r} has no points; compare again with --fractions")

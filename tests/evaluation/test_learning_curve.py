@@ -7,10 +7,10 @@ from cellfeat.errors import ConfigError, HeadError
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.fractions import _thinned, check_fractions
 from cellfeat.evaluation.learning_curve import (
-    curve_table,
     learning_curve,
     learning_curves_on,
 )
+from cellfeat.evaluation.showing import curve_table
 from cellfeat.evaluation.task import prepare
 
 

@@ -88,6 +88,16 @@ def test_disk_that_is_full_costs_one_line_and_no_feature(
     assert find_thumbnails(load_features(extraction.path)) is None
 
 
+def test_features_come_first_where_room_is_short(
+    with_thumbnails: MakeSettings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pass_module, "SPARE_BYTES", 2**62)
+    observer = Lines()
+    extraction = extract(with_thumbnails(), observer=observer)
+    assert [line for line in observer.lines if "thumbnails" in line and "room for the features" in line]
+    assert not (extraction.path.parent / "features.view").exists()
+
+
 def test_file_in_the_way_costs_one_line_and_no_feature(with_thumbnails: MakeSettings) -> None:
     settings, observer = with_thumbnails(), Lines()
     (settings.extraction.output.parent / "features.view").write_text("notes")

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 
 from cellfeat.errors import ConfigError, FingerprintError
+from cellfeat.page import serving as serving_module
 from cellfeat.page.content import PageContent
 from cellfeat.page.forms import shard_script, static
 from cellfeat.page.serving import PageServer, ServedPage
@@ -294,6 +295,21 @@ def test_what_is_no_request_is_refused(server: PageServer, request_: bytes) -> N
         answer = reader.recv(10_000)
     assert b"200" not in answer.split(b"\r\n")[0]
     assert ask(server, "/")[0] == 200
+
+
+def test_connections_are_limited_and_freed_again(content: PageContent, monkeypatch) -> None:
+    monkeypatch.setattr(serving_module, "MOST_CONNECTIONS", 3)
+    with serving(ServedPage(content)) as server:
+        open_ones = [socket.create_connection(server.server_address[:2], timeout=10) for _ in range(3)]
+        for one in open_ones:
+            one.sendall(b"GET / HT")
+        time.sleep(0.1)
+        with pytest.raises((http.client.RemoteDisconnected, ConnectionError)):
+            ask(server, "/")
+        for one in open_ones:
+            one.close()
+        time.sleep(0.2)
+        assert ask(server, "/")[0] == 200
 
 
 def test_port_in_use_is_named(server: PageServer, content: PageContent) -> None:

@@ -11,8 +11,9 @@ from cellfeat.auditing.findings import Audit, Finding
 from cellfeat.auditing.leak import Leak
 from cellfeat.auditing.probe_results import Probe, Probes, ProbeScore
 from cellfeat.errors import WriteError
-from cellfeat.evaluation.learning_curve import curve_table, learning_curves_on
+from cellfeat.evaluation.learning_curve import learning_curves_on
 from cellfeat.evaluation.saved_heads.held_out import score_held_out
+from cellfeat.evaluation.showing import curve_table
 from cellfeat.evaluation.task import prepare
 from cellfeat.near_copies.placement import Placement
 from cellfeat.reporting.files import check_held_out_folder, write_audit, write_curves, write_held_out, write_report

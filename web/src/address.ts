@@ -96,10 +96,13 @@ const SAMPLE = /&sample=\d+$/;
 
 /** Steps from sample to sample, and completing an address, are nothing to go back to. */
 function write(text: string, isFirst: boolean): void {
+  // In the frame of a notebook, "#…" would be an address of the notebook, and replace the page by it.
+  if (location.protocol === "about:") return;
   const before = location.hash;
   if (text === before) return;
   const isStep = SAMPLE.test(text) && SAMPLE.test(before) && text.replace(SAMPLE, "") === before.replace(SAMPLE, "");
-  if (isFirst || isStep) location.replace(text);
+  // In a notebook the page is the text of a frame, where "#…" alone would mean the notebook's address.
+  if (isFirst || isStep) location.replace(location.href.split("#")[0] + text);
   else location.hash = text;
 }
 

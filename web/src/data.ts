@@ -20,6 +20,8 @@ export interface Thumbnails {
   perBlock: number;
   /** Thumbnails in a row of a sheet; they fill rows from the top left. */
   across: number;
+  /** Samples that have a thumbnail: the first ones; all where it is left out. */
+  count?: number;
   /** "shards": in this page. "server": only `cellfeat view` gives them. */
   from: "shards" | "server";
 }
@@ -198,6 +200,11 @@ export interface Page {
   /** Why there are no pictures, and what to do; "" where there are. */
   picturesNote: string;
   map: { method: "t-SNE" | "PCA"; note: string } | null;
+  /**
+   * Samples with the most similar embeddings, nearest first: shards `<shard>-<block>` of u32, shape (rows of the block,
+   * k), blocks of `textBlock` rows; the largest number means: none.
+   */
+  neighbours?: { k: number; shard: Shard; note: string } | null;
   columns: Column[];
   /** Best first. */
   heads: Head[];

@@ -11,7 +11,7 @@ from typing import Any
 
 from cellfeat.evaluation.relabelling.judged import Judged
 from cellfeat.statistics.interval_types import Difference, Interval
-from cellfeat.text import with_interval
+from cellfeat.text import counted, with_interval
 
 
 @dataclass(frozen=True)
@@ -156,12 +156,19 @@ class RelabellingEffect:
             )
         if self.judged.n_changed_blind:
             lines.append(
-                "blind changes stay in both columns: the person did not know the prediction, but samples that were "
-                "chosen because a head disagreed are still a selection, and wrong labels that a head repeats are missed"
+                "blind changes stay in all of these scores: the person did not know the prediction, but samples "
+                "that were chosen because a head disagreed are still a selection, and wrong labels that a head repeats "
+                "are missed"
             )
-        for number, what in ((self.n_without_old, "had no label before"), (self.n_without_new, "have no label now")):
-            if number:
-                lines.append(f"{number} samples {what}: they are in none of these scores")
+        if self.n_without_old:
+            lines.append(
+                f"without a label before, and in none of these scores: {counted(self.n_without_old, 'sample')}"
+            )
+        if self.n_without_new:
+            lines.append(
+                f"without a label now, and in none of these scores: {counted(self.n_without_new, 'sample')}; to leave "
+                "out what is hard to tell raises the score of every head by itself"
+            )
         return lines
 
     def record(self) -> dict[str, Any]:

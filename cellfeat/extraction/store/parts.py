@@ -77,6 +77,10 @@ class PartStore:
         # At the start, rather than after hours of work.
         self._room.check_rest()
 
+    def bytes_to_come(self) -> int:
+        """Estimate the room for the missing parts and for the feature file."""
+        return self._room.bytes_to_come()
+
     def write(self, rows: Rows) -> bool:
         """Publish one part, unless it is there already; then compare it with the one that is there.
 

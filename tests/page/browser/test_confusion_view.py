@@ -56,7 +56,7 @@ def test_cell_to_image_takes_two_clicks(open_page: Opener, generated_page: Maker
     assert page.locator(".gallery .item").count() == n
     assert cell.get_attribute("aria-pressed") == "true"
     page.locator(".gallery .item").first.click()
-    assert page.locator("dialog.sample").is_visible()
+    page.wait_for_selector("dialog.sample[open]")
 
 
 def test_gallery_shows_the_most_confident_mistakes_first(open_page: Opener, generated_page: Maker) -> None:

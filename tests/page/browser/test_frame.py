@@ -6,6 +6,7 @@ from typing import Any
 
 import pytest
 
+from cellfeat.page.notebook import ShownPage
 from tests.page.browser.opening import Trouble, assert_accessible, go_to_view
 from tests.page.generated_content import generated_content
 
@@ -156,21 +157,35 @@ def test_report_confusion_and_heads_are_accessible(dark: bool, open_page: Opener
     for title in ("Report", "Confusion", "Head against head"):
         go_to_view(page, title)
         assert_accessible(page, title)
+    go_to_view(page, "Confusion")
+    page.locator(".matrix .total button").first.click()
+    page.wait_for_selector(".gallery .item")
+    assert_accessible(page, "matrix and gallery")
     page.keyboard.press("?")
     assert_accessible(page, "keys")
 
 
-def test_predictions_are_hidden_while_labels_are_judged_blind(open_page: Opener, generated_page: Maker) -> None:
+def test_judging_blind_closes_what_names_predictions(open_page: Opener, generated_page: Maker) -> None:
     page = open_page(f"{generated_page(130).as_uri()}#view=confusion&true=3&predicted=3")
     page.wait_for_selector(".gallery")
     go_to_view(page, "Relabel")
     page.get_by_role("button", name="Judge blind").click()
     assert page.locator(".gallery").count() == 0
-    assert "predicted" not in hash_of(page)
-    for title in ("Confusion", "Head against head"):
-        go_to_view(page, title)
-        assert "Predictions are hidden" in page.locator("#view").inner_text()
-        assert page.locator("#view table").count() == 0
-    page.evaluate("location.hash = 'view=confusion&true=3&predicted=3'")
+    assert hash_of(page) == "#view=relabel&head=mlp"
+    page.evaluate("location.hash = 'view=relabel&true=3&predicted=3'")
     page.wait_for_timeout(100)
     assert page.locator(".gallery").count() == 0
+
+
+def test_page_within_a_notebook_stays_in_its_frame(browser: Any, tmp_path: Path) -> None:
+    notebook = tmp_path / "notebook.html"
+    notebook.write_text(ShownPage(generated_content(130))._repr_html_(), encoding="utf-8")
+    page, trouble = browser.new_page(), Trouble()
+    trouble.watch(page)
+    page.goto(notebook.as_uri())
+    frame = page.frame_locator("iframe")
+    go_to_view(frame, "Confusion")
+    frame.locator(".matrix td.correct button").first.click()
+    frame.locator(".gallery .item").first.wait_for()
+    page.close()
+    assert not trouble.seen

@@ -8,6 +8,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from cellfeat.page.content import PageContent
+from cellfeat.page.neighbours import neighbours_among
 from cellfeat.page.serving import PageServer, ServedPage
 from tests.page.browser.opening import assert_accessible, go_to_view
 from tests.page.generated_content import generated_content
@@ -182,3 +184,28 @@ def test_exact_pixels_are_shown_where_the_page_is_served(open_page: Opener) -> N
         )
         server.shutdown()
     assert np.reshape(drawn, (90, 80, 4))[..., 0] == pytest.approx(crop[2] / 4095 * 255, abs=1)
+
+
+def test_neighbours_are_those_of_the_embeddings_where_the_page_has_them(open_page: Opener) -> None:
+    content = generated_content(130)
+    points = np.arange(130, dtype=np.float32)[:, np.newaxis]
+    found = neighbours_among(points, np.arange(130), 130)
+    page = open_page(PageContent({**content.page, "neighbours": found.entry}, {**content.shards, **found.shards}))
+    open_gallery(page)
+    page.locator(".gallery .item").first.click()
+    page.get_by_role("heading", name="Most similar embeddings").wait_for()
+    page.get_by_role("dialog").get_by_role("button", name="Show these in the gallery").click()
+    page.locator(".gallery").get_by_text("13 samples").wait_for()
+    rows = [item.get_attribute("data-row") for item in page.locator(".gallery .item").all()]
+    assert rows == [str(row) for row in range(13)]
+
+
+def test_samples_without_a_picture_are_tiles(open_page: Opener) -> None:
+    content = generated_content(130)
+    page = open_page(
+        PageContent({**content.page, "thumbnails": {**content.page["thumbnails"], "count": 2}}, content.shards)
+    )
+    open_gallery(page)
+    page.locator(".gallery .tile").first.wait_for()
+    page.locator(".gallery canvas").nth(1).wait_for()
+    assert page.locator(".gallery canvas").count() == 2

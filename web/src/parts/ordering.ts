@@ -16,7 +16,9 @@ export const order = signal<Order>("given");
 /** The chosen samples as they are shown. */
 export const ordered = computed<Uint32Array>(() => {
   const given = selection.value?.rows ?? new Uint32Array();
-  return sorted.value?.of === given ? sorted.value.rows : given;
+  // An order by confidence tells what is hidden.
+  const isHidden = isBlind.value && order.value !== "id";
+  return !isHidden && sorted.value?.of === given ? sorted.value.rows : given;
 });
 
 /** Sort the chosen samples; those without a confidence come last. */

@@ -12,6 +12,7 @@ import { NearCopies, Neighbours, SameGroup } from "./large/relatives";
 import { Values } from "./large/values";
 import { useLoaded } from "./loaded";
 import { ordered } from "./ordering";
+import { RelabelControl } from "./relabel_control";
 
 /** The chosen sample that is `step` further; null where there is none. */
 function beside(row: number, step: number): number | null {
@@ -68,6 +69,7 @@ export function SamplePanel({ page, row }: { page: Page; row: number }): JSX.Ele
         <div class="columns">
           <LargePicture page={page} row={row} />
           <div>
+            <RelabelControl page={page} row={row} />
             {!isBlind.value && <Probabilities page={page} row={row} />}
             <Values page={page} row={row} />
           </div>

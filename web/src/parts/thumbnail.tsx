@@ -7,7 +7,7 @@ import { channels, type ChannelView } from "../state";
 import { idOf } from "./facts";
 import { useLoaded } from "./loaded";
 import { compose, type Layer, type Plane } from "./pictures/compose";
-import { hasPictures, thumbnailOf } from "./pictures/sheets";
+import { hasPicture, thumbnailOf } from "./pictures/sheets";
 import { useVisible } from "./visible";
 
 export interface ThumbnailProps {
@@ -50,12 +50,12 @@ function Tile({ page, row, label, problem }: { page: Page; row: number; label: s
 export function Thumbnail({ page, row, side, label, channel, isSmooth }: ThumbnailProps): JSX.Element {
   const frame = useRef<HTMLSpanElement>(null);
   const isVisible = useVisible(frame);
-  const wanted = isVisible && hasPictures(page);
+  const wanted = isVisible && hasPicture(page, row);
   const picture = useLoaded(async () => (wanted ? { row, planes: await thumbnailOf(page, row) } : null), [page, row, wanted]);
   const views = channels.value;
   const layers = useMemo(() => layersOf(views, channel), [views, channel]);
   const planes = picture.value?.row === row ? picture.value.planes : null;
-  const hasNone = !hasPictures(page) || picture.problem !== "";
+  const hasNone = !hasPicture(page, row) || picture.problem !== "";
   return (
     <span
       ref={frame}

@@ -26,10 +26,16 @@ function useMask(page: Page, fields: Field[]): Uint8Array | null {
   return useLoaded(load, [page, JSON.stringify(active)]).value;
 }
 
-function Counts({ page, mask, places }: { page: Page; mask: Uint8Array | null; places: Places }): JSX.Element {
+/** "Filtered by label, area" */
+function titleOf(fields: Field[]): string {
+  const active = filters.value.filter(isActive).map((filter) => fields.find(({ key }) => key === filter.key)?.title);
+  return `Filtered by ${active.filter(Boolean).join(", ")}`;
+}
+
+function Counts({ page, mask, places, fields }: { page: Page; mask: Uint8Array | null; places: Places; fields: Field[] }): JSX.Element {
   const n = useMemo(() => (mask ? mask.reduce((total, one) => total + one, 0) : page.nSamples), [mask, page]);
   const { nWithout } = places;
-  const title = mask ? "Left by the filters" : "All samples";
+  const title = mask ? titleOf(fields) : "All samples";
   return (
     <p role="status" class="counts">
       {n.toLocaleString("en")} of {page.nSamples.toLocaleString("en")} samples.{" "}
@@ -90,7 +96,7 @@ function PlacedMap({ page, places }: { page: Page; places: Places }): JSX.Elemen
         {!hasWebGl() ? <p>This browser cannot draw the map: it has no WebGL. Filters and the gallery work without it.</p>
           : places.points.length === 0 ? <p>No sample has a place on the map.</p>
           : isReady && <Plot page={page} places={places} looks={looks} />}
-        <Counts page={page} mask={mask} places={places} />
+        <Counts {...{ page, mask, places, fields }} />
       </div>
       <div class="map-side">
         <ColourChoice fields={colourable} field={field} />

@@ -33,7 +33,7 @@ const LINE = 16;
 function layoutOf(width: number, mostLines: number): Layout {
   if (width < WIDE) {
     return {
-      row: 74, bars: [12, width - 12], bar: 36,
+      row: 74, bars: [20, width - 20], bar: 36,
       name: { width: width - 170, y: 18 }, score: { x: width - 156, y: 18 }, words: { x: 4, y: 60, width, isOneLine: true },
     };
   }

@@ -8,7 +8,7 @@ import { valueOf } from "../channel_bar";
 import { useLoaded } from "../loaded";
 import type { Layer, Plane } from "../pictures/compose";
 import { cropOf } from "../pictures/crops";
-import { hasPictures, thumbnailOf } from "../pictures/sheets";
+import { hasPicture, thumbnailOf } from "../pictures/sheets";
 import { layersOf, Picture, Thumbnail } from "../thumbnail";
 
 interface Pixels {
@@ -56,7 +56,7 @@ export function LargePicture({ page, row }: { page: Page; row: number }): JSX.El
   const views = channels.value;
   const isExact = pixels?.isExact ?? false;
   const layers = useMemo(() => (isExact ? inImageValues(page, layersOf(views)) : layersOf(views)), [page, views, isExact]);
-  if (!hasPictures(page) || problem) {
+  if (!hasPicture(page, row) || problem) {
     return (
       <div class="large">
         <Thumbnail page={page} row={row} side={160} label="no picture" />

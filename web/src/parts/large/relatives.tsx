@@ -1,8 +1,9 @@
 // Samples that belong to one: near copies, its group, its neighbours on the map.
 
 import type { JSX } from "preact";
-import { categoriesOf, codesOf, columnOf, noValue, numbersOf } from "../../columns";
+import { categoriesOf, codesOf, columnOf, noValue, numbersOf, textOf } from "../../columns";
 import type { Page, Pair } from "../../data";
+import { loadBytes } from "../../loader";
 import { choose, sample } from "../../state";
 import { place, type Box } from "../../views/copies/overlap";
 import { idOf } from "../facts";
@@ -13,10 +14,12 @@ const NEIGHBOURS = 12;
 
 function Relative({ page, row }: { page: Page; row: number }): JSX.Element {
   const id = useLoaded(() => idOf(page, row), [page, row]).value ?? "";
+  const column = columnOf(page, "label");
+  const label = useLoaded(async () => (column ? textOf(page, column, row) : ""), [page, row]).value ?? "";
   return (
     <button type="button" class="relative" onClick={() => (sample.value = row)}>
       <Thumbnail page={page} row={row} side={72} label="" />
-      <span class="caption">{id}</span>
+      <span class="caption"><span>{id}</span><span class="quiet">{label}</span></span>
     </button>
   );
 }
@@ -98,8 +101,17 @@ export function SameGroup({ page, row }: { page: Page; row: number }): JSX.Eleme
   );
 }
 
-/** The nearest samples on the map, nearest first. */
+/** The nearest samples, nearest first: by their embeddings where the page has these, otherwise on the map. */
 async function nearest(page: Page, row: number): Promise<number[]> {
+  if (!page.neighbours) return nearestOnMap(page, row);
+  const { k, shard } = page.neighbours;
+  const bytes = await loadBytes(`${shard}-${Math.floor(row / page.textBlock)}`);
+  const rows = new Uint32Array(bytes.buffer as ArrayBuffer, bytes.byteOffset, bytes.byteLength / 4);
+  const start = (row % page.textBlock) * k;
+  return Array.from(rows.subarray(start, start + k)).filter((other) => other < page.nSamples);
+}
+
+async function nearestOnMap(page: Page, row: number): Promise<number[]> {
   const [x, y] = [columnOf(page, "x"), columnOf(page, "y")];
   if (!x || !y || !page.map) return [];
   const [left, top] = await Promise.all([numbersOf(x), numbersOf(y)]);
@@ -118,13 +130,15 @@ async function nearest(page: Page, row: number): Promise<number[]> {
 export function Neighbours({ page, row }: { page: Page; row: number }): JSX.Element | null {
   const rows = useLoaded(() => nearest(page, row), [page, row]).value;
   if (!rows || rows.length === 0) return null;
+  const title = page.neighbours ? "Most similar embeddings" : "Nearest on the map";
   return (
     <section>
-      <h3>Nearest on the map</h3>
+      <h3>{title}</h3>
+      {page.neighbours?.note && <p class="quiet">{page.neighbours.note}</p>}
       <div class="relatives">
         {rows.map((other) => <Relative key={other} page={page} row={other} />)}
       </div>
-      <button type="button" onClick={() => openGallery("Nearest on the map", [row, ...rows])}>Show these in the gallery</button>
+      <button type="button" onClick={() => openGallery(title, [row, ...rows])}>Show these in the gallery</button>
     </section>
   );
 }

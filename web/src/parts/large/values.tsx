@@ -1,4 +1,4 @@
-// All columns of one sample.
+// The columns of one sample.
 
 import type { JSX } from "preact";
 import { textOf } from "../../columns";
@@ -11,8 +11,13 @@ export function isPrediction({ role }: Column): boolean {
   return role === "predicted" || role === "confidence";
 }
 
+/** Coordinates of the map mean nothing by themselves. */
+function isPlace({ role }: Column): boolean {
+  return role === "x" || role === "y";
+}
+
 export function Values({ page, row }: { page: Page; row: number }): JSX.Element {
-  const columns = page.columns.filter((column) => !(isBlind.value && isPrediction(column)));
+  const columns = page.columns.filter((column) => !isPlace(column) && !(isBlind.value && isPrediction(column)));
   const values = useLoaded(
     () => Promise.all(columns.map((column) => textOf(page, column, row))),
     [page, row, isBlind.value],

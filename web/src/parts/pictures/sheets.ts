@@ -92,6 +92,7 @@ function sheetsOf(block: number): Promise<Sheet[]> {
 
 function cut({ width, values }: Sheet, { side, across }: Thumbnails, place: number): Plane {
   const start = Math.floor(place / across) * side * width + (place % across) * side;
+  if (start + side > values.length) throw new Error("there is no picture of this sample");
   const cell = new Uint8Array(side * side);
   for (let y = 0; y < side; y++) cell.set(values.subarray(start + y * width, start + y * width + side), y * side);
   return { width: side, height: side, values: cell };
@@ -102,10 +103,15 @@ export function hasPictures({ thumbnails }: Page): boolean {
   return thumbnails !== null && (thumbnails.from === "shards" || isServed);
 }
 
+/** Whether a sample has a picture. */
+export function hasPicture(page: Page, row: number): boolean {
+  return hasPictures(page) && row < (page.thumbnails!.count ?? page.nSamples);
+}
+
 /** The thumbnail of a sample, a plane a channel with values 0 to 255. */
 export async function thumbnailOf(page: Page, row: number): Promise<Plane[]> {
   const { thumbnails } = page;
-  if (!thumbnails) throw new Error("this page has no pictures");
+  if (!thumbnails || !hasPicture(page, row)) throw new Error("there is no picture of this sample");
   const sheets = await sheetsOf(Math.floor(row / thumbnails.perBlock));
   return sheets.map((sheet) => cut(sheet, thumbnails, row % thumbnails.perBlock));
 }

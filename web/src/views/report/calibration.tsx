@@ -38,14 +38,16 @@ export function Calibration({ head }: { head: Head }): JSX.Element | null {
   const isAdjusted = errorAfter !== null && after.length > 0;
   return (
     <Section title={`Calibration of ${head.name}`}>
-      <p>
-        Calibration error {score(errorBefore)}
-        {isAdjusted && `; ${score(errorAfter)} after temperature scaling`}. On the dashed line, confidences are as often right
-        as they claim; points below it are overconfident. Larger points stand for more samples.
-      </p>
-      <div class="side-by-side">
-        <ReliabilityFigure bins={before} caption={isAdjusted ? "As the head gives them." : ""} />
-        {isAdjusted && <ReliabilityFigure bins={after} caption="After temperature scaling." />}
+      <div class="keep">
+        <p>
+          Calibration error {score(errorBefore)}
+          {isAdjusted && `; ${score(errorAfter)} after temperature scaling`}. On the dashed line, confidences are as often right
+          as they claim; points below it are overconfident. Larger points stand for more samples.
+        </p>
+        <div class="side-by-side">
+          <ReliabilityFigure bins={before} caption={isAdjusted ? "As the head gives them." : ""} />
+          {isAdjusted && <ReliabilityFigure bins={after} caption="After temperature scaling." />}
+        </div>
       </div>
       <details>
         <summary>Numbers</summary>

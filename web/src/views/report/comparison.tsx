@@ -34,7 +34,7 @@ function HeadsTable({ heads }: { heads: Head[] }): JSX.Element {
           <tr>
             <th scope="col">Head</th>
             <th scope="col">Balanced accuracy</th>
-            <th scope="col">Verdict</th>
+            {heads.length > 1 && <th scope="col">Verdict</th>}
             {hasSeconds && <th scope="col">Time</th>}
           </tr>
         </thead>
@@ -43,7 +43,7 @@ function HeadsTable({ heads }: { heads: Head[] }): JSX.Element {
             <tr key={head.name}>
               <th scope="row">{head.name}</th>
               <td class="figures">{interval(head)}</td>
-              <td class="words-cell">{verdictWords(head).join(": ")}</td>
+              {heads.length > 1 && <td class="words-cell">{verdictWords(head).join(": ")}</td>}
               {hasSeconds && <td class="figures">{secondsText(head.seconds)}</td>}
             </tr>
           ))}
@@ -68,9 +68,10 @@ function Settings({ heads }: { heads: Head[] }): JSX.Element | null {
 
 export function Comparison({ page }: { page: Page }): JSX.Element | null {
   if (page.heads.length === 0) return null;
-  const rows = page.heads.map((head) => ({ ...head, words: verdictWords(head) }));
+  const isCompared = page.heads.length > 1;
+  const rows = page.heads.map((head) => ({ ...head, words: isCompared ? verdictWords(head) : [] }));
   return (
-    <Section title={page.heads.length > 1 ? "Comparison of heads" : "Score"}>
+    <Section title={isCompared ? "Comparison of heads" : "Score"}>
       <IntervalFigure
         rows={rows}
         axis="Balanced accuracy"
