@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import simplejpeg
 
-from cellfeat.page.content import Columns, PageContent, probability_shards
+from cellfeat.page.content import Columns, PageContent, ShardMaker, probability_shards
 
 CLASSES = ["PC-3", "U-251 MG", "HeLa", "A549", "U-2 OS", "MCF7", "HEK 293", "CACO-2", "RT4"]
 HOSTILE = [
@@ -29,7 +29,8 @@ def generated_content(n_samples: int, *, hostile: bool = False, with_pictures: b
     columns = Columns()
     columns.add_text("sample_id", [f"{'<b>&' if hostile else ''}cell_{n:07d}" for n in range(n_samples)], role="id")
     columns.add_category("label", label, classes, role="label")
-    heads, shards = [], {}
+    heads: list[dict[str, Any]] = []
+    shards: dict[str, ShardMaker] = {}
     for place, name in enumerate(HEADS):
         probability = _probabilities(rng, label, len(classes), sharpness=4 + place)
         predicted = probability.argmax(axis=1) if n_samples else np.zeros(0, int)
@@ -43,9 +44,9 @@ def generated_content(n_samples: int, *, hostile: bool = False, with_pictures: b
     columns.add_category("plate", rng.integers(-1, 12, n_samples), [f"P{n:02d}" for n in range(12)])
     columns.add_number("area", rng.gamma(4, 30, n_samples).astype(np.float32))
     centres = rng.normal(0, 10, (len(classes), 2))
-    place = centres[label] + rng.normal(0, 2, (n_samples, 2))
-    columns.add_number("x", place[:, 0], role="x")
-    columns.add_number("y", place[:, 1], role="y")
+    places = centres[label] + rng.normal(0, 2, (n_samples, 2))
+    columns.add_number("x", places[:, 0], role="x")
+    columns.add_number("y", places[:, 1], role="y")
     if with_pictures:
         blocks = range(math.ceil(n_samples / PER_BLOCK))
         shards |= {f"thumbnails-{block}": partial(_sheets, block, n_samples, label) for block in blocks}

@@ -28,9 +28,17 @@ class Trouble:
     seen: list[str] = field(default_factory=list)
 
     def watch(self, page: Any) -> None:
-        page.on("console", lambda message: message.type == "error" and self.seen.append(f"console: {message.text}"))
+        page.on("console", self._see_message)
         page.on("pageerror", lambda error: self.seen.append(f"error: {error}"))
-        page.on("request", lambda request: stays_here(request.url) or self.seen.append(f"request: {request.url}"))
+        page.on("request", self._see_request)
+
+    def _see_message(self, message: Any) -> None:
+        if message.type == "error":
+            self.seen.append(f"console: {message.text}")
+
+    def _see_request(self, request: Any) -> None:
+        if not stays_here(request.url):
+            self.seen.append(f"request: {request.url}")
 
 
 def browser_program() -> str | None:
