@@ -71,6 +71,8 @@ docs-pages: $(STAMP)
 docs-pictures: $(STAMP)
 	$(RUN) cli.py demo
 	$(RUN) docs/pictures.py demo
+	$(RUN) cli.py audit --features demo/features.h5 --output demo/results/audit
+	$(RUN) docs/page_pictures.py demo
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache demo web/node_modules

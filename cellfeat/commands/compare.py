@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from cellfeat.evaluation.parallel.choice import Jobs
     from cellfeat.evaluation.relabelling.effect import RelabellingEffect
     from cellfeat.evaluation.results import Comparison
+    from cellfeat.extraction.store import Features
     from cellfeat.storage.url import Location
 
 
@@ -81,18 +82,20 @@ def command(
         raise click.UsageError(f"--repeats draws other folds, and --folds {settings.comparison.folds} gives them")
     # Now, before hours of work.
     parts = _parsed_fractions(fractions) if fractions else None
-    compare_and_report(settings, labels=labels, fresh=fresh, replaces=replace, jobs=jobs)
+    features = load_features(settings.extraction.output)
+    compare_and_report(settings, features, labels=labels, fresh=fresh, replaces=replace, jobs=jobs)
     if repeats:
         _repeat(settings, labels, repeats, fresh=fresh, jobs=jobs)
     if parts:
         _draw_curves(settings, labels, parts, fresh=fresh, jobs=jobs)
     click.echo(f"\n{results_line(settings)}")
     if settings.comparison.page:
-        refresh_page(settings.results, load_features(settings.extraction.output))
+        refresh_page(settings.results, features)
 
 
 def compare_and_report(
     settings: "Settings",
+    features: "Features",
     *,
     labels: "Location | None" = None,
     fresh: bool = False,
@@ -105,6 +108,8 @@ def compare_and_report(
     ----------
     settings
         The resolved settings.
+    features
+        The samples.
     labels
         Table of labels that replace the extracted ones.
     fresh
@@ -116,11 +121,9 @@ def compare_and_report(
     """
     from cellfeat.commands.progress import ProgressObserver
     from cellfeat.evaluation.compare import compare
-    from cellfeat.extraction.store import load_features
     from cellfeat.reporting.files import COMPARISON_FILE, check_comparison_folder, comparison_files, write_report
     from cellfeat.reporting.results_folder import ResultsFolder
 
-    features = load_features(settings.extraction.output)
     wanted, folder = settings.comparison, settings.results
     results = ResultsFolder.of(folder, features, replaces=replaces)
     # Before anything is computed.

@@ -37,11 +37,11 @@ def command(samples: int, seed: int, output: Path) -> None:
     settings = load_settings(overrides=SETTINGS | _places(output) | {"comparison.seed": seed})
     with ConsoleObserver() as observer:
         extract(settings, observer=observer)
-    best = compare_and_report(settings).best.head
-    click.echo(f"\nthe best, {best}, fitted on all samples:\n")
-    print_head(fit_and_save(settings, best, output / "results" / best))
-    click.echo()
     features = load_features(settings.extraction.output)
+    best = compare_and_report(settings, features).best.head
+    click.echo(f"\nthe best, {best}, fitted on all samples:\n")
+    print_head(fit_and_save(settings, features, best, output / "results" / best))
+    click.echo()
     refresh_page(output / "results", features)
     refresh_page(output / "results" / best, features)
     click.echo(_what_next(output, best))

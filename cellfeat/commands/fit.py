@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     from cellfeat.config import Settings
     from cellfeat.evaluation.parallel.choice import Jobs
     from cellfeat.evaluation.results import HeadResult
+    from cellfeat.extraction.store import Features
     from cellfeat.heads.bundle import Bundle
     from cellfeat.reporting.results_folder import ResultsFolder
     from cellfeat.storage.url import Location
@@ -70,16 +71,18 @@ def command(
     jobs = taken_jobs(flags)
     settings = resolve_settings(config, assignments, fold_flags(**flags) | figures_flag(figures) | page_flag(no_page))
     folder = output or settings.results / file_name(head)
-    result = fit_and_save(settings, head, folder, labels=labels, fresh=fresh, replaces=replace, jobs=jobs)
+    features = load_features(settings.extraction.output)
+    result = fit_and_save(settings, features, head, folder, labels=labels, fresh=fresh, replaces=replace, jobs=jobs)
     click.echo(f"{score_line(result)}\n")
     print_head(result)
     click.echo(f"\nsaved head: {folder} (metrics.json: every figure; and pictures)")
     if settings.comparison.page:
-        refresh_page(folder, load_features(settings.extraction.output))
+        refresh_page(folder, features)
 
 
 def fit_and_save(
     settings: "Settings",
+    features: "Features",
     head: str,
     folder: Path,
     *,
@@ -94,6 +97,8 @@ def fit_and_save(
     ----------
     settings
         The resolved settings.
+    features
+        The samples.
     head
         Name of the head.
     folder
@@ -109,7 +114,6 @@ def fit_and_save(
     """
     from cellfeat.commands.progress import ProgressObserver
     from cellfeat.evaluation.fit import fit
-    from cellfeat.extraction.store import load_features
     from cellfeat.heads.bundle_files import check_bundle_folder
     from cellfeat.reporting.files import HEAD_FILES, write_head_report
     from cellfeat.reporting.model_card import write_model_card
@@ -117,7 +121,6 @@ def fit_and_save(
 
     # Before anything is computed.
     check_bundle_folder(folder)
-    features = load_features(settings.extraction.output)
     results = ResultsFolder.of(folder, features, replaces=replaces)
     results.check(HEAD_FILES)
     if folder.parent == settings.results:

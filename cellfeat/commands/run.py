@@ -44,13 +44,13 @@ def command(
     check_heads(settings.comparison.heads, settings.heads)
     with ConsoleObserver() as observer:
         extract(settings, observer=observer)
-    best = compare_and_report(settings, replaces=replace).best.head
+    features = load_features(settings.extraction.output)
+    best = compare_and_report(settings, features, replaces=replace).best.head
     folder = settings.results / file_name(best)
     click.echo(f"\nthe best, {best}, fitted on all samples of the comparison:\n")
-    print_head(fit_and_save(settings, best, folder, replaces=replace))
+    print_head(fit_and_save(settings, features, best, folder, replaces=replace))
     click.echo(f"\n{results_line(settings)}")
     click.echo(f"saved head: {folder}")
     if settings.comparison.page:
-        features = load_features(settings.extraction.output)
         refresh_page(settings.results, features)
         refresh_page(folder, features)

@@ -40,6 +40,10 @@ DIGESTS_FILE = "samples.safetensors"
 ESTIMATOR_FILE = "estimator.skops"
 SCALING_FILE = "scaling.safetensors"
 CARD_FILE = "README.md"
+PAGE_FILE, PAGE_FOLDER = "page.html", "page"
+"""The page beside a saved head, in either form."""
+PAGE_PARTS = {"index.html", "page.js", "page.css", "licences.txt", "shards"}
+"""What a page that is a folder holds."""
 MAX_RECORD_BYTES = 16_000_000
 MAX_FILE_BYTES = 4_000_000_000
 _OPTIONAL_FILES = {CLASS_SCORES_FILE: "class_scores", DIGESTS_FILE: "training_digests", SCALING_FILE: "scaling"}
@@ -131,6 +135,11 @@ def _arrays_content(arrays: dict[str, NDArray[Any]]) -> bytes:
     return safetensors.numpy.save({name: np.ascontiguousarray(array) for name, array in arrays.items()})
 
 
+def _is_page(folder: Path) -> bool:
+    """Whether a folder holds nothing but a page."""
+    return folder.is_dir() and {path.name for path in folder.iterdir()} <= PAGE_PARTS
+
+
 def check_bundle_folder(folder: Path | str) -> None:
     """Check that saving to `folder` would replace nothing but an earlier bundle and its report.
 
@@ -146,7 +155,8 @@ def check_bundle_folder(folder: Path | str) -> None:
         raise BundleError(f"{folder}: is a file; expected a folder to save a head in: choose another --output")
     present = {path.name for path in folder.iterdir()}
     texts = {name for name in present if _TEXT_FILE.fullmatch(name)}
-    own = {RECORD_FILE, ESTIMATOR_FILE, CARD_FILE, *_ARRAYS_FILES, *_REPORT_FILES, *texts}
+    own = {RECORD_FILE, ESTIMATOR_FILE, CARD_FILE, PAGE_FILE, *_ARRAYS_FILES, *_REPORT_FILES, *texts}
+    own |= {PAGE_FOLDER} if _is_page(folder / PAGE_FOLDER) else set()
     # Without a record, even files of these names are somebody else's.
     foreign = present - own if RECORD_FILE in present else present
     if foreign:

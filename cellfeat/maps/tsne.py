@@ -23,6 +23,8 @@ THREADS_FROM = 5_000
 """Samples from which several threads are faster than one, also on a busy machine."""
 
 _PLACED_AT_ONCE = 5_000
+_TOLD_EVERY = 50
+"""Iterations; both phases are multiples of it, so that the last one is told."""
 _SEED = 0
 
 Progress = Callable[[int, int], None]
@@ -78,9 +80,8 @@ def embedded(components: Float32s, threads: int, progress: Progress) -> Float32s
             exaggeration=exaggeration,
             inplace=True,
             callbacks=[told],
-            callbacks_every_iters=50,
+            callbacks_every_iters=_TOLD_EVERY,
         )
-    progress(total, total)
     return np.asarray(found, dtype=np.float32)
 
 

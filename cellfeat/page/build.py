@@ -188,6 +188,7 @@ class _Page:
         places = own_places(features, len(self.samples), self.subject.beside)
         probabilities = self._add_columns()
         places.add_to(self.columns)
+        facts = data_facts(own, features)
         lines = limits(found, own, self.group[: len(own)], has_images=features is None or not features.is_imported)
         page = {
             "format": FORMAT,
@@ -208,14 +209,14 @@ class _Page:
             "heads": self._heads(probabilities),
             "overview": {
                 "headline": headline(found, len(own)),
-                "data": data_facts(own, features),
+                "data": facts,
                 "recipe": [] if features is None else recipe_facts(features),
                 "verdicts": verdicts(found),
                 "leak": leak_entry(found.audit),
                 "curves": curve_entries(found.curves),
                 "limits": lines,
                 "relabelling": relabelling_of_record(found.record),
-                "questions": questions(found, own, features, lines),
+                "questions": questions(found, own, features, facts),
             },
             "audit": audit_entry(found.audit, self.samples),
             "heldOut": held_out_sentences(found.record, self.subject.beside) if found.kind == "held-out" else [],
@@ -223,12 +224,12 @@ class _Page:
         return PageContent(page, {**self.columns.shards, **self.pictures.shards, **places.neighbours.shards})
 
     def _title(self) -> str:
-        name = clean_text(self.subject.name) or "samples"
-        what = {"head": "head", "held-out": "held-out score of", "audit": "audit of"}.get(self.found.kind, "")
-        head = clean_text(str(self.found.record["head"])) if self.found.kind in ("head", "held-out") else ""
-        if self.found.kind == "head":
-            return f"{head} on {name}"
-        return " ".join(filter(None, (what, head and f"{head} on", name)))
+        name, found = clean_text(self.subject.name) or "samples", self.found
+        head = clean_text(str(found.record.get("head", "")))
+        if found.kind == "held-out":
+            # Features of new images are named by a digest; the folder is what the user has named.
+            return f"{head} on held-out samples: {name if found.folder is None else clean_text(found.folder.name)}"
+        return {"head": f"{head} on {name}", "audit": f"audit of {name}"}.get(found.kind, name)
 
     def _add_columns(self) -> dict[str, str]:
         columns, samples, results = self.columns, self.samples, self.found.results
@@ -248,10 +249,12 @@ class _Page:
 
     def _heads(self, probabilities: Mapping[str, str]) -> list[dict[str, Any]]:
         pairs = {pair.worse: pair for pair in to_best(self.found.record)} if self.found.kind == "comparison" else {}
-        return [
+        entries = [
             head_entry(record, self.classes, pairs.get(record["head"]), probabilities.get(str(record["head"])))
             for record in self.found.heads
         ]
+        # One head alone is not the best of any.
+        return entries if len(entries) > 1 else [entry | {"verdict": ""} for entry in entries]
 
 
 def _scored_labels(found: ResultsFiles, samples: Samples, ids: Strings) -> Strings:

@@ -134,10 +134,10 @@ def held_out_sentences(record: Mapping[str, Any], beside: Beside | None) -> list
 
 
 def _apart_sentence(apart: Apart) -> str:
-    told = (
-        f"{apart.number:,} of {counted(apart.n_points, 'held-out sample')} lie apart: farther from every training "
-        f"sample than {LEVEL:.0%} of these lie from those of other groups"
-    )
+    meaning = f"farther from every training sample than {LEVEL:.0%} of these lie from those of other groups"
+    if not apart.number:
+        return f"No held-out sample lies apart, {meaning}."
+    told = f"{apart.number:,} of {counted(apart.n_points, 'held-out sample')} lie apart: {meaning}"
     if apart.is_evidence:
         return f"{told}. That is more than chance explains: scores elsewhere say little about these samples."
     return f"{told}. Chance alone explains so many."

@@ -12,7 +12,7 @@ import numpy as np
 
 from cellfeat.extraction.store import Features, Samples
 from cellfeat.page.audit_files import AuditFiles
-from cellfeat.page.facts import data_facts
+from cellfeat.page.facts import Fact
 from cellfeat.page.recorded import counts_of, design_of
 from cellfeat.page.results_files import ResultsFiles
 from cellfeat.text import clean_text, counted
@@ -27,7 +27,7 @@ class _Known:
     found: ResultsFiles
     samples: Samples
     features: Features | None
-    limits: Sequence[str]
+    facts: Sequence[Fact]
 
     @property
     def heads(self) -> list[Mapping[str, Any]]:
@@ -43,13 +43,13 @@ class _Known:
 
     def fact(self, *names: str) -> str | None:
         """Facts about the data, of these names."""
-        facts = {one["name"]: one["value"] for one in data_facts(self.samples, self.features)}
+        facts = {one["name"]: one["value"] for one in self.facts}
         known = [f"{name}: {facts[name]}" for name in names if name in facts]
         return "; ".join(known) or None
 
 
 def questions(
-    found: ResultsFiles, samples: Samples, features: Features | None, limits: Sequence[str]
+    found: ResultsFiles, samples: Samples, features: Features | None, facts: Sequence[Fact]
 ) -> list[Question]:
     """Ask the questions of REFORMS, with the answers that are known.
 
@@ -61,10 +61,10 @@ def questions(
         The samples.
     features
         Their features; None for an audit before any extraction.
-    limits
-        The limits of the results: see `cellfeat.page.limits`.
+    facts
+        Facts about the data: see `cellfeat.page.facts.data_facts`.
     """
-    known = _Known(found, samples, features, limits)
+    known = _Known(found, samples, features, facts)
     sections = {
         "Study design": _study,
         "Computational reproducibility": _reproducibility,

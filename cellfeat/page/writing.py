@@ -2,12 +2,11 @@
 
 from pathlib import Path
 
+from cellfeat.heads.bundle_files import PAGE_FILE as FILE
+from cellfeat.heads.bundle_files import PAGE_FOLDER as FOLDER
 from cellfeat.page.content import PageContent
 from cellfeat.page.forms import INDEX, MOST_IN_ONE_FILE, SHARDS, STATIC, write_file, write_folder
 from cellfeat.page.pictures import SHEET
-
-FILE = "page.html"
-FOLDER = "page"
 
 MOST_PICTURE_BYTES = 80_000_000
 """Bytes of pictures up to which a page is one file: a browser reads all of it before it shows anything."""

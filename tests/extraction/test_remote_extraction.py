@@ -1,5 +1,6 @@
 """Images at an address give the feature file of a disk; an outage of the store costs no sample."""
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,8 +12,10 @@ from cellfeat.errors import ImageError, ReadError
 from cellfeat.extraction.extract import extract
 from cellfeat.extraction.store import Status, load_features
 from cellfeat.extraction.verification import check_pixels, recorded_manifest
+from cellfeat.samples.images import pixel_digest
 from cellfeat.storage.objects import ObjectStorage
 from cellfeat.storage.url import Url
+from cellfeat.thumbnails import crop, find_thumbnails, make_thumbnails
 from tests.extraction.observers import Lines, contents
 from tests.object_stores import ACCESS_KEY, SECRET_KEY, Fault, FaultyServer
 from tests.samples.remote_folders import upload
@@ -56,6 +59,15 @@ def test_nothing_of_the_images_or_credentials_stays(settings_for: SettingsFor, a
     assert f"{address}/images".encode() in content
     assert ACCESS_KEY.encode() not in content
     assert SECRET_KEY.encode() not in content
+
+
+def test_images_of_an_address_have_thumbnails(settings_for: SettingsFor, address: str) -> None:
+    features = load_features(extract(settings_for(**of_address(address), extraction__thumbnails=True)).path)
+    made = find_thumbnails(features)
+    shard = made.block(0)
+    shutil.rmtree(made.folder)
+    assert make_thumbnails(features).block(0) == shard
+    assert pixel_digest(crop(features, 3)) == features.samples.digests[3]
 
 
 def test_file_of_a_disk_can_be_updated_and_verified_from_an_address(

@@ -143,7 +143,7 @@ def test_head_has_a_page_of_its_own(cells, tmp_path):
     page = page_of_results(tmp_path / "head", cells).page
     assert page["kind"] == "head"
     assert page["title"] == "logreg on test"
-    assert [head["verdict"] for head in page["heads"]] == ["best"]
+    assert [head["verdict"] for head in page["heads"]] == [""]
 
 
 def test_held_out_classes_may_be_absent(bundle, held_out, tmp_path):

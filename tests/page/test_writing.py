@@ -2,6 +2,8 @@ from dataclasses import replace
 
 import pytest
 
+from cellfeat.errors import BundleError
+from cellfeat.heads.bundle_files import PAGE_PARTS, check_bundle_folder
 from cellfeat.page.build import page_of_results
 from cellfeat.page.content import PageContent
 from cellfeat.page.writing import write_page
@@ -46,3 +48,13 @@ def test_page_with_many_pictures_is_a_folder(tmp_path):
     sheets = {f"thumbnails-{number}": lambda: bytes(30_000_000) for number in range(3)}
     heavy = replace(content, shards={**content.shards, **sheets})
     assert write_page(heavy, tmp_path) == tmp_path / "page" / "index.html"
+
+
+def test_head_may_be_saved_again_where_its_page_is(tmp_path):
+    (tmp_path / "bundle.json").touch()
+    write_page(generated_content(10_001, with_pictures=False), tmp_path)
+    assert {path.name for path in (tmp_path / "page").iterdir()} == PAGE_PARTS
+    check_bundle_folder(tmp_path)
+    (tmp_path / "page" / "notes.txt").write_text("mine")
+    with pytest.raises(BundleError, match="page"):
+        check_bundle_folder(tmp_path)

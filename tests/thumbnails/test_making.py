@@ -12,7 +12,7 @@ from cellfeat.extraction.sample_images import opened_images
 from cellfeat.extraction.store import Features, view_folder
 from cellfeat.samples.sheets.shards import sheets_in
 from cellfeat.thumbnails import BlockMaker, Thumbnails, find_thumbnails, make_block, make_thumbnails
-from tests.extraction.observers import Lines
+from tests.extraction.observers import Disturbed, Lines
 from tests.thumbnails.image_folders import Make, write_images
 
 
@@ -68,6 +68,21 @@ def test_blocks_that_are_there_are_kept(make: Make) -> None:
     before = path.stat().st_mtime_ns
     make_thumbnails(features)
     assert path.stat().st_mtime_ns == before
+
+
+def test_interrupted_making_keeps_finished_blocks(make: Make) -> None:
+    def interrupt() -> None:
+        raise KeyboardInterrupt
+
+    features = make()
+    with pytest.raises(KeyboardInterrupt):
+        make_thumbnails(features, observer=Disturbed(64, interrupt))
+    before = (view_folder(features) / "thumbnails-0.sheets").stat().st_mtime_ns
+    assert find_thumbnails(features) is None
+    observer = Lines()
+    assert make_thumbnails(features, observer=observer).is_complete
+    assert observer.progress == [(0, 6), (6, 6)]
+    assert (view_folder(features) / "thumbnails-0.sheets").stat().st_mtime_ns == before
 
 
 def test_finished_thumbnails_need_no_images(make: Make) -> None:

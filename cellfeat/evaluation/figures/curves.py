@@ -11,7 +11,7 @@ from cellfeat.figures.names import lettering
 from cellfeat.figures.style import WIDTHS, FigureWidth, add_legend, axes_for, figure_of, head_colour, head_marker
 from cellfeat.statistics.interval_types import LEVEL
 
-SIDES = 0.7
+SIDES: dict[FigureWidth, float] = {"one": 0.75, "two": 0.5}
 """Height by width in print."""
 
 
@@ -30,7 +30,7 @@ def draw_curves(curves: Sequence[Curve], axes: Axes | None = None, *, width: Fig
         Width in print, in columns of a journal; None draws for a screen.
     """
     with lettering((curve.head for curve in curves), width) as shown:
-        size = (WIDTHS[width], SIDES * WIDTHS[width]) if width else (7, 4.6)
+        size = (WIDTHS[width], SIDES[width] * WIDTHS[width]) if width else (7, 4.6)
         return _draw(axes, size, curves, shown(curve.head for curve in curves))
 
 

@@ -126,8 +126,10 @@ def predicted_by(bundle: Bundle, features: Features) -> tuple[Results, list[str]
 def _matched(ids: Strings, rows: pd.DataFrame) -> tuple[Integers, pd.DataFrame]:
     """Row numbers of the samples that have a prediction, and their predictions in the same order."""
     first = rows.drop_duplicates("sample_id").set_index("sample_id")
-    places = np.flatnonzero(np.isin(ids, first.index.to_numpy(dtype=np.str_)))
-    return places, first.loc[ids[places].tolist()]
+    # By hash: sorting the ids of a million samples takes many seconds.
+    found = first.index.get_indexer(pd.Index(ids.astype(object)))
+    places = np.flatnonzero(found >= 0)
+    return places, first.iloc[found[places]]
 
 
 def results_of(results: "Path | str | Comparison | Results", features: Features) -> Results:

@@ -32,7 +32,7 @@ class ChannelValues:
         return len(self._of_samples)
 
     def add(self, values: NDArray) -> None:
-        """Collect the `values_of` a sample."""
+        """Collect the `values_of` a sample, shape ``(C, n)``."""
         self._of_samples.append(values)
 
     def passing(self, samples: Iterable[SampleImage]) -> Iterator[SampleImage]:

@@ -209,3 +209,19 @@ def test_samples_without_a_picture_are_tiles(open_page: Opener) -> None:
     page.locator(".gallery .tile").first.wait_for()
     page.locator(".gallery canvas").nth(1).wait_for()
     assert page.locator(".gallery canvas").count() == 2
+
+
+def test_nothing_names_predictions_while_labels_are_judged_blind(open_page: Opener, generated_page: Maker) -> None:
+    page = open_page(generated_page(130))
+    go_to_view(page, "Relabel")
+    page.get_by_role("button", name="Judge blind").click()
+    open_gallery(page)
+    assert "redict" not in page.locator("main").inner_text()
+    assert page.locator(".gallery .wrong").count() == 0
+    assert "most confident first" not in page.get_by_label("Order").inner_text()
+    page.locator(".gallery .item").first.click()
+    dialog = page.locator("dialog.sample")
+    dialog.get_by_role("heading", name="Values").wait_for()
+    dialog.get_by_role("cell", name="group_0", exact=True).wait_for()
+    assert "redict" not in dialog.inner_text()
+    assert "robabil" not in dialog.inner_text()
