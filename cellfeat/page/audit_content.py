@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from cellfeat.extraction.store import Samples
-from cellfeat.page.audit_files import AuditFiles, FoundThing
+from cellfeat.saved_results.audit import AuditFiles, FoundThing
 from cellfeat.text import clean_text, harmless_cell
 
 PAIRS = ("copy", "near copy", "crossing copy", "look-alike", "label conflict", "overlapping crop")

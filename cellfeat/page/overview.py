@@ -1,15 +1,16 @@
 """The overview of a page: what was done, verdicts in words, the price of the leak, learning curves."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 from scipy import stats
 
 from cellfeat.auditing.leak import Leak
-from cellfeat.page.audit_files import AuditFiles
 from cellfeat.page.recorded import comparison_headline, head_headline, score_text, verdict_sentences
 from cellfeat.page.results_files import ResultsFiles
+from cellfeat.saved_results.audit import AuditFiles
+from cellfeat.saved_results.reading import ReadCurve
 from cellfeat.text import clean_text, counted
 
 _ARMS = {
@@ -45,8 +46,8 @@ def headline(found: ResultsFiles, n_samples: int) -> str:
 def verdicts(found: ResultsFiles) -> list[str]:
     """Give the verdicts in words: of the heads, of repeats, of learning curves, and of held-out scores."""
     if found.kind == "comparison":
-        curves = [clean_text(str(curve["verdict"])) for curve in found.curves]
-        return [*verdict_sentences(found.record), *map(clean_text, found.repeats), *curves]
+        curves = [clean_text(curve.verdict) for curve in found.curves]
+        return [*verdict_sentences(found), *map(clean_text, found.repeats), *curves]
     if found.kind == "held-out":
         return [clean_text(str(found.record["out_of_fold"]["verdict"]))]
     return []
@@ -82,11 +83,11 @@ def _leak_rows(leak: Leak) -> list[dict[str, Any]]:
     ]
 
 
-def curve_entries(curves: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
-    """Give the learning curves, as ``learning_curve.json`` lists them, in the form of the page."""
+def curve_entries(curves: Sequence[ReadCurve]) -> list[dict[str, Any]]:
+    """Give the learning curves in the form of the page."""
     return [
         {
-            "head": str(curve["head"]),
+            "head": curve.head,
             "points": [
                 {
                     "nTrain": point["n_train"],
@@ -94,7 +95,7 @@ def curve_entries(curves: Sequence[Mapping[str, Any]]) -> list[dict[str, Any]]:
                     "low": point["ci_low"],
                     "high": point["ci_high"],
                 }
-                for point in curve["points"]
+                for point in curve.rows
             ],
         }
         for curve in curves

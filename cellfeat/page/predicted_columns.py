@@ -4,9 +4,9 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cellfeat.interop.exports.results import HeadPredictions, Results
 from cellfeat.page.content import Columns, probability_shards
 from cellfeat.page.sample_columns import coded
+from cellfeat.saved_results.predictions import HeadPredictions, Results
 from cellfeat.types import Floats, Strings
 
 

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 
 from cellfeat.extraction.store import Features, Samples
-from cellfeat.page.audit_files import AuditFiles
 from cellfeat.page.facts import Fact
 from cellfeat.page.recorded import counts_of, design_of
 from cellfeat.page.results_files import ResultsFiles
+from cellfeat.saved_results.audit import AuditFiles
 from cellfeat.text import clean_text, counted
 
 Question = dict[str, str | None]

@@ -7,10 +7,10 @@ from typing import Any
 
 from cellfeat.errors import RecordError
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.differences import HeadDifference, to_best_lines
+from cellfeat.evaluation.differences import to_best_lines
 from cellfeat.evaluation.results import Counts
+from cellfeat.page.results_files import ResultsFiles
 from cellfeat.reporting.terminal.comparison import samples_line
-from cellfeat.statistics.interval_types import Difference
 from cellfeat.text import clean_text
 
 
@@ -48,25 +48,6 @@ def design_of(record: Mapping[str, Any]) -> Design:
     return Design(**{each.name: record[each.name] for each in fields(Design) if each.name in record})
 
 
-def pairs_of(comparison: Mapping[str, Any]) -> list[HeadDifference]:
-    """Read the difference of each pair of heads from the record of a comparison."""
-    return [
-        HeadDifference(
-            pair["better"],
-            pair["worse"],
-            Difference(**{name: pair["difference"][name] for name in ("estimate", "low", "high", "p_value")}),
-            pair["adjusted_p"],
-        )
-        for pair in comparison["differences"]
-    ]
-
-
-def to_best(comparison: Mapping[str, Any]) -> list[HeadDifference]:
-    """The pairs of the best head with each other head."""
-    best = comparison["heads"][0]["head"]
-    return [pair for pair in pairs_of(comparison) if pair.better == best]
-
-
 def comparison_headline(comparison: Mapping[str, Any]) -> str:
     """Say what was compared, as `compare` prints it."""
     folds = len(comparison["heads"][0]["per_fold"])
@@ -80,11 +61,10 @@ def head_headline(head: Mapping[str, Any]) -> str:
     return clean_text(samples_line(counts_of(head), design_of(head), len(head["classes"]), folds))
 
 
-def verdict_sentences(comparison: Mapping[str, Any]) -> list[str]:
+def verdict_sentences(found: ResultsFiles) -> list[str]:
     """Say which heads the best is better than, by which rule, and which heads failed, as `compare` prints it."""
-    best, pairs = comparison["heads"][0]["head"], to_best(comparison)
-    failures: Sequence[Mapping[str, Any]] = comparison.get("failures", ())
-    lines = to_best_lines(best, pairs, len(comparison["differences"]))
+    failures: Sequence[Mapping[str, Any]] = found.record.get("failures", ())
+    lines = to_best_lines(found.heads[0]["head"], found.differences_to_best, len(found.differences))
     return [clean_text(line) for line in (*lines, *(failure["reason"] for failure in failures))]
 
 

@@ -11,17 +11,19 @@ from cellfeat.errors import CellfeatError, MissingFileError
 from cellfeat.extraction.store import Features, load_features
 from cellfeat.maps import find_map, make_map
 from cellfeat.maps.sample_map import FEWEST, MOST
-from cellfeat.page.build import features_of_results, page_of_results
+from cellfeat.page.build import page_of_results
 from cellfeat.page.content import PageContent
 from cellfeat.page.forms import write_file
 from cellfeat.page.results_files import kind_of
 from cellfeat.page.writing import write_page
 from cellfeat.page.written import is_written_page, read_written_page
+from cellfeat.saved_results.features import features_or_images_of
+from cellfeat.saved_results.files import AUDIT_FILES, COMPARISON_FILE, METRICS_FILE
 from cellfeat.storage.url import Location
 
 MapChoice = Literal["tsne", "pca", "none"]
 
-_RECORDS = ("comparison.json", "metrics.json", "audit.csv")
+_RECORDS = (COMPARISON_FILE, METRICS_FILE, AUDIT_FILES[0])
 
 
 @dataclass(frozen=True)
@@ -70,7 +72,7 @@ class Viewed:
             return cls(str(target), written=target)
         if isinstance(target, Path) and target.is_dir():
             kind_of(target)  # raises where it holds no results
-            loaded = features_of_results(target) if features is None else load_features(features)
+            loaded = features_or_images_of(target) if features is None else load_features(features)
             return cls(str(target), target, loaded, fitted=None if fitted is None else load_features(fitted))
         if isinstance(target, Path) and not target.exists():
             raise MissingFileError(

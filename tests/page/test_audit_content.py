@@ -7,7 +7,7 @@ from cellfeat.errors import ManifestError, RecordError
 from cellfeat.near_copies.placement import Placement
 from cellfeat.page.build import page_of_results
 from cellfeat.reporting.files import write_audit
-from cellfeat.reporting.results_folder import ResultsFolder
+from cellfeat.saved_results.results_folder import ResultsFolder
 from tests.feature_fixtures import build_clusters, with_samples
 
 TURNED = Placement(0, 0, 1, True, 64, 48)

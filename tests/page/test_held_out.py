@@ -7,7 +7,7 @@ from cellfeat.evaluation.saved_heads.held_out import score_held_out
 from cellfeat.page.build import page_of_results
 from cellfeat.page.held_out import joined
 from cellfeat.reporting.files import write_held_out
-from cellfeat.reporting.results_folder import ResultsFolder
+from cellfeat.saved_results.results_folder import ResultsFolder
 from tests.feature_fixtures import N_FITTED, part, with_samples
 from tests.page.page_reading import values
 

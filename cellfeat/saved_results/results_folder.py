@@ -9,22 +9,13 @@ from typing import Self
 from cellfeat.errors import RecordError, WriteError
 from cellfeat.extraction.store import Features
 from cellfeat.provenance import publish
-from cellfeat.records import parse_record, seal
+from cellfeat.records import seal
+from cellfeat.saved_results.files import SAMPLES_FILE
+from cellfeat.saved_results.samples_record import SamplesRecord, read_samples_record
 from cellfeat.text import first_ten
 
 FORMAT = 1
-SAMPLES_FILE = "samples.json"
 _WAY_OUT = "choose another --output (run: --set comparison.output=FOLDER), or replace them with --replace"
-
-
-@dataclass(frozen=True)
-class _Record:
-    """The file: the digest of the samples, and what a reader would call them."""
-
-    format: int
-    samples: str
-    n_samples: int
-    source: str
 
 
 @dataclass(frozen=True)
@@ -106,13 +97,13 @@ class ResultsFolder:
         WriteError
             If it cannot be written.
         """
-        content = asdict(_Record(FORMAT, self.samples, self.n_samples, self.source))
+        content = asdict(SamplesRecord(FORMAT, self.samples, self.n_samples, self.source))
         with publish(self.path / SAMPLES_FILE) as temporary:
             temporary.write_text(json.dumps(seal(content), indent=2, ensure_ascii=False) + "\n", encoding="utf-8")
 
-    def _recorded(self) -> _Record | None:
+    def _recorded(self) -> SamplesRecord | None:
         """The record in the folder; None where it is missing or cannot be read."""
         try:
-            return parse_record((self.path / SAMPLES_FILE).read_bytes(), _Record)
+            return read_samples_record(self.path)
         except (OSError, RecordError):
             return None

@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from cellfeat.errors import WriteError
-from cellfeat.reporting.results_folder import ResultsFolder
+from cellfeat.saved_results.results_folder import ResultsFolder
 
 NAMES = ("comparison.json",)
 

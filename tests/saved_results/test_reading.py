@@ -13,7 +13,7 @@ from cellfeat.evaluation.learning_curve import LearningCurve, LearningCurves
 from cellfeat.evaluation.results import Comparison
 from cellfeat.figures import save_figure
 from cellfeat.reporting.files import write_curves, write_head_report, write_report
-from cellfeat.reporting.read_results import read_results
+from cellfeat.saved_results.reading import read_results
 from cellfeat.statistics.interval_types import Difference
 
 
@@ -54,6 +54,15 @@ def test_learning_curves_are_drawn(folder: Path) -> None:
     found = read_results(folder)
     assert [curve.n_train for curve in found.curves] == [(60, 120)] * 3
     assert found.plot_curves().axes
+
+
+def test_damaged_learning_curves_cost_no_scores(comparison: Comparison, tmp_path: Path) -> None:
+    write_report(comparison, tmp_path)
+    (tmp_path / "learning_curve.json").write_text("{")
+    found = read_results(tmp_path)
+    assert found.plot_heads().axes
+    with pytest.raises(RecordError, match=r"learning_curve\.json"):
+        found.plot_curves()
 
 
 def test_folder_of_a_saved_head_has_one_result(comparison: Comparison, tmp_path: Path) -> None:

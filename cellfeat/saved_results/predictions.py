@@ -1,4 +1,4 @@
-"""Predictions to export beside the features: those of a comparison, of a saved head, or held-out ones."""
+"""Predictions of single samples, in the order of a feature file: those of a comparison, of a head, or held-out ones."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
@@ -10,17 +10,12 @@ import pandas as pd
 
 from cellfeat.errors import FingerprintError, ManifestError, MissingFileError, RecordError
 from cellfeat.evaluation.results import PROBABILITY_PREFIX, Comparison
-from cellfeat.evaluation.saved_heads.predict import predict
 from cellfeat.extraction.store import Features
-from cellfeat.heads.bundle import Bundle
-from cellfeat.records import parse_json, unseal
+from cellfeat.saved_results.files import PREDICTIONS_FILE, read_object, scores_file
+from cellfeat.saved_results.samples_record import check_samples
 from cellfeat.text import NO_URLS, first_line, is_url, without_credentials
 from cellfeat.types import Floats, Integers, Strings
 
-PREDICTIONS_FILE = "predictions.parquet"
-SAMPLES_FILE = "samples.json"
-_RECORDS = ("comparison.json", "metrics.json")
-_MOST_TOLD = 3
 _COLUMNS = ("sample_id", "head", "label", "predicted")
 
 
@@ -93,36 +88,6 @@ class Results:
         return labels.astype(np.str_)
 
 
-def predicted_by(bundle: Bundle, features: Features) -> tuple[Results, list[str]]:
-    """Predict samples with a saved head, and say what should be known of the predictions.
-
-    Parameters
-    ----------
-    bundle
-        The saved head.
-    features
-        The samples, with or without labels.
-
-    Raises
-    ------
-    FingerprintError
-        If the features were extracted with another recipe than those the head was fitted on.
-    """
-    predictions = predict(bundle, features)
-    table = predictions.table().drop(columns="abstained").reset_index()
-    table = table.assign(head=bundle.head_name, label=features.samples.labels)[predictions.is_read]
-    remarks = [f"warning: unlike the training samples: {one}" for one in (predictions.unlike_fitted or ())[:_MOST_TOLD]]
-    n_unlike = len(predictions.unlike_fitted or ())
-    remarks += [f"warning: {n_unlike} such differences: the predictions may be wrong"] if n_unlike > _MOST_TOLD else []
-    n_seen = int(bundle.has_seen(features.samples.digests).sum())
-    if n_seen:
-        remarks.append(
-            f"warning: {n_seen} of {len(features)} samples are exact duplicates of training samples, whose labels the "
-            "head knows; --results has predictions out of fold"
-        )
-    return Results(f"the saved head {bundle.head_name!r}", table), remarks
-
-
 def _matched(ids: Strings, rows: pd.DataFrame) -> tuple[Integers, pd.DataFrame]:
     """Row numbers of the samples that have a prediction, and their predictions in the same order."""
     first = rows.drop_duplicates("sample_id").set_index("sample_id")
@@ -155,7 +120,7 @@ def results_of(results: "Path | str | Comparison | Results", features: Features)
         found = Results("the comparison", results.predictions(), results.record())
     else:
         found = _read(Path(results), features)
-    _check_recipe(found, features)
+    check_recipe(found.record, found.name, features)
     if not np.isin(found.table["sample_id"].to_numpy(dtype=np.str_), features.samples.ids).any():
         raise ManifestError(f"{found.name}: no prediction there is of a sample of {features.path}")
     return found
@@ -168,13 +133,9 @@ def _read(folder: Path, features: Features) -> Results:
             "expected the folder of results of compare, fit or score; make it first: cellfeat compare"
         )  # fmt: skip
         raise MissingFileError(f"{without_credentials(str(path))} does not exist: {why}")
-    _check_samples(folder, features)
-    record: dict[str, Any] = {}
-    for name in _RECORDS:
-        if (folder / name).is_file():
-            record = _record_in(folder / name)
-            break
-    return Results(str(folder), _table_in(path), record, folder)
+    check_samples(folder, features)
+    scores = scores_file(folder)
+    return Results(str(folder), _table_in(path), {} if scores is None else read_object(scores), folder)
 
 
 def _table_in(path: Path) -> pd.DataFrame:
@@ -188,40 +149,27 @@ def _table_in(path: Path) -> pd.DataFrame:
     return table.astype({"sample_id": str, "head": str})
 
 
-def _record_in(path: Path) -> dict[str, Any]:
-    try:
-        record = parse_json(path.read_bytes())
-    except RecordError as error:
-        raise RecordError(f"{path}: {error}; compare again") from None
-    if not isinstance(record, dict):
-        raise RecordError(f"{path}: expected a JSON object, got {type(record).__name__}; compare again")
-    return record
+def check_recipe(record: Mapping[str, Any], name: str, features: Features) -> None:
+    """Refuse results of features of another recipe.
 
+    Parameters
+    ----------
+    record
+        The scores, as ``comparison.json`` or ``metrics.json`` has them.
+    name
+        What to call the results.
+    features
+        The samples.
 
-def _check_samples(folder: Path, features: Features) -> None:
-    """Refuse results of other samples: ids such as 1, 2, 3 are the same in many data sets."""
-    path = folder / SAMPLES_FILE
-    if not path.is_file():
-        raise MissingFileError(
-            f"{path} does not exist: nothing says of which samples the results are (cellfeat 0.1 did not record it); "
-            "compare again"
-        )
-    try:
-        recorded = unseal(parse_json(path.read_bytes()))
-    except RecordError as error:
-        raise RecordError(f"{path}: {error}; compare again") from None
-    if recorded.get("samples") != features.samples.digest:
-        raise ManifestError(
-            f"{folder}: holds results of other samples ({recorded.get('n_samples')} of {recorded.get('source')}) than "
-            f"those of {features.path} ({len(features)}); compare again, or name the results of these samples"
-        )
-
-
-def _check_recipe(results: Results, features: Features) -> None:
-    provenance = results.record.get("provenance")
+    Raises
+    ------
+    FingerprintError
+        If the features are of another recipe than those of the results.
+    """
+    provenance = record.get("provenance")
     fingerprint = provenance.get("fingerprint") if isinstance(provenance, dict) else None
     if fingerprint not in (None, features.fingerprint):
         raise FingerprintError(
-            f"{results.name}: results of features of another recipe (fingerprint {fingerprint}) than {features.path} "
+            f"{name}: results of features of another recipe (fingerprint {fingerprint}) than {features.path} "
             f"({features.fingerprint}); compare again"
         )

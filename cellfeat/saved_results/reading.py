@@ -5,8 +5,9 @@ Nothing is computed again. The scores have the tables and figures of results in 
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cached_property
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, Literal, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -22,9 +23,9 @@ from cellfeat.evaluation.scoring.head_scores import (
     Scores,
 )
 from cellfeat.evaluation.showing import ShowsHead, ShowsHeads, heads_table
-from cellfeat.records import check_fields, parse_json
-from cellfeat.reporting.files import COMPARISON_FILE, CURVE_FILES, METRICS_FILE
-from cellfeat.reporting.result_fields import CurveFields, HeadFields, PairFields
+from cellfeat.records import check_fields
+from cellfeat.saved_results.fields import CurveFields, HeadFields, PairFields
+from cellfeat.saved_results.files import COMPARISON_FILE, CURVE_FILES, METRICS_FILE, read_object, scores_file
 from cellfeat.statistics.interval_types import Interval
 from cellfeat.text import NO_URLS, is_url, without_credentials
 
@@ -68,11 +69,14 @@ class ReadCurve:
         Number of classes.
     rows
         Fraction, training samples, balanced accuracy and its interval of each point.
+    verdict
+        Whether more samples would help, in words.
     """
 
     head: str
     n_classes: int
     rows: tuple[dict[str, Any], ...]
+    verdict: str
 
     @property
     def n_train(self) -> tuple[int, ...]:
@@ -96,8 +100,6 @@ class ReadResults(ShowsHeads[ReadHead]):
         The heads, the best first; one head in the folder of a saved head or of held-out scores.
     differences
         Every pair of heads, the better one first.
-    curves
-        Learning curves; empty where there are none.
     record
         Everything that ``comparison.json`` or ``metrics.json`` says.
     """
@@ -105,13 +107,24 @@ class ReadResults(ShowsHeads[ReadHead]):
     folder: Path
     results: tuple[ReadHead, ...]
     differences: tuple[HeadDifference, ...]
-    curves: tuple[ReadCurve, ...]
     record: Mapping[str, Any]
+
+    @property
+    def kind(self) -> Literal["comparison", "head", "held-out"]:
+        """Whether they are those of a comparison, of one head, or held-out scores."""
+        if "heads" in self.record:
+            return "comparison"
+        return "held-out" if "out_of_fold" in self.record else "head"
 
     @property
     def is_comparison(self) -> bool:
         """Whether they are those of a comparison, and not of one head."""
-        return "heads" in self.record
+        return self.kind == "comparison"
+
+    @cached_property
+    def curves(self) -> tuple[ReadCurve, ...]:
+        """Learning curves; empty where there are none. Their file is read when they are asked for."""
+        return _curves(self.folder, len(self.best.scores.per_class.classes)) if self.is_comparison else ()
 
     @property
     def best(self) -> ReadHead:
@@ -176,7 +189,7 @@ def read_results(folder: Path | str) -> ReadResults:
     """
     folder = Path(folder)
     path = _file_of(folder)
-    record = _object_in(path)
+    record = read_object(path)
     heads = record.get("heads") if path.name == COMPARISON_FILE else [record]
     results = tuple(_head(path, number, one) for number, one in enumerate(_listed(path, "heads", heads)))
     if not results:
@@ -186,8 +199,7 @@ def read_results(folder: Path | str) -> ReadResults:
     ]
     differences = tuple(HeadDifference(one.better, one.worse, one.difference, one.adjusted_p) for one in pairs)
     _check_pairs(path, results, differences)
-    curves = _curves(folder, len(results[0].scores.per_class.classes)) if path.name == COMPARISON_FILE else ()
-    return ReadResults(folder, results, differences, curves, record)
+    return ReadResults(folder, results, differences, record)
 
 
 def check_results_folder(folder: Path) -> None:
@@ -202,9 +214,9 @@ def check_results_folder(folder: Path) -> None:
 
 
 def _file_of(folder: Path) -> Path:
-    for name in (COMPARISON_FILE, METRICS_FILE):
-        if (folder / name).is_file():
-            return folder / name
+    found = scores_file(folder)
+    if found is not None:
+        return found
     shown = without_credentials(str(folder))
     if is_url(str(folder)):
         raise MissingFileError(f"{shown}: {NO_URLS}")
@@ -213,16 +225,6 @@ def _file_of(folder: Path) -> Path:
         f"{shown}: {what}; expected a folder that compare, fit or score wrote, with {COMPARISON_FILE} or "
         f"{METRICS_FILE}; make one first: cellfeat compare"
     )
-
-
-def _object_in(path: Path) -> dict[str, Any]:
-    try:
-        record = parse_json(path.read_bytes())
-    except RecordError as error:
-        raise RecordError(f"{path}: {error}; compare again") from None
-    if not isinstance(record, dict):
-        raise RecordError(f"{path}: expected a JSON object, got {type(record).__name__}; compare again")
-    return record
 
 
 def _listed(path: Path, name: str, value: Any, *, optional: bool = False) -> list[Any]:
@@ -299,8 +301,10 @@ def _curves(folder: Path, n_classes: int) -> tuple[ReadCurve, ...]:
     path = folder / CURVE_FILES[0]
     if not path.is_file():
         return ()
-    curves = [_checked(path, "curves", one, CurveFields) for one in _listed(path, "curves", _object_in(path))]
+    curves = [_checked(path, "curves", one, CurveFields) for one in _listed(path, "curves", read_object(path))]
     for curve in curves:
         if not curve.points:
             raise RecordError(f"{path}: curves: {curve.head!r} has no points; compare again with --fractions")
-    return tuple(ReadCurve(one.head, n_classes, tuple(vars(point) for point in one.points)) for one in curves)
+    return tuple(
+        ReadCurve(one.head, n_classes, tuple(vars(point) for point in one.points), one.verdict) for one in curves
+    )

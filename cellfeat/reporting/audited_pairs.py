@@ -5,9 +5,9 @@ from pathlib import Path
 from cellfeat.errors import MissingFileError
 from cellfeat.extraction.store import Features
 from cellfeat.near_copies.placement import Placement
-from cellfeat.page.audit_files import FOLDER, FoundThing, read_audit
-from cellfeat.reporting.files import AUDIT_FILES
 from cellfeat.reporting.sheets import Pair
+from cellfeat.saved_results.audit import FoundThing, read_audit
+from cellfeat.saved_results.files import AUDIT_FILES, AUDIT_FOLDER
 
 _FIRST = ("label conflict", "crossing copy", "near copy", "overlapping crop", "look-alike")
 """Kinds of pairs in the order in which they are shown; exact copies, which look alike by definition, are last."""
@@ -46,11 +46,11 @@ def audit_folder(folder: Path) -> Path:
     MissingFileError
         If there is no audit.
     """
-    for path in (folder, folder / FOLDER):
+    for path in (folder, folder / AUDIT_FOLDER):
         if (path / AUDIT_FILES[0]).is_file():
             return path
     raise MissingFileError(
-        f"{folder}: holds no audit ({AUDIT_FILES[0]}, also not in {FOLDER}/); find pairs first: cellfeat audit"
+        f"{folder}: holds no audit ({AUDIT_FILES[0]}, also not in {AUDIT_FOLDER}/); find pairs first: cellfeat audit"
     )
 
 

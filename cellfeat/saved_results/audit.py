@@ -8,11 +8,8 @@ from pathlib import Path
 from cellfeat.auditing.leak import Leak
 from cellfeat.errors import RecordError
 from cellfeat.near_copies.placement import Placement
-from cellfeat.reporting.files import AUDIT_FILES, LEAK_FILE
+from cellfeat.saved_results.files import AUDIT_FILES, LEAK_FILE
 from cellfeat.text import first_line
-
-FOLDER = "audit"
-"""Folder of the audit beside the results of the same samples."""
 
 
 @dataclass(frozen=True)

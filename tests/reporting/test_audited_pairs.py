@@ -9,7 +9,7 @@ import pytest
 from cellfeat.errors import MissingFileError
 from cellfeat.extraction.store import Features, Properties, no_properties
 from cellfeat.near_copies.placement import Placement
-from cellfeat.page.audited_pairs import audited_pairs
+from cellfeat.reporting.audited_pairs import audited_pairs
 from tests.feature_fixtures import build_clusters, with_samples
 
 

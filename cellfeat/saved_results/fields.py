@@ -60,3 +60,4 @@ class CurveFields:
 
     head: str
     points: list[PointFields]
+    verdict: str = ""
