@@ -103,7 +103,7 @@ def command(
 
 def _refresh_pages(folder: Path, audited: "Features | None") -> None:
     """Write the page of the audit, and that of the comparison beside it, which shows the audit as well."""
-    from cellfeat.page.writing import has_page
+    from cellfeat.page.files.writing import has_page
 
     refresh_page(folder, audited)
     if audited is not None and has_page(folder.parent):

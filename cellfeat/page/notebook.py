@@ -12,9 +12,9 @@ from cellfeat.extraction.store import Features, as_features
 from cellfeat.html_text import html_block
 from cellfeat.page.build import Subject, page_of, page_of_results
 from cellfeat.page.content import PageContent
-from cellfeat.page.forms import one_file
+from cellfeat.page.files.forms import one_file
+from cellfeat.page.files.writing import fits_one_file, write_page
 from cellfeat.page.results_files import Kind, ResultsFiles
-from cellfeat.page.writing import fits_one_file, write_page
 from cellfeat.reporting.files import comparison_record
 from cellfeat.saved_results.predictions import Results, results_of
 from cellfeat.storage.url import Location
@@ -41,7 +41,7 @@ class ShownPage:
         self.content, self.height = content, height
 
     def save(self, folder: Path | str) -> Path:
-        """Write the page into a folder, and give the file to open: see `cellfeat.page.writing.write_page`."""
+        """Write the page into a folder, and give the file to open: see `cellfeat.page.files.writing.write_page`."""
         return write_page(self.content, Path(folder))
 
     def __repr__(self) -> str:
