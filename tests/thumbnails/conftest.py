@@ -1,15 +1,13 @@
-"""Samples with images and pixel digests, as a feature file holds them, without a network."""
+"""Features of images in a folder of the test."""
 
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 
 from cellfeat.config_sources import load_settings
 from cellfeat.extraction.store import Features
-from cellfeat.near_copies.pictures import read_folder_pictures
-from tests.thumbnails.image_folders import Make, write_images
+from tests.thumbnails.image_folders import Make, features_of_images, write_images
 
 
 @pytest.fixture
@@ -31,14 +29,6 @@ def make(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Make:
                 **overrides,
             }
         )
-        samples, _ = read_folder_pictures(settings, lambda _line: None)
-        return Features(
-            path=tmp_path / "cells.h5",
-            samples=samples,
-            embeddings=np.zeros((len(samples), 1, 2), np.float32),
-            fingerprint="sha256:test",
-            recipe={"passes": ["planes"], "embedding_dim": 2},
-            provenance={"settings": settings.record()},
-        )
+        return features_of_images(tmp_path / "cells.h5", settings)
 
     return features
