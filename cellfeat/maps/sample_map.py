@@ -195,9 +195,7 @@ def _made(features: Features, method: MapMethod | None, threads: int, progress: 
     rows = rows[np.concatenate([_has_numbers(embeddings[part]) for part in _parts(rows)])] if len(rows) else rows
     coordinates = np.full((len(features), 2), np.nan, np.float32)
     if not len(rows):
-        return SampleMap(
-            coordinates[:, 0], coordinates[:, 1], "PCA", "No sample could be read: the map is empty.", None
-        )
+        return SampleMap(coordinates[:, 0], coordinates[:, 1], "PCA", EMPTY, None)
     components = Components.fitted(embeddings, rows, features.scaling)
     projected = components(embeddings, rows)
     first = _first_two(projected)
@@ -213,14 +211,23 @@ def _made(features: Features, method: MapMethod | None, threads: int, progress: 
             why = f"t-SNE failed ({type(error).__name__}: {first_line(error)})."
             say(f"{why} The map shows principal components.")
     coordinates[rows] = first
-    return SampleMap(coordinates[:, 0], coordinates[:, 1], "PCA", _share_note(components, why), components)
+    return SampleMap(coordinates[:, 0], coordinates[:, 1], "PCA", components_note(components, why), components)
 
 
-def _share_note(components: Components, why: str) -> str:
+def components_note(components: Components, why: str = "") -> str:
+    """Say what may be read from a map of the first two principal components.
+
+    Parameters
+    ----------
+    components
+        The components.
+    why
+        A sentence that follows; ``""`` for none.
+    """
     share = min(1.0, float(components.shares[:2].sum()))
     note = (
-        f"The first two principal components: they show {share:.0%} of the variance, and samples that differ in the "
-        "rest lie on top of each other."
+        f"The first two principal components: they show {share:.0%} of the variance, and samples that differ only "
+        "in the rest lie on top of each other."
     )
     return f"{note} {why}".strip()
 

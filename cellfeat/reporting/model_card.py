@@ -166,7 +166,7 @@ def _scores(bundle: Bundle) -> Iterator[str]:
 
 def _limits(bundle: Bundle) -> Iterator[str]:
     yield "## Limits\n"
-    yield "- It knows these classes alone: cells of any other kind get one of them."
+    yield "- It knows only these classes: cells of any other kind are predicted to be one of them."
     yield "- Scores hold for samples like those above. Other microscopes, stains and labs have not been tried."
     if bundle.scores["n_groups"] >= bundle.scores["n_samples"] - bundle.scores["n_copies"]:
         yield "- No groups were known: samples of one field, plate or donor may be in training and test folds alike."

@@ -151,8 +151,8 @@ class RelabellingEffect:
         lines = []
         if self.judged.n_changed_seen:
             lines.append(
-                "compare the two scores of one column, not of one row: without the samples on which a head disagreed "
-                "any score is higher"
+                "compare old and new labels on the same samples only: without the samples on which a head disagreed "
+                "every score is higher"
             )
         if self.judged.n_changed_blind:
             lines.append(

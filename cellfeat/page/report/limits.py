@@ -19,7 +19,7 @@ FEW_GROUPS = 5
 """With fewer groups of a class, a fold may have none of it, and its interval says little."""
 
 FEW_SAMPLES = 30
-"""The recall of a class with fewer samples is known to some ten percent only."""
+"""With fewer samples of a class, its recall is uncertain by about ten percentage points or more."""
 
 MOST_SAMPLES = 100_000
 """Samples up to which confounding is looked for without an audit."""
@@ -46,7 +46,7 @@ def limits(found: ResultsFiles, samples: Samples, group: Strings, *, has_images:
     lines += _of_audit(found.audit, has_images=has_images and bool(len(samples)))
     if found.heads:
         lines += _of_evaluation(found, found.heads)
-        lines.append("A head knows these classes alone: a cell of any other kind gets one of them.")
+        lines.append("A head knows only these classes: a cell of any other kind is predicted to be one of them.")
         lines.append("Not validated for diagnosis or any other clinical use.")
     return lines
 
@@ -56,7 +56,7 @@ def _of_samples(samples: Samples, group: Strings, audit: AuditFiles | None) -> I
     if n_failed:
         yield f"{counted(n_failed, 'sample')} could not be read, and none is scored."
     if n_unlabelled and n_unlabelled < len(samples):
-        yield f"{counted(n_unlabelled, 'sample')} without a label: heads say nothing of how well these are predicted."
+        yield f"{counted(n_unlabelled, 'sample')} without a label: no score says how well these are predicted."
     yield from _of_groups(samples, group)
     if audit is None:
         yield from (f"Large group: {one.sample_id}: {one.detail}." for one in _first(list(large_groups(_named(group)))))
@@ -68,7 +68,7 @@ def _of_groups(samples: Samples, group: Strings) -> Iterator[str]:
     if not len(samples):
         return
     if not (group != "").any():
-        yield "No groups are known: samples of one field, plate or donor may be in training and test parts alike."
+        yield "No groups are known: samples of one field, plate or donor may be in both the training and the test part."
         return
     is_counted = samples.is_labelled & (group != "")
     # pandas hashes, where numpy would sort texts: for a million samples this is seconds.
@@ -92,7 +92,7 @@ def _of_audit(audit: AuditFiles | None, *, has_images: bool) -> Iterator[str]:
     told = {
         "label conflict": "copies have different labels",
         "crossing copy": "copies lie in different groups",
-        "suspicious label": "labels are contradicted by a head; nobody is known to have looked at them",
+        "suspicious label": "labels are contradicted by a head; whether a person has checked them is not recorded",
     }
     for finding, what in told.items():
         number = audit.count(finding)

@@ -131,7 +131,7 @@ def _quality(known: _Known) -> dict[str, str | None]:
         "What share of the labels is missing, and what was done about it?": (
             f"{share} have no label; these are neither fitted nor scored" if known.heads else f"{share} have no label"
         ),
-        "Why do the samples stand for the population of interest?": None,
+        "Why do the samples represent the population of interest?": None,
     }
 
 
@@ -162,7 +162,7 @@ def _excluded(known: _Known) -> str | None:
 def _damaged(known: _Known) -> str:
     n_failed = int(np.count_nonzero(~known.samples.is_ok))
     if not n_failed:
-        return "every sample could be read; a damaged file would have been refused, and not filled up"
+        return "every sample could be read; damaged files are refused, and missing pixels are never filled in"
     return f"{counted(n_failed, 'sample')} could not be read: excluded, and listed with the reason"
 
 
@@ -272,7 +272,7 @@ def _inputs(known: _Known) -> str | None:
         return None
     found = [*known.audit.details("shortcut"), *known.audit.details("confounded")]
     if found:
-        return "the audit found what may tell the class without the cells: " + "; ".join(found[:3])
+        return "the audit found properties that may give the class away without the cells: " + "; ".join(found[:3])
     return "the audit found no shortcut: file properties, names, positions and borders do not tell the class"
 
 

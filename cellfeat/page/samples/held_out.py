@@ -1,4 +1,4 @@
-"""Held-out samples beside those that were fitted: on one map, and told where they lie apart."""
+"""Held-out samples beside those that were fitted: on one map, and with a column that says which lie apart."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -134,13 +134,13 @@ def held_out_sentences(record: Mapping[str, Any], beside: Beside | None) -> list
 
 
 def _apart_sentence(apart: Apart) -> str:
-    meaning = f"farther from every training sample than {LEVEL:.0%} of these lie from those of other groups"
+    meaning = f"farther from every training sample than {LEVEL:.0%} of training samples are from those of other groups"
     if not apart.number:
         return f"No held-out sample lies apart, {meaning}."
     told = f"{apart.number:,} of {counted(apart.n_points, 'held-out sample')} lie apart: {meaning}"
     if apart.is_evidence:
         return f"{told}. That is more than chance explains: scores elsewhere say little about these samples."
-    return f"{told}. Chance alone explains so many."
+    return f"{told}. Chance alone could explain this number."
 
 
 def own_places(features: Features | None, n_samples: int, beside: Beside | None) -> Places:

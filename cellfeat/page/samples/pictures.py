@@ -11,6 +11,7 @@ from cellfeat.figures.samples import channel_colours
 from cellfeat.page.content import ShardMaker
 from cellfeat.page.files.kept_shards import KeptShard
 from cellfeat.page.samples.joined_pictures import JoinedSheets, can_join
+from cellfeat.samples.sheets.shards import MOST_AT_ONCE
 from cellfeat.text import clean_text
 from cellfeat.thumbnails import Thumbnails, find_thumbnails
 
@@ -19,9 +20,6 @@ SHEET = "thumbnails-"
 
 SCRIPTS = "scripts"
 """Folder beside the thumbnails that holds them as the scripts of pages in folders."""
-
-MOST_IN_SHARDS = 100_000
-"""Samples up to which a page holds thumbnails itself; of more, only `cellfeat view` shows pictures."""
 
 
 @dataclass(frozen=True)
@@ -74,8 +72,8 @@ def _beside(found: Thumbnails, fitted: Features) -> Pictures:
     if of_fitted is None or not can_join(found, of_fitted):
         return Pictures(note=f"The fitted samples have no such thumbnails: `cellfeat view {fitted.path}` makes them.")
     both = JoinedSheets(found, of_fitted)
-    if len(both) > MOST_IN_SHARDS:
-        return Pictures(note=f"Pictures of more than {MOST_IN_SHARDS:,} samples are too many for this page.")
+    if len(both) > MOST_AT_ONCE:
+        return Pictures(note=f"Pictures of more than {MOST_AT_ONCE:,} samples are too many for this page.")
     return replace(
         shown(found), shards={f"{SHEET}{number}": partial(both.block, number) for number in range(both.n_blocks)}
     )
@@ -84,7 +82,7 @@ def _beside(found: Thumbnails, fitted: Features) -> Pictures:
 def shown(found: Thumbnails) -> Pictures:
     """Give thumbnails as a page shows them; those of very many samples only with `cellfeat view`, which adds shards."""
     channels = [clean_text(channel.name) for channel in found.channels]
-    is_large = len(found) > MOST_IN_SHARDS
+    is_large = len(found) > MOST_AT_ONCE
     blocks = () if is_large else range(found.n_blocks)
     return Pictures(
         channels=[

@@ -7,6 +7,7 @@ import numpy as np
 from cellfeat.extraction.store import Features
 from cellfeat.maps import SampleMap, find_map, make_map
 from cellfeat.maps.components import Components
+from cellfeat.maps.sample_map import components_note
 from cellfeat.page.content import Columns
 from cellfeat.page.samples.neighbours import Neighbours, neighbours_among
 from cellfeat.types import Floats
@@ -85,11 +86,7 @@ def _quick_map(features: Features) -> SampleMap | None:
     flat = replace(components, axes=components.axes[:2])
     coordinates[rows] = 0  # of embeddings with one number, the second axis
     coordinates[rows, : len(flat.axes)] = flat(features.embeddings, rows)
-    share = float(components.shares[:2].sum())
-    note = (
-        f"The first two principal components: they show {share:.0%} of the variance, and samples that differ in the "
-        "rest lie on top of each other. cellfeat view makes a t-SNE."
-    )
+    note = components_note(components, "cellfeat view makes a t-SNE.")
     return SampleMap(coordinates[:, 0], coordinates[:, 1], "PCA", note, components)
 
 

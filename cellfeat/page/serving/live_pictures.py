@@ -12,8 +12,9 @@ from cellfeat.extraction.observer import Observer
 from cellfeat.extraction.sample_images import SampleImages, opened_images
 from cellfeat.extraction.store import Features
 from cellfeat.page.content import PageContent
-from cellfeat.page.samples.pictures import MOST_IN_SHARDS, SHEET, shown
+from cellfeat.page.samples.pictures import SHEET, shown
 from cellfeat.page.serving.server import Crop
+from cellfeat.samples.sheets.shards import MOST_AT_ONCE
 from cellfeat.storage.url import Location
 from cellfeat.thumbnails import BlockMaker, Thumbnails, find_thumbnails, make_thumbnails
 
@@ -59,7 +60,7 @@ def live_pictures(
 ) -> Iterator[LivePictures]:
     """Open the images of samples; make their thumbnails now where there are not too many.
 
-    Images that are not there, or have changed, cost the pictures and nothing else.
+    Where images are missing or have changed, the page is shown without exact pixels and without new thumbnails.
 
     Parameters
     ----------
@@ -80,7 +81,7 @@ def live_pictures(
         return
     with ExitStack() as stack:
         try:
-            made = _made_now(features, images, observer) if len(features) <= MOST_IN_SHARDS else None
+            made = _made_now(features, images, observer) if len(features) <= MOST_AT_ONCE else None
             opened = stack.enter_context(opened_images(features, images))
             pictures = _opened(opened, made)
         except (CellfeatError, OSError) as error:

@@ -48,7 +48,7 @@ _HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
 }
 _NO_ACCESS = (
-    "403: not without its token.\nOpen the address that `cellfeat view` printed, on this machine and with this port. "
+    "403: the token is missing.\nOpen the address that `cellfeat view` printed, on this machine and with this port. "
     "If you came here by a link, reload this page.\n"
 )
 
@@ -297,7 +297,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(answer.content[start : start + PIECE])
 
     def send_error(self, code: int, message: str | None = None, explain: str | None = None) -> None:  # noqa: ARG002
-        """Answer a request that is no HTTP, or of an unknown method, in plain text.
+        """Answer in plain text what is not HTTP, or uses another method than GET and HEAD.
 
         Parameters
         ----------

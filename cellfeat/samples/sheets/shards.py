@@ -16,7 +16,8 @@ ACROSS = 8
 """Thumbnails in a row of a sheet."""
 QUALITY = 85
 MOST_AT_ONCE = 100_000
-"""Samples up to which all thumbnails are made at once; those of more are made when they are looked at."""
+"""Samples up to which all thumbnails are made at once, and a page holds them; of more, `cellfeat view` makes those that
+are looked at."""
 _LENGTH = struct.Struct("<I")
 
 

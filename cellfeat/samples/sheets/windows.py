@@ -10,7 +10,7 @@ from cellfeat.samples.images import SampleImage
 from cellfeat.samples.intensity import selected_values
 
 PERCENTILES: Limits = (0.1, 99.8)
-"""Percent of the pixels of all examined samples that lie below a window, and below its upper end."""
+"""Percentages of the pixels, over all examined samples, that are darker than a window's start, and than its end."""
 
 VALUES_PER_SAMPLE = 4_096
 
@@ -21,7 +21,7 @@ def values_of(pixels: NDArray) -> NDArray:
 
 
 class ChannelValues:
-    """Collects values of each channel of some samples, as many of each sample, from which windows are measured."""
+    """Collects equally many values of each channel from some samples, to measure windows on them."""
 
     def __init__(self) -> None:
         self._of_samples: list[NDArray] = []

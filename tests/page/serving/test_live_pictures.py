@@ -51,8 +51,8 @@ def test_thumbnails_are_made_at_the_start_and_crops_are_exact(features) -> None:
 
 def test_blocks_of_very_many_samples_are_made_when_looked_at(features, monkeypatch) -> None:
     given, _ = features
-    monkeypatch.setattr(module, "MOST_IN_SHARDS", 10)
-    monkeypatch.setattr(pictures_module, "MOST_IN_SHARDS", 10)
+    monkeypatch.setattr(module, "MOST_AT_ONCE", 10)
+    monkeypatch.setattr(pictures_module, "MOST_AT_ONCE", 10)
     with live_pictures(given, None, SilentObserver()) as pictures:
         assert not list((given.path.parent / "cells.view").rglob("*.sheets"))
         content = pictures.added_to(page())
