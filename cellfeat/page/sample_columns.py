@@ -123,7 +123,8 @@ def _add_positions(columns: Columns, samples: Samples) -> None:
     regions = samples.regions
     if regions is None:
         return
-    columns.add_category("field", *coded(regions.field))
+    if "field" not in samples.columns:  # a table of cells names the fields as well
+        columns.add_category("field", *coded(regions.field))
     for number, name in enumerate(("x on the field", "y on the field")):
         columns.add_number(name, regions.centre[:, number])
 

@@ -83,8 +83,8 @@ def test_judgements_are_kept_for_the_page(open_page: Opener, generated_page: Mak
     page.reload()
     end_blind(page)
     go_to_view(page, "Relabel")
+    page.get_by_text("378 samples, 2 of them judged").wait_for()
     assert page.get_by_role("region", name="Judged samples").get_by_role("rowheader").count() == 2
-    assert page.get_by_text("378 samples, 2 of them judged").is_visible()
 
 
 def test_seen_predictions_are_not_judged_blind(open_page: Opener, generated_page: Maker, tmp_path: Path) -> None:
@@ -93,7 +93,7 @@ def test_seen_predictions_are_not_judged_blind(open_page: Opener, generated_page
     choose_part(page, "Suspicious labels 20")
     page.locator(".suspect").first.get_by_role("button", name="Take").click()
     go_to_view(page, "Relabel")
-    assert page.get_by_text("more are left out: you have seen their predictions").is_visible()
+    page.get_by_text("more are left out: you have seen their predictions").wait_for()
     (row,) = exported(page, tmp_path)
     assert row["seen"] == "prediction"
     assert row["sample_id"] == "cell_0000050"
@@ -250,3 +250,17 @@ def test_relabel_view_is_accessible(width: int, dark: bool, open_page: Opener, g
     end_blind(page)
     assert_accessible(page, "judged")
     assert page.evaluate("document.documentElement.scrollWidth <= document.documentElement.clientWidth")
+
+
+def test_a_sample_shown_large_gets_a_label_by_a_key(open_page: Opener, generated_page: Maker, tmp_path: Path) -> None:
+    page = open_page(generated_page(1200))
+    go_to_view(page, "Copies and labels")
+    page.get_by_role("button", name="Open cell_0000001 large").first.click()
+    dialog = page.get_by_role("dialog")
+    dialog.get_by_text("Not judged yet").wait_for()
+    page.keyboard.press("2")
+    dialog.get_by_role("button", name="U-251 MG", pressed=True).wait_for()
+    page.keyboard.press("Escape")
+    go_to_view(page, "Relabel")
+    (row,) = exported(page, tmp_path)
+    assert (row["sample_id"], row["label"], row["seen"]) == ("cell_0000001", "U-251 MG", "prediction")

@@ -5,3 +5,8 @@ export function isTyping(event: KeyboardEvent): boolean {
   const isField = event.target instanceof Element && event.target.closest("input, select, textarea, [contenteditable]") !== null;
   return isField || event.defaultPrevented || event.altKey || event.ctrlKey || event.metaKey;
 }
+
+/** The key, whether or not capitals are locked. */
+export function keyOf({ key }: KeyboardEvent): string {
+  return key.length === 1 ? key.toLowerCase() : key;
+}

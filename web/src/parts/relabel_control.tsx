@@ -6,7 +6,7 @@ import type { Page } from "../data";
 import { judge, judgementOf, withdraw } from "../relabel";
 import { head } from "../state";
 import { judgementFor, labelChoices } from "../views/relabelling/evidence";
-import { isTyping } from "./keys";
+import { isTyping, keyOf } from "./keys";
 import { factsOf, type Facts } from "./facts";
 import { useLoaded } from "./loaded";
 
@@ -47,7 +47,7 @@ export function RelabelControl({ page, row, onJudged }: Props): JSX.Element {
   useLayoutEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
       if (isTyping(event) || isCovered(group.current)) return;
-      const label = labelOfKey(event.key, withKeys, before);
+      const label = labelOfKey(keyOf(event), withKeys, before);
       if (label === undefined) return;
       event.preventDefault();
       void give(label);

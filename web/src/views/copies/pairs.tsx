@@ -5,7 +5,7 @@ import { useLayoutEffect, useMemo } from "preact/hooks";
 import type { Page, Pair } from "../../data";
 import { ChannelBar } from "../../parts/channel_bar";
 import { factsOf, idsOf } from "../../parts/facts";
-import { isTyping } from "../../parts/keys";
+import { isTyping, keyOf } from "../../parts/keys";
 import { useLoaded } from "../../parts/loaded";
 import { Pages } from "../../parts/pages";
 import { judgePair, pairVerdicts, verdictOf, type PairVerdict } from "../../relabel";
@@ -73,7 +73,7 @@ function usePairKeys(n: number, onVerdict: (verdict: PairVerdict["verdict"]) => 
         n: () => onVerdict("not copies"),
         ...Object.fromEntries((Object.keys(LAYINGS) as Laying[]).map((name) => [LAYINGS[name].key, () => (laying.value = name)])),
       };
-      const action = actions[event.key];
+      const action = actions[keyOf(event)];
       if (!action) return;
       event.preventDefault();
       action();

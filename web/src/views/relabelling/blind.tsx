@@ -5,7 +5,7 @@ import { useLayoutEffect, useMemo, useState } from "preact/hooks";
 import type { Page } from "../../data";
 import { ChannelBar } from "../../parts/channel_bar";
 import type { Facts } from "../../parts/facts";
-import { isTyping } from "../../parts/keys";
+import { isTyping, keyOf } from "../../parts/keys";
 import { LargePicture } from "../../parts/large/picture";
 import { RelabelControl } from "../../parts/relabel_control";
 import { canUndo, judgementOf, judgements, seenRows, undo } from "../../relabel";
@@ -47,8 +47,8 @@ function OneByOne({ page, queue }: { page: Page; queue: number[] }): JSX.Element
   useLayoutEffect(() => {
     const onKey = (event: KeyboardEvent): void => {
       if (isTyping(event) || document.querySelector("dialog[open]")) return;
-      if (event.key === "u") undo();
-      if (event.key === "x") skip();
+      if (keyOf(event) === "u") undo();
+      if (keyOf(event) === "x") skip();
     };
     document.addEventListener("keydown", onKey);
     return () => document.removeEventListener("keydown", onKey);
