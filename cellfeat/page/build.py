@@ -13,6 +13,7 @@ from cellfeat.extraction.store import Features, Samples, load_features
 from cellfeat.page.audit_content import audit_entry
 from cellfeat.page.content import TEXT_BLOCK, Columns, PageContent
 from cellfeat.page.facts import channel_names, data_facts, recipe_facts
+from cellfeat.page.given_groups import given_groups
 from cellfeat.page.heads import head_entry, page_classes
 from cellfeat.page.held_out import Beside, beside_fitted, held_out_sentences, own_places
 from cellfeat.page.limits import limits
@@ -188,8 +189,9 @@ class _Page:
         places = own_places(features, len(self.samples), self.subject.beside)
         probabilities = self._add_columns()
         places.add_to(self.columns)
-        facts = data_facts(own, features)
-        lines = limits(found, own, self.group[: len(own)], has_images=features is None or not features.is_imported)
+        groups = given_groups(found, own)
+        facts = data_facts(own, features, groups)
+        lines = limits(found, own, groups, has_images=features is None or not features.is_imported)
         page = {
             "format": FORMAT,
             "kind": found.kind,
@@ -269,9 +271,10 @@ def _scored_labels(found: ResultsFiles, samples: Samples, ids: Strings) -> Strin
 
 
 def _groups(found: ResultsFiles, samples: Samples) -> Strings:
-    """Declared groups; without any, those that an audit found."""
-    if (samples.groups != "").any() or found.audit is None:
-        return samples.groups
+    """Groups that were given; without any, those that an audit found."""
+    given = given_groups(found, samples)
+    if given.is_known or found.audit is None:
+        return given.group
     group = found.audit.group
     return np.array([group.get(name, "") for name in samples.ids.tolist()], dtype=np.str_)
 
