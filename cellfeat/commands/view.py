@@ -35,7 +35,11 @@ if TYPE_CHECKING:
     default="tsne",
     help="Map to make where none is kept: tsne takes a while, once.",
 )
-@click.option("--port", type=click.IntRange(0, 65535), default=0, help="Port of this machine; default: any free one.")
+@click.option(
+    "--port",
+    type=click.IntRange(0, 65535),
+    help="Port of this machine, 0 for any free one; default: the same each time for the same samples.",
+)
 @click.option("--no-browser", is_flag=True, help="Open no browser, and only print the address.")
 @click.option(
     "--output",
@@ -50,7 +54,7 @@ def command(
     *,
     no_images: bool,
     map_: "MapChoice",
-    port: int,
+    port: int | None,
     no_browser: bool,
     output: Path | None,
 ) -> None:
@@ -102,12 +106,12 @@ def _exists(location: "Location") -> bool:
     return not isinstance(location, Path) or location.exists()
 
 
-def _serve(viewed: "Viewed", content: "PageContent", page: "ServedPage", port: int, *, opens: bool) -> None:
+def _serve(viewed: "Viewed", content: "PageContent", page: "ServedPage", port: int | None, *, opens: bool) -> None:
     from cellfeat.commands import Terminated
-    from cellfeat.page.serving import PageServer
+    from cellfeat.page.serving import PageServer, server_at_usual_port
     from cellfeat.text import clean_text, counted
 
-    with PageServer(page, port) as server:
+    with server_at_usual_port(page) if port is None else PageServer(page, port) as server:
         click.echo(clean_text(f"{viewed.name}: {counted(content.page['nSamples'], 'sample')}"))
         click.echo(f"open {server.access.address}")
         for line in _ssh_lines(server.access):

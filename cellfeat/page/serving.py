@@ -7,6 +7,7 @@ it is not found, whatever it looks like, so that nothing outside can be reached.
 import re
 import sys
 import threading
+import zlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
@@ -26,6 +27,7 @@ from cellfeat.page.made_shards import MadeShards
 from cellfeat.text import clean_lines
 
 HOST = "127.0.0.1"
+FIRST_FREE_PORT = 49_152
 IDLE_SECONDS = 60
 """After that long without a byte read or written, a connection is closed."""
 MOST_CONNECTIONS = 1000
@@ -87,6 +89,11 @@ class ServedPage:
     def __init__(self, content: PageContent, crop: Crop | None = None) -> None:
         self._content, self._crop = content, crop
         self._shards = MadeShards(all_shards(content))
+
+    @property
+    def digest(self) -> str:
+        """Digest of the samples."""
+        return str(self._content.page["digest"])
 
     @cached_property
     def _fixed(self) -> dict[str, Answer]:
@@ -205,6 +212,28 @@ class PageServer(ThreadingHTTPServer):
         error = sys.exception()
         if not isinstance(error, ConnectionError | TimeoutError):
             print(f"view: {clean_lines(repr(error))}", file=sys.stderr)  # noqa: T201
+
+
+def server_at_usual_port(page: ServedPage) -> PageServer:
+    """Serve a page at the port that its samples have each time, or at any free one where that is taken.
+
+    A browser keeps judgements by the address of a page, and the port is part of it.
+    """
+    try:
+        return PageServer(page, usual_port(page.digest))
+    except ConfigError:
+        return PageServer(page)
+
+
+def usual_port(digest: str) -> int:
+    """Give the port of samples: one of 49152 to 65535, which no service has for itself (RFC 6335).
+
+    Examples
+    --------
+    >>> usual_port("sha256:ab") == usual_port("sha256:ab")
+    True
+    """
+    return FIRST_FREE_PORT + zlib.crc32(digest.encode()) % (2**16 - FIRST_FREE_PORT)
 
 
 class _Handler(BaseHTTPRequestHandler):

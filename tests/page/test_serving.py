@@ -17,7 +17,7 @@ from cellfeat.errors import ConfigError, FingerprintError
 from cellfeat.page import serving as serving_module
 from cellfeat.page.content import PageContent
 from cellfeat.page.forms import shard_script, static
-from cellfeat.page.serving import PageServer, ServedPage
+from cellfeat.page.serving import PageServer, ServedPage, server_at_usual_port, usual_port
 from tests.page.generated_content import generated_content
 
 N = 200
@@ -315,3 +315,12 @@ def test_connections_are_limited_and_freed_again(content: PageContent, monkeypat
 def test_port_in_use_is_named(server: PageServer, content: PageContent) -> None:
     with pytest.raises(ConfigError, match=str(server.server_address[1])):
         PageServer(ServedPage(content), server.server_address[1])
+
+
+def test_same_samples_have_the_same_port_unless_it_is_taken(content: PageContent) -> None:
+    page = ServedPage(content)
+    with server_at_usual_port(page) as first, server_at_usual_port(page) as second:
+        assert first.server_address[1] == usual_port(page.digest)
+        assert second.server_address[1] != first.server_address[1]
+    with server_at_usual_port(page) as again:
+        assert again.server_address[1] == usual_port(page.digest)

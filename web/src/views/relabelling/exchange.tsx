@@ -16,8 +16,8 @@ function Kept(): JSX.Element | null {
   // Browsers keep data by address, and the port is part of it.
   return (
     <p class="quiet">
-      This browser keeps what you judge under this address. To find it again, start <code>cellfeat view --port {location.port}</code>,
-      or export it.
+      This browser keeps what you judge under this address. <code>cellfeat view</code> has it again, unless its port {location.port} is
+      taken: then export it, or end what has the port.
     </p>
   );
 }
