@@ -11,7 +11,6 @@ import numpy as np
 from cellfeat.errors import MissingFileError
 from cellfeat.extraction.store import Features, Samples, load_features
 from cellfeat.page.content import TEXT_BLOCK, Columns, PageContent
-<<<<<<< HEAD
 from cellfeat.page.report.audit_content import audit_entry
 from cellfeat.page.report.facts import channel_names, data_facts, recipe_facts
 from cellfeat.page.report.heads import head_entry, page_classes
@@ -21,25 +20,11 @@ from cellfeat.page.report.questions import questions
 from cellfeat.page.report.recorded import read_as_written
 from cellfeat.page.report.relabelling import relabelling_of_record
 from cellfeat.page.results_files import ResultsFiles, kind_of, results_in
+from cellfeat.page.samples.given_groups import given_groups
 from cellfeat.page.samples.held_out import Beside, beside_fitted, held_out_sentences, own_places
 from cellfeat.page.samples.pictures import Pictures, pictures_of
 from cellfeat.page.samples.predicted_columns import add_folds, add_predictions
 from cellfeat.page.samples.sample_columns import add_intensities, add_labels, add_sample_columns
-=======
-from cellfeat.page.facts import channel_names, data_facts, recipe_facts
-from cellfeat.page.given_groups import given_groups
-from cellfeat.page.heads import head_entry, page_classes
-from cellfeat.page.held_out import Beside, beside_fitted, held_out_sentences, own_places
-from cellfeat.page.limits import limits
-from cellfeat.page.overview import curve_entries, headline, leak_entry, verdicts
-from cellfeat.page.pictures import Pictures, pictures_of
-from cellfeat.page.predicted_columns import add_folds, add_predictions
-from cellfeat.page.questions import questions
-from cellfeat.page.recorded import read_as_written, to_best
-from cellfeat.page.relabelling import relabelling_of_record
-from cellfeat.page.results_files import ResultsFiles, read_results, recorded_samples
-from cellfeat.page.sample_columns import add_intensities, add_labels, add_sample_columns
->>>>>>> walk
 from cellfeat.provenance import utc_now
 from cellfeat.saved_results.features import features_or_images_of
 from cellfeat.saved_results.samples_record import SamplesRecord, read_samples_record

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from cellfeat.evaluation.groups import GROUP_WORDS, PLUS
 from cellfeat.extraction.store import Samples
-from cellfeat.page.recorded import counts_of, design_of
+from cellfeat.page.report.recorded import counts_of, design_of
 from cellfeat.page.results_files import ResultsFiles
 from cellfeat.text import clean_text
 from cellfeat.types import Strings
