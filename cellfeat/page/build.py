@@ -20,6 +20,7 @@ from cellfeat.page.report.questions import questions
 from cellfeat.page.report.recorded import read_as_written
 from cellfeat.page.report.relabelling import relabelling_of_record
 from cellfeat.page.results_files import ResultsFiles, kind_of, results_in
+from cellfeat.page.samples.given_groups import given_groups
 from cellfeat.page.samples.held_out import Beside, beside_fitted, held_out_sentences, own_places
 from cellfeat.page.samples.pictures import Pictures, pictures_of
 from cellfeat.page.samples.predicted_columns import add_folds, add_predictions
@@ -178,8 +179,9 @@ class _Page:
         places = own_places(features, len(self.samples), self.subject.beside)
         probabilities = self._add_columns()
         places.add_to(self.columns)
-        facts = data_facts(own, features)
-        lines = limits(found, own, self.group[: len(own)], has_images=features is None or not features.is_imported)
+        groups = given_groups(found, own)
+        facts = data_facts(own, features, groups)
+        lines = limits(found, own, groups, has_images=features is None or not features.is_imported)
         page = {
             "format": FORMAT,
             "kind": found.kind,
@@ -259,9 +261,10 @@ def _scored_labels(found: ResultsFiles, samples: Samples, ids: Strings) -> Strin
 
 
 def _groups(found: ResultsFiles, samples: Samples) -> Strings:
-    """Declared groups; without any, those that an audit found."""
-    if (samples.groups != "").any() or found.audit is None:
-        return samples.groups
+    """Groups that were given; without any, those that an audit found."""
+    given = given_groups(found, samples)
+    if given.is_known or found.audit is None:
+        return given.group
     group = found.audit.group
     return np.array([group.get(name, "") for name in samples.ids.tolist()], dtype=np.str_)
 

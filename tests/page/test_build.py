@@ -90,6 +90,20 @@ def test_overview_says_what_the_terminal_says(results, cells, compared):
     assert any(one["answer"] is None for one in overview["questions"])
 
 
+def facts(content):
+    return {one["name"]: one["value"] for one in content.page["overview"]["data"]}
+
+
+@pytest.mark.parametrize(("groups", "told"), [("plate", "10, the largest P0 with 9 samples"), ("auto", "none given")])
+def test_groups_are_those_that_heads_were_given(tmp_path, written, groups, told):
+    plate = np.array([f"P{row // 9}" for row in range(90)])
+    plain = with_samples(build_clusters(n=90), groups=np.full(90, ""), columns={"plate": plate})
+    comparison = compare(plain, ["dummy"], design=replace(QUICK, groups=groups))
+    page = page_of_results(written(comparison, plain, tmp_path / groups), plain)
+    assert facts(page)["groups"] == told
+    assert any("No groups are known" in line for line in page.page["overview"]["limits"]) == (groups == "auto")
+
+
 def test_unreadable_samples_are_listed(results, cells):
     audit = page_of_results(results, cells).page["audit"]
     assert audit["quarantined"] == [{"id": "s7", "reason": "truncated <b>PNG"}]

@@ -3,7 +3,7 @@
 import { batch, effect } from "@preact/signals";
 import type { Page } from "./data";
 import {
-  NONE, OUTCOMES, VIEW_NAMES, choice, head, isBlind, other, problem, sample, selection, view,
+  EVERY, NONE, OUTCOMES, VIEW_NAMES, choice, head, isBlind, other, problem, sample, selection, view,
   type Choice, type ClassPlace,
 } from "./state";
 import { samplesOf } from "./predictions";
@@ -30,6 +30,7 @@ function written(page: Page): string {
     ["head", page.heads.length > 1 ? head.value : null],
     ["other", view.value === "heads" || shown?.outcome ? other.value : null],
     ["outcome", shown?.outcome ?? null],
+    ["every", shown?.every ?? null],
     ["true", shown ? placeText(shown.truth) : null],
     ["predicted", shown ? placeText(shown.predicted) : null],
     ["sample", sample.value === null ? null : String(sample.value)],
@@ -43,6 +44,8 @@ function choiceFrom(page: Page, parts: URLSearchParams): Choice | null {
   const truth = placeFrom(parts.get("true"), page.classes.length);
   const predicted = placeFrom(parts.get("predicted"), shown.predictedClasses.length);
   const outcome = OUTCOMES.find((name) => name === parts.get("outcome")) ?? null;
+  const every = EVERY.find((name) => name === parts.get("every"));
+  if (every) return { truth: null, predicted: null, outcome: null, every };
   return truth === null && predicted === null && outcome === null ? null : { truth, predicted, outcome };
 }
 

@@ -7,7 +7,7 @@ import { Header } from "./frame/header";
 import { Help } from "./frame/help";
 import { Gallery } from "./parts/gallery";
 import { SamplePanel } from "./parts/sample";
-import { isBlind, problem, sample, selection, view } from "./state";
+import { isBlind, problem, sample, selection, setBlind, view, type View } from "./state";
 import { VIEWS, shownView } from "./views/list";
 
 function focusView(event: Event): void {
@@ -26,12 +26,20 @@ function Problem(): JSX.Element | null {
   );
 }
 
-function Hidden(): JSX.Element {
+/** Says in every view that predictions are hidden, and ends it. */
+function BlindNotice({ current }: { current: View }): JSX.Element | null {
+  if (!isBlind.value) return null;
   return (
-    <p>
-      Predictions are hidden while labels are judged blind. <button type="button" onClick={() => (view.value = "relabel")}>Go to Relabel</button>
-    </p>
+    <div class="blind-notice" role="region" aria-label="Judging blind">
+      <span>Labels are judged blind: predictions are hidden in all views.</span>
+      {current !== "relabel" && <button type="button" onClick={() => (view.value = "relabel")}>Go on judging</button>}
+      <button type="button" onClick={() => setBlind(false)}>End, and show predictions</button>
+    </div>
   );
+}
+
+function Hidden({ title }: { title: string }): JSX.Element {
+  return <p>{title} shows predictions: it is hidden until you end judging blind.</p>;
 }
 
 export function App({ page }: { page: Page }): JSX.Element {
@@ -42,10 +50,11 @@ export function App({ page }: { page: Page }): JSX.Element {
     <>
       <a class="skip" href="#view" onClick={focusView}>Skip to content</a>
       <Header page={page} current={current} />
+      <BlindNotice current={current} />
       <Problem />
       <main class={gallery ? "with-gallery" : ""}>
         <section id="view" class="view" tabIndex={-1} aria-label={title}>
-          <Boundary key={current} title={title}>{tells && isBlind.value ? <Hidden /> : <Shown page={page} />}</Boundary>
+          <Boundary key={current} title={title}>{tells && isBlind.value ? <Hidden title={title} /> : <Shown page={page} />}</Boundary>
         </section>
         {gallery && <Boundary key="gallery" title="The gallery"><Gallery page={page} selection={gallery} /></Boundary>}
       </main>

@@ -114,11 +114,17 @@ function cellRows(page: Page, head: Head, predictions: Predictions, choice: Choi
   return rowsWhere(
     predictions.truth.length,
     (row) =>
+      (choice.every !== "mistakes" || isMistake(predictions, row)) &&
       (truth === null || predictions.truth[row] === truth) && (predicted === null || predictions.predicted[row] === predicted),
   );
 }
 
-function cellTitle(page: Page, head: Head, { truth, predicted }: Choice): string {
+function isMistake({ truth, predicted }: Predictions, row: number): boolean {
+  return truth[row] !== NONE && predicted[row] !== NONE && truth[row] !== predicted[row];
+}
+
+function cellTitle(page: Page, head: Head, { truth, predicted, every }: Choice): string {
+  if (every) return every === "mistakes" ? `All mistakes of ${head.name}` : `All samples (${head.name})`;
   const label = truth === null ? "" : truth === NONE ? "no label" : page.classes[truth];
   const answer = predicted === null ? "" : predicted === NONE ? "no prediction" : `predicted ${head.predictedClasses[predicted]}`;
   return `${[label, answer].filter(Boolean).join(", ")} (${head.name})`;

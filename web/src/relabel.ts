@@ -127,8 +127,20 @@ function parsed(text: string | null): Kept {
   return { judgements: lists.judgements, pairs: lists.pairs, seen: lists.seen };
 }
 
+/** A page that is loaded again while labels are judged blind must not show what was hidden. */
+function keepBlind(page: Page): void {
+  const name = `cellfeat-blind:${page.digest}`;
+  try {
+    isBlind.value = page.heads.length > 0 && sessionStorage.getItem(name) !== null;
+    effect(() => (isBlind.value ? sessionStorage.setItem(name, "1") : sessionStorage.removeItem(name)));
+  } catch {
+    // Then predictions are hidden until the page is loaded again.
+  }
+}
+
 /** Take up what was judged on this page before. */
 export function restore(page: Page): void {
+  keepBlind(page);
   // A sample that is shown large stands beside its prediction.
   effect(() => {
     const row = sample.value;

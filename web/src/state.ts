@@ -20,6 +20,9 @@ export type Outcome = (typeof OUTCOMES)[number];
 export type ClassPlace = number | null;
 export const NONE = -1;
 
+export const EVERY = ["mistakes", "samples"] as const;
+export type Every = (typeof EVERY)[number];
+
 /** Samples that a link can name: a cell of the confusion matrix, or an outcome of two heads. */
 export interface Choice {
   /** Place in `page.classes`. */
@@ -28,6 +31,8 @@ export interface Choice {
   predicted: ClassPlace;
   /** null: a cell of the confusion matrix. */
   outcome: Outcome | null;
+  /** Of all classes: the wrong predictions, or all samples. */
+  every?: Every;
 }
 
 export const view = signal<View>("overview");
@@ -75,6 +80,24 @@ export function choose(title: string, rows: ArrayLike<number>): void {
   batch(() => {
     choice.value = null;
     selection.value = { title, rows: Uint32Array.from(rows) };
+  });
+}
+
+/** Hide predictions everywhere, or show them again; what stood beside them is closed. */
+export function setBlind(is: boolean): void {
+  batch(() => {
+    isBlind.value = is;
+    choice.value = null;
+    selection.value = null;
+    sample.value = null;
+  });
+}
+
+/** Show all samples that the chosen head gets wrong, the most confident answers first. */
+export function showMistakes(): void {
+  batch(() => {
+    view.value = "confusion";
+    choice.value = { truth: null, predicted: null, outcome: null, every: "mistakes" };
   });
 }
 

@@ -7,13 +7,14 @@ from typing import Any
 import numpy as np
 
 from cellfeat.extraction.store import Features, Samples, describe_intensity, describe_properties, stored_type
+from cellfeat.page.samples.given_groups import GivenGroups
 from cellfeat.storage.url import own_name
 from cellfeat.text import clean_text, counted, first_ten, shorten, without_credentials
 
 Fact = dict[str, str]
 
 
-def data_facts(samples: Samples, features: Features | None) -> list[Fact]:
+def data_facts(samples: Samples, features: Features | None, groups: GivenGroups) -> list[Fact]:
     """Say how many samples there are, of which classes and groups, what their files are, and where they come from.
 
     Parameters
@@ -22,11 +23,13 @@ def data_facts(samples: Samples, features: Features | None) -> list[Fact]:
         The samples.
     features
         Their features; None for an audit before any extraction.
+    groups
+        The groups by which they were evaluated.
     """
     facts = {
         "samples": _samples_text(samples),
         "classes": _classes_text(samples),
-        "groups": _groups_text(samples),
+        "groups": _groups_text(groups),
         **_fields_fact(samples),
         **({} if features is None or features.is_imported else _file_facts(samples)),
         **({} if features is None else _source_facts(features)),
@@ -73,8 +76,10 @@ def _classes_text(samples: Samples) -> str:
     return f"{len(counts)}: {first_ten(f'{shorten(name)} {n:,}' for name, n in by_size)}" if counts else "no labels"
 
 
-def _groups_text(samples: Samples) -> str:
-    counts = Counter(samples.groups.tolist())
+def _groups_text(groups: GivenGroups) -> str:
+    if groups.elsewhere:
+        return groups.elsewhere
+    counts = Counter(groups.group.tolist())
     n_without = counts.pop("", 0)
     if not counts:
         return "none given"

@@ -11,6 +11,7 @@ from cellfeat.auditing.large_groups import large_groups
 from cellfeat.extraction.store import Samples
 from cellfeat.page.report.recorded import counts_of, design_of
 from cellfeat.page.results_files import ResultsFiles
+from cellfeat.page.samples.given_groups import GivenGroups
 from cellfeat.saved_results.audit import AuditFiles
 from cellfeat.text import counted, first_ten, shorten
 from cellfeat.types import Strings
@@ -27,7 +28,7 @@ MOST_SAMPLES = 100_000
 MOST_LISTED = 5
 
 
-def limits(found: ResultsFiles, samples: Samples, group: Strings, *, has_images: bool) -> list[str]:
+def limits(found: ResultsFiles, samples: Samples, groups: GivenGroups, *, has_images: bool) -> list[str]:
     """List what limits the results.
 
     Parameters
@@ -36,13 +37,13 @@ def limits(found: ResultsFiles, samples: Samples, group: Strings, *, has_images:
         The results.
     samples
         The samples.
-    group
-        Group of each sample, shape ``(n_samples,)``; ``""`` where there is none.
+    groups
+        The groups by which they were evaluated.
     has_images
         Whether there are images behind the samples, and not a table.
     """
     lines = [*found.notes]
-    lines += _of_samples(samples, group, found.audit)
+    lines += _of_samples(samples, groups, found.audit)
     lines += _of_audit(found.audit, has_images=has_images and bool(len(samples)))
     if found.heads:
         lines += _of_evaluation(found, found.heads)
@@ -51,23 +52,25 @@ def limits(found: ResultsFiles, samples: Samples, group: Strings, *, has_images:
     return lines
 
 
-def _of_samples(samples: Samples, group: Strings, audit: AuditFiles | None) -> Iterator[str]:
+def _of_samples(samples: Samples, groups: GivenGroups, audit: AuditFiles | None) -> Iterator[str]:
     n_unlabelled, n_failed = (int(np.count_nonzero(~mask)) for mask in (samples.is_labelled, samples.is_ok))
     if n_failed:
         yield f"{counted(n_failed, 'sample')} could not be read, and none is scored."
     if n_unlabelled and n_unlabelled < len(samples):
         yield f"{counted(n_unlabelled, 'sample')} without a label: no score says how well these are predicted."
-    yield from _of_groups(samples, group)
+    yield from _of_groups(samples, groups)
     if audit is None:
-        yield from (f"Large group: {one.sample_id}: {one.detail}." for one in _first(list(large_groups(_named(group)))))
+        large = list(large_groups(_named(groups.group)))
+        yield from (f"Large group: {one.sample_id}: {one.detail}." for one in _first(large))
         if len(samples) <= MOST_SAMPLES:
             yield from (f"Confounded: {detail}." for detail in _first(list(confounded(samples))))
 
 
-def _of_groups(samples: Samples, group: Strings) -> Iterator[str]:
+def _of_groups(samples: Samples, groups: GivenGroups) -> Iterator[str]:
+    group = groups.group
     if not len(samples):
         return
-    if not (group != "").any():
+    if not groups.is_known:
         yield "No groups are known: samples of one field, plate or donor may be in both the training and the test part."
         return
     is_counted = samples.is_labelled & (group != "")

@@ -65,9 +65,9 @@ def leak_entry(audit: AuditFiles | None) -> dict[str, Any] | None:
 
 def _leak_sentence(leak: Leak) -> str:
     sets = counted(len(leak.scores), "set")
-    scatter = ": the choice of folds alone explains this difference" if leak.is_scatter else ""
+    remark = f": {leak.remark}" if leak.remark else ""
     claimed = f"{leak.head}: random folds would have claimed {leak.claimed:+.3f} ± {leak.deviation:.3f}"
-    return clean_text(f"{claimed} over {sets} of folds{scatter}")
+    return clean_text(f"{claimed} over {sets} of folds{remark}")
 
 
 def _leak_rows(leak: Leak) -> list[dict[str, Any]]:

@@ -62,7 +62,7 @@ def test_cell_to_image_takes_two_clicks(open_page: Opener, generated_page: Maker
 def test_gallery_shows_the_most_confident_mistakes_first(open_page: Opener, generated_page: Maker) -> None:
     page = open_confusion(open_page, generated_page(1200))
     page.locator(".matrix .total button").first.click()
-    page.wait_for_selector(".gallery .item")
+    page.wait_for_selector(".gallery .item .caption")
     captions = page.locator(".gallery .item .caption").all_inner_texts()
     mistakes = [float(text.split()[-1]) for text in captions if "✗" in text]
     correct = [float(text.split()[-1]) for text in captions[len(mistakes) :]]
@@ -70,6 +70,69 @@ def test_gallery_shows_the_most_confident_mistakes_first(open_page: Opener, gene
     assert all("✓" in text for text in captions[len(mistakes) :])
     assert mistakes == sorted(mistakes, reverse=True)
     assert correct == sorted(correct)
+
+
+def captions_of_all_mistakes(page: Any) -> list[str]:
+    page.get_by_role("button", name="mistakes").click()
+    page.get_by_role("heading", name="All mistakes of mlp").wait_for()
+    page.locator(".gallery .item .caption").first.wait_for()
+    return list(page.locator(".gallery .item .caption").all_inner_texts())
+
+
+def test_one_button_opens_all_mistakes_of_all_classes(open_page: Opener, generated_page: Maker) -> None:
+    page = open_confusion(open_page, generated_page(1200))
+    captions = captions_of_all_mistakes(page)
+    n = sum(int(texts_of(cell)[0]) for cell in page.locator(".matrix td.mistake button:not([aria-disabled])").all())
+    assert page.get_by_role("button", name=f"All {n} mistakes").get_attribute("aria-pressed") == "true"
+    assert page.locator(".gallery").get_by_text(f"{n} samples").is_visible()
+    assert all("✗" in text for text in captions)
+    confidences = [float(text.split()[-1]) for text in captions]
+    assert confidences == sorted(confidences, reverse=True)
+    assert len({text.split("✗")[0].strip() for text in captions}) > 5
+    page.reload()
+    page.get_by_role("heading", name="All mistakes of mlp").wait_for()
+
+
+def test_the_number_of_all_samples_opens_them(open_page: Opener, generated_page: Maker) -> None:
+    page = open_confusion(open_page, generated_page(130))
+    page.locator(".matrix .all button").click()
+    page.get_by_role("heading", name="All samples (mlp)").wait_for()
+    assert page.locator(".gallery").get_by_text("130 samples").is_visible()
+
+
+def test_all_mistakes_leave_out_samples_without_label_or_prediction(open_page: Opener) -> None:
+    page = open_page(partly_labelled())
+    page.get_by_role("button", name="Confusion").click()
+    captions = captions_of_all_mistakes(page)
+    assert len(captions) == 3
+    assert all("class 2" in text for text in captions)
+
+
+def test_gallery_is_sorted_by_the_probability_of_the_label(open_page: Opener, generated_page: Maker) -> None:
+    page = open_confusion(open_page, generated_page(1200))
+    captions_of_all_mistakes(page)
+    page.locator(".gallery").get_by_label("Order").select_option(label="least likely label first")
+    page.wait_for_timeout(200)
+    page.locator(".gallery .item").first.click()
+    shown = []
+    for _ in range(4):
+        page.wait_for_timeout(100)
+        bars = page.locator("dialog .probabilities section").filter(has_text="mlp").locator("tr", has_text="(label)")
+        shown.append(float(bars.locator(".number").inner_text()))
+        page.keyboard.press("ArrowRight")
+    assert shown == sorted(shown)
+    assert shown[0] < 0.1
+
+
+def test_gallery_shows_what_was_judged(open_page: Opener, generated_page: Maker) -> None:
+    page = open_confusion(open_page, generated_page(1200))
+    captions_of_all_mistakes(page)
+    page.locator(".gallery .item").first.click()
+    page.locator("dialog .standing").get_by_text("Not judged yet").wait_for()
+    page.keyboard.press("0")
+    page.locator("dialog .standing").get_by_text("cannot tell").wait_for()
+    page.keyboard.press("Escape")
+    assert "cannot tell" in page.locator(".gallery .item").first.inner_text()
 
 
 def test_arrow_keys_move_between_cells(open_page: Opener, generated_page: Maker) -> None:

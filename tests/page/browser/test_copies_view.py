@@ -40,6 +40,53 @@ def test_label_conflicts_come_first_and_kinds_are_counted(open_page: Opener, gen
     assert cards(page).count() == 8
 
 
+@pytest.mark.parametrize(
+    ("order", "first", "last"),
+    [
+        ("largest shared area first", "cell_0000002", "cell_0000000"),
+        ("smallest shared area first", "cell_0000000", "cell_0000002"),
+        ("turned or mirrored first", "cell_0000002", "cell_0000000"),
+    ],
+)
+def test_pairs_are_sorted(order: str, first: str, last: str, open_page: Opener) -> None:
+    shifted = {"dx": 20, "dy": -8, "quarters": 0, "mirrored": False, "width": 64, "height": 64}
+    turned = {"dx": 0, "dy": 0, "quarters": 1, "mirrored": False, "width": 64, "height": 64}
+    content = generated_content(130)
+    pairs = [
+        {"a": 2 * n, "b": 2 * n + 1, "finding": "near copy", "detail": "", "overlap": overlap}
+        for n, overlap in enumerate([shifted, turned, None])
+    ]
+    audit = {"pairs": pairs, "suspects": [], "quarantined": [], "findings": []}
+    page = open_page(replace(content, page={**content.page, "audit": audit}))
+    go_to_view(page, VIEW)
+    page.get_by_label("Order").select_option(label=order)
+    cards(page).first.get_by_text(first).wait_for()
+    assert last in cards(page).nth(1).inner_text()
+    assert "not known" in cards(page).nth(2).inner_text()
+
+
+def test_pairs_of_different_labels_come_first(open_page: Opener) -> None:
+    # Labels of the generated samples are random: some of these pairs agree.
+    content = generated_content(130)
+    page = open_page(content)
+    go_to_view(page, VIEW)
+    page.get_by_label("Order").select_option(label="different labels first")
+    page.wait_for_timeout(300)
+    captions = [card.locator("figcaption").all_inner_texts() for card in cards(page).all()]
+    differ = [one.rsplit(" ", 1)[0] != other.rsplit(" ", 1)[0] for one, other, *_ in captions]
+    assert differ == sorted(differ, reverse=True)
+    assert differ[0]
+
+
+def test_all_mistakes_open_beside_suspicious_labels(open_page: Opener, generated_page: Maker) -> None:
+    page = open_page(generated_page(1200))
+    go_to_view(page, VIEW)
+    choose_part(page, "Suspicious labels 20")
+    page.get_by_role("button", name="All mistakes of mlp").click()
+    page.get_by_role("heading", name="All mistakes of mlp").wait_for()
+    assert page.locator(".matrix").is_visible()
+
+
 def test_pairs_are_judged_by_keys_and_exported(open_page: Opener, generated_page: Maker, tmp_path: Path) -> None:
     page = open_page(generated_page(1200))
     go_to_view(page, VIEW)

@@ -74,11 +74,15 @@ def test_escape_closes_sample_then_gallery_and_focus_returns(open_page: Opener, 
     page.keyboard.press("Enter")
     page.wait_for_selector(".gallery .item")
     page.keyboard.press("g")
-    page.locator(".gallery .item").first.focus()
+    assert page.locator(".gallery .item").first.evaluate("item => item === document.activeElement")
     page.keyboard.press("Enter")
     page.wait_for_selector("dialog.sample[open]")
+    page.keyboard.press("ArrowRight")
+    page.locator("dialog .steps").get_by_text("2 of").wait_for()
     page.keyboard.press("Escape")
     page.wait_for_selector("dialog.sample", state="detached")
+    # The one that was shown last.
+    assert page.locator(".gallery .item").nth(1).evaluate("item => item === document.activeElement")
     assert page.locator(".gallery").count() == 1
     page.keyboard.press("Escape")
     page.wait_for_selector(".gallery", state="detached")

@@ -81,6 +81,7 @@ def test_judgements_are_kept_for_the_page(open_page: Opener, generated_page: Mak
     page = open_page(generated_page(1200))
     judge_blind(page, "12")
     page.reload()
+    end_blind(page)
     go_to_view(page, "Relabel")
     page.get_by_text("378 samples, 2 of them judged").wait_for()
     assert page.get_by_role("region", name="Judged samples").get_by_role("rowheader").count() == 2
@@ -96,6 +97,105 @@ def test_seen_predictions_are_not_judged_blind(open_page: Opener, generated_page
     (row,) = exported(page, tmp_path)
     assert row["seen"] == "prediction"
     assert row["sample_id"] == "cell_0000050"
+
+
+def test_blind_stays_in_all_views_until_it_is_ended(open_page: Opener, generated_page: Maker) -> None:
+    page = open_page(generated_page(1200))
+    judge_blind(page, "k")
+    notice = page.get_by_role("region", name="Judging blind")
+    for view, sentence in [
+        ("Confusion", "Confusion shows predictions"),
+        ("Head against head", "Head against head shows predictions"),
+        ("Map", "Colour by"),
+        ("Copies and labels", "Pairs"),
+    ]:
+        go_to_view(page, view)
+        assert sentence in page.locator("#view").inner_text()
+        assert notice.is_visible()
+    choose_part(page, "Suspicious labels 20")
+    assert "hidden while you judge blind" in page.locator("#view").inner_text()
+    page.reload()
+    page.wait_for_selector("#page .top")
+    notice.get_by_role("button", name="Go on judging").click()
+    page.locator("progress[value='1']").wait_for()
+    go_to_view(page, "Confusion")
+    end_blind(page)
+    assert not notice.is_visible()
+    assert page.locator(".matrix").is_visible()
+
+
+def open_from_the_gallery(page: Any) -> None:
+    go_to_view(page, "Confusion")
+    page.get_by_role("button", name="mistakes").click()
+    page.locator(".gallery .item").first.click()
+
+
+def open_from_suspects(page: Any) -> None:
+    go_to_view(page, "Copies and labels")
+    choose_part(page, "Suspicious labels 20")
+    page.locator(".suspect .framed").first.click()
+
+
+def open_from_the_map(page: Any) -> None:
+    go_to_view(page, "Map")
+    page.get_by_role("button", name="Show these in the gallery").click()
+    page.locator(".gallery .item").first.click()
+
+
+def open_from_pairs(page: Any) -> None:
+    go_to_view(page, "Copies and labels")
+    page.locator(".pair-card .framed").first.click()
+
+
+def keep_label(page: Any) -> None:
+    page.locator("dialog .standing").get_by_text("Not judged yet").wait_for()
+    page.keyboard.press("k")
+    page.locator("dialog .standing").get_by_text("You confirmed").wait_for()
+    page.keyboard.press("Escape")
+
+
+@pytest.mark.parametrize("open_sample", [open_from_the_gallery, open_from_suspects, open_from_the_map, open_from_pairs])
+def test_sample_opened_with_predictions_is_judged_as_seen(
+    open_sample: Callable[[Any], None], open_page: Opener, generated_page: Maker, tmp_path: Path
+) -> None:
+    page = open_page(generated_page(1200))
+    open_sample(page)
+    keep_label(page)
+    go_to_view(page, "Relabel")
+    (row,) = exported(page, tmp_path)
+    assert row["seen"] == "prediction"
+
+
+@pytest.mark.parametrize("open_sample", [open_from_the_map, open_from_pairs])
+@pytest.mark.parametrize("is_seen_before", [False, True])
+def test_sample_opened_blind_remembers_what_was_seen_before(
+    open_sample: Callable[[Any], None],
+    is_seen_before: bool,
+    open_page: Opener,
+    generated_page: Maker,
+    tmp_path: Path,
+) -> None:
+    page = open_page(generated_page(1200))
+    if is_seen_before:
+        open_sample(page)
+        page.locator("dialog .probabilities").wait_for()
+        page.keyboard.press("Escape")
+    judge_blind(page, "")
+    open_sample(page)
+    keep_label(page)
+    end_blind(page)
+    go_to_view(page, "Relabel")
+    (row,) = exported(page, tmp_path)
+    assert row["seen"] == ("prediction" if is_seen_before else "blind")
+
+
+def test_predictions_in_a_gallery_count_as_seen(open_page: Opener, generated_page: Maker) -> None:
+    page = open_page(generated_page(1200))
+    go_to_view(page, "Confusion")
+    page.get_by_role("button", name="mistakes").click()
+    page.locator(".gallery .item .caption").first.wait_for()
+    go_to_view(page, "Relabel")
+    page.get_by_text("60 more are left out").wait_for()
 
 
 def test_export_is_read_again_with_hostile_names(open_page: Opener, tmp_path: Path) -> None:

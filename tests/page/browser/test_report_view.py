@@ -27,6 +27,21 @@ def test_scores_stand_in_figure_and_table(open_page: Opener, generated_page: Mak
     assert section.locator("svg .interval").count() == 2
 
 
+def test_bins_of_few_samples_have_no_point(open_page: Opener) -> None:
+    content = generated_content(130)
+    bins = [{"confidence": 0.1 * n, "correct": 0.1 * n, "n": n} for n in range(8, 10)]
+    bins += [{"confidence": 0.95, "correct": 0.9, "n": 10}]
+    heads = [
+        {**head, "reliability": {"before": bins, "after": [], "errorBefore": 0.1, "errorAfter": None}}
+        for head in content.page["heads"]
+    ]
+    page = open_page(replace(content, page={**content.page, "heads": heads}))
+    section = page.locator(".part").filter(has_text="Calibration of")
+    assert section.locator("svg circle").count() == 1
+    assert section.locator("svg .counts rect").count() == 3
+    assert "fewer than 10 samples have no point" in section.inner_text()
+
+
 def test_open_questions_are_answered_by_hand(open_page: Opener, generated_page: Maker) -> None:
     page = open_page(generated_page(130))
     page.get_by_label("Which population do the samples stand for?").fill("cells of three donors")

@@ -4,11 +4,13 @@ import pytest
 from cellfeat.auditing.findings import Audit, Finding
 from cellfeat.auditing.leak import Leak
 from cellfeat.errors import ManifestError, RecordError
+from cellfeat.evaluation.compare import compare
 from cellfeat.near_copies.placement import Placement
 from cellfeat.page.build import page_of_results
 from cellfeat.reporting.files import write_audit
 from cellfeat.saved_results.results_folder import ResultsFolder
 from tests.feature_fixtures import build_clusters, with_samples
+from tests.page.conftest import QUICK
 
 TURNED = Placement(0, 0, 1, True, 64, 48)
 
@@ -66,6 +68,14 @@ def test_comparison_shows_the_audit_beside_it(results, cells):
     assert page["kind"] == "comparison"
     assert len(page["audit"]["pairs"]) == 2
     assert any("Confounded" in line for line in page["overview"]["limits"])
+
+
+def test_copies_of_an_audit_are_no_groups(cells, tmp_path, written):
+    plain = with_samples(cells, groups=np.full(len(cells), ""))
+    results = written(compare(plain, ["dummy"], design=QUICK), plain, tmp_path / "results")
+    write(plain, results / "audit")
+    limits = page_of_results(results, plain).page["overview"]["limits"]
+    assert any("No groups are known" in line for line in limits)
 
 
 def test_audit_of_other_samples_is_left_out_with_a_word(results, cells):

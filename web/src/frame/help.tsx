@@ -14,11 +14,12 @@ const KEYS: [string, string][] = [
   ["Enter", "opens: the samples of a cell, a sample large"],
   ["Esc", "closes the large sample, then the gallery"],
   ["← →", "in a large sample: the one before, the one after"],
-  ["G", "goes to the gallery, and back"],
+  ["G", "goes to the pictures of the gallery, and back"],
   ["C", "shows one channel after the other, then all"],
   ["+ − 0", "on the map: nearer, farther, all"],
-  ["M, N", "in Copies and labels: the pair is a copy, is none"],
-  ["1 to 9, 0, U, X", "while labels are judged: give a label, cannot tell, undo, skip"],
+  ["M, N", "in Copies and labels: the samples of the pair are really copies, are not"],
+  ["1 to 9, 0, K", "in a large sample, and while labels are judged blind: give a label, cannot tell, keep the label"],
+  ["U, X", "while labels are judged blind: undo, later"],
   ["?", "opens this list"],
 ];
 

@@ -20,7 +20,8 @@ function goToGallery(): void {
     return;
   }
   cameFrom = focused;
-  (gallery.querySelector<HTMLElement>(FOCUSABLE) ?? gallery).focus();
+  const [picture, first] = [".items button", FOCUSABLE].map((one) => gallery.querySelector<HTMLElement>(one));
+  (picture ?? first ?? gallery).focus();
 }
 
 /** All channels, then each alone, then all again. */

@@ -4,6 +4,7 @@ import type { JSX } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { columnOf } from "../columns";
 import type { Page } from "../data";
+import { judgementOf, noteSeen } from "../relabel";
 import { head, isBlind, sample, selection as chosen, type Selection } from "../state";
 import { ChannelBar } from "./channel_bar";
 import { factsOf, idOf, type Facts } from "./facts";
@@ -48,8 +49,16 @@ function Caption({ page, row, facts }: { page: Page; row: number; facts: Facts }
           {!Number.isNaN(confidence) && confidence.toFixed(2)}
         </span>
       )}
+      <Judged row={row} />
     </span>
   );
+}
+
+/** What a person has said of the label. */
+function Judged({ row }: { row: number }): JSX.Element | null {
+  const judged = judgementOf(row);
+  if (!judged) return null;
+  return <span class="mark">{judged.label === judged.before ? "kept" : judged.label ? `now ${judged.label}` : "cannot tell"}</span>;
 }
 
 function Item({ page, row, side, facts }: ItemProps): JSX.Element {
@@ -98,6 +107,10 @@ export function Gallery({ page, selection }: { page: Page; selection: Selection 
   }, [selection]);
   const rows = ordered.value;
   const last = Math.min(start + A_PAGE, rows.length);
+  // Captions show predictions.
+  useEffect(() => {
+    if (!isBlind.value && facts) noteSeen(Array.from(rows.subarray(start, last)).filter((row) => facts.predicted(row) !== ""));
+  }, [rows, start, facts, isBlind.value]);
   return (
     <aside ref={frame} class="gallery" aria-label="Chosen samples">
       <header>

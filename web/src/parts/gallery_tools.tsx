@@ -6,7 +6,7 @@ import type { Page } from "../data";
 import { head, isBlind } from "../state";
 import { columnOf } from "../columns";
 import type { Size } from "./gallery";
-import { MOST_BY_ID, order, sortAs, type Order } from "./ordering";
+import { MOST_BY_BLOCKS, order, sortAs, type Order } from "./ordering";
 import { copyIds, downloadIds } from "./taking";
 
 interface GalleryToolsProps {
@@ -23,6 +23,7 @@ export function GalleryTools({ page, rows, size, onSize, onSort }: GalleryToolsP
     work.then(() => say(done), (error: Error) => say(`This did not work: ${error.message}`));
   };
   const hasConfidence = !isBlind.value && columnOf(page, "confidence", head.value) !== undefined;
+  const hasProbabilities = !isBlind.value && columnOf(page, "label") !== undefined && page.heads.some(({ name, probabilities }) => name === head.value && probabilities);
   const sort = (wanted: Order): void => {
     onSort();
     tell(sortAs(page, wanted), "");
@@ -35,7 +36,8 @@ export function GalleryTools({ page, rows, size, onSize, onSort }: GalleryToolsP
           <option value="given">as given</option>
           {hasConfidence && <option value="surest">most confident first</option>}
           {hasConfidence && <option value="least sure">least confident first</option>}
-          <option value="id" disabled={rows.length > MOST_BY_ID}>by identifier</option>
+          {hasProbabilities && <option value="doubtful" disabled={rows.length > MOST_BY_BLOCKS}>least likely label first</option>}
+          <option value="id" disabled={rows.length > MOST_BY_BLOCKS}>by identifier</option>
         </select>
       </label>
       <span role="group" aria-label="Size of the pictures">

@@ -2,13 +2,14 @@
 
 import { computed, signal } from "@preact/signals";
 import type { Page } from "../data";
+import { probabilitiesOf } from "../columns";
 import { head, isBlind, selection } from "../state";
 import { factsOf, idsOf } from "./facts";
 
-export type Order = "given" | "surest" | "least sure" | "id";
+export type Order = "given" | "surest" | "least sure" | "doubtful" | "id";
 
-/** Samples up to which they can be sorted by their identifiers. */
-export const MOST_BY_ID = 50_000;
+/** Samples up to which they can be sorted by what is loaded in blocks: identifiers and probabilities. */
+export const MOST_BY_BLOCKS = 50_000;
 
 const sorted = signal<{ of: Uint32Array; rows: Uint32Array } | null>(null);
 export const order = signal<Order>("given");
@@ -26,8 +27,27 @@ export async function sortAs(page: Page, wanted: Order): Promise<void> {
   const given = selection.value?.rows;
   if (!given) return;
   order.value = wanted;
-  const rows = wanted === "given" ? given : wanted === "id" ? await byId(page, given) : await bySureness(page, given, wanted);
+  const rows = wanted === "given" ? given : await sortedRows(page, given, wanted);
   if (selection.value?.rows === given && order.value === wanted) sorted.value = { of: given, rows };
+}
+
+async function sortedRows(page: Page, rows: Uint32Array, wanted: Exclude<Order, "given">): Promise<Uint32Array> {
+  if (wanted === "id") return byId(page, rows);
+  if (isBlind.value) return rows;
+  return wanted === "doubtful" ? byDoubt(page, rows) : bySureness(page, rows, wanted);
+}
+
+/** The label to which the head gives the lowest probability first; samples without one come last. */
+async function byDoubt(page: Page, rows: Uint32Array): Promise<Uint32Array> {
+  const shown = page.heads.find(({ name }) => name === head.value);
+  const { label } = await factsOf(page, head.value);
+  const keys = new Map<number, number>();
+  for (const row of rows) {
+    const place = page.classes.indexOf(label(row));
+    const values = shown && place >= 0 ? await probabilitiesOf(page, shown, row) : null;
+    keys.set(row, values ? values[place] : Infinity);
+  }
+  return Uint32Array.from(rows).sort((a, b) => compare(keys.get(a)!, keys.get(b)!) || a - b);
 }
 
 async function byId(page: Page, rows: Uint32Array): Promise<Uint32Array> {
@@ -37,7 +57,6 @@ async function byId(page: Page, rows: Uint32Array): Promise<Uint32Array> {
 }
 
 async function bySureness(page: Page, rows: Uint32Array, wanted: Order): Promise<Uint32Array> {
-  if (isBlind.value) return rows;
   const { confidence } = await factsOf(page, head.value);
   const sign = wanted === "surest" ? -1 : 1;
   const key = (row: number): number => (Number.isNaN(confidence(row)) ? Infinity : sign * confidence(row));

@@ -44,6 +44,13 @@ function Steps({ row }: { row: number }): JSX.Element | null {
   );
 }
 
+/** Close the sample; in a gallery the focus goes to the picture of the one that was shown last. */
+function closed(row: number): void {
+  sample.value = null;
+  if (!document.activeElement?.closest(".gallery .items")) return;
+  document.querySelector<HTMLElement>(`.gallery .items [data-row="${row}"]`)?.focus();
+}
+
 export function SamplePanel({ page, row }: { page: Page; row: number }): JSX.Element {
   const dialog = useRef<HTMLDialogElement>(null);
   useEffect(() => {
@@ -55,7 +62,7 @@ export function SamplePanel({ page, row }: { page: Page; row: number }): JSX.Ele
   const id = useLoaded(() => idOf(page, row), [page, row]).value ?? "";
   const facts = useLoaded(() => factsOf(page, head.value), [page, head.value]).value;
   return (
-    <dialog ref={dialog} class="sample" aria-labelledby="sample-title" onClose={() => (sample.value = null)}
+    <dialog ref={dialog} class="sample" aria-labelledby="sample-title" onClose={() => closed(row)}
       onClick={(event) => event.target === dialog.current && dialog.current?.close()}
       onKeyDown={(event) => onKey(event, row)}>
       <div class="inside">

@@ -5,9 +5,10 @@ import { useMemo, useState } from "preact/hooks";
 import type { Head, Page } from "../data";
 import { useLoaded } from "../parts/loaded";
 import { predictionsOf } from "../predictions";
-import { head as shownHead } from "../state";
+import { choice, head as shownHead, showMistakes } from "../state";
+import { count } from "../words";
 import { LargestConfusions, OutsideMatrix } from "./matrix/beside";
-import { matrixOf, type Amount } from "./matrix/cells";
+import { matrixOf, mistakes, type Amount } from "./matrix/cells";
 import { MatrixTable } from "./matrix/matrix";
 
 const AMOUNTS: [Amount, string][] = [
@@ -43,6 +44,15 @@ function Legend(): JSX.Element {
   );
 }
 
+function AllMistakes({ n }: { n: number }): JSX.Element | null {
+  if (n === 0) return null;
+  return (
+    <button type="button" aria-pressed={choice.value?.every === "mistakes"} onClick={showMistakes}>
+      {n === 1 ? "The only mistake" : `All ${count(n)} mistakes`}
+    </button>
+  );
+}
+
 function Confusion({ page, head }: { page: Page; head: Head }): JSX.Element {
   const [amount, setAmount] = useState<Amount>("counts");
   const matrix = useMemo(() => matrixOf(page, head), [page, head]);
@@ -53,6 +63,7 @@ function Confusion({ page, head }: { page: Page; head: Head }): JSX.Element {
       <div class="view-head">
         <h2>Confusion of {head.name}</h2>
         <AmountSwitch amount={amount} onChange={setAmount} />
+        {hasSamples && <AllMistakes n={mistakes(matrix)} />}
       </div>
       <p class="quiet">
         {hasSamples ? "Choose a number to see its samples: mistakes first, the most confident first." : "This page has no predictions of single samples."}

@@ -18,8 +18,9 @@ function Guard(): JSX.Element {
       </p>
       <p>
         Changing labels where a head disagrees raises the score of that head by itself, whether the new labels are better or
-        not. <code>cellfeat compare --labels changes.csv</code> therefore reports three numbers: with the old labels, with the
-        new labels, and with the new labels without the samples that were changed after their prediction was seen.
+        not. <code>cellfeat compare --labels changes.csv</code> therefore compares the scores by old and by new labels twice:
+        on all samples, and without those that were changed after their prediction was seen. The second gain is the one to
+        report.
       </p>
     </>
   );

@@ -11,6 +11,8 @@ const LEFT = 44;
 const TOP = 28;
 const COUNTS = 56;
 const WIDEST = 380;
+/** Samples below which a bin has no point, as in the figure of `cellfeat figure reliability`. */
+export const LEAST_IN_BIN = 10;
 
 /** Points of few samples are small: they say little. */
 function Points({ bins, x, y }: { bins: ReliabilityBin[]; x: Scale; y: Scale }): JSX.Element {
@@ -48,7 +50,7 @@ export function ReliabilityFigure({ bins, caption }: { bins: ReliabilityBin[]; c
       <>
         <LeftAxis scale={y} at={LEFT} to={right} title="Share that is correct" />
         <line class="diagonal" x1={LEFT} y1={plotBottom} x2={right} y2={TOP} />
-        <Points bins={shown} x={x} y={y} />
+        <Points bins={shown.filter(({ n }) => n >= LEAST_IN_BIN)} x={x} y={y} />
         <Counts bins={shown} x={x} bottom={plotBottom + COUNTS} />
         <BottomAxis scale={x} at={plotBottom + COUNTS} to={plotBottom} title="Confidence" middle={(LEFT + right) / 2} />
       </>

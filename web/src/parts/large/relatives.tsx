@@ -12,10 +12,14 @@ import { Thumbnail } from "../thumbnail";
 
 const NEIGHBOURS = 12;
 
+async function labelOf(page: Page, row: number): Promise<string> {
+  const column = columnOf(page, "label");
+  return column ? textOf(page, column, row) : "";
+}
+
 function Relative({ page, row }: { page: Page; row: number }): JSX.Element {
   const id = useLoaded(() => idOf(page, row), [page, row]).value ?? "";
-  const column = columnOf(page, "label");
-  const label = useLoaded(async () => (column ? textOf(page, column, row) : ""), [page, row]).value ?? "";
+  const label = useLoaded(() => labelOf(page, row), [page, row]).value ?? "";
   return (
     <button type="button" class="relative" onClick={() => (sample.value = row)}>
       <Thumbnail page={page} row={row} side={72} label="" />
@@ -44,13 +48,14 @@ function PairOf({ page, pair, row }: { page: Page; pair: Pair; row: number }): J
   const other = isA ? pair.b : pair.a;
   const placed = pair.overlap && place(pair.overlap, 144);
   const id = useLoaded(() => idOf(page, other), [page, other]).value ?? "";
+  const label = useLoaded(() => labelOf(page, other), [page, other]).value ?? "";
   return (
     <li class="pair">
       <p><strong>{pair.finding}</strong> {pair.detail}</p>
       <Marked page={page} row={row} box={placed && (isA ? placed.onA : placed.onB)} />
       <button type="button" class="relative wide" onClick={() => (sample.value = other)}>
         <Marked page={page} row={other} box={placed && (isA ? placed.onB : placed.onA)} />
-        <span class="caption">{id}</span>
+        <span class="caption"><span>{id}</span><span class="quiet">{label}</span></span>
       </button>
     </li>
   );
@@ -127,14 +132,25 @@ async function nearestOnMap(page: Page, row: number): Promise<number[]> {
   return best.map((one) => one.row);
 }
 
+/** "Labels: 8 MCF7, 3 CACO-2", the most frequent first. */
+async function labelsOf(page: Page, rows: number[]): Promise<string> {
+  if (!columnOf(page, "label")) return "";
+  const counts = new Map<string, number>();
+  for (const label of await Promise.all(rows.map((row) => labelOf(page, row)))) counts.set(label, (counts.get(label) ?? 0) + 1);
+  const sorted = [...counts].sort(([, a], [, b]) => b - a);
+  return `Labels: ${sorted.map(([label, n]) => `${n} ${label || "without a label"}`).join(", ")}.`;
+}
+
 export function Neighbours({ page, row }: { page: Page; row: number }): JSX.Element | null {
   const rows = useLoaded(() => nearest(page, row), [page, row]).value;
+  const labels = useLoaded(async () => (rows ? labelsOf(page, rows) : ""), [page, rows]).value;
   if (!rows || rows.length === 0) return null;
   const title = page.neighbours ? "Most similar embeddings" : "Nearest on the map";
   return (
     <section>
       <h3>{title}</h3>
       {page.neighbours?.note && <p class="quiet">{page.neighbours.note}</p>}
+      {labels && <p>{labels}</p>}
       <div class="relatives">
         {rows.map((other) => <Relative key={other} page={page} row={other} />)}
       </div>

@@ -13,7 +13,7 @@ import { head } from "../../state";
 import { exportPairs } from "../relabelling/files";
 import { Kinds } from "./kinds";
 import { PairCard, type Member } from "./pair_card";
-import { current, kind, laying, shownPairs, type Laying } from "./shown";
+import { PAIR_ORDERS, current, kind, laying, orderedPairs, pairOrder, shownPairs, type Laying, type PairOrder } from "./shown";
 import { usePairSide } from "./side";
 
 const A_PAGE = 12;
@@ -34,9 +34,25 @@ function Tools({ pairs }: { pairs: Pair[] }): JSX.Element {
           </button>
         ))}
       </div>
+      <OrderChoice />
       <span role="status">{judged} of {pairs.length.toLocaleString("en")} judged</span>
       <button type="button" disabled={pairVerdicts.value.length === 0} onClick={exportPairs}>Export judged pairs</button>
     </div>
+  );
+}
+
+function OrderChoice(): JSX.Element {
+  const sort = (order: PairOrder): void => {
+    pairOrder.value = order;
+    current.value = 0;
+  };
+  return (
+    <label>
+      Order{" "}
+      <select value={pairOrder.value} onChange={(event) => sort(event.currentTarget.value as PairOrder)}>
+        {Object.entries(PAIR_ORDERS).map(([name, title]) => <option key={name} value={name}>{title}</option>)}
+      </select>
+    </label>
   );
 }
 
@@ -79,7 +95,11 @@ async function membersOf(page: Page, pairs: Pair[]): Promise<[Member, Member][]>
 const UNKNOWN: [Member, Member] = [{ id: "", label: "" }, { id: "", label: "" }];
 
 export function Pairs({ page, pairs }: { page: Page; pairs: Pair[] }): JSX.Element {
-  const shown = useMemo(() => shownPairs(pairs, kind.value), [pairs, kind.value]);
+  const facts = useLoaded(() => factsOf(page, head.value), [page, head.value]).value;
+  const shown = useMemo(
+    () => orderedPairs(shownPairs(pairs, kind.value), pairOrder.value, (row) => facts?.label(row) ?? ""),
+    [pairs, kind.value, pairOrder.value, facts],
+  );
   const start = Math.floor(current.value / A_PAGE) * A_PAGE;
   const onPage = useMemo(() => shown.slice(start, start + A_PAGE), [shown, start]);
   const members = useLoaded(async () => ({ onPage, all: await membersOf(page, onPage) }), [page, onPage]).value;

@@ -2,6 +2,7 @@
 
 import { signal } from "@preact/signals";
 import type { Page, Pair } from "../../data";
+import { place } from "./overlap";
 
 export type Part = "pairs" | "suspects" | "quarantined" | "findings";
 export type Laying = "beside" | "over" | "flicker";
@@ -9,6 +10,16 @@ export type Laying = "beside" | "over" | "flicker";
 export const part = signal<Part | null>(null);
 /** The kind of pairs that are shown; null: all. */
 export const kind = signal<string | null>(null);
+/** Orders of pairs, with their names. */
+export const PAIR_ORDERS = {
+  found: "as found",
+  largest: "largest shared area first",
+  smallest: "smallest shared area first",
+  turned: "turned or mirrored first",
+  labels: "different labels first",
+} as const;
+export type PairOrder = keyof typeof PAIR_ORDERS;
+export const pairOrder = signal<PairOrder>("found");
 /** Place of the current pair among those that are shown. */
 export const current = signal(0);
 export const laying = signal<Laying>("beside");
@@ -17,8 +28,8 @@ export const laying = signal<Laying>("beside");
 const ORDER = ["label conflict", "crossing copy", "copy", "near copy", "overlapping crop", "look-alike"];
 
 function rank(finding: string): number {
-  const place = ORDER.indexOf(finding);
-  return place < 0 ? ORDER.length : place;
+  const found = ORDER.indexOf(finding);
+  return found < 0 ? ORDER.length : found;
 }
 
 /** How many there are of each kind, in the order in which they are shown. */
@@ -30,8 +41,32 @@ export function kindsOf(found: { finding: string }[]): [string, number][] {
 
 export function shownPairs(pairs: Pair[], only: string | null): Pair[] {
   if (only !== null) return pairs.filter(({ finding }) => finding === only);
-  const places = new Map(kindsOf(pairs).map(([name], place) => [name, place]));
+  const places = new Map(kindsOf(pairs).map(([name], rank) => [name, rank]));
   return [...pairs].sort((a, b) => places.get(a.finding)! - places.get(b.finding)!);
+}
+
+/** The share of the first sample that the second one shows as well; NaN where it is not known. */
+function sharedArea({ overlap }: Pair): number {
+  if (!overlap) return NaN;
+  const { onA } = place(overlap, 1);
+  return onA.width * onA.height;
+}
+
+type LabelOf = (row: number) => string;
+
+function keyOf(pair: Pair, order: PairOrder, label: LabelOf): number {
+  if (order === "labels") return label(pair.a) === label(pair.b) ? 1 : 0;
+  const area = sharedArea(pair);
+  if (Number.isNaN(area)) return Infinity;
+  if (order === "turned") return pair.overlap!.quarters || pair.overlap!.mirrored ? 0 : 1;
+  return order === "largest" ? -area : area;
+}
+
+/** Sort pairs; those whose place is not known come last, and equal ones stay as they are. */
+export function orderedPairs(pairs: Pair[], order: PairOrder, label: LabelOf): Pair[] {
+  if (order === "found") return pairs;
+  const keys = new Map(pairs.map((pair) => [pair, keyOf(pair, order, label)]));
+  return [...pairs].sort((a, b) => (keys.get(a) === keys.get(b) ? 0 : keys.get(a)! < keys.get(b)! ? -1 : 1));
 }
 
 /** The parts that have something to show, with their titles and how much it is. */

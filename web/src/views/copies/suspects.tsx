@@ -8,7 +8,7 @@ import { useLoaded } from "../../parts/loaded";
 import { Pages } from "../../parts/pages";
 import { Thumbnail } from "../../parts/thumbnail";
 import { judge, judgementOf, noteSeen } from "../../relabel";
-import { choose, head as shownHead, isBlind, sample } from "../../state";
+import { choose, head as shownHead, isBlind, sample, showMistakes } from "../../state";
 import { judgementFor } from "../relabelling/evidence";
 
 const A_PAGE = 24;
@@ -74,8 +74,12 @@ export function Suspects({ page, suspects }: { page: Page; suspects: Suspect[] }
     <>
       <div class="tools">
         <button type="button" onClick={() => choose("Suspicious labels", ordered.map(({ row }) => row))}>Open as gallery</button>
+        {page.heads.length > 0 && <button type="button" onClick={showMistakes}>All mistakes of {shownHead.value}</button>}
       </div>
-      <p class="quiet">The most confident contradiction comes first. Open a sample to give it yet another label.</p>
+      <p class="quiet">
+        The labels that the audit finds most suspicious, the most confident contradiction first. Open a sample to give it yet
+        another label.
+      </p>
       <ul class="suspects">
         {shown.map((suspect, place) => <Item key={suspect.row} page={page} suspect={suspect} facts={facts} id={ids?.[place] ?? ""} />)}
       </ul>

@@ -46,6 +46,12 @@ export function shareOf(matrix: Matrix, cell: Cell, amount: Amount): number {
   return amount === "columns" ? cell.n / (matrix.columnTotals[cell.predicted] || 1) : shareOfRow(matrix, cell);
 }
 
+export function mistakes(matrix: Matrix): number {
+  let found = 0;
+  matrix.counts.forEach((row, truth) => row.forEach((n, predicted) => (found += isCorrect(matrix, truth, predicted) ? 0 : n)));
+  return found;
+}
+
 /** The cells with the most mistakes. */
 export function largestConfusions(matrix: Matrix, most: number): Cell[] {
   const cells = matrix.counts.flatMap((row, truth) => row.map((n, predicted): Cell => ({ truth, predicted, n })));

@@ -2,7 +2,7 @@
 
 import type { JSX } from "preact";
 import { useRef } from "preact/hooks";
-import { choice, type ClassPlace } from "../../state";
+import { choice, type ClassPlace, type Every } from "../../state";
 import { count, percent } from "../../words";
 import { Recall } from "../report/classes";
 import { isCorrect, shareOf, shareOfRow, type Amount, type Matrix } from "./cells";
@@ -26,23 +26,24 @@ interface OpenProps {
   label: string;
   opens: boolean;
   isFirst?: boolean;
+  every?: Every;
   children: JSX.Element | string;
 }
 
-function isShown(truth: ClassPlace, predicted: ClassPlace): boolean {
+function isShown(truth: ClassPlace, predicted: ClassPlace, every?: Every): boolean {
   const shown = choice.value;
-  return shown !== null && shown.outcome === null && shown.truth === truth && shown.predicted === predicted;
+  return shown !== null && shown.outcome === null && shown.every === every && shown.truth === truth && shown.predicted === predicted;
 }
 
-function Open({ truth, predicted, n, label, opens, isFirst = false, children }: OpenProps): JSX.Element {
+function Open({ truth, predicted, n, label, opens, isFirst = false, every, children }: OpenProps): JSX.Element {
   const isIdle = n === 0 || !opens;
   return (
     <button
       type="button"
       tabIndex={isFirst ? 0 : -1}
-      aria-pressed={isIdle ? undefined : isShown(truth, predicted)}
+      aria-pressed={isIdle ? undefined : isShown(truth, predicted, every)}
       aria-disabled={isIdle || undefined}
-      onClick={() => !isIdle && (choice.value = { truth, predicted, outcome: null })}
+      onClick={() => !isIdle && (choice.value = { truth, predicted, outcome: null, every })}
     >
       <span class="hidden">{label}: </span>
       {children}
@@ -104,7 +105,9 @@ function Totals({ matrix, opens }: MatrixProps): JSX.Element {
           </Open>
         </td>
       ))}
-      <td class="total all">{count(all)}</td>
+      <td class="total all">
+        <Open truth={null} predicted={null} every="samples" n={all} opens={opens} label="all samples">{count(all)}</Open>
+      </td>
       <td />
     </tr>
   );

@@ -9,15 +9,8 @@ import { isTyping, keyOf } from "../../parts/keys";
 import { LargePicture } from "../../parts/large/picture";
 import { RelabelControl } from "../../parts/relabel_control";
 import { canUndo, judgementOf, judgements, seenRows, undo } from "../../relabel";
-import { head, isBlind, sample, selection } from "../../state";
+import { head, isBlind, setBlind } from "../../state";
 import { blindQueue } from "./queue";
-
-/** What is hidden must not stand beside it. */
-function setBlind(is: boolean): void {
-  isBlind.value = is;
-  selection.value = null;
-  sample.value = null;
-}
 
 function Introduction({ n, nSeen, nJudged }: { n: number; nSeen: number; nJudged: number }): JSX.Element {
   return (
@@ -78,7 +71,6 @@ function OneByOne({ page, queue }: { page: Page; queue: number[] }): JSX.Element
       <div class="tools">
         {row !== undefined && <button type="button" aria-keyshortcuts="x" onClick={skip}>Later <kbd aria-hidden="true">x</kbd></button>}
         <button type="button" aria-keyshortcuts="u" disabled={!canUndo.value} onClick={undo}>Undo <kbd aria-hidden="true">u</kbd></button>
-        <button type="button" onClick={() => setBlind(false)}>End, and show predictions</button>
       </div>
     </div>
   );

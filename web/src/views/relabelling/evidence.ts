@@ -3,7 +3,7 @@
 import { categoriesOf, columnOf } from "../../columns";
 import type { Page } from "../../data";
 import { idOf, type Facts } from "../../parts/facts";
-import type { Judgement } from "../../relabel";
+import { seenRows, type Judgement } from "../../relabel";
 import { head, isBlind } from "../../state";
 
 export interface Evidence {
@@ -33,14 +33,15 @@ export function evidenceOf(page: Page, facts: Facts, row: number): Evidence {
 export async function judgementFor(page: Page, facts: Facts, row: number, label: string): Promise<Judgement> {
   const evidence = evidenceOf(page, facts, row);
   // Where nothing is predicted on the whole page, nothing can have been seen.
-  const hasSeen = !isBlind.value && (page.heads.length > 0 || evidence.predicted !== "");
+  const isShown = !isBlind.value && (page.heads.length > 0 || evidence.predicted !== "");
   return {
     row,
     id: await idOf(page, row),
     before: facts.label(row),
     label,
     ...evidence,
-    seen: hasSeen ? "prediction" : "blind",
+    // What was seen before judging blind is still known.
+    seen: isShown || seenRows.value.has(row) ? "prediction" : "blind",
     at: new Date().toISOString(),
   };
 }

@@ -2,7 +2,7 @@
 
 import type { JSX } from "preact";
 import type { Head, ReliabilityBin } from "../../data";
-import { ReliabilityFigure } from "../../parts/figures/reliability";
+import { LEAST_IN_BIN, ReliabilityFigure } from "../../parts/figures/reliability";
 import { count, percent, score } from "../../words";
 import { Section, TableBox } from "./section";
 
@@ -42,7 +42,8 @@ export function Calibration({ head }: { head: Head }): JSX.Element | null {
         <p>
           Calibration error {score(errorBefore)}
           {isAdjusted && `; ${score(errorAfter)} after temperature scaling`}. On the dashed line, confidences are as often right
-          as they claim; points below it are overconfident. Larger points stand for more samples.
+          as they claim; points below it are overconfident. Larger points stand for more samples;
+          confidences of fewer than {LEAST_IN_BIN} samples have no point.
         </p>
         <div class="side-by-side">
           <ReliabilityFigure bins={before} caption={isAdjusted ? "As the head gives them." : ""} />
