@@ -13,6 +13,7 @@ from cellfeat.extraction.store import Features, Samples, load_features
 from cellfeat.page.content import TEXT_BLOCK, Columns, PageContent
 from cellfeat.page.report.audit_content import audit_entry
 from cellfeat.page.report.facts import channel_names, data_facts, recipe_facts
+from cellfeat.page.report.given_groups import given_groups
 from cellfeat.page.report.heads import head_entry, page_classes
 from cellfeat.page.report.limits import limits
 from cellfeat.page.report.overview import curve_entries, headline, leak_entry, verdicts
@@ -20,7 +21,6 @@ from cellfeat.page.report.questions import questions
 from cellfeat.page.report.recorded import read_as_written
 from cellfeat.page.report.relabelling import relabelling_of_record
 from cellfeat.page.results_files import ResultsFiles, kind_of, results_in
-from cellfeat.page.samples.given_groups import given_groups
 from cellfeat.page.samples.held_out import Beside, beside_fitted, held_out_sentences, own_places
 from cellfeat.page.samples.pictures import Pictures, pictures_of
 from cellfeat.page.samples.predicted_columns import add_folds, add_predictions

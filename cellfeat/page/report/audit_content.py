@@ -4,6 +4,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from cellfeat.auditing.leak import LEAK_HEADS
 from cellfeat.extraction.store import Samples
 from cellfeat.saved_results.audit import AuditFiles, FoundThing
 from cellfeat.text import clean_text, harmless_cell
@@ -16,7 +17,7 @@ UNREADABLE = "unreadable"
 
 _SUSPICION = re.compile(r"labelled (.*) \((\d\.\d+)\), looks like (.*) \((\d\.\d+)\)", re.DOTALL)
 
-_LEAK_HEAD = "logreg"
+_HEAD = LEAK_HEADS[0]
 """The head whose predictions an audit compares with the labels."""
 
 
@@ -86,7 +87,7 @@ def _suspect(one: FoundThing, row_of: Mapping[str, int]) -> dict[str, Any]:
         "label": label,
         "predicted": predicted,
         "confidence": float(confidence) if confidence else None,
-        "head": _LEAK_HEAD,
+        "head": _HEAD,
         "detail": one.detail,
     }
 

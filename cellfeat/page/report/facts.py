@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from cellfeat.extraction.store import Features, Samples, describe_intensity, describe_properties, stored_type
-from cellfeat.page.samples.given_groups import GivenGroups
+from cellfeat.page.report.given_groups import GivenGroups
 from cellfeat.storage.url import own_name
 from cellfeat.text import clean_text, counted, first_ten, shorten, without_credentials
 

@@ -9,9 +9,9 @@ import pandas as pd
 from cellfeat.auditing.confounding import confounded
 from cellfeat.auditing.large_groups import large_groups
 from cellfeat.extraction.store import Samples
+from cellfeat.page.report.given_groups import GivenGroups
 from cellfeat.page.report.recorded import counts_of, design_of
 from cellfeat.page.results_files import ResultsFiles
-from cellfeat.page.samples.given_groups import GivenGroups
 from cellfeat.saved_results.audit import AuditFiles
 from cellfeat.text import counted, first_ten, shorten
 from cellfeat.types import Strings
