@@ -32,7 +32,15 @@ class GivenGroups:
 
 
 def given_groups(found: ResultsFiles, samples: Samples) -> GivenGroups:
-    """Find the groups by which heads were evaluated; without heads, those of the feature file."""
+    """Find the groups by which heads were evaluated; without heads, those of the feature file.
+
+    Parameters
+    ----------
+    found
+        The results.
+    samples
+        The samples.
+    """
     design = design_of(found.heads[0]).groups if found.heads else "auto"
     named = [part for part in design.split(PLUS) if part not in GROUP_WORDS]
     if not named:
