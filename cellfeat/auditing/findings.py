@@ -124,8 +124,8 @@ class Audit:
         lines = [f"findings: {found}" if counts else "no findings", samples]
         lines += [] if self.saw_pixels else ["without the images: near copies and channels were not searched for"]
         for leak in self.leaks:
-            scatter = " (the choice of folds alone explains this difference)" if leak.is_scatter else ""
-            lines.append(f"{leak.head}: random folds would have claimed {leak.claimed:+.3f}{scatter}")
+            remark = f" ({leak.remark})" if leak.remark else ""
+            lines.append(f"{leak.head}: random folds would have claimed {leak.claimed:+.3f}{remark}")
         return lines + ([self.probes.sentence(one) for one in self.probes.telling] if self.probes else [])
 
     def __repr__(self) -> str:

@@ -77,6 +77,13 @@ class Leak:
         return bool(abs(self.claimed) <= quantile * self.deviation / np.sqrt(n_sets))
 
     @property
+    def remark(self) -> str:
+        """What to know about the claim; empty where copies explain it."""
+        if all(len(set(arms)) == 1 for arms in self.scores):
+            return "all folds give the same score, as where there are no copies"
+        return "the choice of folds alone explains this difference" if self.is_scatter else ""
+
+    @property
     def _claims(self) -> list[float]:
         return [random - everything for random, *_, everything in self.scores]
 

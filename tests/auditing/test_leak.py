@@ -48,6 +48,12 @@ def test_claim_of_a_single_set_is_scatter():
     assert not Leak("knn", ((0.9, 0.6, 0.5), (0.9, 0.6, 0.51))).is_scatter
 
 
+def test_equal_folds_have_no_difference_to_explain():
+    assert "same score" in Leak("knn", ((0.9, 0.9, 0.9), (0.8, 0.8, 0.8))).remark
+    assert "choice of folds" in Leak("knn", ((0.9, 0.9, 0.8), (0.8, 0.8, 0.9))).remark
+    assert Leak("knn", ((0.9, 0.6, 0.5), (0.9, 0.6, 0.51))).remark == ""
+
+
 def test_study_predicts_and_draws_no_bootstrap(copied, monkeypatch):
     monkeypatch.setattr(GroupBootstrap, "__init__", lambda *_, **__: pytest.fail("a bootstrap was drawn"))
     arms = leak_arms(copied, copied, SMALL, None)

@@ -10,7 +10,7 @@ from cellfeat.evaluation.fit import fit
 from cellfeat.evaluation.saved_heads.held_out import score_held_out
 from cellfeat.page.build import page_of_results
 from cellfeat.reporting.files import write_head_report, write_held_out
-from cellfeat.reporting.results_folder import ResultsFolder
+from cellfeat.saved_results.results_folder import ResultsFolder
 from tests.feature_fixtures import HOSTILE, build_clusters, with_samples
 from tests.page.conftest import QUICK
 from tests.page.page_reading import column, values
@@ -88,6 +88,20 @@ def test_overview_says_what_the_terminal_says(results, cells, compared):
     assert any("audit" in line for line in overview["limits"])
     assert len(overview["questions"]) == 32
     assert any(one["answer"] is None for one in overview["questions"])
+
+
+def facts(content):
+    return {one["name"]: one["value"] for one in content.page["overview"]["data"]}
+
+
+@pytest.mark.parametrize(("groups", "told"), [("plate", "10, the largest P0 with 9 samples"), ("auto", "none given")])
+def test_groups_are_those_that_heads_were_given(tmp_path, written, groups, told):
+    plate = np.array([f"P{row // 9}" for row in range(90)])
+    plain = with_samples(build_clusters(n=90), groups=np.full(90, ""), columns={"plate": plate})
+    comparison = compare(plain, ["dummy"], design=replace(QUICK, groups=groups))
+    page = page_of_results(written(comparison, plain, tmp_path / groups), plain)
+    assert facts(page)["groups"] == told
+    assert any("No groups are known" in line for line in page.page["overview"]["limits"]) == (groups == "auto")
 
 
 def test_unreadable_samples_are_listed(results, cells):
@@ -172,6 +186,12 @@ def test_missing_predictions_are_named_in_the_page(results, cells):
 
 
 def test_results_of_other_samples_are_refused(results):
+    with pytest.raises(ManifestError, match="other samples"):
+        page_of_results(results, build_clusters(n=50))
+
+
+def test_results_of_other_samples_are_refused_without_predictions(results):
+    (results / "predictions.parquet").unlink()
     with pytest.raises(ManifestError, match="other samples"):
         page_of_results(results, build_clusters(n=50))
 

@@ -65,9 +65,9 @@ def chance_lines(found: Audit) -> list[str]:
 
 
 def leak_lines(found: Audit) -> list[str]:
-    """Name the heads whose price of the leak is no larger than the scatter between sets of folds."""
-    heads = [leak.head for leak in found.leaks if leak.is_scatter]
-    return [f"{' and '.join(heads)}: the choice of folds alone explains this difference"] if heads else []
+    """Name the heads whose price of the leak is none, or no larger than the scatter between sets of folds."""
+    remarks = dict.fromkeys(leak.remark for leak in found.leaks if leak.remark)
+    return [f"{' and '.join(leak.head for leak in found.leaks if leak.remark == one)}: {one}" for one in remarks]
 
 
 def render_probes(probes: Probes) -> Table:
