@@ -53,9 +53,9 @@ def label_conflicts(samples: Samples, pairs: Mapping[Pair, Placement | None]) ->
     for (first, later), placement in pairs.items():
         labels = samples.labels[first], samples.labels[later]
         if "" not in labels and labels[0] != labels[1]:
-            yield pair_finding(
-                samples, "label conflict", (first, later), f"{labels[1]} here, {labels[0]} there", placement
-            )
+            # "Here" and "there" would be wrong on a page that shows the other one first.
+            detail = f"{samples.ids[later]} is labelled {labels[1]}, {samples.ids[first]} {labels[0]}"
+            yield pair_finding(samples, "label conflict", (first, later), detail, placement)
 
 
 def suspicious_labels(task: Task, probabilities: Floats) -> Iterator[Finding]:

@@ -17,7 +17,7 @@ from tests.reporting.rendering import NARROW, rendered
 
 
 def findings(kind, n):
-    return tuple(Finding(f"s{i}", kind, f"t{i}", "a here, b\x1b[2J there") for i in range(n))
+    return tuple(Finding(f"s{i}", kind, f"t{i}", "labelled a\x1b[2J, b") for i in range(n))
 
 
 def audit_of(*found, leaks=()):
@@ -31,7 +31,7 @@ def test_findings_are_counted_by_kind():
 
 def test_findings_for_a_person_are_listed_and_the_rest_counted():
     lines = finding_lines(audit_of(*findings("copy", 9), *findings("label conflict", MOST_OF_A_KIND + 2)))
-    assert lines[0] == r"label conflict: s0 and t0: a here, b\x1b[2J there"
+    assert lines[0] == r"label conflict: s0 and t0: labelled a\x1b[2J, b"
     assert lines[MOST_OF_A_KIND:] == ["label conflict: 2 more"]
 
 
