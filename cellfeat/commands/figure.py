@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from cellfeat.storage.url import Location
 
 OF_SCORES = ("heads", "confusion", "recalls", "reliability", "curve")
+OF_FEATURES = ("map", "class")
 SHEETS = ("mistakes", "class", "pairs")
 ALL_KINDS = (*OF_SCORES, "map", *SHEETS)
 
@@ -74,7 +75,8 @@ def command(
     class        contact sheet of samples of each class, or of --true CLASS
     pairs        near copies and other pairs that an audit found, side by side
 
-    Without RESULTS, they are those of cellfeat.yaml in this folder. map and class need only --features.
+    Without RESULTS, they are those of cellfeat.yaml in this folder. In their place, map and class also take a
+    feature file.
 
     \b
     cellfeat figure heads results/cells -o heads.pdf --width one
@@ -82,7 +84,9 @@ def command(
     cellfeat figure map results/cells --colour plate -o map.pdf --width two
     """  # noqa: D301, click reads the backspace as: keep these lines
     _check_options(kind, given)
-    needs_results = kind not in ("map", "class") or features is None
+    if results is not None and results.is_file() and kind in OF_FEATURES and features is None:
+        results, features = None, results
+    needs_results = kind not in OF_FEATURES or features is None
     if results is None and needs_results:
         results = resolve_settings(None, (), {"extraction.output": features}).results
     path = _output(output, kind, results)
@@ -153,10 +157,10 @@ def _features(results: Path | None, features: "Location | None", *, is_audit: bo
 
 
 def _map(features: "Features", results: Path | None, width: "FigureWidth | None", given: dict[str, Any]) -> "Figure":
-    from cellfeat.maps import find_map, make_map
+    from cellfeat.maps import default_method, find_map, make_map
     from cellfeat.reporting.map_figure import draw_map, map_values
 
-    colour, head, method = given["colour"] or "label", given["head"], given["method"]
+    colour, head, method = given["colour"] or "label", given["head"], given["method"] or default_method(features)
     map_values(features, colour, results, head)  # before minutes of work
     found = find_map(features, method) or make_map(features, method, progress=_tell, say=_say)
     return draw_map(features, colour, results=results, head=head, found=found, width=width)

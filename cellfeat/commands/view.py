@@ -61,7 +61,8 @@ def command(
     """Look at the samples behind RESULTS in a browser, until Ctrl-C.
 
     RESULTS is a folder that compare, fit, score or audit wrote, a feature file, or a page that was written (an HTML
-    file, or its folder). Without it, the newest results of cellfeat.yaml in this folder are shown, or its feature file.
+    file, or its folder). Without it, the comparison of cellfeat.yaml in this folder is shown, else its newest results,
+    else its feature file.
 
     Thumbnails and a map are made once, and kept beside the feature file; of more than 100,000 samples thumbnails are
     made when they are looked at. A sample that is shown large has the exact pixels of its image.
@@ -96,8 +97,9 @@ def _found(results: "Location | None", features: "Location | None", fitted: "Loc
     newest = newest_results(settings.results)
     if newest is None and features is None and not _exists(settings.extraction.output):
         raise click.UsageError(
-            f"Missing argument 'RESULTS': there are no results in {settings.results}, and no {OWN_CONFIG} in this "
-            "folder that names others."
+            f"Missing argument 'RESULTS': there are no results in {settings.results}, and there is no feature file "
+            f"{settings.extraction.output}. Name results, or go to the folder of {OWN_CONFIG}; cellfeat compare "
+            "makes them."
         )
     return Viewed.of(settings.extraction.output if newest is None else newest, features, fitted)
 

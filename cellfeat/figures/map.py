@@ -200,8 +200,16 @@ def _draw_points(axes: Axes, places: NDArray, codes: NDArray[np.intp]) -> None:
 
 
 def _number(axes: Axes, places: NDArray, codes: NDArray[np.intp], n_names: int) -> None:
+    """Number categories at the median of their samples; a number that would lie on another one is left out."""
+    extent = axes.get_window_extent()
+    size = np.array([extent.width, extent.height]) * 72 / figure_of(axes).dpi
+    apart = letters(9) * np.ptp(places, axis=0) / size
+    numbered: list[NDArray] = []
     for code in range(n_names):
         middle = np.median(places[codes == code], axis=0)
+        if any((np.abs(middle - other) < apart * (1.3, 1)).all() for other in numbered):
+            continue
+        numbered.append(middle)
         text = axes.text(
             middle[0], middle[1], str(code + 1), fontsize=letters(9), ha="center", va="center", weight="bold"
         )

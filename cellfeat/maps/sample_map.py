@@ -159,6 +159,11 @@ def make_map(
     return found
 
 
+def default_method(features: Features) -> MapMethod:
+    """Give the method that suits the number of samples: t-SNE, unless there are very few or very many."""
+    return "t-SNE" if FEWEST <= np.count_nonzero(features.samples.is_ok) <= MOST else "PCA"
+
+
 def find_map(features: Features, method: MapMethod | None = None) -> SampleMap | None:
     """Give the map that `make_map` kept of exactly these embeddings; None where there is none.
 

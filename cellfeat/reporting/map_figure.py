@@ -9,7 +9,7 @@ from cellfeat.errors import UnknownNameError
 from cellfeat.extraction.store import Features
 from cellfeat.figures import FigureWidth
 from cellfeat.figures.map import draw_map as draw_points
-from cellfeat.maps import SampleMap, find_map, make_map
+from cellfeat.maps import SampleMap, default_method, find_map, make_map
 from cellfeat.saved_results.predictions import HeadPredictions, Results, results_of
 from cellfeat.text import near_names
 from cellfeat.types import Strings
@@ -58,7 +58,7 @@ def draw_map(
     """
     column, values = map_values(features, colour, results, head)
     if found is None:
-        found = find_map(features) or make_map(features)
+        found = find_map(features, default_method(features)) or make_map(features)
     return draw_points(found.x, found.y, values, column=column, method=found.method, note=found.note, width=width)
 
 

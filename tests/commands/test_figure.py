@@ -67,6 +67,15 @@ def test_map_is_kept_and_coloured_by_any_column(folder: Path, tmp_path: Path) ->
         assert word in (tmp_path / "b.svg").read_text()
     alone = succeed(folder, "figure", "map", "--features", "features/cells.h5", "-o", str(tmp_path / "c.svg"))
     assert alone.returncode == 0
+    in_place = succeed(folder, "figure", "map", "features/cells.h5", "-o", str(tmp_path / "d.svg"))
+    assert in_place.returncode == 0
+
+
+def test_map_is_a_tsne_though_a_page_kept_components(folder: Path, tmp_path: Path) -> None:
+    shutil.copy(folder / "features" / "cells.h5", tmp_path / "own.h5")
+    succeed(tmp_path, "figure", "map", "own.h5", "-o", "pca.svg", "--method", "PCA")
+    succeed(tmp_path, "figure", "map", "own.h5", "-o", "default.svg")
+    assert "t-SNE" in (tmp_path / "default.svg").read_text()
 
 
 def test_mistakes_are_those_asked_for(folder: Path, tmp_path: Path) -> None:

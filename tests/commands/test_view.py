@@ -192,8 +192,19 @@ def test_folder_without_results_says_what_is_expected(viewed: Path) -> None:
     assert "comparison.json" in refused(viewed, "view", "images")
 
 
+def test_folder_above_results_names_them(viewed: Path) -> None:
+    assert "results/cells" in refused(viewed, "view", "results")
+
+
+def test_record_stands_for_its_folder(viewed: Path) -> None:
+    succeed(viewed, "view", "results/cells/comparison.json", "--no-images", "--map", "none", "--output", "record.html")
+    assert (viewed / "record.html").is_file()
+
+
 def test_without_anything_to_show_the_argument_is_missing(tmp_path: Path) -> None:
-    assert "RESULTS" in refused(tmp_path, "view", code=2)
+    message = refused(tmp_path, "view", code=2)
+    assert "RESULTS" in message
+    assert "cellfeat compare" in message
 
 
 def test_features_of_other_samples_are_refused(viewed: Path, early: Path) -> None:

@@ -1,5 +1,7 @@
 """The figure of a map: legend outside, many points as pixels, the note below."""
 
+import itertools
+
 import numpy as np
 import pytest
 
@@ -39,10 +41,21 @@ def test_map_is_whole_with_its_legend_and_note(n_names, width):
 
 
 def test_more_than_seven_categories_are_numbered():
-    figure = drawn([f"c{number}" for number in range(9)])
+    category = np.arange(90) % 9
+    figure = draw_map(category, category, np.char.add("c", category.astype(str)), column="c", method="PCA", note=NOTE)
     assert [text.get_text() for text in figure.axes[0].texts] == [str(number) for number in range(1, 10)]
-    assert legend_texts(figure)[8].startswith("9  c8 (")
+    assert legend_texts(figure)[8] == "9  c8 (10)"
     assert not drawn(["a", "b"]).axes[0].texts
+
+
+def test_numbers_do_not_lie_on_one_another():
+    rng = np.random.default_rng(0)
+    x, y = rng.normal(size=(2, 2000))
+    figure = draw_map(x, y, np.array([f"c{row % 30}" for row in range(2000)]), column="c", method="PCA", note=NOTE)
+    figure.draw_without_rendering()
+    boxes = [text.get_window_extent() for text in figure.axes[0].texts]
+    assert boxes
+    assert not any(one.overlaps(other) for one, other in itertools.combinations(boxes, 2))
 
 
 def test_no_two_of_56_categories_look_alike():

@@ -5,12 +5,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
 
-import numpy as np
-
 from cellfeat.errors import CellfeatError, MissingFileError
 from cellfeat.extraction.store import Features, load_features
-from cellfeat.maps import find_map, make_map
-from cellfeat.maps.sample_map import FEWEST, MOST
+from cellfeat.maps import default_method, find_map, make_map
 from cellfeat.page.build import page_of_results
 from cellfeat.page.content import PageContent
 from cellfeat.page.files.forms import write_file
@@ -68,10 +65,12 @@ class Viewed:
         MissingFileError
             If there is nothing of this kind.
         """
+        if isinstance(target, Path) and target.name in _RECORDS and target.is_file():
+            target = target.parent  # a record stands for its folder
         if isinstance(target, Path) and is_written_page(target):
             return cls(str(target), written=target)
         if isinstance(target, Path) and target.is_dir():
-            kind_of(target)  # raises where it holds no results
+            _check_results(target)
             loaded = features_or_images_of(target) if features is None else load_features(features)
             return cls(str(target), target, loaded, fitted=None if fitted is None else load_features(fitted))
         if isinstance(target, Path) and not target.exists():
@@ -90,6 +89,14 @@ class Viewed:
         if self.written is not None:
             return read_written_page(self.written)
         return page_of_results(self.folder, self.features, fitted=self.fitted)
+
+
+def _check_results(folder: Path) -> None:
+    """Refuse a folder without results, and name those in it."""
+    inner = newest_results(folder)
+    if inner is not None and inner != folder and not _written_at(folder):
+        raise MissingFileError(f"{folder}: holds no results itself; cellfeat view {inner} shows those in it")
+    kind_of(folder)  # raises where it holds no results
 
 
 def newest_results(folder: Path) -> Path | None:
@@ -134,7 +141,7 @@ def make_missing_map(
     """
     if features is None or choice == "none" or not len(features):
         return
-    takes_tsne = choice == "tsne" and FEWEST <= np.count_nonzero(features.samples.is_ok) <= MOST
+    takes_tsne = choice == "tsne" and default_method(features) == "t-SNE"
     if find_map(features, "t-SNE") or (not takes_tsne and find_map(features, "PCA")):
         return
     say(f"arranging {len(features):,} samples by {'t-SNE' if takes_tsne else 'principal components'}, once")
