@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from playwright.sync_api import Browser, Page, sync_playwright
 
-from cellfeat.page.writing import write_page
+from cellfeat.page.files.writing import write_page
 from tests.page.browser.opening import FLAGS, READY, address_of, browser_program
 from tests.page.generated_content import generated_content
 

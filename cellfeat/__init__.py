@@ -41,11 +41,11 @@ if TYPE_CHECKING:  # for type checkers and editors; `_HOMES` says the same, and 
     from cellfeat.proposing.looking import propose as propose
     from cellfeat.proposing.proposal import Proposal as Proposal
     from cellfeat.reporting.map_figure import draw_map as draw_map
-    from cellfeat.reporting.read_results import read_results as read_results
     from cellfeat.reporting.sheets import SheetOptions as SheetOptions
     from cellfeat.reporting.sheets import draw_examples as draw_examples
     from cellfeat.reporting.sheets import draw_mistakes as draw_mistakes
     from cellfeat.samples.manifest import build_manifest as build_manifest
+    from cellfeat.saved_results.reading import read_results as read_results
 
 _HOMES = {
     "BACKBONES": "cellfeat.backbones.registry",
@@ -82,7 +82,7 @@ _HOMES = {
     "near_copies_of_fitted": "cellfeat.evaluation.saved_heads.fitted_copies",
     "predict": "cellfeat.evaluation.saved_heads.predict",
     "propose": "cellfeat.proposing.looking",
-    "read_results": "cellfeat.reporting.read_results",
+    "read_results": "cellfeat.saved_results.reading",
     "read_relabelling": "cellfeat.evaluation.relabelling.changes",
     "save_bundle": "cellfeat.heads.bundle_files",
     "show_page": "cellfeat.page.notebook",

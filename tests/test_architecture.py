@@ -40,10 +40,11 @@ FLOORS = {
     "near_copies": 7,
     "evaluation": 8,
     "auditing": 9,
-    "interop": 9,
-    "reporting": 10,
-    "page": 11,
-    "commands": 12,
+    "saved_results": 10,
+    "interop": 11,
+    "reporting": 12,
+    "page": 13,
+    "commands": 14,
 }
 
 OWNERS = {
@@ -71,8 +72,8 @@ OWNERS = {
         "evaluation/learning_curve.py",
         "reporting/figure_files.py",
         "reporting/map_figure.py",
-        "reporting/read_results.py",
         "reporting/sheets.py",
+        "saved_results/reading.py",
         "commands/figure.py",
     },
     "openTSNE": {"maps/"},

@@ -64,8 +64,9 @@ def command(
     then on.
     """
     from cellfeat.extraction.store import load_features
-    from cellfeat.reporting.files import AUDIT_FILES, write_audit
-    from cellfeat.reporting.results_folder import ResultsFolder
+    from cellfeat.reporting.files import write_audit
+    from cellfeat.saved_results.files import AUDIT_FILES
+    from cellfeat.saved_results.results_folder import ResultsFolder
 
     is_of_images = images is not None and features is None
     if labels == "none" and not is_of_images:
@@ -102,7 +103,7 @@ def command(
 
 def _refresh_pages(folder: Path, audited: "Features | None") -> None:
     """Write the page of the audit, and that of the comparison beside it, which shows the audit as well."""
-    from cellfeat.page.writing import has_page
+    from cellfeat.page.files.writing import has_page
 
     refresh_page(folder, audited)
     if audited is not None and has_page(folder.parent):

@@ -121,8 +121,9 @@ def compare_and_report(
     """
     from cellfeat.commands.progress import ProgressObserver
     from cellfeat.evaluation.compare import compare
-    from cellfeat.reporting.files import COMPARISON_FILE, check_comparison_folder, comparison_files, write_report
-    from cellfeat.reporting.results_folder import ResultsFolder
+    from cellfeat.reporting.files import check_comparison_folder, comparison_files, write_report
+    from cellfeat.saved_results.files import COMPARISON_FILE
+    from cellfeat.saved_results.results_folder import ResultsFolder
 
     wanted, folder = settings.comparison, settings.results
     results = ResultsFolder.of(folder, features, replaces=replaces)

@@ -130,7 +130,7 @@ def _draw(
 
 
 def _of_scores(kind: str, folder: Path, head: str | None, width: "FigureWidth | None") -> "Figure":
-    from cellfeat.reporting.read_results import read_results
+    from cellfeat.saved_results.reading import read_results
 
     found = read_results(folder)
     if kind == "heads":
@@ -144,9 +144,9 @@ def _of_scores(kind: str, folder: Path, head: str | None, width: "FigureWidth | 
 
 def _features(results: Path | None, features: "Location | None", *, is_audit: bool) -> "Features":
     from cellfeat.extraction.store import load_features
-    from cellfeat.page.audited_pairs import audit_folder
-    from cellfeat.reporting.read_results import check_results_folder
-    from cellfeat.reporting.recorded_features import features_of
+    from cellfeat.reporting.audited_pairs import audit_folder
+    from cellfeat.saved_results.features import features_of
+    from cellfeat.saved_results.reading import check_results_folder
 
     if results is not None:
         (audit_folder if is_audit else check_results_folder)(results)
@@ -182,7 +182,7 @@ def _sheet(
         return sheets.draw_examples(features, given["true"], options=options)
     assert results is not None
     if kind == "pairs":
-        from cellfeat.page.audited_pairs import audited_pairs
+        from cellfeat.reporting.audited_pairs import audited_pairs
 
         return sheets.draw_pairs(features, audited_pairs(results, features), options=options)
     return sheets.draw_mistakes(

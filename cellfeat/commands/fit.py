@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from cellfeat.evaluation.results import HeadResult
     from cellfeat.extraction.store import Features
     from cellfeat.heads.bundle import Bundle
-    from cellfeat.reporting.results_folder import ResultsFolder
+    from cellfeat.saved_results.results_folder import ResultsFolder
     from cellfeat.storage.url import Location
 
 NOT_SAVED = "_not_saved"
@@ -117,7 +117,7 @@ def fit_and_save(
     from cellfeat.heads.bundle_files import check_bundle_folder
     from cellfeat.reporting.files import HEAD_FILES, write_head_report
     from cellfeat.reporting.model_card import write_model_card
-    from cellfeat.reporting.results_folder import ResultsFolder
+    from cellfeat.saved_results.results_folder import ResultsFolder
 
     # Before anything is computed.
     check_bundle_folder(folder)

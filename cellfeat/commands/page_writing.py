@@ -58,8 +58,8 @@ def refresh_page(folder: Path, features: "Features | None" = None, fitted: "Feat
 def _written(folder: Path, features: "Features | None", fitted: "Features | Location | None") -> Path:
     from cellfeat.errors import ReadError
     from cellfeat.page.build import page_of_results
-    from cellfeat.page.pictures import Pictures
-    from cellfeat.page.writing import write_page
+    from cellfeat.page.files.writing import write_page
+    from cellfeat.page.samples.pictures import Pictures
 
     try:
         return write_page(page_of_results(folder, features, fitted=fitted), folder)

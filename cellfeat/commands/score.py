@@ -96,7 +96,7 @@ def command(
     from cellfeat.extraction.store import load_features
     from cellfeat.heads.bundle_files import load_bundle
     from cellfeat.reporting.files import SCORED_FILES, check_held_out_folder, write_held_out
-    from cellfeat.reporting.results_folder import ResultsFolder
+    from cellfeat.saved_results.results_folder import ResultsFolder
 
     features = chosen_features(features, images, table, id_column)
     overrides = parsed_overrides(assignments)

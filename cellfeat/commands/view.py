@@ -13,10 +13,10 @@ from cellfeat.commands.options import OWN_CONFIG, PATH_OR_URL, resolve_settings
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from cellfeat.page.access import Access
     from cellfeat.page.content import PageContent
-    from cellfeat.page.serving import ServedPage
-    from cellfeat.page.viewing import MapChoice, Viewed
+    from cellfeat.page.serving.access import Access
+    from cellfeat.page.serving.server import ServedPage
+    from cellfeat.page.serving.viewing import MapChoice, Viewed
     from cellfeat.storage.url import Location
 
 
@@ -70,9 +70,9 @@ def command(
     Only this machine can reach the page, and only with the token in the address that is printed.
     """
     from cellfeat.commands.console import ConsoleObserver
-    from cellfeat.page.live_pictures import live_pictures
-    from cellfeat.page.serving import ServedPage
-    from cellfeat.page.viewing import make_missing_map, write_viewed
+    from cellfeat.page.serving.live_pictures import live_pictures
+    from cellfeat.page.serving.server import ServedPage
+    from cellfeat.page.serving.viewing import make_missing_map, write_viewed
 
     viewed = _found(results, features, fitted_on)
     with (
@@ -89,7 +89,7 @@ def command(
 
 
 def _found(results: "Location | None", features: "Location | None", fitted: "Location | None") -> "Viewed":
-    from cellfeat.page.viewing import Viewed, newest_results
+    from cellfeat.page.serving.viewing import Viewed, newest_results
 
     if results is not None:
         return Viewed.of(results, features, fitted)
@@ -110,7 +110,7 @@ def _exists(location: "Location") -> bool:
 
 def _serve(viewed: "Viewed", content: "PageContent", page: "ServedPage", port: int | None, *, opens: bool) -> None:
     from cellfeat.commands import Terminated
-    from cellfeat.page.serving import PageServer, server_at_usual_port
+    from cellfeat.page.serving.server import PageServer, server_at_usual_port
     from cellfeat.text import clean_text, counted
 
     with server_at_usual_port(page) if port is None else PageServer(page, port) as server:

@@ -8,24 +8,26 @@ from typing import Any
 
 import numpy as np
 
-from cellfeat.errors import ManifestError, MissingFileError
+from cellfeat.errors import MissingFileError
 from cellfeat.extraction.store import Features, Samples, load_features
-from cellfeat.page.audit_content import audit_entry
 from cellfeat.page.content import TEXT_BLOCK, Columns, PageContent
-from cellfeat.page.facts import channel_names, data_facts, recipe_facts
-from cellfeat.page.given_groups import given_groups
-from cellfeat.page.heads import head_entry, page_classes
-from cellfeat.page.held_out import Beside, beside_fitted, held_out_sentences, own_places
-from cellfeat.page.limits import limits
-from cellfeat.page.overview import curve_entries, headline, leak_entry, verdicts
-from cellfeat.page.pictures import Pictures, pictures_of
-from cellfeat.page.predicted_columns import add_folds, add_predictions
-from cellfeat.page.questions import questions
-from cellfeat.page.recorded import read_as_written, to_best
-from cellfeat.page.relabelling import relabelling_of_record
-from cellfeat.page.results_files import ResultsFiles, read_results, recorded_samples
-from cellfeat.page.sample_columns import add_intensities, add_labels, add_sample_columns
+from cellfeat.page.report.audit_content import audit_entry
+from cellfeat.page.report.facts import channel_names, data_facts, recipe_facts
+from cellfeat.page.report.heads import head_entry, page_classes
+from cellfeat.page.report.limits import limits
+from cellfeat.page.report.overview import curve_entries, headline, leak_entry, verdicts
+from cellfeat.page.report.questions import questions
+from cellfeat.page.report.recorded import read_as_written
+from cellfeat.page.report.relabelling import relabelling_of_record
+from cellfeat.page.results_files import ResultsFiles, kind_of, results_in
+from cellfeat.page.samples.given_groups import given_groups
+from cellfeat.page.samples.held_out import Beside, beside_fitted, held_out_sentences, own_places
+from cellfeat.page.samples.pictures import Pictures, pictures_of
+from cellfeat.page.samples.predicted_columns import add_folds, add_predictions
+from cellfeat.page.samples.sample_columns import add_intensities, add_labels, add_sample_columns
 from cellfeat.provenance import utc_now
+from cellfeat.saved_results.features import features_or_images_of
+from cellfeat.saved_results.samples_record import SamplesRecord, read_samples_record
 from cellfeat.storage.url import Location, as_location, own_name
 from cellfeat.text import clean_text
 from cellfeat.types import Strings
@@ -72,25 +74,13 @@ def page_of_results(
             raise MissingFileError("no results and no feature file: name one of them")
         return page_of(ResultsFiles("features", {}), Subject.of(_loaded(features)), pictures)
     folder = Path(folder)
-    recorded = recorded_samples(folder) if folder.is_dir() else {}
-    loaded_or_none = _features_of(folder, recorded) if features is None else _loaded(features)
-    found = read_results(folder, loaded_or_none)
+    kind_of(folder)  # raises where it holds no results
+    loaded_or_none = features_or_images_of(folder) if features is None else _loaded(features)
+    found = results_in(folder, loaded_or_none)
     if loaded_or_none is None:
-        return page_of(found, Subject.of_audit(found, recorded), pictures)
-    _check_audited(found, recorded, loaded_or_none)
+        return page_of(found, Subject.of_audit(found, read_samples_record(folder)), pictures)
     beside = beside_fitted(loaded_or_none, _loaded(fitted)) if fitted is not None and found.kind == "held-out" else None
     return page_of(found, Subject.of(loaded_or_none, beside), pictures)
-
-
-def features_of_results(folder: Path) -> Features | None:
-    """Load the feature file that a folder of results names; None for the audit of a folder of images.
-
-    Raises
-    ------
-    MissingFileError
-        If it is not where it was.
-    """
-    return _features_of(folder, recorded_samples(folder))
 
 
 @dataclass(frozen=True)
@@ -137,7 +127,7 @@ class Subject:
         return self.samples if self.beside is None else self.beside.samples
 
     @classmethod
-    def of_audit(cls, found: ResultsFiles, recorded: Mapping[str, Any]) -> "Subject":
+    def of_audit(cls, found: ResultsFiles, recorded: SamplesRecord | None) -> "Subject":
         """Give the samples of an audit before any extraction: their ids and groups are all that is known.
 
         Parameters
@@ -145,13 +135,13 @@ class Subject:
         found
             The audit.
         recorded
-            What the folder records of the samples.
+            What the folder records of the samples; None where it records nothing.
         """
         group = {} if found.audit is None else found.audit.group
         ids, groups = (np.array(list(values), dtype=np.str_) for values in (group.keys(), group.values()))
         empty = np.full(len(ids), "", dtype=np.str_)
         samples = Samples(ids, empty, groups, np.zeros(len(ids), np.uint8), empty)
-        return cls(samples, str(recorded.get("samples", "")), str(recorded.get("source", "")), None)
+        return cls(samples, "", "", None) if recorded is None else cls(samples, recorded.samples, recorded.source, None)
 
 
 def page_of(found: ResultsFiles, subject: Subject, pictures: Pictures | None = None) -> PageContent:
@@ -250,7 +240,7 @@ class _Page:
         return probabilities
 
     def _heads(self, probabilities: Mapping[str, str]) -> list[dict[str, Any]]:
-        pairs = {pair.worse: pair for pair in to_best(self.found.record)} if self.found.kind == "comparison" else {}
+        pairs = {pair.worse: pair for pair in self.found.differences_to_best}
         entries = [
             head_entry(record, self.classes, pairs.get(record["head"]), probabilities.get(str(record["head"])))
             for record in self.found.heads
@@ -291,28 +281,3 @@ def _view_command(found: ResultsFiles, subject: Subject) -> str:
 
 def _loaded(features: Features | Location | str) -> Features:
     return features if isinstance(features, Features) else load_features(as_location(features))
-
-
-def _features_of(folder: Path, recorded: Mapping[str, Any]) -> Features | None:
-    """The feature file that a folder of results names; None for the audit of a folder of images."""
-    source = recorded.get("source")
-    if not source:
-        return None
-    location = as_location(str(source))
-    if isinstance(location, Path):
-        if location.is_dir():
-            return None
-        if not location.is_file():
-            raise MissingFileError(
-                f"{folder}: its results are of {source}, which is not there any more; say where the feature file is"
-            )
-    return load_features(location)
-
-
-def _check_audited(found: ResultsFiles, recorded: Mapping[str, Any], features: Features) -> None:
-    """Refuse an audit of other samples; other results are checked as they are read."""
-    if found.kind == "audit" and recorded.get("samples") != features.samples.digest:
-        raise ManifestError(
-            f"{found.folder}: holds the audit of other samples ({recorded.get('n_samples')} of "
-            f"{recorded.get('source')}) than those of {features.path} ({len(features)}); audit again"
-        )

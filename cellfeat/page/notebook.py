@@ -10,13 +10,13 @@ from cellfeat.evaluation.results import Comparison, HeadResult
 from cellfeat.evaluation.saved_heads.held_out import HeldOut
 from cellfeat.extraction.store import Features, as_features
 from cellfeat.html_text import html_block
-from cellfeat.interop.exports.results import Results, results_of
 from cellfeat.page.build import Subject, page_of, page_of_results
 from cellfeat.page.content import PageContent
-from cellfeat.page.forms import one_file
+from cellfeat.page.files.forms import one_file
+from cellfeat.page.files.writing import fits_one_file, write_page
 from cellfeat.page.results_files import Kind, ResultsFiles
-from cellfeat.page.writing import fits_one_file, write_page
 from cellfeat.reporting.files import comparison_record
+from cellfeat.saved_results.predictions import Results, results_of
 from cellfeat.storage.url import Location
 
 HEIGHT = 720
@@ -41,7 +41,7 @@ class ShownPage:
         self.content, self.height = content, height
 
     def save(self, folder: Path | str) -> Path:
-        """Write the page into a folder, and give the file to open: see `cellfeat.page.writing.write_page`."""
+        """Write the page into a folder, and give the file to open: see `cellfeat.page.files.writing.write_page`."""
         return write_page(self.content, Path(folder))
 
     def __repr__(self) -> str:
@@ -118,11 +118,13 @@ def _content(
 def _of_memory(results: Comparison | HeadResult | HeldOut, features: Features) -> PageContent:
     if isinstance(results, Comparison):
         name, record, table = "the comparison", comparison_record(results), results.predictions()
+        differences = results.differences
     else:
         name, record, table = f"the head {results.head!r}", results.record(), results.predictions
+        differences = ()
     kinds: dict[type, Kind] = {Comparison: "comparison", HeldOut: "held-out"}
     found = results_of(Results(name, table, record), features)
     n_unknown = int((~np.isin(table["sample_id"].to_numpy(np.str_), features.samples.ids)).sum())
     if n_unknown:
         raise ManifestError(f"{name}: {n_unknown:,} predictions are of samples that {features.path} does not hold")
-    return page_of(ResultsFiles(kinds.get(type(results), "head"), record, found), Subject.of(features))
+    return page_of(ResultsFiles(kinds.get(type(results), "head"), record, differences, found), Subject.of(features))

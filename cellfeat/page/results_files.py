@@ -1,4 +1,4 @@
-"""What is in a folder of results: of a comparison, one head, held-out samples or an audit."""
+"""What a page shows of a folder of results: of a comparison, one head, held-out samples or an audit."""
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
@@ -6,12 +6,23 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cellfeat.errors import CellfeatError, MissingFileError, RecordError
+from cellfeat.evaluation.differences import HeadDifference
 from cellfeat.extraction.store import Features
 from cellfeat.heads.bundle_files import RECORD_FILE
-from cellfeat.interop.exports.results import PREDICTIONS_FILE, SAMPLES_FILE, Results, results_of
-from cellfeat.page.audit_files import FOLDER, AuditFiles, read_audit
-from cellfeat.records import parse_json, unseal
-from cellfeat.reporting.files import AUDIT_FILES, COMPARISON_FILE, CURVE_FILES, METRICS_FILE, REPEATS_FILE
+from cellfeat.saved_results.audit import AuditFiles, read_audit
+from cellfeat.saved_results.files import (
+    AUDIT_FILES,
+    AUDIT_FOLDER,
+    COMPARISON_FILE,
+    METRICS_FILE,
+    PREDICTIONS_FILE,
+    REPEATS_FILE,
+    read_object,
+    scores_file,
+)
+from cellfeat.saved_results.predictions import Results, check_recipe, results_of
+from cellfeat.saved_results.reading import ReadCurve, ReadResults, read_results
+from cellfeat.saved_results.samples_record import check_samples, read_samples_record
 
 Kind = Literal["comparison", "head", "held-out", "audit", "features"]
 
@@ -26,6 +37,8 @@ class ResultsFiles:
         What they are.
     record
         The scores: ``comparison.json`` or ``metrics.json``; empty without.
+    differences
+        Every pair of heads, the better one first; empty for one head.
     results
         The predictions; None where there are none.
     folder
@@ -33,7 +46,7 @@ class ResultsFiles:
     notes
         What is missing, in sentences.
     curves
-        Learning curves, as ``learning_curve.json`` lists them.
+        Learning curves.
     repeats
         Sentences about repeated comparisons.
     audit
@@ -44,10 +57,11 @@ class ResultsFiles:
 
     kind: Kind
     record: Mapping[str, Any]
+    differences: tuple[HeadDifference, ...] = ()
     results: Results | None = None
     folder: Path | None = None
     notes: tuple[str, ...] = ()
-    curves: Sequence[Mapping[str, Any]] = ()
+    curves: Sequence[ReadCurve] = ()
     repeats: tuple[str, ...] = ()
     audit: AuditFiles | None = None
     n_held_out: int = 0
@@ -60,14 +74,21 @@ class ResultsFiles:
         return [self.record] if self.record else []
 
     @property
+    def differences_to_best(self) -> list[HeadDifference]:
+        """The pairs of the best head with each other head."""
+        return [pair for pair in self.differences if pair.better == self.heads[0]["head"]]
+
+    @property
     def name(self) -> str:
         """What to call them in messages: the file of the scores."""
         file = {"comparison": COMPARISON_FILE, "audit": AUDIT_FILES[0]}.get(self.kind, METRICS_FILE)
         return file if self.folder is None else str(self.folder / file)
 
 
-def read_results(folder: Path, features: Features | None) -> ResultsFiles:
-    """Read the results in a folder.
+def results_in(folder: Path, features: Features | None) -> ResultsFiles:
+    """Read what a page shows of the results in a folder.
+
+    Predictions, learning curves, repeats and an audit that are missing or damaged are named in the notes.
 
     Parameters
     ----------
@@ -81,37 +102,22 @@ def read_results(folder: Path, features: Features | None) -> ResultsFiles:
     MissingFileError
         If the folder holds no results.
     RecordError
-        If a record is damaged.
+        If the scores or the predictions are damaged.
     ManifestError, FingerprintError
         If the results are those of other samples, or of features of another recipe.
     """
-    kind = kind_of(folder)
-    if kind == "audit":
-        return ResultsFiles(kind, {}, folder=folder, audit=read_audit(folder))
-    if features is None:
+    is_audit = kind_of(folder) == "audit"
+    if features is None and not is_audit:
         raise MissingFileError(f"{folder}: its feature file is needed to show these results")
-    record = _json(folder / (COMPARISON_FILE if kind == "comparison" else METRICS_FILE))
-    if "out_of_fold" in record:
-        kind = "held-out"
-    results, notes = _predictions(folder, features, record)
-    audit, audit_notes = _audit_beside(folder, features)
-    curves, curve_notes = _curves(folder) if kind == "comparison" else ([], [])
-    repeats, repeat_notes = _repeats(folder) if kind == "comparison" else ([], [])
-    return ResultsFiles(
-        kind=kind,
-        record=record,
-        results=results,
-        folder=folder,
-        notes=(*notes, *audit_notes, *curve_notes, *repeat_notes),
-        curves=curves,
-        repeats=tuple(repeats),
-        audit=audit,
-        n_held_out=sum(1 for _ in _held_out_scores(folder)) if kind in ("comparison", "head") else 0,
-    )
+    if features is not None:
+        check_samples(folder, features)
+    if is_audit or features is None:
+        return ResultsFiles("audit", {}, folder=folder, audit=read_audit(folder))
+    return _scores_in(folder, features)
 
 
-def kind_of(folder: Path) -> Kind:
-    """Say what results a folder holds.
+def kind_of(folder: Path) -> Literal["comparison", "head", "audit"]:
+    """Say what results a folder holds; held-out scores are in files of the names of those of a head.
 
     Raises
     ------
@@ -120,10 +126,9 @@ def kind_of(folder: Path) -> Kind:
     """
     if not folder.is_dir():
         raise MissingFileError(f"{folder}: no such folder of results; make it first: cellfeat compare")
-    if (folder / COMPARISON_FILE).is_file():
-        return "comparison"
-    if (folder / METRICS_FILE).is_file():
-        return "head"
+    scores = scores_file(folder)
+    if scores is not None:
+        return "comparison" if scores.name == COMPARISON_FILE else "head"
     if (folder / AUDIT_FILES[0]).is_file():
         return "audit"
     what = "a saved head without its scores (metrics.json)" if (folder / RECORD_FILE).is_file() else "no results"
@@ -133,39 +138,42 @@ def kind_of(folder: Path) -> Kind:
     )
 
 
-def recorded_samples(folder: Path) -> Mapping[str, Any]:
-    """Read which samples the results in a folder are of: ``samples``, their digest, and ``source``; empty without.
+def _scores_in(folder: Path, features: Features) -> ResultsFiles:
+    read = read_results(folder)
+    results, notes = _predictions(read, features)
+    audit, audit_notes = _audit_beside(folder, features)
+    curves, curve_notes = _curves(read)
+    repeats, repeat_notes = _repeats(folder) if read.is_comparison else ([], [])
+    return ResultsFiles(
+        kind=read.kind,
+        record=read.record,
+        differences=read.differences,
+        results=results,
+        folder=folder,
+        notes=(*notes, *audit_notes, *curve_notes, *repeat_notes),
+        curves=curves,
+        repeats=tuple(repeats),
+        audit=audit,
+        n_held_out=0 if read.kind == "held-out" else sum(1 for _ in _held_out_scores(folder)),
+    )
 
-    Raises
-    ------
-    RecordError
-        If the record is damaged.
-    """
-    path = folder / SAMPLES_FILE
-    if not path.is_file():
-        return {}
-    try:
-        return unseal(parse_json(path.read_bytes()))
-    except RecordError as error:
-        raise RecordError(f"{path}: {error}; compare again") from None
 
-
-def _predictions(folder: Path, features: Features, record: Mapping[str, Any]) -> tuple[Results | None, list[str]]:
-    if not (folder / PREDICTIONS_FILE).is_file():
-        return None, [f"{PREDICTIONS_FILE} is missing in {folder}: predictions of single samples cannot be shown."]
-    # The recipe and the samples are checked here, too.
-    found = results_of(folder, features)
-    return Results(found.name, found.table, record, folder), []
+def _predictions(read: ReadResults, features: Features) -> tuple[Results | None, list[str]]:
+    check_recipe(read.record, str(read.folder), features)
+    if not (read.folder / PREDICTIONS_FILE).is_file():
+        return None, [f"{PREDICTIONS_FILE} is missing in {read.folder}: predictions of single samples cannot be shown."]
+    return results_of(read.folder, features), []
 
 
 def _audit_beside(folder: Path, features: Features) -> tuple[AuditFiles | None, list[str]]:
     """The audit in the folder or, for results of one head, beside it."""
     for parent in (folder, folder.parent):
-        path = parent / FOLDER
+        path = parent / AUDIT_FOLDER
         if not (path / AUDIT_FILES[0]).is_file():
             continue
         try:
-            if recorded_samples(path).get("samples") != features.samples.digest:
+            recorded = read_samples_record(path)
+            if recorded is None or recorded.samples != features.samples.digest:
                 # Beside held-out scores lies the audit of the training samples.
                 is_own = parent == folder
                 why = f"The audit in {path} is of other samples, and is left out: run cellfeat audit again."
@@ -176,12 +184,11 @@ def _audit_beside(folder: Path, features: Features) -> tuple[AuditFiles | None, 
     return None, []
 
 
-def _curves(folder: Path) -> tuple[list[Mapping[str, Any]], list[str]]:
-    path = folder / CURVE_FILES[0]
+def _curves(read: ReadResults) -> tuple[Sequence[ReadCurve], list[str]]:
     try:
-        return (list(_json(path)["curves"]) if path.is_file() else []), []
-    except (RecordError, KeyError, TypeError) as error:
-        return [], [f"The learning curves in {path} cannot be shown: {error}."]
+        return read.curves, []
+    except RecordError as error:
+        return [], [f"The learning curves cannot be shown: {error}."]
 
 
 def _repeats(folder: Path) -> tuple[list[str], list[str]]:
@@ -189,7 +196,7 @@ def _repeats(folder: Path) -> tuple[list[str], list[str]]:
     if not path.is_file():
         return [], []
     try:
-        record = _json(path)
+        record = read_object(path)
         best = record["scores"][0]["head"]
         pairs = [pair["verdict"] for pair in record["differences"] if best in (pair["better"], pair["worse"])]
         return [f"Over {len(record['seeds'])} sets of {record['folds']} folds: {verdict}" for verdict in pairs], []
@@ -201,19 +208,7 @@ def _held_out_scores(folder: Path) -> Iterator[Path]:
     """Folders with held-out scores, in the folder and beside it."""
     for path in (*folder.glob(f"*/{METRICS_FILE}"), *folder.parent.glob(f"{folder.name}_on_*/{METRICS_FILE}")):
         try:
-            if "out_of_fold" in _json(path):
+            if "out_of_fold" in read_object(path):
                 yield path.parent
         except RecordError:
             continue
-
-
-def _json(path: Path) -> dict[str, Any]:
-    try:
-        record = parse_json(path.read_bytes())
-    except OSError as error:
-        raise RecordError(f"{path}: cannot be read ({error.strerror or error})") from None
-    except RecordError as error:
-        raise RecordError(f"{path}: {error}; write it again: cellfeat compare, fit or score") from None
-    if not isinstance(record, dict):
-        raise RecordError(f"{path}: expected a JSON object, got {type(record).__name__}; write it again")
-    return record

@@ -24,25 +24,27 @@ from cellfeat.heads.bundle_files import RECORD_FILE
 from cellfeat.heads.registry import HEADS
 from cellfeat.provenance import publish, utc_now, versions
 from cellfeat.reporting.figure_files import DEFAULT_KINDS, figure_files, figure_writers
+from cellfeat.saved_results.files import (
+    AUDIT_FILES,
+    COMPARISON_FILE,
+    CURVE_FILES,
+    LEAK_FILE,
+    METRICS_FILE,
+    PREDICTIONS_FILE,
+    REPEATS_FILE,
+)
 from cellfeat.text import file_name, harmless_cell
 
 FORMAT = 1
 
-COMPARISON_FILE = "comparison.json"
-REPEATS_FILE = "repeats.json"
-CURVE_FILES = ("learning_curve.json", "learning_curve.csv")
 CURVE_FIGURE = "learning_curve"
 HEADS_FIGURES = ("recall_per_class", "reliability", "heads")
 """Figures of all heads of a comparison."""
-METRICS_FILE = "metrics.json"
 SCORED_FIGURES = ("confusion", "reliability")
-SCORED_FILES = (METRICS_FILE, "predictions.parquet", *figure_files(*SCORED_FIGURES))
+SCORED_FILES = (METRICS_FILE, PREDICTIONS_FILE, *figure_files(*SCORED_FIGURES))
 """What `write_head_report` and `write_held_out` write."""
 HEAD_FILES = (RECORD_FILE, *SCORED_FILES)
 """What the folder of a saved head holds, beside the files of the head itself."""
-AUDIT_FILES = ("audit.csv", "groups.csv")
-
-LEAK_FILE = "leak.csv"
 FINDING_COLUMNS = ("sample", "finding", "partner", "detail", "overlap")
 LEAK_COLUMNS = ("head", "set_of_folds", "folds_keep_together", "balanced_accuracy")
 PROBE_COLUMNS = ("seen", "balanced_accuracy", "low", "high", "chance", "tells_class", "detail")
@@ -80,7 +82,7 @@ def write_report(
     """
     writers = {
         COMPARISON_FILE: lambda path: _write_json(path, comparison_record(comparison)),
-        "predictions.parquet": lambda path: comparison.predictions().to_parquet(path, index=False),
+        PREDICTIONS_FILE: lambda path: comparison.predictions().to_parquet(path, index=False),
         **figure_writers(HEADS_FIGURES[0], lambda: draw_recalls(comparison.results), figures),
         **figure_writers(HEADS_FIGURES[1], lambda: draw_reliability(comparison.results), figures),
         **figure_writers(
@@ -275,7 +277,7 @@ def _publish_scored(
     confusion, reliability = SCORED_FIGURES
     writers: Writers = {
         METRICS_FILE: lambda path: _write_json(path, record),
-        "predictions.parquet": lambda path: scored.predictions.to_parquet(path, index=False),
+        PREDICTIONS_FILE: lambda path: scored.predictions.to_parquet(path, index=False),
         **figure_writers(confusion, lambda: draw_confusion(scored), figures),
         **figure_writers(reliability, lambda: draw_reliability([scored]), figures),
     }
@@ -315,7 +317,7 @@ def _head_files(head: str) -> tuple[str, str]:
 
 def comparison_files() -> list[str]:
     """Names of the files that a comparison may write or remove."""
-    return [COMPARISON_FILE, "predictions.parquet", *_possible_files()]
+    return [COMPARISON_FILE, PREDICTIONS_FILE, *_possible_files()]
 
 
 def _possible_files() -> list[str]:

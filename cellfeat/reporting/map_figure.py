@@ -9,8 +9,8 @@ from cellfeat.errors import UnknownNameError
 from cellfeat.extraction.store import Features
 from cellfeat.figures import FigureWidth
 from cellfeat.figures.map import draw_map as draw_points
-from cellfeat.interop.exports.results import HeadPredictions, Results, results_of
 from cellfeat.maps import SampleMap, default_method, find_map, make_map
+from cellfeat.saved_results.predictions import HeadPredictions, Results, results_of
 from cellfeat.text import near_names
 from cellfeat.types import Strings
 

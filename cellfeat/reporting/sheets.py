@@ -14,8 +14,8 @@ from cellfeat.extraction.store import Features
 from cellfeat.figures import FigureWidth
 from cellfeat.figures.contact_sheet import Tile, draw_contact_sheet, scaled_planes, sheet_columns
 from cellfeat.figures.samples import PicturedSample
-from cellfeat.interop.exports.results import HeadPredictions, Results, results_of
 from cellfeat.samples.sheets.windows import ChannelValues
+from cellfeat.saved_results.predictions import HeadPredictions, Results, results_of
 from cellfeat.storage.url import Location, as_location
 from cellfeat.text import counted, near_names, shorten
 from cellfeat.types import Integers

@@ -33,7 +33,9 @@ class Place:
         return self.folder / "results"
 
     def holds_nothing_new(self) -> bool:
-        return {path.name for path in self.folder.iterdir()} <= {"cells.h5", "other.h5", "results", "model"}
+        return {path.name for path in self.folder.iterdir()} <= {
+            *("cells.h5", "cells.view", "other.h5", "other.view", "results", "model")
+        }
 
 
 def write_images(folder: Path, n_samples: int, seed: int) -> None:

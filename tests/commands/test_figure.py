@@ -12,7 +12,7 @@ import pytest
 from cellfeat.evaluation.compare import compare
 from cellfeat.extraction.store import load_features
 from cellfeat.reporting.files import write_report
-from cellfeat.reporting.results_folder import ResultsFolder
+from cellfeat.saved_results.results_folder import ResultsFolder
 from tests.commands.command_line import refused, run_cli, succeed
 from tests.feature_fixtures import SMALL, build_clusters, save_pictures
 

@@ -47,7 +47,7 @@ def test_page_that_cannot_be_written_costs_a_line(folder, monkeypatch):
     def fail(*_):
         raise ValueError("no room\nfor a page")
 
-    monkeypatch.setattr("cellfeat.page.writing.write_page", fail)
+    monkeypatch.setattr("cellfeat.page.files.writing.write_page", fail)
     done = succeed(folder, *COMPARE, "--output", "failed-page")
     assert done.stderr.splitlines()[-1].startswith("no page was written: no room")
     assert (folder / "failed-page" / "comparison.json").is_file()

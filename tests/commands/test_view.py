@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 
 from cellfeat.page.content import PageContent
-from cellfeat.page.forms import write_file, write_folder
+from cellfeat.page.files.forms import write_file, write_folder
 from tests.commands.command_line import ROOT, refused, succeed
 from tests.page.generated_content import generated_content
 

@@ -7,7 +7,7 @@ from cellfeat.config_sources import load_settings
 from cellfeat.errors import ConfigError
 from cellfeat.evaluation.design import Design
 
-NOT_OF_THE_DESIGN = {"figures", "heads", "output"}
+NOT_OF_THE_DESIGN = {"figures", "heads", "output", "page"}
 RENAMED = {"seed": "random_state"}
 OTHERS = {
     "folds": 7,

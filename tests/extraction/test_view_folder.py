@@ -1,5 +1,6 @@
 """The folder of thumbnails and the map: where it is, and what making one removes."""
 
+import dataclasses
 import os
 import time
 from pathlib import Path
@@ -35,6 +36,14 @@ def test_folder_lies_beside_the_file(tmp_path: Path) -> None:
 def test_labels_do_not_change_the_folder(tmp_path: Path) -> None:
     features = some(3).save(tmp_path / "cells.h5")
     assert view_folder(features.with_labels(["b", "c", "d"])) == view_folder(features)
+
+
+def test_digest_of_the_samples_is_computed_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    samples = some(3).samples
+    first = samples.digest
+    monkeypatch.setattr("cellfeat.extraction.store.samples.samples_digest", lambda *_: "again")
+    assert samples.digest == first
+    assert dataclasses.replace(samples, ids=np.array(["x", "y", "z"])).digest == "again"
 
 
 def test_new_contents_remove_the_earlier_folder_and_nothing_else(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.results import Comparison
 from cellfeat.extraction.store import Features
 from cellfeat.reporting.files import write_report
-from cellfeat.reporting.results_folder import ResultsFolder
+from cellfeat.saved_results.results_folder import ResultsFolder
 from tests.feature_fixtures import HOSTILE, build_clusters, bundle, held_out, samples, with_samples  # noqa: F401, pytest finds fixtures by name
 
 QUICK = Design(folds=3, draws=100)

@@ -10,7 +10,7 @@ from cellfeat.evaluation.fit import fit
 from cellfeat.evaluation.saved_heads.held_out import score_held_out
 from cellfeat.page.build import page_of_results
 from cellfeat.reporting.files import write_head_report, write_held_out
-from cellfeat.reporting.results_folder import ResultsFolder
+from cellfeat.saved_results.results_folder import ResultsFolder
 from tests.feature_fixtures import HOSTILE, build_clusters, with_samples
 from tests.page.conftest import QUICK
 from tests.page.page_reading import column, values
@@ -187,6 +187,12 @@ def test_missing_predictions_are_named_in_the_page(results, cells):
 
 
 def test_results_of_other_samples_are_refused(results):
+    with pytest.raises(ManifestError, match="other samples"):
+        page_of_results(results, build_clusters(n=50))
+
+
+def test_results_of_other_samples_are_refused_without_predictions(results):
+    (results / "predictions.parquet").unlink()
     with pytest.raises(ManifestError, match="other samples"):
         page_of_results(results, build_clusters(n=50))
 

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cellfeat.page.forms import STATIC, static
+from cellfeat.page.files.forms import STATIC, static
 
 WEB = Path(__file__).parents[2] / "web"
 OFFLINE = re.compile("ENOTFOUND|ECONNREFUSED|ETIMEDOUT|EAI_AGAIN|ECONNRESET")

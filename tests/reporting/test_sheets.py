@@ -7,8 +7,8 @@ import cellfeat
 from cellfeat.errors import ConfigError, ManifestError, MissingFileError, UnknownNameError
 from cellfeat.evaluation.compare import compare
 from cellfeat.extraction.store import Features
-from cellfeat.interop.exports.results import Results
 from cellfeat.reporting.sheets import Pair, SheetOptions, draw_pairs
+from cellfeat.saved_results.predictions import Results
 from tests.feature_fixtures import SMALL, build_clusters, save_pictures, with_samples
 
 CLASSES = ("A549", "HeLa", "RT4")

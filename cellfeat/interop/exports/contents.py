@@ -11,7 +11,7 @@ import numpy as np
 from cellfeat.extraction.store import Features, Samples, column_names
 from cellfeat.heads.moments import row_blocks
 from cellfeat.interop.exports.names import unique_names
-from cellfeat.interop.exports.results import HeadPredictions, Results
+from cellfeat.saved_results.predictions import HeadPredictions, Results
 from cellfeat.storage.url import Location
 from cellfeat.types import Float32s, Floats, Integers, Strings
 

@@ -11,8 +11,8 @@ from typing import Any
 from cellfeat.errors import MissingFileError
 from cellfeat.extraction.store import local_file
 from cellfeat.interop.exports.contents import Contents
-from cellfeat.interop.exports.results import PREDICTIONS_FILE
 from cellfeat.provenance import digest_file
+from cellfeat.saved_results.files import COMPARISON_FILE, METRICS_FILE, PREDICTIONS_FILE
 from cellfeat.storage.url import Url
 from cellfeat.text import first_ten
 
@@ -73,7 +73,7 @@ def described_files(contents: Contents, folder: Path) -> list[DescribedFile]:
     if contents.results is not None and contents.results.folder is not None:
         results = contents.results.folder
         found.append((results / PREDICTIONS_FILE, PARQUET, "Predictions of each head"))
-        records = [results / name for name in ("comparison.json", "metrics.json") if (results / name).is_file()]
+        records = [results / name for name in (COMPARISON_FILE, METRICS_FILE) if (results / name).is_file()]
         found += [(path, JSON, "Scores with intervals, and how they were made") for path in records]
     files = [_described(path, folder, kind, text) for path, kind, text in found]
     if isinstance(features, Url):

@@ -15,11 +15,12 @@ from cellfeat.extraction.store.in_memory import IN_MEMORY
 from cellfeat.heads.bundle import Bundle
 from cellfeat.heads.bundle_files import as_bundle, load_bundle
 from cellfeat.interop.exports.contents import Contents, contents_of
+from cellfeat.interop.exports.predicted import predicted_by
 from cellfeat.interop.exports.projections import tsne_of
 from cellfeat.interop.exports.registry import EXPORTS, ExportFormat
-from cellfeat.interop.exports.results import Results, predicted_by, results_of
 from cellfeat.provenance import publish
 from cellfeat.registry import import_attribute
+from cellfeat.saved_results.predictions import Results, results_of
 from cellfeat.storage.url import Location, as_location
 from cellfeat.text import first_ten
 

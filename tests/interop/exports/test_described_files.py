@@ -10,7 +10,7 @@ from cellfeat.errors import MissingFileError
 from cellfeat.evaluation.results import Comparison
 from cellfeat.extraction.store import Features
 from cellfeat.interop.exports.described_files import PARQUET
-from cellfeat.interop.exports.results import Results
+from cellfeat.saved_results.predictions import Results
 from tests.interop.exports.environments import environment, run_in
 
 READ = """

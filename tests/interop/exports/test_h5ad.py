@@ -30,7 +30,7 @@ print(json.dumps({
 @pytest.fixture(scope="module")
 def written(viewed: Features, compared: Comparison, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Four views, with a comparison of one view: the recipes differ, so the record is left out."""
-    from cellfeat.interop.exports.results import Results
+    from cellfeat.saved_results.predictions import Results
 
     results = Results("here", compared.predictions(), {})
     path = tmp_path_factory.mktemp("h5ad") / "cells.h5ad"

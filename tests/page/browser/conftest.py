@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cellfeat.page.content import PageContent
-from cellfeat.page.forms import write_file, write_folder
+from cellfeat.page.files.forms import write_file, write_folder
 from tests.page.browser.opening import BROWSERS, FLAGS, READY, Trouble, address_of, browser_program
 from tests.page.generated_content import generated_content
 

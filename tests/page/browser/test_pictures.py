@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from cellfeat.page.content import PageContent
-from cellfeat.page.neighbours import neighbours_among
-from cellfeat.page.serving import PageServer, ServedPage
+from cellfeat.page.samples.neighbours import neighbours_among
+from cellfeat.page.serving.server import PageServer, ServedPage
 from tests.page.browser.opening import assert_accessible, go_to_view
 from tests.page.generated_content import generated_content
 

@@ -1,0 +1,1 @@
+"""A page on disk: its two forms, written and read again."""

@@ -1,0 +1,1 @@
+"""Folders of results: their files, the samples that they are of, and reading them back."""
