@@ -208,7 +208,7 @@ class _Page:
                 "curves": curve_entries(found.curves),
                 "limits": lines,
                 "relabelling": relabelling_of_record(found.record),
-                "questions": questions(found, own, features, facts),
+                "questions": [] if found.kind == "features" else questions(found, own, features, facts),
             },
             "audit": audit_entry(found.audit, self.samples),
             "heldOut": held_out_sentences(found.record, self.subject.beside) if found.kind == "held-out" else [],

@@ -119,6 +119,7 @@ def test_features_alone_have_a_page(cells):
     assert content.page["heads"] == []
     assert content.page["classes"] == ["a", "b", "c"]
     assert "compare" in content.page["overview"]["headline"]
+    assert content.page["overview"]["questions"] == []  # nothing was run that they could be asked about
 
 
 def test_features_without_labels_have_a_page(cells):
