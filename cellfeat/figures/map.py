@@ -201,12 +201,7 @@ def _draw_points(axes: Axes, places: NDArray, codes: NDArray[np.intp]) -> None:
 
 def _number(axes: Axes, places: NDArray, codes: NDArray[np.intp], n_names: int) -> None:
     """Number categories at the median of their samples; a number that would lie on another one is left out."""
-<<<<<<< HEAD
-    extent = axes.get_window_extent()
-    size = np.array([extent.width, extent.height]) * 72 / figure_of(axes).dpi
-=======
     size = np.asarray(axes.get_window_extent().size, np.float64) * 72 / figure_of(axes).dpi
->>>>>>> walk
     apart = letters(9) * np.ptp(places, axis=0) / size
     numbered: list[NDArray] = []
     for code in range(n_names):
