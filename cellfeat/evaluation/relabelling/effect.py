@@ -13,6 +13,10 @@ from cellfeat.evaluation.relabelling.judged import Judged
 from cellfeat.statistics.interval_types import Difference, Interval
 from cellfeat.text import counted, with_interval
 
+FOLDS_OF_NEW_LABELS = (
+    "folds are made from the new labels, so that the scores by the old ones differ a little from an earlier compare"
+)
+
 
 @dataclass(frozen=True)
 class LabelScore:
@@ -148,7 +152,7 @@ class RelabellingEffect:
         ]
 
     def _limits(self) -> list[str]:
-        lines = []
+        lines = [FOLDS_OF_NEW_LABELS]
         if self.judged.n_changed_seen:
             lines.append(
                 "compare old and new labels on the same samples only: without the samples on which a head disagreed "
