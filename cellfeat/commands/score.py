@@ -117,7 +117,10 @@ def command(
     results = ResultsFolder.of(folder, samples, replaces=replace)
     results.check(SCORED_FILES)
     say_unlike_fitted(bundle, samples)
-    near = _near_copies(bundle, load_features(fitted_on), fitted_images, samples, images) if fitted_on else None
+    fitted = load_features(fitted_on) if fitted_on else None
+    near = _near_copies(bundle, fitted, fitted_images, samples, images) if fitted is not None else None
+    if fitted is not None:
+        _say_shared_groups(samples, fitted, groups)
     found = score_held_out(
         bundle,
         samples,
@@ -266,6 +269,15 @@ def _near_copies(
         images=images or _recorded_images(samples, "--images, in place of --features,"),
         say=_say,
     )
+
+
+def _say_shared_groups(samples: "Features", fitted: "Features", column: str | None) -> None:
+    """Warn where samples were held out, but not their donors, plates or fields."""
+    from cellfeat.evaluation.saved_heads.groups_as_fitted import shared_groups_sentence
+
+    of_samples, of_fitted = (one.samples.columns.get(column or "", one.samples.groups) for one in (samples, fitted))
+    if sentence := shared_groups_sentence(of_samples, of_fitted):
+        _say(f"warning: {sentence}")
 
 
 def _recorded_images(features: "Features", option: str) -> "Location":

@@ -31,6 +31,7 @@ from cellfeat.saved_results.files import (
     LEAK_FILE,
     METRICS_FILE,
     PREDICTIONS_FILE,
+    PROBES_FILE,
     REPEATS_FILE,
 )
 from cellfeat.text import file_name, harmless_cell
@@ -234,7 +235,7 @@ def write_audit(found: Audit, folder: Path) -> list[Path]:
     _write_csv(findings, [FINDING_COLUMNS, *(map(harmless_cell, row) for row in rows)])
     # Ids stay as they are: this file is read again, and an apostrophe would make another id.
     _write_csv(groups, [GROUP_COLUMNS, *zip(found.sample_id.tolist(), found.group.tolist(), strict=True)])
-    probes = folder / "probes.csv"
+    probes = folder / PROBES_FILE
     _write_csv(probes, [PROBE_COLUMNS, *_probe_rows(found.probes)] if found.probes else [PROBE_COLUMNS])
     leaks = folder / LEAK_FILE
     _write_csv(leaks, [LEAK_COLUMNS, *_leak_rows(found.leaks)])

@@ -8,7 +8,7 @@ from pathlib import Path
 from cellfeat.auditing.leak import Leak
 from cellfeat.errors import RecordError
 from cellfeat.near_copies.placement import Placement
-from cellfeat.saved_results.files import AUDIT_FILES, LEAK_FILE
+from cellfeat.saved_results.files import AUDIT_FILES, LEAK_FILE, PROBES_FILE
 from cellfeat.text import first_line
 
 
@@ -45,12 +45,16 @@ class AuditFiles:
         Group of each sample, by id.
     leaks
         The price of the leak by head; empty for audits of earlier versions, and where it could not be measured.
+    telling
+        What tells the class without the cells, in sentences: the findings called shortcut, and intensities, by which
+        cells may differ.
     """
 
     folder: Path
     findings: tuple[FoundThing, ...]
     group: Mapping[str, str] = field(default_factory=dict)
     leaks: tuple[Leak, ...] = ()
+    telling: tuple[str, ...] = ()
 
     def count(self, finding: str) -> int:
         """Number of findings of one kind."""
@@ -85,8 +89,13 @@ def read_audit(folder: Path) -> AuditFiles:
     by_id = (
         {row["sample_id"]: row["group"] for row in _rows(groups, ("sample_id", "group"))} if groups.is_file() else {}
     )
-    leaks = folder / LEAK_FILE
-    return AuditFiles(folder, found, by_id, tuple(_leaks(leaks)) if leaks.is_file() else ())
+    leaks, probes = folder / LEAK_FILE, folder / PROBES_FILE
+    telling = (
+        tuple(row["detail"] for row in _rows(probes, ("tells_class", "detail")) if row["tells_class"] == "yes")
+        if probes.is_file()
+        else ()
+    )
+    return AuditFiles(folder, found, by_id, tuple(_leaks(leaks)) if leaks.is_file() else (), telling)
 
 
 def _rows(path: Path, needed: tuple[str, ...]) -> list[dict[str, str]]:

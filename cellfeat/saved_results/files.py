@@ -15,6 +15,7 @@ REPEATS_FILE = "repeats.json"
 CURVE_FILES = ("learning_curve.json", "learning_curve.csv")
 AUDIT_FILES = ("audit.csv", "groups.csv")
 LEAK_FILE = "leak.csv"
+PROBES_FILE = "probes.csv"
 AUDIT_FOLDER = "audit"
 """Folder of the audit beside the results of the same samples."""
 

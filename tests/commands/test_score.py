@@ -113,6 +113,14 @@ def test_groups_asked_for_are_used(early: Path, scored: tuple[Ended, Path]) -> N
     assert record["n_groups"] <= 30 < record["n_samples"]
 
 
+def test_plates_of_training_samples_are_told(early: Path, scored: tuple[Ended, Path]) -> None:
+    arguments = (*SCORE, "--features", str(scored[1]), "--labels", "late.csv", "--groups", "plate")
+    alone = succeed(early, *arguments, "--output", "alone")
+    beside = succeed(early, *arguments, "--output", "beside", "--fitted-on", "features/early.h5")
+    assert "among the training samples" not in alone.stderr
+    assert "among the training samples" in beside.stderr
+
+
 @pytest.mark.parametrize("kind", ["head", "comparison"])
 def test_other_results_are_not_overwritten(early: Path, kind: str) -> None:
     name = {"head": "early", "comparison": "compared"}[kind]

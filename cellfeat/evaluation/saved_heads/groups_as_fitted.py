@@ -5,6 +5,8 @@ from cellfeat.evaluation.hooks import Say
 from cellfeat.extraction.store import GIVEN_GROUPS, Features
 from cellfeat.heads.bundle import Bundle, settings_of
 from cellfeat.samples.labels import group_columns
+from cellfeat.text import counted
+from cellfeat.types import Strings
 
 
 def groups_as_fitted(bundle: Bundle, features: Features, say: Say) -> str:
@@ -30,6 +32,32 @@ def groups_as_fitted(bundle: Bundle, features: Features, say: Say) -> str:
             "group, with its copies. If samples depend on each other, the interval is too narrow (--groups)"
         )
     return "auto"
+
+
+def shared_groups_sentence(held_out: Strings, fitted: Strings) -> str:
+    """Say how many groups of held-out samples are groups of training samples as well; empty where none is.
+
+    Parameters
+    ----------
+    held_out, fitted
+        Group of each held-out and of each training sample, ``""`` for none; shapes ``(n_held_out,)`` and
+        ``(n_fitted,)``.
+
+    Examples
+    --------
+    >>> import numpy as np
+    >>> shared_groups_sentence(np.array(["donor 1", "donor 2"]), np.array(["donor 2", ""]))[:51]
+    '1 of 2 groups of the held-out samples has the name '
+    """
+    groups = set(held_out.tolist()) - {""}
+    n_shared = len(groups & set(fitted.tolist()))
+    if not n_shared:
+        return ""
+    have = "has the name" if n_shared == 1 else "have the names"
+    return (
+        f"{n_shared:,} of {counted(len(groups), 'group')} of the held-out samples {have} of groups among the training "
+        "samples: if these are the same, samples of new groups may score less"
+    )
 
 
 def _group_column(bundle: Bundle) -> str | None:

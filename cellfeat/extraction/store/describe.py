@@ -243,7 +243,17 @@ def _describe_brightness(intensities: Intensities, channels: Sequence[str | int]
 def describe_intensity(intensity: Mapping[str, Any]) -> str:
     """Say which values of an image become black and white, from the recipe."""
     if intensity["range"]:
-        return f"range {intensity['range']}"
+        return f"range {_range_text(intensity['range'])}"
     if intensity["percentile"]:
         return f"percentiles {intensity['percentile']} of each image"
     return "range of the bits that each file states" if "white" in intensity else "range of the type"
+
+
+def _range_text(given: Any) -> str:
+    """One range, or that of each channel; once where all are equal."""
+    try:
+        ranges = given if isinstance(given[0], Sequence) else [given]
+        texts = [" to ".join(f"{value:g}" for value in one) for one in ranges]
+    except (TypeError, ValueError, LookupError):  # a record that cellfeat has not written
+        return str(given)
+    return texts[0] if len(set(texts)) == 1 else f"of each channel: {', '.join(texts)}"

@@ -101,7 +101,8 @@ def _of_audit(audit: AuditFiles | None, *, has_images: bool) -> Iterator[str]:
         number = audit.count(finding)
         if number:
             yield f"{number:,} {what}."
-    for finding, what in {"confounded": "Confounded", "shortcut": "Shortcut", "rare class": "Rare class"}.items():
+    yield from (f"Without the cells: {detail}." for detail in _first(audit.telling or audit.details("shortcut")))
+    for finding, what in {"confounded": "Confounded", "rare class": "Rare class"}.items():
         yield from (f"{what}: {detail}." for detail in _first(audit.details(finding)))
     groups = [one for one in audit.findings if one.finding == "large group"]
     yield from (f"Large group: {one.sample}: {one.detail}." for one in _first(groups))

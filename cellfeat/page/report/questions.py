@@ -113,10 +113,10 @@ def _instructions(known: _Known) -> str | None:
     if not known.heads:
         return None
     design = design_of(known.first)
-    folds = f" --folds {design.folds} --groups {design.groups}" if known.found.kind != "held-out" else ""
-    return clean_text(
-        f"seed {design.random_state}{folds}; the feature file holds every setting of the extraction (cellfeat inspect)"
-    )
+    options = f"--seed {design.random_state}"
+    if known.found.kind != "held-out":
+        options += f" --folds {design.folds} --groups {design.groups}"
+    return clean_text(f"options {options}; the feature file holds every setting of the extraction (cellfeat inspect)")
 
 
 def _quality(known: _Known) -> dict[str, str | None]:
@@ -270,7 +270,8 @@ def _dependencies(known: _Known) -> str | None:
 def _inputs(known: _Known) -> str | None:
     if known.audit is None:
         return None
-    found = [*known.audit.details("shortcut"), *known.audit.details("confounded")]
+    audit = known.audit
+    found = [*(audit.telling or audit.details("shortcut")), *audit.details("confounded")]
     if found:
         return "the audit found properties that may give the class away without the cells: " + "; ".join(found[:3])
     return "the audit found no shortcut: file properties, names, positions and borders do not tell the class"

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from cellfeat.errors import CellfeatError
+from cellfeat.evaluation.saved_heads.groups_as_fitted import shared_groups_sentence
 from cellfeat.evaluation.saved_heads.unlike_fitted import Unlike
 from cellfeat.extraction.store import Features, Samples
 from cellfeat.maps import SampleMap
@@ -127,10 +128,12 @@ def held_out_sentences(record: Mapping[str, Any], beside: Beside | None) -> list
     elif unlike:
         lines = [f"Unlike the training samples: {clean_text(str(Unlike(**one)))}." for one in unlike]
     else:
-        lines = ["Files and intensities are like those of the training samples."]
+        lines = ["Nothing that was compared differs from the training samples: files and intensities, or columns."]
     if beside is None:
         return [*lines, "The training samples are not on the map: score with --fitted-on FEATURES to place them there."]
-    return [*lines, _apart_sentence(beside.apart)]
+    is_held_out = np.arange(len(beside.samples)) < beside.n_held_out
+    shared = shared_groups_sentence(beside.samples.groups[is_held_out], beside.samples.groups[~is_held_out])
+    return [*lines, *([f"{clean_text(shared)}."] if shared else []), _apart_sentence(beside.apart)]
 
 
 def _apart_sentence(apart: Apart) -> str:

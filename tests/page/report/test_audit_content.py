@@ -3,12 +3,14 @@ import pytest
 
 from cellfeat.auditing.findings import Audit, Finding
 from cellfeat.auditing.leak import Leak
+from cellfeat.auditing.probe_results import Probe, Probes
 from cellfeat.errors import ManifestError, RecordError
 from cellfeat.evaluation.compare import compare
 from cellfeat.near_copies.placement import Placement
 from cellfeat.page.build import page_of_results
 from cellfeat.reporting.files import write_audit
 from cellfeat.saved_results.results_folder import ResultsFolder
+from cellfeat.statistics.interval_types import Interval
 from tests.feature_fixtures import build_clusters, with_samples
 from tests.page.conftest import QUICK
 
@@ -138,3 +140,15 @@ def test_images_before_any_extraction_have_a_page(tmp_path):
     assert page["digest"] == "sha256:of-images"
     assert [pair["a"] for pair in page["audit"]["pairs"]] == [0]
     assert "extract" in page["picturesNote"]
+
+
+def test_intensities_that_tell_the_class_are_a_limit(cells, tmp_path):
+    names = cells.samples.ids
+    telling = Probe("intensity statistics", 0.98, Interval(0.97, 0.99), "channel dapi", False, "so may staining")
+    silent = Probe("border", 0.34, Interval(0.3, 0.4), "channel dapi", True, "look at pictures")
+    probes = Probes((telling, silent), {}, chance=1 / 3, level=0.99)
+    write_audit(Audit(names, names, names, (), (), saw_pixels=True, probes=probes), tmp_path)
+    ResultsFolder.of(tmp_path, cells).record()
+    limits = page_of_results(tmp_path, cells).page["overview"]["limits"]
+    assert any("intensity statistics alone tell the class: 0.98" in line for line in limits)
+    assert not any("border" in line for line in limits)
