@@ -26,11 +26,16 @@ interface ItemProps {
   facts: Facts | null;
 }
 
-/** The label of a sample, or its identifier where the page has no labels. */
+/** The label of a sample, where the page has labels, and its identifier. */
 function Name({ page, row, label }: { page: Page; row: number; label: string }): JSX.Element {
   const hasLabels = columnOf(page, "label") !== undefined;
-  const id = useLoaded(async () => (hasLabels ? "" : idOf(page, row)), [page, row]).value;
-  return <span>{hasLabels ? label || "no label" : id}</span>;
+  const id = useLoaded(() => idOf(page, row), [page, row]).value ?? "";
+  return (
+    <>
+      {hasLabels && <span>{label || "no label"}</span>}
+      <span class="id" title={id}>{id}</span>
+    </>
+  );
 }
 
 function Caption({ page, row, facts }: { page: Page; row: number; facts: Facts }): JSX.Element {
