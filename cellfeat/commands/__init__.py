@@ -146,6 +146,11 @@ def _check_names(names: list[str]) -> None:
         )
 
 
+def _code_of_an_error() -> int:
+    # SIGTERM to a whole group also ends what a command relies on, such as a Ray cluster: its loss is seen first.
+    return EXIT_TERMINATED if _TERMINATED.is_set() else EXIT_ERROR
+
+
 def exit_code(arguments: list[str], default_config: Path | None = None) -> int:
     """Run the command line and give its exit code.
 
@@ -160,6 +165,7 @@ def exit_code(arguments: list[str], default_config: Path | None = None) -> int:
         As for `main`.
     """
     _show_log()
+    _TERMINATED.clear()
     try:
         _check_names([*arguments, str(Path.cwd())])
         cellfeat.main(arguments, prog_name="cellfeat", standalone_mode=False, obj=default_config)
@@ -168,10 +174,10 @@ def exit_code(arguments: list[str], default_config: Path | None = None) -> int:
         return error.exit_code
     except CellfeatError as error:
         click.echo(f"error: {clean_lines(str(error))}", err=True)
-        return EXIT_ERROR
+        return _code_of_an_error()
     except OSError as error:
         click.echo(f"error: {clean_lines(f'{error.filename or arguments[0]}: {error.strerror or error}')}", err=True)
-        return EXIT_ERROR
+        return _code_of_an_error()
     except (click.Abort, KeyboardInterrupt) as error:
         # Cleaning up is done. Another signal now would only print an ignored exception.
         _answer_signals_with(signal.SIG_DFL)

@@ -225,7 +225,7 @@ def test_command_that_is_interrupted_leaves_no_process_and_is_continued(
     # As a terminal does: all processes of the group receive it.
     os.killpg(process.pid, number)
     _, stderr = process.communicate(timeout=60)
-    assert process.returncode == 128 + number
+    assert process.returncode == 128 + number, stderr
     assert "Traceback" not in stderr
     wait_for_end_of(process.pid)
     if not long.extraction.output.exists():
