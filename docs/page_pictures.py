@@ -15,7 +15,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from tests.page.browser.opening import FLAGS, READY, browser_program, go_to_view
 
 IMAGES = Path(__file__).parent / "images"
-SIZE = {"width": 1100, "height": 720}
+SIZE = {"width": 1280, "height": 800}
 MAX_BYTES = 200_000
 MAP_DRAWN = "performance.getEntriesByName('cellfeat-map-drawn').length > 0"
 

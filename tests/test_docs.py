@@ -41,7 +41,7 @@ CONTRIBUTING = PAGES["CONTRIBUTING.md"]
 HEADS_PAGE = PAGES["docs/guide/heads-and-tuning.md"]
 LOCK = (ROOT / "requirements.lock").read_text()
 SECTIONS = "images|labels|preprocessing|backbone|extraction|comparison"
-MAX_PICTURE_BYTES = 120_000
+MAX_PICTURE_BYTES = 140_000
 
 
 def blocks(text: str, language: str) -> list[str]:

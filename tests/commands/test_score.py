@@ -115,8 +115,8 @@ def test_groups_asked_for_are_used(early: Path, scored: tuple[Ended, Path]) -> N
 
 def test_plates_of_training_samples_are_told(early: Path, scored: tuple[Ended, Path]) -> None:
     arguments = (*SCORE, "--features", str(scored[1]), "--labels", "late.csv", "--groups", "plate")
-    alone = succeed(early, *arguments, "--output", "alone")
-    beside = succeed(early, *arguments, "--output", "beside", "--fitted-on", "features/early.h5")
+    alone = succeed(early, *arguments, "--output", "plates_alone")
+    beside = succeed(early, *arguments, "--output", "plates_beside", "--fitted-on", "features/early.h5")
     assert "among the training samples" not in alone.stderr
     assert "among the training samples" in beside.stderr
 
