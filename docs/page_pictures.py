@@ -8,10 +8,10 @@ from io import BytesIO
 from pathlib import Path
 from typing import Any
 
-from PIL import Image
 from playwright.sync_api import Page, sync_playwright
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
+from docs.pictures import save_few_colours
 from tests.page.browser.opening import FLAGS, READY, browser_program, go_to_view
 
 IMAGES = Path(__file__).parent / "images"
@@ -34,7 +34,8 @@ def main(demo: Path) -> None:
             page.wait_for_selector(READY)
             show(page)
             page.wait_for_timeout(1500)
-            save(page.screenshot(), IMAGES / f"page-{name}.png")
+            picture, path = BytesIO(page.screenshot()), IMAGES / f"page-{name}.png"
+            save_few_colours(picture, path, n_colours=256, most_bytes=MAX_BYTES)
         browser.close()
 
 
@@ -83,16 +84,6 @@ VIEWS: dict[str, Any] = {
     "copies": show_copies,
     "blind": show_blind,
 }
-
-
-def save(screenshot: bytes, path: Path) -> None:
-    """Write a PNG of few colours, and stop where it is too large for a page of docs."""
-    few_colours = Image.open(BytesIO(screenshot)).convert("RGB").quantize(256, dither=Image.Dither.NONE)
-    few_colours.save(path, optimize=True)
-    size = path.stat().st_size
-    if size > MAX_BYTES:
-        raise SystemExit(f"{path}: {size:,} bytes; expected at most {MAX_BYTES:,}: picture less")
-    sys.stdout.write(f"{path}: {size:,} bytes\n")
 
 
 if __name__ == "__main__":

@@ -191,15 +191,20 @@ def score(head: dict[str, Any]) -> str:
 
 
 def save(figure: Figure, path: Path) -> None:
-    """Write a PNG of few colours, and stop where it is too large to be loaded with the README."""
+    """Write a figure as a PNG that is small enough to be loaded with the README."""
     buffer = BytesIO()
     FigureCanvasAgg(figure).print_png(buffer)
-    few_colours = Image.open(buffer).convert("RGB").quantize(112, dither=Image.Dither.NONE)
+    save_few_colours(buffer, path, n_colours=112, most_bytes=MAX_BYTES)
+
+
+def save_few_colours(picture: BytesIO, path: Path, *, n_colours: int, most_bytes: int) -> None:
+    """Write a PNG of few colours, and stop where it is too large."""
+    few_colours = Image.open(picture).convert("RGB").quantize(n_colours, dither=Image.Dither.NONE)
     path.parent.mkdir(exist_ok=True)
     few_colours.save(path, optimize=True)
     size = path.stat().st_size
-    if size > MAX_BYTES:
-        raise SystemExit(f"{path}: {size:,} bytes; expected at most {MAX_BYTES:,}: draw it smaller")
+    if size > most_bytes:
+        raise SystemExit(f"{path}: {size:,} bytes; expected at most {most_bytes:,}: draw it smaller")
     sys.stdout.write(f"{path}: {size:,} bytes\n")
 
 

@@ -140,7 +140,7 @@ def command(
     if images:
         click.echo(f"features: {samples.path} (score other heads on them with --features)")
     if not no_page and overrides.get("comparison.page", True):
-        refresh_page(folder, samples, fitted_on)
+        refresh_page(folder, samples, fitted)
 
 
 def _figure_kinds(overrides: dict[str, Any], figures: str | None) -> "Sequence[FigureKind]":
