@@ -36,6 +36,7 @@ PURPOSES = {
     "onnxruntime": "tests run exported heads",
     "onnxscript": "backbones as ONNX",
     "opentsne": "the map of the page",
+    "packaging": "versions of packages, for `cellfeat doctor`",
     "pandas": "tables: labels, manifests, predictions",
     "pandas-stubs": "types",
     "playwright": "tests of the page in a browser",

@@ -43,6 +43,7 @@ FLOORS = {
     "saved_results": 10,
     "interop": 11,
     "reporting": 12,
+    "doctor": 12,
     "page": 13,
     "commands": 14,
 }

@@ -35,6 +35,7 @@ COMMANDS = (
     "inspect",
     "verify",
     "list",
+    "doctor",
 )
 _MODULES = {"import": "import_table"}
 """Modules whose name is not that of their command, which is a word of Python."""
@@ -93,6 +94,7 @@ def cellfeat() -> None:
     cellfeat score --model DIR --images DIR --labels CSV
     cellfeat figure heads             figures for print: heads, confusion, map, contact sheets
     cellfeat export FEATURES --to h5ad  for other programs: scanpy, pycytominer, ONNX Runtime
+    cellfeat doctor                   what is installed, and whether every step works here
     """  # noqa: D301, click reads the backspace as: keep these lines
 
 
