@@ -23,8 +23,6 @@ CLEARLY_FASTER = 1.25
 """Two measurements of one method differ by up to a fifth on a shared machine; noise must not decide about the bits."""
 TRIAL_SHARE = 0.1
 """Largest share of the remaining time that all trials together may take."""
-COMPILE_SECONDS = 15.0
-"""Estimate of a compilation before it is tried; 8 to 20 were measured on 2 cores."""
 
 
 @dataclass(frozen=True)
@@ -164,7 +162,7 @@ class _Trials:
         was_tried = any(method.precision == one.precision for one in self._measured)
         if was_tried and method.precision != best.precision:
             return f"{best.precision} is faster, or closer to float32"
-        compiling = COMPILE_SECONDS if IMPLEMENTATIONS[method.implementation].is_compiled else 0
+        compiling = IMPLEMENTATIONS[method.implementation].startup_seconds
         # A trial embeds the probe at least twice: once to start up, once to be timed.
         trial = self._spent + 2 * self._probe.batch_size / best.samples_per_second + compiling
         left = self._probe.n_forwards / best.samples_per_second

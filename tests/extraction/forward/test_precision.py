@@ -15,7 +15,7 @@ from cellfeat.errors import BackboneError, DeviceError
 from cellfeat.extraction.forward import precision
 from cellfeat.extraction.forward import probe as probe_module
 from cellfeat.extraction.forward.embedder import Embedder, Inputs
-from cellfeat.extraction.forward.implementations import ComputeMethod
+from cellfeat.extraction.forward.implementations import IMPLEMENTATIONS, ComputeMethod
 from cellfeat.extraction.forward.passes import make_passes
 from cellfeat.extraction.forward.precision import PrecisionChoice, choose_method
 from cellfeat.extraction.forward.probe import Probe, min_cosine
@@ -65,7 +65,8 @@ def stand_ins(
 
 class _Table(dict[str, object]):
     def __missing__(self, name: str) -> object:
-        return type("Entry", (), {"is_compiled": self.get(f"bf16 {name}", False) or self.get(f"fp32 {name}", False)})
+        is_compiled = self.get(f"bf16 {name}", False) or self.get(f"fp32 {name}", False)
+        return type("Entry", (), {"startup_seconds": 15.0 if is_compiled else 0.0})
 
 
 class _StandIn(Embedder):
@@ -133,7 +134,8 @@ def test_a_candidate_that_cannot_be_built_is_skipped_with_its_reason(
         return built(self, method)
 
     monkeypatch.setattr(Probe, "embedder", embedder)
-    monkeypatch.setattr(precision, "COMPILE_SECONDS", 1e9)  # on a slow machine it would pay, and take its time here
+    # On a slow machine a compiler would pay, and take its time here.
+    monkeypatch.setitem(IMPLEMENTATIONS, "compiled", replace(IMPLEMENTATIONS["compiled"], startup_seconds=1e9))
     choice = choose_method(replace(probe, n_forwards=5_000), "fp32")
     assert choice.method.implementation in ("rewritten", "plain")
     assert "fp32 fused: no such kernels here" in choice.skipped
