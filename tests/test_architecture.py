@@ -55,6 +55,7 @@ OWNERS = {
         "samples/formats/h5sc.py",
     },
     "onnx": {"interop/exports/"},
+    "openvino": {"backbones/rewrites/openvino.py"},
     "pyarrow": {"interop/", "samples/table_file.py"},
     "filelock": {"extraction/store/lock.py"},
     "joblib": {"evaluation/parallel/"},
@@ -109,6 +110,7 @@ HEAVY = (
     "ray",
     "obstore",
     "joblib",
+    "openvino",
 )
 
 

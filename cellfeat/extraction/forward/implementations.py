@@ -18,6 +18,7 @@ from cellfeat.backbones.pooling import StagePooled
 from cellfeat.backbones.rewrites.batch_norms import fold_batch_norms
 from cellfeat.backbones.rewrites.convnext import rewrite_convnext
 from cellfeat.backbones.rewrites.onednn import fused_convnext, quantised_convnext
+from cellfeat.backbones.rewrites.openvino import compile_with_openvino, openvino_is_installed
 from cellfeat.errors import BackboneError
 
 # int8: only the products are in integers, everything around them is in bfloat16.
@@ -26,6 +27,8 @@ DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, 
 FOLDING_IMAGES = 2
 TORCH_COMPILE_SECONDS = 15.0
 """8 to 20 were measured on 2 cores."""
+OPENVINO_SECONDS = 2.0
+"""1 to 4 were measured on 2 cores, with the import of the package."""
 
 
 @dataclass(frozen=True)
@@ -77,6 +80,13 @@ class Implementation:
         Kinds of devices that it supports; None: all.
     startup_seconds
         Estimate of how long a compiler takes, before it is tried.
+    trial_share
+        Largest share of the remaining time that trials may take, its own included. It is larger where the
+        implementation is usually so much faster that this is soon regained.
+    is_fallback
+        Whether it is tried only where no other form of the network can be built, because it is never the faster one.
+    is_available
+        Whether the package that it needs is installed.
     """
 
     build: Build
@@ -85,6 +95,9 @@ class Implementation:
     families: tuple[str, ...] | None = None
     device_types: tuple[str, ...] | None = None
     startup_seconds: float = 0.0
+    trial_share: float = 0.02
+    is_fallback: bool = False
+    is_available: Callable[[], bool] = lambda: True
 
     def fits(self, family: str, device_type: str, precision: str) -> bool:
         """Whether it supports a backbone on a device.
@@ -137,9 +150,10 @@ def _rebuilt(backbone: LoadedBackbone, implementation: Implementation, precision
 
 
 def methods_for(backbone: LoadedBackbone, device: torch.device, precisions: Iterable[str]) -> list[ComputeMethod]:
-    """List the methods that support a backbone, in the order in which to try them.
+    """List the methods that support a backbone here, in the order in which to try them.
 
-    The method of each precision that is usually the fastest comes first, compiled ones come last.
+    Of each precision, those that start at once come first, the one that is usually the fastest before the others. Those
+    that wait for a compiler follow. An implementation whose package is not installed is left out.
 
     Parameters
     ----------
@@ -152,7 +166,7 @@ def methods_for(backbone: LoadedBackbone, device: torch.device, precisions: Iter
         [
             ComputeMethod(precision, name)
             for name, implementation in IMPLEMENTATIONS.items()
-            if implementation.fits(backbone.family, device.type, precision)
+            if implementation.fits(backbone.family, device.type, precision) and implementation.is_available()
         ]
         for precision in precisions
     ]
@@ -189,6 +203,14 @@ def _rewritten_if_convnext(backbone: LoadedBackbone, precision: str, target: Tar
     return build(backbone, precision, target)
 
 
+def _as_loaded(backbone: LoadedBackbone, precision: str, target: Target) -> nn.Module:  # noqa: ARG001, see Build
+    return backbone.module
+
+
+def _openvino_compiled(module: nn.Module, precision: str, target: Target) -> nn.Module:
+    return compile_with_openvino(module, precision=precision, images=target.images)
+
+
 def _torch_compiled(module: nn.Module, precision: str, target: Target) -> nn.Module:  # noqa: ARG001, see Compile
     # A CUDA build of PyTorch on a machine without a GPU warns about the missing GPU at every compilation.
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
@@ -204,11 +226,20 @@ def _placed(module: nn.Module, precision: str, target: Target) -> nn.Module:
 IMPLEMENTATIONS = {
     "fused": Implementation(_fused, precisions=("fp32", "bf16"), families=("convnext",), device_types=("cpu",)),
     "quantised": Implementation(_quantised, precisions=("int8",), families=("convnext",), device_types=("cpu",)),
-    "rewritten": Implementation(_rewritten, families=("convnext",)),
+    "rewritten": Implementation(_rewritten, families=("convnext",), is_fallback=True),
     "folded": Implementation(_folded),
-    "plain": Implementation(_plain),
+    "plain": Implementation(_plain, is_fallback=True),
+    "openvino": Implementation(
+        _as_loaded,
+        _openvino_compiled,
+        precisions=("fp32", "bf16"),
+        device_types=("cpu",),
+        startup_seconds=OPENVINO_SECONDS,
+        trial_share=0.15,
+        is_available=openvino_is_installed,
+    ),
     "compiled": Implementation(
         _rewritten_if_convnext, _torch_compiled, device_types=("cpu", "cuda"), startup_seconds=TORCH_COMPILE_SECONDS
     ),
 }
-"""Implementations by name. The first is usually the fastest."""
+"""Implementations by name: those that start at once, the usually fastest first; then those that compile."""
