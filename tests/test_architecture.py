@@ -56,6 +56,7 @@ OWNERS = {
         "samples/formats/h5sc.py",
     },
     "onnx": {"interop/exports/"},
+    "openvino": {"backbones/rewrites/openvino.py"},
     "pyarrow": {"interop/", "samples/table_file.py"},
     "filelock": {"extraction/store/lock.py"},
     "joblib": {"evaluation/parallel/"},
@@ -110,6 +111,7 @@ HEAVY = (
     "ray",
     "obstore",
     "joblib",
+    "openvino",
 )
 
 
