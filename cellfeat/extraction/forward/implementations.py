@@ -19,6 +19,7 @@ from cellfeat.backbones.rewrites.batch_norms import fold_batch_norms
 from cellfeat.backbones.rewrites.convnext import rewrite_convnext
 from cellfeat.backbones.rewrites.onednn import fused_convnext, quantised_convnext
 from cellfeat.errors import BackboneError
+from cellfeat.extraction.forward.cuda_graphs import CudaGraphed
 
 # int8: only the products are in integers, everything around them is in bfloat16.
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, "int8": torch.bfloat16}
@@ -180,7 +181,19 @@ def _compiled(backbone: LoadedBackbone, precision: str, target: Target) -> nn.Mo
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     # Freezing lets the compiler fold norms and pack weights. With dynamic shapes it would compile once per shape.
     compiled: nn.Module = torch.compile(build(backbone, precision, target), dynamic=False, options={"freezing": True})  # type: ignore[assignment]
-    return compiled
+    return CudaGraphed(compiled) if target.device.type == "cuda" else compiled
+
+
+def _graphed(backbone: LoadedBackbone, precision: str, target: Target) -> nn.Module:
+    return CudaGraphed(_fastest_eager(backbone, precision, target))
+
+
+def _fastest_eager(backbone: LoadedBackbone, precision: str, target: Target) -> nn.Module:
+    build = _rewritten if backbone.family == "convnext" else _folded
+    try:
+        return build(backbone, precision, target)
+    except BackboneError:
+        return _plain(backbone, precision, target)
 
 
 def _placed(module: nn.Module, precision: str, target: Target) -> nn.Module:
@@ -188,6 +201,8 @@ def _placed(module: nn.Module, precision: str, target: Target) -> nn.Module:
 
 
 IMPLEMENTATIONS = {
+    # A recorded network hides its stages, as a compiled one does.
+    "graphed": Implementation(_graphed, device_types=("cuda",), is_compiled=True),
     "fused": Implementation(_fused, precisions=("fp32", "bf16"), families=("convnext",), device_types=("cpu",)),
     "quantised": Implementation(_quantised, precisions=("int8",), families=("convnext",), device_types=("cpu",)),
     "rewritten": Implementation(_rewritten, families=("convnext",)),
