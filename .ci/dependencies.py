@@ -59,7 +59,7 @@ PURPOSES = {
     "threadpoolctl": "threads of BLAS",
     "tifffile": "TIFF, OME-TIFF",
     "skops": "saved heads of scikit-learn, without pickle",
-    "timm": "backbones called `timm:<name>`, and `efficientnet_lite0`",
+    "timm": "backbones called `timm:<name>`",
     "torch": "the frozen networks, and the heads `mlp` and `linear_relu`",
     "torchvision": "networks, their weights' records, resizing",
     "types-pyyaml": "types",

@@ -20,6 +20,7 @@ from cellfeat.backbones.rewrites.convnext import rewrite_convnext
 from cellfeat.backbones.rewrites.onednn import fused_convnext, quantised_convnext
 from cellfeat.backbones.rewrites.openvino import compile_with_openvino, openvino_is_installed
 from cellfeat.errors import BackboneError
+from cellfeat.extraction.forward.cuda_graphs import CudaGraphed
 
 # int8: only the products are in integers, everything around them is in bfloat16.
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, "int8": torch.bfloat16}
@@ -216,7 +217,19 @@ def _torch_compiled(module: nn.Module, precision: str, target: Target) -> nn.Mod
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     # Freezing lets the compiler fold norms and pack weights. With dynamic shapes it would compile once per shape.
     compiled: nn.Module = torch.compile(module, dynamic=False, options={"freezing": True})  # type: ignore[assignment]
-    return compiled
+    return CudaGraphed(compiled) if target.device.type == "cuda" else compiled
+
+
+def _graphed(module: nn.Module, precision: str, target: Target) -> nn.Module:  # noqa: ARG001, see Compile
+    return CudaGraphed(module)
+
+
+def _fastest_eager(backbone: LoadedBackbone, precision: str, target: Target) -> nn.Module:
+    build = _rewritten if backbone.family == "convnext" else _folded
+    try:
+        return build(backbone, precision, target)
+    except BackboneError:
+        return _plain(backbone, precision, target)
 
 
 def _placed(module: nn.Module, precision: str, target: Target) -> nn.Module:
@@ -224,6 +237,7 @@ def _placed(module: nn.Module, precision: str, target: Target) -> nn.Module:
 
 
 IMPLEMENTATIONS = {
+    "graphed": Implementation(_fastest_eager, _graphed, device_types=("cuda",)),
     "fused": Implementation(_fused, precisions=("fp32", "bf16"), families=("convnext",), device_types=("cpu",)),
     "quantised": Implementation(_quantised, precisions=("int8",), families=("convnext",), device_types=("cpu",)),
     "rewritten": Implementation(_rewritten, families=("convnext",), is_fallback=True),
