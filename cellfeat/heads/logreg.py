@@ -97,7 +97,8 @@ class LogisticRegressionHead(HeadClassifier):
         problem = Problem(columns, codes, weights.astype(np.float32), self._n_classes)
         # The matrices are tall and thin: with several threads the BLAS spends more time waiting than working.
         with threadpool_limits(limits=1, user_api="blas"):
-            solutions = solve(problem, [head._penalty() / len(columns) for head in heads], self.max_iter)
+            penalties = [head._penalty() / len(columns) for head in heads]
+            solutions = solve(problem, penalties, self.max_iter)
         for head, solution in zip(heads, solutions, strict=True):
             head._take(solution)
 

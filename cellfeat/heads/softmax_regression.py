@@ -35,7 +35,10 @@ SAMPLED_ROWS = 4096
 """Rows from which the directions are found."""
 
 GRADIENT_TOLERANCE = 1e-4
-"""The default of scikit-learn: the solver stops when no component of the gradient is larger."""
+"""The default of scikit-learn: the solver stops when no component of the gradient is larger.
+
+It applies to the gradient in the coordinates of `Rounding`, which is larger than scikit-learn's by up to 4 here.
+"""
 
 MIN_PROBABILITY = np.finfo(np.float32).tiny
 
