@@ -3,8 +3,8 @@
     python benchmarks/heads.py                                     the whole work; most of it is plain LightGBM
     python benchmarks/heads.py --samples 3000 --folds 2 --rounds 10         a minute
     python benchmarks/heads.py --features features/cells.h5        your own features
-    python benchmarks/heads.py --kinds --heads logreg --measured 1 easy, hard, few samples, many columns; with --features
-                                                                   your own, too
+    python benchmarks/heads.py --kinds --heads logreg --measured 1          easy, hard, few samples, many columns
+    python benchmarks/heads.py --kinds --features features/cells.h5         and your own
     python benchmarks/heads.py --measured 2                        only the first 2 of the 5 folds
     python benchmarks/heads.py --record heads.jsonl                in pieces: the same command goes on where it stopped
 
