@@ -100,7 +100,7 @@ def compare_and_report(
     labels: "Location | None" = None,
     fresh: bool = False,
     replaces: bool = False,
-    jobs: "Jobs" = 1,
+    jobs: "Jobs" = None,
 ) -> "Comparison":
     """Compare the heads of the settings, write the report, and print the table and the verdicts.
 

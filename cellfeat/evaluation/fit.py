@@ -36,7 +36,7 @@ def fit(
     labels: Given | None = None,
     cache: FoldCache | None = None,
     hooks: Hooks = SILENT,
-    jobs: Jobs = 1,
+    jobs: Jobs = None,
 ) -> tuple[Bundle, HeadResult]:
     """Evaluate one head out of fold, then fit it on all labelled samples; of a single split, on its training part.
 

@@ -141,6 +141,44 @@ class HeadRun:
         _check_probabilities(classifier, probabilities, np.unique(self.task.y[fold.train]).tolist())
         return FoldOutcome(self._over_all_classes(probabilities, fold), fit_seconds, predict_seconds)
 
+    def compute_together(self, settings: Sequence[HeadSettings], fold: Fold) -> FoldOutcome:
+        """Fit several settings on the training part of a fold and predict its test part.
+
+        Parameters
+        ----------
+        settings
+            Parameters of the head, which differ only in what the head fits together: see
+            `cellfeat.heads.base.HeadClassifier.fitted_together`.
+        fold
+            Any split of the task's samples.
+
+        Returns
+        -------
+        FoldOutcome
+            Its probabilities have the shape ``(n_settings, n_test, n_classes)``.
+
+        Raises
+        ------
+        HeadError
+            As `compute`, for any of the settings.
+        """
+        first, scaling = new_head(self.task, self.entry, settings[0]), self._fitted_scaling(fold.train)
+        inputs = self._inputs(fold.train, scaling)
+        start = perf_counter()
+        changed = [{name: one[name] for name in first.fitted_together if name in one} for one in settings]
+        heads = first.fit_together(inputs, self.task.y[fold.train], changed)
+        fit_seconds = perf_counter() - start
+        del inputs
+        test = self._inputs(fold.test, scaling)
+        start = perf_counter()
+        probabilities = first.predict_together(heads, test)
+        predict_seconds = perf_counter() - start
+        classes = np.unique(self.task.y[fold.train]).tolist()
+        for one in probabilities:
+            _check_probabilities(first, one, classes)
+        all_classes = np.stack([self._over_all_classes(one, fold) for one in probabilities])
+        return FoldOutcome(all_classes, fit_seconds, predict_seconds)
+
     def fitted(self, settings: HeadSettings, rows: Integers) -> FittedHead:
         """Fit on some samples.
 
