@@ -40,6 +40,7 @@ FLOORS = {
     "near_copies": 7,
     "evaluation": 8,
     "auditing": 9,
+    "recommending": 9,
     "saved_results": 10,
     "interop": 11,
     "reporting": 12,
@@ -70,6 +71,7 @@ OWNERS = {
     "matplotlib": {  # outside figures/ types alone
         "evaluation/figures/",
         "figures/",
+        "recommending/figure.py",
         "evaluation/showing.py",
         "evaluation/learning_curve.py",
         "reporting/figure_files.py",

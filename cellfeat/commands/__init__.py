@@ -20,6 +20,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 COMMANDS = (
     "init",
+    "recommend",
     "extract",
     "import",
     "audit",
@@ -85,6 +86,7 @@ def cellfeat() -> None:
     \b
     cellfeat demo                     every step on generated cells, in minutes
     cellfeat init DIR                 look at your images, write cellfeat.yaml
+    cellfeat recommend                choose network, layer, size, views on your images
     cellfeat extract                  images -> features/cells.h5
     cellfeat import TABLE             numbers that you have -> features/TABLE.h5
     cellfeat compare                  which head is best, with intervals
