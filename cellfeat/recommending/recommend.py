@@ -16,7 +16,7 @@ from cellfeat.extraction.first_samples import check_readable
 from cellfeat.extraction.forward.capabilities import DEFAULT_BATCH
 from cellfeat.extraction.forward.passes import make_passes
 from cellfeat.extraction.forward.precision import choose_method
-from cellfeat.extraction.forward.probe import Probe, seconds_per_call
+from cellfeat.extraction.forward.probe import Probe, seconds_in_turn
 from cellfeat.extraction.observer import Observer, SilentObserver
 from cellfeat.extraction.prepare import prepared_request
 from cellfeat.extraction.read_ahead import Decoder
@@ -388,7 +388,7 @@ class _Session:
         if self._clock.spent + 12 * self._batch_size * seconds < self._clock.budget:
             choice = choose_method(probe, self._settings.extraction.precision)
             measured = {one.method: 1 / one.samples_per_second for one in choice.considered}
-            alone = seconds_per_call(choice.embedder, samples) / self._batch_size
+            alone = seconds_in_turn([choice.embedder], samples)[0] / self._batch_size
             seconds = min(alone, measured.get(choice.method, alone))
         n_samples = len(self._request.manifest)
         return n_samples * (self._part.seconds_per_sample + recipe.n_forwards(n_channels) * seconds)
