@@ -21,7 +21,7 @@ from cellfeat.extraction.observer import Observer, SilentObserver
 from cellfeat.extraction.prepare import prepared_request
 from cellfeat.extraction.read_ahead import Decoder
 from cellfeat.extraction.request import ExtractionRequest
-from cellfeat.recommending.choosing import ALL_FOLDS, Judged, chosen, cross_fitted, front
+from cellfeat.recommending.choosing import Judged, chosen, cross_fitted, front
 from cellfeat.recommending.clock import Clock, OutOfTimeError
 from cellfeat.recommending.embeddings import Embeddings
 from cellfeat.recommending.networks import RANDOM, NamedNetwork, networks_to_compare
@@ -281,8 +281,8 @@ class _Session:
     def _result(self, contest: Contest, stage: Stage) -> Recommendation:
         baseline, judged = contest.baseline, stage.judged
         folds = range(stage.labels.n_folds)
-        alive = {fold: [*stage.alive.get(fold, ()), baseline] for fold in (ALL_FOLDS, *folds)}
-        recipe = chosen(among(judged, alive[ALL_FOLDS]))
+        recipe = chosen(judged)
+        alive = {fold: list(among(judged, stage.alive.get(fold, ()))) or list(judged) for fold in folds}
         predicted, in_folds = cross_fitted(judged, [alive[fold] for fold in folds], stage.labels)
         intervals = _Intervals(self._part, stage, self._design)
         candidates = tuple(self._candidates(contest, stage, intervals))
