@@ -272,9 +272,10 @@ class ComparisonSettings(Section):
 
     `folds` is a number, ``leave-one-out`` for one fold a group, or ``column:NAME`` for one fold a value of a column.
     `parts` are the parts of a split (`LabelsSettings.split`) whose samples are used. Samples of the classes in
-    `leave_out` are excluded. `figures` are the file formats of figures, `page` says whether a page is written that
-    shows the samples behind the results. `output` None is a folder in ``results`` of the feature file's name: see
-    `Settings.results`.
+    `leave_out` are excluded. `standardise` names a column of plates within which every column of the embeddings is
+    standardised, by `standardise_from`: all samples of the plate, or those of the training part. `figures` are the file
+    formats of figures, `page` says whether a page is written that shows the samples behind the results. `output` None
+    is a folder in ``results`` of the feature file's name: see `Settings.results`.
     """
 
     heads: Annotated[list[str], Field(min_length=1)] = ["mlp", "logreg", "lightgbm"]
@@ -288,6 +289,8 @@ class ComparisonSettings(Section):
         "train",
     )
     leave_out: Words = ()
+    standardise: str | None = None
+    standardise_from: Literal["all", "training"] = "all"
     figures: Annotated[tuple[Literal["png", "svg", "pdf"], ...], BeforeValidator(as_words)] = ("png",)
     page: bool = True
     output: LocalPath | None = None

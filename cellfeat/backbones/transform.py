@@ -1,18 +1,19 @@
 """Resize, crop and normalise images as published with the weights.
 
-The steps are torchvision's functions on float tensors, so the result equals that of the weights' preset.
+The steps are those of torchvision's functions on float tensors, so the result equals that of the weights' preset. They
+are written with PyTorch alone, because importing torchvision loads PyTorch's compiler, which takes seconds.
 """
 
 from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import torch
-from torchvision.transforms import functional
-from torchvision.transforms.functional import InterpolationMode
+from torch.nn import functional
 
 from cellfeat.config import PreprocessingSettings
 
 Triple = tuple[float, float, float]
+_SMOOTH = ("bilinear", "bicubic")
 
 
 @dataclass(frozen=True)
@@ -68,18 +69,32 @@ class Transform:
         """Make float images from 0 to 1 square: ``(N, C, H, W)`` to ``(N, C, input_size, input_size)``."""
         if self.crop is None or self.resize is None:
             return self._padded(x)
-        sides = [self.resize, self.resize] if self.squash else [self.resize]
-        return functional.center_crop(self._scaled(x, sides), [self.crop, self.crop])
+        return _central_crop(self._scaled(x, self._resized_sides(x)), self.crop)
+
+    def _resized_sides(self, x: torch.Tensor) -> tuple[int, int]:
+        """Sides after scaling: both `resize`, or the shorter one, the longer one rounded down as torchvision does."""
+        assert self.resize is not None, "only called with a crop"
+        height, width = x.shape[-2:]
+        if self.squash:
+            return self.resize, self.resize
+        longer = int(self.resize * max(height, width) / min(height, width))
+        return (self.resize, longer) if height <= width else (longer, self.resize)
 
     def _padded(self, x: torch.Tensor) -> torch.Tensor:
         sides = x.shape[-2:]
         height, width = (max(1, round(side * self.input_size / max(sides))) for side in sides)
         left, top = (self.input_size - width) // 2, (self.input_size - height) // 2
         right, bottom = self.input_size - width - left, self.input_size - height - top
-        return functional.pad(self._scaled(x, [height, width]), [left, top, right, bottom])
+        return functional.pad(self._scaled(x, (height, width)), (left, right, top, bottom))
 
-    def _scaled(self, x: torch.Tensor, sides: list[int]) -> torch.Tensor:
-        return functional.resize(x, sides, InterpolationMode(self.interpolation), antialias=self.antialias)
+    def _scaled(self, x: torch.Tensor, sides: tuple[int, int]) -> torch.Tensor:
+        if tuple(x.shape[-2:]) == sides:
+            return x
+        if self.interpolation not in _SMOOTH:
+            return functional.interpolate(x, size=sides, mode=self.interpolation)
+        return functional.interpolate(
+            x, size=sides, mode=self.interpolation, align_corners=False, antialias=self.antialias
+        )
 
     def moments(self, device: torch.device) -> tuple[torch.Tensor, torch.Tensor]:
         """Mean and standard deviation on a device, ``(3, 1, 1)`` each: ``(x - mean) / std`` normalises."""
@@ -89,3 +104,16 @@ class Transform:
     def record(self) -> dict[str, Any]:
         """Everything that affects the result, as plain JSON values."""
         return asdict(self) | {"mean": list(self.mean), "std": list(self.std)}
+
+
+def _central_crop(x: torch.Tensor, side: int) -> torch.Tensor:
+    """Cut the central square, after padding with zeros where the image is smaller."""
+    height, width = x.shape[-2:]
+    missing_rows, missing_columns = max(0, side - height), max(0, side - width)
+    left, top = missing_columns // 2, missing_rows // 2
+    if missing_rows or missing_columns:
+        x = functional.pad(x, (left, missing_columns - left, top, missing_rows - top))
+    height, width = x.shape[-2:]
+    # Python's rounding to even decides where an odd number of pixels is cut off.
+    top, left = round((height - side) / 2), round((width - side) / 2)
+    return x[..., top : top + side, left : left + side]

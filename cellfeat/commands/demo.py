@@ -1,5 +1,6 @@
 """``cellfeat demo``."""
 
+import os
 from pathlib import Path
 
 import click
@@ -12,6 +13,8 @@ SETTINGS = {
     "preprocessing.crop": "none",
     "extraction.part_size": 256,
 }
+MOST_PROCESSES = 8
+"""Processes that draw cells: starting more takes longer than they save."""
 
 
 @click.command("demo")
@@ -33,7 +36,7 @@ def command(samples: int, seed: int, output: Path) -> None:
 
     _check_folder(output, synthetic_labels(samples, seed))
     click.echo(f"the images are generated, not real: {samples} three-channel cells of 9 classes, seed {seed}")
-    write_synthetic_cells(output, n_samples=samples, seed=seed)
+    write_synthetic_cells(output, n_samples=samples, seed=seed, n_processes=min(os.cpu_count() or 1, MOST_PROCESSES))
     settings = load_settings(overrides=SETTINGS | _places(output) | {"comparison.seed": seed})
     with ConsoleObserver() as observer:
         extract(settings, observer=observer)

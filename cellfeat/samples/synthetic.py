@@ -6,7 +6,9 @@ reticulum. Every trait varies between cells by about as much as between lines, s
 
 import csv
 import io
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, fields
+from multiprocessing import get_context
 from pathlib import Path
 
 import imagecodecs
@@ -81,7 +83,7 @@ CELL_LINES = (
 )  # fmt: skip
 
 
-def write_synthetic_cells(folder: Path, n_samples: int, seed: int, size: int = 64) -> None:
+def write_synthetic_cells(folder: Path, n_samples: int, seed: int, size: int = 64, n_processes: int = 1) -> None:
     """Write images and labels: ``images/<id:05d>_{blue,red,yellow}.png`` and ``labels.csv``.
 
     Images are 8-bit grey. Blue shows nuclei, red microtubules and yellow the endoplasmic reticulum. About 4 % of the
@@ -97,6 +99,8 @@ def write_synthetic_cells(folder: Path, n_samples: int, seed: int, size: int = 6
         Seed of the random numbers, not negative.
     size
         Height and width of an image in pixels.
+    n_processes
+        Number of processes that draw; the files are the same for any number. 1 draws in this process.
 
     Raises
     ------
@@ -108,12 +112,34 @@ def write_synthetic_cells(folder: Path, n_samples: int, seed: int, size: int = 6
         temporary.write_bytes(synthetic_labels(n_samples, seed).encode())
     lines = _lines(n_samples, seed)
     (folder / "images").mkdir(parents=True, exist_ok=True)
-    for sample, source in enumerate(_sources(lines, seed)):
-        traits = CELL_LINES[lines[source]][2]
+    samples = [_Sample(sample, int(source), int(lines[source])) for sample, source in enumerate(_sources(lines, seed))]
+    if n_processes == 1:
+        _write_samples(folder / "images", samples, size, seed)
+        return
+    # Spawned: a fork of a process with threads may wait forever for a lock that another thread held.
+    with ProcessPoolExecutor(n_processes, mp_context=get_context("spawn")) as pool:
+        shares = [samples[first::n_processes] for first in range(n_processes)]
+        done = [pool.submit(_write_samples, folder / "images", share, size, seed) for share in shares]
+        for share in done:
+            share.result()
+
+
+@dataclass(frozen=True)
+class _Sample:
+    """The number of a sample, the sample whose pixels it shows, and the number of its cell line."""
+
+    number: int
+    source: int
+    line: int
+
+
+def _write_samples(folder: Path, samples: list[_Sample], size: int, seed: int) -> None:
+    for sample in samples:
         # Seeded by the source, so that a copy gets the same pixels.
-        planes = _draw_image(traits, size, np.random.default_rng([seed, 1, source]))
+        rng = np.random.default_rng([seed, 1, sample.source])
+        planes = _draw_image(CELL_LINES[sample.line][2], size, rng)
         for channel, plane in zip(CHANNELS, planes, strict=True):
-            (folder / "images" / f"{sample + 1:05d}_{channel}.png").write_bytes(imagecodecs.png_encode(plane))
+            (folder / f"{sample.number + 1:05d}_{channel}.png").write_bytes(imagecodecs.png_encode(plane))
 
 
 def synthetic_labels(n_samples: int, seed: int) -> str:

@@ -15,7 +15,7 @@ def _one_thread():
     torch.set_num_threads(before)
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def randomised() -> Callable[[nn.Module], nn.Module]:
     """Give a network random weights with which every part affects the result.
 

