@@ -127,12 +127,13 @@ def _groups(bundle: Bundle, features: Features) -> tuple[Integers, str]:
 
 
 def _had_groups(bundle: Bundle) -> bool:
-    """Whether the training samples had groups beside exact duplicates."""
+    """Whether training samples came in groups, of two or more on average; a few near copies are no plates or fields.
+
+    Where most groups are single samples, one large group could not be told from these by its mean.
+    """
     counts = [bundle.scores.get(name) for name in ("n_groups", "n_samples", "n_copies")]
-    if not all(type(count) is int for count in counts):
-        return False
-    n_groups, n_samples, n_copies = counts
-    return bool(n_groups < n_samples - n_copies)
+    n_groups, n_samples, n_copies = (count if isinstance(count, int) else 0 for count in counts)
+    return 0 < 2 * n_groups <= n_samples - n_copies
 
 
 def _ignore(_line: str) -> None:
