@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import imagecodecs
@@ -37,7 +38,13 @@ from cellfeat.config_sources import load_settings
 from cellfeat.device import choose_device, describe_device
 from cellfeat.extraction.forward import precision as choice_of_precision
 from cellfeat.extraction.forward.embedder import Inputs
-from cellfeat.extraction.forward.implementations import DTYPES, ComputeMethod, Target, build_module
+from cellfeat.extraction.forward.implementations import (
+    DTYPES,
+    IMPLEMENTATIONS,
+    ComputeMethod,
+    Target,
+    build_module,
+)
 from cellfeat.extraction.forward.kept_memory import freed_memory_kept
 from cellfeat.extraction.forward.passes import make_passes
 from cellfeat.extraction.forward.probe import build_embedder
@@ -288,6 +295,13 @@ def _closeness(reference: np.ndarray, ours: np.ndarray) -> list[str]:
     return [f"{difference:.1e}", f"{((reference * ours).sum(axis=1) / norms).min():.6f}"]
 
 
+def choose_as_for_a_full_run(n_samples: int) -> None:
+    """Let the choice of a method try what it would try for `FULL_SIZE` samples."""
+    choice_of_precision.LEAST_BATCHES = 1
+    for name, one in list(IMPLEMENTATIONS.items()):
+        IMPLEMENTATIONS[name] = replace(one, trial_share=one.trial_share * FULL_SIZE / n_samples)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--samples", type=int, default=256)
@@ -309,7 +323,7 @@ def main() -> None:
             print(f"{title}\n\n{against_forward(settings, arguments.rounds)}")
             return
         write_weights(folder / "weights.pth")
-        choice_of_precision.TRIAL_SHARE *= FULL_SIZE / arguments.samples
+        choose_as_for_a_full_run(arguments.samples)
         runs = contenders(folder / "images", folder, arguments.samples, device)
         rates: dict[str, list[float]] = {name: [] for name in runs}
         embeddings: dict[str, np.ndarray] = {}

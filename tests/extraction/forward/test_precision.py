@@ -86,7 +86,7 @@ class _StandIn(Embedder):
 CHOICES = {
     "the fastest": ({"fp32 a": (10, 1.0), "bf16 a": (30, 0.9999)}, "bf16 a"),
     "not an inaccurate one": ({"fp32 a": (10, 1.0), "bf16 a": (30, 0.9994)}, "fp32 a"),
-    "the earlier of two alike": ({"fp32 a": (10, 1.0), "bf16 a": (12, 0.9999)}, "fp32 a"),
+    "the earlier of two alike": ({"fp32 a": (10, 1.0), "bf16 a": (11, 0.9999)}, "fp32 a"),
     "the better of two implementations": ({"fp32 a": (10, 1.0), "fp32 b": (13, 1.0)}, "fp32 b"),
     "not an inaccurate float32": ({"fp32 a": (10, 1.0), "fp32 b": (30, 0.9999)}, "fp32 a"),
     "nothing before float32": ({"bf16 a": (30, 1.0), "fp32 a": (10, 1.0)}, "fp32 a"),
@@ -128,7 +128,7 @@ def test_trials_together_cost_no_more_than_their_share(probe: Probe, monkeypatch
 
 
 def test_a_forward_that_met_a_busy_machine_is_timed_again(probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
-    durations = iter([0.5, 0.3, 0.12, 0.115])
+    durations = iter([0.5, 0.3, 0.12, 0.115, 0.12, 0.13])
     slept: list[float] = []
 
     def embed(_samples: object) -> None:
