@@ -222,7 +222,7 @@ def ours(place: Place, work: Workload, precision: str) -> dict[str, Any]:
     from cellfeat import extract, load_features
     from cellfeat.extraction.forward import precision as choice
 
-    if precision == "auto" and hasattr(choice, "TRIAL_SHARE"):
+    if precision == "auto" and not place.quick and hasattr(choice, "TRIAL_SHARE"):
         choice.TRIAL_SHARE *= 28_896 / place.n_samples  # as in a run of usual size
     settings, clock = settings_of(place, work, precision), Clock()
     began = time.perf_counter()
