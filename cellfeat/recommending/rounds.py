@@ -5,7 +5,6 @@ A round ends when its share of the budget is spent. What was not tried is record
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
@@ -13,8 +12,9 @@ import numpy as np
 from cellfeat.evaluation.hooks import Say
 from cellfeat.recommending.choosing import ALL_FOLDS, LEAST_KEPT, Judged, best_first, best_third, front
 from cellfeat.recommending.clock import Clock, OutOfTimeError
+from cellfeat.recommending.contest import Contest, Stage
 from cellfeat.recommending.embeddings import Embeddings
-from cellfeat.recommending.least_squares import FoldedLabels, predict_folds, products
+from cellfeat.recommending.least_squares import predict_folds, products
 from cellfeat.recommending.part import Part
 from cellfeat.recommending.recipes import Recipe, Source, passes_of
 from cellfeat.text import counted
@@ -54,61 +54,6 @@ class Round(NamedTuple):
 
 
 ROUNDS = (Round(1 / 3, 1, 0.4), Round(2 / 3, 4, 0.65), Round(1, 4, 0.85), Round(1, 8, 1.0))
-
-
-@dataclass
-class Stage:
-    """What is known of recipes on the same samples.
-
-    Attributes
-    ----------
-    rows
-        Places of the samples, shape ``(n,)``.
-    labels
-        Their classes and folds.
-    judged
-        The recipes.
-    alive
-        Recipes that have gone on without the scores of each fold, and with all (`ALL_FOLDS`).
-    """
-
-    rows: Integers
-    labels: FoldedLabels
-    judged: dict[Recipe, Judged] = field(default_factory=dict)
-    alive: dict[int, list[Recipe]] = field(default_factory=dict)
-
-
-@dataclass
-class Contest:
-    """All rounds of a recommendation.
-
-    Attributes
-    ----------
-    baseline
-        The recipe that others are compared with; it takes part in every round.
-    stages
-        By number of samples, ascending.
-    untried
-        Why a recipe was not tried, or not tried on more samples.
-    is_interrupted
-        Whether the user ended it.
-    """
-
-    baseline: Recipe
-    stages: list[Stage] = field(default_factory=list)
-    untried: dict[Recipe, str] = field(default_factory=dict)
-    is_interrupted: bool = False
-
-    def final(self) -> Stage | None:
-        """The stage of the most samples in which recipes can be compared with the baseline; None if there is none."""
-        for stage in reversed(self.stages):
-            if self.baseline in stage.judged and len(stage.judged) > 1:
-                return stage
-        return None
-
-    def last_seen(self) -> dict[Recipe, Stage]:
-        """The stage of the most samples of each recipe."""
-        return {recipe: stage for stage in self.stages for recipe in stage.judged}
 
 
 class Halving:
@@ -153,6 +98,8 @@ class Halving:
                 stage = self._stage(contest, one, alive[ALL_FOLDS][: 2 * LEAST_KEPT])
                 stage.alive = alive
                 self._play(contest, stage, number)
+                if number == 0 and self._clock.has_room(self._seconds([baseline], stage), ROUNDS[1].until):
+                    self._judge(contest, stage, [baseline])
                 if not stage.judged:
                     break
                 if number + 1 < len(ROUNDS):
