@@ -207,7 +207,7 @@ def _hint_at_plates(settings: "Settings", features: "Features") -> None:
     from cellfeat.text import clean_lines
 
     if hint := plate_hint(features.samples.columns, Design.from_settings(settings)):
-        click.echo(clean_lines(f"\n{hint}"))
+        click.echo(clean_lines(hint), err=True)
 
 
 def _leave_out(
