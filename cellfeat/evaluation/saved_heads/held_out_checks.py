@@ -123,6 +123,14 @@ class ChosenRows:
 
 
 def left_out_at_fitting(bundle: Bundle, label: Strings) -> tuple[str, ...]:
-    """Classes that were left out when the head was fitted, and that these samples have."""
+    """Name the classes that were left out when the head was fitted, and that these samples have.
+
+    Parameters
+    ----------
+    bundle
+        The saved head.
+    label
+        Label of each sample, shape ``(n_samples,)``; ``""`` where there is none.
+    """
     left_out = bundle.scores.get("leave_out", ())
     return tuple(name for name in left_out if name in set(label.tolist())) if isinstance(left_out, list | tuple) else ()
