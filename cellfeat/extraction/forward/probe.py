@@ -15,7 +15,8 @@ from cellfeat.extraction.forward.tolerances import MIN_COSINE
 from cellfeat.extraction.read_ahead import Decoded
 from cellfeat.types import Float32s
 
-LEAST_TIMED_SECONDS = 0.2
+LEAST_TIMED_SECONDS = 0.1
+SHORT_SECONDS = 0.2
 MOST_TIMED_FORWARDS = 8
 TRUSTED_SECONDS = 1.0
 """A forward of this length is trusted alone."""
@@ -198,7 +199,7 @@ def seconds_in_turn(embedders: Sequence[Embedder], samples: Sequence[Decoded]) -
 def _settled_seconds(embedder: Embedder, samples: Sequence[Decoded]) -> float:
     """Time a forward, and a short one once more: threads of the embedder before are awake for some milliseconds."""
     first = _seconds(embedder, samples)
-    return first if first >= LEAST_TIMED_SECONDS else min(first, _seconds(embedder, samples))
+    return first if first >= SHORT_SECONDS else min(first, _seconds(embedder, samples))
 
 
 def _seconds(embedder: Embedder, samples: Sequence[Decoded]) -> float:
