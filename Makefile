@@ -5,7 +5,7 @@ RUN := $(VENV)/bin/python
 STAMP := $(VENV)/.installed
 NODE_STAMP := web/node_modules/.installed
 
-.PHONY: install lock demo test test-slow torture fuzz lint format types wheel page docs-pages docs-pictures clean
+.PHONY: install lock demo test test-slow torture fuzz lint format types wheel page docs docs-pages docs-pictures clean
 
 install: $(STAMP)
 
@@ -65,6 +65,13 @@ $(NODE_STAMP): web/package.json web/package-lock.json
 	cd web && npm ci --no-fund --no-audit --fetch-retries 1
 	@touch $@
 
+# The documentation site, build/site; a warning is an error. Links to other projects' sites need CELLFEAT_DOCS_ONLINE=1.
+docs: $(STAMP)
+	$(RUN) -m pip install --quiet --require-hashes --requirement .ci/docs.lock
+	rm -rf build/site docs/site/_generated
+	$(RUN) -m sphinx --quiet --fail-on-warning --keep-going -b html -c docs/site . build/site
+	@echo "build/site/index.html"
+
 # The pages and pictures that are made from the program itself.
 docs-pages: $(STAMP)
 	$(RUN) docs/cli_page.py
@@ -76,4 +83,4 @@ docs-pictures: $(STAMP)
 	$(RUN) docs/page_pictures.py demo
 
 clean:
-	rm -rf $(VENV) build dist *.egg-info .mypy_cache .ruff_cache .pytest_cache demo web/node_modules
+	rm -rf $(VENV) build docs/site/_generated dist *.egg-info .mypy_cache .ruff_cache .pytest_cache demo web/node_modules

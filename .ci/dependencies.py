@@ -19,23 +19,30 @@ PURPOSES = {
     "h5py": "the feature file",
     "hypothesis": "tests of properties",
     "imagecodecs": "PNG and packed TIFF",
+    "jupytext": "notebooks of the documentation as text",
     "joblib": "heads, folds and settings side by side",
     "lightgbm": "the head `lightgbm`",
     "liffile": "LIF of Leica",
     "matplotlib": "pictures of a comparison",
     "moto": "tests run an object store",
     "mypy": "types",
+    "myst-nb": "the documentation site: pages and notebooks",
+    "nbclient": "tests run the notebooks",
     "nd2": "ND2 of Nikon",
     "numpy": "arrays",
+    "numpydoc": "the documentation site: docstrings",
     "obstore": "object stores: S3, Google Cloud Storage, Azure, and web servers",
     "onnx": "saved heads as ONNX",
     "onnxruntime": "tests run exported heads",
     "onnxscript": "backbones as ONNX",
+    "openvino": "the forward on a processor: small networks in a third to a half of the time",
     "opentsne": "the map of the page",
+    "packaging": "versions of packages, for `cellfeat doctor`",
     "pandas": "tables: labels, manifests, predictions",
     "pandas-stubs": "types",
     "playwright": "tests of the page in a browser",
     "pyarrow": "Parquet and CSV, and pandas' text columns",
+    "pydata-sphinx-theme": "the documentation site",
     "pydantic": "validated settings",
     "pytest": "tests",
     "pytest-timeout": "ends tests that hang",
@@ -48,6 +55,7 @@ PURPOSES = {
     "scikit-learn": "folds, scores and some heads",
     "scipy": "intervals, and the demo's images",
     "simplejpeg": "JPEG, strictly: what libjpeg only warns about is an error",
+    "sphinx": "the documentation site",
     "threadpoolctl": "threads of BLAS",
     "tifffile": "TIFF, OME-TIFF",
     "skops": "saved heads of scikit-learn, without pickle",
@@ -58,8 +66,8 @@ PURPOSES = {
     "zarr": "OME-Zarr",
 }
 INTRODUCTION = """\
-Written by `python .ci/dependencies.py` in the environment of `make install`. Licences are those stated in the
-packages' own metadata.
+Written by `python .ci/dependencies.py` in the environment of `make install` and `make docs`. Licences are those stated
+in the packages' own metadata.
 
 [requirements.lock](../requirements.lock) holds the exact version of each package and the sha256 of each of its files.
 `make install` accepts nothing else (`pip install --require-hashes`), so a package that was tampered with is refused.
@@ -128,7 +136,7 @@ def is_installed(name: str) -> bool:
 def page() -> str:
     """The page as Markdown."""
     groups = requirements()
-    extras = {name: extra for extra in ("dev", "skops", "timm", "lite", "") for name in groups[extra]}
+    extras = {name: extra for extra in ("dev", "docs", "skops", "timm", "lite", "") for name in groups[extra]}
     direct = {name: extras[name] for name in sorted(extras)}
     lines = [
         "# Dependencies",

@@ -40,6 +40,9 @@ if TYPE_CHECKING:  # for type checkers and editors; `_HOMES` says the same, and 
     from cellfeat.page.notebook import show_page as show_page
     from cellfeat.proposing.looking import propose as propose
     from cellfeat.proposing.proposal import Proposal as Proposal
+    from cellfeat.recommending.recommend import recommend as recommend
+    from cellfeat.recommending.recommendation import Recommendation as Recommendation
+    from cellfeat.recommending.saving import save_recommendation as save_recommendation
     from cellfeat.reporting.map_figure import draw_map as draw_map
     from cellfeat.reporting.sheets import SheetOptions as SheetOptions
     from cellfeat.reporting.sheets import draw_examples as draw_examples
@@ -59,6 +62,7 @@ _HOMES = {
     "Features": "cellfeat.extraction.store",
     "HeldOut": "cellfeat.evaluation.saved_heads.held_out",
     "Hooks": "cellfeat.evaluation.hooks",
+    "Recommendation": "cellfeat.recommending.recommendation",
     "Settings": "cellfeat.config",
     "Proposal": "cellfeat.proposing.proposal",
     "SheetOptions": "cellfeat.reporting.sheets",
@@ -82,6 +86,8 @@ _HOMES = {
     "near_copies_of_fitted": "cellfeat.evaluation.saved_heads.fitted_copies",
     "predict": "cellfeat.evaluation.saved_heads.predict",
     "propose": "cellfeat.proposing.looking",
+    "recommend": "cellfeat.recommending.recommend",
+    "save_recommendation": "cellfeat.recommending.saving",
     "read_results": "cellfeat.saved_results.reading",
     "read_relabelling": "cellfeat.evaluation.relabelling.changes",
     "save_bundle": "cellfeat.heads.bundle_files",

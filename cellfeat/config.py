@@ -230,12 +230,13 @@ class BackboneSettings(Section):
     """The frozen network. `weights` is the name of published weights, a file, or ``default``.
 
     `pool` ``norm`` is the input of the network's own classifier, ``raw`` the same before a ConvNeXt's last LayerNorm,
-    and ``stages`` the mean and standard deviation of each channel over the maps of the middle stages.
+    ``stages`` the mean and standard deviation of each channel over the maps of the middle stages, and ``blocks`` the
+    class token, and the mean and standard deviation of the patch tokens, of several blocks of a vision transformer.
     """
 
     name: str = "convnext_base"
     weights: str = "default"
-    pool: Literal["norm", "raw", "stages"] = "norm"
+    pool: Literal["norm", "raw", "stages", "blocks"] = "norm"
 
 
 class ExtractionSettings(Section):
@@ -271,9 +272,10 @@ class ComparisonSettings(Section):
 
     `folds` is a number, ``leave-one-out`` for one fold a group, or ``column:NAME`` for one fold a value of a column.
     `parts` are the parts of a split (`LabelsSettings.split`) whose samples are used. Samples of the classes in
-    `leave_out` are excluded. `figures` are the file formats of figures, `page` says whether a page is written that
-    shows the samples behind the results. `output` None is a folder in ``results`` of the feature file's name: see
-    `Settings.results`.
+    `leave_out` are excluded. `standardise` names a column of plates within which every column of the embeddings is
+    standardised, by `standardise_from`: all samples of the plate, or those of the training part. `figures` are the file
+    formats of figures, `page` says whether a page is written that shows the samples behind the results. `output` None
+    is a folder in ``results`` of the feature file's name: see `Settings.results`.
     """
 
     heads: Annotated[list[str], Field(min_length=1)] = ["mlp", "logreg", "lightgbm"]
@@ -287,6 +289,8 @@ class ComparisonSettings(Section):
         "train",
     )
     leave_out: Words = ()
+    standardise: str | None = None
+    standardise_from: Literal["all", "training"] = "all"
     figures: Annotated[tuple[Literal["png", "svg", "pdf"], ...], BeforeValidator(as_words)] = ("png",)
     page: bool = True
     output: LocalPath | None = None

@@ -23,8 +23,8 @@ from cellfeat.errors import DiskFullError, WriteError
 from cellfeat.text import NO_URLS, is_url, without_credentials
 
 RECORDED_PACKAGES = (
-    "cellfeat", "torch", "torchvision", "timm", "numpy", "h5py", "scikit-learn", "lightgbm", "imagecodecs", "tifffile",
-    "zarr", "nd2", "czifile", "liffile",
+    "cellfeat", "torch", "torchvision", "timm", "openvino", "numpy", "h5py", "scikit-learn", "lightgbm", "imagecodecs",
+    "tifffile", "zarr", "nd2", "czifile", "liffile",
 )  # fmt: skip
 
 _SECONDS_OF_A_DAY = 86_400

@@ -40,9 +40,11 @@ FLOORS = {
     "near_copies": 7,
     "evaluation": 8,
     "auditing": 9,
+    "recommending": 9,
     "saved_results": 10,
     "interop": 11,
     "reporting": 12,
+    "doctor": 12,
     "page": 13,
     "commands": 14,
 }
@@ -55,6 +57,7 @@ OWNERS = {
         "samples/formats/h5sc.py",
     },
     "onnx": {"interop/exports/"},
+    "openvino": {"backbones/rewrites/openvino.py"},
     "pyarrow": {"interop/", "samples/table_file.py"},
     "filelock": {"extraction/store/lock.py"},
     "joblib": {"evaluation/parallel/"},
@@ -68,6 +71,7 @@ OWNERS = {
     "matplotlib": {  # outside figures/ types alone
         "evaluation/figures/",
         "figures/",
+        "recommending/figure.py",
         "evaluation/showing.py",
         "evaluation/learning_curve.py",
         "reporting/figure_files.py",
@@ -109,6 +113,7 @@ HEAVY = (
     "ray",
     "obstore",
     "joblib",
+    "openvino",
 )
 
 

@@ -32,7 +32,7 @@ PAGES = {
     path.relative_to(ROOT).as_posix(): path.read_text(encoding="utf-8")
     for path in (
         *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "features/README.md")),
-        *sorted((ROOT / "docs").rglob("*.md")),
+        *sorted(path for path in (ROOT / "docs").rglob("*.md") if path.parent.name != "_generated"),
     )
 }
 WRITTEN = {name: text for name, text in PAGES.items() if name not in GENERATED}

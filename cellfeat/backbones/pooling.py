@@ -6,14 +6,14 @@ classifier (``docs/results.md``). The layers after the last of these stages are 
 """
 
 import copy
-from contextlib import ExitStack
 from dataclasses import replace
 
 import torch
-from torch import nn
+from torch import fx, nn
 
 from cellfeat.backbones.base import Backbone, LoadedBackbone
 from cellfeat.errors import BackboneError
+from cellfeat.text import first_line
 
 FIRST_STRIDE, LAST_STRIDE = 4, 16
 
@@ -21,31 +21,67 @@ FIRST_STRIDE, LAST_STRIDE = 4, 16
 class StagePooled(nn.Module):
     """A network that returns the mean and standard deviation of each channel of the maps of its stages.
 
+    The pooled stages are the output of one graph, without hooks. Compilers and converters therefore see the whole
+    forward, and what runs after the last stage is not part of it.
+
     Parameters
     ----------
     network
-        Takes ``(N, 3, H, W)``; its own output is not used.
+        Takes ``(N, 3, H, W)``; its own output is not used. Its modules are shared, not copied.
     stages
         Names of submodules that return ``(N, C, h, w)``, in the order in which they run.
+
+    Raises
+    ------
+    BackboneError
+        If the network's own code cannot be followed to its stages.
     """
 
     def __init__(self, network: nn.Module, stages: tuple[str, ...]) -> None:
         super().__init__()
         self.network = network
         self.stages = stages
+        self._pooled = fx.GraphModule(network, _pooling_graph(network, stages))
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Map ``(N, 3, H, W)`` to ``(N, embedding_dim)``: stage by stage, means before deviations."""
-        pooled: list[torch.Tensor] = []
+        embedded: torch.Tensor = self._pooled(images)
+        return embedded
 
-        def pool(_stage: nn.Module, _inputs: object, maps: torch.Tensor) -> None:
-            pooled.append(mean_and_deviation(maps))
 
-        with ExitStack() as hooks:
-            for name in self.stages:
-                hooks.callback(self.network.get_submodule(name).register_forward_hook(pool).remove)
-            self.network(images)
-        return torch.cat(pooled, dim=1)
+class _PathToStages(fx.Tracer):
+    """Follows the code of the modules that contain a stage; any other module, the stages included, stays one call."""
+
+    def __init__(self, stages: tuple[str, ...]) -> None:
+        super().__init__()
+        self._stages = stages
+
+    def is_leaf_module(self, _module: nn.Module, name: str) -> bool:
+        return not any(stage.startswith(f"{name}.") for stage in self._stages)
+
+
+def _pooling_graph(network: nn.Module, stages: tuple[str, ...]) -> fx.Graph:
+    try:
+        graph = _PathToStages(stages).trace(network)
+    except (TypeError, ValueError, RuntimeError, AttributeError) as error:  # fx.proxy.TraceError is a ValueError
+        raise BackboneError(
+            f"{type(network).__name__}: pool stages cannot follow its code to {', '.join(stages)} "
+            f"({first_line(error)}); use pool norm"
+        ) from error
+    wanted = [network.get_submodule(name) for name in stages]
+    nodes = list(graph.nodes)
+    maps = [node for node in nodes if node.op == "call_module" and network.get_submodule(node.target) in wanted]
+    if not maps:
+        raise BackboneError(f"{type(network).__name__}: pool stages finds none of {', '.join(stages)}; use pool norm")
+    for node in reversed(nodes[nodes.index(maps[-1]) + 1 :]):
+        graph.erase_node(node)
+    pooled = []
+    for node in maps:
+        # At once: a later layer may change the maps in place.
+        with graph.inserting_after(node):
+            pooled.append(graph.call_function(mean_and_deviation, (node,)))
+    graph.output(graph.call_function(torch.cat, (pooled, 1)))
+    return graph
 
 
 def mean_and_deviation(maps: torch.Tensor) -> torch.Tensor:
@@ -86,8 +122,10 @@ def pooled_by_stage(entry: Backbone, loaded: LoadedBackbone) -> LoadedBackbone:
 
 def _stages_of_timm(module: nn.Module) -> tuple[str, ...]:
     stages = getattr(module, "feature_info", None) or ()
-    within = [stage for stage in stages if FIRST_STRIDE <= stage["reduction"] <= LAST_STRIDE]
-    return tuple(dict.fromkeys(stage["module"] for stage in within))
+    within = [stage["module"] for stage in stages if FIRST_STRIDE <= stage["reduction"] <= LAST_STRIDE]
+    # Some models name things that are no modules of theirs, because timm finds their maps in another way.
+    known = {name for name, _ in module.named_modules()}
+    return tuple(dict.fromkeys(within)) if known.issuperset(within) else ()
 
 
 def _cut_after(network: nn.Module, last: str) -> None:

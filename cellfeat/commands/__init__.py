@@ -20,6 +20,7 @@ os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 COMMANDS = (
     "init",
+    "recommend",
     "extract",
     "import",
     "audit",
@@ -35,6 +36,7 @@ COMMANDS = (
     "inspect",
     "verify",
     "list",
+    "doctor",
 )
 _MODULES = {"import": "import_table"}
 """Modules whose name is not that of their command, which is a word of Python."""
@@ -84,6 +86,7 @@ def cellfeat() -> None:
     \b
     cellfeat demo                     every step on generated cells, in minutes
     cellfeat init DIR                 look at your images, write cellfeat.yaml
+    cellfeat recommend                choose network, layer, size, views on your images
     cellfeat extract                  images -> features/cells.h5
     cellfeat import TABLE             numbers that you have -> features/TABLE.h5
     cellfeat compare                  which head is best, with intervals
@@ -93,6 +96,7 @@ def cellfeat() -> None:
     cellfeat score --model DIR --images DIR --labels CSV
     cellfeat figure heads             figures for print: heads, confusion, map, contact sheets
     cellfeat export FEATURES --to h5ad  for other programs: scanpy, pycytominer, ONNX Runtime
+    cellfeat doctor                   what is installed, and whether every step works here
     """  # noqa: D301, click reads the backspace as: keep these lines
 
 

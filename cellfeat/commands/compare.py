@@ -38,6 +38,11 @@ if TYPE_CHECKING:
 @jobs_options
 @click.option("--fractions", metavar="F,F,…", help="Learning curve over parts of the training samples: 0.1,0.25,0.5,1.")
 @click.option("--repeats", type=click.IntRange(min=2), help="Repeat on that many sets of folds, and test over all.")
+@click.option(
+    "--across",
+    metavar="COLUMN",
+    help="Also leave out each value of a column in turn, and name the worst: --across plate.",
+)
 @click.option("--output", type=click.Path(path_type=Path), help="Folder of the results; default: results/FEATURES.")
 @figures_option
 @page_option
@@ -51,6 +56,7 @@ def command(
     fresh: bool,
     fractions: str | None,
     repeats: int | None,
+    across: str | None,
     figures: str | None,
     no_page: bool,
     replace: bool,
@@ -83,7 +89,13 @@ def command(
     # Now, before hours of work.
     parts = _parsed_fractions(fractions) if fractions else None
     features = load_features(settings.extraction.output)
-    compare_and_report(settings, features, labels=labels, fresh=fresh, replaces=replace, jobs=jobs)
+    if across and labels is None:
+        _check_across(settings, features, across)
+    comparison = compare_and_report(settings, features, labels=labels, fresh=fresh, replaces=replace, jobs=jobs)
+    if not across:
+        _hint_at_plates(settings, features)
+    else:
+        _leave_out(settings, features, comparison, across, labels, fresh=fresh, jobs=jobs)
     if repeats:
         _repeat(settings, labels, repeats, fresh=fresh, jobs=jobs)
     if parts:
@@ -100,7 +112,7 @@ def compare_and_report(
     labels: "Location | None" = None,
     fresh: bool = False,
     replaces: bool = False,
-    jobs: "Jobs" = 1,
+    jobs: "Jobs" = None,
 ) -> "Comparison":
     """Compare the heads of the settings, write the report, and print the table and the verdicts.
 
@@ -179,6 +191,61 @@ def _print_relabelling(effect: "RelabellingEffect") -> None:
     click.echo("\n".join(["", *relabelling_lines(effect)]))
 
 
+def _check_across(settings: "Settings", features: "Features", column: str) -> None:
+    """Check, before hours of work, that plates can be left out."""
+    from cellfeat.evaluation.across import across_design
+    from cellfeat.evaluation.design import Design
+    from cellfeat.evaluation.task import prepare
+
+    prepare(features, across_design(Design.from_settings(settings), column))
+
+
+def _hint_at_plates(settings: "Settings", features: "Features") -> None:
+    """Say that there are plates, where their samples are in training and test folds alike."""
+    from cellfeat.evaluation.across import plate_hint
+    from cellfeat.evaluation.design import Design
+    from cellfeat.text import clean_lines
+
+    if hint := plate_hint(features.samples.columns, Design.from_settings(settings)):
+        click.echo(clean_lines(f"\n{hint}"))
+
+
+def _leave_out(
+    settings: "Settings",
+    features: "Features",
+    comparison: "Comparison",
+    column: str,
+    labels: "Location | None",
+    *,
+    fresh: bool,
+    jobs: "Jobs",
+) -> None:
+    """Evaluate the same heads with each plate left out in turn, and print both scores."""
+    from cellfeat.commands.console import print_table
+    from cellfeat.commands.progress import ProgressObserver
+    from cellfeat.evaluation.across import across_design, across_plates
+    from cellfeat.evaluation.compare import compare
+    from cellfeat.evaluation.hooks import Hooks
+    from cellfeat.reporting.files import write_further
+    from cellfeat.reporting.terminal.folds import render_folds
+    from cellfeat.text import clean_lines
+
+    with ProgressObserver() as observer:
+        arguments = evaluation_arguments(features, settings, labels, observer, fresh=fresh)
+        arguments["design"] = across_design(arguments["design"], column)
+        arguments["hooks"] = Hooks(say=observer.say_once, progress=observer.fold_begins)
+        if arguments["labels"] is not None:
+            arguments["labels"] = dict(arguments["labels"])
+        left_out = compare(features, settings.comparison.heads, settings=settings.heads, jobs=jobs, **arguments)
+    if not left_out.is_complete:
+        raise KeyboardInterrupt
+    found = across_plates(comparison, left_out, column)
+    write_further(found, settings.results)
+    click.echo(clean_lines(f"\neach {column} left out in turn:\n"))
+    print_table(render_folds(left_out.results))
+    click.echo(clean_lines("\n".join(["", *found.lines()])))
+
+
 def _parsed_fractions(text: str) -> tuple[float, ...]:
     from cellfeat.errors import ConfigError
     from cellfeat.evaluation.fractions import check_fractions
@@ -193,11 +260,11 @@ def _parsed_fractions(text: str) -> tuple[float, ...]:
 def _repeat(settings: "Settings", labels: "Location | None", repeats: int, *, fresh: bool, jobs: "Jobs") -> None:
     """Compare on further sets of folds; the first set is the comparison just made and comes from the cache."""
     from cellfeat.evaluation.repeats import summarise
-    from cellfeat.reporting.files import write_repeats
+    from cellfeat.reporting.files import write_further
     from cellfeat.reporting.terminal.comparison import repeats_lines
 
     summary = summarise(list(_repeated(settings, labels, repeats, fresh=fresh, jobs=jobs)))
-    write_repeats(summary, settings.results)
+    write_further(summary, settings.results)
     click.echo("\n".join(["", *repeats_lines(summary)]))
 
 

@@ -96,6 +96,26 @@ def command(
     with ConsoleObserver() as observer:
         result = _ray(settings, observer, engine) if engine.engine == "ray" else _STEPS[step](settings, observer, share)
     click.echo(result)
+    if step == "" and engine.engine == LOCAL and has_unchosen_recipe(settings):
+        click.echo(
+            "note: the recipe was not chosen for these images; cellfeat recommend tries others on a part of them, and "
+            "says what they would gain",
+            err=True,
+        )
+
+
+def has_unchosen_recipe(settings: "Settings") -> bool:
+    """Whether layer, size, crop, channels and views are the defaults, and there are labels to choose them by."""
+    from cellfeat.config import Settings
+
+    default, images = Settings(), settings.images
+    is_default = (
+        settings.backbone.pool == default.backbone.pool
+        and settings.preprocessing == default.preprocessing
+        and settings.extraction.views == default.extraction.views
+    )
+    names_label = images.layout in ("folders", "split_folders") or "{label}" in (images.pattern or "")
+    return is_default and (settings.labels.file is not None or names_label)
 
 
 def _chosen_step(options: dict[str, str | bool | None]) -> str:

@@ -89,7 +89,7 @@ def fit_and_save(
     labels: "Location | None" = None,
     fresh: bool = False,
     replaces: bool = False,
-    jobs: "Jobs" = 1,
+    jobs: "Jobs" = None,
 ) -> "HeadResult":
     """Evaluate, fit and save one head with its report.
 

@@ -9,6 +9,7 @@ import click
 from cellfeat.commands.options import PATH_OR_URL, Command, found_features, with_options
 
 if TYPE_CHECKING:
+    from cellfeat.evaluation.saved_heads.apart_from_fitted import ApartFromFitted
     from cellfeat.extraction.store import Features
     from cellfeat.heads.bundle import Bundle
     from cellfeat.samples.manifest import Manifest
@@ -137,13 +138,13 @@ def features_of_table(
     """
     from dataclasses import replace
 
-    from cellfeat.commands.import_table import say
+    from cellfeat.commands.import_table import say as say_imported
     from cellfeat.interop.tables.importing import ImportOptions, Like, import_table
 
     options = ImportOptions(labels=labels, id=id_column, label=label)
     like = Like.of(bundle.recipe, bundle.provenance, f"the saved head {bundle.head_name!r}")
     imported = import_table(table, options, like=like)
-    say(imported)
+    say_imported(imported)
     return replace(imported.features, path=table)
 
 
@@ -241,6 +242,21 @@ def say_unlike_fitted(bundle: "Bundle", features: "Features") -> None:
         )
     for line in lines:
         click.echo(clean_lines(line), err=True)
+
+
+def say(line: str) -> None:
+    """Write a remark to stderr."""
+    from cellfeat.text import clean_lines
+
+    click.echo(clean_lines(line), err=True)
+
+
+def say_apart(found: "ApartFromFitted | None") -> None:
+    """Say on stderr in a line whether samples lie apart from those that a head was fitted on."""
+    from cellfeat.evaluation.saved_heads.apart_from_fitted import UNKNOWN
+    from cellfeat.text import clean_lines
+
+    click.echo(clean_lines(UNKNOWN if found is None else found.line()), err=True)
 
 
 def mark_of(images: "Location", labels: "Location | None") -> str:

@@ -17,7 +17,8 @@ def jobs_options(command: Command) -> Command:
         click.option(
             "--jobs",
             metavar="N",
-            help="Compute folds and settings in N processes side by side; default 1. The results are the same.",
+            help="Compute folds and settings in N processes side by side; 1 starts none. Default: none at first, and "
+            "after some seconds of work as many as there are processors and memory for. The results are the same.",
         ),
         click.option(
             "--engine",
@@ -35,7 +36,7 @@ def jobs_options(command: Command) -> Command:
 
 
 def chosen_jobs(jobs: str | None, engine: str, address: str | None) -> "Jobs":
-    """Give what the options of `jobs_options` ask for.
+    """Give what the options of `jobs_options` ask for; None where they ask for nothing.
 
     Parameters
     ----------
@@ -62,7 +63,7 @@ def chosen_jobs(jobs: str | None, engine: str, address: str | None) -> "Jobs":
         return RayCluster(address)
     if address is not None:
         raise ConfigError(f"--address {address}: expected --engine ray with it, got --engine {engine}")
-    return 1 if jobs is None else _number(jobs)
+    return None if jobs is None else _number(jobs)
 
 
 def _number(jobs: str) -> int:

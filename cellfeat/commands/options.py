@@ -121,6 +121,16 @@ def fold_options(command: Command) -> Command:
             metavar="auto|copies|none|CSV|COLUMN[+near-copies]",
             help="Which samples stay together in one fold; default auto.",
         ),
+        click.option(
+            "--standardise",
+            metavar="COLUMN",
+            help="Standardise every column of the embeddings within each plate: --standardise plate.",
+        ),
+        click.option(
+            "--standardise-from",
+            type=click.Choice(["all", "training"]),
+            help="Samples that give a plate's medians: all, without labels (transductive; default), or training.",
+        ),
         click.option("--seed", type=click.IntRange(min=0), help="Seed of folds and heads."),
         tune_option,
         click.option("--fresh", is_flag=True, help="Ignore results of an earlier run and compute everything again."),
@@ -218,19 +228,27 @@ def labels_flag(labels: str | None) -> dict[str, Any]:
 
 
 def fold_flags(
-    features: "Location | None", folds: str | None, groups: str | None, seed: int | None, tune: int | None
+    features: "Location | None",
+    folds: str | None,
+    groups: str | None,
+    standardise: str | None,
+    standardise_from: str | None,
+    seed: int | None,
+    tune: int | None,
 ) -> dict[str, Any]:
     """Give the flags of `fold_options` by dotted key.
 
     Parameters
     ----------
-    features, folds, groups, seed, tune
+    features, folds, groups, standardise, standardise_from, seed, tune
         The flags; None where one was not given.
     """
     return {
         "extraction.output": features,
         "comparison.folds": folds,
         "comparison.groups": groups,
+        "comparison.standardise": standardise,
+        "comparison.standardise_from": standardise_from,
         "comparison.seed": seed,
         "comparison.tune": tune,
     }

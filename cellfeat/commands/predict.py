@@ -12,6 +12,8 @@ from cellfeat.commands.inference_inputs import (
     mark_of,
     parsed_overrides,
     sample_options,
+    say,
+    say_apart,
     say_unlike_fitted,
 )
 from cellfeat.commands.options import replace_option
@@ -39,6 +41,12 @@ if TYPE_CHECKING:
     metavar="C",
     help="Add the set of classes that cannot be ruled out: it holds the true class with probability C, class by class.",
 )
+@click.option(
+    "--standardise",
+    metavar="COLUMN|one",
+    help="For a head that standardises: column of plates, if not as at fitting; or one: all are of one plate.",
+)
+@click.option("--plain", is_flag=True, help="Leave out the column apart_p: ids and classes alone.")
 @replace_option
 def command(
     model: Path,
@@ -51,6 +59,8 @@ def command(
     min_probability: float,
     abstain_word: str,
     coverage: float | None,
+    standardise: str | None,
+    plain: bool,
     replace: bool,
     assignments: tuple[str, ...],
     **flags: Any,
@@ -62,6 +72,9 @@ def command(
     without, they are the images in the folder. Samples that are left out are named on stderr. Features extracted from
     images are kept beside the predictions. A file of other samples' predictions, or of anything else, is not replaced,
     unless --replace says so.
+
+    The column apart_p says whether a sample lies apart from the training samples: the share of these that lie as far
+    from their neighbours in other groups. A line on stderr says whether the samples lie apart as a set.
     """
     from cellfeat.evaluation.saved_heads.predict import predict
     from cellfeat.extraction.store import load_features
@@ -89,9 +102,16 @@ def command(
         check_predictions_file(output, bundle, samples.samples.ids, _files_read(bundle, samples, flags["labels"]))
     say_unlike_fitted(bundle, samples)
     predictions = predict(
-        bundle, samples, min_probability=min_probability, abstain_word=abstain_word, coverage=coverage
+        bundle,
+        samples,
+        min_probability=min_probability,
+        abstain_word=abstain_word,
+        coverage=coverage,
+        standardise=standardise,
+        say=say,
     )
-    save_predictions(predictions, bundle, output, with_probabilities=probabilities)
+    save_predictions(predictions, bundle, output, with_probabilities=probabilities, is_plain=plain)
+    say_apart(predictions.apart)
     for line in (*_seen_remarks(bundle, samples), *_remarks(predictions, min_probability)):
         click.echo(line, err=True)
     click.echo(output)

@@ -14,6 +14,7 @@ from cellfeat.commands.inference_inputs import (
     mark_of,
     parsed_overrides,
     sample_options,
+    say_apart,
     say_unlike_fitted,
 )
 from cellfeat.commands.options import PATH_OR_URL, figures_flag, figures_option, replace_option
@@ -51,6 +52,11 @@ if TYPE_CHECKING:
     help="Which samples are statistically dependent, for the interval; default: as at fitting.",
 )
 @click.option(
+    "--standardise",
+    metavar="COLUMN|one",
+    help="For a head that standardises: column of plates, if not as at fitting; or one: all are of one plate.",
+)
+@click.option(
     "--fitted-on",
     type=PATH_OR_URL,
     metavar="FEATURES",
@@ -71,6 +77,7 @@ def command(
     part: str,
     assignments: tuple[str, ...],
     groups: str | None,
+    standardise: str | None,
     fitted_on: "Location | None",
     fitted_images: "Location | None",
     output: Path | None,
@@ -130,12 +137,14 @@ def command(
         split=overrides.get("labels.split"),
         parts=None if part == "all" else [part],
         leave_out=request.leave_out,
+        standardise=standardise,
         say=_say,
     )
     results.check(SCORED_FILES)
     results.record()
     write_held_out(found, folder, figures=kinds)
     _print(found)
+    say_apart(found.apart)
     click.echo(f"\nscores: {folder} (metrics.json: every figure; and pictures)")
     if images:
         click.echo(f"features: {samples.path} (score other heads on them with --features)")

@@ -194,11 +194,18 @@ class HeadKeys:
             "format": FORMAT,
             "samples": self.task.digest,
             "scaling": self.task.scaling,
+            **self._standardised,
             "head": self.name,
             "params": recorded_params(self.classifier),
             "source": self._source,
             "versions": versions(),
         }
+
+    @property
+    def _standardised(self) -> dict[str, Any]:
+        """Plates whose medians come from training parts; where they come from all samples, the embeddings have them."""
+        plates = self.task.plates
+        return {} if plates is None or plates.is_transductive else {"standardised": plates.names.tolist()}
 
     @cached_property
     def _source(self) -> str | None:

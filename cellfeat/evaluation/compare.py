@@ -39,7 +39,7 @@ def compare(
     labels: Given | None = None,
     cache: FoldCache | None = None,
     hooks: Hooks = SILENT,
-    jobs: Jobs = 1,
+    jobs: Jobs = None,
 ) -> Comparison:
     """Evaluate heads on the same grouped, stratified folds and compare them pair by pair.
 
@@ -67,7 +67,8 @@ def compare(
     hooks
         Receive messages, progress and each finished head.
     jobs
-        How many processes compute folds and settings side by side, or a `RayCluster` on which they are computed. The
+        How many processes compute folds and settings side by side, or a `RayCluster` on which they are computed. None:
+        this process alone for some seconds, and then as many processes as there are processors and memory for. The
         results are the same.
 
     Returns
@@ -130,7 +131,7 @@ def compare_on(
     *,
     cache: FoldCache | None = None,
     hooks: Hooks = SILENT,
-    jobs: Jobs = 1,
+    jobs: Jobs = None,
 ) -> Comparison:
     """Compare heads on a prepared task; see `cellfeat.evaluation.task.prepare`.
 

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 
 Calibration = Literal["temperature", "none"]
 CALIBRATIONS = get_args(Calibration)
+StandardiseFrom = Literal["all", "training"]
 
 
 @dataclass(frozen=True)
@@ -40,6 +41,12 @@ class Design:
         Parts of the split that are used; no effect where there is no split. None: all samples, whatever their part.
     leave_out
         Classes whose samples are excluded; one may be given as text, as for `parts`.
+    standardise
+        Column of plates or batches, or another word for groups as in `groups`: every column of the embeddings is
+        standardised within each of them. None: not at all.
+    standardise_from
+        Samples that give the medians: ``"all"`` of a plate, without their labels (transductive), or those in the
+        ``"training"`` part of a fold.
 
     Raises
     ------
@@ -61,6 +68,8 @@ class Design:
     split: str | None = None
     parts: tuple[str, ...] | None = ("train",)
     leave_out: tuple[str, ...] = ()
+    standardise: str | None = None
+    standardise_from: StandardiseFrom = "all"
 
     def __post_init__(self) -> None:
         """Refuse what no evaluation knows, and take a single name for a tuple of one."""
@@ -70,6 +79,8 @@ class Design:
                 object.__setattr__(self, name, (value,) if isinstance(value, str) else tuple(value))
         if self.calibrate not in CALIBRATIONS:
             raise ConfigError(f"calibrate: expected {' or '.join(CALIBRATIONS)}, got {self.calibrate!r}")
+        if self.standardise_from not in get_args(StandardiseFrom):
+            raise ConfigError(f"standardise_from: expected all or training, got {self.standardise_from!r}")
         for name, least in (("draws", 1), ("tune", 0)):
             value = getattr(self, name)
             if not isinstance(value, int) or value < least:
@@ -94,6 +105,8 @@ class Design:
             split=settings.labels.split,
             parts=wanted.parts,
             leave_out=wanted.leave_out,
+            standardise=wanted.standardise,
+            standardise_from=wanted.standardise_from,
         )
 
     def __repr__(self) -> str:
@@ -106,9 +119,11 @@ class Design:
         return f"Design({', '.join(changed)})"
 
     def record(self) -> dict[str, Any]:
-        """Plain JSON values; `split`, `parts` and `leave_out` only where they choose among the samples."""
+        """Plain JSON values; `split`, `parts`, `leave_out` and `standardise` only where they say something."""
         record = asdict(self)
-        for name in ("split", "parts", "leave_out"):
+        if not record["standardise"]:
+            del record["standardise_from"]
+        for name in ("split", "parts", "leave_out", "standardise"):
             if not record[name]:
                 del record[name]
         return record

@@ -15,6 +15,7 @@ from cellfeat.evaluation.hooks import SILENT, Hooks
 from cellfeat.evaluation.inputs import check_forms, resolved
 from cellfeat.evaluation.parallel.choice import Jobs, check_jobs, parallel_schedule
 from cellfeat.evaluation.parallel.pieces import Flow
+from cellfeat.evaluation.plates import StandardisedEmbeddings
 from cellfeat.evaluation.results import HeadResult
 from cellfeat.evaluation.saved_heads.unlike_fitted import summarise
 from cellfeat.evaluation.scoring.head_scores import ChosenSettings
@@ -22,6 +23,7 @@ from cellfeat.evaluation.scoring.score import score
 from cellfeat.evaluation.task import prepare
 from cellfeat.extraction.store import Features, Given
 from cellfeat.heads.bundle import Bundle
+from cellfeat.heads.neighbourhood import Neighbourhood, kept_rows
 from cellfeat.heads.scikit_learn.given import Headlike, chosen_heads
 from cellfeat.heads.training_digests import TrainingDigests
 from cellfeat.provenance import utc_now, versions
@@ -36,7 +38,7 @@ def fit(
     labels: Given | None = None,
     cache: FoldCache | None = None,
     hooks: Hooks = SILENT,
-    jobs: Jobs = 1,
+    jobs: Jobs = None,
 ) -> tuple[Bundle, HeadResult]:
     """Evaluate one head out of fold, then fit it on all labelled samples; of a single split, on its training part.
 
@@ -117,7 +119,10 @@ def _tuned_on_all(result: HeadResult, folds: HeadFolds, choice: ChosenSettings) 
 
 def _fit_all(run: HeadRun, features: Features, result: HeadResult, settings: HeadSettings) -> Bundle:
     task, kept = run.task, run.task.rows_to_fit
-    classifier, scaling, _ = run.fitted(settings, kept)
+    classifier, scaling, _, standards = run.fitted(settings, kept)
+    if isinstance(task.embeddings, StandardisedEmbeddings):
+        standards = task.embeddings.standards.without_groups()
+    neighbours = kept_rows(kept)
     fitted = {"on": features.path.name, "n_samples": len(kept), "at": utc_now(), "versions": versions()}
     return Bundle(
         head=classifier,
@@ -133,6 +138,8 @@ def _fit_all(run: HeadRun, features: Features, result: HeadResult, settings: Hea
         training_digests=TrainingDigests.of(features.samples.digests[task.rows[kept]]),
         fitted_on=summarise(features.samples.take(task.rows[kept]), features.recipe.get("channels", [])),
         scaling=scaling,
+        neighbourhood=Neighbourhood.of(run.seen(neighbours, scaling, standards), task.groups[neighbours]),
+        standards=standards,
         n_views=task.embeddings.shape[1],
         embedding_dim=task.embeddings.shape[2],
     )

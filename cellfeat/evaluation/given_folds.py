@@ -10,7 +10,7 @@ from cellfeat.config_values import FOLD_COLUMN, LEAVE_ONE_OUT, parsed_folds
 from cellfeat.errors import ConfigError, SplitError, UnknownNameError
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.folds import Fold
-from cellfeat.evaluation.groups import group_keys
+from cellfeat.evaluation.plates import plate_names
 from cellfeat.evaluation.selection import leave_out_option
 from cellfeat.extraction.store import Features
 from cellfeat.samples.splits import looks_like_split, parts_of
@@ -108,11 +108,8 @@ def checked_folds(folds: int | str) -> int | str:
 
 
 def _group_names(features: Features, groups: str) -> Strings:
-    # Exact duplicates and pixels shared on a field join groups, and give none a name: their keys come first.
-    n_unnamed = 1 if features.samples.regions is None else 2
-    keys = group_keys(features.samples, groups, features.path)[n_unnamed:]
-    names = np.array(["+".join(filter(None, values)) for values in zip(*(key.tolist() for key in keys), strict=True)])
-    if not keys or not (names != "").any():
+    names = plate_names(features, groups)
+    if not (names != "").any():
         raise SplitError(
             f"folds: leave-one-out needs groups to leave out, and {groups!r} names none in {features.path}; name a "
             f"column with --groups: {first_ten(features.samples.columns) or 'none is there'}"

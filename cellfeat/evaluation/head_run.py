@@ -15,11 +15,12 @@ from cellfeat.evaluation.folds import Fold
 from cellfeat.evaluation.parallel.pieces import Failure, Flow, Piece
 from cellfeat.evaluation.parallel.schedule import completed
 from cellfeat.evaluation.task import Task
+from cellfeat.heads.group_standards import GroupStandards
 from cellfeat.heads.registry import Head, head_inputs, head_of, make_head
 from cellfeat.heads.scaling import RobustScaling, fitted_scaling, scaled
 from cellfeat.heads.state import recorded_params
 from cellfeat.text import first_ten
-from cellfeat.types import Floats, Integers
+from cellfeat.types import Float32s, Floats, Integers
 
 HeadSettings = Mapping[str, Any]
 
@@ -35,11 +36,14 @@ class FittedHead(NamedTuple):
         How its inputs were scaled before; None where they were not.
     seconds
         What fitting took.
+    standards
+        Medians of the plates, by which its inputs were standardised before any scaling; None where the task does this.
     """
 
     classifier: Any
     scaling: RobustScaling | None
     seconds: float
+    standards: GroupStandards | None = None
 
 
 class HeadRun:
@@ -113,7 +117,7 @@ class HeadRun:
         """Give what another process needs: no cache, and the mean over views, which is computed only once."""
         other = copy.copy(self)
         other.cache = None
-        if self._takes_mean and self.task.scaling == "none":
+        if self._takes_mean and self.task.scaling == "none" and not self._standardises:
             vars(other)["_means"] = self._means
         return other
 
@@ -132,14 +136,52 @@ class HeadRun:
         HeadError
             If the head knows other classes than the task, or gives probabilities that are not numbers.
         """
-        classifier, scaling, fit_seconds = self.fitted(settings, fold.train)
+        classifier, scaling, fit_seconds, standards = self.fitted(settings, fold.train)
         # Only now: the training part is no longer in memory.
-        test = self._inputs(fold.test, scaling)
+        test = self._inputs(fold.test, scaling, standards)
         start = perf_counter()
         probabilities = classifier.predict_proba(test)
         predict_seconds = perf_counter() - start
         _check_probabilities(classifier, probabilities, np.unique(self.task.y[fold.train]).tolist())
         return FoldOutcome(self._over_all_classes(probabilities, fold), fit_seconds, predict_seconds)
+
+    def compute_together(self, settings: Sequence[HeadSettings], fold: Fold) -> FoldOutcome:
+        """Fit several settings on the training part of a fold and predict its test part.
+
+        Parameters
+        ----------
+        settings
+            Parameters of the head, which differ only in what the head fits together: see
+            `cellfeat.heads.base.HeadClassifier.fitted_together`.
+        fold
+            Any split of the task's samples.
+
+        Returns
+        -------
+        FoldOutcome
+            Its probabilities have the shape ``(n_settings, n_test, n_classes)``.
+
+        Raises
+        ------
+        HeadError
+            As `compute`, for any of the settings.
+        """
+        first, scaling = new_head(self.task, self.entry, settings[0]), self._fitted_scaling(fold.train)
+        inputs = self._inputs(fold.train, scaling)
+        start = perf_counter()
+        changed = [{name: one[name] for name in first.fitted_together if name in one} for one in settings]
+        heads = first.fit_together(inputs, self.task.y[fold.train], changed)
+        fit_seconds = perf_counter() - start
+        del inputs
+        test = self._inputs(fold.test, scaling)
+        start = perf_counter()
+        probabilities = first.predict_together(heads, test)
+        predict_seconds = perf_counter() - start
+        classes = np.unique(self.task.y[fold.train]).tolist()
+        for one in probabilities:
+            _check_probabilities(first, one, classes)
+        all_classes = np.stack([self._over_all_classes(one, fold) for one in probabilities])
+        return FoldOutcome(all_classes, fit_seconds, predict_seconds)
 
     def fitted(self, settings: HeadSettings, rows: Integers) -> FittedHead:
         """Fit on some samples.
@@ -157,13 +199,14 @@ class HeadRun:
             If the head cannot be fitted on them.
         """
         classifier = new_head(self.task, self.entry, settings)
-        scaling = self._fitted_scaling(rows)
-        inputs = self._inputs(rows, scaling)
+        standards = self._fitted_standards(rows)
+        scaling = self._fitted_scaling(rows, standards)
+        inputs = self._inputs(rows, scaling, standards)
         start = perf_counter()
         # The rows are a copy that nothing else needs: a head of cellfeat standardises them where they are.
         fit = getattr(classifier, "fit_overwriting", classifier.fit)
         fit(inputs, self.task.y[rows])
-        return FittedHead(classifier, scaling, perf_counter() - start)
+        return FittedHead(classifier, scaling, perf_counter() - start, standards)
 
     def _over_all_classes(self, probabilities: NDArray[np.float64], fold: Fold) -> NDArray[np.float64]:
         """Give classes that the training part lacks, which only given folds allow, the probability 0."""
@@ -178,16 +221,42 @@ class HeadRun:
         """Keys under which the cache holds predictions with these settings."""
         return HeadKeys(self.task, self.head, new_head(self.task, self.entry, settings))
 
-    def _fitted_scaling(self, rows: Integers) -> RobustScaling | None:
+    @property
+    def _standardises(self) -> bool:
+        """Whether samples are standardised within plates by the training part of each fold."""
+        return self.task.plates is not None and not self.task.plates.is_transductive
+
+    def _fitted_standards(self, rows: Integers) -> GroupStandards | None:
+        plates = self.task.plates
+        return plates.fitted(self.task.embeddings, rows) if plates is not None and self._standardises else None
+
+    def _fitted_scaling(self, rows: Integers, standards: GroupStandards | None) -> RobustScaling | None:
         """Fit the scaling of the task on some samples; None where the numbers are used as they are."""
         name = self.task.scaling
-        return None if name == "none" else fitted_scaling(name, self.task.embeddings[rows])
+        return None if name == "none" else fitted_scaling(name, self._embeddings(rows, standards))
 
-    def _inputs(self, rows: Integers, scaling: RobustScaling | None) -> Floats:
+    def _embeddings(self, rows: Integers, standards: GroupStandards | None) -> Float32s:
+        """Copy the embeddings of some samples, standardised within plates."""
+        embeddings, plates = self.task.embeddings[rows], self.task.plates
+        return embeddings if standards is None or plates is None else standards(embeddings, plates.names[rows])
+
+    def seen(self, rows: Integers, scaling: RobustScaling | None, standards: GroupStandards | None) -> Float32s:
+        """Give some samples as a fitted head sees them, with all their views.
+
+        Parameters
+        ----------
+        rows
+            Numbers of the samples, shape ``(n,)``.
+        scaling, standards
+            Of the fitted head.
+        """
+        return scaled(scaling, self._embeddings(rows, standards if self._standardises else None))
+
+    def _inputs(self, rows: Integers, scaling: RobustScaling | None, standards: GroupStandards | None = None) -> Floats:
         """Copy what the head gets of some samples."""
-        if scaling is None and self._takes_mean:
+        if scaling is None and standards is None and self._takes_mean:
             return self._means[rows]
-        return head_inputs(self.entry, scaled(scaling, self.task.embeddings[rows]))
+        return head_inputs(self.entry, scaled(scaling, self._embeddings(rows, standards)))
 
     @property
     def _takes_mean(self) -> bool:

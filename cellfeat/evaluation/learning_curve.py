@@ -189,7 +189,7 @@ def learning_curves(
     labels: Given | None = None,
     cache: FoldCache | None = None,
     hooks: Hooks = SILENT,
-    jobs: Jobs = 1,
+    jobs: Jobs = None,
 ) -> LearningCurves:
     """Fit heads on growing parts of the training samples, to see whether more samples would help.
 
@@ -237,7 +237,7 @@ def learning_curves_on(
     *,
     cache: FoldCache | None = None,
     say: Say = ignore_line,
-    jobs: Jobs = 1,
+    jobs: Jobs = None,
 ) -> LearningCurves:
     """Make the learning curves of heads on a prepared task; a head that fails does not stop the others.
 

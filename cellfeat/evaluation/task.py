@@ -19,6 +19,7 @@ from cellfeat.evaluation.groups import (
 from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.evaluation.inputs import resolved
 from cellfeat.evaluation.labelled_samples import LabelledSamples, labelled_samples
+from cellfeat.evaluation.plates import Plates, check_plates, task_embeddings
 from cellfeat.extraction.store import Features, Given
 from cellfeat.near_copies.duplicate_record import audited_path
 from cellfeat.provenance import canonical_json, digest_chunks
@@ -43,6 +44,8 @@ class Task(LabelledSamples):
     units
         Number of the unit of each sample that counts as independent within a given fold, shape ``(n_samples,)``; None:
         its group.
+    plates
+        How the samples are standardised within plates; None for not at all.
     """
 
     embeddings: ChosenEmbeddings
@@ -50,6 +53,7 @@ class Task(LabelledSamples):
     design: Design
     scaling: str = "none"
     units: Integers | None = None
+    plates: Plates | None = None
 
     def __getstate__(self) -> dict[str, Any]:
         # Not what is computed when it is first used: draws of the bootstrap would be sent with every piece of work.
@@ -108,6 +112,7 @@ class Task(LabelledSamples):
             embeddings=self.embeddings.take(rows),
             folds=tuple(replace(fold, train=nothing, test=place[fold.test]) for fold in self.folds),
             units=None if self.units is None else self.units[rows],
+            plates=None if self.plates is None else self.plates.take(rows),
         )
 
     @property
@@ -162,12 +167,14 @@ def prepare(
         say(line)
     # Without a split, the design of the results names no parts.
     design = replace(design, parts=samples.parts)
+    plates = _plates(features, design, samples, say)
     return Task(
         **vars(samples),
-        embeddings=ChosenEmbeddings(features.embeddings, samples.rows),
+        embeddings=task_embeddings(features, samples.rows, plates),
         folds=tuple(folds),
         design=design,
         scaling=features.scaling,
+        plates=plates,
     )
 
 
@@ -180,14 +187,24 @@ def _prepare_given(features: Features, design: Design, places: Places, labels: G
         say(line)
     if not places.is_split:
         design = replace(design, parts=samples.parts)
+    plates = _plates(features, design, samples, say)
     return Task(
         **vars(samples),
-        embeddings=ChosenEmbeddings(features.embeddings, samples.rows),
+        embeddings=task_embeddings(features, samples.rows, plates),
         folds=folds,
         design=design,
         scaling=features.scaling,
         units=_units(features, samples),
+        plates=plates,
     )
+
+
+def _plates(features: Features, design: Design, samples: LabelledSamples, say: Say) -> Plates | None:
+    plates = Plates.of(features, design, samples.rows)
+    if plates is not None:
+        for line in check_plates(plates, samples.y, str(design.standardise)):
+            say(line)
+    return plates
 
 
 def _units(features: Features, samples: LabelledSamples) -> Integers:

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from cellfeat.backbones.base import LoadedBackbone
-from cellfeat.backbones.registry import load_backbone
+from cellfeat.backbones.registry import find_backbone, load_backbone
+from cellfeat.backbones.trained_on import contamination_note
 from cellfeat.device import choose_device, describe_device
 from cellfeat.extraction.forward.embedder import Inputs
 from cellfeat.extraction.forward.passes import make_passes
@@ -69,7 +70,7 @@ class RunContext:
         passes = make_passes(request.manifest.channels, settings.preprocessing.channels_as)
         reader = request.reader()
         values = ChannelValues()
-        policy = _intensity_policy(request, reader, values)
+        policy = intensity_policy(request, reader, values)
         backbone = _load_backbone(request)
         transform = backbone.transform.adapted(settings.preprocessing)
         inputs = Inputs(transform, tuple(passes), len(request.manifest.channels), settings.extraction.views)
@@ -115,6 +116,9 @@ class RunContext:
 
 def _load_backbone(request: ExtractionRequest) -> LoadedBackbone:
     settings = request.settings
+    seen_cells = find_backbone(settings.backbone.name).seen_cells
+    if seen_cells is not None:
+        request.observer.say(contamination_note(settings.backbone.name, seen_cells))
     return load_backbone(
         settings.backbone.name,
         weights=settings.backbone.weights,
@@ -123,8 +127,16 @@ def _load_backbone(request: ExtractionRequest) -> LoadedBackbone:
     )
 
 
-def _intensity_policy(request: ExtractionRequest, reader: ReadsSamples, values: ChannelValues) -> IntensityPolicy:
-    """Make the intensity policy, and warn if it does not fit the images; collects values of those that it examines."""
+def intensity_policy(request: ExtractionRequest, reader: ReadsSamples, values: ChannelValues) -> IntensityPolicy:
+    """Make the intensity policy, and warn if it does not fit the images.
+
+    Parameters
+    ----------
+    request, reader
+        What to extract, and what reads its samples.
+    values
+        Collects values of the samples that are examined.
+    """
     channels, rows = request.manifest.channels, range(len(request.manifest))
     policy = IntensityPolicy.from_settings(request.settings.images.intensity, n_channels=len(channels))
     policy = policy.resolved(reader, rows)

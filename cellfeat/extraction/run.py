@@ -13,6 +13,7 @@ from cellfeat.extraction.context import RunContext
 from cellfeat.extraction.forward.capabilities import exact_float32
 from cellfeat.extraction.forward.embedder import Embedder
 from cellfeat.extraction.forward.implementations import Target, build_module, methods_for
+from cellfeat.extraction.forward.kept_memory import freed_memory_kept
 from cellfeat.extraction.header_choice import adopt_header, choose_header, method_of
 from cellfeat.extraction.pipeline import extract_parts
 from cellfeat.extraction.recipe import check_expected_recipe, check_same_features
@@ -292,7 +293,7 @@ def run_extraction(request: ExtractionRequest, finished: Summary | None) -> Extr
         The file already there, made with other settings. Accepted if these settings give the same features. None: there
         is no finished file.
     """
-    with exact_float32():
+    with exact_float32(), freed_memory_kept():
         context = RunContext.from_request(request)
         if request.workers is not None:
             request.workers.start(context.n_workers)

@@ -10,6 +10,7 @@ from cellfeat.device import device_model
 from cellfeat.errors import FeatureFileError, FingerprintError
 from cellfeat.extraction.context import RunContext
 from cellfeat.extraction.forward.capabilities import exact_float32
+from cellfeat.extraction.forward.kept_memory import freed_memory_kept
 from cellfeat.extraction.header_choice import make_header
 from cellfeat.extraction.recipe import check_expected_recipe, recipe_like
 from cellfeat.extraction.request import Extraction, ExtractionRequest
@@ -53,7 +54,7 @@ def update_features(request: ExtractionRequest, finished: Summary, survey: Surve
     ImageError
         As for `extract`; also if no sample can be read.
     """
-    with exact_float32():
+    with exact_float32(), freed_memory_kept():
         whole = RunContext.from_request(request)
         check_expected_recipe(whole)
         _check_same_recipe(whole, finished)

@@ -7,7 +7,7 @@ from typing import Any, ClassVar, Self, TypeGuard
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import BaseEstimator, ClassifierMixin, clone
 from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
@@ -36,6 +36,9 @@ class HeadClassifier(ClassifierMixin, BaseEstimator, ABC):
 
     search_space: ClassVar[Mapping[str, Sequence[Any]]] = {}
     """Values to try for each setting, from which ``--tune`` draws. A head without any is not tuned."""
+
+    fitted_together: ClassVar[frozenset[str]] = frozenset()
+    """Settings in which heads may differ that `fit_together` fits in less time than one after another."""
 
     classes_: NDArray[Any]
     n_features_in_: int
@@ -80,6 +83,54 @@ class HeadClassifier(ClassifierMixin, BaseEstimator, ABC):
         self._fit_overwriting(rows, codes)
         return self
 
+    def fit_together(self, X: ArrayLike, y: ArrayLike, settings: Sequence[Mapping[str, Any]]) -> list[Self]:
+        """Train heads like this one with other settings on the same rows, which may hold other numbers afterwards.
+
+        Parameters
+        ----------
+        X
+            Array of shape (n_samples, n_features).
+        y
+            Labels of shape (n_samples,).
+        settings
+            For each head what differs from this one: only settings in `fitted_together`.
+
+        Returns
+        -------
+        list
+            The fitted heads. Their numbers agree with those of heads fitted alone up to the tolerance of the solver.
+
+        Raises
+        ------
+        HeadError
+            As `fit`, for any of the heads.
+        """
+        heads = [clone(self).set_params(**changed) for changed in settings]
+        for head in heads:
+            head._check_parameters()
+        rows, codes = self._checked(X, y)
+        for head in heads:
+            head.classes_, head.n_features_in_ = self.classes_, self.n_features_in_
+        self._fit_together(heads, rows, codes)
+        return heads
+
+    def predict_together(self, heads: Sequence[Self], X: ArrayLike) -> NDArray[np.float64]:
+        """Predict with the heads that `fit_together` gave.
+
+        Parameters
+        ----------
+        heads
+            The fitted heads.
+        X
+            Array of shape (n_samples, n_features).
+
+        Returns
+        -------
+        ndarray of shape (n_heads, n_samples, n_classes)
+        """
+        rows = heads[0]._checked_rows(X)
+        return np.concatenate([heads[0]._probabilities_together(heads, rows[block]) for block in row_blocks(rows)], 1)
+
     def _checked(self, X: ArrayLike, y: ArrayLike) -> tuple[NDArray[np.float32], NDArray[np.int64]]:
         """Check rows, labels and parameters, and number the classes."""
         with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinity, which is refused below
@@ -94,11 +145,16 @@ class HeadClassifier(ClassifierMixin, BaseEstimator, ABC):
 
     def predict_proba(self, X: ArrayLike) -> NDArray[np.float64]:
         """Predict class probabilities of shape (n_samples, n_classes), columns in the order of `classes_`."""
+        rows = self._checked_rows(X)
+        return np.concatenate([self._probabilities(rows[block]) for block in row_blocks(rows)])
+
+    def _checked_rows(self, X: ArrayLike) -> NDArray[np.float32]:
+        """Check rows to be predicted."""
         check_is_fitted(self)
         with np.errstate(over="ignore"):
             rows = validate_data(self, X, dtype=np.float32, order="C", ensure_all_finite=False, reset=False)
         _check_finite(rows)
-        return np.concatenate([self._probabilities(rows[block]) for block in row_blocks(rows)])
+        return rows
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
         """Predict the most probable class of each row, of shape (n_samples,)."""
@@ -137,6 +193,14 @@ class HeadClassifier(ClassifierMixin, BaseEstimator, ABC):
     def _fit_overwriting(self, X: NDArray[np.float32], codes: NDArray[np.int64]) -> None:
         """Learn as `_fit` does; may write into `X`. A head that copies `X` overrides it."""
         self._fit(X, codes)
+
+    def _fit_together(self, heads: Sequence[Self], X: NDArray[np.float32], codes: NDArray[np.int64]) -> None:
+        """Learn as `_fit` does, for several heads; may write into `X`. For heads with `fitted_together`."""
+        raise NotImplementedError
+
+    def _probabilities_together(self, heads: Sequence[Self], X: NDArray[np.float32]) -> NDArray[np.float64]:
+        """Predict with several heads: shape (n_heads, n_rows, n_classes)."""
+        return np.stack([head._probabilities(X) for head in heads])
 
     def _check_parameters(self) -> None:
         """Raise `HeadError` for a constructor parameter out of range."""

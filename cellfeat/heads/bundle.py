@@ -10,6 +10,8 @@ from numpy.typing import NDArray
 from cellfeat.config import Settings
 from cellfeat.errors import BundleError, HeadError
 from cellfeat.heads.base import HeadClassifier
+from cellfeat.heads.group_standards import GroupStandards
+from cellfeat.heads.neighbourhood import Neighbourhood
 from cellfeat.heads.registry import mean_over_views
 from cellfeat.heads.samples_summary import SamplesSummary
 from cellfeat.heads.scaling import RobustScaling, scaled
@@ -63,6 +65,10 @@ class Bundle:
         What the files of the training samples are, and how bright. None in heads that were saved without it.
     scaling
         Scaling of the embeddings before the head, fitted on the training samples. None for embeddings of networks.
+    neighbourhood
+        Some training samples, to find out whether new ones lie apart from them. None in heads that were saved without.
+    standards
+        How samples are standardised within plates before the scaling. None where they are not.
 
     Raises
     ------
@@ -85,6 +91,8 @@ class Bundle:
     training_digests: TrainingDigests | None = None
     fitted_on: SamplesSummary | None = None
     scaling: RobustScaling | None = None
+    neighbourhood: Neighbourhood | None = None
+    standards: GroupStandards | None = None
 
     def __repr__(self) -> str:
         shape = f"{self.n_views} x {self.embedding_dim}"
@@ -145,7 +153,7 @@ class Bundle:
         """Whether the head makes its own use of views; the head of an estimator object is in no table."""
         return "n_views" in self.head.get_params(deep=False)
 
-    def predict_proba(self, embeddings: Float32s) -> NDArray[np.float64]:
+    def predict_proba(self, embeddings: Float32s, *, is_standardised: bool = False) -> NDArray[np.float64]:
         """Predict class probabilities from any number of views.
 
         A head that takes the mean over views takes it over the given views. A head with its own use of views that was
@@ -156,6 +164,8 @@ class Bundle:
         ----------
         embeddings
             Array of shape (n_samples, n_views, embedding_dim).
+        is_standardised
+            Whether they are standardised within plates already, where the head needs that.
 
         Returns
         -------
@@ -166,13 +176,24 @@ class Bundle:
         ------
         HeadError
             If the embeddings have another length, no view or NaN, or the head's output is not a probability
-            distribution.
+            distribution; or if the head needs embeddings that are standardised within plates.
         """
-        return self.calibrated(self.uncalibrated_proba(embeddings))
+        return self.calibrated(self.uncalibrated_proba(embeddings, is_standardised=is_standardised))
 
-    def uncalibrated_proba(self, embeddings: Float32s) -> NDArray[np.float64]:
-        """Predict class probabilities without the temperature; arrays and errors as for `predict_proba`."""
+    def uncalibrated_proba(self, embeddings: Float32s, *, is_standardised: bool = False) -> NDArray[np.float64]:
+        """Predict class probabilities without the temperature.
+
+        Parameters
+        ----------
+        embeddings, is_standardised
+            As for `predict_proba`, as are the result and the errors.
+        """
         self._check_embeddings(embeddings)
+        if self.standards is not None and not is_standardised:
+            raise HeadError(
+                f"the head {self.head_name!r} was fitted on samples that were standardised within plates; use "
+                "cellfeat.predict, which standardises new ones, or standardise them and say is_standardised=True"
+            )
         probabilities = np.zeros((len(embeddings), len(self.classes)))
         inputs = self._inputs(scaled(self.scaling, embeddings))
         raw = np.mean([self.head.predict_proba(X) for X in inputs], axis=0)

@@ -2,9 +2,10 @@
 
 ``bundle.json`` describes the head and contains the digest of every other file and of itself. ``arrays.safetensors``
 contains the arrays of the head and one ``.txt`` file each of its texts, ``scores.safetensors`` the out-of-fold scores
-for prediction sets, ``samples.safetensors`` the digests of the training samples, and ``scaling.safetensors`` the
-scaling of the columns of an imported table. ``estimator.skops`` contains the fitted estimator of a head of
-scikit-learn. Formats that can run code (pickle, joblib) are never read.
+for prediction sets, ``samples.safetensors`` the digests of the training samples, ``neighbours.safetensors`` some of
+these samples as points, ``standards.safetensors`` the medians of plates, and ``scaling.safetensors`` the scaling of the
+columns of an imported table. ``estimator.skops`` contains the fitted estimator of a head of scikit-learn. Formats that
+can run code (pickle, joblib) are never read.
 """
 
 import json
@@ -22,6 +23,8 @@ from safetensors import SafetensorError
 
 from cellfeat.errors import BundleError, ConfigError, HeadError, MissingFileError, RecordError
 from cellfeat.heads.bundle import SAVE_AGAIN, Bundle
+from cellfeat.heads.group_standards import GroupStandards
+from cellfeat.heads.neighbourhood import Neighbourhood
 from cellfeat.heads.registry import restore_head
 from cellfeat.heads.samples_summary import SamplesSummary
 from cellfeat.heads.scaling import RobustScaling
@@ -39,6 +42,8 @@ CLASS_SCORES_FILE = "scores.safetensors"
 DIGESTS_FILE = "samples.safetensors"
 ESTIMATOR_FILE = "estimator.skops"
 SCALING_FILE = "scaling.safetensors"
+NEIGHBOURS_FILE = "neighbours.safetensors"
+STANDARDS_FILE = "standards.safetensors"
 CARD_FILE = "README.md"
 PAGE_FILE, PAGE_FOLDER = "page.html", "page"
 """The page beside a saved head, in either form."""
@@ -46,7 +51,13 @@ PAGE_PARTS = {"index.html", "page.js", "page.css", "licences.txt", "shards"}
 """What a page that is a folder holds."""
 MAX_RECORD_BYTES = 16_000_000
 MAX_FILE_BYTES = 4_000_000_000
-_OPTIONAL_FILES = {CLASS_SCORES_FILE: "class_scores", DIGESTS_FILE: "training_digests", SCALING_FILE: "scaling"}
+_OPTIONAL_FILES = {
+    CLASS_SCORES_FILE: "class_scores",
+    DIGESTS_FILE: "training_digests",
+    SCALING_FILE: "scaling",
+    NEIGHBOURS_FILE: "neighbourhood",
+    STANDARDS_FILE: "standards",
+}
 """Files of arrays that may be absent, and the attribute of `Bundle` that each one stores."""
 _ARRAYS_FILES = (ARRAYS_FILE, *_OPTIONAL_FILES)
 _TEXT_FILE = re.compile(r"[A-Za-z0-9_]+\.txt")
@@ -225,12 +236,16 @@ def as_bundle(bundle: Bundle | Path | str) -> Bundle:
 
 
 def _part(path: Path, arrays: dict[str, NDArray[Any]], n_classes: int) -> Any:
-    """What an optional file stores: `ClassScores`, `TrainingDigests` or `RobustScaling`."""
+    """What an optional file stores, such as `ClassScores` or `TrainingDigests`."""
+    restored = {
+        DIGESTS_FILE: TrainingDigests.restored,
+        SCALING_FILE: RobustScaling.restored,
+        NEIGHBOURS_FILE: Neighbourhood.restored,
+        STANDARDS_FILE: GroupStandards.restored,
+    }
     try:
-        if path.name == DIGESTS_FILE:
-            return TrainingDigests.restored(arrays)
-        if path.name == SCALING_FILE:
-            return RobustScaling.restored(arrays)
+        if path.name in restored:
+            return restored[path.name](arrays)
         return restored_class_scores(arrays, n_classes)
     except HeadError as error:
         raise BundleError(f"{path}: not a file of a saved head: {error}") from None

@@ -1,7 +1,8 @@
 """Multinomial logistic regression with an L2 penalty: the linear probe."""
 
 import warnings
-from typing import ClassVar
+from collections.abc import Sequence
+from typing import ClassVar, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,9 +18,12 @@ from cellfeat.heads.base import (
     check_positive,
     class_weights,
 )
-from cellfeat.heads.softmax_regression import Problem, solve
+from cellfeat.heads.softmax_regression import Problem, Solution, solve
 from cellfeat.heads.state import HeadState
 from cellfeat.heads.transforms import FeatureTransform, TransformName, check_transform
+
+WEIGHT_COLUMNS = 128
+"""Classes times settings that are fitted at once."""
 
 
 class LogisticRegressionHead(HeadClassifier):
@@ -44,6 +48,7 @@ class LogisticRegressionHead(HeadClassifier):
         Maximum steps of L-BFGS; about 20 to 60 are needed.
     """
 
+    fitted_together: ClassVar = frozenset({"C"})
     search_space: ClassVar = {"C": [0.0001, 0.0003, 0.001, 0.003, 0.01, 0.03, 0.1, 0.3]}
 
     def __init__(
@@ -75,22 +80,34 @@ class LogisticRegressionHead(HeadClassifier):
 
     def _fit_rows(self, X: NDArray[np.float32], codes: NDArray[np.int64], *, overwrites: bool) -> None:
         self.transform_ = FeatureTransform.fitted(self.feature_transform, X, self.feature_components)
+        self._solve_all([self], self.transform_.in_float32(X, overwrites=overwrites), codes)
+
+    def _fit_together(self, heads: Sequence[Self], X: NDArray[np.float32], codes: NDArray[np.int64]) -> None:
+        transform = FeatureTransform.fitted(self.feature_transform, X, self.feature_components)
+        columns = transform.in_float32(X, overwrites=True)
+        for head in heads:
+            head.transform_ = transform
+        # Each problem keeps some 20 vectors of its size.
+        at_once = max(1, WEIGHT_COLUMNS // self._n_classes)
+        for start in range(0, len(heads), at_once):
+            self._solve_all(heads[start : start + at_once], columns, codes)
+
+    def _solve_all(self, heads: Sequence[Self], columns: NDArray[np.float32], codes: NDArray[np.int64]) -> None:
         weights = class_weights(self.class_weight, self.classes_, codes)[codes]
-        problem = Problem(
-            self.transform_.in_float32(X, overwrites=overwrites),
-            codes,
-            weights.astype(np.float32),
-            n_classes=self._n_classes,
-            penalty=self._penalty() / len(X),
-        )
+        problem = Problem(columns, codes, weights.astype(np.float32), self._n_classes)
         # The matrices are tall and thin: with several threads the BLAS spends more time waiting than working.
         with threadpool_limits(limits=1, user_api="blas"):
-            solution = solve(problem, self.max_iter)
+            penalties = [head._penalty() / len(columns) for head in heads]
+            solutions = solve(problem, penalties, self.max_iter)
+        for head, solution in zip(heads, solutions, strict=True):
+            head._take(solution)
+
+    def _take(self, solution: Solution) -> None:
         if not solution.converged:
             warnings.warn(
                 f"logreg was still improving after max_iter = {self.max_iter} steps; raise max_iter, or lower C",
                 ConvergenceWarning,
-                stacklevel=4,
+                stacklevel=6,
             )
         self.coef_, self.intercept_, self.n_iter_ = solution.coef, solution.intercept, solution.n_iter
 
@@ -100,6 +117,14 @@ class LogisticRegressionHead(HeadClassifier):
 
     def _probabilities(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         return softmax(self.transform_(X) @ self.coef_.T + self.intercept_, axis=1)
+
+    def _probabilities_together(self, heads: Sequence[Self], X: NDArray[np.float32]) -> NDArray[np.float64]:
+        # float32 is enough to compare settings; what is kept is predicted by one head, in float64.
+        columns = self.transform_.in_float32(X)
+        coef = np.concatenate([head.coef_ for head in heads]).astype(np.float32)
+        logits = (columns @ coef.T).reshape(len(X), len(heads), -1).astype(np.float64)
+        logits += np.stack([head.intercept_ for head in heads])
+        return softmax(logits, axis=2).transpose(1, 0, 2)
 
     def _get_fitted(self) -> HeadState:
         return HeadState({**self.transform_.arrays(), "coef": self.coef_, "intercept": self.intercept_})

@@ -1,23 +1,32 @@
-"""The solver of logistic regression: L-BFGS with a preconditioner.
+"""The solver of logistic regression: L-BFGS with a preconditioner, for several penalties at once.
 
 Columns of embeddings are correlated, so plain L-BFGS needs about 100 passes over the matrix. Here the directions of
 largest curvature are found first, on a few thousand rows, and scaled to the curvature of the others. A fifth to a half
 of the passes remain, and the optimum is the same. The idea is that of Frangella, Tropp and Udell (2023), "Randomized
 Nyström preconditioning".
+
+Problems that differ only in their penalty share the rows, the directions and each pass over the matrix: the processor
+multiplies a matrix by 72 columns in little more than the time of 36.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import eigh, qr
-from scipy.optimize import minimize
 
-from cellfeat.types import Float32s
+from cellfeat.heads.lbfgs import LossAndGradient, lbfgs, minimise_together
+from cellfeat.heads.threads import in_threads
+from cellfeat.types import Float32s, Floats
 
 BLOCK_ROWS = 512
 """Rows multiplied by the weights and, still in the cache, by the residuals: one pass over memory instead of two."""
+
+SHARES = 16
+"""The rows are divided into at most so many shares, which threads compute. Their sums are added in order, so that the
+bits of the result do not depend on the number of threads.
+"""
 
 N_DIRECTIONS = 128
 """Number of scaled directions. On 1,024 and 3,840 columns 64 need a fifth more passes; 256 cost more than they save."""
@@ -26,7 +35,10 @@ SAMPLED_ROWS = 4096
 """Rows from which the directions are found."""
 
 GRADIENT_TOLERANCE = 1e-4
-"""The default of scikit-learn: the solver stops when no component of the gradient is larger."""
+"""The default of scikit-learn: the solver stops when no component of the gradient is larger.
+
+It applies to the gradient in the coordinates of `Rounding`, which is larger than scikit-learn's by up to 4 here.
+"""
 
 MIN_PROBABILITY = np.finfo(np.float32).tiny
 
@@ -67,61 +79,93 @@ class Problem:
         Of shape (n_samples,), with a mean of about 1.
     n_classes
         Number of classes.
-    penalty
-        Above 0.
     """
 
     rows: Float32s
     codes: NDArray[np.int64]
     sample_weights: Float32s
     n_classes: int
-    penalty: float
 
     @property
     def shape(self) -> tuple[int, int]:
         """Shape of the weights: classes, and columns with the intercept."""
         return self.n_classes, self.rows.shape[1] + 1
 
-    def loss_and_gradient(self, weights: Float32s) -> tuple[float, Float32s]:
-        """Return the loss at `weights`, of shape (n_classes, n_columns + 1), and its gradient of the same shape."""
-        coef = np.ascontiguousarray(weights[:, :-1])
-        loss, gradient = 0.0, np.zeros(self.shape, np.float32)
-        for start in range(0, len(self.rows), BLOCK_ROWS):
-            block = slice(start, start + BLOCK_ROWS)
-            # Probabilities first. Minus 1 in the column of the true class, they are the gradient in the logits.
-            residuals = _softmax(self.rows[block] @ coef.T + weights[:, -1])
-            each = np.arange(len(residuals)), self.codes[block]
-            loss -= float(self.sample_weights[block] @ np.log(np.maximum(residuals[each], MIN_PROBABILITY)))
+    def losses_and_gradients(self, weights: Float32s, penalties: Floats) -> tuple[Floats, Float32s]:
+        """Compute the loss and its gradient at several weights in one pass over the rows.
+
+        Parameters
+        ----------
+        weights
+            Of shape (n_problems, n_classes, n_columns + 1).
+        penalties
+            Of shape (n_problems,), above 0.
+
+        Returns
+        -------
+        losses
+            Of shape (n_problems,).
+        gradients
+            Of the shape of `weights`.
+        """
+        coef = np.ascontiguousarray(weights[..., :-1])
+        parts = in_threads(lambda share: self._sums(share, coef, weights[..., -1]), self._shares())
+        losses, gradients = next(parts)
+        for more_losses, more_gradients in parts:
+            losses += more_losses
+            gradients += more_gradients
+        gradients /= len(self.rows)
+        gradients[..., :-1] += penalties.astype(np.float32)[:, None, None] * coef
+        squares = np.einsum("pkc,pkc->p", coef, coef, dtype=np.float64)
+        return losses / len(self.rows) + penalties / 2 * squares, gradients
+
+    def _shares(self) -> list[slice]:
+        size = -(-len(self.rows) // SHARES)
+        size = -(-size // BLOCK_ROWS) * BLOCK_ROWS
+        return [slice(start, min(start + size, len(self.rows))) for start in range(0, len(self.rows), size)]
+
+    def _sums(self, share: slice, coef: Float32s, intercepts: Float32s) -> tuple[Floats, Float32s]:
+        """The sums of losses and gradients over some rows."""
+        n_problems, n_classes, n_columns = coef.shape
+        flat = coef.reshape(-1, n_columns)
+        losses, gradients = np.zeros(n_problems), np.zeros((n_problems, *self.shape), np.float32)
+        of_coef = np.zeros_like(flat)
+        for start in range(share.start, share.stop, BLOCK_ROWS):
+            block = slice(start, min(start + BLOCK_ROWS, share.stop))
+            rows, codes, sample_weights = self.rows[block], self.codes[block], self.sample_weights[block]
+            # Samples last: maxima and sums over classes are then long vector operations.
+            logits = np.ascontiguousarray((rows @ flat.T).T).reshape(n_problems, n_classes, -1)
+            logits += intercepts[..., None]
+            # Probabilities first. Minus 1 for the true class, they are the gradient in the logits.
+            residuals = _softmax(logits)
+            each = slice(None), codes, np.arange(len(codes))
+            losses -= np.log(np.maximum(residuals[each], MIN_PROBABILITY)) @ sample_weights
             residuals[each] -= 1
-            residuals *= self.sample_weights[block, None]
-            gradient[:, :-1] += residuals.T @ self.rows[block]
-            gradient[:, -1] += residuals.sum(axis=0)
-        gradient /= len(self.rows)
-        gradient[:, :-1] += self.penalty * coef
-        return loss / len(self.rows) + self.penalty / 2 * float(np.square(coef, dtype=np.float64).sum()), gradient
+            residuals *= sample_weights
+            of_coef += residuals.reshape(len(flat), -1) @ rows
+            gradients[..., -1] += residuals.sum(axis=2)
+        gradients[..., :-1] = of_coef.reshape(coef.shape)
+        return losses, gradients
 
 
 @dataclass(frozen=True)
-class Rounding:
-    """The preconditioner: a symmetric linear map from coordinates with nearly equal curvature to weights.
+class Directions:
+    """Directions of large curvature at weights of 0, the same for every penalty.
 
     Attributes
     ----------
-    directions
+    vectors
         Orthonormal, of shape (n_columns + 1, n_directions).
-    scales
-        Factor along each of them.
-    rest
-        Factor along all others.
+    curvatures
+        Along each of them, ascending, without the penalty.
     """
 
-    directions: Float32s
-    scales: Float32s
-    rest: np.float32
+    vectors: Float32s
+    curvatures: Floats
 
     @classmethod
-    def of(cls, problem: Problem) -> "Rounding":
-        """Find the directions of largest curvature at weights of 0 by a randomised range finder.
+    def of(cls, problem: Problem) -> "Directions":
+        """Find them by a randomised range finder.
 
         See Halko, Martinsson and Tropp (2011), "Finding structure with randomness". The random numbers are always the
         same.
@@ -133,44 +177,88 @@ class Rounding:
         basis, _ = qr(sample.T @ (sample @ probes), mode="economic")
         projected = sample @ basis
         variances, axes = eigh(projected.T @ projected / len(sample))
-        curvatures = _curvature_of_certainty(problem.n_classes) * np.maximum(variances, 0)
+        return cls(basis @ axes, _curvature_of_certainty(problem.n_classes) * np.maximum(variances, 0))
+
+
+@dataclass(frozen=True)
+class Rounding:
+    """The preconditioner: a symmetric linear map from coordinates with nearly equal curvature to weights.
+
+    Attributes
+    ----------
+    directions
+        Orthonormal, of shape (n_columns + 1, n_directions).
+    scales
+        Factor along each of them for each problem, of shape (n_problems, 1, n_directions).
+    rest
+        Factor along all others, of shape (n_problems, 1, 1).
+    """
+
+    directions: Float32s
+    scales: Float32s
+    rest: Float32s
+
+    @classmethod
+    def of(cls, directions: Directions, penalties: Floats) -> "Rounding":
+        """Scale by the curvature with each penalty.
+
+        Parameters
+        ----------
+        directions
+            Where the curvature is large.
+        penalties
+            Of shape (n_problems,).
+        """
+        scales = ((directions.curvatures + penalties[:, None]) ** -0.5).astype(np.float32)[:, None]
         # The curvature of the remaining directions is at most the smallest one found.
-        rest = np.float32((curvatures[0] + problem.penalty) ** -0.5)
-        return cls(basis @ axes, ((curvatures + problem.penalty) ** -0.5).astype(np.float32), rest)
+        return cls(directions.vectors, scales, scales[..., :1])
 
     def __call__(self, rounded: Float32s) -> Float32s:
-        """Map coordinates to weights, or gradients to coordinates; both of shape (n_classes, n_columns + 1)."""
+        """Map coordinates to weights, or gradients to coordinates: (n_problems, n_classes, n_columns + 1)."""
         # `directions @ directions.T` projects on the directions, where `scales` apply; `rest` applies everywhere else.
         along: Float32s = (rounded @ self.directions) * (self.scales - self.rest)
         mapped: Float32s = self.rest * rounded + along @ self.directions.T
         return mapped
 
+    def take(self, numbers: Sequence[int]) -> "Rounding":
+        """Keep some of the problems."""
+        return Rounding(self.directions, self.scales[numbers], self.rest[numbers])
 
-def solve(problem: Problem, max_iter: int) -> Solution:
-    """Find the minimum, starting from weights of 0.
+
+def solve(problem: Problem, penalties: Sequence[float], max_iter: int) -> list[Solution]:
+    """Find the minimum for each penalty, starting from weights of 0.
 
     Parameters
     ----------
     problem
         What to minimise.
+    penalties
+        Each above 0.
     max_iter
         Maximum number of steps.
     """
-    rounding = Rounding.of(problem)
+    each = np.asarray(penalties, dtype=np.float64)
+    rounding = Rounding.of(Directions.of(problem), each)
 
-    def rounded(flat: NDArray[np.float64]) -> tuple[float, NDArray[np.float64]]:
+    def evaluate(numbers: Sequence[int], points: Float32s) -> list[LossAndGradient]:
+        rounded = rounding.take(numbers)
+        weights = rounded(points.reshape(-1, *problem.shape))
+        losses, gradients = problem.losses_and_gradients(weights, each[list(numbers)])
         # By the chain rule the gradient passes through the transposed map, which is the map itself: it is symmetric.
-        loss, gradient = problem.loss_and_gradient(rounding(flat.reshape(problem.shape).astype(np.float32)))
-        return loss, rounding(gradient).ravel().astype(np.float64)
+        return list(zip(losses.tolist(), rounded(gradients).reshape(len(points), -1), strict=True))
 
-    # The tolerances of scikit-learn's logistic regression.
-    options: dict[str, Any] = {"maxiter": max_iter, "gtol": GRADIENT_TOLERANCE, "ftol": 64 * np.finfo(float).eps}
-    found = minimize(rounded, np.zeros(problem.shape).ravel(), jac=True, method="L-BFGS-B", options=options)
-    weights = rounding(found.x.reshape(problem.shape).astype(np.float32)).astype(np.float64)
-    return Solution(weights[:, :-1].copy(), weights[:, -1].copy(), int(found.nit), found.nit < max_iter)
+    start = np.zeros(problem.shape, np.float32).ravel()
+    searches = [lbfgs(start, max_iter=max_iter, tolerance=GRADIENT_TOLERANCE) for _ in each]
+    found = minimise_together(searches, evaluate)
+    weights = rounding(np.stack([one.point for one in found]).reshape(-1, *problem.shape)).astype(np.float64)
+    return [
+        Solution(of_one[:, :-1].copy(), of_one[:, -1].copy(), one.n_iter, one.converged)
+        for of_one, one in zip(weights, found, strict=True)
+    ]
 
 
 def _softmax(logits: Float32s) -> Float32s:
+    """Softmax over the classes of logits of shape (n_problems, n_classes, n_samples), in place."""
     # scipy's softmax takes twice the time, which is noticeable here.
     logits -= logits.max(axis=1, keepdims=True)
     np.exp(logits, out=logits)

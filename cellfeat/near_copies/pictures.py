@@ -1,7 +1,7 @@
 """Small grey pictures of samples, and the range of each channel, from one pass over all images."""
 
 import os
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import NamedTuple, Self
@@ -179,6 +179,19 @@ def read_folder_pictures(settings: Settings, say: Callable[[str], None]) -> tupl
         folder = _FolderImages(reader, {}, {}, {})
         pictures = _read_all(np.arange(len(manifest)), folder.read, manifest.channels)
     return _samples(manifest, folder), pictures
+
+
+def pictures_of(pixels: Sequence[NDArray | None], channels: tuple[str | int, ...]) -> SamplePictures:
+    """Make the pictures of samples that are in memory.
+
+    Parameters
+    ----------
+    pixels
+        Shape ``(C, H, W)`` each; None where a sample could not be read.
+    channels
+        The channels, in order.
+    """
+    return _read_all(np.arange(len(pixels)), pixels.__getitem__, channels)
 
 
 def _samples(manifest: Manifest, folder: "_FolderImages") -> Samples:

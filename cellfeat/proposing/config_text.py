@@ -41,10 +41,18 @@ class Proposed(Protocol):
         ...
 
 
-def config_text(proposal: Proposed) -> str:
-    """Write a proposal as YAML."""
+def config_text(proposal: Proposed, head: str = _HEAD) -> str:
+    """Write a proposal as YAML.
+
+    Parameters
+    ----------
+    proposal
+        The settings.
+    head
+        Comment at the top, in which ``{root}`` stands for the folder of images.
+    """
     choices = [*proposal.choices, *_others(proposal)]
-    head = _HEAD.format(root=clean_text(str(proposal.settings.images.root)))
+    head = head.format(root=clean_text(str(proposal.settings.images.root)))
     sections = ["\n".join([f"{name}:", *_section(choices, name, 1), ""]) for name in _sections(choices)]
     offers = [line for offer in proposal.offers for line in _offered(offer)]
     return "\n".join([head, *sections, *offers])

@@ -75,13 +75,21 @@ def _decimals(probabilities: NDArray[np.floating]) -> list[str]:
     return ["" if np.isnan(probability) else f"{probability:.6f}" for probability in probabilities]
 
 
-def save_predictions(predictions: Predictions, bundle: Bundle, path: Path, *, with_probabilities: bool = False) -> None:
+def save_predictions(
+    predictions: Predictions,
+    bundle: Bundle,
+    path: Path,
+    *,
+    with_probabilities: bool = False,
+    is_plain: bool = False,
+) -> None:
     """Write predictions as CSV, under the column names that the labels had when the head was fitted.
 
     A head that was fitted on class folders has no such names: its columns are ``file`` and ``label``.
 
     Where there are sets, ``set`` holds their names (see `PredictionSets.names`) and ``set_size`` their number: 0 for an
-    empty set, nothing for a sample that could not be read.
+    empty set, nothing for a sample that could not be read. Where the head keeps training samples, ``apart_p`` is the
+    share of these that lie as far out as the sample does.
 
     Parameters
     ----------
@@ -93,6 +101,8 @@ def save_predictions(predictions: Predictions, bundle: Bundle, path: Path, *, wi
         The CSV file.
     with_probabilities
         Whether each class gets a column.
+    is_plain
+        Whether the column ``apart_p`` is left out, as for programs that expect ids and classes alone.
     """
     id_column, label_column = _headings(bundle.provenance["settings"])
     save_predictions_csv(
@@ -101,7 +111,7 @@ def save_predictions(predictions: Predictions, bundle: Bundle, path: Path, *, wi
         predictions.predicted.tolist(),
         id_column=id_column,
         label_column=label_column,
-        more=_set_columns(predictions),
+        more=_set_columns(predictions) | ({} if is_plain else _apart_column(predictions)),
         probabilities=predictions.probabilities if with_probabilities else None,
         classes=predictions.classes,
     )
@@ -168,3 +178,9 @@ def _set_columns(predictions: Predictions) -> dict[str, list[str]]:
         "set": predictions.sets.names(),
         "set_size": [str(size) if is_read else "" for size, is_read in sizes],
     }
+
+
+def _apart_column(predictions: Predictions) -> dict[str, list[str]]:
+    if predictions.apart is None:
+        return {}
+    return {"apart_p": ["" if np.isnan(value) else f"{value:.4f}" for value in predictions.apart.p_values]}

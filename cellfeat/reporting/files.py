@@ -11,6 +11,7 @@ from cellfeat.auditing.findings import Audit
 from cellfeat.auditing.leak import Leak
 from cellfeat.auditing.probe_results import Probe, Probes
 from cellfeat.errors import WriteError
+from cellfeat.evaluation.across import Across
 from cellfeat.evaluation.figures import draw_confusion, draw_curves, draw_heads, draw_recalls, draw_reliability
 from cellfeat.evaluation.groups import GROUP_COLUMNS
 from cellfeat.evaluation.hooks import Say, ignore_line
@@ -25,6 +26,7 @@ from cellfeat.heads.registry import HEADS
 from cellfeat.provenance import publish, utc_now, versions
 from cellfeat.reporting.figure_files import DEFAULT_KINDS, figure_files, figure_writers
 from cellfeat.saved_results.files import (
+    ACROSS_FILE,
     AUDIT_FILES,
     COMPARISON_FILE,
     CURVE_FILES,
@@ -194,22 +196,18 @@ def write_curves(found: LearningCurves, folder: Path, *, figures: Sequence[Figur
     return _publish_all(writers, folder, stale=_stale([CURVE_FIGURE], writers, folder))
 
 
-def write_repeats(repeats: Repeats, folder: Path) -> list[Path]:
-    """Write ``repeats.json``.
+def write_further(found: Repeats | Across, folder: Path) -> list[Path]:
+    """Write ``repeats.json`` or ``across.json``, which belong to a comparison in the same folder.
 
     Parameters
     ----------
-    repeats
-        Results over several sets of folds.
+    found
+        Results over several sets of folds, or on plates that are left out.
     folder
         Folder of the results.
-
-    Returns
-    -------
-    list of Path
-        The file written.
     """
-    return _publish_all({REPEATS_FILE: lambda path: _write_json(path, _heading() | repeats.record())}, folder)
+    name = REPEATS_FILE if isinstance(found, Repeats) else ACROSS_FILE
+    return _publish_all({name: lambda path: _write_json(path, _heading() | found.record())}, folder)
 
 
 def write_audit(found: Audit, folder: Path) -> list[Path]:
@@ -324,7 +322,7 @@ def comparison_files() -> list[str]:
 def _possible_files() -> list[str]:
     """Files that one comparison writes and another may not; only existing heads name any."""
     metrics, confusions = zip(*map(_head_files, HEADS), strict=True)
-    return [*metrics, REPEATS_FILE, *CURVE_FILES, *figure_files(*confusions, *HEADS_FIGURES, CURVE_FIGURE)]
+    return [*metrics, REPEATS_FILE, ACROSS_FILE, *CURVE_FILES, *figure_files(*confusions, *HEADS_FIGURES, CURVE_FIGURE)]
 
 
 def _publish_all(writers: Writers, folder: Path, *, stale: Iterable[Path] = ()) -> list[Path]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from cellfeat.backbones.registry import training_images
 from cellfeat.extraction.store import is_imported
 from cellfeat.heads.bundle import Bundle
 from cellfeat.heads.bundle_files import CARD_FILE
@@ -116,6 +117,9 @@ def _data(bundle: Bundle) -> Iterator[str]:
         yield f"- files: {_counted(found.kinds)}; {_counted(found.file_formats)}"
         for name, span in (found.numbers | found.intensities).items():
             yield f"- {escaped(name)}: {span.low:.4g} to {span.high:.4g}, median {span.median:.4g}"
+    if bundle.neighbourhood is not None:
+        n_known = len(bundle.neighbourhood.known.points)
+        yield f"- kept to tell whether new samples lie apart: {n_known:,} training samples, as points (`apart_p`)"
     what = "table" if is_imported(bundle.recipe) else "images"
     yield f"- origin and licence of the {what}: to be added by whoever publishes this model"
 
@@ -127,12 +131,23 @@ def _counted(counts: Mapping[str, int]) -> str:
 def _recipe(bundle: Bundle) -> Iterator[str]:
     yield "## Recipe\n"
     yield from _table(("step", "setting"), ((name, _setting(value)) for name, value in bundle.recipe.items()))
+    if not is_imported(bundle.recipe):
+        yield f"\nThe network was trained on: {escaped(_training_images(bundle))}."
     columns = bundle.provenance.get("imported", {}).get("columns", [])
     if columns:
         yield f"\nColumns, in order: {', '.join(f'`{_code(name)}`' for name in columns)}."
+    if bundle.standards is not None:
+        word = _code(bundle.scores.get("standardise", "plate"))
+        how = "all samples of the plate (transductive)" if bundle.standards.is_transductive else "training samples"
+        yield f"\nEvery column is standardised within each `{word}`, by the median and width of {how}."
     parameters = ", ".join(f"{name} {value}" for name, value in bundle.params.items())
     yield f"\nParameters of the head: `{_code(parameters)}`; temperature {bundle.temperature:.3f}; fingerprint of"
     yield f"the recipe `{_code(bundle.fingerprint)}`. Features of another recipe are refused."
+
+
+def _training_images(bundle: Bundle) -> str:
+    settings = bundle.provenance.get("settings", {}).get("backbone", {})
+    return training_images(bundle.recipe.get("backbone", {}).get("name", ""), settings.get("weights", ""))
 
 
 def _setting(value: Any) -> str:

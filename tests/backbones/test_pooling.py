@@ -93,10 +93,41 @@ def test_models_of_timm_name_their_stages(randomised):
         assert loaded.module(images()).shape == (2, loaded.embedding_dim)
 
 
-@pytest.mark.parametrize("name", ["alexnet", "swin_t", "vit_b_32", "timm:test_vit"])
+@pytest.mark.parametrize("name", ["alexnet", "swin_t", "vit_b_32", "timm:test_vit", "timm:mvitv2_tiny"])
 def test_network_without_stages_is_refused(name):
     with pytest.raises(BackboneError, match=r"pool.*use pool norm"):
         build_untrained(name, pool="stages")
+
+
+@pytest.mark.parametrize("name", [SMALLEST[family] for family in FAMILIES_WITH_STAGES] + ["timm:test_resnet"])
+@pytest.mark.filterwarnings("ignore:.*is deprecated:FutureWarning")
+def test_stages_are_outputs_of_the_graph_that_a_tracer_sees(name):
+    module = build_untrained(name, pool="stages").module
+    with torch.no_grad():
+        traced = torch.jit.trace(module, images(), check_trace=False)
+        torch.testing.assert_close(traced(images()), module(images()))
+    assert not any(part._forward_hooks for part in module.modules())
+
+
+def test_maps_are_pooled_before_a_later_layer_changes_them():
+    network = nn.Sequential(nn.Conv2d(3, 4, 1), nn.ReLU(inplace=True), nn.Conv2d(4, 4, 1))
+    with torch.no_grad():
+        got = StagePooled(network, ("0", "2"))(images())
+        torch.testing.assert_close(got[:, :8], mean_and_deviation(network[0](images())))
+
+
+def test_network_whose_code_branches_on_its_maps_is_refused():
+    class Branching(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.first, self.second = nn.Conv2d(3, 4, 1), nn.Conv2d(4, 4, 1)
+
+        def forward(self, x):
+            x = self.first(x)
+            return self.second(x if x.mean() > 0 else -x)
+
+    with pytest.raises(BackboneError, match=r"Branching.*second.*pool norm"):
+        StagePooled(Branching(), ("first", "second"))
 
 
 def test_constant_maps_have_no_deviation():

@@ -10,7 +10,7 @@ from tests.commands.command_line import EXTRACT, copy_images, refused, rows_of, 
 @pytest.fixture(scope="module")
 def cells(folder: Path, saved_knn: str) -> tuple[str, ...]:
     """Arguments of a prediction for the samples of the feature file."""
-    return ("predict", "--model", saved_knn, "--features", "features/cells.h5")
+    return ("predict", "--model", saved_knn, "--features", "features/cells.h5", "--plain")
 
 
 @pytest.fixture(scope="module")
@@ -26,12 +26,20 @@ def truth(folder: Path) -> dict[str, str]:
 
 
 def test_features_and_images_give_the_same_predictions(folder, saved_knn, cells, predicted, truth) -> None:
-    images = ("predict", "--model", saved_knn, "--images", "images", "--output", "by_images.csv")
+    images = ("predict", "--model", saved_knn, "--images", "images", "--output", "by_images.csv", "--plain")
     assert "150 of 150" in succeed(folder, *images).stderr, "all are training samples"
     assert rows_of(folder / "by_images.csv") == predicted
     assert predicted[0] == ["file_id", "cell_line"]
     assert [row[0] for row in predicted[1:]] == [str(i) for i in range(1, 151)]
     assert sum(truth[name] == label for name, label in predicted[1:]) > 75
+
+
+def test_samples_get_the_p_value_of_lying_apart(folder, saved_knn) -> None:
+    done = succeed(folder, "predict", "--model", saved_knn, "--features", "features/cells.h5", "--output", "apart.csv")
+    heading, *rows = rows_of(folder / "apart.csv")
+    assert heading == ["file_id", "cell_line", "apart_p"]
+    assert all(0 < float(row[2]) <= 1 for row in rows)
+    assert "none of these samples could be compared" in done.stderr, "all are training samples"
 
 
 def test_head_abstains_below_the_threshold(folder, cells) -> None:
@@ -102,7 +110,7 @@ def test_images_are_read_in_every_layout(folder, laid_out, layout) -> None:
 
 def test_predictions_of_class_folders_are_headed_file_and_label(folder: Path, laid_out: dict[str, str]) -> None:
     model = ("predict", "--model", laid_out["folders"], "--features", "features/folders.h5")
-    succeed(folder, *model, "--output", "of-folders.csv")
+    succeed(folder, *model, "--output", "of-folders.csv", "--plain")
     heading, first, *_ = rows_of(folder / "of-folders.csv")
     assert heading == ["file", "label"]
     assert first[0].startswith("A549/")
@@ -114,7 +122,7 @@ def test_labels_given_at_fitting_name_the_columns(folder: Path, laid_out: dict[s
     named = ("--labels", "paths.csv", "--set", "labels.id=path", "--set", "labels.label=phenotype")
     features = ("--features", "features/folders.h5")
     succeed(folder, "fit", "--head", "dummy", "--folds", "2", *features, *named, "--output", "named-dummy")
-    succeed(folder, "predict", "--model", "named-dummy", *features, "--output", "named_predictions.csv")
+    succeed(folder, "predict", "--model", "named-dummy", *features, "--output", "named_predictions.csv", "--plain")
     assert rows_of(folder / "named_predictions.csv")[0] == ["path", "phenotype"]
 
 
@@ -161,7 +169,7 @@ def test_table_may_name_ids_and_files(folder, laid_out, columns) -> None:
 
 
 def test_each_row_of_a_table_is_answered_in_order(folder, saved_knn) -> None:
-    predict = ("predict", "--model", saved_knn, "--images", "images", "--output", "asked.csv", "--labels")
+    predict = ("predict", "--model", saved_knn, "--images", "images", "--output", "asked.csv", "--plain", "--labels")
     (folder / "ids.csv").write_text("file_id\n6\n2\n")
     done = succeed(folder, *predict, "ids.csv")
     rows = rows_of(folder / "asked.csv")

@@ -94,7 +94,7 @@ def test_column_of_the_labels_is_that_of_fitting(early: Path) -> None:
     succeed(early, "score", *late)
     assert "'klass'" in refused(early, "score", *late, "--label-column", "klass")
     succeed(early, "predict", *late, "--output", "phase.csv")
-    assert rows_of(early / "phase.csv")[0] == ["file_id", "phase"]
+    assert rows_of(early / "phase.csv")[0] == ["file_id", "phase", "apart_p"]
 
 
 @pytest.mark.parametrize(("groups", "noun"), [("label", "'label'"), ("nope", "'nope'"), ("gone.csv", "gone.csv")])

@@ -16,7 +16,6 @@ from cellfeat.extraction.extract import extract
 from cellfeat.extraction.forward.capabilities import fast_precisions_of
 from cellfeat.extraction.forward.embedder import Embedder
 from cellfeat.extraction.forward.implementations import IMPLEMENTATIONS, ComputeMethod
-from cellfeat.extraction.forward.passes import Pass
 from cellfeat.extraction.forward.tolerances import MIN_COSINE
 from cellfeat.extraction.store import Features, load_features, parts_folder
 from tests.extraction.observers import Lines, contents
@@ -164,14 +163,14 @@ def test_out_of_memory_is_recorded_and_changes_no_sample(
     finished: Finished, settings_for: MakeSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = load_features(finished())
-    forward = Embedder._embed_pass
+    embed = Embedder._embed_squares
 
-    def hungry(self: Embedder, squares: torch.Tensor, one: Pass) -> torch.Tensor:
+    def hungry(self: Embedder, squares: torch.Tensor) -> torch.Tensor:
         if len(squares) > 2:
             raise torch.cuda.OutOfMemoryError("out of memory")
-        return forward(self, squares, one)
+        return embed(self, squares)
 
-    monkeypatch.setattr(Embedder, "_embed_pass", hungry)
+    monkeypatch.setattr(Embedder, "_embed_squares", hungry)
     lines = Lines()
     features = load_features(extract(settings_for(), observer=lines).path)
     assert any("cpu is out of memory" in line and "batches of 2" in line for line in lines.lines)

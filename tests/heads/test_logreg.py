@@ -6,6 +6,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
+from cellfeat.errors import HeadError
 from cellfeat.heads.logreg import LogisticRegressionHead
 
 
@@ -20,3 +21,37 @@ def test_probabilities_equal_those_of_a_scikit_learn_pipeline(n_classes: int, cl
     reference = make_pipeline(StandardScaler(), regression).fit(X.astype(np.float64), y)
     np.testing.assert_allclose(head.predict_proba(X), reference.predict_proba(X), atol=2e-3)
     assert head.coef_.shape == (n_classes, 20)
+
+
+def test_values_of_c_fitted_together_find_what_each_finds_alone() -> None:
+    rng = np.random.default_rng(0)
+    y = np.array(["a", "b", "c"])[np.arange(600) % 3]
+    X = (rng.standard_normal((600, 30)) + (np.arange(600) % 3)[:, None] * rng.random(30)).astype(np.float32)
+    values = [0.0003, 0.01, 1.0]
+    head = LogisticRegressionHead(class_weight=None)
+    heads = head.fit_together(X.copy(), y, [{"C": C} for C in values])
+    together = head.predict_together(heads, X)
+    assert together.shape == (3, 600, 3)
+    for C, one, probabilities in zip(values, heads, together, strict=True):
+        assert (one.C, one.class_weight) == (C, None)
+        alone = LogisticRegressionHead(C, class_weight=None).fit(X, y)
+        np.testing.assert_allclose(probabilities, alone.predict_proba(X), atol=5e-3)
+        np.testing.assert_allclose(one.predict_proba(X), probabilities, atol=1e-5)
+
+
+def test_many_classes_and_values_of_c_are_fitted_in_parts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cellfeat.heads.logreg.WEIGHT_COLUMNS", 5)
+    rng = np.random.default_rng(0)
+    X, y = rng.standard_normal((200, 10)).astype(np.float32), np.arange(200) % 4
+    heads = LogisticRegressionHead().fit_together(X, y, [{"C": C} for C in (0.001, 0.01, 0.1)])
+    norms = [np.linalg.norm(head.coef_) for head in heads]
+    assert norms == sorted(norms)
+
+
+def test_together_refuses_what_alone_would_refuse() -> None:
+    X, y = np.zeros((20, 3), np.float32), np.arange(20) % 2
+    with pytest.raises(HeadError, match="C"):
+        LogisticRegressionHead().fit_together(X, y, [{"C": 0.1}, {"C": -1}])
+    X[0, 0] = np.nan
+    with pytest.raises(HeadError, match="NaN"):
+        LogisticRegressionHead().fit_together(X, y, [{"C": 0.1}, {"C": 0.2}])

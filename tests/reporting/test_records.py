@@ -15,7 +15,7 @@ from cellfeat.evaluation.saved_heads.held_out import score_held_out
 from cellfeat.evaluation.task import prepare
 from cellfeat.heads.bundle_files import load_bundle, save_bundle
 from cellfeat.provenance import digest_file, digest_json, versions
-from cellfeat.reporting.files import write_curves, write_head_report, write_held_out, write_repeats, write_report
+from cellfeat.reporting.files import write_curves, write_further, write_head_report, write_held_out, write_report
 from tests.feature_fixtures import N_FITTED, build_clusters, part
 
 HEADING = ["format", "created", "versions"]
@@ -109,7 +109,7 @@ def records(features, groups, tmp_path_factory):
     heads = ["knn", "dummy"]
     found = [replace(compare(features, heads, design=design), failures=(FAILURE,)) for design in designs]
     write_report(found[0], folder)
-    write_repeats(summarise(found), folder)
+    write_further(summarise(found), folder)
     curves = learning_curves_on(prepare(features, designs[0]), ["dummy"], {}, [0.5, 1])
     write_curves(replace(curves, failures=(FAILURE,)), folder)
     _, fitted = fit(features, "knn", design=replace(designs[0], tune=3))

@@ -5,6 +5,7 @@ from contextlib import closing, contextmanager
 from typing import TypeAlias, TypeVar
 
 from cellfeat.errors import ConfigError
+from cellfeat.evaluation.parallel.growing import growing
 from cellfeat.evaluation.parallel.pieces import Flow
 from cellfeat.evaluation.parallel.ray_cluster import RayCluster, ray_workers
 from cellfeat.evaluation.parallel.schedule import Schedule
@@ -12,8 +13,8 @@ from cellfeat.evaluation.parallel.workers import IN_THIS_PROCESS, Workers, proce
 
 Result = TypeVar("Result")
 
-Jobs: TypeAlias = int | RayCluster
-"""A number of processes of this machine, 1 for this process itself, or a Ray cluster."""
+Jobs: TypeAlias = int | RayCluster | None
+"""A number of processes of this machine, 1 for this process itself, or a Ray cluster; None: see `growing`."""
 
 
 @contextmanager
@@ -60,6 +61,9 @@ def workers_of(jobs: Jobs, shared_bytes: int) -> Iterator[Workers]:
     if isinstance(jobs, RayCluster):
         with ray_workers(jobs) as workers:
             yield workers
+    elif jobs is None:
+        with growing(shared_bytes) as workers:
+            yield workers
     elif jobs == 1:
         yield IN_THIS_PROCESS
     else:
@@ -76,5 +80,5 @@ def check_jobs(jobs: object) -> None:
         If it is neither.
     """
     is_number = isinstance(jobs, int) and not isinstance(jobs, bool) and jobs >= 1
-    if not is_number and not isinstance(jobs, RayCluster):
-        raise ConfigError(f"jobs: expected a number of processes, 1 or more, or a RayCluster, got {jobs!r}")
+    if not is_number and jobs is not None and not isinstance(jobs, RayCluster):
+        raise ConfigError(f"jobs: expected a number of processes, 1 or more, None or a RayCluster, got {jobs!r}")

@@ -86,11 +86,14 @@ class Failure:
         Its message.
     is_own
         Whether it is a refusal by cellfeat, which says all.
+    is_unsent
+        Whether the head could not be sent to another process, and might be fitted in this one.
     """
 
     kind: str
     text: str
     is_own: bool = False
+    is_unsent: bool = False
 
     @classmethod
     def of(cls, error: BaseException) -> "Failure":

@@ -10,7 +10,7 @@ import time
 import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -213,6 +213,7 @@ class JoblibWorkers:
                 f"{run.head} cannot be sent to another process ({error}); evaluate it with jobs=1, or leave out of it "
                 "what cannot be pickled, such as open files, locks and generators",
                 is_own=True,
+                is_unsent=True,
             )
         portable.entry = None
         return Sent(run.head, entry, self._share(portable))
@@ -232,7 +233,7 @@ def _answer(
     try:
         run = sent.run()
     except HeadError as error:
-        return flow, place, Attempt(Failure.of(error))
+        return flow, place, Attempt(replace(Failure.of(error), is_unsent=True))
     return flow, place, attempt_quietly(run, settings, fold)
 
 

@@ -12,10 +12,12 @@ from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.evaluation.labelled_samples import LabelledSamples, chosen_labels, labelled_samples
 from cellfeat.evaluation.results import ScoredHead
-from cellfeat.evaluation.saved_heads.groups_as_fitted import groups_as_fitted
+from cellfeat.evaluation.saved_heads.apart_from_fitted import ApartFromFitted, apart_from_fitted
+from cellfeat.evaluation.saved_heads.groups_as_fitted import groups_as_fitted, left_out_at_fitting
 from cellfeat.evaluation.saved_heads.held_out_checks import check_groups_left, check_labels, check_samples_left
 from cellfeat.evaluation.saved_heads.out_of_fold_score import out_of_fold_score
 from cellfeat.evaluation.saved_heads.predict import check_recipe, features_for
+from cellfeat.evaluation.saved_heads.standardised import standardised_as_fitted
 from cellfeat.evaluation.saved_heads.unlike_fitted import Unlike, unlike_fitted
 from cellfeat.evaluation.scoring.head_scores import Scores
 from cellfeat.evaluation.scoring.prediction_sets import REPORTED_COVERAGE, set_scores, sets_of
@@ -50,6 +52,8 @@ class HeldOut(ScoredHead):
         When, where and on what the head was fitted; None where it does not say.
     unlike_fitted
         How the samples differ from those that the head was fitted on; None where the head does not know.
+    apart
+        Which samples lie apart from those that the head was fitted on; None where the head keeps none of these.
     has_images
         Whether there are images behind the samples, and not a table: only images have near copies.
     """
@@ -61,6 +65,7 @@ class HeldOut(ScoredHead):
     with_all: float | None
     fitted: Mapping[str, Any] | None
     unlike_fitted: tuple[Unlike, ...] | None
+    apart: ApartFromFitted | None = None
     has_images: bool = True
 
     @property
@@ -147,6 +152,7 @@ class HeldOut(ScoredHead):
             "fitted": self.fitted,
             **({} if scores.sets is None else {"prediction_sets": scores.sets.record()}),
             "unlike_fitted": None if self.unlike_fitted is None else [asdict(one) for one in self.unlike_fitted],
+            "apart": None if self.apart is None else self.apart.record(),
             "n_seen": self.n_seen,
             "n_near_copies": self.n_near_copies,
             "balanced_accuracy_with_all": self.with_all,
@@ -178,6 +184,7 @@ def score_held_out(
     split: str | None = None,
     parts: Sequence[str] | None = ("test",),
     leave_out: Sequence[str] | None = None,
+    standardise: str | None = None,
     say: Say = ignore_line,
 ) -> HeldOut:
     """Score a saved head on labelled samples, excluding its training samples.
@@ -211,6 +218,8 @@ def score_held_out(
         As for `Design`.
     leave_out
         As for `Design`; None: the classes that were left out when the head was fitted.
+    standardise
+        As for `cellfeat.predict`.
     say
         Receives remarks about the split and the groups.
 
@@ -237,10 +246,10 @@ def score_held_out(
         groups=groups_as_fitted(bundle, features, say) if groups is None else groups,
         random_state=random_state,
         draws=draws,
-        calibrate=_calibrate(bundle),
+        calibrate="none" if bundle.temperature == 1 else "temperature",
         split=split,
         parts=None if parts is None else tuple(parts),
-        leave_out=_left_out_at_fitting(bundle, label) if leave_out is None else tuple(leave_out),
+        leave_out=left_out_at_fitting(bundle, label) if leave_out is None else tuple(leave_out),
     )
     label = np.where(Selection.of(features, design, label).is_allowed, label, "")
     check_labels(bundle, features.path, label)
@@ -248,12 +257,14 @@ def score_held_out(
     check_samples_left(features.path, chosen.is_excluded[chosen.is_scored])
     samples = labelled_samples(features, design, labels=labels, is_excluded=chosen.is_excluded, say=say)
     check_groups_left(samples, features.path)
+    unlike, has_images = unlike_fitted(bundle, features), not features.is_imported
+    features = standardised_as_fitted(bundle, features, standardise, say)
     # All classes, in the order of the head's probabilities.
     samples = replace(samples, classes=tuple(bundle.classes))
-    raw = bundle.uncalibrated_proba(features.embeddings[chosen.is_scored])
+    raw = bundle.uncalibrated_proba(features.embeddings[chosen.is_scored], is_standardised=True)
     design = replace(design, parts=samples.parts)
-    unlike, has_images = unlike_fitted(bundle, features), not features.is_imported
-    return _held_out(bundle, samples, design, raw, label, chosen, unlike, has_images=has_images)
+    found = _held_out(bundle, samples, design, raw, label, chosen, unlike, has_images=has_images)
+    return replace(found, apart=apart_from_fitted(bundle, features.take(samples.rows)))
 
 
 @dataclass(frozen=True)
@@ -317,19 +328,9 @@ def _held_out(
     )
 
 
-def _calibrate(bundle: Bundle) -> Any:
-    return "none" if bundle.temperature == 1 else "temperature"
-
-
 def _balanced_accuracy(bundle: Bundle, label: Strings, probabilities: Floats) -> float:
     predicted = np.array(bundle.classes)[probabilities.argmax(axis=1)]
     return balanced_accuracy(label, predicted, np.unique(label).tolist())
-
-
-def _left_out_at_fitting(bundle: Bundle, label: Strings) -> tuple[str, ...]:
-    """Classes that were left out when the head was fitted, and that these samples have."""
-    left_out = bundle.scores.get("leave_out", ())
-    return tuple(name for name in left_out if name in set(label.tolist())) if isinstance(left_out, list | tuple) else ()
 
 
 def _scores(bundle: Bundle, samples: LabelledSamples, design: Design, raw: Floats) -> Scores:

@@ -9,7 +9,10 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellfeat.errors import ConfigError, FingerprintError
+from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.evaluation.results import PROBABILITY_PREFIX
+from cellfeat.evaluation.saved_heads.apart_from_fitted import ApartFromFitted, apart_from_fitted
+from cellfeat.evaluation.saved_heads.standardised import standardised_as_fitted
 from cellfeat.evaluation.saved_heads.unlike_fitted import Unlike, unlike_fitted
 from cellfeat.evaluation.scoring.prediction_sets import PredictionSets, sets_of
 from cellfeat.extraction.store import Features, as_features, is_imported
@@ -41,6 +44,8 @@ class Predictions:
         The classes that cannot be ruled out; None where no coverage was asked for.
     unlike_fitted
         How the samples differ from those that the head was fitted on; None where the head does not know.
+    apart
+        Which samples lie apart from those that the head was fitted on; None where the head keeps none of these.
     """
 
     sample_id: NDArray[np.str_]
@@ -50,17 +55,20 @@ class Predictions:
     abstained: NDArray[np.bool_]
     sets: PredictionSets | None = None
     unlike_fitted: tuple[Unlike, ...] | None = None
+    apart: ApartFromFitted | None = None
 
     def table(self) -> pd.DataFrame:
         """Table of the samples, with ``sample_id`` as index.
 
-        The columns are ``predicted`` and ``abstained``; ``set`` and ``set_size`` where a coverage was asked for; and
-        ``probability_<class>`` for each class.
+        The columns are ``predicted`` and ``abstained``; ``set`` and ``set_size`` where a coverage was asked for;
+        ``apart_p`` where the head knows its training samples; and ``probability_<class>`` for each class.
         """
         index = pd.Index(self.sample_id, name="sample_id")
         first = pd.DataFrame({"predicted": self.predicted, "abstained": self.abstained}, index=index)
         if self.sets is not None:
             first = first.assign(set=self.sets.names(), set_size=self.sets.sizes)
+        if self.apart is not None:
+            first = first.assign(apart_p=self.apart.p_values)
         columns = [f"{PROBABILITY_PREFIX}{name}" for name in self.classes]
         return first.join(pd.DataFrame(self.probabilities, index=index, columns=columns))
 
@@ -104,6 +112,8 @@ def predict(
     min_probability: float = 0.0,
     abstain_word: str = "",
     coverage: float | None = None,
+    standardise: str | None = None,
+    say: Say = ignore_line,
 ) -> Predictions:
     """Predict the class of every sample that could be read.
 
@@ -121,15 +131,21 @@ def predict(
     coverage
         How often a sample's set should hold the true class, for each class, between 0 and 1: see
         `cellfeat.evaluation.scoring.prediction_sets`.
+    standardise
+        For a head that standardises within plates: the column of the samples' plates, or ``"one"`` for a single
+        plate; None: the column as at fitting.
+    say
+        Receives how samples are standardised within plates.
 
     Raises
     ------
     ConfigError
-        If `min_probability` or `coverage` is out of range, or `abstain_word` is a class.
+        If `min_probability` or `coverage` is out of range, `abstain_word` is a class, or `standardise` is given and the
+        head does not standardise.
     ManifestError
         If a DataFrame lacks columns.
     BundleError
-        If sets are asked for and the saved head lacks what they need.
+        If sets are asked for and the saved head lacks what they need, or the samples name no plates that it needs.
     FingerprintError
         If the features were extracted with another recipe than those the head was fitted on; the message lists the
         differences.
@@ -138,10 +154,12 @@ def predict(
     features = features_for(bundle, features)
     _check_abstention(bundle, min_probability, abstain_word)
     check_recipe(bundle, features)
+    unlike = unlike_fitted(bundle, features)
+    features = standardised_as_fitted(bundle, features, standardise, say)
     is_ok = features.samples.is_ok
     probabilities = np.full((len(features), len(bundle.classes)), np.nan)
     if is_ok.any():
-        probabilities[is_ok] = bundle.predict_proba(features.embeddings[is_ok])
+        probabilities[is_ok] = bundle.predict_proba(features.embeddings[is_ok], is_standardised=True)
     # Two names more than classes, so that one lookup serves abstentions and failed samples as well.
     classes = np.array([*bundle.classes, abstain_word, ""])
     abstain, failed = len(bundle.classes), len(bundle.classes) + 1
@@ -159,7 +177,8 @@ def predict(
         tuple(bundle.classes),
         abstained,
         sets,
-        unlike_fitted(bundle, features),
+        unlike,
+        apart_from_fitted(bundle, features),
     )
 
 

@@ -90,6 +90,8 @@ def unlike_fitted(bundle: Bundle, features: Features) -> tuple[Unlike, ...] | No
     tuple of Unlike, or None
         None where the head was saved without a summary of its samples, as by cellfeat 0.1.
     """
+    if bundle.scaling is not None and bundle.standards is not None:
+        return ()  # columns are compared with what is left after standardising, which has the same medians everywhere
     if bundle.scaling is not None:
         return tuple(_other_columns(bundle, features))
     if bundle.fitted_on is None:

@@ -10,13 +10,14 @@ import numpy as np
 from cellfeat.errors import HeadError
 from cellfeat.evaluation.cache import FoldOutcome
 from cellfeat.evaluation.folds import Fold, grouped_folds, thinned_rows
-from cellfeat.evaluation.head_run import HeadRun, HeadSettings
+from cellfeat.evaluation.head_run import HeadSettings
 from cellfeat.evaluation.parallel.pieces import Failure, Flow, Piece
 from cellfeat.evaluation.scoring.head_scores import ChosenSettings
 from cellfeat.evaluation.tuning.halving import SearchPlan
+from cellfeat.evaluation.tuning.together import CANDIDATES, Batch, JointRun, batches, fitted_together
 from cellfeat.statistics.intervals import GroupBootstrap
 from cellfeat.statistics.scores import balanced_accuracy
-from cellfeat.types import Integers, Strings
+from cellfeat.types import Floats, Integers, Strings
 
 ONE_STANDARD_ERROR = 0.683
 """Level of the interval of the paired difference that has to lie above 0 for other settings to replace the given ones.
@@ -36,20 +37,31 @@ class Search:
 
     Parameters
     ----------
+    joint
+        The head on its task.
+    given
+        Settings from the user.
+    candidates
+        What each differs in from the given settings; the first in nothing.
+    rows
+        Row numbers of the training part, shape ``(n_train,)``.
+    plan
+        The rounds.
     on_fit
         Receives the seconds of each fit and its part of the training samples.
     """
 
     def __init__(
         self,
-        run: HeadRun,
+        joint: JointRun,
         given: HeadSettings,
         candidates: Sequence[Mapping[str, Any]],
         rows: Integers,
         plan: SearchPlan,
         on_fit: Callable[[float, float], None],
     ) -> None:
-        task = run.task
+        self._joint, run, task = joint, joint.run, joint.run.task
+        self._together = fitted_together(run, given)
         self._run, self._given, self._candidates, self._rows, self._plan = run, given, candidates, rows, plan
         self._y, self._groups, self._on_fit = task.y[rows], task.groups[rows], on_fit
         self._folds = grouped_folds(self._y, self._groups, plan.n_folds, random_state=task.design.random_state)
@@ -58,14 +70,15 @@ class Search:
 
     def choice(self) -> Flow[ChosenSettings]:
         """Choose settings; the candidates of a round can be fitted side by side."""
-        # Candidate 0 is the given settings. They are scored on all samples before any other candidate can replace them.
-        first, *others = self._plan.rungs
-        left = list(range(1, len(self._candidates)))[: first.n_candidates]
-        fitted = yield from self._try([(0, 1.0), *((number, first.fraction) for number in left)])
-        could_fit_given, left = 0 in fitted, self._ranked(fitted - {0})
-        for rung in others:
-            fitted = yield from self._try([(number, rung.fraction) for number in left[: rung.n_candidates]])
-            left = self._ranked(fitted)
+        # Candidate 0 is the given settings. They are scored on all samples before any other candidate can replace them:
+        # first, so that the time of all fits can be told early, or together with the last candidates.
+        left, could_fit_given = list(range(1, len(self._candidates))), False
+        round_of_given = len(self._plan.rungs) - 1 if self._together else 0
+        for number, rung in enumerate(self._plan.rungs):
+            trials = [(one, rung.fraction) for one in left[: rung.n_candidates]]
+            fitted = yield from self._try([(0, 1.0), *trials] if number == round_of_given else trials)
+            could_fit_given |= 0 in fitted
+            left = self._ranked(fitted - {0})
         if not could_fit_given and not left:
             raise HeadError(f"none of {len(self._candidates)} settings could be fitted: {self._failures[0]}")
         # Settings that cannot be fitted need not be beaten.
@@ -98,36 +111,55 @@ class Search:
 
     def _try(self, trials: Sequence[tuple[int, float]]) -> Flow[set[int]]:
         """Fit candidates on parts of the training samples of each inner fold; give those that could be fitted."""
-        parts = {fraction: self._inner_folds(fraction) for _, fraction in trials}
-        outcomes = iter(
-            (
-                yield [
-                    Piece(self._run, self._settings(number), part, number, partial(self._report, fraction))
-                    for number, fraction in trials
-                    for part in parts[fraction]
-                ]
-            )
-        )
-        return {number for number, _ in trials if self._is_predicted(number, list(islice(outcomes, len(self._folds))))}
+        fitted, failed = yield from self._try_batches(batches(trials, self._settings, self._together))
+        if failed:
+            # One candidate can spoil a batch: alone, each shows what it can.
+            alone, _ = yield from self._try_batches([Batch(one.fraction, (n,)) for one in failed for n in one.numbers])
+            fitted |= alone
+        return fitted
+
+    def _try_batches(self, tried: Sequence[Batch]) -> Flow[tuple[set[int], list[Batch]]]:
+        """Fit batches; give the candidates that could be fitted, and the batches of several that could not."""
+        parts = {batch.fraction: self._inner_folds(batch.fraction) for batch in tried}
+        pieces = [self._piece(batch, fold) for batch in tried for fold in parts[batch.fraction]]
+        outcomes = iter((yield pieces))
+        fitted, failed = set[int](), list[Batch]()
+        for batch in tried:
+            of_folds = list(islice(outcomes, len(self._folds)))
+            failure = next((one for one in of_folds if isinstance(one, Failure)), None)
+            if failure is None:
+                self._keep(batch, [one.probabilities for one in of_folds if not isinstance(one, Failure)])
+                fitted.update(batch.numbers)
+            elif len(batch.numbers) > 1:
+                failed.append(batch)
+            else:
+                (number,) = batch.numbers
+                settings = describe_settings(self._candidates[number])
+                self._failures[number] = f"{settings}: {failure.kind}: {failure.text}"
+        return fitted, failed
+
+    def _piece(self, batch: Batch, fold: Fold) -> Piece:
+        first, report = batch.numbers[0], partial(self._report, batch)
+        if len(batch.numbers) == 1:
+            return Piece(self._run, self._settings(first), fold, first, report)
+        return Piece(self._joint, {CANDIDATES: [self._settings(n) for n in batch.numbers]}, fold, first, report)
 
     def _settings(self, number: int) -> dict[str, Any]:
         return {**self._given, **self._candidates[number]}
 
-    def _report(self, fraction: float, outcome: FoldOutcome) -> None:
-        self._on_fit(outcome.fit_seconds + outcome.predict_seconds, fraction)
+    def _report(self, batch: Batch, outcome: FoldOutcome) -> None:
+        for _ in batch.numbers:
+            self._on_fit((outcome.fit_seconds + outcome.predict_seconds) / len(batch.numbers), batch.fraction)
 
-    def _is_predicted(self, number: int, outcomes: Sequence[FoldOutcome | Failure]) -> bool:
-        """Keep what a candidate predicts for the inner folds, or the reason why it could not be fitted."""
+    def _keep(self, batch: Batch, probabilities: Sequence[Floats]) -> None:
+        """Keep what the candidates of a batch predict for the inner folds."""
         classes = np.array(self._run.task.classes)
-        predicted = np.empty_like(self._y, dtype=classes.dtype)
-        for fold, outcome in zip(self._folds, outcomes, strict=True):
-            if isinstance(outcome, Failure):
-                settings = describe_settings(self._candidates[number])
-                self._failures[number] = f"{settings}: {outcome.kind}: {outcome.text}"
-                return False
-            predicted[fold.test] = classes[outcome.probabilities.argmax(axis=1)]
-        self._predicted[number] = predicted
-        return True
+        for place, number in enumerate(batch.numbers):
+            predicted = np.empty_like(self._y, dtype=classes.dtype)
+            for fold, of_fold in zip(self._folds, probabilities, strict=True):
+                of_one = of_fold.reshape(len(batch.numbers), len(fold.test), -1)[place]
+                predicted[fold.test] = classes[of_one.argmax(axis=1)]
+            self._predicted[number] = predicted
 
     def _inner_folds(self, fraction: float) -> list[Fold]:
         """The inner folds in rows of the task, with a part of their training samples."""

@@ -27,9 +27,10 @@ from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.evaluation.parallel.pieces import Flow
 from cellfeat.evaluation.parallel.schedule import completed
 from cellfeat.evaluation.scoring.head_scores import ChosenSettings, Tuning
-from cellfeat.evaluation.tuning import halving, search
+from cellfeat.evaluation.tuning import halving, search, together
 from cellfeat.evaluation.tuning.halving import SearchPlan, candidates, rungs
 from cellfeat.evaluation.tuning.search import Search
+from cellfeat.evaluation.tuning.together import JointRun
 from cellfeat.heads.registry import search_space
 from cellfeat.heads.state import plain_params
 from cellfeat.provenance import digest_file
@@ -76,6 +77,7 @@ class Tuner:
         drawn = candidates(space, resolved, design.tune, design.random_state)
         self.candidates = [plain_params(settings) for settings in drawn]
         self._run, self.given, self._say = run, given, say
+        self._joint = JointRun(run)
         self._parts = [fold.train for fold in run.task.folds] + ([run.task.rows_to_fit] if on_all else [])
         self._was_estimated = False
 
@@ -156,7 +158,7 @@ class Tuner:
             seconds.append(duration)
             observe(duration, fraction)
 
-        choice = yield from Search(self._run, self.given, self.candidates, rows, plan, on_fit).choice()
+        choice = yield from Search(self._joint, self.given, self.candidates, rows, plan, on_fit).choice()
         # Those of the fits: side by side, the time of day says little.
         return replace(choice, seconds=sum(seconds))
 
@@ -176,7 +178,9 @@ class Tuner:
         task = self._run.task
         return {
             # An edited search must not find the choices that it made before.
-            "tuning": [digest_file(Path(module)) for module in (__file__, halving.__file__, search.__file__)],
+            "tuning": [
+                digest_file(Path(module)) for module in (__file__, halving.__file__, search.__file__, together.__file__)
+            ],
             "candidates": self.candidates,
             "train": array_digest(rows),
             "groups": array_digest(task.groups[rows]),
@@ -189,13 +193,13 @@ class Tuner:
         def observe(seconds: float, fraction: float) -> None:
             nonlocal done
             done += fraction
-            self._estimate_once(seconds)
+            self._estimate_once(seconds / fraction)
             on_share(done / plan.work)
 
         return observe
 
     def _estimate_once(self, seconds: float) -> None:
-        """Estimate from the first fit, on all training samples of an inner fold, how long all fits will take."""
+        """Estimate how long all fits will take, from the first fit as if on all training samples of an inner fold."""
         if self._was_estimated:
             return
         self._was_estimated = True

@@ -2,20 +2,18 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
 
-import numpy as np
 import torch
 
 from cellfeat.backbones.transform import Transform
 from cellfeat.errors import DeviceError
 from cellfeat.extraction.forward.implementations import DTYPES
-from cellfeat.extraction.forward.passes import Pass, make_view
+from cellfeat.extraction.forward.passes import Pass
+from cellfeat.extraction.forward.pictures import PictureBatches
+from cellfeat.extraction.forward.squares import Copies, make_squares
 from cellfeat.extraction.read_ahead import Decoded
 from cellfeat.extraction.timing import Timeline
 from cellfeat.types import Float32s
-
-_DEVICE_TYPES = {np.dtype(np.uint8), np.dtype(np.float32)}
 
 
 @dataclass(frozen=True)
@@ -53,7 +51,8 @@ class Embedded:
 class Embedder:
     """Embeds samples in batches of a fixed size.
 
-    An incomplete batch is padded: with another size, the device may choose other kernels, which round differently.
+    The views and passes of a batch of samples go through the module in forward batches of as many pictures. An
+    incomplete forward batch is padded: with another size, the device may choose other kernels, which round differently.
     When the device runs out of memory, the batch size is halved and the batch is computed again.
 
     Parameters
@@ -63,7 +62,7 @@ class Embedder:
     inputs
         The pictures of a sample that the module receives.
     device, precision, batch_size
-        Where and how it is computed.
+        Where and how it is computed; `batch_size` samples at a time, and as many pictures in a forward.
     timeline
         Records the time of each step.
     say
@@ -94,8 +93,9 @@ class Embedder:
         self._dtype = DTYPES[precision]
         self._timeline = timeline or Timeline()
         self._say = say
-        self._mean, self._std = inputs.transform.moments(device)
-        self._copies = torch.cuda.Stream(device) if device.type == "cuda" else None
+        self._moments = inputs.transform.moments(device)
+        self._copies = Copies(device)
+        self._pictures: PictureBatches | None = None
 
     @property
     def n_channels(self) -> int:
@@ -122,7 +122,7 @@ class Embedder:
     @property
     def n_in_work(self) -> int:
         """Batches that the device computes while the next one is submitted: 1 on a GPU, 0 on the CPU."""
-        return 0 if self._copies is None else 1
+        return 0 if self._copies.stream is None else 1
 
     def __call__(self, samples: Sequence[Decoded]) -> Float32s:
         """Embed samples: ``(len(samples), n_views, n_passes * embedding_dim)`` float32."""
@@ -158,6 +158,7 @@ class Embedder:
                 f"preprocessing.input_size, or --device cpu"
             )
         self.batch_size //= 2
+        self._pictures = None
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
         self._say(f"{self._device} is out of memory: continuing with batches of {self.batch_size}")
@@ -175,42 +176,44 @@ class Embedder:
         with self._timeline.step("transfer"):
             squares = self._squares(samples)
         with self._timeline.step("forward"):
-            embedded = [self._embed_view(make_view(squares, view)) for view in range(self._inputs.n_views)]
-            # The slice drops the rows that fill up an incomplete batch.
-            return torch.stack(embedded, dim=1)[: len(samples)].float()
+            return self._embed_squares(squares)
 
     def _squares(self, samples: Sequence[Decoded]) -> torch.Tensor:
-        """Scale and resize samples to the fixed batch shape ``(batch_size, C, S, S)``, values 0 to 1."""
-        size = self._inputs.transform.input_size
-        batch = torch.zeros(self.batch_size, self._inputs.n_channels, size, size, device=self._device)
-        for indices in _by_shape(samples):
-            # One by one: indexing with a list would wait for the list to reach the device.
-            for i, square in zip(indices, self._resized([samples[i] for i in indices]), strict=True):
-                batch[i] = square
-        return batch
+        """Make the squares of samples, shape ``(n, C, S, S)``, values 0 to 1."""
+        side = self._inputs.transform.input_size
+        if not samples:
+            return torch.zeros(0, self._inputs.n_channels, side, side, device=self._device)
+        return make_squares(samples, self._inputs.transform, self._copies)
 
-    def _resized(self, samples: Sequence[Decoded]) -> torch.Tensor:
-        limits = self._to_device(_stack([sample.limits for sample in samples]))
-        low, high = limits[:, :, 0, None, None], limits[:, :, 1, None, None]
-        values = self._to_device(_stack([sample.pixels for sample in samples])).to(torch.float32)
-        return self._inputs.transform.square(((values - low) / (high - low)).clamp_(0, 1))
+    def _embed_squares(self, squares: torch.Tensor) -> torch.Tensor:
+        """Embed squares: ``(n, C, S, S)`` to ``(n, n_views, n_passes * embedding_dim)`` float32."""
+        n_passes, n_views = len(self._inputs.passes), self._inputs.n_views
+        rows = self._embed_pictures(squares, n_passes * n_views * len(squares))
+        by_sample = rows.view(n_passes, n_views, len(squares), rows.shape[1]).permute(2, 1, 0, 3)
+        return by_sample.reshape(len(squares), n_views, n_passes * rows.shape[1])
 
-    def _to_device(self, array: np.ndarray) -> torch.Tensor:
-        tensor = torch.from_numpy(array)
-        if self._copies is None:
-            return tensor.to(self._device)
-        # Pinned memory and a separate stream let the copy run beside the forward of the previous batch.
-        with torch.cuda.stream(self._copies):
-            moved = tensor.pin_memory().to(self._device, non_blocking=True)
-        # The forward waits for the copy. The allocator, which knows only the stream of the copies, must not give the
-        # memory away before the forward has used it.
-        current = torch.cuda.current_stream(self._device)
-        current.wait_stream(self._copies)
-        moved.record_stream(current)
-        return moved
+    def _embed_pictures(self, squares: torch.Tensor, n_pictures: int) -> torch.Tensor:
+        """Embed the pictures of squares, in the order of `PictureBatches`: ``(n_pictures, embedding_dim)`` float32."""
+        rows: torch.Tensor | None = None
+        batches = self._batches().of(squares, self._inputs.passes, self._inputs.n_views)
+        for number, batch in enumerate(batches):
+            embedded = self.module(batch)
+            if rows is None:
+                rows = torch.empty(n_pictures, embedded.shape[1], device=self._device)
+            # Copied at once, because a module may write its next result into the same memory. The rows that pad the
+            # last batch are dropped.
+            here = rows[number * len(batch) : (number + 1) * len(batch)]
+            here.copy_(embedded[: len(here)])
+        assert rows is not None, "there is always one batch"
+        return rows
+
+    def _batches(self) -> PictureBatches:
+        if self._pictures is None:
+            self._pictures = PictureBatches(self.batch_size, self._moments, self._dtype)
+        return self._pictures
 
     def _to_host(self, embedded: torch.Tensor) -> Embedded:
-        if self._copies is None:
+        if self._copies.stream is None:
             return Embedded(embedded.cpu())
         host = torch.empty(embedded.shape, dtype=embedded.dtype, pin_memory=True)
         host.copy_(embedded, non_blocking=True)
@@ -219,32 +222,8 @@ class Embedder:
         ready.record(torch.cuda.current_stream(self._device))
         return Embedded(host, ready)
 
-    def _embed_view(self, squares: torch.Tensor) -> torch.Tensor:
-        return torch.cat([self._embed_pass(squares, one) for one in self._inputs.passes], dim=1)
-
-    def _embed_pass(self, squares: torch.Tensor, one: Pass) -> torch.Tensor:
-        planes = torch.stack([squares[:, plane] for plane in one.planes], dim=1)
-        normalised = ((planes - self._mean) / self._std).contiguous(memory_format=torch.channels_last)
-        embedded: torch.Tensor = self.module(normalised.to(self._dtype))
-        return embedded
-
 
 def _is_out_of_memory(error: BaseException) -> bool:
     # The CPU allocator and MPS raise a plain RuntimeError.
     text = str(error)
     return isinstance(error, torch.cuda.OutOfMemoryError) or "DefaultCPUAllocator" in text or "out of memory" in text
-
-
-def _by_shape(samples: Sequence[Decoded]) -> list[list[int]]:
-    """Group the positions of samples by shape and type of their pixels: only equal ones can be stacked."""
-    groups: dict[tuple[Any, ...], list[int]] = {}
-    for i, sample in enumerate(samples):
-        assert sample.pixels is not None, "samples that failed must be removed before"
-        groups.setdefault((sample.pixels.shape, sample.pixels.dtype), []).append(i)
-    return list(groups.values())
-
-
-def _stack(arrays: Sequence[np.ndarray | None]) -> np.ndarray:
-    stacked = np.stack([array for array in arrays if array is not None])
-    # Devices support few integer types; float32 represents every uint16 exactly, and is the next step anyway.
-    return stacked if stacked.dtype in _DEVICE_TYPES else stacked.astype(np.float32)

@@ -18,6 +18,7 @@ from cellfeat.backbones.pooling import StagePooled
 from cellfeat.backbones.rewrites.batch_norms import fold_batch_norms
 from cellfeat.backbones.rewrites.convnext import rewrite_convnext
 from cellfeat.backbones.rewrites.onednn import fused_convnext, quantised_convnext
+from cellfeat.backbones.rewrites.openvino import compile_with_openvino, openvino_is_installed
 from cellfeat.errors import BackboneError
 from cellfeat.extraction.forward.cuda_graphs import CudaGraphed
 
@@ -25,6 +26,10 @@ from cellfeat.extraction.forward.cuda_graphs import CudaGraphed
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16, "fp16": torch.float16, "int8": torch.bfloat16}
 """Type of a module's input, by precision."""
 FOLDING_IMAGES = 2
+TORCH_COMPILE_SECONDS = 15.0
+"""8 to 20 were measured on 2 cores."""
+OPENVINO_SECONDS = 2.0
+"""1 to 4 were measured on 2 cores, with the import of the package."""
 
 
 @dataclass(frozen=True)
@@ -55,6 +60,7 @@ class Target:
 
 
 Build = Callable[[LoadedBackbone, str, Target], nn.Module]
+Compile = Callable[[nn.Module, str, Target], nn.Module]
 
 
 @dataclass(frozen=True)
@@ -65,21 +71,34 @@ class Implementation:
     ----------
     build
         Builds the module from the loaded backbone, which it does not change; raises `BackboneError` where it cannot.
+    compile
+        Compiles the module that was built, with the pooling of its stages; None: it runs as it is.
     precisions
         Precisions that it supports.
     families
         Families of backbones that it supports; None: all.
     device_types
         Kinds of devices that it supports; None: all.
-    is_compiled
-        Whether the first forward waits for a compiler.
+    startup_seconds
+        Estimate of how long a compiler takes, before it is tried.
+    trial_share
+        Largest share of the remaining time that trials may take, its own included. It is larger where the
+        implementation is usually so much faster that this is soon regained.
+    is_fallback
+        Whether it is tried only where no other form of the network can be built, because it is never the faster one.
+    is_available
+        Whether the package that it needs is installed.
     """
 
     build: Build
+    compile: Compile | None = None
     precisions: tuple[str, ...] = ("fp32", "bf16", "fp16")
     families: tuple[str, ...] | None = None
     device_types: tuple[str, ...] | None = None
-    is_compiled: bool = False
+    startup_seconds: float = 0.0
+    trial_share: float = 0.02
+    is_fallback: bool = False
+    is_available: Callable[[], bool] = lambda: True
 
     def fits(self, family: str, device_type: str, precision: str) -> bool:
         """Whether it supports a backbone on a device.
@@ -119,18 +138,23 @@ def build_module(backbone: LoadedBackbone, method: ComputeMethod, target: Target
         raise BackboneError(f"this version of cellfeat has no implementation {method.implementation!r}") from None
     if not implementation.fits(backbone.family, target.device.type, method.precision):
         raise BackboneError(f"'{method}' does not support {backbone.name} on {target.device.type}")
+    module = _rebuilt(backbone, implementation, method.precision, target)
+    return module if implementation.compile is None else implementation.compile(module, method.precision, target)
+
+
+def _rebuilt(backbone: LoadedBackbone, implementation: Implementation, precision: str, target: Target) -> nn.Module:
     if not isinstance(backbone.module, StagePooled):
-        return implementation.build(backbone, method.precision, target)
-    if implementation.is_compiled:
-        raise BackboneError(f"'{method}' does not support pool: stages, because a compiled network hides its stages")
-    network = implementation.build(replace(backbone, module=backbone.module.network), method.precision, target)
+        return implementation.build(backbone, precision, target)
+    # A stage keeps its name in each form of the network, so the pooling is put around whatever was built.
+    network = implementation.build(replace(backbone, module=backbone.module.network), precision, target)
     return StagePooled(network, backbone.module.stages)
 
 
 def methods_for(backbone: LoadedBackbone, device: torch.device, precisions: Iterable[str]) -> list[ComputeMethod]:
-    """List the methods that support a backbone, in the order in which to try them.
+    """List the methods that support a backbone here, in the order in which to try them.
 
-    The method of each precision that is usually the fastest comes first, compiled ones come last.
+    Of each precision, those that start at once come first, the one that is usually the fastest before the others. Those
+    that wait for a compiler follow. An implementation whose package is not installed is left out.
 
     Parameters
     ----------
@@ -143,7 +167,7 @@ def methods_for(backbone: LoadedBackbone, device: torch.device, precisions: Iter
         [
             ComputeMethod(precision, name)
             for name, implementation in IMPLEMENTATIONS.items()
-            if implementation.fits(backbone.family, device.type, precision)
+            if implementation.fits(backbone.family, device.type, precision) and implementation.is_available()
         ]
         for precision in precisions
     ]
@@ -175,17 +199,29 @@ def _quantised(backbone: LoadedBackbone, precision: str, target: Target) -> nn.M
     return quantised_convnext(backbone.module, images=target.images)
 
 
-def _compiled(backbone: LoadedBackbone, precision: str, target: Target) -> nn.Module:
+def _rewritten_if_convnext(backbone: LoadedBackbone, precision: str, target: Target) -> nn.Module:
     build = _rewritten if backbone.family == "convnext" else _plain
+    return build(backbone, precision, target)
+
+
+def _as_loaded(backbone: LoadedBackbone, precision: str, target: Target) -> nn.Module:  # noqa: ARG001, see Build
+    return backbone.module
+
+
+def _openvino_compiled(module: nn.Module, precision: str, target: Target) -> nn.Module:
+    return compile_with_openvino(module, precision=precision, images=target.images)
+
+
+def _torch_compiled(module: nn.Module, precision: str, target: Target) -> nn.Module:  # noqa: ARG001, see Compile
     # A CUDA build of PyTorch on a machine without a GPU warns about the missing GPU at every compilation.
     logging.getLogger("torch.utils.cpp_extension").setLevel(logging.ERROR)
     # Freezing lets the compiler fold norms and pack weights. With dynamic shapes it would compile once per shape.
-    compiled: nn.Module = torch.compile(build(backbone, precision, target), dynamic=False, options={"freezing": True})  # type: ignore[assignment]
+    compiled: nn.Module = torch.compile(module, dynamic=False, options={"freezing": True})  # type: ignore[assignment]
     return CudaGraphed(compiled) if target.device.type == "cuda" else compiled
 
 
-def _graphed(backbone: LoadedBackbone, precision: str, target: Target) -> nn.Module:
-    return CudaGraphed(_fastest_eager(backbone, precision, target))
+def _graphed(module: nn.Module, precision: str, target: Target) -> nn.Module:  # noqa: ARG001, see Compile
+    return CudaGraphed(module)
 
 
 def _fastest_eager(backbone: LoadedBackbone, precision: str, target: Target) -> nn.Module:
@@ -201,13 +237,23 @@ def _placed(module: nn.Module, precision: str, target: Target) -> nn.Module:
 
 
 IMPLEMENTATIONS = {
-    # A recorded network hides its stages, as a compiled one does.
-    "graphed": Implementation(_graphed, device_types=("cuda",), is_compiled=True),
+    "graphed": Implementation(_fastest_eager, _graphed, device_types=("cuda",)),
     "fused": Implementation(_fused, precisions=("fp32", "bf16"), families=("convnext",), device_types=("cpu",)),
     "quantised": Implementation(_quantised, precisions=("int8",), families=("convnext",), device_types=("cpu",)),
-    "rewritten": Implementation(_rewritten, families=("convnext",)),
+    "rewritten": Implementation(_rewritten, families=("convnext",), is_fallback=True),
     "folded": Implementation(_folded),
-    "plain": Implementation(_plain),
-    "compiled": Implementation(_compiled, device_types=("cpu", "cuda"), is_compiled=True),
+    "plain": Implementation(_plain, is_fallback=True),
+    "openvino": Implementation(
+        _as_loaded,
+        _openvino_compiled,
+        precisions=("fp32", "bf16"),
+        device_types=("cpu",),
+        startup_seconds=OPENVINO_SECONDS,
+        trial_share=0.15,
+        is_available=openvino_is_installed,
+    ),
+    "compiled": Implementation(
+        _rewritten_if_convnext, _torch_compiled, device_types=("cpu", "cuda"), startup_seconds=TORCH_COMPILE_SECONDS
+    ),
 }
-"""Implementations by name. The first is usually the fastest."""
+"""Implementations by name: those that start at once, the usually fastest first; then those that compile."""

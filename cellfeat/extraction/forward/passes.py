@@ -48,6 +48,19 @@ def make_passes(channels: Sequence[str | int], channels_as: str) -> list[Pass]:
     return together + alone if channels_as == "both" else together
 
 
+_VIEWS: tuple[tuple[bool, tuple[int, ...]], ...] = (
+    (False, ()),
+    (True, (-2,)),
+    (False, (-2, -1)),
+    (True, (-1,)),
+    (False, (-1,)),
+    (True, ()),
+    (False, (-2,)),
+    (True, (-2, -1)),
+)
+"""Whether a view is transposed, and along which axes it is reversed then: at most one copy of the pixels for each."""
+
+
 def make_view(squares: torch.Tensor, view: int) -> torch.Tensor:
     """Rotate or mirror square pictures: the eight symmetries of the square; view 0 is the picture itself.
 
@@ -58,5 +71,6 @@ def make_view(squares: torch.Tensor, view: int) -> torch.Tensor:
     view
         0 to 3: that many quarter turns; 4 to 7: mirrored left to right, then ``view - 4`` quarter turns.
     """
-    mirrored = squares.flip(-1) if view >= 4 else squares
-    return torch.rot90(mirrored, view % 4, dims=(-2, -1))
+    is_transposed, reversed_axes = _VIEWS[view]
+    turned = squares.transpose(-2, -1) if is_transposed else squares
+    return turned.flip(reversed_axes) if reversed_axes else turned

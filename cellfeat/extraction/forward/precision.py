@@ -1,13 +1,14 @@
 """Choose the precision and the implementation of the backbone by measuring them on the user's own images.
 
 A candidate is compared with float32: if the cosine of any sample of the probe falls below the limit of its precision,
-the candidate is refused. The fastest of the others is chosen, if it is clearly faster. A candidate is not tried if its
-trial would take more than a small share of the remaining time.
+the candidate is refused. The fastest of the others is chosen, if it is clearly faster. It is timed in turn with the
+best so far, so that other load on the machine slows both. A candidate is not tried if its trial would take more than a
+small share of the remaining time.
 """
 
 import time
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -21,10 +22,8 @@ from cellfeat.text import first_line
 
 CLEARLY_FASTER = 1.25
 """Two measurements of one method differ by up to a fifth on a shared machine; noise must not decide about the bits."""
-TRIAL_SHARE = 0.1
-"""Largest share of the remaining time that all trials together may take."""
-COMPILE_SECONDS = 15.0
-"""Estimate of a compilation before it is tried; 8 to 20 were measured on 2 cores."""
+LEAST_BATCHES = 20
+"""A run of fewer batches ends before measuring pays."""
 
 
 @dataclass(frozen=True)
@@ -87,8 +86,7 @@ def choose_method(probe: Probe, precision: str) -> PrecisionChoice:
 
 
 def _pays(probe: Probe) -> bool:
-    """Whether even a second candidate could be tried within `TRIAL_SHARE`."""
-    return bool(probe.samples) and 2 * probe.batch_size <= TRIAL_SHARE * probe.n_forwards
+    return bool(probe.samples) and probe.n_forwards >= LEAST_BATCHES * probe.batch_size
 
 
 def _candidates(probe: Probe, precision: str) -> list[ComputeMethod]:
@@ -117,9 +115,9 @@ def _check_accuracy(measured: Measurement) -> None:
 
 
 def _first_that_builds(probe: Probe, methods: Sequence[ComputeMethod]) -> PrecisionChoice:
-    """Choose without measuring: the first method listed is usually the fastest."""
+    """Choose without measuring: of the methods that start at once, the first one listed is usually the fastest."""
     reasons = []
-    for method in methods:
+    for method in sorted(methods, key=lambda method: IMPLEMENTATIONS[method.implementation].startup_seconds):
         try:
             return PrecisionChoice(method, probe.embedder(method))
         except BackboneError as error:
@@ -160,17 +158,21 @@ class _Trials:
     def _reason_to_skip(self, method: ComputeMethod) -> str | None:
         if self._best is None:
             return None
-        best = self._best[0]
-        was_tried = any(method.precision == one.precision for one in self._measured)
-        if was_tried and method.precision != best.precision:
-            return f"{best.precision} is faster, or closer to float32"
-        compiling = COMPILE_SECONDS if IMPLEMENTATIONS[method.implementation].is_compiled else 0
-        # A trial embeds the probe at least twice: once to start up, once to be timed.
-        trial = self._spent + 2 * self._probe.batch_size / best.samples_per_second + compiling
+        best, implementation = self._best[0], IMPLEMENTATIONS[method.implementation]
+        tried = [one for one in self._measured if one.precision == method.precision]
+        if method.precision != best.precision and any(not one.is_accurate for one in tried):
+            return f"{method.precision} is too far from float32"
+        if tried and implementation.is_fallback:
+            return "a faster form of the same network was measured"
+        # A compiler has kernels of its own, in which another precision may win.
+        if tried and method.precision != best.precision and not implementation.startup_seconds:
+            return f"{best.precision} is faster"
+        # A trial embeds the probe at least three times: to start up, to be timed, and to time the best so far.
+        forwards = 3 * self._probe.batch_size / best.samples_per_second
         left = self._probe.n_forwards / best.samples_per_second
-        if trial <= TRIAL_SHARE * left:
+        if self._spent + forwards + implementation.startup_seconds <= implementation.trial_share * left:
             return None
-        return f"a trial takes more than {TRIAL_SHARE:.0%} of the remaining time"
+        return f"a trial takes more than {implementation.trial_share:.0%} of the remaining time"
 
     def _try(self, method: ComputeMethod) -> str | None:
         """Measure a method; return the reason if it cannot be computed."""
@@ -178,15 +180,25 @@ class _Trials:
             return "there is no float32 method to compare it with"
         began = time.perf_counter()
         try:
-            trial = self._probe.try_method(method)
+            trial = self._probe.try_method(method, None if self._best is None else self._best[1])
         except (BackboneError, RuntimeError) as error:
             return first_line(error)
         measured = self._measure(method, trial)
         self._spent += time.perf_counter() - began if self._measured else 0.0
+        self._time_best_again(trial.rival_samples_per_second)
         self._measured.append(measured)
         if self._is_better(measured):
             self._best = measured, trial.embedder
         return None
+
+    def _time_best_again(self, samples_per_second: float) -> None:
+        """Take the higher rate of the best so far: what was measured before may have met a busy machine."""
+        if self._best is None or samples_per_second <= self._best[0].samples_per_second:
+            return
+        best, embedder = self._best
+        again = replace(best, samples_per_second=samples_per_second)
+        self._measured[self._measured.index(best)] = again
+        self._best = again, embedder
 
     def _measure(self, method: ComputeMethod, trial: Trial) -> Measurement:
         self._reference = trial.embedded if self._reference is None else self._reference

@@ -16,7 +16,11 @@ from cellfeat.extraction.read_ahead import Decoded
 from cellfeat.types import Float32s
 
 LEAST_TIMED_SECONDS = 0.2
-MOST_TIMED_FORWARDS = 5
+MOST_TIMED_FORWARDS = 8
+TRUSTED_SECONDS = 1.0
+"""A forward of this length is trusted alone."""
+TRUSTED_RATIO = 1.15
+"""The shortest of several forwards is trusted if another one comes as near to it; otherwise the machine was busy."""
 
 
 @dataclass(frozen=True)
@@ -67,12 +71,15 @@ class Trial(NamedTuple):
         Embeddings of the probe, shape ``(n, 1, embedding_dim)``.
     startup_seconds, samples_per_second
         As in `Measurement`.
+    rival_samples_per_second
+        That of the embedder that was timed in turn with it; 0.0 if there was none.
     """
 
     embedder: Embedder
     embedded: Float32s
     startup_seconds: float
     samples_per_second: float
+    rival_samples_per_second: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -107,17 +114,31 @@ class Probe:
             self.backbone, one_forward, device=self.device, method=method, batch_size=self.batch_size, say=self.say
         )
 
-    def try_method(self, method: ComputeMethod) -> Trial:
-        """Build a method, and embed and time the probe batch with it."""
+    def try_method(self, method: ComputeMethod, rival: Embedder | None = None) -> Trial:
+        """Build a method, and embed and time the probe batch with it.
+
+        Parameters
+        ----------
+        method
+            What to try.
+        rival
+            An embedder that is timed in turn with it, so that other load on the machine slows both.
+        """
         began = time.perf_counter()
         embedder = self.embedder(method)
         embedded = embedder(self.samples)
         startup = time.perf_counter() - began
-        seconds = seconds_per_call(embedder, self.samples)
-        # Batches are padded to their full size, so what was timed is whole batches.
+        timed = [embedder] if rival is None else [embedder, rival]
+        rates = [
+            self._n_computed(one) / seconds
+            for one, seconds in zip(timed, seconds_in_turn(timed, self.samples), strict=True)
+        ]
+        return Trial(embedder, embedded, startup, *rates)
+
+    def _n_computed(self, embedder: Embedder) -> int:
+        # Batches are padded to their full size, so what is timed is whole batches.
         size = embedder.batch_size
-        n_computed = -(-len(self.samples) // size) * size
-        return Trial(embedder, embedded, startup, n_computed / seconds)
+        return -(-len(self.samples) // size) * size
 
 
 def build_embedder(
@@ -150,20 +171,37 @@ def build_embedder(
     return Embedder(module, inputs, device=device, precision=method.precision, batch_size=batch_size, say=say)
 
 
-def seconds_per_call(embedder: Embedder, samples: Sequence[Decoded]) -> float:
-    """Measure the shortest of a few forwards: other load on the machine can only make them longer.
+def seconds_in_turn(embedders: Sequence[Embedder], samples: Sequence[Decoded]) -> list[float]:
+    """Measure the shortest of a few forwards of each embedder: other load on the machine can only make them longer.
+
+    A shortest forward that no other comes near is measured again, because the machine was busy during the others.
 
     Parameters
     ----------
-    embedder, samples
-        What to time, and on which samples.
+    embedders
+        What to time, one forward of each after the other.
+    samples
+        What they embed.
+
+    Returns
+    -------
+    list of float
+        Seconds of the shortest forward, by embedder.
     """
-    times: list[float] = []
-    while len(times) < MOST_TIMED_FORWARDS and sum(times) < LEAST_TIMED_SECONDS:
-        began = time.perf_counter()
-        embedder(samples)
-        times.append(time.perf_counter() - began)
-    return min(times)
+    times: list[list[float]] = [[] for _ in embedders]
+    while not all(map(_is_trusted, times)):
+        for embedder, own in zip(embedders, times, strict=True):
+            began = time.perf_counter()
+            embedder(samples)
+            own.append(time.perf_counter() - began)
+    return list(map(min, times))
+
+
+def _is_trusted(times: Sequence[float]) -> bool:
+    if len(times) >= MOST_TIMED_FORWARDS or sum(times) < LEAST_TIMED_SECONDS:
+        return len(times) >= MOST_TIMED_FORWARDS
+    shortest, *others = sorted(times)
+    return shortest >= TRUSTED_SECONDS or (bool(others) and others[0] <= TRUSTED_RATIO * shortest)
 
 
 def min_cosine(reference: np.ndarray, embedded: np.ndarray) -> float:

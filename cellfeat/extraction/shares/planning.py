@@ -3,6 +3,7 @@
 from cellfeat.config import Settings
 from cellfeat.extraction.context import RunContext
 from cellfeat.extraction.forward.capabilities import exact_float32
+from cellfeat.extraction.forward.kept_memory import freed_memory_kept
 from cellfeat.extraction.observer import Observer
 from cellfeat.extraction.prepare import prepared_request
 from cellfeat.extraction.recipe import check_expected_recipe
@@ -33,7 +34,7 @@ def plan_extraction(
     FingerprintError
         If there is another plan whose parts would be lost, or the output holds other features.
     """
-    with prepared_request(settings, observer, manifest) as request, exact_float32():
+    with prepared_request(settings, observer, manifest) as request, exact_float32(), freed_memory_kept():
         if is_finished(request):
             return None
         context = RunContext.from_request(request)

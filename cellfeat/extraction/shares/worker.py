@@ -10,6 +10,7 @@ from cellfeat.config import Settings
 from cellfeat.errors import CellfeatError, WriteError
 from cellfeat.extraction.context import RunContext
 from cellfeat.extraction.forward.capabilities import exact_float32
+from cellfeat.extraction.forward.kept_memory import freed_memory_kept
 from cellfeat.extraction.header_choice import check_choices
 from cellfeat.extraction.observer import Observer
 from cellfeat.extraction.prepare import prepared_request
@@ -112,7 +113,7 @@ class ShareWorker:
         planned = unfinished_run(request.output)
         if planned is not None:
             check_planned(request, planned)
-        with exact_float32():
+        with exact_float32(), freed_memory_kept():
             context = RunContext.from_request(request)
             if request.workers is not None:
                 request.workers.start(context.n_workers)

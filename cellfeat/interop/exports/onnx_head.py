@@ -76,6 +76,11 @@ def head_model(bundle: Bundle, metadata: dict[str, str]) -> ModelProto:
     HeadError
         If the head is more than matrix algebra.
     """
+    if bundle.standards is not None:
+        raise HeadError(
+            f"{bundle.head_name}: standardises new samples within plates, by medians of these samples, which no graph "
+            "of single samples can do; fit a head without --standardise"
+        )
     logits_of = LOGITS.get(type(bundle.head))
     if logits_of is None:
         known = [name for name, entry in HEADS.items() if _class_name(entry.build) in {one.__name__ for one in LOGITS}]

@@ -137,13 +137,15 @@ def held_out_sentences(record: Mapping[str, Any], beside: Beside | None) -> list
 
 
 def _apart_sentence(apart: Apart) -> str:
-    meaning = f"farther from every training sample than {LEVEL:.0%} of training samples are from those of other groups"
-    if not apart.number:
-        return f"No held-out sample lies apart, {meaning}."
-    told = f"{apart.number:,} of {counted(apart.n_points, 'held-out sample')} lie apart: {meaning}"
+    meaning = f"farther from training samples than {1 - LEVEL:.0%} of these are from those of other groups"
+    told = (
+        f"{apart.number:,} of {counted(apart.n_points, 'held-out sample')} lie apart: {meaning}"
+        if apart.number
+        else f"No held-out sample lies apart, {meaning}"
+    )
     if apart.is_evidence:
-        return f"{told}. That is more than chance explains: scores elsewhere say little about these samples."
-    return f"{told}. Chance alone could explain this number."
+        return f"{told}. As a set they lie apart: scores elsewhere say little about these samples."
+    return f"{told}. As a set they do not lie apart."
 
 
 def own_places(features: Features | None, n_samples: int, beside: Beside | None) -> Places:

@@ -41,10 +41,10 @@ def methods_of(name: str) -> list[ComputeMethod]:
     ]
 
 
-def cases() -> Iterator[object]:
-    for name in NETWORKS:
+def cases(*names: str) -> Iterator[object]:
+    for name in names:
         for method in methods_of(name):
-            marks = [pytest.mark.slow] if IMPLEMENTATIONS[method.implementation].is_compiled else []
+            marks = [pytest.mark.slow] if method.implementation == "compiled" else []
             yield pytest.param(name, method, id=f"{name}-{method.precision}-{method.implementation}", marks=marks)
 
 
@@ -66,7 +66,7 @@ def embed(backbone: LoadedBackbone, method: ComputeMethod, *batches: list[Decode
     return [embedder(batch)[:, 0].astype(np.float64) for batch in batches]
 
 
-@pytest.mark.parametrize(("name", "method"), list(cases()))
+@pytest.mark.parametrize(("name", "method"), list(cases(*NETWORKS)))
 def test_it_computes_what_the_plain_network_does_at_any_place_in_a_batch(
     name: str, method: ComputeMethod, load: Callable[[str], LoadedBackbone], samples: list[Decoded]
 ) -> None:
@@ -119,15 +119,12 @@ def test_an_implementation_of_another_version_is_refused(load: Callable[[str], L
         build_module(load("mobilenet_v3_small"), ComputeMethod("fp32", "xla"), target)
 
 
-@pytest.mark.parametrize(
-    "method",
-    [method for method in methods_of("convnext_tiny") if not IMPLEMENTATIONS[method.implementation].is_compiled],
-    ids=str,
-)
+@pytest.mark.parametrize(("name", "method"), list(cases("convnext_tiny", "efficientnet_lite0")))
 def test_every_implementation_can_be_pooled_by_stage(
-    method: ComputeMethod, checkpoint: Callable[[str], Path], samples: list[Decoded]
+    name: str, method: ComputeMethod, checkpoint: Callable[[str], Path], samples: list[Decoded]
 ) -> None:
-    backbone = load_backbone("convnext_tiny", weights=str(checkpoint("convnext_tiny")), input_size=SIDE, pool="stages")
+    weights = "default" if name == "efficientnet_lite0" else str(checkpoint(name))
+    backbone = load_backbone(name, weights=weights, input_size=SIDE, pool="stages")
     [expected] = embed(backbone, ComputeMethod("fp32", "plain"), samples)
     try:
         [got] = embed(backbone, method, samples)
@@ -137,9 +134,3 @@ def test_every_implementation_can_be_pooled_by_stage(
     cosines = (got * expected).sum(1) / np.linalg.norm(got, axis=1) / np.linalg.norm(expected, axis=1)
     assert cosines.min() > MIN_COSINE[method.precision]
     assert method.precision != "fp32" or np.abs(got - expected).max() < 1e-4 * np.abs(expected).max()
-
-
-def test_a_compiled_network_is_not_pooled_by_stage(checkpoint: Callable[[str], Path]) -> None:
-    backbone = load_backbone("convnext_tiny", weights=str(checkpoint("convnext_tiny")), input_size=SIDE, pool="stages")
-    with pytest.raises(BackboneError, match=r"fp32 compiled.*stages"):
-        build_module(backbone, ComputeMethod("fp32", "compiled"), Target(CPU, torch.Size((2, 3, SIDE, SIDE))))

@@ -1,5 +1,6 @@
 """Passes and views: the pictures of a sample that go through the backbone."""
 
+import numpy as np
 import pytest
 import torch
 
@@ -45,6 +46,14 @@ def test_the_eight_views_are_the_eight_symmetries_of_the_square() -> None:
     for view in views:
         assert view[0, 0, 1, 1] == 4
         assert {view[0, 0, i, j].item() for i in (0, 2) for j in (0, 2)} == corners
+
+
+@pytest.mark.parametrize("view", range(8))
+def test_a_view_is_numpys_mirror_and_quarter_turns(view: int) -> None:
+    pictures = np.random.default_rng(0).random((2, 3, 5, 5))
+    mirrored = pictures[..., ::-1] if view >= 4 else pictures
+    expected = np.rot90(mirrored, view % 4, axes=(-2, -1))
+    np.testing.assert_array_equal(make_view(torch.from_numpy(pictures), view), expected)
 
 
 def test_the_first_four_views_are_rotations() -> None:

@@ -29,14 +29,14 @@ def test_held_out_samples_lie_among_the_fitted(bundle, samples, held_out, tmp_pa
     assert values(content, "origin") == ["held out"] * n + ["fitted"] * N_FITTED
     assert None not in values(content, "x")
     assert values(content, "predicted by logreg")[n:] == [None] * N_FITTED
-    assert any(words in content.page["heldOut"][-1] for words in ("Chance alone", "No held-out sample"))
+    assert any(words in content.page["heldOut"][-1] for words in ("do not lie apart", "No held-out sample"))
     assert content.page["overview"]["data"][0]["value"] == f"{n}"
 
 
 def test_samples_of_another_kind_are_said_to_lie_apart(bundle, samples, held_out, tmp_path):
     other = replace(held_out, embeddings=held_out.embeddings + np.float32(9))
     content = page_with(bundle, other, part(samples, slice(N_FITTED)), tmp_path / "scores")
-    assert "more than chance" in content.page["heldOut"][-1]
+    assert "As a set they lie apart" in content.page["heldOut"][-1]
     assert values(content, "apart").count("apart") > len(other) / 2
 
 

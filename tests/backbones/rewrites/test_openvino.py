@@ -1,0 +1,136 @@
+"""Networks compiled by OpenVINO: the same numbers at any place in a batch, in any batch, and no telemetry."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import torch
+from torch import nn
+
+from cellfeat.backbones.base import LoadedBackbone
+from cellfeat.backbones.pooling import StagePooled
+from cellfeat.backbones.rewrites.openvino import compile_with_openvino, openvino_is_installed
+from cellfeat.backbones.transform import Transform
+from cellfeat.errors import BackboneError
+from cellfeat.extraction.forward.implementations import ComputeMethod, Target, build_module, methods_for
+
+IMAGES = torch.Size((5, 3, 40, 40))
+CPU = torch.device("cpu")
+SILENT = """
+import os, socket, sys
+
+def no_network(*args, **kwargs):
+    print("CALLED", args)
+    raise OSError("no network in this test")
+
+socket.socket.connect = socket.getaddrinfo = socket.create_connection = no_network
+import torch
+from cellfeat.backbones.rewrites.openvino import compile_with_openvino
+compile_with_openvino(torch.nn.Conv2d(3, 4, 3).eval(), precision="fp32", images=torch.Size((1, 3, 8, 8)))
+print("openvino" in sys.modules, os.listdir(os.environ["HOME"]))
+"""
+
+pytestmark = pytest.mark.skipif(not openvino_is_installed(), reason="OpenVINO is not installed")
+
+
+@pytest.fixture(scope="module")
+def network() -> nn.Module:
+    torch.manual_seed(0)
+    layers = (nn.Conv2d(3, 16, 3, stride=2), nn.BatchNorm2d(16), nn.SiLU(), nn.Conv2d(16, 24, 3, groups=8), nn.ReLU())
+    return StagePooled(nn.Sequential(*layers).eval().requires_grad_(False), ("2", "4"))
+
+
+@pytest.fixture(scope="module")
+def images() -> torch.Tensor:
+    x = torch.randn(IMAGES, generator=torch.Generator().manual_seed(1))
+    return x.contiguous(memory_format=torch.channels_last)
+
+
+@torch.inference_mode()
+def test_float32_computes_the_same_in_any_layout(network: nn.Module, images: torch.Tensor) -> None:
+    compiled = compile_with_openvino(network, precision="fp32", images=IMAGES)
+    expected, got = network(images), compiled(images)
+    assert (expected - got).abs().max() <= 1e-5 * expected.abs().max()
+    torch.testing.assert_close(compiled(images.contiguous()), got, rtol=0, atol=0)
+
+
+@torch.inference_mode()
+def test_a_row_depends_on_no_other_row_and_stays_when_the_next_batch_comes(
+    network: nn.Module, images: torch.Tensor
+) -> None:
+    compiled = compile_with_openvino(network, precision="fp32", images=IMAGES)
+    first = compiled(images)
+    kept = first.clone()
+    beside_zeros = torch.zeros_like(images)
+    beside_zeros[3] = images[0]
+    torch.testing.assert_close(compiled(beside_zeros)[3], first[0], rtol=0, atol=0)
+    torch.testing.assert_close(first, kept, rtol=0, atol=0)
+
+
+@torch.inference_mode()
+def test_a_halved_batch_is_compiled_for_its_shape(network: nn.Module, images: torch.Tensor) -> None:
+    compiled = compile_with_openvino(network, precision="fp32", images=IMAGES)
+    torch.testing.assert_close(compiled(images[:2]), network(images[:2]), rtol=1e-4, atol=1e-5)
+
+
+@torch.inference_mode()
+def test_bfloat16_stays_within_its_tolerance(network: nn.Module, images: torch.Tensor) -> None:
+    try:
+        compiled = compile_with_openvino(network, precision="bf16", images=IMAGES)
+    except BackboneError as error:
+        pytest.skip(str(error))
+    expected, got = network(images).double(), compiled(images.bfloat16()).double()
+    cosine = float(torch.cosine_similarity(expected, got).min())
+    assert 0.9995 <= cosine < 1 - 1e-9, "bfloat16 is really used"
+
+
+def test_it_sends_nothing_and_writes_nothing_into_the_home_directory(tmp_path: Path) -> None:
+    env = {key: value for key, value in os.environ.items() if key not in ("CI", "TF_BUILD", "JENKINS_URL")}
+    env |= {"HOME": str(tmp_path), "USERPROFILE": str(tmp_path), "LOCALAPPDATA": str(tmp_path)}
+    ended = subprocess.run([sys.executable, "-c", SILENT], capture_output=True, text=True, env=env, check=True)
+    assert ended.stdout.splitlines() == ["True []"]
+
+
+def loaded(network: nn.Module) -> LoadedBackbone:
+    grey = (0.5, 0.5, 0.5)
+    transform = Transform(resize=40, crop=40, input_size=40, interpolation="bilinear", mean=grey, std=grey)
+    return LoadedBackbone("small", "small", network, transform, 80, "random", "sha256:0")
+
+
+def test_without_the_package_the_others_remain_and_its_name_says_what_to_install(
+    network: nn.Module, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    backbone = loaded(network)
+    assert ComputeMethod("fp32", "openvino") in methods_for(backbone, CPU, ["fp32"])
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    names = [method.implementation for method in methods_for(backbone, CPU, ["fp32"])]
+    assert "openvino" not in names
+    assert "folded" in names
+    with pytest.raises(BackboneError, match=r"openvino.*pip install openvino"):
+        build_module(backbone, ComputeMethod("fp32", "openvino"), Target(CPU, IMAGES))
+
+
+def test_a_network_that_cannot_be_converted_is_refused() -> None:
+    class Unknown(nn.Module):
+        def forward(self, x: torch.Tensor) -> torch.Tensor:
+            return torch.linalg.eigvals(x[:, 0]).real
+
+    with pytest.raises(BackboneError, match="OpenVINO cannot compile"):
+        compile_with_openvino(Unknown(), precision="fp32", images=IMAGES)
+
+
+def test_nothing_is_built_for_an_unknown_processor(
+    network: nn.Module, monkeypatch: pytest.MonkeyPatch, build_core: Callable[[list[str]], object]
+) -> None:
+    monkeypatch.setattr("openvino.Core", lambda: build_core(["FP32"]))
+    with pytest.raises(BackboneError, match="no fast bf16"):
+        compile_with_openvino(network, precision="bf16", images=IMAGES)
+
+
+@pytest.fixture
+def build_core() -> Callable[[list[str]], object]:
+    """Makes a stand-in for the processor, which has some capabilities."""
+    return lambda able: type("Core", (), {"get_property": lambda *_: able})()
