@@ -10,7 +10,7 @@ import sys
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -220,10 +220,11 @@ class Clock:
 def ours(place: Place, work: Workload, precision: str) -> dict[str, Any]:
     """An extraction, from images to the feature file."""
     from cellfeat import extract, load_features
-    from cellfeat.extraction.forward import precision as choice
+    from cellfeat.extraction.forward.implementations import IMPLEMENTATIONS
 
-    if precision == "auto" and not place.quick and hasattr(choice, "TRIAL_SHARE"):
-        choice.TRIAL_SHARE *= 28_896 / place.n_samples  # as in a run of usual size
+    if precision == "auto" and not place.quick:
+        for name, one in IMPLEMENTATIONS.items():  # as in a run of usual size
+            IMPLEMENTATIONS[name] = replace(one, trial_share=one.trial_share * 28_896 / place.n_samples)
     settings, clock = settings_of(place, work, precision), Clock()
     began = time.perf_counter()
     path = extract(settings, observer=clock).path

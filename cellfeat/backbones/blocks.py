@@ -13,15 +13,17 @@ References
 import inspect
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol, TypeGuard
 
 import torch
 from torch import nn
-from torchvision.models import VisionTransformer
 
 from cellfeat.backbones.base import Backbone, LoadedBackbone
 from cellfeat.errors import BackboneError
 from cellfeat.text import first_line
+
+if TYPE_CHECKING:
+    from torchvision.models import VisionTransformer
 
 N_BLOCKS = 4
 """Blocks that are pooled, at equal distances up to the last one: of 12 the 3rd, 6th, 9th and 12th."""
@@ -112,14 +114,14 @@ def _spread(n_blocks: int) -> tuple[int, ...]:
     return tuple(sorted({-(-n_blocks * place // N_BLOCKS) - 1 for place in range(1, N_BLOCKS + 1)}))
 
 
-def _blocks(network: Any) -> nn.Module:
-    blocks: nn.Module = network.encoder.layers if isinstance(network, VisionTransformer) else network.blocks
+def _blocks(network: Any) -> Any:
+    blocks: Any = network.encoder.layers if _is_of_torchvision(network) else network.blocks
     return blocks
 
 
 def _way_to_tokens(network: nn.Module) -> _TokensOf | None:
     """Find how to get at the tokens; None where the network has none."""
-    if isinstance(network, VisionTransformer):
+    if _is_of_torchvision(network):
         return _tokens_of_torchvision
     of_timm = getattr(network, "forward_intermediates", None)
     if of_timm is not None and _OPTIONS.keys() <= inspect.signature(of_timm).parameters.keys():
@@ -160,3 +162,10 @@ def _embedding_dim(name: str, module: BlockPooled, input_size: int) -> int:
         return module(torch.zeros(1, 3, input_size, input_size)).shape[1]
     except (RuntimeError, IndexError, TypeError, ValueError, AttributeError, AssertionError) as error:
         raise BackboneError(f"{name}: its blocks cannot be pooled ({first_line(error)}); use pool norm") from error
+
+
+def _is_of_torchvision(network: nn.Module) -> "TypeGuard[VisionTransformer]":
+    # Imported here, because torchvision loads PyTorch's compiler, which takes seconds, and few networks need it.
+    from torchvision.models import VisionTransformer
+
+    return isinstance(network, VisionTransformer)
