@@ -93,6 +93,7 @@ class Halving:
         alive = {fold: list(recipes) for fold in (ALL_FOLDS, *range(self._part.labels.n_folds))}
         kept = self._seconds([baseline], Stage(np.arange(len(self._part)), self._part.labels))
         self._clock.keep(min(kept, BASELINE_SHARE * self._clock.usable))
+        self._clock.start_rounds()
         try:
             for number, one in enumerate(ROUNDS):
                 stage = self._stage(contest, one, alive[ALL_FOLDS][: 2 * LEAST_KEPT])
@@ -100,8 +101,6 @@ class Halving:
                 self._play(contest, stage, number)
                 if number == 0 and self._clock.has_room(self._seconds([baseline], stage), ROUNDS[1].until):
                     self._judge(contest, stage, [baseline])
-                if not stage.judged:
-                    break
                 if number + 1 < len(ROUNDS):
                     views = ROUNDS[number + 1].views
                     alive = {fold: going_on(stage.judged, left, fold, views) for fold, left in alive.items()}
@@ -149,7 +148,7 @@ class Halving:
         if not contest.stages:
             return planned
         seconds = sum(self._forward_seconds(recipes, np.arange(n)) for recipes in _by_source(best).values())
-        affordable = (one.until * self._clock.usable - self._clock.spent) / max(seconds, 1e-9)
+        affordable = self._clock.left(one.until) / max(seconds, 1e-9)
         return min(planned, max(len(contest.stages[-1].rows) / n, affordable))
 
     def _forward_seconds(self, recipes: Sequence[Recipe], rows: Integers) -> float:
