@@ -105,7 +105,7 @@ def pooled_by_block(entry: Backbone, loaded: LoadedBackbone) -> LoadedBackbone:
             f"{entry.name}: pool blocks needs the tokens of a vision transformer's blocks, and this network has none; "
             f"use pool norm, or pool stages for a convolutional network"
         )
-    module = BlockPooled(loaded.module, _spread(len(_blocks(loaded.module)))).eval().requires_grad_(False)
+    module = BlockPooled(loaded.module, _spread(_n_blocks(loaded.module))).eval().requires_grad_(False)
     return replace(loaded, module=module, embedding_dim=_embedding_dim(entry.name, module, loaded.transform.input_size))
 
 
@@ -114,9 +114,8 @@ def _spread(n_blocks: int) -> tuple[int, ...]:
     return tuple(sorted({-(-n_blocks * place // N_BLOCKS) - 1 for place in range(1, N_BLOCKS + 1)}))
 
 
-def _blocks(network: Any) -> Any:
-    blocks: Any = network.encoder.layers if _is_of_torchvision(network) else network.blocks
-    return blocks
+def _n_blocks(network: Any) -> int:
+    return len(network.encoder.layers if _is_of_torchvision(network) else network.blocks)
 
 
 def _way_to_tokens(network: nn.Module) -> _TokensOf | None:
