@@ -46,6 +46,9 @@ TUNING = [
     "tuning.inner_folds", "tuning.n_candidates", "tuning.per_fold[].settings", "tuning.per_fold[].score",
     "tuning.per_fold[].given_score", "tuning.per_fold[].failures", "tuning.final",
 ]  # fmt: skip
+APART = (
+    "n_compared", "n_training_samples", "level", "n_apart", "set_p_value", "set_is_apart", "test", "claim",
+)  # fmt: skip
 KEYS = {
     "comparison.json": [
         *HEADING, *PROVENANCE, "classes", *(f"counts.{key}" for key in COUNTS), *(f"design.{key}" for key in DESIGN),
@@ -58,6 +61,7 @@ KEYS = {
         "fitted.n_samples", "fitted.at", "fitted.versions", "n_seen", "n_near_copies", "balanced_accuracy_with_all",
         "out_of_fold.balanced_accuracy", "out_of_fold.ci_low", "out_of_fold.ci_high", "out_of_fold.difference",
         "out_of_fold.difference_ci_low", "out_of_fold.difference_ci_high", "out_of_fold.verdict", "unlike_fitted",
+        *(f"apart.{name}" for name in APART),
     ],
     "learning_curve.json": [
         *HEADING, *PROVENANCE, "curves[].head", "curves[].points[].fraction", "curves[].points[].n_train",

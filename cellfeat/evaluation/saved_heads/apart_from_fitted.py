@@ -1,6 +1,6 @@
 """Whether new samples lie apart from those that a saved head was fitted on: each by itself, and all as a set."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from cellfeat.heads.bundle import Bundle
 from cellfeat.heads.scaling import scaled
 from cellfeat.statistics.apart import LEVEL, Apart, SetTest, set_test
 from cellfeat.text import counted
-from cellfeat.types import Bools, Integers
+from cellfeat.types import Integers
 
 UNKNOWN = (
     "this saved head was fitted by an earlier version and keeps no training samples: whether these samples lie apart "
@@ -69,10 +69,6 @@ class ApartFromFitted(Apart):
             "test": None if test is None else ("permuted groups" if test.is_permuted else "twice the median"),
             "claim": self.claim,
         }
-
-    def of_rows(self, rows: Integers | Bools) -> "ApartFromFitted":
-        """Give the p values of some samples, in their order; the test remains that of all."""
-        return replace(self, p_values=self.p_values[rows])
 
 
 def apart_from_fitted(bundle: Bundle, features: Features) -> ApartFromFitted | None:
