@@ -17,8 +17,8 @@ from cellfeat.types import Bools, Floats
 EXPONENT = 0.5
 """Exponent of the power law, in the middle of those that are usual."""
 
-LEAST_SHARE = 0.65
-"""Below three folds, the heads on halves have as many samples as those of the folds, or nearly so."""
+LEAST_SHARE = 0.7
+"""Below four folds, the step from half is so small that the noise of the extrapolation exceeds what it corrects."""
 
 
 def weight_of_halves(share: float) -> float:
