@@ -5,6 +5,7 @@ samples is filled up with their own pictures first.
 """
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
 import numpy as np
 import torch
@@ -108,7 +109,7 @@ def _turned(pictures: Movable, view: int) -> Movable:
     return np.rot90(mirrored, view % 4, axes=(-2, -1))
 
 
-def _copy_planes(pictures: Movable, batch: Movable) -> None:
+def _copy_planes(pictures: Movable, batch: Any) -> None:
     # Plane by plane: a copy of all three would run over the planes innermost, three numbers at a time, which takes a
     # CPU up to three times as long.
     for plane in range(3):
