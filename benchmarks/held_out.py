@@ -111,7 +111,8 @@ def main() -> None:
     parser.add_argument("--output", type=Path, required=True, help="file of finished splits")
     arguments = parser.parse_args()
     features = generated() if arguments.generated else read(arguments.features, arguments.groups)
-    heads, done = arguments.heads.split(","), defaultdict(dict)
+    heads = arguments.heads.split(",")
+    done: dict[tuple[str, str], dict[int, Any]] = defaultdict(dict)
     for line in arguments.output.read_text().splitlines() if arguments.output.exists() else []:
         kept = json.loads(line)
         done[kept["kind"], kept["head"]][kept["seed"]] = kept["numbers"]

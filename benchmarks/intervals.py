@@ -18,6 +18,7 @@ import json
 from collections.abc import Callable, Iterator
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
@@ -62,14 +63,14 @@ class World:
         return columns, np.array(CLASSES)[y], groups
 
 
-def predictions(head: Callable[[], object], train: tuple, columns: np.ndarray) -> np.ndarray:
+def predictions(head: Callable[[], Any], train: tuple, columns: np.ndarray) -> np.ndarray:
     return head().fit(*train).predict(columns)
 
 
 class Evaluated:
     """One head, out of fold, on halves, on all samples, and its true scores."""
 
-    def __init__(self, head: Callable[[], object], part: slice, samples: tuple, truth: tuple, held: tuple, seed: int):
+    def __init__(self, head: Callable[[], Any], part: slice, samples: tuple, truth: tuple, held: tuple, seed: int):
         columns, y, groups = samples[0][:, part], *samples[1:]
         far, far_y = truth[0][:, part], truth[1]
         self.predicted, true = np.empty_like(y), []

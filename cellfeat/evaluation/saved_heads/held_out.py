@@ -23,11 +23,10 @@ from cellfeat.evaluation.saved_heads.held_out_checks import (
 )
 from cellfeat.evaluation.saved_heads.out_of_fold_score import Expected, expected_score, out_of_fold_score
 from cellfeat.evaluation.saved_heads.predict import check_recipe, features_for
+from cellfeat.evaluation.saved_heads.scores_of_head import scores_of
 from cellfeat.evaluation.saved_heads.standardised import standardised_as_fitted
 from cellfeat.evaluation.saved_heads.unlike_fitted import Unlike, unlike_fitted
-from cellfeat.evaluation.scoring.head_scores import Scores
-from cellfeat.evaluation.scoring.prediction_sets import REPORTED_COVERAGE, set_scores, sets_of
-from cellfeat.evaluation.scoring.score import calibration, class_scores, most_probable, overall_scores, prediction_table
+from cellfeat.evaluation.scoring.score import prediction_table
 from cellfeat.evaluation.selection import Selection
 from cellfeat.extraction.store import Features, Given
 from cellfeat.heads.bundle import Bundle
@@ -314,7 +313,7 @@ def _held_out(
     """Score the samples that are left; `raw` holds the head's probabilities for the excluded ones as well."""
     # `raw` has a row for each scored sample, so the mask of all samples is cut to these first.
     kept = raw[~chosen.is_excluded[chosen.is_scored]]
-    scores = _scores(bundle, samples, design, kept)
+    scores = scores_of(bundle, samples, design, kept)
     out_of_fold, out_of_fold_interval = out_of_fold_score(bundle, scores.per_class.absent)
     is_scored_class = np.isin(label[chosen.is_scored], scores.per_class.classes)
     knows_training_samples = bundle.training_digests is not None
@@ -342,20 +341,3 @@ def _held_out(
 def _balanced_accuracy(bundle: Bundle, label: Strings, probabilities: Floats) -> float:
     predicted = np.array(bundle.classes)[probabilities.argmax(axis=1)]
     return balanced_accuracy(label, predicted, np.unique(label).tolist())
-
-
-def _scores(bundle: Bundle, samples: LabelledSamples, design: Design, raw: Floats) -> Scores:
-    """Score the head's uncalibrated probabilities, shape ``(n_samples, n_classes)``, over the samples' classes."""
-    probabilities = bundle.calibrated(raw)
-    predicted = most_probable(samples, probabilities)
-    occurring = set(samples.y.tolist())
-    absent = tuple(name for name in samples.classes if name not in occurring)
-    present = replace(samples, classes=tuple(name for name in samples.classes if name in occurring))
-    bootstrap = present.bootstrap_of(design)
-    has_sets = bundle.class_scores is not None
-    return Scores(
-        overall=overall_scores(present, predicted, bootstrap, absent=absent),
-        per_class=class_scores(present, predicted, bootstrap, absent),
-        calibration=calibration(samples, raw, probabilities, design.calibrate, bundle.temperature),
-        sets=set_scores(samples, sets_of(bundle, probabilities, REPORTED_COVERAGE)) if has_sets else None,
-    )
