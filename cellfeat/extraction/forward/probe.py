@@ -130,16 +130,8 @@ class Probe:
         embedded = embedder(self.samples)
         startup = time.perf_counter() - began
         timed = [embedder] if rival is None else [embedder, rival]
-        rates = [
-            self._n_computed(one) / seconds
-            for one, seconds in zip(timed, seconds_in_turn(timed, self.samples), strict=True)
-        ]
-        return Trial(embedder, embedded, startup, *rates)
-
-    def _n_computed(self, embedder: Embedder) -> int:
-        # Batches are padded to their full size, so what is timed is whole batches.
-        size = embedder.batch_size
-        return -(-len(self.samples) // size) * size
+        seconds = seconds_in_turn(timed, self.samples)
+        return Trial(embedder, embedded, startup, *(one.batch_size / s for one, s in zip(timed, seconds, strict=True)))
 
 
 def build_embedder(
@@ -175,36 +167,39 @@ def build_embedder(
 def seconds_in_turn(embedders: Sequence[Embedder], samples: Sequence[Decoded]) -> list[float]:
     """Measure the shortest of a few forwards of each embedder: other load on the machine can only make them longer.
 
-    A shortest forward that no other comes near is measured again, because the machine was busy during the others.
+    Only the forward is timed: pictures are resized once for all views and passes of a sample, in the same way by each
+    method. A shortest forward that no other comes near is measured again, because the machine was busy during the
+    others.
 
     Parameters
     ----------
     embedders
         What to time, one forward of each after the other.
     samples
-        What they embed.
+        What they embed; the first batch is taken.
 
     Returns
     -------
     list of float
-        Seconds of the shortest forward, by embedder.
+        Seconds of the shortest forward of a whole batch, by embedder.
     """
-    times: list[list[float]] = [[] for _ in embedders]
+    forwards = [embedder.repeatable_forward(samples) for embedder in embedders]
+    times: list[list[float]] = [[] for _ in forwards]
     while not all(map(_is_trusted, times)):
-        for embedder, own in zip(embedders, times, strict=True):
-            own.append(_settled_seconds(embedder, samples))
+        for forward, own in zip(forwards, times, strict=True):
+            own.append(_settled_seconds(forward))
     return list(map(min, times))
 
 
-def _settled_seconds(embedder: Embedder, samples: Sequence[Decoded]) -> float:
-    """Time a forward, and a short one once more: threads of the embedder before are awake for some milliseconds."""
-    first = _seconds(embedder, samples)
-    return first if first >= SHORT_SECONDS else min(first, _seconds(embedder, samples))
+def _settled_seconds(forward: Callable[[], None]) -> float:
+    """Time a forward, and a short one once more: threads of the forward before are awake for some milliseconds."""
+    first = _seconds(forward)
+    return first if first >= SHORT_SECONDS else min(first, _seconds(forward))
 
 
-def _seconds(embedder: Embedder, samples: Sequence[Decoded]) -> float:
+def _seconds(forward: Callable[[], None]) -> float:
     began = time.perf_counter()
-    embedder(samples)
+    forward()
     return time.perf_counter() - began
 
 
