@@ -8,6 +8,11 @@ then the limit that the machine's matrix products set. Weights are random with a
 depend on them, and a fresh ConvNeXt's 1e-6 would hide its blocks from the comparison of embeddings.
 
 ``auto`` chooses as for 28,896 samples: with the few that are timed here it would not try every candidate.
+
+    python benchmarks/extract.py --images FOLDER --set backbone.name=efficientnet_lite0 --set extraction.views=4
+
+With ``--set`` it compares that recipe with its forward alone: samples per second of the whole extraction in steady
+state, and of as many forwards of the same module on one batch that is ready.
 """
 
 import argparse
@@ -16,11 +21,13 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import imagecodecs
 import numpy as np
 import torch
+import yaml
 from torch.utils.data import DataLoader, Dataset
 from torchvision import models
 
@@ -31,7 +38,14 @@ from cellfeat.config_sources import load_settings
 from cellfeat.device import choose_device, describe_device
 from cellfeat.extraction.forward import precision as choice_of_precision
 from cellfeat.extraction.forward.embedder import Inputs
-from cellfeat.extraction.forward.implementations import ComputeMethod
+from cellfeat.extraction.forward.implementations import (
+    DTYPES,
+    IMPLEMENTATIONS,
+    ComputeMethod,
+    Target,
+    build_module,
+)
+from cellfeat.extraction.forward.kept_memory import freed_memory_kept
 from cellfeat.extraction.forward.passes import make_passes
 from cellfeat.extraction.forward.probe import build_embedder
 from cellfeat.extraction.read_ahead import Decoder
@@ -44,6 +58,8 @@ BATCH = 16
 FULL_SIZE = 28_896
 GFLOP = 30.7
 """Operations of one forward of convnext_base at 224 px: 15.36 billion multiply-adds (torchvision's record)."""
+LEAST_SECONDS = 5.0
+"""How long the forward alone is timed."""
 Contender = Callable[[], tuple[float, np.ndarray]]
 """Embeds all samples; returns samples per second in steady state, and the embeddings."""
 
@@ -128,6 +144,49 @@ def forward_only(settings: Settings, method: ComputeMethod, device: torch.device
     )
     embedder = build_embedder(backbone, inputs, device=device, method=method, batch_size=BATCH)
     return lambda: steady_rate(embedder(samples) for _ in range(max(2, len(manifest) // BATCH)))
+
+
+def against_forward(settings: Settings, rounds: int) -> str:
+    """Compare the extraction of a recipe with its forwards alone, in turn; lines of a table."""
+    rates: dict[str, list[float]] = {"end to end": [], "forward alone": []}
+    for _ in range(rounds):
+        rates["end to end"].append(ours(settings)()[0])
+        rates["forward alone"].append(forward_rate(settings))
+    shares = [whole / alone for whole, alone in zip(*rates.values(), strict=True)]
+    rows = ["| what | samples/s, median [range] |", "|---|---|"]
+    rows += [f"| {name} | {_spread(values)} |" for name, values in rates.items()]
+    return "\n".join([*rows, f"| end to end / forward alone | {_spread(shares)} |"])
+
+
+def forward_rate(settings: Settings) -> float:
+    """Samples per second of the module that made the feature file, on pictures that are ready."""
+    made = cellfeat.load_features(settings.extraction.output)
+    method = ComputeMethod(made.recipe["precision"], made.provenance["execution"]["implementation"])
+    size, side = made.provenance["execution"]["batch_size"], made.recipe["transform"]["input_size"]
+    backbone = load_backbone(
+        settings.backbone.name, weights=settings.backbone.weights, pool=settings.backbone.pool, input_size=side
+    )
+    device = choose_device(settings.extraction.device)
+    module = build_module(backbone, method, Target(device, torch.Size((size, 3, side, side))))
+    pictures = torch.rand(size, 3, side, side).to(device, DTYPES[method.precision], memory_format=torch.channels_last)
+    n_forwards = len(made.recipe["passes"]) * made.recipe["views"]
+    with freed_memory_kept(), torch.inference_mode():
+        # `item` waits for the device.
+        module(pictures).sum().item()
+        began, n_done = time.perf_counter(), 0
+        while time.perf_counter() - began < LEAST_SECONDS:
+            for _ in range(n_forwards):
+                embedded = module(pictures)
+            embedded.sum().item()
+            n_done += size
+        return n_done / (time.perf_counter() - began)
+
+
+def recipe_settings(assignments: list[str], images: Path, folder: Path, device: str) -> Settings:
+    """Settings of ``--set KEY=VALUE``, for images in `images`."""
+    given = {key: yaml.safe_load(value) for key, _, value in (one.partition("=") for one in assignments)}
+    own = {"images.root": images, "extraction.output": folder / "features.h5", "extraction.device": device}
+    return load_settings(overrides={"labels.file": None, **given, **own})
 
 
 def link_first(images: Path, folder: Path, n_samples: int) -> None:
@@ -236,12 +295,20 @@ def _closeness(reference: np.ndarray, ours: np.ndarray) -> list[str]:
     return [f"{difference:.1e}", f"{((reference * ours).sum(axis=1) / norms).min():.6f}"]
 
 
+def choose_as_for_a_full_run(n_samples: int) -> None:
+    """Let the choice of a method try what it would try for `FULL_SIZE` samples."""
+    choice_of_precision.LEAST_BATCHES = 1
+    for name, one in list(IMPLEMENTATIONS.items()):
+        IMPLEMENTATIONS[name] = replace(one, trial_share=one.trial_share * FULL_SIZE / n_samples)
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--samples", type=int, default=256)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--device", default="auto")
     parser.add_argument("--images", type=Path, help="folder with 00001_blue.png …; by default cells are generated")
+    parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the recipe")
     arguments = parser.parse_args()
     device = choose_device(arguments.device)
     with tempfile.TemporaryDirectory() as name:
@@ -250,8 +317,13 @@ def main() -> None:
             write_synthetic_cells(folder, n_samples=arguments.samples, seed=0)
         else:
             link_first(arguments.images, folder / "images", arguments.samples)
+        if arguments.set:
+            settings = recipe_settings(arguments.set, folder / "images", folder, str(device))
+            title = f"{' '.join(arguments.set)}, {arguments.samples} samples, {describe_device(device)}"
+            print(f"{title}\n\n{against_forward(settings, arguments.rounds)}")
+            return
         write_weights(folder / "weights.pth")
-        choice_of_precision.TRIAL_SHARE *= FULL_SIZE / arguments.samples
+        choose_as_for_a_full_run(arguments.samples)
         runs = contenders(folder / "images", folder, arguments.samples, device)
         rates: dict[str, list[float]] = {name: [] for name in runs}
         embeddings: dict[str, np.ndarray] = {}

@@ -13,12 +13,13 @@ import tempfile
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from cellfeat.backbones.base import LoadedBackbone
+from cellfeat.backbones.base import LoadedBackbone, Pool
 from cellfeat.backbones.registry import find_backbone, load_entry
 from cellfeat.errors import BackboneError
 from cellfeat.extraction.forward.implementations import DTYPES, ComputeMethod, Target, build_module, methods_for
@@ -41,7 +42,7 @@ def parse() -> argparse.Namespace:
     return parser.parse_args()
 
 
-def load(name: str, pool: str, input_size: int) -> LoadedBackbone:
+def load(name: str, pool: Pool, input_size: int) -> LoadedBackbone:
     """Load a network with weights for which each of its layers matters."""
     entry = find_backbone(name)
     own = "default" if name == "efficientnet_lite0" else None
@@ -57,6 +58,8 @@ def load(name: str, pool: str, input_size: int) -> LoadedBackbone:
 
 
 def by_hand_openvino(module: torch.nn.Module, images: torch.Tensor, precision: str) -> Forward:
+    if precision == "int8":
+        raise BackboneError("OpenVINO needs NNCF and images to calibrate for int8")
     from cellfeat.backbones.rewrites.openvino import _imported
 
     openvino = _imported()  # without its telemetry
@@ -92,13 +95,13 @@ def contenders(
     loaded: LoadedBackbone, images: torch.Tensor, args: argparse.Namespace
 ) -> Iterator[tuple[str, Callable[[], Forward]]]:
     """Each contender: its name, and what builds it."""
-    yield "plain PyTorch, fp32", lambda: of_cellfeat(loaded, ComputeMethod("fp32", "plain"), images.shape)
+    yield "plain PyTorch, fp32", partial(of_cellfeat, loaded, ComputeMethod("fp32", "plain"), images.shape)
     for method in methods_for(loaded, CPU, [args.precision]):
         if str(method) != "fp32 plain":
-            yield f"cellfeat {method}", lambda method=method: of_cellfeat(loaded, method, images.shape)
+            yield f"cellfeat {method}", partial(of_cellfeat, loaded, method, images.shape)
     nchw = images.contiguous()
     for name, build in (("OpenVINO", by_hand_openvino), ("ONNX Runtime", by_hand_onnxruntime)):
-        yield f"{name} by hand, {args.precision}", lambda build=build: build(loaded.module, nchw, args.precision)
+        yield f"{name} by hand, {args.precision}", partial(build, loaded.module, nchw, args.precision)
 
 
 def main() -> None:

@@ -10,10 +10,10 @@ import sys
 import time
 import xml.etree.ElementTree as ET
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 # Behind everything that the machine has itself.
 sys.path += [path for path in [os.environ.get("CELLFEAT_CARRIED")] if path]
@@ -31,7 +31,7 @@ class Workload:
     """A network, how it is pooled, the side of its input, and the samples of a batch."""
 
     backbone: str
-    pool: str
+    pool: Literal["norm", "stages"]
     side: int
     batch: int
 
@@ -93,7 +93,9 @@ def images(place: Place) -> dict[str, Any]:
 
     from cellfeat.samples.synthetic import write_synthetic_cells
 
-    write_synthetic_cells(place.work / "cells", place.n_samples, seed=0, n_processes=min(8, os.cpu_count() or 1))
+    write_synthetic_cells(
+        place.work / "cells", place.n_samples, seed=0, n_processes=1 if place.quick else min(8, os.cpu_count() or 1)
+    )
     torch.manual_seed(0)
     network = models.get_model(place.workload("convnext_base 224").backbone)
     with torch.no_grad():
@@ -218,10 +220,11 @@ class Clock:
 def ours(place: Place, work: Workload, precision: str) -> dict[str, Any]:
     """An extraction, from images to the feature file."""
     from cellfeat import extract, load_features
-    from cellfeat.extraction.forward import precision as choice
+    from cellfeat.extraction.forward.implementations import IMPLEMENTATIONS
 
-    if precision == "auto" and hasattr(choice, "TRIAL_SHARE"):
-        choice.TRIAL_SHARE *= 28_896 / place.n_samples  # as in a run of usual size
+    if precision == "auto" and not place.quick:
+        for name, one in IMPLEMENTATIONS.items():  # as in a run of usual size
+            IMPLEMENTATIONS[name] = replace(one, trial_share=one.trial_share * 28_896 / place.n_samples)
     settings, clock = settings_of(place, work, precision), Clock()
     began = time.perf_counter()
     path = extract(settings, observer=clock).path
@@ -276,7 +279,7 @@ def loaded(place: Place, work: Workload) -> Any:
     own = place.weights(work.backbone)
     return load_backbone(
         work.backbone, weights=str(own) if own.exists() else "default", pool=work.pool, input_size=work.side
-    )  # type: ignore[arg-type]
+    )
 
 
 def forward_alone(place: Place, work: Workload) -> dict[str, Any]:

@@ -15,6 +15,7 @@ import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import imagecodecs
 import numpy as np
@@ -108,7 +109,7 @@ def features_of(folder: Path, kind: str, arguments: argparse.Namespace) -> Featu
     return cellfeat.load_features(output)
 
 
-WAYS = {
+WAYS: dict[str, dict[str, Any]] = {
     "as they are": {},
     "training": {"standardise": "plate", "standardise_from": "training"},
     "all": {"standardise": "plate"},

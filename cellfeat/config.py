@@ -230,12 +230,13 @@ class BackboneSettings(Section):
     """The frozen network. `weights` is the name of published weights, a file, or ``default``.
 
     `pool` ``norm`` is the input of the network's own classifier, ``raw`` the same before a ConvNeXt's last LayerNorm,
-    and ``stages`` the mean and standard deviation of each channel over the maps of the middle stages.
+    ``stages`` the mean and standard deviation of each channel over the maps of the middle stages, and ``blocks`` the
+    class token, and the mean and standard deviation of the patch tokens, of several blocks of a vision transformer.
     """
 
     name: str = "convnext_base"
     weights: str = "default"
-    pool: Literal["norm", "raw", "stages"] = "norm"
+    pool: Literal["norm", "raw", "stages", "blocks"] = "norm"
 
 
 class ExtractionSettings(Section):

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from cellfeat.backbones.trained_on import UNKNOWN
 from cellfeat.errors import BackboneError
 from cellfeat.registry import import_attribute
 
@@ -11,7 +12,7 @@ if TYPE_CHECKING:
 
     from cellfeat.backbones.transform import Transform
 
-Pool = Literal["norm", "raw", "stages"]
+Pool = Literal["norm", "raw", "stages", "blocks"]
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,11 @@ class Backbone:
     stages
         Modules whose maps have strides of 4, 8 and 16 pixels, for `pool` ``stages``; empty if there are none, or if
         they are known only after loading.
+    trained_on
+        What the default weights were trained on, in a few words.
+    seen_cells
+        Microscopy images that it was trained on, such as "images of the Human Protein Atlas"; None for none. With it,
+        an extraction says that scores on such images may be too high.
     """
 
     name: str
@@ -82,16 +88,19 @@ class Backbone:
     min_input_size: int = 1
     fixed_input_size: int | None = None
     stages: tuple[str, ...] = ()
+    trained_on: str = UNKNOWN
+    seen_cells: str | None = None
 
     def load(self, *, weights: str | None, pool: Pool, input_size: int | None) -> LoadedBackbone:
-        """Load the published network, without pooling of stages.
+        """Load the published network, without pooling of stages or blocks.
 
         Parameters
         ----------
         weights
             As for `load_backbone`; None for random weights, which are enough to see the shapes.
         pool
-            ``norm`` or ``raw``. `cellfeat.backbones.pooling` pools the stages of a loaded network.
+            ``norm`` or ``raw``. `cellfeat.backbones.pooling` pools the stages of a loaded network, and
+            `cellfeat.backbones.blocks` its blocks.
         input_size
             As for `load_backbone`.
 

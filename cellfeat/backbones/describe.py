@@ -10,6 +10,7 @@ from torch import nn
 
 from cellfeat.backbones.base import LoadedBackbone, Pool
 from cellfeat.backbones.registry import find_backbone, load_entry
+from cellfeat.backbones.trained_on import trained_on
 from cellfeat.backbones.transform import Transform
 
 _HEADER = ("stage", "type", "parameters", "output")
@@ -49,6 +50,7 @@ class Description:
     n_parameters: int
     embedding_dim: int
     transform: Transform
+    trained_on: str
 
     def __str__(self) -> str:
         return "\n".join(
@@ -59,6 +61,7 @@ class Description:
                 "",
                 f"parameters     {self.n_parameters:,}",
                 f"embedding      {self.embedding_dim} numbers",
+                f"trained on     {self.trained_on}",
                 f"preprocessing  {_preprocessing(self.transform)}",
             ]
         )
@@ -101,6 +104,7 @@ def describe_loaded(loaded: LoadedBackbone) -> Description:
         n_parameters=_n_parameters(loaded.module),
         embedding_dim=loaded.embedding_dim,
         transform=loaded.transform,
+        trained_on=trained_on(loaded.weights_name),
     )
 
 

@@ -5,9 +5,16 @@ Listing the table does not import torch; the module that loads a network is impo
 
 from cellfeat.backbones.base import Backbone, LoadedBackbone, Pool
 from cellfeat.backbones.torchvision_table import torchvision_entries
-from cellfeat.registry import Registry
+from cellfeat.backbones.trained_on import IMAGENET, UNKNOWN, trained_on
+from cellfeat.registry import Registry, import_attribute
 
 TIMM_PREFIX = "timm:"
+
+_POOLED: dict[Pool, str] = {
+    "stages": "cellfeat.backbones.pooling:pooled_by_stage",
+    "blocks": "cellfeat.backbones.blocks:pooled_by_block",
+}
+"""Functions that pool a loaded network, as ``"module:function"``."""
 
 BACKBONES: Registry[Backbone] = Registry("backbone", "cellfeat.backbones")
 for _entry in torchvision_entries():
@@ -21,6 +28,7 @@ BACKBONES.add(
         build="cellfeat.backbones.efficientnet_lite:load_efficientnet_lite0",
         extra="lite",
         stages=("blocks.1", "blocks.2", "blocks.3", "blocks.4"),
+        trained_on=IMAGENET,
     )
 )
 
@@ -46,8 +54,30 @@ def find_backbone(name: str) -> Backbone:
             default_weights="default",
             build="cellfeat.backbones.timm:load_timm",
             extra="timm",
+            trained_on=trained_on(name),
         )
     return BACKBONES[name]
+
+
+def training_images(name: str, weights: str) -> str:
+    """Say what a network was trained on, in a few words; ``unknown`` where nothing tells.
+
+    Parameters
+    ----------
+    name
+        As for `find_backbone`; a name that only another program had in its table is ``unknown`` here.
+    weights
+        ``default``, or the name of weights.
+
+    Examples
+    --------
+    >>> training_images("resnet18", "default")
+    'ImageNet-1k (photographs of everyday objects)'
+    """
+    if name not in BACKBONES and not name.startswith(TIMM_PREFIX):
+        return UNKNOWN
+    entry = find_backbone(name)
+    return entry.trained_on if weights in ("default", entry.default_weights) else trained_on(weights)
 
 
 def load_backbone(
@@ -65,8 +95,9 @@ def load_backbone(
         Name of published weights (``IMAGENET1K_V2``), which are downloaded unless they are in torch's cache; a file
         with a state dict (``.pth``, ``.pt``, ``.bin``, ``.safetensors``); or ``default``.
     pool
-        ``norm``; ``raw`` for a ConvNeXt's pooled features before its last LayerNorm; or ``stages`` for means and
-        standard deviations over the maps of the middle stages, see `cellfeat.backbones.pooling`.
+        ``norm``; ``raw`` for a ConvNeXt's pooled features before its last LayerNorm; ``stages`` for means and standard
+        deviations over the maps of the middle stages, see `cellfeat.backbones.pooling`; or ``blocks`` for the tokens of
+        several blocks of a vision transformer, see `cellfeat.backbones.blocks`.
     input_size
         Side in pixels of the input images; ``None`` for that of the published weights. A vision transformer's position
         embeddings are interpolated to it.
@@ -99,8 +130,10 @@ def load_entry(entry: Backbone, *, weights: str | None, pool: Pool, input_size: 
     pool, input_size
         As for `load_backbone`.
     """
-    if pool != "stages":
+    if pool not in _POOLED:
         return entry.load(weights=weights, pool=pool, input_size=input_size)
-    from cellfeat.backbones.pooling import pooled_by_stage  # imports torch; listing the table must not
-
-    return pooled_by_stage(entry, entry.load(weights=weights, pool="norm", input_size=input_size))
+    # Imported by name, because it imports torch and listing the table must not.
+    pooled: LoadedBackbone = import_attribute(_POOLED[pool])(
+        entry, entry.load(weights=weights, pool="norm", input_size=input_size)
+    )
+    return pooled

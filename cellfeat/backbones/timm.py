@@ -42,6 +42,8 @@ def load_timm(backbone: Backbone, *, weights: str | None, pool: Pool, input_size
 
 
 def _loaded(backbone: Backbone, module: nn.Module, weights_name: str, input_size: int | None) -> LoadedBackbone:
+    if input_size is not None and _takes_any_patches(module):
+        _resize(backbone, module, input_size)
     module.eval().requires_grad_(False)
     return LoadedBackbone(
         name=backbone.name,
@@ -52,6 +54,22 @@ def _loaded(backbone: Backbone, module: nn.Module, weights_name: str, input_size
         weights_name=weights_name,
         weights_digest=state_digest(module),
     )
+
+
+def _takes_any_patches(module: Any) -> bool:
+    """Whether it is a vision transformer whose position embeddings timm can interpolate to another image size."""
+    return hasattr(module, "set_input_size") and hasattr(module, "num_prefix_tokens")
+
+
+def _resize(backbone: Backbone, module: Any, input_size: int) -> None:
+    """Interpolate the position embeddings to another image size, after the weights are loaded."""
+    patch = module.patch_embed.patch_size[0]
+    if input_size % patch:
+        raise BackboneError(
+            f"{backbone.name}: needs images whose side is a multiple of {patch} px, got input_size {input_size}; "
+            f"the nearest is {max(1, round(input_size / patch)) * patch}"
+        )
+    module.set_input_size(img_size=(input_size, input_size))
 
 
 def _embedding_dim(module: Any) -> int:
@@ -130,7 +148,8 @@ def _transform(backbone: Backbone, module: nn.Module, input_size: int | None) ->
     config = resolve_model_data_config(module)
     _check_config(backbone, config)
     size = config["input_size"][-1]
-    if _record(module).get("fixed_input_size") and input_size not in (None, size):
+    is_fixed = _record(module).get("fixed_input_size") and not _takes_any_patches(module)
+    if is_fixed and input_size not in (None, size):
         raise BackboneError(
             f"{backbone.name}: accepts images of {size} px only, got input_size {input_size}; "
             f"leave preprocessing.input_size out"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 
 from cellfeat.backbones.base import Backbone
+from cellfeat.backbones.trained_on import trained_on
 
 _EMBEDDING_DIMS = {
     "convnext": {"convnext_base": 1024, "convnext_tiny": 768, "convnext_small": 768, "convnext_large": 1536},
@@ -111,13 +112,15 @@ def torchvision_entries() -> Iterator[Backbone]:
     """One entry for each classifier of torchvision, family by family."""
     for family, members in _EMBEDDING_DIMS.items():
         for name, embedding_dim in members.items():
+            weights = _DEFAULT_WEIGHTS.get(name, "IMAGENET1K_V1")
             yield Backbone(
                 name=name,
                 family=family,
                 embedding_dim=embedding_dim,
-                default_weights=_DEFAULT_WEIGHTS.get(name, "IMAGENET1K_V1"),
+                default_weights=weights,
                 build="cellfeat.backbones.torchvision:load_torchvision",
                 min_input_size=_MIN_INPUT_SIZE.get(family, 1),
                 fixed_input_size=_FIXED_INPUT_SIZE.get(family),
                 stages=_STAGES.get(family, ()),
+                trained_on=trained_on(weights),
             )

@@ -92,7 +92,9 @@ def command(
     if across and labels is None:
         _check_across(settings, features, across)
     comparison = compare_and_report(settings, features, labels=labels, fresh=fresh, replaces=replace, jobs=jobs)
-    if across:
+    if not across:
+        _hint_at_plates(settings, features)
+    else:
         _leave_out(settings, features, comparison, across, labels, fresh=fresh, jobs=jobs)
     if repeats:
         _repeat(settings, labels, repeats, fresh=fresh, jobs=jobs)
@@ -196,6 +198,16 @@ def _check_across(settings: "Settings", features: "Features", column: str) -> No
     from cellfeat.evaluation.task import prepare
 
     prepare(features, across_design(Design.from_settings(settings), column))
+
+
+def _hint_at_plates(settings: "Settings", features: "Features") -> None:
+    """Say that there are plates, where their samples are in training and test folds alike."""
+    from cellfeat.evaluation.across import plate_hint
+    from cellfeat.evaluation.design import Design
+    from cellfeat.text import clean_lines
+
+    if hint := plate_hint(features.samples.columns, Design.from_settings(settings)):
+        click.echo(clean_lines(hint), err=True)
 
 
 def _leave_out(

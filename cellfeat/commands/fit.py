@@ -65,7 +65,7 @@ def command(
     unless --replace says so.
     """
     from cellfeat.extraction.store import load_features
-    from cellfeat.reporting.terminal.head import score_line
+    from cellfeat.reporting.terminal.head import claim_line, score_line
     from cellfeat.text import file_name
 
     jobs = taken_jobs(flags)
@@ -73,7 +73,7 @@ def command(
     folder = output or settings.results / file_name(head)
     features = load_features(settings.extraction.output)
     result = fit_and_save(settings, features, head, folder, labels=labels, fresh=fresh, replaces=replace, jobs=jobs)
-    click.echo(f"{score_line(result)}\n")
+    click.echo(f"{score_line(result)}\n{claim_line(result)}\n")
     print_head(result)
     click.echo(f"\nsaved head: {folder} (metrics.json: every figure; and pictures)")
     if settings.comparison.page:

@@ -31,7 +31,10 @@ def _backbones() -> None:
     from cellfeat.backbones.registry import BACKBONES
 
     for backbone in BACKBONES.values():
-        click.echo(f"{backbone.name:<24}{backbone.embedding_dim:>5} numbers, weights {backbone.default_weights}")
+        click.echo(
+            f"{backbone.name:<24}{backbone.embedding_dim:>5} numbers, weights {backbone.default_weights}, "
+            f"trained on {backbone.trained_on}"
+        )
     click.echo("timm:<name>             any model of timm (pip install 'cellfeat[timm]')")
 
 

@@ -1,6 +1,6 @@
 """Scores on plates that are left out, beside the pooled score of a comparison: what a new plate costs."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -8,7 +8,12 @@ from cellfeat.config_values import LEAVE_ONE_OUT
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.results import Comparison, HeadResult
 from cellfeat.evaluation.scoring.given_scores import FoldScore
+from cellfeat.samples.profile_names import PLATE_NAMES, plain_name
 from cellfeat.text import with_interval
+from cellfeat.types import Strings
+
+_NAMES = (*PLATE_NAMES, "batch", "batchid")
+"""What columns of plates and batches are called, as `plain_name` gives it."""
 
 
 @dataclass(frozen=True)
@@ -126,3 +131,31 @@ def across_plates(comparison: Comparison, left_out: Comparison, column: str) -> 
         if result.head in by_head
     )
     return Across(column, heads, left_out)
+
+
+def plate_hint(columns: Mapping[str, Strings], design: Design) -> str:
+    """Point at plates that are known and not kept out of training; empty where there are none.
+
+    Parameters
+    ----------
+    columns
+        Columns of the samples, shape ``(n_samples,)`` each.
+    design
+        That of the comparison.
+    """
+    for name, values in columns.items():
+        n_plates = len(set(values.tolist()) - {""})
+        if (
+            plain_name(name) in _NAMES
+            and n_plates > 1
+            and name not in (*design.groups.split("+"), _fold_column(design))
+        ):
+            return (
+                f"samples are of {n_plates} values of {name}, in training and test folds alike: --across {name} scores "
+                "each of them by heads that have not seen it"
+            )
+    return ""
+
+
+def _fold_column(design: Design) -> str:
+    return design.folds.removeprefix("column:") if isinstance(design.folds, str) else ""

@@ -192,9 +192,10 @@ def _folds_of(run: HeadRun, settings: Mapping[str, HeadSettings], progress: Fold
 
 def _differences(task: Task, results: Sequence[HeadResult]) -> tuple[HeadDifference, ...]:
     predicted = [result.predictions["predicted"] for result in results]
-    return head_differences(
-        [result.head for result in results], task.tested.bootstrap.differences(predicted, level=LEVEL)
-    )
+    bootstrap = task.tested.bootstrap
+    as_fitted = bootstrap.differences(predicted, level=LEVEL)
+    found = bootstrap.differences(predicted, level=LEVEL, widened=task.widening)
+    return head_differences([result.head for result in results], found, as_fitted)
 
 
 def weight_remarks(heads: Sequence[Head]) -> Iterator[str]:

@@ -18,7 +18,8 @@ from cellfeat.evaluation.parallel.pieces import Flow
 from cellfeat.evaluation.plates import StandardisedEmbeddings
 from cellfeat.evaluation.results import HeadResult
 from cellfeat.evaluation.saved_heads.unlike_fitted import summarise
-from cellfeat.evaluation.scoring.head_scores import ChosenSettings
+from cellfeat.evaluation.scoring.full_size import full_size, task_of_halves
+from cellfeat.evaluation.scoring.head_scores import ChosenSettings, FullSize
 from cellfeat.evaluation.scoring.score import score
 from cellfeat.evaluation.task import prepare
 from cellfeat.extraction.store import Features, Given
@@ -41,6 +42,9 @@ def fit(
     jobs: Jobs = None,
 ) -> tuple[Bundle, HeadResult]:
     """Evaluate one head out of fold, then fit it on all labelled samples; of a single split, on its training part.
+
+    Two more heads, on half of the samples each, show how the score grows with the samples: `score_held_out` compares
+    with the score that this lets expect of the head on all samples.
 
     Parameters
     ----------
@@ -93,7 +97,25 @@ def fit(
         folds.on_fold(0, 0)
         for choice in schedule.results(1):
             result, settings = _tuned_on_all(result, folds, choice)
+    result = replace(result, full_size=_expected(folds, result, settings, jobs, hooks))
     return _fit_all(folds.run, features, result, settings), result
+
+
+def _expected(
+    folds: HeadFolds, result: HeadResult, settings: HeadSettings, jobs: Jobs, hooks: Hooks
+) -> FullSize | None:
+    """Score to expect of the saved head; None where it needs no extrapolation or allows none."""
+    task = task_of_halves(folds.run.task)
+    if task is None:
+        return None
+    halves = HeadFolds(HeadRun(task, folds.run.entry, folds.run.cache), settings, hooks.say)
+    try:
+        with parallel_schedule([halves.flows()], jobs, task.shared_bytes) as schedule:
+            predicted = halves.collected(schedule.results(0))
+    except HeadError as error:
+        hooks.say(f"score with all samples not extrapolated: on half of the samples, {error}")
+        return None
+    return full_size(folds.run.task, result, predicted.probabilities)
 
 
 def _folds_to_fit(run: HeadRun, settings: HeadSettings, hooks: Hooks) -> HeadFolds:

@@ -166,14 +166,15 @@ class HeadRun:
         HeadError
             As `compute`, for any of the settings.
         """
-        first, scaling = new_head(self.task, self.entry, settings[0]), self._fitted_scaling(fold.train)
-        inputs = self._inputs(fold.train, scaling)
+        first, standards = new_head(self.task, self.entry, settings[0]), self._fitted_standards(fold.train)
+        scaling = self._fitted_scaling(fold.train, standards)
+        inputs = self._inputs(fold.train, scaling, standards)
         start = perf_counter()
         changed = [{name: one[name] for name in first.fitted_together if name in one} for one in settings]
         heads = first.fit_together(inputs, self.task.y[fold.train], changed)
         fit_seconds = perf_counter() - start
         del inputs
-        test = self._inputs(fold.test, scaling)
+        test = self._inputs(fold.test, scaling, standards)
         start = perf_counter()
         probabilities = first.predict_together(heads, test)
         predict_seconds = perf_counter() - start

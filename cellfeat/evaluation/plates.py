@@ -90,7 +90,7 @@ class Plates:
         return cls(names[rows].astype(str), design.standardise_from == "all")
 
     def take(self, rows: Integers) -> "Plates":
-        """Give those of some samples."""
+        """Give those of some samples, by numbers of shape ``(n,)``."""
         return Plates(self.names[rows], self.is_transductive)
 
     def fitted(self, embeddings: ChosenEmbeddings, rows: Integers) -> GroupStandards:

@@ -12,7 +12,7 @@ import pandas as pd
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.differences import HeadDifference, to_best_lines
 from cellfeat.evaluation.relabelling.effect import RelabellingEffect
-from cellfeat.evaluation.scoring.head_scores import Scores
+from cellfeat.evaluation.scoring.head_scores import FullSize, Scores
 from cellfeat.evaluation.showing import ShowsHead, ShowsHeads, heads_table
 from cellfeat.html_text import html_block
 from cellfeat.statistics.conformal import ClassScores
@@ -185,12 +185,16 @@ class HeadResult(ScoredHead):
         Folds whose predictions an earlier run had left in the cache.
     class_scores
         Out-of-fold probabilities of the true classes, all scaled by the temperature of `scores`.
+    full_size
+        The score to expect of the saved head, fitted on all samples; None where none was fitted, or where the samples
+        do not allow it.
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
     seconds: Seconds = field(default_factory=Seconds)
     n_cached: int = 0
     class_scores: ClassScores | None = None
+    full_size: FullSize | None = None
 
     def record(self) -> dict[str, Any]:
         """Everything but the predictions, as plain JSON values."""
@@ -204,6 +208,7 @@ class HeadResult(ScoredHead):
             **self.design.record(),
             "provenance": self.provenance.record(),
             "prediction_sets": None if scores.sets is None else scores.sets.record(),
+            **({} if self.full_size is None else {"full_size": self.full_size.record()}),
             "seconds": asdict(self.seconds),
             "settings": dict(self.settings),
             "tuning": None if scores.tuning is None else scores.tuning.record(),

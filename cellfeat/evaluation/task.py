@@ -23,6 +23,7 @@ from cellfeat.evaluation.plates import Plates, check_plates, task_embeddings
 from cellfeat.extraction.store import Features, Given
 from cellfeat.near_copies.duplicate_record import audited_path
 from cellfeat.provenance import canonical_json, digest_chunks
+from cellfeat.statistics.claims import widening
 from cellfeat.statistics.intervals import GroupBootstrap
 from cellfeat.types import Integers
 
@@ -69,6 +70,11 @@ class Task(LabelledSamples):
         """Size of the arrays that other processes need: the embeddings, and their mean over several views."""
         n_samples, n_views, embedding_dim = self.embeddings.shape
         return 4 * n_samples * embedding_dim * (n_views + (1 if n_views > 1 else 0))
+
+    @property
+    def widening(self) -> float:
+        """Factor of a standard error that covers other training samples, too; not for `tested`, without training."""
+        return widening([len(fold.test) for fold in self.folds], [len(fold.train) for fold in self.folds])
 
     @cached_property
     def digest(self) -> str:

@@ -9,7 +9,8 @@ import numpy as np
 import torch
 
 from cellfeat.backbones.base import LoadedBackbone
-from cellfeat.backbones.registry import load_backbone
+from cellfeat.backbones.registry import find_backbone, load_backbone
+from cellfeat.backbones.trained_on import contamination_note
 from cellfeat.device import choose_device, describe_device
 from cellfeat.extraction.forward.embedder import Inputs
 from cellfeat.extraction.forward.passes import make_passes
@@ -115,6 +116,9 @@ class RunContext:
 
 def _load_backbone(request: ExtractionRequest) -> LoadedBackbone:
     settings = request.settings
+    seen_cells = find_backbone(settings.backbone.name).seen_cells
+    if seen_cells is not None:
+        request.observer.say(contamination_note(settings.backbone.name, seen_cells))
     return load_backbone(
         settings.backbone.name,
         weights=settings.backbone.weights,

@@ -4,6 +4,7 @@ import json
 from typing import Any
 
 from cellfeat.backbones.base import LoadedBackbone
+from cellfeat.backbones.blocks import BlockPooled
 from cellfeat.backbones.pooling import StagePooled
 from cellfeat.errors import FingerprintError
 from cellfeat.extraction.context import RunContext
@@ -28,7 +29,7 @@ def make_recipe(context: RunContext, precision: str) -> dict[str, Any]:
             # The digest alone: a copy of the weights under another name makes the same embeddings.
             "weights_digest": backbone.weights_digest,
             "pool": settings.backbone.pool,
-            **_pooled_stages(backbone),
+            **_pooled_parts(backbone),
         },
         "transform": context.inputs.transform.record(),
         "channels": list(context.manifest.channels),
@@ -46,9 +47,14 @@ def make_recipe(context: RunContext, precision: str) -> dict[str, Any]:
     return dict(json.loads(json.dumps(recipe)))
 
 
-def _pooled_stages(backbone: LoadedBackbone) -> dict[str, list[str]]:
-    """Name the stages that are pooled. Without any the key is absent, as in the recipes of earlier files."""
-    return {"stages": list(backbone.module.stages)} if isinstance(backbone.module, StagePooled) else {}
+def _pooled_parts(backbone: LoadedBackbone) -> dict[str, list[str] | list[int]]:
+    """Name the stages or blocks that are pooled. Without any the key is absent, as in the recipes of earlier files."""
+    match backbone.module:
+        case StagePooled(stages=stages):
+            return {"stages": list(stages)}
+        case BlockPooled(blocks=blocks):
+            return {"blocks": list(blocks)}
+    return {}
 
 
 def _storage(context: RunContext) -> dict[str, str]:

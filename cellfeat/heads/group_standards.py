@@ -97,7 +97,7 @@ class GroupStandards:
         return replace(self, groups={}) if self.is_transductive else self
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """What is saved."""
+        """What is saved: medians and scales of shape ``(1 + n_groups, n_columns)``, and the names of the groups."""
         names = list(self.groups)
         every = [self.pooled, *self.groups.values()]
         return {
@@ -109,7 +109,7 @@ class GroupStandards:
 
     @classmethod
     def restored(cls, arrays: dict[str, NDArray[Any]]) -> Self:
-        """Restore from the result of `arrays`.
+        """Restore from the result of `arrays`: medians and scales of shape ``(1 + n_groups, n_columns)``.
 
         Raises
         ------

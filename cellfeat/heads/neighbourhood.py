@@ -79,7 +79,7 @@ class Neighbourhood:
         return _points(embeddings, self.mean, self.scale, self.signs)
 
     def arrays(self) -> dict[str, NDArray[Any]]:
-        """What is saved."""
+        """What is saved: points of shape ``(n_known, n_points)``, and vectors of samples and of columns."""
         known = self.known
         arrays: dict[str, NDArray[Any]] = {
             "mean": self.mean,
@@ -93,7 +93,7 @@ class Neighbourhood:
 
     @classmethod
     def restored(cls, arrays: dict[str, NDArray[Any]]) -> Self:
-        """Restore from the result of `arrays`.
+        """Restore from the result of `arrays`: points of shape ``(n_known, n_points)``, and vectors.
 
         Raises
         ------

@@ -187,7 +187,7 @@ def pictures_of(pixels: Sequence[NDArray | None], channels: tuple[str | int, ...
     Parameters
     ----------
     pixels
-        Shape ``(C, H, W)`` each; None where a sample could not be read.
+        Of shape ``(C, H, W)`` each; None where a sample could not be read.
     channels
         The channels, in order.
     """

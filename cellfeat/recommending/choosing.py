@@ -48,8 +48,10 @@ class Judged:
 
         Parameters
         ----------
-        predicted, cost
-            As above.
+        predicted
+            Class numbers, shape ``(n,)``.
+        cost
+            Work for each sample.
         labels
             Classes and folds of the samples.
         """

@@ -30,6 +30,7 @@ class Clock:
     def __init__(self, budget: float, now: Callable[[], float] = time.monotonic) -> None:
         self.budget = budget
         self._kept = 0.0
+        self._start = 0.0
         self._now = now
         self._began = now()
 
@@ -58,7 +59,15 @@ class Clock:
         share
             The share of the usable time that may be spent when it is done.
         """
-        return self.spent + seconds <= share * self.usable
+        return seconds <= self.left(share)
+
+    def start_rounds(self) -> None:
+        """Count shares of the time from now on: reading may have taken most of a small budget."""
+        self._start = self.spent
+
+    def left(self, share: float = 1.0) -> float:
+        """Seconds that are left of a share of the usable time."""
+        return self._start + share * (self.usable - self._start) - self.spent
 
     def check(self) -> None:
         """Raise `OutOfTimeError` if only the reserve is left."""

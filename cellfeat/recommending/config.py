@@ -74,7 +74,7 @@ _PARTS = {
 
 def _reasons(found: Recommendation) -> Iterator[tuple[str, str]]:
     """Say for each part of the recipe what the best finalist without it scores."""
-    own = found.candidate(found.chosen)
+    own = found.recommended
     for key, part in _PARTS.items():
         value = part(found.chosen)
         others = [one for one in found.finalists if part(one.recipe) != value]

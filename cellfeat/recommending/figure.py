@@ -46,16 +46,17 @@ def _draw(axes: Axes, found: Recommendation) -> None:
     axes.plot(*_xy(finalists), "o", color=_OTHERS, markersize=4, label="finalists")
     front = sorted((one for one in finalists if one.is_on_front), key=lambda one: one.seconds)
     axes.plot(*_xy(front), "o-", color=_FRONT, markersize=5, label="front: none is as good and faster")
-    _mark(axes, found.candidate(found.baseline), _BASELINE, "s", "your settings")
-    _mark(axes, found.candidate(found.chosen), _CHOSEN, "D", "recommended")
+    baseline = found.candidate(found.baseline)
+    if baseline is not None:
+        _mark(axes, baseline, _BASELINE, "s", "your settings")
+    _mark(axes, found.recommended, _CHOSEN, "D", "recommended")
     for one in front:
         axes.annotate(
             _short(one), (one.seconds, one.score), xytext=(4, -8), textcoords="offset points", fontsize=letters(7.5)
         )
     axes.set_xscale("log")
-    ticks = [one.seconds for one in (found.candidate(found.baseline), found.candidate(found.chosen))]
     low, high = axes.get_xlim()
-    shown = [seconds for seconds in _ROUND_SECONDS if low <= seconds <= high] or ticks
+    shown = [seconds for seconds in _ROUND_SECONDS if low <= seconds <= high] or [found.recommended.seconds]
     axes.set_xticks(shown, [duration(seconds) for seconds in shown])
     axes.minorticks_off()
     axes.set(
@@ -66,7 +67,7 @@ def _draw(axes: Axes, found: Recommendation) -> None:
     axes.set_axisbelow(True)
 
 
-_ROUND_SECONDS = (1, 3, 10, 30, 60, 180, 600, 1800, 3600, 3 * 3600, 10 * 3600, 30 * 3600, 100 * 3600)
+_ROUND_SECONDS = (1.0, 3, 10, 30, 60, 180, 600, 1800, 3600, 3 * 3600, 10 * 3600, 30 * 3600, 100 * 3600)
 
 
 def _xy(candidates: list[Candidate]) -> tuple[list[float], list[float]]:

@@ -9,32 +9,26 @@ import torch
 
 from cellfeat.config import Settings
 from cellfeat.device import choose_device, describe_device
-from cellfeat.errors import BackboneError, ConfigError, DeviceError, MissingFileError, SplitError, WeightsError
+from cellfeat.errors import BackboneError, ConfigError, DeviceError, MissingFileError, WeightsError
 from cellfeat.evaluation.design import Design
-from cellfeat.extraction.context import intensity_policy
-from cellfeat.extraction.first_samples import check_readable
 from cellfeat.extraction.forward.capabilities import DEFAULT_BATCH
-from cellfeat.extraction.forward.passes import make_passes
-from cellfeat.extraction.forward.precision import choose_method
-from cellfeat.extraction.forward.probe import Probe, seconds_per_call
 from cellfeat.extraction.observer import Observer, SilentObserver
 from cellfeat.extraction.prepare import prepared_request
-from cellfeat.extraction.read_ahead import Decoder
 from cellfeat.extraction.request import ExtractionRequest
-from cellfeat.recommending.choosing import ALL_FOLDS, Judged, chosen, cross_fitted, front
+from cellfeat.recommending.choosing import Judged, chosen, cross_fitted, front
 from cellfeat.recommending.clock import Clock, OutOfTimeError
+from cellfeat.recommending.contest import Contest, Stage
+from cellfeat.recommending.costs import Costs
 from cellfeat.recommending.embeddings import Embeddings
 from cellfeat.recommending.networks import RANDOM, NamedNetwork, networks_to_compare
-from cellfeat.recommending.part import Part, group_part
-from cellfeat.recommending.reading import read_part
+from cellfeat.recommending.part import Part
+from cellfeat.recommending.preparing import design_of, prepared_part
 from cellfeat.recommending.recipes import CROPS, SIZES, Pool, Recipe, Source, given_recipe, recipes_of
 from cellfeat.recommending.recommendation import Candidate, Recommendation, chosen_settings
-from cellfeat.recommending.rounds import Contest, Halving, Stage, among
-from cellfeat.recommending.sampling import choose_rows, labelled_rows
-from cellfeat.samples.sheets.windows import ChannelValues
-from cellfeat.statistics.interval_types import Difference, Interval
-from cellfeat.statistics.intervals import GroupBootstrap
-from cellfeat.text import counted, first_line
+from cellfeat.recommending.rounds import Halving, among
+from cellfeat.recommending.stage_intervals import Intervals
+from cellfeat.statistics.interval_types import Difference
+from cellfeat.text import first_line
 from cellfeat.types import Integers
 
 DEFAULT_BUDGET = 1200.0
@@ -43,9 +37,6 @@ LEAST_SAMPLES = 10
 
 BASELINE_SHARE = 0.3
 """Largest share of the budget for the baseline: a network that takes longer is replaced by the first that does not."""
-
-TIMING_SECONDS = 60.0
-"""Length of the extraction for which methods are timed: compiling, which takes 15 s, is then never tried."""
 
 
 def recommend(
@@ -97,11 +88,11 @@ def recommend(
         raise ConfigError(f"samples: expected {LEAST_SAMPLES} or more, got {samples}")
     observer = observer or SilentObserver()
     networks = networks_to_compare(settings, backbones)
-    design = _design(settings)
+    design = design_of(settings)
     device = choose_device(settings.extraction.device)
     with prepared_request(settings, observer) as request:
         observer.say(f"device: {describe_device(device)}; networks: {', '.join(one.name for one in networks)}")
-        part = _read(request, design, samples, clock)
+        part = prepared_part(request, design, samples, clock)
         session = _Session(settings, request, design, part, networks, device, clock)
         return session.run()
 
@@ -110,35 +101,6 @@ def _checked_budget(budget: float) -> float:
     if not budget > 0:
         raise ConfigError(f"budget: expected seconds above 0, got {budget}")
     return budget
-
-
-def _design(settings: Settings) -> Design:
-    """How heads are evaluated: folds are drawn, and given folds become groups."""
-    design = Design.from_settings(settings)
-    if isinstance(design.folds, str) and design.folds.startswith("column:"):
-        column = design.folds.removeprefix("column:")
-        is_split = column == settings.split_column
-        return replace(design, folds=5, groups=design.groups if is_split else column)
-    return replace(design, folds=design.n_folds)
-
-
-def _read(request: ExtractionRequest, design: Design, n_samples: int, clock: Clock) -> Part:
-    """Choose samples, read them once, group them and split them."""
-    say, manifest = request.observer.say, request.manifest
-    allowed = labelled_rows(manifest, request.settings, design)
-    # The first sample, before anything else: channels that do not fit the files are found at once.
-    check_readable(request)
-    rows = choose_rows(manifest, allowed, n_samples, design.groups, design.random_state)
-    reader = request.reader()
-    decoder = Decoder(reader, intensity_policy(request, reader, ChannelValues()))
-    n_threads = reader.n_threads(2 if request.workers is not None else 1)
-    decoded, seconds = read_part(decoder, rows, clock, n_threads=n_threads, say=say)
-    part = group_part(manifest, decoded, design, seconds_per_sample=seconds, n_allowed=len(allowed), say=say)
-    say(
-        f"comparing on {len(part):,} of {len(allowed):,} labelled samples: {counted(len(part.classes), 'class')}, "
-        f"{counted(len(np.unique(part.groups)), 'group')}, {part.labels.n_folds} folds; read after {clock.spent:.0f} s"
-    )
-    return part
 
 
 class _Session:
@@ -168,6 +130,7 @@ class _Session:
             batch_size=self._batch_size,
             seed=design.random_state,
         )
+        self._costs = Costs(part, self._embeddings, settings, clock, len(request.manifest), device)
         self._published: dict[str, int] = {}
         self._pools: dict[str, tuple[Pool, ...]] = {}
 
@@ -280,11 +243,9 @@ class _Session:
 
     def _result(self, contest: Contest, stage: Stage) -> Recommendation:
         baseline, judged = contest.baseline, stage.judged
-        folds = range(stage.labels.n_folds)
-        alive = {fold: [*stage.alive.get(fold, ()), baseline] for fold in (ALL_FOLDS, *folds)}
-        recipe = chosen(among(judged, alive[ALL_FOLDS]))
-        predicted, in_folds = cross_fitted(judged, [alive[fold] for fold in folds], stage.labels)
-        intervals = _Intervals(self._part, stage, self._design)
+        recipe = chosen(judged)
+        predicted, in_folds = _without_own_fold(stage)
+        intervals = Intervals(self._part, stage, self._design)
         candidates = tuple(self._candidates(contest, stage, intervals))
         network = next(one for one in self._networks if one.name == recipe.source.backbone)
         settings = chosen_settings(self._settings, recipe, network.weights)
@@ -296,7 +257,7 @@ class _Session:
             untried={one: why for one, why in contest.untried.items() if one not in contest.last_seen()},
             honest_score=own.score(),
             honest_interval=intervals.interval(predicted),
-            honest_difference=intervals.difference(predicted, judged[baseline].predicted),
+            honest_difference=self._to_baseline(contest),
             chosen_in_folds={one: in_folds.count(one) for one in dict.fromkeys(in_folds)},
             n_compared=len(stage.rows),
             n_groups=len(np.unique(self._part.groups[stage.rows])),
@@ -305,7 +266,7 @@ class _Session:
             n_samples=len(self._request.manifest),
             # Other load on the machine can only make a measurement longer.
             extraction_seconds=min(
-                next(one.seconds for one in candidates if one.recipe == recipe), self._timed(recipe)
+                next(one.seconds for one in candidates if one.recipe == recipe), self._costs.timed(recipe)
             ),
             settings=settings,
             seconds=self._clock.spent,
@@ -315,14 +276,24 @@ class _Session:
             random_networks=tuple(one.name for one in self._networks if one.weights == RANDOM),
         )
 
-    def _candidates(self, contest: Contest, stage: Stage, intervals: "_Intervals") -> Iterator[Candidate]:
-        seconds = self._seconds(contest)
+    def _to_baseline(self, contest: Contest) -> Difference | None:
+        """Paired difference of the choosing to the baseline, on the last stage that has it."""
+        stage = contest.with_baseline()
+        if stage is None:
+            return None
+        predicted, _ = _without_own_fold(stage)
+        return Intervals(self._part, stage, self._design).difference(
+            predicted, stage.judged[contest.baseline].predicted
+        )
+
+    def _candidates(self, contest: Contest, stage: Stage, intervals: "Intervals") -> Iterator[Candidate]:
+        seconds = self._costs.of_all(contest)
         timed = {recipe: replace(one, cost=seconds[recipe]) for recipe, one in stage.judged.items()}
         on_front = set(front(timed))
         finalists = sorted(stage.judged.items(), key=lambda item: -item[1].score())
-        base = stage.judged[contest.baseline].predicted
+        base = stage.judged.get(contest.baseline)
         for recipe, one in finalists:
-            gap = None if recipe == contest.baseline else intervals.difference(one.predicted, base)
+            gap = None if base is None or base is one else intervals.difference(one.predicted, base.predicted)
             yield Candidate(
                 recipe,
                 len(stage.rows),
@@ -337,84 +308,9 @@ class _Session:
             why = contest.untried.get(recipe, f"not tried on more than {len(last.rows):,} samples")
             yield Candidate(recipe, len(last.rows), last.judged[recipe].score(), None, None, seconds[recipe], ended=why)
 
-    def _seconds(self, contest: Contest) -> dict[Recipe, float]:
-        """Expected seconds of the whole extraction by each recipe, by the fastest forwards that were seen."""
-        seen = contest.last_seen()
-        shares = self._shares_of_time(seen)
-        n_samples, n_channels = len(self._request.manifest), self._part.n_channels
-        return {
-            recipe: n_samples
-            * (
-                self._part.seconds_per_sample
-                + recipe.n_forwards(n_channels)
-                * self._embeddings.fastest_forward(recipe.source)
-                * shares[recipe.source.backbone][recipe.pool]
-            )
-            for recipe in seen
-        }
 
-    def _shares_of_time(self, seen: Mapping[Recipe, Stage]) -> dict[str, dict[Pool, float]]:
-        """What each pool of each network costs alone, measured where there is time."""
-        shares: dict[str, dict[Pool, float]] = {}
-        for recipe in seen:
-            source = recipe.source
-            if source.backbone in shares:
-                continue
-            shares[source.backbone] = dict.fromkeys(self._pools[source.backbone], 1.0)
-            batch = 9 * self._batch_size * self._embeddings.seconds_per_forward(source)
-            if self._clock.spent + 3 * batch < self._clock.budget - 2:
-                network = self._embeddings.network(source)
-                passes = make_passes(range(self._part.n_channels), "separate")[:1]
-                inputs = network.inputs(source.crop, passes, self._part.n_channels, 1, self._settings.preprocessing)
-                shares[source.backbone] = network.shares_of_time(self._part.decoded[: self._batch_size], inputs)
-        return shares
-
-    def _timed(self, recipe: Recipe) -> float:
-        """Seconds of the whole extraction, by the method that `extract` would take."""
-        network = self._embeddings.network(recipe.source)
-        n_channels = self._part.n_channels
-        passes = make_passes(range(n_channels), recipe.channels_as)
-        inputs = network.inputs(recipe.source.crop, passes, n_channels, recipe.views, self._settings.preprocessing)
-        samples = self._part.decoded[: self._batch_size]
-        seconds = self._embeddings.fastest_forward(recipe.source)
-        probe = Probe(
-            backbone=network.loaded(recipe.pool),
-            inputs=inputs,
-            device=self._device,
-            batch_size=self._batch_size,
-            samples=samples,
-            n_forwards=max(1, round(TIMING_SECONDS / seconds)),
-        )
-        if self._clock.spent + 12 * self._batch_size * seconds < self._clock.budget:
-            choice = choose_method(probe, self._settings.extraction.precision)
-            measured = {one.method: 1 / one.samples_per_second for one in choice.considered}
-            alone = seconds_per_call(choice.embedder, samples) / self._batch_size
-            seconds = min(alone, measured.get(choice.method, alone))
-        n_samples = len(self._request.manifest)
-        return n_samples * (self._part.seconds_per_sample + recipe.n_forwards(n_channels) * seconds)
-
-
-class _Intervals:
-    """Intervals over the groups of the final stage; None where none can be computed."""
-
-    def __init__(self, part: Part, stage: Stage, design: Design) -> None:
-        self._classes = np.array(part.classes)
-        self._bootstrap: GroupBootstrap | None = None
-        with suppress(SplitError):
-            self._bootstrap = GroupBootstrap(
-                self._classes[stage.labels.codes],
-                part.groups[stage.rows],
-                part.classes,
-                n_draws=design.draws,
-                random_state=design.random_state,
-            )
-
-    def interval(self, predicted: Integers) -> Interval | None:
-        """Interval of the balanced accuracy of predictions, shape ``(n,)``."""
-        return None if self._bootstrap is None else self._bootstrap.interval(self._classes[predicted])
-
-    def difference(self, first: Integers, second: Integers) -> Difference | None:
-        """Paired difference of two predictions, shape ``(n,)`` each."""
-        if self._bootstrap is None or np.array_equal(first, second):
-            return None
-        return self._bootstrap.difference(self._classes[first], self._classes[second])
+def _without_own_fold(stage: Stage) -> tuple[Integers, list[Recipe]]:
+    """Predict each fold of a stage by the recipe that is chosen without it; also gives these recipes."""
+    folds = range(stage.labels.n_folds)
+    alive = [list(among(stage.judged, stage.alive.get(fold, ()))) or list(stage.judged) for fold in folds]
+    return cross_fitted(stage.judged, alive, stage.labels)

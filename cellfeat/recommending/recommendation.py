@@ -112,9 +112,14 @@ class Recommendation:
     def __repr__(self) -> str:
         return f"<Recommendation: {self.chosen}; {self.honest_score:.3f} balanced accuracy>"
 
-    def candidate(self, recipe: Recipe) -> Candidate:
-        """The entry of a recipe that was tried."""
-        return next(one for one in self.candidates if one.recipe == recipe)
+    def candidate(self, recipe: Recipe) -> Candidate | None:
+        """The entry of a recipe; None where it was not tried."""
+        return next((one for one in self.candidates if one.recipe == recipe), None)
+
+    @property
+    def recommended(self) -> Candidate:
+        """The entry of the chosen recipe."""
+        return next(one for one in self.candidates if one.recipe == self.chosen)
 
     @property
     def finalists(self) -> list[Candidate]:
@@ -208,13 +213,13 @@ class Recommendation:
         if self.chosen == self.baseline:
             return f"{told}; the recipe of your settings is kept"
         if gap is None:
-            return told
+            return f"{told}; there was no time to compare it with your settings ({self.baseline})"
         numbers = with_interval(gap.estimate, gap.low, gap.high, plus=True)
         verdict = "better than your settings" if gap.low > 0 else "no evidence of a difference from your settings"
         return f"{told}; {verdict} ({self.baseline}): {numbers}"
 
     def _others(self) -> Iterator[str]:
-        best, own = self.best, self.candidate(self.chosen)
+        best, own = self.best, self.recommended
         if best.recipe != self.chosen:
             yield (
                 f"the highest score has {best.recipe}: {best.score:.3f}, against {own.score:.3f}; it takes some "

@@ -5,16 +5,16 @@ A round ends when its share of the budget is spent. What was not tried is record
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
 from typing import NamedTuple
 
 import numpy as np
 
 from cellfeat.evaluation.hooks import Say
-from cellfeat.recommending.choosing import ALL_FOLDS, Judged, best_first, best_third, front
+from cellfeat.recommending.choosing import ALL_FOLDS, LEAST_KEPT, Judged, best_first, best_third, front
 from cellfeat.recommending.clock import Clock, OutOfTimeError
+from cellfeat.recommending.contest import Contest, Stage
 from cellfeat.recommending.embeddings import Embeddings
-from cellfeat.recommending.least_squares import FoldedLabels, predict_folds, products
+from cellfeat.recommending.least_squares import predict_folds, products
 from cellfeat.recommending.part import Part
 from cellfeat.recommending.recipes import Recipe, Source, passes_of
 from cellfeat.text import counted
@@ -24,6 +24,9 @@ LEAST_FIRST = 300
 """Samples of the first round at least, as far as there are so many: fewer do not tell recipes apart."""
 
 LEAST_FIRST_PER_CLASS = 30
+
+CLEARLY_MORE = 1.15
+"""A round takes the samples of the one before, unless there is time for clearly more."""
 
 BASELINE_SHARE = 0.3
 """Largest share of the usable time that is kept for the baseline: where it takes longer, fewer samples judge it."""
@@ -51,61 +54,6 @@ class Round(NamedTuple):
 
 
 ROUNDS = (Round(1 / 3, 1, 0.4), Round(2 / 3, 4, 0.65), Round(1, 4, 0.85), Round(1, 8, 1.0))
-
-
-@dataclass
-class Stage:
-    """What is known of recipes on the same samples.
-
-    Attributes
-    ----------
-    rows
-        Places of the samples, shape ``(n,)``.
-    labels
-        Their classes and folds.
-    judged
-        The recipes.
-    alive
-        Recipes that have gone on without the scores of each fold, and with all (`ALL_FOLDS`).
-    """
-
-    rows: Integers
-    labels: FoldedLabels
-    judged: dict[Recipe, Judged] = field(default_factory=dict)
-    alive: dict[int, list[Recipe]] = field(default_factory=dict)
-
-
-@dataclass
-class Contest:
-    """All rounds of a recommendation.
-
-    Attributes
-    ----------
-    baseline
-        The recipe that others are compared with; it takes part in every round.
-    stages
-        By number of samples, ascending.
-    untried
-        Why a recipe was not tried, or not tried on more samples.
-    is_interrupted
-        Whether the user ended it.
-    """
-
-    baseline: Recipe
-    stages: list[Stage] = field(default_factory=list)
-    untried: dict[Recipe, str] = field(default_factory=dict)
-    is_interrupted: bool = False
-
-    def final(self) -> Stage | None:
-        """The stage of the most samples in which recipes can be compared with the baseline; None if there is none."""
-        for stage in reversed(self.stages):
-            if self.baseline in stage.judged and len(stage.judged) > 1:
-                return stage
-        return None
-
-    def last_seen(self) -> dict[Recipe, Stage]:
-        """The stage of the most samples of each recipe."""
-        return {recipe: stage for stage in self.stages for recipe in stage.judged}
 
 
 class Halving:
@@ -145,16 +93,17 @@ class Halving:
         alive = {fold: list(recipes) for fold in (ALL_FOLDS, *range(self._part.labels.n_folds))}
         kept = self._seconds([baseline], Stage(np.arange(len(self._part)), self._part.labels))
         self._clock.keep(min(kept, BASELINE_SHARE * self._clock.usable))
+        self._clock.start_rounds()
         try:
             for number, one in enumerate(ROUNDS):
-                stage = self._stage(contest, one)
+                stage = self._stage(contest, one, alive[ALL_FOLDS][: 2 * LEAST_KEPT])
                 stage.alive = alive
                 self._play(contest, stage, number)
-                if not stage.judged:
-                    break
+                if number == 0 and self._clock.has_room(self._seconds([baseline], stage), ROUNDS[1].until):
+                    self._judge(contest, stage, [baseline])
                 if number + 1 < len(ROUNDS):
                     views = ROUNDS[number + 1].views
-                    alive = {fold: going_on(among(stage.judged, left), fold, views) for fold, left in alive.items()}
+                    alive = {fold: going_on(stage.judged, left, fold, views) for fold, left in alive.items()}
                     self._note_dropped(contest, stage, alive)
         except OutOfTimeError:
             self._say("the budget is used up; what is known so far decides")
@@ -184,14 +133,29 @@ class Halving:
             except KeyboardInterrupt:
                 contest.is_interrupted = True
 
-    def _stage(self, contest: Contest, one: Round) -> Stage:
-        n, n_classes = len(self._part), self._part.labels.n_classes
-        least = max(LEAST_FIRST, LEAST_FIRST_PER_CLASS * n_classes)
-        rows = self._part.first(max(one.share, min(1.0, least / n)), self._seed)
-        if contest.stages and len(contest.stages[-1].rows) == len(rows):
+    def _stage(self, contest: Contest, one: Round, best: Sequence[Recipe]) -> Stage:
+        """The stage of a round: fewer samples than planned where there is no time for the best recipes on all."""
+        rows = self._part.first(self._share(contest, one, best), self._seed)
+        if contest.stages and len(rows) < CLEARLY_MORE * len(contest.stages[-1].rows):
             return contest.stages[-1]
         contest.stages.append(Stage(rows, self._part.labels.take(rows)))
         return contest.stages[-1]
+
+    def _share(self, contest: Contest, one: Round, best: Sequence[Recipe]) -> float:
+        n = len(self._part)
+        least = max(LEAST_FIRST, LEAST_FIRST_PER_CLASS * self._part.labels.n_classes)
+        planned = max(one.share, min(1.0, least / n))
+        if not contest.stages:
+            return planned
+        seconds = sum(self._forward_seconds(recipes, np.arange(n)) for recipes in _by_source(best).values())
+        affordable = self._clock.left(one.until) / max(seconds, 1e-9)
+        return min(planned, max(len(contest.stages[-1].rows) / n, affordable))
+
+    def _forward_seconds(self, recipes: Sequence[Recipe], rows: Integers) -> float:
+        """Expected seconds of the forwards that recipes of one source still need."""
+        source = recipes[0].source
+        n_forwards = self._embeddings.n_missing(source, self._embeddings.needs(recipes), rows)
+        return n_forwards * self._embeddings.seconds_per_forward(source)
 
     def _play(self, contest: Contest, stage: Stage, number: int) -> None:
         wanted = list(dict.fromkeys(recipe for left in stage.alive.values() for recipe in left))
@@ -208,9 +172,7 @@ class Halving:
 
     def _in_order(self, contest: Contest, recipes: Sequence[Recipe]) -> Iterator[list[Recipe]]:
         """Recipes by source: the cheapest first, later those that scored best."""
-        by_source: dict[Source, list[Recipe]] = {}
-        for recipe in recipes:
-            by_source.setdefault(recipe.source, []).append(recipe)
+        by_source = _by_source(recipes)
         scores = _best_of_sources(contest)
 
         def rank(source: Source) -> tuple[float, float]:
@@ -222,11 +184,12 @@ class Halving:
             self._embeddings.drop_all_but(sorted(_sources_kept(contest, order), key=rank))
 
     def _judge_source(self, contest: Contest, stage: Stage, recipes: Sequence[Recipe], until: float) -> None:
-        """Judge the recipes of a source: all of them, or where there is no time for all, the cheapest."""
+        """Judge the recipes of a source: all, or where there is no time for all, the best or cheapest ones."""
         if self._clock.has_room(self._seconds(recipes, stage), until):
             self._judge(contest, stage, recipes)
             return
-        for recipe in sorted(recipes, key=lambda one: one.work(self._part.n_channels)):
+        known = {one: -stage.judged[one].score() for one, stage in contest.last_seen().items()}
+        for recipe in sorted(recipes, key=lambda one: (known.get(one, 0.0), one.work(self._part.n_channels))):
             seconds = self._seconds([recipe], stage)
             if self._clock.has_room(seconds, until):
                 self._judge(contest, stage, [recipe])
@@ -235,10 +198,8 @@ class Halving:
 
     def _seconds(self, recipes: Sequence[Recipe], stage: Stage) -> float:
         """Expected seconds of judging recipes of one source."""
-        source = recipes[0].source
-        n_forwards = self._embeddings.n_missing(source, self._embeddings.needs(recipes), stage.rows)
         heads = len(recipes) * self._head_seconds * (len(stage.rows) / max(1, len(self._part))) ** 2
-        return LOADING_SECONDS + n_forwards * self._embeddings.seconds_per_forward(source) + heads
+        return LOADING_SECONDS + self._forward_seconds(recipes, stage.rows) + heads
 
     def _judge(self, contest: Contest, stage: Stage, recipes: Sequence[Recipe]) -> None:
         self._embeddings.ensure(recipes[0].source, self._embeddings.needs(recipes), stage.rows)
@@ -299,23 +260,35 @@ def among(judged: Mapping[Recipe, Judged], left: Sequence[Recipe]) -> dict[Recip
     return {recipe: judged[recipe] for recipe in left if recipe in judged}
 
 
-def going_on(judged: Mapping[Recipe, Judged], fold: int, views: int) -> list[Recipe]:
-    """List the recipes of the next round: the better third, also with more views, and the cheap ones that are good.
+def going_on(judged: Mapping[Recipe, Judged], left: Sequence[Recipe], fold: int, views: int) -> list[Recipe]:
+    """List the recipes of the next round, the best first.
+
+    They are the better third, also with more views, the cheap ones that are good, and those for which there was no time
+    in this round.
 
     Parameters
     ----------
     judged
+        The recipes that were judged on the samples of this round.
+    left
         The recipes of this round.
     fold
         The fold whose scores are left out.
     views
         Number of views of the next round.
     """
-    if not judged:
-        return []
-    best = best_third(judged, fold)
-    more = [recipe.with_views(views) for recipe in best]
-    return list(dict.fromkeys([*best, *more, *front(judged, fold)]))
+    seen = among(judged, left)
+    best = best_third(seen, fold)
+    with_more = [one for recipe in best for one in (recipe, recipe.with_views(views))]
+    unseen = [recipe for recipe in left if recipe not in judged]
+    return list(dict.fromkeys([*with_more, *front(seen, fold), *unseen]))
+
+
+def _by_source(recipes: Sequence[Recipe]) -> dict[Source, list[Recipe]]:
+    by_source: dict[Source, list[Recipe]] = {}
+    for recipe in recipes:
+        by_source.setdefault(recipe.source, []).append(recipe)
+    return by_source
 
 
 def _best_of_sources(contest: Contest) -> dict[Source, float]:

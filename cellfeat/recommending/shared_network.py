@@ -168,7 +168,7 @@ class SharedNetwork:
     def _built(self) -> tuple[ComputeMethod, nn.Module]:
         target = self._target
         for method in methods_for(self._norm, self._device, fast_precisions_of(self._device)):
-            if IMPLEMENTATIONS[method.implementation].is_compiled:
+            if IMPLEMENTATIONS[method.implementation].compile is not None:
                 continue
             module = self._try(method, target)
             if module is not None:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from cellfeat.backbones.registry import training_images
 from cellfeat.extraction.store import is_imported
 from cellfeat.heads.bundle import Bundle
 from cellfeat.heads.bundle_files import CARD_FILE
@@ -130,6 +131,8 @@ def _counted(counts: Mapping[str, int]) -> str:
 def _recipe(bundle: Bundle) -> Iterator[str]:
     yield "## Recipe\n"
     yield from _table(("step", "setting"), ((name, _setting(value)) for name, value in bundle.recipe.items()))
+    if not is_imported(bundle.recipe):
+        yield f"\nThe network was trained on: {escaped(_training_images(bundle))}."
     columns = bundle.provenance.get("imported", {}).get("columns", [])
     if columns:
         yield f"\nColumns, in order: {', '.join(f'`{_code(name)}`' for name in columns)}."
@@ -140,6 +143,11 @@ def _recipe(bundle: Bundle) -> Iterator[str]:
     parameters = ", ".join(f"{name} {value}" for name, value in bundle.params.items())
     yield f"\nParameters of the head: `{_code(parameters)}`; temperature {bundle.temperature:.3f}; fingerprint of"
     yield f"the recipe `{_code(bundle.fingerprint)}`. Features of another recipe are refused."
+
+
+def _training_images(bundle: Bundle) -> str:
+    settings = bundle.provenance.get("settings", {}).get("backbone", {})
+    return training_images(bundle.recipe.get("backbone", {}).get("name", ""), settings.get("weights", ""))
 
 
 def _setting(value: Any) -> str:

@@ -7,6 +7,16 @@ from cellfeat.statistics.interval_types import Difference
 
 
 @dataclass(frozen=True)
+class ClaimFields:
+    """The interval of a score for one kind of claim."""
+
+    claim: str
+    about: str
+    ci_low: float
+    ci_high: float
+
+
+@dataclass(frozen=True)
 class HeadFields:
     """The record of a head's scores, as far as it is read."""
 
@@ -29,6 +39,7 @@ class HeadFields:
     reliability_uncalibrated: list[tuple[float, float, float]]
     abstaining: list[Abstaining]
     absent_classes: list[str] = field(default_factory=list)
+    claims: list[ClaimFields] = field(default_factory=list)
     per_fold: list[float] = field(default_factory=list)
     seconds: dict[str, float] = field(default_factory=dict)
 
@@ -41,6 +52,7 @@ class PairFields:
     worse: str
     difference: Difference
     adjusted_p: float
+    as_fitted: Difference | None = None
 
 
 @dataclass(frozen=True)

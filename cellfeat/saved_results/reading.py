@@ -197,7 +197,9 @@ def read_results(folder: Path | str) -> ReadResults:
     pairs = [
         _checked(path, "differences", one, PairFields) for one in _listed(path, "differences", record, optional=True)
     ]
-    differences = tuple(HeadDifference(one.better, one.worse, one.difference, one.adjusted_p) for one in pairs)
+    differences = tuple(
+        HeadDifference(one.better, one.worse, one.difference, one.adjusted_p, one.as_fitted) for one in pairs
+    )
     _check_pairs(path, results, differences)
     return ReadResults(folder, results, differences, record)
 
@@ -281,7 +283,14 @@ def _scores(one: HeadFields) -> Scores:
         ),
         tuple(one.abstaining),
     )
-    overall = Overall(one.balanced_accuracy, Interval(one.ci_low, one.ci_high), one.macro_f1, tuple(one.per_fold))
+    wide = [Interval(claim.ci_low, claim.ci_high) for claim in one.claims if claim.claim == "way_of_making"]
+    overall = Overall(
+        one.balanced_accuracy,
+        Interval(one.ci_low, one.ci_high),
+        one.macro_f1,
+        tuple(one.per_fold),
+        way_of_making=wide[0] if wide else None,
+    )
     return Scores(overall, per_class, calibration)
 
 

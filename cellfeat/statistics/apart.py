@@ -174,7 +174,9 @@ def _by_group(known: Known, scores: Floats, groups: Integers) -> tuple[Floats, I
     new = np.unique(groups, return_inverse=True)[1]
     old = np.unique(known.groups, return_inverse=True)[1] + new.max() + 1
     number = np.concatenate([new, old])
-    return np.bincount(number, weights=ranks), np.bincount(number)
+    sums = np.zeros(number.max() + 1)
+    np.add.at(sums, number, ranks)
+    return sums, np.bincount(number)
 
 
 def _permuted(sums: Floats, sizes: Integers, n_new: int, rng: np.random.Generator) -> float:

@@ -50,8 +50,8 @@ class GroupBootstrap:
     A draw that lacks a class, which is possible only where groups contain several classes, has no recall for that class
     and is drawn again. All intervals are therefore conditional on every class being present, as it is in every fold.
 
-    The intervals cover the variation between samples, for the heads as they were trained. They do not cover the
-    variation from another random seed or another training set.
+    The intervals cover the variation between samples, for the heads as they were trained. With `widened` they cover
+    what other training samples would change as well, see `cellfeat.statistics.claims`.
 
     Parameters
     ----------
@@ -105,7 +105,7 @@ class GroupBootstrap:
         self._counts = self._draw(n_draws, np.random.default_rng(random_state))
         self._drawn_totals = matmul_blocks(self._counts, self._totals)
 
-    def interval(self, predicted: ArrayLike, *, level: float = 0.95) -> Interval:
+    def interval(self, predicted: ArrayLike, *, level: float = 0.95, widened: float = 1.0) -> Interval:
         """Confidence interval of the balanced accuracy.
 
         If every prediction is right, no draw varies, but a new sample may still be predicted wrongly. The low end then
@@ -117,15 +117,28 @@ class GroupBootstrap:
             Predicted labels, shape ``(n_samples,)``.
         level
             Confidence level.
+        widened
+            Factor of the standard error; see `cellfeat.statistics.claims.widening`.
         """
         estimate = balanced_accuracy(self._y, predicted, self._classes)
         if estimate == 1:
             shortfall = 1 - self.recall_intervals(predicted, level=level)[:, 0]
             # Independent errors add as squares, and the mean over classes divides their sum by the number of classes.
-            return Interval(1 - float(np.linalg.norm(shortfall)) / len(self._classes), 1.0)
-        freedom = self._freedom_of_mean(self._influence(predicted))
-        low, high = Spread.of_draws(self._drawn_recalls(predicted).mean(axis=1), estimate, freedom).ends(level)
+            return Interval(max(1 - widened * float(np.linalg.norm(shortfall)) / len(self._classes), 0.0), 1.0)
+        low, high = self._spread_of(self._hits(predicted)).widened(widened).ends(level)
         return Interval(max(low, 0.0), min(high, 1.0))
+
+    def mean_interval(self, values: Floats, *, level: float = 0.95, widened: float = 1.0) -> Interval:
+        """Confidence interval of the mean over classes of each class's mean value.
+
+        Parameters
+        ----------
+        values
+            A number for each sample, such as the weighted sum of several heads' hits, shape ``(n_samples,)``.
+        level, widened
+            As for `interval`.
+        """
+        return self._spread_of(values).widened(widened).ends(level)
 
     def recall_intervals(self, predicted: ArrayLike, *, level: float = 0.95) -> Floats:
         """Confidence interval of the recall of each class.
@@ -152,16 +165,15 @@ class GroupBootstrap:
            positive counts estimated from survey data", Survey Methodology 24 (1998) 193-201.
         """
         recall = per_class_recall(self._y, predicted, self._classes)
-        variance = self._drawn_recalls(predicted).var(axis=0, ddof=1)
+        hits = self._hits(predicted)
+        variance = self._drawn_means(hits).var(axis=0, ddof=1)
         n_samples = np.bincount(self._truth).astype(float)
         # Where the draws do not vary, as for a class without errors, each group counts as one independent sample.
         effective = np.divide(
             recall * (1 - recall), variance, out=self._n_class_groups.astype(float), where=variance > 0
         )
         # The groups that contain the class limit the degrees of freedom, however many others share its stratum.
-        freedom = np.minimum(
-            self._degrees_of_freedom(self._influence(predicted), self._shares), self._n_class_groups - 1
-        )
+        freedom = np.minimum(self._degrees_of_freedom(self._influence(hits), self._shares), self._n_class_groups - 1)
         quantile = stats.t.ppf((1 + level) / 2, freedom)
         # The draws may vary less than independent samples would; the interval is not made narrower for that.
         return _wilson(recall, np.minimum(effective, n_samples), quantile)
@@ -176,9 +188,12 @@ class GroupBootstrap:
         level
             Confidence level.
         """
-        return self._spread(self._drawn(predicted_a), self._drawn(predicted_b)).difference(level)
+        first, second = (self._drawn(self._hits(predicted)) for predicted in (predicted_a, predicted_b))
+        return self._spread(first, second).difference(level)
 
-    def differences(self, predicted: Sequence[ArrayLike], *, level: float = LEVEL) -> tuple[Adjusted, ...]:
+    def differences(
+        self, predicted: Sequence[ArrayLike], *, level: float = LEVEL, widened: float = 1.0
+    ) -> tuple[Adjusted, ...]:
         """Paired differences of every two heads on the same draws, with intervals that hold for all pairs at once.
 
         Parameters
@@ -187,23 +202,32 @@ class GroupBootstrap:
             Labels predicted by each head for the same samples, of shape ``(n_samples,)`` each.
         level
             Confidence level of all intervals together; see `cellfeat.statistics.simultaneous.Family`.
+        widened
+            As for `interval`. One factor for all pairs does not change how these depend on each other.
 
         Returns
         -------
         tuple
             In the order of `itertools.combinations`: the first head less the second, and so on.
         """
-        heads = [self._drawn(one) for one in predicted]
-        spreads = [self._spread(first, second) for first, second in combinations(heads, 2)]
+        heads = [self._drawn(self._hits(one)) for one in predicted]
+        spreads = [self._spread(first, second).widened(widened) for first, second in combinations(heads, 2)]
         covariance = np.cov([head.draws for head in heads]) if spreads else np.empty((0, 0))
         return simultaneous(spreads, covariance, level=level)
 
-    def _drawn(self, predicted: ArrayLike) -> _Drawn:
-        return _Drawn(
-            balanced_accuracy(self._y, predicted, self._classes),
-            self._drawn_recalls(predicted).mean(axis=1),
-            self._influence(predicted),
-        )
+    def _drawn(self, values: Floats) -> _Drawn:
+        draws = self._drawn_means(values).mean(axis=1)
+        return _Drawn(self._mean(values), draws, self._influence(values))
+
+    def _mean(self, values: Floats) -> float:
+        """Mean over classes of each class's mean value."""
+        sums = np.bincount(self._truth, weights=values, minlength=len(self._classes))
+        return float((sums / np.bincount(self._truth)).mean())
+
+    def _spread_of(self, values: Floats) -> Spread:
+        """Spread of the mean over classes of each class's mean value."""
+        drawn = self._drawn(values)
+        return Spread.of_draws(drawn.draws, drawn.estimate, self._freedom_of_mean(drawn.influence))
 
     def _spread(self, first: _Drawn, second: _Drawn) -> Spread:
         """Spread of the difference of two heads."""
@@ -215,15 +239,15 @@ class GroupBootstrap:
         # All groups differ by the same amount, so the draws have no spread: use the p value of a sign test.
         return Spread.with_p_value(estimate, 2 * 0.5 ** len(self._group_weights), freedom)
 
-    def _drawn_recalls(self, predicted: ArrayLike) -> Floats:
-        """Recall of each class in each draw, shape ``(n_draws, n_classes)``."""
-        return matmul_blocks(self._counts, self._weighted_per_group(self._hits(predicted))) / self._drawn_totals
+    def _drawn_means(self, values: Floats) -> Floats:
+        """Mean value of each class in each draw, shape ``(n_draws, n_classes)``: its recall, if the values are hits."""
+        return matmul_blocks(self._counts, self._weighted_per_group(values)) / self._drawn_totals
 
-    def _influence(self, predicted: ArrayLike) -> Floats:
+    def _influence(self, values: Floats) -> Floats:
         """Contribution of each group to the recall's deviation from its mean, shape ``(n_groups, n_classes)``."""
         # A recall is a ratio of two sums over groups. Its linear part is a group's hits less those expected from its
         # share.
-        hits = self._per_group(self._hits(predicted), self._group_of_sample)
+        hits = self._per_group(values, self._group_of_sample)
         n_samples = np.bincount(self._truth)
         return hits / n_samples - self._shares * hits.sum(axis=0) / n_samples
 

@@ -67,7 +67,8 @@ class OtherLabels(GroupBootstrap):
             Confidence level.
         """
         with np.errstate(divide="ignore", invalid="ignore"):
-            first, other = self.first._drawn(first_predicted), self._drawn(predicted)
+            hits = self.first._hits(first_predicted), self._hits(predicted)
+            first, other = self.first._drawn(hits[0]), self._drawn(hits[1])
         # The labels may have different numbers of classes, so influences are compared as means over them.
         influence = [one.influence.mean(axis=1, keepdims=True) for one in (first, other)]
         freedom = self._freedom_of_mean(influence[0] - influence[1])

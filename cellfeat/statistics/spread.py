@@ -1,6 +1,6 @@
 """An estimate with the spread of its sampling distribution: intervals at any level, and the p value that fits them."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Self
 
 import numpy as np
@@ -65,6 +65,10 @@ class Spread:
         """
         deviation = abs(estimate) / float(stats.t.isf(p_value / 2, freedom))
         return cls(estimate, deviation, deviation, freedom)
+
+    def widened(self, factor: float) -> Self:
+        """Multiply the spread on both sides."""
+        return replace(self, below=self.below * factor, above=self.above * factor)
 
     @property
     def varies(self) -> bool:

@@ -86,9 +86,26 @@ def test_unsupported_preprocessing_is_refused(monkeypatch, change, message):
 
 
 def test_model_of_fixed_size_refuses_other_sizes():
-    with pytest.raises(BackboneError, match="timm:test_vit: accepts images of 160 px only, got input_size 96"):
-        build_untrained("timm:test_vit", input_size=96)
+    with pytest.raises(BackboneError, match="timm:test_maxvit: accepts images of 160 px only, got input_size 96"):
+        build_untrained("timm:test_maxvit", input_size=96)
     assert build_untrained("timm:test_resnet", input_size=96).transform.input_size == 96
+
+
+def test_positions_of_a_transformer_are_interpolated_as_timm_does(randomised, tmp_path):
+    network = randomised(timm.create_model("test_vit", pretrained=False))
+    network.pos_embed.data.normal_(0, 1)
+    save_file(network.state_dict(), tmp_path / "mine.safetensors")
+    loaded = load_backbone("timm:test_vit", weights=str(tmp_path / "mine.safetensors"), input_size=96)
+    network.set_input_size(img_size=(96, 96))
+    assert loaded.transform.input_size == 96
+    assert torch.equal(loaded.module.pos_embed, network.pos_embed)
+    x = images(96)
+    torch.testing.assert_close(loaded.module(x), network.forward_head(network.forward_features(x), pre_logits=True))
+
+
+def test_size_that_is_not_a_whole_number_of_patches_is_refused():
+    with pytest.raises(BackboneError, match=r"test_vit: .* multiple of 16 px, got input_size 100; the nearest is 96"):
+        build_untrained("timm:test_vit", input_size=100)
 
 
 @pytest.mark.parametrize(

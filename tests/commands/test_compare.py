@@ -4,7 +4,7 @@ from pathlib import Path
 import pandas as pd
 import pytest
 
-from tests.commands.command_line import run_cli, succeed
+from tests.commands.command_line import refused, run_cli, succeed
 
 THREE_FOLDS = ("--folds", "3")
 
@@ -129,3 +129,19 @@ def test_interrupted_comparison_leaves_an_earlier_one(folder: Path, monkeypatch:
     first = run_cli(folder, *arguments, "--seed", "7", "--output", "results/first")
     assert first.returncode == 130
     assert (folder / "results" / "first" / "metrics_dummy.json").exists(), "where there is none, what is done is kept"
+
+
+def test_each_plate_is_left_out_beside_the_comparison(folder: Path) -> None:
+    done = succeed(
+        folder, "compare", "--heads", "dummy", "--folds", "2", "--across", "plate", "--output", "results/across",
+    )  # fmt: skip
+    record = json.loads((folder / "results/across/across.json").read_text())
+    assert 20 < len(record["heads"][0]["plates"]) <= 30  # plates that share copies are left out together
+    worst = record["heads"][0]["worst"]
+    assert f"worst plate: {worst}" in done.stdout
+    assert "'plat'" in refused(folder, "compare", "--heads", "dummy", "--across", "plat")
+
+
+def test_plates_in_training_and_test_folds_are_pointed_at(folder: Path) -> None:
+    done = succeed(folder, "compare", "--heads", "dummy", "--folds", "2", "--output", "results/hint")
+    assert "--across plate" in done.stderr

@@ -15,7 +15,7 @@ def test_fit_saves_the_head_with_its_scores(folder: Path) -> None:
     first, *_, last, _ = done.stdout.splitlines()
     assert first.startswith("logreg: balanced accuracy 0.")
     assert last.startswith("saved head: results/cells/logreg ")
-    assert len(done.stdout.splitlines()) < 20
+    assert len(done.stdout.splitlines()) < 24
     metrics = json.loads((folder / "results" / "cells" / "logreg" / "metrics.json").read_text())
     assert metrics["ci_low"] <= metrics["balanced_accuracy"] <= metrics["ci_high"]
     assert len(metrics["per_fold"]) == 3

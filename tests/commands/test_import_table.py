@@ -45,7 +45,7 @@ def test_imported_file_is_compared_verified_and_inspected(user):
 def test_second_table_is_predicted_in_one_command(user):
     succeed(user, "predict", "--model", FITTED, "--table", "second.parquet", "--output", "p.csv")
     lines = (user / "p.csv").read_text().splitlines()
-    assert lines[0] == "ImageNumber+ObjectNumber,Metadata_Compound"
+    assert lines[0] == "ImageNumber+ObjectNumber,Metadata_Compound,apart_p"
     assert len(lines) == 91
 
 
@@ -56,8 +56,9 @@ def test_columns_in_other_units_are_named_and_counted(user):
     table.to_csv(user / "units.csv", index=False)
     done = succeed(user, "predict", "--model", FITTED, "--table", "units.csv", "--output", "units.pred.csv")
     told = [line for line in done.stderr.splitlines() if line.startswith("warning: ")]
-    assert len(told) == 4
-    assert "6 of 6 columns" in told[-1]
+    assert len(told) == 5
+    assert "6 of 6 columns" in told[-2]
+    assert "lie apart" in told[-1]
     same = succeed(user, "predict", "--model", FITTED, "--table", "second.parquet", "--output", "same.pred.csv")
     assert "warning" not in same.stderr
 

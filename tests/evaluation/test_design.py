@@ -18,6 +18,8 @@ OTHERS = {
     "tune": 6,
     "parts": ("val", "test"),
     "leave_out": ("HeLa",),
+    "standardise": "plate",
+    "standardise_from": "training",
 }
 """A value other than the default for each setting of an evaluation."""
 

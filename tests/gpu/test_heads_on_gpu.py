@@ -21,7 +21,7 @@ def heads_with_device() -> list[str]:
 
 @pytest.mark.parametrize("name", heads_with_device())
 def test_head_on_the_gpu_scores_as_on_the_cpu(gpu: torch.device, name: str) -> None:
-    X, y = make_classification(900, 64, n_informative=24, n_classes=4, n_redundant=8, random_state=0)
+    X, y = make_classification(900, 32, n_informative=12, n_classes=4, class_sep=2.0, random_state=0)
     X = X.astype(np.float32)
     scores = {
         device: head_class(name)(device=device, random_state=0).fit(X[:600], y[:600]).score(X[600:], y[600:])

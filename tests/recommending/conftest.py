@@ -38,12 +38,13 @@ def settings_of(images: Path, output: Path, n_channels: int = 3, **overrides: ob
             "extraction.output": output / "cells.h5",
             "extraction.workers": 0,
             "extraction.device": "cpu",
+            "extraction.batch_size": 8,
             **overrides,
         }
     )
 
 
-def disc(radii: tuple[float, float], rng: np.random.Generator, size: int = 48) -> np.ndarray:
+def disc(radii: tuple[float, float], rng: np.random.Generator, size: int = 40) -> np.ndarray:
     """A soft ellipse of these half axes at a random angle, near the middle."""
     y, x = np.mgrid[:size, :size] - (size / 2 + rng.normal(0, 2, 2))[:, None, None]
     angle = rng.uniform(0, np.pi)
@@ -51,7 +52,7 @@ def disc(radii: tuple[float, float], rng: np.random.Generator, size: int = 48) -
     return 1 / (1 + np.exp(4 * (np.hypot(along / radii[0], across / radii[1]) - 1) * min(radii) / 2))
 
 
-def noise(sigma: float, rng: np.random.Generator, size: int = 48) -> np.ndarray:
+def noise(sigma: float, rng: np.random.Generator, size: int = 40) -> np.ndarray:
     """Noise of this grain, unit variance."""
     grain = ndimage.gaussian_filter(rng.standard_normal((size, size)), sigma)
     return grain / grain.std()

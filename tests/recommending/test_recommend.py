@@ -22,26 +22,26 @@ SMALL = {"preprocessing.input_size": 32, "preprocessing.crop": "none"}
 
 
 @pytest.fixture(autouse=True)
-def _two_small_sizes(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(recommending, "SIZES", (32, 48))
+def _one_small_size(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(recommending, "SIZES", (32,))
 
 
 @pytest.fixture(scope="module")
 def images(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return write_samples(tmp_path_factory.mktemp("texture") / "images", {"fine": 30, "coarse": 30}, by_texture)
+    return write_samples(tmp_path_factory.mktemp("texture") / "images", {"fine": 12, "coarse": 12}, by_texture)
 
 
 @pytest.fixture(scope="module")
 def found(images: Path, mobilenet: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Recommendation]:
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(recommending, "SIZES", (32, 48))
+        patch.setattr(recommending, "SIZES", (32,))
         settings = settings_of(images, tmp_path_factory.mktemp("out"), **SMALL)
-        yield recommend(settings, budget=120, samples=60, backbones=[mobilenet])
+        yield recommend(settings, budget=600, samples=24, backbones=[mobilenet])
 
 
 def test_all_recipes_are_tried_where_there_is_time(found: Recommendation) -> None:
     table = found.table()
-    assert set(table["input_size"]) == {32, 48}
+    assert set(table["input_size"]) == {32}
     assert set(table["pool"]) == {"norm"} | ({"stages"} & set(table["pool"]))
     assert {"planes", "separate", "both"} == set(table["channels_as"])
     assert {1, 4, 8} == set(table["views"])
@@ -83,8 +83,9 @@ def test_files_name_the_recipe_and_extract_takes_them(found: Recommendation, tmp
     assert len(pd.read_csv(files[1])) == len(found.candidates)
 
 
+@pytest.mark.slow
 def test_equal_seeds_give_equal_scores(found: Recommendation, images: Path, mobilenet: str, tmp_path: Path) -> None:
-    again = recommend(settings_of(images, tmp_path, **SMALL), budget=120, samples=60, backbones=[mobilenet])
+    again = recommend(settings_of(images, tmp_path, **SMALL), budget=600, samples=24, backbones=[mobilenet])
     columns = ["pool", "input_size", "channels_as", "views", "balanced_accuracy"]
     first, second = (one.table()[columns].sort_values(columns[:-1], ignore_index=True) for one in (found, again))
     common = first.merge(second, on=columns[:-1])
@@ -92,6 +93,7 @@ def test_equal_seeds_give_equal_scores(found: Recommendation, images: Path, mobi
     assert len(common) > 5
 
 
+@pytest.mark.slow
 def test_shared_forward_gives_the_embeddings_of_an_extraction(
     images: Path, mobilenet: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -104,7 +106,7 @@ def test_shared_forward_gives_the_embeddings_of_an_extraction(
 
     monkeypatch.setattr(Embeddings, "__init__", remember)
     settings = settings_of(images, tmp_path, **SMALL)
-    result = recommend(settings, budget=120, samples=60, backbones=[mobilenet])
+    result = recommend(settings, budget=600, samples=24, backbones=[mobilenet])
     recipe = result.chosen
     wanted = kept[0].needs([recipe])
     rows = np.arange(result.n_compared)
@@ -114,10 +116,11 @@ def test_shared_forward_gives_the_embeddings_of_an_extraction(
     np.testing.assert_allclose(np.sort(mean, axis=0), np.sort(features.embeddings.mean(axis=1), axis=0), atol=1e-3)
 
 
+@pytest.mark.slow
 def test_budget_is_kept_and_what_was_not_tried_is_said(images: Path, mobilenet: str, tmp_path: Path) -> None:
     result = None
     try:
-        result = recommend(settings_of(images, tmp_path, **SMALL), budget=6, samples=60, backbones=[mobilenet])
+        result = recommend(settings_of(images, tmp_path, **SMALL), budget=6, samples=24, backbones=[mobilenet])
     except ConfigError as error:  # on a busy machine
         assert "--budget" in str(error)  # noqa: PT017
     if result is not None:
@@ -138,12 +141,13 @@ def test_interruption_gives_what_is_known(
         original(self, *args)  # type: ignore[arg-type]
 
     monkeypatch.setattr(Embeddings, "ensure", interrupted)
-    result = recommend(settings_of(images, tmp_path, **SMALL), budget=120, samples=60, backbones=[mobilenet])
+    result = recommend(settings_of(images, tmp_path, **SMALL), budget=600, samples=24, backbones=[mobilenet])
     assert result.is_interrupted
     assert len(result.finalists) > 1
     assert any("interrupted" in line for line in result.lines())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_channels", [1, 2, 9])
 def test_other_numbers_of_channels(n_channels: int, mobilenet: str, tmp_path: Path) -> None:
     def draw(code: int, rng: np.random.Generator) -> np.ndarray:
@@ -166,6 +170,7 @@ def test_labels_are_needed(images: Path, mobilenet: str, tmp_path: Path) -> None
         recommend(settings, backbones=[mobilenet])
 
 
+@pytest.mark.slow
 def test_rare_class_is_left_out_with_a_line(mobilenet: str, tmp_path: Path) -> None:
     lines: list[str] = []
 

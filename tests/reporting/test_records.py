@@ -42,22 +42,30 @@ METRICS = [
     *SCORES, *PROVENANCE, *COUNTS, *DESIGN, "per_fold", "prediction_sets.per_class_coverage_per_fold", "seconds.fit",
     "seconds.predict", "seconds.tune", "settings",
 ]  # fmt: skip
+CLAIMS = [f"claims[].{key}" for key in ("claim", "about", "ci_low", "ci_high")]
+AS_FITTED = [f"differences[].as_fitted.{key}" for key in ("estimate", "low", "high", "p_value")]
+EXPECTED = [f"out_of_fold.expected.{key}" for key in ("balanced_accuracy", "ci_low", "ci_high", "about")]
 TUNING = [
     "tuning.inner_folds", "tuning.n_candidates", "tuning.per_fold[].settings", "tuning.per_fold[].score",
     "tuning.per_fold[].given_score", "tuning.per_fold[].failures", "tuning.final",
 ]  # fmt: skip
+APART = (
+    "n_compared", "n_training_samples", "level", "n_apart", "set_p_value", "set_is_apart", "test", "claim",
+)  # fmt: skip
 KEYS = {
     "comparison.json": [
         *HEADING, *PROVENANCE, "classes", *(f"counts.{key}" for key in COUNTS), *(f"design.{key}" for key in DESIGN),
-        *(f"heads[].{key}" for key in (*METRICS, "tuning")), "failures[].head", "failures[].reason", *DIFFERENCES,
+        *(f"heads[].{key}" for key in (*METRICS, *CLAIMS, "tuning")), "failures[].head", "failures[].reason",
+        *DIFFERENCES, *AS_FITTED,
     ],
-    "metrics_knn.json": [*METRICS, "tuning"],
-    "fitted/metrics.json": [*METRICS, *TUNING],
+    "metrics_knn.json": [*METRICS, *CLAIMS, "tuning"],
+    "fitted/metrics.json": [*METRICS, *CLAIMS, *TUNING],
     "scored/metrics.json": [
         *HEADING, *SCORES, *PROVENANCE, *COUNTS, "groups", "random_state", "draws", "calibrate", "fitted.on",
         "fitted.n_samples", "fitted.at", "fitted.versions", "n_seen", "n_near_copies", "balanced_accuracy_with_all",
         "out_of_fold.balanced_accuracy", "out_of_fold.ci_low", "out_of_fold.ci_high", "out_of_fold.difference",
         "out_of_fold.difference_ci_low", "out_of_fold.difference_ci_high", "out_of_fold.verdict", "unlike_fitted",
+        *(f"apart.{name}" for name in APART), *CLAIMS, *EXPECTED,
     ],
     "learning_curve.json": [
         *HEADING, *PROVENANCE, "curves[].head", "curves[].points[].fraction", "curves[].points[].n_train",

@@ -1,6 +1,6 @@
 """Whether new samples lie apart from those that a saved head was fitted on: each by itself, and all as a set."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -12,7 +12,7 @@ from cellfeat.heads.bundle import Bundle
 from cellfeat.heads.scaling import scaled
 from cellfeat.statistics.apart import LEVEL, Apart, SetTest, set_test
 from cellfeat.text import counted
-from cellfeat.types import Bools, Integers
+from cellfeat.types import Integers
 
 UNKNOWN = (
     "this saved head was fitted by an earlier version and keeps no training samples: whether these samples lie apart "
@@ -70,10 +70,6 @@ class ApartFromFitted(Apart):
             "claim": self.claim,
         }
 
-    def of_rows(self, rows: Integers | Bools) -> "ApartFromFitted":
-        """Give the p values of some samples, in their order; the test remains that of all."""
-        return replace(self, p_values=self.p_values[rows])
-
 
 def apart_from_fitted(bundle: Bundle, features: Features) -> ApartFromFitted | None:
     """Compare the distances of new samples to the training samples with those among the training samples.
@@ -127,12 +123,13 @@ def _groups(bundle: Bundle, features: Features) -> tuple[Integers, str]:
 
 
 def _had_groups(bundle: Bundle) -> bool:
-    """Whether the training samples had groups beside exact duplicates."""
+    """Whether training samples came in groups, of two or more on average; a few near copies are no plates or fields.
+
+    Where most groups are single samples, one large group could not be told from these by its mean.
+    """
     counts = [bundle.scores.get(name) for name in ("n_groups", "n_samples", "n_copies")]
-    if not all(type(count) is int for count in counts):
-        return False
-    n_groups, n_samples, n_copies = counts
-    return bool(n_groups < n_samples - n_copies)
+    n_groups, n_samples, n_copies = (count if isinstance(count, int) else 0 for count in counts)
+    return 0 < 2 * n_groups <= n_samples - n_copies
 
 
 def _ignore(_line: str) -> None:

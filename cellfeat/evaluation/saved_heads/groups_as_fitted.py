@@ -60,20 +60,6 @@ def shared_groups_sentence(held_out: Strings, fitted: Strings) -> str:
     )
 
 
-def left_out_at_fitting(bundle: Bundle, label: Strings) -> tuple[str, ...]:
-    """Name the classes that were left out when the head was fitted, and that these samples have.
-
-    Parameters
-    ----------
-    bundle
-        The saved head.
-    label
-        Label of each sample, shape ``(n_samples,)``.
-    """
-    left_out = bundle.scores.get("leave_out", ())
-    return tuple(name for name in left_out if name in set(label.tolist())) if isinstance(left_out, list | tuple) else ()
-
-
 def _group_column(bundle: Bundle) -> str | None:
     """Where the groups at fitting came from: a column of the labels, or values given in Python; None if unknown."""
     if GIVEN_GROUPS in bundle.provenance:

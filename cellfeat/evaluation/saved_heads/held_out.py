@@ -13,19 +13,25 @@ from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.evaluation.labelled_samples import LabelledSamples, chosen_labels, labelled_samples
 from cellfeat.evaluation.results import ScoredHead
 from cellfeat.evaluation.saved_heads.apart_from_fitted import ApartFromFitted, apart_from_fitted
-from cellfeat.evaluation.saved_heads.groups_as_fitted import groups_as_fitted, left_out_at_fitting
-from cellfeat.evaluation.saved_heads.held_out_checks import check_groups_left, check_labels, check_samples_left
-from cellfeat.evaluation.saved_heads.out_of_fold_score import out_of_fold_score
+from cellfeat.evaluation.saved_heads.groups_as_fitted import groups_as_fitted
+from cellfeat.evaluation.saved_heads.held_out_checks import (
+    ChosenRows,
+    check_groups_left,
+    check_labels,
+    check_samples_left,
+    left_out_at_fitting,
+)
+from cellfeat.evaluation.saved_heads.out_of_fold_score import Expected, expected_score, out_of_fold_score
 from cellfeat.evaluation.saved_heads.predict import check_recipe, features_for
+from cellfeat.evaluation.saved_heads.scores_of_head import scores_of
 from cellfeat.evaluation.saved_heads.standardised import standardised_as_fitted
 from cellfeat.evaluation.saved_heads.unlike_fitted import Unlike, unlike_fitted
-from cellfeat.evaluation.scoring.head_scores import Scores
-from cellfeat.evaluation.scoring.prediction_sets import REPORTED_COVERAGE, set_scores, sets_of
-from cellfeat.evaluation.scoring.score import calibration, class_scores, most_probable, overall_scores, prediction_table
+from cellfeat.evaluation.scoring.score import prediction_table
 from cellfeat.evaluation.selection import Selection
 from cellfeat.extraction.store import Features, Given
 from cellfeat.heads.bundle import Bundle
 from cellfeat.heads.bundle_files import as_bundle
+from cellfeat.statistics.claims import FITTED_HEAD
 from cellfeat.statistics.interval_types import Interval, independent_difference
 from cellfeat.statistics.scores import balanced_accuracy
 from cellfeat.text import clean_lines, counted, with_interval
@@ -41,6 +47,9 @@ class HeldOut(ScoredHead):
     out_of_fold, out_of_fold_interval
         The balanced accuracy that the head had when it was fitted, over the same classes, and its interval at the same
         level.
+    expected
+        The balanced accuracy to expect of the head here, which is fitted on more samples than those of the folds, with
+        the interval for the way of making it: what `difference` is from.
     n_seen
         Samples excluded as exact duplicates of training samples; None where the saved head does not know its training
         samples.
@@ -60,6 +69,7 @@ class HeldOut(ScoredHead):
 
     out_of_fold: float
     out_of_fold_interval: Interval
+    expected: Expected
     n_seen: int | None
     n_near_copies: int | None
     with_all: float | None
@@ -75,21 +85,24 @@ class HeldOut(ScoredHead):
 
     @property
     def difference(self) -> float:
-        """By how much the balanced accuracy is higher here than out of fold."""
-        return self.balanced_accuracy - self.out_of_fold
+        """By how much the balanced accuracy is higher here than expected."""
+        return self.balanced_accuracy - self.expected.score
 
     @property
     def difference_interval(self) -> Interval:
-        """Interval of `difference`: the two scores come from different samples and err independently."""
-        interval = self.scores.overall.interval
-        return independent_difference(self.balanced_accuracy, interval, self.out_of_fold, self.out_of_fold_interval)
+        """Interval of `difference`: the two scores come from different samples and err independently.
+
+        The score here is one of this fitted head; the expected one is one of this way of making a head.
+        """
+        here, expected = self.scores.overall.interval, self.expected
+        return independent_difference(self.balanced_accuracy, here, expected.score, expected.interval)
 
     def verdict(self) -> str:
         """Say whether the score agrees with the out-of-fold score, and what may explain a difference."""
         low, high = self.difference_interval
         fold_low, fold_high = self.out_of_fold_interval
         over = " over these classes" if self.absent else ""
-        earlier = f"out of fold it scored {self.out_of_fold:.3f} [{fold_low:.3f}, {fold_high:.3f}]{over}"
+        earlier = f"out of fold it scored {self.out_of_fold:.3f} [{fold_low:.3f}, {fold_high:.3f}]{over}{self._hope()}"
         if low <= 0 <= high:
             change = with_interval(self.difference, low, high, plus=True)
             return f"{earlier}: no evidence of a difference on these samples, {change}"
@@ -102,13 +115,24 @@ class HeldOut(ScoredHead):
             )
         return f"{earlier}: it is better here by {with_interval(self.difference, low, high)}; {self._why_better()}"
 
+    def _hope(self) -> str:
+        """Say which score was to be expected here, and what its interval is about."""
+        expected = self.expected
+        if expected.covers == FITTED_HEAD:
+            return "" if expected.n_fitted == "all" else "; other training samples are not included (fit it again)"
+        numbers = with_interval(expected.score, *expected.interval)
+        fitted = "fitted on all samples" if expected.n_fitted == "all" else "fitted on other samples"
+        return f"; {fitted}, this way of making a head lets expect {numbers}"
+
     def _why_better(self) -> str:
-        causes = ["it was fitted on more samples than in the folds", "these samples are easier"]
+        causes = ["these samples are easier"]
+        if self.expected.n_fitted == "folds":
+            causes.insert(0, "it was fitted on more samples than in the folds")
         if self.n_near_copies is None and self.has_images:
             causes.append("they are near copies of training samples")
         if self.n_seen is None:
             causes.append("some of them are training samples")
-        return f"possible reasons: {', '.join(causes[:-1])}, or {causes[-1]}"
+        return f"possible reasons: {'; or '.join(causes)}" if len(causes) > 1 else f"possible reason: {causes[0]}"
 
     def table(self) -> pd.DataFrame:
         """Table of one row: the score here and out of fold, the difference and its interval, and what was excluded."""
@@ -118,6 +142,8 @@ class HeldOut(ScoredHead):
             **dict(zip(("low", "high"), self.scores.overall.interval, strict=True)),
             "out_of_fold": self.out_of_fold,
             **dict(zip(("out_of_fold_low", "out_of_fold_high"), self.out_of_fold_interval, strict=True)),
+            "expected": self.expected.score,
+            **dict(zip(("expected_low", "expected_high"), self.expected.interval, strict=True)),
             "difference": self.difference,
             **dict(zip(("difference_low", "difference_high"), self.difference_interval, strict=True)),
             "n_samples": self.counts.n_samples,
@@ -165,6 +191,12 @@ class HeldOut(ScoredHead):
             "balanced_accuracy": self.out_of_fold,
             "ci_low": self.out_of_fold_interval.low,
             "ci_high": self.out_of_fold_interval.high,
+            "expected": {
+                "balanced_accuracy": self.expected.score,
+                "ci_low": self.expected.interval.low,
+                "ci_high": self.expected.interval.high,
+                "about": self.expected.covers,
+            },
             "difference": self.difference,
             "difference_ci_low": low,
             "difference_ci_high": high,
@@ -240,7 +272,7 @@ def score_held_out(
     if groups is not None and not isinstance(groups, str):
         features, groups = features.with_groups(groups), "auto"
     check_recipe(bundle, features)
-    out_of_fold_score(bundle)  # a saved head without its own score is refused before any work
+    expected_score(bundle)  # a saved head without its own score is refused before any work
     label = chosen_labels(features, labels)
     design = Design(
         groups=groups_as_fitted(bundle, features, say) if groups is None else groups,
@@ -253,7 +285,7 @@ def score_held_out(
     )
     label = np.where(Selection.of(features, design, label).is_allowed, label, "")
     check_labels(bundle, features.path, label)
-    chosen = _Chosen(features.samples.is_ok & (label != ""), bundle.has_seen(features.samples.digests), is_near_copy)
+    chosen = ChosenRows(features.samples.is_ok & (label != ""), bundle.has_seen(features.samples.digests), is_near_copy)
     check_samples_left(features.path, chosen.is_excluded[chosen.is_scored])
     samples = labelled_samples(features, design, labels=labels, is_excluded=chosen.is_excluded, say=say)
     check_groups_left(samples, features.path)
@@ -267,36 +299,13 @@ def score_held_out(
     return replace(found, apart=apart_from_fitted(bundle, features.take(samples.rows)))
 
 
-@dataclass(frozen=True)
-class _Chosen:
-    """Which samples are scored, and which of these are excluded; arrays of shape ``(n_samples,)``."""
-
-    is_scored: Bools
-    is_seen: Bools
-    is_near_copy: Bools | None
-
-    @property
-    def is_excluded(self) -> Bools:
-        return self.is_seen if self.is_near_copy is None else self.is_seen | self.is_near_copy
-
-    @property
-    def n_seen(self) -> int:
-        return int(np.count_nonzero(self.is_seen & self.is_scored))
-
-    @property
-    def n_near_copies(self) -> int | None:
-        if self.is_near_copy is None:
-            return None
-        return int(np.count_nonzero(self.is_near_copy & ~self.is_seen & self.is_scored))
-
-
 def _held_out(
     bundle: Bundle,
     samples: LabelledSamples,
     design: Design,
     raw: Floats,
     label: Strings,
-    chosen: _Chosen,
+    chosen: ChosenRows,
     unlike: tuple[Unlike, ...] | None,
     *,
     has_images: bool,
@@ -304,7 +313,7 @@ def _held_out(
     """Score the samples that are left; `raw` holds the head's probabilities for the excluded ones as well."""
     # `raw` has a row for each scored sample, so the mask of all samples is cut to these first.
     kept = raw[~chosen.is_excluded[chosen.is_scored]]
-    scores = _scores(bundle, samples, design, kept)
+    scores = scores_of(bundle, samples, design, kept)
     out_of_fold, out_of_fold_interval = out_of_fold_score(bundle, scores.per_class.absent)
     is_scored_class = np.isin(label[chosen.is_scored], scores.per_class.classes)
     knows_training_samples = bundle.training_digests is not None
@@ -317,6 +326,7 @@ def _held_out(
         provenance=samples.provenance,
         out_of_fold=out_of_fold,
         out_of_fold_interval=out_of_fold_interval,
+        expected=expected_score(bundle, scores.per_class.absent),
         n_seen=chosen.n_seen if knows_training_samples else None,
         n_near_copies=chosen.n_near_copies,
         with_all=_balanced_accuracy(bundle, label[chosen.is_scored][is_scored_class], raw[is_scored_class])
@@ -331,20 +341,3 @@ def _held_out(
 def _balanced_accuracy(bundle: Bundle, label: Strings, probabilities: Floats) -> float:
     predicted = np.array(bundle.classes)[probabilities.argmax(axis=1)]
     return balanced_accuracy(label, predicted, np.unique(label).tolist())
-
-
-def _scores(bundle: Bundle, samples: LabelledSamples, design: Design, raw: Floats) -> Scores:
-    """Score the head's uncalibrated probabilities, shape ``(n_samples, n_classes)``, over the samples' classes."""
-    probabilities = bundle.calibrated(raw)
-    predicted = most_probable(samples, probabilities)
-    occurring = set(samples.y.tolist())
-    absent = tuple(name for name in samples.classes if name not in occurring)
-    present = replace(samples, classes=tuple(name for name in samples.classes if name in occurring))
-    bootstrap = present.bootstrap_of(design)
-    has_sets = bundle.class_scores is not None
-    return Scores(
-        overall=overall_scores(present, predicted, bootstrap, absent=absent),
-        per_class=class_scores(present, predicted, bootstrap, absent),
-        calibration=calibration(samples, raw, probabilities, design.calibrate, bundle.temperature),
-        sets=set_scores(samples, sets_of(bundle, probabilities, REPORTED_COVERAGE)) if has_sets else None,
-    )

@@ -1,4 +1,6 @@
-"""What held-out samples must be before a saved head is scored on them."""
+"""Which held-out samples a saved head is scored on, and what they must be before."""
+
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -92,3 +94,43 @@ def check_groups_left(samples: LabelledSamples, where: Location) -> None:
             f"{where}: a single group is left of {first_ten(few)}, which does not show how far the class varies; add "
             f"samples of other groups, leave the class out ({leave_out_option(few)}), or see --groups"
         )
+
+
+@dataclass(frozen=True)
+class ChosenRows:
+    """Which samples are scored, and which of these are excluded; arrays of shape ``(n_samples,)``."""
+
+    is_scored: Bools
+    is_seen: Bools
+    is_near_copy: Bools | None
+
+    @property
+    def is_excluded(self) -> Bools:
+        """Whether each sample is excluded, shape ``(n_samples,)``."""
+        return self.is_seen if self.is_near_copy is None else self.is_seen | self.is_near_copy
+
+    @property
+    def n_seen(self) -> int:
+        """Excluded exact duplicates of training samples."""
+        return int(np.count_nonzero(self.is_seen & self.is_scored))
+
+    @property
+    def n_near_copies(self) -> int | None:
+        """Other near copies of training samples that are excluded; None where they were not searched for."""
+        if self.is_near_copy is None:
+            return None
+        return int(np.count_nonzero(self.is_near_copy & ~self.is_seen & self.is_scored))
+
+
+def left_out_at_fitting(bundle: Bundle, label: Strings) -> tuple[str, ...]:
+    """Name the classes that were left out when the head was fitted, and that these samples have.
+
+    Parameters
+    ----------
+    bundle
+        The saved head.
+    label
+        Label of each sample, shape ``(n_samples,)``; ``""`` where there is none.
+    """
+    left_out = bundle.scores.get("leave_out", ())
+    return tuple(name for name in left_out if name in set(label.tolist())) if isinstance(left_out, list | tuple) else ()

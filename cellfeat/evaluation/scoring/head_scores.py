@@ -8,6 +8,8 @@ from dataclasses import asdict, dataclass, fields
 from typing import Any
 
 from cellfeat.evaluation.scoring.given_scores import Apart, FoldScore
+from cellfeat.evaluation.scoring.set_scores import SetScores
+from cellfeat.statistics.claims import FITTED_HEAD, WAY_OF_MAKING
 from cellfeat.statistics.interval_types import LEVEL, Interval
 from cellfeat.types import Floats, Integers
 
@@ -21,7 +23,7 @@ class Overall:
     balanced_accuracy
         Mean recall over all classes, pooled over the predictions of all folds.
     interval
-        Its confidence interval, at `LEVEL`.
+        Its confidence interval, at `LEVEL`: for the fitted heads, on new samples of this kind.
     macro_f1
         Mean F1 over all classes.
     per_fold
@@ -30,6 +32,8 @@ class Overall:
         The folds by name, where they were given and not drawn.
     apart
         What remains of the score where given folds cut groups; None where they cut none.
+    way_of_making
+        The interval for the way of making a head, on other training samples of this size; None for held-out samples.
     """
 
     balanced_accuracy: float
@@ -38,11 +42,55 @@ class Overall:
     per_fold: tuple[float, ...] = ()
     given: tuple[FoldScore, ...] = ()
     apart: Apart | None = None
+    way_of_making: Interval | None = None
+
+    def claims_record(self) -> dict[str, Any]:
+        """Plain JSON values: both intervals, with what they are about."""
+        claims = {"fitted_head": (self.interval, FITTED_HEAD), "way_of_making": (self.way_of_making, WAY_OF_MAKING)}
+        return {
+            "claims": [
+                {"claim": name, "about": about, "ci_low": interval.low, "ci_high": interval.high}
+                for name, (interval, about) in claims.items()
+                if interval is not None
+            ]
+        }
 
     def given_record(self) -> dict[str, Any]:
         """Plain JSON values of given folds; empty for folds that are drawn."""
         named = {"given_folds": [fold.record() for fold in self.given]} if self.given else {}
         return named if self.apart is None else {**named, "without_shared_groups": asdict(self.apart)}
+
+
+@dataclass(frozen=True)
+class FullSize:
+    """Balanced accuracy to expect of a head that is fitted on all samples.
+
+    Attributes
+    ----------
+    balanced_accuracy
+        Extrapolated from heads on half of the samples and the heads of the folds.
+    interval
+        Its confidence interval, for the way of making a head.
+    recall
+        The same for each class, shape ``(n_classes,)``; single ones may lie slightly outside of 0 to 1.
+    of_halves
+        Balanced accuracy of the heads on half of the samples.
+    """
+
+    balanced_accuracy: float
+    interval: Interval
+    recall: Floats
+    of_halves: float
+
+    def record(self) -> dict[str, Any]:
+        """Plain JSON values."""
+        return {
+            "balanced_accuracy": self.balanced_accuracy,
+            "ci_low": self.interval.low,
+            "ci_high": self.interval.high,
+            "per_class_recall": self.recall.tolist(),
+            "balanced_accuracy_of_halves": self.of_halves,
+        }
 
 
 @dataclass(frozen=True)
@@ -129,60 +177,6 @@ class Calibration:
     calibrated: ProbabilityScores
     uncalibrated: ProbabilityScores
     abstaining: tuple[Abstaining, ...]
-
-
-@dataclass(frozen=True)
-class SetSizes:
-    """Sizes of prediction sets.
-
-    Attributes
-    ----------
-    mean_size
-        Mean number of classes in a set.
-    one, several, none
-        Shares of the sets that hold one class, several classes and no class.
-    """
-
-    mean_size: float
-    one: float
-    several: float
-    none: float
-
-
-@dataclass(frozen=True)
-class SetScores:
-    """Prediction sets: how often they hold the true class, and how large they are.
-
-    Attributes
-    ----------
-    coverage
-        The coverage asked for.
-    sizes
-        Sizes of the sets.
-    per_class_coverage
-        Share of each class's groups whose sets hold the class, for the classes that the samples have.
-    unlimited
-        Classes that are always included because too few groups have them.
-    per_class_coverage_per_fold
-        The same shares in each fold; empty for held-out samples.
-    """
-
-    coverage: float
-    sizes: SetSizes
-    per_class_coverage: tuple[float, ...]
-    unlimited: tuple[str, ...]
-    per_class_coverage_per_fold: tuple[tuple[float, ...], ...] = ()
-
-    def record(self) -> dict[str, Any]:
-        """Plain JSON values."""
-        per_fold = [list(fold) for fold in self.per_class_coverage_per_fold]
-        return {
-            "coverage": self.coverage,
-            **asdict(self.sizes),
-            "per_class_coverage": list(self.per_class_coverage),
-            "unlimited": list(self.unlimited),
-            **({"per_class_coverage_per_fold": per_fold} if per_fold else {}),
-        }
 
 
 @dataclass(frozen=True)
@@ -294,6 +288,7 @@ def _class_record(scores: Scores) -> dict[str, Any]:
         "ci_low": overall.interval.low,
         "ci_high": overall.interval.high,
         "ci_level": LEVEL,
+        **overall.claims_record(),
         "classes": list(per_class.classes),
         "per_class_recall": per_class.recall.tolist(),
         "per_class_recall_ci": per_class.recall_intervals.tolist(),

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 from cellfeat.errors import BundleError
 from cellfeat.evaluation.folds import rows_outside
 from cellfeat.evaluation.labelled_samples import LabelledSamples
-from cellfeat.evaluation.scoring.head_scores import SetScores, SetSizes
+from cellfeat.evaluation.scoring.set_scores import CoverageOfGroups, SetScores, SetSizes
 from cellfeat.evaluation.task import Task
 from cellfeat.heads.bundle import Bundle
 from cellfeat.statistics.conformal import ClassScores, check_coverage, group_weights
+from cellfeat.statistics.group_coverage import group_coverage
 from cellfeat.statistics.scores import encode
 from cellfeat.statistics.temperature import tempered
 from cellfeat.types import Bools, Floats, Integers
@@ -163,7 +164,14 @@ def set_scores(samples: LabelledSamples, sets: PredictionSets) -> SetScores:
         sizes=sets.summary(),
         per_class_coverage=_covered(samples, sets, np.arange(len(samples.y))),
         unlimited=sets.unlimited,
+        of_groups=_of_groups(samples, sets),
     )
+
+
+def _of_groups(samples: LabelledSamples, sets: PredictionSets) -> CoverageOfGroups | None:
+    codes = encode(samples.y, samples.classes)
+    found = group_coverage(sets.holds[np.arange(len(codes)), codes], samples.groups, sets.coverage)
+    return None if found is None else CoverageOfGroups(found, str(samples.sample_id[found.lowest_row]))
 
 
 def _covered(samples: LabelledSamples, sets: PredictionSets, rows: Integers) -> tuple[float, ...]:

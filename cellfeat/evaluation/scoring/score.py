@@ -1,6 +1,7 @@
 """Turn probabilities into scores: calibrate them, score all classes together and each class, test prediction sets."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -89,7 +90,10 @@ def score(task: Task, predicted: OutOfFold) -> HeadResult:
     most_likely = most_probable(task, probabilities)
     scores = Scores(
         overall=with_given_folds(
-            overall_scores(task, most_likely, task.bootstrap, per_fold=fold_accuracies(task, most_likely)),
+            replace(
+                overall_scores(task, most_likely, task.bootstrap, per_fold=fold_accuracies(task, most_likely)),
+                way_of_making=task.bootstrap.interval(most_likely, level=LEVEL, widened=fitted.widening),
+            ),
             fitted,
             most_likely,
         ),

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import torch
 
@@ -118,6 +119,21 @@ class Embedder:
             say=self._say,
             halves=self._halves,
         )
+
+    @torch.inference_mode()
+    def repeatable_forward(self, samples: Sequence[Decoded]) -> Callable[[], None]:
+        """Make a function that computes one forward of `batch_size` pictures and waits for its end.
+
+        The pictures are made only once, as they are for all views and passes of a batch.
+        """
+        squares = self._squares(samples[: self.batch_size])
+        pictures = next(iter(self._batches().of(squares, self._inputs.passes, self._inputs.n_views))).clone()
+        return partial(self._forward, pictures)
+
+    @torch.inference_mode()
+    def _forward(self, pictures: torch.Tensor) -> None:
+        # The copy of one number waits for the device.
+        self.module(pictures)[:1, :1].cpu()
 
     @property
     def n_in_work(self) -> int:

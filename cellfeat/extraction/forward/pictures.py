@@ -5,7 +5,9 @@ samples is filled up with their own pictures first.
 """
 
 from collections.abc import Iterable, Iterator
+from typing import Any
 
+import numpy as np
 import torch
 
 from cellfeat.extraction.forward.passes import Pass, make_view
@@ -49,6 +51,7 @@ class PictureBatches:
             In channels-last layout. The next batch is written into the same memory.
         """
         batch = self._batch(squares)
+        memory = _moved_alone(batch)
         n_filled = 0
         # At least one batch, even of zeros alone: a part without a readable sample still needs the shape of its rows.
         is_first = True
@@ -56,7 +59,7 @@ class PictureBatches:
             n_taken = 0
             while n_taken < len(pictures):
                 n = min(self._size - n_filled, len(pictures) - n_taken)
-                _copy_planes(pictures[n_taken : n_taken + n], batch[n_filled : n_filled + n])
+                _copy_planes(pictures[n_taken : n_taken + n], memory[n_filled : n_filled + n])
                 n_taken, n_filled = n_taken + n, n_filled + n
                 if n_filled == self._size:
                     yield batch
@@ -74,17 +77,40 @@ class PictureBatches:
             )
         return self._buffer
 
-    def _pictures(self, squares: torch.Tensor, passes: Iterable[Pass], n_views: int) -> Iterator[torch.Tensor]:
+    def _pictures(self, squares: torch.Tensor, passes: Iterable[Pass], n_views: int) -> Iterator["Movable"]:
         """Yield the pictures of all samples, shape ``(n, 3, S, S)``, for each pass and view."""
         for one in passes:
             # Normalised once for all views: turning moves numbers and does not change them.
             planes = torch.stack([squares[:, plane] for plane in one.planes], dim=1).sub_(self._mean).div_(self._std)
+            movable = _moved_alone(planes.to(self._dtype))
             for view in range(n_views):
-                yield make_view(planes, view)
+                yield _turned(movable, view)
 
 
-def _copy_planes(pictures: torch.Tensor, batch: torch.Tensor) -> None:
+Movable = torch.Tensor | np.ndarray
+
+
+def _moved_alone(pictures: torch.Tensor) -> Movable:
+    """Give pictures as what moves their numbers best: on a CPU NumPy, whose turned views need no copy.
+
+    NumPy also moves them in this thread alone. Threads of PyTorch wait for more work in a loop, and would take the
+    processor from a forward of OpenVINO, which has threads of its own.
+    """
+    if pictures.device.type != "cpu":
+        return pictures
+    # NumPy has no bfloat16; numbers that are only moved may as well be integers.
+    return (pictures.view(torch.int16) if pictures.dtype == torch.bfloat16 else pictures).numpy()
+
+
+def _turned(pictures: Movable, view: int) -> Movable:
+    if isinstance(pictures, torch.Tensor):
+        return make_view(pictures, view)
+    mirrored = pictures[..., ::-1] if view >= 4 else pictures
+    return np.rot90(mirrored, view % 4, axes=(-2, -1))
+
+
+def _copy_planes(pictures: Movable, batch: Any) -> None:
     # Plane by plane: a copy of all three would run over the planes innermost, three numbers at a time, which takes a
     # CPU up to three times as long.
     for plane in range(3):
-        batch[:, plane].copy_(pictures[:, plane])
+        batch[:, plane] = pictures[:, plane]

@@ -15,7 +15,8 @@ from cellfeat.extraction.forward.tolerances import MIN_COSINE
 from cellfeat.extraction.read_ahead import Decoded
 from cellfeat.types import Float32s
 
-LEAST_TIMED_SECONDS = 0.2
+LEAST_TIMED_SECONDS = 0.1
+SHORT_SECONDS = 0.2
 MOST_TIMED_FORWARDS = 8
 TRUSTED_SECONDS = 1.0
 """A forward of this length is trusted alone."""
@@ -129,16 +130,8 @@ class Probe:
         embedded = embedder(self.samples)
         startup = time.perf_counter() - began
         timed = [embedder] if rival is None else [embedder, rival]
-        rates = [
-            self._n_computed(one) / seconds
-            for one, seconds in zip(timed, seconds_in_turn(timed, self.samples), strict=True)
-        ]
-        return Trial(embedder, embedded, startup, *rates)
-
-    def _n_computed(self, embedder: Embedder) -> int:
-        # Batches are padded to their full size, so what is timed is whole batches.
-        size = embedder.batch_size
-        return -(-len(self.samples) // size) * size
+        seconds = seconds_in_turn(timed, self.samples)
+        return Trial(embedder, embedded, startup, *(one.batch_size / s for one, s in zip(timed, seconds, strict=True)))
 
 
 def build_embedder(
@@ -174,27 +167,40 @@ def build_embedder(
 def seconds_in_turn(embedders: Sequence[Embedder], samples: Sequence[Decoded]) -> list[float]:
     """Measure the shortest of a few forwards of each embedder: other load on the machine can only make them longer.
 
-    A shortest forward that no other comes near is measured again, because the machine was busy during the others.
+    Only the forward is timed: pictures are resized once for all views and passes of a sample, in the same way by each
+    method. A shortest forward that no other comes near is measured again, because the machine was busy during the
+    others.
 
     Parameters
     ----------
     embedders
         What to time, one forward of each after the other.
     samples
-        What they embed.
+        What they embed; the first batch is taken.
 
     Returns
     -------
     list of float
-        Seconds of the shortest forward, by embedder.
+        Seconds of the shortest forward of a whole batch, by embedder.
     """
-    times: list[list[float]] = [[] for _ in embedders]
+    forwards = [embedder.repeatable_forward(samples) for embedder in embedders]
+    times: list[list[float]] = [[] for _ in forwards]
     while not all(map(_is_trusted, times)):
-        for embedder, own in zip(embedders, times, strict=True):
-            began = time.perf_counter()
-            embedder(samples)
-            own.append(time.perf_counter() - began)
+        for forward, own in zip(forwards, times, strict=True):
+            own.append(_settled_seconds(forward))
     return list(map(min, times))
+
+
+def _settled_seconds(forward: Callable[[], None]) -> float:
+    """Time a forward, and a short one once more: threads of the forward before are awake for some milliseconds."""
+    first = _seconds(forward)
+    return first if first >= SHORT_SECONDS else min(first, _seconds(forward))
+
+
+def _seconds(forward: Callable[[], None]) -> float:
+    began = time.perf_counter()
+    forward()
+    return time.perf_counter() - began
 
 
 def _is_trusted(times: Sequence[float]) -> bool:

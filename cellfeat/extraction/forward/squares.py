@@ -26,7 +26,13 @@ class Copies:
         self.stream = torch.cuda.Stream(device) if device.type == "cuda" else None
 
     def to_device(self, array: np.ndarray) -> torch.Tensor:
-        """Copy an array. The current stream of a GPU waits for the copy, the caller does not."""
+        """Copy an array. The current stream of a GPU waits for the copy, the caller does not.
+
+        Parameters
+        ----------
+        array
+            Of any shape; its type is one that the device has.
+        """
         tensor = torch.from_numpy(array)
         if self.stream is None:
             return tensor.to(self.device)

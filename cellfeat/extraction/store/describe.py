@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cellfeat.backbones.registry import training_images
 from cellfeat.errors import FeatureFileError
 from cellfeat.extraction.store.imported import is_imported
 from cellfeat.extraction.store.reading import Summary, read_intensities, read_properties, read_table
@@ -62,6 +63,7 @@ def _describe(summary: Summary, properties: Properties, table: SampleTable, inte
         **describe_properties(properties),
         "embeddings": f"{views} x {summary.embedding_dim} numbers, {stored_type(recipe)}",
         "backbone": f"{backbone['name']}, weights {provenance['weights']}, pool {backbone['pool']}",
+        "trained on": training_images(backbone["name"], provenance["weights"]),
         "channels": f"{', '.join(clean_text(str(name)) for name in recipe['channels'])} as {recipe['channels_as']}",
         **_describe_plane(recipe),
         "transform": ", ".join(f"{key} {value}" for key, value in transform.items()),

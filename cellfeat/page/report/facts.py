@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 
+from cellfeat.backbones.registry import training_images
 from cellfeat.extraction.store import Features, Samples, describe_intensity, describe_properties, stored_type
 from cellfeat.page.report.given_groups import GivenGroups
 from cellfeat.storage.url import own_name
@@ -130,6 +131,7 @@ def _network_facts(features: Features) -> dict[str, str]:
     if isinstance(backbone := recipe.get("backbone"), Mapping):
         weights = provenance.get("weights")
         facts["backbone"] = f"{backbone.get('name')}{f', weights {weights}' if weights else ''}, frozen"
+        facts["trained on"] = training_images(str(backbone.get("name")), str(weights))
         facts["pooling"] = str(backbone.get("pool", ""))
     if isinstance(transform := recipe.get("transform"), Mapping):
         facts["input"] = _input_text(transform)

@@ -9,11 +9,13 @@ from rich.table import Table
 from rich.text import Text
 
 from cellfeat.evaluation.results import HeadResult, ScoredHead
-from cellfeat.evaluation.scoring.head_scores import Abstaining, PerClass, SetSizes, Tuning
+from cellfeat.evaluation.scoring.head_scores import Abstaining, PerClass, Tuning
+from cellfeat.evaluation.scoring.set_scores import SetSizes
 from cellfeat.evaluation.tuning.search import describe_settings
 from cellfeat.reporting.terminal.style import name_cell, plain_table
+from cellfeat.statistics.claims import FITTED_HEAD, WAY_OF_MAKING
 from cellfeat.statistics.conformal import groups_needed
-from cellfeat.text import clean_text, first_ten, shorten
+from cellfeat.text import clean_text, first_ten, shorten, with_interval
 
 MOST_CLASSES = 15
 """Classes whose recall is printed, the lowest first."""
@@ -27,6 +29,20 @@ def score_line(result: HeadResult) -> str:
     folds = result.scores.overall.per_fold
     spread = f"; folds {min(folds):.3f} to {max(folds):.3f}" if len(folds) > 1 else ""
     return clean_text(f"{result.line()}{spread}")
+
+
+def claim_line(result: HeadResult) -> str:
+    """Say what each of the two intervals of a score is about."""
+    low, high = result.scores.overall.interval
+    line = f"[{low:.3f}, {high:.3f}] is about {FITTED_HEAD}"
+    wide = result.scores.overall.way_of_making
+    if wide is not None:
+        line = f"{line}; about {WAY_OF_MAKING}: [{wide.low:.3f}, {wide.high:.3f}]"
+    full = result.full_size
+    if full is not None:
+        numbers = with_interval(full.balanced_accuracy, *full.interval)
+        line = f"{line}\nthe saved head, fitted on all samples, lets expect {numbers}, by heads on half of the samples"
+    return line
 
 
 def render_classes(scored: ScoredHead) -> Table:
@@ -65,7 +81,8 @@ def predict_lines(result: HeadResult) -> list[str]:
     if sets is None:
         return lines
     always = always_included(sets.coverage, sets.unlimited)
-    return [*lines, f"predict --coverage {sets.coverage:g}: {sizes_phrase(sets.sizes)}{always}"]
+    within = [] if sets.of_groups is None else [clean_text(sets.of_groups.line())]
+    return [*lines, f"predict --coverage {sets.coverage:g}: {sizes_phrase(sets.sizes)}{always}", *within]
 
 
 def _abstaining_lines(abstaining: Sequence[Abstaining]) -> list[str]:

@@ -64,4 +64,6 @@ def held_out_details(found: HeldOut) -> list[str]:
             f"time (mean over classes), {min(covered):.1%} for {lowest}, the lowest; {sizes_phrase(sets.sizes)}"
             f"{always_included(sets.coverage, sets.unlimited)}"
         )
+        if sets.of_groups is not None:
+            lines.append(one_line(sets.of_groups.line()))
     return lines

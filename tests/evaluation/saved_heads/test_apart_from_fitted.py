@@ -87,6 +87,15 @@ def test_groups_do_not_fool_the_test():
     assert "whole groups permuted" in found[0].claim
 
 
+def test_a_few_near_copies_are_no_groups():
+    pairs = np.where(np.arange(240) < 20, np.arange(240) // 2, -1)
+    few = np.array([f"pair {pair}" if pair >= 0 else "" for pair in pairs])
+    bundle = fit(cells(0, groups=few), "logreg", design=SMALL)[0]
+    apart = predict(bundle, cells(1, shift=3)).apart
+    assert "independent" in apart.claim
+    assert apart.is_evidence
+
+
 def test_few_groups_are_not_permuted():
     bundle = fit(plated(0, 4, 0.8), "logreg", design=SMALL)[0]
     like, unlike = predict(bundle, plated(1, 1, 0.8)).apart, predict(bundle, cells(1, shift=9)).apart

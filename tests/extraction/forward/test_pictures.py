@@ -3,6 +3,7 @@
 import pytest
 import torch
 
+from cellfeat.extraction.forward import pictures
 from cellfeat.extraction.forward.passes import make_passes, make_view
 from cellfeat.extraction.forward.pictures import PictureBatches
 
@@ -34,6 +35,17 @@ def test_pictures_have_the_bits_of_those_made_one_by_one(n: int, size: int) -> N
     assert len(batches) == -(-len(expected) // size)
     assert torch.equal(torch.cat(batches)[: len(expected)], expected)
     assert not torch.cat(batches)[len(expected) :].any()
+
+
+@pytest.mark.parametrize("dtype", [torch.bfloat16, torch.float16])
+def test_half_precision_is_rounded_once(dtype: torch.dtype) -> None:
+    assert torch.equal(torch.cat(gathered(4, 4, dtype)), one_by_one(squares(4)).to(dtype))
+
+
+def test_a_device_moves_tensors_as_a_cpu_moves_arrays(monkeypatch: pytest.MonkeyPatch) -> None:
+    expected = gathered(3, 4)
+    monkeypatch.setattr(pictures, "_moved_alone", lambda tensor: tensor)
+    assert all(map(torch.equal, gathered(3, 4), expected))
 
 
 @pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
