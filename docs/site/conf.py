@@ -31,7 +31,18 @@ extensions = [
     "sphinx.ext.intersphinx",
 ]
 include_patterns = ["README.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/**"]
-exclude_patterns = [".*", "build", "dist", "features", "web", "tests", "cellfeat", "docs/*.py", "docs/site/*.py", "docs/site/templates"]
+exclude_patterns = [
+    ".*",
+    "build",
+    "dist",
+    "features",
+    "web",
+    "tests",
+    "cellfeat",
+    "docs/*.py",
+    "docs/site/*.py",
+    "docs/site/templates",
+]
 source_suffix = {".rst": "restructuredtext", ".md": "myst-nb"}
 suppress_warnings = ["config.cache"]
 
@@ -40,7 +51,7 @@ myst_enable_extensions = ["colon_fence"]
 myst_heading_anchors = 4
 # Pages hold code to be typed, in an order of their own: a test runs it. Notebooks are run by a test too.
 nb_execution_mode = "off"
-nb_custom_formats = {".py": ["jupytext.reads", {"fmt": "py:percent"}]}
+nb_custom_formats = {".nb.py": ["jupytext.reads", {"fmt": "py:percent"}]}
 
 autosummary_generate = True
 autodoc_typehints_format = "short"
@@ -119,7 +130,10 @@ def sections() -> list[Section]:
     found = []
     for part in re.split(r"^##+ ", index.read_text(encoding="utf-8"), flags=re.M)[1:]:
         title, text = part.split("\n", 1)
-        pages = [(index.parent / link).resolve() for link in re.findall(r"^\| \[.*?\]\(((?:.*?\.md|notebooks/.*?\.py))\)", text, flags=re.M)]
+        pages = [
+            (index.parent / link).resolve()
+            for link in re.findall(r"^\| \[.*?\]\(((?:.*?\.md|notebooks/.*?\.nb\.py))\)", text, flags=re.M)
+        ]
         if pages:
             found.append(Section(title, text.replace("](", "](../../"), pages))
     return found

@@ -39,9 +39,9 @@ def draw_field(rng, is_rough):
         centre = 24 + 48 * np.array(divmod(place, 8)) + rng.uniform(-6, 6, 2)
         labels[(y - centre[0]) ** 2 + (x - centre[1]) ** 2 < (RADIUS * rng.uniform(0.8, 1.1)) ** 2] = number
     inside = ndimage.gaussian_filter((labels > 0).astype(float), 1.5)
-    grain = ndimage.gaussian_filter(rng.normal(size=(SIDE, SIDE)), 1.0 if is_rough else 3.0)
+    grain = ndimage.gaussian_filter(rng.normal(size=(SIDE, SIDE)), 1.7 if is_rough else 2.1)
     cell = inside * (0.6 + 0.25 * grain / grain.std())
-    planes = [np.clip(800 + 9000 * plane + rng.normal(0, 120, cell.shape), 0, 65535) for plane in (inside, cell)]
+    planes = [np.clip(800 + 9000 * plane + rng.normal(0, 600, cell.shape), 0, 65535) for plane in (inside, cell)]
     return [plane.astype(np.uint16) for plane in planes], labels
 
 

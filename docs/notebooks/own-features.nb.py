@@ -52,9 +52,7 @@ measured.head()
 # %%
 from cellfeat.interop.tables.importing import ImportOptions
 
-imported = cellfeat.import_table(
-    folder / "cells.csv", ImportOptions(label="Metadata_Line", group="Metadata_Plate")
-)
+imported = cellfeat.import_table(folder / "cells.csv", ImportOptions(label="Metadata_Line", group="Metadata_Plate"))
 print("\n".join(imported.remarks))
 features = imported.features
 features
