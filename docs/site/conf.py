@@ -141,7 +141,7 @@ def sections() -> list[Section]:
 
 def contents(pages: list[Path]) -> str:
     """A hidden table of contents."""
-    names = [f"/{page.relative_to(ROOT).with_suffix('')}" for page in pages]
+    names = [f"/{page.relative_to(ROOT).with_suffix('')}".removesuffix(".nb") for page in pages]
     return "\n".join(["", "```{toctree}", ":hidden:", "", *names, "```", ""])
 
 
