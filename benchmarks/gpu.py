@@ -107,7 +107,7 @@ class Run:
 
     def _environment(self) -> dict[str, str]:
         # In the environment, so that processes that a step starts find the carried packages too.
-        path = [str(ROOT), os.environ.get("PYTHONPATH"), self.packages and str(self.packages)]
+        path = [str(ROOT), os.environ.get("PYTHONPATH", ""), str(self.packages or "")]
         return os.environ | {"PYTHONPATH": os.pathsep.join(filter(None, path))}
 
     def _record(self, step: Step, result: dict[str, Any]) -> None:
