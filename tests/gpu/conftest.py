@@ -11,8 +11,8 @@ from typing import Any
 
 import pytest
 import torch
-from torchvision import models
 
+from benchmarks.gpu_steps import random_weights
 from cellfeat.config import Settings
 from cellfeat.config_sources import load_settings
 from cellfeat.samples.synthetic import write_synthetic_cells
@@ -40,20 +40,13 @@ def small_cells(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def weights_of(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], str]:
-    """A file of random weights of a torchvision network, in which every part affects the result."""
+    """A file of random weights of a network, in which every part affects the result."""
     folder = tmp_path_factory.mktemp("weights")
 
     def make(name: str) -> str:
         path = folder / f"{name}.pth"
         if not path.exists():
-            torch.manual_seed(0)
-            network = models.get_model(name)
-            for key, tensor in network.state_dict().items():
-                if "layer_scale" in key or "running_var" in key:
-                    tensor.uniform_(0.1, 1)
-                elif "running_mean" in key:
-                    tensor.normal_(0, 0.1)
-            torch.save(network.state_dict(), path)
+            torch.save(random_weights(name), path)
         return str(path)
 
     return make
@@ -69,7 +62,7 @@ def settings_on(
         defaults = {
             "images.root": small_cells / "images",
             "labels.file": small_cells / "labels.csv",
-            "preprocessing.input_size": 64,
+            "preprocessing.input_size": 32,
             "preprocessing.crop": "none",
             "backbone.name": backbone,
             "backbone.weights": weights_of(backbone),

