@@ -20,7 +20,10 @@ from cellfeat.types import Bools, Float32s, Integers
 MOST_BYTES = 2 << 30
 """Bytes of embeddings that are kept; those of the worst sources are dropped, and computed again if needed."""
 
-NETWORKS_KEPT = 4
+COMPILING_BUDGET = 60.0
+"""Seconds of budget from which networks are compiled: it takes some two seconds for each size."""
+
+NETWORKS_KEPT = 5
 """Loaded networks that are kept, each at one input size."""
 
 
@@ -90,7 +93,12 @@ class Embeddings:
 
     def _make(self, name: str, input_size: int | None) -> SharedNetwork:
         return SharedNetwork(
-            self._networks[name], input_size, device=self._device, batch_size=self._batch_size, seed=self._seed
+            self._networks[name],
+            input_size,
+            device=self._device,
+            batch_size=self._batch_size,
+            seed=self._seed,
+            may_compile=self._clock.budget >= COMPILING_BUDGET,
         )
 
     def _keep(self, key: tuple[str, int], network: SharedNetwork) -> None:

@@ -91,13 +91,12 @@ class Halving:
         """
         contest = Contest(baseline)
         alive = {fold: list(recipes) for fold in (ALL_FOLDS, *range(self._part.labels.n_folds))}
-        kept = self._seconds([baseline], Stage(np.arange(len(self._part)), self._part.labels))
-        self._clock.keep(min(kept, BASELINE_SHARE * self._clock.usable))
         self._clock.start_rounds()
         try:
             for number, one in enumerate(ROUNDS):
                 stage = self._stage(contest, one, alive[ALL_FOLDS][: 2 * LEAST_KEPT])
                 stage.alive = alive
+                self._keep_time_for(baseline, stage)
                 self._play(contest, stage, number)
                 if number == 0 and self._clock.has_room(self._seconds([baseline], stage), ROUNDS[1].until):
                     self._judge(contest, stage, [baseline])
@@ -112,6 +111,11 @@ class Halving:
         self._note_unreached(contest)
         self._judge_baseline(contest)
         return contest
+
+    def _keep_time_for(self, baseline: Recipe, stage: Stage) -> None:
+        """Keep what the baseline needs on the samples of a stage: nothing where it has been judged on them."""
+        seconds = 0.0 if baseline in stage.judged else self._seconds([baseline], stage)
+        self._clock.keep(min(seconds, BASELINE_SHARE * self._clock.budget))
 
     def _judge_baseline(self, contest: Contest) -> None:
         """Judge the baseline on the samples of the last stage, or where there is no time, on fewer.
