@@ -25,6 +25,10 @@ LEAST_FIRST = 300
 
 LEAST_FIRST_PER_CLASS = 30
 
+FIRST_SOURCE_SHARE, FEWEST_FIRST = 0.5, 60
+"""The first round takes fewer samples, down to `FEWEST_FIRST`, where the cheapest source would take more than this
+share of it: a slow machine or network then still compares some recipes."""
+
 CLEARLY_MORE = 1.15
 """A round takes the samples of the one before, unless there is time for clearly more."""
 
@@ -94,7 +98,7 @@ class Halving:
         self._clock.start_rounds()
         try:
             for number, one in enumerate(ROUNDS):
-                stage = self._stage(contest, one, alive[ALL_FOLDS][: 2 * LEAST_KEPT])
+                stage = self._stage(contest, one, alive[ALL_FOLDS])
                 stage.alive = alive
                 self._keep_time_for(baseline, stage)
                 self._play(contest, stage, number)
@@ -137,23 +141,30 @@ class Halving:
             except KeyboardInterrupt:
                 contest.is_interrupted = True
 
-    def _stage(self, contest: Contest, one: Round, best: Sequence[Recipe]) -> Stage:
+    def _stage(self, contest: Contest, one: Round, recipes: Sequence[Recipe]) -> Stage:
         """The stage of a round: fewer samples than planned where there is no time for the best recipes on all."""
-        rows = self._part.first(self._share(contest, one, best), self._seed)
+        rows = self._part.first(self._share(contest, one, recipes), self._seed)
         if contest.stages and len(rows) < CLEARLY_MORE * len(contest.stages[-1].rows):
             return contest.stages[-1]
         contest.stages.append(Stage(rows, self._part.labels.take(rows)))
         return contest.stages[-1]
 
-    def _share(self, contest: Contest, one: Round, best: Sequence[Recipe]) -> float:
+    def _share(self, contest: Contest, one: Round, recipes: Sequence[Recipe]) -> float:
+        """The share of the samples for which there is time; of `recipes`, the best come first."""
         n = len(self._part)
-        least = max(LEAST_FIRST, LEAST_FIRST_PER_CLASS * self._part.labels.n_classes)
-        planned = max(one.share, min(1.0, least / n))
         if not contest.stages:
-            return planned
-        seconds = sum(self._forward_seconds(recipes, np.arange(n)) for recipes in _by_source(best).values())
-        affordable = self._clock.left(one.until) / max(seconds, 1e-9)
-        return min(planned, max(len(contest.stages[-1].rows) / n, affordable))
+            least = max(LEAST_FIRST, LEAST_FIRST_PER_CLASS * self._part.labels.n_classes)
+            planned = max(one.share, min(1.0, least / n))
+            affordable = FIRST_SOURCE_SHARE * self._clock.left(one.until) / min(self._seconds_on_all(recipes))
+            return max(min(planned, FEWEST_FIRST / n), min(planned, affordable))
+        affordable = self._clock.left(one.until) / sum(self._seconds_on_all(recipes[: 2 * LEAST_KEPT]))
+        before = len(contest.stages[-1].rows) / n
+        return max(before, min(one.share, affordable))
+
+    def _seconds_on_all(self, recipes: Sequence[Recipe]) -> list[float]:
+        """Expected seconds of recipes on all samples, by source."""
+        everything = np.arange(len(self._part))
+        return [max(self._forward_seconds(those, everything), 1e-9) for those in _by_source(recipes).values()]
 
     def _forward_seconds(self, recipes: Sequence[Recipe], rows: Integers) -> float:
         """Expected seconds of the forwards that recipes of one source still need."""

@@ -1,0 +1,52 @@
+"""How many samples a round takes."""
+
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+
+from cellfeat.recommending.clock import Clock
+from cellfeat.recommending.contest import Contest, Stage
+from cellfeat.recommending.least_squares import FoldedLabels
+from cellfeat.recommending.recipes import Recipe, Source
+from cellfeat.recommending.rounds import FEWEST_FIRST, ROUNDS, Halving
+
+N = 1500
+LABELS = FoldedLabels(np.arange(N) % 2, np.arange(N) % 5, 2, 5)
+CHEAP, DEAR = (Recipe(Source(name, 64, "none"), "norm", "planes", 1) for name in ("cheap", "dear"))
+
+
+class Samples:
+    """A part of `N` samples."""
+
+    labels = LABELS
+
+    def __len__(self) -> int:
+        return N
+
+    def first(self, share: float, _seed: int) -> np.ndarray:
+        return np.arange(round(share * N))
+
+
+def halving(seconds: float) -> Halving:
+    """Rounds of 100 s, in which a forward of the cheap network takes so long, and ten times as long of the dear one."""
+    embeddings = SimpleNamespace(
+        needs=lambda _: {0: 1},
+        n_missing=lambda _source, _wanted, rows: len(rows),
+        seconds_per_forward=lambda source: seconds * (10 if source.backbone == "dear" else 1),
+    )
+    clock = Clock(100.0, now=lambda: 0.0)
+    return Halving(Samples(), embeddings, clock, seed=0, say=lambda _: None)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize(("seconds", "n"), [(0.001, 500), (0.1, 190), (10.0, FEWEST_FIRST)])
+def test_first_round_has_time_for_its_cheapest_recipes(seconds: float, n: int) -> None:
+    stage = halving(seconds)._stage(Contest(DEAR), ROUNDS[0], [DEAR, CHEAP])
+    assert len(stage.rows) == pytest.approx(n, rel=0.1)
+
+
+@pytest.mark.parametrize(("seconds", "n"), [(0.001, 1000), (0.08, 810), (10.0, 500)])
+def test_later_rounds_take_more_samples_where_there_is_time(seconds: float, n: int) -> None:
+    contest = Contest(DEAR, [Stage(np.arange(500), LABELS)])
+    stage = halving(seconds)._stage(contest, ROUNDS[1], [CHEAP])
+    assert len(stage.rows) == pytest.approx(n, rel=0.1)
