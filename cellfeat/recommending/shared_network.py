@@ -156,6 +156,15 @@ class SharedNetwork:
         method, module = self._built
         return Embedder(module, inputs, device=self._device, precision=method.precision, batch_size=self._batch_size)
 
+    @property
+    def is_built(self) -> bool:
+        """Whether the forward has been built."""
+        return "_built" in self.__dict__
+
+    def build(self) -> None:
+        """Build the forward of all pools, unless it is built."""
+        _ = self._built
+
     @cached_property
     def _built(self) -> tuple[ComputeMethod, nn.Module]:
         for method in self._methods():
