@@ -20,7 +20,7 @@ from cellfeat.types import Bools, Float32s, Integers
 MOST_BYTES = 2 << 30
 """Bytes of embeddings that are kept; those of the worst sources are dropped, and computed again if needed."""
 
-COMPILING_BUDGET = 60.0
+COMPILING_BUDGET = 40.0
 """Seconds of budget from which networks are compiled: it takes some two seconds for each size."""
 
 NETWORKS_KEPT = 5
