@@ -145,7 +145,8 @@ class Halving:
     def _small_stage(self, contest: Contest, last: Stage) -> Stage:
         """Judge the recipes of the last stage on as few samples as there is time to judge the baseline on."""
         n = len(self._part)
-        affordable = MARGIN * self._clock.left() / self._seconds_on_all([contest.baseline])[0]
+        seconds = self._clock.left() - self._embeddings.loading_seconds(contest.baseline.source)
+        affordable = MARGIN * seconds / self._seconds_on_all([contest.baseline])[0]
         rows = self._part.first(min(len(last.rows), max(affordable * n, FEWEST_FIRST)) / n, self._seed)
         stage = Stage(rows, self._part.labels.take(rows), alive=last.alive)
         for recipes in _by_source([one for one in last.judged if one != contest.baseline]).values():

@@ -33,7 +33,7 @@ def halving(seconds: float) -> Halving:
     """Rounds of 100 s, in which a forward of the cheap network takes so long, and ten times as long of the dear one."""
     embeddings = SimpleNamespace(
         needs=lambda _: {0: 1},
-        loading_seconds=lambda _: 0.0,
+        loading_seconds=lambda source: 10.0 if source.backbone == "dear" else 0.0,
         n_missing=lambda _source, _wanted, rows: len(rows),
         seconds_per_forward=lambda source: seconds * (10 if source.backbone == "dear" else 1),
     )
@@ -77,4 +77,4 @@ def test_dear_baseline_is_judged_on_fewer_samples() -> None:
     small = contest.with_baseline()
     assert small is not None
     assert set(small.judged) == {CHEAP, DEAR}
-    assert len(small.rows) == pytest.approx(0.7 * rounds._clock.left() / 0.2, rel=0.1)
+    assert len(small.rows) == pytest.approx(0.7 * (rounds._clock.left() - 10) / 0.2, rel=0.1)
