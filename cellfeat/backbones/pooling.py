@@ -60,7 +60,55 @@ class _PathToStages(fx.Tracer):
         return not any(stage.startswith(f"{name}.") for stage in self._stages)
 
 
+class StagesAndOutput(nn.Module):
+    """A whole network that returns what `StagePooled` gives, and then its own output.
+
+    Parameters
+    ----------
+    network
+        Maps ``(N, 3, H, W)`` to ``(N, embedding_dim)``. Its modules are shared, not copied.
+    stages
+        As for `StagePooled`.
+
+    Raises
+    ------
+    BackboneError
+        If the network's own code cannot be followed to its stages, or returns no single tensor.
+    """
+
+    def __init__(self, network: nn.Module, stages: tuple[str, ...]) -> None:
+        super().__init__()
+        self._both = fx.GraphModule(network, _graph_with_output(network, stages))
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        """Map ``(N, 3, H, W)`` to ``(N, n_columns)`` float32: the pooled stages, then the output."""
+        embedded: torch.Tensor = self._both(images)
+        return embedded
+
+
+def _graph_with_output(network: nn.Module, stages: tuple[str, ...]) -> fx.Graph:
+    graph, maps = _path_to_stages(network, stages)
+    (end,) = (node for node in graph.nodes if node.op == "output")
+    if not isinstance(end.args[0], fx.Node):
+        raise BackboneError(f"{type(network).__name__} returns more than one tensor")
+    pooled = _pooled_at_once(graph, maps)
+    with graph.inserting_before(end):
+        columns = [*pooled, graph.call_method("float", (end.args[0],))]
+        end.args = (graph.call_function(torch.cat, (columns, 1)),)
+    return graph
+
+
 def _pooling_graph(network: nn.Module, stages: tuple[str, ...]) -> fx.Graph:
+    graph, maps = _path_to_stages(network, stages)
+    nodes = list(graph.nodes)
+    for node in reversed(nodes[nodes.index(maps[-1]) + 1 :]):
+        graph.erase_node(node)
+    graph.output(graph.call_function(torch.cat, (_pooled_at_once(graph, maps), 1)))
+    return graph
+
+
+def _path_to_stages(network: nn.Module, stages: tuple[str, ...]) -> tuple[fx.Graph, list[fx.Node]]:
+    """Give the graph of a network, and its nodes that return the maps of the stages."""
     try:
         graph = _PathToStages(stages).trace(network)
     except (TypeError, ValueError, RuntimeError, AttributeError) as error:  # fx.proxy.TraceError is a ValueError
@@ -69,19 +117,19 @@ def _pooling_graph(network: nn.Module, stages: tuple[str, ...]) -> fx.Graph:
             f"({first_line(error)}); use pool norm"
         ) from error
     wanted = [network.get_submodule(name) for name in stages]
-    nodes = list(graph.nodes)
-    maps = [node for node in nodes if node.op == "call_module" and network.get_submodule(node.target) in wanted]
+    maps = [node for node in graph.nodes if node.op == "call_module" and network.get_submodule(node.target) in wanted]
     if not maps:
         raise BackboneError(f"{type(network).__name__}: pool stages finds none of {', '.join(stages)}; use pool norm")
-    for node in reversed(nodes[nodes.index(maps[-1]) + 1 :]):
-        graph.erase_node(node)
+    return graph, maps
+
+
+def _pooled_at_once(graph: fx.Graph, maps: list[fx.Node]) -> list[fx.Node]:
+    """Pool maps where they are made: a later layer may change them in place."""
     pooled = []
     for node in maps:
-        # At once: a later layer may change the maps in place.
         with graph.inserting_after(node):
             pooled.append(graph.call_function(mean_and_deviation, (node,)))
-    graph.output(graph.call_function(torch.cat, (pooled, 1)))
-    return graph
+    return pooled
 
 
 def mean_and_deviation(maps: torch.Tensor) -> torch.Tensor:

@@ -126,6 +126,11 @@ def _show_log() -> None:
         log.setLevel(logging.INFO)
 
 
+_CONTINUES = (
+    "finished batches (extract) and finished folds (compare, fit, audit) are kept: start the same command again to "
+    "continue"
+)
+
 _TERMINATED = threading.Event()
 """Set by SIGTERM: a library may replace the exception, as Ray does by a plain KeyboardInterrupt."""
 
@@ -186,12 +191,10 @@ def exit_code(arguments: list[str], default_config: Path | None = None) -> int:
         # Cleaning up is done. Another signal now would only print an ignored exception.
         _answer_signals_with(signal.SIG_DFL)
         # click makes an Abort of it
-        is_terminated = _TERMINATED.is_set() or isinstance(error.__cause__ or error, Terminated)
-        click.echo(
-            f"{'terminated' if is_terminated else 'interrupted'}; finished batches (extract) and finished folds "
-            f"(compare, fit, audit) are kept: start the same command again to continue",
-            err=True,
-        )
+        cause = error.__cause__ or error
+        is_terminated = _TERMINATED.is_set() or isinstance(cause, Terminated)
+        # A command that cannot be continued says itself what is kept.
+        click.echo(f"{'terminated' if is_terminated else 'interrupted'}; {str(cause) or _CONTINUES}", err=True)
         return EXIT_TERMINATED if is_terminated else EXIT_INTERRUPTED
     except BaseException as error:
         if isinstance(error, SystemExit):

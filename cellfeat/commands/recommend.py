@@ -98,7 +98,10 @@ def command(
         },
     )
     with ConsoleObserver("recommend") as observer:
-        found = recommend(settings, budget=seconds, samples=samples, backbones=backbones, observer=observer)
+        try:
+            found = recommend(settings, budget=seconds, samples=samples, backbones=backbones, observer=observer)
+        except KeyboardInterrupt as error:
+            raise type(error)("nothing had been compared, and nothing is written") from None
     folder = output or settings.results / FOLDER
     files = save_recommendation(found, folder, settings.comparison.figures)
     if as_json:
@@ -107,7 +110,9 @@ def command(
         _print(found, files)
     if found.is_interrupted:
         # The comparison has caught Ctrl-C to give what is known; the command still ends as interrupted.
-        raise KeyboardInterrupt
+        raise KeyboardInterrupt(
+            "the recommendation is of what was compared until then; the same command starts from the beginning"
+        )
 
 
 def _print(found: "Recommendation", files: list[Path]) -> None:

@@ -20,7 +20,10 @@ from cellfeat.types import Bools, Float32s, Integers
 MOST_BYTES = 2 << 30
 """Bytes of embeddings that are kept; those of the worst sources are dropped, and computed again if needed."""
 
-NETWORKS_KEPT = 4
+COMPILING_BUDGET = 40.0
+"""Seconds of budget from which networks are compiled: it takes some two seconds for each size."""
+
+NETWORKS_KEPT = 5
 """Loaded networks that are kept, each at one input size."""
 
 
@@ -70,6 +73,7 @@ class Embeddings:
         self._is_there: dict[_Key, Bools] = {}
         self._fastest: dict[tuple[str, int], float] = {}
         self._recent: dict[tuple[str, int], float] = {}
+        self._loading: dict[str, float] = {}
 
     def network(self, source: Source) -> SharedNetwork:
         """Load the network of a source, unless it is loaded."""
@@ -90,13 +94,32 @@ class Embeddings:
 
     def _make(self, name: str, input_size: int | None) -> SharedNetwork:
         return SharedNetwork(
-            self._networks[name], input_size, device=self._device, batch_size=self._batch_size, seed=self._seed
+            self._networks[name],
+            input_size,
+            device=self._device,
+            batch_size=self._batch_size,
+            seed=self._seed,
+            may_compile=self._clock.budget >= COMPILING_BUDGET,
         )
 
     def _keep(self, key: tuple[str, int], network: SharedNetwork) -> None:
         self._loaded[key] = network
         while len(self._loaded) > NETWORKS_KEPT:
             self._loaded.popitem(last=False)
+
+    def loading_seconds(self, source: Source) -> float:
+        """Expected seconds until the network of a source is ready: none if it is, else those of its last size."""
+        loaded = self._loaded.get((source.backbone, source.input_size))
+        return 0.0 if loaded is not None and loaded.is_built else self._loading.get(source.backbone, 0.0)
+
+    def _ready(self, source: Source) -> SharedNetwork:
+        """Load and build the network of a source, and note how long that took."""
+        began = time.perf_counter()
+        network = self.network(source)
+        if not network.is_built:
+            network.build()
+            self._loading[source.backbone] = time.perf_counter() - began
+        return network
 
     def measure(self, source: Source) -> None:
         """Time a forward of a source, unless one of its size has been timed."""
@@ -161,6 +184,7 @@ class Embeddings:
 
     def _compute(self, source: Source, numbers: Sequence[int], views: int, rows: Integers) -> None:
         passes = [self._passes[number] for number in numbers]
+        self._ready(source)  # before the time of forwards is taken
         for start in range(0, len(rows), self._batch_size):
             self._clock.check()
             here = rows[start : start + self._batch_size]
@@ -175,7 +199,7 @@ class Embeddings:
                     self._put(_Key(source, number, level), here, means[:, place])
 
     def _embed(self, source: Source, passes: Sequence[Pass], views: int, samples: Sequence[Decoded]) -> Float32s:
-        network = self.network(source)
+        network = self._ready(source)
         inputs = network.inputs(source.crop, passes, self.n_channels, views, self._given)
         return network.embedder(inputs)(samples)
 

@@ -16,7 +16,7 @@ SIZES = (64, 96, 128, 160, 224)
 VIEWS = (1, 4, 8)
 """Numbers of views: each contains the ones before."""
 
-Pool = Literal["norm", "stages"]
+Pool = Literal["norm", "stages", "blocks"]
 POOLS: tuple[Pool, ...] = get_args(Pool)
 
 Crop = Literal["none", "center"]
@@ -162,6 +162,7 @@ def given_recipe(settings: Settings, backbone: str, published_size: int, n_chann
     """
     wanted = settings.preprocessing
     channels_as = wanted.channels_as if wanted.channels_as in ways_to_show(n_channels) else widest(n_channels)
-    pool: Pool = "stages" if settings.backbone.pool == "stages" else "norm"
+    # The layer before the last LayerNorm differs from the one behind it by no more than the head's own scaling.
+    pool: Pool = "norm" if settings.backbone.pool == "raw" else settings.backbone.pool
     source = Source(backbone, wanted.input_size or published_size, wanted.crop or "center")
     return Recipe(source, pool, channels_as, settings.extraction.views)

@@ -260,6 +260,7 @@ class _Session:
             honest_difference=self._to_baseline(contest),
             chosen_in_folds={one: in_folds.count(one) for one in dict.fromkeys(in_folds)},
             n_compared=len(stage.rows),
+            n_with_baseline=0 if (with_baseline := contest.with_baseline()) is None else len(with_baseline.rows),
             n_groups=len(np.unique(self._part.groups[stage.rows])),
             n_folds=stage.labels.n_folds,
             n_classes=stage.labels.n_classes,

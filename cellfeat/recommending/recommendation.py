@@ -72,6 +72,8 @@ class Recommendation:
         How often each recipe was chosen without a fold.
     n_compared, n_groups, n_folds, n_classes
         The samples of the final comparison.
+    n_with_baseline
+        The samples of the difference to the baseline; fewer where it takes long.
     n_samples
         Number of samples of the data set.
     extraction_seconds
@@ -97,6 +99,7 @@ class Recommendation:
     honest_difference: Difference | None
     chosen_in_folds: Mapping[Recipe, int]
     n_compared: int
+    n_with_baseline: int
     n_groups: int
     n_folds: int
     n_classes: int
@@ -170,6 +173,7 @@ class Recommendation:
             "honest_difference": None if self.honest_difference is None else asdict(self.honest_difference),
             "chosen_in_folds": [{**recipe.overrides(), "folds": n} for recipe, n in self.chosen_in_folds.items()],
             "n_compared": self.n_compared,
+            "n_with_baseline": self.n_with_baseline,
             "n_groups": self.n_groups,
             "n_folds": self.n_folds,
             "n_classes": self.n_classes,
@@ -216,7 +220,8 @@ class Recommendation:
             return f"{told}; there was no time to compare it with your settings ({self.baseline})"
         numbers = with_interval(gap.estimate, gap.low, gap.high, plus=True)
         verdict = "better than your settings" if gap.low > 0 else "no evidence of a difference from your settings"
-        return f"{told}; {verdict} ({self.baseline}): {numbers}"
+        fewer = f", on {self.n_with_baseline:,} of the samples" if self.n_with_baseline < self.n_compared else ""
+        return f"{told}; {verdict} ({self.baseline}): {numbers}{fewer}"
 
     def _others(self) -> Iterator[str]:
         best, own = self.best, self.recommended

@@ -25,14 +25,18 @@ LEAST_FIRST = 300
 
 LEAST_FIRST_PER_CLASS = 30
 
+FIRST_SOURCE_SHARE, FEWEST_FIRST = 0.5, 60
+"""The first round takes fewer samples, down to `FEWEST_FIRST`, where the cheapest source would take more than this
+share of it: a slow machine or network then still compares some recipes."""
+
 CLEARLY_MORE = 1.15
 """A round takes the samples of the one before, unless there is time for clearly more."""
 
-BASELINE_SHARE = 0.3
-"""Largest share of the usable time that is kept for the baseline: where it takes longer, fewer samples judge it."""
+BASELINE_SHARE = 0.15
+"""Largest share of the time left that is kept for the baseline: where it takes longer, fewer samples judge it."""
 
-LOADING_SECONDS = 1.5
-"""Estimate of what loading and building a network takes, before one has been loaded."""
+MARGIN = 0.7
+"""Share of the time left that the forwards of the baseline may take by their expected length."""
 
 
 class Round(NamedTuple):
@@ -91,13 +95,12 @@ class Halving:
         """
         contest = Contest(baseline)
         alive = {fold: list(recipes) for fold in (ALL_FOLDS, *range(self._part.labels.n_folds))}
-        kept = self._seconds([baseline], Stage(np.arange(len(self._part)), self._part.labels))
-        self._clock.keep(min(kept, BASELINE_SHARE * self._clock.usable))
         self._clock.start_rounds()
         try:
             for number, one in enumerate(ROUNDS):
-                stage = self._stage(contest, one, alive[ALL_FOLDS][: 2 * LEAST_KEPT])
+                stage = self._stage(contest, one, alive[ALL_FOLDS])
                 stage.alive = alive
+                self._keep_time_for(baseline, stage)
                 self._play(contest, stage, number)
                 if number == 0 and self._clock.has_room(self._seconds([baseline], stage), ROUNDS[1].until):
                     self._judge(contest, stage, [baseline])
@@ -113,43 +116,69 @@ class Halving:
         self._judge_baseline(contest)
         return contest
 
+    def _keep_time_for(self, baseline: Recipe, stage: Stage) -> None:
+        """Keep what the baseline needs on the samples of a stage: nothing where it has been judged on them."""
+        seconds = 0.0 if baseline in stage.judged else self._seconds([baseline], stage)
+        self._clock.keep(0.0)
+        self._clock.keep(min(seconds, BASELINE_SHARE * self._clock.left()))
+
     def _judge_baseline(self, contest: Contest) -> None:
         """Judge the baseline on the samples of the last stage, or where there is no time, on fewer.
 
         It comes last: it may be dearer than all others together, and decides nothing about them.
         """
         self._clock.keep(0.0)
-        stages = [stage for stage in reversed(contest.stages) if set(stage.judged) - {contest.baseline}]
-        fitting = [one for one in stages if self._clock.has_room(self._seconds([contest.baseline], one))]
-        # Without room, a try on the fewest samples: other load on the machine may have ended.
-        for stage in [*fitting, *stages[-1:]][:1]:
-            if contest.baseline in stage.judged:
-                return
-            self._say(f"the recipe of your settings, on {counted(len(stage.rows), 'sample')}")
-            try:
+        judged = [stage for stage in reversed(contest.stages) if set(stage.judged) - {contest.baseline}]
+        if not judged or contest.baseline in judged[0].judged:
+            return
+        fitting = [one for one in judged if self._clock.has_room(self._seconds([contest.baseline], one))]
+        try:
+            stage = fitting[0] if fitting else self._small_stage(contest, judged[0])
+            if contest.baseline not in stage.judged:
+                self._say(f"the recipe of your settings, on {counted(len(stage.rows), 'sample')}")
                 self._judge(contest, stage, [contest.baseline])
-            except OutOfTimeError:
-                pass
-            except KeyboardInterrupt:
-                contest.is_interrupted = True
+        except OutOfTimeError:
+            pass
+        except KeyboardInterrupt:
+            contest.is_interrupted = True
 
-    def _stage(self, contest: Contest, one: Round, best: Sequence[Recipe]) -> Stage:
+    def _small_stage(self, contest: Contest, last: Stage) -> Stage:
+        """Judge the recipes of the last stage on as few samples as there is time to judge the baseline on."""
+        n = len(self._part)
+        seconds = self._clock.left() - self._embeddings.loading_seconds(contest.baseline.source)
+        affordable = MARGIN * seconds / self._seconds_on_all([contest.baseline])[0]
+        rows = self._part.first(min(len(last.rows), max(affordable * n, FEWEST_FIRST)) / n, self._seed)
+        stage = Stage(rows, self._part.labels.take(rows), alive=last.alive)
+        for recipes in _by_source([one for one in last.judged if one != contest.baseline]).values():
+            if self._embeddings.n_missing(recipes[0].source, self._embeddings.needs(recipes), rows) == 0:
+                self._judge(contest, stage, recipes)
+        contest.stages.insert(0, stage)
+        return stage
+
+    def _stage(self, contest: Contest, one: Round, recipes: Sequence[Recipe]) -> Stage:
         """The stage of a round: fewer samples than planned where there is no time for the best recipes on all."""
-        rows = self._part.first(self._share(contest, one, best), self._seed)
+        rows = self._part.first(self._share(contest, one, recipes), self._seed)
         if contest.stages and len(rows) < CLEARLY_MORE * len(contest.stages[-1].rows):
             return contest.stages[-1]
         contest.stages.append(Stage(rows, self._part.labels.take(rows)))
         return contest.stages[-1]
 
-    def _share(self, contest: Contest, one: Round, best: Sequence[Recipe]) -> float:
+    def _share(self, contest: Contest, one: Round, recipes: Sequence[Recipe]) -> float:
+        """The share of the samples for which there is time; of `recipes`, the best come first."""
         n = len(self._part)
-        least = max(LEAST_FIRST, LEAST_FIRST_PER_CLASS * self._part.labels.n_classes)
-        planned = max(one.share, min(1.0, least / n))
         if not contest.stages:
-            return planned
-        seconds = sum(self._forward_seconds(recipes, np.arange(n)) for recipes in _by_source(best).values())
-        affordable = self._clock.left(one.until) / max(seconds, 1e-9)
-        return min(planned, max(len(contest.stages[-1].rows) / n, affordable))
+            least = max(LEAST_FIRST, LEAST_FIRST_PER_CLASS * self._part.labels.n_classes)
+            planned = max(one.share, min(1.0, least / n))
+            affordable = FIRST_SOURCE_SHARE * self._clock.left(one.until) / min(self._seconds_on_all(recipes))
+            return max(min(planned, FEWEST_FIRST / n), min(planned, affordable))
+        affordable = self._clock.left(one.until) / sum(self._seconds_on_all(recipes[: 2 * LEAST_KEPT]))
+        before = len(contest.stages[-1].rows) / n
+        return max(before, min(one.share, affordable))
+
+    def _seconds_on_all(self, recipes: Sequence[Recipe]) -> list[float]:
+        """Expected seconds of recipes on all samples, by source."""
+        everything = np.arange(len(self._part))
+        return [max(self._forward_seconds(those, everything), 1e-9) for those in _by_source(recipes).values()]
 
     def _forward_seconds(self, recipes: Sequence[Recipe], rows: Integers) -> float:
         """Expected seconds of the forwards that recipes of one source still need."""
@@ -199,7 +228,8 @@ class Halving:
     def _seconds(self, recipes: Sequence[Recipe], stage: Stage) -> float:
         """Expected seconds of judging recipes of one source."""
         heads = len(recipes) * self._head_seconds * (len(stage.rows) / max(1, len(self._part))) ** 2
-        return LOADING_SECONDS + self._forward_seconds(recipes, stage.rows) + heads
+        loading = self._embeddings.loading_seconds(recipes[0].source)
+        return loading + self._forward_seconds(recipes, stage.rows) + heads
 
     def _judge(self, contest: Contest, stage: Stage, recipes: Sequence[Recipe]) -> None:
         self._embeddings.ensure(recipes[0].source, self._embeddings.needs(recipes), stage.rows)

@@ -1,21 +1,23 @@
 """One forward that gives every pool of a network: the stages and the input of its classifier."""
 
 import time
-from collections.abc import Sequence
-from contextlib import ExitStack
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from functools import cached_property
 
 import torch
 from torch import nn
 
-from cellfeat.backbones.base import LoadedBackbone
-from cellfeat.backbones.pooling import StagePooled, mean_and_deviation, pooled_by_stage
+from cellfeat.backbones.base import Backbone, LoadedBackbone
+from cellfeat.backbones.blocks import pooled_by_block
+from cellfeat.backbones.pooling import StagePooled, StagesAndOutput, pooled_by_stage
 from cellfeat.backbones.registry import find_backbone, load_entry
 from cellfeat.config import PreprocessingSettings
 from cellfeat.errors import BackboneError
 from cellfeat.extraction.forward.capabilities import fast_precisions_of
 from cellfeat.extraction.forward.embedder import Embedder, Inputs
 from cellfeat.extraction.forward.implementations import (
+    DTYPES,
     IMPLEMENTATIONS,
     ComputeMethod,
     Target,
@@ -26,54 +28,37 @@ from cellfeat.extraction.forward.passes import Pass
 from cellfeat.extraction.read_ahead import Decoded
 from cellfeat.recommending.networks import RANDOM, NamedNetwork
 from cellfeat.recommending.recipes import Crop, Pool
-from cellfeat.text import first_line
 
 SAME = 0.02
-"""Largest relative difference between the stages of the shared forward and of the cut network: bfloat16 rounds."""
+"""Largest relative difference between a pool of the shared forward and the same alone: bfloat16 rounds."""
 
 PLAIN = ComputeMethod("fp32", "plain")
 
+COMPILED = "openvino"
+"""The compiled implementation that is used: some two seconds a size, and two to three times as fast on a CPU, except
+for ConvNeXts (``docs/studies/forward-implementations.md``)."""
 
-class AllPools(nn.Module):
-    """A whole network that returns its pooled stages, and then its own output.
-
-    Parameters
-    ----------
-    network
-        Maps ``(N, 3, H, W)`` to ``(N, embedding_dim)``.
-    stages
-        Names of submodules that return ``(N, C, h, w)``, in the order in which they run.
-    """
-
-    def __init__(self, network: nn.Module, stages: tuple[str, ...]) -> None:
-        super().__init__()
-        self.network = network
-        self.stages = stages
-
-    def forward(self, images: torch.Tensor) -> torch.Tensor:
-        """Map ``(N, 3, H, W)`` to ``(N, n_columns)``."""
-        pooled: list[torch.Tensor] = []
-
-        def pool(_stage: nn.Module, _inputs: object, maps: torch.Tensor) -> None:
-            pooled.append(mean_and_deviation(maps))
-
-        with ExitStack() as hooks:
-            for name in self.stages:
-                hooks.callback(self.network.get_submodule(name).register_forward_hook(pool).remove)
-            output = self.network(images)
-        return torch.cat([*pooled, output.float()], dim=1)
+INNER_POOLS: dict[Pool, Callable[[Backbone, LoadedBackbone], LoadedBackbone]] = {
+    "stages": pooled_by_stage,
+    "blocks": pooled_by_block,
+}
+"""Pools of layers before the last one; a network has at most one of them."""
 
 
 class SideBySide(nn.Module):
-    """Two networks on the same images: where a network does not show its stages while it computes its output."""
+    """Two networks on the same images: where a network does not show its inner layers while it computes its output."""
 
-    def __init__(self, stages: nn.Module, norm: nn.Module) -> None:
+    def __init__(self, inner: nn.Module, norm: nn.Module) -> None:
         super().__init__()
-        self.stage_pooled, self.norm = stages, norm
+        self.inner, self.norm = inner, norm
 
     def forward(self, images: torch.Tensor) -> torch.Tensor:
         """Map ``(N, 3, H, W)`` to ``(N, n_columns)``."""
-        return torch.cat([self.stage_pooled(images).float(), self.norm(images).float()], dim=1)
+        return torch.cat([self.inner(images).float(), self.norm(images).float()], dim=1)
+
+
+def _are_alike(first: torch.Tensor, second: torch.Tensor) -> bool:
+    return first.shape == second.shape and bool((first - second).norm() <= SAME * second.norm())
 
 
 class SharedNetwork:
@@ -89,6 +74,8 @@ class SharedNetwork:
         Where, and how many samples at a time.
     seed
         Seed of random weights.
+    may_compile
+        Whether there is time to compile it.
 
     Raises
     ------
@@ -97,20 +84,27 @@ class SharedNetwork:
     """
 
     def __init__(
-        self, network: NamedNetwork, input_size: int | None, *, device: torch.device, batch_size: int, seed: int
+        self,
+        network: NamedNetwork,
+        input_size: int | None,
+        *,
+        device: torch.device,
+        batch_size: int,
+        seed: int,
+        may_compile: bool = False,
     ) -> None:
-        self._device, self._batch_size = device, batch_size
+        self._device, self._batch_size, self._may_compile = device, batch_size, may_compile
         entry = find_backbone(network.name)
         is_random = network.weights == RANDOM
         if is_random:
             torch.manual_seed(seed)
         weights = None if is_random else network.weights
         self._norm = load_entry(entry, weights=weights, pool="norm", input_size=input_size)
-        self._staged: LoadedBackbone | None = None
-        try:
-            self._staged = pooled_by_stage(entry, self._norm)
-        except BackboneError as error:
-            self.why_no_stages = first_line(error)
+        self._inner: dict[Pool, LoadedBackbone] = {}
+        for pool, make in INNER_POOLS.items():
+            with suppress(BackboneError):
+                self._inner[pool] = make(entry, self._norm)
+                break
 
     @property
     def input_size(self) -> int:
@@ -119,8 +113,8 @@ class SharedNetwork:
 
     @property
     def pools(self) -> tuple[Pool, ...]:
-        """The pools that the network has."""
-        return ("norm",) if self._staged is None else ("norm", "stages")
+        """The pools that the network has: the input of its classifier, and its stages or its blocks, if any."""
+        return ("norm", *self._inner)
 
     @property
     def network(self) -> nn.Module:
@@ -129,14 +123,12 @@ class SharedNetwork:
 
     def loaded(self, pool: Pool) -> LoadedBackbone:
         """The loaded backbone of one pool."""
-        found = self._staged if pool == "stages" else self._norm
-        assert found is not None, "recipes are made of pools that the network has"
-        return found
+        return self._inner.get(pool, self._norm)
 
     def columns(self, pool: Pool) -> slice:
         """The columns of a pool among those of an embedding."""
-        n_staged = 0 if self._staged is None else self._staged.embedding_dim
-        return slice(0, n_staged) if pool == "stages" else slice(n_staged, None)
+        n_inner = sum(one.embedding_dim for one in self._inner.values())
+        return slice(n_inner, None) if pool == "norm" else slice(0, n_inner)
 
     def crops_differ(self, samples: Sequence[Decoded]) -> bool:
         """Whether a centre crop and the whole image differ for some samples."""
@@ -164,17 +156,29 @@ class SharedNetwork:
         method, module = self._built
         return Embedder(module, inputs, device=self._device, precision=method.precision, batch_size=self._batch_size)
 
+    @property
+    def is_built(self) -> bool:
+        """Whether the forward has been built."""
+        return "_built" in self.__dict__
+
+    def build(self) -> None:
+        """Build the forward of all pools, unless it is built."""
+        _ = self._built
+
     @cached_property
     def _built(self) -> tuple[ComputeMethod, nn.Module]:
-        target = self._target
-        for method in methods_for(self._norm, self._device, fast_precisions_of(self._device)):
-            if IMPLEMENTATIONS[method.implementation].compile is not None:
-                continue
-            module = self._try(method, target)
+        for method in self._methods():
+            module = self._try(method)
             if module is not None:
                 return method, module
-        norm = build_module(self._norm, PLAIN, target)
-        return PLAIN, norm if self._staged is None else SideBySide(build_module(self._staged, PLAIN, target), norm)
+        return PLAIN, self._side_by_side(PLAIN)
+
+    def _methods(self) -> list[ComputeMethod]:
+        """The methods that may pay for a few thousand forwards, the usually fastest first."""
+        methods = methods_for(self._norm, self._device, fast_precisions_of(self._device))
+        at_once = [one for one in methods if IMPLEMENTATIONS[one.implementation].compile is None]
+        compiled = [one for one in methods if one.implementation == COMPILED and self._may_compile]
+        return [*compiled, *at_once] if self._norm.family != "convnext" else at_once
 
     @property
     def _target(self) -> Target:
@@ -182,24 +186,34 @@ class SharedNetwork:
         return Target(self._device, torch.Size((self._batch_size, 3, side, side)))
 
     @torch.inference_mode()
-    def _try(self, method: ComputeMethod, target: Target) -> nn.Module | None:
-        """Build all pools by a method; None where that does not give what the cut network gives."""
+    def _try(self, method: ComputeMethod) -> nn.Module | None:
+        """Build all pools by a method; None where that does not give what each of them gives alone."""
         try:
-            network = build_module(self._norm, method, target)
-            if self._staged is None:
-                return network
-            assert isinstance(self._staged.module, StagePooled)
-            module = AllPools(network, self._staged.module.stages)
-            images = torch.rand(target.images, generator=torch.Generator().manual_seed(0))
+            module = self._all_pools(method)
+            images = torch.rand(self._target.images, generator=torch.Generator().manual_seed(0))
             images = images.to(memory_format=torch.channels_last)
-            dtype = torch.bfloat16 if method.precision == "bf16" else torch.float32
-            dtype = torch.float16 if method.precision == "fp16" else dtype
-            shared = module(images.to(self._device, dtype))[:2, self.columns("stages")].float().cpu()
-            alone = self._staged.module(images[:2])
-        except (BackboneError, RuntimeError, AttributeError, AssertionError):
+            shared = module(images.to(self._device, DTYPES[method.precision]))[:2].float().cpu()
+            alone = {pool: self.loaded(pool).module(images[:2]) for pool in self.pools}
+            is_same = all(_are_alike(shared[:, self.columns(pool)], one) for pool, one in alone.items())
+        except (BackboneError, RuntimeError, AttributeError, TypeError):
             return None
-        is_same = shared.shape == alone.shape and bool((shared - alone).norm() <= SAME * alone.norm())
         return module if is_same else None
+
+    def _all_pools(self, method: ComputeMethod) -> nn.Module:
+        implementation = IMPLEMENTATIONS[method.implementation]
+        staged = self._inner.get("stages")
+        if staged is None:
+            return self._side_by_side(method)
+        assert isinstance(staged.module, StagePooled)
+        network = implementation.build(self._norm, method.precision, self._target)
+        module = StagesAndOutput(network, staged.module.stages)
+        return (
+            module if implementation.compile is None else implementation.compile(module, method.precision, self._target)
+        )
+
+    def _side_by_side(self, method: ComputeMethod) -> nn.Module:
+        modules = [build_module(one, method, self._target) for one in (*self._inner.values(), self._norm)]
+        return modules[0] if len(modules) == 1 else SideBySide(*modules)
 
     def shares_of_time(self, samples: Sequence[Decoded], inputs: Inputs) -> dict[Pool, float]:
         """Measure what each pool costs alone, in relation to the shared forward.

@@ -7,7 +7,7 @@ from torch import nn
 from torchvision import models
 
 from cellfeat.backbones.describe import build_untrained
-from cellfeat.backbones.pooling import StagePooled, mean_and_deviation, pooled_by_stage
+from cellfeat.backbones.pooling import StagePooled, StagesAndOutput, mean_and_deviation, pooled_by_stage
 from cellfeat.backbones.registry import BACKBONES, find_backbone, load_backbone
 from cellfeat.errors import BackboneError
 
@@ -66,6 +66,15 @@ def test_embedding_is_mean_and_deviation_of_the_maps(build, randomised, tmp_path
         got = loaded.module(images())
     expected = reference(maps_of(network, find_backbone(name).stages))
     torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5 * expected.abs().max().item())
+
+
+@pytest.mark.parametrize("family", FAMILIES_WITH_STAGES)
+def test_stages_and_output_are_those_of_the_parts(family):
+    whole, pooled = (build_untrained(SMALLEST[family], pool=pool) for pool in ("norm", "stages"))
+    both = StagesAndOutput(whole.module, pooled.module.stages)
+    with torch.inference_mode():
+        expected = torch.cat([reference(maps_of(whole.module, pooled.module.stages)), whole.module(images())], dim=1)
+        torch.testing.assert_close(both(images()), expected, rtol=1e-4, atol=1e-5 * expected.abs().max().item())
 
 
 def test_later_layers_are_removed_and_the_digest_stays():

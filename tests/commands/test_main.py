@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from cellfeat.commands import COMMANDS
+from cellfeat.commands import COMMANDS, EXIT_INTERRUPTED, cellfeat, exit_code
 from tests.commands.command_line import ROOT, run_cli
 
 ENDINGS = {
@@ -63,6 +63,25 @@ def test_second_ctrl_c_adds_nothing_to_the_last_line() -> None:
     assert done.returncode == -signal.SIGINT
     assert len(done.stderr.strip().splitlines()) == 1
     assert "interrupted" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("told", "ending"), [("", "start the same command again to continue"), ("nothing is kept", "nothing is kept")]
+)
+def test_last_line_after_ctrl_c_is_that_of_the_command(
+    told: str, ending: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def interrupted(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt(told)
+
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    monkeypatch.setattr(cellfeat, "main", interrupted)
+    try:
+        assert exit_code(["recommend"]) == EXIT_INTERRUPTED
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    assert capsys.readouterr().err.strip().endswith(ending)
 
 
 @pytest.mark.parametrize("name", COMMANDS)

@@ -68,9 +68,9 @@ def by_colour(code: int, rng: np.random.Generator) -> np.ndarray:
 
 
 def by_texture(code: int, rng: np.random.Generator) -> np.ndarray:
-    """Cells of one form and brightness; the grain of their texture is fine (class 0) or coarse (class 1)."""
+    """Cells of one form and brightness; the grain of their texture is fine (even classes) or coarse (odd ones)."""
     body = disc((14, 14), rng)
-    return np.stack([body * (0.5 + 0.12 * noise((0.7, 1.1)[code], rng)) for _ in range(3)])
+    return np.stack([body * (0.5 + 0.12 * noise((0.7, 1.1)[code % 2], rng)) for _ in range(3)])
 
 
 def by_shape(code: int, rng: np.random.Generator) -> np.ndarray:

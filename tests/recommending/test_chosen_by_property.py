@@ -26,8 +26,8 @@ def _one_small_size(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_recipe_sees_what_tells_the_classes_apart(draw: Draw, sees: Callable, tmp_path: Path) -> None:
-    images = write_samples(tmp_path / "images", {"first": 80, "second": 80}, draw)
+    images = write_samples(tmp_path / "images", {"first": 60, "second": 60}, draw)
     settings = settings_of(images, tmp_path, **{"preprocessing.input_size": 64, "extraction.batch_size": 16})
-    found = recommend(settings, budget=600, samples=160, backbones=["efficientnet_lite0"])
+    found = recommend(settings, budget=50, samples=120, backbones=["efficientnet_lite0"])
     assert found.honest_score > 0.7
     assert sees(found.chosen), found.table().head(12).to_string()
