@@ -40,7 +40,7 @@ LONG = {
     "extraction__part_size": 1,
     "extraction__batch_size": 1,
     "extraction__views": 8,
-    "preprocessing__input_size": 128,
+    "preprocessing__input_size": 256,
 }
 DRIVER = """
 import sys
