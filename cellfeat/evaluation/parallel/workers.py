@@ -186,6 +186,8 @@ class JoblibWorkers:
             with closing(self._parallel(calls())) as answers, warnings.catch_warnings():
                 # Of joblib, about pieces that Ctrl-C makes useless.
                 warnings.filterwarnings("ignore", ".*tasks.*(cancelled|not used)")
+                # It replaces a process that has grown, as one does that has fitted on large features. Nothing is lost.
+                warnings.filterwarnings("ignore", "A worker stopped while some jobs")
                 for flow, place, made in answers:
                     self._warn(made.warned)
                     yield taken.pop((flow, place)), made.outcome

@@ -10,7 +10,7 @@ from cellfeat.errors import ConfigError, DiskFullError, WorkerError
 from cellfeat.evaluation.compare import compare
 from cellfeat.evaluation.hooks import Hooks
 from cellfeat.evaluation.parallel.ray_cluster import RayCluster
-from cellfeat.evaluation.parallel.workers import processes
+from cellfeat.evaluation.parallel.workers import JoblibWorkers, processes
 from tests.feature_fixtures import SMALL, build_clusters
 
 
@@ -107,3 +107,13 @@ def test_embeddings_stay_as_they_are():
     before = np.array(features.embeddings)
     compare(features, ["knn"], design=SMALL, jobs=2)
     assert (np.asarray(features.embeddings) == before).all()
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_process_that_joblib_replaces_is_not_told() -> None:
+    def parallel(calls):
+        # joblib's words where a process has grown between two pieces
+        warnings.warn("A worker stopped while some jobs were given to the executor.", UserWarning, stacklevel=1)
+        yield from calls
+
+    assert not list(JoblibWorkers(parallel, 2).attempts(iter(())))
