@@ -130,7 +130,7 @@ def to_best_lines(best: str, pairs: Sequence[HeadDifference], n_pairs: int) -> l
     others = [pair.worse for pair in pairs if not pair.is_evidence]
     lines = [f"{best} is better than {_listed(beaten, 'and')}"] if beaten else []
     lines += [f"no evidence of a difference between {best} and {_listed(others, 'or')}"] if others else []
-    return [*lines, rule_line(n_pairs)] if pairs else lines
+    return [*lines, *rule_lines(n_pairs)] if pairs else lines
 
 
 def _listed(names: Sequence[str], word: str) -> str:
@@ -138,12 +138,13 @@ def _listed(names: Sequence[str], word: str) -> str:
     return f"{', '.join(first)} {word} {last}" if first else last
 
 
-def rule_line(n_pairs: int) -> str:
+def rule_lines(n_pairs: int) -> list[str]:
     """Say by which rule a head is called better or worse, given the number of pairs that were compared."""
-    about = f"it is about {WAYS_OF_MAKING}, and the interval of a single score about the fitted head"
-    if n_pairs == 1:
-        return f"the difference has a {100 * LEVEL:.0f} % interval, and is evidence where that excludes 0; {about}"
-    return (
-        f"differences have {100 * LEVEL:.0f} % intervals that hold for all {n_pairs} pairs at once; "
-        f"one is evidence where its interval excludes 0; {about}"
+    level = f"{100 * LEVEL:.0f} %"
+    rule = (
+        f"the difference has a {level} interval, and is evidence where that excludes 0"
+        if n_pairs == 1
+        else f"differences have {level} intervals that hold for all {n_pairs} pairs at once; "
+        "one is evidence where its interval excludes 0"
     )
+    return [rule, f"a difference is about {WAYS_OF_MAKING}; the interval of a score is about the fitted head"]

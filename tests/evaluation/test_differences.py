@@ -4,7 +4,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cellfeat.evaluation.differences import HeadDifference, head_differences, rule_line
+from cellfeat.evaluation.differences import HeadDifference, head_differences, rule_lines
 from cellfeat.statistics.interval_types import Difference
 from cellfeat.statistics.intervals import GroupBootstrap
 from cellfeat.statistics.significance import corrected_differences
@@ -76,5 +76,5 @@ def test_every_pair_is_named_in_order():
 
 
 def test_rule_names_the_number_of_pairs():
-    assert "10 pairs" in rule_line(10)
-    assert "pairs" not in rule_line(1)
+    assert "10 pairs" in rule_lines(10)[0]
+    assert "pairs" not in rule_lines(1)[0]

@@ -8,7 +8,7 @@ from rich.text import Text
 
 from cellfeat.config_values import FOLD_COLUMN, LEAVE_ONE_OUT
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.differences import rule_line
+from cellfeat.evaluation.differences import rule_lines
 from cellfeat.evaluation.learning_curve import LearningCurves
 from cellfeat.evaluation.repeats import Repeats
 from cellfeat.evaluation.results import Comparison, Counts, HeadResult
@@ -161,7 +161,7 @@ def repeats_lines(repeats: Repeats) -> list[str]:
     to_best = [pair.verdict() for pair in repeats.differences if best in (pair.better, pair.worse)]
     if to_best:
         lines += ["differences over all folds, corrected resampled t-test:", *to_best]
-        lines += [rule_line(len(repeats.differences))]
+        lines += rule_lines(len(repeats.differences))
     return [one_line(line) for line in (*lines, *(failure.line() for failure in repeats.failures))]
 
 
