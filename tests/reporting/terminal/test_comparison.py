@@ -127,10 +127,11 @@ def test_markup_and_escapes_in_names_are_shown_literally(hostile):
 
 def test_verdict_names_worse_heads_and_those_without_evidence(comparison):
     best, second, third = (result.head for result in comparison.results)
-    better, rule = verdict_lines(with_lows(comparison, 0.01, 0.01))
+    better, rule, claim = verdict_lines(with_lows(comparison, 0.01, 0.01))
     assert better == f"{best} is better than {second} and {third}"
     assert all(noun in rule for noun in ("95 %", "3 pairs", "excludes 0"))
-    better, doubtful, _ = verdict_lines(with_lows(comparison, -0.01, 0.01))
+    assert all(noun in claim for noun in ("other training samples", "fitted head"))
+    better, doubtful, *_ = verdict_lines(with_lows(comparison, -0.01, 0.01))
     assert better == f"{best} is better than {third}"
     assert all(noun in doubtful for noun in ("no evidence", best, second))
     assert third not in doubtful
@@ -155,10 +156,11 @@ def test_repeats_give_scores_differences_and_failures(repeats):
     assert all(noun in heading for noun in ("2 sets", "3 folds"))
     assert lines[:3] == [score.line() for score in repeats.scores]
     assert "t-test" in lines[3]
-    *pairs, rule = lines[4:]
+    *pairs, rule, claim = lines[4:]
     assert len(pairs) == 2
     assert all(repeats.scores[0].head in line for line in pairs)
     assert "3 pairs" in rule
+    assert "other training samples" in claim
     assert all(noun in last for noun in ("mlp", "seed 1, 2", r"out of memory\x1b[2J"))
 
 
