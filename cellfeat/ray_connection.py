@@ -12,6 +12,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from cellfeat.errors import ConfigError, MissingExtraError, WorkerError
+from cellfeat.processors import usable_processors
 
 if TYPE_CHECKING:
     from types import ModuleType
@@ -107,7 +108,7 @@ def _join(address: str, store_bytes: int | None) -> None:
 
 def _n_usable_cpus() -> int | None:
     """Number of CPUs that this process may use; None where they are all, and Ray counts them itself."""
-    n_usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else None
+    n_usable = usable_processors()
     return None if n_usable == os.cpu_count() else n_usable
 
 

@@ -15,6 +15,7 @@ PACKAGE = ROOT / "cellfeat"
 
 FLOORS = {
     "errors": 0,
+    "processors": 0,
     "text": 0,
     "html_text": 1,
     "types": 1,

@@ -14,6 +14,7 @@ from threadpoolctl import threadpool_info
 from cellfeat.device import choose_device, describe_device
 from cellfeat.doctor.findings import Finding
 from cellfeat.extraction.forward.capabilities import fast_precisions_of
+from cellfeat.processors import usable_processors
 
 THREAD_VARIABLES = ("OMP_NUM_THREADS", "MKL_NUM_THREADS", "OPENBLAS_NUM_THREADS")
 LITTLE_ROOM = 2_000_000_000
@@ -32,7 +33,7 @@ def look_at_machine() -> Iterator[Finding]:
 
 
 def _look_at_threads() -> Finding:
-    n_cores, n_threads = usable_cores(), torch.get_num_threads()
+    n_cores, n_threads = usable_processors(), torch.get_num_threads()
     found = f"torch computes with {n_threads} of {n_cores} cores"
     variables = [f"{name}={os.environ[name]}" for name in THREAD_VARIABLES if os.environ.get(name)]
     if variables:
@@ -41,13 +42,6 @@ def _look_at_threads() -> Finding:
     if variables and n_threads < n_cores:
         return Finding("threads", found, "note", f"for all cores: unset {' '.join(THREAD_VARIABLES)}")
     return Finding("threads", found)
-
-
-def usable_cores() -> int:
-    """Number of processors that this process may use: fewer than the machine's in a job or a container."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
 
 
 def _look_at_openmp() -> Iterator[Finding]:

@@ -6,6 +6,8 @@ from concurrent.futures import ThreadPoolExecutor
 from functools import cache
 from typing import TypeVar
 
+from cellfeat.processors import usable_processors
+
 Part = TypeVar("Part")
 Result = TypeVar("Result")
 
@@ -13,7 +15,8 @@ Result = TypeVar("Result")
 def n_threads() -> int:
     """Threads that a fit may use: the processors that this process may use, or ``OMP_NUM_THREADS`` where it is less."""
     given = os.environ.get("OMP_NUM_THREADS", "").split(",")[0]
-    return max(1, min(_processors(), int(given) if given.isdecimal() else _processors()))
+    n_processors = usable_processors()
+    return max(1, min(n_processors, int(given) if given.isdecimal() else n_processors))
 
 
 def in_threads(compute: Callable[[Part], Result], parts: Sequence[Part]) -> Iterator[Result]:
@@ -29,10 +32,6 @@ def in_threads(compute: Callable[[Part], Result], parts: Sequence[Part]) -> Iter
     if n_threads() == 1 or len(parts) == 1:
         return map(compute, parts)
     return _pool(os.getpid(), n_threads()).map(compute, parts)
-
-
-def _processors() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @cache

@@ -17,7 +17,7 @@ def test_names_device_threads_and_folders() -> None:
 
 def test_says_which_variable_keeps_cores_idle(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OMP_NUM_THREADS", "1")
-    monkeypatch.setattr(machine, "usable_cores", lambda: torch.get_num_threads() + 7)
+    monkeypatch.setattr(machine, "usable_processors", lambda: torch.get_num_threads() + 7)
     (threads,) = [finding for finding in look_at_machine() if finding.topic == "threads"]
     assert threads.state == "note"
     assert "OMP_NUM_THREADS=1" in threads.found

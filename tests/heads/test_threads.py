@@ -29,7 +29,7 @@ def test_number_of_threads_changes_no_bit(rows, monkeypatch):
 @pytest.mark.parametrize(("given", "expected"), [("1", 1), ("2,1", 2), ("64", 8), ("", 8), ("many", 8)])
 def test_threads_are_limited_as_openmp_is(given, expected, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", given)
-    monkeypatch.setattr(threads, "_processors", lambda: 8)
+    monkeypatch.setattr(threads, "usable_processors", lambda: 8)
     assert threads.n_threads() == expected
     monkeypatch.delenv("OMP_NUM_THREADS")
     assert threads.n_threads() == 8
