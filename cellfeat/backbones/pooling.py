@@ -165,7 +165,8 @@ def pooled_by_stage(entry: Backbone, loaded: LoadedBackbone) -> LoadedBackbone:
     network = copy.deepcopy(loaded.module)
     _cut_after(network, stages[-1])
     module = StagePooled(network, stages).eval().requires_grad_(False)
-    return replace(loaded, module=module, embedding_dim=_embedding_dim(entry.name, module, loaded.transform.input_size))
+    dim = _embedding_dim(entry.name, module, loaded.transform.input_size)
+    return replace(loaded, module=module, embedding_dim=dim, pool="stages")
 
 
 def _stages_of_timm(module: nn.Module) -> tuple[str, ...]:
