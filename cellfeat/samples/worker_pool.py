@@ -58,7 +58,11 @@ class Workers:
         with self._lock:
             self._most = max(self._most, n)
         while len(self._all) < n:
-            self._give_back(self._started())
+            worker = self._started()
+            with self._lock:
+                # Behind those that are ready: it still imports its modules.
+                self._idle.insert(0, worker)
+                self._lock.notify()
 
     def close(self) -> None:
         """Kill all processes, even while they read."""

@@ -221,6 +221,16 @@ def test_process_killed_while_idle_costs_no_sample(reader: SampleReader) -> None
 
 
 @pytest.mark.slow
+def test_a_process_that_is_ready_is_taken_before_one_that_starts(reader: SampleReader) -> None:
+    with Workers() as workers:
+        workers.start(1)
+        workers.read(reader, 0)
+        workers.start(2)
+        workers.read(reader, 1)
+        ready = [worker._is_ready.is_set() for worker in list(workers._all)]
+    assert sorted(ready) == [False, True]
+
+
 def test_silent_process_is_replaced_and_its_file_named(large_green: SampleReader) -> None:
     with Workers(seconds=3) as workers:
         for row in range(N_SAMPLES):
