@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from typing import Any, Literal
 
 import numpy as np
@@ -208,12 +207,10 @@ def _measure(reader: ReadsSamples, rows: Sequence[int]) -> list[np.ndarray]:
     return [np.concatenate(values) for values in zip(*selections, strict=True)]
 
 
-# Images of a data set have few sizes, and the places take longer to find than the values to pick.
-@lru_cache(maxsize=2)
 def _evenly_spaced(n_items: int, n_wanted: int) -> np.ndarray:
-    places = np.unique(np.linspace(0, n_items - 1, min(n_items, n_wanted)).astype(np.intp))
-    places.setflags(write=False)
-    return places
+    if n_items <= n_wanted:
+        return np.arange(n_items, dtype=np.intp)
+    return np.unique(np.linspace(0, n_items - 1, n_wanted).astype(np.intp))
 
 
 def selected_values(pixels: np.ndarray, n_values: int) -> np.ndarray:
