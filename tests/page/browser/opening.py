@@ -1,7 +1,7 @@
 """Opens pages in a browser, and records what must not happen there."""
 
 import shutil
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -39,6 +39,23 @@ class Trouble:
     def _see_request(self, request: Any) -> None:
         if not stays_here(request.url):
             self.seen.append(f"request: {request.url}")
+
+
+def expect(what: Any) -> Any:
+    """Assert something of a page or a locator, and wait until it holds: a page is drawn after an event, not in it."""
+    from playwright.sync_api import expect as expect_of
+
+    expect_of.set_options(timeout=15_000)
+    return expect_of(what)
+
+
+def wait_until(page: Any, holds: Callable[[], bool]) -> None:
+    """Ask again and again until something holds; the test fails after a while."""
+    for _ in range(300):
+        if holds():
+            return
+        page.wait_for_timeout(50)
+    assert holds()
 
 
 def browser_program() -> str | None:

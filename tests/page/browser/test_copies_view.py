@@ -1,6 +1,7 @@
 """Copies and labels: pairs, where they overlap, suspicious labels, unreadable files."""
 
 import csv
+import re
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 import simplejpeg
 
 from cellfeat.page.content import PageContent
-from tests.page.browser.opening import assert_accessible, go_to_view
+from tests.page.browser.opening import assert_accessible, expect, go_to_view, wait_until
 from tests.page.generated_content import generated_content
 
 pytestmark = pytest.mark.slow
@@ -26,6 +27,12 @@ def cards(page: Any) -> Any:
     return page.locator(".pair-card")
 
 
+def pairs_differ(page: Any) -> list[bool]:
+    """Whether the labels of each pair that is shown differ."""
+    captions = [card.locator("figcaption").all_inner_texts() for card in cards(page).all()]
+    return [one.rsplit(" ", 1)[0] != other.rsplit(" ", 1)[0] for one, other, *_ in captions]
+
+
 def choose_part(page: Any, name: str) -> None:
     page.get_by_role("group", name="What the audit found").get_by_role("button", name=name).click()
 
@@ -33,11 +40,11 @@ def choose_part(page: Any, name: str) -> None:
 def test_label_conflicts_come_first_and_kinds_are_counted(open_page: Opener, generated_page: Maker) -> None:
     page = open_page(generated_page(1200))
     go_to_view(page, VIEW)
-    assert cards(page).first.inner_text().startswith("label conflict: 0.990 of equal detail")
+    expect(cards(page).first).to_have_text(re.compile("^label conflict: 0.990 of equal detail"), use_inner_text=True)
     kinds = page.get_by_role("group", name="Kinds of pairs").get_by_role("button").all_inner_texts()
     assert kinds == ["all 40", "label conflict 8", "copy 8", "near copy 16", "look-alike 8"]
     page.get_by_role("button", name="look-alike 8").click()
-    assert cards(page).count() == 8
+    expect(cards(page)).to_have_count(8)
 
 
 @pytest.mark.parametrize(
@@ -61,8 +68,8 @@ def test_pairs_are_sorted(order: str, first: str, last: str, open_page: Opener) 
     go_to_view(page, VIEW)
     page.get_by_label("Order").select_option(label=order)
     cards(page).first.get_by_text(first).wait_for()
-    assert last in cards(page).nth(1).inner_text()
-    assert "not known" in cards(page).nth(2).inner_text()
+    expect(cards(page).nth(1)).to_contain_text(last)
+    expect(cards(page).nth(2)).to_contain_text("not known")
 
 
 def test_pairs_of_different_labels_come_first(open_page: Opener) -> None:
@@ -71,11 +78,7 @@ def test_pairs_of_different_labels_come_first(open_page: Opener) -> None:
     page = open_page(content)
     go_to_view(page, VIEW)
     page.get_by_label("Order").select_option(label="different labels first")
-    page.wait_for_timeout(300)
-    captions = [card.locator("figcaption").all_inner_texts() for card in cards(page).all()]
-    differ = [one.rsplit(" ", 1)[0] != other.rsplit(" ", 1)[0] for one, other, *_ in captions]
-    assert differ == sorted(differ, reverse=True)
-    assert differ[0]
+    wait_until(page, lambda: pairs_differ(page)[0] and pairs_differ(page) == sorted(pairs_differ(page), reverse=True))
 
 
 def test_all_mistakes_open_beside_suspicious_labels(open_page: Opener, generated_page: Maker) -> None:
@@ -84,7 +87,7 @@ def test_all_mistakes_open_beside_suspicious_labels(open_page: Opener, generated
     choose_part(page, "Suspicious labels 20")
     page.get_by_role("button", name="All mistakes of mlp").click()
     page.get_by_role("heading", name="All mistakes of mlp").wait_for()
-    assert page.locator(".matrix").is_visible()
+    expect(page.locator(".matrix")).to_be_visible()
 
 
 def test_pairs_are_judged_by_keys_and_exported(open_page: Opener, generated_page: Maker, tmp_path: Path) -> None:
@@ -93,7 +96,7 @@ def test_pairs_are_judged_by_keys_and_exported(open_page: Opener, generated_page
     page.get_by_text("cell_0000000").first.wait_for()
     for key in ("m", "ArrowDown", "ArrowDown", "n"):
         page.keyboard.press(key)
-    assert page.locator("[aria-current=true]").inner_text().count("cell_0000004") == 1
+    expect(page.locator("[aria-current=true]")).to_contain_text("cell_0000004")
     with page.expect_download() as download:
         page.get_by_role("button", name="Export judged pairs").click()
     rows = read_table(download.value, tmp_path)
@@ -108,17 +111,17 @@ def test_keys_turn_pages(open_page: Opener, generated_page: Maker) -> None:
     go_to_view(page, VIEW)
     for _ in range(12):
         page.keyboard.press("ArrowDown")
-    assert page.get_by_role("navigation", name="Pages of pairs").inner_text().split("\n")[1] == "13 to 24 of 40"
-    assert page.locator("[aria-current=true]").evaluate("card => card === document.activeElement") is True
+    expect(page.get_by_role("navigation", name="Pages of pairs")).to_contain_text("13 to 24 of 40")
+    expect(page.locator("[aria-current=true]")).to_be_focused()
     page.keyboard.press("ArrowUp")
-    assert "1 to 12 of 40" in page.get_by_role("navigation", name="Pages of pairs").inner_text()
+    expect(page.get_by_role("navigation", name="Pages of pairs")).to_contain_text("1 to 12 of 40")
 
 
 def test_a_member_opens_large(open_page: Opener, generated_page: Maker) -> None:
     page = open_page(generated_page(1200))
     go_to_view(page, VIEW)
     page.get_by_role("button", name="Open cell_0000001 large").first.click()
-    assert page.get_by_role("dialog").is_visible()
+    expect(page.get_by_role("dialog")).to_be_visible()
 
 
 @pytest.mark.parametrize(
@@ -164,8 +167,8 @@ def test_suspicious_labels_come_by_confidence_and_are_relabelled(open_page: Open
     choose_part(page, "Suspicious labels 20")
     first = page.locator(".suspect").first
     first.get_by_role("button", name="Take").click()
-    assert "judged" in first.inner_text()
-    assert "logreg predicts" in first.inner_text()
+    expect(first).to_contain_text("judged")
+    expect(first).to_contain_text("logreg predicts")
     confidences = [text.split("(")[1][:4] for text in page.locator(".suspect").all_inner_texts()]
     assert confidences == sorted(confidences, reverse=True)
 
@@ -174,9 +177,9 @@ def test_unreadable_files_and_findings_are_shown_as_text(open_page: Opener, gene
     page = open_page(generated_page(1200, hostile=True))
     go_to_view(page, VIEW)
     choose_part(page, "Unreadable files 1")
-    assert page.get_by_role("row", name="broken<1>.png not a PNG: <b>truncated</b>").is_visible()
+    expect(page.get_by_role("row", name="broken<1>.png not a PNG: <b>truncated</b>")).to_be_visible()
     choose_part(page, "Other findings 1")
-    assert page.get_by_role("cell", name="plate P01: RT4 alone").is_visible()
+    expect(page.get_by_role("cell", name="plate P01: RT4 alone")).to_be_visible()
     assert page.title() == "</script><script>document.title='broken'</script>"
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from cellfeat.page.notebook import ShownPage
-from tests.page.browser.opening import Trouble, assert_accessible, go_to_view
+from tests.page.browser.opening import Trouble, assert_accessible, expect, go_to_view
 from tests.page.generated_content import generated_content
 
 pytestmark = pytest.mark.slow
@@ -17,27 +17,27 @@ Maker = Callable[..., Path]
 SIDEWAYS = "document.documentElement.scrollWidth - document.documentElement.clientWidth"
 
 
-def shown_view(page: Any) -> str:
-    return str(page.locator(".top nav [aria-current=page]").inner_text())
+def shown_view(page: Any) -> Any:
+    return page.locator(".top nav [aria-current=page]")
 
 
-def hash_of(page: Any) -> str:
-    return str(page.evaluate("location.hash"))
+def wait_for_hash(page: Any, text: str) -> None:
+    page.wait_for_function("text => location.hash === text", arg=text)
 
 
 def test_address_keeps_what_is_shown(open_page: Opener, generated_page: Maker) -> None:
     path = generated_page(130)
     page = open_page(f"{path.as_uri()}#view=confusion&head=logreg&true=3&predicted=3&sample=17")
     page.wait_for_selector("dialog.sample")
-    assert shown_view(page) == "Confusion"
-    assert "logreg" in page.locator("#view h2").first.inner_text()
-    assert page.locator(".gallery h2").inner_text() == "A549, predicted A549 (logreg)"
-    assert hash_of(page) == "#view=confusion&head=logreg&true=3&predicted=3&sample=17"
+    expect(shown_view(page)).to_have_text("Confusion")
+    expect(page.locator("#view h2").first).to_contain_text("logreg")
+    expect(page.locator(".gallery h2")).to_have_text("A549, predicted A549 (logreg)")
+    wait_for_hash(page, "#view=confusion&head=logreg&true=3&predicted=3&sample=17")
 
 
 def test_address_of_something_else_is_mended(open_page: Opener, generated_page: Maker) -> None:
     page = open_page(f"{generated_page(130).as_uri()}#view=nothing&head=<b>&true=99&predicted=-3&sample=130")
-    assert hash_of(page) == "#view=overview&head=mlp"
+    wait_for_hash(page, "#view=overview&head=mlp")
 
 
 def test_back_button_goes_back(open_page: Opener, generated_page: Maker) -> None:
@@ -47,24 +47,24 @@ def test_back_button_goes_back(open_page: Opener, generated_page: Maker) -> None
     page.wait_for_selector(".gallery")
     page.go_back()
     page.wait_for_selector(".gallery", state="detached")
-    assert shown_view(page) == "Confusion"
+    expect(shown_view(page)).to_have_text("Confusion")
     page.go_back()
-    assert shown_view(page) == "Report"
+    expect(shown_view(page)).to_have_text("Report")
     page.go_forward()
-    assert shown_view(page) == "Confusion"
+    expect(shown_view(page)).to_have_text("Confusion")
 
 
 def test_keys_choose_views_and_open_help(open_page: Opener, generated_page: Maker) -> None:
     page = open_page(generated_page(130))
     page.keyboard.press("2")
     page.wait_for_function("document.activeElement.id === 'view'")
-    assert shown_view(page) == "Confusion"
+    expect(shown_view(page)).to_have_text("Confusion")
     page.keyboard.press("?")
     page.get_by_role("dialog", name="Keys").wait_for()
     page.keyboard.press("1")
     page.keyboard.press("Escape")
-    assert page.get_by_role("dialog", name="Keys").count() == 0
-    assert shown_view(page) == "Confusion"
+    expect(page.get_by_role("dialog", name="Keys")).to_have_count(0)
+    expect(shown_view(page)).to_have_text("Confusion")
 
 
 def test_escape_closes_sample_then_gallery_and_focus_returns(open_page: Opener, generated_page: Maker) -> None:
@@ -74,7 +74,7 @@ def test_escape_closes_sample_then_gallery_and_focus_returns(open_page: Opener, 
     page.keyboard.press("Enter")
     page.wait_for_selector(".gallery .item")
     page.keyboard.press("g")
-    assert page.locator(".gallery .item").first.evaluate("item => item === document.activeElement")
+    expect(page.locator(".gallery .item").first).to_be_focused()
     page.keyboard.press("Enter")
     page.wait_for_selector("dialog.sample[open]")
     page.keyboard.press("ArrowRight")
@@ -82,29 +82,29 @@ def test_escape_closes_sample_then_gallery_and_focus_returns(open_page: Opener, 
     page.keyboard.press("Escape")
     page.wait_for_selector("dialog.sample", state="detached")
     # The one that was shown last.
-    assert page.locator(".gallery .item").nth(1).evaluate("item => item === document.activeElement")
-    assert page.locator(".gallery").count() == 1
+    expect(page.locator(".gallery .item").nth(1)).to_be_focused()
+    expect(page.locator(".gallery")).to_have_count(1)
     page.keyboard.press("Escape")
     page.wait_for_selector(".gallery", state="detached")
     page.wait_for_function("document.activeElement.closest('.matrix') !== null")
-    assert cell.evaluate("button => button === document.activeElement")
+    expect(cell).to_be_focused()
 
 
 def test_skip_link_leads_past_the_header(open_page: Opener, generated_page: Maker) -> None:
     page = open_page(generated_page(130))
     page.keyboard.press("Tab")
-    assert page.evaluate("document.activeElement.textContent") == "Skip to content"
+    expect(page.get_by_text("Skip to content")).to_be_focused()
     page.keyboard.press("Enter")
-    assert page.evaluate("document.activeElement.id") == "view"
-    assert hash_of(page) == "#view=overview&head=mlp"
+    expect(page.locator("#view")).to_be_focused()
+    wait_for_hash(page, "#view=overview&head=mlp")
 
 
 def test_keys_do_nothing_in_fields(open_page: Opener, generated_page: Maker) -> None:
     page = open_page(generated_page(130))
     page.locator("textarea").first.fill("")
     page.locator("textarea").first.type("2 classes?")
-    assert shown_view(page) == "Report"
-    assert page.locator("textarea").first.input_value() == "2 classes?"
+    expect(shown_view(page)).to_have_text("Report")
+    expect(page.locator("textarea").first).to_have_value("2 classes?")
 
 
 def test_colours_are_kept(open_page: Opener, generated_page: Maker) -> None:
@@ -142,8 +142,8 @@ def test_missing_shard_is_a_sentence(browser: Any, tmp_path: Path) -> None:
     page.goto((tmp_path / "index.html").as_uri() + "#view=confusion")
     page.locator(".matrix td.correct button").first.click()
     page.wait_for_selector("[role=alert]")
-    assert "the folder of this page is incomplete" in page.locator("[role=alert]").first.inner_text()
-    assert page.locator(".matrix").is_visible()
+    expect(page.locator("[role=alert]").first).to_contain_text("the folder of this page is incomplete")
+    expect(page.locator(".matrix")).to_be_visible()
     page.close()
 
 
@@ -174,11 +174,11 @@ def test_judging_blind_closes_what_names_predictions(open_page: Opener, generate
     page.wait_for_selector(".gallery")
     go_to_view(page, "Relabel")
     page.get_by_role("button", name="Judge blind").click()
-    assert page.locator(".gallery").count() == 0
-    assert hash_of(page) == "#view=relabel&head=mlp"
+    expect(page.locator(".gallery")).to_have_count(0)
+    wait_for_hash(page, "#view=relabel&head=mlp")
     page.evaluate("location.hash = 'view=relabel&true=3&predicted=3'")
     page.wait_for_timeout(100)
-    assert page.locator(".gallery").count() == 0
+    expect(page.locator(".gallery")).to_have_count(0)
 
 
 def test_page_within_a_notebook_stays_in_its_frame(browser: Any, tmp_path: Path) -> None:

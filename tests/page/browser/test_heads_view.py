@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.page.browser.opening import go_to_view
+from tests.page.browser.opening import expect, go_to_view, wait_until
 
 pytestmark = pytest.mark.slow
 Opener = Callable[..., Any]
@@ -26,9 +26,7 @@ def test_outcomes_count_every_sample_once(open_page: Opener, generated_page: Mak
     assert sum(counts) == 1200
     page.get_by_role("combobox", name="A", exact=True).select_option("logreg")
     page.get_by_role("combobox", name="B", exact=True).select_option("mlp")
-    page.wait_for_timeout(100)
-    swapped = counts_of_all(page)
-    assert swapped == [counts[1], counts[0], *counts[2:]]
+    wait_until(page, lambda: counts_of_all(page) == [counts[1], counts[0], *counts[2:]])
 
 
 def test_outcome_opens_its_samples(open_page: Opener, generated_page: Maker) -> None:
@@ -39,8 +37,8 @@ def test_outcome_opens_its_samples(open_page: Opener, generated_page: Maker) -> 
     n = int(button.inner_text())
     button.click()
     page.wait_for_selector(".gallery .item")
-    assert page.locator(".gallery .item").count() == n
-    assert page.locator(".gallery h2").inner_text() == "HeLa: mlp right, logreg wrong"
+    expect(page.locator(".gallery .item")).to_have_count(n)
+    expect(page.locator(".gallery h2")).to_have_text("HeLa: mlp right, logreg wrong")
     assert {text.split()[0] for text in page.locator(".gallery .item .caption").all_inner_texts()} == {"HeLa"}
 
 
@@ -48,4 +46,4 @@ def test_same_head_twice_is_refused(open_page: Opener, generated_page: Maker) ->
     page = open_page(generated_page(130))
     go_to_view(page, "Head against head")
     page.get_by_role("combobox", name="B", exact=True).select_option("mlp")
-    assert "Choose two different heads" in page.locator("#view").inner_text()
+    expect(page.locator("#view")).to_contain_text("Choose two different heads")

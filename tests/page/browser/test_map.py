@@ -10,7 +10,7 @@ import pytest
 from PIL import Image
 
 from cellfeat.page.content import Columns, PageContent
-from tests.page.browser.opening import assert_accessible, go_to_view
+from tests.page.browser.opening import assert_accessible, expect, go_to_view, wait_until
 from tests.page.generated_content import generated_content
 
 pytestmark = pytest.mark.slow
@@ -25,8 +25,8 @@ def open_map(page: Any) -> None:
     page.wait_for_function(DRAWN)
 
 
-def counted(page: Any) -> str:
-    return str(page.locator(".map .counts").inner_text())
+def counts(page: Any) -> Any:
+    return page.locator(".map .counts")
 
 
 def lasso_all(page: Any) -> None:
@@ -56,19 +56,17 @@ def colours_of_map(page: Any) -> int:
 def test_map_of_any_size(n_samples: int, open_page: Opener, generated_page: Maker) -> None:
     page = open_page(generated_page(n_samples))
     go_to_view(page, "Map")
-    page.locator(".map .counts").wait_for()
-    assert f"{n_samples} of {n_samples} samples" in counted(page)
+    expect(counts(page)).to_contain_text(f"{n_samples} of {n_samples} samples")
     if n_samples:
         page.wait_for_function(DRAWN)
     else:
-        assert page.get_by_text("No sample has a place").count() == 1
+        expect(page.get_by_text("No sample has a place")).to_have_count(1)
 
 
 def test_map_is_drawn_in_colours(open_page: Opener, generated_page: Maker) -> None:
     page = open_page(generated_page(1200))
     open_map(page)
-    page.wait_for_timeout(300)
-    assert colours_of_map(page) > 10
+    wait_until(page, lambda: colours_of_map(page) > 10)
 
 
 @pytest.mark.parametrize("how", ["shift", "button"])
@@ -82,7 +80,7 @@ def test_lasso_opens_the_gallery(how: str, open_page: Opener, generated_page: Ma
     lasso_all(page)
     page.keyboard.up("Shift")
     page.get_by_role("heading", name="Chosen on the map").wait_for()
-    assert page.locator(".gallery").get_by_text("1,200 samples").count() == 1
+    expect(page.locator(".gallery").get_by_text("1,200 samples")).to_have_count(1)
 
 
 def test_lasso_leaves_out_what_filters_took_away(open_page: Opener, generated_page: Maker) -> None:
@@ -155,11 +153,9 @@ def test_map_by_keyboard(open_page: Opener, generated_page: Maker) -> None:
     before = picture_of_map(page)
     page.keyboard.press("+")
     page.keyboard.press("ArrowLeft")
-    page.wait_for_timeout(400)
-    assert np.abs(picture_of_map(page) - before).mean() > 1
+    wait_until(page, lambda: bool(np.abs(picture_of_map(page) - before).mean() > 1))
     page.keyboard.press("0")
-    page.wait_for_timeout(400)
-    assert np.abs(picture_of_map(page) - before).mean() < 0.1
+    wait_until(page, lambda: bool(np.abs(picture_of_map(page) - before).mean() < 0.1))
 
 
 def test_view_can_be_left_and_entered_many_times(open_page: Opener, generated_page: Maker) -> None:
@@ -179,14 +175,14 @@ def test_samples_without_coordinates_are_counted(open_page: Opener) -> None:
     content.shards[column["shard"]] = x.tobytes
     page = open_page(content)
     open_map(page)
-    assert "7 have no place on the map" in counted(page)
+    expect(counts(page)).to_contain_text("7 have no place on the map")
 
 
 def test_held_out_samples_are_named(open_page: Opener) -> None:
     page = open_page(with_held_out(generated_content(130)))
     open_map(page)
-    assert page.get_by_text("Large points are held-out or new samples.").count() == 1
-    assert page.get_by_text("3 of 30 lie apart").count() == 1
+    expect(page.get_by_text("Large points are held-out or new samples.")).to_have_count(1)
+    expect(page.get_by_text("3 of 30 lie apart")).to_have_count(1)
 
 
 def with_held_out(content: PageContent) -> PageContent:

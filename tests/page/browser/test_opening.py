@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from tests.page.browser.opening import Trouble, assert_accessible, go_to_view, stays_here
+from tests.page.browser.opening import Trouble, assert_accessible, expect, go_to_view, stays_here
 
 pytestmark = pytest.mark.slow
 Opener = Callable[..., Any]
@@ -18,7 +18,7 @@ def test_page_opens_in_both_forms(form: str, open_page: Opener, generated_page: 
     page = open_page(generated_page(130, form=form))
     assert page.title() == "generated cells"
     go_to_view(page, "Confusion")
-    assert page.get_by_role("button", name="Confusion", exact=True).get_attribute("aria-current") == "page"
+    expect(page.get_by_role("button", name="Confusion", exact=True)).to_have_attribute("aria-current", "page")
 
 
 def test_axe_runs_under_the_policy_of_the_page(open_page: Opener, generated_page: Maker) -> None:

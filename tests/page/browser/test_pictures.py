@@ -11,7 +11,7 @@ import pytest
 from cellfeat.page.content import PageContent
 from cellfeat.page.samples.neighbours import neighbours_among
 from cellfeat.page.serving.server import PageServer, ServedPage
-from tests.page.browser.opening import assert_accessible, go_to_view
+from tests.page.browser.opening import assert_accessible, expect, go_to_view, wait_until
 from tests.page.generated_content import generated_content
 
 pytestmark = pytest.mark.slow
@@ -33,6 +33,10 @@ def open_gallery(page: Any) -> None:
     go_to_view(page, "Map")
     page.get_by_role("button", name="Show these in the gallery").click()
     page.locator(".gallery .item").first.wait_for()
+
+
+def confidences(page: Any) -> list[float]:
+    return [float(text.split()[-1]) for text in page.locator(".caption .quiet").all_inner_texts()]
 
 
 def means(page: Any) -> np.ndarray:
@@ -74,23 +78,19 @@ def test_only_pictures_on_the_screen_are_drawn(open_page: Opener, generated_page
     page = open_page(generated_page(130))
     open_gallery(page)
     page.get_by_role("button", name="L", exact=True).click()
-    page.wait_for_timeout(400)
-    assert 0 < page.locator(".gallery canvas").count() < 40
-    assert page.locator(".gallery .item").count() == 60
+    wait_until(page, lambda: 0 < page.locator(".gallery canvas").count() < 40)
+    expect(page.locator(".gallery .item")).to_have_count(60)
 
 
 def test_gallery_pages_and_sorts(open_page: Opener, generated_page: Maker) -> None:
     page = open_page(generated_page(130))
     open_gallery(page)
     page.get_by_role("button", name="Next", exact=True).click()
-    assert page.locator(".gallery .item").first.get_attribute("data-row") == "60"
+    expect(page.locator(".gallery .item").first).to_have_attribute("data-row", "60")
     page.get_by_label("Order").select_option(label="least confident first")
-    page.wait_for_timeout(200)
-    confidences = [float(text.split()[-1]) for text in page.locator(".caption .quiet").all_inner_texts()]
-    assert len(confidences) == 60
-    assert confidences == sorted(confidences)
+    wait_until(page, lambda: len(confidences(page)) == 60 and confidences(page) == sorted(confidences(page)))
     page.get_by_role("button", name="Close").click()
-    assert page.locator(".gallery").count() == 0
+    expect(page.locator(".gallery")).to_have_count(0)
 
 
 def test_gallery_by_keyboard(open_page: Opener, generated_page: Maker) -> None:
@@ -108,7 +108,7 @@ def test_gallery_by_keyboard(open_page: Opener, generated_page: Maker) -> None:
     title.get_by_text("cell_0000002").wait_for()
     page.keyboard.press("Escape")
     page.locator("dialog").wait_for(state="detached")
-    assert page.evaluate("document.activeElement.dataset.row") == "2"
+    expect(page.locator('.gallery .item[data-row="2"]')).to_be_focused()
 
 
 def test_downloaded_identifiers(open_page: Opener, generated_page: Maker, tmp_path: Path) -> None:
@@ -128,23 +128,24 @@ def test_sample_shows_its_values_and_relatives(open_page: Opener, generated_page
     page.locator(".gallery .item").nth(3).click()
     dialog = page.locator("dialog")
     dialog.get_by_role("heading", name="Nearest on the map").wait_for()
-    assert dialog.locator(".large canvas").count() == 1 + 3
-    assert dialog.get_by_text("(label)").count() == 2
+    expect(dialog.locator(".large canvas")).to_have_count(1 + 3)
+    expect(dialog.get_by_text("(label)")).to_have_count(2)
     # Rows 2 and 3 are five pairs of the audit, two of them with an overlap; rows 3 to 5 are a group.
-    assert dialog.locator(".pair").count() == 5
-    assert dialog.locator(".overlap rect").count() == 2 * 2
-    assert dialog.get_by_role("cell", name="group_1", exact=True).count() == 1
+    expect(dialog.locator(".pair")).to_have_count(5)
+    expect(dialog.locator(".overlap rect")).to_have_count(2 * 2)
+    expect(dialog.get_by_role("cell", name="group_1", exact=True)).to_have_count(1)
     assert_accessible(page)
     dialog.get_by_role("button", name="Show all 3 samples of this group").click()
     page.get_by_role("heading", name="Group group_1").wait_for()
+    expect(page.locator(".gallery .item")).to_have_count(3)
     assert [item.get_attribute("data-row") for item in page.locator(".gallery .item").all()] == ["3", "4", "5"]
 
 
 def test_page_without_pictures(open_page: Opener, generated_page: Maker) -> None:
     page = open_page(generated_page(130, with_pictures=False))
     open_gallery(page)
-    assert page.locator(".gallery canvas").count() == 0
-    assert page.get_by_text("The images were not read").count() == 1
+    expect(page.locator(".gallery canvas")).to_have_count(0)
+    expect(page.get_by_text("The images were not read")).to_have_count(1)
     page.locator(".gallery .tile").get_by_text("cell_0000000").wait_for()
     page.locator(".gallery .item").first.click()
     page.locator("dialog").get_by_role("heading", name="Values").wait_for()
@@ -208,7 +209,7 @@ def test_samples_without_a_picture_are_tiles(open_page: Opener) -> None:
     open_gallery(page)
     page.locator(".gallery .tile").first.wait_for()
     page.locator(".gallery canvas").nth(1).wait_for()
-    assert page.locator(".gallery canvas").count() == 2
+    expect(page.locator(".gallery canvas")).to_have_count(2)
 
 
 def test_nothing_names_predictions_while_labels_are_judged_blind(open_page: Opener, generated_page: Maker) -> None:
@@ -217,7 +218,7 @@ def test_nothing_names_predictions_while_labels_are_judged_blind(open_page: Open
     page.get_by_role("button", name="Judge blind").click()
     open_gallery(page)
     assert "redict" not in page.locator("main").inner_text()
-    assert page.locator(".gallery .wrong").count() == 0
+    expect(page.locator(".gallery .wrong")).to_have_count(0)
     assert "most confident first" not in page.get_by_label("Order").inner_text()
     page.locator(".gallery .item").first.click()
     dialog = page.locator("dialog.sample")

@@ -9,7 +9,7 @@ import pytest
 import cellfeat
 from cellfeat.evaluation.compare import compare
 from cellfeat.page.build import page_of_results
-from tests.page.browser.opening import READY, Trouble, go_to_view
+from tests.page.browser.opening import READY, Trouble, expect, go_to_view
 from tests.page.conftest import QUICK
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("own_folder")]
@@ -43,7 +43,7 @@ def test_comparison_is_shown_from_a_file(open_page, results, cells):
     assert "118 samples in 40 groups, 3 classes, 3 folds" in text
     assert "No held-out score lies beside these results" in text
     go_to_view(page, "Copies and labels")
-    assert "truncated <b>PNG" in page.inner_text("#page")
+    expect(page.locator("#page")).to_contain_text("truncated <b>PNG")
 
 
 def test_notebook_shows_the_page_and_stays_where_it_is(browser, notebook, hostile_cells):

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.page.browser.opening import assert_accessible, go_to_view
+from tests.page.browser.opening import assert_accessible, expect, go_to_view
 from tests.page.browser.test_copies_view import choose_part, read_table
 from tests.page.generated_content import generated_content
 
@@ -60,7 +60,7 @@ def test_queue_mixes_as_many_agreements(open_page: Opener, generated_page: Maker
     total = int(page.locator("progress").get_attribute("max"))
     end_blind(page)
     judge_blind(page, "k" * (total - 1))
-    assert page.get_by_text("All samples are judged.").is_visible()
+    expect(page.get_by_text("All samples are judged.")).to_be_visible()
     end_blind(page)
     rows = exported(page, tmp_path)
     agreed = [row["predicted"] == row["label_before"] for row in rows]
@@ -72,7 +72,7 @@ def test_queue_mixes_as_many_agreements(open_page: Opener, generated_page: Maker
 def test_undo_goes_back_to_the_sample(open_page: Opener, generated_page: Maker) -> None:
     page = open_page(generated_page(1200))
     judge_blind(page, "1")
-    assert page.locator("progress").get_attribute("value") == "1"
+    expect(page.locator("progress")).to_have_attribute("value", "1")
     page.keyboard.press("u")
     page.locator("progress[value='0']").wait_for()
 
@@ -84,7 +84,7 @@ def test_judgements_are_kept_for_the_page(open_page: Opener, generated_page: Mak
     end_blind(page)
     go_to_view(page, "Relabel")
     page.get_by_text("378 samples, 2 of them judged").wait_for()
-    assert page.get_by_role("region", name="Judged samples").get_by_role("rowheader").count() == 2
+    expect(page.get_by_role("region", name="Judged samples").get_by_role("rowheader")).to_have_count(2)
 
 
 def test_seen_predictions_are_not_judged_blind(open_page: Opener, generated_page: Maker, tmp_path: Path) -> None:
@@ -110,18 +110,18 @@ def test_blind_stays_in_all_views_until_it_is_ended(open_page: Opener, generated
         ("Copies and labels", "Pairs"),
     ]:
         go_to_view(page, view)
-        assert sentence in page.locator("#view").inner_text()
-        assert notice.is_visible()
+        expect(page.locator("#view")).to_contain_text(sentence)
+        expect(notice).to_be_visible()
     choose_part(page, "Suspicious labels 20")
-    assert "hidden while you judge blind" in page.locator("#view").inner_text()
+    expect(page.locator("#view")).to_contain_text("hidden while you judge blind")
     page.reload()
     page.wait_for_selector("#page .top")
     notice.get_by_role("button", name="Go on judging").click()
     page.locator("progress[value='1']").wait_for()
     go_to_view(page, "Confusion")
     end_blind(page)
-    assert not notice.is_visible()
-    assert page.locator(".matrix").is_visible()
+    expect(notice).to_be_hidden()
+    expect(page.locator(".matrix")).to_be_visible()
 
 
 def open_from_the_gallery(page: Any) -> None:
@@ -229,16 +229,16 @@ def test_import_says_which_rows_it_leaves_out(open_page: Opener, generated_page:
     )
     upload.set_input_files(tmp_path / "other.csv")
     page.get_by_text("other.csv, line 2: no sample of this page is called <i>nobody</i>").wait_for()
-    assert page.get_by_text("other.csv, line 3: the label was never").is_visible()
-    assert page.get_by_text("other.csv, line 4: seen is looked").is_visible()
-    assert page.get_by_text("0 judgements were read.").is_visible()
+    expect(page.get_by_text("other.csv, line 3: the label was never")).to_be_visible()
+    expect(page.get_by_text("other.csv, line 4: seen is looked")).to_be_visible()
+    expect(page.get_by_text("0 judgements were read.")).to_be_visible()
 
 
 def test_says_what_is_lost_on_closing(open_page: Opener) -> None:
     content = generated_content(130)
     page = open_page(replace(content, page={**content.page, "digest": ""}))
     go_to_view(page, "Relabel")
-    assert "lost when this page is closed" in page.get_by_role("alert").inner_text()
+    expect(page.get_by_role("alert")).to_contain_text("lost when this page is closed")
 
 
 @pytest.mark.parametrize(("width", "dark"), [(1280, False), (1280, True), (390, False), (390, True)])

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from tests.page.browser.opening import expect
 from tests.page.generated_content import generated_content
 
 pytestmark = pytest.mark.slow
@@ -22,9 +23,9 @@ def test_scores_stand_in_figure_and_table(open_page: Opener, generated_page: Mak
     head = next(one for one in generated_content(130).page["heads"] if one["verdict"] == "best")
     text = f"{head['score']:.3f} [{head['low']:.3f}, {head['high']:.3f}]"
     section = page.locator(".part").filter(has_text="Comparison of heads")
-    assert text in section.locator("svg text").all_text_contents()
-    assert section.get_by_role("cell", name=text).count() == 1
-    assert section.locator("svg .interval").count() == 2
+    expect(section.locator("svg text", has_text=text)).not_to_have_count(0)
+    expect(section.get_by_role("cell", name=text)).to_have_count(1)
+    expect(section.locator("svg .interval")).to_have_count(2)
 
 
 def test_bins_of_few_samples_have_no_point(open_page: Opener) -> None:
@@ -37,9 +38,9 @@ def test_bins_of_few_samples_have_no_point(open_page: Opener) -> None:
     ]
     page = open_page(replace(content, page={**content.page, "heads": heads}))
     section = page.locator(".part").filter(has_text="Calibration of")
-    assert section.locator("svg circle").count() == 1
-    assert section.locator("svg .counts rect").count() == 3
-    assert "fewer than 10 samples have no point" in section.inner_text()
+    expect(section.locator("svg circle")).to_have_count(1)
+    expect(section.locator("svg .counts rect")).to_have_count(3)
+    expect(section).to_contain_text("fewer than 10 samples have no point")
 
 
 def test_open_questions_are_answered_by_hand(open_page: Opener, generated_page: Maker) -> None:
@@ -48,14 +49,14 @@ def test_open_questions_are_answered_by_hand(open_page: Opener, generated_page: 
     page.locator("h1").click()
     page.reload()
     page.wait_for_selector("#page .top")
-    assert page.get_by_label("Which population do the samples stand for?").input_value() == "cells of three donors"
+    expect(page.get_by_label("Which population do the samples stand for?")).to_have_value("cells of three donors")
 
 
 @pytest.mark.parametrize("n_samples", [0, 1])
 def test_few_samples_make_a_report(n_samples: int, open_page: Opener, generated_page: Maker) -> None:
     page = open_page(generated_page(n_samples))
-    assert page.locator(".report").is_visible()
-    assert ("There are no samples" in page.locator(".report").inner_text()) == (n_samples == 0)
+    expect(page.locator(".report")).to_be_visible()
+    expect(page.locator(".report").get_by_text("There are no samples")).to_have_count(int(n_samples == 0))
 
 
 def test_changed_labels_are_compared_on_the_same_samples(open_page: Opener) -> None:
@@ -67,15 +68,15 @@ def test_changed_labels_are_compared_on_the_same_samples(open_page: Opener) -> N
     overview = {**content.page["overview"], "relabelling": {"sentences": ["20 labels changed"], "heads": heads}}
     page = open_page(replace(content, page={**content.page, "overview": overview}))
     section = page.locator(".part").filter(has_text="Changed labels")
-    assert section.locator("svg .interval").count() == 6
-    assert section.locator("tbody tr").count() == 3
-    assert "logreg: one class remains" in section.inner_text()
+    expect(section.locator("svg .interval")).to_have_count(6)
+    expect(section.locator("tbody tr")).to_have_count(3)
+    expect(section).to_contain_text("logreg: one class remains")
 
 
 def test_report_prints_in_light_colours_on_a4(open_page: Opener, generated_page: Maker) -> None:
     page = open_page(generated_page(130), dark=True)
     page.emulate_media(media="print", color_scheme="dark")
     assert page.evaluate("getComputedStyle(document.body).backgroundColor") == "rgb(255, 255, 255)"
-    assert not page.get_by_role("button", name="Print or save as PDF").is_visible()
+    expect(page.get_by_role("button", name="Print or save as PDF")).to_be_hidden()
     printed = page.pdf(prefer_css_page_size=True)
     assert printed.count(b"/Type /Page\n") in {2, 3, 4}
