@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import logsumexp
+from scipy.optimize import minimize_scalar
 
 from cellfeat.heads.softmax_regression import Directions, Problem, solve
 from cellfeat.types import Floats
@@ -34,7 +34,7 @@ TOLERANCE = 1e-3
 
 MAX_ITER = 100
 
-TEMPERATURES = np.geomspace(0.1, 10, 33)
+LOG_TEMPERATURES = (np.log(0.1), np.log(10))
 
 
 class Choice(NamedTuple):
@@ -92,12 +92,21 @@ def _part(problem: Problem, rows: NDArray[np.int64]) -> Problem:
 
 
 def _tempered_losses(held_out: Problem, weights: Floats) -> Floats:
-    """The weighted log loss of each row at the best of `TEMPERATURES`."""
-    logits = held_out.rows @ weights[:, :-1].T.astype(np.float32) + weights[:, -1]
-    return min((_losses(held_out, logits / temperature) for temperature in TEMPERATURES), key=np.mean)
+    """The weighted log loss of each row at the best temperature."""
+    # Classes first: maxima and sums over them are then long vector operations.
+    logits = weights[:, :-1].astype(np.float32) @ held_out.rows.T + weights[:, -1:]
+
+    def losses(log_temperature: float) -> Floats:
+        return _losses(held_out, logits * np.exp(-log_temperature))
+
+    found = minimize_scalar(
+        lambda one: float(losses(one).mean()), bounds=LOG_TEMPERATURES, method="bounded", options={"xatol": 0.02}
+    )
+    return losses(found.x)
 
 
 def _losses(held_out: Problem, logits: Floats) -> Floats:
-    of_true_class = logits[np.arange(len(logits)), held_out.codes]
-    losses: Floats = held_out.sample_weights * (logsumexp(logits, axis=1) - of_true_class)
+    logits = logits - logits.max(axis=0)
+    of_true_class = logits[held_out.codes, np.arange(len(held_out.codes))]
+    losses: Floats = held_out.sample_weights * (np.log(np.exp(logits).sum(axis=0)) - of_true_class)
     return losses
