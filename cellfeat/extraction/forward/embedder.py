@@ -63,7 +63,7 @@ class Submitted:
         self._embedded = embedded
 
     def result(self) -> Float32s:
-        """Wait for the embeddings, as `Embedded.result` does."""
+        """Wait for the embeddings and return them, shape ``(n, n_views, n_passes * embedding_dim)``."""
         return self._embedded.result().result()
 
 

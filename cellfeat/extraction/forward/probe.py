@@ -130,7 +130,8 @@ class Probe:
         rival
             An embedder that is timed in turn with it, so that other load on the machine slows both.
         is_out
-            Says of the embeddings whether they rule the method out: then it is timed once, for the record.
+            Says of the embeddings, shape ``(n, 1, embedding_dim)``, whether they rule the method out: then it is timed
+            once, for the record.
         """
         began = time.perf_counter()
         embedder = self.embedder(method)
