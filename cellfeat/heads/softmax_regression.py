@@ -50,16 +50,15 @@ class Solution:
 
     Attributes
     ----------
-    coef, intercept
-        Of shape (n_classes, n_columns) and (n_classes,).
+    weights
+        Coefficients, and intercepts as the last column, of shape (n_classes, n_columns + 1).
     n_iter
         Number of steps.
     converged
         Whether it converged before `max_iter` steps.
     """
 
-    coef: NDArray[np.float64]
-    intercept: NDArray[np.float64]
+    weights: NDArray[np.float64]
     n_iter: int
     converged: bool
 
@@ -93,6 +92,11 @@ class Problem:
     def shape(self) -> tuple[int, int]:
         """Shape of the weights: classes, and columns with the intercept."""
         return self.n_classes, self.rows.shape[1] + 1
+
+    def penalty(self, C: float) -> float:
+        """Penalty of a sample for the `C` of scikit-learn."""
+        # For two classes scikit-learn fits one row w; here it is -w/2 and w/2, whose squares sum to half of w's.
+        return (2 if self.n_classes == 2 else 1) / (C * len(self.rows))
 
     def losses_and_gradients(self, weights: Float32s, penalties: Floats) -> tuple[Floats, Float32s]:
         """Compute the loss and its gradient at several weights in one pass over the rows.
@@ -227,25 +231,45 @@ class Rounding:
         mapped: Float32s = self.rest * rounded + along @ self.directions.T
         return mapped
 
+    def inverse(self, weights: Float32s) -> Float32s:
+        """Map weights to coordinates: (n_problems, n_classes, n_columns + 1)."""
+        along: Float32s = (weights @ self.directions) * (np.reciprocal(self.scales) - np.reciprocal(self.rest))
+        mapped: Float32s = weights / self.rest + along @ self.directions.T
+        return mapped
+
     def take(self, numbers: Sequence[int]) -> "Rounding":
         """Keep some of the problems."""
         return Rounding(self.directions, self.scales[numbers], self.rest[numbers])
 
 
-def solve(problem: Problem, penalties: Sequence[float], max_iter: int) -> list[Solution]:
-    """Find the minimum for each penalty, starting from weights of 0.
+def solve(
+    problem: Problem,
+    directions: Directions,
+    penalties: Sequence[float],
+    *,
+    max_iter: int,
+    tolerance: float = GRADIENT_TOLERANCE,
+    starts: Sequence[Floats | None] | None = None,
+) -> list[Solution]:
+    """Find the minimum for each penalty.
 
     Parameters
     ----------
     problem
         What to minimise.
+    directions
+        Its directions of large curvature, or those of more rows that it is a part of.
     penalties
         Each above 0.
     max_iter
         Maximum number of steps.
+    tolerance
+        The solver stops when no component of the gradient is larger.
+    starts
+        Weights to start from for each penalty, of shape (n_classes, n_columns + 1); None for 0.
     """
     each = np.asarray(penalties, dtype=np.float64)
-    rounding = Rounding.of(Directions.of(problem), each)
+    rounding = Rounding.of(directions, each)
 
     def evaluate(numbers: Sequence[int], points: Float32s) -> list[LossAndGradient]:
         rounded = rounding.take(numbers)
@@ -254,14 +278,13 @@ def solve(problem: Problem, penalties: Sequence[float], max_iter: int) -> list[S
         # By the chain rule the gradient passes through the transposed map, which is the map itself: it is symmetric.
         return list(zip(losses.tolist(), rounded(gradients).reshape(len(points), -1), strict=True))
 
-    start = np.zeros(problem.shape, np.float32).ravel()
-    searches = [lbfgs(start, max_iter=max_iter, tolerance=GRADIENT_TOLERANCE) for _ in each]
+    zeros = np.zeros(problem.shape, np.float32)
+    weights = np.stack([zeros if one is None else one.astype(np.float32) for one in starts or [None] * len(each)])
+    points = rounding.inverse(weights).reshape(len(each), -1)
+    searches = [lbfgs(point, max_iter=max_iter, tolerance=tolerance) for point in points]
     found = minimise_together(searches, evaluate)
-    weights = rounding(np.stack([one.point for one in found]).reshape(-1, *problem.shape)).astype(np.float64)
-    return [
-        Solution(of_one[:, :-1].copy(), of_one[:, -1].copy(), one.n_iter, one.converged)
-        for of_one, one in zip(weights, found, strict=True)
-    ]
+    ends = rounding(np.stack([one.point for one in found]).reshape(-1, *problem.shape)).astype(np.float64)
+    return [Solution(of_one, one.n_iter, one.converged) for of_one, one in zip(ends, found, strict=True)]
 
 
 def _softmax(logits: Float32s) -> Float32s:
