@@ -232,7 +232,17 @@ class Rounding:
         return mapped
 
     def inverse(self, weights: Float32s) -> Float32s:
-        """Map weights to coordinates: (n_problems, n_classes, n_columns + 1)."""
+        """Map weights to coordinates, both of shape (n_problems, n_classes, n_columns + 1).
+
+        Parameters
+        ----------
+        weights
+            Of shape (n_problems, n_classes, n_columns + 1).
+
+        Returns
+        -------
+        ndarray of shape (n_problems, n_classes, n_columns + 1)
+        """
         along: Float32s = (weights @ self.directions) * (np.reciprocal(self.scales) - np.reciprocal(self.rest))
         mapped: Float32s = weights / self.rest + along @ self.directions.T
         return mapped
