@@ -157,7 +157,10 @@ def decode(place: Place) -> dict[str, Any]:
     with Workers() as workers:
         workers.start(n_workers)
         pooled = Decoder(WorkersReader(SampleReader.for_manifest(manifest), workers), IntensityPolicy(3))
-        ahead = partial(read_ahead, pooled, n_threads=n_workers, ahead=256, timeline=Timeline())
+        ahead = partial(
+            read_ahead, pooled, n_threads=n_workers, ahead=384, timeline=Timeline(),
+            block_of=partial(pooled.block, most=64), decode_rows=pooled.read_rows,
+        )  # fmt: skip
         list(ahead(range(4 * n_workers)))  # until the processes have started
         began = time.perf_counter()
         rows = list(range(len(manifest))) * (1 if place.quick else 4)

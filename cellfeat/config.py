@@ -216,10 +216,13 @@ def split_column(images: ImagesSettings, labels: LabelsSettings) -> str | None:
 
 
 class PreprocessingSettings(Section):
-    """Preprocessing of the images for the backbone; ``None`` uses the preprocessing published with the weights."""
+    """Preprocessing of the images for the backbone; ``None`` uses the preprocessing published with the weights.
+
+    `crop` ``none`` shows the network the whole image, and ``center`` leaves out its rim as the published one does.
+    """
 
     input_size: Count | None = None
-    crop: Literal["center", "none"] | None = None
+    crop: Literal["center", "none"] | None = "none"
     interpolation: Literal["nearest", "bilinear", "bicubic"] | None = None
     mean: tuple[FiniteFloat, FiniteFloat, FiniteFloat] | None = None
     std: tuple[PositiveFloat, PositiveFloat, PositiveFloat] | None = None
@@ -232,11 +235,12 @@ class BackboneSettings(Section):
     `pool` ``norm`` is the input of the network's own classifier, ``raw`` the same before a ConvNeXt's last LayerNorm,
     ``stages`` the mean and standard deviation of each channel over the maps of the middle stages, and ``blocks`` the
     class token, and the mean and standard deviation of the patch tokens, of several blocks of a vision transformer.
+    ``auto`` is ``stages`` where the network has them, else ``norm``.
     """
 
     name: str = "convnext_base"
     weights: str = "default"
-    pool: Literal["norm", "raw", "stages", "blocks"] = "norm"
+    pool: Literal["auto", "norm", "raw", "stages", "blocks"] = "auto"
 
 
 class ExtractionSettings(Section):

@@ -232,13 +232,17 @@ LIGHT = {
     "import cellfeat": "import cellfeat",
     "cellfeat --help": "from cellfeat.commands import exit_code; exit_code(['--help'])",
     "cellfeat extract --help": "from cellfeat.commands import exit_code; exit_code(['extract', '--help'])",
+    "completion": (
+        "from cellfeat.commands import completion; "
+        "completion.complete_heads(None, None, ''), completion.complete_export(None, None, '')"
+    ),
     "the tables": "import cellfeat.backbones.registry, cellfeat.heads.registry; list(cellfeat.BACKBONES)",
 }
 
 
 @pytest.mark.parametrize("name", LIGHT)
 def test_light_things_load_no_heavy_library(name: str) -> None:
-    heavy = set(HEAVY) - ({"numpy"} if name == "the tables" else set())
+    heavy = set(HEAVY) - ({"numpy"} if name in {"completion", "the tables"} else set())
     assert loaded_after(LIGHT[name]) & heavy == set()
 
 

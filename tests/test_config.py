@@ -142,3 +142,9 @@ def test_one_part_needs_no_brackets():
 def test_values_in_the_place_of_a_file_are_refused():
     with pytest.raises(ConfigError, match=r"dict.*overrides="):
         load_settings({"extraction.views": 8})
+
+
+def test_settings_of_version_0_1_load() -> None:
+    settings = load_settings(Path(__file__).parent / "settings_of_0.1.yaml")
+    assert settings.comparison.output == Path("results/cells")
+    assert settings.images.channels == ["blue", "red", "yellow"]

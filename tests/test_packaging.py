@@ -1,6 +1,8 @@
-"""An editable installation: the package is found from everywhere, also from the folder above the clone."""
+"""The version is one, and an editable installation is found from everywhere, also from the folder above the clone."""
 
+import configparser
 import os
+import re
 import shutil
 import subprocess
 import sys
@@ -8,8 +10,19 @@ import zipfile
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).parent.parent
+
+
+def test_version_is_the_same_everywhere() -> None:
+    config = configparser.ConfigParser()
+    config.read(ROOT / "setup.cfg")
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text())
+    newest = re.search(r"^## (\S+) \((\S+)\)$", (ROOT / "CHANGELOG.md").read_text(), re.M)
+    assert newest is not None
+    assert newest.groups() == (cited["version"], cited["date-released"])
+    assert config["metadata"]["version"] == cited["version"]
 
 
 @pytest.fixture(scope="module")

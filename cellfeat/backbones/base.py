@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from cellfeat.backbones.transform import Transform
 
 Pool = Literal["norm", "raw", "stages", "blocks"]
+WantedPool = Literal["auto", "norm", "raw", "stages", "blocks"]
+"""A pool, or ``auto``: the stages of a network that has them, else `norm`."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class LoadedBackbone:
         Name of the published weights, or of the file.
     weights_digest
         ``"sha256:…"`` of the module's tensors, see `cellfeat.backbones.weights.state_digest`.
+    pool
+        Which layer the embedding is read from, see `cellfeat.backbones.registry.load_backbone`.
     """
 
     name: str
@@ -45,6 +49,7 @@ class LoadedBackbone:
     embedding_dim: int
     weights_name: str
     weights_digest: str
+    pool: Pool = "norm"
 
 
 @dataclass(frozen=True)

@@ -106,7 +106,8 @@ def pooled_by_block(entry: Backbone, loaded: LoadedBackbone) -> LoadedBackbone:
             f"use pool norm, or pool stages for a convolutional network"
         )
     module = BlockPooled(loaded.module, _spread(_n_blocks(loaded.module))).eval().requires_grad_(False)
-    return replace(loaded, module=module, embedding_dim=_embedding_dim(entry.name, module, loaded.transform.input_size))
+    dim = _embedding_dim(entry.name, module, loaded.transform.input_size)
+    return replace(loaded, module=module, embedding_dim=dim, pool="blocks")
 
 
 def _spread(n_blocks: int) -> tuple[int, ...]:

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from cellfeat.backbones.base import LoadedBackbone, Pool
+from cellfeat.backbones.base import LoadedBackbone, WantedPool
 from cellfeat.backbones.registry import find_backbone, load_entry
 from cellfeat.backbones.trained_on import trained_on
 from cellfeat.backbones.transform import Transform
@@ -83,7 +83,7 @@ def describe_backbone(name: str) -> Description:
     return describe_loaded(replace(build_untrained(name), weights_name=find_backbone(name).default_weights))
 
 
-def build_untrained(name: str, *, pool: Pool = "norm", input_size: int | None = None) -> LoadedBackbone:
+def build_untrained(name: str, *, pool: WantedPool = "norm", input_size: int | None = None) -> LoadedBackbone:
     """Build a backbone with random weights, to see its shapes.
 
     Parameters

@@ -2,7 +2,7 @@
 
 Cells differ in texture as much as in shape, and the last layers of a classifier of everyday objects discard most of the
 texture. On real cells the stages at strides 4, 8 and 16 score many points higher than the input of the network's own
-classifier (``docs/results.md``). The layers after the last of these stages are not computed.
+classifier (``docs/studies/defaults.md``). The layers after the last of these stages are not computed.
 """
 
 import copy
@@ -165,7 +165,8 @@ def pooled_by_stage(entry: Backbone, loaded: LoadedBackbone) -> LoadedBackbone:
     network = copy.deepcopy(loaded.module)
     _cut_after(network, stages[-1])
     module = StagePooled(network, stages).eval().requires_grad_(False)
-    return replace(loaded, module=module, embedding_dim=_embedding_dim(entry.name, module, loaded.transform.input_size))
+    dim = _embedding_dim(entry.name, module, loaded.transform.input_size)
+    return replace(loaded, module=module, embedding_dim=dim, pool="stages")
 
 
 def _stages_of_timm(module: nn.Module) -> tuple[str, ...]:

@@ -3,9 +3,12 @@
 Listing the table does not import torch; the module that loads a network is imported when one is loaded.
 """
 
-from cellfeat.backbones.base import Backbone, LoadedBackbone, Pool
+from dataclasses import replace
+
+from cellfeat.backbones.base import Backbone, LoadedBackbone, Pool, WantedPool
 from cellfeat.backbones.torchvision_table import torchvision_entries
 from cellfeat.backbones.trained_on import IMAGENET, UNKNOWN, trained_on
+from cellfeat.errors import BackboneError
 from cellfeat.registry import Registry, import_attribute
 
 TIMM_PREFIX = "timm:"
@@ -86,11 +89,11 @@ def training_images(name: str, weights: str) -> str:
 
 
 def load_backbone(
-    name: str, *, weights: str = "default", pool: Pool = "norm", input_size: int | None = None
+    name: str, *, weights: str = "default", pool: WantedPool = "norm", input_size: int | None = None
 ) -> LoadedBackbone:
     """Load a frozen network, with the preprocessing that its weights were trained with.
 
-    The embedding is the input of the last linear layer of the network's own classifier.
+    The embedding is the input of the last linear layer of the network's own classifier, unless `pool` says otherwise.
 
     Parameters
     ----------
@@ -101,8 +104,9 @@ def load_backbone(
         with a state dict (``.pth``, ``.pt``, ``.bin``, ``.safetensors``); or ``default``.
     pool
         ``norm``; ``raw`` for a ConvNeXt's pooled features before its last LayerNorm; ``stages`` for means and standard
-        deviations over the maps of the middle stages, see `cellfeat.backbones.pooling`; or ``blocks`` for the tokens of
-        several blocks of a vision transformer, see `cellfeat.backbones.blocks`.
+        deviations over the maps of the middle stages, see `cellfeat.backbones.pooling`; ``blocks`` for the tokens of
+        several blocks of a vision transformer, see `cellfeat.backbones.blocks`; or ``auto`` for ``stages`` where the
+        network has them, else ``norm``.
     input_size
         Side in pixels of the input images; ``None`` for that of the published weights. A vision transformer's position
         embeddings are interpolated to it.
@@ -123,7 +127,7 @@ def load_backbone(
     return load_entry(find_backbone(name), weights=weights, pool=pool, input_size=input_size)
 
 
-def load_entry(entry: Backbone, *, weights: str | None, pool: Pool, input_size: int | None) -> LoadedBackbone:
+def load_entry(entry: Backbone, *, weights: str | None, pool: WantedPool, input_size: int | None) -> LoadedBackbone:
     """Load the network of a table entry and apply its pooling; errors are those of `load_backbone`.
 
     Parameters
@@ -135,10 +139,18 @@ def load_entry(entry: Backbone, *, weights: str | None, pool: Pool, input_size: 
     pool, input_size
         As for `load_backbone`.
     """
-    if pool not in _POOLED:
-        return entry.load(weights=weights, pool=pool, input_size=input_size)
+    if pool in ("norm", "raw"):
+        return replace(entry.load(weights=weights, pool=pool, input_size=input_size), pool=pool)
+    loaded = entry.load(weights=weights, pool="norm", input_size=input_size)
+    if pool != "auto":
+        return _pooled(entry, loaded, pool)
+    try:
+        return _pooled(entry, loaded, "stages")
+    except BackboneError:
+        return loaded
+
+
+def _pooled(entry: Backbone, loaded: LoadedBackbone, pool: Pool) -> LoadedBackbone:
     # Imported by name, because it imports torch and listing the table must not.
-    pooled: LoadedBackbone = import_attribute(_POOLED[pool])(
-        entry, entry.load(weights=weights, pool="norm", input_size=input_size)
-    )
+    pooled: LoadedBackbone = import_attribute(_POOLED[pool])(entry, loaded)
     return pooled

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cellfeat.commands.completion import complete_heads
 from cellfeat.commands.jobs_options import jobs_options, taken_jobs
 from cellfeat.commands.options import (
     config_options,
@@ -33,7 +34,7 @@ if TYPE_CHECKING:
 
 @click.command("compare")
 @config_options
-@click.option("--heads", metavar="NAME,NAME,…", help="See: cellfeat list heads.")
+@click.option("--heads", metavar="NAME,NAME,…", shell_complete=complete_heads, help="See: cellfeat list heads.")
 @fold_options
 @jobs_options
 @click.option("--fractions", metavar="F,F,…", help="Learning curve over parts of the training samples: 0.1,0.25,0.5,1.")

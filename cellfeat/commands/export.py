@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cellfeat.commands.completion import complete_export
 from cellfeat.commands.options import PATH_OR_URL, replace_option
 
 if TYPE_CHECKING:
@@ -13,7 +14,9 @@ if TYPE_CHECKING:
 
 @click.command("export")
 @click.argument("features", required=False, type=PATH_OR_URL)
-@click.option("--to", "name", required=True, metavar="FORMAT", help="See: cellfeat list exports.")
+@click.option(
+    "--to", "name", required=True, metavar="FORMAT", shell_complete=complete_export, help="See: cellfeat list exports."
+)
 @click.option(
     "--results",
     type=click.Path(path_type=Path),

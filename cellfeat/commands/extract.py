@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cellfeat.commands.completion import complete_backbone
 from cellfeat.commands.engines import LOCAL, EngineOptions, engine_options
 from cellfeat.commands.options import PATH_OR_URL, config_options, labels_flag, resolve_settings
 from cellfeat.commands.slurm_engine import run_on_slurm
@@ -23,7 +24,12 @@ if TYPE_CHECKING:
 @click.option(
     "--labels", metavar="CSV|none", help="Table of labels, also by its address; none: extract without labels."
 )
-@click.option("--backbone", metavar="NAME", help="Name of the backbone; see: cellfeat list backbones.")
+@click.option(
+    "--backbone",
+    metavar="NAME",
+    shell_complete=complete_backbone,
+    help="Name of the backbone; see: cellfeat list backbones.",
+)
 @click.option("--weights", metavar="NAME|FILE", help="Name of a weights record, or a checkpoint file.")
 @click.option("--device", metavar="auto|cpu|cuda|mps", help="Where the backbone runs.")
 @click.option(

@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cellfeat.commands.completion import complete_head
 from cellfeat.commands.options import PATH_OR_URL, resolve_settings
 from cellfeat.errors import WriteError
 from cellfeat.text import clean_text
@@ -43,7 +44,12 @@ TAKES = {
 @click.option(
     "--images", type=PATH_OR_URL, help="Folder of the images; default: the one that they were extracted from."
 )
-@click.option("--head", metavar="NAME", help="The head; default: the best one, or all where a figure shows several.")
+@click.option(
+    "--head",
+    metavar="NAME",
+    shell_complete=complete_head,
+    help="The head; default: the best one, or all where a figure shows several.",
+)
 @click.option("--true", metavar="CLASS", help="mistakes: of this class. class: the class.")
 @click.option("--predicted", metavar="CLASS", help="mistakes: for this class.")
 @click.option("--rows", type=click.IntRange(min=1), help="Rows of a contact sheet; default 4.")

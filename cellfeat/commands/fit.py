@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cellfeat.commands.completion import complete_head
 from cellfeat.commands.jobs_options import jobs_options, taken_jobs
 from cellfeat.commands.options import (
     config_options,
@@ -34,7 +35,7 @@ NOT_SAVED = "_not_saved"
 
 @click.command("fit")
 @config_options
-@click.option("--head", required=True, metavar="NAME", help="See: cellfeat list heads.")
+@click.option("--head", required=True, metavar="NAME", shell_complete=complete_head, help="See: cellfeat list heads.")
 @fold_options
 @jobs_options
 @click.option(

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cellfeat.commands.completion import complete_backbone
 from cellfeat.commands.options import OWN_CONFIG
 from cellfeat.errors import ConfigError
 from cellfeat.text import clean_lines, clean_text
@@ -30,7 +31,12 @@ if TYPE_CHECKING:
 )
 @click.option("--pattern", help="How files are called, such as '{plate}_{well}_{channel}.tif'.")
 @click.option("--channels", metavar="NAME,NAME,…", help="Names or numbers of the channels.")
-@click.option("--backbone", metavar="NAME", help="Name of the backbone; see: cellfeat list backbones.")
+@click.option(
+    "--backbone",
+    metavar="NAME",
+    shell_complete=complete_backbone,
+    help="Name of the backbone; see: cellfeat list backbones.",
+)
 @click.option("--set", "assignments", multiple=True, metavar="KEY=VALUE", help="Write another setting into the file.")
 @click.option("--output", type=click.Path(path_type=Path), default=OWN_CONFIG, show_default=True, help="File to write.")
 @click.option("--yes", is_flag=True, help="Ask nothing, and take every proposal.")

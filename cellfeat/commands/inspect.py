@@ -4,6 +4,7 @@ from pathlib import Path
 
 import click
 
+from cellfeat.commands.completion import complete_backbone_or_file
 from cellfeat.commands.options import needed_features
 from cellfeat.errors import MissingFileError
 from cellfeat.storage.url import Location, Url, as_location
@@ -11,7 +12,7 @@ from cellfeat.text import clean_lines
 
 
 @click.command("inspect")
-@click.argument("target", required=False)
+@click.argument("target", required=False, shell_complete=complete_backbone_or_file)
 def command(target: str | None) -> None:
     """Say what TARGET holds: a feature file, a saved head, or a backbone by name.
 

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
+from click.shell_completion import CompletionItem
 
 if TYPE_CHECKING:
     from cellfeat.commands.progress import ProgressObserver
@@ -37,6 +38,18 @@ class LocationType(click.ParamType):
         from cellfeat.config_values import parsed_location
 
         return parsed_location(value)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+        """Have the shell complete files and folders.
+
+        Parameters
+        ----------
+        ctx, param
+            Click's context and the option; unused.
+        incomplete
+            What was typed so far.
+        """
+        return [CompletionItem(incomplete, type="file")]
 
 
 PATH_OR_URL = LocationType()

@@ -28,7 +28,7 @@ def make_recipe(context: RunContext, precision: str) -> dict[str, Any]:
             "name": backbone.name,
             # The digest alone: a copy of the weights under another name makes the same embeddings.
             "weights_digest": backbone.weights_digest,
-            "pool": settings.backbone.pool,
+            "pool": backbone.pool,
             **_pooled_parts(backbone),
         },
         "transform": context.inputs.transform.record(),

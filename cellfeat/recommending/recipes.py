@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Any, Literal, Self, get_args
 
+from cellfeat.backbones.base import WantedPool
 from cellfeat.config import Settings
 
 SIZES = (64, 96, 128, 160, 224)
@@ -21,6 +22,16 @@ POOLS: tuple[Pool, ...] = get_args(Pool)
 
 Crop = Literal["none", "center"]
 CROPS: tuple[Crop, ...] = get_args(Crop)
+
+# The layer before the last LayerNorm differs from the one behind it by no more than the head's own scaling.
+_POOLS: dict[WantedPool, Pool] = {
+    "auto": "stages",
+    "norm": "norm",
+    "raw": "norm",
+    "stages": "stages",
+    "blocks": "blocks",
+}
+"""Pool of a recipe by that of the settings; `norm` takes its place where a network lacks it."""
 
 
 @dataclass(frozen=True)
@@ -162,7 +173,6 @@ def given_recipe(settings: Settings, backbone: str, published_size: int, n_chann
     """
     wanted = settings.preprocessing
     channels_as = wanted.channels_as if wanted.channels_as in ways_to_show(n_channels) else widest(n_channels)
-    # The layer before the last LayerNorm differs from the one behind it by no more than the head's own scaling.
-    pool: Pool = "norm" if settings.backbone.pool == "raw" else settings.backbone.pool
+    pool = _POOLS[settings.backbone.pool]
     source = Source(backbone, wanted.input_size or published_size, wanted.crop or "center")
     return Recipe(source, pool, channels_as, settings.extraction.views)

@@ -8,7 +8,7 @@ from torch import nn
 from torch.nn.modules.module import register_module_parameter_registration_hook
 from torchvision import models
 
-from cellfeat.backbones.base import Backbone
+from cellfeat.backbones.base import Backbone, Pool
 from cellfeat.backbones.describe import build_untrained
 from cellfeat.backbones.registry import BACKBONES, load_backbone
 from cellfeat.errors import BackboneError, DuplicateNameError, MissingExtraError, UnknownNameError
@@ -96,6 +96,21 @@ def test_duplicate_name_is_refused():
 def test_unsupported_input_size_is_refused(name, input_size, message):
     with pytest.raises(BackboneError, match=re.escape(message)):
         build_untrained(name, input_size=input_size)
+
+
+@pytest.mark.parametrize(
+    ("name", "pool"),
+    [
+        ("convnext_tiny", "stages"),
+        ("efficientnet_lite0", "stages"),
+        ("timm:test_convnext", "stages"),
+        ("vit_b_16", "norm"),
+        ("swin_t", "norm"),
+        ("squeezenet1_1", "norm"),
+    ],
+)
+def test_pool_auto_is_the_stages_where_there_are_any(name: str, pool: Pool) -> None:
+    assert build_untrained(name, pool="auto").pool == pool
 
 
 @pytest.mark.parametrize("name", ["resnet18", "vit_b_16", "efficientnet_lite0", "timm:test_convnext"])

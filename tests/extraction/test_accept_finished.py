@@ -58,7 +58,7 @@ def test_pooling_by_stage_is_another_recipe_that_names_the_stages(settings_for: 
     assert features.embeddings.shape == (24, 1, 2 * (64 + 128 + 256))
     assert (features.embeddings.std(axis=0) > 0).mean() > 0.9, "a ReLU may silence a channel or two"
     with pytest.raises(FingerprintError, match=r"recipe.backbone.pool: stages -> norm"):
-        extract(settings_for("resnet18"))
+        extract(settings_for("resnet18", backbone__pool="norm"))
 
 
 @pytest.mark.usefixtures("copy_of_finished")

@@ -33,7 +33,7 @@ def test_recipes_are_settings_of_an_extraction() -> None:
 
 def test_recipe_of_the_defaults() -> None:
     assert given_recipe(Settings(), "resnet18", 224, 3) == Recipe(
-        Source("resnet18", 224, "center"), "norm", "planes", 1
+        Source("resnet18", 224, "none"), "stages", "planes", 1
     )
 
 

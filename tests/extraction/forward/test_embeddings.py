@@ -61,7 +61,8 @@ def few_images(cells: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_the_networks_own_logits_are_its_last_linear_layer_of_our_embeddings(
     name: str, settings_for: MakeSettings, few_images: Path, checkpoint: Callable[[str], Path]
 ) -> None:
-    as_recorded = {"preprocessing__crop": None, "preprocessing__input_size": None, "extraction__batch_size": 5}
+    as_recorded = {"preprocessing__crop": None, "preprocessing__input_size": None, "backbone__pool": "norm"}
+    as_recorded |= {"extraction__batch_size": 5}
     features = extracted(settings_for(name, **as_recorded, images__root=few_images, labels__file=None))
     network = models.get_model(name)
     network.load_state_dict(torch.load(checkpoint(name), weights_only=True))
