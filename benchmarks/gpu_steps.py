@@ -102,10 +102,10 @@ def random_weights(backbone: str) -> dict[str, torch.Tensor]:
     """Random weights of a network in which every part affects the result; they need no download."""
     from torchvision import models
 
-    from cellfeat.backbones.efficientnet_lite import EfficientNetLite0
+    from cellfeat.backbones.efficientnet_lite import EfficientNetLite
 
     torch.manual_seed(0)
-    network = EfficientNetLite0() if backbone == "efficientnet_lite0" else models.get_model(backbone)
+    network = EfficientNetLite() if backbone == "efficientnet_lite0" else models.get_model(backbone)
     state = network.state_dict()
     for name, tensor in state.items():
         if "layer_scale" in name or "running_var" in name:
