@@ -107,12 +107,8 @@ class HeldOut(ScoredHead):
             change = with_interval(self.difference, low, high, plus=True)
             return f"{earlier}: no evidence of a difference on these samples, {change}"
         if high < 0:
-            is_told = bool(self.unlike_fitted)
-            kind = "are unlike those of the training" if is_told else "differ in kind (plate, stain, laboratory)"
-            return (
-                f"{earlier}: it is worse here by {with_interval(-self.difference, -high, -low)}; possible reasons: "
-                f"these samples {kind}, or the folds separated samples that belong together (see audit)"
-            )
+            worse = with_interval(-self.difference, -high, -low)
+            return f"{earlier}: it is worse here by {worse}; possible reasons: {self._why_worse()}"
         return f"{earlier}: it is better here by {with_interval(self.difference, low, high)}; {self._why_better()}"
 
     def _hope(self) -> str:
@@ -123,6 +119,16 @@ class HeldOut(ScoredHead):
         numbers = with_interval(expected.score, *expected.interval)
         fitted = "fitted on all samples" if expected.n_fitted == "all" else "fitted on other samples"
         return f"; {fitted}, this way of making a head lets expect {numbers}"
+
+    def _why_worse(self) -> str:
+        is_told = bool(self.unlike_fitted)
+        kind = "are unlike those of the training" if is_told else "differ in kind (plate, stain, laboratory)"
+        causes = [f"these samples {kind}", "the folds separated samples that belong together (see audit)"]
+        n_excluded = (self.n_seen or 0) + (self.n_near_copies or 0)
+        if n_excluded:
+            # On real cell lines samples without a copy are harder: docs/studies/intervals.md.
+            causes.append(f"samples without a copy are harder, and the {n_excluded:,} with one are excluded")
+        return ", or ".join(causes)
 
     def _why_better(self) -> str:
         causes = ["these samples are easier"]

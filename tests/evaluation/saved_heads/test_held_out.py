@@ -61,6 +61,13 @@ def test_samples_of_another_kind_score_worse(bundle, held_out):
     found = score_held_out(bundle, held_out)
     assert found.difference_interval.high < 0
     assert f"worse here by {-found.difference:.3f}" in found.verdict()
+    assert "without a copy" not in found.verdict()
+
+
+def test_worse_score_after_excluding_copies_names_them_as_a_reason(bundle, held_out):
+    held_out.embeddings[:] += 3 * np.random.default_rng(0).normal(size=held_out.embeddings.shape)
+    found = score_held_out(bundle, held_out, is_near_copy=np.arange(180) < 30)
+    assert "samples without a copy are harder, and the 30 with one are excluded" in found.verdict()
 
 
 def test_easier_samples_score_better_and_the_verdict_gives_reasons(bundle, held_out):
