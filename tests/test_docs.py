@@ -90,7 +90,11 @@ def test_public_names_exist() -> None:
 
 
 def test_paths_in_the_docs_exist() -> None:
-    made_up = {"cellfeat/heads/nearest_mean.py"}
+    made_up = {
+        "cellfeat/heads/nearest_mean.py",
+        "cellfeat/interop/exports/feather.py",
+        "cellfeat/samples/prefix_layout.py",
+    }
     path = re.compile(r"`((?:cellfeat|tests|benchmarks|configs|docs|\.ci)/[\w./-]+)`")
     named = {(page, name) for page, text in WRITTEN.items() for name in path.findall(text)}
     assert [(page, name) for page, name in sorted(named) if name not in made_up and not (ROOT / name).exists()] == []
@@ -273,6 +277,43 @@ def test_shown_backbone_is_a_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = entry.load(weights=None, pool="norm", input_size=32)
     images = loaded.transform.square(torch.rand(2, 3, 40, 50))
     assert loaded.module(images).shape == (2, loaded.embedding_dim)
+
+
+def shown_module(name: str, block: int, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
+    """A module of the package whose source is a block of CONTRIBUTING.md."""
+    module = ModuleType(name)
+    monkeypatch.setitem(sys.modules, name, module)
+    exec(blocks(CONTRIBUTING, "python")[block], module.__dict__)  # noqa: S102
+    return module
+
+
+def test_shown_layout_is_a_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from cellfeat.samples.folders.local import LocalFolder
+    from cellfeat.samples.layouts import Layout
+
+    layout: Layout = shown_module("cellfeat.samples.prefix_layout", 3, monkeypatch).PrefixLayout()  # type: ignore[attr-defined]
+    for name in ("HeLa_1.png", "A549_2.png", "notes.txt"):
+        (tmp_path / name).write_bytes(b"")
+    found = {name: layout.find(name) for name in layout.on_disk(LocalFolder(tmp_path))}
+    assert {name: sample and sample.label for name, sample in found.items()} == {
+        "HeLa_1.png": "HeLa", "A549_2.png": "A549", "notes.txt": None,
+    }  # fmt: skip
+    assert all(layout.names(sample) == (name,) for name, sample in found.items() if sample)
+
+
+def test_shown_export_is_an_export(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import pandas as pd
+
+    from cellfeat.interop.exports.registry import EXPORTS, ExportFormat
+
+    shown_module("cellfeat.interop.exports.feather", 4, monkeypatch)
+    monkeypatch.setattr(EXPORTS, "_entries", dict(EXPORTS._entries))
+    exec(blocks(CONTRIBUTING, "python")[5], {"EXPORTS": EXPORTS, "ExportFormat": ExportFormat})  # noqa: S102
+    X = np.random.default_rng(0).standard_normal((6, 3)).astype(np.float32)
+    features = cellfeat.Features.from_arrays(X, labels=["HeLa", "A549"] * 3)
+    written = pd.read_feather(cellfeat.export(features, "feather", tmp_path / "cells.feather"))
+    assert written["label"].tolist() == ["HeLa", "A549"] * 3
+    assert np.array_equal(written.iloc[:, -3:].to_numpy(), X)
 
 
 @pytest.fixture(scope="module")

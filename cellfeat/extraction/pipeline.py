@@ -6,6 +6,7 @@ is fetched, so it does not wait for Python.
 
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
+from functools import partial
 from itertools import islice
 from typing import NamedTuple, Protocol
 
@@ -97,7 +98,9 @@ def extract_parts(
         n_threads=n_threads,
         ahead=ahead,
         timeline=decoder.timeline,
-        block_of=decoder.reader.block,
+        # Two processes read a batch, so that it does not wait for one.
+        block_of=partial(decoder.block, most=batch_size // 2),
+        decode_rows=decoder.read_rows,
     )
     for part in missing.parts:
         collected = _PartRows(part, decoder.policy.n_channels, stored, missing.begun.get(part.start))

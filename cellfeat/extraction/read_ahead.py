@@ -4,6 +4,7 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
+from functools import partial
 from itertools import groupby
 from typing import TypeVar
 
@@ -13,9 +14,10 @@ from cellfeat.errors import ImageError, MissingFileError
 from cellfeat.extraction.timing import Timeline
 from cellfeat.samples.channel_statistics import channel_statistics
 from cellfeat.samples.daemon_pool import DaemonPool
-from cellfeat.samples.images import ReadsSamples, SampleImage, pixel_digest
+from cellfeat.samples.images import Outcome, ReadsSamples, SampleImage, pixel_digest
 from cellfeat.samples.intensity import IntensityPolicy
 from cellfeat.samples.properties import FileProperties
+from cellfeat.samples.worker_pool import WorkersReader
 from cellfeat.types import Float32s
 
 
@@ -74,14 +76,39 @@ class Decoder:
     def __call__(self, row: int) -> Decoded:
         """Read the sample in `row` of the manifest."""
         with self.timeline.step("decode"):
-            decoded = self._decoded(row)
-            if self.on_sample is not None:
-                self.on_sample(decoded)
-            return decoded
+            return self._decoded(row, partial(self.reader.read_sample, row))
 
-    def _decoded(self, row: int) -> Decoded:
+    def read_rows(self, rows: Sequence[int]) -> list[Decoded]:
+        """Read samples of one `block`: at once, if a process reads them."""
+        if not isinstance(self.reader, WorkersReader):
+            return [self(row) for row in rows]
+        with self.timeline.step("decode"):
+            outcomes = self.reader.read_rows(rows)
+            return [self._decoded(row, partial(_given, one)) for row, one in zip(rows, outcomes, strict=True)]
+
+    def block(self, row: int, *, most: int) -> int:
+        """The number of the samples that are read at once with that in `row`; they follow each other.
+
+        Parameters
+        ----------
+        row
+            Row of the manifest.
+        most
+            Most samples with files of their own that are read at once.
+        """
+        if isinstance(self.reader, WorkersReader):
+            return row // max(1, min(most, self.reader.rows_at_once))
+        return self.reader.block(row)
+
+    def _decoded(self, row: int, read: Callable[[], SampleImage]) -> Decoded:
+        decoded = self._measured(row, read)
+        if self.on_sample is not None:
+            self.on_sample(decoded)
+        return decoded
+
+    def _measured(self, row: int, read: Callable[[], SampleImage]) -> Decoded:
         try:
-            sample = self.reader.read_sample(row)
+            sample = read()
             limits = self._limits(row, sample)
             return Decoded(
                 row,
@@ -101,6 +128,12 @@ class Decoder:
             raise ImageError(f"{self.reader.where(row)}: {error}") from None
 
 
+def _given(outcome: Outcome) -> SampleImage:
+    if isinstance(outcome, SampleImage):
+        return outcome
+    raise outcome
+
+
 Read = TypeVar("Read")
 
 
@@ -116,6 +149,7 @@ def read_ahead(
     ahead: int,
     timeline: Timeline,
     block_of: Callable[[int], int] = _own_block,
+    decode_rows: Callable[[Sequence[int]], list[Read]] | None = None,
 ) -> Iterator[Read]:
     """Decode rows in threads, and yield the results in order.
 
@@ -134,7 +168,10 @@ def read_ahead(
         Records how long the caller waits.
     block_of
         Gives the number of a row's block. Samples of one block, such as the cells of one field, are read by one thread.
+    decode_rows
+        Reads the samples of a block. None: `decode`, one after the other.
     """
+    decode_block = decode_rows or partial(_decode_block, decode)
     blocks = (list(block) for _, block in groupby(rows, block_of))
     pool = DaemonPool(n_threads, "decode")
     pending: deque[Future[list[Read]]] = deque()
@@ -142,7 +179,7 @@ def read_ahead(
     try:
         while True:
             while n_ahead < ahead and (block := next(blocks, None)) is not None:
-                pending.append(pool.submit(_decode_block, decode, block))
+                pending.append(pool.submit(decode_block, block))
                 n_ahead += len(block)
             if not pending:
                 return

@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Sequence
-from typing import ClassVar, Self
+from typing import ClassVar, Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -10,6 +10,7 @@ from scipy.special import softmax
 from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
+from cellfeat.errors import HeadError
 from cellfeat.heads.base import (
     ClassWeight,
     HeadClassifier,
@@ -18,7 +19,8 @@ from cellfeat.heads.base import (
     check_positive,
     class_weights,
 )
-from cellfeat.heads.softmax_regression import Problem, Solution, solve
+from cellfeat.heads.penalty_choice import Choice, choose_penalty
+from cellfeat.heads.softmax_regression import Directions, Problem, Solution, solve
 from cellfeat.heads.state import HeadState
 from cellfeat.heads.transforms import FeatureTransform, TransformName, check_transform
 
@@ -35,9 +37,9 @@ class LogisticRegressionHead(HeadClassifier):
     ----------
     C
         Inverse strength of the L2 penalty, as in scikit-learn; class weights are relative to their mean over the
-        samples. The default was the best of 0.001, 0.003, 0.01 and 0.1 for 1,280 columns and 4,500 samples of 9 cell
-        lines. The best value does not follow from the number of samples: 0.003, 0.01 and 0.03 score 0.717, 0.707 and
-        0.703 on 1,073 Jurkat cells, and 0.755, 0.758 and 0.760 on 1,004 cell-line samples of 3,840 columns.
+        samples. ``"auto"`` chooses 0.003, 0.01 or 0.03 on held-out training samples: see
+        `cellfeat.heads.penalty_choice`. No value is best for all embeddings: it is 0.003 for the input of the network's
+        classifier, and 0.03 or more for pooled stages, where 0.003 costs 0.01 to 0.02.
     class_weight
         ``"balanced"`` gives each class the same total weight; or ``None``, or a weight for each class.
     feature_transform
@@ -46,6 +48,11 @@ class LogisticRegressionHead(HeadClassifier):
         Number of principal components that ``pca`` and ``whiten`` keep; None for all.
     max_iter
         Maximum steps of L-BFGS; about 20 to 60 are needed.
+
+    Attributes
+    ----------
+    C_
+        The value of `C` that was used, after `fit`.
     """
 
     fitted_together: ClassVar = frozenset({"C"})
@@ -53,7 +60,7 @@ class LogisticRegressionHead(HeadClassifier):
 
     def __init__(
         self,
-        C: float = 0.003,
+        C: float | Literal["auto"] = "auto",
         *,
         class_weight: ClassWeight = "balanced",
         feature_transform: TransformName = "standardise",
@@ -67,7 +74,10 @@ class LogisticRegressionHead(HeadClassifier):
         self.max_iter = max_iter
 
     def _check_parameters(self) -> None:
-        check_positive("C", self.C)
+        if isinstance(self.C, str) and self.C != "auto":
+            raise HeadError(f"C: expected 'auto' or a number above 0, got {self.C!r}")
+        if self.C != "auto":
+            check_positive("C", self.C)
         check_class_weight(self.class_weight)
         check_transform(self.feature_transform, self.feature_components)
         check_integer("max_iter", self.max_iter, low=1)
@@ -97,23 +107,25 @@ class LogisticRegressionHead(HeadClassifier):
         problem = Problem(columns, codes, weights.astype(np.float32), self._n_classes)
         # The matrices are tall and thin: with several threads the BLAS spends more time waiting than working.
         with threadpool_limits(limits=1, user_api="blas"):
-            penalties = [head._penalty() / len(columns) for head in heads]
-            solutions = solve(problem, penalties, self.max_iter)
-        for head, solution in zip(heads, solutions, strict=True):
-            head._take(solution)
+            directions = Directions.of(problem)
+            choices = [head._choice(problem, directions) for head in heads]
+            penalties, starts = [problem.penalty(one.C) for one in choices], [one.weights for one in choices]
+            solutions = solve(problem, directions, penalties, max_iter=self.max_iter, starts=starts)
+        for head, choice, solution in zip(heads, choices, solutions, strict=True):
+            head._take(solution, choice.C)
 
-    def _take(self, solution: Solution) -> None:
+    def _choice(self, problem: Problem, directions: Directions) -> Choice:
+        return choose_penalty(problem, directions) if isinstance(self.C, str) else Choice(self.C, None)
+
+    def _take(self, solution: Solution, C: float) -> None:
         if not solution.converged:
             warnings.warn(
                 f"logreg was still improving after max_iter = {self.max_iter} steps; raise max_iter, or lower C",
                 ConvergenceWarning,
                 stacklevel=6,
             )
-        self.coef_, self.intercept_, self.n_iter_ = solution.coef, solution.intercept, solution.n_iter
-
-    def _penalty(self) -> float:
-        # For two classes scikit-learn fits one row w; here it is -w/2 and w/2, whose squares sum to half of w's.
-        return (2 if self._n_classes == 2 else 1) / self.C
+        self.coef_, self.intercept_ = solution.weights[:, :-1].copy(), solution.weights[:, -1].copy()
+        self.C_, self.n_iter_ = C, solution.n_iter
 
     def _probabilities(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         return softmax(self.transform_(X) @ self.coef_.T + self.intercept_, axis=1)

@@ -6,11 +6,13 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cellfeat.errors import CellfeatError, MissingFileError, RecordError
+from cellfeat.evaluation.across import recorded_line
 from cellfeat.evaluation.differences import HeadDifference
 from cellfeat.extraction.store import Features
 from cellfeat.heads.bundle_files import RECORD_FILE
 from cellfeat.saved_results.audit import AuditFiles, read_audit
 from cellfeat.saved_results.files import (
+    ACROSS_FILE,
     AUDIT_FILES,
     AUDIT_FOLDER,
     COMPARISON_FILE,
@@ -49,6 +51,8 @@ class ResultsFiles:
         Learning curves.
     repeats
         Sentences about repeated comparisons.
+    across
+        Sentences about plates that were left out in turn.
     audit
         The audit of the same samples; None without.
     n_held_out
@@ -63,6 +67,7 @@ class ResultsFiles:
     notes: tuple[str, ...] = ()
     curves: Sequence[ReadCurve] = ()
     repeats: tuple[str, ...] = ()
+    across: tuple[str, ...] = ()
     audit: AuditFiles | None = None
     n_held_out: int = 0
 
@@ -88,7 +93,7 @@ class ResultsFiles:
 def results_in(folder: Path, features: Features | None) -> ResultsFiles:
     """Read what a page shows of the results in a folder.
 
-    Predictions, learning curves, repeats and an audit that are missing or damaged are named in the notes.
+    What is missing or damaged beside the scores, such as predictions, curves or an audit, is named in the notes.
 
     Parameters
     ----------
@@ -144,15 +149,17 @@ def _scores_in(folder: Path, features: Features) -> ResultsFiles:
     audit, audit_notes = _audit_beside(folder, features)
     curves, curve_notes = _curves(read)
     repeats, repeat_notes = _repeats(folder) if read.is_comparison else ([], [])
+    across, across_notes = _across(folder) if read.is_comparison else ([], [])
     return ResultsFiles(
         kind=read.kind,
         record=read.record,
         differences=read.differences,
         results=results,
         folder=folder,
-        notes=(*notes, *audit_notes, *curve_notes, *repeat_notes),
+        notes=(*notes, *audit_notes, *curve_notes, *repeat_notes, *across_notes),
         curves=curves,
         repeats=tuple(repeats),
+        across=tuple(across),
         audit=audit,
         n_held_out=0 if read.kind == "held-out" else sum(1 for _ in _held_out_scores(folder)),
     )
@@ -202,6 +209,17 @@ def _repeats(folder: Path) -> tuple[list[str], list[str]]:
         return [f"Over {len(record['seeds'])} sets of {record['folds']} folds: {verdict}" for verdict in pairs], []
     except (RecordError, KeyError, TypeError, IndexError) as error:
         return [], [f"The repeats in {path} cannot be shown: {error}."]
+
+
+def _across(folder: Path) -> tuple[list[str], list[str]]:
+    path = folder / ACROSS_FILE
+    if not path.is_file():
+        return [], []
+    try:
+        record = read_object(path)
+        return [recorded_line(head, str(record["column"])) for head in record["heads"]], []
+    except (RecordError, KeyError, TypeError, ValueError) as error:
+        return [], [f"The scores across plates in {path} cannot be shown: {error}."]
 
 
 def _held_out_scores(folder: Path) -> Iterator[Path]:

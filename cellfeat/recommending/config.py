@@ -46,8 +46,6 @@ def _choices(found: Recommendation) -> Iterator[Choice]:
             yield Choice(key, value, _GIVEN)
     for key, value in chosen.items():
         yield Choice(key, value, reasons.get(key, "chosen"))
-    if found.chosen.pool == "stages" and "logreg" not in found.settings.heads:
-        yield Choice("heads.logreg.C", 0.03, "the stages want a weaker penalty than the default of logistic regression")
 
 
 def _changed(settings: Settings) -> Iterator[tuple[str, Any]]:

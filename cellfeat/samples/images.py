@@ -106,7 +106,7 @@ class SampleReader:
     plane
         Which plane of a stack is read.
     contents
-        The bytes of the files of the first sample, in the order of `paths`; empty where they are read from the disk.
+        The bytes of the files of its only sample, in the order of `paths`; empty where they are read from the disk.
     """
 
     root: Location
@@ -139,9 +139,9 @@ class SampleReader:
         """The files of a sample, for messages."""
         return ", ".join(str(self.root / name) for name in self.files[row])
 
-    def only(self, row: int) -> "SampleReader":
-        """The reader of one sample alone, as its row 0."""
-        return replace(self, files=(self.files[row],))
+    def only(self, *rows: int) -> "SampleReader":
+        """The reader of some samples alone, as its first rows."""
+        return replace(self, files=tuple(self.files[row] for row in rows))
 
     def block(self, row: int) -> int:
         """The row itself: each sample has files of its own."""
@@ -153,12 +153,13 @@ class SampleReader:
 
     @property
     def names(self) -> tuple[str, ...]:
-        """The names of the files of the first sample, in the order in which they are opened."""
-        return self.files[0] if self.one_file_per_channel else self.files[0][:1]
+        """The names of the files of all samples, in the order in which they are opened."""
+        n = None if self.one_file_per_channel else 1
+        return tuple(name for files in self.files for name in files[:n])
 
     @property
     def paths(self) -> list[Location]:
-        """The files of the first sample, in the order in which they are opened."""
+        """The files of all samples, in the order in which they are opened."""
         return [self.root / name for name in self.names]
 
     def request(self) -> dict[str, Any]:
@@ -182,17 +183,20 @@ class SampleReader:
         return cls(**{**request, **values, "plane": PlaneChoice(*request["plane"])}, contents=contents)
 
     def read_all(self, *, on_file: Callable[[Location], None] = no_note) -> list[Outcome]:
-        """Read the first sample; an error becomes the outcome.
+        """Read all samples; an error becomes the outcome.
 
         Parameters
         ----------
         on_file
             Called with each file before it is opened.
         """
+        return [self._outcome(row, on_file) for row in range(len(self))]
+
+    def _outcome(self, row: int, on_file: Callable[[Location], None]) -> Outcome:
         try:
-            return [self.read_sample(0, on_file=on_file)]
+            return self.read_sample(row, on_file=on_file)
         except (ImageError, MissingFileError) as error:
-            return [error]
+            return error
 
     def read(self, row: int) -> np.ndarray:
         """Read the pixels of one sample, shape ``(C, H, W)``; see `read_sample`."""

@@ -208,7 +208,9 @@ def _measure(reader: ReadsSamples, rows: Sequence[int]) -> list[np.ndarray]:
 
 
 def _evenly_spaced(n_items: int, n_wanted: int) -> np.ndarray:
-    return np.unique(np.linspace(0, n_items - 1, min(n_items, n_wanted)).astype(np.intp))
+    if n_items <= n_wanted:
+        return np.arange(n_items, dtype=np.intp)
+    return np.unique(np.linspace(0, n_items - 1, n_wanted).astype(np.intp))
 
 
 def selected_values(pixels: np.ndarray, n_values: int) -> np.ndarray:

@@ -8,6 +8,7 @@ from itertools import islice
 from cellfeat.errors import ImageError, MissingFileError
 from cellfeat.samples.daemon_pool import DaemonPool
 from cellfeat.samples.images import Outcome, ReadsSamples
+from cellfeat.samples.worker_pool import WorkersReader
 
 
 def read_in_order(reader: ReadsSamples, rows: Iterable[int]) -> Iterator[Outcome]:
@@ -16,7 +17,7 @@ def read_in_order(reader: ReadsSamples, rows: Iterable[int]) -> Iterator[Outcome
     Parameters
     ----------
     reader
-        Reads them. One of an object store, which takes long to answer, reads many at once.
+        Reads them. One of an object store, which takes long to answer, reads many at once; so does one of processes.
     rows
         Their rows.
 
@@ -25,6 +26,9 @@ def read_in_order(reader: ReadsSamples, rows: Iterable[int]) -> Iterator[Outcome
     ReadError
         If an object store does not answer.
     """
+    if isinstance(reader, WorkersReader):
+        yield from _several_at_once(reader, rows)
+        return
     n_threads = reader.n_threads(1)
     if n_threads == 1:
         yield from (_outcome(reader, row) for row in rows)
@@ -39,6 +43,12 @@ def read_in_order(reader: ReadsSamples, rows: Iterable[int]) -> Iterator[Outcome
             pending.extend(pool.submit(_outcome, reader, row) for row in islice(left, 1))
     finally:
         pool.close()
+
+
+def _several_at_once(reader: WorkersReader, rows: Iterable[int]) -> Iterator[Outcome]:
+    left = iter(rows)
+    while some := list(islice(left, reader.rows_at_once)):
+        yield from reader.read_rows(some)
 
 
 def _outcome(reader: ReadsSamples, row: int) -> Outcome:

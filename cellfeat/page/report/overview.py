@@ -44,10 +44,10 @@ def headline(found: ResultsFiles, n_samples: int) -> str:
 
 
 def verdicts(found: ResultsFiles) -> list[str]:
-    """Give the verdicts in words: of the heads, of repeats, of learning curves, and of held-out scores."""
+    """Give the verdicts in words: of heads, repeats, plates left out, learning curves, and held-out scores."""
     if found.kind == "comparison":
         curves = [clean_text(curve.verdict) for curve in found.curves]
-        return [*verdict_sentences(found), *map(clean_text, found.repeats), *curves]
+        return [*verdict_sentences(found), *map(clean_text, (*found.repeats, *found.across)), *curves]
     if found.kind == "held-out":
         return [clean_text(str(found.record["out_of_fold"]["verdict"]))]
     return []

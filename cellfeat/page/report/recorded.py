@@ -52,13 +52,18 @@ def comparison_headline(comparison: Mapping[str, Any]) -> str:
     """Say what was compared, as `compare` prints it."""
     folds = len(comparison["heads"][0]["per_fold"])
     counts, design = counts_of(comparison["counts"]), design_of(comparison["design"])
-    return clean_text(samples_line(counts, design, len(comparison["classes"]), folds))
+    return clean_text(f"{samples_line(counts, design, len(comparison['classes']), folds)}{_standardised(design)}")
 
 
 def head_headline(head: Mapping[str, Any]) -> str:
     """Say on which samples one head was evaluated, as `compare` prints it."""
     folds = len(head["per_fold"])
-    return clean_text(samples_line(counts_of(head), design_of(head), len(head["classes"]), folds))
+    design = design_of(head)
+    return clean_text(f"{samples_line(counts_of(head), design, len(head['classes']), folds)}{_standardised(design)}")
+
+
+def _standardised(design: Design) -> str:
+    return "" if design.standardise is None else f"; each column standardised within each {design.standardise}"
 
 
 def verdict_sentences(found: ResultsFiles) -> list[str]:

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -68,6 +69,23 @@ def test_a_row_depends_on_no_other_row_and_stays_when_the_next_batch_comes(
     beside_zeros[3] = images[0]
     torch.testing.assert_close(compiled(beside_zeros)[3], first[0], rtol=0, atol=0)
     torch.testing.assert_close(first, kept, rtol=0, atol=0)
+
+
+def test_threads_that_call_it_at_once_get_their_own_rows(network: nn.Module) -> None:
+    compiled = compile_with_openvino(network, precision="fp32", images=IMAGES)
+    batches = [torch.full(IMAGES, value) for value in torch.linspace(-1, 1, 12)]
+    expected = [compiled(batch) for batch in batches]
+    with ThreadPoolExecutor(3) as threads:
+        got = list(threads.map(compiled, batches))
+    assert all(torch.equal(one, other) for one, other in zip(expected, got, strict=True))
+
+
+@pytest.mark.parametrize("n", [1, 3, 5, 8])
+@torch.inference_mode()
+def test_batches_of_any_size_are_computed_in_pieces(network: nn.Module, n: int) -> None:
+    images = torch.randn((n, *IMAGES[1:]), generator=torch.Generator().manual_seed(2))
+    compiled = compile_with_openvino(network, precision="fp32", images=images.shape)
+    torch.testing.assert_close(compiled(images), network(images), rtol=1e-4, atol=1e-5)
 
 
 @torch.inference_mode()

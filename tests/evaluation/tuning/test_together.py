@@ -60,11 +60,11 @@ def test_candidate_that_fails_costs_the_others_nothing(clusters, monkeypatch):
 
     def refuse(head):
         check(head)
-        if head.C == 0.3:
-            raise HeadError("C = 0.3 is refused")
+        if head.C == 0.1:
+            raise HeadError("C = 0.1 is refused")
 
     monkeypatch.setattr(LogisticRegressionHead, "_check_parameters", refuse)
     for choice in choices(clusters):
-        assert choice.failures == ["C=0.3: HeadError: C = 0.3 is refused"]
+        assert choice.failures == ["C=0.1: HeadError: C = 0.1 is refused"]
         assert choice.given_score is not None
         assert choice.n_candidates == 8

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from cellfeat.backbones.efficientnet_lite import EfficientNetLite0
+from cellfeat.backbones.efficientnet_lite import EfficientNetLite
 from cellfeat.extraction.forward.cuda_graphs import WARM_UP_FORWARDS, CudaGraphed
 from tests.fake_cuda import FakeGraph, install
 
@@ -18,7 +18,7 @@ def graphs(monkeypatch: pytest.MonkeyPatch) -> list[FakeGraph]:
 @pytest.fixture(scope="module")
 def network() -> torch.nn.Module:
     torch.manual_seed(0)
-    return EfficientNetLite0().eval().requires_grad_(False)
+    return EfficientNetLite().eval().requires_grad_(False)
 
 
 def batches(n: int, size: int = 2) -> list[torch.Tensor]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 import torch
 
+from cellfeat.backbones.rewrites.openvino import OpenVinoNetwork
 from cellfeat.backbones.transform import Transform
 from cellfeat.errors import DeviceError
 from cellfeat.extraction.forward.embedder import Embedder, Inputs
@@ -32,6 +33,18 @@ def embedder(module: torch.nn.Module, say: Callable[[str], None] = lambda _: Non
     transform = Transform(None, None, SIDE, "bilinear", (0.0,) * 3, (1.0,) * 3)
     inputs = Inputs(transform, tuple(make_passes(["a", "b", "c"], "planes")), 3, 2)
     return Embedder(module, inputs, device=torch.device("cpu"), precision="fp32", batch_size=8, say=say)
+
+
+class InThreads(OpenVinoNetwork):
+    """Any module, taken for one of OpenVINO, which several threads call."""
+
+    def __init__(self, module: torch.nn.Module) -> None:
+        torch.nn.Module.__init__(self)
+        self.module = module
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        result: torch.Tensor = self.module(images)
+        return result
 
 
 def samples(n: int, dtype: type = np.uint8, top: int = 255) -> list[Decoded]:
@@ -74,3 +87,28 @@ def test_sixteen_bit_samples_are_scaled_by_their_limits() -> None:
 
 def test_no_samples_give_an_empty_array_of_the_right_shape() -> None:
     assert embedder(Hungry(8, RuntimeError))([]).shape == (0, 2, 3)
+
+
+def test_batches_that_threads_embed_are_those_of_the_caller() -> None:
+    batches = [samples(n) for n in (8, 3, 0, 8)]
+    beside, plain = embedder(InThreads(Hungry(8, RuntimeError))), embedder(Hungry(8, RuntimeError))
+    submitted = [beside.submit(batch) for batch in batches]
+    for one, batch in zip(submitted, batches, strict=True):
+        np.testing.assert_array_equal(one.result(), plain(batch))
+    assert (beside.n_in_work, plain.n_in_work) == (1, 0)
+
+
+def test_threads_that_run_out_of_memory_halve_the_batch_once() -> None:
+    said: list[str] = []
+    hungry = embedder(InThreads(Hungry(4, RuntimeError)), said.append)
+    expected = embedder(Hungry(8, RuntimeError))(samples(8))
+    for one in [hungry.submit(samples(8)) for _ in range(4)]:
+        np.testing.assert_array_equal(one.result(), expected)
+    assert hungry.batch_size == 4
+    assert len(said) == 1
+
+
+def test_an_error_of_a_thread_is_raised_where_its_result_is_fetched() -> None:
+    submitted = embedder(InThreads(Hungry(0, torch.cuda.OutOfMemoryError))).submit(samples(2))
+    with pytest.raises(DeviceError, match="single sample"):
+        submitted.result()

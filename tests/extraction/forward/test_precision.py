@@ -1,7 +1,7 @@
 """The choice of precision: inaccurate candidates are refused, and noise does not decide."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
@@ -117,6 +117,22 @@ def test_only_the_fastest_precision_is_tried_further(probe: Probe, monkeypatch: 
     choice = stand_ins(monkeypatch, probe, figures)()
     assert str(choice.method) == "fp32 c"
     assert choice.skipped == ("bf16 b: bf16 is too far from float32",)
+
+
+def test_a_method_that_is_too_far_from_float32_is_not_timed_in_turn(
+    probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose = stand_ins(monkeypatch, probe, {"fp32 a": (10, 1.0), "bf16 a": (30, 0.99)})
+    timed: list[str] = []
+
+    def seconds_in_turn(embedders: Sequence[_StandIn], _: object) -> list[float]:
+        timed.extend(str(one.method) for one in embedders)
+        return [0.1 for _ in embedders]
+
+    monkeypatch.setattr(probe_module, "seconds_in_turn", seconds_in_turn)
+    choice = choose()
+    assert timed == ["fp32 a"]
+    assert [one.is_accurate for one in choice.considered] == [True, False]
 
 
 def test_trials_together_cost_no_more_than_their_share(probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:

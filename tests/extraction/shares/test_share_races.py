@@ -181,15 +181,15 @@ def test_bit_that_differs_in_a_later_part_is_found_by_comparison(
     extract_share(settings, Share(0, 1))
     parts_unseen()
     as_another_machine()
-    submit = Embedder._submit
+    embed = Embedder._embed
 
     def other_bits(self: Embedder, samples: Any) -> Any:
-        embedded = submit(self, samples)
+        embedded = embed(self, samples)
         if samples[0].row >= 16:
             embedded.result().view(np.uint32)[0, 0, 0] ^= 1
         return embedded
 
-    monkeypatch.setattr(Embedder, "_submit", other_bits)
+    monkeypatch.setattr(Embedder, "_embed", other_bits)
     with pytest.raises(BitsError, match=r"share 0/1 on node-b: part of rows 16 to 19.*was kept"):
         extract_share(settings, Share(0, 1))
     consolidate(settings)

@@ -42,14 +42,14 @@ def change_plan(settings: Settings, change: Callable[[dict[str, Any]], None]) ->
 
 def flip_a_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let this process compute one bit of each batch differently."""
-    submit = Embedder._submit
+    embed = Embedder._embed
 
     def other_bits(self: Embedder, samples: Any) -> Any:
-        embedded = submit(self, samples)
+        embedded = embed(self, samples)
         embedded.result().view(np.uint32)[0, 0, 0] ^= 1
         return embedded
 
-    monkeypatch.setattr(Embedder, "_submit", other_bits)
+    monkeypatch.setattr(Embedder, "_embed", other_bits)
 
 
 @pytest.mark.parametrize("n_shares", [1, 2, 3, 7])
@@ -174,14 +174,14 @@ def test_close_numbers_are_allowed_where_the_user_says_so(
 def test_numbers_that_are_not_close_are_refused(settings_for: MakeSettings, monkeypatch: pytest.MonkeyPatch) -> None:
     settings = settings_for(**SMALL, extraction__bits="close")
     plan_extraction(settings)
-    submit = Embedder._submit
+    embed = Embedder._embed
 
     def far_off(self: Embedder, samples: Any) -> Any:
-        embedded = submit(self, samples)
+        embedded = embed(self, samples)
         embedded.result()[:] *= 1.01
         return embedded
 
-    monkeypatch.setattr(Embedder, "_submit", far_off)
+    monkeypatch.setattr(Embedder, "_embed", far_off)
     with pytest.raises(BitsError, match="expected at most"):
         extract_share(settings, Share(0, 2))
 

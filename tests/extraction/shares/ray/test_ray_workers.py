@@ -31,10 +31,10 @@ def test_worker_with_other_bits_is_refused_and_the_other_one_goes_on(
 
         from cellfeat.extraction.forward.embedder import Embedder
 
-        submit = Embedder._submit
+        embed = Embedder._embed
 
         def other_bits(self: Embedder, samples: Any) -> Any:
-            embedded = submit(self, samples)
+            embedded = embed(self, samples)
             try:
                 os.close(os.open(taken, os.O_CREAT | os.O_EXCL))
                 taken.write_text(str(os.getpid()))
@@ -44,7 +44,7 @@ def test_worker_with_other_bits_is_refused_and_the_other_one_goes_on(
                 embedded.result().view(np.uint32)[0, 0, 0] ^= 1
             return embedded
 
-        Embedder._submit = other_bits  # type: ignore[method-assign]
+        Embedder._embed = other_bits  # type: ignore[method-assign]
 
     plan_extraction(small)
     cluster_with(flip_a_bit_in_one_process)
@@ -61,14 +61,14 @@ def test_no_worker_with_the_bits_of_the_plan_is_an_error(cluster_with: Connect, 
 
         from cellfeat.extraction.forward.embedder import Embedder
 
-        submit = Embedder._submit
+        embed = Embedder._embed
 
         def other_bits(self: Embedder, samples: Any) -> Any:
-            embedded = submit(self, samples)
+            embedded = embed(self, samples)
             embedded.result().view(np.uint32)[0, 0, 0] ^= 1
             return embedded
 
-        Embedder._submit = other_bits  # type: ignore[method-assign]
+        Embedder._embed = other_bits  # type: ignore[method-assign]
 
     plan_extraction(small)
     cluster_with(flip_a_bit)
