@@ -19,11 +19,13 @@ from sklearn.utils.estimator_checks import check_estimator
 import cellfeat
 from cellfeat.backbones.base import Backbone
 from cellfeat.backbones.registry import BACKBONES
+from cellfeat.backbones.trained_on import UNKNOWN
 from cellfeat.commands import COMMANDS, demo
 from cellfeat.commands import cellfeat as command_line
 from cellfeat.config import Settings
 from cellfeat.config_files import parse_assignment
 from cellfeat.config_sources import load_settings
+from cellfeat.errors import BackboneError
 from cellfeat.heads.registry import HEADS, Head, make_head
 
 ROOT = Path(__file__).parent.parent
@@ -235,13 +237,18 @@ def test_pictures_are_small() -> None:
 # Code that is shown runs
 
 
+def without(table: Any, name: str) -> dict[str, Any]:
+    """The entries but one: whoever follows the page to the letter has it in the table already."""
+    return {key: entry for key, entry in table._entries.items() if key != name}
+
+
 @pytest.fixture
 def shown_head(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The head of CONTRIBUTING.md, in the table under its name."""
     source, entry, *_ = blocks(CONTRIBUTING, "python")
     module = ModuleType("cellfeat.heads.nearest_mean")
     monkeypatch.setitem(sys.modules, module.__name__, module)
-    monkeypatch.setattr(HEADS, "_entries", dict(HEADS._entries))
+    monkeypatch.setattr(HEADS, "_entries", without(HEADS, "nearest_mean"))
     exec(source, module.__dict__)  # noqa: S102, the block is our own
     exec(entry, {"HEADS": HEADS, "Head": Head})  # noqa: S102
     return module.NearestMeanHead  # type: ignore[attr-defined]
@@ -277,6 +284,9 @@ def test_shown_backbone_is_a_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
     loaded = entry.load(weights=None, pool="norm", input_size=32)
     images = loaded.transform.square(torch.rand(2, 3, 40, 50))
     assert loaded.module(images).shape == (2, loaded.embedding_dim)
+    assert entry.trained_on != UNKNOWN
+    with pytest.raises(BackboneError, match="random"):
+        entry.load(weights="mine.pt", pool="norm", input_size=None)
 
 
 def shown_module(name: str, block: int, monkeypatch: pytest.MonkeyPatch) -> ModuleType:
@@ -307,7 +317,7 @@ def test_shown_export_is_an_export(tmp_path: Path, monkeypatch: pytest.MonkeyPat
     from cellfeat.interop.exports.registry import EXPORTS, ExportFormat
 
     shown_module("cellfeat.interop.exports.feather", 4, monkeypatch)
-    monkeypatch.setattr(EXPORTS, "_entries", dict(EXPORTS._entries))
+    monkeypatch.setattr(EXPORTS, "_entries", without(EXPORTS, "feather"))
     exec(blocks(CONTRIBUTING, "python")[5], {"EXPORTS": EXPORTS, "ExportFormat": ExportFormat})  # noqa: S102
     X = np.random.default_rng(0).standard_normal((6, 3)).astype(np.float32)
     features = cellfeat.Features.from_arrays(X, labels=["HeLa", "A549"] * 3)

@@ -76,8 +76,9 @@ def _tied_classes(name: str, label: Strings, value: Strings) -> Iterator[str]:
             continue
         here, elsewhere = np.mean(of_class == most), np.mean(of_others == most)
         if here >= MOSTLY and elsewhere <= ELSEWHERE:
-            how = "cannot" if (here, elsewhere) == (1, 0) else "can hardly"
-            yield f"{here:.0%} of {one} have {name} {most}, {elsewhere:.0%} of the others: they {how} be separated"
+            are_one = (here, elsewhere) == (1, 0)
+            danger = f"{one} and {name} cannot be told apart" if are_one else f"a head may tell {one} by {name} alone"
+            yield f"{here:.0%} of {one} have {name} {most}, {elsewhere:.0%} of the others: {danger}"
 
 
 def _association(name: str, label: Strings, value: Strings) -> Iterator[str]:

@@ -223,7 +223,10 @@ class _Request:
         if self.file is None:
             return None
         if self.settings.labels.label is None:
-            raise click.UsageError("the head was fitted without a table of labels: say --label-column NAME")
+            raise click.UsageError(
+                "the head was fitted without a table of labels: say --label-column NAME; ids that are not in a column "
+                f"{self.settings.labels.id} are named with --set labels.id=NAME"
+            )
         labels = label_by_id(self.settings.images, self.settings.labels, self.file, say=say)
         self.check(self.file, np.array(list(labels.values()), dtype=str))
         return labels

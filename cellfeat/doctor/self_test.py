@@ -117,7 +117,7 @@ class _Trial:
         score = comparison[head].scores.overall.balanced_accuracy
         if score <= 1 / N_CLASSES:
             raise CellfeatError(f"balanced accuracy {score:.3f}, no better than guessing: the numbers are wrong")
-        return f"balanced accuracy {score:.2f} on generated cells"
+        return f"balanced accuracy {score:.2f} on a few generated cells (chance: {1 / N_CLASSES:.2f})"
 
     @property
     def save_and_predict(self) -> _Step:

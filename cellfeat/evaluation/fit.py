@@ -44,7 +44,7 @@ def fit(
     """Evaluate one head out of fold, then fit it on all labelled samples; of a single split, on its training part.
 
     Two more heads, on half of the samples each, show how the score grows with the samples: `score_held_out` compares
-    with the score that this lets expect of the head on all samples.
+    with the score that the head on all samples should then have.
 
     Parameters
     ----------

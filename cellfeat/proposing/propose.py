@@ -258,4 +258,4 @@ def _pattern_reason(candidate: Candidate) -> str:
         else (f"{n_files:,} of {len(candidate.names):,} images fit")
     )
     words = [name for name in candidate.reading.columns if f"{{{name}}}" in (candidate.pattern or "")]
-    return f"{fits}; what {', '.join(words)} stand for is read from the names" if words else fits
+    return f"{fits}; the meaning of {', '.join(words)} is read from the names" if words else fits

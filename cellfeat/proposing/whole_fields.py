@@ -185,7 +185,7 @@ def _by_names(survey: Survey) -> list[Choice]:
     is_one_form = len(found.names) == len(survey.names)
     if is_one_form and (reading.channels or set(reading.columns) - {"cell"}):
         words = first_ten(name for name in reading.columns if f"{{{name}}}" in reading.pattern)
-        told = f"; what {words} stand for is read from the names" if words else ""
+        told = f"; the meaning of {words} is read from the names" if words else ""
         choices = [Choice("images.pattern", reading.pattern, f"all images fit{told}", is_guess=True)]
         if reading.channels:
             sure = reading.is_channel_known

@@ -211,8 +211,9 @@ class Recommendation:
         gap, interval = self.honest_difference, self.honest_interval
         text = f"{self.honest_score:.3f}" if interval is None else with_interval(self.honest_score, *interval)
         told = (
-            f"balanced accuracy of a linear head, chosen without the samples that it is scored on: {text}, on "
-            f"{counted(self.n_compared, 'sample')} in {counted(self.n_groups, 'group')}, {self.n_folds} folds"
+            "balanced accuracy of a quick linear head (those of compare may score otherwise), chosen without the "
+            f"samples that it is scored on: {text}, on {counted(self.n_compared, 'sample')} in "
+            f"{counted(self.n_groups, 'group')}, {self.n_folds} folds"
         )
         if self.chosen == self.baseline:
             return f"{told}; the recipe of your settings is kept"

@@ -135,7 +135,7 @@ class Halving:
         try:
             stage = fitting[0] if fitting else self._small_stage(contest, judged[0])
             if contest.baseline not in stage.judged:
-                self._say(f"the recipe of your settings, on {counted(len(stage.rows), 'sample')}")
+                self._say(f"now the recipe of your settings, on {counted(len(stage.rows), 'sample')}")
                 self._judge(contest, stage, [contest.baseline])
         except OutOfTimeError:
             pass

@@ -140,15 +140,13 @@ def _check_columns(table: pd.DataFrame, settings: LabelsSettings, file: Location
     named = [("id", settings.id), ("label", settings.label), ("split", settings.split)]
     named += [("group", column) for column in group_columns(settings)]
     named += [("files", column) for column in file_columns(settings)]
-    lines = [
-        f"no column {column!r} (labels.{key}); {_near_columns(column, table.columns)}"
-        for key, column in named
-        if column and column not in table.columns
-    ]
-    if lines:
+    missing = [(key, column) for key, column in named if column and column not in table.columns]
+    if missing:
+        lines = [f"no column {name!r} (labels.{key}); {_near_columns(name, table.columns)}" for key, name in missing]
+        naming = " ".join(f"--set labels.{key}=NAME" for key in dict.fromkeys(key for key, _ in missing))
         raise ManifestError(
             f"{file}: {'; '.join(lines)}: rename the column in the file, "
-            "or (extract, run) name the right one with --set labels.COLUMN=NAME"
+            f"or (extract, run, score) name the right one with {naming}"
         )
 
 

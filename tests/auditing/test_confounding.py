@@ -10,6 +10,13 @@ def details(make_features, label, **columns):
     return list(confounded(make_features(label, np.zeros((len(label), 1, 1)), columns=columns).samples))
 
 
+@pytest.mark.parametrize(("n_elsewhere", "danger"), [(0, "a and site cannot be told apart"), (30, "by site alone")])
+def test_only_classes_that_share_nothing_cannot_be_told_apart(make_features, n_elsewhere, danger):
+    label, site = np.repeat(["a", "b"], 100), np.repeat("A", 200)
+    site[100 + n_elsewhere :] = "B"
+    assert danger in details(make_features, label, site=site)[0]
+
+
 @pytest.mark.parametrize(
     ("n_at_first_site", "sizes", "told"),
     [

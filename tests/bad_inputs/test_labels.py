@@ -51,7 +51,7 @@ REFUSED = {
     "nothing": Refused("", "labels.csv: is empty"),
     "blank lines": Refused("\n\n   \n", "labels.csv: is empty"),
     "a header alone": Refused("file_id,cell_line\n", "a header but no samples"),
-    "no header": Refused(table().partition("\n")[2], r"labels.csv: no column 'file_id' \(labels.id\)"),
+    "no header": Refused(table().partition("\n")[2], r"no column 'file_id' \(labels.id\).*--set labels.id=NAME"),
     "other headers": Refused(table().replace("file_id", "id"), "no column 'file_id' .*Valid: cell_line, id"),
     "a case off": Refused(table().replace("cell_line", "Cell_Line"), "no column 'cell_line'.*did you mean 'Cell_Line'"),
     "utf-16 without a mark": Refused(table().encode("utf-16-le"), "NUL.*save it as CSV UTF-8"),

@@ -92,9 +92,19 @@ def test_column_of_the_labels_is_that_of_fitting(early: Path) -> None:
     )  # fmt: skip
     late = ("--model", "phase", "--images", "images", "--labels", "late_phase.csv")
     succeed(early, "score", *late)
-    assert "'klass'" in refused(early, "score", *late, "--label-column", "klass")
+    assert "--set labels.label=NAME" in refused(early, "score", *late, "--label-column", "klass")
     succeed(early, "predict", *late, "--output", "phase.csv")
     assert rows_of(early / "phase.csv")[0] == ["file_id", "phase", "apart_p"]
+
+
+def test_columns_of_the_labels_are_asked_for_where_the_head_was_fitted_without_a_table(early: Path) -> None:
+    late = pd.read_csv(early / "late.csv", dtype=str)
+    late.rename(columns={"file_id": "file", "cell_line": "line"}).to_csv(early / "truth.csv", index=False)
+    score = (*SCORE, "--images", "images", "--labels", "truth.csv", "--set", "labels.label=null", "--output", "asked")
+    message = refused(early, *score, code=2)
+    assert "--label-column NAME" in message
+    assert "--set labels.id=NAME" in message
+    succeed(early, *score, "--label-column", "line", "--set", "labels.id=file")
 
 
 @pytest.mark.parametrize(("groups", "noun"), [("label", "'label'"), ("nope", "'nope'"), ("gone.csv", "gone.csv")])

@@ -118,7 +118,7 @@ class HeldOut(ScoredHead):
             return "" if expected.n_fitted == "all" else "; other training samples are not included (fit it again)"
         numbers = with_interval(expected.score, *expected.interval)
         fitted = "fitted on all samples" if expected.n_fitted == "all" else "fitted on other samples"
-        return f"; {fitted}, this way of making a head lets expect {numbers}"
+        return f"; {fitted}, this way of making a head should score {numbers}"
 
     def _why_worse(self) -> str:
         is_told = bool(self.unlike_fitted)

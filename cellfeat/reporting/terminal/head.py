@@ -41,7 +41,9 @@ def claim_line(result: HeadResult) -> str:
     full = result.full_size
     if full is not None:
         numbers = with_interval(full.balanced_accuracy, *full.interval)
-        line = f"{line}\nthe saved head, fitted on all samples, lets expect {numbers}, by heads on half of the samples"
+        line = (
+            f"{line}\nthe saved head, fitted on all samples, should score {numbers}, judging by heads on half of them"
+        )
     return line
 
 
