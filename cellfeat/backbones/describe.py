@@ -9,8 +9,7 @@ import torch
 from torch import nn
 
 from cellfeat.backbones.base import LoadedBackbone, WantedPool
-from cellfeat.backbones.registry import find_backbone, load_entry
-from cellfeat.backbones.trained_on import trained_on
+from cellfeat.backbones.registry import find_backbone, load_entry, training_images
 from cellfeat.backbones.transform import Transform
 
 _HEADER = ("stage", "type", "parameters", "output")
@@ -104,7 +103,7 @@ def describe_loaded(loaded: LoadedBackbone) -> Description:
         n_parameters=_n_parameters(loaded.module),
         embedding_dim=loaded.embedding_dim,
         transform=loaded.transform,
-        trained_on=trained_on(loaded.weights_name),
+        trained_on=training_images(loaded.name, loaded.weights_name),
     )
 
 

@@ -1,6 +1,9 @@
+from dataclasses import replace
+
 import pytest
 
 from cellfeat.backbones.describe import build_untrained, describe_backbone, describe_loaded
+from cellfeat.backbones.registry import BACKBONES
 from cellfeat.errors import UnknownNameError
 
 NAMES = ["convnext_tiny", "resnet18", "mobilenet_v3_small", "squeezenet1_1", "efficientnet_lite0", "timm:test_vit"]
@@ -46,3 +49,9 @@ def test_hooks_are_removed(loaded):
 def test_unknown_name_is_refused():
     with pytest.raises(UnknownNameError, match="resnet18"):
         describe_backbone("resnet_18")
+
+
+def test_entry_says_what_its_weights_were_trained_on(monkeypatch):
+    entry = replace(BACKBONES["resnet18"], trained_on="images of yeast")
+    monkeypatch.setattr(BACKBONES, "_entries", {**BACKBONES._entries, "resnet18": entry})
+    assert describe_backbone("resnet18").trained_on == "images of yeast"
