@@ -218,7 +218,7 @@ def split_column(images: ImagesSettings, labels: LabelsSettings) -> str | None:
 class PreprocessingSettings(Section):
     """Preprocessing of the images for the backbone; ``None`` uses the preprocessing published with the weights.
 
-    `crop` ``none`` shows the network the whole image, and ``center`` leaves out its rim as the published one does.
+    `crop` ``none`` shows the network the whole image; ``center`` and ``None`` crop it as published.
     """
 
     input_size: Count | None = None

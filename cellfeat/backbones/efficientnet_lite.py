@@ -16,7 +16,6 @@ from torch import nn
 from cellfeat.backbones.base import Backbone, LoadedBackbone, Pool
 from cellfeat.backbones.transform import Transform
 from cellfeat.backbones.weights import State, is_weights_file, load_state, read_state, state_digest
-from cellfeat.config import PreprocessingSettings
 from cellfeat.errors import BackboneError, WeightsError
 from cellfeat.provenance import digest_file
 from cellfeat.registry import import_attribute
@@ -249,7 +248,7 @@ def load_efficientnet_lite(
         name=backbone.name,
         family=backbone.family,
         module=module,
-        transform=lite.transform.adapted(PreprocessingSettings(input_size=input_size)),
+        transform=lite.transform.sized(input_size),
         embedding_dim=HEAD_WIDTH,
         weights_name=name,
         weights_digest=state_digest(module),

@@ -14,7 +14,6 @@ from cellfeat.backbones.base import Backbone, LoadedBackbone, Pool
 from cellfeat.backbones.registry import TIMM_PREFIX
 from cellfeat.backbones.transform import Transform
 from cellfeat.backbones.weights import is_weights_file, load_state, read_state, state_digest
-from cellfeat.config import PreprocessingSettings
 from cellfeat.errors import BackboneError, UnknownNameError, WeightsError
 from cellfeat.text import first_line, near_names
 
@@ -164,7 +163,7 @@ def _transform(backbone: Backbone, module: nn.Module, input_size: int | None) ->
         std=tuple(config["std"]),
         squash=config["crop_mode"] == "squash",
     )
-    return own.adapted(PreprocessingSettings(input_size=input_size))
+    return own.sized(input_size)
 
 
 def _check_config(backbone: Backbone, config: dict[str, Any]) -> None:

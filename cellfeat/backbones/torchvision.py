@@ -22,7 +22,6 @@ from cellfeat.backbones.weights import (
     read_state,
     state_digest,
 )
-from cellfeat.config import PreprocessingSettings
 from cellfeat.errors import BackboneError, WeightsError
 from cellfeat.text import near_names
 
@@ -158,7 +157,7 @@ def _transform(record: WeightsEnum, input_size: int | None) -> Transform:
         mean=tuple(preset.mean),
         std=tuple(preset.std),
     )
-    return own.adapted(PreprocessingSettings(input_size=input_size))
+    return own.sized(input_size)
 
 
 def _build(backbone: Backbone, input_size: int) -> nn.Module:

@@ -49,17 +49,17 @@ class Transform:
     squash: bool = False
 
     def adapted(self, settings: PreprocessingSettings) -> "Transform":
-        """Apply the given settings; everything else stays as published with the weights.
-
-        A new `input_size` keeps the ratio of resize to crop.
-        """
-        adapted = self._sized(settings.input_size or self.input_size)
+        """Apply the given settings; everything else stays as published with the weights."""
+        adapted = self.sized(settings.input_size)
         if settings.crop == "none":
             adapted = replace(adapted, resize=None, crop=None, squash=False)
         named = {key: getattr(settings, key) for key in ("interpolation", "mean", "std")}
         return replace(adapted, **{key: value for key, value in named.items() if value is not None})
 
-    def _sized(self, input_size: int) -> "Transform":
+    def sized(self, input_size: int | None) -> "Transform":
+        """Give the same for another side of the input, with the ratio of resize to crop; None for the own side."""
+        if input_size is None:
+            return self
         if self.crop is None or self.resize is None:
             return replace(self, input_size=input_size)
         resize = round(self.resize * input_size / self.crop)

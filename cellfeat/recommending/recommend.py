@@ -142,9 +142,13 @@ class _Session:
             recipes = [recipe for source in self._sources() for recipe in self._recipes(source)]
         except (OutOfTimeError, KeyboardInterrupt) as error:
             raise self._too_short(error) from None
-        contest = Halving(self._part, self._embeddings, self._clock, seed=self._design.random_state, say=self._say).run(
-            baseline, [recipe for recipe in recipes if recipe != baseline]
-        )
+        others = [recipe for recipe in recipes if recipe != baseline]
+        if not others:
+            raise BackboneError(
+                f"nothing to choose from: the networks have no recipe but that of the settings ({baseline})"
+            )
+        halving = Halving(self._part, self._embeddings, self._clock, seed=self._design.random_state, say=self._say)
+        contest = halving.run(baseline, others)
         stage = contest.final()
         if stage is None:
             raise self._too_short(KeyboardInterrupt() if contest.is_interrupted else OutOfTimeError())

@@ -38,7 +38,7 @@ def test_description_is_a_table():
     row = next(line for line in lines if line.startswith("features.7"))
     assert header.index("output") == row.index("768 × 7 × 7")
     assert "embedding      768 numbers" in lines
-    assert "whole image, longer side to 224 px, padded, bilinear, mean 0.485 0.456 0.406, std 0.229 0.224 0.225" in text
+    assert "shorter side to 236 px, central 224 px, bilinear, mean 0.485 0.456 0.406, std 0.229 0.224 0.225" in text
 
 
 def test_hooks_are_removed(loaded):

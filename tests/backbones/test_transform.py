@@ -46,7 +46,7 @@ def test_eight_bit_image_equals_the_preset_up_to_rounding():
 @pytest.mark.parametrize("settings", [{}, {"crop": "none"}, {"interpolation": "bicubic"}, {"interpolation": "nearest"}])
 @pytest.mark.parametrize("shape", SHAPES)
 def test_batch_gives_the_same_bits_as_single_images(settings, shape):
-    transform = RECORD.adapted(PreprocessingSettings(**settings))
+    transform = RECORD.adapted(PreprocessingSettings(**{"crop": None} | settings))
     batch = images(shape, n=3)
     together = prepared(transform, batch)
     one_by_one = torch.cat([prepared(transform, x[None]) for x in batch])
@@ -81,18 +81,27 @@ def test_central_crop_removes_the_rim():
 
 @pytest.mark.parametrize(("input_size", "resize"), [(None, 232), (224, 232), (112, 116), (448, 464), (100, 104)])
 def test_input_size_keeps_the_ratio_of_resize_to_crop(input_size, resize):
-    adapted = RECORD.adapted(PreprocessingSettings(input_size=input_size))
+    wanted = PreprocessingSettings(input_size=input_size, crop=None)
+    adapted = RECORD.adapted(wanted)
+    assert adapted == RECORD.sized(input_size)
     assert (adapted.resize, adapted.crop) == (resize, input_size or 224)
-    assert adapted.adapted(PreprocessingSettings(input_size=input_size)) == adapted, "adapting twice is adapting once"
+    assert adapted.adapted(wanted) == adapted, "adapting twice is adapting once"
 
 
-def test_default_settings_change_nothing():
-    assert RECORD.adapted(PreprocessingSettings()) == RECORD
+@pytest.mark.parametrize("name", ["convnext_tiny", "efficientnet_lite0", "timm:test_convnext"])
+def test_loaded_networks_keep_the_published_crop(name):
+    transform = build_untrained(name, input_size=64).transform
+    assert transform.crop == 64
+    assert transform.resize > 64
+
+
+def test_published_crop_changes_nothing():
+    assert RECORD.adapted(PreprocessingSettings(crop=None)) == RECORD
     assert RECORD.adapted(PreprocessingSettings(crop="center")) == RECORD
 
 
 def test_given_settings_replace_the_published_ones():
-    adapted = RECORD.adapted(PreprocessingSettings(mean=(0, 0, 0), std=(1, 1, 1), interpolation="nearest"))
+    adapted = RECORD.adapted(PreprocessingSettings(crop=None, mean=(0, 0, 0), std=(1, 1, 1), interpolation="nearest"))
     x = images((224, 224))
     assert adapted.interpolation == "nearest"
     mean, std = adapted.moments(x.device)
