@@ -159,6 +159,17 @@ def test_other_numbers_of_channels(n_channels: int, mobilenet: str, tmp_path: Pa
     assert set(result.table()["channels_as"]) == {"planes" if n_channels == 1 else "separate"}
 
 
+def test_a_single_recipe_is_nothing_to_choose_from(
+    mobilenet: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(recommending, "CROPS", ("none",))
+    images = write_samples(
+        tmp_path / "images", {"a": 12, "b": 12}, lambda code, rng: disc((6 + 6 * code, 8), rng)[None]
+    )
+    with pytest.raises(BackboneError, match="nothing to choose from"):
+        recommend(settings_of(images, tmp_path, 1, **SMALL), budget=60, samples=24, backbones=[mobilenet])
+
+
 def test_labels_are_needed(images: Path, mobilenet: str, tmp_path: Path) -> None:
     for place, file in enumerate(sorted(images.rglob("*.tif"))[:12]):
         (tmp_path / "flat").mkdir(exist_ok=True)
