@@ -22,7 +22,7 @@ COMPLETED = {
     "cellfeat com": {"compare"},
     "cellfeat extract --ima": {"--images", "--image-timeout"},
     "cellfeat extract --precision b": {"bf16"},
-    "cellfeat extract --backbone efficientnet_lite": {"efficientnet_lite0"},
+    "cellfeat extract --backbone efficientnet_lite": {n for n in BACKBONES if n.startswith("efficientnet_lite")},
     "cellfeat fit --head ": set(HEADS),
     "cellfeat compare --heads mlp,l": {f"mlp,{name}" for name in HEADS if name.startswith("l")},
     "cellfeat compare --heads mlp,ml": set(),
