@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cellfeat.backbones.transform import Transform
 
 Pool = Literal["norm", "raw", "stages", "blocks"]
-WantedPool = Literal["auto", "norm", "raw", "stages", "blocks"]
+WantedPool = Literal["auto"] | Pool
 """A pool, or ``auto``: the stages of a network that has them, else `norm`."""
 
 

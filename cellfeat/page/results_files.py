@@ -1,6 +1,6 @@
 """What a page shows of a folder of results: of a comparison, one head, held-out samples or an audit."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -148,8 +148,8 @@ def _scores_in(folder: Path, features: Features) -> ResultsFiles:
     results, notes = _predictions(read, features)
     audit, audit_notes = _audit_beside(folder, features)
     curves, curve_notes = _curves(read)
-    repeats, repeat_notes = _repeats(folder) if read.is_comparison else ([], [])
-    across, across_notes = _across(folder) if read.is_comparison else ([], [])
+    repeats, repeat_notes = _told_by(read, REPEATS_FILE, "repeats", _repeats_lines)
+    across, across_notes = _told_by(read, ACROSS_FILE, "scores across plates", _across_lines)
     return ResultsFiles(
         kind=read.kind,
         record=read.record,
@@ -198,28 +198,27 @@ def _curves(read: ReadResults) -> tuple[Sequence[ReadCurve], list[str]]:
         return [], [f"The learning curves cannot be shown: {error}."]
 
 
-def _repeats(folder: Path) -> tuple[list[str], list[str]]:
-    path = folder / REPEATS_FILE
-    if not path.is_file():
+def _told_by(
+    read: ReadResults, file: str, what: str, lines_of: Callable[[dict[str, Any]], list[str]]
+) -> tuple[list[str], list[str]]:
+    """The sentences of a record beside a comparison, and a note where it is damaged."""
+    path = read.folder / file
+    if not read.is_comparison or not path.is_file():
         return [], []
     try:
-        record = read_object(path)
-        best = record["scores"][0]["head"]
-        pairs = [pair["verdict"] for pair in record["differences"] if best in (pair["better"], pair["worse"])]
-        return [f"Over {len(record['seeds'])} sets of {record['folds']} folds: {verdict}" for verdict in pairs], []
-    except (RecordError, KeyError, TypeError, IndexError) as error:
-        return [], [f"The repeats in {path} cannot be shown: {error}."]
+        return lines_of(read_object(path)), []
+    except (RecordError, KeyError, TypeError, IndexError, ValueError) as error:
+        return [], [f"The {what} in {path} cannot be shown: {error}."]
 
 
-def _across(folder: Path) -> tuple[list[str], list[str]]:
-    path = folder / ACROSS_FILE
-    if not path.is_file():
-        return [], []
-    try:
-        record = read_object(path)
-        return [recorded_line(head, str(record["column"])) for head in record["heads"]], []
-    except (RecordError, KeyError, TypeError, ValueError) as error:
-        return [], [f"The scores across plates in {path} cannot be shown: {error}."]
+def _repeats_lines(record: dict[str, Any]) -> list[str]:
+    best = record["scores"][0]["head"]
+    pairs = [pair["verdict"] for pair in record["differences"] if best in (pair["better"], pair["worse"])]
+    return [f"Over {len(record['seeds'])} sets of {record['folds']} folds: {verdict}" for verdict in pairs]
+
+
+def _across_lines(record: dict[str, Any]) -> list[str]:
+    return [recorded_line(head, str(record["column"])) for head in record["heads"]]
 
 
 def _held_out_scores(folder: Path) -> Iterator[Path]:

@@ -268,6 +268,13 @@ def test_plates_left_out_and_standardising_are_told(cells, tmp_path, written):
     assert next(iter(across.lines())) in overview["verdicts"]
 
 
-def test_damaged_scores_across_plates_are_named(results, cells):
-    (results / "across.json").write_text('{"column": "plate", "heads": [{}]}')
-    assert any("across plates" in note for note in page_of_results(results, cells).page["overview"]["limits"])
+@pytest.mark.parametrize(
+    ("file", "record", "what"),
+    [
+        ("across.json", '{"column": "plate", "heads": [{}]}', "scores across plates"),
+        ("repeats.json", '{"scores": []}', "repeats"),
+    ],
+)
+def test_damaged_record_beside_a_comparison_is_named(file, record, what, results, cells):
+    (results / file).write_text(record)
+    assert any(f"The {what} in" in note for note in page_of_results(results, cells).page["overview"]["limits"])
