@@ -55,12 +55,12 @@ class _Layout(NamedTuple):
     """
 
     byte: NDArray[np.int32]
-    shift: NDArray[np.uint32]
-    mask: NDArray[np.uint32]
+    shift: NDArray[np.int32]
+    mask: NDArray[np.int32]
     end: NDArray[np.int32]
 
     def part(self, where: slice) -> "_Layout":
-        return _Layout(*(values[where] for values in self))
+        return _Layout(self.byte[where], self.shift[where], self.mask[where], self.end[where])
 
 
 @cache
@@ -72,7 +72,7 @@ def _layout(bit: int, from_lowest: bool) -> _Layout:
     start = bit + end - widths
     shift = start % 8 if from_lowest else 24 - start % 8 - widths
     mask = (1 << widths) - 1
-    return _Layout((start // 8).astype(np.int32), shift.astype(np.uint32), mask.astype(np.uint32), end.astype(np.int32))
+    return _Layout((start // 8).astype(np.int32), shift.astype(np.int32), mask.astype(np.int32), end.astype(np.int32))
 
 
 class _Codes:
@@ -87,7 +87,7 @@ class _Codes:
     def __init__(self, stream: bytes) -> None:
         self.n_bits = 8 * len(stream)
         self.from_lowest = len(stream) > 1 and stream[0] == 0 and stream[1] & 1 == 1
-        values = np.frombuffer(stream + b"\0\0", np.uint8).astype(np.uint32)
+        values = np.frombuffer(stream + b"\0\0", np.uint8).astype(np.int32)
         first, second, third = values[:-2], values[1:-1], values[2:]
         # The 24 bits from each byte on: no code needs more.
         self.words = first | second << 8 | third << 16 if self.from_lowest else first << 16 | second << 8 | third
@@ -111,5 +111,6 @@ class _Codes:
                 return None if codes[stop] == _END else position + int(ends[stop])
         return None
 
-    def _read(self, byte: int, layout: _Layout) -> tuple[NDArray[np.uint32], NDArray[np.int32]]:
-        return (self.words[byte:].take(layout.byte) >> layout.shift) & layout.mask, layout.end
+    def _read(self, byte: int, layout: _Layout) -> tuple[NDArray[np.int32], NDArray[np.int32]]:
+        codes = (self.words[byte:].take(layout.byte) >> layout.shift) & layout.mask
+        return codes, layout.end
