@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cellfeat.commands.against import compare_files
 from cellfeat.commands.completion import complete_heads
 from cellfeat.commands.jobs_options import jobs_options, taken_jobs
 from cellfeat.commands.options import (
+    PATH_OR_URL,
     config_options,
     evaluation_arguments,
     figures_flag,
@@ -44,6 +46,13 @@ if TYPE_CHECKING:
     metavar="COLUMN",
     help="Also leave out each value of a column in turn, and name the worst: --across plate.",
 )
+@click.option(
+    "--against",
+    type=PATH_OR_URL,
+    multiple=True,
+    metavar="FEATURES",
+    help="Another feature file of the same samples: is a head better on --features, or on this one? May be repeated.",
+)
 @click.option("--output", type=click.Path(path_type=Path), help="Folder of the results; default: results/FEATURES.")
 @figures_option
 @page_option
@@ -58,6 +67,7 @@ def command(
     fractions: str | None,
     repeats: int | None,
     across: str | None,
+    against: "tuple[Location, ...]",
     figures: str | None,
     no_page: bool,
     replace: bool,
@@ -71,6 +81,9 @@ def command(
 
     With --labels and a table of changes that the page exports, the heads are also evaluated on the old labels, and the
     scores without changes made after seeing a prediction are given, too.
+
+    With --against, the same heads are evaluated on two or more feature files, on the samples that all have, and the
+    differences are paired over samples (against.json).
 
     With --tune, the settings of each head are chosen inside the training part of each fold, so that its score stays
     honest. Learning curves use the settings as given.
@@ -87,6 +100,10 @@ def command(
     )
     if repeats and not isinstance(settings.comparison.folds, int):
         raise click.UsageError(f"--repeats draws other folds, and --folds {settings.comparison.folds} gives them")
+    if against:
+        _check_alone(across=across, repeats=repeats, fractions=fractions)
+        compare_files(settings, against, labels=labels, fresh=fresh, replaces=replace, jobs=jobs)
+        return
     # Now, before hours of work.
     parts = _parsed_fractions(fractions) if fractions else None
     features = load_features(settings.extraction.output)
@@ -104,6 +121,12 @@ def command(
     click.echo(f"\n{results_line(settings)}")
     if settings.comparison.page:
         refresh_page(settings.results, features)
+
+
+def _check_alone(**others: object) -> None:
+    """Refuse options beside --against that compare something else."""
+    if given := [f"--{name}" for name, value in others.items() if value]:
+        raise click.UsageError(f"--against compares feature files; give {' and '.join(given)} without it")
 
 
 def compare_and_report(

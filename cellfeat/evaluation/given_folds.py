@@ -13,6 +13,7 @@ from cellfeat.evaluation.folds import Fold
 from cellfeat.evaluation.plates import plate_names
 from cellfeat.evaluation.selection import leave_out_option
 from cellfeat.extraction.store import Features
+from cellfeat.samples.column_words import column_meant
 from cellfeat.samples.splits import looks_like_split, parts_of
 from cellfeat.text import first_ten, near_names
 from cellfeat.types import Integers, Strings
@@ -123,10 +124,12 @@ def _column(features: Features, name: str) -> Strings:
         return features.samples.groups
     if name in NO_COLUMNS:
         raise SplitError(f"folds: expected a column of folds, got {name!r}: each fold would hold one {name} only")
+    name = column_meant(name, columns)
     if name not in columns:
+        again = "importing again with --labels TABLE" if features.is_imported else "extracting again with --update"
         raise UnknownNameError(
-            f"folds: {features.path} has no column {name!r}; {near_names(name, columns)}; columns that the table of "
-            "labels got since are added by extracting again with --update"
+            f"folds: {features.path} has no column {name!r}; {near_names(name, columns)}; further columns of the table "
+            f"of labels are added by {again}"
         )
     return columns[name]
 
