@@ -9,6 +9,7 @@ import click
 from cellfeat.commands.against import compare_files
 from cellfeat.commands.completion import complete_heads
 from cellfeat.commands.jobs_options import jobs_options, taken_jobs
+from cellfeat.commands.next_steps import say_next
 from cellfeat.commands.options import (
     PATH_OR_URL,
     config_options,
@@ -121,6 +122,7 @@ def command(
     click.echo(f"\n{results_line(settings)}")
     if settings.comparison.page:
         refresh_page(settings.results, features)
+    say_next(f"fit --head {comparison.best.head}", config=config, features=flags["features"])
 
 
 def _check_alone(**others: object) -> None:
@@ -230,7 +232,7 @@ def _hint_at_plates(settings: "Settings", features: "Features") -> None:
     from cellfeat.evaluation.design import Design
     from cellfeat.text import clean_lines
 
-    if hint := plate_hint(features.samples.columns, Design.from_settings(settings)):
+    if hint := plate_hint(features.samples, Design.from_settings(settings)):
         click.echo(clean_lines(hint), err=True)
 
 

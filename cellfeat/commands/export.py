@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cellfeat.commands.completion import complete_export
+from cellfeat.commands.needed import NameOf, export_names
 from cellfeat.commands.options import PATH_OR_URL, replace_option
 
 if TYPE_CHECKING:
@@ -15,7 +16,13 @@ if TYPE_CHECKING:
 @click.command("export")
 @click.argument("features", required=False, type=PATH_OR_URL)
 @click.option(
-    "--to", "name", required=True, metavar="FORMAT", shell_complete=complete_export, help="See: cellfeat list exports."
+    "--to",
+    "name",
+    required=True,
+    type=NameOf(export_names, "cellfeat list exports"),
+    metavar="FORMAT",
+    shell_complete=complete_export,
+    help="See: cellfeat list exports.",
 )
 @click.option(
     "--results",

@@ -1,6 +1,7 @@
 """``cellfeat fit``."""
 
 import dataclasses
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,8 @@ import click
 
 from cellfeat.commands.completion import complete_head
 from cellfeat.commands.jobs_options import jobs_options, taken_jobs
+from cellfeat.commands.needed import NameOf, head_names
+from cellfeat.commands.next_steps import say_next
 from cellfeat.commands.options import (
     config_options,
     evaluation_arguments,
@@ -35,7 +38,14 @@ NOT_SAVED = "_not_saved"
 
 @click.command("fit")
 @config_options
-@click.option("--head", required=True, metavar="NAME", shell_complete=complete_head, help="See: cellfeat list heads.")
+@click.option(
+    "--head",
+    required=True,
+    type=NameOf(head_names, "cellfeat list heads"),
+    metavar="NAME",
+    shell_complete=complete_head,
+    help="See: cellfeat list heads.",
+)
 @fold_options
 @jobs_options
 @click.option(
@@ -79,6 +89,7 @@ def command(
     click.echo(f"\nsaved head: {folder} (metrics.json: every figure; and pictures)")
     if settings.comparison.page:
         refresh_page(folder, features)
+    say_next(f"predict --model {shlex.quote(str(folder))} {'--table FILE' if features.is_imported else '--images DIR'}")
 
 
 def fit_and_save(

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cellfeat.commands.needed import SavedHeadFolder
 from cellfeat.commands.options import PATH_OR_URL, Command, found_features, with_options
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def sample_options(*, labels_help: str) -> Callable[[Command], Command]:
     def add(command: Command) -> Command:
         return with_options(
             command,
-            click.option("--model", required=True, type=click.Path(path_type=Path), help="Folder of a saved head."),
+            click.option("--model", required=True, type=SavedHeadFolder(), help="Folder of a saved head."),
             click.option(
                 "--features",
                 type=PATH_OR_URL,
