@@ -15,7 +15,7 @@ from cellfeat.evaluation.selection import leave_out_option
 from cellfeat.extraction.store import Features
 from cellfeat.samples.column_words import column_meant
 from cellfeat.samples.splits import looks_like_split, parts_of
-from cellfeat.text import first_ten, near_names
+from cellfeat.text import first_ten, near_names, shorten
 from cellfeat.types import Integers, Strings
 
 MOST_FOLDS = 200
@@ -266,6 +266,25 @@ def few_groups_remarks(groups: Integers, *, hints: bool = True) -> Iterator[str]
         yield (
             f"{n_groups} groups only: the interval of the score says how it would vary over other groups like these, "
             f"and is rough with fewer than {FEW_GROUPS}{'; scores of single groups: --folds leave-one-out' * hints}"
+        )
+
+
+def rare_class_remarks(y: Strings, groups: Integers) -> Iterator[str]:
+    """Name classes of few groups, whose recall hardly varies between bootstrap draws where it is 0 or 1.
+
+    Parameters
+    ----------
+    y, groups
+        Label and group number of each tested sample, shape ``(n_samples,)``.
+    """
+    if len(np.unique(groups)) < FEW_GROUPS:
+        return  # said of all classes already
+    n_groups = {name: len(np.unique(groups[y == name])) for name in np.unique(y).tolist()}
+    few = [f"{shorten(name)} ({n})" for name, n in n_groups.items() if n < FEW_GROUPS]
+    if few:
+        yield (
+            f"classes with fewer than {FEW_GROUPS} groups: {first_ten(few)}; their recalls are rough, and so is the "
+            "interval of the balanced accuracy, which counts each class alike"
         )
 
 
