@@ -1,6 +1,7 @@
 """``cellfeat compare``."""
 
 import dataclasses
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -122,7 +123,10 @@ def command(
     click.echo(f"\n{results_line(settings)}")
     if settings.comparison.page:
         refresh_page(settings.results, features)
-    say_next(f"fit --head {comparison.best.head}", config=config, features=flags["features"])
+    # What decides the folds and the samples, so that the scores of `fit` are those of this table.
+    same = {name: flags[name] for name in ("features", "folds", "groups", "standardise", "standardise_from", "seed")}
+    again = {"config": config, "set": assignments, "labels": labels, **same}
+    say_next(f"fit --head {shlex.quote(comparison.best.head)}", **again)
 
 
 def _check_alone(**others: object) -> None:

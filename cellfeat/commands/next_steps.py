@@ -13,7 +13,12 @@ def say_next(command: str, **options: object) -> None:
     command
         Its name, and options that it has in any case: ``audit``.
     **options
-        Values by option name; None: the command finds it without.
+        Values by option name, a tuple for an option that is repeated; None: the command finds it without.
     """
-    given = [f"--{name} {shlex.quote(str(value))}" for name, value in options.items() if value is not None]
+    given = [
+        f"--{name.replace('_', '-')} {shlex.quote(str(one))}"
+        for name, value in options.items()
+        for one in (value if isinstance(value, tuple) else (value,))
+        if one is not None
+    ]
     click.echo(" ".join([f"next: cellfeat {command}", *given]), err=True)
