@@ -103,14 +103,14 @@ def command(
     with ConsoleObserver() as observer:
         result = _ray(settings, observer, engine) if engine.engine == "ray" else _STEPS[step](settings, observer, share)
     click.echo(result)
-    if step in _WHOLE:
-        say_next("audit", config=config, features=flags["output"])
     if step == "" and engine.engine == LOCAL and has_unchosen_recipe(settings):
         click.echo(
             "note: the recipe was not chosen for these images; cellfeat recommend tries others on a part of them, and "
             "says what they would gain",
             err=True,
         )
+    if step in _WHOLE:
+        say_next("audit", config=config, features=flags["output"])
 
 
 def has_unchosen_recipe(settings: "Settings") -> bool:
