@@ -173,10 +173,12 @@ def print_head(result: "HeadResult") -> None:
     """Print a head's classes, what tuning chose, and what `predict` would give."""
     from cellfeat.commands.console import print_table
     from cellfeat.reporting.terminal.folds import given_lines, render_folds
-    from cellfeat.reporting.terminal.head import predict_lines, render_classes, tuning_lines
+    from cellfeat.reporting.terminal.head import chosen_lines, predict_lines, render_classes, tuning_lines
 
     print_table(render_classes(result))
     if len(result.scores.overall.given) > 1:
         click.echo()
         print_table(render_folds([result]))
-    click.echo("\n".join(["", *given_lines([result]), *predict_lines(result), *tuning_lines([result])]))
+    click.echo(
+        "\n".join(["", *given_lines([result]), *predict_lines(result), *tuning_lines([result]), *chosen_lines(result)])
+    )

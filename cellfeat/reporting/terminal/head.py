@@ -12,6 +12,7 @@ from cellfeat.evaluation.results import HeadResult, ScoredHead
 from cellfeat.evaluation.scoring.head_scores import Abstaining, PerClass, Tuning
 from cellfeat.evaluation.scoring.set_scores import SetSizes
 from cellfeat.evaluation.tuning.search import describe_settings
+from cellfeat.heads.chosen import describe_chosen
 from cellfeat.reporting.terminal.style import name_cell, plain_table
 from cellfeat.statistics.claims import FITTED_HEAD, WAY_OF_MAKING
 from cellfeat.statistics.conformal import groups_needed
@@ -129,6 +130,13 @@ def tuning_lines(results: Sequence[HeadResult]) -> list[str]:
         if result.scores.tuning is not None
         for line in _tuning_lines(result.head, result.scores.tuning)
     ]
+
+
+def chosen_lines(result: HeadResult) -> list[str]:
+    """Say which settings the head on all samples chose itself; empty where it chose none."""
+    if not result.chosen:
+        return []
+    return [clean_text(f"{result.head}, all samples: {describe_chosen(result.chosen)}")]
 
 
 def _tuning_lines(head: str, tuning: Tuning) -> Iterator[str]:

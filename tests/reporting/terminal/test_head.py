@@ -8,6 +8,7 @@ from cellfeat.evaluation.scoring.head_scores import Abstaining, ChosenSettings, 
 from cellfeat.reporting.terminal.head import (
     MOST_CLASSES,
     always_included,
+    chosen_lines,
     describe_choices,
     predict_lines,
     render_classes,
@@ -104,6 +105,13 @@ def test_tuning_shows_choices_failures_and_final_settings(comparison):
 
 def test_untuned_head_has_no_line(comparison):
     assert tuning_lines(comparison.results) == []
+
+
+def test_settings_that_the_head_chose_are_shown_with_what_was_compared(comparison):
+    result = replace(comparison.best, chosen={"C": {"value": 0.03, "candidates": [0.01, 0.03]}})
+    (line,) = chosen_lines(result)
+    assert all(noun in line for noun in (result.head, "all samples", "C=0.03", "0.01, 0.03"))
+    assert chosen_lines(replace(result, chosen={})) == []
 
 
 def test_classes_with_too_few_groups_for_a_coverage_are_named():
