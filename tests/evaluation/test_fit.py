@@ -55,8 +55,9 @@ def test_saved_head_keeps_its_scores(make_clusters, tmp_path):
     assert loaded.provenance["fitted"]["on"] == "test.h5"
 
 
-@pytest.mark.parametrize(("head", "setting", "given"), [("logreg", "C", {})])
-def test_saved_head_says_what_it_chose(make_clusters, tmp_path, head, setting, given):
+@pytest.mark.parametrize(("head", "setting", "given"), [("logreg", "C", {}), ("mlp", "epochs", {"hidden": 4})])
+def test_saved_head_says_what_it_chose(make_clusters, tmp_path, monkeypatch, head, setting, given):
+    monkeypatch.setattr("cellfeat.heads.mlp.EPOCHS", (2, 2))
     bundle, result = fit(make_clusters(), head, design=SMALL, settings=given | {setting: "auto"})
     (chosen,) = result.chosen.values()
     assert chosen["value"] == getattr(bundle.head, f"{setting}_")
