@@ -168,7 +168,7 @@ def _print(comparison: "Comparison") -> None:
     from cellfeat.commands.console import print_table, table_width
     from cellfeat.reporting.terminal.comparison import headline, render_table, verdict_lines
     from cellfeat.reporting.terminal.folds import given_lines, render_folds
-    from cellfeat.reporting.terminal.head import tuning_lines
+    from cellfeat.reporting.terminal.head import chosen_lines, tuning_lines
 
     click.echo(f"{headline(comparison)}\n")
     print_table(render_table(comparison, table_width()))
@@ -176,7 +176,7 @@ def _print(comparison: "Comparison") -> None:
         click.echo()
         print_table(render_folds(comparison.results))
     given = given_lines(comparison.results)
-    lines = [*given, *verdict_lines(comparison), *tuning_lines(comparison.results)]
+    lines = [*given, *verdict_lines(comparison), *tuning_lines(comparison.results), *chosen_lines(comparison.results)]
     if lines:
         click.echo("\n".join(["", *lines]))
     if comparison.relabelling is not None:

@@ -179,6 +179,5 @@ def print_head(result: "HeadResult") -> None:
     if len(result.scores.overall.given) > 1:
         click.echo()
         print_table(render_folds([result]))
-    click.echo(
-        "\n".join(["", *given_lines([result]), *predict_lines(result), *tuning_lines([result]), *chosen_lines(result)])
-    )
+    lines = [*given_lines([result]), *predict_lines(result), *tuning_lines([result]), *chosen_lines([result])]
+    click.echo("\n".join(["", *lines]))

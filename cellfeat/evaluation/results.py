@@ -191,6 +191,8 @@ class HeadResult(ScoredHead):
     chosen
         The settings that the saved head chose itself, by name: the value, and the values that it compared. Empty where
         none was fitted, or where it chose none.
+    chosen_per_fold
+        The values that the head of each fold chose itself, by name; empty where it chose none.
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -199,6 +201,7 @@ class HeadResult(ScoredHead):
     class_scores: ClassScores | None = None
     full_size: FullSize | None = None
     chosen: Mapping[str, Any] = field(default_factory=dict)
+    chosen_per_fold: tuple[Mapping[str, Any], ...] = ()
 
     def record(self) -> dict[str, Any]:
         """Everything but the predictions, as plain JSON values."""
@@ -216,6 +219,7 @@ class HeadResult(ScoredHead):
             "seconds": asdict(self.seconds),
             "settings": dict(self.settings),
             **({"chosen": dict(self.chosen)} if self.chosen else {}),
+            **({"chosen_per_fold": list(map(dict, self.chosen_per_fold))} if self.chosen_per_fold else {}),
             "tuning": None if scores.tuning is None else scores.tuning.record(),
         }
 

@@ -36,6 +36,11 @@ def chosen_settings(classifier: Any) -> dict[str, Any]:
     return {str(name): one.record() for name, one in chosen.items() if isinstance(one, Chosen)}
 
 
+def chosen_values(classifier: Any) -> dict[str, Any]:
+    """Give the values alone of what `chosen_settings` gives."""
+    return {name: one["value"] for name, one in chosen_settings(classifier).items()}
+
+
 def describe_chosen(chosen: Mapping[str, Any]) -> str:
     """Say in a line which values were chosen.
 

@@ -62,6 +62,7 @@ def test_saved_head_says_what_it_chose(make_clusters, tmp_path, monkeypatch, hea
     (chosen,) = result.chosen.values()
     assert chosen["value"] == getattr(bundle.head, f"{setting}_")
     assert chosen["value"] in chosen["candidates"]
+    assert [set(values) for values in result.chosen_per_fold] == [{setting}] * len(result.scores.overall.per_fold)
     save_bundle(bundle, tmp_path / "head")
     loaded = load_bundle(tmp_path / "head")
     assert loaded.chosen == result.record()["chosen"] == result.chosen
@@ -71,7 +72,7 @@ def test_saved_head_says_what_it_chose(make_clusters, tmp_path, monkeypatch, hea
 
 def test_head_that_chooses_nothing_records_no_choice(make_clusters):
     bundle, result = fit(make_clusters(), "logreg", design=SMALL, settings={"C": 0.5})
-    assert "chosen" not in result.record()
+    assert {"chosen", "chosen_per_fold"}.isdisjoint(result.record())
     assert bundle.chosen == {}
 
 

@@ -132,11 +132,16 @@ def tuning_lines(results: Sequence[HeadResult]) -> list[str]:
     ]
 
 
-def chosen_lines(result: HeadResult) -> list[str]:
-    """Say which settings the head on all samples chose itself; empty where it chose none."""
-    if not result.chosen:
-        return []
-    return [clean_text(f"{result.head}, all samples: {describe_chosen(result.chosen)}")]
+def chosen_lines(results: Sequence[HeadResult]) -> list[str]:
+    """Say which settings heads chose themselves, in the folds and on all samples; empty where they chose none."""
+    return [clean_text(line) for result in results for line in _chosen_lines(result)]
+
+
+def _chosen_lines(result: HeadResult) -> Iterator[str]:
+    if result.chosen_per_fold:
+        yield f"{result.head} chose {describe_choices(result.chosen_per_fold)}"
+    if result.chosen:
+        yield f"{result.head}, all samples: {describe_chosen(result.chosen)}"
 
 
 def _tuning_lines(head: str, tuning: Tuning) -> Iterator[str]:

@@ -109,9 +109,11 @@ def test_untuned_head_has_no_line(comparison):
 
 def test_settings_that_the_head_chose_are_shown_with_what_was_compared(comparison):
     result = replace(comparison.best, chosen={"C": {"value": 0.03, "candidates": [0.01, 0.03]}})
-    (line,) = chosen_lines(result)
-    assert all(noun in line for noun in (result.head, "all samples", "C=0.03", "0.01, 0.03"))
-    assert chosen_lines(replace(result, chosen={})) == []
+    values = ({"C": 0.03}, {"C": 0.01}, {"C": 0.03})
+    folds, all_samples = chosen_lines([replace(result, chosen_per_fold=values)])
+    assert all(noun in folds for noun in (result.head, "C=0.03 in 2 of 3 folds", "C=0.01 in 1"))
+    assert all(noun in all_samples for noun in (result.head, "all samples", "C=0.03", "0.01, 0.03"))
+    assert chosen_lines([replace(result, chosen={}, chosen_per_fold=())]) == []
 
 
 def test_classes_with_too_few_groups_for_a_coverage_are_named():
