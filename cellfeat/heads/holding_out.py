@@ -15,7 +15,8 @@ from scipy.optimize import minimize_scalar
 from cellfeat.types import Floats
 
 FEWEST_SAMPLES = 60
-"""With fewer samples nothing is held out, and a head takes the first of its values."""
+FEWEST_HELD_OUT = 10
+"""With fewer samples, or fewer to hold out, as where most classes have one sample, there is no choice."""
 
 MOST_SAMPLES = 12_288
 """Samples that take part in a choice. With 3,072 of 23,115 generated ones `logreg` chose a `C` of 0.01 where 0.003 is
@@ -28,8 +29,8 @@ HELD_OUT = 3
 LOG_TEMPERATURES = (np.log(0.1), np.log(10))
 
 
-def divided(codes: NDArray[np.int64], sums: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Numbers of the samples to fit on, and of those to hold out; neither depends on the order of the samples.
+def divided(codes: NDArray[np.int64], sums: Floats) -> tuple[NDArray[np.int64], NDArray[np.int64]] | None:
+    """Divide samples into those to fit on and those to hold out; neither depends on the order of the samples.
 
     Samples are sorted by class, and within a class by the sum of their columns, so that every third one is a fair part
     of each class.
@@ -40,12 +41,21 @@ def divided(codes: NDArray[np.int64], sums: Floats) -> tuple[NDArray[np.int64], 
         Class numbers of shape (n_samples,).
     sums
         Sum of the columns of each sample, of shape (n_samples,).
+
+    Returns
+    -------
+    tuple or None
+        Numbers of the samples to fit on, and of those to hold out. None where there are too few for a choice.
     """
+    if len(codes) < FEWEST_SAMPLES:
+        return None
     order = np.lexsort((sums, codes))
     order = order[:: -(-len(order) // MOST_SAMPLES)]
     codes = codes[order]
     place = np.arange(len(order)) - np.searchsorted(codes, codes)
     is_held_out = place % HELD_OUT == 1  # the first sample of a class is for the fits
+    if np.count_nonzero(is_held_out) < FEWEST_HELD_OUT:
+        return None
     return order[~is_held_out], order[is_held_out]
 
 

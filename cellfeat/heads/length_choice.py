@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
 
-from cellfeat.heads.holding_out import FEWEST_SAMPLES, divided, first_close_to_best, tempered_losses
+from cellfeat.heads.holding_out import divided, first_close_to_best, tempered_losses
 from cellfeat.heads.training import Examples, Randomness, SeededDropout, TrainingSchedule, risen, training_steps
 from cellfeat.types import Floats
 
@@ -47,10 +47,8 @@ class Parts:
     @classmethod
     def of(cls, examples: Examples) -> "Parts | None":
         """Divide the training samples; None where there are too few."""
-        if examples.n_samples < FEWEST_SAMPLES:
-            return None
         numbers = divided(examples.codes.cpu().numpy(), _sums(examples))
-        return cls(*(_part(examples, samples) for samples in numbers))
+        return None if numbers is None else cls(*(_part(examples, samples) for samples in numbers))
 
 
 def choose_times(
@@ -73,7 +71,7 @@ def choose_times(
     parts
         The training samples.
     schedule
-        The shortest length; its rate is not used.
+        The training of the default length; its rate is not used.
     randomness
         Source of the order of the samples and of their views.
 

@@ -9,7 +9,7 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from cellfeat.heads.holding_out import FEWEST_SAMPLES, divided, first_close_to_best, tempered_losses
+from cellfeat.heads.holding_out import divided, first_close_to_best, tempered_losses
 from cellfeat.heads.softmax_regression import Directions, Problem, solve
 from cellfeat.types import Floats
 
@@ -52,9 +52,10 @@ def choose_penalty(problem: Problem, directions: Directions) -> Choice:
     directions
         Their directions of large curvature.
     """
-    if len(problem.rows) < FEWEST_SAMPLES:
+    parts = divided(problem.codes, problem.rows.sum(axis=1))
+    if parts is None:
         return Choice(VALUES[0])
-    training, held_out = (_part(problem, rows) for rows in divided(problem.codes, problem.rows.sum(axis=1)))
+    training, held_out = (_part(problem, rows) for rows in parts)
     penalties = [training.penalty(C) for C in VALUES]
     found = solve(training, directions, penalties, max_iter=MAX_ITER, tolerance=TOLERANCE)
     chosen = first_close_to_best([_held_out_losses(held_out, one.weights) for one in found])

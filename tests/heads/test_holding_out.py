@@ -25,6 +25,11 @@ def test_many_samples_are_thinned_evenly(monkeypatch):
     assert np.bincount(codes[[*fitted, *held_out]]).tolist() == pytest.approx([27, 13], abs=1)
 
 
+@pytest.mark.parametrize("codes", [np.arange(59) % 2, np.arange(80), np.minimum(np.arange(80), 60)])
+def test_too_few_samples_are_not_divided(codes):
+    assert divided(codes, np.arange(float(len(codes)))) is None
+
+
 def test_scale_of_the_logits_does_not_matter():
     rng = np.random.default_rng(0)
     codes = rng.integers(3, size=200)

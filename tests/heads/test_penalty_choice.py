@@ -49,6 +49,12 @@ def test_few_rows_take_the_strongest_penalty():
     assert head.chosen_ == {"C": Chosen(min(VALUES), ())}
 
 
+def test_classes_of_one_sample_leave_nothing_to_choose_on():
+    X, _ = embeddings(80, 8.0)
+    head = LogisticRegressionHead().fit(X, np.arange(80))
+    assert head.chosen_ == {"C": Chosen(min(VALUES), ())}
+
+
 def test_given_penalty_is_not_called_chosen():
     X, y = embeddings(60, 8.0)
     head = LogisticRegressionHead().fit(X, y)
