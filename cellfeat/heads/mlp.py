@@ -154,7 +154,7 @@ class MLPHead(HeadClassifier):
             check_integer("hidden", width, low=1)
         check_number("dropout", self.dropout, low=0, below=1)
         if isinstance(self.epochs, str) and self.epochs != "auto":
-            raise HeadError(f"epochs: expected 'auto' or an integer of at least 1, got {self.epochs!r}")
+            raise HeadError(f"epochs: expected 'auto', None or an integer of at least 1, got {self.epochs!r}")
         if self.epochs is not None and self.epochs != "auto":
             check_integer("epochs", self.epochs, low=1)
         check_positive("learning_rate", self.learning_rate)
