@@ -45,11 +45,14 @@ class FoldOutcome(NamedTuple):
         Shape ``(n_test, n_classes)``, columns in the order of the task's classes.
     fit_seconds, predict_seconds
         Wall-clock time, measured when it was computed.
+    chosen
+        Settings that the head chose itself, by name; None where it chose none.
     """
 
     probabilities: NDArray[np.float64]
     fit_seconds: float
     predict_seconds: float
+    chosen: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)
@@ -230,6 +233,7 @@ def _encoded(outcome: FoldOutcome) -> dict[str, Any]:
         "shape": list(probabilities.shape),
         "probabilities": b64encode(probabilities.tobytes()).decode(),
         "seconds": [outcome.fit_seconds, outcome.predict_seconds],
+        "chosen": outcome.chosen,
     }
 
 
@@ -239,4 +243,8 @@ def _decoded(record: dict[str, Any] | None, shape: tuple[int, int]) -> FoldOutco
     raw = b64decode(record["probabilities"], validate=True)
     fit_seconds, predict_seconds = record["seconds"]
     # A copy, because `frombuffer` gives an array that cannot be written to.
-    return FoldOutcome(np.frombuffer(raw, dtype="<f8").reshape(shape).copy(), fit_seconds, predict_seconds)
+    probabilities = np.frombuffer(raw, dtype="<f8").reshape(shape).copy()
+    chosen = record["chosen"]
+    if not isinstance(chosen, dict | None):
+        raise TypeError(f"chosen: expected values by name, got {type(chosen).__name__}")
+    return FoldOutcome(probabilities, fit_seconds, predict_seconds, chosen)

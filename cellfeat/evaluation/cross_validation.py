@@ -4,7 +4,7 @@ Predicting and scoring are two steps: `out_of_fold` gives the probabilities, `sc
 `cellfeat.evaluation.scoring.score` their scores.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property, partial
 from typing import Any, NamedTuple
@@ -55,6 +55,8 @@ class OutOfFold:
         What tuning chose in each fold; None where nothing was tuned.
     n_cached
         Folds that came from the cache.
+    chosen
+        What the head of each fold chose itself, by name; empty where it chose nothing.
     """
 
     head: str
@@ -63,6 +65,7 @@ class OutOfFold:
     seconds: Seconds = field(default_factory=Seconds)
     tuning: Tuning | None = None
     n_cached: int = 0
+    chosen: tuple[Mapping[str, Any], ...] = ()
 
 
 def out_of_fold(
@@ -170,6 +173,7 @@ class HeadFolds:
             seconds=_seconds(outcomes, choices),
             tuning=tuning_of(choices),
             n_cached=self.run.n_cached,
+            chosen=tuple(outcome.chosen for outcome in outcomes if outcome.chosen is not None),
         )
 
     def _predicting(self, number: int) -> Flow[FoldResult]:

@@ -10,7 +10,7 @@ from cellfeat.evaluation.cache import FoldCache
 from cellfeat.evaluation.compare import check_heads, weight_remarks
 from cellfeat.evaluation.cross_validation import FoldProgress, HeadFolds
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.head_run import HeadRun, HeadSettings, resolved_settings
+from cellfeat.evaluation.head_run import FittedHead, HeadRun, HeadSettings, resolved_settings
 from cellfeat.evaluation.hooks import SILENT, Hooks
 from cellfeat.evaluation.inputs import check_forms, resolved
 from cellfeat.evaluation.parallel.choice import Jobs, check_jobs, parallel_schedule
@@ -24,6 +24,7 @@ from cellfeat.evaluation.scoring.score import score
 from cellfeat.evaluation.task import prepare
 from cellfeat.extraction.store import Features, Given
 from cellfeat.heads.bundle import Bundle
+from cellfeat.heads.chosen import chosen_settings
 from cellfeat.heads.neighbourhood import Neighbourhood, kept_rows
 from cellfeat.heads.scikit_learn.given import Headlike, chosen_heads
 from cellfeat.heads.training_digests import TrainingDigests
@@ -98,7 +99,9 @@ def fit(
         for choice in schedule.results(1):
             result, settings = _tuned_on_all(result, folds, choice)
     result = replace(result, full_size=_expected(folds, result, settings, jobs, hooks))
-    return _fit_all(folds.run, features, result, settings), result
+    fitted = folds.run.fitted(settings, task.rows_to_fit)
+    result = replace(result, chosen=chosen_settings(fitted.classifier))
+    return _bundle(folds.run, features, result, settings, fitted), result
 
 
 def _expected(
@@ -139,9 +142,11 @@ def _tuned_on_all(result: HeadResult, folds: HeadFolds, choice: ChosenSettings) 
     return replace(result, scores=scores, settings=resolved_settings(run.task, run.entry, settings)), settings
 
 
-def _fit_all(run: HeadRun, features: Features, result: HeadResult, settings: HeadSettings) -> Bundle:
+def _bundle(
+    run: HeadRun, features: Features, result: HeadResult, settings: HeadSettings, fitted_head: FittedHead
+) -> Bundle:
     task, kept = run.task, run.task.rows_to_fit
-    classifier, scaling, _, standards = run.fitted(settings, kept)
+    classifier, scaling, _, standards = fitted_head
     if isinstance(task.embeddings, StandardisedEmbeddings):
         standards = task.embeddings.standards.without_groups()
     neighbours = kept_rows(kept)

@@ -15,6 +15,7 @@ from cellfeat.evaluation.folds import Fold
 from cellfeat.evaluation.parallel.pieces import Failure, Flow, Piece
 from cellfeat.evaluation.parallel.schedule import completed
 from cellfeat.evaluation.task import Task
+from cellfeat.heads.chosen import chosen_values
 from cellfeat.heads.group_standards import GroupStandards
 from cellfeat.heads.registry import Head, head_inputs, head_of, make_head
 from cellfeat.heads.scaling import RobustScaling, fitted_scaling, scaled
@@ -143,7 +144,8 @@ class HeadRun:
         probabilities = classifier.predict_proba(test)
         predict_seconds = perf_counter() - start
         _check_probabilities(classifier, probabilities, np.unique(self.task.y[fold.train]).tolist())
-        return FoldOutcome(self._over_all_classes(probabilities, fold), fit_seconds, predict_seconds)
+        over_all = self._over_all_classes(probabilities, fold)
+        return FoldOutcome(over_all, fit_seconds, predict_seconds, chosen_values(classifier) or None)
 
     def compute_together(self, settings: Sequence[HeadSettings], fold: Fold) -> FoldOutcome:
         """Fit several settings on the training part of a fold and predict its test part.

@@ -188,6 +188,11 @@ class HeadResult(ScoredHead):
     full_size
         The score to expect of the saved head, fitted on all samples; None where none was fitted, or where the samples
         do not allow it.
+    chosen
+        The settings that the saved head chose itself, by name: the value, and the values that it compared. Empty where
+        none was fitted, or where it chose none.
+    chosen_per_fold
+        The values that the head of each fold chose itself, by name; empty where it chose none.
     """
 
     settings: Mapping[str, Any] = field(default_factory=dict)
@@ -195,6 +200,8 @@ class HeadResult(ScoredHead):
     n_cached: int = 0
     class_scores: ClassScores | None = None
     full_size: FullSize | None = None
+    chosen: Mapping[str, Any] = field(default_factory=dict)
+    chosen_per_fold: tuple[Mapping[str, Any], ...] = ()
 
     def record(self) -> dict[str, Any]:
         """Everything but the predictions, as plain JSON values."""
@@ -211,6 +218,8 @@ class HeadResult(ScoredHead):
             **({} if self.full_size is None else {"full_size": self.full_size.record()}),
             "seconds": asdict(self.seconds),
             "settings": dict(self.settings),
+            **({"chosen": dict(self.chosen)} if self.chosen else {}),
+            **({"chosen_per_fold": list(map(dict, self.chosen_per_fold))} if self.chosen_per_fold else {}),
             "tuning": None if scores.tuning is None else scores.tuning.record(),
         }
 

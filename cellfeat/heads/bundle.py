@@ -1,6 +1,6 @@
 """A fitted head with everything that is needed to use it and to judge it."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from cellfeat.config import Settings
 from cellfeat.errors import BundleError, HeadError
 from cellfeat.heads.base import HeadClassifier
+from cellfeat.heads.chosen import describe_chosen
 from cellfeat.heads.group_standards import GroupStandards
 from cellfeat.heads.neighbourhood import Neighbourhood
 from cellfeat.heads.registry import mean_over_views
@@ -147,6 +148,12 @@ class Bundle:
     def params(self) -> dict[str, Any]:
         """The head's parameters as plain JSON values."""
         return recorded_params(self.head)
+
+    @property
+    def chosen(self) -> Mapping[str, Any]:
+        """The settings that the head chose itself, by name: the value, and the values that it compared."""
+        chosen: Mapping[str, Any] = self.scores.get("chosen", {})
+        return chosen
 
     @property
     def _has_own_views(self) -> bool:
@@ -302,6 +309,8 @@ def _describe(bundle: Bundle) -> str:
         "takes": f"{views} x {bundle.embedding_dim} numbers of {backbone.get('name', 'unknown')}",
         "fingerprint": bundle.fingerprint,
     }
+    if bundle.chosen:
+        rows["chosen"] = describe_chosen(bundle.chosen)
     if "balanced_accuracy" in scores:
         rows["scores"] = (
             f"balanced accuracy {scores['balanced_accuracy']:.3f} [{scores['ci_low']:.3f}, {scores['ci_high']:.3f}] "

@@ -19,6 +19,7 @@ from cellfeat.heads.base import (
     check_positive,
     class_weights,
 )
+from cellfeat.heads.chosen import Chosen
 from cellfeat.heads.penalty_choice import Choice, choose_penalty
 from cellfeat.heads.softmax_regression import Directions, Problem, Solution, solve
 from cellfeat.heads.state import HeadState
@@ -53,6 +54,8 @@ class LogisticRegressionHead(HeadClassifier):
     ----------
     C_
         The value of `C` that was used, after `fit`.
+    chosen_
+        The same where `C` is ``"auto"``, with the values that were compared.
     """
 
     fitted_together: ClassVar = frozenset({"C"})
@@ -112,12 +115,12 @@ class LogisticRegressionHead(HeadClassifier):
             penalties, starts = [problem.penalty(one.C) for one in choices], [one.weights for one in choices]
             solutions = solve(problem, directions, penalties, max_iter=self.max_iter, starts=starts)
         for head, choice, solution in zip(heads, choices, solutions, strict=True):
-            head._take(solution, choice.C)
+            head._take(solution, choice)
 
     def _choice(self, problem: Problem, directions: Directions) -> Choice:
-        return choose_penalty(problem, directions) if isinstance(self.C, str) else Choice(self.C, None)
+        return choose_penalty(problem, directions) if isinstance(self.C, str) else Choice(self.C)
 
-    def _take(self, solution: Solution, C: float) -> None:
+    def _take(self, solution: Solution, choice: Choice) -> None:
         if not solution.converged:
             warnings.warn(
                 f"logreg was still improving after max_iter = {self.max_iter} steps; raise max_iter, or lower C",
@@ -125,7 +128,8 @@ class LogisticRegressionHead(HeadClassifier):
                 stacklevel=6,
             )
         self.coef_, self.intercept_ = solution.weights[:, :-1].copy(), solution.weights[:, -1].copy()
-        self.C_, self.n_iter_ = C, solution.n_iter
+        self.C_, self.n_iter_ = choice.C, solution.n_iter
+        self.chosen_ = {"C": Chosen(choice.C, choice.compared)} if isinstance(self.C, str) else {}
 
     def _probabilities(self, X: NDArray[np.float32]) -> NDArray[np.float64]:
         return softmax(self.transform_(X) @ self.coef_.T + self.intercept_, axis=1)

@@ -1,7 +1,7 @@
 """Head `mlp`: a multilayer perceptron. A view is one rotation or reflection; each step trains on a random view."""
 
 from itertools import pairwise
-from typing import ClassVar
+from typing import ClassVar, Literal
 
 import numpy as np
 import torch
@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy.special import softmax
 from torch import nn
 
+from cellfeat.errors import HeadError
 from cellfeat.heads.base import (
     ClassWeight,
     HeadClassifier,
@@ -19,6 +20,8 @@ from cellfeat.heads.base import (
     class_weights,
     views_as_rows,
 )
+from cellfeat.heads.chosen import Chosen
+from cellfeat.heads.length_choice import Parts, choose_times
 from cellfeat.heads.moments import row_blocks
 from cellfeat.heads.state import HeadState
 from cellfeat.heads.training import (
@@ -54,6 +57,10 @@ scored 0.963, 0.969 and 0.974 after 30, 60 and 120 epochs; one view scored 0.948
 """
 
 
+def _times(times: float, epochs: int) -> int:
+    return max(1, round(times * epochs))
+
+
 class MLPHead(HeadClassifier):
     """Hidden layers with ReLU and dropout, then one linear layer, on transformed columns.
 
@@ -69,7 +76,8 @@ class MLPHead(HeadClassifier):
         Share of hidden units that a training step drops, in [0, 1).
     epochs
         Passes over the training samples. ``None``: `SAMPLES_SEEN` divided by the number of samples, within `EPOCHS`;
-        with several views `TIMES_WITH_VIEWS` times as many.
+        with several views `TIMES_WITH_VIEWS` times as many. ``"auto"`` chooses once, twice or four times as many on
+        held-out training samples: see `cellfeat.heads.length_choice`.
     learning_rate
         Maximum of the one-cycle schedule.
     weight_decay
@@ -90,6 +98,13 @@ class MLPHead(HeadClassifier):
         Where to train: ``"auto"``, ``"cpu"``, ``"cuda"`` or ``"cuda:N"``.
     random_state
         Seed of the random numbers; the same seed gives the same head on the same machine.
+
+    Attributes
+    ----------
+    epochs_
+        The number of epochs that was used, after `fit`.
+    chosen_
+        The same where `epochs` is ``"auto"``, with the numbers that were compared.
     """
 
     search_space: ClassVar = {
@@ -108,7 +123,7 @@ class MLPHead(HeadClassifier):
         hidden: int | list[int] = 512,
         *,
         dropout: float = 0.5,
-        epochs: int | None = None,
+        epochs: int | Literal["auto"] | None = None,
         learning_rate: float = 1e-3,
         weight_decay: float = 0.05,
         label_smoothing: float = 0.1,
@@ -138,7 +153,9 @@ class MLPHead(HeadClassifier):
         for width in self._hidden_widths():
             check_integer("hidden", width, low=1)
         check_number("dropout", self.dropout, low=0, below=1)
-        if self.epochs is not None:
+        if isinstance(self.epochs, str) and self.epochs != "auto":
+            raise HeadError(f"epochs: expected 'auto', None or an integer of at least 1, got {self.epochs!r}")
+        if self.epochs is not None and self.epochs != "auto":
             check_integer("epochs", self.epochs, low=1)
         check_positive("learning_rate", self.learning_rate)
         check_number("weight_decay", self.weight_decay, low=0)
@@ -160,13 +177,15 @@ class MLPHead(HeadClassifier):
     def _fit_rows(self, rows: NDArray[np.float32], codes: NDArray[np.int64], *, overwrites: bool) -> None:
         self.transform_ = FeatureTransform.fitted(self.feature_transform, rows, self.feature_components)
         device = training_device(self.device)
-        randomness = Randomness(self.random_state, device)
-        # Weights are drawn on the CPU, so that training starts from the same ones on every device.
-        network = nn.Sequential(*self._layers(randomness)).to(device)
         inputs = self._network_inputs(rows, fastest_dtype(device), overwrites=overwrites).to(device)
         examples = Examples.of(inputs, codes, class_weights(self.class_weight, self.classes_, codes))
-        schedule = TrainingSchedule(self._n_epochs(len(codes)), self.batch_size, self.label_smoothing, one_cycle)
-        train(network, examples, self._optimizer(network), schedule, randomness)
+        self.epochs_, self.chosen_ = self._n_epochs(len(codes)), {}
+        if self.epochs == "auto":
+            self.chosen_ = {"epochs": self._chosen_epochs(examples)}
+            self.epochs_ = self.chosen_["epochs"].value
+        randomness = Randomness(self.random_state, device)
+        network = self._network(randomness)
+        train(network, examples, self._optimizer(network), self._schedule(self.epochs_), randomness)
         self.layers_ = [
             (to_numpy(layer.weight), to_numpy(layer.bias)) for layer in network if isinstance(layer, nn.Linear)
         ]
@@ -179,8 +198,27 @@ class MLPHead(HeadClassifier):
             inputs[block] = torch.from_numpy(self.transform_.in_float32(rows[block]))
         return inputs
 
+    def _chosen_epochs(self, examples: Examples) -> Chosen:
+        default, parts = self._n_epochs(examples.n_samples), Parts.of(examples)
+        if parts is None:
+            return Chosen(default, [])
+        # A multiple is chosen, because fewer samples need more epochs.
+        schedule = self._schedule(self._n_epochs(parts.held_in.n_samples))
+        randomness = Randomness(self.random_state, examples.rows.device)
+        network = self._network(randomness)
+        chosen, tried = choose_times(network, self._optimizer(network), parts, schedule, randomness)
+        return Chosen(_times(chosen, default), [_times(one, default) for one in tried])
+
+    def _schedule(self, epochs: int) -> TrainingSchedule:
+        return TrainingSchedule(epochs, self.batch_size, self.label_smoothing, one_cycle)
+
+    def _network(self, randomness: Randomness) -> nn.Sequential:
+        # Weights are drawn on the CPU, so that training starts from the same ones on every device.
+        return nn.Sequential(*self._layers(randomness)).to(randomness.device.device)
+
     def _n_epochs(self, n_samples: int) -> int:
-        if self.epochs is not None:
+        """The given number of epochs, or the default one."""
+        if self.epochs is not None and not isinstance(self.epochs, str):
             return self.epochs
         fewest, most = EPOCHS
         times = TIMES_WITH_VIEWS if self.n_views > 1 else 1

@@ -1,17 +1,15 @@
 """The penalty of logistic regression, chosen on training samples that are held out for the choice.
 
-A penalty that is too strong makes probabilities too even. That raises the log loss, although the most probable classes
-can be the right ones; the temperature that `compare` and `fit` apply corrects it. So penalties are compared by the log
-loss that is left after the best temperature: Berta, Holzmüller, Jordan and Bach (2025), "Rethinking early stopping:
-refine, then calibrate".
+Penalties are compared by the log loss after the best temperature: a penalty that is too strong makes probabilities too
+even, which the temperature corrects. See `cellfeat.heads.holding_out`.
 """
 
 from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import minimize_scalar
 
+from cellfeat.heads.holding_out import divided, first_close_to_best, tempered_losses
 from cellfeat.heads.softmax_regression import Directions, Problem, solve
 from cellfeat.types import Floats
 
@@ -20,21 +18,10 @@ VALUES = (0.003, 0.01, 0.03)
 cells, or within 0.01 of it.
 """
 
-FEWEST_ROWS = 60
-"""With fewer rows nothing is held out, and the strongest penalty is taken."""
-
-MOST_ROWS = 12_288
-"""Rows that take part in the choice. With 3,072 of 23,115 generated rows 0.01 was chosen where 0.003 is better."""
-
-HELD_OUT = 3
-"""One row of so many is held out."""
-
 TOLERANCE = 1e-3
 """Tolerance of the solver for the choice: ten times that of the fit."""
 
 MAX_ITER = 100
-
-LOG_TEMPERATURES = (np.log(0.1), np.log(10))
 
 
 class Choice(NamedTuple):
@@ -46,10 +33,13 @@ class Choice(NamedTuple):
         Inverse strength of the penalty.
     weights
         The solution on the rows that were not held out, of shape (n_classes, n_columns + 1); None where there is none.
+    compared
+        The values that were compared; none where there was nothing to choose.
     """
 
     C: float
-    weights: Floats | None
+    weights: Floats | None = None
+    compared: tuple[float, ...] = ()
 
 
 def choose_penalty(problem: Problem, directions: Directions) -> Choice:
@@ -62,51 +52,20 @@ def choose_penalty(problem: Problem, directions: Directions) -> Choice:
     directions
         Their directions of large curvature.
     """
-    if len(problem.rows) < FEWEST_ROWS:
-        return Choice(VALUES[0], None)
-    training, held_out = (_part(problem, rows) for rows in _divided(problem))
+    parts = divided(problem.codes, problem.rows.sum(axis=1))
+    if parts is None:
+        return Choice(VALUES[0])
+    training, held_out = (_part(problem, rows) for rows in parts)
     penalties = [training.penalty(C) for C in VALUES]
     found = solve(training, directions, penalties, max_iter=MAX_ITER, tolerance=TOLERANCE)
-    losses = np.stack([_tempered_losses(held_out, one.weights) for one in found])
-    excess = losses - losses[losses.mean(axis=1).argmin()]
-    is_close = excess.mean(axis=1) <= excess.std(axis=1) / np.sqrt(excess.shape[1])
-    chosen = int(is_close.argmax())
-    return Choice(VALUES[chosen], found[chosen].weights)
-
-
-def _divided(problem: Problem) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
-    """Row numbers for the fits, and those to hold out; neither depends on the order of the rows.
-
-    Rows are sorted by class, and within a class by their sum, so that every third one is a fair part of each class.
-    """
-    order = np.lexsort((problem.rows.sum(axis=1), problem.codes))
-    order = order[:: -(-len(order) // MOST_ROWS)]
-    codes = problem.codes[order]
-    place = np.arange(len(order)) - np.searchsorted(codes, codes)
-    is_held_out = place % HELD_OUT == 1  # the first row of a class is for the fits
-    return order[~is_held_out], order[is_held_out]
+    chosen = first_close_to_best([_held_out_losses(held_out, one.weights) for one in found])
+    return Choice(VALUES[chosen], found[chosen].weights, VALUES)
 
 
 def _part(problem: Problem, rows: NDArray[np.int64]) -> Problem:
     return Problem(problem.rows[rows], problem.codes[rows], problem.sample_weights[rows], problem.n_classes)
 
 
-def _tempered_losses(held_out: Problem, weights: Floats) -> Floats:
-    """The weighted log loss of each row at the best temperature."""
-    # Classes first: maxima and sums over them are then long vector operations.
+def _held_out_losses(held_out: Problem, weights: Floats) -> Floats:
     logits = weights[:, :-1].astype(np.float32) @ held_out.rows.T + weights[:, -1:]
-
-    def losses(log_temperature: float) -> Floats:
-        return _losses(held_out, logits * np.exp(-log_temperature))
-
-    found = minimize_scalar(
-        lambda one: float(losses(one).mean()), bounds=LOG_TEMPERATURES, method="bounded", options={"xatol": 0.02}
-    )
-    return losses(found.x)
-
-
-def _losses(held_out: Problem, logits: Floats) -> Floats:
-    logits = logits - logits.max(axis=0)
-    of_true_class = logits[held_out.codes, np.arange(len(held_out.codes))]
-    losses: Floats = held_out.sample_weights * (np.log(np.exp(logits).sum(axis=0)) - of_true_class)
-    return losses
+    return tempered_losses(logits, held_out.codes, held_out.sample_weights)

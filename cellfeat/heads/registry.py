@@ -98,7 +98,7 @@ HEADS.add(
         "mlp",
         "cellfeat.heads.mlp:MLPHead",
         "own",
-        "a hidden layer, trained on random views; 5 to 30 epochs, fewer for more samples; doubled for several views",
+        "a hidden layer, trained on random views; 5 to 30 epochs, twice as many for several views, or epochs=auto",
     )
 )
 HEADS.add(

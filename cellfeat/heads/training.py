@@ -97,6 +97,10 @@ class TrainingSchedule:
     label_smoothing: float
     rate: Callable[[float], float]
 
+    def n_steps(self, n_samples: int) -> int:
+        """Number of steps of the training."""
+        return self.epochs * _steps_per_epoch(n_samples, self.batch_size)
+
 
 class Randomness:
     """The random numbers of one training run, on the CPU (`host`) and on the device (`device`)."""
@@ -168,6 +172,21 @@ def one_cycle(progress: float) -> float:
     return _half_cosine(1.0, LAST_RATE, (progress - WARM_UP) / (1 - WARM_UP))
 
 
+def risen(share: float) -> Callable[[float], float]:
+    """Make a rate that rises as that of a one-cycle training of a shorter length, and then stays.
+
+    Parameters
+    ----------
+    share
+        The shorter length, as a share of the training.
+    """
+
+    def rate(progress: float) -> float:
+        return one_cycle(min(progress / share, WARM_UP))
+
+    return rate
+
+
 def constant(progress: float) -> float:  # noqa: ARG001, a rate is a function of the progress
     """Factor 1 on the learning rate."""
     return 1.0
@@ -199,9 +218,27 @@ def train(
     randomness
         Source of the order of the samples and of their views.
     """
+    for _ in training_steps(network, examples, optimizer, schedule, randomness):
+        pass
+
+
+def training_steps(
+    network: nn.Module,
+    examples: Examples,
+    optimizer: torch.optim.Optimizer,
+    schedule: TrainingSchedule,
+    randomness: Randomness,
+) -> Iterator[int]:
+    """Train a network as `train` does, and give after each step the number of steps that are done.
+
+    Parameters
+    ----------
+    network, examples, optimizer, schedule, randomness
+        As for `train`.
+    """
     batches = _batches(examples, schedule, randomness.host)
     base_rate = optimizer.param_groups[0]["lr"]
-    for progress, samples, views in batches:
+    for step, (progress, samples, views) in enumerate(batches):
         for group in optimizer.param_groups:
             group["lr"] = base_rate * schedule.rate(progress)
         with torch.autocast(examples.rows.device.type, torch.bfloat16, enabled=examples.rows.dtype == torch.bfloat16):
@@ -211,6 +248,7 @@ def train(
         optimizer.zero_grad(set_to_none=True)
         loss.backward()
         optimizer.step()
+        yield step + 1
 
 
 def _batches(

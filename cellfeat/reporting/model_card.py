@@ -15,6 +15,7 @@ from cellfeat.backbones.registry import training_images
 from cellfeat.extraction.store import is_imported
 from cellfeat.heads.bundle import Bundle
 from cellfeat.heads.bundle_files import CARD_FILE
+from cellfeat.heads.chosen import describe_chosen
 from cellfeat.provenance import publish
 from cellfeat.records import seal_text
 from cellfeat.text import clean_text, shorten
@@ -141,6 +142,8 @@ def _recipe(bundle: Bundle) -> Iterator[str]:
         how = "all samples of the plate (transductive)" if bundle.standards.is_transductive else "training samples"
         yield f"\nEvery column is standardised within each `{word}`, by the median and width of {how}."
     parameters = ", ".join(f"{name} {value}" for name, value in bundle.params.items())
+    if bundle.chosen:
+        yield f"\nChosen on training samples while fitting: `{_code(describe_chosen(bundle.chosen))}`."
     yield f"\nParameters of the head: `{_code(parameters)}`; temperature {bundle.temperature:.3f}; fingerprint of"
     yield f"the recipe `{_code(bundle.fingerprint)}`. Features of another recipe are refused."
 

@@ -14,6 +14,7 @@ from cellfeat.evaluation.task import prepare
 from cellfeat.heads.base import HeadClassifier
 from cellfeat.heads.logreg import LogisticRegressionHead
 from cellfeat.heads.registry import make_head
+from cellfeat.records import seal
 from tests.feature_fixtures import SMALL, with_samples
 
 
@@ -44,6 +45,13 @@ def test_added_head_computes_only_itself(make_clusters, cache, fits):
     kept = second.predictions().query("head != 'dummy'").reset_index(drop=True)
     pd.testing.assert_frame_equal(kept, first.predictions())
     assert second.best.record() == first.best.record()
+
+
+def test_what_a_head_chose_is_kept_too(make_clusters, cache):
+    first, second = (compare(make_clusters(), ["logreg"], design=SMALL, cache=cache).best for _ in range(2))
+    assert (first.n_cached, second.n_cached) == (0, 3)
+    assert [set(chosen) for chosen in first.chosen_per_fold] == [{"C"}] * 3
+    assert second.chosen_per_fold == first.chosen_per_fold
 
 
 def test_fit_takes_its_evaluation_from_compare(make_clusters, cache, fits):
@@ -120,11 +128,18 @@ def no_mapping(_text, _other):
     return "[1, 2]"
 
 
+def with_a_choice_without_names(text, _other):
+    record = json.loads(text)
+    return json.dumps(seal({name: record[name] for name in record if name != "digest"} | {"chosen": [0.03]}))
+
+
 def with_nan(text, _other):
     return json.dumps(json.loads(text) | {"seconds": [float("nan"), 0.0]})
 
 
-@pytest.mark.parametrize("damage", [cut_short, with_better_numbers, of_another_fold, no_mapping, with_nan])
+@pytest.mark.parametrize(
+    "damage", [cut_short, with_better_numbers, of_another_fold, no_mapping, with_a_choice_without_names, with_nan]
+)
 def test_damaged_or_foreign_entry_is_computed_again(make_clusters, cache, damage):
     first = compare(make_clusters(), ["logreg"], design=SMALL, cache=cache)
     victim, other, _ = entries(cache)

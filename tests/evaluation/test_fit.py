@@ -7,6 +7,7 @@ from cellfeat.errors import HeadError
 from cellfeat.evaluation.compare import compare
 from cellfeat.evaluation.fit import fit
 from cellfeat.evaluation.hooks import Hooks
+from cellfeat.heads.bundle import describe_bundle
 from cellfeat.heads.bundle_files import load_bundle, save_bundle
 from cellfeat.heads.registry import make_head
 from cellfeat.statistics.temperature import tempered
@@ -52,6 +53,27 @@ def test_saved_head_keeps_its_scores(make_clusters, tmp_path):
     assert loaded.settings == {"C": 0.5}
     assert loaded.provenance["settings"] == features.provenance["settings"]
     assert loaded.provenance["fitted"]["on"] == "test.h5"
+
+
+@pytest.mark.parametrize(("head", "setting", "given"), [("logreg", "C", {}), ("mlp", "epochs", {"hidden": 4})])
+def test_saved_head_says_what_it_chose(make_clusters, tmp_path, monkeypatch, head, setting, given):
+    monkeypatch.setattr("cellfeat.heads.mlp.EPOCHS", (2, 2))
+    bundle, result = fit(make_clusters(), head, design=SMALL, settings=given | {setting: "auto"})
+    (chosen,) = result.chosen.values()
+    assert chosen["value"] == getattr(bundle.head, f"{setting}_")
+    assert chosen["value"] in chosen["candidates"]
+    assert [set(values) for values in result.chosen_per_fold] == [{setting}] * len(result.scores.overall.per_fold)
+    save_bundle(bundle, tmp_path / "head")
+    loaded = load_bundle(tmp_path / "head")
+    assert loaded.chosen == result.record()["chosen"] == result.chosen
+    assert loaded.params[setting] == "auto"
+    assert f"{setting}={chosen['value']} (chosen from " in describe_bundle(loaded)
+
+
+def test_head_that_chooses_nothing_records_no_choice(make_clusters):
+    bundle, result = fit(make_clusters(), "logreg", design=SMALL, settings={"C": 0.5})
+    assert {"chosen", "chosen_per_fold"}.isdisjoint(result.record())
+    assert bundle.chosen == {}
 
 
 def test_failure_of_the_head_is_raised(make_clusters, failing_head):

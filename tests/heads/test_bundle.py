@@ -72,6 +72,12 @@ def test_malformed_recipe_or_scores_cannot_be_described(fields: dict[str, Any]) 
         describe_bundle(fitted_bundle(**fields))
 
 
+@pytest.mark.parametrize("chosen", [3, ["C"], {"C": 0.01}, {"C": {"value": 0.01}}, {"C": {"candidates": 1}}])
+def test_malformed_choices_cannot_be_described(chosen: Any) -> None:
+    with pytest.raises(BundleError, match="'knn'"):
+        describe_bundle(fitted_bundle(scores={"chosen": chosen}))
+
+
 @pytest.mark.parametrize("provenance", [{}, {"settings": 3}, {"settings": {"imagse": {}}}])
 def test_missing_or_malformed_settings_are_refused(provenance: dict[str, Any]) -> None:
     with pytest.raises(BundleError, match="settings"):

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from cellfeat.errors import HeadError
+from cellfeat.heads.chosen import Chosen
 from cellfeat.heads.logreg import LogisticRegressionHead
 from cellfeat.heads.penalty_choice import VALUES
 
@@ -21,6 +22,7 @@ def test_penalty_follows_how_well_classes_part(distance, penalty):
     X, y = embeddings(600, distance)
     head = LogisticRegressionHead().fit(X, y)
     np.testing.assert_equal(head.C_, penalty)
+    assert head.chosen_ == {"C": Chosen(penalty, VALUES)}
 
 
 def test_chosen_penalty_depends_neither_on_order_nor_on_scale():
@@ -44,6 +46,19 @@ def test_few_rows_take_the_strongest_penalty():
     X, y = embeddings(40, 8.0)
     head = LogisticRegressionHead().fit(X, y)
     assert min(VALUES) == head.C_
+    assert head.chosen_ == {"C": Chosen(min(VALUES), ())}
+
+
+def test_classes_of_one_sample_leave_nothing_to_choose_on():
+    X, _ = embeddings(80, 8.0)
+    head = LogisticRegressionHead().fit(X, np.arange(80))
+    assert head.chosen_ == {"C": Chosen(min(VALUES), ())}
+
+
+def test_given_penalty_is_not_called_chosen():
+    X, y = embeddings(60, 8.0)
+    head = LogisticRegressionHead().fit(X, y)
+    assert head.set_params(C=0.1).fit(X, y).chosen_ == {}
 
 
 def test_rare_class_takes_part():

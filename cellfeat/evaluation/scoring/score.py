@@ -116,6 +116,7 @@ def score(task: Task, predicted: OutOfFold) -> HeadResult:
         settings=predicted.settings,
         seconds=predicted.seconds,
         n_cached=predicted.n_cached,
+        chosen_per_fold=predicted.chosen,
         # Calibrated as the saved head will be, because its prediction sets are made from these.
         class_scores=ClassScores.of(tempered(raw, temperature), codes, task.groups),
     )

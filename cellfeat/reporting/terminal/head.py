@@ -12,6 +12,7 @@ from cellfeat.evaluation.results import HeadResult, ScoredHead
 from cellfeat.evaluation.scoring.head_scores import Abstaining, PerClass, Tuning
 from cellfeat.evaluation.scoring.set_scores import SetSizes
 from cellfeat.evaluation.tuning.search import describe_settings
+from cellfeat.heads.chosen import describe_chosen
 from cellfeat.reporting.terminal.style import name_cell, plain_table
 from cellfeat.statistics.claims import FITTED_HEAD, WAY_OF_MAKING
 from cellfeat.statistics.conformal import groups_needed
@@ -142,6 +143,18 @@ def tuning_lines(results: Sequence[HeadResult]) -> list[str]:
         if result.scores.tuning is not None
         for line in _tuning_lines(result.head, result.scores.tuning)
     ]
+
+
+def chosen_lines(results: Sequence[HeadResult]) -> list[str]:
+    """Say which settings heads chose themselves, in the folds and on all samples; empty where they chose none."""
+    return [clean_text(line) for result in results for line in _chosen_lines(result)]
+
+
+def _chosen_lines(result: HeadResult) -> Iterator[str]:
+    if result.chosen_per_fold:
+        yield f"{result.head} chose {describe_choices(result.chosen_per_fold)}"
+    if result.chosen:
+        yield f"{result.head}, all samples: {describe_chosen(result.chosen)}"
 
 
 def _tuning_lines(head: str, tuning: Tuning) -> Iterator[str]:

@@ -9,6 +9,7 @@ from cellfeat.reporting.terminal.head import (
     MOST_CLASSES,
     always_included,
     chance_lines,
+    chosen_lines,
     describe_choices,
     predict_lines,
     render_classes,
@@ -105,6 +106,15 @@ def test_tuning_shows_choices_failures_and_final_settings(comparison):
 
 def test_untuned_head_has_no_line(comparison):
     assert tuning_lines(comparison.results) == []
+
+
+def test_settings_that_the_head_chose_are_shown_with_what_was_compared(comparison):
+    result = replace(comparison.best, chosen={"C": {"value": 0.03, "candidates": [0.01, 0.03]}})
+    values = ({"C": 0.03}, {"C": 0.01}, {"C": 0.03})
+    folds, all_samples = chosen_lines([replace(result, chosen_per_fold=values)])
+    assert all(noun in folds for noun in (result.head, "C=0.03 in 2 of 3 folds", "C=0.01 in 1"))
+    assert all(noun in all_samples for noun in (result.head, "all samples", "C=0.03", "0.01, 0.03"))
+    assert chosen_lines([replace(result, chosen={}, chosen_per_fold=())]) == []
 
 
 def test_classes_with_too_few_groups_for_a_coverage_are_named():
