@@ -227,8 +227,10 @@ def _fitted_classes(text: str) -> NDArray[Any]:
 
 
 def _check_finite(X: NDArray[np.float32]) -> None:
-    # Finite float32 values cannot overflow a float64 sum, and summing needs no mask of the whole matrix.
-    bad = np.flatnonzero(~np.isfinite(X.sum(axis=1, dtype=np.float64)))
+    # Summing needs no mask of the whole matrix. Finite float32 values may overflow a float32 sum, but no float64 sum.
+    with np.errstate(over="ignore", invalid="ignore"):
+        bad = np.flatnonzero(~np.isfinite(X.sum(axis=1)))
+    bad = bad[~np.isfinite(X[bad].sum(axis=1, dtype=np.float64))]
     if len(bad):
         raise HeadError(
             f"X contains NaN or infinity in {len(bad)} of {len(X)} rows: {first_ten(bad)}; expected finite float32 "

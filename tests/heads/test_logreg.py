@@ -65,3 +65,13 @@ def test_weights_of_all_classes_sum_to_zero() -> None:
     head, renamed = LogisticRegressionHead().fit(X, y), LogisticRegressionHead().fit(X, 3 - y)
     np.testing.assert_allclose(head.coef_.sum(axis=0), 0, atol=1e-6)
     np.testing.assert_allclose(head.predict_proba(X), renamed.predict_proba(X)[:, ::-1], atol=1e-3)
+
+
+def test_huge_finite_numbers_are_no_infinity() -> None:
+    """The sum of a row is beyond float32, its numbers are not."""
+    rng = np.random.default_rng(0)
+    y = np.arange(60) % 2
+    X = ((y[:, None] + 0.1 * rng.random((60, 4))) * 1e38).astype(np.float32)
+    with np.errstate(over="ignore"):
+        assert np.isinf(X.sum(axis=1)).any()
+    assert (LogisticRegressionHead().fit(X, y).predict(X) == y).all()
