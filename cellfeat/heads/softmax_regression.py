@@ -157,7 +157,7 @@ class Problem:
             np.negative(logits[:, :n_free].sum(axis=1), out=logits[:, n_free])
             logits += intercepts[..., None]
             # Probabilities first. Minus 1 for the true class, they are the gradient in the logits.
-            residuals = _softmax(logits)
+            residuals = softmax_of_classes(logits)
             each = slice(None), codes, np.arange(len(codes))
             losses -= np.log(np.maximum(residuals[each], MIN_PROBABILITY)) @ sample_weights
             residuals[each] -= 1
@@ -338,8 +338,8 @@ def solve(
     return [Solution(of_one, one.n_iter, one.converged) for of_one, one in zip(ends, found, strict=True)]
 
 
-def _softmax(logits: Float32s) -> Float32s:
-    """Softmax over the classes of logits of shape (n_problems, n_classes, n_samples), in place."""
+def softmax_of_classes(logits: Float32s) -> Float32s:
+    """Replace logits of shape (n_problems, n_classes, n_samples) by probabilities, in place."""
     # scipy's softmax takes twice the time, which is noticeable here.
     logits -= logits.max(axis=1, keepdims=True)
     np.exp(logits, out=logits)

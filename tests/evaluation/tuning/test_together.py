@@ -49,10 +49,10 @@ def test_rows_are_fitted_once_for_a_batch(clusters, monkeypatch):
     calls = []
     fit = HeadRun.compute_together
     monkeypatch.setattr(
-        HeadRun, "compute_together", lambda run, *given: calls.append(len(given[0])) or fit(run, *given)
+        HeadRun, "compute_together", lambda run, *given, **how: calls.append(len(given[0])) or fit(run, *given, **how)
     )
     choices(clusters)
-    assert calls == [8] * 9, "a round of 8 settings in 3 inner folds of 3 folds"
+    assert calls == [9] * 9, "a round of 8 settings and the automatic one in 3 inner folds of 3 folds"
 
 
 def test_candidate_that_fails_costs_the_others_nothing(clusters, monkeypatch):
@@ -67,4 +67,4 @@ def test_candidate_that_fails_costs_the_others_nothing(clusters, monkeypatch):
     for choice in choices(clusters):
         assert choice.failures == ["C=0.1: HeadError: C = 0.1 is refused"]
         assert choice.given_score is not None
-        assert choice.n_candidates == 8
+        assert choice.n_candidates == 9
