@@ -102,7 +102,7 @@ class HeadClassifier(ClassifierMixin, BaseEstimator, ABC):
         Returns
         -------
         list
-            The fitted heads. Their numbers agree with those of heads fitted alone up to the tolerance of the solver.
+            The fitted heads, to compare their scores: a solver may stop earlier than for a head that is kept.
 
         Raises
         ------

@@ -19,9 +19,12 @@ from cellfeat.heads.base import (
     check_positive,
     class_weights,
 )
+from cellfeat.heads.lbfgs import Precision
 from cellfeat.heads.penalty_choice import choose_penalty
 from cellfeat.heads.softmax_regression import (
-    GRADIENT_TOLERANCE,
+    COMPARED,
+    FITTED,
+    RANKED,
     Directions,
     Problem,
     Solution,
@@ -33,9 +36,6 @@ from cellfeat.heads.transforms import FeatureTransform, TransformName, check_tra
 
 WEIGHT_COLUMNS = 128
 """Classes times settings that are fitted at once."""
-
-SCREENING_TOLERANCE = 1e-3
-"""Tolerance of the solver for heads that are only ranked: ten times that of a fit, in half of the steps."""
 
 
 class LogisticRegressionHead(HeadClassifier):
@@ -112,15 +112,14 @@ class LogisticRegressionHead(HeadClassifier):
         # Each problem keeps some 20 vectors of its size.
         at_once = max(1, WEIGHT_COLUMNS // self._n_classes)
         for start in range(0, len(heads), at_once):
-            tolerance = SCREENING_TOLERANCE if screening else GRADIENT_TOLERANCE
-            self._solve_all(heads[start : start + at_once], columns, codes, tolerance)
+            self._solve_all(heads[start : start + at_once], columns, codes, RANKED if screening else COMPARED)
 
     def _solve_all(
         self,
         heads: Sequence[Self],
         columns: NDArray[np.float32],
         codes: NDArray[np.int64],
-        tolerance: float = GRADIENT_TOLERANCE,
+        precision: Precision = FITTED,
     ) -> None:
         weights = class_weights(self.class_weight, self.classes_, codes)[codes]
         problem = Problem(columns, codes, weights.astype(np.float32), self._n_classes)
@@ -137,7 +136,7 @@ class LogisticRegressionHead(HeadClassifier):
                 directions,
                 penalties,
                 max_iter=self.max_iter,
-                tolerance=tolerance,
+                precision=precision,
                 starts=list(starts.values()),
             )
         found = dict(zip(starts, solutions, strict=True))

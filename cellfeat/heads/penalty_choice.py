@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize_scalar
 
-from cellfeat.heads.softmax_regression import Directions, Problem, solve
+from cellfeat.heads.softmax_regression import RANKED, Directions, Problem, solve
 from cellfeat.types import Floats
 
 VALUES = (0.003, 0.01, 0.03)
@@ -28,9 +28,6 @@ MOST_ROWS = 12_288
 
 HELD_OUT = 3
 """One row of so many is held out."""
-
-TOLERANCE = 1e-3
-"""Tolerance of the solver for the choice: ten times that of the fit."""
 
 MAX_ITER = 100
 
@@ -66,7 +63,7 @@ def choose_penalty(problem: Problem, directions: Directions) -> Choice:
         return Choice(VALUES[0], None)
     training, held_out = (_part(problem, rows) for rows in _divided(problem))
     penalties = [training.penalty(C) for C in VALUES]
-    found = solve(training, directions, penalties, max_iter=MAX_ITER, tolerance=TOLERANCE)
+    found = solve(training, directions, penalties, max_iter=MAX_ITER, precision=RANKED)
     losses = np.stack([_tempered_losses(held_out, one.weights) for one in found])
     excess = losses - losses[losses.mean(axis=1).argmin()]
     is_close = excess.mean(axis=1) <= excess.std(axis=1) / np.sqrt(excess.shape[1])
