@@ -31,8 +31,10 @@ HELD_OUT = 3
 """One row of so many is held out."""
 
 PRECISION = Precision(gradient=1e-3)
-"""Precision of the fits for the choice: ten times the gradient of a fit that is kept. The expected decrease of the loss,
-which ends the fits of a search, is too coarse here: where classes part easily, the losses themselves are as small.
+"""Precision of the fits for the choice: ten times the gradient of a fit that is kept.
+
+The expected decrease of the loss, which ends the fits of a search, is too coarse here: where classes part easily, the
+losses themselves are as small.
 """
 
 MAX_ITER = 100
