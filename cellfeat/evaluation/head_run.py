@@ -147,7 +147,7 @@ class HeadRun:
         over_all = self._over_all_classes(probabilities, fold)
         return FoldOutcome(over_all, fit_seconds, predict_seconds, chosen_values(classifier) or None)
 
-    def compute_together(self, settings: Sequence[HeadSettings], fold: Fold) -> FoldOutcome:
+    def compute_together(self, settings: Sequence[HeadSettings], fold: Fold, *, screening: bool = False) -> FoldOutcome:
         """Fit several settings on the training part of a fold and predict its test part.
 
         Parameters
@@ -157,6 +157,8 @@ class HeadRun:
             `cellfeat.heads.base.HeadClassifier.fitted_together`.
         fold
             Any split of the task's samples.
+        screening
+            Whether the settings are only ranked, to fit the best few again.
 
         Returns
         -------
@@ -173,7 +175,7 @@ class HeadRun:
         inputs = self._inputs(fold.train, scaling, standards)
         start = perf_counter()
         changed = [{name: one[name] for name in first.fitted_together if name in one} for one in settings]
-        heads = first.fit_together(inputs, self.task.y[fold.train], changed)
+        heads = first.fit_together(inputs, self.task.y[fold.train], changed, screening=screening)
         fit_seconds = perf_counter() - start
         del inputs
         test = self._inputs(fold.test, scaling, standards)

@@ -83,7 +83,9 @@ class HeadClassifier(ClassifierMixin, BaseEstimator, ABC):
         self._fit_overwriting(rows, codes)
         return self
 
-    def fit_together(self, X: ArrayLike, y: ArrayLike, settings: Sequence[Mapping[str, Any]]) -> list[Self]:
+    def fit_together(
+        self, X: ArrayLike, y: ArrayLike, settings: Sequence[Mapping[str, Any]], *, screening: bool = False
+    ) -> list[Self]:
         """Train heads like this one with other settings on the same rows, which may hold other numbers afterwards.
 
         Parameters
@@ -94,11 +96,13 @@ class HeadClassifier(ClassifierMixin, BaseEstimator, ABC):
             Labels of shape (n_samples,).
         settings
             For each head what differs from this one: only settings in `fitted_together`.
+        screening
+            Whether the heads are only ranked, to fit the best few again: a solver may then stop early.
 
         Returns
         -------
         list
-            The fitted heads. Their numbers agree with those of heads fitted alone up to the tolerance of the solver.
+            The fitted heads, to compare their scores: a solver may stop earlier than for a head that is kept.
 
         Raises
         ------
@@ -111,7 +115,7 @@ class HeadClassifier(ClassifierMixin, BaseEstimator, ABC):
         rows, codes = self._checked(X, y)
         for head in heads:
             head.classes_, head.n_features_in_ = self.classes_, self.n_features_in_
-        self._fit_together(heads, rows, codes)
+        self._fit_together(heads, rows, codes, screening=screening)
         return heads
 
     def predict_together(self, heads: Sequence[Self], X: ArrayLike) -> NDArray[np.float64]:
@@ -194,7 +198,9 @@ class HeadClassifier(ClassifierMixin, BaseEstimator, ABC):
         """Learn as `_fit` does; may write into `X`. A head that copies `X` overrides it."""
         self._fit(X, codes)
 
-    def _fit_together(self, heads: Sequence[Self], X: NDArray[np.float32], codes: NDArray[np.int64]) -> None:
+    def _fit_together(
+        self, heads: Sequence[Self], X: NDArray[np.float32], codes: NDArray[np.int64], *, screening: bool
+    ) -> None:
         """Learn as `_fit` does, for several heads; may write into `X`. For heads with `fitted_together`."""
         raise NotImplementedError
 
@@ -227,8 +233,10 @@ def _fitted_classes(text: str) -> NDArray[Any]:
 
 
 def _check_finite(X: NDArray[np.float32]) -> None:
-    # Finite float32 values cannot overflow a float64 sum, and summing needs no mask of the whole matrix.
-    bad = np.flatnonzero(~np.isfinite(X.sum(axis=1, dtype=np.float64)))
+    # Summing needs no mask of the whole matrix. Finite float32 values may overflow a float32 sum, but no float64 sum.
+    with np.errstate(over="ignore", invalid="ignore"):
+        bad = np.flatnonzero(~np.isfinite(X.sum(axis=1)))
+    bad = bad[~np.isfinite(X[bad].sum(axis=1, dtype=np.float64))]
     if len(bad):
         raise HeadError(
             f"X contains NaN or infinity in {len(bad)} of {len(X)} rows: {first_ten(bad)}; expected finite float32 "

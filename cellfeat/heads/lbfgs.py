@@ -32,6 +32,24 @@ LossAndGradient: TypeAlias = tuple[float, Float32s]
 
 
 @dataclass(frozen=True)
+class Precision:
+    """When a search ends: as soon as one of the two holds.
+
+    Attributes
+    ----------
+    gradient
+        No component of the gradient is larger.
+    decrease
+        The next step is expected to lower the loss by less: half of the gradient times the step, which is the distance
+        of the loss from its minimum where the curvature is known (Boyd and Vandenberghe (2004), "Convex optimization",
+        section 9.5.1). It means the same for every penalty; the gradient does not.
+    """
+
+    gradient: float
+    decrease: float = 0.0
+
+
+@dataclass(frozen=True)
 class Minimum:
     """Where a search has ended.
 
@@ -54,7 +72,7 @@ Search: TypeAlias = Generator[Float32s, LossAndGradient, Minimum]
 """Yields points of shape (n_dimensions,), and receives the loss and the gradient there."""
 
 
-def lbfgs(start: Float32s, *, max_iter: int, tolerance: float) -> Search:
+def lbfgs(start: Float32s, *, max_iter: int, precision: Precision) -> Search:
     """Search for the minimum of a smooth convex function.
 
     Parameters
@@ -63,17 +81,20 @@ def lbfgs(start: Float32s, *, max_iter: int, tolerance: float) -> Search:
         Where to begin, of shape (n_dimensions,).
     max_iter
         Maximum number of steps.
-    tolerance
-        The search ends where no component of the gradient is larger.
+    precision
+        When the search ends.
     """
     point = start
     loss, gradient = yield point
     pairs: deque[_Pair] = deque(maxlen=HISTORY)
     recent = deque([loss], maxlen=STALLED_STEPS + 1)
     for n_iter in range(max_iter):
-        if np.abs(gradient).max() <= tolerance or _has_stalled(recent):
+        if np.abs(gradient).max() <= precision.gradient or _has_stalled(recent):
             return Minimum(point, n_iter, converged=True)
-        taken = yield from _line_search(point, loss, gradient, -_times_inverse_curvature(gradient, pairs))
+        direction = -_times_inverse_curvature(gradient, pairs)
+        if pairs and -float(gradient @ direction) / 2 < precision.decrease:
+            return Minimum(point, n_iter, converged=True)
+        taken = yield from _line_search(point, loss, gradient, direction)
         if taken is None and pairs:  # the curvature was of little use here
             pairs.clear()
             taken = yield from _line_search(point, loss, gradient, -gradient)

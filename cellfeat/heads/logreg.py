@@ -20,8 +20,18 @@ from cellfeat.heads.base import (
     class_weights,
 )
 from cellfeat.heads.chosen import Chosen
+from cellfeat.heads.lbfgs import Precision
 from cellfeat.heads.penalty_choice import Choice, choose_penalty
-from cellfeat.heads.softmax_regression import Directions, Problem, Solution, solve
+from cellfeat.heads.softmax_regression import (
+    COMPARED,
+    FITTED,
+    RANKED,
+    Directions,
+    Problem,
+    Solution,
+    softmax_of_classes,
+    solve,
+)
 from cellfeat.heads.state import HeadState
 from cellfeat.heads.transforms import FeatureTransform, TransformName, check_transform
 
@@ -95,7 +105,9 @@ class LogisticRegressionHead(HeadClassifier):
         self.transform_ = FeatureTransform.fitted(self.feature_transform, X, self.feature_components)
         self._solve_all([self], self.transform_.in_float32(X, overwrites=overwrites), codes)
 
-    def _fit_together(self, heads: Sequence[Self], X: NDArray[np.float32], codes: NDArray[np.int64]) -> None:
+    def _fit_together(
+        self, heads: Sequence[Self], X: NDArray[np.float32], codes: NDArray[np.int64], *, screening: bool
+    ) -> None:
         transform = FeatureTransform.fitted(self.feature_transform, X, self.feature_components)
         columns = transform.in_float32(X, overwrites=True)
         for head in heads:
@@ -103,22 +115,36 @@ class LogisticRegressionHead(HeadClassifier):
         # Each problem keeps some 20 vectors of its size.
         at_once = max(1, WEIGHT_COLUMNS // self._n_classes)
         for start in range(0, len(heads), at_once):
-            self._solve_all(heads[start : start + at_once], columns, codes)
+            self._solve_all(heads[start : start + at_once], columns, codes, RANKED if screening else COMPARED)
 
-    def _solve_all(self, heads: Sequence[Self], columns: NDArray[np.float32], codes: NDArray[np.int64]) -> None:
+    def _solve_all(
+        self,
+        heads: Sequence[Self],
+        columns: NDArray[np.float32],
+        codes: NDArray[np.int64],
+        precision: Precision = FITTED,
+    ) -> None:
         weights = class_weights(self.class_weight, self.classes_, codes)[codes]
         problem = Problem(columns, codes, weights.astype(np.float32), self._n_classes)
         # The matrices are tall and thin: with several threads the BLAS spends more time waiting than working.
         with threadpool_limits(limits=1, user_api="blas"):
             directions = Directions.of(problem)
-            choices = [head._choice(problem, directions) for head in heads]
-            penalties, starts = [problem.penalty(one.C) for one in choices], [one.weights for one in choices]
-            solutions = solve(problem, directions, penalties, max_iter=self.max_iter, starts=starts)
-        for head, choice, solution in zip(heads, choices, solutions, strict=True):
-            head._take(solution, choice)
-
-    def _choice(self, problem: Problem, directions: Directions) -> Choice:
-        return choose_penalty(problem, directions) if isinstance(self.C, str) else Choice(self.C)
+            automatic = choose_penalty(problem, directions) if any(head.C == "auto" for head in heads) else None
+            choices = [automatic if automatic and head.C == "auto" else Choice(float(head.C)) for head in heads]
+            # The automatic value is often one of the others: it is then solved once.
+            starts = dict.fromkeys(one.C for one in choices) | ({automatic.C: automatic.weights} if automatic else {})
+            penalties = [problem.penalty(C) for C in starts]
+            solutions = solve(
+                problem,
+                directions,
+                penalties,
+                max_iter=self.max_iter,
+                precision=precision,
+                starts=list(starts.values()),
+            )
+        found = dict(zip(starts, solutions, strict=True))
+        for head, choice in zip(heads, choices, strict=True):
+            head._take(found[choice.C], choice)
 
     def _take(self, solution: Solution, choice: Choice) -> None:
         if not solution.converged:
@@ -138,9 +164,9 @@ class LogisticRegressionHead(HeadClassifier):
         # float32 is enough to compare settings; what is kept is predicted by one head, in float64.
         columns = self.transform_.in_float32(X)
         coef = np.concatenate([head.coef_ for head in heads]).astype(np.float32)
-        logits = (columns @ coef.T).reshape(len(X), len(heads), -1).astype(np.float64)
-        logits += np.stack([head.intercept_ for head in heads])
-        return softmax(logits, axis=2).transpose(1, 0, 2)
+        logits = (coef @ columns.T).reshape(len(heads), -1, len(X))
+        logits += np.stack([head.intercept_ for head in heads])[..., None].astype(np.float32)
+        return softmax_of_classes(logits).transpose(0, 2, 1).astype(np.float64)
 
     def _get_fitted(self) -> HeadState:
         return HeadState({**self.transform_.arrays(), "coef": self.coef_, "intercept": self.intercept_})

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellfeat.heads.holding_out import divided, first_close_to_best, tempered_losses
+from cellfeat.heads.lbfgs import Precision
 from cellfeat.heads.softmax_regression import Directions, Problem, solve
 from cellfeat.types import Floats
 
@@ -18,8 +19,12 @@ VALUES = (0.003, 0.01, 0.03)
 cells, or within 0.01 of it.
 """
 
-TOLERANCE = 1e-3
-"""Tolerance of the solver for the choice: ten times that of the fit."""
+PRECISION = Precision(gradient=1e-3)
+"""Precision of the fits for the choice: ten times the gradient of a fit that is kept.
+
+The expected decrease of the loss, which ends the fits of a search, is too coarse here: where classes part easily, the
+losses themselves are as small.
+"""
 
 MAX_ITER = 100
 
@@ -57,7 +62,7 @@ def choose_penalty(problem: Problem, directions: Directions) -> Choice:
         return Choice(VALUES[0])
     training, held_out = (_part(problem, rows) for rows in parts)
     penalties = [training.penalty(C) for C in VALUES]
-    found = solve(training, directions, penalties, max_iter=MAX_ITER, tolerance=TOLERANCE)
+    found = solve(training, directions, penalties, max_iter=MAX_ITER, precision=PRECISION)
     chosen = first_close_to_best([_held_out_losses(held_out, one.weights) for one in found])
     return Choice(VALUES[chosen], found[chosen].weights, VALUES)
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy.optimize import minimize, rosen, rosen_der
 
-from cellfeat.heads.lbfgs import lbfgs, minimise_together
+from cellfeat.heads.lbfgs import Precision, lbfgs, minimise_together
 
 
 def quadratic(curvatures, centre):
@@ -16,7 +16,7 @@ def quadratic(curvatures, centre):
 
 
 def minimise(functions, starts, **options):
-    options = {"max_iter": 200, "tolerance": 1e-5} | options
+    options = {"max_iter": 200, "precision": Precision(gradient=1e-5)} | options
     searches = [lbfgs(np.asarray(start, np.float32), **options) for start in starts]
     return minimise_together(
         searches,
@@ -29,6 +29,16 @@ def test_minimum_of_a_stretched_quadratic_is_found():
     (found,) = minimise([quadratic(np.geomspace(0.01, 10, 20), centre)], [np.zeros(20)])
     assert found.converged
     np.testing.assert_allclose(found.point, centre, atol=5e-3)
+
+
+@pytest.mark.parametrize("decrease", [1e-2, 1e-4])
+def test_search_ends_at_about_the_wanted_distance_of_the_loss(decrease):
+    function = quadratic(np.geomspace(0.01, 10, 20), np.linspace(-1, 1, 20))
+    (found,) = minimise([function], [np.zeros(20)], precision=Precision(gradient=0.0, decrease=decrease))
+    (exact,) = minimise([function], [np.zeros(20)])
+    assert found.converged
+    assert found.n_iter < exact.n_iter
+    assert function(found.point)[0] < 20 * decrease
 
 
 def test_too_long_steps_are_shortened():
@@ -76,6 +86,6 @@ def test_search_ends_where_rounding_hides_the_minimum():
         noise = 1e-3 * rng.standard_normal(len(point))
         return 1e4 + float(0.5 * point @ point), (point + noise).astype(np.float32)
 
-    (found,) = minimise([noisy], [np.ones(8)], tolerance=1e-9, max_iter=1000)
+    (found,) = minimise([noisy], [np.ones(8)], precision=Precision(gradient=1e-9), max_iter=1000)
     assert found.converged
     assert found.n_iter < 100

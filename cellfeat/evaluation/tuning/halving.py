@@ -81,7 +81,8 @@ def candidates(
     given
         Every setting of the head before tuning.
     n_candidates
-        How many, including the given settings; fewer where the space has no more.
+        How many, including the given settings; fewer where the space has no more. Given settings that are none of the
+        space, such as ``C: auto``, are one more.
     random_state
         Seed of the drawing.
 
@@ -94,9 +95,12 @@ def candidates(
     --------
     >>> candidates({"C": [0.01, 0.1]}, {"C": 0.01, "max_iter": 100}, 5, 0)
     [{}, {'C': 0.1}]
+    >>> candidates({"C": [0.01, 0.1]}, {"C": "auto", "max_iter": 100}, 2, 0)
+    [{}, {'C': 0.01}, {'C': 0.1}]
     """
     shape = [len(values) for values in space.values()]
     size = math.prod(shape)
+    is_one_more = n_candidates > 1 and any(given[name] not in values for name, values in space.items())
     n_drawn = min(n_candidates, size)
     drawn = np.random.default_rng(random_state).choice(size, n_drawn, replace=False) if n_drawn < size else range(size)
     found: list[dict[str, Any]] = [{}]
@@ -105,7 +109,7 @@ def candidates(
         places = np.unravel_index(number, shape)
         settings = {name: values[place] for (name, values), place in zip(space.items(), places, strict=True)}
         changed = {name: value for name, value in settings.items() if value != given[name]}
-        if changed and len(found) < n_candidates:
+        if changed and len(found) < n_candidates + is_one_more:
             found.append(changed)
     return found
 

@@ -14,7 +14,7 @@ from cellfeat.evaluation.head_run import HeadSettings
 from cellfeat.evaluation.parallel.pieces import Failure, Flow, Piece
 from cellfeat.evaluation.scoring.head_scores import ChosenSettings
 from cellfeat.evaluation.tuning.halving import SearchPlan
-from cellfeat.evaluation.tuning.together import CANDIDATES, Batch, JointRun, batches, fitted_together
+from cellfeat.evaluation.tuning.together import CANDIDATES, SCREENING, Batch, JointRun, batches, fitted_together
 from cellfeat.statistics.intervals import GroupBootstrap
 from cellfeat.statistics.scores import balanced_accuracy
 from cellfeat.types import Floats, Integers, Strings
@@ -142,7 +142,8 @@ class Search:
         first, report = batch.numbers[0], partial(self._report, batch)
         if len(batch.numbers) == 1:
             return Piece(self._run, self._settings(first), fold, first, report)
-        return Piece(self._joint, {CANDIDATES: [self._settings(n) for n in batch.numbers]}, fold, first, report)
+        several = [self._settings(number) for number in batch.numbers]
+        return Piece(self._joint, {CANDIDATES: several, SCREENING: batch.fraction < 1}, fold, first, report)
 
     def _settings(self, number: int) -> dict[str, Any]:
         return {**self._given, **self._candidates[number]}

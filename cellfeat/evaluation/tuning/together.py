@@ -9,7 +9,10 @@ from cellfeat.evaluation.folds import Fold
 from cellfeat.evaluation.head_run import HeadRun, HeadSettings, new_head
 
 CANDIDATES = "candidates"
-"""Name of the only setting of a `JointRun`: the settings of its candidates."""
+"""Setting of a `JointRun`: the settings of its candidates."""
+
+SCREENING = "screening"
+"""Setting of a `JointRun`: whether its candidates are only ranked, to fit the best few again on more samples."""
 
 Trial = tuple[int, float]
 """Number of a candidate, and the part of the training samples that it is fitted on."""
@@ -44,7 +47,7 @@ class JointRun:
         Parameters
         ----------
         settings
-            The settings of the candidates, as `CANDIDATES`.
+            The settings of the candidates as `CANDIDATES`, and `SCREENING`.
         fold
             Any split of the task's samples.
 
@@ -53,7 +56,7 @@ class JointRun:
         HeadError
             If any candidate cannot be fitted, or gives probabilities that are not numbers.
         """
-        return self.run.compute_together(settings[CANDIDATES], fold)
+        return self.run.compute_together(settings[CANDIDATES], fold, screening=settings[SCREENING])
 
     def portable(self) -> "JointRun":
         """Give what another process needs."""

@@ -9,7 +9,9 @@ from cellfeat.evaluation.compare import compare
 from cellfeat.evaluation.head_run import HeadRun
 from cellfeat.evaluation.tuning import halving
 from cellfeat.evaluation.tuning.together import Batch, batches
+from cellfeat.heads import logreg
 from cellfeat.heads.logreg import LogisticRegressionHead
+from cellfeat.heads.softmax_regression import FITTED
 from tests.feature_fixtures import SMALL
 
 TUNED = replace(SMALL, tune=8)
@@ -39,6 +41,8 @@ def test_only_settings_that_the_head_names_share_a_batch():
 @pytest.mark.parametrize("fewest", [20, 1000])
 def test_together_chooses_what_one_by_one_chooses(clusters, monkeypatch, fewest):
     monkeypatch.setattr(halving, "FEWEST_SAMPLES", fewest)
+    for precision in ("RANKED", "COMPARED"):
+        monkeypatch.setattr(logreg, precision, FITTED)  # settings that are equal on 240 samples may change places
     together = choices(clusters)
     monkeypatch.setattr(LogisticRegressionHead, "fitted_together", frozenset())
     alone = choices(clusters)
@@ -50,10 +54,25 @@ def test_rows_are_fitted_once_for_a_batch(clusters, monkeypatch):
     calls = []
     fit = HeadRun.compute_together
     monkeypatch.setattr(
-        HeadRun, "compute_together", lambda run, *given: calls.append(len(given[0])) or fit(run, *given)
+        HeadRun, "compute_together", lambda run, *given, **how: calls.append(len(given[0])) or fit(run, *given, **how)
     )
     choices(clusters)
-    assert calls == [8] * 9, "a round of 8 settings in 3 inner folds of 3 folds"
+    assert calls == [9] * 9, "a round of 8 settings and the automatic one in 3 inner folds of 3 folds"
+
+
+def test_only_rounds_on_a_part_of_the_samples_are_screened(clusters, monkeypatch):
+    monkeypatch.setattr(halving, "FEWEST_SAMPLES", 20)
+    rounds = set()
+    fit = HeadRun.compute_together
+    monkeypatch.setattr(
+        HeadRun,
+        "compute_together",
+        lambda run, settings, fold, screening: (
+            rounds.add((len(fold.train) < 100, screening)) or fit(run, settings, fold, screening=screening)
+        ),
+    )
+    choices(clusters)
+    assert rounds == {(True, True), (False, False)}
 
 
 def test_candidate_that_fails_costs_the_others_nothing(clusters, monkeypatch):
@@ -68,4 +87,4 @@ def test_candidate_that_fails_costs_the_others_nothing(clusters, monkeypatch):
     for choice in choices(clusters):
         assert choice.failures == ["C=0.1: HeadError: C = 0.1 is refused"]
         assert choice.given_score is not None
-        assert choice.n_candidates == 8
+        assert choice.n_candidates == 9
