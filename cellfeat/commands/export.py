@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cellfeat.commands.completion import complete_export
-from cellfeat.commands.options import PATH_OR_URL, replace_option
+from cellfeat.commands.options import PATH_OR_URL, replace_option, weights_option
 
 if TYPE_CHECKING:
     from cellfeat.storage.url import Location
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     help="With FEATURES: add the predictions of this saved head. Alone: the saved head to export.",
 )
 @click.option("--with-backbone", is_flag=True, help="onnx: include the network, so that the model takes images.")
-@click.option("--weights", metavar="NAME|FILE", help="onnx: weights of the network, if they are elsewhere now.")
+@weights_option("onnx: weights of the network, if they are elsewhere now.")
 @click.option("--tsne", is_flag=True, help="h5ad: add X_tsne; takes about a second for 1,000 samples.")
 @click.option(
     "--output", type=click.Path(path_type=Path), help="The file, or a folder for it; default: beside FEATURES or DIR."
@@ -40,7 +40,7 @@ def command(
     results: Path | None,
     model: Path | None,
     with_backbone: bool,
-    weights: str | None,
+    weights: "str | dict[str, str] | None",
     tsne: bool,
     output: Path | None,
     replace: bool,
