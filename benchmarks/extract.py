@@ -138,9 +138,9 @@ def forward_only(settings: Settings, method: ComputeMethod, device: torch.device
     manifest = build_manifest(settings.images, settings.labels)
     decoder = Decoder(SampleReader.for_manifest(manifest), IntensityPolicy(3))
     samples = [decoder(row) for row in range(BATCH)]
-    backbone = load_backbone("convnext_base", weights=settings.backbone.weights, input_size=224)
+    backbone = load_backbone("convnext_base", weights=str(settings.backbone.weights), input_size=224)
     inputs = Inputs(
-        backbone.transform.adapted(settings.preprocessing), tuple(make_passes(manifest.channels, "planes")), 3, 1
+        (backbone.transform.adapted(settings.preprocessing),), tuple(make_passes(manifest.channels, "planes")), 3, 1
     )
     embedder = build_embedder(backbone, inputs, device=device, method=method, batch_size=BATCH)
     return lambda: steady_rate(embedder(samples) for _ in range(max(2, len(manifest) // BATCH)))
@@ -164,7 +164,7 @@ def forward_rate(settings: Settings) -> float:
     method = ComputeMethod(made.recipe["precision"], made.provenance["execution"]["implementation"])
     size, side = made.provenance["execution"]["batch_size"], made.recipe["transform"]["input_size"]
     backbone = load_backbone(
-        settings.backbone.name, weights=settings.backbone.weights, pool=settings.backbone.pool, input_size=side
+        settings.backbone.name, weights=str(settings.backbone.weights), pool=settings.backbone.pool, input_size=side
     )
     device = choose_device(settings.extraction.device)
     module = build_module(backbone, method, Target(device, torch.Size((size, 3, side, side))))

@@ -56,8 +56,8 @@ def write_fields(folder: Path, n_fields: int, side: int, compression: str | None
 
 def make_embedder() -> Embedder:
     backbone = load_backbone("efficientnet_lite0", weights="default", pool="norm", input_size=CROP)
-    inputs = Inputs(backbone.transform, tuple(make_passes((0, 1, 2), "planes")), 3, 1)
-    return Embedder(backbone.module, inputs, device=torch.device("cpu"), precision="fp32", batch_size=BATCH)
+    inputs = Inputs((backbone.transform,), tuple(make_passes((0, 1, 2), "planes")), 3, 1)
+    return Embedder([backbone.module], inputs, device=torch.device("cpu"), precision="fp32", batch_size=BATCH)
 
 
 def timed(task: Callable[[], object]) -> float:

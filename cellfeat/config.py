@@ -232,6 +232,9 @@ class PreprocessingSettings(Section):
 class BackboneSettings(Section):
     """The frozen network. `weights` is the name of published weights, a file, or ``default``.
 
+    `name` may join several networks by ``+``, each with a size of its own after ``@`` if wanted; their embeddings stand
+    side by side. Then `weights` is ``default``, or a mapping that gives those of each network by its name.
+
     `pool` ``norm`` is the input of the network's own classifier, ``raw`` the same before a ConvNeXt's last LayerNorm,
     ``stages`` the mean and standard deviation of each channel over the maps of the middle stages, and ``blocks`` the
     class token, and the mean and standard deviation of the patch tokens, of several blocks of a vision transformer.
@@ -239,7 +242,7 @@ class BackboneSettings(Section):
     """
 
     name: str = "convnext_base"
-    weights: str = "default"
+    weights: str | dict[str, str] = "default"
     pool: Literal["auto", "norm", "raw", "stages", "blocks"] = "auto"
 
 

@@ -8,8 +8,9 @@ from typing import Any
 import torch
 from torch import nn
 
-from cellfeat.backbones.base import LoadedBackbone, WantedPool
+from cellfeat.backbones.base import Backbone, LoadedBackbone, WantedPool
 from cellfeat.backbones.registry import find_backbone, load_entry, training_images
+from cellfeat.backbones.side_by_side import parse_members
 from cellfeat.backbones.transform import Transform
 
 _HEADER = ("stage", "type", "parameters", "output")
@@ -66,6 +67,17 @@ class Description:
         )
 
 
+def describe_networks(name: str) -> list[Description]:
+    """Describe the network of a name, or each of several that it joins, as `describe_backbone` does.
+
+    Raises
+    ------
+    BackboneError, UnknownNameError, MissingExtraError
+        As for `cellfeat.backbones.side_by_side.parse_members`.
+    """
+    return [_described(member.entry, member.input_size) for member in parse_members(name)]
+
+
 def describe_backbone(name: str) -> Description:
     """Describe a backbone by name; it needs neither the weights nor a network connection.
 
@@ -79,7 +91,12 @@ def describe_backbone(name: str) -> Description:
     >>> [stage.name for stage in describe_backbone("squeezenet1_1").stages][-2:]
     ['features.12', 'classifier']
     """
-    return describe_loaded(replace(build_untrained(name), weights_name=find_backbone(name).default_weights))
+    return _described(find_backbone(name), None)
+
+
+def _described(entry: Backbone, input_size: int | None) -> Description:
+    untrained = load_entry(entry, weights=None, pool="norm", input_size=input_size)
+    return describe_loaded(replace(untrained, weights_name=entry.default_weights))
 
 
 def build_untrained(name: str, *, pool: WantedPool = "norm", input_size: int | None = None) -> LoadedBackbone:

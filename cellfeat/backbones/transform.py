@@ -65,6 +65,10 @@ class Transform:
         resize = round(self.resize * input_size / self.crop)
         return replace(self, resize=resize, crop=input_size, input_size=input_size)
 
+    def geometry(self) -> "Transform":
+        """The same without normalisation: transforms of equal geometry make equal squares."""
+        return replace(self, mean=(0.0, 0.0, 0.0), std=(1.0, 1.0, 1.0))
+
     def square(self, x: torch.Tensor) -> torch.Tensor:
         """Make float images from 0 to 1 square: ``(N, C, H, W)`` to ``(N, C, input_size, input_size)``."""
         if self.crop is None or self.resize is None:

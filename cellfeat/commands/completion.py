@@ -39,7 +39,7 @@ def complete_heads(ctx: click.Context, param: click.Parameter, incomplete: str) 
 
 
 def complete_backbone(_ctx: click.Context, _param: click.Parameter, incomplete: str) -> list[str]:
-    """Names of backbones that begin with what was typed.
+    """Names of backbones that begin with what was typed; after ``+``, another one to stand beside those before.
 
     Parameters
     ----------
@@ -48,7 +48,8 @@ def complete_backbone(_ctx: click.Context, _param: click.Parameter, incomplete: 
     """
     from cellfeat.backbones.registry import BACKBONES
 
-    return _beginning_with(incomplete, BACKBONES)
+    typed, plus, last = incomplete.rpartition("+")
+    return [f"{typed}{plus}{name}" for name in _beginning_with(last, BACKBONES) if name not in typed.split("+")]
 
 
 def complete_backbone_or_file(ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:

@@ -7,7 +7,7 @@ import click
 
 from cellfeat.commands.completion import complete_export
 from cellfeat.commands.needed import NameOf, export_names
-from cellfeat.commands.options import PATH_OR_URL, replace_option
+from cellfeat.commands.options import PATH_OR_URL, replace_option, weights_option
 
 if TYPE_CHECKING:
     from cellfeat.storage.url import Location
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     help="With --model, for a head that standardises: column of plates, if not as at fitting; or one.",
 )
 @click.option("--with-backbone", is_flag=True, help="onnx: include the network, so that the model takes images.")
-@click.option("--weights", metavar="NAME|FILE", help="onnx: weights of the network, if they are elsewhere now.")
+@weights_option("onnx: weights of the network, if they are elsewhere now.")
 @click.option("--tsne", is_flag=True, help="h5ad: add X_tsne; takes about a second for 1,000 samples.")
 @click.option(
     "--output", type=click.Path(path_type=Path), help="The file, or a folder for it; default: beside FEATURES or DIR."
@@ -53,7 +53,7 @@ def command(
     model: Path | None,
     standardise: str | None,
     with_backbone: bool,
-    weights: str | None,
+    weights: "str | dict[str, str] | None",
     tsne: bool,
     output: Path | None,
     replace: bool,

@@ -9,7 +9,7 @@ import click
 from cellfeat.commands.completion import complete_backbone
 from cellfeat.commands.engines import LOCAL, EngineOptions, engine_options
 from cellfeat.commands.next_steps import say_next
-from cellfeat.commands.options import PATH_OR_URL, config_options, labels_flag, resolve_settings
+from cellfeat.commands.options import PATH_OR_URL, config_options, labels_flag, resolve_settings, weights_option
 from cellfeat.commands.slurm_engine import run_on_slurm
 from cellfeat.errors import ConfigError
 
@@ -29,9 +29,9 @@ if TYPE_CHECKING:
     "--backbone",
     metavar="NAME",
     shell_complete=complete_backbone,
-    help="Name of the backbone; see: cellfeat list backbones.",
+    help="Name of the backbone; see: cellfeat list backbones. Several side by side: A+B, with sizes: A@96+B@160.",
 )
-@click.option("--weights", metavar="NAME|FILE", help="Name of a weights record, or a checkpoint file.")
+@weights_option("Name of a weights record, or a checkpoint file.")
 @click.option("--device", metavar="auto|cpu|cuda|mps", help="Where the backbone runs.")
 @click.option(
     "--precision",

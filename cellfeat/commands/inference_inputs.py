@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cellfeat.commands.needed import SavedHeadFolder
-from cellfeat.commands.options import PATH_OR_URL, Command, found_features, with_options
+from cellfeat.commands.options import PATH_OR_URL, Command, found_features, weights_option, with_options
 
 if TYPE_CHECKING:
     from cellfeat.config import Settings
@@ -49,9 +49,7 @@ def sample_options(*, labels_help: str) -> Callable[[Command], Command]:
                 metavar="KEY=VALUE",
                 help="Override a setting of the training for these samples: --set images.layout=folders.",
             ),
-            click.option(
-                "--weights", metavar="NAME|FILE", help="Name or file of the backbone's weights, if they have moved."
-            ),
+            weights_option("Name or file of the backbone's weights, if they have moved."),
             click.option("--device", default="auto", metavar="auto|cpu|cuda|mps"),
             click.option(
                 "--on-error", default="stop", type=click.Choice(["stop", "quarantine"]), help="As for extract."
@@ -157,7 +155,7 @@ def features_as_fitted(
     output: Path,
     *,
     labels: "Location | None",
-    weights: str | None,
+    weights: str | dict[str, str] | None,
     device: str,
     on_error: str,
     overrides: Mapping[str, Any],

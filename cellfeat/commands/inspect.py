@@ -37,6 +37,10 @@ def command(target: str | None) -> None:
             f"{target} does not exist; expected a feature file, the folder of a saved head, or the name of a backbone"
         )
     else:
-        from cellfeat.backbones.describe import describe_backbone
+        from cellfeat.backbones.describe import describe_networks
 
-        click.echo(describe_backbone(target))
+        networks = describe_networks(target)
+        click.echo("\n\n".join(map(str, networks)))
+        if len(networks) > 1:
+            dims = " + ".join(str(network.embedding_dim) for network in networks)
+            click.echo(f"\nside by side   {sum(network.embedding_dim for network in networks)} numbers: {dims}")

@@ -72,6 +72,34 @@ def config_options(command: Command) -> Command:
     )(command)
 
 
+def weights_option(help_text: str) -> Callable[[Command], Command]:
+    """Make ``--weights``, which gives text for one network, and a mapping where weights are named by network."""
+    return click.option(
+        "--weights",
+        multiple=True,
+        metavar="NAME|FILE",
+        callback=lambda _ctx, _param, values: _parsed_weights(values),
+        help=f"{help_text} Of several networks side by side, of each: --weights BACKBONE=FILE --weights ...",
+    )
+
+
+def _parsed_weights(values: Sequence[str]) -> str | dict[str, str] | None:
+    from cellfeat.backbones.registry import BACKBONES, TIMM_PREFIX
+
+    by_name = {name: weights for name, equals, weights in (value.partition("=") for value in values) if equals}
+    # A file may have "=" in its name: only the name of a network says whose weights these are.
+    if by_name and all(name in BACKBONES or name.startswith(TIMM_PREFIX) for name in by_name):
+        if len(by_name) == len(values):
+            return by_name
+        raise click.UsageError("--weights: expected one BACKBONE=FILE for each network, or a single name or file")
+    if len(values) > 1:
+        raise click.UsageError(
+            f"--weights is given {len(values)} times: expected one name or file, or BACKBONE=FILE for each of several "
+            "networks; cellfeat list backbones has their names"
+        )
+    return values[0] if values else None
+
+
 def tune_option(command: Command) -> Command:
     """Add ``--tune``."""
     return click.option(

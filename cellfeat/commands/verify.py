@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cellfeat.commands.options import PATH_OR_URL, needed_features
+from cellfeat.commands.options import PATH_OR_URL, needed_features, weights_option
 
 if TYPE_CHECKING:
     from cellfeat.storage.url import Location
@@ -23,9 +23,14 @@ if TYPE_CHECKING:
     help="Also extract K random samples again, and compare their embeddings.",
 )
 @click.option("--root", type=PATH_OR_URL, help="Folder or address of the images, if they have moved.")
-@click.option("--weights", metavar="NAME|FILE", help="Where the backbone's weights are now, if they have moved.")
+@weights_option("Where the backbone's weights are now, if they have moved.")
 def command(
-    file: "Location | None", *, images: bool, sample: int | None, root: "Location | None", weights: str | None
+    file: "Location | None",
+    *,
+    images: bool,
+    sample: int | None,
+    root: "Location | None",
+    weights: "str | dict[str, str] | None",
 ) -> None:
     """Verify a feature file, or the folder of a saved head: its structure, its numbers and every checksum.
 
@@ -56,7 +61,12 @@ def _verify_head(folder: Path, *, wants_images: bool) -> None:
 
 
 def _verify_images(
-    file: "Location", *, images: bool, sample: int | None, root: "Location | None", weights: str | None
+    file: "Location",
+    *,
+    images: bool,
+    sample: int | None,
+    root: "Location | None",
+    weights: "str | dict[str, str] | None",
 ) -> None:
     from cellfeat.commands.console import ConsoleObserver
     from cellfeat.extraction.verification import check_pixels, check_sample, recorded_manifest

@@ -1,4 +1,4 @@
-"""The context of a run: its request, and the device, backbone and decoder that the settings name."""
+"""The context of a run: its request, and the device, networks and decoder that the settings name."""
 
 import os
 from collections.abc import Callable, Iterable, Iterator
@@ -9,8 +9,10 @@ import numpy as np
 import torch
 
 from cellfeat.backbones.base import LoadedBackbone
-from cellfeat.backbones.registry import find_backbone, load_backbone
+from cellfeat.backbones.side_by_side import load_networks, parse_members
 from cellfeat.backbones.trained_on import contamination_note
+from cellfeat.backbones.transform import Transform
+from cellfeat.config import PreprocessingSettings
 from cellfeat.device import choose_device, describe_device
 from cellfeat.extraction.forward.embedder import Inputs
 from cellfeat.extraction.forward.passes import make_passes
@@ -28,7 +30,7 @@ from cellfeat.samples.sheets.windows import ChannelValues
 
 @dataclass(frozen=True)
 class RunContext:
-    """Everything that a run needs: request, samples, device, backbone and decoder.
+    """Everything that a run needs: request, samples, device, networks and decoder.
 
     Attributes
     ----------
@@ -37,11 +39,11 @@ class RunContext:
     manifest
         The samples that the run extracts itself: all of them, or in an update those that the file lacks.
     device
-        Where the backbone runs.
-    backbone
-        The frozen network, as it was loaded.
+        Where the networks run.
+    networks
+        The frozen networks, as they were loaded: one, or several side by side.
     inputs
-        The pictures of a sample that the network receives.
+        The pictures of a sample that the networks receive.
     decoder
         Reads the samples of `manifest`.
     started
@@ -53,7 +55,7 @@ class RunContext:
     request: ExtractionRequest
     manifest: Manifest
     device: torch.device
-    backbone: LoadedBackbone
+    networks: tuple[LoadedBackbone, ...]
     inputs: Inputs
     decoder: Decoder
     started: str
@@ -61,21 +63,21 @@ class RunContext:
 
     @classmethod
     def from_request(cls, request: ExtractionRequest) -> Self:
-        """Choose the device, resolve the intensity policy and load the backbone that the settings name."""
+        """Choose the device, resolve the intensity policy and load the networks that the settings name."""
         started, timeline = utc_now(), Timeline(keeps_events=request.settings.extraction.trace is not None)
         settings = request.settings
         device = choose_device(settings.extraction.device)
         request.observer.say(f"device: {describe_device(device)}")
-        # Before the backbone is loaded: channels that do not fit are found at once.
+        # Before the networks are loaded: channels that do not fit are found at once.
         passes = make_passes(request.manifest.channels, settings.preprocessing.channels_as)
         reader = request.reader()
         values = ChannelValues()
         policy = intensity_policy(request, reader, values)
-        backbone = _load_backbone(request)
-        transform = backbone.transform.adapted(settings.preprocessing)
-        inputs = Inputs(transform, tuple(passes), len(request.manifest.channels), settings.extraction.views)
+        networks = _load_networks(request)
+        transforms = tuple(_adapted(one, settings.preprocessing) for one in networks)
+        inputs = Inputs(transforms, tuple(passes), len(request.manifest.channels), settings.extraction.views)
         decoder = Decoder(reader, policy, timeline)
-        return cls(request, request.manifest, device, backbone, inputs, decoder, started, values)
+        return cls(request, request.manifest, device, networks, inputs, decoder, started, values)
 
     def restricted_to(self, rows: np.ndarray) -> Self:
         """Make the context of a run that extracts only some samples.
@@ -114,12 +116,18 @@ class RunContext:
         return min(2 if self.device.type == "cpu" else 8, os.cpu_count() or 1)
 
 
-def _load_backbone(request: ExtractionRequest) -> LoadedBackbone:
+def _adapted(network: LoadedBackbone, settings: PreprocessingSettings) -> Transform:
+    # The size was settled when the network was loaded: it may be one of its own.
+    return network.transform.adapted(settings.model_copy(update={"input_size": network.transform.input_size}))
+
+
+def _load_networks(request: ExtractionRequest) -> tuple[LoadedBackbone, ...]:
     settings = request.settings
-    seen_cells = find_backbone(settings.backbone.name).seen_cells
-    if seen_cells is not None:
-        request.observer.say(contamination_note(settings.backbone.name, seen_cells))
-    return load_backbone(
+    entries = dict.fromkeys(member.entry for member in parse_members(settings.backbone.name))
+    for entry in entries:
+        if entry.seen_cells is not None:
+            request.observer.say(contamination_note(entry.name, entry.seen_cells))
+    return load_networks(
         settings.backbone.name,
         weights=settings.backbone.weights,
         pool=settings.backbone.pool,

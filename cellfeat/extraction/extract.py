@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from cellfeat.backbones.side_by_side import Weights, moved_weights
 from cellfeat.config import ImagesSettings, LabelsSettings, Settings
 from cellfeat.config_sources import settings_of_record
 from cellfeat.errors import FingerprintError
@@ -125,7 +126,7 @@ def settings_like(
     images: Location,
     output: Path,
     labels: Location | None = None,
-    weights: str | None = None,
+    weights: Weights | None = None,
 ) -> Settings:
     """Make the settings that extract other images as earlier ones were extracted.
 
@@ -141,7 +142,7 @@ def settings_like(
         Table of the samples: exactly these are extracted, and each needs its images. Columns of labels and groups are
         optional. None: all samples in `images`.
     weights
-        Where the backbone's weights are now; None: where they were.
+        Where the weights are now, of several networks by their names; None: where they were.
 
     Raises
     ------
@@ -160,7 +161,7 @@ def settings_like(
         "storage": stored_type(recipe),
         "device": "auto",
     }
-    record["backbone"]["weights"] = weights or record["backbone"]["weights"]
+    record["backbone"]["weights"] = moved_weights(record["backbone"]["weights"], weights)
     return settings_of_record(record)
 
 

@@ -1,18 +1,19 @@
 """The header of a run: everything that its parts have in common, so that they fit together."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from itertools import islice
 from typing import Any
 
 import torch
 
+from cellfeat.backbones.side_by_side import SEPARATOR, labels_of
 from cellfeat.device import device_model
 from cellfeat.errors import FingerprintError
 from cellfeat.extraction.context import RunContext
 from cellfeat.extraction.forward.capabilities import DEFAULT_BATCH
 from cellfeat.extraction.forward.implementations import ComputeMethod
-from cellfeat.extraction.forward.precision import choose_method
+from cellfeat.extraction.forward.precision import PrecisionChoice, choose_methods
 from cellfeat.extraction.forward.probe import Probe
 from cellfeat.extraction.recipe import make_recipe
 from cellfeat.extraction.store import CLOSE, RunHeader, has_parts, parts_folder, unfinished_run
@@ -40,7 +41,7 @@ def make_header(
         notes=dict(notes),
         n_samples=len(context.manifest),
         n_views=context.inputs.n_views,
-        embedding_dim=context.backbone.embedding_dim * len(context.inputs.passes),
+        embedding_dim=sum(one.embedding_dim for one in context.networks) * len(context.inputs.passes),
         part_size=context.request.settings.extraction.part_size,
         n_channels=len(context.manifest.channels),
     )
@@ -95,45 +96,74 @@ def _are_close_enough(context: RunContext, earlier: RunHeader) -> bool:
     return CLOSE in (context.request.settings.extraction.bits, earlier.plan.get("bits"))
 
 
-def choose_header(context: RunContext) -> tuple[RunHeader, torch.nn.Module | None]:
+def choose_header(context: RunContext) -> tuple[RunHeader, tuple[torch.nn.Module, ...] | None]:
     """Choose how the run computes, and make its header.
 
     Returns
     -------
-    The header, and the module that was built on the way; None if it has to be built again for a smaller batch.
+    The header, and the modules that were built on the way, one for each network; None if they have to be built again
+    for a smaller batch.
     """
-    probe = make_probe(context)
-    choice = choose_method(probe, context.request.precision)
-    context.request.observer.say(f"precision: {choice}")
-    batch_size = choice.embedder.batch_size
+    probes = make_probes(context)
+    choices = choose_methods(probes, context.request.precision)
+    names = labels_of(context.networks)
+    for name, choice in zip(names, choices, strict=True):
+        of = f" of {name}" if len(names) > 1 else ""
+        context.request.observer.say(f"precision{of}: {choice}")
+    batch_size = min(choice.embedder.batch_size for choice in choices)
     execution = {
         "device": device_model(context.device),
-        "implementation": choice.method.implementation,
+        "implementation": SEPARATOR.join(choice.method.implementation for choice in choices),
         "batch_size": batch_size,
     }
-    notes = {"considered": choice.record(), "skipped": list(choice.skipped)}
-    header = make_header(context, choice.method.precision, execution, notes)
-    return header, choice.embedder.module if batch_size == probe.batch_size else None
+    header = make_header(context, choices[0].method.precision, execution, _notes(names, choices))
+    # Each has one module, for the one network of its probe.
+    modules = tuple(choice.embedder.modules[0] for choice in choices)
+    return header, modules if batch_size == probes[0].batch_size else None
 
 
-def make_probe(context: RunContext) -> Probe:
-    """Make the probe of the first readable samples."""
+def _notes(names: Sequence[str], choices: Sequence[PrecisionChoice]) -> dict[str, Any]:
+    """Record what was measured; of several networks, with the name of each."""
+    if len(choices) == 1:
+        return {"considered": choices[0].record(), "skipped": list(choices[0].skipped)}
+    return {
+        "considered": [
+            {"network": name, **one} for name, choice in zip(names, choices, strict=True) for one in choice.record()
+        ],
+        "skipped": [
+            f"{name}, {reason}" for name, choice in zip(names, choices, strict=True) for reason in choice.skipped
+        ],
+    }
+
+
+def make_probes(context: RunContext) -> list[Probe]:
+    """Make a probe for each network, of the first readable samples."""
     wanted = context.request.settings.extraction.batch_size
     batch_size = DEFAULT_BATCH[context.device.type] if wanted == "auto" else wanted
     # Twice as many as needed, because some may not be readable.
     first = map(context.untimed_decoder, range(min(2 * batch_size, len(context.manifest))))
     readable = (sample for sample in first if sample.pixels is not None)
-    return Probe(
-        backbone=context.backbone,
-        inputs=context.inputs,
-        device=context.device,
-        batch_size=batch_size,
-        samples=list(islice(readable, batch_size)),
-        n_forwards=len(context.manifest) * context.inputs.n_views * len(context.inputs.passes),
-        say=context.request.observer.say,
-    )
+    samples = list(islice(readable, batch_size))
+    return [
+        Probe(
+            backbone=network,
+            inputs=context.inputs.of_network(number),
+            device=context.device,
+            batch_size=batch_size,
+            samples=samples,
+            n_forwards=len(context.manifest) * context.inputs.n_views * len(context.inputs.passes),
+            say=context.request.observer.say,
+        )
+        for number, network in enumerate(context.networks)
+    ]
 
 
-def method_of(header: RunHeader) -> ComputeMethod:
-    """Find the compute method of a run."""
-    return ComputeMethod(header.recipe["precision"], header.execution["implementation"])
+def methods_of(header: RunHeader) -> list[ComputeMethod]:
+    """Find the compute method of each network of a run."""
+    implementations = header.execution["implementation"].split(SEPARATOR)
+    return [ComputeMethod(header.recipe["precision"], one) for one in implementations]
+
+
+def method_text(header: RunHeader) -> str:
+    """Write how a run computes: its precision, and the implementation of each network."""
+    return str(ComputeMethod(header.recipe["precision"], header.execution["implementation"]))

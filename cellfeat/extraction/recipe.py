@@ -1,11 +1,13 @@
 """The recipe: everything that can change an embedding. Features are comparable only if their recipes are equal."""
 
 import json
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cellfeat.backbones.base import LoadedBackbone
 from cellfeat.backbones.blocks import BlockPooled
 from cellfeat.backbones.pooling import StagePooled
+from cellfeat.backbones.side_by_side import name_of
 from cellfeat.errors import FingerprintError
 from cellfeat.extraction.context import RunContext
 from cellfeat.extraction.store import FLOAT32, Summary, read_table
@@ -22,16 +24,9 @@ def make_recipe(context: RunContext, precision: str) -> dict[str, Any]:
     precision
         The precision that was chosen.
     """
-    settings, backbone = context.request.settings, context.backbone
+    settings = context.request.settings
     recipe = {
-        "backbone": {
-            "name": backbone.name,
-            # The digest alone: a copy of the weights under another name makes the same embeddings.
-            "weights_digest": backbone.weights_digest,
-            "pool": backbone.pool,
-            **_pooled_parts(backbone),
-        },
-        "transform": context.inputs.transform.record(),
+        **_networks(context),
         "channels": list(context.manifest.channels),
         "channels_as": settings.preprocessing.channels_as,
         "passes": [one.name for one in context.inputs.passes],
@@ -45,6 +40,44 @@ def make_recipe(context: RunContext, precision: str) -> dict[str, Any]:
     }
     # As it is read back from a file: tuples become lists.
     return dict(json.loads(json.dumps(recipe)))
+
+
+def _networks(context: RunContext) -> dict[str, Any]:
+    """The network and its transform; of several, what they share, and what belongs to each under ``members``."""
+    backbones = list(map(_network, context.networks))
+    transforms = [transform.record() for transform in context.inputs.transforms]
+    if len(backbones) == 1:
+        return {"backbone": backbones[0], "transform": transforms[0]}
+    shared_transform, own_transforms = _shared_and_own(transforms)
+    shared, own = _shared_and_own(backbones)
+    dims = [network.embedding_dim for network in context.networks]
+    members = [
+        # The names of two sizes of one network are equal, and are not left out for that.
+        {"name": whole["name"], **{key: value for key, value in one.items() if key != "name"}, "embedding_dim": dim}
+        | ({"transform": transform} if transform else {})
+        for whole, one, dim, transform in zip(backbones, own, dims, own_transforms, strict=True)
+    ]
+    return {
+        "backbone": {**shared, "name": name_of(context.networks), "members": members},
+        "transform": shared_transform,
+    }
+
+
+def _network(backbone: LoadedBackbone) -> dict[str, Any]:
+    return {
+        "name": backbone.name,
+        # The digest alone: a copy of the weights under another name makes the same embeddings.
+        "weights_digest": backbone.weights_digest,
+        "pool": backbone.pool,
+        **_pooled_parts(backbone),
+    }
+
+
+def _shared_and_own(records: Sequence[Mapping[str, Any]]) -> tuple[dict[str, Any], list[dict[str, Any]]]:
+    """Divide records into what is the same in all, and the rest of each."""
+    first, *others = records
+    shared = {key: first[key] for key in first if all(key in one and one[key] == first[key] for one in others)}
+    return shared, [{key: value for key, value in one.items() if key not in shared} for one in records]
 
 
 def _pooled_parts(backbone: LoadedBackbone) -> dict[str, list[str] | list[int]]:

@@ -4,9 +4,10 @@ from collections.abc import Iterator, Mapping
 from importlib.metadata import version
 from typing import Any, NamedTuple
 
+from cellfeat.backbones.side_by_side import weights_names
 from cellfeat.device import describe_device
 from cellfeat.extraction.context import RunContext
-from cellfeat.extraction.header_choice import method_of
+from cellfeat.extraction.header_choice import method_text
 from cellfeat.extraction.request import Extraction, ExtractionRequest
 from cellfeat.extraction.store import RunHeader, describe_mixture, read_properties
 from cellfeat.provenance import utc_now, versions
@@ -52,7 +53,7 @@ def make_plan(context: RunContext, machine: Mapping[str, Any], canary: Mapping[s
     return {
         "cellfeat": version("cellfeat"),
         "request": context.request.record,
-        "weights": context.backbone.weights_name,
+        "weights": weights_names(context.networks),
         "device": describe_device(context.device),
         "machine": machine,
         "started": context.started,
@@ -128,7 +129,7 @@ def _closing_lines(context: RunContext, header: RunHeader, extraction: Extractio
     rate = extraction.n_extracted / extraction.seconds
     yield (
         f"{extraction.n_samples:,} samples, {extraction.n_failed} failed, {extraction.seconds:.1f} s, "
-        f"{rate:.1f} samples/s, {describe_device(context.device)}, {method_of(header)}"
+        f"{rate:.1f} samples/s, {describe_device(context.device)}, {method_text(header)}"
     )
     mixture = describe_mixture(read_properties(extraction.path))
     if mixture:

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from cellfeat.backbones.side_by_side import Weights
 from cellfeat.config import Settings
 from cellfeat.extraction.observer import Observer
 from cellfeat.extraction.store import FLOAT32, SampleTable
@@ -103,13 +104,13 @@ def request_record(settings: Settings, manifest: Manifest) -> dict[str, Any]:
         The settings and the samples of an extraction.
     """
     record = settings.record()
-    weights = Path(settings.backbone.weights)
+    weights, digests = _weights(settings.backbone.weights)
     request = {
         "intensity": record["images"]["intensity"],
         "max_pixels": settings.images.max_pixels,
         "preprocessing": record["preprocessing"],
-        "backbone": record["backbone"],
-        "weights_file": digest_file(weights) if weights.is_file() else None,
+        "backbone": record["backbone"] | {"weights": weights},
+        "weights_file": digests,
         "views": settings.extraction.views,
         "precision": settings.extraction.precision,
         "samples": manifest.digest(),
@@ -119,7 +120,20 @@ def request_record(settings: Settings, manifest: Manifest) -> dict[str, Any]:
         request["storage"] = settings.extraction.storage
     if manifest.crops is not None:
         request["fields"] = manifest.crops.rules.record()
-    if weights.is_file():
-        # The digest identifies the file, wherever it lies.
-        request["backbone"]["weights"] = weights.name
     return request
+
+
+def _weights(weights: Weights) -> tuple[Weights, Any]:
+    """Names of weights, and digests of those that are files; of several networks, by the names of these.
+
+    The digest identifies a file, wherever it lies, so that its name is enough.
+    """
+    if isinstance(weights, str):
+        return _name_and_digest(weights)
+    found = {network: _name_and_digest(one) for network, one in weights.items()}
+    return {network: one[0] for network, one in found.items()}, {network: one[1] for network, one in found.items()}
+
+
+def _name_and_digest(weights: str) -> tuple[str, str | None]:
+    path = Path(weights)
+    return (path.name, digest_file(path)) if path.is_file() else (weights, None)

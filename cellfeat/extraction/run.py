@@ -7,14 +7,15 @@ from typing import Any
 
 import torch
 
+from cellfeat.backbones.base import LoadedBackbone
 from cellfeat.errors import BackboneError, FingerprintError
 from cellfeat.extraction.accept_finished import accept_finished
 from cellfeat.extraction.context import RunContext
 from cellfeat.extraction.forward.capabilities import exact_float32
 from cellfeat.extraction.forward.embedder import Embedder
-from cellfeat.extraction.forward.implementations import Target, build_module, methods_for
+from cellfeat.extraction.forward.implementations import ComputeMethod, Target, build_module, methods_for
 from cellfeat.extraction.forward.kept_memory import freed_memory_kept
-from cellfeat.extraction.header_choice import adopt_header, choose_header, method_of
+from cellfeat.extraction.header_choice import adopt_header, choose_header, method_text, methods_of
 from cellfeat.extraction.pipeline import extract_parts
 from cellfeat.extraction.recipe import check_expected_recipe, check_same_features
 from cellfeat.extraction.report import Extracted, make_plan, make_provenance, report_end
@@ -35,7 +36,7 @@ class Run:
     Parameters
     ----------
     context
-        The request, backbone, device and decoders of the run.
+        The request, networks, device and decoders of the run.
     header
         Recipe, device and batch size shared by all parts. None: take them from the unfinished run; without one, choose
         by measuring.
@@ -58,7 +59,7 @@ class Run:
         self._carried = carried
         self._shares_parts = shares_parts
         self._machine = describe_machine(context.device)
-        self._module: torch.nn.Module | None = None
+        self._modules: tuple[torch.nn.Module, ...] | None = None
         self._embedder: Embedder | None = None
         self._store: PartStore | None = None
         self._made_plan = False
@@ -75,7 +76,7 @@ class Run:
         if self._header is None:
             self._header = adopt_header(self.context)
         if self._header is None:
-            self._header, self._module = choose_header(self.context)
+            self._header, self._modules = choose_header(self.context)
         return self._header
 
     @property
@@ -183,7 +184,7 @@ class Run:
                 other = self._other_choice(header)
                 if other is None:
                     raise
-        self._header, self._module, self._embedder, self._is_proven = other, None, None, False
+        self._header, self._modules, self._embedder, self._is_proven = other, None, None, False
         header = self._planned(other)
         return header, PartStore(self.context.request.output, header, made_by=self._machine)
 
@@ -252,8 +253,7 @@ class Run:
         if self._embedder is None:
             context, header = self.context, self.header()
             self._embedder = Embedder(
-                # `is None`, not `or`: bool() of a compiled module raises.
-                self._build_module() if self._module is None else self._module,
+                self._modules or self._build_modules(),
                 context.inputs,
                 device=context.device,
                 precision=header.recipe["precision"],
@@ -264,20 +264,24 @@ class Run:
             )
         return self._embedder
 
-    def _build_module(self) -> torch.nn.Module:
+    def _build_modules(self) -> tuple[torch.nn.Module, ...]:
         context, header = self.context, self.header()
-        side = context.inputs.transform.input_size
+        sides = [transform.input_size for transform in context.inputs.transforms]
+        each = zip(context.networks, methods_of(header), sides, strict=True)
+        return tuple(self._build_module(*one) for one in each)
+
+    def _build_module(self, network: LoadedBackbone, method: ComputeMethod, side: int) -> torch.nn.Module:
+        context, header = self.context, self.header()
         target = Target(context.device, torch.Size((header.execution["batch_size"], 3, side, side)))
         try:
-            return build_module(context.backbone, method_of(header), target)
+            return build_module(network, method, target)
         except BackboneError as error:
             if header.plan.get("bits") == CLOSE:
-                precision = header.recipe["precision"]
-                (another, *_) = methods_for(context.backbone, context.device, (precision,))
-                return build_module(context.backbone, another, target)
+                (another, *_) = methods_for(network, context.device, (method.precision,))
+                return build_module(network, another, target)
             raise BackboneError(
                 f"{parts_folder(context.request.output)}: holds an unfinished run that was started with precision and "
-                f"implementation '{method_of(header)}', which is not available on this machine now ({error}). Finish "
+                f"implementation '{method_text(header)}', which is not available on this machine now ({error}). Finish "
                 f"it on the machine where it was started, or choose another --output"
             ) from error
 

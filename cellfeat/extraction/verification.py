@@ -7,6 +7,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
+from cellfeat.backbones.side_by_side import Weights
 from cellfeat.config import Settings
 from cellfeat.errors import FeatureFileError, FingerprintError
 from cellfeat.extraction.extract import extract, settings_like
@@ -116,7 +117,12 @@ def check_pixels(path: Location, manifest: Manifest) -> None:
 
 
 def check_sample(
-    path: Location, manifest: Manifest, n_samples: int, *, observer: Observer | None = None, weights: str | None = None
+    path: Location,
+    manifest: Manifest,
+    n_samples: int,
+    *,
+    observer: Observer | None = None,
+    weights: Weights | None = None,
 ) -> SampleCheck:
     """Extract a random sample of the rows again by the file's own recipe, and compare.
 
@@ -131,7 +137,7 @@ def check_sample(
     observer
         Receives messages and progress.
     weights
-        Where the backbone's weights are now; None: where they were.
+        Where the weights are now, of several networks by their names; None: where they were.
 
     Raises
     ------
@@ -188,7 +194,7 @@ def _current_settings(summary: Summary, images: Location | None) -> Settings:
         ) from None
 
 
-def _extract_again(summary: Summary, drawn: Manifest, observer: Observer | None, weights: str | None) -> np.ndarray:
+def _extract_again(summary: Summary, drawn: Manifest, observer: Observer | None, weights: Weights | None) -> np.ndarray:
     with TemporaryDirectory(prefix="cellfeat-") as folder:
         settings = settings_like(
             summary.provenance["settings"],

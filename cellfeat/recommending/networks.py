@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from cellfeat.backbones.registry import BACKBONES, find_backbone
+from cellfeat.backbones.side_by_side import SEPARATOR, parse_members, weights_by_name
 from cellfeat.config import Settings
 from cellfeat.errors import BackboneError, ConfigError
 
@@ -44,6 +45,11 @@ class NamedNetwork:
         name, equals, weights = text.partition("=")
         if not name or (equals and not weights):
             raise ConfigError(f"--backbone: expected NAME or NAME=WEIGHTS, got {text!r}")
+        if SEPARATOR in name:
+            raise ConfigError(
+                f"--backbone {name}: recommend compares single networks. Name them one by one; then extract the best "
+                f"ones side by side (--backbone A{SEPARATOR}B), and compare the two feature files"
+            )
         find_backbone(name)
         return cls(name, weights or "default")
 
@@ -82,9 +88,16 @@ def networks_to_compare(settings: Settings, named: Sequence[str]) -> tuple[Named
 
 def _found(settings: Settings) -> list[NamedNetwork]:
     """The network of the settings and those of the table, as far as their weights are here."""
-    own = NamedNetwork(settings.backbone.name, settings.backbone.weights)
-    others = [NamedNetwork(name) for name in BACKBONES if name != own.name]
-    return [network for network in (own, *others) if is_here(network)][:MOST_FOUND]
+    own = _own(settings)
+    others = [NamedNetwork(name) for name in BACKBONES if name not in [network.name for network in own]]
+    return [network for network in (*own, *others) if is_here(network)][:MOST_FOUND]
+
+
+def _own(settings: Settings) -> list[NamedNetwork]:
+    """The networks of the settings, of which each is compared alone."""
+    members = parse_members(settings.backbone.name)
+    weights = weights_by_name(members, settings.backbone.weights)
+    return [NamedNetwork(name, one) for name, one in weights.items()]
 
 
 def is_here(network: NamedNetwork) -> bool:

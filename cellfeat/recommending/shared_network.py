@@ -149,12 +149,12 @@ class SharedNetwork:
             Settings of the user that no recipe changes: interpolation, mean and deviation.
         """
         wanted = given.model_copy(update={"crop": crop, "input_size": self.input_size})
-        return Inputs(self._norm.transform.adapted(wanted), tuple(passes), n_channels, views)
+        return Inputs((self._norm.transform.adapted(wanted),), tuple(passes), n_channels, views)
 
     def embedder(self, inputs: Inputs) -> Embedder:
         """Make the embedder of all pools."""
         method, module = self._built
-        return Embedder(module, inputs, device=self._device, precision=method.precision, batch_size=self._batch_size)
+        return Embedder([module], inputs, device=self._device, precision=method.precision, batch_size=self._batch_size)
 
     @property
     def is_built(self) -> bool:
@@ -235,7 +235,7 @@ class SharedNetwork:
         for _ in range(3):
             for name, module in modules.items():
                 embedder = Embedder(
-                    module, inputs, device=self._device, precision=method.precision, batch_size=self._batch_size
+                    [module], inputs, device=self._device, precision=method.precision, batch_size=self._batch_size
                 )
                 began = time.perf_counter()
                 embedder(samples)

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from cellfeat.backbones.registry import training_images
+from cellfeat.backbones.side_by_side import training_images
 from cellfeat.extraction.store import is_imported
 from cellfeat.heads.bundle import Bundle
 from cellfeat.heads.bundle_files import CARD_FILE
@@ -150,7 +150,7 @@ def _recipe(bundle: Bundle) -> Iterator[str]:
 
 def _training_images(bundle: Bundle) -> str:
     settings = bundle.provenance.get("settings", {}).get("backbone", {})
-    return training_images(bundle.recipe.get("backbone", {}).get("name", ""), settings.get("weights", ""))
+    return training_images(bundle.recipe.get("backbone", {}).get("name", ""), settings.get("weights") or "")
 
 
 def _setting(value: Any) -> str:

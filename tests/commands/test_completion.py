@@ -23,6 +23,8 @@ COMPLETED = {
     "cellfeat extract --ima": {"--images", "--image-timeout"},
     "cellfeat extract --precision b": {"bf16"},
     "cellfeat extract --backbone efficientnet_lite": {n for n in BACKBONES if n.startswith("efficientnet_lite")},
+    "cellfeat extract --backbone resnet18+alex": {"resnet18+alexnet"},
+    "cellfeat extract --backbone alexnet+alex": set(),
     "cellfeat fit --head ": set(HEADS),
     "cellfeat compare --heads mlp,l": {f"mlp,{name}" for name in HEADS if name.startswith("l")},
     "cellfeat compare --heads mlp,ml": set(),

@@ -68,7 +68,7 @@ def checkpoint(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Path
 def load_backbones_once() -> Iterator[None]:
     """Load each network once per session: tests/backbones test loading, and embedding does not change a network."""
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("cellfeat.extraction.context.load_backbone", functools.cache(load_backbone))
+        patch.setattr("cellfeat.backbones.side_by_side.load_backbone", functools.cache(load_backbone))
         yield
 
 

@@ -92,7 +92,7 @@ def no_backbone(monkeypatch: pytest.MonkeyPatch) -> None:
     def refuse(*_: object, **__: object) -> None:
         pytest.fail("a backbone was loaded")
 
-    monkeypatch.setattr("cellfeat.extraction.context.load_backbone", refuse)
+    monkeypatch.setattr("cellfeat.extraction.context.load_networks", refuse)
 
 
 @pytest.mark.usefixtures("no_backbone")

@@ -31,7 +31,7 @@ def test_a_network_that_has_seen_cells_is_told(
     settings_for: Callable[..., Settings], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     entry = replace(BACKBONES["mobilenet_v3_small"], seen_cells="images of the Human Protein Atlas")
-    monkeypatch.setattr("cellfeat.extraction.context.find_backbone", lambda _name: entry)
+    monkeypatch.setattr("cellfeat.backbones.side_by_side.find_backbone", lambda _name: entry)
     observer = Lines()
     extract(settings_for(), observer=observer)
     notes = [line for line in observer.lines if line.startswith("note: ")]

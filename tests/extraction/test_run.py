@@ -1,7 +1,7 @@
 """A run that is interrupted, quarantines samples, or runs out of memory."""
 
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -17,6 +17,7 @@ from cellfeat.extraction.forward.capabilities import fast_precisions_of
 from cellfeat.extraction.forward.embedder import Embedder
 from cellfeat.extraction.forward.implementations import IMPLEMENTATIONS, ComputeMethod
 from cellfeat.extraction.forward.tolerances import MIN_COSINE
+from cellfeat.extraction.read_ahead import Decoded
 from cellfeat.extraction.store import Features, load_features, parts_folder
 from tests.extraction.observers import Lines, contents
 
@@ -169,14 +170,14 @@ def test_out_of_memory_is_recorded_and_changes_no_sample(
     finished: Finished, settings_for: MakeSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     expected = load_features(finished())
-    embed = Embedder._embed_squares
+    embed = Embedder._embed_chunk
 
-    def hungry(self: Embedder, squares: torch.Tensor) -> torch.Tensor:
-        if len(squares) > 2:
+    def hungry(self: Embedder, samples: Sequence[Decoded]) -> torch.Tensor:
+        if len(samples) > 2:
             raise torch.cuda.OutOfMemoryError("out of memory")
-        return embed(self, squares)
+        return embed(self, samples)
 
-    monkeypatch.setattr(Embedder, "_embed_squares", hungry)
+    monkeypatch.setattr(Embedder, "_embed_chunk", hungry)
     lines = Lines()
     features = load_features(extract(settings_for(), observer=lines).path)
     assert any("cpu is out of memory" in line and "batches of 2" in line for line in lines.lines)

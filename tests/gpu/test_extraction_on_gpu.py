@@ -145,7 +145,7 @@ def lite0_stages(weights_of: Callable[[str], str]) -> BuildEmbedder:
     """Embedder of the stages of efficientnet_lite0 by an implementation, which is built once: compiling takes long."""
     weights = weights_of("efficientnet_lite0")
     backbone = load_backbone("efficientnet_lite0", weights=weights, pool="stages", input_size=SIDE)
-    inputs = Inputs(backbone.transform, PASSES, 3, 2)
+    inputs = Inputs((backbone.transform,), PASSES, 3, 2)
 
     @cache
     def build(device: torch.device, implementation: str) -> Embedder:

@@ -1,7 +1,7 @@
-"""A batch of decoded samples becomes embeddings, on the device."""
+"""A batch of decoded samples becomes embeddings, on the device: of one network, or of several side by side."""
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
@@ -26,12 +26,24 @@ other fetches its results."""
 
 @dataclass(frozen=True)
 class Inputs:
-    """The pictures of a sample that the backbone receives: resized and normalised, one for each pass of each view."""
+    """The pictures of a sample that networks receive: resized and normalised, one for each pass of each view.
 
-    transform: Transform
+    Attributes
+    ----------
+    transforms
+        How images are resized and normalised, for each network.
+    passes, n_channels, n_views
+        Which pictures are made, and of how many channels.
+    """
+
+    transforms: tuple[Transform, ...]
     passes: tuple[Pass, ...]
     n_channels: int
     n_views: int
+
+    def of_network(self, number: int) -> "Inputs":
+        """The pictures of one of the networks, by its number from 0."""
+        return replace(self, transforms=(self.transforms[number],))
 
 
 class Embedded:
@@ -70,19 +82,22 @@ class Submitted:
 class Embedder:
     """Embeds samples in batches of a fixed size.
 
+    Several networks are computed one after the other, each as it would be alone. A pass of a view has the columns of
+    the first network, then those of the second.
+
     A network of OpenVINO has threads of its own. There each batch is prepared and embedded in one of two threads, while
     the caller reads the next samples and keeps the results of the one before.
 
-    The views and passes of a batch of samples go through the module in forward batches of as many pictures. An
+    The views and passes of a batch of samples go through a module in forward batches of as many pictures. An
     incomplete forward batch is padded: with another size, the device may choose other kernels, which round differently.
     When the device runs out of memory, the batch size is halved and the batch is computed again.
 
     Parameters
     ----------
-    module
-        Maps ``(N, 3, H, W)`` to ``(N, embedding_dim)`` on `device`, in the type of the precision.
+    modules
+        One for each network: maps ``(N, 3, H, W)`` to ``(N, embedding_dim)`` on `device`, in the type of the precision.
     inputs
-        The pictures of a sample that the module receives.
+        The pictures of a sample that the modules receive.
     device, precision, batch_size
         Where and how it is computed; `batch_size` samples at a time, and as many pictures in a forward.
     timeline
@@ -96,7 +111,7 @@ class Embedder:
 
     def __init__(
         self,
-        module: torch.nn.Module,
+        modules: Sequence[torch.nn.Module],
         inputs: Inputs,
         *,
         device: torch.device,
@@ -106,20 +121,21 @@ class Embedder:
         say: Callable[[str], None] = lambda _: None,
         halves: bool = True,
     ) -> None:
-        self.module = module
+        self.modules = tuple(modules)
         self.precision = precision
         self._halves = halves
         self.batch_size = batch_size
         self._inputs = inputs
         self._device = device
         self._dtype = DTYPES[precision]
-        self._callers = ThreadPoolExecutor(CALLERS, "forward") if isinstance(module, OpenVinoNetwork) else None
+        has_threads = any(isinstance(module, OpenVinoNetwork) for module in self.modules)
+        self._callers = ThreadPoolExecutor(CALLERS, "forward") if has_threads else None
         # Times of steps that run beside each other would add up to more than the time: there the wait for the result
         # is recorded alone, by the caller.
         self._timeline = timeline if timeline is not None and self._callers is None else Timeline()
         self._say = say
-        self._moments = inputs.transform.moments(device)
         self._copies = Copies(device)
+        self._receivers = _receivers(inputs.transforms)
         self._own = threading.local()
         self._halving = threading.Lock()
 
@@ -130,13 +146,13 @@ class Embedder:
 
     @property
     def input_size(self) -> int:
-        """Side of the network's input."""
-        return self._inputs.transform.input_size
+        """Side of the networks' input; of the largest, where they differ."""
+        return max(transform.input_size for transform in self._inputs.transforms)
 
     def of_one_forward(self) -> "Embedder":
-        """Make the embedder of the first view and pass alone, with the same module and batch size."""
+        """Make the embedder of the first view and pass alone, with the same modules and batch size."""
         return Embedder(
-            self.module,
+            self.modules,
             replace(self._inputs, n_views=1, passes=self._inputs.passes[:1]),
             device=self._device,
             precision=self.precision,
@@ -147,18 +163,22 @@ class Embedder:
 
     @torch.inference_mode()
     def repeatable_forward(self, samples: Sequence[Decoded]) -> Callable[[], None]:
-        """Make a function that computes one forward of `batch_size` pictures and waits for its end.
+        """Make a function that computes one forward of `batch_size` pictures by each network and waits for its end.
 
         The pictures are made only once, as they are for all views and passes of a batch.
         """
         squares = self._squares(samples[: self.batch_size])
-        pictures = next(iter(self._batches().of(squares, self._inputs.passes, self._inputs.n_views))).clone()
+        pictures = {
+            transform: next(self._batches(transform).of(made, self._inputs.passes, self._inputs.n_views)).clone()
+            for transform, made in squares.items()
+        }
         return partial(self._forward, pictures)
 
     @torch.inference_mode()
-    def _forward(self, pictures: torch.Tensor) -> None:
-        # The copy of one number waits for the device.
-        self.module(pictures)[:1, :1].cpu()
+    def _forward(self, pictures: Mapping[Transform, torch.Tensor]) -> None:
+        for module, transform in zip(self.modules, self._inputs.transforms, strict=True):
+            # The copy of one number waits for the device.
+            module(pictures[transform])[:1, :1].cpu()
 
     @property
     def n_in_work(self) -> int:
@@ -225,43 +245,58 @@ class Embedder:
         with self._timeline.step("transfer"):
             squares = self._squares(samples)
         with self._timeline.step("forward"):
-            return self._embed_squares(squares)
+            return self._embed_squares(squares, len(samples))
 
-    def _squares(self, samples: Sequence[Decoded]) -> torch.Tensor:
-        """Make the squares of samples, shape ``(n, C, S, S)``, values 0 to 1."""
-        side = self._inputs.transform.input_size
+    def _squares(self, samples: Sequence[Decoded]) -> dict[Transform, torch.Tensor]:
+        """Make the squares of samples by transform, shape ``(n, C, S, S)``, values 0 to 1: once for each geometry."""
+        geometries = dict.fromkeys(transform.geometry() for transform in self._receivers)
+        made = {geometry: self._squares_of(samples, geometry) for geometry in geometries}
+        return {transform: made[transform.geometry()] for transform in self._receivers}
+
+    def _squares_of(self, samples: Sequence[Decoded], geometry: Transform) -> torch.Tensor:
+        side = geometry.input_size
         if not samples:
             return torch.zeros(0, self._inputs.n_channels, side, side, device=self._device)
-        return make_squares(samples, self._inputs.transform, self._copies)
+        return make_squares(samples, geometry, self._copies)
 
-    def _embed_squares(self, squares: torch.Tensor) -> torch.Tensor:
-        """Embed squares: ``(n, C, S, S)`` to ``(n, n_views, n_passes * embedding_dim)`` float32."""
+    def _embed_squares(self, squares: Mapping[Transform, torch.Tensor], n: int) -> torch.Tensor:
+        """Embed the squares of `n` samples: ``(n, n_views, n_passes * embedding_dim)`` float32."""
         n_passes, n_views = len(self._inputs.passes), self._inputs.n_views
-        rows = self._embed_pictures(squares, n_passes * n_views * len(squares))
-        by_sample = rows.view(n_passes, n_views, len(squares), rows.shape[1]).permute(2, 1, 0, 3)
-        return by_sample.reshape(len(squares), n_views, n_passes * rows.shape[1])
+        by_network: dict[int, torch.Tensor] = {}
+        for transform, numbers in self._receivers.items():
+            found = self._embed_pictures(squares[transform], transform, n_passes * n_views * n)
+            for number, rows in zip(numbers, found, strict=True):
+                by_network[number] = rows.view(n_passes, n_views, n, rows.shape[1]).permute(2, 1, 0, 3)
+        by_pass = torch.cat([by_network[number] for number in range(len(self.modules))], dim=3)
+        return by_pass.reshape(n, n_views, n_passes * by_pass.shape[3])
 
-    def _embed_pictures(self, squares: torch.Tensor, n_pictures: int) -> torch.Tensor:
-        """Embed the pictures of squares, in the order of `PictureBatches`: ``(n_pictures, embedding_dim)`` float32."""
-        rows: torch.Tensor | None = None
-        batches = self._batches().of(squares, self._inputs.passes, self._inputs.n_views)
+    def _embed_pictures(self, squares: torch.Tensor, transform: Transform, n_pictures: int) -> list[torch.Tensor]:
+        """Embed the pictures of squares, in the order of `PictureBatches`, by each network that receives them.
+
+        Each gives a tensor of shape ``(n_pictures, embedding_dim)`` float32.
+        """
+        modules = [self.modules[number] for number in self._receivers[transform]]
+        found: list[torch.Tensor] = []
+        batches = self._batches(transform).of(squares, self._inputs.passes, self._inputs.n_views)
         for number, batch in enumerate(batches):
-            embedded = self.module(batch)
-            if rows is None:
-                rows = torch.empty(n_pictures, embedded.shape[1], device=self._device)
-            # Copied at once, because a module may write its next result into the same memory. The rows that pad the
-            # last batch are dropped.
-            here = rows[number * len(batch) : (number + 1) * len(batch)]
-            here.copy_(embedded[: len(here)])
-        assert rows is not None, "there is always one batch"
-        return rows
+            for place, module in enumerate(modules):
+                embedded = module(batch)
+                if place == len(found):
+                    found.append(torch.empty(n_pictures, embedded.shape[1], device=self._device))
+                # Copied at once, because a module may write its next result into the same memory. The rows that pad
+                # the last batch are dropped.
+                here = found[place][number * len(batch) : (number + 1) * len(batch)]
+                here.copy_(embedded[: len(here)])
+        return found
 
-    def _batches(self) -> PictureBatches:
-        """The buffer of forward batches of this thread."""
-        batches: PictureBatches | None = getattr(self._own, "batches", None)
-        if batches is None or batches.size != self.batch_size:
-            batches = self._own.batches = PictureBatches(self.batch_size, self._moments, self._dtype)
-        return batches
+    def _batches(self, transform: Transform) -> PictureBatches:
+        """The buffer of this thread for forward batches of a transform."""
+        own: dict[Transform, PictureBatches] | None = getattr(self._own, "batches", None)
+        if own is None:
+            own = self._own.batches = {}
+        if transform not in own or own[transform].size != self.batch_size:
+            own[transform] = PictureBatches(self.batch_size, transform.moments(self._device), self._dtype)
+        return own[transform]
 
     def _to_host(self, embedded: torch.Tensor) -> Embedded:
         if self._copies.stream is None:
@@ -272,6 +307,14 @@ class Embedder:
         ready = torch.cuda.Event()
         ready.record(torch.cuda.current_stream(self._device))
         return Embedded(host, ready)
+
+
+def _receivers(transforms: Sequence[Transform]) -> dict[Transform, list[int]]:
+    """Numbers of the networks that receive the same pictures, by their transform."""
+    receivers: dict[Transform, list[int]] = {}
+    for number, transform in enumerate(transforms):
+        receivers.setdefault(transform, []).append(number)
+    return receivers
 
 
 def _is_out_of_memory(error: BaseException) -> bool:

@@ -87,6 +87,31 @@ def choose_method(probe: Probe, precision: str) -> PrecisionChoice:
     return choice
 
 
+def choose_methods(probes: Sequence[Probe], precision: str) -> list[PrecisionChoice]:
+    """Choose how the forward of each network is computed, in one precision for all.
+
+    Parameters
+    ----------
+    probes
+        One for each network.
+    precision
+        As for `choose_method`. Where ``auto`` gives the networks different ones, all are computed in float32, the only
+        one that is close enough for each.
+
+    Raises
+    ------
+    DeviceError, BackboneError
+        As for `choose_method`.
+    """
+    choices = [choose_method(probe, precision) for probe in probes]
+    if len({choice.method.precision for choice in choices}) == 1:
+        return choices
+    return [
+        choice if choice.method.precision == "fp32" else choose_method(probe, "fp32")
+        for probe, choice in zip(probes, choices, strict=True)
+    ]
+
+
 def _pays(probe: Probe) -> bool:
     return bool(probe.samples) and probe.n_forwards >= LEAST_BATCHES * probe.batch_size
 

@@ -154,7 +154,7 @@ def build_embedder(
     batch_size: int,
     say: Callable[[str], None] = lambda _: None,
 ) -> Embedder:
-    """Build the embedder of a compute method; the loaded backbone is not changed.
+    """Build the embedder of a compute method for one network; the loaded backbone is not changed.
 
     Parameters
     ----------
@@ -170,9 +170,10 @@ def build_embedder(
     BackboneError
         If the implementation cannot be built for this backbone on this machine.
     """
-    side = inputs.transform.input_size
+    (transform,) = inputs.transforms
+    side = transform.input_size
     module = build_module(backbone, method, Target(device, torch.Size((batch_size, 3, side, side))))
-    return Embedder(module, inputs, device=device, precision=method.precision, batch_size=batch_size, say=say)
+    return Embedder([module], inputs, device=device, precision=method.precision, batch_size=batch_size, say=say)
 
 
 def seconds_in_turn(embedders: Sequence[Embedder], samples: Sequence[Decoded]) -> list[float]:

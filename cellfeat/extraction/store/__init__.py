@@ -37,6 +37,7 @@ from cellfeat.extraction.store.reading import (
     replace_table,
     verify_features,
 )
+from cellfeat.extraction.store.recorded_networks import RecordedNetwork, column_blocks, recorded_networks
 from cellfeat.extraction.store.sample_table import SampleTable
 from cellfeat.extraction.store.samples import (
     INTENSITIES,
@@ -68,6 +69,7 @@ __all__ = [
     "Intensities",
     "PartStore",
     "Properties",
+    "RecordedNetwork",
     "Rows",
     "RunHeader",
     "SampleTable",
@@ -76,6 +78,7 @@ __all__ = [
     "Summary",
     "allowed_difference",
     "as_features",
+    "column_blocks",
     "column_names",
     "describe_intensity",
     "describe_mixture",
@@ -98,6 +101,7 @@ __all__ = [
     "read_properties",
     "read_summary",
     "read_table",
+    "recorded_networks",
     "relative_difference",
     "remove_parts",
     "replace_table",

@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cellfeat.backbones.registry import training_images
+from cellfeat.backbones.side_by_side import training_images, weights_text
 from cellfeat.errors import FeatureFileError
 from cellfeat.extraction.store.imported import is_imported
 from cellfeat.extraction.store.reading import Summary, read_intensities, read_properties, read_table
+from cellfeat.extraction.store.recorded_networks import recorded_networks
 from cellfeat.extraction.store.sample_table import SampleTable
 from cellfeat.extraction.store.samples import Intensities, Properties
 from cellfeat.extraction.store.stored_type import stored_type
@@ -51,7 +52,7 @@ def describe_summary(summary: Summary) -> str:
 
 def _describe(summary: Summary, properties: Properties, table: SampleTable, intensities: Intensities) -> str:
     recipe, provenance = summary.recipe, summary.provenance
-    backbone, transform = recipe["backbone"], recipe["transform"]
+    backbone, transform, weights = recipe["backbone"], recipe["transform"], provenance["weights"]
     seconds = provenance["times"]["seconds"]["wall"]
     views = "1 view" if summary.n_views == 1 else f"{summary.n_views} views"
     rows = {
@@ -62,11 +63,12 @@ def _describe(summary: Summary, properties: Properties, table: SampleTable, inte
         **_describe_columns(table.columns),
         **describe_properties(properties),
         "embeddings": f"{views} x {summary.embedding_dim} numbers, {stored_type(recipe)}",
-        "backbone": f"{backbone['name']}, weights {provenance['weights']}, pool {backbone['pool']}",
-        "trained on": training_images(backbone["name"], provenance["weights"]),
+        "backbone": f"{backbone['name']}, weights {weights_text(weights)}{_describe_pool(backbone)}",
+        **_describe_networks(recipe),
+        "trained on": training_images(backbone["name"], weights),
         "channels": f"{', '.join(clean_text(str(name)) for name in recipe['channels'])} as {recipe['channels_as']}",
         **_describe_plane(recipe),
-        "transform": ", ".join(f"{key} {value}" for key, value in transform.items()),
+        "transform": _listed(transform),
         "intensity": describe_intensity(recipe["intensity"]),
         "brightness": _describe_brightness(intensities, recipe["channels"]),
         "precision": f"{recipe['precision']} ({provenance['execution']['implementation']})",
@@ -76,6 +78,30 @@ def _describe(summary: Summary, properties: Properties, table: SampleTable, inte
         "fingerprint": summary.fingerprint,
     }
     return _lines(summary, rows)
+
+
+def _describe_pool(backbone: Mapping[str, Any]) -> str:
+    return f", pool {backbone['pool']}" if "pool" in backbone else ""
+
+
+def _describe_networks(recipe: Mapping[str, Any]) -> dict[str, str]:
+    """Say how many columns of a pass each of several networks has, and what is its own of pool and transform."""
+    members = recipe["backbone"].get("members", ())
+    own = [_describe_pool(member).removeprefix(", ") for member in members]
+    own = [
+        ", ".join(filter(None, [text, _listed(member.get("transform", {}))]))
+        for text, member in zip(own, members, strict=True)
+    ]
+    labels = recorded_networks(recipe) if members else []
+    told = [
+        f"{one.embedding_dim} of {one.label}{f' ({text})' if text else ''}"
+        for one, text in zip(labels, own, strict=True)
+    ]
+    return {"columns of": f"each pass: {', then '.join(told)}"} if told else {}
+
+
+def _listed(settings: Mapping[str, Any]) -> str:
+    return ", ".join(f"{key} {value}" for key, value in settings.items())
 
 
 def _lines(summary: Summary, rows: Mapping[str, str]) -> str:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 import pandas as pd
 
 from cellfeat.errors import ConfigError, MissingExtraError
+from cellfeat.extraction.store.recorded_networks import column_blocks
 from cellfeat.extraction.store.samples import Samples
 from cellfeat.types import Float32s, Strings
 
@@ -46,6 +47,8 @@ class Embedded(Protocol):
 def column_names(features: Embedded) -> list[str]:
     """Name each column of the embeddings: the pass that it comes from, and its number there.
 
+    Columns of several networks side by side have the name of their network between the two.
+
     Imported features keep the names of their table. Others whose recipe has no passes get ``feature_0000`` and so on.
     """
     n_columns = features.embeddings.shape[2]
@@ -53,10 +56,18 @@ def column_names(features: Embedded) -> list[str]:
     columns = imported.get("columns") if isinstance(imported, dict) else None
     if isinstance(columns, list) and len(columns) == n_columns:
         return list(map(str, columns))
-    passes = [str(name) for name in features.recipe.get("passes", ())]
+    return [f"{name}_{number:04d}" for name, n_own in _prefixes(features.recipe, n_columns) for number in range(n_own)]
+
+
+def _prefixes(recipe: Mapping[str, Any], n_columns: int) -> list[tuple[str, int]]:
+    """How the names of columns begin, and how many begin so."""
+    passes = [str(name) for name in recipe.get("passes", ())]
     if not passes or n_columns % len(passes):
         passes = ["feature"]
-    return [f"{name}_{number:04d}" for name in passes for number in range(n_columns // len(passes))]
+    if "members" not in recipe.get("backbone", {}):
+        return [(name, n_columns // len(passes)) for name in passes]
+    blocks = column_blocks(recipe, n_columns)
+    return [(f"{one.pass_name}_{one.network}", one.columns.stop - one.columns.start) for one in blocks]
 
 
 def as_dataframe(features: Embedded, view: int | None) -> pd.DataFrame:

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from cellfeat.backbones.side_by_side import Weights
 from cellfeat.errors import ConfigError, FeatureFileError, WriteError
 from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.evaluation.results import Comparison
@@ -41,7 +42,7 @@ class ModelExport:
 
     bundle: Bundle
     with_backbone: bool = False
-    weights: str | None = None
+    weights: Weights | None = None
 
 
 def export(
@@ -139,7 +140,7 @@ def export_model(
     path: Path | str | None = None,
     *,
     with_backbone: bool = False,
-    weights: str | None = None,
+    weights: Weights | None = None,
     replace: bool = False,
 ) -> Path:
     """Write a saved head in a format of other programs.
@@ -156,7 +157,7 @@ def export_model(
     with_backbone
         Whether the network that makes the embeddings is included, so that the model takes images.
     weights
-        Its weights, as for `load_backbone`; None for those of the extraction.
+        Its weights, as for `load_networks`; None for those of the extraction.
     replace
         Whether an existing file is replaced.
 

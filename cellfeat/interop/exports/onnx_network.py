@@ -7,7 +7,8 @@ and normalisation are part of the model.
 
 import json
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import cast
 
 import onnx
 import onnx.compose
@@ -15,12 +16,14 @@ import onnxscript  # noqa: F401, needed by PyTorch, which says so only after min
 import torch
 from onnx import ModelProto, helper
 
-from cellfeat.backbones.base import LoadedBackbone
+from cellfeat.backbones.base import LoadedBackbone, WantedPool
 from cellfeat.backbones.registry import find_backbone, load_entry
+from cellfeat.backbones.side_by_side import Weights, moved_weights, parse_members, weights_by_name
 from cellfeat.backbones.transform import Transform
 from cellfeat.config import Settings
 from cellfeat.errors import BackboneError, WeightsError
 from cellfeat.extraction.forward.passes import Pass, make_passes, make_view
+from cellfeat.extraction.store import RecordedNetwork, recorded_networks
 from cellfeat.heads.bundle import Bundle, settings_of
 from cellfeat.interop.exports.export import ModelExport
 from cellfeat.interop.exports.onnx_graph import OPSET
@@ -37,41 +40,50 @@ class Network(torch.nn.Module):
 
     Parameters
     ----------
-    module
-        Maps ``(N, 3, H, W)`` to ``(N, embedding_dim)``.
-    transform
-        The preprocessing, for mean and deviation.
+    modules
+        One for each network: maps ``(N, 3, H, W)`` to ``(N, embedding_dim)``.
+    transforms
+        The preprocessing of each, for mean and deviation.
     passes
         The passes of a view.
     n_views
         Number of views; the embeddings have an axis of views if there are several.
     """
 
-    mean: torch.Tensor
-    std: torch.Tensor
+    means: torch.Tensor
+    stds: torch.Tensor
 
-    def __init__(self, module: torch.nn.Module, transform: Transform, passes: Sequence[Pass], n_views: int) -> None:
+    def __init__(
+        self,
+        modules: Sequence[torch.nn.Module],
+        transforms: Sequence[Transform],
+        passes: Sequence[Pass],
+        n_views: int,
+    ) -> None:
         super().__init__()
-        self.module = module
+        self.networks = torch.nn.ModuleList(modules)
         self._passes, self._n_views = tuple(passes), n_views
-        mean, std = transform.moments(torch.device("cpu"))
-        self.register_buffer("mean", mean)
-        self.register_buffer("std", std)
+        moments = [transform.moments(torch.device("cpu")) for transform in transforms]
+        for name, place in (("means", 0), ("stds", 1)):
+            self.register_buffer(name, torch.stack([pair[place] for pair in moments]))
 
     def forward(self, squares: torch.Tensor) -> torch.Tensor:
         """Map ``(N, C, S, S)`` to ``(N, dim)``, or to ``(N, n_views, dim)``."""
         views = [make_view(squares, view) for view in range(self._n_views)]
         pictures = [self._planes(view, one) for view in views for one in self._passes]
         # One forward of all pictures: with one for each, the model would hold the network as often.
-        embedded = self.module(torch.cat(pictures))
+        together = torch.cat(pictures)
+        embedded = torch.cat(
+            [module((together - self.means[place]) / self.stds[place]) for place, module in enumerate(self.networks)],
+            dim=1,
+        )
         by_picture = embedded.reshape(len(pictures), squares.shape[0], embedded.shape[1]).transpose(0, 1)
         if self._n_views == 1:
             return by_picture.reshape(squares.shape[0], -1)
         return by_picture.reshape(squares.shape[0], self._n_views, len(self._passes) * embedded.shape[1])
 
     def _planes(self, squares: torch.Tensor, one: Pass) -> torch.Tensor:
-        planes = torch.stack([squares[:, plane] for plane in one.planes], dim=1)
-        return (planes - self.mean) / self.std
+        return torch.stack([squares[:, plane] for plane in one.planes], dim=1)
 
 
 def with_network(export: ModelExport, head: ModelProto) -> ModelProto:
@@ -92,12 +104,14 @@ def with_network(export: ModelExport, head: ModelProto) -> ModelProto:
         If the weights are not those of the extraction.
     """
     bundle, settings = export.bundle, settings_of(export.bundle)
-    loaded = _loaded(bundle, settings, export.weights)
+    recorded = recorded_networks(bundle.recipe)
+    loaded = _loaded(recorded, _weights(settings, export.weights))
     channels = list(bundle.recipe["channels"])
     passes = make_passes(channels, settings.preprocessing.channels_as)
-    transform = _transform(bundle)
-    network = Network(loaded.module, transform, passes, bundle.n_views).eval()
-    size = transform.input_size
+    transforms = [_transform(one) for one in recorded]
+    _check_one_geometry(recorded, transforms)
+    network = Network([one.module for one in loaded], transforms, passes, bundle.n_views).eval()
+    size = transforms[0].input_size
     body = _exported(network, torch.rand(2, len(channels), size, size), bundle)
     head.ir_version = body.ir_version  # merging asks for equal ones
     prefixed = onnx.compose.add_prefix(head, "head/", rename_outputs=False)
@@ -105,26 +119,44 @@ def with_network(export: ModelExport, head: ModelProto) -> ModelProto:
     return _with_metadata(merged, head, bundle)
 
 
-def _loaded(bundle: Bundle, settings: Settings, weights: str | None) -> LoadedBackbone:
-    recorded = bundle.recipe["backbone"]
+def _weights(settings: Settings, given: Weights | None) -> dict[str, str]:
+    """The weights of each network by its name."""
+    return weights_by_name(parse_members(settings.backbone.name), moved_weights(settings.backbone.weights, given))
+
+
+def _loaded(recorded: Sequence[RecordedNetwork], weights: Mapping[str, str]) -> list[LoadedBackbone]:
+    return [_one_loaded(one, weights[one.name]) for one in recorded]
+
+
+def _one_loaded(recorded: RecordedNetwork, weights: str) -> LoadedBackbone:
     loaded = load_entry(
-        find_backbone(recorded["name"]),
-        weights=weights or settings.backbone.weights,
-        pool=recorded["pool"],
-        input_size=bundle.recipe["transform"]["input_size"],
+        find_backbone(recorded.name),
+        weights=weights,
+        pool=cast("WantedPool", recorded.pool),
+        input_size=recorded.transform["input_size"],
     )
-    if loaded.weights_digest != recorded["weights_digest"]:
+    if loaded.weights_digest != recorded.weights_digest:
         raise WeightsError(
-            f"{recorded['name']}: the weights {loaded.weights_name} (digest {loaded.weights_digest}) are not those "
-            f"of the extraction ({recorded['weights_digest']}); name the same weights with --weights"
+            f"{recorded.name}: the weights {loaded.weights_name} (digest {loaded.weights_digest}) are not those "
+            f"of the extraction ({recorded.weights_digest}); name the same weights with --weights"
         )
     return loaded
 
 
-def _transform(bundle: Bundle) -> Transform:
+def _transform(recorded: RecordedNetwork) -> Transform:
     """The transform of the extraction, which settings may have changed."""
-    recorded = bundle.recipe["transform"]
-    return Transform(**{**recorded, "mean": tuple(recorded["mean"]), "std": tuple(recorded["std"])})
+    one = recorded.transform
+    return Transform(**{**one, "mean": tuple(one["mean"]), "std": tuple(one["std"])})
+
+
+def _check_one_geometry(recorded: Sequence[RecordedNetwork], transforms: Sequence[Transform]) -> None:
+    """Refuse networks that take other squares than the first: a model takes its images once."""
+    for one, transform in zip(recorded, transforms, strict=True):
+        if transform.geometry() != transforms[0].geometry():
+            raise BackboneError(
+                f"{one.label}: takes images of another size, crop or interpolation than {recorded[0].label}, and a "
+                "model with its networks inside takes images once; export the head alone, without --with-backbone"
+            )
 
 
 def _exported(network: Network, images: torch.Tensor, bundle: Bundle) -> ModelProto:

@@ -6,8 +6,15 @@ from typing import Any
 
 import numpy as np
 
-from cellfeat.backbones.registry import training_images
-from cellfeat.extraction.store import Features, Samples, describe_intensity, describe_properties, stored_type
+from cellfeat.backbones.side_by_side import training_images, weights_text
+from cellfeat.extraction.store import (
+    Features,
+    Samples,
+    describe_intensity,
+    describe_properties,
+    recorded_networks,
+    stored_type,
+)
 from cellfeat.page.report.given_groups import GivenGroups
 from cellfeat.storage.url import own_name
 from cellfeat.text import clean_text, counted, first_ten, shorten, without_credentials
@@ -129,10 +136,11 @@ def _network_facts(features: Features) -> dict[str, str]:
     recipe, provenance = features.recipe, features.provenance
     facts: dict[str, str] = {}
     if isinstance(backbone := recipe.get("backbone"), Mapping):
-        weights = provenance.get("weights")
-        facts["backbone"] = f"{backbone.get('name')}{f', weights {weights}' if weights else ''}, frozen"
-        facts["trained on"] = training_images(str(backbone.get("name")), str(weights))
-        facts["pooling"] = str(backbone.get("pool", ""))
+        weights = provenance.get("weights") or ""
+        weights = weights if isinstance(weights, Mapping) else str(weights)
+        facts["backbone"] = f"{backbone.get('name')}{f', weights {weights_text(weights)}' if weights else ''}, frozen"
+        facts["trained on"] = training_images(str(backbone.get("name")), weights)
+        facts["pooling"] = str(backbone.get("pool") or _pools_text(recipe))
     if isinstance(transform := recipe.get("transform"), Mapping):
         facts["input"] = _input_text(transform)
     if channels := channel_names(features):
@@ -144,6 +152,14 @@ def _network_facts(features: Features) -> dict[str, str]:
         facts["plane of stacks"] = ", ".join(f"{name} {value}" for name, value in plane.items())
     facts["precision"] = str(recipe.get("precision", ""))
     return {name: clean_text(value) for name, value in facts.items()}
+
+
+def _pools_text(recipe: Mapping[str, Any]) -> str:
+    """The pools of several networks that have different ones."""
+    try:
+        return ", ".join(f"{one.pool} of {one.label}" for one in recorded_networks(recipe))
+    except (KeyError, TypeError, ValueError, AttributeError):
+        return ""
 
 
 def _intensity_fact(recipe: Mapping[str, Any]) -> dict[str, str]:

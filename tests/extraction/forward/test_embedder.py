@@ -31,8 +31,8 @@ class Hungry(torch.nn.Module):
 
 def embedder(module: torch.nn.Module, say: Callable[[str], None] = lambda _: None) -> Embedder:
     transform = Transform(None, None, SIDE, "bilinear", (0.0,) * 3, (1.0,) * 3)
-    inputs = Inputs(transform, tuple(make_passes(["a", "b", "c"], "planes")), 3, 2)
-    return Embedder(module, inputs, device=torch.device("cpu"), precision="fp32", batch_size=8, say=say)
+    inputs = Inputs((transform,), tuple(make_passes(["a", "b", "c"], "planes")), 3, 2)
+    return Embedder([module], inputs, device=torch.device("cpu"), precision="fp32", batch_size=8, say=say)
 
 
 class InThreads(OpenVinoNetwork):

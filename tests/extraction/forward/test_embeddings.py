@@ -187,14 +187,14 @@ def test_a_sixteen_bit_image_is_neither_black_nor_saturated(
 @pytest.mark.parametrize("name", ["mobilenet_v3_small", "convnext_tiny"])
 def test_embedding_changes_nothing_of_the_network(name: str, checkpoint: Callable[[str], Path]) -> None:
     backbone = load_backbone(name, weights=str(checkpoint(name)), input_size=32)
-    inputs = Inputs(backbone.transform, tuple(make_passes(["a", "b", "c"], "planes")), 3, 1)
+    inputs = Inputs((backbone.transform,), tuple(make_passes(["a", "b", "c"], "planes")), 3, 1)
     method = methods_for(backbone, torch.device("cpu"), ["fp32"])[0]
     embedder = build_embedder(backbone, inputs, device=torch.device("cpu"), method=method, batch_size=2)
-    before = state_digest(embedder.module)
+    before = state_digest(embedder.modules[0])
     pixels = np.random.default_rng(0).integers(0, 256, (3, 32, 32), dtype=np.uint8)
     embedder([Decoded(0, pixels, np.array([[0, 255]] * 3, np.float32), "00")])
-    assert state_digest(embedder.module) == before
+    assert state_digest(embedder.modules[0]) == before
     assert state_digest(backbone.module) == backbone.weights_digest
-    for module in (embedder.module, backbone.module):
+    for module in (embedder.modules[0], backbone.module):
         assert not module.training
         assert not any(parameter.requires_grad for parameter in module.parameters())

@@ -61,7 +61,7 @@ def samples() -> list[Decoded]:
 
 
 def embed(backbone: LoadedBackbone, method: ComputeMethod, *batches: list[Decoded]) -> list[np.ndarray]:
-    inputs = Inputs(backbone.transform, tuple(make_passes(["a", "b", "c"], "planes")), 3, 1)
+    inputs = Inputs((backbone.transform,), tuple(make_passes(["a", "b", "c"], "planes")), 3, 1)
     embedder = build_embedder(backbone, inputs, device=CPU, method=method, batch_size=len(batches[0]))
     return [embedder(batch)[:, 0].astype(np.float64) for batch in batches]
 

@@ -35,7 +35,7 @@ def probe(backbone: LoadedBackbone) -> Probe:
     rng = np.random.default_rng(0)
     limits = np.array([[0, 255]] * 3, np.float32)
     samples = [Decoded(row, rng.integers(0, 256, (3, 32, 32), dtype=np.uint8), limits, "00") for row in range(4)]
-    inputs = Inputs(backbone.transform, tuple(make_passes(["a", "b", "c"], "planes")), 3, 1)
+    inputs = Inputs((backbone.transform,), tuple(make_passes(["a", "b", "c"], "planes")), 3, 1)
     return Probe(backbone, inputs, CPU, batch_size=4, samples=samples, n_forwards=20_000)
 
 

@@ -35,6 +35,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
         "preprocessing.channels_as": "both",
         "extraction.views": 4,
     },
+    "side by side": {"backbone.name": "resnet18+mobilenet_v3_small", "preprocessing.channels_as": "separate"},
 }
 
 
@@ -54,11 +55,12 @@ def weights_of(name: str, path: Path) -> Path:
 
 def extracted(folder: Path, options: dict[str, Any]) -> Features:
     write_synthetic_cells(folder, n_samples=N_SAMPLES, seed=2, size=40)
-    weights = weights_of(options["backbone.name"], folder / "weights.pth")
+    names = options["backbone.name"].split("+")
+    files = {name: str(weights_of(name, folder / f"{name}.pth")) for name in names}
     overrides = {
         "images.root": str(folder / "images"),
         "labels.file": str(folder / "labels.csv"),
-        "backbone.weights": str(weights),
+        "backbone.weights": files,
         "preprocessing.input_size": SIZE,
         "preprocessing.crop": "none",
         "extraction.output": str(folder / "cells.h5"),
@@ -123,11 +125,11 @@ def test_other_weights_are_refused(exported: tuple[Path, Features, Bundle], tmp_
     _, features, bundle = exported
     torch.manual_seed(1)
     other = tmp_path / "other.pth"
-    torch.save(models.get_model(features.recipe["backbone"]["name"]).state_dict(), other)
+    *_, name = features.recipe["backbone"]["name"].split("+")
+    torch.save(models.get_model(name).state_dict(), other)
     with pytest.raises(WeightsError, match="of the extraction"):
-        cellfeat.export_model(bundle, "onnx", tmp_path / "x.onnx", with_backbone=True, weights=str(other))
+        cellfeat.export_model(bundle, "onnx", tmp_path / "x.onnx", with_backbone=True, weights={name: str(other)})
+    lost = {name: str(tmp_path / "none.pth")}
     with pytest.raises(CellfeatError, match=r"none\.pth"):
-        cellfeat.export_model(
-            bundle, "onnx", tmp_path / "x.onnx", with_backbone=True, weights=str(tmp_path / "none.pth")
-        )
+        cellfeat.export_model(bundle, "onnx", tmp_path / "x.onnx", with_backbone=True, weights=lost)
     assert not (tmp_path / "x.onnx").exists()
