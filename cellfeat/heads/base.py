@@ -13,9 +13,8 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from cellfeat.errors import HeadError
-from cellfeat.heads.moments import row_blocks
+from cellfeat.heads.moments import check_finite, row_blocks
 from cellfeat.heads.state import HeadState, classes_from_text, classes_to_text
-from cellfeat.text import first_ten
 
 ClassWeight = dict[Any, float] | str | None
 
@@ -140,7 +139,7 @@ class HeadClassifier(ClassifierMixin, BaseEstimator, ABC):
         with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinity, which is refused below
             rows, labels = validate_data(self, X, y, dtype=np.float32, order="C", ensure_all_finite=False)
         check_classification_targets(labels)
-        _check_finite(rows)
+        check_finite(rows)
         self._check_parameters()
         self.classes_, codes = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
@@ -157,7 +156,7 @@ class HeadClassifier(ClassifierMixin, BaseEstimator, ABC):
         check_is_fitted(self)
         with np.errstate(over="ignore"):
             rows = validate_data(self, X, dtype=np.float32, order="C", ensure_all_finite=False, reset=False)
-        _check_finite(rows)
+        check_finite(rows)
         return rows
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
@@ -230,18 +229,6 @@ def _fitted_classes(text: str) -> NDArray[Any]:
     if len(classes) < 2 or len(set(classes.tolist())) < len(classes):
         raise HeadError(f"the head's classes: expected at least 2, each once, got {classes.tolist()}")
     return classes
-
-
-def _check_finite(X: NDArray[np.float32]) -> None:
-    # Summing needs no mask of the whole matrix. Finite float32 values may overflow a float32 sum, but no float64 sum.
-    with np.errstate(over="ignore", invalid="ignore"):
-        bad = np.flatnonzero(~np.isfinite(X.sum(axis=1)))
-    bad = bad[~np.isfinite(X[bad].sum(axis=1, dtype=np.float64))]
-    if len(bad):
-        raise HeadError(
-            f"X contains NaN or infinity in {len(bad)} of {len(X)} rows: {first_ten(bad)}; expected finite float32 "
-            "numbers: leave out the samples whose extraction failed"
-        )
 
 
 def views_as_rows(X: NDArray[np.float32], n_views: int) -> NDArray[np.float32]:
