@@ -10,6 +10,7 @@ import click
 from cellfeat.commands.against import compare_files
 from cellfeat.commands.completion import complete_heads
 from cellfeat.commands.jobs_options import jobs_options, taken_jobs
+from cellfeat.commands.learning_curve import draw_curves, parsed_fractions
 from cellfeat.commands.next_steps import say_next
 from cellfeat.commands.options import (
     PATH_OR_URL,
@@ -107,7 +108,7 @@ def command(
         compare_files(settings, against, labels=labels, fresh=fresh, replaces=replace, jobs=jobs)
         return
     # Now, before hours of work.
-    parts = _parsed_fractions(fractions) if fractions else None
+    parts = parsed_fractions(fractions) if fractions else None
     features = load_features(settings.extraction.output)
     if across and labels is None:
         _check_across(settings, features, across)
@@ -119,7 +120,7 @@ def command(
     if repeats:
         _repeat(settings, labels, repeats, fresh=fresh, jobs=jobs)
     if parts:
-        _draw_curves(settings, labels, parts, fresh=fresh, jobs=jobs)
+        draw_curves(settings, labels, parts, fresh=fresh, jobs=jobs)
     click.echo(f"\n{results_line(settings)}")
     if settings.comparison.page:
         refresh_page(settings.results, features)
@@ -278,17 +279,6 @@ def _leave_out(
     click.echo(clean_lines("\n".join(["", *found.lines()])))
 
 
-def _parsed_fractions(text: str) -> tuple[float, ...]:
-    from cellfeat.errors import ConfigError
-    from cellfeat.evaluation.fractions import check_fractions
-
-    try:
-        fractions = [float(part) for part in text.split(",")]
-    except ValueError:
-        raise ConfigError(f"fractions: expected numbers, got {text!r}; for example: 0.1,0.25,0.5,1") from None
-    return check_fractions(fractions)
-
-
 def _repeat(settings: "Settings", labels: "Location | None", repeats: int, *, fresh: bool, jobs: "Jobs") -> None:
     """Compare on further sets of folds; the first set is the comparison just made and comes from the cache."""
     from cellfeat.evaluation.repeats import summarise
@@ -325,28 +315,3 @@ def _repeated(
             if not comparison.is_complete:
                 raise KeyboardInterrupt
             yield comparison
-
-
-def _draw_curves(
-    settings: "Settings", labels: "Location | None", fractions: tuple[float, ...], *, fresh: bool, jobs: "Jobs"
-) -> None:
-    from cellfeat.commands.progress import ProgressObserver
-    from cellfeat.evaluation.learning_curve import learning_curves_on
-    from cellfeat.evaluation.task import prepare
-    from cellfeat.extraction.store import load_features
-    from cellfeat.reporting.files import write_curves
-    from cellfeat.reporting.terminal.comparison import curve_lines
-
-    wanted = settings.comparison
-    with ProgressObserver() as observer:
-        features = load_features(settings.extraction.output)
-        arguments = evaluation_arguments(features, settings, labels, observer, fresh=fresh)
-        design = dataclasses.replace(arguments["design"], tune=0)
-        task = prepare(features, design, labels=arguments["labels"])
-        curves = learning_curves_on(
-            task, wanted.heads, settings.heads, fractions, cache=arguments["cache"], say=observer.say, jobs=jobs
-        )
-    write_curves(curves, settings.results, figures=wanted.figures)
-    click.echo("\n".join(["", "would more images help?", *curve_lines(curves)]))
-    if not curves.is_complete:
-        raise KeyboardInterrupt

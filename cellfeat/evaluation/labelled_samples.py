@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from cellfeat.errors import SplitError
+from cellfeat.evaluation.counts import Counts
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.given_folds import Places
 from cellfeat.evaluation.groups import (
@@ -16,7 +17,7 @@ from cellfeat.evaluation.groups import (
 )
 from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.evaluation.relabelling.changes import Relabelling
-from cellfeat.evaluation.results import Counts, Provenance
+from cellfeat.evaluation.results import Provenance
 from cellfeat.evaluation.selection import Selection, leave_out_option
 from cellfeat.extraction.store import GIVEN_GROUPS, Features, Given
 from cellfeat.near_copies.duplicate_record import audited_groups, audited_path

@@ -8,16 +8,12 @@ from typing import Any, ClassVar, Self, TypeGuard
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 from sklearn.base import BaseEstimator, ClassifierMixin, clone
-from sklearn.utils.class_weight import compute_class_weight
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from cellfeat.errors import HeadError
-from cellfeat.heads.moments import row_blocks
+from cellfeat.heads.moments import check_finite, row_blocks
 from cellfeat.heads.state import HeadState, classes_from_text, classes_to_text
-from cellfeat.text import first_ten
-
-ClassWeight = dict[Any, float] | str | None
 
 
 class HeadClassifier(ClassifierMixin, BaseEstimator, ABC):
@@ -140,7 +136,7 @@ class HeadClassifier(ClassifierMixin, BaseEstimator, ABC):
         with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinity, which is refused below
             rows, labels = validate_data(self, X, y, dtype=np.float32, order="C", ensure_all_finite=False)
         check_classification_targets(labels)
-        _check_finite(rows)
+        check_finite(rows)
         self._check_parameters()
         self.classes_, codes = np.unique(labels, return_inverse=True)
         if len(self.classes_) < 2:
@@ -157,7 +153,7 @@ class HeadClassifier(ClassifierMixin, BaseEstimator, ABC):
         check_is_fitted(self)
         with np.errstate(over="ignore"):
             rows = validate_data(self, X, dtype=np.float32, order="C", ensure_all_finite=False, reset=False)
-        _check_finite(rows)
+        check_finite(rows)
         return rows
 
     def predict(self, X: ArrayLike) -> NDArray[Any]:
@@ -232,18 +228,6 @@ def _fitted_classes(text: str) -> NDArray[Any]:
     return classes
 
 
-def _check_finite(X: NDArray[np.float32]) -> None:
-    # Summing needs no mask of the whole matrix. Finite float32 values may overflow a float32 sum, but no float64 sum.
-    with np.errstate(over="ignore", invalid="ignore"):
-        bad = np.flatnonzero(~np.isfinite(X.sum(axis=1)))
-    bad = bad[~np.isfinite(X[bad].sum(axis=1, dtype=np.float64))]
-    if len(bad):
-        raise HeadError(
-            f"X contains NaN or infinity in {len(bad)} of {len(X)} rows: {first_ten(bad)}; expected finite float32 "
-            "numbers: leave out the samples whose extraction failed"
-        )
-
-
 def views_as_rows(X: NDArray[np.float32], n_views: int) -> NDArray[np.float32]:
     """Make each view a row.
 
@@ -315,40 +299,3 @@ def check_positive(name: str, value: object, *, high: float = np.finfo(np.float6
 
 def _is_number(value: object) -> TypeGuard[float]:
     return isinstance(value, Real) and not isinstance(value, bool)
-
-
-def check_class_weight(value: object) -> None:
-    """Raise `HeadError` unless `value` is ``"balanced"``, ``None`` or a dict of weights by class."""
-    if value not in ("balanced", None) and not isinstance(value, dict):
-        raise HeadError(f"class_weight: expected 'balanced', None or a weight for each class, got {value!r}")
-
-
-def class_weights(class_weight: ClassWeight, classes: NDArray[Any], codes: NDArray[np.int64]) -> NDArray[np.float64]:
-    """Compute a weight for each class so that the mean weight of a sample is 1.
-
-    ``"balanced"`` is ``n_samples / (n_classes * n_samples_of_the_class)``, as in scikit-learn.
-
-    Parameters
-    ----------
-    class_weight
-        ``"balanced"``, ``None`` for equal weights, or a weight for each class.
-    classes
-        Class labels of shape (n_classes,).
-    codes
-        Class number of each sample, of shape (n_samples,).
-
-    Returns
-    -------
-    ndarray of shape (n_classes,)
-
-    Raises
-    ------
-    HeadError
-        If a weight is not above 0.
-    """
-    weights = compute_class_weight(class_weight, classes=classes, y=classes[codes])
-    if not (weights > 0).all():
-        raise HeadError(
-            f"class_weight: expected weights above 0, got {class_weight!r}; to ignore a class, leave out its samples"
-        )
-    return weights / weights[codes].mean()

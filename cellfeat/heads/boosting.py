@@ -9,16 +9,8 @@ from numpy.typing import NDArray
 from sklearn.utils import check_random_state
 
 from cellfeat.errors import HeadError
-from cellfeat.heads.base import (
-    ClassWeight,
-    HeadClassifier,
-    check_class_weight,
-    check_integer,
-    check_number,
-    check_positive,
-    class_weights,
-    views_as_rows,
-)
+from cellfeat.heads.base import HeadClassifier, check_integer, check_number, check_positive, views_as_rows
+from cellfeat.heads.class_weights import ClassWeight, check_class_weight, class_weights
 from cellfeat.heads.state import HeadState
 from cellfeat.heads.transforms import FeatureTransform, TransformName, check_transform
 from cellfeat.heads.trees import checked_trees

@@ -6,7 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellfeat.errors import HeadError
-from cellfeat.heads.base import ClassWeight, HeadClassifier, check_class_weight, check_integer, class_weights
+from cellfeat.heads.base import HeadClassifier, check_integer
+from cellfeat.heads.class_weights import ClassWeight, check_class_weight, class_weights
 from cellfeat.heads.moments import BLOCK_ELEMENTS, row_blocks
 from cellfeat.heads.state import HeadState
 from cellfeat.heads.transforms import FeatureTransform, TransformName, check_transform

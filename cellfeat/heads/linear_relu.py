@@ -8,15 +8,8 @@ from sklearn.utils import Tags
 from torch import nn
 
 from cellfeat.errors import HeadError
-from cellfeat.heads.base import (
-    ClassWeight,
-    HeadClassifier,
-    check_class_weight,
-    check_integer,
-    check_number,
-    check_positive,
-    class_weights,
-)
+from cellfeat.heads.base import HeadClassifier, check_integer, check_number, check_positive
+from cellfeat.heads.class_weights import ClassWeight, check_class_weight, class_weights
 from cellfeat.heads.state import HeadState
 from cellfeat.heads.training import (
     Examples,

@@ -11,22 +11,16 @@ from sklearn.exceptions import ConvergenceWarning
 from threadpoolctl import threadpool_limits
 
 from cellfeat.errors import HeadError
-from cellfeat.heads.base import (
-    ClassWeight,
-    HeadClassifier,
-    check_class_weight,
-    check_integer,
-    check_positive,
-    class_weights,
-)
+from cellfeat.heads.base import HeadClassifier, check_integer, check_positive
 from cellfeat.heads.chosen import Chosen
+from cellfeat.heads.class_weights import ClassWeight, check_class_weight, class_weights
 from cellfeat.heads.lbfgs import Precision
 from cellfeat.heads.penalty_choice import Choice, choose_penalty
+from cellfeat.heads.rounding import Directions
 from cellfeat.heads.softmax_regression import (
     COMPARED,
     FITTED,
     RANKED,
-    Directions,
     Problem,
     Solution,
     softmax_of_classes,
@@ -128,7 +122,7 @@ class LogisticRegressionHead(HeadClassifier):
         problem = Problem(columns, codes, weights.astype(np.float32), self._n_classes)
         # The matrices are tall and thin: with several threads the BLAS spends more time waiting than working.
         with threadpool_limits(limits=1, user_api="blas"):
-            directions = Directions.of(problem)
+            directions = Directions.of(problem.rows, problem.sample_weights, problem.n_classes)
             automatic = choose_penalty(problem, directions) if any(head.C == "auto" for head in heads) else None
             choices = [automatic if automatic and head.C == "auto" else Choice(float(head.C)) for head in heads]
             # The automatic value is often one of the others: it is then solved once.

@@ -10,17 +10,9 @@ from scipy.special import softmax
 from torch import nn
 
 from cellfeat.errors import HeadError
-from cellfeat.heads.base import (
-    ClassWeight,
-    HeadClassifier,
-    check_class_weight,
-    check_integer,
-    check_number,
-    check_positive,
-    class_weights,
-    views_as_rows,
-)
+from cellfeat.heads.base import HeadClassifier, check_integer, check_number, check_positive, views_as_rows
 from cellfeat.heads.chosen import Chosen
+from cellfeat.heads.class_weights import ClassWeight, check_class_weight, class_weights
 from cellfeat.heads.length_choice import Parts, choose_times
 from cellfeat.heads.moments import row_blocks
 from cellfeat.heads.state import HeadState

@@ -1,4 +1,4 @@
-"""Mean and standard deviation of each column, to standardise the inputs of a head."""
+"""Checks of the inputs of a head, and mean and standard deviation of each column, to standardise them."""
 
 from dataclasses import dataclass
 from typing import Self
@@ -6,7 +6,9 @@ from typing import Self
 import numpy as np
 from numpy.typing import NDArray
 
+from cellfeat.errors import HeadError
 from cellfeat.heads.state import HeadState
+from cellfeat.text import first_ten
 
 BLOCK_ELEMENTS = 1 << 22
 """Elements of `X` processed at a time: 32 MB as float64."""
@@ -105,3 +107,16 @@ def row_blocks(X: NDArray[np.float32], elements: int | None = None) -> list[slic
     """
     size = max(1, (elements or BLOCK_ELEMENTS) // max(1, X.shape[1]))
     return [slice(start, start + size) for start in range(0, len(X), size)]
+
+
+def check_finite(X: NDArray[np.float32]) -> None:
+    """Raise `HeadError` if a row of `X`, of shape (n_rows, n_columns), holds NaN or infinity."""
+    # Summing needs no mask of the whole matrix. Finite float32 values may overflow a float32 sum, but no float64 sum.
+    with np.errstate(over="ignore", invalid="ignore"):
+        bad = np.flatnonzero(~np.isfinite(X.sum(axis=1)))
+    bad = bad[~np.isfinite(X[bad].sum(axis=1, dtype=np.float64))]
+    if len(bad):
+        raise HeadError(
+            f"X contains NaN or infinity in {len(bad)} of {len(X)} rows: {first_ten(bad)}; expected finite float32 "
+            "numbers: leave out the samples whose extraction failed"
+        )

@@ -11,7 +11,8 @@ from numpy.typing import NDArray
 
 from cellfeat.heads.holding_out import divided, first_close_to_best, tempered_losses
 from cellfeat.heads.lbfgs import Precision
-from cellfeat.heads.softmax_regression import Directions, Problem, solve
+from cellfeat.heads.rounding import Directions
+from cellfeat.heads.softmax_regression import Problem, solve
 from cellfeat.types import Floats
 
 VALUES = (0.003, 0.01, 0.03)

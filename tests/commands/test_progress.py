@@ -6,8 +6,9 @@ import pytest
 from rich.console import Console
 
 from cellfeat.commands.progress import ProgressObserver
+from cellfeat.evaluation.counts import Counts
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.results import Counts, HeadFailure, HeadResult, Provenance, Seconds
+from cellfeat.evaluation.results import HeadFailure, HeadResult, Provenance, Seconds
 from cellfeat.evaluation.scoring.head_scores import Calibration, Overall, PerClass, ProbabilityScores, Scores
 from cellfeat.statistics.interval_types import Interval
 
