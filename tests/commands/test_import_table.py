@@ -89,7 +89,7 @@ def test_plates_are_left_out_one_after_the_other(user):
     heads = "logreg,dummy,knn,sklearn:GaussianNB"
     done = succeed(user, "compare", *plates, "--groups", "plate", "--heads", heads, "--output", "plates", *FAST[2:])
     assert "rough with fewer than 10" in done.stderr
-    assert "--folds leave-one-out" not in done.stderr
+    assert "scores of single groups" not in done.stderr
     assert "scores of each fold for dummy: comparison.json" in done.stdout
 
 
