@@ -18,8 +18,7 @@ from cellfeat.evaluation.hooks import SILENT, Hooks, Progress, Say, ignore_line
 from cellfeat.evaluation.parallel.pieces import HEAD_FAILURES, Failure, Flow
 from cellfeat.evaluation.parallel.schedule import Schedule
 from cellfeat.evaluation.parallel.workers import IN_THIS_PROCESS
-from cellfeat.evaluation.results import Seconds
-from cellfeat.evaluation.scoring.head_scores import ChosenSettings, Tuning
+from cellfeat.evaluation.scoring.head_scores import ChosenSettings, Seconds, Tuning
 from cellfeat.evaluation.task import Task
 from cellfeat.evaluation.tuning.tuner import Tuner, tuning_of
 from cellfeat.heads.registry import Head

@@ -13,7 +13,7 @@ from cellfeat.evaluation.counts import Counts
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.differences import HeadDifference, to_best_lines
 from cellfeat.evaluation.relabelling.effect import RelabellingEffect
-from cellfeat.evaluation.scoring.head_scores import FullSize, Scores
+from cellfeat.evaluation.scoring.head_scores import FullSize, Scores, Seconds
 from cellfeat.evaluation.showing import ShowsHead, ShowsHeads, heads_table
 from cellfeat.html_text import html_block
 from cellfeat.statistics.conformal import ClassScores
@@ -98,26 +98,6 @@ class ScoredHead(ShowsHead):
     def balanced_accuracy(self) -> float:
         """Mean recall over all classes, over all predictions together."""
         return self.scores.overall.balanced_accuracy
-
-
-@dataclass(frozen=True)
-class Seconds:
-    """Wall-clock seconds, summed over the folds.
-
-    Attributes
-    ----------
-    fit, predict, tune
-        By kind of work.
-    """
-
-    fit: float = 0.0
-    predict: float = 0.0
-    tune: float = 0.0
-
-    @property
-    def total(self) -> float:
-        """Seconds of all work together."""
-        return self.fit + self.predict + self.tune
 
 
 @dataclass(frozen=True, repr=False, eq=False)

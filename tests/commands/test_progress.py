@@ -8,8 +8,8 @@ from rich.console import Console
 from cellfeat.commands.progress import ProgressObserver
 from cellfeat.evaluation.counts import Counts
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.results import HeadFailure, HeadResult, Provenance, Seconds
-from cellfeat.evaluation.scoring.head_scores import Calibration, Overall, PerClass, ProbabilityScores, Scores
+from cellfeat.evaluation.results import HeadFailure, HeadResult, Provenance
+from cellfeat.evaluation.scoring.head_scores import Calibration, Overall, PerClass, ProbabilityScores, Scores, Seconds
 from cellfeat.statistics.interval_types import Interval
 
 PROBABILITIES = ProbabilityScores(0.5, 0.1, np.empty((0, 3)))

@@ -180,6 +180,26 @@ class Calibration:
 
 
 @dataclass(frozen=True)
+class Seconds:
+    """Wall-clock seconds, summed over the folds.
+
+    Attributes
+    ----------
+    fit, predict, tune
+        By kind of work.
+    """
+
+    fit: float = 0.0
+    predict: float = 0.0
+    tune: float = 0.0
+
+    @property
+    def total(self) -> float:
+        """Seconds of all work together."""
+        return self.fit + self.predict + self.tune
+
+
+@dataclass(frozen=True)
 class ChosenSettings:
     """The settings that tuning chose in one training part.
 
