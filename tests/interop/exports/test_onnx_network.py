@@ -35,7 +35,7 @@ NETWORKS: dict[str, dict[str, Any]] = {
         "preprocessing.channels_as": "both",
         "extraction.views": 4,
     },
-    "side by side": {"backbone.name": "resnet18+mobilenet_v3_small", "preprocessing.channels_as": "separate"},
+    "side by side": {"backbone.name": "resnet18+convnext_tiny", "preprocessing.channels_as": "separate"},
 }
 
 
