@@ -24,6 +24,7 @@ if TYPE_CHECKING:  # for type checkers and editors; `_HOMES` says the same, and 
     from cellfeat.evaluation.saved_heads.held_out import HeldOut as HeldOut
     from cellfeat.evaluation.saved_heads.held_out import score_held_out as score_held_out
     from cellfeat.evaluation.saved_heads.predict import predict as predict
+    from cellfeat.evaluation.several_features import compare_features as compare_features
     from cellfeat.extraction.extract import extract as extract
     from cellfeat.extraction.store import Features as Features
     from cellfeat.extraction.store import load_features as load_features
@@ -69,6 +70,7 @@ _HOMES = {
     "audit": "cellfeat.auditing.audit",
     "build_manifest": "cellfeat.samples.manifest",
     "compare": "cellfeat.evaluation.compare",
+    "compare_features": "cellfeat.evaluation.several_features",
     "draw_examples": "cellfeat.reporting.sheets",
     "draw_map": "cellfeat.reporting.map_figure",
     "draw_mistakes": "cellfeat.reporting.sheets",

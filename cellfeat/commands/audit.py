@@ -5,6 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cellfeat.commands.next_steps import say_next
 from cellfeat.commands.options import PATH_OR_URL, config_options, labels_flag, replace_option, resolve_settings
 from cellfeat.commands.page_writing import page_flag, page_option, refresh_page
 
@@ -99,6 +100,10 @@ def command(
     click.echo(f"findings: {findings}")
     if settings.comparison.page:
         _refresh_pages(folder, audited)
+    if audited is not None:
+        say_next("compare", config=config, features=features)
+    else:
+        say_next("extract", config=config, images=images)
 
 
 def _refresh_pages(folder: Path, audited: "Features | None") -> None:

@@ -1,14 +1,18 @@
 """``cellfeat compare``."""
 
 import dataclasses
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from cellfeat.commands.against import compare_files
 from cellfeat.commands.completion import complete_heads
 from cellfeat.commands.jobs_options import jobs_options, taken_jobs
+from cellfeat.commands.next_steps import say_next
 from cellfeat.commands.options import (
+    PATH_OR_URL,
     config_options,
     evaluation_arguments,
     figures_flag,
@@ -44,6 +48,13 @@ if TYPE_CHECKING:
     metavar="COLUMN",
     help="Also leave out each value of a column in turn, and name the worst: --across plate.",
 )
+@click.option(
+    "--against",
+    type=PATH_OR_URL,
+    multiple=True,
+    metavar="FEATURES",
+    help="Another feature file of the same samples: is a head better on --features, or on this one? May be repeated.",
+)
 @click.option("--output", type=click.Path(path_type=Path), help="Folder of the results; default: results/FEATURES.")
 @figures_option
 @page_option
@@ -58,6 +69,7 @@ def command(
     fractions: str | None,
     repeats: int | None,
     across: str | None,
+    against: "tuple[Location, ...]",
     figures: str | None,
     no_page: bool,
     replace: bool,
@@ -71,6 +83,9 @@ def command(
 
     With --labels and a table of changes that the page exports, the heads are also evaluated on the old labels, and the
     scores without changes made after seeing a prediction are given, too.
+
+    With --against, the same heads are evaluated on two or more feature files, on the samples that all have, and the
+    differences are paired over samples (against.json).
 
     With --tune, the settings of each head are chosen inside the training part of each fold, so that its score stays
     honest. Learning curves use the settings as given.
@@ -87,6 +102,10 @@ def command(
     )
     if repeats and not isinstance(settings.comparison.folds, int):
         raise click.UsageError(f"--repeats draws other folds, and --folds {settings.comparison.folds} gives them")
+    if against:
+        _check_alone(across=across, repeats=repeats, fractions=fractions)
+        compare_files(settings, against, labels=labels, fresh=fresh, replaces=replace, jobs=jobs)
+        return
     # Now, before hours of work.
     parts = _parsed_fractions(fractions) if fractions else None
     features = load_features(settings.extraction.output)
@@ -104,6 +123,16 @@ def command(
     click.echo(f"\n{results_line(settings)}")
     if settings.comparison.page:
         refresh_page(settings.results, features)
+    # What decides the folds and the samples, so that the scores of `fit` are those of this table.
+    same = {name: flags[name] for name in ("features", "folds", "groups", "standardise", "standardise_from", "seed")}
+    again = {"config": config, "set": assignments, "labels": labels, **same}
+    say_next(f"fit --head {shlex.quote(comparison.best.head)}", **again)
+
+
+def _check_alone(**others: object) -> None:
+    """Refuse options beside --against that compare something else."""
+    if given := [f"--{name}" for name, value in others.items() if value]:
+        raise click.UsageError(f"--against compares feature files; give {' and '.join(given)} without it")
 
 
 def compare_and_report(
@@ -168,7 +197,7 @@ def _print(comparison: "Comparison") -> None:
     from cellfeat.commands.console import print_table, table_width
     from cellfeat.reporting.terminal.comparison import headline, render_table, verdict_lines
     from cellfeat.reporting.terminal.folds import given_lines, render_folds
-    from cellfeat.reporting.terminal.head import chosen_lines, tuning_lines
+    from cellfeat.reporting.terminal.head import chance_lines, choice_lines
 
     click.echo(f"{headline(comparison)}\n")
     print_table(render_table(comparison, table_width()))
@@ -176,7 +205,7 @@ def _print(comparison: "Comparison") -> None:
         click.echo()
         print_table(render_folds(comparison.results))
     given = given_lines(comparison.results)
-    lines = [*given, *verdict_lines(comparison), *tuning_lines(comparison.results), *chosen_lines(comparison.results)]
+    lines = [*given, *verdict_lines(comparison), *chance_lines(comparison.results), *choice_lines(comparison.results)]
     if lines:
         click.echo("\n".join(["", *lines]))
     if comparison.relabelling is not None:
@@ -207,7 +236,7 @@ def _hint_at_plates(settings: "Settings", features: "Features") -> None:
     from cellfeat.evaluation.design import Design
     from cellfeat.text import clean_lines
 
-    if hint := plate_hint(features.samples.columns, Design.from_settings(settings)):
+    if hint := plate_hint(features.samples, Design.from_settings(settings)):
         click.echo(clean_lines(hint), err=True)
 
 

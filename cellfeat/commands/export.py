@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import click
 
 from cellfeat.commands.completion import complete_export
+from cellfeat.commands.needed import NameOf, export_names
 from cellfeat.commands.options import PATH_OR_URL, replace_option
 
 if TYPE_CHECKING:
@@ -15,7 +16,13 @@ if TYPE_CHECKING:
 @click.command("export")
 @click.argument("features", required=False, type=PATH_OR_URL)
 @click.option(
-    "--to", "name", required=True, metavar="FORMAT", shell_complete=complete_export, help="See: cellfeat list exports."
+    "--to",
+    "name",
+    required=True,
+    type=NameOf(export_names, "cellfeat list exports"),
+    metavar="FORMAT",
+    shell_complete=complete_export,
+    help="See: cellfeat list exports.",
 )
 @click.option(
     "--results",
@@ -26,6 +33,11 @@ if TYPE_CHECKING:
     "--model",
     type=click.Path(path_type=Path),
     help="With FEATURES: add the predictions of this saved head. Alone: the saved head to export.",
+)
+@click.option(
+    "--standardise",
+    metavar="COLUMN|one",
+    help="With --model, for a head that standardises: column of plates, if not as at fitting; or one.",
 )
 @click.option("--with-backbone", is_flag=True, help="onnx: include the network, so that the model takes images.")
 @click.option("--weights", metavar="NAME|FILE", help="onnx: weights of the network, if they are elsewhere now.")
@@ -39,6 +51,7 @@ def command(
     name: str,
     results: Path | None,
     model: Path | None,
+    standardise: str | None,
     with_backbone: bool,
     weights: str | None,
     tsne: bool,
@@ -56,6 +69,8 @@ def command(
     ro-crate; of a saved head, onnx. Samples that could not be read are left out and named. An existing file is replaced
     only with --replace.
     """  # noqa: D301, click reads the backspace as: keep these lines
+    if standardise and not (features and model):
+        raise click.UsageError("--standardise goes with a feature file and --model")
     _check_use(features, model, results=results, tsne=tsne, with_backbone=with_backbone, weights=weights)
     from cellfeat.interop.exports.export import export, export_model
     from cellfeat.text import clean_lines
@@ -65,9 +80,16 @@ def command(
         path = export_model(model, name, output, with_backbone=with_backbone, weights=weights, replace=replace)
     else:
         path = export(
-            features, name, output, results=results, model=model, with_tsne=tsne, replace=replace,
+            features,
+            name,
+            output,
+            results=results,
+            model=model,
+            standardise=standardise,
+            with_tsne=tsne,
+            replace=replace,
             say=lambda line: click.echo(clean_lines(line), err=True),
-        )  # fmt: skip
+        )
     click.echo(clean_lines(f"{path} ({_size(path.stat().st_size)})"))
 
 

@@ -8,6 +8,7 @@ import click
 
 from cellfeat.commands.completion import complete_backbone
 from cellfeat.commands.engines import LOCAL, EngineOptions, engine_options
+from cellfeat.commands.next_steps import say_next
 from cellfeat.commands.options import PATH_OR_URL, config_options, labels_flag, resolve_settings
 from cellfeat.commands.slurm_engine import run_on_slurm
 from cellfeat.errors import ConfigError
@@ -108,6 +109,8 @@ def command(
             "says what they would gain",
             err=True,
         )
+    if step in _WHOLE:
+        say_next("audit", config=config, features=flags["output"])
 
 
 def has_unchosen_recipe(settings: "Settings") -> bool:
@@ -180,6 +183,8 @@ def _ray(settings: "Settings", observer: "Observer", engine: EngineOptions) -> "
     return extract_on_ray(settings, options, observer=observer).path
 
 
+_WHOLE = ("", "--update", "--consolidate")
+"""Steps after which the feature file is there."""
 _STEPS = {"": _extract, "--update": _update, "--plan": _plan, "--share": _share, "--consolidate": _consolidate}
 
 

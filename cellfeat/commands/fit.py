@@ -1,6 +1,7 @@
 """``cellfeat fit``."""
 
 import dataclasses
+import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,8 @@ import click
 
 from cellfeat.commands.completion import complete_head
 from cellfeat.commands.jobs_options import jobs_options, taken_jobs
+from cellfeat.commands.needed import NameOf, head_names
+from cellfeat.commands.next_steps import say_next
 from cellfeat.commands.options import (
     config_options,
     evaluation_arguments,
@@ -35,7 +38,14 @@ NOT_SAVED = "_not_saved"
 
 @click.command("fit")
 @config_options
-@click.option("--head", required=True, metavar="NAME", shell_complete=complete_head, help="See: cellfeat list heads.")
+@click.option(
+    "--head",
+    required=True,
+    type=NameOf(head_names, "cellfeat list heads"),
+    metavar="NAME",
+    shell_complete=complete_head,
+    help="See: cellfeat list heads.",
+)
 @fold_options
 @jobs_options
 @click.option(
@@ -79,6 +89,7 @@ def command(
     click.echo(f"\nsaved head: {folder} (metrics.json: every figure; and pictures)")
     if settings.comparison.page:
         refresh_page(folder, features)
+    say_next(f"predict --model {shlex.quote(str(folder))} {'--table FILE' if features.is_imported else '--images DIR'}")
 
 
 def fit_and_save(
@@ -173,11 +184,12 @@ def print_head(result: "HeadResult") -> None:
     """Print a head's classes, what tuning chose, and what `predict` would give."""
     from cellfeat.commands.console import print_table
     from cellfeat.reporting.terminal.folds import given_lines, render_folds
-    from cellfeat.reporting.terminal.head import chosen_lines, predict_lines, render_classes, tuning_lines
+    from cellfeat.reporting.terminal.head import chance_lines, choice_lines, predict_lines, render_classes
 
     print_table(render_classes(result))
     if len(result.scores.overall.given) > 1:
         click.echo()
         print_table(render_folds([result]))
-    lines = [*given_lines([result]), *predict_lines(result), *tuning_lines([result]), *chosen_lines([result])]
+    results = [result]
+    lines = [*chance_lines(results), *given_lines(results), *predict_lines(result), *choice_lines(results)]
     click.echo("\n".join(["", *lines]))

@@ -6,9 +6,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cellfeat.commands.needed import SavedHeadFolder
 from cellfeat.commands.options import PATH_OR_URL, Command, found_features, with_options
 
 if TYPE_CHECKING:
+    from cellfeat.config import Settings
     from cellfeat.evaluation.saved_heads.apart_from_fitted import ApartFromFitted
     from cellfeat.extraction.store import Features
     from cellfeat.heads.bundle import Bundle
@@ -22,7 +24,7 @@ def sample_options(*, labels_help: str) -> Callable[[Command], Command]:
     def add(command: Command) -> Command:
         return with_options(
             command,
-            click.option("--model", required=True, type=click.Path(path_type=Path), help="Folder of a saved head."),
+            click.option("--model", required=True, type=SavedHeadFolder(), help="Folder of a saved head."),
             click.option(
                 "--features",
                 type=PATH_OR_URL,
@@ -62,6 +64,7 @@ def sample_options(*, labels_help: str) -> Callable[[Command], Command]:
 # Settings that options of their own give, and those that the features of a head cannot do without.
 _OWN_OPTIONS = {"images.root": "--images", "labels.file": "--labels", "extraction.output": "--output"}
 _SECTIONS = ("images", "labels", "extraction", "comparison")
+_CLASS_FOLDER = "{label}/"
 _MOST_COLUMNS = 3
 """Of the columns of a table that differ, the most different ones are named, and all are counted."""
 
@@ -185,7 +188,6 @@ def features_as_fitted(
     from cellfeat.extraction.extract import extract, settings_like
     from cellfeat.extraction.store import is_imported, load_features
     from cellfeat.heads.bundle import settings_of
-    from cellfeat.samples.manifest import build_manifest
 
     if is_imported(bundle.recipe):
         raise FingerprintError(
@@ -202,7 +204,7 @@ def features_as_fitted(
     here = {"extraction.device": device, "extraction.on_error": on_error}
     # Once more, because `settings_like` decides some of them itself.
     settings = override_settings(settings, {**here, **overrides})
-    manifest = build_manifest(settings.images, settings.labels)
+    settings, manifest = _found_samples(settings, overrides)
     with ConsoleObserver() as observer:
         for line in manifest.remarks:
             observer.say(line)
@@ -210,6 +212,27 @@ def features_as_fitted(
         # Images that were added or removed since the last call need neither a refusal nor a new start.
         extraction = extract(settings, observer=observer, manifest=manifest, expected_recipe=bundle.recipe, update=True)
     return load_features(extraction.path)
+
+
+def _found_samples(settings: "Settings", overrides: Mapping[str, Any]) -> "tuple[Settings, Manifest]":
+    """Find the samples; where training images lay in folders of their class, new ones may lie without."""
+    from cellfeat.config_sources import override_settings
+    from cellfeat.errors import ManifestError
+    from cellfeat.samples.manifest import build_manifest
+
+    try:
+        return settings, build_manifest(settings.images, settings.labels)
+    except ManifestError as error:
+        pattern = settings.images.pattern or ""
+        if _CLASS_FOLDER not in pattern or "images.pattern" in overrides:
+            raise
+        flat = override_settings(settings, {"images.pattern": pattern.replace(_CLASS_FOLDER, "")})
+        try:
+            manifest = build_manifest(flat.images, flat.labels)
+        except ManifestError:
+            raise error from None
+    say(f"{settings.images.root}: no folders of classes, so images are named {flat.images.pattern}")
+    return flat, manifest
 
 
 def say_unlike_fitted(bundle: "Bundle", features: "Features") -> None:

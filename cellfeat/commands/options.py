@@ -114,11 +114,29 @@ def with_options(command: Command, *options: Callable[[Command], Command]) -> Co
     return command
 
 
+def _single_features(
+    _context: click.Context, _parameter: click.Parameter, values: "tuple[Location, ...]"
+) -> "Location | None":
+    """Refuse two feature files: click would take the last without a word."""
+    if len(values) > 1:
+        raise click.BadParameter(
+            f"got {len(values)} feature files, expected one; two are compared by: cellfeat compare --features "
+            f"{values[0]} --against {values[1]}"
+        )
+    return values[0] if values else None
+
+
 def fold_options(command: Command) -> Command:
     """Add the options of an evaluation, from ``--features`` to ``--fresh``."""
     return with_options(
         command,
-        click.option("--features", type=PATH_OR_URL, help="Feature file that extract wrote, or its address."),
+        click.option(
+            "--features",
+            type=PATH_OR_URL,
+            multiple=True,
+            callback=_single_features,
+            help="Feature file that extract or import wrote, or its address.",
+        ),
         click.option(
             "--labels",
             type=PATH_OR_URL,

@@ -89,6 +89,11 @@ def command(
     overrides = parsed_overrides(assignments)
     if output.is_dir():
         raise click.UsageError(f"--output {output} is a folder; expected the name of a CSV file")
+    if output.suffix.lower() in _NO_CSV:
+        raise click.UsageError(
+            f"--output {output}: predictions are written as CSV, which Excel opens as well; name it "
+            f"{output.with_suffix('.csv').name}"
+        )
     bundle = load_bundle(model)
     if features:
         samples = load_features(features)
@@ -117,6 +122,10 @@ def command(
     click.echo(output)
 
 
+_NO_CSV = (".xlsx", ".xls", ".ods", ".parquet", ".json", ".feather")
+"""Endings of other formats: a CSV of such a name cannot be opened by the program that its name says."""
+
+
 def _files_read(bundle: "Bundle", samples: "Features", labels: "Location | None") -> "Iterator[Path]":
     """Files that predictions must not be written over: tables of labels have the same columns."""
     if isinstance(samples.path, Path):
@@ -139,8 +148,10 @@ def _seen_remarks(bundle: "Bundle", samples: "Features") -> "Iterator[str]":
 def _remarks(predictions: "Predictions", min_probability: float) -> "Iterator[str]":
     from cellfeat.reporting.terminal.head import sizes_phrase
     from cellfeat.statistics.conformal import groups_needed
-    from cellfeat.text import clean_lines, first_ten
+    from cellfeat.text import clean_lines, first_ten, shorten
 
+    told = first_ten(f"{shorten(name)} {n:,}" for name, n in predictions.counts())
+    yield clean_lines(f"predicted: {told}")
     if predictions.n_failed:
         failed = first_ten(predictions.sample_id[~predictions.is_read])
         yield clean_lines(f"{predictions.n_failed} samples could not be read and have no prediction: {failed}")

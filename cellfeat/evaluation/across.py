@@ -8,6 +8,8 @@ from cellfeat.config_values import LEAVE_ONE_OUT
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.results import Comparison, HeadResult
 from cellfeat.evaluation.scoring.given_scores import FoldScore
+from cellfeat.extraction.store import Samples
+from cellfeat.samples.column_words import column_meant
 from cellfeat.samples.profile_names import PLATE_NAMES, plain_name
 from cellfeat.text import with_interval
 from cellfeat.types import Strings
@@ -145,28 +147,34 @@ def across_plates(comparison: Comparison, left_out: Comparison, column: str) -> 
     return Across(column, heads, left_out)
 
 
-def plate_hint(columns: Mapping[str, Strings], design: Design) -> str:
+def plate_hint(samples: Samples, design: Design) -> str:
     """Point at plates that are known and not kept out of training; empty where there are none.
 
     Parameters
     ----------
-    columns
-        Columns of the samples, shape ``(n_samples,)`` each.
+    samples
+        The samples.
     design
         That of the comparison.
     """
-    for name, values in columns.items():
+    words = [*design.groups.split("+"), _fold_column(design)]
+    kept = {column_meant(word, samples.columns) for word in words}
+    for name, values in samples.columns.items():
         n_plates = len(set(values.tolist()) - {""})
-        if (
-            plain_name(name) in _NAMES
-            and n_plates > 1
-            and name not in (*design.groups.split("+"), _fold_column(design))
-        ):
+        if plain_name(name) not in _NAMES or n_plates < 2 or name in kept:
+            continue
+        if not (kept & {"auto", "group", "copies"} and _keep_together(samples.groups, values)):
             return (
                 f"samples are of {n_plates} values of {name}, in training and test folds alike: --across {name} scores "
                 "each of them by heads that have not seen it"
             )
     return ""
+
+
+def _keep_together(groups: Strings, plates: Strings) -> bool:
+    """Whether the samples of a plate are of one group, as where the plates are the groups."""
+    pairs = {(plate, group) for plate, group in zip(plates.tolist(), groups.tolist(), strict=True) if plate}
+    return len(pairs) == len({plate for plate, _ in pairs}) and all(group for _, group in pairs)
 
 
 def _fold_column(design: Design) -> str:

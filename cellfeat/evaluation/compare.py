@@ -175,7 +175,7 @@ def compare_on(
         provenance=task.provenance,
         results=results,
         failures=finished.failures,
-        differences=_differences(task, results),
+        differences=pair_differences(task, results),
         is_complete=finished.is_complete,
     )
 
@@ -190,7 +190,16 @@ def _folds_of(run: HeadRun, settings: Mapping[str, HeadSettings], progress: Fold
     )
 
 
-def _differences(task: Task, results: Sequence[HeadResult]) -> tuple[HeadDifference, ...]:
+def pair_differences(task: Task, results: Sequence[HeadResult]) -> tuple[HeadDifference, ...]:
+    """Compare every pair of results on the samples of a task.
+
+    Parameters
+    ----------
+    task
+        The samples, which all results were computed on.
+    results
+        The results.
+    """
     predicted = [result.predictions["predicted"] for result in results]
     bootstrap = task.tested.bootstrap
     as_fitted = bootstrap.differences(predicted, level=LEVEL)

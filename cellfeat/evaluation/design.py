@@ -22,7 +22,7 @@ class Design:
     folds
         Number of folds, at least 2; ``"leave-one-out"`` for one fold for each group; or ``"column:NAME"`` for one fold
         for each value of a column, where train, val and test are a single split: see
-        `cellfeat.evaluation.given_folds`.
+        `cellfeat.evaluation.given_folds`. Or the fold of each sample itself, as `Features.with_labels` takes labels.
     groups
         Which samples stay together in one fold: a word, a column or a table, see
         `cellfeat.evaluation.groups.sample_groups`; or the groups themselves, as `Features.with_groups` takes them:
@@ -59,7 +59,7 @@ class Design:
     Design(folds=10, leave_out=('HeLa',))
     """
 
-    folds: int | str = 5
+    folds: int | str | Any = 5
     groups: str | Any = "auto"  # Any: `Given`, which `cellfeat.evaluation.inputs.resolved` makes groups of the samples
     random_state: int = 0
     draws: int = 2000
@@ -112,8 +112,9 @@ class Design:
     def __repr__(self) -> str:
         """Give the values that are not the defaults."""
         values = {each.name: getattr(self, each.name) for each in fields(self)}
-        if not isinstance(self.groups, str):
-            values["groups"] = f"<{len(self.groups)} values>" if hasattr(self.groups, "__len__") else "<values>"
+        for name, kinds in (("groups", str), ("folds", int | str)):
+            if not isinstance(values[name], kinds):
+                values[name] = f"<{len(values[name])} values>" if hasattr(values[name], "__len__") else "<values>"
         defaults = {each.name: each.default for each in fields(self)}
         changed = (f"{name}={value!r}" for name, value in values.items() if value != defaults[name])
         return f"Design({', '.join(changed)})"

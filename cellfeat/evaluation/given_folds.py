@@ -13,8 +13,9 @@ from cellfeat.evaluation.folds import Fold
 from cellfeat.evaluation.plates import plate_names
 from cellfeat.evaluation.selection import leave_out_option
 from cellfeat.extraction.store import Features
+from cellfeat.samples.column_words import column_meant
 from cellfeat.samples.splits import looks_like_split, parts_of
-from cellfeat.text import first_ten, near_names
+from cellfeat.text import first_ten, near_names, shorten
 from cellfeat.types import Integers, Strings
 
 MOST_FOLDS = 200
@@ -123,10 +124,12 @@ def _column(features: Features, name: str) -> Strings:
         return features.samples.groups
     if name in NO_COLUMNS:
         raise SplitError(f"folds: expected a column of folds, got {name!r}: each fold would hold one {name} only")
+    name = column_meant(name, columns)
     if name not in columns:
+        again = "importing again with --labels TABLE" if features.is_imported else "extracting again with --update"
         raise UnknownNameError(
-            f"folds: {features.path} has no column {name!r}; {near_names(name, columns)}; columns that the table of "
-            "labels got since are added by extracting again with --update"
+            f"folds: {features.path} has no column {name!r}; {near_names(name, columns)}; further columns of the table "
+            f"of labels are added by {again}"
         )
     return columns[name]
 
@@ -263,6 +266,25 @@ def few_groups_remarks(groups: Integers, *, hints: bool = True) -> Iterator[str]
         yield (
             f"{n_groups} groups only: the interval of the score says how it would vary over other groups like these, "
             f"and is rough with fewer than {FEW_GROUPS}{'; scores of single groups: --folds leave-one-out' * hints}"
+        )
+
+
+def rare_class_remarks(y: Strings, groups: Integers) -> Iterator[str]:
+    """Name classes of few groups, whose recall hardly varies between bootstrap draws where it is 0 or 1.
+
+    Parameters
+    ----------
+    y, groups
+        Label and group number of each tested sample, shape ``(n_samples,)``.
+    """
+    if len(np.unique(groups)) < FEW_GROUPS:
+        return  # said of all classes already
+    n_groups = {name: len(np.unique(groups[y == name])) for name in np.unique(y).tolist()}
+    few = [f"{shorten(name)} ({n})" for name, n in n_groups.items() if n < FEW_GROUPS]
+    if few:
+        yield (
+            f"classes with fewer than {FEW_GROUPS} groups: {first_ten(few)}; their recalls are rough, and so is the "
+            "interval of the balanced accuracy, which counts each class alike"
         )
 
 

@@ -8,19 +8,16 @@ import pandas as pd
 from scipy.sparse import coo_array
 from scipy.sparse.csgraph import connected_components
 
-from cellfeat.config import MISSING_WORDS
 from cellfeat.errors import MissingFileError, SplitError, UnknownNameError
+from cellfeat.evaluation.groups_table import groups_in_file
 from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.extraction.store import Features, Samples
 from cellfeat.near_copies.duplicate_record import audited_groups
 from cellfeat.near_copies.shared_pixels import shared_pixels
-from cellfeat.samples.missing import without_missing
+from cellfeat.samples.column_words import column_meant
 from cellfeat.storage.url import Location
-from cellfeat.text import first_ten, near_names
+from cellfeat.text import near_names
 from cellfeat.types import Integers, Strings
-
-GROUP_COLUMNS = ("sample_id", "group")
-"""Columns of a table of groups."""
 
 TABLE_SUFFIX = ".csv"
 """Ending that distinguishes the name of a table of groups from a column."""
@@ -198,7 +195,11 @@ def keeps_near_copies(groups: str) -> bool:
 
 def _terms(groups: str, columns: Iterable[str]) -> list[str]:
     """The words that `groups` joins by a plus; a column may have a plus in its name."""
-    return [groups] if groups in set(columns) or groups.endswith(TABLE_SUFFIX) else groups.split(PLUS)
+    columns = list(columns)
+    if groups.endswith(TABLE_SUFFIX):
+        return [groups]
+    terms = [groups] if groups in columns else groups.split(PLUS)
+    return [term if term in GROUP_WORDS else column_meant(term, columns) for term in terms]
 
 
 def count_copies(pixel_digest: Strings) -> int:
@@ -257,65 +258,8 @@ def _group_values(samples: Samples, groups: str, where: Location, say: Say) -> S
             "holds them and extract again, or use 'auto' to keep only copies of an image together"
         )
     if groups.endswith(TABLE_SUFFIX):
-        return _groups_in_file(samples, Path(groups), where, say)
+        return groups_in_file(samples, Path(groups), where, say)
     return samples.groups if groups in GROUP_WORDS else samples.columns[groups]
-
-
-def _groups_in_file(samples: Samples, path: Path, where: Location, say: Say) -> Strings:
-    group_of = _group_of_sample(path, say)
-    ids = samples.ids.tolist()
-    absent = [name for name in ids if name not in group_of]
-    if absent:
-        raise SplitError(
-            f"{path}: lacks {len(absent)} samples of {where}: {first_ten(absent)}; "
-            "add them (an empty group joins nothing), or audit these features again"
-        )
-    foreign = sorted(group_of.keys() - set(ids))
-    if foreign:
-        say(
-            f"{path}: {len(foreign)} of its {len(group_of)} samples are not in {where}: {first_ten(foreign)}; "
-            "they are ignored: make sure that the table belongs to these samples"
-        )
-    return np.array([group_of[name] for name in ids], dtype=str)
-
-
-def _group_of_sample(path: Path, say: Say) -> dict[str, str]:
-    """Read a table of groups: group by sample id."""
-    table = _read_groups(path)
-    id_column, group_column = GROUP_COLUMNS
-    # An audit names groups after samples, and a sample may have any name.
-    missing = without_missing(table[group_column], set(MISSING_WORDS) - set(table[id_column]))
-    if missing.words:
-        say(
-            f"{missing.words.total()} groups in {path} read {missing.spellings} and are taken as missing; give a group "
-            "that is really called so another name"
-        )
-    table = table.assign(**{group_column: missing.values})
-    table = table[list(GROUP_COLUMNS)].drop_duplicates()
-    several = table[table.duplicated(id_column, keep=False)]
-    if len(several):
-        told = [
-            f"{name!r} is in {' and '.join(f'{group!r} (row {row})' for row, group in rows[group_column].items())}"
-            for name, rows in several.groupby(id_column, sort=False)
-        ]
-        raise SplitError(
-            f"{path}: expected one group for each sample, got several for {len(told)}: {first_ten(told)}; "
-            "keep one row of each, or give these groups one name"
-        )
-    return dict(zip(table[id_column], table[group_column], strict=True))
-
-
-def _read_groups(path: Path) -> pd.DataFrame:
-    """Read a table with the columns of groups as text; the index numbers its rows from 1, the heading among them."""
-    try:
-        # With blank lines, so that row numbers in messages are those of the file; they are dropped below.
-        table = pd.read_csv(path, dtype=str, keep_default_na=False, skip_blank_lines=False)
-    except (OSError, ValueError) as error:
-        raise SplitError(f"{path}: cannot be read as a table of groups: {error}") from None
-    if not set(GROUP_COLUMNS) <= set(table.columns):
-        raise SplitError(f"{path}: expected the columns {' and '.join(GROUP_COLUMNS)}, got {first_ten(table.columns)}")
-    table.index = pd.RangeIndex(2, len(table) + 2)
-    return table[(table != "").any(axis=1)]
 
 
 def join_groups(keys: Sequence[Strings], pairs: Iterable[tuple[int, int]] = ()) -> Integers:

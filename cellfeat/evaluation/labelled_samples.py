@@ -145,7 +145,8 @@ def _check_chosen(features: Features, label: Strings, rows: Integers, *, needs_a
     if not rows.size:
         raise SplitError(
             f"{features.path}: no sample has both a label and an embedding ({np.count_nonzero(label != '')} of "
-            f"{len(label)} have a label, {np.count_nonzero(features.samples.is_ok)} could be read); give labels"
+            f"{len(label)} have a label, {np.count_nonzero(features.samples.is_ok)} could be read); give labels: "
+            "--labels TABLE"
         )
     empty = sorted(set(label.tolist()) - {""} - set(label[rows].tolist()))
     if empty and needs_all:

@@ -11,7 +11,14 @@ from cellfeat.errors import SplitError
 from cellfeat.evaluation.chosen_embeddings import ChosenEmbeddings
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.folds import Fold, grouped_folds
-from cellfeat.evaluation.given_folds import Places, checked_folds, few_groups_remarks, fold_remarks, given_folds
+from cellfeat.evaluation.given_folds import (
+    Places,
+    checked_folds,
+    few_groups_remarks,
+    fold_remarks,
+    given_folds,
+    rare_class_remarks,
+)
 from cellfeat.evaluation.groups import (
     join_groups,
     sample_groups,
@@ -169,7 +176,7 @@ def prepare(
             f"{error}; near copies are kept together, as recorded in {audited_path(features.path)}: use --groups "
             "copies to ignore that record"
         ) from None
-    for line in few_groups_remarks(samples.groups):
+    for line in (*few_groups_remarks(samples.groups), *rare_class_remarks(samples.y, samples.groups)):
         say(line)
     # Without a split, the design of the results names no parts.
     design = replace(design, parts=samples.parts)

@@ -276,8 +276,9 @@ def restored_class_scores(arrays: dict[str, NDArray[Any]], n_classes: int) -> Cl
 def _read_record(path: Path) -> _Record:
     if not path.is_file():
         why = NO_URLS if is_url(str(path)) else "expected the folder of a saved head"
-        inside = sorted(one.parent for one in path.parent.glob(f"*/{RECORD_FILE}"))
-        near = f"; saved heads in {path.parent}: {first_ten(inside)}" if inside else ""
+        folder = path.parent if path.parent.is_dir() else path.parent.parent
+        inside = sorted(one.parent for one in folder.glob(f"*/{RECORD_FILE}"))
+        near = f"; saved heads in {folder}: {first_ten(inside)}" if inside else ""
         raise MissingFileError(f"{without_credentials(str(path))} does not exist: {why}{near}")
     content = _read_file(path, MAX_RECORD_BYTES)
     try:

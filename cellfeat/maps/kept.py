@@ -101,7 +101,7 @@ def kept_map(features: Features, method: str) -> Content | None:
         if (record["format"], record["fingerprint"]) != (FORMAT, features.fingerprint):
             return None
         coordinates, note = arrays["coordinates"], str(record["note"])
-    except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile):
+    except (OSError, ValueError, KeyError, TypeError, EOFError, NotImplementedError, zipfile.BadZipFile):
         return None
     components = {
         name.removeprefix(_COMPONENTS): array for name, array in arrays.items() if name.startswith(_COMPONENTS)

@@ -18,6 +18,8 @@ MOST_TRIED = 3_000
 LEAST_SHARE = 0.3
 """Share of a table's ids that belong to images, where the table describes them."""
 LARGEST_TABLE = 300_000_000
+_OWN_COLUMNS = ({"apart_p"}, {"sample_id", "label", "group", "file_type"})
+"""Columns of predictions, and of a table that `export` wrote."""
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,8 @@ def read_tables(files: Iterable[Path], *, is_given: bool) -> tuple[list[Table], 
     files
         The files.
     is_given
-        Whether the user named them; otherwise files that are no tables of two columns are left out.
+        Whether the user named them; otherwise files that are no tables of two columns, predictions and exported tables
+        are left out.
 
     Returns
     -------
@@ -88,6 +91,10 @@ def read_tables(files: Iterable[Path], *, is_given: bool) -> tuple[list[Table], 
             # Notes and logs are text files, too.
             if not file.name.lower().endswith(".txt"):
                 problems.append(str(error))
+            continue
+        if not is_given and any(own <= set(cells.columns) for own in _OWN_COLUMNS):
+            # Classes that a head predicted are no labels: a head that is fitted on them scores itself.
+            problems.append(f"{file}: was written by cellfeat, and is not taken for labels; --labels {file} takes it")
             continue
         if is_given or cells.shape[1] > 1:
             tables.append(Table(file, cells))

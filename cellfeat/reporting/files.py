@@ -13,7 +13,7 @@ from cellfeat.auditing.probe_results import Probe, Probes
 from cellfeat.errors import WriteError
 from cellfeat.evaluation.across import Across
 from cellfeat.evaluation.figures import draw_confusion, draw_curves, draw_heads, draw_recalls, draw_reliability
-from cellfeat.evaluation.groups import GROUP_COLUMNS
+from cellfeat.evaluation.groups_table import GROUP_COLUMNS
 from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.evaluation.learning_curve import LearningCurves
 from cellfeat.evaluation.repeats import Repeats
@@ -27,6 +27,7 @@ from cellfeat.provenance import publish, utc_now, versions
 from cellfeat.reporting.figure_files import DEFAULT_KINDS, figure_files, figure_writers
 from cellfeat.saved_results.files import (
     ACROSS_FILE,
+    AGAINST_FILE,
     AUDIT_FILES,
     COMPARISON_FILE,
     CURVE_FILES,
@@ -196,17 +197,17 @@ def write_curves(found: LearningCurves, folder: Path, *, figures: Sequence[Figur
     return _publish_all(writers, folder, stale=_stale([CURVE_FIGURE], writers, folder))
 
 
-def write_further(found: Repeats | Across, folder: Path) -> list[Path]:
-    """Write ``repeats.json`` or ``across.json``, which belong to a comparison in the same folder.
+def write_further(found: Repeats | Across | Comparison, folder: Path) -> list[Path]:
+    """Write ``repeats.json``, ``across.json`` or ``against.json`` beside a comparison in the same folder.
 
     Parameters
     ----------
     found
-        Results over several sets of folds, or on plates that are left out.
+        Results over several sets of folds, on plates that are left out, or of several feature files.
     folder
         Folder of the results.
     """
-    name = REPEATS_FILE if isinstance(found, Repeats) else ACROSS_FILE
+    name = {Repeats: REPEATS_FILE, Across: ACROSS_FILE, Comparison: AGAINST_FILE}[type(found)]
     return _publish_all({name: lambda path: _write_json(path, _heading() | found.record())}, folder)
 
 

@@ -29,7 +29,7 @@ _PLACE = re.compile(
 )
 _LEAST_SHARE = 0.3
 
-PLATE_NAMES = ("plate", "plateid", "platename", "platebarcode", "assayplatebarcode")
+PLATE_NAMES = ("plate", "plateid", "platename", "platebarcode", "assayplatebarcode", "platte", "plattenid")
 WELL_NAMES = ("well", "wellid", "wellname", "wellposition")
 SITE_NAMES = ("site", "siteid", "field", "fieldid", "fieldofview", "fov", "fovid")
 OBJECT_NAMES = ("objectnumber", "objectid")

@@ -250,7 +250,7 @@ def _read_excel(content: bytes, file: Location) -> RawTable:
         raise ManifestError(f"{file}: the Excel format before 2007 is not read; save it as .xlsx or CSV UTF-8")
     try:
         names = zipfile.ZipFile(io.BytesIO(content)).namelist()
-    except (zipfile.BadZipFile, OSError, ValueError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError) as error:
         raise ManifestError(f"{file}: a damaged Excel or zip file: {error}; copy it again, or {_SAVE_AS_CSV}") from None
     if "xl/workbook.xml" not in names:
         raise ManifestError(f"{file}: a zip archive and no Excel table; unpack it, or {_SAVE_AS_CSV}")
@@ -266,7 +266,7 @@ def _first_sheet(content: bytes, file: Location) -> RawTable:
         with pd.ExcelFile(io.BytesIO(content), engine="openpyxl") as book:
             sheets = [str(name) for name in book.sheet_names]
             table = pd.read_excel(book, sheet_name=0, header=None, dtype=object, na_filter=False)
-    except (OSError, ValueError, TypeError, KeyError, zipfile.BadZipFile) as error:
+    except (OSError, ValueError, TypeError, KeyError, NotImplementedError, zipfile.BadZipFile) as error:
         raise ManifestError(f"{file}: cannot be read as Excel: {first_line(error)}; {_SAVE_AS_CSV}") from None
     columns = [_texts(table[name]) for name in table.columns]
     rows = [(number, list(cells)) for number, cells in enumerate(zip(*columns, strict=True), start=1)]

@@ -13,6 +13,7 @@ PREDICTIONS_FILE = "predictions.parquet"
 SAMPLES_FILE = "samples.json"
 REPEATS_FILE = "repeats.json"
 ACROSS_FILE = "across.json"
+AGAINST_FILE = "against.json"
 CURVE_FILES = ("learning_curve.json", "learning_curve.csv")
 AUDIT_FILES = ("audit.csv", "groups.csv")
 LEAK_FILE = "leak.csv"

@@ -68,6 +68,7 @@ def test_embedding_is_mean_and_deviation_of_the_maps(build, randomised, tmp_path
     torch.testing.assert_close(got, expected, rtol=1e-4, atol=1e-5 * expected.abs().max().item())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("family", FAMILIES_WITH_STAGES)
 def test_stages_and_output_are_those_of_the_parts(family):
     whole, pooled = (build_untrained(SMALLEST[family], pool=pool) for pool in ("norm", "stages"))
@@ -108,6 +109,7 @@ def test_network_without_stages_is_refused(name):
         build_untrained(name, pool="stages")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", [SMALLEST[family] for family in FAMILIES_WITH_STAGES] + ["timm:test_resnet"])
 @pytest.mark.filterwarnings("ignore:.*is deprecated:FutureWarning")
 def test_stages_are_outputs_of_the_graph_that_a_tracer_sees(name):

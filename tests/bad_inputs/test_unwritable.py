@@ -188,6 +188,7 @@ def run_into(command: str, folder: Path, cli: Callable[..., Any], undisturbed: P
     return cli(command, *arguments[command])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_results_in_a_read_only_folder_are_refused(command, small_disk, cli, undisturbed, saved_head):
     remount(small_disk, "ro")
@@ -196,6 +197,7 @@ def test_results_in_a_read_only_folder_are_refused(command, small_disk, cli, und
     assert run_into(command, small_disk / "results", cli, undisturbed, saved_head).code == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("command", COMMANDS)
 def test_results_on_a_full_disk_are_refused(command, small_disk, cli, undisturbed, saved_head):
     fill(small_disk)

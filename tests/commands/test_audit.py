@@ -17,6 +17,7 @@ def _one_set(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(import_module("cellfeat.auditing.audit"), "LEAK_SETS", 1)
 
 
+@pytest.mark.slow
 def test_audit_finds_an_overlap_and_compare_keeps_it_together(folder: Path) -> None:
     copy_images(folder, folder / "doubled", {number: number for number in range(1, 81)})
     for channel in CHANNELS:

@@ -81,3 +81,21 @@ def test_unknown_format_is_refused_with_the_formats(folder: Path) -> None:
 
 def test_formats_are_listed(folder: Path) -> None:
     assert {line.split()[0] for line in succeed(folder, "list", "exports").stdout.splitlines()} == set(EXPORTS)
+
+
+def test_head_that_standardises_is_told_the_plates(tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    table = pd.DataFrame(rng.normal(size=(120, 3)) + np.eye(3)[np.resize([0, 1, 2], 120)], columns=list("uvw"))
+    table = table.assign(label=np.resize(["a", "b", "c"], 120), plate=np.repeat(["P1", "P2", "P3", "P4"], 30))
+    table.to_csv(tmp_path / "cells.csv", index=False)
+    table.drop(columns="plate").to_csv(tmp_path / "new.csv", index=False)
+    succeed(tmp_path, "import", "cells.csv")
+    features = ("--features", "features/cells.h5", "--folds", "3", "--no-page")
+    succeed(tmp_path, "fit", "--head", "logreg", "--standardise", "plate", *features)
+    succeed(tmp_path, "import", "new.csv", "--like", "results/cells/logreg")
+    use = ("export", "features/new.h5", "--to", "csv", "--model", "results/cells/logreg")
+    assert "--standardise" in refused(tmp_path, *use)
+    done = succeed(tmp_path, *use, "--standardise", "one")
+    assert "standardised within 1 plate" in done.stderr
+    assert "logreg_predicted" in (tmp_path / "features" / "new.csv").read_text()
+    refused(tmp_path, "export", "features/new.h5", "--to", "csv", "--standardise", "one", code=2)

@@ -99,6 +99,7 @@ def test_only_new_images_are_extracted(folder, saved_knn) -> None:
     assert all(noun in second for noun in ("1 new", "0 changed", "0 gone"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", ["folders", "table"])
 def test_images_are_read_in_every_layout(folder, laid_out, layout) -> None:
     labels = ("--labels", "table.csv") if layout == "table" else ()

@@ -37,6 +37,7 @@ def planned(folder: Path) -> tuple[bytes, dict[str, object]]:
     return plan, contents(folder / "features" / "one.h5")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("scheduler", SCHEDULERS)
 def test_shares_make_the_file_of_one_process(
     scheduler: str, folder: Path, planned: tuple[bytes, dict[str, object]], monkeypatch: pytest.MonkeyPatch

@@ -72,6 +72,7 @@ def test_score_uses_the_test_part(folder: Path, parts: dict[str, list[str]], spl
     )
 
 
+@pytest.mark.slow
 def test_split_of_the_images_is_used_too(folder: Path, parts: dict[str, list[str]], head: str) -> None:
     done = succeed(
         folder, "score", "--model", head, "--images", "images", "--labels", "split.csv", "--output", "split-images"
@@ -145,6 +146,7 @@ def test_absent_classes_are_named(folder: Path, split: str, head: str) -> None:
     assert (folder / "two-classes" / "confusion.png").exists()
 
 
+@pytest.mark.slow
 def test_rare_class_does_not_stop_the_extraction(folder: Path) -> None:
     heading, *rows = rows_of(folder / "labels.csv")
     write(folder / "rare.csv", [heading, *([row[0], "rare" if i < 2 else row[1], ""] for i, row in enumerate(rows))])

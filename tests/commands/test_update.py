@@ -225,6 +225,7 @@ def test_a_sample_that_could_not_be_read_is_tried_again(lab: Lab) -> None:
     assert_same(features, lab.fresh())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("other", "expected"),
     [
@@ -244,6 +245,7 @@ def test_settings_that_change_embeddings_are_refused(other: tuple[str, ...], exp
     assert not parts_folder(lab.folder / "cells.h5").exists()
 
 
+@pytest.mark.slow
 def test_intensity_limits_over_the_data_set_must_be_the_same(lab: Lab) -> None:
     (lab.folder / "cells.h5").unlink()
     measured = ("--set", "images.intensity={percentile: [1, 99], over: dataset}")

@@ -150,6 +150,7 @@ def test_feature_file_alone_is_shown_and_images_need_not_be_there(viewed: Path) 
     assert "no exact pixels" in rest
 
 
+@pytest.mark.slow
 def test_page_is_written_with_its_pictures(viewed: Path) -> None:
     done = succeed(viewed, "view", "results/cells", "--output", "given/away.html")
     assert "given/away.html" in done.stdout

@@ -14,6 +14,7 @@ def test_every_step_passes() -> None:
     assert [finding.state for finding in found] == ["ok"] * 6, found
 
 
+@pytest.mark.slow
 def test_a_step_that_fails_is_the_last(monkeypatch: pytest.MonkeyPatch) -> None:
     def fail(*_args: object, **_kwargs: object) -> None:
         raise ImageError("a.png: damaged")

@@ -56,11 +56,15 @@ def test_a_class_on_one_plate_only_cannot_be_scored():
 
 @pytest.mark.parametrize("name", ["plate", "Plate_ID", "Metadata_Plate", "batch"])
 def test_plates_that_are_not_left_out_are_pointed_at(name):
-    assert f"--across {name}" in plate_hint(shifted(name=name).samples.columns, PLAIN)
+    assert f"--across {name}" in plate_hint(shifted(name=name).samples, PLAIN)
 
 
 def test_nothing_is_pointed_at_without_plates_or_where_they_are_left_out():
-    assert plate_hint(shifted(name="colour").samples.columns, PLAIN) == ""
-    assert plate_hint(shifted(n_plates=1).samples.columns, PLAIN) == ""
-    assert plate_hint(shifted().samples.columns, across_design(PLAIN, "plate")) == ""
-    assert plate_hint(shifted().samples.columns, replace(PLAIN, groups="plate")) == ""
+    assert plate_hint(shifted(name="colour").samples, PLAIN) == ""
+    assert plate_hint(shifted(n_plates=1).samples, PLAIN) == ""
+    assert plate_hint(shifted().samples, across_design(PLAIN, "plate")) == ""
+    assert plate_hint(shifted().samples, replace(PLAIN, groups="plate")) == ""
+    assert plate_hint(shifted(name="Metadata_Plate").samples, replace(PLAIN, groups="plate")) == ""
+    whole = shifted().with_groups("plate").samples
+    assert plate_hint(whole, PLAIN) == ""
+    assert plate_hint(whole, replace(PLAIN, groups="none")) != ""

@@ -9,6 +9,7 @@ from cellfeat.errors import ConfigError, SplitError, UnknownNameError
 from cellfeat.evaluation.compare import compare
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.fit import fit
+from cellfeat.evaluation.given_folds import rare_class_remarks
 from cellfeat.evaluation.hooks import Hooks
 from cellfeat.evaluation.learning_curve import learning_curve
 from cellfeat.evaluation.saved_heads.held_out import score_held_out
@@ -234,3 +235,11 @@ def test_other_folds_are_refused(folds, error, message):
 def test_spelling_of_leave_one_out_does_not_matter():
     assert prepare(plates(), replace(LEAVE_PLATES, folds="Leave_One_Out")).design.folds == "leave-one-out"
     assert len(prepare(plates(), Design("4")).folds) == 4
+
+
+def test_classes_of_few_groups_are_named():
+    y = np.array(["many"] * 20 + ["few"] * 3)
+    (line,) = rare_class_remarks(y, np.arange(23))
+    assert "few (3)" in line
+    assert "many" not in line
+    assert not list(rare_class_remarks(y, np.arange(23) % 5))

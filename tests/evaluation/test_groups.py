@@ -165,3 +165,10 @@ def test_empty_or_missing_table_is_refused(four, tmp_path):
     path.touch()
     with pytest.raises(SplitError, match=r"groups\.csv"):
         sample_groups(four, str(path))
+
+
+def test_column_is_found_without_case_and_metadata(make_features):
+    columns = {"Metadata_Plate": np.array(list("ppqq")), "Well": np.array(list("xyxy"))}
+    features = make_features(np.full(4, "a"), np.zeros((4, 1, 1)), columns=columns)
+    assert sample_groups(features, "plate").tolist() == sample_groups(features, "Metadata_Plate").tolist()
+    assert sample_groups(features, "plate+well").tolist() == [0, 0, 0, 0]

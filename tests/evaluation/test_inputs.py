@@ -5,9 +5,10 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from sklearn.model_selection import StratifiedKFold
 
 from cellfeat.auditing.audit import audit
-from cellfeat.errors import ConfigError, HeadError
+from cellfeat.errors import ConfigError, HeadError, ManifestError
 from cellfeat.evaluation.compare import compare
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.fit import fit
@@ -105,3 +106,27 @@ def test_design_that_is_a_dict_is_refused() -> None:
 def test_fit_takes_one_head() -> None:
     with pytest.raises(HeadError, match="knn, logreg"):
         fit(build_clusters(n=90), ["knn", "logreg"])
+
+
+def test_folds_may_be_given_as_values():
+    features = build_clusters(n=60)
+    fold = np.arange(60) % 3
+    design = Design(folds=fold, draws=50)
+    assert "60 values" in repr(design)
+    found = compare(features, ["dummy"], design=design)
+    table = found.best.predictions
+    assert dict(zip(table["sample_id"], table["fold_name"], strict=True)) == dict(
+        zip(features.samples.ids, fold.astype(str), strict=True)
+    )
+    by_id = pd.Series(fold, index=pd.Index(features.samples.ids, name="id"))
+    again = compare(features, ["dummy"], design=Design(folds=by_id.sample(frac=1, random_state=0), draws=50))
+    pd.testing.assert_frame_equal(again.best.predictions, table)
+
+
+def test_folds_that_do_not_fit_are_refused_in_a_line():
+    features = build_clusters(n=60)
+    with pytest.raises(ManifestError, match="60") as error:
+        compare(features, ["dummy"], design=Design(folds=np.arange(59)))
+    assert len(str(error.value)) < 300
+    with pytest.raises(ConfigError, match="StratifiedKFold"):
+        compare(features, ["dummy"], design=Design(folds=StratifiedKFold(3)))

@@ -43,6 +43,7 @@ def test_medians_of_training_parts_do_not_read_the_plate_that_is_left_out():
     assert score_of(features, Design(draws=100, standardise="plate", standardise_from="training")) > 0.85
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["all", "training"])
 def test_cached_and_parallel_scores_are_the_same(tmp_path, way):
     features = shifted(n=180, n_plates=3)

@@ -36,6 +36,7 @@ def test_the_same_command_does_nothing(settings_for: MakeSettings, copy_of_finis
     assert (copy_of_finished.stat().st_mtime_ns, copy_of_finished.read_bytes()) == before
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("copy_of_finished")
 def test_a_finished_file_is_recognised_without_torch(settings_for: MakeSettings) -> None:
     code = (
@@ -52,6 +53,7 @@ def test_other_settings_are_refused_with_the_difference(settings_for: MakeSettin
         extract(settings_for(extraction__views=4))
 
 
+@pytest.mark.slow
 def test_pooling_by_stage_is_another_recipe_that_names_the_stages(settings_for: MakeSettings) -> None:
     features = load_features(extract(settings_for("resnet18", backbone__pool="stages")).path)
     assert features.recipe["backbone"]["stages"] == ["layer1", "layer2", "layer3"]

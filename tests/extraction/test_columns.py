@@ -22,6 +22,7 @@ COLUMNS = {
 WITH_OFFSETS = {"a NUL at the end", "one long name"}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", COLUMNS)
 def test_texts_are_read_back(name: str, tmp_path: Path) -> None:
     texts = COLUMNS[name]

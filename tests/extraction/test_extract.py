@@ -47,6 +47,7 @@ def test_provenance_and_recipe_have_their_keys(finished: Callable[..., Path]) ->
     assert set(origin["times"]["seconds"]) == {"decode", "waiting", "transfer", "forward", "write", "wall"}
 
 
+@pytest.mark.slow
 def test_reading_in_place_gives_the_same_bytes_as_processes(finished: Callable[..., Path]) -> None:
     assert contents(finished(extraction__workers=2)) == contents(finished(extraction__workers=0))
 

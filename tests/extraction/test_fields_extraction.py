@@ -53,6 +53,7 @@ def test_other_rules_are_other_features(make: MakeSettings) -> None:
         extract(make(images__fields__mask="zero_outside"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("workers", [0, 2])
 def test_run_resumed_within_a_field_has_the_same_bytes(workers: int, make: MakeSettings, tmp_path: Path) -> None:
     wanted = {"extraction__workers": workers, "extraction__batch_size": 2}
@@ -80,6 +81,7 @@ def test_file_properties_are_those_of_the_crops(make: MakeSettings) -> None:
     assert set(properties.dtype.tolist()) == {"uint16"}
 
 
+@pytest.mark.slow
 def test_changed_field_is_told_and_updated(make: MakeSettings, tmp_path: Path) -> None:
     path = extract(make()).path
     check_pixels(path, recorded_manifest(path))

@@ -48,6 +48,7 @@ def test_after_ctrl_c_finished_batches_are_kept(after: int, finished: Finished, 
     assert not parts_folder(resumed.path).exists()
 
 
+@pytest.mark.slow
 def test_after_ctrl_c_with_reading_processes_the_run_goes_on(finished: Finished, settings_for: MakeSettings) -> None:
     with pytest.raises(KeyboardInterrupt):
         extract(settings_for(**IN_PROCESSES), observer=Disturbed(12, press_ctrl_c))
@@ -65,6 +66,7 @@ def test_a_bad_image_costs_no_batch_before_it(settings_for: MakeSettings, images
     assert extract(settings_for(images__root=images)).n_extracted == 4
 
 
+@pytest.mark.slow
 def test_a_quarantined_sample_among_rows_that_were_kept_stays_quarantined(
     settings_for: MakeSettings, images: Path, tmp_path: Path
 ) -> None:
@@ -77,6 +79,7 @@ def test_a_quarantined_sample_among_rows_that_were_kept_stays_quarantined(
     assert contents(extract(settings_for(**wanted)).path) == contents(undisturbed)
 
 
+@pytest.mark.slow
 def test_rows_that_were_kept_are_extracted_again_if_their_images_changed(
     settings_for: MakeSettings, images: Path, tmp_path: Path
 ) -> None:
@@ -89,6 +92,7 @@ def test_rows_that_were_kept_are_extracted_again_if_their_images_changed(
     assert contents(resumed.path) == contents(fresh.path)
 
 
+@pytest.mark.slow
 def test_a_flipped_byte_in_rows_that_were_kept_changes_nothing(finished: Finished, settings_for: MakeSettings) -> None:
     settings = settings_for()
     for place in (0.02, 0.5, 0.98):
@@ -156,6 +160,7 @@ def test_a_sample_that_ends_or_hangs_its_reader_is_quarantined_by_name(
     np.testing.assert_allclose(features.embeddings[others], undisturbed.embeddings[others], rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_a_sample_that_ends_its_reader_stops_the_run_and_the_next_goes_on(
     finished: Finished, settings_for: MakeSettings, live_workers: list[Workers]
 ) -> None:

@@ -69,6 +69,7 @@ def test_shares_and_two_consolidators_give_the_rows_of_a_local_run(
     assert names(bucket) == ["run/cells.h5"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("seed", range(3))
 def test_faults_at_random_requests_end_in_the_same_rows(
     seed: int, faulty: FaultyServer, to_bucket: Settings, finished: Callable[..., Path]
@@ -85,6 +86,7 @@ def test_faults_at_random_requests_end_in_the_same_rows(
     assert_same_rows(extract(to_bucket).path, finished())
 
 
+@pytest.mark.slow
 def test_server_that_stays_down_loses_no_part(
     bucket: str, faulty: FaultyServer, to_bucket: Settings, finished: Callable[..., Path]
 ) -> None:
@@ -102,6 +104,7 @@ def test_server_that_stays_down_loses_no_part(
     assert len(made) == 1
 
 
+@pytest.mark.slow
 def test_listing_that_comes_late_hides_no_part(
     bucket: str, to_bucket: Settings, finished: Callable[..., Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -114,6 +117,7 @@ def test_listing_that_comes_late_hides_no_part(
     assert_same_rows(consolidate(to_bucket).path, finished())
 
 
+@pytest.mark.slow
 def test_damaged_part_is_recomputed(bucket: str, to_bucket: Settings, finished: Callable[..., Path]) -> None:
     extract_share(to_bucket, Share(0, 1))
     parts = open_storage(Url.parse(bucket) / "run/cells.h5.parts")
@@ -133,6 +137,7 @@ def test_damaged_file_at_an_address_is_refused_and_not_kept(bucket: str, to_buck
     assert [path for path in (tmp_path / "cache").rglob("*.h5") if path.read_bytes() == bytes(content)] == []
 
 
+@pytest.mark.slow
 def test_credentials_are_in_nothing_that_is_written(
     bucket: str, to_bucket: Settings, tmp_path: Path, faulty: FaultyServer, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -159,6 +164,7 @@ def test_credentials_are_in_nothing_that_is_written(
         assert secret.encode() not in written
 
 
+@pytest.mark.slow
 def test_audit_record_lies_beside_the_file(bucket: str, to_bucket: Settings) -> None:
     from cellfeat.near_copies.duplicate_record import audited_groups, save_audited
 
@@ -181,6 +187,7 @@ def test_features_in_memory_are_saved_to_an_address(
         features.save(place)
 
 
+@pytest.mark.slow
 def test_update_and_new_labels_change_a_file_in_a_bucket(
     to_bucket: Settings, finished: Callable[..., Path], tmp_path: Path
 ) -> None:

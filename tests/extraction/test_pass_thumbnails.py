@@ -57,6 +57,7 @@ def test_no_thumbnails_are_made_where_they_are_not_wanted(with_thumbnails: MakeS
     assert not view_folder(features).parent.exists()
 
 
+@pytest.mark.slow
 def test_interrupted_extraction_has_all_thumbnails_when_it_is_resumed(with_thumbnails: MakeSettings) -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt
@@ -106,6 +107,7 @@ def test_file_in_the_way_costs_one_line_and_no_feature(with_thumbnails: MakeSett
     assert np.isfinite(load_features(extraction.path).embeddings).all()
 
 
+@pytest.mark.slow
 def test_another_recipe_keeps_the_folder_of_the_same_samples(with_thumbnails: MakeSettings) -> None:
     first = made_by(with_thumbnails())
     (first.folder / "map.npz").write_bytes(b"a map of these samples")

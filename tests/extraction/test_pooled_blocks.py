@@ -15,6 +15,7 @@ from cellfeat.extraction.store import load_features
 from tests.extraction.observers import Lines
 
 
+@pytest.mark.slow
 def test_recipe_names_the_blocks(settings_for: Callable[..., Settings], tmp_path: Path) -> None:
     torch.manual_seed(0)
     torch.save(timm.create_model("test_vit").state_dict(), tmp_path / "vit.pth")

@@ -131,6 +131,7 @@ def _links(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
         monkeypatch.setattr(local, "_SECONDS_OF_A_CLAIM", 0.01)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("_links")
 @pytest.mark.parametrize("names_are_ahead", [False, True], ids=["nothing unflushed is left", "names without bytes"])
 def test_next_run_completes_after_a_loss_of_power(

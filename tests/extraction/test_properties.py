@@ -37,6 +37,7 @@ def images(cells: Path, tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_properties_are_kept_and_survive_an_update(settings_for: MakeSettings, images: Path) -> None:
     settings = settings_for(images__root=images, extraction__on_error="quarantine")
     path = extract(settings).path

@@ -33,12 +33,14 @@ def of_address(address: str) -> dict[str, str]:
     return {"images.root": f"{address}/images", "labels.file": f"{address}/labels.csv"}
 
 
+@pytest.mark.slow
 def test_feature_file_is_that_of_the_disk(settings_for: SettingsFor, finished, address: str) -> None:
     made = extract(settings_for(**of_address(address))).path
     assert contents(made) == contents(finished())
     assert np.array_equal(load_features(made).embeddings, load_features(finished()).embeddings)
 
 
+@pytest.mark.slow
 def test_reading_processes_give_the_same(settings_for: SettingsFor, finished, address: str) -> None:
     made = extract(settings_for(**of_address(address), extraction__workers=2)).path
     assert contents(made) == contents(finished())
@@ -51,6 +53,7 @@ def test_percentiles_of_the_data_set_are_the_same(settings_for: SettingsFor, fin
     assert contents(made) == contents(finished(images__intensity=intensity))
 
 
+@pytest.mark.slow
 def test_nothing_of_the_images_or_credentials_stays(settings_for: SettingsFor, address: str, tmp_path: Path) -> None:
     before = set(tmp_path.rglob("*"))
     made = extract(settings_for(**of_address(address))).path
@@ -61,6 +64,7 @@ def test_nothing_of_the_images_or_credentials_stays(settings_for: SettingsFor, a
     assert SECRET_KEY.encode() not in content
 
 
+@pytest.mark.slow
 def test_images_of_an_address_have_thumbnails(settings_for: SettingsFor, address: str) -> None:
     features = load_features(extract(settings_for(**of_address(address), extraction__thumbnails=True)).path)
     made = find_thumbnails(features)
@@ -80,6 +84,7 @@ def test_file_of_a_disk_can_be_updated_and_verified_from_an_address(
     check_pixels(copy_of_finished, manifest)
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("impatient")
 def test_objects_that_fail_are_quarantined(
     settings_for: SettingsFor, finished, address: str, faulty: FaultyServer
@@ -96,6 +101,7 @@ def test_objects_that_fail_are_quarantined(
     assert np.array_equal(features.embeddings[others], load_features(finished()).embeddings[others])
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("impatient")
 def test_object_that_fails_stops_the_run(settings_for: SettingsFor, address: str, faulty: FaultyServer) -> None:
     faulty.plan = lambda _method, path, _: Fault(403, code="AccessDenied") if "00003_red" in path else None
@@ -103,6 +109,7 @@ def test_object_that_fails_stops_the_run(settings_for: SettingsFor, address: str
         extract(settings_for(**of_address(address)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "fault", [Fault(503, code="SlowDown"), Fault(403, code="ExpiredToken")], ids=["busy", "expired"]
 )

@@ -48,6 +48,7 @@ def test_an_unreadable_image_stops_the_run_and_names_the_sample(
     assert len(kept) == 2, "the parts before the bad image are kept"
 
 
+@pytest.mark.slow
 def test_after_the_image_is_repaired_the_run_goes_on(settings_for: MakeSettings, images: Path) -> None:
     with damaged(images / "00020_red.png"):
         extract(settings_for(images__root=images))
@@ -56,6 +57,7 @@ def test_after_the_image_is_repaired_the_run_goes_on(settings_for: MakeSettings,
     assert any("16 of 24 samples are done" in line for line in lines.lines)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("precision", "implementation"), [("fp32", "fused"), ("bf16", "fused"), ("int8", "quantised")])
 def test_a_resumed_run_ends_with_the_same_bits_in_every_precision(
     precision: str,
@@ -92,6 +94,7 @@ def test_a_compiled_run_resumes_with_the_same_bits(
     np.testing.assert_array_equal(resumed.embeddings, undisturbed.embeddings)
 
 
+@pytest.mark.slow
 def test_an_unfinished_run_whose_implementation_is_unavailable_is_refused(
     settings_for: MakeSettings, images: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -103,6 +106,7 @@ def test_an_unfinished_run_whose_implementation_is_unavailable_is_refused(
         extract(settings_for("convnext_tiny", images__root=images))
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("bf16_kernels")
 def test_a_run_that_finished_no_part_leaves_the_choice_to_the_next(settings_for: MakeSettings, images: Path) -> None:
     with damaged(images / "00001_red.png"):
@@ -124,6 +128,7 @@ def test_images_that_changed_in_a_finished_part_are_extracted_again(
     assert contents(resumed.path) == contents(fresh.path)
 
 
+@pytest.mark.slow
 def test_quarantine_keeps_every_good_sample_and_names_the_bad(
     finished: Finished, settings_for: MakeSettings, images: Path
 ) -> None:
@@ -144,6 +149,7 @@ def test_quarantine_keeps_every_good_sample_and_names_the_bad(
     assert sum("quarantined: sample" in line for line in lines.lines) == 2
 
 
+@pytest.mark.slow
 def test_a_part_of_bad_images_alone_is_written(settings_for: MakeSettings, images: Path) -> None:
     for sample in range(9, 17):
         (images / f"{sample:05d}_red.png").write_bytes(b"")
@@ -188,6 +194,7 @@ def test_embeddings_that_are_not_finite_are_refused(
         extract(settings_for(backbone__weights=str(tmp_path / "overflow.pth")))
 
 
+@pytest.mark.slow
 def test_auto_compares_every_candidate_with_float32_and_records_it(
     settings_for: MakeSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

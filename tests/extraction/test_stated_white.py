@@ -42,6 +42,7 @@ def extracted(settings_for: MakeSettings, cells: Path, tmp_path: Path) -> Callab
     return make
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("options", [OME_12, PACKED_12], ids=["ome", "packed"])
 def test_stated_bits_give_the_embeddings_of_the_full_range(extracted, options):
     full, _ = extracted("full", 65535)
@@ -51,6 +52,7 @@ def test_stated_bits_give_the_embeddings_of_the_full_range(extracted, options):
     np.testing.assert_allclose(stated, full, rtol=0.02, atol=0.02 * np.abs(full).max())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("white", "offset", "setting"),
     [(4095, 0, "{range: [0, 4095]}"), (16383, 0, "{range: [0, 16383]}"), (4095, 32768, "{range: [32768, 36863]}")],

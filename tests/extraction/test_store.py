@@ -360,3 +360,12 @@ def test_orphans_of_an_output_with_brackets_are_removed(tmp_path: Path) -> None:
     PartStore(output, HEADER)
     assert not orphan.exists()
     assert fresh.exists(), "another machine may be writing it"
+
+
+def test_missing_file_names_its_neighbours_and_results_say_what_they_are(tmp_path):
+    (tmp_path / "cells.h5").write_bytes(b"")
+    with pytest.raises(MissingFileError, match=r"cellfeat import.*beside it: cells\.h5"):
+        load_features(tmp_path / "none.h5")
+    (tmp_path / "samples.json").write_text("{}")
+    with pytest.raises(FeatureFileError, match=r"folder of results.*--results"):
+        load_features(tmp_path)

@@ -195,6 +195,7 @@ def test_flipped_byte_of_a_file_is_found_or_changes_nothing(tmp_path: Path, reco
     assert n_found > 50
 
 
+@pytest.mark.slow
 def test_flipped_byte_of_a_part_is_found_or_changes_nothing(tmp_path: Path, record_property: RecordProperty) -> None:
     output, part = tmp_path / "cells.h5", range(4, 8)
     store_of_parts = PartStore(output, HEADER)

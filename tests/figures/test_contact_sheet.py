@@ -18,6 +18,7 @@ def names(n: int) -> list[str]:
     return [f"channel {number}" for number in range(n)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [*WIDTHS, None])
 @pytest.mark.parametrize("n_tiles", [1, 9])
 @pytest.mark.parametrize("n_channels", [1, 3, 9])

@@ -31,6 +31,7 @@ def assert_whole(figure):
     assert box.y1 <= height + 0.02
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", [*WIDTHS, None])
 @pytest.mark.parametrize("n_names", [1, 9, 60])
 def test_map_is_whole_with_its_legend_and_note(n_names, width):
@@ -62,6 +63,7 @@ def test_no_two_of_56_categories_look_alike():
     assert len({(_colour(code), _marker(code)) for code in range(56)}) == 56
 
 
+@pytest.mark.slow
 def test_rare_and_missing_values_share_an_entry():
     assert legend_texts(drawn(["a", ""]))[-1] == "no value (100)"
     assert legend_texts(drawn([f"n{number}" for number in range(70)], n=140))[-1] == "10 rare values, or none (20)"
@@ -90,6 +92,7 @@ def test_map_of_hardly_any_sample_is_drawn(n):
     assert_whole(figure)
 
 
+@pytest.mark.slow
 def test_many_points_are_pixels_in_a_pdf(tmp_path):
     for n in (RASTERISED_FROM, RASTERISED_FROM + 1):
         save_figure(drawn(["a", "b"], n=n, width="one"), tmp_path / f"{n}.pdf", "pdf")

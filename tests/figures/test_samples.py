@@ -23,6 +23,7 @@ def test_composed_channels_stay_in_range(n_channels: int) -> None:
     assert 0 < mixed.max() <= 1
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_channels", [1, 3, 12])
 def test_any_number_of_channels_and_any_name_is_drawn(n_channels: int, tmp_path) -> None:
     sample = PicturedSample("a$\\x_{b\u202e\n: HeLa", np.zeros((n_channels, 900, 30), np.float32))

@@ -105,6 +105,7 @@ def test_training_digests_come_back(folder: Path) -> None:
     assert loaded.contains(digests_of(7)).tolist() == [True] * 5 + [False] * 2
 
 
+@pytest.mark.slow
 def test_parameter_that_json_cannot_represent_is_refused(tmp_path: Path) -> None:
     bundle = fitted_bundle("mlp")
     bundle.head.random_state = np.random.RandomState(0)

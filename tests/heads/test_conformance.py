@@ -127,6 +127,7 @@ def test_drawn_settings_can_be_fitted(name: str) -> None:
         assert np.isfinite(probabilities).all()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", LEARNING_HEADS)
 @pytest.mark.parametrize(
     "labels",
@@ -298,6 +299,7 @@ def test_all_heads_that_standardise_take_other_transforms() -> None:
     assert TRANSFORMING_HEADS == ["mlp", "logreg", "lightgbm", "knn"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", TRANSFORMING_HEADS)
 @pytest.mark.parametrize("transform", ROW_STEPS)
 def test_every_transform_is_learned_saved_and_restored(name: str, transform: str) -> None:
@@ -338,6 +340,7 @@ def test_classifier_that_cannot_take_embeddings_says_why(name: str) -> None:
         quick_head(f"{SKLEARN_PREFIX}{name}").fit(X[:40], y[:40]).predict_proba(X[40:])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FITTING)
 def test_classifier_of_scikit_learn_is_restored_exactly(name: str) -> None:
     pytest.importorskip("skops")

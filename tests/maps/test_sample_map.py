@@ -60,6 +60,7 @@ def test_new_samples_lie_in_their_cluster(clusters: Features, method) -> None:
     np.testing.assert_array_equal(coordinates(found), before)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fft_from", [100, 10_000])
 def test_threads_do_not_change_a_bit(fft_from: int, monkeypatch: pytest.MonkeyPatch) -> None:
     for name, value in {"FFT_FROM": fft_from, "THREADS_FROM": 0, "EARLY": 10, "MAIN": 10}.items():

@@ -42,6 +42,7 @@ def found_in(regions: Regions) -> dict[tuple[int, int], int]:
 BOX = st.tuples(*[st.integers(-60, 60)] * 2, *[st.integers(1, 50) | st.integers(1, 2000)] * 2)
 
 
+@pytest.mark.slow
 @settings(deadline=None, max_examples=200)
 @given(st.lists(st.tuples(st.sampled_from("abc"), BOX), max_size=40), st.integers(1, 50))
 def test_overlaps_are_those_of_brute_force(rows, most):

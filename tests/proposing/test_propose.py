@@ -141,6 +141,19 @@ def test_table_beside_the_folder_is_found_and_called_a_guess(tmp_path: Path) -> 
     assert not any("other.csv" in line for line in (*found.seen, *found.remarks))
 
 
+def test_predictions_are_no_labels(tmp_path: Path) -> None:
+    two_label_columns(tmp_path / "data")
+    table = tmp_path / "data" / "labels.csv"
+    ids = [line.partition(",")[0] for line in table.read_text().splitlines()[1:]]
+    table.unlink()
+    write_csv(tmp_path / "predictions.csv", "file_id,label,apart_p", [(one, "HeLa", "0.5") for one in ids])
+    assert proposal_for(tmp_path / "data").settings.labels.file is None
+    (tmp_path / "predictions.csv").rename(tmp_path / "data" / "predictions.csv")
+    found = proposal_for(tmp_path / "data")
+    assert found.settings.labels.file is None
+    assert any("predictions.csv" in line for line in found.remarks)
+
+
 def test_table_of_an_earlier_call_is_made_anew(tmp_path: Path) -> None:
     LAYOUTS["metaxpress_guids"](tmp_path / "data")
     target = FilesTarget(tmp_path / "cellfeat_files.csv", replaces=True)

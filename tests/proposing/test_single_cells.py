@@ -20,6 +20,7 @@ def file(tmp_path: Path) -> Path:
     return write_h5sc(tmp_path / "single_cells.h5sc", columns=columns)
 
 
+@pytest.mark.slow
 def test_channels_are_those_that_are_no_masks(file):
     found = propose(file)
     assert found.settings.images.layout == "h5sc"
@@ -46,6 +47,7 @@ def test_folder_of_files_with_a_table(tmp_path):
     assert len(found.manifest) == 2 * N_CELLS
 
 
+@pytest.mark.slow
 def test_given_table_comes_before_obs(file):
     write_csv(file.parent / "own.csv", "cell,stage", [(i, "GS"[i % 2]) for i in range(1, N_CELLS + 1)])
     found = propose(file, labels=file.parent / "own.csv")
@@ -58,6 +60,7 @@ def test_given_table_of_other_cells_is_refused(file):
         propose(file, labels=file.parent / "own.csv")
 
 
+@pytest.mark.slow
 def test_cells_without_labels(tmp_path):
     found = propose(write_h5sc(tmp_path / "a.h5sc", columns=AREAS), labels="none")
     assert found.settings.labels.label is None

@@ -139,6 +139,7 @@ def test_images_of_lif_are_told(tmp_path):
     assert "stacks: 3 depths, 2 times, 2 images in a file" in found.seen
 
 
+@pytest.mark.slow
 def test_folder_of_zarr_is_one_image(tmp_path):
     pytest.importorskip("zarr")
     for i in range(N):

@@ -39,6 +39,7 @@ def found(images: Path, mobilenet: str, tmp_path_factory: pytest.TempPathFactory
         yield recommend(settings, budget=600, samples=24, backbones=[mobilenet])
 
 
+@pytest.mark.slow
 def test_all_recipes_are_tried_where_there_is_time(found: Recommendation) -> None:
     table = found.table()
     assert set(table["input_size"]) == {32}
@@ -127,6 +128,7 @@ def test_budget_is_kept_and_what_was_not_tried_is_said(images: Path, mobilenet: 
         assert result.seconds < 12
 
 
+@pytest.mark.slow
 def test_interruption_gives_what_is_known(
     images: Path, mobilenet: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -39,12 +39,14 @@ def test_each_figure_is_written_in_each_format(comparison: Comparison, tmp_path:
         assert (tmp_path / name).read_bytes().startswith(STARTS[name.rpartition(".")[2]])
 
 
+@pytest.mark.slow
 def test_formats_of_an_earlier_comparison_are_removed(scripts: Comparison, tmp_path: Path) -> None:
     written(scripts, tmp_path, "svg")
     left = written(scripts, tmp_path, "png")
     assert {path.name for path in tmp_path.iterdir() if path.suffix in (".png", ".svg", ".pdf")} == left
 
 
+@pytest.mark.slow
 def test_held_out_figures_replace_those_of_other_formats(bundle: Bundle, held_out: Features, tmp_path: Path) -> None:
     found = score_held_out(bundle, held_out, draws=100)
     write_held_out(found, tmp_path, figures=["svg"])
@@ -77,6 +79,7 @@ def test_pdf_embeds_fonts_as_truetype(scripts: Comparison, tmp_path: Path) -> No
     assert b"/Type3" not in content
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
 def test_equal_figures_are_equal_files(comparison: Comparison, tmp_path: Path, kind: FigureKind) -> None:
     for name in ("first", "second"):

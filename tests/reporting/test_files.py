@@ -55,11 +55,13 @@ def test_scores_can_be_computed_again_from_the_predictions(comparison, report):
         assert np.mean(recalls) == pytest.approx(metrics["balanced_accuracy"])
 
 
+@pytest.mark.slow
 def test_hostile_names_can_be_drawn_and_written(hostile, tmp_path):
     files = write_report(hostile, tmp_path)
     assert all(file.read_bytes().startswith(b"\x89PNG") for file in files if file.suffix == ".png")
 
 
+@pytest.mark.slow
 def test_files_of_an_earlier_comparison_are_removed_and_nothing_else(single, tmp_path):
     own = ["confusion_mlp.png", "metrics_mlp.json", "repeats.json", "learning_curve.csv", "learning_curve.png"]
     foreign = ["confusion_final.png", "metrics_mlp.txt", "notes.json", "dummy/metrics_mlp.json", ".cache/repeats.json"]
@@ -79,6 +81,7 @@ def test_files_of_an_earlier_comparison_are_removed_and_nothing_else(single, tmp
     assert len(said) == 1
 
 
+@pytest.mark.slow
 def test_report_that_cannot_be_written_leaves_the_earlier_one(single, tmp_path):
     write_report(single, tmp_path)
     (tmp_path / "repeats.json").write_text("earlier")
@@ -100,6 +103,7 @@ def test_curves_are_written_as_record_table_and_figure(make_clusters, tmp_path):
     assert pd.DataFrame(curve["points"]).equals(curve_table(found.curves).drop(columns="head"))
 
 
+@pytest.mark.slow
 def test_held_out_scores_are_written(bundle, held_out, tmp_path):
     found = score_held_out(bundle, held_out, draws=200)
     files = {path.name for path in write_held_out(found, tmp_path)}

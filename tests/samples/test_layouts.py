@@ -1,5 +1,5 @@
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cellfeat.errors import ConfigError
@@ -27,6 +27,7 @@ PATTERNS = [
 
 
 @pytest.mark.parametrize("pattern", PATTERNS)
+@settings(deadline=None)
 @given(number=st.integers(0, 10**7), label=st.text("abcXYZ 0-9", min_size=1))
 def test_pattern_recognises_its_own_names(pattern, number, label):
     layout = PatternLayout(pattern, CHANNELS)

@@ -201,6 +201,7 @@ def test_fewer_than_two_classes_are_refused(build):
         check_classes(build(files_of(1)))
 
 
+@pytest.mark.slow
 def test_thousands_of_samples_take_a_moment(build):
     ids = range(1, 5001)
     csv = "file_id,cell_line\n" + "".join(f"{i},RT4\n" for i in ids)

@@ -41,6 +41,7 @@ def write_table(file: Path, rows: list[tuple[str, ...]], separator: str, encodin
         writer.writerows([("file_id", "cell_line", "path"), *rows])
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(rows=ROWS, separator=SEPARATORS, encoding=st.sampled_from(["utf-8", "utf-8-sig"]))
 def test_table_of_files_keeps_its_rows_or_is_refused(
@@ -59,6 +60,7 @@ def test_table_of_files_keeps_its_rows_or_is_refused(
     assert table["sample_id"].is_unique
 
 
+@pytest.mark.slow
 @settings(max_examples=100, deadline=None)
 @given(
     rows=st.lists(st.tuples(NUMBERS, LABELS), min_size=1, max_size=6, unique_by=lambda row: row[0]),
@@ -85,6 +87,7 @@ def test_numbers_match_their_files_and_omissions_are_reported(
     assert ("no row" in said) == (len(there) < N_FILES)
 
 
+@pytest.mark.slow
 @settings(max_examples=60, deadline=None)
 @given(rows=ROWS, seed=st.integers(0, 100))
 def test_replacing_labels_do_not_depend_on_the_order_of_rows(

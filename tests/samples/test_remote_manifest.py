@@ -78,6 +78,7 @@ def both(tmp_path: Path, bucket: str):
     return make
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("layout", LAYOUTS)
 def test_samples_are_those_of_the_disk(layout: str, both, tmp_path: Path, bucket: str) -> None:
     disk, remote = (build_manifest(*settings) for settings in both(layout))
@@ -111,6 +112,7 @@ def test_many_samples_need_one_listing(faulty: FaultyServer, tmp_path: Path, buc
     assert len(faulty.requests) == 1
 
 
+@pytest.mark.slow
 def test_reading_processes_read_objects(tmp_path: Path, bucket: str) -> None:
     write(tmp_path / "images", files_of(1, 2))
     address = upload(tmp_path / "images", f"{bucket}/images")

@@ -34,6 +34,7 @@ def test_default_settings_read_the_cells(cells):
     assert set(manifest.table["label"]) == {name for name, _, _ in CELL_LINES}
 
 
+@pytest.mark.slow
 def test_any_number_of_processes_writes_the_same_files(tmp_path):
     for n_processes in (1, 3):
         write_synthetic_cells(tmp_path / str(n_processes), 25, 7, size=24, n_processes=n_processes)

@@ -194,3 +194,14 @@ def test_other_content_is_refused(labels_csv, content, message):
     with pytest.raises(ManifestError, match=message) as raised:
         read_table_file(file)
     assert str(file) in str(raised.value)
+
+
+def test_zip_of_a_version_that_python_does_not_read_is_refused(tmp_path):
+    with zipfile.ZipFile(tmp_path / "labels.xlsx", "w") as archive:
+        archive.writestr("xl/workbook.xml", "")
+    content = bytearray((tmp_path / "labels.xlsx").read_bytes())
+    # The version that is needed to read an entry, in the directory at the end.
+    content[content.index(b"PK\x01\x02") + 6] = 186
+    (tmp_path / "labels.xlsx").write_bytes(content)
+    with pytest.raises(ManifestError, match=r"labels.xlsx: a damaged Excel or zip file: zip file version 18.6"):
+        read_table_file(tmp_path / "labels.xlsx")

@@ -83,6 +83,7 @@ def signalled(workers: Workers, reader: SampleReader, number: int, number_of_fil
     return error
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("dtype", ["|u1", "<u2", ">u2", "<f4"])
 def test_process_returns_the_same_sample(dtype: str, tmp_path: Path) -> None:
     pixels = np.arange(30, dtype=dtype).reshape(5, 6)
@@ -138,6 +139,7 @@ def test_crash_names_file_and_next_sample_is_read(name: str, large_green: Sample
         np.testing.assert_array_equal(workers.read(large_green, 0), large_green.read(0))
 
 
+@pytest.mark.slow
 def test_last_words_of_a_crashed_codec_are_quoted(reader: SampleReader, monkeypatch: pytest.MonkeyPatch) -> None:
     with Workers() as workers:
         workers.start(1)
@@ -165,6 +167,7 @@ def test_sample_of_a_killed_process_is_read_again(large_green: SampleReader) -> 
         np.testing.assert_array_equal(future.result(100), large_green.read(N_SAMPLES))
 
 
+@pytest.mark.slow
 def test_sample_killed_twice_is_named(large_green: SampleReader) -> None:
     with Workers() as workers, ThreadPoolExecutor(1) as pool:
         workers.start(1)
@@ -232,6 +235,7 @@ def test_a_process_that_is_ready_is_taken_before_one_that_starts(reader: SampleR
     assert sorted(ready) == [False, True]
 
 
+@pytest.mark.slow
 def test_silent_process_is_replaced_and_its_file_named(large_green: SampleReader) -> None:
     with Workers(seconds=3) as workers:
         for row in range(N_SAMPLES):
@@ -300,6 +304,7 @@ os.kill(os.getpid(), 9)
     assert not Path(f"/proc/{process_id}/cmdline").exists()
 
 
+@pytest.mark.slow
 def test_script_needs_no_main_guard(reader: SampleReader, tmp_path: Path) -> None:
     script = tmp_path / "script.py"
     script.write_text(f"""
@@ -336,6 +341,7 @@ def test_rows_read_at_once_are_those_read_alone(reader: SampleReader) -> None:
         np.testing.assert_array_equal(one.pixels, other.pixels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["SIGSEGV", "SIGKILL"])
 def test_crash_loses_one_of_the_rows_read_at_once(name: str, large_green: SampleReader) -> None:
     rows = [1, N_SAMPLES, 2]

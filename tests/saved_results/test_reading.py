@@ -30,6 +30,7 @@ def folder(comparison: Comparison, tmp_path_factory: pytest.TempPathFactory) -> 
     return path
 
 
+@pytest.mark.slow
 def test_scores_and_differences_are_those_written(comparison: Comparison, folder: Path) -> None:
     found = cellfeat.read_results(folder)
     assert found.is_comparison

@@ -68,3 +68,10 @@ def test_equal_samples_have_equal_ranks():
     scores = known.scores_of(points[:20])
     assert known.p_values(scores).min() == 1
     assert set_test(known, scores, np.arange(20)).p_value == 1
+
+
+def test_order_of_the_rows_does_not_change_the_p_value():
+    known = Known.of(clouds(300), np.arange(300) // 2)
+    scores, groups = known.scores_of(clouds(90, seed=2)), np.arange(90) // 3
+    order = np.random.default_rng(0).permutation(90)
+    assert set_test(known, scores, groups).p_value == set_test(known, scores[order], 40 - groups[order]).p_value

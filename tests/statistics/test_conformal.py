@@ -69,6 +69,7 @@ def large_and_easy(rng):
     return rng.random(len(groups)) + is_large[groups], groups
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("draw", [alike, large_and_easy])
 def test_groups_of_dependent_samples_are_covered(draw):
     assert mean_coverage(weighted, draw, 0.9) >= 0.9 - binomial_error(0.9)

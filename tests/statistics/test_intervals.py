@@ -235,6 +235,7 @@ def coverage(n_data_sets, simulate, true_recalls):
     return held / n_data_sets
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", [SINGLES, GROUPS_OF_FIVE, TWELVE_PLATES, OWN_PLATES])
 def test_intervals_cover_the_truth(case):
     """Of 100 data sets, 88 is three standard errors below 95; intervals that ignore the groups of five reached 73."""

@@ -103,6 +103,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAULTS)
 def test_faults_end_in_the_same_bytes(
     name: str, bucket: str, faulty: FaultyServer, tmp_path: Path, caplog: pytest.LogCaptureFixture

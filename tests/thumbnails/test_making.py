@@ -30,6 +30,7 @@ def grey(thumbnails: Thumbnails, pixels: np.ndarray) -> np.ndarray:
     return (255 * (pixels.mean(axis=(1, 2)) - starts) / (ends - starts)).clip(0, 255)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("n", "n_channels"), [(1, 1), (64, 2), (70, 3), (3, 9)])
 def test_every_sample_has_its_thumbnail(make: Make, n: int, n_channels: int) -> None:
     features = make(n, n_channels)
@@ -50,6 +51,7 @@ def test_progress_is_told(make: Make) -> None:
     assert observer.progress[-1] == (70, 70)
 
 
+@pytest.mark.slow
 def test_single_blocks_are_made_and_kept(make: Make) -> None:
     features = make()
     shard = make_block(features, 1)

@@ -12,7 +12,7 @@ from cellfeat.heads.bundle import Bundle
 from cellfeat.heads.scaling import scaled
 from cellfeat.statistics.apart import LEVEL, Apart, SetTest, set_test
 from cellfeat.text import counted
-from cellfeat.types import Integers
+from cellfeat.types import Bools, Integers
 
 UNKNOWN = (
     "this saved head was fitted by an earlier version and keeps no training samples: whether these samples lie apart "
@@ -36,10 +36,24 @@ class ApartFromFitted(Apart):
         Training samples that were compared with.
     claim
         Whose dependence the test takes into account.
+    is_new
+        Which samples are counted and tested: those that could be read and are no exact duplicates of training samples,
+        shape ``(n_samples,)``.
     """
 
     n_known: int
     claim: str
+    is_new: Bools
+
+    @property
+    def n_points(self) -> int:
+        """Number of samples that were compared."""
+        return int(np.count_nonzero(self.is_new))
+
+    @property
+    def number(self) -> int:
+        """How many of these lie apart."""
+        return int(np.count_nonzero(self.is_apart & self.is_new))
 
     def line(self) -> str:
         """Say in a line whether the samples lie apart, starting with ``warning:`` where they do."""
@@ -97,18 +111,18 @@ def apart_from_fitted(bundle: Bundle, features: Features) -> ApartFromFitted | N
     p_values = np.full(len(features), np.nan)
     n_known = len(kept.known.points)
     if not is_ok.any():
-        return ApartFromFitted(p_values, None, n_known, "")
+        return ApartFromFitted(p_values, None, n_known, "", is_ok)
     scores = kept.known.scores_of(kept.points(scaled(bundle.scaling, features.embeddings[is_ok])))
     p_values[is_ok] = kept.known.p_values(scores)
     # A duplicate of a training sample lies at no distance from it, and says nothing about new samples.
-    is_new = ~bundle.has_seen(features.samples.digests)[is_ok]
+    is_new = is_ok & ~bundle.has_seen(features.samples.digests)
     if not is_new.any():
-        return ApartFromFitted(p_values, None, n_known, "")
+        return ApartFromFitted(p_values, None, n_known, "", is_new)
     groups, claim = _groups(bundle, features)
-    test = set_test(kept.known, scores[is_new], groups[is_ok][is_new])
+    test = set_test(kept.known, scores[is_new[is_ok]], groups[is_new])
     if not test.is_permuted:
         claim = f"{_few(test)} to permute: twice the median p value, as if training samples showed how groups differ"
-    return ApartFromFitted(p_values, test, n_known, claim)
+    return ApartFromFitted(p_values, test, n_known, claim, is_new)
 
 
 def _groups(bundle: Bundle, features: Features) -> tuple[Integers, str]:

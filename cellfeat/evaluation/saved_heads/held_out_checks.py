@@ -89,6 +89,12 @@ def check_groups_left(samples: LabelledSamples, where: Location) -> None:
         If a class has a single group.
     """
     few = [name for name in samples.classes if len(np.unique(samples.groups[samples.y == name])) == 1]
+    if len(few) == len(samples.classes):
+        raise ManifestError(
+            f"{where}: all samples of each class are in one group, such as a plate, which does not show how far groups "
+            "vary; add samples of other groups; or, for a score of this group alone, name finer groups such as wells "
+            "with --groups COLUMN, or take the samples as independent with --groups none"
+        )
     if few:
         raise ManifestError(
             f"{where}: a single group is left of {first_ten(few)}, which does not show how far the class varies; add "

@@ -78,12 +78,12 @@ class Predictions:
         return f"<Predictions of {len(self.sample_id):,} samples, {len(self.classes)} classes{abstained}{failed}>"
 
     def _repr_html_(self) -> str:
-        return html_block([repr(self)[1:-1]], ["predicted", "samples"], self._counts())
+        return html_block([repr(self)[1:-1]], ["predicted", "samples"], self.counts())
 
     def __str__(self) -> str:
-        return clean_lines("\n".join([repr(self)[1:-1], *(f"{shorten(name)}: {n:,}" for name, n in self._counts())]))
+        return clean_lines("\n".join([repr(self)[1:-1], *(f"{shorten(name)}: {n:,}" for name, n in self.counts())]))
 
-    def _counts(self) -> list[tuple[str, int]]:
+    def counts(self) -> list[tuple[str, int]]:
         """Number of samples by predicted class; those without a prediction last."""
         found = Counter(self.predicted[self.is_read & ~self.abstained].tolist())
         without = [("(abstained)", self.n_abstained), ("(could not be read)", self.n_failed)]

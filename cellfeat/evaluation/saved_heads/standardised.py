@@ -11,6 +11,7 @@ from cellfeat.evaluation.plates import plate_names
 from cellfeat.extraction.store import Features
 from cellfeat.heads.bundle import Bundle
 from cellfeat.heads.group_standards import LEAST_SAMPLES, GroupStandards, large_groups
+from cellfeat.samples.column_words import column_meant
 from cellfeat.text import counted, first_ten
 from cellfeat.types import Strings
 
@@ -68,6 +69,7 @@ def _names(bundle: Bundle, features: Features, plates: str | None) -> Strings:
     word = plates or (fitted if isinstance(fitted, str) else "group")
     if word == ONE_PLATE and word not in columns:
         return np.full(len(features), "all samples")
+    word = column_meant(word, columns)
     if word not in columns and word != "group" and not word.endswith(".csv") and "+" not in word:
         raise BundleError(
             f"{features.path}: has no column {word!r}, and the head standardises new samples within each of its "

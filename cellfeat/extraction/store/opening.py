@@ -59,6 +59,10 @@ def opened(location: Location) -> Iterator[h5py.File]:
         yield file
 
 
+_MOST_SHOWN = 10
+"""Feature files beside a missing one that are named."""
+
+
 def _verify(url: Url, path: Path) -> None:
     """Verify every checksum of a file that was just fetched."""
     with _opened_as(url, path) as file:
@@ -97,7 +101,9 @@ def _refuse_all_but_files(path: Path) -> None:
     except ValueError:  # a NUL character in the name
         raise MissingFileError(f"the feature file {path} does not exist") from None
     if stat.S_ISDIR(mode):
-        raise FeatureFileError(f"{path}: is a folder; {CHOOSE}")
+        results = f"{path}: is a folder of results; name its feature file, and the folder with --results where it goes"
+        is_of_results = (path / "samples.json").is_file()
+        raise FeatureFileError(results if is_of_results else f"{path}: is a folder; {CHOOSE}")
     if not stat.S_ISREG(mode):  # opening a pipe would wait forever
         raise FeatureFileError(f"{path}: is not a regular file; {CHOOSE}")
 
@@ -107,7 +113,10 @@ def _why_missing(path: Path) -> str:
         return f"the feature file {path} is a link to {link_target(path)}, which does not exist: mount that disk"
     unfinished = parts_folder(path)
     hint = f"{unfinished} holds an unfinished run: start the same extract again" if unfinished.exists() else None
-    return f"the feature file {path} does not exist; {hint or 'make it with: cellfeat extract'}"
+    beside = sorted(one.name for one in path.parent.glob("*.h5"))[:_MOST_SHOWN]
+    near = f"; beside it: {', '.join(beside)}" if beside else ""
+    make = f"make it with: cellfeat extract (of images) or cellfeat import (of a table){near}"
+    return f"the feature file {path} does not exist; {hint or make}"
 
 
 @dataclass(frozen=True)

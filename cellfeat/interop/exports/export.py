@@ -51,6 +51,7 @@ def export(
     *,
     results: Path | str | Comparison | None = None,
     model: Bundle | Path | str | None = None,
+    standardise: str | None = None,
     with_tsne: bool = False,
     replace: bool = False,
     say: Say = ignore_line,
@@ -72,6 +73,8 @@ def export(
         Predictions to add: the folder of a comparison, of a saved head or of held-out scores; or a comparison.
     model
         A saved head, or its folder, whose predictions are added, in place of `results`.
+    standardise
+        For a model that standardises within plates: as for `cellfeat.predict`.
     with_tsne
         Whether ``X_tsne`` is added to an ``h5ad``.
     replace
@@ -105,6 +108,8 @@ def export(
         raise ConfigError(f"t-SNE is written to h5ad only, not to {to}; leave it out, or choose h5ad")
     if results is not None and model is not None:
         raise ConfigError("results and model: expected one of them")
+    if standardise is not None and model is None:
+        raise ConfigError("standardise: goes with a model; the features themselves are exported as they are")
     source: Location = features.path if isinstance(features, Features) else as_location(features)
     beside = Path("features.h5") if source == IN_MEMORY else source if isinstance(source, Path) else Path(source.name)
     if source == IN_MEMORY and path is None:
@@ -116,7 +121,7 @@ def export(
         features = load_features(source)
     found = None if results is None else results_of(results, features)
     if model is not None:
-        found, remarks = predicted_by(as_bundle(model), features)
+        found, remarks = predicted_by(as_bundle(model), features, standardise)
         for line in remarks:
             say(line)
     _check_not_read(target, [source, *([] if found is None or found.folder is None else found.folder.iterdir())])

@@ -191,7 +191,10 @@ def _dense(path: Path, name: str, item: h5py.Group, encoding: str) -> NDArray[An
     parts = [_plain(path, f"{name}/{part}", item[part])[:] for part in ("data", "indices", "indptr")]
     kind = scipy.sparse.csr_matrix if encoding.startswith("csr") else scipy.sparse.csc_matrix
     sparse = kind(tuple(parts), shape=shape)
-    # The numbers of a damaged file would be written beyond the array.
+    # Entries that a damaged file places wrongly would be written beyond the array. The check looks at the last pointer
+    # alone where that says that there are no entries.
+    if parts[2].dtype.kind not in "iu" or (np.diff(parts[2].astype(np.int64)) < 0).any():
+        raise ManifestError(f"{path}: {name}/indptr is not a sequence of integers that never decreases; damaged")
     sparse.check_format(full_check=True)
     return np.asarray(sparse.astype(np.float64 if parts[0].dtype.itemsize > 4 else np.float32).toarray())
 

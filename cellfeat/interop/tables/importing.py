@@ -1,6 +1,6 @@
 """Make features of a table that somebody else made: ``cellfeat import``."""
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from cellfeat.interop.tables.naming import (
 from cellfeat.interop.tables.numbers import FeatureTable, Wanted, choose_features, features_like
 from cellfeat.interop.tables.reading import read_source
 from cellfeat.interop.tables.remarks import Chosen, import_remarks
-from cellfeat.interop.tables.source import Source, numbers_of
+from cellfeat.interop.tables.source import Source
 from cellfeat.provenance import digest_file
 from cellfeat.samples.profile_names import is_metadata, is_place
 from cellfeat.types import Strings
@@ -213,13 +213,15 @@ def _samples(source: Source, chosen: Chosen, features: FeatureTable) -> Imported
 
 def _further(source: Source, chosen: Chosen, features: FeatureTable) -> dict[str, Strings]:
     """Columns that are kept beside the features: metadata, text, and where a cell lies."""
-    own = {one.columns[0] for one in (chosen.ids, chosen.labels, chosen.groups) if one and len(one.columns) == 1}
+    # The column of groups stays under its name: `--groups plate` and `--across plate` ask for it.
+    own = {one.columns[0] for one in (chosen.ids, chosen.labels) if one and len(one.columns) == 1}
     names = [name for name in source.columns if name not in own and name not in set(features.names)]
-    kept = [name for name in names if _is_kept(source, name)]
+    groups = chosen.groups.columns if chosen.groups else ()
+    kept = [name for name in names if _is_kept(source, name, groups)]
     return {name: source.texts(name) for name in kept}
 
 
-def _is_kept(source: Source, name: str) -> bool:
-    if is_metadata(name) or is_place(name) or is_group_name(name):
+def _is_kept(source: Source, name: str, groups: Collection[str]) -> bool:
+    if is_metadata(name) or is_place(name) or is_group_name(name) or name in groups:
         return True
-    return numbers_of(source.table.column(name)).values is None or source.array is not None
+    return source.numbers(name).values is None or source.array is not None

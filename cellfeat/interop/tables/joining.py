@@ -86,8 +86,10 @@ def _by_keys(source: Source, labels: Source, names: Sequence[str]) -> Joined:
 
 
 def _by_ids(source: Source, labels: Source, id_column: str | None) -> Joined:
-    mine = choose_ids(source, None)
-    theirs = choose_ids(labels, find(labels, id_column, "--id") if id_column else _with_most(labels, mine.values))
+    mine = choose_ids(source, id_column if id_column and _has_columns(source, id_column) else None)
+    # The column may be that of either table: what the other one calls its ids, its values say.
+    own = id_column if mine.is_guess or not id_column or _has_columns(labels, id_column) else None
+    theirs = choose_ids(labels, find(labels, own, "--id") if own else _with_most(labels, mine.values))
     if not theirs.columns or not mine.columns:
         raise ManifestError(
             f"{labels.path}: shares no column with {source.path}, and has none of ids: name the column of ids with --id"
@@ -97,6 +99,12 @@ def _by_ids(source: Source, labels: Source, id_column: str | None) -> Joined:
     rows = [row_of.get((matches.get(one, one),)) for one in mine.values.tolist()]
     joined = _joined(source, labels, rows, f"by {mine.name} and {theirs.name}", [])
     return replace(joined, remarks=(*joined.remarks, *matching_remark(matches, str(source.path))))
+
+
+def _has_columns(source: Source, names: str) -> bool:
+    """Whether a table has all of some columns, whose names are separated by commas."""
+    known = {plain_name(column) for column in source.columns}
+    return names in source.columns or all(plain_name(part) in known for part in names.split(","))
 
 
 def _with_most(labels: Source, ids: Strings) -> str | None:

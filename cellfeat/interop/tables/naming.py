@@ -23,12 +23,13 @@ NONE = "none"
 """Said in place of a column that a table does not have."""
 
 _ID_NAMES = ("sampleid", "id", "sample", "cell", "cellid", "fileid", "objectid", "imageid", "uuid", "barcode", "name",
-             "index", "uniqueid", "filename", "file", "firstcolumn", "unnamed0")  # fmt: skip
+             "index", "uniqueid", "filename", "file", "firstcolumn", "unnamed0", "imagename", "imagefile", "zelle",
+             "zellid", "zellnr", "zellenr", "zellnummer", "probe", "dateiname", "datei")  # fmt: skip
 _LABEL_NAMES = ("label", "labels", "class", "classname", "celltype", "cellline", "target", "y", "category", "phenotype",
                 "moa", "treatment", "compound", "perturbation", "pertiname", "pertid", "condition", "genotype",
-                "gene")  # fmt: skip
+                "gene", "klasse", "zelllinie", "zelltyp", "behandlung", "bedingung")  # fmt: skip
 _GROUP_NAMES = (*PLATE_NAMES, "batch", "donor", "patient", *WELL_NAMES, "position", *SITE_NAMES, "image", "imagenumber",
-                "replicate")  # fmt: skip
+                "replicate", "spender", "charge", "versuch", "replikat")  # fmt: skip
 _TABLE, _IMAGE = ("tablenumber",), ("imagenumber",)
 _COMBINATIONS = (
     (_IMAGE, OBJECT_NAMES),

@@ -8,7 +8,7 @@ import numpy as np
 
 from cellfeat.errors import ManifestError, UnknownNameError
 from cellfeat.interop.tables.naming import is_group_name
-from cellfeat.interop.tables.source import Source, numbers_of
+from cellfeat.interop.tables.source import Source
 from cellfeat.samples.profile_names import is_cellprofiler, is_measure, is_metadata, trap
 from cellfeat.text import first_ten, near_names
 from cellfeat.types import Bools, Float32s, Floats
@@ -153,10 +153,10 @@ def _candidates(
             reason = ""
         if reason or not _is_asked_for(name, wanted):
             found.texts.append(name)
-            if reason and _is_asked_for(name, wanted) and numbers_of(source.table.column(name)).values is not None:
+            if reason and _is_asked_for(name, wanted) and source.numbers(name).values is not None:
                 found.left_out.setdefault(reason, []).append(name)
             continue
-        column = numbers_of(source.table.column(name))
+        column = source.numbers(name)
         if column.strange:
             found.strange[name] = column.strange
         if column.values is None:
@@ -276,7 +276,7 @@ def features_like(source: Source, names: Sequence[str], *, is_array: bool) -> Fe
 def _values_like(source: Source, name: str, place: int) -> Floats:
     if source.array is not None:
         return source.array[..., place].astype(np.float64)
-    column = numbers_of(source.table.column(name))
+    column = source.numbers(name)
     if column.values is None:
         where = f": {source.row(column.strange[0])}" if column.strange else ""
         raise ManifestError(f"{source.path}: column {name!r} is a feature and holds cells that are not numbers{where}")

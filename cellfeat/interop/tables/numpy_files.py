@@ -16,7 +16,8 @@ from cellfeat.interop.tables.source import Source, check_same_length
 from cellfeat.text import first_line, first_ten
 
 _NUMBERS = ("x", "features", "embeddings", "data", "arr_0", "feats", "profiles")
-_IDS = ("ids", "id", "sample_id", "sample_ids", "names", "index", "filenames", "files")
+_IDS = ("ids", "id", "sample_id", "sample_ids", "names", "index", "filenames", "files", "filename", "file_names",
+        "image_names", "image_name", "image_ids", "image_id", "images", "paths", "path", "image_paths")  # fmt: skip
 _LABELS = ("y", "labels", "label", "targets", "target", "classes")
 _GROUPS = ("groups", "group", "plates", "plate", "donors", "donor")
 _NAMES = ("feature_names", "columns", "feature_columns", "var_names")
@@ -24,7 +25,10 @@ _MOST_BYTES = 16_000_000_000
 _FAULTS = (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError, SyntaxError, RecursionError,
            zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OverflowError, MemoryError,
            tokenize.TokenError)  # fmt: skip
-_PICKLE = "holds Python objects (a pickle), which can run code and are never read; save plain numbers and text"
+_PICKLE = (
+    "holds Python objects (a pickle), which can run code and are never read; save plain numbers and text, "
+    "as with labels.astype(str)"
+)
 
 
 def read_npy(path: Path) -> Source:

@@ -45,10 +45,13 @@ def read_source(path: Path, dataset: str | None = None) -> Source:
     if head.startswith(b"\x93NUMPY"):
         return read_npy(path)
     if head.startswith(b"PK\x03\x04"):
+        if path.suffix.lower() in (".xlsx", ".xlsm") and not zipfile.is_zipfile(path):
+            raise ManifestError(f"{path}: a damaged or truncated Excel file; copy or save it again")
         return read_excel(path) if _is_excel(path) else read_npz(path)
     if head.startswith(_PICKLES):
         raise ManifestError(
-            f"{path}: is a Python pickle, which can run code and is never read; save the table as Parquet or CSV"
+            f"{path}: is a Python pickle, which can run code and is never read; save tables as Parquet or CSV, "
+            "and arrays with numpy.savez(FILE, X=..., y=...)"
         )
     return read_csv(path)
 
@@ -82,5 +85,6 @@ def _is_excel(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
             return "xl/workbook.xml" in archive.namelist()
-    except (zipfile.BadZipFile, OSError, ValueError):
+    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError):
+        # Reading it as .npz says what is wrong.
         return False

@@ -8,9 +8,11 @@ import numpy as np
 
 from cellfeat.evaluation.groups import count_copies
 from cellfeat.extraction.store import Features
+from cellfeat.interop.tables.digit_grouping import is_ambiguous
 from cellfeat.interop.tables.naming import Named, group_candidates
 from cellfeat.interop.tables.numbers import GROUPS, NOT_CELLPROFILER, FeatureTable, Wanted
 from cellfeat.interop.tables.source import Source
+from cellfeat.samples.profile_names import is_metadata
 from cellfeat.text import first_ten, shorten
 
 _MANY_COPIES = 0.2
@@ -49,7 +51,7 @@ def import_remarks(
     """
     yield f"{source.path}: {source.what}, {len(source):,} rows; {len(features.names):,} columns are features"
     yield from _choice_remarks(source, chosen)
-    yield from _column_remarks(source, features, wanted)
+    yield from _column_remarks(source, features, made, wanted)
     yield from _value_remarks(features, made)
     yield from _suspicions(features, chosen)
 
@@ -91,7 +93,7 @@ def _hint(names: Sequence[str]) -> str:
     return f"; --group {names[0]} keeps its samples together" if names else ""
 
 
-def _column_remarks(source: Source, features: FeatureTable, wanted: Wanted) -> Iterator[str]:
+def _column_remarks(source: Source, features: FeatureTable, made: Features, wanted: Wanted) -> Iterator[str]:
     for reason, names in sorted(features.left_out.items()):
         traps = ("coordinates", "numbers of objects and images", "files and processing", NOT_CELLPROFILER, GROUPS)
         keep = "; --keep PATTERN takes them as features" if reason in traps else ""
@@ -99,8 +101,16 @@ def _column_remarks(source: Source, features: FeatureTable, wanted: Wanted) -> I
             keep = f"; --max-missing SHARE allows more than {wanted.max_missing:g}"
         yield f"left out, {reason}: {len(names)} columns: {first_ten(names)}{keep}"
     for name, places in features.strange.items():
-        told = f"{str(source.texts(name)[places[0]])!r} in {source.row(places[0])}"
-        yield f"warning: column {name} is no feature: {len(places)} cells are not numbers, such as {told}"
+        cell = str(source.texts(name)[places[0]])
+        what = "may be thousands or decimals" if is_ambiguous(cell.replace(",", ".")) else "are not numbers"
+        told = f"{cell!r} in {source.row(places[0])}"
+        yield f"warning: column {name} is no feature: {len(places)} cells {what}, such as {told}"
+    if kept := [
+        name
+        for name in made.samples.columns
+        if name in features.texts and name not in features.strange and not is_metadata(name)
+    ]:
+        yield f"no features, kept beside them (for --groups, --folds and audit): {first_ten(kept)}"
 
 
 def _value_remarks(features: FeatureTable, made: Features) -> Iterator[str]:
@@ -132,7 +142,7 @@ def _suspicions(features: FeatureTable, chosen: Chosen) -> Iterator[str]:
     if counting:
         yield (
             f"warning: {first_ten(counting)} counts the rows, and says nothing of a sample but its place: leave it out "
-            "with --drop COLUMN"
+            f"with --drop COLUMN{_as_ids(chosen)}"
         )
     places = [name for name in features.names if _POSITION.fullmatch(name)]
     if places:
@@ -150,6 +160,10 @@ def _suspicions(features: FeatureTable, chosen: Chosen) -> Iterator[str]:
             f"warning: {first_ten(telling)} has one value for each class, so that it is the label under another name: "
             "leave it out with --drop COLUMN"
         )
+
+
+def _as_ids(chosen: Chosen) -> str:
+    return "" if chosen.ids.columns else ", or take it as the ids with --id COLUMN"
 
 
 def _counts(values: np.ndarray) -> bool:

@@ -1,7 +1,7 @@
 """What a reader of tables gives: named columns, or one array with columns beside it."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from cellfeat.config import MISSING_WORDS
 from cellfeat.errors import ManifestError
+from cellfeat.interop.tables.digit_grouping import find_grouping, is_ambiguous
 from cellfeat.text import first_ten
 from cellfeat.types import Floats, Strings
 
@@ -40,6 +41,8 @@ class Source:
         The number of the first row in the file, as its users count: 2 in a CSV with a header.
     remarks
         Messages for the user about how the file was read.
+    decimal_comma
+        Whether some numbers of the text have a decimal comma, so that ``1.234`` may be a thousand.
     """
 
     path: Path
@@ -52,6 +55,7 @@ class Source:
     own_group: str = ""
     first_row: int = 1
     remarks: tuple[str, ...] = field(default=())
+    decimal_comma: bool = False
 
     def __len__(self) -> int:
         return len(self.table) if self.array is None else len(self.array)
@@ -64,6 +68,10 @@ class Source:
     def texts(self, name: str) -> Strings:
         """Give a column as text, shape ``(n_samples,)``: ``""`` where a value is missing."""
         return texts_of(self.table.column(name))
+
+    def numbers(self, name: str) -> "Numbers":
+        """Give a column as numbers, or why it is none."""
+        return numbers_of(self.table.column(name), decimal_comma=self.decimal_comma)
 
     def row(self, place: int) -> str:
         """Name a row as the users of the file count: ``row 12``."""
@@ -113,8 +121,16 @@ MOSTLY = 0.9
 """A text column is meant as numbers where this share of its cells are some."""
 
 
-def numbers_of(column: pa.ChunkedArray) -> Numbers:
-    """Read a column as numbers."""
+def numbers_of(column: pa.ChunkedArray, *, decimal_comma: bool = False) -> Numbers:
+    """Read a column as numbers.
+
+    Parameters
+    ----------
+    column
+        Of any type.
+    decimal_comma
+        As for `Source`.
+    """
     kind = column.type
     if pa.types.is_boolean(kind):
         column = column.cast(pa.uint8())
@@ -123,7 +139,7 @@ def numbers_of(column: pa.ChunkedArray) -> Numbers:
     elif pa.types.is_null(kind):
         return Numbers(np.full(len(column), np.nan))
     elif pa.types.is_string(kind) or pa.types.is_large_string(kind):
-        return _parsed(column)
+        return _parsed(column, decimal_comma)
     elif not (pa.types.is_integer(kind) or pa.types.is_floating(kind)):
         return Numbers(None)
     if pa.types.is_float16(column.type):
@@ -131,8 +147,10 @@ def numbers_of(column: pa.ChunkedArray) -> Numbers:
     return Numbers(np.asarray(column.to_numpy(), dtype=np.float64))
 
 
-def _parsed(column: pa.ChunkedArray) -> Numbers:
+def _parsed(column: pa.ChunkedArray, decimal_comma: bool) -> Numbers:
     """Read numbers from text; a decimal comma counts as a point where all cells of the column can be read so."""
+    if decimal_comma and (places := _points_of_thousands(column)):
+        return Numbers(None, places)
     try:
         # The quick way, for columns without missing cells.
         return Numbers(np.asarray(pc.cast(column, pa.float64()).to_numpy(), dtype=np.float64))
@@ -152,13 +170,28 @@ def _parsed(column: pa.ChunkedArray) -> Numbers:
     if commas and all(_THOUSANDS.fullmatch(texts[place]) for place in commas):
         # 1,234 may be a thousand or little more than one: no guess is safe.
         return Numbers(None, tuple(commas))
-    values = np.array([np.nan if text is None else _float(text) for text in texts])
+    read = _reader(texts)
+    values = np.array([np.nan if text is None else read(text) for text in texts])
     is_strange = np.isnan(values) & np.array([text is not None and text.lower() != "nan" for text in texts])
     n_known = len(texts) - texts.count(None)
     if not n_known or np.count_nonzero(is_strange) > (1 - MOSTLY) * n_known:
         return Numbers(None)
     strange = tuple(np.flatnonzero(is_strange).tolist())
     return Numbers(None if strange else values, strange)
+
+
+def _points_of_thousands(column: pa.ChunkedArray) -> tuple[int, ...]:
+    """Places of cells such as 1.234, where all cells with a point are such; none where they are certainly decimals."""
+    has_point = pc.match_substring(column, ".").to_numpy(zero_copy_only=False)
+    places = np.flatnonzero(has_point == True).tolist()  # noqa: E712 - missing cells are None
+    texts = (str(column[place]).strip() for place in places)
+    return tuple(places) if places and all(is_ambiguous(text) for text in texts) else ()
+
+
+def _reader(texts: Sequence[str | None]) -> Callable[[str], float]:
+    """How the cells of a column are read: by their marks of thousands where they have some."""
+    grouping = find_grouping(text for text in texts if text)
+    return _float if grouping is None else grouping.read
 
 
 _THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+")
@@ -169,7 +202,8 @@ def looks_numeric(column: pa.ChunkedArray) -> bool:
     """Whether most cells of a column of text that are not missing are numbers; also where all are missing."""
     cells = [text.strip() for text in column.to_pylist() if text is not None]
     known = [text for text in cells if text and text not in MISSING_WORDS]
-    n_numbers = sum(not np.isnan(_float(text)) for text in known)
+    read = _reader(known)
+    n_numbers = sum(not np.isnan(read(text)) for text in known)
     return n_numbers >= MOSTLY * len(known)
 
 

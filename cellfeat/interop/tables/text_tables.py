@@ -15,6 +15,8 @@ from cellfeat.samples.table_file import RawTable, read_table_bytes, read_table_f
 from cellfeat.text import first_line, first_ten
 
 _COMPARTMENT = re.compile(r"(Image|Cells?|Nuclei|Nucleus|Cytoplasm|Metadata|Experiment)", re.IGNORECASE)
+_DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*")
+_FIRST_ROWS = 100
 _BLOCK_BYTES = 1 << 24
 _HEAD_BYTES = 4_000_000
 
@@ -61,7 +63,21 @@ def read_csv(path: Path) -> Source:
     check_unique_names(path, [name for name in names if name])
     table = table.rename_columns([name or "(first column)" for name in names]) if names.count("") < 2 else table
     own = "(first column)" if "" in names else ""
-    return Source(path, table, what="a table of text", own_id=own, first_row=2 + bool(header), remarks=remarks)
+    return Source(
+        path,
+        table,
+        what="a table of text",
+        own_id=own,
+        first_row=2 + bool(header),
+        remarks=remarks,
+        decimal_comma=_has_decimal_commas(table),
+    )
+
+
+def _has_decimal_commas(table: pa.Table) -> bool:
+    """Whether some cells of the first rows are numbers with a decimal comma."""
+    head = table.slice(0, _FIRST_ROWS)
+    return any(_DECIMAL_COMMA.fullmatch(text or "") for column in head.columns for text in column.to_pylist())
 
 
 def _header(line: str, separator: str) -> list[str]:
@@ -90,7 +106,14 @@ def _slowly(path: Path) -> Source:
 def _of_cells(path: Path, raw: RawTable) -> Source:
     cells = raw.cells.apply(lambda column: column.str.strip())
     table = pa.table({str(name): pa.array(cells[name].tolist(), pa.string()) for name in cells.columns})
-    return Source(path, table, what="a table", first_row=int(cells.index[0]), remarks=raw.remarks)
+    return Source(
+        path,
+        table,
+        what="a table",
+        first_row=int(cells.index[0]),
+        remarks=raw.remarks,
+        decimal_comma=_has_decimal_commas(table),
+    )
 
 
 def read_excel(path: Path) -> Source:

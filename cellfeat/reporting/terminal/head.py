@@ -48,6 +48,19 @@ def claim_line(result: HeadResult) -> str:
     return line
 
 
+def chance_lines(results: Sequence[ScoredHead]) -> list[str]:
+    """Name heads whose score is not shown to exceed that of guessing; `dummy` guesses, and is none of them."""
+    weak = [one for one in results if one.head != "dummy" and one.scores.overall.interval.low <= _chance(one)]
+    if not weak:
+        return []
+    named = first_ten(clean_text(one.head) for one in weak)
+    return [f"no evidence that {named} does better than chance, {_chance(weak[0]):.3f}"]
+
+
+def _chance(result: ScoredHead) -> float:
+    return 1 / len(result.scores.per_class.classes)
+
+
 def render_classes(scored: ScoredHead) -> Table:
     """Make the table of the recall of each class, the lowest first, and the class it is most often confused with."""
     per_class = scored.scores.per_class
@@ -130,6 +143,11 @@ def tuning_lines(results: Sequence[HeadResult]) -> list[str]:
         if result.scores.tuning is not None
         for line in _tuning_lines(result.head, result.scores.tuning)
     ]
+
+
+def choice_lines(results: Sequence[HeadResult]) -> list[str]:
+    """Say which settings heads chose themselves, and which ones tuning chose."""
+    return [*chosen_lines(results), *tuning_lines(results)]
 
 
 def chosen_lines(results: Sequence[HeadResult]) -> list[str]:

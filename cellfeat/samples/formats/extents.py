@@ -2,15 +2,16 @@
 
 import logging
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
 
-import tifffile
-
+from cellfeat.errors import ImageError
 from cellfeat.samples.formats.decoded_image import PARSER_FAULTS
 from cellfeat.samples.formats.decoding import TIFF
 from cellfeat.samples.formats.microscopes.formats import stack_format
 from cellfeat.samples.formats.microscopes.stack_file import read_stack_sizes, why_not_installed
+from cellfeat.samples.formats.tiff_pages import open_tiff
 
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
@@ -56,14 +57,16 @@ def read_extent(path: Path, series: int = 0) -> Extent:
             return _extent(*read_stack_sizes(kind, path, series))
         with path.open("rb") as file:
             is_tiff = file.read(4) in TIFF
-        return _of_tiff(path, series) if is_tiff else ONE_PLANE
+        # Reading the pixels says what is wrong with a damaged file.
+        with suppress(ImageError):
+            return _of_tiff(path, series) if is_tiff else ONE_PLANE
     except PARSER_FAULTS:
-        # Reading the pixels says what is wrong with the file.
-        return ONE_PLANE
+        pass
+    return ONE_PLANE
 
 
 def _of_tiff(path: Path, series: int) -> Extent:
-    with tifffile.TiffFile(path, _multifile=False) as file:
+    with open_tiff(path) as file:
         n_series = len(file.series)
         image = file.series[min(series, n_series - 1)]
         return _extent(n_series, dict(zip(image.axes, image.shape, strict=True)))

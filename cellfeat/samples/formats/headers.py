@@ -5,7 +5,6 @@ from pathlib import Path
 from typing import NamedTuple
 
 import simplejpeg
-import tifffile
 
 from cellfeat.errors import ImageError, MissingFileError
 from cellfeat.samples.formats.decoded_image import PARSER_FAULTS
@@ -13,6 +12,7 @@ from cellfeat.samples.formats.decoding import JPEG, PNG
 from cellfeat.samples.formats.microscopes.formats import stack_format
 from cellfeat.samples.formats.microscopes.stack_file import read_stack_header
 from cellfeat.samples.formats.planes import NO_CHOICE, PlaneChoice
+from cellfeat.samples.formats.tiff_pages import open_tiff
 from cellfeat.samples.formats.tiff_pixel_size import ome_pixels, tiff_pixel_size
 
 
@@ -71,7 +71,7 @@ def read_header(path: Path, choice: PlaneChoice = NO_CHOICE) -> Header:
 
 
 def _of_tiff(path: Path, choice: PlaneChoice) -> Header:
-    with tifffile.TiffFile(path, _multifile=False) as file:
+    with open_tiff(path) as file:
         number = choice.series or 0
         page = file.series[number].keyframe if number < len(file.series) else file.pages.first
         size = tiff_pixel_size(file, page, ome_pixels(file, number))

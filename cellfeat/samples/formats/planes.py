@@ -121,9 +121,10 @@ def read_plane(stack: Stack, choice: PlaneChoice, max_pixels: int) -> tuple[np.n
     check_size(tuple(others.values()), max_pixels)
     check_type(stack.dtype)
     is_projected = isinstance(choice.z, str) and "Z" in stack.axes
-    depths = [{**fixed, "Z": z} for z in range(stack.sizes["Z"])] if is_projected else [fixed]
-    planes = map(stack.read, depths)
-    return projected(planes, len(depths), str(choice.z)), "".join(others)
+    n_depths = stack.sizes["Z"] if is_projected else 1
+    # One after the other: a damaged file may claim billions of depths, and reading the first that is missing says so.
+    depths = ({**fixed, "Z": z} for z in range(n_depths)) if is_projected else iter([fixed])
+    return projected(map(stack.read, depths), n_depths, str(choice.z)), "".join(others)
 
 
 def named_axes(axes: str, shape: tuple[int, ...], choice: PlaneChoice) -> str:

@@ -2,7 +2,10 @@
 
 import math
 import struct
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from mmap import ACCESS_READ, mmap
+from pathlib import Path
 
 import tifffile
 
@@ -15,7 +18,27 @@ _PIXELS_MISSING = "pixel data are missing"
 Page = tifffile.TiffPage | tifffile.TiffFrame
 
 
-def check_links(content: bytes, kind: tifffile.TiffFormat) -> None:
+@contextmanager
+def open_tiff(path: Path) -> Iterator[tifffile.TiffFile]:
+    """Open a TIFF to read what it says of its images, once its pages have been followed to their end.
+
+    Parameters
+    ----------
+    path
+        The file.
+
+    Raises
+    ------
+    ImageError
+        If pages are missing or lead in a circle.
+    """
+    with tifffile.TiffFile(path, _multifile=False) as file:
+        with path.open("rb") as raw, mmap(raw.fileno(), 0, access=ACCESS_READ) as content:
+            check_links(content, file.tiff)
+        yield file
+
+
+def check_links(content: bytes | mmap, kind: tifffile.TiffFormat) -> None:
     """Follow the pages to their end: tifffile skips lost ones, and never leaves a circle.
 
     Parameters
@@ -41,7 +64,7 @@ def check_links(content: bytes, kind: tifffile.TiffFormat) -> None:
         raise ImageError(truncated("TIFF", "later pages are missing"))
 
 
-def _unpacked(number: str, content: bytes, position: int) -> int:
+def _unpacked(number: str, content: bytes | mmap, position: int) -> int:
     try:
         return int(struct.unpack_from(number, content, position)[0])
     except struct.error:

@@ -14,9 +14,11 @@ import numpy as np
 from cellfeat.errors import ImageError
 from cellfeat.samples.formats.decoded_image import CODEC_FAULTS, check_size, truncated
 from cellfeat.samples.formats.jpeg import jpeg_frame, strict_jpeg
+from cellfeat.samples.formats.lzw import names_lost_string
 
 # TIFF's numbers for compression by JPEG: an old one, the usual one, that of scanners, and that of lossy DNG.
 _JPEG = (6, 7, 33007, 34892)
+_LZW = 5
 # A smaller image may well have few rows that are not black.
 _FEWEST_ROWS = 4
 # Fewer zeros at the end of a stream mean nothing.
@@ -30,7 +32,7 @@ _RIFF_CHUNK_HEADER = 8
 
 
 def check_stream(compression: int, stream: bytes, tables: bytes | None, max_pixels: int) -> None:
-    """Refuse a strip or tile that is torn.
+    """Refuse a strip or tile that is torn, or that its decoder would read beyond.
 
     Parameters
     ----------
@@ -46,10 +48,12 @@ def check_stream(compression: int, stream: bytes, tables: bytes | None, max_pixe
     Raises
     ------
     ImageError
-        If it is torn, or a JPEG damaged in another way.
+        If it is torn, or damaged in another way that the decoder of JPEG or LZW would not report.
     """
     if compression in _JPEG:
         _check_jpeg(stream, tables, max_pixels)
+    elif compression == _LZW and names_lost_string(stream):
+        raise ImageError(truncated("TIFF", "its compressed data name a string that they have not defined"))
     elif compression in _IS_TORN and _IS_TORN[compression](stream):
         raise ImageError(truncated("TIFF", "the end of its compressed data is missing"))
 
@@ -182,7 +186,7 @@ def _is_torn_jpegxr(stream: bytes) -> bool:
 
 
 _IS_TORN: dict[int, Callable[[bytes], bool]] = {
-    5: _is_torn_lzw,
+    _LZW: _is_torn_lzw,
     **dict.fromkeys((33003, 33004, 33005, 34712), _is_torn_jpeg2000),
     **dict.fromkeys((22610, 34934), _is_torn_jpegxr),
     **dict.fromkeys((34926, 50000), _is_torn_zstd),

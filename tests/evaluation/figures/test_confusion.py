@@ -15,6 +15,7 @@ def best(request):
     return compare(build_clusters(n=12 * len(classes), classes=classes), ["logreg"], design=SMALL).best
 
 
+@pytest.mark.slow
 def test_every_label_fits_the_figure(best):
     figure = draw_confusion(best)
     figure.draw_without_rendering()
@@ -49,6 +50,7 @@ def test_cells_have_their_counts(best):
         assert text.split("\n")[0] == str(confusion[row, column])
 
 
+@pytest.mark.slow
 def test_counts_do_not_overlap(best):
     figure = draw_confusion(best)
     figure.draw_without_rendering()

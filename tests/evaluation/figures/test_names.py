@@ -31,6 +31,7 @@ def scripts():
     return replace(found, results=(replace(best, head="细$\\frac$"), other))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "draw",
     [

@@ -24,6 +24,7 @@ def found(request):
     return compare(build_clusters(n=12 * len(classes), classes=classes), ["knn", "dummy"], design=SMALL)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("width", WIDTHS)
 @pytest.mark.parametrize("kind", ["heads", "confusion", "recalls", "reliability"])
 def test_printed_figure_is_readable_and_whole(found, kind, width, tmp_path):

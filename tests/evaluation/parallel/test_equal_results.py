@@ -51,6 +51,7 @@ def test_two_processes_give_the_same_bits(in_this_process):
     assert_equal(compared(2), in_this_process)
 
 
+@pytest.mark.slow
 def test_two_processes_tune_to_the_same_settings():
     heads = ("logreg",)
     assert_equal(compared(2, TUNED, heads), compared(1, TUNED, heads))

@@ -151,3 +151,18 @@ def test_plates_of_training_keep_their_medians_where_these_are_of_training():
     said = []
     predict(bundle, with_plates(cells(1)), say=said.append)
     assert said == ["standardised by the medians of 2 plates at fitting"]
+
+
+def test_predict_and_score_say_the_same_of_the_same_samples(bundle):
+    both = cells(0).take(np.arange(40))
+    embeddings = np.concatenate([both.embeddings, cells(1).embeddings])
+    columns = {
+        name: np.concatenate([getattr(both.samples, name), getattr(cells(1).samples, name)])
+        for name in ("labels", "groups", "status", "digests")
+    }
+    ids = np.array([f"n{row}" for row in range(len(embeddings))])
+    mixed = with_samples(replace(both, embeddings=embeddings), ids=ids, **columns)
+    shuffled = mixed.take(np.random.default_rng(3).permutation(len(mixed)))
+    line = predict(bundle, mixed).apart.line()
+    assert "of 240 samples" in line
+    assert score_held_out(bundle, shuffled).apart.line() == line

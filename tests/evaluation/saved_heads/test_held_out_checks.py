@@ -45,3 +45,9 @@ def test_class_of_a_single_group(bundle, held_out):
     held_out.samples.labels[rows[1:]] = ""
     refused(bundle, held_out, r"single group is left of b.*leave_out=\[\"b\"\]")
     assert score_held_out(bundle, held_out, leave_out=["b"]).absent == ("b",)
+
+
+def test_samples_of_a_single_plate(bundle, held_out):
+    one_plate = held_out.with_groups(np.full(len(held_out), "P9"))
+    refused(bundle, one_plate, r"one group.*--groups none")
+    assert score_held_out(bundle, one_plate, groups="none").balanced_accuracy > 0

@@ -57,6 +57,7 @@ def new(make_features):
     return cells(make_features, n_groups=3000, seed=1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("head", "coverage"), [("logreg", 0.8), ("logreg", 0.9), ("knn", 0.9)])
 def test_sets_of_new_samples_hold_each_class_as_often_as_asked(bundles, new, head, coverage):
     covered = covered_by_class(predict(bundles[head], new, coverage=coverage), new.samples.labels)
@@ -74,6 +75,7 @@ def test_one_threshold_for_all_classes_would_miss_the_hard_one(bundles, new):
     assert covered_by_class(wrong, new.samples.labels).min() < 0.9 - tolerance(0.9)
 
 
+@pytest.mark.slow
 def test_groups_count_once_or_new_groups_are_not_covered(make_features):
     kept, alone = [], []
     for seed in range(8):

@@ -35,6 +35,7 @@ def test_only_settings_that_the_head_names_share_a_batch():
     assert [batch.numbers for batch in batches(trials, settings.__getitem__, frozenset())] == [(0,), (1,), (2,), (3,)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fewest", [20, 1000])
 def test_together_chooses_what_one_by_one_chooses(clusters, monkeypatch, fewest):
     monkeypatch.setattr(halving, "FEWEST_SAMPLES", fewest)

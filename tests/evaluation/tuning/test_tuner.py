@@ -188,6 +188,7 @@ def without_seconds(result):
     return {name: value for name, value in result.record().items() if name != "seconds"}
 
 
+@pytest.mark.slow
 def test_same_seed_gives_the_same_choices(make_clusters):
     design = replace(SMALL, tune=5)
     first, second = (compare(make_clusters(separation=0.6), ["knn", "logreg"], design=design) for _ in range(2))

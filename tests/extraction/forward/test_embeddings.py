@@ -141,6 +141,7 @@ def test_an_embedding_has_the_same_bits_at_any_place_in_any_batch(
     np.testing.assert_array_equal(in_order.samples.labels[shuffled.index], permuted.samples.labels)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("batch_size", [1, 3, 7])
 def test_the_batch_size_changes_rounding_alone(
     batch_size: int, finished: Finished, settings_for: MakeSettings, few_images: Path
@@ -182,6 +183,7 @@ def test_a_sixteen_bit_image_is_neither_black_nor_saturated(
     np.testing.assert_allclose(scaled.embeddings, load_features(finished()).embeddings, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["mobilenet_v3_small", "convnext_tiny"])
 def test_embedding_changes_nothing_of_the_network(name: str, checkpoint: Callable[[str], Path]) -> None:
     backbone = load_backbone(name, weights=str(checkpoint(name)), input_size=32)

@@ -119,6 +119,7 @@ def test_an_implementation_of_another_version_is_refused(load: Callable[[str], L
         build_module(load("mobilenet_v3_small"), ComputeMethod("fp32", "xla"), target)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "method"), list(cases("convnext_tiny", "efficientnet_lite0")))
 def test_every_implementation_can_be_pooled_by_stage(
     name: str, method: ComputeMethod, checkpoint: Callable[[str], Path], samples: list[Decoded]

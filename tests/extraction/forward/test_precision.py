@@ -39,6 +39,7 @@ def probe(backbone: LoadedBackbone) -> Probe:
     return Probe(backbone, inputs, CPU, batch_size=4, samples=samples, n_forwards=20_000)
 
 
+@pytest.mark.slow
 def test_every_candidate_is_compared_with_float32(probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
     # Enough forwards for every candidate, but for the compiler that takes half a minute.
     monkeypatch.setitem(IMPLEMENTATIONS, "compiled", replace(IMPLEMENTATIONS["compiled"], startup_seconds=1e9))
@@ -176,6 +177,7 @@ def test_a_compiler_is_tried_in_a_precision_that_was_slower(probe: Probe, monkey
     assert str(stand_ins(monkeypatch, probe, figures)().method) == "bf16 c"
 
 
+@pytest.mark.slow
 def test_a_candidate_that_cannot_be_built_is_skipped_with_its_reason(
     probe: Probe, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -222,6 +224,7 @@ def test_a_precision_that_the_device_lacks_is_refused(probe: Probe) -> None:
         choose_method(probe, "fp16")
 
 
+@pytest.mark.slow
 def test_a_precision_by_name_is_chosen_and_its_cosine_recorded(probe: Probe) -> None:
     choice = choose_method(replace(probe, n_forwards=5_000), "bf16")
     assert choice.method.precision == "bf16"

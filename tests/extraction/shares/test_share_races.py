@@ -86,6 +86,7 @@ def left_beside(settings: Settings) -> list[str]:
     return sorted(path.name for path in settings.extraction.output.parent.glob("features*"))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["while it loads", "before it opens the parts", "before it writes"])
 def test_share_that_is_late_leaves_the_finished_file_alone(
     moment: str, settings: Settings, undisturbed: dict[str, Any], before: Callable[..., None]
@@ -126,6 +127,7 @@ def test_planner_that_is_late_is_refused(
     assert plan.plan["request"]["views"] == 1
 
 
+@pytest.mark.slow
 def test_share_whose_plan_was_replaced_writes_nothing(
     settings: Settings, settings_for: MakeSettings, before: Callable[..., None]
 ) -> None:
@@ -152,6 +154,7 @@ def test_share_does_not_replace_the_plan(
     assert (parts_folder(settings.extraction.output) / "run.json").read_bytes() == record
 
 
+@pytest.mark.slow
 def test_processes_that_choose_otherwise_follow_the_first_plan(
     settings_for: MakeSettings, monkeypatch: pytest.MonkeyPatch, undisturbed: dict[str, Any]
 ) -> None:
@@ -171,6 +174,7 @@ def test_processes_that_choose_otherwise_follow_the_first_plan(
     assert contents(settings.extraction.output) == undisturbed
 
 
+@pytest.mark.slow
 def test_bit_that_differs_in_a_later_part_is_found_by_comparison(
     settings: Settings,
     undisturbed: dict[str, Any],
@@ -231,6 +235,7 @@ def in_place_of(path: Path, kind: str) -> None:
         path.write_bytes(damaged[kind])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["missing", "empty", "cut", "part of other rows", "text"])
 def test_spoilt_part_is_made_again_by_its_share(kind: str, settings: Settings, undisturbed: dict[str, Any]) -> None:
     extract_share(settings, Share(0, 1))
@@ -246,6 +251,7 @@ def test_spoilt_part_is_made_again_by_its_share(kind: str, settings: Settings, u
     assert left_beside(settings) == ["features.h5"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["folder", "pipe", "link to nothing"])
 @pytest.mark.parametrize("name", ["rows-000000012.h5", "run.json"])
 def test_what_is_no_file_is_named_and_kept(
@@ -289,6 +295,7 @@ def test_temporary_files_of_others_do_no_harm(settings: Settings, undisturbed: d
     assert left_beside(settings) == ["features.h5"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("left", ["record", "record and share", "nothing", "temporary file"])
 def test_removal_that_was_killed_is_completed(left: str, settings: Settings) -> None:
     extract_share(settings, Share(0, 1))

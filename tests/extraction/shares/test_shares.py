@@ -83,6 +83,7 @@ def test_plain_extract_finishes_what_shares_began(settings_for: MakeSettings, un
     assert contents(extraction.path) == undisturbed
 
 
+@pytest.mark.slow
 def test_plan_is_made_once_and_followed(settings_for: MakeSettings, undisturbed: dict[str, Any]) -> None:
     settings = settings_for(**SMALL)
     header = plan_extraction(settings)

@@ -122,6 +122,7 @@ def test_object_with_code_of_the_user_is_not_cached(tmp_path):
         assert compare(build_clusters(), [pipeline()], design=SMALL, cache=cache).best.n_cached == 0
 
 
+@pytest.mark.slow
 def test_fitted_object_is_saved_and_predicts_the_same(tmp_path):
     pytest.importorskip("skops")
     features = build_clusters()

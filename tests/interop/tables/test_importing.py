@@ -184,6 +184,20 @@ def test_anndata_dense_and_sparse_are_read(folder, kind):
     assert features.provenance["imported"]["columns"][0] == "gene0"
 
 
+@pytest.mark.parametrize("kind", [scipy.sparse.csr_matrix, scipy.sparse.csc_matrix])
+@pytest.mark.parametrize(
+    ("part", "value"), [("indptr", 2**30), ("indptr", -(2**30)), ("indices", 2**30), ("indices", -1)]
+)
+@pytest.mark.parametrize("says_empty", [False, True])
+def test_sparse_matrix_with_wrong_places_is_refused(folder, kind, part, value, says_empty):
+    write_anndata(folder / "a.h5ad", kind(numbers()))
+    with h5py.File(folder / "a.h5ad", "r+") as file:
+        file[f"X/{part}"][1] = value
+        file["X/indptr"][-1] *= not says_empty
+    with pytest.raises(ManifestError, match=r"a\.h5ad"):
+        import_table(folder / "a.h5ad")
+
+
 @pytest.mark.parametrize("name", ["X_pca", "obsm/X_pca"])
 def test_obsm_is_read_by_name(folder, name):
     write_anndata(folder / "a.h5ad")
@@ -291,7 +305,7 @@ def test_commas_that_may_be_thousands_are_not_guessed(folder):
     )
     made = import_table(save(table, folder / "a.csv"))
     assert "count" not in made.features.provenance["imported"]["columns"]
-    assert "column count is no feature: 90 cells are not numbers, such as '1,234' in row 2" in said(made)
+    assert "column count is no feature: 90 cells may be thousands or decimals, such as '1,234' in row 2" in said(made)
 
 
 def test_ids_keep_their_zeros(folder):

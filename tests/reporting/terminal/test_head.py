@@ -8,6 +8,7 @@ from cellfeat.evaluation.scoring.head_scores import Abstaining, ChosenSettings, 
 from cellfeat.reporting.terminal.head import (
     MOST_CLASSES,
     always_included,
+    chance_lines,
     chosen_lines,
     describe_choices,
     predict_lines,
@@ -15,7 +16,7 @@ from cellfeat.reporting.terminal.head import (
     score_line,
     tuning_lines,
 )
-from tests.feature_fixtures import SMALL
+from tests.feature_fixtures import SMALL, build_clusters
 from tests.reporting.rendering import rendered
 
 
@@ -121,3 +122,12 @@ def test_classes_with_too_few_groups_for_a_coverage_are_named():
     line = always_included(0.9, ("DMSO", "taxol"))
     assert "DMSO, taxol" in line
     assert "9" in line
+
+
+def test_head_that_does_no_better_than_chance_is_named():
+    guessing = build_clusters(n=90, separation=0)
+    found = compare(guessing, ["logreg", "dummy"], design=SMALL)
+    (line,) = chance_lines(found.results)
+    assert "logreg" in line
+    assert "dummy" not in line
+    assert chance_lines(compare(build_clusters(n=90, separation=6), ["logreg"], design=SMALL).results) == []

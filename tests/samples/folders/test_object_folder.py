@@ -56,6 +56,7 @@ def test_folders_are_those_of_the_disk(folder: ObjectFolder, disk: Path, depth: 
     assert folder.folders(depth) == {name for name in on_disk if not name.startswith("stack.zarr")}
 
 
+@pytest.mark.slow
 def test_first_bytes_are_those_of_the_disk(folder: ObjectFolder, disk: Path) -> None:
     names = ["B/no ending", "C/a b+c=1,2;3(4).png", "C/100%.png", "C/1#2.png", "C/x%20y.png", "missing.png"]
     assert dict(folder.starts(names, 6)) == dict(open_folder(disk).starts(names, 6))

@@ -1,5 +1,6 @@
 """Size and pixel size from the header of a file."""
 
+import struct
 from pathlib import Path
 from typing import Any
 
@@ -9,6 +10,7 @@ import pytest
 import tifffile
 
 from cellfeat.errors import ImageError, MissingFileError
+from cellfeat.samples.formats.extents import read_extent
 from cellfeat.samples.formats.headers import read_header
 
 PIXELS = np.zeros((5, 7), np.uint8)
@@ -45,3 +47,16 @@ def test_damaged_and_missing_files_are_told(tmp_path: Path) -> None:
         read_header(tmp_path / "a.tif")
     with pytest.raises(MissingFileError):
         read_header(tmp_path / "b.tif")
+
+
+@pytest.mark.timeout(20)
+def test_pages_in_a_circle_are_refused(tmp_path: Path) -> None:
+    tifffile.imwrite(tmp_path / "a.tif", PIXELS)
+    content = bytearray((tmp_path / "a.tif").read_bytes())
+    with tifffile.TiffFile(tmp_path / "a.tif") as file:
+        first, n_tags = file.pages.first.offset, len(file.pages.first.tags)
+    struct.pack_into("<I", content, first + 2 + 12 * n_tags, first)
+    (tmp_path / "a.tif").write_bytes(content)
+    with pytest.raises(ImageError, match=r"a\.tif: .*its pages lead in a circle"):
+        read_header(tmp_path / "a.tif")
+    assert read_extent(tmp_path / "a.tif") == (1, 1, 1)

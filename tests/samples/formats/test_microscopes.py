@@ -103,6 +103,7 @@ def test_limit_of_pixels_holds(stack):
         read_image(stack, 4 * 20 * 24 - 1, PlaneChoice(z="max", t=0))
 
 
+@pytest.mark.slow
 def test_reading_processes_read_named_channels(stack):
     reader = SampleReader(stack.parent, ((stack.name,),), ("RFP", 0), False, plane=PlaneChoice("max", 1))
 

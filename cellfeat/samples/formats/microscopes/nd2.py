@@ -1,5 +1,6 @@
 """ND2, the format of Nikon's microscopes."""
 
+import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -7,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from cellfeat.samples.formats.decoded_image import PARSER_FAULTS
+from cellfeat.errors import ImageError
+from cellfeat.samples.formats.decoded_image import PARSER_FAULTS, truncated
 from cellfeat.samples.formats.microscopes.nd2_chunks import FrameChunks
 from cellfeat.samples.formats.microscopes.stack_file import Notes, StackFile, bits_of
 from cellfeat.samples.formats.pixel_size import square_size
@@ -31,9 +33,17 @@ def open_nd2(path: Path) -> Iterator[StackFile]:
     with nd2.ND2File(path) as file:
         # Files of before 2010 have no list of chunks.
         chunks = None if file.is_legacy else FrameChunks(path)
+        _check_frames(file, path)
         n_positions = file.sizes.get("P", 1)
         described = [f"position {number}" for number in range(n_positions)]
         yield StackFile(described, lambda number: (_stack(file, number, chunks), _notes(file)))
+
+
+def _check_frames(file: "nd2.ND2File", path: Path) -> None:
+    """Refuse more frames than the file has bytes; the library would make a list of them."""
+    n_frames = math.prod(loop.count for loop in file.experiment)
+    if n_frames > path.stat().st_size:
+        raise ImageError(truncated("ND2 file", f"it claims to hold {n_frames:,} planes"))
 
 
 def _stack(file: "nd2.ND2File", position: int, chunks: FrameChunks | None) -> Stack:
