@@ -145,6 +145,11 @@ def tuning_lines(results: Sequence[HeadResult]) -> list[str]:
     ]
 
 
+def choice_lines(results: Sequence[HeadResult]) -> list[str]:
+    """Say which settings heads chose themselves, and which ones tuning chose."""
+    return [*chosen_lines(results), *tuning_lines(results)]
+
+
 def chosen_lines(results: Sequence[HeadResult]) -> list[str]:
     """Say which settings heads chose themselves, in the folds and on all samples; empty where they chose none."""
     return [clean_text(line) for result in results for line in _chosen_lines(result)]
