@@ -198,11 +198,7 @@ def _print(comparison: "Comparison") -> None:
     from cellfeat.commands.console import print_table, table_width
     from cellfeat.reporting.terminal.comparison import headline, render_table, verdict_lines
     from cellfeat.reporting.terminal.folds import given_lines, render_folds
-<<<<<<< HEAD
-    from cellfeat.reporting.terminal.head import chance_lines, chosen_lines, tuning_lines
-=======
     from cellfeat.reporting.terminal.head import chance_lines, choice_lines
->>>>>>> lengths
 
     click.echo(f"{headline(comparison)}\n")
     print_table(render_table(comparison, table_width()))
@@ -210,13 +206,7 @@ def _print(comparison: "Comparison") -> None:
         click.echo()
         print_table(render_folds(comparison.results))
     given = given_lines(comparison.results)
-<<<<<<< HEAD
-    results = comparison.results
-    chosen = [*tuning_lines(results), *chosen_lines(results)]
-    lines = [*given, *verdict_lines(comparison), *chance_lines(results), *chosen]
-=======
     lines = [*given, *verdict_lines(comparison), *chance_lines(comparison.results), *choice_lines(comparison.results)]
->>>>>>> lengths
     if lines:
         click.echo("\n".join(["", *lines]))
     if comparison.relabelling is not None:

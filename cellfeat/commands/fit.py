@@ -184,27 +184,12 @@ def print_head(result: "HeadResult") -> None:
     """Print a head's classes, what tuning chose, and what `predict` would give."""
     from cellfeat.commands.console import print_table
     from cellfeat.reporting.terminal.folds import given_lines, render_folds
-<<<<<<< HEAD
-    from cellfeat.reporting.terminal.head import (
-        chance_lines,
-        chosen_lines,
-        predict_lines,
-        render_classes,
-        tuning_lines,
-    )
-=======
     from cellfeat.reporting.terminal.head import chance_lines, choice_lines, predict_lines, render_classes
->>>>>>> lengths
 
     print_table(render_classes(result))
     if len(result.scores.overall.given) > 1:
         click.echo()
         print_table(render_folds([result]))
     results = [result]
-<<<<<<< HEAD
-    chosen = [*tuning_lines(results), *chosen_lines(results)]
-    lines = [*chance_lines(results), *given_lines(results), *predict_lines(result), *chosen]
-=======
     lines = [*chance_lines(results), *given_lines(results), *predict_lines(result), *choice_lines(results)]
->>>>>>> lengths
     click.echo("\n".join(["", *lines]))
