@@ -272,7 +272,7 @@ def test_text_of_held_out_samples_names_what_was_excluded(bundle: Bundle, sample
 
 def test_predictions_are_counted_by_class(bundle: Bundle, held_out: Features) -> None:
     found = predict(bundle, held_out, min_probability=0.6)
-    counts = dict(found._counts())
+    counts = dict(found.counts())
     assert sum(counts.values()) == len(held_out)
     assert counts.get("(abstained)", 0) == found.n_abstained
     assert str(found).count("\n") == len(counts)
