@@ -2,7 +2,7 @@
 
 import sys
 import sysconfig
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -120,4 +120,11 @@ def _typed(parameter: click.Parameter, value: Any) -> Iterator[str]:
         yield option if value else max(parameter.secondary_opts, key=len, default=option)
     else:
         # One word each, so that a value may begin with a dash.
-        yield from (f"{option}={one}" for one in (value if parameter.multiple else [value]))
+        yield from (f"{option}={one}" for one in _typed_values(value))
+
+
+def _typed_values(value: Any) -> list[Any]:
+    """What was typed for each time that an option was given; a mapping was typed as NAME=VALUE."""
+    if isinstance(value, Mapping):
+        return [f"{name}={one}" for name, one in value.items()]
+    return list(value) if isinstance(value, tuple) else [value]

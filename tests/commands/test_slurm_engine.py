@@ -35,8 +35,20 @@ def test_script_repeats_every_option(folder: Path) -> None:
     typed = words(script)[3:]
     assert "--set=preprocessing.input_size=48" in typed
     assert "--set=extraction.part_size=16" in typed
+    assert [word for word in typed if word.startswith("--weights")] == [
+        f"--weights={EXTRACT[EXTRACT.index('--weights') + 1]}"
+    ]
     assert {"--images=images", "--workers=0", "--bits=close", "--profile", "--output=a b/'c'.h5"} <= set(typed)
     assert not [word for word in typed if word.startswith(("--engine", "--submit", "--slurm", "--at-once"))]
+
+
+def test_script_repeats_the_weights_of_each_network(folder: Path) -> None:
+    weights = EXTRACT[EXTRACT.index("--weights") + 1]
+    of_each = (f"--weights=mobilenet_v3_small={weights}", "--weights=efficientnet_lite0=default")
+    given = [word for word in EXTRACT if word not in ("--weights", weights)]
+    given[given.index("--backbone") + 1] = "mobilenet_v3_small+efficientnet_lite0"
+    typed = words(succeed(folder, *given, *of_each, *SLURM).stdout)
+    assert [word for word in typed if word.startswith("--weights")] == list(of_each)
 
 
 def test_script_names_the_settings_by_their_whole_path(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
