@@ -13,13 +13,17 @@ import pytest
 os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
-@pytest.fixture(autouse=True)
-def _signals_as_before() -> Iterator[None]:
-    """Restore what answers Ctrl-C and SIGTERM: a command that was interrupted leaves the answer that ends a process."""
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_protocol() -> Iterator[None]:
+    """Restore what answers Ctrl-C and SIGTERM: a command that was interrupted leaves the answer that ends a process.
+
+    Around fixtures too: those of a module may run commands.
+    """
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
-    yield
+    result = yield
     for number, handler in before.items():
         signal.signal(number, handler)
+    return result
 
 
 @pytest.fixture(scope="session")
