@@ -35,7 +35,6 @@ def press_ctrl_c() -> None:
     signal.raise_signal(signal.SIGINT)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("after", [4, 8, 20, 24])
 def test_after_ctrl_c_finished_batches_are_kept(after: int, finished: Finished, settings_for: MakeSettings) -> None:
     settings = settings_for(extraction__part_size=16)

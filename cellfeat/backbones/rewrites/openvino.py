@@ -12,6 +12,7 @@ import warnings
 from collections import deque
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import cache
 from importlib.util import find_spec
 from typing import Any
 
@@ -111,7 +112,7 @@ class OpenVinoNetwork(nn.Module):
         openvino, size = self._openvino, _largest_divisor(images[0], MOST_PICTURES)
         shape = torch.Size((size, *images[1:]))
         try:
-            core = openvino.Core()
+            core = _core()
             _check_precision(core, self._precision)
             # Kept, because the constants of the model are tensors of the decoder, not copies.
             self._decoder = _decoder(self._module, shape)
@@ -153,6 +154,18 @@ class _Pieces:
     def give_back(self, requests: list[Any]) -> None:
         """Give requests back, whose results were taken."""
         self._idle.append(requests)
+
+
+@cache
+def _core() -> Any:
+    """The one core of this process, which is never released.
+
+    As it starts, the CPU plugin may give the thread another stack for signals, and releasing the plugin frees it. In a
+    process with faulthandler, such as a notebook's, the next Ctrl-C would be a segmentation fault.
+    """
+    import openvino
+
+    return openvino.Core()
 
 
 def _largest_divisor(n: int, most: int) -> int:

@@ -143,7 +143,7 @@ def test_a_network_that_cannot_be_converted_is_refused() -> None:
 def test_nothing_is_built_for_an_unknown_processor(
     network: nn.Module, monkeypatch: pytest.MonkeyPatch, build_core: Callable[[list[str]], object]
 ) -> None:
-    monkeypatch.setattr("openvino.Core", lambda: build_core(["FP32"]))
+    monkeypatch.setattr("cellfeat.backbones.rewrites.openvino._core", lambda: build_core(["FP32"]))
     with pytest.raises(BackboneError, match="no fast bf16"):
         compile_with_openvino(network, precision="bf16", images=IMAGES)
 
@@ -152,3 +152,17 @@ def test_nothing_is_built_for_an_unknown_processor(
 def build_core() -> Callable[[list[str]], object]:
     """Makes a stand-in for the processor, which has some capabilities."""
     return lambda able: type("Core", (), {"get_property": lambda *_: able})()
+
+
+def test_ctrl_c_after_a_network_is_released_is_an_exception() -> None:
+    code = (
+        "import faulthandler, gc, signal, torch; faulthandler.enable()\n"
+        "from cellfeat.backbones.rewrites.openvino import compile_with_openvino\n"
+        "network = torch.nn.Sequential(torch.nn.Conv2d(3, 4, 3), torch.nn.AdaptiveAvgPool2d(1), torch.nn.Flatten())\n"
+        "compiled = compile_with_openvino(network.eval(), precision='fp32', images=torch.Size((1, 3, 16, 16)))\n"
+        "compiled(torch.zeros(1, 3, 16, 16)); del compiled; gc.collect()\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "try:\n    signal.raise_signal(signal.SIGINT)\nexcept KeyboardInterrupt:\n    print('interrupted')\n"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
+    assert done.stdout == "interrupted\n", done.stderr
