@@ -161,8 +161,8 @@ def _core() -> Any:
     """The one core of this process, which is never released.
 
     As it starts, the CPU plugin may give the thread another stack for signals, and puts the earlier one back when it is
-    released. Of two cores the one released last puts back what the other has freed: in a process with faulthandler, such
-    as a notebook's, the next Ctrl-C would be a segmentation fault.
+    released. Of two cores the one released last puts back what the other has freed: in a process with faulthandler,
+    such as a notebook's, the next Ctrl-C would be a segmentation fault.
     """
     import openvino
 
