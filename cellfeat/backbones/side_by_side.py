@@ -50,7 +50,7 @@ def parse_members(text: str) -> tuple[Member, ...]:
     UnknownNameError
         If there is no backbone of one of the names.
     BackboneError
-        If a name is missing, a network stands there twice with the same size, or does not take its size.
+        If a name is missing, a network is named twice with the same size, or does not take its size.
 
     Examples
     --------

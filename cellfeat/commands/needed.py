@@ -1,4 +1,4 @@
-"""Options that a command cannot do without: the message of a missing one says what may stand there."""
+"""Required options: the message about a missing one lists the values that it takes."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
@@ -36,7 +36,7 @@ class NameOf(click.ParamType):
         return str(value)
 
     def get_missing_message(self, param: click.Parameter, ctx: click.Context | None) -> str:  # noqa: ARG002
-        """Name what may stand there.
+        """List the values that the option takes.
 
         Parameters
         ----------

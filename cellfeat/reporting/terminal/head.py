@@ -49,7 +49,7 @@ def claim_line(result: HeadResult) -> str:
 
 
 def chance_lines(results: Sequence[ScoredHead]) -> list[str]:
-    """Name heads whose score is not shown to exceed that of guessing; `dummy` guesses, and is none of them."""
+    """Name heads whose score is not shown to exceed that of guessing, except `dummy`, which guesses."""
     weak = [one for one in results if one.head != "dummy" and one.scores.overall.interval.low <= _chance(one)]
     if not weak:
         return []

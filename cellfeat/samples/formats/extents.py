@@ -57,19 +57,19 @@ def read_extent(path: Path, series: int = 0) -> Extent:
             return _extent(*read_stack_sizes(kind, path, series))
         with path.open("rb") as file:
             is_tiff = file.read(4) in TIFF
-        # Reading the pixels says what is wrong with a damaged file.
-        with suppress(ImageError):
-            return _of_tiff(path, series) if is_tiff else ONE_PLANE
+        return _of_tiff(path, series) if is_tiff else ONE_PLANE
     except PARSER_FAULTS:
-        pass
-    return ONE_PLANE
+        # Reading the pixels says what is wrong with the file.
+        return ONE_PLANE
 
 
 def _of_tiff(path: Path, series: int) -> Extent:
-    with open_tiff(path) as file:
+    # Reading the pixels says which pages are missing.
+    with suppress(ImageError), open_tiff(path) as file:
         n_series = len(file.series)
         image = file.series[min(series, n_series - 1)]
         return _extent(n_series, dict(zip(image.axes, image.shape, strict=True)))
+    return ONE_PLANE
 
 
 def _extent(n_series: int, sizes: Mapping[str, int]) -> Extent:
