@@ -68,8 +68,8 @@ class MLPHead(HeadClassifier):
         Share of hidden units that a training step drops, in [0, 1).
     epochs
         Passes over the training samples. ``None``: `SAMPLES_SEEN` divided by the number of samples, within `EPOCHS`;
-        with several views `TIMES_WITH_VIEWS` times as many. ``"auto"`` chooses once, twice or four times as many on
-        held-out training samples: see `cellfeat.heads.length_choice`.
+        with several views `TIMES_WITH_VIEWS` times as many. ``"auto"`` chooses half, once, twice or four times as many
+        on held-out training samples: see `cellfeat.heads.length_choice`.
     learning_rate
         Maximum of the one-cycle schedule.
     weight_decay
