@@ -180,6 +180,7 @@ def offences(check: Callable[[str, str], Collection[str]]) -> dict[str, Collecti
     return {place: names for place, names in found.items() if names}
 
 
+@pytest.mark.slow
 def test_modules_import_only_from_floors_below() -> None:
     assert offences(forbidden_floors) == {}
 
@@ -189,6 +190,7 @@ def test_floors_test_can_fail() -> None:
     assert forbidden_floors("samples/images.py", "import cellfeat.evaluation.task") == ["evaluation"]
 
 
+@pytest.mark.slow
 def test_each_library_has_one_home() -> None:
     assert offences(forbidden_owners) == {}
 
@@ -197,6 +199,7 @@ def test_owners_test_can_fail() -> None:
     assert forbidden_owners("heads/mlp.py", "def f():\n    import h5py.h5f") == ["h5py"]
 
 
+@pytest.mark.slow
 def test_no_handler_catches_everything() -> None:
     assert offences(lambda _place, source: catch_alls(source)) == {}
 
@@ -206,11 +209,13 @@ def import_graph() -> dict[str, set[str]]:
     return {name: imported_modules(source, sources) - {name} for name, source in sources.items()}
 
 
+@pytest.mark.slow
 def test_every_imported_module_exists() -> None:
     graph = import_graph()
     assert {name: missing for name, imported in graph.items() if (missing := imported - graph.keys())} == {}
 
 
+@pytest.mark.slow
 def test_no_modules_import_each_other_in_a_circle() -> None:
     list(TopologicalSorter(import_graph()).static_order())
 

@@ -77,6 +77,7 @@ def test_groups_of_copies_do_not_depend_on_the_manifest(shared_images, one_set):
     assert found.copies[1] == found.copies[0]
 
 
+@pytest.mark.slow
 def test_images_are_audited_without_features(with_images, kind):
     _, folder = with_images
     settings = load_settings(overrides={**PATTERN, "images.root": str(folder), "labels": {"file": None}})
@@ -94,6 +95,7 @@ def test_images_are_audited_without_features(with_images, kind):
     assert len(found.group) == 60
 
 
+@pytest.mark.slow
 def test_turned_pictures_are_near_copies_whatever_their_embeddings(with_images, kind, one_set):
     """Sample 8 under every turn, each saved as another sample whose embedding is unrelated."""
     features, folder = with_images
@@ -121,6 +123,7 @@ def test_changed_or_missing_images_are_refused(with_images):
         audit(features, design=SMALL, images=folder)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("failing", [("logreg",), ("logreg", "knn")])
 def test_failed_heads_lose_no_pixel_finding(shared_images, monkeypatch, one_set, failing):
     def no_room(*_):
@@ -134,6 +137,7 @@ def test_failed_heads_lose_no_pixel_finding(shared_images, monkeypatch, one_set,
     assert [leak.head for leak in found.leaks] == [name for name in ("logreg", "knn") if name not in failing]
 
 
+@pytest.mark.slow
 def test_clean_data_set_has_no_findings(make_clusters, one_set):
     found = audit(make_clusters(separation=4), design=SMALL)
     assert found.findings == ()
@@ -152,6 +156,7 @@ def test_unlabelled_samples_are_searched_for_copies(make_clusters):
     assert "0 of 180" in said[-1]
 
 
+@pytest.mark.slow
 def test_wrong_label_among_clear_classes_is_suspicious(make_clusters, kind, one_set):
     features = make_clusters(separation=4)
     label = features.samples.labels.copy()
@@ -177,6 +182,7 @@ def test_confounded_and_rare_classes_are_found(make_features, kind):
     assert found.leaks == ()
 
 
+@pytest.mark.slow
 def test_look_alikes_of_other_plates_are_shown_and_not_joined(with_images, kind, one_set):
     """Without equal pixels, samples of two plates do not show one place."""
     features, folder = with_images
@@ -191,6 +197,7 @@ def test_look_alikes_of_other_plates_are_shown_and_not_joined(with_images, kind,
     assert len(set(found.group)) == 59
 
 
+@pytest.mark.slow
 def test_equal_pixels_join_plates_and_are_counted(with_images, kind, one_set):
     features, folder = with_images
     plates = np.where(np.arange(60) == 1, "P1", "P2")
@@ -211,6 +218,7 @@ def test_near_copies_can_be_left_out_of_the_groups(with_images, one_set):
     assert joined["plate"].copies.tolist() == joined["auto"].copies.tolist(), "what the pixels show is kept"
 
 
+@pytest.mark.slow
 def test_a_group_of_more_than_a_fifth_is_found(with_images, kind, one_set):
     features, folder = with_images
     plates = np.where(np.arange(60) < 13, "P1", "")
@@ -220,6 +228,7 @@ def test_a_group_of_more_than_a_fifth_is_found(with_images, kind, one_set):
     assert not kind(audit(features, design=SMALL, images=folder), "large group")
 
 
+@pytest.mark.slow
 def test_images_alone_show_a_class_of_other_files(tmp_path, kind):
     """Class b is in 16-bit TIFFs, class a in 8-bit PNGs."""
     rng = np.random.default_rng(0)

@@ -21,6 +21,7 @@ def copied(make_features):
     )
 
 
+@pytest.mark.slow
 def test_copies_inflate_the_scores_of_random_folds(copied):
     by_head = {leak.head: leak for leak in audit(copied, design=SMALL).leaks}
     assert by_head.keys() == set(LEAK_HEADS)
@@ -33,6 +34,7 @@ def test_copies_inflate_the_scores_of_random_folds(copied):
     assert not by_head["knn"].is_scatter
 
 
+@pytest.mark.slow
 def test_without_copies_the_claim_is_scatter(make_clusters):
     features = make_clusters(separation=0.5)
     # One copy makes the folds different from random ones, and nothing else.
@@ -61,6 +63,7 @@ def test_study_predicts_and_draws_no_bootstrap(copied, monkeypatch):
     assert all("bootstrap" not in vars(arm.task) for arm in arms)
 
 
+@pytest.mark.slow
 def test_seeds_and_folds_are_those_of_the_design(copied, monkeypatch):
     designs = []
 
@@ -74,6 +77,7 @@ def test_seeds_and_folds_are_those_of_the_design(copied, monkeypatch):
     assert [(design.folds, design.random_state) for design in designs] == [(2, 7), (2, 8)]
 
 
+@pytest.mark.slow
 def test_cached_folds_are_not_fitted_again(copied, tmp_path, monkeypatch):
     cache = FoldCache(tmp_path)
     first = list(leaks([leak_arms(copied, copied, SMALL, cache)]))

@@ -53,6 +53,7 @@ def leaking():
     return with_samples(features, regions=regions_at([f"f{number}" for number in field], corners))
 
 
+@pytest.mark.slow
 def test_price_of_cell_level_folds_is_measured(leaking):
     found = audit(leaking, design=SMALL)
     assert found.counts()["overlapping crop"] == 240
@@ -66,12 +67,14 @@ def test_price_of_cell_level_folds_is_measured(leaking):
     assert by_head["knn"].claimed == pytest.approx(random - everything)
 
 
+@pytest.mark.slow
 def test_groups_of_an_audit_hold_the_overlaps(leaking):
     found = audit(leaking, design=SMALL)
     pairs = box_overlaps(leaking.samples.regions).pairs
     assert (found.group[pairs[:, 0]] == found.group[pairs[:, 1]]).all()
 
 
+@pytest.mark.slow
 def test_position_on_the_field_is_probed(leaking):
     left = leaking.samples.regions.centre[:, 0] < 60
     features = with_samples(leaking, labels=np.where(left, "a", "b"))

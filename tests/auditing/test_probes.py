@@ -81,6 +81,7 @@ def shortcuts(found):
     return [finding.detail for finding in found.findings if finding.finding == "shortcut"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "difference", [{"background": 0.09}, {"gradient": 0.06}], ids=["level", "illumination from one side"]
 )
@@ -94,6 +95,7 @@ def test_border_that_carries_the_class_is_told(folder, difference):
     assert all(noun in detail for noun in ("border", "chance is 0.50", "channel 0"))
 
 
+@pytest.mark.slow
 def test_frame_around_pictures_without_background_is_told_as_no_shortcut(folder):
     """Where no border is background, cells may reach it: the score is shown, and is no finding."""
     rng = np.random.default_rng(1)
@@ -109,6 +111,7 @@ def test_frame_around_pictures_without_background_is_told_as_no_shortcut(folder)
     assert shortcuts(found) == []
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_blocks", [2, 6])
 def test_acquisition_order_is_told(folder, n_blocks):
     """Classes were imaged in turns of a block each; the running number of the picture says when."""
@@ -121,6 +124,7 @@ def test_acquisition_order_is_told(folder, n_blocks):
     assert any("number 1 of the names" in detail for detail in shortcuts(found))
 
 
+@pytest.mark.slow
 def test_order_of_the_rows_is_told_where_names_say_nothing(folder):
     rng = np.random.default_rng(1)
     for row in range(96):
@@ -131,6 +135,7 @@ def test_order_of_the_rows_is_told_where_names_say_nothing(folder):
     assert any("order of the rows" in detail for detail in shortcuts(found))
 
 
+@pytest.mark.slow
 def test_plate_in_the_name_is_told(folder):
     rng = np.random.default_rng(1)
     for row, code in enumerate(two_classes(80)):
@@ -139,6 +144,7 @@ def test_plate_in_the_name_is_told(folder):
     assert "names and order" in names(folder.audit().probes)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("numbering", ["in each class", "anew, with the class in short"])
 def test_class_in_the_name_is_harmless(tmp_path, numbering):
     """The folder of a class, its name in the file name, and a counter that starts again in each class."""
@@ -155,6 +161,7 @@ def test_class_in_the_name_is_harmless(tmp_path, numbering):
     assert found.probes.telling == ()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("columns", [("x", "y"), ("Nuclei_Location_Center_X", "Nuclei_Location_Center_Y"), ("well",)])
 def test_position_is_told(folder, columns):
     """One class lies in the left half of the field, or of the plate."""
@@ -192,6 +199,7 @@ def samples_of(pixels, codes):
     )
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["bit depth", "8 bits in 16", "height"])
 def test_file_properties_are_told(kind):
     """The same cells, of which one class is saved in another way."""
@@ -223,6 +231,7 @@ def test_equal_files_are_not_probed():
     assert {"border", "intensity statistics", "position"} <= set(probes.left_out)
 
 
+@pytest.mark.slow
 def test_brightness_of_the_cells_is_no_finding(folder):
     rng = np.random.default_rng(1)
     for row, code in enumerate(two_classes(80)):
@@ -248,6 +257,7 @@ def places(rng, n):
     return {name: rng.integers(1000, size=n).astype(str) for name in ("x", "y")}
 
 
+@pytest.mark.slow
 def test_plates_of_differing_brightness_with_balanced_classes_are_not_told(folder):
     rng = np.random.default_rng(3)
     for row, code in enumerate(two_classes(120)):
@@ -266,6 +276,7 @@ def test_cells_that_touch_the_border_make_no_shortcut(tmp_path):
     assert "names and order" not in names(found.probes)
 
 
+@pytest.mark.slow
 def test_probes_are_scored_on_the_folds_of_the_head(make_clusters, one_set):
     features = make_clusters(separation=4)
     digests = features.samples.digests.copy()

@@ -109,12 +109,14 @@ def test_pooling_is_in_float32_and_equal_patches_have_no_deviation():
     assert pooled_tokens(None, patches).shape == (2, 6)
 
 
+@pytest.mark.slow
 def test_dinov2_takes_small_images():
     loaded = build_untrained("timm:vit_small_patch14_dinov2.lvd142m", pool="blocks", input_size=56)
     with torch.inference_mode():
         assert loaded.module(images(56)).shape == (2, loaded.embedding_dim) == (2, 4 * 3 * 384)
 
 
+@pytest.mark.slow
 def test_stages_of_a_convnext_of_dinov3_can_be_pooled():
     loaded = build_untrained("timm:convnext_tiny.dinov3_lvd1689m", pool="stages", input_size=64)
     assert loaded.embedding_dim == 2 * (96 + 192 + 384)

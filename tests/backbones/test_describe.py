@@ -22,6 +22,7 @@ def test_stages_contain_every_parameter_and_end_in_the_embedding(loaded):
     assert described.stages[-1].output_shape[:2] == (1, loaded.embedding_dim)
 
 
+@pytest.mark.slow
 def test_stages_of_a_convnext_are_described():
     stages = {stage.name: stage for stage in describe_backbone("convnext_tiny").stages}
     assert list(stages) == [*(f"features.{i}" for i in range(8)), "avgpool", "classifier"]
@@ -30,6 +31,7 @@ def test_stages_of_a_convnext_are_described():
     assert stages["classifier"].output_shape == (1, 768)
 
 
+@pytest.mark.slow
 def test_description_is_a_table():
     text = str(describe_backbone("convnext_tiny"))
     lines = text.splitlines()

@@ -55,6 +55,7 @@ def test_stages_are_at_strides_4_8_and_16(family):
     assert loaded.embedding_dim == sum(2 * one.shape[1] for one in maps)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("build", [models.convnext_tiny, models.resnet18, models.densenet121], ids=lambda f: f.__name__)
 def test_embedding_is_mean_and_deviation_of_the_maps(build, randomised, tmp_path):
     network = randomised(build())
@@ -78,6 +79,7 @@ def test_stages_and_output_are_those_of_the_parts(family):
         torch.testing.assert_close(both(images()), expected, rtol=1e-4, atol=1e-5 * expected.abs().max().item())
 
 
+@pytest.mark.slow
 def test_later_layers_are_removed_and_the_digest_stays():
     whole, pooled = (build_untrained("resnet18", pool=pool) for pool in ("norm", "stages"))
     names = {name for name, _ in pooled.module.named_parameters()}
@@ -103,6 +105,7 @@ def test_models_of_timm_name_their_stages(randomised):
         assert loaded.module(images()).shape == (2, loaded.embedding_dim)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["alexnet", "swin_t", "vit_b_32", "timm:test_vit", "timm:mvitv2_tiny"])
 def test_network_without_stages_is_refused(name):
     with pytest.raises(BackboneError, match=r"pool.*use pool norm"):

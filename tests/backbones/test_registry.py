@@ -57,6 +57,7 @@ def test_default_weights_and_smallest_sizes_are_those_of_torchvision(name):
         assert entry.min_input_size >= records[entry.default_weights].meta["min_size"][0]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["swin_t", "swin_v2_t", "convnext_tiny", "squeezenet1_0", "efficientnet_v2_s"])
 def test_smallest_input_size_works(name):
     loaded = build_untrained(name, input_size=BACKBONES[name].min_input_size)

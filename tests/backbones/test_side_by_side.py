@@ -98,6 +98,7 @@ def test_a_network_that_lacks_the_pool_is_named() -> None:
         load_networks("efficientnet_lite1+timm:test_vit", pool="blocks")
 
 
+@pytest.mark.slow
 def test_sizes_are_in_the_name_only_where_they_differ() -> None:
     alike = load_networks("efficientnet_lite0@64+efficientnet_lite1@64")
     assert name_of(alike) == "efficientnet_lite0+efficientnet_lite1"

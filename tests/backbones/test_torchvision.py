@@ -101,6 +101,7 @@ def test_embedding_of_squeezenet_is_the_mean_input_of_its_last_convolution(name,
     assert_frozen(loaded, x)
 
 
+@pytest.mark.slow
 def test_raw_pooling_is_before_the_layer_norm(randomised, tmp_path):
     network, x = randomised(unmodified("convnext_tiny")), images(64)
     file = saved(network, tmp_path / "weights.pth")
@@ -146,6 +147,7 @@ def test_classifier_in_the_file_is_optional(suffix, randomised, tmp_path):
     assert cut.weights_name == path.name
 
 
+@pytest.mark.slow
 def test_densenets_old_names_are_read(randomised, tmp_path):
     network = randomised(unmodified("densenet121"))
     new = load_backbone("densenet121", weights=saved(network, tmp_path / "new.pth"))
@@ -186,10 +188,12 @@ class TestVisionTransformers:
 
         return save
 
+    @pytest.mark.slow
     def test_default_size_is_that_of_the_position_embeddings(self, file):
         assert load_backbone("vit_b_32", weights=file(384)).transform.input_size == 384
         assert load_backbone("vit_b_32", weights=file(224)).transform.input_size == 224
 
+    @pytest.mark.slow
     def test_position_embeddings_are_interpolated_to_the_input_size(self, file):
         path = file(224)
         own, larger = load_backbone("vit_b_32", weights=path), load_backbone("vit_b_32", weights=path, input_size=320)

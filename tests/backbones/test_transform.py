@@ -61,6 +61,7 @@ def test_any_number_of_channels_becomes_a_square(shape, n_channels, crop):
     assert transform.square(images(shape, n=2, n_channels=n_channels)).shape == (2, n_channels, 96, 96)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shape", [(300, 300), (100, 300), (300, 100), (1, 300)])
 def test_rim_is_kept_without_a_crop(shape):
     transform = RECORD.adapted(PreprocessingSettings(crop="none", input_size=300))

@@ -80,6 +80,7 @@ def test_every_command_says_that_there_is_no_such_file(arguments: tuple[str, ...
     cli(*(text.format(missing) for text in arguments)).is_refusal(rf"{missing} does not exist")
 
 
+@pytest.mark.slow
 def test_endpoint_that_cannot_be_reached_ends_within_seconds(
     lab: Url, cli: Cli, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -148,6 +149,7 @@ def test_cache_that_cannot_be_written_is_named(
     cli("verify", lab / "run/cells.h5").is_refusal("taken")
 
 
+@pytest.mark.slow
 def test_results_go_to_a_local_folder(lab: Url, inside: Path, cli: Cli) -> None:
     ending = cli("compare", "--features", lab / "run/cells.h5", "--heads", "dummy", "--folds", "2", "--groups", "none")
     assert ending.code == 0, ending.err

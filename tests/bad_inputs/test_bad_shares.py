@@ -120,6 +120,7 @@ def test_other_settings_than_the_plan(change, told, step, begun, extract):
     goes_on(extract, begun)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("change", "told"),
     [(("--batch-size", "2"), "batch_size: 4 -> 2"), (("--set", "extraction.part_size=6"), "part_size: 4 -> 6")],
@@ -152,6 +153,7 @@ def test_plan_of_another_version(begun, extract):
     assert kept(begun) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["rows-000000004.h5", "run.json"])
 @pytest.mark.parametrize("kind", ["folder", "pipe"])
 def test_what_is_no_file_in_the_folder_of_parts(kind, name, begun, extract):
@@ -174,6 +176,7 @@ def test_file_in_place_of_the_folder_of_parts(cells, extract, tmp_path):
     assert parts(folder).read_text() == "notes"
 
 
+@pytest.mark.slow
 def test_output_that_holds_other_features(begun, extract):
     goes_on(extract, begun)
     whole = (begun / "features.h5").read_bytes()
@@ -183,6 +186,7 @@ def test_output_that_holds_other_features(begun, extract):
     assert not parts(begun).exists()
 
 
+@pytest.mark.slow
 def test_steps_after_the_end_change_nothing(begun, extract):
     goes_on(extract, begun)
     whole = (begun / "features.h5").read_bytes()
@@ -202,6 +206,7 @@ def test_image_that_is_spoilt_between_shares(begun, extract):
     extract(begun, "--consolidate").is_refusal(r"part 1 .*share 1/2 on .*failed: .*05\.png")
 
 
+@pytest.mark.slow
 def test_output_that_is_missing_its_disk(cells, extract, tmp_path):
     folder = shutil.copytree(cells, tmp_path / "cells")
     (folder / "features.h5").symlink_to(tmp_path / "not_mounted" / "features.h5")
@@ -224,6 +229,7 @@ def test_folder_that_is_moved_between_shares(begun, extract, tmp_path):
     goes_on(extract, tmp_path / "moved")
 
 
+@pytest.mark.slow
 def test_shares_of_other_counts_and_folders(begun, extract, tmp_path, monkeypatch):
     (tmp_path / "link").symlink_to(begun)
     ending = extract(tmp_path / "link", "--share", "1/3")
@@ -236,6 +242,7 @@ def test_shares_of_other_counts_and_folders(begun, extract, tmp_path, monkeypatc
     assert ending.code == 0, ending.err
 
 
+@pytest.mark.slow
 def test_output_that_is_a_link(cells, extract, tmp_path):
     folder = shutil.copytree(cells, tmp_path / "cells")
     (tmp_path / "disk").mkdir()
@@ -259,6 +266,7 @@ def after_the_first_part(folder: Path, disturb: Callable[[], None]) -> threading
     return thread
 
 
+@pytest.mark.slow
 def test_disk_that_fills_up_during_a_share(small_disk, cells, extract):
     folder = small_disk / "cells"
     shutil.copytree(cells, folder)
@@ -275,6 +283,7 @@ def test_disk_that_fills_up_during_a_share(small_disk, cells, extract):
     goes_on(extract, folder)
 
 
+@pytest.mark.slow
 def test_read_only_disk(small_disk, cells, extract):
     folder = small_disk / "cells"
     shutil.copytree(cells, folder)
@@ -286,6 +295,7 @@ def test_read_only_disk(small_disk, cells, extract):
     goes_on(extract, folder)
 
 
+@pytest.mark.slow
 def test_folder_of_parts_removed_during_a_share(cells, extract, tmp_path):
     folder = shutil.copytree(cells, tmp_path / "cells")
     removing = after_the_first_part(folder, lambda: shutil.rmtree(parts(folder), ignore_errors=True))

@@ -59,6 +59,7 @@ FILES = [
 ]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.name)
 def test_bad_configuration_is_refused(file, inside, cli):
     Path(file.name).write_bytes(file.content if isinstance(file.content, bytes) else file.content.encode())
@@ -123,6 +124,7 @@ ASSIGNMENTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("assignment", ASSIGNMENTS, ids=lambda text: text[:50])
 def test_bad_setting_is_refused(assignment, inside, cli):
     cli("extract", "--set", assignment).is_refusal(ASSIGNMENTS[assignment])

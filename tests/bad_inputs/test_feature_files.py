@@ -388,6 +388,7 @@ def test_foreign_recipe_and_settings_are_refused(inside, cli):
         assert "its provenance" in ending.err
 
 
+@pytest.mark.slow
 def test_whole_file_is_accepted(inside, cli):
     path = write_features(inside / "cells.h5")
     assert "whole; 20 samples, 0 failed" in cli("verify", path).out

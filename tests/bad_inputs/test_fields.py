@@ -196,6 +196,7 @@ def test_cells_that_are_left_out_are_counted(fields: Path, cli: Cli, network: tu
     assert "1 cells without a position: f0:3 (cells.csv line 4)" in ending.err
 
 
+@pytest.mark.slow
 def test_grey_masks_of_palettes_and_png_are_read(fields: Path, cli: Cli, network: tuple[str, ...]) -> None:
     for i in range(4):
         (fields / "masks" / f"f{i}_masks.tif").unlink()

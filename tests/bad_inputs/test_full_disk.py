@@ -54,6 +54,7 @@ def content(features: Features) -> tuple[object, ...]:
     return (features.fingerprint, *(array.tobytes() for array in arrays))
 
 
+@pytest.mark.slow
 def test_disk_that_fills_up_ends_the_run_and_the_next_continues(small_disk, tmp_path, extract):
     output = small_disk / "features.h5"
     filling = threading.Thread(target=fill_after_the_first_part, args=(small_disk,))

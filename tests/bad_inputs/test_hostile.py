@@ -152,6 +152,7 @@ def cells_of(path: Path) -> list[str]:
     return [cell for row in csv.reader(path.read_text(encoding="utf-8").splitlines()) for cell in row]
 
 
+@pytest.mark.slow
 def test_names_steer_no_terminal_and_no_spreadsheet(nasty_features, inside, cli):
     whole = cli("verify", nasty_features)
     compared = cli("compare", "--features", nasty_features, "--heads", "dummy", "--folds", "3", "--output", "r")
@@ -245,6 +246,7 @@ def test_a_saved_head_never_runs_code(name, nasty_features, saved_head, inside, 
 PARTS: dict[str, bytes] = {"a pickle": HACKED_PICKLE, "an npz of objects": npz(Hacked()), "nothing": b""}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", PARTS)
 def test_a_part_or_record_of_a_run_that_is_something_else_is_made_again(name, inside):
     header = RunHeader({"passes": ["planes"]}, "sha256:samples", {}, 4, 1, 2, part_size=2)

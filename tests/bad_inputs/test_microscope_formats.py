@@ -196,6 +196,7 @@ def test_stack_without_choice_ends_the_run_with_the_setting(write, inside, cli, 
     ending.is_refusal(r"A/0\..*2 depths.*images\.plane=\{z: 0\}")
 
 
+@pytest.mark.slow
 def test_choice_stands_in_the_recipe_and_another_is_refused(inside, cli, network):
     from cellfeat.extraction.store import read_summary
 

@@ -100,6 +100,7 @@ def test_repeats_of_given_folds_are_wrong_usage(plated, inside, cli):
     assert "--repeats" in ending.err
 
 
+@pytest.mark.slow
 def test_failed_classifier_costs_the_others_nothing(plated, inside, cli):
     heads = "dummy,sklearn:MultinomialNB,sklearn:RadiusNeighborsClassifier,sklearn:GaussianNB"
     ending = cli(
@@ -112,12 +113,14 @@ def test_failed_classifier_costs_the_others_nothing(plated, inside, cli):
     assert (inside / "results" / "cells" / "metrics_sklearn_GaussianNB.json").exists()
 
 
+@pytest.mark.slow
 def test_earlier_classifiers_leave_no_files_behind(plated, inside, cli):
     for heads in ("dummy,sklearn:GaussianNB", "dummy"):
         assert cli("compare", "--features", plated, "--heads", heads).code == 0
     assert not (inside / "results" / "cells" / "metrics_sklearn_GaussianNB.json").exists()
 
 
+@pytest.mark.slow
 def test_without_skops_scores_are_kept_and_the_head_is_not_saved(plated, inside, cli, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "skops.io", None)
     ending = cli("fit", "--features", plated, "--head", "sklearn:GaussianNB")

@@ -71,6 +71,7 @@ def test_wrong_address(address: str, told: str, refuse: Refuse) -> None:
     assert told in message
 
 
+@pytest.mark.slow
 @pytest.mark.timeout(60)
 def test_address_of_something_else(silent_port: int, refuse: Refuse, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("cellfeat.ray_connection.SECONDS_TO_CONNECT", 3.0)

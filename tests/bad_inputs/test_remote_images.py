@@ -122,6 +122,7 @@ FAULTS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", FAULTS)
 @pytest.mark.usefixtures("impatient")
 def test_store_that_refuses_is_explained(name: str, extract, faulty: FaultyServer) -> None:

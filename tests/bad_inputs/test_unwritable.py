@@ -111,6 +111,7 @@ class Quota:
         return File(path, mode)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("n_bytes", [0, 3_000, 30_000, 70_000, 100_000])
 def test_quota_ends_extract_and_the_next_run_continues(n_bytes, extract, undisturbed, tmp_path):
     output = tmp_path / "out" / "features.h5"
@@ -126,6 +127,7 @@ def test_quota_ends_extract_and_the_next_run_continues(n_bytes, extract, undistu
     goes_on(extract, output, undisturbed)
 
 
+@pytest.mark.slow
 def test_extract_into_a_read_only_folder_is_refused_at_once(small_disk, extract, undisturbed):
     output = small_disk / "out" / "features.h5"
     remount(small_disk, "ro")
@@ -145,6 +147,7 @@ def test_extract_into_a_read_only_folder_is_refused_at_once(small_disk, extract,
     goes_on(extract, output, undisturbed)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("removed", ["out", "out/features.h5.parts"])
 def test_folder_removed_under_way_is_reported(removed, extract, undisturbed, tmp_path):
     output = tmp_path / "out" / "features.h5"
@@ -156,6 +159,7 @@ def test_folder_removed_under_way_is_reported(removed, extract, undisturbed, tmp
     goes_on(extract, output, undisturbed)
 
 
+@pytest.mark.slow
 def test_folder_put_back_under_way_loses_nothing(extract, undisturbed, tmp_path):
     output = tmp_path / "out" / "features.h5"
     moving = after_the_first_part(output, lambda: (tmp_path / "out").rename(tmp_path / "elsewhere"))

@@ -2,6 +2,7 @@ import json
 from pathlib import Path
 
 import numpy as np
+import pytest
 
 from tests.commands.command_line import refused, run_cli, succeed
 
@@ -17,6 +18,7 @@ def write(folder: Path, name: str, noise: float, seed: int) -> str:
     return f"features/{name}.h5"
 
 
+@pytest.mark.slow
 def test_two_feature_files_are_compared_by_paired_differences(tmp_path: Path) -> None:
     clear, noisy = write(tmp_path, "clear", 0.3, 0), write(tmp_path, "noisy", 2.0, 1)
     heads = ("--heads", "logreg", "--folds", "3")

@@ -39,6 +39,7 @@ def test_audit_finds_an_overlap_and_compare_keeps_it_together(folder: Path) -> N
     assert predictions["fold"]["1"] == predictions["fold"]["2"]
 
 
+@pytest.mark.slow
 def test_images_are_audited_before_any_extraction(folder: Path) -> None:
     # The default feature file exists, and must not be used.
     copy_images(folder, folder / "unextracted", {number: number for number in range(1, 41)})
@@ -56,6 +57,7 @@ def test_images_are_audited_before_any_extraction(folder: Path) -> None:
     assert len(rows_of(folder / "alone" / "probes.csv")) == 1
 
 
+@pytest.mark.slow
 def test_without_images_their_findings_are_left_out(folder: Path) -> None:
     (folder / "images").rename(folder / "moved")
     try:

@@ -4,6 +4,7 @@ from importlib import import_module
 from pathlib import Path
 
 import pandas as pd
+import pytest
 
 from tests.commands.command_line import refused, succeed
 
@@ -25,6 +26,7 @@ def write_changes(folder: Path, *, seen: str = "prediction") -> Path:
     return path
 
 
+@pytest.mark.slow
 def test_compare_with_changes_of_the_page_reports_old_and_new_labels(folder: Path) -> None:
     write_changes(folder)
     done = succeed(folder, *COMPARE, "--labels", "changes.csv")
@@ -35,6 +37,7 @@ def test_compare_with_changes_of_the_page_reports_old_and_new_labels(folder: Pat
     assert record["provenance"]["relabelled"]["n_changed_seen"] == 5
 
 
+@pytest.mark.slow
 def test_blind_changes_need_no_second_column(folder: Path) -> None:
     write_changes(folder, seen="blind")
     done = succeed(folder, *COMPARE, "--labels", "changes.csv")
@@ -42,6 +45,7 @@ def test_blind_changes_need_no_second_column(folder: Path) -> None:
     assert "selection" in done.stdout
 
 
+@pytest.mark.slow
 def test_fit_and_audit_take_the_new_labels(folder: Path, monkeypatch) -> None:
     monkeypatch.setattr(import_module("cellfeat.auditing.audit"), "LEAK_SETS", 1)
     write_changes(folder)

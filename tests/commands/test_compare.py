@@ -36,6 +36,7 @@ def test_compare_prints_the_table_and_writes_the_report(folder: Path) -> None:
     assert not list(results.glob("*_logreg*"))
 
 
+@pytest.mark.slow
 def test_tuning_says_its_cost_first_and_the_choices_last(folder: Path) -> None:
     arguments = (*THREE_FOLDS, "--tune", "4", "--output", "results/tuned")
     done = succeed(folder, "compare", "--heads", "knn,dummy", *arguments)
@@ -73,12 +74,14 @@ def test_repeats_and_learning_curves_survive_a_failed_head(folder: Path) -> None
     assert [line.split(",")[0] for line in curve] == ["head", "knn", "knn", "dummy", "dummy"]
 
 
+@pytest.mark.slow
 def test_repeats_of_one_head_have_no_test(folder: Path) -> None:
     alone = succeed(folder, "compare", "--heads", "dummy", *THREE_FOLDS, "--repeats", "2", "--output", "results/alone")
     assert "2 sets of 3 folds" in alone.stdout
     assert "t-test" not in alone.stdout
 
 
+@pytest.mark.slow
 def test_fresh_applies_to_further_repeats(folder: Path) -> None:
     command = ("compare", "--heads", "dummy", *THREE_FOLDS, "--repeats", "2", "--output", "results/repeated")
     succeed(folder, *command)
@@ -90,6 +93,7 @@ def test_fresh_applies_to_further_repeats(folder: Path) -> None:
     assert len(entries) == 6
 
 
+@pytest.mark.slow
 def test_labels_are_replaced_without_extracting_again(folder: Path) -> None:
     labels = pd.read_csv(folder / "labels.csv")
     labels["cell_line"] = labels["cell_line"].where(labels["cell_line"] != "HeLa", "A549")
@@ -98,6 +102,7 @@ def test_labels_are_replaced_without_extracting_again(folder: Path) -> None:
     assert "8 classes" in done.stdout
 
 
+@pytest.mark.slow
 def test_column_of_the_labels_serves_as_groups(folder: Path) -> None:
     done = succeed(
         folder, "compare", "--heads", "dummy", "--groups", "plate", "--folds", "2", "--repeats", "2",
@@ -131,6 +136,7 @@ def test_interrupted_comparison_leaves_an_earlier_one(folder: Path, monkeypatch:
     assert (folder / "results" / "first" / "metrics_dummy.json").exists(), "where there is none, what is done is kept"
 
 
+@pytest.mark.slow
 def test_each_plate_is_left_out_beside_the_comparison(folder: Path) -> None:
     done = succeed(
         folder, "compare", "--heads", "dummy", "--folds", "2", "--across", "plate", "--output", "results/across",
@@ -142,6 +148,7 @@ def test_each_plate_is_left_out_beside_the_comparison(folder: Path) -> None:
     assert "'plat'" in refused(folder, "compare", "--heads", "dummy", "--across", "plat")
 
 
+@pytest.mark.slow
 def test_plates_in_training_and_test_folds_are_pointed_at(folder: Path) -> None:
     done = succeed(folder, "compare", "--heads", "dummy", "--folds", "2", "--output", "results/hint")
     assert "--across plate" in done.stderr

@@ -32,6 +32,7 @@ def test_table_of_a_real_extraction(folder: Path, compared: str) -> None:
     assert np.array_equal(profiles.filter(like="Cells_CellFeat_planes_").to_numpy(), embeddings)
 
 
+@pytest.mark.slow
 def test_saved_head_is_exported_beside_its_folder(folder: Path) -> None:
     pytest.importorskip("onnx")
     succeed(folder, "fit", "--head", "logreg", "--folds", "2", "--output", "heads/linear")
@@ -83,6 +84,7 @@ def test_formats_are_listed(folder: Path) -> None:
     assert {line.split()[0] for line in succeed(folder, "list", "exports").stdout.splitlines()} == set(EXPORTS)
 
 
+@pytest.mark.slow
 def test_head_that_standardises_is_told_the_plates(tmp_path: Path) -> None:
     rng = np.random.default_rng(0)
     table = pd.DataFrame(rng.normal(size=(120, 3)) + np.eye(3)[np.resize([0, 1, 2], 120)], columns=list("uvw"))

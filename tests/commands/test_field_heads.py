@@ -27,6 +27,7 @@ def user(folder: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_labels_of_wells_score_a_head(user: Path) -> None:
     new = (
         "--images",
@@ -53,6 +54,7 @@ def fit_grouped(user: Path, group: str) -> tuple[str, ...]:
     return "--model", f"head-{group}", "--images", "new/images", "--weights", "weights.pth"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("group", "n_groups"), [("[plate,well]", 4), ("Plate", 2)])
 def test_new_fields_are_grouped_as_those_of_the_head(user: Path, group: str, n_groups: int) -> None:
     new = fit_grouped(user, group)
@@ -60,10 +62,12 @@ def test_new_fields_are_grouped_as_those_of_the_head(user: Path, group: str, n_g
     assert f"32 held-out samples in {n_groups} groups" in ended.stdout
 
 
+@pytest.mark.slow
 def test_new_fields_need_no_group_to_be_predicted(user: Path) -> None:
     succeed(user, "predict", *fit_grouped(user, "batch"), "--output", "batch.csv")
 
 
+@pytest.mark.slow
 def test_cells_of_new_fields_are_predicted(user: Path) -> None:
     new = ("--images", "new/images", "--output", "field-cells.csv", "--weights", "weights.pth")
     succeed(user, "predict", "--model", "field-head", *new)

@@ -54,6 +54,7 @@ def test_features_are_found_from_another_folder(folder: Path, tmp_path: Path) ->
     assert "HeLa" in (tmp_path / "x.svg").read_text()
 
 
+@pytest.mark.slow
 def test_map_is_kept_and_coloured_by_any_column(folder: Path, tmp_path: Path) -> None:
     first = succeed(folder, "figure", "map", "results", "-o", str(tmp_path / "a.svg"))
     assert "t-SNE: 100 of 500" in first.stderr
@@ -71,6 +72,7 @@ def test_map_is_kept_and_coloured_by_any_column(folder: Path, tmp_path: Path) ->
     assert in_place.returncode == 0
 
 
+@pytest.mark.slow
 def test_map_is_a_tsne_though_a_page_kept_components(folder: Path, tmp_path: Path) -> None:
     shutil.copy(folder / "features" / "cells.h5", tmp_path / "own.h5")
     succeed(tmp_path, "figure", "map", "own.h5", "-o", "pca.svg", "--method", "PCA")

@@ -10,6 +10,7 @@ import pytest
 from tests.commands.command_line import ROOT, refused, succeed
 
 
+@pytest.mark.slow
 def test_fit_saves_the_head_with_its_scores(folder: Path) -> None:
     done = succeed(folder, "fit", "--head", "logreg", "--folds", "3")
     first, *_, last, _ = done.stdout.splitlines()

@@ -33,6 +33,7 @@ def test_import_says_guesses_and_the_next_command(user):
     assert "Nuclei_Location_Center_X" in done.stderr
 
 
+@pytest.mark.slow
 def test_imported_file_is_compared_verified_and_inspected(user):
     done = succeed(user, "compare", "--features", "features/first.h5", "--heads", "logreg,dummy", *FAST)
     assert "near copies" not in done.stdout
@@ -63,6 +64,7 @@ def test_columns_in_other_units_are_named_and_counted(user):
     assert "warning" not in same.stderr
 
 
+@pytest.mark.slow
 def test_second_table_is_scored_in_one_command(user):
     done = succeed(user, "score", "--model", FITTED, "--table", "second.parquet", "--output", "scored")
     assert "90 held-out samples" in done.stdout
@@ -83,6 +85,7 @@ def test_predictions_without_labels_are_exported(user):
     assert "180 of 180 samples" in seen.stderr
 
 
+@pytest.mark.slow
 def test_plates_are_left_out_one_after_the_other(user):
     plates = ("--features", "features/first.h5", "--folds", "leave-one-out")
     assert "Metadata_Plate" in refused(user, "compare", *plates, "--groups", "plaet")
@@ -115,12 +118,14 @@ def test_training_rows_are_not_scored(user):
     assert "held out" in refused(user, "score", "--model", FITTED, "--table", "first.csv")
 
 
+@pytest.mark.slow
 def test_audit_without_images_goes_on(user):
     done = succeed(user, "audit", "--features", "features/first.h5", "--images", ".", "--folds", "3")
     assert "images is left out" in done.stderr
     assert "embeddings (logreg)" in done.stdout
 
 
+@pytest.mark.slow
 def test_near_copies_of_rows_are_not_searched_for(user):
     done = succeed(
         user, "score", "--model", FITTED, "--table", "second.parquet", "--fitted-on", "features/first.h5",

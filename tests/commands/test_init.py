@@ -58,6 +58,7 @@ def started(tmp_path_factory: pytest.TempPathFactory, weights: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_later_commands_find_the_settings(started: Path) -> None:
     succeed(started, "compare")
     succeed(started, "fit", "--head", "knn")
@@ -106,6 +107,7 @@ def test_terminal_is_asked_which_column_is_the_label(tmp_path: Path, monkeypatch
     assert load_settings(tmp_path / "cellfeat.yaml").labels.label == "treatment"
 
 
+@pytest.mark.slow
 def test_second_init_replaces_only_with_force(tmp_path: Path, weights: Path) -> None:
     LAYOUTS["mixed_bits"](tmp_path / "data")
     init(tmp_path, weights)
@@ -123,6 +125,7 @@ def test_folder_itself_can_be_looked_at_again(tmp_path: Path) -> None:
     assert "images: 12 " in done.stdout
 
 
+@pytest.mark.slow
 def test_groups_of_set_are_separated_by_commas(tmp_path: Path, weights: Path) -> None:
     LAYOUTS["fields_with_masks"](tmp_path / "data")
     init(tmp_path, weights, "--set", "labels.group=plate,well")

@@ -23,6 +23,7 @@ def test_missing_name_lists_the_names(tmp_path: Path, command, option, names) ->
     assert all(name in said for name in names)
 
 
+@pytest.mark.slow
 def test_missing_model_names_saved_heads(tmp_path: Path) -> None:
     assert "cellfeat fit" in refused(tmp_path, "predict", code=2)
     table(tmp_path)
@@ -40,6 +41,7 @@ def test_missing_model_names_saved_heads(tmp_path: Path) -> None:
     assert "results/my cells/logreg" in refused(tmp_path, *wrong)
 
 
+@pytest.mark.slow
 def test_predictions_are_no_spreadsheet(tmp_path: Path) -> None:
     table(tmp_path)
     succeed(tmp_path, "import", "my cells.npz")

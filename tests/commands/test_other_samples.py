@@ -61,6 +61,7 @@ def test_results_of_other_samples_are_kept(name: str, user: Path) -> None:
     assert json.loads((user / f"of-{name}" / "samples.json").read_text())["source"] == "b/cells.h5"
 
 
+@pytest.mark.slow
 def test_feature_files_of_one_name_do_not_share_a_folder(user: Path) -> None:
     """Their default folder is one, because it has the name of the file."""
     for name in ("a", "b"):
@@ -85,6 +86,7 @@ def test_files_of_unknown_origin_are_kept(name: str, file_name: str, user: Path)
     assert file.read_text() == "years of work"
 
 
+@pytest.mark.slow
 def test_comparison_does_not_replace_the_files_of_a_saved_head(user: Path) -> None:
     succeed(user, *command_of("fit"), "--features", "a.h5", "--output", "head")
     before = contents(user / "head")
@@ -92,6 +94,7 @@ def test_comparison_does_not_replace_the_files_of_a_saved_head(user: Path) -> No
     assert contents(user / "head") == before
 
 
+@pytest.mark.slow
 def test_scores_on_other_samples_are_kept(user: Path) -> None:
     # Exact duplicates of training samples would be excluded, so another head is fitted on each half.
     for name in ("a", "b"):
@@ -144,6 +147,7 @@ def test_images_alone_are_audited_into_a_folder_of_their_name(user: Path) -> Non
     assert "results/images/audit" in refused(user, "audit", "--images", "images", "--labels", "b.csv", *listed)
 
 
+@pytest.mark.slow
 def test_results_may_lie_behind_a_link(user: Path) -> None:
     (user / "disk").mkdir()
     (user / "link").symlink_to("disk")

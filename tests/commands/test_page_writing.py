@@ -30,12 +30,14 @@ def test_compare_says_where_its_page_is(compared):
     assert page["kind"] == "comparison"
 
 
+@pytest.mark.slow
 def test_fit_writes_a_page_into_the_folder_of_the_head(folder, compared):
     done = succeed(folder, "fit", "--head", "dummy", "--folds", "2", "--output", "with-page/dummy")
     assert done.stdout.splitlines()[-1] == "page: with-page/dummy/page.html"
     assert page_of(folder / "with-page" / "dummy" / "page.html")["kind"] == "head"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("option", [("--no-page",), ("--set", "comparison.page=false")])
 def test_no_page_is_written_where_none_is_wanted(folder, option):
     done = succeed(folder, *COMPARE, "--output", "without-page", *option)
@@ -43,6 +45,7 @@ def test_no_page_is_written_where_none_is_wanted(folder, option):
     assert not (folder / "without-page" / "page.html").exists()
 
 
+@pytest.mark.slow
 def test_page_that_cannot_be_written_costs_a_line(folder, monkeypatch):
     def fail(*_):
         raise ValueError("no room\nfor a page")

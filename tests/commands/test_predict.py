@@ -25,6 +25,7 @@ def truth(folder: Path) -> dict[str, str]:
     return {row[0]: row[1] for row in rows_of(folder / "labels.csv")}
 
 
+@pytest.mark.slow
 def test_features_and_images_give_the_same_predictions(folder, saved_knn, cells, predicted, truth) -> None:
     images = ("predict", "--model", saved_knn, "--images", "images", "--output", "by_images.csv", "--plain")
     assert "150 of 150" in succeed(folder, *images).stderr, "all are training samples"
@@ -77,6 +78,7 @@ def test_features_of_another_recipe_are_refused(folder, saved_knn) -> None:
     assert "views: 1 -> 4" in refused(folder, "predict", "--model", saved_knn, "--features", "features/four.h5")
 
 
+@pytest.mark.slow
 def test_each_folder_of_images_has_its_own_predictions(folder, saved_knn) -> None:
     copy_images(folder, folder / "straight", {1: 1, 2: 2})
     copy_images(folder, folder / "swapped", {1: 2, 2: 1})
@@ -89,6 +91,7 @@ def test_each_folder_of_images_has_its_own_predictions(folder, saved_knn) -> Non
     assert swapped == straight[::-1]
 
 
+@pytest.mark.slow
 def test_only_new_images_are_extracted(folder, saved_knn) -> None:
     arguments = ("predict", "--model", saved_knn, "--images", "growing", "--output", "growing.csv")
     copy_images(folder, folder / "growing", {1: 1})
@@ -117,6 +120,7 @@ def test_predictions_of_class_folders_are_headed_file_and_label(folder: Path, la
     assert first[0].startswith("A549/")
 
 
+@pytest.mark.slow
 def test_labels_given_at_fitting_name_the_columns(folder: Path, laid_out: dict[str, str]) -> None:
     rows = [f"{label}/{i}.png,{label}" for i in range(20) for label in [("HeLa", "A549")[i % 2]]]
     (folder / "paths.csv").write_text("\n".join(["path,phenotype", *rows]) + "\n")
@@ -127,6 +131,7 @@ def test_labels_given_at_fitting_name_the_columns(folder: Path, laid_out: dict[s
     assert rows_of(folder / "named_predictions.csv")[0] == ["path", "phenotype"]
 
 
+@pytest.mark.slow
 def test_predictions_of_other_samples_are_kept(folder: Path, saved_knn: str) -> None:
     for number, images in enumerate(("first", "second")):
         copy_images(folder, folder / images, {i + 10 * number: i for i in (1, 2)})
@@ -169,6 +174,7 @@ def test_table_may_name_ids_and_files(folder, laid_out, columns) -> None:
     assert "18 of 20 images in rgb" in done.stderr
 
 
+@pytest.mark.slow
 def test_each_row_of_a_table_is_answered_in_order(folder, saved_knn) -> None:
     predict = ("predict", "--model", saved_knn, "--images", "images", "--output", "asked.csv", "--plain", "--labels")
     (folder / "ids.csv").write_text("file_id\n6\n2\n")

@@ -6,6 +6,7 @@ import pytest
 from tests.commands.command_line import refused, run_process, succeed
 
 
+@pytest.mark.slow
 def test_run_extracts_compares_and_saves_the_best(folder: Path) -> None:
     config = {
         "images": {"root": "images"},

@@ -33,6 +33,7 @@ def test_training_samples_are_excluded(early: Path, scored: tuple[Ended, Path]) 
     assert {"metrics.json", "predictions.parquet", "confusion.png", "reliability.png"} < names
 
 
+@pytest.mark.slow
 def test_feature_file_gives_the_same_score(early: Path, scored: tuple[Ended, Path]) -> None:
     done, features = scored
     assert f"features: early_on_late/{features.name}" in done.stdout
@@ -40,6 +41,7 @@ def test_feature_file_gives_the_same_score(early: Path, scored: tuple[Ended, Pat
     assert succeed(early, *SCORE, *arguments).stdout.splitlines()[:4] == done.stdout.splitlines()[:4]
 
 
+@pytest.mark.slow
 def test_near_copies_of_training_samples_are_excluded(early: Path, scored: tuple[Ended, Path]) -> None:
     arguments = (
         *SCORE, "--features", str(scored[1]), "--labels", "late.csv", "--output", "strict",
@@ -67,6 +69,7 @@ def test_unknown_or_missing_labels_are_refused_before_extraction(early: Path) ->
     assert not list((early / "no").glob("*"))
 
 
+@pytest.mark.slow
 def test_corrected_labels_are_read_without_extracting_again(early: Path) -> None:
     arguments = (*SCORE, "--images", "images", "--labels", "corrected.csv", "--output", "twice")
     (early / "corrected.csv").write_text((early / "late.csv").read_text())
@@ -81,6 +84,7 @@ def test_corrected_labels_are_read_without_extracting_again(early: Path) -> None
     assert truth.iloc[-1] == late[-1][1]
 
 
+@pytest.mark.slow
 def test_column_of_the_labels_is_that_of_fitting(early: Path) -> None:
     for name in ("early", "late"):
         table = pd.read_csv(early / f"{name}.csv", dtype=str)
@@ -97,6 +101,7 @@ def test_column_of_the_labels_is_that_of_fitting(early: Path) -> None:
     assert rows_of(early / "phase.csv")[0] == ["file_id", "phase", "apart_p"]
 
 
+@pytest.mark.slow
 def test_columns_of_the_labels_are_asked_for_where_the_head_was_fitted_without_a_table(early: Path) -> None:
     late = pd.read_csv(early / "late.csv", dtype=str)
     late.rename(columns={"file_id": "file", "cell_line": "line"}).to_csv(early / "truth.csv", index=False)
@@ -115,6 +120,7 @@ def test_wrong_groups_are_refused_before_extraction(early: Path, groups: str, no
     assert not list((early / "never").glob("*"))
 
 
+@pytest.mark.slow
 def test_groups_asked_for_are_used(early: Path, scored: tuple[Ended, Path]) -> None:
     arguments = ("--features", str(scored[1]), "--labels", "late.csv", "--output", "by_plate", "--groups", "plate")
     succeed(early, *SCORE, *arguments)
@@ -123,6 +129,7 @@ def test_groups_asked_for_are_used(early: Path, scored: tuple[Ended, Path]) -> N
     assert record["n_groups"] <= 30 < record["n_samples"]
 
 
+@pytest.mark.slow
 def test_plates_of_training_samples_are_told(early: Path, scored: tuple[Ended, Path]) -> None:
     arguments = (*SCORE, "--features", str(scored[1]), "--labels", "late.csv", "--groups", "plate")
     alone = succeed(early, *arguments, "--output", "plates_alone")
@@ -131,6 +138,7 @@ def test_plates_of_training_samples_are_told(early: Path, scored: tuple[Ended, P
     assert "among the training samples" in beside.stderr
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", ["head", "comparison"])
 def test_other_results_are_not_overwritten(early: Path, kind: str) -> None:
     name = {"head": "early", "comparison": "compared"}[kind]

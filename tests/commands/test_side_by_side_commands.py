@@ -39,6 +39,7 @@ def test_from_images_to_predictions_for_new_images(folder: Path, extraction: tup
     assert len(rows_of(folder / "pair.csv")) == 151
 
 
+@pytest.mark.slow
 def test_moved_weights_of_one_network_are_enough(folder: Path, extraction: tuple[str, ...]) -> None:
     (folder / "squeeze.pth").rename(folder / "moved.pth")
     try:

@@ -50,6 +50,7 @@ def head(folder: Path, parts: dict[str, list[str]], split: str) -> str:
     return "split-head"
 
 
+@pytest.mark.slow
 def test_compare_uses_the_training_part(folder: Path, parts: dict[str, list[str]], split: str) -> None:
     compare = ("compare", "--heads", "dummy", "--folds", "2", "--features", split, "--output", "split-compared")
     n_train, n_other = len(parts["train"]), 150 - len(parts["train"])
@@ -60,6 +61,7 @@ def test_compare_uses_the_training_part(folder: Path, parts: dict[str, list[str]
     assert f"{counted(parts, 'train', 'val')} samples are used" in both.stderr
 
 
+@pytest.mark.slow
 def test_score_uses_the_test_part(folder: Path, parts: dict[str, list[str]], split: str, head: str) -> None:
     score = ("score", "--model", head, "--features", split)
     assert f"{counted(parts, 'test')} samples are used" in succeed(folder, *score, "--output", "split-scored").stderr
@@ -111,6 +113,7 @@ def test_labels_of_other_samples_can_be_left_out(folder: Path, split: str, head:
     assert "left out: 1 labels" in done.stderr
 
 
+@pytest.mark.slow
 def test_missing_words_of_new_labels_are_said(folder: Path, split: str) -> None:
     heading, *rows = rows_of(folder / "labels.csv")
     write(folder / "na.csv", [heading, *([row[0], "NA" if i < 4 else row[1], ""] for i, row in enumerate(rows))])
@@ -120,6 +123,7 @@ def test_missing_words_of_new_labels_are_said(folder: Path, split: str) -> None:
     assert "without a label excluded" in done.stdout
 
 
+@pytest.mark.slow
 def test_layout_of_new_images_can_differ(folder: Path, laid_out: dict[str, str]) -> None:
     by_table = laid_out["table"]
     predict = ("predict", "--model", by_table, "--images", "rgb", "--output", "by_folder.csv")
@@ -136,6 +140,7 @@ def test_settings_of_the_head_cannot_be_changed(folder: Path, saved_knn: str) ->
     assert "layuot" in refused(folder, *predict, "--set", "images.layuot=folders")
 
 
+@pytest.mark.slow
 def test_absent_classes_are_named(folder: Path, split: str, head: str) -> None:
     heading, *rows = rows_of(folder / "labels.csv")
     classes = sorted({row[1] for row in rows})[:2]

@@ -152,6 +152,7 @@ CHANGES: dict[Callable[[Lab], None], tuple[str, int]] = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("change", CHANGES, ids=lambda change: change.__name__)
 def test_only_differences_are_extracted_and_the_file_equals_a_fresh_one(
     change: Callable[[Lab], None], lab: Lab
@@ -192,6 +193,7 @@ def test_labels_alone_cost_no_extraction(lab: Lab) -> None:
     assert features.embeddings.tobytes() == before.embeddings.tobytes()
 
 
+@pytest.mark.slow
 def test_a_sample_with_a_new_id_is_recognised_by_its_pixels(lab: Lab) -> None:
     for channel in CHANNELS:
         lab.path(3, channel).rename(lab.path(30, channel))
@@ -201,6 +203,7 @@ def test_a_sample_with_a_new_id_is_recognised_by_its_pixels(lab: Lab) -> None:
     assert_same(features, lab.fresh())
 
 
+@pytest.mark.slow
 def test_a_sample_that_could_not_be_read_is_tried_again(lab: Lab) -> None:
     good = lab.path(5).read_bytes()
     lab.path(5).write_bytes(b"no image")
@@ -274,6 +277,7 @@ def test_rows_of_a_damaged_file_are_not_carried_over(lab: Lab) -> None:
     assert "cells.h5" in told
 
 
+@pytest.mark.slow
 def test_without_a_finished_file_it_extracts_all(lab: Lab) -> None:
     (lab.folder / "cells.h5").unlink()
     features, _ = lab.extract("--update")
@@ -281,6 +285,7 @@ def test_without_a_finished_file_it_extracts_all(lab: Lab) -> None:
     assert "runs" not in features.provenance
 
 
+@pytest.mark.slow
 def test_inspect_says_how_many_rows_were_carried_over(lab: Lab, capsys: pytest.CaptureFixture[str]) -> None:
     extended(lab)
     lab.extract("--update")

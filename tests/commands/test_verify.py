@@ -1,5 +1,7 @@
 from pathlib import Path
 
+import pytest
+
 from tests.commands.command_line import refused, succeed
 
 
@@ -13,12 +15,14 @@ def test_changed_byte_of_a_feature_file_is_found(folder: Path) -> None:
     assert "checksum" in message
 
 
+@pytest.mark.slow
 def test_file_is_compared_with_its_images_and_its_recipe(folder: Path) -> None:
     done = succeed(folder, "verify", "features/cells.h5", "--images", "--sample", "2")
     assert "all 150 samples" in done.stdout
     assert "2 samples extracted again" in done.stdout
 
 
+@pytest.mark.slow
 def test_changed_byte_of_a_saved_head_is_found(folder: Path) -> None:
     succeed(folder, "fit", "--head", "dummy", "--folds", "2", "--output", "results/verified")
     whole = succeed(folder, "verify", "results/verified")

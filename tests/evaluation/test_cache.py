@@ -36,6 +36,7 @@ def entries(cache):
     return sorted(cache.folder.glob("*.json"))
 
 
+@pytest.mark.slow
 def test_added_head_computes_only_itself(make_clusters, cache, fits):
     first = compare(make_clusters(), ["logreg", "knn"], design=SMALL, cache=cache)
     fits.clear()

@@ -48,6 +48,7 @@ def test_equal_heads_do_not_differ(make_clusters, monkeypatch):
     assert (pair.difference.estimate, pair.difference.low, pair.difference.high) == (0, 0, 0)
 
 
+@pytest.mark.slow
 def test_seed_decides_all_and_global_generators_are_untouched(make_clusters):
     np.random.seed(7)
     torch.manual_seed(7)

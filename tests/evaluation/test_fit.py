@@ -88,6 +88,7 @@ def test_progress_counts_the_fit_on_all_samples_as_a_fold(make_clusters):
     assert told == [("dummy", 1, 0, 4), ("dummy", 2, 1, 4), ("dummy", 3, 2, 4), ("dummy", 0, 3, 4)]
 
 
+@pytest.mark.slow
 def test_tuned_settings_of_all_samples_are_saved(planted_features, planted):
     bundle, result = fit(planted_features, "planted", design=dataclasses.replace(SMALL, tune=8))
     assert result.scores.tuning.final == {"skill": 2}
@@ -97,6 +98,7 @@ def test_tuned_settings_of_all_samples_are_saved(planted_features, planted):
     assert result.balanced_accuracy == 1
 
 
+@pytest.mark.slow
 def test_tuned_head_can_be_saved_and_loaded(make_clusters, tmp_path):
     bundle, result = fit(make_clusters(separation=0.6), "logreg", design=dataclasses.replace(SMALL, tune=4))
     save_bundle(bundle, tmp_path / "saved")

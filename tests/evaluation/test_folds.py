@@ -21,6 +21,7 @@ def splittable(draw):
     return np.array([f"c{label}" for label, _ in samples]), np.array([group for _, group in samples]), n_folds
 
 
+@pytest.mark.slow
 @given(splittable(), st.integers(0, 2**32 - 1))
 @settings(max_examples=60, deadline=None)
 def test_folds_are_whole_disjoint_and_repeatable(case, seed):

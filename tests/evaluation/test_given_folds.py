@@ -206,6 +206,7 @@ def test_test_part_without_a_class_is_refused():
         prepare(features, Design("column:set"))
 
 
+@pytest.mark.slow
 def test_tuning_and_learning_curves_know_given_folds():
     tuned = compare(plates(), ["knn"], design=replace(LEAVE_PLATES, tune=2)).best
     assert len(tuned.scores.tuning.per_fold) == 4

@@ -74,6 +74,7 @@ def test_groups_in_a_design_are_the_groups_of_the_samples() -> None:
     assert by_design.design.record()["groups"] == "auto"
 
 
+@pytest.mark.slow
 def test_audit_and_fit_keep_given_groups_together() -> None:
     both = build_clusters(n=150)
     features, new = both.take(np.arange(90)), both.take(np.arange(90, 150))

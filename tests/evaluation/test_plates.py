@@ -35,6 +35,7 @@ def test_standardising_within_plates_brings_back_what_a_shift_costs():
     assert score_of(features, STANDARDISED) > 0.85
 
 
+@pytest.mark.slow
 def test_medians_of_training_parts_do_not_read_the_plate_that_is_left_out():
     features = shifted()
     training = replace(STANDARDISED, standardise_from="training")

@@ -32,6 +32,7 @@ def measured(n: int = 120, seed: int = 0, scaling: str = "robust") -> Features:
     return Features.from_arrays(X, labels=np.array(list("abc"))[np.arange(n) % 3], scaling=scaling)
 
 
+@pytest.mark.slow
 def test_every_head_learns_from_huge_and_missing_numbers():
     compared = compare(measured(), ["logreg", "mlp", "knn"], design=FAST)
     assert not compared.failures
@@ -89,6 +90,7 @@ def test_unscaled_numbers_are_used_as_they_are():
     assert bundle.scaling is None
 
 
+@pytest.mark.slow
 def test_tuning_and_learning_curves_scale_too():
     compared = compare(measured(), ["logreg"], design=replace(FAST, tune=3))
     assert not compared.failures

@@ -107,6 +107,7 @@ def test_predictions_as_a_table(bundle: Bundle, held_out: Features) -> None:
     assert table.filter(like="probability_").sum(axis=1).to_numpy() == pytest.approx(1)
 
 
+@pytest.mark.slow
 def test_audit_tables(make_features: Callable[..., Features]) -> None:
     found = audit(build_clusters(n=90), design=Design(folds=3))
     assert found.table().columns.tolist() == ["finding", "sample_id", "partner", "detail"]
@@ -119,6 +120,7 @@ def test_audit_tables(make_features: Callable[..., Features]) -> None:
 # Figures
 
 
+@pytest.mark.slow
 def test_figures_are_matplotlib_figures(comparison: Comparison) -> None:
     from matplotlib.figure import Figure
 
@@ -200,6 +202,7 @@ def test_unknown_head_is_named(comparison: Comparison) -> None:
             ask("logrge")
 
 
+@pytest.mark.slow
 def test_matplotlib_is_loaded_when_something_is_drawn() -> None:
     import subprocess
 
@@ -216,6 +219,7 @@ def test_matplotlib_is_loaded_when_something_is_drawn() -> None:
 # Text and HTML
 
 
+@pytest.mark.slow
 def test_everything_is_short(comparison: Comparison, bundle: Bundle, held_out: Features, samples: Features) -> None:
     shown = {
         "Features": samples,
@@ -239,6 +243,7 @@ def test_everything_is_short(comparison: Comparison, bundle: Bundle, held_out: F
     assert repr(shown["Settings"]) == "Settings(comparison=ComparisonSettings(folds=3))"
 
 
+@pytest.mark.slow
 def test_html_escapes_names(evil: Comparison, comparison: Comparison, bundle: Bundle, held_out: Features) -> None:
     features = build_clusters(classes=EVIL)
     others = [bundle, score_held_out(bundle, held_out, draws=100), audit(features, design=Design(folds=3))]

@@ -115,6 +115,7 @@ def test_images_that_changed_under_the_same_names_are_found(settings_for: MakeSe
         extract(settings_for(images__root=images))
 
 
+@pytest.mark.slow
 def test_a_copy_of_the_weights_under_another_name_makes_the_same_features(
     finished: Callable[..., Path], settings_for: MakeSettings, checkpoint: Callable[[str], Path], tmp_path: Path
 ) -> None:

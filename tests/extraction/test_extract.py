@@ -19,6 +19,7 @@ from tests.extraction.observers import Lines, contents
 MakeSettings = Callable[..., Settings]
 
 
+@pytest.mark.slow
 def test_the_file_holds_what_the_settings_ask_for(finished: Callable[..., Path]) -> None:
     features = load_features(finished(extraction__views=4, preprocessing__channels_as="both"))
     assert features.embeddings.shape == (24, 4, 4 * 1024)
@@ -139,6 +140,7 @@ def test_two_channels_need_separate_and_nothing_is_written(
     assert not (tmp_path / "features.h5").exists()
 
 
+@pytest.mark.slow
 def test_settings_like_repeat_the_recipe_on_other_images(
     finished: Callable[..., Path], cells: Path, tmp_path: Path
 ) -> None:

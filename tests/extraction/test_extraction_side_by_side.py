@@ -63,6 +63,7 @@ def by_pass(features: Features) -> np.ndarray:
     return features.embeddings[:].reshape(len(features), features.embeddings.shape[1], n_passes, -1)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("case", CASES)
 def test_columns_are_those_of_each_network_alone(case: str, extracted: Callable[..., Features]) -> None:
     name, options = CASES[case]
@@ -80,6 +81,7 @@ def test_columns_are_those_of_each_network_alone(case: str, extracted: Callable[
     assert start == by_pass(together).shape[3]
 
 
+@pytest.mark.slow
 def test_blocks_and_names_of_columns_say_pass_and_network(extracted: Callable[..., Features]) -> None:
     features = extracted("+".join(PAIR), "f", preprocessing__channels_as="both")
     n_columns = features.embeddings.shape[2]
@@ -95,6 +97,7 @@ def test_blocks_and_names_of_columns_say_pass_and_network(extracted: Callable[..
         assert all(name.startswith(f"{block.pass_name}_{block.network}_") for name in names[block.columns])
 
 
+@pytest.mark.slow
 def test_record_has_weights_and_columns_of_each(extracted: Callable[..., Features], tmp_path: Path) -> None:
     features = extracted("mobilenet_v3_small@32+resnet18", "f")
     members = features.recipe["backbone"]["members"]
@@ -112,6 +115,7 @@ def test_record_has_weights_and_columns_of_each(extracted: Callable[..., Feature
     assert f"{dims[1]} of resnet18@40" in described
 
 
+@pytest.mark.slow
 def test_finished_file_is_accepted_and_other_weights_are_refused(
     extracted: Callable[..., Features], tmp_path: Path, checkpoint: Checkpoint
 ) -> None:
@@ -130,6 +134,7 @@ def test_finished_file_is_accepted_and_other_weights_are_refused(
         extracted("+".join(reversed(PAIR)), "f")
 
 
+@pytest.mark.slow
 def test_interrupted_run_goes_on_to_the_same_bytes(
     extracted: Callable[..., Features], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -152,6 +157,7 @@ def test_interrupted_run_goes_on_to_the_same_bytes(
     assert resumed.fingerprint == expected.fingerprint
 
 
+@pytest.mark.slow
 def test_halved_batch_holds_for_both_networks(
     extracted: Callable[..., Features], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -169,6 +175,7 @@ def test_halved_batch_holds_for_both_networks(
     np.testing.assert_allclose(features.embeddings, expected.embeddings, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_rows_are_verified_and_new_images_extracted_by_the_recorded_recipe(
     extracted: Callable[..., Features], cells: Path, tmp_path: Path, checkpoint: Checkpoint
 ) -> None:
@@ -194,6 +201,7 @@ def test_one_file_for_two_networks_is_refused(extracted: Callable[..., Features]
         extracted("+".join(PAIR), "f", backbone__weights=str(checkpoint(PAIR[0])))
 
 
+@pytest.mark.slow
 def test_each_network_that_has_seen_cells_is_told(
     extracted: Callable[..., Features], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -208,6 +216,7 @@ def test_each_network_that_has_seen_cells_is_told(
     ]
 
 
+@pytest.mark.slow
 def test_each_network_takes_its_own_fastest_implementation(
     extracted: Callable[..., Features], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -65,6 +65,7 @@ def test_run_resumed_within_a_field_has_the_same_bytes(workers: int, make: MakeS
     assert contents(resumed.path) == contents(fresh.path)
 
 
+@pytest.mark.slow
 def test_unreadable_field_costs_its_cells_only(make: MakeSettings, tmp_path: Path) -> None:
     (tmp_path / "images" / "P1" / "B02_s1_ER.png").write_bytes(b"nothing")
     with pytest.raises(ImageError, match=r"P1/B02/1:1 \(row 4\)"):
@@ -75,6 +76,7 @@ def test_unreadable_field_costs_its_cells_only(make: MakeSettings, tmp_path: Pat
     assert sum("quarantined: sample P1/B02/1:" in line and "B02_s1_ER.png" in line for line in lines.lines) == 4
 
 
+@pytest.mark.slow
 def test_file_properties_are_those_of_the_crops(make: MakeSettings) -> None:
     properties = load_features(extract(make()).path).samples.properties
     assert set(properties.height.tolist()) == set(properties.width.tolist()) == {9}
@@ -96,6 +98,7 @@ def test_changed_field_is_told_and_updated(make: MakeSettings, tmp_path: Path) -
     assert load_features(updated.path).embeddings.tobytes() == load_features(fresh.path).embeddings.tobytes()
 
 
+@pytest.mark.slow
 def test_masks_beside_new_images_are_used(make: MakeSettings, tmp_path: Path) -> None:
     summary = read_summary(extract(make()).path)
     write_fields(tmp_path / "new", wells=("C03",))

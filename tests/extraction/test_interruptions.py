@@ -35,6 +35,7 @@ def press_ctrl_c() -> None:
     signal.raise_signal(signal.SIGINT)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("after", [4, 8, 20, 24])
 def test_after_ctrl_c_finished_batches_are_kept(after: int, finished: Finished, settings_for: MakeSettings) -> None:
     settings = settings_for(extraction__part_size=16)
@@ -57,6 +58,7 @@ def test_after_ctrl_c_with_reading_processes_the_run_goes_on(finished: Finished,
     assert contents(resumed.path) == contents(finished())
 
 
+@pytest.mark.slow
 def test_a_bad_image_costs_no_batch_before_it(settings_for: MakeSettings, images: Path) -> None:
     good = (images / "00022_red.png").read_bytes()
     (images / "00022_red.png").write_bytes(b"nothing")
@@ -178,6 +180,7 @@ def test_a_reader_killed_for_lack_of_memory_costs_no_sample(
     assert contents(killed.path) == contents(finished())
 
 
+@pytest.mark.slow
 def test_a_reader_that_cannot_start_stops_the_run_and_quarantines_nothing(
     settings_for: MakeSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:

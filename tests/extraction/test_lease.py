@@ -113,6 +113,7 @@ def test_dead_run_of_this_host_is_taken_over_at_once(output: Path, monkeypatch: 
         assert f"pid {os.getpid()}" in describe_holder(output)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("content", [b"", b"{", b"[1]", b'{"host": 1, "other": 2}'])
 def test_empty_or_unreadable_file_is_taken_over_soon(
     content: bytes, output: Path, monkeypatch: pytest.MonkeyPatch
@@ -123,6 +124,7 @@ def test_empty_or_unreadable_file_is_taken_over_soon(
         assert f"pid {os.getpid()}" in describe_holder(output)
 
 
+@pytest.mark.slow
 def test_run_gives_signs_of_life_until_it_ends(output: Path) -> None:
     path = output.with_name(f".{output.name}.holder")
     with held_output(output):

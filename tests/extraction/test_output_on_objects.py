@@ -45,6 +45,7 @@ def names(bucket: str) -> list[str]:
     return sorted(name for name, _ in ObjectStorage(Url.parse(bucket)).sizes())
 
 
+@pytest.mark.slow
 def test_file_in_a_bucket_has_the_rows_of_a_local_one(
     bucket: str, to_bucket: Settings, finished: Callable[..., Path]
 ) -> None:
@@ -57,6 +58,7 @@ def test_file_in_a_bucket_has_the_rows_of_a_local_one(
     assert read_summary(Path(str(extraction.path))).n_samples == 24
 
 
+@pytest.mark.slow
 def test_shares_and_two_consolidators_give_the_rows_of_a_local_run(
     bucket: str, to_bucket: Settings, finished: Callable[..., Path]
 ) -> None:
@@ -127,6 +129,7 @@ def test_damaged_part_is_recomputed(bucket: str, to_bucket: Settings, finished: 
     assert_same_rows(extract(to_bucket).path, finished())
 
 
+@pytest.mark.slow
 def test_damaged_file_at_an_address_is_refused_and_not_kept(bucket: str, to_bucket: Settings, tmp_path: Path) -> None:
     url = extract(to_bucket).path
     content = bytearray(open_storage(url.parent).read(url.name) or b"")

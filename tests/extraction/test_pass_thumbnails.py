@@ -35,6 +35,7 @@ def made_by(settings: Settings) -> Thumbnails:
     return found
 
 
+@pytest.mark.slow
 def test_extraction_makes_what_is_made_later(with_thumbnails: MakeSettings) -> None:
     made = made_by(with_thumbnails())
     shards = [made.block(number) for number in range(made.n_blocks)]
@@ -45,6 +46,7 @@ def test_extraction_makes_what_is_made_later(with_thumbnails: MakeSettings) -> N
     assert [channel.name for channel in made.channels] == ["blue", "red", "yellow"]
 
 
+@pytest.mark.slow
 def test_thumbnails_are_not_in_the_recipe(with_thumbnails: MakeSettings) -> None:
     features = load_features(extract(with_thumbnails()).path)
     assert "thumbnails" not in str(features.recipe)

@@ -90,6 +90,7 @@ def test_mixture_of_files_is_one_line(properties: dict[str, object], expected: s
     assert line is None if expected is None else expected in str(line)
 
 
+@pytest.mark.slow
 def test_extraction_says_how_the_files_differ(settings_for: MakeSettings, images: Path) -> None:
     lines = Lines()
     extract(settings_for(images__root=images, extraction__on_error="quarantine"), observer=lines)

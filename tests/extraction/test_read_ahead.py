@@ -64,6 +64,7 @@ def test_samples_of_one_block_are_read_by_one_thread() -> None:
     assert all(len(own) == 1 for own in threads.values())
 
 
+@pytest.mark.slow
 def test_rows_that_a_process_reads_at_once_are_decoded_as_alone(tmp_path: Path) -> None:
     files = []
     for row in range(10):

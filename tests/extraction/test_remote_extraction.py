@@ -74,6 +74,7 @@ def test_images_of_an_address_have_thumbnails(settings_for: SettingsFor, address
     assert pixel_digest(crop(features, 3)) == features.samples.digests[3]
 
 
+@pytest.mark.slow
 def test_file_of_a_disk_can_be_updated_and_verified_from_an_address(
     settings_for: SettingsFor, copy_of_finished: Path, address: str
 ) -> None:

@@ -117,6 +117,7 @@ def test_a_run_that_finished_no_part_leaves_the_choice_to_the_next(settings_for:
     assert features.provenance["execution"]["implementation"] != "quantised"
 
 
+@pytest.mark.slow
 def test_images_that_changed_in_a_finished_part_are_extracted_again(
     settings_for: MakeSettings, images: Path, tmp_path: Path
 ) -> None:
@@ -166,6 +167,7 @@ def test_if_no_sample_can_be_read_nothing_is_written(settings_for: MakeSettings,
     assert not (tmp_path / "features.h5").exists()
 
 
+@pytest.mark.slow
 def test_out_of_memory_is_recorded_and_changes_no_sample(
     finished: Finished, settings_for: MakeSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -185,6 +187,7 @@ def test_out_of_memory_is_recorded_and_changes_no_sample(
     np.testing.assert_allclose(features.embeddings, expected.embeddings, rtol=1e-4, atol=1e-4)
 
 
+@pytest.mark.slow
 def test_embeddings_that_are_not_finite_are_refused(
     settings_for: MakeSettings, checkpoint: Callable[[str], Path], tmp_path: Path
 ) -> None:

@@ -63,12 +63,14 @@ def test_unstated_bits_and_offsets_are_told_with_the_setting(extracted, white, o
     assert f"--set 'images.intensity={setting}'" in warning
 
 
+@pytest.mark.slow
 def test_a_subset_of_fewer_bits_is_told(extracted):
     _, (warning,) = extracted("mixed", 4095, rows=range(20, 25))
 
     assert "5 samples of uint16" in warning
 
 
+@pytest.mark.slow
 def test_values_above_the_stated_bits_stop_the_extraction(extracted):
     with pytest.raises(ImageError, match=r"\.tif.*12 bits.*white: type"):
         extracted("wrong", 65535, **OME_12)

@@ -230,6 +230,7 @@ def test_second_run_is_told_who_writes_the_output(tmp_path: Path) -> None:
         pass
 
 
+@pytest.mark.slow
 def test_lock_of_a_killed_run_is_free(tmp_path: Path) -> None:
     output = tmp_path / "cells.h5"
     context = multiprocessing.get_context("spawn")

@@ -75,6 +75,7 @@ def test_saved_again_it_is_the_same(half: Path, tmp_path: Path) -> None:
         changed.save(tmp_path / "changed.h5")
 
 
+@pytest.mark.slow
 def test_update_does_not_mix_types(settings_for: MakeSettings) -> None:
     output = extract(settings_for()).path
     before = output.read_bytes()
@@ -83,6 +84,7 @@ def test_update_does_not_mix_types(settings_for: MakeSettings) -> None:
     assert output.read_bytes() == before
 
 
+@pytest.mark.slow
 def test_unfinished_run_of_another_type_is_kept(settings_for: MakeSettings) -> None:
     settings = settings_for(**HALF)
     plan_extraction(settings)
@@ -92,6 +94,7 @@ def test_unfinished_run_of_another_type_is_kept(settings_for: MakeSettings) -> N
     assert len(list(parts_folder(settings.extraction.output).glob("rows-*.h5"))) == 1
 
 
+@pytest.mark.slow
 def test_shares_make_the_same_file(settings_for: MakeSettings) -> None:
     settings = settings_for(**HALF)
     whole = contents(extract(settings).path)
@@ -130,6 +133,7 @@ def test_numbers_too_small_are_refused() -> None:
     assert np.array_equal(rounded(zeros, "float16", 0), zeros)
 
 
+@pytest.mark.slow
 def test_range_is_checked_while_extracting(
     settings_for: MakeSettings, checkpoint: Callable[[str], Path], tmp_path: Path
 ) -> None:

@@ -58,6 +58,7 @@ def test_an_unchanged_file_passes(finished: Path) -> None:
     assert "3 samples extracted again" in str(check)
 
 
+@pytest.mark.slow
 def test_all_samples_are_drawn_if_more_are_asked_for(finished: Path) -> None:
     check = check_sample(finished, recorded_manifest(finished), 1000)
     assert check.sample_ids == load_features(finished).samples.ids.tolist()
@@ -90,6 +91,7 @@ def test_lost_images_are_named(finished: Path, images: Path) -> None:
         recorded_manifest(finished)
 
 
+@pytest.mark.slow
 def test_rows_of_the_labels_may_have_another_order(settings_for: MakeSettings, cells: Path, tmp_path: Path) -> None:
     labels = tmp_path / "labels.csv"
     shutil.copyfile(cells / "labels.csv", labels)
@@ -132,6 +134,7 @@ def test_other_weights_are_refused(finished: Path, checkpoint: Callable[[str], P
         check_sample(finished, recorded_manifest(finished), 1, weights=str(tmp_path / "other.pth"))
 
 
+@pytest.mark.slow
 def test_failed_samples_are_not_drawn(settings_for: MakeSettings, images: Path) -> None:
     (images / "00007_red.png").write_bytes(b"")
     path = extract(settings_for(images__root=images, extraction__on_error="quarantine")).path

@@ -46,6 +46,7 @@ def test_digest_of_the_samples_is_computed_once(monkeypatch: pytest.MonkeyPatch)
     assert dataclasses.replace(samples, ids=np.array(["x", "y", "z"])).digest == "again"
 
 
+@pytest.mark.slow
 def test_new_contents_remove_the_earlier_folder_and_nothing_else(tmp_path: Path) -> None:
     earlier = make_view_folder(some(3).save(tmp_path / "cells.h5"))
     own = [tmp_path / "cells.view" / name for name in ("notes", "0123.txt")]

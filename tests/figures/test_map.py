@@ -49,6 +49,7 @@ def test_more_than_seven_categories_are_numbered():
     assert not drawn(["a", "b"]).axes[0].texts
 
 
+@pytest.mark.slow
 def test_numbers_do_not_lie_on_one_another():
     rng = np.random.default_rng(0)
     x, y = rng.normal(size=(2, 2000))

@@ -26,6 +26,7 @@ def test_any_number_of_views_in_any_order(name: str, fitted_views: int) -> None:
             assert np.mean(probabilities.argmax(axis=1) == np.arange(60) % 3) > 0.8
 
 
+@pytest.mark.slow
 def test_other_number_of_views_gives_the_mean_over_single_views() -> None:
     bundle = fitted_bundle("mlp", n_views=4)
     embeddings = embeddings_of(2)

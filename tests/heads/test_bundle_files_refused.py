@@ -17,6 +17,7 @@ from cellfeat.provenance import digest_bytes
 from tests.heads.fitted_bundles import DIM, change_record, digests_of, fitted_bundle, plant, scores_of_samples
 
 
+@pytest.mark.slow
 def test_any_changed_byte_is_refused(tmp_path: Path) -> None:
     digests = TrainingDigests.of(digests_of(3))
     save_bundle(fitted_bundle("lightgbm", class_scores=scores_of_samples(), training_digests=digests), tmp_path / "b")

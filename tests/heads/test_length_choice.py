@@ -88,11 +88,13 @@ def test_other_words_are_refused():
         head(epochs="long").fit(X, y)
 
 
+@pytest.mark.slow
 def test_memorised_noise_is_not_trained_longer():
     """Labels without any meaning: a longer training only fits them better."""
     X, _ = samples(150)
     y = np.random.default_rng(3).integers(3, size=150)
-    assert head(hidden=32, dropout=0.0, learning_rate=0.01).fit(X, y).chosen_ == {"epochs": Chosen(30, [30, 60])}
+    # How many longer ones are tried depends on the processor: the losses of the first two are close.
+    assert head(hidden=32, dropout=0.0, learning_rate=0.01).fit(X, y).chosen_["epochs"].value == 30
 
 
 def examples(X, y):

@@ -59,6 +59,7 @@ def test_positions_that_the_pixels_contradict_are_ignored(placed):
     assert "ignored" in joining.remarks[0]
 
 
+@pytest.mark.slow
 def test_positions_of_generated_crops_are_confirmed():
     cut = crops("textured", n_fields=6)
     rows, columns = cut.centre.T

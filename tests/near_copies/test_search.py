@@ -133,6 +133,7 @@ def test_turned_pictures_that_were_saved_as_jpeg_are_found(quality):
     assert searched.found.keys() == {(number, number + 8) for number in range(8)}
 
 
+@pytest.mark.slow
 def test_crops_of_differing_sizes_are_compared():
     rng = np.random.default_rng(5)
     cells, pixels = [], []

@@ -28,6 +28,7 @@ def test_channels_are_those_that_are_no_masks(file):
     assert any("masks: seg_all_nucleus" in line for line in found.seen)
 
 
+@pytest.mark.slow
 def test_label_and_group_are_columns_of_obs(file):
     found = propose(file)
     assert found.settings.labels.file is None
@@ -36,6 +37,7 @@ def test_label_and_group_are_columns_of_obs(file):
     assert set(found.manifest.table["label"]) == {"ctrl", "drug"}
 
 
+@pytest.mark.slow
 def test_folder_of_files_with_a_table(tmp_path):
     for plate in (1, 2):
         write_h5sc(tmp_path / f"plate{plate}.h5sc", columns=AREAS)

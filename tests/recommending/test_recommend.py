@@ -69,6 +69,7 @@ def test_front_grows_with_time(found: Recommendation) -> None:
     assert found.best.score == scores[-1]
 
 
+@pytest.mark.slow
 def test_files_name_the_recipe_and_extract_takes_them(found: Recommendation, tmp_path: Path) -> None:
     files = save_recommendation(found, tmp_path, ("png", "svg"))
     assert [file.name for file in files] == [
@@ -161,6 +162,7 @@ def test_other_numbers_of_channels(n_channels: int, mobilenet: str, tmp_path: Pa
     assert set(result.table()["channels_as"]) == {"planes" if n_channels == 1 else "separate"}
 
 
+@pytest.mark.slow
 def test_a_single_recipe_is_nothing_to_choose_from(
     mobilenet: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

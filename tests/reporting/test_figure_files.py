@@ -72,6 +72,7 @@ def test_svg_keeps_names_of_any_script_as_text(scripts: Comparison, tmp_path: Pa
         assert "$\\alpha$ &amp; b" in text, "no mathematics is set"
 
 
+@pytest.mark.slow
 def test_pdf_embeds_fonts_as_truetype(scripts: Comparison, tmp_path: Path) -> None:
     save_figure(scripts.plot_confusion(), tmp_path / "x.pdf", "pdf")
     content = (tmp_path / "x.pdf").read_bytes()

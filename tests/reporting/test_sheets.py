@@ -69,6 +69,7 @@ def test_examples_are_spread_over_the_file(pictured: Features) -> None:
     assert [lines[0] for lines in every] == [name for name in CLASSES for _ in range(4)]
 
 
+@pytest.mark.slow
 def test_pairs_have_both_labels_and_the_finding(pictured: Features) -> None:
     figure = draw_pairs(pictured, [Pair("s0", "s1", "near copy"), Pair("s0", "gone", "copy")])
     assert lines_of(figure) == [["A549", "s0", "near copy"], ["HeLa", "s1"]]

@@ -104,6 +104,7 @@ def test_table_of_whole_addresses(tmp_path: Path, bucket: str) -> None:
     assert manifest.table["file"].tolist() == TABLE_FILES[:3]
 
 
+@pytest.mark.slow
 def test_many_samples_need_one_listing(faulty: FaultyServer, tmp_path: Path, bucket: str) -> None:
     write(tmp_path / "images", files_of(*range(1, 30)))
     address = upload(tmp_path / "images", f"{bucket}/images")

@@ -107,6 +107,7 @@ def tiff_of(pixels: np.ndarray) -> bytes:
     return file.getvalue()
 
 
+@pytest.mark.slow
 def test_each_thread_gets_its_own_sample(reader: SampleReader) -> None:
     with Workers() as workers, ThreadPoolExecutor(3) as pool:
         rows = list(range(N_SAMPLES)) * 3
@@ -115,6 +116,7 @@ def test_each_thread_gets_its_own_sample(reader: SampleReader) -> None:
         assert len(process_ids(workers)) <= 3
 
 
+@pytest.mark.slow
 def test_reader_error_is_passed_on_and_process_continues(reader: SampleReader) -> None:
     (reader.root / "3_green.png").unlink()
     (reader.root / "4_red.png").write_bytes(b"nothing")
@@ -130,6 +132,7 @@ def test_reader_error_is_passed_on_and_process_continues(reader: SampleReader) -
         assert process_ids(workers) == before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["SIGSEGV", "SIGBUS", "SIGABRT", "SIGILL", "SIGFPE"])
 def test_crash_names_file_and_next_sample_is_read(name: str, large_green: SampleReader) -> None:
     with Workers() as workers:
@@ -215,6 +218,7 @@ def test_signal_to_the_whole_job_does_not_end_a_process(name: str, reader: Sampl
         assert process_ids(workers) == before
 
 
+@pytest.mark.slow
 def test_process_killed_while_idle_costs_no_sample(reader: SampleReader) -> None:
     with Workers() as workers:
         workers.read(reader, 0)
@@ -262,6 +266,7 @@ def test_process_that_cannot_be_killed_is_not_waited_for(reader: SampleReader, m
         os.kill(process_id, signal.SIGKILL)
 
 
+@pytest.mark.slow
 def test_process_that_cannot_start_is_no_image_error(reader: SampleReader, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(sys, "path", [])
     monkeypatch.setattr(worker_module, "_environment", lambda: {**os.environ, "PYTHONPATH": "", "PYTHONHOME": "/none"})
@@ -269,6 +274,7 @@ def test_process_that_cannot_start_is_no_image_error(reader: SampleReader, monke
         workers.read(reader, 0)
 
 
+@pytest.mark.slow
 def test_closing_ends_all_processes(large_green: SampleReader) -> None:
     with ThreadPoolExecutor(1) as pool:
         with Workers() as workers:

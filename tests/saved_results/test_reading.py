@@ -44,6 +44,7 @@ def test_scores_and_differences_are_those_written(comparison: Comparison, folder
     pd.testing.assert_frame_equal(found.per_class_table(), comparison.per_class_table())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["heads", "confusion", "recalls", "reliability"])
 def test_figures_are_those_of_the_comparison(comparison: Comparison, folder: Path, tmp_path: Path, name: str) -> None:
     for number, results in enumerate((comparison, cellfeat.read_results(folder))):
@@ -57,6 +58,7 @@ def test_learning_curves_are_drawn(folder: Path) -> None:
     assert found.plot_curves().axes
 
 
+@pytest.mark.slow
 def test_damaged_learning_curves_cost_no_scores(comparison: Comparison, tmp_path: Path) -> None:
     write_report(comparison, tmp_path)
     (tmp_path / "learning_curve.json").write_text("{")

@@ -22,6 +22,7 @@ def storage_of(bucket: str, folder: str = "cells.h5.parts") -> ObjectStorage:
     return ObjectStorage(Url.parse(bucket) / folder, QUICK)
 
 
+@pytest.mark.slow
 def test_one_of_many_writers_creates_an_object(bucket: str) -> None:
     contents = [bytes([i]) * 100_000 for i in range(32)]
     barrier = threading.Barrier(32)
@@ -65,6 +66,7 @@ def test_listing_has_pages(bucket: str, monkeypatch: pytest.MonkeyPatch) -> None
     assert [name for name, _ in storage.sizes()] == names
 
 
+@pytest.mark.slow
 def test_large_files_go_up_and_down_in_pieces(bucket: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(downloads, "PIECE", 1_000_000)
     source, target = tmp_path / "cells.h5", tmp_path / "back.h5"

@@ -12,6 +12,7 @@ from cellfeat.thumbnails import crop
 from tests.thumbnails.image_folders import Make, write_images
 
 
+@pytest.mark.slow
 def test_crop_is_exact(make: Make) -> None:
     features = make(3)
     pixels = crop(features, 1)

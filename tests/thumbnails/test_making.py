@@ -63,6 +63,7 @@ def test_single_blocks_are_made_and_kept(make: Make) -> None:
         assert BlockMaker.of(images).make(0).shard == make_thumbnails(features).block(0)
 
 
+@pytest.mark.slow
 def test_blocks_that_are_there_are_kept(make: Make) -> None:
     features = make()
     make_block(features, 1)
@@ -72,6 +73,7 @@ def test_blocks_that_are_there_are_kept(make: Make) -> None:
     assert path.stat().st_mtime_ns == before
 
 
+@pytest.mark.slow
 def test_interrupted_making_keeps_finished_blocks(make: Make) -> None:
     def interrupt() -> None:
         raise KeyboardInterrupt
@@ -94,6 +96,7 @@ def test_finished_thumbnails_need_no_images(make: Make) -> None:
     assert make_thumbnails(features) == made
 
 
+@pytest.mark.slow
 def test_damaged_block_is_named_and_made_again(make: Make) -> None:
     features = make()
     shard = make_thumbnails(features).block(0)
@@ -105,6 +108,7 @@ def test_damaged_block_is_named_and_made_again(make: Make) -> None:
     assert make_thumbnails(features).block(0) == shard
 
 
+@pytest.mark.slow
 def test_damaged_record_is_made_again(make: Make) -> None:
     features = make()
     made = make_thumbnails(features)
@@ -130,6 +134,7 @@ def test_missing_and_changed_images_lose_their_own_thumbnail_only(make: Make) ->
     assert "row 3" in observer.lines[-1]
 
 
+@pytest.mark.slow
 def test_images_that_are_back_get_their_thumbnail(make: Make) -> None:
     features = make()
     path = features.recorded_settings.images.root / "cell_003.tif"
@@ -142,6 +147,7 @@ def test_images_that_are_back_get_their_thumbnail(make: Make) -> None:
     assert tile(made, 3).mean() > 60
 
 
+@pytest.mark.slow
 def test_images_of_another_data_set_are_an_error(make: Make) -> None:
     features = make()
     images = features.recorded_settings.images.root
@@ -161,6 +167,7 @@ def test_missing_folder_of_images_is_an_error_that_names_it(make: Make) -> None:
     assert make_thumbnails(features, images=moved).n_blocks == 2
 
 
+@pytest.mark.slow
 def test_block_without_any_image_is_an_error(make: Make) -> None:
     features = make()
     make_block(features, 0)
@@ -190,6 +197,7 @@ def test_samples_that_failed_are_black_and_on_record(make: Make, tmp_path: Path)
     assert not tile(made, 2).max() > 30
 
 
+@pytest.mark.slow
 def test_selected_samples_have_thumbnails_of_their_own(make: Make) -> None:
     features = make()
     whole = make_thumbnails(features)

@@ -37,6 +37,7 @@ def least_cosine(expected: torch.Tensor, got: torch.Tensor) -> float:
     return float(torch.cosine_similarity(expected.double(), got.double()).min())
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pool", ["norm", "raw"])
 def test_fused_in_float32_computes_the_same(pool, randomised, images):
     network = randomised(models.convnext_tiny())

@@ -50,6 +50,7 @@ def images() -> torch.Tensor:
     return x.contiguous(memory_format=torch.channels_last)
 
 
+@pytest.mark.slow
 @torch.inference_mode()
 def test_float32_computes_the_same_in_any_layout(network: nn.Module, images: torch.Tensor) -> None:
     compiled = compile_with_openvino(network, precision="fp32", images=IMAGES)
@@ -105,6 +106,7 @@ def test_bfloat16_stays_within_its_tolerance(network: nn.Module, images: torch.T
     assert 0.9995 <= cosine < 1 - 1e-9, "bfloat16 is really used"
 
 
+@pytest.mark.slow
 def test_it_sends_nothing_and_writes_nothing_into_the_home_directory(tmp_path: Path) -> None:
     env = {key: value for key, value in os.environ.items() if key not in ("CI", "TF_BUILD", "JENKINS_URL")}
     env |= {"HOME": str(tmp_path), "USERPROFILE": str(tmp_path), "LOCALAPPDATA": str(tmp_path)}
@@ -154,6 +156,7 @@ def build_core() -> Callable[[list[str]], object]:
     return lambda able: type("Core", (), {"get_property": lambda *_: able})()
 
 
+@pytest.mark.slow
 def test_ctrl_c_after_networks_are_released_is_an_exception() -> None:
     """The first of two is released first: its stack for signals was the one that the second gave back."""
     code = (

@@ -61,6 +61,7 @@ def test_failing_and_unpicklable_heads_cost_the_others_nothing():
     assert sum("still improving" in str(one.message) for one in caught) == 1
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not Path("/proc/self").is_dir(), reason="reads /proc")
 def test_features_are_mapped_and_not_copied():
     features = build_clusters(n=3000, dim=50)

@@ -70,6 +70,7 @@ def test_mending_wrong_labels_helps_where_nobody_looked(make_clusters):
     assert effect.unseen.gain.low > 0
 
 
+@pytest.mark.slow
 def test_blind_changes_stay_in_and_are_said_to_be_selected(features):
     found = disagreements(features)
     chosen = relabelling(features, found, is_seen=False, predicted=found)
@@ -80,6 +81,7 @@ def test_blind_changes_stay_in_and_are_said_to_be_selected(features):
     assert any("selection" in line for line in effect.summary_lines())
 
 
+@pytest.mark.slow
 def test_old_labels_score_as_they_do_alone_in_the_same_folds(features):
     one = features.samples.ids[0]
     label = "b" if features.samples.labels[0] != "b" else "c"
@@ -140,6 +142,7 @@ def test_all_samples_of_a_class_changed_after_seeing_leaves_the_third_number_out
     assert "rare" in head.why_not
 
 
+@pytest.mark.slow
 def test_records_say_how_many_labels_were_changed(features):
     chosen = relabelling(features, {features.samples.ids[0]: "c"}, is_seen=False)
     comparison = compare(features, ["logreg"], design=DESIGN, labels=chosen)

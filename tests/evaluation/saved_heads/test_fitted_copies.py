@@ -18,6 +18,7 @@ def pictured(make_clusters, with_pictures, tmp_path):
     return with_pictures(make_clusters(n=60), pixels, tmp_path)
 
 
+@pytest.mark.slow
 def test_near_copies_of_training_samples_are_found(pictured, tmp_path):
     bundle, _ = fit(part(pictured, slice(40)), "logreg", design=SMALL)
     options = {"fitted_images": tmp_path, "images": tmp_path}

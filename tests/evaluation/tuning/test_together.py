@@ -60,6 +60,7 @@ def test_rows_are_fitted_once_for_a_batch(clusters, monkeypatch):
     assert calls == [9] * 9, "a round of 8 settings and the automatic one in 3 inner folds of 3 folds"
 
 
+@pytest.mark.slow
 def test_only_rounds_on_a_part_of_the_samples_are_screened(clusters, monkeypatch):
     monkeypatch.setattr(halving, "FEWEST_SAMPLES", 20)
     rounds = set()
@@ -75,6 +76,7 @@ def test_only_rounds_on_a_part_of_the_samples_are_screened(clusters, monkeypatch
     assert rounds == {(True, True), (False, False)}
 
 
+@pytest.mark.slow
 def test_candidate_that_fails_costs_the_others_nothing(clusters, monkeypatch):
     check = LogisticRegressionHead._check_parameters
 

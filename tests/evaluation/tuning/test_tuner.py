@@ -28,6 +28,7 @@ def tuner_of(task, **options):
     return Tuner(HeadRun(task, "planted", None), {}, **options)
 
 
+@pytest.mark.slow
 def test_best_settings_are_found_in_each_fold_and_scored_out_of_fold(features, planted):
     plain = compare(features, ["planted"], design=SMALL).best
     tuned = compare(features, ["planted"], design=TUNED).best
@@ -62,6 +63,7 @@ def test_early_rungs_take_whole_groups_and_every_class(features, planted, monkey
         assert set(task.y[seen]) == {"a", "b", "c"}
 
 
+@pytest.mark.slow
 def test_given_settings_stay_where_none_is_clearly_better(make_clusters):
     """Without signal the best candidate leads by chance; taking it would be the winner's curse."""
     features = make_clusters(n=240, separation=0.0)
@@ -78,6 +80,7 @@ def test_settings_from_the_user_are_not_searched(features, planted):
     assert all(set(choice.settings) <= {"other"} for choice in result.scores.tuning.per_fold)
 
 
+@pytest.mark.slow
 def test_settings_that_cannot_be_fitted_are_recorded(features, planted):
     failures = compare(features, ["planted"], design=TUNED).best.scores.tuning.per_fold[0].failures
     assert len(failures) == 2
@@ -105,6 +108,7 @@ def test_head_without_a_search_space_is_not_tuned(make_clusters):
     assert "dummy" in line
 
 
+@pytest.mark.slow
 def test_cost_is_said_before_the_first_fit_and_time_after_it(features, planted):
     said = []
     hooks = Hooks(say=lambda line: said.append((line, len(planted.fits))))
@@ -115,6 +119,7 @@ def test_cost_is_said_before_the_first_fit_and_time_after_it(features, planted):
     assert all(noun in estimate for noun in ("planted", "8 settings", "3 folds", "1 s"))
 
 
+@pytest.mark.slow
 def test_cost_of_fit_includes_all_samples(features, planted):
     said = []
     fit(features, "planted", design=TUNED, hooks=Hooks(say=said.append))
@@ -123,6 +128,7 @@ def test_cost_of_fit_includes_all_samples(features, planted):
     assert all(noun in estimate for noun in ("3 folds", "all samples", "1 s"))
 
 
+@pytest.mark.slow
 def test_estimate_is_proportional_to_the_samples_fitted(features, planted, monkeypatch):
     """At a second for the first fit, each other fit takes longer by its number of samples."""
     monkeypatch.setattr(planted, "search_space", {"skill": [0, 1, 2], "other": [0, 1, 2]})
@@ -139,6 +145,7 @@ def test_estimate_is_proportional_to_the_samples_fitted(features, planted, monke
     assert line.endswith(f" {tuner_module._duration(seconds)}")
 
 
+@pytest.mark.slow
 def test_promised_number_of_fits_is_made(features, planted, monkeypatch):
     monkeypatch.setattr(planted, "search_space", {"skill": [0, 1, 2], "other": [0, 1, 2]})
     monkeypatch.setattr(halving, "FEWEST_SAMPLES", 5)
@@ -163,6 +170,7 @@ def test_wrong_search_space_is_refused(features, planted, monkeypatch, space, no
         compare(features, ["planted"], design=TUNED)
 
 
+@pytest.mark.slow
 def test_progress_grows_to_the_end(features, planted):
     events = []
     compare(features, ["planted"], design=TUNED, hooks=Hooks(progress=lambda *event: events.append(event[2:])))
@@ -173,6 +181,7 @@ def test_progress_grows_to_the_end(features, planted):
     assert shares[-1] <= 3
 
 
+@pytest.mark.slow
 def test_ctrl_c_in_a_search_keeps_finished_heads(features, planted):
     def interrupt(head, fold, n_done, n_total):
         if head == "planted" and n_done > 3.5:
@@ -205,6 +214,7 @@ def searches(monkeypatch):
     return made
 
 
+@pytest.mark.slow
 def test_choice_is_found_in_the_cache(make_clusters, cache, searches):
     design = replace(SMALL, tune=5)
     first = compare(make_clusters(), ["knn"], design=design, cache=cache).best
@@ -223,6 +233,7 @@ CHANGES = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", CHANGES)
 def test_other_question_is_searched_again(make_clusters, cache, searches, name):
     features = with_samples(make_clusters(), columns={"plate": np.char.mod("p%d", np.arange(180) // 6)})
@@ -235,6 +246,7 @@ def test_other_question_is_searched_again(make_clusters, cache, searches, name):
     assert len(searches) == 3
 
 
+@pytest.mark.slow
 def test_other_search_space_is_searched_again(make_clusters, cache, monkeypatch):
     design = replace(SMALL, tune=3)
     compare(make_clusters(), ["knn"], design=design, cache=cache)

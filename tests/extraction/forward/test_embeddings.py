@@ -77,6 +77,7 @@ def test_the_networks_own_logits_are_its_last_linear_layer_of_our_embeddings(
     torch.testing.assert_close(ours, logits, rtol=1e-4, atol=1e-4 * logits.abs().max().item())
 
 
+@pytest.mark.slow
 def test_both_is_planes_and_separate_side_by_side(finished: Finished) -> None:
     planes, separate, both = (
         load_features(finished(preprocessing__channels_as=mode, **UNMEASURED)).embeddings
@@ -152,6 +153,7 @@ def test_the_batch_size_changes_rounding_alone(
     assert difference < 1e-5
 
 
+@pytest.mark.slow
 def test_sizes_may_differ_between_samples(finished: Finished, settings_for: MakeSettings, images: Path) -> None:
     for channel in CHANNELS:
         large = np.zeros((50, 40), np.uint8)
@@ -169,6 +171,7 @@ def test_exact_copies_have_the_same_pixel_digest(settings_for: MakeSettings, ima
     np.testing.assert_array_equal(features.embeddings[6], features.embeddings[0])
 
 
+@pytest.mark.slow
 def test_a_sixteen_bit_image_is_neither_black_nor_saturated(
     finished: Finished, settings_for: MakeSettings, images: Path, tmp_path: Path
 ) -> None:

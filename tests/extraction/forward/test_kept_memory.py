@@ -49,6 +49,7 @@ def faults_and_memory(word: str) -> tuple[int, int]:
     return faults, memory
 
 
+@pytest.mark.slow
 @needs_glibc
 def test_memory_is_cleared_once_and_given_back() -> None:
     pages = 80_000_000 // resource.getpagesize()

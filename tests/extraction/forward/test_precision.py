@@ -136,6 +136,7 @@ def test_a_method_that_is_too_far_from_float32_is_not_timed_in_turn(
     assert [one.is_accurate for one in choice.considered] == [True, False]
 
 
+@pytest.mark.slow
 def test_trials_together_cost_no_more_than_their_share(probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
     figures = {"fp32 a": (10, 1.0), "fp32 b": (10, 1.0), "fp32 c": (10, 1.0)}
     choose = stand_ins(monkeypatch, probe, figures)

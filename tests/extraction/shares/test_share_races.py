@@ -109,12 +109,14 @@ def test_share_that_is_late_leaves_the_finished_file_alone(
     assert contents(settings.extraction.output) == undisturbed
 
 
+@pytest.mark.slow
 def test_planner_that_is_late_leaves_the_finished_file_alone(settings: Settings, before: Callable[..., None]) -> None:
     before(run, "PartStore", lambda: extract(settings))
     assert plan_extraction(settings) is None
     assert left_beside(settings) == ["features.h5"]
 
 
+@pytest.mark.slow
 def test_planner_that_is_late_is_refused(
     settings: Settings, settings_for: MakeSettings, before: Callable[..., None]
 ) -> None:
@@ -200,6 +202,7 @@ def test_bit_that_differs_in_a_later_part_is_found_by_comparison(
     assert contents(settings.extraction.output) == undisturbed
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("moment", ["later", "at once"])
 def test_machines_that_see_different_images_do_not_undo_each_other(
     moment: str,
@@ -270,6 +273,7 @@ def test_what_is_no_file_is_named_and_kept(
     assert contents(settings.extraction.output) == undisturbed
 
 
+@pytest.mark.slow
 def test_damaged_plan_is_made_again_and_the_parts_are_kept(settings: Settings, undisturbed: dict[str, Any]) -> None:
     extract_share(settings, Share(0, 2))
     (parts_folder(settings.extraction.output) / "run.json").write_bytes(b"{")
@@ -280,6 +284,7 @@ def test_damaged_plan_is_made_again_and_the_parts_are_kept(settings: Settings, u
     assert contents(settings.extraction.output) == undisturbed
 
 
+@pytest.mark.slow
 def test_temporary_files_of_others_do_no_harm(settings: Settings, undisturbed: dict[str, Any]) -> None:
     extract_share(settings, Share(0, 2))
     target = part_path(settings, 4)
@@ -313,6 +318,7 @@ def test_removal_that_was_killed_is_completed(left: str, settings: Settings) -> 
     assert left_beside(settings) == ["features.h5"]
 
 
+@pytest.mark.slow
 def test_folder_of_somebody_else_is_kept(settings: Settings) -> None:
     extract(settings)
     folder = parts_folder(settings.extraction.output)

@@ -64,6 +64,7 @@ def test_shares_in_any_order_give_the_bytes_of_one_process(
     assert not parts_folder(settings.extraction.output).exists()
 
 
+@pytest.mark.slow
 def test_share_made_twice_changes_nothing(settings_for: MakeSettings, undisturbed: dict[str, Any]) -> None:
     settings = settings_for(**SMALL)
     for share in (Share(0, 2), Share(1, 2), Share(0, 2), Share(2, 3)):
@@ -74,6 +75,7 @@ def test_share_made_twice_changes_nothing(settings_for: MakeSettings, undisturbe
     assert contents(settings.extraction.output) == undisturbed
 
 
+@pytest.mark.slow
 def test_plain_extract_finishes_what_shares_began(settings_for: MakeSettings, undisturbed: dict[str, Any]) -> None:
     settings, observer = settings_for(**SMALL), Lines()
     extract_share(settings, Share(1, 3))
@@ -98,6 +100,7 @@ def test_plan_is_made_once_and_followed(settings_for: MakeSettings, undisturbed:
     assert extract_share(settings, Share(0, 2)) is None
 
 
+@pytest.mark.slow
 def test_finished_file_is_consolidated_again_without_a_change(settings_for: MakeSettings) -> None:
     settings = settings_for(**SMALL)
     extract(settings)
@@ -124,6 +127,7 @@ def test_failure_of_a_share_is_told_at_the_consolidation(settings_for: MakeSetti
         consolidate(settings)
 
 
+@pytest.mark.slow
 def test_unreadable_samples_are_quarantined_by_shares(settings_for: MakeSettings, images: Path) -> None:
     (images / "00007_blue.png").write_bytes(b"")
     settings = settings_for(**SMALL, images__root=images, extraction__on_error="quarantine")
@@ -154,6 +158,7 @@ def test_machine_that_computes_other_bits_is_refused_before_it_writes(
     assert not list(parts_folder(settings.extraction.output).glob("rows-*.h5"))
 
 
+@pytest.mark.slow
 def test_close_numbers_are_allowed_where_the_user_says_so(
     settings_for: MakeSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -196,6 +201,7 @@ def test_other_version_of_cellfeat_is_refused(settings_for: MakeSettings) -> Non
             step(settings)
 
 
+@pytest.mark.slow
 def test_interrupted_run_proves_its_bits_before_it_continues(
     settings_for: MakeSettings, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -218,6 +224,7 @@ def test_memory_that_is_short_ends_a_share(settings_for: MakeSettings, monkeypat
         extract_share(settings, Share(1, 2))
 
 
+@pytest.mark.slow
 def test_worker_makes_parts_one_after_another(settings_for: MakeSettings, undisturbed: dict[str, Any]) -> None:
     settings = settings_for(**SMALL)
     with ShareWorker.opened(settings) as worker:
@@ -229,6 +236,7 @@ def test_worker_makes_parts_one_after_another(settings_for: MakeSettings, undist
     assert contents(settings.extraction.output) == undisturbed
 
 
+@pytest.mark.slow
 def test_changed_image_is_extracted_again_by_its_share(settings_for: MakeSettings, images: Path) -> None:
     settings = settings_for(**SMALL, images__root=images)
     extract_share(settings, Share(1, 2))

@@ -133,6 +133,7 @@ def test_fitted_object_is_saved_and_predicts_the_same(tmp_path):
     assert np.array_equal(loaded.predict_proba(features.embeddings), bundle.predict_proba(features.embeddings))
 
 
+@pytest.mark.slow
 def test_object_that_skops_cannot_save_is_evaluated(tmp_path):
     pytest.importorskip("skops")
     pipeline = make_pipeline(FunctionTransformer(lambda X: X), LogisticRegression())

@@ -43,6 +43,7 @@ def test_shards_of_an_earlier_page_are_removed(tmp_path):
     assert not (tmp_path / "page" / "shards" / "old-1.js").exists()
 
 
+@pytest.mark.slow
 def test_page_with_many_pictures_is_a_folder(tmp_path):
     content = generated_content(130, with_pictures=False)
     sheets = {f"thumbnails-{number}": lambda: bytes(30_000_000) for number in range(3)}

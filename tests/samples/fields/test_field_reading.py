@@ -60,6 +60,7 @@ def test_field_of_many_crops_is_read_in_blocks(crops: Manifest, monkeypatch: pyt
     assert len(decoded) == 8
 
 
+@pytest.mark.slow
 def test_processes_return_the_same_crops(crops: Manifest) -> None:
     here = sample_reader(crops, None, max_pixels=10**6)
     with Workers() as workers:

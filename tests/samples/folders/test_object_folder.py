@@ -133,6 +133,7 @@ def test_store_that_refuses_everything_is_an_error_of_the_run(
         pass
 
 
+@pytest.mark.slow
 def test_short_outage_is_waited_for(faulty: FaultyServer, disk: Path, bucket: str, caplog) -> None:
     files = RemoteFiles(Url.parse(upload(disk, f"{bucket}/images")))
     faulty.fail_first(1, Fault(503, code="SlowDown"), path="A/1.png")

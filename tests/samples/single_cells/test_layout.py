@@ -38,6 +38,7 @@ def test_each_cell_is_a_sample_with_the_columns_of_its_table(tmp_path):
     assert list(manifest.table["count"][:2]) == ["1", ""]
 
 
+@pytest.mark.slow
 def test_pixels_are_those_of_the_channels_by_their_whole_names(tmp_path):
     path = write_h5sc(tmp_path / "cells.h5sc")
     reader = SampleReader.for_manifest(manifest_of(path, channels=("Alexa488_long_name", 1)))
@@ -49,6 +50,7 @@ def test_pixels_are_those_of_the_channels_by_their_whole_names(tmp_path):
     assert (sample.properties.file_format, sample.properties.dtype) == ("h5sc", "float16")
 
 
+@pytest.mark.slow
 def test_cells_of_several_files_have_their_names_before_the_id(tmp_path):
     for name in ("plate1.h5sc", "PLATE2.H5SC"):
         write_h5sc(tmp_path / name)
