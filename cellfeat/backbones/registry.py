@@ -40,6 +40,18 @@ for _name, _weights, _extra in (
         )
     )
 
+BACKBONES.add(
+    Backbone(
+        name="pixel_statistics",
+        family="pixel_statistics",
+        embedding_dim=63,
+        default_weights="none",
+        build="cellfeat.backbones.pixel_statistics:load_pixel_statistics",
+        min_input_size=8,
+        trained_on="nothing: it measures pixels, and has no weights",
+    )
+)
+
 
 def find_backbone(name: str) -> Backbone:
     """Find the entry of `name`; ``timm:<name>`` gives an entry for any model of timm.

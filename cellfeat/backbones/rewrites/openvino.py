@@ -115,7 +115,7 @@ class OpenVinoNetwork(nn.Module):
             core = _core()
             _check_precision(core, self._precision)
             # Kept, because the constants of the model are tensors of the decoder, not copies.
-            self._decoder = _decoder(self._module, shape)
+            self._decoder = _decoder(_traced(self._module, shape))
             model = _as_batches_come(openvino, _converted(openvino, self._decoder, shape), self._precision)
             compiled = core.compile_model(model, "CPU", _properties(self._precision))
             self._compiled_pieces = _Pieces(compiled, size, images[0] // size)
@@ -220,15 +220,24 @@ def _check_precision(core: Any, precision: str) -> None:
 
 
 @torch.no_grad()
-def _decoder(module: nn.Module, images: torch.Size) -> Any:
-    """Trace a module, and make what the converter reads."""
-    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
-
+def _traced(module: nn.Module, images: torch.Size) -> Any:
     example = torch.zeros(images).contiguous(memory_format=torch.channels_last)
     with warnings.catch_warnings():
         # Warnings that tracing fixes the shape, which is wanted, and that PyTorch favours another tracer.
         warnings.simplefilter("ignore")
-        return TorchScriptPythonDecoder(torch.jit.trace(module, example, check_trace=False))
+        try:
+            return torch.jit.trace(module, example, check_trace=False)
+        except Exception as error:  # the code of a network may do anything with a size that is traced
+            raise BackboneError(
+                f"OpenVINO cannot follow the code of this network: {type(error).__name__}: {first_line(error)}"
+            ) from error
+
+
+def _decoder(traced: Any) -> Any:
+    """Make what the converter reads."""
+    from openvino.frontend.pytorch.ts_decoder import TorchScriptPythonDecoder
+
+    return TorchScriptPythonDecoder(traced)
 
 
 def _converted(openvino: Any, decoder: Any, images: torch.Size) -> Any:
