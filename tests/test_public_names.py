@@ -37,12 +37,3 @@ def test_dir_loads_no_heavy_library() -> None:
 
 def test_unknown_public_name_is_an_attribute_error() -> None:
     assert not hasattr(cellfeat, "comapre")
-
-
-def test_names_that_0_1_documented_for_heads_exist() -> None:
-    from cellfeat.heads import base, registry, state
-
-    checks = {"check_class_weight", "check_integer", "check_number", "check_positive"}
-    assert {"HeadClassifier", "class_weights", *checks} <= set(vars(base))
-    assert {"HEADS", "Head"} <= set(vars(registry))
-    assert hasattr(state, "HeadState")

@@ -3,3 +3,7 @@
 Here stands what heads of every kind use: the table, the base class, and the state that is saved. Each kind of head has
 a package of its own, which knows neither the other kinds nor the saved heads.
 """
+
+from cellfeat.heads.earlier_names import find_earlier_names
+
+find_earlier_names()
