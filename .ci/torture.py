@@ -36,7 +36,7 @@ FAULTS = [
     ("a byte flipped in a feature file (every 23rd)", "extraction.test_store_faults", "flipped_byte_of_a_file"),
     ("a byte flipped in a part (every 11th) or in the run's record (every one)", "extraction.test_store_faults",
      "flipped_byte_of_a_(part|run)"),
-    ("bytes changed in a saved head", "heads.test_bundle_files_refused", "changed_byte|missing_and_truncated"),
+    ("bytes changed in a saved head", "heads.saved.test_bundle_files_refused", "changed_byte|missing_and_truncated"),
     ("killed at each line of the store", "extraction.test_store_faults", "killed_at_lines_of_the_store"),
     ("killed at each line of the store in an update", "extraction.test_store_faults", "killed_at_lines_of_an_update"),
     ("killed at random moments of a real extraction", "extraction.test_kills", "killed_at_random"),

@@ -21,7 +21,7 @@ from cellfeat.evaluation.results import HeadResult
 from cellfeat.evaluation.scoring.score import evaluate
 from cellfeat.evaluation.task import Task, prepare
 from cellfeat.extraction.store import Features
-from cellfeat.heads.transforms import PROJECTIONS, ROW_STEPS
+from cellfeat.heads.preprocessing.transforms import PROJECTIONS, ROW_STEPS
 
 
 def settings_tried(components: list[int]) -> list[dict[str, Any]]:

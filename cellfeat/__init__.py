@@ -28,10 +28,10 @@ if TYPE_CHECKING:  # for type checkers and editors; `_HOMES` says the same, and 
     from cellfeat.extraction.extract import extract as extract
     from cellfeat.extraction.store import Features as Features
     from cellfeat.extraction.store import load_features as load_features
-    from cellfeat.heads.bundle import Bundle as Bundle
-    from cellfeat.heads.bundle_files import load_bundle as load_bundle
-    from cellfeat.heads.bundle_files import save_bundle as save_bundle
     from cellfeat.heads.registry import HEADS as HEADS
+    from cellfeat.heads.saved.bundle import Bundle as Bundle
+    from cellfeat.heads.saved.bundle_files import load_bundle as load_bundle
+    from cellfeat.heads.saved.bundle_files import save_bundle as save_bundle
     from cellfeat.interop.exports.export import export as export
     from cellfeat.interop.exports.export import export_model as export_model
     from cellfeat.interop.exports.registry import EXPORTS as EXPORTS
@@ -56,7 +56,7 @@ _HOMES = {
     "HEADS": "cellfeat.heads.registry",
     "EXPORTS": "cellfeat.interop.exports.registry",
     "Audit": "cellfeat.auditing.findings",
-    "Bundle": "cellfeat.heads.bundle",
+    "Bundle": "cellfeat.heads.saved.bundle",
     "CellfeatError": "cellfeat.errors",
     "Comparison": "cellfeat.evaluation.results",
     "Design": "cellfeat.evaluation.design",
@@ -78,7 +78,7 @@ _HOMES = {
     "fit": "cellfeat.evaluation.fit",
     "import_table": "cellfeat.interop.tables.importing",
     "learning_curves": "cellfeat.evaluation.learning_curve",
-    "load_bundle": "cellfeat.heads.bundle_files",
+    "load_bundle": "cellfeat.heads.saved.bundle_files",
     "export": "cellfeat.interop.exports.export",
     "export_model": "cellfeat.interop.exports.export",
     "load_features": "cellfeat.extraction.store",
@@ -92,7 +92,7 @@ _HOMES = {
     "save_recommendation": "cellfeat.recommending.saving",
     "read_results": "cellfeat.saved_results.reading",
     "read_relabelling": "cellfeat.evaluation.relabelling.changes",
-    "save_bundle": "cellfeat.heads.bundle_files",
+    "save_bundle": "cellfeat.heads.saved.bundle_files",
     "show_page": "cellfeat.page.notebook",
     "score_held_out": "cellfeat.evaluation.saved_heads.held_out",
 }

@@ -17,8 +17,8 @@ from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.fit import fit
 from cellfeat.evaluation.results import Comparison
 from cellfeat.extraction.store import Features, Samples
-from cellfeat.heads.bundle import Bundle
 from cellfeat.heads.registry import HEADS, Head
+from cellfeat.heads.saved.bundle import Bundle
 from cellfeat.samples.images import pixel_digest
 from cellfeat.samples.regions import Regions
 

@@ -1,10 +1,12 @@
 """The structure of the package: what may import what, and how large a file and a package may be."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Set
+from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
@@ -50,6 +52,29 @@ FLOORS = {
     "commands": 14,
 }
 
+INNER_FLOORS = {
+    "heads": {
+        "": 0,
+        "preprocessing": 1,
+        "linear_models": 2,
+        "neural_networks": 2,
+        "trees": 2,
+        "baselines": 2,
+        "scikit_learn": 2,
+        "saved": 2,
+    },
+}
+"""Floors of the rooms of a package, its subpackages; ``""`` are the modules of the package itself."""
+
+ENTRIES = {
+    ("heads", "linear_models"): {"logreg"},
+    ("heads", "neural_networks"): {"mlp", "linear_relu"},
+    ("heads", "trees"): {"boosting"},
+    ("heads", "baselines"): {"knn", "dummy"},
+    ("heads", "scikit_learn"): {"entries", "given", "restored"},
+}
+"""The only modules of a room that other rooms and packages may import."""
+
 OWNERS = {
     "h5py": {
         "extraction/store/",
@@ -66,7 +91,7 @@ OWNERS = {
     "ray": {"ray_connection.py", "extraction/shares/ray/", "evaluation/parallel/ray_cluster.py"},
     "yaml": {"config_files.py"},
     "pydantic": {"config.py", "config_values.py", "config_sources.py", "records.py"},
-    "lightgbm": {"heads/boosting.py"},
+    "lightgbm": {"heads/trees/boosting.py"},
     "skops": {"heads/scikit_learn/saved.py"},
     "timm": {"backbones/timm.py"},
     "matplotlib": {  # outside figures/ types alone
@@ -125,31 +150,42 @@ LARGEST_SHARE = 0.15
 """Largest share of the code that one package, without its subpackages, may have."""
 
 
+@cache
 def modules() -> dict[str, str]:
-    """Source of every module of the package, by its place in it: ``heads/mlp.py``."""
+    """Source of every module of the package, by its place in it: ``heads/neural_networks/mlp.py``."""
     return {path.relative_to(PACKAGE).as_posix(): path.read_text() for path in sorted(PACKAGE.rglob("*.py"))}
+
+
+@cache
+def known_modules() -> frozenset[str]:
+    return frozenset(map(dotted, modules()))
 
 
 def dotted(place: str) -> str:
     return f"cellfeat.{place.removesuffix('.py').replace('/', '.')}".removesuffix(".__init__")
 
 
+@cache
+def import_statements(source: str) -> list[ast.Import | ast.ImportFrom]:
+    return [node for node in ast.walk(ast.parse(source)) if isinstance(node, ast.Import | ast.ImportFrom)]
+
+
 def imported_names(source: str) -> list[str]:
     names = []
-    for node in ast.walk(ast.parse(source)):
+    for node in import_statements(source):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
+        else:
             names.append(node.module or "." * node.level)
     return names
 
 
-def imported_modules(source: str, known: Collection[str]) -> set[str]:
+def imported_modules(source: str, known: Set[str]) -> set[str]:
     """Modules of the package that a source imports, those imported as a name of their package included."""
     found = {name for name in imported_names(source) if name.startswith("cellfeat.")}
-    for node in ast.walk(ast.parse(source)):
+    for node in import_statements(source):
         if isinstance(node, ast.ImportFrom):
-            found |= {f"{node.module}.{alias.name}" for alias in node.names} & set(known)
+            found |= {f"{node.module}.{alias.name}" for alias in node.names} & known
     return found
 
 
@@ -160,6 +196,27 @@ def forbidden_floors(place: str, source: str) -> list[str]:
         return []
     inner = [name.split(".")[1] for name in imported_names(source) if name.startswith("cellfeat.")]
     return [name for name in inner if name != own and FLOORS[name] >= FLOORS[own]]
+
+
+def forbidden_rooms(place: str, source: str) -> list[str]:
+    """Imports of a module that go to another room of its package, on the floor of its own room or a higher one."""
+    package, own = room(dotted(place))
+    floors = INNER_FLOORS.get(package, {})
+    found = [(name, *room(name)) for name in imported_modules(source, known_modules())]
+    return [name for name, of, other in found if of == package and other != own and floors[other] >= floors[own]]
+
+
+def forbidden_entries(place: str, source: str) -> list[str]:
+    """Modules inside rooms, but not among their entries, that a module of another room imports or names in a table."""
+    named = imported_modules(source, known_modules()) | set(re.findall(r"(cellfeat[\w.]+):\w+", source))
+    found = [(name, room(name)) for name in named & known_modules() if room(name) != room(dotted(place))]
+    return [name for name, of in found if of in ENTRIES and name.rpartition(".")[2] not in {of[1], *ENTRIES[of]}]
+
+
+def room(name: str) -> tuple[str, str]:
+    """Package and room of a module: ``heads`` and ``trees`` for ``cellfeat.heads.trees.boosting``."""
+    _, package, inside, *_ = [*name.split("."), "", ""]
+    return package, inside if inside in INNER_FLOORS.get(package, {}) else ""
 
 
 def forbidden_owners(place: str, source: str) -> list[str]:
@@ -186,8 +243,37 @@ def test_modules_import_only_from_floors_below() -> None:
 
 
 def test_floors_test_can_fail() -> None:
-    assert forbidden_floors("heads/mlp.py", "from cellfeat.extraction.store import Features") == ["extraction"]
+    assert forbidden_floors("heads/neural_networks/mlp.py", "from cellfeat.extraction.store import Features") == [
+        "extraction"
+    ]
     assert forbidden_floors("samples/images.py", "import cellfeat.evaluation.task") == ["evaluation"]
+
+
+@pytest.mark.slow
+def test_rooms_import_only_from_floors_below() -> None:
+    assert offences(forbidden_rooms) == {}
+
+
+def test_rooms_test_can_fail() -> None:
+    knn = "cellfeat.heads.baselines.knn"
+    assert forbidden_rooms("heads/trees/boosting.py", f"import {knn}") == [knn]
+    assert forbidden_rooms("heads/preprocessing/moments.py", f"from {knn} import KNNHead") == [knn]
+    assert knn in forbidden_rooms("heads/base.py", "from cellfeat.heads.baselines import knn")
+    assert forbidden_rooms("heads/baselines/dummy.py", f"import {knn}, cellfeat.heads.base") == []
+    assert forbidden_rooms("evaluation/fit.py", f"import {knn}") == []
+
+
+@pytest.mark.slow
+def test_rooms_are_entered_by_their_entries() -> None:
+    assert offences(forbidden_entries) == {}
+
+
+def test_entries_test_can_fail() -> None:
+    lbfgs, logreg = "cellfeat.heads.linear_models.lbfgs", "cellfeat.heads.linear_models.logreg"
+    assert forbidden_entries("evaluation/fit.py", f"import {lbfgs}, {logreg}") == [lbfgs]
+    assert forbidden_entries("evaluation/fit.py", "from cellfeat.heads.linear_models import lbfgs") == [lbfgs]
+    assert forbidden_entries("heads/registry.py", f'BUILD = "{lbfgs}:lbfgs"') == [lbfgs]
+    assert forbidden_entries("heads/linear_models/logreg.py", f"import {lbfgs}") == []
 
 
 @pytest.mark.slow
@@ -196,7 +282,7 @@ def test_each_library_has_one_home() -> None:
 
 
 def test_owners_test_can_fail() -> None:
-    assert forbidden_owners("heads/mlp.py", "def f():\n    import h5py.h5f") == ["h5py"]
+    assert forbidden_owners("heads/neural_networks/mlp.py", "def f():\n    import h5py.h5f") == ["h5py"]
 
 
 @pytest.mark.slow
@@ -206,7 +292,7 @@ def test_no_handler_catches_everything() -> None:
 
 def import_graph() -> dict[str, set[str]]:
     sources = {dotted(place): source for place, source in modules().items()}
-    return {name: imported_modules(source, sources) - {name} for name, source in sources.items()}
+    return {name: imported_modules(source, sources.keys()) - {name} for name, source in sources.items()}
 
 
 @pytest.mark.slow

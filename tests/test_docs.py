@@ -69,7 +69,7 @@ def test_command_is_in_the_docs(command: str) -> None:
 
 
 def test_epochs_in_the_docs() -> None:
-    from cellfeat.heads.mlp import EPOCHS, SAMPLES_SEEN
+    from cellfeat.heads.neural_networks.mlp import EPOCHS, SAMPLES_SEEN
 
     fewest, most = EPOCHS
     text = " ".join(HEADS_PAGE.split())
@@ -93,9 +93,10 @@ def test_public_names_exist() -> None:
 
 def test_paths_in_the_docs_exist() -> None:
     made_up = {
-        "cellfeat/heads/nearest_mean.py",
+        "cellfeat/heads/baselines/nearest_mean.py",
         "cellfeat/interop/exports/feather.py",
         "cellfeat/samples/prefix_layout.py",
+        "tests/heads/baselines/test_nearest_mean.py",
     }
     path = re.compile(r"`((?:cellfeat|tests|benchmarks|configs|docs|\.ci)/[\w./-]+)`")
     named = {(page, name) for page, text in WRITTEN.items() for name in path.findall(text)}
@@ -246,7 +247,7 @@ def without(table: Any, name: str) -> dict[str, Any]:
 def shown_head(monkeypatch: pytest.MonkeyPatch) -> Any:
     """The head of CONTRIBUTING.md, in the table under its name."""
     source, entry, *_ = blocks(CONTRIBUTING, "python")
-    module = ModuleType("cellfeat.heads.nearest_mean")
+    module = ModuleType("cellfeat.heads.baselines.nearest_mean")
     monkeypatch.setitem(sys.modules, module.__name__, module)
     monkeypatch.setattr(HEADS, "_entries", without(HEADS, "nearest_mean"))
     exec(source, module.__dict__)  # noqa: S102, the block is our own

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from cellfeat.evaluation.parallel.choice import Jobs
     from cellfeat.evaluation.results import HeadResult
     from cellfeat.extraction.store import Features
-    from cellfeat.heads.bundle import Bundle
+    from cellfeat.heads.saved.bundle import Bundle
     from cellfeat.saved_results.results_folder import ResultsFolder
     from cellfeat.storage.url import Location
 
@@ -126,7 +126,7 @@ def fit_and_save(
     """
     from cellfeat.commands.progress import ProgressObserver
     from cellfeat.evaluation.fit import fit
-    from cellfeat.heads.bundle_files import check_bundle_folder
+    from cellfeat.heads.saved.bundle_files import check_bundle_folder
     from cellfeat.reporting.files import HEAD_FILES, write_head_report
     from cellfeat.reporting.model_card import write_model_card
     from cellfeat.saved_results.results_folder import ResultsFolder
@@ -151,7 +151,7 @@ def fit_and_save(
 def _save(bundle: "Bundle", result: "HeadResult", results: "ResultsFolder") -> None:
     """Save the head; where that is impossible, save its scores in a folder of their own and say so."""
     from cellfeat.errors import HeadError, MissingExtraError
-    from cellfeat.heads.bundle_files import save_bundle
+    from cellfeat.heads.saved.bundle_files import save_bundle
     from cellfeat.reporting.files import write_head_report
 
     try:
@@ -168,7 +168,7 @@ def _save(bundle: "Bundle", result: "HeadResult", results: "ResultsFolder") -> N
 
 def _with_label_columns(bundle: "Bundle", settings: "Settings", labels: "Location") -> "Bundle":
     """Record the columns of the table: predictions get their names, and held-out labels are read from them."""
-    from cellfeat.heads.bundle import settings_of
+    from cellfeat.heads.saved.bundle import settings_of
 
     if bundle.scores["provenance"].get("relabelled"):
         return bundle  # a table of changes has columns of its own, which are not those of labels to come

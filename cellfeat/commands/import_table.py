@@ -118,7 +118,7 @@ def table_import_options(
 def like_of(path: "Location") -> "Like":
     """Read the columns of a feature file or of a saved head."""
     from cellfeat.extraction.store import read_summary
-    from cellfeat.heads.bundle_files import load_bundle
+    from cellfeat.heads.saved.bundle_files import load_bundle
     from cellfeat.interop.tables.importing import Like
 
     found = load_bundle(path) if isinstance(path, Path) and path.is_dir() else read_summary(path)

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from cellfeat.config import Settings
     from cellfeat.evaluation.saved_heads.apart_from_fitted import ApartFromFitted
     from cellfeat.extraction.store import Features
-    from cellfeat.heads.bundle import Bundle
+    from cellfeat.heads.saved.bundle import Bundle
     from cellfeat.samples.manifest import Manifest
     from cellfeat.storage.url import Location
 
@@ -185,7 +185,7 @@ def features_as_fitted(
     from cellfeat.errors import FingerprintError
     from cellfeat.extraction.extract import extract, settings_like
     from cellfeat.extraction.store import is_imported, load_features
-    from cellfeat.heads.bundle import settings_of
+    from cellfeat.heads.saved.bundle import settings_of
 
     if is_imported(bundle.recipe):
         raise FingerprintError(

@@ -24,8 +24,8 @@ def command(target: str | None) -> None:
     target = target or str(needed_features("TARGET"))
     path: Location = as_location(target)
     if isinstance(path, Path) and path.is_dir():
-        from cellfeat.heads.bundle import describe_bundle
-        from cellfeat.heads.bundle_files import load_bundle
+        from cellfeat.heads.saved.bundle import describe_bundle
+        from cellfeat.heads.saved.bundle_files import load_bundle
 
         click.echo(clean_lines(describe_bundle(load_bundle(path))))
     elif isinstance(path, Url) or path.is_file():

@@ -61,7 +61,7 @@ class SavedHeadFolder(click.Path):
         param, ctx
             The option and click's context.
         """
-        from cellfeat.heads.bundle_files import RECORD_FILE
+        from cellfeat.heads.saved.bundle_files import RECORD_FILE
         from cellfeat.text import first_ten
 
         found = sorted(file.parent for file in Path("results").glob(f"*/*/{RECORD_FILE}"))

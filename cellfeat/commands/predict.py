@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
     from cellfeat.evaluation.saved_heads.predict import Predictions
     from cellfeat.extraction.store import Features
-    from cellfeat.heads.bundle import Bundle
+    from cellfeat.heads.saved.bundle import Bundle
     from cellfeat.storage.url import Location
 
 
@@ -78,7 +78,7 @@ def command(
     """
     from cellfeat.evaluation.saved_heads.predict import predict
     from cellfeat.extraction.store import load_features
-    from cellfeat.heads.bundle_files import load_bundle
+    from cellfeat.heads.saved.bundle_files import load_bundle
     from cellfeat.reporting.csv_table import check_predictions_file, save_predictions
 
     features = chosen_features(features, images, table, id_column)

@@ -31,7 +31,7 @@ if TYPE_CHECKING:
     from cellfeat.evaluation.saved_heads.held_out import HeldOut
     from cellfeat.extraction.store import Features
     from cellfeat.figures import FigureKind
-    from cellfeat.heads.bundle import Bundle
+    from cellfeat.heads.saved.bundle import Bundle
     from cellfeat.samples.manifest import Manifest
     from cellfeat.storage.url import Location
 
@@ -101,7 +101,7 @@ def command(
     from cellfeat.evaluation.hooks import ignore_line
     from cellfeat.evaluation.saved_heads.held_out import score_held_out
     from cellfeat.extraction.store import load_features
-    from cellfeat.heads.bundle_files import load_bundle
+    from cellfeat.heads.saved.bundle_files import load_bundle
     from cellfeat.reporting.files import SCORED_FILES, check_held_out_folder, write_held_out
     from cellfeat.saved_results.results_folder import ResultsFolder
 
@@ -192,7 +192,7 @@ class _Request:
     @cached_property
     def settings(self) -> "Settings":
         from cellfeat.config_sources import override_settings
-        from cellfeat.heads.bundle import settings_of
+        from cellfeat.heads.saved.bundle import settings_of
 
         named = {"labels.label": self.column} if self.column else {}
         # Rows without a sample are an error unless these samples are said to differ.

@@ -52,7 +52,7 @@ def command(
 
 
 def _verify_head(folder: Path, *, wants_images: bool) -> None:
-    from cellfeat.heads.bundle_files import load_bundle
+    from cellfeat.heads.saved.bundle_files import load_bundle
 
     if wants_images:
         raise click.UsageError("--images and --sample are for feature files, and this is the folder of a saved head")

@@ -20,7 +20,7 @@ from cellfeat.evaluation.fit import fit
 from cellfeat.evaluation.saved_heads.predict import predict
 from cellfeat.extraction.extract import extract
 from cellfeat.extraction.store import load_features, verify_features
-from cellfeat.heads.bundle_files import load_bundle, save_bundle
+from cellfeat.heads.saved.bundle_files import load_bundle, save_bundle
 from cellfeat.samples.synthetic import write_synthetic_cells
 from cellfeat.text import first_line
 

@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cellfeat.heads.moments import BLOCK_ELEMENTS
+from cellfeat.heads.rows import BLOCK_ELEMENTS
 from cellfeat.types import Bools, Float32s, Integers
 
 

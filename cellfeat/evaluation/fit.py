@@ -23,11 +23,11 @@ from cellfeat.evaluation.scoring.head_scores import ChosenSettings, FullSize
 from cellfeat.evaluation.scoring.score import score
 from cellfeat.evaluation.task import prepare
 from cellfeat.extraction.store import Features, Given
-from cellfeat.heads.bundle import Bundle
 from cellfeat.heads.chosen import chosen_settings
-from cellfeat.heads.neighbourhood import Neighbourhood, kept_rows
+from cellfeat.heads.saved.bundle import Bundle
+from cellfeat.heads.saved.neighbourhood import Neighbourhood, kept_rows
+from cellfeat.heads.saved.training_digests import TrainingDigests
 from cellfeat.heads.scikit_learn.given import Headlike, chosen_heads
-from cellfeat.heads.training_digests import TrainingDigests
 from cellfeat.provenance import utc_now, versions
 
 

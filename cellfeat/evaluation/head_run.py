@@ -16,9 +16,9 @@ from cellfeat.evaluation.parallel.pieces import Failure, Flow, Piece
 from cellfeat.evaluation.parallel.schedule import completed
 from cellfeat.evaluation.task import Task
 from cellfeat.heads.chosen import chosen_values
-from cellfeat.heads.group_standards import GroupStandards
+from cellfeat.heads.preprocessing.group_standards import GroupStandards
+from cellfeat.heads.preprocessing.scaling import RobustScaling, fitted_scaling, scaled
 from cellfeat.heads.registry import Head, head_inputs, head_of, make_head
-from cellfeat.heads.scaling import RobustScaling, fitted_scaling, scaled
 from cellfeat.heads.state import recorded_params
 from cellfeat.text import first_ten
 from cellfeat.types import Float32s, Floats, Integers

@@ -10,7 +10,7 @@ from cellfeat.errors import SplitError
 from cellfeat.evaluation.chosen_embeddings import ChosenEmbeddings
 from cellfeat.evaluation.groups import group_keys
 from cellfeat.extraction.store import Features
-from cellfeat.heads.group_standards import LEAST_SAMPLES, GroupStandards, large_groups
+from cellfeat.heads.preprocessing.group_standards import LEAST_SAMPLES, GroupStandards, large_groups
 from cellfeat.text import counted, first_ten
 from cellfeat.types import Bools, Float32s, Integers, Strings
 

@@ -12,7 +12,12 @@ from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import check_is_fitted, validate_data
 
 from cellfeat.errors import HeadError
-from cellfeat.heads.moments import check_finite, row_blocks
+
+# Not used here: packages with heads of their own import from this module what a head needs, since 0.1.
+from cellfeat.heads.class_weights import ClassWeight as ClassWeight
+from cellfeat.heads.class_weights import check_class_weight as check_class_weight
+from cellfeat.heads.class_weights import class_weights as class_weights
+from cellfeat.heads.rows import check_finite, row_blocks
 from cellfeat.heads.state import HeadState, classes_from_text, classes_to_text
 
 

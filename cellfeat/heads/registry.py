@@ -96,18 +96,37 @@ HEADS = Registry[Head]("head", "cellfeat.heads")
 HEADS.add(
     Head(
         "mlp",
-        "cellfeat.heads.mlp:MLPHead",
+        "cellfeat.heads.neural_networks.mlp:MLPHead",
         "own",
         "a hidden layer, trained on random views; 5 to 30 epochs, twice as many for several views, or epochs=auto",
     )
 )
 HEADS.add(
-    Head("linear_relu", "cellfeat.heads.linear_relu:LinearReLUHead", "mean", "a linear layer with a ReLU on its logits")
+    Head(
+        "linear_relu",
+        "cellfeat.heads.neural_networks.linear_relu:LinearReLUHead",
+        "mean",
+        "a linear layer with a ReLU on its logits",
+    )
 )
-HEADS.add(Head("logreg", "cellfeat.heads.logreg:LogisticRegressionHead", "mean", "multinomial logistic regression, L2"))
-HEADS.add(Head("lightgbm", "cellfeat.heads.boosting:BoostingHead", "own", "gradient-boosted trees by LightGBM"))
-HEADS.add(Head("knn", "cellfeat.heads.knn:KNNHead", "mean", "votes of the 15 nearest neighbours by cosine"))
-HEADS.add(Head("dummy", "cellfeat.heads.dummy:DummyHead", "mean", "class frequencies only: the baseline of all scores"))
+HEADS.add(
+    Head(
+        "logreg",
+        "cellfeat.heads.linear_models.logreg:LogisticRegressionHead",
+        "mean",
+        "multinomial logistic regression, L2",
+    )
+)
+HEADS.add(Head("lightgbm", "cellfeat.heads.trees.boosting:BoostingHead", "own", "gradient-boosted trees by LightGBM"))
+HEADS.add(Head("knn", "cellfeat.heads.baselines.knn:KNNHead", "mean", "votes of the 15 nearest neighbours by cosine"))
+HEADS.add(
+    Head(
+        "dummy",
+        "cellfeat.heads.baselines.dummy:DummyHead",
+        "mean",
+        "class frequencies only: the baseline of all scores",
+    )
+)
 
 
 HEADS.add_family(SKLEARN_PREFIX, "cellfeat.heads.scikit_learn.entries:named_estimator")

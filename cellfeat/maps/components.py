@@ -8,8 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from threadpoolctl import threadpool_limits
 
-from cellfeat.heads.moments import BLOCK_ELEMENTS
-from cellfeat.heads.scaling import RobustScaling, fitted_scaling, scaled
+from cellfeat.heads.preprocessing.scaling import RobustScaling, fitted_scaling, scaled
+from cellfeat.heads.rows import BLOCK_ELEMENTS
 from cellfeat.types import Float32s, Floats, Integers
 
 N_COMPONENTS = 50

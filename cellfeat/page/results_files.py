@@ -9,7 +9,7 @@ from cellfeat.errors import CellfeatError, MissingFileError, RecordError
 from cellfeat.evaluation.across import recorded_line
 from cellfeat.evaluation.differences import HeadDifference
 from cellfeat.extraction.store import Features
-from cellfeat.heads.bundle_files import RECORD_FILE
+from cellfeat.heads.saved.bundle_files import RECORD_FILE
 from cellfeat.saved_results.audit import AuditFiles, read_audit
 from cellfeat.saved_results.files import (
     ACROSS_FILE,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from cellfeat.errors import WriteError
 from cellfeat.evaluation.results import PROBABILITY_PREFIX
 from cellfeat.evaluation.saved_heads.predict import Predictions
-from cellfeat.heads.bundle import Bundle
+from cellfeat.heads.saved.bundle import Bundle
 from cellfeat.provenance import publish
 from cellfeat.text import first_ten, harmless_cell
 

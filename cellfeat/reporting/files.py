@@ -21,8 +21,8 @@ from cellfeat.evaluation.results import Comparison, HeadResult, ScoredHead
 from cellfeat.evaluation.saved_heads.held_out import HeldOut
 from cellfeat.evaluation.showing import curve_table
 from cellfeat.figures import FigureKind
-from cellfeat.heads.bundle_files import RECORD_FILE
 from cellfeat.heads.registry import HEADS
+from cellfeat.heads.saved.bundle_files import RECORD_FILE
 from cellfeat.provenance import publish, utc_now, versions
 from cellfeat.reporting.figure_files import DEFAULT_KINDS, figure_files, figure_writers
 from cellfeat.saved_results.files import (

@@ -13,9 +13,9 @@ import numpy as np
 
 from cellfeat.backbones.side_by_side import training_images
 from cellfeat.extraction.store import is_imported
-from cellfeat.heads.bundle import Bundle
-from cellfeat.heads.bundle_files import CARD_FILE
 from cellfeat.heads.chosen import describe_chosen
+from cellfeat.heads.saved.bundle import Bundle
+from cellfeat.heads.saved.bundle_files import CARD_FILE
 from cellfeat.provenance import publish
 from cellfeat.records import seal_text
 from cellfeat.text import clean_text, shorten

@@ -17,8 +17,8 @@ from cellfeat.extraction.store import (
     no_intensities,
     no_properties,
 )
-from cellfeat.heads.bundle_files import save_bundle
-from tests.heads.fitted_bundles import fitted_bundle, plant
+from cellfeat.heads.saved.bundle_files import save_bundle
+from tests.heads.saved.fitted_bundles import fitted_bundle, plant
 
 N_SAMPLES = 420
 

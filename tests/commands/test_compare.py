@@ -124,7 +124,7 @@ def test_interrupted_comparison_leaves_an_earlier_one(folder: Path, monkeypatch:
     def interrupted(*_: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("cellfeat.heads.knn.KNNHead._fit", interrupted)
+    monkeypatch.setattr("cellfeat.heads.baselines.knn.KNNHead._fit", interrupted)
     done = run_cli(folder, *arguments, "--seed", "7")
     assert done.returncode == 130
     assert "results/kept" in done.stderr

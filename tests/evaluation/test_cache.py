@@ -12,7 +12,7 @@ from cellfeat.evaluation.fit import fit
 from cellfeat.evaluation.hooks import Hooks
 from cellfeat.evaluation.task import prepare
 from cellfeat.heads.base import HeadClassifier
-from cellfeat.heads.logreg import LogisticRegressionHead
+from cellfeat.heads.linear_models.logreg import LogisticRegressionHead
 from cellfeat.heads.registry import make_head
 from cellfeat.records import seal
 from tests.feature_fixtures import SMALL, with_samples

@@ -7,9 +7,9 @@ from cellfeat.errors import HeadError
 from cellfeat.evaluation.compare import compare
 from cellfeat.evaluation.fit import fit
 from cellfeat.evaluation.hooks import Hooks
-from cellfeat.heads.bundle import describe_bundle
-from cellfeat.heads.bundle_files import load_bundle, save_bundle
 from cellfeat.heads.registry import make_head
+from cellfeat.heads.saved.bundle import describe_bundle
+from cellfeat.heads.saved.bundle_files import load_bundle, save_bundle
 from cellfeat.statistics.temperature import tempered
 from tests.feature_fixtures import SMALL
 
@@ -57,7 +57,7 @@ def test_saved_head_keeps_its_scores(make_clusters, tmp_path):
 
 @pytest.mark.parametrize(("head", "setting", "given"), [("logreg", "C", {}), ("mlp", "epochs", {"hidden": 4})])
 def test_saved_head_says_what_it_chose(make_clusters, tmp_path, monkeypatch, head, setting, given):
-    monkeypatch.setattr("cellfeat.heads.mlp.EPOCHS", (2, 2))
+    monkeypatch.setattr("cellfeat.heads.neural_networks.mlp.EPOCHS", (2, 2))
     bundle, result = fit(make_clusters(), head, design=SMALL, settings=given | {setting: "auto"})
     (chosen,) = result.chosen.values()
     assert chosen["value"] == getattr(bundle.head, f"{setting}_")

@@ -16,8 +16,8 @@ from cellfeat.evaluation.inputs import resolved
 from cellfeat.evaluation.saved_heads.held_out import score_held_out
 from cellfeat.evaluation.saved_heads.predict import predict
 from cellfeat.extraction.store import Features
-from cellfeat.heads.bundle import Bundle
-from cellfeat.heads.bundle_files import save_bundle
+from cellfeat.heads.saved.bundle import Bundle
+from cellfeat.heads.saved.bundle_files import save_bundle
 from tests.feature_fixtures import SMALL, build_clusters
 
 

@@ -19,14 +19,14 @@ from sklearn.linear_model import LogisticRegression
 import lightgbm, torch
 import cellfeat.evaluation.chosen_embeddings as chosen_embeddings
 import cellfeat.extraction.store.mapping as mapping
-import cellfeat.heads.moments as moments
+import cellfeat.heads.rows as heads_rows
 from cellfeat.evaluation.compare import compare
 from cellfeat.evaluation.design import Design
 
 path, head, mapped_from, settings = sys.argv[1], sys.argv[2], int(sys.argv[3]), eval(sys.argv[4])
 mapping.MAPPED_FROM = mapped_from
 # Blocks that are small beside this small matrix, as they are beside a large one.
-moments.BLOCK_ELEMENTS = chosen_embeddings.BLOCK_ELEMENTS = 1 << 18
+heads_rows.BLOCK_ELEMENTS = chosen_embeddings.BLOCK_ELEMENTS = 1 << 18
 
 def own():
     lines = Path("/proc/self/status").read_text().splitlines()

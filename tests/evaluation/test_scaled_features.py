@@ -18,7 +18,7 @@ from cellfeat.evaluation.saved_heads.held_out import score_held_out
 from cellfeat.evaluation.saved_heads.predict import predict
 from cellfeat.evaluation.task import prepare
 from cellfeat.extraction.store import Features
-from cellfeat.heads.bundle_files import load_bundle, save_bundle
+from cellfeat.heads.saved.bundle_files import load_bundle, save_bundle
 
 FAST = Design(folds=3, draws=100)
 

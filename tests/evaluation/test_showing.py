@@ -19,7 +19,7 @@ from cellfeat.evaluation.saved_heads.held_out import score_held_out
 from cellfeat.evaluation.saved_heads.predict import predict
 from cellfeat.evaluation.task import prepare
 from cellfeat.extraction.store import Features
-from cellfeat.heads.bundle import Bundle
+from cellfeat.heads.saved.bundle import Bundle
 from tests.feature_fixtures import HOSTILE, SMALL, build_clusters
 
 EVIL = ("<script>alert(1)</script>", "a & b", '"><img src=x onerror=alert(1)>')

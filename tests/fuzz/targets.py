@@ -58,10 +58,10 @@ from cellfeat.extraction.store import (
 from cellfeat.extraction.store.columns import write_texts
 from cellfeat.extraction.store.format import table_checksum, write_text_attribute
 from cellfeat.extraction.store.geometry import FIELD, GEOMETRY, NUMBERS
-from cellfeat.heads.bundle import SUM_TOLERANCE, Bundle, describe_bundle
-from cellfeat.heads.bundle_files import load_bundle, save_bundle
 from cellfeat.heads.registry import head_inputs, make_head
-from cellfeat.heads.training_digests import TrainingDigests
+from cellfeat.heads.saved.bundle import SUM_TOLERANCE, Bundle, describe_bundle
+from cellfeat.heads.saved.bundle_files import load_bundle, save_bundle
+from cellfeat.heads.saved.training_digests import TrainingDigests
 from cellfeat.provenance import digest_bytes, digest_json
 from cellfeat.records import seal, unseal
 from cellfeat.samples.formats.decoding import decode_image

@@ -13,10 +13,10 @@ from sklearn.utils.estimator_checks import parametrize_with_checks
 
 from cellfeat.errors import HeadError
 from cellfeat.evaluation.tuning.halving import candidates
+from cellfeat.heads.preprocessing.transforms import ROW_STEPS
 from cellfeat.heads.registry import HEADS, SKLEARN_PREFIX, head_inputs, make_head, restore_head, search_space
 from cellfeat.heads.scikit_learn.entries import IN_THREADS, SEARCH_SPACES, classifiers, needed_parameters
 from cellfeat.heads.state import recorded_params
-from cellfeat.heads.transforms import ROW_STEPS
 
 TREES = {"colsample_bytree": 0.5, "reg_lambda": 1.0, "n_jobs": 1}
 TRAINED: dict[str, dict[str, Any]] = {

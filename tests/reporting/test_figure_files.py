@@ -11,8 +11,8 @@ from cellfeat.evaluation.results import Comparison
 from cellfeat.evaluation.saved_heads.held_out import score_held_out
 from cellfeat.extraction.store import Features
 from cellfeat.figures import KINDS, FigureKind, save_figure
-from cellfeat.heads.bundle import Bundle
-from cellfeat.heads.bundle_files import check_bundle_folder, save_bundle
+from cellfeat.heads.saved.bundle import Bundle
+from cellfeat.heads.saved.bundle_files import check_bundle_folder, save_bundle
 from cellfeat.reporting.figure_files import figure_writers
 from cellfeat.reporting.files import write_held_out, write_report
 from tests.feature_fixtures import SMALL, build_clusters

@@ -9,8 +9,8 @@ import yaml
 
 import cellfeat
 from cellfeat.errors import BundleError
-from cellfeat.heads.bundle import Bundle
-from cellfeat.heads.bundle_files import check_bundle_folder, load_bundle, save_bundle
+from cellfeat.heads.saved.bundle import Bundle
+from cellfeat.heads.saved.bundle_files import check_bundle_folder, load_bundle, save_bundle
 from cellfeat.reporting.model_card import escaped, model_card, write_model_card
 from tests.interop.exports.conftest import make_features
 

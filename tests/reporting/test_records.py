@@ -13,7 +13,7 @@ from cellfeat.evaluation.repeats import summarise
 from cellfeat.evaluation.results import HeadFailure
 from cellfeat.evaluation.saved_heads.held_out import score_held_out
 from cellfeat.evaluation.task import prepare
-from cellfeat.heads.bundle_files import load_bundle, save_bundle
+from cellfeat.heads.saved.bundle_files import load_bundle, save_bundle
 from cellfeat.provenance import digest_file, digest_json, versions
 from cellfeat.reporting.files import write_curves, write_further, write_head_report, write_held_out, write_report
 from tests.feature_fixtures import N_FITTED, build_clusters, part

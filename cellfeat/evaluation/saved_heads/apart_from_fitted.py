@@ -8,8 +8,8 @@ import numpy as np
 from cellfeat.evaluation.groups import join_groups, sample_groups
 from cellfeat.evaluation.saved_heads.groups_as_fitted import groups_as_fitted
 from cellfeat.extraction.store import Features
-from cellfeat.heads.bundle import Bundle
-from cellfeat.heads.scaling import scaled
+from cellfeat.heads.preprocessing.scaling import scaled
+from cellfeat.heads.saved.bundle import Bundle
 from cellfeat.statistics.apart import LEVEL, Apart, SetTest, set_test
 from cellfeat.text import counted
 from cellfeat.types import Bools, Integers

@@ -8,8 +8,8 @@ from cellfeat.errors import BundleError, FingerprintError
 from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.evaluation.saved_heads.predict import check_recipe
 from cellfeat.extraction.store import Features, as_features
-from cellfeat.heads.bundle import Bundle
-from cellfeat.heads.bundle_files import as_bundle
+from cellfeat.heads.saved.bundle import Bundle
+from cellfeat.heads.saved.bundle_files import as_bundle
 from cellfeat.near_copies.pictures import read_pictures
 from cellfeat.near_copies.search import near_copies_between
 from cellfeat.storage.url import Location, as_location

@@ -29,8 +29,8 @@ from cellfeat.evaluation.saved_heads.unlike_fitted import Unlike, unlike_fitted
 from cellfeat.evaluation.scoring.score import prediction_table
 from cellfeat.evaluation.selection import Selection
 from cellfeat.extraction.store import Features, Given
-from cellfeat.heads.bundle import Bundle
-from cellfeat.heads.bundle_files import as_bundle
+from cellfeat.heads.saved.bundle import Bundle
+from cellfeat.heads.saved.bundle_files import as_bundle
 from cellfeat.statistics.claims import FITTED_HEAD
 from cellfeat.statistics.interval_types import Interval, independent_difference
 from cellfeat.statistics.scores import balanced_accuracy

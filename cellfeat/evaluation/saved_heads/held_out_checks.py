@@ -7,7 +7,7 @@ import numpy as np
 from cellfeat.errors import ManifestError
 from cellfeat.evaluation.labelled_samples import LabelledSamples
 from cellfeat.evaluation.selection import leave_out_option
-from cellfeat.heads.bundle import Bundle
+from cellfeat.heads.saved.bundle import Bundle
 from cellfeat.storage.url import Location
 from cellfeat.text import first_ten, near_names
 from cellfeat.types import Bools, Strings

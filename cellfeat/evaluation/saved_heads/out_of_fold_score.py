@@ -7,7 +7,7 @@ from typing import Literal
 import numpy as np
 
 from cellfeat.errors import BundleError
-from cellfeat.heads.bundle import Bundle
+from cellfeat.heads.saved.bundle import Bundle
 from cellfeat.statistics.claims import FITTED_HEAD, WAY_OF_MAKING
 from cellfeat.statistics.interval_types import Interval
 from cellfeat.text import first_ten

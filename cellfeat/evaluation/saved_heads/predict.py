@@ -16,8 +16,8 @@ from cellfeat.evaluation.saved_heads.standardised import standardised_as_fitted
 from cellfeat.evaluation.saved_heads.unlike_fitted import Unlike, unlike_fitted
 from cellfeat.evaluation.scoring.prediction_sets import PredictionSets, sets_of
 from cellfeat.extraction.store import Features, as_features, is_imported
-from cellfeat.heads.bundle import Bundle
-from cellfeat.heads.bundle_files import as_bundle
+from cellfeat.heads.saved.bundle import Bundle
+from cellfeat.heads.saved.bundle_files import as_bundle
 from cellfeat.html_text import html_block
 from cellfeat.provenance import differences
 from cellfeat.text import clean_lines, shorten

@@ -7,7 +7,7 @@ from cellfeat.evaluation.labelled_samples import LabelledSamples
 from cellfeat.evaluation.scoring.head_scores import Scores
 from cellfeat.evaluation.scoring.prediction_sets import REPORTED_COVERAGE, set_scores, sets_of
 from cellfeat.evaluation.scoring.score import calibration, class_scores, most_probable, overall_scores
-from cellfeat.heads.bundle import Bundle
+from cellfeat.heads.saved.bundle import Bundle
 from cellfeat.types import Floats
 
 

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cellfeat.heads.scaling import RobustScaling
+from cellfeat.heads.preprocessing.scaling import RobustScaling
 from cellfeat.types import Bools, Float32s
 
 LEAST_SAMPLES = 20

@@ -9,8 +9,8 @@ from scipy.stats import binom
 
 from cellfeat.evaluation.saved_heads.unlike_columns import unlike_columns
 from cellfeat.extraction.store import Features, Properties, Samples
-from cellfeat.heads.bundle import Bundle
-from cellfeat.heads.samples_summary import SamplesSummary, Span
+from cellfeat.heads.saved.bundle import Bundle
+from cellfeat.heads.saved.samples_summary import SamplesSummary, Span
 from cellfeat.types import Floats, Integers, Strings
 
 INNER = (5, 50, 95)

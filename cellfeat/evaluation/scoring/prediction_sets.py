@@ -12,7 +12,7 @@ from cellfeat.evaluation.folds import rows_outside
 from cellfeat.evaluation.labelled_samples import LabelledSamples
 from cellfeat.evaluation.scoring.set_scores import CoverageOfGroups, SetScores, SetSizes
 from cellfeat.evaluation.task import Task
-from cellfeat.heads.bundle import Bundle
+from cellfeat.heads.saved.bundle import Bundle
 from cellfeat.statistics.conformal import ClassScores, check_coverage, group_weights
 from cellfeat.statistics.group_coverage import group_coverage
 from cellfeat.statistics.scores import encode

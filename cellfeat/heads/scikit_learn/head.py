@@ -11,9 +11,9 @@ from sklearn.exceptions import ConvergenceWarning
 
 from cellfeat.errors import HeadError
 from cellfeat.heads.base import HeadClassifier
+from cellfeat.heads.preprocessing.transforms import FeatureTransform, TransformName, check_transform
 from cellfeat.heads.scikit_learn.described import described, is_known_by_parameters, with_seed
 from cellfeat.heads.state import HeadState
-from cellfeat.heads.transforms import FeatureTransform, TransformName, check_transform
 from cellfeat.text import first_line
 from cellfeat.types import Floats
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cellfeat.extraction.store import Features, Samples, column_names
-from cellfeat.heads.moments import row_blocks
+from cellfeat.heads.rows import row_blocks
 from cellfeat.interop.exports.names import unique_names
 from cellfeat.saved_results.predictions import HeadPredictions, Results
 from cellfeat.storage.url import Location

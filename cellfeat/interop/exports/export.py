@@ -13,8 +13,8 @@ from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.evaluation.results import Comparison
 from cellfeat.extraction.store import Features, load_features
 from cellfeat.extraction.store.in_memory import IN_MEMORY
-from cellfeat.heads.bundle import Bundle
-from cellfeat.heads.bundle_files import as_bundle, load_bundle
+from cellfeat.heads.saved.bundle import Bundle
+from cellfeat.heads.saved.bundle_files import as_bundle, load_bundle
 from cellfeat.interop.exports.contents import Contents, contents_of
 from cellfeat.interop.exports.predicted import predicted_by
 from cellfeat.interop.exports.projections import tsne_of

@@ -11,13 +11,13 @@ import numpy as np
 from onnx import ModelProto
 
 from cellfeat.errors import HeadError
-from cellfeat.heads.bundle import Bundle
-from cellfeat.heads.linear_relu import NORM_EPSILON, LinearReLUHead
-from cellfeat.heads.logreg import LogisticRegressionHead
-from cellfeat.heads.mlp import MLPHead
+from cellfeat.heads.linear_models.logreg import LogisticRegressionHead
+from cellfeat.heads.neural_networks.linear_relu import NORM_EPSILON, LinearReLUHead
+from cellfeat.heads.neural_networks.mlp import MLPHead
+from cellfeat.heads.preprocessing.scaling import CLIP, RobustScaling
+from cellfeat.heads.preprocessing.transforms import FeatureTransform
 from cellfeat.heads.registry import HEADS
-from cellfeat.heads.scaling import CLIP, RobustScaling
-from cellfeat.heads.transforms import FeatureTransform
+from cellfeat.heads.saved.bundle import Bundle
 from cellfeat.interop.exports.onnx_graph import Graph, Shape, integer_values, single_values
 from cellfeat.statistics.temperature import VOTELESS
 
@@ -137,7 +137,7 @@ def _transformed(graph: Graph, transform: FeatureTransform, X: str) -> str:
 
 
 def _row_step(graph: Graph, name: str, X: str) -> str:
-    """The steps of `cellfeat.heads.transforms.ROW_STEPS`, which take and give float32."""
+    """The steps of `cellfeat.heads.preprocessing.transforms.ROW_STEPS`, which take and give float32."""
     if name == "power":
         return graph.add("Mul", graph.add("Sign", X), graph.add("Sqrt", graph.add("Abs", X)))
     if name == "l2":

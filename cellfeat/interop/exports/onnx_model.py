@@ -7,7 +7,7 @@ from pathlib import Path
 import onnx
 
 from cellfeat.errors import BackboneError
-from cellfeat.heads.bundle import Bundle
+from cellfeat.heads.saved.bundle import Bundle
 from cellfeat.interop.exports.export import ModelExport
 from cellfeat.interop.exports.onnx_head import head_model
 from cellfeat.registry import import_attribute

@@ -24,7 +24,7 @@ from cellfeat.config import Settings
 from cellfeat.errors import BackboneError, WeightsError
 from cellfeat.extraction.forward.passes import Pass, make_passes, make_view
 from cellfeat.extraction.store import RecordedNetwork, recorded_networks
-from cellfeat.heads.bundle import Bundle, settings_of
+from cellfeat.heads.saved.bundle import Bundle, settings_of
 from cellfeat.interop.exports.export import ModelExport
 from cellfeat.interop.exports.onnx_graph import OPSET
 from cellfeat.interop.exports.onnx_head import INPUT

@@ -2,7 +2,7 @@
 
 from cellfeat.evaluation.saved_heads.predict import predict
 from cellfeat.extraction.store import Features
-from cellfeat.heads.bundle import Bundle
+from cellfeat.heads.saved.bundle import Bundle
 from cellfeat.saved_results.predictions import Results
 
 _MOST_TOLD = 3

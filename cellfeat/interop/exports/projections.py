@@ -2,8 +2,8 @@
 
 import numpy as np
 
-from cellfeat.heads.moments import row_blocks
-from cellfeat.heads.transforms import FeatureTransform
+from cellfeat.heads.preprocessing.transforms import FeatureTransform
+from cellfeat.heads.rows import row_blocks
 from cellfeat.interop.exports.contents import Contents
 from cellfeat.types import Float32s
 

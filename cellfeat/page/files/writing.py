@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
-from cellfeat.heads.bundle_files import PAGE_FILE as FILE
-from cellfeat.heads.bundle_files import PAGE_FOLDER as FOLDER
+from cellfeat.heads.saved.bundle_files import PAGE_FILE as FILE
+from cellfeat.heads.saved.bundle_files import PAGE_FOLDER as FOLDER
 from cellfeat.page.content import PageContent
 from cellfeat.page.files.forms import INDEX, MOST_IN_ONE_FILE, SHARDS, STATIC, write_file, write_folder
 from cellfeat.page.samples.pictures import SHEET

@@ -8,7 +8,7 @@ from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.fit import fit
 from cellfeat.evaluation.saved_heads.held_out import score_held_out
 from cellfeat.evaluation.saved_heads.predict import predict
-from cellfeat.heads.bundle_files import load_bundle, save_bundle
+from cellfeat.heads.saved.bundle_files import load_bundle, save_bundle
 from tests.feature_fixtures import SMALL, build_clusters, with_samples
 
 

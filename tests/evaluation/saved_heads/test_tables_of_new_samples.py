@@ -7,7 +7,7 @@ import pytest
 import cellfeat
 from cellfeat.errors import FingerprintError, ManifestError
 from cellfeat.evaluation.design import Design
-from cellfeat.heads.bundle import Bundle
+from cellfeat.heads.saved.bundle import Bundle
 from tests.feature_fixtures import build_clusters
 
 rng = np.random.default_rng(0)

@@ -9,9 +9,9 @@ from cellfeat.evaluation.compare import compare
 from cellfeat.evaluation.head_run import HeadRun
 from cellfeat.evaluation.tuning import halving
 from cellfeat.evaluation.tuning.together import Batch, batches
-from cellfeat.heads import logreg
-from cellfeat.heads.logreg import LogisticRegressionHead
-from cellfeat.heads.softmax_regression import FITTED
+from cellfeat.heads.linear_models import logreg
+from cellfeat.heads.linear_models.logreg import LogisticRegressionHead
+from cellfeat.heads.linear_models.softmax_regression import FITTED
 from tests.feature_fixtures import SMALL
 
 TUNED = replace(SMALL, tune=8)

@@ -250,7 +250,7 @@ def test_other_question_is_searched_again(make_clusters, cache, searches, name):
 def test_other_search_space_is_searched_again(make_clusters, cache, monkeypatch):
     design = replace(SMALL, tune=3)
     compare(make_clusters(), ["knn"], design=design, cache=cache)
-    monkeypatch.setattr("cellfeat.heads.knn.KNNHead.search_space", {"n_neighbors": [2, 4]})
+    monkeypatch.setattr("cellfeat.heads.baselines.knn.KNNHead.search_space", {"n_neighbors": [2, 4]})
     changed = compare(make_clusters(), ["knn"], design=design, cache=cache).best
     for choice in changed.scores.tuning.per_fold:
         assert choice.settings in ({}, {"n_neighbors": 2}, {"n_neighbors": 4})

@@ -16,8 +16,8 @@ from cellfeat.evaluation.cache import FoldCache
 from cellfeat.evaluation.compare import compare
 from cellfeat.evaluation.fit import fit
 from cellfeat.evaluation.hooks import Hooks
-from cellfeat.heads.bundle_files import load_bundle, save_bundle
 from cellfeat.heads.registry import make_head
+from cellfeat.heads.saved.bundle_files import load_bundle, save_bundle
 from cellfeat.heads.scikit_learn.given import chosen_heads
 from tests.feature_fixtures import SMALL, build_clusters
 

@@ -9,10 +9,10 @@ import numpy as np
 import pytest
 
 from cellfeat.errors import BundleError, HeadError, MissingExtraError
-from cellfeat.heads.bundle_files import load_bundle, save_bundle
 from cellfeat.heads.registry import make_head
+from cellfeat.heads.saved.bundle_files import load_bundle, save_bundle
 from cellfeat.heads.scikit_learn.saved import estimator_from_bytes
-from tests.heads.fitted_bundles import embeddings_of, fitted_bundle, plant
+from tests.heads.saved.fitted_bundles import embeddings_of, fitted_bundle, plant
 
 pytest.importorskip("skops")
 

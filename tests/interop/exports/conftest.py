@@ -10,7 +10,7 @@ import cellfeat
 from cellfeat.config import Settings
 from cellfeat.evaluation.results import Comparison
 from cellfeat.extraction.store import Features, Samples
-from cellfeat.heads.bundle import Bundle
+from cellfeat.heads.saved.bundle import Bundle
 from cellfeat.provenance import digest_json
 from cellfeat.samples.regions import Regions
 

@@ -14,7 +14,7 @@ import cellfeat
 from cellfeat.errors import CellfeatError, ConfigError, WriteError
 from cellfeat.evaluation.results import Comparison
 from cellfeat.extraction.store import Features
-from cellfeat.heads.bundle import Bundle
+from cellfeat.heads.saved.bundle import Bundle
 from cellfeat.interop.exports.registry import EXPORTS, ExportFormat
 from tests.interop.exports.conftest import FAILED, N_SAMPLES
 

@@ -6,9 +6,9 @@ import pytest
 
 import cellfeat
 from cellfeat.errors import HeadError
-from cellfeat.heads.bundle import Bundle
+from cellfeat.heads.preprocessing.scaling import RobustScaling
 from cellfeat.heads.registry import HEADS, head_inputs, make_head
-from cellfeat.heads.scaling import RobustScaling
+from cellfeat.heads.saved.bundle import Bundle
 
 pytest.importorskip("onnx")
 runtime = pytest.importorskip("onnxruntime")

@@ -18,7 +18,7 @@ from cellfeat.errors import CellfeatError, WeightsError
 from cellfeat.extraction.extract import extract
 from cellfeat.extraction.forward.tolerances import MIN_COSINE
 from cellfeat.extraction.store import Features, load_features
-from cellfeat.heads.bundle import Bundle
+from cellfeat.heads.saved.bundle import Bundle
 from cellfeat.samples.synthetic import write_synthetic_cells
 
 pytest.importorskip("onnxscript")

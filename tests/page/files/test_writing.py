@@ -3,7 +3,7 @@ from dataclasses import replace
 import pytest
 
 from cellfeat.errors import BundleError
-from cellfeat.heads.bundle_files import PAGE_PARTS, check_bundle_folder
+from cellfeat.heads.saved.bundle_files import PAGE_PARTS, check_bundle_folder
 from cellfeat.page.build import page_of_results
 from cellfeat.page.content import PageContent
 from cellfeat.page.files.writing import write_page

@@ -1,0 +1,1 @@
+"""Logistic regression: the head, its solver and the choice of its penalty."""

@@ -1,0 +1,1 @@
+"""Columns standardised or transformed before a head: moments, transforms, robust scaling, standards of plates."""

@@ -1,0 +1,1 @@
+"""Saved heads: the bundle, its files, and what it keeps of the training samples."""

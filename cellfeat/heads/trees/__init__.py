@@ -1,0 +1,1 @@
+"""Gradient-boosted trees, and the check of their saved text."""
