@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from cellfeat.errors import ManifestError, MissingFileError, ReadError
+from cellfeat.samples.table_encoding import decoded
 from cellfeat.samples.text_marks import without_comments, without_text_marks
 from cellfeat.storage.opening import open_storage
 from cellfeat.storage.url import Location
@@ -22,8 +23,6 @@ from cellfeat.text import first_line, first_ten
 
 SEPARATORS = ",;\t|"
 MAX_TABLE_BYTES = 2_000_000_000
-# Longest first: UTF-32 begins like UTF-16.
-_UNICODE_MARKS = ((b"\xff\xfe\0\0", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
 _SAVE_AS_CSV = "save it as CSV UTF-8"
 # Excel itself writes this first line for programs that guess the separator.
 _EXCEL_SEPARATOR = re.compile(r"\ufeff?sep=(.)\r?\n", re.IGNORECASE)
@@ -51,9 +50,9 @@ class RawTable:
 def read_table_file(file: Location) -> RawTable:
     """Read a table.
 
-    Text is UTF-8, or UTF-16 with a byte-order mark, as Excel writes it. Its cells are separated by commas, semicolons,
-    tabs or vertical bars, whichever is most frequent in the header. Lines above the header that begin with ``#`` are
-    ignored, and so are marks that keep a value text, as in ``="001"``.
+    Text is UTF-8, UTF-16 with a byte-order mark, or Windows-1252, as Excel writes it. Its cells are separated by
+    commas, semicolons, tabs or vertical bars, whichever is most frequent in the header. Lines above the header that
+    begin with ``#`` are ignored, and so are marks that keep a value text, as in ``="001"``.
 
     Parameters
     ----------
@@ -74,7 +73,9 @@ def read_table_file(file: Location) -> RawTable:
         return _read_parquet(content, file)
     if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         return _read_excel(content, file)
-    return _parse(_decoded(content, file), file)
+    text, remarks = decoded(content, file)
+    table = _parse(text, file)
+    return RawTable(table.cells, (*remarks, *table.remarks))
 
 
 def unpacked_bytes(file: Location) -> bytes:
@@ -127,21 +128,6 @@ def _unpacked(content: bytes, file: Location) -> bytes:
     if len(unpacked) > MAX_TABLE_BYTES:
         raise ManifestError(f"{file}: unpacks to more than {MAX_TABLE_BYTES:,} bytes; this is no table of samples")
     return unpacked
-
-
-def _decoded(content: bytes, file: Location) -> str:
-    encoding = next((name for mark, name in _UNICODE_MARKS if content.startswith(mark)), "utf-8-sig")
-    try:
-        text = content.decode(encoding)
-    except UnicodeDecodeError as error:
-        kind = "UTF-8" if encoding == "utf-8-sig" else encoding.upper()
-        raise ManifestError(f"{file}: not {kind} text ({error.reason}); {_SAVE_AS_CSV}") from None
-    if "\0" in text:
-        line = text[: text.index("\0")].count("\n") + 1
-        raise ManifestError(
-            f"{file}: line {line}: contains a NUL character, so this is not a text table; {_SAVE_AS_CSV}"
-        )
-    return text
 
 
 def _parse(text: str, file: Location) -> RawTable:
