@@ -8,7 +8,7 @@ from cellfeat.text import first_ten
 
 # Longest first: UTF-32 begins like UTF-16.
 _UNICODE_MARKS = ((b"\xff\xfe\0\0", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
-_SAVE_AS_CSV = "save it as CSV UTF-8"
+SAVE_AS_CSV = "save it as CSV UTF-8"
 # Letters of Western Europe, and signs of units and numbers; Latin-1 has the same bytes for them. Without þ and ð, which
 # may be ş and ğ of a Turkish table, and without the bytes 80 to 9F: in Mac Roman, as which Excel for Mac saves
 # "CSV (Macintosh)", these are letters such as é, ü and ñ.
@@ -48,13 +48,13 @@ def decoded(content: bytes, file: Location) -> tuple[str, tuple[str, ...]]:
         text = content.decode(encoding)
     except UnicodeDecodeError as error:
         if encoding != "utf-8-sig":
-            raise ManifestError(f"{file}: not {encoding.upper()} text ({error.reason}); {_SAVE_AS_CSV}") from None
+            raise ManifestError(f"{file}: not {encoding.upper()} text ({error.reason}); {SAVE_AS_CSV}") from None
         text, words = _western(content, file, error)
-        remarks = (f"{file}: not UTF-8, and read as Windows-1252: {words}; if these are wrong, {_SAVE_AS_CSV}",)
+        remarks = (f"{file}: not UTF-8, and read as Windows-1252: {words}; if these are wrong, {SAVE_AS_CSV}",)
     if "\0" in text:
         line = text[: text.index("\0")].count("\n") + 1
         raise ManifestError(
-            f"{file}: line {line}: contains a NUL character, so this is not a text table; {_SAVE_AS_CSV}"
+            f"{file}: line {line}: contains a NUL character, so this is not a text table; {SAVE_AS_CSV}"
         )
     return text, remarks
 
@@ -64,12 +64,12 @@ def _western(content: bytes, file: Location, error: UnicodeDecodeError) -> tuple
     line = content.count(b"\n", 0, error.start) + 1
     where = f"{file}: line {line}: not UTF-8 text ({error.reason})"
     if _UTF_8_CHARACTER.search(content):
-        raise ManifestError(f"{where}, though other parts are: it is damaged or mixed; {_SAVE_AS_CSV}") from None
+        raise ManifestError(f"{where}, though other parts are: it is damaged or mixed; {SAVE_AS_CSV}") from None
     text = content.decode("latin-1")
     foreign = sorted({character for character in text if not character.isascii()} - _WESTERN)
     if foreign or _OTHER_ALPHABET.search(text):
         raise ManifestError(
             f"{where}, and its encoding is uncertain: Windows-1252 would give letters or signs that are rare in "
-            f"Western European text; {_SAVE_AS_CSV}"
+            f"Western European text; {SAVE_AS_CSV}"
         ) from None
     return text, first_ten(dict.fromkeys(word for word in _WORD.findall(text) if not word.isascii()))

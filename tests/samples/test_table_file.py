@@ -179,28 +179,11 @@ def test_content_decides_and_not_the_ending(tmp_path):
     assert cells_of(tmp_path / "labels.csv") == CELLS
 
 
-def excel(tmp_path, sheets):
-    file = tmp_path / "labels.xlsx"
-    with pd.ExcelWriter(file) as book:
-        for name, frame in sheets.items():
-            frame.to_excel(book, sheet_name=name, index=False)
-    return file
-
-
-def test_excel_is_read_where_openpyxl_is_installed(tmp_path):
-    pytest.importorskip("openpyxl")
-    frame = pd.DataFrame({"file_id": [1.0, 2], "cell_line": ["NA", "Zürich"], "plate": ["p1", None]})
-    file = excel(tmp_path, {"cells": frame, "notes": frame})
-    assert cells_of(file) == [["1", "NA", "p1"], ["2", "Zürich", ""]]
-    (line,) = read_table_file(file).remarks
-    assert all(part in line for part in ("'cells'", "notes"))
-
-
 def test_excel_without_openpyxl_is_refused_with_advice(tmp_path, monkeypatch):
     with zipfile.ZipFile(tmp_path / "labels.xlsx", "w") as archive:
         archive.writestr("xl/workbook.xml", "")
-    monkeypatch.setattr("cellfeat.samples.table_file.find_spec", lambda _name: None)
-    with pytest.raises(ManifestError, match=r"labels.xlsx.*pip install openpyxl.*CSV UTF-8"):
+    monkeypatch.setattr("cellfeat.samples.excel_file.find_spec", lambda _name: None)
+    with pytest.raises(ManifestError, match=r"labels.xlsx.*pip install 'cellfeat\[excel\]'.*CSV UTF-8"):
         read_table_file(tmp_path / "labels.xlsx")
 
 
