@@ -98,7 +98,7 @@ def test_column_of_the_labels_is_that_of_fitting(early: Path) -> None:
     succeed(early, "score", *late)
     assert "--set labels.label=NAME" in refused(early, "score", *late, "--label-column", "klass")
     succeed(early, "predict", *late, "--output", "phase.csv")
-    assert rows_of(early / "phase.csv")[0] == ["file_id", "phase", "apart_p"]
+    assert rows_of(early / "phase.csv")[0] == ["file_id", "phase", "probability", "apart_p"]
 
 
 @pytest.mark.slow
