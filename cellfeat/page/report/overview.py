@@ -76,7 +76,8 @@ def _leak_sentence(leak: Leak) -> str:
     sets = counted(len(leak.scores), "set")
     remark = f": {leak.remark}" if leak.remark else ""
     claimed = f"{leak.head}: random folds would have claimed {leak.claimed:+.3f} ± {leak.deviation:.3f}"
-    return clean_text(f"{claimed} over {sets} of folds{remark}")
+    scope = f"; {leak.scope}" if leak.scope else ""
+    return clean_text(f"{claimed} over {sets} of folds{remark}{scope}")
 
 
 def _leak_rows(leak: Leak) -> list[dict[str, Any]]:
