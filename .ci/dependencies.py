@@ -37,6 +37,7 @@ PURPOSES = {
     "onnx": "saved heads as ONNX",
     "onnxruntime": "tests run exported heads",
     "onnxscript": "backbones as ONNX",
+    "openpyxl": "tables in Excel files",
     "openvino": "the forward on a processor: small networks in a third to a half of the time",
     "opentsne": "the map of the page",
     "packaging": "versions of packages, for `cellfeat doctor`",

@@ -93,6 +93,7 @@ OWNERS = {
     "pydantic": {"config.py", "config_values.py", "config_sources.py", "records.py"},
     "lightgbm": {"heads/trees/boosting.py"},
     "skops": {"heads/scikit_learn/saved.py"},
+    "openpyxl": {"samples/excel_file.py"},
     "timm": {"backbones/timm.py"},
     "matplotlib": {  # outside figures/ types alone
         "evaluation/figures/",

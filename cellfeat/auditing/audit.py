@@ -12,7 +12,7 @@ from cellfeat.auditing.confounding import confounded
 from cellfeat.auditing.findings import Audit, ChanceOfNearCopies, Finding
 from cellfeat.auditing.labels import label_conflicts, pair_finding, rare_classes, suspicious_labels
 from cellfeat.auditing.large_groups import large_groups
-from cellfeat.auditing.leak import LEAK_HEADS, LEAK_SETS, Arms, leak_arms, leaks
+from cellfeat.auditing.leak import LEAK_HEADS, LEAK_SETS, Arms, classes_to_leave_out, leak_arms, leaks
 from cellfeat.auditing.overlapping_crops import OverlappingCrops, overlapping_crops
 from cellfeat.auditing.probe_results import Probes
 from cellfeat.auditing.probes import probe_shortcuts, split_samples
@@ -32,6 +32,7 @@ from cellfeat.near_copies.pictures import SamplePictures, read_folder_pictures, 
 from cellfeat.near_copies.placement import Placement
 from cellfeat.near_copies.search import near_copies
 from cellfeat.storage.url import Location, as_location
+from cellfeat.text import first_ten
 from cellfeat.types import Strings
 
 
@@ -78,6 +79,7 @@ def audit(
     grouping = _Grouping.of(features.samples, design.groups, features.path, say)
     seen = _without_scores(features.samples, pictures, grouping, say)
     grouped = replace(features, samples=replace(features.samples, groups=seen.group))
+    design = _without_rare_classes(features, grouped, design, say)
     runs = list(_leak_runs(features, grouped, design, cache, say))
     probed = _with_probes(seen, grouped.samples, pictures, design, say, head=_first_head(runs))
     return replace(probed, findings=(*probed.findings, *_suspicious(runs)), leaks=tuple(leaks(runs)))
@@ -105,9 +107,8 @@ def audit_images(settings: Settings, *, say: Say = ignore_line) -> Audit:
     samples, pictures = read_folder_pictures(settings, say)
     grouping = _Grouping.of(samples, settings.comparison.groups, settings.images.root, say)
     seen = _without_scores(samples, pictures, grouping, say)
-    return _with_probes(
-        seen, replace(samples, groups=seen.group), pictures, replace(Design.from_settings(settings), parts=None), say
-    )
+    design = replace(Design.from_settings(settings), parts=None, leave_out=())
+    return _with_probes(seen, replace(samples, groups=seen.group), pictures, design, say)
 
 
 @dataclass(frozen=True)
@@ -237,6 +238,21 @@ def _class_findings(samples: Samples) -> Iterator[Finding]:
     yield from rare_classes(samples.labels)
 
 
+def _without_rare_classes(features: Features, grouped: Features, design: Design, say: Say) -> Design:
+    """The design of what is scored, without the classes that cannot be split."""
+    design = replace(design, leave_out=())
+    try:
+        rare = classes_to_leave_out(features, grouped, replace(design, groups="copies"))
+    except SplitError:  # said where the folds are made
+        return design
+    if rare:
+        say(
+            f"classes of fewer groups than {design.n_folds} folds are left out of the price of the leak, the shortcut "
+            f"probes and the suspicious labels: {first_ten(rare)}; fewer folds may include them (--folds 2)"
+        )
+    return replace(design, leave_out=rare)
+
+
 def _leak_runs(
     features: Features, grouped: Features, design: Design, cache: FoldCache | None, say: Say
 ) -> Iterator[Arms]:
@@ -247,7 +263,8 @@ def _leak_runs(
         say(f"measuring the price of the leak with {heads}: set of folds {number} of {LEAK_SETS}")
         try:
             # All parts of a split: a copy in another part is a leak, too.
-            yield leak_arms(features, grouped, Design(folds=design.n_folds, random_state=seed, parts=None), cache)
+            folds = Design(folds=design.n_folds, random_state=seed, parts=None, leave_out=design.leave_out)
+            yield leak_arms(features, grouped, folds, cache)
         except (SplitError, HeadError) as error:
             # The findings are valid without scores, and the sets of folds so far are worth reporting.
             say(f"no scores from seed {seed} on: {error}")

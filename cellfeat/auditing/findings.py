@@ -124,7 +124,8 @@ class Audit:
         lines = [f"findings: {found}" if counts else "no findings", samples]
         lines += [] if self.saw_pixels else ["without the images: near copies and channels were not searched for"]
         for leak in self.leaks:
-            remark = f" ({leak.remark})" if leak.remark else ""
+            told = "; ".join(filter(None, (leak.remark, leak.scope)))
+            remark = f" ({told})" if told else ""
             lines.append(f"{leak.head}: random folds would have claimed {leak.claimed:+.3f}{remark}")
         return lines + ([self.probes.sentence(one) for one in self.probes.telling] if self.probes else [])
 

@@ -15,9 +15,12 @@ from cellfeat.errors import HeadError
 from cellfeat.evaluation.cache import FoldCache
 from cellfeat.evaluation.cross_validation import OutOfFold, out_of_fold
 from cellfeat.evaluation.design import Design
+from cellfeat.evaluation.folds import classes_of_few_groups
+from cellfeat.evaluation.labelled_samples import labelled_samples
 from cellfeat.evaluation.scoring.score import pooled_balanced_accuracy
 from cellfeat.evaluation.task import Task, prepare
 from cellfeat.extraction.store import Features
+from cellfeat.text import first_ten
 from cellfeat.types import Strings
 
 LEAK_HEADS = ("logreg", "knn")
@@ -43,11 +46,14 @@ class Leak:
         everything kept together last.
     arms
         What the folds of each arm keep together.
+    left_out
+        Classes with fewer groups than folds in some arm: the scores of all arms are without them.
     """
 
     head: str
     scores: tuple[tuple[float, ...], ...]
     arms: tuple[str, ...] = (NOTHING, COPIES, NEAR_COPIES)
+    left_out: tuple[str, ...] = ()
 
     @property
     def means(self) -> tuple[float, ...]:
@@ -82,6 +88,13 @@ class Leak:
         if all(len(set(arms)) == 1 for arms in self.scores):
             return "all folds give the same score, as where there are no copies"
         return "the choice of folds alone explains this difference" if self.is_scatter else ""
+
+    @property
+    def scope(self) -> str:
+        """Which classes the scores are without; empty where they are of all."""
+        if not self.left_out:
+            return ""
+        return f"without classes of fewer groups than folds: {first_ten(self.left_out)}"
 
     @property
     def _claims(self) -> list[float]:
@@ -136,12 +149,40 @@ def leak_arms(features: Features, grouped: Features, design: Design, cache: Fold
     HeadError
         If every head failed.
     """
-    # Not ``auto``, so that the record of an earlier audit does not add to the groups found now.
-    kinds = {kept: (data, "copies") for kept, data in _kept_together(features, grouped).items()}
     return tuple(
         _arm(kept, prepare(data, replace(design, groups=groups)), cache)
-        for kept, (data, groups) in {NOTHING: (features, "none"), **kinds}.items()
+        for kept, (data, groups) in _arms_of(features, grouped).items()
     )
+
+
+def classes_to_leave_out(features: Features, grouped: Features, design: Design) -> tuple[str, ...]:
+    """List the classes that cannot be in every fold of some arm, if two or more others can.
+
+    The arms are compared on the same samples: a class that one arm cannot split is left out of all.
+
+    Parameters
+    ----------
+    features, grouped, design
+        As for `leak_arms`.
+
+    Raises
+    ------
+    SplitError
+        If no sample can be used.
+    """
+    few, classes = set(), set()
+    for data, groups in _arms_of(features, grouped).values():
+        samples = labelled_samples(data, replace(design, groups=groups))
+        classes |= set(samples.classes)
+        few |= set(classes_of_few_groups(samples.y, samples.groups, design.n_folds))
+    return tuple(sorted(few)) if len(classes - few) > 1 else ()
+
+
+def _arms_of(features: Features, grouped: Features) -> dict[str, tuple[Features, str]]:
+    """The features of each arm, with the groups of its design."""
+    # Not ``auto``, so that the record of an earlier audit does not add to the groups found now.
+    kinds = {kept: (data, "copies") for kept, data in _kept_together(features, grouped).items()}
+    return {NOTHING: (features, "none"), **kinds}
 
 
 def _kept_together(features: Features, grouped: Features) -> dict[str, Features]:
@@ -184,4 +225,4 @@ def leaks(runs: Sequence[Arms]) -> Iterator[Leak]:
         # A head that failed in one arm scores NaN there, and the sum is NaN.
         whole = tuple(row for row in scores if not np.isnan(sum(row)))
         if whole:
-            yield Leak(head, whole, tuple(arm.kept for arm in runs[0]))
+            yield Leak(head, whole, tuple(arm.kept for arm in runs[0]), runs[0][0].task.design.leave_out)

@@ -95,14 +95,14 @@ def split_samples(samples: Samples, design: Design) -> Split:
     samples
         All samples, with the groups that an audit found.
     design
-        Folds, seed and bootstrap draws.
+        Folds, seed, bootstrap draws, and classes to leave out.
 
     Raises
     ------
     SplitError
         If the samples cannot be split into folds.
     """
-    rows = np.flatnonzero(samples.is_ok & samples.is_labelled)
+    rows = np.flatnonzero(samples.is_ok & samples.is_labelled & ~np.isin(samples.labels, design.leave_out))
     if not rows.size:
         n_labelled = int(np.count_nonzero(samples.is_labelled))
         raise SplitError(f"no sample that could be read has a label: {n_labelled} of {len(samples)} have one")

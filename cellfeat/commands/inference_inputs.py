@@ -41,7 +41,7 @@ def sample_options(*, labels_help: str) -> Callable[[Command], Command]:
                 help="Table with the columns that the head was fitted on: see cellfeat import.",
             ),
             click.option("--id", "id_column", metavar="COLUMN", help="With --table: its column of ids."),
-            click.option("--labels", type=PATH_OR_URL, help=labels_help),
+            click.option("--labels", type=PATH_OR_URL, callback=_table_or_none, metavar="CSV|none", help=labels_help),
             click.option(
                 "--set",
                 "assignments",
@@ -57,6 +57,11 @@ def sample_options(*, labels_help: str) -> Callable[[Command], Command]:
         )
 
     return add
+
+
+def _table_or_none(_context: click.Context, _option: click.Parameter, value: "Location | None") -> "Location | None":
+    """``none`` means no table, as for `extract`."""
+    return None if value == Path("none") else value
 
 
 # Settings that options of their own give, and those that the features of a head cannot do without.

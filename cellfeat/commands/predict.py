@@ -46,7 +46,7 @@ if TYPE_CHECKING:
     metavar="COLUMN|one",
     help="For a head that standardises: column of plates, if not as at fitting; or one: all are of one plate.",
 )
-@click.option("--plain", is_flag=True, help="Leave out the column apart_p: ids and classes alone.")
+@click.option("--plain", is_flag=True, help="Leave out the columns probability and apart_p: ids and classes alone.")
 @replace_option
 def command(
     model: Path,
@@ -73,8 +73,9 @@ def command(
     images are kept beside the predictions. A file of other samples' predictions, or of anything else, is not replaced,
     unless --replace says so.
 
-    The column apart_p says whether a sample lies apart from the training samples: the share of these that lie as far
-    from their neighbours in other groups. A line on stderr says whether the samples lie apart as a set.
+    The column probability is that of the predicted class: sort by it to see the most doubtful samples first. The column
+    apart_p says whether a sample lies apart from the training samples: the share of these that lie as far from their
+    neighbours in other groups. A line on stderr says whether the samples lie apart as a set.
     """
     from cellfeat.evaluation.saved_heads.predict import predict
     from cellfeat.extraction.store import load_features

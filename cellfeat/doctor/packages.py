@@ -15,7 +15,7 @@ IMPORTED = ("numpy", "torch", "torchvision", "h5py", "sklearn", "lightgbm", "ima
 """Packages with compiled parts, which can be installed and yet fail to load."""
 
 IMPORT_SECONDS = 60
-FOR_USERS = ("lite", "timm", "microscopes", "onnx", "skops", "cloud", "ray")
+FOR_USERS = ("lite", "timm", "microscopes", "excel", "onnx", "skops", "cloud", "ray")
 """Extras that a user may want; the others are for those who change cellfeat, or are parts of these."""
 
 

@@ -1,6 +1,7 @@
 """Stratified folds that keep groups of samples together."""
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -169,13 +170,26 @@ def _cover(held: Integers, n_folds: int, rng: np.random.Generator) -> Integers:
     return fold_of_group
 
 
+def classes_of_few_groups(y: NDArray, groups: NDArray, n_folds: int) -> list[Any]:
+    """List the classes with fewer groups than folds: these cannot be in the test part of every fold.
+
+    Parameters
+    ----------
+    y, groups
+        Labels and group numbers, shape ``(n_samples,)``.
+    n_folds
+        Number of folds.
+    """
+    return [name for name in np.unique(y).tolist() if len(np.unique(groups[y == name])) < n_folds]
+
+
 def _check_splittable(y: NDArray, groups: NDArray, n_folds: int) -> None:
     if n_folds < 2:
         raise SplitError(f"folds: expected 2 or more, got {n_folds}")
     classes = np.unique(y)
     if len(classes) < 2:
         raise SplitError(f"expected samples of two or more classes, got {first_ten(map(repr, classes.tolist()))}")
-    few = np.array([name for name in classes if len(np.unique(groups[y == name])) < n_folds])
+    few = np.array(classes_of_few_groups(y, groups, n_folds))
     if few.size:
         most = min(len(np.unique(groups[y == name])) for name in few)
         ways = [f"ask for {most} folds at most (--folds {most})"] if most > 1 else []

@@ -31,6 +31,43 @@ def check_fractions(fractions: Sequence[float]) -> tuple[float, ...]:
     return ascending
 
 
+def point_before(n_train: Sequence[int]) -> int:
+    """Choose the point that the last one is compared with: the largest of at most half as many samples, or the first.
+
+    A step that is much shorter than a doubling may change a score less than the choice of samples does.
+
+    Parameters
+    ----------
+    n_train
+        Training samples at each point, ascending.
+
+    Returns
+    -------
+    int
+        The place of the point.
+    """
+    # Whole groups are taken, so that half of the samples is seldom exactly half.
+    half = [place for place, number in enumerate(n_train[:-1]) if number <= 0.55 * n_train[-1]]
+    return half[-1] if half else 0
+
+
+def outlook(is_rising: bool, before: int, after: int) -> str:
+    """Say what a step of a curve means for more samples.
+
+    Parameters
+    ----------
+    is_rising
+        Whether the score rose beyond chance.
+    before, after
+        Training samples before and after the step.
+    """
+    if is_rising:
+        return "still rising, more samples are likely to help"
+    if before > 0.55 * after:
+        return "too short a step to say whether more samples would help; add a fraction of half the largest"
+    return "no evidence that more samples would help"
+
+
 def parts_of(task: Task, fractions: Sequence[float]) -> list[Task]:
     """Give the task with a part of each fold's training samples, for each fraction.
 

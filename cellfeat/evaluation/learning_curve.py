@@ -14,7 +14,7 @@ from cellfeat.evaluation.compare import check_heads
 from cellfeat.evaluation.cross_validation import FoldResult, HeadFolds
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.each_head import each_head
-from cellfeat.evaluation.fractions import check_fractions, parts_of, points_of
+from cellfeat.evaluation.fractions import check_fractions, outlook, parts_of, point_before, points_of
 from cellfeat.evaluation.head_run import HeadSettings
 from cellfeat.evaluation.hooks import SILENT, Hooks, Say, ignore_line
 from cellfeat.evaluation.inputs import check_forms, resolved
@@ -53,7 +53,7 @@ class LearningCurve:
     results
         The result at each fraction.
     gain
-        By how much the last fraction exceeds the one before it, paired over samples.
+        By how much the last fraction exceeds that of `point_before`, paired over samples.
     """
 
     head: str
@@ -92,13 +92,10 @@ class LearningCurve:
 
     def verdict(self) -> str:
         """Say in words whether more samples are likely to help."""
-        before, after = self.n_train[-2:]
+        before, after = self.n_train[point_before(self.n_train)], self.n_train[-1]
         gain = self.gain
         change = with_interval(gain.estimate, gain.low, gain.high, plus=True)
-        step = f"{change} from {before} to {after} samples"
-        if gain.low > 0:
-            return f"{self.head}: {step}: still rising, more samples are likely to help"
-        return f"{self.head}: {step}: no evidence that more samples would help"
+        return f"{self.head}: {change} from {before} to {after} samples: {outlook(gain.low > 0, before, after)}"
 
 
 @dataclass(frozen=True, repr=False)
@@ -341,10 +338,11 @@ def _curve(
         except HeadError as error:
             raise HeadError(f"at {fraction:g} of the training samples, {error}") from error
     predicted = [result.predictions["predicted"] for result in results]
+    n_train = tuple(round(np.mean([len(fold.train) for fold in point.run.task.folds])) for point in points)
     return LearningCurve(
         head=points[0].run.head,
         fractions=ascending,
-        n_train=tuple(round(np.mean([len(fold.train) for fold in point.run.task.folds])) for point in points),
+        n_train=n_train,
         results=tuple(results),
-        gain=task.tested.bootstrap.difference(predicted[-1], predicted[-2], level=LEVEL),
+        gain=task.tested.bootstrap.difference(predicted[-1], predicted[point_before(n_train)], level=LEVEL),
     )

@@ -16,7 +16,7 @@ from cellfeat.page.report.facts import channel_names, data_facts, recipe_facts
 from cellfeat.page.report.given_groups import given_groups
 from cellfeat.page.report.heads import head_entry, page_classes
 from cellfeat.page.report.limits import limits
-from cellfeat.page.report.overview import curve_entries, headline, leak_entry, verdicts
+from cellfeat.page.report.overview import against_entry, curve_entries, headline, leak_entry, verdicts
 from cellfeat.page.report.questions import questions
 from cellfeat.page.report.recorded import read_as_written
 from cellfeat.page.report.relabelling import relabelling_of_record
@@ -205,6 +205,7 @@ class _Page:
                 "recipe": [] if features is None else recipe_facts(features),
                 "verdicts": verdicts(found),
                 "leak": leak_entry(found.audit),
+                "against": against_entry(found.against),
                 "curves": curve_entries(found.curves),
                 "limits": lines,
                 "relabelling": relabelling_of_record(found.record),

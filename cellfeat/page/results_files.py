@@ -23,7 +23,7 @@ from cellfeat.saved_results.files import (
     scores_file,
 )
 from cellfeat.saved_results.predictions import Results, check_recipe, results_of
-from cellfeat.saved_results.reading import ReadCurve, ReadResults, read_results
+from cellfeat.saved_results.reading import ReadCurve, ReadResults, read_against, read_results
 from cellfeat.saved_results.samples_record import check_samples, read_samples_record
 
 Kind = Literal["comparison", "head", "held-out", "audit", "features"]
@@ -53,6 +53,8 @@ class ResultsFiles:
         Sentences about repeated comparisons.
     across
         Sentences about plates that were left out in turn.
+    against
+        The same heads on several feature files; None without.
     audit
         The audit of the same samples; None without.
     n_held_out
@@ -68,6 +70,7 @@ class ResultsFiles:
     curves: Sequence[ReadCurve] = ()
     repeats: tuple[str, ...] = ()
     across: tuple[str, ...] = ()
+    against: ReadResults | None = None
     audit: AuditFiles | None = None
     n_held_out: int = 0
 
@@ -150,16 +153,18 @@ def _scores_in(folder: Path, features: Features) -> ResultsFiles:
     curves, curve_notes = _curves(read)
     repeats, repeat_notes = _told_by(read, REPEATS_FILE, "repeats", _repeats_lines)
     across, across_notes = _told_by(read, ACROSS_FILE, "scores across plates", _across_lines)
+    against, against_notes = _against(read)
     return ResultsFiles(
         kind=read.kind,
         record=read.record,
         differences=read.differences,
         results=results,
         folder=folder,
-        notes=(*notes, *audit_notes, *curve_notes, *repeat_notes, *across_notes),
+        notes=(*notes, *audit_notes, *curve_notes, *repeat_notes, *across_notes, *against_notes),
         curves=curves,
         repeats=tuple(repeats),
         across=tuple(across),
+        against=against,
         audit=audit,
         n_held_out=0 if read.kind == "held-out" else sum(1 for _ in _held_out_scores(folder)),
     )
@@ -196,6 +201,13 @@ def _curves(read: ReadResults) -> tuple[Sequence[ReadCurve], list[str]]:
         return read.curves, []
     except RecordError as error:
         return [], [f"The learning curves cannot be shown: {error}."]
+
+
+def _against(read: ReadResults) -> tuple[ReadResults | None, list[str]]:
+    try:
+        return (read_against(read.folder) if read.is_comparison else None), []
+    except RecordError as error:
+        return None, [f"The comparison of feature files cannot be shown: {error}."]
 
 
 def _told_by(

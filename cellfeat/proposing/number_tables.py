@@ -29,7 +29,7 @@ def holds_numbers(file: Path) -> bool:
     """Whether a file is a table of several columns of numbers, or an array."""
     if file.name.lower().endswith(_ARRAYS):
         return True
-    with suppress(CellfeatError, OSError, UnicodeDecodeError, csv.Error, EOFError):
+    with suppress(CellfeatError, OSError, csv.Error, EOFError):
         return _n_numeric(_rows(file)) >= _FEWEST_COLUMNS
     return False
 
@@ -52,9 +52,9 @@ def _rows(file: Path) -> list[list[str]]:
             return []
         cells = read_table_file(file).cells
         return [list(row) for row in cells.head(_ROWS).itertuples(index=False)]
-    # Lines are taken out of a long file without reading the rest.
+    # Lines are taken out of a long file without reading the rest. Numbers are ASCII in every encoding of a name.
     open_text = gzip.open if name.endswith(".gz") else open
-    with open_text(file, "rt", encoding="utf-8-sig") as text:
+    with open_text(file, "rt", encoding="utf-8-sig", errors="replace") as text:
         lines = [line for line, _ in zip(text, range(_ROWS + 1), strict=False)]
     if not lines:
         return []

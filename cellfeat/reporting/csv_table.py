@@ -87,9 +87,10 @@ def save_predictions(
 
     A head that was fitted on class folders has no such names: its columns are ``file`` and ``label``.
 
-    Where there are sets, ``set`` holds their names (see `PredictionSets.names`) and ``set_size`` their number: 0 for an
-    empty set, nothing for a sample that could not be read. Where the head keeps training samples, ``apart_p`` is the
-    share of these that lie as far out as the sample does.
+    ``probability`` is that of the most probable class, also where the head abstained. Where there are sets, ``set``
+    holds their names (see `PredictionSets.names`) and ``set_size`` their number, 0 for an empty set. Where the head
+    keeps training samples, ``apart_p`` is the share of these that lie as far out as the sample does. All are empty
+    cells for a sample that could not be read.
 
     Parameters
     ----------
@@ -102,16 +103,19 @@ def save_predictions(
     with_probabilities
         Whether each class gets a column.
     is_plain
-        Whether the column ``apart_p`` is left out, as for programs that expect ids and classes alone.
+        Whether the columns ``probability`` and ``apart_p`` are left out, as for programs that expect ids and classes
+        alone.
     """
     id_column, label_column = _headings(bundle.provenance["settings"])
+    doubt = {} if is_plain else {"probability": _decimals(predictions.probability)}
+    apart = {} if is_plain else _apart_column(predictions)
     save_predictions_csv(
         path,
         predictions.sample_id.tolist(),
         predictions.predicted.tolist(),
         id_column=id_column,
         label_column=label_column,
-        more=_set_columns(predictions) | ({} if is_plain else _apart_column(predictions)),
+        more=doubt | _set_columns(predictions) | apart,
         probabilities=predictions.probabilities if with_probabilities else None,
         classes=predictions.classes,
     )

@@ -50,7 +50,7 @@ SCORED_FILES = (METRICS_FILE, PREDICTIONS_FILE, *figure_files(*SCORED_FIGURES))
 HEAD_FILES = (RECORD_FILE, *SCORED_FILES)
 """What the folder of a saved head holds, beside the files of the head itself."""
 FINDING_COLUMNS = ("sample", "finding", "partner", "detail", "overlap")
-LEAK_COLUMNS = ("head", "set_of_folds", "folds_keep_together", "balanced_accuracy")
+LEAK_COLUMNS = ("head", "set_of_folds", "folds_keep_together", "balanced_accuracy", "left_out")
 PROBE_COLUMNS = ("seen", "balanced_accuracy", "low", "high", "chance", "tells_class", "detail")
 
 Writers = Mapping[str, Callable[[Path], None]]
@@ -244,9 +244,10 @@ def write_audit(found: Audit, folder: Path) -> list[Path]:
 def _leak_rows(leaks: Iterable[Leak]) -> Iterator[tuple[str, ...]]:
     """A row for each head, set of folds and kind of folds."""
     for leak in leaks:
+        left_out = json.dumps(leak.left_out, ensure_ascii=False) if leak.left_out else ""
         for number, scores in enumerate(leak.scores, start=1):
             for kept, score in zip(leak.arms, scores, strict=True):
-                yield leak.head, str(number), kept, f"{score:.6f}"
+                yield leak.head, str(number), kept, f"{score:.6f}", left_out
 
 
 def _probe_rows(probes: Probes) -> Iterator[tuple[str, ...]]:

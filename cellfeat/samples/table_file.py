@@ -4,17 +4,17 @@ import csv
 import gzip
 import io
 import re
-import zipfile
 import zlib
 from collections.abc import Sequence
 from dataclasses import dataclass
-from importlib.util import find_spec
 from pathlib import Path
 
 import pandas as pd
 import pyarrow as pa
 
 from cellfeat.errors import ManifestError, MissingFileError, ReadError
+from cellfeat.samples.excel_file import read_sheet
+from cellfeat.samples.table_encoding import SAVE_AS_CSV, decoded
 from cellfeat.samples.text_marks import without_comments, without_text_marks
 from cellfeat.storage.opening import open_storage
 from cellfeat.storage.url import Location
@@ -22,9 +22,6 @@ from cellfeat.text import first_line, first_ten
 
 SEPARATORS = ",;\t|"
 MAX_TABLE_BYTES = 2_000_000_000
-# Longest first: UTF-32 begins like UTF-16.
-_UNICODE_MARKS = ((b"\xff\xfe\0\0", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
-_SAVE_AS_CSV = "save it as CSV UTF-8"
 # Excel itself writes this first line for programs that guess the separator.
 _EXCEL_SEPARATOR = re.compile(r"\ufeff?sep=(.)\r?\n", re.IGNORECASE)
 # `write.table` of R separates with spaces by default, and puts quotes around all names.
@@ -51,14 +48,15 @@ class RawTable:
 def read_table_file(file: Location) -> RawTable:
     """Read a table.
 
-    Text is UTF-8, or UTF-16 with a byte-order mark, as Excel writes it. Its cells are separated by commas, semicolons,
-    tabs or vertical bars, whichever is most frequent in the header. Lines above the header that begin with ``#`` are
-    ignored, and so are marks that keep a value text, as in ``="001"``.
+    Text is UTF-8, UTF-16 with a byte-order mark, or Windows-1252, as Excel writes it. Its cells are separated by
+    commas, semicolons, tabs or vertical bars, whichever is most frequent in the header. Lines above the header that
+    begin with ``#`` are ignored, and so are marks that keep a value text, as in ``="001"``.
 
     Parameters
     ----------
     file
-        CSV, CSV compressed by gzip, Parquet, or Excel (``.xlsx``; its first sheet).
+        CSV, CSV compressed by gzip, Parquet, or Excel (``.xlsx``; its first sheet that is visible and
+        not empty).
 
     Raises
     ------
@@ -74,7 +72,9 @@ def read_table_file(file: Location) -> RawTable:
         return _read_parquet(content, file)
     if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         return _read_excel(content, file)
-    return _parse(_decoded(content, file), file)
+    text, remarks = decoded(content, file)
+    table = _parse(text, file)
+    return RawTable(table.cells, (*remarks, *table.remarks))
 
 
 def unpacked_bytes(file: Location) -> bytes:
@@ -127,21 +127,6 @@ def _unpacked(content: bytes, file: Location) -> bytes:
     if len(unpacked) > MAX_TABLE_BYTES:
         raise ManifestError(f"{file}: unpacks to more than {MAX_TABLE_BYTES:,} bytes; this is no table of samples")
     return unpacked
-
-
-def _decoded(content: bytes, file: Location) -> str:
-    encoding = next((name for mark, name in _UNICODE_MARKS if content.startswith(mark)), "utf-8-sig")
-    try:
-        text = content.decode(encoding)
-    except UnicodeDecodeError as error:
-        kind = "UTF-8" if encoding == "utf-8-sig" else encoding.upper()
-        raise ManifestError(f"{file}: not {kind} text ({error.reason}); {_SAVE_AS_CSV}") from None
-    if "\0" in text:
-        line = text[: text.index("\0")].count("\n") + 1
-        raise ManifestError(
-            f"{file}: line {line}: contains a NUL character, so this is not a text table; {_SAVE_AS_CSV}"
-        )
-    return text
 
 
 def _parse(text: str, file: Location) -> RawTable:
@@ -238,7 +223,7 @@ def _read_parquet(content: bytes, file: Location) -> RawTable:
         table = pd.read_parquet(io.BytesIO(content), engine="pyarrow", dtype_backend="numpy_nullable")
     except (OSError, ValueError, TypeError, KeyError, pa.ArrowException) as error:
         raise ManifestError(
-            f"{file}: cannot be read as Parquet: {first_line(error)}; write it again, or {_SAVE_AS_CSV}"
+            f"{file}: cannot be read as Parquet: {first_line(error)}; write it again, or {SAVE_AS_CSV}"
         ) from None
     if any(name is not None for name in table.index.names):
         table = table.reset_index()
@@ -246,35 +231,13 @@ def _read_parquet(content: bytes, file: Location) -> RawTable:
 
 
 def _read_excel(content: bytes, file: Location) -> RawTable:
-    if content.startswith(b"\xd0\xcf"):
-        raise ManifestError(f"{file}: the Excel format before 2007 is not read; save it as .xlsx or CSV UTF-8")
+    rows, remarks = read_sheet(content, file)
     try:
-        names = zipfile.ZipFile(io.BytesIO(content)).namelist()
-    except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError) as error:
-        raise ManifestError(f"{file}: a damaged Excel or zip file: {error}; copy it again, or {_SAVE_AS_CSV}") from None
-    if "xl/workbook.xml" not in names:
-        raise ManifestError(f"{file}: a zip archive and no Excel table; unpack it, or {_SAVE_AS_CSV}")
-    if find_spec("openpyxl") is None:
-        raise ManifestError(
-            f"{file}: an Excel table, which needs the package openpyxl: pip install openpyxl, or {_SAVE_AS_CSV}"
-        )
-    return _first_sheet(content, file)
-
-
-def _first_sheet(content: bytes, file: Location) -> RawTable:
-    try:
-        with pd.ExcelFile(io.BytesIO(content), engine="openpyxl") as book:
-            sheets = [str(name) for name in book.sheet_names]
-            table = pd.read_excel(book, sheet_name=0, header=None, dtype=object, na_filter=False)
-    except (OSError, ValueError, TypeError, KeyError, NotImplementedError, zipfile.BadZipFile) as error:
-        raise ManifestError(f"{file}: cannot be read as Excel: {first_line(error)}; {_SAVE_AS_CSV}") from None
-    columns = [_texts(table[name]) for name in table.columns]
-    rows = [(number, list(cells)) for number, cells in enumerate(zip(*columns, strict=True), start=1)]
-    found = _table(rows, "row", file)
-    if len(sheets) == 1:
-        return found
-    remark = f"{file}: the first of {len(sheets)} sheets is read, {sheets[0]!r}; left out: {first_ten(sheets[1:])}"
-    return RawTable(found.cells, (*found.remarks, remark))
+        table = _table(rows, "row", file)
+    except ManifestError as error:
+        # Which sheet was read may be what is wrong.
+        raise ManifestError("; ".join([str(error), *remarks[:1]])) from None
+    return RawTable(table.cells, (*table.remarks, *remarks))
 
 
 def _table_of_frame(table: pd.DataFrame, header: list[str], file: Location) -> RawTable:

@@ -1,8 +1,9 @@
 """The files of an audit, read again: findings, groups, and the price of the leak."""
 
 import csv
+import json
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from cellfeat.auditing.leak import Leak
@@ -116,13 +117,16 @@ def _rows(path: Path, needed: tuple[str, ...]) -> list[dict[str, str]]:
 def _leaks(path: Path) -> list[Leak]:
     rows = _rows(path, ("head", "set_of_folds", "folds_keep_together", "balanced_accuracy"))
     by_head: dict[str, dict[str, dict[str, float]]] = {}
+    # Audits of earlier versions leave out no class, and have no column for them.
+    names = next((row["left_out"] for row in rows if row.get("left_out")), "[]")
     try:
+        left_out = tuple(map(str, json.loads(names)))
         for row in rows:
             sets = by_head.setdefault(row["head"], {})
             sets.setdefault(row["set_of_folds"], {})[row["folds_keep_together"]] = float(row["balanced_accuracy"])
-    except ValueError as error:
+    except (ValueError, TypeError) as error:
         raise RecordError(f"{path}: {error}; audit again") from None
-    return [_leak(head, list(sets.values()), path) for head, sets in by_head.items()]
+    return [replace(_leak(head, list(sets.values()), path), left_out=left_out) for head, sets in by_head.items()]
 
 
 def _leak(head: str, sets: list[dict[str, float]], path: Path) -> Leak:

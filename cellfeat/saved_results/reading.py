@@ -25,7 +25,14 @@ from cellfeat.evaluation.scoring.head_scores import (
 from cellfeat.evaluation.showing import ShowsHead, ShowsHeads, heads_table
 from cellfeat.records import check_fields
 from cellfeat.saved_results.fields import CurveFields, HeadFields, PairFields
-from cellfeat.saved_results.files import COMPARISON_FILE, CURVE_FILES, METRICS_FILE, read_object, scores_file
+from cellfeat.saved_results.files import (
+    AGAINST_FILE,
+    COMPARISON_FILE,
+    CURVE_FILES,
+    METRICS_FILE,
+    read_object,
+    scores_file,
+)
 from cellfeat.statistics.interval_types import Interval
 from cellfeat.text import NO_URLS, is_url, without_credentials
 
@@ -188,9 +195,24 @@ def read_results(folder: Path | str) -> ReadResults:
     >>> results.plot_heads(width="one").savefig("heads.pdf")  # doctest: +SKIP
     """
     folder = Path(folder)
-    path = _file_of(folder)
+    return _read(folder, _file_of(folder))
+
+
+def read_against(folder: Path) -> ReadResults | None:
+    """Read what `compare --against` wrote beside results; None where it wrote nothing.
+
+    Raises
+    ------
+    RecordError
+        If its file is damaged.
+    """
+    path = folder / AGAINST_FILE
+    return _read(folder, path) if path.is_file() else None
+
+
+def _read(folder: Path, path: Path) -> ReadResults:
     record = read_object(path)
-    heads = record.get("heads") if path.name == COMPARISON_FILE else [record]
+    heads = record.get("heads") if path.name in (COMPARISON_FILE, AGAINST_FILE) else [record]
     results = tuple(_head(path, number, one) for number, one in enumerate(_listed(path, "heads", heads)))
     if not results:
         raise RecordError(f"{path}: heads: expected at least one head; compare again")

@@ -173,13 +173,17 @@ def test_confounded_and_rare_classes_are_found(make_features, kind):
     plate = np.array([f"p{i % 4}" for i in range(125)])
     plate[:60] = "p9"
     columns = {"plate": plate, "serial": np.array([f"n{i}" for i in range(125)])}
-    # Six folds need every class in six groups: no scores, and so no study of leaks.
-    found = audit(make_features(label, np.zeros((125, 1, 3)), columns=columns), design=Design(folds=6))
+    said = []
+    # Six folds need every class in six groups, and c has five.
+    features = make_features(label, np.zeros((125, 1, 3)), columns=columns)
+    found = audit(features, design=Design(folds=6), say=said.append)
     tied, association = [finding.detail for finding in kind(found, "confounded")]
     assert all(noun in tied for noun in ("100% of a", "plate p9", "0% of the others"))
     assert "plate" in association
     assert [finding.detail.split(":")[0] for finding in kind(found, "rare class")] == ["c"]
-    assert found.leaks == ()
+    assert {leak.left_out for leak in found.leaks} == {("c",)}
+    assert any("6 folds are left out" in line and "labels: c;" in line for line in said)
+    assert "of fewer groups than folds: c" in str(found)
 
 
 @pytest.mark.slow

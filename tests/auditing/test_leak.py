@@ -56,6 +56,28 @@ def test_equal_folds_have_no_difference_to_explain():
     assert Leak("knn", ((0.9, 0.6, 0.5), (0.9, 0.6, 0.51))).remark == ""
 
 
+@pytest.mark.slow
+def test_class_of_few_groups_is_left_out_of_every_arm(copied):
+    labels = copied.samples.labels.astype("<U4")
+    # Twelve samples, and four groups of copies: on random folds alone the class could be split.
+    labels[np.isin(np.arange(180) % 60, [0, 1, 2, 3])] = "rare"
+    rare = with_samples(copied, labels=labels)
+
+    found = audit(rare, design=Design(folds=5, draws=10))
+    alone = audit(rare.take(np.flatnonzero(labels != "rare")), design=Design(folds=5, draws=10))
+    assert [leak.left_out for leak in found.leaks] == [("rare",)] * 2
+    assert [leak.left_out for leak in alone.leaks] == [()] * 2
+    assert [leak.scores for leak in found.leaks] == [leak.scores for leak in alone.leaks]
+
+
+@pytest.mark.slow
+def test_one_class_that_can_be_split_is_too_few(copied):
+    labels = np.where(np.arange(180) % 60 < 4, "rare", "a")
+    said = []
+    assert audit(with_samples(copied, labels=labels), design=Design(folds=5, draws=10), say=said.append).leaks == ()
+    assert "rare" in said[-1]
+
+
 def test_study_predicts_and_draws_no_bootstrap(copied, monkeypatch):
     monkeypatch.setattr(GroupBootstrap, "__init__", lambda *_, **__: pytest.fail("a bootstrap was drawn"))
     arms = leak_arms(copied, copied, SMALL, None)

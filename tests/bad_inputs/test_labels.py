@@ -55,7 +55,7 @@ REFUSED = {
     "other headers": Refused(table().replace("file_id", "id"), "no column 'file_id' .*Valid: cell_line, id"),
     "a case off": Refused(table().replace("cell_line", "Cell_Line"), "no column 'cell_line'.*did you mean 'Cell_Line'"),
     "utf-16 without a mark": Refused(table().encode("utf-16-le"), "NUL.*save it as CSV UTF-8"),
-    "latin-1": Refused(table(labels=["Zürich", "A549"] * 5).encode("latin-1"), "not UTF-8 text"),
+    "mac roman": Refused(table(labels=["Zürich", "A549"] * 5).encode("mac_roman"), "not UTF-8 text.*uncertain"),
     "a spreadsheet": Refused(b"PK\x03\x04\x14\0\x06\0\x08\0\0\0!\0\xff\xfe", "damaged Excel or zip"),
     "nul bytes": Refused(table().replace("HeLa", "He\0La", 1), "line 2: .*NUL"),
     "missing cell": Refused(table().replace("3,HeLa", "3"), "line 4: expected 2 cells as in the header"),
@@ -190,6 +190,18 @@ def test_names_in_another_normal_form_are_explained(on_disk, in_table, images, c
     rows = [f"{i},{x},{unicodedata.normalize(in_table, f'zelle-é{i}.png')}" for i, x in zip(IDS, LABELS, strict=True)]
     (images / "labels.csv").write_text("\n".join(["file_id,cell_line,path", *rows]))
     cli(*ARGUMENTS, "--set", "labels.files=path").is_refusal(r"exists as .*one normal form")
+
+
+@pytest.mark.slow
+def test_files_named_in_a_windows_1252_table_are_found(images, cli, network):
+    for i in IDS:
+        (images / "images" / f"{i:05d}.png").rename(images / "images" / f"größe-{i} µm.png")
+    rows = [f"{i};{'Zürich' if i % 2 else 'Genève'};größe-{i} µm.png" for i in IDS]
+    (images / "labels.csv").write_bytes("\r\n".join(["file_id;cell_line;path", *rows]).encode("cp1252"))
+    ending = cli(*ARGUMENTS, "--set", "labels.files=path", *network)
+    assert ending.code == 0, ending.err
+    assert "read as Windows-1252: Zürich, größe-1, µm" in ending.err
+    assert set(load_features(Path("features.h5")).samples.labels) == {"Zürich", "Genève"}
 
 
 def write_rows(folder, n_rows, n_files):

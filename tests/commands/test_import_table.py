@@ -46,7 +46,7 @@ def test_imported_file_is_compared_verified_and_inspected(user):
 def test_second_table_is_predicted_in_one_command(user):
     succeed(user, "predict", "--model", FITTED, "--table", "second.parquet", "--output", "p.csv")
     lines = (user / "p.csv").read_text().splitlines()
-    assert lines[0] == "ImageNumber+ObjectNumber,Metadata_Compound,apart_p"
+    assert lines[0] == "ImageNumber+ObjectNumber,Metadata_Compound,probability,apart_p"
     assert len(lines) == 91
 
 

@@ -38,9 +38,22 @@ def test_features_and_images_give_the_same_predictions(folder, saved_knn, cells,
 def test_samples_get_the_p_value_of_lying_apart(folder, saved_knn) -> None:
     done = succeed(folder, "predict", "--model", saved_knn, "--features", "features/cells.h5", "--output", "apart.csv")
     heading, *rows = rows_of(folder / "apart.csv")
-    assert heading == ["file_id", "cell_line", "apart_p"]
-    assert all(0 < float(row[2]) <= 1 for row in rows)
+    assert heading == ["file_id", "cell_line", "probability", "apart_p"]
+    assert all(0 < float(row[3]) <= 1 for row in rows)
     assert "none of these samples could be compared" in done.stderr, "all are training samples"
+
+
+@pytest.mark.slow
+def test_probability_is_that_of_the_most_probable_class(folder, saved_knn) -> None:
+    options = ("--features", "features/cells.h5", "--probabilities", "--min-probability", "0.9")
+    succeed(folder, "predict", "--model", saved_knn, *options, "--output", "doubt.csv")
+    heading, *rows = rows_of(folder / "doubt.csv")
+    assert heading[:4] == ["file_id", "cell_line", "probability", "apart_p"]
+    classes = heading[4:]
+    for _, predicted, probability, _, *each in rows:
+        assert probability == max(each, key=float)
+        assert predicted in ("", classes[each.index(probability)])
+        assert (predicted == "") == (float(probability) < 0.9)
 
 
 def test_head_abstains_below_the_threshold(folder, cells) -> None:

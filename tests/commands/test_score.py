@@ -98,7 +98,7 @@ def test_column_of_the_labels_is_that_of_fitting(early: Path) -> None:
     succeed(early, "score", *late)
     assert "--set labels.label=NAME" in refused(early, "score", *late, "--label-column", "klass")
     succeed(early, "predict", *late, "--output", "phase.csv")
-    assert rows_of(early / "phase.csv")[0] == ["file_id", "phase", "apart_p"]
+    assert rows_of(early / "phase.csv")[0] == ["file_id", "phase", "probability", "apart_p"]
 
 
 @pytest.mark.slow
@@ -157,5 +157,6 @@ def test_training_samples_alone_are_refused(folder: Path, saved_knn: str) -> Non
 
 
 def test_folders_serve_as_labels_where_training_used_them(folder: Path, laid_out: dict[str, str]) -> None:
-    message = refused(folder, "score", "--model", laid_out["folders"], "--images", "rgb", "--output", "of_folders")
-    assert "20 samples are training samples" in message
+    score = ("score", "--model", laid_out["folders"], "--images", "rgb", "--output", "of_folders")
+    assert "20 samples are training samples" in refused(folder, *score)
+    assert "20 samples are training samples" in refused(folder, *score, "--labels", "none")

@@ -5,7 +5,7 @@ from sklearn.naive_bayes import GaussianNB
 import cellfeat
 from cellfeat.errors import ConfigError, HeadError
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.fractions import _thinned, check_fractions
+from cellfeat.evaluation.fractions import _thinned, check_fractions, point_before
 from cellfeat.evaluation.learning_curve import (
     learning_curve,
     learning_curves_on,
@@ -52,6 +52,21 @@ def test_rising_curve_is_told_from_a_flat_one(task):
     assert flat.gain.estimate == 0
     assert f"from {flat.n_train[0]} to 180 samples" in flat.verdict()
     assert "no evidence" in flat.verdict()
+
+
+@pytest.mark.parametrize(
+    ("n_train", "place"),
+    [((20, 45, 90, 180), 2), ((90, 160, 180), 0), ((93, 180), 0), ((20, 90, 150, 180), 1), ((160, 180), 0)],
+)
+def test_gain_is_that_of_the_last_doubling(n_train, place):
+    assert point_before(n_train) == place
+
+
+def test_short_step_says_nothing_of_more_samples(task):
+    curve = learning_curve(task, "dummy", {}, [0.8, 1])
+    assert "too short a step" in curve.verdict()
+    doubled = learning_curve(task, "dummy", {}, [0.1, 0.5, 0.8, 1])
+    assert f"from {doubled.n_train[1]} to 180 samples: no evidence" in doubled.verdict()
 
 
 def test_table_has_a_row_for_each_head_and_fraction(task):

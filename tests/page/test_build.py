@@ -9,6 +9,7 @@ from cellfeat.evaluation.across import across_design, across_plates
 from cellfeat.evaluation.compare import compare
 from cellfeat.evaluation.fit import fit
 from cellfeat.evaluation.saved_heads.held_out import score_held_out
+from cellfeat.evaluation.several_features import compare_features
 from cellfeat.page.build import page_of_results
 from cellfeat.reporting.files import write_further, write_head_report, write_held_out
 from cellfeat.saved_results.results_folder import ResultsFolder
@@ -268,13 +269,30 @@ def test_plates_left_out_and_standardising_are_told(cells, tmp_path, written):
     assert next(iter(across.lines())) in overview["verdicts"]
 
 
+@pytest.mark.slow
+def test_comparison_of_feature_files_is_shown_with_its_differences(cells, results):
+    other = replace(cells, embeddings=np.random.default_rng(0).normal(size=cells.embeddings.shape).astype(np.float32))
+    found = compare_features({"cells": cells, "noise": other}, ["logreg"], design=QUICK)
+    write_further(found, results)
+    against = page_of_results(results, cells).page["overview"]["against"]
+    assert [row["name"] for row in against["rows"]] == ["logreg on cells", "logreg on noise"]
+    (pair,) = found.differences
+    assert against["rows"][1]["verdict"] == "worse"
+    assert pair.numbers() in against["rows"][1]["behind"]
+    assert "logreg on cells is better than logreg on noise" in against["sentences"]
+    assert "folds" in against["sentences"][0]
+
+
 @pytest.mark.parametrize(
     ("file", "record", "what"),
     [
+        ("against.json", '{"heads": [{}]}', "comparison of feature files"),
         ("across.json", '{"column": "plate", "heads": [{}]}', "scores across plates"),
         ("repeats.json", '{"scores": []}', "repeats"),
     ],
 )
 def test_damaged_record_beside_a_comparison_is_named(file, record, what, results, cells):
     (results / file).write_text(record)
-    assert any(f"The {what} in" in note for note in page_of_results(results, cells).page["overview"]["limits"])
+    assert any(
+        f"The {what} " in note and file in note for note in page_of_results(results, cells).page["overview"]["limits"]
+    )

@@ -60,6 +60,14 @@ def numbers_csv(folder: Path) -> Path:
     return folder / "profiles.csv"
 
 
+def numbers_windows_1252(folder: Path) -> Path:
+    rows = [(*row, f"{i} µm") for i, row in enumerate(NUMBERS)]
+    write_csv(folder / "profiles.csv", "Metadata_Well,a,b,c,d,Größe", rows)
+    file = folder / "profiles.csv"
+    file.write_bytes(file.read_text().encode("cp1252"))
+    return file
+
+
 def numbers_parquet(folder: Path) -> Path:
     import pandas as pd
 
@@ -72,7 +80,7 @@ def numbers_npz(folder: Path) -> Path:
     return folder / "profiles.npz"
 
 
-@pytest.mark.parametrize("write", [numbers_csv, numbers_parquet, numbers_npz])
+@pytest.mark.parametrize("write", [numbers_csv, numbers_windows_1252, numbers_parquet, numbers_npz])
 @pytest.mark.parametrize("names_file", [True, False])
 def test_table_of_numbers_is_for_import(write, names_file, tmp_path):
     file = write(tmp_path)

@@ -27,6 +27,47 @@ def test_text_is_read_in_the_encodings_of_spreadsheets(tmp_path, name, encoding,
     assert cells_of(tmp_path / name) == CELLS
 
 
+WESTERN = "file_id;cell_line;plate\n1;Größe;p1\n2;Grand Café;p2\n3;5 µm, 37 °C;p3\n4;señal 2×;p4\n"
+
+
+@pytest.mark.parametrize("encoding", ["cp1252", "latin-1"])
+def test_western_text_without_utf_8_is_read_and_named(labels_csv, encoding):
+    file = labels_csv("")
+    file.write_bytes(WESTERN.encode(encoding))
+    table = read_table_file(file)
+    assert table.cells["cell_line"].tolist() == ["Größe", "Grand Café", "5 µm, 37 °C", "señal 2×"]
+    (line,) = table.remarks
+    assert all(part in line for part in (str(file), "Windows-1252", "Größe", "Café", "µm", "señal"))
+
+
+@pytest.mark.parametrize(
+    ("text", "encoding"),
+    [
+        ("Größe", "mac_roman"),
+        ("Café", "mac_roman"),
+        ("Контроль", "cp1251"),
+        ("Μάρτυρας", "cp1253"),
+        ("Łódź", "cp1250"),
+        ("kontrolní vzorek č. ž", "cp1250"),
+        ("şişe", "cp1254"),
+        ("対照", "shift_jis"),
+        ("Größe", "cp437"),
+    ],
+)
+def test_text_that_may_be_of_another_encoding_is_refused(labels_csv, text, encoding):
+    file = labels_csv("")
+    file.write_bytes(f"file_id,cell_line\n1,HeLa\n2,{text}\n".encode(encoding))
+    with pytest.raises(ManifestError, match=r"line 3: not UTF-8 text.*(uncertain|mixed).*CSV UTF-8"):
+        read_table_file(file)
+
+
+def test_utf_8_with_a_damaged_part_is_refused(labels_csv):
+    file = labels_csv("")
+    file.write_bytes("file_id,cell_line\n1,Zürich\n".encode() + "2,Zürich\n".encode("latin-1"))
+    with pytest.raises(ManifestError, match=r"line 3: .*damaged or mixed"):
+        read_table_file(file)
+
+
 def test_big_endian_utf_16_is_read(labels_csv):
     file = labels_csv("")
     file.write_bytes(b"\xfe\xff" + TEXT.encode("utf-16-be"))
@@ -138,28 +179,11 @@ def test_content_decides_and_not_the_ending(tmp_path):
     assert cells_of(tmp_path / "labels.csv") == CELLS
 
 
-def excel(tmp_path, sheets):
-    file = tmp_path / "labels.xlsx"
-    with pd.ExcelWriter(file) as book:
-        for name, frame in sheets.items():
-            frame.to_excel(book, sheet_name=name, index=False)
-    return file
-
-
-def test_excel_is_read_where_openpyxl_is_installed(tmp_path):
-    pytest.importorskip("openpyxl")
-    frame = pd.DataFrame({"file_id": [1.0, 2], "cell_line": ["NA", "Zürich"], "plate": ["p1", None]})
-    file = excel(tmp_path, {"cells": frame, "notes": frame})
-    assert cells_of(file) == [["1", "NA", "p1"], ["2", "Zürich", ""]]
-    (line,) = read_table_file(file).remarks
-    assert all(part in line for part in ("'cells'", "notes"))
-
-
 def test_excel_without_openpyxl_is_refused_with_advice(tmp_path, monkeypatch):
     with zipfile.ZipFile(tmp_path / "labels.xlsx", "w") as archive:
         archive.writestr("xl/workbook.xml", "")
-    monkeypatch.setattr("cellfeat.samples.table_file.find_spec", lambda _name: None)
-    with pytest.raises(ManifestError, match=r"labels.xlsx.*pip install openpyxl.*CSV UTF-8"):
+    monkeypatch.setattr("cellfeat.samples.excel_file.find_spec", lambda _name: None)
+    with pytest.raises(ManifestError, match=r"labels.xlsx.*pip install 'cellfeat\[excel\]'.*CSV UTF-8"):
         read_table_file(tmp_path / "labels.xlsx")
 
 
@@ -181,11 +205,10 @@ def zipped(name):
         (zipped("labels.csv")[:40], "damaged Excel or zip"),
         (TEXT.encode("utf-16-le"), "NUL|not UTF-8"),
         (TEXT.encode("utf-16")[:-1], "not UTF-16"),
-        (TEXT.encode("latin-1"), "not UTF-8"),
     ],
     # The bytes have the time in them, and each process of the tests would make other ids of them.
     ids=[
-        "cut gzip", "zip in gzip", "Parquet", "old Excel", "zip", "cut zip", "UTF-16 no mark", "cut UTF-16", "Latin-1",
+        "cut gzip", "zip in gzip", "Parquet", "old Excel", "zip", "cut zip", "UTF-16 no mark", "cut UTF-16",
     ],
 )  # fmt: skip
 def test_other_content_is_refused(labels_csv, content, message):

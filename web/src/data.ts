@@ -69,15 +69,17 @@ export interface ReliabilityBin {
   n: number;
 }
 
-export interface Head extends Interval {
+export interface ScoredHead extends Interval {
   name: string;
-  /** Whether the interval is of whole groups. */
-  settings: Record<string, unknown>;
   seconds: number | null;
   /** "best", "worse", "no evidence" or "". */
   verdict: string;
   /** How far behind the best, in words with its interval; "" for the best. */
   behind: string;
+}
+
+export interface Head extends ScoredHead {
+  settings: Record<string, unknown>;
   /** Rows: true classes `classes`; columns: `predictedClasses`. */
   confusion: number[][];
   predictedClasses: string[];
@@ -131,6 +133,8 @@ export interface Overview {
   verdicts: string[];
   /** Scores by what folds keep together. */
   leak: { sentences: string[]; rows: (Interval & { name: string; head: string })[] } | null;
+  /** The same heads on several feature files (`compare --against`). */
+  against?: { sentences: string[]; rows: ScoredHead[] } | null;
   curves: { head: string; points: (Interval & { nTrain: number })[] }[];
   limits: string[];
   /** Where labels were changed (`compare --labels`). */

@@ -8,6 +8,7 @@ import tempfile
 import threading
 import time
 import warnings
+from collections import deque
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager
 from dataclasses import dataclass, field, replace
@@ -175,22 +176,34 @@ class JoblibWorkers:
         from joblib.externals.loky.process_executor import BrokenProcessPool
 
         taken: dict[tuple[int, int], Task] = {}
+        is_closed = threading.Event()
 
         def calls() -> Iterator[Any]:
             for task in tasks:
+                if is_closed.is_set():
+                    return
                 taken[task.flow, task.place] = task
                 piece = task.piece
                 yield delayed(_answer)(task.flow, task.place, self._sent(piece.run), piece.settings, piece.fold)
 
         try:
-            with closing(self._parallel(calls())) as answers, warnings.catch_warnings():
+            # Closing the answers may warn, too.
+            with warnings.catch_warnings(), closing(self._parallel(calls())) as answers:
                 # Of joblib, about pieces that Ctrl-C makes useless.
                 warnings.filterwarnings("ignore", ".*tasks.*(cancelled|not used)")
                 # It replaces a process that has grown, as one does that has fitted on large features. Nothing is lost.
                 warnings.filterwarnings("ignore", "A worker stopped while some jobs")
-                for flow, place, made in answers:
-                    self._warn(made.warned)
-                    yield taken.pop((flow, place)), made.outcome
+                try:
+                    for flow, place, made in answers:
+                        self._warn(made.warned)
+                        yield taken.pop((flow, place)), made.outcome
+                except GeneratorExit:
+                    # joblib may give the last answer before it has counted it. Closed at that moment, it would kill
+                    # the workers, which then cannot say that they have let go of the files that they share.
+                    is_closed.set()
+                    if not taken:
+                        deque(answers, maxlen=0)
+                    raise
         except BrokenProcessPool:
             raise WorkerError(
                 "a worker process has ended before its fold was done, perhaps because the machine has too little "

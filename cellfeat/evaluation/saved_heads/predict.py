@@ -60,17 +60,19 @@ class Predictions:
     def table(self) -> pd.DataFrame:
         """Table of the samples, with ``sample_id`` as index.
 
-        The columns are ``predicted`` and ``abstained``; ``set`` and ``set_size`` where a coverage was asked for;
-        ``apart_p`` where the head knows its training samples; and ``probability_<class>`` for each class.
+        The columns are ``predicted``, ``abstained`` and ``probability``, that of the most probable class; ``set`` and
+        ``set_size`` where a coverage was asked for; ``apart_p`` where the head knows its training samples; and
+        ``probability_<class>`` for each class.
         """
         index = pd.Index(self.sample_id, name="sample_id")
-        first = pd.DataFrame({"predicted": self.predicted, "abstained": self.abstained}, index=index)
+        columns = {"predicted": self.predicted, "abstained": self.abstained, "probability": self.probability}
+        first = pd.DataFrame(columns, index=index)
         if self.sets is not None:
             first = first.assign(set=self.sets.names(), set_size=self.sets.sizes)
         if self.apart is not None:
             first = first.assign(apart_p=self.apart.p_values)
-        columns = [f"{PROBABILITY_PREFIX}{name}" for name in self.classes]
-        return first.join(pd.DataFrame(self.probabilities, index=index, columns=columns))
+        by_class = [f"{PROBABILITY_PREFIX}{name}" for name in self.classes]
+        return first.join(pd.DataFrame(self.probabilities, index=index, columns=by_class))
 
     def __repr__(self) -> str:
         abstained = f", {self.n_abstained:,} abstained" if self.n_abstained else ""
@@ -88,6 +90,11 @@ class Predictions:
         found = Counter(self.predicted[self.is_read & ~self.abstained].tolist())
         without = [("(abstained)", self.n_abstained), ("(could not be read)", self.n_failed)]
         return [*((name, found[name]) for name in self.classes), *(one for one in without if one[1])]
+
+    @property
+    def probability(self) -> NDArray[np.floating]:
+        """Probability of the most probable class, shape ``(n_samples,)``; NaN where the sample could not be read."""
+        return self.probabilities.max(axis=1)
 
     @property
     def is_read(self) -> NDArray[np.bool_]:

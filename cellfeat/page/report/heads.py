@@ -41,21 +41,34 @@ def head_entry(
     probabilities
         Name of the shards of its probabilities; None without.
     """
+    return {
+        **score_entry(record, pair),
+        "settings": dict(record.get("settings", {})),
+        "confusion": _confusion(record, classes).tolist(),
+        "predictedClasses": list(classes),
+        "perClass": _per_class(record),
+        "reliability": _reliability(record),
+        "probabilities": probabilities,
+    }
+
+
+def score_entry(record: Mapping[str, Any], pair: HeadDifference | None) -> dict[str, Any]:
+    """Give the score of a head, and its verdict against the best.
+
+    Parameters
+    ----------
+    record, pair
+        As for `head_entry`.
+    """
     seconds = record.get("seconds")
     return {
         "name": str(record["head"]),
         "score": record["balanced_accuracy"],
         "low": record["ci_low"],
         "high": record["ci_high"],
-        "settings": dict(record.get("settings", {})),
         "seconds": sum(seconds.values()) if seconds else None,
         "verdict": "best" if pair is None else "worse" if pair.is_evidence else "no evidence",
         "behind": "" if pair is None else f"behind by {pair.numbers()}",
-        "confusion": _confusion(record, classes).tolist(),
-        "predictedClasses": list(classes),
-        "perClass": _per_class(record),
-        "reliability": _reliability(record),
-        "probabilities": probabilities,
     }
 
 

@@ -7,10 +7,19 @@ import numpy as np
 from scipy import stats
 
 from cellfeat.auditing.leak import Leak
-from cellfeat.page.report.recorded import comparison_headline, head_headline, score_text, verdict_sentences
+from cellfeat.evaluation.differences import to_best_lines
+from cellfeat.page.report.heads import score_entry
+from cellfeat.page.report.recorded import (
+    comparison_headline,
+    head_headline,
+    read_as_written,
+    score_text,
+    verdict_sentences,
+)
 from cellfeat.page.results_files import ResultsFiles
 from cellfeat.saved_results.audit import AuditFiles
-from cellfeat.saved_results.reading import ReadCurve
+from cellfeat.saved_results.files import AGAINST_FILE
+from cellfeat.saved_results.reading import ReadCurve, ReadResults
 from cellfeat.text import clean_text, counted
 
 _ARMS = {
@@ -67,7 +76,8 @@ def _leak_sentence(leak: Leak) -> str:
     sets = counted(len(leak.scores), "set")
     remark = f": {leak.remark}" if leak.remark else ""
     claimed = f"{leak.head}: random folds would have claimed {leak.claimed:+.3f} ± {leak.deviation:.3f}"
-    return clean_text(f"{claimed} over {sets} of folds{remark}")
+    scope = f"; {leak.scope}" if leak.scope else ""
+    return clean_text(f"{claimed} over {sets} of folds{remark}{scope}")
 
 
 def _leak_rows(leak: Leak) -> list[dict[str, Any]]:
@@ -81,6 +91,27 @@ def _leak_rows(leak: Leak) -> list[dict[str, Any]]:
         {"name": _ARMS.get(name, name), "head": leak.head, "score": mean, "low": mean - width, "high": mean + width}
         for name, mean, width in zip(leak.arms, leak.means, half.tolist(), strict=True)
     ]
+
+
+def against_entry(against: ReadResults | None) -> dict[str, Any] | None:
+    """Give the scores of the same heads on several feature files, with the paired differences; None without.
+
+    Its own samples and folds are said: it may be older than the comparison beside it, or leave samples out.
+
+    Parameters
+    ----------
+    against
+        What `compare --against` wrote.
+    """
+    if against is None:
+        return None
+    pairs = {pair.worse: pair for pair in against.differences_to_best()}
+    lines = to_best_lines(against.best.head, list(pairs.values()), len(against.differences))
+    with read_as_written(str(against.folder / AGAINST_FILE)):
+        return {
+            "sentences": [comparison_headline(against.record), *map(clean_text, lines)],
+            "rows": [score_entry(one.record, pairs.get(one.head)) for one in against.results],
+        }
 
 
 def curve_entries(curves: Sequence[ReadCurve]) -> list[dict[str, Any]]:

@@ -8,6 +8,7 @@ from rich.text import Text
 from cellfeat.auditing.findings import Audit, Finding
 from cellfeat.auditing.probe_results import Probes, ProbeScore
 from cellfeat.reporting.terminal.style import name_cell, one_line, plain_table
+from cellfeat.text import clean_text
 
 LISTED_KINDS = (
     "unreadable",
@@ -65,9 +66,11 @@ def chance_lines(found: Audit) -> list[str]:
 
 
 def leak_lines(found: Audit) -> list[str]:
-    """Name the heads whose price of the leak is none, or no larger than the scatter between sets of folds."""
+    """Name classes that are left out, and heads whose price is none or no larger than the scatter between sets."""
     remarks = dict.fromkeys(leak.remark for leak in found.leaks if leak.remark)
-    return [f"{' and '.join(leak.head for leak in found.leaks if leak.remark == one)}: {one}" for one in remarks]
+    scopes = dict.fromkeys(clean_text(leak.scope) for leak in found.leaks if leak.scope)
+    told = [f"{' and '.join(leak.head for leak in found.leaks if leak.remark == one)}: {one}" for one in remarks]
+    return [*scopes, *told]
 
 
 def render_probes(probes: Probes) -> Table:

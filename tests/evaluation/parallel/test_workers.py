@@ -1,7 +1,9 @@
 import os
+import time
 import warnings
 from pathlib import Path
 
+import joblib
 import numpy as np
 import pytest
 from sklearn.neighbors import KNeighborsClassifier
@@ -69,6 +71,24 @@ def test_features_are_mapped_and_not_copied():
     (failure,) = comparison.failures
     assert "mapped" in failure.reason
     assert "not mapped" not in failure.reason
+
+
+@pytest.mark.slow
+def test_workers_are_not_killed_where_the_last_answer_is_counted_late(monkeypatch):
+    # joblib hands an answer over before it counts it, and another thread may run between both.
+    counted, aborted = joblib.parallel.BatchCompletionCallBack._dispatch_new, []
+
+    def late(answer):
+        time.sleep(0.2)
+        counted(answer)
+
+    abort = joblib.Parallel._abort
+    monkeypatch.setattr(joblib.parallel.BatchCompletionCallBack, "_dispatch_new", late)
+    monkeypatch.setattr(joblib.Parallel, "_abort", lambda parallel: (aborted.append(1), abort(parallel)))
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        compare(build_clusters(n=3000, dim=50), ["dummy", "knn"], design=SMALL, jobs=2)
+    assert not aborted
 
 
 @pytest.mark.slow

@@ -299,6 +299,19 @@ def test_decimal_commas_are_read(folder):
     assert np.allclose(import_table(folder / "a.csv").features.embeddings[:, 0], numbers())
 
 
+@pytest.mark.parametrize("place", ["a name of a column", "a cell"])
+def test_windows_1252_is_read_and_named(folder, place):
+    name = "Größe" if place == "a name of a column" else "Groesse"
+    treatments = np.where(labels() == "taxol", "Kräuter", labels()) if place == "a cell" else labels()
+    table = pd.DataFrame(numbers(), columns=["a", "b", "c", "d", "e", name]).assign(label=treatments)
+    (folder / "a.csv").write_bytes(table.to_csv(sep=";", decimal=",", index=False).encode("cp1252"))
+
+    made = import_table(folder / "a.csv")
+    assert "Windows-1252" in said(made)
+    assert name in made.features.provenance["imported"]["columns"]
+    assert set(made.features.samples.labels) == set(treatments)
+
+
 def test_commas_that_may_be_thousands_are_not_guessed(folder):
     table = pd.DataFrame(numbers(), columns=list("abcdef")).assign(
         count=[f"{i + 1},234" for i in range(90)], y=labels()

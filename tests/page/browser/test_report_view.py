@@ -28,6 +28,28 @@ def test_scores_stand_in_figure_and_table(open_page: Opener, generated_page: Mak
     expect(section.locator("svg .interval")).to_have_count(2)
 
 
+def test_feature_files_are_compared_apart_from_heads(open_page: Opener) -> None:
+    content = generated_content(130)
+    rows = [
+        {"name": "mlp on dino", **INTERVAL, "seconds": 3.0, "verdict": "best", "behind": ""},
+        {"name": "mlp on cellprofiler", "score": 0.7, "low": 0.68, "high": 0.72, "seconds": 2.0, "verdict": "worse",
+         "behind": "behind by 0.100 [0.080, 0.120]"},
+    ]  # fmt: skip
+    against = {
+        "sentences": ["100 samples in 90 groups", "mlp on dino is better than mlp on cellprofiler"],
+        "rows": rows,
+    }
+    overview = {**content.page["overview"], "against": against}
+    page = open_page(replace(content, page={**content.page, "overview": overview}))
+    section = page.locator(".part").filter(has_text="Comparison of feature files")
+    expect(section.locator("svg .interval")).to_have_count(2)
+    expect(section.get_by_role("row", name="mlp on cellprofiler")).to_contain_text(
+        "worse: behind by 0.100 [0.080, 0.120]"
+    )
+    expect(section).to_contain_text("mlp on dino is better than mlp on cellprofiler")
+    expect(page.locator(".part").filter(has_text="Comparison of heads").locator("svg .interval")).to_have_count(2)
+
+
 def test_bins_of_few_samples_have_no_point(open_page: Opener) -> None:
     content = generated_content(130)
     bins = [{"confidence": 0.1 * n, "correct": 0.1 * n, "n": n} for n in range(8, 10)]

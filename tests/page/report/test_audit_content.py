@@ -9,6 +9,7 @@ from cellfeat.evaluation.compare import compare
 from cellfeat.near_copies.placement import Placement
 from cellfeat.page.build import page_of_results
 from cellfeat.reporting.files import write_audit
+from cellfeat.saved_results.audit import read_audit
 from cellfeat.saved_results.results_folder import ResultsFolder
 from cellfeat.statistics.interval_types import Interval
 from tests.feature_fixtures import build_clusters, with_samples
@@ -29,9 +30,9 @@ def found_things(ids):
     )
 
 
-def write(features, folder, findings=None):
+def write(features, folder, findings=None, left_out=()):
     ids = features.samples.ids.tolist()
-    leak = Leak("knn", ((0.7, 0.65, 0.5), (0.8, 0.7, 0.6)))
+    leak = Leak("knn", ((0.7, 0.65, 0.5), (0.8, 0.7, 0.6)), left_out=left_out)
     names = features.samples.ids
     found = Audit(names, names, names, findings or found_things(ids), (leak,), saw_pixels=True)
     write_audit(found, folder)
@@ -54,6 +55,14 @@ def test_suspects_and_other_findings_are_told_apart(cells, tmp_path):
     kinds = [(one["finding"], one["row"]) for one in page["audit"]["findings"]]
     assert kinds == [("confounded", None), ("constant channel", 5)]
     assert page["kind"] == "audit"
+
+
+def test_classes_left_out_of_the_price_are_kept_with_it(cells, tmp_path):
+    folder = write(cells, tmp_path, left_out=('rare, "é"',))
+    (found,) = read_audit(folder).leaks
+    assert found.left_out == ('rare, "é"',)
+    leak = page_of_results(folder, cells).page["overview"]["leak"]
+    assert all('of fewer groups than folds: rare, "é"' in sentence for sentence in leak["sentences"])
 
 
 def test_price_of_the_leak_has_intervals(cells, tmp_path):

@@ -6,7 +6,7 @@ import { head as shownHead } from "../state";
 import { counted } from "../words";
 import { Calibration } from "./report/calibration";
 import { Classes } from "./report/classes";
-import { Comparison } from "./report/comparison";
+import { Comparison, FeatureFiles } from "./report/comparison";
 import { Learning } from "./report/learning";
 import { LeakPrice } from "./report/leak";
 import { ChangedLabels } from "./report/relabelling";
@@ -44,6 +44,7 @@ export function OverviewView({ page }: { page: Page }): JSX.Element {
       <Opening page={page} />
       {page.nSamples === 0 && <p>There are no samples, so there is nothing to score or to look at.</p>}
       <Comparison page={page} />
+      <FeatureFiles against={overview.against} />
       {page.heldOut.length > 0 && <Section title="Held-out samples"><Sentences texts={page.heldOut} /></Section>}
       <Basis page={page} />
       {head && <Classes head={head} />}

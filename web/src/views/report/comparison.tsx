@@ -1,7 +1,7 @@
-// The comparison of heads: one figure, the same as a table, and the verdicts in words.
+// The comparison of heads, and of feature files: one figure, the same as a table, and the verdicts in words.
 
 import type { JSX } from "preact";
-import type { Head, Page } from "../../data";
+import type { Head, Overview, Page, ScoredHead } from "../../data";
 import { IntervalFigure } from "../../parts/figures/intervals";
 import { interval } from "../../words";
 import { Section, Sentences, TableBox } from "./section";
@@ -21,14 +21,14 @@ function secondsText(seconds: number | null): string {
 }
 
 /** Under a score: "worse", "behind by 0.031 [0.022, 0.040]". */
-function verdictWords({ verdict, behind }: Head): string[] {
+function verdictWords({ verdict, behind }: ScoredHead): string[] {
   return [verdict, behind].filter(Boolean);
 }
 
-function HeadsTable({ heads }: { heads: Head[] }): JSX.Element {
+function HeadsTable({ heads, label }: { heads: ScoredHead[]; label: string }): JSX.Element {
   const hasSeconds = heads.some(({ seconds }) => seconds !== null);
   return (
-    <TableBox label="Scores of the heads">
+    <TableBox label={label}>
       <table>
         <thead>
           <tr>
@@ -77,9 +77,24 @@ export function Comparison({ page }: { page: Page }): JSX.Element | null {
         axis="Balanced accuracy"
         caption="Dots: balanced accuracy. Bars: 95 % intervals. The axis shows only the range that is needed."
       />
-      <HeadsTable heads={page.heads} />
+      <HeadsTable heads={page.heads} label="Scores of the heads" />
       {page.overview.verdicts.length > 0 && <Sentences texts={page.overview.verdicts} />}
       <Settings heads={page.heads} />
+    </Section>
+  );
+}
+
+export function FeatureFiles({ against }: { against: Overview["against"] }): JSX.Element | null {
+  if (!against) return null;
+  return (
+    <Section title="Comparison of feature files">
+      <IntervalFigure
+        rows={against.rows.map((row) => ({ ...row, words: verdictWords(row) }))}
+        axis="Balanced accuracy"
+        caption="The same heads on several feature files of the same samples, in the same folds."
+      />
+      <HeadsTable heads={against.rows} label="Scores on feature files" />
+      <Sentences texts={against.sentences} />
     </Section>
   );
 }
