@@ -1,9 +1,7 @@
 """Simple measurements of the pixels, as a backbone without weights.
 
-A network that was trained on photographs hardly tells how bright a picture is, and on cells brightness can be the answer:
-the amount of DNA tells the phases of the cell cycle. These are the measurements that profiling programs begin with
-(CellProfiler: Stirling et al. 2021, BMC Bioinformatics 22, 433): intensity, area, granularity, and the correlation of
-channels. Beside a network they add what it leaves out; alone they are the score that a network has to beat.
+These are the measurements that profiling programs begin with (CellProfiler: Stirling et al. 2021, BMC Bioinformatics 22,
+433): intensity, area, granularity, and the correlation of channels. Alone they give the score that a network has to beat.
 """
 
 import torch
