@@ -15,6 +15,7 @@ import pandas as pd
 import pyarrow as pa
 
 from cellfeat.errors import ManifestError, MissingFileError, ReadError
+from cellfeat.samples.foreign_tables import foreign_kind
 from cellfeat.samples.text_marks import without_comments, without_text_marks
 from cellfeat.storage.opening import open_storage
 from cellfeat.storage.url import Location
@@ -24,6 +25,7 @@ SEPARATORS = ",;\t|"
 MAX_TABLE_BYTES = 2_000_000_000
 # Longest first: UTF-32 begins like UTF-16.
 _UNICODE_MARKS = ((b"\xff\xfe\0\0", "utf-32"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
+_HEAD_BYTES = 64
 _SAVE_AS_CSV = "save it as CSV UTF-8"
 # Excel itself writes this first line for programs that guess the separator.
 _EXCEL_SEPARATOR = re.compile(r"\ufeff?sep=(.)\r?\n", re.IGNORECASE)
@@ -74,6 +76,9 @@ def read_table_file(file: Location) -> RawTable:
         return _read_parquet(content, file)
     if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         return _read_excel(content, file)
+    kind = foreign_kind(content[:_HEAD_BYTES])
+    if kind is not None:
+        raise ManifestError(f"{file}: is {kind}")
     return _parse(_decoded(content, file), file)
 
 
