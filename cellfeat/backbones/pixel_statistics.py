@@ -1,7 +1,7 @@
 """Simple measurements of the pixels, as a backbone without weights.
 
-These are the measurements that profiling programs begin with (CellProfiler: Stirling et al. 2021, BMC Bioinformatics 22,
-433): intensity, area, granularity, and the correlation of channels. Alone they give the score that a network has to beat.
+Profiling programs begin with such measurements (CellProfiler: Stirling et al. 2021, BMC Bioinformatics 22, 433):
+intensity, area, granularity, and the correlation of channels. Alone they give the score that a network has to beat.
 """
 
 import torch

@@ -37,7 +37,9 @@ if TYPE_CHECKING:
 
 
 @click.command("score")
-@sample_options(labels_help="CSV of the labels; for --features it replaces those of the file.")
+@sample_options(
+    labels_help="CSV of the labels, or none: those of folders and names; for --features it replaces those of the file."
+)
 @click.option("--label-column", metavar="NAME", help="Column of the labels in that CSV; as at fitting by default.")
 @click.option(
     "--part",
@@ -109,6 +111,9 @@ def command(
     overrides = parsed_overrides(assignments)
     kinds = _figure_kinds(overrides, figures)
     bundle = load_bundle(model)
+    if str(flags["labels"]) == "none":
+        # The labels are those of the folders or names, as at fitting.
+        flags["labels"] = None
     folder = output or _default_folder(model, flags["labels"] or images or table or features or Path())
     check_held_out_folder(folder)
     request = _Request(bundle, overrides, None if table else flags["labels"], label_column)

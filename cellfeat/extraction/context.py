@@ -20,6 +20,7 @@ from cellfeat.extraction.read_ahead import Decoded, Decoder
 from cellfeat.extraction.request import ExtractionRequest
 from cellfeat.extraction.timing import Timeline
 from cellfeat.provenance import utc_now
+from cellfeat.samples.file_differences import FileDifferences
 from cellfeat.samples.images import ReadsSamples, SampleImage
 from cellfeat.samples.intensity import IntensityPolicy
 from cellfeat.samples.intensity_advice import intensity_advice, spread_blocks, spread_rows
@@ -148,12 +149,15 @@ def intensity_policy(request: ExtractionRequest, reader: ReadsSamples, values: C
     channels, rows = request.manifest.channels, range(len(request.manifest))
     policy = IntensityPolicy.from_settings(request.settings.images.intensity, n_channels=len(channels))
     policy = policy.resolved(reader, rows)
-    examined = _readable(reader, spread_blocks(spread_rows(len(rows)), reader.block))
+    differences = FileDifferences()
+    examined = differences.passing(_readable(reader, spread_blocks(spread_rows(len(rows)), reader.block)))
     # A setting is no way out where the recipe is given, as by a saved head.
     is_free = request.expected_recipe is None
     advice = intensity_advice(policy, values.passing(examined), channels=channels, names_setting=is_free)
     if advice:
         request.observer.say(f"warning: {advice}")
+    for line in differences.remarks(channels, request.settings.images.fields.resolution):
+        request.observer.say(line)
     return policy
 
 

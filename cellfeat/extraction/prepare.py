@@ -10,6 +10,7 @@ from cellfeat.extraction.observer import Observer, SilentObserver
 from cellfeat.extraction.request import ExtractionRequest, request_record
 from cellfeat.samples.class_checks import check_classes, rare_class_remarks
 from cellfeat.samples.manifest import Manifest, build_manifest
+from cellfeat.samples.value_remarks import value_remarks
 from cellfeat.samples.worker_pool import reading_processes
 
 
@@ -49,7 +50,7 @@ def prepared_request(
     if expected_recipe is None and (manifest.table["label"] != "").any():
         # Checked here, not in the comparison after hours of extraction.
         check_classes(manifest)
-        for line in rare_class_remarks(manifest, settings.comparison.n_folds):
+        for line in (*value_remarks(manifest), *rare_class_remarks(manifest, settings.comparison.n_folds)):
             observer.say(line)
     with reading_processes(settings.extraction) as workers:
         record = request_record(settings, manifest)

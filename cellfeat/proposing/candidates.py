@@ -233,7 +233,7 @@ def _candidate(layout: str, pattern: str | None, survey: Survey, reading: Readin
 
 def _folders(survey: Survey, reading: Reading) -> list[Candidate]:
     """Class folders, perhaps below those of a split, where files need no pattern."""
-    if reading.channels or reading.groups or not all("/" in name for name in survey.names):
+    if reading.channels or reading.groups or reading.series or not all("/" in name for name in survey.names):
         return []
     if "label" in reading.columns and reading.label_from == "name":
         return []

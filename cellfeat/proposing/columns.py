@@ -12,6 +12,7 @@ from cellfeat.samples.splits import looks_like_split
 
 MOST_CLASSES = 200
 IMAGE_SHARE = 0.9
+_YES, _NO = ("1", "1.0", "True", "TRUE", "true"), ("0", "0.0", "False", "FALSE", "false")
 _LABEL_WORDS = (
     "label", "labels", "class", "classname", "target", "y", "cell line", "cellline", "cell type",
     "celltype", "phenotype", "diagnosis", "genotype", "treatment", "condition", "stage", "phase", "category",
@@ -93,6 +94,21 @@ def look_at_columns(cells: pd.DataFrame, id_column: str | None) -> Columns:
     are_numbers = {name: _are_numbers(cells[name]) for name in unnamed}
     unnamed.sort(key=are_numbers.__getitem__)
     return Columns((*named, *unnamed), len(named), groups, split, files)
+
+
+def one_for_each_class(cells: pd.DataFrame, names: Sequence[str]) -> list[str]:
+    """Columns that hold one class each, with a single yes (1) in each row; empty where there are none.
+
+    Parameters
+    ----------
+    cells
+        The table, all str.
+    names
+        Columns that may be the label.
+    """
+    flags = [name for name in names if set(cells[name]) <= set(_YES) | set(_NO)]
+    yes = cells[flags].isin(_YES).sum(axis=1) if len(flags) > 1 else pd.Series(dtype=int)
+    return flags if len(yes) and (yes == 1).all() else []
 
 
 def _n_values(column: pd.Series) -> int:

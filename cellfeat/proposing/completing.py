@@ -13,6 +13,7 @@ from cellfeat.proposing.intensities import choose_intensity, sample_images
 from cellfeat.proposing.labelling import Listed
 from cellfeat.proposing.pixels import separate_choice
 from cellfeat.proposing.proposal import NONE, Answers, Choice, Proposal, Question, by_key
+from cellfeat.proposing.reading import SERIES
 from cellfeat.proposing.seeing import label_remarks, pixel_problems, sample_lines
 from cellfeat.proposing.stacks import n_depths, resolution_offer
 from cellfeat.proposing.survey import Survey
@@ -83,7 +84,12 @@ def completed(
     return Proposal(
         seen=tuple(sample_lines(tried.manifest, ())),
         choices=tuple(_with_given(choices, answers)),
-        remarks=(*pixel_problems(survey, unread), *sizes, *tried.manifest.remarks, *label_remarks(tried.manifest)),
+        remarks=(
+            *pixel_problems(survey, unread),
+            *sizes,
+            *tried.manifest.remarks,
+            *label_remarks(tried.manifest, settings.labels),
+        ),
         settings=settings,
         manifest=tried.manifest,
         offers=tuple(offers),
@@ -94,7 +100,7 @@ def _with_group(tried: Tried, answers: Answers) -> Tried:
     """Choose the group, out of columns of the table first, and find the samples again with it."""
     if answers.given("labels.group"):
         return tried
-    found = groupings(tried.manifest.table, _group_columns(tried))
+    found = groupings(tried.manifest.table, _group_columns(tried), place_of_series(tried.manifest))
     best = best_grouping(found)
     if best is None and not found:
         return tried
@@ -118,6 +124,12 @@ def _with_group(tried: Tried, answers: Answers) -> Tried:
     # Finding all samples again would double the time of a large folder.
     grouped = tried.manifest.table.assign(group=groups_of(tried.manifest.table, settings.labels))
     return replace(tried, choices=choices, manifest=replace(tried.manifest, table=grouped))
+
+
+def place_of_series(manifest: Manifest) -> tuple[str, ...]:
+    """The column that names the movie or the stack, where the names of files number times or depths."""
+    columns = manifest.table.columns
+    return ("cell",) if "cell" in columns and any(name in columns for name in SERIES) else ()
 
 
 def _group_columns(tried: Tried) -> dict[str, str]:

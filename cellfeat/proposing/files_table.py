@@ -14,6 +14,7 @@ from cellfeat.proposing.tables import LEAST_SHARE, IdMatch, Table
 from cellfeat.provenance import publish
 from cellfeat.samples.fields.paths import FileFinder
 from cellfeat.samples.file_search import natural_key
+from cellfeat.text import first_ten
 
 _KEYS = ("donor", "batch", "day", "plate", "slide", "well", "site")
 ID_COLUMN = "sample_id"
@@ -98,6 +99,27 @@ def _match(table: Table, samples: pd.DataFrame) -> WellMatch | None:
     known = set(_keys(samples, list(columns)))
     share = sum(key in known for key in keys) / len(keys)
     return WellMatch(table, columns, share) if keys.is_unique and share >= LEAST_SHARE else None
+
+
+def plate_remarks(by_well: WellMatch | None, candidate: Candidate) -> list[str]:
+    """Say where a table of wells names no plate, and the images are of several.
+
+    Parameters
+    ----------
+    by_well
+        The table; None where there is none.
+    candidate
+        The layout whose names hold the wells.
+    """
+    plates = candidate.reading.columns.get("plate")
+    if by_well is None or "plate" in by_well.columns or plates is None or "well" not in by_well.columns:
+        return []
+    if len(plates.distinct) < 2:
+        return []
+    return [
+        f"{by_well.table.file} names no plate, so its wells are taken for each of {len(plates.distinct)} plates "
+        f"({first_ten(plates.distinct)}); if these have other layouts, add a column of plates to the table"
+    ]
 
 
 def _with_wells(table: pd.DataFrame) -> pd.DataFrame:

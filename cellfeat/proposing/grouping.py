@@ -42,7 +42,7 @@ class Grouping:
     least: int
 
 
-def groupings(table: pd.DataFrame, columns: Mapping[str, str]) -> list[Grouping]:
+def groupings(table: pd.DataFrame, columns: Mapping[str, str], series: tuple[str, ...] = ()) -> list[Grouping]:
     """Give the groups that there may be, from the coarsest to the finest.
 
     Parameters
@@ -51,16 +51,27 @@ def groupings(table: pd.DataFrame, columns: Mapping[str, str]) -> list[Grouping]
         The samples, with ``label`` and the columns of groups.
     columns
         Name of the column of each role, such as ``plate``.
+    series
+        Column of the movie or stack whose frames are samples; empty where there is none.
     """
     found: list[Grouping] = []
     for role in COARSE:
         if role not in columns:
             continue
         within = _WITHIN.get(role, (role,)) if columns[role] != FIELD else (role,)
-        names = tuple(columns[one] for one in within if one in columns)
+        names = _names_of(columns, within)
         if all(names != other.columns for other in found):
             found.append(_grouping(table, names, role))
+    if series and best_grouping(found) is None:
+        # Numbers of movies start again in each well and on each plate.
+        found.append(
+            _grouping(table, (*_names_of(columns, ("plate", "well", "row", "column", "site")), *series), "movie")
+        )
     return [one for one in found if 1 < one.n_groups < len(table) and not _starts_again(table, one)]
+
+
+def _names_of(columns: Mapping[str, str], roles: Sequence[str]) -> tuple[str, ...]:
+    return tuple(columns[one] for one in roles if one in columns)
 
 
 def _starts_again(table: pd.DataFrame, grouping: Grouping) -> bool:

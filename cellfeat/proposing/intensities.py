@@ -73,6 +73,9 @@ def choose_intensity(samples: Sequence[SampleImage], n_channels: int) -> Choice:
     value, why = fitting_intensity(plain, samples)
     if value is not None:
         return Choice(KEY, value, why, is_guess=True)
+    floats = all(sample.pixels.dtype.kind == "f" for sample in samples)
+    if floats:
+        return Choice(KEY, "dtype", f"{told}, values from 0 to 1: 0 is black, 1 is white")
     bits = sorted({bits for sample in samples for bits in sample.bits})
     used = max((sample.properties.bits_used for sample in samples), default=0)
     stated = " or ".join(map(str, bits))

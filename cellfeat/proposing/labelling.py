@@ -5,7 +5,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from cellfeat.proposing.candidates import Candidate
-from cellfeat.proposing.columns import Columns, channel_of_column, is_id_word, look_at_columns
+from cellfeat.proposing.columns import (
+    Columns,
+    channel_of_column,
+    is_id_word,
+    look_at_columns,
+    one_for_each_class,
+)
 from cellfeat.proposing.proposal import NONE, Answers, Choice, Question
 from cellfeat.proposing.survey import Survey
 from cellfeat.proposing.tables import Table, file_base
@@ -196,6 +202,13 @@ def _label_choice(listed: Listed, candidate: Candidate, answers: Answers) -> Cho
     others = [name for name in columns.labels if name != default]
     beside = f"; other columns that might be: {first_ten(others)}" if others else ""
     reason = f"{len(classes)} classes: {first_ten(classes)}"
+    flags = one_for_each_class(listed.table.cells, columns.labels)
+    if default in flags:
+        beside = (
+            f"; the columns {first_ten(flags)} hold a single 1 in each row, so each is a class: to compare them all, "
+            "write "
+            "one column with the name of the class (in pandas: table[columns].idxmax(axis=1))"
+        )
     return Choice("labels.label", default, reason if is_answered else reason + beside, is_guess=not is_answered)
 
 

@@ -43,10 +43,19 @@ def _unusable_masks(survey: Survey) -> str | None:
             find_objects(survey.folder / survey.masks[place], survey.masks[place], MAX_PIXELS)
         except (ImageError, MissingFileError) as error:
             return str(error)
+    stems = {name.rpartition(".")[0] for name in survey.names}
+    others = sorted(name for name in scan(survey.root) if name.endswith((".h5", ".hdf5")) and _begins(name, stems))
+    if others and not survey.masks:
+        return f"{first_ten(others[:3])}: HDF5 files of images, which are not read; {HOW_TO_SAVE}"
     pickles = sorted(name for name in scan(survey.folder) if name.endswith("_seg.npy"))
     if pickles and not survey.masks:
         return f"the masks of Cellpose are pickles, which are not read: {first_ten(pickles[:3])}; {HOW_TO_SAVE}"
     return None
+
+
+def _begins(name: str, stems: set[str]) -> bool:
+    """Whether a file is called like an image, with more behind it, as ilastik names its results."""
+    return any(name.startswith(stem) for stem in stems)
 
 
 def why_no_labels(chosen: Sequence[Choice], refused: Sequence[Refused]) -> list[str]:

@@ -49,13 +49,19 @@ def channels_of_files(examples: Sequence[Example]) -> tuple[list[Choice], tuple[
     ((n_planes,), n_examples), *others = kinds.most_common()
     chosen = [example for example in examples if example.is_grey_rgb or len(example.planes) == n_planes]
     remarks = _mixed_remark(kinds.total(), n_planes, n_examples) if others else ()
-    names = {
+    names = Counter(
         tuple(example.channel_names[plane] for plane in example.planes) for example in chosen if example.channel_names
-    }
-    all_named = len(names) == 1 and all(example.channel_names for example in chosen)
-    first = names.copy().pop() if all_named else ()
-    if n_planes > 1 and len(set(first)) == n_planes and all(first):
-        return [Choice(KEY, list(first), f"each file holds {n_planes} channels, and names them")], remarks
+    )
+    all_named = names.total() == len(chosen)
+    # Of several as frequent, that of the first file.
+    first = max(names, key=names.__getitem__, default=())
+    if all_named and n_planes > 1 and len(set(first)) == n_planes and all(first):
+        if len({frozenset(one) for one in names}) == 1:
+            order = (
+                "" if len(names) == 1 else f"; their order differs, as in {' and '.join(map(_listed, list(names)[:2]))}"
+            )
+            return [Choice(KEY, list(first), f"each file holds {n_planes} channels, and names them{order}")], remarks
+        remarks = (*remarks, _other_names_remark(list(names)))
     if n_planes > MANY_PLANES or (n_planes > 1 and not all(example.names_axes for example in chosen)):
         reason = (
             f"each file holds {n_planes} planes and does not say what they are; if they are depths, "
@@ -63,10 +69,24 @@ def channels_of_files(examples: Sequence[Example]) -> tuple[list[Choice], tuple[
         )
         return [Choice(KEY, list(range(n_planes)), reason, is_guess=True)], remarks
     planes = list(chosen[0].planes)[:n_planes]
-    why = "all files that were read are grey" if n_planes == 1 else f"each file holds {n_planes} channels without names"
+    without = "whose names differ" if len(names) > 1 else "without names"
+    why = "all files that were read are grey" if n_planes == 1 else f"each file holds {n_planes} channels {without}"
     if any(example.is_grey_rgb for example in chosen):
         why = "grey images saved as RGB: one of three equal channels"
-    return [Choice(KEY, planes, why, is_guess=bool(others))], remarks
+    return [Choice(KEY, planes, why, is_guess=bool(others) or len(names) > 1)], remarks
+
+
+def _listed(names: Sequence[str]) -> str:
+    return f"[{first_ten(names)}]"
+
+
+def _other_names_remark(names: Sequence[Sequence[str]]) -> str:
+    told = " and ".join(map(_listed, names[:2]))
+    return (
+        f"files name their channels in {len(names)} ways, such as {told}, and channels are taken by their numbers: "
+        "check "
+        "that number 0 is the same stain in all of them"
+    )
 
 
 def _mixed_remark(n_all: int, n_planes: int, n_examples: int) -> tuple[str, ...]:

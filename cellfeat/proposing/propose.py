@@ -10,17 +10,25 @@ from cellfeat.errors import ConfigError, ManifestError, MissingFileError
 from cellfeat.proposing.candidates import Candidate, asked_candidates, candidates
 from cellfeat.proposing.columns import look_at_columns
 from cellfeat.proposing.completing import Tried, completed, settings_of
-from cellfeat.proposing.files_table import ID_COLUMN, joined, match_by_well, resolved_files, write_files_table
+from cellfeat.proposing.files_table import (
+    ID_COLUMN,
+    joined,
+    match_by_well,
+    plate_remarks,
+    resolved_files,
+    write_files_table,
+)
 from cellfeat.proposing.labelled_part import labelled_part
 from cellfeat.proposing.labelling import Listed, chosen_table, label_choices, listed_in_table
 from cellfeat.proposing.no_cells import Refused, why_no_cells, why_no_labels
 from cellfeat.proposing.pixels import channel_choices
 from cellfeat.proposing.proposal import NONE, Answers, Choice, Proposal
 from cellfeat.proposing.reading import Reading
-from cellfeat.proposing.seeing import layout_reason, sample_lines, unused_tables
+from cellfeat.proposing.seeing import layout_reason, not_pixels, sample_lines, unused_tables
 from cellfeat.proposing.stacks import plane_choices
 from cellfeat.proposing.survey import MOST_TABLES, Survey, tables_beside
 from cellfeat.proposing.tables import Table, best_id_match, check_named_columns, read_tables
+from cellfeat.proposing.unread_labels import unread_labels
 from cellfeat.proposing.whole_fields import field_choices
 from cellfeat.samples.fields.boxes import NoCropSizeError
 from cellfeat.samples.manifest import build_manifest
@@ -67,6 +75,8 @@ def propose(survey: Survey, labels: Path | str | None, answers: Answers, target:
     found = completed(choices, answers, listed=tried.listed, manifest=tried.manifest, survey=survey)
     if tried.listed is None and tried.manifest.crops is None:
         problems += unused_tables(tables, found.settings, found.manifest)
+    if labels is None and not found.manifest.table["label"].any():
+        problems += unread_labels(survey)
     used = _used(tables, survey, found.settings, is_given=labels is not None)
     remarks = (*without_cells, *problems, *found.remarks)
     return replace(found, seen=tuple(sample_lines(found.manifest, used)), remarks=remarks)
@@ -163,9 +173,11 @@ def _first_that_fits(
             return _try(survey, candidate, listed, answers)
         except (ManifestError, MissingFileError, ConfigError) as error:
             reasons.append(str(error))
+    # A table of cells has several rows for an image, and is refused for that where their places are unknown.
+    reason = next(filter(None, map(not_pixels, tables)), reasons[0])
     raise ManifestError(
         f"{survey.root}: found {len(survey.names)} images, such as {first_ten(survey.names[:3])}, but no settings that "
-        f"fit them. The likeliest failed: {reasons[0]}"
+        f"fit them. The likeliest failed: {reason}"
     )
 
 
@@ -192,7 +204,8 @@ def _with_table(
         raise ManifestError(_no_match(tables[0], offered[0]))
     if by_well is not None or offered[0].needs_table:
         table = write_files_table(joined(offered[0], by_well, match), target.file, replaces=target.replaces)
-        return offered, _of_files(survey, table, offered[0].incomplete)
+        found = _of_files(survey, table, offered[0].incomplete)
+        return offered, replace(found, remarks=(*found.remarks, *plate_remarks(by_well, offered[0])))
     if match is None:
         return offered, None
     return offered, Listed(match.table, match.column, match.columns, match.share, rivals=rivals)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import pandas as pd
 
 from cellfeat.proposing.pieces import MOST_CHANNELS, Piece, Pieces
-from cellfeat.proposing.words import COARSE, channel_share
+from cellfeat.proposing.words import COARSE, channel_share, is_channel
 from cellfeat.samples.pattern_fields import PATTERN_FIELDS
 from cellfeat.samples.splits import part_of
 
@@ -16,6 +16,8 @@ COMPLETE = 0.95
 """Share of the samples that have all channels, where a piece of the names is the channel."""
 _MOST_NUMBERED = 6
 _CLASS_LIKE_WELL = re.compile(r"[A-P][1-9]")
+SERIES = ("time", "depth")
+"""Columns of names that number pictures of one place."""
 _NAMED = ("donor", "day", "batch", "plate", "slide")
 """What people call by a letter and a number: plate P1, donor D2."""
 _WORD = re.compile(r"[^\W\d_].*")
@@ -57,6 +59,12 @@ class Reading:
     def groups(self) -> list[str]:
         """The columns that may be groups, from the coarsest."""
         return [role for role in COARSE if role in self.columns]
+
+    @property
+    def series(self) -> list[str]:
+        """Times and depths in the names, where another word of the names says of what movie or stack."""
+        found = [role for role in SERIES if role in self.columns]
+        return found if "{cell}" in self.pattern else []
 
 
 def read_names(found: Pieces, channel: int | None) -> Reading:
@@ -126,7 +134,8 @@ def _channel_score(found: Pieces, place: int, places: Sequence[int]) -> float:
         return {"channel": 2.5}.get(piece.role or "", 0)
     if share == 1:
         return 3
-    if share >= 0.5:
+    # Folders A and B are classes, although B alone is a colour.
+    if share >= 0.5 and (is_in_name or any(len(value) > 1 and is_channel(value) for value in piece.distinct)):
         return 2
     # Any words at the end of a name; words at its beginning, or folders, are rather classes.
     return 1 if is_in_name and place == places[-1] and len(places) > 1 and not any(map(part_of, piece.distinct)) else 0

@@ -3,13 +3,18 @@
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
-from cellfeat.config import Settings
+from cellfeat.config import FieldsSettings, LabelsSettings, Settings
+from cellfeat.errors import ManifestError
 from cellfeat.proposing.candidates import Candidate
+from cellfeat.proposing.files_table import ID_COLUMN
 from cellfeat.proposing.labelling import Listed
 from cellfeat.proposing.stacks import stack_lines
 from cellfeat.proposing.survey import Survey
 from cellfeat.proposing.tables import Table
+from cellfeat.samples.fields.tables import position_columns
+from cellfeat.samples.labels import file_columns, group_columns
 from cellfeat.samples.manifest import Manifest
+from cellfeat.samples.value_remarks import value_remarks
 from cellfeat.text import first_ten
 
 
@@ -66,13 +71,28 @@ def _samples(manifest: Manifest) -> str:
     return f"{len(manifest):,} of {len(counts)} classes: {told}"
 
 
-def label_remarks(manifest: Manifest) -> list[str]:
-    """Say what to do where there are no labels, or only one class."""
+def label_remarks(manifest: Manifest, labels: LabelsSettings) -> list[str]:
+    """Say what is strange about labels and groups, and what to do where there are no labels, or only one class.
+
+    Parameters
+    ----------
+    manifest
+        The samples.
+    labels
+        The proposal.
+    """
     n_classes = len(set(manifest.table["label"]) - {""})
     if n_classes > 1:
-        return []
+        return value_remarks(manifest)
     found = "only one class was found" if n_classes else "no labels were found"
-    return [f"{found}: extract works without, and compare needs two classes; name a table with --labels TABLE"]
+    advice = "name a table with --labels TABLE"
+    if labels.file is not None:
+        own = {labels.id, *group_columns(labels), *file_columns(labels), ID_COLUMN}
+        columns = [name for name in manifest.columns if name not in own]
+        advice = (
+            f"name the column of classes with --label COLUMN ({first_ten(columns)}), or a table with --labels TABLE"
+        )
+    return [f"{found}: extract works without, and compare needs two classes; {advice}"]
 
 
 def unused_tables(tables: Sequence[Table], settings: Settings, manifest: Manifest) -> list[str]:
@@ -91,10 +111,20 @@ def unused_tables(tables: Sequence[Table], settings: Settings, manifest: Manifes
         return []
     ids = first_ten(manifest.table["sample_id"].tolist()[:2])
     return [
-        f"{table.file} is not used: none of its columns ({first_ten(map(str, table.cells.columns))}) holds the ids of "
-        f"the images, such as {ids}, names of files, or wells; upper and lower case must agree"
+        not_pixels(table)
+        or f"{table.file} is not used: none of its columns ({first_ten(map(str, table.cells.columns))}) holds the ids "
+        f"of the images, such as {ids}, names of files, or wells; upper and lower case must agree"
         for table in tables
     ]
+
+
+def not_pixels(table: Table) -> str | None:
+    """Say that positions of a table are in micrometres; None where they are not."""
+    try:
+        position_columns(list(map(str, table.cells.columns)), FieldsSettings(), f"{table.file} is not used")
+    except ManifestError as error:
+        return str(error)
+    return None
 
 
 def layout_reason(candidate: Candidate, listed: Listed | None) -> tuple[str, str, bool]:

@@ -8,6 +8,7 @@ import pandas as pd
 
 from cellfeat.errors import ManifestError, MissingFileError
 from cellfeat.proposing.columns import Columns, is_id_word, look_at_columns
+from cellfeat.samples.file_kinds import IMAGE_ENDINGS
 from cellfeat.samples.id_matching import KnownIds
 from cellfeat.samples.layouts import table_file_name
 from cellfeat.samples.table_file import read_table_file
@@ -92,6 +93,11 @@ def read_tables(files: Iterable[Path], *, is_given: bool) -> tuple[list[Table], 
             if not file.name.lower().endswith(".txt"):
                 problems.append(str(error))
             continue
+        if headless := _headless(file, cells):
+            if is_given:
+                raise ManifestError(headless)
+            problems.append(headless)
+            continue
         if not is_given and any(own <= set(cells.columns) for own in _OWN_COLUMNS):
             # Classes that a head predicted are no labels: a head that is fitted on them scores itself.
             problems.append(f"{file}: was written by cellfeat, and is not taken for labels; --labels {file} takes it")
@@ -99,6 +105,20 @@ def read_tables(files: Iterable[Path], *, is_given: bool) -> tuple[list[Table], 
         if is_given or cells.shape[1] > 1:
             tables.append(Table(file, cells))
     return tables, problems
+
+
+def _headless(file: Path, cells: pd.DataFrame) -> str | None:
+    """Say that a table has no header, where the names of its columns hold one like the names of images below it."""
+    for name in map(str, cells.columns):
+        ending = Path(name).suffix.lower()
+        if ending in IMAGE_ENDINGS and cells[name].str.lower().str.endswith(ending).all():
+            first = first_ten(map(str, cells.columns))
+            return (
+                f"{file}: has no header: its first row is a sample ({first}); add a row with the names of the "
+                "columns above "
+                "it, such as file,class"
+            )
+    return None
 
 
 def check_named_columns(tables: Sequence[Table], named: Mapping[str, str | None]) -> None:

@@ -35,7 +35,7 @@ _ROLES = {
     "image ?number|field ?index",
     "replicate": "rep|repl|replicate|biorep|techrep",
     "time": "t|time|tp|timepoint|hour|h|time ?point",
-    "depth": "z|stack|plane|slice|zslice|a|l|sk|fk|fl",
+    "depth": "z|stack|plane|slice|z ?(slice|step|plane|pos|position|stack|level)|focus|a|l|sk|fk|fl",
     "channel": "c|ch|chn|chan|channel|w|wv|wave|wavelength|filter|fluo|d",
     "cell": "cell|cells|obj|object|crop|roi|id|nucleus|nuc|img|image|im|n|no|nr|patch|cell ?id|object ?(number|id)",
 }

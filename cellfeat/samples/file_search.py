@@ -22,6 +22,7 @@ from cellfeat.samples.layouts import (
     TableLayout,
     table_file_name,
 )
+from cellfeat.samples.own_files import own_files
 from cellfeat.samples.pattern_layout import PatternLayout
 from cellfeat.samples.table_file import table_exists
 from cellfeat.text import first_ten, is_unicode
@@ -47,6 +48,8 @@ class Search:
         Samples that the layout recognises in these names; empty for a layout that only follows the labels table.
     kinds
         Which of the files are images.
+    own
+        Names of files in the folder that cellfeat wrote; they are not in `on_disk`.
     """
 
     images: ImagesSettings
@@ -56,6 +59,7 @@ class Search:
     on_disk: set[str]
     found: set[Found]
     kinds: FileKinds
+    own: frozenset[str] = frozenset()
 
     @property
     def found_by_id(self) -> dict[str, Found]:
@@ -135,12 +139,14 @@ def search_images(
     images = with_layout(images, labels, folder)
     layout = choose_layout(images, labels, cells)
     on_disk = layout.on_disk(folder)
+    own = own_files(folder, on_disk)
+    on_disk -= own
     kinds = FileKinds(folder)
     # A pattern says itself what files are called; in class folders every image is a sample.
     names = kinds.images(on_disk) if isinstance(layout, FoldersLayout) else on_disk
     found = {sample for sample in map(layout.find, names) if sample}
     _check_names(found, layout)
-    return Search(images, labels, layout, folder, on_disk, found, kinds)
+    return Search(images, labels, layout, folder, on_disk, found, kinds, frozenset(own))
 
 
 def _check_names(found: Iterable[Found], layout: Layout) -> None:
@@ -235,6 +241,7 @@ def _has_class_folders(images: ImagesSettings, folder: ImageFolder) -> bool:
     """Whether there are two or more folders of images, and no file fits the default pattern."""
     pattern = PatternLayout(DEFAULT_PATTERN, tuple(images.channels))
     names, kinds = folder.names(), FileKinds(folder)
+    names -= own_files(folder, names)
     folders = {name.partition("/")[0] for name in kinds.images(name for name in names if "/" in name)}
     return len(folders) > 1 and not any(map(pattern.find, names))
 

@@ -1,13 +1,18 @@
-"""Ids that a table writes in another way than the files: with a file ending, leading zeros or folders, as 1.0."""
+"""Ids that a table writes in another way than the files.
+
+With a file ending, leading zeros or folders, as 1.0, or in another normal form of Unicode, as macOS writes names.
+"""
 
 import re
+import unicodedata
 from collections.abc import Collection, Iterable, Iterator
 from functools import cached_property
 
 from cellfeat.samples.file_kinds import IMAGE_ENDINGS
 from cellfeat.text import first_ten
 
-_ENDING = re.compile("|".join(map(re.escape, sorted(IMAGE_ENDINGS, key=len, reverse=True))) + "$", re.IGNORECASE)
+_ENDINGS = "|".join(map(re.escape, sorted(IMAGE_ENDINGS, key=len, reverse=True)))
+_ENDING = re.compile(rf"(\.ome)?({_ENDINGS})?$", re.IGNORECASE)
 # At most 300 digits, as for the ids of a pattern.
 _NUMBER = re.compile(r"0*(\d{1,300})(\.0*)?", re.ASCII)
 _FOLDER = re.compile(r"[/\\]").search
@@ -35,6 +40,8 @@ def match_ids(ids: Iterable[str], known: Collection[str]) -> dict[str, str]:
     {'cell7.png': 'cell7', '1.0': '1', 'C:/data/002.tif': '2', 'A/8': 'A/8.png'}
     >>> match_ids(["cell9"], ["A/cell9.tif", "B/cell10.tif"])
     {'cell9': 'A/cell9.tif'}
+    >>> match_ids(["a.ome.tif", "b.ome.tif"], ["a", "b.ome"])
+    {'a.ome.tif': 'a', 'b.ome.tif': 'b.ome'}
     """
     return KnownIds(known).match(ids)
 
@@ -105,7 +112,7 @@ def matching_remark(matches: dict[str, str], where: str) -> list[str]:
 
 
 def _plain_form(one: str) -> str:
-    """An id without the ending of an image, and a number without leading zeros and a decimal point."""
-    stem = _ENDING.sub("", one.replace("\\", "/"))
+    """An id without the ending of an image, in one normal form; a number without leading zeros and a decimal point."""
+    stem = _ENDING.sub("", unicodedata.normalize("NFC", one.replace("\\", "/")))
     number = _NUMBER.fullmatch(stem)
     return number[1] if number else stem

@@ -47,11 +47,17 @@ class SampleImage(NamedTuple):
         What the files are.
     bits
         Bits of a value as the files state them, one number for each channel.
+    plane_names
+        Names of all planes of the file that holds the channels; empty where it names none, or each channel has a file.
+    pixel_size
+        Micrometres per pixel as the first file states them; None where it does not.
     """
 
     pixels: np.ndarray
     properties: FileProperties
     bits: tuple[int, ...]
+    plane_names: tuple[str, ...] = ()
+    pixel_size: float | None = None
 
 
 Outcome = SampleImage | ImageError | MissingFileError
@@ -266,7 +272,11 @@ def sample_image(pixels: np.ndarray, images: Sequence[Image]) -> SampleImage:
         The files.
     """
     bits = tuple(image.bits_stated for image in images)
-    return SampleImage(pixels, file_properties(pixels, images), bits * (len(pixels) // len(bits)))
+    first = images[0]
+    names = tuple(first.channel_names[: len(first.pixels)]) if len(images) == 1 else ()
+    return SampleImage(
+        pixels, file_properties(pixels, images), bits * (len(pixels) // len(bits)), names, first.pixel_size
+    )
 
 
 def _stack(planes: Sequence[np.ndarray], paths: Sequence[Location]) -> np.ndarray:

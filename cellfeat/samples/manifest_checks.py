@@ -3,9 +3,8 @@
 Each problem is one line of a message; a line names up to ten samples and counts the rest.
 """
 
-import re
 import unicodedata
-from collections import Counter, defaultdict
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 
@@ -16,10 +15,9 @@ from cellfeat.samples.file_sets import file_set_remarks, folder_problems
 from cellfeat.samples.layout_hints import layout_hint
 from cellfeat.samples.layouts import FoldersLayout, leads_outside
 from cellfeat.samples.manifest_splits import split_problems
+from cellfeat.samples.own_files import without_own_folders
+from cellfeat.samples.spellings import alike_values
 from cellfeat.text import first_ten
-
-# Programs write the classes 0 and 1 as 0.0 and 1.0 where other cells of the column are empty.
-_WHOLE_NUMBER = re.compile(r"(-?\d+)\.0*", re.ASCII)
 
 
 @dataclass(frozen=True)
@@ -101,30 +99,19 @@ def spelling_problems(labels: Iterable[str]) -> list[str]:
         The label of each sample.
     """
     counts = Counter(labels)
-    spellings: dict[str, list[str]] = defaultdict(list)
-    for label in counts:
-        spellings[_normal_form(label)].append(label)
     alike = [
         " and ".join(
             f"{written} ({counts[label]} samples)" for label, written in zip(forms, _quoted(forms), strict=True)
         )
-        for forms in spellings.values()
-        if len(forms) > 1
+        for forms in alike_values(counts)
     ]
     if not alike:
         return []
     return [
-        f"- labels that differ only in case, spaces, invisible characters or a decimal point: {first_ten(alike)}; "
+        "- labels that differ only in case, spaces, invisible characters, leading zeros or a decimal point: "
+        f"{first_ten(alike)}; "
         "if they are one class, write it one way"
     ]
-
-
-def _normal_form(label: str) -> str:
-    """A label without what a reader hardly sees: case, spaces, invisible characters, forms of one letter or number."""
-    normal = unicodedata.normalize("NFKC", label)
-    if whole := _WHOLE_NUMBER.fullmatch(normal):
-        return whole[1]
-    return "".join(c for c in normal if not c.isspace() and unicodedata.category(c) != "Cf").casefold()
 
 
 def _quoted(labels: list[str]) -> list[str]:
@@ -257,6 +244,7 @@ def _folder_remarks(listing: Listing) -> list[str]:
         return []
     root, remarks = search.images.root, []
     empty = search.layout.folders_without(search.folder, {sample.sample_id for sample in search.found})
+    empty = without_own_folders(empty, search.own)
     if empty:
         remarks.append(f"class folders without images in {root}: {first_ten(empty)}")
     tops = {sample.sample_id.partition("/")[0] for sample in search.found}

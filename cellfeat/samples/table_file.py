@@ -14,6 +14,7 @@ import pyarrow as pa
 
 from cellfeat.errors import ManifestError, MissingFileError, ReadError
 from cellfeat.samples.excel_file import read_sheet
+from cellfeat.samples.foreign_tables import foreign_kind
 from cellfeat.samples.table_encoding import SAVE_AS_CSV, decoded
 from cellfeat.samples.text_marks import without_comments, without_text_marks
 from cellfeat.storage.opening import open_storage
@@ -22,6 +23,7 @@ from cellfeat.text import first_line, first_ten
 
 SEPARATORS = ",;\t|"
 MAX_TABLE_BYTES = 2_000_000_000
+_HEAD_BYTES = 64
 # Excel itself writes this first line for programs that guess the separator.
 _EXCEL_SEPARATOR = re.compile(r"\ufeff?sep=(.)\r?\n", re.IGNORECASE)
 # `write.table` of R separates with spaces by default, and puts quotes around all names.
@@ -72,6 +74,9 @@ def read_table_file(file: Location) -> RawTable:
         return _read_parquet(content, file)
     if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         return _read_excel(content, file)
+    kind = foreign_kind(content[:_HEAD_BYTES])
+    if kind is not None:
+        raise ManifestError(f"{file}: is {kind}")
     text, remarks = decoded(content, file)
     table = _parse(text, file)
     return RawTable(table.cells, (*remarks, *table.remarks))

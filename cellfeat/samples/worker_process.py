@@ -217,7 +217,8 @@ def _received_outcome(told: dict[str, Any], pipe: BufferedReader) -> Outcome | N
     pixels = np.empty(told["shape"], told["dtype"])
     if pipe.readinto(pixels.data.cast("B")) != pixels.nbytes:
         return None
-    return SampleImage(pixels, FileProperties(**told["properties"]), tuple(told["bits"]))
+    properties = FileProperties(**told["properties"])
+    return SampleImage(pixels, properties, tuple(told["bits"]), tuple(told["plane_names"]), told["pixel_size"])
 
 
 def _next(replies: "SimpleQueue[list[Outcome] | None]", seconds: float) -> list[Outcome] | None:
@@ -280,5 +281,10 @@ def _told(outcome: Outcome) -> dict[str, Any]:
     """An outcome as JSON values, without its pixels."""
     if not isinstance(outcome, SampleImage):
         return {"error": type(outcome).__name__, "reason": str(outcome)}
-    told = {"properties": outcome.properties._asdict(), "bits": outcome.bits}
+    told = {
+        "properties": outcome.properties._asdict(),
+        "bits": outcome.bits,
+        "plane_names": outcome.plane_names,
+        "pixel_size": outcome.pixel_size,
+    }
     return {"dtype": outcome.pixels.dtype.str, "shape": outcome.pixels.shape, **told}

@@ -156,7 +156,10 @@ def test_training_samples_alone_are_refused(folder: Path, saved_knn: str) -> Non
     assert all(noun in message for noun in ("cells.h5", "150 samples", "training samples"))
 
 
-def test_folders_serve_as_labels_where_training_used_them(folder: Path, laid_out: dict[str, str]) -> None:
-    score = ("score", "--model", laid_out["folders"], "--images", "rgb", "--output", "of_folders")
-    assert "20 samples are training samples" in refused(folder, *score)
-    assert "20 samples are training samples" in refused(folder, *score, "--labels", "none")
+@pytest.mark.parametrize("labels", [(), ("--labels", "none")])
+def test_folders_serve_as_labels_where_training_used_them(
+    folder: Path, laid_out: dict[str, str], labels: tuple[str, ...]
+) -> None:
+    fitted = ("score", "--model", laid_out["folders"], "--images", "rgb")
+    message = refused(folder, *fitted, *labels, "--output", "of_folders")
+    assert "20 samples are training samples" in message

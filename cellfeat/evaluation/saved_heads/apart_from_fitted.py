@@ -61,11 +61,14 @@ class ApartFromFitted(Apart):
         if test is None:
             return "none of these samples could be compared with the training samples"
         share = self.number / self.n_points
-        found = (
+        each = (
             f"{share:.1%} of {counted(self.n_points, 'sample')} lie farther from the training samples than "
-            f"{1 - LEVEL:.0%} of these lie from each other ({LEVEL:.0%} is expected); exchangeability test: "
-            f"p {_told(test)} ({self.claim})"
+            f"{1 - LEVEL:.0%} of these lie from each other ({LEVEL:.0%} is expected)"
         )
+        if self.n_known + 1 < 1 / LEVEL:
+            # No sample can lie farther than 99 of 100 where there are fewer.
+            each = f"{counted(self.n_known, 'training sample')} are too few to say it of single samples"
+        found = f"{each}; exchangeability test: p {_told(test)} ({self.claim})"
         if test.is_evidence:
             return f"warning: these samples lie apart from the training samples, and scores may not hold: {found}"
         return f"no evidence that these samples lie apart from the training samples: {found}"

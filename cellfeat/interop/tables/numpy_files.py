@@ -21,6 +21,12 @@ _IDS = ("ids", "id", "sample_id", "sample_ids", "names", "index", "filenames", "
 _LABELS = ("y", "labels", "label", "targets", "target", "classes")
 _GROUPS = ("groups", "group", "plates", "plate", "donors", "donor")
 _NAMES = ("feature_names", "columns", "feature_columns", "var_names")
+_MOST_AXES = 3
+_IMAGES = (
+    "these look like images, and a table has rows of features; for images, save each as a TIFF in a folder of its "
+    "class, "
+    "such as tifffile.imwrite(f'images/{label}/{number}.tif', image), and run cellfeat init images"
+)
 _MOST_BYTES = 16_000_000_000
 _FAULTS = (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError, SyntaxError, RecursionError,
            zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OverflowError, MemoryError,
@@ -101,6 +107,9 @@ def _numbers_name(path: Path, arrays: dict[str, NDArray[Any]]) -> str:
         named = candidates
     if len(named) == 1:
         return named[0]
+    images = [name for name, array in arrays.items() if array.ndim > _MOST_AXES and array.dtype.kind in "buif"]
+    if not named and images:
+        raise ManifestError(f"{path}: its array {images[0]} has the shape {arrays[images[0]].shape}: {_IMAGES}")
     if not named:
         raise ManifestError(
             f"{path}: holds no array of numbers with a row for each sample, only {first_ten(arrays) or 'nothing'}; "
@@ -113,6 +122,8 @@ def _source(path: Path, array: NDArray[Any], others: dict[str, NDArray[Any]], wh
     if array.dtype.names:
         columns = {name: _column(array[name]) for name in array.dtype.names if array[name].ndim == 1}
         return Source(path, pa.table(columns), what=f"{what} of records")
+    if array.dtype.kind in "buif" and array.ndim > _MOST_AXES:
+        raise ManifestError(f"{path}: has the shape {array.shape}: {_IMAGES}")
     if array.dtype.kind not in "buif" or array.ndim not in (2, 3) or 0 in array.shape:
         raise ManifestError(
             f"{path}: has the type {array.dtype} and the shape {array.shape}; expected numbers of shape "

@@ -8,9 +8,10 @@ from cellfeat.interop.tables.hdf5 import is_anndata, is_feature_file, read_annda
 from cellfeat.interop.tables.numpy_files import read_npy, read_npz
 from cellfeat.interop.tables.source import Source
 from cellfeat.interop.tables.text_tables import read_csv, read_excel, read_parquet
+from cellfeat.samples.foreign_tables import foreign_kind
 from cellfeat.text import NO_URLS, is_url, without_credentials
 
-_PICKLES = (b"\x80\x02", b"\x80\x03", b"\x80\x04", b"\x80\x05")
+_NUMPY = b"\x93NUMPY"
 _HDF5 = b"\x89HDF\r\n\x1a\n"
 _KINDS = "CSV, Parquet, Excel, .npy, .npz, .h5ad and HDF5"
 
@@ -36,23 +37,21 @@ def read_source(path: Path, dataset: str | None = None) -> Source:
     """
     head = _head(path)
     is_hdf5 = head.startswith(_HDF5)
+    kind = None if is_hdf5 or head.startswith(_NUMPY) else foreign_kind(head)
+    if kind is not None:
+        raise ManifestError(f"{path}: is {kind}")
     if dataset is not None and not is_hdf5:
         raise ManifestError(f"{path}: --dataset names a part of an HDF5 or .h5ad file, and this is none")
     if is_hdf5:
         return _read_hdf5(path, dataset)
     if head.startswith(b"PAR1"):
         return read_parquet(path)
-    if head.startswith(b"\x93NUMPY"):
+    if head.startswith(_NUMPY):
         return read_npy(path)
     if head.startswith(b"PK\x03\x04"):
         if path.suffix.lower() in (".xlsx", ".xlsm") and not zipfile.is_zipfile(path):
             raise ManifestError(f"{path}: a damaged or truncated Excel file; copy or save it again")
         return read_excel(path) if _is_excel(path) else read_npz(path)
-    if head.startswith(_PICKLES):
-        raise ManifestError(
-            f"{path}: is a Python pickle, which can run code and is never read; save tables as Parquet or CSV, "
-            "and arrays with numpy.savez(FILE, X=..., y=...)"
-        )
     return read_csv(path)
 
 
@@ -73,7 +72,7 @@ def _head(path: Path) -> bytes:
         )
     try:
         with path.open("rb") as file:
-            head = file.read(16)
+            head = file.read(64)
     except OSError as error:
         raise ReadError(f"{path}: cannot be read: {error.strerror or error}") from None
     if not head:

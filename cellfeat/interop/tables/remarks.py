@@ -12,12 +12,16 @@ from cellfeat.interop.tables.digit_grouping import is_ambiguous
 from cellfeat.interop.tables.naming import Named, group_candidates
 from cellfeat.interop.tables.numbers import GROUPS, NOT_CELLPROFILER, FeatureTable, Wanted
 from cellfeat.interop.tables.source import Source
+from cellfeat.samples.position_names import is_position
 from cellfeat.samples.profile_names import is_metadata
 from cellfeat.text import first_ten, shorten
 
 _MANY_COPIES = 0.2
 """With more equal rows than this, the numbers are too coarse to tell copies."""
 _FIRST_ROWS = 200
+_FEWEST_COUNTED, _FEWEST_SORTED = 5, 15
+"""Fewest rows of a column that counts them, and of one that grows with them; with fewer, it may do so by chance."""
+_MOST_VIEWS = 16
 _POSITION = re.compile(
     r"(.+[-_ ])?((centroid|bbox|center|centre|position|pos|location|coord)[-_ ]?[xyz\d]|[xyz][-_ ]?(position|pos|"
     r"centroid|center|centre|coord))|[xyz]|row|col|column",
@@ -49,11 +53,13 @@ def import_remarks(
     source, chosen, features, made, wanted
         The table and what it became.
     """
-    yield f"{source.path}: {source.what}, {len(source):,} rows; {len(features.names):,} columns are features"
+    views = f" in each of {features.numbers.shape[1]} views" if features.numbers.shape[1] > 1 else ""
+    yield f"{source.path}: {source.what}, {len(source):,} rows; {len(features.names):,} columns are features{views}"
     yield from _choice_remarks(source, chosen)
     yield from _column_remarks(source, features, made, wanted)
     yield from _value_remarks(features, made)
     yield from _suspicions(features, chosen)
+    yield from _confounded(source, chosen)
 
 
 def _choice_remarks(source: Source, chosen: Chosen) -> Iterator[str]:
@@ -138,13 +144,21 @@ def _value_remarks(features: FeatureTable, made: Features) -> Iterator[str]:
 def _suspicions(features: FeatureTable, chosen: Chosen) -> Iterator[str]:
     """Warn of columns that count the rows, or stand for the label."""
     numbers = features.numbers[:, 0]
+    shape = features.numbers.shape
+    if shape[1] > _MOST_VIEWS:
+        yield (
+            f"warning: the shape {shape} is read as {shape[1]} views of {shape[2]} features for each sample; if "
+            "these are "
+            "images, save each as a TIFF and run cellfeat init"
+        )
     counting = [name for name, values in zip(features.names, numbers.T, strict=True) if _counts(values)]
     if counting:
         yield (
-            f"warning: {first_ten(counting)} counts the rows, and says nothing of a sample but its place: leave it out "
+            f"warning: {first_ten(counting)} counts the rows or grows with them, and says nothing of a sample but "
+            "its place: leave it out "
             f"with --drop COLUMN{_as_ids(chosen)}"
         )
-    places = [name for name in features.names if _POSITION.fullmatch(name)]
+    places = [name for name in features.names if _POSITION.fullmatch(name) or is_position(name)]
     if places:
         yield (
             f"warning: {first_ten(places)} may be positions, which tell the place and not the cell: leave "
@@ -168,10 +182,37 @@ def _as_ids(chosen: Chosen) -> str:
 
 def _counts(values: np.ndarray) -> bool:
     first = values[:3]
-    if len(values) < 5 or np.isnan(first).any() or np.ptp(first) != 2:
+    if len(values) < _FEWEST_COUNTED or np.isnan(first).any() or len(set(first.tolist())) < len(first):
         return False
     steps = np.diff(values)
-    return bool((steps == steps[0]).all() and abs(steps[0]) == 1)
+    if (steps == steps[0]).all() and abs(steps[0]) == 1:
+        return True
+    return len(values) >= _FEWEST_SORTED and bool((steps > 0).all() or (steps < 0).all())
+
+
+def _confounded(source: Source, chosen: Chosen) -> Iterator[str]:
+    """Warn of classes that lie in one plate, well or donor alone, which holds no other class."""
+    if chosen.labels is None or (chosen.groups is not None and chosen.groups.warning):
+        return
+    is_known = chosen.labels.values != ""
+    labels = chosen.labels.values[is_known]
+    for name in group_candidates(source, chosen.labels.columns):
+        values = source.texts(name)[is_known]
+        if (values == "").any() or len(np.unique(values)) < 2:
+            continue
+        pairs = np.unique(np.stack([labels, values]), axis=1)
+        classes, n_values = np.unique(pairs[0], return_counts=True)
+        n_classes = dict(zip(*np.unique(pairs[1], return_counts=True), strict=True))
+        value_of = dict(pairs.T.tolist())
+        alone = [
+            one for one, n in zip(classes.tolist(), n_values, strict=True) if n == 1 and n_classes[value_of[one]] == 1
+        ]
+        if alone:
+            yield (
+                f"warning: classes in a single {name}, which holds no other class: {first_ten(map(shorten, alone))}; "
+                "scores "
+                f"may tell the {name} and not the class: add samples of these classes from another one"
+            )
 
 
 def _tells(values: np.ndarray, codes: np.ndarray) -> bool:

@@ -21,8 +21,10 @@ SIGNATURES = (PNG, JPEG, *TIFF)
 _NOT_READ = {
     b"BM": "BMP",
     b"GIF8": "GIF",
-    b"RIFF": "WebP or another RIFF file",
+    b"RIFF": "WebP (or another RIFF)",
     b"\0\0\0\x0cjP": "JPEG 2000",
+    b"\0\0\0\x0cJXL": "JPEG XL",
+    b"\xff\x0a": "JPEG XL",
     b"\x89HDF": "HDF5",
     b"%PDF": "PDF",
 }

@@ -33,6 +33,13 @@ def test_samples_of_the_same_kind_do_not_lie_apart(bundle, seed):
     assert apart.line().startswith("no evidence")
 
 
+def test_few_training_samples_give_no_share_of_single_samples():
+    few = fit(cells(0).take(np.arange(45)), "logreg", design=SMALL)[0]
+    line = predict(few, cells(1, shift=4)).apart.line()
+    assert "45 training samples are too few" in line
+    assert "lie farther" not in line
+
+
 def test_a_single_class_of_the_same_kind_does_not_lie_apart(bundle):
     one = cells(1)
     for name in "abc":

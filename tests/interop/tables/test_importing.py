@@ -345,3 +345,41 @@ def test_compressed_table_is_read_whatever_its_name(folder):
 def test_table_in_memory_is_refused() -> None:
     with pytest.raises(ManifestError, match=r"DataFrame.*from_arrays"):
         import_table(pd.DataFrame({"area": [1.0]}))
+
+
+def test_images_in_an_array_are_no_features(folder):
+    np.savez(folder / "a.npz", X=np.zeros((6, 3, 8, 8), np.uint8), y=list("aabbcc"))
+    np.save(folder / "a.npy", np.zeros((6, 8, 8, 3), np.uint8))
+    for name, shape in (("a.npz", r"\(6, 3, 8, 8\)"), ("a.npy", r"\(6, 8, 8, 3\)")):
+        with pytest.raises(ManifestError, match=f"{shape}.*look like images"):
+            import_table(folder / name)
+
+
+def test_many_views_are_doubted(folder):
+    np.save(folder / "a.npy", np.random.default_rng(0).normal(size=(6, 32, 32)))
+    np.save(folder / "b.npy", np.random.default_rng(0).normal(size=(6, 8, 32)))
+    assert "read as 32 views of 32 features" in said(import_table(folder / "a.npy"))
+    assert "32 columns are features in each of 8 views" in said(made := import_table(folder / "b.npy"))
+    assert "warning" not in said(made)
+
+
+def test_class_in_a_single_plate_is_warned_of(folder):
+    table = pd.DataFrame(numbers()).assign(label=labels())
+    own = table.assign(plate=table["label"].map({name: f"P{place}" for place, name in enumerate(CLASSES)}))
+    assert "warning: classes in a single plate" in said(import_table(save(own, folder / "a.csv")))
+    both = table.assign(plate=[f"P{place % 2}" for place in range(len(table))])
+    assert "single plate" not in said(import_table(save(both, folder / "b.csv")))
+
+
+def test_columns_that_grow_with_the_rows_are_warned_of(folder):
+    table = pd.DataFrame(numbers()).assign(label=labels())
+    rising = np.cumsum(np.random.default_rng(0).uniform(1, 9, len(table)))
+    made = import_table(save(table.assign(acquired=rising), folder / "a.csv"))
+    assert "warning: acquired counts the rows or grows with them" in said(made)
+
+
+def test_positions_of_qupath_are_warned_of(folder):
+    table = pd.DataFrame(numbers()).assign(label=labels())
+    values = np.random.default_rng(0).uniform(0, 99, (2, len(table)))
+    named = table.assign(**{"Centroid X µm": values[0], "Centroid Y µm": values[1]})
+    assert "Centroid X µm, Centroid Y µm may be positions" in said(import_table(save(named, folder / "a.csv")))
