@@ -64,7 +64,7 @@ def test_missing_table_suggests_labels_none(tmp_path):
 
 def test_other_encoding_is_refused(tmp_path):
     file = tmp_path / "labels.csv"
-    file.write_bytes("file_id,cell_line\n1,Zürich\n".encode("latin-1"))
+    file.write_bytes("file_id,cell_line\n1,Zürich\n".encode("mac_roman"))
 
     with pytest.raises(ManifestError, match="not UTF-8"):
         read_labels(LabelsSettings(), file)
