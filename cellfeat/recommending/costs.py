@@ -8,7 +8,7 @@ from cellfeat.config import Settings
 from cellfeat.extraction.forward.capabilities import DEFAULT_BATCH
 from cellfeat.extraction.forward.passes import make_passes
 from cellfeat.extraction.forward.precision import choose_method
-from cellfeat.extraction.forward.probe import Probe, seconds_in_turn
+from cellfeat.extraction.forward.probe import Probe, timed_in_turn
 from cellfeat.recommending.clock import Clock
 from cellfeat.recommending.contest import Contest, Stage
 from cellfeat.recommending.embeddings import Embeddings
@@ -95,7 +95,7 @@ class Costs:
         if self._clock.spent + 12 * self._batch_size * seconds < self._clock.budget:
             choice = choose_method(probe, self._settings.extraction.precision)
             measured = {one.method: 1 / one.samples_per_second for one in choice.considered}
-            alone = seconds_in_turn([choice.embedder], samples)[0] / self._batch_size
+            alone = timed_in_turn([choice.embedder], samples)[0].seconds / self._batch_size
             seconds = min(alone, measured.get(choice.method, alone))
         n_samples = self._n_samples
         return n_samples * (self._part.seconds_per_sample + recipe.n_forwards(n_channels) * seconds)

@@ -17,7 +17,7 @@ from cellfeat.errors import BackboneError, DeviceError
 from cellfeat.extraction.forward.capabilities import fast_precisions_of, precisions_of
 from cellfeat.extraction.forward.embedder import Embedder
 from cellfeat.extraction.forward.implementations import IMPLEMENTATIONS, ComputeMethod, methods_for
-from cellfeat.extraction.forward.probe import Measurement, Probe, Trial, min_cosine
+from cellfeat.extraction.forward.probe import Measurement, Probe, Timed, Trial, min_cosine
 from cellfeat.extraction.forward.tolerances import MIN_COSINE
 from cellfeat.text import first_line
 from cellfeat.types import Float32s
@@ -214,7 +214,8 @@ class _Trials:
             return first_line(error)
         measured = self._measure(method, trial)
         self._spent += time.perf_counter() - began if self._measured else 0.0
-        self._time_best_again(trial.rival_samples_per_second)
+        if trial.rival is not None:
+            self._time_best_again(trial.rival)
         self._measured.append(measured)
         if self._is_better(measured):
             self._best = measured, trial.embedder
@@ -226,12 +227,16 @@ class _Trials:
             return False
         return min_cosine(self._reference, embedded) < MIN_COSINE[precision]
 
-    def _time_best_again(self, samples_per_second: float) -> None:
-        """Take the higher rate of the best so far: what was measured before may have met a busy machine."""
-        if self._best is None or samples_per_second <= self._best[0].samples_per_second:
+    def _time_best_again(self, timed: Timed) -> None:
+        """Take the shorter times of the best so far: what was measured before may have met a busy machine."""
+        if self._best is None:
             return
         best, embedder = self._best
-        again = replace(best, samples_per_second=samples_per_second)
+        again = replace(
+            best,
+            samples_per_second=max(best.samples_per_second, 1 / timed.seconds),
+            processor_seconds=min(best.processor_seconds, timed.processor_seconds),
+        )
         self._measured[self._measured.index(best)] = again
         self._best = again, embedder
 
@@ -239,7 +244,12 @@ class _Trials:
         self._reference = trial.embedded if self._reference is None else self._reference
         cosine = min_cosine(self._reference, trial.embedded)
         return Measurement(
-            method.precision, method.implementation, trial.samples_per_second, cosine, trial.startup_seconds
+            precision=method.precision,
+            implementation=method.implementation,
+            samples_per_second=1 / trial.timed.seconds,
+            min_cosine=cosine,
+            startup_seconds=trial.startup_seconds,
+            processor_seconds=trial.timed.processor_seconds if self._probe.device.type == "cpu" else 0.0,
         )
 
     def _is_better(self, measured: Measurement) -> bool:
@@ -249,4 +259,7 @@ class _Trials:
         best = self._best[0]
         if measured.is_accurate != best.is_accurate:
             return measured.is_accurate
-        return measured.samples_per_second > CLEARLY_FASTER * best.samples_per_second
+        if measured.samples_per_second > CLEARLY_FASTER * best.samples_per_second:
+            return True
+        is_lighter = CLEARLY_FASTER * measured.processor_seconds < best.processor_seconds
+        return is_lighter and measured.samples_per_second >= best.samples_per_second

@@ -38,6 +38,8 @@ class Measurement:
         Smallest cosine to the float32 embedding over the probe's samples; 0 if an embedding is not finite.
     startup_seconds
         Time until the first batch is done: building, packing, compiling.
+    processor_seconds
+        Of all processors together, for one sample; 0 where it is not known, or a GPU computes.
     """
 
     precision: str
@@ -45,6 +47,7 @@ class Measurement:
     samples_per_second: float
     min_cosine: float
     startup_seconds: float = 0.0
+    processor_seconds: float = 0.0
 
     @property
     def method(self) -> ComputeMethod:
@@ -61,6 +64,21 @@ class Measurement:
         return f"{self.method} {self.samples_per_second:.1f}/s, cosine {self.min_cosine:.5f}{refused}"
 
 
+class Timed(NamedTuple):
+    """How long a forward takes.
+
+    Attributes
+    ----------
+    seconds
+        By the clock. Other programs stretch it.
+    processor_seconds
+        Of all processors together, which other programs hardly change.
+    """
+
+    seconds: float
+    processor_seconds: float = 0.0
+
+
 class Trial(NamedTuple):
     """A method that was built and run on the probe.
 
@@ -70,17 +88,19 @@ class Trial(NamedTuple):
         Of one view and one pass.
     embedded
         Embeddings of the probe, shape ``(n, 1, embedding_dim)``.
-    startup_seconds, samples_per_second
+    startup_seconds
         As in `Measurement`.
-    rival_samples_per_second
-        That of the embedder that was timed in turn with it; 0.0 if there was none.
+    timed
+        A sample's share of a forward.
+    rival
+        The same of the embedder that was timed in turn with it; None if there was none.
     """
 
     embedder: Embedder
     embedded: Float32s
     startup_seconds: float
-    samples_per_second: float
-    rival_samples_per_second: float = 0.0
+    timed: Timed
+    rival: Timed | None = None
 
 
 @dataclass(frozen=True)
@@ -138,11 +158,12 @@ class Probe:
         embedded = embedder(self.samples)
         startup = time.perf_counter() - began
         if is_out(embedded):
-            seconds_once = _seconds(lambda: embedder(self.samples))
-            return Trial(embedder, embedded, startup, len(self.samples) / max(seconds_once, 1e-9))
-        timed = [embedder] if rival is None else [embedder, rival]
-        seconds = seconds_in_turn(timed, self.samples)
-        return Trial(embedder, embedded, startup, *(one.batch_size / s for one, s in zip(timed, seconds, strict=True)))
+            once = _timed(lambda: embedder(self.samples))
+            return Trial(embedder, embedded, startup, _of_a_sample(once, len(self.samples)))
+        embedders = [embedder] if rival is None else [embedder, rival]
+        times = timed_in_turn(embedders, self.samples)
+        shares = [_of_a_sample(one, by.batch_size) for one, by in zip(times, embedders, strict=True)]
+        return Trial(embedder, embedded, startup, *shares)
 
 
 def build_embedder(
@@ -176,7 +197,11 @@ def build_embedder(
     return Embedder([module], inputs, device=device, precision=method.precision, batch_size=batch_size, say=say)
 
 
-def seconds_in_turn(embedders: Sequence[Embedder], samples: Sequence[Decoded]) -> list[float]:
+def _of_a_sample(timed: Timed, n_samples: int) -> Timed:
+    return Timed(max(timed.seconds, 1e-9) / n_samples, timed.processor_seconds / n_samples)
+
+
+def timed_in_turn(embedders: Sequence[Embedder], samples: Sequence[Decoded]) -> list[Timed]:
     """Measure the shortest of a few forwards of each embedder: other load on the machine can only make them longer.
 
     Only the forward is timed: pictures are resized once for all views and passes of a sample, in the same way by each
@@ -192,27 +217,31 @@ def seconds_in_turn(embedders: Sequence[Embedder], samples: Sequence[Decoded]) -
 
     Returns
     -------
-    list of float
-        Seconds of the shortest forward of a whole batch, by embedder.
+    list of Timed
+        Of a whole batch, by embedder: the least seconds of the clock, and the least of the processors.
     """
     forwards = [embedder.repeatable_forward(samples) for embedder in embedders]
-    times: list[list[float]] = [[] for _ in forwards]
-    while not all(map(_is_trusted, times)):
+    times: list[list[Timed]] = [[] for _ in forwards]
+    while not all(_is_trusted([one.seconds for one in own]) for own in times):
         for forward, own in zip(forwards, times, strict=True):
-            own.append(_settled_seconds(forward))
-    return list(map(min, times))
+            own.append(_settled(forward))
+    return [_least(own) for own in times]
 
 
-def _settled_seconds(forward: Callable[[], None]) -> float:
+def _least(times: Sequence[Timed]) -> Timed:
+    return Timed(*map(min, zip(*times, strict=True)))
+
+
+def _settled(forward: Callable[[], None]) -> Timed:
     """Time a forward, and a short one once more: threads of the forward before are awake for some milliseconds."""
-    first = _seconds(forward)
-    return first if first >= SHORT_SECONDS else min(first, _seconds(forward))
+    first = _timed(forward)
+    return first if first.seconds >= SHORT_SECONDS else _least([first, _timed(forward)])
 
 
-def _seconds(forward: Callable[[], object]) -> float:
-    began = time.perf_counter()
+def _timed(forward: Callable[[], object]) -> Timed:
+    began, worked = time.perf_counter(), time.process_time()
     forward()
-    return time.perf_counter() - began
+    return Timed(time.perf_counter() - began, time.process_time() - worked)
 
 
 def _is_trusted(times: Sequence[float]) -> bool:

@@ -15,11 +15,12 @@ from cellfeat.backbones.registry import load_backbone
 from cellfeat.errors import BackboneError, DeviceError
 from cellfeat.extraction.forward import precision
 from cellfeat.extraction.forward import probe as probe_module
+from cellfeat.extraction.forward.capabilities import fast_precisions_of
 from cellfeat.extraction.forward.embedder import Embedder, Inputs
 from cellfeat.extraction.forward.implementations import IMPLEMENTATIONS, ComputeMethod, Implementation
 from cellfeat.extraction.forward.passes import make_passes
 from cellfeat.extraction.forward.precision import PrecisionChoice, choose_method
-from cellfeat.extraction.forward.probe import Probe, min_cosine
+from cellfeat.extraction.forward.probe import Probe, Timed, min_cosine
 from cellfeat.extraction.read_ahead import Decoded
 
 CPU = torch.device("cpu")
@@ -47,7 +48,8 @@ def test_every_candidate_is_compared_with_float32(probe: Probe, monkeypatch: pyt
     cosines = {precision: [one.min_cosine for one in considered if one.precision == precision] for precision in
                ("fp32", "bf16")}  # fmt: skip
     assert considered[0].precision == "fp32"
-    assert len(cosines["fp32"]) + len(cosines["bf16"]) > 2, "both precisions, and one of them in more than one way"
+    assert {one.precision for one in considered} == set(fast_precisions_of(CPU))
+    assert len(considered) > len(fast_precisions_of(CPU)), "one of them in more than one way"
     assert all(cosine > 1 - 5e-9 for cosine in cosines["fp32"])
     assert all(0.99 < cosine < 1 - 5e-9 for cosine in cosines["bf16"])
 
@@ -63,7 +65,7 @@ def stand_ins(
     monkeypatch.setattr(precision, "IMPLEMENTATIONS", _Table(compiled))
     monkeypatch.setattr(Probe, "embedder", lambda self, method: _StandIn(method, *by_method[str(method)]))
     monkeypatch.setattr(
-        probe_module, "seconds_in_turn", lambda embedders, _: [one.batch_size / one.speed for one in embedders]
+        probe_module, "timed_in_turn", lambda embedders, _: [Timed(one.batch_size / one.speed) for one in embedders]
     )
     return lambda wanted="auto", **changes: choose_method(replace(probe, **changes), wanted)
 
@@ -126,11 +128,11 @@ def test_a_method_that_is_too_far_from_float32_is_not_timed_in_turn(
     choose = stand_ins(monkeypatch, probe, {"fp32 a": (10, 1.0), "bf16 a": (30, 0.99)})
     timed: list[str] = []
 
-    def seconds_in_turn(embedders: Sequence[_StandIn], _: object) -> list[float]:
+    def timed_in_turn(embedders: Sequence[_StandIn], _: object) -> list[Timed]:
         timed.extend(str(one.method) for one in embedders)
-        return [0.1 for _ in embedders]
+        return [Timed(0.1) for _ in embedders]
 
-    monkeypatch.setattr(probe_module, "seconds_in_turn", seconds_in_turn)
+    monkeypatch.setattr(probe_module, "timed_in_turn", timed_in_turn)
     choice = choose()
     assert timed == ["fp32 a"]
     assert [one.is_accurate for one in choice.considered] == [True, False]
@@ -141,7 +143,7 @@ def test_trials_together_cost_no_more_than_their_share(probe: Probe, monkeypatch
     figures = {"fp32 a": (10, 1.0), "fp32 b": (10, 1.0), "fp32 c": (10, 1.0)}
     choose = stand_ins(monkeypatch, probe, figures)
     monkeypatch.setattr(
-        probe_module, "seconds_in_turn", lambda embedders, _: time.sleep(0.5) or [0.4 for _ in embedders]
+        probe_module, "timed_in_turn", lambda embedders, _: time.sleep(0.5) or [Timed(0.4) for _ in embedders]
     )
     choice = choose(n_forwards=800)  # 80 seconds, of which 1.6 may be spent; a trial is guessed at 1.2 and takes 0.5
     assert [one.implementation for one in choice.considered] == ["a", "b"]
@@ -153,18 +155,36 @@ def test_a_forward_that_met_a_busy_machine_is_timed_again(probe: Probe, monkeypa
     slept: list[float] = []
 
     embedder = SimpleNamespace(repeatable_forward=lambda _: lambda: slept.append(next(durations)))
-    monkeypatch.setattr(probe_module, "time", SimpleNamespace(perf_counter=lambda: sum(slept)))
-    assert probe_module.seconds_in_turn([embedder], probe.samples) == [pytest.approx(0.115)]
+    clock = SimpleNamespace(perf_counter=lambda: sum(slept), process_time=lambda: 0.1 * len(slept))
+    monkeypatch.setattr(probe_module, "time", clock)
+    assert probe_module.timed_in_turn([embedder], probe.samples) == [pytest.approx((0.115, 0.1))]
 
 
 def test_the_best_is_timed_again_beside_each_candidate(probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
     choose = stand_ins(monkeypatch, probe, {"fp32 a": (10, 1.0), "fp32 b": (20, 1.0)})
     # The first was measured while the machine was busy: beside the second it is nearly as fast.
-    rates = iter([[4 / 10], [4 / 20, 4 / 18]])
-    monkeypatch.setattr(probe_module, "seconds_in_turn", lambda *_: next(rates))
+    rates = iter([[Timed(4 / 10)], [Timed(4 / 20), Timed(4 / 18)]])
+    monkeypatch.setattr(probe_module, "timed_in_turn", lambda *_: next(rates))
     choice = choose()
     assert str(choice.method) == "fp32 a"
     assert [one.samples_per_second for one in choice.considered] == pytest.approx([18, 20])
+
+
+@pytest.mark.parametrize(
+    ("clock", "chosen"),
+    [(1.08, "fp32 b"), (0.9, "fp32 a")],
+    ids=["as fast by the clock", "slower by the clock"],
+)
+def test_on_a_busy_machine_less_work_decides_between_methods_that_look_alike(
+    clock: float, chosen: str, probe: Probe, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    choose = stand_ins(monkeypatch, probe, {"fp32 a": (10, 1.0), "fp32 b": (10, 1.0)})
+    first, second = Timed(0.4, 0.8), Timed(0.4 / clock, 0.4)
+    times = iter([[first], [second, first]])
+    monkeypatch.setattr(probe_module, "timed_in_turn", lambda *_: next(times))
+    choice = choose()
+    assert str(choice.method) == chosen
+    assert [one.processor_seconds for one in choice.considered] == pytest.approx([0.2, 0.1])
 
 
 def test_a_fallback_is_not_tried_beside_a_faster_form(probe: Probe, monkeypatch: pytest.MonkeyPatch) -> None:
