@@ -160,7 +160,7 @@ def pooled_by_stage(entry: Backbone, loaded: LoadedBackbone) -> LoadedBackbone:
     if not stages:
         raise BackboneError(
             f"{entry.name}: pool stages needs the maps of a convolutional network's stages, which are unknown for this "
-            f"network; use pool norm, or convnext_base, a resnet, densenet, regnet or efficientnet"
+            f"network; use pool auto or norm, or convnext_base, a resnet, densenet, regnet or efficientnet"
         )
     network = copy.deepcopy(loaded.module)
     _cut_after(network, stages[-1])
