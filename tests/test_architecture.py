@@ -10,7 +10,11 @@ from functools import cache
 from graphlib import TopologicalSorter
 from pathlib import Path
 
+import click
 import pytest
+
+from cellfeat.commands import COMMANDS
+from cellfeat.commands import cellfeat as command_line
 
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "cellfeat"
@@ -63,6 +67,12 @@ INNER_FLOORS = {
         "scikit_learn": 2,
         "saved": 2,
     },
+    "commands": {
+        "options": 0,
+        "output": 0,
+        "steps": 1,
+        "": 2,
+    },
 }
 """Floors of the rooms of a package, its subpackages; ``""`` are the modules of the package itself."""
 
@@ -108,7 +118,7 @@ OWNERS = {
         "commands/figure.py",
     },
     "openTSNE": {"maps/"},
-    "rich": {"reporting/terminal/", "commands/"},
+    "rich": {"reporting/terminal/", "commands/output/"},
     "tifffile": {"samples/formats/"},
     "imagecodecs": {
         "samples/formats/png.py",
@@ -214,6 +224,13 @@ def forbidden_entries(place: str, source: str) -> list[str]:
     return [name for name, of in found if of in ENTRIES and name.rpartition(".")[2] not in {of[1], *ENTRIES[of]}]
 
 
+def forbidden_commands(place: str, source: str) -> list[str]:
+    """Other commands that a command imports: what several of them do is a step."""
+    own = dotted(place)
+    others = imported_modules(source, known_modules()) - {own, "cellfeat.commands"}
+    return [name for name in others if room(own) == room(name) == ("commands", "")]
+
+
 def room(name: str) -> tuple[str, str]:
     """Package and room of a module: ``heads`` and ``trees`` for ``cellfeat.heads.trees.boosting``."""
     _, package, inside, *_ = [*name.split("."), "", ""]
@@ -277,6 +294,26 @@ def test_entries_test_can_fail() -> None:
     assert forbidden_entries("heads/linear_models/logreg.py", f"import {lbfgs}") == []
 
 
+def test_no_command_imports_another() -> None:
+    in_commands = {place: source for place, source in modules().items() if place.startswith("commands/")}
+    found = {place: forbidden_commands(place, source) for place, source in in_commands.items()}
+    assert {place: names for place, names in found.items() if names} == {}
+
+
+def test_commands_test_can_fail() -> None:
+    fit, fitting = "cellfeat.commands.fit", "cellfeat.commands.steps.fitting"
+    assert forbidden_commands("commands/run.py", f"import {fit}, {fitting}") == [fit]
+    assert forbidden_commands("commands/run.py", "from cellfeat.commands import fit, Terminated") == [fit]
+    assert forbidden_rooms("commands/steps/fitting.py", f"import {fit}") == [fit]
+    assert forbidden_rooms("commands/options/jobs.py", f"import {fitting}") == [fitting]
+
+
+def test_modules_of_commands_are_commands() -> None:
+    files = {dotted(place) for place in modules() if place.startswith("commands/") and place.count("/") == 1}
+    found = [command_line.get_command(click.Context(command_line), name) for name in COMMANDS]
+    assert {command.callback.__module__ for command in found} == files - {"cellfeat.commands"}
+
+
 @pytest.mark.slow
 def test_each_library_has_one_home() -> None:
     assert offences(forbidden_owners) == {}
@@ -325,7 +362,7 @@ LIGHT = {
     "cellfeat --help": "from cellfeat.commands import exit_code; exit_code(['--help'])",
     "cellfeat extract --help": "from cellfeat.commands import exit_code; exit_code(['extract', '--help'])",
     "completion": (
-        "from cellfeat.commands import completion; "
+        "from cellfeat.commands.options import completion; "
         "completion.complete_heads(None, None, ''), completion.complete_export(None, None, '')"
     ),
     "the tables": "import cellfeat.backbones.registry, cellfeat.heads.registry; list(cellfeat.BACKBONES)",

@@ -1,4 +1,8 @@
-"""The command line: one command a file, each a thin layer over the function of the same name."""
+"""The command line: one command a file, each a thin layer over the function of the same name.
+
+Beside the commands stand packages: `options` that click shows, `steps` that several commands take, and `output` that
+they write for people.
+"""
 
 import io
 import logging

@@ -5,9 +5,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cellfeat.commands.next_steps import say_next
-from cellfeat.commands.options import PATH_OR_URL, config_options, labels_flag, replace_option, resolve_settings
-from cellfeat.commands.page_writing import page_flag, page_option, refresh_page
+from cellfeat.commands.options.settings import resolve_settings
+from cellfeat.commands.options.shared import config_options, labels_flag, page_flag, page_option, replace_option
+from cellfeat.commands.options.value_types import PATH_OR_URL
+from cellfeat.commands.output.next_steps import say_next
+from cellfeat.commands.output.page_writing import refresh_page
 
 if TYPE_CHECKING:
     from cellfeat.auditing.findings import Audit
@@ -140,7 +142,7 @@ def _keep(features: "Features", found: "Audit", groups: Path) -> None:
 
 def _of_images(settings: "Settings") -> "Audit":
     from cellfeat.auditing.audit import audit_images
-    from cellfeat.commands.console import ConsoleObserver
+    from cellfeat.commands.output.console import ConsoleObserver
 
     with ConsoleObserver() as observer:
         observer.say("only the images are audited: add --features FILE to audit the features extracted from them")
@@ -161,7 +163,7 @@ def _with_labels(features: "Features", settings: "Settings", labels: str) -> "Fe
 
 def _of_features(settings: "Settings", loaded: "Features", images: "Location | None", folder: Path) -> "Audit":
     from cellfeat.auditing.audit import audit
-    from cellfeat.commands.console import ConsoleObserver
+    from cellfeat.commands.output.console import ConsoleObserver
     from cellfeat.evaluation.cache import CACHE_FOLDER, FoldCache
     from cellfeat.evaluation.design import Design
 
@@ -193,7 +195,7 @@ def _recorded_images(features: "Features", observer: Any) -> "Location | None":
 
 
 def _print(found: "Audit") -> None:
-    from cellfeat.commands.console import print_table
+    from cellfeat.commands.output.console import print_table
     from cellfeat.reporting.terminal.audit import (
         chance_lines,
         finding_lines,

@@ -1,39 +1,33 @@
 """``cellfeat compare``."""
 
-import dataclasses
 import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-from cellfeat.commands.against import compare_files
-from cellfeat.commands.completion import complete_heads
-from cellfeat.commands.jobs_options import jobs_options, taken_jobs
-from cellfeat.commands.learning_curve import draw_curves, parsed_fractions
-from cellfeat.commands.next_steps import say_next
-from cellfeat.commands.options import (
-    PATH_OR_URL,
+from cellfeat.commands.options.completion import complete_heads
+from cellfeat.commands.options.evaluation import fold_flags, fold_options
+from cellfeat.commands.options.jobs import jobs_options, taken_jobs
+from cellfeat.commands.options.settings import resolve_settings
+from cellfeat.commands.options.shared import (
     config_options,
-    evaluation_arguments,
     figures_flag,
     figures_option,
-    fold_flags,
-    fold_options,
+    page_flag,
+    page_option,
     replace_option,
-    resolve_settings,
 )
-from cellfeat.commands.page_writing import page_flag, page_option, refresh_page
+from cellfeat.commands.options.value_types import PATH_OR_URL
+from cellfeat.commands.output.next_steps import say_next
+from cellfeat.commands.output.page_writing import refresh_page
+from cellfeat.commands.steps.across import check_across, hint_at_plates, leave_each_out
+from cellfeat.commands.steps.against import compare_files
+from cellfeat.commands.steps.comparison import compare_and_report, results_line
+from cellfeat.commands.steps.learning_curve import draw_curves, parsed_fractions
+from cellfeat.commands.steps.repeats import repeat_comparison
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
-    from cellfeat.config import Settings
-    from cellfeat.evaluation.design import Design
-    from cellfeat.evaluation.parallel.choice import Jobs
-    from cellfeat.evaluation.relabelling.effect import RelabellingEffect
-    from cellfeat.evaluation.results import Comparison
-    from cellfeat.extraction.store import Features
     from cellfeat.storage.url import Location
 
 
@@ -111,14 +105,14 @@ def command(
     parts = parsed_fractions(fractions) if fractions else None
     features = load_features(settings.extraction.output)
     if across and labels is None:
-        _check_across(settings, features, across)
+        check_across(settings, features, across)
     comparison = compare_and_report(settings, features, labels=labels, fresh=fresh, replaces=replace, jobs=jobs)
     if not across:
-        _hint_at_plates(settings, features)
+        hint_at_plates(settings, features)
     else:
-        _leave_out(settings, features, comparison, across, labels, fresh=fresh, jobs=jobs)
+        leave_each_out(settings, features, comparison, across, labels, fresh=fresh, jobs=jobs)
     if repeats:
-        _repeat(settings, labels, repeats, fresh=fresh, jobs=jobs)
+        repeat_comparison(settings, labels, repeats, fresh=fresh, jobs=jobs)
     if parts:
         draw_curves(settings, labels, parts, fresh=fresh, jobs=jobs)
     click.echo(f"\n{results_line(settings)}")
@@ -134,182 +128,3 @@ def _check_alone(**others: object) -> None:
     """Refuse options beside --against that compare something else."""
     if given := [f"--{name}" for name, value in others.items() if value]:
         raise click.UsageError(f"--against compares feature files; give {' and '.join(given)} without it")
-
-
-def compare_and_report(
-    settings: "Settings",
-    features: "Features",
-    *,
-    labels: "Location | None" = None,
-    fresh: bool = False,
-    replaces: bool = False,
-    jobs: "Jobs" = None,
-) -> "Comparison":
-    """Compare the heads of the settings, write the report, and print the table and the verdicts.
-
-    Parameters
-    ----------
-    settings
-        The resolved settings.
-    features
-        The samples.
-    labels
-        Table of labels that replace the extracted ones.
-    fresh
-        Whether predictions in the cache are ignored and replaced.
-    replaces
-        Whether results of other samples are replaced.
-    jobs
-        As for `cellfeat.compare`.
-    """
-    from cellfeat.commands.progress import ProgressObserver
-    from cellfeat.evaluation.compare import compare
-    from cellfeat.reporting.files import check_comparison_folder, comparison_files, write_report
-    from cellfeat.saved_results.files import COMPARISON_FILE
-    from cellfeat.saved_results.results_folder import ResultsFolder
-
-    wanted, folder = settings.comparison, settings.results
-    results = ResultsFolder.of(folder, features, replaces=replaces)
-    # Before anything is computed.
-    check_comparison_folder(folder)
-    results.check(comparison_files())
-    with ProgressObserver() as observer:
-        arguments = evaluation_arguments(features, settings, labels, observer, fresh=fresh)
-        comparison = compare(features, wanted.heads, settings=settings.heads, jobs=jobs, **arguments)
-        if comparison.is_complete or not (folder / COMPARISON_FILE).exists():
-            results.check(comparison_files())  # another run may have written there meanwhile
-            results.record()
-            write_report(comparison, folder, figures=wanted.figures, say=observer.say)
-        else:
-            observer.say(f"{folder}: still holds the earlier comparison; repeat the command to finish this one")
-    _print(comparison)
-    if not comparison.is_complete:
-        # `compare` has caught Ctrl-C to return what is finished; the command still ends as interrupted.
-        raise KeyboardInterrupt
-    return comparison
-
-
-def results_line(settings: "Settings") -> str:
-    """Say where the results are."""
-    return f"results: {settings.results} (comparison.json: every figure; and pictures)"
-
-
-def _print(comparison: "Comparison") -> None:
-    from cellfeat.commands.console import print_table, table_width
-    from cellfeat.reporting.terminal.comparison import headline, render_table, verdict_lines
-    from cellfeat.reporting.terminal.folds import given_lines, render_folds
-    from cellfeat.reporting.terminal.head import chance_lines, choice_lines
-
-    click.echo(f"{headline(comparison)}\n")
-    print_table(render_table(comparison, table_width()))
-    if len(comparison.best.scores.overall.given) > 1:
-        click.echo()
-        print_table(render_folds(comparison.results))
-    given = given_lines(comparison.results)
-    lines = [*given, *verdict_lines(comparison), *chance_lines(comparison.results), *choice_lines(comparison.results)]
-    if lines:
-        click.echo("\n".join(["", *lines]))
-    if comparison.relabelling is not None:
-        _print_relabelling(comparison.relabelling)
-
-
-def _print_relabelling(effect: "RelabellingEffect") -> None:
-    from cellfeat.commands.console import print_table
-    from cellfeat.reporting.terminal.relabelling import relabelling_lines, render_relabelling
-
-    click.echo("\nbalanced accuracy by the old and the new labels, on the same folds:\n")
-    print_table(render_relabelling(effect))
-    click.echo("\n".join(["", *relabelling_lines(effect)]))
-
-
-def _check_across(settings: "Settings", features: "Features", column: str) -> None:
-    """Check, before hours of work, that plates can be left out."""
-    from cellfeat.evaluation.across import across_design
-    from cellfeat.evaluation.design import Design
-    from cellfeat.evaluation.task import prepare
-
-    prepare(features, across_design(Design.from_settings(settings), column))
-
-
-def _hint_at_plates(settings: "Settings", features: "Features") -> None:
-    """Say that there are plates, where their samples are in training and test folds alike."""
-    from cellfeat.evaluation.across import plate_hint
-    from cellfeat.evaluation.design import Design
-    from cellfeat.text import clean_lines
-
-    if hint := plate_hint(features.samples, Design.from_settings(settings)):
-        click.echo(clean_lines(hint), err=True)
-
-
-def _leave_out(
-    settings: "Settings",
-    features: "Features",
-    comparison: "Comparison",
-    column: str,
-    labels: "Location | None",
-    *,
-    fresh: bool,
-    jobs: "Jobs",
-) -> None:
-    """Evaluate the same heads with each plate left out in turn, and print both scores."""
-    from cellfeat.commands.console import print_table
-    from cellfeat.commands.progress import ProgressObserver
-    from cellfeat.evaluation.across import across_design, across_plates
-    from cellfeat.evaluation.compare import compare
-    from cellfeat.evaluation.hooks import Hooks
-    from cellfeat.reporting.files import write_further
-    from cellfeat.reporting.terminal.folds import render_folds
-    from cellfeat.text import clean_lines
-
-    with ProgressObserver() as observer:
-        arguments = evaluation_arguments(features, settings, labels, observer, fresh=fresh)
-        arguments["design"] = across_design(arguments["design"], column)
-        arguments["hooks"] = Hooks(say=observer.say_once, progress=observer.fold_begins)
-        if arguments["labels"] is not None:
-            arguments["labels"] = dict(arguments["labels"])
-        left_out = compare(features, settings.comparison.heads, settings=settings.heads, jobs=jobs, **arguments)
-    if not left_out.is_complete:
-        raise KeyboardInterrupt
-    found = across_plates(comparison, left_out, column)
-    write_further(found, settings.results)
-    click.echo(clean_lines(f"\neach {column} left out in turn:\n"))
-    print_table(render_folds(left_out.results))
-    click.echo(clean_lines("\n".join(["", *found.lines()])))
-
-
-def _repeat(settings: "Settings", labels: "Location | None", repeats: int, *, fresh: bool, jobs: "Jobs") -> None:
-    """Compare on further sets of folds; the first set is the comparison just made and comes from the cache."""
-    from cellfeat.evaluation.repeats import summarise
-    from cellfeat.reporting.files import write_further
-    from cellfeat.reporting.terminal.comparison import repeats_lines
-
-    summary = summarise(list(_repeated(settings, labels, repeats, fresh=fresh, jobs=jobs)))
-    write_further(summary, settings.results)
-    click.echo("\n".join(["", *repeats_lines(summary)]))
-
-
-def _repeated(
-    settings: "Settings", labels: "Location | None", repeats: int, *, fresh: bool, jobs: "Jobs"
-) -> "Iterator[Comparison]":
-    from cellfeat.commands.progress import ProgressObserver
-    from cellfeat.evaluation.compare import compare
-    from cellfeat.evaluation.hooks import Hooks
-    from cellfeat.extraction.store import load_features
-
-    features, wanted = load_features(settings.extraction.output), settings.comparison
-    with ProgressObserver() as observer:
-        hooks = Hooks(say=observer.say_once, progress=observer.fold_begins)
-        for number in range(repeats):
-            # The comparison just made is the first repeat: its folds are fresh, and in the cache.
-            arguments = evaluation_arguments(features, settings, labels, observer, fresh=fresh and number > 0)
-            design: Design = arguments["design"]
-            repeat = dataclasses.replace(design, random_state=design.random_state + number)
-            observer.say(f"folds with seed {repeat.random_state}, {number + 1} of {repeats}")
-            arguments |= {"design": repeat, "hooks": hooks}
-            if arguments["labels"] is not None:
-                # Plain labels: what changes do to the scores is measured once, in the comparison itself.
-                arguments["labels"] = dict(arguments["labels"])
-            comparison = compare(features, wanted.heads, settings=settings.heads, jobs=jobs, **arguments)
-            if not comparison.is_complete:
-                raise KeyboardInterrupt
-            yield comparison

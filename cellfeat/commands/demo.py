@@ -5,7 +5,7 @@ from pathlib import Path
 
 import click
 
-from cellfeat.commands.page_writing import refresh_page
+from cellfeat.commands.output.page_writing import refresh_page
 
 SETTINGS = {
     "backbone.name": "efficientnet_lite0",
@@ -26,9 +26,9 @@ def command(samples: int, seed: int, output: Path) -> None:
 
     The images are generated: the scores say nothing about real cells.
     """
-    from cellfeat.commands.compare import compare_and_report
-    from cellfeat.commands.console import ConsoleObserver
-    from cellfeat.commands.fit import fit_and_save, print_head
+    from cellfeat.commands.output.console import ConsoleObserver
+    from cellfeat.commands.steps.comparison import compare_and_report
+    from cellfeat.commands.steps.fitting import fit_and_save, print_head
     from cellfeat.config_sources import load_settings
     from cellfeat.extraction.extract import extract
     from cellfeat.extraction.store import load_features

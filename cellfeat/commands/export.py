@@ -5,9 +5,10 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cellfeat.commands.completion import complete_export
-from cellfeat.commands.needed import NameOf, export_names
-from cellfeat.commands.options import PATH_OR_URL, replace_option, weights_option
+from cellfeat.commands.options.completion import complete_export
+from cellfeat.commands.options.shared import replace_option, weights_option
+from cellfeat.commands.options.value_types import PATH_OR_URL, NameOf, export_names
+from cellfeat.commands.output.remarks import say
 
 if TYPE_CHECKING:
     from cellfeat.storage.url import Location
@@ -88,7 +89,7 @@ def command(
             standardise=standardise,
             with_tsne=tsne,
             replace=replace,
-            say=lambda line: click.echo(clean_lines(line), err=True),
+            say=say,
         )
     click.echo(clean_lines(f"{path} ({_size(path.stat().st_size)})"))
 

@@ -6,11 +6,13 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cellfeat.commands.completion import complete_backbone
-from cellfeat.commands.engines import LOCAL, EngineOptions, engine_options
-from cellfeat.commands.next_steps import say_next
-from cellfeat.commands.options import PATH_OR_URL, config_options, labels_flag, resolve_settings, weights_option
-from cellfeat.commands.slurm_engine import run_on_slurm
+from cellfeat.commands.options.completion import complete_backbone
+from cellfeat.commands.options.engines import LOCAL, EngineOptions, engine_options
+from cellfeat.commands.options.settings import resolve_settings
+from cellfeat.commands.options.shared import config_options, labels_flag, weights_option
+from cellfeat.commands.options.value_types import PATH_OR_URL
+from cellfeat.commands.output.next_steps import say_next
+from cellfeat.commands.steps.slurm_engine import run_on_slurm
 from cellfeat.errors import ConfigError
 
 if TYPE_CHECKING:
@@ -91,7 +93,7 @@ def command(
     same settings and --share 0/N to N-1/N, and then one with --consolidate. --engine ray does all of this on a Ray
     cluster, or on all GPUs of this machine.
     """
-    from cellfeat.commands.console import ConsoleObserver
+    from cellfeat.commands.output.console import ConsoleObserver
 
     engine = EngineOptions.taken_from(flags)
     steps = {"--update": update, "--plan": makes_plan, "--share": share, "--consolidate": joins}

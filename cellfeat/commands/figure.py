@@ -5,8 +5,9 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cellfeat.commands.completion import complete_head
-from cellfeat.commands.options import PATH_OR_URL, resolve_settings
+from cellfeat.commands.options.completion import complete_head
+from cellfeat.commands.options.settings import resolve_settings
+from cellfeat.commands.options.value_types import PATH_OR_URL
 from cellfeat.errors import WriteError
 from cellfeat.text import clean_text
 

@@ -6,10 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cellfeat.commands.options import PATH_OR_URL, Command, with_options
+from cellfeat.commands.options.shared import Command, with_options
+from cellfeat.commands.options.value_types import PATH_OR_URL
+from cellfeat.commands.output.remarks import say
 
 if TYPE_CHECKING:
-    from cellfeat.interop.tables.importing import Imported, ImportOptions, Like
+    from cellfeat.interop.tables.importing import ImportOptions, Like
     from cellfeat.storage.url import Location
 
 
@@ -78,7 +80,8 @@ def command(
     wanted = Wanted(_split(features), _split(keep), _split(drop), max_missing)
     options = table_import_options(labels, wanted=wanted, scaling=scaling, **named)
     imported = import_table(table, options, like=like_of(like) if like else None)
-    say(imported)
+    for remark in imported.remarks:
+        say(remark)
     made = imported.features.save(target, replace=replace)
     shape = f"{len(made):,} samples x {made.embeddings.shape[2]:,} features"
     click.echo(f"{made.path} ({shape}); compare heads on it: cellfeat compare --features {shlex.quote(str(made.path))}")
@@ -123,14 +126,6 @@ def like_of(path: "Location") -> "Like":
 
     found = load_bundle(path) if isinstance(path, Path) and path.is_dir() else read_summary(path)
     return Like.of(found.recipe, found.provenance, str(path))
-
-
-def say(imported: "Imported") -> None:
-    """Say on stderr what was taken, guessed and left out."""
-    from cellfeat.text import clean_lines
-
-    for line in imported.remarks:
-        click.echo(clean_lines(line), err=True)
 
 
 def _split(patterns: tuple[str, ...]) -> tuple[str, ...]:

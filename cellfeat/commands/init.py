@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cellfeat.commands.completion import complete_backbone
-from cellfeat.commands.options import OWN_CONFIG
+from cellfeat.commands.options.completion import complete_backbone
+from cellfeat.commands.options.settings import OWN_CONFIG
 from cellfeat.errors import ConfigError
 from cellfeat.text import clean_lines, clean_text
 
@@ -99,7 +99,7 @@ def _check_output(output: Path, *, asks: bool, force: bool) -> None:
 
 def _given(assignments: Sequence[str], flags: dict[str, str | None]) -> dict[str, Any]:
     """The settings that options give, by dotted key."""
-    from cellfeat.commands.options import assigned_key
+    from cellfeat.commands.options.settings import assigned_key
     from cellfeat.config_files import parse_assignment
 
     columns = {"id_column": "labels.id", "label": "labels.label", "split": "labels.split"}

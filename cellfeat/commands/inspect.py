@@ -4,8 +4,8 @@ from pathlib import Path
 
 import click
 
-from cellfeat.commands.completion import complete_backbone_or_file
-from cellfeat.commands.options import needed_features
+from cellfeat.commands.options.completion import complete_backbone_or_file
+from cellfeat.commands.options.settings import needed_features
 from cellfeat.errors import MissingFileError
 from cellfeat.storage.url import Location, Url, as_location
 from cellfeat.text import clean_lines

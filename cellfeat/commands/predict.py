@@ -5,18 +5,16 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cellfeat.commands.inference_inputs import (
-    chosen_features,
+from cellfeat.commands.options.saved_head import chosen_features, parsed_overrides, sample_options
+from cellfeat.commands.options.shared import replace_option
+from cellfeat.commands.output.remarks import say
+from cellfeat.commands.steps.inference_inputs import (
     features_as_fitted,
     features_of_table,
     mark_of,
-    parsed_overrides,
-    sample_options,
-    say,
     say_apart,
     say_unlike_fitted,
 )
-from cellfeat.commands.options import replace_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping

@@ -6,13 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cellfeat.commands.options import (
-    config_options,
-    figures_flag,
-    figures_option,
-    labels_flag,
-    resolve_settings,
-)
+from cellfeat.commands.options.settings import resolve_settings
+from cellfeat.commands.options.shared import config_options, figures_flag, figures_option, labels_flag
 
 if TYPE_CHECKING:
     from cellfeat.recommending.recommendation import Recommendation
@@ -79,7 +74,7 @@ def command(
     The recipe of your settings takes part, so the gain over it is measured. Ctrl-C ends the comparison, and what is
     known so far decides.
     """
-    from cellfeat.commands.console import ConsoleObserver
+    from cellfeat.commands.output.console import ConsoleObserver
     from cellfeat.recommending.clock import parse_budget
     from cellfeat.recommending.recommend import recommend
     from cellfeat.recommending.saving import save_recommendation
@@ -116,7 +111,7 @@ def command(
 
 
 def _print(found: "Recommendation", files: list[Path]) -> None:
-    from cellfeat.commands.console import print_table
+    from cellfeat.commands.output.console import print_table
     from cellfeat.reporting.terminal.recommendation import render_finalists
 
     print_table(render_finalists(found))

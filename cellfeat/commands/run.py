@@ -4,15 +4,17 @@ from pathlib import Path
 
 import click
 
-from cellfeat.commands.options import (
+from cellfeat.commands.options.evaluation import tune_option
+from cellfeat.commands.options.settings import resolve_settings
+from cellfeat.commands.options.shared import (
     config_options,
     figures_flag,
     figures_option,
+    page_flag,
+    page_option,
     replace_option,
-    resolve_settings,
-    tune_option,
 )
-from cellfeat.commands.page_writing import page_flag, page_option, refresh_page
+from cellfeat.commands.output.page_writing import refresh_page
 
 
 @click.command("run")
@@ -31,9 +33,9 @@ def command(
     replace: bool,
 ) -> None:
     """Extract, compare the heads, then fit and save the best one."""
-    from cellfeat.commands.compare import compare_and_report, results_line
-    from cellfeat.commands.console import ConsoleObserver
-    from cellfeat.commands.fit import fit_and_save, print_head
+    from cellfeat.commands.output.console import ConsoleObserver
+    from cellfeat.commands.steps.comparison import compare_and_report, results_line
+    from cellfeat.commands.steps.fitting import fit_and_save, print_head
     from cellfeat.evaluation.compare import check_heads
     from cellfeat.extraction.extract import extract
     from cellfeat.extraction.store import load_features

@@ -7,18 +7,18 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cellfeat.commands.inference_inputs import (
-    chosen_features,
+from cellfeat.commands.options.saved_head import chosen_features, parsed_overrides, sample_options
+from cellfeat.commands.options.shared import figures_flag, figures_option, page_option, replace_option
+from cellfeat.commands.options.value_types import PATH_OR_URL
+from cellfeat.commands.output.page_writing import refresh_page
+from cellfeat.commands.output.remarks import say
+from cellfeat.commands.steps.inference_inputs import (
     features_as_fitted,
     features_of_table,
     mark_of,
-    parsed_overrides,
-    sample_options,
     say_apart,
     say_unlike_fitted,
 )
-from cellfeat.commands.options import PATH_OR_URL, figures_flag, figures_option, replace_option
-from cellfeat.commands.page_writing import page_option, refresh_page
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -119,7 +119,7 @@ def command(
     request = _Request(bundle, overrides, None if table else flags["labels"], label_column)
     # With images, the extraction says how the table was read.
     joined = images is not None and request.is_of_fields
-    labels = None if joined else request.read_labels(ignore_line if images else _say)
+    labels = None if joined else request.read_labels(ignore_line if images else say)
     if features:
         samples = load_features(features)
     elif table:
@@ -143,7 +143,7 @@ def command(
         parts=None if part == "all" else [part],
         leave_out=request.leave_out,
         standardise=standardise,
-        say=_say,
+        say=say,
     )
     results.check(SCORED_FILES)
     results.record()
@@ -176,7 +176,7 @@ def _default_folder(model: Path, samples: "Location") -> Path:
 
 
 def _print(found: "HeldOut") -> None:
-    from cellfeat.commands.console import print_table
+    from cellfeat.commands.output.console import print_table
     from cellfeat.reporting.terminal.head import render_classes
     from cellfeat.reporting.terminal.held_out import held_out_details, held_out_lines
 
@@ -249,7 +249,7 @@ class _Request:
         """Leave out labels without a sample, where the settings allow it."""
         from cellfeat.evaluation.new_labels import matched_labels
 
-        return None if labels is None else matched_labels(labels, samples, self.settings, say=_say)
+        return None if labels is None else matched_labels(labels, samples, self.settings, say=say)
 
 
 def _extracted(request: _Request, images: "Location", folder: Path, groups: str | None, **flags: Any) -> "Features":
@@ -275,7 +275,7 @@ def _near_copies(
     from cellfeat.evaluation.saved_heads.fitted_copies import near_copies_of_fitted
 
     if samples.is_imported:
-        _say("the samples are rows of a table: near copies, which images show, are not searched for")
+        say("the samples are rows of a table: near copies, which images show, are not searched for")
         return None
 
     return near_copies_of_fitted(
@@ -284,7 +284,7 @@ def _near_copies(
         samples,
         fitted_images=fitted_images or _recorded_images(fitted, "--fitted-images"),
         images=images or _recorded_images(samples, "--images, in place of --features,"),
-        say=_say,
+        say=say,
     )
 
 
@@ -294,7 +294,7 @@ def _say_shared_groups(samples: "Features", fitted: "Features", column: str | No
 
     of_samples, of_fitted = (one.samples.columns.get(column or "", one.samples.groups) for one in (samples, fitted))
     if sentence := shared_groups_sentence(of_samples, of_fitted):
-        _say(f"warning: {sentence}")
+        say(f"warning: {sentence}")
 
 
 def _recorded_images(features: "Features", option: str) -> "Location":
@@ -309,9 +309,3 @@ def _recorded_images(features: "Features", option: str) -> "Location":
             f"near copies reads them; say with {option} where they are"
         )
     return root
-
-
-def _say(line: str) -> None:
-    from cellfeat.text import clean_lines
-
-    click.echo(clean_lines(line), err=True)

@@ -5,7 +5,9 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cellfeat.commands.options import PATH_OR_URL, needed_features, weights_option
+from cellfeat.commands.options.settings import needed_features
+from cellfeat.commands.options.shared import weights_option
+from cellfeat.commands.options.value_types import PATH_OR_URL
 
 if TYPE_CHECKING:
     from cellfeat.storage.url import Location
@@ -68,7 +70,7 @@ def _verify_images(
     root: "Location | None",
     weights: "str | dict[str, str] | None",
 ) -> None:
-    from cellfeat.commands.console import ConsoleObserver
+    from cellfeat.commands.output.console import ConsoleObserver
     from cellfeat.extraction.verification import check_pixels, check_sample, recorded_manifest
 
     manifest = recorded_manifest(file, root)

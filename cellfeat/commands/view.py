@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cellfeat.commands.options import OWN_CONFIG, PATH_OR_URL, resolve_settings
+from cellfeat.commands.options.settings import OWN_CONFIG, resolve_settings
+from cellfeat.commands.options.value_types import PATH_OR_URL
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -69,7 +70,7 @@ def command(
 
     Only this machine can reach the page, and only with the token in the address that is printed.
     """
-    from cellfeat.commands.console import ConsoleObserver
+    from cellfeat.commands.output.console import ConsoleObserver
     from cellfeat.page.serving.live_pictures import live_pictures
     from cellfeat.page.serving.server import ServedPage
     from cellfeat.page.serving.viewing import make_missing_map, write_viewed

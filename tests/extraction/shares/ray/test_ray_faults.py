@@ -44,7 +44,7 @@ LONG = {
 }
 DRIVER = """
 import sys
-from cellfeat.commands.console import ConsoleObserver
+from cellfeat.commands.output.console import ConsoleObserver
 from cellfeat.config import Settings
 from cellfeat.extraction.shares.ray.engine import RayOptions, extract_on_ray
 settings, options = Settings.model_validate_json(sys.argv[1]), RayOptions(address=sys.argv[2] or None)

@@ -1,10 +1,46 @@
-"""Required options: the message about a missing one lists the values that it takes."""
+"""Types of the values of options, and what is said where a required one is missing."""
 
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Any
 
 import click
+from click.shell_completion import CompletionItem
+
+
+class LocationType(click.ParamType):
+    """A path, or an address such as ``s3://lab/cells.h5``."""
+
+    name = "path"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:  # noqa: ARG002
+        """Take the text of an option as a path or an address.
+
+        Parameters
+        ----------
+        value
+            The text.
+        param, ctx
+            The option and click's context, for errors of usage.
+        """
+        from cellfeat.config_values import parsed_location
+
+        return parsed_location(value)
+
+    def shell_complete(self, ctx: click.Context, param: click.Parameter, incomplete: str) -> list[CompletionItem]:  # noqa: ARG002
+        """Have the shell complete files and folders.
+
+        Parameters
+        ----------
+        ctx, param
+            Click's context and the option; unused.
+        incomplete
+            What was typed so far.
+        """
+        return [CompletionItem(incomplete, type="file")]
+
+
+PATH_OR_URL = LocationType()
 
 
 class NameOf(click.ParamType):

@@ -5,7 +5,7 @@ import pandas as pd
 import pytest
 from rich.console import Console
 
-from cellfeat.commands.progress import ProgressObserver
+from cellfeat.commands.output.progress import ProgressObserver
 from cellfeat.evaluation.counts import Counts
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.results import HeadFailure, HeadResult, Provenance

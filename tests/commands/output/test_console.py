@@ -3,7 +3,7 @@
 from rich.table import Table
 from rich.text import Text
 
-from cellfeat.commands.console import print_table
+from cellfeat.commands.output.console import print_table
 
 
 def test_a_row_in_a_pipe_is_one_plain_line(capsys):

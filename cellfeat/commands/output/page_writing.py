@@ -1,8 +1,7 @@
-"""The page that commands write beside their results, and the option that leaves it out."""
+"""The page that commands write beside their results."""
 
-from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING
 
 import click
 
@@ -15,20 +14,6 @@ if TYPE_CHECKING:
 # Whatever an unforeseen file or a fault of ours may raise: the results are on disk already.
 _FAILURES = (ArithmeticError, AttributeError, ImportError, LookupError, MemoryError, OSError, RuntimeError, TypeError,
              ValueError, CellfeatError)  # fmt: skip
-
-Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def page_option(command: Command) -> Command:
-    """Add ``--no-page``."""
-    return click.option("--no-page", is_flag=True, help="Write no page that shows the samples behind the results.")(
-        command
-    )
-
-
-def page_flag(no_page: bool) -> dict[str, Any]:
-    """Give the setting of ``--no-page`` by dotted key; None where it was not given."""
-    return {"comparison.page": False if no_page else None}
 
 
 def refresh_page(folder: Path, features: "Features | None" = None, fitted: "Features | Location | None" = None) -> None:

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from cellfeat.commands.engines import EngineOptions
-from cellfeat.commands.options import OWN_CONFIG
+from cellfeat.commands.options.engines import EngineOptions
+from cellfeat.commands.options.settings import OWN_CONFIG
 from cellfeat.errors import ConfigError, SchedulerError
 
 if TYPE_CHECKING:

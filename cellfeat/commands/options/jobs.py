@@ -4,7 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from cellfeat.commands.options import Command, with_options
+from cellfeat.commands.options.shared import Command, with_options
 
 if TYPE_CHECKING:
     from cellfeat.evaluation.parallel.choice import Jobs

@@ -1,15 +1,12 @@
 """Options of the engines of ``extract``: what runs the shares of an extraction."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import Any, Self, TypeVar
+from typing import Any, Self
 
 import click
 
-from cellfeat.commands.options import with_options
+from cellfeat.commands.options.shared import Command, with_options
 from cellfeat.errors import ConfigError
-
-Command = TypeVar("Command", bound=Callable[..., Any])
 
 LOCAL = "local"
 ENGINES = (LOCAL, "ray", "slurm")

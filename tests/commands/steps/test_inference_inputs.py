@@ -6,7 +6,7 @@ import imagecodecs
 import numpy as np
 import pytest
 
-from cellfeat.commands.inference_inputs import _found_samples
+from cellfeat.commands.steps.inference_inputs import _found_samples
 from cellfeat.config_sources import load_settings
 from cellfeat.errors import ManifestError
 

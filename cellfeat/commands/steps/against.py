@@ -30,11 +30,11 @@ def compare_files(
     others
         The other feature files.
     labels, fresh, replaces, jobs
-        As for `cellfeat.commands.compare.compare_and_report`.
+        As for `cellfeat.commands.steps.comparison.compare_and_report`.
     """
-    from cellfeat.commands.console import print_table, table_width
-    from cellfeat.commands.options import evaluation_arguments
-    from cellfeat.commands.progress import ProgressObserver
+    from cellfeat.commands.output.console import print_table, table_width
+    from cellfeat.commands.output.progress import ProgressObserver
+    from cellfeat.commands.steps.evaluation_arguments import evaluation_arguments
     from cellfeat.evaluation.several_features import compare_features
     from cellfeat.extraction.store import load_features
     from cellfeat.reporting.files import write_further

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cellfeat.commands.options import evaluation_arguments
+from cellfeat.commands.steps.evaluation_arguments import evaluation_arguments
 
 if TYPE_CHECKING:
     from cellfeat.config import Settings
@@ -49,7 +49,7 @@ def draw_curves(
     jobs
         Processes.
     """
-    from cellfeat.commands.progress import ProgressObserver
+    from cellfeat.commands.output.progress import ProgressObserver
     from cellfeat.evaluation.learning_curve import learning_curves_on
     from cellfeat.evaluation.task import prepare
     from cellfeat.extraction.store import load_features

@@ -1,0 +1,97 @@
+"""Settings of a command: files, ``--set`` and options combined, and ``cellfeat.yaml`` found in the current folder."""
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from cellfeat.config import Settings
+    from cellfeat.config_sources import Source
+    from cellfeat.storage.url import Location
+
+OWN_CONFIG = Path("cellfeat.yaml")
+"""The file of settings that ``cellfeat init`` writes, and that commands find in the current folder."""
+
+
+def resolve_settings(config: Path | None, assignments: Sequence[str], flags: dict[str, Any]) -> "Settings":
+    """Combine settings: flags override ``--set``, which overrides ``--config``, which overrides the defaults.
+
+    Parameters
+    ----------
+    config
+        File of settings; None: ``cellfeat.yaml`` in the current folder, if it is there.
+    assignments
+        ``KEY=VALUE`` of each ``--set``.
+    flags
+        Values by dotted key; None for a flag that was not given.
+    """
+    from cellfeat.config_files import read_mapping
+    from cellfeat.config_sources import Source, combine
+
+    default = click.get_current_context().find_root().obj
+    files = [Source(str(file), read_mapping(file)) for file in (default, config or found_config()) if file is not None]
+    options = [Source.of_key("options", key, value) for key, value in flags.items() if value is not None]
+    return combine([*files, *map(_assigned, assignments), *options])
+
+
+def found_config() -> Path | None:
+    """The file of settings in the current folder, which is then named on stderr; None where there is none."""
+    if not OWN_CONFIG.is_file():
+        return None
+    click.echo(f"settings: {OWN_CONFIG} in this folder (--config FILE takes another)", err=True)
+    return OWN_CONFIG
+
+
+def found_features() -> "Location | None":
+    """The feature file that the settings in the current folder name; None where there are no settings."""
+    return resolve_settings(None, (), {}).extraction.output if OWN_CONFIG.is_file() else None
+
+
+def needed_features(argument: str) -> "Location":
+    """The feature file that the settings in the current folder name.
+
+    Raises
+    ------
+    click.UsageError
+        If there are no settings; the message asks for `argument`.
+    """
+    found = found_features()
+    if found is None:
+        raise click.UsageError(f"Missing argument '{argument}', and there is no {OWN_CONFIG} in this folder.")
+    return found
+
+
+def _assigned(text: str) -> "Source":
+    """Read the ``KEY=VALUE`` of one ``--set``."""
+    from cellfeat.config_files import parse_assignment
+    from cellfeat.config_sources import Source
+
+    key, value = parse_assignment(text)
+    return Source.of_key("--set", assigned_key(key), value)
+
+
+def assigned_key(key: str) -> str:
+    """Give the whole key of a setting, as ``heads.mlp.hidden`` for ``mlp.hidden``.
+
+    Raises
+    ------
+    ConfigError
+        If no section and no head has this name.
+    """
+    from cellfeat.config import Settings
+    from cellfeat.errors import ConfigError
+    from cellfeat.heads.registry import HEADS, SKLEARN_PREFIX
+    from cellfeat.text import near_names
+
+    first = key.partition(".")[0]
+    # mlp.hidden is short for heads.mlp.hidden, as people write it.
+    if first.startswith(SKLEARN_PREFIX):
+        HEADS[first]  # raises, with the nearest name, where scikit-learn has no such classifier
+    if first in HEADS:
+        return f"heads.{key}"
+    if "." in key and first not in Settings.model_fields:
+        near = near_names(first, [*Settings.model_fields, *HEADS])
+        raise ConfigError(f"--set: unknown key {key!r}: no section or head is called {first!r}; {near}")
+    return key

@@ -1,0 +1,1 @@
+"""What commands write for people: tables, progress, remarks, the page, and which command comes next."""
