@@ -255,7 +255,6 @@ def offences(check: Callable[[str, str], Collection[str]]) -> dict[str, Collecti
     return {place: names for place, names in found.items() if names}
 
 
-@pytest.mark.slow
 def test_modules_import_only_from_floors_below() -> None:
     assert offences(forbidden_floors) == {}
 
@@ -267,7 +266,6 @@ def test_floors_test_can_fail() -> None:
     assert forbidden_floors("samples/images.py", "import cellfeat.evaluation.task") == ["evaluation"]
 
 
-@pytest.mark.slow
 def test_rooms_import_only_from_floors_below() -> None:
     assert offences(forbidden_rooms) == {}
 
@@ -281,7 +279,6 @@ def test_rooms_test_can_fail() -> None:
     assert forbidden_rooms("evaluation/fit.py", f"import {knn}") == []
 
 
-@pytest.mark.slow
 def test_rooms_are_entered_by_their_entries() -> None:
     assert offences(forbidden_entries) == {}
 
@@ -314,7 +311,6 @@ def test_modules_of_commands_are_commands() -> None:
     assert {command.callback.__module__ for command in found} == files - {"cellfeat.commands"}
 
 
-@pytest.mark.slow
 def test_each_library_has_one_home() -> None:
     assert offences(forbidden_owners) == {}
 
@@ -323,7 +319,6 @@ def test_owners_test_can_fail() -> None:
     assert forbidden_owners("heads/neural_networks/mlp.py", "def f():\n    import h5py.h5f") == ["h5py"]
 
 
-@pytest.mark.slow
 def test_no_handler_catches_everything() -> None:
     assert offences(lambda _place, source: catch_alls(source)) == {}
 
@@ -333,13 +328,11 @@ def import_graph() -> dict[str, set[str]]:
     return {name: imported_modules(source, sources.keys()) - {name} for name, source in sources.items()}
 
 
-@pytest.mark.slow
 def test_every_imported_module_exists() -> None:
     graph = import_graph()
     assert {name: missing for name, imported in graph.items() if (missing := imported - graph.keys())} == {}
 
 
-@pytest.mark.slow
 def test_no_modules_import_each_other_in_a_circle() -> None:
     list(TopologicalSorter(import_graph()).static_order())
 

@@ -25,6 +25,16 @@ from cellfeat.text import first_line
 PACKAGE = "openvino"
 _TELEMETRY = "openvino_telemetry"
 DTYPES = {"fp32": torch.float32, "bf16": torch.bfloat16}
+_ERRORS_OF_CODE = (
+    ArithmeticError,
+    AssertionError,
+    AttributeError,
+    LookupError,
+    RuntimeError,
+    TypeError,
+    ValueError,
+)
+"""What code of a network may raise while it is traced: its sizes are tensors then, and it may do anything with them."""
 _CAPABILITIES = {"fp32": "FP32", "bf16": "BF16"}
 _TYPES = {"fp32": "f32", "bf16": "bf16"}
 MOST_PICTURES = 4
@@ -227,7 +237,7 @@ def _traced(module: nn.Module, images: torch.Size) -> Any:
         warnings.simplefilter("ignore")
         try:
             return torch.jit.trace(module, example, check_trace=False)
-        except Exception as error:  # the code of a network may do anything with a size that is traced
+        except _ERRORS_OF_CODE as error:
             raise BackboneError(
                 f"OpenVINO cannot follow the code of this network: {type(error).__name__}: {first_line(error)}"
             ) from error

@@ -172,3 +172,15 @@ def test_ctrl_c_after_networks_are_released_is_an_exception() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=False)
     assert done.stdout == "interrupted\n", (done.returncode, done.stderr)
+
+
+class _CountsPixels(nn.Module):
+    """Does arithmetic with a size, which is a tensor while the module is traced."""
+
+    def forward(self, images: torch.Tensor) -> torch.Tensor:
+        return images.flatten(2)[:, :, : round(0.5 * images.shape[-1])].mean(2)
+
+
+def test_code_that_cannot_be_followed_is_refused() -> None:
+    with pytest.raises(BackboneError, match=r"cannot follow the code of this network: TypeError"):
+        compile_with_openvino(_CountsPixels(), precision="fp32", images=IMAGES)
