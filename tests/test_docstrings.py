@@ -5,8 +5,6 @@ import re
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "cellfeat"
 ARRAYS = re.compile(r"\b(NDArray|ndarray|Bools|Floats|Float32s|Integers|Strings|ArrayLike)\b")
@@ -89,12 +87,10 @@ def findings(check: Callable[[FunctionNode], list[str]]) -> dict[str, list[str]]
     }
 
 
-@pytest.mark.slow
 def test_every_parameter_of_a_public_function_is_described() -> None:
     assert findings(undescribed) == {}
 
 
-@pytest.mark.slow
 def test_every_array_of_a_public_function_has_its_shape() -> None:
     assert findings(without_shape) == {}
 
