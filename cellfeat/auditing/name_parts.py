@@ -18,7 +18,9 @@ MOST_PARTS = 8
 MOST_REPEATED = 0.1
 """Names without their class repeat in other classes more often than this where a counter starts again in each class."""
 
-_ENDING = re.compile(r"(\.(ome|nd2|lsm))?\.(png|jpe?g|jpe|jfif|tiff?|btf|tf8|tf2|lsm|bmp|gif|webp|jp2|jxr|jxl)$", re.I)
+_ENDING = re.compile(
+    r"(\.(ome|nd2|lsm))?\.(png|jpe?g|jpe|jfif|tiff?|btf|tf8|tf2|lsm|bmp|dib|gif|webp|jp2|jxr|jxl)$", re.I
+)
 _PART = re.compile(r"\d+|[^\W\d_]+")
 
 

@@ -164,8 +164,8 @@ def _nothing(folder: Path, on_disk: Sequence[str]) -> str:
     if numbers is not None:
         return f"{folder}: holds no images, but {numbers} is {import_advice(numbers)}"
     return (
-        f"{folder}: none of its {len(on_disk)} files is a PNG, JPEG or TIFF, or of a microscope's format ({told}); "
-        "name the folder of your images, or save them as TIFF or PNG"
+        f"{folder}: none of its {len(on_disk)} files is a PNG, JPEG, TIFF or BMP, or of a microscope's format "
+        f"({told}); name the folder of your images, or save them as TIFF or PNG"
     )
 
 

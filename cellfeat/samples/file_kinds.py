@@ -5,11 +5,11 @@ from collections.abc import Iterable
 from cellfeat.samples.folders.base import ImageFolder
 from cellfeat.samples.formats.decoding import SIGNATURES
 
-# BMP, GIF, WebP, JPEG 2000 and JPEG XL are included, though they cannot be read: an error with advice is better than a
+# GIF, WebP, JPEG 2000 and JPEG XL are included, though they cannot be read: an error with advice is better than a
 # sample that is left out.
 IMAGE_ENDINGS = frozenset({
     ".png", ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".tif", ".tiff", ".btf", ".tf2", ".tf8", ".lsm", ".stk",
-    ".bmp", ".gif", ".webp", ".jp2", ".jxl", ".nd2", ".czi", ".lif", ".zarr",
+    ".bmp", ".dib", ".gif", ".webp", ".jp2", ".jxl", ".nd2", ".czi", ".lif", ".zarr",
 })  # fmt: skip
 _NOIMAGE_ENDINGS = frozenset({
     ".csv", ".tsv", ".txt", ".md", ".rst", ".json", ".jsonl", ".xml", ".yaml", ".yml", ".toml", ".ini", ".cfg",

@@ -33,7 +33,9 @@ def layout_hint(search: Search, ids: Sequence[str]) -> str:
     """
     names = sorted(search.kinds.images(search.on_disk))
     if not names:
-        return "the folder contains no PNG, JPEG or TIFF files: name the right one with --images FOLDER (images.root)"
+        return (
+            "the folder contains no PNG, JPEG, TIFF or BMP files: name the right one with --images FOLDER (images.root)"
+        )
     if search.found and ids:
         others = sorted(sample.sample_id for sample in search.found)
         return (

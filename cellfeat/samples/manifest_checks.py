@@ -232,7 +232,7 @@ def _unused_files(listing: Listing) -> list[str]:
         remarks.append(f"left out: {which} (expected names such as {files.iat[0, 0]!s}): {first_ten(images)}")
     if others:
         number = "1 file" if len(others) == 1 else f"{len(others)} files"
-        which = f"{number} in {search.images.root}, backups or no PNG, JPEG or TIFF"
+        which = f"{number} in {search.images.root}, backups or no PNG, JPEG, TIFF or BMP"
         remarks.append(f"left out: {which}: {first_ten(others)}")
     return remarks
 

@@ -31,7 +31,7 @@ class FileProperties(NamedTuple):
     height, width
         Size in pixels.
     file_format
-        ``png``, ``jpeg`` or ``tiff``.
+        ``png``, ``jpeg``, ``tiff`` or ``bmp``, or the short name of another format.
     """
 
     dtype: str

@@ -44,7 +44,7 @@ def test_empty_folder(data, cli):
 def test_folder_of_texts(data, cli):
     (data / "notes.txt").write_text("nothing")
     (data / "table.csv").write_text("a,b\n1,2\n")
-    cli("init", "data", "--yes").is_refusal("none of its 2 files is a PNG, JPEG or TIFF")
+    cli("init", "data", "--yes").is_refusal("none of its 2 files is a PNG, JPEG, TIFF or BMP")
 
 
 @pytest.mark.skipif(sys.platform == "win32" or os.geteuid() == 0, reason="permissions do not bind root")

@@ -78,7 +78,7 @@ from tests.fuzz.field_targets import label_image_seeds, position_seeds, read_lab
 from tests.fuzz.table_targets import hdf5_seeds, import_content, numpy_seeds, table_seeds
 
 MAX_PIXELS = 2**20
-IMAGE_FORMATS = (b"png", b"jpeg", b"tiff")
+IMAGE_FORMATS = (b"png", b"jpeg", b"tiff", b"bmp")
 IDS = ("1", "2", "3")
 
 
@@ -161,6 +161,13 @@ def _jpeg(pixels: np.ndarray, **options: Any) -> bytes:
     return file.getvalue()
 
 
+def _bmp(pixels: np.ndarray, mode: str | None = None) -> bytes:
+    file = BytesIO()
+    image = PIL.Image.fromarray(pixels)
+    (image.convert(mode) if mode else image).save(file, "BMP")
+    return file.getvalue()
+
+
 def _png_chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
@@ -183,6 +190,11 @@ def _image_seeds() -> dict[str, bytes]:
         "rgb.jpg": _jpeg(_noise(33, 20, 3)),
         "progressive.jpg": _jpeg(_noise(33, 20, 3), progressive=True),
         "restarts.jpg": _jpeg(_noise(33, 20, 3), restart_marker_blocks=2),
+        "grey.bmp": _bmp(grey),
+        "rgb.bmp": _bmp(rgb),
+        "palette.bmp": _bmp(grey, "P"),
+        "bits.bmp": _bmp(grey, "1"),
+        "opaque.bmp": _bmp(rgb, "RGBA"),
         "plain.tif": _tiff(deep),
         "big.tif": _tiff(grey, bigtiff=True),
         "motorola.tif": _tiff(deep, byteorder=">"),

@@ -23,12 +23,13 @@ READABLE = {
     "a.png": PNG, "b.PNG": PNG, "c.jpg": JPEG, "d.JPEG": JPEG, "e.tif": TIFF, "f.TIFF": TIFF,
     "g.jfif": JPEG, "h.jpe": JPEG, "i.lsm": TIFF, "j.btf": tiff(GREY, bigtiff=True), "k.tf8": tiff(GREY, bigtiff=True),
     "l.tf2": TIFF, "m.stk": tiff(GREY, metadata=None), "n.scn": TIFF, "o.qptiff": TIFF, "p.svs": TIFF, "q.pjpeg": JPEG,
-    "r": PNG, "s.17": PNG, "t.ome.btf": TIFF, "u.JFIF": JPEG,
+    "r": PNG, "s.17": PNG, "t.ome.btf": TIFF, "u.JFIF": JPEG, "bitmap.BMP": imagecodecs.bmp_encode(GREY),
 }  # fmt: skip
 OTHERS = {
     "v.vsi": b"MM" + bytes(60),
     "w.oib": b"\xd0\xcf\x11\xe0",
     "x.dat": b"",
+    "BMI": b"BMI and other words",
     "y.png.bak": PNG,
     "z.tif~": TIFF,
 }
@@ -77,7 +78,7 @@ def test_other_files_in_a_class_folder_are_named_and_counted(fill):
 
     remark = folders(fill({"a.png": PNG}, folder="A")).remarks[0]
 
-    assert remark.startswith("left out: 5 files in")
+    assert remark.startswith("left out: 6 files in")
     assert all(name in remark for name in OTHERS)
 
 
@@ -93,9 +94,9 @@ def test_images_that_do_not_fit_a_pattern_are_named_and_counted(fill):
 
     unused, others = build_manifest(images, LabelsSettings(file=None)).remarks
 
-    assert unused.startswith("left out: 20 of 21 images in")
+    assert unused.startswith("left out: 21 of 22 images in")
     assert all(name in unused for name in ("b.PNG", "g.jfif", "i.lsm", "j.btf"))
-    assert others.startswith("left out: 5 files in")
+    assert others.startswith("left out: 6 files in")
 
 
 def test_images_that_a_table_does_not_name_are_named_and_counted(fill, labels_csv):
@@ -107,8 +108,8 @@ def test_images_that_a_table_does_not_name_are_named_and_counted(fill, labels_cs
 
     assert list(manifest.table["file"]) == ["wells/a.png", "wells/g.jfif"]
     unused, others = manifest.remarks
-    assert unused.startswith("left out: 19 of 21 images in")
-    assert others.startswith("left out: 5 files in")
+    assert unused.startswith("left out: 20 of 22 images in")
+    assert others.startswith("left out: 6 files in")
 
 
 def test_files_of_known_endings_are_not_opened(fill, monkeypatch):
@@ -119,7 +120,7 @@ def test_files_of_known_endings_are_not_opened(fill, monkeypatch):
 
     folders(root)
 
-    unknown = {"n.scn", "o.qptiff", "p.svs", "q.pjpeg", "r", "s.17", "v.vsi", "w.oib", "x.dat"}
+    unknown = {"n.scn", "o.qptiff", "p.svs", "q.pjpeg", "r", "s.17", "v.vsi", "w.oib", "x.dat", "BMI"}
     assert sorted(opened) == sorted(unknown)
 
 

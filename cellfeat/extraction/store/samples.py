@@ -90,7 +90,7 @@ class Properties:
 
     @property
     def file_format(self) -> Strings:
-        """``png``, ``jpeg`` or ``tiff``, joined by ``+`` where files differ; shape ``(n_samples,)``."""
+        """``png``, ``jpeg``, ``tiff`` or another, joined by ``+`` where files differ; shape ``(n_samples,)``."""
         return self._text("file_format")
 
     @property

@@ -99,7 +99,10 @@ def _none(sources: Sources) -> str:
     kinds = FileKinds(LocalFolder(root))
     names = [name for name in sources.names if kinds.is_image(name)]
     if not names:
-        return f"{root}: contains no PNG, JPEG or TIFF files: name the right folder with --images FOLDER (images.root)"
+        return (
+            f"{root}: contains no PNG, JPEG, TIFF or BMP files: name the right folder with --images FOLDER "
+            "(images.root)"
+        )
     if sources.pattern is None:
         return (
             f"{root}: every image is called like a label image: {first_ten(names)}; say how the fields are called with "

@@ -18,7 +18,7 @@ def read_label_image(path: Path, max_pixels: int) -> np.ndarray:
     Parameters
     ----------
     path
-        A TIFF or PNG file of one plane.
+        A TIFF, PNG or BMP file of one plane.
     max_pixels
         The most pixels that it may hold.
 

@@ -20,7 +20,7 @@ _MASK = (
 )
 MASK_ENDING = re.compile(rf"(.+?)[ ._-]+({_MASK})", re.IGNORECASE)
 _MASK_FOLDER = re.compile(rf"({_MASK})([ _-].*)?", re.IGNORECASE)
-_READABLE = (".png", ".tif", ".tiff")
+_READABLE = (".png", ".tif", ".tiff", ".bmp")
 _READERS = 4
 
 

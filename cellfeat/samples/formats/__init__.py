@@ -1,1 +1,1 @@
-"""Decoding of image files: PNG, JPEG and TIFF."""
+"""Decoding of image files: PNG, JPEG, TIFF and BMP."""

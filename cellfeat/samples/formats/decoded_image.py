@@ -28,7 +28,7 @@ class Image:
     pixels
         ``(C, H, W)``, of the file's own type, with every plane that the file holds.
     file_format
-        ``png``, ``jpeg``, ``tiff``, or the short name of another format, such as ``nd2``.
+        ``png``, ``jpeg``, ``tiff``, ``bmp``, or the short name of another format, such as ``nd2``.
     bits_stated
         Bits of a value as the file states them, for example 12 in a TIFF whose values take 16 in memory: white is
         2 to their power, less 1.

@@ -1,4 +1,4 @@
-"""Decode the bytes of a PNG, JPEG or TIFF into pixels as they were stored, or raise; nothing is guessed or repaired.
+"""Decode the bytes of a PNG, JPEG, TIFF or BMP into pixels as stored, or raise; nothing is guessed or repaired.
 
 The first bytes of a file, not its name, decide what it is. Messages here name no file: `cellfeat.samples.images` does.
 """
@@ -7,6 +7,7 @@ import logging
 from collections.abc import Callable
 
 from cellfeat.errors import ImageError
+from cellfeat.samples.formats.bmp import decode_bmp
 from cellfeat.samples.formats.decoded_image import Image, check_finite
 from cellfeat.samples.formats.jpeg import decode_jpeg
 from cellfeat.samples.formats.planes import NO_CHOICE, PlaneChoice, check_flat
@@ -16,10 +17,10 @@ from cellfeat.samples.formats.tiff import decode_tiff
 PNG = b"\x89PNG\r\n\x1a\n"
 JPEG = b"\xff\xd8\xff"
 TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+BMP = b"BM"
 SIGNATURES = (PNG, JPEG, *TIFF)
-"""The first bytes of the files that can be decoded."""
+"""The first bytes of the files that are known by them. The two of a BMP begin too many others: its ending counts."""
 _NOT_READ = {
-    b"BM": "BMP",
     b"GIF8": "GIF",
     b"RIFF": "WebP (or another RIFF)",
     b"\0\0\0\x0cjP": "JPEG 2000",
@@ -34,7 +35,7 @@ logging.getLogger("imagecodecs").addHandler(logging.NullHandler())
 
 
 def decode_image(content: bytes, max_pixels: int, choice: PlaneChoice = NO_CHOICE) -> Image:
-    """Decode the bytes of a PNG, JPEG or TIFF file.
+    """Decode the bytes of a PNG, JPEG, TIFF or BMP file.
 
     Parameters
     ----------
@@ -66,6 +67,8 @@ def _decoder(content: bytes) -> _Decoder:
         return _flat(decode_jpeg)
     if content.startswith(TIFF):
         return decode_tiff
+    if content.startswith(BMP):
+        return _flat(decode_bmp)
     raise ImageError(_why_not_read(content))
 
 
@@ -84,5 +87,5 @@ def _why_not_read(content: bytes) -> str:
         return "the file is empty (0 bytes); copy it again"
     for magic, kind in _NOT_READ.items():
         if content.startswith(magic):
-            return f"a {kind} file; expected PNG, JPEG or TIFF: save it as TIFF or PNG"
-    return f"not an image: expected PNG, JPEG or TIFF, got a file that starts with {content[:8]!r}"
+            return f"a {kind} file; expected PNG, JPEG, TIFF or BMP: save it as TIFF or PNG"
+    return f"not an image: expected PNG, JPEG, TIFF or BMP, got a file that starts with {content[:8]!r}"

@@ -7,8 +7,9 @@ from typing import NamedTuple
 import simplejpeg
 
 from cellfeat.errors import ImageError, MissingFileError
+from cellfeat.samples.formats.bmp import bmp_header
 from cellfeat.samples.formats.decoded_image import PARSER_FAULTS
-from cellfeat.samples.formats.decoding import JPEG, PNG
+from cellfeat.samples.formats.decoding import BMP, JPEG, PNG
 from cellfeat.samples.formats.microscopes.formats import stack_format
 from cellfeat.samples.formats.microscopes.stack_file import read_stack_header
 from cellfeat.samples.formats.planes import NO_CHOICE, PlaneChoice
@@ -54,13 +55,16 @@ def read_header(path: Path, choice: PlaneChoice = NO_CHOICE) -> Header:
         if kind is not None:
             return Header(*read_stack_header(kind, path, choice))
         with path.open("rb") as file:
-            start = file.read(32)
+            start = file.read(64)
         if start.startswith(PNG):
             width, height = struct.unpack(">II", start[16:24])
             return Header(height, width)
         if start.startswith(JPEG):
             height, width, *_ = simplejpeg.decode_jpeg_header(path.read_bytes())
             return Header(int(height), int(width))
+        if start.startswith(BMP):
+            header = bmp_header(start)
+            return Header(abs(header.height), header.width)
         return _of_tiff(path, choice)
     except FileNotFoundError:
         raise MissingFileError(f"{path}: the file does not exist") from None

@@ -58,7 +58,7 @@ def check_stream(compression: int, stream: bytes, tables: bytes | None, max_pixe
         raise ImageError(truncated("TIFF", "the end of its compressed data is missing"))
 
 
-def check_raw(pixels: np.ndarray, row: int) -> None:
+def check_raw(pixels: np.ndarray, row: int, kind: str = "TIFF") -> None:
     """Refuse uncompressed pixels that are torn: from the middle of a row on, all of them are zero.
 
     Zeros may be pixels, so only a plain case is refused: hardly any zeros before, the row above full to its end, and
@@ -70,6 +70,8 @@ def check_raw(pixels: np.ndarray, row: int) -> None:
         The values in the order of the file, of any shape.
     row
         Values in a row.
+    kind
+        Format of the file, for messages.
 
     Raises
     ------
@@ -84,7 +86,7 @@ def check_raw(pixels: np.ndarray, row: int) -> None:
     start = n_kept - n_within_row
     ends_within_row = 0 < n_within_row <= row - _FEWEST_ZEROS and flat[start - _FEWEST_ZEROS : start].any()
     if ends_within_row and start >= _FEWEST_ROWS * row and np.count_nonzero(flat[:n_kept]) >= 0.98 * n_kept:
-        raise ImageError(truncated("TIFF", "its pixels end within a row; all that follow are zero"))
+        raise ImageError(truncated(kind, "its pixels end within a row; all that follow are zero"))
 
 
 def _check_jpeg(stream: bytes, tables: bytes | None, max_pixels: int) -> None:

@@ -295,8 +295,10 @@ def test_page_beyond_the_end_is_missing():
     ("content", "message"),
     [
         (b"", "empty"),
-        (b"file_id,cell_line\n", "not an image: expected PNG, JPEG or TIFF, got a file that starts with b'file_id,'"),
-        (b"BM\x00\x00\x00\x00", "a BMP file.*save it as TIFF or PNG"),
+        (
+            b"file_id,cell_line\n",
+            "not an image: expected PNG, JPEG, TIFF or BMP, got a file that starts with b'file_id,'",
+        ),
         (b"GIF89a\x00", "a GIF file"),
         (b"\x89HDF\r\n\x1a\n", "a HDF5 file"),
         (grey_png(1, bytes([0, 0x80, 0, 0x40])), "1 bits per pixel"),

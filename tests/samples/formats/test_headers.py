@@ -16,9 +16,9 @@ from cellfeat.samples.formats.headers import read_header
 PIXELS = np.zeros((5, 7), np.uint8)
 
 
-@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif"])
+@pytest.mark.parametrize("name", ["a.png", "a.jpg", "a.tif", "a.bmp"])
 def test_size_is_read(name: str, tmp_path: Path) -> None:
-    encode = {"a.png": imagecodecs.png_encode, "a.jpg": imagecodecs.jpeg_encode, "a.tif": imagecodecs.tiff_encode}[name]
+    encode = getattr(imagecodecs, {"a.jpg": "jpeg", "a.tif": "tiff"}.get(name, name[-3:]) + "_encode")
     (tmp_path / name).write_bytes(encode(PIXELS))
     assert read_header(tmp_path / name) == (5, 7, None)
 
