@@ -195,7 +195,6 @@ BOMBS = [
 ]
 
 NOT_PLAIN = [
-    Bad("bits-1.png", plain_png(b"\0\x80\0\x40", bits=1), "1 bits per pixel"),
     Bad("bits-2.png", plain_png(b"\0\x80\0\x40", bits=2), "2 bits per pixel"),
     Bad("bits-4.png", plain_png(b"\0\x12\0\x34", bits=4), "4 bits per pixel"),
     Bad("animated.png", imagecodecs.apng_encode(noise(3, 8, 8)), "animated"),
@@ -208,7 +207,6 @@ NOT_PLAIN = [
     ),
     Bad("transparent-value.png", plain_png(b"\0ab\0cd", tRNS=b"\0a"), "transparent"),
     Bad("cmyk.jpg", imagecodecs.jpeg_encode(noise(8, 8, 4), colorspace="CMYK", outcolorspace="CMYK"), "4 components"),
-    Bad("bits-1.tif", tiff(noise(8, 8) > 99), "type bool"),
     Bad("complex.tif", tiff(noise(8, 8).astype("complex64")), "type complex64"),
     Bad("complex-128.tif", tiff(noise(8, 8).astype("complex128")), "type complex128"),
     Bad("inverted.tif", tiff(GREY, photometric="miniswhite"), "MINISWHITE"),
@@ -246,6 +244,8 @@ GOOD = [
     Good("very-wide.png", png(noise(1, 65_000)), noise(1, 65_000)),
     Good("png-in-truth.jpg", png(GREY), GREY),
     Good("tiff-in-truth.png", tiff(GREY), GREY),
+    Good("bits-1.png", plain_png(b"\0\x80\0\x40", bits=1), np.array([[255, 0], [0, 255]], np.uint8)),
+    Good("bits-1.tif", tiff(noise(8, 8) > 99, photometric="minisblack"), (noise(8, 8) > 99) * np.uint8(255)),
     Good("loud.PNG", png(GREY), GREY),
     Good("deep.png", png(DEEP), DEEP),
     Good("interlaced.png", plain_png(adam7(GREY), width=48, height=40, interlace=1), GREY),

@@ -161,6 +161,12 @@ def _jpeg(pixels: np.ndarray, **options: Any) -> bytes:
     return file.getvalue()
 
 
+def _bits_png() -> bytes:
+    file = BytesIO()
+    PIL.Image.fromarray(_noise(9, 7) > 99).save(file, "PNG")
+    return file.getvalue()
+
+
 def _bmp(pixels: np.ndarray, mode: str | None = None) -> bytes:
     file = BytesIO()
     image = PIL.Image.fromarray(pixels)
@@ -186,6 +192,7 @@ def _image_seeds() -> dict[str, bytes]:
         "rgb.png": imagecodecs.png_encode(rgb),
         "opaque.png": imagecodecs.png_encode(np.dstack([rgb, np.full((9, 7), 255, np.uint8)])),
         "palette.png": _palette_png(),
+        "bits.png": _bits_png(),
         "grey.jpg": _jpeg(grey),
         "rgb.jpg": _jpeg(_noise(33, 20, 3)),
         "progressive.jpg": _jpeg(_noise(33, 20, 3), progressive=True),
@@ -195,6 +202,8 @@ def _image_seeds() -> dict[str, bytes]:
         "palette.bmp": _bmp(grey, "P"),
         "bits.bmp": _bmp(grey, "1"),
         "opaque.bmp": _bmp(rgb, "RGBA"),
+        "bits.tif": _tiff(grey > 99, photometric="minisblack"),
+        "bits-lzw.tif": _tiff(grey > 99, photometric="minisblack", compression="lzw"),
         "plain.tif": _tiff(deep),
         "big.tif": _tiff(grey, bigtiff=True),
         "motorola.tif": _tiff(deep, byteorder=">"),

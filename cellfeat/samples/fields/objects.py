@@ -87,7 +87,7 @@ def _check_not_binary(path: Path, labels: np.ndarray, values: Integers) -> None:
     if n_blobs > _MANY_BLOBS:
         raise ImageError(
             f"{path}: holds only 0 and {values[0]}, in {n_blobs} separate places: a mask of cells and background, and "
-            "not a label image with a number for each cell; number the cells first (skimage.measure.label, "
-            "scipy.ndimage.label, in ImageJ: Analyze Particles with Count Masks), or save the label image of the "
-            "segmentation"
+            "not a label image with a number for each cell; save the label image of the segmentation, or number the "
+            "cells, where cells that touch become one (skimage.measure.label, scipy.ndimage.label, in ImageJ: Analyze "
+            "Particles with Count Masks)"
         )

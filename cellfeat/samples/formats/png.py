@@ -10,6 +10,8 @@ from cellfeat.samples.formats.stated_bits import bits_of_scaled_values
 
 _HEADER_BYTES = 33
 _PALETTE = 3
+_BITS = (1, 8, 16)
+"""Two and four bits are left out: numbers of cells would be scaled to others."""
 
 
 def decode_png(content: bytes, max_pixels: int) -> Image:
@@ -32,8 +34,8 @@ def decode_png(content: bytes, max_pixels: int) -> Image:
     # The first chunk of a PNG is always its header, IHDR.
     width, height, bits, colour = struct.unpack(">IIBB", content[16:26])
     check_size((height, width), max_pixels)
-    if bits < 8 and colour != _PALETTE:
-        raise ImageError(f"a PNG of {bits} bits per pixel; expected 8 or 16: save it as 8-bit grey")
+    if bits not in _BITS and colour != _PALETTE:
+        raise ImageError(f"a PNG of {bits} bits per pixel; expected 1, 8 or 16: save it as 8-bit grey")
     # The chunk of an animation, acTL, stands before the data; the same bytes within the data mean nothing.
     if b"acTL" in content[: _data_start(content)]:
         raise ImageError("an animated PNG; expected one image: save the frame that is meant as PNG or TIFF")
@@ -44,9 +46,11 @@ def decode_png(content: bytes, max_pixels: int) -> Image:
     planes = planes_of_interleaved(pixels)
     # Grey with alpha has 2 planes, and RGB with alpha 4.
     alpha = (len(planes) - 1,) if len(planes) in (2, 4) else ()
-    # The colours of a palette have 8 bits, whatever its indices have.
+    # The colours of a palette have 8 bits, whatever its indices have, and single bits are decoded to 0 and 255.
     colours = planes[: len(planes) - len(alpha)]
-    stated = 8 if colour == _PALETTE else bits_of_scaled_values(colours, bits, _significant_bits(content, bits))
+    stated = (
+        8 if colour == _PALETTE or bits == 1 else bits_of_scaled_values(colours, bits, _significant_bits(content, bits))
+    )
     return Image(planes, "png", stated, alpha=alpha)
 
 

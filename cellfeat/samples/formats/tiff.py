@@ -29,6 +29,23 @@ from cellfeat.text import first_ten
 # Its log lines about damaged files would reach the terminal beside our own message, without the file's name.
 logging.getLogger("tifffile").addHandler(logging.NullHandler())
 
+_COMPRESSIONS_OF_BITS = frozenset(
+    {
+        tifffile.COMPRESSION.NONE,
+        tifffile.COMPRESSION.PACKBITS,
+        tifffile.COMPRESSION.LZW,
+        tifffile.COMPRESSION.DEFLATE,
+        tifffile.COMPRESSION.ADOBE_DEFLATE,
+    }
+)
+# The standard shows 0 as white. ImageJ writes the values that it measures and shows inverted, and tifffile writes truth
+# values so, of which true is meant to be white.
+_WHITE_IS_ZERO = (
+    "programs differ in whether its values are brightness or its inverse, so save it with white as the highest value "
+    "(ImageJ: Image > Lookup Tables > Grays, and Edit > Invert where objects are dark then; tifffile: "
+    "photometric='minisblack')"
+)
+
 
 def decode_tiff(content: bytes, max_pixels: int, choice: PlaneChoice = NO_CHOICE) -> Image:
     """Decode the bytes of a TIFF file.
@@ -52,7 +69,7 @@ def decode_tiff(content: bytes, max_pixels: int, choice: PlaneChoice = NO_CHOICE
         with tifffile.TiffFile(BytesIO(content)) as file:
             check_links(content, file.tiff)
             number = pick_series(len(file.series), choice, _described(file))
-            check_type(file.series[number].dtype)
+            _check_type(file.series[number].keyframe)
             _check_photometric(file.series[number].keyframe)
             return _image(file, number, _Reading(content, max_pixels, choice))
     except ImageError:
@@ -75,6 +92,8 @@ def _image(file: tifffile.TiffFile, number: int, reading: _Reading) -> Image:
     pixels, axes = _pixels(file, series, reading)
     axis = channel_axis(pixels.shape, axes)
     planes = planes_of(pixels, axes, axis)
+    if planes.dtype == bool:
+        planes = planes * np.uint8(255)
     names = plane_names(ome, page.samplesperpixel)
     check_shape(planes, axis, has_names=any(names))
     alpha = alpha_planes(page, axis)
@@ -122,6 +141,8 @@ def _stated_bits(
     """Bits of a value: BitsPerSample, or fewer where OME's, ImageJ's or TIFF's notes say so, as of a 12-bit camera."""
     stated: int | tuple[int, ...] = page.bitspersample
     bits = int(max(stated)) if isinstance(stated, tuple) else int(stated)
+    if bits == 1:
+        return 8
     if planes.dtype.kind not in "ui" or not planes.size:
         return bits
     significant = "" if ome is None else ome.get("SignificantBits", "")
@@ -145,10 +166,19 @@ def _check_streams(file: tifffile.TiffFile, series: tifffile.TiffPageSeries, con
             check_stream(page.compression, content[start : start + count], page.jpegtables, max_pixels)
 
 
+def _check_type(page: tifffile.TiffPage) -> None:
+    """Refuse what is no number; single bits are read where damage of their data is found."""
+    if page.dtype != bool or page.compression not in _COMPRESSIONS_OF_BITS:
+        check_type(np.dtype(page.dtype))
+
+
 def _check_photometric(page: tifffile.TiffPage) -> None:
     """Refuse pixels that are not brightness: inverted, indices into a palette, or in another colour space."""
     kinds = tifffile.PHOTOMETRIC
     is_decoded_to_rgb = page.photometric == kinds.YCBCR and page.compression == tifffile.COMPRESSION.JPEG
     if page.photometric not in (kinds.MINISBLACK, kinds.RGB) and not is_decoded_to_rgb:
-        name = kinds(page.photometric).name
-        raise ImageError(f"a TIFF of photometric interpretation {name}; expected grey (MINISBLACK) or RGB: convert it")
+        way_out = _WHITE_IS_ZERO if page.photometric == kinds.MINISWHITE else "convert it"
+        raise ImageError(
+            f"a TIFF of photometric interpretation {kinds(page.photometric).name}; expected grey (MINISBLACK) or RGB: "
+            f"{way_out}"
+        )

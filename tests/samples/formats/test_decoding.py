@@ -57,37 +57,62 @@ PALETTE_PNG = (
     + png_chunk(b"IEND", b"")
 )
 
+
+def bits_tiff(compression: str) -> bytes:
+    file = io.BytesIO()
+    PIL.Image.fromarray(IS_BRIGHT).save(file, "TIFF", compression=compression)
+    return file.getvalue()
+
+
+def bits_png() -> bytes:
+    file = io.BytesIO()
+    PIL.Image.fromarray(IS_BRIGHT).save(file, "PNG")
+    return file.getvalue()
+
+
+IS_BRIGHT = random_pixels(9, 19) > 127
+BITS = IS_BRIGHT[np.newaxis] * np.uint8(255)
 CYX = random_pixels(3, 7, 9, dtype="uint16")
 RGB = random_pixels(7, 9, 3)
 JPEG = imagecodecs.jpeg_encode(RGB)
 OPAQUE = np.concatenate([RGB, np.full((7, 9, 1), 255, np.uint8)], axis=2)
 
 # Content, and the pixels that stand in it.
-READABLE = {
-    "png 8": (png(RGB[..., 0]), RGB[np.newaxis, ..., 0]),
-    "png 16": (png(CYX[0]), CYX[:1]),
-    "png rgb": (png(RGB), np.moveaxis(RGB, 2, 0)),
-    "png rgba": (png(OPAQUE), np.moveaxis(OPAQUE, 2, 0)),
-    "png grey alpha": (png(OPAQUE[..., [0, 3]]), np.moveaxis(OPAQUE[..., [0, 3]], 2, 0)),
-    "png palette": (PALETTE_PNG, np.array([[[40, 10]], [[50, 20]], [[60, 30]]], np.uint8)),
-    "tiff cyx": (tiff(CYX, photometric="minisblack", metadata={"axes": "CYX"}), CYX),
-    "tiff pages": (tiff(CYX, photometric="minisblack", metadata=None), CYX),
-    "tiff big-endian": (tiff(CYX, photometric="minisblack", byteorder=">"), CYX),
-    "tiff big": (tiff(CYX, photometric="minisblack", bigtiff=True), CYX),
-    "tiff imagej": (tiff(CYX, imagej=True, metadata={"axes": "CYX"}), CYX),
-    "tiff tzcyx": (tiff(CYX[np.newaxis, np.newaxis], photometric="minisblack", metadata={"axes": "TZCYX"}), CYX),
-    "tiff deflate": (tiff(CYX, photometric="minisblack", compression="deflate", rowsperstrip=3), CYX),
-    "tiff yx": (tiff(CYX[0]), CYX[:1]),
-    "tiff one row": (tiff(CYX[:, :1], photometric="minisblack", metadata={"axes": "CYX"}), CYX[:, :1]),
-    "tiff rgb": (tiff(RGB, photometric="rgb"), np.moveaxis(RGB, 2, 0)),
-    "tiff rgb planes": (tiff(CYX, photometric="rgb", planarconfig="separate"), CYX),
-    "tiff rgba": (tiff(OPAQUE, photometric="rgb", extrasamples=["unassalpha"]), np.moveaxis(OPAQUE, 2, 0)),
-    "tiff ome": (tiff(CYX, ome=True, photometric="minisblack", metadata={"axes": "CYX"}), CYX),
-} | {
-    f"tiff {dtype}": (tiff(pixels, photometric="minisblack"), pixels)
-    for dtype in ("uint8", "int16", "uint32", "int32", "float32", "float64")
-    for pixels in [random_pixels(2, 5, 6, dtype=dtype)]
-}
+READABLE = (
+    {
+        "png 8": (png(RGB[..., 0]), RGB[np.newaxis, ..., 0]),
+        "png 16": (png(CYX[0]), CYX[:1]),
+        "png rgb": (png(RGB), np.moveaxis(RGB, 2, 0)),
+        "png rgba": (png(OPAQUE), np.moveaxis(OPAQUE, 2, 0)),
+        "png grey alpha": (png(OPAQUE[..., [0, 3]]), np.moveaxis(OPAQUE[..., [0, 3]], 2, 0)),
+        "png 1": (bits_png(), BITS),
+        "png palette": (PALETTE_PNG, np.array([[[40, 10]], [[50, 20]], [[60, 30]]], np.uint8)),
+        "tiff cyx": (tiff(CYX, photometric="minisblack", metadata={"axes": "CYX"}), CYX),
+        "tiff pages": (tiff(CYX, photometric="minisblack", metadata=None), CYX),
+        "tiff big-endian": (tiff(CYX, photometric="minisblack", byteorder=">"), CYX),
+        "tiff big": (tiff(CYX, photometric="minisblack", bigtiff=True), CYX),
+        "tiff imagej": (tiff(CYX, imagej=True, metadata={"axes": "CYX"}), CYX),
+        "tiff tzcyx": (tiff(CYX[np.newaxis, np.newaxis], photometric="minisblack", metadata={"axes": "TZCYX"}), CYX),
+        "tiff deflate": (tiff(CYX, photometric="minisblack", compression="deflate", rowsperstrip=3), CYX),
+        "tiff 1": (tiff(IS_BRIGHT, photometric="minisblack"), BITS),
+        "tiff 1 in strips": (tiff(IS_BRIGHT, photometric="minisblack", rowsperstrip=2, compression="deflate"), BITS),
+        "tiff yx": (tiff(CYX[0]), CYX[:1]),
+        "tiff one row": (tiff(CYX[:, :1], photometric="minisblack", metadata={"axes": "CYX"}), CYX[:, :1]),
+        "tiff rgb": (tiff(RGB, photometric="rgb"), np.moveaxis(RGB, 2, 0)),
+        "tiff rgb planes": (tiff(CYX, photometric="rgb", planarconfig="separate"), CYX),
+        "tiff rgba": (tiff(OPAQUE, photometric="rgb", extrasamples=["unassalpha"]), np.moveaxis(OPAQUE, 2, 0)),
+        "tiff ome": (tiff(CYX, ome=True, photometric="minisblack", metadata={"axes": "CYX"}), CYX),
+    }
+    | {
+        f"tiff 1 {compression}": (bits_tiff(compression), BITS)
+        for compression in ("raw", "packbits", "tiff_lzw", "tiff_deflate")
+    }
+    | {
+        f"tiff {dtype}": (tiff(pixels, photometric="minisblack"), pixels)
+        for dtype in ("uint8", "int16", "uint32", "int32", "float32", "float64")
+        for pixels in [random_pixels(2, 5, 6, dtype=dtype)]
+    }
+)
 
 
 @pytest.mark.parametrize("kind", READABLE)
@@ -108,6 +133,8 @@ def test_pixels_are_those_stored(kind):
         (png(CYX[0]), ("png", 16)),
         (png(RGB), ("png", 8)),
         (PALETTE_PNG, ("png", 8)),
+        (bits_png(), ("png", 8)),
+        (tiff(IS_BRIGHT, photometric="minisblack"), ("tiff", 8)),
         (JPEG, ("jpeg", 8)),
         (tiff(CYX[0] >> 4), ("tiff", 16)),
         (tiff(CYX[0].astype("float32")), ("tiff", 32)),
@@ -301,16 +328,21 @@ def test_page_beyond_the_end_is_missing():
         ),
         (b"GIF89a\x00", "a GIF file"),
         (b"\x89HDF\r\n\x1a\n", "a HDF5 file"),
-        (grey_png(1, bytes([0, 0x80, 0, 0x40])), "1 bits per pixel"),
+        (grey_png(2, bytes([0, 0x80, 0, 0x40])), "2 bits per pixel"),
         (grey_png(4, bytes([0, 0x12, 0, 0x34])), "4 bits per pixel"),
         (imagecodecs.apng_encode(random_pixels(3, 8, 8)), "animated"),
-        (tiff(random_pixels(8, 8) > 99), "type bool"),
+        (bits_tiff("group4"), "type bool"),
+        (bits_tiff("raw")[:-9], "damaged TIFF"),
+        (
+            tiff(random_pixels(3, 8, 8) > 99, photometric="minisblack", metadata={"axes": "ZYX"}),
+            "axes ZYX",
+        ),
         (tiff(random_pixels(8, 8).astype("complex64")), "type complex64"),
         (tiff(np.array([[0, np.nan], [np.inf, 1]], np.float32)), "2 pixels that are NaN or infinite"),
         (tiff(CYX, photometric="minisblack", metadata={"axes": "ZYX"}), r"axes ZYX \(3, 7, 9\)"),
         (tiff(CYX[:, np.newaxis], imagej=True, metadata={"axes": "TCYX"}), "axes TYX"),
         (tiff(random_pixels(2, 3, 8, 8), photometric="minisblack", metadata={"axes": "TCYX"}), "axes TCYX"),
-        (tiff(random_pixels(8, 8), photometric="miniswhite"), "MINISWHITE"),
+        (tiff(random_pixels(8, 8), photometric="miniswhite"), "MINISWHITE.*programs differ"),
         (tiff(random_pixels(8, 8), photometric="palette", colormap=np.zeros((3, 256), "uint16")), "PALETTE"),
         (tiff(random_pixels(8, 8, 4), photometric="separated"), "SEPARATED"),
     ],
