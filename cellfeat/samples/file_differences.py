@@ -1,4 +1,4 @@
-"""Whether files state other names of channels, or other sizes of a pixel, than the files of other samples."""
+"""Whether files state other names of channels or sizes of a pixel than those of other samples, or a turned picture."""
 
 from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
@@ -21,10 +21,13 @@ class FileDifferences:
         How many samples have these names of planes, in their order.
     sizes
         How many samples have this size of a pixel, in micrometres.
+    orientations
+        How many samples have this orientation, as Exif numbers it; 1 is that of a picture that is not turned.
     """
 
     names: Counter[tuple[str, ...]] = field(default_factory=Counter)
     sizes: Counter[float] = field(default_factory=Counter)
+    orientations: Counter[int] = field(default_factory=Counter)
 
     def passing(self, samples: Iterable[SampleImage]) -> Iterator[SampleImage]:
         """Collect of samples, and hand them on."""
@@ -33,6 +36,7 @@ class FileDifferences:
                 self.names[sample.plane_names] += 1
             if sample.pixel_size is not None:
                 self.sizes[sample.pixel_size] += 1
+            self.orientations[sample.orientation] += 1
             yield sample
 
     def remarks(self, channels: Sequence[str | int], resolution: float | None) -> list[str]:
@@ -64,5 +68,15 @@ class FileDifferences:
                 "cells differ in size for that alone, which tells the class where it goes with one: scale the "
                 "images to "
                 "one size"
+            )
+        n_turned = self.orientations.total() - self.orientations[1]
+        if n_turned:
+            told = first_ten(
+                f"{value} ({self.orientations[value]})" for value in sorted(self.orientations) if value > 1
+            )
+            remarks.append(
+                f"warning: {n_turned} of {self.orientations.total()} samples that were examined state an orientation "
+                f"(Exif, TIFF): {told}; pixels are read as they are stored and not turned, which tells the class where "
+                "it goes with one: turn the files where it matters (ImageMagick: mogrify -auto-orient, on copies)"
             )
         return remarks

@@ -51,6 +51,8 @@ class SampleImage(NamedTuple):
         Names of all planes of the file that holds the channels; empty where it names none, or each channel has a file.
     pixel_size
         Micrometres per pixel as the first file states them; None where it does not.
+    orientation
+        As in `Image`, of the first file.
     """
 
     pixels: np.ndarray
@@ -58,6 +60,7 @@ class SampleImage(NamedTuple):
     bits: tuple[int, ...]
     plane_names: tuple[str, ...] = ()
     pixel_size: float | None = None
+    orientation: int = 1
 
 
 Outcome = SampleImage | ImageError | MissingFileError
@@ -275,7 +278,12 @@ def sample_image(pixels: np.ndarray, images: Sequence[Image]) -> SampleImage:
     first = images[0]
     names = tuple(first.channel_names[: len(first.pixels)]) if len(images) == 1 else ()
     return SampleImage(
-        pixels, file_properties(pixels, images), bits * (len(pixels) // len(bits)), names, first.pixel_size
+        pixels,
+        file_properties(pixels, images),
+        bits * (len(pixels) // len(bits)),
+        names,
+        first.pixel_size,
+        first.orientation,
     )
 
 

@@ -218,7 +218,8 @@ def _received_outcome(told: dict[str, Any], pipe: BufferedReader) -> Outcome | N
     if pipe.readinto(pixels.data.cast("B")) != pixels.nbytes:
         return None
     properties = FileProperties(**told["properties"])
-    return SampleImage(pixels, properties, tuple(told["bits"]), tuple(told["plane_names"]), told["pixel_size"])
+    notes = told["pixel_size"], told["orientation"]
+    return SampleImage(pixels, properties, tuple(told["bits"]), tuple(told["plane_names"]), *notes)
 
 
 def _next(replies: "SimpleQueue[list[Outcome] | None]", seconds: float) -> list[Outcome] | None:
@@ -286,5 +287,6 @@ def _told(outcome: Outcome) -> dict[str, Any]:
         "bits": outcome.bits,
         "plane_names": outcome.plane_names,
         "pixel_size": outcome.pixel_size,
+        "orientation": outcome.orientation,
     }
     return {"dtype": outcome.pixels.dtype.str, "shape": outcome.pixels.shape, **told}

@@ -174,6 +174,12 @@ def _bmp(pixels: np.ndarray, mode: str | None = None) -> bytes:
     return file.getvalue()
 
 
+def _turned() -> PIL.Image.Exif:
+    exif = PIL.Image.Exif()
+    exif[274] = 6
+    return exif
+
+
 def _png_chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
@@ -194,6 +200,7 @@ def _image_seeds() -> dict[str, bytes]:
         "palette.png": _palette_png(),
         "bits.png": _bits_png(),
         "grey.jpg": _jpeg(grey),
+        "turned.jpg": _jpeg(grey, exif=_turned()),
         "rgb.jpg": _jpeg(_noise(33, 20, 3)),
         "progressive.jpg": _jpeg(_noise(33, 20, 3), progressive=True),
         "restarts.jpg": _jpeg(_noise(33, 20, 3), restart_marker_blocks=2),

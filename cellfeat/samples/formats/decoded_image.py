@@ -9,6 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cellfeat.errors import ImageError
+from cellfeat.samples.formats.orientation import AS_STORED
 
 # imagecodecs and simplejpeg raise these on damaged files.
 CODEC_FAULTS = (RuntimeError, ValueError)
@@ -41,6 +42,8 @@ class Image:
         or times.
     pixel_size
         Width of a pixel in the specimen, in micrometres, where the file states it and pixels are square; else None.
+    orientation
+        How the picture is to be turned for the eye, as Exif and TIFF number it, which is not done; 1: as it is stored.
     """
 
     pixels: np.ndarray
@@ -50,6 +53,7 @@ class Image:
     alpha: tuple[int, ...] = ()
     names_axes: bool = True
     pixel_size: float | None = None
+    orientation: int = AS_STORED
 
 
 def planes_of_interleaved(pixels: np.ndarray) -> np.ndarray:

@@ -1,6 +1,7 @@
 """Decode JPEG files, and the JPEG streams within TIFF files."""
 
 import struct
+from collections.abc import Iterator
 from contextlib import suppress
 from typing import Any, NamedTuple
 
@@ -10,9 +11,11 @@ import simplejpeg
 
 from cellfeat.errors import ImageError
 from cellfeat.samples.formats.decoded_image import CODEC_FAULTS, Image, check_size, planes_of_interleaved, truncated
+from cellfeat.samples.formats.orientation import AS_STORED, exif_orientation
 
 # Markers of frame headers. C4 (Huffman tables), C8 (reserved) and CC (arithmetic coding) in this range are not.
 _FRAME_MARKERS = frozenset(range(0xC0, 0xD0)) - {0xC4, 0xC8, 0xCC}
+_APP1 = 0xE1
 
 
 def decode_jpeg(content: bytes, max_pixels: int) -> Image:
@@ -39,7 +42,7 @@ def decode_jpeg(content: bytes, max_pixels: int) -> Image:
     if frame.bits != 8:
         raise ImageError(f"a JPEG of {frame.bits} bits per pixel; expected 8: save it as TIFF or PNG")
     pixels = strict_jpeg(content, "GRAY" if frame.components == 1 else "RGB")
-    return Image(planes_of_interleaved(pixels), "jpeg", frame.bits)
+    return Image(planes_of_interleaved(pixels), "jpeg", frame.bits, orientation=_orientation(content))
 
 
 def strict_jpeg(content: bytes, colours: str, **options: Any) -> np.ndarray:
@@ -84,11 +87,31 @@ class Frame(NamedTuple):
 
 def jpeg_frame(content: bytes) -> Frame:
     """Read the frame header of a JPEG, without decoding it."""
+    for marker, start, _ in _segments(content):
+        if marker in _FRAME_MARKERS:
+            return Frame(*struct.unpack(">BHHB", content[start : start + 6]))
+    raise ImageError(truncated("JPEG", "no frame header"))
+
+
+def _segments(content: bytes) -> Iterator[tuple[int, int, int]]:
+    """The marker of each segment, and where its content begins and ends."""
     position = 2
     while position + 10 <= len(content) and content[position] == 0xFF:
         marker = content[position + 1]
+        if marker == 0xFF:
+            # Such a byte only fills up.
+            position += 1
+            continue
+        end = position + 2 + int.from_bytes(content[position + 2 : position + 4])
+        yield marker, position + 4, end
+        position = end
+
+
+def _orientation(content: bytes) -> int:
+    """How the picture is to be turned, as the first segment of Exif states it."""
+    for marker, start, end in _segments(content):
+        if marker == _APP1 and content.startswith(b"Exif", start):
+            return exif_orientation(content[start:end])
         if marker in _FRAME_MARKERS:
-            return Frame(*struct.unpack(">BHHB", content[position + 4 : position + 10]))
-        is_fill = marker == 0xFF
-        position += 1 if is_fill else 2 + int.from_bytes(content[position + 2 : position + 4])
-    raise ImageError(truncated("JPEG", "no frame header"))
+            break
+    return AS_STORED

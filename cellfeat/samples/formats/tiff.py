@@ -10,6 +10,7 @@ import tifffile
 
 from cellfeat.errors import ImageError
 from cellfeat.samples.formats.decoded_image import PARSER_FAULTS, Image, check_size, check_type, truncated
+from cellfeat.samples.formats.orientation import known_orientation
 from cellfeat.samples.formats.planes import NO_CHOICE, PlaneChoice, indices, named_axes, pick_series, read_plane
 from cellfeat.samples.formats.stated_bits import bits_of_display_range, bits_of_highest_value
 from cellfeat.samples.formats.tiff_axes import (
@@ -107,6 +108,7 @@ def _image(file: tifffile.TiffFile, number: int, reading: _Reading) -> Image:
         alpha=alpha,
         names_axes=names_axis(axis),
         pixel_size=tiff_pixel_size(file, page, ome),
+        orientation=known_orientation(page.tags.valueof("Orientation", 1)),
     )
 
 
