@@ -21,9 +21,10 @@ from cellfeat.extraction.request import ExtractionRequest
 from cellfeat.extraction.timing import Timeline
 from cellfeat.provenance import utc_now
 from cellfeat.samples.file_differences import FileDifferences
+from cellfeat.samples.float_scales import WAY_OUT, FloatScales
 from cellfeat.samples.images import ReadsSamples, SampleImage
 from cellfeat.samples.intensity import IntensityPolicy
-from cellfeat.samples.intensity_advice import intensity_advice, spread_blocks, spread_rows
+from cellfeat.samples.intensity_advice import GIVEN, intensity_advice, spread_blocks, spread_rows
 from cellfeat.samples.manifest import Manifest
 from cellfeat.samples.reading_in_order import read_in_order
 from cellfeat.samples.sheets.windows import ChannelValues
@@ -150,12 +151,18 @@ def intensity_policy(request: ExtractionRequest, reader: ReadsSamples, values: C
     policy = IntensityPolicy.from_settings(request.settings.images.intensity, n_channels=len(channels))
     policy = policy.resolved(reader, rows)
     differences = FileDifferences()
-    examined = differences.passing(_readable(reader, spread_blocks(spread_rows(len(rows)), reader.block)))
+    scales = FloatScales()
+    examined = differences.passing(
+        scales.passing(_readable(reader, spread_blocks(spread_rows(len(rows)), reader.block)))
+    )
     # A setting is no way out where the recipe is given, as by a saved head.
     is_free = request.expected_recipe is None
     advice = intensity_advice(policy, values.passing(examined), channels=channels, names_setting=is_free)
     if advice:
         request.observer.say(f"warning: {advice}")
+    mixed = scales.remark()
+    if mixed and not policy.scales_each_image:
+        request.observer.say(f"warning: {mixed}: {WAY_OUT if is_free else GIVEN}")
     for line in differences.remarks(channels, request.settings.images.fields.resolution):
         request.observer.say(line)
     return policy

@@ -8,6 +8,7 @@ from cellfeat.config import IntensitySettings
 from cellfeat.errors import ImageError, MissingFileError
 from cellfeat.proposing.proposal import Choice
 from cellfeat.proposing.survey import MOST_EXAMPLE_PIXELS
+from cellfeat.samples.float_scales import FloatScales
 from cellfeat.samples.images import ReadsSamples, SampleImage
 from cellfeat.samples.intensity import IntensityPolicy
 from cellfeat.samples.intensity_advice import fitting_intensity, spread_rows
@@ -66,6 +67,13 @@ def choose_intensity(samples: Sequence[SampleImage], n_channels: int) -> Choice:
     """
     kinds = Counter(sample.properties.dtype for sample in samples)
     told = " and ".join(kinds)
+    scales = FloatScales()
+    for sample in samples:
+        scales.add(sample.pixels)
+    mixed = scales.remark()
+    if mixed:
+        why = f"{mixed}; each is scaled by itself, which drops differences of brightness: better save all on one scale"
+        return Choice(KEY, {"percentile": [0.1, 99.9], "over": "image"}, why, is_guess=True)
     plain = IntensityPolicy.from_settings(IntensitySettings(), n_channels)
     if any(_is_refused(plain, sample) for sample in samples):
         value: Any = {"percentile": [0.1, 99.9], "over": "dataset"}

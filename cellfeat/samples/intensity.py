@@ -67,6 +67,11 @@ class IntensityPolicy:
         """Whether `resolved` must measure the data set before there are limits."""
         return self.percentile is not None and self.over == "dataset"
 
+    @property
+    def scales_each_image(self) -> bool:
+        """Whether the limits are those of each image by itself."""
+        return self.percentile is not None and self.over == "image"
+
     def limits(self, pixels: np.ndarray, bits: Sequence[int] | None = None) -> np.ndarray:
         """Find the values of one sample that become 0 and 1.
 

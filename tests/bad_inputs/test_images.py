@@ -325,3 +325,23 @@ def test_a_good_image_among_them_is_there_with_its_own_pixels(good, quarantined)
     assert features.samples.status[row] == Status.OK, features.samples.failures.get(row)
     assert np.isfinite(features.embeddings[row]).all()
     assert features.samples.digests[row] == pixel_digest(good.pixels[np.newaxis])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("intensity", "warns"),
+    [("{range: [0, 60000]}", True), ("{percentile: [1, 99], over: image}", False)],
+)
+def test_two_scales_of_floats_are_named_where_one_range_serves_all(intensity, warns, tmp_path, cli, network):
+    for number in range(4):
+        file = tmp_path / "images" / "AB"[number // 2] / f"{number}.tif"
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_bytes(tiff(noise(8, 8, dtype="f4") * (1 if number % 2 else 60_000)))
+    ending = cli(
+        "extract", "--images", tmp_path / "images", "--labels", "none", "--set", "images.layout=folders", "--set",
+        "images.channels=[0]", "--set", "preprocessing.channels_as=separate", "--set", f"images.intensity={intensity}",
+        "--output", tmp_path / "features.h5", *network,
+    )  # fmt: skip
+    assert ending.code == 0, ending.err
+    assert ("warning: 2 of 4 samples have values from 0 to 1 and the others up to 5" in ending.err) == warns
+    assert ("save all of them on one scale" in ending.err) == warns

@@ -111,6 +111,16 @@ def test_float_images_beyond_one_get_percentiles(tmp_path: Path) -> None:
     assert proposal_for(tmp_path).settings.images.intensity.over == "dataset"
 
 
+def test_two_scales_of_floats_are_named_and_scaled_by_themselves(tmp_path: Path) -> None:
+    for i in range(6):
+        values = layout_folders.pixels(12, 12).astype("float32")
+        save(tmp_path, f"{CLASSES[i % 2]}/{i}.tif", values / 65_535 if i < 2 else values)
+    (choice,) = (one for one in proposal_for(tmp_path).choices if one.key == "images.intensity")
+    assert choice.value == {"percentile": [0.1, 99.9], "over": "image"}
+    assert choice.is_guess
+    assert choice.reason.startswith("2 of 6 samples have values from 0 to 1 and the others up to")
+
+
 def test_given_pattern_says_how_names_are_read(tmp_path: Path) -> None:
     LAYOUTS["plate_well_field"](tmp_path)
     pattern = "{barcode}_{position}_{wave}_{channel}.tif"
