@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 import numpy as np
 
 from cellfeat.errors import ManifestError, UnknownNameError
+from cellfeat.interop.tables.misread import embedding_remark
 from cellfeat.interop.tables.naming import is_group_name
 from cellfeat.interop.tables.source import Source
 from cellfeat.samples.profile_names import is_cellprofiler, is_measure, is_metadata, trap
@@ -210,6 +211,9 @@ def _check_not_asked_for(source: Source, name: str, strange: Sequence[int], want
 def _check_some_left(source: Source, found: FeatureTable) -> None:
     if not found.names:
         told = "; ".join(f"{reason}: {first_ten(names)}" for reason, names in found.left_out.items())
+        texts = embedding_remark(source, found.texts)
+        if texts:
+            raise ManifestError(f"{source.path}: no column of numbers is left to be a feature; {texts}")
         raise ManifestError(
             f"{source.path}: no column of numbers is left to be a feature ({told or 'there is none'}); name columns "
             "with --features or --keep"

@@ -9,6 +9,7 @@ import numpy as np
 from cellfeat.evaluation.groups import count_copies
 from cellfeat.extraction.store import Features
 from cellfeat.interop.tables.digit_grouping import is_ambiguous
+from cellfeat.interop.tables.misread import embedding_remark, transposed_remarks
 from cellfeat.interop.tables.naming import Named, group_candidates
 from cellfeat.interop.tables.numbers import GROUPS, NOT_CELLPROFILER, FeatureTable, Wanted
 from cellfeat.interop.tables.source import Source
@@ -57,6 +58,7 @@ def import_remarks(
     yield f"{source.path}: {source.what}, {len(source):,} rows; {len(features.names):,} columns are features{views}"
     yield from _choice_remarks(source, chosen)
     yield from _column_remarks(source, features, made, wanted)
+    yield from _misread(source, chosen, features)
     yield from _value_remarks(features, made)
     yield from _suspicions(features, chosen)
     yield from _confounded(source, chosen)
@@ -117,6 +119,14 @@ def _column_remarks(source: Source, features: FeatureTable, made: Features, want
         if name in features.texts and name not in features.strange and not is_metadata(name)
     ]:
         yield f"no features, kept beside them (for --groups, --folds and audit): {first_ten(kept)}"
+
+
+def _misread(source: Source, chosen: Chosen, features: FeatureTable) -> Iterator[str]:
+    texts = embedding_remark(source, features.texts)
+    if texts:
+        yield f"warning: {texts}"
+    if source.array is None:
+        yield from transposed_remarks(source, dict.fromkeys((*chosen.ids.columns, *features.texts)))
 
 
 def _value_remarks(features: FeatureTable, made: Features) -> Iterator[str]:

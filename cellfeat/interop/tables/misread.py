@@ -1,0 +1,84 @@
+"""Tables that are not read as they were meant: embeddings as text in one column, and features as rows."""
+
+import re
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+
+from cellfeat.interop.tables.source import Source, texts_of
+from cellfeat.samples.profile_names import is_certain_measure
+
+_LOOKED_AT = 100
+_NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|nan|None"
+_LIST = re.compile(rf"[\[(]\s*({_NUMBER})([\s,;]+({_NUMBER}|\.\.\.))+[\s,]*[\])]", re.IGNORECASE)
+_WORDS = frozenset(
+    {
+        "area", "perimeter", "eccentricity", "solidity", "extent", "intensity", "circularity", "roundness", "texture",
+        "granularity", "compactness", "orientation", "diameter", "feret", "skewness", "kurtosis", "entropy",
+    }
+)  # fmt: skip
+_FEWEST_WORDS = 3
+_MOST_FEATURES = 20_000
+
+
+def embedding_remark(source: Source, names: Iterable[str]) -> str | None:
+    """Say which columns of text hold a list of numbers in each cell, and the way out; None where none does.
+
+    Parameters
+    ----------
+    source
+        The table.
+    names
+        Its columns that are no numbers.
+    """
+    for name in names:
+        cells = [cell for cell in texts_of(source.table.column(name).slice(0, _LOOKED_AT)).tolist() if cell]
+        if cells and all(map(_LIST.fullmatch, cells)):
+            return (
+                f"column {name} holds a list of numbers in each cell, such as {_start(cells[0])}{_way_out(name, cells)}"
+            )
+    return None
+
+
+def _start(cell: str) -> str:
+    return repr(cell if len(cell) <= 30 else f"{cell[:27]}…")
+
+
+def _way_out(name: str, cells: list[str]) -> str:
+    if any("..." in cell for cell in cells):
+        return ", and the numbers that '...' stands for are lost: write the table again, with a column for each number"
+    return (
+        ": write a column for each number, in pandas: "
+        f"table.join(table.pop({name!r}).str.strip('[]() ').str.split(r'[,\\s]+', expand=True).add_prefix('e'))"
+    )
+
+
+def transposed_remarks(source: Source, names: Iterable[str]) -> Iterator[str]:
+    """Warn of a table with a row for each feature: a column of text names different measurements.
+
+    Parameters
+    ----------
+    source
+        The table.
+    names
+        Its columns that are no numbers, and that of its ids.
+    """
+    for name in names if len(source) <= _MOST_FEATURES else ():
+        values = source.texts(name).tolist()
+        if "" in values or len(np.unique(values)) < len(values):
+            continue
+        words = [_measurement(value) for value in values]
+        # Areas and regions are numbered as samples are: several words are needed.
+        if len({*words} - {""}) >= _FEWEST_WORDS and 2 * words.count("") <= len(words):
+            yield (
+                f"warning: column {name} names measurements, such as {values[0]}: the table may have a row for each "
+                "feature; cellfeat reads a row for each sample: turn it, in pandas: "
+                f"table.set_index({name!r}).T.to_csv('turned.csv')"
+            )
+
+
+def _measurement(text: str) -> str:
+    """What tells a measurement by its name; "" where nothing does."""
+    if is_certain_measure(text):
+        return text
+    return next((word for word in re.split(r"[^a-z]+", text.casefold()) if word in _WORDS), "")

@@ -1,0 +1,77 @@
+"""Tables that mean something else than they are read as, and those that only look so."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+
+from cellfeat.errors import ManifestError
+from cellfeat.interop.tables.importing import import_table
+
+N = 20
+NUMBERS = np.random.default_rng(0).normal(size=(N, 8)).round(4)
+IDS = [f"c{i}" for i in range(N)]
+MEASURES = ["Area", "Mean intensity", "Perimeter", "Eccentricity", "GLCM contrast"]
+
+
+def save(folder: Path, **columns: object) -> Path:
+    path = folder / "table.csv"
+    pd.DataFrame(columns).to_csv(path, index=False)
+    return path
+
+
+def remarks(path: Path) -> str:
+    return "\n".join(import_table(path).remarks)
+
+
+@pytest.mark.parametrize("write", [lambda row: str(row.tolist()), str, lambda row: str(tuple(row.tolist()))])
+def test_embedding_as_text_is_refused_with_a_line_that_takes_it_apart(write, tmp_path: Path) -> None:
+    path = save(tmp_path, id=IDS, label=["A", "B"] * (N // 2), embedding=[write(row) for row in NUMBERS])
+    with pytest.raises(ManifestError, match="column embedding holds a list of numbers in each cell") as refusal:
+        import_table(path)
+
+    table = pd.read_csv(path)
+    turned = table.join(table.pop("embedding").str.strip("[]() ").str.split(r"[,\s]+", expand=True).add_prefix("e"))
+    line = "table.join(table.pop('embedding').str.strip('[]() ').str.split(r'[,\\s]+', expand=True).add_prefix('e'))"
+    assert str(refusal.value).endswith(line)
+    turned.to_csv(path, index=False)
+    np.testing.assert_allclose(import_table(path).features.embeddings[:, 0], NUMBERS, rtol=1e-6)
+
+
+def test_embedding_as_text_beside_numbers_is_warned_of(tmp_path: Path) -> None:
+    path = save(tmp_path, id=IDS, area=NUMBERS[:, 0], embedding=[str(row.tolist()) for row in NUMBERS])
+    assert "warning: column embedding holds a list of numbers" in remarks(path)
+
+
+def test_numbers_that_were_left_out_of_the_text_are_lost(tmp_path: Path) -> None:
+    with np.printoptions(threshold=4):
+        path = save(tmp_path, id=IDS, embedding=[str(row) for row in NUMBERS])
+    with pytest.raises(ManifestError, match=r"that '\.\.\.' stands for are lost"):
+        import_table(path)
+
+
+@pytest.mark.parametrize("cell", ["[1]", "(a, b)", "[A1, B2]", "3, 4", "see [1, 2]"])
+def test_other_text_is_no_embedding(cell: str, tmp_path: Path) -> None:
+    assert "list of numbers" not in remarks(save(tmp_path, id=IDS, area=NUMBERS[:, 0], note=[cell] * N))
+
+
+@pytest.mark.parametrize("names", [MEASURES, ["Cells_AreaShape_Area", "Cells_Texture_Contrast_DNA", "Math_Ratio_1"]])
+def test_row_for_each_feature_is_warned_of(names: list[str], tmp_path: Path) -> None:
+    path = save(tmp_path, feature=names, **{one: NUMBERS[: len(names), i] for i, one in enumerate("abcdefgh")})
+    assert f"warning: column feature names measurements, such as {names[0]}" in remarks(path)
+
+
+@pytest.mark.parametrize(
+    "names",
+    [
+        [f"Area {i}" for i in range(N)],
+        ["Area", "Perimeter", "Texture", *IDS[3:]],
+        MEASURES * (N // len(MEASURES)),
+        IDS,
+    ],
+    ids=["areas of a slide", "few", "a row for each feature of each sample", "cells"],
+)
+def test_row_for_each_sample_is_not(names: list[str], tmp_path: Path) -> None:
+    path = save(tmp_path, name=names, **{one: NUMBERS[:, i] for i, one in enumerate("abcdefgh")})
+    assert "names measurements" not in remarks(path)
