@@ -75,7 +75,7 @@ def test_damaged_table_beside_images_is_named_and_left_out(data, cli):
     (data / "labels.csv").write_bytes(b"id,label\n1,\xff\xfe\n")
     done = cli("init", "data", "--yes")
     assert done.code == 0
-    assert "labels.csv: not UTF-8" in done.err
+    assert "labels.csv: line 2: not UTF-8" in done.err
 
 
 def test_of_two_tables_that_which_fits_is_taken(data, cli):
