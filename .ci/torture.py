@@ -41,7 +41,7 @@ FAULTS = [
     ("killed at each line of the store in an update", "extraction.test_store_faults", "killed_at_lines_of_an_update"),
     ("killed at random moments of a real extraction", "extraction.test_kills", "killed_at_random"),
     ("killed while a part is written, all else having run ahead", "extraction.test_kills", "killed_while_it_writes"),
-    ("readers that crash, hang or are killed", "samples.test_worker_pool",
+    ("readers that crash, hang or are killed", "samples.reading.test_worker_pool",
      "crash|killed|silent|cannot_|closing|end_with"),
     ("the same in a real extraction", "extraction.test_interruptions", "_reader_"),
     ("extractions ended by Ctrl-C, SIGTERM or a bad image", "extraction.test_interruptions",

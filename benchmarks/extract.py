@@ -49,9 +49,9 @@ from cellfeat.extraction.forward.kept_memory import freed_memory_kept
 from cellfeat.extraction.forward.passes import make_passes
 from cellfeat.extraction.forward.probe import build_embedder
 from cellfeat.extraction.read_ahead import Decoder
-from cellfeat.samples.images import SampleReader
-from cellfeat.samples.intensity import IntensityPolicy
-from cellfeat.samples.manifest import build_manifest
+from cellfeat.samples.intensity.policy import IntensityPolicy
+from cellfeat.samples.manifest.build import build_manifest
+from cellfeat.samples.reading.images import SampleReader
 from cellfeat.samples.synthetic import CHANNELS, write_synthetic_cells
 
 BATCH = 16

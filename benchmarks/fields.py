@@ -22,10 +22,11 @@ from cellfeat.extraction.forward.embedder import Embedder, Inputs
 from cellfeat.extraction.forward.passes import make_passes
 from cellfeat.extraction.read_ahead import Decoded, Decoder, read_ahead
 from cellfeat.extraction.timing import Timeline
-from cellfeat.samples.image_file import read_image
-from cellfeat.samples.intensity import IntensityPolicy
-from cellfeat.samples.manifest import Manifest, build_manifest
-from cellfeat.samples.worker_pool import Workers, sample_reader
+from cellfeat.samples.image_file.read import read_image
+from cellfeat.samples.intensity.policy import IntensityPolicy
+from cellfeat.samples.manifest.build import build_manifest
+from cellfeat.samples.manifest.manifest import Manifest
+from cellfeat.samples.reading.worker_pool import Workers, sample_reader
 
 CELLS = 24
 BATCH = 64

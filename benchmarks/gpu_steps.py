@@ -142,9 +142,9 @@ def decode(place: Place) -> dict[str, Any]:
     """Samples decoded a second: by one core, and by the processes that an extraction on a GPU uses."""
     from cellfeat.extraction.read_ahead import Decoder, read_ahead
     from cellfeat.extraction.timing import Timeline
-    from cellfeat.samples.images import SampleReader
-    from cellfeat.samples.intensity import IntensityPolicy
-    from cellfeat.samples.worker_pool import Workers, WorkersReader
+    from cellfeat.samples.intensity.policy import IntensityPolicy
+    from cellfeat.samples.reading.images import SampleReader
+    from cellfeat.samples.reading.worker_pool import Workers, WorkersReader
 
     manifest = manifest_of(place)
     plain = Decoder(SampleReader.for_manifest(manifest), IntensityPolicy(3))
@@ -177,7 +177,7 @@ def decode(place: Place) -> dict[str, Any]:
 def manifest_of(place: Place) -> Any:
     """The manifest of the drawn cells."""
     from cellfeat.config import ImagesSettings, LabelsSettings
-    from cellfeat.samples.manifest import build_manifest
+    from cellfeat.samples.manifest.build import build_manifest
 
     cells = place.work / "cells"
     return build_manifest(ImagesSettings(root=cells / "images"), LabelsSettings(file=cells / "labels.csv"))

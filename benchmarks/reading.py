@@ -1,4 +1,4 @@
-"""Cost of reading images in separate processes (cellfeat.samples.worker_pool), compared with reading them in place.
+"""Cost of reading images in separate processes (`cellfeat.samples.reading`), compared with reading in place.
 
     python benchmarks/reading.py
 
@@ -16,8 +16,8 @@ from pathlib import Path
 import imagecodecs
 import numpy as np
 
-from cellfeat.samples.images import SampleReader
-from cellfeat.samples.worker_pool import Workers
+from cellfeat.samples.reading.images import SampleReader
+from cellfeat.samples.reading.worker_pool import Workers
 
 CHANNELS = ("blue", "red", "yellow")
 SIZES = {64: 1000, 1024: 8}

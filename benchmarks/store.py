@@ -41,7 +41,7 @@ from cellfeat.extraction.store import (
     replace_table,
     verify_features,
 )
-from cellfeat.samples.manifest import Manifest
+from cellfeat.samples.manifest.manifest import Manifest
 
 PART_SIZE = 1024
 FAILS_EVERY = 1000

@@ -48,7 +48,7 @@ if TYPE_CHECKING:  # for type checkers and editors; `_HOMES` says the same, and 
     from cellfeat.reporting.sheets import SheetOptions as SheetOptions
     from cellfeat.reporting.sheets import draw_examples as draw_examples
     from cellfeat.reporting.sheets import draw_mistakes as draw_mistakes
-    from cellfeat.samples.manifest import build_manifest as build_manifest
+    from cellfeat.samples.manifest.build import build_manifest as build_manifest
     from cellfeat.saved_results.reading import read_results as read_results
 
 _HOMES = {
@@ -68,7 +68,7 @@ _HOMES = {
     "Proposal": "cellfeat.proposing.proposal",
     "SheetOptions": "cellfeat.reporting.sheets",
     "audit": "cellfeat.auditing.audit",
-    "build_manifest": "cellfeat.samples.manifest",
+    "build_manifest": "cellfeat.samples.manifest.build",
     "compare": "cellfeat.evaluation.compare",
     "compare_features": "cellfeat.evaluation.several_features",
     "draw_examples": "cellfeat.reporting.sheets",

@@ -19,7 +19,7 @@ from cellfeat.evaluation.results import Comparison
 from cellfeat.extraction.store import Features, Samples
 from cellfeat.heads.registry import HEADS, Head
 from cellfeat.heads.saved.bundle import Bundle
-from cellfeat.samples.images import pixel_digest
+from cellfeat.samples.reading.images import pixel_digest
 from cellfeat.samples.regions import Regions
 
 SMALL = Design(folds=3, draws=100)

@@ -67,6 +67,22 @@ INNER_FLOORS = {
         "scikit_learn": 2,
         "saved": 2,
     },
+    "samples": {
+        "": 0,
+        "formats": 1,
+        "tables": 1,
+        "column_names": 1,
+        "folders": 2,
+        "image_file": 2,
+        "labels": 3,
+        "layouts": 4,
+        "fields": 5,
+        "single_cells": 5,
+        "manifest": 6,
+        "reading": 7,
+        "intensity": 8,
+        "sheets": 9,
+    },
     "commands": {
         "options": 0,
         "output": 0,
@@ -82,6 +98,10 @@ ENTRIES = {
     ("heads", "trees"): {"boosting"},
     ("heads", "baselines"): {"knn", "dummy"},
     ("heads", "scikit_learn"): {"entries", "given", "restored"},
+    ("samples", "tables"): {"file", "foreign"},
+    ("samples", "single_cells"): {"layout"},
+    ("samples", "manifest"): {"manifest", "build", "class_checks", "value_remarks"},
+    ("samples", "reading"): {"images", "worker_pool", "in_order", "file_differences"},
 }
 """The only modules of a room that other rooms and packages may import."""
 
@@ -94,7 +114,7 @@ OWNERS = {
     },
     "onnx": {"interop/exports/"},
     "openvino": {"backbones/rewrites/openvino.py"},
-    "pyarrow": {"interop/", "samples/table_file.py"},
+    "pyarrow": {"interop/", "samples/tables/file.py"},
     "filelock": {"extraction/store/lock.py"},
     "joblib": {"evaluation/parallel/"},
     "obstore": {"storage/"},
@@ -103,7 +123,7 @@ OWNERS = {
     "pydantic": {"config.py", "config_values.py", "config_sources.py", "records.py"},
     "lightgbm": {"heads/trees/boosting.py"},
     "skops": {"heads/scikit_learn/saved.py"},
-    "openpyxl": {"samples/excel_file.py"},
+    "openpyxl": {"samples/tables/excel.py"},
     "timm": {"backbones/timm.py"},
     "matplotlib": {  # outside figures/ types alone
         "evaluation/figures/",
@@ -263,7 +283,7 @@ def test_floors_test_can_fail() -> None:
     assert forbidden_floors("heads/neural_networks/mlp.py", "from cellfeat.extraction.store import Features") == [
         "extraction"
     ]
-    assert forbidden_floors("samples/images.py", "import cellfeat.evaluation.task") == ["evaluation"]
+    assert forbidden_floors("samples/reading/images.py", "import cellfeat.evaluation.task") == ["evaluation"]
 
 
 def test_rooms_import_only_from_floors_below() -> None:
@@ -277,6 +297,9 @@ def test_rooms_test_can_fail() -> None:
     assert knn in forbidden_rooms("heads/base.py", "from cellfeat.heads.baselines import knn")
     assert forbidden_rooms("heads/baselines/dummy.py", f"import {knn}, cellfeat.heads.base") == []
     assert forbidden_rooms("evaluation/fit.py", f"import {knn}") == []
+    images = "cellfeat.samples.reading.images"
+    assert forbidden_rooms("samples/manifest/build.py", f"import {images}") == [images]
+    assert forbidden_rooms("samples/sheets/windows.py", f"import {images}") == []
 
 
 def test_rooms_are_entered_by_their_entries() -> None:
@@ -369,7 +392,7 @@ def test_light_things_load_no_heavy_library(name: str) -> None:
 
 
 def test_the_light_test_can_fail() -> None:
-    assert "numpy" in loaded_after("import cellfeat.samples.images")
+    assert "numpy" in loaded_after("import cellfeat.samples.reading.images")
 
 
 def loaded_after(code: str) -> set[str]:

@@ -95,7 +95,7 @@ def test_paths_in_the_docs_exist() -> None:
     made_up = {
         "cellfeat/heads/baselines/nearest_mean.py",
         "cellfeat/interop/exports/feather.py",
-        "cellfeat/samples/prefix_layout.py",
+        "cellfeat/samples/layouts/prefix.py",
         "tests/heads/baselines/test_nearest_mean.py",
     }
     path = re.compile(r"`((?:cellfeat|tests|benchmarks|configs|docs|\.ci)/[\w./-]+)`")
@@ -302,7 +302,7 @@ def test_shown_layout_is_a_layout(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     from cellfeat.samples.folders.local import LocalFolder
     from cellfeat.samples.layouts import Layout
 
-    layout: Layout = shown_module("cellfeat.samples.prefix_layout", 3, monkeypatch).PrefixLayout()  # type: ignore[attr-defined]
+    layout: Layout = shown_module("cellfeat.samples.layouts.prefix", 3, monkeypatch).PrefixLayout()  # type: ignore[attr-defined]
     for name in ("HeLa_1.png", "A549_2.png", "notes.txt"):
         (tmp_path / name).write_bytes(b"")
     found = {name: layout.find(name) for name in layout.on_disk(LocalFolder(tmp_path))}

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from cellfeat.auditing.name_parts import name_parts
 from cellfeat.extraction.store import Samples
 from cellfeat.near_copies.pictures import SamplePictures
-from cellfeat.samples.position_names import is_position
+from cellfeat.samples.column_names.positions import is_position
 from cellfeat.samples.regions import Regions
 from cellfeat.types import Floats, Integers, Strings
 

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from cellfeat.extraction.store import Features
     from cellfeat.figures import FigureKind
     from cellfeat.heads.saved.bundle import Bundle
-    from cellfeat.samples.manifest import Manifest
+    from cellfeat.samples.manifest.manifest import Manifest
     from cellfeat.storage.url import Location
 
 
@@ -223,7 +223,7 @@ class _Request:
         """Read labels by id, and check before any work that the head can be scored on them."""
         import numpy as np
 
-        from cellfeat.samples.manifest import label_by_id
+        from cellfeat.samples.manifest.build import label_by_id
 
         if self.file is None:
             return None

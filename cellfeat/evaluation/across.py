@@ -9,8 +9,8 @@ from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.results import Comparison, HeadResult
 from cellfeat.evaluation.scoring.given_scores import FoldScore
 from cellfeat.extraction.store import Samples
-from cellfeat.samples.column_words import column_meant
-from cellfeat.samples.profile_names import PLATE_NAMES, plain_name
+from cellfeat.samples.column_names.profiles import PLATE_NAMES, plain_name
+from cellfeat.samples.column_names.words import column_meant
 from cellfeat.text import with_interval
 from cellfeat.types import Strings
 

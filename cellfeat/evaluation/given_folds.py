@@ -13,7 +13,7 @@ from cellfeat.evaluation.folds import Fold
 from cellfeat.evaluation.plates import plate_names
 from cellfeat.evaluation.selection import leave_out_option
 from cellfeat.extraction.store import Features
-from cellfeat.samples.column_words import column_meant
+from cellfeat.samples.column_names.words import column_meant
 from cellfeat.samples.splits import looks_like_split, parts_of
 from cellfeat.text import first_ten, near_names, shorten
 from cellfeat.types import Integers, Strings

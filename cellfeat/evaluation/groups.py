@@ -14,7 +14,7 @@ from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.extraction.store import Features, Samples
 from cellfeat.near_copies.duplicate_record import audited_groups
 from cellfeat.near_copies.shared_pixels import shared_pixels
-from cellfeat.samples.column_words import column_meant
+from cellfeat.samples.column_names.words import column_meant
 from cellfeat.storage.url import Location
 from cellfeat.text import near_names
 from cellfeat.types import Integers, Strings

@@ -9,7 +9,7 @@ from cellfeat.config import MISSING_WORDS
 from cellfeat.errors import SplitError
 from cellfeat.evaluation.hooks import Say
 from cellfeat.extraction.store import Samples
-from cellfeat.samples.missing import without_missing
+from cellfeat.samples.labels.missing import without_missing
 from cellfeat.storage.url import Location
 from cellfeat.text import first_ten
 from cellfeat.types import Strings

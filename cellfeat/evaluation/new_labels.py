@@ -8,9 +8,9 @@ from cellfeat.errors import ManifestError
 from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.evaluation.relabelling.changes import is_changes, relabelling_of
 from cellfeat.extraction.store import Features
-from cellfeat.samples.id_matching import match_ids, matching_remark
-from cellfeat.samples.manifest import label_by_id
-from cellfeat.samples.table_file import read_table_file
+from cellfeat.samples.labels.id_matching import match_ids, matching_remark
+from cellfeat.samples.manifest.build import label_by_id
+from cellfeat.samples.tables.file import read_table_file
 from cellfeat.storage.url import Location
 from cellfeat.text import first_ten
 

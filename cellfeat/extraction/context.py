@@ -20,13 +20,13 @@ from cellfeat.extraction.read_ahead import Decoded, Decoder
 from cellfeat.extraction.request import ExtractionRequest
 from cellfeat.extraction.timing import Timeline
 from cellfeat.provenance import utc_now
-from cellfeat.samples.file_differences import FileDifferences
-from cellfeat.samples.float_scales import WAY_OUT, FloatScales
-from cellfeat.samples.images import ReadsSamples, SampleImage
-from cellfeat.samples.intensity import IntensityPolicy
-from cellfeat.samples.intensity_advice import GIVEN, intensity_advice, spread_blocks, spread_rows
-from cellfeat.samples.manifest import Manifest
-from cellfeat.samples.reading_in_order import read_in_order
+from cellfeat.samples.intensity.advice import GIVEN, intensity_advice, spread_blocks, spread_rows
+from cellfeat.samples.intensity.float_scales import WAY_OUT, FloatScales
+from cellfeat.samples.intensity.policy import IntensityPolicy
+from cellfeat.samples.manifest.manifest import Manifest
+from cellfeat.samples.reading.file_differences import FileDifferences
+from cellfeat.samples.reading.images import ReadsSamples, SampleImage
+from cellfeat.samples.reading.in_order import read_in_order
 from cellfeat.samples.sheets.windows import ChannelValues
 
 

@@ -18,11 +18,11 @@ from cellfeat.extraction.store import Summary, held_output, is_imported, read_su
 from cellfeat.extraction.survey import survey_samples
 from cellfeat.samples.fields.field import plain_column
 from cellfeat.samples.fields.other_images import fields_beside, group_of_other_fields
-from cellfeat.samples.intensity import recorded_intensity
-from cellfeat.samples.labels import group_columns, read_labels
-from cellfeat.samples.manifest import Manifest
-from cellfeat.samples.pattern_fields import further_fields
-from cellfeat.samples.table_file import read_table_file
+from cellfeat.samples.intensity.policy import recorded_intensity
+from cellfeat.samples.labels.table import group_columns, read_labels
+from cellfeat.samples.layouts.pattern_fields import further_fields
+from cellfeat.samples.manifest.manifest import Manifest
+from cellfeat.samples.tables.file import read_table_file
 from cellfeat.storage.opening import is_there
 from cellfeat.storage.url import Location
 

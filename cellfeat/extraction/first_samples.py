@@ -2,7 +2,7 @@
 
 from cellfeat.errors import ImageError, MissingFileError
 from cellfeat.extraction.request import ExtractionRequest
-from cellfeat.samples.images import ReadsSamples
+from cellfeat.samples.reading.images import ReadsSamples
 
 
 def check_readable(request: ExtractionRequest) -> None:

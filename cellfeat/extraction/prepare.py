@@ -8,10 +8,11 @@ from cellfeat.config import Settings
 from cellfeat.errors import ConfigError
 from cellfeat.extraction.observer import Observer, SilentObserver
 from cellfeat.extraction.request import ExtractionRequest, request_record
-from cellfeat.samples.class_checks import check_classes, rare_class_remarks
-from cellfeat.samples.manifest import Manifest, build_manifest
-from cellfeat.samples.value_remarks import value_remarks
-from cellfeat.samples.worker_pool import reading_processes
+from cellfeat.samples.manifest.build import build_manifest
+from cellfeat.samples.manifest.class_checks import check_classes, rare_class_remarks
+from cellfeat.samples.manifest.manifest import Manifest
+from cellfeat.samples.manifest.value_remarks import value_remarks
+from cellfeat.samples.reading.worker_pool import reading_processes
 
 
 @contextmanager

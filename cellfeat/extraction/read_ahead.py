@@ -12,12 +12,12 @@ import numpy as np
 
 from cellfeat.errors import ImageError, MissingFileError
 from cellfeat.extraction.timing import Timeline
-from cellfeat.samples.channel_statistics import channel_statistics
 from cellfeat.samples.daemon_pool import DaemonPool
-from cellfeat.samples.images import Outcome, ReadsSamples, SampleImage, pixel_digest
-from cellfeat.samples.intensity import IntensityPolicy
-from cellfeat.samples.properties import FileProperties
-from cellfeat.samples.worker_pool import WorkersReader
+from cellfeat.samples.image_file.properties import FileProperties
+from cellfeat.samples.intensity.channel_statistics import channel_statistics
+from cellfeat.samples.intensity.policy import IntensityPolicy
+from cellfeat.samples.reading.images import Outcome, ReadsSamples, SampleImage, pixel_digest
+from cellfeat.samples.reading.worker_pool import WorkersReader
 from cellfeat.types import Float32s
 
 

@@ -10,9 +10,9 @@ from cellfeat.config import Settings
 from cellfeat.extraction.observer import Observer
 from cellfeat.extraction.store import FLOAT32, SampleTable
 from cellfeat.provenance import digest_file
-from cellfeat.samples.images import ReadsSamples
-from cellfeat.samples.manifest import Manifest
-from cellfeat.samples.worker_pool import Workers, sample_reader
+from cellfeat.samples.manifest.manifest import Manifest
+from cellfeat.samples.reading.images import ReadsSamples
+from cellfeat.samples.reading.worker_pool import Workers, sample_reader
 from cellfeat.storage.url import Location
 
 

@@ -10,10 +10,10 @@ from numpy.typing import NDArray
 from cellfeat.config import Settings
 from cellfeat.errors import FingerprintError, ImageError, MissingFileError
 from cellfeat.extraction.store import Features
-from cellfeat.samples.images import ReadsSamples, pixel_digest
-from cellfeat.samples.manifest import build_manifest
-from cellfeat.samples.table_file import table_exists
-from cellfeat.samples.worker_pool import Workers, reading_processes, sample_reader
+from cellfeat.samples.manifest.build import build_manifest
+from cellfeat.samples.reading.images import ReadsSamples, pixel_digest
+from cellfeat.samples.reading.worker_pool import Workers, reading_processes, sample_reader
+from cellfeat.samples.tables.file import table_exists
 from cellfeat.storage.url import Location
 
 

@@ -11,8 +11,8 @@ from cellfeat.extraction.read_ahead import Decoder, read_ahead
 from cellfeat.extraction.request import ExtractionRequest
 from cellfeat.extraction.store import NEW, Summary, read_pixel_digests, read_table
 from cellfeat.extraction.timing import Timeline
-from cellfeat.samples.images import ReadsSamples
-from cellfeat.samples.intensity import IntensityPolicy, recorded_intensity
+from cellfeat.samples.intensity.policy import IntensityPolicy, recorded_intensity
+from cellfeat.samples.reading.images import ReadsSamples
 from cellfeat.types import Integers
 
 READING_THREADS = 8

@@ -24,8 +24,9 @@ from cellfeat.extraction.store import (
 )
 from cellfeat.extraction.survey import changed_rows, decoder_of
 from cellfeat.samples.fields.other_images import fields_beside
-from cellfeat.samples.manifest import Manifest, build_manifest
-from cellfeat.samples.worker_pool import reading_processes, sample_reader
+from cellfeat.samples.manifest.build import build_manifest
+from cellfeat.samples.manifest.manifest import Manifest
+from cellfeat.samples.reading.worker_pool import reading_processes, sample_reader
 from cellfeat.storage.url import Location
 from cellfeat.text import first_line, first_ten
 from cellfeat.types import Floats

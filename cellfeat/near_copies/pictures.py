@@ -16,10 +16,11 @@ from cellfeat.extraction.store import Features, Properties, Samples, Status, no_
 from cellfeat.near_copies.overlap import Shape
 from cellfeat.near_copies.patches import Patches, keep_one_in, patches
 from cellfeat.near_copies.shrink import grey_picture, shrink_factor
-from cellfeat.samples.images import ReadsSamples, pixel_digest
-from cellfeat.samples.manifest import Manifest, build_manifest
-from cellfeat.samples.properties import FileProperties
-from cellfeat.samples.worker_pool import reading_processes, sample_reader
+from cellfeat.samples.image_file.properties import FileProperties
+from cellfeat.samples.manifest.build import build_manifest
+from cellfeat.samples.manifest.manifest import Manifest
+from cellfeat.samples.reading.images import ReadsSamples, pixel_digest
+from cellfeat.samples.reading.worker_pool import reading_processes, sample_reader
 from cellfeat.statistics.picture_summary import PictureSummary, summarise
 from cellfeat.storage.url import Location
 from cellfeat.types import Float32s, Integers

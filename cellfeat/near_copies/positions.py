@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cellfeat.near_copies.overlap import Overlap, Pair, Shape
-from cellfeat.samples.position_names import FIELD_WORDS, TIME_WORDS, centre_columns, words_of
+from cellfeat.samples.column_names.positions import FIELD_WORDS, TIME_WORDS, centre_columns, words_of
 from cellfeat.types import Floats, Strings
 
 LEAST_SHARE = 0.25

@@ -10,10 +10,11 @@ from cellfeat.errors import ConfigError
 from cellfeat.proposing.pieces import ending_of, fall_apart, with_whole_names
 from cellfeat.proposing.reading import Reading, channel_place, numbered_channel_place, read_names
 from cellfeat.proposing.survey import Survey
-from cellfeat.samples.id_matching import KnownIds
-from cellfeat.samples.layouts import FoldersLayout, Found, SplitFoldersLayout
-from cellfeat.samples.pattern_fields import further_names
-from cellfeat.samples.pattern_layout import PatternLayout
+from cellfeat.samples.labels.id_matching import KnownIds
+from cellfeat.samples.layouts.base import Found
+from cellfeat.samples.layouts.class_folders import FoldersLayout, SplitFoldersLayout
+from cellfeat.samples.layouts.pattern import PatternLayout
+from cellfeat.samples.layouts.pattern_fields import further_names
 from cellfeat.samples.splits import part_of
 
 _HEX = "[0-9A-F]"

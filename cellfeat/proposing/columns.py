@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from cellfeat.proposing.words import COARSE, role_of_word
-from cellfeat.samples.file_kinds import IMAGE_ENDINGS
+from cellfeat.samples.folders.file_kinds import IMAGE_ENDINGS
 from cellfeat.samples.splits import looks_like_split
 
 MOST_CLASSES = 200

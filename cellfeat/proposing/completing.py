@@ -18,9 +18,10 @@ from cellfeat.proposing.seeing import label_remarks, pixel_problems, sample_line
 from cellfeat.proposing.stacks import n_depths, resolution_offer
 from cellfeat.proposing.survey import Survey
 from cellfeat.proposing.words import COARSE, role_of_word
-from cellfeat.samples.group_columns import groups_of
-from cellfeat.samples.manifest import Manifest, build_manifest
-from cellfeat.samples.worker_pool import sample_reader
+from cellfeat.samples.layouts.group_columns import groups_of
+from cellfeat.samples.manifest.build import build_manifest
+from cellfeat.samples.manifest.manifest import Manifest
+from cellfeat.samples.reading.worker_pool import sample_reader
 
 NO_LABELS: tuple[tuple[str, Any], ...] = (("labels.file", None), ("labels.label", None), ("labels.group", None))
 

@@ -13,7 +13,7 @@ from cellfeat.proposing.survey import Survey
 from cellfeat.proposing.tables import LEAST_SHARE, IdMatch, Table
 from cellfeat.provenance import publish
 from cellfeat.samples.fields.paths import FileFinder
-from cellfeat.samples.file_search import natural_key
+from cellfeat.samples.layouts.search import natural_key
 from cellfeat.text import first_ten
 
 _KEYS = ("donor", "batch", "day", "plate", "slide", "well", "site")

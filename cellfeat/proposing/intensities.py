@@ -8,10 +8,10 @@ from cellfeat.config import IntensitySettings
 from cellfeat.errors import ImageError, MissingFileError
 from cellfeat.proposing.proposal import Choice
 from cellfeat.proposing.survey import MOST_EXAMPLE_PIXELS
-from cellfeat.samples.float_scales import FloatScales
-from cellfeat.samples.images import ReadsSamples, SampleImage
-from cellfeat.samples.intensity import IntensityPolicy
-from cellfeat.samples.intensity_advice import fitting_intensity, spread_rows
+from cellfeat.samples.intensity.advice import fitting_intensity, spread_rows
+from cellfeat.samples.intensity.float_scales import FloatScales
+from cellfeat.samples.intensity.policy import IntensityPolicy
+from cellfeat.samples.reading.images import ReadsSamples, SampleImage
 
 KEY = "images.intensity"
 FEWEST = 3

@@ -15,7 +15,7 @@ from cellfeat.proposing.columns import (
 from cellfeat.proposing.proposal import NONE, Answers, Choice, Question
 from cellfeat.proposing.survey import Survey
 from cellfeat.proposing.tables import Table, file_base
-from cellfeat.samples.layouts import table_file_name
+from cellfeat.samples.layouts.table import table_file_name
 from cellfeat.text import first_ten
 
 ALL = 0.999

@@ -8,7 +8,7 @@ from cellfeat.proposing.survey import Survey, spread
 from cellfeat.samples.fields.label_image import HOW_TO_SAVE
 from cellfeat.samples.fields.objects import find_objects
 from cellfeat.samples.folders.local import scan
-from cellfeat.samples.images import MAX_PIXELS
+from cellfeat.samples.reading.images import MAX_PIXELS
 from cellfeat.text import first_ten
 
 Refused = tuple[Sequence[Choice], str]

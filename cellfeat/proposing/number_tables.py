@@ -8,7 +8,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from cellfeat.errors import CellfeatError
-from cellfeat.samples.table_file import read_table_file
+from cellfeat.samples.tables.file import read_table_file
 
 _ARRAYS = (".h5ad", ".npz", ".npy")
 _TEXTS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz")

@@ -7,8 +7,8 @@ import numpy as np
 from cellfeat.errors import ImageError, MissingFileError
 from cellfeat.proposing.proposal import Proposal
 from cellfeat.proposing.survey import spread
-from cellfeat.samples.intensity import IntensityPolicy
-from cellfeat.samples.worker_pool import sample_reader
+from cellfeat.samples.intensity.policy import IntensityPolicy
+from cellfeat.samples.reading.worker_pool import sample_reader
 
 N_PICTURED = 3
 _TRIED = 12

@@ -15,7 +15,7 @@ from cellfeat.proposing.choice import Choice as Choice
 from cellfeat.proposing.config_text import config_text
 from cellfeat.provenance import publish
 from cellfeat.samples.formats.planes import PlaneChoice
-from cellfeat.samples.manifest import Manifest
+from cellfeat.samples.manifest.manifest import Manifest
 from cellfeat.text import clean_text
 
 

@@ -31,7 +31,7 @@ from cellfeat.proposing.tables import Table, best_id_match, check_named_columns,
 from cellfeat.proposing.unread_labels import unread_labels
 from cellfeat.proposing.whole_fields import field_choices
 from cellfeat.samples.fields.boxes import NoCropSizeError
-from cellfeat.samples.manifest import build_manifest
+from cellfeat.samples.manifest.build import build_manifest
 from cellfeat.text import first_ten
 
 

@@ -8,7 +8,7 @@ import pandas as pd
 
 from cellfeat.proposing.pieces import MOST_CHANNELS, Piece, Pieces
 from cellfeat.proposing.words import COARSE, channel_share, is_channel
-from cellfeat.samples.pattern_fields import PATTERN_FIELDS
+from cellfeat.samples.layouts.pattern_fields import PATTERN_FIELDS
 from cellfeat.samples.splits import part_of
 
 MOST_CLASSES = 60

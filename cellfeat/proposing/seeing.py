@@ -12,9 +12,9 @@ from cellfeat.proposing.stacks import stack_lines
 from cellfeat.proposing.survey import Survey
 from cellfeat.proposing.tables import Table
 from cellfeat.samples.fields.tables import position_columns
-from cellfeat.samples.labels import file_columns, group_columns
-from cellfeat.samples.manifest import Manifest
-from cellfeat.samples.value_remarks import value_remarks
+from cellfeat.samples.labels.table import file_columns, group_columns
+from cellfeat.samples.manifest.manifest import Manifest
+from cellfeat.samples.manifest.value_remarks import value_remarks
 from cellfeat.text import first_ten
 
 

@@ -16,14 +16,14 @@ from cellfeat.proposing.proposal import NONE, Answers, Proposal
 from cellfeat.proposing.reading import Reading
 from cellfeat.proposing.survey import TABLE_ENDINGS, tables_beside
 from cellfeat.proposing.tables import IdMatch, Table, best_id_match, read_tables
-from cellfeat.samples.file_kinds import FileKinds
+from cellfeat.samples.folders.file_kinds import FileKinds
 from cellfeat.samples.folders.local import LocalFolder, scan
 from cellfeat.samples.formats.h5sc import CELL_ID
 from cellfeat.samples.formats.h5sc_names import is_h5sc_name
 from cellfeat.samples.formats.microscopes.zarr_folders import is_zarr_name
-from cellfeat.samples.image_file import read_image
-from cellfeat.samples.images import MAX_PIXELS
-from cellfeat.samples.layouts import Found
+from cellfeat.samples.image_file.read import read_image
+from cellfeat.samples.layouts.base import Found
+from cellfeat.samples.reading.images import MAX_PIXELS
 from cellfeat.samples.single_cells.layout import ID_COLUMN, H5scLayout
 from cellfeat.text import first_ten
 

@@ -11,17 +11,17 @@ import numpy as np
 
 from cellfeat.errors import ImageError, ManifestError, MissingFileError
 from cellfeat.proposing.number_tables import first_with_numbers, import_advice, is_table_name
-from cellfeat.samples.channels import opaque_planes
 from cellfeat.samples.fields.mask_files import MASK_ENDING
-from cellfeat.samples.file_kinds import FileKinds
-from cellfeat.samples.file_sets import is_mask
+from cellfeat.samples.folders.file_kinds import FileKinds
 from cellfeat.samples.folders.local import LocalFolder, scan
 from cellfeat.samples.formats.decoded_image import Image
 from cellfeat.samples.formats.extents import ONE_PLANE, Extent, missing_reader, read_extent
 from cellfeat.samples.formats.microscopes.zarr_folders import is_zarr
 from cellfeat.samples.formats.planes import NO_CHOICE, PlaneChoice
-from cellfeat.samples.image_file import read_image
-from cellfeat.samples.images import MAX_PIXELS
+from cellfeat.samples.image_file.channels import opaque_planes
+from cellfeat.samples.image_file.read import read_image
+from cellfeat.samples.layouts.file_sets import is_mask
+from cellfeat.samples.reading.images import MAX_PIXELS
 
 TABLE_ENDINGS = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet", ".xlsx", ".txt")
 MOST_TABLES = 20

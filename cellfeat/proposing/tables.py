@@ -8,10 +8,10 @@ import pandas as pd
 
 from cellfeat.errors import ManifestError, MissingFileError
 from cellfeat.proposing.columns import Columns, is_id_word, look_at_columns
-from cellfeat.samples.file_kinds import IMAGE_ENDINGS
-from cellfeat.samples.id_matching import KnownIds
-from cellfeat.samples.layouts import table_file_name
-from cellfeat.samples.table_file import read_table_file
+from cellfeat.samples.folders.file_kinds import IMAGE_ENDINGS
+from cellfeat.samples.labels.id_matching import KnownIds
+from cellfeat.samples.layouts.table import table_file_name
+from cellfeat.samples.tables.file import read_table_file
 from cellfeat.text import first_ten
 
 MOST_TRIED = 3_000

@@ -18,7 +18,7 @@ from cellfeat.proposing.survey import Survey, common_folder, spread
 from cellfeat.proposing.tables import Table
 from cellfeat.samples.fields.label_image import read_label_image
 from cellfeat.samples.fields.tables import object_column, position_columns
-from cellfeat.samples.images import MAX_PIXELS
+from cellfeat.samples.reading.images import MAX_PIXELS
 from cellfeat.text import first_ten
 
 _CHANNEL_FILE = re.compile(r"(?:image_)?filename_(?:orig)?(.+)", re.IGNORECASE)

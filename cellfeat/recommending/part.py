@@ -17,7 +17,7 @@ from cellfeat.near_copies.pictures import pictures_of
 from cellfeat.near_copies.search import near_copies
 from cellfeat.recommending.least_squares import FoldedLabels
 from cellfeat.recommending.sampling import samples_of
-from cellfeat.samples.manifest import Manifest
+from cellfeat.samples.manifest.manifest import Manifest
 from cellfeat.text import first_ten
 from cellfeat.types import Integers, Strings
 

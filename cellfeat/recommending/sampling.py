@@ -8,7 +8,7 @@ from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.groups import group_keys, join_groups
 from cellfeat.evaluation.selection import Selection
 from cellfeat.extraction.store import Features, Samples, Status
-from cellfeat.samples.manifest import Manifest
+from cellfeat.samples.manifest.manifest import Manifest
 from cellfeat.types import Integers, Strings
 
 LEAST_PER_CLASS = 40

@@ -15,7 +15,7 @@ from cellfeat.extraction.read_ahead import read_ahead
 from cellfeat.extraction.sample_images import SampleImages, opened_images, recorded_settings
 from cellfeat.extraction.store import Features, make_view_folder, view_folder
 from cellfeat.extraction.timing import Timeline
-from cellfeat.samples.intensity_advice import spread_blocks, spread_rows
+from cellfeat.samples.intensity.advice import spread_blocks, spread_rows
 from cellfeat.samples.sheets.files import Block, SheetsRecord, named_channels, write_record
 from cellfeat.samples.sheets.shards import make_shard
 from cellfeat.samples.sheets.tiles import SIDE, make_tile

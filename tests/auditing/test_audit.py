@@ -14,7 +14,7 @@ from cellfeat.evaluation.groups import sample_groups
 from cellfeat.heads.registry import head_class
 from cellfeat.near_copies.turned import TURNS, turn
 from cellfeat.reporting.files import write_audit
-from cellfeat.samples.images import pixel_digest
+from cellfeat.samples.reading.images import pixel_digest
 from tests.feature_fixtures import SMALL, save_pictures, with_samples
 
 PATTERN = {"images.pattern": "{sample_id}_{channel}.png", "images.channels": ["dapi"]}

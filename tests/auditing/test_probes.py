@@ -15,8 +15,8 @@ from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.task import prepare
 from cellfeat.extraction.store import PROPERTIES, Properties, Samples, Status
 from cellfeat.samples.formats.decoding import decode_image
-from cellfeat.samples.images import pixel_digest
-from cellfeat.samples.properties import file_properties
+from cellfeat.samples.image_file.properties import file_properties
+from cellfeat.samples.reading.images import pixel_digest
 from cellfeat.samples.synthetic import write_synthetic_cells
 from tests.feature_fixtures import SMALL, build_clusters, build_features, with_samples
 

@@ -13,7 +13,7 @@ import pytest
 import tifffile
 
 from cellfeat.extraction.store import Features, Status, load_features, verify_features
-from cellfeat.samples.images import pixel_digest
+from cellfeat.samples.reading.images import pixel_digest
 
 
 class Bad(NamedTuple):

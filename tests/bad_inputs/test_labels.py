@@ -14,7 +14,7 @@ import pytest
 from cellfeat.config import ImagesSettings, LabelsSettings
 from cellfeat.errors import ManifestError
 from cellfeat.extraction.store import load_features
-from cellfeat.samples.manifest import build_manifest
+from cellfeat.samples.manifest.build import build_manifest
 
 IDS = range(1, 11)
 LABELS = ["HeLa", "A549"] * 5

@@ -13,7 +13,7 @@ import yaml
 
 from cellfeat.errors import ImageError
 from cellfeat.samples.formats.planes import PlaneChoice
-from cellfeat.samples.image_file import read_image
+from cellfeat.samples.image_file.read import read_image
 from tests.samples.formats.h5sc_files import write_h5sc
 from tests.samples.formats.microscope_files import fill_zarr, write_czi, write_lif, write_nd2, write_zarr
 

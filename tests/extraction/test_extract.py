@@ -13,7 +13,7 @@ from cellfeat.config import Settings
 from cellfeat.errors import BackboneError, ConfigError, DeviceError, ImageError
 from cellfeat.extraction.extract import extract, settings_like
 from cellfeat.extraction.store import load_features
-from cellfeat.samples.manifest import build_manifest
+from cellfeat.samples.manifest.build import build_manifest
 from tests.extraction.observers import Lines, contents
 
 MakeSettings = Callable[..., Settings]

@@ -12,7 +12,7 @@ from cellfeat.errors import FingerprintError, ImageError
 from cellfeat.extraction.extract import extract, settings_like
 from cellfeat.extraction.store import load_features, read_summary
 from cellfeat.extraction.verification import check_pixels, recorded_manifest
-from cellfeat.samples.manifest import build_manifest
+from cellfeat.samples.manifest.build import build_manifest
 from tests.extraction.observers import Disturbed, Lines, contents
 from tests.samples.fields.field_files import CHANNELS, write_fields
 

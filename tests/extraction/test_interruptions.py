@@ -18,9 +18,9 @@ from cellfeat.config import Settings
 from cellfeat.errors import ImageError, WorkerError
 from cellfeat.extraction.extract import extract
 from cellfeat.extraction.store import load_features, parts_folder, verify_features
-from cellfeat.samples import worker_pool
-from cellfeat.samples import worker_process as worker_module
-from cellfeat.samples.worker_pool import Workers
+from cellfeat.samples.reading import worker_pool
+from cellfeat.samples.reading import worker_process as worker_module
+from cellfeat.samples.reading.worker_pool import Workers
 from tests.extraction.observers import Disturbed, contents
 
 pytestmark = pytest.mark.skipif(os.name == "nt", reason="the faults are signals")

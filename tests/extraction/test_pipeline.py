@@ -11,8 +11,8 @@ from cellfeat.extraction.pipeline import extract_parts
 from cellfeat.extraction.read_ahead import Decoded, Decoder
 from cellfeat.extraction.store import Rows, Status
 from cellfeat.extraction.unfinished_parts import MissingParts
-from cellfeat.samples.images import SampleReader
-from cellfeat.samples.intensity import IntensityPolicy
+from cellfeat.samples.intensity.policy import IntensityPolicy
+from cellfeat.samples.reading.images import SampleReader
 
 N_SAMPLES = 11
 BAD = 4

@@ -11,9 +11,9 @@ import tifffile
 from cellfeat.config import ExtractionSettings
 from cellfeat.extraction.read_ahead import Decoded, Decoder, read_ahead
 from cellfeat.extraction.timing import Timeline
-from cellfeat.samples.images import SampleReader
-from cellfeat.samples.intensity import IntensityPolicy
-from cellfeat.samples.worker_pool import WorkersReader, reading_processes
+from cellfeat.samples.intensity.policy import IntensityPolicy
+from cellfeat.samples.reading.images import SampleReader
+from cellfeat.samples.reading.worker_pool import WorkersReader, reading_processes
 
 
 def test_pixels_outside_the_intensity_policy_are_reported_with_their_files(tmp_path: Path) -> None:

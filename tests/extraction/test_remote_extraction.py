@@ -12,7 +12,7 @@ from cellfeat.errors import ImageError, ReadError
 from cellfeat.extraction.extract import extract
 from cellfeat.extraction.store import Status, load_features
 from cellfeat.extraction.verification import check_pixels, recorded_manifest
-from cellfeat.samples.images import pixel_digest
+from cellfeat.samples.reading.images import pixel_digest
 from cellfeat.storage.objects import ObjectStorage
 from cellfeat.storage.url import Url
 from cellfeat.thumbnails import crop, find_thumbnails, make_thumbnails

@@ -14,8 +14,8 @@ from cellfeat.config_sources import load_settings
 from cellfeat.errors import CellfeatError
 from cellfeat.samples.fields.objects import find_objects
 from cellfeat.samples.formats.headers import read_header
-from cellfeat.samples.manifest import build_manifest
-from cellfeat.samples.worker_pool import sample_reader
+from cellfeat.samples.manifest.build import build_manifest
+from cellfeat.samples.reading.worker_pool import sample_reader
 
 LABELS = np.repeat(np.repeat(np.arange(6, dtype=np.uint16).reshape(2, 3), 8, axis=0), 8, axis=1)
 MAX_PIXELS = 2**16

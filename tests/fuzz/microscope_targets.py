@@ -14,7 +14,7 @@ from cellfeat.errors import CellfeatError
 from cellfeat.samples.formats.h5sc import read_cell, read_cells, read_channels
 from cellfeat.samples.formats.headers import read_header
 from cellfeat.samples.formats.planes import PlaneChoice
-from cellfeat.samples.image_file import read_image
+from cellfeat.samples.image_file.read import read_image
 from tests.samples.formats.h5sc_files import write_h5sc
 from tests.samples.formats.microscope_files import NAMES, write_czi, write_lif, write_nd2, write_zarr
 

@@ -66,11 +66,11 @@ from cellfeat.provenance import digest_bytes, digest_json
 from cellfeat.records import seal, unseal
 from cellfeat.samples.formats.decoding import decode_image
 from cellfeat.samples.formats.planes import PlaneChoice
-from cellfeat.samples.images import SampleImage, pixel_digest
-from cellfeat.samples.intensity import IntensityPolicy
-from cellfeat.samples.intensity_advice import intensity_advice
-from cellfeat.samples.manifest import build_manifest
-from cellfeat.samples.properties import file_properties
+from cellfeat.samples.image_file.properties import file_properties
+from cellfeat.samples.intensity.advice import intensity_advice
+from cellfeat.samples.intensity.policy import IntensityPolicy
+from cellfeat.samples.manifest.build import build_manifest
+from cellfeat.samples.reading.images import SampleImage, pixel_digest
 from cellfeat.samples.regions import Regions
 from cellfeat.statistics.conformal import ClassScores
 from tests.fuzz import microscope_targets as microscopes

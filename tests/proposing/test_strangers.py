@@ -13,7 +13,7 @@ from cellfeat.proposing.config_text import config_text
 from cellfeat.proposing.proposal import Answers, Proposal
 from cellfeat.proposing.propose import FilesTarget, propose
 from cellfeat.proposing.survey import survey_folder
-from cellfeat.samples.manifest import build_manifest
+from cellfeat.samples.manifest.build import build_manifest
 from tests.proposing.layout_folders import pixels, save
 
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from cellfeat.config import ImagesSettings, LabelsSettings
-from cellfeat.samples.images import SampleReader
-from cellfeat.samples.manifest import build_manifest
+from cellfeat.samples.manifest.build import build_manifest
+from cellfeat.samples.reading.images import SampleReader
 from tests.object_stores import bucket, faulty, s3_server  # noqa: F401, pytest finds fixtures by name
 from tests.samples.image_files import files_of
 from tests.samples.remote_folders import impatient  # noqa: F401

@@ -3,10 +3,11 @@ import pytest
 
 from cellfeat.config import ImagesSettings, LabelsSettings
 from cellfeat.errors import ConfigError
-from cellfeat.samples.images import SampleReader, pixel_digest
-from cellfeat.samples.intensity import IntensityPolicy
-from cellfeat.samples.intensity_advice import intensity_advice
-from cellfeat.samples.manifest import Manifest, build_manifest
+from cellfeat.samples.intensity.advice import intensity_advice
+from cellfeat.samples.intensity.policy import IntensityPolicy
+from cellfeat.samples.manifest.build import build_manifest
+from cellfeat.samples.manifest.manifest import Manifest
+from cellfeat.samples.reading.images import SampleReader, pixel_digest
 from cellfeat.samples.synthetic import CELL_LINES, write_synthetic_cells
 
 

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from cellfeat.config import ImagesSettings, LabelsSettings
-from cellfeat.samples.images import SampleReader
-from cellfeat.samples.manifest import build_manifest
+from cellfeat.samples.manifest.build import build_manifest
+from cellfeat.samples.reading.images import SampleReader
 from tests.samples.formats.microscope_files import fill_zarr, write_zarr
 
 zarr = pytest.importorskip("zarr")

@@ -7,7 +7,7 @@ import tifffile
 from cellfeat.errors import FingerprintError, ImageError, MissingFileError
 from cellfeat.extraction.sample_images import opened_images
 from cellfeat.extraction.store import Features
-from cellfeat.samples.images import pixel_digest
+from cellfeat.samples.reading.images import pixel_digest
 from cellfeat.thumbnails import crop
 from tests.thumbnails.image_folders import Make, write_images
 

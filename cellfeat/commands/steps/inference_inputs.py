@@ -11,7 +11,7 @@ if TYPE_CHECKING:
     from cellfeat.evaluation.saved_heads.apart_from_fitted import ApartFromFitted
     from cellfeat.extraction.store import Features
     from cellfeat.heads.saved.bundle import Bundle
-    from cellfeat.samples.manifest import Manifest
+    from cellfeat.samples.manifest.manifest import Manifest
     from cellfeat.storage.url import Location
 
 
@@ -117,7 +117,7 @@ def _found_samples(settings: "Settings", overrides: Mapping[str, Any]) -> "tuple
     """Find the samples; where training images lay in folders of their class, new ones may lie without."""
     from cellfeat.config_sources import override_settings
     from cellfeat.errors import ManifestError
-    from cellfeat.samples.manifest import build_manifest
+    from cellfeat.samples.manifest.build import build_manifest
 
     try:
         return settings, build_manifest(settings.images, settings.labels)

@@ -43,7 +43,7 @@ def run_on_slurm(settings: "Settings", engine: EngineOptions) -> None:
     """
     from cellfeat.extraction.shares.slurm import SlurmArray, array_script, fitting_tasks, parse_options
     from cellfeat.extraction.shares.submission import can_submit, largest_array, submit_script
-    from cellfeat.samples.manifest import build_manifest
+    from cellfeat.samples.manifest.build import build_manifest
 
     if engine.engine_workers is None:
         raise ConfigError("--engine slurm: give the number of array tasks, --engine-workers N")

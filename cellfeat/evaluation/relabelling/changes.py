@@ -16,8 +16,8 @@ from cellfeat.errors import ManifestError
 from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.evaluation.relabelling.judged import Judged
 from cellfeat.extraction.store import Features
-from cellfeat.samples.id_matching import match_ids, matching_remark
-from cellfeat.samples.table_file import RawTable, read_table_file
+from cellfeat.samples.labels.id_matching import match_ids, matching_remark
+from cellfeat.samples.tables.file import RawTable, read_table_file
 from cellfeat.storage.url import Location, as_location
 from cellfeat.text import first_ten
 

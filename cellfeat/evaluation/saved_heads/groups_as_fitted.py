@@ -4,7 +4,7 @@ from cellfeat.errors import BundleError
 from cellfeat.evaluation.hooks import Say
 from cellfeat.extraction.store import GIVEN_GROUPS, Features
 from cellfeat.heads.saved.bundle import Bundle, settings_of
-from cellfeat.samples.labels import group_columns
+from cellfeat.samples.labels.table import group_columns
 from cellfeat.text import counted
 from cellfeat.types import Strings
 

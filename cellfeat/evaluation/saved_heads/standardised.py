@@ -11,7 +11,7 @@ from cellfeat.evaluation.plates import plate_names
 from cellfeat.extraction.store import Features
 from cellfeat.heads.preprocessing.group_standards import LEAST_SAMPLES, GroupStandards, large_groups
 from cellfeat.heads.saved.bundle import Bundle
-from cellfeat.samples.column_words import column_meant
+from cellfeat.samples.column_names.words import column_meant
 from cellfeat.text import counted, first_ten
 from cellfeat.types import Strings
 

@@ -24,7 +24,7 @@ from cellfeat.extraction.store import (
     unfinished_run,
 )
 from cellfeat.provenance import differences, utc_now
-from cellfeat.samples.manifest import Manifest
+from cellfeat.samples.manifest.manifest import Manifest
 from cellfeat.storage.opening import is_there
 
 _MOST_LISTED = 5

@@ -11,7 +11,7 @@ from cellfeat.extraction.request import ExtractionRequest
 from cellfeat.extraction.run import Run
 from cellfeat.extraction.shares.consolidation import is_finished
 from cellfeat.extraction.store import RunHeader, remove_parts
-from cellfeat.samples.manifest import Manifest
+from cellfeat.samples.manifest.manifest import Manifest
 
 
 def plan_extraction(

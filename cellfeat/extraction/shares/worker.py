@@ -24,7 +24,7 @@ from cellfeat.extraction.shares.records import recorded_share
 from cellfeat.extraction.shares.share import Share
 from cellfeat.extraction.store import RunHeader, parts_folder, unfinished_run
 from cellfeat.extraction.writer import PartDone
-from cellfeat.samples.manifest import Manifest
+from cellfeat.samples.manifest.manifest import Manifest
 from cellfeat.storage.opening import open_storage
 from cellfeat.storage.url import Location
 

@@ -10,7 +10,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellfeat.errors import ManifestError, UnknownNameError
-from cellfeat.samples.id_matching import match_ids
+from cellfeat.samples.labels.id_matching import match_ids
 from cellfeat.storage.url import Location
 from cellfeat.text import first_ten, near_names
 from cellfeat.types import Strings

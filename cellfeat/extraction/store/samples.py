@@ -24,11 +24,11 @@ PROPERTIES = np.dtype(
         ("file_format", "S16"),
     ]
 )
-"""The file properties of a sample, as `cellfeat.samples.properties.FileProperties`; empty or 0 where it failed."""
+"""File properties of a sample, as `FileProperties` in `cellfeat.samples.image_file`; empty or 0 where it failed."""
 
 
 INTENSITIES = np.dtype([("mean", "<f4"), ("deviation", "<f4"), ("highest", "<f4")])
-"""Intensities of a channel of a sample, as `cellfeat.samples.channel_statistics` measures them; 0 where it failed."""
+"""Intensities of a channel of a sample, as `cellfeat.samples.intensity` measures them; 0 where it failed."""
 
 
 class Status(IntEnum):
@@ -40,7 +40,7 @@ class Status(IntEnum):
 
 @dataclass(frozen=True)
 class Properties:
-    """What the files of each sample are; see `cellfeat.samples.properties.FileProperties` for the meaning.
+    """What the files of each sample are; see `cellfeat.samples.image_file.properties.FileProperties` for the meaning.
 
     Attributes
     ----------

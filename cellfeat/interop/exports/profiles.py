@@ -12,7 +12,7 @@ import pyarrow as pa
 from cellfeat.interop.exports.contents import Column, Contents
 from cellfeat.interop.exports.names import unique_names
 from cellfeat.interop.exports.tables import table_blocks, write_as_csv_gz, write_as_parquet
-from cellfeat.samples.profile_names import OBJECT_NAMES, PLATE_NAMES, SITE_NAMES, WELL_NAMES, plain_name
+from cellfeat.samples.column_names.profiles import OBJECT_NAMES, PLATE_NAMES, SITE_NAMES, WELL_NAMES, plain_name
 
 PREFIX = "Metadata_"
 COMPARTMENTS = ("Cells_", "Nuclei_", "Cytoplasm_")

@@ -24,7 +24,7 @@ from cellfeat.interop.tables.reading import read_source
 from cellfeat.interop.tables.remarks import Chosen, import_remarks
 from cellfeat.interop.tables.source import Source
 from cellfeat.provenance import digest_file
-from cellfeat.samples.profile_names import is_metadata, is_place
+from cellfeat.samples.column_names.profiles import is_metadata, is_place
 from cellfeat.types import Strings
 
 

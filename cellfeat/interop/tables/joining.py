@@ -9,8 +9,8 @@ import pyarrow as pa
 from cellfeat.errors import ManifestError
 from cellfeat.interop.tables.naming import choose_ids, find, is_group_name
 from cellfeat.interop.tables.source import Source
-from cellfeat.samples.id_matching import match_ids, matching_remark
-from cellfeat.samples.profile_names import plain_name
+from cellfeat.samples.column_names.profiles import plain_name
+from cellfeat.samples.labels.id_matching import match_ids, matching_remark
 from cellfeat.text import first_ten
 from cellfeat.types import Strings
 

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from cellfeat.interop.tables.source import Source, texts_of
-from cellfeat.samples.profile_names import is_certain_measure
+from cellfeat.samples.column_names.profiles import is_certain_measure
 
 _LOOKED_AT = 100
 _NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|nan|None"

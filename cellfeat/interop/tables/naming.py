@@ -7,7 +7,7 @@ import numpy as np
 
 from cellfeat.errors import ManifestError, UnknownNameError
 from cellfeat.interop.tables.source import Source, looks_numeric
-from cellfeat.samples.profile_names import (
+from cellfeat.samples.column_names.profiles import (
     OBJECT_NAMES,
     PLATE_NAMES,
     SITE_NAMES,

@@ -10,7 +10,7 @@ from cellfeat.errors import ManifestError, UnknownNameError
 from cellfeat.interop.tables.misread import embedding_remark
 from cellfeat.interop.tables.naming import is_group_name
 from cellfeat.interop.tables.source import Source
-from cellfeat.samples.profile_names import is_cellprofiler, is_measure, is_metadata, trap
+from cellfeat.samples.column_names.profiles import is_cellprofiler, is_measure, is_metadata, trap
 from cellfeat.text import first_ten, near_names
 from cellfeat.types import Bools, Float32s, Floats
 

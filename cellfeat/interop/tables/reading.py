@@ -8,7 +8,7 @@ from cellfeat.interop.tables.hdf5 import is_anndata, is_feature_file, read_annda
 from cellfeat.interop.tables.numpy_files import read_npy, read_npz
 from cellfeat.interop.tables.source import Source
 from cellfeat.interop.tables.text_tables import read_csv, read_excel, read_parquet
-from cellfeat.samples.foreign_tables import foreign_kind
+from cellfeat.samples.tables.foreign import foreign_kind
 from cellfeat.text import NO_URLS, is_url, without_credentials
 
 _NUMPY = b"\x93NUMPY"

@@ -13,8 +13,8 @@ from cellfeat.interop.tables.misread import embedding_remark, transposed_remarks
 from cellfeat.interop.tables.naming import Named, group_candidates
 from cellfeat.interop.tables.numbers import GROUPS, NOT_CELLPROFILER, FeatureTable, Wanted
 from cellfeat.interop.tables.source import Source
-from cellfeat.samples.position_names import is_position
-from cellfeat.samples.profile_names import is_metadata
+from cellfeat.samples.column_names.positions import is_position
+from cellfeat.samples.column_names.profiles import is_metadata
 from cellfeat.text import first_ten, shorten
 
 _MANY_COPIES = 0.2

@@ -11,7 +11,7 @@ import pyarrow.parquet
 
 from cellfeat.errors import ManifestError
 from cellfeat.interop.tables.source import Source, check_unique_names
-from cellfeat.samples.table_file import RawTable, read_table_bytes, read_table_file, separator_of, unpacked_bytes
+from cellfeat.samples.tables.file import RawTable, read_table_bytes, read_table_file, separator_of, unpacked_bytes
 from cellfeat.text import first_line, first_ten
 
 _COMPARTMENT = re.compile(r"(Image|Cells?|Nuclei|Nucleus|Cytoplasm|Metadata|Experiment)", re.IGNORECASE)
@@ -27,7 +27,7 @@ def read_csv(path: Path) -> Source:
     Raises
     ------
     MissingFileError, ManifestError
-        As `cellfeat.samples.table_file.read_table_file`.
+        As `cellfeat.samples.tables.file.read_table_file`.
     """
     content = unpacked_bytes(path)
     # Bytes, and not text: a large table would be in memory twice. UTF-16 and whatever is no text is left to the reader

@@ -17,7 +17,7 @@ from cellfeat.samples.fields.find_positions import find_positions
 from cellfeat.samples.fields.mask_files import MaskFiles, find_masks
 from cellfeat.samples.fields.sample_table import sample_table
 from cellfeat.samples.fields.sources import read_sources
-from cellfeat.samples.file_search import natural_key
+from cellfeat.samples.layouts.search import natural_key
 from cellfeat.samples.regions import Regions
 
 

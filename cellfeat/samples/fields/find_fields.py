@@ -7,10 +7,10 @@ from cellfeat.samples.fields.mask_files import is_mask_name
 from cellfeat.samples.fields.names import NamePattern, fields_of_files, fields_of_names
 from cellfeat.samples.fields.sources import Sources
 from cellfeat.samples.fields.tables import file_columns_of
-from cellfeat.samples.file_kinds import FileKinds
-from cellfeat.samples.file_search import natural_key
+from cellfeat.samples.folders.file_kinds import FileKinds
 from cellfeat.samples.folders.local import LocalFolder
-from cellfeat.samples.labels import file_columns
+from cellfeat.samples.labels.table import file_columns
+from cellfeat.samples.layouts.search import natural_key
 from cellfeat.text import first_ten
 
 

@@ -10,8 +10,8 @@ from cellfeat.samples.fields.listing import Rows
 from cellfeat.samples.fields.names import NamePattern
 from cellfeat.samples.fields.sources import Sources, as_rows
 from cellfeat.samples.fields.tables import file_columns_of
-from cellfeat.samples.labels import file_columns
-from cellfeat.samples.table_file import read_table_file
+from cellfeat.samples.labels.table import file_columns
+from cellfeat.samples.tables.file import read_table_file
 from cellfeat.text import first_ten
 
 

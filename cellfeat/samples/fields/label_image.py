@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 
 from cellfeat.errors import ImageError
-from cellfeat.samples.channels import opaque_planes
-from cellfeat.samples.image_file import read_image
+from cellfeat.samples.image_file.channels import opaque_planes
+from cellfeat.samples.image_file.read import read_image
 
 HOW_TO_SAVE = "save masks as TIFF or PNG of whole numbers (Cellpose: --save_tif or --save_png; in its window: Ctrl-N)"
 _NPY = b"\x93NUMPY"

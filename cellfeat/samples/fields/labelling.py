@@ -8,7 +8,7 @@ from cellfeat.errors import ManifestError
 from cellfeat.samples.fields.cells import Cell
 from cellfeat.samples.fields.field import plain_column, plain_value, without_ending
 from cellfeat.samples.fields.listing import Rows
-from cellfeat.samples.id_matching import match_ids
+from cellfeat.samples.labels.id_matching import match_ids
 from cellfeat.text import first_ten
 
 _CELL_COLUMNS = {"objectnumber": "object", "object_number": "object", "cell_id": "object", "cell": "object"}

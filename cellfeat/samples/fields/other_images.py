@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from cellfeat.samples.fields.field import plain_column
-from cellfeat.samples.pattern_fields import further_names
-from cellfeat.samples.table_file import read_table_file
+from cellfeat.samples.layouts.pattern_fields import further_names
+from cellfeat.samples.tables.file import read_table_file
 from cellfeat.storage.url import Location, as_location
 
 _BESIDE = ("masks_root", "positions", "table")

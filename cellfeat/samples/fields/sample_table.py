@@ -12,9 +12,9 @@ from cellfeat.samples.fields.labelling import Joined, join_labels
 from cellfeat.samples.fields.listing import Rows
 from cellfeat.samples.fields.sources import Sources
 from cellfeat.samples.fields.tables import further_columns
-from cellfeat.samples.group_columns import groups_of
-from cellfeat.samples.labels import file_columns, group_columns
-from cellfeat.samples.missing import label_remarks, without_missing
+from cellfeat.samples.labels.missing import label_remarks, without_missing
+from cellfeat.samples.labels.table import file_columns, group_columns
+from cellfeat.samples.layouts.group_columns import groups_of
 from cellfeat.text import first_ten, near_names
 
 

@@ -11,9 +11,9 @@ from cellfeat.samples.fields.listing import Rows
 from cellfeat.samples.fields.names import NamePattern
 from cellfeat.samples.fields.paths import FileFinder
 from cellfeat.samples.fields.tables import position_columns
-from cellfeat.samples.file_search import DEFAULT_PATTERN
 from cellfeat.samples.folders.local import scan
-from cellfeat.samples.table_file import read_table_file
+from cellfeat.samples.layouts.search import DEFAULT_PATTERN
+from cellfeat.samples.tables.file import read_table_file
 from cellfeat.storage.url import Location
 
 

@@ -9,9 +9,9 @@ import pandas as pd
 
 from cellfeat.config import FieldsSettings
 from cellfeat.errors import ManifestError
+from cellfeat.samples.column_names.positions import axis_of, centre_columns
+from cellfeat.samples.column_names.profiles import is_certain_measure
 from cellfeat.samples.fields.field import plain_column
-from cellfeat.samples.position_names import axis_of, centre_columns
-from cellfeat.samples.profile_names import is_certain_measure
 from cellfeat.text import first_ten, near_names
 
 _OBJECT_NAMES = (

@@ -1,6 +1,7 @@
 """Decode the bytes of a PNG, JPEG, TIFF or BMP into pixels as stored, or raise; nothing is guessed or repaired.
 
-The first bytes of a file, not its name, decide what it is. Messages here name no file: `cellfeat.samples.images` does.
+The first bytes of a file, not its name, decide what it is. Messages here name no file:
+`cellfeat.samples.reading.images` does.
 """
 
 import logging

@@ -19,7 +19,7 @@ _KINDS = {stat.S_IFDIR: "folder", stat.S_IFIFO: "pipe", stat.S_IFSOCK: "socket"}
 
 
 def decode_file(path: Path, max_pixels: int, choice: PlaneChoice = NO_CHOICE) -> Image:
-    """Read an image file. Messages name no file: `cellfeat.samples.images` does.
+    """Read an image file. Messages name no file: `cellfeat.samples.reading.images` does.
 
     Parameters
     ----------

@@ -6,8 +6,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellfeat.config_values import Limits
-from cellfeat.samples.images import SampleImage
-from cellfeat.samples.intensity import selected_values
+from cellfeat.samples.intensity.policy import selected_values
+from cellfeat.samples.reading.images import SampleImage
 
 PERCENTILES: Limits = (0.1, 99.8)
 """Percentages of the pixels, over all examined samples, that are darker than a window's start, and than its end."""

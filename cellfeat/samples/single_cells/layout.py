@@ -13,10 +13,10 @@ from cellfeat.samples.folders.base import ImageFolder
 from cellfeat.samples.folders.local import scan
 from cellfeat.samples.formats.h5sc import CELL_ID, Channels
 from cellfeat.samples.formats.h5sc_names import address, is_h5sc_name
-from cellfeat.samples.labels import LabelsTable, checked_labels
-from cellfeat.samples.layouts import Found
+from cellfeat.samples.labels.table import LabelsTable, checked_labels
+from cellfeat.samples.layouts.base import Found
 from cellfeat.samples.single_cells.table_process import read_in_process
-from cellfeat.samples.table_file import RawTable
+from cellfeat.samples.tables.file import RawTable
 from cellfeat.text import first_ten
 
 ID_COLUMN = "sample_id"

@@ -9,9 +9,9 @@ from cellfeat.evaluation.saved_heads.held_out import score_held_out
 from cellfeat.evaluation.saved_heads.predict import predict
 from cellfeat.evaluation.saved_heads.unlike_fitted import unlike_fitted
 from cellfeat.extraction.store import INTENSITIES, Intensities, Properties, no_properties
-from cellfeat.samples.channel_statistics import channel_statistics
-from cellfeat.samples.images import SampleReader
-from cellfeat.samples.manifest import build_manifest
+from cellfeat.samples.intensity.channel_statistics import channel_statistics
+from cellfeat.samples.manifest.build import build_manifest
+from cellfeat.samples.reading.images import SampleReader
 from tests.feature_fixtures import SMALL, build_clusters, with_samples
 
 PLAIN = {"dtype": "uint8", "bits_stated": "8", "bits_used": 8, "height": 64, "width": 64, "file_format": "png"}

@@ -10,7 +10,8 @@ import numpy as np
 import tifffile
 
 from cellfeat.config_sources import load_settings
-from cellfeat.samples.manifest import Manifest, build_manifest
+from cellfeat.samples.manifest.build import build_manifest
+from cellfeat.samples.manifest.manifest import Manifest
 
 CHANNELS = ("DNA", "ER")
 SIDE = 48

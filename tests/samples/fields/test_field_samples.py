@@ -7,7 +7,7 @@ import pytest
 import tifffile
 
 from cellfeat.errors import ConfigError, ManifestError
-from cellfeat.samples.worker_pool import sample_reader
+from cellfeat.samples.reading.worker_pool import sample_reader
 from tests.samples.fields.field_files import CENTRES, CHANNELS, SIDE, Fields, manifest, write_csv, write_fields
 
 MASKS = {"images__fields__masks_root": "masks"}

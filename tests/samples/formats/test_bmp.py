@@ -9,8 +9,8 @@ import PIL.Image
 import pytest
 
 from cellfeat.errors import ImageError
-from cellfeat.samples.channels import pick_channels
 from cellfeat.samples.formats.decoding import decode_image
+from cellfeat.samples.image_file.channels import pick_channels
 
 MAX_PIXELS = 100_000
 RNG = np.random.default_rng(0)

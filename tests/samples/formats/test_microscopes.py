@@ -9,9 +9,9 @@ import pytest
 from cellfeat.errors import ImageError
 from cellfeat.samples.formats.headers import read_header
 from cellfeat.samples.formats.planes import PlaneChoice
-from cellfeat.samples.image_file import read_image
-from cellfeat.samples.images import SampleReader
-from cellfeat.samples.worker_pool import Workers
+from cellfeat.samples.image_file.read import read_image
+from cellfeat.samples.reading.images import SampleReader
+from cellfeat.samples.reading.worker_pool import Workers
 from tests.samples.formats.microscope_files import (
     NAMES,
     PIXEL_SIZE,

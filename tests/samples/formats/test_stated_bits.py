@@ -12,7 +12,7 @@ import pytest
 import tifffile
 
 from cellfeat.samples.formats.decoding import decode_image
-from cellfeat.samples.images import SampleReader
+from cellfeat.samples.reading.images import SampleReader
 
 CELLS = np.random.default_rng(0).integers(0, 4096, (20, 30)).astype(np.uint16)
 MAX_SAMPLE_VALUE = 281

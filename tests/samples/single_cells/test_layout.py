@@ -7,9 +7,10 @@ import pytest
 
 from cellfeat.config import ImagesSettings, LabelsSettings
 from cellfeat.errors import ImageError, ManifestError
-from cellfeat.samples.images import SampleReader
-from cellfeat.samples.manifest import Manifest, build_manifest
-from cellfeat.samples.worker_pool import Workers
+from cellfeat.samples.manifest.build import build_manifest
+from cellfeat.samples.manifest.manifest import Manifest
+from cellfeat.samples.reading.images import SampleReader
+from cellfeat.samples.reading.worker_pool import Workers
 from tests.samples.formats.h5sc_files import N_CELLS, NAMES, crops, write_h5sc
 
 COLUMNS = {

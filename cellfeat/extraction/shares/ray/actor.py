@@ -16,7 +16,7 @@ from cellfeat.config import Settings
 from cellfeat.errors import CellfeatError, MissingFileError
 from cellfeat.extraction.store import RunHeader, parts_folder, unfinished_run
 from cellfeat.extraction.writer import PartDone
-from cellfeat.samples.manifest import Manifest
+from cellfeat.samples.manifest.manifest import Manifest
 
 SharedError = CellfeatError | OSError
 """Errors that a worker returns: the user can correct them. Others are bugs, and Ray raises them in the driver."""

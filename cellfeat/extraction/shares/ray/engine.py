@@ -12,7 +12,7 @@ from cellfeat.extraction.shares.ray.layout import Layout, Node, Wanted, alive_no
 from cellfeat.extraction.shares.ray.says_once import SaysOnce
 from cellfeat.extraction.store import unfinished_run
 from cellfeat.ray_connection import connected, import_ray
-from cellfeat.samples.manifest import Manifest
+from cellfeat.samples.manifest.manifest import Manifest
 
 STORE_BYTES = 100 * 2**20
 """Memory of the object store of a local cluster: only the settings and the table of samples go there."""

@@ -1,0 +1,1 @@
+"""Names by which other programs know columns: positions, plates, wells, sites, features."""

@@ -1,0 +1,115 @@
+"""Pick the channels of a sample out of a decoded file. Messages here name no file: `cellfeat.samples.reading` does."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from cellfeat.errors import ImageError
+from cellfeat.samples.formats.decoded_image import Image, channels_hint
+from cellfeat.text import near_names
+
+# A file without named axes that holds more planes than MOST_PLANES, and more than TIMES as many as the settings use, is
+# taken for a stack. Files of a few channels too many pass: users may take some of the channels only.
+MOST_PLANES = 8
+TIMES = 4
+
+
+def pick_channels(image: Image, channels: Sequence[str | int]) -> np.ndarray:
+    """Pick channels out of a file that holds all of a sample's channels.
+
+    Parameters
+    ----------
+    image
+        The decoded file.
+    channels
+        Numbers of planes, counted from 0, or names from the file's OME metadata. A plane named by its number is a
+        channel, even if the file calls it transparency.
+
+    Returns
+    -------
+    ndarray of shape (C, H, W)
+        The channels, in the order asked for.
+
+    Raises
+    ------
+    ImageError
+        If the file lacks a channel, a name stands for several planes, the image is transparent, or its planes are
+        probably depths or times.
+    """
+    indices = [_index(image, channel) for channel in channels]
+    _refuse_stack(image, indices)
+    _refuse_transparency(image, indices)
+    if indices == list(range(len(image.pixels))):
+        # In the usual order no copy is needed.
+        return image.pixels
+    return image.pixels[indices]
+
+
+def only_plane(image: Image) -> np.ndarray:
+    """Take the plane of a file that holds one channel, shape ``(H, W)``; refuse several, and transparency."""
+    planes = opaque_planes(image)
+    _refuse_transparency(image, planes)
+    if len(planes) == 1:
+        return np.asarray(image.pixels[planes[0]])
+    first, *others = image.pixels[planes]
+    is_grey = len(planes) == 3 and all((other == first).all() for other in others)
+    what = "3 equal planes, a grey image saved as RGB" if is_grey else f"{len(planes)} channels"
+    raise ImageError(f"holds {what}; expected one channel, since every channel has its own file: save it as grey")
+
+
+def opaque_planes(image: Image) -> list[int]:
+    """Numbers of the planes of an image that do not hold transparency."""
+    return [i for i in range(len(image.pixels)) if i not in image.alpha]
+
+
+def _refuse_transparency(image: Image, indices: Sequence[int]) -> None:
+    """Refuse an image whose transparency planes are neither opaque nor among the channels asked for."""
+    opaque = np.iinfo(image.pixels.dtype).max if image.pixels.dtype.kind in "ui" else 1
+    for plane in image.alpha:
+        if plane not in indices and (image.pixels[plane] != opaque).any():
+            raise ImageError(
+                "has transparent pixels, whose value is unclear; save it without an alpha channel, "
+                f"or, if plane {plane} is a channel, name it by number in images.channels"
+            )
+
+
+def _refuse_stack(image: Image, indices: Sequence[int]) -> None:
+    n_planes, n_used = len(image.pixels), max(indices) + 1
+    if image.names_axes or n_planes <= MOST_PLANES or n_planes <= TIMES * n_used:
+        return
+    raise ImageError(
+        f"holds {n_planes} pages and does not say what they are; images.channels would use the first {n_used}, so they "
+        "are probably depths or times: pick one plane, or project, and save that; if they are channels, save them with "
+        "their axes named (in tifffile: metadata={'axes': 'CYX'})"
+    )
+
+
+def _index(image: Image, channel: str | int) -> int:
+    return _numbered(image, channel) if isinstance(channel, int) else _named(image, channel)
+
+
+def _numbered(image: Image, number: int) -> int:
+    n_planes = len(image.pixels)
+    if 0 <= number < n_planes:
+        return number
+    numbered = f"it holds {n_planes}, numbered 0 to {n_planes - 1}" if n_planes > 1 else "it holds one, 0"
+    raise ImageError(f"has no channel {number}; {numbered}: {channels_hint(range(min(n_planes, 3)))}")
+
+
+def _named(image: Image, name: str) -> int:
+    names = image.channel_names[: len(image.pixels)]
+    planes = [i for i, other in enumerate(names) if other == name]
+    if len(planes) == 1:
+        return planes[0]
+    if planes:
+        raise ImageError(
+            f"channel {name!r} stands for {len(planes)} planes, numbered {', '.join(map(str, planes))}; "
+            f"pick them by number: {channels_hint([i for i in planes if i not in image.alpha])}"
+        )
+    if any(names):
+        raise ImageError(f"has no channel {name!r}; {near_names(name, dict.fromkeys(names))}")
+    usable = opaque_planes(image)
+    raise ImageError(
+        f"has no channel {name!r}: it holds {len(usable)} without names; "
+        f"pick them by number: {channels_hint(usable[:3])}"
+    )

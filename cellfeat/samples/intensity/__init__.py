@@ -1,0 +1,1 @@
+"""Which pixel values become black and white, and advice about it."""

@@ -1,0 +1,1 @@
+"""The table of samples, built of images and labels, and checked before any image is read."""

@@ -1,0 +1,1 @@
+"""Samples read into arrays: of files, fields or objects, in this process or by others."""

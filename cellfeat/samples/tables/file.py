@@ -1,0 +1,264 @@
+"""Read a table from CSV, compressed CSV, Parquet or Excel as text; the content of the file decides what it is."""
+
+import csv
+import gzip
+import io
+import re
+import zlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import pandas as pd
+import pyarrow as pa
+
+from cellfeat.errors import ManifestError, MissingFileError, ReadError
+from cellfeat.samples.tables.encoding import SAVE_AS_CSV, decoded
+from cellfeat.samples.tables.excel import read_sheet
+from cellfeat.samples.tables.foreign import foreign_kind
+from cellfeat.samples.tables.text_marks import without_comments, without_text_marks
+from cellfeat.storage.opening import open_storage
+from cellfeat.storage.url import Location
+from cellfeat.text import first_line, first_ten
+
+SEPARATORS = ",;\t|"
+MAX_TABLE_BYTES = 2_000_000_000
+_HEAD_BYTES = 64
+# Excel itself writes this first line for programs that guess the separator.
+_EXCEL_SEPARATOR = re.compile(r"\ufeff?sep=(.)\r?\n", re.IGNORECASE)
+# `write.table` of R separates with spaces by default, and puts quotes around all names.
+_QUOTED_WORDS = re.compile(r'"[^"]*"( "[^"]*")+')
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """A table as it stands in its file.
+
+    Attributes
+    ----------
+    cells
+        One row per row of the file, all str, with white space around cells. The index is the line or row in the file,
+        and its name says which. Columns without a name are left out.
+    remarks
+        Messages for the user about how the file was read.
+    """
+
+    cells: pd.DataFrame
+    remarks: tuple[str, ...] = ()
+
+
+def read_table_file(file: Location) -> RawTable:
+    """Read a table.
+
+    Text is UTF-8, UTF-16 with a byte-order mark, or Windows-1252, as Excel writes it. Its cells are separated by
+    commas, semicolons, tabs or vertical bars, whichever is most frequent in the header. Lines above the header that
+    begin with ``#`` are ignored, and so are marks that keep a value text, as in ``="001"``.
+
+    Parameters
+    ----------
+    file
+        CSV, CSV compressed by gzip, Parquet, or Excel (``.xlsx``; its first sheet that is visible and
+        not empty).
+
+    Raises
+    ------
+    MissingFileError
+        If the file does not exist.
+    ManifestError
+        If it is not a table with a header and at least one row.
+    """
+    content = read_table_bytes(file)
+    if content.startswith(b"\x1f\x8b"):
+        content = _unpacked(content, file)
+    if content.startswith(b"PAR1"):
+        return _read_parquet(content, file)
+    if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
+        return _read_excel(content, file)
+    kind = foreign_kind(content[:_HEAD_BYTES])
+    if kind is not None:
+        raise ManifestError(f"{file}: is {kind}")
+    text, remarks = decoded(content, file)
+    table = _parse(text, file)
+    return RawTable(table.cells, (*remarks, *table.remarks))
+
+
+def unpacked_bytes(file: Location) -> bytes:
+    """Read the bytes of a file, also of one compressed by gzip.
+
+    Raises
+    ------
+    MissingFileError, ManifestError
+        As `read_table_file`.
+    """
+    content = read_table_bytes(file)
+    return _unpacked(content, file) if content.startswith(b"\x1f\x8b") else content
+
+
+def read_table_bytes(file: Location) -> bytes:
+    """Read the bytes of a file.
+
+    Raises
+    ------
+    MissingFileError, ManifestError
+        As `read_table_file`.
+    """
+    try:
+        content = file.read_bytes() if isinstance(file, Path) else open_storage(file.parent).read(file.name)
+    except FileNotFoundError:
+        content = None
+    except ReadError as error:  # names the address
+        raise ManifestError(str(error)) from None
+    except OSError as error:
+        raise ManifestError(f"{file}: cannot be read: {error.strerror or error}") from None
+    if content is None:
+        raise MissingFileError(
+            f"the labels {file} do not exist; name the CSV with --labels FILE (labels.file); "
+            "extract without one with --labels none"
+        )
+    return content
+
+
+def table_exists(file: Location) -> bool:
+    """Whether there is such a file. One at an address is taken to exist: reading it says so if it does not."""
+    return not isinstance(file, Path) or file.exists()
+
+
+def _unpacked(content: bytes, file: Location) -> bytes:
+    try:
+        with gzip.GzipFile(fileobj=io.BytesIO(content)) as stream:
+            unpacked = stream.read(MAX_TABLE_BYTES + 1)
+    except (OSError, EOFError, zlib.error) as error:
+        raise ManifestError(f"{file}: a damaged gzip file: {error}; copy it again") from None
+    if len(unpacked) > MAX_TABLE_BYTES:
+        raise ManifestError(f"{file}: unpacks to more than {MAX_TABLE_BYTES:,} bytes; this is no table of samples")
+    return unpacked
+
+
+def _parse(text: str, file: Location) -> RawTable:
+    marked = _EXCEL_SEPARATOR.match(text)
+    # The line is emptied and not removed, so that the numbers of the others stay right.
+    text = text[len(marked[0].rstrip("\r\n")) :] if marked else text
+    lines, n_comments = without_comments(list(io.StringIO(text, newline="")), SEPARATORS)
+    text = "".join(lines)
+    separator = marked[1] if marked else separator_of(text)
+    # Only line ends separate lines here; `str.splitlines` would also split at characters inside cells.
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    try:
+        rows = [(reader.line_num, cells) for cells in reader]
+    except csv.Error as error:
+        raise ManifestError(f"{file}: line {reader.line_num}: not a CSV table: {error}") from None
+    return _without_marks(_table(rows, "line", file), n_comments, file)
+
+
+def _without_marks(table: RawTable, n_comments: int, file: Location) -> RawTable:
+    cells, changed = without_text_marks(table.cells)
+    remarks = list(table.remarks)
+    if n_comments:
+        remarks.append(f"{file}: {n_comments} lines above the header begin with # and are ignored")
+    if changed:
+        remarks.append(
+            f'{file}: column {first_ten(changed)}: marks that keep a value text, as in ="001" or \'001, are removed'
+        )
+    return RawTable(cells, tuple(remarks))
+
+
+def separator_of(text: str) -> str:
+    """Find what separates the cells of a table of text: the separator that is most frequent in its header."""
+    header = next((line for line in io.StringIO(text) if line.strip()), "").strip()
+    if _QUOTED_WORDS.fullmatch(header):
+        return " "
+    # Separators inside quotes belong to a name.
+    return max(SEPARATORS, key=re.sub(r'"[^"]*"', "", header).count)
+
+
+def _table(rows: Sequence[tuple[int, list[str]]], word: str, file: Location) -> RawTable:
+    """Make a table of numbered rows, the header first; `word` says what the numbers count."""
+    rows = [(number, cells) for number, cells in rows if any(cell.strip() for cell in cells)]
+    if not rows:
+        raise ManifestError(f"{file}: is empty; expected a header and one row per sample")
+    header = [name.strip() for name in rows[0][1]]
+    rows = rows[1:]
+    remarks = []
+    if _has_row_names(header, [cells for _, cells in rows]):
+        header = ["", *header]
+        remarks.append(
+            f"{file}: the header has one name fewer than each row has cells, as R writes a table with row names: "
+            f"the first column is ignored, and {header[1]!r} names the second"
+        )
+    rows = [(number, _without_empty_end(cells, len(header))) for number, cells in rows]
+    _check_shape(header, rows, word, file)
+    index = pd.Index([number for number, _ in rows], name=word)
+    table = pd.DataFrame([cells for _, cells in rows], index=index, columns=header, dtype=str)
+    return RawTable(table.loc[:, [name for name in header if name]], tuple(remarks))
+
+
+def _without_empty_end(cells: list[str], n_columns: int) -> list[str]:
+    """Cells without empty ones beyond the header, as spreadsheets write them."""
+    stop = len(cells)
+    while stop > n_columns and not cells[stop - 1].strip():
+        stop -= 1
+    return cells[:stop]
+
+
+def _has_row_names(header: list[str], rows: list[list[str]]) -> bool:
+    """Whether every row has one cell more than the header, and these cells are not an empty column at the end."""
+    n_cells = len(header) + 1
+    if "" in header or any(len(cells) != n_cells for cells in rows):
+        return False
+    return any(cells[-1].strip() for cells in rows) and len({cells[0] for cells in rows}) == len(rows)
+
+
+def _check_shape(header: list[str], rows: list[tuple[int, list[str]]], word: str, file: Location) -> None:
+    twice = sorted({column for column in header if column and header.count(column) > 1})
+    if twice:
+        raise ManifestError(f"{file}: column {first_ten(twice)} occurs more than once; rename one")
+    ragged = [number for number, cells in rows if len(cells) != len(header)]
+    if ragged:
+        raise ManifestError(
+            f"{file}: {word} {first_ten(ragged)}: expected {len(header)} cells as in the header; "
+            "put quotes around cells that contain separators"
+        )
+    if not rows:
+        raise ManifestError(f"{file}: has a header but no samples")
+
+
+def _read_parquet(content: bytes, file: Location) -> RawTable:
+    try:
+        # Nullable types keep whole numbers whole where cells are missing.
+        table = pd.read_parquet(io.BytesIO(content), engine="pyarrow", dtype_backend="numpy_nullable")
+    except (OSError, ValueError, TypeError, KeyError, pa.ArrowException) as error:
+        raise ManifestError(
+            f"{file}: cannot be read as Parquet: {first_line(error)}; write it again, or {SAVE_AS_CSV}"
+        ) from None
+    if any(name is not None for name in table.index.names):
+        table = table.reset_index()
+    return _table_of_frame(table, [str(name) for name in table.columns], file)
+
+
+def _read_excel(content: bytes, file: Location) -> RawTable:
+    rows, remarks = read_sheet(content, file)
+    try:
+        table = _table(rows, "row", file)
+    except ManifestError as error:
+        # Which sheet was read may be what is wrong.
+        raise ManifestError("; ".join([str(error), *remarks[:1]])) from None
+    return RawTable(table.cells, (*table.remarks, *remarks))
+
+
+def _table_of_frame(table: pd.DataFrame, header: list[str], file: Location) -> RawTable:
+    columns = [_texts(table.iloc[:, place]) for place in range(table.shape[1])]
+    rows = [(number, list(cells)) for number, cells in enumerate(zip(*columns, strict=True), start=1)]
+    return _table([(0, header), *rows], "row", file)
+
+
+def _texts(column: pd.Series) -> list[str]:
+    """Write each value as text: nothing for a missing one, and whole numbers without a point."""
+    return ["" if is_missing else _text(value) for value, is_missing in zip(column, column.isna(), strict=True)]
+
+
+def _text(value: object) -> str:
+    if isinstance(value, bytes):
+        return value.decode("utf-8", errors="replace")
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)
