@@ -28,10 +28,10 @@ EMBEDDING_DIM = 3 * N_OF_A_PLANE + 3
 class PixelStatistics(nn.Module):
     """Maps pictures ``(N, 3, S, S)`` with values from 0 to 1 to ``(N, EMBEDDING_DIM)`` float32.
 
-    First come the numbers of each plane: mean, standard deviation and quantiles; the share of pixels above half of the
-    range, their mean and deviation, and how far the brightness spreads around its centre; granularity. The correlations
-    of the planes follow: first and second, second and third, third and first. What a constant plane leaves undefined
-    is 0.
+    First come the numbers of each plane: mean, standard deviation and quantiles; the share of pixels brighter than the
+    middle between the 5th and the 99th percentile, their mean and deviation, and how far the brightness spreads around
+    its centre; granularity. The correlations of the planes follow: first and second, second and third, third and
+    first. What a constant plane leaves undefined is 0.
     """
 
     def forward(self, pictures: Tensor) -> Tensor:
@@ -67,12 +67,11 @@ def _spread(planes: Tensor, background: Tensor) -> Tensor:
     weights = (planes - background).clamp(min=0)
     total = weights.sum((2, 3))
     places = torch.linspace(0, 1, planes.shape[-1], device=planes.device)
-    across, down = weights.sum(2), weights.sum(3)
-    variances = [
+    across, down = (
         _ratio((profile * places.square()).sum(2), total) - _ratio((profile * places).sum(2), total).square()
-        for profile in (across, down)
-    ]
-    return sum(variances, torch.zeros_like(total)).clamp(min=0).sqrt()
+        for profile in (weights.sum(2), weights.sum(3))
+    )
+    return (across + down).clamp(min=0).sqrt()
 
 
 def _granularity(planes: Tensor) -> list[Tensor]:

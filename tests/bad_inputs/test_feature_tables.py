@@ -79,7 +79,9 @@ REFUSED = {
     "nothing": Refused(write(b""), r"t: is empty"),
     "header alone": Refused(write(b"id,a,b\n"), "header but no samples"),
     "ragged rows": Refused(write(b"id,a,b\nx,1,2\ny,1\n"), "line 3: expected 3 cells"),
-    "not text": Refused(write(b"\xff\xfa\x00\x01" * 9), "t: line 1: contains a NUL character, so this is not a text table"),
+    "not text": Refused(
+        write(b"\xff\xfa\x00\x01" * 9), "t: line 1: contains a NUL character, so this is not a text table"
+    ),
     "no numbers": Refused(write(b"id,label\nx,one\ny,two\nz,one\nw,two\n"), "no column of numbers"),
     "constant numbers": Refused(write(b"id,a\nx,1\ny,1\n"), "no column of numbers.*constant: a"),
     "ids twice": Refused(

@@ -135,7 +135,7 @@ def _byte_order(content: bytes, header: BmpHeader) -> tuple[int, ...]:
     """Which bytes of a pixel are red, green and blue, and alpha where the file states one."""
     if header.compression == _RGB:
         return (2, 1, 0)
-    # Headers of 56 bytes and more state the mask of alpha; in a shorter one the palette or the pixels stand there.
+    # Only headers of 56 bytes or more have a mask for alpha. After a shorter header come the palette or the pixels.
     n_masks = 4 if header.header_size >= 56 else 3
     stored = content[_MASKS_START : _MASKS_START + 4 * n_masks]
     if len(stored) < 4 * n_masks:

@@ -35,5 +35,5 @@ def exif_orientation(segment: bytes) -> int:
 
 
 def known_orientation(value: object) -> int:
-    """Give an orientation as a file states it; 1 where it is none of those that there are."""
+    """Give the orientation that a file states, 1 to 8; 1 where it states anything else."""
     return int(value) if isinstance(value, int) and AS_STORED <= value <= _LAST else AS_STORED

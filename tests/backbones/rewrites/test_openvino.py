@@ -158,7 +158,7 @@ def build_core() -> Callable[[list[str]], object]:
 
 @pytest.mark.slow
 def test_ctrl_c_after_networks_are_released_is_an_exception() -> None:
-    """The first of two is released first: its stack for signals was the one that the second gave back."""
+    """Each network had a core of its own, and released in this order the second gave a freed stack back for signals."""
     code = (
         "import faulthandler, gc, signal, torch; faulthandler.enable()\n"
         "from cellfeat.backbones.rewrites.openvino import compile_with_openvino\n"

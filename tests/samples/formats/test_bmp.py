@@ -66,7 +66,7 @@ def with_alpha(pixels: np.ndarray) -> bytes:
 
 
 BITS = np.packbits(IS_BRIGHT, axis=1)
-# Content, and the pixels that stand in it, (H, W) or (H, W, S).
+# The bytes of a file, and the pixels that it holds: (H, W) or (H, W, S).
 READABLE = {
     "grey": (bmp(rows(GREY), 8, palette=RAMP), GREY),
     "grey, upper row first": (bmp(rows(GREY, upper_first=True), 8, palette=RAMP, size=(7, -5)), GREY),
