@@ -311,7 +311,7 @@ def main() -> None:
     parser.add_argument("--set", action="append", default=[], metavar="KEY=VALUE", help="a setting of the recipe")
     arguments = parser.parse_args()
     if arguments.samples < 3 * BATCH:
-        parser.error(f"--samples must be at least {3 * BATCH}: rates are taken between the first and the last of 3 batches")
+        parser.error(f"--samples must be at least {3 * BATCH}: a rate is taken from the first to the last of 3 batches")
     device = choose_device(arguments.device)
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
