@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 GIVEN_GROUPS = "groups_given"
 """Key of the provenance that holds the digest of groups given in Python."""
+PIXEL_SIZES = "pixel_sizes"
+"""In the provenance: sizes of a pixel in micrometres, and how many of the examined samples state each."""
 
 
 @dataclass(frozen=True, repr=False, eq=False)  # arrays have no single answer to ==
