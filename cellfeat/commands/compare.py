@@ -80,7 +80,7 @@ def command(
     scores without changes made after seeing a prediction are given, too.
 
     With --against, the same heads are evaluated on two or more feature files, on the samples that all have, and the
-    differences are paired over samples (against.json).
+    differences are paired over samples (against.json, and on the page).
 
     With --tune, the settings of each head are chosen inside the training part of each fold, so that its score stays
     honest. Learning curves use the settings as given.

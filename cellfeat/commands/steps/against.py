@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from cellfeat.commands.output.page_writing import refresh_page
+
 if TYPE_CHECKING:
     from cellfeat.config import Settings
     from cellfeat.evaluation.parallel.choice import Jobs
@@ -21,7 +23,7 @@ def compare_files(
     replaces: bool = False,
     jobs: "Jobs" = None,
 ) -> None:
-    """Compare the heads of the settings on its feature file and on others, print the verdicts and write them.
+    """Compare the heads of the settings on its feature file and on others, print and write the verdicts, write a page.
 
     Parameters
     ----------
@@ -59,6 +61,8 @@ def compare_files(
     print_table(render_table(found, table_width()))
     click.echo("\n".join(["", *found.summary_lines()]))
     click.echo(f"\nresults: {settings.results / AGAINST_FILE}")
+    if settings.comparison.page:
+        refresh_page(settings.results, first)
 
 
 def _names(locations: Sequence["Location"]) -> list[str]:
