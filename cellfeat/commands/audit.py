@@ -179,12 +179,16 @@ def _of_features(settings: "Settings", loaded: "Features", images: "Location | N
 
 def _recorded_images(features: "Features", observer: Any) -> "Location | None":
     from cellfeat.samples.folders.opening import open_folder
-    from cellfeat.storage.url import as_location
 
     if features.is_imported:
         observer.say("the features are a table's: what needs images is left out, such as near copies and channels")
         return None
-    root: Location = as_location(features.provenance["settings"]["images"]["root"])
+    root = features.recorded_images
+    if root is None:
+        observer.say(
+            f"{features.path} does not say which images it was extracted from: near copies and channels are not checked"
+        )
+        return None
     if open_folder(root).exists():
         return root
     observer.say(

@@ -134,7 +134,7 @@ def _files_read(bundle: "Bundle", samples: "Features", labels: "Location | None"
 
 
 def _recorded_settings(bundle: "Bundle", samples: "Features") -> "Iterator[Mapping[str, Any]]":
-    yield bundle.provenance["settings"]
+    yield bundle.provenance.get("settings", {})
     yield samples.provenance.get("settings", {})
 
 

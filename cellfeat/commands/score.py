@@ -300,9 +300,13 @@ def _say_shared_groups(samples: "Features", fitted: "Features", column: str | No
 def _recorded_images(features: "Features", option: str) -> "Location":
     from cellfeat.errors import MissingFileError
     from cellfeat.samples.folders.opening import open_folder
-    from cellfeat.storage.url import as_location
 
-    root = as_location(features.provenance["settings"]["images"]["root"])
+    root = features.recorded_images
+    if root is None:
+        raise MissingFileError(
+            f"{features.path}: does not say which images it was extracted from, and the search for near copies reads "
+            "them; extract the samples again"
+        )
     if not open_folder(root).exists():
         raise MissingFileError(
             f"the images that {features.path} was made from are not in {root} any more, and the search for "

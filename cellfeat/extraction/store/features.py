@@ -302,6 +302,12 @@ class Features:
             return None
 
     @property
+    def recorded_images(self) -> Location | None:
+        """Folder or address of the images at extraction; None where it is not on record."""
+        images = self.provenance.get("settings", {}).get("images", {})
+        return as_location(images["root"]) if images.get("root") else None
+
+    @property
     def split_column(self) -> str | None:
         """The column in `samples.columns` that holds the split of the extraction; None where there is none."""
         settings = self.recorded_settings
