@@ -19,6 +19,7 @@ from cellfeat.commands.options.shared import (
     replace_option,
 )
 from cellfeat.commands.options.value_types import PATH_OR_URL
+from cellfeat.commands.output.lines import show
 from cellfeat.commands.output.next_steps import say_next
 from cellfeat.commands.output.page_writing import refresh_page
 from cellfeat.commands.steps.across import check_across, hint_at_plates, leave_each_out
@@ -115,7 +116,7 @@ def command(
         repeat_comparison(settings, labels, repeats, fresh=fresh, jobs=jobs)
     if parts:
         draw_curves(settings, labels, parts, fresh=fresh, jobs=jobs)
-    click.echo(f"\n{results_line(settings)}")
+    show(f"\n{results_line(settings)}")
     if settings.comparison.page:
         refresh_page(settings.results, features)
     # What decides the folds and the samples, so that the scores of `fit` are those of this table.

@@ -4,8 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
+from cellfeat.commands.output.lines import show
 from cellfeat.commands.output.page_writing import refresh_page
 
 if TYPE_CHECKING:
@@ -57,10 +56,10 @@ def compare_files(
         found = compare_features(features, settings.comparison.heads, settings=settings.heads, jobs=jobs, **arguments)
     results.record()
     write_further(found, settings.results)
-    click.echo(f"{headline(found)}\n")
+    show(f"{headline(found)}\n")
     print_table(render_table(found, table_width()))
-    click.echo("\n".join(["", *found.summary_lines()]))
-    click.echo(f"\nresults: {settings.results / AGAINST_FILE}")
+    show("\n".join(["", *found.summary_lines()]))
+    show(f"\nresults: {settings.results / AGAINST_FILE}")
     if settings.comparison.page:
         refresh_page(settings.results, first)
 
