@@ -14,7 +14,7 @@ import torch
 from cellfeat.config import Settings
 from cellfeat.errors import BackboneError, ConfigError, DeviceError, ImageError
 from cellfeat.extraction.extract import extract, settings_like
-from cellfeat.extraction.store import PIXEL_SIZES, load_features
+from cellfeat.extraction.store import PIXEL_SIZES, describe_summary, load_features, read_summary
 from cellfeat.samples.manifest.build import build_manifest
 from tests.extraction.observers import Lines, contents
 
@@ -64,6 +64,7 @@ def test_stated_pixel_sizes_are_in_the_provenance_and_not_in_the_recipe(
     features = load_features(extract(settings, observer=Lines()).path)
     assert features.provenance[PIXEL_SIZES] == [[0.325, 20], [0.65, 4]]
     assert PIXEL_SIZES not in features.provenance["execution"]
+    assert "pixel size   0.325 (20), 0.65 (4) micrometres" in describe_summary(read_summary(features.path))
     again = settings_for(images__root=tmp_path / "sized", images__pattern=pattern, labels__unmatched="ignore")
     for file in (tmp_path / "sized").glob("0002[1-4]_*"):
         file.unlink()
