@@ -209,12 +209,12 @@ def counted(number: int, word: str) -> str:
 
     Examples
     --------
-    >>> counted(1, "class"), counted(1500, "class"), counted(2, "near copy")
-    ('1 class', '1,500 classes', '2 near copies')
+    >>> counted(1, "class"), counted(1500, "class"), counted(2, "near copy"), counted(2, "batch")
+    ('1 class', '1,500 classes', '2 near copies', '2 batches')
     """
     if number == 1:
         return f"1 {word}"
-    plural = f"{word[:-1]}ies" if word.endswith("py") else f"{word}{'es' if word.endswith('s') else 's'}"
+    plural = f"{word[:-1]}ies" if word.endswith("py") else f"{word}{'es' if word.endswith(('s', 'ch')) else 's'}"
     return f"{number:,} {plural}"
 
 

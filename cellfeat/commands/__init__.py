@@ -15,8 +15,9 @@ from pathlib import Path
 
 import click
 
+from cellfeat.commands.output.lines import say
 from cellfeat.errors import CellfeatError, ConfigError
-from cellfeat.text import clean_lines, first_ten, is_unicode
+from cellfeat.text import first_ten, is_unicode
 
 # Threads that spin while they wait make two programs on one machine several times slower. OpenMP reads this when the
 # first heavy library is loaded, so it is set before any of them.
@@ -55,7 +56,7 @@ class _OnStderr(logging.Handler):
     """Prints lines of the log on stderr, also while a progress bar is drawn there."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        click.echo(clean_lines(record.getMessage()), err=True)
+        say(record.getMessage())
 
 
 class CommandTable(click.Group):
@@ -183,13 +184,15 @@ def exit_code(arguments: list[str], default_config: Path | None = None) -> int:
         _check_names([*arguments, str(Path.cwd())])
         cellfeat.main(arguments, prog_name="cellfeat", standalone_mode=False, obj=default_config)
     except click.ClickException as error:
-        error.show()
+        shown = io.StringIO()
+        error.show(shown)
+        say(shown.getvalue().rstrip("\n"))
         return error.exit_code
     except CellfeatError as error:
-        click.echo(f"error: {clean_lines(str(error))}", err=True)
+        say(f"error: {error}")
         return _code_of_an_error()
     except OSError as error:
-        click.echo(f"error: {clean_lines(f'{error.filename or arguments[0]}: {error.strerror or error}')}", err=True)
+        say(f"error: {error.filename or arguments[0]}: {error.strerror or error}")
         return _code_of_an_error()
     except (click.Abort, KeyboardInterrupt) as error:
         # Cleaning up is done. Another signal now would only print an ignored exception.
@@ -198,12 +201,12 @@ def exit_code(arguments: list[str], default_config: Path | None = None) -> int:
         cause = error.__cause__ or error
         is_terminated = _TERMINATED.is_set() or isinstance(cause, Terminated)
         # A command that cannot be continued says itself what is kept.
-        click.echo(f"{'terminated' if is_terminated else 'interrupted'}; {str(cause) or _CONTINUES}", err=True)
+        say(f"{'terminated' if is_terminated else 'interrupted'}; {str(cause) or _CONTINUES}")
         return EXIT_TERMINATED if is_terminated else EXIT_INTERRUPTED
     except BaseException as error:
         if isinstance(error, SystemExit):
             raise
         sys.excepthook(type(error), error, error.__traceback__)
-        click.echo("this is a bug in cellfeat: please report it with the lines above", err=True)
+        say("this is a bug in cellfeat: please report it with the lines above")
         return EXIT_BUG
     return 0

@@ -8,6 +8,7 @@ import click
 from cellfeat.commands.options.settings import resolve_settings
 from cellfeat.commands.options.shared import config_options, labels_flag, page_flag, page_option, replace_option
 from cellfeat.commands.options.value_types import PATH_OR_URL
+from cellfeat.commands.output.lines import say, show
 from cellfeat.commands.output.next_steps import say_next
 from cellfeat.commands.output.page_writing import refresh_page
 
@@ -96,10 +97,10 @@ def command(
     results.record()
     findings, groups, *_ = write_audit(found, folder)
     _print(found)
-    click.echo(f"{len(found.sample_id)} samples in {len(set(found.group.tolist()))} groups: {groups}")
+    show(f"{len(found.sample_id)} samples in {len(set(found.group.tolist()))} groups: {groups}")
     if audited and found.saw_pixels:
         _keep(audited, found, groups)
-    click.echo(f"findings: {findings}")
+    show(f"findings: {findings}")
     if settings.comparison.page:
         _refresh_pages(folder, audited)
     if audited is not None:
@@ -130,14 +131,13 @@ def _keep(features: "Features", found: "Audit", groups: Path) -> None:
     """Save the joined groups beside the feature file; where that is not writable, say how to use groups.csv."""
     from cellfeat.errors import WriteError
     from cellfeat.near_copies.duplicate_record import save_audited
-    from cellfeat.text import clean_lines
 
     try:
         record = save_audited(features, found.copies)
     except WriteError as error:
-        click.echo(clean_lines(f"{error}\ncompare and fit keep copies together with --groups {groups}"), err=True)
+        say(f"{error}\ncompare and fit keep copies together with --groups {groups}")
     else:
-        click.echo(f"compare and fit keep copies and near copies together from now on: {record}")
+        show(f"compare and fit keep copies and near copies together from now on: {record}")
 
 
 def _of_images(settings: "Settings") -> "Audit":
@@ -155,9 +155,9 @@ def _with_labels(features: "Features", settings: "Settings", labels: str) -> "Fe
     from cellfeat.evaluation.relabelling.changes import Relabelling
     from cellfeat.storage.url import as_location
 
-    read = read_new_labels(features, settings, as_location(labels), say=lambda line: click.echo(line, err=True))
+    read = read_new_labels(features, settings, as_location(labels), say=say)
     if isinstance(read, Relabelling):
-        click.echo("\n".join(read.judged.sentences()))
+        show("\n".join(read.judged.sentences()))
     return features.with_labels(read)
 
 
@@ -179,12 +179,16 @@ def _of_features(settings: "Settings", loaded: "Features", images: "Location | N
 
 def _recorded_images(features: "Features", observer: Any) -> "Location | None":
     from cellfeat.samples.folders.opening import open_folder
-    from cellfeat.storage.url import as_location
 
     if features.is_imported:
         observer.say("the features are a table's: what needs images is left out, such as near copies and channels")
         return None
-    root: Location = as_location(features.provenance["settings"]["images"]["root"])
+    root = features.recorded_images
+    if root is None:
+        observer.say(
+            f"{features.path} does not say which images it was extracted from: near copies and channels are not checked"
+        )
+        return None
     if open_folder(root).exists():
         return root
     observer.say(
@@ -208,15 +212,15 @@ def _print(found: "Audit") -> None:
 
     if found.findings:
         print_table(render_counts(found))
-        click.echo("\n".join([*chance_lines(found), *finding_lines(found), ""]))
+        show("\n".join([*chance_lines(found), *finding_lines(found), ""]))
     else:
-        click.echo("no findings\n")
+        show("no findings\n")
     if found.leaks:
         n_sets = len(found.leaks[0].scores)
-        click.echo(f"balanced accuracy over {n_sets} sets of folds, by what they keep together:\n")
+        show(f"balanced accuracy over {n_sets} sets of folds, by what they keep together:\n")
         print_table(render_leaks(found))
-        click.echo("\n".join([*leak_lines(found), ""]))
+        show("\n".join([*leak_lines(found), ""]))
     if found.probes:
-        click.echo("balanced accuracy without the cells, on folds that keep near copies together:\n")
+        show("balanced accuracy without the cells, on folds that keep near copies together:\n")
         print_table(render_probes(found.probes))
-        click.echo("\n".join([*probe_lines(found.probes), ""]))
+        show("\n".join([*probe_lines(found.probes), ""]))

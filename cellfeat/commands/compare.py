@@ -19,6 +19,7 @@ from cellfeat.commands.options.shared import (
     replace_option,
 )
 from cellfeat.commands.options.value_types import PATH_OR_URL
+from cellfeat.commands.output.lines import show
 from cellfeat.commands.output.next_steps import say_next
 from cellfeat.commands.output.page_writing import refresh_page
 from cellfeat.commands.steps.across import check_across, hint_at_plates, leave_each_out
@@ -80,7 +81,7 @@ def command(
     scores without changes made after seeing a prediction are given, too.
 
     With --against, the same heads are evaluated on two or more feature files, on the samples that all have, and the
-    differences are paired over samples (against.json).
+    differences are paired over samples (against.json, and on the page).
 
     With --tune, the settings of each head are chosen inside the training part of each fold, so that its score stays
     honest. Learning curves use the settings as given.
@@ -115,7 +116,7 @@ def command(
         repeat_comparison(settings, labels, repeats, fresh=fresh, jobs=jobs)
     if parts:
         draw_curves(settings, labels, parts, fresh=fresh, jobs=jobs)
-    click.echo(f"\n{results_line(settings)}")
+    show(f"\n{results_line(settings)}")
     if settings.comparison.page:
         refresh_page(settings.results, features)
     # What decides the folds and the samples, so that the scores of `fit` are those of this table.

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import click
 
+from cellfeat.commands.output.lines import show
 from cellfeat.commands.output.page_writing import refresh_page
 
 SETTINGS = {
@@ -35,19 +36,19 @@ def command(samples: int, seed: int, output: Path) -> None:
     from cellfeat.samples.synthetic import synthetic_labels, write_synthetic_cells
 
     _check_folder(output, synthetic_labels(samples, seed))
-    click.echo(f"the images are generated, not real: {samples} three-channel cells of 9 classes, seed {seed}")
+    show(f"the images are generated, not real: {samples} three-channel cells of 9 classes, seed {seed}")
     write_synthetic_cells(output, n_samples=samples, seed=seed, n_processes=min(os.cpu_count() or 1, MOST_PROCESSES))
     settings = load_settings(overrides=SETTINGS | _places(output) | {"comparison.seed": seed})
     with ConsoleObserver() as observer:
         extract(settings, observer=observer)
     features = load_features(settings.extraction.output)
     best = compare_and_report(settings, features).best.head
-    click.echo(f"\nthe best, {best}, fitted on all samples:\n")
+    show(f"\nthe best, {best}, fitted on all samples:\n")
     print_head(fit_and_save(settings, features, best, output / "results" / best))
-    click.echo()
+    show()
     refresh_page(output / "results", features)
     refresh_page(output / "results" / best, features)
-    click.echo(_what_next(output, best))
+    show(_what_next(output, best))
 
 
 def _check_folder(output: Path, labels: str) -> None:

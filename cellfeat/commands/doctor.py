@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from cellfeat.text import clean_lines
+from cellfeat.commands.output.lines import show, write_exactly
 
 if TYPE_CHECKING:
     from cellfeat.doctor.findings import Finding
@@ -26,10 +26,10 @@ def command(*, tests: bool, as_json: bool) -> None:
     findings = _findings(tests=tests)
     if as_json:
         found = list(findings)
-        click.echo(json.dumps([finding.record() for finding in found], indent=2))
+        write_exactly(json.dumps([finding.record() for finding in found], indent=2) + "\n")
     else:
         found = [_shown(finding) for finding in findings]
-        click.echo(_summary(found))
+        show(_summary(found))
     if any(finding.state == "problem" for finding in found):
         raise click.exceptions.Exit(1)
 
@@ -47,9 +47,9 @@ def _findings(*, tests: bool) -> Iterator["Finding"]:
 
 
 def _shown(finding: "Finding") -> "Finding":
-    click.echo(clean_lines(f"{MARKS[finding.state]:<8}{finding.topic:<26}{finding.found}"))
+    show(f"{MARKS[finding.state]:<8}{finding.topic:<26}{finding.found}")
     if finding.advice:
-        click.echo(clean_lines(f"{'':<34}-> {finding.advice}"))
+        show(f"{'':<34}-> {finding.advice}")
     return finding
 
 

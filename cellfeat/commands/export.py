@@ -8,7 +8,7 @@ import click
 from cellfeat.commands.options.completion import complete_export
 from cellfeat.commands.options.shared import replace_option, weights_option
 from cellfeat.commands.options.value_types import PATH_OR_URL, NameOf, export_names
-from cellfeat.commands.output.remarks import say
+from cellfeat.commands.output.lines import say, show
 
 if TYPE_CHECKING:
     from cellfeat.storage.url import Location
@@ -74,7 +74,6 @@ def command(
         raise click.UsageError("--standardise goes with a feature file and --model")
     _check_use(features, model, results=results, tsne=tsne, with_backbone=with_backbone, weights=weights)
     from cellfeat.interop.exports.export import export, export_model
-    from cellfeat.text import clean_lines
 
     if features is None:
         assert model is not None
@@ -91,7 +90,7 @@ def command(
             replace=replace,
             say=say,
         )
-    click.echo(clean_lines(f"{path} ({_size(path.stat().st_size)})"))
+    show(f"{path} ({_size(path.stat().st_size)})")
 
 
 def _size(n_bytes: int) -> str:

@@ -11,6 +11,7 @@ from cellfeat.commands.options.engines import LOCAL, EngineOptions, engine_optio
 from cellfeat.commands.options.settings import resolve_settings
 from cellfeat.commands.options.shared import config_options, labels_flag, weights_option
 from cellfeat.commands.options.value_types import PATH_OR_URL
+from cellfeat.commands.output.lines import say, show
 from cellfeat.commands.output.next_steps import say_next
 from cellfeat.commands.steps.slurm_engine import run_on_slurm
 from cellfeat.errors import ConfigError
@@ -104,12 +105,11 @@ def command(
         return
     with ConsoleObserver() as observer:
         result = _ray(settings, observer, engine) if engine.engine == "ray" else _STEPS[step](settings, observer, share)
-    click.echo(result)
+    show(str(result))
     if step == "" and engine.engine == LOCAL and has_unchosen_recipe(settings):
-        click.echo(
+        say(
             "note: the recipe was not chosen for these images; cellfeat recommend tries others on a part of them, and "
-            "says what they would gain",
-            err=True,
+            "says what they would gain"
         )
     if step in _WHOLE:
         say_next("audit", config=config, features=flags["output"])

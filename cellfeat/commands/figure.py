@@ -8,8 +8,8 @@ import click
 from cellfeat.commands.options.completion import complete_head
 from cellfeat.commands.options.settings import resolve_settings
 from cellfeat.commands.options.value_types import PATH_OR_URL
+from cellfeat.commands.output.lines import say, show
 from cellfeat.errors import WriteError
-from cellfeat.text import clean_text
 
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
@@ -99,7 +99,7 @@ def command(
     path = _output(output, kind, results)
     figure = _draw(kind, results, features, width, given)
     _write(figure, path)
-    click.echo(f"figure: {clean_text(str(path))}")
+    show(f"figure: {path}")
 
 
 def _check_options(kind: str, given: dict[str, Any]) -> None:
@@ -208,8 +208,8 @@ def _write(figure: "Figure", path: Path) -> None:
 
 def _tell(n_done: int, n_all: int) -> None:
     if n_done % 100 == 0:
-        click.echo(f"t-SNE: {n_done} of {n_all} iterations", err=True)
+        say(f"t-SNE: {n_done} of {n_all} iterations")
 
 
 def _say(line: str) -> None:
-    click.echo(clean_text(line), err=True)
+    say(line)

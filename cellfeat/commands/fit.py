@@ -19,6 +19,7 @@ from cellfeat.commands.options.shared import (
     replace_option,
 )
 from cellfeat.commands.options.value_types import NameOf, head_names
+from cellfeat.commands.output.lines import show
 from cellfeat.commands.output.next_steps import say_next
 from cellfeat.commands.output.page_writing import refresh_page
 from cellfeat.commands.steps.fitting import fit_and_save, print_head
@@ -75,9 +76,9 @@ def command(
     folder = output or settings.results / file_name(head)
     features = load_features(settings.extraction.output)
     result = fit_and_save(settings, features, head, folder, labels=labels, fresh=fresh, replaces=replace, jobs=jobs)
-    click.echo(f"{score_line(result)}\n{claim_line(result)}\n")
+    show(f"{score_line(result)}\n{claim_line(result)}\n")
     print_head(result)
-    click.echo(f"\nsaved head: {folder} (metrics.json: every figure; and pictures)")
+    show(f"\nsaved head: {folder} (metrics.json: every figure; and pictures)")
     if settings.comparison.page:
         refresh_page(folder, features)
     say_next(f"predict --model {shlex.quote(str(folder))} {'--table FILE' if features.is_imported else '--images DIR'}")

@@ -8,7 +8,7 @@ import click
 
 from cellfeat.commands.options.shared import Command, with_options
 from cellfeat.commands.options.value_types import PATH_OR_URL
-from cellfeat.commands.output.remarks import say
+from cellfeat.commands.output.lines import say, show
 
 if TYPE_CHECKING:
     from cellfeat.interop.tables.importing import ImportOptions, Like
@@ -84,7 +84,7 @@ def command(
         say(remark)
     made = imported.features.save(target, replace=replace)
     shape = f"{len(made):,} samples x {made.embeddings.shape[2]:,} features"
-    click.echo(f"{made.path} ({shape}); compare heads on it: cellfeat compare --features {shlex.quote(str(made.path))}")
+    show(f"{made.path} ({shape}); compare heads on it: cellfeat compare --features {shlex.quote(str(made.path))}")
 
 
 def stem(table: Path) -> str:

@@ -10,8 +10,9 @@ import click
 
 from cellfeat.commands.options.completion import complete_backbone
 from cellfeat.commands.options.settings import OWN_CONFIG
+from cellfeat.commands.output.lines import say, show
 from cellfeat.errors import ConfigError
-from cellfeat.text import clean_lines, clean_text
+from cellfeat.text import clean_text
 
 if TYPE_CHECKING:
     from cellfeat.proposing.proposal import Proposal, Question
@@ -73,18 +74,18 @@ def command(
     picture = output.with_suffix(".png")
     answers = Answers(_given(assignments, flags), *([_ask] if asks else []))
     look = look_at(folder, answers, ignored=[picture])
-    seen = [clean_lines(line) for line in look.lines]
+    seen = look.lines
     if asks:
         # Before the questions, which are about what is seen.
-        click.echo("\n".join(seen), err=True)
+        say("\n".join(seen))
     proposal = look.propose(labels, FilesTarget(output.with_name(f"{output.stem}_files.csv"), force))
     text = config_text(proposal)
     _tell(proposal, [] if asks else seen)
     with publish(output) as path:
         path.write_text(text, encoding="utf-8")
     drawn = _draw(proposal, picture)
-    click.echo(f"settings: {output}" + (f"; picture of {drawn} samples: {picture}" if drawn else ""))
-    click.echo(f"next: {_next_command(output)}")
+    show(f"settings: {output}" + (f"; picture of {drawn} samples: {picture}" if drawn else ""))
+    show(f"next: {_next_command(output)}")
 
 
 def _check_output(output: Path, *, asks: bool, force: bool) -> None:
@@ -135,30 +136,32 @@ def _channel(name: str) -> str | int:
 
 def _ask(question: "Question") -> str:
     """Ask on the terminal; the answer is one of the options, by its number or its text."""
-    click.echo(clean_lines(question.text), err=True)
+    say(question.text)
     for number, option in enumerate(question.options, start=1):
-        click.echo(f"  {number}  {clean_text(option)}", err=True)
-    numbers = {str(number): option for number, option in enumerate(question.options, start=1)}
+        say(f"  {number}  {option}")
+    # A default is shown, and given back, as it can be printed.
+    answers = {clean_text(option): option for option in question.options}
+    answers |= {str(number): option for number, option in enumerate(question.options, start=1)}
     while True:
-        answer = click.prompt("answer", default=question.default, err=True).strip()
-        chosen = numbers.get(answer, answer)
+        answer = click.prompt("answer", default=clean_text(question.default), err=True).strip()
+        chosen = answers.get(answer, answer)
         if chosen in question.options:
             return chosen
-        click.echo(f"expected a number from 1 to {len(question.options)}", err=True)
+        say(f"expected a number from 1 to {len(question.options)}")
 
 
 def _tell(proposal: "Proposal", seen: Sequence[str]) -> None:
     from cellfeat.config_files import flow_text
 
-    for line in (*seen, *map(clean_lines, proposal.seen)):
-        click.echo(line)
-    click.echo("\nproposed:")
+    for line in (*seen, *proposal.seen):
+        show(line)
+    show("\nproposed:")
     for choice in proposal.choices:
         mark = "guess  " if choice.is_guess else "certain"
-        click.echo(clean_lines(f"  {mark}  {choice.key}: {flow_text(choice.value)}  ({choice.reason})"))
+        show(f"  {mark}  {choice.key}: {flow_text(choice.value)}  ({choice.reason})")
     for line in proposal.remarks:
-        click.echo(clean_lines(f"note: {line}"), err=True)
-    click.echo("")
+        say(f"note: {line}")
+    show()
 
 
 def _draw(proposal: "Proposal", picture: Path) -> int:

@@ -6,9 +6,9 @@ import click
 
 from cellfeat.commands.options.completion import complete_backbone_or_file
 from cellfeat.commands.options.settings import needed_features
+from cellfeat.commands.output.lines import show
 from cellfeat.errors import MissingFileError
 from cellfeat.storage.url import Location, Url, as_location
-from cellfeat.text import clean_lines
 
 
 @click.command("inspect")
@@ -27,11 +27,11 @@ def command(target: str | None) -> None:
         from cellfeat.heads.saved.bundle import describe_bundle
         from cellfeat.heads.saved.bundle_files import load_bundle
 
-        click.echo(clean_lines(describe_bundle(load_bundle(path))))
+        show(describe_bundle(load_bundle(path)))
     elif isinstance(path, Url) or path.is_file():
         from cellfeat.extraction.store import describe_summary, read_summary
 
-        click.echo(clean_lines(describe_summary(read_summary(path))))
+        show(describe_summary(read_summary(path)))
     elif path.suffix in (".h5", ".hdf5") or len(path.parts) > 1:
         raise MissingFileError(
             f"{target} does not exist; expected a feature file, the folder of a saved head, or the name of a backbone"
@@ -40,7 +40,7 @@ def command(target: str | None) -> None:
         from cellfeat.backbones.describe import describe_networks
 
         networks = describe_networks(target)
-        click.echo("\n\n".join(map(str, networks)))
+        show("\n\n".join(map(str, networks)))
         if len(networks) > 1:
             dims = " + ".join(str(network.embedding_dim) for network in networks)
-            click.echo(f"\nside by side   {sum(network.embedding_dim for network in networks)} numbers: {dims}")
+            show(f"\nside by side   {sum(network.embedding_dim for network in networks)} numbers: {dims}")

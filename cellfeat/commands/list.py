@@ -2,6 +2,8 @@
 
 import click
 
+from cellfeat.commands.output.lines import show
+
 SOURCES = {"features": "features", "model": "a saved head"}
 
 
@@ -16,26 +18,26 @@ def _exports() -> None:
     from cellfeat.interop.exports.registry import EXPORTS
 
     for entry in EXPORTS.values():
-        click.echo(f"{entry.name:<14}{entry.summary} (of {SOURCES[entry.source]})")
+        show(f"{entry.name:<14}{entry.summary} (of {SOURCES[entry.source]})")
 
 
 def _heads() -> None:
     from cellfeat.heads.registry import HEADS
 
     for head in HEADS.values():
-        click.echo(f"{head.name:<14}{head.summary}")
-    click.echo("sklearn:NAME  any classifier of scikit-learn, as sklearn:SVC; all of them: cellfeat list sklearn")
+        show(f"{head.name:<14}{head.summary}")
+    show("sklearn:NAME  any classifier of scikit-learn, as sklearn:SVC; all of them: cellfeat list sklearn")
 
 
 def _backbones() -> None:
     from cellfeat.backbones.registry import BACKBONES
 
     for backbone in BACKBONES.values():
-        click.echo(
+        show(
             f"{backbone.name:<24}{backbone.embedding_dim:>5} numbers, weights {backbone.default_weights}, "
             f"trained on {backbone.trained_on}"
         )
-    click.echo("timm:<name>             any model of timm (pip install 'cellfeat[timm]')")
+    show("timm:<name>             any model of timm (pip install 'cellfeat[timm]')")
 
 
 def _classifiers() -> None:
@@ -44,4 +46,4 @@ def _classifiers() -> None:
     for name, kind in classifiers().items():
         needed = needed_parameters(kind)
         note = f"  from Python only: needs {', '.join(needed)}" if needed else ""
-        click.echo(f"sklearn:{name}{note}")
+        show(f"sklearn:{name}{note}")

@@ -7,7 +7,7 @@ import click
 
 from cellfeat.commands.options.saved_head import chosen_features, parsed_overrides, sample_options
 from cellfeat.commands.options.shared import replace_option
-from cellfeat.commands.output.remarks import say
+from cellfeat.commands.output.lines import say, show
 from cellfeat.commands.steps.inference_inputs import (
     features_as_fitted,
     features_of_table,
@@ -117,8 +117,8 @@ def command(
     save_predictions(predictions, bundle, output, with_probabilities=probabilities, is_plain=plain)
     say_apart(predictions.apart)
     for line in (*_seen_remarks(bundle, samples), *_remarks(predictions, min_probability)):
-        click.echo(line, err=True)
-    click.echo(output)
+        say(line)
+    show(str(output))
 
 
 _NO_CSV = (".xlsx", ".xls", ".ods", ".parquet", ".json", ".feather")
@@ -134,7 +134,7 @@ def _files_read(bundle: "Bundle", samples: "Features", labels: "Location | None"
 
 
 def _recorded_settings(bundle: "Bundle", samples: "Features") -> "Iterator[Mapping[str, Any]]":
-    yield bundle.provenance["settings"]
+    yield bundle.provenance.get("settings", {})
     yield samples.provenance.get("settings", {})
 
 
@@ -147,13 +147,13 @@ def _seen_remarks(bundle: "Bundle", samples: "Features") -> "Iterator[str]":
 def _remarks(predictions: "Predictions", min_probability: float) -> "Iterator[str]":
     from cellfeat.reporting.terminal.head import sizes_phrase
     from cellfeat.statistics.conformal import groups_needed
-    from cellfeat.text import clean_lines, first_ten, shorten
+    from cellfeat.text import first_ten, shorten
 
     told = first_ten(f"{shorten(name)} {n:,}" for name, n in predictions.counts())
-    yield clean_lines(f"predicted: {told}")
+    yield f"predicted: {told}"
     if predictions.n_failed:
         failed = first_ten(predictions.sample_id[~predictions.is_read])
-        yield clean_lines(f"{predictions.n_failed} samples could not be read and have no prediction: {failed}")
+        yield f"{predictions.n_failed} samples could not be read and have no prediction: {failed}"
     if min_probability:
         n_read = len(predictions.sample_id) - predictions.n_failed
         yield f"abstained on {predictions.n_abstained} of {n_read}: no class reached {min_probability}"
@@ -163,6 +163,4 @@ def _remarks(predictions: "Predictions", min_probability: float) -> "Iterator[st
     if predictions.is_read.any():
         yield f"sets of coverage {sets.coverage:g}: {sizes_phrase(sets.summary(predictions.is_read))}"
     if sets.unlimited:
-        yield clean_lines(
-            f"always included: fewer than {groups_needed(sets.coverage)} groups of {first_ten(sets.unlimited)}"
-        )
+        yield f"always included: fewer than {groups_needed(sets.coverage)} groups of {first_ten(sets.unlimited)}"

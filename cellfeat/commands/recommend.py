@@ -8,6 +8,7 @@ import click
 
 from cellfeat.commands.options.settings import resolve_settings
 from cellfeat.commands.options.shared import config_options, figures_flag, figures_option, labels_flag
+from cellfeat.commands.output.lines import show, write_exactly
 
 if TYPE_CHECKING:
     from cellfeat.recommending.recommendation import Recommendation
@@ -100,7 +101,7 @@ def command(
     folder = output or settings.results / FOLDER
     files = save_recommendation(found, folder, settings.comparison.figures)
     if as_json:
-        click.echo(json.dumps(found.record(), indent=2))
+        write_exactly(json.dumps(found.record(), indent=2) + "\n")
     else:
         _print(found, files)
     if found.is_interrupted:
@@ -115,8 +116,8 @@ def _print(found: "Recommendation", files: list[Path]) -> None:
     from cellfeat.reporting.terminal.recommendation import render_finalists
 
     print_table(render_finalists(found))
-    click.echo("")
+    show()
     for line in found.lines():
-        click.echo(line)
-    click.echo(f"\nresults: {', '.join(map(str, files))}")
-    click.echo(f"next: cellfeat extract --config {files[0]}")
+        show(line)
+    show(f"\nresults: {', '.join(map(str, files))}")
+    show(f"next: cellfeat extract --config {files[0]}")

@@ -14,6 +14,7 @@ from cellfeat.commands.options.shared import (
     page_option,
     replace_option,
 )
+from cellfeat.commands.output.lines import show
 from cellfeat.commands.output.page_writing import refresh_page
 
 
@@ -49,10 +50,10 @@ def command(
     features = load_features(settings.extraction.output)
     best = compare_and_report(settings, features, replaces=replace).best.head
     folder = settings.results / file_name(best)
-    click.echo(f"\nthe best, {best}, fitted on all samples of the comparison:\n")
+    show(f"\nthe best, {best}, fitted on all samples of the comparison:\n")
     print_head(fit_and_save(settings, features, best, folder, replaces=replace))
-    click.echo(f"\n{results_line(settings)}")
-    click.echo(f"saved head: {folder}")
+    show(f"\n{results_line(settings)}")
+    show(f"saved head: {folder}")
     if settings.comparison.page:
         refresh_page(settings.results, features)
         refresh_page(folder, features)

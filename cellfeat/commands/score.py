@@ -10,8 +10,8 @@ import click
 from cellfeat.commands.options.saved_head import chosen_features, parsed_overrides, sample_options
 from cellfeat.commands.options.shared import figures_flag, figures_option, page_option, replace_option
 from cellfeat.commands.options.value_types import PATH_OR_URL
+from cellfeat.commands.output.lines import say, show
 from cellfeat.commands.output.page_writing import refresh_page
-from cellfeat.commands.output.remarks import say
 from cellfeat.commands.steps.inference_inputs import (
     features_as_fitted,
     features_of_table,
@@ -150,9 +150,9 @@ def command(
     write_held_out(found, folder, figures=kinds)
     _print(found)
     say_apart(found.apart)
-    click.echo(f"\nscores: {folder} (metrics.json: every figure; and pictures)")
+    show(f"\nscores: {folder} (metrics.json: every figure; and pictures)")
     if images:
-        click.echo(f"features: {samples.path} (score other heads on them with --features)")
+        show(f"features: {samples.path} (score other heads on them with --features)")
     if not no_page and overrides.get("comparison.page", True):
         refresh_page(folder, samples, fitted)
 
@@ -180,9 +180,9 @@ def _print(found: "HeldOut") -> None:
     from cellfeat.reporting.terminal.head import render_classes
     from cellfeat.reporting.terminal.held_out import held_out_details, held_out_lines
 
-    click.echo("\n".join([*held_out_lines(found), ""]))
+    show("\n".join([*held_out_lines(found), ""]))
     print_table(render_classes(found))
-    click.echo("\n".join(["", *held_out_details(found)]))
+    show("\n".join(["", *held_out_details(found)]))
 
 
 @dataclass(frozen=True)
@@ -300,9 +300,13 @@ def _say_shared_groups(samples: "Features", fitted: "Features", column: str | No
 def _recorded_images(features: "Features", option: str) -> "Location":
     from cellfeat.errors import MissingFileError
     from cellfeat.samples.folders.opening import open_folder
-    from cellfeat.storage.url import as_location
 
-    root = as_location(features.provenance["settings"]["images"]["root"])
+    root = features.recorded_images
+    if root is None:
+        raise MissingFileError(
+            f"{features.path}: does not say which images it was extracted from, and the search for near copies reads "
+            "them; extract the samples again"
+        )
     if not open_folder(root).exists():
         raise MissingFileError(
             f"the images that {features.path} was made from are not in {root} any more, and the search for "

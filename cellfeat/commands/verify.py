@@ -8,6 +8,7 @@ import click
 from cellfeat.commands.options.settings import needed_features
 from cellfeat.commands.options.shared import weights_option
 from cellfeat.commands.options.value_types import PATH_OR_URL
+from cellfeat.commands.output.lines import show
 
 if TYPE_CHECKING:
     from cellfeat.storage.url import Location
@@ -48,7 +49,7 @@ def command(
         _verify_head(file, wants_images=images or bool(sample))
         return
     summary = verify_features(file)
-    click.echo(f"{file}: whole; {summary.n_samples} samples, {summary.n_failed} failed, {summary.fingerprint}")
+    show(f"{file}: whole; {summary.n_samples} samples, {summary.n_failed} failed, {summary.fingerprint}")
     if images or sample:
         _verify_images(file, images=images, sample=sample, root=root, weights=weights)
 
@@ -59,7 +60,7 @@ def _verify_head(folder: Path, *, wants_images: bool) -> None:
     if wants_images:
         raise click.UsageError("--images and --sample are for feature files, and this is the folder of a saved head")
     bundle = load_bundle(folder)
-    click.echo(f"{folder}: whole; {bundle.head_name}, {len(bundle.classes)} classes, {bundle.fingerprint}")
+    show(f"{folder}: whole; {bundle.head_name}, {len(bundle.classes)} classes, {bundle.fingerprint}")
 
 
 def _verify_images(
@@ -76,8 +77,8 @@ def _verify_images(
     manifest = recorded_manifest(file, root)
     if images:
         check_pixels(file, manifest)
-        click.echo(f"{manifest.root}: the pixels of all {len(manifest)} samples are those that were extracted")
+        show(f"{manifest.root}: the pixels of all {len(manifest)} samples are those that were extracted")
     if sample:
         with ConsoleObserver() as observer:
             check = check_sample(file, manifest, sample, observer=observer, weights=weights)
-        click.echo(str(check))
+        show(str(check))

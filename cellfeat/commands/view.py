@@ -10,6 +10,7 @@ import click
 
 from cellfeat.commands.options.settings import OWN_CONFIG, resolve_settings
 from cellfeat.commands.options.value_types import PATH_OR_URL
+from cellfeat.commands.output.lines import say, show
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -86,7 +87,7 @@ def command(
         if output is None:
             _serve(viewed, content, ServedPage(content, pictures.crop), port, opens=not no_browser)
         else:
-            click.echo(f"page: {write_viewed(content, output)}")
+            show(f"page: {write_viewed(content, output)}")
 
 
 def _found(results: "Location | None", features: "Location | None", fitted: "Location | None") -> "Viewed":
@@ -112,14 +113,14 @@ def _exists(location: "Location") -> bool:
 def _serve(viewed: "Viewed", content: "PageContent", page: "ServedPage", port: int | None, *, opens: bool) -> None:
     from cellfeat.commands import Terminated
     from cellfeat.page.serving.server import PageServer, server_at_usual_port
-    from cellfeat.text import clean_text, counted
+    from cellfeat.text import counted
 
     with server_at_usual_port(page) if port is None else PageServer(page, port) as server:
-        click.echo(clean_text(f"{viewed.name}: {counted(content.page['nSamples'], 'sample')}"))
-        click.echo(f"open {server.access.address}")
+        show(f"{viewed.name}: {counted(content.page['nSamples'], 'sample')}")
+        show(f"open {server.access.address}")
         for line in _ssh_lines(server.access):
-            click.echo(line)
-        click.echo("only this machine can reach it, and only with this address; Ctrl-C ends it")
+            show(line)
+        show("only this machine can reach it, and only with this address; Ctrl-C ends it")
         sys.stdout.flush()  # a pipe would keep the address until the end
         if opens and _has_browser():
             _open(server.access)
@@ -128,7 +129,7 @@ def _serve(viewed: "Viewed", content: "PageContent", page: "ServedPage", port: i
         except Terminated:
             raise
         except KeyboardInterrupt:
-            click.echo("ended")
+            show("ended")
 
 
 def _ssh_lines(access: "Access") -> "Iterator[str]":
@@ -155,4 +156,4 @@ def _open(access: "Access") -> None:
 
     # Other users can see the arguments of a browser that starts: they get an address that opens once.
     if not webbrowser.open(access.ticket_address()):
-        click.echo("no browser was found: open the address yourself", err=True)
+        say("no browser was found: open the address yourself")

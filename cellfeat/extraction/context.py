@@ -52,6 +52,8 @@ class RunContext:
         When the run started, in UTC.
     values
         Values of some samples of the request, from which the windows of thumbnails are measured.
+    differences
+        What the files of the same samples state, such as the size of a pixel.
     """
 
     request: ExtractionRequest
@@ -62,6 +64,7 @@ class RunContext:
     decoder: Decoder
     started: str
     values: ChannelValues
+    differences: FileDifferences
 
     @classmethod
     def from_request(cls, request: ExtractionRequest) -> Self:
@@ -73,13 +76,13 @@ class RunContext:
         # Before the networks are loaded: channels that do not fit are found at once.
         passes = make_passes(request.manifest.channels, settings.preprocessing.channels_as)
         reader = request.reader()
-        values = ChannelValues()
-        policy = intensity_policy(request, reader, values)
+        values, differences = ChannelValues(), FileDifferences()
+        policy = intensity_policy(request, reader, values, differences)
         networks = _load_networks(request)
         transforms = tuple(_adapted(one, settings.preprocessing) for one in networks)
         inputs = Inputs(transforms, tuple(passes), len(request.manifest.channels), settings.extraction.views)
         decoder = Decoder(reader, policy, timeline)
-        return cls(request, request.manifest, device, networks, inputs, decoder, started, values)
+        return cls(request, request.manifest, device, networks, inputs, decoder, started, values, differences)
 
     def restricted_to(self, rows: np.ndarray) -> Self:
         """Make the context of a run that extracts only some samples.
@@ -102,6 +105,15 @@ class RunContext:
     def timeline(self) -> Timeline:
         """The record of where the run's time goes."""
         return self.decoder.timeline
+
+    @property
+    def pixel_sizes(self) -> list[tuple[float, int]]:
+        """Sizes of a pixel in micrometres, and how many of the samples that were examined state each.
+
+        None where all samples are brought to one resolution, which is part of the recipe.
+        """
+        resolution = self.request.settings.images.fields.resolution
+        return sorted(self.differences.sizes.items()) if resolution is None else []
 
     @property
     def untimed_decoder(self) -> Decoder:
@@ -137,20 +149,21 @@ def _load_networks(request: ExtractionRequest) -> tuple[LoadedBackbone, ...]:
     )
 
 
-def intensity_policy(request: ExtractionRequest, reader: ReadsSamples, values: ChannelValues) -> IntensityPolicy:
+def intensity_policy(
+    request: ExtractionRequest, reader: ReadsSamples, values: ChannelValues, differences: FileDifferences
+) -> IntensityPolicy:
     """Make the intensity policy, and warn if it does not fit the images.
 
     Parameters
     ----------
     request, reader
         What to extract, and what reads its samples.
-    values
-        Collects values of the samples that are examined.
+    values, differences
+        Collect values of the samples that are examined, and what their files state.
     """
     channels, rows = request.manifest.channels, range(len(request.manifest))
     policy = IntensityPolicy.from_settings(request.settings.images.intensity, n_channels=len(channels))
     policy = policy.resolved(reader, rows)
-    differences = FileDifferences()
     scales = FloatScales()
     examined = differences.passing(
         scales.passing(_readable(reader, spread_blocks(spread_rows(len(rows)), reader.block)))

@@ -16,7 +16,7 @@ from cellfeat.extraction.forward.implementations import ComputeMethod
 from cellfeat.extraction.forward.precision import PrecisionChoice, choose_methods
 from cellfeat.extraction.forward.probe import Probe
 from cellfeat.extraction.recipe import make_recipe
-from cellfeat.extraction.store import CLOSE, RunHeader, has_parts, parts_folder, unfinished_run
+from cellfeat.extraction.store import CLOSE, PIXEL_SIZES, RunHeader, has_parts, parts_folder, unfinished_run
 from cellfeat.provenance import differences
 
 
@@ -38,7 +38,7 @@ def make_header(
         recipe=make_recipe(context, precision),
         samples=context.manifest.digest(),
         execution=dict(execution),
-        notes=dict(notes),
+        notes={**notes, PIXEL_SIZES: context.pixel_sizes} if context.pixel_sizes else dict(notes),
         n_samples=len(context.manifest),
         n_views=context.inputs.n_views,
         embedding_dim=sum(one.embedding_dim for one in context.networks) * len(context.inputs.passes),

@@ -9,7 +9,7 @@ from cellfeat.device import describe_device
 from cellfeat.extraction.context import RunContext
 from cellfeat.extraction.header_choice import method_text
 from cellfeat.extraction.request import Extraction, ExtractionRequest
-from cellfeat.extraction.store import RunHeader, describe_mixture, read_properties
+from cellfeat.extraction.store import PIXEL_SIZES, RunHeader, describe_mixture, read_properties
 from cellfeat.provenance import utc_now, versions
 
 
@@ -93,17 +93,20 @@ def provenance_of_plan(request: ExtractionRequest, header: RunHeader, times: Map
     times
         When it was made, and how long that took.
     """
-    plan = header.plan
+    plan, notes = header.plan, dict(header.notes)
+    # Not how the run computes, but what its images are; absent where no file states it.
+    stated = {PIXEL_SIZES: notes.pop(PIXEL_SIZES)} if PIXEL_SIZES in notes else {}
     return {
         "request": request.record,
         "settings": request.settings.record(),
         "weights": plan["weights"],
-        "execution": {**header.execution, **header.notes},
+        "execution": {**header.execution, **notes},
         "device": plan["device"],
         "versions": plan["machine"]["versions"],
         "bits": plan["bits"],
         "canary": None if plan["canary"] is None else plan["canary"]["sha256"],
         "times": dict(times),
+        **stated,
     }
 
 

@@ -13,6 +13,7 @@ from cellfeat.heads.saved.bundle_files import RECORD_FILE
 from cellfeat.saved_results.audit import AuditFiles, read_audit
 from cellfeat.saved_results.files import (
     ACROSS_FILE,
+    AGAINST_FILE,
     AUDIT_FILES,
     AUDIT_FOLDER,
     COMPARISON_FILE,
@@ -114,18 +115,24 @@ def results_in(folder: Path, features: Features | None) -> ResultsFiles:
     ManifestError, FingerprintError
         If the results are those of other samples, or of features of another recipe.
     """
-    is_audit = kind_of(folder) == "audit"
+    kind = kind_of(folder)
+    is_audit = kind == "audit"
     if features is None and not is_audit:
         raise MissingFileError(f"{folder}: its feature file is needed to show these results")
     if features is not None:
         check_samples(folder, features)
     if is_audit or features is None:
         return ResultsFiles("audit", {}, folder=folder, audit=read_audit(folder))
+    if kind == "features":
+        audit, notes = _audit_beside(folder, features)
+        return ResultsFiles(kind, {}, folder=folder, notes=tuple(notes), against=read_against(folder), audit=audit)
     return _scores_in(folder, features)
 
 
-def kind_of(folder: Path) -> Literal["comparison", "head", "audit"]:
+def kind_of(folder: Path) -> Literal["comparison", "head", "audit", "features"]:
     """Say what results a folder holds; held-out scores are in files of the names of those of a head.
+
+    A comparison of feature files alone has no predictions of single samples: its samples are shown as they are.
 
     Raises
     ------
@@ -139,10 +146,12 @@ def kind_of(folder: Path) -> Literal["comparison", "head", "audit"]:
         return "comparison" if scores.name == COMPARISON_FILE else "head"
     if (folder / AUDIT_FILES[0]).is_file():
         return "audit"
+    if (folder / AGAINST_FILE).is_file():
+        return "features"
     what = "a saved head without its scores (metrics.json)" if (folder / RECORD_FILE).is_file() else "no results"
     raise MissingFileError(
         f"{folder}: holds {what}; expected a folder that compare, fit, score or audit wrote, with {COMPARISON_FILE}, "
-        f"{METRICS_FILE} or {AUDIT_FILES[0]}"
+        f"{METRICS_FILE}, {AUDIT_FILES[0]} or {AGAINST_FILE}"
     )
 
 

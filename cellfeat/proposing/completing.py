@@ -7,7 +7,7 @@ from typing import Any
 from cellfeat.config import Settings
 from cellfeat.config_sources import Source, combine
 from cellfeat.errors import ManifestError
-from cellfeat.proposing.grouping import best_grouping, groupings
+from cellfeat.proposing.grouping import best_grouping, groupings, price_of
 from cellfeat.proposing.intensities import KEY as INTENSITY
 from cellfeat.proposing.intensities import choose_intensity, sample_images
 from cellfeat.proposing.labelling import Listed
@@ -118,6 +118,8 @@ def _with_group(tried: Tried, answers: Answers) -> Tried:
     chosen = found[options.index(answer)]
     value: Any = chosen.columns[0] if len(chosen.columns) == 1 else list(chosen.columns)
     reason = f"{chosen.n_groups} groups, the coarsest that leave each class in at least {chosen.least} of them"
+    price = price_of(chosen, found)
+    reason += f"; {price}" if price else ""
     choices = (*tried.choices, Choice("labels.group", value, reason, is_guess=not answers.asks))
     settings = settings_of(choices, answers)
     if tried.manifest.crops is not None:

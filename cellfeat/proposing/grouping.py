@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import pandas as pd
 
 from cellfeat.proposing.words import COARSE
+from cellfeat.text import counted
 
 N_FOLDS = 5
 FIELD = "field"
@@ -101,3 +102,26 @@ def best_grouping(found: Sequence[Grouping]) -> Grouping | None:
         return enough[0]
     several = [one for one in found if one.least > 1]
     return max(several, key=lambda one: one.least, default=None)
+
+
+def price_of(chosen: Grouping, found: Sequence[Grouping]) -> str:
+    """Say what scores do not show because coarser groups are split; empty where no group is coarser.
+
+    Parameters
+    ----------
+    chosen
+        The groups that were chosen.
+    found
+        All groups that there may be, from the coarsest to the finest.
+    """
+    coarser = found[: found.index(chosen)]
+    if not coarser:
+        return ""
+    first = coarser[0]
+    if first.least < 2:
+        return f"some class is in one {first.role} alone, so no score can tell the class from the {first.role}"
+    return (
+        f"some class is in {counted(first.least, first.role)} alone, few for {N_FOLDS} folds, so samples of one "
+        f"{first.role} are in training and in test, and scores do not say how a new {first.role} fares; "
+        f"--group {','.join(first.columns)} keeps each whole"
+    )

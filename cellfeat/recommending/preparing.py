@@ -14,6 +14,7 @@ from cellfeat.recommending.clock import Clock
 from cellfeat.recommending.part import Part, group_part
 from cellfeat.recommending.reading import read_part
 from cellfeat.recommending.sampling import choose_rows, labelled_rows
+from cellfeat.samples.reading.file_differences import FileDifferences
 from cellfeat.samples.sheets.windows import ChannelValues
 from cellfeat.text import counted
 
@@ -48,7 +49,7 @@ def prepared_part(request: ExtractionRequest, design: Design, n_samples: int, cl
     check_readable(request)
     rows = choose_rows(manifest, allowed, n_samples, design.groups, design.random_state)
     reader = request.reader()
-    decoder = Decoder(reader, intensity_policy(request, reader, ChannelValues()))
+    decoder = Decoder(reader, intensity_policy(request, reader, ChannelValues(), FileDifferences()))
     n_threads = reader.n_threads(2 if request.workers is not None else 1)
     decoded, seconds = read_part(decoder, rows, clock, n_threads=n_threads, say=say)
     part = group_part(manifest, decoded, design, seconds_per_sample=seconds, n_allowed=len(allowed), say=say)

@@ -106,7 +106,7 @@ def save_predictions(
         Whether the columns ``probability`` and ``apart_p`` are left out, as for programs that expect ids and classes
         alone.
     """
-    id_column, label_column = _headings(bundle.provenance["settings"])
+    id_column, label_column = _headings(bundle.provenance.get("settings", {}))
     doubt = {} if is_plain else {"probability": _decimals(predictions.probability)}
     apart = {} if is_plain else _apart_column(predictions)
     save_predictions_csv(
@@ -144,7 +144,7 @@ def check_predictions_file(path: Path, bundle: Bundle, sample_id: Iterable[str],
         return
     if any(other.exists() and other.samefile(path) for other in inputs):
         raise WriteError(f"{path}: is a file that is read here; choose another --output")
-    earlier = _ids_in(path, _headings(bundle.provenance["settings"]))
+    earlier = _ids_in(path, _headings(bundle.provenance.get("settings", {})))
     if earlier is None:
         raise WriteError(f"{path}: is no table of predictions by this head; {_REPLACED}")
     others = earlier - set(map(harmless_cell, sample_id))
@@ -165,13 +165,13 @@ def _ids_in(path: Path, headings: tuple[str, str]) -> set[str] | None:
 
 
 def _headings(settings: Mapping[str, Any]) -> tuple[str, str]:
-    """Headings of the ids and the classes."""
-    names = settings["labels"]
+    """Headings of the ids and the classes; ``id`` and ``label`` where the settings are not on record."""
+    names = settings.get("labels", {})
     # A saved head comes from a file, and may hold other settings.
     has_folders = settings.get("images", {}).get("layout") == "folders"
     if has_folders and names.get("file", "") is None:
         return "file", "label"
-    return names["id"], names["label"] or "label"
+    return names.get("id") or "id", names.get("label") or "label"
 
 
 def _set_columns(predictions: Predictions) -> dict[str, list[str]]:

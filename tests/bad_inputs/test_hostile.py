@@ -148,6 +148,14 @@ def nasty_features(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
+def write_changes(path: Path) -> Path:
+    """A table of changed labels, as the page exports it, of the first sample of `nasty_features`."""
+    row = [f"{NASTY[0]}0", NASTY[2], NASTY[0], "prediction"]
+    with path.open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([["sample_id", "label", "label_before", "seen"], row])
+    return path
+
+
 def cells_of(path: Path) -> list[str]:
     return [cell for row in csv.reader(path.read_text(encoding="utf-8").splitlines()) for cell in row]
 
@@ -159,7 +167,9 @@ def test_names_steer_no_terminal_and_no_spreadsheet(nasty_features, inside, cli)
     fitted = cli("fit", "--features", nasty_features, "--head", "logreg", "--folds", "3", "--output", "head")
     predicted = cli("predict", "--model", "head", "--features", nasty_features, "--output", "p.csv", "--probabilities")
     described = cli("inspect", "head")
-    for ending in (whole, compared, fitted, predicted, described):
+    changes = write_changes(Path(f"{NASTY[2].replace('/', '_')}.csv"))
+    audited = cli("audit", "--features", nasty_features, "--labels", changes, "--folds", "2", "--output", "a")
+    for ending in (whole, compared, fitted, predicted, described, audited):
         assert ending.code == 0, ending.err
         assert "\x1b" not in ending.out + ending.err
         assert "\x07" not in ending.out + ending.err

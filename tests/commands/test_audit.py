@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 
 from cellfeat.samples.synthetic import CHANNELS
-from tests.commands.command_line import EXTRACT, copy_images, rows_of, succeed
+from tests.commands.command_line import EXTRACT, copy_images, refused, rows_of, succeed
+from tests.feature_fixtures import build_clusters
 
 
 @pytest.fixture(autouse=True)
@@ -37,6 +38,19 @@ def test_audit_finds_an_overlap_and_compare_keeps_it_together(folder: Path) -> N
     assert "near copies kept together" in succeed(folder, *dummy).stdout
     predictions = pd.read_parquet(folder / "results" / "doubled" / "predictions.parquet").set_index("sample_id")
     assert predictions["fold"]["1"] == predictions["fold"]["2"]
+
+
+@pytest.mark.slow
+def test_features_without_recorded_settings_are_audited_without_their_images(tmp_path: Path) -> None:
+    build_clusters(n=60).save(tmp_path / "cells.h5")
+    done = succeed(tmp_path, "audit", "--features", "cells.h5", "--folds", "2", "--output", "audit", "--no-page")
+    assert "does not say which images" in done.stderr
+    assert "findings: audit" in done.stdout
+    message = refused(tmp_path, "audit", "--features", "cells.h5", "--images", ".", "--output", "audit")
+    assert "does not say which images" in message
+    succeed(tmp_path, "fit", "--features", "cells.h5", "--head", "knn", "--folds", "3", "--output", "head", "--no-page")
+    succeed(tmp_path, "predict", "--model", "head", "--features", "cells.h5", "--output", "p.csv")
+    assert rows_of(tmp_path / "p.csv")[0][:2] == ["id", "label"]
 
 
 @pytest.mark.slow

@@ -55,6 +55,13 @@ commands.main()
 
 
 @pytest.mark.skipif(os.name == "nt", reason="signals")
+def test_wrong_usage_is_told_without_control_characters(tmp_path: Path) -> None:
+    ended = run_cli(tmp_path, "init", ".", "--output", "settings\x07.txt")
+    assert ended.returncode == 2
+    assert r"settings\x07.txt" in ended.stderr
+    assert "\x07" not in ended.stderr
+
+
 def test_second_ctrl_c_adds_nothing_to_the_last_line() -> None:
     done = subprocess.run(
         [sys.executable, "-c", INTERRUPTED_AGAIN_WHILE_ITS_OBJECTS_ARE_DROPPED],

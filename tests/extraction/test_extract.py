@@ -5,14 +5,16 @@ import shutil
 from collections.abc import Callable
 from pathlib import Path
 
+import imagecodecs
 import numpy as np
 import pytest
+import tifffile
 import torch
 
 from cellfeat.config import Settings
 from cellfeat.errors import BackboneError, ConfigError, DeviceError, ImageError
 from cellfeat.extraction.extract import extract, settings_like
-from cellfeat.extraction.store import load_features
+from cellfeat.extraction.store import PIXEL_SIZES, describe_summary, load_features, read_summary
 from cellfeat.samples.manifest.build import build_manifest
 from tests.extraction.observers import Lines, contents
 
@@ -46,6 +48,27 @@ def test_provenance_and_recipe_have_their_keys(finished: Callable[..., Path]) ->
     assert set(origin["execution"]) == {"device", "implementation", "batch_size", "considered", "skipped"}
     assert set(origin["times"]) == {"started", "finished", "n_extracted", "smallest_batch", "seconds"}
     assert set(origin["times"]["seconds"]) == {"decode", "waiting", "transfer", "forward", "write", "wall"}
+
+
+def test_stated_pixel_sizes_are_in_the_provenance_and_not_in_the_recipe(
+    settings_for: MakeSettings, cells: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "sized").mkdir()
+    for number, file in enumerate(sorted((cells / "images").glob("*.png"))):
+        size = 0.325 if number < 3 * 20 else 0.65
+        notes = {"axes": "YX", "PhysicalSizeX": size, "PhysicalSizeY": size}
+        pixels = imagecodecs.imread(file)
+        tifffile.imwrite(tmp_path / "sized" / f"{file.stem}.tif", pixels, ome=True, metadata=notes)
+    pattern = "{sample_id:05d}_{channel}.tif"
+    settings = settings_for(images__root=tmp_path / "sized", images__pattern=pattern)
+    features = load_features(extract(settings, observer=Lines()).path)
+    assert features.provenance[PIXEL_SIZES] == [[0.325, 20], [0.65, 4]]
+    assert PIXEL_SIZES not in features.provenance["execution"]
+    assert "pixel size   0.325 (20), 0.65 (4) micrometres" in describe_summary(read_summary(features.path))
+    again = settings_for(images__root=tmp_path / "sized", images__pattern=pattern, labels__unmatched="ignore")
+    for file in (tmp_path / "sized").glob("0002[1-4]_*"):
+        file.unlink()
+    assert load_features(extract(again, observer=Lines(), update=True).path).provenance[PIXEL_SIZES] == [[0.325, 20]]
 
 
 @pytest.mark.slow

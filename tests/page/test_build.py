@@ -1,4 +1,5 @@
 import json
+import shutil
 from dataclasses import replace
 
 import numpy as np
@@ -11,6 +12,7 @@ from cellfeat.evaluation.fit import fit
 from cellfeat.evaluation.saved_heads.held_out import score_held_out
 from cellfeat.evaluation.several_features import compare_features
 from cellfeat.page.build import page_of_results
+from cellfeat.page.serving.viewing import newest_results
 from cellfeat.reporting.files import write_further, write_head_report, write_held_out
 from cellfeat.saved_results.results_folder import ResultsFolder
 from tests.feature_fixtures import HOSTILE, build_clusters, with_samples
@@ -281,6 +283,17 @@ def test_comparison_of_feature_files_is_shown_with_its_differences(cells, result
     assert pair.numbers() in against["rows"][1]["behind"]
     assert "logreg on cells is better than logreg on noise" in against["sentences"]
     assert "folds" in against["sentences"][0]
+
+
+def test_comparison_of_feature_files_alone_is_shown_beside_the_samples(results, cells, tmp_path):
+    other = replace(cells, embeddings=np.random.default_rng(0).normal(size=cells.embeddings.shape).astype(np.float32))
+    write_further(compare_features({"cells": cells, "noise": other}, ["dummy"], design=QUICK), tmp_path / "alone")
+    shutil.copy(results / "samples.json", tmp_path / "alone")
+    page = page_of_results(tmp_path / "alone", cells).page
+    assert [row["name"] for row in page["overview"]["against"]["rows"]] == ["dummy on cells", "dummy on noise"]
+    assert page["heads"] == []
+    assert "several feature files" in page["overview"]["headline"]
+    assert newest_results(tmp_path) == tmp_path / "alone"
 
 
 @pytest.mark.parametrize(

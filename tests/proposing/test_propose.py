@@ -1,5 +1,6 @@
 """Settings proposed for folders of images as laboratories keep them."""
 
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -11,7 +12,7 @@ from cellfeat.proposing.proposal import Answers, Proposal, Question
 from cellfeat.proposing.propose import FilesTarget, propose
 from cellfeat.proposing.survey import survey_folder
 from tests.proposing import layout_folders, other_folders
-from tests.proposing.layout_folders import CLASSES, Expected, save, write_csv
+from tests.proposing.layout_folders import CLASSES, Expected, plate_well_field, save, write_csv
 
 LAYOUTS = layout_folders.LAYOUTS | other_folders.LAYOUTS
 
@@ -103,6 +104,8 @@ def test_wells_are_groups_where_each_class_has_its_own_plate(tmp_path: Path) -> 
             save(tmp_path, f"{name}/{plate}_B0{i // 2 + 1}_c{i}.png")
     found = proposal_for(tmp_path)
     assert found.settings.labels.group == ["plate", "well"]
+    assert "one plate alone" in group_reason(found)
+    assert "--group" not in group_reason(found)
 
 
 def test_float_images_beyond_one_get_percentiles(tmp_path: Path) -> None:
@@ -249,3 +252,25 @@ def test_named_column_that_no_table_has_is_refused(key: str, tmp_path: Path) -> 
     two_label_columns(tmp_path)
     with pytest.raises(ManifestError, match=rf"--{key}.*'Treatment'.*'treatment'"):
         proposal_for(tmp_path, Answers({f"labels.{key}": "Treatment"}))
+
+
+def test_fields_as_groups_say_that_wells_are_split(tmp_path: Path) -> None:
+    for well, site, cell in product(("A01", "A02", "B01", "B02"), range(1, 7), (1, 2)):
+        save(tmp_path, f"images/P1_{well}_s{site}_cell{cell}.png")
+    classes = {"A": CLASSES[0], "B": CLASSES[1]}
+    rows = [(well, classes[well[0]]) for well in ("A01", "A02", "B01", "B02")]
+    write_csv(tmp_path / "labels.csv", "well,cell_line", rows)
+    found = proposal_for(tmp_path)
+    assert found.settings.labels.group[-2:] == ["well", "site"]
+    assert "2 wells alone" in group_reason(found)
+    assert "new well" in group_reason(found)
+    assert "--group " in group_reason(found)
+
+
+def test_groups_that_split_nothing_coarser_have_no_price(tmp_path: Path) -> None:
+    plate_well_field(tmp_path)
+    assert "alone" not in group_reason(proposal_for(tmp_path))
+
+
+def group_reason(found: Proposal) -> str:
+    return next(choice.reason for choice in found.choices if choice.key == "labels.group")

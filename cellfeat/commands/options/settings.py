@@ -6,6 +6,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from cellfeat.commands.output.lines import say
+
 if TYPE_CHECKING:
     from cellfeat.config import Settings
     from cellfeat.config_sources import Source
@@ -40,7 +42,7 @@ def found_config() -> Path | None:
     """The file of settings in the current folder, which is then named on stderr; None where there is none."""
     if not OWN_CONFIG.is_file():
         return None
-    click.echo(f"settings: {OWN_CONFIG} in this folder (--config FILE takes another)", err=True)
+    say(f"settings: {OWN_CONFIG} in this folder (--config FILE takes another)")
     return OWN_CONFIG
 
 

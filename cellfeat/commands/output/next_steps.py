@@ -2,7 +2,7 @@
 
 import shlex
 
-import click
+from cellfeat.commands.output.lines import say
 
 
 def say_next(command: str, **options: object) -> None:
@@ -21,4 +21,4 @@ def say_next(command: str, **options: object) -> None:
         for one in (value if isinstance(value, tuple) else (value,))
         if one is not None
     ]
-    click.echo(" ".join([f"next: cellfeat {command}", *given]), err=True)
+    say(" ".join([f"next: cellfeat {command}", *given]))

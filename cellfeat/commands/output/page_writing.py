@@ -3,8 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
-
+from cellfeat.commands.output.lines import say, show
 from cellfeat.errors import CellfeatError
 
 if TYPE_CHECKING:
@@ -30,14 +29,12 @@ def refresh_page(folder: Path, features: "Features | None" = None, fitted: "Feat
     fitted
         Features that a head was fitted on, to place held-out samples among them.
     """
-    from cellfeat.text import clean_text
-
     try:
         path = _written(folder, features, fitted)
     except _FAILURES as error:
-        click.echo(clean_text(f"no page was written: {error or type(error).__name__}"), err=True)
+        say(f"no page was written: {error or type(error).__name__}")
     else:
-        click.echo(f"page: {path}")
+        show(f"page: {path}")
 
 
 def _written(folder: Path, features: "Features | None", fitted: "Features | Location | None") -> Path:

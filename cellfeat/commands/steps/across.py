@@ -2,9 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-import click
-
-from cellfeat.commands.output.remarks import say
+from cellfeat.commands.output.lines import say, show
 from cellfeat.commands.steps.evaluation_arguments import evaluation_arguments
 
 if TYPE_CHECKING:
@@ -88,7 +86,6 @@ def leave_each_out(
     from cellfeat.evaluation.hooks import Hooks
     from cellfeat.reporting.files import write_further
     from cellfeat.reporting.terminal.folds import render_folds
-    from cellfeat.text import clean_lines
 
     with ProgressObserver() as observer:
         arguments = evaluation_arguments(features, settings, labels, observer, fresh=fresh)
@@ -101,6 +98,6 @@ def leave_each_out(
         raise KeyboardInterrupt
     found = across_plates(comparison, left_out, column)
     write_further(found, settings.results)
-    click.echo(clean_lines(f"\neach {column} left out in turn:\n"))
+    show(f"\neach {column} left out in turn:\n")
     print_table(render_folds(left_out.results))
-    click.echo(clean_lines("\n".join(["", *found.lines()])))
+    show("\n".join(["", *found.lines()]))

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import click
+from cellfeat.commands.output.lines import show
+from cellfeat.commands.output.page_writing import refresh_page
 
 if TYPE_CHECKING:
     from cellfeat.config import Settings
@@ -21,7 +22,7 @@ def compare_files(
     replaces: bool = False,
     jobs: "Jobs" = None,
 ) -> None:
-    """Compare the heads of the settings on its feature file and on others, print the verdicts and write them.
+    """Compare the heads of the settings on its feature file and on others, print and write the verdicts, write a page.
 
     Parameters
     ----------
@@ -55,10 +56,12 @@ def compare_files(
         found = compare_features(features, settings.comparison.heads, settings=settings.heads, jobs=jobs, **arguments)
     results.record()
     write_further(found, settings.results)
-    click.echo(f"{headline(found)}\n")
+    show(f"{headline(found)}\n")
     print_table(render_table(found, table_width()))
-    click.echo("\n".join(["", *found.summary_lines()]))
-    click.echo(f"\nresults: {settings.results / AGAINST_FILE}")
+    show("\n".join(["", *found.summary_lines()]))
+    show(f"\nresults: {settings.results / AGAINST_FILE}")
+    if settings.comparison.page:
+        refresh_page(settings.results, first)
 
 
 def _names(locations: Sequence["Location"]) -> list[str]:

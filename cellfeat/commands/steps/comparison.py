@@ -2,8 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-import click
-
+from cellfeat.commands.output.lines import show
 from cellfeat.commands.steps.evaluation_arguments import evaluation_arguments
 
 if TYPE_CHECKING:
@@ -79,15 +78,15 @@ def _print(comparison: "Comparison") -> None:
     from cellfeat.reporting.terminal.folds import given_lines, render_folds
     from cellfeat.reporting.terminal.head import chance_lines, choice_lines
 
-    click.echo(f"{headline(comparison)}\n")
+    show(f"{headline(comparison)}\n")
     print_table(render_table(comparison, table_width()))
     if len(comparison.best.scores.overall.given) > 1:
-        click.echo()
+        show()
         print_table(render_folds(comparison.results))
     given = given_lines(comparison.results)
     lines = [*given, *verdict_lines(comparison), *chance_lines(comparison.results), *choice_lines(comparison.results)]
     if lines:
-        click.echo("\n".join(["", *lines]))
+        show("\n".join(["", *lines]))
     if comparison.relabelling is not None:
         _print_relabelling(comparison.relabelling)
 
@@ -96,6 +95,6 @@ def _print_relabelling(effect: "RelabellingEffect") -> None:
     from cellfeat.commands.output.console import print_table
     from cellfeat.reporting.terminal.relabelling import relabelling_lines, render_relabelling
 
-    click.echo("\nbalanced accuracy by the old and the new labels, on the same folds:\n")
+    show("\nbalanced accuracy by the old and the new labels, on the same folds:\n")
     print_table(render_relabelling(effect))
-    click.echo("\n".join(["", *relabelling_lines(effect)]))
+    show("\n".join(["", *relabelling_lines(effect)]))

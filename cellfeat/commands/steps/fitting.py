@@ -4,8 +4,7 @@ import dataclasses
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import click
-
+from cellfeat.commands.output.lines import show
 from cellfeat.commands.steps.evaluation_arguments import evaluation_arguments
 
 if TYPE_CHECKING:
@@ -118,8 +117,8 @@ def print_head(result: "HeadResult") -> None:
 
     print_table(render_classes(result))
     if len(result.scores.overall.given) > 1:
-        click.echo()
+        show()
         print_table(render_folds([result]))
     results = [result]
     lines = [*chance_lines(results), *given_lines(results), *predict_lines(result), *choice_lines(results)]
-    click.echo("\n".join(["", *lines]))
+    show("\n".join(["", *lines]))

@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from cellfeat.commands.output.remarks import say
+from cellfeat.commands.output.lines import say
 
 if TYPE_CHECKING:
     from cellfeat.config import Settings

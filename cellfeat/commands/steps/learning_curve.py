@@ -3,8 +3,7 @@
 import dataclasses
 from typing import TYPE_CHECKING
 
-import click
-
+from cellfeat.commands.output.lines import show
 from cellfeat.commands.steps.evaluation_arguments import evaluation_arguments
 
 if TYPE_CHECKING:
@@ -66,6 +65,6 @@ def draw_curves(
             task, wanted.heads, settings.heads, fractions, cache=arguments["cache"], say=observer.say, jobs=jobs
         )
     write_curves(curves, settings.results, figures=wanted.figures)
-    click.echo("\n".join(["", "would more images help?", *curve_lines(curves)]))
+    show("\n".join(["", "would more images help?", *curve_lines(curves)]))
     if not curves.is_complete:
         raise KeyboardInterrupt

@@ -3,8 +3,7 @@
 import dataclasses
 from typing import TYPE_CHECKING
 
-import click
-
+from cellfeat.commands.output.lines import show
 from cellfeat.commands.steps.evaluation_arguments import evaluation_arguments
 
 if TYPE_CHECKING:
@@ -39,7 +38,7 @@ def repeat_comparison(
 
     summary = summarise(list(_repeated(settings, labels, repeats, fresh=fresh, jobs=jobs)))
     write_further(summary, settings.results)
-    click.echo("\n".join(["", *repeats_lines(summary)]))
+    show("\n".join(["", *repeats_lines(summary)]))
 
 
 def _repeated(

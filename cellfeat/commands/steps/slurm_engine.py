@@ -12,6 +12,7 @@ from click.core import ParameterSource
 
 from cellfeat.commands.options.engines import EngineOptions
 from cellfeat.commands.options.settings import OWN_CONFIG
+from cellfeat.commands.output.lines import say, show, write_exactly
 from cellfeat.errors import ConfigError, SchedulerError
 
 if TYPE_CHECKING:
@@ -53,7 +54,7 @@ def run_on_slurm(settings: "Settings", engine: EngineOptions) -> None:
     n_parts = -(-n_samples // settings.extraction.part_size)
     n_tasks, why_fewer = fitting_tasks(engine.engine_workers, n_parts, largest_array())
     if why_fewer:
-        click.echo(why_fewer, err=True)
+        say(why_fewer)
     array = SlurmArray(
         program=[*_program(), *_repeated(click.get_current_context())],
         folder=Path.cwd(),
@@ -65,20 +66,19 @@ def run_on_slurm(settings: "Settings", engine: EngineOptions) -> None:
     )
     script = array_script(array)
     if engine.submit and can_submit():
-        click.echo(submit_script(script, Path(array.script_name)))
-        click.echo(f"script: {array.script_name}; run it again to make what is missing", err=True)
+        show(submit_script(script, Path(array.script_name)))
+        say(f"script: {array.script_name}; run it again to make what is missing")
         return
-    click.echo(script, nl=False)
+    write_exactly(script)
     _say_what_next(array)
     if engine.submit:
         raise SchedulerError("sbatch was not found on this machine: nothing was submitted, and the script is printed")
 
 
 def _say_what_next(array: "SlurmArray") -> None:
-    click.echo(
+    say(
         f"a plan, {array.n_tasks} shares, and a consolidation: save this as {array.script_name}, and submit it where "
-        f"sbatch is: bash {array.script_name}",
-        err=True,
+        f"sbatch is: bash {array.script_name}"
     )
 
 

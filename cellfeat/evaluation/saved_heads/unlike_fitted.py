@@ -1,16 +1,18 @@
 """How samples differ from those that a head was fitted on: files, intensities, or the columns of a table."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 from scipy.stats import binom
 
 from cellfeat.evaluation.saved_heads.unlike_columns import unlike_columns
-from cellfeat.extraction.store import Features, Properties, Samples
+from cellfeat.extraction.store import PIXEL_SIZES, Features, Properties, Samples
 from cellfeat.heads.saved.bundle import Bundle
 from cellfeat.heads.saved.samples_summary import SamplesSummary, Span
+from cellfeat.text import first_ten
 from cellfeat.types import Floats, Integers, Strings
 
 INNER = (5, 50, 95)
@@ -22,6 +24,10 @@ MOST = 0.5
 CHANCE = 0.001
 """A few samples may all lie beyond by chance: they differ where this is less probable."""
 
+SAME_SIZE = 1.1
+"""Sizes of a pixel differ where their ratio is larger. Programs round and calibrate by less; another objective or
+binning changes the size by more."""
+
 
 @dataclass(frozen=True)
 class Unlike:
@@ -30,12 +36,13 @@ class Unlike:
     Attributes
     ----------
     what
-        What differs: ``type``, ``file format``, ``bits used``, ``height``, ``width``, an intensity of a channel, or a
-        column of a table.
+        What differs: ``pixel size``, ``type``, ``file format``, ``bits used``, ``height``, ``width``, an intensity of
+        a channel, or a column of a table.
     here, fitted
         What it is in the samples that differ, and in the training samples.
     n_samples, n_differing
-        How many samples there are, and how many of these differ.
+        How many samples there are, and how many of these differ. Sizes of a pixel are those of the samples that an
+        extraction examines, up to 200 spread over all.
     """
 
     what: str
@@ -74,7 +81,8 @@ def summarise(samples: Samples, channels: Sequence[str | int]) -> SamplesSummary
 def unlike_fitted(bundle: Bundle, features: Features) -> tuple[Unlike, ...] | None:
     """Find how samples differ from those that a head was fitted on.
 
-    A type, number of bits or file format differs where no training sample has it. Sizes and intensities differ where
+    A type, number of bits or file format differs where no training sample has it, and a size of a pixel where it is
+    more than 10 % larger or smaller than every one that the training samples state. Sizes and intensities differ where
     more than half of the samples lie beyond the training samples; a channel is told once. A column of a table differs
     where its median or its spread does (`unlike_columns`).
 
@@ -97,7 +105,27 @@ def unlike_fitted(bundle: Bundle, features: Features) -> tuple[Unlike, ...] | No
     if bundle.fitted_on is None:
         return None
     readable = features.samples.take(np.flatnonzero(features.samples.is_ok))
-    return tuple(_differences(bundle.fitted_on, readable, bundle.recipe.get("channels", [])))
+    return (
+        *_other_pixel_sizes(_pixel_sizes(bundle.provenance), _pixel_sizes(features.provenance)),
+        *_differences(bundle.fitted_on, readable, bundle.recipe.get("channels", [])),
+    )
+
+
+def _pixel_sizes(provenance: Mapping[str, Any]) -> dict[float, int]:
+    """How many samples state each size of a pixel, in micrometres; empty where none does, or it is not on record."""
+    recorded = provenance.get(PIXEL_SIZES, [])
+    return {float(size): int(n) for size, n in recorded if size > 0}
+
+
+def _other_pixel_sizes(fitted: Mapping[float, int], here: Mapping[float, int]) -> Iterator[Unlike]:
+    """Sizes that are unlike all those of the training samples, where both are stated."""
+    others = {size: n for size, n in here.items() if all(max(size / one, one / size) > SAME_SIZE for one in fitted)}
+    if fitted and others:
+        yield Unlike("pixel size", _micrometres(others), _micrometres(fitted), sum(here.values()), sum(others.values()))
+
+
+def _micrometres(sizes: Iterable[float]) -> str:
+    return f"{first_ten(f'{size:g}' for size in sorted(sizes))} micrometres"
 
 
 def _other_columns(bundle: Bundle, features: Features) -> Iterator[Unlike]:

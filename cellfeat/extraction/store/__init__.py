@@ -11,7 +11,7 @@ from cellfeat.extraction.store.describe import (
     describe_properties,
     describe_summary,
 )
-from cellfeat.extraction.store.features import GIVEN_GROUPS, Features
+from cellfeat.extraction.store.features import GIVEN_GROUPS, PIXEL_SIZES, Features
 from cellfeat.extraction.store.format import DIGEST_BYTES, Rows, hex_digests, parts_folder
 from cellfeat.extraction.store.frames import column_names
 from cellfeat.extraction.store.given import Given
@@ -62,6 +62,7 @@ __all__ = [
     "IMPORTED",
     "INTENSITIES",
     "NEW",
+    "PIXEL_SIZES",
     "PROPERTIES",
     "Carried",
     "Features",

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from cellfeat.backbones.side_by_side import training_images, weights_text
 from cellfeat.errors import FeatureFileError
+from cellfeat.extraction.store.features import PIXEL_SIZES
 from cellfeat.extraction.store.imported import is_imported
 from cellfeat.extraction.store.reading import Summary, read_intensities, read_properties, read_table
 from cellfeat.extraction.store.recorded_networks import recorded_networks
@@ -62,6 +63,7 @@ def _describe(summary: Summary, properties: Properties, table: SampleTable, inte
         **_describe_geometry(table.regions),
         **_describe_columns(table.columns),
         **describe_properties(properties),
+        **_describe_pixel_sizes(provenance),
         "embeddings": f"{views} x {summary.embedding_dim} numbers, {stored_type(recipe)}",
         "backbone": f"{backbone['name']}, weights {weights_text(weights)}{_describe_pool(backbone)}",
         **_describe_networks(recipe),
@@ -122,6 +124,13 @@ def _describe_imported(summary: Summary, table: SampleTable) -> dict[str, str]:
         "scaling": f"{summary.recipe.get('scaling', 'none')}, inside the training part of each fold",
         "fingerprint": summary.fingerprint,
     }
+
+
+def _describe_pixel_sizes(provenance: Mapping[str, Any]) -> dict[str, str]:
+    """Give the sizes that files state: ``0.325 micrometres``, or with the number of examined samples of each."""
+    stated = provenance.get(PIXEL_SIZES, [])
+    told = first_ten(f"{size:g} ({n})" if len(stated) > 1 else f"{size:g}" for size, n in stated)
+    return {"pixel size": f"{told} micrometres"} if stated else {}
 
 
 def _describe_plane(recipe: Mapping[str, Any]) -> dict[str, str]:

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
 
 GIVEN_GROUPS = "groups_given"
 """Key of the provenance that holds the digest of groups given in Python."""
+PIXEL_SIZES = "pixel_sizes"
+"""In the provenance: sizes of a pixel in micrometres, and how many of the examined samples state each."""
 
 
 @dataclass(frozen=True, repr=False, eq=False)  # arrays have no single answer to ==
@@ -298,6 +300,12 @@ class Features:
             return Settings.model_validate(self.provenance["settings"])
         except (KeyError, ValueError):
             return None
+
+    @property
+    def recorded_images(self) -> Location | None:
+        """Folder or address of the images at extraction; None where it is not on record."""
+        images = self.provenance.get("settings", {}).get("images", {})
+        return as_location(images["root"]) if images.get("root") else None
 
     @property
     def split_column(self) -> str | None:

@@ -7,6 +7,7 @@ import numpy as np
 import pyarrow as pa
 
 from cellfeat.errors import ManifestError
+from cellfeat.interop.tables.misread import transposed_by_ids
 from cellfeat.interop.tables.naming import choose_ids, find, is_group_name
 from cellfeat.interop.tables.source import Source
 from cellfeat.samples.column_names.profiles import plain_name
@@ -63,7 +64,10 @@ def with_table(source: Source, labels: Source, *, id_column: str | None) -> Join
             return _by_keys(source, labels, keys)
     if not source.columns:
         return _row_by_row(source, labels, id_column)
-    return _by_ids(source, labels, id_column)
+    try:
+        return _by_ids(source, labels, id_column)
+    except ManifestError as error:
+        raise ManifestError(transposed_by_ids(source, labels) or str(error)) from None
 
 
 def _with_names_of(source: Source, labels: Source) -> Source:

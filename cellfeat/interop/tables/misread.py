@@ -7,6 +7,7 @@ import numpy as np
 
 from cellfeat.interop.tables.source import Source, texts_of
 from cellfeat.samples.column_names.profiles import is_certain_measure
+from cellfeat.text import first_ten
 
 _LOOKED_AT = 100
 _NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|nan|None"
@@ -72,9 +73,42 @@ def transposed_remarks(source: Source, names: Iterable[str]) -> Iterator[str]:
         if len({*words} - {""}) >= _FEWEST_WORDS and 2 * words.count("") <= len(words):
             yield (
                 f"warning: column {name} names measurements, such as {values[0]}: the table may have a row for each "
-                "feature; cellfeat reads a row for each sample: turn it, in pandas: "
-                f"table.set_index({name!r}).T.to_csv('turned.csv')"
+                f"feature; {_turned(source, name)}"
             )
+
+
+def transposed_by_ids(source: Source, labels: Source) -> str | None:
+    """Say that the ids of a table of labels are columns of the other, which has a row for each feature; None otherwise.
+
+    Names of rows alone do not say so: genes name what was measured, and samples by what was done to them.
+
+    Parameters
+    ----------
+    source
+        The table of features.
+    labels
+        The table of labels, which fits no row of it.
+    """
+    columns = set(source.columns)
+    for name in labels.columns:
+        ids = set(labels.texts(name).tolist()) - {""}
+        named = sorted(ids & columns)
+        if len(named) >= _FEWEST_WORDS and 2 * len(named) >= min(len(ids), len(columns)):
+            first = next((one for one in source.columns if source.numbers(one).values is None), source.columns[0])
+            return (
+                f"{source.path}: its columns are called like samples of {labels.path} (column {name}): "
+                f"{first_ten(named)}; so it has a row for each feature, and {_turned(source, first)}"
+            )
+    return None
+
+
+def _turned(source: Source, name: str) -> str:
+    # By its place, because a column of row names has no name in the file.
+    place = source.columns.index(name)
+    return (
+        "cellfeat reads a row for each sample: turn it, in pandas: "
+        f"table.set_index(table.columns[{place}]).T.to_csv('turned.csv', index_label='id')"
+    )
 
 
 def _measurement(text: str) -> str:

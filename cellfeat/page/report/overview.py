@@ -49,6 +49,8 @@ def headline(found: ResultsFiles, n_samples: int) -> str:
         return f"{clean_text(str(found.record['head']))}: balanced accuracy {score_text(found.record)} on {scored}"
     if found.kind == "audit" and found.audit is not None:
         return f"{counted(n_samples, 'sample')}: {counted(len(found.audit.findings), 'finding')} of the audit"
+    if found.against is not None:
+        return f"{counted(n_samples, 'sample')}, heads compared on several feature files; cellfeat compare adds cells"
     return f"{counted(n_samples, 'sample')}, no results yet: cellfeat compare makes them"
 
 

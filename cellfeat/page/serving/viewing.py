@@ -15,12 +15,12 @@ from cellfeat.page.files.writing import write_page
 from cellfeat.page.files.written import is_written_page, read_written_page
 from cellfeat.page.results_files import kind_of
 from cellfeat.saved_results.features import features_or_images_of
-from cellfeat.saved_results.files import AUDIT_FILES, COMPARISON_FILE, METRICS_FILE
+from cellfeat.saved_results.files import AGAINST_FILE, AUDIT_FILES, COMPARISON_FILE, METRICS_FILE
 from cellfeat.storage.url import Location
 
 MapChoice = Literal["tsne", "pca", "none"]
 
-_RECORDS = (COMPARISON_FILE, METRICS_FILE, AUDIT_FILES[0])
+_RECORDS = (COMPARISON_FILE, METRICS_FILE, AUDIT_FILES[0], AGAINST_FILE)
 
 
 @dataclass(frozen=True)

@@ -65,7 +65,8 @@ def find_field_samples(images: ImagesSettings, labels: LabelsSettings) -> FieldS
     if sources.positions is None:
         cells = cells_of_labels(fields, masks.objects if masks else {})
     else:
-        cells = find_positions(sources, fields, left_out)
+        cells, read = find_positions(sources, fields, left_out)
+        remarks += read
     cells = _with_mask_values(cells, masks, left_out) if masks and sources.positions is not None else cells
     cells = sorted(cells, key=lambda cell: (natural_key(cell.field.name), natural_key(cell.number)))
     boxes = make_boxes(cells, images, masks, left_out)

@@ -12,10 +12,12 @@ from cellfeat.samples.fields.sources import Sources, as_rows
 from cellfeat.samples.fields.tables import file_columns_of
 from cellfeat.samples.labels.table import file_columns
 from cellfeat.samples.tables.file import read_table_file
-from cellfeat.text import first_ten
+from cellfeat.text import counted, first_ten
+
+_MOST_REMARKS = 10
 
 
-def find_positions(sources: Sources, fields: Sequence[FieldOfView], left_out: LeftOut) -> list[Cell]:
+def find_positions(sources: Sources, fields: Sequence[FieldOfView], left_out: LeftOut) -> tuple[list[Cell], list[str]]:
     """Find the cells that tables of positions list.
 
     Parameters
@@ -27,6 +29,11 @@ def find_positions(sources: Sources, fields: Sequence[FieldOfView], left_out: Le
     left_out
         Receives the rows that are left out.
 
+    Returns
+    -------
+    tuple
+        The cells, and remarks about how a table of each field was read; `sources` has those of one table of all fields.
+
     Raises
     ------
     ManifestError
@@ -35,7 +42,7 @@ def find_positions(sources: Sources, fields: Sequence[FieldOfView], left_out: Le
     if isinstance(sources.positions, NamePattern):
         return _of_each_field(sources, sources.positions, fields, left_out)
     assert sources.positions is not None, "without positions the cells are those of label images"
-    return _of_one_table(sources, sources.positions, fields, left_out)
+    return _of_one_table(sources, sources.positions, fields, left_out), []
 
 
 def _of_one_table(sources: Sources, rows: Rows, fields: Sequence[FieldOfView], left_out: LeftOut) -> list[Cell]:
@@ -55,8 +62,9 @@ def _of_one_table(sources: Sources, rows: Rows, fields: Sequence[FieldOfView], l
 
 def _of_each_field(
     sources: Sources, pattern: NamePattern, fields: Sequence[FieldOfView], left_out: LeftOut
-) -> list[Cell]:
+) -> tuple[list[Cell], list[str]]:
     cells: list[Cell] = []
+    remarks: list[tuple[str, str]] = []
     tried = []
     for one in fields:
         values = {**{plain_column(name): value for name, value in one.values.items()}, **one.values}
@@ -71,6 +79,7 @@ def _of_each_field(
             left_out.add("fields whose table of positions is empty", f"{one.name} ({name})")
         elif Path(name).is_file():
             raw = read_table_file(Path(name))
+            remarks += [(name, remark.removeprefix(f"{name}: ")) for remark in raw.remarks]
             rows = as_rows(raw.cells, Path(name))
             cells += cells_of_table(rows, [one] * len(raw.cells), sources.images.fields, None, left_out)
         else:
@@ -80,7 +89,20 @@ def _of_each_field(
             f"no field has a table of positions: expected files such as {first_ten(tried[:2])}; say how they are named "
             "with --set 'images.fields.positions=FOLDER/{plate}/{well}-{site}-Nuclei.csv'"
         )
-    return cells
+    return cells, _told_once(remarks)
+
+
+def _told_once(remarks: Sequence[tuple[str, str]]) -> list[str]:
+    """Remarks about tables, each as its file and its text: a text of several tables is one line."""
+    files: dict[str, list[str]] = {}
+    for file, text in remarks:
+        files.setdefault(text, []).append(file)
+    lines = [
+        f"{first}: {text}" + (f" (and so in {counted(len(others), 'more table')} of positions)" if others else "")
+        for text, (first, *others) in files.items()
+    ]
+    n_more = len(lines) - _MOST_REMARKS
+    return lines[:_MOST_REMARKS] + ([f"{n_more} more remarks about tables of positions"] if n_more > 0 else [])
 
 
 def _is_empty(file: Path) -> bool:

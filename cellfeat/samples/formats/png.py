@@ -3,6 +3,7 @@
 import struct
 
 import imagecodecs
+import numpy as np
 
 from cellfeat.errors import ImageError
 from cellfeat.samples.formats.decoded_image import CODEC_FAULTS, Image, check_size, planes_of_interleaved, truncated
@@ -10,8 +11,10 @@ from cellfeat.samples.formats.stated_bits import bits_of_scaled_values
 
 _HEADER_BYTES = 33
 _PALETTE = 3
-_BITS = (1, 8, 16)
-"""Two and four bits are left out: numbers of cells would be scaled to others."""
+_GREY = 0
+_BITS = (1, 2, 4, 8, 16)
+_SCALE = {2: 255 // 3, 4: 255 // 15}
+"""By the bits of a grey file: what the decoder multiplies its values by, which may be numbers of cells."""
 
 
 def decode_png(content: bytes, max_pixels: int) -> Image:
@@ -35,7 +38,7 @@ def decode_png(content: bytes, max_pixels: int) -> Image:
     width, height, bits, colour = struct.unpack(">IIBB", content[16:26])
     check_size((height, width), max_pixels)
     if bits not in _BITS and colour != _PALETTE:
-        raise ImageError(f"a PNG of {bits} bits per pixel; expected 1, 8 or 16: save it as 8-bit grey")
+        raise ImageError(f"a PNG of {bits} bits per pixel; expected 1, 2, 4, 8 or 16: save it as 8-bit grey")
     # The chunk of an animation, acTL, stands before the data; the same bytes within the data mean nothing.
     if b"acTL" in content[: _data_start(content)]:
         raise ImageError("an animated PNG; expected one image: save the frame that is meant as PNG or TIFF")
@@ -48,9 +51,12 @@ def decode_png(content: bytes, max_pixels: int) -> Image:
     alpha = (len(planes) - 1,) if len(planes) in (2, 4) else ()
     # The colours of a palette have 8 bits, whatever its indices have, and single bits are decoded to 0 and 255.
     colours = planes[: len(planes) - len(alpha)]
-    stated = (
-        8 if colour == _PALETTE or bits == 1 else bits_of_scaled_values(colours, bits, _significant_bits(content, bits))
-    )
+    if colour == _PALETTE or bits == 1:
+        return Image(planes, "png", 8, alpha=alpha)
+    if colour == _GREY and bits in _SCALE:
+        colours //= np.uint8(_SCALE[bits])
+        return Image(planes, "png", bits, alpha=alpha)
+    stated = bits_of_scaled_values(colours, bits, _significant_bits(content, bits))
     return Image(planes, "png", stated, alpha=alpha)
 
 

@@ -8,7 +8,7 @@ from cellfeat.evaluation.fit import fit
 from cellfeat.evaluation.saved_heads.held_out import score_held_out
 from cellfeat.evaluation.saved_heads.predict import predict
 from cellfeat.evaluation.saved_heads.unlike_fitted import unlike_fitted
-from cellfeat.extraction.store import INTENSITIES, Intensities, Properties, no_properties
+from cellfeat.extraction.store import INTENSITIES, PIXEL_SIZES, Intensities, Properties, no_properties
 from cellfeat.samples.intensity.channel_statistics import channel_statistics
 from cellfeat.samples.manifest.build import build_manifest
 from cellfeat.samples.reading.images import SampleReader
@@ -164,3 +164,29 @@ def test_real_cells_of_another_line_are_not_told(real_cells):
 def test_real_cells_scaled_wrongly_are_told(real_cells, factor):
     measured, _ = real_cells
     assert said_of_real(measured[:600], measured[600:] * factor)
+
+
+def stating(features, *sizes):
+    return replace(features, provenance={**features.provenance, PIXEL_SIZES: [list(size) for size in sizes]})
+
+
+@pytest.fixture(scope="module")
+def sized():
+    return fit(stating(features_of(), (0.325, 150)), "knn", design=SMALL)[0]
+
+
+def test_other_pixel_size_is_told_first(sized):
+    (line,) = said(sized, stating(features_of(seed=1), (0.65, 180)))
+    assert line == "pixel size: 0.65 micrometres; the head was fitted on 0.325 micrometres"
+    counted = said(sized, stating(features_of(seed=1), (0.1625, 20), (0.33, 160)))
+    assert counted == ["pixel size: 0.1625 micrometres in 20 of 180 samples; the head was fitted on 0.325 micrometres"]
+
+
+@pytest.mark.parametrize("size", [0.3, 0.325, 0.35])
+def test_pixel_size_within_ten_percent_is_not_told(sized, size):
+    assert said(sized, stating(features_of(seed=1), (size, 180))) == []
+
+
+def test_pixel_sizes_that_one_side_does_not_state_are_not_compared(sized, bundle):
+    assert said(sized, features_of(seed=1)) == []
+    assert said(bundle, stating(features_of(seed=1), (0.65, 180))) == []

@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 from cellfeat.errors import ManifestError
-from cellfeat.interop.tables.importing import import_table
+from cellfeat.interop.tables.importing import ImportOptions, import_table
 
 N = 20
 NUMBERS = np.random.default_rng(0).normal(size=(N, 8)).round(4)
@@ -75,3 +75,36 @@ def test_row_for_each_feature_is_warned_of(names: list[str], tmp_path: Path) -> 
 def test_row_for_each_sample_is_not(names: list[str], tmp_path: Path) -> None:
     path = save(tmp_path, name=names, **{one: NUMBERS[:, i] for i, one in enumerate("abcdefgh")})
     assert "names measurements" not in remarks(path)
+
+
+GENES = ["TP53", "BRCA1", "MYC", "EGFR", "ACTB", "GAPDH", "CDK1", "KRAS"]
+
+
+def expression(folder: Path, index_name: str) -> tuple[Path, Path]:
+    """A table with a row for each gene and a column for each sample, and the labels of the samples."""
+    table = pd.DataFrame(NUMBERS.T, index=pd.Index(GENES, name=index_name), columns=IDS)
+    table.to_csv(folder / "expression.csv")
+    pd.DataFrame({"sample": IDS, "label": ["A", "B"] * (N // 2)}).to_csv(folder / "labels.csv", index=False)
+    return folder / "expression.csv", folder / "labels.csv"
+
+
+@pytest.mark.parametrize("index_name", ["gene", ""])
+@pytest.mark.parametrize("id_column", [None, "sample"])
+def test_columns_that_are_the_samples_of_the_labels_table_are_named(index_name, id_column, tmp_path: Path) -> None:
+    path, labels = expression(tmp_path, index_name)
+    with pytest.raises(ManifestError, match=r"expression\.csv.*labels\.csv \(column sample\).*c0, c1") as refusal:
+        import_table(path, ImportOptions(labels=labels, id=id_column))
+    line = "table.set_index(table.columns[0]).T.to_csv('turned.csv', index_label='id')"
+    assert str(refusal.value).endswith(line)
+    table = pd.read_csv(path)
+    table.set_index(table.columns[0]).T.to_csv(tmp_path / "turned.csv", index_label="id")
+    made = import_table(tmp_path / "turned.csv", ImportOptions(labels=labels)).features
+    assert made.samples.ids.tolist() == IDS
+    np.testing.assert_allclose(made.embeddings[:, 0], NUMBERS, rtol=1e-6)
+
+
+def test_labels_of_other_samples_are_not_taken_for_columns(tmp_path: Path) -> None:
+    path, labels = expression(tmp_path, "gene")
+    labels.write_text("sample,label\nx0,A\nx1,B\nc1,A\n")
+    with pytest.raises(ManifestError, match="--id"):
+        import_table(path, ImportOptions(labels=labels))

@@ -292,3 +292,15 @@ def test_image_numbers_ask_for_their_table(fields: Fields) -> None:
 def test_folder_of_masks_beside_the_images_is_named(fields: Fields) -> None:
     with pytest.raises(ManifestError, match=r"no field has a label image.*masks_root=.*masks;"):
         manifest(fields.root)
+
+
+def test_how_tables_of_positions_were_read_is_told(fields: Fields) -> None:
+    for plate, well, site in fields.pixels:
+        table = fields.root / "locations" / f"{plate}-{well}-{site}.csv"
+        table.parent.mkdir(exist_ok=True)
+        table.write_text("x,y,line\n20,20,Zürich\n", encoding="cp1252")
+    found = manifest(fields.root, images__fields__positions=f"{fields.root}/locations/{{plate}}-{{well}}-{{site}}.csv")
+    (told,) = [remark for remark in found.remarks if "Windows-1252" in remark]
+    assert "locations/P1-A01-1.csv" in told
+    assert "Zürich" in told
+    assert "3 more tables" in told

@@ -43,10 +43,10 @@ def png_chunk(kind: bytes, data: bytes) -> bytes:
     return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
 
-def grey_png(bits: int, data: bytes) -> bytes:
-    """A 2 x 2 grey PNG of `bits` bits per pixel."""
+def grey_png(bits: int, data: bytes, further: bytes = b"") -> bytes:
+    """A 2 x 2 grey PNG of `bits` bits per pixel, with further chunks in front of its data."""
     header = png_chunk(b"IHDR", struct.pack(">IIBBBBB", 2, 2, bits, 0, 0, 0, 0))
-    return b"\x89PNG\r\n\x1a\n" + header + png_chunk(b"IDAT", zlib.compress(data)) + png_chunk(b"IEND", b"")
+    return b"\x89PNG\r\n\x1a\n" + header + further + png_chunk(b"IDAT", zlib.compress(data)) + png_chunk(b"IEND", b"")
 
 
 PALETTE_PNG = (
@@ -70,6 +70,9 @@ def bits_png() -> bytes:
     return file.getvalue()
 
 
+TWO_BITS = grey_png(2, bytes([0, 0b00_01_0000, 0, 0b10_11_0000]))
+FOUR_BITS = grey_png(4, bytes([0, 0x12, 0, 0x3F]))
+FOUR_BITS_ALPHA = grey_png(4, bytes([0, 0x12, 0, 0x3F]), png_chunk(b"tRNS", struct.pack(">H", 2)))
 IS_BRIGHT = random_pixels(9, 19) > 127
 BITS = IS_BRIGHT[np.newaxis] * np.uint8(255)
 CYX = random_pixels(3, 7, 9, dtype="uint16")
@@ -86,6 +89,9 @@ READABLE = (
         "png rgba": (png(OPAQUE), np.moveaxis(OPAQUE, 2, 0)),
         "png grey alpha": (png(OPAQUE[..., [0, 3]]), np.moveaxis(OPAQUE[..., [0, 3]], 2, 0)),
         "png 1": (bits_png(), BITS),
+        "png 2": (TWO_BITS, np.array([[[0, 1], [2, 3]]], np.uint8)),
+        "png 4": (FOUR_BITS, np.array([[[1, 2], [3, 15]]], np.uint8)),
+        "png 4 transparent": (FOUR_BITS_ALPHA, np.array([[[1, 2], [3, 15]], [[255, 0], [255, 255]]], np.uint8)),
         "png palette": (PALETTE_PNG, np.array([[[40, 10]], [[50, 20]], [[60, 30]]], np.uint8)),
         "tiff cyx": (tiff(CYX, photometric="minisblack", metadata={"axes": "CYX"}), CYX),
         "tiff pages": (tiff(CYX, photometric="minisblack", metadata=None), CYX),
@@ -134,6 +140,8 @@ def test_pixels_are_those_stored(kind):
         (png(RGB), ("png", 8)),
         (PALETTE_PNG, ("png", 8)),
         (bits_png(), ("png", 8)),
+        (TWO_BITS, ("png", 2)),
+        (FOUR_BITS, ("png", 4)),
         (tiff(IS_BRIGHT, photometric="minisblack"), ("tiff", 8)),
         (JPEG, ("jpeg", 8)),
         (tiff(CYX[0] >> 4), ("tiff", 16)),
@@ -328,8 +336,8 @@ def test_page_beyond_the_end_is_missing():
         ),
         (b"GIF89a\x00", "a GIF file"),
         (b"\x89HDF\r\n\x1a\n", "a HDF5 file"),
-        (grey_png(2, bytes([0, 0x80, 0, 0x40])), "2 bits per pixel"),
-        (grey_png(4, bytes([0, 0x12, 0, 0x34])), "4 bits per pixel"),
+        (grey_png(3, bytes([0, 0x12, 0, 0x34])), "3 bits per pixel"),
+        (FOUR_BITS[:-20] + FOUR_BITS[-12:], "damaged PNG"),
         (imagecodecs.apng_encode(random_pixels(3, 8, 8)), "animated"),
         (bits_tiff("group4"), "type bool"),
         (bits_tiff("raw")[:-9], "damaged TIFF"),
