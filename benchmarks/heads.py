@@ -41,7 +41,8 @@ from sklearn.utils.class_weight import compute_class_weight
 from torch.utils.data import DataLoader, TensorDataset
 
 import cellfeat
-from cellfeat.evaluation.folds import Fold, grouped_folds
+from cellfeat.evaluation.fold import Fold
+from cellfeat.evaluation.folds import grouped_folds
 from cellfeat.evaluation.groups import sample_groups
 from cellfeat.heads.registry import head_inputs, make_head
 

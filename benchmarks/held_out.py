@@ -25,7 +25,8 @@ from typing import Any
 import numpy as np
 
 import cellfeat
-from cellfeat.evaluation.folds import Fold, grouped_folds
+from cellfeat.evaluation.fold import Fold
+from cellfeat.evaluation.folds import grouped_folds
 from cellfeat.evaluation.groups import sample_groups
 from cellfeat.evaluation.saved_heads.held_out import HeldOut
 from cellfeat.extraction.store import Features

@@ -22,8 +22,8 @@ from cellfeat.evaluation.cache import FoldCache
 from cellfeat.evaluation.cross_validation import OutOfFold
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.groups import group_keys, join_groups, keeps_near_copies
-from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.evaluation.inputs import resolved
+from cellfeat.evaluation.remarks import Say, ignore_line
 from cellfeat.evaluation.scoring.score import calibrated
 from cellfeat.extraction.store import Features, Samples
 from cellfeat.near_copies.joining import Joining, declared, join

@@ -24,7 +24,8 @@ from cellfeat.auditing.probe_results import Probe, Probes, ProbeScore
 from cellfeat.errors import SplitError
 from cellfeat.evaluation.cross_validation import OutOfFold
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.folds import Fold, grouped_folds
+from cellfeat.evaluation.fold import Fold
+from cellfeat.evaluation.folds import grouped_folds
 from cellfeat.evaluation.groups import join_groups
 from cellfeat.extraction.store import Samples
 from cellfeat.near_copies.pictures import SamplePictures

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from numpy.typing import NDArray
 
     from cellfeat.config import Settings
-    from cellfeat.evaluation.hooks import Say
+    from cellfeat.evaluation.remarks import Say
     from cellfeat.evaluation.saved_heads.held_out import HeldOut
     from cellfeat.extraction.store import Features
     from cellfeat.figures import FigureKind
@@ -100,7 +100,7 @@ def command(
     Writes metrics.json, the predictions and figures; features extracted from images are kept with them. Scores on other
     samples in the folder are not replaced, unless --replace says so.
     """
-    from cellfeat.evaluation.hooks import ignore_line
+    from cellfeat.evaluation.remarks import ignore_line
     from cellfeat.evaluation.saved_heads.held_out import score_held_out
     from cellfeat.extraction.store import load_features
     from cellfeat.heads.saved.bundle_files import load_bundle

@@ -13,7 +13,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 import cellfeat.heads
 import cellfeat.statistics
 from cellfeat.errors import RecordError
-from cellfeat.evaluation.folds import Fold
+from cellfeat.evaluation.fold import Fold, FoldOutcome
 from cellfeat.evaluation.task import Task
 from cellfeat.heads.state import recorded_params
 from cellfeat.provenance import digest_bytes, digest_file, digest_json, publish, versions
@@ -34,25 +34,6 @@ MAX_BYTES = 2_000_000_000
 CACHE_FOLDER = ".cache"
 # A head may use any of this code, so a change of any file makes all entries useless: the safe side.
 _CODE = (*cellfeat.heads.__path__, *cellfeat.statistics.__path__)
-
-
-class FoldOutcome(NamedTuple):
-    """What a head predicts for the test part of a fold, and the seconds it took.
-
-    Attributes
-    ----------
-    probabilities
-        Shape ``(n_test, n_classes)``, columns in the order of the task's classes.
-    fit_seconds, predict_seconds
-        Wall-clock time, measured when it was computed.
-    chosen
-        Settings that the head chose itself, by name; None where it chose none.
-    """
-
-    probabilities: NDArray[np.float64]
-    fit_seconds: float
-    predict_seconds: float
-    chosen: Mapping[str, Any] | None = None
 
 
 @dataclass(frozen=True)

@@ -12,12 +12,14 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from cellfeat.errors import HeadError, WriteError
-from cellfeat.evaluation.cache import FoldCache, FoldOutcome
+from cellfeat.evaluation.cache import FoldCache
+from cellfeat.evaluation.fold import FoldOutcome
 from cellfeat.evaluation.head_run import HeadRun, HeadSettings, resolved_settings
-from cellfeat.evaluation.hooks import SILENT, Hooks, Progress, Say, ignore_line
+from cellfeat.evaluation.hooks import SILENT, Hooks, Progress
 from cellfeat.evaluation.parallel.pieces import HEAD_FAILURES, Failure, Flow
 from cellfeat.evaluation.parallel.schedule import Schedule
 from cellfeat.evaluation.parallel.workers import IN_THIS_PROCESS
+from cellfeat.evaluation.remarks import Say, ignore_line
 from cellfeat.evaluation.scoring.head_scores import ChosenSettings, Seconds, Tuning
 from cellfeat.evaluation.task import Task
 from cellfeat.evaluation.tuning.tuner import Tuner, tuning_of

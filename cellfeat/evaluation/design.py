@@ -1,5 +1,7 @@
 """How heads are evaluated: the settings of an evaluation, spelled once."""
 
+import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
@@ -128,3 +130,8 @@ class Design:
             if not record[name]:
                 del record[name]
         return record
+
+
+def leave_out_option(classes: Sequence[str]) -> str:
+    """Write the option that leaves classes out, for messages."""
+    return f"--set 'comparison.leave_out={json.dumps(list(classes), ensure_ascii=False)}'"

@@ -1,55 +1,19 @@
 """Stratified folds that keep groups of samples together."""
 
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cellfeat.errors import SplitError
+from cellfeat.evaluation.design import leave_out_option
+from cellfeat.evaluation.fold import Fold
 from cellfeat.evaluation.many_groups import ManyGroupsKFold
-from cellfeat.evaluation.selection import leave_out_option
 from cellfeat.text import first_ten
 from cellfeat.types import Integers
 
 MAX_TRIES = 20
 """Shufflings tried, in two ways each, before a class counts as impossible to spread over the folds."""
-
-
-@dataclass(frozen=True)
-class Fold:
-    """Row numbers of the training and the test part of one fold, ascending.
-
-    Attributes
-    ----------
-    train, test
-        Shape ``(n_train,)`` and ``(n_test,)``.
-    name
-        What its test part is, such as the name of a plate; empty for folds that are drawn.
-    """
-
-    train: Integers
-    test: Integers
-    name: str = ""
-
-
-def rows_outside(test: Integers, n_samples: int) -> Integers:
-    """List the rows that are not in the test part of a fold, ascending.
-
-    Parameters
-    ----------
-    test
-        Rows of the test part, shape ``(n_test,)``.
-    n_samples
-        Number of all rows.
-
-    Returns
-    -------
-    ndarray of shape (n_samples - n_test,)
-    """
-    is_outside = np.ones(n_samples, dtype=bool)
-    is_outside[test] = False
-    return np.flatnonzero(is_outside)
 
 
 def grouped_folds(y: ArrayLike, groups: ArrayLike, n_folds: int, *, random_state: int = 0) -> list[Fold]:

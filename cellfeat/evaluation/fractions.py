@@ -8,7 +8,8 @@ import numpy as np
 from cellfeat.errors import ConfigError
 from cellfeat.evaluation.cache import FoldCache
 from cellfeat.evaluation.cross_validation import HeadFolds
-from cellfeat.evaluation.folds import Fold, thinned_rows
+from cellfeat.evaluation.fold import Fold
+from cellfeat.evaluation.folds import thinned_rows
 from cellfeat.evaluation.head_run import HeadRun, HeadSettings
 from cellfeat.evaluation.task import Task
 from cellfeat.heads.registry import Head

@@ -8,10 +8,9 @@ import numpy as np
 
 from cellfeat.config_values import FOLD_COLUMN, LEAVE_ONE_OUT, parsed_folds
 from cellfeat.errors import ConfigError, SplitError, UnknownNameError
-from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.folds import Fold
-from cellfeat.evaluation.plates import plate_names
-from cellfeat.evaluation.selection import leave_out_option
+from cellfeat.evaluation.design import Design, leave_out_option
+from cellfeat.evaluation.fold import Fold
+from cellfeat.evaluation.plate_names import plate_names
 from cellfeat.extraction.store import Features
 from cellfeat.samples.column_names.words import column_meant
 from cellfeat.samples.splits import looks_like_split, parts_of

@@ -10,7 +10,7 @@ from scipy.sparse.csgraph import connected_components
 
 from cellfeat.errors import MissingFileError, SplitError, UnknownNameError
 from cellfeat.evaluation.groups_table import groups_in_file
-from cellfeat.evaluation.hooks import Say, ignore_line
+from cellfeat.evaluation.remarks import Say, ignore_line
 from cellfeat.extraction.store import Features, Samples
 from cellfeat.near_copies.duplicate_record import audited_groups
 from cellfeat.near_copies.shared_pixels import shared_pixels

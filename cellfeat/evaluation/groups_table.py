@@ -7,7 +7,7 @@ import pandas as pd
 
 from cellfeat.config import MISSING_WORDS
 from cellfeat.errors import SplitError
-from cellfeat.evaluation.hooks import Say
+from cellfeat.evaluation.remarks import Say
 from cellfeat.extraction.store import Samples
 from cellfeat.samples.labels.missing import without_missing
 from cellfeat.storage.url import Location

@@ -10,8 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellfeat.errors import HeadError
-from cellfeat.evaluation.cache import FoldCache, FoldOutcome, HeadKeys
-from cellfeat.evaluation.folds import Fold
+from cellfeat.evaluation.cache import FoldCache, HeadKeys
+from cellfeat.evaluation.fold import Fold, FoldOutcome
 from cellfeat.evaluation.parallel.pieces import Failure, Flow, Piece
 from cellfeat.evaluation.parallel.schedule import completed
 from cellfeat.evaluation.task import Task

@@ -4,10 +4,10 @@ from collections.abc import Callable
 from dataclasses import dataclass, fields
 from typing import TYPE_CHECKING, Protocol
 
+from cellfeat.evaluation.remarks import Say, ignore_line
+
 if TYPE_CHECKING:
     from cellfeat.evaluation.results import Outcome
-
-Say = Callable[[str], None]
 
 
 class Progress(Protocol):
@@ -26,10 +26,6 @@ class Progress(Protocol):
             Folds finished so far, and folds of all heads together. A fit on all samples counts as one fold.
         """
         ...
-
-
-def ignore_line(_line: str) -> None:
-    """Drop a line."""
 
 
 def ignore_progress(head: str, fold: int, n_done: float, n_total: int) -> None:

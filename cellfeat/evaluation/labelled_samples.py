@@ -7,7 +7,7 @@ import numpy as np
 
 from cellfeat.errors import SplitError
 from cellfeat.evaluation.counts import Counts
-from cellfeat.evaluation.design import Design
+from cellfeat.evaluation.design import Design, leave_out_option
 from cellfeat.evaluation.given_folds import Places
 from cellfeat.evaluation.groups import (
     TABLE_SUFFIX,
@@ -15,10 +15,10 @@ from cellfeat.evaluation.groups import (
     count_copies,
     keeps_near_copies,
 )
-from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.evaluation.relabelling.changes import Relabelling
+from cellfeat.evaluation.remarks import Say, ignore_line
 from cellfeat.evaluation.results import Provenance
-from cellfeat.evaluation.selection import Selection, leave_out_option
+from cellfeat.evaluation.selection import Selection
 from cellfeat.extraction.store import GIVEN_GROUPS, Features, Given
 from cellfeat.near_copies.duplicate_record import audited_groups, audited_path
 from cellfeat.near_copies.shared_pixels import shared_pixels

@@ -16,10 +16,11 @@ from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.each_head import each_head
 from cellfeat.evaluation.fractions import check_fractions, outlook, parts_of, point_before, points_of
 from cellfeat.evaluation.head_run import HeadSettings
-from cellfeat.evaluation.hooks import SILENT, Hooks, Say, ignore_line
+from cellfeat.evaluation.hooks import SILENT, Hooks
 from cellfeat.evaluation.inputs import check_forms, resolved
 from cellfeat.evaluation.parallel.choice import Jobs, check_jobs, parallel_schedule
 from cellfeat.evaluation.parallel.schedule import completed
+from cellfeat.evaluation.remarks import Say, ignore_line
 from cellfeat.evaluation.results import HeadFailure, HeadResult, Provenance
 from cellfeat.evaluation.scoring.score import score
 from cellfeat.evaluation.showing import curve_table

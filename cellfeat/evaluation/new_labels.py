@@ -5,8 +5,8 @@ from collections.abc import Mapping
 
 from cellfeat.config import Settings
 from cellfeat.errors import ManifestError
-from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.evaluation.relabelling.changes import is_changes, relabelling_of
+from cellfeat.evaluation.remarks import Say, ignore_line
 from cellfeat.extraction.store import Features
 from cellfeat.samples.labels.id_matching import match_ids, matching_remark
 from cellfeat.samples.manifest.build import label_by_id

@@ -1,4 +1,4 @@
-"""Which plate each sample is of, what standardising within plates does to classes, and standardised embeddings."""
+"""Standardising within plates: the plates of the samples, what it does to classes, and standardised embeddings."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,7 +8,7 @@ import numpy as np
 
 from cellfeat.errors import SplitError
 from cellfeat.evaluation.chosen_embeddings import ChosenEmbeddings
-from cellfeat.evaluation.groups import group_keys
+from cellfeat.evaluation.plate_names import plate_names
 from cellfeat.extraction.store import Features
 from cellfeat.heads.preprocessing.group_standards import LEAST_SAMPLES, GroupStandards, large_groups
 from cellfeat.text import counted, first_ten
@@ -16,34 +16,6 @@ from cellfeat.types import Bools, Float32s, Integers, Strings
 
 if TYPE_CHECKING:
     from cellfeat.evaluation.design import Design
-
-
-def plate_names(features: Features, word: str) -> Strings:
-    """Name the plate of each sample.
-
-    Parameters
-    ----------
-    features
-        The samples.
-    word
-        A column, a table or ``group``, as for `sample_groups`; several columns joined by a plus.
-
-    Returns
-    -------
-    ndarray of shape (n_samples,)
-        ``""`` where a sample has none.
-
-    Raises
-    ------
-    SplitError, UnknownNameError, MissingFileError
-        As `sample_groups`.
-    """
-    # Exact duplicates and pixels shared on a field join groups, and give none a name: their keys come first.
-    n_unnamed = 1 if features.samples.regions is None else 2
-    keys = group_keys(features.samples, word, features.path)[n_unnamed:]
-    if not keys:
-        return np.full(len(features), "", dtype=np.str_)
-    return np.array(["+".join(filter(None, values)) for values in zip(*(key.tolist() for key in keys), strict=True)])
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,6 @@
 """Which samples an evaluation may use: the parts of a predefined split, without classes that are left out."""
 
-import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -124,8 +123,3 @@ def _part_of_sample(features: Features, column: str | None) -> Strings | None:
             f"with --set labels.split={column}: columns are updated and embeddings kept"
         )
     return None if column is None else parts_of(columns[column].tolist(), column)
-
-
-def leave_out_option(classes: Sequence[str]) -> str:
-    """Write the option that leaves classes out, for messages."""
-    return f"--set 'comparison.leave_out={json.dumps(list(classes), ensure_ascii=False)}'"

@@ -10,7 +10,8 @@ import numpy as np
 from cellfeat.errors import SplitError
 from cellfeat.evaluation.chosen_embeddings import ChosenEmbeddings
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.folds import Fold, grouped_folds
+from cellfeat.evaluation.fold import Fold
+from cellfeat.evaluation.folds import grouped_folds
 from cellfeat.evaluation.given_folds import (
     Places,
     checked_folds,
@@ -23,10 +24,10 @@ from cellfeat.evaluation.groups import (
     join_groups,
     sample_groups,
 )
-from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.evaluation.inputs import resolved
 from cellfeat.evaluation.labelled_samples import LabelledSamples, labelled_samples
 from cellfeat.evaluation.plates import Plates, check_plates, task_embeddings
+from cellfeat.evaluation.remarks import Say, ignore_line
 from cellfeat.extraction.store import Features, Given
 from cellfeat.near_copies.duplicate_record import audited_path
 from cellfeat.provenance import canonical_json, digest_chunks

@@ -9,7 +9,7 @@ from typing import IO
 import numpy as np
 
 from cellfeat.errors import ImageError
-from cellfeat.evaluation.hooks import Say, ignore_line
+from cellfeat.evaluation.remarks import Say, ignore_line
 from cellfeat.extraction.read_ahead import Decoded, Decoder, read_ahead
 from cellfeat.recommending.clock import Clock
 from cellfeat.types import Integers

@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from cellfeat.evaluation.hooks import Say
+from cellfeat.evaluation.remarks import Say
 from cellfeat.recommending.choosing import ALL_FOLDS, LEAST_KEPT, Judged, best_first, best_third, front
 from cellfeat.recommending.clock import Clock, OutOfTimeError
 from cellfeat.recommending.contest import Contest, Stage

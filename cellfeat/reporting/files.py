@@ -14,8 +14,8 @@ from cellfeat.errors import WriteError
 from cellfeat.evaluation.across import Across
 from cellfeat.evaluation.figures import draw_confusion, draw_curves, draw_heads, draw_recalls, draw_reliability
 from cellfeat.evaluation.groups_table import GROUP_COLUMNS
-from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.evaluation.learning_curve import LearningCurves
+from cellfeat.evaluation.remarks import Say, ignore_line
 from cellfeat.evaluation.repeats import Repeats
 from cellfeat.evaluation.results import Comparison, HeadResult, ScoredHead
 from cellfeat.evaluation.saved_heads.held_out import HeldOut

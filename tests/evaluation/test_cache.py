@@ -6,9 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from cellfeat.evaluation.cache import FoldCache, FoldOutcome, HeadKeys
+from cellfeat.evaluation.cache import FoldCache, HeadKeys
 from cellfeat.evaluation.compare import compare
 from cellfeat.evaluation.fit import fit
+from cellfeat.evaluation.fold import FoldOutcome
 from cellfeat.evaluation.hooks import Hooks
 from cellfeat.evaluation.task import prepare
 from cellfeat.heads.base import HeadClassifier

@@ -11,7 +11,7 @@ from cellfeat.evaluation.chosen_embeddings import ChosenEmbeddings
 from cellfeat.evaluation.compare import compare
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.fit import fit
-from cellfeat.evaluation.folds import Fold
+from cellfeat.evaluation.fold import Fold
 from cellfeat.evaluation.head_run import HeadRun
 from cellfeat.evaluation.learning_curve import learning_curve
 from cellfeat.evaluation.saved_heads.held_out import score_held_out

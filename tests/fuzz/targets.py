@@ -35,7 +35,8 @@ from cellfeat.config import ImagesSettings, IntensitySettings, LabelsSettings, S
 from cellfeat.config_files import parse_assignment
 from cellfeat.config_sources import load_settings
 from cellfeat.errors import CellfeatError, ImageError
-from cellfeat.evaluation.cache import FoldCache, FoldOutcome
+from cellfeat.evaluation.cache import FoldCache
+from cellfeat.evaluation.fold import FoldOutcome
 from cellfeat.evaluation.groups import sample_groups
 from cellfeat.extraction.store import (
     INTENSITIES,

@@ -10,8 +10,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 from threadpoolctl import threadpool_limits
 
 from cellfeat.errors import CellfeatError, HeadError
-from cellfeat.evaluation.cache import FoldOutcome
-from cellfeat.evaluation.folds import Fold
+from cellfeat.evaluation.fold import Fold, FoldOutcome
 
 HEAD_FAILURES = (CellfeatError, ValueError, ArithmeticError, RuntimeError, MemoryError)
 """Exceptions of a head on data that it cannot fit: scikit-learn's refusals, torch's errors, no convergence, no memory.

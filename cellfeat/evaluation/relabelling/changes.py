@@ -13,8 +13,8 @@ from functools import cached_property
 import pandas as pd
 
 from cellfeat.errors import ManifestError
-from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.evaluation.relabelling.judged import Judged
+from cellfeat.evaluation.remarks import Say, ignore_line
 from cellfeat.extraction.store import Features
 from cellfeat.samples.labels.id_matching import match_ids, matching_remark
 from cellfeat.samples.tables.file import RawTable, read_table_file

@@ -5,7 +5,7 @@ from pathlib import Path
 import numpy as np
 
 from cellfeat.errors import BundleError, FingerprintError
-from cellfeat.evaluation.hooks import Say, ignore_line
+from cellfeat.evaluation.remarks import Say, ignore_line
 from cellfeat.evaluation.saved_heads.predict import check_recipe
 from cellfeat.extraction.store import Features, as_features
 from cellfeat.heads.saved.bundle import Bundle

@@ -1,7 +1,7 @@
 """Which held-out samples depend on each other: the groups that a saved head was fitted with."""
 
 from cellfeat.errors import BundleError
-from cellfeat.evaluation.hooks import Say
+from cellfeat.evaluation.remarks import Say
 from cellfeat.extraction.store import GIVEN_GROUPS, Features
 from cellfeat.heads.saved.bundle import Bundle, settings_of
 from cellfeat.samples.labels.table import group_columns

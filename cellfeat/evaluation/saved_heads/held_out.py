@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.evaluation.labelled_samples import LabelledSamples, chosen_labels, labelled_samples
+from cellfeat.evaluation.remarks import Say, ignore_line
 from cellfeat.evaluation.results import ScoredHead
 from cellfeat.evaluation.saved_heads.apart_from_fitted import ApartFromFitted, apart_from_fitted
 from cellfeat.evaluation.saved_heads.groups_as_fitted import groups_as_fitted

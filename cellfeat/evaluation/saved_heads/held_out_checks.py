@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from cellfeat.errors import ManifestError
+from cellfeat.evaluation.design import leave_out_option
 from cellfeat.evaluation.labelled_samples import LabelledSamples
-from cellfeat.evaluation.selection import leave_out_option
 from cellfeat.heads.saved.bundle import Bundle
 from cellfeat.storage.url import Location
 from cellfeat.text import first_ten, near_names

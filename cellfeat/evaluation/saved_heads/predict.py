@@ -9,7 +9,7 @@ import pandas as pd
 from numpy.typing import NDArray
 
 from cellfeat.errors import ConfigError, FingerprintError
-from cellfeat.evaluation.hooks import Say, ignore_line
+from cellfeat.evaluation.remarks import Say, ignore_line
 from cellfeat.evaluation.results import PROBABILITY_PREFIX
 from cellfeat.evaluation.saved_heads.apart_from_fitted import ApartFromFitted, apart_from_fitted
 from cellfeat.evaluation.saved_heads.standardised import standardised_as_fitted

@@ -6,8 +6,8 @@ from dataclasses import replace
 import numpy as np
 
 from cellfeat.errors import BundleError, ConfigError
-from cellfeat.evaluation.hooks import Say, ignore_line
-from cellfeat.evaluation.plates import plate_names
+from cellfeat.evaluation.plate_names import plate_names
+from cellfeat.evaluation.remarks import Say, ignore_line
 from cellfeat.extraction.store import Features
 from cellfeat.heads.preprocessing.group_standards import LEAST_SAMPLES, GroupStandards, large_groups
 from cellfeat.heads.saved.bundle import Bundle

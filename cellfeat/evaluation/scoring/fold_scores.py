@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 
 from cellfeat.errors import SplitError
-from cellfeat.evaluation.folds import Fold
+from cellfeat.evaluation.fold import Fold
 from cellfeat.evaluation.scoring.given_scores import Apart, FoldScore
 from cellfeat.evaluation.scoring.head_scores import Overall
 from cellfeat.evaluation.task import Task

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellfeat.errors import BundleError
-from cellfeat.evaluation.folds import rows_outside
+from cellfeat.evaluation.fold import rows_outside
 from cellfeat.evaluation.labelled_samples import LabelledSamples
 from cellfeat.evaluation.scoring.set_scores import CoverageOfGroups, SetScores, SetSizes
 from cellfeat.evaluation.task import Task

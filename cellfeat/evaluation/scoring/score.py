@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from cellfeat.evaluation.cache import FoldCache
 from cellfeat.evaluation.cross_validation import FoldObserver, OutOfFold, ignore_fold, out_of_fold
-from cellfeat.evaluation.folds import rows_outside
+from cellfeat.evaluation.fold import rows_outside
 from cellfeat.evaluation.head_run import HeadSettings
 from cellfeat.evaluation.hooks import SILENT, Hooks
 from cellfeat.evaluation.labelled_samples import LabelledSamples

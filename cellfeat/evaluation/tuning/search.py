@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 
 from cellfeat.errors import HeadError
-from cellfeat.evaluation.cache import FoldOutcome
-from cellfeat.evaluation.folds import Fold, grouped_folds, thinned_rows
+from cellfeat.evaluation.fold import Fold, FoldOutcome
+from cellfeat.evaluation.folds import grouped_folds, thinned_rows
 from cellfeat.evaluation.head_run import HeadSettings
 from cellfeat.evaluation.parallel.pieces import Failure, Flow, Piece
 from cellfeat.evaluation.scoring.head_scores import ChosenSettings

@@ -4,8 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cellfeat.evaluation.cache import FoldOutcome
-from cellfeat.evaluation.folds import Fold
+from cellfeat.evaluation.fold import Fold, FoldOutcome
 from cellfeat.evaluation.head_run import HeadRun, HeadSettings, new_head
 
 CANDIDATES = "candidates"

@@ -23,9 +23,9 @@ from cellfeat.errors import SplitError
 from cellfeat.evaluation.cache import array_digest
 from cellfeat.evaluation.folds import fewest_groups
 from cellfeat.evaluation.head_run import HeadRun, HeadSettings, resolved_settings
-from cellfeat.evaluation.hooks import Say, ignore_line
 from cellfeat.evaluation.parallel.pieces import Flow
 from cellfeat.evaluation.parallel.schedule import completed
+from cellfeat.evaluation.remarks import Say, ignore_line
 from cellfeat.evaluation.scoring.head_scores import ChosenSettings, Tuning
 from cellfeat.evaluation.tuning import halving, search, together
 from cellfeat.evaluation.tuning.halving import SearchPlan, candidates, rungs
