@@ -14,12 +14,12 @@ if TYPE_CHECKING:  # for type checkers and editors; `_HOMES` says the same, and 
     from cellfeat.config_sources import load_settings as load_settings
     from cellfeat.errors import CellfeatError as CellfeatError
     from cellfeat.evaluation.compare import compare as compare
+    from cellfeat.evaluation.comparison import Comparison as Comparison
     from cellfeat.evaluation.design import Design as Design
     from cellfeat.evaluation.fit import fit as fit
     from cellfeat.evaluation.hooks import Hooks as Hooks
     from cellfeat.evaluation.learning_curve import learning_curves as learning_curves
     from cellfeat.evaluation.relabelling.changes import read_relabelling as read_relabelling
-    from cellfeat.evaluation.results import Comparison as Comparison
     from cellfeat.evaluation.saved_heads.fitted_copies import near_copies_of_fitted as near_copies_of_fitted
     from cellfeat.evaluation.saved_heads.held_out import HeldOut as HeldOut
     from cellfeat.evaluation.saved_heads.held_out import score_held_out as score_held_out
@@ -58,7 +58,7 @@ _HOMES = {
     "Audit": "cellfeat.auditing.findings",
     "Bundle": "cellfeat.heads.saved.bundle",
     "CellfeatError": "cellfeat.errors",
-    "Comparison": "cellfeat.evaluation.results",
+    "Comparison": "cellfeat.evaluation.comparison",
     "Design": "cellfeat.evaluation.design",
     "Features": "cellfeat.extraction.store",
     "HeldOut": "cellfeat.evaluation.saved_heads.held_out",

@@ -13,9 +13,9 @@ from sklearn.base import BaseEstimator
 
 from cellfeat.config_sources import load_settings
 from cellfeat.evaluation.compare import compare
+from cellfeat.evaluation.comparison import Comparison
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.fit import fit
-from cellfeat.evaluation.results import Comparison
 from cellfeat.extraction.store import Features, Samples
 from cellfeat.heads.registry import HEADS, Head
 from cellfeat.heads.saved.bundle import Bundle

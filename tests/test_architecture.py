@@ -130,7 +130,7 @@ OWNERS = {
         "figures/",
         "recommending/figure.py",
         "evaluation/showing.py",
-        "evaluation/learning_curve.py",
+        "evaluation/curves.py",
         "reporting/figure_files.py",
         "reporting/map_figure.py",
         "reporting/sheets.py",

@@ -5,8 +5,9 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cellfeat.config_values import LEAVE_ONE_OUT
+from cellfeat.evaluation.comparison import Comparison
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.results import Comparison, HeadResult
+from cellfeat.evaluation.results import HeadResult
 from cellfeat.evaluation.scoring.given_scores import FoldScore
 from cellfeat.extraction.store import Samples
 from cellfeat.samples.column_names.profiles import PLATE_NAMES, plain_name

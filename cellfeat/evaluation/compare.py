@@ -1,6 +1,6 @@
 """Compare heads on the same samples, folds and bootstrap draws."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -8,25 +8,27 @@ from typing import Any
 
 import numpy as np
 
-from cellfeat.errors import ConfigError
 from cellfeat.evaluation.cache import FoldCache
-from cellfeat.evaluation.cross_validation import FoldProgress, HeadFolds
+from cellfeat.evaluation.comparison import Comparison
+from cellfeat.evaluation.cross_validation import HeadFolds
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.differences import HeadDifference, head_differences
 from cellfeat.evaluation.each_head import each_head
+from cellfeat.evaluation.head_checks import check_heads, weight_remarks
 from cellfeat.evaluation.head_run import HeadRun, HeadSettings
 from cellfeat.evaluation.hooks import SILENT, Hooks
 from cellfeat.evaluation.inputs import check_forms, resolved
 from cellfeat.evaluation.parallel.choice import Jobs, check_jobs, parallel_schedule
+from cellfeat.evaluation.progress import FoldProgress
 from cellfeat.evaluation.relabelling.changes import Relabelling
 from cellfeat.evaluation.relabelling.pairing import OldScores, relabelling_effect, with_old_labels
-from cellfeat.evaluation.results import Comparison, HeadResult
+from cellfeat.evaluation.results import HeadResult
 from cellfeat.evaluation.scoring.score import score
 from cellfeat.evaluation.task import Task, prepare
 from cellfeat.evaluation.tuning.tuner import Tuner
 from cellfeat.extraction.store import Features, Given
-from cellfeat.heads.registry import HEADS, Head, head_of, make_head
-from cellfeat.heads.scikit_learn.given import GivenEstimator, Headlike, chosen_heads
+from cellfeat.heads.registry import Head, head_of
+from cellfeat.heads.scikit_learn.given import Headlike, chosen_heads
 from cellfeat.statistics.interval_types import LEVEL
 
 
@@ -205,43 +207,3 @@ def pair_differences(task: Task, results: Sequence[HeadResult]) -> tuple[HeadDif
     as_fitted = bootstrap.differences(predicted, level=LEVEL)
     found = bootstrap.differences(predicted, level=LEVEL, widened=task.widening)
     return head_differences([result.head for result in results], found, as_fitted)
-
-
-def weight_remarks(heads: Sequence[Head]) -> Iterator[str]:
-    """Name the estimator objects that weigh samples, where all other heads weigh classes equally."""
-    for head in heads:
-        if isinstance(head, GivenEstimator) and head.estimator.get_params(deep=False).get("class_weight", 0) is None:
-            yield (
-                f"{head.name}: every sample weighs the same, while the heads of the table give each class the same "
-                "weight, as balanced accuracy does; for a fair comparison build it with class_weight='balanced'"
-            )
-
-
-def check_heads(heads: Sequence[str | Head], settings: Mapping[str, HeadSettings]) -> None:
-    """Refuse an empty list of heads, a head named twice, and unknown heads or settings, before any fold is fitted.
-
-    Parameters
-    ----------
-    heads
-        Names from `HEADS`, or entries.
-    settings
-        Parameters by head.
-
-    Raises
-    ------
-    ConfigError
-        If `heads` is empty or names a head twice.
-    UnknownNameError
-        If no head has one of these names.
-    HeadError
-        If a head has no such setting.
-    """
-    if not heads:
-        raise ConfigError("heads: expected one or more names, got none")
-    names = [head if isinstance(head, str) else head.name for head in heads]
-    if len(set(names)) < len(names):
-        raise ConfigError(f"heads: expected each name once, got {', '.join(names)}")
-    for name in set(settings).difference(names):
-        HEADS[name]  # raises for an unknown name
-    for name, head in zip(names, heads, strict=True):
-        make_head(head, settings.get(name, {}), n_views=1, random_state=0)

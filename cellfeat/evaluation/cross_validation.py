@@ -15,7 +15,7 @@ from cellfeat.errors import HeadError, WriteError
 from cellfeat.evaluation.cache import FoldCache
 from cellfeat.evaluation.fold import FoldOutcome
 from cellfeat.evaluation.head_run import HeadRun, HeadSettings, resolved_settings
-from cellfeat.evaluation.hooks import SILENT, Hooks, Progress
+from cellfeat.evaluation.hooks import SILENT, Hooks
 from cellfeat.evaluation.parallel.pieces import HEAD_FAILURES, Failure, Flow
 from cellfeat.evaluation.parallel.schedule import Schedule
 from cellfeat.evaluation.parallel.workers import IN_THIS_PROCESS
@@ -214,67 +214,3 @@ def _seconds(outcomes: Sequence[FoldOutcome], choices: Sequence[ChosenSettings])
         predict=sum(outcome.predict_seconds for outcome in outcomes),
         tune=sum(choice.seconds for choice in choices),
     )
-
-
-class FoldProgress:
-    """Counts the folds of all heads that are done, in whatever order.
-
-    Parameters
-    ----------
-    n_total
-        Folds of all heads; a fit on all samples is one of them.
-    report
-        Receives the progress.
-    """
-
-    def __init__(self, n_total: int, report: Progress) -> None:
-        self._n_total, self._report = n_total, report
-        self._shares: dict[tuple[str, int], float] = {}
-        self._ended: set[tuple[str, int]] = set()
-
-    def fold(self, head: str, fold: int, share: float) -> None:
-        """Report how far a fold is.
-
-        Parameters
-        ----------
-        head
-            Name of the head.
-        fold
-            Number of the fold, from 1; 0 for the fit on all samples.
-        share
-            The part of it that is done.
-        """
-        self._shares[head, fold] = share
-        self._report(head, fold, self._n_done, self._n_total)
-
-    def fold_ended(self, head: str, fold: int) -> None:
-        """Report the folds that still run beside one that has ended.
-
-        Parameters
-        ----------
-        head, fold
-            As for `fold`.
-        """
-        self._shares[head, fold] = 1
-        self._ended.add((head, fold))
-        still_open = next((one for one in self._shares if one not in self._ended), None)
-        if still_open is not None:
-            self._report(*still_open, self._n_done, self._n_total)
-
-    def head_ended(self, head: str, n_folds: int) -> None:
-        """Count all folds of a head as done, also those that a failure has made useless.
-
-        Parameters
-        ----------
-        head
-            Name of the head.
-        n_folds
-            Its folds.
-        """
-        ended = [(head, fold) for fold in range(1, n_folds + 1)]
-        self._shares |= dict.fromkeys(ended, 1.0)
-        self._ended.update(ended)
-
-    @property
-    def _n_done(self) -> float:
-        return sum(self._shares.values())

@@ -7,15 +7,16 @@ from typing import Any
 
 from cellfeat.errors import HeadError
 from cellfeat.evaluation.cache import FoldCache
-from cellfeat.evaluation.compare import check_heads, weight_remarks
-from cellfeat.evaluation.cross_validation import FoldProgress, HeadFolds
+from cellfeat.evaluation.cross_validation import HeadFolds
 from cellfeat.evaluation.design import Design
+from cellfeat.evaluation.head_checks import check_heads, weight_remarks
 from cellfeat.evaluation.head_run import FittedHead, HeadRun, HeadSettings, resolved_settings
 from cellfeat.evaluation.hooks import SILENT, Hooks
 from cellfeat.evaluation.inputs import check_forms, resolved
 from cellfeat.evaluation.parallel.choice import Jobs, check_jobs, parallel_schedule
 from cellfeat.evaluation.parallel.pieces import Flow
 from cellfeat.evaluation.plates import StandardisedEmbeddings
+from cellfeat.evaluation.progress import FoldProgress
 from cellfeat.evaluation.results import HeadResult
 from cellfeat.evaluation.saved_heads.unlike_fitted import summarise
 from cellfeat.evaluation.scoring.full_size import full_size, task_of_halves

@@ -2,34 +2,13 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, fields
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
+from cellfeat.evaluation.progress import Progress, ignore_progress
 from cellfeat.evaluation.remarks import Say, ignore_line
 
 if TYPE_CHECKING:
     from cellfeat.evaluation.results import Outcome
-
-
-class Progress(Protocol):
-    """Receives the fold that each head has reached."""
-
-    def __call__(self, head: str, fold: int, n_done: float, n_total: int) -> None:
-        """Record that `head` works on `fold`.
-
-        Parameters
-        ----------
-        head
-            Name of the head.
-        fold
-            Number of the fold, from 1; 0 is the fit on all samples.
-        n_done, n_total
-            Folds finished so far, and folds of all heads together. A fit on all samples counts as one fold.
-        """
-        ...
-
-
-def ignore_progress(head: str, fold: int, n_done: float, n_total: int) -> None:
-    """Drop a progress report."""
 
 
 def ignore_outcome(_outcome: "Outcome") -> None:

@@ -15,9 +15,9 @@ from cellfeat.evaluation.groups import (
     count_copies,
     keeps_near_copies,
 )
+from cellfeat.evaluation.provenance import Provenance
 from cellfeat.evaluation.relabelling.changes import Relabelling
 from cellfeat.evaluation.remarks import Say, ignore_line
-from cellfeat.evaluation.results import Provenance
 from cellfeat.evaluation.selection import Selection
 from cellfeat.extraction.store import GIVEN_GROUPS, Features, Given
 from cellfeat.near_copies.duplicate_record import audited_groups, audited_path

@@ -17,8 +17,9 @@ from typing import Any
 import numpy as np
 
 from cellfeat.errors import HeadError
+from cellfeat.evaluation.comparison import Comparison
 from cellfeat.evaluation.differences import HeadDifference, head_differences
-from cellfeat.evaluation.results import Comparison, Provenance
+from cellfeat.evaluation.provenance import Provenance
 from cellfeat.evaluation.scoring.head_scores import Overall
 from cellfeat.statistics.significance import corrected_differences
 from cellfeat.text import first_ten

@@ -9,15 +9,17 @@ import numpy as np
 
 from cellfeat.errors import ConfigError, ManifestError
 from cellfeat.evaluation.cache import FoldCache
-from cellfeat.evaluation.compare import check_heads, compare_on, pair_differences
+from cellfeat.evaluation.compare import compare_on, pair_differences
+from cellfeat.evaluation.comparison import Comparison
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.groups import all_sample_groups
+from cellfeat.evaluation.head_checks import check_heads
 from cellfeat.evaluation.head_run import HeadSettings
 from cellfeat.evaluation.hooks import SILENT, Hooks
 from cellfeat.evaluation.inputs import resolved
 from cellfeat.evaluation.parallel.choice import Jobs, check_jobs
 from cellfeat.evaluation.remarks import Say, ignore_line
-from cellfeat.evaluation.results import Comparison, HeadResult
+from cellfeat.evaluation.results import HeadResult
 from cellfeat.evaluation.task import Task, prepare
 from cellfeat.extraction.store import Features, Given, as_features
 from cellfeat.heads.scikit_learn.given import Headlike, chosen_heads

@@ -9,7 +9,8 @@ import numpy as np
 import pandas as pd
 
 from cellfeat.errors import FingerprintError, ManifestError, MissingFileError, RecordError
-from cellfeat.evaluation.results import PROBABILITY_PREFIX, Comparison
+from cellfeat.evaluation.comparison import Comparison
+from cellfeat.evaluation.results import PROBABILITY_PREFIX
 from cellfeat.extraction.store import Features
 from cellfeat.saved_results.files import PREDICTIONS_FILE, read_object, scores_file
 from cellfeat.saved_results.samples_record import check_samples

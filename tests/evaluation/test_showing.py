@@ -12,9 +12,9 @@ import cellfeat
 from cellfeat.auditing.audit import audit
 from cellfeat.errors import ConfigError, UnknownNameError
 from cellfeat.evaluation.compare import compare
+from cellfeat.evaluation.comparison import Comparison
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.learning_curve import learning_curves_on
-from cellfeat.evaluation.results import Comparison
 from cellfeat.evaluation.saved_heads.held_out import score_held_out
 from cellfeat.evaluation.saved_heads.predict import predict
 from cellfeat.evaluation.task import prepare

@@ -49,7 +49,7 @@ class ProgressObserver:
         Parameters
         ----------
         head, fold, n_done, n_total
-            As for `cellfeat.evaluation.hooks.Progress`.
+            As for `cellfeat.evaluation.progress.Progress`.
         """
         description = clean_lines(f"{head}, fold {fold}" if fold else f"{head}, all samples")
         self._progress.update(self._task, description=description, completed=n_done, total=n_total)

@@ -7,9 +7,9 @@ from cellfeat.commands.steps.evaluation_arguments import evaluation_arguments
 
 if TYPE_CHECKING:
     from cellfeat.config import Settings
+    from cellfeat.evaluation.comparison import Comparison
     from cellfeat.evaluation.parallel.choice import Jobs
     from cellfeat.evaluation.relabelling.effect import RelabellingEffect
-    from cellfeat.evaluation.results import Comparison
     from cellfeat.extraction.store import Features
     from cellfeat.storage.url import Location
 

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cellfeat.config import Settings
+    from cellfeat.evaluation.comparison import Comparison
     from cellfeat.evaluation.design import Design
     from cellfeat.evaluation.parallel.choice import Jobs
-    from cellfeat.evaluation.results import Comparison
     from cellfeat.storage.url import Location
 
 

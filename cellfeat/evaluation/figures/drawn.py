@@ -23,7 +23,7 @@ class Scored(Protocol):
 
 
 class Curve(Protocol):
-    """The learning curve of a head, as `cellfeat.evaluation.learning_curve.LearningCurve`."""
+    """The learning curve of a head, as `cellfeat.evaluation.curves.LearningCurve`."""
 
     @property
     def head(self) -> str:

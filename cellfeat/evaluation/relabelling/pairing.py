@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from cellfeat.errors import HeadError, SplitError
+from cellfeat.evaluation.comparison import Comparison
 from cellfeat.evaluation.relabelling.changes import Relabelling
 from cellfeat.evaluation.relabelling.effect import HeadEffect, LabelScore, OldAndNew, RelabellingEffect
-from cellfeat.evaluation.results import Comparison, HeadResult
+from cellfeat.evaluation.results import HeadResult
 from cellfeat.evaluation.task import Task
 from cellfeat.statistics.interval_types import LEVEL
 from cellfeat.statistics.intervals import GroupBootstrap

@@ -8,7 +8,8 @@ from rich.console import Console
 from cellfeat.commands.output.progress import ProgressObserver
 from cellfeat.evaluation.counts import Counts
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.results import HeadFailure, HeadResult, Provenance
+from cellfeat.evaluation.provenance import Provenance
+from cellfeat.evaluation.results import HeadFailure, HeadResult
 from cellfeat.evaluation.scoring.head_scores import Calibration, Overall, PerClass, ProbabilityScores, Scores, Seconds
 from cellfeat.statistics.interval_types import Interval
 

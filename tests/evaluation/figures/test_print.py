@@ -49,7 +49,7 @@ def test_unknown_width_is_refused(comparison):
 
 
 def comparison_curves(found):
-    from cellfeat.evaluation.learning_curve import LearningCurves
+    from cellfeat.evaluation.curves import LearningCurves
 
     return LearningCurves(found.provenance, tuple(curves_of(found)))
 
