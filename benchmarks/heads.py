@@ -41,9 +41,9 @@ from sklearn.utils.class_weight import compute_class_weight
 from torch.utils.data import DataLoader, TensorDataset
 
 import cellfeat
-from cellfeat.evaluation.fold import Fold
-from cellfeat.evaluation.folds import grouped_folds
-from cellfeat.evaluation.groups import sample_groups
+from cellfeat.evaluation.folds.fold import Fold
+from cellfeat.evaluation.folds.grouped_folds import grouped_folds
+from cellfeat.evaluation.groups.sample_groups import sample_groups
 from cellfeat.heads.registry import head_inputs, make_head
 
 HEADS = ("mlp", "logreg", "lightgbm")

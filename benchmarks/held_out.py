@@ -25,9 +25,9 @@ from typing import Any
 import numpy as np
 
 import cellfeat
-from cellfeat.evaluation.fold import Fold
-from cellfeat.evaluation.folds import grouped_folds
-from cellfeat.evaluation.groups import sample_groups
+from cellfeat.evaluation.folds.fold import Fold
+from cellfeat.evaluation.folds.grouped_folds import grouped_folds
+from cellfeat.evaluation.groups.sample_groups import sample_groups
 from cellfeat.evaluation.saved_heads.held_out import HeldOut
 from cellfeat.extraction.store import Features
 from cellfeat.statistics.interval_types import independent_difference

@@ -110,7 +110,7 @@ def compare_here(features: Path, head: str, folds: int, draws: int, assignments:
     import lightgbm  # noqa: F401, loaded before the memory of the libraries is read
     import torch  # noqa: F401
 
-    import cellfeat.evaluation.compare
+    import cellfeat.evaluation.comparison.compare
     import cellfeat.reporting.files  # noqa: F401
     from cellfeat.commands import main
 

@@ -16,9 +16,9 @@ import numpy as np
 from settings import slices
 
 import cellfeat
-from cellfeat.evaluation.cache import FoldCache
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.results import HeadResult
+from cellfeat.evaluation.fold_predictions.cache import FoldCache
+from cellfeat.evaluation.results.head_results import HeadResult
 from cellfeat.extraction.store import Features
 
 

@@ -15,11 +15,11 @@ from typing import Any
 from tuning import generated_features, seconds, some_passes
 
 import cellfeat
-from cellfeat.evaluation.cache import FoldCache
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.results import HeadResult
+from cellfeat.evaluation.fold_predictions.cache import FoldCache
+from cellfeat.evaluation.results.head_results import HeadResult
 from cellfeat.evaluation.scoring.score import evaluate
-from cellfeat.evaluation.task import Task, prepare
+from cellfeat.evaluation.task.task import Task, prepare
 from cellfeat.extraction.store import Features
 from cellfeat.heads.preprocessing.transforms import PROJECTIONS, ROW_STEPS
 

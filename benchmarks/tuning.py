@@ -20,13 +20,13 @@ import numpy as np
 from heads import generated
 
 import cellfeat
-from cellfeat.evaluation.cache import FoldCache
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.folds import thinned_rows
-from cellfeat.evaluation.groups import sample_groups
-from cellfeat.evaluation.results import HeadResult
+from cellfeat.evaluation.fold_predictions.cache import FoldCache
+from cellfeat.evaluation.folds.grouped_folds import thinned_rows
+from cellfeat.evaluation.groups.sample_groups import sample_groups
+from cellfeat.evaluation.results.head_results import HeadResult
 from cellfeat.evaluation.scoring.score import evaluate
-from cellfeat.evaluation.task import Task, prepare
+from cellfeat.evaluation.task.task import Task, prepare
 from cellfeat.extraction.store import Features, Samples
 from cellfeat.reporting.terminal.head import tuning_lines
 

@@ -13,18 +13,18 @@ if TYPE_CHECKING:  # for type checkers and editors; `_HOMES` says the same, and 
     from cellfeat.config import Settings as Settings
     from cellfeat.config_sources import load_settings as load_settings
     from cellfeat.errors import CellfeatError as CellfeatError
-    from cellfeat.evaluation.compare import compare as compare
-    from cellfeat.evaluation.comparison import Comparison as Comparison
+    from cellfeat.evaluation.comparison.compare import compare as compare
+    from cellfeat.evaluation.comparison.several_features import compare_features as compare_features
+    from cellfeat.evaluation.cross_validation.hooks import Hooks as Hooks
     from cellfeat.evaluation.design import Design as Design
-    from cellfeat.evaluation.fit import fit as fit
-    from cellfeat.evaluation.hooks import Hooks as Hooks
-    from cellfeat.evaluation.learning_curve import learning_curves as learning_curves
+    from cellfeat.evaluation.learning_curves.learning_curves import learning_curves as learning_curves
     from cellfeat.evaluation.relabelling.changes import read_relabelling as read_relabelling
+    from cellfeat.evaluation.results.comparison import Comparison as Comparison
+    from cellfeat.evaluation.saved_heads.fit import fit as fit
     from cellfeat.evaluation.saved_heads.fitted_copies import near_copies_of_fitted as near_copies_of_fitted
     from cellfeat.evaluation.saved_heads.held_out import HeldOut as HeldOut
     from cellfeat.evaluation.saved_heads.held_out import score_held_out as score_held_out
     from cellfeat.evaluation.saved_heads.predict import predict as predict
-    from cellfeat.evaluation.several_features import compare_features as compare_features
     from cellfeat.extraction.extract import extract as extract
     from cellfeat.extraction.store import Features as Features
     from cellfeat.extraction.store import load_features as load_features
@@ -58,26 +58,26 @@ _HOMES = {
     "Audit": "cellfeat.auditing.findings",
     "Bundle": "cellfeat.heads.saved.bundle",
     "CellfeatError": "cellfeat.errors",
-    "Comparison": "cellfeat.evaluation.comparison",
+    "Comparison": "cellfeat.evaluation.results.comparison",
     "Design": "cellfeat.evaluation.design",
     "Features": "cellfeat.extraction.store",
     "HeldOut": "cellfeat.evaluation.saved_heads.held_out",
-    "Hooks": "cellfeat.evaluation.hooks",
+    "Hooks": "cellfeat.evaluation.cross_validation.hooks",
     "Recommendation": "cellfeat.recommending.recommendation",
     "Settings": "cellfeat.config",
     "Proposal": "cellfeat.proposing.proposal",
     "SheetOptions": "cellfeat.reporting.sheets",
     "audit": "cellfeat.auditing.audit",
     "build_manifest": "cellfeat.samples.manifest.build",
-    "compare": "cellfeat.evaluation.compare",
-    "compare_features": "cellfeat.evaluation.several_features",
+    "compare": "cellfeat.evaluation.comparison.compare",
+    "compare_features": "cellfeat.evaluation.comparison.several_features",
     "draw_examples": "cellfeat.reporting.sheets",
     "draw_map": "cellfeat.reporting.map_figure",
     "draw_mistakes": "cellfeat.reporting.sheets",
     "extract": "cellfeat.extraction.extract",
-    "fit": "cellfeat.evaluation.fit",
+    "fit": "cellfeat.evaluation.saved_heads.fit",
     "import_table": "cellfeat.interop.tables.importing",
-    "learning_curves": "cellfeat.evaluation.learning_curve",
+    "learning_curves": "cellfeat.evaluation.learning_curves.learning_curves",
     "load_bundle": "cellfeat.heads.saved.bundle_files",
     "export": "cellfeat.interop.exports.export",
     "export_model": "cellfeat.interop.exports.export",

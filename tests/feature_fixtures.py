@@ -12,10 +12,10 @@ import pytest
 from sklearn.base import BaseEstimator
 
 from cellfeat.config_sources import load_settings
-from cellfeat.evaluation.compare import compare
-from cellfeat.evaluation.comparison import Comparison
+from cellfeat.evaluation.comparison.compare import compare
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.fit import fit
+from cellfeat.evaluation.results.comparison import Comparison
+from cellfeat.evaluation.saved_heads.fit import fit
 from cellfeat.extraction.store import Features, Samples
 from cellfeat.heads.registry import HEADS, Head
 from cellfeat.heads.saved.bundle import Bundle

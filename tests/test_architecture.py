@@ -83,6 +83,24 @@ INNER_FLOORS = {
         "intensity": 8,
         "sheets": 9,
     },
+    "evaluation": {
+        "": 0,
+        "relabelling": 1,
+        "groups": 1,
+        "scores": 1,
+        "folds": 2,
+        "figures": 2,
+        "parallel": 3,
+        "task": 3,
+        "fold_predictions": 4,
+        "results": 4,
+        "tuning": 5,
+        "cross_validation": 6,
+        "scoring": 7,
+        "comparison": 8,
+        "learning_curves": 8,
+        "saved_heads": 8,
+    },
     "commands": {
         "output": 0,
         "options": 1,
@@ -102,6 +120,10 @@ ENTRIES = {
     ("samples", "single_cells"): {"layout"},
     ("samples", "manifest"): {"manifest", "build", "class_checks", "value_remarks"},
     ("samples", "reading"): {"images", "worker_pool", "in_order", "file_differences"},
+    ("evaluation", "folds"): {"fold", "grouped_folds", "given_folds"},
+    ("evaluation", "parallel"): {"choice", "pieces", "schedule", "workers", "ray_cluster"},
+    ("evaluation", "tuning"): {"tuner", "search"},
+    ("evaluation", "scoring"): {"score", "full_size", "prediction_sets"},
 }
 """The only modules of a room that other rooms and packages may import."""
 
@@ -129,8 +151,8 @@ OWNERS = {
         "evaluation/figures/",
         "figures/",
         "recommending/figure.py",
-        "evaluation/showing.py",
-        "evaluation/curves.py",
+        "evaluation/results/tables_and_figures.py",
+        "evaluation/learning_curves/curves.py",
         "reporting/figure_files.py",
         "reporting/map_figure.py",
         "reporting/sheets.py",
@@ -283,7 +305,7 @@ def test_floors_test_can_fail() -> None:
     assert forbidden_floors("heads/neural_networks/mlp.py", "from cellfeat.extraction.store import Features") == [
         "extraction"
     ]
-    assert forbidden_floors("samples/reading/images.py", "import cellfeat.evaluation.task") == ["evaluation"]
+    assert forbidden_floors("samples/reading/images.py", "import cellfeat.evaluation.task.task") == ["evaluation"]
 
 
 def test_rooms_import_only_from_floors_below() -> None:
@@ -296,10 +318,14 @@ def test_rooms_test_can_fail() -> None:
     assert forbidden_rooms("heads/preprocessing/moments.py", f"from {knn} import KNNHead") == [knn]
     assert knn in forbidden_rooms("heads/base.py", "from cellfeat.heads.baselines import knn")
     assert forbidden_rooms("heads/baselines/dummy.py", f"import {knn}, cellfeat.heads.base") == []
-    assert forbidden_rooms("evaluation/fit.py", f"import {knn}") == []
+    assert forbidden_rooms("evaluation/saved_heads/fit.py", f"import {knn}") == []
     images = "cellfeat.samples.reading.images"
     assert forbidden_rooms("samples/manifest/build.py", f"import {images}") == [images]
     assert forbidden_rooms("samples/sheets/windows.py", f"import {images}") == []
+    compare = "cellfeat.evaluation.comparison.compare"
+    assert forbidden_rooms("evaluation/saved_heads/fit.py", f"import {compare}") == [compare]
+    assert forbidden_rooms("evaluation/design.py", f"import {compare}") == [compare]
+    assert forbidden_rooms("auditing/leak.py", f"import {compare}") == []
 
 
 def test_rooms_are_entered_by_their_entries() -> None:
@@ -308,8 +334,10 @@ def test_rooms_are_entered_by_their_entries() -> None:
 
 def test_entries_test_can_fail() -> None:
     lbfgs, logreg = "cellfeat.heads.linear_models.lbfgs", "cellfeat.heads.linear_models.logreg"
-    assert forbidden_entries("evaluation/fit.py", f"import {lbfgs}, {logreg}") == [lbfgs]
-    assert forbidden_entries("evaluation/fit.py", "from cellfeat.heads.linear_models import lbfgs") == [lbfgs]
+    assert forbidden_entries("evaluation/saved_heads/fit.py", f"import {lbfgs}, {logreg}") == [lbfgs]
+    assert forbidden_entries("evaluation/saved_heads/fit.py", "from cellfeat.heads.linear_models import lbfgs") == [
+        lbfgs
+    ]
     assert forbidden_entries("heads/registry.py", f'BUILD = "{lbfgs}:lbfgs"') == [lbfgs]
     assert forbidden_entries("heads/linear_models/logreg.py", f"import {lbfgs}") == []
 

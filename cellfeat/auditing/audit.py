@@ -18,13 +18,13 @@ from cellfeat.auditing.probe_results import Probes
 from cellfeat.auditing.probes import probe_shortcuts, split_samples
 from cellfeat.config import Settings
 from cellfeat.errors import HeadError, SplitError
-from cellfeat.evaluation.cache import FoldCache
-from cellfeat.evaluation.cross_validation import OutOfFold
+from cellfeat.evaluation.cross_validation.out_of_fold import OutOfFold
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.groups import group_keys, join_groups, keeps_near_copies
-from cellfeat.evaluation.inputs import resolved
+from cellfeat.evaluation.fold_predictions.cache import FoldCache
+from cellfeat.evaluation.groups.sample_groups import group_keys, join_groups, keeps_near_copies
 from cellfeat.evaluation.remarks import Say, ignore_line
 from cellfeat.evaluation.scoring.score import calibrated
+from cellfeat.evaluation.task.arguments import resolved
 from cellfeat.extraction.store import Features, Samples
 from cellfeat.near_copies.joining import Joining, declared, join
 from cellfeat.near_copies.overlap import Pair, Shape
@@ -55,7 +55,7 @@ def audit(
         constant and saturated channels.
     design
         Number of folds and first seed of the study of leaks, and the groups that the audit keeps together: see
-        `cellfeat.evaluation.groups.sample_groups`. None for the defaults.
+        `cellfeat.evaluation.groups.sample_groups.sample_groups`. None for the defaults.
     cache
         Stores the predictions of each fold and reuses them. None computes all of them.
     say

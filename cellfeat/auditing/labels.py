@@ -5,7 +5,7 @@ from collections.abc import Iterator, Mapping
 import numpy as np
 
 from cellfeat.auditing.findings import Finding
-from cellfeat.evaluation.task import Task
+from cellfeat.evaluation.task.task import Task
 from cellfeat.extraction.store import Samples
 from cellfeat.near_copies.overlap import Pair
 from cellfeat.near_copies.placement import Placement

@@ -12,13 +12,13 @@ import numpy as np
 from scipy import stats
 
 from cellfeat.errors import HeadError
-from cellfeat.evaluation.cache import FoldCache
-from cellfeat.evaluation.cross_validation import OutOfFold, out_of_fold
+from cellfeat.evaluation.cross_validation.out_of_fold import OutOfFold, out_of_fold
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.folds import classes_of_few_groups
-from cellfeat.evaluation.labelled_samples import labelled_samples
+from cellfeat.evaluation.fold_predictions.cache import FoldCache
+from cellfeat.evaluation.folds.grouped_folds import classes_of_few_groups
 from cellfeat.evaluation.scoring.score import pooled_balanced_accuracy
-from cellfeat.evaluation.task import Task, prepare
+from cellfeat.evaluation.task.labelled_samples import labelled_samples
+from cellfeat.evaluation.task.task import Task, prepare
 from cellfeat.extraction.store import Features
 from cellfeat.text import first_ten
 from cellfeat.types import Strings

@@ -22,11 +22,11 @@ from cellfeat.auditing.probe_columns import (
 )
 from cellfeat.auditing.probe_results import Probe, Probes, ProbeScore
 from cellfeat.errors import SplitError
-from cellfeat.evaluation.cross_validation import OutOfFold
+from cellfeat.evaluation.cross_validation.out_of_fold import OutOfFold
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.fold import Fold
-from cellfeat.evaluation.folds import grouped_folds
-from cellfeat.evaluation.groups import join_groups
+from cellfeat.evaluation.folds.fold import Fold
+from cellfeat.evaluation.folds.grouped_folds import grouped_folds
+from cellfeat.evaluation.groups.sample_groups import join_groups
 from cellfeat.extraction.store import Samples
 from cellfeat.near_copies.pictures import SamplePictures
 from cellfeat.statistics.interval_types import LEVEL, Interval
@@ -49,7 +49,7 @@ SAMPLES_PER_LEAF = 3
 
 @dataclass(frozen=True)
 class Split:
-    """Labelled samples and their folds, as `cellfeat.evaluation.task.prepare` makes them.
+    """Labelled samples and their folds, as `cellfeat.evaluation.task.task.prepare` makes them.
 
     Attributes
     ----------

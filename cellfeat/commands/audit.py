@@ -151,8 +151,8 @@ def _of_images(settings: "Settings") -> "Audit":
 
 def _with_labels(features: "Features", settings: "Settings", labels: str) -> "Features":
     """Give the features the labels of a table, which may be one of changes."""
-    from cellfeat.evaluation.new_labels import read_new_labels
     from cellfeat.evaluation.relabelling.changes import Relabelling
+    from cellfeat.evaluation.relabelling.new_labels import read_new_labels
     from cellfeat.storage.url import as_location
 
     read = read_new_labels(features, settings, as_location(labels), say=say)
@@ -164,8 +164,8 @@ def _with_labels(features: "Features", settings: "Settings", labels: str) -> "Fe
 def _of_features(settings: "Settings", loaded: "Features", images: "Location | None", folder: Path) -> "Audit":
     from cellfeat.auditing.audit import audit
     from cellfeat.commands.output.console import ConsoleObserver
-    from cellfeat.evaluation.cache import CACHE_FOLDER, FoldCache
     from cellfeat.evaluation.design import Design
+    from cellfeat.evaluation.fold_predictions.cache import CACHE_FOLDER, FoldCache
 
     with ConsoleObserver() as observer:
         return audit(

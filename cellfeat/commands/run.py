@@ -37,7 +37,7 @@ def command(
     from cellfeat.commands.output.console import ConsoleObserver
     from cellfeat.commands.steps.comparison import compare_and_report, results_line
     from cellfeat.commands.steps.fitting import fit_and_save, print_head
-    from cellfeat.evaluation.head_checks import check_heads
+    from cellfeat.evaluation.cross_validation.head_checks import check_heads
     from cellfeat.extraction.extract import extract
     from cellfeat.extraction.store import load_features
     from cellfeat.text import file_name

@@ -247,13 +247,13 @@ class _Request:
 
     def matched(self, labels: dict[str, str] | None, samples: "Features") -> dict[str, str] | None:
         """Leave out labels without a sample, where the settings allow it."""
-        from cellfeat.evaluation.new_labels import matched_labels
+        from cellfeat.evaluation.relabelling.new_labels import matched_labels
 
         return None if labels is None else matched_labels(labels, samples, self.settings, say=say)
 
 
 def _extracted(request: _Request, images: "Location", folder: Path, groups: str | None, **flags: Any) -> "Features":
-    from cellfeat.evaluation.groups import check_groups
+    from cellfeat.evaluation.groups.sample_groups import check_groups
 
     def check(manifest: "Manifest") -> None:
         # Checked here, before the extraction, which takes long.

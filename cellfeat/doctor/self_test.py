@@ -14,9 +14,9 @@ from cellfeat.config import Settings
 from cellfeat.config_sources import load_settings
 from cellfeat.doctor.findings import Finding
 from cellfeat.errors import CellfeatError
-from cellfeat.evaluation.compare import compare
+from cellfeat.evaluation.comparison.compare import compare
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.fit import fit
+from cellfeat.evaluation.saved_heads.fit import fit
 from cellfeat.evaluation.saved_heads.predict import predict
 from cellfeat.extraction.extract import extract
 from cellfeat.extraction.store import load_features, verify_features

@@ -24,11 +24,12 @@ class Design:
     folds
         Number of folds, at least 2; ``"leave-one-out"`` for one fold for each group; or ``"column:NAME"`` for one fold
         for each value of a column, where train, val and test are a single split: see
-        `cellfeat.evaluation.given_folds`. Or the fold of each sample itself, as `Features.with_labels` takes labels.
+        `cellfeat.evaluation.folds.given_folds`. Or the fold of each sample itself, as `Features.with_labels` takes
+        labels.
     groups
         Which samples stay together in one fold: a word, a column or a table, see
-        `cellfeat.evaluation.groups.sample_groups`; or the groups themselves, as `Features.with_groups` takes them:
-        copies and near copies are kept together as well.
+        `cellfeat.evaluation.groups.sample_groups.sample_groups`; or the groups themselves, as `Features.with_groups`
+        takes them: copies and near copies are kept together as well.
     random_state
         Seed of the folds, the heads and the bootstrap.
     draws
@@ -62,7 +63,7 @@ class Design:
     """
 
     folds: int | str | Any = 5
-    groups: str | Any = "auto"  # Any: `Given`, which `cellfeat.evaluation.inputs.resolved` makes groups of the samples
+    groups: str | Any = "auto"  # Any: `Given`, which `task.arguments.resolved` makes groups of the samples
     random_state: int = 0
     draws: int = 2000
     calibrate: Calibration = "temperature"

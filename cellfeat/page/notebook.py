@@ -6,8 +6,8 @@ from pathlib import Path
 import numpy as np
 
 from cellfeat.errors import ConfigError, ManifestError
-from cellfeat.evaluation.comparison import Comparison
-from cellfeat.evaluation.results import HeadResult
+from cellfeat.evaluation.results.comparison import Comparison
+from cellfeat.evaluation.results.head_results import HeadResult
 from cellfeat.evaluation.saved_heads.held_out import HeldOut
 from cellfeat.extraction.store import Features, as_features
 from cellfeat.html_text import html_block

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from cellfeat.errors import CellfeatError, MissingFileError, RecordError
-from cellfeat.evaluation.across import recorded_line
-from cellfeat.evaluation.differences import HeadDifference
+from cellfeat.evaluation.comparison.across import recorded_line
+from cellfeat.evaluation.scores.differences import HeadDifference
 from cellfeat.extraction.store import Features
 from cellfeat.heads.saved.bundle_files import RECORD_FILE
 from cellfeat.saved_results.audit import AuditFiles, read_audit

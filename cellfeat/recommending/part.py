@@ -7,8 +7,8 @@ import numpy as np
 
 from cellfeat.errors import SplitError
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.folds import fewest_groups, grouped_folds, thinned_rows
-from cellfeat.evaluation.groups import group_keys, join_groups, keeps_near_copies
+from cellfeat.evaluation.folds.grouped_folds import fewest_groups, grouped_folds, thinned_rows
+from cellfeat.evaluation.groups.sample_groups import group_keys, join_groups, keeps_near_copies
 from cellfeat.evaluation.remarks import Say, ignore_line
 from cellfeat.extraction.read_ahead import Decoded
 from cellfeat.extraction.store import Samples

@@ -5,8 +5,8 @@ import numpy as np
 from cellfeat.config import Settings
 from cellfeat.errors import ManifestError
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.groups import group_keys, join_groups
-from cellfeat.evaluation.selection import Selection
+from cellfeat.evaluation.groups.sample_groups import group_keys, join_groups
+from cellfeat.evaluation.task.selection import Selection
 from cellfeat.extraction.store import Features, Samples, Status
 from cellfeat.samples.manifest.manifest import Manifest
 from cellfeat.types import Integers, Strings

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellfeat.errors import WriteError
-from cellfeat.evaluation.results import PROBABILITY_PREFIX
+from cellfeat.evaluation.results.head_results import PROBABILITY_PREFIX
 from cellfeat.evaluation.saved_heads.predict import Predictions
 from cellfeat.heads.saved.bundle import Bundle
 from cellfeat.provenance import publish

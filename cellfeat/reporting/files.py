@@ -11,16 +11,16 @@ from cellfeat.auditing.findings import Audit
 from cellfeat.auditing.leak import Leak
 from cellfeat.auditing.probe_results import Probe, Probes
 from cellfeat.errors import WriteError
-from cellfeat.evaluation.across import Across
-from cellfeat.evaluation.comparison import Comparison
-from cellfeat.evaluation.curves import LearningCurves
+from cellfeat.evaluation.comparison.across import Across
+from cellfeat.evaluation.comparison.repeats import Repeats
 from cellfeat.evaluation.figures import draw_confusion, draw_curves, draw_heads, draw_recalls, draw_reliability
-from cellfeat.evaluation.groups_table import GROUP_COLUMNS
+from cellfeat.evaluation.groups.table import GROUP_COLUMNS
+from cellfeat.evaluation.learning_curves.curves import LearningCurves
 from cellfeat.evaluation.remarks import Say, ignore_line
-from cellfeat.evaluation.repeats import Repeats
-from cellfeat.evaluation.results import HeadResult, ScoredHead
+from cellfeat.evaluation.results.comparison import Comparison
+from cellfeat.evaluation.results.head_results import HeadResult, ScoredHead
+from cellfeat.evaluation.results.tables_and_figures import curve_table
 from cellfeat.evaluation.saved_heads.held_out import HeldOut
-from cellfeat.evaluation.showing import curve_table
 from cellfeat.figures import FigureKind
 from cellfeat.heads.registry import HEADS
 from cellfeat.heads.saved.bundle_files import RECORD_FILE

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 
-from cellfeat.evaluation.scoring.head_scores import Abstaining
+from cellfeat.evaluation.scores.head_scores import Abstaining
 from cellfeat.statistics.interval_types import Difference
 
 

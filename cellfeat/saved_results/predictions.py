@@ -9,8 +9,8 @@ import numpy as np
 import pandas as pd
 
 from cellfeat.errors import FingerprintError, ManifestError, MissingFileError, RecordError
-from cellfeat.evaluation.comparison import Comparison
-from cellfeat.evaluation.results import PROBABILITY_PREFIX
+from cellfeat.evaluation.results.comparison import Comparison
+from cellfeat.evaluation.results.head_results import PROBABILITY_PREFIX
 from cellfeat.extraction.store import Features
 from cellfeat.saved_results.files import PREDICTIONS_FILE, read_object, scores_file
 from cellfeat.saved_results.samples_record import check_samples
@@ -48,7 +48,7 @@ class Results:
     name
         Where they come from, for messages.
     table
-        A row for each prediction: see `cellfeat.evaluation.results.ScoredHead`.
+        A row for each prediction: see `cellfeat.evaluation.results.head_results.ScoredHead`.
     record
         The scores, as ``comparison.json`` or ``metrics.json`` has them.
     folder

@@ -13,16 +13,10 @@ import numpy as np
 import pandas as pd
 
 from cellfeat.errors import MissingFileError, RecordError
-from cellfeat.evaluation.differences import HeadDifference
 from cellfeat.evaluation.figures import draw_curves
-from cellfeat.evaluation.scoring.head_scores import (
-    Calibration,
-    Overall,
-    PerClass,
-    ProbabilityScores,
-    Scores,
-)
-from cellfeat.evaluation.showing import ShowsHead, ShowsHeads, heads_table
+from cellfeat.evaluation.results.tables_and_figures import ShowsHead, ShowsHeads, heads_table
+from cellfeat.evaluation.scores.differences import HeadDifference
+from cellfeat.evaluation.scores.head_scores import Calibration, Overall, PerClass, ProbabilityScores, Scores
 from cellfeat.records import check_fields
 from cellfeat.saved_results.fields import CurveFields, HeadFields, PairFields
 from cellfeat.saved_results.files import (

@@ -8,9 +8,9 @@ from scipy import ndimage
 from cellfeat.auditing.audit import audit, audit_images
 from cellfeat.config_sources import load_settings
 from cellfeat.errors import FingerprintError
-from cellfeat.evaluation.compare import compare
+from cellfeat.evaluation.comparison.compare import compare
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.groups import sample_groups
+from cellfeat.evaluation.groups.sample_groups import sample_groups
 from cellfeat.heads.registry import head_class
 from cellfeat.near_copies.turned import TURNS, turn
 from cellfeat.reporting.files import write_audit

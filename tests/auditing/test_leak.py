@@ -3,8 +3,8 @@ import pytest
 
 from cellfeat.auditing.audit import audit
 from cellfeat.auditing.leak import LEAK_HEADS, LEAK_SETS, Leak, leak_arms, leaks
-from cellfeat.evaluation.cache import FoldCache
 from cellfeat.evaluation.design import Design
+from cellfeat.evaluation.fold_predictions.cache import FoldCache
 from cellfeat.statistics.intervals import GroupBootstrap
 from tests.feature_fixtures import SMALL, with_samples
 

@@ -12,7 +12,7 @@ from cellfeat.auditing.audit import audit, audit_images
 from cellfeat.auditing.probes import probe_shortcuts, split_samples
 from cellfeat.config_sources import load_settings
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.task import prepare
+from cellfeat.evaluation.task.task import prepare
 from cellfeat.extraction.store import PROPERTIES, Properties, Samples, Status
 from cellfeat.samples.formats.decoding import decode_image
 from cellfeat.samples.image_file.properties import file_properties

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 
-from cellfeat.evaluation.cache import FoldCache
+from cellfeat.evaluation.fold_predictions.cache import FoldCache
 from tests.feature_fixtures import (  # noqa: F401, pytest finds fixtures by name
     build_features,
     bundle,

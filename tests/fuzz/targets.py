@@ -35,9 +35,9 @@ from cellfeat.config import ImagesSettings, IntensitySettings, LabelsSettings, S
 from cellfeat.config_files import parse_assignment
 from cellfeat.config_sources import load_settings
 from cellfeat.errors import CellfeatError, ImageError
-from cellfeat.evaluation.cache import FoldCache
-from cellfeat.evaluation.fold import FoldOutcome
-from cellfeat.evaluation.groups import sample_groups
+from cellfeat.evaluation.fold_predictions.cache import FoldCache
+from cellfeat.evaluation.folds.fold import FoldOutcome
+from cellfeat.evaluation.groups.sample_groups import sample_groups
 from cellfeat.extraction.store import (
     INTENSITIES,
     PROPERTIES,

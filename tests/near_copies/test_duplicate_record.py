@@ -5,8 +5,8 @@ import numpy as np
 import pytest
 
 from cellfeat.errors import SplitError
-from cellfeat.evaluation.compare import compare
-from cellfeat.evaluation.groups import sample_groups
+from cellfeat.evaluation.comparison.compare import compare
+from cellfeat.evaluation.groups.sample_groups import sample_groups
 from cellfeat.near_copies.duplicate_record import audited_groups, audited_path, save_audited
 from cellfeat.records import seal
 from cellfeat.reporting.terminal.comparison import headline

@@ -7,9 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from cellfeat.evaluation.compare import compare
-from cellfeat.evaluation.comparison import Comparison
+from cellfeat.evaluation.comparison.compare import compare
 from cellfeat.evaluation.design import Design
+from cellfeat.evaluation.results.comparison import Comparison
 from cellfeat.extraction.store import Features
 from cellfeat.reporting.files import write_report
 from cellfeat.saved_results.results_folder import ResultsFolder

@@ -6,11 +6,11 @@ import numpy as np
 import pytest
 
 from cellfeat.errors import FingerprintError, ManifestError, MissingFileError, RecordError
-from cellfeat.evaluation.across import across_design, across_plates
-from cellfeat.evaluation.compare import compare
-from cellfeat.evaluation.fit import fit
+from cellfeat.evaluation.comparison.across import across_design, across_plates
+from cellfeat.evaluation.comparison.compare import compare
+from cellfeat.evaluation.comparison.several_features import compare_features
+from cellfeat.evaluation.saved_heads.fit import fit
 from cellfeat.evaluation.saved_heads.held_out import score_held_out
-from cellfeat.evaluation.several_features import compare_features
 from cellfeat.page.build import page_of_results
 from cellfeat.page.serving.viewing import newest_results
 from cellfeat.reporting.files import write_further, write_head_report, write_held_out

@@ -6,7 +6,7 @@ import pytest
 
 import cellfeat
 from cellfeat.errors import CellfeatError, ConfigError, ManifestError
-from cellfeat.evaluation.compare import compare
+from cellfeat.evaluation.comparison.compare import compare
 from tests.feature_fixtures import build_clusters, build_features
 from tests.page.conftest import QUICK
 

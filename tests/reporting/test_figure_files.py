@@ -6,8 +6,8 @@ import pytest
 from matplotlib.figure import Figure
 
 from cellfeat.errors import ConfigError
-from cellfeat.evaluation.compare import compare
-from cellfeat.evaluation.comparison import Comparison
+from cellfeat.evaluation.comparison.compare import compare
+from cellfeat.evaluation.results.comparison import Comparison
 from cellfeat.evaluation.saved_heads.held_out import score_held_out
 from cellfeat.extraction.store import Features
 from cellfeat.figures import KINDS, FigureKind, save_figure

@@ -11,10 +11,10 @@ from cellfeat.auditing.findings import Audit, Finding
 from cellfeat.auditing.leak import Leak
 from cellfeat.auditing.probe_results import Probe, Probes, ProbeScore
 from cellfeat.errors import WriteError
-from cellfeat.evaluation.learning_curve import learning_curves_on
+from cellfeat.evaluation.learning_curves.learning_curves import learning_curves_on
+from cellfeat.evaluation.results.tables_and_figures import curve_table
 from cellfeat.evaluation.saved_heads.held_out import score_held_out
-from cellfeat.evaluation.showing import curve_table
-from cellfeat.evaluation.task import prepare
+from cellfeat.evaluation.task.task import prepare
 from cellfeat.near_copies.placement import Placement
 from cellfeat.reporting.files import check_held_out_folder, write_audit, write_curves, write_held_out, write_report
 from cellfeat.statistics.interval_types import Interval

@@ -5,14 +5,14 @@ from dataclasses import asdict, replace
 
 import pytest
 
-from cellfeat.evaluation.compare import compare
+from cellfeat.evaluation.comparison.compare import compare
+from cellfeat.evaluation.comparison.repeats import summarise
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.fit import fit
-from cellfeat.evaluation.learning_curve import learning_curves_on
-from cellfeat.evaluation.repeats import summarise
-from cellfeat.evaluation.results import HeadFailure
+from cellfeat.evaluation.learning_curves.learning_curves import learning_curves_on
+from cellfeat.evaluation.results.head_results import HeadFailure
+from cellfeat.evaluation.saved_heads.fit import fit
 from cellfeat.evaluation.saved_heads.held_out import score_held_out
-from cellfeat.evaluation.task import prepare
+from cellfeat.evaluation.task.task import prepare
 from cellfeat.heads.saved.bundle_files import load_bundle, save_bundle
 from cellfeat.provenance import digest_file, digest_json, versions
 from cellfeat.reporting.files import write_curves, write_further, write_head_report, write_held_out, write_report

@@ -5,7 +5,7 @@ import pytest
 
 import cellfeat
 from cellfeat.errors import ConfigError, ManifestError, MissingFileError, UnknownNameError
-from cellfeat.evaluation.compare import compare
+from cellfeat.evaluation.comparison.compare import compare
 from cellfeat.extraction.store import Features
 from cellfeat.reporting.sheets import Pair, SheetOptions, draw_pairs
 from cellfeat.saved_results.predictions import Results

@@ -9,8 +9,8 @@ import pytest
 
 import cellfeat
 from cellfeat.errors import MissingFileError, RecordError
-from cellfeat.evaluation.comparison import Comparison
-from cellfeat.evaluation.curves import LearningCurve, LearningCurves
+from cellfeat.evaluation.learning_curves.curves import LearningCurve, LearningCurves
+from cellfeat.evaluation.results.comparison import Comparison
 from cellfeat.figures import save_figure
 from cellfeat.reporting.files import write_curves, write_head_report, write_report
 from cellfeat.saved_results.reading import read_results

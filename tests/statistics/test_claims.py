@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from sklearn.discriminant_analysis import LinearDiscriminantAnalysis
 
-from cellfeat.evaluation.folds import grouped_folds
+from cellfeat.evaluation.folds.grouped_folds import grouped_folds
 from cellfeat.statistics.claims import widening
 from cellfeat.statistics.full_size import full_size_values, weight_of_halves
 from cellfeat.statistics.interval_types import independent_difference

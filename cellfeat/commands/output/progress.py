@@ -10,8 +10,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from cellfeat.text import clean_lines
 
 if TYPE_CHECKING:
-    from cellfeat.evaluation.hooks import Hooks
-    from cellfeat.evaluation.results import HeadResult, Outcome
+    from cellfeat.evaluation.cross_validation.hooks import Hooks
+    from cellfeat.evaluation.results.head_results import HeadResult, Outcome
 
 
 class ProgressObserver:
@@ -39,7 +39,7 @@ class ProgressObserver:
 
     def hooks(self) -> "Hooks":
         """Give the functions that an evaluation calls."""
-        from cellfeat.evaluation.hooks import Hooks
+        from cellfeat.evaluation.cross_validation.hooks import Hooks
 
         return Hooks(say=self.say, progress=self.fold_begins, outcome=self.head_done)
 
@@ -49,7 +49,7 @@ class ProgressObserver:
         Parameters
         ----------
         head, fold, n_done, n_total
-            As for `cellfeat.evaluation.progress.Progress`.
+            As for `cellfeat.evaluation.cross_validation.progress.Progress`.
         """
         description = clean_lines(f"{head}, fold {fold}" if fold else f"{head}, all samples")
         self._progress.update(self._task, description=description, completed=n_done, total=n_total)
@@ -59,7 +59,7 @@ class ProgressObserver:
 
     def head_done(self, outcome: "Outcome") -> None:
         """Add a head's result to the table."""
-        from cellfeat.evaluation.results import HeadFailure
+        from cellfeat.evaluation.results.head_results import HeadFailure
 
         if isinstance(outcome, HeadFailure):
             self.say(outcome.reason)

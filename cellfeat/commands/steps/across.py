@@ -7,8 +7,8 @@ from cellfeat.commands.steps.evaluation_arguments import evaluation_arguments
 
 if TYPE_CHECKING:
     from cellfeat.config import Settings
-    from cellfeat.evaluation.comparison import Comparison
     from cellfeat.evaluation.parallel.choice import Jobs
+    from cellfeat.evaluation.results.comparison import Comparison
     from cellfeat.extraction.store import Features
     from cellfeat.storage.url import Location
 
@@ -30,9 +30,9 @@ def check_across(settings: "Settings", features: "Features", column: str) -> Non
     SplitError, UnknownNameError, ConfigError
         If the samples cannot be chosen, grouped or split so.
     """
-    from cellfeat.evaluation.across import across_design
+    from cellfeat.evaluation.comparison.across import across_design
     from cellfeat.evaluation.design import Design
-    from cellfeat.evaluation.task import prepare
+    from cellfeat.evaluation.task.task import prepare
 
     prepare(features, across_design(Design.from_settings(settings), column))
 
@@ -47,7 +47,7 @@ def hint_at_plates(settings: "Settings", features: "Features") -> None:
     features
         Its samples.
     """
-    from cellfeat.evaluation.across import plate_hint
+    from cellfeat.evaluation.comparison.across import plate_hint
     from cellfeat.evaluation.design import Design
 
     if hint := plate_hint(features.samples, Design.from_settings(settings)):
@@ -81,9 +81,9 @@ def leave_each_out(
     """
     from cellfeat.commands.output.console import print_table
     from cellfeat.commands.output.progress import ProgressObserver
-    from cellfeat.evaluation.across import across_design, across_plates
-    from cellfeat.evaluation.compare import compare
-    from cellfeat.evaluation.hooks import Hooks
+    from cellfeat.evaluation.comparison.across import across_design, across_plates
+    from cellfeat.evaluation.comparison.compare import compare
+    from cellfeat.evaluation.cross_validation.hooks import Hooks
     from cellfeat.reporting.files import write_further
     from cellfeat.reporting.terminal.folds import render_folds
 

@@ -36,7 +36,7 @@ def compare_files(
     from cellfeat.commands.output.console import print_table, table_width
     from cellfeat.commands.output.progress import ProgressObserver
     from cellfeat.commands.steps.evaluation_arguments import evaluation_arguments
-    from cellfeat.evaluation.several_features import compare_features
+    from cellfeat.evaluation.comparison.several_features import compare_features
     from cellfeat.extraction.store import load_features
     from cellfeat.reporting.files import write_further
     from cellfeat.reporting.terminal.comparison import headline, render_table

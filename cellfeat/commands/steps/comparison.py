@@ -7,9 +7,9 @@ from cellfeat.commands.steps.evaluation_arguments import evaluation_arguments
 
 if TYPE_CHECKING:
     from cellfeat.config import Settings
-    from cellfeat.evaluation.comparison import Comparison
     from cellfeat.evaluation.parallel.choice import Jobs
     from cellfeat.evaluation.relabelling.effect import RelabellingEffect
+    from cellfeat.evaluation.results.comparison import Comparison
     from cellfeat.extraction.store import Features
     from cellfeat.storage.url import Location
 
@@ -41,7 +41,7 @@ def compare_and_report(
         As for `cellfeat.compare`.
     """
     from cellfeat.commands.output.progress import ProgressObserver
-    from cellfeat.evaluation.compare import compare
+    from cellfeat.evaluation.comparison.compare import compare
     from cellfeat.reporting.files import check_comparison_folder, comparison_files, write_report
     from cellfeat.saved_results.files import COMPARISON_FILE
     from cellfeat.saved_results.results_folder import ResultsFolder

@@ -27,9 +27,9 @@ def evaluation_arguments(
     fresh
         Whether predictions in the cache are ignored and replaced.
     """
-    from cellfeat.evaluation.cache import CACHE_FOLDER, FoldCache
     from cellfeat.evaluation.design import Design
-    from cellfeat.evaluation.new_labels import read_new_labels
+    from cellfeat.evaluation.fold_predictions.cache import CACHE_FOLDER, FoldCache
+    from cellfeat.evaluation.relabelling.new_labels import read_new_labels
 
     return {
         "design": Design.from_settings(settings),

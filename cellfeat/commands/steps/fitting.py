@@ -10,7 +10,7 @@ from cellfeat.commands.steps.evaluation_arguments import evaluation_arguments
 if TYPE_CHECKING:
     from cellfeat.config import Settings
     from cellfeat.evaluation.parallel.choice import Jobs
-    from cellfeat.evaluation.results import HeadResult
+    from cellfeat.evaluation.results.head_results import HeadResult
     from cellfeat.extraction.store import Features
     from cellfeat.heads.saved.bundle import Bundle
     from cellfeat.saved_results.results_folder import ResultsFolder
@@ -54,7 +54,7 @@ def fit_and_save(
         As for `cellfeat.fit`.
     """
     from cellfeat.commands.output.progress import ProgressObserver
-    from cellfeat.evaluation.fit import fit
+    from cellfeat.evaluation.saved_heads.fit import fit
     from cellfeat.heads.saved.bundle_files import check_bundle_folder
     from cellfeat.reporting.files import HEAD_FILES, write_head_report
     from cellfeat.reporting.model_card import write_model_card

@@ -21,7 +21,7 @@ def parsed_fractions(text: str) -> tuple[float, ...]:
         If it is no list of fractions.
     """
     from cellfeat.errors import ConfigError
-    from cellfeat.evaluation.fractions import check_fractions
+    from cellfeat.evaluation.learning_curves.fractions import check_fractions
 
     try:
         fractions = [float(part) for part in text.split(",")]
@@ -49,8 +49,8 @@ def draw_curves(
         Processes.
     """
     from cellfeat.commands.output.progress import ProgressObserver
-    from cellfeat.evaluation.learning_curve import learning_curves_on
-    from cellfeat.evaluation.task import prepare
+    from cellfeat.evaluation.learning_curves.learning_curves import learning_curves_on
+    from cellfeat.evaluation.task.task import prepare
     from cellfeat.extraction.store import load_features
     from cellfeat.reporting.files import write_curves
     from cellfeat.reporting.terminal.comparison import curve_lines

@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
     from cellfeat.config import Settings
-    from cellfeat.evaluation.comparison import Comparison
     from cellfeat.evaluation.design import Design
     from cellfeat.evaluation.parallel.choice import Jobs
+    from cellfeat.evaluation.results.comparison import Comparison
     from cellfeat.storage.url import Location
 
 
@@ -32,7 +32,7 @@ def repeat_comparison(
     fresh, jobs
         As for `cellfeat.commands.steps.comparison.compare_and_report`.
     """
-    from cellfeat.evaluation.repeats import summarise
+    from cellfeat.evaluation.comparison.repeats import summarise
     from cellfeat.reporting.files import write_further
     from cellfeat.reporting.terminal.comparison import repeats_lines
 
@@ -45,8 +45,8 @@ def _repeated(
     settings: "Settings", labels: "Location | None", repeats: int, *, fresh: bool, jobs: "Jobs"
 ) -> "Iterator[Comparison]":
     from cellfeat.commands.output.progress import ProgressObserver
-    from cellfeat.evaluation.compare import compare
-    from cellfeat.evaluation.hooks import Hooks
+    from cellfeat.evaluation.comparison.compare import compare
+    from cellfeat.evaluation.cross_validation.hooks import Hooks
     from cellfeat.extraction.store import load_features
 
     features, wanted = load_features(settings.extraction.output), settings.comparison

@@ -3,13 +3,13 @@
 from collections.abc import Sequence
 from typing import Any, Protocol
 
-from cellfeat.evaluation.scoring.head_scores import Scores
+from cellfeat.evaluation.scores.head_scores import Scores
 
 ROUNDING = 1e-6
 
 
 class Scored(Protocol):
-    """A head with its scores, as `cellfeat.evaluation.results.ScoredHead`."""
+    """A head with its scores, as `cellfeat.evaluation.results.head_results.ScoredHead`."""
 
     @property
     def head(self) -> str:
@@ -23,7 +23,7 @@ class Scored(Protocol):
 
 
 class Curve(Protocol):
-    """The learning curve of a head, as `cellfeat.evaluation.curves.LearningCurve`."""
+    """The learning curve of a head, as `cellfeat.evaluation.learning_curves.curves.LearningCurve`."""
 
     @property
     def head(self) -> str:

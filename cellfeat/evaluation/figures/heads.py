@@ -6,8 +6,8 @@ from typing import NamedTuple
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from cellfeat.evaluation.differences import HeadDifference
 from cellfeat.evaluation.figures.drawn import Scored, deciding
+from cellfeat.evaluation.scores.differences import HeadDifference
 from cellfeat.figures.names import lettering
 from cellfeat.figures.style import (
     WIDTHS,

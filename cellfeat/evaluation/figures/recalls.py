@@ -8,7 +8,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cellfeat.evaluation.figures.drawn import Scored, deciding
-from cellfeat.evaluation.scoring.head_scores import PerClass
+from cellfeat.evaluation.scores.head_scores import PerClass
 from cellfeat.figures.names import lettering
 from cellfeat.figures.style import (
     TALLEST,

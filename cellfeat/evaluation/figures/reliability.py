@@ -7,7 +7,7 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from cellfeat.evaluation.figures.drawn import Scored
-from cellfeat.evaluation.scoring.head_scores import ProbabilityScores
+from cellfeat.evaluation.scores.head_scores import ProbabilityScores
 from cellfeat.figures.names import lettering
 from cellfeat.figures.style import (
     HEAD_COLOURS,

@@ -7,7 +7,7 @@ from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
 
 from cellfeat.errors import DiskFullError
-from cellfeat.evaluation.fold import FoldOutcome
+from cellfeat.evaluation.folds.fold import FoldOutcome
 from cellfeat.evaluation.parallel.pieces import Failure, attempt
 from cellfeat.evaluation.parallel.workers import IN_THIS_PROCESS, JoblibWorkers, Task, Workers, processes
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple, Protocol, TypeAlias, TypeVar
 from threadpoolctl import threadpool_limits
 
 from cellfeat.errors import CellfeatError, HeadError
-from cellfeat.evaluation.fold import Fold, FoldOutcome
+from cellfeat.evaluation.folds.fold import Fold, FoldOutcome
 
 HEAD_FAILURES = (CellfeatError, ValueError, ArithmeticError, RuntimeError, MemoryError)
 """Exceptions of a head on data that it cannot fit: scikit-learn's refusals, torch's errors, no convergence, no memory.
@@ -22,7 +22,7 @@ Result = TypeVar("Result")
 
 
 class Computes(Protocol):
-    """Fits one head on samples of one task: a `cellfeat.evaluation.head_run.HeadRun`."""
+    """Fits one head on samples of one task: a `cellfeat.evaluation.fold_predictions.head_run.HeadRun`."""
 
     head: str
     entry: Any

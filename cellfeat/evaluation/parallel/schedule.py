@@ -13,7 +13,7 @@ from threading import Lock
 from typing import Any, Generic, TypeVar
 
 from cellfeat.errors import HeadError
-from cellfeat.evaluation.fold import FoldOutcome
+from cellfeat.evaluation.folds.fold import FoldOutcome
 from cellfeat.evaluation.parallel.pieces import SKIPPED, Failure, Flow, Piece
 from cellfeat.evaluation.parallel.workers import IN_THIS_PROCESS, Task, Workers
 

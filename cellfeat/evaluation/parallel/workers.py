@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any, Protocol
 
 from cellfeat.errors import DiskFullError, HeadError, WorkerError
-from cellfeat.evaluation.fold import Fold, FoldOutcome
+from cellfeat.evaluation.folds.fold import Fold, FoldOutcome
 from cellfeat.evaluation.parallel.pieces import Attempt, Computes, Failure, Piece, Warned, attempt, attempt_quietly
 from cellfeat.heads.registry import known_here
 

@@ -1,1 +1,1 @@
-"""Labels that a person changed: the table of changes, and what the changes do to the scores."""
+"""Labels in place of those of a feature file: a table of labels, or changes by a person and what they do to scores."""

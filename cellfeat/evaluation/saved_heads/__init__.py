@@ -1,1 +1,1 @@
-"""A saved head on other samples: predictions, and scores on held-out samples."""
+"""A head to keep: fitted on all samples, its predictions for others, and its scores on held-out samples."""

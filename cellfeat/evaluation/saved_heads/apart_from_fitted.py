@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from cellfeat.evaluation.groups import join_groups, sample_groups
+from cellfeat.evaluation.groups.sample_groups import join_groups, sample_groups
 from cellfeat.evaluation.saved_heads.groups_as_fitted import groups_as_fitted
 from cellfeat.extraction.store import Features
 from cellfeat.heads.preprocessing.scaling import scaled

@@ -9,9 +9,8 @@ import numpy as np
 import pandas as pd
 
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.labelled_samples import LabelledSamples, chosen_labels, labelled_samples
 from cellfeat.evaluation.remarks import Say, ignore_line
-from cellfeat.evaluation.results import ScoredHead
+from cellfeat.evaluation.results.head_results import ScoredHead
 from cellfeat.evaluation.saved_heads.apart_from_fitted import ApartFromFitted, apart_from_fitted
 from cellfeat.evaluation.saved_heads.groups_as_fitted import groups_as_fitted
 from cellfeat.evaluation.saved_heads.held_out_checks import (
@@ -27,7 +26,8 @@ from cellfeat.evaluation.saved_heads.scores_of_head import scores_of
 from cellfeat.evaluation.saved_heads.standardised import standardised_as_fitted
 from cellfeat.evaluation.saved_heads.unlike_fitted import Unlike, unlike_fitted
 from cellfeat.evaluation.scoring.score import prediction_table
-from cellfeat.evaluation.selection import Selection
+from cellfeat.evaluation.task.labelled_samples import LabelledSamples, chosen_labels, labelled_samples
+from cellfeat.evaluation.task.selection import Selection
 from cellfeat.extraction.store import Features, Given
 from cellfeat.heads.saved.bundle import Bundle
 from cellfeat.heads.saved.bundle_files import as_bundle

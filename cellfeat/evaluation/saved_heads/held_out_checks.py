@@ -6,7 +6,7 @@ import numpy as np
 
 from cellfeat.errors import ManifestError
 from cellfeat.evaluation.design import leave_out_option
-from cellfeat.evaluation.labelled_samples import LabelledSamples
+from cellfeat.evaluation.task.labelled_samples import LabelledSamples
 from cellfeat.heads.saved.bundle import Bundle
 from cellfeat.storage.url import Location
 from cellfeat.text import first_ten, near_names

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from cellfeat.errors import ConfigError, FingerprintError
 from cellfeat.evaluation.remarks import Say, ignore_line
-from cellfeat.evaluation.results import PROBABILITY_PREFIX
+from cellfeat.evaluation.results.head_results import PROBABILITY_PREFIX
 from cellfeat.evaluation.saved_heads.apart_from_fitted import ApartFromFitted, apart_from_fitted
 from cellfeat.evaluation.saved_heads.standardised import standardised_as_fitted
 from cellfeat.evaluation.saved_heads.unlike_fitted import Unlike, unlike_fitted

@@ -3,10 +3,10 @@
 from dataclasses import replace
 
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.labelled_samples import LabelledSamples
-from cellfeat.evaluation.scoring.head_scores import Scores
+from cellfeat.evaluation.scores.head_scores import Scores
 from cellfeat.evaluation.scoring.prediction_sets import REPORTED_COVERAGE, set_scores, sets_of
 from cellfeat.evaluation.scoring.score import calibration, class_scores, most_probable, overall_scores
+from cellfeat.evaluation.task.labelled_samples import LabelledSamples
 from cellfeat.heads.saved.bundle import Bundle
 from cellfeat.types import Floats
 

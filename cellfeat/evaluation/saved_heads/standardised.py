@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from cellfeat.errors import BundleError, ConfigError
-from cellfeat.evaluation.plate_names import plate_names
+from cellfeat.evaluation.groups.plate_names import plate_names
 from cellfeat.evaluation.remarks import Say, ignore_line
 from cellfeat.extraction.store import Features
 from cellfeat.heads.preprocessing.group_standards import LEAST_SAMPLES, GroupStandards, large_groups

@@ -5,10 +5,10 @@ from dataclasses import replace
 import numpy as np
 
 from cellfeat.errors import SplitError
-from cellfeat.evaluation.fold import Fold
-from cellfeat.evaluation.scoring.given_scores import Apart, FoldScore
-from cellfeat.evaluation.scoring.head_scores import Overall
-from cellfeat.evaluation.task import Task
+from cellfeat.evaluation.folds.fold import Fold
+from cellfeat.evaluation.scores.given_fold_scores import Apart, FoldScore
+from cellfeat.evaluation.scores.head_scores import Overall
+from cellfeat.evaluation.task.task import Task
 from cellfeat.statistics.interval_types import LEVEL, Interval
 from cellfeat.statistics.intervals import GroupBootstrap
 from cellfeat.statistics.scores import balanced_accuracy

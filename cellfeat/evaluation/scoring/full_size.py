@@ -6,10 +6,10 @@ from dataclasses import replace
 import numpy as np
 
 from cellfeat.errors import SplitError
-from cellfeat.evaluation.folds import grouped_folds
-from cellfeat.evaluation.results import HeadResult
-from cellfeat.evaluation.scoring.head_scores import FullSize
-from cellfeat.evaluation.task import Task
+from cellfeat.evaluation.folds.grouped_folds import grouped_folds
+from cellfeat.evaluation.results.head_results import HeadResult
+from cellfeat.evaluation.scores.head_scores import FullSize
+from cellfeat.evaluation.task.task import Task
 from cellfeat.statistics.full_size import LEAST_SHARE, full_size_values, weight_of_halves
 from cellfeat.statistics.interval_types import LEVEL, Interval
 from cellfeat.statistics.scores import encode

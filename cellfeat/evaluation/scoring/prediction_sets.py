@@ -8,10 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cellfeat.errors import BundleError
-from cellfeat.evaluation.fold import rows_outside
-from cellfeat.evaluation.labelled_samples import LabelledSamples
-from cellfeat.evaluation.scoring.set_scores import CoverageOfGroups, SetScores, SetSizes
-from cellfeat.evaluation.task import Task
+from cellfeat.evaluation.folds.fold import rows_outside
+from cellfeat.evaluation.scores.set_scores import CoverageOfGroups, SetScores, SetSizes
+from cellfeat.evaluation.task.labelled_samples import LabelledSamples
+from cellfeat.evaluation.task.task import Task
 from cellfeat.heads.saved.bundle import Bundle
 from cellfeat.statistics.conformal import ClassScores, check_coverage, group_weights
 from cellfeat.statistics.group_coverage import group_coverage

@@ -7,24 +7,17 @@ import numpy as np
 import pandas as pd
 from numpy.typing import NDArray
 
-from cellfeat.evaluation.cache import FoldCache
-from cellfeat.evaluation.cross_validation import FoldObserver, OutOfFold, ignore_fold, out_of_fold
-from cellfeat.evaluation.fold import rows_outside
-from cellfeat.evaluation.head_run import HeadSettings
-from cellfeat.evaluation.hooks import SILENT, Hooks
-from cellfeat.evaluation.labelled_samples import LabelledSamples
-from cellfeat.evaluation.results import PROBABILITY_PREFIX, HeadResult
+from cellfeat.evaluation.cross_validation.hooks import SILENT, Hooks
+from cellfeat.evaluation.cross_validation.out_of_fold import FoldObserver, OutOfFold, ignore_fold, out_of_fold
+from cellfeat.evaluation.fold_predictions.cache import FoldCache
+from cellfeat.evaluation.fold_predictions.head_run import HeadSettings
+from cellfeat.evaluation.folds.fold import rows_outside
+from cellfeat.evaluation.results.head_results import PROBABILITY_PREFIX, HeadResult
+from cellfeat.evaluation.scores.head_scores import Abstaining, Calibration, Overall, PerClass, ProbabilityScores, Scores
 from cellfeat.evaluation.scoring.fold_scores import fold_accuracies, with_given_folds
-from cellfeat.evaluation.scoring.head_scores import (
-    Abstaining,
-    Calibration,
-    Overall,
-    PerClass,
-    ProbabilityScores,
-    Scores,
-)
 from cellfeat.evaluation.scoring.prediction_sets import REPORTED_COVERAGE, out_of_fold_set_scores
-from cellfeat.evaluation.task import Task
+from cellfeat.evaluation.task.labelled_samples import LabelledSamples
+from cellfeat.evaluation.task.task import Task
 from cellfeat.heads.registry import Head
 from cellfeat.statistics.conformal import ClassScores
 from cellfeat.statistics.interval_types import LEVEL

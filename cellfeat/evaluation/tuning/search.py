@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 
 from cellfeat.errors import HeadError
-from cellfeat.evaluation.fold import Fold, FoldOutcome
-from cellfeat.evaluation.folds import grouped_folds, thinned_rows
-from cellfeat.evaluation.head_run import HeadSettings
+from cellfeat.evaluation.fold_predictions.head_run import HeadSettings
+from cellfeat.evaluation.folds.fold import Fold, FoldOutcome
+from cellfeat.evaluation.folds.grouped_folds import grouped_folds, thinned_rows
 from cellfeat.evaluation.parallel.pieces import Failure, Flow, Piece
-from cellfeat.evaluation.scoring.head_scores import ChosenSettings
+from cellfeat.evaluation.scores.head_scores import ChosenSettings
 from cellfeat.evaluation.tuning.halving import SearchPlan
 from cellfeat.evaluation.tuning.together import CANDIDATES, SCREENING, Batch, JointRun, batches, fitted_together
 from cellfeat.statistics.intervals import GroupBootstrap

@@ -4,8 +4,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cellfeat.evaluation.fold import Fold, FoldOutcome
-from cellfeat.evaluation.head_run import HeadRun, HeadSettings, new_head
+from cellfeat.evaluation.fold_predictions.head_run import HeadRun, HeadSettings, new_head
+from cellfeat.evaluation.folds.fold import Fold, FoldOutcome
 
 CANDIDATES = "candidates"
 """Setting of a `JointRun`: the settings of its candidates."""

@@ -20,13 +20,13 @@ from pathlib import Path
 from typing import Any
 
 from cellfeat.errors import SplitError
-from cellfeat.evaluation.cache import array_digest
-from cellfeat.evaluation.folds import fewest_groups
-from cellfeat.evaluation.head_run import HeadRun, HeadSettings, resolved_settings
+from cellfeat.evaluation.fold_predictions.cache import array_digest
+from cellfeat.evaluation.fold_predictions.head_run import HeadRun, HeadSettings, resolved_settings
+from cellfeat.evaluation.folds.grouped_folds import fewest_groups
 from cellfeat.evaluation.parallel.pieces import Flow
 from cellfeat.evaluation.parallel.schedule import completed
 from cellfeat.evaluation.remarks import Say, ignore_line
-from cellfeat.evaluation.scoring.head_scores import ChosenSettings, Tuning
+from cellfeat.evaluation.scores.head_scores import ChosenSettings, Tuning
 from cellfeat.evaluation.tuning import halving, search, together
 from cellfeat.evaluation.tuning.halving import SearchPlan, candidates, rungs
 from cellfeat.evaluation.tuning.search import Search

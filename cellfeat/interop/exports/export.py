@@ -9,8 +9,8 @@ import numpy as np
 
 from cellfeat.backbones.side_by_side import Weights
 from cellfeat.errors import ConfigError, FeatureFileError, WriteError
-from cellfeat.evaluation.comparison import Comparison
 from cellfeat.evaluation.remarks import Say, ignore_line
+from cellfeat.evaluation.results.comparison import Comparison
 from cellfeat.extraction.store import Features, load_features
 from cellfeat.extraction.store.in_memory import IN_MEMORY
 from cellfeat.heads.saved.bundle import Bundle

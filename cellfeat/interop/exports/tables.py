@@ -13,7 +13,7 @@ import pyarrow as pa
 import pyarrow.csv
 import pyarrow.parquet
 
-from cellfeat.evaluation.results import PROBABILITY_PREFIX
+from cellfeat.evaluation.results.head_results import PROBABILITY_PREFIX
 from cellfeat.interop.exports.contents import Column, Contents
 from cellfeat.interop.exports.names import plain_text, unique_names
 from cellfeat.text import harmless_cell

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from cellfeat.evaluation.groups import count_copies
+from cellfeat.evaluation.groups.sample_groups import count_copies
 from cellfeat.extraction.store import Features
 from cellfeat.interop.tables.digit_grouping import is_ambiguous
 from cellfeat.interop.tables.misread import embedding_remark, transposed_remarks

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from cellfeat.evaluation.groups import GROUP_WORDS, PLUS
+from cellfeat.evaluation.groups.sample_groups import GROUP_WORDS, PLUS
 from cellfeat.extraction.store import Samples
 from cellfeat.page.report.recorded import counts_of, design_of
 from cellfeat.page.results_files import ResultsFiles

@@ -5,7 +5,7 @@ from typing import Any
 
 import numpy as np
 
-from cellfeat.evaluation.differences import HeadDifference
+from cellfeat.evaluation.scores.differences import HeadDifference
 from cellfeat.types import Integers
 
 

@@ -7,7 +7,7 @@ import numpy as np
 from scipy import stats
 
 from cellfeat.auditing.leak import Leak
-from cellfeat.evaluation.differences import to_best_lines
+from cellfeat.evaluation.scores.differences import to_best_lines
 from cellfeat.page.report.heads import score_entry
 from cellfeat.page.report.recorded import (
     comparison_headline,

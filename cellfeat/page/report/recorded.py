@@ -6,9 +6,9 @@ from dataclasses import fields
 from typing import Any
 
 from cellfeat.errors import RecordError
-from cellfeat.evaluation.counts import Counts
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.differences import to_best_lines
+from cellfeat.evaluation.scores.differences import to_best_lines
+from cellfeat.evaluation.task.sample_counts import Counts
 from cellfeat.page.results_files import ResultsFiles
 from cellfeat.reporting.terminal.comparison import samples_line
 from cellfeat.text import clean_text

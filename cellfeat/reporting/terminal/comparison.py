@@ -7,13 +7,13 @@ from rich.table import Table
 from rich.text import Text
 
 from cellfeat.config_values import FOLD_COLUMN, LEAVE_ONE_OUT
-from cellfeat.evaluation.comparison import Comparison
-from cellfeat.evaluation.counts import Counts
-from cellfeat.evaluation.curves import LearningCurves
+from cellfeat.evaluation.comparison.repeats import Repeats
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.differences import rule_lines
-from cellfeat.evaluation.repeats import Repeats
-from cellfeat.evaluation.results import HeadResult
+from cellfeat.evaluation.learning_curves.curves import LearningCurves
+from cellfeat.evaluation.results.comparison import Comparison
+from cellfeat.evaluation.results.head_results import HeadResult
+from cellfeat.evaluation.scores.differences import rule_lines
+from cellfeat.evaluation.task.sample_counts import Counts
 from cellfeat.reporting.terminal.style import name_cell, one_line, plain_table
 
 WIDE = 100

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from rich.table import Table
 from rich.text import Text
 
-from cellfeat.evaluation.results import HeadResult
-from cellfeat.evaluation.scoring.given_scores import FoldScore
+from cellfeat.evaluation.results.head_results import HeadResult
+from cellfeat.evaluation.scores.given_fold_scores import FoldScore
 from cellfeat.reporting.terminal.style import name_cell, one_line, plain_table
 from cellfeat.text import first_ten
 

@@ -8,9 +8,9 @@ import numpy as np
 from rich.table import Table
 from rich.text import Text
 
-from cellfeat.evaluation.results import HeadResult, ScoredHead
-from cellfeat.evaluation.scoring.head_scores import Abstaining, PerClass, Tuning
-from cellfeat.evaluation.scoring.set_scores import SetSizes
+from cellfeat.evaluation.results.head_results import HeadResult, ScoredHead
+from cellfeat.evaluation.scores.head_scores import Abstaining, PerClass, Tuning
+from cellfeat.evaluation.scores.set_scores import SetSizes
 from cellfeat.evaluation.tuning.search import describe_settings
 from cellfeat.heads.chosen import describe_chosen
 from cellfeat.reporting.terminal.style import name_cell, plain_table

@@ -6,11 +6,11 @@ import pytest
 from rich.console import Console
 
 from cellfeat.commands.output.progress import ProgressObserver
-from cellfeat.evaluation.counts import Counts
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.provenance import Provenance
-from cellfeat.evaluation.results import HeadFailure, HeadResult
-from cellfeat.evaluation.scoring.head_scores import Calibration, Overall, PerClass, ProbabilityScores, Scores, Seconds
+from cellfeat.evaluation.results.head_results import HeadFailure, HeadResult
+from cellfeat.evaluation.scores.head_scores import Calibration, Overall, PerClass, ProbabilityScores, Scores, Seconds
+from cellfeat.evaluation.task.provenance import Provenance
+from cellfeat.evaluation.task.sample_counts import Counts
 from cellfeat.statistics.interval_types import Interval
 
 PROBABILITIES = ProbabilityScores(0.5, 0.1, np.empty((0, 3)))

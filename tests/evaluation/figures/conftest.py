@@ -1,6 +1,6 @@
 """Fixtures of the tests in this folder."""
 
-from cellfeat.evaluation.curves import LearningCurve
+from cellfeat.evaluation.learning_curves.curves import LearningCurve
 from cellfeat.statistics.interval_types import Difference
 from tests.feature_fixtures import (  # noqa: F401, pytest finds fixtures by name
     bundle,

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from matplotlib.text import Text
 
-from cellfeat.evaluation.compare import compare
+from cellfeat.evaluation.comparison.compare import compare
 from cellfeat.evaluation.figures import draw_confusion
 from cellfeat.evaluation.figures.confusion import _percent
 from tests.feature_fixtures import SMALL, build_clusters

@@ -4,9 +4,9 @@ from dataclasses import replace
 
 import pytest
 
-from cellfeat.evaluation.compare import compare
-from cellfeat.evaluation.differences import HeadDifference
+from cellfeat.evaluation.comparison.compare import compare
 from cellfeat.evaluation.figures import draw_heads
+from cellfeat.evaluation.scores.differences import HeadDifference
 from cellfeat.statistics.interval_types import Difference
 from tests.feature_fixtures import SMALL, build_clusters
 

@@ -6,7 +6,7 @@ import pytest
 from matplotlib import pyplot
 from matplotlib.text import Text
 
-from cellfeat.evaluation.compare import compare
+from cellfeat.evaluation.comparison.compare import compare
 from cellfeat.evaluation.figures import draw_confusion, draw_curves, draw_heads, draw_recalls, draw_reliability
 from cellfeat.figures import names
 from cellfeat.figures.names import lettering

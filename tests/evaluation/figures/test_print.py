@@ -6,7 +6,7 @@ import matplotlib.text
 import pytest
 
 from cellfeat.errors import ConfigError
-from cellfeat.evaluation.compare import compare
+from cellfeat.evaluation.comparison.compare import compare
 from cellfeat.figures import WIDTHS, save_figure
 from tests.evaluation.figures.conftest import curves_of
 from tests.feature_fixtures import HOSTILE, SMALL, build_clusters
@@ -49,7 +49,7 @@ def test_unknown_width_is_refused(comparison):
 
 
 def comparison_curves(found):
-    from cellfeat.evaluation.curves import LearningCurves
+    from cellfeat.evaluation.learning_curves.curves import LearningCurves
 
     return LearningCurves(found.provenance, tuple(curves_of(found)))
 

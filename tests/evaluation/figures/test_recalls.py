@@ -3,7 +3,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cellfeat.evaluation.compare import compare
+from cellfeat.evaluation.comparison.compare import compare
 from cellfeat.evaluation.figures import draw_curves, draw_recalls
 from tests.evaluation.figures.conftest import curves_of
 from tests.feature_fixtures import SMALL, build_clusters

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from cellfeat.evaluation.compare import compare
+from cellfeat.evaluation.comparison.compare import compare
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.figures import draw_reliability
 from tests.feature_fixtures import SMALL

@@ -5,10 +5,10 @@ from dataclasses import replace
 import pandas as pd
 import pytest
 
-from cellfeat.evaluation.compare import compare
-from cellfeat.evaluation.fit import fit
-from cellfeat.evaluation.learning_curve import learning_curves
+from cellfeat.evaluation.comparison.compare import compare
+from cellfeat.evaluation.learning_curves.learning_curves import learning_curves
 from cellfeat.evaluation.parallel.ray_cluster import RayCluster
+from cellfeat.evaluation.saved_heads.fit import fit
 from cellfeat.heads.registry import HEADS
 from tests.feature_fixtures import SMALL, build_clusters
 

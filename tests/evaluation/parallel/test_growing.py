@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
-from cellfeat.evaluation.compare import compare
+from cellfeat.evaluation.comparison.compare import compare
 from cellfeat.evaluation.parallel import growing
 from cellfeat.evaluation.parallel.workers import JoblibWorkers
 from tests.evaluation.parallel.test_equal_results import assert_equal, compared

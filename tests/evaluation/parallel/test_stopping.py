@@ -9,16 +9,16 @@ from pathlib import Path
 
 import pytest
 
-from cellfeat.evaluation.cache import FoldCache
-from cellfeat.evaluation.compare import compare
+from cellfeat.evaluation.comparison.compare import compare
+from cellfeat.evaluation.fold_predictions.cache import FoldCache
 from tests.feature_fixtures import SMALL, build_clusters
 
 SCRIPT = """
 import os, sys, time
 from pathlib import Path
-from cellfeat.evaluation.cache import FoldCache
-from cellfeat.evaluation.compare import compare
-from cellfeat.evaluation.hooks import Hooks
+from cellfeat.evaluation.fold_predictions.cache import FoldCache
+from cellfeat.evaluation.comparison.compare import compare
+from cellfeat.evaluation.cross_validation.hooks import Hooks
 from sklearn.neighbors import KNeighborsClassifier
 from tests.feature_fixtures import SMALL, build_clusters
 

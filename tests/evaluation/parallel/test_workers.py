@@ -9,8 +9,8 @@ import pytest
 from sklearn.neighbors import KNeighborsClassifier
 
 from cellfeat.errors import ConfigError, DiskFullError, WorkerError
-from cellfeat.evaluation.compare import compare
-from cellfeat.evaluation.hooks import Hooks
+from cellfeat.evaluation.comparison.compare import compare
+from cellfeat.evaluation.cross_validation.hooks import Hooks
 from cellfeat.evaluation.parallel.ray_cluster import RayCluster
 from cellfeat.evaluation.parallel.workers import JoblibWorkers, processes
 from tests.feature_fixtures import SMALL, build_clusters

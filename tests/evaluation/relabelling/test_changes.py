@@ -3,8 +3,8 @@ import pytest
 import cellfeat
 from cellfeat.config import Settings
 from cellfeat.errors import ManifestError
-from cellfeat.evaluation.new_labels import read_new_labels
 from cellfeat.evaluation.relabelling.changes import Relabelling, read_relabelling
+from cellfeat.evaluation.relabelling.new_labels import read_new_labels
 from tests.feature_fixtures import build_features
 
 HEADER = "sample_id,label,label_before,head,predicted,confidence,seen,changed_at"

@@ -5,7 +5,7 @@ import pytest
 
 from cellfeat.errors import BundleError, ConfigError, HeadError
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.fit import fit
+from cellfeat.evaluation.saved_heads.fit import fit
 from cellfeat.evaluation.saved_heads.held_out import score_held_out
 from cellfeat.evaluation.saved_heads.predict import predict
 from cellfeat.heads.saved.bundle_files import load_bundle, save_bundle

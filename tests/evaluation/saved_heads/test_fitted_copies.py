@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cellfeat.errors import BundleError, FingerprintError
-from cellfeat.evaluation.fit import fit
+from cellfeat.evaluation.saved_heads.fit import fit
 from cellfeat.evaluation.saved_heads.fitted_copies import near_copies_of_fitted
 from tests.feature_fixtures import SMALL, part
 

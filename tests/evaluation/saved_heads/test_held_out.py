@@ -8,7 +8,7 @@ from sklearn.metrics import balanced_accuracy_score
 from cellfeat.config_sources import load_settings
 from cellfeat.errors import BundleError, FingerprintError
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.fit import fit
+from cellfeat.evaluation.saved_heads.fit import fit
 from cellfeat.evaluation.saved_heads.held_out import score_held_out
 from cellfeat.extraction.store import Features
 from tests.feature_fixtures import N_FITTED, part, with_samples

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cellfeat.errors import ConfigError, FingerprintError
-from cellfeat.evaluation.fit import fit
+from cellfeat.evaluation.saved_heads.fit import fit
 from cellfeat.evaluation.saved_heads.predict import predict
 from cellfeat.extraction.store import Properties, no_properties
 from cellfeat.provenance import digest_json

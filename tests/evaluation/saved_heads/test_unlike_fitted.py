@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cellfeat.config import ImagesSettings, LabelsSettings
-from cellfeat.evaluation.fit import fit
+from cellfeat.evaluation.saved_heads.fit import fit
 from cellfeat.evaluation.saved_heads.held_out import score_held_out
 from cellfeat.evaluation.saved_heads.predict import predict
 from cellfeat.evaluation.saved_heads.unlike_fitted import unlike_fitted

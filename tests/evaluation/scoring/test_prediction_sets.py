@@ -5,9 +5,9 @@ import pytest
 from scipy import stats
 
 from cellfeat.errors import BundleError, ConfigError
-from cellfeat.evaluation.compare import compare
+from cellfeat.evaluation.comparison.compare import compare
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.fit import fit
+from cellfeat.evaluation.saved_heads.fit import fit
 from cellfeat.evaluation.saved_heads.predict import predict
 from cellfeat.evaluation.scoring.prediction_sets import PredictionSets
 from cellfeat.statistics.conformal import ClassScores

@@ -3,10 +3,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cellfeat.evaluation.cross_validation import OutOfFold, out_of_fold
+from cellfeat.evaluation.cross_validation.out_of_fold import OutOfFold, out_of_fold
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.scoring.score import evaluate, fold_temperatures, score, tempered_folds
-from cellfeat.evaluation.task import prepare
+from cellfeat.evaluation.task.task import prepare
 from cellfeat.heads.registry import make_head
 from tests.feature_fixtures import SMALL
 

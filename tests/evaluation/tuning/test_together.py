@@ -5,8 +5,8 @@ from dataclasses import replace
 import pytest
 
 from cellfeat.errors import HeadError
-from cellfeat.evaluation.compare import compare
-from cellfeat.evaluation.head_run import HeadRun
+from cellfeat.evaluation.comparison.compare import compare
+from cellfeat.evaluation.fold_predictions.head_run import HeadRun
 from cellfeat.evaluation.tuning import halving
 from cellfeat.evaluation.tuning.together import Batch, batches
 from cellfeat.heads.linear_models import logreg

@@ -5,12 +5,12 @@ import pandas as pd
 import pytest
 
 from cellfeat.errors import HeadError, SplitError
-from cellfeat.evaluation.compare import compare
+from cellfeat.evaluation.comparison.compare import compare
+from cellfeat.evaluation.cross_validation.hooks import Hooks
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.fit import fit
-from cellfeat.evaluation.head_run import HeadRun
-from cellfeat.evaluation.hooks import Hooks
-from cellfeat.evaluation.task import prepare
+from cellfeat.evaluation.fold_predictions.head_run import HeadRun
+from cellfeat.evaluation.saved_heads.fit import fit
+from cellfeat.evaluation.task.task import prepare
 from cellfeat.evaluation.tuning import halving
 from cellfeat.evaluation.tuning import tuner as tuner_module
 from cellfeat.evaluation.tuning.tuner import Tuner

@@ -12,10 +12,10 @@ from sklearn.preprocessing import FunctionTransformer, MinMaxScaler, StandardSca
 from sklearn.svm import SVC, SVR
 
 from cellfeat.errors import HeadError
-from cellfeat.evaluation.cache import FoldCache
-from cellfeat.evaluation.compare import compare
-from cellfeat.evaluation.fit import fit
-from cellfeat.evaluation.hooks import Hooks
+from cellfeat.evaluation.comparison.compare import compare
+from cellfeat.evaluation.cross_validation.hooks import Hooks
+from cellfeat.evaluation.fold_predictions.cache import FoldCache
+from cellfeat.evaluation.saved_heads.fit import fit
 from cellfeat.heads.registry import make_head
 from cellfeat.heads.saved.bundle_files import load_bundle, save_bundle
 from cellfeat.heads.scikit_learn.given import chosen_heads

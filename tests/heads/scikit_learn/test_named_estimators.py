@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cellfeat.errors import HeadError, UnknownNameError
-from cellfeat.evaluation.compare import compare
+from cellfeat.evaluation.comparison.compare import compare
 from cellfeat.evaluation.design import Design
 from cellfeat.heads.registry import HEADS, make_head
 from cellfeat.heads.state import recorded_params

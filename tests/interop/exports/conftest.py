@@ -8,7 +8,7 @@ import pytest
 
 import cellfeat
 from cellfeat.config import Settings
-from cellfeat.evaluation.comparison import Comparison
+from cellfeat.evaluation.results.comparison import Comparison
 from cellfeat.extraction.store import Features, Samples
 from cellfeat.heads.saved.bundle import Bundle
 from cellfeat.provenance import digest_json

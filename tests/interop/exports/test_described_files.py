@@ -7,7 +7,7 @@ import pytest
 
 import cellfeat
 from cellfeat.errors import MissingFileError
-from cellfeat.evaluation.comparison import Comparison
+from cellfeat.evaluation.results.comparison import Comparison
 from cellfeat.extraction.store import Features
 from cellfeat.interop.exports.described_files import PARQUET
 from cellfeat.saved_results.predictions import Results

@@ -12,7 +12,7 @@ import pytest
 
 import cellfeat
 from cellfeat.errors import CellfeatError, ConfigError, WriteError
-from cellfeat.evaluation.comparison import Comparison
+from cellfeat.evaluation.results.comparison import Comparison
 from cellfeat.extraction.store import Features
 from cellfeat.heads.saved.bundle import Bundle
 from cellfeat.interop.exports.registry import EXPORTS, ExportFormat

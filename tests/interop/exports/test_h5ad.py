@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 import cellfeat
-from cellfeat.evaluation.comparison import Comparison
+from cellfeat.evaluation.results.comparison import Comparison
 from cellfeat.extraction.store import Features
 from cellfeat.interop.exports.h5ad import colours
 from tests.interop.exports.conftest import FAILED, N_SAMPLES

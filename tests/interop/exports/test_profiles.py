@@ -7,7 +7,7 @@ import pandas as pd
 import pytest
 
 import cellfeat
-from cellfeat.evaluation.comparison import Comparison
+from cellfeat.evaluation.results.comparison import Comparison
 from cellfeat.extraction.store import Features
 from cellfeat.interop.exports.profiles import standard_columns
 from tests.interop.exports.environments import environment, run_in

@@ -7,7 +7,7 @@ from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 import pytest
 
 import cellfeat
-from cellfeat.evaluation.compare import compare
+from cellfeat.evaluation.comparison.compare import compare
 from cellfeat.page.build import page_of_results
 from tests.page.browser.opening import READY, Trouble, expect, go_to_view
 from tests.page.conftest import QUICK

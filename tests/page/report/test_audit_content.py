@@ -5,7 +5,7 @@ from cellfeat.auditing.findings import Audit, Finding
 from cellfeat.auditing.leak import Leak
 from cellfeat.auditing.probe_results import Probe, Probes
 from cellfeat.errors import ManifestError, RecordError
-from cellfeat.evaluation.compare import compare
+from cellfeat.evaluation.comparison.compare import compare
 from cellfeat.near_copies.placement import Placement
 from cellfeat.page.build import page_of_results
 from cellfeat.reporting.files import write_audit

@@ -1,6 +1,6 @@
 import json
 
-from cellfeat.evaluation.compare import compare
+from cellfeat.evaluation.comparison.compare import compare
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.relabelling.changes import Change, Relabelling
 from cellfeat.page.report.relabelling import relabelling_of_record

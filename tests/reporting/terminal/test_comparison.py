@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 from rich.cells import cell_len
 
-from cellfeat.evaluation.compare import compare
+from cellfeat.evaluation.comparison.compare import compare
+from cellfeat.evaluation.comparison.repeats import RepeatedFailure, summarise
 from cellfeat.evaluation.design import Design
-from cellfeat.evaluation.learning_curve import learning_curves_on
-from cellfeat.evaluation.repeats import RepeatedFailure, summarise
-from cellfeat.evaluation.results import HeadFailure
-from cellfeat.evaluation.task import prepare
+from cellfeat.evaluation.learning_curves.learning_curves import learning_curves_on
+from cellfeat.evaluation.results.head_results import HeadFailure
+from cellfeat.evaluation.task.task import prepare
 from cellfeat.heads.registry import HEADS
 from cellfeat.reporting.terminal.comparison import (
     curve_lines,

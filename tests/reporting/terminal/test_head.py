@@ -3,8 +3,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from cellfeat.evaluation.compare import compare
-from cellfeat.evaluation.scoring.head_scores import Abstaining, ChosenSettings, Tuning
+from cellfeat.evaluation.comparison.compare import compare
+from cellfeat.evaluation.scores.head_scores import Abstaining, ChosenSettings, Tuning
 from cellfeat.reporting.terminal.head import (
     MOST_CLASSES,
     always_included,

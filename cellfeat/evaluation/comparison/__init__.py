@@ -1,0 +1,1 @@
+"""Heads compared: on the same folds, on several features, over repeated folds, with each plate left out."""

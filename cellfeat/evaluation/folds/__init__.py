@@ -1,0 +1,1 @@
+"""Folds: drawn, with groups kept together, or given."""

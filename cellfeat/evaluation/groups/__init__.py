@@ -1,0 +1,1 @@
+"""Groups of samples that stay together in one fold, and their names."""

@@ -1,0 +1,1 @@
+"""Heads fitted on growing parts of the training samples."""
