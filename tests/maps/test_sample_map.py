@@ -104,12 +104,12 @@ def test_changed_bytes_of_a_kept_map_never_end_the_program(clusters: Features) -
     path, rng = map_file(view_folder(clusters), "PCA"), np.random.default_rng(0)
     content = np.frombuffer(path.read_bytes(), np.uint8)
     n_refused = 0
-    for place in rng.integers(len(content), size=60):
+    for place in rng.integers(len(content), size=40):
         damaged = content.copy()
         damaged[place] ^= rng.integers(1, 256, dtype=np.uint8)
         path.write_bytes(damaged.tobytes())
         n_refused += find_map(clusters) is None
-    assert n_refused > 40  # a few bytes are padding, or say what nobody reads
+    assert n_refused > 25  # a few bytes are padding, or say what nobody reads
 
 
 def test_few_samples_are_shown_by_components(clusters: Features) -> None:
