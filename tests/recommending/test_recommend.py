@@ -1,12 +1,16 @@
 """Recommendations on generated cells, with a small network of random weights."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
 
+from cellfeat.backbones.base import Backbone, LoadedBackbone
+from cellfeat.backbones.registry import load_entry
 from cellfeat.config_sources import load_settings
 from cellfeat.errors import BackboneError, CellfeatError, ConfigError, ManifestError, SplitError
 from cellfeat.extraction.extract import extract
@@ -16,6 +20,7 @@ from cellfeat.recommending.embeddings import Embeddings
 from cellfeat.recommending.recommend import recommend
 from cellfeat.recommending.recommendation import Recommendation
 from cellfeat.recommending.saving import save_recommendation
+from tests.extraction.observers import Lines
 from tests.recommending.conftest import by_texture, disc, settings_of, write_samples
 
 SMALL = {"preprocessing.input_size": 32, "preprocessing.crop": "none"}
@@ -213,6 +218,30 @@ def test_one_group_a_class_is_refused(mobilenet: str, tmp_path: Path) -> None:
     )  # fmt: skip
     with pytest.raises(SplitError, match="group"):
         recommend(settings, backbones=[mobilenet])
+
+
+@pytest.mark.slow
+def test_networks_are_not_loaded_again_for_each_of_their_sources(
+    images: Path, mobilenet: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: Counter[tuple[str, int | None]] = Counter()
+
+    def counted(entry: Backbone, **arguments: Any) -> LoadedBackbone:
+        loaded[entry.name, arguments["input_size"]] += 1
+        return load_entry(entry, **arguments)
+
+    class InterruptsFirstRound(Lines):
+        def say(self, line: str) -> None:
+            if line.startswith("round 1"):
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr("cellfeat.recommending.shared_network.load_entry", counted)
+    monkeypatch.setattr("cellfeat.recommending.embeddings.NETWORKS_KEPT", 1)  # fewer than networks are compared
+    settings, networks = settings_of(images, tmp_path, **SMALL), [mobilenet, "shufflenet_v2_x0_5=random"]
+    with pytest.raises(KeyboardInterrupt):
+        recommend(settings, budget=60, samples=24, backbones=networks, observer=InterruptsFirstRound())
+    # To time it, and to see whether it takes the size.
+    assert max(loaded.values()) <= 2
 
 
 @pytest.mark.parametrize(
