@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
 from cellfeat.backbones.base import Backbone, LoadedBackbone
 from cellfeat.backbones.registry import load_entry
@@ -17,9 +18,11 @@ from cellfeat.extraction.extract import extract
 from cellfeat.extraction.store import load_features
 from cellfeat.recommending import recommend as recommending
 from cellfeat.recommending.embeddings import Embeddings
+from cellfeat.recommending.networks import NamedNetwork
 from cellfeat.recommending.recommend import recommend
 from cellfeat.recommending.recommendation import Recommendation
 from cellfeat.recommending.saving import save_recommendation
+from cellfeat.recommending.shared_network import SharedNetwork
 from tests.extraction.observers import Lines
 from tests.recommending.conftest import by_texture, disc, settings_of, write_samples
 
@@ -242,6 +245,18 @@ def test_networks_are_not_loaded_again_for_each_of_their_sources(
         recommend(settings, budget=60, samples=24, backbones=networks, observer=InterruptsFirstRound())
     # To time it, and to see whether it takes the size.
     assert max(loaded.values()) <= 2
+
+
+def test_random_weights_are_the_same_each_time_and_leave_the_callers_random_numbers_alone() -> None:
+    before = torch.get_rng_state()
+    one, other = (
+        SharedNetwork(
+            NamedNetwork("squeezenet1_1", "random"), None, device=torch.device("cpu"), batch_size=1, seed=seed
+        ).network.state_dict()
+        for seed in (3, 3)
+    )
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(torch.equal(one[name], other[name]) for name in one)
 
 
 @pytest.mark.parametrize(
