@@ -15,8 +15,9 @@ from cellfeat.provenance import versions
 
 ROOT = Path(__file__).parent.parent
 KILLS = 200
-RAY_KILLS = {"CELLFEAT_RAY_KILLS": "30", "CELLFEAT_RAY_DRIVER_KILLS": "10"}
 """How often a real extraction is killed."""
+RAY_KILLS = {"CELLFEAT_RAY_KILLS": "30", "CELLFEAT_RAY_DRIVER_KILLS": "10"}
+"""How many machines and how many drivers of a Ray cluster are killed."""
 # What was broken, and the tests that did: a module, and a regular expression for their names.
 FAULTS = [
     ("image files cut at every tenth", "bad_inputs.test_images", r"quarantined_by_name.*-cut-at-"),

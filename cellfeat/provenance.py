@@ -336,9 +336,11 @@ def _replace_folder(new: Path, path: Path) -> None:
 
 def flush_to_disk(path: Path) -> None:
     """Flush a file, or a folder's entries, to disk (fsync)."""
-    if path.is_dir() and os.name == "nt":  # Windows cannot open a folder
+    is_windows = os.name == "nt"
+    if is_windows and path.is_dir():  # Windows cannot open a folder
         return
-    descriptor = os.open(path, os.O_RDONLY)
+    # Windows flushes only what is open for writing; elsewhere a folder cannot be opened so.
+    descriptor = os.open(path, os.O_RDWR if is_windows else os.O_RDONLY)
     try:
         os.fsync(descriptor)
     finally:

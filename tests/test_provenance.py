@@ -6,7 +6,16 @@ from pathlib import Path
 import pytest
 
 from cellfeat.errors import WriteError
-from cellfeat.provenance import canonical_json, differences, digest_file, digest_json, publish, publish_folder, versions
+from cellfeat.provenance import (
+    canonical_json,
+    differences,
+    digest_file,
+    digest_json,
+    flush_to_disk,
+    publish,
+    publish_folder,
+    versions,
+)
 
 
 def test_published_file_is_alone(tmp_path: Path) -> None:
@@ -151,3 +160,16 @@ def test_differences_name_the_nested_field() -> None:
 
 def test_versions_name_python_and_packages() -> None:
     assert {"python", "torch", "numpy"} <= versions().keys()
+
+
+def test_windows_flushes_what_is_open_for_writing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Windows refuses to flush through a handle that only reads; tests run on other systems, which do not."""
+    flushed: list[int] = []
+    path = tmp_path / "cells.h5"
+    path.write_bytes(b"content")
+    fcntl = pytest.importorskip("fcntl")
+    monkeypatch.setattr(os, "fsync", lambda one: flushed.append(fcntl.fcntl(one, fcntl.F_GETFL) & os.O_RDWR))
+    with monkeypatch.context() as on_windows:
+        on_windows.setattr(os, "name", "nt")
+        flush_to_disk(path)
+    assert flushed == [os.O_RDWR]

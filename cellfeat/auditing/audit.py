@@ -26,6 +26,7 @@ from cellfeat.evaluation.remarks import Say, ignore_line
 from cellfeat.evaluation.scoring.score import calibrated
 from cellfeat.evaluation.task.arguments import resolved
 from cellfeat.extraction.store import Features, Samples
+from cellfeat.near_copies.exact_duplicates import exact_duplicates
 from cellfeat.near_copies.joining import Joining, declared, join
 from cellfeat.near_copies.overlap import Pair, Shape
 from cellfeat.near_copies.pictures import SamplePictures, read_folder_pictures, read_pictures
@@ -125,7 +126,7 @@ class _Grouping:
 
 def _without_scores(samples: Samples, pictures: SamplePictures | None, grouping: _Grouping, say: Say) -> Audit:
     """Collect the findings that need no head."""
-    copies, crops = _copies(samples), overlapping_crops(samples)
+    copies, crops = exact_duplicates(samples.digests), overlapping_crops(samples)
     near, shapes = Joining({}, {}, {}), {}
     if pictures is not None:
         say("comparing the pictures pixel by pixel")
@@ -279,15 +280,6 @@ def _suspicious(runs: Sequence[Arms]) -> Iterator[Finding]:
     predicted = near.predicted.get(LEAK_HEADS[0])
     if predicted is not None:
         yield from suspicious_labels(near.task, calibrated(near.task, predicted))
-
-
-def _copies(samples: Samples) -> list[Pair]:
-    """Pairs (first sample, later sample) of exact duplicates."""
-    # `return_index` gives the first sample with each digest, and so does `first[inverse]` for each sample.
-    digests, first, inverse = np.unique(samples.digests, return_index=True, return_inverse=True)
-    originals = first[inverse]
-    is_later = (digests[inverse] != "") & (originals != np.arange(len(samples)))
-    return [(int(originals[row]), int(row)) for row in np.flatnonzero(is_later)]
 
 
 def _group_names(samples: Samples, keys: Sequence[Strings], near: Iterable[Pair]) -> Strings:

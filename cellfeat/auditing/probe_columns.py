@@ -168,8 +168,9 @@ def _sorting_key(name: str) -> list[tuple[int, str]]:
 
 def _coordinate(text: str) -> float:
     """A number, or the place in the alphabet of a single letter, as the rows of plates have; NaN for anything else."""
-    if len(text) == 1 and text.isalpha():
-        return float(ord(text.upper()))
+    letter = text.upper()
+    if len(letter) == 1 and letter.isalpha():  # ß becomes two letters
+        return float(ord(letter))
     try:
         return float(text)
     except ValueError:

@@ -1,6 +1,5 @@
 """The context of a run: its request, and the device, networks and decoder that the settings name."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Self
@@ -19,6 +18,7 @@ from cellfeat.extraction.forward.passes import make_passes
 from cellfeat.extraction.read_ahead import Decoded, Decoder
 from cellfeat.extraction.request import ExtractionRequest
 from cellfeat.extraction.timing import Timeline
+from cellfeat.processors import usable_processors
 from cellfeat.provenance import utc_now
 from cellfeat.samples.intensity.advice import GIVEN, intensity_advice, spread_blocks, spread_rows
 from cellfeat.samples.intensity.float_scales import WAY_OUT, FloatScales
@@ -127,7 +127,7 @@ class RunContext:
         if wanted != "auto":
             return wanted
         # On the cpu the forward needs every core, and two processes keep up with the smallest network.
-        return min(2 if self.device.type == "cpu" else 8, os.cpu_count() or 1)
+        return min(2 if self.device.type == "cpu" else 8, usable_processors())
 
 
 def _adapted(network: LoadedBackbone, settings: PreprocessingSettings) -> Transform:

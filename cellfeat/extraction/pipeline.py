@@ -6,6 +6,7 @@ is fetched, so it does not wait for Python.
 
 from collections import deque
 from collections.abc import Generator, Iterator, Sequence
+from contextlib import closing
 from functools import partial
 from itertools import islice
 from typing import NamedTuple, Protocol
@@ -102,17 +103,13 @@ def extract_parts(
         block_of=partial(decoder.block, most=batch_size // 2),
         decode_rows=decoder.read_rows,
     )
-    for part in missing.parts:
-        collected = _PartRows(part, decoder.policy.n_channels, stored, missing.begun.get(part.start))
-        try:
-            for batch in _embedded(samples, len(missing.rest_of(part)), batch_size, embedder, listener):
-                listener.on_batch(collected.add(batch, decoder.timeline))
-        # Ctrl-C and SIGTERM are not subclasses of Exception.
-        except BaseException:
-            if collected.n_done:
-                listener.on_interrupt(collected.rows())
-            raise
-        yield collected.rows()
+    # Closed at once: an error keeps the frames that it passed, and with them the threads that read.
+    with closing(samples):
+        for part in missing.parts:
+            collected = _PartRows(part, decoder.policy.n_channels, stored, missing.begun.get(part.start))
+            batches = _embedded(samples, len(missing.rest_of(part)), batch_size, embedder, listener)
+            _collect(collected, batches, listener, decoder.timeline)
+            yield collected.rows()
 
 
 class _Batch(NamedTuple):
@@ -134,6 +131,18 @@ def _embedded(
         if len(in_work) > embedder.n_in_work:
             yield in_work.popleft()
     yield from in_work
+
+
+def _collect(collected: "_PartRows", batches: Iterator[_Batch], listener: PipelineListener, timeline: Timeline) -> None:
+    """Add batches to a part; an error or an interruption hands those that are finished to the listener."""
+    try:
+        for batch in batches:
+            listener.on_batch(collected.add(batch, timeline))
+    # Ctrl-C and SIGTERM are not subclasses of Exception.
+    except BaseException:
+        if collected.n_done:
+            listener.on_interrupt(collected.rows())
+        raise
 
 
 class _PartRows:

@@ -1,7 +1,7 @@
 """Read samples ahead of their use, in threads that wait for the reading processes."""
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass, field
 from functools import partial
@@ -150,8 +150,8 @@ def read_ahead(
     timeline: Timeline,
     block_of: Callable[[int], int] = _own_block,
     decode_rows: Callable[[Sequence[int]], list[Read]] | None = None,
-) -> Iterator[Read]:
-    """Decode rows in threads, and yield the results in order.
+) -> Generator[Read, None, None]:
+    """Decode rows in threads, and yield the results in order; closing the generator stops the reading.
 
     Parameters
     ----------

@@ -1,6 +1,5 @@
 """Compare extracted rows with their images: by the pixels, because names and times of files can be wrong."""
 
-import os
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -11,6 +10,7 @@ from cellfeat.extraction.read_ahead import Decoder, read_ahead
 from cellfeat.extraction.request import ExtractionRequest
 from cellfeat.extraction.store import NEW, Summary, read_pixel_digests, read_table
 from cellfeat.extraction.timing import Timeline
+from cellfeat.processors import usable_processors
 from cellfeat.samples.intensity.policy import IntensityPolicy, recorded_intensity
 from cellfeat.samples.reading.images import ReadsSamples
 from cellfeat.types import Integers
@@ -38,7 +38,7 @@ def changed_rows(decoder: Decoder, rows: Sequence[int], digests: Sequence[str]) 
 
 
 def _read_digests(decoder: Decoder, rows: Sequence[int]) -> list[str]:
-    n_threads = decoder.reader.n_threads(min(READING_THREADS, os.cpu_count() or 1))
+    n_threads = decoder.reader.n_threads(min(READING_THREADS, usable_processors()))
     samples = read_ahead(
         decoder,
         rows,

@@ -2,7 +2,6 @@
 
 import json
 import math
-import os
 import threading
 import time
 from collections.abc import Iterator
@@ -10,7 +9,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+from cellfeat.processors import usable_processors
 from cellfeat.provenance import publish
+from cellfeat.text import counted
 
 CONCURRENT = ("decode", "write")
 """Steps that run beside the others, in their own threads."""
@@ -103,7 +104,7 @@ class Timeline:
         """
         if self.share("waiting") < STARVED:
             return None
-        n_cores = os.cpu_count() or 1
+        n_cores = usable_processors()
         busy = self._seconds["transfer"] + self._seconds["forward"]
         # Decoding is summed over all threads: so many workers keep up with the device.
         enough = math.ceil(self._seconds["decode"] / max(busy, 1e-9))
@@ -111,8 +112,8 @@ class Timeline:
         if workers < min(enough, n_cores):
             return f"{starved}: reading them takes longer than the forward, and --workers {min(enough, n_cores)} helps"
         return (
-            f"{starved}, and {workers} workers on {n_cores} cores cannot read them faster: smaller or uncompressed "
-            f"files, or a faster disk, would help"
+            f"{starved}, and {counted(workers, 'worker')} on {counted(n_cores, 'core')} cannot read them faster: "
+            "smaller or uncompressed files, or a faster disk, would help"
         )
 
     def write_trace(self, path: Path) -> None:

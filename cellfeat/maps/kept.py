@@ -1,7 +1,10 @@
 """Maps on disk, beside the feature file: coordinates, and what places new samples among them."""
 
 import json
+import lzma
+import tokenize
 import zipfile
+import zlib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +19,11 @@ from cellfeat.types import Float32s
 
 FORMAT = 1
 _COMPONENTS = "components_"
+# What NumPy, zipfile and JSON raise on damaged bytes.
+_FAULTS = (
+    OSError, EOFError, ValueError, LookupError, TypeError, RuntimeError, ArithmeticError, MemoryError, SyntaxError,
+    tokenize.TokenError, zipfile.BadZipFile, zlib.error, lzma.LZMAError,
+)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -101,7 +109,7 @@ def kept_map(features: Features, method: str) -> Content | None:
         if (record["format"], record["fingerprint"]) != (FORMAT, features.fingerprint):
             return None
         coordinates, note = arrays["coordinates"], str(record["note"])
-    except (OSError, ValueError, KeyError, TypeError, EOFError, NotImplementedError, zipfile.BadZipFile):
+    except _FAULTS:
         return None
     components = {
         name.removeprefix(_COMPONENTS): array for name, array in arrays.items() if name.startswith(_COMPONENTS)

@@ -1,6 +1,5 @@
 """The map of a feature file's samples: made once, kept beside the file, and new samples placed on it."""
 
-import os
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Literal, get_args
@@ -12,6 +11,7 @@ from cellfeat.extraction.store import Features
 from cellfeat.maps.components import Components
 from cellfeat.maps.kept import Content, keep_map, kept_map
 from cellfeat.maps.tsne import Progress, embedded, placed
+from cellfeat.processors import usable_processors
 from cellfeat.text import first_line, near_names
 from cellfeat.types import Bools, Float32s
 
@@ -108,7 +108,7 @@ class SampleMap:
         elif len(rows):
             known = np.isfinite(self.x)
             there = np.column_stack([self.x[known], self.y[known]])
-            coordinates[rows] = placed(components, self.reference, there, threads or _all_threads())
+            coordinates[rows] = placed(components, self.reference, there, threads or usable_processors())
         return coordinates
 
 
@@ -151,7 +151,7 @@ def make_map(
     if method not in (None, *get_args(MapMethod)):
         raise ConfigError(f"method: got {method!r}; {near_names(str(method), get_args(MapMethod))}")
     say = say or _ignore
-    found = _made(features, method, threads or _all_threads(), progress or _ignore, say)
+    found = _made(features, method, threads or usable_processors(), progress or _ignore, say)
     try:
         keep_map(features, found.method, _content(found))
     except WriteError as error:
@@ -252,10 +252,6 @@ def _parts(rows: np.ndarray) -> list[np.ndarray]:
 def _has_numbers(embeddings: Float32s) -> Bools:
     """Whether each sample has any number, shape ``(n,)``."""
     return np.asarray(np.isfinite(embeddings).any(axis=(1, 2)))
-
-
-def _all_threads() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def _ignore(*_: object) -> None:

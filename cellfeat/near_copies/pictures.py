@@ -1,6 +1,5 @@
 """Small grey pictures of samples, and the range of each channel, from one pass over all images."""
 
-import os
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
@@ -16,6 +15,7 @@ from cellfeat.extraction.store import Features, Properties, Samples, Status, no_
 from cellfeat.near_copies.overlap import Shape
 from cellfeat.near_copies.patches import Patches, keep_one_in, patches
 from cellfeat.near_copies.shrink import grey_picture, shrink_factor
+from cellfeat.processors import usable_processors
 from cellfeat.samples.image_file.properties import FileProperties
 from cellfeat.samples.manifest.build import build_manifest
 from cellfeat.samples.manifest.manifest import Manifest
@@ -255,7 +255,7 @@ def _scale(rows: Integers, read: ReadsRow, n_channels: int) -> PictureScale:
 
 def _readable(read: ReadsRow, rows: Integers) -> Iterator[tuple[int, NDArray]]:
     """Rows and their pixels, in order; those that cannot be read are left out."""
-    with ThreadPoolExecutor(min(READERS, os.cpu_count() or 1), thread_name_prefix="pictures") as pool:
+    with ThreadPoolExecutor(min(READERS, usable_processors()), thread_name_prefix="pictures") as pool:
         # `map` starts to read everything that it is given at once: blocks bound the pixels in memory.
         for start in range(0, len(rows), BLOCK_ROWS):
             block = rows[start : start + BLOCK_ROWS].tolist()

@@ -8,7 +8,7 @@ import numpy as np
 
 from cellfeat.near_copies.overlap import Overlap, Pair, Shape
 from cellfeat.samples.column_names.positions import FIELD_WORDS, TIME_WORDS, centre_columns, words_of
-from cellfeat.types import Floats, Strings
+from cellfeat.types import Floats, Integers, Strings
 
 LEAST_SHARE = 0.25
 """Samples whose positions overlap over this share of the smaller one are near copies."""
@@ -57,12 +57,9 @@ class Positions:
         found = {}
         for rows in self._together(shapes):
             sides = np.array([shapes[row] for row in rows])
-            for place, first in enumerate(rows[:-1]):
-                distances = np.abs(self.centres[rows[place + 1 :]] - self.centres[first])
-                touches = (2 * distances < sides[place + 1 :] + sides[place]).all(axis=1)
-                for later in np.flatnonzero(touches):
-                    second = rows[place + 1 + int(later)]
-                    found[first, second] = self._overlap((first, second), shapes)
+            for one, other in _touching(self.centres[rows], sides):
+                pair = rows[one], rows[other]
+                found[pair] = self._overlap(pair, shapes)
         return {pair: overlap for pair, overlap in found.items() if overlap.share > 0}
 
     def are_apart(self, pair: Pair) -> bool:
@@ -93,6 +90,29 @@ class Positions:
         corners = [self.centres[row] - np.asarray(shapes[row]) / 2 for row in pair]
         rows, columns = np.round(corners[1] - corners[0]).astype(int).tolist()
         return Overlap.at((rows, columns), (shapes[first], shapes[second]), np.nan, is_exact=False)
+
+
+def _touching(centres: Floats, sides: Integers) -> list[Pair]:
+    """Pair the places of rectangles that have a common area, sorted, the smaller place first.
+
+    Parameters
+    ----------
+    centres
+        Row and column of each rectangle's centre, shape ``(n, 2)``.
+    sides
+        Height and width of each, shape ``(n, 2)``.
+    """
+    order = np.argsort(centres[:, 0])
+    centres, sides = centres[order], sides[order]
+    # From here on, the next rectangles are too far down, however high they are.
+    ends = np.searchsorted(centres[:, 0], centres[:, 0] + (sides[:, 0] + sides[:, 0].max()) / 2)
+    pairs: list[Pair] = []
+    for place, end in enumerate(ends):
+        next_ones = slice(place + 1, end)
+        touches = (2 * np.abs(centres[next_ones] - centres[place]) < sides[next_ones] + sides[place]).all(axis=1)
+        one = int(order[place])
+        pairs += [(min(one, other), max(one, other)) for other in order[next_ones][touches].tolist()]
+    return sorted(pairs)
 
 
 def positions(columns: Mapping[str, Strings]) -> Positions | None:

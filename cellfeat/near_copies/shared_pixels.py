@@ -45,26 +45,6 @@ class BoxOverlaps:
     pixels: Integers
     share: Floats
 
-    def __len__(self) -> int:
-        return len(self.pairs)
-
-    def take(self, chosen: Integers) -> Self:
-        """Give some of the pairs, in the order of `chosen`, their places, shape ``(n,)``."""
-        return type(self)(self.pairs[chosen], self.pixels[chosen], self.share[chosen])
-
-
-def box_overlaps(regions: Regions) -> BoxOverlaps:
-    """Find all pairs of samples whose boxes overlap, sorted.
-
-    Parameters
-    ----------
-    regions
-        Where the samples lie on their fields.
-    """
-    blocks = list(overlap_blocks(regions))
-    whole = BoxOverlaps(*(np.concatenate(parts) for parts in zip(*map(_arrays, [_NONE, *blocks]), strict=True)))
-    return whole.take(np.lexsort((whole.pairs[:, 1], whole.pairs[:, 0])))
-
 
 def overlap_blocks(regions: Regions) -> Iterator[BoxOverlaps]:
     """Find all pairs of samples whose boxes overlap, some at a time and in no order: there may be very many.
@@ -141,13 +121,6 @@ def shared_pixels(regions: Regions) -> SharedPixels:
         is_shared[block.pairs] = True
         links.add(block.pairs)
     return SharedPixels(links.groups()[of_box], is_shared[of_box])
-
-
-_NONE = BoxOverlaps(np.empty((0, 2), np.int64), np.empty(0, np.int64), np.empty(0))
-
-
-def _arrays(found: BoxOverlaps) -> tuple[Integers, Integers, Floats]:
-    return found.pairs, found.pixels, found.share
 
 
 class _Links:

@@ -12,6 +12,7 @@ from cellfeat.evaluation.groups.sample_groups import group_keys, join_groups, ke
 from cellfeat.evaluation.remarks import Say, ignore_line
 from cellfeat.extraction.read_ahead import Decoded
 from cellfeat.extraction.store import Samples
+from cellfeat.near_copies.exact_duplicates import exact_duplicates
 from cellfeat.near_copies.joining import declared, join
 from cellfeat.near_copies.pictures import pictures_of
 from cellfeat.near_copies.search import near_copies
@@ -139,18 +140,11 @@ def _groups(samples: Samples, decoded: Sequence[Decoded], manifest: Manifest, gr
         return join_groups(keys)
     pictures = pictures_of([sample.pixels for sample in decoded], manifest.channels)
     shapes = dict(zip(pictures.rows.tolist(), pictures.shapes, strict=True))
-    found = near_copies(pictures, _copies(samples.digests), samples.regions)
+    found = near_copies(pictures, exact_duplicates(samples.digests), samples.regions)
     joined = join(found, declared(samples.groups, samples.columns, samples.regions), shapes).joined
     if joined:
         say(f"groups: {len(joined)} pairs of samples that share pixels or detail are kept in one fold")
     return join_groups(keys, joined)
-
-
-def _copies(digests: Strings) -> list[tuple[int, int]]:
-    """Pairs (first, later) of exact duplicates."""
-    first: dict[str, int] = {}
-    firsts = [first.setdefault(digest, place) for place, digest in enumerate(digests.tolist())]
-    return [(one, place) for place, one in enumerate(firsts) if one < place]
 
 
 def _rows_of_spread_classes(label: Strings, groups: Integers, say: Say) -> Integers:

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Iterator
+from contextlib import closing
 from dataclasses import replace
 from itertools import islice
 from typing import IO
@@ -84,10 +85,9 @@ def read_part(
         timeline=decoder.timeline,
         block_of=decoder.reader.block,
     )
-    read: list[Decoded] = []
-    for sample in _until(source, clock):
-        read.append(shelf.put(sample))
-    source.close()  # type: ignore[attr-defined]
+    # Closed at once, so that threads read no further images where the time is over, or the user interrupts.
+    with closing(source):
+        read = [shelf.put(sample) for sample in _until(source, clock)]
     failed = [sample for sample in read if sample.pixels is None]
     good = sorted((sample for sample in read if sample.pixels is not None), key=lambda sample: sample.row)
     if failed:

@@ -18,7 +18,6 @@ VIEWS = (1, 4, 8)
 """Numbers of views: each contains the ones before."""
 
 Pool = Literal["norm", "stages", "blocks"]
-POOLS: tuple[Pool, ...] = get_args(Pool)
 
 Crop = Literal["none", "center"]
 CROPS: tuple[Crop, ...] = get_args(Crop)

@@ -1,6 +1,6 @@
 """From images and labels to a recommended recipe."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -133,6 +133,7 @@ class _Session:
         self._costs = Costs(part, self._embeddings, settings, clock, len(request.manifest), device)
         self._published: dict[str, int] = {}
         self._pools: dict[str, tuple[Pool, ...]] = {}
+        self._crops_differ: dict[str, bool] = {}
 
     def run(self) -> Recommendation:
         """Compare, choose, and time what was chosen."""
@@ -171,6 +172,7 @@ class _Session:
                 shared = self._embeddings.published(network.name)
                 self._published[network.name] = shared.input_size
                 self._pools[network.name] = shared.pools
+                self._crops_differ[network.name] = shared.crops_differ(self._part.decoded)
                 self._embeddings.measure(min(self._sizes_of(network.name), key=lambda one: one.input_size))
             except (BackboneError, WeightsError, MissingFileError, DeviceError) as error:
                 if is_only:
@@ -217,13 +219,6 @@ class _Session:
     def _any_size(self) -> set[str]:
         # A network with stages is convolutional, and takes every size from its smallest on.
         return {name for name, pools in self._pools.items() if "stages" in pools}
-
-    @property
-    def _crops_differ(self) -> Mapping[str, bool]:
-        return {
-            name: self._embeddings.network(Source(name, size, "none")).crops_differ(self._part.decoded)
-            for name, size in self._published.items()
-        }
 
     def _recipes(self, source: Source) -> Iterator[Recipe]:
         return recipes_of(source, self._pools[source.backbone], self._part.n_channels)

@@ -96,10 +96,12 @@ class SharedNetwork:
         self._device, self._batch_size, self._may_compile = device, batch_size, may_compile
         entry = find_backbone(network.name)
         is_random = network.weights == RANDOM
-        if is_random:
-            torch.manual_seed(seed)
         weights = None if is_random else network.weights
-        self._norm = load_entry(entry, weights=weights, pool="norm", input_size=input_size)
+        # The same random weights each time, and the caller's random numbers stay as they are.
+        with torch.random.fork_rng(devices=[], enabled=is_random):
+            if is_random:
+                torch.default_generator.manual_seed(seed)
+            self._norm = load_entry(entry, weights=weights, pool="norm", input_size=input_size)
         self._inner: dict[Pool, LoadedBackbone] = {}
         for pool, make in INNER_POOLS.items():
             with suppress(BackboneError):

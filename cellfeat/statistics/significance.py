@@ -1,18 +1,17 @@
-"""The corrected t-test for repeated cross-validation, for one pair of heads and for all pairs at once."""
+"""The corrected t-test for repeated cross-validation, for all pairs of heads at once."""
 
 from itertools import combinations
 
 import numpy as np
-from numpy.typing import ArrayLike
 
-from cellfeat.statistics.interval_types import LEVEL, Difference
+from cellfeat.statistics.interval_types import LEVEL
 from cellfeat.statistics.simultaneous import Adjusted, simultaneous
 from cellfeat.statistics.spread import Spread
 from cellfeat.types import Floats
 
 
-def corrected_difference(differences: ArrayLike, n_folds: int, *, level: float = LEVEL) -> Difference:
-    """Corrected resampled t-test of the differences between two heads over the folds of repeated cross-validation.
+def corrected_differences(scores: Floats, n_folds: int, *, level: float = LEVEL) -> tuple[Adjusted, ...]:
+    """Corrected resampled t-tests of every two heads, with intervals that hold for all pairs at once.
 
     The training parts of the folds overlap, so the differences are not independent. The variance of their mean is
     corrected by the ratio of test to training samples (C. Nadeau and Y. Bengio, "Inference for the generalization
@@ -20,25 +19,10 @@ def corrected_difference(differences: ArrayLike, n_folds: int, *, level: float =
 
     Parameters
     ----------
-    differences
-        Difference of the scores in each fold of all repeats, shape ``(n_repeats * n_folds,)``.
-    n_folds
-        Folds of one repeat: the test part is ``1 / (n_folds - 1)`` of the training part.
-    level
-        Confidence level of the interval.
-    """
-    return _spread(np.asarray(differences, dtype=float), n_folds).difference(level)
-
-
-def corrected_differences(scores: Floats, n_folds: int, *, level: float = LEVEL) -> tuple[Adjusted, ...]:
-    """Corrected resampled t-tests of every two heads, with intervals that hold for all pairs at once.
-
-    Parameters
-    ----------
     scores
         Score of each head in each fold of all repeats, shape ``(n_heads, n_repeats * n_folds)``.
     n_folds
-        As for `corrected_difference`.
+        Folds of one repeat: the test part is ``1 / (n_folds - 1)`` of the training part.
     level
         Confidence level of all intervals together; see `cellfeat.statistics.simultaneous.Family`.
 

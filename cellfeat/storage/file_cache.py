@@ -15,7 +15,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from cellfeat.errors import ConfigError, DiskFullError, MissingFileError, ReadError
-from cellfeat.provenance import explained_errors, make_folder, temporary_beside
+from cellfeat.provenance import explained_errors, is_temporary, make_folder, remove_left, temporary_beside
 from cellfeat.storage.base import FileState, Storage
 from cellfeat.storage.connection import endpoint_of
 from cellfeat.storage.opening import open_storage
@@ -57,6 +57,8 @@ def fetched(url: Url, check: Callable[[Path], object]) -> Path:
         If it cannot be read.
     DiskFullError, WriteError
         If the copy cannot be written.
+    ConfigError
+        If `LIMIT` is no number of gigabytes.
     """
     storage = open_storage(url.parent)
     state = _state(storage, url)
@@ -95,10 +97,11 @@ def room_for(url: Url) -> Iterator[Path]:
     ------
     DiskFullError, WriteError
         If it cannot be written; the message says how to choose another folder.
+    ConfigError
+        If `LIMIT` is no number of gigabytes.
     """
     target = _folder_of(url) / url.name
-    with _explained(target):
-        make_folder(target.parent)
+    with _begun(target):
         temporary = temporary_beside(target)
         try:
             yield temporary
@@ -141,8 +144,7 @@ def _first(found: Iterator[tuple[str, int]], number: int) -> Iterator[tuple[str,
 
 def _fetch(storage: Storage, url: Url, copy: Path, state: FileState, check: Callable[[Path], object]) -> None:
     _LOG.info("%s: fetching %s MB to %s", url, f"{max(state.size / 1e6, 0.1):,.1f}", cache_folder())
-    with _explained(copy):
-        make_folder(copy.parent)
+    with _begun(copy):
         temporary = temporary_beside(copy)
         try:
             found = storage.download(url.name, temporary)
@@ -157,9 +159,13 @@ def _fetch(storage: Storage, url: Url, copy: Path, state: FileState, check: Call
 
 
 @contextmanager
-def _explained(target: Path) -> Iterator[None]:
+def _begun(target: Path) -> Iterator[None]:
+    """Make the folder of a file that the block writes; errors of the disk say how to choose another one."""
+    _limit()  # refused now, and not when gigabytes have been sent
+    _remove_unfinished()
     try:
         with explained_errors(target):
+            make_folder(target.parent)
             yield
     except DiskFullError as error:
         raise DiskFullError(
@@ -168,15 +174,27 @@ def _explained(target: Path) -> Iterator[None]:
         ) from None
 
 
+def _files() -> Path:
+    """The folder that holds a folder for each address, with a folder for each version in it."""
+    return cache_folder() / "files"
+
+
 def _folder_of(url: Url) -> Path:
     # The endpoint, too: two servers may have buckets of the same name.
     key = hashlib.sha256(f"{endpoint_of(url) or ''}\n{url}".encode()).hexdigest()[:16]
-    return cache_folder() / "files" / key
+    return _files() / key
 
 
 def _copy_of(url: Url, state: FileState) -> Path:
     version = hashlib.sha256(f"{state.size}\n{state.version}".encode()).hexdigest()[:16]
     return _folder_of(url) / version / url.name
+
+
+def _remove_unfinished() -> None:
+    """Remove what killed commands left half written, of any address: nobody may ask for that file again."""
+    for folder in (*_files().glob("*"), *_files().glob("*/*")):
+        if folder.is_dir():
+            remove_left(folder)
 
 
 def _remove_old(newest: Path) -> None:
@@ -185,7 +203,9 @@ def _remove_old(newest: Path) -> None:
         if version.is_dir() and version != newest.parent:
             shutil.rmtree(version, ignore_errors=True)
     copies = []
-    for path in newest.parents[2].glob("*/*/*"):
+    for path in _files().glob("*/*/*"):
+        if is_temporary(path.name):  # another command is fetching it
+            continue
         with suppress(FileNotFoundError):
             copies.append((path.stat().st_mtime, path.stat().st_size, path))
     total, limit = sum(size for _, size, _ in copies), _limit()
@@ -201,5 +221,7 @@ def _limit() -> float:
     try:
         gigabytes = float(text) if text.strip() else DEFAULT_LIMIT
     except ValueError:
-        raise ConfigError(f"the environment variable {LIMIT} is {text!r}; expected gigabytes, such as 50") from None
+        gigabytes = -1.0
+    if not gigabytes >= 0:  # which NaN is not, either
+        raise ConfigError(f"the environment variable {LIMIT} is {text!r}; expected gigabytes, such as 50")
     return gigabytes * 1e9

@@ -94,7 +94,7 @@ class LocalStorage:
         """Ask for size and version of a file; None where there is none."""
         try:
             found = (self.location / name).stat()
-        except FileNotFoundError:
+        except (FileNotFoundError, NotADirectoryError):
             return None
         return FileState(found.st_size, str(found.st_mtime_ns))
 
@@ -106,12 +106,16 @@ class LocalStorage:
         name
             The file.
         target
-            Where to write; an existing file is replaced.
+            Where to write; an existing file is replaced. It is removed if reading fails.
         """
         state = self.state(name)
         if state is not None:
             with explained_errors(target):
-                shutil.copyfile(self.location / name, target)
+                try:
+                    shutil.copyfile(self.location / name, target)
+                except BaseException:
+                    target.unlink(missing_ok=True)
+                    raise
         return state
 
     def upload(self, name: str, source: Path) -> FileState:
@@ -147,8 +151,12 @@ class LocalStorage:
 
     def remove(self, name: str) -> None:
         """Remove a file; one that is not there is no error."""
-        with suppress(IsADirectoryError):
-            (self.location / name).unlink(missing_ok=True)
+        path = self.location / name
+        try:
+            path.unlink(missing_ok=True)
+        except (IsADirectoryError, PermissionError):  # a folder; macOS and Windows call it a lack of permission
+            if not path.is_dir():
+                raise
 
     def remove_all(self, prefix: str = "") -> None:
         """Remove the files whose name begins with `prefix`; without one, the folder with everything in it."""

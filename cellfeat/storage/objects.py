@@ -134,7 +134,7 @@ class ObjectStorage:
         return self._requests.read(name, request)
 
     def read_start(self, name: str, n_bytes: int) -> bytes | None:
-        """Read the first bytes of a file, of some servers more; None where there is none.
+        """Read the first bytes of a file, or more of it where the server ignores ranges; None where there is none.
 
         Parameters
         ----------

@@ -1,6 +1,5 @@
 """Make the thumbnails of a feature file from its images: all of them, or one block."""
 
-import os
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,6 +14,7 @@ from cellfeat.extraction.read_ahead import read_ahead
 from cellfeat.extraction.sample_images import SampleImages, opened_images, recorded_settings
 from cellfeat.extraction.store import Features, make_view_folder, view_folder
 from cellfeat.extraction.timing import Timeline
+from cellfeat.processors import usable_processors
 from cellfeat.samples.intensity.advice import spread_blocks, spread_rows
 from cellfeat.samples.sheets.files import Block, SheetsRecord, named_channels, write_record
 from cellfeat.samples.sheets.shards import make_shard
@@ -130,7 +130,7 @@ class BlockMaker:
         images, workers
             The opened images, and as for `make_thumbnails`, also the errors.
         """
-        n_readers = workers or min(MOST_READERS, os.cpu_count() or 1)
+        n_readers = workers or min(MOST_READERS, usable_processors())
         folder = make_view_folder(images.features)
         begun = Thumbnails.begun(images.features, folder)
         return cls(images, _begin(images, folder, n_readers) if begun is None else begun, n_readers)

@@ -6,7 +6,7 @@ import pytest
 from cellfeat.auditing.audit import audit
 from cellfeat.auditing.leak import EVERYTHING, FIELDS, NOTHING, OVERLAPS
 from cellfeat.auditing.overlapping_crops import overlapping_crops
-from cellfeat.near_copies.shared_pixels import box_overlaps
+from cellfeat.near_copies.shared_pixels import overlap_blocks
 from cellfeat.reporting.terminal.audit import render_leaks
 from tests.feature_fixtures import SMALL, build_features, regions_at, save_pictures, with_samples
 from tests.near_copies.fields import textured
@@ -70,7 +70,8 @@ def test_price_of_cell_level_folds_is_measured(leaking):
 @pytest.mark.slow
 def test_groups_of_an_audit_hold_the_overlaps(leaking):
     found = audit(leaking, design=SMALL)
-    pairs = box_overlaps(leaking.samples.regions).pairs
+    pairs = np.concatenate([block.pairs for block in overlap_blocks(leaking.samples.regions)])
+    assert len(pairs)
     assert (found.group[pairs[:, 0]] == found.group[pairs[:, 1]]).all()
 
 

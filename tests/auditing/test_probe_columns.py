@@ -30,6 +30,10 @@ def test_position_columns_hold_numbers_letters_and_wells():
     assert found["well"].tolist() == [[1, 1], [2, 2], [8, 12], [27, 3], [3, 7], [4, 4]]
 
 
+def test_letter_that_becomes_two_in_capitals_is_no_position():
+    assert position_columns(samples_with(row=np.array(list("ßßAAßß"))), ALL) == {}
+
+
 def test_order_of_the_rows_counts_only_where_names_and_classes_do_not_give_it():
     by_name = samples_with(["a2", "a10", "b1", "b3", "c1", "c2"])
     unordered = samples_with(["k", "c", "x", "a", "q", "b"])

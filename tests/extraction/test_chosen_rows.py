@@ -1,11 +1,13 @@
 """Samples that are chosen in Python: by row numbers, masks and ids."""
 
+from pathlib import Path
+
 import numpy as np
 import pandas as pd
 import pytest
 
 from cellfeat.errors import ManifestError
-from cellfeat.extraction.store import Features
+from cellfeat.extraction.store import Features, load_features
 
 IDS = ["a", "b", "c", "d"]
 X = pd.DataFrame(np.arange(8.0).reshape(4, 2), index=IDS)
@@ -57,3 +59,15 @@ def test_mask_keeps_the_reason_of_a_sample_that_failed():
     numbers[2] = np.nan
     chosen = Features.from_arrays(numbers).take([False, True, True, True])
     assert list(chosen.samples.failures) == [1]
+
+
+@pytest.mark.parametrize("rows", [[-2, 0], [2, 1, 2], np.array([2], dtype=np.uint8)])
+def test_rows_by_number_keep_the_reasons_of_samples_that_failed(rows, tmp_path: Path):
+    numbers = X.to_numpy(copy=True)
+    numbers[2] = np.nan
+    chosen = Features.from_arrays(numbers, ids=IDS).take(rows)
+    failed = np.flatnonzero(~chosen.samples.is_ok).tolist()
+    assert failed
+    assert sorted(chosen.samples.failures) == failed
+    chosen.save(tmp_path / "chosen.h5")
+    assert load_features(tmp_path / "chosen.h5").samples.failures == chosen.samples.failures

@@ -1,5 +1,6 @@
 """The pipeline with a device that computes one batch while the next one is read."""
 
+import threading
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -114,3 +115,14 @@ def test_an_interrupted_part_is_continued_after_its_whole_batches(
     for mine, theirs in zip(again.arrays(), whole.arrays(), strict=True):
         np.testing.assert_array_equal(mine, theirs)
     assert again.failures == whole.failures
+
+
+def test_an_interrupted_run_reads_no_further_images_while_its_error_is_kept(decoder: Decoder) -> None:
+    """As a notebook keeps the last error, with every frame that it passed."""
+    before = set(threading.enumerate())
+    with pytest.raises(KeyboardInterrupt) as kept:
+        run(MissingParts([range(N_SAMPLES)]), decoder, Slow(0), Listener(lambda told: len(told.batches) == 1))
+    for thread in set(threading.enumerate()) - before:
+        thread.join(5)
+        assert not thread.is_alive()
+    assert kept.value.__traceback__ is not None

@@ -62,7 +62,7 @@ def test_a_backbone_that_does_not_wait_needs_no_advice() -> None:
 
 @pytest.mark.parametrize("workers", [0, 1])
 def test_a_waiting_backbone_gets_enough_workers(workers: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timing.os, "cpu_count", lambda: 16)
+    monkeypatch.setattr(timing, "usable_processors", lambda: 16)
     advice = timeline(forward=2.0, waiting=7.1, decode=9.0).advice(workers=workers)
     assert advice is not None
     assert "71%" in advice
@@ -70,11 +70,18 @@ def test_a_waiting_backbone_gets_enough_workers(workers: int, monkeypatch: pytes
 
 
 def test_more_workers_than_cores_are_not_advised(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(timing.os, "cpu_count", lambda: 2)
+    monkeypatch.setattr(timing, "usable_processors", lambda: 2)
     advice = timeline(forward=2.0, waiting=7.0, decode=15.0).advice(workers=2)
     assert advice is not None
     assert "2 workers on 2 cores" in advice
     assert "--workers" not in advice
+
+
+def test_cores_of_other_jobs_are_not_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0}, raising=False)
+    advice = timeline(forward=2.0, waiting=7.0, decode=15.0).advice(workers=1)
+    assert advice is not None
+    assert "1 worker on 1 core cannot" in advice
 
 
 def test_the_trace_is_one_that_chrome_reads(tmp_path: Path) -> None:

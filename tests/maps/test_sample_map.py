@@ -99,6 +99,19 @@ def test_damaged_file_counts_as_missing(clusters: Features, damage: bytes | None
     assert find_map(clusters) is None
 
 
+def test_changed_bytes_of_a_kept_map_never_end_the_program(clusters: Features) -> None:
+    make_map(clusters, "PCA")
+    path, rng = map_file(view_folder(clusters), "PCA"), np.random.default_rng(0)
+    content = np.frombuffer(path.read_bytes(), np.uint8)
+    n_refused = 0
+    for place in rng.integers(len(content), size=40):
+        damaged = content.copy()
+        damaged[place] ^= rng.integers(1, 256, dtype=np.uint8)
+        path.write_bytes(damaged.tobytes())
+        n_refused += find_map(clusters) is None
+    assert n_refused > 25  # a few bytes are padding, or say what nobody reads
+
+
 def test_few_samples_are_shown_by_components(clusters: Features) -> None:
     for n_samples in (0, 1, 2, 9):
         rows = np.array([row for row in range(20) if row != 7][:n_samples], dtype=int)

@@ -60,3 +60,20 @@ def test_samples_of_different_sizes_overlap_around_their_centres():
     placed = positions(columns(field=["1", "1"], x=["50", "50"], y=["50", "50"]))
     (overlap,) = placed.predicted({0: (64, 64), 1: (32, 32)}).values()
     assert (overlap.rows, overlap.columns, overlap.share, overlap.shows_same_cell) == (16, 16, 1, True)
+
+
+def test_overlaps_of_a_crowded_field_are_those_of_all_pairs():
+    rng = np.random.default_rng(0)
+    places, sides = rng.integers(0, 200, (60, 2)), rng.integers(4, 60, (60, 2))
+    placed = positions(columns(field=["1"] * 60, y=places[:, 0], x=places[:, 1]))
+    shapes = dict(enumerate(map(tuple, sides.tolist())))
+    touching = [
+        (one, other)
+        for one in range(60)
+        for other in range(one + 1, 60)
+        if (2 * np.abs(places[one] - places[other]) + 1 < sides[one] + sides[other]).all()  # not by half a pixel
+    ]
+    found = placed.predicted(shapes)
+    assert list(found) == sorted(found)
+    assert set(touching) <= set(found)
+    assert all((2 * np.abs(places[one] - places[other]) < sides[one] + sides[other]).all() for one, other in found)

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cellfeat.near_copies import shared_pixels as finder
-from cellfeat.near_copies.shared_pixels import box_overlaps, shared_pixels
+from cellfeat.near_copies.shared_pixels import overlap_blocks, shared_pixels
 from cellfeat.samples.regions import Regions
 
 
@@ -32,11 +32,13 @@ def brute_force(regions: Regions) -> dict[tuple[int, int], int]:
 
 
 def found_in(regions: Regions) -> dict[tuple[int, int], int]:
-    overlaps = box_overlaps(regions)
-    pairs = [tuple(pair) for pair in overlaps.pairs.tolist()]
-    assert len(set(pairs)) == len(pairs)
-    assert pairs == sorted(pairs)
-    return dict(zip(pairs, overlaps.pixels.tolist(), strict=True))
+    found = {}
+    for block in overlap_blocks(regions):
+        for (first, second), pixels in zip(block.pairs.tolist(), block.pixels.tolist(), strict=True):
+            assert first < second
+            assert (first, second) not in found
+            found[first, second] = pixels
+    return found
 
 
 BOX = st.tuples(*[st.integers(-60, 60)] * 2, *[st.integers(1, 50) | st.integers(1, 2000)] * 2)
@@ -72,7 +74,7 @@ def test_boxes_that_touch_share_no_pixel():
 
 
 def test_overlap_is_counted_in_pixels_and_as_a_share_of_the_smaller_box():
-    overlaps = box_overlaps(regions_of("aa", [(0, 0, 100, 100), (90, 95, 10, 20)]))
+    (overlaps,) = overlap_blocks(regions_of("aa", [(0, 0, 100, 100), (90, 95, 10, 20)]))
     assert overlaps.pixels.tolist() == [50]
     assert overlaps.share.tolist() == [0.25]
 

@@ -1,21 +1,29 @@
 """Recommendations on generated cells, with a small network of random weights."""
 
+from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
+import torch
 
+from cellfeat.backbones.base import Backbone, LoadedBackbone
+from cellfeat.backbones.registry import load_entry
 from cellfeat.config_sources import load_settings
 from cellfeat.errors import BackboneError, CellfeatError, ConfigError, ManifestError, SplitError
 from cellfeat.extraction.extract import extract
 from cellfeat.extraction.store import load_features
 from cellfeat.recommending import recommend as recommending
 from cellfeat.recommending.embeddings import Embeddings
+from cellfeat.recommending.networks import NamedNetwork
 from cellfeat.recommending.recommend import recommend
 from cellfeat.recommending.recommendation import Recommendation
 from cellfeat.recommending.saving import save_recommendation
+from cellfeat.recommending.shared_network import SharedNetwork
+from tests.extraction.observers import Lines
 from tests.recommending.conftest import by_texture, disc, settings_of, write_samples
 
 SMALL = {"preprocessing.input_size": 32, "preprocessing.crop": "none"}
@@ -213,6 +221,42 @@ def test_one_group_a_class_is_refused(mobilenet: str, tmp_path: Path) -> None:
     )  # fmt: skip
     with pytest.raises(SplitError, match="group"):
         recommend(settings, backbones=[mobilenet])
+
+
+@pytest.mark.slow
+def test_networks_are_not_loaded_again_for_each_of_their_sources(
+    images: Path, mobilenet: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    loaded: Counter[tuple[str, int | None]] = Counter()
+
+    def counted(entry: Backbone, **arguments: Any) -> LoadedBackbone:
+        loaded[entry.name, arguments["input_size"]] += 1
+        return load_entry(entry, **arguments)
+
+    class InterruptsFirstRound(Lines):
+        def say(self, line: str) -> None:
+            if line.startswith("round 1"):
+                raise KeyboardInterrupt
+
+    monkeypatch.setattr("cellfeat.recommending.shared_network.load_entry", counted)
+    monkeypatch.setattr("cellfeat.recommending.embeddings.NETWORKS_KEPT", 1)  # fewer than networks are compared
+    settings, networks = settings_of(images, tmp_path, **SMALL), [mobilenet, "shufflenet_v2_x0_5=random"]
+    with pytest.raises(KeyboardInterrupt):
+        recommend(settings, budget=60, samples=24, backbones=networks, observer=InterruptsFirstRound())
+    # To time it, and to see whether it takes the size.
+    assert max(loaded.values()) <= 2
+
+
+def test_random_weights_are_the_same_each_time_and_leave_the_callers_random_numbers_alone() -> None:
+    before = torch.get_rng_state()
+    one, other = (
+        SharedNetwork(
+            NamedNetwork("squeezenet1_1", "random"), None, device=torch.device("cpu"), batch_size=1, seed=seed
+        ).network.state_dict()
+        for seed in (3, 3)
+    )
+    assert torch.equal(torch.get_rng_state(), before)
+    assert all(torch.equal(one[name], other[name]) for name in one)
 
 
 @pytest.mark.parametrize(

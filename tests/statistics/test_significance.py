@@ -2,7 +2,14 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from cellfeat.statistics.significance import corrected_difference
+from cellfeat.statistics.interval_types import Difference
+from cellfeat.statistics.significance import corrected_differences
+
+
+def corrected_difference(values, n_folds: int) -> Difference:
+    """The difference of two heads whose scores differ by these values in the folds of all repeats."""
+    (found,) = corrected_differences(np.stack([values, np.zeros(len(values))]), n_folds)
+    return found.difference
 
 
 def test_correction_is_that_of_nadeau_and_bengio():

@@ -2,9 +2,10 @@ from functools import partial
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from cellfeat.statistics.intervals import GroupBootstrap
-from cellfeat.statistics.significance import corrected_difference, corrected_differences
+from cellfeat.statistics.significance import corrected_differences
 from cellfeat.statistics.simultaneous import Family
 
 N_HEADS = 5
@@ -93,7 +94,11 @@ def test_level_and_adjusted_p_value_are_one_rule():
 def test_repeats_of_two_heads_have_the_corrected_interval():
     scores = np.random.default_rng(0).normal(0.7, 0.05, (2, 15))
     (found,) = corrected_differences(scores, 5)
-    assert found.difference == corrected_difference(scores[0] - scores[1], 5)
+    values = scores[0] - scores[1]
+    half = stats.t.ppf(0.975, 14) * np.sqrt((1 / 15 + 1 / 4) * values.var(ddof=1))
+    ends = found.difference.low, found.difference.high
+    assert ends == pytest.approx((values.mean() - half, values.mean() + half))
+    assert found.adjusted_p == found.difference.p_value
 
 
 def family_wise_error(simulate, n_data_sets):

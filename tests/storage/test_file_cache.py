@@ -5,8 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from cellfeat.errors import DiskFullError, FeatureFileError, MissingFileError, ReadError
-from cellfeat.storage.file_cache import cache_folder, fetched
+from cellfeat.errors import ConfigError, DiskFullError, FeatureFileError, MissingFileError, ReadError
+from cellfeat.provenance import temporary_beside
+from cellfeat.storage.file_cache import cache_folder, fetched, room_for
 from cellfeat.storage.opening import digest_at, is_there, open_storage
 from cellfeat.storage.publishing import publish_at
 from cellfeat.storage.url import Url
@@ -110,3 +111,37 @@ def test_nothing_is_published_after_an_error(url: Url) -> None:
         half(temporary)
     assert open_storage(url.parent).read(url.name) == b"first"
     assert copies() == []
+
+
+def left_by_killed_command(target: Path) -> Path:
+    """An unfinished file of another machine, a day and an hour old."""
+    path = target.with_name(f".{target.name}.node7.4242.0a.tmp")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(b"half")
+    os.utime(path, (path.stat().st_mtime - 90_000,) * 2)
+    return path
+
+
+def test_unfinished_files_of_killed_commands_are_removed(url: Url) -> None:
+    with room_for(url.with_name("other.h5")) as temporary:
+        of_upload = left_by_killed_command(temporary.with_name("other.h5"))
+    of_download = left_by_killed_command(of_upload.parent / "0123456789abcdef" / "other.h5")
+    in_work = temporary_beside(of_upload.with_name("third.h5"))
+    in_work.write_bytes(b"half")
+    fetched(url, nothing)
+    assert sorted(path.name for path in copies()) == sorted([in_work.name, url.name])
+    assert not of_upload.exists()
+    assert not of_download.exists()
+
+
+@pytest.mark.parametrize("limit", ["fifty", "nan", "-1"])
+def test_wrong_limit_is_refused_before_anything_is_sent(
+    limit: str, url: Url, faulty: FaultyServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("CELLFEAT_CACHE_GB", limit)
+    with pytest.raises(ConfigError, match="CELLFEAT_CACHE_GB"), publish_at(url) as temporary:
+        temporary.write_bytes(b"content")
+    with pytest.raises(ConfigError, match="CELLFEAT_CACHE_GB"):
+        fetched(url, nothing)
+    assert {method for method, _ in faulty.requests} <= {"HEAD"}
+    assert open_storage(url.parent).read(url.name) == b"first"

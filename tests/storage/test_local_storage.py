@@ -48,6 +48,7 @@ def test_files_that_are_missing(tmp_path: Path) -> None:
     storage = LocalStorage(tmp_path / "absent")
     assert storage.read("a") is None
     assert list(storage.sizes()) == []
+    assert storage.state("a") is None
     storage.remove("a")
     with pytest.raises(WriteError, match="absent"):
         storage.create("a", b"")
@@ -125,3 +126,46 @@ def test_pipe_is_not_read(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "part.h5")
     with pytest.raises(ReadError, match=r"part\.h5: is not a file"):
         LocalStorage(tmp_path).read("part.h5")
+
+
+def test_nothing_is_below_a_file(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    storage = LocalStorage(tmp_path / "file")
+    assert storage.read("a") is None
+    assert storage.state("a") is None
+
+
+def test_copy_that_fails_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def breaks_off(_: Path, target: Path) -> None:
+        target.write_bytes(b"begun")
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    storage = LocalStorage(tmp_path)
+    storage.create("part.h5", b"whole")
+    monkeypatch.setattr(local.shutil, "copyfile", breaks_off)
+    with pytest.raises(WriteError, match="disk is full"):
+        storage.download("part.h5", tmp_path / "copy.h5")
+    assert not (tmp_path / "copy.h5").exists()
+
+
+@pytest.mark.parametrize("error", [IsADirectoryError, PermissionError])  # of Linux, and of macOS and Windows
+def test_folders_are_not_removed_as_files(
+    error: type[OSError], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise error
+
+    (tmp_path / "rows-1").mkdir()
+    monkeypatch.setattr(Path, "unlink", refused)
+    LocalStorage(tmp_path).remove_all("rows-")
+    assert (tmp_path / "rows-1").is_dir()
+
+
+def test_file_that_may_not_be_removed_is_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError
+
+    (tmp_path / "rows-1.h5").touch()
+    monkeypatch.setattr(Path, "unlink", refused)
+    with pytest.raises(PermissionError):
+        LocalStorage(tmp_path).remove("rows-1.h5")

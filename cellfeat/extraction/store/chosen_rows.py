@@ -55,7 +55,7 @@ def chosen_rows(rows: Any, ids: Strings) -> Integers:
         return np.flatnonzero(values)
     if values.dtype.kind in "iu":
         _check_range(values, n_samples)
-        return values
+        return np.arange(n_samples)[values]  # counted from the start, also where they were counted from the end
     return _rows_of_ids(values.tolist(), ids)
 
 

@@ -119,7 +119,8 @@ def columns_like(X: Any, names: Sequence[str] | None, like: HasColumns) -> Any:
     if like.recipe["source"] == "array":
         if np.shape(X)[-1] != len(wanted):
             raise ManifestError(f"X: expected the {len(wanted)} columns of the earlier features, got {np.shape(X)[-1]}")
-        return X.to_numpy() if isinstance(X, pd.DataFrame) else X
+        # Its columns have no names in these features; its index still holds ids.
+        return X.set_axis(wanted, axis=1) if isinstance(X, pd.DataFrame) else X
     if names is not None:
         X = pd.DataFrame(np.asarray(X), columns=list(names))
     if not isinstance(X, pd.DataFrame):

@@ -116,9 +116,8 @@ def _is_silent(output: Path, before: bytes | None) -> bool:
     """Whether the other run shows no sign of life; False where its file is gone by now."""
     # A live run has filled its file by then; a loss of power leaves an empty one.
     seconds = SECONDS_OF_SILENCE if _parsed(before) else SECONDS_TO_SETTLE
-    n_looks = math.ceil(
-        seconds / (SECONDS_BETWEEN_SIGNS / 5)
-    )  # looks, not the clock: a disk that stalls delays both runs
+    # Looks are counted, not seconds of the clock: a disk that stalls delays both runs.
+    n_looks = math.ceil(seconds / (SECONDS_BETWEEN_SIGNS / 5))
     for _ in range(n_looks):
         time.sleep(seconds / n_looks)
         seen = _seen(_path(output))

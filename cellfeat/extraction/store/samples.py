@@ -205,7 +205,6 @@ class Samples:
 
     def take(self, rows: Integers) -> Self:
         """Give some of the samples, in the order of `rows`, their row numbers, shape ``(n,)``."""
-        place_of = {int(row): place for place, row in enumerate(rows)}
         return type(self)(
             ids=self.ids[rows],
             labels=self.labels[rows],
@@ -213,7 +212,9 @@ class Samples:
             status=self.status[rows],
             digests=self.digests[rows],
             columns={name: values[rows] for name, values in self.columns.items()},
-            failures={place_of[row]: reason for row, reason in self.failures.items() if row in place_of},
+            failures={
+                place: self.failures[row] for place, row in enumerate(np.asarray(rows).tolist()) if row in self.failures
+            },
             properties=None if self.properties is None else self.properties.take(rows),
             intensities=None if self.intensities is None else self.intensities.take(rows),
             regions=None if self.regions is None else self.regions.take(rows),

@@ -53,6 +53,16 @@ def test_features_are_made_like_others(fitted: Bundle) -> None:
         cellfeat.Features.from_arrays(NEW, like=build_clusters(n=30))
 
 
+def test_dataframe_like_an_array_keeps_its_ids() -> None:
+    first = cellfeat.Features.from_arrays(CELLS.to_numpy())
+    new = NEW.set_axis([f"cell_{number}" for number in range(len(NEW))], axis=0)
+    lines = pd.Series("HeLa", index=new.index[:2])
+    features = cellfeat.Features.from_arrays(new, labels=lines, like=first)
+    assert features.samples.ids.tolist() == new.index.tolist()
+    assert features.samples.labels[:3].tolist() == ["HeLa", "HeLa", ""]
+    assert features.fingerprint == first.fingerprint
+
+
 def test_array_is_like_an_array() -> None:
     first = cellfeat.Features.from_arrays(CELLS.to_numpy())
     assert cellfeat.Features.from_arrays(NEW, like=first).fingerprint == first.fingerprint

@@ -2,21 +2,13 @@
 
 import type { Page } from "../data";
 import { columnOf } from "../columns";
+import { download, writeCsv } from "../csv";
 import { idsOf } from "./facts";
-
-function quoted(text: string): string {
-  return /[",\r\n]/.test(text) ? `"${text.replaceAll('"', '""')}"` : text;
-}
 
 /** Names stay as they are, so that cellfeat finds the samples again. */
 export async function downloadIds(page: Page, rows: ArrayLike<number>): Promise<void> {
-  const lines = [columnOf(page, "id")?.name ?? "sample_id", ...(await idsOf(page, rows))];
-  const address = URL.createObjectURL(new Blob([lines.map(quoted).join("\n") + "\n"], { type: "text/csv" }));
-  const link = document.createElement("a");
-  link.href = address;
-  link.download = "samples.csv";
-  link.click();
-  setTimeout(() => URL.revokeObjectURL(address), 10_000);
+  const ids = await idsOf(page, rows);
+  download("samples.csv", writeCsv([columnOf(page, "id")?.name ?? "sample_id"], ids.map((id) => [id])));
 }
 
 /** Copy identifiers, one a line. */
