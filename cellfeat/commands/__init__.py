@@ -17,11 +17,15 @@ import click
 
 from cellfeat.commands.output.lines import say
 from cellfeat.errors import CellfeatError, ConfigError
+from cellfeat.processors import bound_processors, usable_processors
 from cellfeat.text import first_ten, is_unicode
 
 # Threads that spin while they wait make two programs on one machine several times slower. OpenMP reads this when the
 # first heavy library is loaded, so it is set before any of them.
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
+# Libraries start a thread for each processor that they see, and do not ask for the quota of a container.
+if usable_processors() < bound_processors():
+    os.environ.setdefault("OMP_NUM_THREADS", str(usable_processors()))
 
 COMMANDS = (
     "init",
