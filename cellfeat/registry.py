@@ -4,6 +4,7 @@ Entries contain only strings and numbers, so listing a table does not import tor
 or function of an entry is given as ``"module:attribute"`` and imported when it is needed.
 """
 
+import logging
 from collections.abc import Iterator, Mapping
 from importlib import import_module
 from importlib.metadata import entry_points
@@ -11,6 +12,10 @@ from typing import Any, Protocol, TypeVar
 
 from cellfeat.errors import CellfeatError, DuplicateNameError, MissingExtraError, UnknownNameError
 from cellfeat.text import near_names
+
+_LOG = logging.getLogger(__name__)
+_ERRORS_OF_IMPORT = (ImportError, AttributeError, OSError, RuntimeError, TypeError, ValueError)
+"""What packages raise while they are imported: a missing module or library, or another version of one."""
 
 
 class Named(Protocol):
@@ -42,6 +47,7 @@ class Registry(Mapping[str, Entry]):
         self._entries: dict[str, Entry] = {}
         self._families: dict[str, str] = {}
         self._plugins_loaded = False
+        self._left_out: list[str] = []
 
     def add(self, entry: Entry) -> Entry:
         """Add an entry and return it.
@@ -80,7 +86,8 @@ class Registry(Mapping[str, Entry]):
         try:
             return self._entries[name]
         except KeyError:
-            raise UnknownNameError(f"no {self._kind} is named {name!r}; {self._advice(name)}") from None
+            told = "; ".join([f"no {self._kind} is named {name!r}", self._advice(name), *self._left_out])
+            raise UnknownNameError(told) from None
 
     def __repr__(self) -> str:
         names = [*self, *(f"{prefix}NAME" for prefix in self._families)]
@@ -119,7 +126,12 @@ class Registry(Mapping[str, Entry]):
         # Set first: a plugin that looks into the table while it is imported would otherwise start over.
         self._plugins_loaded = True
         for plugin in entry_points(group=self._group):
-            self.add(plugin.load())
+            try:
+                self.add(plugin.load())
+            except (*_ERRORS_OF_IMPORT, DuplicateNameError) as error:
+                reason = f"{self._kind} {plugin.name!r} of {plugin.value} is left out: {type(error).__name__}: {error}"
+                self._left_out.append(reason)
+                _LOG.warning("%s", reason)
 
 
 def import_attribute(path: str, extra: str | None = None) -> Any:

@@ -1,6 +1,8 @@
 """A named table: duplicates raise, unknown names list the near ones, extras are named."""
 
+import re
 from dataclasses import dataclass
+from pathlib import Path
 
 import pytest
 
@@ -46,6 +48,29 @@ def test_entry_points_add_entries(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("cellfeat.registry.entry_points", lambda group: [EntryPoint()] if group == "g" else [])
     assert Registry[Thing]("thing", "g")["theirs"] == Thing("theirs")
+
+
+@pytest.fixture
+def with_plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Install a package with two plugins, of which the first cannot be imported."""
+    package = tmp_path / "theirs-1.0.dist-info"
+    package.mkdir()
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: theirs\nVersion: 1.0\n")
+    (package / "entry_points.txt").write_text("[cellfeat.things]\nbroken = theirs:broken\nwhole = theirs_whole:thing\n")
+    (tmp_path / "theirs.py").write_text("raise RuntimeError('needs a library of 2019')\n")
+    (tmp_path / "theirs_whole.py").write_text(f"from {__name__} import Thing\nthing = Thing('whole')\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.usefixtures("with_plugins")
+def test_a_plugin_that_cannot_be_imported_is_named_and_spoils_no_other(caplog: pytest.LogCaptureFixture) -> None:
+    table = Registry[Thing]("thing", "cellfeat.things")
+    assert list(table) == ["whole"]
+    left_out = "thing 'broken' of theirs:broken is left out: RuntimeError: needs a library of 2019"
+    assert caplog.messages == [left_out]
+    with pytest.raises(UnknownNameError, match=re.escape(left_out)):
+        table["broken"]
 
 
 def test_missing_extra_gives_its_install_command() -> None:

@@ -1,12 +1,12 @@
 """``cellfeat demo``."""
 
-import os
 from pathlib import Path
 
 import click
 
 from cellfeat.commands.output.lines import show
 from cellfeat.commands.output.page_writing import refresh_page
+from cellfeat.processors import usable_processors
 
 SETTINGS = {
     "backbone.name": "efficientnet_lite0",
@@ -37,7 +37,7 @@ def command(samples: int, seed: int, output: Path) -> None:
 
     _check_folder(output, synthetic_labels(samples, seed))
     show(f"the images are generated, not real: {samples} three-channel cells of 9 classes, seed {seed}")
-    write_synthetic_cells(output, n_samples=samples, seed=seed, n_processes=min(os.cpu_count() or 1, MOST_PROCESSES))
+    write_synthetic_cells(output, n_samples=samples, seed=seed, n_processes=min(usable_processors(), MOST_PROCESSES))
     settings = load_settings(overrides=SETTINGS | _places(output) | {"comparison.seed": seed})
     with ConsoleObserver() as observer:
         extract(settings, observer=observer)

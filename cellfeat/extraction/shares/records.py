@@ -9,6 +9,7 @@ from typing import Any
 
 from cellfeat.errors import RecordError
 from cellfeat.extraction.shares.share import Share
+from cellfeat.extraction.store.header import RECORD
 from cellfeat.provenance import utc_now
 from cellfeat.records import parse_record, seal
 from cellfeat.storage.base import Storage
@@ -83,7 +84,7 @@ def share_records(storage: Storage) -> list[ShareRecord]:
 
 def _write(storage: Storage, record: ShareRecord) -> None:
     content: dict[str, Any] = seal(asdict(record))
-    if storage.read("run.json") is not None:  # consolidated by another process, and removed
+    if storage.read(RECORD) is not None:  # consolidated by another process, and removed
         storage.replace(f"{_PREFIX}{record.index}-of-{record.count}.json", json.dumps(content).encode())
 
 

@@ -6,7 +6,6 @@ does not answer is replaced, and the error names its sample. If the system kille
 the sample is tried once more, alone.
 """
 
-import os
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ import numpy as np
 
 from cellfeat.config import ExtractionSettings
 from cellfeat.errors import ImageError, WorkerError
+from cellfeat.processors import usable_processors
 from cellfeat.samples.folders.opening import remote_files
 from cellfeat.samples.manifest.manifest import Manifest
 from cellfeat.samples.reading.fields import FieldJob, FieldsReader, read_here
@@ -48,7 +48,7 @@ class Workers:
         self._reading = _SharedOrExclusive()
         # Notified when a process becomes idle, or there may be another one.
         self._lock = threading.Condition()
-        self._most = os.cpu_count() or 1
+        self._most = usable_processors()
         self._all: set[Worker] = set()
         self._idle: list[Worker] = []
         self._is_closed = False
