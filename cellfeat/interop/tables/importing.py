@@ -17,7 +17,9 @@ from cellfeat.interop.tables.naming import (
     choose_ids,
     choose_labels,
     groups_of_treatments,
+    is_fold_name,
     is_group_name,
+    is_label_name,
 )
 from cellfeat.interop.tables.numbers import FeatureTable, Wanted, choose_features, features_like
 from cellfeat.interop.tables.reading import read_source
@@ -25,6 +27,7 @@ from cellfeat.interop.tables.remarks import Chosen, import_remarks
 from cellfeat.interop.tables.source import Source
 from cellfeat.provenance import digest_file
 from cellfeat.samples.column_names.profiles import is_metadata, is_place
+from cellfeat.samples.manifest.checks import spelling_problems
 from cellfeat.types import Strings
 
 
@@ -149,6 +152,8 @@ def import_table(table: Path | str, options: ImportOptions | None = None, *, lik
         source, remarks = joined.source, [*remarks, *joined.remarks]
     chosen = _chosen(source, options, like)
     check_ids(chosen.ids.values, str(path), first_row=source.first_row)
+    if chosen.labels and (problems := spelling_problems(filter(None, chosen.labels.values.tolist()))):
+        raise ManifestError("\n".join([f"{path}: column {chosen.labels.name}:", *problems]))
     features = _features(source, options, chosen, like)
     made = Features.of_numbers(
         features.numbers,
@@ -222,6 +227,7 @@ def _further(source: Source, chosen: Chosen, features: FeatureTable) -> dict[str
 
 
 def _is_kept(source: Source, name: str, groups: Collection[str]) -> bool:
-    if is_metadata(name) or is_place(name) or is_group_name(name) or name in groups:
+    is_named = any(known(name) for known in (is_metadata, is_place, is_group_name, is_label_name, is_fold_name))
+    if is_named or name in groups:
         return True
     return source.numbers(name).values is None or source.array is not None
