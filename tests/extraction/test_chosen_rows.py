@@ -57,3 +57,9 @@ def test_mask_keeps_the_reason_of_a_sample_that_failed():
     numbers[2] = np.nan
     chosen = Features.from_arrays(numbers).take([False, True, True, True])
     assert list(chosen.samples.failures) == [1]
+
+
+@pytest.mark.parametrize("rows", [[1, 1], [-1, 3], ["b", "c", "b"]])
+def test_row_that_is_asked_for_twice_is_refused(rows):
+    with pytest.raises(ManifestError, match="more than once"):
+        taken(rows)

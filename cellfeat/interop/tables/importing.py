@@ -48,6 +48,8 @@ class ImportOptions:
         Dataset of an HDF5 file, or matrix of an AnnData file.
     scaling
         How heads scale the numbers: see `cellfeat.extraction.store.features.Features.from_arrays`.
+    advice
+        Whether remarks name options of ``cellfeat import``, which other commands do not have.
     """
 
     labels: Path | None = None
@@ -57,6 +59,7 @@ class ImportOptions:
     wanted: Wanted = field(default_factory=Wanted)
     dataset: str | None = None
     scaling: str = "robust"
+    advice: bool = True
 
 
 @dataclass(frozen=True)
@@ -152,7 +155,12 @@ def import_table(table: Path | str, options: ImportOptions | None = None, *, lik
         source, remarks = joined.source, [*remarks, *joined.remarks]
     chosen = _chosen(source, options, like)
     check_ids(chosen.ids.values, str(path), first_row=source.first_row)
-    if chosen.labels and (problems := spelling_problems(filter(None, chosen.labels.values.tolist()))):
+    # A saved head knows its classes, and says which others a table holds.
+    if (
+        options.advice
+        and chosen.labels
+        and (problems := spelling_problems(filter(None, chosen.labels.values.tolist())))
+    ):
         raise ManifestError("\n".join([f"{path}: column {chosen.labels.name}:", *problems]))
     features = _features(source, options, chosen, like)
     made = Features.of_numbers(
@@ -163,7 +171,8 @@ def import_table(table: Path | str, options: ImportOptions | None = None, *, lik
     )
     if like is not None and made.recipe != like.recipe:
         raise FingerprintError(f"{path}: its features differ from the earlier ones in views or kind of source")
-    return Imported(made, (*remarks, *import_remarks(source, chosen, features, made, options.wanted)))
+    wanted = options.wanted if options.advice else None
+    return Imported(made, (*remarks, *import_remarks(source, chosen, features, made, wanted)))
 
 
 def _chosen(source: Source, options: ImportOptions, like: Like | None) -> Chosen:

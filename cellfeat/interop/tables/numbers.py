@@ -161,6 +161,7 @@ def _candidates(
             continue
         column = source.numbers(name)
         if column.strange:
+            _check_no_header(source, name, column.strange)
             found.strange[name] = column.strange
         if column.values is None:
             found.texts.append(name)
@@ -210,6 +211,16 @@ def _check_not_asked_for(source: Source, name: str, strange: Sequence[int], want
     raise ManifestError(
         f"{source.path}: column {name!r} was named as a feature and holds cells that are not numbers{where}"
     )
+
+
+def _check_no_header(source: Source, name: str, strange: Sequence[int]) -> None:
+    texts = source.texts(name)
+    repeated = [place for place in strange if str(texts[place]).strip() == name]
+    if repeated:
+        raise ManifestError(
+            f"{source.path}: the header stands again in {first_ten(map(source.row, repeated))}, as where tables are "
+            "written one below the other: delete it there"
+        )
 
 
 def _check_some_left(source: Source, found: FeatureTable) -> None:

@@ -35,33 +35,40 @@ class Chosen:
 
 
 def import_remarks(
-    source: Source, chosen: Chosen, features: FeatureTable, made: Features, wanted: Wanted
+    source: Source, chosen: Chosen, features: FeatureTable, made: Features, wanted: Wanted | None
 ) -> Iterator[str]:
     """Say what was taken, guessed and left out.
 
     Parameters
     ----------
-    source, chosen, features, made, wanted
+    source, chosen, features, made
         The table and what it became.
+    wanted
+        Which columns were asked for; None: not those of ``cellfeat import``, so that its options are not named.
     """
     views = f" in each of {features.numbers.shape[1]} views" if features.numbers.shape[1] > 1 else ""
     yield f"{source.path}: {source.what}, {len(source):,} rows; {len(features.names):,} columns are features{views}"
-    yield from _choice_remarks(source, chosen)
-    yield from _column_remarks(source, features, made, wanted)
-    yield from _misread(source, chosen, features)
+    yield from _choice_remarks(source, chosen, advises=wanted is not None)
+    if wanted is not None:
+        yield from _column_remarks(source, features, made, wanted)
+        yield from _misread(source, chosen, features)
     yield from _value_remarks(features, made)
+    if wanted is None:
+        return
     labels = chosen.labels.values if chosen.labels else None
     yield from suspicions(features, labels, has_ids=bool(chosen.ids.columns))
     yield from _confounded(source, chosen)
 
 
-def _choice_remarks(source: Source, chosen: Chosen) -> Iterator[str]:
+def _choice_remarks(source: Source, chosen: Chosen, *, advises: bool) -> Iterator[str]:
     guessed = " (a guess: --id COLUMN says another)" if chosen.ids.is_guess else ""
     if chosen.ids.columns:
         yield f"ids: {chosen.ids.name}{guessed}"
     else:
         yield "ids: the numbers of the rows, for no column holds them; name one with --id COLUMN"
-    if chosen.labels is None:
+    if chosen.labels is None and not advises:
+        yield "labels: none"
+    elif chosen.labels is None:
         why = _no_classes(source)
         yield f"labels: none{why}; name their column with --label COLUMN, or a table of them with --labels TABLE"
     else:
@@ -72,7 +79,10 @@ def _choice_remarks(source: Source, chosen: Chosen) -> Iterator[str]:
         without = f"; {n_none:,} rows without" if n_none else ""
         guessed = " (a guess: --label COLUMN says another)" if chosen.labels.is_guess else ""
         yield f"labels: {chosen.labels.name}{guessed}, {len(classes)} classes: {told}{without}"
-    yield from _group_remarks(source, chosen)
+    if advises:
+        yield from _group_remarks(source, chosen)
+    else:
+        yield f"groups: {chosen.groups.name if chosen.groups else 'none'}"
 
 
 def _no_classes(source: Source) -> str:

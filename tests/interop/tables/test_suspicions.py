@@ -94,3 +94,43 @@ def test_labels_of_a_second_table_are_checked_too(tmp_path):
     given.to_csv(tmp_path / "labels.csv", index=False)
     with pytest.raises(ManifestError, match="write it one way"):
         import_table(tmp_path / "cells.csv", ImportOptions(labels=tmp_path / "labels.csv"))
+
+
+def test_first_sample_in_place_of_the_header_is_refused(tmp_path):
+    pd.DataFrame(numbers(N)).assign(label=labels(N)).to_csv(tmp_path / "cells.csv", index=False, header=False)
+    with pytest.raises(ManifestError, match=r"first line holds numbers.*add a line of names"):
+        import_table(tmp_path / "cells.csv")
+
+
+@pytest.mark.parametrize("names", [range(6), [400.5, 401.0, 401.5, 402.0, 402.5, 403.0]])
+def test_numbers_that_rise_are_names_of_columns(tmp_path, names):
+    pd.DataFrame(numbers(N), columns=names).assign(label=labels(N)).to_csv(tmp_path / "cells.csv", index=False)
+    assert len(features_of(import_table(tmp_path / "cells.csv"))) == 6
+
+
+def test_header_in_the_middle_of_the_table_is_named(tmp_path):
+    text = pd.DataFrame(numbers(N), columns=list("abcdef")).assign(label=labels(N)).to_csv(index=False)
+    (tmp_path / "cells.csv").write_text(text + text)
+    with pytest.raises(ManifestError, match="header stands again in row 92"):
+        import_table(tmp_path / "cells.csv")
+
+
+def test_ids_that_lost_their_zeros_are_joined_beside_those_without(tmp_path):
+    table = pd.DataFrame(numbers(120), columns=list("abcdef")).assign(id=np.arange(120))
+    table.to_parquet(tmp_path / "cells.parquet")
+    given = pd.DataFrame({"id": [f"{number:03d}" for number in range(120)], "label": labels(120)})
+    given.to_csv(tmp_path / "labels.csv", index=False)
+    made = import_table(tmp_path / "cells.parquet", ImportOptions(labels=tmp_path / "labels.csv"))
+    assert made.features.samples.labels.tolist() == labels(120).tolist()
+    assert "100 ids" in said(made)
+
+
+def test_remarks_for_other_commands_name_no_options_of_import(tmp_path):
+    columns = {"plate": np.arange(N) % 4, "treatment": RNG.normal(size=N)}
+    pd.DataFrame(numbers(N)).add_prefix("f").assign(**columns).to_csv(tmp_path / "cells.csv", index=False)
+    advised = import_table(tmp_path / "cells.csv")
+    assert "--label COLUMN" in said(advised)
+    assert "--group plate" in said(advised)
+    plain = said(import_table(tmp_path / "cells.csv", ImportOptions(advice=False)))
+    assert "labels: none\ngroups: none" in plain
+    assert not any(option in plain for option in ("--label", "--group", "--keep", "--folds"))
