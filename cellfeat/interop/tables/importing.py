@@ -27,7 +27,7 @@ from cellfeat.interop.tables.remarks import Chosen, import_remarks
 from cellfeat.interop.tables.source import Source
 from cellfeat.provenance import digest_file
 from cellfeat.samples.column_names.profiles import is_metadata, is_place
-from cellfeat.samples.manifest.checks import spelling_problems
+from cellfeat.samples.labels.spellings import spelling_problems
 from cellfeat.types import Strings
 
 

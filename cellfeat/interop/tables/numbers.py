@@ -243,7 +243,7 @@ def _why_left_out(values: Floats, max_missing: float) -> str:
         return EMPTY
     if share > max_missing:
         return MISSING.format(share=max_missing)
-    low, high = np.nanmin(values), np.nanmax(values)
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
     if low == high:
         return CONSTANT
     if max(-low, high) > _FLOAT32:

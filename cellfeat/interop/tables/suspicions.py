@@ -115,9 +115,9 @@ def _separating(
         return
     # A class that lies beyond the others does so in a part of the rows, too, which rules out almost every column.
     part = slice(None, None, max(1, len(codes) // _PART_ROWS))
-    is_possible = np.ones(len(names), bool)
+    is_possible: Bools = np.ones(len(names), bool)
     if len(np.unique(codes[part])) == len(np.unique(codes)):
-        is_possible = _beyond_others(numbers[part], codes[part]).any(axis=0)
+        is_possible = np.any(_beyond_others(numbers[part], codes[part]), axis=0)
     told = []
     for place in np.flatnonzero(is_possible & ~np.isin(names, list(telling))).tolist():
         beyond = np.unique(codes)[_beyond_others(numbers[:, [place]], codes)[:, 0]]
