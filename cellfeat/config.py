@@ -13,6 +13,7 @@ from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, FiniteFloat,
 from cellfeat.config_values import (
     AnyLocation,
     Count,
+    HeadValues,
     Limits,
     LocalPath,
     NotNegative,
@@ -316,7 +317,7 @@ class Settings(Section):
     preprocessing: PreprocessingSettings = PreprocessingSettings()
     backbone: BackboneSettings = BackboneSettings()
     extraction: ExtractionSettings = ExtractionSettings()
-    heads: dict[str, dict[str, Any]] = {}
+    heads: dict[str, HeadValues] = {}
     comparison: ComparisonSettings = ComparisonSettings()
 
     @property

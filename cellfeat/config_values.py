@@ -1,5 +1,6 @@
 """The types of single settings, and what each refuses."""
 
+import re
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -87,8 +88,21 @@ def parsed_folds(value: Any) -> int | str:
     return value
 
 
+_EXPONENT = re.compile(r"[-+]?\d+(\.\d*)?[eE][-+]?\d+", re.ASCII)
+
+
+def with_exponents(value: Any) -> Any:
+    """Read numbers such as 1e-3, which YAML takes for text; no setting of a head is text of this form."""
+    if isinstance(value, str) and _EXPONENT.fullmatch(value):
+        return float(value)
+    if isinstance(value, list):
+        return list(map(with_exponents, value))
+    return {key: with_exponents(one) for key, one in value.items()} if isinstance(value, dict) else value
+
+
 Limits = tuple[FiniteFloat, FiniteFloat]
 Count = Annotated[int, Field(gt=0), BeforeValidator(not_bool)]
 NotNegative = Annotated[int, Field(ge=0), BeforeValidator(not_bool)]
+HeadValues = Annotated[dict[str, Any], BeforeValidator(with_exponents)]
 Words = Annotated[tuple[str, ...], BeforeValidator(as_words)]
 PositiveFloat = Annotated[FiniteFloat, Field(gt=0)]

@@ -148,3 +148,14 @@ def test_settings_of_version_0_1_load() -> None:
     settings = load_settings(Path(__file__).parent / "settings_of_0.1.yaml")
     assert settings.comparison.output == Path("results/cells")
     assert settings.images.channels == ["blue", "red", "yellow"]
+
+
+@pytest.mark.parametrize("written", ["1e-3", "1E-3", "1.0e-3", "0.001"])
+def test_numbers_with_an_exponent_are_numbers_of_a_head(written: str) -> None:
+    assert load_settings(overrides=dict([parse_assignment(f"heads.logreg.C={written}")])).heads["logreg"]["C"] == 0.001
+
+
+def test_classes_that_look_like_numbers_stay_as_they_are() -> None:
+    assert load_settings(overrides=dict([parse_assignment("comparison.leave_out=[1E5]")])).comparison.leave_out == (
+        "1E5",
+    )

@@ -119,8 +119,9 @@ def command(
     show(f"\n{results_line(settings)}")
     if settings.comparison.page:
         refresh_page(settings.results, features)
-    # What decides the folds and the samples, so that the scores of `fit` are those of this table.
-    same = {name: flags[name] for name in ("features", "folds", "groups", "standardise", "standardise_from", "seed")}
+    # What decides folds, samples and settings, so that the scores of `fit` are those of this table.
+    deciding = ("features", "folds", "groups", "standardise", "standardise_from", "seed", "tune")
+    same = {name: flags[name] for name in deciding}
     again = {"config": config, "set": assignments, "labels": labels, **same}
     say_next(f"fit --head {shlex.quote(comparison.best.head)}", **again)
 

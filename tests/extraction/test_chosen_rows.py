@@ -61,7 +61,7 @@ def test_mask_keeps_the_reason_of_a_sample_that_failed():
     assert list(chosen.samples.failures) == [1]
 
 
-@pytest.mark.parametrize("rows", [[-2, 0], [2, 1, 2], np.array([2], dtype=np.uint8)])
+@pytest.mark.parametrize("rows", [[-2, 0], [2, 1], np.array([2], dtype=np.uint8)])
 def test_rows_by_number_keep_the_reasons_of_samples_that_failed(rows, tmp_path: Path):
     numbers = X.to_numpy(copy=True)
     numbers[2] = np.nan
@@ -71,3 +71,9 @@ def test_rows_by_number_keep_the_reasons_of_samples_that_failed(rows, tmp_path: 
     assert sorted(chosen.samples.failures) == failed
     chosen.save(tmp_path / "chosen.h5")
     assert load_features(tmp_path / "chosen.h5").samples.failures == chosen.samples.failures
+
+
+@pytest.mark.parametrize("rows", [[1, 1], [-1, 3], ["b", "c", "b"]])
+def test_row_that_is_asked_for_twice_is_refused(rows):
+    with pytest.raises(ManifestError, match="more than once"):
+        taken(rows)

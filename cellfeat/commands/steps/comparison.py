@@ -76,7 +76,7 @@ def _print(comparison: "Comparison") -> None:
     from cellfeat.commands.output.console import print_table, table_width
     from cellfeat.reporting.terminal.comparison import headline, render_table, verdict_lines
     from cellfeat.reporting.terminal.folds import given_lines, render_folds
-    from cellfeat.reporting.terminal.head import chance_lines, choice_lines
+    from cellfeat.reporting.terminal.head import choice_lines
 
     show(f"{headline(comparison)}\n")
     print_table(render_table(comparison, table_width()))
@@ -84,7 +84,7 @@ def _print(comparison: "Comparison") -> None:
         show()
         print_table(render_folds(comparison.results))
     given = given_lines(comparison.results)
-    lines = [*given, *verdict_lines(comparison), *chance_lines(comparison.results), *choice_lines(comparison.results)]
+    lines = [*given, *verdict_lines(comparison), *choice_lines(comparison.results)]
     if lines:
         show("\n".join(["", *lines]))
     if comparison.relabelling is not None:

@@ -112,8 +112,9 @@ def _with_label_columns(bundle: "Bundle", settings: "Settings", labels: "Locatio
 def print_head(result: "HeadResult") -> None:
     """Print a head's classes, what tuning chose, and what `predict` would give."""
     from cellfeat.commands.output.console import print_table
+    from cellfeat.evaluation.results.tables_and_figures import chance_lines
     from cellfeat.reporting.terminal.folds import given_lines, render_folds
-    from cellfeat.reporting.terminal.head import chance_lines, choice_lines, predict_lines, render_classes
+    from cellfeat.reporting.terminal.head import choice_lines, predict_lines, render_classes
 
     print_table(render_classes(result))
     if len(result.scores.overall.given) > 1:

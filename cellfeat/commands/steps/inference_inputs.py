@@ -42,7 +42,7 @@ def features_of_table(
 
     from cellfeat.interop.tables.importing import ImportOptions, Like, import_table
 
-    options = ImportOptions(labels=labels, id=id_column, label=label)
+    options = ImportOptions(labels=labels, id=id_column, label=label, advice=False)
     like = Like.of(bundle.recipe, bundle.provenance, f"the saved head {bundle.head_name!r}")
     imported = import_table(table, options, like=like)
     for remark in imported.remarks:

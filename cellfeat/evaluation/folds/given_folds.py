@@ -13,7 +13,7 @@ from cellfeat.evaluation.folds.fold import Fold
 from cellfeat.evaluation.groups.plate_names import plate_names
 from cellfeat.extraction.store import Features
 from cellfeat.samples.column_names.words import column_meant
-from cellfeat.samples.splits import looks_like_split, parts_of
+from cellfeat.samples.splits import looks_like_split, part_of, parts_of
 from cellfeat.text import first_ten, near_names, shorten
 from cellfeat.types import Integers, Strings
 
@@ -71,6 +71,7 @@ class Places:
         name = design.folds.removeprefix(FOLD_COLUMN)
         value = _column(features, name)
         if not looks_like_split(value.tolist()):
+            _check_no_part(value.tolist(), name)
             return cls(value, f"column {name!r}")
         return cls(parts_of(value.tolist(), name), f"column {name!r}", is_split=True)
 
@@ -131,6 +132,19 @@ def _column(features: Features, name: str) -> Strings:
             f"of labels are added by {again}"
         )
     return columns[name]
+
+
+def _check_no_part(values: list[str], name: str) -> None:
+    """Refuse a split with a part of another name: as folds, train would be tested by heads fitted on the others."""
+    named = {value: part_of(value) for value in sorted(set(values))}
+    parts = [value for value, part in named.items() if part]
+    others = [value for value, part in named.items() if part is None]
+    if parts and others:
+        raise SplitError(
+            f"folds: column {name!r} names parts of a split ({first_ten(map(repr, parts))}) and others "
+            f"({first_ten(map(repr, others))}): call the parts train, val and test for a single split, or the folds by "
+            "other names"
+        )
 
 
 def given_folds(places: Places, rows: Integers, y: Strings, groups: Integers, design: Design) -> tuple[Fold, ...]:

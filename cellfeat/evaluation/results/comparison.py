@@ -8,7 +8,7 @@ import pandas as pd
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.relabelling.effect import RelabellingEffect
 from cellfeat.evaluation.results.head_results import HeadFailure, HeadResult
-from cellfeat.evaluation.results.tables_and_figures import ShowsHeads, heads_table
+from cellfeat.evaluation.results.tables_and_figures import ShowsHeads, chance_lines, heads_table
 from cellfeat.evaluation.scores.differences import HeadDifference, to_best_lines
 from cellfeat.evaluation.task.provenance import Provenance
 from cellfeat.evaluation.task.sample_counts import Counts
@@ -58,9 +58,9 @@ class Comparison(ShowsHeads[HeadResult]):
         return self.results[0]
 
     def summary_lines(self) -> list[str]:
-        """Say which heads the best one is better than, by which rule, and which heads failed."""
+        """Say which heads the best one is better than, by which rule, which are not above chance, and which failed."""
         lines = to_best_lines(self.best.head, self.differences_to_best(), len(self.differences))
-        return [*lines, *(failure.reason for failure in self.failures)]
+        return [*lines, *chance_lines(self.results), *(failure.reason for failure in self.failures)]
 
     def table(self) -> pd.DataFrame:
         """Table of the heads, best first, one a row.
@@ -103,7 +103,7 @@ class Comparison(ShowsHeads[HeadResult]):
 
     def _samples(self) -> str:
         samples = f"{self.counts.n_samples:,} samples in {self.counts.n_groups:,} groups"
-        return f"{samples}, {len(self.classes)} classes, {self.design.folds} folds"
+        return f"{samples}, {len(self.classes)} classes, {_folds(self.design.folds)}"
 
     def verdicts(self) -> list[str]:
         """Say for each pair whether there is evidence that one head is better."""
@@ -129,3 +129,7 @@ class Comparison(ShowsHeads[HeadResult]):
             "differences": [pair.record() for pair in self.differences],
         }
         return record if self.relabelling is None else record | {"relabelling": self.relabelling.record()}
+
+
+def _folds(folds: int | str) -> str:
+    return f"{folds} folds" if isinstance(folds, int) or folds.isdigit() else f"folds: {folds}"

@@ -14,7 +14,7 @@ from cellfeat.evaluation.scores.differences import HeadDifference
 from cellfeat.evaluation.scores.head_scores import Scores
 from cellfeat.html_text import html_block
 from cellfeat.statistics.interval_types import Difference
-from cellfeat.text import clean_lines, near_names, shorten
+from cellfeat.text import clean_lines, clean_text, first_ten, near_names, shorten
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -135,6 +135,25 @@ def _class_rows(head: str, scores: Scores) -> Iterator[dict[str, Any]]:
             "confused_with": predicted[int(counts.argmax())] if counts.any() else "",
             "share": float(counts.max() / n_samples) if n_samples else 0.0,
         }
+
+
+def chance_lines(results: Sequence[ShowsHead]) -> list[str]:
+    """Name heads whose score is not shown to exceed that of guessing, except `dummy`, which guesses.
+
+    Parameters
+    ----------
+    results
+        Results on the same classes.
+    """
+    weak = [one for one in results if one.head != "dummy" and one.scores.overall.interval.low <= _chance(one)]
+    if not weak:
+        return []
+    named = first_ten(clean_text(one.head) for one in weak)
+    return [f"no evidence that {named} does better than chance, {_chance(weak[0]):.3f}"]
+
+
+def _chance(result: ShowsHead) -> float:
+    return 1 / len(result.scores.per_class.classes)
 
 
 def curve_table(curves: "Sequence[Curve]") -> pd.DataFrame:

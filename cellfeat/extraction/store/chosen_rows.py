@@ -55,8 +55,20 @@ def chosen_rows(rows: Any, ids: Strings) -> Integers:
         return np.flatnonzero(values)
     if values.dtype.kind in "iu":
         _check_range(values, n_samples)
-        return np.arange(n_samples)[values]  # counted from the start, also where they were counted from the end
-    return _rows_of_ids(values.tolist(), ids)
+        from_start = np.arange(n_samples)[values]  # they may be counted from the end
+        return _each_once(from_start, ids)
+    return _each_once(_rows_of_ids(values.tolist(), ids), ids)
+
+
+def _each_once(rows: Integers, ids: Strings) -> Integers:
+    """Refuse a row that is asked for more than once: two samples would have one id."""
+    numbers, counts = np.unique(rows, return_counts=True)
+    if (counts > 1).any():
+        raise ManifestError(
+            f"rows: {first_ten(ids[numbers[counts > 1]].tolist())} are asked for more than once; every sample needs "
+            "its own id: name each row once"
+        )
+    return rows
 
 
 def _mask_of_series(mask: "pd.Series[Any]", ids: Strings) -> Bools:

@@ -92,7 +92,7 @@ class Features:
         Raises
         ------
         ManifestError
-            If there are no such rows.
+            If there are no such rows, or one is named twice.
 
         Examples
         --------

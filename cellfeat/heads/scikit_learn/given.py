@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, TypeAlias
 
-from sklearn.base import BaseEstimator, is_classifier
+from sklearn.base import BaseEstimator, is_classifier, is_regressor
 from sklearn.pipeline import Pipeline
 
 from cellfeat.errors import HeadError
@@ -147,5 +147,13 @@ def _entry(name: str, estimator: Any) -> GivenEstimator:
             f"{type(estimator).__name__}"
         )
     if not is_classifier(estimator):
-        raise HeadError(f"heads: {name}: expected a classifier, got {type(estimator).__name__}, which is not one")
+        kind = type(estimator).__name__
+        raise HeadError(f"heads: {name}: expected a classifier, got {kind}, which is not one{_mixin_advice(estimator)}")
     return GivenEstimator(name, HEAD_CLASS, "mean", f"{type(estimator).__name__} object", estimator)
+
+
+def _mixin_advice(estimator: Any) -> str:
+    """What makes a class of one's own a classifier: the mixin, and before the base class, whose tags win otherwise."""
+    if hasattr(estimator, "predict") and not is_regressor(estimator):
+        return f": write class {type(estimator).__name__}(ClassifierMixin, BaseEstimator), in this order"
+    return ""

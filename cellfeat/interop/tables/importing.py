@@ -17,7 +17,9 @@ from cellfeat.interop.tables.naming import (
     choose_ids,
     choose_labels,
     groups_of_treatments,
+    is_fold_name,
     is_group_name,
+    is_label_name,
 )
 from cellfeat.interop.tables.numbers import FeatureTable, Wanted, choose_features, features_like
 from cellfeat.interop.tables.reading import read_source
@@ -25,6 +27,7 @@ from cellfeat.interop.tables.remarks import Chosen, import_remarks
 from cellfeat.interop.tables.source import Source
 from cellfeat.provenance import digest_file
 from cellfeat.samples.column_names.profiles import is_metadata, is_place
+from cellfeat.samples.labels.spellings import spelling_problems
 from cellfeat.types import Strings
 
 
@@ -45,6 +48,8 @@ class ImportOptions:
         Dataset of an HDF5 file, or matrix of an AnnData file.
     scaling
         How heads scale the numbers: see `cellfeat.extraction.store.features.Features.from_arrays`.
+    advice
+        Whether remarks name options of ``cellfeat import``, which other commands do not have.
     """
 
     labels: Path | None = None
@@ -54,6 +59,7 @@ class ImportOptions:
     wanted: Wanted = field(default_factory=Wanted)
     dataset: str | None = None
     scaling: str = "robust"
+    advice: bool = True
 
 
 @dataclass(frozen=True)
@@ -149,6 +155,13 @@ def import_table(table: Path | str, options: ImportOptions | None = None, *, lik
         source, remarks = joined.source, [*remarks, *joined.remarks]
     chosen = _chosen(source, options, like)
     check_ids(chosen.ids.values, str(path), first_row=source.first_row)
+    # A saved head knows its classes, and says which others a table holds.
+    if (
+        options.advice
+        and chosen.labels
+        and (problems := spelling_problems(filter(None, chosen.labels.values.tolist())))
+    ):
+        raise ManifestError("\n".join([f"{path}: column {chosen.labels.name}:", *problems]))
     features = _features(source, options, chosen, like)
     made = Features.of_numbers(
         features.numbers,
@@ -158,7 +171,8 @@ def import_table(table: Path | str, options: ImportOptions | None = None, *, lik
     )
     if like is not None and made.recipe != like.recipe:
         raise FingerprintError(f"{path}: its features differ from the earlier ones in views or kind of source")
-    return Imported(made, (*remarks, *import_remarks(source, chosen, features, made, options.wanted)))
+    wanted = options.wanted if options.advice else None
+    return Imported(made, (*remarks, *import_remarks(source, chosen, features, made, wanted)))
 
 
 def _chosen(source: Source, options: ImportOptions, like: Like | None) -> Chosen:
@@ -222,6 +236,7 @@ def _further(source: Source, chosen: Chosen, features: FeatureTable) -> dict[str
 
 
 def _is_kept(source: Source, name: str, groups: Collection[str]) -> bool:
-    if is_metadata(name) or is_place(name) or is_group_name(name) or name in groups:
+    is_named = any(known(name) for known in (is_metadata, is_place, is_group_name, is_label_name, is_fold_name))
+    if is_named or name in groups:
         return True
     return source.numbers(name).values is None or source.array is not None

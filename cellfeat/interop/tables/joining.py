@@ -86,7 +86,13 @@ def _keys(source: Source, names: Sequence[str]) -> list[tuple[str, ...]]:
 
 def _by_keys(source: Source, labels: Source, names: Sequence[str]) -> Joined:
     row_of = _rows(labels, _keys(labels, names), "+".join(names))
-    return _joined(source, labels, [row_of.get(key) for key in _keys(source, names)], f"by {'+'.join(names)}", names)
+    keys, matches = _keys(source, names), dict[str, str]()
+    if len(names) == 1:
+        # One table may have lost the zeros that the other one has, and some numbers have none to lose.
+        matches = match_ids((key[0] for key in keys), {key[0] for key in row_of})
+        keys = [(matches.get(key[0], key[0]),) for key in keys]
+    joined = _joined(source, labels, [row_of.get(key) for key in keys], f"by {'+'.join(names)}", names)
+    return replace(joined, remarks=(*joined.remarks, *matching_remark(matches, str(source.path))))
 
 
 def _by_ids(source: Source, labels: Source, id_column: str | None) -> Joined:

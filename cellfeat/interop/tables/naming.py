@@ -30,6 +30,7 @@ _LABEL_NAMES = ("label", "labels", "class", "classname", "celltype", "cellline",
                 "gene", "klasse", "zelllinie", "zelltyp", "behandlung", "bedingung")  # fmt: skip
 _GROUP_NAMES = (*PLATE_NAMES, "batch", "donor", "patient", *WELL_NAMES, "position", *SITE_NAMES, "image", "imagenumber",
                 "replicate", "spender", "charge", "versuch", "replikat")  # fmt: skip
+_FOLD_NAMES = ("fold", "folds", "foldid", "kfold", "cvfold", "cv", "split", "splitid", "partition")
 _TABLE, _IMAGE = ("tablenumber",), ("imagenumber",)
 _COMBINATIONS = (
     (_IMAGE, OBJECT_NAMES),
@@ -319,6 +320,16 @@ def groups_of_treatments(source: Source, labels: Named | None, groups: Named | N
 def is_group_name(name: str) -> bool:
     """Whether a column is named as one of plates, wells, donors or fields."""
     return plain_name(name) in _GROUP_NAMES
+
+
+def is_label_name(name: str) -> bool:
+    """Whether a column is named as one of labels; ``y`` is a position as well."""
+    return plain_name(name) in _LABEL_NAMES and plain_name(name) != "y"
+
+
+def is_fold_name(name: str) -> bool:
+    """Whether a column is named as one of folds, or of a split made beforehand."""
+    return plain_name(name) in _FOLD_NAMES
 
 
 def group_candidates(source: Source, others: Sequence[str]) -> list[str]:

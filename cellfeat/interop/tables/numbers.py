@@ -8,7 +8,7 @@ import numpy as np
 
 from cellfeat.errors import ManifestError, UnknownNameError
 from cellfeat.interop.tables.misread import embedding_remark
-from cellfeat.interop.tables.naming import is_group_name
+from cellfeat.interop.tables.naming import is_fold_name, is_group_name, is_label_name
 from cellfeat.interop.tables.source import Source
 from cellfeat.samples.column_names.profiles import is_cellprofiler, is_measure, is_metadata, trap
 from cellfeat.text import first_ten, near_names
@@ -18,10 +18,12 @@ MAX_MISSING = 0.05
 """Columns with a larger share of missing values are left out: the default of pycytominer's ``drop_na_columns``."""
 
 _FLOAT32 = float(np.finfo(np.float32).max)
+_FEWEST_STEPS = 256
+"""A range of fewer steps of float32 keeps less of a measurement than 8 bits."""
 CONSTANT, EMPTY, MISSING = "constant", "empty", "more than {share:.0%} missing"
 BEYOND, UNRESOLVED = "beyond the range of float32", "varies by less than float32 tells apart"
 NOT_CELLPROFILER = "not named as a measurement"
-GROUPS = "named as groups"
+GROUPS, LABELS, FOLDS = "named as groups", "named as labels", "named as folds"
 
 
 @dataclass(frozen=True)
@@ -159,6 +161,7 @@ def _candidates(
             continue
         column = source.numbers(name)
         if column.strange:
+            _check_no_header(source, name, column.strange)
             found.strange[name] = column.strange
         if column.values is None:
             found.texts.append(name)
@@ -183,8 +186,10 @@ def _is_asked_for(name: str, wanted: Wanted) -> bool:
 
 def _no_feature(name: str, has_measures: bool) -> str:
     """Why a column is no feature by its name; "" where it may be one."""
-    if is_group_name(name):
-        return GROUPS
+    named = {GROUPS: is_group_name, LABELS: is_label_name, FOLDS: is_fold_name}
+    for reason, is_named_so in named.items():
+        if is_named_so(name):
+            return reason
     if not has_measures:
         return trap(name) if name.casefold() in ("imagenumber", "objectnumber", "tablenumber") else ""
     return trap(name) or ("" if is_measure(name) else NOT_CELLPROFILER)
@@ -208,6 +213,16 @@ def _check_not_asked_for(source: Source, name: str, strange: Sequence[int], want
     )
 
 
+def _check_no_header(source: Source, name: str, strange: Sequence[int]) -> None:
+    texts = source.texts(name)
+    repeated = [place for place in strange if str(texts[place]).strip() == name]
+    if repeated:
+        raise ManifestError(
+            f"{source.path}: the header stands again in {first_ten(map(source.row, repeated))}, as where tables are "
+            "written one below the other: delete it there"
+        )
+
+
 def _check_some_left(source: Source, found: FeatureTable) -> None:
     if not found.names:
         told = "; ".join(f"{reason}: {first_ten(names)}" for reason, names in found.left_out.items())
@@ -228,12 +243,18 @@ def _why_left_out(values: Floats, max_missing: float) -> str:
         return EMPTY
     if share > max_missing:
         return MISSING.format(share=max_missing)
-    low, high = np.nanmin(values), np.nanmax(values)
+    low, high = float(np.nanmin(values)), float(np.nanmax(values))
     if low == high:
         return CONSTANT
     if max(-low, high) > _FLOAT32:
         return BEYOND
-    return UNRESOLVED if np.float32(low) == np.float32(high) else ""
+    return UNRESOLVED if _is_unresolved(values, low, high) else ""
+
+
+def _is_unresolved(values: Floats, low: float, high: float) -> bool:
+    """Whether float32 rounds numbers to a few steps, as of times in seconds since 1970; whole ones may be exact."""
+    n_steps = (high - low) / float(np.spacing(np.float32(max(-low, high))))
+    return n_steps < _FEWEST_STEPS and bool((values.astype(np.float32) != values)[~np.isnan(values)].any())
 
 
 def features_like(source: Source, names: Sequence[str], *, is_array: bool) -> FeatureTable:

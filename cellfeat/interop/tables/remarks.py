@@ -1,6 +1,5 @@
 """What is said of an imported table: what was taken, what was guessed, what was left out and why."""
 
-import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
@@ -10,24 +9,15 @@ from cellfeat.evaluation.groups.sample_groups import count_copies
 from cellfeat.extraction.store import Features
 from cellfeat.interop.tables.digit_grouping import is_ambiguous
 from cellfeat.interop.tables.misread import embedding_remark, transposed_remarks
-from cellfeat.interop.tables.naming import Named, group_candidates
-from cellfeat.interop.tables.numbers import GROUPS, NOT_CELLPROFILER, FeatureTable, Wanted
+from cellfeat.interop.tables.naming import Named, group_candidates, is_label_name
+from cellfeat.interop.tables.numbers import FOLDS, GROUPS, LABELS, NOT_CELLPROFILER, FeatureTable, Wanted
 from cellfeat.interop.tables.source import Source
-from cellfeat.samples.column_names.positions import is_position
+from cellfeat.interop.tables.suspicions import suspicions
 from cellfeat.samples.column_names.profiles import is_metadata
 from cellfeat.text import first_ten, shorten
 
 _MANY_COPIES = 0.2
 """With more equal rows than this, the numbers are too coarse to tell copies."""
-_FIRST_ROWS = 200
-_FEWEST_COUNTED, _FEWEST_SORTED = 5, 15
-"""Fewest rows of a column that counts them, and of one that grows with them; with fewer, it may do so by chance."""
-_MOST_VIEWS = 16
-_POSITION = re.compile(
-    r"(.+[-_ ])?((centroid|bbox|center|centre|position|pos|location|coord)[-_ ]?[xyz\d]|[xyz][-_ ]?(position|pos|"
-    r"centroid|center|centre|coord))|[xyz]|row|col|column",
-    re.IGNORECASE,
-)
 
 
 @dataclass(frozen=True)
@@ -45,33 +35,42 @@ class Chosen:
 
 
 def import_remarks(
-    source: Source, chosen: Chosen, features: FeatureTable, made: Features, wanted: Wanted
+    source: Source, chosen: Chosen, features: FeatureTable, made: Features, wanted: Wanted | None
 ) -> Iterator[str]:
     """Say what was taken, guessed and left out.
 
     Parameters
     ----------
-    source, chosen, features, made, wanted
+    source, chosen, features, made
         The table and what it became.
+    wanted
+        Which columns were asked for; None: not those of ``cellfeat import``, so that its options are not named.
     """
     views = f" in each of {features.numbers.shape[1]} views" if features.numbers.shape[1] > 1 else ""
     yield f"{source.path}: {source.what}, {len(source):,} rows; {len(features.names):,} columns are features{views}"
-    yield from _choice_remarks(source, chosen)
-    yield from _column_remarks(source, features, made, wanted)
-    yield from _misread(source, chosen, features)
+    yield from _choice_remarks(source, chosen, advises=wanted is not None)
+    if wanted is not None:
+        yield from _column_remarks(source, features, made, wanted)
+        yield from _misread(source, chosen, features)
     yield from _value_remarks(features, made)
-    yield from _suspicions(features, chosen)
+    if wanted is None:
+        return
+    labels = chosen.labels.values if chosen.labels else None
+    yield from suspicions(features, labels, has_ids=bool(chosen.ids.columns))
     yield from _confounded(source, chosen)
 
 
-def _choice_remarks(source: Source, chosen: Chosen) -> Iterator[str]:
+def _choice_remarks(source: Source, chosen: Chosen, *, advises: bool) -> Iterator[str]:
     guessed = " (a guess: --id COLUMN says another)" if chosen.ids.is_guess else ""
     if chosen.ids.columns:
         yield f"ids: {chosen.ids.name}{guessed}"
     else:
         yield "ids: the numbers of the rows, for no column holds them; name one with --id COLUMN"
-    if chosen.labels is None:
-        yield "labels: none; name their column with --label COLUMN, or a table of them with --labels TABLE"
+    if chosen.labels is None and not advises:
+        yield "labels: none"
+    elif chosen.labels is None:
+        why = _no_classes(source)
+        yield f"labels: none{why}; name their column with --label COLUMN, or a table of them with --labels TABLE"
     else:
         values = chosen.labels.values
         classes, counts = np.unique(values[values != ""], return_counts=True)
@@ -80,7 +79,20 @@ def _choice_remarks(source: Source, chosen: Chosen) -> Iterator[str]:
         without = f"; {n_none:,} rows without" if n_none else ""
         guessed = " (a guess: --label COLUMN says another)" if chosen.labels.is_guess else ""
         yield f"labels: {chosen.labels.name}{guessed}, {len(classes)} classes: {told}{without}"
-    yield from _group_remarks(source, chosen)
+    if advises:
+        yield from _group_remarks(source, chosen)
+    else:
+        yield f"groups: {chosen.groups.name if chosen.groups else 'none'}"
+
+
+def _no_classes(source: Source) -> str:
+    """Why columns that are named as labels hold none; empty where there are none."""
+    told = [
+        f"{name} has {len(np.unique(source.texts(name))):,} different values in {len(source):,} rows"
+        for name in source.columns
+        if is_label_name(name)
+    ]
+    return f" ({first_ten(told)}: no classes)" if told else ""
 
 
 def _group_remarks(source: Source, chosen: Chosen) -> Iterator[str]:
@@ -103,7 +115,15 @@ def _hint(names: Sequence[str]) -> str:
 
 def _column_remarks(source: Source, features: FeatureTable, made: Features, wanted: Wanted) -> Iterator[str]:
     for reason, names in sorted(features.left_out.items()):
-        traps = ("coordinates", "numbers of objects and images", "files and processing", NOT_CELLPROFILER, GROUPS)
+        traps = (
+            "coordinates",
+            "numbers of objects and images",
+            "files and processing",
+            NOT_CELLPROFILER,
+            GROUPS,
+            LABELS,
+            FOLDS,
+        )
         keep = "; --keep PATTERN takes them as features" if reason in traps else ""
         if reason.startswith("more than"):
             keep = f"; --max-missing SHARE allows more than {wanted.max_missing:g}"
@@ -151,55 +171,6 @@ def _value_remarks(features: FeatureTable, made: Features) -> Iterator[str]:
         )
 
 
-def _suspicions(features: FeatureTable, chosen: Chosen) -> Iterator[str]:
-    """Warn of columns that count the rows, or stand for the label."""
-    numbers = features.numbers[:, 0]
-    shape = features.numbers.shape
-    if shape[1] > _MOST_VIEWS:
-        yield (
-            f"warning: the shape {shape} is read as {shape[1]} views of {shape[2]} features for each sample; if "
-            "these are "
-            "images, save each as a TIFF and run cellfeat init"
-        )
-    counting = [name for name, values in zip(features.names, numbers.T, strict=True) if _counts(values)]
-    if counting:
-        yield (
-            f"warning: {first_ten(counting)} counts the rows or grows with them, and says nothing of a sample but "
-            "its place: leave it out "
-            f"with --drop COLUMN{_as_ids(chosen)}"
-        )
-    places = [name for name in features.names if _POSITION.fullmatch(name) or is_position(name)]
-    if places:
-        yield (
-            f"warning: {first_ten(places)} may be positions, which tell the place and not the cell: leave "
-            "them out with --drop PATTERN"
-        )
-    if chosen.labels is None:
-        return
-    classes, codes = np.unique(chosen.labels.values, return_inverse=True)
-    codes = np.where(classes[codes] == "", -1, codes)
-    telling = [name for name, values in zip(features.names, numbers.T, strict=True) if _tells(values, codes)]
-    if telling:
-        yield (
-            f"warning: {first_ten(telling)} has one value for each class, so that it is the label under another name: "
-            "leave it out with --drop COLUMN"
-        )
-
-
-def _as_ids(chosen: Chosen) -> str:
-    return "" if chosen.ids.columns else ", or take it as the ids with --id COLUMN"
-
-
-def _counts(values: np.ndarray) -> bool:
-    first = values[:3]
-    if len(values) < _FEWEST_COUNTED or np.isnan(first).any() or len(set(first.tolist())) < len(first):
-        return False
-    steps = np.diff(values)
-    if (steps == steps[0]).all() and abs(steps[0]) == 1:
-        return True
-    return len(values) >= _FEWEST_SORTED and bool((steps > 0).all() or (steps < 0).all())
-
-
 def _confounded(source: Source, chosen: Chosen) -> Iterator[str]:
     """Warn of classes that lie in one plate, well or donor alone, which holds no other class."""
     if chosen.labels is None or (chosen.groups is not None and chosen.groups.warning):
@@ -223,17 +194,3 @@ def _confounded(source: Source, chosen: Chosen) -> Iterator[str]:
                 "scores "
                 f"may tell the {name} and not the class: add samples of these classes from another one"
             )
-
-
-def _tells(values: np.ndarray, codes: np.ndarray) -> bool:
-    """Whether a column has exactly one value for each class; the first rows rule out almost every column.
-
-    Class numbers are -1 where a sample has no label.
-    """
-    for stop in (_FIRST_ROWS, len(values)):
-        is_known = (codes[:stop] >= 0) & ~np.isnan(values[:stop])
-        found, classes = values[:stop][is_known], codes[:stop][is_known]
-        n_classes = len(np.unique(classes))
-        if n_classes < 2 or len(np.unique(found)) != n_classes:
-            return False
-    return len(set(zip(found.tolist(), classes.tolist(), strict=True))) == n_classes

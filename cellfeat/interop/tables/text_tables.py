@@ -3,6 +3,8 @@
 import csv
 import io
 import re
+from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 
 import pyarrow as pa
@@ -16,6 +18,7 @@ from cellfeat.text import first_line, first_ten
 
 _COMPARTMENT = re.compile(r"(Image|Cells?|Nuclei|Nucleus|Cytoplasm|Metadata|Experiment)", re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*")
+_NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?", re.ASCII)
 _FIRST_ROWS = 100
 _BLOCK_BYTES = 1 << 24
 _HEAD_BYTES = 4_000_000
@@ -60,6 +63,7 @@ def read_csv(path: Path) -> Source:
         return _slowly(path)
     if not len(table) or any('"' in name for name in names):
         return _slowly(path)
+    _check_header(path, names)
     check_unique_names(path, [name for name in names if name])
     table = table.rename_columns([name or "(first column)" for name in names]) if names.count("") < 2 else table
     own = "(first column)" if "" in names else ""
@@ -84,6 +88,17 @@ def _header(line: str, separator: str) -> list[str]:
     return next(csv.reader([line], delimiter=separator), [])
 
 
+def _check_header(path: Path, names: Sequence[str]) -> None:
+    """Refuse a table without a header, whose first sample would name the columns; wavelengths and counts rise."""
+    numbers = [float(name) for name in names if _NUMBER.fullmatch(name)]
+    is_rising = all(low < high for low, high in pairwise(numbers))
+    if len(numbers) > 1 and len(numbers) > len(names) / 2 and not is_rising:
+        raise ManifestError(
+            f"{path}: the first line holds numbers ({first_ten(names)}); expected the names of columns: add a "
+            "line of names above it, so that the first sample is not taken for them"
+        )
+
+
 def _is_double_header(first: str, second: str, separator: str) -> bool:
     """Whether the first line names the compartment of each column, and the second its measurement."""
     above = [cell.strip().strip('"') for cell in first.split(separator)]
@@ -100,6 +115,7 @@ def _joined_header(first: str, second: str, separator: str) -> list[str]:
 
 def _slowly(path: Path) -> Source:
     raw = read_table_file(path)
+    _check_header(path, list(map(str, raw.cells.columns)))
     return _of_cells(path, raw)
 
 

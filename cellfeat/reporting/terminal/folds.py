@@ -63,7 +63,7 @@ def given_lines(results: Sequence[HeadResult]) -> list[str]:
             "the interval of a fold is over its own samples: how well this fold is measured, and not how another would "
             "score"
         )
-    if len(results) > MOST_HEADS:
+    if results[0].scores.overall.given and len(results) > MOST_HEADS:
         others = first_ten(result.head for result in results[MOST_HEADS:])
         lines.append(f"scores of each fold for {others}: comparison.json, given_folds")
     for result in results:

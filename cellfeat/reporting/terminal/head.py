@@ -48,19 +48,6 @@ def claim_line(result: HeadResult) -> str:
     return line
 
 
-def chance_lines(results: Sequence[ScoredHead]) -> list[str]:
-    """Name heads whose score is not shown to exceed that of guessing, except `dummy`, which guesses."""
-    weak = [one for one in results if one.head != "dummy" and one.scores.overall.interval.low <= _chance(one)]
-    if not weak:
-        return []
-    named = first_ten(clean_text(one.head) for one in weak)
-    return [f"no evidence that {named} does better than chance, {_chance(weak[0]):.3f}"]
-
-
-def _chance(result: ScoredHead) -> float:
-    return 1 / len(result.scores.per_class.classes)
-
-
 def render_classes(scored: ScoredHead) -> Table:
     """Make the table of the recall of each class, the lowest first, and the class it is most often confused with."""
     per_class = scored.scores.per_class
@@ -157,13 +144,16 @@ def chosen_lines(results: Sequence[HeadResult]) -> list[str]:
 
 def _chosen_lines(result: HeadResult) -> Iterator[str]:
     if result.chosen_per_fold:
-        yield f"{result.head} chose {describe_choices(result.chosen_per_fold)}"
+        # Where tuning chose a setting, the head did not.
+        folds = len(result.scores.overall.per_fold)
+        yield f"{result.head} chose {describe_choices(result.chosen_per_fold, folds)}"
     if result.chosen:
         yield f"{result.head}, all samples: {describe_chosen(result.chosen)}"
 
 
 def _tuning_lines(head: str, tuning: Tuning) -> Iterator[str]:
-    yield f"{head}: {describe_choices([choice.settings for choice in tuning.per_fold])}"
+    settings = [choice.settings for choice in tuning.per_fold]
+    yield f"{head}: {describe_choices(settings, len(settings))}"
     if tuning.final is not None:
         yield f"{head}, all samples: {describe_settings(tuning.final)}"
     failures = [failure for choice in tuning.per_fold for failure in choice.failures]
@@ -171,16 +161,23 @@ def _tuning_lines(head: str, tuning: Tuning) -> Iterator[str]:
         yield f"{head}: {len(failures)} settings could not be fitted, the first {failures[0]}"
 
 
-def describe_choices(chosen: Sequence[Mapping[str, Any]]) -> str:
+def describe_choices(chosen: Sequence[Mapping[str, Any]], folds: int) -> str:
     """Say which settings were chosen in how many folds, the most frequent first.
+
+    Parameters
+    ----------
+    chosen
+        The settings of each fold in which some were chosen.
+    folds
+        Number of folds.
 
     Examples
     --------
-    >>> describe_choices([{"C": 0.01}, {}, {"C": 0.01}])
+    >>> describe_choices([{"C": 0.01}, {}, {"C": 0.01}], 3)
     'C=0.01 in 2 of 3 folds, settings as given in 1'
     """
     counts = Counter(describe_settings(settings) for settings in chosen).most_common()
     parts = [f"{text} in {count}" for text, count in counts]
-    first = f"{parts[0]} of {len(chosen)} folds"
+    first = f"{parts[0]} of {folds} folds"
     between = "; " if any("," in text for text, _ in counts) else ", "
     return between.join([first, *parts[1:]])

@@ -2,8 +2,10 @@
 
 import re
 import unicodedata
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable
+
+from cellfeat.text import first_ten
 
 # Programs write the classes 0 and 1 as 0.0 and 1.0 where other cells of the column are empty, and lose leading zeros.
 _WHOLE_NUMBER = re.compile(r"(-?)0*(\d{1,300})(\.0*)?", re.ASCII)
@@ -37,3 +39,33 @@ def _normal_form(value: str) -> str:
     if whole := _WHOLE_NUMBER.fullmatch(normal.strip()):
         return whole[1] + whole[2]
     return "".join(c for c in normal if not c.isspace() and unicodedata.category(c) != "Cf").casefold()
+
+
+def spelling_problems(labels: Iterable[str]) -> list[str]:
+    """A line of an error message about classes that differ only in what a reader hardly sees.
+
+    Parameters
+    ----------
+    labels
+        The label of each sample.
+    """
+    counts = Counter(labels)
+    alike = [
+        " and ".join(
+            f"{written} ({counts[label]} samples)" for label, written in zip(forms, _quoted(forms), strict=True)
+        )
+        for forms in alike_values(counts)
+    ]
+    if not alike:
+        return []
+    return [
+        "- labels that differ only in case, spaces, invisible characters, leading zeros or a decimal point: "
+        f"{first_ten(alike)}; "
+        "if they are one class, write it one way"
+    ]
+
+
+def _quoted(labels: list[str]) -> list[str]:
+    """Labels in quotes, by their code points where they would look the same."""
+    look_the_same = len({unicodedata.normalize("NFKC", label) for label in labels}) < len(labels)
+    return [ascii(label) if look_the_same else repr(label) for label in labels]

@@ -15,6 +15,7 @@ from cellfeat.samples.folders.opening import open_folder
 from cellfeat.samples.formats.planes import PlaneChoice
 from cellfeat.samples.labels.id_matching import match_ids, matching_remark
 from cellfeat.samples.labels.missing import label_remarks, without_missing
+from cellfeat.samples.labels.spellings import spelling_problems
 from cellfeat.samples.labels.table import LabelsTable, checked_labels, named_columns, read_labels
 from cellfeat.samples.layouts.base import Found
 from cellfeat.samples.layouts.group_columns import groups_of, without_pattern_groups
@@ -28,7 +29,7 @@ from cellfeat.samples.layouts.search import (
     table_of,
 )
 from cellfeat.samples.layouts.table import TableLayout
-from cellfeat.samples.manifest.checks import Listing, find_problems, find_remarks, spelling_problems
+from cellfeat.samples.manifest.checks import Listing, find_problems, find_remarks
 from cellfeat.samples.manifest.manifest import OWN_COLUMNS, Manifest
 from cellfeat.samples.manifest.shared_files import shared_file_problems, shared_file_remarks
 from cellfeat.samples.manifest.splits import split_problems, split_remarks

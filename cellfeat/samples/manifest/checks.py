@@ -4,14 +4,12 @@ Each problem is one line of a message; a line names up to ten samples and counts
 """
 
 import unicodedata
-from collections import Counter
-from collections.abc import Iterable
 from dataclasses import dataclass
 
 import pandas as pd
 
 from cellfeat.samples.folders.own_files import without_own_folders
-from cellfeat.samples.labels.spellings import alike_values
+from cellfeat.samples.labels.spellings import spelling_problems
 from cellfeat.samples.layouts.base import leads_outside
 from cellfeat.samples.layouts.class_folders import FoldersLayout
 from cellfeat.samples.layouts.file_sets import file_set_remarks, folder_problems
@@ -89,36 +87,6 @@ def _duplicates(listing: Listing) -> list[str]:
     repeated = samples[samples["sample_id"].duplicated(keep=False)]
     groups = [f"{sample_id} ({', '.join(map(str, rows.index))})" for sample_id, rows in repeated.groupby("sample_id")]
     return [f"- ids of more than one sample: {first_ten(groups)}; keep one row of each"] if groups else []
-
-
-def spelling_problems(labels: Iterable[str]) -> list[str]:
-    """A line of an error message about classes that differ only in what a reader hardly sees.
-
-    Parameters
-    ----------
-    labels
-        The label of each sample.
-    """
-    counts = Counter(labels)
-    alike = [
-        " and ".join(
-            f"{written} ({counts[label]} samples)" for label, written in zip(forms, _quoted(forms), strict=True)
-        )
-        for forms in alike_values(counts)
-    ]
-    if not alike:
-        return []
-    return [
-        "- labels that differ only in case, spaces, invisible characters, leading zeros or a decimal point: "
-        f"{first_ten(alike)}; "
-        "if they are one class, write it one way"
-    ]
-
-
-def _quoted(labels: list[str]) -> list[str]:
-    """Labels in quotes, by their code points where they would look the same."""
-    look_the_same = len({unicodedata.normalize("NFKC", label) for label in labels}) < len(labels)
-    return [ascii(label) if look_the_same else repr(label) for label in labels]
 
 
 def _outside(listing: Listing) -> list[str]:

@@ -29,8 +29,8 @@ def test_missing_model_names_saved_heads(tmp_path: Path) -> None:
     table(tmp_path)
     succeed(tmp_path, "import", "my cells.npz")
     features = ("--features", "features/my cells.h5", "--no-page")
-    compared = succeed(tmp_path, "compare", *features, "--heads", "logreg", "--folds", "3")
-    assert "next: cellfeat fit --head logreg --features 'features/my cells.h5' --folds 3" in compared.stderr
+    compared = succeed(tmp_path, "compare", *features, "--heads", "logreg", "--folds", "3", "--tune", "2")
+    assert "next: cellfeat fit --head logreg --features 'features/my cells.h5' --folds 3 --tune 2" in compared.stderr
     fitted = succeed(tmp_path, "fit", "--head", "logreg", "--folds", "3", *features)
     assert "next: cellfeat predict --model 'results/my cells/logreg'" in fitted.stderr
     audited = succeed(tmp_path, "audit", "--folds", "3", *features)

@@ -244,3 +244,8 @@ def test_classes_of_few_groups_are_named():
     assert "few (3)" in line
     assert "many" not in line
     assert not list(rare_class_remarks(y, np.arange(23) % 5))
+
+
+def test_part_of_another_name_beside_train_is_refused():
+    with pytest.raises(SplitError, match=r"'train'.*'holdout'.*train, val and test"):
+        task_of(plates(set=parts(cycle=("train", "train", "holdout"))), Design("column:set"))

@@ -281,3 +281,15 @@ def test_predictions_are_counted_by_class(bundle: Bundle, held_out: Features) ->
     assert sum(counts.values()) == len(held_out)
     assert counts.get("(abstained)", 0) == found.n_abstained
     assert str(found).count("\n") == len(counts)
+
+
+def test_head_at_the_level_of_chance_is_named_in_python_too() -> None:
+    guessing = compare(build_clusters(n=90, separation=0), ["logreg", "dummy"], design=SMALL)
+    assert "no evidence that logreg does better than chance, 0.333" in str(guessing)
+    assert "no evidence that logreg does better than chance" in guessing._repr_html_()
+
+
+def test_given_folds_are_named_and_not_counted() -> None:
+    features = build_clusters(n=90, separation=6)
+    by_folds = compare(features, ["logreg"], design=Design(folds=np.arange(90) // 3 % 3, draws=100))
+    assert "folds: column:folds" in str(by_folds)

@@ -152,3 +152,20 @@ def test_gaussian_process_on_many_rows_is_refused_by_name_alone():
     head.most_rows = 10
     with pytest.raises(HeadError, match=r"GaussianProcessClassifier.*20 are more than the 10"):
         head.fit(np.random.default_rng(0).normal(size=(20, 2)), np.arange(20) % 2)
+
+
+class WrongOrder(BaseEstimator, ClassifierMixin):
+    """A classifier as scikit-learn's older examples have it: the tags of BaseEstimator win."""
+
+    def fit(self, X, y):
+        return self
+
+    def predict(self, X):
+        return np.zeros(len(X))
+
+
+def test_order_of_the_base_classes_is_named():
+    with pytest.raises(HeadError, match=r"WrongOrder\(ClassifierMixin, BaseEstimator\), in this order"):
+        chosen_heads([WrongOrder()])
+    with pytest.raises(HeadError, match=r"SVR, which is not one$"):
+        chosen_heads([SVR()])

@@ -4,11 +4,12 @@ import numpy as np
 import pytest
 
 from cellfeat.evaluation.comparison.compare import compare
+from cellfeat.evaluation.results.tables_and_figures import chance_lines
 from cellfeat.evaluation.scores.head_scores import Abstaining, ChosenSettings, Tuning
+from cellfeat.reporting.terminal.folds import MOST_HEADS, given_lines
 from cellfeat.reporting.terminal.head import (
     MOST_CLASSES,
     always_included,
-    chance_lines,
     chosen_lines,
     describe_choices,
     predict_lines,
@@ -87,8 +88,8 @@ def test_sizes_of_sets_are_shown(comparison):
 
 
 def test_choices_are_sorted_by_frequency():
-    assert describe_choices([{"C": 0.1}]) == "C=0.1 in 1 of 1 folds"
-    told = describe_choices([{}, {"a": 1, "b": 2}, {"a": 1, "b": 2}])
+    assert describe_choices([{"C": 0.1}], 5) == "C=0.1 in 1 of 5 folds"
+    told = describe_choices([{}, {"a": 1, "b": 2}, {"a": 1, "b": 2}], 3)
     assert told == "a=1, b=2 in 2 of 3 folds; settings as given in 1"
 
 
@@ -131,3 +132,14 @@ def test_head_that_does_no_better_than_chance_is_named():
     assert "logreg" in line
     assert "dummy" not in line
     assert chance_lines(compare(build_clusters(n=90, separation=6), ["logreg"], design=SMALL).results) == []
+
+
+def test_choices_are_counted_over_all_folds_where_tuning_chose_the_others(comparison):
+    result = replace(comparison.best, chosen_per_fold=({"C": 0.03},))
+    assert chosen_lines([result]) == [f"{result.head} chose C=0.03 in 1 of {SMALL.folds} folds"]
+
+
+def test_folds_of_their_own_are_spoken_of_only_where_they_were_given(comparison):
+    many = [comparison.best] * (MOST_HEADS + 1)
+    assert not comparison.best.scores.overall.given
+    assert given_lines(many) == []
