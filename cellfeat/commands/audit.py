@@ -68,7 +68,7 @@ def command(
     then on.
     """
     from cellfeat.extraction.store import load_features
-    from cellfeat.reporting.files import write_audit
+    from cellfeat.reporting.audit_files import write_audit
     from cellfeat.saved_results.files import AUDIT_FILES
     from cellfeat.saved_results.results_folder import ResultsFolder
 

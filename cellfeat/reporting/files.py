@@ -1,20 +1,15 @@
-"""The files of a comparison, of one head, of held-out scores and of an audit. Each appears whole."""
+"""The files of a comparison, of one head and of held-out scores. Each appears whole."""
 
-import csv
 import json
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
-from cellfeat.auditing.findings import Audit
-from cellfeat.auditing.leak import Leak
-from cellfeat.auditing.probe_results import Probe, Probes
 from cellfeat.errors import WriteError
 from cellfeat.evaluation.comparison.across import Across
 from cellfeat.evaluation.comparison.repeats import Repeats
 from cellfeat.evaluation.figures import draw_confusion, draw_curves, draw_heads, draw_recalls, draw_reliability
-from cellfeat.evaluation.groups.table import GROUP_COLUMNS
 from cellfeat.evaluation.learning_curves.curves import LearningCurves
 from cellfeat.evaluation.remarks import Say, ignore_line
 from cellfeat.evaluation.results.comparison import Comparison
@@ -29,16 +24,13 @@ from cellfeat.reporting.figure_files import DEFAULT_KINDS, figure_files, figure_
 from cellfeat.saved_results.files import (
     ACROSS_FILE,
     AGAINST_FILE,
-    AUDIT_FILES,
     COMPARISON_FILE,
     CURVE_FILES,
-    LEAK_FILE,
     METRICS_FILE,
     PREDICTIONS_FILE,
-    PROBES_FILE,
     REPEATS_FILE,
 )
-from cellfeat.text import file_name, harmless_cell
+from cellfeat.text import file_name
 
 FORMAT = 1
 
@@ -50,9 +42,6 @@ SCORED_FILES = (METRICS_FILE, PREDICTIONS_FILE, *figure_files(*SCORED_FIGURES))
 """What `write_head_report` and `write_held_out` write."""
 HEAD_FILES = (RECORD_FILE, *SCORED_FILES)
 """What the folder of a saved head holds, beside the files of the head itself."""
-FINDING_COLUMNS = ("sample", "finding", "partner", "detail", "overlap")
-LEAK_COLUMNS = ("head", "set_of_folds", "folds_keep_together", "balanced_accuracy", "left_out")
-PROBE_COLUMNS = ("seen", "balanced_accuracy", "low", "high", "chance", "tells_class", "detail")
 
 Writers = Mapping[str, Callable[[Path], None]]
 """What writes each file, by its name."""
@@ -97,10 +86,10 @@ def write_report(
     for result in comparison.results:
         writers |= _head_writers(result, figures)
     possible = [*_possible_files(), *_files_of_earlier_heads(folder)]
-    earlier = [folder / name for name in possible if name not in writers and (folder / name).is_file()]
-    files = _publish_all(writers, folder, stale=earlier)
-    if earlier:
-        say(f"{folder}: removed files of an earlier comparison: {', '.join(path.name for path in earlier)}")
+    files = _publish_all(writers, folder)
+    removed = _remove_others(possible, writers, folder)
+    if removed:
+        say(f"{folder}: removed files of an earlier comparison: {', '.join(removed)}")
     return files
 
 
@@ -195,7 +184,9 @@ def write_curves(found: LearningCurves, folder: Path, *, figures: Sequence[Figur
         table: lambda path: curve_table(found.curves).to_csv(path, index=False),
         **figure_writers(CURVE_FIGURE, lambda: draw_curves(found.curves), figures),
     }
-    return _publish_all(writers, folder, stale=_stale([CURVE_FIGURE], writers, folder))
+    files = _publish_all(writers, folder)
+    _remove_others(figure_files(CURVE_FIGURE), writers, folder)
+    return files
 
 
 def write_further(found: Repeats | Across | Comparison, folder: Path) -> list[Path]:
@@ -210,58 +201,6 @@ def write_further(found: Repeats | Across | Comparison, folder: Path) -> list[Pa
     """
     name = {Repeats: REPEATS_FILE, Across: ACROSS_FILE, Comparison: AGAINST_FILE}[type(found)]
     return _publish_all({name: lambda path: _write_json(path, _heading() | found.record())}, folder)
-
-
-def write_audit(found: Audit, folder: Path) -> list[Path]:
-    """Write the files of an audit.
-
-    ``audit.csv`` holds a finding a row, ``groups.csv`` the groups that ``--groups`` of `compare` and `fit` takes,
-    ``probes.csv`` the score of each shortcut probe, and ``leak.csv`` the score on each kind of folds.
-
-    Parameters
-    ----------
-    found
-        The audit.
-    folder
-        Folder of the findings.
-
-    Returns
-    -------
-    list of Path
-        The files written.
-    """
-    findings, groups = (folder / name for name in AUDIT_FILES)
-    rows = [(f.sample_id, f.finding, f.partner, f.detail, str(f.placement or "")) for f in found.findings]
-    _write_csv(findings, [FINDING_COLUMNS, *(map(harmless_cell, row) for row in rows)])
-    # Ids stay as they are: this file is read again, and an apostrophe would make another id.
-    _write_csv(groups, [GROUP_COLUMNS, *zip(found.sample_id.tolist(), found.group.tolist(), strict=True)])
-    probes = folder / PROBES_FILE
-    _write_csv(probes, [PROBE_COLUMNS, *_probe_rows(found.probes)] if found.probes else [PROBE_COLUMNS])
-    leaks = folder / LEAK_FILE
-    _write_csv(leaks, [LEAK_COLUMNS, *_leak_rows(found.leaks)])
-    return [findings, groups, probes, leaks]
-
-
-def _leak_rows(leaks: Iterable[Leak]) -> Iterator[tuple[str, ...]]:
-    """A row for each head, set of folds and kind of folds."""
-    for leak in leaks:
-        left_out = json.dumps(leak.left_out, ensure_ascii=False) if leak.left_out else ""
-        for number, scores in enumerate(leak.scores, start=1):
-            for kept, score in zip(leak.arms, scores, strict=True):
-                yield leak.head, str(number), kept, f"{score:.6f}", left_out
-
-
-def _probe_rows(probes: Probes) -> Iterator[tuple[str, ...]]:
-    """A row for each probe, tried or not, and one for the head."""
-    chance = f"{probes.chance:.6f}"
-    for score in (*probes.scores, *((probes.head,) if probes.head else ())):
-        numbers = (f"{number:.6f}" for number in (score.balanced_accuracy, *score.interval))
-        is_telling = score in probes.telling
-        tells = ("yes" if is_telling else "no") if isinstance(score, Probe) else ""
-        detail = probes.sentence(score) if isinstance(score, Probe) and is_telling else ""
-        yield (score.name, *numbers, chance, tells, harmless_cell(detail))
-    for name, why in probes.left_out.items():
-        yield (name, "", "", "", chance, "", why)
 
 
 def comparison_record(comparison: Comparison) -> dict[str, Any]:
@@ -283,12 +222,20 @@ def _publish_scored(
         **figure_writers(confusion, lambda: draw_confusion(scored), figures),
         **figure_writers(reliability, lambda: draw_reliability([scored]), figures),
     }
-    return _publish_all(writers, folder, stale=_stale(SCORED_FIGURES, writers, folder))
+    files = _publish_all(writers, folder)
+    _remove_others(figure_files(*SCORED_FIGURES), writers, folder)
+    return files
 
 
-def _stale(stems: Iterable[str], writers: Writers, folder: Path) -> list[Path]:
-    """Files of earlier figures in formats that are not written now: they would show other results."""
-    return [folder / name for name in figure_files(*stems) if name not in writers and (folder / name).is_file()]
+def _remove_others(names: Iterable[str], writers: Writers, folder: Path) -> list[str]:
+    """Remove files of these names that were not written now: they would show other results.
+
+    They are looked for after the others were written: drawing takes seconds, in which another command may end.
+    """
+    others = [name for name in names if name not in writers and (folder / name).is_file()]
+    for name in others:
+        (folder / name).unlink(missing_ok=True)
+    return others
 
 
 def _head_writers(result: HeadResult, figures: Sequence[FigureKind]) -> Writers:
@@ -328,21 +275,14 @@ def _possible_files() -> list[str]:
     return [*metrics, REPEATS_FILE, ACROSS_FILE, *CURVE_FILES, *figure_files(*confusions, *HEADS_FIGURES, CURVE_FIGURE)]
 
 
-def _publish_all(writers: Writers, folder: Path, *, stale: Iterable[Path] = ()) -> list[Path]:
+def _publish_all(writers: Writers, folder: Path) -> list[Path]:
     """Write all files, then move them into place: if one cannot be written, the earlier files stay."""
     # The stack moves the files into place when it unwinds, after all of them are written.
     with ExitStack() as published:
         for name, write in writers.items():
             write(published.enter_context(publish(folder / name)))
-    for path in stale:
-        path.unlink(missing_ok=True)
     return [folder / name for name in writers]
 
 
 def _write_json(path: Path, value: Any) -> None:
     path.write_text(json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n", encoding="utf-8")
-
-
-def _write_csv(path: Path, rows: Iterable[Iterable[str]]) -> None:
-    with publish(path) as temporary, temporary.open("w", encoding="utf-8", newline="") as file:
-        csv.writer(file, lineterminator="\n").writerows(rows)

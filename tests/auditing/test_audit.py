@@ -13,7 +13,7 @@ from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.groups.sample_groups import sample_groups
 from cellfeat.heads.registry import head_class
 from cellfeat.near_copies.turned import TURNS, turn
-from cellfeat.reporting.files import write_audit
+from cellfeat.reporting.audit_files import write_audit
 from cellfeat.samples.reading.images import pixel_digest
 from tests.feature_fixtures import SMALL, save_pictures, with_samples
 

@@ -1,4 +1,3 @@
-import csv
 import json
 from dataclasses import replace
 
@@ -7,17 +6,13 @@ import pandas as pd
 import pyarrow
 import pytest
 
-from cellfeat.auditing.findings import Audit, Finding
-from cellfeat.auditing.leak import Leak
-from cellfeat.auditing.probe_results import Probe, Probes, ProbeScore
 from cellfeat.errors import WriteError
 from cellfeat.evaluation.learning_curves.learning_curves import learning_curves_on
 from cellfeat.evaluation.results.tables_and_figures import curve_table
 from cellfeat.evaluation.saved_heads.held_out import score_held_out
 from cellfeat.evaluation.task.task import prepare
-from cellfeat.near_copies.placement import Placement
-from cellfeat.reporting.files import check_held_out_folder, write_audit, write_curves, write_held_out, write_report
-from cellfeat.statistics.interval_types import Interval
+from cellfeat.reporting import files
+from cellfeat.reporting.files import check_held_out_folder, write_curves, write_held_out, write_report
 from tests.feature_fixtures import SMALL
 
 
@@ -35,9 +30,9 @@ def single(comparison):
 
 
 def test_report_is_complete(comparison, report):
-    folder, files = report
-    assert all(file.stat().st_size for file in files)
-    assert sorted(file.name for file in folder.iterdir()) == sorted(file.name for file in files)
+    folder, written = report
+    assert all(file.stat().st_size for file in written)
+    assert sorted(file.name for file in folder.iterdir()) == sorted(file.name for file in written)
     record = json.loads((folder / "comparison.json").read_text(encoding="utf-8"))
     assert [pair["verdict"] for pair in record["differences"]] == comparison.verdicts()
     for metrics in record["heads"]:
@@ -57,8 +52,8 @@ def test_scores_can_be_computed_again_from_the_predictions(comparison, report):
 
 @pytest.mark.slow
 def test_hostile_names_can_be_drawn_and_written(hostile, tmp_path):
-    files = write_report(hostile, tmp_path)
-    assert all(file.read_bytes().startswith(b"\x89PNG") for file in files if file.suffix == ".png")
+    written = write_report(hostile, tmp_path)
+    assert all(file.read_bytes().startswith(b"\x89PNG") for file in written if file.suffix == ".png")
 
 
 @pytest.mark.slow
@@ -70,15 +65,28 @@ def test_files_of_an_earlier_comparison_are_removed_and_nothing_else(single, tmp
         (tmp_path / name).write_text("earlier")
     (tmp_path / "learning_curve.json").mkdir()
     said = []
-    files = write_report(single, tmp_path, say=said.append)
+    written = write_report(single, tmp_path, say=said.append)
     left = {path.relative_to(tmp_path).as_posix() for path in tmp_path.rglob("*") if path.is_file()}
-    assert left == {*foreign, *(file.name for file in files)}
+    assert left == {*foreign, *(file.name for file in written)}
     assert all((tmp_path / name).read_text() == "earlier" for name in foreign)
     assert (tmp_path / "learning_curve.json").is_dir()
     (line,) = said
     assert all(name in line for name in (str(tmp_path), *own))
     write_report(single, tmp_path, say=said.append)
     assert len(said) == 1
+
+
+@pytest.mark.slow
+def test_files_of_a_comparison_that_ended_while_this_one_drew_are_removed(single, tmp_path, monkeypatch):
+    draw = files.draw_heads
+
+    def drawn_while_another_ends(*arguments):
+        (tmp_path / "metrics_mlp.json").write_text("another comparison")
+        return draw(*arguments)
+
+    monkeypatch.setattr(files, "draw_heads", drawn_while_another_ends)
+    written = write_report(single, tmp_path)
+    assert sorted(tmp_path.iterdir()) == sorted(written)
 
 
 @pytest.mark.slow
@@ -106,8 +114,8 @@ def test_curves_are_written_as_record_table_and_figure(make_clusters, tmp_path):
 @pytest.mark.slow
 def test_held_out_scores_are_written(bundle, held_out, tmp_path):
     found = score_held_out(bundle, held_out, draws=200)
-    files = {path.name for path in write_held_out(found, tmp_path)}
-    assert files == {"metrics.json", "predictions.parquet", "confusion.png", "reliability.png"}
+    written = {path.name for path in write_held_out(found, tmp_path)}
+    assert written == {"metrics.json", "predictions.parquet", "confusion.png", "reliability.png"}
     record = json.loads((tmp_path / "metrics.json").read_text())
     assert record["balanced_accuracy"] == found.balanced_accuracy
     assert record["out_of_fold"]["verdict"] == found.verdict()
@@ -120,40 +128,3 @@ def test_held_out_scores_do_not_replace_other_results(tmp_path, name):
     (tmp_path / name).touch()
     with pytest.raises(WriteError, match=str(tmp_path)):
         check_held_out_folder(tmp_path)
-
-
-def test_findings_are_safe_in_a_spreadsheet_and_groups_keep_their_ids(tmp_path):
-    names = np.array(["=1", "s9"])
-    copy = Finding("s9", "copy", "=1", "the same pixels", Placement(0, 0, 0, False, 64, 48))
-    audit = Audit(names, names[[0, 0]], names[[0, 0]], (copy,), (), saw_pixels=False)
-    findings, groups, probes, _ = write_audit(audit, tmp_path)
-    assert list(csv.reader(findings.open())) == [
-        ["sample", "finding", "partner", "detail", "overlap"],
-        ["s9", "copy", "'=1", "the same pixels", "dx=0 dy=0 quarters=0 mirrored=0 width=64 height=48"],
-    ]
-    assert list(csv.reader(groups.open())) == [["sample_id", "group"], ["=1", "=1"], ["s9", "=1"]]
-    assert len(list(csv.reader(probes.open()))) == 1
-
-
-def test_leak_has_a_row_for_each_set_and_kind_of_folds(tmp_path):
-    names = np.array(["s1"])
-    leak = Leak("knn", ((0.7, 0.6, 0.5), (0.8, 0.7, 0.6)))
-    *_, path = write_audit(Audit(names, names, names, (), (leak,), saw_pixels=False), tmp_path)
-    rows = list(csv.DictReader(path.open()))
-    assert [row["set_of_folds"] for row in rows] == list("111222")
-    assert [float(row["balanced_accuracy"]) for row in rows if row["folds_keep_together"] == "nothing"] == [0.7, 0.8]
-
-
-def test_each_probe_has_a_row(tmp_path):
-    border = Probe("border", 0.71, Interval(0.66, 0.75), "channel 0", is_shortcut=True, meaning="look")
-    order = Probe("names and order", 0.5, Interval(0.4, 0.6), "word 1", is_shortcut=True, meaning="look")
-    head = ProbeScore("logreg", 0.83, Interval(0.79, 0.87))
-    names = np.array(["s0"])
-    probes = Probes((border, order), {"position": "unknown"}, chance=0.5, level=0.99, head=head)
-    write_audit(Audit(names, names, names, (), (), saw_pixels=False, probes=probes), tmp_path)
-    rows = list(csv.DictReader((tmp_path / "probes.csv").open()))
-    assert [row["seen"] for row in rows] == ["border", "names and order", "logreg", "position"]
-    assert [row["tells_class"] for row in rows] == ["yes", "no", "", ""]
-    assert float(rows[0]["low"]) == 0.66
-    assert "0.71 [0.66, 0.75]" in rows[0]["detail"]
-    assert rows[3]["detail"] == "unknown"

@@ -8,7 +8,7 @@ from cellfeat.errors import ManifestError, RecordError
 from cellfeat.evaluation.comparison.compare import compare
 from cellfeat.near_copies.placement import Placement
 from cellfeat.page.build import page_of_results
-from cellfeat.reporting.files import write_audit
+from cellfeat.reporting.audit_files import write_audit
 from cellfeat.saved_results.audit import read_audit
 from cellfeat.saved_results.results_folder import ResultsFolder
 from cellfeat.statistics.interval_types import Interval
