@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cellfeat.commands.options.completion import complete_heads
-from cellfeat.commands.options.evaluation import fold_flags, fold_options
+from cellfeat.commands.options.evaluation import fold_flags, fold_options, tell_without_effect
 from cellfeat.commands.options.jobs import jobs_options, taken_jobs
 from cellfeat.commands.options.settings import resolve_settings
 from cellfeat.commands.options.shared import (
@@ -92,6 +92,7 @@ def command(
     }
     from cellfeat.extraction.store import load_features
 
+    tell_without_effect(assignments, takes_labels=labels is not None)
     jobs = taken_jobs(flags)
     settings = resolve_settings(
         config, assignments, fold_flags(**flags) | figures_flag(figures) | page_flag(no_page) | chosen

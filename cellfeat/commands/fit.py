@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from cellfeat.commands.options.completion import complete_head
-from cellfeat.commands.options.evaluation import fold_flags, fold_options
+from cellfeat.commands.options.evaluation import fold_flags, fold_options, tell_without_effect
 from cellfeat.commands.options.jobs import jobs_options, taken_jobs
 from cellfeat.commands.options.settings import resolve_settings
 from cellfeat.commands.options.shared import (
@@ -71,6 +71,7 @@ def command(
     from cellfeat.reporting.terminal.head import claim_line, score_line
     from cellfeat.text import file_name
 
+    tell_without_effect(assignments, takes_labels=labels is not None)
     jobs = taken_jobs(flags)
     settings = resolve_settings(config, assignments, fold_flags(**flags) | figures_flag(figures) | page_flag(no_page))
     folder = output or settings.results / file_name(head)

@@ -55,8 +55,13 @@ def command(
 
 
 def _verify_head(folder: Path, *, wants_images: bool) -> None:
-    from cellfeat.heads.saved.bundle_files import load_bundle
+    from cellfeat.heads.saved.bundle_files import RECORD_FILE, load_bundle
 
+    if wants_images and not (folder / RECORD_FILE).exists():
+        raise click.UsageError(
+            f"{folder} is a folder without a saved head; if it holds the images: --images --root {folder}, without a "
+            "folder right behind --images"
+        )
     if wants_images:
         raise click.UsageError("--images and --sample are for feature files, and this is the folder of a saved head")
     bundle = load_bundle(folder)

@@ -1,5 +1,6 @@
 """The base class of all heads: labels, checks of the input, and the state that a bundle saves."""
 
+import warnings
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from numbers import Integral, Real
@@ -140,7 +141,10 @@ class HeadClassifier(ClassifierMixin, BaseEstimator, ABC):
         """Check rows, labels and parameters, and number the classes."""
         with np.errstate(over="ignore"):  # a float64 beyond float32 becomes infinity, which is refused below
             rows, labels = validate_data(self, X, y, dtype=np.float32, order="C", ensure_all_finite=False)
-        check_classification_targets(labels)
+        with warnings.catch_warnings():
+            # Few samples of many classes are no regression.
+            warnings.filterwarnings("ignore", "The number of unique classes", UserWarning)
+            check_classification_targets(labels)
         check_finite(rows)
         self._check_parameters()
         self.classes_, codes = np.unique(labels, return_inverse=True)

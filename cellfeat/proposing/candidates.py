@@ -6,9 +6,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 
-from cellfeat.errors import ConfigError
-from cellfeat.proposing.pieces import ending_of, fall_apart, with_whole_names
-from cellfeat.proposing.reading import Reading, channel_place, numbered_channel_place, read_names
+from cellfeat.errors import ConfigError, ManifestError
+from cellfeat.proposing.pieces import Pieces, ending_of, fall_apart, with_whole_names
+from cellfeat.proposing.reading import (
+    Reading,
+    channel_place,
+    channels_in_two_spellings,
+    incomplete_channels,
+    numbered_channel_place,
+    read_names,
+)
 from cellfeat.proposing.survey import Survey
 from cellfeat.samples.labels.id_matching import KnownIds
 from cellfeat.samples.layouts.base import Found
@@ -16,6 +23,7 @@ from cellfeat.samples.layouts.class_folders import FoldersLayout, SplitFoldersLa
 from cellfeat.samples.layouts.pattern import PatternLayout
 from cellfeat.samples.layouts.pattern_fields import further_names
 from cellfeat.samples.splits import part_of
+from cellfeat.text import first_ten
 
 _HEX = "[0-9A-F]"
 _REWRITTEN = (
@@ -132,7 +140,12 @@ def candidates(survey: Survey) -> list[Candidate]:
     if len(found.names) < MAIN_SHARE * len(survey.names):
         whole = with_whole_names(survey.names)
         found = whole if whole and len(whole.names) >= len(found.names) else found
-    reading = read_names(found, channel_place(found) if survey.one_plane else None)
+    channel = channel_place(found) if survey.one_plane else None
+    if survey.one_plane and channel is None:
+        _check_channels(found, survey)
+    reading = read_names(found, channel)
+    if _reads_otherwise(found, reading):
+        reading = read_names(found, channel, joins=False)
     offered = [*_folders(survey, reading), *_patterns(survey, reading)]
     # Names that no pattern reads still lie in folders.
     offered += [_candidate("folders", None, survey, reading)] if any("/" in name for name in survey.names) else []
@@ -147,6 +160,37 @@ def candidates(survey: Survey) -> list[Candidate]:
         more = [replace(one, files=with_one_ending) for one in candidates(same) if one.pattern]
         valid = more if more and more[0].n_files > (valid[0].n_files if valid else 0) else valid
     return valid
+
+
+def _check_channels(found: Pieces, survey: Survey) -> None:
+    """Refuse names of channels that no rule puts together: each file would be a sample of its own."""
+    told = "list the files in a table, with a column of file names for each channel, and name it with --labels FILE"
+    if spelt := channels_in_two_spellings(found):
+        raise ManifestError(
+            f"{survey.root}: the channels in the names of the files differ in upper and lower case: {first_ten(spelt)}"
+            f"; rename the files, so that each channel is written one way, or {told}"
+        )
+    if channels := incomplete_channels(found):
+        raise ManifestError(
+            f"{survey.root}: the names of the files hold channels ({first_ten(channels)}), and too few samples have "
+            "a file of each: copy what is missing, rename the files, so that each channel has one name, leave out a "
+            f"channel, or {told}"
+        )
+
+
+def _reads_otherwise(found: Pieces, reading: Reading) -> bool:
+    """Whether the pattern finds other plates, fields or classes than were read: ``S{site}_{cell}`` in ``S3_0_256``."""
+    try:
+        rule = PatternLayout(reading.pattern, reading.channels or (0,))
+    except ConfigError:
+        return False
+    samples = [sample for sample in map(rule.find, found.names) if sample]
+    values = [{**dict(one.further), "label": one.label, "split": one.split} for one in samples]
+    return any(
+        len({one.get(word) for one in values}) > len(piece.distinct)
+        for word, piece in reading.columns.items()
+        if f"{{{word}}}" in reading.pattern
+    )
 
 
 def _with_one_ending(names: Sequence[str]) -> dict[str, str]:
@@ -176,7 +220,6 @@ def asked_candidates(survey: Survey, layout: str | None, pattern: str | None) ->
     ConfigError
         If the pattern is invalid.
     """
-    offered = candidates(survey)
     if pattern is not None:
         channels = _channels_of_pattern(survey, pattern) if "{channel}" in pattern else ()
         return [
@@ -184,7 +227,7 @@ def asked_candidates(survey: Survey, layout: str | None, pattern: str | None) ->
         ]
     if layout in ("folders", "split_folders"):
         return [Candidate(layout, None, (), survey.names, Reading(""), left_out=tuple(survey.left_out))]
-    return [one for one in offered if layout is None or one.layout == layout]
+    return [one for one in candidates(survey) if layout is None or one.layout == layout]
 
 
 def _channels_of_pattern(survey: Survey, pattern: str) -> tuple[str, ...]:

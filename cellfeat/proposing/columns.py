@@ -128,7 +128,8 @@ def _split_column(cells: pd.DataFrame, names: Sequence[str]) -> str | None:
 
 def _group_columns(cells: pd.DataFrame, names: Sequence[str]) -> dict[str, str]:
     groups: dict[str, str] = {}
-    for name in names:
+    # Beside "well", "well_id" is rather an id of its own, with the plate in it.
+    for name in sorted(names, key=lambda name: plain(name) != role_of_word(name)):
         role = role_of_word(name)
         if role in COARSE and role not in groups and plain(name) not in _LABEL_WORDS and _n_values(cells[name]) > 1:
             groups[role] = name

@@ -84,21 +84,54 @@ def match_by_well(tables: Sequence[Table], candidate: Candidate) -> WellMatch | 
     samples = samples_in_names(candidate)
     with_wells = _with_wells(samples)
     found = [match for table in tables if (match := _match(table, with_wells))]
-    return max(found, key=lambda match: match.share, default=None)
+    best = max(found, key=lambda match: match.share, default=None)
+    alike = [match.table.file for match in found if best and _says_otherwise(match, best)]
+    if best and alike:
+        raise ManifestError(
+            f"{first_ten(map(str, [best.table.file, *alike]))}: tables of equal columns say different things "
+            f"about the same {first_ten(best.columns)}; put them into one table, with a column that says which rows "
+            "are of which images, such as plate, or name one of them with --labels FILE"
+        )
+    return best
+
+
+def _says_otherwise(match: WellMatch, best: WellMatch) -> bool:
+    """Whether another table has the same columns and keys as the best one, and other values."""
+    one, other = match.table.cells, best.table.cells
+    is_alike = match is not best and match.columns == best.columns and list(one.columns) == list(other.columns)
+    keys = list(best.columns.values())
+    return (
+        is_alike
+        and not set(_keys(_with_wells(one), keys)).isdisjoint(_keys(_with_wells(other), keys))
+        and (not one.equals(other))
+    )
 
 
 def _match(table: Table, samples: pd.DataFrame) -> WellMatch | None:
     groups = look_at_columns(table.cells, None).groups
-    cells = _with_wells(
-        table.cells.rename(columns={groups[role]: role for role in ("row", "column") if role in groups})
-    )
+    cells = _with_wells_of_table(table.cells, groups)
     columns = {role: groups.get(role, role) for role in _KEYS if role in samples and (role in groups or role in cells)}
     if not columns:
         return None
+    if not _keys(cells, list(columns.values())).is_unique:
+        columns |= _shared_words(cells, samples, columns)
     keys = _keys(cells, list(columns.values()))
     known = set(_keys(samples, list(columns)))
     share = sum(key in known for key in keys) / len(keys)
     return WellMatch(table, columns, share) if keys.is_unique and share >= LEAST_SHARE else None
+
+
+def _shared_words(cells: pd.DataFrame, samples: pd.DataFrame, used: Mapping[str, str]) -> dict[str, str]:
+    """Columns of a table, by words of the names that have the same values, such as folders of experiments."""
+    found: dict[str, str] = {}
+    files = {name for name in samples if str(name).endswith("_file")}
+    for word in sorted(set(map(str, samples)) - {ID_COLUMN, "split", *files, *used}):
+        values = set(samples[word].map(_plain))
+        free = (str(name) for name in cells if name not in {*used.values(), *found.values()})
+        column = next((name for name in free if values <= set(cells[name].map(_plain))), None)
+        if column is not None and len(values) > 1:
+            found[word] = column
+    return found
 
 
 def plate_remarks(by_well: WellMatch | None, candidate: Candidate) -> list[str]:
@@ -112,13 +145,24 @@ def plate_remarks(by_well: WellMatch | None, candidate: Candidate) -> list[str]:
         The layout whose names hold the wells.
     """
     plates = candidate.reading.columns.get("plate")
-    if by_well is None or "plate" in by_well.columns or plates is None or "well" not in by_well.columns:
-        return []
-    if len(plates.distinct) < 2:
+    return without_plates(by_well, plates.distinct if plates else ())
+
+
+def without_plates(by_well: WellMatch | None, plates: Sequence[str]) -> list[str]:
+    """Say where a table of wells names no plate, and there are several.
+
+    Parameters
+    ----------
+    by_well
+        The table; None where there is none.
+    plates
+        The plates of the samples.
+    """
+    if by_well is None or "plate" in by_well.columns or "well" not in by_well.columns or len(plates) < 2:
         return []
     return [
-        f"{by_well.table.file} names no plate, so its wells are taken for each of {len(plates.distinct)} plates "
-        f"({first_ten(plates.distinct)}); if these have other layouts, add a column of plates to the table"
+        f"{by_well.table.file} names no plate, so its wells are taken for each of {len(plates)} plates "
+        f"({first_ten(plates)}); if these have other layouts, add a column of plates to the table"
     ]
 
 
@@ -130,6 +174,15 @@ def _with_wells(table: pd.DataFrame) -> pd.DataFrame:
         return table
     letters = table["row"].map(lambda value: chr(64 + int(value)))
     return table.assign(well=letters + table["column"].str.zfill(2))
+
+
+def _with_wells_of_table(table: pd.DataFrame, groups: Mapping[str, str]) -> pd.DataFrame:
+    """Make wells of the rows and columns of a table, which it may call otherwise."""
+    if "well" in groups:
+        return table
+    places = {role: table[groups[role]] for role in ("row", "column") if role in groups}
+    wells = _with_wells(pd.DataFrame(places, index=table.index))
+    return table.assign(well=wells["well"]) if "well" in wells and "well" not in table else table
 
 
 def _keys(table: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
@@ -156,22 +209,55 @@ def joined(candidate: Candidate, by_well: WellMatch | None, by_id: IdMatch | Non
     samples = samples_in_names(candidate)
     if by_well is not None:
         samples = _with_wells(samples)
-        table = by_well.table.cells
-        names = list(by_well.columns.values())
-        cells = _with_wells(table) if "well" in names and "well" not in table else table
-        left, right = _keys(samples, list(by_well.columns)), _keys(cells, names)
-        further = table.drop(columns=[name for name in names if name in table]).set_axis(right)
-    elif by_id is not None:
+        # A word that the table calls otherwise is no class, and none beside the classes of the table.
+        has_labels = bool(look_at_columns(by_well.table.cells, None).labels)
+        other = "word_in_name" if has_labels else "label"
+        named = samples.rename(columns={"label": by_well.columns.get("label", other)})
+        return _beside(named, _rows_of(samples, by_well))
+    if by_id is not None:
         table = by_id.table.cells
         matches = candidate.ids.match(table[by_id.column])
-        left = samples[ID_COLUMN]
         right = table[by_id.column].map(lambda value: matches.get(value, value))
         further = table.drop(columns=by_id.column).set_axis(right)
         further = further[~further.index.duplicated()]
-    else:
-        return samples
-    further = further.rename(columns={name: f"{name}_in_table" for name in further.columns if name in samples})
-    return pd.concat([samples, further.reindex(left).fillna("").set_axis(samples.index)], axis=1)
+        return _beside(samples, further.reindex(samples[ID_COLUMN]))
+    return samples
+
+
+def joined_to_files(table: Table, others: Sequence[Table]) -> tuple[pd.DataFrame, WellMatch] | None:
+    """Give a table of files the columns of another table, which has a row for each well, plate or donor.
+
+    Parameters
+    ----------
+    table
+        The table of files.
+    others
+        The other tables.
+
+    Returns
+    -------
+    tuple or None
+        The table with the further columns, and what it was joined by; None where no table fits.
+    """
+    groups = look_at_columns(table.cells, None).groups
+    samples = _with_wells(table.cells.rename(columns={name: role for role, name in groups.items()}))
+    matches = (_match(other, samples) for other in others if other is not table)
+    best = max((match for match in matches if match), key=lambda match: match.share, default=None)
+    return (_beside(table.cells, _rows_of(samples, best)), best) if best else None
+
+
+def _rows_of(samples: pd.DataFrame, by_well: WellMatch) -> pd.DataFrame:
+    """The further columns of the row of each sample; of those without a row, missing values."""
+    table, names = by_well.table.cells, list(by_well.columns.values())
+    cells = _with_wells_of_table(table, look_at_columns(table, None).groups)
+    further = table.drop(columns=[name for name in names if name in table]).set_axis(_keys(cells, names))
+    return further.reindex(_keys(samples, list(by_well.columns)))
+
+
+def _beside(samples: pd.DataFrame, further: pd.DataFrame) -> pd.DataFrame:
+    """Samples with further columns in the same order."""
+    renamed = {name: f"{name}_in_table" for name in further.columns if name in samples}
+    return pd.concat([samples, further.rename(columns=renamed).fillna("").set_axis(samples.index)], axis=1)
 
 
 def resolved_files(survey: Survey, tables: Sequence[Table]) -> pd.DataFrame | None:

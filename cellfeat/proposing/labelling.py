@@ -16,6 +16,7 @@ from cellfeat.proposing.proposal import NONE, Answers, Choice, Question
 from cellfeat.proposing.survey import Survey
 from cellfeat.proposing.tables import Table, file_base
 from cellfeat.samples.layouts.table import table_file_name
+from cellfeat.samples.splits import part_of
 from cellfeat.text import first_ten
 
 ALL = 0.999
@@ -93,7 +94,7 @@ def listed_in_table(survey: Survey, tables: Sequence[Table], answers: Answers) -
             kept = look_at_columns(table.cells, id_column)
             found.append(Listed(table, id_column, kept, 1.0, files, roots.pop()))
     # Where one table lists the training images and another those of the test, the larger is rather the first.
-    found.sort(key=lambda listed: -len(listed.table.cells))
+    found.sort(key=lambda listed: (-len(listed.table.cells), listed.table.is_held_out))
     chosen = chosen_table([one.table for one in found], answers)
     rest = tuple(str(one.table.file) for one in found if one.table is not chosen)
     return next((replace(one, rivals=rest) for one in found if one.table is chosen), None)
@@ -175,6 +176,8 @@ def _file_choice(listed: Listed, answers: Answers) -> Choice:
     if not listed.rivals or answers.asks:
         return Choice("labels.file", str(listed.table.file), rows)
     told = f"{rows}; other tables that fit: {first_ten(listed.rivals)}"
+    if listed.table.part and any(part_of(Path(rival).name.partition(".")[0]) for rival in listed.rivals):
+        told += "; to use all parts, put them into one table, with a column that says train, val or test (labels.split)"
     return Choice("labels.file", str(listed.table.file), told, is_guess=True)
 
 

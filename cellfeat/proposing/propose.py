@@ -13,9 +13,11 @@ from cellfeat.proposing.completing import Tried, completed, settings_of
 from cellfeat.proposing.files_table import (
     ID_COLUMN,
     joined,
+    joined_to_files,
     match_by_well,
     plate_remarks,
     resolved_files,
+    without_plates,
     write_files_table,
 )
 from cellfeat.proposing.labelled_part import labelled_part
@@ -70,7 +72,10 @@ def propose(survey: Survey, labels: Path | str | None, answers: Answers, target:
     check_named_columns(tables, {f"--{key}": answers.settings.get(f"labels.{key}") for key in ("id", "label", "split")})
     tried, without_cells = _as_fields(survey, tables, answers)
     if tried is None:
-        tried = _first_that_fits(survey, tables, answers, target, is_given=labels not in (None, NONE))
+        try:
+            tried = _first_that_fits(survey, tables, answers, target, is_given=labels not in (None, NONE))
+        except ManifestError as error:
+            raise ManifestError("\n".join([str(error), *without_cells])) from error
     choices = [_doubted(choice, survey, target) if labels is None else choice for choice in tried.choices]
     found = completed(choices, answers, listed=tried.listed, manifest=tried.manifest, survey=survey)
     if tried.listed is None and tried.manifest.crops is None:
@@ -154,6 +159,8 @@ def _first_that_fits(
     resolved = resolved_files(survey, tables) if listed is None else None
     if resolved is not None:
         listed = _of_files(survey, write_files_table(resolved, target.file, replaces=target.replaces), ())
+    if listed and listed.files and not listed.columns.labels:
+        listed = _with_labels_by_well(listed, tables, target)
     settings = answers.settings
     named = settings.get("images.layout"), settings.get("images.pattern")
     offered = asked_candidates(survey, *named) if listed is None else []
@@ -209,6 +216,21 @@ def _with_table(
     if match is None:
         return offered, None
     return offered, Listed(match.table, match.column, match.columns, match.share, rivals=rivals)
+
+
+def _with_labels_by_well(listed: Listed, tables: Sequence[Table], target: FilesTarget) -> Listed:
+    """Join the rows of another table, of wells, to a table of files without labels."""
+    found = joined_to_files(listed.table, tables)
+    if found is None:
+        return listed
+    rows, by_well = found
+    table = write_files_table(rows, target.file, replaces=target.replaces)
+    plate = listed.columns.groups.get("plate")
+    told = without_plates(by_well, sorted(set(rows[plate])) if plate else ())
+    keys = first_ten(by_well.columns.values())
+    remarks = (f"{table.file}: {listed.table.file} with the rows of {by_well.table.file}, by {keys}", *told)
+    columns = look_at_columns(rows, listed.id_column)
+    return replace(listed, table=table, columns=columns, remarks=(*listed.remarks, *remarks))
 
 
 def _of_files(survey: Survey, table: Table, incomplete: Sequence[str]) -> Listed:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 import pandas as pd
 
 from cellfeat.proposing.pieces import MOST_CHANNELS, Piece, Pieces
-from cellfeat.proposing.words import COARSE, channel_share, is_channel
+from cellfeat.proposing.words import COARSE, channel_share, is_channel, is_numbered_channel
 from cellfeat.samples.layouts.pattern_fields import PATTERN_FIELDS
 from cellfeat.samples.splits import part_of
 
@@ -67,7 +67,7 @@ class Reading:
         return found if "{cell}" in self.pattern else []
 
 
-def read_names(found: Pieces, channel: int | None) -> Reading:
+def read_names(found: Pieces, channel: int | None, *, joins: bool = True) -> Reading:
     """Read names of one form.
 
     Parameters
@@ -76,6 +76,8 @@ def read_names(found: Pieces, channel: int | None) -> Reading:
         The names as pieces.
     channel
         The place of the channel, as `channel_place` finds it; None where a file holds all channels.
+    joins
+        Whether unknown pieces beside each other become one word of the pattern.
     """
     names = list(found.pieces)
     roles = _roles(found, channel)
@@ -84,7 +86,7 @@ def read_names(found: Pieces, channel: int | None) -> Reading:
     pieces = _with_mark(names, channel)
     for role in _NAMED:
         pieces = _with_mark(pieces, roles.get(role))
-    pattern = _pattern(pieces, by_place, channel, tail)
+    pattern = _pattern(pieces, by_place, channel, tail, joins=joins)
     columns = {role: names[place] for role, place in roles.items()}
     label = columns.get("label")
     source = "" if label is None else "folder" if label.depth < found.depth else "name"
@@ -107,6 +109,32 @@ def channel_place(found: Pieces) -> int | None:
     likely = [place for place in places if scores[place] >= 1]
     complete = [place for place in likely if _is_complete(found, place, places)]
     return max(complete, key=lambda place: (scores[place], place), default=None)
+
+
+def channels_in_two_spellings(found: Pieces) -> list[str]:
+    """Channels of the names that differ in upper and lower case alone: ``DAPI`` and ``dapi``; empty where none do."""
+    places = found.varying
+    for place in places:
+        piece = found.pieces[place]
+        folded = replace(piece, values=tuple(value.casefold() for value in piece.values))
+        is_spelt_twice = 1 < len(folded.distinct) < len(piece.distinct)
+        if is_spelt_twice and channel_share(folded.distinct) == 1 and len(places) > 1:
+            pieces = (*found.pieces[:place], folded, *found.pieces[place + 1 :])
+            if _is_complete(replace(found, pieces=pieces), place, places):
+                return piece.distinct
+    return []
+
+
+def incomplete_channels(found: Pieces) -> list[str]:
+    """Channels of the names, numbered as such, of which too many samples lack some; empty where there are none."""
+    places = found.varying
+    for place in places:
+        piece = found.pieces[place]
+        written = [piece.mark + value if piece.is_numeric else value for value in piece.distinct]
+        is_of_samples = all(map(is_numbered_channel, written)) and not _is_complete(found, place, places)
+        if is_of_samples and _n_without(found, place, places) < len(found.names):
+            return written
+    return []
 
 
 def numbered_channel_place(found: Pieces) -> int | None:
@@ -142,10 +170,14 @@ def _channel_score(found: Pieces, place: int, places: Sequence[int]) -> float:
 
 
 def _is_complete(found: Pieces, place: int, places: Sequence[int]) -> bool:
-    others = [found.pieces[other].codes.rename(str(other)) for other in places if other != place]
-    n_samples = len(pd.concat(others, axis=1).drop_duplicates()) if others else 1
-    n_expected = n_samples * len(found.pieces[place].distinct)
+    n_expected = _n_without(found, place, places) * len(found.pieces[place].distinct)
     return COMPLETE * n_expected <= len(found.names) <= n_expected
+
+
+def _n_without(found: Pieces, place: int, places: Sequence[int]) -> int:
+    """Number of different names without the piece of one place."""
+    others = [found.pieces[other].codes.rename(str(other)) for other in places if other != place]
+    return len(pd.concat(others, axis=1).drop_duplicates()) if others else 1
 
 
 def _roles(found: Pieces, channel: int | None) -> dict[str, int]:
@@ -206,7 +238,9 @@ def _is_numbered(piece: Piece) -> bool:
 
 
 def _is_word(piece: Piece) -> bool:
-    return not piece.mark and all(map(_WORD.fullmatch, piece.distinct))
+    """Whether a piece of names may be the class; channels of which samples lack some are none."""
+    is_word = not piece.mark and all(map(_WORD.fullmatch, piece.distinct))
+    return is_word and not all(map(is_numbered_channel, piece.distinct))
 
 
 def _tail_place(found: Pieces, roles: dict[str, int], channel: int | None) -> list[int]:
@@ -228,9 +262,11 @@ def _with_mark(pieces: Sequence[Piece], place: int | None) -> list[Piece]:
     return found
 
 
-def _pattern(pieces: Sequence[Piece], by_place: dict[int, str], channel: int | None, tail: Sequence[int]) -> str:
-    """Write the pattern: words for known pieces, and one word for each run of unknown ones."""
-    text, runs = "", _runs(pieces, tail, by_place, channel)
+def _pattern(
+    pieces: Sequence[Piece], by_place: dict[int, str], channel: int | None, tail: Sequence[int], *, joins: bool = True
+) -> str:
+    """Write the pattern: words for known pieces, and one word for each run of unknown ones, or for each of these."""
+    text, runs = "", _runs(pieces, tail, by_place, channel, joins=joins)
     place = 0
     while place < len(pieces):
         if place in runs:
@@ -249,7 +285,7 @@ def _written(piece: Piece, role: str | None, *, is_channel: bool) -> str:
 
 
 def _runs(
-    pieces: Sequence[Piece], tail: Sequence[int], by_place: dict[int, str], channel: int | None
+    pieces: Sequence[Piece], tail: Sequence[int], by_place: dict[int, str], channel: int | None, *, joins: bool
 ) -> dict[int, tuple[int, str]]:
     """Runs of unknown pieces with what is between them: where each begins, where it ends, and its word."""
     runs: dict[int, tuple[int, str]] = {}
@@ -265,8 +301,10 @@ def _runs(
         following = [one for one in tail if one > place]
         until = following[0] if following else None
         between = range(place + 1, until) if until is not None else ()
-        is_joined = until is not None and not any(
-            one in by_place or one == channel or pieces[one].values[0] == "/" for one in between
+        is_joined = (
+            joins
+            and until is not None
+            and not any(one in by_place or one == channel or pieces[one].values[0] == "/" for one in between)
         )
         if not is_joined:
             runs[start] = (place + 1, next(words))

@@ -1,5 +1,6 @@
 """What `cellfeat init` says that it sees."""
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Sequence
 
@@ -26,7 +27,7 @@ def survey_lines(survey: Survey) -> Iterator[str]:
     if survey.examples:
         yield f"pixels: {_pixels(survey)} ({len(survey.examples)} images were read)"
         yield from stack_lines(survey.examples)
-    left_out = [(survey.masks, "named like masks"), (survey.previews, "named like previews")]
+    left_out = [(survey.masks, "named like masks"), (survey.previews, "named like previews or composites")]
     for names, what in left_out:
         if names:
             yield f"left out: {len(names):,} images {what}, such as {names[0]}"
@@ -112,10 +113,22 @@ def unused_tables(tables: Sequence[Table], settings: Settings, manifest: Manifes
     ids = first_ten(manifest.table["sample_id"].tolist()[:2])
     return [
         not_pixels(table)
+        or _drawn_as_plate(table)
         or f"{table.file} is not used: none of its columns ({first_ten(map(str, table.cells.columns))}) holds the ids "
         f"of the images, such as {ids}, names of files, or wells; upper and lower case must agree"
         for table in tables
     ]
+
+
+def _drawn_as_plate(table: Table) -> str | None:
+    """Say that a table is drawn like a plate; None where it is not."""
+    names = list(map(str, table.cells.columns))
+    if len(names) < 2 or not all(re.fullmatch(r"0?[1-9]|1\d|2[0-4]", name) for name in names):
+        return None
+    return (
+        f"{table.file} is not used: it is drawn like a plate, with columns {names[0]} to {names[-1]}; write a table "
+        "with a row for each well, and columns such as well and label"
+    )
 
 
 def not_pixels(table: Table) -> str | None:

@@ -1,7 +1,6 @@
 """What a folder holds: images, masks, tables, and what a few of the images are."""
 
 import re
-from bisect import bisect_left
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -10,24 +9,23 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from cellfeat.errors import ImageError, ManifestError, MissingFileError
+from cellfeat.proposing.made_of_others import masks_among, previews_among
 from cellfeat.proposing.number_tables import first_with_numbers, import_advice, is_table_name
-from cellfeat.samples.fields.mask_files import MASK_ENDING
-from cellfeat.samples.folders.file_kinds import FileKinds
+from cellfeat.samples.folders.file_kinds import FileKinds, is_archive
 from cellfeat.samples.folders.local import LocalFolder, scan
 from cellfeat.samples.formats.decoded_image import Image
 from cellfeat.samples.formats.extents import ONE_PLANE, Extent, missing_reader, read_extent
 from cellfeat.samples.formats.microscopes.zarr_folders import is_zarr
 from cellfeat.samples.formats.planes import NO_CHOICE, PlaneChoice
-from cellfeat.samples.image_file.channels import opaque_planes
+from cellfeat.samples.image_file.channels import coloured_plane, opaque_planes
 from cellfeat.samples.image_file.read import read_image
-from cellfeat.samples.layouts.file_sets import is_mask
 from cellfeat.samples.reading.images import MAX_PIXELS
+from cellfeat.text import first_ten
 
 TABLE_ENDINGS = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet", ".xlsx", ".txt")
 MOST_TABLES = 20
 MOST_EXAMPLES = 24
 MOST_EXAMPLE_PIXELS = 60_000_000
-_PREVIEW = re.compile(r"(^|[ _.-])(thumb|thumbnail|preview|overview|montage)s?([ _.-]|\d|$)", re.IGNORECASE)
 _PREDICTIONS = re.compile(r"(predictions?|(sample_)?submission)", re.IGNORECASE)
 # Figures and caches that cellfeat and others write.
 _OWN_FOLDERS = ("results", "features", "__macosx")
@@ -35,7 +33,10 @@ _OWN_FOLDERS = ("results", "features", "__macosx")
 
 @dataclass(frozen=True)
 class Example:
-    """One image file, read for a look: its name, planes without transparency, type, bits and size."""
+    """One image file, read for a look: its name, planes without transparency, type, bits and size.
+
+    `is_coloured_grey` says that it is a grey image saved in red, green or blue.
+    """
 
     name: str
     planes: tuple[int, ...]
@@ -48,6 +49,7 @@ class Example:
     extent: Extent = ONE_PLANE
     pixel_size: float | None = None
     names_axes: bool = True
+    is_coloured_grey: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,7 @@ class Survey:
     names
         Images below `root`, sorted.
     masks, previews
-        Images that are named like masks or previews of others; they are not in `names`.
+        Images that are named like masks, previews or composites of others; they are not in `names`.
     tables
         Files that may be tables of labels.
     n_others
@@ -96,8 +98,10 @@ class Survey:
 
     @property
     def one_plane(self) -> bool:
-        """Whether most images hold one channel, grey images saved as RGB included."""
-        n_single = sum(len(example.planes) == 1 or example.is_grey_rgb for example in self.examples)
+        """Whether most images hold one channel, grey images saved as RGB or in one colour included."""
+        n_single = sum(
+            len(example.planes) == 1 or example.is_grey_rgb or example.is_coloured_grey for example in self.examples
+        )
         return 2 * n_single > len(self.examples)
 
 
@@ -122,6 +126,7 @@ def survey_folder(folder: Path, *, ignored: Sequence[Path] = (), plane: PlaneCho
     """
     if not folder.is_dir():
         hint = "it is a file; name the folder that holds it" if folder.exists() else "name the folder of your images"
+        hint = "it is an archive; unpack it, and name the folder" if is_archive(folder.name) else hint
         raise MissingFileError(f"{folder}: no such folder: {hint}")
     if is_zarr(folder):
         raise ManifestError(f"{folder}: is one image of Zarr; name the folder that holds your images")
@@ -163,6 +168,9 @@ def _nothing(folder: Path, on_disk: Sequence[str]) -> str:
     numbers = first_with_numbers(folder / name for name in on_disk if is_table_name(name))
     if numbers is not None:
         return f"{folder}: holds no images, but {numbers} is {import_advice(numbers)}"
+    archives = [name for name in on_disk if is_archive(name)]
+    if archives:
+        return f"{folder}: holds no images, but archives, which are not read: {first_ten(archives)}; unpack them first"
     return (
         f"{folder}: none of its {len(on_disk)} files is a PNG, JPEG, TIFF or BMP, or of a microscope's format "
         f"({told}); name the folder of your images, or save them as TIFF or PNG"
@@ -171,8 +179,8 @@ def _nothing(folder: Path, on_disk: Sequence[str]) -> str:
 
 def _sorted_out(folder: Path, images: Sequence[str], tables: Sequence[str], n_files: int, plane: PlaneChoice) -> Survey:
     stems = {name.rpartition(".")[0] for name in images}
-    masks = _masks(images, stems)
-    previews = [name for name in images if _PREVIEW.search(name.rpartition("/")[2])]
+    masks = masks_among(images, stems)
+    previews = previews_among(images)
     left_out = {*masks, *previews}
     kept = [name for name in images if name not in left_out]
     if not kept:
@@ -211,21 +219,6 @@ def narrowed(survey: Survey, folder: str) -> Survey:
     names = tuple(name[len(below) :] for name in inside)
     examples, unreadable = _examples(survey.root / below, names, survey.plane)
     return replace(survey, root=survey.root / below, names=names, examples=examples, unreadable=unreadable)
-
-
-def _masks(images: Sequence[str], stems: set[str]) -> list[str]:
-    """Images named like masks of others: of an image, or of a field that has a file for each channel."""
-    masks = [name for name in images if is_mask(name, stems)]
-    others = sorted(stems - {name.rpartition(".")[0] for name in masks})
-    for name in set(images) - set(masks):
-        ending = MASK_ENDING.fullmatch(name.rpartition(".")[0].rpartition("/")[2])
-        if ending:
-            base = name[: name.rindex("/") + 1] + ending[1] if "/" in name else ending[1]
-            place = bisect_left(others, f"{base} ")
-            following = [stem for stem in others[place : place + 3] if stem != name.rpartition(".")[0]]
-            if any(stem.startswith(base) for stem in following):
-                masks.append(name)
-    return sorted(masks)
 
 
 def common_folder(names: Sequence[str]) -> str:
@@ -311,4 +304,5 @@ def _example(name: str, image: Image, extent: Extent) -> Example:
         extent,
         image.pixel_size,
         image.names_axes,
+        coloured_plane(image) is not None,
     )

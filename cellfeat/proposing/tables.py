@@ -11,6 +11,7 @@ from cellfeat.proposing.columns import Columns, is_id_word, look_at_columns
 from cellfeat.samples.folders.file_kinds import IMAGE_ENDINGS
 from cellfeat.samples.labels.id_matching import KnownIds
 from cellfeat.samples.layouts.table import table_file_name
+from cellfeat.samples.splits import part_of
 from cellfeat.samples.tables.file import read_table_file
 from cellfeat.text import first_ten
 
@@ -29,6 +30,16 @@ class Table:
 
     file: Path
     cells: pd.DataFrame
+
+    @property
+    def part(self) -> str | None:
+        """The part of a split that the file is called after; None where it is none."""
+        return part_of(self.file.name.partition(".")[0])
+
+    @property
+    def is_held_out(self) -> bool:
+        """Whether the file is called after a part that heads are not fitted on."""
+        return self.part in ("val", "test")
 
 
 @dataclass(frozen=True)
@@ -104,6 +115,11 @@ def read_tables(files: Iterable[Path], *, is_given: bool) -> tuple[list[Table], 
             continue
         if is_given or cells.shape[1] > 1:
             tables.append(Table(file, cells))
+        elif not file.name.lower().endswith(".txt"):
+            problems.append(
+                f"{file}: is not used: a single column has a name, {first_ten(map(str, cells.columns))}; if a title "
+                "stands above the names of the columns, remove it"
+            )
     return tables, problems
 
 
@@ -161,7 +177,7 @@ def best_id_match(tables: Sequence[Table], forms: Sequence[KnownIds]) -> list[Id
         The best match of each table that describes the images, the best table first.
     """
     found = [match for table in tables if (match := _best_column(table, forms))]
-    return sorted(found, key=lambda match: -match.share * min(len(match.table.cells), 10**6))
+    return sorted(found, key=lambda match: (-match.share * min(len(match.table.cells), 10**6), match.table.is_held_out))
 
 
 def _best_column(table: Table, forms: Sequence[KnownIds]) -> IdMatch | None:

@@ -22,6 +22,7 @@ from cellfeat.samples.reading.images import MAX_PIXELS
 from cellfeat.text import first_ten
 
 _CHANNEL_FILE = re.compile(r"(?:image_)?filename_(?:orig)?(.+)", re.IGNORECASE)
+_NUCLEI = re.compile(r"nucle(i|us)", re.IGNORECASE)
 _TRIED_MASKS = 5
 _FEWEST_TABLES = 3
 
@@ -36,6 +37,8 @@ class FieldTables:
         The table of fields; None where there is none.
     positions
         The table of cells and their positions; None where there is none.
+    rivals
+        Other tables of cells and their positions, such as those of other objects.
     pattern
         Names of tables of positions, one for each field; None where there are none.
     others
@@ -46,6 +49,7 @@ class FieldTables:
     positions: Table | None
     pattern: str | None
     others: tuple[Table, ...]
+    rivals: tuple[Table, ...] = ()
 
 
 def field_choices(survey: Survey, tables: Sequence[Table]) -> Iterator[list[Choice]]:
@@ -73,7 +77,7 @@ def _of_tables(survey: Survey, sorted_out: FieldTables) -> Iterator[list[Choice]
     images = [Choice("images.root", str(survey.root), "where the fields are"), _layout(has_masks, sorted_out)]
     images += plane_choices(survey.examples)
     if sorted_out.fields is not None:
-        files = _by_table(sorted_out.fields)
+        files = _by_table(sorted_out.fields, survey)
         yield from _with_labels([*images, *files, *_cells(survey, sorted_out, has_masks)], sorted_out)
     files = [*_by_names(survey), *_cells(survey, sorted_out, has_masks)]
     yield from _with_labels([*images, *files], sorted_out)
@@ -106,7 +110,8 @@ def _are_label_images(survey: Survey) -> bool:
 
 
 def _sorted_out(survey: Survey, tables: Sequence[Table]) -> FieldTables:
-    fields = positions = None
+    fields = None
+    positions: list[Table] = []
     others = []
     of_each = _of_each_field(tables)
     pattern = _tables_pattern(survey) if of_each else None
@@ -115,12 +120,15 @@ def _sorted_out(survey: Survey, tables: Sequence[Table]) -> FieldTables:
         if pattern and table in of_each:
             continue
         if _is_of_cells(table, names):
-            positions = positions or table
+            positions.append(table)
         elif any(map(_CHANNEL_FILE.fullmatch, names)):
             fields = fields or table
         else:
             others.append(table)
-    return FieldTables(fields, None if pattern else positions, pattern, tuple(others))
+    # Nuclei are found more surely than what is grown around them.
+    positions.sort(key=lambda table: not _NUCLEI.search(table.file.name))
+    first, rivals = (positions[0], tuple(positions[1:])) if positions and not pattern else (None, ())
+    return FieldTables(fields, first, pattern, tuple(others), rivals)
 
 
 def _of_each_field(tables: Sequence[Table]) -> list[Table]:
@@ -170,12 +178,19 @@ def _field_words(reading: Reading) -> Reading:
     return Reading(pattern, reading.channels, reading.columns, reading.is_channel_known)
 
 
-def _by_table(table: Table) -> list[Choice]:
-    channels = [match[1] for name in table.cells.columns if (match := _CHANNEL_FILE.fullmatch(str(name)))]
+def _by_table(table: Table, survey: Survey) -> list[Choice]:
+    named = [match[1] for name in table.cells.columns if (match := _CHANNEL_FILE.fullmatch(str(name)))]
+    # A single file of a field holds all of its channels, which the column does not number.
+    channels = (
+        [Choice("images.channels", named, "columns of file names")]
+        if len(named) > 1
+        else channels_of_files(survey.examples)[0]
+    )
+    what = "a file for each channel" if len(named) > 1 else "one file for each"
     return [
         Choice("images.pattern", None, "the table of fields names the files"),
-        Choice("images.channels", channels, "columns of file names"),
-        Choice("images.fields.table", str(table.file), f"{len(table.cells):,} fields, with a file for each channel"),
+        *channels,
+        Choice("images.fields.table", str(table.file), f"{len(table.cells):,} fields, with {what}"),
     ]
 
 
@@ -221,7 +236,7 @@ def _cells(survey: Survey, tables: FieldTables, has_masks: bool) -> list[Choice]
 def _with_labels(images: list[Choice], tables: FieldTables) -> Iterator[list[Choice]]:
     """The settings with each table that may hold labels, and without any."""
     own = tables.positions
-    beside = [Choice("images.fields.positions", str(own.file), f"{len(own.cells):,} cells")] if own else []
+    beside = _positions(own, tables.rivals) if own else []
     own_labels = _own_labels(own) if own else []
     for table in tables.others:
         for label in look_at_columns(table.cells, None).labels[:1]:
@@ -235,8 +250,14 @@ def _with_labels(images: list[Choice], tables: FieldTables) -> Iterator[list[Cho
         yield [*images, *_labels(own, own_labels[0])]
         yield [*images, *_labels(own, own_labels[0]), _left_out()]
     if own and not own_labels:
-        yield [*images, Choice("labels.file", str(own.file), f"{len(own.cells):,} cells with positions")]
+        yield [*images, *_positions(own, tables.rivals, "labels.file")]
     yield [*images, *beside, Choice("labels.file", None, "no table of labels fits these fields")]
+
+
+def _positions(table: Table, rivals: Sequence[Table], key: str = "images.fields.positions") -> list[Choice]:
+    others = f"; other tables of positions: {first_ten(str(one.file) for one in rivals)}" if rivals else ""
+    reason = f"{len(table.cells):,} cells with positions{others}"
+    return [Choice(key, str(table.file), reason, is_guess=bool(rivals))]
 
 
 def _own_labels(table: Table) -> list[str]:

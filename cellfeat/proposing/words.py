@@ -14,7 +14,11 @@ _STAIN = re.compile(rf"({_STAINS})", re.IGNORECASE)
 _WAVELENGTH = re.compile(r"(ex|em)?[3-8]\d\d(nm)?", re.IGNORECASE)
 _NUMBERED_CHANNEL = re.compile(r"(c|ch|chn|chan|channel|w|wv|wave|wavelength|filter|fluo|d)[ =]?\d{1,2}", re.IGNORECASE)
 # MetaXpress: w1DAPI, w2-FITC; exports of other programs: ch1-DAPI, c0_GFP.
-_NUMBERED_STAIN = re.compile(rf"(c|ch|w)\d{{1,2}}[ _-]?({_STAINS}|[a-z]+\d*)", re.IGNORECASE)
+# C2C12 and C3H10 are cell lines.
+_NUMBERED_STAIN = re.compile(rf"((c|ch|w)\d{{1,2}}[ _-]?({_STAINS})|(ch|w)\d{{1,2}}[ _-]?[a-z]+\d*)", re.IGNORECASE)
+_SURE_NUMBER = re.compile(
+    rf"(ch|chn|chan|channel|w|wv|wave|wavelength)[ =]?\d{{1,2}}([ _-]?({_STAINS}))?", re.IGNORECASE
+)
 _WELL = re.compile(r"[A-P](0?[1-9]|1\d|2[0-4])", re.IGNORECASE)
 _DAY = re.compile(r"(19|20)\d{2}[-_]?[01]\d[-_]?[0-3]\d")
 
@@ -52,6 +56,11 @@ def is_channel(text: str) -> bool:
     return any(pattern.fullmatch(plain) or pattern.fullmatch(word) for pattern in patterns)
 
 
+def is_numbered_channel(text: str) -> bool:
+    """Whether a text is surely a channel with its number, such as ``ch01`` and ``w1DAPI``; ``c1`` may be more."""
+    return _SURE_NUMBER.fullmatch(text.strip(" _-.")) is not None
+
+
 def channel_share(values: Iterable[str]) -> float:
     """Share of some values that name a channel."""
     found = [is_channel(value) for value in values]
@@ -85,5 +94,8 @@ def role_of_word(word: str) -> str | None:
     # plateID and PlateNumber are written like two words.
     plain = re.sub(r"(?<=[a-z])(?=[A-Z])", " ", plain)
     plain = re.sub(r"[ _.=-]+", " ", plain).strip()
-    forms = (plain, re.sub(r" (id|no|nr|number|name|index|key)$", "", plain, flags=re.IGNORECASE))
+    forms = [plain, re.sub(r" (id|no|nr|number|name|index|key)$", "", plain, flags=re.IGNORECASE)]
+    # CellProfiler writes Metadata_Well_DAPI, where each channel was listed by itself.
+    head, _, last = plain.rpartition(" ")
+    forms += [head] if len(last) > 1 and is_channel(last) else []
     return next((role for form in forms for role, pattern in _ROLE.items() if pattern.fullmatch(form)), None)

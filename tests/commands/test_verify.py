@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.commands.command_line import refused, succeed
+from tests.commands.command_line import refused, run_cli, succeed
 
 
 def test_changed_byte_of_a_feature_file_is_found(folder: Path) -> None:
@@ -30,3 +30,9 @@ def test_changed_byte_of_a_saved_head_is_found(folder: Path) -> None:
     arrays = folder / "results" / "verified" / "arrays.safetensors"
     arrays.write_bytes(arrays.read_bytes()[:-1] + b"x")
     assert "arrays.safetensors" in refused(folder, "verify", "results/verified")
+
+
+def test_folder_of_images_behind_the_switch_is_explained(folder: Path) -> None:
+    done = run_cli(folder, "verify", "--images", "images")
+    assert done.returncode == 2
+    assert "--images --root images" in done.stderr

@@ -1,14 +1,18 @@
 """Options of an evaluation, from ``--features`` to ``--fresh``, and the settings that they give."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from cellfeat.commands.options.shared import Command, with_options
 from cellfeat.commands.options.value_types import PATH_OR_URL
+from cellfeat.commands.output.lines import say
 
 if TYPE_CHECKING:
     from cellfeat.storage.url import Location
+
+_OF_EXTRACTION = ("images.", "backbone.", "preprocessing.")
 
 
 def tune_option(command: Command) -> Command:
@@ -73,6 +77,25 @@ def _single_features(
             f"{values[0]} --against {values[1]}"
         )
     return values[0] if values else None
+
+
+def tell_without_effect(assignments: Sequence[str], *, takes_labels: bool) -> None:
+    """Name settings of the extraction that an evaluation of a feature file does not use.
+
+    Parameters
+    ----------
+    assignments
+        ``KEY=VALUE`` of each ``--set``.
+    takes_labels
+        Whether a table of labels is read.
+    """
+    sections = _OF_EXTRACTION if takes_labels else (*_OF_EXTRACTION, "labels.")
+    unused = [text for text in assignments if text.strip().startswith(sections)]
+    if unused:
+        say(
+            f"note: without effect here: {', '.join(unused)}: embeddings and labels are those in the feature file; "
+            "extract again with these settings, or take other labels with --labels FILE"
+        )
 
 
 def fold_flags(

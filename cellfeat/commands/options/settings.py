@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 OWN_CONFIG = Path("cellfeat.yaml")
 """The file of settings that ``cellfeat init`` writes, and that commands find in the current folder."""
 
+_NEAR = 3
+"""How many folders above the current one are looked at."""
+
 
 def resolve_settings(config: Path | None, assignments: Sequence[str], flags: dict[str, Any]) -> "Settings":
     """Combine settings: flags override ``--set``, which overrides ``--config``, which overrides the defaults.
@@ -35,15 +38,42 @@ def resolve_settings(config: Path | None, assignments: Sequence[str], flags: dic
     default = click.get_current_context().find_root().obj
     files = [Source(str(file), read_mapping(file)) for file in (default, config or found_config()) if file is not None]
     options = [Source.of_key("options", key, value) for key, value in flags.items() if value is not None]
-    return combine([*files, *map(_assigned, assignments), *options])
+    settings = combine([*files, *map(_assigned, assignments), *options])
+    if config is not None:
+        _tell_other_folder(config, settings)
+    return settings
+
+
+def _tell_other_folder(config: Path, settings: "Settings") -> None:
+    """Say that paths do not start from the folder of the settings, where they lead somewhere from there."""
+    root = settings.images.root
+    if not isinstance(root, Path) or root.is_absolute() or config.parent.resolve() == Path.cwd():
+        return
+    beside = config.parent / root
+    if beside.exists() and beside.resolve() != root.resolve():
+        say(
+            f"note: paths in {config} start from the current folder, so the images are those in {root}, and not in "
+            f"{beside}; if these are meant, run the command in {config.parent}"
+        )
 
 
 def found_config() -> Path | None:
     """The file of settings in the current folder, which is then named on stderr; None where there is none."""
     if not OWN_CONFIG.is_file():
+        _tell_config_above()
         return None
     say(f"settings: {OWN_CONFIG} in this folder (--config FILE takes another)")
     return OWN_CONFIG
+
+
+def _tell_config_above() -> None:
+    """Say that a folder above has settings, which are not taken here."""
+    above = next((folder for folder in list(Path.cwd().parents)[:_NEAR] if (folder / OWN_CONFIG).is_file()), None)
+    if above is not None:
+        say(
+            f"note: {above / OWN_CONFIG} is not used, since commands take the settings of the folder where they run; "
+            "if it is meant, run the command there"
+        )
 
 
 def found_features() -> "Location | None":

@@ -1,8 +1,9 @@
 """Names of columns that hold positions, as microscopy tools write them: for layout `fields` and for near copies.
 
 Of CellProfiler these are ``Location_Center_X``, ``Nuclei_Location_Center_X`` and ``AreaShape_Center_X``, where objects
-have any name; of DeepProfiler ``Nuclei_Location_Center_X``, of scikit-image and napari ``centroid-0`` (the row) and
-``centroid-1``; by hand ``x``, ``pos_x``, ``PositionX``, ``row`` and ``column``.
+have any name; of DeepProfiler ``Nuclei_Location_Center_X``, of scikit-image ``centroid-0`` (the row) and
+``centroid-1``, of napari ``axis-0`` and ``axis-1``, where those of volumes begin with the depth; by hand ``x``,
+``pos_x``, ``PositionX``, ``row`` and ``column``.
 """
 
 import re
@@ -22,7 +23,7 @@ _AXIS = re.compile(
     r"|(?P<before>pos|coord|min|max|cent(er|re))(?P<last>[xyz])"
     r"|(?P<side>rows?|cols?|columns?|left|top|right|bottom)"
 )
-_NUMBERED_AXIS = re.compile(r"(weighted[-_ ]?)?(?P<what>centroid|bbox)[-_ ]?(?P<number>\d)", re.I)
+_NUMBERED_AXIS = re.compile(r"(weighted[-_ ]?)?(?P<what>centroid|bbox|axis)[-_ ]?(?P<number>\d)", re.I)
 _OF_ANY_OBJECT = re.compile(
     r"(?P<object>.*?)[-_. ]?(?P<what>(area[-_. ]?shape|location)[-_. ]?cent(er|re)|cent(er|re)|centroid|location)"
     r"[-_. ]?(?P<axis>[xyz])",
@@ -121,7 +122,7 @@ def axis_of(name: str) -> Axis | None:
     """Understand the name of a column of positions; None where it is another column."""
     if numbered := _NUMBERED_AXIS.fullmatch(name):
         axis = {"0": "y", "1": "x"}.get(numbered["number"], "z")
-        return Axis(axis, (numbered["what"].lower(),), numbered["what"].lower() == "centroid")
+        return Axis(axis, (numbered["what"].lower(),), numbered["what"].lower() != "bbox")
     words = words_of(name)
     if whole := _AXIS.fullmatch("".join(words)):
         return _axis(whole, ())
@@ -176,8 +177,10 @@ def centre_columns(names: Iterable[str], *, in_micrometres: bool = False) -> tup
     ('Nuclei_Location_Center_X', 'Nuclei_Location_Center_Y')
     >>> centre_columns(["Centroid X µm", "Centroid Y µm"], in_micrometres=True)
     ('Centroid X µm', 'Centroid Y µm')
+    >>> centre_columns(["centroid-0", "centroid-1", "centroid-2"])
+    ('centroid-2', 'centroid-1')
     """
-    axes = {name: axis for name in names if (axis := axis_of(name))}
+    axes = _of_volumes({name: axis for name in names if (axis := axis_of(name))})
     centres = {
         name: axis
         for name, axis in axes.items()
@@ -188,6 +191,18 @@ def centre_columns(names: Iterable[str], *, in_micrometres: bool = False) -> tup
     # A name such as ``row`` ends too many others: only bare ones are of the field.
     fitting = [(x, y) for x, y in pairs if centres[x].words == (_GRID,) or not centres[x].is_grid]
     return min(fitting, key=lambda pair: (*centres[pair[0]].rank, len(pair[0])), default=None)
+
+
+def _of_volumes(axes: dict[str, Axis]) -> dict[str, Axis]:
+    """Axes by the names of their columns, where the first of three numbers counts depths."""
+    numbers = {name: match for name in axes if (match := _NUMBERED_AXIS.fullmatch(name))}
+    volumes = {match["what"].lower() for match in numbers.values() if match["number"] == "2"}
+    shifted = {
+        name: axes[name]._replace(axis="zyx"[int(match["number"])])
+        for name, match in numbers.items()
+        if match["what"].lower() in volumes - {"bbox"} and int(match["number"]) < 3
+    }
+    return {**axes, **shifted}
 
 
 def _is_centre_in_micrometres(axis: Axis) -> bool:

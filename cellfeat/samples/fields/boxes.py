@@ -110,7 +110,7 @@ def make_boxes(cells: Sequence[Cell], images: ImagesSettings, masks: MaskFiles |
     remarks = []
     if n_beyond and images.fields.border == "pad":
         remarks.append(
-            f"{n_beyond} of {len(cells)} crops reach beyond the border of their field, and repeat its edge there; "
+            f"{n_beyond} of {len(kept)} crops reach beyond the border of their field, and repeat its edge there; "
             "leave them out with --set images.fields.border=drop"
         )
     kept_cells = [cells[number] for number in kept]

@@ -88,10 +88,10 @@ def _ways(rows: Rows, cells: Sequence[Cell], labels: LabelsSettings) -> list[tup
         fewer = [name for name in shared if name in ("plate", "well", "object")]
         for names in (shared, fewer) if fewer not in ([], shared) else (shared,):
             ways.append(_by_columns(rows, {name: plain[name] for name in names}, keys))
-    file = next((plain[name] for name in _FILE_COLUMNS if name in plain), None)
-    if file:
-        ways.append(_by_file(rows, file, plain.get("object"), cells))
-    return ways
+    # The column of the ids, or of the fields, may hold names of files, of which a pattern takes a part alone.
+    named = [plain[name] for name in (*_FILE_COLUMNS, "field") if name in plain]
+    files = dict.fromkeys([*named, *([labels.id] if labels.id in rows.columns else [])])
+    return ways + [_by_file(rows, file, plain.get("object"), cells) for file in files]
 
 
 def _own_values(cell: Cell) -> dict[str, str]:

@@ -104,6 +104,13 @@ def find_masks(images: ImagesSettings, fields: Sequence[FieldOfView]) -> MaskFil
     empty = [by_field[name] for name, found in objects.items() if not len(found.values)]
     if empty:
         remarks.append(f"{len(empty)} of {len(by_field)} label images hold no cell: {first_ten(empty)}")
+    scattered = [f"{by_field[name]} {value}" for name, found in objects.items() for value in found.scattered]
+    if scattered:
+        remarks.append(
+            f"warning: {len(scattered)} numbers of label images lie in several places of similar size, and the crop is "
+            f"taken in the middle between these: {first_ten(scattered)}; if they are different cells, give each a "
+            "number of its own"
+        )
     return MaskFiles(root, by_field, objects, tuple(remarks if not images.fields.masks else remarks[1:]))
 
 

@@ -7,9 +7,13 @@ import numpy as np
 
 from cellfeat.errors import ImageError
 from cellfeat.samples.fields.label_image import read_label_image
-from cellfeat.types import Floats, Integers
+from cellfeat.types import Bools, Floats, Integers
 
 _MANY_BLOBS = 2
+_EMPTY_HALF = 0.5
+"""Share of its bounding box that an object in several places seldom fills: a disc fills 0.79 of its own."""
+_OTHER_CELL = 0.25
+"""Size of a second place, as a share of the first, from which on it is rather another cell than a speck."""
 
 
 @dataclass(frozen=True)
@@ -28,6 +32,8 @@ class LabelObjects:
         Mean ``(x, y)`` of its pixels, shape ``(n, 2)``.
     sides
         The larger side of its bounding box, shape ``(n,)``.
+    scattered
+        Values that lie in several places, as where two cells have one number.
     """
 
     file: str
@@ -35,6 +41,7 @@ class LabelObjects:
     values: Integers
     centres: Floats
     sides: Integers
+    scattered: tuple[int, ...] = ()
 
     def has(self, value: int) -> bool:
         """Whether there is an object of this value."""
@@ -66,16 +73,31 @@ def find_objects(path: Path, name: str, max_pixels: int) -> LabelObjects:
     n = len(values)
     areas = np.bincount(place, minlength=n).astype(np.float64)
     centres = [np.bincount(place, weights=axis, minlength=n) / np.maximum(areas, 1) for axis in (columns, rows)]
-    sides = np.maximum(_extents(place, rows, n), _extents(place, columns, n))
+    tops, heights = _extents(place, rows, n)
+    lefts, widths = _extents(place, columns, n)
+    sparse = np.flatnonzero(areas < _EMPTY_HALF * heights * widths)
+    boxes = ((int(i), labels[tops[i] : tops[i] + heights[i], lefts[i] : lefts[i] + widths[i]]) for i in sparse)
+    scattered = tuple(int(values[i]) for i, box in boxes if _is_scattered(box == values[i]))
+    sides = np.maximum(heights, widths)
     height, width = labels.shape
-    return LabelObjects(name, (height, width), values.astype(np.int64), np.column_stack(centres), sides)
+    return LabelObjects(name, (height, width), values.astype(np.int64), np.column_stack(centres), sides, scattered)
 
 
-def _extents(place: Integers, axis: Integers, n: int) -> Integers:
+def _extents(place: Integers, axis: Integers, n: int) -> tuple[Integers, Integers]:
+    """First place and length of each object along an axis."""
     lowest, highest = np.full(n, np.iinfo(np.int64).max), np.full(n, -1)
     np.minimum.at(lowest, place, axis)
     np.maximum.at(highest, place, axis)
-    return highest - lowest + 1
+    return lowest, highest - lowest + 1
+
+
+def _is_scattered(inside: Bools) -> bool:
+    """Whether the pixels of an object make several places that may each be a cell."""
+    from scipy.ndimage import label
+
+    blobs, n_blobs = label(inside, structure=np.ones((3, 3)))
+    sizes = np.sort(np.bincount(blobs.ravel(), minlength=n_blobs + 1)[1:])
+    return n_blobs > 1 and bool(sizes[-2] >= _OTHER_CELL * sizes[-1])
 
 
 def _check_not_binary(path: Path, labels: np.ndarray, values: Integers) -> None:

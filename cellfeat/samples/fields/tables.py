@@ -85,6 +85,30 @@ def position_columns(columns: Sequence[str], settings: FieldsSettings, where: st
     return None
 
 
+def advice_on_cells(columns: Sequence[str], where: str) -> str:
+    """Say how to cut crops out of images of which a table has several rows, if these are cells.
+
+    Parameters
+    ----------
+    columns
+        Names of the table's columns.
+    where
+        The table, for messages.
+    """
+    try:
+        position = position_columns(columns, FieldsSettings(), where)
+    except ManifestError as error:
+        return f"if the rows are cells: {error}"
+    named = f" in the columns {position.x} and {position.y}" if position else ""
+    advice = f"if the rows are cells{named}, cut crops around them: --set images.layout=fields"
+    if position is None:
+        advice += (
+            ", with the centres of the cells in pixels in two columns (--set images.fields.x=COLUMN "
+            "--set images.fields.y=COLUMN) or with label images (images.fields.masks)"
+        )
+    return advice
+
+
 def _named_position(columns: Sequence[str], settings: FieldsSettings, where: str) -> Position:
     for key, name in (("x", settings.x), ("y", settings.y)):
         if not name:

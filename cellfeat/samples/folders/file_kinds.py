@@ -22,6 +22,12 @@ _NOIMAGE_ENDINGS = frozenset({
 _LEFTOVERS = frozenset({
     ".bak", ".old", ".orig", ".tmp", ".temp", ".part", ".partial", ".crdownload", ".swp", ".download",
 })  # fmt: skip
+_ARCHIVES = (".zip", ".tar", ".tgz", ".tar.gz", ".tar.bz2", ".tar.xz", ".7z", ".rar")
+
+
+def is_archive(name: str) -> bool:
+    """Whether a file is called like an archive of files, which is not read: its files have to be unpacked."""
+    return name.lower().endswith(_ARCHIVES)
 
 
 class FileKinds:

@@ -52,9 +52,19 @@ def only_plane(image: Image) -> np.ndarray:
     if len(planes) == 1:
         return np.asarray(image.pixels[planes[0]])
     first, *others = image.pixels[planes]
-    is_grey = len(planes) == 3 and all((other == first).all() for other in others)
-    what = "3 equal planes, a grey image saved as RGB" if is_grey else f"{len(planes)} channels"
+    what = f"{len(planes)} channels"
+    if len(planes) == 3 and all((other == first).all() for other in others):
+        what = "3 equal planes, a grey image saved as RGB"
+    elif (plane := coloured_plane(image)) is not None:
+        what = f"3 planes, of which only number {plane} is not zero, a grey image saved in one colour"
     raise ImageError(f"holds {what}; expected one channel, since every channel has its own file: save it as grey")
+
+
+def coloured_plane(image: Image) -> int | None:
+    """The plane of a grey image that was saved in red, green or blue; None where an image is none."""
+    planes = opaque_planes(image)
+    used = [plane for plane in planes if image.pixels[plane].any()]
+    return used[0] if len(planes) == 3 and len(used) == 1 else None
 
 
 def opaque_planes(image: Image) -> list[int]:

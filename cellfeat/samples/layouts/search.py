@@ -10,7 +10,7 @@ import pandas as pd
 from cellfeat.config import SPLIT_COLUMN, FieldsSettings, ImagesSettings, LabelsSettings
 from cellfeat.errors import ConfigError, ManifestError, MissingFileError
 from cellfeat.samples.folders.base import ImageFolder
-from cellfeat.samples.folders.file_kinds import FileKinds
+from cellfeat.samples.folders.file_kinds import FileKinds, is_archive
 from cellfeat.samples.folders.opening import check_location, name_below
 from cellfeat.samples.folders.own_files import own_files
 from cellfeat.samples.formats.h5sc_names import is_h5sc_name
@@ -23,6 +23,7 @@ from cellfeat.samples.tables.file import table_exists
 from cellfeat.text import first_ten, is_unicode
 
 DEFAULT_PATTERN: str = ImagesSettings.model_fields["pattern"].default
+_DEFAULT_ROOT: Path = ImagesSettings.model_fields["root"].default
 
 
 @dataclass(frozen=True)
@@ -193,14 +194,27 @@ def check_settings(images: ImagesSettings, labels: LabelsSettings, folder: Image
     check_location(images)
     is_file_of_cells = isinstance(images.root, Path) and is_h5sc_name(images.root.name) and images.root.is_file()
     if not (folder.exists() or is_file_of_cells):
-        raise MissingFileError(
-            f"the folder of images {images.root} does not exist; name it with --images FOLDER (images.root)"
-        )
+        raise MissingFileError(_no_folder(images))
     if labels.file is not None and not table_exists(labels.file) and _folders_fit(images, labels, folder):
         raise MissingFileError(
             f"the labels {labels.file} do not exist; if the folders in {images.root} are the classes: --labels none; "
             f"otherwise name the CSV with --labels FILE (labels.file)"
         )
+
+
+def _no_folder(images: ImagesSettings) -> str:
+    """Say that the folder of images is none, and what to do."""
+    root = images.root
+    if isinstance(root, Path) and root.is_file():
+        what = "an archive: unpack it, and name the folder" if is_archive(root.name) else "a file: name its folder"
+        return f"images.root: {root} is {what} with --images FOLDER"
+    if root == _DEFAULT_ROOT:
+        return (
+            f"no images are named, and the folder {root}, which is the default, does not exist: make settings for your "
+            "images with cellfeat init FOLDER, in the folder where you run the commands, or name their folder with "
+            "--images FOLDER (images.root)"
+        )
+    return f"the folder of images {root} does not exist; name it with --images FOLDER (images.root)"
 
 
 def with_layout(images: ImagesSettings, labels: LabelsSettings, folder: ImageFolder) -> ImagesSettings:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from cellfeat.samples.fields.tables import advice_on_cells
 from cellfeat.samples.folders.own_files import without_own_folders
 from cellfeat.samples.labels.spellings import spelling_problems
 from cellfeat.samples.layouts.base import leads_outside
@@ -17,6 +18,9 @@ from cellfeat.samples.layouts.hints import layout_hint
 from cellfeat.samples.layouts.search import Search, natural_key
 from cellfeat.samples.manifest.splits import split_problems
 from cellfeat.text import first_ten
+
+_MOSTLY = 0.5
+"""Share of rows with an id of other rows, from which on the rows are rather cells than repeated by mistake."""
 
 
 @dataclass(frozen=True)
@@ -86,7 +90,12 @@ def _duplicates(listing: Listing) -> list[str]:
     samples = listing.samples
     repeated = samples[samples["sample_id"].duplicated(keep=False)]
     groups = [f"{sample_id} ({', '.join(map(str, rows.index))})" for sample_id, rows in repeated.groupby("sample_id")]
-    return [f"- ids of more than one sample: {first_ten(groups)}; keep one row of each"] if groups else []
+    if not groups:
+        return []
+    told = f"- ids of more than one sample: {first_ten(groups)}; keep one row of each"
+    if len(repeated) <= _MOSTLY * len(samples):
+        return [told]
+    return [f"{told}; {advice_on_cells(list(map(str, samples.columns)), str(listing.search.labels.file))}"]
 
 
 def _outside(listing: Listing) -> list[str]:

@@ -3,7 +3,7 @@
 from collections import Counter
 
 from cellfeat.config import FieldsSettings
-from cellfeat.samples.fields.tables import position_columns
+from cellfeat.samples.fields.tables import advice_on_cells, position_columns
 from cellfeat.samples.layouts.table import TableLayout
 from cellfeat.samples.manifest.checks import Listing
 from cellfeat.text import first_ten
@@ -29,13 +29,7 @@ def shared_file_problems(listing: Listing) -> list[str]:
     if position is None and n_shared <= _LARGEST_SHARE * len(listing.files):
         return []
     told = first_ten(f"{files} ({count} rows)" for files, count in counts.items())
-    where = f" in the columns {position.x} and {position.y}" if position else ""
-    advice = f"if the rows are cells{where}, cut crops around them: --set images.layout=fields"
-    if position is None:
-        advice += (
-            ", with their positions in two columns (--set images.fields.x=COLUMN --set images.fields.y=COLUMN) or "
-            "with label images (images.fields.masks)"
-        )
+    advice = advice_on_cells([str(c) for c in listing.samples.columns], "the labels")
     return [
         f"- {n_shared} of {len(listing.files)} rows name files of other rows, and each would be the same whole image: "
         f"{told}; {advice}; if the rows are copies, keep one of each"

@@ -16,6 +16,8 @@ _DATE = re.compile(
     re.IGNORECASE,
 )
 _SEVERAL = ("|", ";", ",", " ")
+# What Windows, macOS and Linux call the copy of a folder.
+_COPY = re.compile(r"(?P<original>.+?)( ?-? ?(copy|kopie)( ?\(?\d+\)?)?|[ _]?\(\d+\))", re.IGNORECASE)
 
 
 def value_remarks(manifest: Manifest) -> list[str]:
@@ -27,7 +29,21 @@ def value_remarks(manifest: Manifest) -> list[str]:
         The samples.
     """
     labels = Counter(label for label in manifest.table["label"] if label)
-    return [*_several_labels(labels), *_dates(labels), *_group_spellings(manifest.table["group"])]
+    copies = _copies(labels)
+    several = [] if copies else _several_labels(labels)
+    return [*copies, *several, *_dates(labels), *_group_spellings(manifest.table["group"])]
+
+
+def _copies(labels: Counter[str]) -> list[str]:
+    """Classes called like a copied folder of another class."""
+    named = {label: match["original"] for label in labels if (match := _COPY.fullmatch(label))}
+    copies = first_ten(f"{label!r} of {original!r}" for label, original in sorted(named.items()) if original in labels)
+    if not copies:
+        return []
+    return [
+        f"warning: classes that are called like copies of others: {copies}; each is taken as a class of its own: if "
+        "they are one class, put their images together, each image once"
+    ]
 
 
 def _several_labels(labels: Counter[str]) -> list[str]:

@@ -91,3 +91,16 @@ def test_bounding_boxes_are_positions_and_no_centres():
     axis = axis_of("Nuclei_AreaShape_BoundingBoxMinimum_X")
     assert axis.axis == "x"
     assert not axis.is_centre
+
+
+@pytest.mark.parametrize(
+    ("names", "found"),
+    [
+        ("axis-0 axis-1", ("axis-1", "axis-0")),
+        ("centroid-0 centroid-1 centroid-2", ("centroid-2", "centroid-1")),
+        ("index axis-0 axis-1 axis-2", ("axis-2", "axis-1")),
+        ("bbox-0 bbox-1 bbox-2 bbox-3 centroid-0 centroid-1", ("centroid-1", "centroid-0")),
+    ],
+)
+def test_numbered_axes_of_pictures_and_of_volumes(names, found):
+    assert centre_columns(names.split()) == found

@@ -304,3 +304,36 @@ def test_how_tables_of_positions_were_read_is_told(fields: Fields) -> None:
     assert "locations/P1-A01-1.csv" in told
     assert "Zürich" in told
     assert "3 more tables" in told
+
+
+def test_numbers_in_several_places_are_warned_of(fields: Fields) -> None:
+    path = fields.root / "masks" / "P1" / "A01_s1_cp_masks.tif"
+    labels = tifffile.imread(path)
+    labels[labels == 4] = 1
+    # A speck of a few pixels beside its cell is none.
+    labels[0, 0] = 3
+    tifffile.imwrite(path, labels)
+    warned = [line for line in manifest(fields.root, **masks_of(fields)).remarks if "several places" in line]
+    assert len(warned) == 1
+    assert "A01_s1_cp_masks.tif 1" in warned[0]
+    assert "A01_s1_cp_masks.tif 3" not in warned[0]
+
+
+def test_column_of_fields_may_hold_names_of_files(fields: Fields) -> None:
+    rows = ["A01_s1_DNA.png,drug", "B02_s1_DNA.png,none"]
+    labels = write_csv(fields.root / "layout.csv", "field,treatment", rows)
+    found = manifest(
+        fields.root / "images" / "P1",
+        **{"images__root": fields.root / "images" / "P1", "images__fields__masks_root": fields.root / "masks" / "P1"},
+        images__pattern="{well}_s{site}_{channel}.png",
+        labels__file=labels,
+    )
+    assert found.table.groupby("field")["label"].unique().str[0].to_dict() == {"A01/1": "drug", "B02/1": "none"}
+
+
+def test_crops_at_the_border_are_counted_among_those_that_are_kept(fields: Fields) -> None:
+    path = write_csv(
+        fields.root / "cells.csv", "plate,well,site,x,y", ["P1,A01,1,1,1", "P1,A01,1,20,20", "P1,A01,1,90,20"]
+    )
+    found = manifest(fields.root, images__fields__positions=str(path), labels__unmatched="ignore")
+    assert any(line.startswith("1 of 2 crops reach") for line in found.remarks)

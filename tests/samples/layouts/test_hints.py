@@ -104,3 +104,19 @@ def test_default_pattern_comes_before_folders(build):
     manifest = build([*names, "A/1.png", "B/1.png"])
     assert manifest.layout == "pattern"
     assert len(manifest) == 2
+
+
+@pytest.mark.parametrize(
+    ("name", "nouns"), [("images.zip", "unpack"), ("cells.png", "name its folder"), ("none", "--images FOLDER")]
+)
+def test_images_that_are_no_folder_are_explained(tmp_path, name, nouns):
+    if name != "none":
+        (tmp_path / name).write_bytes(b"PK")
+    with pytest.raises(MissingFileError, match=nouns):
+        build_manifest(ImagesSettings(root=tmp_path / name), LabelsSettings(file=None))
+
+
+def test_without_settings_init_is_named(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(MissingFileError, match="cellfeat init"):
+        build_manifest(ImagesSettings(), LabelsSettings())

@@ -1,5 +1,7 @@
 import time
 
+import imagecodecs
+import numpy as np
 import pytest
 
 from cellfeat.config import ImagesSettings, LabelsSettings
@@ -262,3 +264,13 @@ def test_missing_words_of_replacing_labels_are_said(tmp_path):
     assert labels == {"1": "HeLa", "2": ""}
     assert "1 labels" in said[0]
     assert "'NA'" in said[0]
+
+
+def test_ids_that_mostly_repeat_are_rather_cells(tmp_path):
+    for name in ("a.png", "b.png"):
+        (tmp_path / name).write_bytes(imagecodecs.png_encode(np.zeros((6, 6), np.uint8)))
+    table = tmp_path / "labels.csv"
+    table.write_text("id,label,left,top\n" + "".join(f"{i},{label},1,2\n" for i in "ab" for label in "xyz"))
+    settings = LabelsSettings(file=table, id="id", label="label")
+    with pytest.raises(ManifestError, match=r"keep one row of each; if the rows are cells.*images\.layout=fields"):
+        build_manifest(ImagesSettings(root=tmp_path, pattern="{sample_id}.png", channels=[0]), settings)

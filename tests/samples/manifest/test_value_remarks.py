@@ -45,3 +45,14 @@ def test_different_groups_are_not() -> None:
 def test_leading_zeros_are_a_spelling() -> None:
     assert alike_values(["001", "1", "10", "100"]) == [["001", "1"]]
     assert alike_values(["-1", "1", "1.5", "01.50"]) == []
+
+
+@pytest.mark.parametrize("copy", ["treated - Copy", "treated copy 2", "treated (2)", "treated - Kopie", "treated copy"])
+def test_classes_called_like_copies_are_warned_of(copy: str) -> None:
+    told = remarks(["treated", copy, "control"])
+    assert f"{copy!r} of 'treated'" in told
+    assert "several labels" not in told
+
+
+def test_numbered_classes_without_an_original_are_no_copies() -> None:
+    assert not remarks(["dose (1)", "dose (2)"])
