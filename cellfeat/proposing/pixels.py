@@ -45,9 +45,11 @@ def channels_of_files(examples: Sequence[Example]) -> tuple[list[Choice], tuple[
     """Channels inside of the files: by their names if all files give the same ones, otherwise by number."""
     if not examples:
         return [Choice(KEY, [0], "no image could be read: a guess of one channel", is_guess=True)], ()
-    kinds = Counter((1,) if example.is_grey_rgb else (len(example.planes),) for example in examples)
-    ((n_planes,), n_examples), *others = kinds.most_common()
-    chosen = [example for example in examples if example.is_grey_rgb or len(example.planes) == n_planes]
+    grey_plane = _shared_grey_plane(examples)
+    n_channels = [_n_channels(example, grey_plane) for example in examples]
+    kinds = Counter(n_channels)
+    (n_planes, n_examples), *others = kinds.most_common()
+    chosen = [example for example, number in zip(examples, n_channels, strict=True) if number == n_planes]
     remarks = _mixed_remark(kinds.total(), n_planes, n_examples) if others else ()
     names = Counter(
         tuple(example.channel_names[plane] for plane in example.planes) for example in chosen if example.channel_names
@@ -68,12 +70,27 @@ def channels_of_files(examples: Sequence[Example]) -> tuple[list[Choice], tuple[
             "--set 'images.plane={z: max}', and if they are times, {t: 0}"
         )
         return [Choice(KEY, list(range(n_planes)), reason, is_guess=True)], remarks
-    planes = list(chosen[0].planes)[:n_planes]
+    planes = list(chosen[0].planes) if n_planes > 1 or grey_plane is None else [grey_plane]
     without = "whose names differ" if len(names) > 1 else "without names"
     why = "all files that were read are grey" if n_planes == 1 else f"each file holds {n_planes} channels {without}"
-    if any(example.is_grey_rgb for example in chosen):
-        why = "grey images saved as RGB: one of three equal channels"
+    if n_planes == 1 and any(example.grey_plane is not None for example in chosen):
+        why = "grey images saved as RGB, in white or in one colour: the plane that holds them"
     return [Choice(KEY, planes, why, is_guess=bool(others) or len(names) > 1)], remarks
+
+
+def _shared_grey_plane(examples: Sequence[Example]) -> int | None:
+    """Give the plane that all grey images are in, saved as RGB or not; None where it is not one."""
+    greys = {
+        example.planes[0] if example.grey_plane is None else example.grey_plane
+        for example in examples
+        if len(example.planes) == 1 or example.grey_plane is not None
+    }
+    return greys.pop() if len(greys) == 1 else None
+
+
+def _n_channels(example: Example, grey_plane: int | None) -> int:
+    is_grey = example.grey_plane is not None and grey_plane is not None
+    return 1 if is_grey else len(example.planes)
 
 
 def _listed(names: Sequence[str]) -> str:

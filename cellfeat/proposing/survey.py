@@ -17,7 +17,7 @@ from cellfeat.samples.formats.decoded_image import Image
 from cellfeat.samples.formats.extents import ONE_PLANE, Extent, missing_reader, read_extent
 from cellfeat.samples.formats.microscopes.zarr_folders import is_zarr
 from cellfeat.samples.formats.planes import NO_CHOICE, PlaneChoice
-from cellfeat.samples.image_file.channels import coloured_plane, opaque_planes
+from cellfeat.samples.image_file.channels import opaque_planes, plane_of_grey
 from cellfeat.samples.image_file.read import read_image
 from cellfeat.samples.reading.images import MAX_PIXELS
 from cellfeat.text import first_ten
@@ -35,7 +35,7 @@ _OWN_FOLDERS = ("results", "features", "__macosx")
 class Example:
     """One image file, read for a look: its name, planes without transparency, type, bits and size.
 
-    `is_coloured_grey` says that it is a grey image saved in red, green or blue.
+    `grey_plane` is the plane that holds all of a grey image that was saved as RGB, in white or in one colour.
     """
 
     name: str
@@ -45,11 +45,10 @@ class Example:
     bits: int
     size: tuple[int, int]
     file_format: str
-    is_grey_rgb: bool
+    grey_plane: int | None
     extent: Extent = ONE_PLANE
     pixel_size: float | None = None
     names_axes: bool = True
-    is_coloured_grey: bool = False
 
 
 @dataclass(frozen=True)
@@ -98,10 +97,8 @@ class Survey:
 
     @property
     def one_plane(self) -> bool:
-        """Whether most images hold one channel, grey images saved as RGB or in one colour included."""
-        n_single = sum(
-            len(example.planes) == 1 or example.is_grey_rgb or example.is_coloured_grey for example in self.examples
-        )
+        """Whether most images hold one channel, grey images saved as RGB included."""
+        n_single = sum(len(example.planes) == 1 or example.grey_plane is not None for example in self.examples)
         return 2 * n_single > len(self.examples)
 
 
@@ -289,8 +286,6 @@ def _in_turns(names: Sequence[str]) -> list[int]:
 
 def _example(name: str, image: Image, extent: Extent) -> Example:
     planes = opaque_planes(image)
-    first = image.pixels[planes[0]] if planes else image.pixels[0]
-    is_grey = len(planes) == 3 and all(np.array_equal(first, image.pixels[plane]) for plane in planes[1:])
     height, width = image.pixels.shape[1:]
     return Example(
         name,
@@ -300,9 +295,8 @@ def _example(name: str, image: Image, extent: Extent) -> Example:
         image.bits_stated,
         (int(height), int(width)),
         image.file_format,
-        is_grey,
+        plane_of_grey(image),
         extent,
         image.pixel_size,
         image.names_axes,
-        coloured_plane(image) is not None,
     )

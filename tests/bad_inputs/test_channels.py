@@ -49,12 +49,10 @@ def become_vast(path: Path) -> None:
         file.truncate(2**40)  # a sparse file: it takes no space on disk
 
 
-GREY_AS_RGB = imagecodecs.png_encode(np.dstack([np.arange(36, dtype=np.uint8).reshape(6, 6)] * 3))
 DAMAGED = {
     "narrower": Damage(replaced(png(6, 5)), r"is 5 x 6 uint8, but narrower_blue\.png of the same sample is 6 x 6"),
     "deeper": Damage(replaced(png(6, 6, dtype="uint16")), "uint16, but .* of the same sample is 6 x 6 uint8"),
     "colour": Damage(replaced(png(6, 6, 3)), "holds 3 channels; expected one"),
-    "grey-as-rgb": Damage(replaced(GREY_AS_RGB), "a grey image saved as RGB"),
     "cut": Damage(replaced(png(6, 6)[:40]), "truncated or damaged PNG"),
     "pipe": Damage(become_pipe, "is a pipe; expected a file"),
     "endless-device": Damage(become_link("/dev/zero"), "is a device; expected a file"),

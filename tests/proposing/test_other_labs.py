@@ -48,13 +48,33 @@ def test_composites_alone_are_the_images(tmp_path: Path) -> None:
     assert len(proposal_for(tmp_path).manifest) == 8
 
 
-def test_grey_images_in_one_colour_are_channels_and_no_classes(tmp_path: Path) -> None:
+def save_coloured(folder: Path, name: str, *planes: int) -> None:
+    """Save a grey image as RGB in these of its planes."""
+    image = np.zeros((12, 12, 3), np.uint8)
+    image[..., list(planes)] = pixels(12, 12, 1)
+    save(folder, name, image)
+
+
+def test_channels_saved_in_their_colours_are_channels_and_no_classes(tmp_path: Path) -> None:
     for number, (plane, colour) in product(range(8), enumerate(("red", "green", "blue"))):
-        image = np.zeros((12, 12, 3), np.uint8)
-        image[..., plane] = pixels(12, 12)
-        save(tmp_path, f"im{number}_{colour}.png", image)
-    with pytest.raises(ManifestError, match=r"only number \d is not zero.*save it as grey"):
-        proposal_for(tmp_path)
+        save_coloured(tmp_path, f"im{number}_{colour}.png", plane)
+    write_labels(tmp_path, [f"im{number}" for number in range(8)])
+    found = proposal_for(tmp_path)
+    assert len(found.manifest) == 8
+    assert sorted(found.settings.images.channels) == ["blue", "green", "red"]
+
+
+def test_one_channel_saved_in_its_colour_is_one_channel(tmp_path: Path) -> None:
+    for label, number in product(CLASSES, range(4)):
+        save_coloured(tmp_path, f"{label}/c{number}.png", 2)
+    assert proposal_for(tmp_path).settings.images.channels == [2]
+
+
+def test_grey_images_in_different_colours_keep_all_planes(tmp_path: Path) -> None:
+    for plane, label in enumerate(CLASSES[:2]):
+        for number in range(4):
+            save_coloured(tmp_path, f"{label}/c{number}.png", plane)
+    assert proposal_for(tmp_path).settings.images.channels == [0, 1, 2]
 
 
 def test_channels_in_two_spellings_are_refused(tmp_path: Path) -> None:

@@ -46,25 +46,34 @@ def pick_channels(image: Image, channels: Sequence[str | int]) -> np.ndarray:
 
 
 def only_plane(image: Image) -> np.ndarray:
-    """Take the plane of a file that holds one channel, shape ``(H, W)``; refuse several, and transparency."""
+    """Take the plane of a file that holds one channel, shape ``(H, W)``; refuse several, and transparency.
+
+    Microscopes save a channel in a colour of its own, and programs save grey as RGB: where this can be seen, the file
+    holds one channel too.
+    """
     planes = opaque_planes(image)
     _refuse_transparency(image, planes)
-    if len(planes) == 1:
-        return np.asarray(image.pixels[planes[0]])
-    first, *others = image.pixels[planes]
-    what = f"{len(planes)} channels"
-    if len(planes) == 3 and all((other == first).all() for other in others):
-        what = "3 equal planes, a grey image saved as RGB"
-    elif (plane := coloured_plane(image)) is not None:
-        what = f"3 planes, of which only number {plane} is not zero, a grey image saved in one colour"
-    raise ImageError(f"holds {what}; expected one channel, since every channel has its own file: save it as grey")
+    plane = planes[0] if len(planes) == 1 else plane_of_grey(image)
+    if plane is None:
+        raise ImageError(
+            f"holds {len(planes)} channels; expected one, since every channel has its own file: save it as grey, or in "
+            "one colour without losses"
+        )
+    return np.asarray(image.pixels[plane])
 
 
-def coloured_plane(image: Image) -> int | None:
-    """The plane of a grey image that was saved in red, green or blue; None where an image is none."""
+def plane_of_grey(image: Image) -> int | None:
+    """Give the plane that holds all of a grey image that was saved as RGB.
+
+    The planes that are not zero are equal: three of them in white, one in red, green or blue, two in cyan, magenta or
+    yellow. None where an image is no RGB, or holds more than one channel.
+    """
     planes = opaque_planes(image)
-    used = [plane for plane in planes if image.pixels[plane].any()]
-    return used[0] if len(planes) == 3 and len(used) == 1 else None
+    if len(planes) != 3:
+        return None
+    first, *others = [plane for plane in planes if image.pixels[plane].any()] or planes[:1]
+    is_grey = all(np.array_equal(image.pixels[first], image.pixels[plane]) for plane in others)
+    return first if is_grey else None
 
 
 def opaque_planes(image: Image) -> list[int]:

@@ -72,7 +72,6 @@ class TestSampleReader:
         [
             (np.zeros((5, 5), np.uint8), "00001_red.png: is 5 x 5 uint8, but 00001_blue.png .* is 5 x 6 uint8"),
             (np.zeros((6, 5), np.uint16), "00001_red.png: is 5 x 6 uint16"),
-            (np.zeros((6, 5, 3), np.uint8), "00001_red.png: holds 3 equal planes, a grey image saved as RGB"),
             (np.arange(90, dtype=np.uint8).reshape(6, 5, 3), "00001_red.png: holds 3 channels"),
         ],
     )
@@ -81,6 +80,19 @@ class TestSampleReader:
 
         with pytest.raises(ImageError, match=message):
             reader_of([blue, other, yellow]).read(0)
+
+    @pytest.mark.parametrize("coloured", [[0, 1, 2], [0], [1], [2], [1, 2], [0, 2], [0, 1]])
+    def test_grey_saved_as_rgb_is_one_channel(self, reader_of, coloured):
+        blue, red, yellow = planes(3)
+        image = np.zeros((*red.shape, 3), red.dtype)
+        image[..., coloured] = red[..., None]
+
+        np.testing.assert_array_equal(reader_of([blue, image, yellow]).read(0), planes(3))
+
+    def test_black_saved_as_rgb_is_one_channel(self, reader_of):
+        blue, red, yellow = planes(3)
+
+        assert not reader_of([blue, np.zeros((*red.shape, 3), red.dtype), yellow]).read(0)[1].any()
 
     def test_limit_holds_for_each_file(self, reader_of):
         with pytest.raises(ImageError, match=r"00001_blue\.png: .*max_pixels allows 20"):
