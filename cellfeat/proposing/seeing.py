@@ -58,10 +58,15 @@ def _pixels(survey: Survey) -> str:
         else (f"{min(widths)} to {max(widths)} x {min(heights)} to {max(heights)}")
     )
     types = sorted({(example.dtype, example.bits) for example in survey.examples})
-    planes = sorted({len(example.planes) for example in survey.examples})
     told = " and ".join(f"{dtype} ({bits} bits stated)" for dtype, bits in types)
-    channels = " or ".join(map(str, planes))
-    return f"{size}, {told}, {channels} channel{'s' if planes != [1] else ''} a file"
+    return f"{size}, {told}, {_channels(survey)}"
+
+
+def _channels(survey: Survey) -> str:
+    if all(example.grey_plane is not None for example in survey.examples):
+        return "1 channel a file, saved as RGB"
+    planes = sorted({len(example.planes) for example in survey.examples})
+    return f"{' or '.join(map(str, planes))} channel{'s' if planes != [1] else ''} a file"
 
 
 def _samples(manifest: Manifest) -> str:

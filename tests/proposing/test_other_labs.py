@@ -12,6 +12,7 @@ from cellfeat.errors import ManifestError, MissingFileError
 from cellfeat.proposing.config_text import config_text
 from cellfeat.proposing.proposal import Answers, Proposal
 from cellfeat.proposing.propose import FilesTarget, propose
+from cellfeat.proposing.seeing import survey_lines
 from cellfeat.proposing.survey import survey_folder
 from cellfeat.proposing.words import role_of_word
 from tests.proposing.layout_folders import CLASSES, draw_field, pixels, save, write_csv
@@ -67,7 +68,9 @@ def test_channels_saved_in_their_colours_are_channels_and_no_classes(tmp_path: P
 def test_one_channel_saved_in_its_colour_is_one_channel(tmp_path: Path) -> None:
     for label, number in product(CLASSES, range(4)):
         save_coloured(tmp_path, f"{label}/c{number}.png", 2)
-    assert proposal_for(tmp_path).settings.images.channels == [2]
+    found = proposal_for(tmp_path)
+    assert found.settings.images.channels == [2]
+    assert any("1 channel a file, saved as RGB" in line for line in survey_lines(survey_folder(tmp_path)))
 
 
 def test_grey_images_in_different_colours_keep_all_planes(tmp_path: Path) -> None:
