@@ -1,4 +1,4 @@
-"""What the values of labels and groups look like: several classes in one, dates of a spreadsheet, two spellings."""
+"""What labels, groups and ids look like: several classes in one, dates of a spreadsheet, two spellings, copies."""
 
 import re
 from collections import Counter
@@ -6,6 +6,7 @@ from collections.abc import Iterable
 from itertools import chain
 
 from cellfeat.samples.labels.spellings import alike_values
+from cellfeat.samples.manifest.augmented_names import augmented_remarks
 from cellfeat.samples.manifest.manifest import Manifest
 from cellfeat.text import first_ten
 
@@ -21,7 +22,7 @@ _COPY = re.compile(r"(?P<original>.+?)( ?-? ?(copy|kopie)( ?\(?\d+\)?)?|[ _]?\(\
 
 
 def value_remarks(manifest: Manifest) -> list[str]:
-    """Say what is strange about labels and groups, though they may be used as they are.
+    """Say what is strange about labels, groups and ids, though they may be used as they are.
 
     Parameters
     ----------
@@ -31,7 +32,8 @@ def value_remarks(manifest: Manifest) -> list[str]:
     labels = Counter(label for label in manifest.table["label"] if label)
     copies = _copies(labels)
     several = [] if copies else _several_labels(labels)
-    return [*copies, *several, *_dates(labels), *_group_spellings(manifest.table["group"])]
+    values = [*copies, *several, *_dates(labels), *_group_spellings(manifest.table["group"])]
+    return [*values, *augmented_remarks(manifest)]
 
 
 def _copies(labels: Counter[str]) -> list[str]:
