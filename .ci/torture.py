@@ -94,7 +94,7 @@ def outcomes() -> list[tuple[str, str, int, str]]:
     modules = sorted({f"tests/{module.replace('.', '/')}.py" for _, module, _ in FAULTS})
     with tempfile.TemporaryDirectory() as folder:
         report = Path(folder) / "report.xml"
-        command = [sys.executable, "-m", "pytest", "-n", "auto", "--dist", "worksteal", "-q", "--timeout", "900"]
+        command = [sys.executable, "-m", "pytest", "-n", "auto", "--dist", "worksteal", "-q", "--timeout", "3600"]
         subprocess.run(
             [*command, f"--junit-xml={report}", *modules],
             cwd=ROOT,

@@ -195,8 +195,6 @@ BOMBS = [
 ]
 
 NOT_PLAIN = [
-    Bad("bits-2.png", plain_png(b"\0\x80\0\x40", bits=2), "2 bits per pixel"),
-    Bad("bits-4.png", plain_png(b"\0\x12\0\x34", bits=4), "4 bits per pixel"),
     Bad("animated.png", imagecodecs.apng_encode(noise(3, 8, 8)), "animated"),
     Bad("transparent.png", png(noise(8, 8, 4)), "transparent"),
     Bad("transparent-grey.png", png(noise(8, 8, 2)), "transparent"),
@@ -245,6 +243,8 @@ GOOD = [
     Good("png-in-truth.jpg", png(GREY), GREY),
     Good("tiff-in-truth.png", tiff(GREY), GREY),
     Good("bits-1.png", plain_png(b"\0\x80\0\x40", bits=1), np.array([[255, 0], [0, 255]], np.uint8)),
+    Good("bits-2.png", plain_png(b"\0\x80\0\x40", bits=2), np.array([[2, 0], [1, 0]], np.uint8)),
+    Good("bits-4.png", plain_png(b"\0\x12\0\x34", bits=4), np.array([[1, 2], [3, 4]], np.uint8)),
     Good("bits-1.tif", tiff(noise(8, 8) > 99, photometric="minisblack"), (noise(8, 8) > 99) * np.uint8(255)),
     Good("loud.PNG", png(GREY), GREY),
     Good("deep.png", png(DEEP), DEEP),
