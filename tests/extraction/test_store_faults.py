@@ -149,7 +149,7 @@ EVERY = 1 if "CELLFEAT_KILLS" in os.environ else 25
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)  # two processes for each of some hundred kills
+@pytest.mark.timeout(3600)  # two processes for each of some hundred kills
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize("first", range(1, SHARES + 1))
 def test_killed_at_lines_of_an_update(first: int, tmp_path: Path, record_property: RecordProperty) -> None:
@@ -159,7 +159,7 @@ def test_killed_at_lines_of_an_update(first: int, tmp_path: Path, record_propert
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1800)  # two processes for each of some hundred kills
+@pytest.mark.timeout(3600)  # two processes for each of some hundred kills
 @pytest.mark.skipif(not hasattr(os, "fork"), reason="needs fork")
 @pytest.mark.parametrize("first", range(1, SHARES + 1))
 def test_killed_at_lines_of_the_store(first: int, tmp_path: Path, record_property: RecordProperty) -> None:
