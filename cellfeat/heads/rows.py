@@ -1,4 +1,4 @@
-"""Rows of a head's input: in blocks that fit into memory or a core's cache, and checked to be finite."""
+"""Rows of a head's input, in blocks that fit into memory or a core's cache; rows of it and of its output, checked."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,6 +11,9 @@ BLOCK_ELEMENTS = 1 << 22
 
 CACHED_ELEMENTS = 1 << 16
 """The same for steps that use each element several times: 512 KB as float64, which stay in a core's cache."""
+
+SUM_TOLERANCE = 1e-3
+"""Allowed distance from 1 of the sum of a sample's probabilities: far more than rounding, even in float32."""
 
 
 def row_blocks(X: NDArray[np.float32], elements: int | None = None) -> list[slice]:
@@ -37,4 +40,29 @@ def check_finite(X: NDArray[np.float32]) -> None:
         raise HeadError(
             f"X contains NaN or infinity in {len(bad)} of {len(X)} rows: {first_ten(bad)}; expected finite float32 "
             "numbers: leave out the samples whose extraction failed"
+        )
+
+
+def check_sums(probabilities: NDArray[np.float64], name: str) -> None:
+    """Refuse probabilities below 0, and those of a sample that do not add up to 1.
+
+    Parameters
+    ----------
+    probabilities
+        Finite numbers, of shape (n_rows, n_classes).
+    name
+        Name of the head, for the message.
+
+    Raises
+    ------
+    HeadError
+        If there are any.
+    """
+    sums = probabilities.sum(axis=1)
+    strange = np.flatnonzero((abs(sums - 1) > SUM_TOLERANCE) | (probabilities < -SUM_TOLERANCE).any(axis=1))
+    if len(strange):
+        first = ", ".join(f"{number:.3g}" for number in probabilities[strange[0]][:10])
+        raise HeadError(
+            f"{name}: the probabilities of {len(strange)} of {len(probabilities)} samples are below 0 or do not add up "
+            f"to 1, such as {first}; scores of classes that are no probabilities belong into decision_function"
         )

@@ -19,6 +19,7 @@ from cellfeat.heads.chosen import chosen_values
 from cellfeat.heads.preprocessing.group_standards import GroupStandards
 from cellfeat.heads.preprocessing.scaling import RobustScaling, fitted_scaling, scaled
 from cellfeat.heads.registry import Head, head_inputs, head_of, make_head
+from cellfeat.heads.rows import check_sums
 from cellfeat.heads.state import recorded_params
 from cellfeat.text import first_ten
 from cellfeat.types import Float32s, Floats, Integers
@@ -309,3 +310,4 @@ def _check_probabilities(classifier: Any, probabilities: Floats, classes: Sequen
             f"{np.count_nonzero(strange)} of {len(probabilities)} samples have probabilities that are not numbers; "
             "lower the learning rate, or look for huge values in the embeddings"
         )
+    check_sums(probabilities, type(classifier).__name__)

@@ -14,6 +14,7 @@ from cellfeat.heads.chosen import describe_chosen
 from cellfeat.heads.preprocessing.group_standards import GroupStandards
 from cellfeat.heads.preprocessing.scaling import RobustScaling, scaled
 from cellfeat.heads.registry import mean_over_views
+from cellfeat.heads.rows import SUM_TOLERANCE
 from cellfeat.heads.saved.neighbourhood import Neighbourhood
 from cellfeat.heads.saved.samples_summary import SamplesSummary
 from cellfeat.heads.saved.training_digests import TrainingDigests
@@ -24,8 +25,6 @@ from cellfeat.statistics.temperature import COLDEST, HOTTEST, tempered
 from cellfeat.text import clean_lines, first_line, first_ten, shorten
 from cellfeat.types import Bools, Float32s, Floats, Strings
 
-SUM_TOLERANCE = 1e-3
-"""Allowed distance from 1 of the sum of a sample's probabilities: far more than rounding, even in float32."""
 SAVE_AGAIN = "fit and save the head again, or copy the whole folder again"
 
 

@@ -12,6 +12,7 @@ from sklearn.exceptions import ConvergenceWarning
 from cellfeat.errors import HeadError
 from cellfeat.heads.base import HeadClassifier
 from cellfeat.heads.preprocessing.transforms import FeatureTransform, TransformName, check_transform
+from cellfeat.heads.rows import check_sums
 from cellfeat.heads.scikit_learn.described import described, is_known_by_parameters, with_seed
 from cellfeat.heads.state import HeadState
 from cellfeat.text import first_line
@@ -221,4 +222,5 @@ def _as_probabilities(name: str, found: NDArray[np.float64]) -> NDArray[np.float
             f"{name}: {n_bad} of {len(sums)} samples get no probability for any class; a method that looks at near "
             "samples only finds none: other settings (a smaller gamma, a larger radius) look further"
         )
+    check_sums(found, name)
     return found.clip(0) / sums

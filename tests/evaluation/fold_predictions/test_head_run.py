@@ -23,7 +23,12 @@ class Fixed(BaseEstimator):
 
 
 @pytest.mark.parametrize(
-    ("broken", "noun"), [({"classes": ("a", "b", "d")}, "a, b, d"), ({"probability": np.nan}, "60 of 60 samples")]
+    ("broken", "noun"),
+    [
+        ({"classes": ("a", "b", "d")}, "a, b, d"),
+        ({"probability": np.nan}, "60 of 60 samples have probabilities that are not numbers"),
+        ({"probability": 0.9}, "FixedHead: the probabilities of 60 of 60 samples .* such as 0.9, 0.9, 0.9;"),
+    ],
 )
 def test_broken_probabilities_are_refused(make_clusters, monkeypatch, broken, noun):
     register(monkeypatch, "fixed", type("FixedHead", (Fixed,), broken))

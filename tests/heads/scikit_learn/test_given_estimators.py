@@ -79,6 +79,22 @@ def test_failures_are_told_and_the_rest_is_kept():
     assert "TypeError: not written yet" in reasons["Foreign"]
 
 
+class Votes(Foreign):
+    """A classifier whose numbers are no probabilities."""
+
+    def predict_proba(self, X):
+        return np.tile(np.arange(len(self.classes_)), (len(X), 1))
+
+
+def test_numbers_that_are_no_probabilities_are_refused():
+    comparison = compare(build_clusters(), ["dummy", Votes()], design=SMALL)
+    (failure,) = comparison.failures
+    assert (
+        "Votes: the probabilities of 60 of 60 samples are below 0 or do not add up to 1, such as 0, 1, 2"
+        in failure.reason
+    )
+
+
 def test_pipeline_prepares_the_columns_itself():
     comparison = compare(build_clusters(), [make_pipeline(MinMaxScaler(), MultinomialNB())], design=SMALL)
     assert comparison.best.balanced_accuracy > 0.5
