@@ -5,6 +5,7 @@ from numpy.typing import NDArray
 
 from cellfeat.errors import HeadError
 from cellfeat.text import first_ten
+from cellfeat.types import Floats
 
 BLOCK_ELEMENTS = 1 << 22
 """Elements of `X` processed at a time: 32 MB as float64."""
@@ -43,7 +44,7 @@ def check_finite(X: NDArray[np.float32]) -> None:
         )
 
 
-def check_sums(probabilities: NDArray[np.float64], name: str) -> None:
+def check_sums(probabilities: Floats, name: str) -> None:
     """Refuse probabilities below 0, and those of a sample that do not add up to 1.
 
     Parameters
