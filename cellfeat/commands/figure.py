@@ -169,7 +169,7 @@ def _map(features: "Features", results: Path | None, width: "FigureWidth | None"
 
     colour, head, method = given["colour"] or "label", given["head"], given["method"] or default_method(features)
     map_values(features, colour, results, head)  # before minutes of work
-    found = find_map(features, method) or make_map(features, method, progress=_tell, say=_say)
+    found = find_map(features, method) or make_map(features, method, progress=_tell, say=say)
     return draw_map(features, colour, results=results, head=head, found=found, width=width)
 
 
@@ -183,7 +183,7 @@ def _sheet(
         width=width,
         each_channel=given["each_channel"],
         images=given["images"],
-        say=_say,
+        say=say,
     )
     if kind == "class":
         return sheets.draw_examples(features, given["true"], options=options)
@@ -209,7 +209,3 @@ def _write(figure: "Figure", path: Path) -> None:
 def _tell(n_done: int, n_all: int) -> None:
     if n_done % 100 == 0:
         say(f"t-SNE: {n_done} of {n_all} iterations")
-
-
-def _say(line: str) -> None:
-    say(line)

@@ -111,18 +111,18 @@ def _separating(
 ) -> Iterator[str]:
     """Warn of columns by which alone a class is told from all others without an error."""
     numbers, codes = numbers[codes >= 0], codes[codes >= 0]
-    if len(np.unique(codes)) < 2:
+    present, sizes = np.unique(codes, return_counts=True)
+    if len(present) < 2:
         return
+    is_large = np.minimum(sizes, len(codes) - sizes) >= _FEWEST_SEPARATED
     # A class that lies beyond the others does so in a part of the rows, too, which rules out almost every column.
     part = slice(None, None, max(1, len(codes) // _PART_ROWS))
     is_possible: Bools = np.ones(len(names), bool)
-    if len(np.unique(codes[part])) == len(np.unique(codes)):
+    if len(np.unique(codes[part])) == len(present):
         is_possible = np.any(_beyond_others(numbers[part], codes[part]), axis=0)
     told = []
     for place in np.flatnonzero(is_possible & ~np.isin(names, list(telling))).tolist():
-        beyond = np.unique(codes)[_beyond_others(numbers[:, [place]], codes)[:, 0]]
-        n_samples = np.array([np.count_nonzero(codes == one) for one in beyond])
-        found = beyond[np.minimum(n_samples, len(codes) - n_samples) >= _FEWEST_SEPARATED] if beyond.size else beyond
+        found = present[_beyond_others(numbers[:, [place]], codes)[:, 0] & is_large]
         if found.size:
             told.append(f"{names[place]} ({first_ten(shorten(str(classes[one])) for one in found.tolist())})")
     if told:
