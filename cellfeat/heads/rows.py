@@ -65,5 +65,5 @@ def check_sums(probabilities: Floats, name: str) -> None:
         first = ", ".join(f"{number:.3g}" for number in probabilities[strange[0]][:10])
         raise HeadError(
             f"{name}: the probabilities of {len(strange)} of {len(probabilities)} samples are below 0 or do not add up "
-            f"to 1, such as {first}; scores of classes that are no probabilities belong into decision_function"
+            f"to 1, such as {first}; scores that are not probabilities belong in decision_function"
         )
