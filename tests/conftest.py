@@ -11,6 +11,9 @@ import pytest
 
 # Several test processes share the cores: one thread each, or they wait for one another.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
+# A shell starts programs in the background so that they ignore Ctrl-C, and the commands of tests would inherit that.
+if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -119,7 +119,7 @@ ENTRIES = {
     ("samples", "tables"): {"file", "foreign"},
     ("samples", "single_cells"): {"layout"},
     ("samples", "manifest"): {"manifest", "build", "class_checks", "value_remarks"},
-    ("samples", "reading"): {"images", "worker_pool", "in_order", "file_differences"},
+    ("samples", "reading"): {"images", "worker_pool", "in_order", "file_differences", "cell_places"},
     ("evaluation", "folds"): {"fold", "grouped_folds", "given_folds"},
     ("evaluation", "parallel"): {"choice", "pieces", "schedule", "workers", "ray_cluster"},
     ("evaluation", "tuning"): {"tuner", "search"},

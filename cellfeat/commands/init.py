@@ -160,7 +160,7 @@ def _tell(proposal: "Proposal", seen: Sequence[str]) -> None:
         mark = "guess  " if choice.is_guess else "certain"
         show(f"  {mark}  {choice.key}: {flow_text(choice.value)}  ({choice.reason})")
     for line in proposal.remarks:
-        say(f"note: {line}")
+        say(line if line.startswith("warning: ") else f"note: {line}")
     show()
 
 

@@ -24,6 +24,7 @@ from cellfeat.samples.intensity.advice import GIVEN, intensity_advice, spread_bl
 from cellfeat.samples.intensity.float_scales import WAY_OUT, FloatScales
 from cellfeat.samples.intensity.policy import IntensityPolicy
 from cellfeat.samples.manifest.manifest import Manifest
+from cellfeat.samples.reading.cell_places import misplaced_cells
 from cellfeat.samples.reading.file_differences import FileDifferences
 from cellfeat.samples.reading.images import ReadsSamples, SampleImage
 from cellfeat.samples.reading.in_order import read_in_order
@@ -78,6 +79,9 @@ class RunContext:
         reader = request.reader()
         values, differences = ChannelValues(), FileDifferences()
         policy = intensity_policy(request, reader, values, differences)
+        misplaced = misplaced_cells(request.manifest, max_pixels=settings.images.max_pixels)
+        if misplaced:
+            request.observer.say(misplaced)
         networks = _load_networks(request)
         transforms = tuple(_adapted(one, settings.preprocessing) for one in networks)
         inputs = Inputs(transforms, tuple(passes), len(request.manifest.channels), settings.extraction.views)

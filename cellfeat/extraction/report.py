@@ -9,7 +9,14 @@ from cellfeat.device import describe_device
 from cellfeat.extraction.context import RunContext
 from cellfeat.extraction.header_choice import method_text
 from cellfeat.extraction.request import Extraction, ExtractionRequest
-from cellfeat.extraction.store import PIXEL_SIZES, RunHeader, describe_mixture, read_properties
+from cellfeat.extraction.store import (
+    PIXEL_SIZES,
+    RunHeader,
+    describe_constant_channels,
+    describe_mixture,
+    read_intensities,
+    read_properties,
+)
 from cellfeat.provenance import utc_now, versions
 
 
@@ -134,9 +141,13 @@ def _closing_lines(context: RunContext, header: RunHeader, extraction: Extractio
         f"{extraction.n_samples:,} samples, {extraction.n_failed} failed, {extraction.seconds:.1f} s, "
         f"{rate:.1f} samples/s, {describe_device(context.device)}, {method_text(header)}"
     )
-    mixture = describe_mixture(read_properties(extraction.path))
+    properties = read_properties(extraction.path)
+    mixture = describe_mixture(properties)
     if mixture:
         yield f"{mixture} (audit says whether a class goes with one of these)"
+    constant = describe_constant_channels(properties, read_intensities(extraction.path), header.recipe["channels"])
+    if constant:
+        yield f"{constant}; audit lists them"
     yield timeline.closing_line()
     advice = timeline.advice(workers=context.n_workers)
     if advice:

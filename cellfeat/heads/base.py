@@ -264,18 +264,20 @@ def views_as_rows(X: NDArray[np.float32], n_views: int) -> NDArray[np.float32]:
     return X.reshape(len(X) * n_views, -1)
 
 
-def check_integer(name: str, value: object, *, low: int) -> None:
+def check_integer(name: str, value: object, *, low: int, high: int | None = None) -> None:
     """Raise `HeadError` unless a parameter is an integer of at least `low`.
 
     Parameters
     ----------
     name, value
         The parameter.
-    low
-        Smallest allowed value.
+    low, high
+        Smallest and largest allowed value; None: any.
     """
     if not isinstance(value, Integral) or isinstance(value, bool) or value < low:
         raise HeadError(f"{name}: expected an integer of at least {low}, got {value!r}")
+    if high is not None and int(value) > high:
+        raise HeadError(f"{name}: expected at most {high:,}, got {value:,}")
 
 
 def check_number(name: str, value: object, *, low: float, below: float = np.inf) -> None:

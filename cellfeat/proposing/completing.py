@@ -21,6 +21,7 @@ from cellfeat.proposing.words import COARSE, role_of_word
 from cellfeat.samples.layouts.group_columns import groups_of
 from cellfeat.samples.manifest.build import build_manifest
 from cellfeat.samples.manifest.manifest import Manifest
+from cellfeat.samples.reading.cell_places import misplaced_cells
 from cellfeat.samples.reading.worker_pool import sample_reader
 
 NO_LABELS: tuple[tuple[str, Any], ...] = (("labels.file", None), ("labels.label", None), ("labels.group", None))
@@ -81,12 +82,14 @@ def completed(
         reason = f"{len(unread)} of {len(unread) + len(samples)} images that were tried cannot be read"
         choices.append(Choice("extraction.on_error", "quarantine", f"{reason}: they are listed and left out", True))
     settings = settings_of(choices, answers)
+    misplaced = misplaced_cells(tried.manifest, max_pixels=settings.images.max_pixels)
     offers, sizes = resolution_offer(examples, settings.images)
     return Proposal(
         seen=tuple(sample_lines(tried.manifest, ())),
         choices=tuple(_with_given(choices, answers)),
         remarks=(
             *pixel_problems(survey, unread),
+            *([misplaced] if misplaced else []),
             *sizes,
             *tried.manifest.remarks,
             *label_remarks(tried.manifest, settings.labels),

@@ -13,6 +13,7 @@ from cellfeat.proposing.survey import Survey
 from cellfeat.proposing.tables import LEAST_SHARE, IdMatch, Table
 from cellfeat.provenance import publish
 from cellfeat.samples.fields.paths import FileFinder
+from cellfeat.samples.labels.numbering import check_numbering
 from cellfeat.samples.layouts.search import natural_key
 from cellfeat.text import first_ten
 
@@ -118,6 +119,9 @@ def _match(table: Table, samples: pd.DataFrame) -> WellMatch | None:
     keys = _keys(cells, list(columns.values()))
     known = set(_keys(samples, list(columns)))
     share = sum(key in known for key in keys) / len(keys)
+    if share < 1:
+        for role, name in columns.items():
+            check_numbering(f"{table.file}: the numbers of column {name}", cells[name], "the images", samples[role])
     return WellMatch(table, columns, share) if keys.is_unique and share >= LEAST_SHARE else None
 
 

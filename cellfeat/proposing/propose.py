@@ -29,7 +29,7 @@ from cellfeat.proposing.reading import Reading
 from cellfeat.proposing.seeing import layout_reason, not_pixels, sample_lines, unused_tables
 from cellfeat.proposing.stacks import plane_choices
 from cellfeat.proposing.survey import MOST_TABLES, Survey, tables_beside
-from cellfeat.proposing.tables import Table, best_id_match, check_named_columns, read_tables
+from cellfeat.proposing.tables import Table, best_id_match, check_named_columns, has_unique_ids, read_tables
 from cellfeat.proposing.unread_labels import unread_labels
 from cellfeat.proposing.whole_fields import field_choices
 from cellfeat.samples.fields.boxes import NoCropSizeError
@@ -199,14 +199,16 @@ def _with_table(
 ) -> tuple[list[Candidate], Listed | None]:
     """Find the table that describes the samples: by their ids, or by wells in their names."""
     matches = best_id_match(tables, [one.ids for one in offered])
+    # Wells have the same names on all plates, so a table by well must lie with its images, or be named.
+    near = [table for table in tables if is_given or table.file in survey.tables]
+    by_well = match_by_well(near, offered[0]) if offered[0].reading.groups and not has_unique_ids(matches) else None
+    if by_well is not None:
+        matches = []
     chosen = chosen_table([match.table for match in matches], answers)
     match = next((one for one in matches if one.table is chosen), None)
     rivals = tuple(str(one.table.file) for one in matches if one is not match)
     if match:
         offered = [offered[match.form], *(one for one in offered if one is not offered[match.form])]
-    # Wells have the same names on all plates, so a table by well must lie with its images, or be named.
-    near = [table for table in tables if is_given or table.file in survey.tables]
-    by_well = match_by_well(near, offered[0]) if not matches and offered[0].reading.groups else None
     if not matches and by_well is None and is_given:
         raise ManifestError(_no_match(tables[0], offered[0]))
     if by_well is not None or offered[0].needs_table:

@@ -140,12 +140,12 @@ def incomplete_channels(found: Pieces) -> list[str]:
 def numbered_channel_place(found: Pieces) -> int | None:
     """Find a number that may be the channel, because each sample has all of its values; only a table can confirm it."""
     places = found.varying
-    last = places[-1] if len(places) > 1 else None
-    if last is None or not found.pieces[last].is_numeric or found.pieces[last].depth < found.depth:
+    piece = found.pieces[places[-1]] if len(places) > 1 else None
+    # s1 and s2 are two fields of a well.
+    if piece is None or not piece.is_numeric or piece.depth < found.depth or piece.role in {*COARSE, *SERIES}:
         return None
-    return (
-        last if 2 <= len(found.pieces[last].distinct) <= _MOST_NUMBERED and _is_complete(found, last, places) else None
-    )
+    is_complete = 2 <= len(piece.distinct) <= _MOST_NUMBERED and _is_complete(found, places[-1], places)
+    return places[-1] if is_complete else None
 
 
 def _channel_score(found: Pieces, place: int, places: Sequence[int]) -> float:

@@ -12,6 +12,7 @@ from cellfeat.proposing.labelling import Listed
 from cellfeat.proposing.stacks import stack_lines
 from cellfeat.proposing.survey import Survey
 from cellfeat.proposing.tables import Table
+from cellfeat.proposing.words import COARSE, role_of_word
 from cellfeat.samples.fields.tables import position_columns
 from cellfeat.samples.labels.table import file_columns, group_columns
 from cellfeat.samples.manifest.manifest import Manifest
@@ -94,7 +95,9 @@ def label_remarks(manifest: Manifest, labels: LabelsSettings) -> list[str]:
     advice = "name a table with --labels TABLE"
     if labels.file is not None:
         own = {labels.id, *group_columns(labels), *file_columns(labels), ID_COLUMN}
-        columns = [name for name in manifest.columns if name not in own]
+        others = [name for name in manifest.columns if name not in own]
+        # A plate or a field is seldom the class.
+        columns = [name for name in others if role_of_word(name) not in COARSE] or others
         advice = (
             f"name the column of classes with --label COLUMN ({first_ten(columns)}), or a table with --labels TABLE"
         )

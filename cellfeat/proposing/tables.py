@@ -180,6 +180,17 @@ def best_id_match(tables: Sequence[Table], forms: Sequence[KnownIds]) -> list[Id
     return sorted(found, key=lambda match: (-match.share * min(len(match.table.cells), 10**6), match.table.is_held_out))
 
 
+def has_unique_ids(matches: Sequence[IdMatch]) -> bool:
+    """Whether the best column of ids has each once: the wells of a table with a row for each field repeat.
+
+    Parameters
+    ----------
+    matches
+        As `best_id_match` gives them.
+    """
+    return bool(matches) and matches[0].table.cells[matches[0].column].is_unique
+
+
 def _best_column(table: Table, forms: Sequence[KnownIds]) -> IdMatch | None:
     matches = []
     for place, column in enumerate(table.cells.columns):

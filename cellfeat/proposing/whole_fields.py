@@ -16,6 +16,7 @@ from cellfeat.proposing.reading import Reading, channel_place, read_names
 from cellfeat.proposing.stacks import plane_choices
 from cellfeat.proposing.survey import Survey, common_folder, spread
 from cellfeat.proposing.tables import Table
+from cellfeat.samples.fields.field import plain_column
 from cellfeat.samples.fields.label_image import read_label_image
 from cellfeat.samples.fields.tables import object_column, position_columns
 from cellfeat.samples.reading.images import MAX_PIXELS
@@ -23,6 +24,8 @@ from cellfeat.text import first_ten
 
 _CHANNEL_FILE = re.compile(r"(?:image_)?filename_(?:orig)?(.+)", re.IGNORECASE)
 _NUCLEI = re.compile(r"nucle(i|us)", re.IGNORECASE)
+_PLACES_OF_FIELDS = ("field", "site", "well", "plate")
+"""Columns that tell a field together: several rows of equal ones are cells, and not images with their place."""
 _TRIED_MASKS = 5
 _FEWEST_TABLES = 3
 
@@ -159,6 +162,9 @@ def _is_of_cells(table: Table, names: Sequence[str]) -> bool:
     ]
     if files:
         return not table.cells[files[0]].is_unique
+    places = [name for name in names if plain_column(name) in _PLACES_OF_FIELDS]
+    if places and bool(table.cells[places].duplicated().any()):
+        return True
     return object_column(names, FieldsSettings(), str(table.file)) is not None
 
 

@@ -74,6 +74,33 @@ def test_labels_of_filtered_rows_are_taken_in_order():
     assert Features.from_arrays(X, labels=labels).samples.labels.tolist() == ["v", "w", "y", "z"]
 
 
+def rows_of_a_table(index: list[int]) -> pd.DataFrame:
+    return pd.DataFrame(X, columns=["area", "mean", "texture"], index=index)
+
+
+@pytest.mark.parametrize(
+    ("table", "ids", "index"),
+    [
+        (pd.DataFrame(X), None, [2, 0, 1, 3]),
+        (pd.DataFrame(X), None, [3, 5, 7, 9]),
+        (rows_of_a_table([3, 5, 7, 9]), None, [3, 5, 7, 8]),
+        (rows_of_a_table([3, 5, 7, 9]), ["a", "b", "c", "d"], [9, 7, 5, 3]),
+    ],
+)
+@pytest.mark.parametrize("what", ["labels", "groups", "columns"])
+def test_values_of_other_row_numbers_than_the_table_has_are_refused(table, ids, index, what):
+    values = pd.Series(["x", "x", "y", "y"], index=index)
+    with pytest.raises(ManifestError, match="is not that of X"):
+        Features.from_arrays(table, ids=ids, **{what: {"dose": values} if what == "columns" else values})
+
+
+@pytest.mark.parametrize("index", [[3, 5, 7, 9], [0, 1, 2, 3], [9, 7, 5, 3]])
+def test_values_of_the_row_numbers_of_the_table_and_of_none_are_taken(index):
+    values = pd.Series(["x", "x", "y", "y"], index=index)
+    features = Features.from_arrays(rows_of_a_table([3, 5, 7, 9]), labels=values)
+    assert features.samples.labels.tolist() == (["y", "y", "x", "x"] if index[0] == 9 else ["x", "x", "y", "y"])
+
+
 def test_equal_rows_have_equal_digests_whatever_the_sign_of_zero():
     digests = Features.from_arrays(np.array([[0.0, 1.0, np.nan], [-0.0, 1.0, np.nan], [0.0, 2.0, 1.0]])).samples.digests
     assert digests[0] == digests[1] != digests[2]

@@ -10,7 +10,10 @@ import pytest
 from cellfeat.config import Settings
 from cellfeat.extraction.extract import extract
 from cellfeat.extraction.store import (
+    INTENSITIES,
+    Intensities,
     Properties,
+    describe_constant_channels,
     describe_mixture,
     describe_summary,
     load_features,
@@ -96,3 +99,32 @@ def test_extraction_says_how_the_files_differ(settings_for: MakeSettings, images
     extract(settings_for(images__root=images, extraction__on_error="quarantine"), observer=lines)
     (line,) = [line for line in lines.lines if "differ in their files" in line]
     assert "22 uint8, 1 uint16" in line
+
+
+@pytest.mark.parametrize(
+    ("deviations", "expected"),
+    [
+        ([[0.1, 0.1], [0.1, 0.2], [0.3, 0.1]], None),
+        ([[0.1, 0.0], [0.1, 0.2], [0.3, 0.0]], "er in 2 of 3 samples"),
+        ([[0.0, 0.1], [0.0, 0.2], [0.0, 0.0]], "dna in all of 3 samples, er in 1 of 3 samples"),
+    ],
+)
+def test_constant_channels_are_one_line_and_failed_samples_do_not_count(
+    deviations: list[list[float]], expected: str | None
+) -> None:
+    records = no_properties(4)
+    records["height"][:3] = 64
+    intensities = np.zeros((4, 2), INTENSITIES)
+    intensities["deviation"][:3] = deviations
+    line = describe_constant_channels(Properties(records), Intensities(intensities), ["dna", "er"])
+    assert line is None if expected is None else str(line).endswith(f"one value: {expected}")
+
+
+@pytest.mark.slow
+def test_extraction_warns_of_a_channel_that_is_black_everywhere(settings_for: MakeSettings, images: Path) -> None:
+    for path in images.glob("*_blue.png"):
+        path.write_bytes(imagecodecs.png_encode(np.zeros_like(imagecodecs.imread(path))))
+    lines = Lines()
+    extract(settings_for(images__root=images, extraction__on_error="quarantine"), observer=lines)
+    (line,) = [line for line in lines.lines if "one value" in line]
+    assert line == "warning: all pixels of a channel have one value: blue in all of 23 samples; audit lists them"

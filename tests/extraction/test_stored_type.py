@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from cellfeat.config import Settings
-from cellfeat.errors import BackboneError, FeatureFileError, FingerprintError
+from cellfeat.errors import BackboneError, FeatureFileError, FingerprintError, ManifestError
 from cellfeat.extraction.extract import extract, settings_like
 from cellfeat.extraction.shares.consolidation import consolidate
 from cellfeat.extraction.shares.planning import plan_extraction
@@ -36,6 +36,19 @@ def test_readers_give_float32(finished: Callable[..., Path], half: Path) -> None
     assert smaller.embeddings.dtype == read_embeddings(half, [0, 2]).dtype == np.float32
     assert np.array_equal(smaller.embeddings, whole.embeddings.astype(np.float16).astype(np.float32))
     assert np.array_equal(read_embeddings(half, [0, 2]), smaller.embeddings[[0, 2]])
+
+
+def test_rows_are_read_in_any_order_and_each_as_often_as_it_is_named(finished: Callable[..., Path]) -> None:
+    path = finished()
+    wanted = [2, 0, 2, -1]
+    assert np.array_equal(read_embeddings(path, wanted), load_features(path).embeddings[wanted])
+    assert len(read_embeddings(path, [])) == 0
+
+
+@pytest.mark.parametrize("row", [10_000, -10_000])
+def test_rows_that_a_file_has_not_are_no_damage(finished: Callable[..., Path], row: int) -> None:
+    with pytest.raises(ManifestError, match="expected row numbers below"):
+        read_embeddings(finished(), [0, row])
 
 
 def test_recipe_names_the_type(finished: Callable[..., Path], half: Path) -> None:

@@ -88,6 +88,24 @@ def test_table_of_numbers_is_for_import(write, names_file, tmp_path):
         cellfeat.propose(file if names_file else tmp_path)
 
 
+@pytest.mark.parametrize("shape", [(3, 64, 64), (20, 48, 48, 3)])
+@pytest.mark.parametrize("ending", ["npy", "npz"])
+def test_array_of_images_is_no_table(shape, ending, tmp_path):
+    images = np.zeros(shape, np.uint8)
+    file = tmp_path / f"cells.{ending}"
+    np.save(file, images) if ending == "npy" else np.savez(file, labels=np.arange(len(images)), images=images)
+    for path in (file, tmp_path):
+        with pytest.raises(ManifestError, match=r"array of images .*save each as a TIFF") as caught:
+            cellfeat.propose(path)
+        assert "cellfeat import" not in str(caught.value)
+
+
+def test_damaged_array_is_left_to_import(tmp_path):
+    (tmp_path / "cells.npy").write_bytes(b"\x93NUMPY\x01\x00")
+    with pytest.raises(ManifestError, match="cellfeat import"):
+        cellfeat.propose(tmp_path)
+
+
 def test_table_of_labels_is_none_of_numbers(tmp_path):
     write_csv(tmp_path / "labels.csv", "id,cell_line,plate,x,y", [(i, "HeLa", 1, 20, 30) for i in range(9)])
     with pytest.raises(ManifestError, match="none of its 1 files"):

@@ -172,3 +172,43 @@ def test_picture_of_init_is_no_sample(tmp_path: Path) -> None:
     manifest = build_manifest(*settings_of(found))
     assert manifest.table["sample_id"].tolist() == [str(number) for number in range(6)]
     assert not manifest.remarks
+
+
+@pytest.mark.parametrize(("n_rows", "layout"), [(1, "table"), (3, "fields")])
+def test_several_rows_of_a_field_are_cells_and_one_is_the_place_of_an_image(
+    tmp_path: Path, n_rows: int, layout: str
+) -> None:
+    lines = ["well,site,x,y,treatment"]
+    for number, well in enumerate(("A1", "A2", "B1", "B2", "C1", "C2")):
+        for site in (1, 2):
+            save(tmp_path / "images", f"{well}_s{site}.png")
+            lines += [f"{well},{site},{8 + n},{9 + site},{'ab'[number % 2]}" for n in range(n_rows)]
+    write_table(tmp_path / "table.csv", "\n".join(lines))
+    found = proposal_for(tmp_path)
+    assert {one.key: one.value for one in found.choices}.get("images.layout") == layout
+    assert set(found.manifest.table["label"]) == {"a", "b"}
+
+
+@pytest.mark.parametrize("columns", ["well", "well,site"])
+def test_fields_of_a_well_are_samples_and_no_channels(tmp_path: Path, columns: str) -> None:
+    lines = [f"{columns},treatment"]
+    for number, well in enumerate(("A1", "A2", "B1", "B2", "C1", "C2")):
+        for site in (1, 2):
+            save(tmp_path / "images", f"{well}_s{site}.png")
+            if "site" in columns or site == 1:
+                lines.append(",".join([well, *([str(site)] if "site" in columns else []), "ab"[number % 2]]))
+    write_table(tmp_path / "table.csv", "\n".join(lines))
+    found = proposal_for(tmp_path)
+    assert len(found.manifest) == 12
+    assert found.manifest.channels == (0,)
+    assert found.manifest.table["label"].value_counts().to_dict() == {"a": 6, "b": 6}
+
+
+def test_fields_that_a_table_counts_from_0_are_refused(tmp_path: Path) -> None:
+    for well in ("A1", "A2"):
+        for site in (1, 2, 3):
+            save(tmp_path / "images", f"{well}_s{site}.png")
+    rows = "\n".join(f"{well},{site},{'ab'[site % 2]}" for well in ("A1", "A2") for site in (0, 1, 2))
+    write_table(tmp_path / "table.csv", f"well,site,phase\n{rows}\n")
+    with pytest.raises(ManifestError, match="numbers of column site count from 0"):
+        proposal_for(tmp_path)

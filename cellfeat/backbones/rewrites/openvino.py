@@ -11,7 +11,7 @@ import threading
 import warnings
 from collections import deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from functools import cache
 from importlib.util import find_spec
 from typing import Any
@@ -99,16 +99,14 @@ class OpenVinoNetwork(nn.Module):
         rows = images.to(DTYPES[self._precision]).permute(0, 2, 3, 1).contiguous()
         embedded = torch.empty(len(rows), pieces.n_columns)
         requests = pieces.taken()
-        try:
+        with ExitStack() as started:
             for n, request in enumerate(requests):
                 here = slice(n * pieces.size, (n + 1) * pieces.size)
                 request.set_input_tensor(_tensor(self._openvino, rows[here]))
                 request.set_output_tensor(_tensor(self._openvino, embedded[here]))
+                # Each of them is waited for, even if another fails: the memory of the batch is used for the next one.
+                started.callback(request.wait)
                 request.start_async()
-        finally:
-            # All of them, before the memory of the batch is used for the next one.
-            for request in requests:
-                request.wait()
         pieces.give_back(requests)
         return embedded
 

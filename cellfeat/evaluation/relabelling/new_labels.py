@@ -9,6 +9,7 @@ from cellfeat.evaluation.relabelling.changes import is_changes, relabelling_of
 from cellfeat.evaluation.remarks import Say, ignore_line
 from cellfeat.extraction.store import Features
 from cellfeat.samples.labels.id_matching import match_ids, matching_remark
+from cellfeat.samples.labels.numbering import check_numbering
 from cellfeat.samples.manifest.build import label_by_id
 from cellfeat.samples.tables.file import read_table_file
 from cellfeat.storage.url import Location
@@ -63,7 +64,7 @@ def matched_labels(
     Raises
     ------
     ManifestError
-        If several ids mean one sample.
+        If several ids mean one sample, or ids count from 0 what the features count from 1.
     """
     known = set(features.samples.ids.tolist())
     matches = {written: one for written, one in match_ids(labels, known).items() if one not in labels}
@@ -76,6 +77,8 @@ def matched_labels(
         )
     labels = {matches.get(written, written): label for written, label in labels.items()}
     unknown = sorted(labels.keys() - known)
+    if unknown:
+        check_numbering("the table of labels: the ids", labels, str(features.path), known)
     if settings.labels.unmatched != "ignore" or not unknown:
         return labels
     say(f"left out: {len(unknown)} labels of samples that are not in {features.path}: {first_ten(unknown)}")

@@ -6,6 +6,7 @@ temporary file, which is flushed to disk and renamed in one step. So the output 
 """
 
 from cellfeat.extraction.store.describe import (
+    describe_constant_channels,
     describe_intensity,
     describe_mixture,
     describe_properties,
@@ -81,6 +82,7 @@ __all__ = [
     "as_features",
     "column_blocks",
     "column_names",
+    "describe_constant_channels",
     "describe_intensity",
     "describe_mixture",
     "describe_properties",

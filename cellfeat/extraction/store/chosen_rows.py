@@ -54,7 +54,7 @@ def chosen_rows(rows: Any, ids: Strings) -> Integers:
         _check_length(len(values), n_samples)
         return np.flatnonzero(values)
     if values.dtype.kind in "iu":
-        _check_range(values, n_samples)
+        check_rows(values, n_samples)
         from_start = np.arange(n_samples)[values]  # they may be counted from the end
         return _each_once(from_start, ids)
     return _each_once(_rows_of_ids(values.tolist(), ids), ids)
@@ -95,7 +95,21 @@ def _check_length(n_given: int, n_samples: int) -> None:
         raise ManifestError(f"rows: expected a mask of {n_samples} values, one for each sample, got {n_given}")
 
 
-def _check_range(values: Integers, n_samples: int) -> None:
+def check_rows(values: Integers, n_samples: int) -> None:
+    """Refuse numbers of rows that there are not; they may be counted from the end.
+
+    Parameters
+    ----------
+    values
+        Row numbers, of any shape.
+    n_samples
+        How many rows there are.
+
+    Raises
+    ------
+    ManifestError
+        If one is beyond the last or the first row.
+    """
     beyond = values[(values >= n_samples) | (values < -n_samples)]
     if len(beyond):
         raise ManifestError(f"rows: expected row numbers below {n_samples}, got {first_ten(beyond.tolist())}")

@@ -250,6 +250,29 @@ def describe_mixture(properties: Properties) -> str | None:
     return f"the samples differ in their files: {'; '.join(parts)}" if parts else None
 
 
+def describe_constant_channels(
+    properties: Properties, intensities: Intensities, channels: Sequence[str | int]
+) -> str | None:
+    """Say in one line in how many samples a channel is constant, so that it tells nothing; None where none is.
+
+    Parameters
+    ----------
+    properties, intensities
+        What the files are, and the intensities as the network receives them.
+    channels
+        The names of the channels.
+    """
+    is_read = properties.height > 0
+    n_constant = np.count_nonzero(intensities.deviation[is_read] == 0, axis=0)
+    n_read = int(np.count_nonzero(is_read))
+    told = [
+        f"{clean_text(str(name))} in {n if n < n_read else 'all'} of {n_read:,} samples"
+        for name, n in zip(channels, n_constant.tolist(), strict=True)
+        if n
+    ]
+    return f"warning: all pixels of a channel have one value: {', '.join(told)}" if told else None
+
+
 def _size_phrase(heights: Sequence[int], widths: Sequence[int]) -> str:
     return f"{heights[0]} to {heights[-1]} pixels high, {widths[0]} to {widths[-1]} wide"
 

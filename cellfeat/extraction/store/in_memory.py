@@ -77,7 +77,9 @@ def parts_of_arrays(
         kind = like.recipe["source"]
     numbers = as_numbers(X)
     index = X.index if isinstance(X, pd.DataFrame) else None
-    sample_ids = _ids(ids, index, labels, len(numbers))
+    index_holds_ids = ids is None and index is not None and not isinstance(index, pd.RangeIndex)
+    _check_alignment({"labels": labels, "groups": groups, **further}, index, index_holds_ids)
+    sample_ids = _ids(index if index_holds_ids else ids, labels, len(numbers))
     none = np.full(len(sample_ids), "")
     samples = ImportedSamples(
         ids=sample_ids,
@@ -199,9 +201,7 @@ def numbered(n_columns: int) -> list[str]:
     return list(map(str, range(n_columns)))
 
 
-def _ids(ids: Any, index: Any, labels: Any, n: int) -> Strings:
-    if ids is None and index is not None and not isinstance(index, pd.RangeIndex):
-        ids = index
+def _ids(ids: Any, labels: Any, n: int) -> Strings:
     if ids is None and isinstance(labels, pd.Series) and not pd.api.types.is_integer_dtype(labels.index.dtype):
         raise ManifestError("labels: a Series with an index needs ids; give them, or X as a DataFrame with this index")
     if ids is None:
@@ -215,6 +215,26 @@ def _ids(ids: Any, index: Any, labels: Any, n: int) -> Strings:
             "every sample needs its own id; classes and donors are given by name: labels=..., groups=..."
         )
     return found
+
+
+def _check_alignment(given: Mapping[str, Any], index: pd.Index | None, index_holds_ids: bool) -> None:
+    """Refuse a Series of row numbers other than those of the DataFrame: its order may be another one."""
+    if index is None or not pd.api.types.is_integer_dtype(index.dtype):
+        return
+    for what, values in given.items():
+        if not isinstance(values, pd.Series) or not _has_row_numbers(values.index):
+            continue
+        goes_by_id = index_holds_ids and set(values.index) == set(index)
+        is_in_order = values.index.equals(index) or values.index.equals(pd.RangeIndex(len(values)))
+        if not (goes_by_id or is_in_order):
+            raise ManifestError(
+                f"{what}: the index of the Series is not that of X, so that its order may be another one; align it "
+                "with .loc[X.index], or give the values in the order of X with .to_numpy()"
+            )
+
+
+def _has_row_numbers(index: pd.Index) -> bool:
+    return index.name is None and pd.api.types.is_integer_dtype(index.dtype)
 
 
 def without_columns(X: Any, given: Mapping[str, Any], further: Mapping[str, Any]) -> tuple[Any, list[Any]]:

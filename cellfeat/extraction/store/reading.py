@@ -13,6 +13,7 @@ import numpy as np
 
 from cellfeat.errors import ConfigError, FeatureFileError
 from cellfeat.extraction.store.checksums import WAY_OUT, verified_ranges, verify_table
+from cellfeat.extraction.store.chosen_rows import check_rows
 from cellfeat.extraction.store.columns import read_strings
 from cellfeat.extraction.store.features import Features
 from cellfeat.extraction.store.format import (
@@ -119,15 +120,27 @@ def read_embeddings(path: Location, rows: Sequence[int] | Integers) -> Float32s:
     path
         The feature file.
     rows
-        Row numbers in ascending order, shape ``(n,)``.
+        Row numbers in any order, shape ``(n,)``.
 
     Returns
     -------
     ndarray of shape (n, n_views, embedding_dim)
         float32, in whichever type they are stored.
+
+    Raises
+    ------
+    ManifestError
+        If there are no such rows.
+    MissingFileError, FeatureFileError
+        As `load_features`.
     """
+    numbers = np.asarray(rows, dtype=np.intp)
     with opened(path) as file:
-        return np.asarray(file["embeddings"][np.asarray(rows)], np.float32)
+        embeddings = file["embeddings"]
+        check_rows(numbers, len(embeddings))
+        # HDF5 reads rows in ascending order, and each of them once.
+        ascending, places = np.unique(numbers % max(1, len(embeddings)), return_inverse=True)
+        return np.asarray(embeddings[ascending], np.float32)[places]
 
 
 def load_features(path: Location | str) -> Features:

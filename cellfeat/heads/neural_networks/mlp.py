@@ -48,6 +48,9 @@ The product may exceed the maximum of `EPOCHS`. On two of five folds of 6,773 re
 scored 0.963, 0.969 and 0.974 after 30, 60 and 120 epochs; one view scored 0.948 and 0.950 after 30 and 60.
 """
 
+_MOST_UNITS = 100_000
+"""Of a hidden layer: with 1,024 columns its weights and what the optimiser keeps of them fill 1.6 GB."""
+
 
 def _times(times: float, epochs: int) -> int:
     return max(1, round(times * epochs))
@@ -143,7 +146,7 @@ class MLPHead(HeadClassifier):
 
     def _check_parameters(self) -> None:
         for width in self._hidden_widths():
-            check_integer("hidden", width, low=1)
+            check_integer("hidden", width, low=1, high=_MOST_UNITS)
         check_number("dropout", self.dropout, low=0, below=1)
         if isinstance(self.epochs, str) and self.epochs != "auto":
             raise HeadError(f"epochs: expected 'auto', None or an integer of at least 1, got {self.epochs!r}")

@@ -12,6 +12,7 @@ from cellfeat.interop.tables.naming import choose_ids, find, is_group_name
 from cellfeat.interop.tables.source import Source
 from cellfeat.samples.column_names.profiles import plain_name
 from cellfeat.samples.labels.id_matching import match_ids, matching_remark
+from cellfeat.samples.labels.numbering import check_numbering
 from cellfeat.text import first_ten
 from cellfeat.types import Strings
 
@@ -91,7 +92,12 @@ def _by_keys(source: Source, labels: Source, names: Sequence[str]) -> Joined:
         # One table may have lost the zeros that the other one has, and some numbers have none to lose.
         matches = match_ids((key[0] for key in keys), {key[0] for key in row_of})
         keys = [(matches.get(key[0], key[0]),) for key in keys]
-    joined = _joined(source, labels, [row_of.get(key) for key in keys], f"by {'+'.join(names)}", names)
+    rows = [row_of.get(key) for key in keys]
+    if None in rows:
+        for name in names:
+            what = f"{labels.path}: the numbers of column {name}"
+            check_numbering(what, labels.texts(name).tolist(), str(source.path), source.texts(name).tolist())
+    joined = _joined(source, labels, rows, f"by {'+'.join(names)}", names)
     return replace(joined, remarks=(*joined.remarks, *matching_remark(matches, str(source.path))))
 
 
@@ -107,6 +113,9 @@ def _by_ids(source: Source, labels: Source, id_column: str | None) -> Joined:
     row_of = _rows(labels, [(value,) for value in theirs.values.tolist()], theirs.name)
     matches = match_ids(mine.values.tolist(), {key[0] for key in row_of})
     rows = [row_of.get((matches.get(one, one),)) for one in mine.values.tolist()]
+    if None in rows:
+        ids = (key[0] for key in row_of)
+        check_numbering(f"{labels.path}: the ids in {theirs.name}", ids, str(source.path), mine.values.tolist())
     joined = _joined(source, labels, rows, f"by {mine.name} and {theirs.name}", [])
     return replace(joined, remarks=(*joined.remarks, *matching_remark(matches, str(source.path))))
 

@@ -84,11 +84,20 @@ def texts_of(column: pa.ChunkedArray) -> Strings:
         column = column.cast(column.type.value_type)
     if pa.types.is_floating(column.type):
         return np.array(["" if value is None else _number(value) for value in column.to_pylist()], dtype=str)
+    if pa.types.is_timestamp(column.type) and column.type.tz is None and _are_dates(column):
+        # As CSV files of the same table have them.
+        column = column.cast(pa.date32())
     if pa.types.is_string(column.type) or pa.types.is_large_string(column.type):
         values = pc.utf8_trim_whitespace(column).to_pylist()
     else:
         values = [None if value is None else _plain(value) for value in column.to_pylist()]
     return np.array(["" if value is None or value in MISSING_WORDS else value for value in values], dtype=str)
+
+
+def _are_dates(times: pa.ChunkedArray) -> bool:
+    """Whether all times are midnight."""
+    is_midnight = pc.equal(pc.floor_temporal(times, unit="day"), times)
+    return bool(pc.all(is_midnight, min_count=0).as_py())
 
 
 def _number(value: float) -> str:

@@ -7,7 +7,7 @@ import numpy as np
 
 from cellfeat.interop.tables.numbers import FeatureTable
 from cellfeat.samples.column_names.positions import is_position
-from cellfeat.text import first_ten, shorten
+from cellfeat.text import counted, first_ten, shorten
 from cellfeat.types import Bools, Float32s, Integers, Strings
 
 _FIRST_ROWS = 200
@@ -19,6 +19,12 @@ _FEWEST_SEPARATED, _PART_ROWS = 10, 2000
 """Fewest samples of a class, and of the others, that a column without meaning does not separate by chance; and rows
 that are looked at first."""
 _MOST_VIEWS = 16
+_STAND_INS: Float32s = np.array(
+    [sign * value for value in (99, 999, 9999, 99999, 999999, 1e10, 1e20, 1e30) for sign in (-1, 1)]
+    + [-32768, -2147483648, 65535, 2147483647],
+    np.float32,
+)
+"""Numbers that tables hold in the place of a missing one: nines, powers of ten, the ends of the types of integers."""
 _POSITION = re.compile(
     r"(.+[-_ ])?((centroid|bbox|center|centre|position|pos|location|coord)[-_ ]?[xyz\d]|[xyz][-_ ]?(position|pos|"
     r"centroid|center|centre|coord))|[xyz]|row|col|column",
@@ -59,6 +65,7 @@ def suspicions(features: FeatureTable, labels: Strings | None, *, has_ids: bool)
             f"warning: {first_ten(places)} may be positions, which tell the place and not the cell: leave "
             "them out with --drop PATTERN"
         )
+    yield from _stand_ins(features.names, numbers)
     yield from _labels_as_columns(features.names, numbers)
     if labels is None:
         return
@@ -84,6 +91,23 @@ def _counts(values: np.ndarray) -> bool:
     if (steps == steps[0]).all() and abs(steps[0]) == 1:
         return True
     return bool(len(values) >= _FEWEST_SORTED and np.count_nonzero(steps) >= _FEWEST_STEPS)
+
+
+def _stand_ins(names: Sequence[str], numbers: Float32s) -> Iterator[str]:
+    """Warn of numbers such as -9999 that lie farther from all others of their column than these from one another."""
+    found: dict[float, list[str]] = {}
+    # fmin and fmax pass over missing numbers; a column of these alone is NaN, which is in no list.
+    for extreme in (np.fmin.reduce(numbers, axis=0), np.fmax.reduce(numbers, axis=0)):
+        for place in np.flatnonzero(np.isin(extreme, _STAND_INS)).tolist():
+            value = extreme[place]
+            others = numbers[(numbers[:, place] != value) & ~np.isnan(numbers[:, place]), place]
+            if others.size > 1 and np.abs(others - value).min() > np.ptp(others):
+                found.setdefault(float(value), []).append(names[place])
+    for value, columns in sorted(found.items()):
+        yield (
+            f"warning: {value:g} lies far from all other numbers of {counted(len(columns), 'column')}, and may stand "
+            f"for a missing one: {first_ten(columns)}; if so, leave these cells empty"
+        )
 
 
 def _labels_as_columns(names: Sequence[str], numbers: Float32s) -> Iterator[str]:

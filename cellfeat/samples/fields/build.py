@@ -17,6 +17,7 @@ from cellfeat.samples.fields.find_positions import find_positions
 from cellfeat.samples.fields.mask_files import MaskFiles, find_masks
 from cellfeat.samples.fields.sample_table import sample_table
 from cellfeat.samples.fields.sources import read_sources
+from cellfeat.samples.labels.numbering import check_numbering
 from cellfeat.samples.layouts.search import natural_key
 from cellfeat.samples.regions import Regions
 
@@ -84,6 +85,8 @@ def find_field_samples(images: ImagesSettings, labels: LabelsSettings) -> FieldS
 
 def _with_mask_values(cells: Sequence[Cell], masks: MaskFiles, left_out: LeftOut) -> list[Cell]:
     """Take the value of each cell from its number; leave out cells that their label image lacks."""
+    values = {str(value) for found in masks.objects.values() for value in found.values.tolist()}
+    check_numbering("the numbers of cells beside positions", (cell.number for cell in cells), "label images", values)
     kept = []
     for cell in cells:
         found = masks.objects.get(cell.field.name)

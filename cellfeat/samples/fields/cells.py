@@ -7,11 +7,12 @@ from dataclasses import field as attribute
 
 from cellfeat.config import FieldsSettings
 from cellfeat.errors import ManifestError
-from cellfeat.samples.fields.field import FieldOfView, plain_column, plain_value
+from cellfeat.samples.fields.field import FieldOfView, plain_column, plain_value, without_ending
 from cellfeat.samples.fields.listing import Rows, fields_by_key
 from cellfeat.samples.fields.objects import LabelObjects
 from cellfeat.samples.fields.paths import FileFinder
 from cellfeat.samples.fields.tables import FileColumns, further_columns, object_column, position_columns
+from cellfeat.samples.labels.numbering import check_numbering
 from cellfeat.text import first_ten
 
 
@@ -203,7 +204,8 @@ def match_rows(
     Raises
     ------
     ManifestError
-        If no column says which field a row belongs to, or rows fit several fields.
+        If no column says which field a row belongs to, rows fit several fields, or a column counts from 0 what the
+        fields count from 1.
     """
     if files:
         by_file = {name: one for one in fields for name in one.files}
@@ -216,14 +218,35 @@ def match_rows(
     plain = {plain_column(name): name for name in rows.columns}
     known = {name for one in fields for name in one.keys}
     for names in _ways(plain, known):
-        matched = _by_values(rows, fields, {name: plain[name] for name in names})
+        columns = {name: plain[name] for name in names}
+        matched = _by_values(rows, fields, columns)
+        if None in matched:
+            _check_numbering(rows, fields, columns)
         if any(matched):
             return matched, f"column {', '.join(plain[name] for name in names)}"
+    if "field" in plain and any(matched := _by_stems(rows, fields, plain["field"])):
+        return matched, f"column {plain['field']} as names of files"
     raise ManifestError(
         f"{rows.file}: no column says which field a cell is of; expected a column of file names, ImageNumber, or "
         f"columns of {first_ten(sorted(known))} whose values fit the fields, such as {_example(fields)}; columns: "
         f"{first_ten(rows.columns)}{_number_advice(plain, known)}"
     )
+
+
+def _by_stems(rows: Rows, fields: Sequence[FieldOfView], column: str) -> list[FieldOfView | None]:
+    """The field of each row by the names of its files without ending and channel, of which a pattern takes a part."""
+    by_stem: dict[str, FieldOfView | None] = {}
+    for one in fields:
+        for stem in {plain_value(stem.rpartition("/")[2]) for stem in one.stems}:
+            by_stem[stem] = None if stem in by_stem else one
+    return [by_stem.get(plain_value(without_ending(row[column]))) for _, row in rows.records([column])]
+
+
+def _check_numbering(rows: Rows, fields: Sequence[FieldOfView], columns: Mapping[str, str]) -> None:
+    for name, column in columns.items():
+        given = map(plain_value, rows.cells[column].astype(str))
+        known = [one.keys[name] for one in fields if name in one.keys]
+        check_numbering(f"{rows.file}: the numbers of column {column}", given, "the fields", known)
 
 
 def _number_advice(plain: Mapping[str, str], known: set[str]) -> str:

@@ -52,6 +52,13 @@ class FieldOfView:
         own = {"imagenumber": plain_value(self.number)} if self.number else {}
         return {"field": plain_value(self.name)} | keys | own
 
+    @cached_property
+    def named_values(self) -> dict[str, str]:
+        """What a pattern of file names may say in braces: ``field``, and values by their names and plain names."""
+        lower = {name.lower().removeprefix("metadata_"): value for name, value in self.values.items()}
+        plain = {plain_column(name): value for name, value in self.values.items()}
+        return {"field": self.name, **lower, **plain, **self.values}
+
 
 def plain_column(name: str) -> str:
     """A column's name without what programs put before it, in small letters.

@@ -5,9 +5,10 @@ from pathlib import Path
 
 from cellfeat.errors import ManifestError
 from cellfeat.samples.fields.cells import Cell, LeftOut, cells_of_table, match_rows
-from cellfeat.samples.fields.field import FieldOfView, plain_column
+from cellfeat.samples.fields.field import FieldOfView
 from cellfeat.samples.fields.listing import Rows
 from cellfeat.samples.fields.names import NamePattern
+from cellfeat.samples.fields.numbered_files import check_numbered_files
 from cellfeat.samples.fields.sources import Sources, as_rows
 from cellfeat.samples.fields.tables import file_columns_of
 from cellfeat.samples.labels.table import file_columns
@@ -66,13 +67,14 @@ def _of_each_field(
     cells: list[Cell] = []
     remarks: list[tuple[str, str]] = []
     tried = []
+    if not all(Path(pattern.filled(one.named_values) or "").is_file() for one in fields):
+        check_numbered_files(pattern, [one.named_values for one in fields], lambda name: Path(name).is_file())
     for one in fields:
-        values = {**{plain_column(name): value for name, value in one.values.items()}, **one.values}
-        name = pattern.filled({"field": one.name, **values})
+        name = pattern.filled(one.named_values)
         if name is None:
             raise ManifestError(
-                f"{pattern.setting}: {pattern.text!r}: the fields have no {_missing(pattern, values)}; they have "
-                f"{first_ten(['field', *values])}"
+                f"{pattern.setting}: {pattern.text!r}: the fields have no {_missing(pattern, one.named_values)}; they "
+                f"have {first_ten(one.named_values)}"
             )
         tried.append(name)
         if Path(name).is_file() and _is_empty(Path(name)):
@@ -113,4 +115,4 @@ def _is_empty(file: Path) -> bool:
 
 
 def _missing(pattern: NamePattern, values: dict[str, str]) -> str:
-    return ", ".join(f"{{{name}}}" for name in pattern.names if name not in {"field", *values})
+    return ", ".join(f"{{{name}}}" for name in pattern.names if name not in values)

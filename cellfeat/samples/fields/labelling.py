@@ -9,6 +9,7 @@ from cellfeat.samples.fields.cells import Cell
 from cellfeat.samples.fields.field import plain_column, plain_value, without_ending
 from cellfeat.samples.fields.listing import Rows
 from cellfeat.samples.labels.id_matching import match_ids
+from cellfeat.samples.labels.numbering import check_numbering
 from cellfeat.text import first_ten
 
 _CELL_COLUMNS = {"objectnumber": "object", "object_number": "object", "cell_id": "object", "cell": "object"}
@@ -48,7 +49,8 @@ def join_labels(rows: Rows, cells: Sequence[Cell], labels: LabelsSettings) -> Jo
     Raises
     ------
     ManifestError
-        If nothing in the table says which cells a row is about, or two rows are about the same cells.
+        If nothing in the table says which cells a row is about, two rows are about the same cells, or a column counts
+        from 0 what the cells count from 1.
     """
     tried = []
     for by, row_keys, cell_keys in _ways(rows, cells, labels):
@@ -60,6 +62,8 @@ def join_labels(rows: Rows, cells: Sequence[Cell], labels: LabelsSettings) -> Jo
         row_of_key = {key: number for number, key in enumerate(row_keys)}
         found = {number: row_of_key[key] for number, key in enumerate(cell_keys) if key in row_of_key}
         unused = [number for number, key in enumerate(row_keys) if key not in known]
+        if unused:
+            _check_numbering(rows, by, row_keys, cell_keys)
         return Joined(found, unused, by)
     raise ManifestError(
         f"{rows.file}: no row is about a cell of these fields; expected ids such as {_id(cells[0])} (labels.id), or "
@@ -124,6 +128,13 @@ def _by_file(
     of_rows: list[object] = list(zip(map(stem, rows.cells[file]), numbers, strict=True))
     own: list[object] = [(of_field[cell.field.name], plain_value(cell.number) if number else "") for cell in cells]
     return f"column {file}", of_rows, own
+
+
+def _check_numbering(rows: Rows, by: str, row_keys: Sequence[object], cell_keys: Sequence[object]) -> None:
+    """Refuse numbers of cells or fields that count from elsewhere; keys are tuples where columns are matched."""
+    of_rows, of_cells = ([key for key in keys if isinstance(key, tuple)] for keys in (row_keys, cell_keys))
+    for given, known in zip(zip(*of_rows, strict=True), zip(*of_cells, strict=True), strict=True):
+        check_numbering(f"{rows.file}: the numbers of {by}", given, "the cells", known)
 
 
 def _check_once(rows: Rows, keys: Sequence[object], known: set[object], by: str) -> None:

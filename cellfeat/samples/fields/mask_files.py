@@ -11,6 +11,7 @@ from cellfeat.errors import ImageError, ManifestError, MissingFileError
 from cellfeat.samples.fields.field import FieldOfView, without_ending
 from cellfeat.samples.fields.label_image import HOW_TO_SAVE
 from cellfeat.samples.fields.names import NamePattern
+from cellfeat.samples.fields.numbered_files import check_numbered_files
 from cellfeat.samples.fields.objects import LabelObjects, find_objects
 from cellfeat.samples.folders.local import scan
 from cellfeat.text import first_ten
@@ -116,15 +117,16 @@ def find_masks(images: ImagesSettings, fields: Sequence[FieldOfView]) -> MaskFil
 
 def _by_pattern(images: ImagesSettings, fields: Sequence[FieldOfView], names: set[str]) -> dict[str, str]:
     pattern = NamePattern(str(images.fields.masks), "images.fields.masks", tuple(images.channels))
+    if not all(pattern.filled(one.named_values) in names for one in fields):
+        check_numbered_files(pattern, [one.named_values for one in fields], names.__contains__)
     found = {}
     for one in fields:
-        values = {"field": one.name, **{key.lower().removeprefix("metadata_"): v for key, v in one.values.items()}}
-        name = pattern.filled(values | dict(one.values))
+        name = pattern.filled(one.named_values)
         if name in names:
             found[one.name] = str(name)
             continue
         # A field without a pattern of its own may be named by any of its files.
-        named = [pattern.filled({**values, "field": stem}) for stem in one.stems]
+        named = [pattern.filled({**one.named_values, "field": stem}) for stem in one.stems]
         fitting = next((name for name in named if name in names), None)
         if fitting:
             found[one.name] = fitting

@@ -8,8 +8,10 @@ from dataclasses import dataclass
 
 import pandas as pd
 
+from cellfeat.errors import ManifestError
 from cellfeat.samples.fields.tables import advice_on_cells
 from cellfeat.samples.folders.own_files import without_own_folders
+from cellfeat.samples.labels.numbering import check_numbering
 from cellfeat.samples.labels.spellings import spelling_problems
 from cellfeat.samples.layouts.base import leads_outside
 from cellfeat.samples.layouts.class_folders import FoldersLayout
@@ -66,6 +68,7 @@ def find_problems(listing: Listing) -> list[str]:
         return [*_outside(listing), *(_other_forms(listing) or _other_case(listing) or [_nothing_found(listing)])]
     problems = [
         *_duplicates(listing),
+        *_numbered_otherwise(listing),
         *spelling_problems(listing.samples["label"]),
         *_outside(listing),
         *_incomplete(listing),
@@ -96,6 +99,18 @@ def _duplicates(listing: Listing) -> list[str]:
     if len(repeated) <= _MOSTLY * len(samples):
         return [told]
     return [f"{told}; {advice_on_cells(list(map(str, samples.columns)), str(listing.search.labels.file))}"]
+
+
+def _numbered_otherwise(listing: Listing) -> list[str]:
+    """Ids of a table that count from 0 where the images count from 1, or the reverse: all labels would be wrong."""
+    unlisted = set(listing.unlisted["sample_id"]) if len(listing.unlisted) else set()
+    ids = listing.samples["sample_id"]
+    with_images = set(ids[listing.exists.any(axis=1)]) | unlisted
+    try:
+        check_numbering(f"{listing.search.labels.file}: the ids", set(ids) - unlisted, "the images", with_images)
+    except ManifestError as error:
+        return [f"- {error}; rows that have no image may be removed"]
+    return []
 
 
 def _outside(listing: Listing) -> list[str]:

@@ -252,7 +252,12 @@ def _table_of_frame(table: pd.DataFrame, header: list[str], file: Location) -> R
 
 
 def _texts(column: pd.Series) -> list[str]:
-    """Write each value as text: nothing for a missing one, and whole numbers without a point."""
+    """Write each value as text: nothing for a missing one, and whole numbers without a point.
+
+    Times that are all midnight are written as dates, as in a CSV file of the same table.
+    """
+    if pd.api.types.is_datetime64_dtype(column.dtype) and (column.dropna() == column.dropna().dt.normalize()).all():
+        column = column.dt.date
     return ["" if is_missing else _text(value) for value, is_missing in zip(column, column.isna(), strict=True)]
 
 

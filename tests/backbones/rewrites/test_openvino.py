@@ -6,6 +6,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
@@ -48,6 +49,35 @@ def network() -> nn.Module:
 def images() -> torch.Tensor:
     x = torch.randn(IMAGES, generator=torch.Generator().manual_seed(1))
     return x.contiguous(memory_format=torch.channels_last)
+
+
+class FailingRequest:
+    """A request that computes, then fails."""
+
+    def __init__(self, request: Any, waited_for: list[Any]) -> None:
+        self._request, self._waited_for = request, waited_for
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._request, name)
+
+    def wait(self) -> None:
+        self._request.wait()
+        self._waited_for.append(self)
+        raise RuntimeError("out of memory")
+
+
+@torch.inference_mode()
+def test_every_piece_is_waited_for_if_one_fails(
+    network: nn.Module, images: torch.Tensor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    compiled = compile_with_openvino(network, precision="fp32", images=IMAGES)
+    waited_for: list[Any] = []
+    requests = [FailingRequest(one, waited_for) for one in compiled._compiled_pieces.taken()]
+    monkeypatch.setattr(compiled._compiled_pieces, "taken", lambda: requests)
+    with pytest.raises(RuntimeError, match="out of memory"):
+        compiled(images)
+    assert len(requests) > 1
+    assert set(waited_for) == set(requests)
 
 
 @pytest.mark.slow

@@ -18,6 +18,13 @@ def views_of_clusters(seed: int, n_views: int = 4) -> tuple[np.ndarray, np.ndarr
     return (centres[codes] + noise).astype(np.float32), codes
 
 
+@pytest.mark.parametrize("hidden", [10**9, [64, 10**9]])
+def test_layers_that_no_memory_holds_are_refused(hidden: Any) -> None:
+    embeddings, y = views_of_clusters(0, n_views=1)
+    with pytest.raises(HeadError, match=r"hidden: expected at most 100,000, got 1,000,000,000"):
+        MLPHead(hidden, epochs=1, device="cpu").fit(embeddings[:, 0], y)
+
+
 @pytest.mark.parametrize(("hidden", "shapes"), [(7, [(7, 16), (3, 7)]), ([9, 5], [(9, 16), (5, 9), (3, 5)])])
 def test_hidden_sets_the_widths_of_the_layers(hidden: Any, shapes: list[tuple[int, int]]) -> None:
     embeddings, y = views_of_clusters(0, n_views=1)

@@ -383,3 +383,22 @@ def test_positions_of_qupath_are_warned_of(folder):
     values = np.random.default_rng(0).uniform(0, 99, (2, len(table)))
     named = table.assign(**{"Centroid X µm": values[0], "Centroid Y µm": values[1]})
     assert "Centroid X µm, Centroid Y µm may be positions" in said(import_table(save(named, folder / "a.csv")))
+
+
+def test_days_are_written_alike_in_every_kind_of_table(folder: Path) -> None:
+    days = pd.to_datetime(["2026-01-01", "2026-01-02", "2026-01-03"]).repeat(20)
+    table = pd.DataFrame(numbers(60), columns=list("abcdef")).assign(day=days, label=labels(60))
+    of_each = [
+        import_table(save(table, folder / name), ImportOptions(group="day")).features
+        for name in ("cells.csv", "cells.parquet")
+    ]
+    assert of_each[0].samples.groups.tolist() == of_each[1].samples.groups.tolist() == days.date.astype(str).tolist()
+
+
+@pytest.mark.parametrize("name", ["cell", "number"])
+def test_labels_whose_ids_are_counted_from_elsewhere_are_refused(folder: Path, name: str) -> None:
+    table = pd.DataFrame(numbers(), columns=list("abcdef")).assign(cell=[f"c{i}" for i in range(1, 91)])
+    save(table, folder / "a.csv")
+    save(pd.DataFrame({name: [f"c{i}" for i in range(90)], "cell_type": labels()}), folder / "y.csv")
+    with pytest.raises(ManifestError, match=r"y.csv: the .* count from 0, and those of .*a.csv from 1"):
+        import_table(folder / "a.csv", ImportOptions(labels=folder / "y.csv", id=None if name == "cell" else "cell"))

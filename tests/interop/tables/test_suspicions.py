@@ -134,3 +134,21 @@ def test_remarks_for_other_commands_name_no_options_of_import(tmp_path):
     plain = said(import_table(tmp_path / "cells.csv", ImportOptions(advice=False)))
     assert "labels: none\ngroups: none" in plain
     assert not any(option in plain for option in ("--label", "--group", "--keep", "--folds"))
+
+
+@pytest.mark.parametrize("value", [-9999, 999.0, -1e30, 65535])
+def test_number_in_place_of_a_missing_one_is_warned_of(tmp_path, value):
+    b = np.where(np.arange(N) % 20 == 0, value, RNG.normal(size=N))
+    assert f"{value:g} lies far from all other numbers of 1 column" in said(imported(tmp_path, b=b))
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        pytest.param(np.clip(RNG.normal(50, 30, N).round(), 1, 99), id="clipped at 99"),
+        pytest.param(np.linspace(0, 65535, N)[RNG.permutation(N)], id="all grey levels"),
+        pytest.param(np.where(np.arange(N) == 4, 99.0, np.nan), id="a single number"),
+    ],
+)
+def test_highest_number_of_a_range_stands_for_no_missing_one(tmp_path, values):
+    assert "lies far from" not in said(imported(tmp_path, b=values))

@@ -63,6 +63,32 @@ def write_field(fields: Fields, plate: str, well: str, site: int) -> None:
     tifffile.imwrite(fields.root / "masks" / plate / f"{well}_s{site}_cp_masks.tif", labels)
 
 
+def _round_cells(centres: np.ndarray, height: int, width: int, *, sign: int = 1) -> np.ndarray:
+    """An image with a round cell at each centre, of shape ``(2, height, width)``; the second channel is noise."""
+    rows, columns = np.mgrid[:height, :width]
+    cells = sum(np.exp(-((columns - x) ** 2 + (rows - y) ** 2) / 60) for x, y in centres)
+    noise = np.random.default_rng(0).normal(0, 4, (2, height, width))
+    planes = 120 + noise + np.stack([sign * 90 * cells, 0 * cells])
+    return planes.clip(0, 255).astype(np.uint8)
+
+
+def write_round_cells(folder: Path, change: Any = None, *, height: int = 200, n_cells: int = 8, sign: int = 1) -> Path:
+    """Write four fields of two channels, and a table whose positions are those of the cells after a change."""
+    rng = np.random.default_rng(3)
+    (folder / "images").mkdir()
+    lines = ["field,x,y"]
+    for name in ("f1", "f2", "f3", "f4"):
+        centres = np.column_stack([rng.integers(20, 180, n_cells), rng.integers(20, height - 20, n_cells)])
+        planes = _round_cells(centres, height, 200, sign=sign)
+        for channel, plane in zip(("dna", "er"), planes, strict=True):
+            tifffile.imwrite(folder / "images" / f"{name}_{channel}.tif", plane)
+        for x, y in centres:
+            given = (x, y) if change is None else change(float(x), float(y), 200)
+            lines.append(f"{name},{given[0]},{given[1]}")
+    (folder / "cells.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
 def write_csv(path: Path, header: str, rows: list[str]) -> Path:
     path.write_text("\n".join([header, *rows]) + "\n")
     return path

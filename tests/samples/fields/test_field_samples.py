@@ -337,3 +337,11 @@ def test_crops_at_the_border_are_counted_among_those_that_are_kept(fields: Field
     )
     found = manifest(fields.root, images__fields__positions=str(path), labels__unmatched="ignore")
     assert any(line.startswith("1 of 2 crops reach") for line in found.remarks)
+
+
+def test_rows_may_name_the_files_of_fields_of_which_a_pattern_takes_a_part(fields: Fields) -> None:
+    rows = [f"{well}_s1,{x},{y}" for well in ("A01", "B02") for x, y in CENTRES]
+    table = write_csv(fields.root / "positions.csv", "field,x,y", rows)
+    pattern = "P1/{well}_s{site}_{channel}.png"
+    found = manifest(fields.root, images__pattern=pattern, images__fields__positions=str(table))
+    assert found.table["well"].tolist() == ["A01"] * 4 + ["B02"] * 4

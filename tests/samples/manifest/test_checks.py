@@ -41,6 +41,20 @@ def test_ignored_samples_and_images_are_named_and_counted(build):
     assert unused.endswith("00001_blue.png): overview.png")
 
 
+@pytest.mark.parametrize("unmatched", ["error", "listed", "ignore"])
+@pytest.mark.parametrize(("images", "first"), [(range(1, 9), 0), (range(8), 1)])
+def test_ids_that_are_counted_from_elsewhere_are_refused(build, unmatched, images, first):
+    rows = "".join(f"{number},{('HeLa', 'RT4')[number % 2]}\n" for number in range(first, first + 8))
+    with pytest.raises(ManifestError, match=rf"labels.csv: the ids count from {first}, and those of the images from"):
+        build(files_of(*images), f"file_id,cell_line\n{rows}", labels={"unmatched": unmatched})
+
+
+def test_an_absent_first_sample_is_no_other_numbering(build):
+    manifest = build(files_of(1, 2, 3), "file_id,cell_line\n0,HeLa\n1,RT4\n2,RT4\n5,RT4\n",
+                     labels={"unmatched": "ignore"})  # fmt: skip
+    assert manifest.table["label"].tolist() == ["RT4", "RT4", ""]
+
+
 def test_samples_that_fit_give_no_remarks(build):
     assert build(files_of(1, 2), "file_id,cell_line\n1,HeLa\n2,RT4\n").remarks == ()
 

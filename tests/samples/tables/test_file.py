@@ -168,6 +168,19 @@ def test_parquet_values_become_text(tmp_path):
     }
 
 
+def test_days_of_parquet_are_written_as_in_csv_and_times_are_kept(tmp_path):
+    frame = pd.DataFrame(
+        {
+            "day": pd.to_datetime(["2026-01-01", None]),
+            "time": pd.to_datetime(["2026-01-01 10:30:00", "2026-01-02 00:00:00"]),
+        }
+    )
+    frame.to_csv(tmp_path / "labels.csv", index=False)
+    in_csv = read_table_file(tmp_path / "labels.csv").cells.to_dict("list")
+    assert parquet_cells(tmp_path, frame) == in_csv
+    assert in_csv["day"] == ["2026-01-01", ""]
+
+
 def test_named_index_of_parquet_is_a_column(tmp_path):
     frame = pd.DataFrame({"cell_line": ["HeLa"]}, index=pd.Index(["a"], name="file_id"))
     assert parquet_cells(tmp_path, frame) == {"file_id": ["a"], "cell_line": ["HeLa"]}

@@ -1,0 +1,70 @@
+"""Positions and label images that are exchanged, turned or of another scale are told; right and random ones are not."""
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from cellfeat import propose
+from cellfeat.config import Settings
+from cellfeat.config_sources import load_settings
+from cellfeat.samples.manifest.build import build_manifest
+from cellfeat.samples.reading.cell_places import misplaced_cells
+from tests.samples.fields.field_files import write_round_cells
+
+CHANGES = {
+    "with x and y exchanged": lambda x, y, side: (y, x),
+    "mirrored from left to right": lambda x, y, side: (side - 1 - x, y),
+    "turned by 180 degrees": lambda x, y, side: (side - 1 - x, side - 1 - y),
+    "multiplied by 2": lambda x, y, side: (x / 2, y / 2),
+}
+
+
+def settings_of(folder: Path, **more: Any) -> Settings:
+    return load_settings(
+        overrides={
+            "images.root": folder / "images",
+            "images.layout": "fields",
+            "images.pattern": "{field}_{channel}.tif",
+            "images.channels": ["dna", "er"],
+            "images.fields.positions": str(folder / "cells.csv"),
+            "images.fields.crop_size": 16,
+            "labels.file": None,
+            "labels.label": None,
+            "labels.group": None,
+            **more,
+        }
+    )
+
+
+def told(folder: Path, change: Any = None, **options: int) -> str | None:
+    settings = settings_of(write_round_cells(folder, change, **options))
+    return misplaced_cells(build_manifest(settings.images, settings.labels), max_pixels=10**6)
+
+
+@pytest.mark.parametrize("name", CHANGES)
+def test_changed_positions_are_told_with_their_change(tmp_path: Path, name: str) -> None:
+    assert f"where the positions are {'taken ' if 'exchanged' in name else ''}{name}:" in str(
+        told(tmp_path, CHANGES[name])
+    )
+
+
+@pytest.mark.parametrize("sign", [1, -1])
+@pytest.mark.parametrize("height", [200, 150])
+def test_right_positions_of_bright_and_dark_cells_are_not(tmp_path: Path, height: int, sign: int) -> None:
+    assert told(tmp_path, height=height, sign=sign) is None
+
+
+def test_random_positions_are_not_said_to_be_turned(tmp_path: Path) -> None:
+    rng = np.random.default_rng(1)
+    assert told(tmp_path, lambda x, y, side: tuple(rng.integers(20, 180, 2))) is None
+
+
+def test_few_cells_say_nothing(tmp_path: Path) -> None:
+    assert told(tmp_path, CHANGES["with x and y exchanged"], n_cells=4) is None
+
+
+def test_init_says_it(tmp_path: Path) -> None:
+    proposal = propose(write_round_cells(tmp_path, CHANGES["with x and y exchanged"]))
+    assert any("x and y exchanged" in line for line in proposal.remarks)
