@@ -130,7 +130,8 @@ class Features:
         labels, groups
             Class and group of each sample, as for `with_labels` and `with_groups`: values in the order of the rows, a
             Series with the ids as index, a dict by id, or the name of a column of the DataFrame, which is no feature
-            then, or of one of `columns`.
+            then, or of one of `columns`. A Series with row numbers as index must have those of the DataFrame, in its
+            order, or count from 0.
         columns
             Further columns by name, or a DataFrame, given in order or by id; the values may be numbers.
         names
