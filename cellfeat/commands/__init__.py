@@ -4,6 +4,7 @@ Beside the commands stand packages: `options` that click shows, `steps` that sev
 they write for people.
 """
 
+import atexit
 import io
 import logging
 import os
@@ -117,6 +118,9 @@ def main(default_config: Path | None = None) -> None:
     default_config
         Settings below those of ``--config``: ``configs/default.yaml`` where `cli.py` is run from a clone.
     """
+    codes: list[int] = []
+    # Exit functions run in reverse order, so that this one comes after those of all libraries that a command imports.
+    atexit.register(_end_process, codes)
     signal.signal(signal.SIGTERM, _terminate)
     if isinstance(sys.stdout, io.TextIOWrapper):
         # As on stderr: a name that the encoding of a pipe lacks is escaped and does not end the command.
@@ -124,7 +128,28 @@ def main(default_config: Path | None = None) -> None:
     code = exit_code(sys.argv[1:], default_config)
     # The command has ended: a signal changes nothing after a success and ends anything else at once.
     _answer_signals_with(signal.SIG_DFL if code else signal.SIG_IGN)
+    codes.append(code)
     sys.exit(code)
+
+
+def _end_process(codes: list[int]) -> None:
+    """End the process at once: Python would free PyTorch's modules and libraries one by one, for up to a second.
+
+    Parameters
+    ----------
+    codes
+        The exit code; empty where the command did not come to its end.
+    """
+    if not codes:
+        return
+    logging.shutdown()
+    try:
+        sys.stdout.flush()
+        sys.stderr.flush()
+    except (OSError, ValueError):
+        # Python reports a full disk or a closed pipe, and exits with 120.
+        return
+    os._exit(codes[0])
 
 
 def _show_log() -> None:

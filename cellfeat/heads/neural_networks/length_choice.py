@@ -19,6 +19,7 @@ from torch import Tensor, nn
 from cellfeat.heads.holding_out import divided, first_close_to_best, tempered_losses
 from cellfeat.heads.neural_networks.training import (
     Examples,
+    Optimizer,
     Randomness,
     SeededDropout,
     TrainingSchedule,
@@ -60,7 +61,7 @@ class Parts:
 
 def choose_times(
     network: nn.Sequential,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Optimizer,
     parts: Parts,
     schedule: TrainingSchedule,
     randomness: Randomness,
@@ -99,7 +100,7 @@ def choose_times(
 
 def _averages(
     network: nn.Sequential,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Optimizer,
     examples: Examples,
     schedule: TrainingSchedule,
     randomness: Randomness,

@@ -10,6 +10,7 @@ from torch import nn
 from cellfeat.errors import HeadError
 from cellfeat.heads.base import HeadClassifier, check_integer, check_number, check_positive
 from cellfeat.heads.class_weights import ClassWeight, check_class_weight, class_weights
+from cellfeat.heads.neural_networks.adam import Adam
 from cellfeat.heads.neural_networks.training import (
     Examples,
     Randomness,
@@ -102,7 +103,8 @@ class LinearReLUHead(HeadClassifier):
         randomness = Randomness(self.random_state, device)
         network = self._network(randomness).to(device)
         weights = class_weights(self.class_weight, self.classes_, codes)
-        optimizer = torch.optim.Adam(network.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay)
+        rates = {"lr": self.learning_rate, "weight_decay": self.weight_decay}
+        optimizer = Adam(network.parameters(), **rates, is_decoupled=False, fused=False)
         schedule = TrainingSchedule(self.epochs, self.batch_size, label_smoothing=0.0, rate=constant)
         inputs = torch.from_numpy(np.require(X, requirements="W")).to(device)  # torch warns about read-only memory
         train(network, Examples.of(inputs, codes, weights), optimizer, schedule, randomness)

@@ -13,6 +13,7 @@ from cellfeat.errors import HeadError
 from cellfeat.heads.base import HeadClassifier, check_integer, check_number, check_positive, views_as_rows
 from cellfeat.heads.chosen import Chosen
 from cellfeat.heads.class_weights import ClassWeight, check_class_weight, class_weights
+from cellfeat.heads.neural_networks.adam import Adam
 from cellfeat.heads.neural_networks.length_choice import Parts, choose_times
 from cellfeat.heads.neural_networks.training import (
     Examples,
@@ -219,10 +220,9 @@ class MLPHead(HeadClassifier):
         times = TIMES_WITH_VIEWS if self.n_views > 1 else 1
         return times * min(most, max(fewest, round(SAMPLES_SEEN / n_samples)))
 
-    def _optimizer(self, network: nn.Module) -> torch.optim.Optimizer:
-        return torch.optim.AdamW(
-            network.parameters(), lr=self.learning_rate, weight_decay=self.weight_decay, fused=True
-        )
+    def _optimizer(self, network: nn.Module) -> Adam:
+        rates = {"lr": self.learning_rate, "weight_decay": self.weight_decay}
+        return Adam(network.parameters(), **rates, is_decoupled=True, fused=True)
 
     def _layers(self, randomness: Randomness) -> list[nn.Module]:
         *hidden, last = pairwise(self._widths())

@@ -7,7 +7,7 @@ Random numbers come from separate generators, so training neither uses nor chang
 import math
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import torch
@@ -196,10 +196,26 @@ def _half_cosine(start: float, stop: float, share: float) -> float:
     return stop + (start - stop) * (1 + math.cos(math.pi * share)) / 2
 
 
+class Optimizer(Protocol):
+    """Changes the parameters of a network by their gradients."""
+
+    def zero_grad(self) -> None:
+        """Forget the gradients."""
+
+    def step(self, rate: float) -> None:
+        """Change the parameters.
+
+        Parameters
+        ----------
+        rate
+            Factor on the learning rate.
+        """
+
+
 def train(
     network: nn.Module,
     examples: Examples,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Optimizer,
     schedule: TrainingSchedule,
     randomness: Randomness,
 ) -> None:
@@ -225,7 +241,7 @@ def train(
 def training_steps(
     network: nn.Module,
     examples: Examples,
-    optimizer: torch.optim.Optimizer,
+    optimizer: Optimizer,
     schedule: TrainingSchedule,
     randomness: Randomness,
 ) -> Iterator[int]:
@@ -237,17 +253,14 @@ def training_steps(
         As for `train`.
     """
     batches = _batches(examples, schedule, randomness.host)
-    base_rate = optimizer.param_groups[0]["lr"]
     for step, (progress, samples, views) in enumerate(batches):
-        for group in optimizer.param_groups:
-            group["lr"] = base_rate * schedule.rate(progress)
         with torch.autocast(examples.rows.device.type, torch.bfloat16, enabled=examples.rows.dtype == torch.bfloat16):
             # The views of a sample are adjacent rows.
             logits = network(examples.rows[samples * examples.n_views + views])
         loss = _loss(logits.float(), examples, samples, schedule.label_smoothing)
-        optimizer.zero_grad(set_to_none=True)
+        optimizer.zero_grad()
         loss.backward()
-        optimizer.step()
+        optimizer.step(schedule.rate(progress))
         yield step + 1
 
 

@@ -8,6 +8,7 @@ from torch import nn
 from cellfeat.errors import HeadError
 from cellfeat.heads.chosen import Chosen
 from cellfeat.heads.neural_networks import length_choice
+from cellfeat.heads.neural_networks.adam import Adam
 from cellfeat.heads.neural_networks.length_choice import TIMES, MeanWeights, choose_times
 from cellfeat.heads.neural_networks.mlp import MLPHead
 from cellfeat.heads.neural_networks.training import (
@@ -126,7 +127,8 @@ def test_weights_are_averaged_over_the_end_of_each_length(monkeypatch):
     randomness = Randomness(0, torch.device("cpu"))
     network, parts = network_of(randomness), length_choice.Parts.of(examples(*samples(150)))
     schedule = TrainingSchedule(2, 10, 0.1, one_cycle)
-    chosen, tried = choose_times(network, torch.optim.AdamW(network.parameters()), parts, schedule, randomness)
+    optimizer = Adam(network.parameters(), lr=1e-3, weight_decay=0.01, is_decoupled=True, fused=False)
+    chosen, tried = choose_times(network, optimizer, parts, schedule, randomness)
     assert (chosen, tuple(tried)) == (TIMES[-1], TIMES)
     assert parts.held_in.n_samples == 99
     assert np.diff([0, *numbers]).tolist() == [3, 6, 12, 24]
