@@ -36,16 +36,12 @@ def test_mistake_ends_with_its_code_and_one_message(folder: Path, name: str) -> 
     assert done.stdout == ""
 
 
-INTERRUPTED_AGAIN_WHILE_ITS_OBJECTS_ARE_DROPPED = """
-import os, signal
+INTERRUPTED_AGAIN_WHILE_LIBRARIES_END = """
+import atexit, os, signal
 from cellfeat import commands
 
-class Held:
-    def __del__(self):
-        os.kill(os.getpid(), signal.SIGINT)
-
 def interrupted(*_, **__):
-    held = Held()
+    atexit.register(os.kill, os.getpid(), signal.SIGINT)
     raise KeyboardInterrupt
 
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -64,7 +60,7 @@ def test_wrong_usage_is_told_without_control_characters(tmp_path: Path) -> None:
 
 def test_second_ctrl_c_adds_nothing_to_the_last_line() -> None:
     done = subprocess.run(
-        [sys.executable, "-c", INTERRUPTED_AGAIN_WHILE_ITS_OBJECTS_ARE_DROPPED],
+        [sys.executable, "-c", INTERRUPTED_AGAIN_WHILE_LIBRARIES_END],
         cwd=ROOT, capture_output=True, text=True, check=False,
     )  # fmt: skip
     assert done.returncode == -signal.SIGINT
@@ -98,3 +94,27 @@ def test_every_command_has_help_and_is_documented(name: str, tmp_path: Path) -> 
     assert len(done.stdout.splitlines()) > 3
     pages = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
     assert any(f"`{name}`" in text or f"cellfeat {name}" in text for text in (page.read_text() for page in pages))
+
+
+ENDS = """
+import atexit, sys
+from cellfeat import commands
+
+run = commands.exit_code
+def exit_code(*arguments):
+    # As libraries do that a command imports.
+    atexit.register(print, "library ended")
+    return run(*arguments)
+
+commands.exit_code = exit_code
+sys.argv = ["cellfeat", "list", sys.argv[1]]
+commands.main()
+"""
+
+
+@pytest.mark.parametrize(("what", "code"), [("heads", 0), ("nothing", 2)])
+def test_libraries_end_before_the_process_does(what: str, code: int) -> None:
+    ran = subprocess.run([sys.executable, "-c", ENDS, what], capture_output=True, text=True, check=False)
+    assert ran.returncode == code
+    assert ran.stdout.endswith("library ended\n")
+    assert ("logreg" in ran.stdout) == (code == 0)

@@ -147,12 +147,13 @@ def linear(n_inputs: int, n_outputs: int, generator: torch.Generator) -> nn.Line
     generator
         Source of random numbers on the CPU.
     """
-    # The usual constructor would draw from the global generator first.
-    layer = nn.utils.skip_init(nn.Linear, n_inputs, n_outputs)
+    # Without a device, which would draw from the global generator; `skip_init` would load sympy, for 0.5 s.
+    layer = nn.Linear(n_inputs, n_outputs, device="meta")
     # What PyTorch's own initialisation amounts to, for weights and biases.
     bound = n_inputs**-0.5
-    for parameter in layer.parameters():
-        nn.init.uniform_(parameter, -bound, bound, generator=generator)
+    for name, parameter in list(layer.named_parameters()):
+        values = torch.empty(parameter.shape).uniform_(-bound, bound, generator=generator)
+        setattr(layer, name, nn.Parameter(values))
     return layer
 
 

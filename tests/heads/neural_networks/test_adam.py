@@ -16,7 +16,7 @@ from cellfeat.heads.registry import HEADS, make_head
 rows, codes = np.random.default_rng(0).normal(size=(30, 1, 8)).astype(np.float32), np.arange(30) % 3
 for name in ("mlp", "linear_relu"):
     make_head(name, {"epochs": 1, "device": "cpu"}, random_state=0).fit(rows[:, 0], codes)
-print(sorted(name for name in sys.modules if name in ("torch", "torch._dynamo")))
+print(sorted(name for name in sys.modules if name in ("torch", "torch._dynamo", "sympy")))
 """
 
 
