@@ -30,6 +30,7 @@ test: $(STAMP)
 test-slow: $(STAMP)
 	@! command -v npm >/dev/null || $(MAKE) --no-print-directory $(NODE_STAMP) || echo "npm ci failed: tests that need its packages are skipped"
 	$(RUN) -m pytest -n auto -m slow
+	CELLFEAT_GPU_TESTS=cpu $(RUN) -m pytest -n auto -m gpu tests/gpu
 
 torture: $(STAMP)
 	$(RUN) .ci/torture.py

@@ -119,10 +119,9 @@ class Hungry(torch.nn.Module):
 
 
 def embedder_of(module: torch.nn.Module, device: torch.device, say: Callable[[str], None] = print) -> Embedder:
-    inputs = Inputs(
-        Transform(None, None, SIDE, "bilinear", (0.0,) * 3, (1.0,) * 3), tuple(make_passes("abc", "planes")), 3, 2
-    )
-    return Embedder(module, inputs, device=device, precision="fp32", batch_size=8, say=say)
+    transform = Transform(None, None, SIDE, "bilinear", (0.0,) * 3, (1.0,) * 3)
+    inputs = Inputs((transform,), tuple(make_passes("abc", "planes")), 3, 2)
+    return Embedder([module], inputs, device=device, precision="fp32", batch_size=8, say=say)
 
 
 def test_real_shortage_of_memory_halves_the_batch(gpu: torch.device) -> None:
