@@ -14,7 +14,7 @@ from cellfeat.extraction.store import load_features, read_summary
 from cellfeat.extraction.verification import check_pixels, recorded_manifest
 from cellfeat.samples.manifest.build import build_manifest
 from tests.extraction.observers import Disturbed, Lines, contents
-from tests.samples.fields.field_files import CHANNELS, write_fields, write_round_cells
+from tests.samples.fields.field_files import CHANNELS, settings_of_round_cells, write_fields, write_round_cells
 
 MakeSettings = Callable[..., Settings]
 N_SAMPLES = 16
@@ -125,17 +125,7 @@ def test_positions_of_earlier_images_are_not_used_for_new_ones(make: MakeSetting
 @pytest.mark.slow
 def test_positions_that_are_exchanged_are_told(settings_into: MakeSettings, tmp_path: Path) -> None:
     write_round_cells(tmp_path, lambda x, y, _: (y, x))
-    settings = {
-        "images.root": tmp_path / "images",
-        "images.layout": "fields",
-        "images.pattern": "{field}_{channel}.tif",
-        "images.channels": ["dna", "er"],
-        "images.fields.positions": str(tmp_path / "cells.csv"),
-        "images.fields.crop_size": 16,
-        "preprocessing.channels_as": "separate",
-        "labels.file": None,
-    }
     lines = Lines()
-    extract(settings_into(tmp_path, **settings), observer=lines)
+    extract(settings_into(tmp_path, **settings_of_round_cells(tmp_path)), observer=lines)
     (line,) = [line for line in lines.lines if "beside their places" in line]
     assert "taken with x and y exchanged" in line

@@ -147,7 +147,7 @@ def linear(n_inputs: int, n_outputs: int, generator: torch.Generator) -> nn.Line
     generator
         Source of random numbers on the CPU.
     """
-    # Without a device, which would draw from the global generator; `skip_init` would load sympy, for 0.5 s.
+    # On the device `meta` nothing is drawn from the global generator; `skip_init` would load sympy, for 0.5 s.
     layer = nn.Linear(n_inputs, n_outputs, device="meta")
     # What PyTorch's own initialisation amounts to, for weights and biases.
     bound = n_inputs**-0.5

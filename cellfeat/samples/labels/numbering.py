@@ -47,8 +47,8 @@ def shift_between(given: Iterable[str], known: Iterable[str]) -> int:
     return shift if ends_fit and texts <= other_texts else 0
 
 
-def check_numbering(what: str, given: Iterable[str], counted: str, known: Iterable[str]) -> None:
-    """Refuse numbers that begin with 0 where those that they should fit begin with 1, or the reverse.
+def numbering_problem(what: str, given: Iterable[str], counted: str, known: Iterable[str]) -> str | None:
+    """Say that numbers begin with 0 where those that they should fit begin with 1, or the reverse; None otherwise.
 
     Parameters
     ----------
@@ -56,19 +56,33 @@ def check_numbering(what: str, given: Iterable[str], counted: str, known: Iterab
         The numbers, in words for messages (``cells.csv: the numbers of column site``), and as they are written.
     counted, known
         What they should fit, in words (``the fields``), and its numbers.
+    """
+    shift = shift_between(given, known)
+    if not shift:
+        return None
+    first, other = (0, 1) if shift == 1 else (1, 0)
+    return (
+        f"{what} count from {first}, and those of {counted} from {other}, so that each row would be taken for its "
+        f"neighbour: {'add 1 to each' if shift == 1 else 'take 1 from each'}"
+    )
+
+
+def check_numbering(what: str, given: Iterable[str], counted: str, known: Iterable[str]) -> None:
+    """Refuse numbers that begin with 0 where those that they should fit begin with 1, or the reverse.
+
+    Parameters
+    ----------
+    what, given, counted, known
+        As for `numbering_problem`.
 
     Raises
     ------
     ManifestError
         If the numbers fit with a shift alone.
     """
-    shift = shift_between(given, known)
-    if shift:
-        first, other = (0, 1) if shift == 1 else (1, 0)
-        raise ManifestError(
-            f"{what} count from {first}, and those of {counted} from {other}, so that each row would be taken for its "
-            f"neighbour: {'add 1 to each' if shift == 1 else 'take 1 from each'}"
-        )
+    problem = numbering_problem(what, given, counted, known)
+    if problem:
+        raise ManifestError(problem)
 
 
 def _numbered(texts: Iterable[str]) -> set[_Numbered]:

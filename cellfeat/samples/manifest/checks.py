@@ -8,10 +8,9 @@ from dataclasses import dataclass
 
 import pandas as pd
 
-from cellfeat.errors import ManifestError
 from cellfeat.samples.fields.tables import advice_on_cells
 from cellfeat.samples.folders.own_files import without_own_folders
-from cellfeat.samples.labels.numbering import check_numbering
+from cellfeat.samples.labels.numbering import numbering_problem
 from cellfeat.samples.labels.spellings import spelling_problems
 from cellfeat.samples.layouts.base import leads_outside
 from cellfeat.samples.layouts.class_folders import FoldersLayout
@@ -106,11 +105,9 @@ def _numbered_otherwise(listing: Listing) -> list[str]:
     unlisted = set(listing.unlisted["sample_id"]) if len(listing.unlisted) else set()
     ids = listing.samples["sample_id"]
     with_images = set(ids[listing.exists.any(axis=1)]) | unlisted
-    try:
-        check_numbering(f"{listing.search.labels.file}: the ids", set(ids) - unlisted, "the images", with_images)
-    except ManifestError as error:
-        return [f"- {error}; rows that have no image may be removed"]
-    return []
+    what = f"{listing.search.labels.file}: the ids"
+    problem = numbering_problem(what, set(ids) - unlisted, "the images", with_images)
+    return [f"- {problem}; rows that have no image may be removed"] if problem else []
 
 
 def _outside(listing: Listing) -> list[str]:

@@ -64,16 +64,17 @@ def _contrasts(manifest: Manifest, max_pixels: int) -> Iterator[tuple[int, dict[
     reader = SampleReader.for_manifest(manifest, max_pixels=max_pixels)
     fields, first = np.unique(regions.field, return_index=True)
     for place in np.unique(np.linspace(0, len(fields) - 1, min(len(fields), _MOST_FIELDS)).astype(np.intp)).tolist():
-        # What cannot be read is told by the extraction, as its settings say.
+        # The extraction itself reports fields that cannot be read.
         with suppress(ImageError, MissingFileError):
             pixels, _ = reader.read_files(int(first[place]))
             centres = regions.centre[regions.field == fields[place]]
-            yield len(centres), _by_change(pixels.astype(np.float64), centres)
+            yield len(centres), _by_change(pixels, centres)
 
 
-def _by_change(pixels: Floats, centres: Floats) -> dict[str, Floats]:
-    deviation = pixels.std(axis=(1, 2))
-    mean = pixels.mean(axis=(1, 2))
+def _by_change(pixels: np.ndarray, centres: Floats) -> dict[str, Floats]:
+    # Channel by channel: a whole field in float64 may be eight times as large as its file.
+    deviation = np.array([channel.std(dtype=np.float64) for channel in pixels])
+    mean = np.array([channel.mean(dtype=np.float64) for channel in pixels])
     return {
         change: (_around(pixels, places) - mean) / np.where(deviation > 0, deviation, 1)
         for change, places in _changed(centres, pixels.shape[2], pixels.shape[1])
@@ -98,9 +99,10 @@ def _changed(centres: Floats, width: int, height: int) -> Iterator[tuple[str, Fl
             yield f"multiplied by {factor}", centres * factor
 
 
-def _around(pixels: Floats, centres: Floats) -> Floats:
+def _around(pixels: np.ndarray, centres: Floats) -> Floats:
     """The mean of each channel over a small square around each centre, shape ``(C,)``."""
     steps = np.arange(-_RADIUS, _RADIUS + 1)
     columns = np.clip(np.rint(centres[:, :1]).astype(np.intp) + steps, 0, pixels.shape[2] - 1)
     rows = np.clip(np.rint(centres[:, 1:]).astype(np.intp) + steps, 0, pixels.shape[1] - 1)
-    return np.asarray(pixels[:, rows[:, :, np.newaxis], columns[:, np.newaxis, :]].mean(axis=(1, 2, 3)))
+    places = pixels[:, rows[:, :, np.newaxis], columns[:, np.newaxis, :]]
+    return np.asarray(places.mean(axis=(1, 2, 3), dtype=np.float64))

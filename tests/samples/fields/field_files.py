@@ -89,6 +89,20 @@ def write_round_cells(folder: Path, change: Any = None, *, height: int = 200, n_
     return folder
 
 
+def settings_of_round_cells(folder: Path) -> dict[str, Any]:
+    """Settings of what `write_round_cells` writes, by key."""
+    return {
+        "images.root": folder / "images",
+        "images.layout": "fields",
+        "images.pattern": "{field}_{channel}.tif",
+        "images.channels": ["dna", "er"],
+        "images.fields.positions": str(folder / "cells.csv"),
+        "images.fields.crop_size": 16,
+        "preprocessing.channels_as": "separate",
+        "labels.file": None,
+    }
+
+
 def write_csv(path: Path, header: str, rows: list[str]) -> Path:
     path.write_text("\n".join([header, *rows]) + "\n")
     return path

@@ -7,11 +7,10 @@ import numpy as np
 import pytest
 
 from cellfeat import propose
-from cellfeat.config import Settings
 from cellfeat.config_sources import load_settings
 from cellfeat.samples.manifest.build import build_manifest
 from cellfeat.samples.reading.cell_places import misplaced_cells
-from tests.samples.fields.field_files import write_round_cells
+from tests.samples.fields.field_files import settings_of_round_cells, write_round_cells
 
 CHANGES = {
     "with x and y exchanged": lambda x, y, side: (y, x),
@@ -21,25 +20,10 @@ CHANGES = {
 }
 
 
-def settings_of(folder: Path, **more: Any) -> Settings:
-    return load_settings(
-        overrides={
-            "images.root": folder / "images",
-            "images.layout": "fields",
-            "images.pattern": "{field}_{channel}.tif",
-            "images.channels": ["dna", "er"],
-            "images.fields.positions": str(folder / "cells.csv"),
-            "images.fields.crop_size": 16,
-            "labels.file": None,
-            "labels.label": None,
-            "labels.group": None,
-            **more,
-        }
-    )
-
-
 def told(folder: Path, change: Any = None, **options: int) -> str | None:
-    settings = settings_of(write_round_cells(folder, change, **options))
+    write_round_cells(folder, change, **options)
+    given = {**settings_of_round_cells(folder), "labels.label": None, "labels.group": None}
+    settings = load_settings(overrides=given)
     return misplaced_cells(build_manifest(settings.images, settings.labels), max_pixels=10**6)
 
 
