@@ -116,7 +116,7 @@ ENTRIES = {
     ("heads", "trees"): {"boosting"},
     ("heads", "baselines"): {"knn", "dummy"},
     ("heads", "scikit_learn"): {"entries", "given", "restored"},
-    ("samples", "tables"): {"file", "foreign"},
+    ("samples", "tables"): {"file", "foreign", "numpy_headers"},
     ("samples", "single_cells"): {"layout"},
     ("samples", "manifest"): {"manifest", "build", "class_checks", "value_remarks"},
     ("samples", "reading"): {"images", "worker_pool", "in_order", "file_differences", "cell_places"},

@@ -8,10 +8,11 @@ from contextlib import suppress
 from pathlib import Path
 
 from cellfeat.errors import CellfeatError
-from cellfeat.proposing.array_files import ARRAY_ENDINGS, shape_of_images
+from cellfeat.proposing.array_files import shape_of_images
 from cellfeat.samples.tables.file import read_table_file
+from cellfeat.samples.tables.numpy_headers import NUMPY_ENDINGS, SAVE_IMAGES
 
-_ARRAYS = (".h5ad", *ARRAY_ENDINGS)
+_ARRAYS = (".h5ad", *NUMPY_ENDINGS)
 _TEXTS = (".csv", ".tsv", ".txt", ".csv.gz", ".tsv.gz")
 _TABLES = (".parquet", ".xlsx")
 TABLE_ENDINGS = (*_ARRAYS, *_TEXTS, *_TABLES)
@@ -37,13 +38,9 @@ def holds_numbers(file: Path) -> bool:
 
 def import_advice(file: Path) -> str:
     """Say which command takes a table of numbers, or what has to be done with an array of images."""
-    shape = shape_of_images(file) if file.name.lower().endswith(ARRAY_ENDINGS) else None
+    shape = shape_of_images(file) if file.name.lower().endswith(NUMPY_ENDINGS) else None
     if shape is not None:
-        return (
-            f"an array of images (its shape is {shape}), which are not read from NumPy's files: save each as a TIFF in "
-            "a folder of its class, such as tifffile.imwrite(f'images/{label}/{number}.tif', image), and run "
-            "cellfeat init images"
-        )
+        return f"an array of images (its shape is {shape}), which are not read from NumPy's files: {SAVE_IMAGES}"
     return f"a table of numbers, which needs no images and no settings: cellfeat import {shlex.quote(str(file))}"
 
 

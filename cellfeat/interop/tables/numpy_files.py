@@ -1,18 +1,16 @@
 """NumPy's ``.npy`` and ``.npz``; objects, which NumPy keeps as pickles, are never read."""
 
-import tokenize
 import zipfile
-import zlib
 from pathlib import Path
 from typing import IO, Any
 
 import numpy as np
 import pyarrow as pa
-from numpy.lib import format as npy
 from numpy.typing import NDArray
 
 from cellfeat.errors import ManifestError
 from cellfeat.interop.tables.source import Source, check_same_length
+from cellfeat.samples.tables.numpy_headers import DAMAGED_NUMPY, MOST_TABLE_AXES, SAVE_IMAGES, read_numpy_header
 from cellfeat.text import first_line, first_ten
 
 _NUMBERS = ("x", "features", "embeddings", "data", "arr_0", "feats", "profiles")
@@ -21,16 +19,8 @@ _IDS = ("ids", "id", "sample_id", "sample_ids", "names", "index", "filenames", "
 _LABELS = ("y", "labels", "label", "targets", "target", "classes")
 _GROUPS = ("groups", "group", "plates", "plate", "donors", "donor")
 _NAMES = ("feature_names", "columns", "feature_columns", "var_names")
-_MOST_AXES = 3
-_IMAGES = (
-    "these look like images, and a table has rows of features; for images, save each as a TIFF in a folder of its "
-    "class, "
-    "such as tifffile.imwrite(f'images/{label}/{number}.tif', image), and run cellfeat init images"
-)
+_IMAGES = f"these look like images, and a table has rows of features; for images, {SAVE_IMAGES}"
 _MOST_BYTES = 16_000_000_000
-_FAULTS = (OSError, ValueError, EOFError, KeyError, TypeError, AttributeError, SyntaxError, RecursionError,
-           zipfile.BadZipFile, zlib.error, NotImplementedError, RuntimeError, OverflowError, MemoryError,
-           tokenize.TokenError)  # fmt: skip
 _PICKLE = (
     "holds Python objects (a pickle), which can run code and are never read; save plain numbers and text, "
     "as with labels.astype(str)"
@@ -48,7 +38,7 @@ def read_npy(path: Path) -> Source:
     try:
         with path.open("rb") as file:
             array = _read_array(path, path.name, file, path.stat().st_size)
-    except _FAULTS as error:
+    except DAMAGED_NUMPY as error:
         raise _damaged(path, error) from None
     return _source(path, array, {}, "a NumPy array")
 
@@ -68,7 +58,7 @@ def read_npz(path: Path) -> Source:
                 for info in archive.infolist()
                 if info.filename.endswith(".npy")
             }
-    except _FAULTS as error:
+    except DAMAGED_NUMPY as error:
         raise _damaged(path, error) from None
     name = _numbers_name(path, arrays)
     return _source(path, arrays.pop(name), arrays, f"array {name} of a NumPy archive")
@@ -81,9 +71,7 @@ def _member(path: Path, archive: zipfile.ZipFile, info: zipfile.ZipInfo) -> NDAr
 
 def _read_array(path: Path, name: str, file: IO[bytes], n_bytes: int) -> NDArray[Any]:
     """Read an array after a check that its header claims no more than there is."""
-    version = npy.read_magic(file)
-    header = npy.read_array_header_1_0 if version == (1, 0) else npy.read_array_header_2_0
-    shape, is_fortran, dtype = header(file)
+    shape, is_fortran, dtype = read_numpy_header(file)
     if dtype.hasobject:
         raise ManifestError(f"{path}: {name} {_PICKLE}")
     n_items = int(np.prod([int(n) for n in shape], dtype=object)) if shape else 1
@@ -107,7 +95,7 @@ def _numbers_name(path: Path, arrays: dict[str, NDArray[Any]]) -> str:
         named = candidates
     if len(named) == 1:
         return named[0]
-    images = [name for name, array in arrays.items() if array.ndim > _MOST_AXES and array.dtype.kind in "buif"]
+    images = [name for name, array in arrays.items() if array.ndim > MOST_TABLE_AXES and array.dtype.kind in "buif"]
     if not named and images:
         raise ManifestError(f"{path}: its array {images[0]} has the shape {arrays[images[0]].shape}: {_IMAGES}")
     if not named:
@@ -122,7 +110,7 @@ def _source(path: Path, array: NDArray[Any], others: dict[str, NDArray[Any]], wh
     if array.dtype.names:
         columns = {name: _column(array[name]) for name in array.dtype.names if array[name].ndim == 1}
         return Source(path, pa.table(columns), what=f"{what} of records")
-    if array.dtype.kind in "buif" and array.ndim > _MOST_AXES:
+    if array.dtype.kind in "buif" and array.ndim > MOST_TABLE_AXES:
         raise ManifestError(f"{path}: has the shape {array.shape}: {_IMAGES}")
     if array.dtype.kind not in "buif" or array.ndim not in (2, 3) or 0 in array.shape:
         raise ManifestError(
