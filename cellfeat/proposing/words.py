@@ -1,7 +1,7 @@
 """Words of microscopy in names of files, folders and columns: channels, plates, wells, fields, donors."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 _STAINS = (
     "dapi|hoechst\\d*|dna|draq5|pi|nuc|nucl|nucleus|nuclei|nuclear|gfp|egfp|rfp|yfp|cfp|bfp|m?cherry|tdtomato|dsred|tritc|"
@@ -20,6 +20,7 @@ _SURE_NUMBER = re.compile(
     rf"(ch|chn|chan|channel|w|wv|wave|wavelength)[ =]?\d{{1,2}}([ _-]?({_STAINS}))?", re.IGNORECASE
 )
 _WELL = re.compile(r"[A-P](0?[1-9]|1\d|2[0-4])", re.IGNORECASE)
+_WELL_OF_1536 = re.compile(r"([A-Z]|A[A-F])(0?[1-9]|[1-3]\d|4[0-8])", re.IGNORECASE)
 _DAY = re.compile(r"(19|20)\d{2}[-_]?[01]\d[-_]?[0-3]\d")
 
 COARSE = ("donor", "day", "batch", "plate", "slide", "well", "row", "column", "site", "replicate")
@@ -71,10 +72,16 @@ def are_wells(values: Iterable[str]) -> bool:
     """Whether all values are wells of a plate, such as ``B03``; ``P1``, ``P2`` and so on are rather plates."""
     values = list(values)
     if not all(map(_WELL.fullmatch, values)):
-        return False
+        return _are_wells_of_1536(values)
     letters = {value[0] for value in values}
     # s1 and f2 are fields, and P3 is a plate.
     return len(letters) > 1 or not (letters <= {"P"} or next(iter(letters)).islower()) or len(values) == 1
+
+
+def _are_wells_of_1536(values: Sequence[str]) -> bool:
+    """Whether all are wells of 32 rows, some of which have two letters: one such row alone may be any code."""
+    rows = {value.rstrip("0123456789").upper() for value in values if _WELL_OF_1536.fullmatch(value)}
+    return len(rows) > 1 and max(map(len, rows)) == 2 and all(map(_WELL_OF_1536.fullmatch, values))
 
 
 def are_days(values: Iterable[str]) -> bool:

@@ -14,7 +14,7 @@ from cellfeat.proposing.proposal import Answers, Proposal
 from cellfeat.proposing.propose import FilesTarget, propose
 from cellfeat.proposing.seeing import survey_lines
 from cellfeat.proposing.survey import survey_folder
-from cellfeat.proposing.words import role_of_word
+from cellfeat.proposing.words import are_wells, role_of_word
 from tests.proposing.layout_folders import CLASSES, draw_field, pixels, save, write_csv
 
 WELLS = ("A01", "A02", "B01", "B02")
@@ -136,6 +136,21 @@ def test_rows_and_columns_of_a_table_are_wells(tmp_path: Path) -> None:
     write_csv(tmp_path / "labels.csv", "Row,Column,Field,class", rows)
     found = proposal_for(tmp_path)
     assert found.manifest.table["label"].value_counts().to_dict() == {"HeLa": 4, "A549": 4}
+
+
+def test_wells_of_1536_well_plates_are_wells(tmp_path: Path) -> None:
+    wells = [f"{row}{column:02d}" for row, column in product(("C", "Q", "Z", "AA", "AF"), (1, 25, 48))]
+    for well, site in product(wells, (1, 2)):
+        save(tmp_path, f"P1_{well}_s{site}.tif")
+    write_csv(tmp_path / "plate.csv", "well,line", [(well, CLASSES[n % 2]) for n, well in enumerate(wells)])
+    found = proposal_for(tmp_path)
+    assert found.manifest.table["label"].value_counts().to_dict() == {"HeLa": 16, "A549": 14}
+    assert found.settings.labels.group == "well"
+
+
+@pytest.mark.parametrize("values", [("AB1", "AB2"), ("AA1", "AZ1"), ("T1", "T30"), ("A49", "AA1")])
+def test_other_codes_are_no_wells(values: Sequence[str]) -> None:
+    assert not are_wells(values)
 
 
 def test_experiments_are_matched_with_their_folders(tmp_path: Path) -> None:
