@@ -33,7 +33,7 @@ def why_no_cells(survey: Survey, refused: Sequence[Refused]) -> str | None:
     if found is None:
         return None
     told = found.replace("\n- ", " ").replace("\n", " ")
-    return f"each image is one sample here, and no cells are cut out of it: {told}"
+    return f"no cells are cut out of the images: {told}"
 
 
 def _unusable_masks(survey: Survey) -> str | None:

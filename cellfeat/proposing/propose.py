@@ -75,7 +75,8 @@ def propose(survey: Survey, labels: Path | str | None, answers: Answers, target:
         try:
             tried = _first_that_fits(survey, tables, answers, target, is_given=labels not in (None, NONE))
         except ManifestError as error:
-            raise ManifestError("\n".join([str(error), *without_cells])) from error
+            # What is wrong with the masks or the table of cells is the reason why images are tried as samples.
+            raise ManifestError("\n".join([*without_cells, str(error)])) from error
     choices = [_doubted(choice, survey, target) if labels is None else choice for choice in tried.choices]
     found = completed(choices, answers, listed=tried.listed, manifest=tried.manifest, survey=survey)
     if tried.listed is None and tried.manifest.crops is None:
@@ -83,7 +84,8 @@ def propose(survey: Survey, labels: Path | str | None, answers: Answers, target:
     if labels is None and not found.manifest.table["label"].any():
         problems += unread_labels(survey)
     used = _used(tables, survey, found.settings, is_given=labels is not None)
-    remarks = (*without_cells, *problems, *found.remarks)
+    as_samples = (f"each image is one sample: {why}" for why in without_cells)
+    remarks = (*as_samples, *problems, *found.remarks)
     return replace(found, seen=tuple(sample_lines(found.manifest, used)), remarks=remarks)
 
 

@@ -6,6 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from cellfeat.errors import ManifestError
 from cellfeat.proposing.proposal import Answers, Proposal
 from cellfeat.proposing.propose import FilesTarget, propose
 from cellfeat.proposing.survey import survey_folder
@@ -92,3 +93,15 @@ def test_label_in_the_pattern_is_the_reason_of_no_column(tmp_path: Path) -> None
     found = proposal_for(tmp_path)
     reasons = {choice.key: choice.reason for choice in found.choices}
     assert "{label}" in reasons["labels.label"]
+
+
+def test_refused_table_of_cells_is_the_first_reason(tmp_path: Path) -> None:
+    rows = []
+    for place, well in enumerate(("A01", "A02", "B01", "B02")):
+        save(tmp_path, f"{well}_s1.tif", draw_field(4)[0])
+        rows += [(f"{well}_s1", -5000 - place, 10 * cell, place % 2) for cell in range(4)]
+    write_csv(tmp_path / "cells.csv", "field,x,y,treatment", rows)
+    with pytest.raises(ManifestError) as error:
+        propose(survey_folder(tmp_path), tmp_path / "cells.csv", Answers({}), FilesTarget(tmp_path / "files.csv"))
+    assert str(error.value).startswith("no cells are cut out of the images: ")
+    assert "-5000" in str(error.value).splitlines()[0]
