@@ -17,7 +17,7 @@ from cellfeat.samples.fields.tables import position_columns
 from cellfeat.samples.labels.table import file_columns, group_columns
 from cellfeat.samples.manifest.manifest import Manifest
 from cellfeat.samples.manifest.value_remarks import value_remarks
-from cellfeat.text import first_ten
+from cellfeat.text import counted, first_ten
 
 
 def survey_lines(survey: Survey) -> Iterator[str]:
@@ -119,13 +119,25 @@ def unused_tables(tables: Sequence[Table], settings: Settings, manifest: Manifes
     if settings.labels.file is not None:
         return []
     ids = first_ten(manifest.table["sample_id"].tolist()[:2])
-    return [
-        not_pixels(table)
-        or _drawn_as_plate(table)
-        or f"{table.file} is not used: none of its columns ({first_ten(map(str, table.cells.columns))}) holds the ids "
-        f"of the images, such as {ids}, names of files, or wells; upper and lower case must agree"
-        for table in tables
-    ]
+    said: dict[str, list[tuple[Table, str]]] = {}
+    for table in tables:
+        line = not_pixels(table) or _drawn_as_plate(table) or _without_ids(table, ids)
+        said.setdefault(line.replace(str(table.file), ""), []).append((table, line))
+    return [_of_all(alike) for alike in said.values()]
+
+
+def _without_ids(table: Table, ids: str) -> str:
+    return (
+        f"{table.file} is not used: none of its columns ({first_ten(map(str, table.cells.columns))}) holds the ids of the "
+        f"images, such as {ids}, names of files, or wells; upper and lower case must agree"
+    )
+
+
+def _of_all(alike: Sequence[tuple[Table, str]]) -> str:
+    """What is said of the first of some tables, and that it holds for the others."""
+    (_, line), *others = alike
+    names = first_ten([table.file.name for table, _ in others][:3])
+    return line if not others else f"{line}; the same holds for {counted(len(others), 'other table')}, such as {names}"
 
 
 def _drawn_as_plate(table: Table) -> str | None:

@@ -105,3 +105,12 @@ def test_refused_table_of_cells_is_the_first_reason(tmp_path: Path) -> None:
         propose(survey_folder(tmp_path), tmp_path / "cells.csv", Answers({}), FilesTarget(tmp_path / "files.csv"))
     assert str(error.value).startswith("no cells are cut out of the images: ")
     assert "-5000" in str(error.value).splitlines()[0]
+
+
+def test_tables_that_are_unused_for_one_reason_are_told_in_one_line(tmp_path: Path) -> None:
+    for well in ("A01", "A02", "B01", "B02"):
+        save(tmp_path, f"{well}_s1.tif")
+        write_csv(tmp_path / f"{well}_s1_table.csv", "object_id,size,probability", [(1, 50, 0.5)])
+    told = [line for line in proposal_for(tmp_path).remarks if "is not used" in line]
+    assert len(told) == 1
+    assert "3 other tables" in told[0]
