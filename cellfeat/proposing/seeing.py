@@ -127,9 +127,10 @@ def unused_tables(tables: Sequence[Table], settings: Settings, manifest: Manifes
 
 
 def _without_ids(table: Table, ids: str) -> str:
+    names = first_ten(map(str, table.cells.columns))
     return (
-        f"{table.file} is not used: none of its columns ({first_ten(map(str, table.cells.columns))}) holds the ids of the "
-        f"images, such as {ids}, names of files, or wells; upper and lower case must agree"
+        f"{table.file} is not used: none of its columns ({names}) holds the ids of the images, such as {ids}, names of "
+        "files, or wells; upper and lower case must agree"
     )
 
 
