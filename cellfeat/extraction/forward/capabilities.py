@@ -38,6 +38,11 @@ def fast_precisions_of(device: torch.device) -> tuple[str, ...]:
     return precisions_of(device)
 
 
+def has_avx512() -> bool:
+    """Whether the processor has AVX-512 instructions, and PyTorch uses them."""
+    return torch.backends.cpu.get_cpu_capability().startswith("AVX512")
+
+
 def _has_fast_bf16() -> bool:
     try:
         # Not a public function: it may be missing from another version or build of PyTorch.

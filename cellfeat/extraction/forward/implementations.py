@@ -20,6 +20,7 @@ from cellfeat.backbones.rewrites.convnext import rewrite_convnext
 from cellfeat.backbones.rewrites.onednn import fused_convnext, quantised_convnext
 from cellfeat.backbones.rewrites.openvino import compile_with_openvino, openvino_is_installed
 from cellfeat.errors import BackboneError
+from cellfeat.extraction.forward.capabilities import has_avx512
 from cellfeat.extraction.forward.cuda_graphs import CudaGraphed
 
 # int8: only the products are in integers, everything around them is in bfloat16.
@@ -87,7 +88,7 @@ class Implementation:
     is_fallback
         Whether it is tried only where no other form of the network can be built, because it is never the faster one.
     is_available
-        Whether the package that it needs is installed.
+        Whether this machine has what it needs to be worth a trial: a package, or instructions of the processor.
     """
 
     build: Build
@@ -154,7 +155,7 @@ def methods_for(backbone: LoadedBackbone, device: torch.device, precisions: Iter
     """List the methods that support a backbone here, in the order in which to try them.
 
     Of each precision, those that start at once come first, the one that is usually the fastest before the others. Those
-    that wait for a compiler follow. An implementation whose package is not installed is left out.
+    that wait for a compiler follow. An implementation that needs what this machine lacks is left out.
 
     Parameters
     ----------
@@ -238,7 +239,14 @@ def _placed(module: nn.Module, precision: str, target: Target) -> nn.Module:
 
 IMPLEMENTATIONS = {
     "graphed": Implementation(_fastest_eager, _graphed, device_types=("cuda",)),
-    "fused": Implementation(_fused, precisions=("fp32", "bf16"), families=("convnext",), device_types=("cpu",)),
+    "fused": Implementation(
+        _fused,
+        precisions=("fp32", "bf16"),
+        families=("convnext",),
+        device_types=("cpu",),
+        # oneDNN's fused products are faster than plain ones with AVX-512, and slower without.
+        is_available=has_avx512,
+    ),
     "quantised": Implementation(_quantised, precisions=("int8",), families=("convnext",), device_types=("cpu",)),
     "rewritten": Implementation(_rewritten, families=("convnext",), is_fallback=True),
     "folded": Implementation(_folded),

@@ -210,6 +210,7 @@ def test_a_candidate_that_cannot_be_built_is_skipped_with_its_reason(
         return built(self, method)
 
     monkeypatch.setattr(Probe, "embedder", embedder)
+    monkeypatch.setattr("torch.backends.cpu.get_cpu_capability", lambda: "AVX512")
     # On a slow machine a compiler would pay, and take its time here.
     monkeypatch.setitem(IMPLEMENTATIONS, "compiled", replace(IMPLEMENTATIONS["compiled"], startup_seconds=1e9))
     choice = choose_method(replace(probe, n_forwards=5_000), "fp32")
