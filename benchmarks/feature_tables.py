@@ -59,7 +59,7 @@ def cell_table(n_cells: int, n_columns: int, seed: int = 0, *, effect: float = 0
     first = {
         "ImageNumber": image + 1,
         "ObjectNumber": pd.Series(image).groupby(image).cumcount().to_numpy() + 1,
-        "Metadata_Plate": [f"P{1 + seed}{number % 3}" for number in image],
+        "Metadata_Plate": [f"P{1 + seed}{number % 7}" for number in image],
         "Metadata_Well": [f"{'ABCD'[number % 4]}{1 + number % 12:02d}" for number in image],
         "Metadata_Compound": np.array(CLASSES)[treatment],
         "Nuclei_Location_Center_X": rng.uniform(0, 1080, n_cells).round(2),
