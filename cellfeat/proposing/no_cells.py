@@ -29,20 +29,27 @@ def why_no_cells(survey: Survey, refused: Sequence[Refused]) -> str | None:
     """
     # Without a table of labels, nothing but the cells can be wrong.
     bare = [error for choices, error in refused if by_key(choices).get("labels.file") is None]
-    found = next((error for error in (*bare, *(error for _, error in refused))), None) or _unusable_masks(survey)
+    errors = (*bare, *(error for _, error in refused))
+    # Other settings are tried without a mask that is at fault, and then miss it.
+    found = _faulty_mask(survey) or next(iter(errors), None) or _masks_of_other_formats(survey)
     if found is None:
         return None
     told = found.replace("\n- ", " ").replace("\n", " ")
     return f"no cells are cut out of the images: {told}"
 
 
-def _unusable_masks(survey: Survey) -> str | None:
-    """Say what is wrong with files that are named like masks of many cells."""
+def _faulty_mask(survey: Survey) -> str | None:
+    """Say what is wrong with a file that is named like a mask of many cells."""
     for place in spread(len(survey.masks), _TRIED_MASKS) if survey.masks else ():
         try:
             find_objects(survey.folder / survey.masks[place], survey.masks[place], MAX_PIXELS)
         except (ImageError, MissingFileError) as error:
             return str(error)
+    return None
+
+
+def _masks_of_other_formats(survey: Survey) -> str | None:
+    """Name files of segmentations that are not read."""
     stems = {name.rpartition(".")[0] for name in survey.names}
     others = sorted(name for name in scan(survey.root) if name.endswith((".h5", ".hdf5")) and _begins(name, stems))
     if others and not survey.masks:

@@ -30,6 +30,8 @@ def write_masks(folder: Path, change: str) -> None:
             continue
         if change == "binary":
             labels = np.where(labels > 0, 255, 0).astype(np.uint8)
+        if change == "background":
+            labels = labels + 1
         if change == "size" and number == 2:
             labels = labels[:40, :40]
         save(folder, f"masks/{plate}_{well}_s1_cp_masks.tif", labels)
@@ -38,7 +40,12 @@ def write_masks(folder: Path, change: str) -> None:
 
 @pytest.mark.parametrize(
     ("change", "told"),
-    [("binary", "number the cells"), ("size", "P2_A01_s1_cp_masks.tif"), ("pickles", "--save_tif")],
+    [
+        ("binary", "number the cells"),
+        ("background", "surrounds the others"),
+        ("size", "P2_A01_s1_cp_masks.tif"),
+        ("pickles", "--save_tif"),
+    ],
 )
 def test_masks_that_cannot_be_used_are_named(tmp_path: Path, change: str, told: str) -> None:
     write_masks(tmp_path, change)

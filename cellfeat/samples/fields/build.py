@@ -21,6 +21,9 @@ from cellfeat.samples.labels.numbering import check_numbering
 from cellfeat.samples.layouts.search import natural_key
 from cellfeat.samples.regions import Regions
 
+_FEWEST_SHARES = 3
+"""So many cells are hardly all on the first pixel of their fields."""
+
 
 @dataclass(frozen=True)
 class FieldSamples:
@@ -68,6 +71,7 @@ def find_field_samples(images: ImagesSettings, labels: LabelsSettings) -> FieldS
     else:
         cells, read = find_positions(sources, fields, left_out)
         remarks += read
+        _check_pixels(cells, str(images.fields.positions or labels.file))
     cells = _with_mask_values(cells, masks, left_out) if masks and sources.positions is not None else cells
     cells = sorted(cells, key=lambda cell: (natural_key(cell.field.name), natural_key(cell.number)))
     boxes = make_boxes(cells, images, masks, left_out)
@@ -81,6 +85,16 @@ def find_field_samples(images: ImagesSettings, labels: LabelsSettings) -> FieldS
     n_fields = len(set(table["field"]))
     remarks.append(f"{len(table):,} cells of {n_fields:,} fields, as crops of {boxes.size} x {boxes.size} pixels")
     return FieldSamples(table, _regions(boxes, chosen), _crops(boxes, chosen, images, masks), tuple(remarks))
+
+
+def _check_pixels(cells: Sequence[Cell], where: str) -> None:
+    """Refuse positions that are shares of the field: all would be crops of its first pixel."""
+    values = np.array([(cell.x, cell.y) for cell in cells], np.float64)
+    if len(cells) >= _FEWEST_SHARES and ((values >= 0) & (values <= 1)).all() and (values % 1 != 0).any():
+        raise ManifestError(
+            f"{where}: x and y of all {len(cells)} cells lie between 0 and 1: shares of the width and height of the "
+            "field; expected pixels: multiply x by the width of the image and y by its height"
+        )
 
 
 def _with_mask_values(cells: Sequence[Cell], masks: MaskFiles, left_out: LeftOut) -> list[Cell]:

@@ -12,6 +12,8 @@ from cellfeat.types import Bools, Floats, Integers
 _MANY_BLOBS = 2
 _EMPTY_HALF = 0.5
 """Share of its bounding box that an object in several places seldom fills: a disc fills 0.79 of its own."""
+_FEWEST_OTHERS = 3
+"""Objects beside one that surrounds them."""
 _OTHER_CELL = 0.25
 """Size of a second place, as a share of the first, from which on it is rather another cell than a speck."""
 
@@ -64,7 +66,8 @@ def find_objects(path: Path, name: str, max_pixels: int) -> LabelObjects:
     Raises
     ------
     MissingFileError, ImageError
-        As `read_label_image`; also if it is a mask of the values 0 and 1 with several separate objects.
+        As `read_label_image`; also if it is a mask of the values 0 and 1 with several separate objects, or the
+        background, or a region that was left out, has a number as cells have.
     """
     labels = read_label_image(path, max_pixels)
     rows, columns = np.nonzero(labels)
@@ -75,11 +78,13 @@ def find_objects(path: Path, name: str, max_pixels: int) -> LabelObjects:
     centres = [np.bincount(place, weights=axis, minlength=n) / np.maximum(areas, 1) for axis in (columns, rows)]
     tops, heights = _extents(place, rows, n)
     lefts, widths = _extents(place, columns, n)
+    height, width = labels.shape
+    touching = [tops == 0, lefts == 0, tops + heights == height, lefts + widths == width]
+    _check_no_background(path, labels, dict(zip(values.tolist(), np.sum(touching, axis=0).tolist(), strict=True)))
     sparse = np.flatnonzero(areas < _EMPTY_HALF * heights * widths)
     boxes = ((int(i), labels[tops[i] : tops[i] + heights[i], lefts[i] : lefts[i] + widths[i]]) for i in sparse)
     scattered = tuple(int(values[i]) for i, box in boxes if _is_scattered(box == values[i]))
     sides = np.maximum(heights, widths)
-    height, width = labels.shape
     return LabelObjects(name, (height, width), values.astype(np.int64), np.column_stack(centres), sides, scattered)
 
 
@@ -89,6 +94,28 @@ def _extents(place: Integers, axis: Integers, n: int) -> tuple[Integers, Integer
     np.minimum.at(lowest, place, axis)
     np.maximum.at(highest, place, axis)
     return lowest, highest - lowest + 1
+
+
+def _check_no_background(path: Path, labels: np.ndarray, borders: dict[int, int]) -> None:
+    """Refuse numbers that are no cells: of what surrounds the cells, or the highest of the type along the borders.
+
+    Parameters
+    ----------
+    path, labels
+        The label image.
+    borders
+        How many of the four borders each number touches.
+    """
+    n_inside = sum(n == 0 for n in borders.values())
+    around = [value for value, n in borders.items() if n == 4 and n_inside >= _FEWEST_OTHERS]
+    highest = np.iinfo(labels.dtype).max
+    ignored = [highest] if borders.get(highest, 0) >= 3 and len(borders) > _FEWEST_OTHERS else []
+    for value in (*around, *ignored):
+        reason = "surrounds the others" if value in around else f"is the highest of {labels.dtype}"
+        raise ImageError(
+            f"{path}: the number {value} touches {borders[value]} borders of the image and {reason}: the background, "
+            f"or a region that was left out, and no cell; expected 0 there: labels[labels == {value}] = 0, saved again"
+        )
 
 
 def _is_scattered(inside: Bools) -> bool:

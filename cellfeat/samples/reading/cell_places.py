@@ -18,6 +18,7 @@ _STANDS_OUT, _SHARE_HERE = 1.0, 0.35
 """Deviations from the mean of a field from which on places stand out; and the share of it that is left where the cells
 are said to be, if they are not there."""
 _RADIUS = 2
+_BINNINGS = (2, 4, 8, 16)
 _AS_GIVEN = "as given"
 
 
@@ -25,7 +26,7 @@ def misplaced_cells(manifest: Manifest, *, max_pixels: int) -> str | None:
     """Say that cells lie on nothing, and which change would put them on something; None where they may be right.
 
     A few fields are read. The brightness around the centres is compared with that of the whole field, for the positions
-    as they are, mirrored, turned, and multiplied by 2 and 4.
+    as they are, mirrored, turned, enlarged as those of a binned image have to be, and taken for micrometres.
 
     Parameters
     ----------
@@ -38,7 +39,7 @@ def misplaced_cells(manifest: Manifest, *, max_pixels: int) -> str | None:
     n_cells = sum(n for n, _ in contrasts)
     if n_cells < _FEWEST_CELLS:
         return None
-    changes = set.intersection(*(set(by_change) for _, by_change in contrasts))
+    changes = [change for change in contrasts[0][1] if all(change in by_change for _, by_change in contrasts)]
     weights = [n / n_cells for n, _ in contrasts]
     mean = {
         change: sum(weight * by_change[change] for weight, (_, by_change) in zip(weights, contrasts, strict=True))
@@ -66,22 +67,22 @@ def _contrasts(manifest: Manifest, max_pixels: int) -> Iterator[tuple[int, dict[
     for place in np.unique(np.linspace(0, len(fields) - 1, min(len(fields), _MOST_FIELDS)).astype(np.intp)).tolist():
         # The extraction itself reports fields that cannot be read.
         with suppress(ImageError, MissingFileError):
-            pixels, _ = reader.read_files(int(first[place]))
+            pixels, images = reader.read_files(int(first[place]))
             centres = regions.centre[regions.field == fields[place]]
-            yield len(centres), _by_change(pixels, centres)
+            yield len(centres), _by_change(pixels, centres, images[0].pixel_size)
 
 
-def _by_change(pixels: np.ndarray, centres: Floats) -> dict[str, Floats]:
+def _by_change(pixels: np.ndarray, centres: Floats, pixel_size: float | None) -> dict[str, Floats]:
     # Channel by channel: a whole field in float64 may be eight times as large as its file.
     deviation = np.array([channel.std(dtype=np.float64) for channel in pixels])
     mean = np.array([channel.mean(dtype=np.float64) for channel in pixels])
     return {
         change: (_around(pixels, places) - mean) / np.where(deviation > 0, deviation, 1)
-        for change, places in _changed(centres, pixels.shape[2], pixels.shape[1])
+        for change, places in _changed(centres, pixels.shape[2], pixels.shape[1], pixel_size)
     }
 
 
-def _changed(centres: Floats, width: int, height: int) -> Iterator[tuple[str, Floats]]:
+def _changed(centres: Floats, width: int, height: int, pixel_size: float | None) -> Iterator[tuple[str, Floats]]:
     """The centres as they are, and as they would be after each change under which all stay on the field."""
     x, y = centres.T
     right, low = width - 1 - x, height - 1 - y
@@ -94,9 +95,11 @@ def _changed(centres: Floats, width: int, height: int) -> Iterator[tuple[str, Fl
         yield "turned by 90 degrees", np.column_stack([low, x])
         yield "turned by 270 degrees", np.column_stack([y, right])
         yield "mirrored at the other diagonal", np.column_stack([low, right])
-    for factor in (2, 4):
+    scales = {"taken for micrometres": 1 / pixel_size} if pixel_size and pixel_size != 1 else {}
+    scales |= {f"multiplied by {factor}": float(factor) for factor in _BINNINGS}
+    for change, factor in scales.items():
         if (centres * factor < (width, height)).all():
-            yield f"multiplied by {factor}", centres * factor
+            yield change, centres * factor
 
 
 def _around(pixels: np.ndarray, centres: Floats) -> Floats:

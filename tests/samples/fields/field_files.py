@@ -72,16 +72,30 @@ def _round_cells(centres: np.ndarray, height: int, width: int, *, sign: int = 1)
     return planes.clip(0, 255).astype(np.uint8)
 
 
-def write_round_cells(folder: Path, change: Any = None, *, height: int = 200, n_cells: int = 8, sign: int = 1) -> Path:
-    """Write four fields of two channels, and a table whose positions are those of the cells after a change."""
+def write_round_cells(
+    folder: Path,
+    change: Any = None,
+    *,
+    height: int = 200,
+    n_cells: int = 8,
+    sign: int = 1,
+    pixel_size: float | None = None,
+) -> Path:
+    """Write four fields of two channels, and a table whose positions are those of the cells after a change.
+
+    The files state the size of a pixel in micrometres, if one is given.
+    """
     rng = np.random.default_rng(3)
+    stated: dict[str, Any] = {}
+    if pixel_size:
+        stated = {"resolution": (1e4 / pixel_size, 1e4 / pixel_size), "resolutionunit": "CENTIMETER"}
     (folder / "images").mkdir()
     lines = ["field,x,y"]
     for name in ("f1", "f2", "f3", "f4"):
         centres = np.column_stack([rng.integers(20, 180, n_cells), rng.integers(20, height - 20, n_cells)])
         planes = _round_cells(centres, height, 200, sign=sign)
         for channel, plane in zip(("dna", "er"), planes, strict=True):
-            tifffile.imwrite(folder / "images" / f"{name}_{channel}.tif", plane)
+            tifffile.imwrite(folder / "images" / f"{name}_{channel}.tif", plane, **stated)
         for x, y in centres:
             given = (x, y) if change is None else change(float(x), float(y), 200)
             lines.append(f"{name},{given[0]},{given[1]}")

@@ -8,6 +8,7 @@ import pytest
 
 from cellfeat import propose
 from cellfeat.config_sources import load_settings
+from cellfeat.errors import ManifestError
 from cellfeat.samples.manifest.build import build_manifest
 from cellfeat.samples.reading.cell_places import misplaced_cells
 from tests.samples.fields.field_files import settings_of_round_cells, write_round_cells
@@ -20,7 +21,7 @@ CHANGES = {
 }
 
 
-def told(folder: Path, change: Any = None, **options: int) -> str | None:
+def told(folder: Path, change: Any = None, **options: Any) -> str | None:
     write_round_cells(folder, change, **options)
     given = {**settings_of_round_cells(folder), "labels.label": None, "labels.group": None}
     settings = load_settings(overrides=given)
@@ -34,10 +35,24 @@ def test_changed_positions_are_told_with_their_change(tmp_path: Path, name: str)
     )
 
 
+@pytest.mark.parametrize("factor", [4, 8, 16])
+def test_positions_of_a_binned_image_are_told(tmp_path: Path, factor: int) -> None:
+    said = told(tmp_path, lambda x, y, side: (x / factor, y / factor))
+    assert f"where the positions are multiplied by {factor}:" in str(said)
+
+
+@pytest.mark.parametrize("pixel_size", [0.325, 0.5, 0.65])
+def test_positions_in_micrometres_are_told_where_files_state_the_size_of_a_pixel(
+    tmp_path: Path, pixel_size: float
+) -> None:
+    said = told(tmp_path, lambda x, y, side: (x * pixel_size, y * pixel_size), pixel_size=pixel_size)
+    assert "where the positions are taken for micrometres:" in str(said)
+
+
 @pytest.mark.parametrize("sign", [1, -1])
 @pytest.mark.parametrize("height", [200, 150])
 def test_right_positions_of_bright_and_dark_cells_are_not(tmp_path: Path, height: int, sign: int) -> None:
-    assert told(tmp_path, height=height, sign=sign) is None
+    assert told(tmp_path, height=height, sign=sign, pixel_size=0.65) is None
 
 
 def test_random_positions_are_not_said_to_be_turned(tmp_path: Path) -> None:
@@ -52,3 +67,14 @@ def test_few_cells_say_nothing(tmp_path: Path) -> None:
 def test_init_says_it(tmp_path: Path) -> None:
     proposal = propose(write_round_cells(tmp_path, CHANGES["with x and y exchanged"]))
     assert any("x and y exchanged" in line for line in proposal.remarks)
+
+
+def test_shares_of_the_field_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(ManifestError, match=r"cells.csv: x and y of all 32 cells lie between 0 and 1.*multiply x by"):
+        told(tmp_path, lambda x, y, side: (x / side, y / side))
+
+
+def test_init_says_why_shares_of_the_field_give_no_cells(tmp_path: Path) -> None:
+    folder = write_round_cells(tmp_path, lambda x, y, side: (x / side, y / side))
+    with pytest.raises(ManifestError, match=r"^no cells are cut out of the images: .*lie between 0 and 1"):
+        propose(folder)
