@@ -51,6 +51,7 @@ def channels_of_files(examples: Sequence[Example]) -> tuple[list[Choice], tuple[
     (n_planes, n_examples), *others = kinds.most_common()
     chosen = [example for example, number in zip(examples, n_channels, strict=True) if number == n_planes]
     remarks = _mixed_remark(kinds.total(), n_planes, n_examples) if others else ()
+    remarks += _colour_map_remark(examples)
     names = Counter(
         tuple(example.channel_names[plane] for plane in example.planes) for example in chosen if example.channel_names
     )
@@ -76,6 +77,17 @@ def channels_of_files(examples: Sequence[Example]) -> tuple[list[Choice], tuple[
     if n_planes == 1 and any(example.grey_plane is not None for example in chosen):
         why = "grey images saved as RGB, in white or in one colour: the plane that holds them"
     return [Choice(KEY, planes, why, is_guess=bool(others) or len(names) > 1)], remarks
+
+
+def _colour_map_remark(examples: Sequence[Example]) -> tuple[str, ...]:
+    drawn = [example.name for example in examples if example.is_colour_map]
+    if not drawn:
+        return ()
+    return (
+        f"warning: {len(drawn)} of {len(examples)} images that were read have no more colours than a colour map, such "
+        "as viridis or jet: they were drawn of grey values, and their red, green and blue are no channels; save the "
+        f"grey values themselves. Such are {first_ten(drawn[:3])}",
+    )
 
 
 def _shared_grey_plane(examples: Sequence[Example]) -> int | None:

@@ -17,7 +17,7 @@ from cellfeat.samples.formats.decoded_image import Image
 from cellfeat.samples.formats.extents import ONE_PLANE, Extent, missing_reader, read_extent
 from cellfeat.samples.formats.microscopes.zarr_folders import is_zarr
 from cellfeat.samples.formats.planes import NO_CHOICE, PlaneChoice
-from cellfeat.samples.image_file.channels import opaque_planes, plane_of_grey
+from cellfeat.samples.image_file.channels import has_colour_map, opaque_planes, plane_of_grey
 from cellfeat.samples.image_file.read import read_image
 from cellfeat.samples.reading.images import MAX_PIXELS
 from cellfeat.text import first_ten
@@ -36,6 +36,7 @@ class Example:
     """One image file, read for a look: its name, planes without transparency, type, bits and size.
 
     `grey_plane` is the plane that holds all of a grey image that was saved as RGB, in white or in one colour.
+    `is_colour_map` says that it was drawn with a colour map, as viridis.
     """
 
     name: str
@@ -46,6 +47,7 @@ class Example:
     size: tuple[int, int]
     file_format: str
     grey_plane: int | None
+    is_colour_map: bool = False
     extent: Extent = ONE_PLANE
     pixel_size: float | None = None
     names_axes: bool = True
@@ -296,6 +298,7 @@ def _example(name: str, image: Image, extent: Extent) -> Example:
         (int(height), int(width)),
         image.file_format,
         plane_of_grey(image),
+        has_colour_map(image),
         extent,
         image.pixel_size,
         image.names_axes,

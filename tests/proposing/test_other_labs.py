@@ -138,6 +138,14 @@ def test_rows_and_columns_of_a_table_are_wells(tmp_path: Path) -> None:
     assert found.manifest.table["label"].value_counts().to_dict() == {"HeLa": 4, "A549": 4}
 
 
+def test_images_drawn_with_a_colour_map_are_told(tmp_path: Path) -> None:
+    colours = np.column_stack([np.arange(256), np.arange(256) // 2, 255 - np.arange(256)]).astype(np.uint8)
+    rng = np.random.default_rng(0)
+    for label, number in product(CLASSES, range(4)):
+        save(tmp_path, f"{label}/c{number}.png", colours[rng.integers(0, 256, (40, 40))])
+    assert "8 of 8 images that were read have no more colours than a colour map" in said(proposal_for(tmp_path))
+
+
 def test_wells_of_1536_well_plates_are_wells(tmp_path: Path) -> None:
     wells = [f"{row}{column:02d}" for row, column in product(("C", "Q", "Z", "AA", "AF"), (1, 25, 48))]
     for well, site in product(wells, (1, 2)):

@@ -12,6 +12,9 @@ from cellfeat.text import near_names
 # taken for a stack. Files of a few channels too many pass: users may take some of the channels only.
 MOST_PLANES = 8
 TIMES = 4
+_MOST_MAP_COLOURS = 256
+_FEWEST_PIXELS = 1024
+"""In smaller images the colours of photographs are as few."""
 
 
 def pick_channels(image: Image, channels: Sequence[str | int]) -> np.ndarray:
@@ -74,6 +77,21 @@ def plane_of_grey(image: Image) -> int | None:
     first, *others = [plane for plane in planes if image.pixels[plane].any()] or planes[:1]
     is_grey = all(np.array_equal(image.pixels[first], image.pixels[plane]) for plane in others)
     return first if is_grey else None
+
+
+def has_colour_map(image: Image) -> bool:
+    """Whether an RGB image has no more colours than a colour map, such as viridis: it was drawn of grey values.
+
+    Red, green and blue of several stains, or of a photograph, make about as many colours as there are pixels.
+    """
+    planes = opaque_planes(image)
+    n_pixels = image.pixels[0].size
+    if len(planes) != 3 or image.pixels.dtype != np.uint8 or n_pixels < _FEWEST_PIXELS:
+        return False
+    if plane_of_grey(image) is not None:
+        return False
+    red, green, blue = image.pixels[planes].astype(np.uint32).reshape(3, -1)
+    return len(np.unique(red << 16 | green << 8 | blue)) <= _MOST_MAP_COLOURS
 
 
 def opaque_planes(image: Image) -> list[int]:

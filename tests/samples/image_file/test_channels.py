@@ -7,7 +7,7 @@ import pytest
 from cellfeat.errors import ImageError
 from cellfeat.samples.formats.decoded_image import Image
 from cellfeat.samples.formats.decoding import decode_image
-from cellfeat.samples.image_file.channels import only_plane, pick_channels
+from cellfeat.samples.image_file.channels import has_colour_map, only_plane, pick_channels
 from tests.samples.image_files import noise, tiff
 
 FIVE = noise(6, 7, 5, dtype="uint16")
@@ -167,3 +167,16 @@ def test_file_in_the_usual_order_is_not_copied():
     image = Image(noise(3, 4, 5), "tiff", 8)
 
     assert pick_channels(image, [0, 1, 2]) is image.pixels
+
+
+class TestColourMap:
+    def test_grey_values_drawn_with_a_colour_map_are_known(self) -> None:
+        colours = np.column_stack([np.arange(256), np.arange(256) // 2 + 90, 255 - np.arange(256)]).astype(np.uint8)
+        assert has_colour_map(decoded(png(colours[noise(40, 40)])))
+
+    @pytest.mark.parametrize(
+        "pixels", [noise(40, 40, 3), np.dstack([noise(40, 40)] * 3), noise(40, 40), noise(8, 8, 3)],
+        ids=["three stains", "grey", "one plane", "too small"],
+    )  # fmt: skip
+    def test_other_images_are_not_said_to_be_drawn(self, pixels: np.ndarray) -> None:
+        assert not has_colour_map(decoded(png(pixels)))
