@@ -3,6 +3,7 @@
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
@@ -150,13 +151,22 @@ def _is_hidden(folder: Path, name: str, hidden: Mapping[str, Path]) -> bool:
 
 
 def tables_beside(folder: Path) -> list[Path]:
-    """Files beside a folder that may be tables of labels."""
+    """Files beside a folder that may be tables of labels, and no tables of files that were written for others."""
     above = folder / ".." if folder.name in ("", "..") else folder.parent
     try:
         names = sorted(path.name for path in above.iterdir() if path.name.lower().endswith(TABLE_ENDINGS))
     except OSError:
         return []
-    return [above / name for name in names if (above / name).is_file() and not _PREDICTIONS.match(name)]
+    files = [above / name for name in names if not _PREDICTIONS.match(name)]
+    return [file for file in files if file.is_file() and not _is_table_of_files(file)]
+
+
+def _is_table_of_files(file: Path) -> bool:
+    if not file.name.endswith("_files.csv"):
+        return False
+    with suppress(OSError), file.open(encoding="utf-8", errors="replace") as lines:
+        return re.match(r"sample_id,(.*,)?[^,]*file\b", lines.readline()) is not None
+    return False
 
 
 def _nothing(folder: Path, on_disk: Sequence[str]) -> str:

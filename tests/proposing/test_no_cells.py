@@ -121,3 +121,13 @@ def test_tables_that_are_unused_for_one_reason_are_told_in_one_line(tmp_path: Pa
     told = [line for line in proposal_for(tmp_path).remarks if "is not used" in line]
     assert len(told) == 1
     assert "3 other tables" in told[0]
+
+
+def test_tables_of_files_that_were_written_for_other_images_are_passed_over(tmp_path: Path) -> None:
+    for number in range(4):
+        save(tmp_path, f"mine/img_{number}.tif")
+    write_csv(tmp_path / "other_files.csv", "sample_id,well,w1_file,w2_file", [("A1", "A1", "a_w1.tif", "a_w2.tif")])
+    write_csv(tmp_path / "labels.csv", "cell,class", [("unknown_1", "a")])
+    told = [line for line in proposal_for(tmp_path / "mine").remarks if "is not used" in line]
+    assert len(told) == 1
+    assert "labels.csv is not used" in told[0]
