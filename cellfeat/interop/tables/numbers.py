@@ -7,7 +7,7 @@ from fnmatch import fnmatchcase
 import numpy as np
 
 from cellfeat.errors import ManifestError, UnknownNameError
-from cellfeat.interop.tables.misread import embedding_remark
+from cellfeat.interop.tables.misread import embedding_remark, strange_cells
 from cellfeat.interop.tables.naming import is_fold_name, is_group_name, is_label_name
 from cellfeat.interop.tables.source import Source
 from cellfeat.samples.column_names.profiles import is_cellprofiler, is_measure, is_metadata, trap
@@ -229,6 +229,13 @@ def _check_some_left(source: Source, found: FeatureTable) -> None:
         texts = embedding_remark(source, found.texts)
         if texts:
             raise ManifestError(f"{source.path}: no column of numbers is left to be a feature; {texts}")
+        if found.strange:
+            name, places = next(iter(found.strange.items()))
+            others = f"; the same holds for {len(found.strange) - 1} more" if len(found.strange) > 1 else ""
+            raise ManifestError(
+                f"{source.path}: no column of numbers is left to be a feature: {strange_cells(source, name, places)}"
+                f"{others}; correct these cells, or remove rows that are no samples, such as units below the header"
+            )
         raise ManifestError(
             f"{source.path}: no column of numbers is left to be a feature ({told or 'there is none'}); name columns "
             "with --features or --keep"

@@ -13,6 +13,7 @@ from typing import Any, NamedTuple
 
 from cellfeat.errors import ManifestError
 from cellfeat.samples.tables.encoding import SAVE_AS_CSV
+from cellfeat.samples.tables.header import FIRST_ROWS, find_header
 from cellfeat.storage.url import Location
 from cellfeat.text import first_line, first_ten
 
@@ -82,7 +83,8 @@ def read_sheet(content: bytes, file: Location) -> Sheet:
     merged = list(_filled_down(sheet, texts))
     numbered = list(enumerate(texts, start=1))
     rows = [(number, cells) for number, cells in numbered if any(cells)]
-    remarks = [*_sheet_remarks(sheet, filled), *_cell_remarks(sheet, rows)]
+    n_titles = find_header([cells for _, cells in rows[:FIRST_ROWS]]).n_titles
+    remarks = [*_sheet_remarks(sheet, filled), *_cell_remarks(sheet, rows[n_titles:])]
     if merged:
         remarks.append(f"merged cells {first_ten(merged)}: each of their rows has their value")
     return Sheet(rows, tuple(f"{file}: {remark}" for remark in remarks))

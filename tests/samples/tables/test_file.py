@@ -114,7 +114,7 @@ def test_comments_above_the_header_are_ignored_and_named(labels_csv, separator, 
     table = read_table_file(file)
     assert list(table.cells.index) == [comments.count("\n") + 2, comments.count("\n") + 3]
     (line,) = table.remarks
-    assert f"{comments.count('#')} lines" in line
+    assert f"{comments.count('#')} line" in line
 
 
 def test_header_that_begins_like_a_comment_is_a_header(labels_csv):
