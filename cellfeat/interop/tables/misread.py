@@ -68,7 +68,7 @@ def strange_cells(source: Source, name: str, places: Sequence[int]) -> str:
         Places of these cells.
     """
     cell = str(source.texts(name)[places[0]])
-    what = "may be thousands or decimals" if is_ambiguous(cell.replace(",", ".")) else "are not numbers"
+    what = "may be thousands or decimals" if is_ambiguous(cell.replace(",", ".")) else "without a number"
     return (
         f"column {name} is no feature: {counted(len(places), 'cell')} {what}, such as {cell!r} in "
         f"{source.row(places[0])}"

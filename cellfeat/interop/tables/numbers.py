@@ -11,6 +11,7 @@ from cellfeat.interop.tables.misread import embedding_remark, strange_cells
 from cellfeat.interop.tables.naming import is_fold_name, is_group_name, is_label_name
 from cellfeat.interop.tables.source import Source
 from cellfeat.samples.column_names.profiles import is_cellprofiler, is_measure, is_metadata, trap
+from cellfeat.samples.tables.foreign import foreign_ending
 from cellfeat.text import first_ten, near_names
 from cellfeat.types import Bools, Float32s, Floats
 
@@ -236,9 +237,10 @@ def _check_some_left(source: Source, found: FeatureTable) -> None:
                 f"{source.path}: no column of numbers is left to be a feature: {strange_cells(source, name, places)}"
                 f"{others}; correct these cells, or remove rows that are no samples, such as units below the header"
             )
+        hint = "" if told else foreign_ending(source.path.name)
         raise ManifestError(
-            f"{source.path}: no column of numbers is left to be a feature ({told or 'there is none'}); name columns "
-            "with --features or --keep"
+            f"{source.path}: no column of numbers is left to be a feature ({told or 'there is none'}); "
+            f"{hint or 'name columns with --features or --keep'}"
         )
 
 

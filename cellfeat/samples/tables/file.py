@@ -15,7 +15,7 @@ import pyarrow as pa
 from cellfeat.errors import ManifestError, MissingFileError, ReadError
 from cellfeat.samples.tables.encoding import SAVE_AS_CSV, decoded
 from cellfeat.samples.tables.excel import read_sheet
-from cellfeat.samples.tables.foreign import foreign_kind
+from cellfeat.samples.tables.foreign import foreign_ending, foreign_kind
 from cellfeat.samples.tables.header import FIRST_ROWS, find_header
 from cellfeat.samples.tables.separators import SEPARATORS, separator_of
 from cellfeat.samples.tables.text_marks import is_comment, without_comments, without_text_marks
@@ -74,11 +74,18 @@ def read_table_file(file: Location) -> RawTable:
         return _read_parquet(content, file)
     if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         return _read_excel(content, file)
-    kind = foreign_kind(content[:_HEAD_BYTES])
+    kind = foreign_kind(content[:_HEAD_BYTES], file.name)
     if kind is not None:
         raise ManifestError(f"{file}: is {kind}")
-    text, remarks = decoded(content, file)
-    table = _parse(text, file)
+    hint = foreign_ending(file.name)
+    try:
+        text, remarks = decoded(content, file)
+    except ManifestError as error:
+        raise ManifestError(f"{file}: is no table of text, and {hint}" if hint else str(error)) from None
+    try:
+        table = _parse(text, file)
+    except ManifestError as error:
+        raise ManifestError(f"{error}; {hint}" if hint else str(error)) from None
     return RawTable(table.cells, (*remarks, *table.remarks))
 
 
