@@ -14,6 +14,7 @@ import pyarrow.parquet
 
 from cellfeat.errors import ManifestError
 from cellfeat.interop.tables.source import Source, check_unique_names
+from cellfeat.samples.tables.encoded_images import image_columns
 from cellfeat.samples.tables.file import RawTable, read_table_bytes, read_table_file, unpacked_bytes
 from cellfeat.samples.tables.header import FIRST_ROWS, Header, find_header
 from cellfeat.samples.tables.separators import separator_of
@@ -196,7 +197,8 @@ def read_parquet(path: Path) -> Source:
     content = read_table_bytes(path)
     try:
         table = pa.parquet.read_table(io.BytesIO(content))
-        table = _without_lists(table)
+        images = list(image_columns(table))
+        table = _without_lists(table.drop_columns(images))
         table.validate(full=True)
         names = list(table.column_names)
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, MemoryError) as error:
@@ -206,7 +208,8 @@ def read_parquet(path: Path) -> Source:
     check_unique_names(path, names)
     # How pandas names an index that has no name.
     own = next((name for name in names if name.startswith("__index_level_0")), "")
-    return Source(path, table, what="a Parquet table", own_id=own)
+    remarks = (f"{path}: ignored: column {first_ten(images)}, which holds encoded images",) if images else ()
+    return Source(path, table, what="a Parquet table", own_id=own, remarks=remarks)
 
 
 def _without_lists(table: pa.Table) -> pa.Table:

@@ -15,7 +15,7 @@ import pyarrow as pa
 from cellfeat.errors import ManifestError, MissingFileError, ReadError
 from cellfeat.samples.tables.encoding import SAVE_AS_CSV, decoded
 from cellfeat.samples.tables.excel import read_sheet
-from cellfeat.samples.tables.foreign import foreign_ending, foreign_kind
+from cellfeat.samples.tables.foreign import damaged_ending, foreign_ending, foreign_kind
 from cellfeat.samples.tables.header import FIRST_ROWS, find_header
 from cellfeat.samples.tables.separators import SEPARATORS, separator_of
 from cellfeat.samples.tables.text_marks import is_comment, without_comments, without_text_marks
@@ -77,7 +77,7 @@ def read_table_file(file: Location) -> RawTable:
     kind = foreign_kind(content[:_HEAD_BYTES], file.name)
     if kind is not None:
         raise ManifestError(f"{file}: is {kind}")
-    hint = foreign_ending(file.name)
+    hint = foreign_ending(file.name) or damaged_ending(file.name)
     try:
         text, remarks = decoded(content, file)
     except ManifestError as error:

@@ -131,17 +131,27 @@ def foreign_zip(names: Collection[str]) -> str | None:
 
 
 def foreign_ending(name: str) -> str | None:
-    """Say what a file that cannot be read is by its ending, and what to do; None where that says nothing.
+    """Say what a file that cannot be read as text is by its ending, and what to do; None where that says nothing.
 
     Parameters
     ----------
     name
         The name of the file.
     """
-    found, ending = _of_ending(name), PurePath(name).suffix.lower()
-    if found is not None:
-        return f"its ending is that of {_told(found)}"
-    return f"its ending is that of {_READ[ending]}, which it is not: {_COPY}" if ending in _READ else None
+    found = _of_ending(name)
+    return None if found is None else f"its ending is that of {_told(found)}"
+
+
+def damaged_ending(name: str) -> str | None:
+    """Say that a file is not of the format that is read and its ending names; None where it names none.
+
+    Parameters
+    ----------
+    name
+        The name of the file, which is text or unknown bytes.
+    """
+    kind = _READ.get(PurePath(name).suffix.lower())
+    return None if kind is None else f"its ending is that of {kind}, which it is not: {_COPY}"
 
 
 def _of_ending(name: str) -> Format | None:
