@@ -183,6 +183,7 @@ def _table(rows: Sequence[tuple[int, list[str]]], word: str, file: Location, *, 
             f"{file}: the header has one name fewer than each row has cells, as R writes a table with row names: "
             f"the first column is ignored, and {header[1]!r} names the second"
         )
+    header = _without_empty_end(header, max((len(cells) for _, cells in rows), default=len(header)))
     rows = [(number, _without_empty_end(cells, len(header))) for number, cells in rows]
     _check_shape(header, rows, word, file)
     index = pd.Index([number for number, _ in rows], name=word)
@@ -202,7 +203,7 @@ def _from_header(
             f"{file}: ignored: {word} {first_ten(number for number, _ in titles)} ({_start(titles[0][1])}), above the "
             f"header ({_start(rows[0][1])})"
         )
-    if found.has_types:
+    for _ in range(found.n_types):
         number, cells = rows.pop(1)
         remarks.append(f"{file}: ignored: {word} {number}, which holds types or units ({_start(cells)}) and no sample")
     comments = [number for number, cells in rows[1:] if is_comment(cells) and len(rows[0][1]) > 1]
@@ -220,7 +221,7 @@ def _start(cells: Sequence[str]) -> str:
 
 
 def _without_empty_end(cells: list[str], n_columns: int) -> list[str]:
-    """Cells without empty ones beyond the header, as spreadsheets write them."""
+    """Cells without empty ones beyond a number of columns, as spreadsheets write them."""
     stop = len(cells)
     while stop > n_columns and not cells[stop - 1].strip():
         stop -= 1
@@ -255,7 +256,7 @@ def _ragged(
     """Say which rows have another number of cells than the header, and what to do."""
     told = f"{where} {first_ten(number for number, _ in ragged)}: expected {len(header)} cells as in the header"
     number, cells = ragged[0]
-    if len(ragged) == len(rows) > 1 and len(header) < len(cells):
+    if 2 * len(ragged) > len(rows) > 1 and len(header) < len(cells):
         return (
             f"{told} ({_start(header)}), got {len(cells)}; if lines above the names of the columns are titles, remove "
             "them"
@@ -276,8 +277,10 @@ def _read_parquet(content: bytes, file: Location) -> RawTable:
         raise ManifestError(
             f"{file}: cannot be read as Parquet: {first_line(error)}; write it again, or {SAVE_AS_CSV}"
         ) from None
-    if any(name is not None for name in table.index.names):
-        table = table.reset_index()
+    # Numbers without a name count the rows; texts are names of the rows, called as pyarrow calls them.
+    if any(name is not None for name in table.index.names) or not pd.api.types.is_numeric_dtype(table.index.dtype):
+        names = [f"__index_level_{n}__" if name is None else name for n, name in enumerate(table.index.names)]
+        table = table.rename_axis(names).reset_index()
     return _table_of_frame(table, [str(name) for name in table.columns], file)
 
 

@@ -9,6 +9,7 @@ from cellfeat.samples.column_names.profiles import OBJECT_NAMES, PLATE_NAMES, SI
 FIRST_ROWS = 50
 """Rows that are looked at."""
 _MOST_TITLES = 30
+_MOST_TYPES = 2
 _NAMES = frozenset(
     {
         "id", "ids", "sample", "samples", "sampleid", "samplename", "cell", "cellid", "file", "files", "fileid",
@@ -27,6 +28,7 @@ _TYPES = frozenset(
     }
 )  # fmt: skip
 _NOTHING = frozenset({"", "-", "--", "–", "—", "none", "na", "n/a"})
+_HEADINGS = frozenset({"unit", "units", "type", "types", "einheit", "einheiten"})
 _METRIC = r"[munpkcfM]?(m|g|l|L|M|mol|s|Hz|V|A|Da)(\^?[23])?"
 _UNIT = re.compile(
     rf"[\[(]?({_METRIC}(/{_METRIC})?|px|pix|pixels?|px\^?2|pixels?\^?2|a\.?u\.?|A\.?U\.?|r\.?f\.?u\.?|R\.?F\.?U\.?|%|°|"
@@ -44,12 +46,12 @@ class Header(NamedTuple):
     ----------
     n_titles
         Rows above it.
-    has_types
-        Whether the row below it holds types or units.
+    n_types
+        Rows of types or units below it.
     """
 
     n_titles: int = 0
-    has_types: bool = False
+    n_types: int = 0
 
 
 def find_header(rows: Rows) -> Header:
@@ -69,14 +71,16 @@ def find_header(rows: Rows) -> Header:
     Examples
     --------
     >>> find_header([["Experiment 12", ""], ["id", "label"], ["a", "x"], ["b", "x"]])
-    Header(n_titles=1, has_types=False)
+    Header(n_titles=1, n_types=0)
     >>> find_header([["id", "area"], ["string", "um2"], ["a", "1.5"], ["b", "2.5"]])
-    Header(n_titles=0, has_types=True)
+    Header(n_titles=0, n_types=1)
     """
     cells = [_stripped(row) for row in rows[:FIRST_ROWS]]
     places = range(1, min(_MOST_TITLES, len(cells) - 1) + 1)
     n_titles = next((place for place in places if _are_titles(cells[:place], cells[place], cells[place + 1 :])), 0)
-    return Header(n_titles, _has_types(cells[n_titles:]))
+    names, below = cells[n_titles:][:1], cells[n_titles + 1 :]
+    n_types = next((n for n in range(_MOST_TYPES, 0, -1) if _are_types(names, below[:n], below[n:])), 0)
+    return Header(n_titles, n_types)
 
 
 def _stripped(row: Sequence[str]) -> list[str]:
@@ -111,6 +115,9 @@ def _may_be_names(names: Sequence[str], below: Rows) -> bool:
     filled = [cell for cell in names if cell]
     if any(len(row) > len(names) for row in below):
         return False
+    if below[0][:1] == names[:1]:
+        # A row of types or units may begin with the name of the column.
+        below = below[1:]
     if len(filled) < 2 or len(set(filled)) < len(filled) or any(map(_NUMBER.fullmatch, filled)):
         return False
     return not _recurs(names, below)
@@ -128,20 +135,30 @@ def _n_known(cells: Sequence[str]) -> int:
     return sum(plain_name(cell) in _NAMES for cell in cells)
 
 
-def _has_types(rows: Rows) -> bool:
-    """Whether the second row holds types or units: no sample is called so, and units stand above numbers."""
-    if len(rows) < 3:
+def _are_types(names: Rows, kinds: Rows, below: Rows) -> bool:
+    """Whether rows below the header hold types or units: no sample is called so."""
+    return bool(names and below) and all(_holds_types(names[0], row, below) for row in kinds)
+
+
+def _holds_types(names: Sequence[str], kinds: Sequence[str], below: Rows) -> bool:
+    words = {place for place, cell in enumerate(kinds) if cell.casefold() not in _NOTHING}
+    headings = {place for place in words if _is_heading(kinds[place], names[place] if place < len(names) else "")}
+    types = {place for place in words if kinds[place].casefold() in _TYPES}
+    units = words - types - headings
+    if not words - headings or _recurs([cell if place in words else "" for place, cell in enumerate(kinds)], below):
         return False
-    kinds, below = rows[1], rows[2:]
-    words = [cell for cell in kinds if cell.casefold() not in _NOTHING]
-    types = [cell for cell in words if cell.casefold() in _TYPES]
-    units = [place for place, cell in enumerate(kinds) if cell in words and cell not in types]
-    if not words or _recurs([cell if cell in words else "" for cell in kinds], below):
-        return False
-    if not all(_is_unit(kinds[place]) and _are_numbers(below, place) for place in units):
+    # Whatever stands above numbers is a unit where no other cell may be of a sample.
+    has_text = any(not _are_numbers(below, place) for place in range(len(names)))
+    is_sure = has_text and not any(map(_NUMBER.fullmatch, kinds))
+    if not all(_are_numbers(below, place) and (is_sure or _is_unit(kinds[place])) for place in units):
         return False
     # A single word may be the value of a sample that has an id.
-    return len(words) > 1 or kinds[0].casefold() in _NOTHING
+    return len(words) > 1 or 0 not in words
+
+
+def _is_heading(text: str, name: str) -> bool:
+    """Whether the first cell of such a row says what it holds, or is the name of its column again."""
+    return text.casefold() in _HEADINGS or text.startswith("#") or text == name
 
 
 def _is_unit(text: str) -> bool:

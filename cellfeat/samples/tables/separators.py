@@ -1,10 +1,13 @@
 """What separates the cells of a table of text."""
 
+import csv
 import io
 import re
 from collections import Counter
 from collections.abc import Sequence
 from itertools import islice
+
+from cellfeat.samples.tables.header import find_header
 
 SEPARATORS = ",;\t|"
 # `write.table` of R separates with spaces by default, and puts quotes around all names.
@@ -41,7 +44,15 @@ def separator_of(text: str) -> str:
         return named
     shares = {one: _usual(lines, one) for one in SEPARATORS}
     best = max(SEPARATORS, key=lambda one: (shares[one][1], shares[one][0], one == named))
-    return best if 2 * shares[best][1] > len(lines) else named
+    # Words with commas in them are no rows of cells: a title stands above names.
+    return best if 2 * shares[best][1] > len(lines) and _has_title([header, *lines], best) else named
+
+
+def _has_title(lines: Sequence[str], separator: str) -> bool:
+    try:
+        return find_header(list(csv.reader(lines, delimiter=separator))).n_titles > 0
+    except csv.Error:
+        return False
 
 
 def _count(line: str, separator: str) -> int:

@@ -186,6 +186,16 @@ def test_named_index_of_parquet_is_a_column(tmp_path):
     assert parquet_cells(tmp_path, frame) == {"file_id": ["a"], "cell_line": ["HeLa"]}
 
 
+def test_index_of_texts_of_parquet_is_a_column_also_without_a_name(tmp_path):
+    frame = pd.DataFrame({"cell_line": ["HeLa", "RT4"]}, index=["a", "b"])
+    assert parquet_cells(tmp_path, frame) == {"__index_level_0__": ["a", "b"], "cell_line": ["HeLa", "RT4"]}
+    assert parquet_cells(tmp_path, frame.set_axis([3, 5])) == {"cell_line": ["HeLa", "RT4"]}
+
+
+def test_names_end_where_all_rows_do(labels_csv):
+    assert cells_of(labels_csv(TEXT.replace("plate\n", "plate,,\n"))) == CELLS
+
+
 def test_content_decides_and_not_the_ending(tmp_path):
     frame = pd.DataFrame({"file_id": ["1", "2"], "cell_line": ["HeLa", "Zürich"], "plate": ["p1", None]})
     frame.to_parquet(tmp_path / "labels.csv")

@@ -28,6 +28,9 @@ BELOW = {
     "types": ["string", "category", "float", "float"],
     "units": ["", "", "um2", "a.u."],
     "units and dashes": ["-", "-", "[µm²]", "%"],
+    "units of any name": ["Units", "", "squared pixels", "grey levels"],
+    "types of QIIME": ["#q2:types", "categorical", "numeric", "numeric"],
+    "names again": ["id", "-", "um2", "ratio"],
 }
 
 
@@ -79,6 +82,13 @@ def test_titles_and_units_of_excel_are_left_out_and_named(tmp_path):
     assert "row 5" in types
 
 
+def test_types_and_units_may_stand_in_two_rows(tmp_path):
+    (tmp_path / "a.csv").write_text(text([NAMES, BELOW["types"], BELOW["units"], *SAMPLES]))
+    types, units = read_both(tmp_path / "a.csv")
+    assert "line 2" in types
+    assert "line 3" in units
+
+
 def test_comments_among_the_rows_are_left_out_and_named(tmp_path):
     (tmp_path / "a.csv").write_text(text([NAMES, ["# first"], *SAMPLES, ["# end"]]))
     (said,) = read_both(tmp_path / "a.csv")
@@ -94,6 +104,8 @@ PLAIN = {
     "two lines of names": [["", "Cells", "Cells"], ["id", "label", "area"], ["a", "x", "1"]],
     "a class called text": [["id", "label"], ["1", "text"], ["2", "string"]],
     "a class called m": [["id", "label"], ["A", "m"], ["B", "h"], ["C", "m"]],
+    "a sample without numbers": [["id", "area", "mean"], ["a", "failed", "failed"], ["b", "1", "2"]],
+    "a number without a sample": [["id", "area"], ["1", "failed"], ["2", "1"], ["3", "2"]],
     "a missing number": [["id", "area"], ["a", "none"], ["b", "1"]],
     "numbers alone": [["400", "450"], ["1", "2"], ["3", "4"]],
     "a single column": [["id"], ["label"], ["a"], ["b"]],
@@ -110,6 +122,11 @@ def test_titles_that_are_not_certain_are_named_in_the_error(tmp_path):
     (tmp_path / "b.csv").write_text(text([["x"], ["400", "450", "500"], ["1", "2", "3"], ["4", "5", "6"]]))
     with pytest.raises(ManifestError, match=r"expected 1 cells .* got 3.*titles"):
         read_table_file(tmp_path / "b.csv")
+
+
+def test_commas_in_a_single_column_of_text_are_no_separators(tmp_path):
+    (tmp_path / "a.csv").write_text("name\nSmith; John\nDoe; Jane\nRoe; Max\n")
+    assert read_table_file(tmp_path / "a.csv").cells["name"].tolist()[0] == "Smith; John"
 
 
 def test_lines_that_are_no_samples_are_shown_in_the_error(tmp_path):
