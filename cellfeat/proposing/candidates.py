@@ -162,6 +162,21 @@ def candidates(survey: Survey) -> list[Candidate]:
     return valid
 
 
+def candidates_of_files(survey: Survey) -> list[Candidate]:
+    """Give the layouts that take each file as a sample, where its name is a number that may be one of a channel.
+
+    Parameters
+    ----------
+    survey
+        The images.
+    """
+    found = fall_apart(survey.names)[0]
+    # Names such as DAPI are channels, and a table of these may say how they were taken.
+    if not all(found.pieces[place].is_numeric for place in found.varying):
+        return []
+    return [one for one in _valid(_patterns(survey, read_names(found, None))) if one.has_own_ids]
+
+
 def _check_channels(found: Pieces, survey: Survey) -> None:
     """Refuse names of channels that no rule puts together: each file would be a sample of its own."""
     told = "list the files in a table, with a column of file names for each channel, and name it with --labels FILE"

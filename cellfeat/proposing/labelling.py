@@ -198,6 +198,11 @@ def _label_choice(listed: Listed, candidate: Candidate, answers: Answers) -> Cho
     if not is_clear and columns.labels and not answers.given("labels.label"):
         default = answers.ask(Question("labels.label", "Which column is the label (the class)?", options, default))
         is_answered = answers.asks
+    if default == NONE and not in_names and "label" in listed.table.cells and listed.id_column != "label":
+        # New samples often have one class, or none: the name alone says what the column is.
+        return Choice(
+            "labels.label", "label", "the column is called so, and holds fewer than two classes", is_guess=True
+        )
     if default == NONE:
         why = "the names of the folders or files are the labels" if in_names else "no column looks like a label"
         return Choice("labels.label", None, why, is_guess=True)

@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 from cellfeat.config import Settings
 from cellfeat.errors import ConfigError, ManifestError, MissingFileError
-from cellfeat.proposing.candidates import Candidate, asked_candidates, candidates
+from cellfeat.proposing.candidates import Candidate, asked_candidates, candidates, candidates_of_files
 from cellfeat.proposing.columns import look_at_columns
 from cellfeat.proposing.completing import Tried, completed, settings_of
 from cellfeat.proposing.files_table import (
@@ -26,7 +26,7 @@ from cellfeat.proposing.no_cells import Refused, why_no_cells, why_no_labels
 from cellfeat.proposing.pixels import channel_choices
 from cellfeat.proposing.proposal import NONE, Answers, Choice, Proposal
 from cellfeat.proposing.reading import Reading
-from cellfeat.proposing.seeing import layout_reason, not_pixels, sample_lines, unused_tables
+from cellfeat.proposing.seeing import layout_reason, not_pixels, sample_lines, unused_tables, why_unused
 from cellfeat.proposing.stacks import plane_choices
 from cellfeat.proposing.survey import MOST_TABLES, Survey, tables_beside
 from cellfeat.proposing.tables import Table, best_id_match, check_named_columns, has_unique_ids, read_tables
@@ -76,7 +76,7 @@ def propose(survey: Survey, labels: Path | str | None, answers: Answers, target:
             tried = _first_that_fits(survey, tables, answers, target, is_given=labels not in (None, NONE))
         except ManifestError as error:
             # What is wrong with the masks or the table of cells is the reason why images are tried as samples.
-            raise ManifestError("\n".join([*without_cells, str(error)])) from error
+            raise ManifestError("\n".join([*without_cells, str(error), *problems])) from error
     choices = [_doubted(choice, survey, target) if labels is None else choice for choice in tried.choices]
     found = completed(choices, answers, listed=tried.listed, manifest=tried.manifest, survey=survey)
     if tried.listed is None and tried.manifest.crops is None:
@@ -166,6 +166,9 @@ def _first_that_fits(
     settings = answers.settings
     named = settings.get("images.layout"), settings.get("images.pattern")
     offered = asked_candidates(survey, *named) if listed is None else []
+    if listed is None and not offered and not any(named):
+        # Channels in the names leave no ids: a table may list each file as a sample.
+        offered = _listed_by_table(survey, tables)
     if listed is None and offered:
         offered, listed = _with_table(survey, offered, tables, answers, target, is_given=is_given)
         part = labelled_part(survey, offered[0], listed) if listed and not any(named) else None
@@ -177,7 +180,7 @@ def _first_that_fits(
     if listed and listed.files:
         offered = [Candidate("table", None, (), survey.names, Reading(""))]
     reasons: list[str] = []
-    for candidate in offered or [_no_candidate(survey)]:
+    for candidate in offered or [_no_candidate(survey, tables)]:
         try:
             return _try(survey, candidate, listed, answers)
         except (ManifestError, MissingFileError, ConfigError) as error:
@@ -254,11 +257,19 @@ def _no_match(table: Table, candidate: Candidate) -> str:
     )
 
 
-def _no_candidate(survey: Survey) -> Candidate:
-    raise ManifestError(
+def _listed_by_table(survey: Survey, tables: Sequence[Table]) -> list[Candidate]:
+    """Candidates that take each file as a sample, where a table has ids that are the names of the files."""
+    offered = candidates_of_files(survey)
+    return offered if best_id_match(tables, [one.ids for one in offered]) else []
+
+
+def _no_candidate(survey: Survey, tables: Sequence[Table]) -> Candidate:
+    told = (
         f"{survey.root}: the names of its {len(survey.names)} images, such as {first_ten(survey.names[:3])}, give no "
         "sample an id of its own; list the files in a table, and name it with --labels FILE"
     )
+    inside = [table for table in tables if table.file in survey.tables]
+    raise ManifestError("\n".join([told, *why_unused(inside, first_ten(survey.names[:2]))]))
 
 
 def _try(survey: Survey, candidate: Candidate, listed: Listed | None, answers: Answers) -> Tried:

@@ -98,9 +98,10 @@ def label_remarks(manifest: Manifest, labels: LabelsSettings) -> list[str]:
         others = [name for name in manifest.columns if name not in own]
         # A plate or a field is seldom the class.
         columns = [name for name in others if role_of_word(name) not in COARSE] or others
-        advice = (
-            f"name the column of classes with --label COLUMN ({first_ten(columns)}), or a table with --labels TABLE"
-        )
+        if columns:
+            advice = (
+                f"name the column of classes with --label COLUMN ({first_ten(columns)}), or a table with --labels TABLE"
+            )
     return [f"{found}: extract works without, and compare needs two classes; {advice}"]
 
 
@@ -118,7 +119,19 @@ def unused_tables(tables: Sequence[Table], settings: Settings, manifest: Manifes
     """
     if settings.labels.file is not None:
         return []
-    ids = first_ten(manifest.table["sample_id"].tolist()[:2])
+    return why_unused(tables, first_ten(manifest.table["sample_id"].tolist()[:2]))
+
+
+def why_unused(tables: Sequence[Table], ids: str) -> list[str]:
+    """Say why each of some tables does not describe the images.
+
+    Parameters
+    ----------
+    tables
+        The tables.
+    ids
+        Some ids of the images, for messages.
+    """
     said: dict[str, list[tuple[Table, str]]] = {}
     for table in tables:
         line = not_pixels(table) or _drawn_as_plate(table) or _without_ids(table, ids)

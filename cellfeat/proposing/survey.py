@@ -21,6 +21,7 @@ from cellfeat.samples.formats.planes import NO_CHOICE, PlaneChoice
 from cellfeat.samples.image_file.channels import has_colour_map, opaque_planes, plane_of_grey
 from cellfeat.samples.image_file.read import read_image
 from cellfeat.samples.reading.images import MAX_PIXELS
+from cellfeat.samples.tables.encoded_images import encoded_images
 from cellfeat.text import first_ten
 
 TABLE_ENDINGS = (".csv", ".tsv", ".csv.gz", ".tsv.gz", ".parquet", ".xlsx", ".txt")
@@ -174,6 +175,11 @@ def _nothing(folder: Path, on_disk: Sequence[str]) -> str:
         return f"{folder}: the folder is empty; name the folder of your images"
     endings = Counter(PurePosixPath(name).suffix.lower() or "no ending" for name in on_disk)
     told = ", ".join(f"{count} {ending}" for ending, count in endings.most_common(5))
+    parquet = [name for name in on_disk if name.lower().endswith(".parquet")]
+    for name in parquet[:MOST_TABLES]:
+        images = encoded_images(folder / name, f"pathlib.Path({str(folder)!r}).rglob('*.parquet')")
+        if images is not None:
+            return f"{folder}: holds no files of images, but {folder / name}: {images}"
     numbers = first_with_numbers(folder / name for name in on_disk if is_table_name(name))
     if numbers is not None:
         return f"{folder}: holds no images, but {numbers} is {import_advice(numbers)}"

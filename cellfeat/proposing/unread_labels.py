@@ -5,10 +5,10 @@ from pathlib import Path
 
 from cellfeat.proposing.survey import Survey, spread
 from cellfeat.samples.folders.local import scan
+from cellfeat.samples.tables.foreign import BINARY_ENDINGS
 from cellfeat.text import first_ten
 
 _TEXTS = (".json", ".jsonl", ".ndjson", ".geojson", ".xml", ".txt", ".yaml", ".yml")
-_BINARIES = (".mat", ".xls", ".ods", ".pkl", ".pickle", ".sqlite", ".sqlite3", ".rds", ".rdata", ".feather", ".arrow")
 _MOST_FILES = 50
 _MOST_BYTES = 20_000_000
 _FEW = 3
@@ -27,7 +27,7 @@ def unread_labels(survey: Survey) -> list[str]:
     wanted = [files[place].encode() for place in spread(len(files), _FEW)]
     texts = islice((name for name in names if name.lower().endswith(_TEXTS)), _MOST_FILES)
     found = [name for name in texts if _mentions(survey.folder / name, wanted)]
-    found += [name for name in names if name.lower().endswith(_BINARIES)]
+    found += [name for name in names if name.lower().endswith(BINARY_ENDINGS)]
     stems = {Path(name).stem for name in files}
     of_each = [name for name in names if name.lower().endswith(".txt") and Path(name).stem in stems]
     remarks = []

@@ -190,14 +190,23 @@ def test_of_tables_of_parts_the_training_part_is_taken(tmp_path: Path) -> None:
     assert "labels.split" in config_text(found)
 
 
-def test_table_under_a_title_is_named(tmp_path: Path) -> None:
+def test_table_under_a_title_is_used(tmp_path: Path) -> None:
     for number in range(4):
         save(tmp_path, f"im{number}.png")
     book = openpyxl.Workbook()
     for row in (["Experiment of May"], ["image", "label"], *([f"im{number}", "x"] for number in range(4))):
         book.active.append(row)
     book.save(tmp_path / "labels.xlsx")
-    assert "labels.xlsx: is not used" in said(proposal_for(tmp_path))
+    found = proposal_for(tmp_path)
+    assert found.settings.labels.file == tmp_path / "labels.xlsx"
+    assert "row 1 (Experiment of May)" in said(found)
+
+
+def test_table_of_a_single_column_is_named(tmp_path: Path) -> None:
+    for number in range(4):
+        save(tmp_path, f"im{number}.png")
+    write_csv(tmp_path / "labels.csv", "image", [(f"im{number}",) for number in range(4)])
+    assert "labels.csv: is not used: a single column" in said(proposal_for(tmp_path))
 
 
 def test_table_that_is_drawn_like_a_plate_is_named(tmp_path: Path) -> None:

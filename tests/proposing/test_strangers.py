@@ -212,3 +212,39 @@ def test_fields_that_a_table_counts_from_0_are_refused(tmp_path: Path) -> None:
     write_table(tmp_path / "table.csv", f"well,site,phase\n{rows}\n")
     with pytest.raises(ManifestError, match="numbers of column site count from 0"):
         proposal_for(tmp_path)
+
+
+def test_names_that_may_be_channels_are_ids_where_a_table_lists_them(tmp_path: Path) -> None:
+    for number in range(6):
+        save(tmp_path, f"c{number:02d}.png")
+    with pytest.raises(ManifestError, match="give no sample an id of its own"):
+        proposal_for(tmp_path)
+    write_table(tmp_path / "labels.csv", "id,label\n" + "".join(f"c{n:02d},{'AB'[n % 2]}\n" for n in range(6)))
+    table = proposal_for(tmp_path).manifest.table
+    assert sorted(table["label"]) == ["A"] * 3 + ["B"] * 3
+
+
+def test_a_table_of_channels_makes_no_samples_of_them(tmp_path: Path) -> None:
+    for channel in ("DAPI", "GFP"):
+        save(tmp_path, f"{channel}.png")
+    write_table(tmp_path / "channels.csv", "channel,exposure\nDAPI,100\nGFP,200\n")
+    with pytest.raises(ManifestError, match=r"id of its own.*\n.*channels\.csv is not used: none of its columns"):
+        proposal_for(tmp_path)
+
+
+def test_tables_that_cannot_be_read_are_told_where_no_layout_fits(tmp_path: Path) -> None:
+    for channel in ("DAPI", "GFP"):
+        save(tmp_path, f"{channel}.png")
+    write_table(tmp_path / "labels.csv", "id,label\na,A\nb\n")
+    with pytest.raises(ManifestError, match=r"id of its own.*\n.*labels\.csv: line 3: expected 2 cells"):
+        proposal_for(tmp_path)
+
+
+@pytest.mark.parametrize("label", ["A", ""])
+def test_a_column_called_label_is_the_label_with_one_class_or_none(tmp_path: Path, label: str) -> None:
+    for number in range(6):
+        save(tmp_path, f"im{number}.png")
+    write_table(tmp_path / "new.csv", "id,label\n" + "".join(f"im{number},{label}\n" for number in range(6)))
+    found = proposal_for(tmp_path)
+    assert found.settings.labels.label == "label"
+    assert set(found.manifest.table["label"]) == {label}

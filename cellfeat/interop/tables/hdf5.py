@@ -89,6 +89,8 @@ def read_hdf5(path: Path, dataset: str | None) -> Source:
         If there is no such dataset of numbers, or several where none is named.
     """
     with _opened(path) as file:
+        if dataset is None:
+            _check_program(path, file)
         name = dataset or _only_matrix(path, _matrices(file))
         if name not in file or not isinstance(file[name], h5py.Dataset):
             raise UnknownNameError(f"{path}: no dataset is called {name!r}; {near_names(name, _matrices(file))}")
@@ -99,6 +101,19 @@ def read_hdf5(path: Path, dataset: str | None) -> Source:
             if item.shape == (len(array),) and f"/{other}" != name and item.dtype.kind in "buifSUO"
         }
         return Source(path, pa.table(columns), array, what=f"dataset {name} of an HDF5 file")
+
+
+def _check_program(path: Path, file: h5py.File) -> None:
+    """Refuse files of programs that keep samples as columns, or names and ids apart from the numbers."""
+    told = ""
+    if {"row_attrs", "col_attrs"} <= set(file):
+        told = "a loom file, which has a row for each gene: anndata.read_loom(FILE).write_h5ad('cells.h5ad')"
+    elif isinstance(file.get("matrix"), h5py.Group) and "barcodes" in file["matrix"]:
+        told = "a matrix of 10x Genomics: scanpy.read_10x_h5(FILE).write_h5ad('cells.h5ad')"
+    elif any("pandas_type" in item.attrs for item in file.values() if isinstance(item, h5py.Group)):
+        told = "a table that pandas wrote (to_hdf): pandas.read_hdf(FILE).to_parquet('cells.parquet')"
+    if told:
+        raise ManifestError(f"{path}: is {told} makes a file that is read; --dataset NAME takes an array as it stands")
 
 
 def _only_matrix(path: Path, names: list[str]) -> str:

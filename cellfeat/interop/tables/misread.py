@@ -1,13 +1,14 @@
 """Tables that are not read as they were meant: embeddings as text in one column, and features as rows."""
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
+from cellfeat.interop.tables.digit_grouping import is_ambiguous
 from cellfeat.interop.tables.source import Source, texts_of
 from cellfeat.samples.column_names.profiles import is_certain_measure
-from cellfeat.text import first_ten
+from cellfeat.text import counted, first_ten
 
 _LOOKED_AT = 100
 _NUMBER = r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?|nan|None"
@@ -51,6 +52,26 @@ def _way_out(name: str, cells: list[str]) -> str:
     return (
         ": write a column for each number, in pandas: "
         f"table.join(table.pop({name!r}).str.strip('[]() ').str.split(r'[,\\s]+', expand=True).add_prefix('e'))"
+    )
+
+
+def strange_cells(source: Source, name: str, places: Sequence[int]) -> str:
+    """Say which cells of a column that mostly holds numbers are none.
+
+    Parameters
+    ----------
+    source
+        The table.
+    name
+        The column.
+    places
+        Places of these cells.
+    """
+    cell = str(source.texts(name)[places[0]])
+    what = "may be thousands or decimals" if is_ambiguous(cell.replace(",", ".")) else "without a number"
+    return (
+        f"column {name} is no feature: {counted(len(places), 'cell')} {what}, such as {cell!r} in "
+        f"{source.row(places[0])}"
     )
 
 

@@ -7,10 +7,12 @@ from fnmatch import fnmatchcase
 import numpy as np
 
 from cellfeat.errors import ManifestError, UnknownNameError
-from cellfeat.interop.tables.misread import embedding_remark
+from cellfeat.interop.tables.misread import embedding_remark, strange_cells
 from cellfeat.interop.tables.naming import is_fold_name, is_group_name, is_label_name
 from cellfeat.interop.tables.source import Source
 from cellfeat.samples.column_names.profiles import is_cellprofiler, is_measure, is_metadata, trap
+from cellfeat.samples.tables.encoded_images import encoded_images
+from cellfeat.samples.tables.foreign import foreign_ending
 from cellfeat.text import first_ten, near_names
 from cellfeat.types import Bools, Float32s, Floats
 
@@ -226,12 +228,20 @@ def _check_no_header(source: Source, name: str, strange: Sequence[int]) -> None:
 def _check_some_left(source: Source, found: FeatureTable) -> None:
     if not found.names:
         told = "; ".join(f"{reason}: {first_ten(names)}" for reason, names in found.left_out.items())
-        texts = embedding_remark(source, found.texts)
+        texts = embedding_remark(source, found.texts) or encoded_images(source.path)
         if texts:
             raise ManifestError(f"{source.path}: no column of numbers is left to be a feature; {texts}")
+        if found.strange:
+            name, places = next(iter(found.strange.items()))
+            others = f"; the same holds for {len(found.strange) - 1} more" if len(found.strange) > 1 else ""
+            raise ManifestError(
+                f"{source.path}: no column of numbers is left to be a feature: {strange_cells(source, name, places)}"
+                f"{others}; correct these cells, or remove rows that are no samples, such as units below the header"
+            )
+        hint = "" if told else foreign_ending(source.path.name)
         raise ManifestError(
-            f"{source.path}: no column of numbers is left to be a feature ({told or 'there is none'}); name columns "
-            "with --features or --keep"
+            f"{source.path}: no column of numbers is left to be a feature ({told or 'there is none'}); "
+            f"{hint or 'name columns with --features or --keep'}"
         )
 
 

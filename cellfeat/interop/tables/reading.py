@@ -8,6 +8,7 @@ from cellfeat.interop.tables.hdf5 import is_anndata, is_feature_file, read_annda
 from cellfeat.interop.tables.numpy_files import read_npy, read_npz
 from cellfeat.interop.tables.source import Source
 from cellfeat.interop.tables.text_tables import read_csv, read_excel, read_parquet
+from cellfeat.samples.formats.microscopes.zarr_folders import is_zarr
 from cellfeat.samples.tables.foreign import foreign_kind
 from cellfeat.text import NO_URLS, is_url, without_credentials
 
@@ -37,7 +38,7 @@ def read_source(path: Path, dataset: str | None = None) -> Source:
     """
     head = _head(path)
     is_hdf5 = head.startswith(_HDF5)
-    kind = None if is_hdf5 or head.startswith(_NUMPY) else foreign_kind(head)
+    kind = None if is_hdf5 or head.startswith(_NUMPY) else foreign_kind(head, path.name)
     if kind is not None:
         raise ManifestError(f"{path}: is {kind}")
     if dataset is not None and not is_hdf5:
@@ -51,7 +52,8 @@ def read_source(path: Path, dataset: str | None = None) -> Source:
     if head.startswith(b"PK\x03\x04"):
         if path.suffix.lower() in (".xlsx", ".xlsm") and not zipfile.is_zipfile(path):
             raise ManifestError(f"{path}: a damaged or truncated Excel file; copy or save it again")
-        return read_excel(path) if _is_excel(path) else read_npz(path)
+        # The reader of Excel says what an archive is that is none.
+        return read_npz(path) if _holds_arrays(path) else read_excel(path)
     return read_csv(path)
 
 
@@ -67,9 +69,7 @@ def _head(path: Path) -> bytes:
     if not path.exists():
         raise MissingFileError(f"the table {path} does not exist")
     if not path.is_file():
-        raise ManifestError(
-            f"{path}: is a folder; expected one file ({_KINDS})" if path.is_dir() else f"{path}: no file"
-        )
+        raise ManifestError(_of_folder(path) if path.is_dir() else f"{path}: no file")
     try:
         with path.open("rb") as file:
             head = file.read(64)
@@ -80,10 +80,25 @@ def _head(path: Path) -> bytes:
     return head
 
 
-def _is_excel(path: Path) -> bool:
+def _of_folder(path: Path) -> str:
+    """Say what a folder is that was named as a table, and how to make one file of it."""
+    if is_zarr(path):
+        return (
+            f"{path}: is a folder of Zarr: numpy.savez('cells.npz', X=zarr.open({path.name!r})[...]) writes an array, "
+            f"and anndata.read_zarr({path.name!r}).write_h5ad('cells.h5ad') a table of AnnData"
+        )
+    if path.suffix.lower() == ".parquet" or any(path.glob("*.parquet")):
+        return (
+            f"{path}: is a folder of Parquet files: pandas.read_parquet({path.name!r}).to_parquet('cells.parquet') "
+            "makes one of them"
+        )
+    return f"{path}: is a folder; expected one file ({_KINDS})"
+
+
+def _holds_arrays(path: Path) -> bool:
     try:
         with zipfile.ZipFile(path) as archive:
-            return "xl/workbook.xml" in archive.namelist()
+            return any(name.endswith(".npy") for name in archive.namelist()) or path.suffix.lower() == ".npz"
     except (zipfile.BadZipFile, NotImplementedError, OSError, ValueError):
         # Reading it as .npz says what is wrong.
-        return False
+        return True

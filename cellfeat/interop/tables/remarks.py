@@ -7,8 +7,7 @@ import numpy as np
 
 from cellfeat.evaluation.groups.sample_groups import count_copies
 from cellfeat.extraction.store import Features
-from cellfeat.interop.tables.digit_grouping import is_ambiguous
-from cellfeat.interop.tables.misread import embedding_remark, transposed_remarks
+from cellfeat.interop.tables.misread import embedding_remark, strange_cells, transposed_remarks
 from cellfeat.interop.tables.naming import Named, group_candidates, is_label_name
 from cellfeat.interop.tables.numbers import FOLDS, GROUPS, LABELS, NOT_CELLPROFILER, FeatureTable, Wanted
 from cellfeat.interop.tables.source import Source
@@ -129,10 +128,7 @@ def _column_remarks(source: Source, features: FeatureTable, made: Features, want
             keep = f"; --max-missing SHARE allows more than {wanted.max_missing:g}"
         yield f"left out, {reason}: {len(names)} columns: {first_ten(names)}{keep}"
     for name, places in features.strange.items():
-        cell = str(source.texts(name)[places[0]])
-        what = "may be thousands or decimals" if is_ambiguous(cell.replace(",", ".")) else "are not numbers"
-        told = f"{cell!r} in {source.row(places[0])}"
-        yield f"warning: column {name} is no feature: {len(places)} cells {what}, such as {told}"
+        yield f"warning: {strange_cells(source, name, places)}"
     if kept := [
         name
         for name in made.samples.columns

@@ -203,7 +203,8 @@ def _reader(texts: Sequence[str | None]) -> Callable[[str], float]:
     return _float if grouping is None else grouping.read
 
 
-_THOUSANDS = re.compile(r"[+-]?\d{1,3}(,\d{3})+")
+# No thousands begin with 0: 0,123 has decimals.
+_THOUSANDS = re.compile(r"[+-]?[1-9]\d{0,2}(,\d{3})+")
 _MISSING = pa.array([*MISSING_WORDS, ""], pa.string())
 
 
@@ -264,4 +265,7 @@ def check_unique_names(path: Path, names: Sequence[str]) -> None:
     seen: set[str] = set()
     twice = sorted({name for name in names if name in seen or seen.add(name)})  # type: ignore[func-returns-value]
     if twice:
-        raise ManifestError(f"{path}: column {first_ten(twice)} occurs more than once; rename one")
+        raise ManifestError(
+            f"{path}: column {first_ten(twice)} occurs more than once; rename one, or, where two lines name the "
+            "columns, make one line of them"
+        )

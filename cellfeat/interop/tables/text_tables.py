@@ -4,17 +4,21 @@ import csv
 import io
 import re
 from collections.abc import Sequence
-from itertools import pairwise
+from itertools import islice, pairwise
 from pathlib import Path
 
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet
 
 from cellfeat.errors import ManifestError
 from cellfeat.interop.tables.source import Source, check_unique_names
-from cellfeat.samples.tables.file import RawTable, read_table_bytes, read_table_file, separator_of, unpacked_bytes
-from cellfeat.text import first_line, first_ten
+from cellfeat.samples.tables.encoded_images import image_columns
+from cellfeat.samples.tables.file import RawTable, read_table_bytes, read_table_file, unpacked_bytes
+from cellfeat.samples.tables.header import FIRST_ROWS, Header, find_header
+from cellfeat.samples.tables.separators import separator_of
+from cellfeat.text import counted, first_line, first_ten
 
 _COMPARTMENT = re.compile(r"(Image|Cells?|Nuclei|Nucleus|Cytoplasm|Metadata|Experiment)", re.IGNORECASE)
 _DECIMAL_COMMA = re.compile(r"\s*[+-]?\d+,\d+\s*")
@@ -37,15 +41,20 @@ def read_csv(path: Path) -> Source:
     # of labels tables, which explains it.
     if b"\0" in content:
         return _slowly(path)
-    first, _, rest = content[:_HEAD_BYTES].decode("utf-8-sig", errors="replace").partition("\n")
+    head = content[:_HEAD_BYTES].decode("utf-8-sig", errors="replace")
+    first, _, rest = head.partition("\n")
     if not first.strip() or first.startswith("#") or first.lower().startswith("sep="):
         return _slowly(path)
-    separator = separator_of(f"{first}\n")
+    separator = separator_of(head)
     if separator == " ":
         return _slowly(path)
     second = rest.partition("\n")[0]
     header = _joined_header(first, second, separator) if _is_double_header(first, second, separator) else None
-    remarks = () if header is None else (f"{path}: the header has two lines: their names are joined, {header[-1]}",)
+    if header is None and _begins_otherwise(head, separator):
+        return _slowly(path)
+    remarks: tuple[str, ...] = (
+        () if header is None else (f"{path}: the header has two lines: their names are joined, {header[-1]}",)
+    )
     try:
         table = pa.csv.read_csv(
             pa.BufferReader(content),
@@ -65,8 +74,14 @@ def read_csv(path: Path) -> Source:
         return _slowly(path)
     _check_header(path, names)
     check_unique_names(path, [name for name in names if name])
-    table = table.rename_columns([name or "(first column)" for name in names]) if names.count("") < 2 else table
-    own = "(first column)" if "" in names else ""
+    table = _without_empty_rows(table)
+    if not len(table):
+        return _slowly(path)
+    unnamed = [place for place, name in enumerate(names) if place and not name and _has_cells(table.column(place))]
+    if unnamed:
+        told = f"without a name (number {first_ten(place + 1 for place in unnamed)})"
+        remarks = (*remarks, f"{path}: ignored: {counted(len(unnamed), 'column')} {told}")
+    table, own = _with_names(table, names)
     return Source(
         path,
         table,
@@ -76,6 +91,40 @@ def read_csv(path: Path) -> Source:
         remarks=remarks,
         decimal_comma=_has_decimal_commas(table),
     )
+
+
+def _with_names(table: pa.Table, names: list[str]) -> tuple[pa.Table, str]:
+    """Name the columns; the first may be ids without a name, which is given, and others without one are left out."""
+    own = "(first column)" if not names[0] else ""
+    named = [own or names[0], *names[1:]]
+    kept = [place for place, name in enumerate(named) if name]
+    return table.rename_columns(named).select(kept), own
+
+
+def _has_cells(column: pa.ChunkedArray) -> bool:
+    """Whether some cells of a column of text are not empty."""
+    return bool(pc.any(pc.not_equal(pc.utf8_trim_whitespace(column), "")).as_py())
+
+
+def _without_empty_rows(table: pa.Table) -> pa.Table:
+    """Leave out rows without a single cell, as spreadsheets write them below a table."""
+    is_empty = pc.equal(pc.utf8_trim_whitespace(table.column(0)), "")
+    if not pc.any(is_empty).as_py():
+        return table
+    for column in table.columns[1:]:
+        is_empty = pc.and_(is_empty, pc.equal(pc.utf8_trim_whitespace(column), ""))
+    return table.filter(pc.invert(is_empty))
+
+
+def _begins_otherwise(head: str, separator: str) -> bool:
+    """Whether the first line is not the header, or the second holds types or units."""
+    lines = csv.reader(io.StringIO(head, newline=""), delimiter=separator)
+    try:
+        rows = list(islice(lines, FIRST_ROWS))
+    except csv.Error:
+        return True
+    filled = [row for row in rows if any(cell.strip() for cell in row)]
+    return rows[:1] != filled[:1] or find_header(filled) != Header()
 
 
 def _has_decimal_commas(table: pa.Table) -> bool:
@@ -148,7 +197,8 @@ def read_parquet(path: Path) -> Source:
     content = read_table_bytes(path)
     try:
         table = pa.parquet.read_table(io.BytesIO(content))
-        table = _without_lists(table)
+        images = list(image_columns(table))
+        table = _without_lists(table.drop_columns(images))
         table.validate(full=True)
         names = list(table.column_names)
     except (pa.ArrowException, OSError, ValueError, TypeError, KeyError, MemoryError) as error:
@@ -158,7 +208,8 @@ def read_parquet(path: Path) -> Source:
     check_unique_names(path, names)
     # How pandas names an index that has no name.
     own = next((name for name in names if name.startswith("__index_level_0")), "")
-    return Source(path, table, what="a Parquet table", own_id=own)
+    remarks = (f"{path}: ignored: column {first_ten(images)}, which holds encoded images",) if images else ()
+    return Source(path, table, what="a Parquet table", own_id=own, remarks=remarks)
 
 
 def _without_lists(table: pa.Table) -> pa.Table:
@@ -179,7 +230,7 @@ def _without_lists(table: pa.Table) -> pa.Table:
 
 
 def _spread(column: pa.ChunkedArray) -> list[pa.ChunkedArray] | None:
-    lengths = pa.compute.unique(pa.compute.list_value_length(column)).to_pylist()
+    lengths = pc.unique(pc.list_value_length(column)).to_pylist()
     values = column.combine_chunks().flatten() if len(lengths) == 1 and lengths[0] else None
     if values is None or not (pa.types.is_floating(values.type) or pa.types.is_integer(values.type)):
         return None

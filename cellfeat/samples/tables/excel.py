@@ -13,6 +13,8 @@ from typing import Any, NamedTuple
 
 from cellfeat.errors import ManifestError
 from cellfeat.samples.tables.encoding import SAVE_AS_CSV
+from cellfeat.samples.tables.foreign import foreign_zip
+from cellfeat.samples.tables.header import FIRST_ROWS, find_header
 from cellfeat.storage.url import Location
 from cellfeat.text import first_line, first_ten
 
@@ -82,7 +84,8 @@ def read_sheet(content: bytes, file: Location) -> Sheet:
     merged = list(_filled_down(sheet, texts))
     numbered = list(enumerate(texts, start=1))
     rows = [(number, cells) for number, cells in numbered if any(cells)]
-    remarks = [*_sheet_remarks(sheet, filled), *_cell_remarks(sheet, rows)]
+    n_titles = find_header([cells for _, cells in rows[:FIRST_ROWS]]).n_titles
+    remarks = [*_sheet_remarks(sheet, filled), *_cell_remarks(sheet, rows[n_titles:])]
     if merged:
         remarks.append(f"merged cells {first_ten(merged)}: each of their rows has their value")
     return Sheet(rows, tuple(f"{file}: {remark}" for remark in remarks))
@@ -97,10 +100,14 @@ def _check_archive(content: bytes, file: Location) -> list[str]:
         members = {member.filename: member.file_size for member in archive.infolist()}
         sheets = [name for name in members if _SHEET.fullmatch(name)]
         if "xl/workbook.xml" not in members:
-            raise ManifestError(f"{file}: a zip archive and no Excel table; unpack it, or {SAVE_AS_CSV}")
+            kind = foreign_zip(members)
+            what = f"is {kind}" if kind else f"a zip archive and no Excel table; unpack it, or {SAVE_AS_CSV}"
+            raise ManifestError(f"{file}: {what}")
         if any(members[name] > MAX_SHEET_BYTES for name in [*sheets, *members.keys() & {"xl/sharedStrings.xml"}]):
             raise ManifestError(f"{file}: a sheet of more than {MAX_SHEET_BYTES:,} bytes; {SAVE_AS_CSV}")
         return [cell.decode() for name in sheets for cell in _NOT_COMPUTED.findall(archive.read(name))]
+    except ManifestError:  # a ValueError
+        raise
     except (zipfile.BadZipFile, NotImplementedError, OSError, EOFError, RuntimeError, ValueError, zlib.error) as error:
         raise ManifestError(f"{file}: a damaged Excel or zip file: {error}; copy it again, or {SAVE_AS_CSV}") from None
 

@@ -15,19 +15,18 @@ import pyarrow as pa
 from cellfeat.errors import ManifestError, MissingFileError, ReadError
 from cellfeat.samples.tables.encoding import SAVE_AS_CSV, decoded
 from cellfeat.samples.tables.excel import read_sheet
-from cellfeat.samples.tables.foreign import foreign_kind
-from cellfeat.samples.tables.text_marks import without_comments, without_text_marks
+from cellfeat.samples.tables.foreign import damaged_ending, foreign_ending, foreign_kind
+from cellfeat.samples.tables.header import FIRST_ROWS, find_header
+from cellfeat.samples.tables.separators import SEPARATORS, separator_of
+from cellfeat.samples.tables.text_marks import is_comment, without_comments, without_text_marks
 from cellfeat.storage.opening import open_storage
 from cellfeat.storage.url import Location
-from cellfeat.text import first_line, first_ten
+from cellfeat.text import counted, first_line, first_ten, shorten
 
-SEPARATORS = ",;\t|"
 MAX_TABLE_BYTES = 2_000_000_000
 _HEAD_BYTES = 64
 # Excel itself writes this first line for programs that guess the separator.
 _EXCEL_SEPARATOR = re.compile(r"\ufeff?sep=(.)\r?\n", re.IGNORECASE)
-# `write.table` of R separates with spaces by default, and puts quotes around all names.
-_QUOTED_WORDS = re.compile(r'"[^"]*"( "[^"]*")+')
 
 
 @dataclass(frozen=True)
@@ -51,8 +50,9 @@ def read_table_file(file: Location) -> RawTable:
     """Read a table.
 
     Text is UTF-8, UTF-16 with a byte-order mark, or Windows-1252, as Excel writes it. Its cells are separated by
-    commas, semicolons, tabs or vertical bars, whichever is most frequent in the header. Lines above the header that
-    begin with ``#`` are ignored, and so are marks that keep a value text, as in ``="001"``.
+    commas, semicolons, tabs or vertical bars, whichever is most frequent in the header. Ignored, with a remark, are
+    lines that begin with ``#``, titles above the header, a line of types or units below it (see
+    `cellfeat.samples.tables.header.find_header`), and marks that keep a value text, as in ``="001"``.
 
     Parameters
     ----------
@@ -74,11 +74,18 @@ def read_table_file(file: Location) -> RawTable:
         return _read_parquet(content, file)
     if content.startswith((b"PK\x03\x04", b"\xd0\xcf\x11\xe0")):
         return _read_excel(content, file)
-    kind = foreign_kind(content[:_HEAD_BYTES])
+    kind = foreign_kind(content[:_HEAD_BYTES], file.name)
     if kind is not None:
         raise ManifestError(f"{file}: is {kind}")
-    text, remarks = decoded(content, file)
-    table = _parse(text, file)
+    hint = foreign_ending(file.name) or damaged_ending(file.name)
+    try:
+        text, remarks = decoded(content, file)
+    except ManifestError as error:
+        raise ManifestError(f"{file}: is no table of text, and {hint}" if hint else str(error)) from None
+    try:
+        table = _parse(text, file)
+    except ManifestError as error:
+        raise ManifestError(f"{error}; {hint}" if hint else str(error)) from None
     return RawTable(table.cells, (*remarks, *table.remarks))
 
 
@@ -154,7 +161,7 @@ def _without_marks(table: RawTable, n_comments: int, file: Location) -> RawTable
     cells, changed = without_text_marks(table.cells)
     remarks = list(table.remarks)
     if n_comments:
-        remarks.append(f"{file}: {n_comments} lines above the header begin with # and are ignored")
+        remarks.append(f"{file}: ignored: {counted(n_comments, 'line')} above the header, with # at the beginning")
     if changed:
         remarks.append(
             f'{file}: column {first_ten(changed)}: marks that keep a value text, as in ="001" or \'001, are removed'
@@ -162,29 +169,21 @@ def _without_marks(table: RawTable, n_comments: int, file: Location) -> RawTable
     return RawTable(cells, tuple(remarks))
 
 
-def separator_of(text: str) -> str:
-    """Find what separates the cells of a table of text: the separator that is most frequent in its header."""
-    header = next((line for line in io.StringIO(text) if line.strip()), "").strip()
-    if _QUOTED_WORDS.fullmatch(header):
-        return " "
-    # Separators inside quotes belong to a name.
-    return max(SEPARATORS, key=re.sub(r'"[^"]*"', "", header).count)
-
-
-def _table(rows: Sequence[tuple[int, list[str]]], word: str, file: Location) -> RawTable:
-    """Make a table of numbered rows, the header first; `word` says what the numbers count."""
+def _table(rows: Sequence[tuple[int, list[str]]], word: str, file: Location, *, has_names: bool = False) -> RawTable:
+    """Make a table of numbered rows; `word` says what the numbers count, `has_names` that the first is the header."""
     rows = [(number, cells) for number, cells in rows if any(cell.strip() for cell in cells)]
     if not rows:
         raise ManifestError(f"{file}: is empty; expected a header and one row per sample")
+    rows, remarks = (rows, []) if has_names else _from_header(rows, word, file)
     header = [name.strip() for name in rows[0][1]]
     rows = rows[1:]
-    remarks = []
     if _has_row_names(header, [cells for _, cells in rows]):
         header = ["", *header]
         remarks.append(
             f"{file}: the header has one name fewer than each row has cells, as R writes a table with row names: "
             f"the first column is ignored, and {header[1]!r} names the second"
         )
+    header = _without_empty_end(header, max((len(cells) for _, cells in rows), default=len(header)))
     rows = [(number, _without_empty_end(cells, len(header))) for number, cells in rows]
     _check_shape(header, rows, word, file)
     index = pd.Index([number for number, _ in rows], name=word)
@@ -192,8 +191,37 @@ def _table(rows: Sequence[tuple[int, list[str]]], word: str, file: Location) -> 
     return RawTable(table.loc[:, [name for name in header if name]], tuple(remarks))
 
 
+def _from_header(
+    rows: list[tuple[int, list[str]]], word: str, file: Location
+) -> tuple[list[tuple[int, list[str]]], list[str]]:
+    """Rows from the header on, without comments and a row of types or units, and remarks on what is left out."""
+    remarks = []
+    found = find_header([cells for _, cells in rows[:FIRST_ROWS]])
+    titles, rows = rows[: found.n_titles], rows[found.n_titles :]
+    if titles:
+        remarks.append(
+            f"{file}: ignored: {word} {first_ten(number for number, _ in titles)} ({_start(titles[0][1])}), above the "
+            f"header ({_start(rows[0][1])})"
+        )
+    for _ in range(found.n_types):
+        number, cells = rows.pop(1)
+        remarks.append(f"{file}: ignored: {word} {number}, which holds types or units ({_start(cells)}) and no sample")
+    comments = [number for number, cells in rows[1:] if is_comment(cells) and len(rows[0][1]) > 1]
+    if comments:
+        remarks.append(f"{file}: ignored: {word} {first_ten(comments)}, with # at the beginning")
+        left_out = set(comments)
+        rows = [(number, cells) for number, cells in rows if number not in left_out]
+    return rows, remarks
+
+
+def _start(cells: Sequence[str]) -> str:
+    """The first cells that are not empty, for messages."""
+    filled = [cell.strip() for cell in cells if cell.strip()]
+    return ", ".join(shorten(cell) for cell in filled[:3]) + (", …" if len(filled) > 3 else "")
+
+
 def _without_empty_end(cells: list[str], n_columns: int) -> list[str]:
-    """Cells without empty ones beyond the header, as spreadsheets write them."""
+    """Cells without empty ones beyond a number of columns, as spreadsheets write them."""
     stop = len(cells)
     while stop > n_columns and not cells[stop - 1].strip():
         stop -= 1
@@ -211,15 +239,34 @@ def _has_row_names(header: list[str], rows: list[list[str]]) -> bool:
 def _check_shape(header: list[str], rows: list[tuple[int, list[str]]], word: str, file: Location) -> None:
     twice = sorted({column for column in header if column and header.count(column) > 1})
     if twice:
-        raise ManifestError(f"{file}: column {first_ten(twice)} occurs more than once; rename one")
-    ragged = [number for number, cells in rows if len(cells) != len(header)]
-    if ragged:
         raise ManifestError(
-            f"{file}: {word} {first_ten(ragged)}: expected {len(header)} cells as in the header; "
-            "put quotes around cells that contain separators"
+            f"{file}: column {first_ten(twice)} occurs more than once; rename one, or, where two lines name the "
+            "columns, make one line of them"
         )
+    ragged = [(number, cells) for number, cells in rows if len(cells) != len(header)]
+    if ragged:
+        raise ManifestError(_ragged(header, rows, ragged, f"{file}: {word}"))
     if not rows:
         raise ManifestError(f"{file}: has a header but no samples")
+
+
+def _ragged(
+    header: list[str], rows: list[tuple[int, list[str]]], ragged: list[tuple[int, list[str]]], where: str
+) -> str:
+    """Say which rows have another number of cells than the header, and what to do."""
+    told = f"{where} {first_ten(number for number, _ in ragged)}: expected {len(header)} cells as in the header"
+    number, cells = ragged[0]
+    if 2 * len(ragged) > len(rows) > 1 and len(header) < len(cells):
+        return (
+            f"{told} ({_start(header)}), got {len(cells)}; if lines above the names of the columns are titles, remove "
+            "them"
+        )
+    if len(cells) < len(header):
+        return (
+            f"{told}, got {len(cells)} in {number} ({_start(cells)}); remove lines that are no samples, or add what is "
+            "missing"
+        )
+    return f"{told}; put quotes around cells that contain separators"
 
 
 def _read_parquet(content: bytes, file: Location) -> RawTable:
@@ -230,8 +277,10 @@ def _read_parquet(content: bytes, file: Location) -> RawTable:
         raise ManifestError(
             f"{file}: cannot be read as Parquet: {first_line(error)}; write it again, or {SAVE_AS_CSV}"
         ) from None
-    if any(name is not None for name in table.index.names):
-        table = table.reset_index()
+    # Numbers without a name count the rows; texts are names of the rows, called as pyarrow calls them.
+    if any(name is not None for name in table.index.names) or not pd.api.types.is_numeric_dtype(table.index.dtype):
+        names = [f"__index_level_{n}__" if name is None else name for n, name in enumerate(table.index.names)]
+        table = table.rename_axis(names).reset_index()
     return _table_of_frame(table, [str(name) for name in table.columns], file)
 
 
@@ -248,7 +297,7 @@ def _read_excel(content: bytes, file: Location) -> RawTable:
 def _table_of_frame(table: pd.DataFrame, header: list[str], file: Location) -> RawTable:
     columns = [_texts(table.iloc[:, place]) for place in range(table.shape[1])]
     rows = [(number, list(cells)) for number, cells in enumerate(zip(*columns, strict=True), start=1)]
-    return _table([(0, header), *rows], "row", file)
+    return _table([(0, header), *rows], "row", file, has_names=True)
 
 
 def _texts(column: pd.Series) -> list[str]:

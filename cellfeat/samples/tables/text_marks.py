@@ -1,6 +1,7 @@
-"""Marks that programs put into text tables to keep a value text, and comment lines above the header."""
+"""Marks that programs put into text tables to keep a value text, and comment lines."""
 
 import re
+from collections.abc import Sequence
 
 import pandas as pd
 
@@ -35,6 +36,17 @@ def without_comments(lines: list[str], separators: str) -> tuple[list[str], int]
         n_comments -= 1
     comments = [line for line in lines[:n_comments] if line.strip()]
     return ["\n"] * n_comments + lines[n_comments:], len(comments)
+
+
+def is_comment(cells: Sequence[str]) -> bool:
+    """Whether a row is a comment: a single cell that begins with ``#``, as no row of a table of several columns has.
+
+    Parameters
+    ----------
+    cells
+        The cells of the row.
+    """
+    return len(cells) == 1 and cells[0].strip().startswith(_COMMENT)
 
 
 def _counts(line: str, separators: str) -> int:

@@ -95,3 +95,11 @@ def test_damaged_excel_file_is_named_as_one(tmp_path):
     (tmp_path / "a.xlsx").write_bytes(b"PK\x03\x04 cut off")
     with pytest.raises(ManifestError, match="Excel"):
         import_table(tmp_path / "a.xlsx")
+
+
+def test_commas_behind_a_zero_are_decimals(tmp_path):
+    values = [f"{n % 3},{n * 37 % 1000:03d}" for n in range(40)]
+    table = pd.DataFrame({"id": [f"c{n}" for n in range(40)], "share": values})
+    table.to_csv(tmp_path / "a.csv", sep=";", index=False)
+    numbers = import_table(tmp_path / "a.csv").features.embeddings[:, 0, 0]
+    np.testing.assert_allclose(numbers, [float(value.replace(",", ".")) for value in values], rtol=1e-6)

@@ -108,3 +108,28 @@ def test_labels_of_other_samples_are_not_taken_for_columns(tmp_path: Path) -> No
     labels.write_text("sample,label\nx0,A\nx1,B\nc1,A\n")
     with pytest.raises(ManifestError, match="--id"):
         import_table(path, ImportOptions(labels=labels))
+
+
+def test_unnamed_columns_are_no_ids_unless_they_come_first(tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    rows = [
+        f"{one},{label},{area},{mean}," for one, label, (area, mean) in zip(IDS, "AB" * 10, NUMBERS[:, :2], strict=True)
+    ]
+    for names in ("id,label,,mean,", ",label,area,mean,"):
+        table.write_text("\n".join([names, *rows]))
+        imported = import_table(table)
+        assert list(imported.features.samples.ids) == IDS
+        assert any("without a name (number 3)" in line for line in imported.remarks) == ("area" not in names)
+
+
+def test_rows_without_a_cell_are_no_samples(tmp_path: Path) -> None:
+    table = tmp_path / "table.csv"
+    rows = [f"{one},{label},{area}" for one, label, area in zip(IDS, "AB" * 10, NUMBERS[:, 0], strict=True)]
+    table.write_text("\n".join(["id,label,area", *rows[:5], ",,", *rows[5:], ", ,", ",,"]))
+    assert list(import_table(table).features.samples.ids) == IDS
+
+
+def test_cells_that_are_no_numbers_are_named_where_no_feature_is_left(tmp_path: Path) -> None:
+    path = save(tmp_path, id=IDS, label=["A", "B"] * (N // 2), area=["?", *NUMBERS[1:, 0]])
+    with pytest.raises(ManifestError, match=r"column area .* 1 cell .*'\?' in row 2"):
+        import_table(path)

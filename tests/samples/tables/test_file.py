@@ -114,7 +114,7 @@ def test_comments_above_the_header_are_ignored_and_named(labels_csv, separator, 
     table = read_table_file(file)
     assert list(table.cells.index) == [comments.count("\n") + 2, comments.count("\n") + 3]
     (line,) = table.remarks
-    assert f"{comments.count('#')} lines" in line
+    assert f"{comments.count('#')} line" in line
 
 
 def test_header_that_begins_like_a_comment_is_a_header(labels_csv):
@@ -184,6 +184,16 @@ def test_days_of_parquet_are_written_as_in_csv_and_times_are_kept(tmp_path):
 def test_named_index_of_parquet_is_a_column(tmp_path):
     frame = pd.DataFrame({"cell_line": ["HeLa"]}, index=pd.Index(["a"], name="file_id"))
     assert parquet_cells(tmp_path, frame) == {"file_id": ["a"], "cell_line": ["HeLa"]}
+
+
+def test_index_of_texts_of_parquet_is_a_column_also_without_a_name(tmp_path):
+    frame = pd.DataFrame({"cell_line": ["HeLa", "RT4"]}, index=["a", "b"])
+    assert parquet_cells(tmp_path, frame) == {"__index_level_0__": ["a", "b"], "cell_line": ["HeLa", "RT4"]}
+    assert parquet_cells(tmp_path, frame.set_axis([3, 5])) == {"cell_line": ["HeLa", "RT4"]}
+
+
+def test_names_end_where_all_rows_do(labels_csv):
+    assert cells_of(labels_csv(TEXT.replace("plate\n", "plate,,\n"))) == CELLS
 
 
 def test_content_decides_and_not_the_ending(tmp_path):
