@@ -23,6 +23,7 @@ from cellfeat.proposing.files_table import (
 from cellfeat.proposing.labelled_part import labelled_part
 from cellfeat.proposing.labelling import Listed, chosen_table, label_choices, listed_in_table
 from cellfeat.proposing.no_cells import Refused, why_no_cells, why_no_labels
+from cellfeat.proposing.pages import cells_in_pages, check_pages
 from cellfeat.proposing.pixels import channel_choices
 from cellfeat.proposing.proposal import NONE, Answers, Choice, Proposal
 from cellfeat.proposing.reading import Reading
@@ -61,13 +62,15 @@ def propose(survey: Survey, labels: Path | str | None, answers: Answers, target:
     Raises
     ------
     MissingFileError, ManifestError
-        If no image can be read, the table cannot be read or does not belong to the images, or no layout fits.
+        If no image can be read, files hold many pages of unknown meaning, the table cannot be read or does not belong
+        to the images, or no layout fits.
     ConfigError
         If an answer is no valid setting.
     """
     if survey.unreadable and not survey.examples:
         told = f"none of {len(survey.unreadable)} images that were tried can be read"
         raise ManifestError(f"{told}, such as {survey.unreadable[0]}")
+    check_pages(survey, answers)
     tables, problems = _tables(survey, labels, target)
     check_named_columns(tables, {f"--{key}": answers.settings.get(f"labels.{key}") for key in ("id", "label", "split")})
     tried, without_cells = _as_fields(survey, tables, answers)
@@ -258,6 +261,7 @@ def _no_candidate(survey: Survey) -> Candidate:
     raise ManifestError(
         f"{survey.root}: the names of its {len(survey.names)} images, such as {first_ten(survey.names[:3])}, give no "
         "sample an id of its own; list the files in a table, and name it with --labels FILE"
+        f"{cells_in_pages(survey.examples)}"
     )
 
 
