@@ -43,6 +43,42 @@ def test_composites_beside_channels_are_left_out(tmp_path: Path, word: str) -> N
     assert len(found.manifest) == 8
 
 
+@pytest.mark.parametrize("folder", ["thumbnails", "overlays", "QC", "low_res images", "Merged"])
+@pytest.mark.parametrize("images", ["A/{}.png", "A/raw/{}.png", "A/{}_DAPI.png"])
+def test_images_in_folders_of_previews_are_no_samples(tmp_path: Path, folder: str, images: str) -> None:
+    for label, number in product("AB", range(6)):
+        save(tmp_path, images.replace("A", label).format(f"x{number}"))
+        save(tmp_path, f"{label}/{folder}/x{number}.jpg", pixels(12, 12, 3))
+    survey = survey_folder(tmp_path)
+    assert len(survey.previews) == 12
+    assert any("12 images named like previews" in line for line in survey_lines(survey))
+    found = proposal_for(tmp_path)
+    assert len(found.manifest) == 12
+    assert found.settings.images.channels in ([0], ["DAPI"])
+    assert set(found.manifest.table["label"]) == {"A", "B"}
+
+
+def test_folder_of_overlays_beside_that_of_images_is_no_class(tmp_path: Path) -> None:
+    for number in range(6):
+        save(tmp_path, f"images/x{number}.png")
+        save(tmp_path, f"overlays/x{number}.png", pixels(12, 12, 3))
+    found = proposal_for(tmp_path)
+    assert len(found.manifest) == 6
+    assert not found.manifest.table["label"].any()
+
+
+def test_folders_of_composites_and_of_channels(tmp_path: Path) -> None:
+    for folder, number in product(("DAPI", "GFP", "merge"), range(6)):
+        save(tmp_path, f"{folder}/x{number}.png", pixels(12, 12, *([3] if folder == "merge" else [])))
+    assert proposal_for(tmp_path).settings.images.channels == ["DAPI", "GFP"]
+
+
+def test_class_that_is_called_like_previews_stays_where_its_images_are_no_copies(tmp_path: Path) -> None:
+    for label, number in product(("overlay", "plain"), range(6)):
+        save(tmp_path, f"{label}/{label[0]}{number}.png")
+    assert set(proposal_for(tmp_path).manifest.table["label"]) == {"overlay", "plain"}
+
+
 def test_composites_alone_are_the_images(tmp_path: Path) -> None:
     for label, number in product(CLASSES, range(4)):
         save(tmp_path, f"{label}/c{number}_merge.tif", pixels(12, 12, 3))
