@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from cellfeat.config import Settings
 from cellfeat.errors import ConfigError, ManifestError, MissingFileError
+from cellfeat.proposing.annotations import annotation_advice, annotations
 from cellfeat.proposing.candidates import Candidate, asked_candidates, candidates
 from cellfeat.proposing.columns import look_at_columns
 from cellfeat.proposing.completing import Tried, completed, settings_of
@@ -35,6 +36,7 @@ from cellfeat.proposing.unread_labels import unread_labels
 from cellfeat.proposing.whole_fields import field_choices
 from cellfeat.samples.fields.boxes import NoCropSizeError
 from cellfeat.samples.manifest.build import build_manifest
+from cellfeat.samples.manifest.manifest import Manifest
 from cellfeat.text import first_ten
 
 
@@ -84,12 +86,21 @@ def propose(survey: Survey, labels: Path | str | None, answers: Answers, target:
     found = completed(choices, answers, listed=tried.listed, manifest=tried.manifest, survey=survey)
     if tried.listed is None and tried.manifest.crops is None:
         problems += unused_tables(tables, found.settings, found.manifest)
-    if labels is None and not found.manifest.table["label"].any():
-        problems += unread_labels(survey)
+    problems += _unread(survey, found.manifest) if labels is None else []
     used = _used(tables, survey, found.settings, is_given=labels is not None)
     as_samples = (f"each image is one sample: {why}" for why in without_cells)
     remarks = (*as_samples, *problems, *found.remarks)
     return replace(found, seen=tuple(sample_lines(found.manifest, used)), remarks=remarks)
+
+
+def _unread(survey: Survey, manifest: Manifest) -> list[str]:
+    """Name files that may say where cells are, or of what class, and are not read."""
+    has_labels = bool(manifest.table["label"].any())
+    if has_labels and manifest.crops is not None:
+        return []
+    of_images = annotations(survey, manifest)
+    told = [annotation_advice(of_images)] if of_images else []
+    return told if has_labels else [*unread_labels(survey, set(of_images)), *told]
 
 
 def _tables(survey: Survey, labels: Path | str | None, target: FilesTarget) -> tuple[list[Table], list[str]]:
