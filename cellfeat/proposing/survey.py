@@ -68,7 +68,7 @@ class Survey:
     names
         Images below `root`, sorted.
     masks, previews
-        Images that are named like masks, previews or composites of others; they are not in `names`.
+        Images that are named like masks, previews, composites or copies of others; they are not in `names`.
     tables
         Files that may be tables of labels.
     n_others

@@ -43,7 +43,32 @@ def test_composites_beside_channels_are_left_out(tmp_path: Path, word: str) -> N
     assert len(found.manifest) == 8
 
 
-@pytest.mark.parametrize("folder", ["thumbnails", "overlays", "QC", "low_res images", "Merged"])
+@pytest.mark.parametrize("copy", ["{}_overlay.png", "{}_annotated.jpg", "overlay_{}.png", "{}.tif.jpg", "{} (RGB).tif"])
+def test_drawings_and_copies_beside_images_are_left_out(tmp_path: Path, copy: str) -> None:
+    for number in range(6):
+        save(tmp_path, f"x{number}.tif")
+        save(tmp_path, copy.format(f"x{number}"), pixels(12, 12, 3))
+    assert len(survey_folder(tmp_path).previews) == 6
+    found = proposal_for(tmp_path)
+    assert len(found.manifest) == 6
+    assert found.settings.images.channels == [0]
+
+
+@pytest.mark.parametrize("names", [("mergel_1", "mergel_2"), ("a_rgb", "b_rgb"), ("overlay_1", "overlay_2")])
+def test_words_of_drawings_without_another_image_are_images(tmp_path: Path, names: tuple[str, ...]) -> None:
+    for name in names:
+        save(tmp_path, f"{name}.png")
+    assert survey_folder(tmp_path).previews == ()
+
+
+def test_one_format_of_two_is_taken(tmp_path: Path) -> None:
+    for number in range(6):
+        save(tmp_path, f"tif/x{number}.tif")
+        save(tmp_path, f"png/x{number}.png")
+    assert {Path(name).suffix for name in proposal_for(tmp_path).manifest.table["file"]} == {".tif"}
+
+
+@pytest.mark.parametrize("folder", ["thumbnails", "overlays", "QC", "low_res images", "Merged", "backup"])
 @pytest.mark.parametrize("images", ["A/{}.png", "A/raw/{}.png", "A/{}_DAPI.png"])
 def test_images_in_folders_of_previews_are_no_samples(tmp_path: Path, folder: str, images: str) -> None:
     for label, number in product("AB", range(6)):

@@ -95,7 +95,7 @@ def _preview_remarks(names: Sequence[str]) -> list[str]:
     if not previews:
         return []
     return [
-        f"warning: {len(previews)} of {len(names)} images are named like previews or composites of others, and are "
+        f"warning: {len(previews)} of {len(names)} images are named like previews or copies of others, and are "
         f"taken as samples of their own: {first_ten(previews)}; if they are, move them out of the class folders"
     ]
 

@@ -5,10 +5,11 @@ from bisect import bisect_left
 from collections.abc import Sequence
 
 _PREVIEW = re.compile(r"(^|[ _.-])(thumb|thumbnail|preview|overview|montage)s?([ _.-]|\d|$)", re.IGNORECASE)
-_COMPOSITE = re.compile(r"(.+?)[ ._-]+\(?(merged?|overlay|composite|rgb)\)?", re.IGNORECASE)
+_MADE = r"\(?(?:merged?|overlay|composite|rgb|annotated)\)?"
+_COMPOSITE = re.compile(rf"(?:{_MADE}[ _-]+)?(?P<of>.+?)(?:[ ._-]+{_MADE})?", re.IGNORECASE)
 _FOLDER = re.compile(
     r"(thumb(nail)?s?|previews?|overviews?|montages?|overlays?|merged?|composites?|rgb|annotated|qc"
-    r"|low[ _-]?res(olution)?|downsampled)([ _-]?(images?|imgs?|pngs?|jpe?gs?))?",
+    r"|low[ _-]?res(olution)?|downsampled|backups?)([ _-]?(images?|imgs?|pngs?|jpe?gs?))?|pngs?|jpe?gs?",
     re.IGNORECASE,
 )
 
@@ -19,26 +20,36 @@ def is_preview_folder(name: str) -> bool:
 
 
 def previews_among(images: Sequence[str]) -> list[str]:
-    """Images named like previews, and like composites of other images, as ``1_merge`` beside ``1_ch00``.
+    """Images named like previews, and like composites or copies of others.
 
-    In a folder named like one of previews, those are left out that are named like an image elsewhere, as
-    ``A/thumbs/1.png`` beside ``A/1.tif``.
+    These are ``1_merge`` beside ``1_ch00`` or ``1``, ``1.tif.jpg`` beside ``1.tif``, and in a folder named like one of
+    previews those that are named like an image elsewhere, as ``A/thumbs/1.png`` beside ``A/1.tif``.
 
     Parameters
     ----------
     images
         Paths of all images.
     """
-    composites = {name: end[1] for name in images if (end := _COMPOSITE.fullmatch(_stem(name).rpartition("/")[2]))}
+    on_disk = set(images)
+    composites = {name: base for name in images if (base := _base(_stem(name)))}
     others = sorted(_stem(name) for name in images if name not in composites)
+    stems = set(others)
     in_folders = _in_preview_folders(images)
     return [
         name
         for name in images
         if _PREVIEW.search(name.rpartition("/")[2])
         or name in in_folders
-        or (name in composites and has_follower(_folder(name) + composites[name], others, ""))
+        or _stem(name) in on_disk
+        or (name in composites and (composites[name] in stems or has_follower(composites[name], others, "")))
     ]
+
+
+def _base(stem: str) -> str | None:
+    """The path of what an image was made of, by its name; None where the name does not say so."""
+    own = stem.rpartition("/")[2]
+    found = _COMPOSITE.fullmatch(own)
+    return None if found is None or found["of"] == own else f"{_folder(stem)}{found['of']}"
 
 
 def _in_preview_folders(images: Sequence[str]) -> set[str]:
