@@ -66,12 +66,12 @@ def channels_of_files(examples: Sequence[Example]) -> tuple[list[Choice], tuple[
             )
             return [Choice(KEY, list(first), f"each file holds {n_planes} channels, and names them{order}")], remarks
         remarks = (*remarks, _other_names_remark(list(names)))
+    without = "whose names differ" if len(names) > 1 else "without names"
     names_axes = all(example.names_axes for example in chosen)
     if n_planes > MANY_PLANES or (n_planes > 1 and not names_axes):
-        reason = _channels_reason(n_planes, names_axes=names_axes)
+        reason = _channels_reason(n_planes, without, names_axes=names_axes)
         return [Choice(KEY, list(range(n_planes)), reason, is_guess=True)], remarks
     planes = list(chosen[0].planes) if n_planes > 1 or grey_plane is None else [grey_plane]
-    without = "whose names differ" if len(names) > 1 else "without names"
     why = "all files that were read are grey" if n_planes == 1 else f"each file holds {n_planes} channels {without}"
     if n_planes == 1 and any(example.grey_plane is not None for example in chosen):
         why = "grey images saved as RGB, in white or in one colour: the plane that holds them"
@@ -89,9 +89,9 @@ def _colour_map_remark(examples: Sequence[Example]) -> tuple[str, ...]:
     )
 
 
-def _channels_reason(n_planes: int, *, names_axes: bool) -> str:
+def _channels_reason(n_planes: int, without: str, *, names_axes: bool) -> str:
     if names_axes:
-        return f"each file holds {n_planes} channels without names; if they are cells, {AS_FILES}"
+        return f"each file holds {n_planes} channels {without}; if they are cells, {AS_FILES}"
     return (
         f"each file holds {n_planes} planes and does not say what they are; if they are depths, "
         "--set 'images.plane={z: max}', if they are times, {t: 0}, and if they are cells, " + AS_FILES
