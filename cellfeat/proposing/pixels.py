@@ -7,6 +7,7 @@ from cellfeat.proposing.candidates import Candidate
 from cellfeat.proposing.labelling import Listed
 from cellfeat.proposing.proposal import Choice
 from cellfeat.proposing.survey import Example, Survey
+from cellfeat.samples.formats.pages import AS_FILES
 from cellfeat.text import first_ten
 
 KEY = "images.channels"
@@ -65,14 +66,12 @@ def channels_of_files(examples: Sequence[Example]) -> tuple[list[Choice], tuple[
             )
             return [Choice(KEY, list(first), f"each file holds {n_planes} channels, and names them{order}")], remarks
         remarks = (*remarks, _other_names_remark(list(names)))
-    if n_planes > MANY_PLANES or (n_planes > 1 and not all(example.names_axes for example in chosen)):
-        reason = (
-            f"each file holds {n_planes} planes and does not say what they are; if they are depths, "
-            "--set 'images.plane={z: max}', and if they are times, {t: 0}"
-        )
+    without = "whose names differ" if len(names) > 1 else "without names"
+    names_axes = all(example.names_axes for example in chosen)
+    if n_planes > MANY_PLANES or (n_planes > 1 and not names_axes):
+        reason = _channels_reason(n_planes, without, names_axes=names_axes)
         return [Choice(KEY, list(range(n_planes)), reason, is_guess=True)], remarks
     planes = list(chosen[0].planes) if n_planes > 1 or grey_plane is None else [grey_plane]
-    without = "whose names differ" if len(names) > 1 else "without names"
     why = "all files that were read are grey" if n_planes == 1 else f"each file holds {n_planes} channels {without}"
     if n_planes == 1 and any(example.grey_plane is not None for example in chosen):
         why = "grey images saved as RGB, in white or in one colour: the plane that holds them"
@@ -87,6 +86,15 @@ def _colour_map_remark(examples: Sequence[Example]) -> tuple[str, ...]:
         f"warning: {len(drawn)} of {len(examples)} images that were read have no more colours than a colour map, such "
         "as viridis or jet: they were drawn of grey values, and their red, green and blue are no channels; save the "
         f"grey values themselves. Such are {first_ten(drawn[:3])}",
+    )
+
+
+def _channels_reason(n_planes: int, without: str, *, names_axes: bool) -> str:
+    if names_axes:
+        return f"each file holds {n_planes} channels {without}; if they are cells, {AS_FILES}"
+    return (
+        f"each file holds {n_planes} planes and does not say what they are; if they are depths, "
+        "--set 'images.plane={z: max}', if they are times, {t: 0}, and if they are cells, " + AS_FILES
     )
 
 

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from cellfeat.config import Settings
 from cellfeat.errors import ConfigError, ManifestError, MissingFileError
+from cellfeat.proposing.annotations import annotation_advice, annotations
 from cellfeat.proposing.candidates import Candidate, asked_candidates, candidates, candidates_of_files
 from cellfeat.proposing.columns import look_at_columns
 from cellfeat.proposing.completing import Tried, completed, settings_of
@@ -23,6 +24,7 @@ from cellfeat.proposing.files_table import (
 from cellfeat.proposing.labelled_part import labelled_part
 from cellfeat.proposing.labelling import Listed, chosen_table, label_choices, listed_in_table
 from cellfeat.proposing.no_cells import Refused, why_no_cells, why_no_labels
+from cellfeat.proposing.pages import cells_in_pages, check_pages
 from cellfeat.proposing.pixels import channel_choices
 from cellfeat.proposing.proposal import NONE, Answers, Choice, Proposal
 from cellfeat.proposing.reading import Reading
@@ -34,6 +36,7 @@ from cellfeat.proposing.unread_labels import unread_labels
 from cellfeat.proposing.whole_fields import field_choices
 from cellfeat.samples.fields.boxes import NoCropSizeError
 from cellfeat.samples.manifest.build import build_manifest
+from cellfeat.samples.manifest.manifest import Manifest
 from cellfeat.text import first_ten
 
 
@@ -61,13 +64,15 @@ def propose(survey: Survey, labels: Path | str | None, answers: Answers, target:
     Raises
     ------
     MissingFileError, ManifestError
-        If no image can be read, the table cannot be read or does not belong to the images, or no layout fits.
+        If no image can be read, files hold many pages of unknown meaning, the table cannot be read or does not belong
+        to the images, or no layout fits.
     ConfigError
         If an answer is no valid setting.
     """
     if survey.unreadable and not survey.examples:
         told = f"none of {len(survey.unreadable)} images that were tried can be read"
         raise ManifestError(f"{told}, such as {survey.unreadable[0]}")
+    check_pages(survey, answers)
     tables, problems = _tables(survey, labels, target)
     check_named_columns(tables, {f"--{key}": answers.settings.get(f"labels.{key}") for key in ("id", "label", "split")})
     tried, without_cells = _as_fields(survey, tables, answers)
@@ -81,12 +86,21 @@ def propose(survey: Survey, labels: Path | str | None, answers: Answers, target:
     found = completed(choices, answers, listed=tried.listed, manifest=tried.manifest, survey=survey)
     if tried.listed is None and tried.manifest.crops is None:
         problems += unused_tables(tables, found.settings, found.manifest)
-    if labels is None and not found.manifest.table["label"].any():
-        problems += unread_labels(survey)
+    problems += _unread(survey, found.manifest) if labels is None else []
     used = _used(tables, survey, found.settings, is_given=labels is not None)
     as_samples = (f"each image is one sample: {why}" for why in without_cells)
     remarks = (*as_samples, *problems, *found.remarks)
     return replace(found, seen=tuple(sample_lines(found.manifest, used)), remarks=remarks)
+
+
+def _unread(survey: Survey, manifest: Manifest) -> list[str]:
+    """Name files that may say where cells are, or of what class, and are not read."""
+    has_labels = bool(manifest.table["label"].any())
+    if has_labels and manifest.crops is not None:
+        return []
+    of_images = annotations(survey, manifest)
+    told = [annotation_advice(of_images)] if of_images else []
+    return told if has_labels else [*unread_labels(survey, set(of_images)), *told]
 
 
 def _tables(survey: Survey, labels: Path | str | None, target: FilesTarget) -> tuple[list[Table], list[str]]:
@@ -267,6 +281,7 @@ def _no_candidate(survey: Survey, tables: Sequence[Table]) -> Candidate:
     told = (
         f"{survey.root}: the names of its {len(survey.names)} images, such as {first_ten(survey.names[:3])}, give no "
         "sample an id of its own; list the files in a table, and name it with --labels FILE"
+        f"{cells_in_pages(survey.examples)}"
     )
     inside = [table for table in tables if table.file in survey.tables]
     raise ManifestError("\n".join([told, *why_unused(inside, first_ten(survey.names[:2]))]))

@@ -28,7 +28,7 @@ def survey_lines(survey: Survey) -> Iterator[str]:
     if survey.examples:
         yield f"pixels: {_pixels(survey)} ({len(survey.examples)} images were read)"
         yield from stack_lines(survey.examples)
-    left_out = [(survey.masks, "named like masks"), (survey.previews, "named like previews or composites")]
+    left_out = [(survey.masks, "named like masks"), (survey.previews, "named like previews, composites or copies")]
     for names, what in left_out:
         if names:
             yield f"left out: {len(names):,} images {what}, such as {names[0]}"

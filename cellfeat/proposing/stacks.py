@@ -5,6 +5,7 @@ from collections.abc import Iterator, Sequence
 from cellfeat.config import ImagesSettings, PlaneSettings
 from cellfeat.proposing.choice import Choice
 from cellfeat.proposing.survey import Example
+from cellfeat.samples.formats.pages import AS_FILES, MOST_PAGES
 
 _ONE = {"depths": "one depth", "times": "one time", "series": "one image"}
 _SEVERAL = {"depths": "depths", "times": "times", "series": "images"}
@@ -15,13 +16,16 @@ def plane_choices(examples: Sequence[Example]) -> list[Choice]:
     choices = []
     if _most(examples, "series") > 1:
         why = f"{_held(examples, 'series')} in a file: the first is read, the others are not"
+        why += _cells(examples, "series")
         choices.append(Choice("images.plane.series", 0, why, is_guess=True))
     if _most(examples, "times") > 1:
         why = f"{_held(examples, 'times')} in a file: the first is read, the others are not"
+        why += _cells(examples, "times")
         choices.append(Choice("images.plane.t", 0, why, is_guess=True))
     if _most(examples, "depths") > 1:
         last = _most(examples, "depths") - 1
         why = f"{_held(examples, 'depths')} in a file: the highest value over them; or mean, or one of 0 to {last}"
+        why += _cells(examples, "depths")
         choices.append(Choice("images.plane.z", "max", why, is_guess=True))
     return choices
 
@@ -86,6 +90,12 @@ def resolution_offer(examples: Sequence[Example], images: ImagesSettings) -> tup
 
 def _most(examples: Sequence[Example], what: str) -> int:
     return max((getattr(example.extent, what) for example in examples), default=1)
+
+
+def _cells(examples: Sequence[Example], what: str) -> str:
+    """What to do if depths, times or images of a TIFF are cells: ImageJ notes the pages of any stack as depths."""
+    is_likely = _most(examples, what) > (1 if what == "series" else MOST_PAGES)
+    return f"; if they are cells, {AS_FILES}" if is_likely and examples[0].file_format == "tiff" else ""
 
 
 def _held(examples: Sequence[Example], what: str) -> str:

@@ -10,7 +10,7 @@ from pathlib import Path, PurePosixPath
 import numpy as np
 
 from cellfeat.errors import ImageError, ManifestError, MissingFileError
-from cellfeat.proposing.made_of_others import masks_among, previews_among
+from cellfeat.proposing.mask_names import masks_among
 from cellfeat.proposing.number_tables import first_with_numbers, import_advice, is_table_name
 from cellfeat.samples.folders.file_kinds import FileKinds, is_archive
 from cellfeat.samples.folders.local import LocalFolder, scan
@@ -20,6 +20,7 @@ from cellfeat.samples.formats.microscopes.zarr_folders import is_zarr
 from cellfeat.samples.formats.planes import NO_CHOICE, PlaneChoice
 from cellfeat.samples.image_file.channels import has_colour_map, opaque_planes, plane_of_grey
 from cellfeat.samples.image_file.read import read_image
+from cellfeat.samples.layouts.previews import previews_among
 from cellfeat.samples.reading.images import MAX_PIXELS
 from cellfeat.samples.tables.encoded_images import encoded_images
 from cellfeat.text import first_ten
@@ -68,7 +69,7 @@ class Survey:
     names
         Images below `root`, sorted.
     masks, previews
-        Images that are named like masks, previews or composites of others; they are not in `names`.
+        Images that are named like masks, previews, composites or copies of others; they are not in `names`.
     tables
         Files that may be tables of labels.
     n_others

@@ -1,5 +1,6 @@
 """Files that may hold the labels and are not read, where no labels were found."""
 
+from collections.abc import Collection
 from itertools import islice
 from pathlib import Path
 
@@ -14,38 +15,30 @@ _MOST_BYTES = 20_000_000
 _FEW = 3
 
 
-def unread_labels(survey: Survey) -> list[str]:
+def unread_labels(survey: Survey, of_images: Collection[str]) -> list[str]:
     """Name files beside the images that are no tables, and may say of what class the images are.
 
     Parameters
     ----------
     survey
         What the folder holds.
+    of_images
+        Files of single images, which are told apart from these.
     """
     names = sorted(name for name in scan(survey.folder) if not name.startswith(("results/", "features/")))
+    names = [name for name in names if name not in of_images]
     files = [Path(name).name for name in survey.names]
     wanted = [files[place].encode() for place in spread(len(files), _FEW)]
     texts = islice((name for name in names if name.lower().endswith(_TEXTS)), _MOST_FILES)
     found = [name for name in texts if _mentions(survey.folder / name, wanted)]
     found += [name for name in names if name.lower().endswith(BINARY_ENDINGS)]
-    stems = {Path(name).stem for name in files}
-    of_each = [name for name in names if name.lower().endswith(".txt") and Path(name).stem in stems]
-    remarks = []
-    if found:
-        remarks.append(
-            f"{first_ten(found)} may hold the labels, and is not read: labels come from a table (CSV, Parquet, Excel), "
-            "from class folders or from the names of the files; write a CSV with a row for each image, its name and "
-            "its "
-            "class, for example with pandas, and name it with --labels FILE"
-        )
-    elif len(of_each) > 1:
-        remarks.append(
-            f"{len(of_each)} text files are named like images, such as {first_ten(of_each[:2])}: if they hold the "
-            "boxes "
-            "or classes of cells (YOLO), write one CSV with a row for each cell, the name of its image, x and y of its "
-            "centre in pixels and its class, and name it with --labels FILE"
-        )
-    return remarks
+    if not found:
+        return []
+    return [
+        f"{first_ten(found)} may hold the labels, and is not read: labels come from a table (CSV, Parquet, Excel), "
+        "from class folders or from the names of the files; write a CSV with a row for each image, its name and its "
+        "class, for example with pandas, and name it with --labels FILE"
+    ]
 
 
 def _mentions(file: Path, wanted: list[bytes]) -> bool:

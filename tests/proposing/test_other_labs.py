@@ -43,6 +43,67 @@ def test_composites_beside_channels_are_left_out(tmp_path: Path, word: str) -> N
     assert len(found.manifest) == 8
 
 
+@pytest.mark.parametrize("copy", ["{}_overlay.png", "{}_annotated.jpg", "overlay_{}.png", "{}.tif.jpg", "{} (RGB).tif"])
+def test_drawings_and_copies_beside_images_are_left_out(tmp_path: Path, copy: str) -> None:
+    for number in range(6):
+        save(tmp_path, f"x{number}.tif")
+        save(tmp_path, copy.format(f"x{number}"), pixels(12, 12, 3))
+    assert len(survey_folder(tmp_path).previews) == 6
+    found = proposal_for(tmp_path)
+    assert len(found.manifest) == 6
+    assert found.settings.images.channels == [0]
+
+
+@pytest.mark.parametrize("names", [("mergel_1", "mergel_2"), ("a_rgb", "b_rgb"), ("overlay_1", "overlay_2")])
+def test_words_of_drawings_without_another_image_are_images(tmp_path: Path, names: tuple[str, ...]) -> None:
+    for name in names:
+        save(tmp_path, f"{name}.png")
+    assert survey_folder(tmp_path).previews == ()
+
+
+def test_one_format_of_two_is_taken(tmp_path: Path) -> None:
+    for number in range(6):
+        save(tmp_path, f"tif/x{number}.tif")
+        save(tmp_path, f"png/x{number}.png")
+    assert {Path(name).suffix for name in proposal_for(tmp_path).manifest.table["file"]} == {".tif"}
+
+
+@pytest.mark.parametrize("folder", ["thumbnails", "overlays", "QC", "low_res images", "Merged", "backup"])
+@pytest.mark.parametrize("images", ["A/{}.png", "A/raw/{}.png", "A/{}_DAPI.png"])
+def test_images_in_folders_of_previews_are_no_samples(tmp_path: Path, folder: str, images: str) -> None:
+    for label, number in product("AB", range(6)):
+        save(tmp_path, images.replace("A", label).format(f"x{number}"))
+        save(tmp_path, f"{label}/{folder}/x{number}.jpg", pixels(12, 12, 3))
+    survey = survey_folder(tmp_path)
+    assert len(survey.previews) == 12
+    assert any("12 images named like previews" in line for line in survey_lines(survey))
+    found = proposal_for(tmp_path)
+    assert len(found.manifest) == 12
+    assert found.settings.images.channels in ([0], ["DAPI"])
+    assert set(found.manifest.table["label"]) == {"A", "B"}
+
+
+def test_folder_of_overlays_beside_that_of_images_is_no_class(tmp_path: Path) -> None:
+    for number in range(6):
+        save(tmp_path, f"images/x{number}.png")
+        save(tmp_path, f"overlays/x{number}.png", pixels(12, 12, 3))
+    found = proposal_for(tmp_path)
+    assert len(found.manifest) == 6
+    assert not found.manifest.table["label"].any()
+
+
+def test_folders_of_composites_and_of_channels(tmp_path: Path) -> None:
+    for folder, number in product(("DAPI", "GFP", "merge"), range(6)):
+        save(tmp_path, f"{folder}/x{number}.png", pixels(12, 12, *([3] if folder == "merge" else [])))
+    assert proposal_for(tmp_path).settings.images.channels == ["DAPI", "GFP"]
+
+
+def test_class_that_is_called_like_previews_stays_where_its_images_are_no_copies(tmp_path: Path) -> None:
+    for label, number in product(("overlay", "plain"), range(6)):
+        save(tmp_path, f"{label}/{label[0]}{number}.png")
+    assert set(proposal_for(tmp_path).manifest.table["label"]) == {"overlay", "plain"}
+
+
 def test_composites_alone_are_the_images(tmp_path: Path) -> None:
     for label, number in product(CLASSES, range(4)):
         save(tmp_path, f"{label}/c{number}_merge.tif", pixels(12, 12, 3))

@@ -17,6 +17,7 @@ _NOIMAGE_ENDINGS = frozenset({
     ".parquet", ".feather", ".sqlite", ".db", ".xls", ".xlsx", ".ods", ".pdf", ".doc", ".docx", ".ppt", ".pptx",
     ".odt", ".py", ".ipynb", ".m", ".r", ".rdata", ".sh", ".bat", ".ijm", ".roi", ".groovy", ".zip", ".gz",
     ".bz2", ".xz", ".tar", ".7z", ".rar", ".sha256", ".md5", ".lock", ".url", ".lnk", ".sheets",
+    ".geojson", ".ndpa",
 })  # fmt: skip
 # A copy of an image, or a part of one, under these endings is no sample of its own.
 _LEFTOVERS = frozenset({

@@ -9,6 +9,7 @@ import numpy as np
 from cellfeat.config import PlaneSettings
 from cellfeat.errors import ImageError
 from cellfeat.samples.formats.decoded_image import check_size, check_type
+from cellfeat.samples.formats.pages import AS_FILES
 
 _WORDS = {"Z": "depths", "T": "times"}
 _UNNAMED = "IQ"
@@ -85,7 +86,7 @@ def pick_series(n_series: int, choice: PlaneChoice, described: str) -> int:
     if choice.series is None and n_series > 1:
         raise ImageError(
             f"holds {n_series} images ({described}); expected one: read one with --set 'images.plane={{series: 0}}' "
-            f"(0 to {n_series - 1}), or save that one alone"
+            f"(0 to {n_series - 1}), or {AS_FILES}"
         )
     number = choice.series or 0
     if number >= n_series:
@@ -184,7 +185,7 @@ def _unchosen(sizes: Mapping[str, int], open_axes: list[str]) -> str:
     return (
         f"has axes {''.join(left)} {tuple(left.values())}, so {held}; expected channels, height and width: read one "
         f"plane with --set 'images.plane={{{settings}}}' ({ranges}{project})"
-        "; if they are channels, save them as channels"
+        f"; if they are channels, save them as channels; if they are cells, {AS_FILES}"
     )
 
 

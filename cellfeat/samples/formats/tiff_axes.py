@@ -6,6 +6,7 @@ import numpy as np
 import tifffile
 
 from cellfeat.errors import ImageError
+from cellfeat.samples.formats.pages import CELLS_AS_FILES
 
 # tifffile's letters for an axis that the file does not name: pages (I), and dimensions of a shape (Q).
 _UNNAMED = "IQ"
@@ -35,9 +36,10 @@ def channel_axis(shape: tuple[int, ...], axes: str) -> str:
     others = left.replace("YX", "", 1)
     if "YX" not in left or others not in ("", "C", "S", *_UNNAMED):
         sizes = tuple(size for size, axis in zip(shape, axes, strict=True) if not _is_idle(axis, size))
+        cells = f"; if axis {left[0]} counts cells, {CELLS_AS_FILES}" if left[0] in _UNNAMED else ""
         raise ImageError(
             f"has axes {left} {sizes}; expected channels, height and width (CYX or YXC): pick one time and depth, or "
-            "project, and save that; if they are channels, save them as channels"
+            f"project, and save that; if they are channels, save them as channels{cells}"
         )
     return others
 
@@ -84,9 +86,11 @@ def check_shape(planes: np.ndarray, axis: str, *, has_names: bool) -> None:
         return
     said = "" if names_axis(axis) else ", since the file does not name its axes"
     meant = f"if it has height {n_planes}, width {height} and {width} channels: " if width < height else ""
+    cells = "" if names_axis(axis) else f"; if it holds {n_planes} cells, {CELLS_AS_FILES}"
     raise ImageError(
         f"would be read as {n_planes} channels of {height} x {width} pixels (height x width){said}; {meant}save it "
         "with the channels first and the axes named (in tifffile: np.moveaxis(image, -1, 0), metadata={'axes': 'CYX'})"
+        f"{cells}"
     )
 
 

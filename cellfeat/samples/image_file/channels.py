@@ -6,6 +6,7 @@ import numpy as np
 
 from cellfeat.errors import ImageError
 from cellfeat.samples.formats.decoded_image import Image, channels_hint
+from cellfeat.samples.formats.pages import CELLS_AS_FILES
 from cellfeat.text import near_names
 
 # A file without named axes that holds more planes than MOST_PLANES, and more than TIMES as many as the settings use, is
@@ -37,7 +38,7 @@ def pick_channels(image: Image, channels: Sequence[str | int]) -> np.ndarray:
     ------
     ImageError
         If the file lacks a channel, a name stands for several planes, the image is transparent, or its planes are
-        probably depths or times.
+        probably depths, times or cells.
     """
     indices = [_index(image, channel) for channel in channels]
     _refuse_stack(image, indices)
@@ -112,12 +113,21 @@ def _refuse_transparency(image: Image, indices: Sequence[int]) -> None:
 
 def _refuse_stack(image: Image, indices: Sequence[int]) -> None:
     n_planes, n_used = len(image.pixels), max(indices) + 1
-    if image.names_axes or n_planes <= MOST_PLANES or n_planes <= TIMES * n_used:
-        return
-    raise ImageError(
-        f"holds {n_planes} pages and does not say what they are; images.channels would use the first {n_used}, so they "
-        "are probably depths or times: pick one plane, or project, and save that; if they are channels, save them with "
-        "their axes named (in tifffile: metadata={'axes': 'CYX'})"
+    if _may_be_stack(image) and n_planes > TIMES * n_used:
+        raise ImageError(_unknown_pages(n_planes, f"images.channels would use the first {n_used}"))
+
+
+def _may_be_stack(image: Image) -> bool:
+    """Whether a file holds many planes, and does not say that they are channels."""
+    return not image.names_axes and len(image.pixels) > MOST_PLANES
+
+
+def _unknown_pages(n_planes: int, asked: str) -> str:
+    return (
+        f"holds {n_planes} pages and does not say what they are, and {asked}, so they are probably depths or times "
+        "(read the highest value over the depths with --set 'images.plane={z: max}', the first time with {t: 0}), or "
+        f"cells ({CELLS_AS_FILES}); if they are channels, save them with their axes named (in tifffile: "
+        "metadata={'axes': 'CYX'})"
     )
 
 
@@ -145,6 +155,8 @@ def _named(image: Image, name: str) -> int:
         )
     if any(names):
         raise ImageError(f"has no channel {name!r}; {near_names(name, dict.fromkeys(names))}")
+    if _may_be_stack(image):
+        raise ImageError(_unknown_pages(len(image.pixels), f"none is called {name!r}"))
     usable = opaque_planes(image)
     raise ImageError(
         f"has no channel {name!r}: it holds {len(usable)} without names; "

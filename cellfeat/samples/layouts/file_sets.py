@@ -6,6 +6,7 @@ from pathlib import PurePosixPath
 
 from cellfeat.samples.layouts.class_folders import FoldersLayout
 from cellfeat.samples.layouts.hints import split_channels
+from cellfeat.samples.layouts.previews import is_preview_folder, previews_among
 from cellfeat.samples.layouts.search import Search, natural_key
 from cellfeat.text import first_ten
 
@@ -17,7 +18,7 @@ _FEWEST_SETS = 3
 
 
 def folder_problems(search: Search, classes: Collection[str]) -> list[str]:
-    """Lines of an error message where the class folders are those of images and of their masks.
+    """Lines of an error message where the class folders are those of images, and of their masks or previews.
 
     Parameters
     ----------
@@ -28,19 +29,19 @@ def folder_problems(search: Search, classes: Collection[str]) -> list[str]:
     """
     if not _folders_are_classes(search):
         return []
-    masks = sorted(filter(_MASK_FOLDER.fullmatch, classes))
+    masks = sorted(name for name in classes if _MASK_FOLDER.fullmatch(name) or is_preview_folder(name))
     images = sorted(filter(_IMAGE_FOLDER.fullmatch, set(classes) - set(masks)))
     if not masks or not images or len(masks) + len(images) < len(classes):
         return []
     return [
-        f"- the folders {first_ten([*images, *masks])} are taken as classes, but are named like images and their masks"
-        f"; make a folder for each class, or take the images alone: --images {search.images.root / images[0]}, with a "
-        "labels table (--labels FILE) or --labels none"
+        f"- the folders {first_ten([*images, *masks])} are taken as classes, but are named like images and their masks "
+        "or previews; make a folder for each class, or take the images alone: "
+        f"--images {search.images.root / images[0]}, with a labels table (--labels FILE) or --labels none"
     ]
 
 
 def file_set_remarks(search: Search) -> list[str]:
-    """Say which samples are named like masks of others, or like the channels of one cell.
+    """Say which samples are named like masks or previews of others, or like the channels of one cell.
 
     Parameters
     ----------
@@ -50,7 +51,7 @@ def file_set_remarks(search: Search) -> list[str]:
     if not isinstance(search.layout, FoldersLayout):
         return []
     names = sorted((sample.sample_id for sample in search.found), key=natural_key)
-    return [*_mask_remarks(names), *_channel_remarks(names)]
+    return [*_mask_remarks(names), *_preview_remarks(names), *_channel_remarks(names)]
 
 
 def is_mask(name: str, stems: Collection[str]) -> bool:
@@ -86,6 +87,16 @@ def _mask_remarks(names: Sequence[str]) -> list[str]:
     return [
         f"warning: {len(pairs)} of {len(names)} images are named like masks of others, and are taken as samples of "
         f"their own: {told}; if they are masks, move them out of the class folders"
+    ]
+
+
+def _preview_remarks(names: Sequence[str]) -> list[str]:
+    previews = previews_among(names)
+    if not previews:
+        return []
+    return [
+        f"warning: {len(previews)} of {len(names)} images are named like previews or copies of others, and are "
+        f"taken as samples of their own: {first_ten(previews)}; if they are, move them out of the class folders"
     ]
 
 

@@ -154,6 +154,12 @@ class TestStacks:
         with pytest.raises(ImageError, match=rf"holds {n_pages} pages.*depths or times"):
             pick_channels(image, channels)
 
+    def test_many_pages_without_the_name_asked_for_may_be_cells(self):
+        image = decoded(tiff(noise(40, 30, 31), photometric="minisblack", metadata=None))
+
+        with pytest.raises(ImageError, match=r"holds 40 pages.*'blue'.*tifffile.imread"):
+            pick_channels(image, ["blue"])
+
     @pytest.mark.parametrize("options", [{"metadata": {"axes": "CYX"}}, {"imagej": True, "metadata": {"axes": "CYX"}}])
     def test_many_channels_with_named_axes_are_channels(self, options):
         pixels = noise(40, 30, 31)

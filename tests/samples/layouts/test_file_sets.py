@@ -24,6 +24,20 @@ def test_masks_beside_images_are_named(warnings, ending):
     assert f"HeLa/000{ending}.png of HeLa/000.tif" in line
 
 
+@pytest.mark.parametrize("folder", ["thumbnails", "overlays", "Previews", "merged"])
+def test_previews_in_class_folders_are_named(warnings, folder):
+    previews = [f"{cell.replace('/', f'/{folder}/')}.png" for cell in CELLS]
+    (line,) = warnings([*(f"{cell}.tif" for cell in CELLS), *previews])
+    assert "12 of 24 images are named like previews" in line
+    assert previews[0] in line
+
+
+@pytest.mark.parametrize("folder", ["thumbs", "overlay", "low_res"])
+def test_folders_of_images_and_of_previews_are_no_classes(build, folder):
+    with pytest.raises(ManifestError, match=f"images, {folder} are taken as classes.*previews"):
+        build([f"{one}/{number}.png" for one in ("images", folder) for number in range(6)], images=FOLDERS)
+
+
 CHANNELS = [("DAPI", "GFP"), ("w1", "w2", "w3"), ("image", "mask")]
 
 
