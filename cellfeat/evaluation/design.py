@@ -3,6 +3,7 @@
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
+from numbers import Integral, Real
 from typing import TYPE_CHECKING, Any, Literal, Self, get_args
 
 from cellfeat.errors import ConfigError
@@ -75,19 +76,34 @@ class Design:
     standardise_from: StandardiseFrom = "all"
 
     def __post_init__(self) -> None:
-        """Refuse what no evaluation knows, and take a single name for a tuple of one."""
-        for name in ("parts", "leave_out"):
-            value = getattr(self, name)
-            if value is not None:
-                object.__setattr__(self, name, (value,) if isinstance(value, str) else tuple(value))
+        """Refuse what no evaluation knows, and take values in the forms that Python and NumPy give them."""
+        object.__setattr__(self, "leave_out", as_names(self.leave_out))
+        if self.parts is not None:
+            object.__setattr__(self, "parts", as_names(self.parts))
         if self.calibrate not in CALIBRATIONS:
             raise ConfigError(f"calibrate: expected {' or '.join(CALIBRATIONS)}, got {self.calibrate!r}")
         if self.standardise_from not in get_args(StandardiseFrom):
             raise ConfigError(f"standardise_from: expected all or training, got {self.standardise_from!r}")
-        for name, least in (("draws", 1), ("tune", 0)):
+        for name, least in (("random_state", 0), ("draws", 1), ("tune", 0)):
             value = getattr(self, name)
-            if not isinstance(value, int) or value < least:
+            if not isinstance(value, Integral) or value < least:
                 raise ConfigError(f"{name}: expected a whole number of {least} or more, got {value!r}")
+            object.__setattr__(self, name, int(value))
+        if isinstance(self.folds, Integral):
+            object.__setattr__(self, "folds", int(self.folds))
+        elif self.folds is None or isinstance(self.folds, Real):
+            raise ConfigError(
+                f"folds: expected a whole number, leave-one-out, or the fold of each sample, got {self.folds!r}"
+            )
+        if self.groups is None:
+            raise ConfigError("groups: expected auto, none, a column, or the group of each sample, got None")
+        for name in ("split", "standardise"):
+            value = getattr(self, name)
+            if not isinstance(value, str | None):
+                raise ConfigError(
+                    f"{name}: expected the name of a column of the samples, got {type(value).__name__}; give the "
+                    f"values as a column, Features.from_arrays(..., columns={{'{name}': ...}}), and its name here"
+                )
 
     @property
     def n_folds(self) -> int:
@@ -131,6 +147,15 @@ class Design:
             if not record[name]:
                 del record[name]
         return record
+
+
+def as_names(given: Any) -> tuple[str, ...]:
+    """Names as a tuple; a single one, none, and numbers, which name classes as labels do."""
+    if given is None:
+        return ()
+    if isinstance(given, str | Integral):
+        return (str(given),)
+    return tuple(map(str, given))
 
 
 def leave_out_option(classes: Sequence[str]) -> str:

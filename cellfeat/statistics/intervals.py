@@ -11,9 +11,9 @@ from scipy import stats
 from cellfeat.errors import SplitError
 from cellfeat.statistics.group_draws import Strata, draw_counts, matmul_blocks
 from cellfeat.statistics.interval_types import LEVEL, Difference, Interval
-from cellfeat.statistics.scores import balanced_accuracy, encode, per_class_recall
+from cellfeat.statistics.scores import encode, per_class_recall
 from cellfeat.statistics.simultaneous import Adjusted, simultaneous
-from cellfeat.statistics.spread import Spread
+from cellfeat.statistics.spread import ROUNDING, Spread
 from cellfeat.text import first_ten
 from cellfeat.types import Floats, Integers
 
@@ -108,8 +108,10 @@ class GroupBootstrap:
     def interval(self, predicted: ArrayLike, *, level: float = 0.95, widened: float = 1.0) -> Interval:
         """Confidence interval of the balanced accuracy.
 
-        If every prediction is right, no draw varies, but a new sample may still be predicted wrongly. The low end then
-        combines the low ends of the recalls' intervals, as errors of independent classes.
+        Where no draw varies, as without errors, or where two plates score exactly the same, a new sample may still be
+        predicted otherwise. The ends then combine those of the recalls' intervals, as errors of independent classes.
+        Only a head that predicts one class for all samples has an interval without width: its score is always that of
+        chance.
 
         Parameters
         ----------
@@ -120,12 +122,15 @@ class GroupBootstrap:
         widened
             Factor of the standard error; see `cellfeat.statistics.claims.widening`.
         """
-        estimate = balanced_accuracy(self._y, predicted, self._classes)
-        if estimate == 1:
-            shortfall = 1 - self.recall_intervals(predicted, level=level)[:, 0]
+        spread = self._spread_of(self._hits(predicted))
+        if max(spread.below, spread.above) > ROUNDING or len(np.unique(np.asarray(predicted, dtype=str))) == 1:
+            low, high = spread.widened(widened).ends(level)
+        else:
+            recall = per_class_recall(self._y, predicted, self._classes)
             # Independent errors add as squares, and the mean over classes divides their sum by the number of classes.
-            return Interval(max(1 - widened * float(np.linalg.norm(shortfall)) / len(self._classes), 0.0), 1.0)
-        low, high = self._spread_of(self._hits(predicted)).widened(widened).ends(level)
+            reach = np.linalg.norm(self.recall_intervals(predicted, level=level) - recall[:, np.newaxis], axis=0)
+            below, above = (widened * reach / len(self._classes)).tolist()
+            low, high = spread.estimate - below, spread.estimate + above
         return Interval(max(low, 0.0), min(high, 1.0))
 
     def mean_interval(self, values: Floats, *, level: float = 0.95, widened: float = 1.0) -> Interval:

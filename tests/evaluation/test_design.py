@@ -1,5 +1,6 @@
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from cellfeat.config import ComparisonSettings
@@ -47,8 +48,29 @@ def test_one_name_is_a_tuple_of_one(name):
 
 @pytest.mark.parametrize(
     ("values", "message"),
-    [({"calibrate": "platt"}, "'platt'"), ({"draws": 0}, "draws.*0"), ({"tune": 2.5}, "tune.*2.5")],
+    [
+        ({"calibrate": "platt"}, "'platt'"),
+        ({"draws": 0}, "draws.*0"),
+        ({"tune": 2.5}, "tune.*2.5"),
+        ({"random_state": None}, "random_state.*None"),
+        ({"random_state": -1}, "random_state.*-1"),
+        ({"folds": 5.0}, "folds.*5.0"),
+        ({"groups": None}, "groups.*none"),
+        ({"split": np.array(["train", "test"])}, "split.*ndarray.*columns="),
+        ({"standardise": ["p1", "p2"]}, "standardise.*list.*columns="),
+    ],
 )
 def test_values_that_no_evaluation_knows_are_refused(values, message):
     with pytest.raises(ConfigError, match=message):
         Design(**values)
+
+
+def test_numbers_of_numpy_are_plain_numbers():
+    design = Design(folds=np.int64(3), random_state=np.int64(7), draws=np.int32(500), tune=np.uint8(2))
+    assert design == Design(folds=3, random_state=7, draws=500, tune=2)
+    assert all(type(value) is int for value in (design.folds, design.random_state, design.draws, design.tune))
+
+
+@pytest.mark.parametrize("given", [1, [1], np.array([1]), "1"])
+def test_classes_that_are_numbers_can_be_left_out(given):
+    assert Design(leave_out=given).leave_out == ("1",)

@@ -203,3 +203,55 @@ def test_unknown_scaling_is_refused():
     with pytest.raises(ConfigError, match="'zscore'"):
         Features.from_arrays(X, scaling="zscore")
     assert issubclass(ConfigError, CellfeatError)
+
+
+def test_masked_numbers_are_missing():
+    masked = np.ma.masked_array(np.arange(12).reshape(4, 3), mask=False)
+    masked[1, 2] = np.ma.masked
+    embeddings = Features.from_arrays(masked).embeddings[:, 0]
+    assert np.argwhere(np.isnan(embeddings)).tolist() == [[1, 2]]
+    assert embeddings[1, 1] == 4
+
+
+def test_rows_of_several_lengths_are_refused():
+    with pytest.raises(ManifestError, match="rows of several lengths"):
+        Features.from_arrays([[1.0, 2.0], [3.0]])
+
+
+@pytest.mark.parametrize("what", ["ids", "labels", "groups"])
+def test_column_of_the_dataframe_given_as_series_would_stay_a_feature(what):
+    cells = table().reset_index(drop=True).assign(number=[1, 2, 3, 4])
+    with pytest.raises(ManifestError, match=f"{what}='number'"):
+        Features.from_arrays(cells, **{what: cells["number"]})
+    named = Features.from_arrays(cells, **{what: "number"})
+    apart = Features.from_arrays(cells.drop(columns="number"), **{what: cells["number"]})
+    assert np.array_equal(named.embeddings, apart.embeddings)
+
+
+def test_further_column_may_be_a_feature_too():
+    cells = table()
+    assert Features.from_arrays(cells, columns={"area": cells["area"]}).embeddings.shape == (4, 1, 3)
+
+
+@pytest.mark.parametrize("give", [Features.with_labels, Features.with_groups])
+def test_row_numbers_in_another_order_are_refused(give):
+    cells = table().reset_index(drop=True)
+    values = pd.Series(list("wxyz"))
+    features = Features.from_arrays(cells)
+    assert give(features, values).samples.ids.tolist() == ["row1", "row2", "row3", "row4"]
+    for given, shuffled in ((features, values[[2, 0, 1, 3]]), (features.take([0, 2, 3]), values[[3, 0, 2]])):
+        with pytest.raises(ManifestError, match=r"another order.*sort_index"):
+            give(given, shuffled)
+        give(given, shuffled.sort_index())
+        give(given, shuffled.reset_index(drop=True))
+    # Rows of an array may have been sorted with their labels before.
+    give(Features.from_arrays(X), values[[2, 0, 1, 3]])
+
+
+@pytest.mark.parametrize("labels", [["HeLa", "hela", "A549", "A549"], ["1", "01", "2", "2"]])
+def test_labels_in_two_spellings_are_refused(labels):
+    with pytest.raises(ManifestError, match="differ only in case"):
+        Features.from_arrays(X, labels=labels)
+    with pytest.raises(ManifestError, match="differ only in case"):
+        Features.from_arrays(X).with_labels(labels)
+    Features.from_arrays(X, groups=labels)

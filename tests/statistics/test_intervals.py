@@ -114,6 +114,37 @@ def test_head_without_errors_has_an_interval():
     assert low < GroupBootstrap(many, np.arange(1200), CLASSES).interval(many).low < 1
 
 
+def errors_of_two_plates(wrong_in_first, wrong_in_second):
+    """Two plates of 30 samples: the first samples of a class are predicted as the next class, as many as asked for."""
+    y = np.tile(np.repeat(CLASSES, 10), 2)
+    n_wrong = np.repeat([*wrong_in_first, *wrong_in_second], 10)
+    predicted = np.where(np.tile(np.arange(10), 6) < n_wrong, np.roll(CLASSES, 1)[encode(y, CLASSES)], y)
+    return y, np.repeat([0, 1], 30), predicted
+
+
+def test_equal_scores_of_two_plates_leave_the_interval_its_width():
+    """Plates with equal scores say no more than plates that differ by one cell."""
+    y, plates, predicted = errors_of_two_plates((1, 2, 3), (3, 2, 1))
+    low, high = GroupBootstrap(y, plates, CLASSES).interval(predicted)
+    assert low < 0.6 < 0.8 < 0.9 < high
+    assert np.diff(GroupBootstrap(y, plates, CLASSES).interval(predicted, widened=1.4)).item() > high - low
+    _, _, nearly = errors_of_two_plates((1, 2, 3), (3, 2, 2))
+    beside = GroupBootstrap(y, plates, CLASSES).interval(nearly)
+    assert high - low > np.diff(beside).item() / 2
+
+
+def test_head_without_a_right_prediction_has_an_interval():
+    y = np.repeat(CLASSES, 10)
+    low, high = GroupBootstrap(y, np.arange(30), CLASSES).interval(np.roll(CLASSES, 1)[encode(y, CLASSES)])
+    assert low == 0
+    assert 0.05 < high < 0.4
+
+
+def test_constant_prediction_scores_by_chance_without_doubt():
+    y = np.repeat(CLASSES, [100, 10, 10])
+    assert GroupBootstrap(y, np.arange(120), CLASSES).interval(np.full(120, "HeLa")) == pytest.approx((1 / 3, 1 / 3))
+
+
 @pytest.mark.parametrize("n_draws", [100, 2000])
 def test_large_difference_is_significant_with_few_groups_and_draws(n_draws):
     """Six plates, each a little better: no draw is rarer than one in all draws, but the difference is far from zero."""

@@ -10,7 +10,7 @@ import numpy as np
 
 from cellfeat.evaluation.comparison.old_and_new_labels import OldScores, relabelling_effect, with_old_labels
 from cellfeat.evaluation.cross_validation.each_head import each_head
-from cellfeat.evaluation.cross_validation.head_checks import check_heads, weight_remarks
+from cellfeat.evaluation.cross_validation.head_checks import check_heads, plain_settings, weight_remarks
 from cellfeat.evaluation.cross_validation.hooks import SILENT, Hooks
 from cellfeat.evaluation.cross_validation.out_of_fold import HeadFolds
 from cellfeat.evaluation.cross_validation.progress import FoldProgress
@@ -106,7 +106,7 @@ def compare(
     # First: a table in the place of features is often followed by labels in the place of heads.
     check_forms(features, design)
     check_jobs(jobs)
-    entries, settings = chosen_heads(heads), settings or {}
+    entries, settings = chosen_heads(heads), plain_settings(settings)
     check_heads(entries, settings)
     features, design = resolved(features, design)
     task = prepare(features, design, labels=labels, say=hooks.say)

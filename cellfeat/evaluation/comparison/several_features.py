@@ -9,7 +9,7 @@ import numpy as np
 
 from cellfeat.errors import ConfigError, ManifestError
 from cellfeat.evaluation.comparison.compare import compare_on, pair_differences
-from cellfeat.evaluation.cross_validation.head_checks import check_heads
+from cellfeat.evaluation.cross_validation.head_checks import check_heads, plain_settings
 from cellfeat.evaluation.cross_validation.hooks import SILENT, Hooks
 from cellfeat.evaluation.design import Design
 from cellfeat.evaluation.fold_predictions.cache import FoldCache
@@ -78,7 +78,7 @@ def compare_features(
     if not isinstance(features, Mapping) or len(features) < 2:
         raise ConfigError('features: expected two or more by name, such as {"dino": "dino.h5", "mine": "mine.h5"}')
     check_jobs(jobs)
-    entries, settings = chosen_heads(heads), settings or {}
+    entries, settings = chosen_heads(heads), plain_settings(settings)
     check_heads(entries, settings)
     loaded = {name: as_features(one) for name, one in features.items()}
     first, design = resolved(next(iter(loaded.values())), design)

@@ -1,6 +1,9 @@
 """Checks of heads and their settings before any fold is fitted."""
 
 from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import numpy as np
 
 from cellfeat.errors import ConfigError
 from cellfeat.evaluation.fold_predictions.head_run import HeadSettings
@@ -46,3 +49,22 @@ def check_heads(heads: Sequence[str | Head], settings: Mapping[str, HeadSettings
         HEADS[name]  # raises for an unknown name
     for name, head in zip(names, heads, strict=True):
         make_head(head, settings.get(name, {}), n_views=1, random_state=0)
+
+
+def plain_settings(settings: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Give settings of one head, or of several by name, with Python's numbers in place of NumPy's.
+
+    A loop over ``np.arange`` gives NumPy's, which records and saved heads cannot write as JSON.
+
+    Parameters
+    ----------
+    settings
+        As given in Python; None for none.
+    """
+    return {name: _plain(value) for name, value in (settings or {}).items()}
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return {_plain(key): _plain(one) for key, one in value.items()}
+    return value.item() if isinstance(value, np.generic) else value

@@ -9,7 +9,7 @@ import numpy as np
 
 from cellfeat.errors import HeadError
 from cellfeat.evaluation.cross_validation.each_head import each_head
-from cellfeat.evaluation.cross_validation.head_checks import check_heads
+from cellfeat.evaluation.cross_validation.head_checks import check_heads, plain_settings
 from cellfeat.evaluation.cross_validation.hooks import SILENT, Hooks
 from cellfeat.evaluation.cross_validation.out_of_fold import FoldResult, HeadFolds
 from cellfeat.evaluation.design import Design
@@ -73,7 +73,7 @@ def learning_curves(
     check_forms(features, design)
     check_fractions(fractions)
     check_jobs(jobs)
-    entries, settings = chosen_heads(heads), settings or {}
+    entries, settings = chosen_heads(heads), plain_settings(settings)
     check_heads(entries, settings)
     features, design = resolved(features, design)
     task = prepare(features, replace(design, tune=0), labels=labels, say=hooks.say)

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from cellfeat.errors import HeadError
-from cellfeat.evaluation.cross_validation.head_checks import check_heads, weight_remarks
+from cellfeat.evaluation.cross_validation.head_checks import check_heads, plain_settings, weight_remarks
 from cellfeat.evaluation.cross_validation.hooks import SILENT, Hooks
 from cellfeat.evaluation.cross_validation.out_of_fold import HeadFolds
 from cellfeat.evaluation.cross_validation.progress import FoldProgress
@@ -77,7 +77,7 @@ def fit(
     """
     check_forms(features, design)
     check_jobs(jobs)
-    settings, entries = settings or {}, chosen_heads(head)
+    settings, entries = plain_settings(settings), chosen_heads(head)
     if len(entries) != 1:
         names = ", ".join(one.name for one in entries) or "none"
         raise HeadError(f"head: expected one head, got {names}; cellfeat.compare takes several")

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from cellfeat.evaluation.design import Design
+from cellfeat.evaluation.design import Design, as_names
 from cellfeat.evaluation.remarks import Say, ignore_line
 from cellfeat.evaluation.results.head_results import ScoredHead
 from cellfeat.evaluation.saved_heads.apart_from_fitted import ApartFromFitted, apart_from_fitted
@@ -286,8 +286,8 @@ def score_held_out(
         draws=draws,
         calibrate="none" if bundle.temperature == 1 else "temperature",
         split=split,
-        parts=None if parts is None else tuple(parts),
-        leave_out=left_out_at_fitting(bundle, label) if leave_out is None else tuple(leave_out),
+        parts=None if parts is None else as_names(parts),
+        leave_out=left_out_at_fitting(bundle, label) if leave_out is None else as_names(leave_out),
     )
     label = np.where(Selection.of(features, design, label).is_allowed, label, "")
     check_labels(bundle, features.path, label)

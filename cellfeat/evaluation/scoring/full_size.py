@@ -12,7 +12,8 @@ from cellfeat.evaluation.scores.head_scores import FullSize
 from cellfeat.evaluation.task.task import Task
 from cellfeat.statistics.full_size import LEAST_SHARE, full_size_values, weight_of_halves
 from cellfeat.statistics.interval_types import LEVEL, Interval
-from cellfeat.statistics.scores import encode
+from cellfeat.statistics.scores import balanced_accuracy, encode
+from cellfeat.statistics.spread import ROUNDING
 from cellfeat.types import Floats, Strings
 
 
@@ -51,11 +52,16 @@ def full_size(task: Task, result: HeadResult, of_halves: Floats) -> FullSize:
     """
     n_train, n_test = (sum(sizes) for sizes in zip(*((len(f.train), len(f.test)) for f in task.folds), strict=True))
     halves = np.array(task.classes)[of_halves.argmax(axis=1)] == task.y
-    folds = result.predictions["predicted"].to_numpy(str) == task.y
-    values = full_size_values(folds, halves, weight_of_halves(n_train / (n_train + n_test)))
+    predicted = result.predictions["predicted"].to_numpy(str)
+    values = full_size_values(predicted == task.y, halves, weight_of_halves(n_train / (n_train + n_test)))
     recall = _class_means(task.y, values, task.classes)
-    low, high = task.bootstrap.mean_interval(values, level=LEVEL, widened=task.widening)
     score = min(max(float(recall.mean()), 0.0), 1.0)
+    low, high = task.bootstrap.mean_interval(values, level=LEVEL, widened=task.widening)
+    if high - low < ROUNDING:
+        # No draw varies, as without errors. The interval of the folds' score has a width then, too.
+        of_folds = task.bootstrap.interval(predicted, level=LEVEL, widened=task.widening)
+        folds = balanced_accuracy(task.y, predicted, task.classes)
+        low, high = score + of_folds.low - folds, score + of_folds.high - folds
     interval = Interval(min(max(low, 0.0), score), max(min(high, 1.0), score))
     return FullSize(score, interval, recall, float(_class_means(task.y, halves, task.classes).mean()))
 

@@ -55,7 +55,8 @@ def _with_column(features: Features, name: str, values: Any) -> Features:
             f"{name}: expected the fold of each sample, got {type(values).__name__}; make it with: for number, "
             "(_, test) in enumerate(splitter.split(X, y)): fold[test] = number"
         )
-    texts = further_texts(name, values, features.samples.ids, features.path)
+    ids = features.samples.ids
+    texts = further_texts(name, values, ids, features.path, rows_are_numbered=features.is_table)
     columns = {**features.samples.columns, name: texts}
     return replace(features, samples=replace(features.samples, columns=columns))
 

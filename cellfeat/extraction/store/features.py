@@ -123,7 +123,7 @@ class Features:
         ----------
         X
             Numbers of shape ``(n_samples, n_features)`` or ``(n_samples, n_views, n_features)``: an array, a DataFrame,
-            or a sparse matrix. NaN and infinity count as missing.
+            or a sparse matrix. NaN, infinity and masked numbers count as missing.
         ids
             Id of each row, or the name of a column of the DataFrame. None: the index of a DataFrame unless it counts
             the rows, otherwise ``row1``, ``row2`` and so on.
@@ -230,7 +230,7 @@ class Features:
         --------
         >>> features.with_labels({"cell_1": "HeLa", "cell_2": "A549"})  # doctest: +SKIP
         """
-        texts = given_texts("labels", labels, self.samples, self.path)
+        texts = given_texts("labels", labels, self.samples, self.path, rows_are_numbered=self.is_table)
         return dataclasses.replace(self, samples=dataclasses.replace(self.samples, labels=texts))
 
     def with_groups(self, groups: Given) -> Self:
@@ -247,7 +247,7 @@ class Features:
         ManifestError, UnknownNameError
             As `with_labels`; also ManifestError if a sample has no entry.
         """
-        texts = given_texts("groups", groups, self.samples, self.path)
+        texts = given_texts("groups", groups, self.samples, self.path, rows_are_numbered=self.is_table)
         provenance = {**self.provenance, GIVEN_GROUPS: digest_json(texts.tolist())}
         return dataclasses.replace(self, samples=dataclasses.replace(self.samples, groups=texts), provenance=provenance)
 
@@ -283,6 +283,11 @@ class Features:
             If anndata is not installed.
         """
         return as_anndata(self)
+
+    @property
+    def is_table(self) -> bool:
+        """Whether the numbers come from a table with names of columns, such as a DataFrame."""
+        return self.is_imported and self.recipe["source"] == "table"
 
     @property
     def is_imported(self) -> bool:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from cellfeat.errors import ManifestError, UnknownNameError
 from cellfeat.samples.labels.id_matching import match_ids
+from cellfeat.samples.labels.spellings import spelling_problems
 from cellfeat.storage.url import Location
 from cellfeat.text import first_ten, near_names
 from cellfeat.types import Strings
@@ -38,7 +39,9 @@ class WithColumns(Protocol):
         ...
 
 
-def given_texts(what: What, given: Given, samples: WithColumns, where: Location) -> Strings:
+def given_texts(
+    what: What, given: Given, samples: WithColumns, where: Location, *, rows_are_numbered: bool = False
+) -> Strings:
     """Give labels or groups as text, in the order of the samples.
 
     Parameters
@@ -51,6 +54,8 @@ def given_texts(what: What, given: Given, samples: WithColumns, where: Location)
         The samples.
     where
         What they are from, for messages.
+    rows_are_numbered
+        Whether the samples were the rows of a DataFrame with pandas' own row numbers, so that ``row1`` is row 0.
 
     Returns
     -------
@@ -60,21 +65,35 @@ def given_texts(what: What, given: Given, samples: WithColumns, where: Location)
     Raises
     ------
     ManifestError
-        If there are not as many as samples, ids are unknown or occur twice, or values are no names.
+        If there are not as many as samples, ids are unknown or occur twice, values are no names, or labels differ in
+        their spelling alone.
     UnknownNameError
         If there is no such column.
     """
-    if isinstance(given, str):
-        return _column(what, given, samples)
-    ids = samples.ids.tolist()
-    value_of = _value_by_id(what, given, ids, where)
+    texts = (
+        _column(what, given, samples)
+        if isinstance(given, str)
+        else _by_sample(what, given, samples.ids.tolist(), where, rows_are_numbered=rows_are_numbered)
+    )
+    problems = spelling_problems(filter(None, texts.tolist())) if what == "labels" else []
+    if problems:
+        raise ManifestError(
+            f"labels given for {where}: {problems[0].removeprefix('- ')}; if they are several, rename them"
+        )
+    return texts
+
+
+def _by_sample(what: What, given: Given, ids: Sequence[str], where: Location, *, rows_are_numbered: bool) -> Strings:
+    value_of = _value_by_id(what, given, ids, where, rows_are_numbered=rows_are_numbered)
     if what == "groups":
         _check_complete(set(value_of), ids, where)
     text_of = dict(zip(value_of, _texts(what, list(value_of.values()), list(value_of)), strict=True))
     return np.array([text_of.get(one, "") for one in ids], dtype=str)
 
 
-def further_texts(name: str, given: Given, ids: Strings, where: Location) -> Strings:
+def further_texts(
+    name: str, given: Given, ids: Strings, where: Location, *, rows_are_numbered: bool = False
+) -> Strings:
     """Give a further column as text, in the order of the samples; its values may be numbers.
 
     Parameters
@@ -87,6 +106,8 @@ def further_texts(name: str, given: Given, ids: Strings, where: Location) -> Str
         Shape ``(n_samples,)``.
     where
         What the samples are from, for messages.
+    rows_are_numbered
+        As for `given_texts`.
 
     Returns
     -------
@@ -99,7 +120,7 @@ def further_texts(name: str, given: Given, ids: Strings, where: Location) -> Str
         As `given_texts`.
     """
     what = f"columns[{name!r}]"
-    value_of = _value_by_id(what, given, ids.tolist(), where)
+    value_of = _value_by_id(what, given, ids.tolist(), where, rows_are_numbered=rows_are_numbered)
     text_of = dict(zip(value_of, plain_texts(value_of.values()).tolist(), strict=True))
     _check_no_text_of_missing(what, list(text_of.values()))
     return np.array([text_of.get(one, "") for one in ids.tolist()], dtype=str)
@@ -110,8 +131,12 @@ def plain_texts(values: Iterable[Any]) -> Strings:
     return np.array(["" if _is_missing(value) else _plain_text(value) for value in values], dtype=str)
 
 
-def _value_by_id(what: str, given: Any, ids: Sequence[str], where: Location) -> dict[str, Any]:
+def _value_by_id(
+    what: str, given: Any, ids: Sequence[str], where: Location, *, rows_are_numbered: bool
+) -> dict[str, Any]:
     """The value of each sample that has one."""
+    if rows_are_numbered and isinstance(given, pd.Series):
+        _check_order(what, given.index, ids)
     by_id = _by_id(what, given, ids)
     if by_id is None:
         return dict(zip(ids, _in_order(what, given, ids, where), strict=True))
@@ -160,6 +185,18 @@ def _has_row_numbers(what: str, index: pd.Index, ids: Sequence[str]) -> bool:
             "order; give the values in the order of the samples with .to_numpy(), or name the index 'sample_id'"
         )
     return False
+
+
+def _check_order(what: str, index: pd.Index, ids: Sequence[str]) -> None:
+    """Refuse the row numbers of these samples in another order, as after `sample` or `sort_values`."""
+    if index.name is not None or not pd.api.types.is_integer_dtype(index.dtype):
+        return
+    rows = [f"row{number + 1}" for number in index.tolist()]
+    if rows != list(ids) and set(rows) == set(ids):
+        raise ManifestError(
+            f"{what}: the index of the Series has the row numbers of the samples in another order; put it in their "
+            "order with .sort_index(), or give the values in the order of the samples with .to_numpy()"
+        )
 
 
 def _in_order(what: str, given: Any, ids: Sequence[str], where: Location) -> list[Any]:

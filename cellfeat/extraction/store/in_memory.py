@@ -140,6 +140,8 @@ def columns_like(X: Any, names: Sequence[str] | None, like: HasColumns) -> Any:
 def as_numbers(X: Any) -> Float32s:
     """Give numbers as float32, shape ``(n_samples, n_views, embedding_dim)``; NaN where one is missing or infinite.
 
+    A masked number is missing.
+
     Raises
     ------
     ManifestError
@@ -151,13 +153,18 @@ def as_numbers(X: Any) -> Float32s:
         X = X.infer_objects()  # numbers among objects, as some readers and `DataFrame.T` give them
         _check_columns(X)
         X = X.to_numpy(dtype=np.float64, na_value=np.nan)
-    values = np.asarray(X)
+    try:
+        values = np.asarray(X)
+    except ValueError:
+        raise ManifestError("X: expected the same number of values in each row, got rows of several lengths") from None
     if values.dtype.kind not in "buif":
         raise ManifestError(f"X: expected numbers, got the type {values.dtype}; convert them with X.astype(float)")
     if values.ndim not in (2, 3) or 0 in values.shape:
         raise ManifestError(
             f"X: expected the shape (n_samples, n_features) or (n_samples, n_views, n_features), got {values.shape}"
         )
+    if np.ma.is_masked(X):
+        values = np.where(np.ma.getmaskarray(X), np.nan, values)
     values = values.reshape(len(values), -1, values.shape[-1])
     with np.errstate(over="ignore"):
         numbers = values.astype(np.float32)
@@ -233,6 +240,17 @@ def _check_alignment(given: Mapping[str, Any], index: pd.Index | None, index_hol
             )
 
 
+def _check_no_feature(what: str, given: Any, table: pd.DataFrame) -> None:
+    """Refuse a column of the DataFrame, given as a Series: it would stay a feature, and tell the class."""
+    if not isinstance(given, pd.Series) or given.name not in table.columns or table.columns.has_duplicates:
+        return
+    if given.equals(table[given.name]):
+        raise ManifestError(
+            f"{what}: this Series is the column {given.name!r} of X, which would be a feature as well; give its name, "
+            f"{what}={given.name!r}, which takes it out of X"
+        )
+
+
 def _has_row_numbers(index: pd.Index) -> bool:
     return index.name is None and pd.api.types.is_integer_dtype(index.dtype)
 
@@ -259,13 +277,14 @@ def without_columns(X: Any, given: Mapping[str, Any], further: Mapping[str, Any]
     Raises
     ------
     ManifestError
-        If there is no such column.
+        If there is no such column, or a Series is one that would stay among the features.
     """
     table = X if isinstance(X, pd.DataFrame) else pd.DataFrame()
     found: list[Any] = []
     named: list[str] = []
     for what, value in given.items():
         if not isinstance(value, str):
+            _check_no_feature(what, value, table)
             found.append(value)
         elif value in table.columns:
             named.append(value)

@@ -125,7 +125,7 @@ class ScikitLearnHead(HeadClassifier):
         if not isinstance(weights, dict):
             return
         numbers = {str(label): number for number, label in enumerate(self.classes_.tolist())}
-        unknown = sorted(map(str, weights.keys() - {*numbers, *self.classes_.tolist()}))
+        unknown = sorted({str(label) for label in weights} - numbers.keys())
         if unknown:
             raise HeadError(f"class_weight: no class is called {unknown[0]!r}; expected {', '.join(numbers)}")
         estimator.set_params(class_weight={numbers[str(label)]: weight for label, weight in weights.items()})

@@ -1,5 +1,6 @@
 import dataclasses
 
+import numpy as np
 import pandas as pd
 import pytest
 
@@ -86,6 +87,12 @@ def test_progress_counts_the_fit_on_all_samples_as_a_fold(make_clusters):
     told = []
     fit(make_clusters(), "dummy", design=SMALL, hooks=Hooks(progress=lambda *event: told.append(event)))
     assert told == [("dummy", 1, 0, 4), ("dummy", 2, 1, 4), ("dummy", 3, 2, 4), ("dummy", 0, 3, 4)]
+
+
+def test_settings_that_are_numbers_of_numpy_are_saved(make_clusters, tmp_path):
+    bundle, _ = fit(make_clusters(), "knn", settings={"n_neighbors": np.int64(3)}, design=SMALL)
+    save_bundle(bundle, tmp_path / "saved")
+    assert load_bundle(tmp_path / "saved").settings == {"n_neighbors": 3}
 
 
 @pytest.mark.slow

@@ -234,3 +234,19 @@ def test_test_part_is_scored(bundle, samples):
     everything = score_held_out(bundle, features, parts=None)
     assert (everything.counts.n_samples, everything.n_seen) == (180, N_FITTED)
     assert score_held_out(bundle, features.part("test")).balanced_accuracy == found.balanced_accuracy
+
+
+def test_head_without_errors_out_of_fold_may_make_a_few():
+    """Four errors in 120 are no evidence of worse samples after none in 120."""
+    rng = np.random.default_rng(0)
+    codes = np.arange(240) % 3
+    X = rng.normal(size=(240, 8))
+    X[:, :3] += 20 * np.eye(3)[codes]
+    wrong = np.where(np.arange(240) >= 236, (codes + 1) % 3, codes)
+    features = Features.from_arrays(X, labels=np.array(["A549", "HeLa", "PC-3"])[wrong])
+    bundle, result = fit(features.take(np.arange(120)), "logreg")
+    assert result.scores.overall.balanced_accuracy == 1
+    found = score_held_out(bundle, features.take(np.arange(120, 240)))
+    assert found.expected.score == 1
+    assert found.expected.interval.low < 0.97
+    assert "no evidence of a difference" in found.verdict()

@@ -131,3 +131,13 @@ def test_folds_that_do_not_fit_are_refused_in_a_line():
     assert len(str(error.value)) < 300
     with pytest.raises(ConfigError, match="StratifiedKFold"):
         compare(features, ["dummy"], design=Design(folds=StratifiedKFold(3)))
+
+
+def test_folds_by_row_numbers_in_another_order_are_refused():
+    features = Features.from_arrays(
+        pd.DataFrame(np.random.default_rng(0).normal(size=(60, 4))), labels=np.arange(60) % 2
+    )
+    fold = pd.Series(np.arange(60) % 3)
+    with pytest.raises(ManifestError, match="another order"):
+        compare(features, ["dummy"], design=Design(folds=fold.sample(frac=1, random_state=0), draws=50))
+    compare(features, ["dummy"], design=Design(folds=fold, draws=50))

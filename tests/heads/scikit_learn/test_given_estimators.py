@@ -1,6 +1,7 @@
 """Estimator objects from Python as heads."""
 
 import numpy as np
+import pandas as pd
 import pytest
 from sklearn.base import BaseEstimator, ClassifierMixin
 from sklearn.ensemble import RandomForestClassifier
@@ -16,6 +17,7 @@ from cellfeat.evaluation.comparison.compare import compare
 from cellfeat.evaluation.cross_validation.hooks import Hooks
 from cellfeat.evaluation.fold_predictions.cache import FoldCache
 from cellfeat.evaluation.saved_heads.fit import fit
+from cellfeat.extraction.store import Features
 from cellfeat.heads.registry import make_head
 from cellfeat.heads.saved.bundle_files import load_bundle, save_bundle
 from cellfeat.heads.scikit_learn.given import chosen_heads
@@ -185,3 +187,13 @@ def test_order_of_the_base_classes_is_named():
         chosen_heads([WrongOrder()])
     with pytest.raises(HeadError, match=r"SVR, which is not one$"):
         chosen_heads([SVR()])
+
+
+def test_class_weights_of_classes_that_are_numbers_are_given_by_number():
+    """Labels 0 and 1 are the classes "0" and "1", and weights for 0 and 1 are theirs."""
+    X = np.random.default_rng(0).normal(size=(60, 3))
+    features = Features.from_arrays(X, labels=np.arange(60) % 2 * 10)
+    by_number = compare(features, [LogisticRegression(class_weight={0: 1.0, 10: 9.0})], design=SMALL)
+    by_name = compare(features, [LogisticRegression(class_weight={"0": 1.0, "10": 9.0})], design=SMALL)
+    pd.testing.assert_frame_equal(by_number.best.predictions, by_name.best.predictions)
+    assert (by_number.best.predictions["predicted"] == "10").mean() > 0.8
