@@ -37,7 +37,10 @@ ONE_OF_EACH_FAMILY = {
     "alexnet": 64,
     "vgg11_bn": 64,
 }
-LARGE_FILES = {"alexnet", "vgg11_bn", "vit_b_32"}
+LARGE = {
+    "alexnet", "densenet121", "efficientnet_v2_s", "inception_v3", "maxvit_t", "resnext50_32x4d", "swin_t", "swin_v2_t",
+    "vgg11_bn", "vit_b_32",
+}  # fmt: skip
 # What torchvision's own builders do where there are weights.
 WITH_WEIGHTS = {
     name: {"transform_input": True, "aux_logits": True, "init_weights": False} for name in ("googlenet", "inception_v3")
@@ -69,7 +72,7 @@ def test_every_family_is_tried():
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in LARGE_FILES)) for name in ONE_OF_EACH_FAMILY]
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in LARGE)) for name in ONE_OF_EACH_FAMILY]
 )
 def test_embedding_is_the_input_of_the_last_linear_layer(name, randomised, tmp_path):
     network, x = randomised(unmodified(name)), images(ONE_OF_EACH_FAMILY[name])

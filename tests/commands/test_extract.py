@@ -24,6 +24,7 @@ def test_control_characters_do_not_reach_the_terminal(folder: Path) -> None:
     assert "\x1b" not in refused(folder, "extract", "--images", "no\x1b[2Jwhere")
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.name == "nt", reason="signals")
 def test_ctrl_c_ends_with_130_and_the_same_command_continues(folder: Path) -> None:
     copy_images(folder, folder / "forty", {number: number for number in range(1, 41)})

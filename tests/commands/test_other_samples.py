@@ -8,6 +8,8 @@ import pytest
 from tests.commands.command_line import EXTRACT, refused, succeed
 
 DUMMY = ("--folds", "2")
+SLOW = pytest.mark.slow
+NAMES = ["compare", pytest.param("fit", marks=SLOW), pytest.param("audit", marks=SLOW)]
 
 
 def write_labels(file: Path, samples: range) -> None:
@@ -38,7 +40,7 @@ def contents(folder: Path) -> dict[str, bytes]:
     return {path.name: path.read_bytes() for path in folder.iterdir() if path.is_file()}
 
 
-@pytest.mark.parametrize("name", ["compare", "fit", pytest.param("audit", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", NAMES)
 def test_default_folder_is_named_after_the_feature_file(name: str, user: Path) -> None:
     below = {"compare": "", "fit": "dummy", "audit": "audit"}[name]
     for features in ("a.h5", "b.h5"):
@@ -48,7 +50,7 @@ def test_default_folder_is_named_after_the_feature_file(name: str, user: Path) -
     assert kept[0]["samples"] != kept[1]["samples"]
 
 
-@pytest.mark.parametrize("name", ["compare", "fit", pytest.param("audit", marks=pytest.mark.slow)])
+@pytest.mark.parametrize("name", NAMES)
 def test_results_of_other_samples_are_kept(name: str, user: Path) -> None:
     into = ("--output", f"of-{name}")
     succeed(user, *command_of(name), "--features", "a/cells.h5", *into)

@@ -28,6 +28,7 @@ def extraction(folder: Path, weights: tuple[str, ...]) -> tuple[str, ...]:
     return command
 
 
+@pytest.mark.slow
 def test_from_images_to_predictions_for_new_images(folder: Path, extraction: tuple[str, ...]) -> None:
     assert "finished already" in succeed(folder, *extraction).stderr
     assert f"backbone     {PAIR}, weights mobilenet_v3_small=weights.pth" in (

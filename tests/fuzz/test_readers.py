@@ -13,6 +13,7 @@ from tests.fuzz.targets import TARGETS, Target, finding
 
 KEPT = sorted(file for file in (Path(__file__).parent / "found").glob("*/*") if file.is_file())
 N_DAMAGED = 30
+SLOW_TARGETS = {"h5sc", "zarr-metadata", "features"}
 
 
 def damaged(content: bytes, rng: np.random.Generator) -> bytes:
@@ -26,7 +27,9 @@ def damaged(content: bytes, rng: np.random.Generator) -> bytes:
     return content
 
 
-@pytest.mark.parametrize("name", TARGETS)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] * (name in SLOW_TARGETS)) for name in TARGETS]
+)
 def test_seeds_whole_and_damaged_are_read_or_refused(name):
     rng = np.random.default_rng(zlib.crc32(name.encode()))
     seeds = list(TARGETS[name].seeds().values())

@@ -65,8 +65,9 @@ def found_shares(searched, shares, low, high):
     return np.mean([pair in searched.found for pair in asked])
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("side", [64, pytest.param(200, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("side", [64, 200])
 def test_crops_of_one_field_are_found_and_no_others(kind, side):
     cut = crops(kind, side)
     searched, shares = near_copies(pictured(cut.pixels), ()), cut.shares()

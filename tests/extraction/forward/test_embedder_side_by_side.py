@@ -48,7 +48,8 @@ def embedder_of(networks: Sequence[LoadedBackbone], methods: Sequence[ComputeMet
     return Embedder(modules, inputs, device=CPU, precision=methods[0].precision, batch_size=BATCH)
 
 
-@pytest.mark.parametrize("precision", ["fp32", pytest.param("bf16", marks=pytest.mark.slow)])
+@pytest.mark.slow
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_each_implementation_computes_what_it_does_alone(
     precision: str, load: Callable[[str], LoadedBackbone], samples: list[Decoded]
 ) -> None:

@@ -52,7 +52,7 @@ def flip_a_bit(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Embedder, "_embed", other_bits)
 
 
-@pytest.mark.parametrize("n_shares", [1, 2, 3, 7])
+@pytest.mark.parametrize("n_shares", [1, 2, 3, pytest.param(7, marks=pytest.mark.slow)])
 def test_shares_in_any_order_give_the_bytes_of_one_process(
     n_shares: int, settings_for: MakeSettings, undisturbed: dict[str, Any]
 ) -> None:
