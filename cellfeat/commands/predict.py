@@ -86,13 +86,7 @@ def command(
     if not images and assignments:
         raise click.UsageError("--set is for --images: the features are there already")
     overrides = parsed_overrides(assignments)
-    if output.is_dir():
-        raise click.UsageError(f"--output {output} is a folder; expected the name of a CSV file")
-    if output.suffix.lower() in _NO_CSV:
-        raise click.UsageError(
-            f"--output {output}: predictions are written as CSV, which Excel opens as well; name it "
-            f"{output.with_suffix('.csv').name}"
-        )
+    _check_output(output)
     bundle = load_bundle(model)
     if features:
         samples = load_features(features)
@@ -123,6 +117,22 @@ def command(
 
 _NO_CSV = (".xlsx", ".xls", ".ods", ".parquet", ".json", ".feather")
 """Endings of other formats: a CSV of such a name cannot be opened by the program that its name says."""
+
+
+def _check_output(output: Path) -> None:
+    """Refuse what is no name of a file of predictions."""
+    if output.is_dir():
+        raise click.UsageError(f"--output {output} is a folder; expected the name of a CSV file")
+    if output.name == "-" or (output.exists() and not output.is_file()):
+        raise click.UsageError(
+            f"--output {output}: predictions are written completely or not at all, which only a file can be; name one, "
+            "such as predictions.csv"
+        )
+    if output.suffix.lower() in _NO_CSV:
+        raise click.UsageError(
+            f"--output {output}: predictions are written as CSV, which Excel opens as well; name it "
+            f"{output.with_suffix('.csv').name}"
+        )
 
 
 def _files_read(bundle: "Bundle", samples: "Features", labels: "Location | None") -> "Iterator[Path]":

@@ -35,6 +35,11 @@ def test_features_and_images_give_the_same_predictions(folder, saved_knn, cells,
     assert sum(truth[name] == label for name, label in predicted[1:]) > 75
 
 
+@pytest.mark.parametrize("output", ["-", "/dev/null", "predictions.xlsx"])
+def test_output_that_is_no_file_of_text_is_refused(output, folder, cells) -> None:
+    assert f"--output {output}: predictions are written" in refused(folder, *cells, "--output", output, code=2)
+
+
 def test_samples_get_the_p_value_of_lying_apart(folder, saved_knn) -> None:
     done = succeed(folder, "predict", "--model", saved_knn, "--features", "features/cells.h5", "--output", "apart.csv")
     heading, *rows = rows_of(folder / "apart.csv")
