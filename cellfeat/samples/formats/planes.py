@@ -115,8 +115,10 @@ def read_plane(stack: Stack, choice: PlaneChoice, max_pixels: int) -> tuple[np.n
     Raises
     ------
     ImageError
-        If the stack has depths or times and none is chosen, or lacks the one that is chosen.
+        If the stack has depths or times and none is chosen, or lacks the one that is chosen, or an axis is empty.
     """
+    if 0 in stack.shape:
+        raise ImageError(f"has axes {stack.axes} {stack.shape}, so no pixels; it is damaged: copy or save it again")
     fixed = indices(stack.axes, stack.shape, choice)
     others = {axis: size for axis, size in stack.sizes.items() if axis not in "ZT"}
     check_size(tuple(others.values()), max_pixels)
