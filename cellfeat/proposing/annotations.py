@@ -5,7 +5,7 @@ from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
-from cellfeat.proposing.survey import Survey, spread
+from cellfeat.proposing.survey import Survey, files_of_the_user, spread
 from cellfeat.samples.fields.field import without_ending
 from cellfeat.samples.folders.file_kinds import IMAGE_ENDINGS
 from cellfeat.samples.folders.local import scan
@@ -101,7 +101,7 @@ def annotation_advice(names: list[str]) -> str:
 
 def _names(folder: Path) -> Iterator[str]:
     """Files of a folder, and of folders beside it that are called like annotations, as ``labels`` beside ``images``."""
-    yield from sorted(name for name in scan(folder) if not name.startswith(("results/", "features/")))
+    yield from files_of_the_user(folder)
     above = folder / ".." if folder.name in ("", "..") else folder.parent
     try:
         beside = sorted(one.name for one in above.iterdir() if _FOLDER.fullmatch(one.name) and one.is_dir())

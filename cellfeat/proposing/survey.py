@@ -152,6 +152,11 @@ def _is_hidden(folder: Path, name: str, hidden: Mapping[str, Path]) -> bool:
     return own in hidden and (folder / name).resolve() == hidden[own]
 
 
+def files_of_the_user(folder: Path) -> list[str]:
+    """Names of all files below a folder, sorted, without what cellfeat writes into the folder where it runs."""
+    return sorted(name for name in scan(folder) if not name.startswith(("results/", "features/")))
+
+
 def tables_beside(folder: Path) -> list[Path]:
     """Files beside a folder that may be tables of labels, and no tables of files that were written for others."""
     above = folder / ".." if folder.name in ("", "..") else folder.parent

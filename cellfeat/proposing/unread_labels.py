@@ -4,8 +4,7 @@ from collections.abc import Collection
 from itertools import islice
 from pathlib import Path
 
-from cellfeat.proposing.survey import Survey, spread
-from cellfeat.samples.folders.local import scan
+from cellfeat.proposing.survey import Survey, files_of_the_user, spread
 from cellfeat.samples.tables.foreign import BINARY_ENDINGS
 from cellfeat.text import first_ten
 
@@ -25,8 +24,7 @@ def unread_labels(survey: Survey, of_images: Collection[str]) -> list[str]:
     of_images
         Files of single images, which are told apart from these.
     """
-    names = sorted(name for name in scan(survey.folder) if not name.startswith(("results/", "features/")))
-    names = [name for name in names if name not in of_images]
+    names = [name for name in files_of_the_user(survey.folder) if name not in of_images]
     files = [Path(name).name for name in survey.names]
     wanted = [files[place].encode() for place in spread(len(files), _FEW)]
     texts = islice((name for name in names if name.lower().endswith(_TEXTS)), _MOST_FILES)

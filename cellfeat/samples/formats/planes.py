@@ -115,7 +115,7 @@ def read_plane(stack: Stack, choice: PlaneChoice, max_pixels: int) -> tuple[np.n
     Raises
     ------
     ImageError
-        If the stack has depths or times and none is chosen, or lacks the one that is chosen, or an axis is empty.
+        If there are several depths or times and none is chosen, the chosen one does not exist, or an axis is empty.
     """
     if 0 in stack.shape:
         raise ImageError(f"has axes {stack.axes} {stack.shape}, so no pixels; it is damaged: copy or save it again")
